@@ -1,0 +1,215 @@
+//! What is known of providers and models: contexts, limits, prices, capabilities, each with its source and date.
+//!
+//! The facts are data (`catalog/*.json5`); a contributor extends them without reading Rust. This module holds their
+//! types; [`builtin`] loads them.
+
+mod builtin;
+
+pub use builtin::{Builtin, BuiltinProvider, builtin};
+
+/// A protocol that providers and clients speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Face {
+    /// OpenAI Chat Completions; `openai-completions` in the configuration.
+    Chat,
+    /// OpenAI Responses; `openai-responses`.
+    Responses,
+    /// Anthropic Messages; `anthropic-messages`.
+    Messages,
+}
+
+impl Face {
+    /// The value of `api` in the configuration.
+    #[must_use]
+    pub const fn api(self) -> &'static str {
+        match self {
+            Self::Chat => "openai-completions",
+            Self::Responses => "openai-responses",
+            Self::Messages => "anthropic-messages",
+        }
+    }
+}
+
+/// Whose peculiarities a provider has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DialectId {
+    /// Moonshot's open platform (`api.moonshot.ai`, `api.moonshot.cn`).
+    Moonshot,
+    /// The Kimi Code subscription (`api.kimi.com`, `api.kimi.ai`).
+    KimiCode,
+    /// OpenRouter.
+    OpenRouter,
+    /// Any other OpenAI-compatible server, by its [`Compat`] flags.
+    Generic,
+}
+
+/// How a model thinks, and what its API takes to control that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Thinking {
+    /// It does not.
+    None,
+    /// On or off by `thinking.type` (K2.6).
+    Switch,
+    /// Always; `thinking` is omitted or `enabled` (K2.7 Code).
+    Always,
+    /// By `reasoning_effort` (K3 family).
+    Effort,
+    /// Not known: what the client sends is passed on.
+    Unknown,
+}
+
+/// A level of thinking, as `thinkingDefault` and `--thinking` take it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ThinkingLevel {
+    /// No thinking where the model allows it.
+    Off,
+    /// The least.
+    Minimal,
+    /// Little.
+    Low,
+    /// Some.
+    Medium,
+    /// Much.
+    High,
+    /// More.
+    Xhigh,
+    /// As much as the model can.
+    Max,
+    /// As the model decides.
+    Adaptive,
+}
+
+impl ThinkingLevel {
+    /// Every level, from none to most.
+    pub const ALL: [Self; 8] = [
+        Self::Off,
+        Self::Minimal,
+        Self::Low,
+        Self::Medium,
+        Self::High,
+        Self::Xhigh,
+        Self::Max,
+        Self::Adaptive,
+    ];
+
+    /// As the configuration writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Minimal => "minimal",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Xhigh => "xhigh",
+            Self::Max => "max",
+            Self::Adaptive => "adaptive",
+        }
+    }
+}
+
+/// What a model takes as input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inputs {
+    /// `image_url` parts.
+    pub image: bool,
+    /// `video_url` parts.
+    pub video: bool,
+}
+
+/// Prices in the provider's currency, in millionths of a unit per million tokens (so $0.95/MTok is 950,000).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Uncached input.
+    pub input: u64,
+    /// Output, reasoning included.
+    pub output: u64,
+    /// Cached input.
+    pub cache_read: u64,
+    /// Input written to the cache.
+    pub cache_write: u64,
+}
+
+/// What an OpenAI-compatible server does differently; `compat` in the configuration. `None` is "as the dialect says".
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Compat {
+    /// Takes `role: "developer"`; else it becomes `system`.
+    pub supports_developer_role: Option<bool>,
+    /// Takes `stream_options.include_usage`.
+    pub supports_usage_in_streaming: Option<bool>,
+    /// Takes `reasoning_effort`.
+    pub supports_reasoning_effort: Option<bool>,
+    /// Continues a last assistant message.
+    pub supports_prefill: Option<bool>,
+    /// `max_completion_tokens` or `max_tokens`: the name that the server wants.
+    pub max_tokens_field: Option<MaxTokensField>,
+    /// Wants `reasoning_content` on every assistant message with tool calls.
+    pub requires_reasoning_content: Option<bool>,
+    /// Takes `store`.
+    pub supports_store: Option<bool>,
+    /// Takes `strict` in tool definitions.
+    pub supports_strict_mode: Option<bool>,
+    /// Takes `tools` at all.
+    pub supports_tools: Option<bool>,
+    /// Takes only strings as message content, no parts.
+    pub requires_string_content: Option<bool>,
+}
+
+/// The name of the output limit in a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MaxTokensField {
+    /// `max_completion_tokens`.
+    MaxCompletionTokens,
+    /// `max_tokens`.
+    MaxTokens,
+}
+
+/// That a model is gone, or going.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retired {
+    /// ISO date.
+    pub on: String,
+    /// The model id that takes its place, of the same provider.
+    pub successor: String,
+}
+
+/// One model of one provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Model {
+    /// As the provider calls it (the part of the reference after the first slash).
+    pub id: String,
+    /// For people.
+    pub name: String,
+    /// What it takes.
+    pub inputs: Inputs,
+    /// How it thinks.
+    pub thinking: Thinking,
+    /// Prompt and answer together, in tokens; `None` where unknown.
+    pub context_window: Option<u64>,
+    /// The largest answer in tokens; `None` where unknown.
+    pub max_tokens: Option<u64>,
+    /// `None` where unknown or part of a subscription.
+    pub cost: Option<Cost>,
+    /// Deviations.
+    pub compat: Compat,
+    /// Set when it is gone: it is passed on as it is, with a warning.
+    pub retired: Option<Retired>,
+}
+
+impl Model {
+    /// A model of which only the id is known: everything is passed on, nothing is ruled out.
+    #[must_use]
+    pub fn unknown(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            name: id.to_owned(),
+            inputs: Inputs { image: true, video: true },
+            thinking: Thinking::Unknown,
+            context_window: None,
+            max_tokens: None,
+            cost: None,
+            compat: Compat::default(),
+            retired: None,
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The configuration: raw tree, then resolved settings, with every error at once.
+
+pub mod settings;

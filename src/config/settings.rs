@@ -1,0 +1,232 @@
+//! Checked settings: what the rest of the house reads.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::catalog::{DialectId, Face, Model, ThinkingLevel};
+use crate::secret::Secret;
+
+/// `provider/model`, split at the first slash.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Reference {
+    /// A provider's id.
+    pub provider: String,
+    /// A model's id, which may hold slashes itself.
+    pub model: String,
+}
+
+impl std::fmt::Display for Reference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.provider, self.model)
+    }
+}
+
+/// A header that the configuration sets.
+#[derive(Clone)]
+pub struct Header {
+    /// In lower case.
+    pub name: http::HeaderName,
+    /// It may hold a key.
+    pub value: Secret,
+}
+
+/// One key of a provider.
+#[derive(Clone)]
+pub struct Key {
+    /// The key.
+    pub secret: Secret,
+    /// Where it came from, for people: `env KIMI_API_KEY`, `credential KIMI_API_KEY`, `the configuration`.
+    pub origin: String,
+}
+
+/// One provider, ready to be called, or off with the reason.
+#[derive(Clone)]
+pub struct Provider {
+    /// Its id in references.
+    pub id: String,
+    /// Whose peculiarities it has.
+    pub dialect: DialectId,
+    /// Base URL of each face that it serves, without a trailing slash; the first is the preferred one.
+    pub faces: Vec<(Face, String)>,
+    /// In the order in which they are tried. Empty: see `off`.
+    pub keys: Vec<Key>,
+    /// Why it cannot be called; `None` when it can.
+    pub off: Option<String>,
+    /// Headers for every model.
+    pub headers: Vec<Header>,
+    /// Models by id.
+    pub models: BTreeMap<String, Arc<ProviderModel>>,
+    /// Whether any model id is accepted.
+    pub open: bool,
+    /// What is sent for old model ids.
+    pub renamed: BTreeMap<String, String>,
+    /// `timeoutSeconds`: replaces first-byte and total for this provider.
+    pub timeout: Option<Duration>,
+    /// Rewrite every tool-call id to letters and digits.
+    pub sanitize_tool_call_ids: bool,
+    /// ISO 4217, for costs.
+    pub currency: String,
+}
+
+/// One model of a provider, with what the configuration says of it.
+#[derive(Clone)]
+pub struct ProviderModel {
+    /// Catalog facts, the user's figures over them.
+    pub facts: Model,
+    /// Headers for this model; they win over the provider's.
+    pub headers: Vec<Header>,
+    /// `models.providers.<id>.models[].params`, then `agents.defaults.models.<ref>.params` over it.
+    pub params: Map<String, Value>,
+    /// Whether the model came from the configuration.
+    pub configured: bool,
+}
+
+/// A primary and its fallbacks, without repetition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chain {
+    /// In the order in which they are asked; never empty.
+    pub references: Vec<Reference>,
+}
+
+/// A requested name or glob, and what answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// As written: a name, or a glob with `*`.
+    pub pattern: String,
+    /// What it leads to.
+    pub chain: Chain,
+}
+
+/// `failover`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failover {
+    /// Tries of one target for transient causes.
+    pub attempts_per_target: u32,
+    /// First wait.
+    pub backoff_initial: Duration,
+    /// Longest wait.
+    pub backoff_max: Duration,
+    /// Cooldown after the first, second, … failure in a row.
+    pub cooldown_steps: Vec<Duration>,
+    /// Cooldown of a key without money.
+    pub cooldown_billing: Duration,
+    /// To connect.
+    pub connect: Duration,
+    /// From the request sent to the response head.
+    pub head: Duration,
+    /// From the request sent to the first meaningful event; the whole answer when it is not streamed.
+    pub first_byte: Duration,
+    /// Between bytes of a stream.
+    pub idle: Duration,
+    /// All of a request, every attempt included; `None` is without limit.
+    pub total: Option<Duration>,
+    /// `returnToPrimary: "session"`: stay on the fallback for the session; else back as soon as the cooldown ends.
+    pub return_at_session_end: bool,
+    /// `hedgeAfterMs`.
+    pub hedge_after: Option<Duration>,
+    /// `midStream: "continue"`.
+    pub continue_mid_stream: bool,
+    /// After this, a waiting stream gets its head and comments.
+    pub keep_alive: Duration,
+}
+
+impl Default for Failover {
+    fn default() -> Self {
+        Self {
+            attempts_per_target: 2,
+            backoff_initial: Duration::from_millis(250),
+            backoff_max: Duration::from_secs(2),
+            cooldown_steps: vec![Duration::from_secs(30), Duration::from_mins(1), Duration::from_mins(5)],
+            cooldown_billing: Duration::from_mins(10),
+            connect: Duration::from_secs(10),
+            head: Duration::from_mins(1),
+            first_byte: Duration::from_mins(5),
+            idle: Duration::from_mins(2),
+            total: None,
+            return_at_session_end: false,
+            hedge_after: None,
+            continue_mid_stream: true,
+            keep_alive: Duration::from_secs(15),
+        }
+    }
+}
+
+/// Where the gateway listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bind {
+    /// 127.0.0.1.
+    Loopback,
+    /// Every address.
+    All,
+    /// One address.
+    Address(IpAddr),
+    /// A UNIX socket.
+    Unix(PathBuf),
+}
+
+/// `gateway`.
+#[derive(Clone)]
+pub struct Gateway {
+    /// 0 picks a free one.
+    pub port: u16,
+    /// Where.
+    pub bind: Bind,
+    /// Client name and token; empty: no token is asked for.
+    pub tokens: Vec<(String, Secret)>,
+    /// Largest request body in bytes.
+    pub body_limit: usize,
+    /// Whether the file is watched.
+    pub reload: bool,
+    /// Whether `/metrics` needs no token.
+    pub public_metrics: bool,
+}
+
+/// `logging`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Logging {
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub level: String,
+    /// Whether prompts and answers may be logged.
+    pub content: bool,
+}
+
+/// Something that is not wrong enough to refuse the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// Where: `models.providers.kimi.apiKey`.
+    pub path: String,
+    /// What, and what to do.
+    pub message: String,
+}
+
+/// Everything, checked.
+#[derive(Clone)]
+pub struct Settings {
+    /// The file that it was read from; `None` without one.
+    pub path: Option<PathBuf>,
+    /// By id.
+    pub providers: BTreeMap<String, Arc<Provider>>,
+    /// Other ids that mean a provider.
+    pub provider_aliases: BTreeMap<String, String>,
+    /// In lower case.
+    pub aliases: BTreeMap<String, Reference>,
+    /// Exact names first, then globs by length, longest first.
+    pub routes: Vec<Route>,
+    /// What answers when nothing else is said; empty references when no provider has a key.
+    pub default_chain: Chain,
+    /// `agents.defaults.thinkingDefault`.
+    pub thinking_default: Option<ThinkingLevel>,
+    /// `failover`.
+    pub failover: Failover,
+    /// `gateway`.
+    pub gateway: Gateway,
+    /// `logging`.
+    pub logging: Logging,
+    /// All of them.
+    pub warnings: Vec<Warning>,
+}

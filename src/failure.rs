@@ -1,0 +1,178 @@
+//! The typed reasons why an attempt did not succeed.
+//!
+//! A [`Failure`] carries where it came from, what it means for the target (see [`Reason::rests`]) and whether another
+//! target can help ([`Failure::moves_on`]); it never chooses the status that the client sees.
+
+use std::fmt;
+use std::time::Duration;
+
+/// Why an attempt did not succeed. The words are those of `x-moonrelay-attempts`, the journal and the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Reason {
+    /// Too many requests for now.
+    RateLimit,
+    /// The provider has no capacity for now.
+    Overloaded,
+    /// A usage window is used up; it opens again by itself.
+    Quota,
+    /// No money or no membership; a person must act.
+    Billing,
+    /// The key is wrong, revoked or for another host.
+    Auth,
+    /// The provider refuses the calling client (Kimi Code's User-Agent gate).
+    ForbiddenClient,
+    /// The provider does not know the model, or this key may not use it.
+    ModelNotFound,
+    /// The prompt does not fit the model's window, or the provider's message size limit.
+    ContextOverflow,
+    /// The provider's moderation refused the request.
+    ContentFilter,
+    /// The request is wrong, or breaks a rule of this provider ([`Failure::provider_rule`]).
+    BadRequest,
+    /// A clock of ours, or the provider's, ran out.
+    Timeout,
+    /// No connection, or it broke before the response head.
+    Network,
+    /// The answer broke off, or ended without a finish.
+    Truncated,
+    /// The provider failed: 5xx, an error object in a 200, an empty or unreadable answer.
+    Server,
+}
+
+/// What a failure puts to rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rests {
+    /// Provider, key and model together.
+    Target,
+    /// The key, for every model of its provider.
+    Key,
+    /// The target, for this User-Agent only.
+    ClientOnTarget,
+    /// Nothing: the next request may succeed at once.
+    Nothing,
+}
+
+impl Reason {
+    /// Every reason, in the order of the documentation.
+    pub const ALL: [Self; 14] = [
+        Self::RateLimit,
+        Self::Overloaded,
+        Self::Quota,
+        Self::Billing,
+        Self::Auth,
+        Self::ForbiddenClient,
+        Self::ModelNotFound,
+        Self::ContextOverflow,
+        Self::ContentFilter,
+        Self::BadRequest,
+        Self::Timeout,
+        Self::Network,
+        Self::Truncated,
+        Self::Server,
+    ];
+
+    /// The word for headers, logs and the ledger.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RateLimit => "rate_limit",
+            Self::Overloaded => "overloaded",
+            Self::Quota => "quota",
+            Self::Billing => "billing",
+            Self::Auth => "auth",
+            Self::ForbiddenClient => "forbidden_client",
+            Self::ModelNotFound => "model_not_found",
+            Self::ContextOverflow => "context_overflow",
+            Self::ContentFilter => "content_filter",
+            Self::BadRequest => "bad_request",
+            Self::Timeout => "timeout",
+            Self::Network => "network",
+            Self::Truncated => "truncated",
+            Self::Server => "server",
+        }
+    }
+
+    /// What this reason puts to rest (contract 1, Failover).
+    #[must_use]
+    pub const fn rests(self) -> Rests {
+        match self {
+            Self::RateLimit
+            | Self::Overloaded
+            | Self::Timeout
+            | Self::Network
+            | Self::Server
+            | Self::Truncated => Rests::Target,
+            Self::Auth | Self::Billing | Self::Quota => Rests::Key,
+            Self::ForbiddenClient => Rests::ClientOnTarget,
+            Self::ContentFilter | Self::ContextOverflow | Self::ModelNotFound | Self::BadRequest => {
+                Rests::Nothing
+            }
+        }
+    }
+
+    /// Whether the same target may be tried again at once, after a short wait.
+    #[must_use]
+    pub const fn is_transient(self) -> bool {
+        matches!(
+            self,
+            Self::RateLimit
+                | Self::Overloaded
+                | Self::Timeout
+                | Self::Network
+                | Self::Server
+                | Self::Truncated
+        )
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One attempt's failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Its type.
+    pub reason: Reason,
+    /// For people, in one line, already without account identifiers and keys, at most 1,000 characters.
+    pub message: String,
+    /// The provider's HTTP status, where there was a response.
+    pub status: Option<u16>,
+    /// The provider's own `error.type` or `error.code`, for the client's error body.
+    pub provider_type: Option<String>,
+    /// How long the provider asks to wait (Retry-After, or its text). Not clamped.
+    pub retry_after: Option<Duration>,
+    /// For a `BadRequest`: it is this provider's own rule, so another provider could serve the request as it is.
+    pub provider_rule: bool,
+}
+
+impl Failure {
+    /// A failure of which nothing but its type and message is known.
+    #[must_use]
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            reason,
+            message: message.into(),
+            status: None,
+            provider_type: None,
+            retry_after: None,
+            provider_rule: false,
+        }
+    }
+
+    /// Whether the next target may be asked: all but a request that is simply wrong.
+    #[must_use]
+    pub const fn moves_on(&self) -> bool {
+        !matches!(self.reason, Reason::BadRequest) || self.provider_rule
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.reason, self.message)
+    }
+}
+
+impl std::error::Error for Failure {}

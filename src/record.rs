@@ -1,0 +1,105 @@
+//! What a request was: who asked, which targets were tried and how that ended, what it used.
+
+use std::time::Duration;
+
+use crate::failure::Reason;
+use crate::wire::usage::Usage;
+
+/// How one attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The target answered (or is answering).
+    Ok,
+    /// It failed.
+    Failed(Reason),
+    /// It was not tried.
+    Skipped(Skip),
+}
+
+/// Why a target was not tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Skip {
+    /// Its provider has no key.
+    NoKey,
+    /// It rests after a failure of this type.
+    CoolingDown(Reason),
+    /// The request holds an image (or a video) and the model takes none.
+    MediaNotAccepted,
+    /// The request certainly does not fit the model's window.
+    WindowTooSmall,
+    /// The messages exceed what the provider takes in one request.
+    MessagesTooLarge,
+}
+
+impl Skip {
+    /// The word for headers, logs and the ledger.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoKey => "no_key",
+            Self::CoolingDown(_) => "cooling_down",
+            Self::MediaNotAccepted => "media_not_accepted",
+            Self::WindowTooSmall => "window_too_small",
+            Self::MessagesTooLarge => "messages_too_large",
+        }
+    }
+}
+
+/// One try of one target, or why it was not tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// `provider/model`.
+    pub reference: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// For people: the failure's message or the reason for the skip. Empty when it succeeded.
+    pub detail: String,
+    /// From the request sent to the outcome known.
+    pub took: Duration,
+}
+
+/// One request, complete, for the journal, the ledger and the metrics.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Our id, as in `x-moonrelay-request-id`.
+    pub request_id: String,
+    /// The client's name from its token, else its User-Agent's product.
+    pub client: String,
+    /// What the client asked for.
+    pub requested: String,
+    /// The reference that answered.
+    pub answered: Option<String>,
+    /// Every try, in order.
+    pub attempts: Vec<Attempt>,
+    /// The dialect rules that changed the request, in order, without repetition.
+    pub rules: Vec<&'static str>,
+    /// Tokens, where the provider told them.
+    pub usage: Option<Usage>,
+    /// Whether the client asked for a stream.
+    pub streamed: bool,
+    /// From the request read to the first meaningful byte.
+    pub first_byte: Option<Duration>,
+    /// From the request read to the end.
+    pub took: Duration,
+    /// How it ended for the client, when not well.
+    pub failed: Option<Reason>,
+}
+
+/// Renders attempts for `x-moonrelay-attempts`: `kimi/kimi-for-coding=rate_limit, openrouter/auto=ok`.
+#[must_use]
+pub fn attempts_header(attempts: &[Attempt]) -> String {
+    let mut out = String::new();
+    for attempt in attempts {
+        if !out.is_empty() {
+            out.push_str(", ");
+        }
+        out.push_str(&attempt.reference);
+        out.push('=');
+        match attempt.outcome {
+            Outcome::Ok => out.push_str("ok"),
+            Outcome::Failed(reason) => out.push_str(reason.as_str()),
+            Outcome::Skipped(skip) => out.push_str(skip.as_str()),
+        }
+    }
+    out
+}

@@ -1,0 +1,7 @@
+//! What clients and providers put on the wire: bytes and their spans. No I/O, no async, no rooms of ours.
+
+pub mod chat;
+pub mod edit;
+pub mod json;
+pub mod sse;
+pub mod usage;

@@ -1,0 +1,108 @@
+//! OpenAI Chat Completions bodies, as spans.
+
+use bytes::Bytes;
+
+use super::json::{self, Malformed, Member, Span};
+
+/// A request body and where its parts stand.
+#[derive(Clone, Debug)]
+pub struct ChatBody {
+    /// The client's bytes, untouched.
+    pub text: Bytes,
+    /// Offset of the opening brace.
+    pub open: usize,
+    /// Top-level members.
+    pub top: Vec<Member>,
+    /// The elements of the last `messages`.
+    pub messages: Vec<Message>,
+}
+
+/// One message and where its parts stand.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// The object, braces included.
+    pub span: Span,
+    /// Its members; empty when it is no object.
+    pub members: Vec<Member>,
+}
+
+impl ChatBody {
+    /// Indexes a body in one pass.
+    ///
+    /// # Errors
+    /// When the scan meets something that is not JSON, or the body is not an object.
+    pub fn parse(text: Bytes) -> Result<Self, Malformed> {
+        let mut top = Vec::with_capacity(16);
+        let mut messages = Vec::new();
+        let start = text.strip_prefix(b"\xef\xbb\xbf").map_or(0, |_| 3);
+        let open = json::skip_space(&text, start);
+        let end = json::walk_object(&text, open, |key, value| {
+            let is_messages = text.get(key.clone()).is_some_and(|k| json::literal_is(k, "messages"));
+            let end = if is_messages && text.get(value) == Some(&b'[') {
+                messages.clear();
+                json::walk_array(&text, value, |element| index_message(&text, element, &mut messages))?
+            } else {
+                json::skip_value(&text, value)?
+            };
+            top.push(Member { key, value: value..end });
+            Ok(end)
+        })?;
+        let end = json::skip_space(&text, end);
+        if end != text.len() {
+            return Err(Malformed { at: end, expected: "nothing after the object" });
+        }
+        Ok(Self { text, open, top, messages })
+    }
+
+    /// The JSON text of a top-level value; the last of duplicates.
+    #[must_use]
+    pub fn value(&self, key: &str) -> Option<&[u8]> {
+        self.text.get(json::find(&self.text, &self.top, key)?.value.clone())
+    }
+
+    /// A top-level string, unescaped.
+    #[must_use]
+    pub fn string(&self, key: &str) -> Option<String> {
+        json::unescape(self.value(key)?).map(std::borrow::Cow::into_owned)
+    }
+
+    /// Whether `stream` is `true`.
+    #[must_use]
+    pub fn wants_stream(&self) -> bool {
+        self.value("stream") == Some(b"true")
+    }
+
+    /// Whether `stream_options.include_usage` is `true`.
+    #[must_use]
+    pub fn wants_usage(&self) -> bool {
+        json::find(&self.text, &self.top, "stream_options")
+            .and_then(|member| json::members(&self.text, member.value.start).ok())
+            .and_then(|(members, _)| {
+                json::find(&self.text, &members, "include_usage")
+                    .and_then(|flag| self.text.get(flag.value.clone()).map(|value| value == b"true"))
+            })
+            .unwrap_or(false)
+    }
+
+    /// The JSON text of a message's value.
+    #[must_use]
+    pub fn field(&self, message: &Message, key: &str) -> Option<&[u8]> {
+        self.text.get(json::find(&self.text, &message.members, key)?.value.clone())
+    }
+
+    /// Whether the message's `role` is this one.
+    #[must_use]
+    pub fn role_is(&self, message: &Message, role: &str) -> bool {
+        self.field(message, "role").is_some_and(|value| json::literal_is(value, role))
+    }
+}
+
+fn index_message(text: &[u8], at: usize, into: &mut Vec<Message>) -> Result<usize, Malformed> {
+    let (members, end) = if text.get(at) == Some(&b'{') {
+        json::members(text, at)?
+    } else {
+        (Vec::new(), json::skip_value(text, at)?)
+    };
+    into.push(Message { span: at..end, members });
+    Ok(end)
+}

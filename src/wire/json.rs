@@ -1,0 +1,316 @@
+//! Spans of JSON text, found in one pass without a tree.
+//!
+//! The scanner checks what it needs to find its way (brackets, strings, separators), not everything that JSON asks
+//! for; what it does not look at goes on as it came. Strings are found with `memchr`, so a megabyte of base64 costs
+//! microseconds.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// A range of bytes in the text.
+pub type Span = Range<usize>;
+
+/// Nesting beyond this is refused, as `serde_json` does.
+const MAX_DEPTH: usize = 128;
+
+/// One member of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// The key with its quotes.
+    pub key: Span,
+    /// The value.
+    pub value: Span,
+}
+
+/// The text is not JSON, as far as the scan looked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed {
+    /// Offset of the byte in question.
+    pub at: usize,
+    /// What was expected there.
+    pub expected: &'static str,
+}
+
+impl std::fmt::Display for Malformed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "malformed JSON at byte {}: expected {}", self.at, self.expected)
+    }
+}
+
+impl std::error::Error for Malformed {}
+
+const fn malformed<T>(at: usize, expected: &'static str) -> Result<T, Malformed> {
+    Err(Malformed { at, expected })
+}
+
+/// The offset of the first byte from `at` on that is not white space.
+#[must_use]
+pub fn skip_space(text: &[u8], mut at: usize) -> usize {
+    while let Some(b' ' | b'\t' | b'\n' | b'\r') = text.get(at) {
+        at += 1;
+    }
+    at
+}
+
+/// The offset after the string that starts at `at` (which holds its opening quote).
+///
+/// # Errors
+/// When there is no string, or it does not end.
+pub fn skip_string(text: &[u8], at: usize) -> Result<usize, Malformed> {
+    if text.get(at) != Some(&b'"') {
+        return malformed(at, "a string");
+    }
+    let mut from = at + 1;
+    loop {
+        let Some(found) = text.get(from..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) else {
+            return malformed(text.len(), "the end of a string");
+        };
+        let hit = from + found;
+        if text.get(hit) == Some(&b'"') {
+            return Ok(hit + 1);
+        }
+        from = hit + 2;
+    }
+}
+
+/// The offset after the value that starts at `at` (no white space before it).
+///
+/// # Errors
+/// When no value starts there or it does not end.
+pub fn skip_value(text: &[u8], at: usize) -> Result<usize, Malformed> {
+    match text.get(at) {
+        Some(b'"') => skip_string(text, at),
+        Some(b'{' | b'[') => skip_nested(text, at),
+        Some(b'-' | b'0'..=b'9' | b't' | b'f' | b'n') => Ok(skip_scalar(text, at)),
+        _ => malformed(at, "a value"),
+    }
+}
+
+fn skip_scalar(text: &[u8], mut at: usize) -> usize {
+    while let Some(b'-' | b'+' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'E') = text.get(at) {
+        at += 1;
+    }
+    at
+}
+
+/// Brackets are matched by kind with a bit a level; commas and colons inside are the provider's to judge.
+fn skip_nested(text: &[u8], start: usize) -> Result<usize, Malformed> {
+    let mut kinds: u128 = 0;
+    let mut depth = 0_usize;
+    let mut at = start;
+    while let Some(&byte) = text.get(at) {
+        match byte {
+            b'"' => {
+                at = skip_string(text, at)?;
+                continue;
+            }
+            b'{' | b'[' => {
+                if depth == MAX_DEPTH {
+                    return malformed(at, "at most 128 levels of nesting");
+                }
+                kinds = (kinds << 1) | u128::from(byte == b'{');
+                depth += 1;
+            }
+            b'}' | b']' => {
+                if (kinds & 1 == 1) != (byte == b'}') {
+                    return malformed(at, "the other closing bracket");
+                }
+                kinds >>= 1;
+                depth -= 1;
+                if depth == 0 {
+                    return Ok(at + 1);
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    malformed(text.len(), "a closing bracket")
+}
+
+/// Calls `visit` with each member of the object that starts at `at`; returns the offset after its closing brace.
+/// `visit` gets the key's span and the value's start, and returns the offset after the value (see [`skip_value`]).
+///
+/// # Errors
+/// When the text is not an object, or `visit` fails.
+pub fn walk_object(
+    text: &[u8],
+    at: usize,
+    mut visit: impl FnMut(Span, usize) -> Result<usize, Malformed>,
+) -> Result<usize, Malformed> {
+    if text.get(at) != Some(&b'{') {
+        return malformed(at, "an object");
+    }
+    let mut at = skip_space(text, at + 1);
+    if text.get(at) == Some(&b'}') {
+        return Ok(at + 1);
+    }
+    loop {
+        let key_end = skip_string(text, at)?;
+        let key = at..key_end;
+        at = skip_space(text, key_end);
+        if text.get(at) != Some(&b':') {
+            return malformed(at, "a colon");
+        }
+        at = skip_space(text, visit(key, skip_space(text, at + 1))?);
+        match text.get(at) {
+            Some(b',') => at = skip_space(text, at + 1),
+            Some(b'}') => return Ok(at + 1),
+            _ => return malformed(at, "a comma or the end of the object"),
+        }
+    }
+}
+
+/// Calls `visit` with the start of each element of the array at `at`; as [`walk_object`].
+///
+/// # Errors
+/// When the text is not an array, or `visit` fails.
+pub fn walk_array(
+    text: &[u8],
+    at: usize,
+    mut visit: impl FnMut(usize) -> Result<usize, Malformed>,
+) -> Result<usize, Malformed> {
+    if text.get(at) != Some(&b'[') {
+        return malformed(at, "an array");
+    }
+    let mut at = skip_space(text, at + 1);
+    if text.get(at) == Some(&b']') {
+        return Ok(at + 1);
+    }
+    loop {
+        at = skip_space(text, visit(at)?);
+        match text.get(at) {
+            Some(b',') => at = skip_space(text, at + 1),
+            Some(b']') => return Ok(at + 1),
+            _ => return malformed(at, "a comma or the end of the array"),
+        }
+    }
+}
+
+/// The members of the object at `at`, and the offset after it.
+///
+/// # Errors
+/// When there is no object.
+pub fn members(text: &[u8], at: usize) -> Result<(Vec<Member>, usize), Malformed> {
+    let mut found = Vec::new();
+    let end = walk_object(text, at, |key, value| {
+        let end = skip_value(text, value)?;
+        found.push(Member { key, value: value..end });
+        Ok(end)
+    })?;
+    Ok((found, end))
+}
+
+/// The spans of the elements of the array at `at`, and the offset after it.
+///
+/// # Errors
+/// When there is no array.
+pub fn elements(text: &[u8], at: usize) -> Result<(Vec<Span>, usize), Malformed> {
+    let mut found = Vec::new();
+    let end = walk_array(text, at, |value| {
+        let end = skip_value(text, value)?;
+        found.push(value..end);
+        Ok(end)
+    })?;
+    Ok((found, end))
+}
+
+/// The text of a string literal (quotes included in `literal`), unescaped; lone surrogates become U+FFFD.
+/// `None` when it is not a string.
+#[must_use]
+pub fn unescape(literal: &[u8]) -> Option<Cow<'_, str>> {
+    let inner = literal.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    if memchr::memchr(b'\\', inner).is_none() {
+        return Some(String::from_utf8_lossy(inner));
+    }
+    let mut out: Vec<u8> = Vec::with_capacity(inner.len());
+    let mut rest = inner;
+    while let Some(slash) = memchr::memchr(b'\\', rest) {
+        out.extend_from_slice(rest.get(..slash)?);
+        let escape = rest.get(slash + 1).copied();
+        rest = rest.get(slash + 2..).unwrap_or_default();
+        let plain = match escape? {
+            b'b' => 0x08,
+            b'f' => 0x0c,
+            b'n' => b'\n',
+            b'r' => b'\r',
+            b't' => b'\t',
+            b'u' => {
+                let (character, after) = unescape_unicode(rest);
+                out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                rest = after;
+                continue;
+            }
+            other => other,
+        };
+        out.push(plain);
+    }
+    out.extend_from_slice(rest);
+    Some(Cow::Owned(String::from_utf8_lossy(&out).into_owned()))
+}
+
+/// `rest` starts after `\u`.
+fn unescape_unicode(rest: &[u8]) -> (char, &[u8]) {
+    let hex = |bytes: Option<&[u8]>| {
+        bytes.and_then(|b| std::str::from_utf8(b).ok()).and_then(|s| u32::from_str_radix(s, 16).ok())
+    };
+    let Some(high) = hex(rest.get(..4)) else {
+        return (char::REPLACEMENT_CHARACTER, rest);
+    };
+    let after = rest.get(4..).unwrap_or_default();
+    if (0xd800..0xdc00).contains(&high)
+        && after.starts_with(b"\\u")
+        && let Some(low) = hex(after.get(2..6))
+        && (0xdc00..0xe000).contains(&low)
+    {
+        let code = 0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00);
+        let character = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
+        return (character, after.get(6..).unwrap_or_default());
+    }
+    (char::from_u32(high).unwrap_or(char::REPLACEMENT_CHARACTER), after)
+}
+
+/// Whether a string literal means `expected`: keys compare unescaped.
+#[must_use]
+pub fn literal_is(literal: &[u8], expected: &str) -> bool {
+    let Some(inner) = literal.strip_prefix(b"\"").and_then(|l| l.strip_suffix(b"\"")) else {
+        return false;
+    };
+    if inner == expected.as_bytes() {
+        return true;
+    }
+    memchr::memchr(b'\\', inner).is_some() && unescape(literal).is_some_and(|text| text == expected)
+}
+
+/// The last member with this key: of duplicates the last one counts.
+#[must_use]
+pub fn find<'m>(text: &[u8], members: &'m [Member], key: &str) -> Option<&'m Member> {
+    members.iter().rev().find(|member| text.get(member.key.clone()).is_some_and(|k| literal_is(k, key)))
+}
+
+/// Appends `text` as a JSON string literal.
+pub fn write_string(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    for character in text.chars() {
+        match character {
+            '"' => out.extend_from_slice(b"\\\""),
+            '\\' => out.extend_from_slice(b"\\\\"),
+            '\n' => out.extend_from_slice(b"\\n"),
+            '\r' => out.extend_from_slice(b"\\r"),
+            '\t' => out.extend_from_slice(b"\\t"),
+            control if u32::from(control) < 0x20 => {
+                out.extend_from_slice(format!("\\u{:04x}", u32::from(control)).as_bytes());
+            }
+            other => out.extend_from_slice(other.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    out.push(b'"');
+}
+
+/// `text` as a JSON string literal.
+#[must_use]
+pub fn string_literal(text: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len() + 2);
+    write_string(&mut out, text);
+    out
+}
