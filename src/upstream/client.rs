@@ -1,0 +1,128 @@
+//! The real client: reqwest, told to add and hide nothing.
+
+use std::error::Error;
+use std::pin::Pin;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use futures_util::TryStreamExt;
+use http::header::{ACCEPT_ENCODING, HeaderValue};
+
+use super::body::Slices;
+use super::{Call, Connector, Response};
+use crate::failure::{Failure, Reason};
+
+/// Kimi thinks for minutes without a byte; a ping every half minute keeps NAT entries and tells a dead peer.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// Under the 75 s at which common front ends close idle connections.
+const POOL_IDLE: Duration = Duration::from_secs(60);
+
+/// Two reqwest clients: a plain one for loopback, and one with TLS that is built when first needed, because building
+/// it fails where there are no CA certificates (a Nix sandbox, a bare container).
+pub struct Client {
+    connect: Duration,
+    plain: OnceLock<Result<reqwest::Client, String>>,
+    tls: OnceLock<Result<reqwest::Client, String>>,
+}
+
+impl Client {
+    /// `connect` is the time limit to establish a connection, TLS included. Nothing is opened yet.
+    #[must_use]
+    pub const fn new(connect: Duration) -> Self {
+        Self { connect, plain: OnceLock::new(), tls: OnceLock::new() }
+    }
+
+    fn builder(&self) -> reqwest::ClientBuilder {
+        // Fails only when a provider is installed already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        reqwest::Client::builder()
+            .retry(reqwest::retry::never())
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(self.connect)
+            .tcp_nodelay(true)
+            .pool_idle_timeout(POOL_IDLE)
+            .http2_keep_alive_interval(PING_INTERVAL)
+            .http2_keep_alive_timeout(PING_TIMEOUT)
+    }
+
+    fn for_url(&self, url: &reqwest::Url) -> Result<&reqwest::Client, Failure> {
+        let built = if url.scheme() == "https" || !is_loopback(url) {
+            self.tls.get_or_init(|| self.builder().build().map_err(|error| chain(&error)))
+        } else {
+            let plain =
+                || self.builder().no_proxy().tls_certs_only([]).build().map_err(|error| chain(&error));
+            self.plain.get_or_init(plain)
+        };
+        built.as_ref().map_err(|why| {
+            Failure::new(
+                Reason::Network,
+                format!("no TLS client: {why}; install CA certificates or set SSL_CERT_FILE"),
+            )
+        })
+    }
+
+    async fn call(&self, call: Call) -> Result<Response, Failure> {
+        let url = reqwest::Url::parse(&call.url)
+            .map_err(|error| Failure::new(Reason::Network, format!("bad URL: {error}")))?;
+        let client = self.for_url(&url)?;
+        let mut headers = call.headers;
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let mut request = client.request(call.method, url).headers(headers);
+        if !call.body.is_empty() {
+            request = request.body(reqwest::Body::wrap(Slices::new(call.body)));
+        }
+        let response = request.send().await.map_err(|error| failure(&error))?;
+        let status = response.status();
+        let headers = response.headers().clone();
+        let body = Box::pin(
+            response.bytes_stream().map_err(|error| Failure { reason: Reason::Truncated, ..failure(&error) }),
+        );
+        Ok(Response { status, headers, body })
+    }
+}
+
+impl Connector for Client {
+    fn send(&self, call: Call) -> Pin<Box<dyn Future<Output = Result<Response, Failure>> + Send + '_>> {
+        Box::pin(self.call(call))
+    }
+}
+
+fn is_loopback(url: &reqwest::Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
+/// Never the URL: a user may have put a key into it.
+fn failure(error: &reqwest::Error) -> Failure {
+    let reason = if error.is_timeout() { Reason::Timeout } else { Reason::Network };
+    let what = if error.is_connect() {
+        "cannot connect"
+    } else if error.is_timeout() {
+        "timed out"
+    } else {
+        "the connection broke"
+    };
+    let cause = root(error);
+    Failure::new(reason, if cause.is_empty() { what.to_owned() } else { format!("{what}: {cause}") })
+}
+
+/// The innermost cause says what happened; the outer ones repeat that a request was sent.
+fn root(error: &reqwest::Error) -> String {
+    let mut cause: Option<&(dyn Error + 'static)> = error.source();
+    let mut innermost = String::new();
+    while let Some(inner) = cause {
+        innermost = inner.to_string();
+        cause = inner.source();
+    }
+    innermost
+}
+
+fn chain(error: &reqwest::Error) -> String {
+    let cause = root(error);
+    if cause.is_empty() { error.to_string() } else { cause }
+}
