@@ -1,7 +1,9 @@
 //! What clients and providers put on the wire: bytes and their spans. No I/O, no async, no rooms of ours.
 
 pub mod chat;
+pub mod chunk;
 pub mod edit;
+pub mod error;
 pub mod json;
 pub mod sse;
 pub mod usage;

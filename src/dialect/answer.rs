@@ -1,10 +1,18 @@
 //! Answers: what a provider sends becomes what the client expects, and is metered on the way.
 
-use bytes::Bytes;
+mod calls;
+mod delta;
+mod leak;
+mod output;
+mod refusal;
+mod stream;
+mod whole;
 
-use super::rewrite::AnswerPlan;
-use crate::catalog::DialectId;
-use crate::failure::{Failure, Reason};
+pub use stream::StreamReader;
+pub use whole::whole;
+
+use crate::failure::Failure;
+use crate::wire::chunk::Chunk;
 use crate::wire::edit::Segments;
 use crate::wire::usage::Usage;
 
@@ -19,6 +27,21 @@ pub struct Meter {
     pub model: Option<String>,
 }
 
+impl Meter {
+    fn read(&mut self, text: &[u8], chunk: &Chunk) {
+        if self.model.is_none() {
+            self.model = chunk.model(text);
+        }
+        if let Some(finish) = chunk.finish(text) {
+            self.finish = Some(finish);
+        }
+        // A later figure replaces an earlier one: Moonshot tells it twice, in a choice and then at the top.
+        if let Some(usage) = chunk.usage(text) {
+            self.usage = Some(usage);
+        }
+    }
+}
+
 /// What one push of bytes led to.
 #[derive(Clone, Debug, Default)]
 pub struct Step {
@@ -30,47 +53,10 @@ pub struct Step {
     pub meaningful: bool,
     /// `[DONE]` or the end was read; nothing follows.
     pub done: bool,
-    /// The answer failed here; `out` holds what came before.
+    /// The answer failed here; `out` holds what came before. Who has sent nothing yet may drop `out` and ask the next
+    /// target.
     pub failure: Option<Failure>,
 }
 
-/// Reads one streamed answer.
-#[derive(Debug)]
-pub struct StreamReader {
-    meter: Meter,
-}
-
-impl StreamReader {
-    /// At the start of an answer.
-    #[must_use]
-    pub fn new(_dialect: DialectId, _plan: AnswerPlan) -> Self {
-        Self { meter: Meter::default() }
-    }
-
-    /// Takes bytes as they were read.
-    pub fn push(&mut self, chunk: Bytes) -> Step {
-        Step { out: Segments::whole(chunk), frames: 1, meaningful: true, ..Step::default() }
-    }
-
-    /// The upstream closed. A stream that closed without a finish is [`Reason::Truncated`].
-    pub fn end(&mut self) -> Step {
-        Step { done: true, ..Step::default() }
-    }
-
-    /// What was learned so far.
-    #[must_use]
-    pub const fn meter(&self) -> &Meter {
-        &self.meter
-    }
-}
-
-/// Reads one whole answer.
-///
-/// # Errors
-/// When it holds an error object, is no JSON, or is empty.
-pub fn whole(_dialect: DialectId, _plan: &AnswerPlan, body: Bytes) -> Result<(Segments, Meter), Failure> {
-    if body.is_empty() {
-        return Err(Failure::new(Reason::Server, "the answer was empty"));
-    }
-    Ok((Segments::whole(body), Meter::default()))
-}
+#[cfg(test)]
+mod tests;

@@ -74,6 +74,12 @@ impl Segments {
         }
     }
 
+    /// Adds all slices of another text at the end.
+    pub fn append(&mut self, other: Self) {
+        self.length += other.length;
+        self.parts.extend(other.parts);
+    }
+
     /// Bytes in all.
     #[must_use]
     pub const fn len(&self) -> usize {

@@ -1,6 +1,8 @@
 //! Token counts, as one shape for all faces.
 
-/// What one answer used, in tokens. `input` excludes what the cache gave.
+use super::json::{self, Span};
+
+/// What one answer used, in tokens. `input`, `cache_read` and `cache_write` add up to the prompt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Uncached input.
@@ -17,4 +19,76 @@ pub struct Usage {
     pub estimated: bool,
     /// The provider's own figure (OpenRouter's `usage.cost`), in millionths of its currency unit.
     pub cost_micros: Option<u64>,
+}
+
+impl Usage {
+    /// Reads the `usage` object of a chat answer. `prompt_tokens` holds what the cache gave and took
+    /// (`prompt_tokens_details.cached_tokens`, else Moonshot's `cached_tokens`; OpenRouter's `cache_write_tokens`),
+    /// `completion_tokens` holds the reasoning. Sources: Moonshot's and OpenRouter's API references, 2026-09.
+    ///
+    /// `None` when it is no object, or holds neither of the two counts.
+    #[must_use]
+    pub fn read(text: &[u8]) -> Option<Self> {
+        let top = Object::read(text, json::skip_space(text, 0))?;
+        let prompt_details = top.object("prompt_tokens_details");
+        let completion_details = top.object("completion_tokens_details");
+        let count_in =
+            |object: &Option<Object<'_>>, key| object.as_ref().and_then(|object| object.count(key));
+        let prompt = top.count("prompt_tokens");
+        let output = top.count("completion_tokens");
+        if prompt.is_none() && output.is_none() {
+            return None;
+        }
+        let cache_read =
+            count_in(&prompt_details, "cached_tokens").or_else(|| top.count("cached_tokens")).unwrap_or(0);
+        let cache_write = count_in(&prompt_details, "cache_write_tokens").unwrap_or(0);
+        Some(Self {
+            input: prompt.unwrap_or(0).saturating_sub(cache_read.saturating_add(cache_write)),
+            output: output.unwrap_or(0),
+            cache_read,
+            cache_write,
+            reasoning: count_in(&completion_details, "reasoning_tokens").unwrap_or(0),
+            estimated: false,
+            cost_micros: top.number("cost").map(|cost| whole(cost * 1e6)),
+        })
+    }
+}
+
+struct Object<'t> {
+    text: &'t [u8],
+    members: Vec<json::Member>,
+}
+
+impl<'t> Object<'t> {
+    fn read(text: &'t [u8], at: usize) -> Option<Self> {
+        json::members(text, at).ok().map(|(members, _)| Self { text, members })
+    }
+
+    fn value(&self, key: &str) -> Option<Span> {
+        json::find(self.text, &self.members, key).map(|member| member.value.clone())
+    }
+
+    fn object(&self, key: &str) -> Option<Self> {
+        Self::read(self.text, self.value(key)?.start)
+    }
+
+    fn number(&self, key: &str) -> Option<f64> {
+        let literal = std::str::from_utf8(self.text.get(self.value(key)?)?).ok()?;
+        // "inf" and "nan" parse as well, but no JSON number starts with a letter.
+        literal.parse().ok().filter(|number: &f64| number.is_finite() && *number >= 0.0)
+    }
+
+    fn count(&self, key: &str) -> Option<u64> {
+        self.number(key).map(whole)
+    }
+}
+
+/// Rounded; too large a number becomes the largest.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "`as` saturates, and the number is not negative"
+)]
+fn whole(number: f64) -> u64 {
+    number.round() as u64
 }

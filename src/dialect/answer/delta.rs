@@ -1,0 +1,85 @@
+//! Small readings and writings of one chunk.
+
+use bytes::Bytes;
+
+use super::leak::Piece;
+use super::output;
+use crate::wire::chunk::{Choice, Chunk};
+use crate::wire::edit::{Edits, ObjectPatch, Segments};
+use crate::wire::json::{self, Span};
+
+/// The content's place and what stands between its quotes, when it is a string.
+pub(super) fn text<'t>(payload: &'t [u8], choice: &Choice) -> Option<(Span, &'t [u8])> {
+    let place = choice.content.clone()?;
+    let escaped = payload.get(place.clone())?.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    Some((place, escaped))
+}
+
+/// Whether it is the choice with index 0, or without one.
+pub(super) fn is_first(payload: &[u8], choice: &Choice) -> bool {
+    choice.index.as_ref().is_none_or(|index| payload.get(index.clone()) == Some(b"0"))
+}
+
+/// One more than the largest `index` of a `tool_calls` array; its length where calls have none.
+pub(super) fn calls_end(payload: &[u8], calls: &Span) -> usize {
+    let Ok((elements, _)) = json::elements(payload, calls.start) else { return 0 };
+    let index = |place: &Span| {
+        let (members, _) = json::members(payload, place.start).ok()?;
+        let literal = payload.get(json::find(payload, &members, "index")?.value.clone())?;
+        std::str::from_utf8(literal).ok()?.parse::<usize>().ok()
+    };
+    elements
+        .iter()
+        .enumerate()
+        .map(|(position, place)| index(place).unwrap_or(position).saturating_add(1))
+        .max()
+        .unwrap_or(0)
+}
+
+/// Whether a finish says that something was said: with `stop` or `tool_calls` an empty answer is a broken one, with
+/// `length` or `content_filter` it is not.
+pub(super) fn promises_substance(payload: &[u8], chunk: &Chunk) -> bool {
+    chunk.choice.iter().filter_map(|choice| payload.get(choice.finish.clone()?)).all(|finish| {
+        ["stop", "tool_calls", "function_call"].iter().any(|word| json::literal_is(finish, word))
+    })
+}
+
+/// An answer that makes calls finishes with `tool_calls`.
+pub(super) fn finish_with_calls(payload: &[u8], chunk: &Chunk, edits: &mut Edits) {
+    for finish in chunk.choice.iter().filter_map(|choice| choice.finish.clone()) {
+        if payload.get(finish.clone()).is_some_and(|literal| json::literal_is(literal, "stop")) {
+            edits.replace(finish, Bytes::from_static(b"\"tool_calls\""));
+        }
+    }
+}
+
+/// Adds text at the end of the pieces.
+pub(super) fn add_text(pieces: &mut Vec<Piece>, text: Vec<u8>) {
+    match pieces.last_mut() {
+        _ if text.is_empty() => {}
+        Some(Piece::Text(before)) => before.extend_from_slice(&text),
+        _ => pieces.push(Piece::Text(text)),
+    }
+}
+
+/// A chunk with this one's id, model and so on, and another delta; without finish and usage.
+pub(super) fn like(payload: &Bytes, delta: Vec<u8>) -> Segments {
+    let choices = [b"[{\"index\":0,\"delta\":", &*delta, b",\"finish_reason\":null}]"].concat();
+    let open = json::skip_space(payload, 0);
+    let mut edits = Edits::new();
+    if let Ok((members, _)) = json::members(payload, open) {
+        let mut patch = ObjectPatch::new(payload, open, &members);
+        patch.set("choices", choices);
+        patch.remove("usage");
+        patch.finish(&mut edits);
+    }
+    output::event(&single_line(edits.apply(payload).to_bytes()))
+}
+
+/// In JSON a line end is white space; in an event it ends the data line.
+fn single_line(text: Bytes) -> Bytes {
+    if memchr::memchr2(b'\n', b'\r', &text).is_none() {
+        return text;
+    }
+    text.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect()
+}

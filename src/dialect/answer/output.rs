@@ -1,0 +1,99 @@
+//! What goes to the client of one push, in as few slices as can be.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::Step;
+use crate::wire::edit::{Edits, Segments};
+use crate::wire::sse::Frame;
+
+/// Collects frames; those that stand side by side in the bytes that were read stay one slice.
+#[derive(Debug)]
+pub(super) struct Output {
+    read: Bytes,
+    run: Range<usize>,
+    pub step: Step,
+}
+
+impl Output {
+    /// For the bytes that [`Frame::place`] speaks of.
+    pub(super) fn new(read: Bytes) -> Self {
+        Self { read, run: 0..0, step: Step::default() }
+    }
+
+    /// Adds a frame as it came.
+    pub(super) fn pass(&mut self, frame: &Frame) {
+        match &frame.place {
+            Some(place) if place.start == self.run.end && !self.run.is_empty() => {
+                self.run.end = place.end;
+                self.step.frames += 1;
+            }
+            Some(place) => {
+                self.close_run();
+                self.run = place.clone();
+                self.step.frames += 1;
+            }
+            None => self.put(whole(frame), 1),
+        }
+    }
+
+    /// Adds frames of ours.
+    pub(super) fn put(&mut self, segments: Segments, frames: usize) {
+        self.close_run();
+        self.step.out.append(segments);
+        self.step.frames += frames;
+    }
+
+    fn close_run(&mut self) {
+        let run = std::mem::take(&mut self.run);
+        if !run.is_empty() {
+            self.step.out.push(self.read.slice(run));
+        }
+    }
+
+    pub(super) fn finish(mut self) -> Step {
+        self.close_run();
+        self.step
+    }
+}
+
+/// A frame as it came; the last one of a stream gets the empty line that it may lack, without which clients drop it.
+pub(super) fn whole(frame: &Frame) -> Segments {
+    let mut out = Segments::whole(frame.raw.clone());
+    out.push(missing_end(frame));
+    out
+}
+
+/// A frame with changes to its payload.
+pub(super) fn edited(frame: &Frame, payload: &Bytes, edits: Edits) -> Segments {
+    let mut out = Segments::default();
+    if let Some(place) = frame.data_place() {
+        out.push(frame.raw.slice(..place.start));
+        out.append(edits.apply(payload));
+        out.push(frame.raw.slice(place.end..));
+        out.push(missing_end(frame));
+        return out;
+    }
+    // In JSON a line end is white space; several `data:` lines become one.
+    let text: Vec<u8> = edits
+        .apply(payload)
+        .to_bytes()
+        .iter()
+        .map(|byte| if *byte == b'\n' { b' ' } else { *byte })
+        .collect();
+    event(&text)
+}
+
+/// A payload as a frame.
+pub(super) fn event(payload: &[u8]) -> Segments {
+    Segments::whole([b"data: ", payload, b"\n\n"].concat().into())
+}
+
+fn missing_end(frame: &Frame) -> Bytes {
+    match (frame.terminated, frame.raw.last()) {
+        (true, _) => Bytes::new(),
+        (false, Some(b'\n' | b'\r')) => Bytes::from_static(b"\n"),
+        (false, _) => Bytes::from_static(b"\n\n"),
+    }
+}

@@ -1,0 +1,49 @@
+//! Errors in the place of an answer, under a status of 200.
+
+use super::stream::{NOT_JSON, server};
+use crate::catalog::DialectId;
+use crate::dialect::classify::{Refused, classify};
+use crate::failure::Failure;
+use crate::wire::chunk::Chunk;
+use crate::wire::json;
+
+pub(super) const HTML: &str = "the answer was an HTML page";
+
+/// What an error body means.
+pub(super) fn of(dialect: DialectId, body: &[u8]) -> Failure {
+    classify(dialect, &Refused { status: 200, content_type: None, retry_after: None, body })
+}
+
+/// The failure that a chunk or a whole answer holds.
+pub(super) fn in_chunk(dialect: DialectId, text: &[u8], chunk: &Chunk) -> Option<Failure> {
+    if let Some(error) = chunk.error(text) {
+        if chunk.error.as_ref() == Some(&error) {
+            return Some(of(dialect, text));
+        }
+        // A choice's error is read as one in its usual place.
+        let object = text.get(error).unwrap_or_default();
+        return Some(of(dialect, &[b"{\"error\":", object, b"}"].concat()));
+    }
+    let broke = chunk
+        .choice
+        .iter()
+        .filter_map(|choice| text.get(choice.finish.clone()?))
+        .any(|finish| json::literal_is(finish, "error"));
+    broke.then(|| server("the provider broke the answer off with finish_reason \"error\""))
+}
+
+/// A JSON body where a stream was asked for: an error when it holds one. `complete` when no more comes.
+///
+/// # Errors
+/// Always, once the body is complete.
+pub(super) fn of_whole_body(dialect: DialectId, body: &[u8], complete: bool) -> Result<(), Failure> {
+    if !complete && body.trim_ascii_end().last() != Some(&b'}') {
+        return Ok(());
+    }
+    match Chunk::parse(body) {
+        Ok(chunk) => Err(in_chunk(dialect, body, &chunk)
+            .unwrap_or_else(|| server("a whole answer came where a stream was asked for"))),
+        Err(_) if complete => Err(server(NOT_JSON)),
+        Err(_) => Ok(()),
+    }
+}

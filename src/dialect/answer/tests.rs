@@ -1,0 +1,77 @@
+//! Streams and answers as providers send them, whole and cut anywhere.
+
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::{Meter, Step, StreamReader, whole};
+use crate::catalog::DialectId;
+use crate::dialect::rewrite::AnswerPlan;
+use crate::failure::{Failure, Reason};
+use crate::wire::usage::Usage;
+
+mod leaks;
+mod streams;
+mod wholes;
+
+/// What a client saw of a stream.
+#[derive(Debug, Default)]
+struct Seen {
+    text: String,
+    meaningful: bool,
+    done: bool,
+    failure: Option<Failure>,
+    meter: Meter,
+}
+
+impl Seen {
+    fn add(&mut self, step: Step) {
+        assert_eq!(step.out.is_empty(), step.frames == 0, "{step:?}");
+        self.text.push_str(std::str::from_utf8(&step.out.to_bytes()).unwrap());
+        self.meaningful |= step.meaningful;
+        self.done |= step.done;
+        self.failure = self.failure.take().or(step.failure);
+    }
+}
+
+fn read(dialect: DialectId, plan: &AnswerPlan, pieces: &[&[u8]]) -> Seen {
+    let mut reader = StreamReader::new(dialect, plan.clone());
+    let mut seen = Seen::default();
+    for piece in pieces {
+        seen.add(reader.push(Bytes::copy_from_slice(piece)));
+    }
+    if !seen.done && seen.failure.is_none() {
+        seen.add(reader.end());
+    }
+    seen.meter = reader.meter().clone();
+    seen
+}
+
+fn plain() -> AnswerPlan {
+    AnswerPlan::default()
+}
+
+fn hiding() -> AnswerPlan {
+    AnswerPlan { hide_usage: true, ..AnswerPlan::default() }
+}
+
+fn with_tools() -> AnswerPlan {
+    AnswerPlan { offers_tools: true, ..AnswerPlan::default() }
+}
+
+fn event(payload: &str) -> String {
+    format!("data: {payload}\n\n")
+}
+
+fn chunk(delta: &str) -> String {
+    event(&format!(
+        r#"{{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"kimi-k3","choices":[{{"index":0,"delta":{delta},"finish_reason":null}}],"system_fingerprint":"fpv0_1"}}"#
+    ))
+}
+
+fn finish(reason: &str) -> String {
+    event(&format!(
+        r#"{{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"kimi-k3","choices":[{{"index":0,"delta":{{}},"finish_reason":"{reason}"}}]}}"#
+    ))
+}
+
+const DONE: &str = "data: [DONE]\n\n";

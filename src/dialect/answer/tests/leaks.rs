@@ -1,0 +1,199 @@
+//! Tool calls that leaked into text.
+
+use serde_json::Value;
+
+use super::*;
+
+const SECTION: &str = r#"<|tool_calls_section_begin|><|tool_call_begin|>functions.get_weather:0<|tool_call_argument_begin|>{\"city\":\"Paris\"}<|tool_call_end|><|tool_call_begin|>functions.get_time:1<|tool_call_argument_begin|>{}<|tool_call_end|><|tool_calls_section_end|>"#;
+
+/// Puts a stream together as an SDK does.
+#[derive(Debug, Default, PartialEq)]
+struct Message {
+    content: String,
+    calls: Vec<(String, String, String)>,
+    finish: String,
+    roles: usize,
+}
+
+fn message(stream: &str) -> Message {
+    let mut message = Message::default();
+    for payload in stream.split("\n\n").filter_map(|frame| frame.strip_prefix("data: ")) {
+        if payload == "[DONE]" {
+            continue;
+        }
+        let value: Value = serde_json::from_str(payload).unwrap();
+        let Some(choice) = value["choices"].get(0) else { continue };
+        let delta = &choice["delta"];
+        message.roles += usize::from(delta["role"].is_string());
+        message.content += delta["content"].as_str().unwrap_or_default();
+        for call in delta["tool_calls"].as_array().into_iter().flatten() {
+            let index = usize::try_from(call["index"].as_u64().unwrap()).unwrap();
+            message.calls.resize(message.calls.len().max(index + 1), Default::default());
+            let slot = &mut message.calls[index];
+            slot.0 += call["id"].as_str().unwrap_or_default();
+            slot.1 += call["function"]["name"].as_str().unwrap_or_default();
+            slot.2 += call["function"]["arguments"].as_str().unwrap_or_default();
+        }
+        message.finish += choice["finish_reason"].as_str().unwrap_or_default();
+    }
+    message
+}
+
+fn stream(pieces: &[&str], reason: &str) -> String {
+    let content: String = pieces.iter().map(|piece| chunk(&format!(r#"{{"content":"{piece}"}}"#))).collect();
+    chunk(r#"{"role":"assistant","content":""}"#) + &content + &finish(reason) + DONE
+}
+
+fn two_calls() -> Vec<(String, String, String)> {
+    [
+        ("functions.get_weather:0", "get_weather", r#"{"city":"Paris"}"#),
+        ("functions.get_time:1", "get_time", "{}"),
+    ]
+    .map(|(id, name, arguments)| (id.to_owned(), name.to_owned(), arguments.to_owned()))
+    .to_vec()
+}
+
+#[test]
+fn a_section_becomes_calls() {
+    let text = stream(&["I look. ", SECTION, " Wait."], "stop");
+    let seen = read(DialectId::Moonshot, &with_tools(), &[text.as_bytes()]);
+    let message = message(&seen.text);
+    assert_eq!(message.content, "I look.  Wait.");
+    assert_eq!(message.calls, two_calls());
+    assert_eq!((message.finish.as_str(), message.roles), ("tool_calls", 1));
+    assert_eq!(seen.meter.finish.as_deref(), Some("tool_calls"));
+    assert!(!seen.text.contains("<|"));
+}
+
+#[test]
+fn calls_in_one_chunk_with_text_on_both_sides() {
+    let text = stream(&[&format!("before{SECTION}after")], "stop");
+    let seen = read(DialectId::KimiCode, &with_tools(), &[text.as_bytes()]);
+    let message = message(&seen.text);
+    assert_eq!((message.content.as_str(), message.calls), ("beforeafter", two_calls()));
+    let order: Vec<_> =
+        ["before", "get_weather", "after"].iter().map(|word| seen.text.find(word).unwrap()).collect();
+    assert!(order.is_sorted());
+}
+
+#[test]
+fn escaped_markers_count() {
+    let escaped = SECTION.replace('<', r"\u003c").replace('>', r"\u003E");
+    let seen = read(DialectId::Moonshot, &with_tools(), &[stream(&[&escaped], "stop").as_bytes()]);
+    assert_eq!(message(&seen.text).calls, two_calls());
+}
+
+#[test]
+fn real_calls_are_numbered_first() {
+    let real = chunk(
+        r#"{"tool_calls":[{"index":0,"id":"a","type":"function","function":{"name":"f","arguments":"{}"}}]}"#,
+    );
+    let text = real + &stream(&[SECTION], "tool_calls");
+    let calls = message(&read(DialectId::Moonshot, &with_tools(), &[text.as_bytes()]).text).calls;
+    assert_eq!(calls[0].0, "a");
+    assert_eq!(calls[1..], two_calls());
+}
+
+#[test]
+fn without_tools_markup_is_text() {
+    let text = stream(&[SECTION], "stop");
+    assert_eq!(read(DialectId::Moonshot, &plain(), &[text.as_bytes()]).text, text);
+}
+
+#[test]
+fn malformed_markup_is_given_back() {
+    for broken in [
+        "<|tool_calls_section_begin|>",
+        "<|tool_calls_section_begin|><|tool_calls_section_end|>",
+        "the marker <|tool_calls_section_begin|> opens it, <|tool_call_begin|> a call",
+        r#"<|tool_calls_section_begin|><|tool_call_begin|>functions.f:0<|tool_call_argument_begin|>{\"a\":<|tool_call_end|><|tool_calls_section_end|>"#,
+        "<|tool_calls_section_begin|><|tool_call_begin|>functions.f<|tool_call_argument_begin|>{}<|tool_call_end|><|tool_calls_section_end|>",
+        "<|tool_calls_section_begin|><|tool_call_begin|>functions.f:0<|tool_call_argument_begin|>[]<|tool_call_end|><|tool_calls_section_end|>",
+        "<|tool_calls_section_begin|><|tool_call_begin|>functions.f:0<|tool_call_argument_begin|>{}<|tool_call_end|>",
+        "<|tool_calls_section_begin|><|tool_call_begin|>functions.f:0<|tool_call_argument_begin|>{}",
+        "a <|tool_calls_sect",
+        "<",
+        "a <| b <<|",
+    ] {
+        for cut in 0..=broken.len() {
+            if broken[..cut].ends_with('\\') {
+                continue;
+            }
+            let text = stream(&[&broken[..cut], &broken[cut..]], "stop");
+            let seen = read(DialectId::Moonshot, &with_tools(), &[text.as_bytes()]);
+            let message = message(&seen.text);
+            assert_eq!(message.content, broken.replace(r#"\""#, "\""));
+            assert_eq!((message.calls.len(), message.finish.as_str()), (0, "stop"));
+        }
+    }
+}
+
+#[test]
+fn a_mention_of_the_marker_does_not_hide_a_real_section() {
+    let text = stream(&["<|tool_calls_section_begin|>", SECTION], "stop");
+    let message = message(&read(DialectId::Moonshot, &with_tools(), &[text.as_bytes()]).text);
+    assert_eq!((message.content.as_str(), message.calls), ("<|tool_calls_section_begin|>", two_calls()));
+}
+
+#[test]
+fn text_that_cannot_become_a_marker_is_not_held_back() {
+    let mut reader = StreamReader::new(DialectId::Moonshot, with_tools());
+    let text = chunk(r#"{"content":"if a < b { <div>"}"#);
+    assert_eq!(reader.push(Bytes::from(text.clone())).out.to_bytes(), text);
+    let held = reader.push(Bytes::from(chunk(r#"{"content":"x <|tool_"}"#)));
+    assert_eq!(message(std::str::from_utf8(&held.out.to_bytes()).unwrap()).content, "x ");
+    let released = reader.push(Bytes::from(chunk(r#"{"content":"box|>"}"#)));
+    assert_eq!(message(std::str::from_utf8(&released.out.to_bytes()).unwrap()).content, "<|tool_box|>");
+}
+
+#[test]
+fn what_is_held_back_comes_out_before_a_failure() {
+    let text = chunk(r#"{"content":"a <|tool_calls"}"#);
+    let seen = read(DialectId::Moonshot, &with_tools(), &[text.as_bytes()]);
+    assert_eq!(message(&seen.text).content, "a <|tool_calls");
+    assert_eq!(seen.failure.unwrap().reason, Reason::Truncated);
+}
+
+#[test]
+fn lone_surrogates_in_arguments_survive() {
+    let section = SECTION.replace("Paris", r"\\ud83d \ud83d");
+    let seen = read(DialectId::Moonshot, &with_tools(), &[stream(&[&section], "stop").as_bytes()]);
+    assert!(seen.text.contains(r#""arguments":"{\"city\":\"\\ud83d \ud83d\"}""#), "{}", seen.text);
+}
+
+#[test]
+fn names_in_markup_come_back_too() {
+    let plan = AnswerPlan { tool_names: vec![("get_weather".into(), "get.weather".into())], ..with_tools() };
+    let seen = read(DialectId::Moonshot, &plan, &[stream(&[SECTION], "stop").as_bytes()]);
+    assert_eq!(message(&seen.text).calls[0].1, "get.weather");
+}
+
+proptest! {
+    #[test]
+    fn markers_may_be_cut_anywhere(cuts in prop::collection::vec(any::<prop::sample::Index>(), 1..20), escape in any::<bool>()) {
+        let section = if escape { SECTION.replace('<', r"\u003c") } else { SECTION.to_owned() };
+        let content = format!("a <b>{section}é");
+        let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(content.len())).collect();
+        cuts.sort_unstable();
+        let mut pieces = Vec::new();
+        let mut at = 0;
+        for mut cut in cuts {
+            // A literal ends neither inside a character nor inside an escape.
+            while !content.is_char_boundary(cut) || (cut.saturating_sub(5)..cut).any(|start| {
+                content.as_bytes()[start] == b'\\' && cut - start < if content.as_bytes()[start + 1] == b'u' { 6 } else { 2 }
+            }) {
+                cut += 1;
+            }
+            if cut >= at && cut <= content.len() {
+                pieces.push(&content[at..cut]);
+                at = cut;
+            }
+        }
+        pieces.push(&content[at..]);
+        let seen = read(DialectId::Moonshot, &with_tools(), &[stream(&pieces, "stop").as_bytes()]);
+        let message = message(&seen.text);
+        prop_assert_eq!(message.content, "a <b>é");
+        prop_assert_eq!(message.calls, two_calls());
+        prop_assert_eq!(message.finish, "tool_calls");
+    }
+}

@@ -1,0 +1,257 @@
+//! Chat answers, whole (`chat.completion`) or in chunks (`chat.completion.chunk`), as spans.
+//!
+//! Nothing is parsed into a tree: lone surrogates, which some back ends split over two deltas and which `serde_json`
+//! refuses, pass as they came.
+
+use std::borrow::Cow;
+
+use super::json::{self, Malformed, Span};
+use super::usage::Usage;
+
+/// A whole answer or one chunk of it, and where its parts stand. Of duplicate keys the last counts; `null` counts as
+/// absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Chunk {
+    /// Offset of the opening brace.
+    pub open: usize,
+    /// `model`.
+    pub model: Option<Span>,
+    /// `error`.
+    pub error: Option<Span>,
+    /// `usage`.
+    pub usage: Option<Span>,
+    /// `choices`, when it is an array.
+    pub choices: Option<Span>,
+    /// Its elements that are objects.
+    pub choice: Vec<Choice>,
+}
+
+/// One element of `choices`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// The object, braces included.
+    pub span: Span,
+    /// `index`.
+    pub index: Option<Span>,
+    /// `delta`, or `message` of a whole answer, when it is an object.
+    pub delta: Option<Span>,
+    /// `finish_reason`; an empty string counts as absent.
+    pub finish: Option<Span>,
+    /// `usage`: Moonshot's place for it in the last chunk.
+    pub usage: Option<Span>,
+    /// `error`: where older OpenRouter answers had it.
+    pub error: Option<Span>,
+    /// `delta.role`.
+    pub role: Option<Span>,
+    /// `delta.content`: a string, or an array of parts.
+    pub content: Option<Span>,
+    /// The content is not empty.
+    pub says_something: bool,
+    /// `delta.tool_calls`, when it is an array with elements.
+    pub tool_calls: Option<Span>,
+    /// There is a non-empty `reasoning_content`, `reasoning` or `reasoning_details`.
+    pub reasons: bool,
+    /// There is a non-empty `refusal`, or a `function_call` or `audio` object.
+    pub speaks: bool,
+}
+
+impl Choice {
+    /// Whether a person would notice it: content, reasoning, a tool call, a refusal. A finish is not looked at.
+    #[must_use]
+    pub const fn has_substance(&self) -> bool {
+        self.reasons || self.speaks || self.tool_calls.is_some() || self.says_something
+    }
+}
+
+impl Chunk {
+    /// Indexes an answer or a chunk.
+    ///
+    /// # Errors
+    /// When the scan meets something that is not JSON, or the text is not one object.
+    pub fn parse(text: &[u8]) -> Result<Self, Malformed> {
+        let mut chunk = Self { open: json::skip_space(text, 0), ..Self::default() };
+        let end = json::walk_object(text, chunk.open, |key, value| {
+            if key_is(text, &key, b"choices") && text.get(value) == Some(&b'[') {
+                chunk.choice.clear();
+                let end = json::walk_array(text, value, |at| {
+                    let (choice, end) = parse_choice(text, at)?;
+                    chunk.choice.extend(choice);
+                    Ok(end)
+                })?;
+                chunk.choices = Some(value..end);
+                return Ok(end);
+            }
+            let end = json::skip_value(text, value)?;
+            let slot = match &*key_text(text, &key) {
+                b"model" => &mut chunk.model,
+                b"error" => &mut chunk.error,
+                b"usage" => &mut chunk.usage,
+                _ => return Ok(end),
+            };
+            *slot = present(text, value..end);
+            Ok(end)
+        })?;
+        let end = json::skip_space(text, end);
+        if end != text.len() {
+            return Err(Malformed { at: end, expected: "nothing after the object" });
+        }
+        Ok(chunk)
+    }
+
+    /// Whether a person would notice any of its choices (a finish is not looked at).
+    #[must_use]
+    pub fn has_substance(&self) -> bool {
+        self.choice.iter().any(Choice::has_substance)
+    }
+
+    /// Whether `choices` is there and empty, as in the chunk that brings nothing but usage.
+    #[must_use]
+    pub const fn has_no_choice(&self) -> bool {
+        self.choices.is_some() && self.choice.is_empty()
+    }
+
+    /// The last `finish_reason`.
+    #[must_use]
+    pub fn finish(&self, text: &[u8]) -> Option<String> {
+        self.choice.iter().rev().find_map(|choice| string(text, choice.finish.as_ref()))
+    }
+
+    /// The token counts: top-level `usage`, else that of a choice; never both.
+    #[must_use]
+    pub fn usage(&self, text: &[u8]) -> Option<Usage> {
+        self.usage
+            .iter()
+            .chain(self.choice.iter().filter_map(|choice| choice.usage.as_ref()))
+            .find_map(|span| Usage::read(text.get(span.clone())?))
+    }
+
+    /// `model`, unescaped.
+    #[must_use]
+    pub fn model(&self, text: &[u8]) -> Option<String> {
+        string(text, self.model.as_ref())
+    }
+
+    /// The error that takes the answer's place: `error`, else a choice's. An object or a non-empty string counts;
+    /// `{}`, `false` and `0` do not.
+    #[must_use]
+    pub fn error(&self, text: &[u8]) -> Option<Span> {
+        self.error
+            .iter()
+            .chain(self.choice.iter().filter_map(|choice| choice.error.as_ref()))
+            .find(|span| matches!(text.get(span.start), Some(b'{' | b'"')) && span.end - span.start > 2)
+            .cloned()
+    }
+}
+
+/// Where the name of each tool call stands (`tool_calls[].function.name`, quotes included).
+///
+/// # Errors
+/// When the scan meets something that is not JSON.
+pub fn tool_names(text: &[u8], tool_calls: &Span) -> Result<Vec<Span>, Malformed> {
+    let mut names = Vec::new();
+    json::walk_array(text, tool_calls.start, |call| {
+        if text.get(call) != Some(&b'{') {
+            return json::skip_value(text, call);
+        }
+        let mut name = None;
+        let end = json::walk_object(text, call, |key, value| {
+            if !key_is(text, &key, b"function") || text.get(value) != Some(&b'{') {
+                return json::skip_value(text, value);
+            }
+            json::walk_object(text, value, |key, value| {
+                let end = json::skip_value(text, value)?;
+                if key_is(text, &key, b"name") {
+                    name = Some(value..end);
+                }
+                Ok(end)
+            })
+        })?;
+        names.extend(name);
+        Ok(end)
+    })?;
+    Ok(names)
+}
+
+fn parse_choice(text: &[u8], at: usize) -> Result<(Option<Choice>, usize), Malformed> {
+    if text.get(at) != Some(&b'{') {
+        return Ok((None, json::skip_value(text, at)?));
+    }
+    let mut choice = Choice::default();
+    let end = json::walk_object(text, at, |key, value| {
+        let key = key_text(text, &key);
+        if matches!(&*key, b"delta" | b"message") && text.get(value) == Some(&b'{') {
+            let end = parse_delta(text, value, &mut choice)?;
+            choice.delta = Some(value..end);
+            return Ok(end);
+        }
+        let end = json::skip_value(text, value)?;
+        let slot = match &*key {
+            b"index" => &mut choice.index,
+            b"finish_reason" => &mut choice.finish,
+            b"usage" => &mut choice.usage,
+            b"error" => &mut choice.error,
+            _ => return Ok(end),
+        };
+        *slot = present(text, value..end);
+        Ok(end)
+    })?;
+    choice.finish = choice.finish.filter(|span| text.get(span.clone()) != Some(b"\"\""));
+    choice.span = at..end;
+    Ok((Some(choice), end))
+}
+
+fn parse_delta(text: &[u8], at: usize, choice: &mut Choice) -> Result<usize, Malformed> {
+    json::walk_object(text, at, |key, value| {
+        let end = json::skip_value(text, value)?;
+        let present = present(text, value..end);
+        let holds_something = present.as_ref().is_some_and(|span| !is_empty(text, span));
+        match &*key_text(text, &key) {
+            b"role" => choice.role = present,
+            b"content" => {
+                choice.content = present;
+                choice.says_something = holds_something;
+            }
+            b"tool_calls" => {
+                choice.tool_calls = present.filter(|_| holds_something && text.get(value) == Some(&b'['));
+            }
+            b"reasoning_content" | b"reasoning" | b"reasoning_details" => choice.reasons |= holds_something,
+            b"refusal" | b"function_call" | b"audio" => choice.speaks |= holds_something,
+            _ => {}
+        }
+        Ok(end)
+    })
+}
+
+fn present(text: &[u8], span: Span) -> Option<Span> {
+    (text.get(span.clone()) != Some(b"null")).then_some(span)
+}
+
+/// Whether a value is `""`, `[]` or `{}`, white space inside the brackets included.
+fn is_empty(text: &[u8], span: &Span) -> bool {
+    match text.get(span.start) {
+        Some(b'"') => span.end - span.start == 2,
+        Some(b'[' | b'{') => json::skip_space(text, span.start + 1) + 1 == span.end,
+        _ => false,
+    }
+}
+
+/// A key without quotes, unescaped where it holds an escape.
+fn key_text<'t>(text: &'t [u8], key: &Span) -> Cow<'t, [u8]> {
+    let literal = text.get(key.clone()).unwrap_or_default();
+    let inner = text.get(key.start + 1..key.end.saturating_sub(1)).unwrap_or_default();
+    if memchr::memchr(b'\\', inner).is_none() {
+        return Cow::Borrowed(inner);
+    }
+    json::unescape(literal).map_or(Cow::Borrowed(inner), |key| Cow::Owned(key.into_owned().into_bytes()))
+}
+
+fn key_is(text: &[u8], key: &Span, name: &[u8]) -> bool {
+    &*key_text(text, key) == name
+}
+
+fn string(text: &[u8], span: Option<&Span>) -> Option<String> {
+    json::unescape(text.get(span?.clone())?).map(Cow::into_owned)
+}
+
+#[cfg(test)]
+mod tests;
