@@ -2,8 +2,20 @@
 
 use std::time::Duration;
 
+use super::{generic, kimi_code, moonshot, openrouter};
 use crate::catalog::DialectId;
 use crate::failure::{Failure, Reason};
+
+pub(super) mod notice;
+pub mod redaction;
+pub(super) mod row;
+mod status;
+#[cfg(test)]
+mod tests;
+mod wait;
+
+use notice::Notice;
+use row::Verdict;
 
 /// A provider's refusal, as it came.
 #[derive(Clone, Copy, Debug)]
@@ -18,12 +30,35 @@ pub struct Refused<'a> {
     pub body: &'a [u8],
 }
 
-/// What a refusal means.
+/// What a refusal means: by the provider's own words where its dialect knows them, else by words that many use, else
+/// by the status.
 #[must_use]
 pub fn classify(dialect: DialectId, refused: &Refused<'_>) -> Failure {
-    let _ = dialect;
-    let mut failure = Failure::new(Reason::Server, String::from_utf8_lossy(refused.body).into_owned());
-    failure.status = Some(refused.status);
-    failure.retry_after = refused.retry_after;
-    failure
+    let notice = Notice::read(refused);
+    let own = match dialect {
+        DialectId::Moonshot => row::first(moonshot::refusals::ROWS, &notice),
+        DialectId::KimiCode => row::first(kimi_code::refusals::ROWS, &notice)
+            .or_else(|| row::first(moonshot::refusals::ROWS, &notice)),
+        DialectId::OpenRouter => openrouter::refusals::verdict(&notice),
+        DialectId::Generic => None,
+    };
+    let verdict = own
+        .or_else(|| row::first(generic::refusals::ROWS, &notice))
+        .unwrap_or_else(|| status::verdict(&notice));
+    failure(refused, &notice, verdict)
+}
+
+fn failure(refused: &Refused<'_>, notice: &Notice, verdict: Verdict) -> Failure {
+    let waits = matches!(
+        verdict.reason,
+        Reason::RateLimit | Reason::Overloaded | Reason::Quota | Reason::Server | Reason::Timeout
+    );
+    Failure {
+        reason: verdict.reason,
+        message: redaction::redact(&notice.for_people()),
+        status: Some(refused.status),
+        provider_type: notice.provider_type(),
+        retry_after: refused.retry_after.or_else(|| wait::in_text(&notice.words).filter(|_| waits)),
+        provider_rule: verdict.provider_rule,
+    }
 }

@@ -2,10 +2,31 @@
 
 use serde_json::{Map, Value};
 
+use super::{generic, kimi_code, moonshot, openrouter};
 use crate::catalog::{DialectId, Model, ThinkingLevel};
 use crate::failure::Failure;
 use crate::wire::chat::ChatBody;
 use crate::wire::edit::Edits;
+
+pub(super) mod compat;
+pub(super) mod digest;
+pub(super) mod draft;
+pub(super) mod limits;
+pub(super) mod params;
+pub(super) mod reasoning;
+pub(super) mod roles;
+pub mod rules;
+pub(super) mod schema;
+#[cfg(test)]
+mod tests;
+pub(super) mod thinking;
+pub(super) mod tool_choice;
+pub(super) mod tool_ids;
+pub(super) mod tool_names;
+pub(super) mod tools;
+pub(super) mod usage;
+
+use draft::Draft;
 
 /// What a rewrite needs to know.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +50,7 @@ pub struct Request<'a> {
 pub struct Rewritten {
     /// The changes.
     pub edits: Edits,
-    /// The rules that changed something, in order, without repetition.
+    /// The rules that changed something, in order, without repetition; [`rules::RULES`] explains them.
     pub rules: Vec<&'static str>,
     /// What the answer needs.
     pub answer: AnswerPlan,
@@ -51,6 +72,17 @@ pub struct AnswerPlan {
 /// # Errors
 /// When the request breaks a rule of the provider that no rewrite can mend: the failure to record without a call.
 pub fn rewrite(dialect: DialectId, request: &Request<'_>) -> Result<Rewritten, Failure> {
-    let _ = (dialect, request);
-    Ok(Rewritten::default())
+    let mut draft = Draft::new(request);
+    draft.set_model();
+    if request.model.retired.is_some() {
+        // The provider's 404 names the model better than anything made of a request for a model that is gone.
+        return Ok(draft.finish());
+    }
+    match dialect {
+        DialectId::Moonshot => moonshot::rewrite(&mut draft),
+        DialectId::KimiCode => kimi_code::rewrite(&mut draft)?,
+        DialectId::OpenRouter => openrouter::rewrite(&mut draft),
+        DialectId::Generic => generic::rewrite(&mut draft),
+    }
+    Ok(draft.finish())
 }

@@ -1,0 +1,21 @@
+//! What Kimi Code's refusals mean (its error reference, 2026-10; texts from public issues, 2026). A 403 is a gate, a
+//! usage window, concurrency or the end, by its text alone.
+
+use crate::dialect::classify::row::Row;
+use crate::failure::Reason;
+
+/// Before Moonshot's rows, which hold too.
+pub(in crate::dialect) const ROWS: &[Row] = &[
+    Row::new(&[403], Reason::ForbiddenClient).words(&["only available for coding agents"]),
+    Row::new(&[403, 429], Reason::RateLimit).words(&["concurrent request limit", "concurrency limit"]),
+    Row::new(&[403, 429], Reason::Quota).words(&[
+        "usage limit",
+        "quota will reset",
+        "quota will be refreshed",
+        "for this billing cycle",
+    ]),
+    Row::new(&[403], Reason::Auth).words(&["access terminated"]),
+    Row::new(&[402], Reason::Billing),
+    Row::new(&[429], Reason::RateLimit).words(&["too many requests"]),
+    Row::new(&[400], Reason::ContextOverflow).words(&["total message size"]),
+];

@@ -1,0 +1,198 @@
+//! A request while the rules work on it: the body is read only, changes are kept beside it and become edits at the end.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::rules::{self, Rule};
+use super::{AnswerPlan, Request, Rewritten};
+use crate::wire::chat::{ChatBody, Message};
+use crate::wire::edit::{Edits, ObjectPatch};
+use crate::wire::json::{self, Span};
+
+/// One call in an assistant message.
+#[derive(Clone, Debug)]
+pub(in crate::dialect) struct Call {
+    /// The id's literal.
+    pub(in crate::dialect) id: Option<Span>,
+    /// The literal of the function's name.
+    pub(in crate::dialect) name: Option<Span>,
+}
+
+/// See the module.
+pub(in crate::dialect) struct Draft<'a> {
+    request: &'a Request<'a>,
+    top: Vec<(String, Option<Bytes>)>,
+    messages: BTreeMap<usize, ObjectPatch<'a>>,
+    calls: BTreeMap<usize, Vec<Call>>,
+    leaves: Edits,
+    rules: Vec<&'static str>,
+    /// For the answer.
+    pub(in crate::dialect) plan: AnswerPlan,
+}
+
+impl<'a> Draft<'a> {
+    /// Nothing changed yet.
+    pub(in crate::dialect) fn new(request: &'a Request<'a>) -> Self {
+        let body = request.body;
+        let calls = body
+            .messages
+            .iter()
+            .enumerate()
+            .filter_map(|(index, message)| {
+                let calls = calls_of(body, message);
+                (!calls.is_empty()).then_some((index, calls))
+            })
+            .collect();
+        Self {
+            request,
+            top: Vec::new(),
+            messages: BTreeMap::new(),
+            calls,
+            leaves: Edits::new(),
+            rules: Vec::new(),
+            plan: AnswerPlan::default(),
+        }
+    }
+
+    pub(in crate::dialect) const fn request(&self) -> &'a Request<'a> {
+        self.request
+    }
+
+    pub(in crate::dialect) const fn body(&self) -> &'a ChatBody {
+        self.request.body
+    }
+
+    pub(in crate::dialect) fn text(&self, span: &Span) -> &'a [u8] {
+        self.body().text.get(span.clone()).unwrap_or_default()
+    }
+
+    /// Notes that a rule changed something.
+    pub(in crate::dialect) fn fire(&mut self, rule: Rule) {
+        if !self.rules.contains(&rule.name) {
+            self.rules.push(rule.name);
+        }
+    }
+
+    /// The JSON text of a top-level value as it stands now.
+    pub(in crate::dialect) fn value(&self, key: &str) -> Option<&[u8]> {
+        match self.top.iter().find(|(changed, _)| changed == key) {
+            Some((_, value)) => value.as_deref(),
+            None => self.body().value(key),
+        }
+    }
+
+    /// As [`Self::value`], `null` being nothing.
+    pub(in crate::dialect) fn given(&self, key: &str) -> Option<&[u8]> {
+        self.value(key).filter(|value| *value != b"null")
+    }
+
+    /// The span of a top-level value that no rule has changed.
+    pub(in crate::dialect) fn untouched(&self, key: &str) -> Option<Span> {
+        if self.top.iter().any(|(changed, _)| changed == key) {
+            return None;
+        }
+        json::find(&self.body().text, &self.body().top, key).map(|member| member.value.clone())
+    }
+
+    /// Gives a top-level key a value, which is JSON text; tells whether that changes anything.
+    pub(in crate::dialect) fn set(&mut self, key: &str, value: impl Into<Bytes>) -> bool {
+        let value = value.into();
+        if self.value(key) == Some(&value) {
+            return false;
+        }
+        self.change(key, Some(value));
+        true
+    }
+
+    /// Removes a top-level key; tells whether it was there.
+    pub(in crate::dialect) fn remove(&mut self, key: &str) -> bool {
+        let there = self.value(key).is_some();
+        if there {
+            self.change(key, None);
+        }
+        there
+    }
+
+    fn change(&mut self, key: &str, to: Option<Bytes>) {
+        match self.top.iter_mut().find(|(changed, _)| changed == key) {
+            Some((_, value)) => *value = to,
+            None => self.top.push((key.to_owned(), to)),
+        }
+    }
+
+    /// Sends the provider's own model id.
+    pub(in crate::dialect) fn set_model(&mut self) {
+        let wire = self.request.wire_model;
+        if !self.value("model").is_some_and(|literal| json::literal_is(literal, wire)) {
+            self.change("model", Some(json::string_literal(wire).into()));
+            self.fire(rules::MODEL);
+        }
+    }
+
+    /// Changes to one message's members. `tool_calls` and `tools` are changed by [`Self::replace`] alone.
+    pub(in crate::dialect) fn message(&mut self, index: usize) -> Option<&mut ObjectPatch<'a>> {
+        let body = self.request.body;
+        let message = body.messages.get(index).filter(|message| !message.members.is_empty())?;
+        Some(
+            self.messages
+                .entry(index)
+                .or_insert_with(|| ObjectPatch::new(&body.text, message.span.start, &message.members)),
+        )
+    }
+
+    /// Assistant messages with calls: the message's index and its calls.
+    pub(in crate::dialect) fn calls(&self) -> &BTreeMap<usize, Vec<Call>> {
+        &self.calls
+    }
+
+    /// Puts other text in the place of a span that no other change touches.
+    pub(in crate::dialect) fn replace(&mut self, span: Span, with: impl Into<Bytes>) {
+        self.leaves.replace(span, with);
+    }
+
+    /// Where rules that work on spans of one part leave their edits.
+    pub(in crate::dialect) const fn leaves(&mut self) -> &mut Edits {
+        &mut self.leaves
+    }
+
+    /// Turns the changes into edits.
+    pub(in crate::dialect) fn finish(self) -> Rewritten {
+        let body = self.request.body;
+        let mut edits = self.leaves;
+        for patch in self.messages.into_values() {
+            patch.finish(&mut edits);
+        }
+        let mut top = ObjectPatch::new(&body.text, body.open, &body.top);
+        for (key, value) in self.top {
+            match value {
+                Some(value) => top.set(&key, value),
+                None => {
+                    top.remove(&key);
+                }
+            }
+        }
+        top.finish(&mut edits);
+        Rewritten { edits, rules: self.rules, answer: self.plan }
+    }
+}
+
+fn calls_of(body: &ChatBody, message: &Message) -> Vec<Call> {
+    let text = &body.text;
+    let Some(member) = json::find(text, &message.members, "tool_calls") else {
+        return Vec::new();
+    };
+    let Ok((elements, _)) = json::elements(text, member.value.start) else {
+        return Vec::new();
+    };
+    elements
+        .iter()
+        .map(|element| {
+            let members = json::members(text, element.start).map(|(members, _)| members).unwrap_or_default();
+            let name = json::find(text, &members, "function")
+                .and_then(|function| json::members(text, function.value.start).ok())
+                .and_then(|(function, _)| json::find(text, &function, "name").map(|name| name.value.clone()));
+            Call { id: json::find(text, &members, "id").map(|id| id.value.clone()), name }
+        })
+        .collect()
+}

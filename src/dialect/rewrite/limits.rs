@@ -1,0 +1,24 @@
+//! The output limit's name.
+
+use bytes::Bytes;
+
+use super::draft::Draft;
+use super::rules;
+use crate::catalog::MaxTokensField;
+
+/// Gives the limit the name that the server wants; where both names stand, that one's value counts.
+pub(in crate::dialect) fn name(draft: &mut Draft<'_>, wanted: MaxTokensField) {
+    let (wanted, other) = match wanted {
+        MaxTokensField::MaxCompletionTokens => ("max_completion_tokens", "max_tokens"),
+        MaxTokensField::MaxTokens => ("max_tokens", "max_completion_tokens"),
+    };
+    let moved = match draft.given(wanted) {
+        Some(_) => None,
+        None => draft.given(other).map(Bytes::copy_from_slice),
+    };
+    let removed = draft.remove(other);
+    let set = moved.is_some_and(|value| draft.set(wanted, value));
+    if removed || set {
+        draft.fire(rules::MAX_TOKENS);
+    }
+}

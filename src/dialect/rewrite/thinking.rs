@@ -1,0 +1,118 @@
+//! What a request asks of the model's thinking, whichever of the three spellings it uses: Kimi's `thinking`, OpenAI's
+//! `reasoning_effort`, OpenRouter's `reasoning`.
+
+use serde_json::{Map, Value};
+
+use super::draft::Draft;
+use crate::catalog::ThinkingLevel;
+
+/// What is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::dialect) enum Wish {
+    /// Nothing.
+    Unsaid,
+    /// No thinking.
+    Off,
+    /// Thinking, as much as the model thinks fit.
+    On,
+    /// This much; never [`ThinkingLevel::Off`] or [`ThinkingLevel::Adaptive`].
+    Level(ThinkingLevel),
+}
+
+impl From<ThinkingLevel> for Wish {
+    fn from(level: ThinkingLevel) -> Self {
+        match level {
+            ThinkingLevel::Off => Self::Off,
+            ThinkingLevel::Adaptive => Self::On,
+            level => Self::Level(level),
+        }
+    }
+}
+
+/// A wish by its word. The synonyms are those of Kimi Code's model page (2026-09) and of `OpenClaw`'s configuration.
+fn by_word(word: &str) -> Wish {
+    use ThinkingLevel as L;
+    match word.to_ascii_lowercase().as_str() {
+        "none" | "off" | "disabled" | "disable" | "false" => Wish::Off,
+        "on" | "enabled" | "enable" | "true" | "adaptive" | "auto" => Wish::On,
+        "minimal" | "minimum" | "light" => Wish::Level(L::Minimal),
+        "low" => Wish::Level(L::Low),
+        "medium" => Wish::Level(L::Medium),
+        "high" => Wish::Level(L::High),
+        "xhigh" => Wish::Level(L::Xhigh),
+        "max" | "ultra" => Wish::Level(L::Max),
+        _ => Wish::Unsaid,
+    }
+}
+
+/// What `thinking`, `reasoning_effort` or one of their members says.
+pub(in crate::dialect) fn said(value: Option<&Value>) -> Wish {
+    match value {
+        Some(Value::Bool(true)) => Wish::On,
+        Some(Value::Bool(false)) => Wish::Off,
+        Some(Value::String(word)) => by_word(word),
+        Some(Value::Object(members)) => said_by(members),
+        _ => Wish::Unsaid,
+    }
+}
+
+/// `thinking {type, effort}` and `reasoning {enabled, effort, max_tokens}` in one.
+fn said_by(members: &Map<String, Value>) -> Wish {
+    let switch = match said(members.get("type").or_else(|| members.get("enabled"))) {
+        Wish::Off => return Wish::Off,
+        other => other,
+    };
+    match said(members.get("effort").filter(|effort| effort.is_string())) {
+        Wish::Unsaid if members.get("max_tokens").is_some_and(Value::is_number) => Wish::On,
+        Wish::Unsaid => switch,
+        effort => effort,
+    }
+}
+
+/// The three spellings as they stand in a draft.
+pub(in crate::dialect) struct Spellings {
+    /// `thinking`.
+    pub(in crate::dialect) thinking: Option<Value>,
+    /// `reasoning_effort`.
+    pub(in crate::dialect) effort: Option<Value>,
+    /// `reasoning`.
+    pub(in crate::dialect) reasoning: Option<Value>,
+}
+
+impl Spellings {
+    /// As they stand now.
+    pub(in crate::dialect) fn of(draft: &Draft<'_>) -> Self {
+        let read = |key| draft.value(key).and_then(|text| serde_json::from_slice(text).ok());
+        Self { thinking: read("thinking"), effort: read("reasoning_effort"), reasoning: read("reasoning") }
+    }
+
+    /// What they ask for together: an explicit `thinking` decides between on and off, the effort how much.
+    pub(in crate::dialect) fn wish(&self) -> Wish {
+        let thinking = said(self.thinking.as_ref());
+        let effort = said(self.effort.as_ref());
+        let reasoning = said(self.reasoning.as_ref());
+        match (thinking, effort, reasoning) {
+            (Wish::Off, ..) => Wish::Off,
+            (Wish::On | Wish::Level(_), Wish::Level(level), _) => Wish::Level(level),
+            (Wish::Level(level), ..) => Wish::Level(level),
+            (Wish::On, _, Wish::Level(level)) => Wish::Level(level),
+            (Wish::On, ..) => Wish::On,
+            (Wish::Unsaid, Wish::Unsaid, reasoning) => reasoning,
+            (Wish::Unsaid, effort, _) => effort,
+        }
+    }
+
+    /// `thinking.type`, where `thinking` is an object of nothing but these members.
+    pub(in crate::dialect) fn kind_if_only(&self, members: &[&str]) -> Option<&str> {
+        let object = self.thinking.as_ref()?.as_object()?;
+        if !object.keys().all(|key| members.contains(&key.as_str())) {
+            return None;
+        }
+        object.get("type")?.as_str()
+    }
+
+    /// `thinking.keep`.
+    pub(in crate::dialect) fn keep(&self) -> Option<&Value> {
+        self.thinking.as_ref()?.get("keep")
+    }
+}

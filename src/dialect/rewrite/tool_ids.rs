@@ -1,0 +1,132 @@
+//! Tool-call ids: Kimi counts them per answer, so `functions.exec:0` comes back in every turn, and Moonshot refuses a
+//! history in which an id stands twice.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use super::draft::Draft;
+use super::{digest, rules};
+use crate::wire::json::{self, Span};
+
+/// The longest id that `sanitizeToolCallIds` lets through.
+const SANITIZED_LENGTH: usize = 40;
+
+/// Makes ids unique: the first occurrence keeps its own, later ones get one that is derived from it. With
+/// `sanitizeToolCallIds` every id becomes letters and digits first. Results follow their calls.
+pub(in crate::dialect) fn make_unique(draft: &mut Draft<'_>) {
+    let sanitize = draft.request().sanitize_tool_call_ids;
+    let Some(mut ids) = Ids::collect(draft, sanitize) else { return };
+    let body = draft.body();
+    let calls = draft.calls().clone();
+    let mut changes: Vec<(Span, String)> = Vec::new();
+    let mut after_assistant = false;
+    for (index, message) in body.messages.iter().enumerate() {
+        if let Some(calls) = calls.get(&index) {
+            if !after_assistant {
+                // What was left unanswered before stays so: its id must not catch the results that follow.
+                ids.waiting.clear();
+            }
+            for span in calls.iter().filter_map(|call| call.id.as_ref()) {
+                let Some(raw) = id_text(draft, span) else { continue };
+                let sent = ids.call(&raw);
+                changes.extend((sent != raw).then(|| (span.clone(), sent)));
+            }
+        } else if let Some(member) = json::find(&body.text, &message.members, "tool_call_id")
+            && let Some(raw) = id_text(draft, &member.value)
+        {
+            let sent = ids.result(&raw);
+            changes.extend((sent != raw).then(|| (member.value.clone(), sent)));
+        }
+        after_assistant = body.role_is(message, "assistant");
+    }
+    if !changes.is_empty() {
+        draft.fire(if sanitize { rules::TOOL_IDS_SANITIZED } else { rules::TOOL_IDS });
+    }
+    for (span, sent) in changes {
+        draft.replace(span, json::string_literal(&sent));
+    }
+}
+
+fn id_text(draft: &Draft<'_>, span: &Span) -> Option<String> {
+    json::unescape(draft.text(span)).filter(|id| !id.is_empty()).map(std::borrow::Cow::into_owned)
+}
+
+/// Ids given out so far.
+struct Ids {
+    sanitize: bool,
+    /// Every id that may not be given out again: the history's own (unless all are rewritten) and ours.
+    taken: HashSet<String>,
+    /// How often an id of the history was met.
+    met: HashMap<String, usize>,
+    /// What was sent for an id, oldest first, as long as no result came.
+    waiting: HashMap<String, VecDeque<String>>,
+    /// What was sent for an id last.
+    last: HashMap<String, String>,
+}
+
+impl Ids {
+    /// `None` when nothing needs a change.
+    fn collect(draft: &Draft<'_>, sanitize: bool) -> Option<Self> {
+        let mut taken = HashSet::new();
+        let mut repeats = false;
+        for span in draft.calls().values().flatten().filter_map(|call| call.id.as_ref()) {
+            let Some(id) = id_text(draft, span) else { continue };
+            repeats |= !taken.insert(id);
+        }
+        if !repeats && !sanitize {
+            return None;
+        }
+        if sanitize {
+            taken.clear();
+        }
+        Some(Self { sanitize, taken, met: HashMap::new(), waiting: HashMap::new(), last: HashMap::new() })
+    }
+
+    fn call(&mut self, raw: &str) -> String {
+        let met = self.met.entry(raw.to_owned()).or_default();
+        let occurrence = *met;
+        *met += 1;
+        let sent = self.unused(raw, occurrence);
+        self.taken.insert(sent.clone());
+        self.waiting.entry(raw.to_owned()).or_default().push_back(sent.clone());
+        self.last.insert(raw.to_owned(), sent.clone());
+        sent
+    }
+
+    fn unused(&self, raw: &str, occurrence: usize) -> String {
+        if occurrence == 0 && !self.sanitize {
+            return raw.to_owned();
+        }
+        if occurrence == 0 {
+            let plain = sanitized(raw);
+            if !plain.is_empty() && !self.taken.contains(&plain) {
+                return plain;
+            }
+        }
+        let prefix = if self.sanitize { "call" } else { "call_" };
+        let mut attempt = 0_usize;
+        loop {
+            let parts = [raw, &occurrence.to_string(), &attempt.to_string()];
+            let id = format!("{prefix}{}", digest::hex(&parts, 24));
+            if !self.taken.contains(&id) {
+                return id;
+            }
+            attempt += 1;
+        }
+    }
+
+    /// The oldest call of that id that waits; else the last one; else an id that no call has.
+    fn result(&mut self, raw: &str) -> String {
+        if let Some(sent) = self.waiting.get_mut(raw).and_then(VecDeque::pop_front) {
+            return sent;
+        }
+        match self.last.get(raw) {
+            Some(sent) => sent.clone(),
+            None if self.sanitize => sanitized(raw),
+            None => raw.to_owned(),
+        }
+    }
+}
+
+fn sanitized(raw: &str) -> String {
+    raw.chars().filter(char::is_ascii_alphanumeric).take(SANITIZED_LENGTH).collect()
+}
