@@ -4,8 +4,11 @@
 //! types; [`builtin`] loads them.
 
 mod builtin;
+mod data;
+#[cfg(test)]
+mod tests;
 
-pub use builtin::{Builtin, BuiltinProvider, builtin};
+pub use builtin::{Builtin, BuiltinProvider, Confidence, Fact, Source, builtin};
 
 /// A protocol that providers and clients speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -19,6 +22,15 @@ pub enum Face {
 }
 
 impl Face {
+    /// Every face, the default one first.
+    pub const ALL: [Self; 3] = [Self::Chat, Self::Responses, Self::Messages];
+
+    /// The face that a value of `api` names.
+    #[must_use]
+    pub fn from_api(api: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|face| face.api() == api)
+    }
+
     /// The value of `api` in the configuration.
     #[must_use]
     pub const fn api(self) -> &'static str {
@@ -92,6 +104,12 @@ impl ThinkingLevel {
         Self::Adaptive,
     ];
 
+    /// The level that the configuration's word names.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|level| level.as_str() == word)
+    }
+
     /// As the configuration writes it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -128,6 +146,24 @@ pub struct Cost {
     pub cache_read: u64,
     /// Input written to the cache.
     pub cache_write: u64,
+}
+
+impl Cost {
+    /// An amount per million tokens (0.95) in the unit of [`Cost`] (950,000); `None` for what is no price.
+    #[must_use]
+    pub fn millionths(amount: f64) -> Option<u64> {
+        // More than a million a token is a mistake; below that an f64 holds every millionth exactly.
+        if !(0.0..=1e6).contains(&amount) {
+            return None;
+        }
+        format!("{:.0}", amount * 1e6).parse().ok()
+    }
+
+    /// An amount of [`Cost`] per million tokens, as people write it.
+    #[must_use]
+    pub fn per_million(millionths: u64) -> f64 {
+        millionths as f64 / 1e6
+    }
 }
 
 /// What an OpenAI-compatible server does differently; `compat` in the configuration. `None` is "as the dialect says".

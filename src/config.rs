@@ -1,3 +1,93 @@
 //! The configuration: raw tree, then resolved settings, with every error at once.
+//!
+//! [`load`] finds the file, [`file`] parses it into a tree with places, [`walk`] compares the tree with the table of
+//! [`schema`] (unknown keys, wrong types, duplicates), [`resolve`] gives it meaning (references, keys, URLs). Both
+//! report everything they find; only a file that does not parse ends the search at once.
 
+pub mod environment;
+pub mod file;
+pub mod interpolate;
+pub mod issue;
+pub mod keypath;
+pub mod lookup;
+pub mod nearest;
+pub mod reference;
+pub mod resolve;
+pub mod schema;
 pub mod settings;
+pub mod walk;
+
+use std::path::{Path, PathBuf};
+
+pub use environment::Environment;
+pub use issue::{Invalid, Issue};
+pub use lookup::{Lookup, MatchedBy};
+
+use settings::Settings;
+
+/// Where the configuration is, and whether somebody said so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Location {
+    /// The file.
+    pub path: PathBuf,
+    /// `--config` or `MOONRELAY_CONFIG` names it: then it must exist.
+    pub explicit: bool,
+}
+
+/// `--config` > `$MOONRELAY_CONFIG` > `$XDG_CONFIG_HOME/moonrelay/config.json5`; `None` without a home.
+#[must_use]
+pub fn locate(flag: Option<&Path>, environment: &Environment) -> Option<Location> {
+    if let Some(path) = flag {
+        return Some(Location { path: path.to_owned(), explicit: true });
+    }
+    if let Some(path) = environment.get("MOONRELAY_CONFIG") {
+        return Some(Location { path: PathBuf::from(path), explicit: true });
+    }
+    let directory = environment.config_directory()?;
+    Some(Location { path: directory.join("config.json5"), explicit: false })
+}
+
+/// Finds, reads and resolves the configuration. Without a file the built-in catalog serves.
+///
+/// # Errors
+/// Everything that is wrong with the file, at once.
+pub fn load(flag: Option<&Path>, environment: &Environment) -> Result<Settings, Invalid> {
+    let Some(location) = locate(flag, environment) else {
+        return from_text("{}", None, environment);
+    };
+    match std::fs::read(&location.path) {
+        Ok(bytes) => match String::from_utf8(bytes) {
+            Ok(text) => from_text(&text, Some(&location.path), environment),
+            Err(error) => {
+                let valid = error.utf8_error().valid_up_to();
+                Err(Invalid::unreadable(&location.path, &format!("it is not UTF-8 (at byte {valid})")))
+            }
+        },
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !location.explicit => {
+            from_text("{}", None, environment)
+        }
+        Err(error) => Err(Invalid::unreadable(&location.path, &error.to_string())),
+    }
+}
+
+/// Resolves a configuration that was read already. `path` is for messages, and for files named relative to it.
+///
+/// # Errors
+/// Everything that is wrong with it, at once.
+pub fn from_text(text: &str, path: Option<&Path>, environment: &Environment) -> Result<Settings, Invalid> {
+    let invalid = |issues| Invalid { path: path.map(Path::to_owned), issues };
+    let tree = file::Tree::parse(text).map_err(|issue| invalid(vec![issue]))?;
+    let mut report = issue::Report::new(&tree);
+    walk::check(&tree, &mut report);
+    let settings = resolve::resolve(&tree, path, environment, &mut report);
+    let (mut issues, warnings) = report.into_parts();
+    if !issues.is_empty() {
+        issues.sort_by_key(|issue| (issue.line, issue.column));
+        issues.dedup();
+        return Err(invalid(issues));
+    }
+    Ok(Settings { warnings, ..settings })
+}
+
+#[cfg(test)]
+mod tests;

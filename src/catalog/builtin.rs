@@ -1,6 +1,43 @@
 //! The built-in catalog: `catalog/*.json5`, compiled in and read once.
 
+use std::sync::OnceLock;
+
 use super::{DialectId, Face, Model};
+
+/// How far a source can be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Confidence {
+    /// `A`: the vendor's own document, source or answer.
+    Vendor,
+    /// `B`: somebody's live measurement, written up.
+    Measured,
+    /// `C`: a third party's claim, or our inference.
+    Claimed,
+}
+
+/// Who says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// For people.
+    pub title: String,
+    /// Where it can be read, if anywhere.
+    pub url: Option<String>,
+    /// ISO date on which the source said so.
+    pub as_of: String,
+    /// How far to trust it.
+    pub confidence: Confidence,
+}
+
+/// Where a group of facts is from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fact {
+    /// A model id; empty for what is said of the provider.
+    pub model: String,
+    /// `faces`, `renamed`, `limits`, `price`, `abilities` or `retired`.
+    pub group: &'static str,
+    /// Who says so.
+    pub source: Source,
+}
 
 /// A provider of the catalog.
 #[derive(Clone, Debug)]
@@ -11,6 +48,8 @@ pub struct BuiltinProvider {
     pub dialect: DialectId,
     /// Base URL of each face that it serves, without a trailing slash (`…/v1`).
     pub faces: Vec<(Face, String)>,
+    /// The hosts that are this provider, whatever id the user gives it; the first is the one of `faces`.
+    pub hosts: Vec<String>,
     /// Environment names of its key; the first that is set counts.
     pub key_names: Vec<String>,
     /// Other ids that mean it, unless the user defines those.
@@ -27,18 +66,60 @@ pub struct BuiltinProvider {
     pub default_model: String,
     /// Its models.
     pub models: Vec<Model>,
+    /// Where all of this is from.
+    pub facts: Vec<Fact>,
+}
+
+impl BuiltinProvider {
+    /// The faces on one of its hosts: the documented paths, at `host`.
+    #[must_use]
+    pub fn faces_at(&self, host: &str) -> Vec<(Face, String)> {
+        let default = self.hosts.first().map_or("", String::as_str);
+        self.faces
+            .iter()
+            .map(|(face, base)| (*face, base.replacen(&format!("//{default}/"), &format!("//{host}/"), 1)))
+            .collect()
+    }
+
+    /// The facts of one model, by its id or by an old one.
+    #[must_use]
+    pub fn model(&self, id: &str) -> Option<&Model> {
+        let id = self.renamed.iter().find(|(old, _)| old == id).map_or(id, |(_, new)| new.as_str());
+        self.models.iter().find(|model| model.id == id)
+    }
 }
 
 /// The whole catalog.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Builtin {
     /// In the order of preference for the default chain.
     pub providers: Vec<BuiltinProvider>,
 }
 
+impl Builtin {
+    /// The provider with this id (not an alias of it).
+    #[must_use]
+    pub fn provider(&self, id: &str) -> Option<&BuiltinProvider> {
+        self.providers.iter().find(|provider| provider.id == id)
+    }
+
+    /// The provider that serves on this host.
+    #[must_use]
+    pub fn by_host(&self, host: &str) -> Option<&BuiltinProvider> {
+        self.providers.iter().find(|provider| provider.hosts.iter().any(|known| known == host))
+    }
+
+    /// The provider that `alias` means, where it is an alias.
+    #[must_use]
+    pub fn by_alias(&self, alias: &str) -> Option<&BuiltinProvider> {
+        self.providers.iter().find(|provider| provider.aliases.iter().any(|known| known == alias))
+    }
+}
+
 /// The catalog, read once.
 #[must_use]
 pub fn builtin() -> &'static Builtin {
-    static EMPTY: Builtin = Builtin { providers: Vec::new() };
-    &EMPTY
+    static READ: OnceLock<Builtin> = OnceLock::new();
+    // The files are part of the program and a test reads every one of them, so this does not fail in a release.
+    READ.get_or_init(|| super::data::read(&super::data::FILES).unwrap_or_default())
 }

@@ -38,10 +38,21 @@ pub struct Header {
 /// One key of a provider.
 #[derive(Clone)]
 pub struct Key {
-    /// The key.
+    /// The key; empty where the provider takes none ([`Auth::None`]).
     pub secret: Secret,
     /// Where it came from, for people: `env KIMI_API_KEY`, `credential KIMI_API_KEY`, `the configuration`.
     pub origin: String,
+}
+
+/// How a provider's key is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// As the face asks: `Authorization: Bearer`, or `x-api-key` on the Messages face of a generic provider.
+    Face,
+    /// Always as `Authorization: Bearer`.
+    Bearer,
+    /// Not at all: a server on this machine that asks for none.
+    None,
 }
 
 /// One provider, ready to be called, or off with the reason.
@@ -53,8 +64,10 @@ pub struct Provider {
     pub dialect: DialectId,
     /// Base URL of each face that it serves, without a trailing slash; the first is the preferred one.
     pub faces: Vec<(Face, String)>,
-    /// In the order in which they are tried. Empty: see `off`.
+    /// In the order in which they are tried. Empty: see `off`. With [`Auth::None`] one empty key.
     pub keys: Vec<Key>,
+    /// How a key is sent.
+    pub auth: Auth,
     /// Why it cannot be called; `None` when it can.
     pub off: Option<String>,
     /// Headers for every model.
@@ -71,6 +84,8 @@ pub struct Provider {
     pub sanitize_tool_call_ids: bool,
     /// ISO 4217, for costs.
     pub currency: String,
+    /// Whether the configuration names it.
+    pub configured: bool,
 }
 
 /// One model of a provider, with what the configuration says of it.
@@ -169,6 +184,43 @@ pub enum Bind {
     Unix(PathBuf),
 }
 
+impl Bind {
+    /// Reads `loopback`, `all`, an IP address or `unix:PATH`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "loopback" => Some(Self::Loopback),
+            "all" => Some(Self::All),
+            _ => match text.strip_prefix("unix:") {
+                Some("") => None,
+                Some(path) => Some(Self::Unix(PathBuf::from(path))),
+                None => text.parse().ok().map(Self::Address),
+            },
+        }
+    }
+
+    /// Whether only this machine can reach it.
+    #[must_use]
+    pub const fn is_private(&self) -> bool {
+        match self {
+            Self::Loopback | Self::Unix(_) => true,
+            Self::All => false,
+            Self::Address(address) => address.is_loopback(),
+        }
+    }
+}
+
+impl std::fmt::Display for Bind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Loopback => f.write_str("loopback"),
+            Self::All => f.write_str("all"),
+            Self::Address(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
 /// `gateway`.
 #[derive(Clone)]
 pub struct Gateway {
@@ -184,6 +236,38 @@ pub struct Gateway {
     pub reload: bool,
     /// Whether `/metrics` needs no token.
     pub public_metrics: bool,
+    /// Why the gateway must not start as it is configured: a token is asked for, but its variable or file is missing.
+    pub refusal: Option<String>,
+}
+
+impl Gateway {
+    /// Whether a token is asked for on this bind, or why the gateway must not start there.
+    ///
+    /// # Errors
+    /// A line for people, with the fix.
+    pub fn check(&self, bind: &Bind) -> Result<(), String> {
+        if let Some(refusal) = &self.refusal {
+            return Err(refusal.clone());
+        }
+        if self.tokens.is_empty() && !bind.is_private() {
+            return Err(format!("bind \"{bind}\" can be reached from elsewhere: set gateway.auth.token"));
+        }
+        Ok(())
+    }
+}
+
+impl Default for Gateway {
+    fn default() -> Self {
+        Self {
+            port: 1969,
+            bind: Bind::Loopback,
+            tokens: Vec::new(),
+            body_limit: 64 << 20,
+            reload: true,
+            public_metrics: true,
+            refusal: None,
+        }
+    }
 }
 
 /// `logging`.
@@ -193,6 +277,38 @@ pub struct Logging {
     pub level: String,
     /// Whether prompts and answers may be logged.
     pub content: bool,
+}
+
+impl Default for Logging {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), content: false }
+    }
+}
+
+/// `usage`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// `store: "sqlite"`: records are kept.
+    pub kept: bool,
+    /// For how many days.
+    pub retention_days: u32,
+}
+
+impl Default for Usage {
+    fn default() -> Self {
+        Self { kept: true, retention_days: 90 }
+    }
+}
+
+/// `plugins.entries.moonshot.config.webSearch`, with what it leaves out.
+#[derive(Clone)]
+pub struct WebSearch {
+    /// `None`: KIMI_API_KEY or MOONSHOT_API_KEY where one is set, else it cannot search.
+    pub key: Option<Key>,
+    /// Without a trailing slash.
+    pub base_url: String,
+    /// A model id of that host.
+    pub model: String,
 }
 
 /// Something that is not wrong enough to refuse the configuration.
@@ -227,6 +343,14 @@ pub struct Settings {
     pub gateway: Gateway,
     /// `logging`.
     pub logging: Logging,
+    /// `usage`.
+    pub usage: Usage,
+    /// `telemetry.otlp.endpoint`.
+    pub otlp_endpoint: Option<String>,
+    /// Kimi's web search.
+    pub web_search: WebSearch,
+    /// `agents.defaults.workspace`, with `~` expanded.
+    pub workspace: Option<PathBuf>,
     /// All of them.
     pub warnings: Vec<Warning>,
 }

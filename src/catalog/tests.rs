@@ -1,0 +1,150 @@
+use super::data::{FILES, read};
+use super::{Builtin, Confidence, Cost, Face, Thinking, builtin};
+
+fn is_date(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    matches!(parts.as_slice(), [year, month, day]
+        if year.len() == 4
+            && (1..=12).contains(&month.parse::<u32>().unwrap_or(0))
+            && (1..=31).contains(&day.parse::<u32>().unwrap_or(0)))
+}
+
+fn providers() -> &'static Builtin {
+    read(&FILES).expect("the catalog's files are right");
+    builtin()
+}
+
+#[test]
+fn every_file_is_read() {
+    let ids: Vec<&str> = providers().providers.iter().map(|provider| provider.id.as_str()).collect();
+    assert_eq!(ids, ["kimi", "moonshot", "moonshot-cn", "openrouter"]);
+}
+
+#[test]
+fn every_fact_has_a_source_and_a_date() {
+    for provider in &providers().providers {
+        assert!(provider.facts.iter().any(|fact| fact.group == "faces"), "{}", provider.id);
+        for fact in &provider.facts {
+            assert!(is_date(&fact.source.as_of), "{} {}: {}", provider.id, fact.model, fact.source.as_of);
+            assert!(!fact.source.title.is_empty());
+            if fact.source.confidence == Confidence::Vendor {
+                assert!(
+                    fact.source.url.is_some(),
+                    "{} {}: a vendor's word has an address",
+                    provider.id,
+                    fact.model
+                );
+            }
+        }
+        for model in &provider.models {
+            let has = |group| provider.facts.iter().any(|fact| fact.model == model.id && fact.group == group);
+            assert!(has("abilities"), "{}/{}", provider.id, model.id);
+            assert_eq!(has("price"), model.cost.is_some(), "{}/{}", provider.id, model.id);
+            assert_eq!(has("retired"), model.retired.is_some(), "{}/{}", provider.id, model.id);
+            let limits = model.context_window.is_some() || model.max_tokens.is_some();
+            assert_eq!(has("limits"), limits, "{}/{}", provider.id, model.id);
+        }
+    }
+}
+
+#[test]
+fn a_retired_model_has_a_date_and_a_successor_that_is_served() {
+    for provider in &providers().providers {
+        for model in &provider.models {
+            let Some(retired) = &model.retired else { continue };
+            assert!(is_date(&retired.on), "{}: {}", model.id, retired.on);
+            let successor = provider.model(&retired.successor).expect("the successor exists");
+            assert_eq!(successor.retired, None, "{} has a successor that is gone", model.id);
+        }
+    }
+}
+
+#[test]
+fn prices_and_windows_are_plausible() {
+    for provider in &providers().providers {
+        for model in &provider.models {
+            if let Some(cost) = model.cost {
+                assert!(cost.cache_read < cost.input && cost.input < cost.output, "{}", model.id);
+                assert!(cost.output <= 200_000_000, "{}", model.id);
+            }
+            if let (Some(max), Some(window)) = (model.max_tokens, model.context_window) {
+                assert!(max <= window, "{}", model.id);
+            }
+            assert!(model.context_window.is_none_or(|window| (8_000..=1_048_576).contains(&window)));
+        }
+    }
+}
+
+#[test]
+fn ids_are_unique_and_the_default_is_served() {
+    for provider in &providers().providers {
+        let mut ids: Vec<&str> = provider.models.iter().map(|model| model.id.as_str()).collect();
+        ids.sort_unstable();
+        let count = ids.len();
+        ids.dedup();
+        assert_eq!(ids.len(), count, "{}", provider.id);
+        let default = provider.model(&provider.default_model).expect("the default is listed");
+        assert_eq!(default.retired, None);
+        for (old, new) in &provider.renamed {
+            assert!(ids.contains(&new.as_str()) && !ids.contains(&old.as_str()), "{old}");
+        }
+    }
+}
+
+#[test]
+fn the_china_site_has_the_same_models_at_its_own_prices() {
+    let international = providers().provider("moonshot").unwrap();
+    let china = providers().provider("moonshot-cn").unwrap();
+    let ids = |models: &[super::Model]| models.iter().map(|model| model.id.clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&international.models), ids(&china.models));
+    let yuan = china.model("kimi-k2.6").unwrap().cost.unwrap();
+    let cost = Cost { input: 6_500_000, output: 27_000_000, cache_read: 1_100_000, cache_write: 0 };
+    assert_eq!(yuan, cost);
+    assert_eq!(china.model("kimi-k3.1-pro").unwrap().cost, None);
+    assert_eq!(china.currency, "CNY");
+}
+
+#[test]
+fn faces_stand_at_their_documented_places() {
+    let base = |id: &str, face| {
+        let provider = providers().provider(id).unwrap();
+        provider.faces.iter().find(|(known, _)| *known == face).map(|(_, base)| base.clone()).unwrap()
+    };
+    assert_eq!(base("moonshot", Face::Chat), "https://api.moonshot.ai/v1");
+    assert_eq!(base("moonshot", Face::Messages), "https://api.moonshot.ai/anthropic/v1");
+    assert_eq!(base("moonshot-cn", Face::Chat), "https://api.moonshot.cn/v1");
+    assert_eq!(base("kimi", Face::Messages), "https://api.kimi.com/coding/v1");
+    assert_eq!(base("openrouter", Face::Chat), "https://openrouter.ai/api/v1");
+    let global = providers().provider("kimi").unwrap().faces_at("api.kimi.ai");
+    assert!(global.iter().all(|(_, base)| base == "https://api.kimi.ai/coding/v1"));
+    assert!(providers().providers.iter().all(|provider| provider.faces[0].0 == Face::Chat));
+}
+
+#[test]
+fn old_ids_have_the_facts_of_the_new_one() {
+    let kimi = providers().provider("kimi").unwrap();
+    for old in ["kimi-code", "k2p5", "kimi-k2p5"] {
+        assert_eq!(kimi.model(old).unwrap().id, "kimi-for-coding");
+    }
+    assert_eq!(kimi.model("k3").unwrap().thinking, Thinking::Effort);
+}
+
+#[test]
+fn a_wrong_file_says_what_is_wrong() {
+    let wrong = |text: &str| read(&[("x.json5", text)]).expect_err("it is wrong");
+    assert!(wrong("{ id: 1 }").starts_with("x.json5: "));
+    let (_, kimi) = FILES[0];
+    let without = kimi.replace("source: \"plans\"", "source: \"hearsay\"");
+    assert_eq!(wrong(&without), "x.json5: no source `hearsay`");
+    let unsure = kimi.replace("confidence: \"C\"", "confidence: \"D\"");
+    assert!(wrong(&unsure).contains("confidence `D` is not A, B or C"));
+}
+
+#[test]
+fn prices_are_kept_in_millionths() {
+    assert_eq!(Cost::millionths(0.95), Some(950_000));
+    assert_eq!(Cost::millionths(0.0), Some(0));
+    assert_eq!(Cost::millionths(-1.0), None);
+    assert_eq!(Cost::millionths(f64::NAN), None);
+    assert!((Cost::per_million(950_000) - 0.95).abs() < f64::EPSILON);
+}

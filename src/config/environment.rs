@@ -1,0 +1,125 @@
+//! The process environment, handed in, so that tests bring their own.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Variables of a process, and the places that they name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Environment {
+    variables: BTreeMap<String, String>,
+}
+
+impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
+        Self { variables: pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect() }
+    }
+}
+
+impl Environment {
+    /// That of this process; variables that are not UTF-8 are left out.
+    #[must_use]
+    pub fn process() -> Self {
+        std::env::vars_os()
+            .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
+            .collect()
+    }
+
+    /// A variable; white space counts as missing.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str).filter(|value| !value.trim().is_empty())
+    }
+
+    /// `$HOME`.
+    #[must_use]
+    pub fn home(&self) -> Option<PathBuf> {
+        self.get("HOME").map(PathBuf::from)
+    }
+
+    /// `$XDG_CONFIG_HOME/moonrelay`, or that of `~/.config`. A relative `XDG_CONFIG_HOME` is ignored, as its
+    /// specification asks.
+    #[must_use]
+    pub fn config_directory(&self) -> Option<PathBuf> {
+        let base = self.get("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        base.or_else(|| Some(self.home()?.join(".config"))).map(|base| base.join("moonrelay"))
+    }
+
+    /// The file with secrets that `onboard` writes and every command reads.
+    #[must_use]
+    pub fn secrets_file(&self) -> Option<PathBuf> {
+        Some(self.config_directory()?.join("env"))
+    }
+
+    /// `$CREDENTIALS_DIRECTORY`, which systemd sets.
+    #[must_use]
+    pub fn credentials_directory(&self) -> Option<PathBuf> {
+        self.get("CREDENTIALS_DIRECTORY").map(PathBuf::from)
+    }
+
+    /// Whether somebody else manages the configuration: then nothing here writes it.
+    #[must_use]
+    pub fn is_managed(&self) -> bool {
+        self.get("MOONRELAY_NIX_MODE") == Some("1")
+    }
+
+    /// A path as the user writes it: `~/` is the home, a relative one starts at `base`.
+    #[must_use]
+    pub fn expand(&self, path: &str, base: Option<&Path>) -> PathBuf {
+        if let (Some(rest), Some(home)) = (path.strip_prefix("~/"), self.home()) {
+            return home.join(rest);
+        }
+        base.map_or_else(|| PathBuf::from(path), |base| base.join(path))
+    }
+}
+
+/// Reads `KEY=value` lines: `#` starts a comment line, `export ` may stand before, quotes around a value are dropped.
+#[must_use]
+pub fn parse_secrets_file(text: &str) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for line in text.lines() {
+        let line = line.trim();
+        let line = line.strip_prefix("export ").unwrap_or(line);
+        if line.starts_with('#') {
+            continue;
+        }
+        if let Some((key, value)) = line.split_once('=') {
+            found.insert(key.trim().to_owned(), unquoted(value.trim()).to_owned());
+        }
+    }
+    found
+}
+
+fn unquoted(value: &str) -> &str {
+    let inside = |quote| value.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
+    inside('"').or_else(|| inside('\'')).unwrap_or(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::{Environment, parse_secrets_file};
+
+    #[test]
+    fn reads_the_secrets_file() {
+        let read = parse_secrets_file("# keys\nA=1\nexport B = 'two words'\n\nC=\"x=y\"\nnonsense\n");
+        let pairs: Vec<(&str, &str)> = read.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        assert_eq!(pairs, [("A", "1"), ("B", "two words"), ("C", "x=y")]);
+    }
+
+    #[test]
+    fn finds_its_directories() {
+        let environment: Environment =
+            [("HOME", "/home/u"), ("XDG_CONFIG_HOME", "relative")].into_iter().collect();
+        assert_eq!(environment.config_directory(), Some(PathBuf::from("/home/u/.config/moonrelay")));
+        let environment: Environment = [("XDG_CONFIG_HOME", "/x")].into_iter().collect();
+        assert_eq!(environment.secrets_file(), Some(PathBuf::from("/x/moonrelay/env")));
+        assert_eq!(Environment::default().config_directory(), None);
+    }
+
+    #[test]
+    fn white_space_counts_as_missing() {
+        let environment: Environment = [("A", "  "), ("B", "b")].into_iter().collect();
+        assert_eq!((environment.get("A"), environment.get("B")), (None, Some("b")));
+    }
+}

@@ -1,0 +1,282 @@
+//! The raw tree: what the file says, with the place of everything.
+//!
+//! JSON5 as jsonc-parser reads it, less `\u` escapes in bare keys. Commas may trail but not be missing.
+
+use jsonc_parser::ast;
+use jsonc_parser::common::Ranged;
+use serde_json::Number;
+
+use super::issue::Issue;
+use super::keypath::KeyPath;
+
+/// One value and its place.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Offset of its first byte in the text.
+    pub at: usize,
+    /// The value.
+    pub value: Value,
+}
+
+/// What a value is.
+#[derive(Clone, Debug)]
+pub enum Value {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Flag(bool),
+    /// A number; hexadecimal ones too.
+    Number(Number),
+    /// `NaN`, `Infinity`, or a number beyond reach, as written.
+    NoNumber(String),
+    /// A string.
+    Text(String),
+    /// A list.
+    List(Vec<Node>),
+    /// An object; a key may stand in it twice.
+    Object(Vec<Member>),
+}
+
+/// One member of an object.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// The key, unescaped.
+    pub key: String,
+    /// Offset of the key.
+    pub at: usize,
+    /// The value.
+    pub node: Node,
+}
+
+/// A parsed file.
+#[derive(Clone, Debug)]
+pub struct Tree {
+    /// The outermost value.
+    pub root: Node,
+    text: String,
+}
+
+/// What of JSON5 is allowed.
+#[must_use]
+pub fn options() -> jsonc_parser::ParseOptions {
+    jsonc_parser::ParseOptions { allow_missing_commas: false, ..Default::default() }
+}
+
+/// The text without a byte order mark.
+#[must_use]
+pub fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
+impl Tree {
+    /// Parses a file.
+    ///
+    /// # Errors
+    /// Where it stops being JSON5; the parser does not go on after that.
+    pub fn parse(text: &str) -> Result<Self, Issue> {
+        let text = without_mark(text);
+        let parsed = jsonc_parser::parse_to_ast(text, &jsonc_parser::CollectOptions::default(), &options());
+        let parsed = parsed.map_err(|error| Issue {
+            path: KeyPath::default().to_string(),
+            message: format!("it is not JSON5: {}", lower_first(&error.kind().to_string())),
+            line: error.line_display(),
+            column: error.column_display(),
+        })?;
+        let Some(value) = parsed.value else {
+            return Err(Issue {
+                path: KeyPath::default().to_string(),
+                message: "the file is empty: write {} for a configuration without settings".to_owned(),
+                line: 1,
+                column: 1,
+            });
+        };
+        Ok(Self { root: node(value), text: text.to_owned() })
+    }
+
+    /// Line and column of an offset, both from 1; the column counts characters.
+    #[must_use]
+    pub fn position(&self, offset: usize) -> (usize, usize) {
+        let before = self.text.get(..offset).unwrap_or(&self.text);
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let line = before.matches('\n').count() + 1;
+        let column = before.get(line_start..).map_or(0, |line| line.chars().count()) + 1;
+        (line, column)
+    }
+}
+
+fn lower_first(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+}
+
+fn node(value: ast::Value<'_>) -> Node {
+    let at = value.range().start;
+    let value = match value {
+        ast::Value::NullKeyword(_) => Value::Null,
+        ast::Value::BooleanLit(flag) => Value::Flag(flag.value),
+        ast::Value::StringLit(text) => Value::Text(text.value.into_owned()),
+        ast::Value::NumberLit(number) => {
+            parse_number(number.value).map_or_else(|| Value::NoNumber(number.value.to_owned()), Value::Number)
+        }
+        ast::Value::Array(list) => Value::List(list.elements.into_iter().map(node).collect()),
+        ast::Value::Object(object) => Value::Object(object.properties.into_iter().map(member).collect()),
+    };
+    Node { at, value }
+}
+
+fn member(property: ast::ObjectProp<'_>) -> Member {
+    Member { at: property.name.range().start, key: property.name.into_string(), node: node(property.value) }
+}
+
+/// JSON5's numbers: a sign, hexadecimal, a bare decimal point.
+fn parse_number(text: &str) -> Option<Number> {
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    if let Some(hex) = digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
+        let value = i64::from_str_radix(hex, 16).ok()?;
+        return Some(Number::from(if negative { -value } else { value }));
+    }
+    let signed = |digits: &str| if negative { format!("-{digits}") } else { digits.to_owned() };
+    if let Ok(whole) = signed(digits).parse::<i64>() {
+        return Some(Number::from(whole));
+    }
+    signed(digits).parse::<f64>().ok().and_then(Number::from_f64)
+}
+
+impl Value {
+    /// What it is, for messages.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Flag(_) => "a boolean",
+            Self::Number(_) => "a number",
+            Self::NoNumber(_) => "no finite number",
+            Self::Text(_) => "a string",
+            Self::List(_) => "a list",
+            Self::Object(_) => "an object",
+        }
+    }
+
+    /// The members, last of duplicates only, in the order of the file; none when it is no object.
+    pub fn members(&self) -> impl Iterator<Item = &Member> {
+        let members: &[Member] = match self {
+            Self::Object(members) => members,
+            _ => &[],
+        };
+        let is_last = |(at, member): &(usize, &Member)| {
+            !members.iter().skip(at + 1).any(|later| later.key == member.key)
+        };
+        members.iter().enumerate().filter(is_last).map(|(_, member)| member).collect::<Vec<_>>().into_iter()
+    }
+
+    /// As a serde value; what is no number becomes `null`.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        use serde_json::Value as Json;
+        match self {
+            Self::Null | Self::NoNumber(_) => Json::Null,
+            Self::Flag(flag) => Json::Bool(*flag),
+            Self::Number(number) => Json::Number(number.clone()),
+            Self::Text(text) => Json::String(text.clone()),
+            Self::List(list) => Json::Array(list.iter().map(|node| node.value.to_json()).collect()),
+            Self::Object(_) => {
+                Json::Object(self.members().map(|m| (m.key.clone(), m.node.value.to_json())).collect())
+            }
+        }
+    }
+}
+
+/// A value, its place and the way to it.
+#[derive(Clone, Debug)]
+pub struct At<'t> {
+    /// From the root.
+    pub path: KeyPath,
+    /// The value.
+    pub node: &'t Node,
+}
+
+impl<'t> At<'t> {
+    /// The root of a tree.
+    #[must_use]
+    pub fn root(tree: &'t Tree) -> Self {
+        Self { path: KeyPath::default(), node: &tree.root }
+    }
+
+    /// The member with this key; of duplicates the last.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<Self> {
+        let member = self.node.value.members().find(|member| member.key == key)?;
+        Some(Self { path: self.path.key(key), node: &member.node })
+    }
+
+    /// [`At::get`] along several keys.
+    #[must_use]
+    pub fn find(&self, keys: &[&str]) -> Option<Self> {
+        keys.iter().try_fold(self.clone(), |at, key| at.get(key))
+    }
+
+    /// Every member with its key.
+    pub fn members(&self) -> Vec<(&'t str, Self)> {
+        let node: &'t Node = self.node;
+        let at = |member: &'t Member| Self { path: self.path.key(&member.key), node: &member.node };
+        node.value.members().map(|member| (member.key.as_str(), at(member))).collect()
+    }
+
+    /// Every element of a list.
+    pub fn elements(&self) -> Vec<Self> {
+        let Value::List(list) = &self.node.value else { return Vec::new() };
+        list.iter().enumerate().map(|(i, node)| Self { path: self.path.index(i), node }).collect()
+    }
+
+    /// A string.
+    #[must_use]
+    pub fn text(&self) -> Option<&'t str> {
+        match &self.node.value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A boolean.
+    #[must_use]
+    pub const fn flag(&self) -> Option<bool> {
+        match self.node.value {
+            Value::Flag(flag) => Some(flag),
+            _ => None,
+        }
+    }
+
+    /// A number.
+    #[must_use]
+    pub fn amount(&self) -> Option<f64> {
+        match &self.node.value {
+            Value::Number(number) => number.as_f64(),
+            _ => None,
+        }
+    }
+
+    /// A whole number that is not negative; `1e6` is one.
+    #[must_use]
+    pub fn whole(&self) -> Option<u64> {
+        match &self.node.value {
+            Value::Number(number) => whole(number),
+            _ => None,
+        }
+    }
+}
+
+/// A number as a whole one, where it is.
+#[must_use]
+pub fn whole(number: &Number) -> Option<u64> {
+    number.as_u64().or_else(|| {
+        let float = number.as_f64()?;
+        let is_whole = float.fract() == 0.0 && (0.0..=9e15).contains(&float);
+        is_whole.then(|| format!("{float:.0}").parse().ok())?
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,45 @@
+use serde_json::json;
+
+use super::{At, Tree};
+
+fn json_of(text: &str) -> serde_json::Value {
+    Tree::parse(text).unwrap().root.value.to_json()
+}
+
+#[test]
+fn json5_is_read() {
+    let text = "\u{feff}// comment\n{ 'single': \"double\", bare_Key: .5, hex: 0x1F, neg: -0x10, plus: +1, five: 5.,\n\
+                list: [1, 2,], /* block */ $dollar: null, kimi-code: true, line: 'a\\\nb', sep: '\u{2028}', big: 1e3, }";
+    let expected = json!({
+        "single": "double", "bare_Key": 0.5, "hex": 31, "neg": -16, "plus": 1, "five": 5.0,
+        "list": [1, 2], "$dollar": null, "kimi-code": true, "line": "ab", "sep": "\u{2028}", "big": 1000.0,
+    });
+    assert_eq!(json_of(text), expected);
+}
+
+#[test]
+fn missing_commas_and_lone_surrogates_are_refused() {
+    for text in ["{ a: 1 b: 2 }", "[1 2]", r#"{ a: "\ud83d" }"#, "{ \\u0061: 1 }", "{ a: 'x }", "{ a: 1 } x"]
+    {
+        assert!(Tree::parse(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn what_json_cannot_hold_is_no_number() {
+    assert_eq!(json_of("[NaN, Infinity, 1e999, 0xFFFFFFFFFFFFFFFFFF]"), json!([null, null, null, null]));
+}
+
+#[test]
+fn places_count_lines_and_characters_from_one() {
+    let tree = Tree::parse("{\r\n  'ü': {\n    b: 1 } }").unwrap();
+    let at = At::root(&tree).get("ü").unwrap();
+    assert_eq!(tree.position(at.node.at), (2, 8));
+    assert_eq!(tree.position(at.get("b").unwrap().node.at), (3, 8));
+    assert_eq!(tree.position(0), (1, 1));
+}
+
+#[test]
+fn of_a_key_that_stands_twice_the_last_counts() {
+    assert_eq!(json_of("{ a: 1, b: 2, a: 3 }"), json!({ "b": 2, "a": 3 }));
+}

@@ -1,0 +1,144 @@
+//! `${VAR}` in strings, and SecretRefs: where secrets come from.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::environment::{Environment, parse_secrets_file};
+use super::file::At;
+use crate::secret::Secret;
+
+/// Where variables are looked up: the process, systemd's credentials, the secrets file, the `env` block, in this order.
+#[derive(Clone)]
+pub struct Variables<'e> {
+    environment: &'e Environment,
+    secrets_file: BTreeMap<String, String>,
+    block: BTreeMap<String, String>,
+    base: Option<PathBuf>,
+}
+
+/// A secret, or why there is none.
+#[derive(Clone)]
+pub enum Found {
+    /// The value and where it came from.
+    Value(Secret, String),
+    /// What is missing, for a warning: `KIMI_API_KEY is not set or empty`.
+    Missing(String),
+}
+
+impl<'e> Variables<'e> {
+    /// Reads the secrets file; `block` is the `env` of the configuration, `base` the directory of its file.
+    #[must_use]
+    pub fn new(environment: &'e Environment, block: BTreeMap<String, String>, base: Option<&Path>) -> Self {
+        let read = environment.secrets_file().and_then(|path| std::fs::read_to_string(path).ok());
+        let secrets_file = read.map(|text| parse_secrets_file(&text)).unwrap_or_default();
+        Self { environment, secrets_file, block, base: base.map(Path::to_owned) }
+    }
+
+    /// A variable's value and where it was found; an empty one is as good as none.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<(String, String)> {
+        if let Some(value) = self.environment.get(name) {
+            return Some((value.to_owned(), format!("env {name}")));
+        }
+        if let Some(value) = self.credential(name) {
+            return Some((value, format!("credential {name}")));
+        }
+        let kept =
+            |map: &BTreeMap<String, String>| map.get(name).filter(|value| !value.trim().is_empty()).cloned();
+        if let Some(value) = kept(&self.secrets_file) {
+            return Some((value, format!("secrets file {name}")));
+        }
+        kept(&self.block).map(|value| (value, format!("env block {name}")))
+    }
+
+    fn credential(&self, name: &str) -> Option<String> {
+        // A name with a slash would leave the directory.
+        if name.contains('/') || name == ".." {
+            return None;
+        }
+        read_secret(&self.environment.credentials_directory()?.join(name))
+    }
+
+    /// Replaces `${NAME}`; `$${NAME}` is a literal `${NAME}`; anything else stays. Returns the text and the origin of
+    /// the first variable, where there was one.
+    ///
+    /// # Errors
+    /// The first name that is missing or empty.
+    pub fn interpolate(&self, text: &str) -> Result<(String, Option<String>), String> {
+        let mut out = String::with_capacity(text.len());
+        let mut origin = None;
+        let mut rest = text;
+        while let Some(dollar) = rest.find('$') {
+            let (before, from) = rest.split_at(dollar);
+            out.push_str(before);
+            if let Some((name, after)) = from.strip_prefix('$').and_then(reference) {
+                let (value, place) = self.find(name).ok_or_else(|| name.to_owned())?;
+                out.push_str(&value);
+                origin.get_or_insert(place);
+                rest = after;
+            } else if let Some((name, after)) = from.strip_prefix("$$").and_then(reference) {
+                out.push_str("${");
+                out.push_str(name);
+                out.push('}');
+                rest = after;
+            } else {
+                out.push('$');
+                rest = from.strip_prefix('$').unwrap_or_default();
+            }
+        }
+        out.push_str(rest);
+        Ok((out, origin))
+    }
+
+    /// The secret that a string or a SecretRef means; `None` when the value is neither (the walk has said so).
+    #[must_use]
+    pub fn secret(&self, at: &At<'_>) -> Option<Found> {
+        if let Some(text) = at.text() {
+            return Some(match self.interpolate(text) {
+                Err(name) => Found::Missing(not_set(&name)),
+                Ok((value, _)) if value.trim().is_empty() => Found::Missing("it is empty".to_owned()),
+                Ok((value, origin)) => {
+                    Found::Value(Secret::new(value), origin.unwrap_or_else(|| "the configuration".to_owned()))
+                }
+            });
+        }
+        let source = at.get("source")?.text()?;
+        let id = at.get("id")?.text()?.to_owned();
+        let found = match source {
+            "env" => self.find(&id),
+            "credential" => self.credential(&id).map(|value| (value, format!("credential {id}"))),
+            "file" => {
+                let path = self.environment.expand(&id, self.base.as_deref());
+                read_secret(&path).map(|value| (value, format!("file {}", path.display())))
+            }
+            _ => return None,
+        };
+        Some(match (found, source) {
+            (Some((value, origin)), _) => Found::Value(Secret::new(value), origin),
+            (None, "env") => Found::Missing(not_set(&id)),
+            (None, _) => Found::Missing(format!("the {source} {id} cannot be read or is empty")),
+        })
+    }
+}
+
+fn not_set(name: &str) -> String {
+    format!("{name} is not set or empty")
+}
+
+/// The first line end of a file with a secret is not part of it.
+fn read_secret(path: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(path).ok()?;
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+/// `{NAME}` at the start of a text: the name and what follows.
+fn reference(text: &str) -> Option<(&str, &str)> {
+    let (name, after) = text.strip_prefix('{')?.split_once('}')?;
+    let first = name.bytes().next()?;
+    let starts = first == b'_' || first.is_ascii_uppercase();
+    let goes_on = name.bytes().all(|b| b == b'_' || b.is_ascii_uppercase() || b.is_ascii_digit());
+    (starts && goes_on).then_some((name, after))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! What is wrong, and where.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::file::Tree;
+use super::keypath::KeyPath;
+use super::settings::Warning;
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issue {
+    /// `models.providers.kimi.baseUrl`, or `<root>`.
+    pub path: String,
+    /// What is wrong, with the offending value (never a secret) and the fix.
+    pub message: String,
+    /// From 1; 0 where there is no place.
+    pub line: usize,
+    /// In characters, from 1; 0 where there is no place.
+    pub column: usize,
+}
+
+impl fmt::Display for Issue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.line > 0 {
+            write!(f, "{}:{}: ", self.line, self.column)?;
+        }
+        write!(f, "{}: {}", self.path, self.message)
+    }
+}
+
+/// A configuration that cannot be used, with every reason.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct Invalid {
+    /// The file, where there is one.
+    pub path: Option<PathBuf>,
+    /// Every reason, in the order of the file.
+    pub issues: Vec<Issue>,
+}
+
+impl Invalid {
+    pub(super) fn unreadable(path: &Path, why: &str) -> Self {
+        let message = format!("{} cannot be read: {why}", path.display());
+        let issue = Issue { path: "<root>".to_owned(), message, line: 0, column: 0 };
+        Self { path: Some(path.to_owned()), issues: vec![issue] }
+    }
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.issues.len();
+        let noun = if count == 1 { "error" } else { "errors" };
+        match &self.path {
+            Some(path) => write!(f, "{}: {count} {noun}", path.display())?,
+            None => write!(f, "the configuration has {count} {noun}")?,
+        }
+        for issue in &self.issues {
+            write!(f, "\n  {issue}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Collects what a pass over the tree finds.
+#[derive(Debug)]
+pub struct Report<'t> {
+    tree: &'t Tree,
+    issues: Vec<Issue>,
+    warnings: Vec<Warning>,
+}
+
+impl<'t> Report<'t> {
+    /// An empty one.
+    #[must_use]
+    pub const fn new(tree: &'t Tree) -> Self {
+        Self { tree, issues: Vec::new(), warnings: Vec::new() }
+    }
+
+    /// Something is wrong at this offset of the text.
+    pub fn wrong(&mut self, path: &KeyPath, offset: usize, message: impl Into<String>) {
+        let (line, column) = self.tree.position(offset);
+        self.issues.push(Issue { path: path.to_string(), message: message.into(), line, column });
+    }
+
+    /// Something is not wrong enough to refuse the configuration. The same words are kept once.
+    pub fn warn(&mut self, path: &KeyPath, message: impl Into<String>) {
+        let warning = Warning { path: path.to_string(), message: message.into() };
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+
+    /// As [`Report::warn`], but the same words at another place are not repeated.
+    pub fn warn_once(&mut self, path: &KeyPath, message: impl Into<String>) {
+        let message = message.into();
+        if !self.warnings.iter().any(|known| known.message == message) {
+            self.warnings.push(Warning { path: path.to_string(), message });
+        }
+    }
+
+    /// What was found.
+    #[must_use]
+    pub fn into_parts(self) -> (Vec<Issue>, Vec<Warning>) {
+        (self.issues, self.warnings)
+    }
+}

@@ -1,0 +1,126 @@
+//! Places in the configuration: `models.providers.kimi.models[0].id`, `agents.defaults.models["kimi/k3"].alias`.
+
+use std::fmt;
+
+/// One step down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Into an object.
+    Key(String),
+    /// Into a list, from 0.
+    Index(usize),
+}
+
+/// From the root to a value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyPath(pub Vec<Step>);
+
+impl KeyPath {
+    /// This path and one key more.
+    #[must_use]
+    pub fn key(&self, key: &str) -> Self {
+        self.then(Step::Key(key.to_owned()))
+    }
+
+    /// This path and one index more.
+    #[must_use]
+    pub fn index(&self, index: usize) -> Self {
+        self.then(Step::Index(index))
+    }
+
+    fn then(&self, step: Step) -> Self {
+        let mut steps = self.0.clone();
+        steps.push(step);
+        Self(steps)
+    }
+
+    /// Reads a path as [`fmt::Display`] writes it; keys may also stand in single quotes.
+    ///
+    /// # Errors
+    /// A line that says what was expected.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut steps = Vec::new();
+        let mut rest = text;
+        while !rest.is_empty() {
+            if let Some(inner) = rest.strip_prefix('[') {
+                let (step, after) = parse_bracket(inner).ok_or_else(|| {
+                    format!("`{text}` is not a path: expected [0] or [\"key\"] at `[{inner}`")
+                })?;
+                steps.push(step);
+                rest = after;
+            } else {
+                let word = if steps.is_empty() { Some(rest) } else { rest.strip_prefix('.') };
+                let word =
+                    word.ok_or_else(|| format!("`{text}` is not a path: expected a dot at `{rest}`"))?;
+                let end = word.find(['.', '[']).unwrap_or(word.len());
+                let (key, after) = word.split_at(end);
+                if key.is_empty() {
+                    return Err(format!("`{text}` is not a path: expected a key at `{word}`"));
+                }
+                steps.push(Step::Key(key.to_owned()));
+                rest = after;
+            }
+        }
+        Ok(Self(steps))
+    }
+}
+
+/// `inner` starts after the bracket.
+fn parse_bracket(inner: &str) -> Option<(Step, &str)> {
+    for quote in ['"', '\''] {
+        if let Some(quoted) = inner.strip_prefix(quote) {
+            let (key, after) = quoted.split_once(quote)?;
+            return Some((Step::Key(key.to_owned()), after.strip_prefix(']')?));
+        }
+    }
+    let (number, after) = inner.split_once(']')?;
+    Some((Step::Index(number.parse().ok()?), after))
+}
+
+/// Whether a key can stand in a path without quotes.
+fn is_plain(key: &str) -> bool {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '$');
+    !key.is_empty() && key.chars().all(plain)
+}
+
+impl fmt::Display for KeyPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("<root>");
+        }
+        for (number, step) in self.0.iter().enumerate() {
+            match step {
+                Step::Index(index) => write!(f, "[{index}]")?,
+                Step::Key(key) if !is_plain(key) => write!(f, "[\"{key}\"]")?,
+                Step::Key(key) if number == 0 => f.write_str(key)?,
+                Step::Key(key) => write!(f, ".{key}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::KeyPath;
+
+    #[test]
+    fn paths_are_read_as_they_are_written() {
+        for text in [
+            "models.providers.kimi-code.models[0].id",
+            "agents.defaults.models[\"kimi/kimi-k2.6\"].params",
+            "[\"a.b\"].c",
+        ] {
+            assert_eq!(KeyPath::parse(text).unwrap().to_string(), text);
+        }
+        assert_eq!(KeyPath::parse("a['b/c'].d").unwrap().to_string(), "a[\"b/c\"].d");
+        assert_eq!(KeyPath::parse("").unwrap().to_string(), "<root>");
+    }
+
+    #[test]
+    fn what_is_no_path_is_refused() {
+        for text in ["a..b", "a.", ".a", "a[x]", "a[\"b]", "a[0]b"] {
+            assert!(KeyPath::parse(text).is_err(), "{text}");
+        }
+    }
+}

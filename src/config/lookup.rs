@@ -1,0 +1,160 @@
+//! Which models answer a requested name.
+
+use super::nearest::distance;
+use super::reference;
+use super::settings::{Chain, Provider, Reference, Settings};
+
+/// How a requested name was understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MatchedBy {
+    /// It is an alias.
+    Alias,
+    /// It is a reference.
+    Reference,
+    /// A route matched; its pattern.
+    Route(String),
+    /// It is `default`, the chain of `agents.defaults.model`.
+    Default,
+    /// Only one provider has a model of this id.
+    BareId,
+}
+
+/// What a requested name leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// These, in this order.
+    Found {
+        /// How.
+        by: MatchedBy,
+        /// What it names first, then the fallbacks of the chain that this belongs to, else of `default`. Empty only
+        /// for `default` when no provider has a key.
+        chain: Chain,
+    },
+    /// Nothing; the nearest names, at most three, the nearest first.
+    Unknown {
+        /// Names that would be found.
+        nearest: Vec<String>,
+    },
+}
+
+impl Settings {
+    /// Looks a requested name up: alias, reference, route (exact, then the longest glob), unique bare id. Case does not
+    /// count where no two names differ by it.
+    #[must_use]
+    pub fn lookup(&self, name: &str) -> Lookup {
+        let name = name.trim();
+        if let Some(reference) = self.aliases.get(&name.to_lowercase()) {
+            return Lookup::Found { by: MatchedBy::Alias, chain: self.chain_from(reference) };
+        }
+        if let Ok(reference) = self.reference(name) {
+            return Lookup::Found { by: MatchedBy::Reference, chain: self.chain_from(&reference) };
+        }
+        // Exact routes stand first, globs after them by length.
+        let is_exact = |pattern: &str| !pattern.contains('*');
+        let exact =
+            self.routes.iter().find(|route| is_exact(&route.pattern) && matches(&route.pattern, name));
+        if let Some(route) = exact {
+            return Lookup::Found { by: MatchedBy::Route(route.pattern.clone()), chain: route.chain.clone() };
+        }
+        if name == "default" {
+            return Lookup::Found { by: MatchedBy::Default, chain: self.default_chain.clone() };
+        }
+        let glob =
+            self.routes.iter().find(|route| !is_exact(&route.pattern) && matches(&route.pattern, name));
+        if let Some(route) = glob {
+            return Lookup::Found { by: MatchedBy::Route(route.pattern.clone()), chain: route.chain.clone() };
+        }
+        match self.bare(name) {
+            Some(reference) => Lookup::Found { by: MatchedBy::BareId, chain: self.chain_from(&reference) },
+            None => Lookup::Unknown { nearest: self.nearest_names(name) },
+        }
+    }
+
+    /// Reads a reference.
+    ///
+    /// # Errors
+    /// What is wrong with it, with the nearest name.
+    pub fn reference(&self, text: &str) -> Result<Reference, String> {
+        reference::parse(&self.providers, &self.provider_aliases, text)
+    }
+
+    /// The reference, then the fallbacks of the chain that it belongs to: `default` where it stands in it, else a route
+    /// that begins with it, else one that has it, else `default`.
+    #[must_use]
+    pub fn chain_from(&self, first: &Reference) -> Chain {
+        let has = |chain: &&Chain| chain.references.contains(first);
+        let chains = || self.routes.iter().map(|route| &route.chain);
+        let chain = Some(&self.default_chain)
+            .filter(has)
+            .or_else(|| chains().find(|chain| chain.references.first() == Some(first)))
+            .or_else(|| chains().find(has))
+            .unwrap_or(&self.default_chain);
+        let others = chain.references.iter().skip(1).filter(|other| *other != first);
+        Chain { references: std::iter::once(first).chain(others).cloned().collect() }
+    }
+
+    /// The only provider's model of this id; those that can be called come before those that cannot.
+    fn bare(&self, id: &str) -> Option<Reference> {
+        let has = |provider: &&Provider| provider.models.keys().any(|known| known.eq_ignore_ascii_case(id));
+        let of = |provider: &Provider| {
+            let exact = provider.models.get_key_value(id).map(|(known, _)| known);
+            let model =
+                exact.or_else(|| provider.models.keys().find(|known| known.eq_ignore_ascii_case(id)))?;
+            Some(Reference { provider: provider.id.clone(), model: model.clone() })
+        };
+        let all = || self.providers.values().map(AsRef::as_ref).filter(has);
+        for serves in [true, false] {
+            let mut found = all().filter(|provider: &&Provider| !serves || provider.off.is_none());
+            match (found.next(), found.next()) {
+                (Some(only), None) => return of(only),
+                (Some(_), Some(_)) => return None,
+                (None, _) => {}
+            }
+        }
+        None
+    }
+
+    /// At most three names that would be found, the nearest first; models that are gone are not among them.
+    #[must_use]
+    pub fn nearest_names(&self, wrong: &str) -> Vec<String> {
+        let mut scored: Vec<(usize, String)> = Vec::new();
+        let bare = |name: &str| name.rsplit('/').next().unwrap_or(name).to_owned();
+        let wrong_bare = bare(wrong);
+        let mut add = |name: String| {
+            let of_bare = distance(&wrong_bare, &bare(&name));
+            let score = distance(wrong, &name).min(if of_bare == 0 { 0 } else { of_bare + 1 });
+            scored.push((score, name));
+        };
+        self.aliases.keys().cloned().for_each(&mut add);
+        self.routes.iter().map(|route| route.pattern.clone()).filter(|p| !p.contains('*')).for_each(&mut add);
+        self.default_chain.references.iter().map(ToString::to_string).for_each(&mut add);
+        for provider in self.providers.values().filter(|provider| provider.off.is_none()) {
+            let served = provider.models.values().filter(|model| model.facts.retired.is_none());
+            served.map(|model| format!("{}/{}", provider.id, model.facts.id)).for_each(&mut add);
+        }
+        scored.sort();
+        scored.dedup_by(|one, other| one.1 == other.1);
+        scored.into_iter().take(3).map(|(_, name)| name).collect()
+    }
+}
+
+/// Whether a name is the pattern, or fits it: `*` stands for any characters. Case does not count.
+#[must_use]
+pub fn matches(pattern: &str, name: &str) -> bool {
+    let (pattern, name) = (pattern.to_lowercase(), name.to_lowercase());
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = name.strip_prefix(first) else { return false };
+    let mut parts: Vec<&str> = parts.collect();
+    let Some(last) = parts.pop() else { return rest.is_empty() };
+    for part in parts {
+        match rest.find(part) {
+            Some(at) => rest = rest.get(at + part.len()..).unwrap_or_default(),
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,29 @@
+use super::matches;
+
+#[test]
+fn globs_match_whole_names() {
+    for (pattern, name) in [
+        ("*", "anything"),
+        ("*", ""),
+        ("claude-*", "claude-opus-4"),
+        ("Claude-*", "claude-"),
+        ("*-mini", "gpt-6-mini"),
+        ("gpt-*-mini*", "gpt-6-mini-2026"),
+        ("a*b*c", "axxbyyc"),
+        ("a*a", "aa"),
+        ("exact", "Exact"),
+        ("**", "x"),
+    ] {
+        assert!(matches(pattern, name), "{pattern} {name}");
+    }
+    for (pattern, name) in [
+        ("claude-*", "my-claude-opus"),
+        ("*-mini", "gpt-6-mini-2"),
+        ("a*a", "a"),
+        ("a*b*c", "acb"),
+        ("exact", "exactly"),
+        ("", "x"),
+    ] {
+        assert!(!matches(pattern, name), "{pattern} {name}");
+    }
+}

@@ -1,0 +1,139 @@
+//! `agents.defaults`: aliases, parameters and the chain `default`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::providers::Providers;
+use super::{Scope, models};
+use crate::catalog::builtin;
+use crate::config::file::At;
+use crate::config::reference;
+use crate::config::settings::{Chain, ProviderModel, Reference};
+
+/// What `agents.defaults` says.
+pub(super) struct Agents {
+    /// In lower case.
+    pub(super) aliases: BTreeMap<String, Reference>,
+    pub(super) default_chain: Chain,
+}
+
+/// Reads it, and lays `params` over the models.
+pub(super) fn read(root: &At<'_>, providers: &mut Providers, scope: &mut Scope<'_, '_, '_>) -> Agents {
+    let defaults = root.find(&["agents", "defaults"]);
+    let mut agents = Agents { aliases: BTreeMap::new(), default_chain: Chain { references: Vec::new() } };
+    for (written, at) in
+        defaults.as_ref().and_then(|at| at.get("models")).map(|at| at.members()).unwrap_or_default()
+    {
+        let reference = match reference::parse(&providers.table, &providers.aliases, written) {
+            Ok(reference) => reference,
+            Err(message) => {
+                scope.wrong(&at, message);
+                continue;
+            }
+        };
+        note_retired(&reference, &at, providers, scope);
+        if let Some(alias) = at.get("alias") {
+            agents.add_alias(&alias, &reference, scope);
+        }
+        add_params(&reference, &at, providers);
+    }
+    agents.default_chain = match defaults.and_then(|at| at.get("model")) {
+        Some(at) => chain(&at, providers, &agents.aliases, scope),
+        None => first_with_a_key(providers),
+    };
+    agents
+}
+
+impl Agents {
+    fn add_alias(&mut self, at: &At<'_>, reference: &Reference, scope: &mut Scope<'_, '_, '_>) {
+        let Some(alias) = at.text().filter(|alias| !alias.trim().is_empty()) else { return };
+        match self.aliases.get(&alias.to_lowercase()) {
+            Some(other) if other != reference => {
+                let message =
+                    format!("alias \"{alias}\" already means {other} (case does not count): choose another");
+                scope.wrong(at, message);
+            }
+            _ => {
+                self.aliases.insert(alias.to_lowercase(), reference.clone());
+            }
+        }
+    }
+}
+
+fn add_params(reference: &Reference, at: &At<'_>, providers: &mut Providers) {
+    let Some(provider) = providers.table.get_mut(&reference.provider) else { return };
+    let unknown = || Arc::new(ProviderModel::unknown(&reference.model));
+    let model = Arc::make_mut(provider.models.entry(reference.model.clone()).or_insert_with(unknown));
+    model.params.extend(models::object(at.get("params").as_ref()));
+}
+
+/// A chain as written: a name, or a primary with fallbacks; names are aliases or references.
+pub(super) fn chain(
+    at: &At<'_>,
+    providers: &Providers,
+    aliases: &BTreeMap<String, Reference>,
+    scope: &mut Scope<'_, '_, '_>,
+) -> Chain {
+    let mut places = Vec::new();
+    if at.text().is_some() {
+        places.push(at.clone());
+    } else {
+        places.extend(at.get("primary"));
+        places.extend(at.get("fallbacks").map(|at| at.elements()).unwrap_or_default());
+    }
+    let mut references: Vec<Reference> = Vec::new();
+    for place in places {
+        let Some(name) = place.text().filter(|name| !name.trim().is_empty()) else { continue };
+        match named(name, providers, aliases) {
+            Ok(reference) => {
+                note_retired(&reference, &place, providers, scope);
+                note_off(&reference, &place, providers, scope);
+                if !references.contains(&reference) {
+                    references.push(reference);
+                }
+            }
+            Err(message) => scope.wrong(&place, message),
+        }
+    }
+    Chain { references }
+}
+
+/// What an alias or a reference means.
+pub(super) fn named(
+    name: &str,
+    providers: &Providers,
+    aliases: &BTreeMap<String, Reference>,
+) -> Result<Reference, String> {
+    match aliases.get(&name.to_lowercase()) {
+        Some(reference) => Ok(reference.clone()),
+        None => reference::parse(&providers.table, &providers.aliases, name),
+    }
+}
+
+fn note_retired(reference: &Reference, at: &At<'_>, providers: &Providers, scope: &mut Scope<'_, '_, '_>) {
+    let provider = providers.table.get(&reference.provider);
+    let retired =
+        provider.and_then(|p| p.model(&reference.model)).and_then(|model| model.facts.retired.clone());
+    if let Some(retired) = retired {
+        let message = models::retirement(&reference.to_string(), &retired.on, &retired.successor);
+        scope.report.warn_once(&at.path, message);
+    }
+}
+
+/// Where the configuration names the provider, the setting that is missing was named already.
+fn note_off(reference: &Reference, at: &At<'_>, providers: &Providers, scope: &mut Scope<'_, '_, '_>) {
+    let provider = providers.table.get(&reference.provider).filter(|provider| !provider.configured);
+    if let Some(why) = provider.and_then(|provider| provider.off.as_ref()) {
+        scope.warn(at, format!("provider {} is off: {why}", reference.provider));
+    }
+}
+
+/// Without a chain in the file: the catalog's providers that can be called, in its order.
+fn first_with_a_key(providers: &Providers) -> Chain {
+    let on = builtin().providers.iter().filter(|known| known.on_by_default).filter_map(|known| {
+        let provider = providers.table.get(&known.id).filter(|provider| provider.off.is_none())?;
+        provider.model(&known.default_model)?;
+        Some(Reference { provider: known.id.clone(), model: known.default_model.clone() })
+    });
+    Chain { references: on.collect() }
+}

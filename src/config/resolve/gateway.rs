@@ -1,0 +1,84 @@
+//! `gateway`: where it listens, and who may call it.
+
+use super::Scope;
+use crate::config::file::At;
+use crate::config::interpolate::Found;
+use crate::config::nearest::did_you_mean;
+use crate::config::settings::{Bind, Gateway};
+use crate::secret::Secret;
+
+/// Reads it. A bind that others can reach needs a token.
+pub(super) fn read(root: &At<'_>, scope: &mut Scope<'_, '_, '_>) -> Gateway {
+    let mut gateway = Gateway::default();
+    let Some(at) = root.get("gateway") else { return gateway };
+    if let Some(port) = at.get("port").and_then(|at| at.whole()) {
+        gateway.port = u16::try_from(port).unwrap_or(gateway.port);
+    }
+    if let Some(limit) = at.get("bodyLimitMiB").and_then(|at| at.whole()) {
+        gateway.body_limit = usize::try_from(limit << 20).unwrap_or(usize::MAX);
+    }
+    if let Some(reload) = at.get("reload").and_then(|at| at.flag()) {
+        gateway.reload = reload;
+    }
+    if let Some(public) = at.find(&["metrics", "public"]).and_then(|at| at.flag()) {
+        gateway.public_metrics = public;
+    }
+    let bind = at.get("bind");
+    if let Some(text) = bind.as_ref().and_then(At::text).filter(|text| !text.trim().is_empty()) {
+        match (Bind::parse(text), &bind) {
+            (Some(parsed), _) => gateway.bind = parsed,
+            (None, Some(place)) => {
+                let hint = did_you_mean(text, ["loopback", "all"]);
+                let message =
+                    format!("\"{text}\" is not one of loopback, all, an IP address, unix:PATH{hint}");
+                scope.wrong(place, message);
+            }
+            (None, None) => {}
+        }
+    }
+    auth(&at, &mut gateway, scope);
+    if !gateway.bind.is_private() && gateway.tokens.is_empty() && gateway.refusal.is_none() {
+        let place = bind.as_ref().unwrap_or(&at);
+        let message = format!(
+            "\"{}\" can be reached from elsewhere, and no token is asked for: set gateway.auth.token",
+            gateway.bind
+        );
+        scope.wrong(place, message);
+    }
+    gateway
+}
+
+fn auth(gateway_at: &At<'_>, gateway: &mut Gateway, scope: &mut Scope<'_, '_, '_>) {
+    let Some(at) = gateway_at.get("auth") else { return };
+    let mode = at.get("mode").and_then(|at| at.text());
+    if mode == Some("none") {
+        return;
+    }
+    let mut places: Vec<(String, At<'_>)> = Vec::new();
+    places.extend(at.get("token").map(|at| ("default".to_owned(), at)));
+    let named = at.get("tokens").map(|at| at.members()).unwrap_or_default();
+    places.extend(named.into_iter().map(|(name, at)| (name.to_owned(), at)));
+    if places.is_empty() && mode == Some("token") {
+        scope.wrong(&at, "mode is \"token\", but there is no token: set gateway.auth.token");
+    }
+    for (name, place) in places {
+        match scope.variables.secret(&place) {
+            Some(Found::Value(token, _)) => add(name, token, &place, gateway, scope),
+            Some(Found::Missing(what)) => {
+                scope.warn(&place, format!("{what}: the gateway does not start without it"));
+                gateway.refusal.get_or_insert(format!("{}: {what}", place.path));
+            }
+            None => {}
+        }
+    }
+}
+
+/// A token tells who calls, so no two clients can have the same one.
+fn add(name: String, token: Secret, at: &At<'_>, gateway: &mut Gateway, scope: &mut Scope<'_, '_, '_>) {
+    match gateway.tokens.iter().find(|(_, known)| *known == token) {
+        Some((other, _)) => {
+            scope.wrong(at, format!("the token is also that of \"{other}\": give each its own"))
+        }
+        None => gateway.tokens.push((name, token)),
+    }
+}

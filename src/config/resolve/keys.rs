@@ -1,0 +1,126 @@
+//! Keys and headers of a provider.
+
+use http::{HeaderName, HeaderValue};
+
+use super::Scope;
+use crate::config::file::{At, Value};
+use crate::config::interpolate::Found;
+use crate::config::settings::{Header, Key};
+
+/// Headers that belong to the connection or the body, not to the configuration.
+const OURS: [&str; 9] = [
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// What was found, and the first thing that is missing.
+pub(super) struct Gathered<T> {
+    pub(super) found: Vec<T>,
+    pub(super) missing: Option<String>,
+}
+
+/// Reads `apiKey`: one, or a list.
+pub(super) fn from_setting(at: &At<'_>, id: &str, scope: &mut Scope<'_, '_, '_>) -> Gathered<Key> {
+    let places = if matches!(at.node.value, Value::List(_)) { at.elements() } else { vec![at.clone()] };
+    let mut keys = Vec::new();
+    let mut missing = Vec::new();
+    for place in places {
+        match scope.variables.secret(&place) {
+            Some(Found::Value(secret, origin)) if HeaderValue::from_str(secret.expose()).is_ok() => {
+                keys.push(Key { secret, origin });
+            }
+            Some(Found::Value(_, origin)) => {
+                let what = format!("the key ({origin}) holds characters that no HTTP header can carry");
+                missing.push((place, what));
+            }
+            Some(Found::Missing(what)) => missing.push((place, what)),
+            None => {}
+        }
+    }
+    let effect = if keys.is_empty() {
+        format!("provider {id} is off until it is")
+    } else {
+        format!("provider {id} goes on with its other keys")
+    };
+    for (place, what) in &missing {
+        scope.warn(place, format!("{what}: {effect}"));
+    }
+    Gathered { found: keys, missing: missing.into_iter().next().map(|(_, what)| what) }
+}
+
+/// A single key that stands in for no provider; `effect` ends the warning when it is missing.
+pub(super) fn from_found(
+    at: &At<'_>,
+    found: Found,
+    effect: &str,
+    scope: &mut Scope<'_, '_, '_>,
+) -> Option<Key> {
+    let what = match found {
+        Found::Value(secret, origin) if HeaderValue::from_str(secret.expose()).is_ok() => {
+            return Some(Key { secret, origin });
+        }
+        Found::Value(_, origin) => {
+            format!("the key ({origin}) holds characters that no HTTP header can carry")
+        }
+        Found::Missing(what) => what,
+    };
+    scope.warn(at, format!("{what}: {effect}"));
+    None
+}
+
+/// The first of the catalog's names that is set.
+pub(super) fn from_names(names: &[String], scope: &Scope<'_, '_, '_>) -> Gathered<Key> {
+    let found = names.iter().find_map(|name| scope.variables.find(name));
+    let usable = found.filter(|(value, _)| HeaderValue::from_str(value).is_ok());
+    match usable {
+        Some((value, origin)) => {
+            let key = Key { secret: crate::secret::Secret::new(value), origin };
+            Gathered { found: vec![key], missing: None }
+        }
+        None => Gathered {
+            found: Vec::new(),
+            missing: Some(format!("{} is not set or empty", names.join(" or "))),
+        },
+    }
+}
+
+/// Reads `headers`.
+pub(super) fn headers(at: Option<&At<'_>>, id: &str, scope: &mut Scope<'_, '_, '_>) -> Gathered<Header> {
+    let mut headers: Vec<Header> = Vec::new();
+    let mut missing = None;
+    for (key, place) in at.map(At::members).unwrap_or_default() {
+        let Ok(name) = HeaderName::from_bytes(key.as_bytes()) else {
+            scope.wrong(&place, format!("\"{key}\" is not the name of a header"));
+            continue;
+        };
+        if OURS.contains(&name.as_str()) {
+            scope.wrong(&place, format!("{name} is set for each request and cannot be configured"));
+            continue;
+        }
+        if headers.iter().any(|header| header.name == name) {
+            scope.wrong(&place, format!("the header {name} stands here twice: remove one"));
+            continue;
+        }
+        match scope.variables.secret(&place) {
+            Some(Found::Value(value, _)) if HeaderValue::from_str(value.expose()).is_ok() => {
+                headers.push(Header { name, value });
+            }
+            Some(Found::Value(..)) => {
+                scope.wrong(&place, "the value holds characters that no HTTP header can carry");
+            }
+            Some(Found::Missing(what)) => {
+                scope.warn(&place, format!("{what}: provider {id} is off until it is"));
+                missing.get_or_insert(what);
+            }
+            None => {}
+        }
+    }
+    Gathered { found: headers, missing }
+}

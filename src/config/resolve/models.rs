@@ -1,0 +1,146 @@
+//! `models.providers.<id>.models`: the user's rows over the catalog's.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Map, Value as Json};
+
+use super::{Scope, keys};
+use crate::catalog::{BuiltinProvider, Compat, Cost, DialectId, Inputs, MaxTokensField, Model, Thinking};
+use crate::config::file::At;
+use crate::config::settings::ProviderModel;
+
+/// Models by id.
+pub(super) type Models = BTreeMap<String, Arc<ProviderModel>>;
+
+/// The catalog's models of a provider.
+pub(super) fn of_catalog(known: &BuiltinProvider) -> Models {
+    let entry = |model: &Model| {
+        let entry = ProviderModel {
+            facts: model.clone(),
+            headers: Vec::new(),
+            params: Map::new(),
+            configured: false,
+        };
+        (model.id.clone(), Arc::new(entry))
+    };
+    known.models.iter().map(entry).collect()
+}
+
+/// The rows of one provider of the file.
+pub(super) struct Rows<'r, 't> {
+    pub(super) id: &'r str,
+    pub(super) at: &'r At<'t>,
+    pub(super) facts: Option<&'static BuiltinProvider>,
+    /// Whether the catalog's rows stand beside these.
+    pub(super) with_catalog: bool,
+}
+
+impl Rows<'_, '_> {
+    /// The models, and what a header of one lacks.
+    pub(super) fn read(&self, scope: &mut Scope<'_, '_, '_>) -> (Models, Option<String>) {
+        let mut models = self.facts.filter(|_| self.with_catalog).map(of_catalog).unwrap_or_default();
+        let mut missing = None;
+        for row in self.at.get("models").map(|at| at.elements()).unwrap_or_default() {
+            let Some(id_at) = row.get("id") else { continue };
+            let Some(id) = id_at.text() else { continue };
+            let id = match self.facts {
+                Some(known) if known.dialect == DialectId::OpenRouter => {
+                    id.strip_prefix("openrouter/").unwrap_or(id)
+                }
+                _ => id,
+            };
+            if models.get(id).is_some_and(|model| model.configured) {
+                scope.wrong(
+                    &id_at,
+                    format!("model \"{id}\" stands in provider {} twice: remove one", self.id),
+                );
+                continue;
+            }
+            let headers = keys::headers(row.get("headers").as_ref(), self.id, scope);
+            missing = missing.or(headers.missing);
+            let facts = self.facts_of(id, &row);
+            if let Some(retired) = &facts.retired {
+                let message = retirement(&format!("{}/{id}", self.id), &retired.on, &retired.successor);
+                scope.report.warn_once(&row.path, message);
+            }
+            let params = object(row.get("params").as_ref());
+            let model = ProviderModel { facts, headers: headers.found, params, configured: true };
+            models.insert(id.to_owned(), Arc::new(model));
+        }
+        (models, missing)
+    }
+
+    /// The catalog's facts, the row's figures over them.
+    fn facts_of(&self, id: &str, row: &At<'_>) -> Model {
+        let known = self.facts.and_then(|known| known.model(id));
+        let mut facts = known.cloned().unwrap_or_else(|| Model::unknown(id));
+        id.clone_into(&mut facts.id);
+        let figure = |key| row.get(key).or_else(|| self.at.get(key)).and_then(|at| at.whole());
+        facts.context_window = figure("contextWindow").or(facts.context_window);
+        facts.max_tokens = figure("maxTokens").or(facts.max_tokens);
+        if let Some(name) = row.get("name").and_then(|at| at.text()) {
+            name.clone_into(&mut facts.name);
+        }
+        if let Some(input) = row.get("input") {
+            let words: Vec<&str> = input.elements().iter().filter_map(At::text).collect();
+            facts.inputs = Inputs { image: words.contains(&"image"), video: words.contains(&"video") };
+        }
+        // How a model of the catalog thinks is a fact of its API; a flag cannot change that.
+        if known.is_none() && row.get("reasoning").and_then(|at| at.flag()) == Some(false) {
+            facts.thinking = Thinking::None;
+        }
+        if let Some(cost) = row.get("cost") {
+            facts.cost = Some(read_cost(&cost, facts.cost.unwrap_or_default()));
+        }
+        if let Some(compat) = row.get("compat") {
+            facts.compat = read_compat(&compat);
+        }
+        facts
+    }
+}
+
+/// The words for a model that is gone.
+pub(super) fn retirement(reference: &str, on: &str, successor: &str) -> String {
+    format!("{reference} was retired on {on}; its successor is {successor}. It is sent as it is.")
+}
+
+/// `params`, or nothing.
+pub(super) fn object(at: Option<&At<'_>>) -> Map<String, Json> {
+    match at.map(|at| at.node.value.to_json()) {
+        Some(Json::Object(object)) => object,
+        _ => Map::new(),
+    }
+}
+
+/// What the row leaves out is the catalog's.
+fn read_cost(at: &At<'_>, known: Cost) -> Cost {
+    let read =
+        |key, known| at.get(key).and_then(|at| at.amount()).and_then(Cost::millionths).unwrap_or(known);
+    Cost {
+        input: read("input", known.input),
+        output: read("output", known.output),
+        cache_read: read("cacheRead", known.cache_read),
+        cache_write: read("cacheWrite", known.cache_write),
+    }
+}
+
+fn read_compat(at: &At<'_>) -> Compat {
+    let flag = |key| at.get(key).and_then(|at| at.flag());
+    Compat {
+        supports_developer_role: flag("supportsDeveloperRole"),
+        supports_usage_in_streaming: flag("supportsUsageInStreaming"),
+        supports_reasoning_effort: flag("supportsReasoningEffort"),
+        supports_prefill: flag("supportsPrefill"),
+        max_tokens_field: match at.get("maxTokensField").and_then(|at| at.text()) {
+            Some("max_tokens") => Some(MaxTokensField::MaxTokens),
+            Some("max_completion_tokens") => Some(MaxTokensField::MaxCompletionTokens),
+            _ => None,
+        },
+        requires_reasoning_content: flag("requiresReasoningContentOnAssistantMessages"),
+        supports_store: flag("supportsStore"),
+        supports_strict_mode: flag("supportsStrictMode"),
+        supports_tools: flag("supportsTools"),
+        requires_string_content: flag("requiresStringContent"),
+    }
+}

@@ -1,0 +1,190 @@
+//! `models.providers`, over the catalog.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use url::Url;
+
+use super::{Scope, endpoint, keys, models};
+use crate::catalog::{BuiltinProvider, DialectId, Face, builtin};
+use crate::config::file::At;
+use crate::config::settings::{Auth, Key, Provider};
+
+/// The providers while they are being put together.
+pub(super) struct Providers {
+    pub(super) table: BTreeMap<String, Provider>,
+    pub(super) aliases: BTreeMap<String, String>,
+}
+
+/// Reads every provider: those of the file, and with `merge` those of the catalog.
+pub(super) fn read(root: &At<'_>, scope: &mut Scope<'_, '_, '_>) -> Providers {
+    let replaces = root.find(&["models", "mode"]).and_then(|at| at.text()) == Some("replace");
+    let mut table = BTreeMap::new();
+    for (key, at) in root.find(&["models", "providers"]).map(|at| at.members()).unwrap_or_default() {
+        let id = key.to_lowercase();
+        if key.contains(['/', ' ']) || key.is_empty() {
+            scope.wrong(
+                &at,
+                format!("\"{key}\" cannot be a provider's id: references are split at the first slash"),
+            );
+            continue;
+        }
+        if table.contains_key(&id) {
+            scope.wrong(&at, format!("provider {id} stands here twice (case does not count): remove one"));
+            continue;
+        }
+        let provider = configured(&id, &at, replaces, scope);
+        table.insert(id, provider);
+    }
+    if !replaces {
+        for known in &builtin().providers {
+            table.entry(known.id.clone()).or_insert_with(|| unconfigured(known, scope));
+        }
+    }
+    Providers { aliases: aliases(&table), table }
+}
+
+/// The catalog's other ids, but for those that the user defines.
+fn aliases(table: &BTreeMap<String, Provider>) -> BTreeMap<String, String> {
+    let known = builtin().providers.iter().filter(|known| table.contains_key(&known.id));
+    let pairs = known.flat_map(|known| known.aliases.iter().map(|alias| (alias.clone(), known.id.clone())));
+    pairs.filter(|(alias, _)| !table.contains_key(alias)).collect()
+}
+
+/// A provider that only the catalog knows.
+fn unconfigured(known: &BuiltinProvider, scope: &Scope<'_, '_, '_>) -> Provider {
+    let gathered = keys::from_names(&known.key_names, scope);
+    let off = if known.on_by_default {
+        gathered.missing
+    } else {
+        Some(format!("it serves only when models.providers.{} is configured", known.id))
+    };
+    Provider {
+        id: known.id.clone(),
+        dialect: known.dialect,
+        faces: known.faces.clone(),
+        keys: if off.is_none() { gathered.found } else { Vec::new() },
+        auth: Auth::Face,
+        off,
+        headers: Vec::new(),
+        models: models::of_catalog(known),
+        open: known.open,
+        renamed: known.renamed.iter().cloned().collect(),
+        timeout: None,
+        sanitize_tool_call_ids: false,
+        currency: known.currency.clone(),
+        configured: false,
+    }
+}
+
+/// What the catalog knows of a provider of the file.
+#[derive(Clone, Copy)]
+struct Known {
+    /// By its id.
+    by_id: Option<&'static BuiltinProvider>,
+    /// Models, prices and currency: the host's, where it is of the same kind.
+    facts: Option<&'static BuiltinProvider>,
+}
+
+impl Known {
+    fn of(id: &str, url: Option<&Url>) -> Self {
+        let by_id = builtin().provider(id);
+        let by_host = url.and_then(endpoint::catalog_of);
+        let facts = match (by_id, by_host) {
+            (Some(id), Some(host)) if id.dialect != host.dialect => Some(id),
+            (id, host) => host.or(id),
+        };
+        Self { by_id, facts }
+    }
+}
+
+fn configured(id: &str, at: &At<'_>, replaces: bool, scope: &mut Scope<'_, '_, '_>) -> Provider {
+    let flag = |key| at.get(key).and_then(|at| at.flag());
+    let api = at.get("api").and_then(|at| at.text()).and_then(Face::from_api);
+    let base = at.get("baseUrl");
+    let url = base.as_ref().and_then(|base| endpoint::read(base, flag("allowInsecure") == Some(true), scope));
+    let known = Known::of(id, url.as_ref());
+    let faces = match (&base, &url, known.by_id) {
+        (Some(_), Some(url), _) => endpoint::faces(url, api),
+        (None, _, Some(known)) => endpoint::preferring(api, known.faces.clone()),
+        _ => Vec::new(),
+    };
+    let headers = keys::headers(at.get("headers").as_ref(), id, scope);
+    let (keys, auth, no_key) = credentials(id, at, known, scope);
+    let off = if faces.is_empty() {
+        Some(no_address(id, at, base.is_some(), scope))
+    } else {
+        headers.missing.or(no_key)
+    };
+    let rows = models::Rows {
+        id,
+        at,
+        facts: known.facts,
+        with_catalog: !replaces && (known.by_id.is_some() || at.get("models").is_none()),
+    };
+    let (models, missing_header) = rows.read(scope);
+    Provider {
+        id: id.to_owned(),
+        dialect: known.by_id.or(known.facts).map_or(DialectId::Generic, |known| known.dialect),
+        faces,
+        keys,
+        auth,
+        off: off.or(missing_header),
+        headers: headers.found,
+        models,
+        open: known.by_id.is_some_and(|known| known.open),
+        renamed: known.by_id.map(|known| known.renamed.iter().cloned().collect()).unwrap_or_default(),
+        timeout: at.get("timeoutSeconds").and_then(|at| at.whole()).map(Duration::from_secs),
+        sanitize_tool_call_ids: flag("sanitizeToolCallIds") == Some(true),
+        currency: known.facts.map_or("USD", |known| known.currency.as_str()).to_owned(),
+        configured: true,
+    }
+}
+
+/// A provider without an address cannot be called; where its URL is wrong that was said already.
+fn no_address(id: &str, at: &At<'_>, has_base: bool, scope: &mut Scope<'_, '_, '_>) -> String {
+    if has_base {
+        return "its baseUrl cannot be used".to_owned();
+    }
+    scope.warn(
+        at,
+        format!("provider {id} has no baseUrl and is not in the catalog, so it is off: add a baseUrl"),
+    );
+    "it has no baseUrl".to_owned()
+}
+
+/// Keys, how they are sent, and why there is none.
+fn credentials(
+    id: &str,
+    at: &At<'_>,
+    known: Known,
+    scope: &mut Scope<'_, '_, '_>,
+) -> (Vec<Key>, Auth, Option<String>) {
+    let setting = at.get("auth").and_then(|at| at.text());
+    let bearer = setting == Some("token") || at.get("authHeader").and_then(|at| at.flag()) == Some(true);
+    let auth = if bearer { Auth::Bearer } else { Auth::Face };
+    let keyless = || {
+        let secret = crate::secret::Secret::new(String::new());
+        (vec![Key { secret, origin: "no key".to_owned() }], Auth::None, None)
+    };
+    if setting == Some("none") {
+        return keyless();
+    }
+    if let Some(key) = at.get("apiKey") {
+        let gathered = keys::from_setting(&key, id, scope);
+        let missing = if gathered.found.is_empty() { gathered.missing } else { None };
+        return (gathered.found, auth, missing);
+    }
+    let Some(known) = known.by_id.or(known.facts) else {
+        if setting.is_none() {
+            return keyless();
+        }
+        scope.warn(at, format!("provider {id} has no apiKey, so it is off: add one, or set auth: \"none\""));
+        return (Vec::new(), auth, Some("it has no apiKey".to_owned()));
+    };
+    let gathered = keys::from_names(&known.key_names, scope);
+    if let Some(missing) = &gathered.missing {
+        scope.report.warn(&at.path.key("apiKey"), format!("{missing}: provider {id} is off until it is"));
+    }
+    (gathered.found, auth, gathered.missing)
+}

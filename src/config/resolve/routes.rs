@@ -1,0 +1,94 @@
+//! `models.routes`: requested names and globs, and what answers them.
+
+use super::Scope;
+use super::agents::{self, Agents};
+use super::providers::Providers;
+use crate::config::file::At;
+use crate::config::settings::{Chain, Route};
+
+/// The name of the chain of `agents.defaults.model`.
+const DEFAULT: &str = "default";
+
+/// Reads the routes: exact names first, then globs, the longest first.
+pub(super) fn read(
+    root: &At<'_>,
+    providers: &Providers,
+    agents: &Agents,
+    scope: &mut Scope<'_, '_, '_>,
+) -> Vec<Route> {
+    let rows = root.find(&["models", "routes"]).map(|at| at.members()).unwrap_or_default();
+    let table = Table { rows: &rows, providers, agents };
+    let mut routes: Vec<Route> = Vec::new();
+    for (pattern, at) in &rows {
+        if *pattern == DEFAULT {
+            scope.wrong(at, "\"default\" is the chain of agents.defaults.model: set it there");
+            continue;
+        }
+        if agents.aliases.contains_key(&pattern.to_lowercase()) {
+            scope.warn(
+                at,
+                format!("\"{pattern}\" is an alias too, and aliases come first: the route is never used"),
+            );
+        }
+        if routes.iter().any(|route| route.pattern.eq_ignore_ascii_case(pattern)) {
+            scope.wrong(
+                at,
+                format!("route \"{pattern}\" stands here twice (case does not count): remove one"),
+            );
+            continue;
+        }
+        if let Some(chain) = table.chain(at, &mut vec![pattern], scope) {
+            routes.push(Route { pattern: (*pattern).to_owned(), chain });
+        }
+    }
+    routes.sort_by_key(|route| match route.pattern.contains('*') {
+        false => (0, 0),
+        true => (1, usize::MAX - route.pattern.chars().count()),
+    });
+    routes
+}
+
+struct Table<'r, 't> {
+    rows: &'r [(&'t str, At<'t>)],
+    providers: &'r Providers,
+    agents: &'r Agents,
+}
+
+impl<'t> Table<'_, 't> {
+    /// `above` holds the routes that led here.
+    fn chain(&self, at: &At<'t>, above: &mut Vec<&'t str>, scope: &mut Scope<'_, '_, '_>) -> Option<Chain> {
+        let Some(name) = at.text() else {
+            let chain = agents::chain(at, self.providers, &self.agents.aliases, scope);
+            return Some(chain).filter(|chain| !chain.references.is_empty());
+        };
+        if name == DEFAULT {
+            return Some(self.agents.default_chain.clone());
+        }
+        let Some((next, next_at)) = self.rows.iter().find(|(pattern, _)| *pattern == name) else {
+            let chain = agents::chain(at, self.providers, &self.agents.aliases, scope);
+            return Some(with_fallbacks_of(&chain, &self.agents.default_chain))
+                .filter(|c| !c.references.is_empty());
+        };
+        if above.contains(next) {
+            // One report for each ring: at the route that closes it.
+            if above.first() == Some(next) {
+                let ring = above.iter().chain([next]).copied().collect::<Vec<_>>().join(" -> ");
+                scope.wrong(at, format!("the route leads back to itself: {ring}"));
+            }
+            return None;
+        }
+        above.push(next);
+        self.chain(next_at, above, scope)
+    }
+}
+
+/// What a chain names first, then the fallbacks of another.
+fn with_fallbacks_of(first: &Chain, other: &Chain) -> Chain {
+    let mut references = first.references.clone();
+    for reference in other.references.iter().skip(1) {
+        if !references.contains(reference) {
+            references.push(reference.clone());
+        }
+    }
+    Chain { references }
+}

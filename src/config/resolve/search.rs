@@ -1,0 +1,46 @@
+//! Kimi's web search: `plugins.entries.moonshot.config.webSearch`.
+
+use super::providers::Providers;
+use super::{Scope, endpoint, keys};
+use crate::catalog::{DialectId, builtin};
+use crate::config::file::At;
+use crate::config::settings::WebSearch;
+
+/// The model that searches when none is named: OpenClaw's default, and the cheapest that the platform serves.
+const MODEL: &str = "kimi-k2.6";
+
+/// Names of a key for it, where none is configured.
+const NAMES: [&str; 2] = ["KIMI_API_KEY", "MOONSHOT_API_KEY"];
+
+/// Reads it, with what it leaves out.
+pub(super) fn read(root: &At<'_>, providers: &Providers, scope: &mut Scope<'_, '_, '_>) -> WebSearch {
+    let at = root.find(&["plugins", "entries", "moonshot", "config", "webSearch"]);
+    let setting = |key| at.as_ref().and_then(|at| at.get(key));
+    let gathered = match setting("apiKey") {
+        Some(key) => match scope.variables.secret(&key) {
+            Some(found) => keys::from_found(&key, found, "web search is off until it is", scope),
+            None => None,
+        },
+        None => keys::from_names(&NAMES.map(str::to_owned), scope).found.into_iter().next(),
+    };
+    let url = setting("baseUrl").and_then(|at| endpoint::read(&at, false, scope));
+    let base_url = match url {
+        Some(url) => url.as_str().trim_end_matches('/').to_owned(),
+        None => moonshot_base(providers),
+    };
+    let model = setting("model").and_then(|at| at.text()).unwrap_or(MODEL).to_owned();
+    WebSearch { key: gathered, base_url, model }
+}
+
+/// The base URL of provider `moonshot`, where it is Moonshot's own, else the international site.
+fn moonshot_base(providers: &Providers) -> String {
+    let moonshot = providers.table.get("moonshot").filter(|provider| provider.dialect == DialectId::Moonshot);
+    let own = moonshot.and_then(|provider| provider.faces.first()).map(|(_, base)| base.clone());
+    let is_native = |base: &String| {
+        builtin()
+            .providers
+            .iter()
+            .any(|known| known.hosts.iter().any(|host| base.starts_with(&format!("https://{host}/"))))
+    };
+    own.filter(is_native).unwrap_or_else(|| "https://api.moonshot.ai/v1".to_owned())
+}

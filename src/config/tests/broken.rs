@@ -1,0 +1,240 @@
+//! Everything that is wrong is reported at once, with its place and the fix.
+
+use super::{invalid, issues, settings_with, warnings};
+
+/// The only issue of a text.
+fn issue(text: &str) -> String {
+    let found = issues(text);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    found[0].clone()
+}
+
+#[test]
+fn all_errors_are_reported_at_once_with_their_places() {
+    let text = r#"// a broken file
+{
+  modles: {},
+  models: {
+    mode: "merg",
+    providers: {
+      moonshot: { baseURL: "https://api.moonshot.ai/v1", timeoutSeconds: "60" },
+      lab: { baseUrl: "http://10.0.0.5:8000/v1", models: [{ id: "a", contextWindow: 0 }, { id: "a" }] },
+    },
+  },
+  agents: { defaults: { model: { primary: "moonshot/kimi-k9", fallbacks: ["openruter/auto"] } } },
+}
+"#;
+    let found: Vec<String> = invalid(text).issues.iter().map(ToString::to_string).collect();
+    let expected = [
+        "3:3: modles: unknown key (did you mean \"models\"?)",
+        "5:11: models.mode: \"merg\" is not one of merge, replace (did you mean \"merge\"?)",
+        "7:19: models.providers.moonshot.baseURL: unknown key (did you mean \"baseUrl\"?)",
+        "7:74: models.providers.moonshot.timeoutSeconds: expected a whole number from 1 to 604800, found \"60\" (without the quotes?)",
+        "8:23: models.providers.lab.baseUrl: \"http://10.0.0.5:8000/v1\" sends the key in clear text to another machine: use https://, or set allowInsecure: true",
+        "8:85: models.providers.lab.models[0].contextWindow: 0 is not a whole number from 1 to 1000000000",
+        "8:96: models.providers.lab.models[1].id: model \"a\" stands in provider lab twice: remove one",
+        "11:43: agents.defaults.model.primary: provider moonshot has no model \"kimi-k9\" (did you mean \"kimi-k3\"?)",
+        "11:75: agents.defaults.model.fallbacks[0]: there is no provider \"openruter\" (did you mean \"openrouter\"?)",
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn the_whole_report_names_the_file_and_counts() {
+    let path = std::path::Path::new("/etc/x.json5");
+    let error = super::from_text("{ a: 1, b: 2 }", Some(path), &super::environment(&[])).err().unwrap();
+    let text = error.to_string();
+    assert!(
+        text.starts_with("/etc/x.json5: 2 errors\n  1:3: a: unknown key; known here: $schema, env, "),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_file_that_does_not_parse_says_where() {
+    for (text, message, line, column) in [
+        ("{\n  a: 1\n  b: 2\n}", "it is not JSON5: expected comma", 2, 7),
+        ("{ a: ", "it is not JSON5: expected value after colon in object property", 1, 6),
+        ("{ a: b }", "it is not JSON5: unexpected word", 1, 6),
+        ("  \n", "the file is empty: write {} for a configuration without settings", 1, 1),
+        ("{} {}", "it is not JSON5: text cannot contain more than one JSON value", 1, 4),
+    ] {
+        let found = invalid(text).issues;
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].path, "<root>");
+        assert_eq!(
+            (found[0].message.as_str(), found[0].line, found[0].column),
+            (message, line, column),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_root_that_is_no_object_is_refused() {
+    assert_eq!(issue("[]"), "<root>: expected an object, found a list");
+}
+
+#[test]
+fn a_key_that_stands_twice_is_reported_however_it_is_written() {
+    let text = "{ logging: { level: 'info', \"le\\u0076el\": 'warn' } }";
+    assert_eq!(issue(text), "logging.level: the key stands here twice: remove one");
+    let text =
+        "{ agents: { defaults: { models: { 'moonshot/kimi-k3': { params: { a: { b: 1, b: 2 } } } } } } }";
+    assert!(issue(text).ends_with(".params.a.b: the key stands here twice: remove one"));
+}
+
+#[test]
+fn openclaws_own_keys_point_to_the_import() {
+    let found = issue("{ channels: {} }");
+    assert_eq!(
+        found,
+        "channels: unknown key: it belongs to OpenClaw; `moonrelay config import` takes an openclaw.json"
+    );
+}
+
+#[test]
+fn secrets_are_never_shown() {
+    for text in [
+        "{ models: { providers: { moonshot: { apiKey: ['sk-secret', 5] } } } }",
+        "{ models: { providers: { moonshot: { apiKey: { sauce: 'env', id: 'sk-secret' } } } } }",
+        "{ models: { providers: { x: { baseUrl: 'https://user:sk-secret@h/v1' } } } }",
+        "{ models: { providers: { x: { headers: { 'a b': 'sk-secret' } } } } }",
+        "{ models: { providers: { moonshot: { headers: { a: 'sk-secret\\n' } } } } }",
+        "{ env: { A: ['sk-secret'] } }",
+        "{ gateway: { auth: { tokens: { a: 'sk-secret', b: 'sk-secret' } } } }",
+    ] {
+        let text = invalid(text).to_string();
+        assert!(!text.contains("sk-secret"), "{text}");
+    }
+}
+
+#[test]
+fn a_url_from_a_variable_is_shown_as_written() {
+    let text = "{ models: { providers: { x: { baseUrl: 'ftp://${HOST}/v1' } } } }";
+    let environment = super::environment(&[("HOST", "sk-secret.example")]);
+    let error = super::from_text(text, None, &environment).err().unwrap().to_string();
+    assert!(error.contains("\"ftp://${HOST}/v1\" has the scheme ftp: use https://"), "{error}");
+}
+
+#[test]
+fn urls_are_checked() {
+    let at = |url: &str| issue(&format!("{{ models: {{ providers: {{ x: {{ baseUrl: '{url}' }} }} }} }}"));
+    assert!(at("api.example.com/v1").ends_with("is not a URL: it needs https:// before it"));
+    assert!(at("https://").contains("is not a URL: "));
+    assert!(at("https://a/v1?key=1").contains("has a query or a fragment"));
+    for fine in
+        ["http://127.0.0.1:1/v1", "http://[::1]:1/v1", "http://localhost:1/v1", "http://a.localhost/v1"]
+    {
+        settings_with(&format!("{{ models: {{ providers: {{ x: {{ baseUrl: '{fine}' }} }} }} }}"), &[]);
+    }
+    let allowed = "{ models: { providers: { x: { baseUrl: 'http://10.0.0.5/v1', allowInsecure: true } } } }";
+    settings_with(allowed, &[]);
+}
+
+#[test]
+fn aliases_are_one_models_only() {
+    let text = "{ agents: { defaults: { models: {
+      'moonshot/kimi-k3': { alias: 'Kimi' }, 'moonshot/kimi-k2.6': { alias: 'kimi' } } } } }";
+    let expected = "agents.defaults.models[\"moonshot/kimi-k2.6\"].alias: alias \"kimi\" already means \
+                    moonshot/kimi-k3 (case does not count): choose another";
+    assert_eq!(issue(text), expected);
+}
+
+#[test]
+fn references_without_a_provider_name_the_whole_one() {
+    let text = "{ agents: { defaults: { model: 'kimi-k2.7-code' } } }";
+    let expected = "agents.defaults.model: \"kimi-k2.7-code\" is neither an alias nor a reference such as \
+                    provider/model (did you mean \"moonshot/kimi-k2.7-code\"?)";
+    assert_eq!(issue(text), expected);
+}
+
+#[test]
+fn routes_may_not_go_in_rings() {
+    let text = "{ models: { routes: { a: 'b', b: 'c', c: 'a', d: 'a', e: 'e' } } }";
+    let expected = [
+        "models.routes.c: the route leads back to itself: a -> b -> c -> a",
+        "models.routes.a: the route leads back to itself: b -> c -> a -> b",
+        "models.routes.b: the route leads back to itself: c -> a -> b -> c",
+        "models.routes.e: the route leads back to itself: e -> e",
+    ];
+    let mut found = issues(text);
+    found.sort();
+    let mut expected: Vec<String> = expected.iter().map(ToString::to_string).collect();
+    expected.sort();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_route_to_nowhere_is_dangling() {
+    let text = "{ models: { routes: { coding: { primary: 'moonshot/kimi-k3', fallbacks: ['nobody/x'] } } } }";
+    assert_eq!(issue(text), "models.routes.coding.fallbacks[0]: there is no provider \"nobody\"");
+    assert_eq!(
+        issue("{ models: { routes: { x: { fallbacks: [] } } } }"),
+        "models.routes.x: `primary` is missing"
+    );
+}
+
+#[test]
+fn a_bind_that_others_reach_needs_a_token() {
+    let expected = "gateway.bind: \"all\" can be reached from elsewhere, and no token is asked for: \
+                    set gateway.auth.token";
+    assert_eq!(issue("{ gateway: { bind: 'all' } }"), expected);
+    assert!(
+        issue("{ gateway: { bind: '192.168.1.2', auth: { mode: 'none', token: 'x' } } }")
+            .contains("192.168.1.2")
+    );
+    assert!(issue("{ gateway: { auth: { mode: 'token' } } }").contains("set gateway.auth.token"));
+    let wrong = issue("{ gateway: { bind: 'lan' } }");
+    assert_eq!(wrong, "gateway.bind: \"lan\" is not one of loopback, all, an IP address, unix:PATH");
+    for fine in ["loopback", "::1", "127.0.0.2", "unix:/run/x.sock"] {
+        settings_with(&format!("{{ gateway: {{ bind: '{fine}' }} }}"), &[]);
+    }
+    settings_with("{ gateway: { bind: 'all', auth: { token: 'secret' } } }", &[]);
+}
+
+#[test]
+fn a_token_that_is_missing_refuses_the_start_but_not_the_file() {
+    let text = "{ gateway: { bind: 'all', auth: { token: '${GATE}' } } }";
+    let settings = settings_with(text, &[]);
+    assert_eq!(
+        warnings(&settings),
+        ["gateway.auth.token: GATE is not set or empty: the gateway does not start without it"]
+    );
+    let refusal = settings.gateway.check(&settings.gateway.bind).unwrap_err();
+    assert_eq!(refusal, "gateway.auth.token: GATE is not set or empty");
+    assert_eq!(settings_with(text, &[("GATE", "x")]).gateway.check(&settings.gateway.bind), Ok(()));
+}
+
+#[test]
+fn failover_figures_must_fit_together() {
+    assert!(
+        issue("{ failover: { backoff: { initialMs: 500, maxMs: 100 } } }")
+            .contains("(500 ms) is longer than")
+    );
+    assert!(issue("{ failover: { cooldown: { stepsSeconds: [] } } }").ends_with("write at least one step"));
+    assert!(issue("{ failover: { attemptsPerTarget: 0 } }").contains("0 is not a whole number from 1 to 10"));
+    settings_with("{ failover: { hedgeAfterMs: null, timeouts: { totalSeconds: null } } }", &[]);
+}
+
+#[test]
+fn providers_have_ids_that_references_can_name() {
+    assert!(issue("{ models: { providers: { 'a/b': {} } } }").contains("cannot be a provider's id"));
+    assert!(issue("{ models: { providers: { Lab: { baseUrl: 'https://a/v1' }, lab: { baseUrl: 'https://a/v1' } } } }")
+        .contains("provider lab stands here twice"));
+}
+
+#[test]
+fn headers_of_the_connection_cannot_be_set() {
+    let text = "{ models: { providers: { moonshot: { headers: { Host: 'x' } } } } }";
+    assert!(issue(text).contains("host is set for each request"));
+    let text = "{ models: { providers: { moonshot: { headers: { 'X-A': '1', 'x-a': '2' } } } } }";
+    assert!(issue(text).contains("the header x-a stands here twice"));
+}
+
+#[test]
+fn params_hold_only_what_json_can_hold() {
+    let text =
+        "{ models: { providers: { moonshot: { models: [{ id: 'kimi-k3', params: { top_p: NaN } }] } } } }";
+    assert!(issue(text).contains("NaN is no number that JSON can hold"));
+}

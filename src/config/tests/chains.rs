@@ -1,0 +1,134 @@
+//! Which models answer a requested name.
+
+use super::{settings, settings_with, written};
+use crate::config::settings::Settings;
+use crate::config::{Lookup, MatchedBy};
+
+const FILE: &str = "{
+  agents: { defaults: {
+    model: { primary: 'kimi/kimi-for-coding', fallbacks: ['moonshot/kimi-k2.7-code', 'openrouter/auto'] },
+    models: { 'moonshot/kimi-k3': { alias: 'Big' }, 'moonshot/kimi-k2.7-code': { alias: 'code' } },
+  } },
+  models: { routes: {
+    coding: { primary: 'moonshot/kimi-k3.1-pro', fallbacks: ['openrouter/moonshotai/kimi-k3'] },
+    strict: { primary: 'moonshot/kimi-k2.6' },
+    one: 'big',
+    'claude-*': 'coding',
+    'claude-haiku-*': 'code',
+    'gpt-*-mini': 'one',
+    'moonshot/old-*': 'default',
+  } },
+}";
+
+fn found(settings: &Settings, name: &str) -> (MatchedBy, Vec<String>) {
+    match settings.lookup(name) {
+        Lookup::Found { by, chain } => (by, written(&chain)),
+        Lookup::Unknown { nearest } => panic!("{name} is unknown; nearest {nearest:?}"),
+    }
+}
+
+fn route(pattern: &str) -> MatchedBy {
+    MatchedBy::Route(pattern.to_owned())
+}
+
+const CODE_THEN_ROUTER: [&str; 2] = ["moonshot/kimi-k2.7-code", "openrouter/auto"];
+
+#[test]
+fn an_alias_comes_first_and_its_case_does_not_count() {
+    let settings = settings(FILE);
+    // not in a chain: the fallbacks of `default` follow
+    let (by, chain) = found(&settings, "bIG");
+    assert_eq!(by, MatchedBy::Alias);
+    assert_eq!(chain, ["moonshot/kimi-k3", "moonshot/kimi-k2.7-code", "openrouter/auto"]);
+    // a fallback of `default` goes first, without being repeated and without the primary
+    assert_eq!(found(&settings, "code").1, CODE_THEN_ROUTER);
+}
+
+#[test]
+fn a_reference_brings_the_fallbacks_of_its_chain() {
+    let settings = settings(FILE);
+    let (by, chain) = found(&settings, "kimi/kimi-for-coding");
+    assert_eq!(by, MatchedBy::Reference);
+    assert_eq!(chain, ["kimi/kimi-for-coding", "moonshot/kimi-k2.7-code", "openrouter/auto"]);
+    assert_eq!(found(&settings, "openrouter/auto").1, ["openrouter/auto", "moonshot/kimi-k2.7-code"]);
+    let coding = ["moonshot/kimi-k3.1-pro", "openrouter/moonshotai/kimi-k3"];
+    assert_eq!(found(&settings, "moonshot/kimi-k3.1-pro").1, coding);
+    assert_eq!(found(&settings, "MOONSHOT/Kimi-K3.1-Pro").1, coding);
+    assert_eq!(found(&settings, "kimi-code/k2p5").1[0], "kimi/kimi-for-coding");
+    assert_eq!(found(&settings, "openrouter/openrouter/auto").1[0], "openrouter/auto");
+    assert_eq!(found(&settings, "openrouter/any/model:free").1[0], "openrouter/any/model:free");
+}
+
+#[test]
+fn routes_match_exactly_then_by_the_longest_glob() {
+    let settings = settings(FILE);
+    let coding = ["moonshot/kimi-k3.1-pro", "openrouter/moonshotai/kimi-k3"];
+    assert_eq!(found(&settings, "coding"), (route("coding"), coding.map(str::to_owned).to_vec()));
+    assert_eq!(found(&settings, "claude-opus-4-8"), (route("claude-*"), coding.map(str::to_owned).to_vec()));
+    assert_eq!(found(&settings, "Claude-Haiku-5").0, route("claude-haiku-*"));
+    assert_eq!(found(&settings, "claude-haiku-5").1, CODE_THEN_ROUTER);
+    // a chain without fallbacks has none; a reference has those of `default`
+    assert_eq!(found(&settings, "strict").1, ["moonshot/kimi-k2.6"]);
+    assert_eq!(found(&settings, "gpt-6-mini").1[0], "moonshot/kimi-k3");
+    assert_eq!(found(&settings, "gpt-6-mini").1.len(), 3);
+    assert_eq!(found(&settings, "moonshot/old-one").0, route("moonshot/old-*"));
+    assert_eq!(found(&settings, "default").1.len(), 3);
+}
+
+#[test]
+fn a_route_that_takes_everything_takes_unknown_names() {
+    let all = FILE.replace("'moonshot/old-*'", "'*'");
+    let settings = settings(&all);
+    assert_eq!(found(&settings, "no-such-model").0, route("*"));
+    assert_eq!(found(&settings, "no-such-model").1[0], "kimi/kimi-for-coding");
+    assert_eq!(found(&settings, "claude-x").0, route("claude-*"));
+}
+
+#[test]
+fn a_bare_id_counts_where_one_provider_has_it() {
+    let settings = settings(FILE);
+    assert_eq!(found(&settings, "kimi-k2.6"), (MatchedBy::BareId, found(&settings, "moonshot/kimi-k2.6").1));
+    assert_eq!(found(&settings, "moonshotai/kimi-k2.6").1[0], "openrouter/moonshotai/kimi-k2.6");
+    assert_eq!(found(&settings, "auto").1[0], "openrouter/auto");
+}
+
+#[test]
+fn a_bare_id_of_two_providers_is_unknown_unless_only_one_can_be_called() {
+    let two = "{ models: { providers: { lab: { baseUrl: 'http://127.0.0.1:1/v1', models: [{ id: 'kimi-k3' }] } } } }";
+    let Lookup::Unknown { nearest } = settings(two).lookup("kimi-k3") else { panic!("it is ambiguous") };
+    assert_eq!(nearest[..2], ["lab/kimi-k3".to_owned(), "moonshot/kimi-k3".to_owned()]);
+    let only_lab = settings_with(two, &[]);
+    assert_eq!(found(&only_lab, "kimi-k3").1[0], "lab/kimi-k3");
+}
+
+#[test]
+fn an_unknown_name_brings_the_nearest_ones() {
+    let settings = settings(FILE);
+    let Lookup::Unknown { nearest } = settings.lookup("kimi-k2.7-cod") else { panic!("it is unknown") };
+    assert_eq!(nearest[0], "moonshot/kimi-k2.7-code");
+    assert_eq!(nearest.len(), 3);
+    let Lookup::Unknown { nearest } = settings.lookup("codin") else { panic!("it is unknown") };
+    assert_eq!(nearest[0], "coding");
+}
+
+#[test]
+fn without_a_chain_the_providers_with_a_key_answer() {
+    assert_eq!(
+        written(&settings("{}").default_chain),
+        ["kimi/kimi-for-coding", "moonshot/kimi-k3", "openrouter/auto"]
+    );
+    let some = [("MOONSHOT_API_KEY", "sk-m"), ("OPENROUTER_API_KEY", "sk-o"), ("KIMI_API_KEY", "  ")];
+    assert_eq!(written(&settings_with("{}", &some).default_chain), ["moonshot/kimi-k3", "openrouter/auto"]);
+    assert!(settings_with("{}", &[]).default_chain.references.is_empty());
+    assert_eq!(
+        written(&settings_with("{}", &[("KIMICODE_API_KEY", "sk")]).default_chain),
+        ["kimi/kimi-for-coding"]
+    );
+}
+
+#[test]
+fn a_model_as_a_string_is_a_chain_of_one() {
+    let settings = settings("{ agents: { defaults: { model: 'moonshot/kimi-k3' } } }");
+    assert_eq!(written(&settings.default_chain), ["moonshot/kimi-k3"]);
+    assert_eq!(found(&settings, "kimi-k2.6").1, ["moonshot/kimi-k2.6"]);
+}

@@ -1,0 +1,215 @@
+//! Providers: the file over the catalog.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{issues, provider, settings, settings_with, warnings};
+use crate::catalog::{DialectId, Thinking};
+use crate::config::settings::Auth;
+
+/// `face=base` of every face.
+fn faces(text: &str, id: &str) -> Vec<String> {
+    let settings = settings(text);
+    provider(&settings, id).faces.iter().map(|(face, base)| format!("{}={base}", face.api())).collect()
+}
+
+fn of_provider(id: &str, body: &str) -> String {
+    format!("{{ models: {{ providers: {{ '{id}': {{ {body} }} }} }} }}")
+}
+
+#[test]
+fn hosts_of_the_catalog_serve_every_documented_face() {
+    let kimi = [
+        "openai-completions=https://api.kimi.com/coding/v1",
+        "openai-responses=https://api.kimi.com/coding/v1",
+        "anthropic-messages=https://api.kimi.com/coding/v1",
+    ];
+    assert_eq!(faces("{}", "kimi"), kimi);
+    for base in
+        ["https://api.kimi.com/coding/v1", "https://api.kimi.com/coding/", "https://api.kimi.com/coding/v1/"]
+    {
+        assert_eq!(faces(&of_provider("mine", &format!("baseUrl: '{base}'")), "mine"), kimi, "{base}");
+    }
+    let global = faces(&of_provider("kimi", "baseUrl: 'https://api.kimi.ai/coding/v1'"), "kimi");
+    assert_eq!(global[2], "anthropic-messages=https://api.kimi.ai/coding/v1");
+    let china = faces(&of_provider("moonshot", "baseUrl: 'https://api.moonshot.cn/v1'"), "moonshot");
+    assert_eq!(china[2], "anthropic-messages=https://api.moonshot.cn/anthropic/v1");
+    let preferred = faces(&of_provider("moonshot", "api: 'anthropic-messages'"), "moonshot");
+    assert_eq!(preferred[0], "anthropic-messages=https://api.moonshot.ai/anthropic/v1");
+    assert_eq!(preferred.len(), 3);
+}
+
+#[test]
+fn other_hosts_serve_only_the_named_face() {
+    let chat = faces(&of_provider("lab", "baseUrl: 'http://127.0.0.1:8000/v1/'"), "lab");
+    assert_eq!(chat, ["openai-completions=http://127.0.0.1:8000/v1"]);
+    let messages =
+        faces(&of_provider("lab", "baseUrl: 'https://lab.example/x', api: 'anthropic-messages'"), "lab");
+    assert_eq!(messages, ["anthropic-messages=https://lab.example/x/v1"]);
+    let odd = faces(&of_provider("mine", "baseUrl: 'https://api.moonshot.ai/beta'"), "mine");
+    assert_eq!(odd, ["openai-completions=https://api.moonshot.ai/beta"]);
+}
+
+#[test]
+fn the_dialect_is_the_ids_else_the_hosts_else_generic() {
+    let dialect = |id: &str, body: &str| provider(&settings(&of_provider(id, body)), id).dialect;
+    assert_eq!(dialect("kimi", "baseUrl: 'http://127.0.0.1:1/kimi/coding/v1'"), DialectId::KimiCode);
+    assert_eq!(dialect("mine", "baseUrl: 'https://api.kimi.ai/coding/v1'"), DialectId::KimiCode);
+    assert_eq!(dialect("mine", "baseUrl: 'https://api.moonshot.cn/v1'"), DialectId::Moonshot);
+    assert_eq!(dialect("mine", "baseUrl: 'https://openrouter.ai/api/v1'"), DialectId::OpenRouter);
+    assert_eq!(dialect("mine", "baseUrl: 'https://api.example/v1'"), DialectId::Generic);
+}
+
+#[test]
+fn a_missing_key_disables_its_provider_and_names_variable_and_setting() {
+    let settings =
+        settings_with(&of_provider("moonshot", "apiKey: '${MY_KEY}'"), &[("MOONSHOT_API_KEY", "sk")]);
+    let warning =
+        "models.providers.moonshot.apiKey: MY_KEY is not set or empty: provider moonshot is off until it is";
+    assert_eq!(warnings(&settings), [warning]);
+    assert_eq!(provider(&settings, "moonshot").off.as_deref(), Some("MY_KEY is not set or empty"));
+    let settings = settings_with(&of_provider("moonshot", "timeoutSeconds: 9"), &[]);
+    let warning = "models.providers.moonshot.apiKey: MOONSHOT_API_KEY is not set or empty: provider moonshot is off until it is";
+    assert_eq!(warnings(&settings), [warning]);
+    assert_eq!(provider(&settings, "moonshot").timeout, Some(Duration::from_secs(9)));
+}
+
+#[test]
+fn several_keys_are_tried_in_order_and_one_may_be_missing() {
+    let text = of_provider("moonshot", "apiKey: ['${A}', { source: 'env', id: 'B' }, 'literal']");
+    let settings = settings_with(&text, &[("B", "sk-b")]);
+    let keys: Vec<&str> =
+        provider(&settings, "moonshot").keys.iter().map(|key| key.secret.expose()).collect();
+    assert_eq!(keys, ["sk-b", "literal"]);
+    assert_eq!(provider(&settings, "moonshot").off, None);
+    let warning = "models.providers.moonshot.apiKey[0]: A is not set or empty: provider moonshot goes on with its other keys";
+    assert_eq!(warnings(&settings), [warning]);
+}
+
+#[test]
+fn a_key_that_no_header_can_carry_is_no_key() {
+    let settings = settings_with(&of_provider("moonshot", "apiKey: '${K}'"), &[("K", "sk-\u{1}x")]);
+    assert!(provider(&settings, "moonshot").keys.is_empty());
+    assert!(!warnings(&settings)[0].contains("sk-"));
+}
+
+#[test]
+fn a_header_without_its_variable_disables_the_provider() {
+    let text = of_provider("moonshot", "apiKey: 'sk', headers: { 'X-Team': '${TEAM}' }");
+    let settings = settings_with(&text, &[]);
+    assert_eq!(provider(&settings, "moonshot").off.as_deref(), Some("TEAM is not set or empty"));
+    let text = of_provider(
+        "moonshot",
+        "apiKey: 'sk', models: [{ id: 'kimi-k3', headers: { 'X-Team': '${TEAM}' } }]",
+    );
+    let settings = settings_with(&text, &[]);
+    assert_eq!(provider(&settings, "moonshot").off.as_deref(), Some("TEAM is not set or empty"));
+}
+
+#[test]
+fn servers_without_a_key_can_be_called() {
+    let settings = settings_with(&of_provider("lab", "baseUrl: 'http://127.0.0.1:1/v1'"), &[]);
+    let lab = provider(&settings, "lab");
+    assert_eq!((lab.auth, lab.keys.len(), lab.off.as_deref()), (Auth::None, 1, None));
+    assert!(lab.keys[0].secret.expose().is_empty());
+    let asked = settings_with(&of_provider("lab", "baseUrl: 'http://127.0.0.1:1/v1', auth: 'token'"), &[]);
+    assert_eq!(provider(&asked, "lab").off.as_deref(), Some("it has no apiKey"));
+    let bearer = settings_with(
+        &of_provider("lab", "baseUrl: 'http://127.0.0.1:1/v1', authHeader: true, apiKey: 'x'"),
+        &[],
+    );
+    assert_eq!(provider(&bearer, "lab").auth, Auth::Bearer);
+}
+
+#[test]
+fn moonshot_cn_serves_only_when_it_is_configured() {
+    let off = provider(&settings("{}"), "moonshot-cn").off.clone();
+    assert_eq!(off.as_deref(), Some("it serves only when models.providers.moonshot-cn is configured"));
+    let on = settings(&of_provider("moonshot-cn", ""));
+    assert_eq!(provider(&on, "moonshot-cn").off, None);
+    assert_eq!(provider(&on, "moonshot-cn").faces[0].1, "https://api.moonshot.cn/v1");
+}
+
+#[test]
+fn other_ids_mean_kimi_unless_the_user_defines_them() {
+    let alone = settings("{}");
+    assert_eq!(alone.reference("kimi-coding/k3").unwrap().to_string(), "kimi/k3");
+    let own =
+        settings(&of_provider("kimi-coding", "baseUrl: 'http://127.0.0.1:1/v1', models: [{ id: 'x' }]"));
+    assert_eq!(own.reference("kimi-coding/x").unwrap().to_string(), "kimi-coding/x");
+    assert!(own.reference("kimi-coding/k3").is_err());
+    assert_eq!(own.reference("kimicode/k3").unwrap().to_string(), "kimi/k3");
+}
+
+#[test]
+fn rows_lay_their_figures_over_the_catalogs() {
+    let text = of_provider(
+        "moonshot",
+        "contextWindow: 100000, models: [{ id: 'kimi-k2.6', reasoning: false, maxTokens: 1e3, cost: { input: 0.5 } },
+          { id: 'new', reasoning: false, input: ['text'], compat: { maxTokensField: 'max_tokens' } }]",
+    );
+    let settings = settings(&text);
+    let moonshot = provider(&settings, "moonshot");
+    let known = &moonshot.models["kimi-k2.6"].facts;
+    assert_eq!((known.context_window, known.max_tokens), (Some(100_000), Some(1_000)));
+    assert_eq!(known.cost.map(|cost| (cost.input, cost.output)), Some((500_000, 4_000_000)));
+    assert_eq!((known.thinking, known.inputs.video), (Thinking::Switch, true));
+    let new = &moonshot.models["new"].facts;
+    assert_eq!((new.thinking, new.inputs.image, new.context_window), (Thinking::None, false, Some(100_000)));
+    assert!(moonshot.models.contains_key("kimi-k3"));
+    assert!(!moonshot.models["kimi-k3"].configured && moonshot.models["new"].configured);
+}
+
+#[test]
+fn replace_leaves_only_what_stands_in_the_file() {
+    let text = "{ models: { mode: 'replace', providers: { moonshot: { models: [{ id: 'kimi-k3' }] } } } }";
+    let settings = settings(text);
+    assert_eq!(settings.providers.len(), 1);
+    let moonshot = provider(&settings, "moonshot");
+    assert_eq!(moonshot.models.keys().collect::<Vec<_>>(), ["kimi-k3"]);
+    assert_eq!(moonshot.models["kimi-k3"].facts.context_window, Some(1_048_576));
+    assert_eq!(moonshot.faces.len(), 3);
+    let dangling = "{ models: { mode: 'replace', providers: { moonshot: { models: [{ id: 'kimi-k3' }] } } },
+      agents: { defaults: { model: 'openrouter/auto' } } }";
+    assert_eq!(issues(dangling), ["agents.defaults.model: there is no provider \"openrouter\""]);
+}
+
+#[test]
+fn params_of_the_defaults_lie_over_those_of_the_row() {
+    let text = "{ models: { providers: { moonshot: { models: [{ id: 'kimi-k3', params: { a: 1, b: 1 } }] } } },
+      agents: { defaults: { models: { 'moonshot/kimi-k3': { params: { b: 2 } }, 'openrouter/x/y': { params: { c: 3 } } } } } }";
+    let settings = settings(text);
+    assert_eq!(json!(provider(&settings, "moonshot").models["kimi-k3"].params), json!({ "a": 1, "b": 2 }));
+    let open = provider(&settings, "openrouter").model("x/y").unwrap();
+    assert_eq!(json!(open.params), json!({ "c": 3 }));
+}
+
+#[test]
+fn the_id_on_the_wire_is_the_providers_own() {
+    let settings = settings("{}");
+    let wire = |id: &str, model: &str| provider(&settings, id).wire_model(model);
+    assert_eq!(wire("openrouter", "auto"), "openrouter/auto");
+    assert_eq!(wire("openrouter", "moonshotai/kimi-k3"), "moonshotai/kimi-k3");
+    assert_eq!(wire("kimi", "kimi-code"), "kimi-for-coding");
+    assert_eq!(wire("kimi", "k3"), "k3");
+    assert_eq!(wire("moonshot", "kimi-k2.5"), "kimi-k2.5");
+}
+
+#[test]
+fn everything_of_later_parts_is_kept() {
+    let text = "{ failover: { hedgeAfterMs: 1500, returnToPrimary: 'session', midStream: 'error' },
+      usage: { store: 'none', retentionDays: 7 }, telemetry: { otlp: { endpoint: 'http://127.0.0.1:4318' } },
+      logging: { level: 'debug', content: true }, agents: { defaults: { workspace: '~/moonrelay' } },
+      gateway: { port: 0, bodyLimitMiB: 1, reload: false, metrics: { public: false } } }";
+    let settings = settings_with(text, &[("HOME", "/home/u")]);
+    assert_eq!(settings.failover.hedge_after, Some(Duration::from_millis(1_500)));
+    assert!(settings.failover.return_at_session_end && !settings.failover.continue_mid_stream);
+    assert_eq!((settings.usage.kept, settings.usage.retention_days), (false, 7));
+    assert_eq!(settings.otlp_endpoint.as_deref(), Some("http://127.0.0.1:4318/"));
+    assert_eq!((settings.logging.level.as_str(), settings.logging.content), ("debug", true));
+    assert_eq!(settings.workspace, Some("/home/u/moonrelay".into()));
+    let gateway = &settings.gateway;
+    assert_eq!((gateway.port, gateway.body_limit), (0, 1 << 20));
+    assert!(!gateway.reload && !gateway.public_metrics);
+}
