@@ -1,0 +1,66 @@
+//! `moonrelay simulate`: the simulated upstreams on a port.
+
+use std::future::pending;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::simulator::{Fault, Options, Provider, Simulator};
+
+/// Simulated upstreams: Moonshot, Kimi Code and OpenRouter on one port, with faults on order.
+#[derive(Clone, clap::Args)]
+pub struct Args {
+    /// Where to listen; port 0 picks a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:1970")]
+    listen: SocketAddr,
+    /// The only key to take; without it sk-kimi-… is good for Kimi Code and any other sk-… for the others
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+    /// A fault, for example kimi:rate_limit,retry_after=2,times=1; GET /_faults/kinds lists the kinds
+    #[arg(long = "fault", value_name = "SPEC")]
+    faults: Vec<Fault>,
+}
+
+/// Serves until SIGINT or SIGTERM.
+pub async fn run(args: Args) -> ExitCode {
+    match serve(args).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            let _ = writeln!(io::stderr(), "moonrelay simulate: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(args: Args) -> io::Result<()> {
+    let Args { listen, key, faults } = args;
+    let simulator = Simulator::bind(listen, Options { key, faults, ..Options::default() })
+        .await
+        .map_err(|problem| io::Error::new(problem.kind(), format!("cannot listen on {listen}: {problem}")))?;
+    // Caught before the line that says it is ready, so that a signal right behind that line ends it properly.
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    announce(&simulator)?;
+    simulator
+        .run(async {
+            let ended = tokio::select! {
+                ended = interrupt.recv() => ended,
+                ended = terminate.recv() => ended,
+            };
+            if ended.is_none() {
+                pending::<()>().await;
+            }
+        })
+        .await;
+    Ok(())
+}
+
+fn announce(simulator: &Simulator) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "simulating on http://{}", simulator.address())?;
+    for provider in Provider::ALL {
+        writeln!(out, "{:<11} {}", provider.as_str(), simulator.base_url(provider))?;
+    }
+    out.flush()
+}

@@ -1,0 +1,165 @@
+//! What the providers tell about models and accounts.
+
+use serde_json::{Value, json};
+
+use super::provider::Provider;
+use super::roster::{self, Model, Thinking};
+
+/// The body of the models list.
+pub(super) fn models(provider: Provider) -> Value {
+    let models = roster::models(provider).iter();
+    match provider {
+        Provider::Moonshot => {
+            json!({ "object": "list", "data": models.map(moonshot_model).collect::<Vec<_>>() })
+        }
+        Provider::Kimi => json!({
+            "data": models.map(kimi_model).collect::<Vec<_>>(),
+            "object": "list",
+            "has_more": false,
+        }),
+        Provider::OpenRouter => json!({ "data": models.map(openrouter_model).collect::<Vec<_>>() }),
+    }
+}
+
+/// `GET /users/me/balance` of Moonshot, in dollars.
+pub(super) fn balance() -> Value {
+    json!({
+        "code": 0,
+        "data": { "available_balance": 49.58894, "voucher_balance": 46.58893, "cash_balance": 3.00001 },
+        "scode": "0x0",
+        "status": true,
+    })
+}
+
+/// `GET /usages` of Kimi Code: percent-like numbers, as strings.
+pub(super) fn usages() -> Value {
+    json!({
+        "user": {
+            "userId": "simulated0user000000",
+            "region": "REGION_OVERSEA",
+            "membership": { "level": "LEVEL_ADVANCED" },
+            "businessId": "",
+        },
+        "usage": { "limit": "100", "used": "47", "remaining": "53", "resetTime": "2026-11-28T00:00:00Z" },
+        "limits": [{
+            "window": { "duration": 300, "timeUnit": "TIME_UNIT_MINUTE" },
+            "detail": { "limit": "100", "used": "7", "remaining": "93", "resetTime": "2026-11-21T15:00:00Z" },
+        }],
+        "parallel": { "limit": "30" },
+        "totalQuota": {},
+        "authentication": { "method": "METHOD_API_KEY", "scope": "FEATURE_CODING" },
+        "subType": "TYPE_PURCHASE",
+        "boosterWallet": { "status": "STATUS_DISABLED", "allowTopup": true },
+        "domain": "DOMAIN_NEXUS",
+    })
+}
+
+/// `GET /key` of OpenRouter, in dollars.
+pub(super) fn key() -> Value {
+    json!({ "data": {
+        "label": "sk-or-v1-sim...key",
+        "limit": 100,
+        "limit_remaining": 74.5,
+        "limit_reset": null,
+        "usage": 25.5,
+        "usage_daily": 0.5,
+        "usage_weekly": 3.25,
+        "usage_monthly": 25.5,
+        "byok_usage": 0,
+        "include_byok_in_limit": false,
+        "is_free_tier": false,
+        "is_management_key": false,
+        "is_provisioning_key": false,
+        "rate_limit": { "requests": -1, "interval": "10s", "note": "This field is deprecated and safe to ignore." },
+        "expires_at": null,
+        "creator_user_id": "user_2simulated0account",
+        "free_model_daily_requests": { "used": 0, "limit": 1000, "remaining": 1000 },
+    } })
+}
+
+/// `GET /credits` of OpenRouter, in dollars.
+pub(super) fn credits() -> Value {
+    json!({ "data": { "total_credits": 100, "total_usage": 25.5 } })
+}
+
+fn efforts(model: &Model) -> Value {
+    json!({ "support": true, "valid_efforts": ["low", "high", "max"], "default_effort": model.effort })
+}
+
+fn moonshot_model(model: &Model) -> Value {
+    let mut value = json!({
+        "id": model.id,
+        "object": "model",
+        "created": model.created,
+        "owned_by": "moonshot",
+        "permission": [],
+        "root": "",
+        "parent": "",
+        "context_length": model.window,
+        "supports_image_in": true,
+        "supports_video_in": model.video,
+        "supports_reasoning": true,
+        "supports_dynamic_tools": model.thinking == Thinking::Effort,
+    });
+    if let (Thinking::Effort, Some(members)) = (model.thinking, value.as_object_mut()) {
+        members.insert("supports_thinking_type".into(), "only".into());
+        members.insert("think_efforts".into(), efforts(model));
+        members.insert("reasoning_efforts".into(), efforts(model));
+    }
+    value
+}
+
+fn kimi_model(model: &Model) -> Value {
+    json!({
+        "id": model.id,
+        "created": model.created,
+        "object": "model",
+        "display_name": model.name,
+        "type": "model",
+        "context_length": model.window,
+        "supports_reasoning": true,
+        "supports_image_in": true,
+        "supports_video_in": model.video,
+        "supports_dynamic_tools": !model.id.ends_with("highspeed"),
+        "supports_thinking_type": "only",
+        "think_efforts": efforts(model),
+    })
+}
+
+fn openrouter_model(model: &Model) -> Value {
+    let [hit, miss, output] = model.price;
+    let per_token = |price: f64| format!("{:.9}", price / 1e6).trim_end_matches('0').to_owned();
+    json!({
+        "id": model.id,
+        "canonical_slug": format!("{}-20260420", model.id),
+        "name": model.name,
+        "created": model.created,
+        "description": "A simulated model.",
+        "context_length": model.window,
+        "architecture": {
+            "modality": "text+image->text",
+            "input_modalities": ["text", "image"],
+            "output_modalities": ["text"],
+            "tokenizer": "Other",
+            "instruct_type": null,
+        },
+        "pricing": {
+            "prompt": per_token(miss),
+            "completion": per_token(output),
+            "request": "0",
+            "image": "0",
+            "web_search": "0",
+            "internal_reasoning": "0",
+            "input_cache_read": per_token(hit),
+        },
+        "top_provider": {
+            "context_length": model.window,
+            "max_completion_tokens": null,
+            "is_moderated": model.vendor == "OpenAI",
+        },
+        "per_request_limits": null,
+        "supported_parameters": ["max_tokens", "reasoning", "stop", "temperature", "tool_choice", "tools"],
+        "default_parameters": {},
+        "expiration_date": null,
+    })
+}

@@ -1,0 +1,117 @@
+//! The simulator's own routes: `/_faults`, `/_requests`, `/_stats`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, Response};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use serde_json::{Value, json};
+
+use super::State;
+use super::fault::{self, Fault};
+use super::header::JSON;
+use super::script::{ResetFlag, Script, Step};
+
+/// How long a question waits when it does not say so, in milliseconds.
+const WAIT: u64 = 10_000;
+
+/// Answers a request for one of the simulator's own routes.
+pub(super) async fn answer(state: &Arc<State>, request: http::Request<Incoming>) -> Response<Script> {
+    let (parts, body) = request.into_parts();
+    let query = Query(parts.uri.query().unwrap_or_default());
+    match (&parts.method, parts.uri.path()) {
+        (&Method::GET, "/_faults") => reply(200, &state.board.to_json()),
+        (&Method::GET, "/_faults/kinds") => reply(200, &fault::kinds_json()),
+        (&Method::POST, "/_faults") => {
+            let body =
+                body.collect().await.map_or_else(|_| Bytes::new(), http_body_util::Collected::to_bytes);
+            match order(&body) {
+                Ok(faults) => {
+                    faults.into_iter().for_each(|fault| state.board.add(fault));
+                    reply(200, &state.board.to_json())
+                }
+                Err(problem) => reply(400, &json!({ "error": problem })),
+            }
+        }
+        (&Method::DELETE, "/_faults") => {
+            state.board.clear();
+            reply(200, &state.board.to_json())
+        }
+        (&Method::GET, "/_requests") => {
+            let reached = match query.number("wait") {
+                Some(count) => state.journal.wait(query.limit(), |stats| stats.total >= count).await,
+                None => true,
+            };
+            let mut record = state.journal.to_json();
+            if let Some(members) = record.as_object_mut() {
+                members.insert("timedOut".into(), (!reached).into());
+            }
+            reply(200, &record)
+        }
+        (&Method::DELETE, "/_requests") => {
+            state.journal.clear();
+            reply(200, &state.journal.to_json())
+        }
+        (&Method::GET, "/_stats") => stats(state, &query).await,
+        (_, path) => {
+            reply(404, &json!({ "error": format!("the simulator has no route {} {path}", parts.method) }))
+        }
+    }
+}
+
+/// `waitCancelled=N`, `waitTotal=N` and `waitIdle` hold the answer back until it is so.
+async fn stats(state: &State, query: &Query<'_>) -> Response<Script> {
+    let cancelled = query.number("waitCancelled").unwrap_or(0);
+    let total = query.number("waitTotal").unwrap_or(0);
+    let idle = query.text("waitIdle").is_some();
+    let reached = state
+        .journal
+        .wait(query.limit(), |stats| {
+            stats.cancelled >= cancelled && stats.total >= total && !(idle && stats.in_flight > 0)
+        })
+        .await;
+    let mut value = serde_json::to_value(state.journal.stats()).unwrap_or_default();
+    if let Some(members) = value.as_object_mut() {
+        members.insert("timedOut".into(), (!reached).into());
+    }
+    reply(200, &value)
+}
+
+/// One fault, a list of faults, or `{"faults": […]}`; all or none is ordered.
+fn order(body: &[u8]) -> Result<Vec<Fault>, String> {
+    let value: Value = serde_json::from_slice(body).map_err(|problem| format!("not JSON: {problem}"))?;
+    let list = value.get("faults").unwrap_or(&value);
+    let faults = list.as_array().map_or_else(|| vec![list], |list| list.iter().collect());
+    faults.into_iter().map(|fault| Fault::from_json(fault).map_err(|problem| problem.to_string())).collect()
+}
+
+/// An answer in JSON that no fault touches.
+pub(super) fn reply(status: u16, value: &Value) -> Response<Script> {
+    let text = Bytes::from(format!("{value}\n"));
+    let length = text.len();
+    let mut response = Response::new(Script::new(vec![Step::Bytes(text)], None, ResetFlag::default()));
+    *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or_default();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
+    response.headers_mut().insert(http::header::CONTENT_LENGTH, HeaderValue::from(length));
+    response
+}
+
+struct Query<'a>(&'a str);
+
+impl Query<'_> {
+    fn text(&self, key: &str) -> Option<&str> {
+        let mut pairs = self.0.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        pairs.find(|(own, _)| *own == key).map(|(_, value)| value)
+    }
+
+    fn number(&self, key: &str) -> Option<u64> {
+        self.text(key)?.parse().ok()
+    }
+
+    fn limit(&self) -> Duration {
+        Duration::from_millis(self.number("timeoutMs").unwrap_or(WAIT))
+    }
+}

@@ -1,0 +1,122 @@
+//! What the prompt orders: a tool call, an answer of some length, or nothing special.
+
+use serde_json::Value;
+
+use super::request::{ChatRequest, content_text, list};
+
+/// What the last turn asks for.
+#[derive(Debug, PartialEq)]
+pub(in crate::simulator) enum Order {
+    /// Call these tools, with this command where a tool takes one.
+    Call {
+        /// Tool names, in order.
+        names: Vec<String>,
+        /// The command line after `Run`.
+        command: Option<String>,
+    },
+    /// Comment on the tool results.
+    Results(String),
+    /// So many words.
+    Words(usize),
+    /// So many bytes.
+    Bytes(usize),
+    /// Repeat this.
+    Echo(String),
+}
+
+/// The longest answer that a prompt may order.
+const LONGEST: usize = 16 << 20;
+
+/// Reads the order from the messages behind the last assistant message.
+pub(in crate::simulator) fn read(request: &ChatRequest) -> Order {
+    let messages = request.messages();
+    let role = |message: &Value, role: &str| message.get("role").and_then(Value::as_str) == Some(role);
+    let start = messages.iter().rposition(|message| role(message, "assistant")).map_or(0, |at| at + 1);
+    let turn = messages.get(start..).unwrap_or_default();
+    let last_result = turn.iter().rposition(|message| role(message, "tool"));
+    let fresh = turn.get(last_result.map_or(0, |at| at + 1)..).unwrap_or_default();
+    let texts: Vec<String> = fresh.iter().filter(|message| role(message, "user")).map(content_text).collect();
+
+    if let Some(call) = call(request, &texts) {
+        return call;
+    }
+    if let Some(length) = texts.iter().rev().find_map(|text| length(text)) {
+        return length;
+    }
+    if last_result.is_some() {
+        let results: Vec<_> = turn.iter().filter(|message| role(message, "tool")).map(content_text).collect();
+        return Order::Results(results.join("; "));
+    }
+    // A conversation that ends with the assistant (partial mode, or a client's prefill) has no text of its own.
+    Order::Echo(texts.last().cloned().unwrap_or_default())
+}
+
+fn call(request: &ChatRequest, texts: &[String]) -> Option<Order> {
+    let choice = request.given("tool_choice");
+    if choice.and_then(Value::as_str) == Some("none") {
+        return None;
+    }
+    let tools: Vec<(&str, &Value)> = request.tools().iter().filter_map(named).collect();
+    let command = texts.iter().find_map(|text| command(text));
+    if let Some(pinned) = choice.and_then(|choice| choice.pointer("/function/name")).and_then(Value::as_str) {
+        return Some(Order::Call { names: vec![pinned.to_owned()], command });
+    }
+    let mut asked: Vec<(usize, usize, &str)> = Vec::new();
+    for (index, text) in texts.iter().enumerate() {
+        for (name, _) in &tools {
+            asked.extend(mentions(text, name).map(|at| (index, at, *name)));
+        }
+    }
+    asked.sort_unstable();
+    if !asked.is_empty() {
+        let names = asked.into_iter().map(|(_, _, name)| name.to_owned()).collect();
+        return Some(Order::Call { names, command });
+    }
+    let shell = tools.iter().find(|(_, tool)| takes_command(tool)).map(|(name, _)| *name);
+    let first = tools.first().map(|(name, _)| *name);
+    let chosen = match choice.and_then(Value::as_str) {
+        Some("required") => shell.filter(|_| command.is_some()).or(first),
+        _ => shell.filter(|_| command.is_some()),
+    };
+    chosen.map(|name| Order::Call { names: vec![name.to_owned()], command })
+}
+
+/// A tool's name, for one that can be called.
+fn named(tool: &Value) -> Option<(&str, &Value)> {
+    Some((tool.pointer("/function/name")?.as_str()?, tool))
+}
+
+fn takes_command(tool: &Value) -> bool {
+    list(tool.pointer("/function/parameters/required")).iter().any(|name| name == "command")
+}
+
+/// Where the text says `call NAME`, with NAME a whole word.
+fn mentions<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = usize> + 'a {
+    text.match_indices("call ").filter_map(move |(at, lead)| {
+        let rest = text.get(at + lead.len()..)?.strip_prefix(name)?;
+        let ends = !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_' || c == '-');
+        (ends && !name.is_empty()).then_some(at)
+    })
+}
+
+/// The command in `Run echo …`, the prompt with which clients were captured: to the end of the line or a quote.
+fn command(text: &str) -> Option<String> {
+    let at = text.find("Run echo ")?;
+    let line = text.get(at + "Run ".len()..)?;
+    let line = line.split(['\n', '\r', '"', '`']).next().unwrap_or_default();
+    Some(line.trim().chars().take(200).collect())
+}
+
+/// `reply with 300 words`, `reply with 65536 bytes`.
+fn length(text: &str) -> Option<Order> {
+    let rest = text.split_once("reply with ").or_else(|| text.split_once("Reply with "))?.1;
+    let (number, rest) = rest.split_once(' ')?;
+    let number = number.replace([',', '_'], "").parse::<usize>().ok()?.min(LONGEST);
+    if rest.starts_with("word") {
+        Some(Order::Words(number))
+    } else if rest.starts_with("byte") {
+        Some(Order::Bytes(number))
+    } else {
+        None
+    }
+}

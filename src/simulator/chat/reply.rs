@@ -1,0 +1,136 @@
+//! The answer as one JSON object.
+
+use serde_json::{Map, Value, json};
+
+use super::Exchange;
+use super::answer::{Answer, Call, Usage};
+use crate::simulator::provider::Provider;
+
+/// The body of a 200 that is not streamed.
+pub(in crate::simulator) fn whole(exchange: &Exchange, answer: &Answer, no_role: bool) -> Value {
+    let mut message = match exchange.provider {
+        Provider::OpenRouter => openrouter_message(answer),
+        Provider::Moonshot | Provider::Kimi => kimi_message(answer),
+    };
+    if no_role && let Some(message) = message.as_object_mut() {
+        message.shift_remove("role");
+    }
+    let usage = usage(exchange, &answer.usage);
+    if exchange.provider == Provider::OpenRouter {
+        return json!({
+            "id": exchange.id,
+            "provider": exchange.model.vendor,
+            "model": exchange.shown,
+            "object": "chat.completion",
+            "created": exchange.created,
+            "choices": [{
+                "logprobs": null,
+                "finish_reason": answer.finish,
+                "native_finish_reason": answer.finish,
+                "index": 0,
+                "message": message,
+            }],
+            "system_fingerprint": null,
+            "usage": usage,
+        });
+    }
+    json!({
+        "id": exchange.id,
+        "object": "chat.completion",
+        "created": exchange.created,
+        "model": exchange.shown,
+        "choices": [{ "index": 0, "message": message, "finish_reason": answer.finish }],
+        "usage": usage,
+    })
+}
+
+/// The usage object. Moonshot's cached counts vanish when nothing hit.
+pub(in crate::simulator) fn usage(exchange: &Exchange, usage: &Usage) -> Value {
+    let total = usage.prompt + usage.completion;
+    if exchange.provider == Provider::OpenRouter {
+        return openrouter_usage(exchange, usage, total);
+    }
+    let mut members = Map::new();
+    members.insert("prompt_tokens".into(), usage.prompt.into());
+    members.insert("completion_tokens".into(), usage.completion.into());
+    members.insert("total_tokens".into(), total.into());
+    if usage.cached > 0 {
+        members.insert("cached_tokens".into(), usage.cached.into());
+        members.insert("prompt_tokens_details".into(), json!({ "cached_tokens": usage.cached }));
+    }
+    if usage.reasoning > 0 {
+        members.insert("completion_tokens_details".into(), json!({ "reasoning_tokens": usage.reasoning }));
+    }
+    Value::Object(members)
+}
+
+/// One call as an element of `tool_calls`.
+pub(in crate::simulator) fn call(index: usize, call: &Call) -> Value {
+    json!({
+        "index": index,
+        "id": call.id,
+        "type": "function",
+        "function": { "name": call.name, "arguments": call.arguments },
+    })
+}
+
+fn calls(answer: &Answer) -> Vec<Value> {
+    answer.calls.iter().enumerate().map(|(index, one)| call(index, one)).collect()
+}
+
+fn kimi_message(answer: &Answer) -> Value {
+    let mut message = json!({ "role": "assistant", "content": answer.text });
+    if let Some(members) = message.as_object_mut() {
+        if !answer.reasoning.is_empty() {
+            members.insert("reasoning_content".into(), answer.reasoning.clone().into());
+        }
+        if !answer.calls.is_empty() {
+            members.insert("tool_calls".into(), calls(answer).into());
+        }
+    }
+    message
+}
+
+fn openrouter_message(answer: &Answer) -> Value {
+    let content =
+        if answer.text.is_empty() && !answer.calls.is_empty() { Value::Null } else { json!(answer.text) };
+    let mut message = json!({ "role": "assistant", "content": content, "refusal": null, "reasoning": null });
+    if let Some(members) = message.as_object_mut() {
+        if !answer.reasoning.is_empty() {
+            members.insert("reasoning".into(), answer.reasoning.clone().into());
+            members.insert("reasoning_details".into(), json!([reasoning_detail(&answer.reasoning)]));
+        }
+        if !answer.calls.is_empty() {
+            members.insert("tool_calls".into(), calls(answer).into());
+        }
+    }
+    message
+}
+
+/// OpenRouter's structured reasoning.
+pub(in crate::simulator) fn reasoning_detail(text: &str) -> Value {
+    json!({ "type": "reasoning.text", "text": text, "signature": null, "id": null, "format": "unknown", "index": 0 })
+}
+
+fn openrouter_usage(exchange: &Exchange, usage: &Usage, total: u64) -> Value {
+    let [hit, miss, output] = exchange.model.price;
+    let cost = |tokens: u64, price: f64| (tokens as f64 * price).round() / 1e6;
+    let prompt = cost(usage.cached, hit) + cost(usage.prompt - usage.cached, miss);
+    let completion = cost(usage.completion, output);
+    json!({
+        "prompt_tokens": usage.prompt,
+        "completion_tokens": usage.completion,
+        "total_tokens": total,
+        "cost": prompt + completion,
+        "is_byok": false,
+        "prompt_tokens_details": {
+            "cached_tokens": usage.cached, "cache_write_tokens": 0, "audio_tokens": 0, "video_tokens": 0
+        },
+        "cost_details": {
+            "upstream_inference_cost": null,
+            "upstream_inference_prompt_cost": prompt,
+            "upstream_inference_completions_cost": completion,
+        },
+        "completion_tokens_details": { "reasoning_tokens": usage.reasoning },
+    })
+}

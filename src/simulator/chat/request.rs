@@ -1,0 +1,173 @@
+//! A chat request as the simulator reads it: JSON, and what its last turn asks for.
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::simulator::refusal::Refusal;
+
+/// A parsed chat request.
+#[derive(Debug)]
+pub(in crate::simulator) struct ChatRequest {
+    /// The whole body, an object.
+    pub(in crate::simulator) body: Value,
+    /// Bytes of the `messages` value as it was sent; Kimi Code limits them.
+    pub(in crate::simulator) message_bytes: usize,
+}
+
+impl ChatRequest {
+    /// Reads a body; lone surrogates, which `serde_json` refuses and the providers do not, become U+FFFD.
+    ///
+    /// # Errors
+    /// A 400 for what is not a JSON object.
+    pub(in crate::simulator) fn read(bytes: &[u8]) -> Result<Self, Refusal> {
+        let parsed = serde_json::from_slice::<Value>(bytes)
+            .or_else(|_| serde_json::from_slice(&without_lone_surrogates(bytes)));
+        match parsed {
+            Ok(body) if body.is_object() => Ok(Self { body, message_bytes: message_bytes(bytes) }),
+            Ok(_) | Err(_) => {
+                Err(Refusal::bad("Invalid request: failed to parse the request body as a JSON object"))
+            }
+        }
+    }
+
+    /// The requested model id, empty when there is none.
+    pub(in crate::simulator) fn model(&self) -> &str {
+        self.text("model").unwrap_or_default()
+    }
+
+    /// A top-level string.
+    pub(in crate::simulator) fn text(&self, key: &str) -> Option<&str> {
+        self.body.get(key).and_then(Value::as_str)
+    }
+
+    /// A top-level value that is neither absent nor null.
+    pub(in crate::simulator) fn given(&self, key: &str) -> Option<&Value> {
+        self.body.get(key).filter(|value| !value.is_null())
+    }
+
+    /// Whether the answer is to be streamed.
+    pub(in crate::simulator) fn streams(&self) -> bool {
+        self.body.get("stream").and_then(Value::as_bool).unwrap_or(false)
+    }
+
+    /// Whether a closing usage chunk was asked for.
+    pub(in crate::simulator) fn wants_usage(&self) -> bool {
+        self.body.pointer("/stream_options/include_usage").and_then(Value::as_bool).unwrap_or(false)
+    }
+
+    /// The messages, none when they are missing or no list.
+    pub(in crate::simulator) fn messages(&self) -> &[Value] {
+        list(self.body.get("messages"))
+    }
+
+    /// The tools, none when they are missing.
+    pub(in crate::simulator) fn tools(&self) -> &[Value] {
+        list(self.body.get("tools"))
+    }
+
+    /// `thinking.type`.
+    pub(in crate::simulator) fn thinking_type(&self) -> Option<&str> {
+        self.body.pointer("/thinking/type").and_then(Value::as_str)
+    }
+
+    /// The cap on output tokens: `max_completion_tokens` before the deprecated `max_tokens`.
+    pub(in crate::simulator) fn max_tokens(&self) -> Option<u64> {
+        ["max_completion_tokens", "max_tokens"].into_iter().find_map(|key| self.given(key)?.as_u64())
+    }
+
+    /// What the prompt weighs in tokens: about four bytes each; an image counts as 1,024 however long its data is.
+    pub(in crate::simulator) fn prompt_tokens(&self) -> u64 {
+        let mut weight = Weight::default();
+        self.messages().iter().for_each(|message| weight.add(message));
+        self.tools().iter().for_each(|tool| weight.add(tool));
+        (weight.bytes.div_ceil(4) + weight.images * 1024).max(1)
+    }
+
+    /// How many tool calls the history shows.
+    pub(in crate::simulator) fn calls_so_far(&self) -> usize {
+        self.messages().iter().map(|message| list(message.get("tool_calls")).len()).sum()
+    }
+}
+
+/// The elements of a list, none when it is no list.
+pub(in crate::simulator) fn list(value: Option<&Value>) -> &[Value] {
+    value.and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// A message's text: its content string, or its text parts with line breaks between them.
+pub(in crate::simulator) fn content_text(message: &Value) -> String {
+    match message.get("content") {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Array(parts)) => {
+            let texts: Vec<_> =
+                parts.iter().filter_map(|part| part.get("text").and_then(Value::as_str)).collect();
+            texts.join("\n")
+        }
+        _ => String::new(),
+    }
+}
+
+#[derive(Default)]
+struct Weight {
+    bytes: u64,
+    images: u64,
+}
+
+impl Weight {
+    fn add(&mut self, value: &Value) {
+        match value {
+            Value::String(text) if text.starts_with("data:") => self.images += 1,
+            Value::String(text) => self.bytes += text.len() as u64,
+            Value::Array(items) => items.iter().for_each(|item| self.add(item)),
+            Value::Object(members) => members.iter().for_each(|(key, item)| {
+                self.bytes += key.len() as u64;
+                self.add(item);
+            }),
+            Value::Null | Value::Bool(_) | Value::Number(_) => self.bytes += 4,
+        }
+    }
+}
+
+fn message_bytes(bytes: &[u8]) -> usize {
+    #[derive(serde::Deserialize)]
+    struct Sized<'a> {
+        #[serde(borrow)]
+        messages: &'a RawValue,
+    }
+    serde_json::from_slice::<Sized<'_>>(bytes).map_or(0, |sized| sized.messages.get().len())
+}
+
+/// Replaces every `\uD800`..`\uDFFF` escape that has no partner by `\uFFFD`, which has the same length.
+fn without_lone_surrogates(bytes: &[u8]) -> Vec<u8> {
+    let mut out = bytes.to_vec();
+    let mut at = 0;
+    while at < out.len() {
+        if out.get(at) != Some(&b'\\') {
+            at += 1;
+            continue;
+        }
+        let Some(unit) = escape_unit(&out, at) else {
+            at += 2;
+            continue;
+        };
+        let paired = (0xD800..0xDC00).contains(&unit)
+            && escape_unit(&out, at + 6).is_some_and(|low| (0xDC00..0xE000).contains(&low));
+        if paired {
+            at += 12;
+            continue;
+        }
+        if (0xD800..0xE000).contains(&unit)
+            && let Some(digits) = out.get_mut(at + 2..at + 6)
+        {
+            digits.copy_from_slice(b"FFFD");
+        }
+        at += 6;
+    }
+    out
+}
+
+fn escape_unit(bytes: &[u8], at: usize) -> Option<u32> {
+    let escape = bytes.get(at..at + 6)?;
+    let digits = escape.strip_prefix(br"\u")?;
+    u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+}

@@ -1,0 +1,104 @@
+//! A value that fits a JSON schema: the arguments of a simulated tool call.
+
+use serde_json::{Map, Value, json};
+
+/// How deep a sample goes before it leaves optional things out; `$ref` cycles end here.
+const DEPTH: usize = 8;
+
+/// Arguments for a tool with these `parameters`: every required property, or the first one when none is required.
+pub(in crate::simulator) fn arguments(parameters: Option<&Value>, command: Option<&str>) -> Value {
+    let Some(schema) = parameters else { return json!({}) };
+    let sampler = Sampler { root: schema, command };
+    let mut sample = sampler.value(schema, "", DEPTH);
+    let first = schema.get("properties").and_then(Value::as_object).and_then(|all| all.iter().next());
+    match (&mut sample, first) {
+        (Value::Object(members), Some((name, property))) if members.is_empty() => {
+            members.insert(name.clone(), sampler.value(property, name, DEPTH));
+            sample
+        }
+        (Value::Object(_), _) => sample,
+        _ => json!({}),
+    }
+}
+
+/// A value for any schema.
+pub(in crate::simulator) fn value(schema: &Value) -> Value {
+    Sampler { root: schema, command: None }.value(schema, "", DEPTH)
+}
+
+struct Sampler<'a> {
+    root: &'a Value,
+    command: Option<&'a str>,
+}
+
+impl Sampler<'_> {
+    fn value(&self, schema: &Value, name: &str, depth: usize) -> Value {
+        if depth == 0 {
+            return Value::Null;
+        }
+        if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
+            let target = reference.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer));
+            return target.map_or(Value::Null, |target| self.value(target, name, depth - 1));
+        }
+        if let (Some(command), "command" | "cmd") = (self.command, name) {
+            return command.into();
+        }
+        if let Some(fixed) =
+            schema.get("const").or_else(|| schema.get("default")).or_else(|| schema.pointer("/enum/0"))
+        {
+            return fixed.clone();
+        }
+        for keyword in ["anyOf", "oneOf", "allOf"] {
+            let Some(options) = schema.get(keyword).and_then(Value::as_array) else { continue };
+            let best = options.iter().find(|option| option.get("type") != Some(&json!("null")));
+            return best.map_or(Value::Null, |option| self.value(option, name, depth - 1));
+        }
+        self.typed(schema, name, depth)
+    }
+
+    fn typed(&self, schema: &Value, name: &str, depth: usize) -> Value {
+        let word = match schema.get("type") {
+            Some(Value::String(word)) => word.as_str(),
+            Some(Value::Array(words)) => {
+                words.iter().filter_map(Value::as_str).find(|word| *word != "null").unwrap_or("null")
+            }
+            _ if schema.get("properties").is_some() => "object",
+            _ => "string",
+        };
+        match word {
+            "object" => self.object(schema, depth),
+            "array" => {
+                let item = schema.get("items").map(|items| self.value(items, name, depth - 1));
+                Value::Array(item.into_iter().collect())
+            }
+            "integer" => {
+                schema.get("minimum").and_then(Value::as_i64).map_or(json!(1), |least| json!(least.max(1)))
+            }
+            "number" => schema.get("minimum").cloned().unwrap_or(json!(1.5)),
+            "boolean" => json!(true),
+            "null" => Value::Null,
+            _ => json!(text_for(name)),
+        }
+    }
+
+    fn object(&self, schema: &Value, depth: usize) -> Value {
+        let mut members = Map::new();
+        let required = schema.get("required").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        for name in required.iter().filter_map(Value::as_str) {
+            let property = schema.get("properties").and_then(|all| all.get(name)).unwrap_or(&Value::Null);
+            members.insert(name.to_owned(), self.value(property, name, depth - 1));
+        }
+        Value::Object(members)
+    }
+}
+
+fn text_for(name: &str) -> &'static str {
+    match name {
+        "command" | "cmd" => "echo simulated",
+        "path" | "file_path" | "filePath" | "filename" => "README.md",
+        "city" | "location" => "Paris",
+        "url" => "https://example.com/",
+        "pattern" | "query" => "moon",
+        _ => "text",
+    }
+}

@@ -1,0 +1,203 @@
+//! Faults on order: which requests they hit, and what happens to those.
+
+mod board;
+mod documented;
+mod kinds;
+mod shape;
+mod spec;
+
+#[cfg(test)]
+mod tests;
+
+pub use kinds::{FaultKind, fault_kinds};
+pub use spec::FaultError;
+
+pub(super) use board::Board;
+pub(super) use documented::refusal;
+pub(super) use kinds::to_json as kinds_json;
+pub(super) use shape::{answer_steps, bytes_steps};
+
+use super::provider::Provider;
+
+/// A fault, as `[PROVIDER[/MODEL]]:KIND[=VALUE][,key=value…]` or in JSON describes it.
+///
+/// It hits chat requests only. The first fault in the list that fits decides what happens; `drip`, `split`, `crlf` and
+/// `no_role` change only the shape of an answer and add to that.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fault {
+    /// Which provider; none stands for all three.
+    pub provider: Option<Provider>,
+    /// Which requested model; none stands for all.
+    pub model: Option<String>,
+    /// How many requests it hits; none stands for all.
+    pub times: Option<u32>,
+    /// Seconds for the Retry-After headers of an error.
+    pub retry_after: Option<u64>,
+    /// What happens.
+    pub(super) kind: Kind,
+}
+
+impl Fault {
+    /// The kind's word, as `GET /_faults/kinds` lists it.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        self.kind.word()
+    }
+
+    /// Whether it can hit this request; `model` is none before the body was read.
+    fn fits(&self, provider: Provider, model: Option<&str>) -> bool {
+        self.provider.is_none_or(|own| own == provider)
+            && self.model.as_deref().is_none_or(|own| Some(own) == model)
+            && self.kind.applies_to(provider)
+    }
+}
+
+/// What a fault does.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Kind {
+    /// An error that the provider documents, by its short name.
+    Documented(&'static str),
+    /// Any status, with a text of our own.
+    Status(u16),
+    /// RST as soon as the head was read.
+    Refuse,
+    /// RST when the whole request was read.
+    ResetBefore,
+    /// RST behind so many bytes of the body.
+    ResetAfter(usize),
+    /// No answer, ever.
+    NoHead,
+    /// A head, and then nothing.
+    NoFirstByte,
+    /// The role chunk, and then nothing.
+    RoleThenStall,
+    /// So many content chunks, and then nothing.
+    Stall(usize),
+    /// So many content chunks, and then a clean end.
+    Truncate(usize),
+    /// Everything but `[DONE]`.
+    TruncateNoDone,
+    /// A chunk of broken JSON behind so many content chunks; the rest follows.
+    MalformedJson(usize),
+    /// Bytes that are no events behind so many content chunks, and the end.
+    MalformedSse(usize),
+    /// An error chunk behind so many content chunks, and the end.
+    ErrorChunk(Option<usize>),
+    /// A 200 whose body is an error object, streamed or not.
+    ErrorIn200,
+    /// A 200 that finishes and says nothing.
+    Empty,
+    /// A 200 with a web page.
+    Html200,
+    /// A 504 with a web page.
+    Html504,
+    /// An error with this status, its body compressed.
+    GzipError(u16),
+    /// An error with this status, said to be compressed, and not.
+    InvalidGzip(u16),
+    /// A tool call as markup in the text.
+    LeakMarkup,
+    /// A pause before each piece, in milliseconds.
+    Drip(u64),
+    /// The body in pieces of so many bytes, each in a write of its own.
+    Split(usize),
+    /// CRLF line ends.
+    Crlf,
+    /// No role anywhere.
+    NoRole,
+}
+
+impl Kind {
+    /// Whether it only changes the shape of an answer.
+    const fn is_shape(&self) -> bool {
+        matches!(self, Self::Drip(_) | Self::Split(_) | Self::Crlf | Self::NoRole)
+    }
+
+    fn applies_to(&self, provider: Provider) -> bool {
+        match self {
+            Self::Documented(name) => documented::known(provider, name),
+            _ => true,
+        }
+    }
+
+    const fn word(&self) -> &'static str {
+        match self {
+            Self::Documented(name) => name,
+            Self::Status(_) => "status",
+            Self::Refuse => "refuse",
+            Self::ResetBefore => "reset_before",
+            Self::ResetAfter(_) => "reset_after",
+            Self::NoHead => "no_head",
+            Self::NoFirstByte => "no_first_byte",
+            Self::RoleThenStall => "role_then_stall",
+            Self::Stall(_) => "stall",
+            Self::Truncate(_) => "truncate",
+            Self::TruncateNoDone => "truncate_no_done",
+            Self::MalformedJson(_) => "malformed_json",
+            Self::MalformedSse(_) => "malformed_sse",
+            Self::ErrorChunk(None) => "error_chunk_first",
+            Self::ErrorChunk(Some(_)) => "error_chunk_after",
+            Self::ErrorIn200 => "error_in_200",
+            Self::Empty => "empty",
+            Self::Html200 => "html_200",
+            Self::Html504 => "html_504",
+            Self::GzipError(_) => "gzip_error",
+            Self::InvalidGzip(_) => "invalid_gzip",
+            Self::LeakMarkup => "leak_markup",
+            Self::Drip(_) => "drip",
+            Self::Split(_) => "split",
+            Self::Crlf => "crlf",
+            Self::NoRole => "no_role",
+        }
+    }
+
+    /// Its number, for those that take one.
+    fn value(&self) -> Option<u64> {
+        match self {
+            Self::Status(value) | Self::GzipError(value) | Self::InvalidGzip(value) => {
+                Some(u64::from(*value))
+            }
+            Self::ResetAfter(value)
+            | Self::Stall(value)
+            | Self::Truncate(value)
+            | Self::MalformedJson(value)
+            | Self::MalformedSse(value)
+            | Self::ErrorChunk(Some(value))
+            | Self::Split(value) => Some(*value as u64),
+            Self::Drip(value) => Some(*value),
+            _ => None,
+        }
+    }
+}
+
+/// What the faults do to one request.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Verdict {
+    /// The fault that decides, if any.
+    pub(super) outcome: Option<Fault>,
+    /// Milliseconds before each piece.
+    pub(super) drip: Option<u64>,
+    /// Bytes of a piece.
+    pub(super) split: Option<usize>,
+    /// Whether lines end in CRLF.
+    pub(super) crlf: bool,
+    /// Whether the role is left out.
+    pub(super) no_role: bool,
+}
+
+impl Verdict {
+    /// What decides, if anything.
+    pub(super) fn kind(&self) -> Option<&Kind> {
+        self.outcome.as_ref().map(|fault| &fault.kind)
+    }
+
+    /// The words of all that hit, for the record.
+    pub(super) fn words(&self) -> Option<String> {
+        let mut words: Vec<&str> = self.outcome.iter().map(Fault::kind).collect();
+        words.extend(self.drip.map(|_| "drip"));
+        words.extend(self.split.map(|_| "split"));
+        words.extend(self.crlf.then_some("crlf"));
+        words.extend(self.no_role.then_some("no_role"));
+        (!words.is_empty()).then(|| words.join("+"))
+    }
+}

@@ -1,0 +1,59 @@
+//! The three upstreams that stand on the simulator's one port.
+
+use std::fmt;
+
+/// An upstream that is simulated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Provider {
+    /// Moonshot Open Platform, billed by tokens.
+    Moonshot,
+    /// Kimi Code, a subscription that only coding agents may use.
+    Kimi,
+    /// OpenRouter, a broker of many vendors' models.
+    OpenRouter,
+}
+
+impl Provider {
+    /// All of them, in the order of the documentation.
+    pub const ALL: [Self; 3] = [Self::Moonshot, Self::Kimi, Self::OpenRouter];
+
+    /// The word in fault specs and records.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Moonshot => "moonshot",
+            Self::Kimi => "kimi",
+            Self::OpenRouter => "openrouter",
+        }
+    }
+
+    /// The path under which it stands; what follows is the provider's own route.
+    #[must_use]
+    pub const fn base(self) -> &'static str {
+        match self {
+            Self::Moonshot => "/moonshot/v1",
+            Self::Kimi => "/kimi/coding/v1",
+            Self::OpenRouter => "/openrouter/api/v1",
+        }
+    }
+
+    /// The provider with this word, if there is one.
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|provider| provider.as_str() == word)
+    }
+
+    /// Splits a request path into its provider and the provider's own route (`/chat/completions`).
+    pub(super) fn of_path(path: &str) -> Option<(Self, &str)> {
+        Self::ALL.into_iter().find_map(|provider| {
+            let route = path.strip_prefix(provider.base())?;
+            (route.is_empty() || route.starts_with('/')).then_some((provider, route))
+        })
+    }
+}
+
+impl fmt::Display for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,182 @@
+//! The models that each provider serves, with the rules that hang on the model.
+//!
+//! Ids, windows and thinking rules: Moonshot's platform docs of 2026-09-23 and Kimi Code's `/models` of 2026-09-22; K3.1
+//! from resellers' pages of October 2026. Ids that are gone are absent on purpose: they get the 404.
+
+use super::provider::Provider;
+
+/// How a model's thinking can be steered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Thinking {
+    /// It does not think.
+    Never,
+    /// It thinks; `thinking.type` may only be `enabled`.
+    Always,
+    /// It thinks unless `thinking.type` is `disabled`.
+    Switch,
+    /// It thinks with an effort; `thinking.type: disabled` is undocumented and works.
+    Effort,
+}
+
+/// How a model names its tool calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CallIds {
+    /// `NAME_0`, counted anew in every answer, so it repeats over turns (vllm#50295).
+    Underscore,
+    /// `functions.NAME:0`, counted anew in every answer.
+    Functions,
+    /// `NAME:7`, counted over the conversation that the request shows.
+    Counter,
+    /// `call_` and 24 hexadecimal digits.
+    Opaque,
+}
+
+/// A model of one provider.
+#[derive(Debug)]
+pub(super) struct Model {
+    /// The id that requests name.
+    pub(super) id: &'static str,
+    /// For people.
+    pub(super) name: &'static str,
+    /// Tokens.
+    pub(super) window: u64,
+    /// How its thinking can be steered.
+    pub(super) thinking: Thinking,
+    /// How it names tool calls.
+    pub(super) ids: CallIds,
+    /// Whether `video_url` parts are accepted.
+    pub(super) video: bool,
+    /// Unix time of its listing.
+    pub(super) created: u64,
+    /// Effort when the request names none.
+    pub(super) effort: &'static str,
+    /// US dollars per million tokens: input from the cache, other input, output.
+    pub(super) price: [f64; 3],
+    /// Who answers behind OpenRouter.
+    pub(super) vendor: &'static str,
+}
+
+const K: u64 = 1024;
+
+const fn kimi(
+    id: &'static str,
+    name: &'static str,
+    window: u64,
+    thinking: Thinking,
+    ids: CallIds,
+    price: [f64; 3],
+) -> Model {
+    let effort = "max";
+    let vendor = "Moonshot AI";
+    Model { id, name, window, thinking, ids, video: true, created: 1_761_264_000, effort, price, vendor }
+}
+
+const fn brokered(id: &'static str, name: &'static str, vendor: &'static str, price: [f64; 3]) -> Model {
+    Model {
+        id,
+        name,
+        window: 400_000,
+        thinking: Thinking::Never,
+        ids: CallIds::Opaque,
+        video: false,
+        created: 1_754_000_000,
+        effort: "medium",
+        price,
+        vendor,
+    }
+}
+
+use CallIds::{Counter, Functions, Underscore};
+use Thinking::{Always, Effort, Switch};
+
+static MOONSHOT: [Model; 6] = [
+    kimi("kimi-k3.1-pro", "Kimi K3.1 Pro", K * K, Effort, Underscore, [0.20, 2.0, 10.0]),
+    kimi("kimi-k3.1-pro-highspeed", "Kimi K3.1 Pro Highspeed", K * K, Effort, Underscore, [0.20, 4.0, 20.0]),
+    kimi("kimi-k3", "Kimi K3", K * K, Effort, Underscore, [0.30, 3.0, 15.0]),
+    kimi("kimi-k2.7-code", "Kimi K2.7 Code", 256 * K, Always, Counter, [0.19, 0.95, 4.0]),
+    kimi("kimi-k2.7-code-highspeed", "Kimi K2.7 Code Highspeed", 256 * K, Always, Counter, [0.38, 1.9, 8.0]),
+    kimi("kimi-k2.6", "Kimi K2.6", 256 * K, Switch, Functions, [0.16, 0.95, 4.0]),
+];
+
+/// `supports_thinking_type: "only"` for all of them: they cannot be told not to think.
+static KIMI: [Model; 5] = [
+    kimi("kimi-for-coding", "K2.8 Preview", K * K, Always, Counter, [0.0; 3]),
+    kimi("kimi-for-coding-highspeed", "K2.7 Code Highspeed", 256 * K, Always, Counter, [0.0; 3]),
+    Model {
+        video: false,
+        effort: "high",
+        ..kimi("k3-256k", "K3-256k", 256 * K, Always, Underscore, [0.0; 3])
+    },
+    Model { effort: "high", ..kimi("k3", "K3", K * K, Always, Underscore, [0.0; 3]) },
+    kimi("k3.1-pro", "K3.1 Pro", K * K, Always, Underscore, [0.0; 3]),
+];
+
+/// What Kimi Code still answers under old names (third-party reports of 2026).
+const KIMI_OLD: [&str; 4] = ["kimi-k2.5", "k2p5", "k2.7", "kimi-k2.7"];
+
+static OPENROUTER: [Model; 12] = [
+    kimi(
+        "moonshotai/kimi-k3.1-pro",
+        "MoonshotAI: Kimi K3.1 Pro",
+        K * K,
+        Effort,
+        Underscore,
+        [0.2, 2.0, 10.0],
+    ),
+    kimi("moonshotai/kimi-k3", "MoonshotAI: Kimi K3", K * K, Effort, Underscore, [0.3, 3.0, 15.0]),
+    kimi(
+        "moonshotai/kimi-k2.7-code",
+        "MoonshotAI: Kimi K2.7 Code",
+        256 * K,
+        Always,
+        Counter,
+        [0.19, 0.95, 4.0],
+    ),
+    kimi("moonshotai/kimi-k2.6", "MoonshotAI: Kimi K2.6", 256 * K, Switch, Functions, [0.16, 0.95, 4.0]),
+    kimi("moonshotai/kimi-k2.5", "MoonshotAI: Kimi K2.5", 256 * K, Switch, Functions, [0.1, 0.6, 3.0]),
+    kimi(
+        "moonshotai/kimi-k2-thinking",
+        "MoonshotAI: Kimi K2 Thinking",
+        256 * K,
+        Always,
+        Functions,
+        [0.15, 0.6, 2.5],
+    ),
+    kimi(
+        "moonshotai/kimi-k2-0905",
+        "MoonshotAI: Kimi K2 0905",
+        256 * K,
+        Thinking::Never,
+        Functions,
+        [0.3, 0.6, 2.5],
+    ),
+    kimi("moonshotai/kimi-k2", "MoonshotAI: Kimi K2", 128 * K, Thinking::Never, Functions, [0.3, 0.55, 2.2]),
+    brokered("openai/gpt-5-mini", "OpenAI: GPT-5 Mini", "OpenAI", [0.025, 0.25, 2.0]),
+    brokered("anthropic/claude-sonnet-4.5", "Anthropic: Claude Sonnet 4.5", "Anthropic", [0.3, 3.0, 15.0]),
+    brokered("google/gemini-2.5-flash", "Google: Gemini 2.5 Flash", "Google", [0.03, 0.3, 2.5]),
+    brokered("deepseek/deepseek-v3.2", "DeepSeek: DeepSeek V3.2", "DeepSeek", [0.026, 0.26, 0.38]),
+];
+
+/// What `openrouter/auto` chooses here: another vendor, so that a test sees who answered.
+const AUTO: &str = "openai/gpt-5-mini";
+
+/// All models of a provider, in the order of its list.
+pub(super) fn models(provider: Provider) -> &'static [Model] {
+    match provider {
+        Provider::Moonshot => &MOONSHOT,
+        Provider::Kimi => &KIMI,
+        Provider::OpenRouter => &OPENROUTER,
+    }
+}
+
+/// The model that serves `id`, with aliases and OpenRouter's `:free` and `:nitro` suffixes resolved.
+pub(super) fn find(provider: Provider, id: &str) -> Option<&'static Model> {
+    let id = match provider {
+        Provider::Kimi if KIMI_OLD.contains(&id) => "kimi-for-coding",
+        Provider::OpenRouter if id == "openrouter/auto" => AUTO,
+        Provider::OpenRouter if id == "moonshotai/kimi-latest" => "moonshotai/kimi-k3.1-pro",
+        Provider::OpenRouter => id.split_once(':').map_or(id, |(bare, _)| bare),
+        Provider::Moonshot | Provider::Kimi => id,
+    };
+    models(provider).iter().find(|model| model.id == id)
+}

@@ -1,0 +1,87 @@
+//! Keys, and Kimi Code's gate on the calling client.
+
+use http::HeaderMap;
+use http::header::{AUTHORIZATION, USER_AGENT};
+
+use crate::simulator::provider::Provider;
+use crate::simulator::refusal::Refusal;
+
+/// Agents that Kimi Code's OpenAI face lets in, by the start of their User-Agent, lower case.
+/// Seen in the wild (captures of 2026-11-21 and issues of MoonshotAI/kimi-code).
+const AGENTS: [&str; 6] = ["kimicli/", "kimi-code-cli/", "claude-cli/", "claude-code/", "roocode/", "kilo"];
+
+/// Whether the request carries a key that the provider takes.
+///
+/// With a `key` of the simulator's own only that one is good, on all three providers. Without, the prefix decides:
+/// `sk-kimi-` belongs to Kimi Code, every other `sk-` to the two others.
+///
+/// # Errors
+/// The provider's 401.
+pub(in crate::simulator) fn authorize(
+    provider: Provider,
+    headers: &HeaderMap,
+    key: Option<&str>,
+) -> Result<(), Refusal> {
+    let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let given = given.and_then(bearer).filter(|key| !key.is_empty());
+    let Some(given) = given else { return Err(missing(provider)) };
+    let good = match key {
+        Some(key) => key == given,
+        None => plausible(provider, given),
+    };
+    if good { Ok(()) } else { Err(wrong(provider)) }
+}
+
+/// Whether Kimi Code serves this client at all. The other two ask nobody.
+///
+/// # Errors
+/// The gate's 403.
+pub(in crate::simulator) fn gate(provider: Provider, headers: &HeaderMap) -> Result<(), Refusal> {
+    if provider != Provider::Kimi {
+        return Ok(());
+    }
+    let agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let agent = agent.to_ascii_lowercase();
+    if AGENTS.iter().any(|known| agent.starts_with(known)) {
+        return Ok(());
+    }
+    Err(Refusal::new(403, "access_terminated_error", GATE))
+}
+
+/// The gate's text (Kimi Code's error reference).
+pub(in crate::simulator) const GATE: &str = "Kimi For Coding is currently only available for Coding Agents such as Kimi CLI, Claude Code, Roo Code, Kilo Code, etc.";
+
+/// Kimi Code's text for a key that it does not take.
+pub(in crate::simulator) const KIMI_WRONG_KEY: &str =
+    "The API Key appears to be invalid or may have expired. Please verify your credentials and try again.";
+
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, key) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+}
+
+fn plausible(provider: Provider, key: &str) -> bool {
+    match provider {
+        // An OAuth access token of the device login is a JWT.
+        Provider::Kimi => key.starts_with("sk-kimi-") || key.starts_with("eyJ"),
+        Provider::Moonshot | Provider::OpenRouter => {
+            key.len() > "sk-".len() && key.starts_with("sk-") && !key.starts_with("sk-kimi-")
+        }
+    }
+}
+
+fn missing(provider: Provider) -> Refusal {
+    match provider {
+        Provider::Moonshot => Refusal::new(401, "incorrect_api_key_error", "Incorrect API key provided"),
+        Provider::Kimi => Refusal::new(401, "invalid_authentication_error", KIMI_WRONG_KEY),
+        Provider::OpenRouter => Refusal::new(401, "", "No cookie auth credentials found"),
+    }
+}
+
+fn wrong(provider: Provider) -> Refusal {
+    match provider {
+        Provider::Moonshot => Refusal::new(401, "invalid_authentication_error", "Invalid Authentication"),
+        Provider::Kimi => Refusal::new(401, "invalid_authentication_error", KIMI_WRONG_KEY),
+        Provider::OpenRouter => Refusal::new(401, "", "User not found."),
+    }
+}

@@ -1,0 +1,186 @@
+//! The order, the contents and the size of the messages.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use crate::simulator::chat::request::{ChatRequest, list};
+use crate::simulator::provider::Provider;
+use crate::simulator::refusal::Refusal;
+use crate::simulator::roster::Model;
+
+/// # Errors
+/// When there is no message.
+pub(super) fn present(provider: Provider, request: &ChatRequest) -> Result<(), Refusal> {
+    if !request.messages().is_empty() {
+        return Ok(());
+    }
+    Err(match provider {
+        Provider::OpenRouter => Refusal::bad("Input required: specify \"prompt\" or \"messages\""),
+        Provider::Moonshot | Provider::Kimi => Refusal::invalid(provider, "messages must not be empty"),
+    })
+}
+
+/// # Errors
+/// The first rule that a message breaks.
+pub(super) fn check(provider: Provider, model: &Model, request: &ChatRequest) -> Result<(), Refusal> {
+    let messages = request.messages();
+    for (index, message) in messages.iter().enumerate() {
+        shape(provider, model, index, message)?;
+    }
+    calls(provider, messages)?;
+    if super::thinks(model, request) {
+        reasoning(messages)?;
+    }
+    Ok(())
+}
+
+/// # Errors
+/// When the prompt is longer than the model's window, or Kimi Code's message limit is passed.
+pub(super) fn fits(
+    provider: Provider,
+    model: &Model,
+    request: &ChatRequest,
+    limit: usize,
+) -> Result<(), Refusal> {
+    let bytes = request.message_bytes;
+    if provider == Provider::Kimi && bytes > limit {
+        return Err(Refusal::bad(format!("total message size {bytes} exceeds limit {limit}")));
+    }
+    let tokens = request.prompt_tokens();
+    if tokens > model.window {
+        let text = format!("Your request exceeded model token limit: {} (requested: {tokens})", model.window);
+        return Err(Refusal::invalid(provider, text));
+    }
+    Ok(())
+}
+
+/// # Errors
+/// OpenRouter's wording of a prompt that is too long.
+pub(super) fn fits_openrouter(model: &Model, request: &ChatRequest) -> Result<(), Refusal> {
+    let tokens = request.prompt_tokens();
+    if tokens <= model.window {
+        return Ok(());
+    }
+    let text = format!(
+        "This endpoint's maximum context length is {} tokens. However, you requested about {tokens} tokens. Please reduce \
+         the length of either one, or use the context-compression plugin to compress your prompt automatically.",
+        model.window
+    );
+    Err(Refusal::bad(text)
+        .with(serde_json::json!({ "error_type": "context_length_exceeded", "provider_name": null })))
+}
+
+fn shape(provider: Provider, model: &Model, index: usize, message: &Value) -> Result<(), Refusal> {
+    let role = message.get("role").and_then(Value::as_str).unwrap_or_default();
+    if !matches!(role, "system" | "user" | "assistant" | "tool") {
+        return Err(Refusal::bad("invalid request: unsupported role ROLE_UNSPECIFIED"));
+    }
+    let empty = match message.get("content") {
+        None | Some(Value::Null) => true,
+        Some(Value::String(text)) => text.is_empty(),
+        Some(Value::Array(parts)) => {
+            parts.iter().try_for_each(|part| part_shape(provider, model, index, role, part))?;
+            parts.is_empty()
+        }
+        Some(_) => {
+            return Err(Refusal::invalid(
+                provider,
+                format!("the content of the message at position {index} must be a string or an array"),
+            ));
+        }
+    };
+    let excused = match role {
+        "tool" => true,
+        "assistant" => !list(message.get("tool_calls")).is_empty(),
+        // Dynamic tools come in a system message without content.
+        "system" => !list(message.get("tools")).is_empty(),
+        _ => false,
+    };
+    if empty && !excused {
+        let text = format!("the message at position {index} with role '{role}' must not be empty");
+        return Err(Refusal::invalid(provider, text));
+    }
+    Ok(())
+}
+
+fn part_shape(
+    provider: Provider,
+    model: &Model,
+    index: usize,
+    role: &str,
+    part: &Value,
+) -> Result<(), Refusal> {
+    let kind = part.get("type").and_then(Value::as_str).unwrap_or_default();
+    let media = match kind {
+        "text" => return Ok(()),
+        "image_url" => "image",
+        "video_url" if model.video => "video",
+        _ => {
+            let text = format!(
+                "the message at position {index} with role '{role}' contains an invalid part type: {kind}"
+            );
+            return Err(Refusal::invalid(provider, text));
+        }
+    };
+    let target = part.get(kind);
+    let url = target.and_then(|target| target.as_str().or_else(|| target.get("url")?.as_str()));
+    let url = url.unwrap_or_default();
+    if url.starts_with("data:") || url.starts_with("ms://") {
+        return Ok(());
+    }
+    // The text carries its prefix on both hosts.
+    Err(Refusal::bad(format!("Invalid request: unsupported {media} url: {url}")))
+}
+
+/// Every tool call has an id of its own and its answer right behind it; every answer belongs to a call.
+fn calls(provider: Provider, messages: &[Value]) -> Result<(), Refusal> {
+    let mut ids = HashSet::new();
+    let mut open: Vec<&str> = Vec::new();
+    for message in messages {
+        let role = message.get("role").and_then(Value::as_str).unwrap_or_default();
+        if role == "tool" {
+            let id = message.get("tool_call_id").and_then(Value::as_str).unwrap_or_default();
+            let Some(at) = open.iter().position(|open| *open == id) else {
+                return Err(Refusal::invalid(provider, format!("tool_call_id {id} is not found")));
+            };
+            open.remove(at);
+            continue;
+        }
+        answered(provider, &open)?;
+        open = list(message.get("tool_calls"))
+            .iter()
+            .map(|call| call.get("id").and_then(Value::as_str).unwrap_or_default())
+            .collect();
+        if let Some(twice) = open.iter().find(|id| !ids.insert(**id)) {
+            return Err(Refusal::invalid(provider, format!("tool call id {twice} is duplicated")));
+        }
+    }
+    answered(provider, &open)
+}
+
+fn answered(provider: Provider, open: &[&str]) -> Result<(), Refusal> {
+    if open.is_empty() {
+        return Ok(());
+    }
+    let text = format!(
+        "an assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'. The \
+         following tool_call_ids did not have response messages: {}",
+        open.join(", ")
+    );
+    Err(Refusal::invalid(provider, text))
+}
+
+/// With thinking on, an assistant message with tool calls keeps what was thought; any text that is not empty passes.
+fn reasoning(messages: &[Value]) -> Result<(), Refusal> {
+    let missing = |message: &Value| {
+        !list(message.get("tool_calls")).is_empty()
+            && message.get("reasoning_content").and_then(Value::as_str).is_none_or(str::is_empty)
+    };
+    match messages.iter().position(missing) {
+        None => Ok(()),
+        Some(index) => Err(Refusal::bad(format!(
+            "thinking is enabled but reasoning_content is missing in assistant tool call message at index {index}"
+        ))),
+    }
+}

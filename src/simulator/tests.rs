@@ -1,0 +1,80 @@
+//! Over real sockets, read byte by byte: what a client of the simulator gets.
+
+mod answers;
+mod client;
+mod control;
+mod faults;
+mod refusals;
+
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+use super::{Control, Fault, Options, Simulator};
+use client::Client;
+
+/// A running simulator; it dies with this.
+struct Running {
+    address: SocketAddr,
+    control: Control,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn start(options: Options) -> Running {
+    let simulator = Simulator::bind("127.0.0.1:0".parse().unwrap(), options).await.unwrap();
+    let (address, control) = (simulator.address(), simulator.control());
+    let task = tokio::spawn(simulator.run(std::future::pending()));
+    Running { address, control, task }
+}
+
+impl Running {
+    async fn new() -> Self {
+        start(Options::default()).await
+    }
+
+    async fn with(faults: &[&str]) -> Self {
+        let faults = faults.iter().map(|spec| spec.parse().unwrap()).collect();
+        start(Options { faults, ..Options::default() }).await
+    }
+
+    fn moonshot(&self) -> Client {
+        Client::new(self.address, "/moonshot/v1", "sk-test", "curl/8")
+    }
+
+    fn kimi(&self) -> Client {
+        Client::new(self.address, "/kimi/coding/v1", "sk-kimi-test", "KimiCLI/1.46.0")
+    }
+
+    fn openrouter(&self) -> Client {
+        Client::new(self.address, "/openrouter/api/v1", "sk-or-v1-test", "curl/8")
+    }
+
+    fn own(&self) -> Client {
+        Client::new(self.address, "", "", "curl/8")
+    }
+}
+
+fn ask(model: &str, text: &str) -> Value {
+    json!({ "model": model, "messages": [{ "role": "user", "content": text }] })
+}
+
+fn streaming(mut body: Value) -> Value {
+    body["stream"] = json!(true);
+    body["stream_options"] = json!({ "include_usage": true });
+    body
+}
+
+fn weather() -> Value {
+    json!([{ "type": "function", "function": { "name": "get_weather", "description": "w", "parameters": {
+        "type": "object",
+        "properties": { "city": { "type": "string" }, "days": { "type": "integer" } },
+        "required": ["city"],
+    } } }])
+}
