@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::failure::Reason;
+use crate::wire::error::AttemptLine;
 use crate::wire::usage::Usage;
 
 /// How one attempt ended.
@@ -16,11 +17,25 @@ pub enum Outcome {
     Skipped(Skip),
 }
 
+impl Outcome {
+    /// The word for headers, logs and the ledger.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Failed(reason) => reason.as_str(),
+            Self::Skipped(skip) => skip.as_str(),
+        }
+    }
+}
+
 /// Why a target was not tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Skip {
     /// Its provider has no key.
     NoKey,
+    /// Its provider does not speak the face that it would be called with.
+    FaceNotSpoken,
     /// It rests after a failure of this type.
     CoolingDown(Reason),
     /// The request holds an image (or a video) and the model takes none.
@@ -37,6 +52,7 @@ impl Skip {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NoKey => "no_key",
+            Self::FaceNotSpoken => "face_not_spoken",
             Self::CoolingDown(_) => "cooling_down",
             Self::MediaNotAccepted => "media_not_accepted",
             Self::WindowTooSmall => "window_too_small",
@@ -81,6 +97,8 @@ pub struct Record {
     pub first_byte: Option<Duration>,
     /// From the request read to the end.
     pub took: Duration,
+    /// The client went away before the end.
+    pub abandoned: bool,
     /// How it ended for the client, when not well.
     pub failed: Option<Reason>,
 }
@@ -95,11 +113,20 @@ pub fn attempts_header(attempts: &[Attempt]) -> String {
         }
         out.push_str(&attempt.reference);
         out.push('=');
-        match attempt.outcome {
-            Outcome::Ok => out.push_str("ok"),
-            Outcome::Failed(reason) => out.push_str(reason.as_str()),
-            Outcome::Skipped(skip) => out.push_str(skip.as_str()),
-        }
+        out.push_str(attempt.outcome.as_str());
     }
     out
+}
+
+/// The attempts as an error body tells them.
+#[must_use]
+pub fn attempt_lines(attempts: &[Attempt]) -> Vec<AttemptLine<'_>> {
+    attempts
+        .iter()
+        .map(|attempt| AttemptLine {
+            model: &attempt.reference,
+            result: attempt.outcome.as_str(),
+            message: &attempt.detail,
+        })
+        .collect()
 }

@@ -1,1 +1,208 @@
-//! Room.
+//! From a client's request to an answer: which targets, in what order, what when one fails.
+
+mod attempt;
+mod headers;
+pub mod plan;
+pub mod state;
+mod stream;
+mod track;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use http::HeaderMap;
+
+use crate::config::settings::{Lookup, Reference, Settings};
+use crate::failure::Failure;
+use crate::record::{Attempt, Record};
+use crate::upstream::Connector;
+use crate::wire::chat::ChatBody;
+use crate::wire::edit::Segments;
+use crate::wire::json::Malformed;
+
+pub use stream::StreamBody;
+
+/// Takes the record of each request when it is over. It must not block.
+pub type Sink = Arc<dyn Fn(Record) + Send + Sync>;
+
+/// A client's request, read whole.
+#[derive(Clone, Debug)]
+pub struct ClientRequest {
+    /// Ours, for headers and logs.
+    pub id: String,
+    /// The client's name, where its token has one.
+    pub client: Option<String>,
+    /// End-to-end headers without credentials and cookies.
+    pub headers: HeaderMap,
+    /// The body as it came.
+    pub body: Bytes,
+    /// `x-moonrelay-fallback: off`.
+    pub first_target_only: bool,
+}
+
+/// An answer on its way to the client.
+pub enum Answer {
+    /// Complete.
+    Whole {
+        /// JSON.
+        body: Segments,
+        /// Who answered.
+        model: String,
+        /// Every try.
+        attempts: Vec<Attempt>,
+        /// The provider's headers that a client may see.
+        headers: HeaderMap,
+    },
+    /// Server-sent events.
+    Stream {
+        /// Who answers; `None` where the head had to go out before that was known.
+        model: Option<String>,
+        /// The tries so far.
+        attempts: Vec<Attempt>,
+        /// The provider's headers that a client may see.
+        headers: HeaderMap,
+        /// The events. Dropping it cancels the request upstream.
+        body: StreamBody,
+    },
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug)]
+pub enum Refusal {
+    /// The body is not what it should be.
+    Malformed(Malformed),
+    /// `model` is missing or no string.
+    NoModel,
+    /// Nothing has this name.
+    UnknownModel {
+        /// As asked.
+        requested: String,
+        /// Names like it.
+        nearest: Vec<String>,
+    },
+    /// No target was tried; the attempts say why.
+    Unservable {
+        /// One entry a target.
+        attempts: Vec<Attempt>,
+    },
+    /// All that were tried failed; this is the primary's failure, or that of the request itself.
+    Failed {
+        /// The failure to show.
+        failure: Failure,
+        /// Whose it is.
+        reference: String,
+        /// Every try.
+        attempts: Vec<Attempt>,
+    },
+}
+
+/// The way of requests.
+pub struct Relay {
+    settings: ArcSwap<Settings>,
+    connector: Arc<dyn Connector>,
+    state: Arc<state::State>,
+    sink: Sink,
+}
+
+impl Relay {
+    /// Opens nothing.
+    #[must_use]
+    pub fn new(settings: Arc<Settings>, connector: Arc<dyn Connector>, sink: Sink) -> Self {
+        Self { settings: ArcSwap::new(settings), connector, state: Arc::new(state::State::new()), sink }
+    }
+
+    /// The settings of now.
+    #[must_use]
+    pub fn settings(&self) -> Arc<Settings> {
+        self.settings.load_full()
+    }
+
+    /// What rests, what is under way.
+    #[must_use]
+    pub fn state(&self) -> &state::State {
+        &self.state
+    }
+
+    /// Each target of the default chain, and why it would not be tried now.
+    #[must_use]
+    pub fn chain_state(&self) -> Vec<(String, Option<String>)> {
+        let settings = self.settings();
+        plan::chain_state(&settings, &self.state, &settings.default_chain)
+    }
+
+    /// Every name that a client may ask for.
+    #[must_use]
+    pub fn offered(&self) -> Vec<plan::Offered> {
+        plan::offered(&self.settings())
+    }
+
+    /// What a client gets for one name.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownModel`].
+    pub fn offer(&self, id: &str) -> Result<plan::Offered, Refusal> {
+        let settings = self.settings();
+        let unknown = |nearest| Refusal::UnknownModel { requested: id.to_owned(), nearest };
+        match settings.lookup(id) {
+            Lookup::Found { chain, .. } => {
+                let offers = |reference: &Reference| plan::offer(&settings, id, reference);
+                chain.references.iter().find_map(offers).ok_or_else(|| unknown(Vec::new()))
+            }
+            Lookup::Unknown { nearest } => Err(unknown(nearest)),
+        }
+    }
+
+    /// Answers a chat request.
+    ///
+    /// # Errors
+    /// With the refusal to show to the client, when no target answered before the head had to go out.
+    pub async fn chat(&self, request: ClientRequest) -> Result<Answer, Refusal> {
+        let body = ChatBody::parse(request.body.clone()).map_err(Refusal::Malformed)?;
+        let requested = body.string("model").ok_or(Refusal::NoModel)?;
+        let settings = self.settings();
+        let plan =
+            plan::plan(&settings, &self.state, &requested, &body, headers::user_agent(&request.headers))?;
+        let streamed = body.wants_stream();
+        let track = track::Track::new(self.sink.clone(), self.state.clone(), &request, &requested, streamed);
+        let run = attempt::Run {
+            deadline: settings.failover.total.map(|total| tokio::time::Instant::now() + total),
+            settings,
+            state: self.state.clone(),
+            connector: self.connector.clone(),
+            request,
+            body,
+            plan,
+            track,
+        };
+        if streamed { stream::answer(run).await } else { run.whole().await }
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Malformed(what) => write!(f, "{what}"),
+            Self::NoModel => {
+                f.write_str("\"model\" must be a string: a model's name, alias or provider/model")
+            }
+            Self::UnknownModel { requested, nearest } if nearest.is_empty() => {
+                write!(f, "no model, alias or route is called {requested:?}")
+            }
+            Self::UnknownModel { requested, nearest } => {
+                write!(f, "no model, alias or route is called {requested:?}; nearest: {}", nearest.join(", "))
+            }
+            Self::Unservable { attempts } => {
+                f.write_str("no target can serve this request")?;
+                for attempt in attempts {
+                    write!(f, "; {}: {}", attempt.reference, attempt.detail)?;
+                }
+                Ok(())
+            }
+            Self::Failed { failure, reference, .. } => write!(f, "{reference}: {}", failure.message),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,8 @@ use serde_json::{Map, Value};
 use crate::catalog::{DialectId, Face, Model, ThinkingLevel};
 use crate::secret::Secret;
 
+pub use super::lookup::{Lookup, MatchedBy};
+
 /// `provider/model`, split at the first slash.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Reference {

@@ -78,6 +78,11 @@ impl<K: Eq + Hash + Clone> Cooldowns<K> {
         self.rests.get(key).copied().filter(|rest| rest.until > now || rest.probing)
     }
 
+    /// Every rest that is running.
+    pub fn running(&self, now: Instant) -> impl Iterator<Item = (&K, Rest)> {
+        self.rests.iter().filter(move |(_, rest)| rest.until > now).map(|(key, rest)| (key, *rest))
+    }
+
     /// Asks to use the thing.
     pub fn admit(&mut self, key: &K, now: Instant) -> Admission {
         let Some(rest) = self.rests.get_mut(key) else {

@@ -1,0 +1,356 @@
+//! One request's tries: target after target until one answers.
+
+use std::time::SystemTime;
+
+use futures_util::StreamExt;
+use http::header::CONTENT_TYPE;
+use tokio::time::{Duration, Instant, sleep, timeout};
+
+use super::plan::{Plan, Planned, Target, resting};
+use super::state::{Pass, State};
+use super::track::Track;
+use super::{Answer, ClientRequest, Refusal, headers};
+use crate::config::settings::Settings;
+use crate::dialect::answer::{self, Meter, Step, StreamReader};
+use crate::dialect::classify::{Refused, classify};
+use crate::dialect::rewrite::{self, AnswerPlan, Rewritten};
+use crate::failure::{Failure, Reason};
+use crate::policy::retry::{Limits, Next, decide};
+use crate::record::{Attempt, Outcome, Skip};
+use crate::upstream::{ByteStream, Call, Connector, Response, read_capped, read_whole, retry_after};
+use crate::wire::chat::ChatBody;
+use crate::wire::edit::Segments;
+
+/// Of a refusal's body this much is read: enough for every documented error, an HTML page included.
+const REFUSAL_CAP: usize = 64 * 1024;
+/// Of a whole answer this much is held: a million output tokens are about 4 MB.
+const ANSWER_CAP: usize = 64 * 1024 * 1024;
+/// What is held back before the first meaningful event: role chunks and the like. Beyond, the stream counts as begun.
+const HELD_EVENTS: usize = 64;
+const HELD_BYTES: usize = 256 * 1024;
+
+/// One request on its way.
+pub(super) struct Run {
+    pub(super) settings: std::sync::Arc<Settings>,
+    pub(super) state: std::sync::Arc<State>,
+    pub(super) connector: std::sync::Arc<dyn Connector>,
+    pub(super) request: ClientRequest,
+    pub(super) body: ChatBody,
+    pub(super) plan: Plan,
+    pub(super) track: Track,
+    pub(super) deadline: Option<Instant>,
+}
+
+/// An answer that has begun.
+pub(super) struct Opened {
+    pub(super) reference: String,
+    pub(super) headers: http::HeaderMap,
+    pub(super) content: Content,
+    /// The target's leave, for a stream that breaks later.
+    pub(super) pass: Pass,
+}
+
+/// What has begun.
+pub(super) enum Content {
+    Whole(Segments, Meter),
+    Stream(Box<OpenStream>),
+}
+
+/// A stream up to its first meaningful event.
+pub(super) struct OpenStream {
+    pub(super) reader: StreamReader,
+    pub(super) bytes: ByteStream,
+    /// Held back until now, in order.
+    pub(super) held: Segments,
+    pub(super) done: bool,
+}
+
+impl Run {
+    /// Answers a request that is not streamed.
+    pub(super) async fn whole(self) -> Result<Answer, Refusal> {
+        let opened = self.first_answer().await?;
+        let Content::Whole(body, meter) = opened.content else {
+            return Err(
+                self.refused(Failure::new(Reason::Server, "a stream was not asked for"), opened.reference)
+            );
+        };
+        self.track.used(meter.usage);
+        self.track.finished();
+        Ok(Answer::Whole {
+            body,
+            model: opened.reference,
+            attempts: self.track.attempts(),
+            headers: opened.headers,
+        })
+    }
+
+    /// The first target that answers.
+    pub(super) async fn first_answer(&self) -> Result<Opened, Refusal> {
+        let mut primary: Option<(Failure, String)> = None;
+        let last_resort = self.last_resort();
+        for (index, planned) in self.plan.targets.iter().enumerate() {
+            let anyway = last_resort == Some(index);
+            match &planned.skipped {
+                Some((skip, why)) if !anyway => {
+                    self.passed_over(planned, *skip, why);
+                }
+                _ => match self.try_target(&planned.target, anyway).await {
+                    Ok(opened) => return Ok(opened),
+                    Err(None) => {}
+                    Err(Some(failure)) => {
+                        let stop = !failure.moves_on();
+                        let reference = planned.target.reference.to_string();
+                        if stop {
+                            self.track.finished();
+                            return Err(self.refused(failure, reference));
+                        }
+                        primary.get_or_insert((failure, reference));
+                    }
+                },
+            }
+            if self.request.first_target_only || self.out_of_time() {
+                break;
+            }
+        }
+        self.track.finished();
+        match primary {
+            Some((failure, reference)) => Err(self.refused(failure, reference)),
+            None => Err(Refusal::Unservable { attempts: self.track.attempts() }),
+        }
+    }
+
+    /// When every target that could serve rests, the one whose rest ends first is tried all the same: a person whose
+    /// network was gone for a moment shall not wait for a clock of ours.
+    fn last_resort(&self) -> Option<usize> {
+        let targets = &self.plan.targets;
+        let considered = if self.request.first_target_only { 1 } else { targets.len() };
+        if targets.iter().take(considered).any(|planned| planned.skipped.is_none()) {
+            return None;
+        }
+        let cooling = |planned: &&Planned| matches!(planned.skipped, Some((Skip::CoolingDown(_), _)));
+        let soonest =
+            targets.iter().take(considered).filter(cooling).filter_map(|p| p.rest).map(|r| r.until).min()?;
+        targets.iter().position(|planned| planned.rest.is_some_and(|rest| rest.until == soonest))
+    }
+
+    fn refused(&self, failure: Failure, reference: String) -> Refusal {
+        self.track.failed(failure.reason);
+        Refusal::Failed { failure, reference, attempts: self.track.attempts() }
+    }
+
+    fn passed_over(&self, planned: &Planned, skip: Skip, why: &str) {
+        self.track.attempt(Attempt {
+            reference: planned.target.reference.to_string(),
+            outcome: Outcome::Skipped(skip),
+            detail: why.to_owned(),
+            took: Duration::ZERO,
+        });
+    }
+
+    /// Every try of one target. `Err(None)`: it was not tried after all.
+    async fn try_target(&self, target: &Target, anyway: bool) -> Result<Opened, Option<Failure>> {
+        let reference = target.reference.to_string();
+        let rewritten = match self.rewrite(target) {
+            Ok(rewritten) => rewritten,
+            Err(failure) => return Err(Some(self.failed(&reference, Instant::now(), failure))),
+        };
+        let failover = &self.settings.failover;
+        let limits = Limits {
+            tries: failover.attempts_per_target,
+            initial: failover.backoff_initial,
+            max: failover.backoff_max,
+        };
+        let user_agent = headers::user_agent(&self.request.headers);
+        let mut pass = match self.state.admit(target, user_agent, anyway) {
+            Ok(pass) => pass,
+            Err(rest) => {
+                let (skip, why) = resting(rest);
+                self.passed_over(&Planned { target: target.clone(), skipped: None, rest: None }, skip, &why);
+                return Err(None);
+            }
+        };
+        let mut tries = 0;
+        loop {
+            let started = Instant::now();
+            tries += 1;
+            let failure = match self.open(target, &rewritten, started).await {
+                Ok((content, headers)) => {
+                    pass.succeeded();
+                    self.succeeded(&reference, started, &rewritten);
+                    return Ok(Opened { reference, headers, content, pass });
+                }
+                Err(failure) => self.failed(&reference, started, failure),
+            };
+            let next = decide(&failure, tries, limits, fastrand::f64());
+            match next {
+                Next::Again(wait) if self.time_for(wait) => sleep(wait).await,
+                _ => {
+                    pass.failed(&failure, failover);
+                    return Err(Some(failure));
+                }
+            }
+        }
+    }
+
+    fn rewrite(&self, target: &Target) -> Result<Rewritten, Failure> {
+        rewrite::rewrite(
+            target.provider.dialect,
+            &rewrite::Request {
+                body: &self.body,
+                model: &target.model.facts,
+                wire_model: &target.wire_model,
+                params: &target.model.params,
+                thinking: self.settings.thinking_default,
+                sanitize_tool_call_ids: target.provider.sanitize_tool_call_ids,
+            },
+        )
+    }
+
+    fn succeeded(&self, reference: &str, started: Instant, rewritten: &Rewritten) {
+        self.track.attempt(Attempt {
+            reference: reference.to_owned(),
+            outcome: Outcome::Ok,
+            detail: String::new(),
+            took: started.elapsed(),
+        });
+        self.track.answered(reference, &rewritten.rules);
+    }
+
+    fn failed(&self, reference: &str, started: Instant, failure: Failure) -> Failure {
+        self.track.attempt(Attempt {
+            reference: reference.to_owned(),
+            outcome: Outcome::Failed(failure.reason),
+            detail: failure.message.clone(),
+            took: started.elapsed(),
+        });
+        failure
+    }
+
+    /// One call, up to a whole answer or the first meaningful event.
+    async fn open(
+        &self,
+        target: &Target,
+        rewritten: &Rewritten,
+        sent: Instant,
+    ) -> Result<(Content, http::HeaderMap), Failure> {
+        let base = target.chat_base().unwrap_or_default();
+        let call = Call {
+            method: http::Method::POST,
+            url: format!("{base}/chat/completions"),
+            headers: headers::for_target(&self.request.headers, target),
+            body: rewritten.edits.clone().apply(&self.body.text).parts().to_vec(),
+        };
+        let failover = &self.settings.failover;
+        let first_byte = target.provider.timeout.unwrap_or(failover.first_byte);
+        let streamed = self.body.wants_stream();
+        let (head, name) = if streamed {
+            (failover.head.min(first_byte), "headSeconds")
+        } else {
+            (first_byte, "firstByteSeconds")
+        };
+        let clock = |limit: Duration, name: &'static str| Clock {
+            started: sent,
+            limit,
+            name,
+            deadline: self.deadline,
+        };
+        let response = clock(head, name).run(self.connector.send(call)).await??;
+        let clock = clock(first_byte, "firstByteSeconds");
+        if !response.status.is_success() {
+            return Err(clock.run(refusal(target, response)).await?);
+        }
+        let headers = headers::for_client(&response.headers);
+        let content = if streamed {
+            clock.run(begin(target, &rewritten.answer, response)).await??
+        } else {
+            let bytes = clock.run(read_whole(response.body, ANSWER_CAP)).await??;
+            let (body, meter) = answer::whole(target.provider.dialect, &rewritten.answer, bytes)?;
+            Content::Whole(body, meter)
+        };
+        Ok((content, headers))
+    }
+
+    fn time_for(&self, wait: Duration) -> bool {
+        self.deadline.is_none_or(|deadline| Instant::now() + wait < deadline)
+    }
+
+    fn out_of_time(&self) -> bool {
+        !self.time_for(Duration::ZERO)
+    }
+}
+
+/// One of the clocks of `failover.timeouts`, cut by the deadline of the whole request.
+pub(super) struct Clock {
+    pub(super) started: Instant,
+    pub(super) limit: Duration,
+    pub(super) name: &'static str,
+    pub(super) deadline: Option<Instant>,
+}
+
+impl Clock {
+    pub(super) async fn run<T>(&self, work: impl Future<Output = T>) -> Result<T, Failure> {
+        let mut left = self.limit.saturating_sub(self.started.elapsed());
+        let mut name = self.name;
+        if let Some(deadline) = self.deadline {
+            let all = deadline.saturating_duration_since(Instant::now());
+            if all < left {
+                (left, name) = (all, "totalSeconds");
+            }
+        }
+        timeout(left, work).await.map_err(|_| {
+            let seconds = self.started.elapsed().as_secs_f64();
+            Failure::new(Reason::Timeout, format!("nothing within {seconds:.1} s (failover.timeouts.{name})"))
+        })
+    }
+}
+
+async fn refusal(target: &Target, response: Response) -> Failure {
+    let content_type = content_type(&response);
+    let asked = retry_after(&response.headers, SystemTime::now());
+    let body = read_capped(&response.headers, response.body, REFUSAL_CAP).await;
+    let refused = Refused {
+        status: response.status.as_u16(),
+        content_type: content_type.as_deref(),
+        retry_after: asked,
+        body: &body,
+    };
+    classify(target.provider.dialect, &refused)
+}
+
+fn content_type(response: &Response) -> Option<String> {
+    response.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
+/// Reads up to the first meaningful event. JSON in the place of a stream is an error in a 200, or no answer to what
+/// was asked.
+async fn begin(target: &Target, plan: &AnswerPlan, mut response: Response) -> Result<Content, Failure> {
+    let dialect = target.provider.dialect;
+    if content_type(&response).is_some_and(|kind| kind.starts_with("application/json")) {
+        let bytes = read_whole(response.body, ANSWER_CAP).await?;
+        answer::whole(dialect, plan, bytes)?;
+        return Err(Failure::new(Reason::Server, "a whole answer where a stream was asked for"));
+    }
+    let mut reader = StreamReader::new(dialect, plan.clone());
+    let mut held = Segments::default();
+    let mut frames = 0;
+    loop {
+        let Step { out, frames: more, meaningful, done, failure } = match response.body.next().await {
+            Some(Ok(chunk)) => reader.push(chunk),
+            Some(Err(failure)) => return Err(failure),
+            None => reader.end(),
+        };
+        frames += more;
+        held.append(out);
+        // Nothing has been sent yet: what came before the failure in the same read is dropped with it.
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        if meaningful || frames > HELD_EVENTS || held.len() > HELD_BYTES {
+            let bytes = response.body;
+            return Ok(Content::Stream(Box::new(OpenStream { reader, bytes, held, done })));
+        }
+        if done {
+            return Err(Failure::new(Reason::Server, "the answer was empty"));
+        }
+    }
+}

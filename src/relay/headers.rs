@@ -1,0 +1,64 @@
+//! Which headers a provider sees, and which of its headers a client sees.
+
+use http::HeaderMap;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
+
+use super::plan::Target;
+use crate::catalog::DialectId;
+
+/// A provider's headers that tell a client something and name no account.
+const ANSWER_HEADERS: [HeaderName; 2] =
+    [HeaderName::from_static("x-generation-id"), HeaderName::from_static("x-provider-name")];
+
+/// The calling client's User-Agent.
+pub(super) fn user_agent(headers: &HeaderMap) -> Option<&str> {
+    headers.get(USER_AGENT).and_then(|value| value.to_str().ok())
+}
+
+/// The client's own headers, the configuration's over them, the key over all.
+pub(super) fn for_target(client: &HeaderMap, target: &Target) -> HeaderMap {
+    let mut out: HeaderMap = client
+        .iter()
+        .filter(|(name, _)| belongs(name, target.provider.dialect))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    out.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    out.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
+    let title = HeaderName::from_static("x-openrouter-title");
+    if target.provider.dialect == DialectId::OpenRouter && !out.contains_key("x-title") {
+        out.entry(title).or_insert(HeaderValue::from_static("Moonrelay"));
+    }
+    if let Some(key) = target.key()
+        && let Ok(mut value) = HeaderValue::from_str(&format!("Bearer {}", key.secret.expose()))
+    {
+        value.set_sensitive(true);
+        out.insert(AUTHORIZATION, value);
+    }
+    for header in target.provider.headers.iter().chain(&target.model.headers) {
+        if let Ok(mut value) = HeaderValue::from_str(header.value.expose()) {
+            value.set_sensitive(header.name != USER_AGENT);
+            out.insert(header.name.clone(), value);
+        }
+    }
+    out
+}
+
+/// What identifies a client to one provider is not told to another: Kimi's own clients send the device's name.
+fn belongs(name: &HeaderName, dialect: DialectId) -> bool {
+    let name = name.as_str();
+    if name.starts_with("x-msh-") {
+        return matches!(dialect, DialectId::KimiCode | DialectId::Moonshot);
+    }
+    if name == "http-referer" || name == "x-title" || name.starts_with("x-openrouter-") {
+        return dialect == DialectId::OpenRouter;
+    }
+    true
+}
+
+/// What a client may see of a provider's headers.
+pub(super) fn for_client(upstream: &HeaderMap) -> HeaderMap {
+    ANSWER_HEADERS
+        .into_iter()
+        .filter_map(|name| upstream.get(&name).map(|value| (name, value.clone())))
+        .collect()
+}

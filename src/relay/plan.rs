@@ -1,0 +1,253 @@
+//! Which targets a requested name leads to, in what order, and which are passed over, with the reason for each.
+
+use std::sync::Arc;
+
+use super::Refusal;
+use super::state::{self, State};
+use crate::catalog::{DialectId, Face};
+use crate::config::settings::{
+    Auth, Chain, Key, Lookup, MatchedBy, Provider, ProviderModel, Reference, Settings,
+};
+use crate::dialect::{KIMI_CODE_MESSAGE_LIMIT, message_bytes};
+use crate::policy::cooldown::Rest;
+use crate::record::Skip;
+use crate::wire::chat::ChatBody;
+use crate::wire::json;
+
+/// Text that people write has 2 to 5 bytes a token, and code no more; a request with fewer tokens than one for each
+/// 16 bytes does not exist, so what exceeds a window by this measure certainly does not fit.
+const BYTES_PER_TOKEN_AT_MOST: u64 = 16;
+
+/// One reference with the key and the settings to call it.
+#[derive(Clone)]
+pub struct Target {
+    /// `provider/model`.
+    pub reference: Reference,
+    /// Its provider.
+    pub provider: Arc<Provider>,
+    /// Its model.
+    pub model: Arc<ProviderModel>,
+    /// Which of the provider's keys; `None` where it needs none.
+    pub key_index: Option<usize>,
+    /// The id that the provider sees.
+    pub wire_model: String,
+}
+
+impl Target {
+    /// The key, where one is sent.
+    #[must_use]
+    pub fn key(&self) -> Option<&Key> {
+        self.provider.keys.get(self.key_index?).filter(|_| self.provider.auth != Auth::None)
+    }
+
+    /// Base URL of the chat face; `None` where the provider does not speak it.
+    #[must_use]
+    pub fn chat_base(&self) -> Option<&str> {
+        self.provider.faces.iter().find(|(face, _)| *face == Face::Chat).map(|(_, base)| base.as_str())
+    }
+}
+
+/// A target, and whether it will be tried.
+pub struct Planned {
+    /// The target.
+    pub target: Target,
+    /// `None` when it will be tried; else why not, in a word and in words.
+    pub skipped: Option<(Skip, String)>,
+    /// Until when it rests, where that is the reason.
+    pub rest: Option<Rest>,
+}
+
+/// What will be tried, in order.
+pub struct Plan {
+    /// As asked.
+    pub requested: String,
+    /// What the name is.
+    pub by: MatchedBy,
+    /// Every target of the chain.
+    pub targets: Vec<Planned>,
+}
+
+/// Plans a request.
+///
+/// # Errors
+/// [`Refusal::UnknownModel`] when nothing has this name.
+pub fn plan(
+    settings: &Settings,
+    state: &State,
+    requested: &str,
+    body: &ChatBody,
+    user_agent: Option<&str>,
+) -> Result<Plan, Refusal> {
+    let (chain, by) = match settings.lookup(requested) {
+        Lookup::Found { chain, by } => (chain, by),
+        Lookup::Unknown { nearest } => {
+            return Err(Refusal::UnknownModel { requested: requested.to_owned(), nearest });
+        }
+    };
+    let text = body.messages.iter().map(|message| message.span.len() as u64).sum();
+    let mut targets = Vec::with_capacity(chain.references.len());
+    for reference in &chain.references {
+        for target in targets_of(settings, reference) {
+            targets.push(judge(target, state, body, text, user_agent));
+        }
+    }
+    Ok(Plan { requested: requested.to_owned(), by, targets })
+}
+
+/// Each target of a chain, and why it would not be tried now.
+pub(super) fn chain_state(
+    settings: &Settings,
+    state: &State,
+    chain: &Chain,
+) -> Vec<(String, Option<String>)> {
+    let targets = chain.references.iter().flat_map(|reference| targets_of(settings, reference));
+    targets
+        .map(|target| {
+            let why = unavailable(&target).or_else(|| state.resting(&target, None).map(resting));
+            (target.reference.to_string(), why.map(|(_, why)| why))
+        })
+        .collect()
+}
+
+fn find(settings: &Settings, reference: &Reference) -> Option<(Arc<Provider>, Arc<ProviderModel>)> {
+    let provider = settings.providers.get(&reference.provider)?;
+    Some((provider.clone(), provider.model(&reference.model)?))
+}
+
+/// One target a key.
+fn targets_of(settings: &Settings, reference: &Reference) -> Vec<Target> {
+    let Some((provider, model)) = find(settings, reference) else {
+        return Vec::new();
+    };
+    let wire_model = provider.wire_model(&reference.model);
+    let indices: Vec<Option<usize>> =
+        if provider.keys.is_empty() { vec![None] } else { (0..provider.keys.len()).map(Some).collect() };
+    indices
+        .into_iter()
+        .map(|key_index| Target {
+            reference: reference.clone(),
+            provider: provider.clone(),
+            model: model.clone(),
+            key_index,
+            wire_model: wire_model.clone(),
+        })
+        .collect()
+}
+
+fn judge(target: Target, state: &State, body: &ChatBody, text: u64, user_agent: Option<&str>) -> Planned {
+    let rest = state.resting(&target, user_agent);
+    let skipped = unavailable(&target).or_else(|| unfit(&target, body, text)).or_else(|| rest.map(resting));
+    Planned { target, skipped, rest }
+}
+
+fn unavailable(target: &Target) -> Option<(Skip, String)> {
+    if let Some(why) = &target.provider.off {
+        return Some((Skip::NoKey, why.clone()));
+    }
+    if target.chat_base().is_none() {
+        let why = format!("provider {} does not speak {}", target.provider.id, Face::Chat.api());
+        return Some((Skip::FaceNotSpoken, why));
+    }
+    None
+}
+
+fn unfit(target: &Target, body: &ChatBody, text: u64) -> Option<(Skip, String)> {
+    let facts = &target.model.facts;
+    if !facts.inputs.image && has_media(body) {
+        return Some((Skip::MediaNotAccepted, format!("{} takes no images", target.reference)));
+    }
+    if let Some(window) = facts.context_window
+        && text / BYTES_PER_TOKEN_AT_MOST > window
+        && !has_media(body)
+    {
+        let why = format!("{text} bytes of messages certainly exceed the window of {window} tokens");
+        return Some((Skip::WindowTooSmall, why));
+    }
+    let bytes = message_bytes(body);
+    (target.provider.dialect == DialectId::KimiCode && bytes > KIMI_CODE_MESSAGE_LIMIT).then(|| {
+        let why =
+            format!("the messages have {bytes} bytes, Kimi Code takes at most {KIMI_CODE_MESSAGE_LIMIT}");
+        (Skip::MessagesTooLarge, why)
+    })
+}
+
+/// The words for a rest.
+#[must_use]
+pub fn resting(rest: Rest) -> (Skip, String) {
+    let left = rest.until.saturating_duration_since(state::now()).as_secs_f64().ceil();
+    (Skip::CoolingDown(rest.reason), format!("cooling down for {left} s after {}", rest.reason))
+}
+
+/// Whether a message holds an image, a video or a file part.
+fn has_media(body: &ChatBody) -> bool {
+    body.messages.iter().any(|message| {
+        json::find(&body.text, &message.members, "content").is_some_and(|content| {
+            body.text.get(content.value.start) == Some(&b'[')
+                && has_media_part(&body.text, content.value.start)
+        })
+    })
+}
+
+fn has_media_part(text: &[u8], at: usize) -> bool {
+    let Ok((parts, _)) = json::elements(text, at) else {
+        return false;
+    };
+    parts.into_iter().any(|part| {
+        json::members(text, part.start).is_ok_and(|(members, _)| {
+            json::find(text, &members, "type").and_then(|kind| text.get(kind.value.clone())).is_some_and(
+                |kind| {
+                    ["image_url", "video_url", "input_image"].iter().any(|name| json::literal_is(kind, name))
+                },
+            )
+        })
+    })
+}
+
+/// A name that a client may ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offered {
+    /// The name: an alias, a route or a reference.
+    pub id: String,
+    /// For people.
+    pub name: String,
+    /// The provider that answers first.
+    pub owner: String,
+    /// Of the model that answers first.
+    pub context_window: Option<u64>,
+    /// Of the model that answers first.
+    pub max_tokens: Option<u64>,
+}
+
+/// What a client gets for a name, as far as the model that answers first tells.
+pub(super) fn offer(settings: &Settings, id: &str, first: &Reference) -> Option<Offered> {
+    let (provider, model) = find(settings, first)?;
+    if provider.off.is_some() {
+        return None;
+    }
+    Some(Offered {
+        id: id.to_owned(),
+        name: model.facts.name.clone(),
+        owner: provider.id.clone(),
+        context_window: model.facts.context_window,
+        max_tokens: model.facts.max_tokens,
+    })
+}
+
+/// Every name that leads to a provider with a key: aliases, routes without a glob, then references.
+pub(super) fn offered(settings: &Settings) -> Vec<Offered> {
+    let aliases = settings.aliases.iter().filter_map(|(alias, reference)| offer(settings, alias, reference));
+    let routes = settings
+        .routes
+        .iter()
+        .filter(|route| !route.pattern.contains('*'))
+        .filter_map(|route| offer(settings, &route.pattern, route.chain.references.first()?));
+    let references = settings.providers.values().flat_map(|provider| {
+        provider.models.values().filter(|model| model.facts.retired.is_none() || model.configured).filter_map(
+            |model| {
+                let reference = Reference { provider: provider.id.clone(), model: model.facts.id.clone() };
+                offer(settings, &reference.to_string(), &reference)
+            },
+        )
+    });
+    aliases.chain(routes).chain(references).collect()
+}

@@ -1,0 +1,177 @@
+//! What the relay remembers between requests: rests and what is under way.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::plan::Target;
+use crate::config::settings::Failover;
+use crate::failure::{Failure, Rests};
+use crate::policy::cooldown::{Admission, Cooldowns, Rest, Steps};
+
+/// A thing that can rest. Keys are known by a fingerprint that lasts as long as the process, so that a reload which
+/// keeps a key keeps its rest.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Thing {
+    Key { provider: String, key: u64 },
+    Target { provider: String, key: u64, model: String },
+    Client { provider: String, key: u64, model: String, user_agent: String },
+}
+
+/// The runtime's clock, which a test can stop.
+pub(super) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+/// Shared by all requests.
+pub struct State {
+    rests: Mutex<Cooldowns<Thing>>,
+    fingerprints: RandomState,
+    in_flight: AtomicUsize,
+    started: Instant,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl State {
+    /// Nothing rests.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            rests: Mutex::default(),
+            fingerprints: RandomState::new(),
+            in_flight: AtomicUsize::new(0),
+            started: now(),
+        }
+    }
+
+    /// Requests that have no complete answer yet.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// When the process began to serve.
+    #[must_use]
+    pub const fn started(&self) -> Instant {
+        self.started
+    }
+
+    pub(super) fn entered(&self) {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn left(&self) {
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn rests(&self) -> MutexGuard<'_, Cooldowns<Thing>> {
+        self.rests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From the widest to the narrowest.
+    fn things(&self, target: &Target, user_agent: Option<&str>) -> [Thing; 3] {
+        let provider = target.reference.provider.clone();
+        let model = target.reference.model.clone();
+        let key = target.key().map_or(0, |key| self.fingerprints.hash_one(key.secret.expose()));
+        let user_agent = user_agent.unwrap_or_default().to_owned();
+        [
+            Thing::Key { provider: provider.clone(), key },
+            Thing::Target { provider: provider.clone(), key, model: model.clone() },
+            Thing::Client { provider, key, model, user_agent },
+        ]
+    }
+
+    /// The rest that keeps a target from being tried, if there is one.
+    #[must_use]
+    pub fn resting(&self, target: &Target, user_agent: Option<&str>) -> Option<Rest> {
+        let now = now();
+        let rests = self.rests();
+        let things = self.things(target, user_agent);
+        things.iter().filter_map(|thing| rests.peek(thing, now)).max_by_key(|rest| rest.until)
+    }
+
+    /// The longest rest of a provider's keys and models, whoever asks.
+    #[must_use]
+    pub fn rest_of_provider(&self, id: &str) -> Option<Rest> {
+        let of = |thing: &Thing| match thing {
+            Thing::Key { provider, .. } | Thing::Target { provider, .. } => provider == id,
+            Thing::Client { .. } => false,
+        };
+        let rests = self.rests();
+        rests
+            .running(Instant::now())
+            .filter(|(thing, _)| of(thing))
+            .map(|(_, rest)| rest)
+            .max_by_key(|rest| rest.until)
+    }
+
+    /// Asks to try a target. `anyway` tries it although it rests.
+    pub(super) fn admit(
+        self: &Arc<Self>,
+        target: &Target,
+        user_agent: Option<&str>,
+        anyway: bool,
+    ) -> Result<Pass, Rest> {
+        let now = now();
+        let things = self.things(target, user_agent);
+        let mut rests = self.rests();
+        let resting = things.iter().filter_map(|thing| rests.peek(thing, now)).max_by_key(|rest| rest.until);
+        if let Some(rest) = resting.filter(|_| !anyway) {
+            return Err(rest);
+        }
+        let probes =
+            things.iter().filter(|thing| rests.admit(thing, now) == Admission::Probe).cloned().collect();
+        drop(rests);
+        Ok(Pass { state: self.clone(), things, probes })
+    }
+}
+
+/// Leave to try a target; what came of it goes back to the rests. Dropped without a verdict, it lets the next request
+/// probe.
+pub(super) struct Pass {
+    state: Arc<State>,
+    things: [Thing; 3],
+    probes: Vec<Thing>,
+}
+
+impl Pass {
+    /// The target answered.
+    pub(super) fn succeeded(&mut self) {
+        self.probes.clear();
+        let mut rests = self.state.rests();
+        for thing in &self.things {
+            rests.succeeded(thing);
+        }
+    }
+
+    /// The target failed. A refusal that rests nothing shows that it is there.
+    pub(super) fn failed(&mut self, failure: &Failure, failover: &Failover) {
+        let [key, target, client] = &self.things;
+        let thing = match failure.reason.rests() {
+            Rests::Key => key,
+            Rests::Target => target,
+            Rests::ClientOnTarget => client,
+            Rests::Nothing => return self.succeeded(),
+        };
+        self.probes.retain(|probe| probe != thing);
+        let steps = Steps { steps: failover.cooldown_steps.clone(), billing: failover.cooldown_billing };
+        self.state.rests().failed(thing.clone(), failure.reason, failure.retry_after, &steps, now());
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        if !self.probes.is_empty() {
+            let mut rests = self.state.rests();
+            for thing in &self.probes {
+                rests.released(thing);
+            }
+        }
+    }
+}

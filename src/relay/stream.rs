@@ -1,0 +1,210 @@
+//! A streamed answer: the head at the right moment, the bytes as they come, an end that the client can trust.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{FutureExt, Stream, StreamExt};
+use http::HeaderMap;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, Sleep, sleep, timeout};
+
+use super::attempt::{Clock, Content, OpenStream, Run};
+use super::{Answer, Refusal};
+use crate::failure::{Failure, Reason};
+use crate::record::{Attempt, Outcome, attempt_lines, attempts_header};
+use crate::wire::edit::Segments;
+use crate::wire::error::ChatError;
+
+/// A comment: every client ignores it, every clock on the way sees it.
+const KEEP_ALIVE: Bytes = Bytes::from_static(b": keep-alive\n\n");
+/// After its last event an upstream closes at once; the wait for that lets its connection be used again.
+const CLOSING: Duration = Duration::from_millis(50);
+
+/// What the run tells the body.
+enum Piece {
+    /// The first meaningful event is there.
+    Begun { model: String, headers: HeaderMap },
+    /// For the client.
+    Data(Bytes),
+    /// Nobody answered.
+    Refused(Refusal),
+}
+
+/// The events of a streamed answer. It drives the request itself: nothing runs on when it is dropped.
+pub struct StreamBody {
+    run: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    pieces: mpsc::Receiver<Piece>,
+    pause: Pin<Box<Sleep>>,
+    keep_alive: Duration,
+    /// The head went out before the outcome was known; shared with the run, which then ends with a comment.
+    late: Arc<AtomicBool>,
+}
+
+/// Answers a streamed request: with the head as soon as the first meaningful event or the refusal is known, or when
+/// the client has waited for `keepAliveSeconds`.
+pub(super) async fn answer(run: Run) -> Result<Answer, Refusal> {
+    let keep_alive = run.settings.failover.keep_alive;
+    let (sender, pieces) = mpsc::channel(1);
+    let run = Arc::new(run);
+    let late = Arc::new(AtomicBool::new(false));
+    let mut body = StreamBody {
+        run: Some(Box::pin(drive(run.clone(), late.clone(), sender))),
+        pieces,
+        pause: Box::pin(sleep(keep_alive)),
+        keep_alive,
+        late,
+    };
+    let first = std::future::poll_fn(|context| body.poll_piece(context));
+    match timeout(keep_alive, first).await {
+        Ok(Some(Piece::Begun { model, headers })) => {
+            Ok(Answer::Stream { model: Some(model), attempts: run.track.attempts(), headers, body })
+        }
+        Ok(Some(Piece::Refused(refusal))) => Err(refusal),
+        Ok(Some(Piece::Data(_)) | None) => Err(Refusal::Unservable { attempts: run.track.attempts() }),
+        Err(_) => {
+            body.late.store(true, Ordering::Relaxed);
+            let attempts = run.track.attempts();
+            Ok(Answer::Stream { model: None, attempts, headers: HeaderMap::new(), body })
+        }
+    }
+}
+
+impl StreamBody {
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Piece>> {
+        if let Some(run) = &mut self.run
+            && run.poll_unpin(context).is_ready()
+        {
+            self.run = None;
+        }
+        self.pieces.poll_recv(context)
+    }
+}
+
+impl Stream for StreamBody {
+    type Item = Bytes;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let ready = match self.poll_piece(context) {
+            Poll::Ready(Some(Piece::Data(bytes))) => Some(bytes),
+            // The head is out: what else there is to say is a comment, or an error event.
+            Poll::Ready(Some(Piece::Begun { .. })) => Some(KEEP_ALIVE),
+            Poll::Ready(Some(Piece::Refused(refusal))) => Some(refusal.event()),
+            Poll::Ready(None) => return Poll::Ready(None),
+            Poll::Pending => self.pause.poll_unpin(context).is_ready().then_some(KEEP_ALIVE),
+        };
+        match ready {
+            Some(bytes) => {
+                let next = Instant::now() + self.keep_alive;
+                self.pause.as_mut().reset(next);
+                Poll::Ready(Some(bytes))
+            }
+            None => Poll::Pending,
+        }
+    }
+}
+
+/// The whole request, piece by piece. A send fails only when the body is gone, and then nobody polls this.
+async fn drive(run: Arc<Run>, late: Arc<AtomicBool>, pieces: mpsc::Sender<Piece>) {
+    let opened = match run.first_answer().await {
+        Ok(opened) => opened,
+        Err(refusal) => {
+            let _ = pieces.send(Piece::Refused(refusal)).await;
+            return comment(&run, None, &late, &pieces).await;
+        }
+    };
+    let Content::Stream(stream) = opened.content else {
+        return;
+    };
+    let model = opened.reference;
+    let mut pass = opened.pass;
+    let _ = pieces.send(Piece::Begun { model: model.clone(), headers: opened.headers }).await;
+    if let Err(failure) = pump(&run, stream, &pieces).await {
+        pass.failed(&failure, &run.settings.failover);
+        run.track.failed(failure.reason);
+        run.track.amend(|attempt| {
+            attempt.outcome = Outcome::Failed(failure.reason);
+            attempt.detail.clone_from(&failure.message);
+        });
+        let message = format!("{model} broke off: {}", failure.message);
+        let _ = pieces.send(Piece::Data(error_event(&message, failure.reason, &run.track.attempts()))).await;
+    }
+    comment(&run, Some(&model), &late, &pieces).await;
+    run.track.finished();
+}
+
+/// The last events of a stream that failed.
+fn error_event(message: &str, reason: Reason, attempts: &[Attempt]) -> Bytes {
+    let lines = attempt_lines(attempts);
+    ChatError { message, kind: reason.as_str(), code: Some(reason.as_str()), param: None, attempts: &lines }
+        .stream_end()
+}
+
+/// Passes events on until the end.
+async fn pump(run: &Run, mut stream: Box<OpenStream>, pieces: &mpsc::Sender<Piece>) -> Result<(), Failure> {
+    send(pieces, std::mem::take(&mut stream.held)).await;
+    let mut done = stream.done;
+    while !done {
+        let clock = Clock {
+            started: Instant::now(),
+            limit: run.settings.failover.idle,
+            name: "idleSeconds",
+            deadline: run.deadline,
+        };
+        let step = match clock.run(stream.bytes.next()).await? {
+            Some(Ok(chunk)) => stream.reader.push(chunk),
+            Some(Err(failure)) => {
+                let step = stream.reader.end();
+                send(pieces, step.out).await;
+                run.track.used(stream.reader.meter().usage);
+                if step.failure.is_none() && stream.reader.meter().finish.is_some() {
+                    return Ok(());
+                }
+                return Err(failure);
+            }
+            None => stream.reader.end(),
+        };
+        done = step.done;
+        send(pieces, step.out).await;
+        run.track.used(stream.reader.meter().usage);
+        if let Some(failure) = step.failure {
+            return Err(failure);
+        }
+    }
+    run.track.used(stream.reader.meter().usage);
+    let _ = timeout(CLOSING, stream.bytes.next()).await;
+    Ok(())
+}
+
+async fn send(pieces: &mpsc::Sender<Piece>, out: Segments) {
+    if !out.is_empty() {
+        let _ = pieces.send(Piece::Data(out.to_bytes())).await;
+    }
+}
+
+/// Where the head had to go out early, model and attempts stand in a last comment.
+async fn comment(run: &Run, model: Option<&str>, late: &AtomicBool, pieces: &mpsc::Sender<Piece>) {
+    if !late.load(Ordering::Relaxed) {
+        return;
+    }
+    let model = model.unwrap_or("none");
+    let attempts = attempts_header(&run.track.attempts());
+    let text = format!(": x-moonrelay-model: {model}\n: x-moonrelay-attempts: {attempts}\n\n");
+    let _ = pieces.send(Piece::Data(text.into())).await;
+}
+
+impl Refusal {
+    /// The refusal as the last events of a stream whose head is out.
+    fn event(&self) -> Bytes {
+        let (reason, attempts) = match self {
+            Self::Failed { failure, attempts, .. } => (failure.reason, attempts.as_slice()),
+            Self::Unservable { attempts } => (Reason::Server, attempts.as_slice()),
+            Self::UnknownModel { .. } => (Reason::ModelNotFound, [].as_slice()),
+            Self::Malformed(_) | Self::NoModel => (Reason::BadRequest, [].as_slice()),
+        };
+        error_event(&self.to_string(), reason, attempts)
+    }
+}

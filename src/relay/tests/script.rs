@@ -1,0 +1,90 @@
+//! A connector that answers from a list.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use http::{HeaderMap, StatusCode};
+
+use crate::failure::{Failure, Reason};
+use crate::upstream::{Call, Connector, Response};
+
+/// What a provider does with a call.
+#[derive(Clone, Debug)]
+pub(super) enum Reply {
+    /// A whole answer, or a refusal.
+    Body(u16, &'static str),
+    /// A refusal with a Retry-After in seconds.
+    Wait(u16, &'static str, &'static str),
+    /// Events, each after a pause in seconds; the end is a clean one.
+    Events(Vec<(u64, &'static str)>),
+    /// Events, then the connection breaks.
+    Cut(Vec<(u64, &'static str)>),
+    /// No connection.
+    Refused,
+    /// No head, ever.
+    Silent,
+}
+
+/// Answers calls in order, and keeps them.
+#[derive(Default)]
+pub(super) struct Script {
+    replies: Mutex<VecDeque<Reply>>,
+    pub(super) calls: Mutex<Vec<Call>>,
+}
+
+impl Script {
+    pub(super) fn then(&self, reply: Reply) -> &Self {
+        self.replies.lock().unwrap().push_back(reply);
+        self
+    }
+
+    /// Hosts of the calls so far.
+    pub(super) fn hosts(&self) -> Vec<String> {
+        let calls = self.calls.lock().unwrap();
+        calls.iter().map(|call| call.url.split('/').nth(2).unwrap().to_owned()).collect()
+    }
+}
+
+fn response(
+    status: u16,
+    headers: &[(&'static str, &str)],
+    body: Vec<(u64, &'static str)>,
+    cut: bool,
+) -> Response {
+    let headers: HeaderMap = headers
+        .iter()
+        .map(|&(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()))
+        .collect();
+    let events = futures_util::stream::iter(body).then(|(pause, text)| async move {
+        tokio::time::sleep(Duration::from_secs(pause)).await;
+        Ok(Bytes::from_static(text.as_bytes()))
+    });
+    let end = cut.then(|| Err(Failure::new(Reason::Truncated, "the connection broke")));
+    let body = Box::pin(events.chain(futures_util::stream::iter(end)));
+    Response { status: StatusCode::from_u16(status).unwrap(), headers, body }
+}
+
+impl Connector for Script {
+    fn send(&self, call: Call) -> Pin<Box<dyn Future<Output = Result<Response, Failure>> + Send + '_>> {
+        self.calls.lock().unwrap().push(call);
+        let reply = self.replies.lock().unwrap().pop_front().expect("no call was expected");
+        let json = ("content-type", "application/json");
+        let events = [("content-type", "text/event-stream")];
+        Box::pin(async move {
+            match reply {
+                Reply::Body(status, body) => Ok(response(status, &[json], vec![(0, body)], false)),
+                Reply::Wait(status, seconds, body) => {
+                    Ok(response(status, &[json, ("retry-after", seconds)], vec![(0, body)], false))
+                }
+                Reply::Events(list) => Ok(response(200, &events, list, false)),
+                Reply::Cut(list) => Ok(response(200, &events, list, true)),
+                Reply::Refused => Err(Failure::new(Reason::Network, "cannot connect")),
+                Reply::Silent => std::future::pending().await,
+            }
+        })
+    }
+}

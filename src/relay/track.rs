@@ -1,0 +1,96 @@
+//! The record of one request while it is under way; it goes to the sink however the request ends.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::state::State;
+use super::{ClientRequest, Sink, headers};
+use crate::failure::Reason;
+use crate::record::{Attempt, Record};
+use crate::wire::usage::Usage;
+
+/// Handed along with a request. Dropped, it tells the sink; a request that was dropped before its end is recorded as
+/// far as it went.
+pub(super) struct Track {
+    record: Mutex<Record>,
+    started: Instant,
+    sink: Sink,
+    state: Arc<State>,
+}
+
+impl Track {
+    pub(super) fn new(
+        sink: Sink,
+        state: Arc<State>,
+        request: &ClientRequest,
+        requested: &str,
+        streamed: bool,
+    ) -> Self {
+        state.entered();
+        let product = headers::user_agent(&request.headers).and_then(|agent| agent.split(['/', ' ']).next());
+        let record = Record {
+            request_id: request.id.clone(),
+            client: request.client.clone().unwrap_or_else(|| product.unwrap_or("unknown").to_owned()),
+            requested: requested.to_owned(),
+            answered: None,
+            attempts: Vec::new(),
+            rules: Vec::new(),
+            usage: None,
+            streamed,
+            first_byte: None,
+            took: std::time::Duration::ZERO,
+            abandoned: true,
+            failed: None,
+        };
+        Self { record: Mutex::new(record), started: Instant::now(), sink, state }
+    }
+
+    fn record(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a try, or a target that was passed over.
+    pub(super) fn attempt(&self, attempt: Attempt) {
+        self.record().attempts.push(attempt);
+    }
+
+    /// Changes the last try: a stream that had begun well broke.
+    pub(super) fn amend(&self, change: impl FnOnce(&mut Attempt)) {
+        if let Some(last) = self.record().attempts.last_mut() {
+            change(last);
+        }
+    }
+
+    pub(super) fn attempts(&self) -> Vec<Attempt> {
+        self.record().attempts.clone()
+    }
+
+    pub(super) fn answered(&self, reference: &str, rules: &[&'static str]) {
+        let mut record = self.record();
+        record.answered = Some(reference.to_owned());
+        record.rules = rules.to_vec();
+        record.first_byte = Some(self.started.elapsed());
+    }
+
+    pub(super) fn used(&self, usage: Option<Usage>) {
+        self.record().usage = usage;
+    }
+
+    /// Everything was said to the client.
+    pub(super) fn finished(&self) {
+        self.record().abandoned = false;
+    }
+
+    pub(super) fn failed(&self, reason: Reason) {
+        self.record().failed = Some(reason);
+    }
+}
+
+impl Drop for Track {
+    fn drop(&mut self) {
+        self.state.left();
+        let mut record = self.record().clone();
+        record.took = self.started.elapsed();
+        (self.sink)(record);
+    }
+}
