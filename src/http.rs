@@ -1,1 +1,15 @@
-//! Room.
+//! The HTTP side: connections, authentication, limits, and each face's answers and errors. Only this room chooses the
+//! status that a client sees, and only it knows axum.
+
+mod auth;
+mod chat;
+mod connection;
+mod error;
+mod health;
+mod hygiene;
+mod io;
+mod limits;
+mod models;
+mod origin;
+pub mod router;
+pub mod server;

@@ -1,1 +1,3 @@
-//! Room.
+//! What is told to people and machines about the gateway's work.
+
+pub mod log;

@@ -1,0 +1,88 @@
+//! `POST /v1/chat/completions`.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::error::Problem;
+use super::router::{Caller, Shared};
+use super::{hygiene, limits};
+use crate::record::{Attempt, attempts_header};
+use crate::relay::{Answer, ClientRequest};
+
+pub(super) const ATTEMPTS: HeaderName = HeaderName::from_static("x-moonrelay-attempts");
+const MODEL: HeaderName = HeaderName::from_static("x-moonrelay-model");
+const FALLBACK: HeaderName = HeaderName::from_static("x-moonrelay-fallback");
+
+/// Answers a chat request, streamed or not.
+pub(super) async fn completions(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Response {
+    match answer(&shared, caller, request).await {
+        Ok(answer) => render(answer),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn answer(shared: &Shared, caller: Caller, request: Request) -> Result<Answer, Problem> {
+    let (head, body) = request.into_parts();
+    let limit = shared.relay.settings().gateway.body_limit;
+    let body = limits::read(&head.headers, body, limit).await?;
+    let first_target_only = match head.headers.get(FALLBACK).map(HeaderValue::as_bytes) {
+        None | Some(b"on") => false,
+        Some(b"off") => true,
+        Some(_) => return Err(Problem::bad_header("x-moonrelay-fallback takes on or off")),
+    };
+    let request = ClientRequest {
+        id: caller.request_id,
+        client: caller.client,
+        headers: hygiene::end_to_end(&head.headers),
+        body,
+        first_target_only,
+    };
+    // Boxed: the way of a request is long, and its future would be copied at each step.
+    Ok(Box::pin(shared.relay.chat(request)).await?)
+}
+
+fn render(answer: Answer) -> Response {
+    match answer {
+        Answer::Whole { body, model, attempts, headers } => {
+            let mut response = Response::new(Body::from(body.to_bytes()));
+            let all = response.headers_mut();
+            *all = headers;
+            all.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            tell(all, Some(&model), &attempts);
+            response
+        }
+        Answer::Stream { model, attempts, headers, body } => {
+            let events = body.map(Ok::<_, std::convert::Infallible>);
+            let mut response = Response::new(Body::from_stream(events));
+            let all = response.headers_mut();
+            *all = headers;
+            all.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+            all.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+            // nginx would collect the events otherwise.
+            all.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+            tell(all, model.as_deref(), &attempts);
+            response
+        }
+    }
+}
+
+/// Says who answered and what was tried.
+pub(super) fn tell(headers: &mut HeaderMap, model: Option<&str>, attempts: &[Attempt]) {
+    if let Some(value) = model.and_then(|model| HeaderValue::from_str(model).ok()) {
+        headers.insert(MODEL, value);
+    }
+    if let Ok(value) = HeaderValue::from_str(&attempts_header(attempts)) {
+        headers.insert(ATTEMPTS, value);
+    }
+}

@@ -1,0 +1,76 @@
+//! One connection: HTTP/1.1 only, no upgrades, a clock on everything that a client can leave half done.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::Watcher;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tower::ServiceExt;
+
+use super::io::{Phase, TimedIo};
+
+/// The time for a request head, and the time that an idle connection is kept: hyper has one clock for both.
+const IDLE: Duration = Duration::from_mins(2);
+/// The largest request head.
+const HEAD_BYTES: usize = 64 * 1024;
+
+/// Serves one connection to its end, or until the watcher says to stop and the answer under way is out.
+pub(super) async fn serve<S>(stream: S, router: Router, watcher: Watcher) -> Result<(), hyper::Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let phase = Arc::new(Phase::default());
+    let io = TokioIo::new(TimedIo::new(stream, phase.clone()));
+    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        phase.head_is_complete();
+        let (router, phase) = (router.clone(), phase.clone());
+        async move {
+            let response = router.oneshot(request.map(Body::new)).await;
+            response.map(|response| response.map(|body| Answering { body, phase }))
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(IDLE)
+        .max_buf_size(HEAD_BYTES)
+        .serve_connection(io, service);
+    watcher.watch(connection).await
+}
+
+/// An answer's body; when it is gone the connection waits for the next head.
+struct Answering {
+    body: Body,
+    phase: Arc<Phase>,
+}
+
+impl hyper::body::Body for Answering {
+    type Data = bytes::Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<hyper::body::Frame<Self::Data>, Self::Error>>> {
+        std::pin::Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> hyper::body::SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.phase.answer_is_out();
+    }
+}

@@ -1,0 +1,210 @@
+//! Errors as a client sees them: the status, and a body in the shape that the face's own SDK parses.
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+
+use super::chat::tell;
+use super::limits::BodyRefused;
+use crate::failure::{Failure, Reason};
+use crate::record::{Attempt, Outcome, Skip, attempt_lines};
+use crate::relay::Refusal;
+use crate::wire::error::ChatError;
+
+/// Tells the SDKs not to try again what the gateway has tried already.
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+
+/// An error answer.
+#[derive(Debug)]
+pub(super) struct Problem {
+    status: StatusCode,
+    kind: String,
+    code: &'static str,
+    param: Option<&'static str>,
+    message: String,
+    attempts: Vec<Attempt>,
+    retry_after: Option<u64>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Problem {
+    fn new(status: StatusCode, kind: &str, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            kind: kind.to_owned(),
+            code,
+            param: None,
+            message: message.into(),
+            attempts: Vec::new(),
+            retry_after: None,
+            headers: Vec::new(),
+        }
+    }
+
+    fn invalid(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(status, "invalid_request_error", code, message)
+    }
+
+    pub(super) fn no_route(method: &Method, path: &str) -> Self {
+        let message = format!("no such route: {method} {path}; chat is POST /v1/chat/completions");
+        Self::invalid(StatusCode::NOT_FOUND, "no_route", message)
+    }
+
+    pub(super) fn wrong_method(method: &Method, path: &str) -> Self {
+        let allowed = if path.ends_with("/chat/completions") { "POST" } else { "GET, HEAD" };
+        let message = format!("{path} does not take {method}, but {allowed}");
+        let mut problem = Self::invalid(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", message);
+        problem.headers.push((ALLOW, HeaderValue::from_static(allowed)));
+        problem
+    }
+
+    pub(super) fn refused_origin(why: String) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "permission_error", "refused_origin", why)
+    }
+
+    pub(super) fn no_token() -> Self {
+        let message = "this gateway wants one of its tokens: Authorization: Bearer TOKEN or x-api-key: TOKEN";
+        let mut problem =
+            Self::new(StatusCode::UNAUTHORIZED, "authentication_error", "invalid_api_key", message);
+        problem.headers.push((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"moonrelay\"")));
+        problem
+    }
+
+    pub(super) fn bad_header(message: &str) -> Self {
+        Self::invalid(StatusCode::BAD_REQUEST, "bad_header", message)
+    }
+
+    pub(super) fn unknown_model(requested: &str, message: String) -> Self {
+        let _ = requested;
+        let mut problem = Self::invalid(StatusCode::NOT_FOUND, "model_not_found", message);
+        problem.param = Some("model");
+        problem
+    }
+}
+
+impl From<BodyRefused> for Problem {
+    fn from(refused: BodyRefused) -> Self {
+        match refused {
+            BodyRefused::TooLarge(limit) => Self::invalid(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "body_too_large",
+                format!("the body has more than {limit} bytes (gateway.bodyLimitMiB)"),
+            ),
+            BodyRefused::Gap => {
+                Self::invalid(StatusCode::REQUEST_TIMEOUT, "body_gap", "the body stopped coming")
+            }
+            BodyRefused::Broken => {
+                Self::invalid(StatusCode::BAD_REQUEST, "body_broken", "the body broke off")
+            }
+            BodyRefused::Coded => Self::invalid(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "body_coded",
+                "send the body without content-encoding",
+            ),
+        }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let message = refusal.to_string();
+        match refusal {
+            Refusal::Malformed(_) => Self::invalid(StatusCode::BAD_REQUEST, "malformed_json", message),
+            Refusal::NoModel => {
+                let mut problem = Self::invalid(StatusCode::BAD_REQUEST, "no_model", message);
+                problem.param = Some("model");
+                problem
+            }
+            Refusal::UnknownModel { requested, .. } => Self::unknown_model(&requested, message),
+            Refusal::Unservable { attempts } => {
+                let (status, kind, code) = unservable(&attempts);
+                Self { attempts, ..Self::new(status, kind, code, message) }
+            }
+            Refusal::Failed { failure, attempts, .. } => Self {
+                retry_after: failure.retry_after.map(|wait| wait.as_secs_f64().ceil() as u64),
+                attempts,
+                ..Self::new(status(&failure), kind(&failure), failure.reason.as_str(), message)
+            },
+        }
+    }
+}
+
+/// What kept every target from being tried: the request, or us.
+fn unservable(attempts: &[Attempt]) -> (StatusCode, &'static str, &'static str) {
+    let skipped = |wanted: &[Skip]| {
+        attempts
+            .iter()
+            .any(|attempt| matches!(attempt.outcome, Outcome::Skipped(skip) if wanted.contains(&skip)))
+    };
+    if skipped(&[Skip::WindowTooSmall, Skip::MessagesTooLarge]) {
+        return (StatusCode::BAD_REQUEST, "invalid_request_error", "context_length_exceeded");
+    }
+    if skipped(&[Skip::MediaNotAccepted]) {
+        return (StatusCode::BAD_REQUEST, "invalid_request_error", "media_not_accepted");
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, "server_error", "no_target")
+}
+
+/// The provider's own status where it says the same; else the one that the SDKs turn into the fitting error.
+fn status(failure: &Failure) -> StatusCode {
+    let own = failure.status.and_then(|status| StatusCode::from_u16(status).ok());
+    let client_error = own.filter(StatusCode::is_client_error);
+    match failure.reason {
+        Reason::RateLimit | Reason::Quota => client_error.unwrap_or(StatusCode::TOO_MANY_REQUESTS),
+        Reason::Overloaded => own.filter(|own| !own.is_success()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE),
+        Reason::Billing => client_error.unwrap_or(StatusCode::PAYMENT_REQUIRED),
+        Reason::Auth => client_error.unwrap_or(StatusCode::UNAUTHORIZED),
+        Reason::ForbiddenClient => client_error.unwrap_or(StatusCode::FORBIDDEN),
+        Reason::ModelNotFound => client_error.unwrap_or(StatusCode::NOT_FOUND),
+        Reason::ContextOverflow | Reason::ContentFilter | Reason::BadRequest => {
+            client_error.unwrap_or(StatusCode::BAD_REQUEST)
+        }
+        Reason::Timeout => StatusCode::GATEWAY_TIMEOUT,
+        Reason::Network | Reason::Truncated => StatusCode::BAD_GATEWAY,
+        Reason::Server => own.filter(StatusCode::is_server_error).unwrap_or(StatusCode::BAD_GATEWAY),
+    }
+}
+
+/// The provider's own type, else OpenAI's for the reason.
+fn kind(failure: &Failure) -> &str {
+    if let Some(own) = &failure.provider_type {
+        return own;
+    }
+    match failure.reason {
+        Reason::RateLimit | Reason::Overloaded => "rate_limit_error",
+        Reason::Quota | Reason::Billing => "insufficient_quota",
+        Reason::Auth => "authentication_error",
+        Reason::ForbiddenClient => "permission_error",
+        Reason::ModelNotFound | Reason::ContextOverflow | Reason::BadRequest => "invalid_request_error",
+        Reason::ContentFilter => "content_filter",
+        Reason::Timeout | Reason::Network | Reason::Truncated | Reason::Server => "server_error",
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let lines = attempt_lines(&self.attempts);
+        let body = ChatError {
+            message: &self.message,
+            kind: &self.kind,
+            code: Some(self.code),
+            param: self.param,
+            attempts: &lines,
+        }
+        .body();
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.extend(self.headers);
+        if !self.attempts.is_empty() {
+            tell(headers, None, &self.attempts);
+            headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+        }
+        if let Some(seconds) = self.retry_after {
+            headers.insert(RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+}

@@ -1,0 +1,87 @@
+//! What of a client's headers goes no further: credentials, cookies, what belongs to this connection, and what only a
+//! browser or our own protocol says.
+
+use http::HeaderMap;
+use http::header::{CONNECTION, HeaderName};
+
+const NEVER: [&str; 29] = [
+    // This connection's (RFC 9110, 7.6.1).
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "expect",
+    "host",
+    "content-length",
+    "content-encoding",
+    "accept-encoding",
+    // The client's credentials towards us.
+    "authorization",
+    "proxy-authorization",
+    "proxy-authenticate",
+    "x-api-key",
+    "api-key",
+    "cookie",
+    "cookie2",
+    // Another provider's account.
+    "openai-organization",
+    "openai-project",
+    // Where the client is.
+    "origin",
+    "referer",
+    "forwarded",
+    "via",
+    "x-real-ip",
+    "cf-connecting-ip",
+    "true-client-ip",
+    // Another face's.
+    "anthropic-version",
+];
+const NEVER_STARTING: [&str; 4] = ["sec-", "x-forwarded-", "x-moonrelay-", "proxy-"];
+
+/// The headers that may go to a provider.
+pub(super) fn end_to_end(headers: &HeaderMap) -> HeaderMap {
+    let named: Vec<String> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|list| list.split(',').map(|name| name.trim().to_ascii_lowercase()))
+        .collect();
+    let goes = |name: &HeaderName| {
+        let name = name.as_str();
+        !NEVER.contains(&name)
+            && !NEVER_STARTING.iter().any(|prefix| name.starts_with(prefix))
+            && !named.iter().any(|other| other == name)
+    };
+    headers.iter().filter(|(name, _)| goes(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_identity_and_drops_credentials_and_the_connection() {
+        let client: HeaderMap = [
+            ("user-agent", "KimiCLI/1.46.0"),
+            ("x-msh-device-id", "1"),
+            ("authorization", "Bearer local"),
+            ("x-api-key", "local"),
+            ("cookie", ""),
+            ("connection", "keep-alive, X-Secret"),
+            ("x-secret", "1"),
+            ("x-forwarded-for", "10.0.0.1"),
+            ("sec-fetch-mode", "cors"),
+        ]
+        .into_iter()
+        .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
+        .collect();
+        let sent = end_to_end(&client);
+        let mut names: Vec<&str> = sent.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["user-agent", "x-msh-device-id"]);
+    }
+}

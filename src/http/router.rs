@@ -1,0 +1,96 @@
+//! The routes, and what holds for every one of them.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use http::{HeaderName, HeaderValue, Method};
+
+use super::error::Problem;
+use super::{auth, chat, health, models, origin};
+use crate::relay::Relay;
+
+/// The request's id on its answer.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-moonrelay-request-id");
+/// Under these the same routes stand, so that a client works which lets only its host be changed.
+const PREFIXES: [&str; 3] = ["", "/coding", "/api"];
+
+/// What the handlers share.
+pub struct Shared {
+    /// The way of requests.
+    pub relay: Arc<Relay>,
+    /// The machine's own name, which a Host may be.
+    pub hostname: Option<String>,
+    /// Where the gateway listens, for the status.
+    pub address: String,
+}
+
+/// Who sends a request, and its id.
+#[derive(Clone, Debug)]
+pub(super) struct Caller {
+    pub(super) request_id: String,
+    pub(super) client: Option<String>,
+}
+
+/// Every route.
+pub fn router(shared: Arc<Shared>) -> Router {
+    let mut router = Router::new()
+        .route("/health", get(health::live))
+        .route("/healthz", get(health::live))
+        .route("/ready", get(health::ready))
+        .route("/readyz", get(health::ready))
+        .route("/status", get(health::status))
+        .route("/api/hello", get(health::hello));
+    for prefix in PREFIXES {
+        router = router
+            .route(&format!("{prefix}/v1/chat/completions"), post(chat::completions))
+            .route(&format!("{prefix}/v1/models"), get(models::list))
+            .route(&format!("{prefix}/v1/models/{{*id}}"), get(models::one));
+    }
+    router
+        .fallback(|request: Request| async move { Problem::no_route(request.method(), request.uri().path()) })
+        .method_not_allowed_fallback(|request: Request| async move {
+            Problem::wrong_method(request.method(), request.uri().path())
+        })
+        .layer(middleware::from_fn_with_state(shared.clone(), gate))
+        .with_state(shared)
+}
+
+/// First an id, then the page it may come from, then the token: a new route cannot forget them.
+async fn gate(State(shared): State<Arc<Shared>>, mut request: Request, next: Next) -> Response {
+    let request_id = format!("{:016x}", fastrand::u64(..));
+    let id = HeaderValue::from_str(&request_id).ok();
+    let mut response = match admit(&shared, &request, request_id) {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(problem) => problem.into_response(),
+    };
+    if let Some(id) = id {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response
+}
+
+fn admit(shared: &Shared, request: &Request, request_id: String) -> Result<Caller, Problem> {
+    origin::allowed(request.headers(), shared.hostname.as_deref()).map_err(Problem::refused_origin)?;
+    let settings = shared.relay.settings();
+    let tokens = &settings.gateway.tokens;
+    if tokens.is_empty() || is_open(request.method(), request.uri().path()) {
+        return Ok(Caller { request_id, client: None });
+    }
+    match auth::client(request.headers(), tokens) {
+        Some(name) => Ok(Caller { request_id, client: Some(name.to_owned()) }),
+        None => Err(Problem::no_token()),
+    }
+}
+
+/// Probes need no token.
+fn is_open(method: &Method, path: &str) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+        && matches!(path, "/health" | "/healthz" | "/ready" | "/readyz" | "/api/hello")
+}
