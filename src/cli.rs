@@ -1,2 +1,71 @@
-//! Room.
+//! The commands, one file a verb.
+
+pub mod demo;
+pub mod exit;
+pub mod explain;
+pub mod gateway;
 pub mod simulate;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+
+/// A personal LLM gateway: Kimi answers first, and when it cannot, the next model of the chain does.
+#[derive(Parser)]
+#[command(name = "moonrelay", version, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Serve, or ask the one that serves
+    Gateway(gateway::Args),
+    /// The plan for a requested model: which targets, what is rewritten, what is skipped and why
+    Explain(explain::Args),
+    /// The upstream simulator: Moonshot, Kimi Code and OpenRouter on one port
+    Simulate(simulate::Args),
+    /// A gateway with simulated upstreams: an answer, a failing Kimi, the fallback. Needs no key and no network
+    Demo(demo::Args),
+    /// Completions for a shell, on standard output
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// Parses the command line and runs it.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nobody is left to tell when the stream is gone.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let why = format!("cannot start: {error}");
+            return exit::code(Err(exit::Ending::failure("runtime_error", why)), false);
+        }
+    };
+    runtime.block_on(run(cli.verb))
+}
+
+async fn run(verb: Verb) -> ExitCode {
+    match verb {
+        Verb::Gateway(args) => gateway::run(args).await,
+        Verb::Explain(args) => explain::run(&args),
+        Verb::Simulate(args) => simulate::run(args).await,
+        Verb::Demo(args) => demo::run(args).await,
+        Verb::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "moonrelay", &mut std::io::stdout());
+            ExitCode::SUCCESS
+        }
+    }
+}

@@ -1,12 +1,10 @@
 //! `moonrelay simulate`: the simulated upstreams on a port.
 
-use std::future::pending;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use tokio::signal::unix::{SignalKind, signal};
-
+use crate::service::signals::Termination;
 use crate::simulator::{Fault, Options, Provider, Simulator};
 
 /// Simulated upstreams: Moonshot, Kimi Code and OpenRouter on one port, with faults on order.
@@ -40,19 +38,9 @@ async fn serve(args: Args) -> io::Result<()> {
         .await
         .map_err(|problem| io::Error::new(problem.kind(), format!("cannot listen on {listen}: {problem}")))?;
     // Caught before the line that says it is ready, so that a signal right behind that line ends it properly.
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let termination = Termination::install()?;
     announce(&simulator)?;
-    simulator
-        .run(async {
-            let ended = tokio::select! {
-                ended = interrupt.recv() => ended,
-                ended = terminate.recv() => ended,
-            };
-            if ended.is_none() {
-                pending::<()>().await;
-            }
-        })
-        .await;
+    simulator.run(termination.received()).await;
     Ok(())
 }
 

@@ -74,10 +74,6 @@ pub struct AnswerPlan {
 pub fn rewrite(dialect: DialectId, request: &Request<'_>) -> Result<Rewritten, Failure> {
     let mut draft = Draft::new(request);
     draft.set_model();
-    if request.model.retired.is_some() {
-        // The provider's 404 names the model better than anything made of a request for a model that is gone.
-        return Ok(draft.finish());
-    }
     match dialect {
         DialectId::Moonshot => moonshot::rewrite(&mut draft),
         DialectId::KimiCode => kimi_code::rewrite(&mut draft)?,

@@ -1,0 +1,124 @@
+//! `moonrelay demo`: the whole of it on this machine. No key, no network.
+
+mod conversation;
+
+use std::io::{IsTerminal, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args as ClapArgs;
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use self::conversation::{Asked, ask};
+use super::exit::{self, Ending};
+use crate::config::{self, Environment};
+use crate::http::server::Listener;
+use crate::service::signals::Termination;
+use crate::simulator::{Control, Simulator};
+use crate::upstream::Client;
+use crate::{app, simulator};
+
+const PRIMARY: &str = "moonshot/kimi-k3";
+const FALLBACK: &str = "openrouter/auto";
+const CONNECT: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// `demo`.
+#[derive(Debug, ClapArgs)]
+pub struct Args {
+    /// Keep serving afterwards, until Ctrl-C (on a terminal it does so anyway)
+    #[arg(long)]
+    serve: bool,
+}
+
+/// Runs the demonstration.
+pub async fn run(args: Args) -> ExitCode {
+    exit::code(show(args).await, false)
+}
+
+async fn show(args: Args) -> Result<(), Ending> {
+    let failed =
+        |what: &str, error: &dyn std::fmt::Display| Ending::failure("demo_error", format!("{what}: {error}"));
+    let termination = Termination::install().map_err(|error| failed("cannot catch signals", &error))?;
+    let upstreams =
+        Simulator::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), simulator::Options::default())
+            .await
+            .map_err(|error| failed("cannot start the simulated upstreams", &error))?;
+    let simulated = format!("http://{}", upstreams.address());
+    let control = upstreams.control();
+    // So that one sees it stream.
+    order(&control, "drip:40")?;
+    tokio::spawn(upstreams.run(std::future::pending()));
+    let listener = TcpListener::bind("127.0.0.1:0").await.map_err(|error| failed("cannot listen", &error))?;
+    let address = listener.local_addr().map_err(|error| failed("cannot listen", &error))?;
+    let settings = config::from_text(&configuration(&simulated), None, &Environment::default())?;
+    let connector = Arc::new(Client::new(CONNECT));
+    let gateway = format!("http://{address}");
+    let app = app::build(Arc::new(settings), Listener::Tcp(listener), gateway.clone(), connector, None);
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = tokio::spawn(app.run(async {
+        let _ = stopped.await;
+    }));
+    converse(&gateway, &simulated, &control).await?;
+    if args.serve || (std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
+        say("\nServing until Ctrl-C.")?;
+        termination.received().await;
+    } else {
+        say("\nWith `demo --serve` it keeps running for the curl line.")?;
+    }
+    let _ = stop.send(());
+    let _ = serving.await;
+    Ok(())
+}
+
+/// What a user would write, but for the base URLs.
+fn configuration(simulated: &str) -> String {
+    json!({
+        "agents": {"defaults": {"model": {"primary": PRIMARY, "fallbacks": [FALLBACK]}}},
+        "models": {"providers": {
+            "moonshot": {"baseUrl": format!("{simulated}/moonshot/v1"), "apiKey": "sk-demo-moonshot-key"},
+            "openrouter": {"baseUrl": format!("{simulated}/openrouter/api/v1"), "apiKey": "sk-or-v1-demo-key"},
+        }},
+    })
+    .to_string()
+}
+
+async fn converse(gateway: &str, simulated: &str, control: &Control) -> Result<(), Ending> {
+    let client = Client::new(CONNECT);
+    say(&format!(
+        "gateway    {gateway}/v1\nupstreams  {simulated} (simulated)\nchain      {PRIMARY} → {FALLBACK}\n"
+    ))?;
+    say("1. Kimi is well.")?;
+    tell(&ask(&client, gateway, "What is the moon made of?").await?)?;
+    say("\n2. Kimi fails: every call gets a 429, engine overloaded.")?;
+    order(control, "moonshot:overloaded")?;
+    tell(&ask(&client, gateway, "And what is it made of now?").await?)?;
+    say("\n3. The same again: Kimi rests, the fallback is asked at once.")?;
+    tell(&ask(&client, gateway, "Once more, please.").await?)?;
+    let body = json!({"model": PRIMARY, "stream": true, "messages": [{"role": "user", "content": "Hello"}]});
+    say(&format!(
+        "\nTry it:\n  curl -N {gateway}/v1/chat/completions -H 'content-type: application/json' \\\n    -d '{body}'"
+    ))
+}
+
+fn order(control: &Control, fault: &str) -> Result<(), Ending> {
+    let fault = fault.parse().map_err(|error| Ending::failure("demo_error", format!("{fault}: {error}")))?;
+    control.order(fault);
+    Ok(())
+}
+
+/// The headers that say who answered.
+fn tell(asked: &Asked) -> Result<(), Ending> {
+    say(&format!(
+        "   x-moonrelay-model: {}\n   x-moonrelay-attempts: {}\n   first byte {:.1} ms, whole answer {:.1} ms",
+        asked.model,
+        asked.attempts,
+        asked.first_byte.as_secs_f64() * 1e3,
+        asked.took.as_secs_f64() * 1e3,
+    ))
+}
+
+fn say(line: &str) -> Result<(), Ending> {
+    writeln!(std::io::stdout(), "{line}").map_err(Ending::output)
+}

@@ -1,0 +1,63 @@
+//! How a command ends: the exit code, and the error on the right stream in the right shape.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use crate::config::Invalid;
+
+/// A bad configuration (`EX_CONFIG` of sysexits).
+const CONFIGURATION: u8 = 78;
+
+/// Why a command did not succeed.
+#[derive(Debug)]
+pub struct Ending {
+    code: u8,
+    kind: &'static str,
+    message: String,
+}
+
+impl Ending {
+    /// It tried and failed: exit 1.
+    pub fn failure(kind: &'static str, message: impl Into<String>) -> Self {
+        Self { code: 1, kind, message: message.into() }
+    }
+
+    /// It was called wrongly: exit 2.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self { code: 2, kind: "usage", message: message.into() }
+    }
+
+    /// The configuration is bad: exit 78.
+    pub fn configuration(message: impl Into<String>) -> Self {
+        Self { code: CONFIGURATION, kind: "invalid_config", message: message.into() }
+    }
+
+    /// Standard output is gone.
+    #[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
+    pub fn output(error: std::io::Error) -> Self {
+        Self::failure("output_error", format!("cannot write: {error}"))
+    }
+}
+
+impl From<Invalid> for Ending {
+    fn from(invalid: Invalid) -> Self {
+        Self::configuration(invalid.to_string())
+    }
+}
+
+/// The exit code; an error goes to standard error, or as JSON to standard output.
+pub fn code(outcome: Result<(), Ending>, as_json: bool) -> ExitCode {
+    let Err(ending) = outcome else {
+        return ExitCode::SUCCESS;
+    };
+    // Nobody is left to tell when the stream is gone.
+    if as_json {
+        let value = json!({"ok": false, "error": {"type": ending.kind, "message": ending.message}});
+        let _ = writeln!(std::io::stdout(), "{value}");
+    } else {
+        let _ = writeln!(std::io::stderr(), "moonrelay: {}", ending.message);
+    }
+    ExitCode::from(ending.code)
+}

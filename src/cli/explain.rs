@@ -1,0 +1,161 @@
+//! `moonrelay explain`: the plan for a requested model, target by target.
+
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use bytes::Bytes;
+use clap::Args as ClapArgs;
+use serde_json::{Value, json};
+
+use super::exit::{self, Ending};
+use crate::config::settings::{MatchedBy, Settings};
+use crate::config::{self, Environment};
+use crate::dialect::rewrite::{self, Rewritten};
+use crate::failure::Failure;
+use crate::relay::plan::{Plan, Planned, plan};
+use crate::relay::state::State;
+use crate::wire::chat::ChatBody;
+
+/// `explain`.
+#[derive(Debug, ClapArgs)]
+pub struct Args {
+    /// What a client would ask for: an alias, a reference, a route, a model id
+    model: String,
+    /// Explain this chat request (a file, or - for standard input) instead of a short one
+    #[arg(long, value_name = "FILE")]
+    body: Option<PathBuf>,
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints the plan.
+pub fn run(args: &Args) -> ExitCode {
+    exit::code(explain(args), args.json)
+}
+
+fn explain(args: &Args) -> Result<(), Ending> {
+    let settings = config::load(args.config.as_deref(), &Environment::process())?;
+    let body = body(args)?;
+    let plan = plan(&settings, &State::new(), &args.model, &body, None)
+        .map_err(|refusal| Ending::failure("unknown_model", refusal.to_string()))?;
+    let steps: Vec<Step<'_>> =
+        plan.targets.iter().map(|planned| Step::of(&settings, planned, &body)).collect();
+    let text = if args.json { as_json(&plan, &steps).to_string() } else { as_text(&plan, &steps) };
+    writeln!(std::io::stdout(), "{}", text.trim_end()).map_err(Ending::output)
+}
+
+/// The request to plan for; the model that was asked for on the command line counts.
+fn body(args: &Args) -> Result<ChatBody, Ending> {
+    let text: Bytes = match &args.body {
+        None => {
+            json!({"model": args.model, "messages": [{"role": "user", "content": "hi"}]}).to_string().into()
+        }
+        Some(path) => {
+            let mut text = Vec::new();
+            let read = if path.as_os_str() == "-" {
+                std::io::stdin().read_to_end(&mut text).map(|_| text)
+            } else {
+                std::fs::read(path)
+            };
+            read.map_err(|error| Ending::failure("read_error", format!("{}: {error}", path.display())))?
+                .into()
+        }
+    };
+    ChatBody::parse(text).map_err(|error| Ending::failure("malformed_json", error.to_string()))
+}
+
+/// One target and what would be sent to it.
+struct Step<'a> {
+    planned: &'a Planned,
+    rewritten: Result<Rewritten, Failure>,
+}
+
+impl<'a> Step<'a> {
+    fn of(settings: &Settings, planned: &'a Planned, body: &ChatBody) -> Self {
+        let target = &planned.target;
+        let request = rewrite::Request {
+            body,
+            model: &target.model.facts,
+            wire_model: &target.wire_model,
+            params: &target.model.params,
+            thinking: settings.thinking_default,
+            sanitize_tool_call_ids: target.provider.sanitize_tool_call_ids,
+        };
+        Self { planned, rewritten: rewrite::rewrite(target.provider.dialect, &request) }
+    }
+
+    fn skipped(&self) -> Option<(&str, &str)> {
+        match (&self.planned.skipped, &self.rewritten) {
+            (Some((skip, why)), _) => Some((skip.as_str(), why)),
+            (None, Err(failure)) => Some((failure.reason.as_str(), &failure.message)),
+            (None, Ok(_)) => None,
+        }
+    }
+
+    fn url(&self) -> String {
+        self.planned.target.chat_base().map_or_else(String::new, |base| format!("{base}/chat/completions"))
+    }
+
+    fn rules(&self) -> &[&'static str] {
+        self.rewritten.as_ref().map_or(&[], |rewritten| &rewritten.rules)
+    }
+
+    fn key(&self) -> Option<(String, &str)> {
+        self.planned.target.key().map(|key| (key.secret.masked(), key.origin.as_str()))
+    }
+}
+
+fn matched(by: &MatchedBy) -> String {
+    match by {
+        MatchedBy::Alias => "an alias".to_owned(),
+        MatchedBy::Reference => "a reference".to_owned(),
+        MatchedBy::Route(pattern) => format!("matched by the route {pattern:?}"),
+        MatchedBy::Default => "the default chain".to_owned(),
+        MatchedBy::BareId => "a model id".to_owned(),
+    }
+}
+
+fn as_json(plan: &Plan, steps: &[Step<'_>]) -> Value {
+    let targets: Vec<Value> = steps
+        .iter()
+        .map(|step| {
+            let target = &step.planned.target;
+            json!({
+                "model": target.reference.to_string(),
+                "sentAs": target.wire_model,
+                "url": step.url(),
+                "key": step.key().map(|(masked, origin)| json!({"masked": masked, "origin": origin})),
+                "rules": step.rules(),
+                "skipped": step.skipped().map(|(word, why)| json!({"reason": word, "detail": why})),
+            })
+        })
+        .collect();
+    json!({"requested": plan.requested, "matched": matched(&plan.by), "targets": targets})
+}
+
+fn as_text(plan: &Plan, steps: &[Step<'_>]) -> String {
+    let mut out = format!("{} is {}\n", plan.requested, matched(&plan.by));
+    for (index, step) in steps.iter().enumerate() {
+        let target = &step.planned.target;
+        out.push_str(&format!("\n{}. {}\n", index + 1, target.reference));
+        if let Some((word, why)) = step.skipped() {
+            out.push_str(&format!("   skipped   {word}: {why}\n"));
+            continue;
+        }
+        out.push_str(&format!("   sent to   {} as {}\n", step.url(), target.wire_model));
+        if let Some((masked, origin)) = step.key() {
+            out.push_str(&format!("   key       {masked} from {origin}\n"));
+        }
+        let rules = step.rules();
+        out.push_str(&format!(
+            "   rewrites  {}\n",
+            if rules.is_empty() { "nothing".to_owned() } else { rules.join(", ") }
+        ));
+    }
+    out
+}

@@ -1,0 +1,113 @@
+//! `moonrelay gateway run`.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args as ClapArgs;
+use tokio::net::{TcpListener, UnixListener, UnixStream};
+
+use super::Place;
+use crate::cli::exit::{self, Ending};
+use crate::config::settings::{Bind, Settings};
+use crate::config::{self, Environment};
+use crate::http::server::Listener;
+use crate::observe::log;
+use crate::service::signals::Termination;
+use crate::{app, upstream};
+
+/// `gateway run`.
+#[derive(Debug, ClapArgs)]
+pub(super) struct Args {
+    #[command(flatten)]
+    place: Place,
+}
+
+pub(super) async fn run(args: Args) -> ExitCode {
+    exit::code(serve(args).await, false)
+}
+
+async fn serve(args: Args) -> Result<(), Ending> {
+    let environment = Environment::process();
+    let mut settings = config::load(args.place.config.as_deref(), &environment)?;
+    apply(&mut settings, &args.place)?;
+    log::start(&settings.logging.level);
+    if settings.providers.values().all(|provider| provider.off.is_some()) {
+        return Err(no_key(&settings));
+    }
+    let termination = Termination::install()
+        .map_err(|error| Ending::failure("signal_error", format!("cannot catch signals: {error}")))?;
+    let (listener, address) = bind(&settings.gateway.bind, settings.gateway.port).await?;
+    let connector = Arc::new(upstream::Client::new(settings.failover.connect));
+    app::build(Arc::new(settings), listener, address, connector, hostname())
+        .run(termination.received())
+        .await;
+    Ok(())
+}
+
+/// Flags win over the file.
+fn apply(settings: &mut Settings, place: &Place) -> Result<(), Ending> {
+    let gateway = &mut settings.gateway;
+    if let Some(port) = place.port {
+        gateway.port = port;
+    }
+    if let Some(bind) = &place.bind {
+        gateway.bind = super::bind(bind)?;
+    }
+    gateway.check(&gateway.bind).map_err(Ending::configuration)
+}
+
+fn no_key(settings: &Settings) -> Ending {
+    let mut message = "no provider has a key".to_owned();
+    for warning in &settings.warnings {
+        message.push_str(&format!("\n  {}: {}", warning.path, warning.message));
+    }
+    message.push_str(
+        "\nSet KIMI_API_KEY, MOONSHOT_API_KEY or OPENROUTER_API_KEY, or apiKey in the configuration.",
+    );
+    Ending::configuration(message)
+}
+
+async fn bind(bind: &Bind, port: u16) -> Result<(Listener, String), Ending> {
+    let ip = match bind {
+        Bind::Loopback => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        Bind::All => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        Bind::Address(ip) => *ip,
+        Bind::Unix(path) => {
+            let listener =
+                bind_unix(path).await.map_err(|error| cannot_bind(&path.display().to_string(), &error))?;
+            return Ok((Listener::Unix(listener), format!("unix:{}", path.display())));
+        }
+    };
+    let place = SocketAddr::new(ip, port);
+    let listener = TcpListener::bind(place).await.map_err(|error| cannot_bind(&place.to_string(), &error))?;
+    let bound = listener.local_addr().map_err(|error| cannot_bind(&place.to_string(), &error))?;
+    Ok((Listener::Tcp(listener), format!("http://{bound}")))
+}
+
+/// A socket that nobody answers on is what a killed process left.
+async fn bind_unix(path: &Path) -> io::Result<UnixListener> {
+    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket());
+    if is_socket && UnixStream::connect(path).await.is_err() {
+        std::fs::remove_file(path)?;
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+fn cannot_bind(place: &str, error: &io::Error) -> Ending {
+    let fix = if error.kind() == io::ErrorKind::AddrInUse {
+        "; another gateway may run (moonrelay gateway status), or choose another --port"
+    } else {
+        ""
+    };
+    Ending::failure("bind_error", format!("cannot listen on {place}: {error}{fix}"))
+}
+
+fn hostname() -> Option<String> {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").ok().map(|name| name.trim().to_owned())
+}
