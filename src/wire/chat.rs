@@ -38,8 +38,10 @@ impl ChatBody {
         let open = json::skip_space(&text, start);
         let end = json::walk_object(&text, open, |key, value| {
             let is_messages = text.get(key.clone()).is_some_and(|k| json::literal_is(k, "messages"));
-            let end = if is_messages && text.get(value) == Some(&b'[') {
+            if is_messages {
                 messages.clear();
+            }
+            let end = if is_messages && text.get(value) == Some(&b'[') {
                 json::walk_array(&text, value, |element| index_message(&text, element, &mut messages))?
             } else {
                 json::skip_value(&text, value)?
@@ -106,3 +108,6 @@ fn index_message(text: &[u8], at: usize, into: &mut Vec<Message>) -> Result<usiz
     into.push(Message { span: at..end, members });
     Ok(end)
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,7 +36,8 @@ impl Edits {
     }
 
     /// The text with the changes made. Insertions at one offset keep the order in which they were added, and stand
-    /// after a removal that ends there.
+    /// after a removal that ends there. Of changes that overlap the first counts; what stands outside the text counts
+    /// as its end.
     #[must_use]
     pub fn apply(mut self, text: &Bytes) -> Segments {
         self.list.sort_by_key(|(span, _)| (span.start, span.end));
@@ -44,11 +45,13 @@ impl Edits {
         let mut at = 0;
         for (span, with) in self.list {
             debug_assert!(span.start >= at, "edits overlap at byte {}", span.start);
-            if span.start > at {
-                out.push(text.slice(at..span.start));
+            if span.start < at {
+                continue;
             }
+            let start = span.start.min(text.len());
+            out.push(text.slice(at..start));
             out.push(with);
-            at = at.max(span.end);
+            at = span.end.clamp(start, text.len());
         }
         if at < text.len() {
             out.push(text.slice(at..));
@@ -109,50 +112,48 @@ impl Segments {
 }
 
 /// Changes to the members of one object; commas come out right whatever is removed or added.
+///
+/// Keys compare unescaped, and a change holds for all of a key's duplicates. One object takes one patch: a second would
+/// not know of the first one's commas.
 #[derive(Debug)]
 pub struct ObjectPatch<'a> {
     text: &'a [u8],
     open: usize,
-    members: &'a [Member],
-    removed: Vec<bool>,
-    replaced: Vec<Option<Bytes>>,
+    entries: Vec<Entry<'a>>,
     added: Vec<(String, Bytes)>,
+}
+
+/// What becomes of one member.
+#[derive(Debug)]
+struct Entry<'a> {
+    member: &'a Member,
+    removed: bool,
+    key: Option<String>,
+    value: Option<Bytes>,
 }
 
 impl<'a> ObjectPatch<'a> {
     /// `open` is the offset of the object's opening brace in `text`.
     #[must_use]
     pub fn new(text: &'a [u8], open: usize, members: &'a [Member]) -> Self {
-        Self {
-            text,
-            open,
-            members,
-            removed: vec![false; members.len()],
-            replaced: vec![None; members.len()],
-            added: Vec::new(),
-        }
-    }
-
-    fn is(&self, index: usize, key: &str) -> bool {
-        self.members
-            .get(index)
-            .and_then(|member| self.text.get(member.key.clone()))
-            .is_some_and(|literal| literal_is(literal, key))
+        let entries =
+            members.iter().map(|member| Entry { member, removed: false, key: None, value: None }).collect();
+        Self { text, open, entries, added: Vec::new() }
     }
 
     /// Whether the object will have this key.
     #[must_use]
     pub fn has(&self, key: &str) -> bool {
-        (0..self.members.len()).any(|index| !self.removed[index] && self.is(index, key))
+        self.entries.iter().any(|entry| entry.is(self.text, key))
             || self.added.iter().any(|(added, _)| added == key)
     }
 
     /// Removes every member with this key; tells whether there was one.
     pub fn remove(&mut self, key: &str) -> bool {
         let mut any = false;
-        for index in 0..self.members.len() {
-            if !self.removed[index] && self.is(index, key) {
-                self.removed[index] = true;
+        for entry in &mut self.entries {
+            if entry.is(self.text, key) {
+                entry.removed = true;
                 any = true;
             }
         }
@@ -165,9 +166,9 @@ impl<'a> ObjectPatch<'a> {
     pub fn set(&mut self, key: &str, value: impl Into<Bytes>) {
         let value = value.into();
         let mut any = false;
-        for index in 0..self.members.len() {
-            if !self.removed[index] && self.is(index, key) {
-                self.replaced[index] = Some(value.clone());
+        for entry in &mut self.entries {
+            if entry.is(self.text, key) {
+                entry.value = Some(value.clone());
                 any = true;
             }
         }
@@ -180,40 +181,62 @@ impl<'a> ObjectPatch<'a> {
         }
     }
 
-    /// Gives the key another name, the value staying where it is; the last of duplicates keeps, the others go.
+    /// Gives the key another name, the value staying where it is; the last of duplicates keeps, the others go, and so
+    /// does what had the other name before. Tells whether there was such a key.
     pub fn rename(&mut self, from: &str, to: &str) -> bool {
-        let Some(last) = (0..self.members.len()).rev().find(|&i| !self.removed[i] && self.is(i, from)) else {
-            return false;
-        };
-        let value = self.text.get(self.members[last].value.clone()).map(Bytes::copy_from_slice);
-        self.remove(from);
-        self.set(to, value.unwrap_or_default());
+        if !self.has(from) || from == to {
+            return self.has(from);
+        }
+        self.remove(to);
+        if let Some(added) = self.added.iter_mut().find(|(added, _)| added == from) {
+            to.clone_into(&mut added.0);
+            return true;
+        }
+        let mut last = true;
+        for entry in self.entries.iter_mut().rev() {
+            if entry.is(self.text, from) {
+                if last {
+                    entry.key = Some(to.to_owned());
+                } else {
+                    entry.removed = true;
+                }
+                last = false;
+            }
+        }
         true
     }
 
     /// Adds the edits that make it so.
     pub fn finish(self, edits: &mut Edits) {
-        let first_kept = self.removed.iter().position(|removed| !removed);
-        for (index, member) in self.members.iter().enumerate() {
-            if let (false, Some(value)) = (self.removed[index], &self.replaced[index]) {
-                edits.replace(member.value.clone(), value.clone());
+        let mut any_kept = false;
+        // Where a removal before the first member that is kept starts: its comma goes with it.
+        let mut leading = None;
+        let mut before = self.open + 1;
+        for entry in &self.entries {
+            let Member { key, value } = entry.member;
+            match (entry.removed, any_kept) {
+                (true, true) => edits.replace(before..value.end, Bytes::new()),
+                (true, false) => leading = leading.or(Some(key.start)),
+                (false, _) => {
+                    if let Some(start) = leading.take() {
+                        edits.replace(start..key.start, Bytes::new());
+                    }
+                    any_kept = true;
+                    entry.edit(edits);
+                }
             }
-            if self.removed[index] && first_kept.is_some_and(|first| index > first) {
-                edits.replace(self.members[index - 1].value.end..member.value.end, Bytes::new());
-            }
+            before = value.end;
         }
-        let leading = match (first_kept, self.members.first(), self.members.last()) {
-            (Some(first), Some(head), _) if first > 0 => Some(head.key.start..self.members[first].key.start),
-            (None, Some(head), Some(tail)) => Some(head.key.start..tail.value.end),
-            _ => None,
-        };
-        if let Some(span) = leading {
-            edits.replace(span, Bytes::new());
+        if let Some(start) = leading {
+            edits.replace(start..before, Bytes::new());
         }
-        self.insert(first_kept.is_some(), edits);
+        let text = self.insertion(any_kept);
+        if !text.is_empty() {
+            edits.replace(before..before, text);
+        }
     }
 
-    fn insert(&self, after_others: bool, edits: &mut Edits) {
+    fn insertion(&self, after_others: bool) -> Vec<u8> {
         let mut text = Vec::new();
         for (key, value) in &self.added {
             if after_others || !text.is_empty() {
@@ -223,9 +246,28 @@ impl<'a> ObjectPatch<'a> {
             text.push(b':');
             text.extend_from_slice(value);
         }
-        if !text.is_empty() {
-            let at = self.members.last().map_or(self.open + 1, |member| member.value.end);
-            edits.replace(at..at, text);
+        text
+    }
+}
+
+impl Entry<'_> {
+    fn is(&self, text: &[u8], key: &str) -> bool {
+        !self.removed
+            && match &self.key {
+                Some(renamed) => renamed == key,
+                None => text.get(self.member.key.clone()).is_some_and(|literal| literal_is(literal, key)),
+            }
+    }
+
+    fn edit(&self, edits: &mut Edits) {
+        if let Some(key) = &self.key {
+            edits.replace(self.member.key.clone(), string_literal(key));
+        }
+        if let Some(value) = &self.value {
+            edits.replace(self.member.value.clone(), value.clone());
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

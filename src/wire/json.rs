@@ -62,14 +62,18 @@ pub fn skip_string(text: &[u8], at: usize) -> Result<usize, Malformed> {
     }
     let mut from = at + 1;
     loop {
-        let Some(found) = text.get(from..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) else {
+        let Some(found) = text.get(from..).and_then(|rest| memchr::memchr(b'"', rest)) else {
             return malformed(text.len(), "the end of a string");
         };
-        let hit = from + found;
-        if text.get(hit) == Some(&b'"') {
-            return Ok(hit + 1);
+        let quote = from + found;
+        // Backslashes matter before a quote only, so the many `\n` of code cost nothing. Runs of them between two
+        // quotes are looked at once.
+        let escapes =
+            text.get(at + 1..quote).unwrap_or_default().iter().rev().take_while(|byte| **byte == b'\\');
+        from = quote + 1;
+        if escapes.count() % 2 == 0 {
+            return Ok(from);
         }
-        from = hit + 2;
     }
 }
 
@@ -314,3 +318,8 @@ pub fn string_literal(text: &str) -> Vec<u8> {
     write_string(&mut out, text);
     out
 }
+
+#[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
+mod tests;
