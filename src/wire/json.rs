@@ -132,6 +132,13 @@ fn skip_nested(text: &[u8], start: usize) -> Result<usize, Malformed> {
     malformed(text.len(), "a closing bracket")
 }
 
+/// Whether the text is one JSON value all through, which the scan alone does not tell. Lone surrogates and numbers of
+/// any length count as valid.
+#[must_use]
+pub fn is_valid(text: &[u8]) -> bool {
+    serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok()
+}
+
 /// Calls `visit` with each member of the object that starts at `at`; returns the offset after its closing brace.
 /// `visit` gets the key's span and the value's start, and returns the offset after the value (see [`skip_value`]).
 ///

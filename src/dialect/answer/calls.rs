@@ -4,7 +4,7 @@ use super::leak::LeakedCall;
 use crate::dialect::rewrite::AnswerPlan;
 use crate::wire::chunk::{self, Chunk};
 use crate::wire::edit::Edits;
-use crate::wire::json::{self, Malformed, write_string};
+use crate::wire::json::{self, Malformed, Span, write_string};
 
 /// Gives every tool call the name that the client knows.
 ///
@@ -29,6 +29,30 @@ pub(super) fn restore_names(
         }
     }
     Ok(())
+}
+
+/// Real calls that come after `leaked` ones, which took the numbers from `start` on, are numbered behind them. Gives the
+/// number after the last.
+pub(super) fn renumber(text: &[u8], calls: &Span, start: usize, leaked: usize, edits: &mut Edits) -> usize {
+    let Ok((elements, _)) = json::elements(text, calls.start) else { return 0 };
+    let mut after = 0;
+    for (position, element) in elements.into_iter().enumerate() {
+        let index = index_of(text, &element);
+        let number = index.as_ref().map_or(position, |(_, number)| *number);
+        let shift = if number >= start { leaked } else { 0 };
+        if let (Some((place, _)), 1..) = (index, shift) {
+            edits.replace(place, number.saturating_add(shift).to_string());
+        }
+        after = after.max(number.saturating_add(shift).saturating_add(1));
+    }
+    after
+}
+
+fn index_of(text: &[u8], call: &Span) -> Option<(Span, usize)> {
+    let (members, _) = json::members(text, call.start).ok()?;
+    let place = json::find(text, &members, "index")?.value.clone();
+    let number = std::str::from_utf8(text.get(place.clone())?).ok()?.parse().ok()?;
+    Some((place, number))
 }
 
 /// The elements of a `tool_calls` array, without its brackets. `index` numbers them on, as chunks need it.

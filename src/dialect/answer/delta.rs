@@ -20,22 +20,6 @@ pub(super) fn is_first(payload: &[u8], choice: &Choice) -> bool {
     choice.index.as_ref().is_none_or(|index| payload.get(index.clone()) == Some(b"0"))
 }
 
-/// One more than the largest `index` of a `tool_calls` array; its length where calls have none.
-pub(super) fn calls_end(payload: &[u8], calls: &Span) -> usize {
-    let Ok((elements, _)) = json::elements(payload, calls.start) else { return 0 };
-    let index = |place: &Span| {
-        let (members, _) = json::members(payload, place.start).ok()?;
-        let literal = payload.get(json::find(payload, &members, "index")?.value.clone())?;
-        std::str::from_utf8(literal).ok()?.parse::<usize>().ok()
-    };
-    elements
-        .iter()
-        .enumerate()
-        .map(|(position, place)| index(place).unwrap_or(position).saturating_add(1))
-        .max()
-        .unwrap_or(0)
-}
-
 /// Whether a finish says that something was said: with `stop` or `tool_calls` an empty answer is a broken one, with
 /// `length` or `content_filter` it is not.
 pub(super) fn promises_substance(payload: &[u8], chunk: &Chunk) -> bool {

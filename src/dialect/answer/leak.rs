@@ -47,8 +47,10 @@ pub(super) enum Piece {
 /// Finds sections in a text that comes in pieces.
 #[derive(Debug, Default)]
 pub(super) struct LeakFilter {
-    /// Escaped text that has not gone on; it starts with a marker, or a part of one.
+    /// Escaped text; between pushes it starts with a marker, or a part of one.
     held: Vec<u8>,
+    /// Offset in `held` up to which it has gone on.
+    gone: usize,
     /// Offset in `held` up to which it was looked at.
     at: usize,
     state: State,
@@ -93,10 +95,21 @@ impl LeakFilter {
         self.held.extend_from_slice(escaped);
         let mut out = Vec::new();
         while self.step(&mut out) {}
-        if self.held.len() > MAX_SECTION {
+        if self.held.len() - self.gone > MAX_SECTION {
             self.give_back(self.held.len(), &mut out);
         }
+        self.forget_gone();
         out
+    }
+
+    /// Once a push, so that a text full of markers costs no more than its length.
+    fn forget_gone(&mut self) {
+        let gone = std::mem::take(&mut self.gone);
+        self.held.drain(..gone);
+        self.at -= gone;
+        if let State::Id(from) | State::Arguments { from, .. } = &mut self.state {
+            *from -= gone;
+        }
     }
 
     /// What is held back, as text: no more comes.
@@ -133,7 +146,7 @@ impl LeakFilter {
             }
             Marker::Whole(end) => {
                 self.give_back(open, out);
-                self.at = end - open;
+                self.at = end;
                 self.state = State::Between;
                 true
             }
@@ -161,8 +174,8 @@ impl LeakFilter {
         match marker_at(&self.held, self.at, SECTION_END) {
             Marker::Whole(end) if !self.calls.is_empty() => {
                 out.push(Piece::Calls(std::mem::take(&mut self.calls)));
-                self.held.drain(..end);
-                self.at = 0;
+                self.gone = end;
+                self.at = end;
                 self.state = State::Text;
                 true
             }
@@ -220,16 +233,16 @@ impl LeakFilter {
         }
     }
 
-    /// The first `length` bytes are text after all; goes on behind them.
-    fn give_back(&mut self, length: usize, out: &mut Vec<Piece>) -> bool {
-        let rest = self.held.split_off(length.min(self.held.len()));
-        let text = std::mem::replace(&mut self.held, rest);
+    /// What is held up to there is text after all; goes on behind it.
+    fn give_back(&mut self, end: usize, out: &mut Vec<Piece>) -> bool {
+        let text = self.held.get(self.gone..end).unwrap_or_default();
         match out.last_mut() {
             _ if text.is_empty() => {}
-            Some(Piece::Text(before)) => before.extend_from_slice(&text),
-            _ => out.push(Piece::Text(text)),
+            Some(Piece::Text(before)) => before.extend_from_slice(text),
+            _ => out.push(Piece::Text(text.to_vec())),
         }
-        self.at = 0;
+        self.gone = end;
+        self.at = end;
         self.calls.clear();
         self.state = State::Text;
         true
@@ -313,7 +326,5 @@ fn read_id(escaped: &[u8]) -> Option<(String, String)> {
 }
 
 fn is_json_object(escaped: &[u8]) -> bool {
-    unescape(escaped).is_some_and(|text| {
-        text.starts_with('{') && serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok()
-    })
+    unescape(escaped).is_some_and(|text| text.starts_with('{') && json::is_valid(text.as_bytes()))
 }

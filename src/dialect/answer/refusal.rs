@@ -9,6 +9,17 @@ use crate::wire::json;
 
 pub(super) const HTML: &str = "the answer was an HTML page";
 
+/// Reads an answer or a chunk. What is not JSON all through would make the client's SDK raise.
+///
+/// # Errors
+/// When it is not, or not an object.
+pub(super) fn parse(text: &[u8]) -> Result<Chunk, Failure> {
+    match Chunk::parse(text) {
+        Ok(chunk) if json::is_valid(text) => Ok(chunk),
+        _ => Err(server(NOT_JSON)),
+    }
+}
+
 /// What an error body means.
 pub(super) fn of(dialect: DialectId, body: &[u8]) -> Failure {
     classify(dialect, &Refused { status: 200, content_type: None, retry_after: None, body })

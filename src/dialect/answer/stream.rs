@@ -3,13 +3,13 @@
 use bytes::Bytes;
 
 use super::delta;
-use super::leak::{LeakFilter, Piece, may_leak};
+use super::leak::{LeakFilter, LeakedCall, Piece, may_leak};
 use super::output::{self, Output};
 use super::{Meter, Step, calls, refusal};
 use crate::catalog::DialectId;
 use crate::dialect::rewrite::AnswerPlan;
 use crate::failure::{Failure, Reason};
-use crate::wire::chunk::{Choice, Chunk};
+use crate::wire::chunk::Chunk;
 use crate::wire::edit::{Edits, Segments};
 use crate::wire::sse::{DONE, Frame, FrameReader};
 
@@ -38,9 +38,12 @@ pub struct StreamReader {
     leak: LeakFilter,
     /// The chunk whose text is held back.
     held_from: Bytes,
-    /// Index of the next tool call that is found in text.
+    /// The number of the next tool call that is found in text.
     next_call: usize,
-    leaked: bool,
+    /// The number of the first one that was.
+    first_leaked: usize,
+    /// How many were.
+    leaked: usize,
 }
 
 /// What the first bytes tell of the body.
@@ -70,7 +73,8 @@ impl StreamReader {
             leak: LeakFilter::default(),
             held_from: Bytes::new(),
             next_call: 0,
-            leaked: false,
+            first_leaked: 0,
+            leaked: 0,
         }
     }
 
@@ -143,11 +147,11 @@ impl StreamReader {
             return refusal::of_whole_body(self.dialect, body, true);
         }
         if let Some(frame) = self.frames.end() {
-            let cut = !frame.terminated;
-            self.take(&frame, out).map_err(|failure| {
-                let unreadable = failure.reason == Reason::Server && failure.message == NOT_JSON;
-                if cut && unreadable { truncated("the answer broke off inside an event") } else { failure }
-            })?;
+            let payload = frame.data().unwrap_or_default();
+            if payload.starts_with(b"{") && !frame.terminated && refusal::parse(&payload).is_err() {
+                return Err(truncated("the answer broke off inside an event"));
+            }
+            self.take(&frame, out)?;
         }
         if !self.closed {
             self.check_end()?;
@@ -186,7 +190,7 @@ impl StreamReader {
         if !frame.raw.starts_with(b"data:") && frame.event().is_some_and(|event| &*event == b"error") {
             return Err(refusal::of(self.dialect, &payload));
         }
-        let chunk = Chunk::parse(&payload).map_err(|_| server(NOT_JSON))?;
+        let chunk = refusal::parse(&payload)?;
         if let Some(failure) = refusal::in_chunk(self.dialect, &payload, &chunk) {
             return Err(failure);
         }
@@ -230,7 +234,7 @@ impl StreamReader {
             if !self.has_substance && delta::promises_substance(payload, chunk) {
                 self.withheld.get_or_insert_default();
             }
-            if self.leaked {
+            if self.leaked > 0 {
                 delta::finish_with_calls(payload, chunk, &mut edits);
                 self.meter.finish = Some("tool_calls".to_owned());
             }
@@ -270,7 +274,10 @@ impl StreamReader {
         if !self.plan.offers_tools || !delta::is_first(payload, choice) {
             return as_it_is;
         }
-        self.count_calls(payload, choice);
+        if let Some(calls) = &choice.tool_calls {
+            let after = calls::renumber(payload, calls, self.first_leaked, self.leaked, edits);
+            self.next_call = self.next_call.max(after);
+        }
         let content = delta::text(payload, choice);
         let escaped = content.as_ref().map_or(&b""[..], |(_, escaped)| escaped);
         if self.leak.is_idle() && !may_leak(escaped) {
@@ -310,23 +317,19 @@ impl StreamReader {
         }
     }
 
-    /// Leaked calls are numbered on after the real ones.
-    fn count_calls(&mut self, payload: &Bytes, choice: &Choice) {
-        if let Some(calls) = &choice.tool_calls {
-            self.next_call = self.next_call.max(delta::calls_end(payload, calls));
-        }
-    }
-
     fn put_text(&mut self, payload: &Bytes, text: &[u8], out: &mut Output) {
         let delta = [b"{\"content\":\"", text, b"\"}"].concat();
         self.put(delta::like(payload, delta), 1, out);
         out.step.meaningful = true;
     }
 
-    fn put_calls(&mut self, payload: &Bytes, found: &[super::leak::LeakedCall], out: &mut Output) {
+    fn put_calls(&mut self, payload: &Bytes, found: &[LeakedCall], out: &mut Output) {
         let rendered = calls::render(found, &self.plan, Some(self.next_call));
+        if self.leaked == 0 {
+            self.first_leaked = self.next_call;
+        }
         self.next_call += found.len();
-        self.leaked = true;
+        self.leaked += found.len();
         let delta = [b"{\"tool_calls\":[", &*rendered, b"]}"].concat();
         self.put(delta::like(payload, delta), 1, out);
         out.step.meaningful = true;

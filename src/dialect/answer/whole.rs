@@ -8,7 +8,7 @@ use super::{Meter, calls, delta, refusal};
 use crate::catalog::DialectId;
 use crate::dialect::rewrite::AnswerPlan;
 use crate::failure::Failure;
-use crate::wire::chunk::{Choice, Chunk};
+use crate::wire::chunk::Choice;
 use crate::wire::edit::{Edits, ObjectPatch, Segments};
 use crate::wire::json;
 
@@ -22,7 +22,7 @@ pub fn whole(dialect: DialectId, plan: &AnswerPlan, body: Bytes) -> Result<(Segm
         [b'<', ..] => return Err(server(refusal::HTML)),
         _ => {}
     }
-    let chunk = Chunk::parse(&body).map_err(|_| server(NOT_JSON))?;
+    let chunk = refusal::parse(&body)?;
     if let Some(failure) = refusal::in_chunk(dialect, &body, &chunk) {
         return Err(failure);
     }

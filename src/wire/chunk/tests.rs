@@ -1,6 +1,10 @@
 //! What a chunk tells.
 
+use proptest::prelude::*;
+use serde_json::Value;
+
 use super::{Chunk, tool_names};
+use crate::wire::json::sample;
 use crate::wire::usage::Usage;
 
 fn parse(text: &str) -> Chunk {
@@ -104,4 +108,62 @@ fn usage_arithmetic() {
     assert_eq!(read("{}"), None);
     assert_eq!(read("null"), None);
     assert_eq!(read(r#"{"prompt_tokens":"#), None);
+}
+
+/// Whether a tree's value says something.
+fn holds(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(elements) => !elements.is_empty(),
+        Value::Object(members) => !members.is_empty(),
+        Value::Bool(_) | Value::Number(_) => true,
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_chunk_means_what_its_tree_means(
+        key in prop::sample::select(&["content", "reasoning", "reasoning_content", "reasoning_details", "refusal", "tool_calls", "role", "x"][..]),
+        value in sample::value(sample::Text::ForTrees),
+        finish in sample::value(sample::Text::ForTrees),
+        error in sample::value(sample::Text::ForTrees),
+    ) {
+        let text = format!(r#" {{ "choices" : [ {{ "delta" : {{"{key}": {value} }} , "finish_reason":{finish}}} ], "error":{error}, "model":{finish}}} "#);
+        let chunk = Chunk::parse(text.as_bytes()).unwrap();
+        let tree: Value = serde_json::from_str(&text).unwrap();
+        let said = &tree["choices"][0]["delta"][key];
+        let speaks = match key {
+            "role" | "x" => false,
+            "tool_calls" => said.is_array() && holds(said),
+            _ => holds(said),
+        };
+        prop_assert_eq!(chunk.has_substance(), speaks);
+        let finish = tree["choices"][0]["finish_reason"].as_str().filter(|finish| !finish.is_empty());
+        let found = chunk.finish(text.as_bytes());
+        prop_assert_eq!(found.as_deref(), finish);
+        let found = chunk.model(text.as_bytes());
+        prop_assert_eq!(found.as_deref(), tree["model"].as_str());
+        let fails = matches!(&tree["error"], Value::Object(_) | Value::String(_)) && holds(&tree["error"]);
+        prop_assert_eq!(chunk.error(text.as_bytes()).is_some(), fails);
+    }
+
+    #[test]
+    fn damage_never_panics(
+        value in sample::value(sample::Text::Any),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+    ) {
+        let mut bytes = format!(r#"{{"choices":[{{"delta":{{"tool_calls":[{{"function":{{"name":{value}}}}}],"content":{value}}}}}],"usage":{{"prompt_tokens":{value}}}}}"#).into_bytes();
+        for (at, byte) in damage {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        if let Ok(chunk) = Chunk::parse(&bytes) {
+            let _ = (chunk.usage(&bytes), chunk.finish(&bytes), chunk.error(&bytes));
+            for calls in chunk.choice.iter().filter_map(|choice| choice.tool_calls.as_ref()) {
+                let names = tool_names(&bytes, calls).unwrap_or_default();
+                prop_assert!(names.iter().all(|name| name.end <= bytes.len()));
+            }
+        }
+    }
 }

@@ -61,6 +61,16 @@ fn separators_are_asked_for() {
 }
 
 #[test]
+fn validity_is_more_than_the_scan_looks_at() {
+    for text in [r#"{"a":["\ud83d",123456789012345678901234567890,1e999]}"#, " null "] {
+        assert!(is_valid(text.as_bytes()), "{text}");
+    }
+    for text in ["", r#"{"a":nul}"#, r#"{"a":[1 2]}"#, r#"{"a":"\x"}"#, "{\"a\":\"\n\"}", "{} {}"] {
+        assert!(!is_valid(text.as_bytes()), "{text}");
+    }
+}
+
+#[test]
 fn what_was_expected_is_said() {
     let error = members(b"{\"a\" 1}", 0).unwrap_err();
     assert_eq!(error.to_string(), "malformed JSON at byte 5: expected a colon");

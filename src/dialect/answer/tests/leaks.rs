@@ -95,6 +95,45 @@ fn real_calls_are_numbered_first() {
 }
 
 #[test]
+fn real_calls_that_follow_are_numbered_behind() {
+    let real = |arguments: &str| {
+        chunk(&format!(
+            r#"{{"tool_calls":[{{"index":0,"id":"{}","function":{{"name":"{}","arguments":"{arguments}"}}}}]}}"#,
+            if arguments == "{" { "a" } else { "" },
+            if arguments == "{" { "f" } else { "" },
+        ))
+    };
+    let content = chunk(&format!(r#"{{"content":"{SECTION}"}}"#));
+    let text = content + &real("{") + &real("}") + &finish("tool_calls") + DONE;
+    let calls = message(&read(DialectId::Moonshot, &with_tools(), &[text.as_bytes()]).text).calls;
+    assert_eq!(calls[..2], two_calls());
+    assert_eq!(calls[2], ("a".to_owned(), "f".to_owned(), "{}".to_owned()));
+}
+
+#[test]
+fn a_text_full_of_markers_costs_its_length() {
+    // Were it the square of it, this would take minutes.
+    let begin = "<|tool_calls_section_begin|>";
+    for marker in [begin.to_owned(), format!("{begin}<|tool_call_begin|>f:0<|tool_call_argument_begin|>")] {
+        let content = marker.repeat(3_000_000 / marker.len());
+        let text = stream(&[&content], "stop");
+        let seen = read(DialectId::Moonshot, &with_tools(), &[text.as_bytes()]);
+        assert_eq!(message(&seen.text).content, content);
+    }
+}
+
+#[test]
+fn what_is_held_back_has_a_cap() {
+    let begin = "<|tool_calls_section_begin|><|tool_call_begin|>f:0<|tool_call_argument_begin|>";
+    let mut reader = StreamReader::new(DialectId::Moonshot, with_tools());
+    assert!(reader.push(Bytes::from(chunk(&format!(r#"{{"content":"{begin}"}}"#)))).out.is_empty());
+    let piece = chunk(&format!(r#"{{"content":"{}"}}"#, "x".repeat(1 << 18)));
+    let sent: Vec<_> = (0..5).map(|_| reader.push(Bytes::from(piece.clone())).out.len()).collect();
+    assert_eq!(sent[..3], [0, 0, 0]);
+    assert!(sent[3] > 1 << 20);
+}
+
+#[test]
 fn without_tools_markup_is_text() {
     let text = stream(&[SECTION], "stop");
     assert_eq!(read(DialectId::Moonshot, &plain(), &[text.as_bytes()]).text, text);

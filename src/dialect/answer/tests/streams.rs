@@ -134,6 +134,18 @@ fn openrouters_last_chunk_keeps_only_its_usage() {
 }
 
 #[test]
+fn comments_may_come_after_the_finish_and_nothing_after_the_end() {
+    let text =
+        chunk(r#"{"content":"a"}"#) + &finish("stop") + ": still here\n\n" + &event(USAGE_CHUNK) + DONE;
+    let mut reader = StreamReader::new(DialectId::OpenRouter, plain());
+    let step = reader.push(Bytes::from(text.clone() + ": bye\n\n" + &chunk(r#"{"content":"b"}"#)));
+    assert_eq!((step.out.to_bytes(), step.done), (Bytes::from(text), true));
+    for after in [reader.push(Bytes::from(chunk(r#"{"content":"b"}"#))), reader.end()] {
+        assert!(after.out.is_empty() && after.done && after.failure.is_none() && !after.meaningful);
+    }
+}
+
+#[test]
 fn a_missing_done_after_a_finish_is_added() {
     let text = chunk(r#"{"content":"a"}"#) + &finish("stop");
     let seen = read(DialectId::Generic, &plain(), &[text.as_bytes()]);
@@ -262,7 +274,7 @@ fn what_is_no_event_stream_is_a_failure() {
 #[test]
 fn malformed_json_is_a_failure() {
     let content = chunk(r#"{"content":"a"}"#);
-    for payload in ["{\"choices\":[{", "nonsense", "[]", "{} {}"] {
+    for payload in ["{\"choices\":[{", "nonsense", "[]", "{} {}", "{\"id\":nul}", "{\"id\":[1 2]}"] {
         let seen = read(DialectId::Moonshot, &plain(), &[(content.clone() + &event(payload)).as_bytes()]);
         let failure = seen.failure.unwrap();
         assert_eq!((failure.reason, &*failure.message), (Reason::Server, "the answer was not JSON"));
