@@ -70,6 +70,11 @@ impl Call<'_> {
                 // Dropped, and so recorded as cancelled, when the client gives up.
                 std::future::pending::<()>().await;
             }
+            // A whole answer has no chunks that an error could come between.
+            Some(Kind::ErrorChunk(_)) if !request.as_ref().is_ok_and(ChatRequest::streams) => {
+                let (headers, body) = self.error_in_200(verdict.outcome.as_ref());
+                return Ok(self.send(200, headers, &body, &verdict));
+            }
             Some(kind) => {
                 if let Some((headers, status, body)) = self.error_page(kind, &verdict, &model) {
                     return Ok(self.send(status, headers, &body, &verdict));
@@ -154,7 +159,7 @@ impl Call<'_> {
         let generic = |status: u16| retry(Refusal::new(status, "server_error", "A simulated failure"));
         let plain = |refusal: &Refusal| (self.refusal_headers(refusal), refusal.status, self.text(refusal));
         Some(match kind {
-            Kind::Documented(name) => plain(&fault::refusal(self.provider, name, model, fault)),
+            Kind::Documented(name) => plain(&fault::refusal(self.provider, name, model, Some(fault))),
             Kind::Status(status) => plain(&generic(*status)),
             Kind::GzipError(status) => {
                 let refusal = generic(*status);
@@ -169,7 +174,7 @@ impl Call<'_> {
                 (headers, refusal.status, self.text(&refusal))
             }
             Kind::ErrorIn200 => {
-                let (headers, body) = self.error_in_200(fault);
+                let (headers, body) = self.error_in_200(Some(fault));
                 (headers, 200, body)
             }
             Kind::Html200 => (self.headers(header::HTML), 200, page("Welcome", "This is a captive portal.")),
@@ -180,11 +185,12 @@ impl Call<'_> {
         })
     }
 
-    fn error_in_200(&self, fault: &Fault) -> (HeaderMap, Bytes) {
-        let refusal = match self.provider {
-            Provider::OpenRouter => fault::refusal(self.provider, "upstream_error", "", fault),
-            Provider::Moonshot | Provider::Kimi => fault::refusal(self.provider, "server_error", "", fault),
+    fn error_in_200(&self, fault: Option<&Fault>) -> (HeaderMap, Bytes) {
+        let name = match self.provider {
+            Provider::OpenRouter => "upstream_error",
+            Provider::Moonshot | Provider::Kimi => "server_error",
         };
+        let refusal = fault::refusal(self.provider, name, "", fault);
         (self.headers(header::JSON), self.text(&refusal))
     }
 

@@ -45,7 +45,7 @@ impl ResetFlag {
     }
 }
 
-/// The body. Dropping it before its end counts as the client's going away.
+/// The body. Dropping it before its last byte was taken counts as the client's going away.
 pub(super) struct Script {
     steps: VecDeque<Step>,
     pause: Option<Pin<Box<Sleep>>>,
@@ -87,7 +87,13 @@ impl Body for Script {
                     script.end();
                     return Poll::Ready(None);
                 }
-                Some(Step::Bytes(bytes)) => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                Some(Step::Bytes(bytes)) => {
+                    // hyper does not ask again behind the last byte of a body whose length it knows.
+                    if script.steps.iter().all(|step| *step == Step::Flush) {
+                        script.end();
+                    }
+                    return Poll::Ready(Some(Ok(Frame::data(bytes))));
+                }
                 Some(Step::Flush) => {
                     // hyper flushes whenever a body has nothing for it.
                     context.waker().wake_by_ref();
@@ -105,10 +111,5 @@ impl Body for Script {
                 }
             }
         }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        // Never early: the end must be polled for, so that an answer counts as finished only when all of it was taken.
-        false
     }
 }

@@ -415,7 +415,12 @@ pub(super) fn known(provider: Provider, name: &str) -> bool {
 }
 
 /// The error that a fault orders, as the provider sends it.
-pub(in crate::simulator) fn refusal(provider: Provider, name: &str, model: &str, fault: &Fault) -> Refusal {
+pub(in crate::simulator) fn refusal(
+    provider: Provider,
+    name: &str,
+    model: &str,
+    fault: Option<&Fault>,
+) -> Refusal {
     let found = all().find(|error| error.provider == provider && error.name == name);
     let Some(error) = found else {
         return Refusal::new(500, "server_error", format!("{provider} has no error {name}"));
@@ -426,6 +431,6 @@ pub(in crate::simulator) fn refusal(provider: Provider, name: &str, model: &str,
         kind: error.kind,
         message,
         metadata: serde_json::from_str::<Value>(error.metadata).ok().map(Box::new),
-        retry_after: fault.retry_after.or(error.retry_after),
+        retry_after: fault.and_then(|fault| fault.retry_after).or(error.retry_after),
     }
 }
