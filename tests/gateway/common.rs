@@ -1,0 +1,11 @@
+//! What every property needs: the gateway and the upstreams as processes, and clients that hide nothing.
+
+pub(crate) mod answer;
+pub(crate) mod gateway;
+pub(crate) mod process;
+pub(crate) mod raw;
+pub(crate) mod upstream;
+
+pub(crate) use answer::{Answer, Frames};
+pub(crate) use gateway::{Gateway, Provider, Setup, prompt};
+pub(crate) use upstream::Upstream;

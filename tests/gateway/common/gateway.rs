@@ -1,0 +1,190 @@
+//! The gateway in its own process, configured as a user would.
+
+use std::path::PathBuf;
+
+use serde_json::{Map, Value, json};
+
+use super::answer::Answer;
+use super::process::{Serving, command};
+use super::upstream::Upstream;
+
+/// A provider of the catalog, and the model of it that these tests ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Provider {
+    /// Moonshot's platform.
+    Moonshot,
+    /// The Kimi Code subscription.
+    Kimi,
+    /// OpenRouter.
+    OpenRouter,
+}
+
+impl Provider {
+    /// Each of them.
+    pub(crate) const ALL: [Self; 3] = [Self::Moonshot, Self::Kimi, Self::OpenRouter];
+
+    /// Its id in references.
+    pub(crate) const fn id(self) -> &'static str {
+        match self {
+            Self::Moonshot => "moonshot",
+            Self::Kimi => "kimi",
+            Self::OpenRouter => "openrouter",
+        }
+    }
+
+    /// `provider/model`.
+    pub(crate) const fn reference(self) -> &'static str {
+        match self {
+            Self::Moonshot => "moonshot/kimi-k3",
+            Self::Kimi => "kimi/kimi-for-coding",
+            Self::OpenRouter => "openrouter/auto",
+        }
+    }
+
+    /// Its base URL's path, the same as the real one's.
+    pub(crate) const fn path(self) -> &'static str {
+        match self {
+            Self::Moonshot => "/moonshot/v1",
+            Self::Kimi => "/kimi/coding/v1",
+            Self::OpenRouter => "/openrouter/api/v1",
+        }
+    }
+
+    /// The key that the simulated provider takes.
+    pub(crate) const fn key(self) -> &'static str {
+        match self {
+            Self::Moonshot => "sk-simulated-moonshot-0000000000",
+            Self::Kimi => "sk-kimi-simulated-0000000000",
+            Self::OpenRouter => "sk-or-v1-simulated-0000000000",
+        }
+    }
+}
+
+/// A configuration to start with.
+pub(crate) struct Setup {
+    config: Value,
+    environment: Vec<(String, String)>,
+    arguments: Vec<String>,
+}
+
+impl Setup {
+    /// This configuration and no other.
+    pub(crate) fn of(config: Value) -> Self {
+        Self { config, environment: Vec::new(), arguments: Vec::new() }
+    }
+
+    /// Every provider simulated, these asked in this order, one try each, no waits, short clocks.
+    pub(crate) fn chain(upstream: &Upstream, chain: &[Provider]) -> Self {
+        let mut providers = Map::new();
+        for provider in Provider::ALL {
+            let url = format!("{}{}", upstream.base(), provider.path());
+            providers.insert(provider.id().to_owned(), json!({ "baseUrl": url, "apiKey": provider.key() }));
+        }
+        let fallbacks: Vec<_> = chain[1..].iter().map(|p| p.reference()).collect();
+        Self::of(json!({
+            "agents": { "defaults": { "model": { "primary": chain[0].reference(), "fallbacks": fallbacks } } },
+            "models": { "providers": providers },
+            "failover": { "attemptsPerTarget": 1, "backoff": { "initialMs": 1, "maxMs": 2 } },
+        }))
+    }
+
+    /// Sets what stands at a dotted path, and makes what is missing on the way.
+    pub(crate) fn set(mut self, path: &str, value: Value) -> Self {
+        let mut at = &mut self.config;
+        for key in path.split('.') {
+            if !at.is_object() {
+                *at = json!({});
+            }
+            at = at.as_object_mut().unwrap().entry(key).or_insert(Value::Null);
+        }
+        *at = value;
+        self
+    }
+
+    /// Adds a variable to the gateway's environment.
+    pub(crate) fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Adds an argument after `gateway run`.
+    pub(crate) fn argument(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.to_owned());
+        self
+    }
+
+    /// Writes the file, and gives the command that serves with it.
+    pub(crate) fn command(&self) -> (tokio::process::Command, tempfile::TempDir) {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("config.json5");
+        std::fs::write(&file, serde_json::to_string_pretty(&self.config).unwrap()).unwrap();
+        let mut command = command(home.path(), ["gateway", "run", "--port", "0", "--config"]);
+        command.arg(&file).args(&self.arguments).envs(self.environment.iter().map(|(k, v)| (k, v)));
+        (command, home)
+    }
+
+    /// Serves with it.
+    pub(crate) async fn start(self) -> Gateway {
+        let (command, home) = self.command();
+        let serving = Serving::start(command, "listening on").await;
+        Gateway { serving, client: super::raw::client(), home }
+    }
+}
+
+/// A gateway that serves until it is dropped.
+pub(crate) struct Gateway {
+    /// The process.
+    pub(crate) serving: Serving,
+    client: reqwest::Client,
+    home: tempfile::TempDir,
+}
+
+impl Gateway {
+    /// `http://127.0.0.1:PORT`.
+    pub(crate) fn base(&self) -> &str {
+        &self.serving.base
+    }
+
+    /// The configuration's file.
+    pub(crate) fn config(&self) -> PathBuf {
+        self.home.path().join("config.json5")
+    }
+
+    /// Its home, where commands find the same configuration and state.
+    pub(crate) fn home(&self) -> &std::path::Path {
+        self.home.path()
+    }
+
+    /// A request to be completed and sent.
+    pub(crate) fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.base()))
+    }
+
+    /// One GET, read to its end.
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        Answer::read(self.request(reqwest::Method::GET, path).send().await.unwrap()).await
+    }
+
+    /// A chat request, not read yet.
+    pub(crate) fn chat_request(&self, body: impl Into<reqwest::Body>) -> reqwest::RequestBuilder {
+        self.request(reqwest::Method::POST, "/v1/chat/completions")
+            .header("content-type", "application/json")
+            .header("user-agent", "KimiCLI/1.46.0")
+            .body(body)
+    }
+
+    /// A chat request, read to its end, from a client that Kimi Code's gate knows.
+    pub(crate) async fn chat(&self, body: &Value) -> Answer {
+        Answer::read(self.chat_request(body.to_string()).send().await.unwrap()).await
+    }
+}
+
+/// A prompt for `model`, streamed or not.
+pub(crate) fn prompt(model: &str, text: &str, stream: bool) -> Value {
+    let mut body = json!({ "model": model, "messages": [{ "role": "user", "content": text }] });
+    if stream {
+        body["stream"] = json!(true);
+        body["stream_options"] = json!({ "include_usage": true });
+    }
+    body
+}
