@@ -155,6 +155,15 @@ impl Gateway {
         self.home.path()
     }
 
+    /// What `gateway status --json` says of it.
+    pub(crate) async fn status(&self) -> Value {
+        let mut command = command(self.home(), ["gateway", "status", "--json", "--config"]);
+        command.arg(self.config());
+        let ended = super::process::run(command).await;
+        assert_eq!(ended.code, Some(0), "{}", ended.both());
+        ended.json()
+    }
+
     /// A request to be completed and sent.
     pub(crate) fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
         self.client.request(method, format!("{}{path}", self.base()))
