@@ -76,7 +76,8 @@ fn assert_json_failure(value: &Value) {
 #[tokio::test]
 async fn wrong_usage_exits_2_and_help_exits_0() {
     let home = Home::with(CONFIG);
-    for wrong in [&["nonsense"][..], &["models", "set"], &["gateway", "run", "--port", "many"], &["explain"]] {
+    for wrong in [&["nonsense"][..], &["models", "set"], &["gateway", "run", "--port", "many"], &["explain"]]
+    {
         let ended = home.run(wrong).await;
         assert_eq!(ended.code, Some(2), "{wrong:?}: {}", ended.both());
         assert!(!ended.stderr.is_empty() && ended.stdout.is_empty(), "{}", ended.both());
@@ -117,7 +118,8 @@ async fn models_list_shows_what_can_be_asked_for() {
     let all = home.json(&["models", "list", "--json"], 0).await;
     let models = all["models"].as_array().unwrap();
     assert_eq!(all["count"], json!(models.len()));
-    let find = |key: &str| models.iter().find(|m| m["key"] == key).unwrap_or_else(|| panic!("no {key}: {all}"));
+    let find =
+        |key: &str| models.iter().find(|m| m["key"] == key).unwrap_or_else(|| panic!("no {key}: {all}"));
     let k3 = find("moonshot/kimi-k3");
     assert!(k3["name"].is_string(), "{k3}");
     assert_eq!(k3["contextWindow"], json!(1_048_576), "{k3}");
@@ -136,7 +138,8 @@ async fn models_list_shows_what_can_be_asked_for() {
     assert!(find("openrouter/auto")["missing"].to_string().contains("OPENROUTER_API_KEY"));
 
     let some = home.json(&["models", "list", "--provider", "kimi", "--json"], 0).await;
-    let keys: Vec<_> = some["models"].as_array().unwrap().iter().map(|m| m["key"].as_str().unwrap()).collect();
+    let keys: Vec<_> =
+        some["models"].as_array().unwrap().iter().map(|m| m["key"].as_str().unwrap()).collect();
     assert!(!keys.is_empty() && keys.iter().all(|k| k.starts_with("kimi/")), "{keys:?}");
 
     let ended = home.run(&["models", "list"]).await;
@@ -204,7 +207,10 @@ async fn explain_shows_the_plan_in_order() {
 
     let unknown = home.json(&["explain", "moonshot/kimi-k33", "--json"], 1).await;
     assert_json_failure(&unknown);
-    assert!(unknown.to_string().contains("moonshot/kimi-k3\"") || unknown.to_string().contains("moonshot/kimi-k3"));
+    assert!(
+        unknown.to_string().contains("moonshot/kimi-k3\"")
+            || unknown.to_string().contains("moonshot/kimi-k3")
+    );
 }
 
 #[tokio::test]
@@ -255,7 +261,10 @@ async fn config_get_and_set_keep_secrets_and_comments() {
     assert_eq!(home.text(), CONFIG.replace("21969", "22000"));
     let set = home.run(&["config", "set", "agents.defaults.thinkingDefault", "low"]).await;
     assert_eq!(set.code, Some(0), "a bare word is a string: {}", set.both());
-    assert_eq!(home.run(&["config", "get", "agents.defaults.thinkingDefault"]).await.stdout.trim().trim_matches('"'), "low");
+    assert_eq!(
+        home.run(&["config", "get", "agents.defaults.thinkingDefault"]).await.stdout.trim().trim_matches('"'),
+        "low"
+    );
 
     let before = home.text();
     let wrong = home.run(&["config", "set", "gateway.port", "many"]).await;
@@ -299,7 +308,12 @@ async fn config_import_takes_what_it_knows_and_names_what_it_leaves() {
     assert!(said.contains("openai/gpt-9"), "the reference that it leaves out: {said}");
     let primary = home.run(&["config", "get", "agents.defaults.model.primary"]).await;
     assert_eq!(primary.stdout.trim().trim_matches('"'), "moonshot/kimi-k2.6", "{}", home.text());
-    assert_eq!(home.json(&["config", "validate", "--json"], 0).await["valid"], json!(true), "{}", home.text());
+    assert_eq!(
+        home.json(&["config", "validate", "--json"], 0).await["valid"],
+        json!(true),
+        "{}",
+        home.text()
+    );
 }
 
 #[tokio::test]
@@ -319,7 +333,7 @@ async fn status_tells_of_a_running_gateway_and_of_none() {
     };
     assert!(state(&status, "moonshot")["state"].is_string());
 
-    upstream.fault(faults::status("moonshot", "quota")).await;
+    upstream.fault(faults::documented(Provider::Moonshot, "insufficient_balance")).await;
     gateway.chat(&prompt("moonshot/kimi-k3", "Say hello", false)).await;
     let rested = state(&gateway.status().await, "moonshot");
     assert!(rested["cooldownUntil"].is_string() || rested["cooldownUntil"].is_number(), "{rested}");
@@ -333,7 +347,9 @@ async fn status_tells_of_a_running_gateway_and_of_none() {
 #[tokio::test]
 async fn completions_are_scripts_of_their_shell() {
     let home = Home::with(CONFIG);
-    for (shell, mark) in [("bash", "complete "), ("zsh", "#compdef moonrelay"), ("fish", "complete -c moonrelay")] {
+    for (shell, mark) in
+        [("bash", "complete "), ("zsh", "#compdef moonrelay"), ("fish", "complete -c moonrelay")]
+    {
         let ended = home.run(&["completions", shell]).await;
         assert!(ended.code == Some(0) && ended.stdout.contains(mark), "{shell}: {}", ended.both());
     }

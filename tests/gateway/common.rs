@@ -6,6 +6,6 @@ pub(crate) mod process;
 pub(crate) mod raw;
 pub(crate) mod upstream;
 
-pub(crate) use answer::{Answer, Frames};
+pub(crate) use answer::{Answer, Frames, Said};
 pub(crate) use gateway::{Gateway, Provider, Setup, prompt};
 pub(crate) use upstream::Upstream;

@@ -36,7 +36,10 @@ async fn send(request: reqwest::RequestBuilder) -> Answer {
 async fn a_token_is_asked_for_and_taken_from_either_header() {
     let upstream = Upstream::start().await;
     let gateway = Setup::chain(&upstream, &[Provider::Moonshot])
-        .set("gateway.auth", json!({ "mode": "token", "token": TOKEN, "tokens": { "laptop": "laptop-token-0123456789" } }))
+        .set(
+            "gateway.auth",
+            json!({ "mode": "token", "token": TOKEN, "tokens": { "laptop": "laptop-token-0123456789" } }),
+        )
         .start()
         .await;
     let ask = || gateway.chat_request(prompt("moonshot/kimi-k3", "Say hello", false).to_string());
@@ -70,7 +73,10 @@ async fn a_token_is_asked_for_and_taken_from_either_header() {
     assert_eq!(sent.len(), 4, "what was refused went nowhere");
     for request in sent {
         let text = request.to_string();
-        assert!(!text.contains(TOKEN) && !text.contains("laptop-token"), "a client's key went upstream: {text}");
+        assert!(
+            !text.contains(TOKEN) && !text.contains("laptop-token"),
+            "a client's key went upstream: {text}"
+        );
     }
     assert!(!gateway.serving.output().contains(TOKEN));
 }
@@ -84,7 +90,11 @@ async fn live_and_ready_have_the_documented_shapes() {
     for path in ["/ready", "/readyz"] {
         let answer = gateway.get(path).await;
         let body = answer.json();
-        assert_eq!((answer.status, &body["ready"], &body["failing"]), (200, &json!(true), &json!([])), "{body}");
+        assert_eq!(
+            (answer.status, &body["ready"], &body["failing"]),
+            (200, &json!(true), &json!([])),
+            "{body}"
+        );
         assert!(body["uptimeMs"].is_u64(), "{body}");
     }
     for method in [Method::GET, Method::HEAD] {
@@ -187,7 +197,8 @@ async fn a_body_over_the_limit_is_a_413_with_and_without_its_length() {
     assert_eq!(answer.status, 413, "{}", answer.text());
     openai_error(&answer);
 
-    let pieces: Vec<_> = body.as_bytes().chunks(100_000).map(|c| Ok::<_, std::io::Error>(c.to_vec())).collect();
+    let pieces: Vec<_> =
+        body.as_bytes().chunks(100_000).map(|c| Ok::<_, std::io::Error>(c.to_vec())).collect();
     let chunked = reqwest::Body::wrap_stream(futures_util::stream::iter(pieces));
     // The server may answer and close while the client still writes: then the client sees the break, not the answer.
     if let Ok(response) = gateway.chat_request(chunked).send().await {
@@ -248,7 +259,15 @@ async fn headers_that_are_nobody_elses_business_stay_here() {
 
     let sent = upstream.requests().await;
     let headers = sent[0]["headers"].to_string().to_lowercase();
-    for never in ["the-clients-own", "cookie", "proxy-authorization", "x-named-in-connection", "dghllwnsawvudhm", "trailers", "zstd"] {
+    for never in [
+        "the-clients-own",
+        "cookie",
+        "proxy-authorization",
+        "x-named-in-connection",
+        "dghllwnsawvudhm",
+        "trailers",
+        "zstd",
+    ] {
         assert!(!headers.contains(never), "{never:?} went upstream: {headers}");
     }
     assert!(headers.contains(&format!("bearer {}", Provider::Moonshot.key())), "{headers}");
@@ -258,7 +277,10 @@ async fn headers_that_are_nobody_elses_business_stay_here() {
     for (name, value) in &answer.headers {
         let (name, value) = (name.as_str(), value.to_str().unwrap_or(""));
         let ours = !name.starts_with("msh-") && !name.starts_with("x-msh-") && !name.starts_with("cf-");
-        assert!(ours && !["set-cookie", "server-timing", "keep-alive"].contains(&name), "{name}: {value} came down");
+        assert!(
+            ours && !["set-cookie", "server-timing", "keep-alive"].contains(&name),
+            "{name}: {value} came down"
+        );
         assert!(!value.contains("org-"), "{name}: {value} names the account");
     }
 }
@@ -266,7 +288,7 @@ async fn headers_that_are_nobody_elses_business_stay_here() {
 #[tokio::test]
 async fn account_identifiers_never_reach_client_or_journal() {
     let (upstream, gateway) = moonshot().await;
-    upstream.fault(faults::status("moonshot", "rate_limit_concurrency")).await;
+    upstream.fault(faults::documented(Provider::Moonshot, "concurrency")).await;
     let request = gateway
         .chat_request(prompt("moonshot/kimi-k3", "Say hello", false).to_string())
         .header("x-moonrelay-fallback", "off");
@@ -286,7 +308,7 @@ async fn every_answer_says_who_answered() {
     let first = answer.header("x-moonrelay-request-id").to_owned();
     assert!(first.len() >= 8);
 
-    upstream.fault(faults::status("moonshot", "server_error")).await;
+    upstream.fault(faults::documented(Provider::Moonshot, "server_error")).await;
     let answer = gateway.chat(&prompt("moonshot/kimi-k3", "Say hello", true)).await;
     assert_eq!(answer.model(), "openrouter/auto", "{}", answer.text());
     assert_eq!(answer.attempts(), "moonshot/kimi-k3=server, openrouter/auto=ok");
@@ -296,7 +318,7 @@ async fn every_answer_says_who_answered() {
 #[tokio::test]
 async fn fallback_off_asks_the_first_target_only() {
     let (upstream, gateway) = moonshot().await;
-    upstream.fault(faults::status("moonshot", "server_error")).await;
+    upstream.fault(faults::documented(Provider::Moonshot, "server_error")).await;
     for stream in [false, true] {
         upstream.forget().await;
         let request = gateway
@@ -307,7 +329,10 @@ async fn fallback_off_asks_the_first_target_only() {
         assert!(!answer.attempts().contains("openrouter"), "{}", answer.attempts());
         assert_eq!(answer.header("x-should-retry"), "false");
         let error = openai_error(&answer);
-        assert!(error["message"].as_str().unwrap().contains("moonshot/kimi-k3"), "the error names the attempts: {error}");
+        assert!(
+            error["message"].as_str().unwrap().contains("moonshot/kimi-k3"),
+            "the error names the attempts: {error}"
+        );
         let asked = upstream.requests().await;
         assert!(asked.iter().all(|r| r["provider"] == "moonshot"), "{asked:?}");
     }
@@ -316,8 +341,8 @@ async fn fallback_off_asks_the_first_target_only() {
 #[tokio::test]
 async fn when_all_refuse_the_client_gets_the_primarys_error_and_every_attempt() {
     let (upstream, gateway) = moonshot().await;
-    upstream.fault(faults::status("moonshot", "quota")).await;
-    upstream.fault(faults::status("openrouter", "credits")).await;
+    upstream.fault(faults::documented(Provider::Moonshot, "insufficient_balance")).await;
+    upstream.fault(faults::documented(Provider::OpenRouter, "insufficient_balance")).await;
     let answer = gateway.chat(&prompt("moonshot/kimi-k3", "Say hello", false)).await;
     assert_eq!(answer.status, 429, "{}", answer.text());
     let error = openai_error(&answer);
@@ -355,7 +380,8 @@ async fn a_head_that_never_ends_is_cut_after_ten_seconds() {
 async fn a_head_that_is_too_large_is_refused() {
     let (_upstream, gateway) = moonshot().await;
     let mut raw = Raw::connect(gateway.serving.authority()).await;
-    let head = format!("GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\nx-large: {}\r\n\r\n", "x".repeat(100 * 1024));
+    let head =
+        format!("GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\nx-large: {}\r\n\r\n", "x".repeat(100 * 1024));
     raw.send(head.as_bytes()).await;
     let response = raw.response(false).await;
     assert!(response.as_ref().is_none_or(|r| r.status == 431), "{response:?}");
@@ -406,7 +432,8 @@ async fn head_has_the_length_and_no_body() {
     let (_upstream, gateway) = moonshot().await;
     let authority = gateway.serving.authority();
     let mut raw = Raw::connect(authority).await;
-    raw.send(format!("HEAD /health HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n\r\n").as_bytes()).await;
+    raw.send(format!("HEAD /health HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n\r\n").as_bytes())
+        .await;
     assert_eq!(raw.response(true).await.unwrap().status, 200);
     assert!(raw.closed().await, "nothing follows the head");
 }

@@ -6,10 +6,17 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    clippy::print_stdout,
-    reason = "a test fails by a panic and shows its table by printing; clippy sees only #[test] functions as tests"
+    reason = "a test fails by a panic; clippy sees only #[test] functions as tests"
 )]
 
 mod common;
 
 mod architecture;
+mod cancel;
+mod captures;
+mod commands;
+mod faults;
+mod fidelity;
+mod http;
+mod soak;
+mod startup;

@@ -73,7 +73,8 @@ async fn a_key_of_white_space_is_no_key() {
 #[tokio::test]
 async fn a_configuration_file_that_is_not_there_exits_78() {
     let home = tempfile::tempdir().unwrap();
-    let ended = run(command(home.path(), ["gateway", "run", "--port", "0", "--config", "absent.json5"])).await;
+    let ended =
+        run(command(home.path(), ["gateway", "run", "--port", "0", "--config", "absent.json5"])).await;
     assert_eq!(ended.code, Some(78), "{}", ended.both());
     assert!(ended.stderr.contains("absent.json5"), "{}", ended.both());
 }
@@ -105,7 +106,8 @@ async fn a_missing_key_of_one_provider_is_a_warning_and_it_serves() {
 async fn a_key_from_a_credential_or_the_file_of_secrets_serves() {
     let upstream = Upstream::start().await;
     let credentials = tempfile::tempdir().unwrap();
-    std::fs::write(credentials.path().join("MOONSHOT_API_KEY"), "sk-simulated-moonshot-0000000000\n").unwrap();
+    std::fs::write(credentials.path().join("MOONSHOT_API_KEY"), "sk-simulated-moonshot-0000000000\n")
+        .unwrap();
     let gateway = Setup::chain(&upstream, &[Provider::Moonshot])
         .set("models.providers.moonshot.apiKey", json!({ "source": "credential", "id": "MOONSHOT_API_KEY" }))
         .environment("CREDENTIALS_DIRECTORY", credentials.path().to_str().unwrap())
@@ -143,13 +145,10 @@ async fn it_says_the_chain_before_it_is_ready() {
 #[tokio::test]
 async fn a_terminated_gateway_finishes_what_it_answers_and_exits_0() {
     let upstream = Upstream::start().await;
-    upstream.fault(crate::faults::slow_drip("moonshot")).await;
+    upstream.fault(crate::faults::slow_drip(Provider::Moonshot)).await;
     let mut gateway = Setup::chain(&upstream, &[Provider::Moonshot]).start().await;
-    let response = gateway
-        .chat_request(prompt("moonshot/kimi-k3", "Say hello", true).to_string())
-        .send()
-        .await
-        .unwrap();
+    let response =
+        gateway.chat_request(prompt("moonshot/kimi-k3", "Say hello", true).to_string()).send().await.unwrap();
     assert_eq!(response.status(), 200);
     let pid = gateway.serving.pid().to_string();
     let killed = tokio::process::Command::new("kill").args(["-TERM", &pid]).status().await.unwrap();

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use super::raw::RawResponse;
+
 /// One whole answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -29,6 +31,16 @@ impl Answer {
             }
         };
         Self { status, headers, body, broken }
+    }
+
+    /// From what a client that writes bytes has read.
+    pub(crate) fn from(raw: RawResponse) -> Self {
+        let mut headers = reqwest::header::HeaderMap::new();
+        for (name, value) in raw.head.lines().skip(1).filter_map(|line| line.split_once(':')) {
+            let name = name.parse::<reqwest::header::HeaderName>().unwrap();
+            headers.append(name, value.trim().parse().unwrap());
+        }
+        Self { status: raw.status, headers, body: raw.body, broken: false }
     }
 
     /// A header, or the empty string.
@@ -147,9 +159,9 @@ pub(crate) struct Said {
     pub(crate) calls: Vec<(String, String)>,
     /// Every `finish_reason` that is not null.
     pub(crate) finishes: Vec<String>,
-    /// Chunks whose delta names a role.
+    /// Chunks that bring a role and nothing else. OpenRouter repeats the role beside the content of every chunk.
     pub(crate) roles: usize,
-    /// Places with a `usage` object: top level, or in a choice.
+    /// Every top-level `usage`. What Moonshot puts into `choices[0]` of the last chunk is its own, asked for or not.
     pub(crate) usages: Vec<Value>,
     /// `error` objects.
     pub(crate) errors: Vec<Value>,
@@ -175,10 +187,13 @@ impl Said {
         self.errors.extend(chunk.get("error").filter(|e| !e.is_null()).cloned());
         self.usages.extend(chunk.get("usage").filter(|u| u.is_object()).cloned());
         for choice in array(chunk, "choices") {
-            self.usages.extend(choice.get("usage").filter(|u| u.is_object()).cloned());
             self.finishes.extend(choice["finish_reason"].as_str().map(str::to_owned));
-            self.roles += usize::from(choice["delta"]["role"].is_string());
-            self.delta(&choice["delta"]);
+            let delta = &choice["delta"];
+            let says = |key: &str| delta[key].as_str().is_some_and(|text| !text.is_empty());
+            let bare = !says("content") && !says("reasoning") && !says("reasoning_content");
+            let bare = bare && array(delta, "tool_calls").is_empty() && choice["finish_reason"].is_null();
+            self.roles += usize::from(delta["role"].is_string() && bare);
+            self.delta(delta);
         }
     }
 

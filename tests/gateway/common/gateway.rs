@@ -64,13 +64,12 @@ impl Provider {
 pub(crate) struct Setup {
     config: Value,
     environment: Vec<(String, String)>,
-    arguments: Vec<String>,
 }
 
 impl Setup {
     /// This configuration and no other.
     pub(crate) fn of(config: Value) -> Self {
-        Self { config, environment: Vec::new(), arguments: Vec::new() }
+        Self { config, environment: Vec::new() }
     }
 
     /// Every provider simulated, these asked in this order, one try each, no waits, short clocks.
@@ -107,19 +106,13 @@ impl Setup {
         self
     }
 
-    /// Adds an argument after `gateway run`.
-    pub(crate) fn argument(mut self, argument: &str) -> Self {
-        self.arguments.push(argument.to_owned());
-        self
-    }
-
     /// Writes the file, and gives the command that serves with it.
     pub(crate) fn command(&self) -> (tokio::process::Command, tempfile::TempDir) {
         let home = tempfile::tempdir().unwrap();
         let file = home.path().join("config.json5");
         std::fs::write(&file, serde_json::to_string_pretty(&self.config).unwrap()).unwrap();
         let mut command = command(home.path(), ["gateway", "run", "--port", "0", "--config"]);
-        command.arg(&file).args(&self.arguments).envs(self.environment.iter().map(|(k, v)| (k, v)));
+        command.arg(&file).envs(self.environment.iter().map(|(k, v)| (k, v)));
         (command, home)
     }
 

@@ -140,13 +140,7 @@ impl Raw {
     }
 
     async fn more(&mut self) -> bool {
-        let mut chunk = [0; 16 * 1024];
-        match self.socket.read(&mut chunk).await {
-            Ok(0) | Err(_) => false,
-            Ok(n) => {
-                self.buffer.extend_from_slice(&chunk[..n]);
-                true
-            }
-        }
+        self.buffer.reserve(16 * 1024);
+        matches!(self.socket.read_buf(&mut self.buffer).await, Ok(read) if read > 0)
     }
 }

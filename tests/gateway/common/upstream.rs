@@ -54,12 +54,12 @@ impl Upstream {
 
     /// Every kind of fault that it knows.
     pub(crate) async fn kinds(&self) -> Vec<Value> {
-        self.get("/_faults/kinds").await.as_array().expect("an array of kinds").clone()
+        self.get("/_faults/kinds").await["kinds"].as_array().expect("an array of kinds").clone()
     }
 
     /// Every chat request since the start or the last [`Upstream::forget`], in order.
     pub(crate) async fn requests(&self) -> Vec<Value> {
-        self.get("/_requests").await.as_array().expect("an array of requests").clone()
+        self.get("/_requests").await["requests"].as_array().expect("an array of requests").clone()
     }
 
     /// Forgets the requests so far.
@@ -68,9 +68,25 @@ impl Upstream {
         assert!(response.status().is_success(), "{}", response.status());
     }
 
-    /// Its counters.
-    pub(crate) async fn stats(&self) -> Value {
-        self.get("/_stats").await
+    /// Its counters, once so many requests came. Fails when they do not.
+    pub(crate) async fn total(&self, count: u64) -> Value {
+        self.counters(&format!("waitTotal={count}&timeoutMs=30000")).await
+    }
+
+    /// Its counters, once no request is being answered. Fails when some stay.
+    pub(crate) async fn idle(&self) -> Value {
+        self.counters("waitIdle&timeoutMs=30000").await
+    }
+
+    /// Its counters, once so many requests were given up by their client. Fails when they are not within `millis`.
+    pub(crate) async fn cancelled(&self, count: u64, millis: u64) -> Value {
+        self.counters(&format!("waitCancelled={count}&timeoutMs={millis}")).await
+    }
+
+    async fn counters(&self, wait: &str) -> Value {
+        let stats = self.get(&format!("/_stats?{wait}")).await;
+        assert_eq!(stats["timedOut"], Value::Bool(false), "{wait}: {stats}");
+        stats
     }
 
     /// One GET.
