@@ -4,6 +4,7 @@ pub(crate) mod answer;
 pub(crate) mod gateway;
 pub(crate) mod process;
 pub(crate) mod raw;
+pub(crate) mod reference;
 pub(crate) mod upstream;
 
 pub(crate) use answer::{Answer, Frames, Said};

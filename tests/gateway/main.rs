@@ -1,6 +1,7 @@
 //! The real binary, over real sockets, against the strict simulator: one module per property.
 //!
-//! Nothing here knows a type of the crate: what these tests rely on is what users and clients rely on.
+//! Nothing here knows a type of the crate (but `references`, which prints its rules): what these tests rely on is what
+//! users and clients rely on.
 
 #![expect(
     clippy::unwrap_used,
@@ -18,5 +19,6 @@ mod commands;
 mod faults;
 mod fidelity;
 mod http;
+mod references;
 mod soak;
 mod startup;
