@@ -241,7 +241,8 @@ fn functions_stay_under_fifty_lines() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Title and length of each function, by rustfmt's indentation: the closing brace stands under the `fn`'s line.
+/// Title and lines of code of each function (blank lines and comments do not count), by rustfmt's indentation: the
+/// closing brace stands under the `fn`'s line.
 fn functions(text: &str) -> Vec<(String, usize)> {
     let lines: Vec<&str> = text.lines().collect();
     let mut found = Vec::new();
@@ -255,8 +256,10 @@ fn functions(text: &str) -> Vec<(String, usize)> {
             continue;
         }
         let close = format!("{}}}", &line[..line.len() - bare.len()]);
-        if let Some(length) = lines[at..].iter().position(|l| *l == close) {
-            found.push((bare.split('(').next().unwrap().to_owned(), length + 1));
+        if let Some(end) = lines[at..].iter().position(|l| *l == close) {
+            let code = lines[at..=at + end].iter().map(|l| l.trim());
+            let code = code.filter(|l| !l.is_empty() && !l.starts_with("//")).count();
+            found.push((bare.split('(').next().unwrap().to_owned(), code));
         }
     }
     found
