@@ -37,8 +37,7 @@ pub(super) fn finish(draft: &mut Draft<'_>, may_think: bool) {
     if may_think {
         compat::fill_reasoning(draft, true);
     }
-    tools::mend_schemas(draft);
-    tools::rename(draft);
+    tools::fit(draft);
     tool_ids::make_unique(draft);
     tools::note_offer(draft);
 }

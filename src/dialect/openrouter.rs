@@ -15,9 +15,9 @@ pub(super) fn rewrite(draft: &mut Draft<'_>) {
     params::fill(draft, &[]);
     thinking::settle(draft);
     provider_order(draft);
+    compat::apply(draft, Habits { developer_role: true, ask_usage: false });
     tools::without_builtins(draft);
     without_partial(draft);
-    compat::apply(draft, Habits { developer_role: true, ask_usage: false });
     if let Some(field) = draft.request().model.compat.max_tokens_field {
         limits::name(draft, field);
     }

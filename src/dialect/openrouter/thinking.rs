@@ -24,7 +24,12 @@ pub(super) fn settle(draft: &mut Draft<'_>) {
     match wish {
         Wish::Off => {
             draft.remove("reasoning_effort");
-            draft.set("reasoning", OFF);
+            // A model that always thinks could only refuse.
+            if draft.request().model.thinking == Thinking::Always {
+                draft.remove("reasoning");
+            } else {
+                draft.set("reasoning", OFF);
+            }
         }
         Wish::On | Wish::Level(_) if !is_its_own => {
             draft.set("reasoning", as_reasoning(thinking, wish));

@@ -48,7 +48,7 @@ rules! {
         "the configuration";
     TOOL_NAMES = "tool_names": "Tool names that the provider refuses are renamed, and restored in the answer.",
         "Moonshot API reference, 2026-09-23";
-    TOOL_SCHEMA = "tool_schema": "In tool schemas the type beside an anyOf moves into its branches.",
+    TOOL_SCHEMA = "tool_schema": "In tool schemas the type beside an anyOf moves into its branches; beside a $ref it goes.",
         "Moonshot 400 texts, reported by users, 2026";
     BUILTIN_TOOLS = "builtin_tools": "builtin_function tools are Moonshot's own and are left out elsewhere.",
         "Moonshot API reference, 2026-09-23";

@@ -1,4 +1,5 @@
-//! Tool schemas as "moonshot flavored" asks: beside an `anyOf` no `type` may stand, it belongs into the branches.
+//! Tool schemas as "moonshot flavored" asks: beside an `anyOf` no `type` may stand, it belongs into the branches; nor
+//! beside a `$ref`, where the schema that is referred to has it.
 
 use crate::wire::edit::{Edits, ObjectPatch};
 use crate::wire::json::{self, Malformed, Member, Span};
@@ -30,8 +31,8 @@ const SELF_TYPED: [&str; 5] = ["type", "$ref", "allOf", "oneOf", "$dynamicRef"];
 /// is fine, or is not JSON, stays as it is.
 pub(in crate::dialect) fn mend(text: &[u8], span: &Span, edits: &mut Edits) -> bool {
     let Some(schema) = text.get(span.clone()) else { return false };
-    // Most schemas hold no union: one search spares them the walk.
-    if memchr::memmem::find(schema, b"anyOf").is_none() {
+    // Most schemas hold neither: two searches spare them the walk.
+    if ["anyOf", "$ref"].iter().all(|word| memchr::memmem::find(schema, word.as_bytes()).is_none()) {
         return false;
     }
     // On trial first, so that malformed text leaves no half of a change behind.
@@ -55,7 +56,8 @@ fn node(text: &[u8], at: usize, inherited: Option<&[u8]>, edits: &mut Edits) -> 
     let own = value(text, &members, "type");
     let is_union = value(text, &members, "anyOf").is_some_and(|union| union.starts_with(b"["));
     let mut patch = ObjectPatch::new(text, at, &members);
-    if is_union {
+    let refers = value(text, &members, "$ref").is_some_and(|target| target.starts_with(b"\""));
+    if is_union || refers {
         patch.remove("type");
     } else if let Some(inherited) = inherited
         && !SELF_TYPED.iter().any(|key| patch.has(key))
@@ -122,6 +124,10 @@ mod tests {
             (
                 r#"{"type":"object","anyOf":[{"anyOf":[{"required":["a"]},{"required":["b"]}]}]}"#,
                 r#"{"anyOf":[{"anyOf":[{"required":["a"],"type":"object"},{"required":["b"],"type":"object"}]}]}"#,
+            ),
+            (
+                r##"{"type":"object","properties":{"a":{"type":"object","$ref":"#/$defs/d"},"$ref":{"type":"string"}}}"##,
+                r##"{"type":"object","properties":{"a":{"$ref":"#/$defs/d"},"$ref":{"type":"string"}}}"##,
             ),
             // Deep: properties, items, $defs.
             (

@@ -10,8 +10,10 @@ use crate::failure::Reason;
 
 mod history;
 mod others;
+mod properties;
 
 /// A request to be rewritten, with what most tests leave as it is.
+#[derive(Debug)]
 pub(super) struct Case {
     pub(super) dialect: DialectId,
     pub(super) model: Model,

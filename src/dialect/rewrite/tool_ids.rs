@@ -16,11 +16,10 @@ pub(in crate::dialect) fn make_unique(draft: &mut Draft<'_>) {
     let sanitize = draft.request().sanitize_tool_call_ids;
     let Some(mut ids) = Ids::collect(draft, sanitize) else { return };
     let body = draft.body();
-    let calls = draft.calls().clone();
     let mut changes: Vec<(Span, String)> = Vec::new();
     let mut after_assistant = false;
     for (index, message) in body.messages.iter().enumerate() {
-        if let Some(calls) = calls.get(&index) {
+        if let Some(calls) = draft.calls().get(&index) {
             if !after_assistant {
                 // What was left unanswered before stays so: its id must not catch the results that follow.
                 ids.waiting.clear();
@@ -121,7 +120,7 @@ impl Ids {
         }
         match self.last.get(raw) {
             Some(sent) => sent.clone(),
-            None if self.sanitize => sanitized(raw),
+            None if self.sanitize => self.unused(raw, 0),
             None => raw.to_owned(),
         }
     }

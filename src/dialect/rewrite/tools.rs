@@ -54,33 +54,34 @@ fn arrays(draft: &Draft<'_>) -> Vec<Span> {
 
 /// Notes whether the request offers tools, as it stands now.
 pub(in crate::dialect) fn note_offer(draft: &mut Draft<'_>) {
-    let own =
-        draft.given("tools").is_some_and(|tools| json::elements(tools, 0).is_ok_and(|(e, _)| !e.is_empty()));
-    draft.plan.offers_tools = own || arrays(draft).iter().any(|array| !listed(draft, array).is_empty());
+    let is_filled =
+        |array: &[u8]| array.first() == Some(&b'[') && array.get(json::skip_space(array, 1)) != Some(&b']');
+    let own = draft.given("tools").is_some_and(is_filled);
+    draft.plan.offers_tools = own || arrays(draft).iter().any(|array| is_filled(draft.text(array)));
 }
 
-/// Mends schemas as Moonshot wants them.
-pub(in crate::dialect) fn mend_schemas(draft: &mut Draft<'_>) {
+/// Makes tools such as Moonshot takes: mends their schemas, renames what it refuses.
+pub(in crate::dialect) fn fit(draft: &mut Draft<'_>) {
+    let mut tools: Vec<Tool> = arrays(draft).iter().flat_map(|array| listed(draft, array)).collect();
+    tools.retain(|tool| !tool.is_builtin);
+    mend_schemas(draft, &tools);
+    rename(draft, &tools);
+}
+
+fn mend_schemas(draft: &mut Draft<'_>, tools: &[Tool]) {
     let text = &draft.body().text;
-    for array in arrays(draft) {
-        for tool in listed(draft, &array) {
-            let Some((_, function)) = tool.function.filter(|_| !tool.is_builtin) else { continue };
-            if let Some(schema) = json::find(text, &function, "parameters")
-                && schema::mend(text, &schema.value, draft.leaves())
-            {
-                draft.fire(rules::TOOL_SCHEMA);
-            }
+    for (_, function) in tools.iter().filter_map(|tool| tool.function.as_ref()) {
+        if let Some(schema) = json::find(text, function, "parameters")
+            && schema::mend(text, &schema.value, draft.leaves())
+        {
+            draft.fire(rules::TOOL_SCHEMA);
         }
     }
 }
 
-/// Renames what Moonshot refuses: in the tools, in `tool_choice`, in the history.
-pub(in crate::dialect) fn rename(draft: &mut Draft<'_>) {
-    let mut places: Vec<Span> = Vec::new();
-    for array in arrays(draft) {
-        let tools = listed(draft, &array);
-        places.extend(tools.iter().filter(|tool| !tool.is_builtin).filter_map(|tool| tool.name(draft)));
-    }
+/// In the tools, in `tool_choice`, in the history.
+fn rename(draft: &mut Draft<'_>, tools: &[Tool]) {
+    let mut places: Vec<Span> = tools.iter().filter_map(|tool| tool.name(draft)).collect();
     let offered: Vec<String> = places.iter().filter_map(|span| text_of(draft, span)).collect();
     let elsewhere = pinned_name(draft).into_iter().chain(history_names(draft));
     places.extend(elsewhere.filter(|span| {
@@ -171,12 +172,12 @@ fn remove_elements(elements: &[(Span, bool)], edits: &mut Edits) {
     }
 }
 
-/// Leaves `strict` out of every function.
+/// Leaves `strict` out of every function; a builtin tool has none, and may be left out as a whole.
 pub(in crate::dialect) fn without_strict(draft: &mut Draft<'_>) {
     let text = &draft.body().text;
     let Some(array) = draft.untouched("tools") else { return };
     for tool in listed(draft, &array) {
-        let Some((open, members)) = &tool.function else { continue };
+        let Some((open, members)) = tool.function.as_ref().filter(|_| !tool.is_builtin) else { continue };
         let mut patch = ObjectPatch::new(text, *open, members);
         if patch.remove("strict") {
             patch.finish(draft.leaves());

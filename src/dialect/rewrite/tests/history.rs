@@ -51,7 +51,7 @@ fn missing_reasoning_is_filled() {
         ),
         (
             format!(r#"{{"role":"assistant","reasoning":"I see \u00e9",{calls}}}"#),
-            format!(r#"{{"role":"assistant",{calls},"reasoning_content":"I see \u00e9"}}"#),
+            format!(r#"{{"role":"assistant","reasoning_content":"I see \u00e9",{calls}}}"#),
         ),
         (
             r#"{"role":"assistant","content":"x","reasoning":"y"}"#.to_owned(),

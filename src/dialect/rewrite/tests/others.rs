@@ -22,6 +22,12 @@ fn openrouter_thinking() {
 }
 
 #[test]
+fn openrouter_does_not_switch_off_what_always_thinks() {
+    Case::new(OpenRouter, "x/k2.7", Thinking::Always)
+        .table(&[(r#""thinking":{"type":"disabled"},"a":1"#, r#""a":1"#)]);
+}
+
+#[test]
 fn openrouter_asks_moonshot_first_for_kimi() {
     let kimi = || Case::new(OpenRouter, "moonshotai/kimi-k3", Thinking::Effort);
     let order = r#""provider":{"order":["moonshotai"],"allow_fallbacks":true}"#;
@@ -44,7 +50,7 @@ fn openrouter_history() {
     );
     assert_eq!(
         sent.body,
-        r#"{"model":"openrouter/auto","messages":[{"role":"assistant","content":"x","reasoning":"why"},{"role":"assistant","reasoning_content":"a","reasoning":"b","content":"x"},{"role":"assistant","content":"so far"}]}"#
+        r#"{"model":"openrouter/auto","messages":[{"role":"assistant","reasoning":"why","content":"x"},{"role":"assistant","reasoning_content":"a","reasoning":"b","content":"x"},{"role":"assistant","content":"so far"}]}"#
     );
     assert_eq!(sent.rules, ["partial", "reasoning_name"]);
 }
