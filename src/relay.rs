@@ -15,7 +15,7 @@ use http::HeaderMap;
 
 use crate::config::settings::{Lookup, Reference, Settings};
 use crate::failure::Failure;
-use crate::record::{Attempt, Record};
+use crate::record::{Attempt, Record, attempts_header};
 use crate::upstream::Connector;
 use crate::wire::chat::ChatBody;
 use crate::wire::edit::Segments;
@@ -199,7 +199,13 @@ impl std::fmt::Display for Refusal {
                 }
                 Ok(())
             }
-            Self::Failed { failure, reference, .. } => write!(f, "{reference}: {}", failure.message),
+            Self::Failed { failure, reference, attempts } => {
+                write!(f, "{reference}: {}", failure.message)?;
+                if attempts.len() > 1 {
+                    write!(f, " (tried: {})", attempts_header(attempts))?;
+                }
+                Ok(())
+            }
         }
     }
 }

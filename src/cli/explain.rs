@@ -126,7 +126,7 @@ fn as_json(plan: &Plan, steps: &[Step<'_>]) -> Value {
         .map(|step| {
             let target = &step.planned.target;
             json!({
-                "model": target.reference.to_string(),
+                "reference": target.reference.to_string(),
                 "sentAs": target.wire_model,
                 "url": step.url(),
                 "key": step.key().map(|(masked, origin)| json!({"masked": masked, "origin": origin})),

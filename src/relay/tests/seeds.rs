@@ -17,6 +17,9 @@ macro_rules! seed {
     };
 }
 
+/// A block, the variables that are set, the requested name; URL, key, User-Agent and model id of the call.
+type Row<'r> = (&'r str, &'r [(&'r str, &'r str)], &'r str, (&'r str, &'r str, Option<&'r str>, &'r str));
+
 /// What an agent asks: with the role that Kimi refuses, and the sampling that it pins.
 fn question(model: &str) -> Value {
     json!({
@@ -63,7 +66,7 @@ async fn each_block_leads_to_the_call_that_its_document_describes() {
     let both = [("MOONSHOT_API_KEY", "sk-m"), ("KIMICODE_API_KEY", "sk-c")];
     let agent = Some("KimiCLI/0.77");
     let blog_key = "sk-kimi-YOUR_API_KEY_HERE";
-    let rows: [(&str, &[(&str, &str)], &str, (&str, &str, Option<&str>, &str)); 20] = [
+    let rows: [Row<'_>; 20] = [
         (seed!("skill-moonshot"), &moonshot, "default", (CHINA, "sk-m", None, "kimi-k2.5")),
         (seed!("skill-moonshot"), &moonshot, "moonshot-v1-128k", (CHINA, "sk-m", None, "moonshot-v1-128k")),
         (seed!("skill-kimi-code"), &kimi_code, "default", (KIMI_CODE, "sk-c", None, "kimi-for-coding")),
