@@ -210,15 +210,10 @@ impl FrameReader {
 
     /// The offset in `chunk` after the frame's end. The state outlives the chunk, so no byte is looked at twice.
     fn find_end(&mut self) -> Option<usize> {
-        let mut at = self.at;
-        if let (Some(ended), Some(&byte)) = (self.after_cr, self.chunk.get(at)) {
-            self.after_cr = None;
-            self.bare_cr = byte != b'\n';
-            at += usize::from(byte == b'\n');
-            if ended == EndedLine::Blank {
-                self.restart();
-                return Some(at);
-            }
+        let (mut at, ended) = self.settle_cr();
+        if ended == Some(EndedLine::Blank) {
+            self.restart();
+            return Some(at);
         }
         loop {
             let rest = self.chunk.get(at..).unwrap_or_default();
@@ -261,6 +256,15 @@ impl FrameReader {
                 return Some(at);
             }
         }
+    }
+
+    /// Decides what a CR at the end of the bytes before meant: where to go on, and the line that it ended.
+    fn settle_cr(&mut self) -> (usize, Option<EndedLine>) {
+        let Some(&byte) = self.chunk.get(self.at).filter(|_| self.after_cr.is_some()) else {
+            return (self.at, None);
+        };
+        self.bare_cr = byte != b'\n';
+        (self.at + usize::from(byte == b'\n'), self.after_cr.take())
     }
 
     const fn restart(&mut self) {

@@ -205,20 +205,7 @@ impl StreamReader {
         chunk: &Chunk,
         out: &mut Output,
     ) -> Result<(), Failure> {
-        if chunk.usage.is_some() && chunk.choice.is_empty() {
-            if !self.plan.hide_usage {
-                self.pass(frame, out);
-            }
-            return Ok(());
-        }
-        if self.is_closing(chunk) {
-            if !self.plan.hide_usage {
-                let mut edits = Edits::new();
-                if let Some(choices) = &chunk.choices {
-                    edits.replace(choices.clone(), Bytes::from_static(b"[]"));
-                }
-                self.put(output::edited(frame, payload, edits), 1, out);
-            }
+        if self.take_usage(frame, payload, chunk, out) {
             return Ok(());
         }
         let finishes = chunk.choice.iter().any(|choice| choice.finish.is_some());
@@ -250,6 +237,27 @@ impl StreamReader {
             self.put(output::edited(frame, payload, edits), 1, out);
         }
         Ok(())
+    }
+
+    /// Takes a chunk that only tells the usage, or repeats what was said beside it.
+    fn take_usage(&mut self, frame: &Frame, payload: &Bytes, chunk: &Chunk, out: &mut Output) -> bool {
+        let alone = chunk.usage.is_some() && chunk.choice.is_empty();
+        if !alone && !self.is_closing(chunk) {
+            return false;
+        }
+        if self.plan.hide_usage {
+            return true;
+        }
+        if alone {
+            self.pass(frame, out);
+            return true;
+        }
+        let mut edits = Edits::new();
+        if let Some(choices) = &chunk.choices {
+            edits.replace(choices.clone(), Bytes::from_static(b"[]"));
+        }
+        self.put(output::edited(frame, payload, edits), 1, out);
+        true
     }
 
     /// OpenRouter's last chunk repeats role and finish beside the usage (observed streams, 2026-10).
@@ -297,12 +305,7 @@ impl StreamReader {
             }
             None => Vec::new(),
         };
-        for piece in pieces {
-            match piece {
-                Piece::Text(text) => self.put_text(payload, &text, out),
-                Piece::Calls(found) => self.put_calls(payload, &found, out),
-            }
-        }
+        self.put_pieces(payload, pieces, out);
         let Some((place, escaped)) = content else { return as_it_is };
         let says_something = !last.is_empty();
         if last != escaped {
@@ -314,6 +317,15 @@ impl StreamReader {
             Keeps::Form
         } else {
             Keeps::Nothing
+        }
+    }
+
+    fn put_pieces(&mut self, payload: &Bytes, pieces: Vec<Piece>, out: &mut Output) {
+        for piece in pieces {
+            match piece {
+                Piece::Text(text) => self.put_text(payload, &text, out),
+                Piece::Calls(found) => self.put_calls(payload, &found, out),
+            }
         }
     }
 

@@ -126,6 +126,13 @@ impl Parts {
     }
 }
 
+fn documented_kind(word: &str) -> Result<Kind, FaultError> {
+    match documented::name(word) {
+        Some(name) => Ok(Kind::Documented(name)),
+        None => refuse(format!("unknown fault `{word}`; GET /_faults/kinds lists them")),
+    }
+}
+
 fn kind(word: &str, value: Option<u64>) -> Result<Kind, FaultError> {
     let count = |default: u64| usize::try_from(value.unwrap_or(default)).unwrap_or(usize::MAX);
     let needed = || match value {
@@ -169,12 +176,7 @@ fn kind(word: &str, value: Option<u64>) -> Result<Kind, FaultError> {
             needed()?;
             Kind::Documented("rate_limit")
         }
-        _ => match documented::name(word) {
-            Some(name) => Kind::Documented(name),
-            None => {
-                return refuse(format!("unknown fault `{word}`; GET /_faults/kinds lists them"));
-            }
-        },
+        _ => return documented_kind(word),
     })
 }
 
