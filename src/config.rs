@@ -4,6 +4,7 @@
 //! [`schema`] (unknown keys, wrong types, duplicates), [`resolve`] gives it meaning (references, keys, URLs). Both
 //! report everything they find; only a file that does not parse ends the search at once.
 
+pub mod edit;
 pub mod environment;
 pub mod file;
 pub mod interpolate;

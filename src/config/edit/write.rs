@@ -1,0 +1,91 @@
+//! Writing the file: whole or not at all, readable by its owner only.
+
+use std::fmt;
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::config::environment::Environment;
+
+/// That nothing here may write the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Managed {
+    /// Why.
+    pub why: String,
+    /// What to add to the Nix configuration instead.
+    pub lines: Vec<String>,
+}
+
+impl fmt::Display for Managed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)?;
+        if !self.lines.is_empty() {
+            write!(f, ". Add to your Nix configuration instead:")?;
+            for line in &self.lines {
+                write!(f, "\n  {line}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether somebody else manages the file: it leads into the Nix store, or `MOONRELAY_NIX_MODE=1`.
+#[must_use]
+pub fn managed(path: &Path, environment: &Environment) -> Option<Managed> {
+    if environment.is_managed() {
+        let why = "MOONRELAY_NIX_MODE=1: the configuration is managed by Nix".to_owned();
+        return Some(Managed { why, lines: Vec::new() });
+    }
+    let target = link_target(path);
+    target.starts_with("/nix/store").then(|| Managed {
+        why: format!("{} leads into the Nix store: it is managed by Nix", path.display()),
+        lines: Vec::new(),
+    })
+}
+
+/// Where a path leads through its links; a link to nothing leads to its target.
+fn link_target(path: &Path) -> PathBuf {
+    if let Ok(target) = fs::canonicalize(path) {
+        return target;
+    }
+    match fs::read_link(path) {
+        Ok(target) => path.parent().map_or_else(|| target.clone(), |parent| parent.join(&target)),
+        Err(_) => path.to_owned(),
+    }
+}
+
+/// Writes beside the file and renames. A link stays a link; an existing file keeps its mode, a new one gets 0600 and
+/// its directory 0700: it may hold keys.
+pub(super) fn atomically(path: &Path, text: &str) -> io::Result<()> {
+    let target = link_target(path);
+    let directory = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    let mode = fs::metadata(&target).map_or(0o600, |metadata| metadata.permissions().mode() & 0o777);
+    let (mut file, temporary) = create_beside(directory)?;
+    let written = (|| {
+        file.write_all(text.as_bytes())?;
+        file.set_permissions(Permissions::from_mode(mode))?;
+        file.sync_all()?;
+        fs::rename(&temporary, &target)
+    })();
+    if written.is_err() {
+        // What was wrong is told by the first error.
+        let _ = fs::remove_file(&temporary);
+        return written;
+    }
+    File::open(directory)?.sync_all()
+}
+
+/// A new file of a name that nobody has.
+fn create_beside(directory: &Path) -> io::Result<(File, PathBuf)> {
+    let mut tries = 0;
+    loop {
+        let path = directory.join(format!(".moonrelay-{:08x}.tmp", fastrand::u32(..)));
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+            Ok(file) => return Ok((file, path)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && tries < 8 => tries += 1,
+            Err(error) => return Err(error),
+        }
+    }
+}
