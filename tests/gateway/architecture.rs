@@ -148,7 +148,9 @@ fn allowed(room: &str, path: &str) -> bool {
 fn rooms_import_downwards_only() {
     let rooms: BTreeSet<&str> = TABLE.iter().map(|(name, _)| *name).collect();
     let mut wrong = Vec::new();
-    for (name, text) in sources() {
+    // Tests may build what they need; those of the simulator share nothing with the gateway either.
+    let judged = sources().into_iter().filter(|(name, _)| !is_test(name) || room(name) == "simulator");
+    for (name, text) in judged {
         for path in paths(&code(&text)) {
             let target = path.split("::").next().unwrap();
             if rooms.contains(target) && !allowed(room(&name), &path) {

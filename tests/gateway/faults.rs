@@ -112,7 +112,7 @@ fn cases(kinds: &[Value]) -> Vec<Case> {
     for kind in kinds {
         let word = kind["kind"].as_str().unwrap();
         for provider in Provider::ALL {
-            if !kind["providers"].as_array().unwrap().contains(&json!(provider.id())) {
+            if kind["provider"] != "*" && kind["provider"] != provider.id() {
                 continue;
             }
             let mut add = |phase, value| cases.push(Case { provider, kind: word.to_owned(), value, phase });
@@ -227,10 +227,11 @@ fn read(case: &Case, answer: &Answer) -> Seen {
     assert_eq!(said.usages.len(), 1, "{case:?}: {}", answer.text());
     assert_eq!(said.done, usize::from(streamed), "{case:?}: {}", answer.text());
     let roles = said.roles;
-    if case.kind == "no_role" {
-        assert!(roles <= 1, "{case:?}: {}", answer.text());
-    } else {
-        assert_eq!(roles, 1, "{case:?}: {}", answer.text());
+    match case.kind.as_str() {
+        "no_role" => assert!(roles <= 1, "{case:?}: {}", answer.text()),
+        // OpenRouter repeats the role beside each piece of text; where the text was markup nothing else is left.
+        "leak_markup" => assert!(roles >= 1, "{case:?}: {}", answer.text()),
+        _ => assert_eq!(roles, 1, "{case:?}: {}", answer.text()),
     }
     if answer.attempts() == format!("{first}=ok") {
         assert_eq!(answer.model(), first, "{case:?}");
@@ -304,7 +305,7 @@ fn reasons(case: &Case) -> &'static [&'static str] {
         (_, "html_504", _) => &["timeout", "server"],
         (_, "refuse" | "reset_before", _) => &["network"],
         (_, "reset_after", _) => &["network", "truncated"],
-        (_, "truncate", _) => &["truncated"],
+        (_, "truncate", _) => &["truncated", "server"],
         (_, "malformed_json" | "malformed_sse" | "html_200" | "empty", _) => &["server", "truncated"],
         (
             _,
@@ -342,10 +343,12 @@ fn judge(case: &Case, seen: &Seen) -> Result<(), String> {
             (400..500).contains(status) && is_the_clients_fault(case) && reason == "bad_request"
         }
         Seen::Fallback(reason) => {
+            // The body of `status` says server_error whatever the status: a provider may be believed in that.
+            let believed = case.kind == "status" && reason == "server";
+            let expected = !is_the_clients_fault(case) && reasons(case).contains(&reason.as_str());
             !HARMLESS.contains(&case.kind.as_str())
-                && !is_the_clients_fault(case)
                 && case.phase != Phase::StreamAfter
-                && reasons(case).contains(&reason.as_str())
+                && (believed || expected)
         }
     };
     if good { Ok(()) } else { Err(format!("{case:?}: {}", seen.words())) }

@@ -33,7 +33,7 @@ async fn a_broken_configuration_prints_every_error_and_exits_78() {
         "did you mean `gateway`",
         "gateway.port",
         "agents.defaults.model.primary",
-        "moonshot/kimi-k9",
+        "kimi-k9",
         "agents.defaults.thinkingDefault",
         "lots",
         "models.providers.other.api",

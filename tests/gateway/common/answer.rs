@@ -121,9 +121,8 @@ impl Frames {
                     }
                     None => data = Some(value.to_owned()),
                 }
-            } else {
-                assert!(line.starts_with("event:") || line.starts_with("id:"), "a stray line {line:?}");
             }
+            // Fields that a client does not know are ignored, as the specification of event streams says.
         }
         frames.data.extend(data.take());
         frames

@@ -150,7 +150,8 @@ impl Gateway {
 
     /// What `gateway status --json` says of it.
     pub(crate) async fn status(&self) -> Value {
-        let mut command = command(self.home(), ["gateway", "status", "--json", "--config"]);
+        let port = self.serving.authority().rsplit(':').next().unwrap();
+        let mut command = command(self.home(), ["gateway", "status", "--json", "--port", port, "--config"]);
         command.arg(self.config());
         let ended = super::process::run(command).await;
         assert_eq!(ended.code, Some(0), "{}", ended.both());
