@@ -164,7 +164,7 @@ const checks = {
       assert.equal(failed.headers.get("x-should-retry"), "false");
       const { requests } = await simulator("GET", "/_requests");
       assert.equal(requests.filter((request) => request.provider === "moonshot").length, 1);
-      assert.match(failed.message, /moonshot\/kimi-k2\.7-code/);
+      assert.match(failed.message, /moonshot\/kimi-k2\.7-code.*openrouter\/auto/s);
     });
   },
 };
