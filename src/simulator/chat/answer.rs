@@ -65,6 +65,9 @@ pub(in crate::simulator) fn compose(exchange: &Exchange, request: &ChatRequest) 
     if !answer.calls.is_empty() {
         answer.finish = "tool_calls";
     }
+    if let Some(begun) = order::begun(request) {
+        go_on(&mut answer, &begun, exchange);
+    }
     cut_at_stop(&mut answer, request);
     cut_at_limit(&mut answer, request.max_tokens());
     count(&mut answer);
@@ -171,6 +174,14 @@ fn calls(exchange: &Exchange, request: &ChatRequest, order: Order) -> Vec<Call> 
         Call { id, name, arguments: arguments.to_string() }
     };
     names.into_iter().enumerate().map(call).collect()
+}
+
+/// Leaves only what follows the given beginning, or says who goes on where it is the beginning of another answer.
+fn go_on(answer: &mut Answer, begun: &str, exchange: &Exchange) {
+    answer.text = match answer.text.strip_prefix(begun) {
+        Some(rest) => rest.to_owned(),
+        None => format!(" (continued: {} via {})", exchange.shown, exchange.provider),
+    };
 }
 
 fn cut_at_stop(answer: &mut Answer, request: &ChatRequest) {

@@ -27,9 +27,14 @@ pub(in crate::simulator) enum Order {
 /// The longest answer that a prompt may order.
 const LONGEST: usize = 16 << 20;
 
-/// Reads the order from the messages behind the last assistant message.
+/// Reads the order from the messages behind the last assistant message, that which is to be continued aside.
 pub(in crate::simulator) fn read(request: &ChatRequest) -> Order {
     let messages = request.messages();
+    let messages = if begun(request).is_some() {
+        messages.split_last().map_or(messages, |(_, rest)| rest)
+    } else {
+        messages
+    };
     let role = |message: &Value, role: &str| message.get("role").and_then(Value::as_str) == Some(role);
     let start = messages.iter().rposition(|message| role(message, "assistant")).map_or(0, |at| at + 1);
     let turn = messages.get(start..).unwrap_or_default();
@@ -47,8 +52,14 @@ pub(in crate::simulator) fn read(request: &ChatRequest) -> Order {
         let results: Vec<_> = turn.iter().filter(|message| role(message, "tool")).map(content_text).collect();
         return Order::Results(results.join("; "));
     }
-    // A conversation that ends with the assistant (partial mode, or a client's prefill) has no text of its own.
     Order::Echo(texts.last().cloned().unwrap_or_default())
+}
+
+/// The text that the answer is to go on from: the conversation ends with the assistant (Moonshot's partial mode, prefill).
+pub(in crate::simulator) fn begun(request: &ChatRequest) -> Option<String> {
+    let last = request.messages().last()?;
+    let speaks = last.get("role").and_then(Value::as_str) == Some("assistant");
+    (speaks && list(last.get("tool_calls")).is_empty()).then(|| content_text(last))
 }
 
 fn call(request: &ChatRequest, texts: &[String]) -> Option<Order> {

@@ -251,3 +251,34 @@ async fn lists_and_account_pages_have_their_shapes() {
     assert_eq!(stranger.get("/key").await.status, 401);
     assert_eq!(running.kimi().get("/nothing").await.json()["error"]["message"], "method not found");
 }
+
+#[tokio::test]
+async fn a_conversation_that_ends_with_the_assistant_is_continued() {
+    let running = Running::new().await;
+    let whole = running.moonshot().chat(&ask("kimi-k2.6", "reply with 50 words")).await.json();
+    let whole = whole["choices"][0]["message"]["content"].as_str().unwrap().to_owned();
+    let (begun, rest) = whole.split_at(whole.floor_char_boundary(100));
+    let mut body = ask("moonshotai/kimi-k2.6", "reply with 50 words");
+    let part = json!({ "role": "assistant", "content": begun, "partial": true });
+    body["messages"].as_array_mut().unwrap().push(part);
+    let reply = running.openrouter().chat(&streaming(body.clone())).await;
+    assert_eq!(reply.delta("content"), rest);
+    body["messages"][1]["content"] = json!("kimi-k3 via moon");
+    let reply = running.openrouter().chat(&streaming(body)).await;
+    assert_eq!(reply.delta("content"), " (continued: moonshotai/kimi-k2.6 via openrouter)");
+}
+
+#[tokio::test]
+async fn a_connection_serves_one_request_after_another() {
+    let running = Running::new().await;
+    let mut socket = tokio::net::TcpStream::connect(running.address).await.unwrap();
+    for _ in 0..3 {
+        let request =
+            "GET /moonshot/v1/users/me/balance HTTP/1.1\r\nhost: x\r\nauthorization: Bearer sk-x\r\n\r\n";
+        tokio::io::AsyncWriteExt::write_all(&mut socket, request.as_bytes()).await.unwrap();
+        let answer = super::client::read_until(&mut socket, "\"status\":true}").await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"));
+    }
+    assert_eq!(running.control.stats().connections, 1);
+    assert_eq!(running.control.stats().total, 3);
+}
