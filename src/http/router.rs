@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 use http::{HeaderName, HeaderValue, Method};
 
 use super::error::Problem;
-use super::{auth, chat, health, models, origin};
+use super::{auth, chat, health, limits, models, origin};
 use crate::relay::Relay;
 
 /// The request's id on its answer.
@@ -51,12 +51,18 @@ pub fn router(shared: Arc<Shared>) -> Router {
             .route(&format!("{prefix}/v1/models/{{*id}}"), get(models::one));
     }
     router
-        .fallback(|request: Request| async move { Problem::no_route(request.method(), request.uri().path()) })
-        .method_not_allowed_fallback(|request: Request| async move {
-            Problem::wrong_method(request.method(), request.uri().path())
-        })
+        .fallback(async |request: Request| refuse(request, Problem::no_route).await)
+        .method_not_allowed_fallback(async |request: Request| refuse(request, Problem::wrong_method).await)
         .layer(middleware::from_fn_with_state(shared.clone(), gate))
         .with_state(shared)
+}
+
+/// Refuses a request without looking at its body.
+async fn refuse(request: Request, problem: impl FnOnce(&Method, &str) -> Problem) -> Problem {
+    let problem = problem(request.method(), request.uri().path());
+    let (head, body) = request.into_parts();
+    limits::discard(&head.headers, body).await;
+    problem
 }
 
 /// First an id, then the page it may come from, then the token: a new route cannot forget them.
@@ -68,7 +74,7 @@ async fn gate(State(shared): State<Arc<Shared>>, mut request: Request, next: Nex
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
-        Err(problem) => problem.into_response(),
+        Err(problem) => refuse(request, |_, _| problem).await.into_response(),
     };
     if let Some(id) = id {
         response.headers_mut().insert(REQUEST_ID, id);

@@ -202,7 +202,7 @@ async fn explain_shows_the_plan_in_order() {
 
     let plan = home.json(&["explain", "k3", "--json"], 0).await;
     let targets = plan["targets"].as_array().unwrap_or_else(|| panic!("{plan}"));
-    let references: Vec<_> = targets.iter().map(|t| t["model"].as_str().unwrap()).collect();
+    let references: Vec<_> = targets.iter().map(|t| t["reference"].as_str().unwrap()).collect();
     assert_eq!(
         references,
         ["moonshot/kimi-k3", "openrouter/auto"],
