@@ -1,9 +1,12 @@
 //! The commands, one file a verb.
 
+pub mod config;
+pub mod console;
 pub mod demo;
 pub mod exit;
 pub mod explain;
 pub mod gateway;
+pub mod models;
 pub mod simulate;
 
 use std::process::ExitCode;
@@ -23,8 +26,12 @@ pub struct Cli {
 enum Verb {
     /// Serve, or ask the one that serves
     Gateway(gateway::Args),
+    /// Models: list, choose, name, chain
+    Models(models::Args),
     /// The plan for a requested model: which targets, what is rewritten, what is skipped and why
     Explain(explain::Args),
+    /// The configuration: check, read, change, import
+    Config(config::Args),
     /// The upstream simulator: Moonshot, Kimi Code and OpenRouter on one port
     Simulate(simulate::Args),
     /// A gateway with simulated upstreams: an answer, a failing Kimi, the fallback. Needs no key and no network
@@ -60,7 +67,9 @@ pub fn main() -> ExitCode {
 async fn run(verb: Verb) -> ExitCode {
     match verb {
         Verb::Gateway(args) => gateway::run(args).await,
+        Verb::Models(args) => models::run(args).await,
         Verb::Explain(args) => explain::run(&args),
+        Verb::Config(args) => config::run(args).await,
         Verb::Simulate(args) => simulate::run(args).await,
         Verb::Demo(args) => demo::run(args).await,
         Verb::Completions { shell } => {

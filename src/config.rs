@@ -7,6 +7,7 @@
 pub mod edit;
 pub mod environment;
 pub mod file;
+pub mod import;
 pub mod interpolate;
 pub mod issue;
 pub mod keypath;

@@ -10,6 +10,8 @@ mod providers;
 mod routes;
 mod search;
 
+pub(super) use endpoint::is_loopback;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;

@@ -1,0 +1,99 @@
+//! `moonrelay config`: check, read, change and import the configuration.
+
+mod import;
+mod validate;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args as ClapArgs, Subcommand};
+use serde_json::json;
+
+use super::console::Console;
+use super::exit::{self, Ending};
+use crate::config::Environment;
+use crate::config::schema::json_schema;
+
+/// The verbs of `config`.
+#[derive(Debug, ClapArgs)]
+pub struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+    /// The configuration file [default: $MOONRELAY_CONFIG, else ~/.config/moonrelay/config.json5]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Check a file: every error at once, with its place; exit 0 when it is valid, 78 when it is not
+    Validate {
+        /// The file to check
+        file: Option<PathBuf>,
+    },
+    /// Print a value, or without a path the whole file; secrets are shown as ***
+    Get {
+        /// For example gateway.port, or agents.defaults.models["kimi/k3"].alias
+        path: Option<String>,
+    },
+    /// Set a value; comments are kept
+    Set {
+        /// For example gateway.port
+        path: String,
+        /// JSON5, or plain text where the setting is text
+        #[arg(allow_hyphen_values = true)]
+        value: String,
+    },
+    /// Remove a value
+    Unset {
+        /// For example agents.defaults.thinkingDefault
+        path: String,
+    },
+    /// Print the JSON Schema of the configuration
+    Schema,
+    /// Print where the configuration is
+    Path,
+    /// Take over an openclaw.json: models, agents.defaults, env and web search; names what it leaves out
+    Import(import::Args),
+}
+
+/// Runs one of the verbs.
+#[expect(clippy::unused_async, reason = "every verb is called alike")]
+pub async fn run(args: Args) -> ExitCode {
+    let mut out = std::io::stdout();
+    let json = args.json;
+    let mut console =
+        Console { environment: Environment::process(), config: args.config, json, out: &mut out };
+    match execute(args.verb, &mut console) {
+        Ok(code) => code,
+        Err(ending) => exit::code(Err(ending), json),
+    }
+}
+
+fn execute(verb: Verb, console: &mut Console<'_>) -> Result<ExitCode, Ending> {
+    match verb {
+        Verb::Validate { file } => return validate::validate(file, console),
+        Verb::Get { path } => value::get(path.as_deref().unwrap_or_default(), console)?,
+        Verb::Set { path, value } => value::set(&path, &value, console)?,
+        Verb::Unset { path } => value::unset(&path, console)?,
+        Verb::Schema => console.print_json(&json_schema())?,
+        Verb::Path => path(console)?,
+        Verb::Import(args) => import::import(&args, console)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn path(console: &mut Console<'_>) -> Result<(), Ending> {
+    let path = console.location()?.path;
+    if console.json {
+        return console.print_json(&json!({ "path": path, "exists": path.exists() }));
+    }
+    console.line(path.display())
+}

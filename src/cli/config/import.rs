@@ -1,0 +1,93 @@
+//! `config import`: an `openclaw.json` becomes a configuration of ours.
+
+use std::path::PathBuf;
+
+use clap::Args as ClapArgs;
+use serde_json::{Value, json};
+
+use crate::cli::console::{Console, refused};
+use crate::cli::exit::Ending;
+use crate::config::edit;
+use crate::config::import::{Imported, Note, import as read};
+
+/// `config import`.
+#[derive(Debug, ClapArgs)]
+pub(super) struct Args {
+    /// The openclaw.json
+    file: PathBuf,
+    /// Replace a configuration that exists
+    #[arg(long)]
+    force: bool,
+    /// Print the configuration instead of writing it
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[cfg(test)]
+impl Args {
+    pub(super) const fn new(file: PathBuf, force: bool, dry_run: bool) -> Self {
+        Self { file, force, dry_run }
+    }
+}
+
+/// Imports, and names what is left out.
+pub(super) fn import(args: &Args, console: &mut Console<'_>) -> Result<(), Ending> {
+    let text = std::fs::read_to_string(&args.file)
+        .map_err(|error| Ending::failure("file_error", format!("{}: {error}", args.file.display())))?;
+    let imported = read(&text, Some(&args.file), &console.environment)
+        .map_err(|invalid| Ending::failure("invalid_import", invalid.to_string()))?;
+    let target = console.location()?.path;
+    if args.dry_run {
+        return if console.json {
+            console.print_json(&report(&imported, &target, false))
+        } else {
+            print_notes(&imported, console)?;
+            console.print_json(&imported.config)
+        };
+    }
+    if target.exists() && !args.force {
+        let message = format!("{} exists: --force replaces it, --dry-run only prints", target.display());
+        return Err(Ending::failure("exists", message));
+    }
+    let text = format!("// Imported from {}\n{:#}\n", args.file.display(), imported.config);
+    edit::replace(&target, &text, &console.environment).map_err(|error| match error {
+        edit::EditError::Managed(mut managed) => {
+            managed.lines =
+                vec![format!("services.moonrelay.settings = {};", edit::nix_value(&imported.config))];
+            refused(&edit::EditError::Managed(managed))
+        }
+        other => refused(&other),
+    })?;
+    if console.json {
+        return console.print_json(&report(&imported, &target, true));
+    }
+    print_notes(&imported, console)?;
+    console.line(format_args!("written to {}", target.display()))
+}
+
+fn report(imported: &Imported, target: &std::path::Path, written: bool) -> Value {
+    let notes = |notes: &[Note]| -> Vec<Value> {
+        notes.iter().map(|note| json!({ "path": note.path, "why": note.why })).collect()
+    };
+    let mut report = json!({
+        "ok": true,
+        "path": target,
+        "written": written,
+        "leftOut": notes(&imported.left_out),
+        "changed": notes(&imported.changed),
+    });
+    if let (false, Some(object)) = (written, report.as_object_mut()) {
+        object.insert("config".to_owned(), imported.config.clone());
+    }
+    report
+}
+
+/// As comments, so that what a dry run prints is a configuration.
+fn print_notes(imported: &Imported, console: &mut Console<'_>) -> Result<(), Ending> {
+    for (heading, notes) in [("changed", &imported.changed), ("left out", &imported.left_out)] {
+        for note in notes {
+            console.line(format_args!("// {heading}: {}: {}", note.path, note.why))?;
+        }
+    }
+    Ok(())
+}

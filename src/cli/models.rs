@@ -1,0 +1,141 @@
+//! `moonrelay models`: list, choose, name, chain.
+
+mod aliases;
+mod chain;
+mod list;
+mod live;
+mod status;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args as ClapArgs, Subcommand};
+use serde_json::json;
+
+use super::console::Console;
+use super::exit::{self, Ending};
+use crate::config::Environment;
+use crate::config::edit::{Document, Saved};
+use crate::config::keypath::KeyPath;
+use crate::config::settings::{Lookup, MatchedBy, Reference, Settings};
+use crate::upstream::{Client, Connector};
+
+/// The verbs of `models`.
+#[derive(Debug, ClapArgs)]
+pub struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+    /// The configuration file [default: $MOONRELAY_CONFIG, else ~/.config/moonrelay/config.json5]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Every model: input, context, price, whether it can be called, and its place in the chain
+    List {
+        /// Only those of one provider
+        #[arg(long, value_name = "ID")]
+        provider: Option<String>,
+        /// Ask each provider's own list, and show what differs from the catalog
+        #[arg(long)]
+        live: bool,
+    },
+    /// Make a model the primary
+    Set {
+        /// provider/model, or an alias
+        #[arg(value_name = "REF|ALIAS")]
+        name: String,
+    },
+    /// Other names for models
+    #[command(subcommand)]
+    Aliases(aliases::Verb),
+    /// The models that are asked when the primary cannot answer
+    #[command(subcommand)]
+    Fallbacks(chain::Verb),
+    /// Providers: which keys they have (masked), where each came from, and why a provider is off
+    Status,
+}
+
+/// Runs one of the verbs.
+pub async fn run(args: Args) -> ExitCode {
+    let mut out = std::io::stdout();
+    let json = args.json;
+    let mut console =
+        Console { environment: Environment::process(), config: args.config, json, out: &mut out };
+    // The limit to connect is that of the default settings: a list is not worth more patience.
+    let client = Client::new(live::CONNECT);
+    exit::code(execute(args.verb, &mut console, &client).await, json)
+}
+
+async fn execute(verb: Verb, console: &mut Console<'_>, connector: &dyn Connector) -> Result<(), Ending> {
+    match verb {
+        Verb::List { provider, live } => {
+            let settings = console.settings()?;
+            let provider = provider.map(|id| list::provider(&settings, &id)).transpose()?;
+            let live = match live {
+                true => Some(live::ask(&settings, provider.as_deref(), connector).await),
+                false => None,
+            };
+            list::print(&settings, provider.as_deref(), live.as_deref(), console)
+        }
+        Verb::Set { name } => chain::set(&name, console),
+        Verb::Aliases(verb) => aliases::execute(verb, console),
+        Verb::Fallbacks(verb) => chain::execute(verb, console),
+        Verb::Status => status::print(&console.settings()?, console),
+    }
+}
+
+/// The model that a name on the command line means: an alias, a reference, or the only model of that id.
+fn named(settings: &Settings, name: &str) -> Result<Reference, Ending> {
+    let unknown = |why: String| Ending::failure("unknown_model", why);
+    match settings.lookup(name) {
+        Lookup::Found { by: MatchedBy::Alias | MatchedBy::Reference | MatchedBy::BareId, chain } => {
+            chain.references.into_iter().next().ok_or_else(|| unknown(format!("\"{name}\" names nothing")))
+        }
+        Lookup::Found { .. } => {
+            Err(unknown(format!("\"{name}\" is a route; a model is wanted: provider/model, or an alias")))
+        }
+        Lookup::Unknown { nearest } => {
+            let why = settings.reference(name).err().unwrap_or_default();
+            Err(unknown(format!("{why}; nearest: {}", nearest.join(", "))))
+        }
+    }
+}
+
+/// A path of keys.
+fn path(keys: &[&str]) -> KeyPath {
+    keys.iter().fold(KeyPath::default(), |path, key| path.key(key))
+}
+
+/// Saves, and says what became of it.
+fn finish(document: &Document, done: &str, console: &mut Console<'_>) -> Result<(), Ending> {
+    let saved = console.save(document)?;
+    let file = console.location()?.path;
+    if console.json {
+        return console.print_json(&json!({ "ok": true, "changed": saved == Saved::Written, "path": file }));
+    }
+    match saved {
+        Saved::Written => console.line(format_args!("{done} ({})", file.display())),
+        Saved::Unchanged => console.line(format_args!("no change: {} says so already", file.display())),
+    }
+}
+
+/// A warning where a model is gone.
+fn warn_retired(settings: &Settings, reference: &Reference, console: &mut Console<'_>) -> Result<(), Ending> {
+    let provider = settings.providers.get(&reference.provider);
+    let retired = provider.and_then(|p| p.model(&reference.model)).and_then(|m| m.facts.retired.clone());
+    match retired {
+        Some(gone) if !console.json => console.line(format_args!(
+            "warning: {reference} was retired on {}; its successor is {}/{}",
+            gone.on, reference.provider, gone.successor
+        )),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,208 @@
+//! `models list --live`: what the providers' own lists say, and what differs from ours.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, HeaderMap, HeaderValue, USER_AGENT};
+use http::{Method, StatusCode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::list::tokens;
+use crate::catalog::Face;
+use crate::config::settings::{Auth, Provider, Settings};
+use crate::failure::Failure;
+use crate::upstream::{Call, Connector, read_whole};
+
+/// To connect.
+pub(super) const CONNECT: Duration = Duration::from_secs(10);
+
+/// For a whole list; OpenRouter's is half a megabyte.
+const WHOLE: Duration = Duration::from_secs(30);
+
+/// Twenty times OpenRouter's list.
+const LARGEST: usize = 16 << 20;
+
+/// Names of the many models of an open provider that a table shows.
+const SHOWN: usize = 8;
+
+/// What one provider's list says.
+#[derive(Debug, PartialEq)]
+pub(super) struct Live {
+    provider: String,
+    outcome: Result<Difference, String>,
+}
+
+/// What differs from the catalog and the file.
+#[derive(Debug, Default, PartialEq)]
+struct Difference {
+    count: usize,
+    only_there: Vec<String>,
+    only_here: Vec<String>,
+    /// Id, window here, window there.
+    windows: Vec<(String, u64, u64)>,
+}
+
+/// Asks every provider that can be called, or the named one.
+pub(super) async fn ask(settings: &Settings, only: Option<&str>, connector: &dyn Connector) -> Vec<Live> {
+    let mut answers = Vec::new();
+    for provider in settings.providers.values() {
+        let wanted = only.map_or(provider.off.is_none(), |only| only == provider.id);
+        if !wanted {
+            continue;
+        }
+        let outcome = match &provider.off {
+            Some(why) => Err(format!("it is off: {why}")),
+            None => fetch(provider, connector).await.map(|listed| difference(provider, &listed)),
+        };
+        answers.push(Live { provider: provider.id.clone(), outcome });
+    }
+    answers
+}
+
+/// The OpenAI shape; Anthropic's has the same outer members.
+#[derive(Deserialize)]
+struct Listing {
+    data: Vec<Listed>,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    id: String,
+    context_length: Option<u64>,
+}
+
+async fn fetch(provider: &Provider, connector: &dyn Connector) -> Result<Vec<Listed>, String> {
+    let chat = provider.faces.iter().find(|(face, _)| *face == Face::Chat).or_else(|| provider.faces.first());
+    let (face, base) = chat.ok_or("it has no address")?;
+    let call = Call {
+        method: Method::GET,
+        url: format!("{base}/models"),
+        headers: headers(provider, *face)?,
+        body: Vec::new(),
+    };
+    let answer = tokio::time::timeout(WHOLE, whole(call, connector)).await;
+    let (status, body) = match answer {
+        Ok(answer) => answer.map_err(|failure| failure.to_string())?,
+        Err(_) => return Err(format!("no answer within {} s", WHOLE.as_secs())),
+    };
+    if !status.is_success() {
+        return Err(format!("GET {base}/models answered {status}{}", hint(status)));
+    }
+    let listing: Listing = serde_json::from_slice(&body)
+        .map_err(|error| format!("GET {base}/models answered no list of models: {error}"))?;
+    Ok(listing.data)
+}
+
+async fn whole(call: Call, connector: &dyn Connector) -> Result<(StatusCode, Bytes), Failure> {
+    let response = connector.send(call).await?;
+    let body = read_whole(response.body, LARGEST).await?;
+    Ok((response.status, body))
+}
+
+fn hint(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::UNAUTHORIZED => ": the key is wrong, or belongs to another host or product",
+        StatusCode::NOT_FOUND => ": it has no such list",
+        _ => "",
+    }
+}
+
+/// The key, our own User-Agent, and over them what the configuration sets.
+fn headers(provider: &Provider, face: Face) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("moonrelay/", env!("CARGO_PKG_VERSION"))));
+    let sensitive = |text: &str| {
+        let mut value = HeaderValue::from_str(text).map_err(|_| "a header cannot be sent".to_owned())?;
+        value.set_sensitive(true);
+        Ok::<_, String>(value)
+    };
+    if let (Some(key), false) = (provider.keys.first(), provider.auth == Auth::None) {
+        let key = key.secret.expose();
+        if face == Face::Messages && provider.auth == Auth::Face {
+            headers.insert("x-api-key", sensitive(key)?);
+        } else {
+            headers.insert(AUTHORIZATION, sensitive(&format!("Bearer {key}"))?);
+        }
+    }
+    for header in &provider.headers {
+        headers.insert(header.name.clone(), sensitive(header.value.expose())?);
+    }
+    Ok(headers)
+}
+
+fn difference(provider: &Provider, listed: &[Listed]) -> Difference {
+    let there: BTreeMap<&str, Option<u64>> =
+        listed.iter().map(|model| (model.id.as_str(), model.context_length)).collect();
+    // Models that are gone are not expected there.
+    let here: BTreeMap<String, Option<u64>> = provider
+        .models
+        .values()
+        .filter(|model| model.facts.retired.is_none())
+        .map(|model| (provider.wire_model(&model.facts.id), model.facts.context_window))
+        .collect();
+    let windows = here.iter().filter_map(|(id, window)| {
+        let (here, there) = ((*window)?, (*there.get(id.as_str())?)?);
+        (here != there).then(|| (id.clone(), here, there))
+    });
+    Difference {
+        count: there.len(),
+        only_there: there.keys().filter(|id| !here.contains_key(**id)).map(|id| (*id).to_owned()).collect(),
+        only_here: here.keys().filter(|id| !there.contains_key(id.as_str())).cloned().collect(),
+        windows: windows.collect(),
+    }
+}
+
+impl Live {
+    /// For `--json`.
+    pub(super) fn as_json(&self) -> Value {
+        match &self.outcome {
+            Err(error) => json!({ "provider": self.provider, "ok": false, "error": error }),
+            Ok(found) => {
+                let windows = found
+                    .windows
+                    .iter()
+                    .map(|(id, here, there)| json!({ "id": id, "here": here, "there": there }));
+                json!({
+                    "provider": self.provider,
+                    "ok": true,
+                    "count": found.count,
+                    "onlyThere": found.only_there,
+                    "onlyHere": found.only_here,
+                    "contextDiffers": windows.collect::<Vec<_>>(),
+                })
+            }
+        }
+    }
+
+    /// For people.
+    pub(super) fn as_lines(&self) -> Vec<String> {
+        let found = match &self.outcome {
+            Err(error) => return vec![format!("{}: {error}", self.provider)],
+            Ok(found) => found,
+        };
+        let mut lines = vec![format!("{} lists {} models", self.provider, found.count)];
+        if !found.only_there.is_empty() {
+            lines.push(format!("  only there: {}", shortened(&found.only_there)));
+        }
+        if !found.only_here.is_empty() {
+            lines.push(format!("  only here: {}", found.only_here.join(", ")));
+        }
+        for (id, here, there) in &found.windows {
+            lines.push(format!("  {id}: context {} here, {} there", tokens(*here), tokens(*there)));
+        }
+        if lines.len() == 1 {
+            lines.push("  nothing differs".to_owned());
+        }
+        lines
+    }
+}
+
+fn shortened(names: &[String]) -> String {
+    let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len().checked_sub(SHOWN) {
+        Some(more @ 1..) => format!("{shown} and {more} more (--json shows all)"),
+        _ => shown,
+    }
+}

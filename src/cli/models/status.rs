@@ -1,0 +1,89 @@
+//! `models status`: keys, where they came from, and why a provider is off.
+
+use serde_json::{Value, json};
+
+use crate::cli::console::{Console, table};
+use crate::cli::exit::Ending;
+use crate::config::settings::{Auth, Provider, Settings};
+
+/// Prints it. Keys are masked.
+pub(super) fn print(settings: &Settings, console: &mut Console<'_>) -> Result<(), Ending> {
+    let mut chain = settings.default_chain.references.iter().map(ToString::to_string);
+    let primary = chain.next();
+    let fallbacks: Vec<String> = chain.collect();
+    if console.json {
+        return console.print_json(&as_json(settings, primary, &fallbacks));
+    }
+    match &settings.path {
+        Some(path) => console.line(format_args!("configuration  {}", path.display()))?,
+        None => console.line("configuration  none: the built-in catalog serves")?,
+    }
+    let none = "none: no provider has a key";
+    console.line(format_args!("primary        {}", primary.as_deref().unwrap_or(none)))?;
+    if !fallbacks.is_empty() {
+        console.line(format_args!("fallbacks      {}", fallbacks.join(", ")))?;
+    }
+    console.line("")?;
+    let rows: Vec<Vec<String>> = settings.providers.values().map(|provider| cells(provider)).collect();
+    console.line(table(&["Provider", "State", "Address", "Keys"], &rows).trim_end())?;
+    for warning in &settings.warnings {
+        console.line(format_args!("warning: {}: {}", warning.path, warning.message))?;
+    }
+    Ok(())
+}
+
+fn as_json(settings: &Settings, primary: Option<String>, fallbacks: &[String]) -> Value {
+    let providers: Vec<Value> = settings.providers.values().map(|provider| provider_json(provider)).collect();
+    let aliases: serde_json::Map<String, Value> =
+        settings.aliases.iter().map(|(alias, meant)| (alias.clone(), json!(meant.to_string()))).collect();
+    let warnings: Vec<Value> = settings
+        .warnings
+        .iter()
+        .map(|warning| json!({ "path": warning.path, "message": warning.message }))
+        .collect();
+    json!({
+        "config": settings.path,
+        "primary": primary,
+        "fallbacks": fallbacks,
+        "aliases": aliases,
+        "providers": providers,
+        "warnings": warnings,
+    })
+}
+
+fn provider_json(provider: &Provider) -> Value {
+    let keys: Vec<Value> =
+        keys(provider).map(|(masked, origin)| json!({ "key": masked, "origin": origin })).collect();
+    let mut value = json!({
+        "id": provider.id,
+        "state": state(provider),
+        "configured": provider.configured,
+        "baseUrl": provider.faces.first().map(|(_, base)| base),
+        "keys": keys,
+    });
+    if let (Some(why), Some(object)) = (&provider.off, value.as_object_mut()) {
+        object.insert("reason".to_owned(), json!(why));
+    }
+    value
+}
+
+const fn state(provider: &Provider) -> &'static str {
+    if provider.off.is_some() { "off" } else { "on" }
+}
+
+/// Masked, and where each came from.
+fn keys(provider: &Provider) -> impl Iterator<Item = (String, &str)> {
+    let real = provider.keys.iter().filter(|_| provider.auth != Auth::None);
+    real.map(|key| (key.secret.masked(), key.origin.as_str()))
+}
+
+fn cells(provider: &Provider) -> Vec<String> {
+    let keys: Vec<String> = keys(provider).map(|(masked, origin)| format!("{masked} ({origin})")).collect();
+    let last = match (&provider.off, keys.is_empty()) {
+        (Some(why), _) => why.clone(),
+        (None, true) => "needs none".to_owned(),
+        (None, false) => keys.join(", "),
+    };
+    let base = provider.faces.first().map_or("-", |(_, base)| base.as_str());
+    vec![provider.id.clone(), state(provider).to_owned(), base.to_owned(), last]
+}

@@ -1,0 +1,316 @@
+use std::future::pending;
+use std::pin::Pin;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{Verb, aliases, chain, execute};
+use crate::cli::console::tests::{Desk, told};
+use crate::cli::exit::Ending;
+use crate::failure::{Failure, Reason};
+use crate::simulator::{Options, Provider, Simulator};
+use crate::upstream::{Call, Client, Connector, Response};
+
+/// Nothing may be called.
+struct Nobody;
+
+impl Connector for Nobody {
+    fn send(&self, _: Call) -> Pin<Box<dyn Future<Output = Result<Response, Failure>> + Send + '_>> {
+        Box::pin(async { Err(Failure::new(Reason::Network, "nobody is there")) })
+    }
+}
+
+async fn run_with(desk: &mut Desk, verb: Verb, json: bool, connector: &dyn Connector) -> Result<(), Ending> {
+    execute(verb, &mut desk.console(json), connector).await
+}
+
+async fn run(desk: &mut Desk, verb: Verb, json: bool) -> Result<(), Ending> {
+    run_with(desk, verb, json, &Nobody).await
+}
+
+async fn printed(desk: &mut Desk, verb: Verb) -> String {
+    run(desk, verb, false).await.unwrap();
+    desk.printed()
+}
+
+async fn json_of(desk: &mut Desk, verb: Verb) -> Value {
+    run(desk, verb, true).await.unwrap();
+    desk.printed_json()
+}
+
+const fn list() -> Verb {
+    Verb::List { provider: None, live: false }
+}
+
+fn list_of(provider: &str) -> Verb {
+    Verb::List { provider: Some(provider.to_owned()), live: false }
+}
+
+fn set(name: &str) -> Verb {
+    Verb::Set { name: name.to_owned() }
+}
+
+fn alias(alias: &str, model: &str) -> Verb {
+    Verb::Aliases(aliases::Verb::Add { alias: alias.to_owned(), model: model.to_owned() })
+}
+
+fn no_alias(alias: &str) -> Verb {
+    Verb::Aliases(aliases::Verb::Remove { alias: alias.to_owned() })
+}
+
+fn fallback(model: &str) -> Verb {
+    Verb::Fallbacks(chain::Verb::Add { model: model.to_owned() })
+}
+
+fn no_fallback(model: &str) -> Verb {
+    Verb::Fallbacks(chain::Verb::Remove { model: model.to_owned() })
+}
+
+const FILE: &str = "{\n  // mine\n  agents: {\n    defaults: {\n      model: {\n        primary: 'kimi/kimi-for-coding', // first\n        fallbacks: ['moonshot/kimi-k2.6', 'openrouter/vendor/new'],\n      },\n      models: {\n        'kimi/kimi-for-coding': { alias: 'Kimi' },\n      },\n    },\n  },\n}\n";
+
+#[tokio::test]
+async fn the_list_has_the_chain_first_with_its_tags() {
+    let mut desk = Desk::with(FILE).variable("KIMI_API_KEY", "sk-kimi-1");
+    let listed = json_of(&mut desk, list()).await;
+    let models = listed["models"].as_array().unwrap();
+    assert_eq!(listed["count"], json!(models.len()));
+    let expected = json!({
+        "key": "kimi/kimi-for-coding",
+        "name": "Kimi for Coding",
+        "input": "text+image+video",
+        "contextWindow": 1_048_576,
+        "maxTokens": null,
+        "reasoning": true,
+        "cost": null,
+        "tags": ["default", "alias:kimi"],
+        "available": true,
+    });
+    assert_eq!(models[0], expected);
+    assert_eq!(
+        (&models[1]["key"], &models[1]["tags"]),
+        (&json!("moonshot/kimi-k2.6"), &json!(["fallback#1"]))
+    );
+    assert_eq!(models[1]["available"], json!(false));
+    assert_eq!(
+        models[1]["cost"],
+        json!({ "input": 0.95, "output": 4.0, "cacheRead": 0.16, "cacheWrite": 0.0 })
+    );
+    assert_eq!((&models[2]["key"], &models[2]["missing"]), (&json!("openrouter/vendor/new"), &json!(true)));
+    let keys: Vec<&str> = models.iter().map(|model| model["key"].as_str().unwrap()).collect();
+    assert!(keys.contains(&"moonshot/kimi-k3.1-pro"));
+    assert!(!keys.contains(&"moonshot/kimi-k2.5"), "models that are gone are not listed");
+    assert!(!keys.iter().any(|key| key.starts_with("moonshot-cn/")), "it is not configured");
+}
+
+#[tokio::test]
+async fn the_list_can_be_of_one_provider() {
+    let mut desk = Desk::with(FILE);
+    let listed = json_of(&mut desk, list_of("Kimi-Code")).await;
+    let keys: Vec<&Value> = listed["models"].as_array().unwrap().iter().map(|model| &model["key"]).collect();
+    assert_eq!(keys.len(), 5);
+    assert!(keys.iter().all(|key| key.as_str().unwrap().starts_with("kimi/")));
+    let told = told(run(&mut desk, list_of("moonshto"), false).await);
+    assert!(told.contains("code: 1") && told.contains("did you mean \\\"moonshot\\\"?"), "{told}");
+}
+
+#[tokio::test]
+async fn the_table_is_for_people() {
+    let mut desk = Desk::with(FILE).variable("MOONSHOT_API_KEY", "sk-m");
+    let text = printed(&mut desk, list()).await;
+    let lines: Vec<String> =
+        text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    assert_eq!(lines[0], "Model Input Context Price in/out Ready Tags");
+    assert_eq!(lines[1], "kimi/kimi-for-coding text+image+video 1M - no default, alias:kimi");
+    assert_eq!(lines[2], "moonshot/kimi-k2.6 text+image+video 256k 0.95/4 USD yes fallback#1");
+}
+
+#[tokio::test]
+async fn set_changes_the_primary_and_keeps_comments() {
+    let mut desk = Desk::with(FILE);
+    run(&mut desk, set("moonshot/kimi-k3"), false).await.unwrap();
+    assert_eq!(
+        desk.text(),
+        FILE.replace("'kimi/kimi-for-coding', // first", "\"moonshot/kimi-k3\", // first")
+    );
+    run(&mut desk, set("KIMI"), false).await.unwrap();
+    assert!(desk.text().contains("primary: \"kimi/kimi-for-coding\", // first"));
+    let before = desk.text();
+    assert!(printed(&mut desk, set("kimi/k2p5")).await.starts_with("no change: "));
+    assert_eq!(desk.text(), before);
+}
+
+#[tokio::test]
+async fn set_refuses_unknown_names_with_the_nearest() {
+    let mut desk = Desk::with(FILE).variable("MOONSHOT_API_KEY", "sk-m");
+    for (name, near) in
+        [("bogus", "nearest: "), ("moonshot/kimi-k9", "kimi-k3"), ("opnrouter/auto", "openrouter")]
+    {
+        let told = told(run(&mut desk, set(name), false).await);
+        assert!(told.contains("code: 1") && told.contains("unknown_model") && told.contains(near), "{told}");
+    }
+    assert_eq!(desk.text(), FILE);
+}
+
+#[tokio::test]
+async fn set_without_a_chain_writes_the_fallbacks_that_served() {
+    let mut desk = Desk::empty().variable("MOONSHOT_API_KEY", "sk-m").variable("OPENROUTER_API_KEY", "sk-o");
+    run(&mut desk, set("moonshot/kimi-k2.7-code"), true).await.unwrap();
+    assert_eq!(desk.printed_json(), json!({ "ok": true, "changed": true, "path": desk.file() }));
+    let settings = desk.console(false).settings().unwrap();
+    let chain: Vec<String> = settings.default_chain.references.iter().map(ToString::to_string).collect();
+    assert_eq!(chain, ["moonshot/kimi-k2.7-code", "moonshot/kimi-k3", "openrouter/auto"]);
+}
+
+#[tokio::test]
+async fn set_keeps_a_chain_that_is_only_a_name() {
+    let mut desk = Desk::with("{ agents: { defaults: { model: 'moonshot/kimi-k3' } } }");
+    run(&mut desk, set("moonshot/kimi-k2.5"), false).await.unwrap();
+    assert!(
+        desk.printed().starts_with("warning: moonshot/kimi-k2.5 was retired on 2026-08-31"),
+        "{}",
+        desk.printed()
+    );
+    assert_eq!(desk.text(), "{ agents: { defaults: { model: \"moonshot/kimi-k2.5\" } } }");
+}
+
+#[tokio::test]
+async fn aliases_are_listed_added_and_removed() {
+    let mut desk = Desk::with(FILE);
+    let verb = || Verb::Aliases(aliases::Verb::List);
+    assert_eq!(json_of(&mut desk, verb()).await, json!({ "aliases": { "Kimi": "kimi/kimi-for-coding" } }));
+    run(&mut desk, alias("big", "moonshot/kimi-k3"), false).await.unwrap();
+    run(&mut desk, alias("coder", "kimi-code/k2p5"), false).await.unwrap();
+    let expected = json!({ "aliases": { "coder": "kimi/kimi-for-coding", "big": "moonshot/kimi-k3" } });
+    assert_eq!(json_of(&mut desk, verb()).await, expected);
+    assert!(desk.text().starts_with("{\n  // mine\n"));
+    let taken = told(run(&mut desk, alias("BIG", "kimi/k3"), false).await);
+    assert!(taken.contains("means moonshot/kimi-k3"), "{taken}");
+    run(&mut desk, no_alias("Big"), false).await.unwrap();
+    run(&mut desk, no_alias("coder"), false).await.unwrap();
+    assert_eq!(json_of(&mut desk, verb()).await, json!({ "aliases": {} }));
+    assert!(!desk.text().contains("kimi-k3'"));
+    let unknown = told(run(&mut desk, no_alias("big"), false).await);
+    assert!(unknown.contains("there is no alias"), "{unknown}");
+}
+
+#[tokio::test]
+async fn removing_an_alias_keeps_the_parameters() {
+    let text = "{ agents: { defaults: { models: { 'kimi/k3': { alias: 'a', params: { x: 1 } } } } } }";
+    let mut desk = Desk::with(text);
+    run(&mut desk, no_alias("a"), false).await.unwrap();
+    assert_eq!(desk.text(), "{ agents: { defaults: { models: { 'kimi/k3': { params: { x: 1 } } } } } }");
+}
+
+#[tokio::test]
+async fn fallbacks_are_listed_added_removed_and_cleared() {
+    let mut desk = Desk::with(FILE);
+    let verb = || Verb::Fallbacks(chain::Verb::List);
+    let is = |list: &[&str]| json!({ "fallbacks": list });
+    assert_eq!(json_of(&mut desk, verb()).await, is(&["moonshot/kimi-k2.6", "openrouter/vendor/new"]));
+    run(&mut desk, fallback("openrouter/auto"), false).await.unwrap();
+    let before = desk.text();
+    assert!(
+        before.contains("['moonshot/kimi-k2.6', 'openrouter/vendor/new', \"openrouter/auto\"]"),
+        "{before}"
+    );
+    assert!(printed(&mut desk, fallback("openrouter/auto")).await.starts_with("no change"));
+    assert_eq!(desk.text(), before);
+    run(&mut desk, no_fallback("moonshot/kimi-k2.6"), false).await.unwrap();
+    assert_eq!(json_of(&mut desk, verb()).await, is(&["openrouter/vendor/new", "openrouter/auto"]));
+    let unknown = told(run(&mut desk, no_fallback("kimi/kimi-for-coding"), false).await);
+    assert!(unknown.contains("is not among the fallbacks"), "{unknown}");
+    let refused = told(run(&mut desk, fallback("nobody/x"), false).await);
+    assert!(refused.contains("unknown_model"), "{refused}");
+    run(&mut desk, Verb::Fallbacks(chain::Verb::Clear), false).await.unwrap();
+    assert_eq!(json_of(&mut desk, verb()).await, is(&[]));
+    assert!(desk.text().contains("// first"));
+}
+
+#[tokio::test]
+async fn fallbacks_spell_out_a_chain_that_is_only_a_name_or_not_there() {
+    let mut desk = Desk::with("{ agents: { defaults: { model: 'moonshot/kimi-k3' } } }");
+    run(&mut desk, fallback("openrouter/auto"), false).await.unwrap();
+    let model = desk.console(false).document().unwrap().get(&super::path(&["agents", "defaults", "model"]));
+    assert_eq!(model, Some(json!({ "primary": "moonshot/kimi-k3", "fallbacks": ["openrouter/auto"] })));
+    let mut none = Desk::empty();
+    let told = told(run(&mut none, fallback("openrouter/auto"), false).await);
+    assert!(told.contains("no_primary"), "{told}");
+    let mut automatic =
+        Desk::empty().variable("MOONSHOT_API_KEY", "sk-m").variable("OPENROUTER_API_KEY", "sk-o");
+    run(&mut automatic, no_fallback("openrouter/auto"), false).await.unwrap();
+    let model =
+        automatic.console(false).document().unwrap().get(&super::path(&["agents", "defaults", "model"]));
+    assert_eq!(model, Some(json!({ "primary": "moonshot/kimi-k3", "fallbacks": [] })));
+}
+
+#[tokio::test]
+async fn status_masks_keys_and_names_their_origin() {
+    let text = "{ env: { OPENROUTER_API_KEY: 'sk-or-1234567890' }, models: { providers: {
+      lab: { baseUrl: 'http://127.0.0.1:9/v1' }, dark: { baseUrl: 'https://x.example/v1', apiKey: '${DARK}' } } } }";
+    let mut desk = Desk::with(text).variable("KIMI_API_KEY", "sk-kimi-1234567890");
+    let status = json_of(&mut desk, Verb::Status).await;
+    assert!(!desk.printed().contains("1234567890"), "{}", desk.printed());
+    assert_eq!(status["primary"], json!("kimi/kimi-for-coding"));
+    assert_eq!(status["fallbacks"], json!(["openrouter/auto"]));
+    let provider = |id: &str| {
+        let providers = status["providers"].as_array().unwrap();
+        providers.iter().find(|provider| provider["id"] == json!(id)).unwrap().clone()
+    };
+    assert_eq!(provider("kimi")["keys"], json!([{ "key": "sk-…90", "origin": "env KIMI_API_KEY" }]));
+    assert_eq!(provider("openrouter")["keys"][0]["origin"], json!("env block OPENROUTER_API_KEY"));
+    assert_eq!((provider("lab")["state"].clone(), provider("lab")["keys"].clone()), (json!("on"), json!([])));
+    assert_eq!(provider("dark")["reason"], json!("DARK is not set or empty"));
+    assert_eq!(provider("moonshot")["state"], json!("off"));
+    let text = printed(&mut desk, Verb::Status).await;
+    assert!(!text.contains("1234567890") && text.contains("sk-…90 (env KIMI_API_KEY)"), "{text}");
+}
+
+#[tokio::test]
+async fn a_broken_file_ends_with_its_errors() {
+    let mut desk = Desk::with("{ modles: 1, gatway: 2 }");
+    let told = told(run(&mut desk, list(), false).await);
+    assert!(told.contains("code: 78") && told.contains("modles") && told.contains("gatway"), "{told}");
+}
+
+#[tokio::test]
+async fn live_shows_what_differs_from_the_catalog() {
+    let simulator = Simulator::bind("127.0.0.1:0".parse().unwrap(), Options::default()).await.unwrap();
+    let base = simulator.base_url(Provider::Kimi);
+    tokio::spawn(simulator.run(pending()));
+    let text = format!(
+        "{{ models: {{ providers: {{ kimi: {{ baseUrl: '{base}', apiKey: 'sk-kimi-1', models: [
+             {{ id: 'kimi-for-coding', contextWindow: 1000 }}, {{ id: 'made-up' }}] }} }} }} }}"
+    );
+    let mut desk = Desk::with(&text);
+    let client = Client::new(Duration::from_secs(5));
+    let verb = || Verb::List { provider: Some("kimi".to_owned()), live: true };
+    run_with(&mut desk, verb(), true, &client).await.unwrap();
+    let live = desk.printed_json()["live"][0].clone();
+    assert_eq!((&live["provider"], &live["ok"]), (&json!("kimi"), &json!(true)));
+    assert!(live["onlyHere"].as_array().unwrap().contains(&json!("made-up")), "{live}");
+    let windows = json!([{ "id": "kimi-for-coding", "here": 1_000, "there": 1_048_576 }]);
+    assert_eq!(live["contextDiffers"], windows);
+    run_with(&mut desk, verb(), false, &client).await.unwrap();
+    assert!(desk.printed().contains("  kimi-for-coding: context 1k here, 1M there\n"), "{}", desk.printed());
+}
+
+#[tokio::test]
+async fn live_says_why_a_list_cannot_be_had() {
+    let simulator = Simulator::bind("127.0.0.1:0".parse().unwrap(), Options::default()).await.unwrap();
+    let base = simulator.base_url(Provider::Moonshot);
+    tokio::spawn(simulator.run(pending()));
+    let text =
+        format!("{{ models: {{ providers: {{ moonshot: {{ baseUrl: '{base}', apiKey: 'wrong' }} }} }} }}");
+    let mut desk = Desk::with(&text);
+    let client = Client::new(Duration::from_secs(5));
+    run_with(&mut desk, Verb::List { provider: None, live: true }, true, &client).await.unwrap();
+    let live = desk.printed_json()["live"].clone();
+    assert_eq!(live.as_array().unwrap().len(), 1, "providers that are off are not asked");
+    let error = live[0]["error"].as_str().unwrap();
+    assert!(error.contains("answered 401 Unauthorized: the key is wrong"), "{error}");
+    let off = Verb::List { provider: Some("kimi".to_owned()), live: true };
+    run_with(&mut desk, off, false, &Nobody).await.unwrap();
+    assert!(
+        desk.printed().ends_with("kimi: it is off: KIMI_API_KEY or KIMICODE_API_KEY is not set or empty\n")
+    );
+}
