@@ -145,6 +145,26 @@ A request goes up as the client sent it, byte for byte, but for what one of thes
 the journal, and `moonrelay explain MODEL` shows which would.
 ";
 
+#[tokio::test]
+async fn every_configuration_in_the_documentation_loads() {
+    let mut pages = pages_below("docs");
+    pages.push("README.md".to_owned());
+    let mut checked = 0;
+    for page in pages {
+        for block in text(&page).split("```json5\n").skip(1) {
+            let home = tempfile::tempdir().unwrap();
+            let config = home.path().join("example.json5");
+            std::fs::write(&config, block.split("```").next().unwrap()).unwrap();
+            let path = config.to_str().unwrap();
+            let ended = run(command(home.path(), ["config", "validate", path, "--json"])).await;
+            assert_eq!(ended.code, Some(0), "{page}: {block}\n{}", ended.both());
+            assert_eq!(ended.json()["valid"], Value::Bool(true), "{page}: {}", ended.both());
+            checked += 1;
+        }
+    }
+    assert!(checked >= 7, "{checked} examples");
+}
+
 #[test]
 fn the_test_command_of_the_readme_is_the_one_that_ci_runs() {
     let readme = text("README.md");
