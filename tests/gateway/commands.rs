@@ -135,7 +135,7 @@ async fn models_list_shows_what_can_be_asked_for() {
     assert!(tags("kimi/kimi-for-coding").contains(&json!("default")));
     assert!(tags("openrouter/auto").contains(&json!("fallback#1")));
     assert_eq!(find("openrouter/auto")["available"], json!(false), "it has no key");
-    assert!(find("openrouter/auto")["missing"].to_string().contains("OPENROUTER_API_KEY"));
+    assert_eq!(find("openrouter/auto").get("missing"), None, "the catalog knows it");
 
     let some = home.json(&["models", "list", "--provider", "kimi", "--json"], 0).await;
     let keys: Vec<_> =
@@ -291,6 +291,7 @@ async fn config_path_and_schema_print_what_they_say() {
 #[tokio::test]
 async fn config_import_takes_what_it_knows_and_names_what_it_leaves() {
     let home = Home::with("{}");
+    std::fs::remove_file(home.file()).unwrap();
     let openclaw = home.path().join("openclaw.json");
     std::fs::write(
         &openclaw,
