@@ -12,6 +12,7 @@ use super::environment::Environment;
 use super::file;
 use super::issue::{Invalid, Issue};
 use super::keypath::{KeyPath, Step};
+use super::schema::{ROOT, hide_secrets};
 use super::{Location, from_text};
 
 pub use nix::{assignment, value as nix_value};
@@ -55,7 +56,8 @@ pub struct Document {
     /// As read; `None` where there is no file yet.
     original: Option<String>,
     root: CstRootNode,
-    assignments: Vec<(KeyPath, Option<Value>)>,
+    /// What was set or removed; of list elements the whole list.
+    changed: Vec<KeyPath>,
 }
 
 impl Document {
@@ -82,7 +84,7 @@ impl Document {
                 column: error.column_display(),
             })
         })?;
-        Ok(Self { path, original, root, assignments: Vec::new() })
+        Ok(Self { path, original, root, changed: Vec::new() })
     }
 
     /// The value at a path.
@@ -121,7 +123,7 @@ impl Document {
             (Container::List(list), Step::Index(index)) => replace_element(&list, *index, value, path)?,
             _ => return Err(no_such(path)),
         }
-        self.assignments.push((path.clone(), Some(value.clone())));
+        self.note(path);
         Ok(())
     }
 
@@ -141,7 +143,7 @@ impl Document {
             _ => false,
         };
         if removed {
-            self.assignments.push((path.clone(), None));
+            self.note(path);
         }
         Ok(removed)
     }
@@ -153,13 +155,12 @@ impl Document {
     pub fn push(&mut self, path: &KeyPath, value: &Value) -> Result<(), EditError> {
         match self.get(path) {
             None => self.set(path, &Value::Array(vec![value.clone()])),
-            Some(Value::Array(list)) => {
+            Some(Value::Array(_)) => {
                 let Some(Container::List(array)) = self.container(&path.0, false)? else {
                     return Err(no_such(path));
                 };
                 array.append(input(value));
-                let whole = list.into_iter().chain([value.clone()]).collect();
-                self.assignments.push((path.clone(), Some(Value::Array(whole))));
+                self.note(path);
                 Ok(())
             }
             Some(_) => Err(EditError::Path(format!("{path} is no list"))),
@@ -182,18 +183,33 @@ impl Document {
     /// When the result would be wrong, when somebody else manages the file, or when it cannot be written.
     pub fn save(&self, environment: &Environment) -> Result<Saved, EditError> {
         let text = self.text();
-        if self.assignments.is_empty() || self.original.as_ref() == Some(&text) {
+        if self.changed.is_empty() || self.original.as_ref() == Some(&text) {
             return Ok(Saved::Unchanged);
         }
         from_text(&text, Some(&self.path), environment)?;
         if let Some(mut managed) = managed(&self.path, environment) {
-            managed.lines =
-                self.assignments.iter().map(|(path, value)| assignment(path, value.as_ref())).collect();
+            managed.lines = self.changed.iter().map(|path| self.as_nix(path)).collect();
             return Err(EditError::Managed(managed));
         }
         write::atomically(&self.path, &text)
             .map_err(|source| EditError::File { path: self.path.clone(), source })?;
         Ok(Saved::Written)
+    }
+
+    fn note(&mut self, path: &KeyPath) {
+        let path = match path.0.split_last() {
+            Some((Step::Index(_), list)) => KeyPath(list.to_vec()),
+            _ => path.clone(),
+        };
+        if !self.changed.contains(&path) {
+            self.changed.push(path);
+        }
+    }
+
+    /// The value at a path as a line of Nix, without its secrets: they do not belong into the store.
+    fn as_nix(&self, path: &KeyPath) -> String {
+        let value = self.get(path).map(|value| hide_secrets(value, ROOT.at(path)));
+        assignment(path, value.as_ref())
     }
 
     /// The object or list at a path; with `make`, objects on the way are made.

@@ -3,6 +3,7 @@
 use super::nearest::distance;
 use super::reference;
 use super::settings::{Chain, Provider, Reference, Settings};
+use crate::catalog::builtin;
 
 /// How a requested name was understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +47,7 @@ impl Settings {
         if let Some(reference) = self.aliases.get(&name.to_lowercase()) {
             return Lookup::Found { by: MatchedBy::Alias, chain: self.chain_from(reference) };
         }
-        if let Ok(reference) = self.reference(name) {
+        if let Some(reference) = reference::find(&self.providers, &self.provider_aliases, name) {
             return Lookup::Found { by: MatchedBy::Reference, chain: self.chain_from(&reference) };
         }
         // Exact routes stand first, globs after them by length.
@@ -120,17 +121,23 @@ impl Settings {
         let mut scored: Vec<(usize, String)> = Vec::new();
         let bare = |name: &str| name.rsplit('/').next().unwrap_or(name).to_owned();
         let wrong_bare = bare(wrong);
-        let mut add = |name: String| {
+        let mut add = |name: String, penalty: usize| {
             let of_bare = distance(&wrong_bare, &bare(&name));
-            let score = distance(wrong, &name).min(if of_bare == 0 { 0 } else { of_bare + 1 });
-            scored.push((score, name));
+            // Where a provider was named, another one's model is a little further away.
+            let other_provider = usize::from(of_bare > 0 && wrong != wrong_bare);
+            let score = distance(wrong, &name).min(of_bare + other_provider);
+            scored.push((score + penalty, name));
         };
-        self.aliases.keys().cloned().for_each(&mut add);
-        self.routes.iter().map(|route| route.pattern.clone()).filter(|p| !p.contains('*')).for_each(&mut add);
-        self.default_chain.references.iter().map(ToString::to_string).for_each(&mut add);
-        for provider in self.providers.values().filter(|provider| provider.off.is_none()) {
+        self.aliases.keys().for_each(|alias| add(alias.clone(), 0));
+        let exact = self.routes.iter().map(|route| &route.pattern).filter(|pattern| !pattern.contains('*'));
+        exact.for_each(|pattern| add(pattern.clone(), 0));
+        self.default_chain.references.iter().for_each(|reference| add(reference.to_string(), 0));
+        // What can be called comes before what is off; a provider that nobody asked for is not among them.
+        let is_known = |id: &str| builtin().provider(id).is_none_or(|known| known.on_by_default);
+        for provider in self.providers.values().filter(|p| p.configured || is_known(&p.id)) {
             let served = provider.models.values().filter(|model| model.facts.retired.is_none());
-            served.map(|model| format!("{}/{}", provider.id, model.facts.id)).for_each(&mut add);
+            let off = usize::from(provider.off.is_some());
+            served.for_each(|model| add(format!("{}/{}", provider.id, model.facts.id), off));
         }
         scored.sort();
         scored.dedup_by(|one, other| one.1 == other.1);

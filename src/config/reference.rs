@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::nearest::did_you_mean;
+use super::nearest::{did_you_mean, nearest};
 use super::settings::{Provider, ProviderModel, Reference};
 use crate::catalog::{DialectId, Model};
 
@@ -67,7 +67,22 @@ impl ProviderModel {
     }
 }
 
-/// Reads a reference: the provider by its id or another id of it, the model as its provider knows it.
+/// Finds what a reference means: the provider by its id or another id of it, the model as its provider knows it.
+#[must_use]
+pub fn find<P: Borrow<Provider>>(
+    providers: &BTreeMap<String, P>,
+    aliases: &BTreeMap<String, String>,
+    text: &str,
+) -> Option<Reference> {
+    let (written, model) = text.split_once('/').filter(|_| !text.contains('*'))?;
+    let written = written.to_lowercase();
+    let id = aliases.get(&written).unwrap_or(&written);
+    let provider: &Provider = providers.get(id)?.borrow();
+    let model = provider.canonical(model)?;
+    Some(Reference { provider: id.clone(), model })
+}
+
+/// As [`find`], for people: comparing names costs more than a request should wait for.
 ///
 /// # Errors
 /// What is wrong with it, with the nearest name.
@@ -76,34 +91,43 @@ pub fn parse<P: Borrow<Provider>>(
     aliases: &BTreeMap<String, String>,
     text: &str,
 ) -> Result<Reference, String> {
-    let Some((written, model)) = text.split_once('/') else {
-        let all = providers.values().flat_map(|provider| {
-            let provider: &Provider = provider.borrow();
-            provider.models.keys().map(|model| format!("{}/{model}", provider.id))
-        });
-        let all: Vec<String> = all.collect();
-        let ends: Vec<&str> = all
-            .iter()
-            .map(String::as_str)
-            .filter(|r| r.split_once('/').is_some_and(|(_, m)| m == text))
-            .collect();
-        let hint = match ends.first() {
-            Some(reference) => format!(" (did you mean \"{reference}\"?)"),
-            None => did_you_mean(text, all.iter().map(String::as_str)),
-        };
-        return Err(format!("\"{text}\" is neither an alias nor a reference such as provider/model{hint}"));
+    find(providers, aliases, text).ok_or_else(|| match text.split_once('/') {
+        None => no_reference(providers, text),
+        Some(_) if text.contains('*') => {
+            format!("\"{text}\" is a pattern, not a reference: patterns stand in models.routes")
+        }
+        Some((written, model)) => {
+            let written = written.to_lowercase();
+            match providers.get(aliases.get(&written).unwrap_or(&written)) {
+                None => {
+                    let hint = did_you_mean(&written, providers.keys().map(String::as_str));
+                    format!("there is no provider \"{written}\"{hint}")
+                }
+                Some(provider) => no_model(provider.borrow(), model),
+            }
+        }
+    })
+}
+
+fn no_reference<P: Borrow<Provider>>(providers: &BTreeMap<String, P>, text: &str) -> String {
+    let all = || providers.values().flat_map(|provider| served(provider.borrow()));
+    let nearest = nearest(text, all().map(|(_, model)| model));
+    let hint = match nearest.and_then(|nearest| all().find(|(_, model)| *model == nearest)) {
+        Some((provider, model)) => format!(" (did you mean \"{provider}/{model}\"?)"),
+        None => String::new(),
     };
-    let written = written.to_lowercase();
-    let id = aliases.get(&written).unwrap_or(&written);
-    let Some(provider) = providers.get(id) else {
-        let hint = did_you_mean(&written, providers.keys().map(String::as_str));
-        return Err(format!("there is no provider \"{written}\"{hint}"));
-    };
-    let provider: &Provider = provider.borrow();
-    let Some(model) = provider.canonical(model) else {
-        let hint = did_you_mean(model, provider.models.keys().map(String::as_str));
-        let fix = if hint.is_empty() { format!(": add it to models.providers.{id}.models") } else { hint };
-        return Err(format!("provider {id} has no model \"{model}\"{fix}"));
-    };
-    Ok(Reference { provider: id.clone(), model })
+    format!("\"{text}\" is neither an alias nor a reference such as provider/model{hint}")
+}
+
+fn no_model(provider: &Provider, model: &str) -> String {
+    let id = &provider.id;
+    let hint = did_you_mean(model, served(provider).map(|(_, model)| model));
+    let fix = if hint.is_empty() { format!(": add it to models.providers.{id}.models") } else { hint };
+    format!("provider {id} has no model \"{model}\"{fix}")
+}
+
+/// The models that are not gone.
+fn served(provider: &Provider) -> impl Iterator<Item = (&str, &str)> {
+    let served = provider.models.values().filter(|model| model.facts.retired.is_none());
+    served.map(|model| (provider.id.as_str(), model.facts.id.as_str()))
 }

@@ -3,8 +3,15 @@
 mod json;
 mod table;
 
+use serde_json::Value;
+
+use super::keypath::{KeyPath, Step};
+
 pub use json::json_schema;
 pub use table::ROOT;
+
+/// What stands for a secret.
+const HIDDEN: &str = "***";
 
 /// What a value may be.
 #[derive(Clone, Copy, Debug)]
@@ -65,12 +72,11 @@ pub struct Key {
 impl Shape {
     /// The shape at a path below this one; `None` where the table has no such place.
     #[must_use]
-    pub fn at(&'static self, path: &super::keypath::KeyPath) -> Option<&'static Self> {
+    pub fn at(&'static self, path: &KeyPath) -> Option<&'static Self> {
         path.0.iter().try_fold(self, |shape, step| shape.step(step))
     }
 
-    fn step(&'static self, step: &super::keypath::Step) -> Option<&'static Self> {
-        use super::keypath::Step;
+    fn step(&'static self, step: &Step) -> Option<&'static Self> {
         match (self, step) {
             (Self::OrNull(inner) | Self::TextOr(inner), _) => inner.step(step),
             (Self::Object(keys), Step::Key(name)) => {
@@ -90,3 +96,35 @@ impl Shape {
         matches!(self, Self::Secret | Self::Secrets)
     }
 }
+
+/// The value at a place of the table with `***` for its secrets; a string that is only a `${VAR}` is none.
+#[must_use]
+pub fn hide_secrets(value: Value, shape: Option<&'static Shape>) -> Value {
+    match (value, shape) {
+        (Value::String(text), Some(shape)) if shape.is_secret() || matches!(shape, Shape::Variables) => {
+            Value::String(if is_reference(&text) { text } else { HIDDEN.to_owned() })
+        }
+        (Value::Object(object), Some(shape)) if !shape.is_secret() => {
+            let inner = |key: &str| shape.at(&KeyPath::default().key(key));
+            Value::Object(
+                object
+                    .into_iter()
+                    .map(|(key, value)| (key.clone(), hide_secrets(value, inner(&key))))
+                    .collect(),
+            )
+        }
+        (Value::Array(list), Some(shape)) => {
+            let inner = shape.at(&KeyPath::default().index(0));
+            Value::Array(list.into_iter().map(|value| hide_secrets(value, inner)).collect())
+        }
+        (other, _) => other,
+    }
+}
+
+fn is_reference(text: &str) -> bool {
+    let name = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+    name.is_some_and(|name| name.bytes().all(|b| b == b'_' || b.is_ascii_uppercase() || b.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests;

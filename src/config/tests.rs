@@ -1,5 +1,6 @@
 //! The whole way: text and environment to settings.
 
+mod arbitrary;
 mod broken;
 mod chains;
 mod merged;

@@ -9,6 +9,7 @@ use crate::cli::console::{Console, refused};
 use crate::cli::exit::Ending;
 use crate::config::edit;
 use crate::config::import::{Imported, Note, import as read};
+use crate::config::schema::{ROOT, hide_secrets};
 
 /// `config import`.
 #[derive(Debug, ClapArgs)]
@@ -18,7 +19,7 @@ pub(super) struct Args {
     /// Replace a configuration that exists
     #[arg(long)]
     force: bool,
-    /// Print the configuration instead of writing it
+    /// Print the configuration instead of writing it; secrets are shown as ***
     #[arg(long)]
     dry_run: bool,
 }
@@ -42,7 +43,7 @@ pub(super) fn import(args: &Args, console: &mut Console<'_>) -> Result<(), Endin
             console.print_json(&report(&imported, &target, false))
         } else {
             print_notes(&imported, console)?;
-            console.print_json(&imported.config)
+            console.print_json(&hidden(&imported))
         };
     }
     if target.exists() && !args.force {
@@ -53,7 +54,7 @@ pub(super) fn import(args: &Args, console: &mut Console<'_>) -> Result<(), Endin
     edit::replace(&target, &text, &console.environment).map_err(|error| match error {
         edit::EditError::Managed(mut managed) => {
             managed.lines =
-                vec![format!("services.moonrelay.settings = {};", edit::nix_value(&imported.config))];
+                vec![format!("services.moonrelay.settings = {};", edit::nix_value(&hidden(&imported)))];
             refused(&edit::EditError::Managed(managed))
         }
         other => refused(&other),
@@ -63,6 +64,11 @@ pub(super) fn import(args: &Args, console: &mut Console<'_>) -> Result<(), Endin
     }
     print_notes(&imported, console)?;
     console.line(format_args!("written to {}", target.display()))
+}
+
+/// The configuration without its secrets: what is printed ends up in scrollbacks and issues.
+fn hidden(imported: &Imported) -> Value {
+    hide_secrets(imported.config.clone(), Some(&ROOT))
 }
 
 fn report(imported: &Imported, target: &std::path::Path, written: bool) -> Value {
@@ -77,7 +83,7 @@ fn report(imported: &Imported, target: &std::path::Path, written: bool) -> Value
         "changed": notes(&imported.changed),
     });
     if let (false, Some(object)) = (written, report.as_object_mut()) {
-        object.insert("config".to_owned(), imported.config.clone());
+        object.insert("config".to_owned(), hidden(imported));
     }
     report
 }

@@ -8,10 +8,7 @@ use crate::config::edit::{Document, Saved};
 use crate::config::file::{At, Tree};
 use crate::config::keypath::{KeyPath, Step};
 use crate::config::nearest::did_you_mean;
-use crate::config::schema::{ROOT, Shape};
-
-/// What stands for a secret.
-const HIDDEN: &str = "***";
+use crate::config::schema::{ROOT, Shape, hide_secrets};
 
 fn parse(path: &str) -> Result<KeyPath, Ending> {
     KeyPath::parse(path).map_err(Ending::usage)
@@ -24,7 +21,7 @@ pub(super) fn get(path: &str, console: &mut Console<'_>) -> Result<(), Ending> {
     let Some(value) = document.get(&path) else {
         return Err(Ending::failure("not_found", format!("{path} is not set{}", hint(&document, &path))));
     };
-    let shown = masked(value, ROOT.at(&path));
+    let shown = hide_secrets(value, ROOT.at(&path));
     match shown {
         Value::String(text) if !console.json => console.line(text),
         other => console.print_json(&other),
@@ -43,31 +40,6 @@ fn hint(document: &Document, path: &KeyPath) -> String {
         known.extend(keys.iter().map(|key| key.name.to_owned()).filter(|name| name != last));
     }
     did_you_mean(last, known.iter().map(String::as_str))
-}
-
-/// The value without its secrets; a string that is only a `${VAR}` is none.
-fn masked(value: Value, shape: Option<&'static Shape>) -> Value {
-    match (value, shape) {
-        (Value::String(text), Some(shape)) if shape.is_secret() || matches!(shape, Shape::Variables) => {
-            Value::String(if is_reference(&text) { text } else { HIDDEN.to_owned() })
-        }
-        (Value::Object(object), Some(shape)) if !shape.is_secret() => {
-            let inner = |key: &str| shape.at(&KeyPath::default().key(key));
-            Value::Object(
-                object.into_iter().map(|(key, value)| (key.clone(), masked(value, inner(&key)))).collect(),
-            )
-        }
-        (Value::Array(list), Some(shape)) => {
-            let inner = shape.at(&KeyPath::default().index(0));
-            Value::Array(list.into_iter().map(|value| masked(value, inner)).collect())
-        }
-        (other, _) => other,
-    }
-}
-
-fn is_reference(text: &str) -> bool {
-    let name = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
-    name.is_some_and(|name| name.bytes().all(|b| b == b'_' || b.is_ascii_uppercase() || b.is_ascii_digit()))
 }
 
 /// Sets a value, where the result is a valid configuration.

@@ -67,6 +67,9 @@ pub(super) fn set(name: &str, console: &mut Console<'_>) -> Result<(), Ending> {
 
 fn chain(primary: &Reference, fallbacks: &[&Reference]) -> Value {
     let fallbacks: Vec<String> = fallbacks.iter().map(ToString::to_string).collect();
+    if fallbacks.is_empty() {
+        return json!({ "primary": primary.to_string() });
+    }
     json!({ "primary": primary.to_string(), "fallbacks": fallbacks })
 }
 

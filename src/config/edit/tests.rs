@@ -162,6 +162,19 @@ fn a_managed_file_is_refused_with_the_lines_for_nix() {
     assert_eq!(refused(&document, &nix), text);
     assert_eq!(place.text(), "{}");
 
+    let place = Place::with(FILE);
+    let mut document = place.open();
+    document.push(&path("agents.defaults.model.fallbacks"), &json!("kimi/k3")).unwrap();
+    document.remove(&path("agents.defaults.model.fallbacks[0]")).unwrap();
+    document.set(&path("models.providers.kimi.apiKey"), &json!("sk-secret")).unwrap();
+    let text = refused(&document, &nix);
+    let lines: Vec<&str> = text.lines().skip(1).map(str::trim).collect();
+    let expected = [
+        "services.moonrelay.settings.agents.defaults.model.fallbacks = [ \"kimi/k3\" ];",
+        "services.moonrelay.settings.models.providers.kimi.apiKey = \"***\";",
+    ];
+    assert_eq!(lines, expected);
+
     let link = place.directory.path().join("store.json5");
     symlink("/nix/store/0000-moonrelay/config.json5", &link).unwrap();
     let mut document = Document::open(&location(&link)).unwrap();

@@ -150,6 +150,14 @@ fn references_without_a_provider_name_the_whole_one() {
 }
 
 #[test]
+fn patterns_are_no_references() {
+    let text = "{ agents: { defaults: { models: { 'openrouter/*': {} } } } }";
+    let expected = "agents.defaults.models[\"openrouter/*\"]: \"openrouter/*\" is a pattern, not a reference: \
+                    patterns stand in models.routes";
+    assert_eq!(issue(text), expected);
+}
+
+#[test]
 fn routes_may_not_go_in_rings() {
     let text = "{ models: { routes: { a: 'b', b: 'c', c: 'a', d: 'a', e: 'e' } } }";
     let expected = [

@@ -112,6 +112,15 @@ fn an_unknown_name_brings_the_nearest_ones() {
 }
 
 #[test]
+fn nearest_names_prefer_what_can_be_called() {
+    let none = settings_with("{}", &[]);
+    assert_eq!(none.nearest_names("kimi-k9")[0], "moonshot/kimi-k3");
+    let some = settings_with("{}", &[("OPENROUTER_API_KEY", "sk")]);
+    assert_eq!(some.nearest_names("kimi-k3.5")[0], "openrouter/moonshotai/kimi-k3");
+    assert!(!none.nearest_names("moonshot-cn/kimi-k3").iter().any(|name| name.starts_with("moonshot-cn")));
+}
+
+#[test]
 fn without_a_chain_the_providers_with_a_key_answer() {
     assert_eq!(
         written(&settings("{}").default_chain),

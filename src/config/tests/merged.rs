@@ -197,6 +197,50 @@ fn the_id_on_the_wire_is_the_providers_own() {
 }
 
 #[test]
+fn the_whole_example_of_the_documentation_is_valid() {
+    let text = r#"{
+  env: { MOONSHOT_API_KEY: "sk-m", vars: { OTHER: "x" } },
+  agents: { defaults: {
+    model: { primary: "kimi/kimi-for-coding", fallbacks: ["moonshot/kimi-k2.7-code", "openrouter/auto"] },
+    models: { "kimi/kimi-for-coding": { alias: "kimi", params: { thinking: { type: "enabled", keep: "all" } } } },
+    thinkingDefault: "low",
+    workspace: "~/moonrelay",
+  } },
+  models: {
+    mode: "merge",
+    providers: { lab: {
+      baseUrl: "http://10.1.1.1:8000/v1", apiKey: ["${OTHER}", { source: "env", id: "MOONSHOT_API_KEY" }], auth: "api-key",
+      authHeader: true, api: "openai-completions", headers: { "X-Team": "a ${OTHER}" }, timeoutSeconds: 30,
+      contextWindow: 1000, maxTokens: 100, sanitizeToolCallIds: true, allowInsecure: true,
+      models: [{ id: "m", name: "M", reasoning: true, input: ["text"], cost: { input: 1, output: 2, cacheRead: 0.1, cacheWrite: 0 },
+        contextWindow: 2000, maxTokens: 200, headers: { "X-Model": "m" }, params: { seed: 1 },
+        compat: { supportsDeveloperRole: false, supportsUsageInStreaming: true, supportsReasoningEffort: false, supportsPrefill: true,
+          maxTokensField: "max_tokens", requiresReasoningContentOnAssistantMessages: true } }],
+    } },
+    routes: { coding: { primary: "lab/m", fallbacks: ["kimi"] }, "claude-*": "coding", "*": "default" },
+  },
+  failover: { attemptsPerTarget: 2, backoff: { initialMs: 250, maxMs: 2000 }, cooldown: { stepsSeconds: [30, 60, 300], billingSeconds: 600 },
+    timeouts: { connectSeconds: 10, headSeconds: 60, firstByteSeconds: 300, idleSeconds: 120, totalSeconds: null },
+    returnToPrimary: "cooldown", hedgeAfterMs: null, midStream: "continue", keepAliveSeconds: 15 },
+  gateway: { port: 1969, bind: "loopback", auth: { mode: "token", token: "t0", tokens: { editor: "${OTHER}" } },
+    bodyLimitMiB: 64, reload: true, metrics: { public: true } },
+  usage: { store: "sqlite", retentionDays: 90 },
+  telemetry: { otlp: { endpoint: "http://127.0.0.1:4318" } }, logging: { level: "info", content: false },
+  plugins: { entries: { moonshot: { config: { webSearch: { apiKey: "sk-w", baseUrl: "https://api.moonshot.ai/v1", model: "kimi-k2.6" } } } } },
+  tools: { web: { search: { provider: "kimi" } } },
+}"#;
+    let settings = settings(text);
+    assert_eq!(settings.failover, crate::config::settings::Failover::default());
+    let tokens: Vec<&str> = settings.gateway.tokens.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(tokens, ["default", "editor"]);
+    let lab = provider(&settings, "lab");
+    assert_eq!((lab.keys.len(), lab.headers[0].value.expose()), (2, "a x"));
+    assert_eq!(lab.timeout, Some(Duration::from_secs(30)));
+    assert_eq!(lab.models["m"].facts.compat.requires_reasoning_content, Some(true));
+    assert_eq!(warnings(&settings), Vec::<String>::new());
+}
+
+#[test]
 fn everything_of_later_parts_is_kept() {
     let text = "{ failover: { hedgeAfterMs: 1500, returnToPrimary: 'session', midStream: 'error' },
       usage: { store: 'none', retentionDays: 7 }, telemetry: { otlp: { endpoint: 'http://127.0.0.1:4318' } },

@@ -1,0 +1,72 @@
+//! No text makes the configuration panic, and what is printed of it holds no secret.
+
+use proptest::prelude::*;
+
+use crate::config::file::{At, Tree};
+use crate::config::schema::{ROOT, hide_secrets};
+use crate::config::{Environment, from_text, import};
+
+const PIECES: [&str; 30] = [
+    "{",
+    "}",
+    "[",
+    "]",
+    ":",
+    ",",
+    "'",
+    "\"",
+    "\\",
+    "//",
+    "/*",
+    "*/",
+    "\n",
+    "\u{2028}",
+    "\u{feff}",
+    "ü",
+    "${A}",
+    "$${B}",
+    "0x",
+    "-",
+    ".5",
+    "1e9",
+    "null",
+    "true",
+    "NaN",
+    "models",
+    "providers",
+    "agents",
+    "'kimi/k3'",
+    "\\ud83d",
+];
+
+const SEED: &str = include_str!("../../../tests/fixtures/seeds/cn-kimi-code.json5");
+
+fn judge(text: &str) {
+    let environment = Environment::default();
+    let _ = from_text(text, None, &environment);
+    let _ = import::import(text, None, &environment);
+}
+
+proptest! {
+    #[test]
+    fn pieces_of_json5_never_panic(pieces in prop::collection::vec(prop::sample::select(&PIECES[..]), 0..40)) {
+        judge(&pieces.concat());
+    }
+
+    #[test]
+    fn a_file_with_something_put_in_never_panics(at in 0..SEED.len(), piece in prop::sample::select(&PIECES[..]), cut in 0_usize..20) {
+        let end = (at + cut).min(SEED.len());
+        if SEED.is_char_boundary(at) && SEED.is_char_boundary(end) {
+            judge(&format!("{}{piece}{}", &SEED[..at], &SEED[end..]));
+        }
+    }
+
+    #[test]
+    fn secrets_are_hidden_wherever_the_table_has_them(secret in "sk-[a-z]{12}") {
+        let text = SEED.replace("sk-...", &secret).replace("${KIMICODE_API_KEY}", &secret).replace("KimiCLI/0.77", &secret);
+        let tree = Tree::parse(&text).unwrap();
+        let shown = hide_secrets(At::root(&tree).node.value.to_json(), Some(&ROOT)).to_string();
+        prop_assert!(!shown.contains(&secret), "{}", shown);
+        prop_assert_eq!(shown.matches("***").count(), 3);
+    }
+}
