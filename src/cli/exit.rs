@@ -34,6 +34,12 @@ impl Ending {
         Self { code: CONFIGURATION, kind: "invalid_config", message: message.into() }
     }
 
+    /// It failed, and has said so already: exit 1.
+    #[must_use]
+    pub const fn silent() -> Self {
+        Self { code: 1, kind: "failed", message: String::new() }
+    }
+
     /// Standard output is gone.
     #[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
     pub fn output(error: std::io::Error) -> Self {
@@ -53,6 +59,9 @@ pub fn code(outcome: Result<(), Ending>, as_json: bool) -> ExitCode {
         return ExitCode::SUCCESS;
     };
     // Nobody is left to tell when the stream is gone.
+    if ending.message.is_empty() {
+        return ExitCode::from(ending.code);
+    }
     if as_json {
         let value = json!({"ok": false, "error": {"type": ending.kind, "message": ending.message}});
         let _ = writeln!(std::io::stdout(), "{value}");

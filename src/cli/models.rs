@@ -4,6 +4,7 @@ mod aliases;
 mod chain;
 mod list;
 mod live;
+mod probe;
 mod status;
 
 #[cfg(test)]
@@ -11,6 +12,7 @@ mod tests;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Args as ClapArgs, Subcommand};
 use serde_json::json;
@@ -60,7 +62,11 @@ enum Verb {
     #[command(subcommand)]
     Fallbacks(chain::Verb),
     /// Providers: which keys they have (masked), where each came from, and why a provider is off
-    Status,
+    Status {
+        /// Make one tiny call a target of the default chain; exit 1 when none answers
+        #[arg(long)]
+        probe: bool,
+    },
 }
 
 /// Runs one of the verbs.
@@ -70,17 +76,21 @@ pub async fn run(args: Args) -> ExitCode {
     let mut console =
         Console { environment: Environment::process(), config: args.config, json, out: &mut out };
     // The limit to connect is that of the default settings: a list is not worth more patience.
-    let client = Client::new(live::CONNECT);
+    let client: Arc<dyn Connector> = Arc::new(Client::new(live::CONNECT));
     exit::code(execute(args.verb, &mut console, &client).await, json)
 }
 
-async fn execute(verb: Verb, console: &mut Console<'_>, connector: &dyn Connector) -> Result<(), Ending> {
+async fn execute(
+    verb: Verb,
+    console: &mut Console<'_>,
+    connector: &Arc<dyn Connector>,
+) -> Result<(), Ending> {
     match verb {
         Verb::List { provider, live } => {
             let settings = console.settings()?;
             let provider = provider.map(|id| list::provider(&settings, &id)).transpose()?;
             let live = match live {
-                true => Some(live::ask(&settings, provider.as_deref(), connector).await),
+                true => Some(live::ask(&settings, provider.as_deref(), connector.as_ref()).await),
                 false => None,
             };
             list::print(&settings, provider.as_deref(), live.as_deref(), console)
@@ -88,7 +98,14 @@ async fn execute(verb: Verb, console: &mut Console<'_>, connector: &dyn Connecto
         Verb::Set { name } => chain::set(&name, console),
         Verb::Aliases(verb) => aliases::execute(verb, console),
         Verb::Fallbacks(verb) => chain::execute(verb, console),
-        Verb::Status => status::print(&console.settings()?, console),
+        Verb::Status { probe } => {
+            let settings = console.settings()?;
+            let probed = match probe {
+                true => Some(probe::probe(&settings, connector).await),
+                false => None,
+            };
+            status::print(&settings, probed.as_deref(), console)
+        }
     }
 }
 

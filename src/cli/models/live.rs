@@ -73,6 +73,12 @@ struct Listed {
     context_length: Option<u64>,
 }
 
+/// The ids on a provider's own list.
+pub(super) async fn ids(provider: &Provider, connector: &dyn Connector) -> Result<Vec<String>, String> {
+    let listed = fetch(provider, connector).await?;
+    Ok(listed.into_iter().map(|model| model.id).collect())
+}
+
 async fn fetch(provider: &Provider, connector: &dyn Connector) -> Result<Vec<Listed>, String> {
     let chat = provider.faces.iter().find(|(face, _)| *face == Face::Chat).or_else(|| provider.faces.first());
     let (face, base) = chat.ok_or("it has no address")?;

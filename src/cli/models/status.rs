@@ -2,17 +2,37 @@
 
 use serde_json::{Value, json};
 
+use super::probe::Probed;
 use crate::cli::console::{Console, table};
 use crate::cli::exit::Ending;
 use crate::config::settings::{Auth, Provider, Settings};
 
 /// Prints it. Keys are masked.
-pub(super) fn print(settings: &Settings, console: &mut Console<'_>) -> Result<(), Ending> {
+///
+/// # Errors
+/// When probes were made and no target answered, or the output is gone.
+pub(super) fn print(
+    settings: &Settings,
+    probed: Option<&[Probed]>,
+    console: &mut Console<'_>,
+) -> Result<(), Ending> {
+    tell(settings, probed, console)?;
+    match probed {
+        Some(probed) if !probed.iter().any(Probed::is_ok) => Err(Ending::silent()),
+        _ => Ok(()),
+    }
+}
+
+fn tell(settings: &Settings, probed: Option<&[Probed]>, console: &mut Console<'_>) -> Result<(), Ending> {
     let mut chain = settings.default_chain.references.iter().map(ToString::to_string);
     let primary = chain.next();
     let fallbacks: Vec<String> = chain.collect();
     if console.json {
-        return console.print_json(&as_json(settings, primary, &fallbacks));
+        let mut value = as_json(settings, primary, &fallbacks);
+        if let (Some(probed), Some(object)) = (probed, value.as_object_mut()) {
+            object.insert("probes".to_owned(), probed.iter().map(Probed::json).collect());
+        }
+        return console.print_json(&value);
     }
     match &settings.path {
         Some(path) => console.line(format_args!("configuration  {}", path.display()))?,
@@ -26,6 +46,11 @@ pub(super) fn print(settings: &Settings, console: &mut Console<'_>) -> Result<()
     console.line("")?;
     let rows: Vec<Vec<String>> = settings.providers.values().map(|provider| cells(provider)).collect();
     console.line(table(&["Provider", "State", "Address", "Keys"], &rows).trim_end())?;
+    if let Some(probed) = probed {
+        let rows: Vec<Vec<String>> = probed.iter().map(Probed::cells).collect();
+        console.line("")?;
+        console.line(table(&["Target", "Key", "Result", "Took", ""], &rows).trim_end())?;
+    }
     for warning in &settings.warnings {
         console.line(format_args!("warning: {}: {}", warning.path, warning.message))?;
     }

@@ -1,5 +1,6 @@
 use std::future::pending;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -20,12 +21,25 @@ impl Connector for Nobody {
     }
 }
 
-async fn run_with(desk: &mut Desk, verb: Verb, json: bool, connector: &dyn Connector) -> Result<(), Ending> {
+fn nobody() -> Arc<dyn Connector> {
+    Arc::new(Nobody)
+}
+
+fn client() -> Arc<dyn Connector> {
+    Arc::new(Client::new(Duration::from_secs(5)))
+}
+
+async fn run_with(
+    desk: &mut Desk,
+    verb: Verb,
+    json: bool,
+    connector: &Arc<dyn Connector>,
+) -> Result<(), Ending> {
     execute(verb, &mut desk.console(json), connector).await
 }
 
 async fn run(desk: &mut Desk, verb: Verb, json: bool) -> Result<(), Ending> {
-    run_with(desk, verb, json, &Nobody).await
+    run_with(desk, verb, json, &nobody()).await
 }
 
 async fn printed(desk: &mut Desk, verb: Verb) -> String {
@@ -248,7 +262,7 @@ async fn status_masks_keys_and_names_their_origin() {
     let text = "{ env: { OPENROUTER_API_KEY: 'sk-or-1234567890' }, models: { providers: {
       lab: { baseUrl: 'http://127.0.0.1:9/v1' }, dark: { baseUrl: 'https://x.example/v1', apiKey: '${DARK}' } } } }";
     let mut desk = Desk::with(text).variable("KIMI_API_KEY", "sk-kimi-1234567890");
-    let status = json_of(&mut desk, Verb::Status).await;
+    let status = json_of(&mut desk, Verb::Status { probe: false }).await;
     assert!(!desk.printed().contains("1234567890"), "{}", desk.printed());
     assert_eq!(status["primary"], json!("kimi/kimi-for-coding"));
     assert_eq!(status["fallbacks"], json!(["openrouter/auto"]));
@@ -261,7 +275,7 @@ async fn status_masks_keys_and_names_their_origin() {
     assert_eq!((provider("lab")["state"].clone(), provider("lab")["keys"].clone()), (json!("on"), json!([])));
     assert_eq!(provider("dark")["reason"], json!("DARK is not set or empty"));
     assert_eq!(provider("moonshot")["state"], json!("off"));
-    let text = printed(&mut desk, Verb::Status).await;
+    let text = printed(&mut desk, Verb::Status { probe: false }).await;
     assert!(!text.contains("1234567890") && text.contains("sk-…90 (env KIMI_API_KEY)"), "{text}");
 }
 
@@ -282,7 +296,7 @@ async fn live_shows_what_differs_from_the_catalog() {
              {{ id: 'kimi-for-coding', contextWindow: 1000 }}, {{ id: 'made-up' }}] }} }} }} }}"
     );
     let mut desk = Desk::with(&text);
-    let client = Client::new(Duration::from_secs(5));
+    let client = client();
     let verb = || Verb::List { provider: Some("kimi".to_owned()), live: true };
     run_with(&mut desk, verb(), true, &client).await.unwrap();
     let live = desk.printed_json()["live"][0].clone();
@@ -302,15 +316,63 @@ async fn live_says_why_a_list_cannot_be_had() {
     let text =
         format!("{{ models: {{ providers: {{ moonshot: {{ baseUrl: '{base}', apiKey: 'wrong' }} }} }} }}");
     let mut desk = Desk::with(&text);
-    let client = Client::new(Duration::from_secs(5));
+    let client = client();
     run_with(&mut desk, Verb::List { provider: None, live: true }, true, &client).await.unwrap();
     let live = desk.printed_json()["live"].clone();
     assert_eq!(live.as_array().unwrap().len(), 1, "providers that are off are not asked");
     let error = live[0]["error"].as_str().unwrap();
     assert!(error.contains("answered 401 Unauthorized: the key is wrong"), "{error}");
     let off = Verb::List { provider: Some("kimi".to_owned()), live: true };
-    run_with(&mut desk, off, false, &Nobody).await.unwrap();
+    run_with(&mut desk, off, false, &nobody()).await.unwrap();
     assert!(
         desk.printed().ends_with("kimi: it is off: KIMI_API_KEY or KIMICODE_API_KEY is not set or empty\n")
     );
+}
+
+#[tokio::test]
+async fn probe_makes_one_call_a_key_and_tells_what_came_of_it() {
+    let simulator = Simulator::bind("127.0.0.1:0".parse().unwrap(), Options::default()).await.unwrap();
+    let control = simulator.control();
+    let base = |provider| simulator.base_url(provider);
+    let text = json!({
+        "agents": {"defaults": {"model": {
+            "primary": "kimi/kimi-for-coding", "fallbacks": ["moonshot/kimi-k3", "openrouter/auto"],
+        }}},
+        "models": {"providers": {
+            "kimi": {"baseUrl": base(Provider::Kimi), "apiKey": "sk-kimi-0123456789"},
+            "moonshot": {"baseUrl": base(Provider::Moonshot), "apiKey": ["sk-kimi-of-another", "sk-0123456789ab"]},
+            "openrouter": {"baseUrl": base(Provider::OpenRouter), "apiKey": "sk-or-v1-0123456789"},
+        }},
+    });
+    tokio::spawn(simulator.run(pending()));
+    control
+        .order("openrouter:overloaded".parse().unwrap_or_else(|_| "openrouter:status=529".parse().unwrap()));
+    let mut desk = Desk::with(&text.to_string());
+    run_with(&mut desk, Verb::Status { probe: true }, true, &client()).await.unwrap();
+    let printed = desk.printed_json();
+    let probes: Vec<String> = printed["probes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|probe| format!("{} {} {}", probe["model"], probe["key"], probe["result"]).replace('"', ""))
+        .collect();
+    let expected = [
+        "kimi/kimi-for-coding sk-…89 ok",
+        "moonshot/kimi-k3 sk-…er auth",
+        "moonshot/kimi-k3 sk-…ab ok",
+        "openrouter/auto sk-…89 overloaded",
+    ];
+    assert_eq!(probes, expected);
+    let calls = control.requests();
+    assert_eq!(calls.len(), 4);
+    assert!(!format!("{printed}").contains("0123456789"), "a key was printed");
+}
+
+#[tokio::test]
+async fn probe_fails_when_no_target_answers() {
+    let text = "{ models: { providers: { moonshot: { apiKey: 'sk-0123456789ab' } } } }";
+    let mut desk = Desk::with(text);
+    let probe = Verb::Status { probe: true };
+    assert!(run_with(&mut desk, probe, false, &nobody()).await.is_err());
+    assert!(desk.printed().contains("network"), "{}", desk.printed());
 }
