@@ -50,7 +50,6 @@ fn warn_of_no_effect(at: &At<'_>, failover: &Failover, scope: &mut Scope<'_, '_,
     let set = [
         ("hedgeAfterMs", failover.hedge_after.is_some()),
         ("returnToPrimary", failover.return_at_session_end),
-        ("midStream", failover.continue_mid_stream),
     ];
     for (key, wanted) in set {
         if let Some(at) = at.get(key).filter(|_| wanted) {
