@@ -6,8 +6,9 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use crate::config::settings::Settings;
-use crate::http::router::{Shared, router};
+use crate::http::router::router;
 use crate::http::server::{self, Listener};
+use crate::http::shared::Shared;
 use crate::observe::log;
 use crate::relay::Relay;
 use crate::upstream::Connector;

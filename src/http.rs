@@ -1,6 +1,7 @@
 //! The HTTP side: connections, authentication, limits, and each face's answers and errors. Only this room chooses the
 //! status that a client sees, and only it knows axum.
 
+mod answer;
 mod auth;
 mod chat;
 mod connection;
@@ -13,3 +14,4 @@ mod models;
 mod origin;
 pub mod router;
 pub mod server;
+pub mod shared;

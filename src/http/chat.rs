@@ -8,16 +8,14 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
 
+use super::answer::tell;
 use super::error::Problem;
-use super::router::{Caller, Shared};
+use super::shared::{Caller, Shared};
 use super::{hygiene, limits};
-use crate::record::{Attempt, attempts_header};
 use crate::relay::{Answer, ClientRequest};
 
-pub(super) const ATTEMPTS: HeaderName = HeaderName::from_static("x-moonrelay-attempts");
-const MODEL: HeaderName = HeaderName::from_static("x-moonrelay-model");
 const FALLBACK: HeaderName = HeaderName::from_static("x-moonrelay-fallback");
 
 /// Answers a chat request, streamed or not.
@@ -74,15 +72,5 @@ fn render(answer: Answer) -> Response {
             tell(all, model.as_deref(), &attempts);
             response
         }
-    }
-}
-
-/// Says who answered and what was tried.
-pub(super) fn tell(headers: &mut HeaderMap, model: Option<&str>, attempts: &[Attempt]) {
-    if let Some(value) = model.and_then(|model| HeaderValue::from_str(model).ok()) {
-        headers.insert(MODEL, value);
-    }
-    if let Ok(value) = HeaderValue::from_str(&attempts_header(attempts)) {
-        headers.insert(ATTEMPTS, value);
     }
 }

@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
-use super::chat::tell;
+use super::answer::tell;
 use super::limits::BodyRefused;
 use crate::failure::{Failure, Reason};
 use crate::record::{Attempt, Outcome, Skip, attempt_lines};

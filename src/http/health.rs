@@ -3,31 +3,22 @@
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
-use http::header::CONTENT_TYPE;
-use http::{HeaderValue, StatusCode};
-use serde_json::{Value, json};
+use http::StatusCode;
+use serde_json::{Value, json as object};
 
-use super::router::Shared;
-
-/// A JSON answer.
-pub(super) fn json(status: StatusCode, value: &Value) -> Response {
-    let mut response = Response::new(Body::from(value.to_string()));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
-}
+use super::answer::json;
+use super::shared::Shared;
 
 /// `GET /health`: the process serves.
 pub(super) async fn live() -> Response {
-    json(StatusCode::OK, &json!({"ok": true, "status": "live"}))
+    json(StatusCode::OK, &object!({"ok": true, "status": "live"}))
 }
 
 /// `GET /api/hello`: Claude Code asks before it asks for more.
 pub(super) async fn hello() -> Response {
-    json(StatusCode::OK, &json!({"message": "hello"}))
+    json(StatusCode::OK, &object!({"message": "hello"}))
 }
 
 /// `GET /ready`: at least one target of the default chain can be tried; 503 otherwise.
@@ -38,7 +29,7 @@ pub(super) async fn ready(State(shared): State<Arc<Shared>>) -> Response {
         chain.iter().filter(|(_, why)| why.is_some()).map(|(name, _)| name.as_str()).collect();
     let uptime = u64::try_from(shared.relay.state().started().elapsed().as_millis()).unwrap_or(u64::MAX);
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    json(status, &json!({"ready": ready, "failing": failing, "uptimeMs": uptime}))
+    json(status, &object!({"ready": ready, "failing": failing, "uptimeMs": uptime}))
 }
 
 /// `GET /status`: what `moonrelay gateway status` shows.
@@ -49,17 +40,17 @@ pub(super) async fn status(State(shared): State<Arc<Shared>>) -> Response {
         .providers
         .values()
         .map(|provider| match (&provider.off, state.rest_of_provider(&provider.id)) {
-            (Some(why), _) => json!({"id": provider.id, "state": "off", "reason": why}),
-            (None, Some(rest)) => json!({
+            (Some(why), _) => object!({"id": provider.id, "state": "off", "reason": why}),
+            (None, Some(rest)) => object!({
                 "id": provider.id,
                 "state": "cooling_down",
                 "cooldownUntil": epoch_millis(rest.until),
                 "reason": rest.reason.as_str(),
             }),
-            (None, None) => json!({"id": provider.id, "state": "ready"}),
+            (None, None) => object!({"id": provider.id, "state": "ready"}),
         })
         .collect();
-    let value = json!({
+    let value = object!({
         "ok": true,
         "version": env!("CARGO_PKG_VERSION"),
         "uptimeSeconds": state.started().elapsed().as_secs(),

@@ -7,9 +7,9 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
+use super::answer::json as answer;
 use super::error::Problem;
-use super::health::json as answer;
-use super::router::Shared;
+use super::shared::Shared;
 use crate::relay::plan::Offered;
 
 /// Both SDKs want a time; the catalog's facts have dates, names of the user's have none.

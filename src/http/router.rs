@@ -10,30 +10,13 @@ use axum::routing::{get, post};
 use http::{HeaderName, HeaderValue, Method};
 
 use super::error::Problem;
+use super::shared::{Caller, Shared};
 use super::{auth, chat, health, limits, models, origin};
-use crate::relay::Relay;
 
 /// The request's id on its answer.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-moonrelay-request-id");
 /// Under these the same routes stand, so that a client works which lets only its host be changed.
 const PREFIXES: [&str; 3] = ["", "/coding", "/api"];
-
-/// What the handlers share.
-pub struct Shared {
-    /// The way of requests.
-    pub relay: Arc<Relay>,
-    /// The machine's own name, which a Host may be.
-    pub hostname: Option<String>,
-    /// Where the gateway listens, for the status.
-    pub address: String,
-}
-
-/// Who sends a request, and its id.
-#[derive(Clone, Debug)]
-pub(super) struct Caller {
-    pub(super) request_id: String,
-    pub(super) client: Option<String>,
-}
 
 /// Every route.
 pub fn router(shared: Arc<Shared>) -> Router {

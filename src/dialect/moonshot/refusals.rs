@@ -60,6 +60,11 @@ pub(in crate::dialect) const ROWS: &[Row] = &[
             "unsupported role",
         ])
         .own_rule(),
-    Row::new(&[], Reason::Server).kinds(&["server_error", "unexpected_output", "server_unavailable"]),
-    Row::new(&[], Reason::Server).kinds(&["client_closed_request"]),
+    // With a client error's status the type says less than the status.
+    Row::new(&[499, 500, 502, 503, 504], Reason::Server).kinds(&[
+        "server_error",
+        "unexpected_output",
+        "server_unavailable",
+        "client_closed_request",
+    ]),
 ];

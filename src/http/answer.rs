@@ -1,0 +1,30 @@
+//! What our answers have in common: JSON bodies, and the headers that say who answered.
+
+use axum::body::Body;
+use axum::response::Response;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use serde_json::Value;
+
+use crate::record::{Attempt, attempts_header};
+
+const ATTEMPTS: HeaderName = HeaderName::from_static("x-moonrelay-attempts");
+const MODEL: HeaderName = HeaderName::from_static("x-moonrelay-model");
+
+/// A JSON answer.
+pub(super) fn json(status: StatusCode, value: &Value) -> Response {
+    let mut response = Response::new(Body::from(value.to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// Says who answered and what was tried.
+pub(super) fn tell(headers: &mut HeaderMap, model: Option<&str>, attempts: &[Attempt]) {
+    if let Some(value) = model.and_then(|model| HeaderValue::from_str(model).ok()) {
+        headers.insert(MODEL, value);
+    }
+    if let Ok(value) = HeaderValue::from_str(&attempts_header(attempts)) {
+        headers.insert(ATTEMPTS, value);
+    }
+}
