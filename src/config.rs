@@ -1,6 +1,6 @@
 //! The configuration: raw tree, then resolved settings, with every error at once.
 //!
-//! [`load`] finds the file, [`file`] parses it into a tree with places, [`walk`] compares the tree with the table of
+//! [`load`] finds the file, [`mod@file`] parses it into a tree with places, [`walk`] compares the tree with the table of
 //! [`schema`] (unknown keys, wrong types, duplicates), [`resolve`] gives it meaning (references, keys, URLs). Both
 //! report everything they find; only a file that does not parse ends the search at once.
 

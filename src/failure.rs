@@ -146,6 +146,8 @@ pub struct Failure {
     pub retry_after: Option<Duration>,
     /// For a `BadRequest`: it is this provider's own rule, so another provider could serve the request as it is.
     pub provider_rule: bool,
+    /// The limit of the whole request ended it: no target is to blame, and no other one has time left.
+    pub out_of_time: bool,
 }
 
 impl Failure {
@@ -159,6 +161,7 @@ impl Failure {
             provider_type: None,
             retry_after: None,
             provider_rule: false,
+            out_of_time: false,
         }
     }
 

@@ -1,5 +1,6 @@
 //! What a request was: who asked, which targets were tried and how that ended, what it used.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::failure::Reason;
@@ -47,6 +48,18 @@ pub enum Skip {
 }
 
 impl Skip {
+    /// What a request failed of when nothing but this kept it from being served.
+    #[must_use]
+    pub const fn reason(self) -> Reason {
+        match self {
+            Self::NoKey => Reason::Auth,
+            Self::FaceNotSpoken => Reason::Server,
+            Self::CoolingDown(reason) => reason,
+            Self::MediaNotAccepted => Reason::BadRequest,
+            Self::WindowTooSmall | Self::MessagesTooLarge => Reason::ContextOverflow,
+        }
+    }
+
     /// The word for headers, logs and the ledger.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -103,6 +116,17 @@ pub struct Record {
     pub failed: Option<Reason>,
 }
 
+/// A reference as a header may hold it: what is not printable ASCII is percent-encoded.
+#[must_use]
+pub fn header_text(reference: &str) -> Cow<'_, str> {
+    let plain = |byte: u8| byte.is_ascii_graphic() && byte != b'%';
+    if reference.bytes().all(plain) {
+        return Cow::Borrowed(reference);
+    }
+    let encode = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    Cow::Owned(reference.bytes().map(encode).collect())
+}
+
 /// Renders attempts for `x-moonrelay-attempts`: `kimi/kimi-for-coding=rate_limit, openrouter/auto=ok`.
 #[must_use]
 pub fn attempts_header(attempts: &[Attempt]) -> String {
@@ -111,7 +135,7 @@ pub fn attempts_header(attempts: &[Attempt]) -> String {
         if !out.is_empty() {
             out.push_str(", ");
         }
-        out.push_str(&attempt.reference);
+        out.push_str(&header_text(&attempt.reference));
         out.push('=');
         out.push_str(attempt.outcome.as_str());
     }
@@ -129,4 +153,15 @@ pub fn attempt_lines(attempts: &[Attempt]) -> Vec<AttemptLine<'_>> {
             message: &attempt.detail,
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::header_text;
+
+    #[test]
+    fn headers_hold_printable_ascii_only() {
+        assert_eq!(header_text("openrouter/moonshotai/kimi-k3:free"), "openrouter/moonshotai/kimi-k3:free");
+        assert_eq!(header_text("own/bé 100%\n"), "own/b%C3%A9%20100%25%0A");
+    }
 }

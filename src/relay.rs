@@ -72,7 +72,7 @@ pub enum Answer {
 pub enum Refusal {
     /// The body is not what it should be.
     Malformed(Malformed),
-    /// `model` is missing or no string.
+    /// `model` is missing, no string, too long, or holds control characters.
     NoModel,
     /// Nothing has this name.
     UnknownModel {
@@ -143,6 +143,7 @@ impl Relay {
     /// [`Refusal::UnknownModel`].
     pub fn offer(&self, id: &str) -> Result<plan::Offered, Refusal> {
         let settings = self.settings();
+        plan::check_name(id)?;
         let unknown = |nearest| Refusal::UnknownModel { requested: id.to_owned(), nearest };
         match settings.lookup(id) {
             Lookup::Found { chain, .. } => {
@@ -183,9 +184,9 @@ impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Malformed(what) => write!(f, "{what}"),
-            Self::NoModel => {
-                f.write_str("\"model\" must be a string: a model's name, alias or provider/model")
-            }
+            Self::NoModel => f.write_str(
+                "\"model\" must be a string of at most 256 bytes: a model's name, alias or provider/model",
+            ),
             Self::UnknownModel { requested, nearest } if nearest.is_empty() => {
                 write!(f, "no model, alias or route is called {requested:?}")
             }

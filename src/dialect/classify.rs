@@ -60,5 +60,6 @@ fn failure(refused: &Refused<'_>, notice: &Notice, verdict: Verdict) -> Failure 
         provider_type: notice.provider_type(),
         retry_after: refused.retry_after.or_else(|| wait::in_text(&notice.words).filter(|_| waits)),
         provider_rule: verdict.provider_rule,
+        out_of_time: false,
     }
 }

@@ -6,7 +6,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::Value;
 
-use crate::record::{Attempt, attempts_header};
+use crate::record::{Attempt, attempts_header, header_text};
 
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-moonrelay-attempts");
 const MODEL: HeaderName = HeaderName::from_static("x-moonrelay-model");
@@ -21,7 +21,7 @@ pub(super) fn json(status: StatusCode, value: &Value) -> Response {
 
 /// Says who answered and what was tried.
 pub(super) fn tell(headers: &mut HeaderMap, model: Option<&str>, attempts: &[Attempt]) {
-    if let Some(value) = model.and_then(|model| HeaderValue::from_str(model).ok()) {
+    if let Some(value) = model.and_then(|model| HeaderValue::from_str(&header_text(model)).ok()) {
         headers.insert(MODEL, value);
     }
     if let Ok(value) = HeaderValue::from_str(&attempts_header(attempts)) {

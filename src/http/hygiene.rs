@@ -4,7 +4,7 @@
 use http::HeaderMap;
 use http::header::{CONNECTION, HeaderName};
 
-const NEVER: [&str; 29] = [
+const NEVER: &[&str] = &[
     // This connection's (RFC 9110, 7.6.1).
     "connection",
     "keep-alive",
@@ -35,12 +35,33 @@ const NEVER: [&str; 29] = [
     "forwarded",
     "via",
     "x-real-ip",
-    "cf-connecting-ip",
     "true-client-ip",
     // Another face's.
     "anthropic-version",
+    // Of the body as it came, or of a cache.
+    "content-md5",
+    "digest",
+    "content-digest",
+    "repr-digest",
+    "date",
+    "range",
+    // Who the client is to a proxy in front of us.
+    "remote-user",
+    "x-remote-user",
+    "x-client-ip",
 ];
-const NEVER_STARTING: [&str; 4] = ["sec-", "x-forwarded-", "x-moonrelay-", "proxy-"];
+const NEVER_STARTING: &[&str] = &[
+    "sec-",
+    "x-forwarded",
+    "x-moonrelay-",
+    "proxy-",
+    "if-",
+    "cf-",
+    "tailscale-",
+    "x-amz-",
+    "x-goog-",
+    "x-auth-",
+];
 
 /// The headers that may go to a provider.
 pub(super) fn end_to_end(headers: &HeaderMap) -> HeaderMap {

@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 
 use crate::failure::Reason;
 
-/// No rest is longer, whatever a provider asks for: nobody shall be stuck on a fallback for a wrong header.
+/// No rest that a provider asks for is longer: nobody shall be stuck on a fallback for a wrong header.
 pub const LONGEST: Duration = Duration::from_hours(1);
+/// A usage window may really be a week.
+const LONGEST_QUOTA: Duration = Duration::from_hours(7 * 24);
 
 /// The lengths of rests.
 #[derive(Clone, Debug)]
@@ -32,7 +34,8 @@ impl Steps {
             Reason::Quota => last,
             _ => self.steps.get(index).copied().unwrap_or(last),
         };
-        asked.unwrap_or(step).min(LONGEST)
+        let longest = if reason == Reason::Quota { LONGEST_QUOTA } else { LONGEST };
+        asked.map_or(step, |asked| asked.min(longest))
     }
 }
 
@@ -45,7 +48,30 @@ pub struct Rest {
     pub reason: Reason,
     /// Failures in a row.
     pub failures: u32,
-    probing: bool,
+    /// When it failed.
+    since: Instant,
+    stage: Stage,
+}
+
+/// How far a thing is on its way back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// It rests, or may be probed when the rest is over.
+    Resting,
+    /// One caller looks.
+    Probing,
+    /// It answers again; until an answer is complete its failures are remembered.
+    Trial,
+}
+
+impl Rest {
+    fn holds(&self, now: Instant) -> bool {
+        match self.stage {
+            Stage::Resting => self.until > now,
+            Stage::Probing => true,
+            Stage::Trial => false,
+        }
+    }
 }
 
 /// Whether a thing may be used.
@@ -75,12 +101,12 @@ impl<K: Eq + Hash + Clone> Cooldowns<K> {
     /// Looks without taking part.
     #[must_use]
     pub fn peek(&self, key: &K, now: Instant) -> Option<Rest> {
-        self.rests.get(key).copied().filter(|rest| rest.until > now || rest.probing)
+        self.rests.get(key).copied().filter(|rest| rest.holds(now))
     }
 
     /// Every rest that is running.
     pub fn running(&self, now: Instant) -> impl Iterator<Item = (&K, Rest)> {
-        self.rests.iter().filter(move |(_, rest)| rest.until > now).map(|(key, rest)| (key, *rest))
+        self.rests.iter().filter(move |(_, rest)| rest.holds(now)).map(|(key, rest)| (key, *rest))
     }
 
     /// Asks to use the thing.
@@ -88,10 +114,13 @@ impl<K: Eq + Hash + Clone> Cooldowns<K> {
         let Some(rest) = self.rests.get_mut(key) else {
             return Admission::Well;
         };
-        if rest.until > now || rest.probing {
+        if rest.holds(now) {
             return Admission::Resting(*rest);
         }
-        rest.probing = true;
+        if rest.stage == Stage::Trial {
+            return Admission::Well;
+        }
+        rest.stage = Stage::Probing;
         Admission::Probe
     }
 
@@ -99,24 +128,34 @@ impl<K: Eq + Hash + Clone> Cooldowns<K> {
     pub fn failed(&mut self, key: K, reason: Reason, asked: Option<Duration>, steps: &Steps, now: Instant) {
         let before = self.rests.get(&key).copied();
         let failures = match before {
-            Some(rest) if rest.until > now && !rest.probing => rest.failures,
+            Some(rest) if rest.until > now && rest.stage == Stage::Resting => rest.failures,
             Some(rest) => rest.failures.saturating_add(1),
             None => 1,
         };
         let until = now + steps.rest(reason, failures, asked);
         let until = before.map_or(until, |rest| rest.until.max(until));
-        self.rests.insert(key, Rest { until, reason, failures, probing: false });
+        self.rests.insert(key, Rest { until, reason, failures, since: now, stage: Stage::Resting });
     }
 
-    /// The thing answered: it is as new.
-    pub fn succeeded(&mut self, key: &K) {
-        self.rests.remove(key);
+    /// The thing began to answer a request that was admitted at `admitted`: others may use it again. What failed after
+    /// that moment stays at rest, because an older request says nothing of it.
+    pub fn answers(&mut self, key: &K, admitted: Instant) {
+        if let Some(rest) = self.rests.get_mut(key).filter(|rest| rest.since <= admitted) {
+            rest.stage = Stage::Trial;
+        }
+    }
+
+    /// The answer to a request that was admitted at `admitted` is complete: the thing is as new.
+    pub fn succeeded(&mut self, key: &K, admitted: Instant) {
+        if self.rests.get(key).is_some_and(|rest| rest.since <= admitted) {
+            self.rests.remove(key);
+        }
     }
 
     /// A probe ended without a verdict (the client went away): the next request may look.
     pub fn released(&mut self, key: &K) {
-        if let Some(rest) = self.rests.get_mut(key) {
-            rest.probing = false;
+        if let Some(rest) = self.rests.get_mut(key).filter(|rest| rest.stage == Stage::Probing) {
+            rest.stage = Stage::Resting;
         }
     }
 
@@ -148,8 +187,30 @@ mod tests {
         assert!(matches!(rests.admit(&"kimi", start + seconds(29)), Admission::Resting(_)));
         assert_eq!(rests.admit(&"kimi", start + seconds(30)), Admission::Probe);
         assert!(matches!(rests.admit(&"kimi", start + seconds(30)), Admission::Resting(_)));
-        rests.succeeded(&"kimi");
+        rests.succeeded(&"kimi", start + seconds(30));
         assert_eq!(rests.admit(&"kimi", start + seconds(30)), Admission::Well);
+    }
+
+    #[test]
+    fn is_open_while_it_answers_and_remembers_its_failures_until_the_answer_is_complete() {
+        let (mut rests, start) = (Cooldowns::default(), Instant::now());
+        rests.failed("kimi", Reason::Server, None, &steps(), start);
+        let probe = start + seconds(30);
+        assert_eq!(rests.admit(&"kimi", probe), Admission::Probe);
+        rests.answers(&"kimi", probe);
+        assert_eq!(rests.admit(&"kimi", probe + seconds(1)), Admission::Well);
+        rests.failed("kimi", Reason::Truncated, None, &steps(), probe + seconds(2));
+        let rest = rests.peek(&"kimi", probe + seconds(2)).unwrap();
+        assert_eq!((rest.failures, rest.until - probe), (2, seconds(62)));
+    }
+
+    #[test]
+    fn an_older_request_that_succeeds_ends_no_newer_rest() {
+        let (mut rests, start) = (Cooldowns::default(), Instant::now());
+        rests.failed("kimi", Reason::Billing, None, &steps(), start + seconds(1));
+        rests.answers(&"kimi", start);
+        rests.succeeded(&"kimi", start);
+        assert!(rests.peek(&"kimi", start + seconds(2)).is_some());
     }
 
     #[test]
@@ -186,7 +247,8 @@ mod tests {
     #[test]
     fn takes_the_wait_that_is_asked_for_up_to_an_hour() {
         assert_eq!(steps().rest(Reason::RateLimit, 1, Some(seconds(5))), seconds(5));
-        assert_eq!(steps().rest(Reason::Quota, 1, Some(seconds(86_400))), LONGEST);
+        assert_eq!(steps().rest(Reason::RateLimit, 1, Some(seconds(86_400))), LONGEST);
+        assert_eq!(steps().rest(Reason::Quota, 1, Some(seconds(86_400))), seconds(86_400));
         assert_eq!(steps().rest(Reason::Billing, 1, None), seconds(600));
     }
 }

@@ -23,11 +23,15 @@ use crate::wire::edit::Segments;
 
 /// Of a refusal's body this much is read: enough for every documented error, an HTML page included.
 const REFUSAL_CAP: usize = 64 * 1024;
+/// The head says already that it is a refusal; its words are worth this much waiting.
+const REFUSAL_TIME: Duration = Duration::from_secs(5);
 /// Of a whole answer this much is held: a million output tokens are about 4 MB.
 const ANSWER_CAP: usize = 64 * 1024 * 1024;
 /// What is held back before the first meaningful event: role chunks and the like. Beyond, the stream counts as begun.
 const HELD_EVENTS: usize = 64;
 const HELD_BYTES: usize = 256 * 1024;
+
+const HEAD: &str = "failover.timeouts.headSeconds";
 
 /// One request on its way.
 pub(super) struct Run {
@@ -46,6 +50,8 @@ pub(super) struct Opened {
     pub(super) reference: String,
     pub(super) headers: http::HeaderMap,
     pub(super) content: Content,
+    /// Who answers.
+    pub(super) target: Target,
     /// The target's leave, for a stream that breaks later.
     pub(super) pass: Pass,
 }
@@ -87,60 +93,89 @@ impl Run {
     /// The first target that answers.
     pub(super) async fn first_answer(&self) -> Result<Opened, Refusal> {
         let mut primary: Option<(Failure, String)> = None;
-        let last_resort = self.last_resort();
-        for (index, planned) in self.plan.targets.iter().enumerate() {
-            let anyway = last_resort == Some(index);
-            match &planned.skipped {
-                Some((skip, why)) if !anyway => {
-                    self.passed_over(planned, *skip, why);
-                }
-                _ => match self.try_target(&planned.target, anyway).await {
-                    Ok(opened) => return Ok(opened),
-                    Err(None) => {}
-                    Err(Some(failure)) => {
-                        let stop = !failure.moves_on();
-                        let reference = planned.target.reference.to_string();
-                        if stop {
-                            self.track.finished();
-                            return Err(self.refused(failure, reference));
-                        }
-                        primary.get_or_insert((failure, reference));
-                    }
-                },
+        let considered = if self.request.first_target_only { 1 } else { self.plan.targets.len() };
+        let targets = || self.plan.targets.iter().take(considered);
+        for planned in targets() {
+            if let Some((skip, why)) = &planned.skipped {
+                self.passed_over(&planned.target, *skip, why);
+                continue;
             }
-            if self.request.first_target_only || self.out_of_time() {
-                break;
+            if let Some(opened) = self.step(&planned.target, false, &mut primary).await? {
+                return Ok(opened);
             }
         }
-        self.track.finished();
+        // When all that could serve rest, the one whose rest ends first is tried all the same, once: a person whose
+        // network was gone for a moment shall not wait for a clock of ours.
+        if primary.is_none()
+            && let Some(target) = self.soonest(targets())
+            && let Some(opened) = self.step(target, true, &mut primary).await?
+        {
+            return Ok(opened);
+        }
         match primary {
             Some((failure, reference)) => Err(self.refused(failure, reference)),
-            None => Err(Refusal::Unservable { attempts: self.track.attempts() }),
+            None => Err(self.unservable()),
         }
     }
 
-    /// When every target that could serve rests, the one whose rest ends first is tried all the same: a person whose
-    /// network was gone for a moment shall not wait for a clock of ours.
-    fn last_resort(&self) -> Option<usize> {
-        let targets = &self.plan.targets;
-        let considered = if self.request.first_target_only { 1 } else { targets.len() };
-        if targets.iter().take(considered).any(|planned| planned.skipped.is_none()) {
-            return None;
+    /// Tries one target. `None` is to go on; an error ends the request.
+    async fn step(
+        &self,
+        target: &Target,
+        anyway: bool,
+        primary: &mut Option<(Failure, String)>,
+    ) -> Result<Option<Opened>, Refusal> {
+        let failure = match self.try_target(target, anyway).await {
+            Ok(opened) => return Ok(Some(opened)),
+            Err(None) => return Ok(None),
+            Err(Some(failure)) => failure,
+        };
+        let reference = target.reference.to_string();
+        if !failure.moves_on() {
+            return Err(self.refused(failure, reference));
         }
-        let cooling = |planned: &&Planned| matches!(planned.skipped, Some((Skip::CoolingDown(_), _)));
-        let soonest =
-            targets.iter().take(considered).filter(cooling).filter_map(|p| p.rest).map(|r| r.until).min()?;
-        targets.iter().position(|planned| planned.rest.is_some_and(|rest| rest.until == soonest))
+        let no_time_left = failure.out_of_time;
+        let (first, whose) = primary.get_or_insert((failure, reference));
+        if no_time_left {
+            return Err(self.refused(first.clone(), whose.clone()));
+        }
+        Ok(None)
+    }
+
+    /// Of the targets that could serve, the one whose rest ends first.
+    fn soonest<'p>(&self, targets: impl Iterator<Item = &'p Planned>) -> Option<&'p Target> {
+        let user_agent = headers::user_agent(&self.request.headers);
+        let fits = |planned: &&Planned| matches!(planned.skipped, None | Some((Skip::CoolingDown(_), _)));
+        targets
+            .filter(fits)
+            .filter_map(|planned| {
+                Some((self.state.resting(&planned.target, user_agent)?.until, &planned.target))
+            })
+            .min_by_key(|(until, _)| *until)
+            .map(|(_, target)| target)
+    }
+
+    /// No target was tried.
+    fn unservable(&self) -> Refusal {
+        let attempts = self.track.attempts();
+        let reason = attempts.iter().find_map(|attempt| match attempt.outcome {
+            Outcome::Skipped(skip) => Some(skip.reason()),
+            Outcome::Ok | Outcome::Failed(_) => None,
+        });
+        self.track.failed(reason.unwrap_or(Reason::Server));
+        self.track.finished();
+        Refusal::Unservable { attempts }
     }
 
     fn refused(&self, failure: Failure, reference: String) -> Refusal {
         self.track.failed(failure.reason);
+        self.track.finished();
         Refusal::Failed { failure, reference, attempts: self.track.attempts() }
     }
 
-    fn passed_over(&self, planned: &Planned, skip: Skip, why: &str) {
+    fn passed_over(&self, target: &Target, skip: Skip, why: &str) {
         self.track.attempt(Attempt {
-            reference: planned.target.reference.to_string(),
+            reference: target.reference.to_string(),
             outcome: Outcome::Skipped(skip),
             detail: why.to_owned(),
             took: Duration::ZERO,
@@ -156,7 +191,7 @@ impl Run {
         };
         let failover = &self.settings.failover;
         let limits = Limits {
-            tries: failover.attempts_per_target,
+            tries: if anyway { 1 } else { failover.attempts_per_target },
             initial: failover.backoff_initial,
             max: failover.backoff_max,
         };
@@ -165,7 +200,7 @@ impl Run {
             Ok(pass) => pass,
             Err(rest) => {
                 let (skip, why) = resting(rest);
-                self.passed_over(&Planned { target: target.clone(), skipped: None, rest: None }, skip, &why);
+                self.passed_over(target, skip, &why);
                 return Err(None);
             }
         };
@@ -175,15 +210,17 @@ impl Run {
             tries += 1;
             let failure = match self.open(target, &rewritten, started).await {
                 Ok((content, headers)) => {
-                    pass.succeeded();
+                    match &content {
+                        Content::Whole(..) => pass.succeeded(),
+                        Content::Stream(_) => pass.answers(),
+                    }
                     self.succeeded(&reference, started, &rewritten);
-                    return Ok(Opened { reference, headers, content, pass });
+                    return Ok(Opened { reference, headers, content, target: target.clone(), pass });
                 }
-                Err(failure) => self.failed(&reference, started, failure),
+                Err(failure) => self.failed(&reference, started, target.scrub(failure)),
             };
-            let next = decide(&failure, tries, limits, fastrand::f64());
-            match next {
-                Next::Again(wait) if self.time_for(wait) => sleep(wait).await,
+            match decide(&failure, tries, limits, fastrand::f64()) {
+                Next::Again(wait) if !failure.out_of_time && self.time_for(wait) => sleep(wait).await,
                 _ => {
                     pass.failed(&failure, failover);
                     return Err(Some(failure));
@@ -240,42 +277,37 @@ impl Run {
             headers: headers::for_target(&self.request.headers, target),
             body: rewritten.edits.clone().apply(&self.body.text).parts().to_vec(),
         };
-        let failover = &self.settings.failover;
-        let first_byte = target.provider.timeout.unwrap_or(failover.first_byte);
         let streamed = self.body.wants_stream();
-        let (head, name) = if streamed {
-            (failover.head.min(first_byte), "headSeconds")
-        } else {
-            (first_byte, "firstByteSeconds")
-        };
-        let clock = |limit: Duration, name: &'static str| Clock {
-            started: sent,
-            limit,
-            name,
-            deadline: self.deadline,
-        };
-        let response = clock(head, name).run(self.connector.send(call)).await??;
-        let clock = clock(first_byte, "firstByteSeconds");
+        let whole = self.answer_clock(target, sent);
+        let head =
+            Clock { started: sent, limit: self.settings.failover.head, name: HEAD, deadline: self.deadline };
+        let head = if streamed && head.limit < whole.limit { &head } else { &whole };
+        let response = head.run(self.connector.send(call)).await??;
         if !response.status.is_success() {
-            return Err(clock.run(refusal(target, response)).await?);
+            return Err(refusal(target, response).await);
         }
         let headers = headers::for_client(&response.headers);
         let content = if streamed {
-            clock.run(begin(target, &rewritten.answer, response)).await??
+            whole.run(begin(target, &rewritten.answer, response)).await??
         } else {
-            let bytes = clock.run(read_whole(response.body, ANSWER_CAP)).await??;
+            let bytes = whole.run(read_whole(response.body, ANSWER_CAP)).await??;
             let (body, meter) = answer::whole(target.provider.dialect, &rewritten.answer, bytes)?;
             Content::Whole(body, meter)
         };
         Ok((content, headers))
     }
 
-    fn time_for(&self, wait: Duration) -> bool {
-        self.deadline.is_none_or(|deadline| Instant::now() + wait < deadline)
+    /// The clock of a whole answer, and of a stream's first meaningful event.
+    fn answer_clock(&self, target: &Target, sent: Instant) -> Clock {
+        let (limit, name) = match target.provider.timeout {
+            Some(limit) => (limit, "timeoutSeconds of the provider"),
+            None => (self.settings.failover.first_byte, "failover.timeouts.firstByteSeconds"),
+        };
+        Clock { started: sent, limit, name, deadline: self.deadline }
     }
 
-    fn out_of_time(&self) -> bool {
-        !self.time_for(Duration::ZERO)
+    fn time_for(&self, wait: Duration) -> bool {
+        self.deadline.is_none_or(|deadline| Instant::now() + wait < deadline)
     }
 }
 
@@ -289,17 +321,14 @@ pub(super) struct Clock {
 
 impl Clock {
     pub(super) async fn run<T>(&self, work: impl Future<Output = T>) -> Result<T, Failure> {
-        let mut left = self.limit.saturating_sub(self.started.elapsed());
-        let mut name = self.name;
-        if let Some(deadline) = self.deadline {
-            let all = deadline.saturating_duration_since(Instant::now());
-            if all < left {
-                (left, name) = (all, "totalSeconds");
-            }
-        }
-        timeout(left, work).await.map_err(|_| {
+        let left = self.limit.saturating_sub(self.started.elapsed());
+        let all = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let out_of_time = all.is_some_and(|all| all < left);
+        let name = if out_of_time { "failover.timeouts.totalSeconds" } else { self.name };
+        timeout(all.map_or(left, |all| all.min(left)), work).await.map_err(|_| {
             let seconds = self.started.elapsed().as_secs_f64();
-            Failure::new(Reason::Timeout, format!("nothing within {seconds:.1} s (failover.timeouts.{name})"))
+            let message = format!("nothing within {seconds:.1} s ({name})");
+            Failure { out_of_time, ..Failure::new(Reason::Timeout, message) }
         })
     }
 }
@@ -307,7 +336,7 @@ impl Clock {
 async fn refusal(target: &Target, response: Response) -> Failure {
     let content_type = content_type(&response);
     let asked = retry_after(&response.headers, SystemTime::now());
-    let body = read_capped(&response.headers, response.body, REFUSAL_CAP).await;
+    let body = read_capped(&response.headers, response.body, REFUSAL_CAP, REFUSAL_TIME).await;
     let refused = Refused {
         status: response.status.as_u16(),
         content_type: content_type.as_deref(),

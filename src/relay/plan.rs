@@ -9,6 +9,7 @@ use crate::config::settings::{
     Auth, Chain, Key, Lookup, MatchedBy, Provider, ProviderModel, Reference, Settings,
 };
 use crate::dialect::{KIMI_CODE_MESSAGE_LIMIT, message_bytes};
+use crate::failure::Failure;
 use crate::policy::cooldown::Rest;
 use crate::record::Skip;
 use crate::wire::chat::ChatBody;
@@ -40,6 +41,22 @@ impl Target {
         self.provider.keys.get(self.key_index?).filter(|_| self.provider.auth != Auth::None)
     }
 
+    /// Takes our own secrets out of what a provider said: some repeat the key that they refuse.
+    #[must_use]
+    pub(super) fn scrub(&self, mut failure: Failure) -> Failure {
+        let headers = self.provider.headers.iter().chain(&self.model.headers).map(|header| &header.value);
+        for secret in self.key().map(|key| &key.secret).into_iter().chain(headers) {
+            let secret = secret.expose().trim();
+            // Shorter values are words such as `true`, and no secrets.
+            if secret.len() < SHORTEST_SECRET {
+                continue;
+            }
+            failure.message = failure.message.replace(secret, "…");
+            failure.provider_type = failure.provider_type.filter(|kind| !kind.contains(secret));
+        }
+        failure
+    }
+
     /// Base URL of the chat face; `None` where the provider does not speak it.
     #[must_use]
     pub fn chat_base(&self) -> Option<&str> {
@@ -53,8 +70,6 @@ pub struct Planned {
     pub target: Target,
     /// `None` when it will be tried; else why not, in a word and in words.
     pub skipped: Option<(Skip, String)>,
-    /// Until when it rests, where that is the reason.
-    pub rest: Option<Rest>,
 }
 
 /// What will be tried, in order.
@@ -78,6 +93,7 @@ pub fn plan(
     body: &ChatBody,
     user_agent: Option<&str>,
 ) -> Result<Plan, Refusal> {
+    check_name(requested)?;
     let (chain, by) = match settings.lookup(requested) {
         Lookup::Found { chain, by } => (chain, by),
         Lookup::Unknown { nearest } => {
@@ -92,6 +108,18 @@ pub fn plan(
         }
     }
     Ok(Plan { requested: requested.to_owned(), by, targets })
+}
+
+/// In bytes.
+const SHORTEST_SECRET: usize = 8;
+/// No model's name is longer; comparing a megabyte with every name would stop the house.
+const LONGEST_NAME: usize = 256;
+
+/// Refuses what cannot be a name, before it is compared, logged or put into a header.
+pub(super) fn check_name(requested: &str) -> Result<(), Refusal> {
+    let wrong =
+        requested.is_empty() || requested.len() > LONGEST_NAME || requested.chars().any(char::is_control);
+    if wrong { Err(Refusal::NoModel) } else { Ok(()) }
 }
 
 /// Each target of a chain, and why it would not be tried now.
@@ -135,9 +163,9 @@ fn targets_of(settings: &Settings, reference: &Reference) -> Vec<Target> {
 }
 
 fn judge(target: Target, state: &State, body: &ChatBody, text: u64, user_agent: Option<&str>) -> Planned {
-    let rest = state.resting(&target, user_agent);
-    let skipped = unavailable(&target).or_else(|| unfit(&target, body, text)).or_else(|| rest.map(resting));
-    Planned { target, skipped, rest }
+    let rest = || state.resting(&target, user_agent).map(resting);
+    let skipped = unavailable(&target).or_else(|| unfit(&target, body, text)).or_else(rest);
+    Planned { target, skipped }
 }
 
 fn unavailable(target: &Target) -> Option<(Skip, String)> {

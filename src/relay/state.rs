@@ -128,7 +128,7 @@ impl State {
         let probes =
             things.iter().filter(|thing| rests.admit(thing, now) == Admission::Probe).cloned().collect();
         drop(rests);
-        Ok(Pass { state: self.clone(), things, probes })
+        Ok(Pass { state: self.clone(), things, probes, admitted: now })
     }
 }
 
@@ -138,30 +138,53 @@ pub(super) struct Pass {
     state: Arc<State>,
     things: [Thing; 3],
     probes: Vec<Thing>,
+    admitted: Instant,
 }
 
 impl Pass {
-    /// The target answered.
+    /// The target has begun to answer.
+    pub(super) fn answers(&mut self) {
+        self.probes.clear();
+        let mut rests = self.state.rests();
+        for thing in &self.things {
+            rests.answers(thing, self.admitted);
+        }
+    }
+
+    /// The answer is complete.
     pub(super) fn succeeded(&mut self) {
         self.probes.clear();
         let mut rests = self.state.rests();
         for thing in &self.things {
-            rests.succeeded(thing);
+            rests.succeeded(thing, self.admitted);
         }
     }
 
-    /// The target failed. A refusal that rests nothing shows that it is there.
+    /// The target failed.
     pub(super) fn failed(&mut self, failure: &Failure, failover: &Failover) {
+        if failure.out_of_time {
+            return;
+        }
         let [key, target, client] = &self.things;
         let thing = match failure.reason.rests() {
             Rests::Key => key,
             Rests::Target => target,
             Rests::ClientOnTarget => client,
-            Rests::Nothing => return self.succeeded(),
+            Rests::Nothing => return self.is_there(),
         };
         self.probes.retain(|probe| probe != thing);
         let steps = Steps { steps: failover.cooldown_steps.clone(), billing: failover.cooldown_billing };
-        self.state.rests().failed(thing.clone(), failure.reason, failure.retry_after, &steps, now());
+        // A shorter wait was for the next try of the same request.
+        let asked = failure.retry_after.filter(|asked| *asked > failover.backoff_max);
+        self.state.rests().failed(thing.clone(), failure.reason, asked, &steps, now());
+    }
+
+    /// A refusal that rests nothing shows that what was probed is there again.
+    fn is_there(&mut self) {
+        let mut rests = self.state.rests();
+        for thing in self.probes.drain(..) {
+            rests.succeeded(&thing, self.admitted);
+        }
     }
 }
 

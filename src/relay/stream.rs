@@ -15,7 +15,7 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 use super::attempt::{Clock, Content, OpenStream, Run};
 use super::{Answer, Refusal};
 use crate::failure::{Failure, Reason};
-use crate::record::{Attempt, Outcome, attempt_lines, attempts_header};
+use crate::record::{Attempt, Outcome, attempt_lines, attempts_header, header_text};
 use crate::wire::edit::Segments;
 use crate::wire::error::ChatError;
 
@@ -122,8 +122,10 @@ async fn drive(run: Arc<Run>, late: Arc<AtomicBool>, pieces: mpsc::Sender<Piece>
     let model = opened.reference;
     let mut pass = opened.pass;
     let _ = pieces.send(Piece::Begun { model: model.clone(), headers: opened.headers }).await;
-    if let Err(failure) = pump(&run, stream, &pieces).await {
-        pass.failed(&failure, &run.settings.failover);
+    let mut stream = stream;
+    let broke = pump(&run, &mut stream, &pieces).await.map_err(|failure| opened.target.scrub(failure)).err();
+    if let Some(failure) = &broke {
+        pass.failed(failure, &run.settings.failover);
         run.track.failed(failure.reason);
         run.track.amend(|attempt| {
             attempt.outcome = Outcome::Failed(failure.reason);
@@ -134,6 +136,10 @@ async fn drive(run: Arc<Run>, late: Arc<AtomicBool>, pieces: mpsc::Sender<Piece>
     }
     comment(&run, Some(&model), &late, &pieces).await;
     run.track.finished();
+    if broke.is_none() {
+        pass.succeeded();
+        let _ = timeout(CLOSING, stream.bytes.next()).await;
+    }
 }
 
 /// The last events of a stream that failed.
@@ -144,14 +150,14 @@ fn error_event(message: &str, reason: Reason, attempts: &[Attempt]) -> Bytes {
 }
 
 /// Passes events on until the end.
-async fn pump(run: &Run, mut stream: Box<OpenStream>, pieces: &mpsc::Sender<Piece>) -> Result<(), Failure> {
+async fn pump(run: &Run, stream: &mut OpenStream, pieces: &mpsc::Sender<Piece>) -> Result<(), Failure> {
     send(pieces, std::mem::take(&mut stream.held)).await;
     let mut done = stream.done;
     while !done {
         let clock = Clock {
             started: Instant::now(),
             limit: run.settings.failover.idle,
-            name: "idleSeconds",
+            name: "failover.timeouts.idleSeconds",
             deadline: run.deadline,
         };
         let step = match clock.run(stream.bytes.next()).await? {
@@ -175,7 +181,6 @@ async fn pump(run: &Run, mut stream: Box<OpenStream>, pieces: &mpsc::Sender<Piec
         }
     }
     run.track.used(stream.reader.meter().usage);
-    let _ = timeout(CLOSING, stream.bytes.next()).await;
     Ok(())
 }
 
@@ -190,7 +195,7 @@ async fn comment(run: &Run, model: Option<&str>, late: &AtomicBool, pieces: &mps
     if !late.load(Ordering::Relaxed) {
         return;
     }
-    let model = model.unwrap_or("none");
+    let model = header_text(model.unwrap_or("none"));
     let attempts = attempts_header(&run.track.attempts());
     let text = format!(": x-moonrelay-model: {model}\n: x-moonrelay-attempts: {attempts}\n\n");
     let _ = pieces.send(Piece::Data(text.into())).await;

@@ -8,14 +8,17 @@ use futures_util::StreamExt;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, RETRY_AFTER};
 
+use tokio::time::{Instant, timeout_at};
+
 use super::ByteStream;
 use crate::failure::{Failure, Reason};
 
-/// Reads a body up to `cap` bytes and undoes gzip and deflate. Of a longer or broken one the beginning is returned.
+/// Reads a body up to `cap` bytes, for at most `patience`, and undoes gzip and deflate. Of a longer or broken one the beginning is returned.
 /// A coding that cannot be undone leaves the bytes as they are.
-pub async fn read_capped(headers: &HeaderMap, mut body: ByteStream, cap: usize) -> Bytes {
+pub async fn read_capped(headers: &HeaderMap, mut body: ByteStream, cap: usize, patience: Duration) -> Bytes {
     let mut raw = Vec::new();
-    while let Some(Ok(chunk)) = body.next().await {
+    let end = Instant::now() + patience;
+    while let Ok(Some(Ok(chunk))) = timeout_at(end, body.next()).await {
         let room = cap.saturating_sub(raw.len());
         raw.extend_from_slice(chunk.get(..room.min(chunk.len())).unwrap_or_default());
         if room <= chunk.len() {
@@ -74,6 +77,8 @@ pub async fn read_whole(mut body: ByteStream, cap: usize) -> Result<Bytes, Failu
 mod tests {
     use super::*;
 
+    const PATIENCE: Duration = Duration::from_secs(1);
+
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         pairs
             .iter()
@@ -106,8 +111,8 @@ mod tests {
         };
         let stream = |bytes: Bytes| -> ByteStream { Box::pin(futures_util::stream::iter([Ok(bytes)])) };
         let coded = headers(&[("content-encoding", "gzip")]);
-        assert_eq!(read_capped(&coded, stream(gzip), 1000).await, "{\"error\":{}}");
-        assert_eq!(read_capped(&coded, stream("not gzip".into()), 1000).await, "not gzip");
-        assert_eq!(read_capped(&HeaderMap::new(), stream("abcdef".into()), 3).await, "abc");
+        assert_eq!(read_capped(&coded, stream(gzip), 1000, PATIENCE).await, "{\"error\":{}}");
+        assert_eq!(read_capped(&coded, stream("not gzip".into()), 1000, PATIENCE).await, "not gzip");
+        assert_eq!(read_capped(&HeaderMap::new(), stream("abcdef".into()), 3, PATIENCE).await, "abc");
     }
 }

@@ -107,7 +107,7 @@ pub(in crate::dialect) const ROWS: &[Row] = &[
     ]),
     // The server's own.
     Row::new(&[], Reason::Timeout).kinds(&["timeout_error", "deadline_exceeded"]),
-    Row::new(&[], Reason::Server).kinds(&[
+    Row::new(&[500, 501, 502, 503], Reason::Server).kinds(&[
         "api_error",
         "server_error",
         "internal_server_error",
