@@ -19,6 +19,7 @@ mod commands;
 mod faults;
 mod fidelity;
 mod http;
+mod plan;
 mod references;
 mod soak;
 mod startup;

@@ -1,5 +1,7 @@
 //! Many streams at once lose nothing and leave nothing behind.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
 use crate::common::{Answer, Gateway, Provider, Setup, Upstream, prompt};
@@ -83,4 +85,31 @@ async fn connections_that_end_are_closed() {
     }
     // The last socket may be closed a moment after its FIN was sent.
     assert!(sockets(pid) <= before + 1, "{before} sockets before, {} after", sockets(pid));
+}
+
+/// Without `TCP_NODELAY` on both sides a chunk waits some 34 ms for the acknowledgement of the one before.
+#[tokio::test]
+async fn chunks_do_not_wait_for_each_other() {
+    let upstream = Upstream::start().await;
+    upstream.fault(json!({ "provider": "moonshot", "kind": "drip", "value": 5 })).await;
+    let gateway = Setup::chain(&upstream, &[Provider::Moonshot]).start().await;
+    let body = prompt("kimi-k3", "reply with 3000 bytes", true).to_string();
+    let time = async |request: reqwest::RequestBuilder| {
+        let began = Instant::now();
+        let answer = Answer::read(request.send().await.unwrap()).await;
+        assert_eq!(answer.said().content.len(), 3000, "{}", answer.text());
+        began.elapsed()
+    };
+    let url = format!("{}{}/chat/completions", upstream.base(), Provider::Moonshot.path());
+    let direct = crate::common::raw::client()
+        .post(url)
+        .header("authorization", format!("Bearer {}", Provider::Moonshot.key()))
+        .body(body.clone());
+    let direct = time(direct).await;
+    let through = time(gateway.chat_request(body)).await;
+    println!("130 chunks: direct {direct:?}, through the gateway {through:?}");
+    assert!(
+        through < direct + Duration::from_millis(1500),
+        "direct {direct:?}, through the gateway {through:?}"
+    );
 }
