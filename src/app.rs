@@ -11,10 +11,32 @@ use crate::http::server::{self, Listener};
 use crate::http::shared::Shared;
 use crate::observe::log;
 use crate::relay::Relay;
+use crate::service::signals::Termination;
 use crate::upstream::Connector;
 
 /// Under the 100 s that the unit gives a stop.
 const DRAIN: Duration = Duration::from_secs(90);
+
+/// What tells the gateway to stop: once in order, twice at once.
+pub trait Signals: Send {
+    /// Resolves at the next one.
+    fn next(&mut self) -> impl Future<Output = ()> + Send;
+}
+
+impl Signals for Termination {
+    async fn next(&mut self) {
+        self.received().await;
+    }
+}
+
+/// One signal, from another task.
+impl Signals for tokio::sync::mpsc::Receiver<()> {
+    async fn next(&mut self) {
+        if self.recv().await.is_none() {
+            std::future::pending().await
+        }
+    }
+}
 
 /// The gateway, ready to serve.
 pub struct App {
@@ -42,8 +64,8 @@ impl App {
         &self.shared.address
     }
 
-    /// Serves until `shutdown` resolves and the answers under way are out.
-    pub async fn run(self, shutdown: impl Future<Output = ()>) {
+    /// Serves until the first signal, and then until the answers under way are out, or the second signal.
+    pub async fn run(self, mut signals: impl Signals) {
         let settings = self.shared.relay.settings();
         for warning in &settings.warnings {
             warn!("{}: {}", warning.path, warning.message);
@@ -55,9 +77,21 @@ impl App {
             .into_iter()
             .map(|(name, why)| why.map_or_else(|| name.clone(), |why| format!("{name} ({why})")))
             .collect();
-        info!("chain: {}", chain.join(" → "));
-        info!("listening on {}", self.shared.address);
-        let busy = server::run(self.listener, router(self.shared), shutdown, DRAIN).await;
-        info!(busy, "stopped");
+        info!(target: log::ANNOUNCEMENT, "chain: {}", chain.join(" → "));
+        info!(target: log::ANNOUNCEMENT, "listening on {}", self.shared.address);
+        let (stop, stopping) = tokio::sync::oneshot::channel::<()>();
+        let stopping = async {
+            let _ = stopping.await;
+        };
+        let mut serving = std::pin::pin!(server::run(self.listener, router(self.shared), stopping, DRAIN));
+        tokio::select! {
+            _ = &mut serving => return,
+            () = signals.next() => info!("stopping: answers under way run to their end; a second signal cuts them off"),
+        }
+        let _ = stop.send(());
+        tokio::select! {
+            busy = &mut serving => info!(busy, "stopped"),
+            () = signals.next() => warn!("stopped at once"),
+        }
     }
 }

@@ -40,7 +40,7 @@ pub async fn run(args: Args) -> ExitCode {
 async fn show(args: Args) -> Result<(), Ending> {
     let failed =
         |what: &str, error: &dyn std::fmt::Display| Ending::failure("demo_error", format!("{what}: {error}"));
-    let termination = Termination::install().map_err(|error| failed("cannot catch signals", &error))?;
+    let mut termination = Termination::install().map_err(|error| failed("cannot catch signals", &error))?;
     let upstreams =
         Simulator::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), simulator::Options::default())
             .await
@@ -56,10 +56,8 @@ async fn show(args: Args) -> Result<(), Ending> {
     let connector = Arc::new(Client::new(CONNECT));
     let gateway = format!("http://{address}");
     let app = app::build(Arc::new(settings), Listener::Tcp(listener), gateway.clone(), connector, None);
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let serving = tokio::spawn(app.run(async {
-        let _ = stopped.await;
-    }));
+    let (stop, stopped) = tokio::sync::mpsc::channel(1);
+    let serving = tokio::spawn(app.run(stopped));
     converse(&gateway, &simulated, &control).await?;
     if args.serve || (std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
         say("\nServing until Ctrl-C.")?;
@@ -67,7 +65,7 @@ async fn show(args: Args) -> Result<(), Ending> {
     } else {
         say("\nWith `demo --serve` it keeps running for the curl line.")?;
     }
-    let _ = stop.send(());
+    let _ = stop.send(()).await;
     let _ = serving.await;
     Ok(())
 }

@@ -38,7 +38,7 @@ async fn serve(args: Args) -> io::Result<()> {
         .await
         .map_err(|problem| io::Error::new(problem.kind(), format!("cannot listen on {listen}: {problem}")))?;
     // Caught before the line that says it is ready, so that a signal right behind that line ends it properly.
-    let termination = Termination::install()?;
+    let mut termination = Termination::install()?;
     announce(&simulator)?;
     simulator.run(termination.received()).await;
     Ok(())

@@ -47,7 +47,7 @@ impl Meter {
 pub struct Step {
     /// For the client: whole frames, in order; empty when nothing is ready.
     pub out: Segments,
-    /// Frames in `out`.
+    /// Events in `out`; comments are none.
     pub frames: usize,
     /// Something that a person would notice is in `out`: content, reasoning, a tool call, a refusal, a finish.
     pub meaningful: bool,

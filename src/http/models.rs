@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 use super::answer::json as answer;
 use super::error::Problem;
 use super::shared::Shared;
+use crate::relay::Refusal;
 use crate::relay::plan::Offered;
 
 /// Both SDKs want a time; the catalog's facts have dates, names of the user's have none.
@@ -34,9 +36,12 @@ pub(super) async fn list(State(shared): State<Arc<Shared>>, headers: HeaderMap) 
 /// One name, as [`list`] has it, or any other that a request may use.
 pub(super) async fn one(
     State(shared): State<Arc<Shared>>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Response {
+    let Ok(Path(id)) = id else {
+        return Problem::from(Refusal::NoModel).into_response();
+    };
     match shared.relay.offer(&id) {
         Ok(model) => {
             let value = if is_anthropic(&headers) { anthropic(&model) } else { openai(&model) };

@@ -7,12 +7,13 @@ use http::HeaderMap;
 use http::header::{HOST, ORIGIN};
 
 /// Whether the request may be served. An address as host is safe: only a name can be rebound.
-pub(super) fn allowed(headers: &HeaderMap, hostname: Option<&str>) -> Result<(), String> {
+/// A page cannot reach a UNIX socket, whose clients say any host (`by_name` is false there).
+pub(super) fn allowed(headers: &HeaderMap, by_name: bool, hostname: Option<&str>) -> Result<(), String> {
     let Some(host) = headers.get(HOST).and_then(|host| host.to_str().ok()) else {
         return Err("the request has no Host".to_owned());
     };
     let name = name_of(host);
-    if !is_ours(name, hostname) {
+    if by_name && !is_ours(name, hostname) {
         return Err(format!("{name:?} is not a name of this gateway; use 127.0.0.1 or localhost"));
     }
     let cross_site =
@@ -56,7 +57,7 @@ mod tests {
     fn check(pairs: &[(&'static str, &'static str)]) -> bool {
         let headers =
             pairs.iter().map(|&(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()));
-        allowed(&headers.collect(), Some("desk")).is_ok()
+        allowed(&headers.collect(), true, Some("desk")).is_ok()
     }
 
     #[test]

@@ -66,7 +66,9 @@ async fn gate(State(shared): State<Arc<Shared>>, mut request: Request, next: Nex
 }
 
 fn admit(shared: &Shared, request: &Request, request_id: String) -> Result<Caller, Problem> {
-    origin::allowed(request.headers(), shared.hostname.as_deref()).map_err(Problem::refused_origin)?;
+    let by_name = !shared.address.starts_with("unix:");
+    origin::allowed(request.headers(), by_name, shared.hostname.as_deref())
+        .map_err(Problem::refused_origin)?;
     let settings = shared.relay.settings();
     let tokens = &settings.gateway.tokens;
     if tokens.is_empty() || is_open(request.method(), request.uri().path()) {

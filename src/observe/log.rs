@@ -7,12 +7,17 @@ use tracing_subscriber::EnvFilter;
 
 use crate::record::{Outcome, Record, attempts_header};
 
-/// Logs to standard error from `level` on. The first call counts.
+/// The target of what is told at every level: the chain, and where the gateway listens.
+pub const ANNOUNCEMENT: &str = "announcement";
+
+/// Logs to standard error from `level` on, and [`ANNOUNCEMENT`]s at every level. The first call counts.
 pub fn start(level: &str) {
     let colour =
         std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
-    let filter = EnvFilter::try_new(format!("{level},hyper=warn,h2=warn,reqwest=warn,rustls=warn"))
-        .unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_new(format!(
+        "{level},{ANNOUNCEMENT}=info,hyper=warn,h2=warn,reqwest=warn,rustls=warn"
+    ))
+    .unwrap_or_else(|_| EnvFilter::new("info"));
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false)

@@ -19,8 +19,8 @@ impl Termination {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
-    /// Resolves at the first of them.
-    pub async fn received(mut self) {
+    /// Resolves at the next of them.
+    pub async fn received(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}

@@ -18,19 +18,20 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// Under the 75 s at which common front ends close idle connections.
 const POOL_IDLE: Duration = Duration::from_secs(60);
 
-/// Two reqwest clients: a plain one for loopback, and one with TLS that is built when first needed, because building
-/// it fails where there are no CA certificates (a Nix sandbox, a bare container).
+/// reqwest clients, each built when first needed: a plain one for loopback, and two with TLS, because building those
+/// fails where there are no CA certificates (a Nix sandbox, a bare container). Loopback never goes through a proxy.
 pub struct Client {
     connect: Duration,
     plain: OnceLock<Result<reqwest::Client, String>>,
     tls: OnceLock<Result<reqwest::Client, String>>,
+    tls_loopback: OnceLock<Result<reqwest::Client, String>>,
 }
 
 impl Client {
     /// `connect` is the time limit to establish a connection, TLS included. Nothing is opened yet.
     #[must_use]
     pub const fn new(connect: Duration) -> Self {
-        Self { connect, plain: OnceLock::new(), tls: OnceLock::new() }
+        Self { connect, plain: OnceLock::new(), tls: OnceLock::new(), tls_loopback: OnceLock::new() }
     }
 
     fn builder(&self) -> reqwest::ClientBuilder {
@@ -47,12 +48,11 @@ impl Client {
     }
 
     fn for_url(&self, url: &reqwest::Url) -> Result<&reqwest::Client, Failure> {
-        let built = if url.scheme() == "https" || !is_loopback(url) {
-            self.tls.get_or_init(|| self.builder().build().map_err(|error| chain(&error)))
-        } else {
-            let plain =
-                || self.builder().no_proxy().tls_certs_only([]).build().map_err(|error| chain(&error));
-            self.plain.get_or_init(plain)
+        let build = |builder: reqwest::ClientBuilder| builder.build().map_err(|error| chain(&error));
+        let built = match (is_loopback(url), url.scheme()) {
+            (false, _) => self.tls.get_or_init(|| build(self.builder())),
+            (true, "https") => self.tls_loopback.get_or_init(|| build(self.builder().no_proxy())),
+            (true, _) => self.plain.get_or_init(|| build(self.builder().no_proxy().tls_certs_only([]))),
         };
         built.as_ref().map_err(|why| {
             Failure::new(
@@ -92,7 +92,10 @@ fn is_loopback(url: &reqwest::Url) -> bool {
     match url.host() {
         Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
         Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            name == "localhost" || name.ends_with(".localhost")
+        }
         None => false,
     }
 }

@@ -42,9 +42,15 @@ async fn serve(args: Args) -> Result<(), Ending> {
         .map_err(|error| Ending::failure("signal_error", format!("cannot catch signals: {error}")))?;
     let (listener, address) = bind(&settings.gateway.bind, settings.gateway.port).await?;
     let connector = Arc::new(upstream::Client::new(settings.failover.connect));
-    app::build(Arc::new(settings), listener, address, connector, hostname())
-        .run(termination.received())
-        .await;
+    let socket = match &settings.gateway.bind {
+        Bind::Unix(path) => Some(path.clone()),
+        _ => None,
+    };
+    app::build(Arc::new(settings), listener, address, connector, hostname()).run(termination).await;
+    if let Some(path) = socket {
+        // Somebody may have taken it away already.
+        let _ = std::fs::remove_file(path);
+    }
     Ok(())
 }
 
@@ -83,19 +89,32 @@ async fn bind(bind: &Bind, port: u16) -> Result<(Listener, String), Ending> {
         }
     };
     let place = SocketAddr::new(ip, port);
-    let listener = TcpListener::bind(place).await.map_err(|error| cannot_bind(&place.to_string(), &error))?;
+    let listener = match (TcpListener::bind(place).await, bind) {
+        // A machine without IPv6.
+        (Err(error), Bind::All) if error.kind() != io::ErrorKind::AddrInUse => {
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await
+        }
+        (bound, _) => bound,
+    };
+    let listener = listener.map_err(|error| cannot_bind(&place.to_string(), &error))?;
     let bound = listener.local_addr().map_err(|error| cannot_bind(&place.to_string(), &error))?;
     Ok((Listener::Tcp(listener), format!("http://{bound}")))
 }
 
 /// A socket that nobody answers on is what a killed process left.
 async fn bind_unix(path: &Path) -> io::Result<UnixListener> {
-    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket());
-    if is_socket && UnixStream::connect(path).await.is_err() {
-        std::fs::remove_file(path)?;
+    if let Ok(there) = std::fs::symlink_metadata(path) {
+        let nobody = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+        if !there.file_type().is_socket() || !UnixStream::connect(path).await.err().is_some_and(nobody) {
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
     }
-    let listener = UnixListener::bind(path)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    // Under its own name only when nobody else may open it.
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(format!(".{}", std::process::id()));
+    let listener = UnixListener::bind(&draft)?;
+    std::fs::set_permissions(&draft, std::fs::Permissions::from_mode(0o600))?;
+    std::fs::rename(&draft, path)?;
     Ok(listener)
 }
 

@@ -173,7 +173,10 @@ impl StreamReader {
 
     fn take(&mut self, frame: &Frame, out: &mut Output) -> Result<(), Failure> {
         let Some(payload) = frame.data() else {
+            // A comment is no event: a provider that thinks for long sends hundreds before its answer begins.
+            let events = out.step.frames;
             self.pass(frame, out);
+            out.step.frames = events;
             return Ok(());
         };
         let text = payload.trim_ascii();

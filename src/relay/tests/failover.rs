@@ -129,3 +129,47 @@ async fn every_request_leaves_one_record() {
     assert!(!records[0].abandoned);
     assert_eq!(fixture.relay.state().in_flight(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_refusals_body_that_does_not_come_costs_five_seconds() {
+    let fixture = Fixture::new(&json!({"attemptsPerTarget": 1}));
+    fixture.script.then(Reply::Stalled(429, "90")).then(GOOD);
+    let began = tokio::time::Instant::now();
+    assert_eq!(fixture.attempts(false).await, "moonshot/kimi-k3=rate_limit, openrouter/auto=ok");
+    assert_eq!(began.elapsed(), Duration::from_secs(5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_after_of_nothing_does_not_end_the_rest() {
+    let fixture = Fixture::new(&json!({"attemptsPerTarget": 1}));
+    let body = r#"{"error":{"message":"slow down","type":"rate_limit_reached_error"}}"#;
+    fixture.script.then(Reply::Wait(429, "0", body)).then(GOOD).then(GOOD);
+    assert_eq!(fixture.attempts(false).await, "moonshot/kimi-k3=rate_limit, openrouter/auto=ok");
+    assert_eq!(fixture.attempts(false).await, "moonshot/kimi-k3=cooling_down, openrouter/auto=ok");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_repeats_our_key_does_not_tell_it_to_the_client() {
+    let fixture = Fixture::with(
+        "{ agents: { defaults: { model: 'own/m' } }, models: { providers: { own: {
+             baseUrl: 'https://own.example/v1', apiKey: 'tok3nWithoutPrefix99', models: [{ id: 'm', name: 'M' }] } } } }",
+        &[],
+    );
+    let body = r#"{"error":{"message":"Incorrect API key provided: tok3nWithoutPrefix99","type":"invalid_api_key"}}"#;
+    fixture.script.then(Reply::Body(401, body));
+    let question = json!({"model": "own/m", "messages": [{"role": "user", "content": "hi"}]});
+    let refusal = fixture.send(&question).await.err().unwrap();
+    let shown = format!("{refusal} {refusal:?} {:?}", fixture.records.lock().unwrap());
+    assert!(shown.contains("Incorrect API key provided: …") && !shown.contains("tok3n"), "{shown}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_a_name_is_refused_before_it_is_looked_up() {
+    let fixture = Fixture::new(&json!({}));
+    for name in [String::new(), "x".repeat(257), "openrouter/a\nforged".to_owned()] {
+        let question = json!({"model": name, "messages": []});
+        let refusal = fixture.send(&question).await.err().unwrap();
+        assert!(matches!(refusal, Refusal::NoModel), "{refusal}");
+    }
+    assert!(fixture.script.hosts().is_empty());
+}

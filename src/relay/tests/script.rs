@@ -23,6 +23,8 @@ pub(super) enum Reply {
     Events(Vec<(u64, &'static str)>),
     /// Events, then the connection breaks.
     Cut(Vec<(u64, &'static str)>),
+    /// The head of a refusal with a Retry-After in seconds, and no body, ever.
+    Stalled(u16, &'static str),
     /// No connection.
     Refused,
     /// No head, ever.
@@ -79,6 +81,10 @@ impl Connector for Script {
                 Reply::Body(status, body) => Ok(response(status, &[json], vec![(0, body)], false)),
                 Reply::Wait(status, seconds, body) => {
                     Ok(response(status, &[json, ("retry-after", seconds)], vec![(0, body)], false))
+                }
+                Reply::Stalled(status, seconds) => {
+                    let never = vec![(1_000_000, "")];
+                    Ok(response(status, &[json, ("retry-after", seconds)], never, false))
                 }
                 Reply::Events(list) => Ok(response(200, &events, list, false)),
                 Reply::Cut(list) => Ok(response(200, &events, list, true)),

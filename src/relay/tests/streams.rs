@@ -93,3 +93,39 @@ async fn a_client_that_goes_away_is_recorded_and_nothing_runs_on() {
     assert_eq!(fixture.relay.state().in_flight(), 0);
     assert!(fixture.records.lock().unwrap()[0].abandoned);
 }
+
+#[tokio::test(start_paused = true)]
+async fn any_number_of_comments_is_no_beginning() {
+    let fixture = Fixture::new(&json!({"attemptsPerTarget": 1}));
+    let mut waiting = vec![(0, ": PROCESSING\n\n"); 100];
+    waiting.push((0, "data: {\"error\":{\"code\":503,\"message\":\"no\"}}\n\n"));
+    fixture.script.then(Reply::Events(waiting)).then(Reply::Events(vec![(0, HELLO)]));
+    let (text, attempts) = read(fixture.ask(true).await.ok().unwrap()).await;
+    assert!(attempts.ends_with(", openrouter/auto=ok"), "{attempts}");
+    assert_eq!(text, HELLO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_always_breaks_rests_longer_each_time() {
+    let fixture = Fixture::new(&json!({"attemptsPerTarget": 1}));
+    for rest in [30, 60, 300] {
+        fixture.script.then(Reply::Cut(vec![(0, WORD)]));
+        let (_, attempts) = read(fixture.ask(true).await.ok().unwrap()).await;
+        assert_eq!(attempts, "moonshot/kimi-k3=ok");
+        tokio::time::advance(Duration::from_secs(rest - 1)).await;
+        fixture.script.then(Reply::Events(vec![(0, HELLO)]));
+        let (_, attempts) = read(fixture.ask(true).await.ok().unwrap()).await;
+        assert_eq!(attempts, "moonshot/kimi-k3=cooling_down, openrouter/auto=ok", "after {rest} s");
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_limit_of_the_whole_request_is_no_targets_fault() {
+    let fixture = Fixture::new(&json!({"timeouts": {"totalSeconds": 10}}));
+    fixture.script.then(Reply::Events(vec![(0, WORD), (60, STOP)])).then(Reply::Events(vec![(0, HELLO)]));
+    let (text, _) = read(fixture.ask(true).await.ok().unwrap()).await;
+    assert!(text.contains("failover.timeouts.totalSeconds"), "{text}");
+    let (_, attempts) = read(fixture.ask(true).await.ok().unwrap()).await;
+    assert_eq!(attempts, "moonshot/kimi-k3=ok");
+}
