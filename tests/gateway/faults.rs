@@ -20,6 +20,11 @@ pub(crate) fn slow_drip(provider: Provider) -> Value {
     json!({ "provider": provider.id(), "kind": "drip", "value": 20 })
 }
 
+/// Silence after the first chunk of content.
+pub(crate) fn never_ending(provider: Provider) -> Value {
+    json!({ "provider": provider.id(), "kind": "stall", "value": 1 })
+}
+
 /// The clocks of these tests. Long enough for a busy machine, short enough to wait for.
 const CLOCK_SECONDS: u64 = 2;
 

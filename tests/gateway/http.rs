@@ -453,3 +453,18 @@ async fn an_expected_continue_is_given() {
     raw.send(body.as_bytes()).await;
     assert_eq!(raw.response(false).await.unwrap().status, 200);
 }
+
+#[tokio::test]
+async fn names_that_cannot_be_are_refused_in_our_own_shape() {
+    let (_upstream, gateway) = moonshot().await;
+    let escaped = gateway.get("/v1/models/%ff").await;
+    assert_eq!(escaped.status, 400, "{}", escaped.text());
+    openai_error(&escaped);
+    for name in ["x".repeat(1_000_000), "openrouter/a\nforged".to_owned()] {
+        let answer = gateway.chat(&json!({ "model": name, "messages": [] })).await;
+        assert_eq!(answer.status, 400, "{}", answer.text().len());
+        assert_eq!(openai_error(&answer)["param"], json!("model"));
+        assert!(answer.text().len() < 1_000, "the name is not repeated");
+    }
+    assert!(!gateway.serving.output().contains("forged"), "{}", gateway.serving.output());
+}

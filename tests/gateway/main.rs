@@ -22,4 +22,5 @@ mod http;
 mod plan;
 mod references;
 mod soak;
+mod sockets;
 mod startup;

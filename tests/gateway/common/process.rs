@@ -80,6 +80,8 @@ pub(crate) async fn run(mut command: Command) -> Ended {
 pub(crate) struct Serving {
     child: Child,
     output: Arc<Mutex<String>>,
+    /// Lines that nobody has waited for yet.
+    seen: mpsc::UnboundedReceiver<String>,
     /// Where it listens: `http://127.0.0.1:PORT`.
     pub(crate) base: String,
 }
@@ -105,12 +107,25 @@ impl Serving {
             let code = child.try_wait();
             panic!("no line {announcement:?} ({code:?}):\n{}", output.lock().unwrap());
         };
-        Self { child, output, base }
+        Self { child, output, seen, base }
     }
 
     /// Everything that it printed so far, stdout and stderr as they came.
     pub(crate) fn output(&self) -> String {
         self.output.lock().unwrap().clone()
+    }
+
+    /// Waits for a line that holds this text.
+    pub(crate) async fn said(&mut self, text: &str) {
+        let found = tokio::time::timeout(PATIENCE, async {
+            while let Some(line) = self.seen.recv().await {
+                if line.contains(text) {
+                    return true;
+                }
+            }
+            false
+        });
+        assert_eq!(found.await, Ok(true), "nothing was said of {text:?}");
     }
 
     /// The process id.

@@ -1,0 +1,65 @@
+//! A UNIX socket is private, takes any Host, and leaves nothing behind; signals end the gateway in order, or at once.
+
+use std::os::unix::fs::PermissionsExt;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+
+use crate::common::process::{command, run};
+use crate::common::{Provider, Setup, Upstream, prompt};
+
+async fn kill(signal: &str, pid: u32) {
+    let done = tokio::process::Command::new("kill").args([signal, &pid.to_string()]).status().await.unwrap();
+    assert!(done.success());
+}
+
+#[tokio::test]
+async fn a_unix_socket_is_private_takes_any_host_and_leaves_nothing_behind() {
+    let home = tempfile::tempdir().unwrap();
+    let socket = home.path().join("gateway.sock");
+    let bind = format!("unix:{}", socket.display());
+    let mut serve = command(home.path(), ["gateway", "run", "--bind", &bind]);
+    serve.env("MOONSHOT_API_KEY", "sk-simulated-moonshot-0000000000");
+    let mut child = serve.spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        if line.contains(&format!("listening on {bind}")) {
+            break;
+        }
+    }
+    assert_eq!(std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
+    let mut stream = UnixStream::connect(&socket).await.unwrap();
+    stream.write_all(b"GET /health HTTP/1.1\r\nHost: whatever\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.1 200") && answer.ends_with(r#"{"ok":true,"status":"live"}"#),
+        "{answer}"
+    );
+
+    let mut second = command(home.path(), ["gateway", "run", "--bind", &bind]);
+    second.env("MOONSHOT_API_KEY", "sk-simulated-moonshot-0000000000");
+    let refused = run(second).await;
+    assert_eq!(refused.code, Some(1), "{}", refused.both());
+    assert!(refused.stderr.contains("another gateway may run"), "{}", refused.both());
+
+    kill("-TERM", child.id().unwrap()).await;
+    assert!(child.wait().await.unwrap().success());
+    assert!(!socket.exists());
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once() {
+    let upstream = Upstream::start().await;
+    upstream.fault(crate::faults::never_ending(Provider::Moonshot)).await;
+    let mut gateway = Setup::chain(&upstream, &[Provider::Moonshot]).start().await;
+    let asked = prompt("moonshot/kimi-k3", "Say hello", true).to_string();
+    let response = gateway.chat_request(asked).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    kill("-TERM", gateway.serving.pid()).await;
+    gateway.serving.said("a second signal").await;
+    kill("-TERM", gateway.serving.pid()).await;
+    let status = gateway.serving.ended().await;
+    assert_eq!(status.code(), Some(0), "{}", gateway.serving.output());
+    assert!(crate::common::Answer::read(response).await.broken, "the answer was cut off");
+}
