@@ -1,17 +1,16 @@
 //! The shape of the configuration as a table: the walk reads it for errors, `config schema` prints it as JSON Schema.
 
+mod hide;
 mod json;
 mod table;
 
-use serde_json::Value;
-
 use super::keypath::{KeyPath, Step};
 
+pub(super) use hide::replace_secrets;
+
+pub use hide::hide_secrets;
 pub use json::json_schema;
 pub use table::ROOT;
-
-/// What stands for a secret.
-const HIDDEN: &str = "***";
 
 /// What a value may be.
 #[derive(Clone, Copy, Debug)]
@@ -95,35 +94,6 @@ impl Shape {
     pub const fn is_secret(&self) -> bool {
         matches!(self, Self::Secret | Self::Secrets)
     }
-}
-
-/// The value at a place of the table with `***` for its secrets; a string that is only a `${VAR}` is none.
-#[must_use]
-pub fn hide_secrets(value: Value, shape: Option<&'static Shape>) -> Value {
-    match (value, shape) {
-        (Value::String(text), Some(shape)) if shape.is_secret() || matches!(shape, Shape::Variables) => {
-            Value::String(if is_reference(&text) { text } else { HIDDEN.to_owned() })
-        }
-        (Value::Object(object), Some(shape)) if !shape.is_secret() => {
-            let inner = |key: &str| shape.at(&KeyPath::default().key(key));
-            Value::Object(
-                object
-                    .into_iter()
-                    .map(|(key, value)| (key.clone(), hide_secrets(value, inner(&key))))
-                    .collect(),
-            )
-        }
-        (Value::Array(list), Some(shape)) => {
-            let inner = shape.at(&KeyPath::default().index(0));
-            Value::Array(list.into_iter().map(|value| hide_secrets(value, inner)).collect())
-        }
-        (other, _) => other,
-    }
-}
-
-fn is_reference(text: &str) -> bool {
-    let name = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
-    name.is_some_and(|name| name.bytes().all(|b| b == b'_' || b.is_ascii_uppercase() || b.is_ascii_digit()))
 }
 
 #[cfg(test)]

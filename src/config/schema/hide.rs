@@ -1,0 +1,134 @@
+//! What of a configuration may be shown.
+
+use serde_json::{Map, Value};
+
+use super::Shape;
+use crate::config::keypath::{KeyPath, Step};
+
+/// What stands for a secret.
+const HIDDEN: &str = "***";
+
+/// The value at a place of the table with `***` for its secrets; a string that is only a `${VAR}` is none. A string
+/// where the table has no string may be a key at a mistyped place, so it is hidden too; of URLs the query is.
+#[must_use]
+pub fn hide_secrets(value: Value, shape: Option<&'static Shape>) -> Value {
+    replace_secrets(value, &KeyPath::default(), shape, &mut |_| Value::String(HIDDEN.to_owned()))
+}
+
+/// As [`hide_secrets`], with something else in place of each secret; `with` gets its place.
+pub(in crate::config) fn replace_secrets(
+    value: Value,
+    path: &KeyPath,
+    shape: Option<&'static Shape>,
+    with: &mut dyn FnMut(&KeyPath) -> Value,
+) -> Value {
+    let is_secret = shape.is_some_and(Shape::is_secret);
+    match value {
+        Value::String(text) if is_reference(&text) => Value::String(text),
+        Value::String(text) if shape.is_some_and(shows_text) => Value::String(without_query(text)),
+        Value::String(_) => with(path),
+        Value::Number(_) if is_secret => with(path),
+        Value::Object(object) if is_secret && is_secret_reference(&object) => Value::Object(object),
+        Value::Object(object) => {
+            let inner = |key: &str| shape.and_then(|shape| shape.step(&Step::Key(key.to_owned())));
+            let member = |(key, value): (String, Value)| {
+                let shown = replace_secrets(value, &path.key(&key), inner(&key), with);
+                (key, shown)
+            };
+            Value::Object(object.into_iter().map(member).collect())
+        }
+        Value::Array(list) => {
+            let inner = shape.and_then(|shape| shape.step(&Step::Index(0)));
+            let element = |(index, value)| replace_secrets(value, &path.index(index), inner, with);
+            Value::Array(list.into_iter().enumerate().map(element).collect())
+        }
+        other => other,
+    }
+}
+
+/// Whether a string here is no secret; a wrong one where a number or a flag belongs is shown, as errors show it.
+const fn shows_text(shape: &Shape) -> bool {
+    match shape {
+        Shape::Anything
+        | Shape::Flag
+        | Shape::Text
+        | Shape::Whole { .. }
+        | Shape::Amount
+        | Shape::Choice(_)
+        | Shape::TextOr(_) => true,
+        Shape::OrNull(inner) => shows_text(inner),
+        Shape::Secret
+        | Shape::Secrets
+        | Shape::Object(_)
+        | Shape::Map { .. }
+        | Shape::Variables
+        | Shape::List(_) => false,
+    }
+}
+
+/// `${NAME}` and nothing else.
+fn is_reference(text: &str) -> bool {
+    let name = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+    name.is_some_and(|name| name.bytes().all(|b| b == b'_' || b.is_ascii_uppercase() || b.is_ascii_digit()))
+}
+
+/// `{ source, id }` as the configuration knows it; in any other object a key may stand.
+fn is_secret_reference(object: &Map<String, Value>) -> bool {
+    let text = |key| object.get(key).and_then(Value::as_str);
+    object.len() == 2
+        && text("id").is_some()
+        && text("source").is_some_and(|source| ["env", "file", "credential"].contains(&source))
+}
+
+/// People put keys into the query of a URL, and names with passwords before its host.
+fn without_query(text: String) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else { return text };
+    let (rest, query) = match rest.find(['?', '#']) {
+        Some(at) => (rest.get(..at).unwrap_or_default(), "?***"),
+        None => (rest, ""),
+    };
+    let host = rest.find('/').unwrap_or(rest.len());
+    match rest.get(..host).and_then(|authority| authority.rfind('@')) {
+        Some(at) => format!("{scheme}://***{}{query}", rest.get(at..).unwrap_or_default()),
+        None => format!("{scheme}://{rest}{query}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::hide_secrets;
+    use crate::config::schema::ROOT;
+
+    #[test]
+    fn strings_at_places_that_the_table_does_not_have_are_hidden() {
+        let file = json!({ "models": { "providers": {
+            "a": { "apikey": "sk-1", "api_key": { "x": ["sk-2", 5] }, "apiKey": { "source": "exec", "id": "sk-3" } },
+            "b": "sk-4",
+            "c": { "headers": "sk-5", "apiKey": 12_345, "timeoutSeconds": "soon", "Apikey": "${KEY}" },
+            "d": { "apiKey": { "source": "file", "id": "/run/key" } },
+        } } });
+        let shown = json!({ "models": { "providers": {
+            "a": { "apikey": "***", "api_key": { "x": ["***", 5] }, "apiKey": { "source": "***", "id": "***" } },
+            "b": "***",
+            "c": { "headers": "***", "apiKey": "***", "timeoutSeconds": "soon", "Apikey": "${KEY}" },
+            "d": { "apiKey": { "source": "file", "id": "/run/key" } },
+        } } });
+        assert_eq!(hide_secrets(file, Some(&ROOT)), shown);
+    }
+
+    #[test]
+    fn of_urls_the_query_and_the_password_are_hidden() {
+        for (url, shown) in [
+            ("https://e.example/v1?key=sk-1", "https://e.example/v1?***"),
+            ("https://e.example/v1#sk-1", "https://e.example/v1?***"),
+            ("https://me:sk-1@e.example/v1/@x", "https://***@e.example/v1/@x"),
+            ("https://e.example/v1", "https://e.example/v1"),
+        ] {
+            let file = json!({ "models": { "providers": { "a": { "baseUrl": url } } } });
+            let hidden = hide_secrets(file, Some(&ROOT));
+            assert_eq!(hidden["models"]["providers"]["a"]["baseUrl"], json!(shown));
+        }
+    }
+}
