@@ -58,18 +58,24 @@ impl Console<'_> {
         })
     }
 
-    /// The file, to be changed.
+    /// The file, to be changed; while it is held nobody else changes it.
     ///
     /// # Errors
     /// When it cannot be read, or does not parse (exit 78).
     pub fn document(&self) -> Result<Document, Ending> {
-        Document::open(&self.location()?).map_err(|error| match error {
-            EditError::Invalid(invalid) => invalid.into(),
-            other => refused(&other),
-        })
+        Document::open(&self.location()?).map_err(unreadable)
     }
 
-    /// Checks and writes a changed file; a change that would make it wrong ends with exit 1.
+    /// The file, only to look.
+    ///
+    /// # Errors
+    /// When it cannot be read, or does not parse (exit 78).
+    pub fn reading(&self) -> Result<Document, Ending> {
+        Document::read(&self.location()?).map_err(unreadable)
+    }
+
+    /// Checks and writes a changed file; a change that would make it wrong ends with exit 1, one to a file that was
+    /// wrong before and is not mended by it with exit 78.
     ///
     /// # Errors
     /// When it was not written.
@@ -78,13 +84,23 @@ impl Console<'_> {
     }
 }
 
-/// A change that was not made: exit 1.
+fn unreadable(error: EditError) -> Ending {
+    match error {
+        EditError::Invalid(invalid) => invalid.into(),
+        other => refused(&other),
+    }
+}
+
+/// A change that was not made: exit 1, or 78 where the file was wrong before.
 pub fn refused(error: &EditError) -> Ending {
     match error {
         EditError::Invalid(invalid) => Ending::failure(
             "invalid_config",
             format!("nothing was changed, as the result would be wrong: {invalid}"),
         ),
+        EditError::Broken { .. } => Ending::configuration(format!(
+            "nothing was changed, as the configuration is wrong already (a change that mends one of its errors is made): {error}"
+        )),
         EditError::Managed(_) => Ending::failure("managed_config", error.to_string()),
         EditError::Path(_) => Ending::failure("invalid_path", error.to_string()),
         EditError::File { .. } => Ending::failure("file_error", error.to_string()),

@@ -1,8 +1,11 @@
 //! Changes to the file that keep its comments, its quotes and its order.
 
+mod check;
+mod lock;
 mod nix;
 mod write;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use jsonc_parser::cst::{CstArray, CstContainerNode, CstInputValue, CstNode, CstObject, CstRootNode};
@@ -12,10 +15,9 @@ use super::environment::Environment;
 use super::file;
 use super::issue::{Invalid, Issue};
 use super::keypath::{KeyPath, Step};
-use super::schema::{ROOT, hide_secrets};
 use super::{Location, from_text};
 
-pub use nix::{assignment, value as nix_value};
+pub use nix::lines as nix_lines;
 pub use write::{Managed, managed};
 
 /// Why a change was not made.
@@ -24,6 +26,14 @@ pub enum EditError {
     /// The file does not parse, or would be wrong with the change.
     #[error(transparent)]
     Invalid(#[from] Invalid),
+    /// The file was wrong before, and the change does not mend it.
+    #[error("{before}{}", also(.added.as_ref()))]
+    Broken {
+        /// What is wrong with it.
+        before: Invalid,
+        /// What would be wrong besides.
+        added: Option<Invalid>,
+    },
     /// The path leads through a value that is no object or list, or beyond the end of a list.
     #[error("{0}")]
     Path(String),
@@ -49,24 +59,55 @@ pub enum Saved {
     Written,
 }
 
-/// A file that is being changed.
+fn also(added: Option<&Invalid>) -> String {
+    added.map(|added| format!("\nthe change would add: {added}")).unwrap_or_default()
+}
+
+/// One change.
+#[derive(Clone, Debug)]
+enum Change {
+    Set(Value),
+    Remove,
+    Push(Value),
+}
+
+/// A file that is being changed. Nobody else changes it until this is dropped: two at a time in one thread would wait
+/// for each other for ever.
 #[derive(Debug)]
 pub struct Document {
     path: PathBuf,
     /// As read; `None` where there is no file yet.
     original: Option<String>,
     root: CstRootNode,
-    /// What was set or removed; of list elements the whole list.
-    changed: Vec<KeyPath>,
+    /// What was done, in this order.
+    changes: Vec<(KeyPath, Change)>,
+    lock: Option<File>,
 }
 
 impl Document {
-    /// Opens the file of a location; one that does not exist yet is an empty configuration.
+    /// Opens the file of a location; one that does not exist yet is an empty configuration. Waits until nobody else
+    /// changes it.
     ///
     /// # Errors
     /// When it cannot be read, or does not parse.
     pub fn open(location: &Location) -> Result<Self, EditError> {
-        let path = location.path.clone();
+        Self::locked(&location.path)
+    }
+
+    /// As [`Document::open`], only to look: it waits for nobody, and nobody waits for it.
+    ///
+    /// # Errors
+    /// When it cannot be read, or does not parse.
+    pub fn read(location: &Location) -> Result<Self, EditError> {
+        Self::parse(&location.path, None)
+    }
+
+    fn locked(path: &Path) -> Result<Self, EditError> {
+        Self::parse(path, lock::of(path))
+    }
+
+    fn parse(path: &Path, lock: Option<File>) -> Result<Self, EditError> {
+        let path = path.to_owned();
         let original = match std::fs::read_to_string(&path) {
             Ok(text) => Some(text),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
@@ -84,21 +125,13 @@ impl Document {
                 column: error.column_display(),
             })
         })?;
-        Ok(Self { path, original, root, changed: Vec::new() })
+        Ok(Self { path, original, root, changes: Vec::new(), lock })
     }
 
     /// The value at a path.
     #[must_use]
     pub fn get(&self, path: &KeyPath) -> Option<Value> {
-        let mut value = self.root.to_serde_value()?;
-        for step in &path.0 {
-            value = match (step, value) {
-                (Step::Key(key), Value::Object(mut object)) => object.shift_remove(key)?,
-                (Step::Index(index), Value::Array(list)) => list.into_iter().nth(*index)?,
-                _ => return None,
-            };
-        }
-        Some(value)
+        find(&self.root.to_serde_value()?, path).cloned()
     }
 
     /// Sets the value at a path; objects on the way are made.
@@ -106,8 +139,41 @@ impl Document {
     /// # Errors
     /// When the path leads through something else.
     pub fn set(&mut self, path: &KeyPath, value: &Value) -> Result<(), EditError> {
+        self.apply(path, Change::Set(value.clone())).map(drop)
+    }
+
+    /// Removes the value at a path; `false` when there was none.
+    ///
+    /// # Errors
+    /// When the path leads through something that is no object or list.
+    pub fn remove(&mut self, path: &KeyPath) -> Result<bool, EditError> {
+        self.apply(path, Change::Remove)
+    }
+
+    /// Appends to a list, which is made where there is none.
+    ///
+    /// # Errors
+    /// When there is something else at the path.
+    pub fn push(&mut self, path: &KeyPath, value: &Value) -> Result<(), EditError> {
+        self.apply(path, Change::Push(value.clone())).map(drop)
+    }
+
+    /// Makes a change, and remembers it; `false` when there was nothing to change.
+    fn apply(&mut self, path: &KeyPath, change: Change) -> Result<bool, EditError> {
+        let made = match &change {
+            Change::Set(value) => self.put(path, value)?,
+            Change::Remove => self.take(path)?,
+            Change::Push(value) => self.append(path, value)?,
+        };
+        if made {
+            self.changes.push((path.clone(), change));
+        }
+        Ok(made)
+    }
+
+    fn put(&self, path: &KeyPath, value: &Value) -> Result<bool, EditError> {
         if self.get(path).as_ref() == Some(value) {
-            return Ok(());
+            return Ok(false);
         }
         let Some((last, above)) = path.0.split_last() else {
             return Err(EditError::Path("the whole configuration cannot be set: name a path".to_owned()));
@@ -123,17 +189,12 @@ impl Document {
             (Container::List(list), Step::Index(index)) => replace_element(&list, *index, value, path)?,
             _ => return Err(no_such(path)),
         }
-        self.note(path);
-        Ok(())
+        Ok(true)
     }
 
-    /// Removes the value at a path; `false` when there was none.
-    ///
-    /// # Errors
-    /// When the path leads through something that is no object or list.
-    pub fn remove(&mut self, path: &KeyPath) -> Result<bool, EditError> {
+    fn take(&self, path: &KeyPath) -> Result<bool, EditError> {
         let Some((last, above)) = path.0.split_last() else { return Ok(false) };
-        let removed = match (self.container(above, false)?, last) {
+        Ok(match (self.container(above, false)?, last) {
             (Some(Container::Object(object)), Step::Key(key)) => {
                 object.get(key).map(jsonc_parser::cst::CstObjectProp::remove).is_some()
             }
@@ -141,27 +202,18 @@ impl Document {
                 list.elements().into_iter().nth(*index).map(CstNode::remove).is_some()
             }
             _ => false,
-        };
-        if removed {
-            self.note(path);
-        }
-        Ok(removed)
+        })
     }
 
-    /// Appends to a list, which is made where there is none.
-    ///
-    /// # Errors
-    /// When there is something else at the path.
-    pub fn push(&mut self, path: &KeyPath, value: &Value) -> Result<(), EditError> {
+    fn append(&self, path: &KeyPath, value: &Value) -> Result<bool, EditError> {
         match self.get(path) {
-            None => self.set(path, &Value::Array(vec![value.clone()])),
+            None => self.put(path, &Value::Array(vec![value.clone()])),
             Some(Value::Array(_)) => {
                 let Some(Container::List(array)) = self.container(&path.0, false)? else {
                     return Err(no_such(path));
                 };
                 array.append(input(value));
-                self.note(path);
-                Ok(())
+                Ok(true)
             }
             Some(_) => Err(EditError::Path(format!("{path} is no list"))),
         }
@@ -177,39 +229,50 @@ impl Document {
         format!("{mark}{}", self.root)
     }
 
-    /// Checks the result and writes it, atomically; a file that says so already is not touched.
+    /// Checks the result and writes it, atomically; a file that says so already is not touched. A file that was wrong
+    /// may stay wrong, with fewer errors.
     ///
     /// # Errors
     /// When the result would be wrong, when somebody else manages the file, or when it cannot be written.
     pub fn save(&self, environment: &Environment) -> Result<Saved, EditError> {
         let text = self.text();
-        if self.changed.is_empty() || self.original.as_ref() == Some(&text) {
+        if self.changes.is_empty() || self.original.as_ref() == Some(&text) {
             return Ok(Saved::Unchanged);
         }
-        from_text(&text, Some(&self.path), environment)?;
+        check::check(self.original.as_deref(), &text, &self.path, environment)?;
         if let Some(mut managed) = managed(&self.path, environment) {
-            managed.lines = self.changed.iter().map(|path| self.as_nix(path)).collect();
+            let places: Vec<KeyPath> = self.changes.iter().map(|(path, _)| path.clone()).collect();
+            managed.lines = nix::lines(&self.root.to_serde_value().unwrap_or_default(), &places);
             return Err(EditError::Managed(managed));
         }
-        write::atomically(&self.path, &text)
-            .map_err(|source| EditError::File { path: self.path.clone(), source })?;
+        let failed = |source| EditError::File { path: self.path.clone(), source };
+        let mut fresh = None;
+        if self.lock.is_none() && self.original.is_none() {
+            // There was no directory to lock; somebody else may have made it, and the file, meanwhile.
+            write::make_directory(&self.path).map_err(failed)?;
+            let document = Self::locked(&self.path)?;
+            if document.original.is_some() {
+                return self.again(document, environment);
+            }
+            fresh = Some(document);
+        }
+        write::atomically(&self.path, &text).map_err(failed)?;
+        drop(fresh);
         Ok(Saved::Written)
     }
 
-    fn note(&mut self, path: &KeyPath) {
-        let path = match path.0.split_last() {
-            Some((Step::Index(_), list)) => KeyPath(list.to_vec()),
-            _ => path.clone(),
-        };
-        if !self.changed.contains(&path) {
-            self.changed.push(path);
+    /// Makes the same changes to a file that was not there when this one was opened.
+    fn again(&self, mut other: Self, environment: &Environment) -> Result<Saved, EditError> {
+        for (path, change) in &self.changes {
+            other.apply(path, change.clone())?;
         }
+        other.save(environment)
     }
 
-    /// The value at a path as a line of Nix, without its secrets: they do not belong into the store.
-    fn as_nix(&self, path: &KeyPath) -> String {
-        let value = self.get(path).map(|value| hide_secrets(value, ROOT.at(path)));
-        assignment(path, value.as_ref())
+    /// What is wrong with the text as it is now.
+    #[must_use]
+    pub fn issues(&self, environment: &Environment) -> Vec<Issue> {
+        from_text(&self.text(), Some(&self.path), environment).err().map(|e| e.issues).unwrap_or_default()
     }
 
     /// The object or list at a path; with `make`, objects on the way are made.
@@ -239,6 +302,15 @@ impl Document {
         }
         Ok(Some(here))
     }
+}
+
+/// The value at a path of another.
+fn find<'v>(value: &'v Value, path: &KeyPath) -> Option<&'v Value> {
+    path.0.iter().try_fold(value, |value, step| match (step, value) {
+        (Step::Key(key), Value::Object(object)) => object.get(key),
+        (Step::Index(index), Value::Array(list)) => list.get(*index),
+        _ => None,
+    })
 }
 
 enum Container {
@@ -281,7 +353,12 @@ pub fn replace(path: &Path, text: &str, environment: &Environment) -> Result<(),
     if let Some(managed) = managed(path, environment) {
         return Err(EditError::Managed(managed));
     }
-    write::atomically(path, text).map_err(|source| EditError::File { path: path.to_owned(), source })
+    let failed = |source| EditError::File { path: path.to_owned(), source };
+    write::make_directory(path).map_err(failed)?;
+    let lock = lock::of(path);
+    let written = write::atomically(path, text).map_err(failed);
+    drop(lock);
+    written
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use crate::cli::console::{Console, refused};
 use crate::cli::exit::Ending;
 use crate::config::edit;
 use crate::config::import::{Imported, Note, import as read};
+use crate::config::keypath::KeyPath;
 use crate::config::schema::{ROOT, hide_secrets};
 
 /// `config import`.
@@ -53,8 +54,7 @@ pub(super) fn import(args: &Args, console: &mut Console<'_>) -> Result<(), Endin
     let text = format!("// Imported from {}\n{:#}\n", args.file.display(), imported.config);
     edit::replace(&target, &text, &console.environment).map_err(|error| match error {
         edit::EditError::Managed(mut managed) => {
-            managed.lines =
-                vec![format!("services.moonrelay.settings = {};", edit::nix_value(&hidden(&imported)))];
+            managed.lines = edit::nix_lines(&imported.config, &[KeyPath::default()]);
             refused(&edit::EditError::Managed(managed))
         }
         other => refused(&other),

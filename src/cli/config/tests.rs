@@ -136,6 +136,35 @@ fn set_refuses_what_would_be_wrong() {
 }
 
 #[test]
+fn a_file_that_was_wrong_ends_with_78_until_a_change_mends_it() {
+    let mut desk = Desk::with("{ logging: { level: 'lots' }, gatway: {} }");
+    let before = desk.text();
+    let refused = told(set(&mut desk, "gateway.port", "1"));
+    assert!(refused.contains("code: 78") && refused.contains("wrong already"), "{refused}");
+    assert!(refused.contains("gatway") && refused.contains("lots"), "{refused}");
+    assert_eq!(desk.text(), before);
+    set(&mut desk, "logging.level", "debug").unwrap();
+    assert!(
+        desk.printed().contains("\nstill wrong: ") && desk.printed().contains("gatway"),
+        "{}",
+        desk.printed()
+    );
+    execute(Verb::Unset { path: "gatway".into() }, &mut desk.console(true)).unwrap();
+    assert_eq!(desk.printed_json(), json!({ "ok": true, "changed": true, "path": desk.file() }));
+}
+
+#[test]
+fn keys_are_not_printed_where_they_are_at_a_wrong_place() {
+    let text =
+        "{ models: { providers: { x: { apikey: 'sk-1', baseUrl: 'https://e.example/v1?key=sk-2' } } } }";
+    let mut desk = Desk::with(text);
+    let shown = get(&mut desk, "models");
+    assert!(!shown.contains("sk-") && shown.contains("https://e.example/v1?***"), "{shown}");
+    assert_eq!(get(&mut desk, "models.providers.x.apikey"), "***\n");
+    assert_eq!(get(&mut desk, "models.providers.x.baseUrl"), "https://e.example/v1?***\n");
+}
+
+#[test]
 fn unset_removes() {
     let mut desk = Desk::with("{ gateway: { port: 1, reload: false } }");
     execute(Verb::Unset { path: "gateway.port".into() }, &mut desk.console(false)).unwrap();
@@ -147,12 +176,24 @@ fn unset_removes() {
 #[test]
 fn managed_files_are_refused_with_the_nix_line() {
     let mut desk = Desk::with("{}").variable("MOONRELAY_NIX_MODE", "1");
-    let told = told(set(&mut desk, "gateway.port", "2000"));
+    let refused = told(set(&mut desk, "gateway.port", "2000"));
     assert!(
-        told.contains("code: 1") && told.contains("services.moonrelay.settings.gateway.port = 2000;"),
-        "{told}"
+        refused.contains("code: 1") && refused.contains("services.moonrelay.settings.gateway.port = 2000;"),
+        "{refused}"
     );
     assert_eq!(desk.text(), "{}");
+    for (path, name) in [("env.K", "K"), ("models.providers.kimi.apiKey", "KIMI_API_KEY")] {
+        let refused = told(set(&mut desk, path, "sk-secret"));
+        assert!(!refused.contains("sk-secret") && !refused.contains("***"), "{refused}");
+        assert!(refused.contains(&format!("LoadCredential={name}:")), "{refused}");
+    }
+    let old = desk.home.path().join("openclaw.json");
+    fs::write(&old, "{ env: { K: 'sk-1' }, models: { providers: { kimi: { apiKey: 'sk-2' } } } }").unwrap();
+    let verb = Verb::Import(import::Args::new(old, true, false));
+    let refused = told(execute(verb, &mut desk.console(false)));
+    assert!(!refused.contains("sk-") && !refused.contains("***"), "{refused}");
+    let line = "services.moonrelay.settings = { models = { providers = { kimi = { apiKey = { source = \\\"credential\\\"; id = \\\"KIMI_API_KEY\\\"; }; }; }; }; };";
+    assert!(refused.contains(line) && refused.contains("LoadCredential=K:"), "{refused}");
 }
 
 #[test]

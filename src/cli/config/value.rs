@@ -17,7 +17,7 @@ fn parse(path: &str) -> Result<KeyPath, Ending> {
 /// Prints what the file says at a path.
 pub(super) fn get(path: &str, console: &mut Console<'_>) -> Result<(), Ending> {
     let path = parse(path)?;
-    let document = console.document()?;
+    let document = console.reading()?;
     let Some(value) = document.get(&path) else {
         return Err(Ending::failure("not_found", format!("{path} is not set{}", hint(&document, &path))));
     };
@@ -64,13 +64,26 @@ pub(super) fn unset(path: &str, console: &mut Console<'_>) -> Result<(), Ending>
 fn finish(document: &Document, path: &KeyPath, verb: &str, console: &mut Console<'_>) -> Result<(), Ending> {
     let saved = console.save(document)?;
     let file = console.location()?.path;
+    let wrong = match saved {
+        Saved::Written => document.issues(&console.environment),
+        Saved::Unchanged => Vec::new(),
+    };
     if console.json {
-        return console.print_json(&json!({ "ok": true, "changed": saved == Saved::Written, "path": file }));
+        let mut report = json!({ "ok": true, "changed": saved == Saved::Written, "path": file });
+        if let (false, Some(report)) = (wrong.is_empty(), report.as_object_mut()) {
+            let wrong: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+            report.insert("stillWrong".to_owned(), json!(wrong));
+        }
+        return console.print_json(&report);
     }
     match saved {
-        Saved::Written => console.line(format_args!("{path} {verb} in {}", file.display())),
-        Saved::Unchanged => console.line(format_args!("no change: {} says so already", file.display())),
+        Saved::Written => console.line(format_args!("{path} {verb} in {}", file.display()))?,
+        Saved::Unchanged => console.line(format_args!("no change: {} says so already", file.display()))?,
     }
+    for issue in wrong {
+        console.line(format_args!("still wrong: {issue}"))?;
+    }
+    Ok(())
 }
 
 /// Text where the setting is text and does not look like JSON5, else JSON5; what is none is text.

@@ -1,24 +1,128 @@
 //! The same change as a line of Nix.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::find;
 use crate::config::keypath::{KeyPath, Step};
+use crate::config::schema::{ROOT, replace_secrets};
 
 /// Where the home-manager and NixOS modules take the configuration.
 const OPTION: &str = "services.moonrelay.settings";
 
-/// `services.moonrelay.settings.a."b/c" = …;`, or a comment where something is to be removed.
+/// What to write into a Nix configuration, so that it says at these places what the document says there: one line a
+/// place, `services.moonrelay.settings.a."b/c" = …;`, or a comment where there is nothing any more. Of a place in a
+/// list it is the whole list, as Nix has no place in a list. Secrets do not belong into the store: references to
+/// systemd's credentials stand for them, and a comment for each says where the secret itself belongs.
 #[must_use]
-pub fn assignment(path: &KeyPath, value: Option<&Value>) -> String {
+pub fn lines(document: &Value, places: &[KeyPath]) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut lines = Vec::new();
+    for path in attributes(places) {
+        let mut value = find(document, &path).cloned();
+        if take_variables(&path, value.as_mut(), &mut names) {
+            continue;
+        }
+        let value = value.map(|value| {
+            replace_secrets(value, &path, ROOT.at(&path), &mut |place| {
+                let name = credential(place, &names);
+                names.push(name.clone());
+                json!({ "source": "credential", "id": name })
+            })
+        });
+        lines.push(assignment(&path, value.as_ref()));
+    }
+    lines.extend(names.iter().map(|name| {
+        format!("# {name}: its value belongs into a file that systemd reads, not into the store: LoadCredential={name}:/path/to/it")
+    }));
+    lines
+}
+
+/// The places without those in lists, and without those that another one holds.
+fn attributes(places: &[KeyPath]) -> Vec<KeyPath> {
+    let keys = |path: &KeyPath| {
+        KeyPath(path.0.iter().take_while(|step| matches!(step, Step::Key(_))).cloned().collect())
+    };
+    let all: Vec<KeyPath> = places.iter().map(keys).collect();
+    let mut kept: Vec<KeyPath> = Vec::new();
+    for path in &all {
+        let is_held = |other: &KeyPath| other.0.len() < path.0.len() && path.0.starts_with(&other.0);
+        if !kept.contains(path) && !all.iter().any(is_held) {
+            kept.push(path.clone());
+        }
+    }
+    kept
+}
+
+/// Takes the variables of `env` out: what is looked up as `${NAME}` is found as a credential too. True when nothing
+/// else is at the path.
+fn take_variables(path: &KeyPath, value: Option<&mut Value>, names: &mut Vec<String>) -> bool {
+    let Some(value) = value else { return false };
+    if path.0.is_empty() {
+        if let Some(env) = value.as_object_mut().and_then(|root| root.shift_remove("env")) {
+            add_variables("env", &env, names);
+        }
+        return false;
+    }
+    match path.0.as_slice() {
+        [Step::Key(env), .., Step::Key(name)] if env == "env" => add_variables(name, value, names),
+        [Step::Key(env)] if env == "env" => add_variables(env, value, names),
+        _ => return false,
+    }
+    true
+}
+
+fn add_variables(name: &str, value: &Value, names: &mut Vec<String>) {
+    match value {
+        Value::Object(object) => object.iter().for_each(|(name, value)| add_variables(name, value, names)),
+        _ if names.iter().any(|known| known == name) => {}
+        _ => names.push(name.to_owned()),
+    }
+}
+
+/// The name of a credential for the secret at a place: `KIMI_API_KEY` for `models.providers.kimi.apiKey`.
+fn credential(place: &KeyPath, taken: &[String]) -> String {
+    let mut words: Vec<String> = Vec::new();
+    for step in &place.0 {
+        match step {
+            Step::Key(key) => words.push(snake(key)),
+            // The first of a list has the name of the list.
+            Step::Index(0) => {}
+            Step::Index(index) => words.push((index + 1).to_string()),
+        }
+    }
+    let start = match words.first().map(String::as_str) {
+        Some("MODELS" | "PLUGINS") if words.len() > 2 => 2,
+        _ => 0,
+    };
+    let name = words.get(start..).unwrap_or_default().join("_");
+    let mut numbered = (2_usize..).map(|number| format!("{name}_{number}"));
+    if taken.contains(&name) {
+        return numbered.find(|name| !taken.contains(name)).unwrap_or(name);
+    }
+    name
+}
+
+/// `apiKey` as `API_KEY`; what is no letter or digit becomes `_`.
+fn snake(key: &str) -> String {
+    let mut word = String::new();
+    let mut after_small = false;
+    for character in key.chars() {
+        if character.is_ascii_uppercase() && after_small {
+            word.push('_');
+        }
+        after_small = character.is_ascii_lowercase() || character.is_ascii_digit();
+        word.push(if character.is_ascii_alphanumeric() { character.to_ascii_uppercase() } else { '_' });
+    }
+    word
+}
+
+/// One line.
+fn assignment(path: &KeyPath, value: Option<&Value>) -> String {
     let mut attribute = OPTION.to_owned();
     for step in &path.0 {
-        match step {
-            Step::Key(key) => {
-                attribute.push('.');
-                attribute.push_str(&name(key));
-            }
-            // Nix has no place in a list.
-            Step::Index(_) => return format!("# change {OPTION} at {path}"),
+        if let Step::Key(key) = step {
+            attribute.push('.');
+            attribute.push_str(&name(key));
         }
     }
     match value {
@@ -28,8 +132,7 @@ pub fn assignment(path: &KeyPath, value: Option<&Value>) -> String {
 }
 
 /// A JSON value as Nix.
-#[must_use]
-pub fn value(json: &Value) -> String {
+fn value(json: &Value) -> String {
     match json {
         Value::Null => "null".to_owned(),
         Value::Bool(flag) => flag.to_string(),
@@ -78,7 +181,7 @@ fn string(text: &str) -> String {
 mod tests {
     use serde_json::json;
 
-    use super::{KeyPath, assignment, value};
+    use super::{KeyPath, lines, value};
 
     #[test]
     fn values_are_nix() {
@@ -88,13 +191,60 @@ mod tests {
     }
 
     #[test]
-    fn assignments_stand_under_the_modules_option() {
+    fn lines_stand_under_the_modules_option() {
+        let document = json!({ "agents": { "defaults": { "models": { "kimi/k3": { "alias": "big" } } } } });
         let path = KeyPath::parse("agents.defaults.models[\"kimi/k3\"].alias").unwrap();
         let line = "services.moonrelay.settings.agents.defaults.models.\"kimi/k3\".alias = \"big\";";
-        assert_eq!(assignment(&path, Some(&json!("big"))), line);
+        assert_eq!(lines(&document, std::slice::from_ref(&path)), [line]);
         let line = "# remove services.moonrelay.settings.agents.defaults.models.\"kimi/k3\".alias";
-        assert_eq!(assignment(&path, None), line);
-        let list = KeyPath::parse("a[0]").unwrap();
-        assert_eq!(assignment(&list, Some(&json!(1))), "# change services.moonrelay.settings at a[0]");
+        assert_eq!(lines(&json!({}), &[path]), [line]);
+    }
+
+    #[test]
+    fn of_a_place_in_a_list_it_is_the_whole_list_and_a_place_in_another_is_not_repeated() {
+        let document =
+            json!({ "models": { "providers": { "lab": { "models": [{ "id": "a" }, { "id": "b" }] } } } });
+        let paths = ["models.providers.lab.models[1].id", "models.providers.lab.models[0].name"]
+            .map(|path| KeyPath::parse(path).unwrap());
+        let line =
+            "services.moonrelay.settings.models.providers.lab.models = [ { id = \"a\"; } { id = \"b\"; } ];";
+        assert_eq!(lines(&document, &paths), [line]);
+        let paths = ["models.providers.lab.models[1].id", "models.providers.lab"]
+            .map(|path| KeyPath::parse(path).unwrap());
+        assert_eq!(lines(&document, &paths).len(), 1);
+    }
+
+    #[test]
+    fn references_stand_for_secrets() {
+        let document = json!({
+            "env": { "A": "sk-1", "vars": { "B": "sk-2" } },
+            "models": { "providers": { "kimi-code": {
+                "apiKey": ["sk-3", "${B}", "sk-4"], "headers": { "X-Org": "sk-5" },
+            } } },
+            "gateway": { "auth": { "tokens": { "me": "sk-6" } } },
+        });
+        let comment = |name: &str| {
+            format!(
+                "# {name}: its value belongs into a file that systemd reads, not into the store: LoadCredential={name}:/path/to/it"
+            )
+        };
+        let is = |path: &str, expected: &[String]| {
+            assert_eq!(lines(&document, &[KeyPath::parse(path).unwrap()]), expected, "{path}");
+        };
+        let all = lines(&document, &[KeyPath::default()]);
+        assert!(!all.concat().contains("sk-") && !all.concat().contains("env ="), "{all:?}");
+        let names = [
+            "A",
+            "B",
+            "KIMI_CODE_API_KEY",
+            "KIMI_CODE_API_KEY_3",
+            "KIMI_CODE_HEADERS_X_ORG",
+            "GATEWAY_AUTH_TOKENS_ME",
+        ];
+        assert_eq!(all[1..], names.map(comment));
+        is("env.A", &[comment("A")]);
+        is("env.vars", &[comment("B")]);
+        let line = "services.moonrelay.settings.gateway.auth.tokens.me = { source = \"credential\"; id = \"GATEWAY_AUTH_TOKENS_ME\"; };";
+        is("gateway.auth.tokens.me", &[line.to_owned(), comment("GATEWAY_AUTH_TOKENS_ME")]);
     }
 }

@@ -27,6 +27,10 @@ impl Place {
         Document::open(&location(&self.path)).unwrap()
     }
 
+    fn read(&self) -> Document {
+        Document::read(&location(&self.path)).unwrap()
+    }
+
     fn text(&self) -> String {
         fs::read_to_string(&self.path).unwrap()
     }
@@ -84,7 +88,7 @@ fn list_elements_are_replaced_and_removed_in_place() {
     document.set(&path("failover.cooldown.stepsSeconds[1]"), &json!(20)).unwrap();
     assert!(document.remove(&path("failover.cooldown.stepsSeconds[2]")).unwrap());
     save(&document).unwrap();
-    let now = place.open().get(&path("failover.cooldown.stepsSeconds")).unwrap();
+    let now = place.read().get(&path("failover.cooldown.stepsSeconds")).unwrap();
     assert_eq!(now, json!([1, 20]));
     assert!(matches!(
         document.set(&path("failover.cooldown.stepsSeconds[9]"), &json!(1)),
@@ -171,7 +175,8 @@ fn a_managed_file_is_refused_with_the_lines_for_nix() {
     let lines: Vec<&str> = text.lines().skip(1).map(str::trim).collect();
     let expected = [
         "services.moonrelay.settings.agents.defaults.model.fallbacks = [ \"kimi/k3\" ];",
-        "services.moonrelay.settings.models.providers.kimi.apiKey = \"***\";",
+        "services.moonrelay.settings.models.providers.kimi.apiKey = { source = \"credential\"; id = \"KIMI_API_KEY\"; };",
+        "# KIMI_API_KEY: its value belongs into a file that systemd reads, not into the store: LoadCredential=KIMI_API_KEY:/path/to/it",
     ];
     assert_eq!(lines, expected);
 
@@ -185,6 +190,115 @@ fn a_managed_file_is_refused_with_the_lines_for_nix() {
         "{text}"
     );
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+}
+
+#[test]
+fn links_are_followed_to_their_end() {
+    let place = Place::with("{}");
+    let at = |name: &str| place.directory.path().join(name);
+    // What home-manager makes, after the generation was collected.
+    symlink("/nix/store/0000-files/moonrelay/config.json5", at("second")).unwrap();
+    symlink("second", at("first")).unwrap();
+    symlink("/nix/store/0000-files/moonrelay", at("directory")).unwrap();
+    for path in [at("second"), at("first"), at("directory").join("config.json5")] {
+        let managed = super::managed(&path, &Environment::default());
+        assert!(managed.is_some(), "{}", path.display());
+    }
+    assert_eq!(super::managed(&place.path, &Environment::default()), None);
+    // A chain whose end is missing, but not in the store, is written at its end.
+    fs::create_dir(at("deep")).unwrap();
+    symlink("../new.json5", at("deep/link")).unwrap();
+    symlink("deep/link", at("chain")).unwrap();
+    let mut document = Document::open(&location(&at("chain"))).unwrap();
+    document.set(&path("logging.level"), &json!("debug")).unwrap();
+    save(&document).unwrap();
+    assert!(fs::read_to_string(at("new.json5")).unwrap().contains("debug"));
+    assert!(fs::symlink_metadata(at("deep/link")).unwrap().is_symlink());
+    symlink("circle", at("circle")).unwrap();
+    let error = super::replace(&at("circle"), "{}", &Environment::default()).unwrap_err();
+    assert!(error.to_string().contains("too many links"), "{error}");
+}
+
+/// Each of so many threads sets a variable of its own.
+fn set_at_once(file: &Path) {
+    const THREADS: usize = 20;
+    let start = std::sync::Barrier::new(THREADS);
+    std::thread::scope(|scope| {
+        for number in 0..THREADS {
+            let (start, file) = (&start, &file);
+            scope.spawn(move || {
+                start.wait();
+                let mut document = Document::open(&location(file)).unwrap();
+                document.set(&path(&format!("env.K{number}")), &json!("v")).unwrap();
+                assert_eq!(save(&document).unwrap(), Saved::Written);
+            });
+        }
+    });
+    let document = Document::read(&location(file)).unwrap();
+    assert_eq!(document.get(&path("env")).unwrap().as_object().unwrap().len(), THREADS);
+}
+
+#[test]
+fn changes_at_the_same_time_all_survive() {
+    let place = Place::with("{ // mine\n}");
+    set_at_once(&place.path);
+    assert!(place.text().contains("// mine"));
+    // The second of two files in a directory, by way of a link from another.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let link = elsewhere.path().join("config.json5");
+    symlink(place.directory.path().join("other.json5"), &link).unwrap();
+    set_at_once(&link);
+}
+
+#[test]
+fn changes_at_the_same_time_survive_where_there_was_no_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    set_at_once(&directory.path().join("new/moonrelay/config.json5"));
+    // As it is when the other one is faster: both found nothing.
+    let file = directory.path().join("newer/config.json5");
+    let mut one = Document::open(&location(&file)).unwrap();
+    let mut other = Document::open(&location(&file)).unwrap();
+    one.push(&path("failover.cooldown.stepsSeconds"), &json!(1)).unwrap();
+    other.push(&path("failover.cooldown.stepsSeconds"), &json!(2)).unwrap();
+    save(&one).unwrap();
+    save(&other).unwrap();
+    let steps = Document::read(&location(&file)).unwrap().get(&path("failover.cooldown.stepsSeconds"));
+    assert_eq!(steps, Some(json!([1, 2])));
+}
+
+#[test]
+fn a_wrong_file_can_be_mended_step_by_step() {
+    let place = Place::with("{ logging: { level: 'lots' }, gateway: { port: 'x', reload: true } }");
+    let attempt = |change: &dyn Fn(&mut Document)| {
+        let mut document = place.open();
+        change(&mut document);
+        save(&document)
+    };
+    let before = place.text();
+    // Neither what leaves both errors, nor what trades one for another.
+    for (at, value) in [("gateway.reload", json!(false)), ("gateway.port", json!("y"))] {
+        let refused = attempt(&|document| document.set(&path(at), &value).unwrap());
+        let Err(EditError::Broken { before: wrong, added }) = refused else { panic!("{refused:?}") };
+        assert_eq!((wrong.issues.len(), added.is_some()), (2, at == "gateway.port"));
+    }
+    assert_eq!(place.text(), before);
+    let mended = attempt(&|document| document.set(&path("gateway.port"), &json!(1)).unwrap());
+    assert_eq!(mended.unwrap(), Saved::Written);
+    assert_eq!(place.read().issues(&Environment::default()).len(), 1);
+    let mended = attempt(&|document| assert!(document.remove(&path("logging.level")).unwrap()));
+    assert_eq!(mended.unwrap(), Saved::Written);
+    assert_eq!(place.read().issues(&Environment::default()), []);
+}
+
+#[test]
+fn an_element_can_be_removed_before_another_wrong_one() {
+    let place = Place::with("{ failover: { cooldown: { stepsSeconds: ['a', 1, 'b'] } } }");
+    for (index, left) in [(0, 1), (1, 0)] {
+        let mut document = place.open();
+        document.remove(&path("failover.cooldown.stepsSeconds").index(index)).unwrap();
+        assert_eq!(save(&document).unwrap(), Saved::Written);
+        assert_eq!(document.issues(&Environment::default()).len(), left);
+    }
 }
 
 #[test]

@@ -8,6 +8,12 @@ use std::path::{Path, PathBuf};
 
 use crate::config::environment::Environment;
 
+/// What is in here nobody but Nix writes.
+pub(super) const STORE: &str = "/nix/store";
+
+/// Links that a path may lead through, as many as Linux follows.
+const LINKS: usize = 40;
+
 /// That nothing here may write the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Managed {
@@ -37,30 +43,57 @@ pub fn managed(path: &Path, environment: &Environment) -> Option<Managed> {
         let why = "MOONRELAY_NIX_MODE=1: the configuration is managed by Nix".to_owned();
         return Some(Managed { why, lines: Vec::new() });
     }
-    let target = link_target(path);
-    target.starts_with("/nix/store").then(|| Managed {
+    let target = link_target(path).ok()?;
+    target.starts_with(STORE).then(|| Managed {
         why: format!("{} leads into the Nix store: it is managed by Nix", path.display()),
         lines: Vec::new(),
     })
 }
 
-/// Where a path leads through its links; a link to nothing leads to its target.
-fn link_target(path: &Path) -> PathBuf {
+/// Where a path leads through its links, one after the other; links to nothing lead to where the last one points.
+///
+/// # Errors
+/// When they lead in a circle.
+pub(super) fn link_target(path: &Path) -> io::Result<PathBuf> {
+    follow(path, LINKS)
+}
+
+fn follow(path: &Path, links: usize) -> io::Result<PathBuf> {
     if let Ok(target) = fs::canonicalize(path) {
-        return target;
+        return Ok(target);
     }
-    match fs::read_link(path) {
-        Ok(target) => path.parent().map_or_else(|| target.clone(), |parent| parent.join(&target)),
-        Err(_) => path.to_owned(),
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if let Ok(target) = fs::read_link(path) {
+        let Some(links) = links.checked_sub(1) else {
+            let message = format!("{} leads through too many links", path.display());
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        };
+        return follow(&parent.map_or_else(|| target.clone(), |parent| parent.join(&target)), links);
     }
+    // The directory may be a link, or be missing too.
+    match (parent, path.file_name()) {
+        (Some(parent), Some(name)) => Ok(follow(parent, links)?.join(name)),
+        _ => Ok(path.to_owned()),
+    }
+}
+
+/// The directory of a file.
+pub(super) fn directory_of(target: &Path) -> &Path {
+    target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Makes the directory of a file where there is none: 0700, as it may hold keys.
+pub(super) fn make_directory(path: &Path) -> io::Result<()> {
+    let target = link_target(path)?;
+    DirBuilder::new().recursive(true).mode(0o700).create(directory_of(&target))
 }
 
 /// Writes beside the file and renames. A link stays a link; an existing file keeps its mode, a new one gets 0600 and
 /// its directory 0700: it may hold keys.
 pub(super) fn atomically(path: &Path, text: &str) -> io::Result<()> {
-    let target = link_target(path);
-    let directory = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    make_directory(path)?;
+    let target = link_target(path)?;
+    let directory = directory_of(&target);
     let mode = fs::metadata(&target).map_or(0o600, |metadata| metadata.permissions().mode() & 0o777);
     let (mut file, temporary) = create_beside(directory)?;
     let written = (|| {

@@ -1,0 +1,46 @@
+//! Whether a change may be made: it may not make a file wrong, but it may mend one of several errors.
+
+use std::path::Path;
+
+use super::EditError;
+use crate::config::environment::Environment;
+use crate::config::from_text;
+use crate::config::issue::{Invalid, Issue};
+
+/// What a change does to the errors of a file.
+///
+/// # Errors
+/// [`EditError::Invalid`] when it makes a valid file wrong; [`EditError::Broken`] when the file was wrong already, and
+/// the change takes no error out or adds one.
+pub(super) fn check(
+    before: Option<&str>,
+    after: &str,
+    path: &Path,
+    environment: &Environment,
+) -> Result<(), EditError> {
+    let issues = |text| from_text(text, Some(path), environment).err();
+    let Some(after) = issues(after) else { return Ok(()) };
+    let Some(before) = before.and_then(issues) else { return Err(after.into()) };
+    let mut gone: Vec<String> = before.issues.iter().map(identity).collect();
+    let mut added = Vec::new();
+    for issue in after.issues {
+        let identity = identity(&issue);
+        match gone.iter().position(|known| *known == identity) {
+            Some(at) => {
+                gone.swap_remove(at);
+            }
+            None => added.push(issue),
+        }
+    }
+    if added.is_empty() && !gone.is_empty() {
+        return Ok(());
+    }
+    let added = (!added.is_empty()).then_some(Invalid { path: after.path, issues: added });
+    Err(EditError::Broken { before, added })
+}
+
+/// What an error is, wherever it stands: lines move with a change, and places in a list do.
+fn identity(issue: &Issue) -> String {
+    let path: String = issue.path.chars().filter(|character| !character.is_ascii_digit()).collect();
+    format!("{path}: {}", issue.message)
+}
