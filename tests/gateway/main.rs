@@ -16,6 +16,7 @@ mod architecture;
 mod cancel;
 mod captures;
 mod commands;
+mod edits;
 mod faults;
 mod fidelity;
 mod http;

@@ -6,6 +6,7 @@ use super::EditError;
 use crate::config::environment::Environment;
 use crate::config::from_text;
 use crate::config::issue::{Invalid, Issue};
+use crate::config::keypath::{KeyPath, Step};
 
 /// What a change does to the errors of a file.
 ///
@@ -41,6 +42,7 @@ pub(super) fn check(
 
 /// What an error is, wherever it stands: lines move with a change, and places in a list do.
 fn identity(issue: &Issue) -> String {
-    let path: String = issue.path.chars().filter(|character| !character.is_ascii_digit()).collect();
+    let mut path = KeyPath::parse(&issue.path).unwrap_or_default();
+    path.0.retain(|step| matches!(step, Step::Key(_)));
     format!("{path}: {}", issue.message)
 }
