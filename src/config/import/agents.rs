@@ -4,57 +4,107 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
+use super::insert;
+use super::notes::Notes;
 use super::providers::renamed;
-use super::{Notes, insert};
-use crate::config::file::At;
+use crate::config::file::{At, Value as Raw};
+use crate::config::keypath::KeyPath;
 
-/// `agents`, with references to providers that Moonrelay has.
-pub(super) fn agents(at: Option<&At<'_>>, known: &BTreeSet<String>, notes: &mut Notes) -> Option<Value> {
-    let at = at?;
-    notes.others(at, &["defaults"], |_| "Moonrelay has one agent: `agents.defaults`".to_owned());
-    let defaults = at.get("defaults")?;
+/// A chain while references are taken out of it.
+#[derive(Debug)]
+pub(super) struct Chain {
+    /// Each reference, with its place in the old file; the first is the primary.
+    references: Vec<(KeyPath, String)>,
+    /// Where the primary stands in the old file, or should.
+    primary: KeyPath,
+    /// Whether fallbacks are written although there are none: the old file did so.
+    has_fallbacks: bool,
+}
+
+impl Chain {
+    /// Takes one out; the next takes its place.
+    pub(super) fn remove(&mut self, number: usize) -> Option<(KeyPath, String)> {
+        (number < self.references.len()).then(|| self.references.remove(number))
+    }
+
+    /// As the configuration has it.
+    pub(super) fn to_json(&self) -> Option<Value> {
+        let ((_, primary), fallbacks) = self.references.split_first()?;
+        let fallbacks: Vec<&String> = fallbacks.iter().map(|(_, reference)| reference).collect();
+        if fallbacks.is_empty() && !self.has_fallbacks {
+            return Some(json!({ "primary": primary }));
+        }
+        Some(json!({ "primary": primary, "fallbacks": fallbacks }))
+    }
+
+    /// Says so where a fallback is the primary now.
+    pub(super) fn note_promotion(&self, notes: &mut Notes) {
+        if let Some((_, first)) = self.references.first().filter(|(place, _)| *place != self.primary) {
+            notes.changed(&self.primary, format!("{first}, the first fallback, is the primary now"));
+        }
+    }
+}
+
+/// `agents`, with references to providers that Moonrelay has, and its chain where that is more than a name.
+pub(super) fn agents(
+    at: Option<At<'_>>,
+    known: &BTreeSet<String>,
+    notes: &mut Notes,
+) -> (Option<Value>, Option<Chain>) {
+    let Some(at) = notes.object(at) else { return (None, None) };
+    notes.others(&at, &["defaults"], |_| "Moonrelay has one agent: `agents.defaults`".to_owned());
+    let Some(defaults) = notes.object(at.get("defaults")) else { return (None, None) };
     let taken = ["model", "models", "thinkingDefault", "workspace"];
     notes.others(&defaults, &taken, |key| match key {
         "timeoutSeconds" => "set failover.timeouts.totalSeconds instead".to_owned(),
         _ => "it belongs to OpenClaw's agent".to_owned(),
     });
     let mut kept = Map::new();
-    insert(&mut kept, "model", defaults.get("model").and_then(|at| chain(&at, known, notes)));
-    insert(&mut kept, "models", defaults.get("models").map(|at| models(&at, known, notes)));
+    let mut whole = None;
+    if let Some(at) = defaults.get("model") {
+        match at.text() {
+            Some(text) => insert(&mut kept, "model", reference(text, &at, known, notes).map(Value::String)),
+            None => whole = chain(&at, known, notes),
+        }
+    }
+    insert(&mut kept, "model", whole.as_ref().and_then(Chain::to_json));
+    insert(&mut kept, "models", models(defaults.get("models"), known, notes));
     for key in ["thinkingDefault", "workspace"] {
         insert(&mut kept, key, defaults.get(key).map(|at| at.node.value.to_json()));
     }
-    Some(json!({ "defaults": kept }))
+    (Some(json!({ "defaults": kept })), whole)
 }
 
-/// The chain without the references that nothing here answers; the next one takes the place of a primary.
-fn chain(at: &At<'_>, known: &BTreeSet<String>, notes: &mut Notes) -> Option<Value> {
-    if let Some(text) = at.text() {
-        return reference(text, at, known, notes).map(Value::String);
+/// The chain without the references that nothing here answers.
+fn chain(at: &At<'_>, known: &BTreeSet<String>, notes: &mut Notes) -> Option<Chain> {
+    if !matches!(at.node.value, Raw::Object(_)) {
+        notes.unexpected(at, "a string or an object");
+        return None;
     }
     notes.others(at, &["primary", "fallbacks"], |_| "a chain has a primary and fallbacks".to_owned());
-    let primary_at = at.get("primary");
-    let primary = primary_at.as_ref().and_then(|at| reference(at.text()?, at, known, notes));
-    let elements = at.get("fallbacks").map(|at| at.elements()).unwrap_or_default();
-    let mut references: Vec<String> = primary.iter().cloned().collect();
-    references.extend(elements.iter().filter_map(|at| reference(at.text()?, at, known, notes)));
-    let mut references = references.into_iter();
-    let first = references.next()?;
-    if let (None, Some(at)) = (&primary, &primary_at) {
-        notes.changed(&at.path, format!("{first}, the first fallback, is the primary now"));
+    let fallbacks = notes.list(at.get("fallbacks"));
+    let has_fallbacks = !fallbacks.is_empty();
+    let mut references = Vec::new();
+    for at in at.get("primary").into_iter().chain(fallbacks) {
+        let written = notes.text(&at).and_then(|text| reference(text, &at, known, notes));
+        references.extend(written.map(|reference| (at.path, reference)));
     }
-    let fallbacks: Vec<String> = references.collect();
-    if fallbacks.is_empty() && elements.is_empty() {
-        return Some(json!({ "primary": first }));
-    }
-    Some(json!({ "primary": first, "fallbacks": fallbacks }))
+    Some(Chain { references, primary: at.path.key("primary"), has_fallbacks })
 }
 
-fn models(at: &At<'_>, known: &BTreeSet<String>, notes: &mut Notes) -> Value {
+fn models(at: Option<At<'_>>, known: &BTreeSet<String>, notes: &mut Notes) -> Option<Value> {
     let mut models = Map::new();
-    for (name, at) in at.members() {
+    let mut places: Vec<(String, &str)> = Vec::new();
+    for (name, at) in notes.object(at)?.members() {
         if name.ends_with("/*") {
             notes.left_out(&at.path, "Moonrelay keeps no list of allowed models");
+            continue;
+        }
+        let Some(at) = notes.object(Some(at)) else { continue };
+        // Whether it stands here already is asked first: what is left out was not changed.
+        let meant = meant(name);
+        if let Some((_, first)) = places.iter().find(|(known, _)| *known == meant) {
+            notes.left_out(&at.path, format!("it is the same model as {first}, which stands first"));
             continue;
         }
         let Some(reference) = reference(name, &at, known, notes) else { continue };
@@ -63,19 +113,29 @@ fn models(at: &At<'_>, known: &BTreeSet<String>, notes: &mut Notes) -> Value {
         for key in ["alias", "params"] {
             insert(&mut kept, key, at.get(key).map(|at| at.node.value.to_json()));
         }
+        places.push((meant, name));
         models.insert(reference, Value::Object(kept));
     }
-    Value::Object(models)
+    Some(Value::Object(models))
+}
+
+/// A reference with its provider in lower case and under its id here. The case of model ids counts: any may be one of
+/// a provider that takes all.
+fn meant(text: &str) -> String {
+    let Some((provider, model)) = text.split_once('/') else { return text.to_owned() };
+    let provider = provider.to_lowercase();
+    format!("{}/{model}", renamed(&provider).unwrap_or(&provider))
 }
 
 /// A reference as it is written here; `None`, with a note, when its provider is not here.
 fn reference(text: &str, at: &At<'_>, known: &BTreeSet<String>, notes: &mut Notes) -> Option<String> {
     // A name without a slash is an alias; whether it exists is checked at the end.
-    let Some((provider, model)) = text.split_once('/') else { return Some(text.to_owned()) };
+    let Some((provider, _)) = text.split_once('/') else { return Some(text.to_owned()) };
     let provider = provider.to_lowercase();
-    if let Some(new) = renamed(&provider) {
-        notes.changed(&at.path, format!("{text} is {new}/{model} now"));
-        return Some(format!("{new}/{model}"));
+    if renamed(&provider).is_some() {
+        let new = meant(text);
+        notes.changed(&at.path, format!("{text} is {new} now"));
+        return Some(new);
     }
     if known.contains(&provider) {
         return Some(text.to_owned());

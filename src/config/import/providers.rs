@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::{Notes, insert};
+use super::insert;
+use super::notes::Notes;
 use crate::catalog::{Face, builtin};
 use crate::config::file::{At, Value as Raw};
+use crate::config::keypath::{KeyPath, Step};
 use crate::config::resolve::is_loopback;
 
 /// Settings of a provider that mean the same here.
@@ -31,21 +33,33 @@ const SAME_OF_COMPAT: [&str; 10] = [
 ];
 
 /// `models`, with the providers that can be called.
-pub(super) fn models(at: Option<&At<'_>>, notes: &mut Notes) -> Option<Value> {
-    let at = at?;
+pub(super) fn models(at: Option<At<'_>>, notes: &mut Notes) -> Option<Value> {
+    let at = notes.object(at)?;
     let mut models = Map::new();
-    notes.others(at, &["mode", "providers"], |_| "Moonrelay has no such setting".to_owned());
+    notes.others(&at, &["mode", "providers"], |_| "Moonrelay has no such setting".to_owned());
     insert(&mut models, "mode", at.get("mode").map(|at| at.node.value.to_json()));
     let mut providers = Map::new();
-    for (id, at) in at.get("providers").map(|at| at.members()).unwrap_or_default() {
-        match refusal(&at) {
-            Some(why) => notes.left_out(&at.path, why),
-            None => {
-                let id = renamed(id).unwrap_or(id);
-                let provider = provider(&at, notes);
-                providers.insert(id.to_owned(), provider);
-            }
+    let listed = notes.object(at.get("providers")).map(|at| at.members()).unwrap_or_default();
+    // The id in lower case, as references name it, and as it is written.
+    let mut ids: Vec<(String, &str)> = Vec::new();
+    for (written, at) in listed {
+        let Some(at) = notes.object(Some(at)) else { continue };
+        if let Some(why) = refusal(&at) {
+            notes.left_out(&at.path, why);
+            continue;
         }
+        let lower = written.to_lowercase();
+        let new = renamed(&lower);
+        let id = new.map_or(lower, str::to_owned);
+        if let Some((_, first)) = ids.iter().find(|(known, _)| *known == id) {
+            notes.left_out(&at.path, format!("it is the same provider as {first}, which stands first"));
+            continue;
+        }
+        if let Some(new) = new {
+            notes.changed(&at.path, format!("{written} is {new} now"));
+        }
+        providers.insert(new.unwrap_or(written).to_owned(), provider(&at, notes));
+        ids.push((id, written));
     }
     insert(&mut models, "providers", Some(Value::Object(providers)));
     Some(Value::Object(models))
@@ -88,18 +102,18 @@ fn provider(at: &At<'_>, notes: &mut Notes) -> Value {
     }
     insert(&mut provider, "auth", at.get("auth").map(|at| at.node.value.to_json()));
     insert(&mut provider, "apiKey", at.get("apiKey").and_then(|at| secret(&at, notes)));
-    insert(&mut provider, "headers", at.get("headers").map(|at| headers(&at, notes)));
+    insert(&mut provider, "headers", notes.object(at.get("headers")).map(|at| headers(&at, notes)));
+    if had_key(at, &provider) {
+        need_key(&mut provider, &at.path, notes);
+    }
     if let Some(base) = at.get("baseUrl").filter(|base| base.text().is_some_and(is_clear_text)) {
         provider.insert("allowInsecure".to_owned(), json!(true));
         notes.changed(&base.path, "allowInsecure: true was added, as the address is plain http");
     }
-    let rows: Vec<Value> = at
-        .get("models")
-        .map(|at| at.elements())
-        .unwrap_or_default()
-        .iter()
-        .map(|row| model(row, notes))
-        .collect();
+    let mut rows = Vec::new();
+    for row in notes.list(at.get("models")) {
+        rows.extend(notes.object(Some(row)).map(|row| model(&row, notes)));
+    }
     if !rows.is_empty() {
         provider.insert("models".to_owned(), Value::Array(rows));
     }
@@ -113,6 +127,46 @@ fn provider(at: &At<'_>, notes: &mut Notes) -> Value {
     Value::Object(provider)
 }
 
+/// Whether the old provider sends a key that did not come along.
+fn had_key(at: &At<'_>, provider: &Map<String, Value>) -> bool {
+    let lost = |key: &str, member: &str| {
+        at.find(&[key, member]).is_some() && provider.get(key).is_none_or(|inner| inner.get(member).is_none())
+    };
+    let holds_key =
+        |name: &str| ["authorization", "x-api-key", "api-key"].contains(&name.to_lowercase().as_str());
+    let lost_header = || {
+        let names = at.get("headers").map(|at| at.members()).unwrap_or_default();
+        names.iter().any(|(name, _)| holds_key(name) && lost("headers", name))
+    };
+    let is_left = !provider.contains_key("apiKey");
+    is_left && (at.get("apiKey").is_some() || at.find(&["request", "auth"]).is_some() || lost_header())
+}
+
+/// Without a key and without this a provider counts as one that needs none, and is called.
+fn need_key(provider: &mut Map<String, Value>, path: &KeyPath, notes: &mut Notes) {
+    if !provider.contains_key("auth") {
+        provider.insert("auth".to_owned(), json!("api-key"));
+        notes
+            .changed(path, "auth: \"api-key\" was added, as its key is left out: it is off until it has one");
+    }
+}
+
+/// As [`need_key`], for a provider whose key was taken out of the new configuration.
+pub(super) fn switch_off(config: &mut Value, removed: &KeyPath, notes: &mut Notes) {
+    let [Step::Key(models), Step::Key(providers), Step::Key(id), Step::Key(key), ..] = removed.0.as_slice()
+    else {
+        return;
+    };
+    if models != "models" || providers != "providers" || key != "apiKey" {
+        return;
+    }
+    let provider = config.get_mut(models).and_then(|models| models.get_mut(providers)?.get_mut(id));
+    if let Some(provider) = provider.and_then(Value::as_object_mut).filter(|at| !at.contains_key("apiKey")) {
+        let path = KeyPath::default().key(models).key(providers).key(id);
+        need_key(provider, &path, notes);
+    }
+}
+
 /// Whether a key would cross the network unencrypted.
 fn is_clear_text(url: &str) -> bool {
     url::Url::parse(url).is_ok_and(|url| url.scheme() == "http" && !is_loopback(&url))
@@ -123,15 +177,15 @@ fn model(at: &At<'_>, notes: &mut Notes) -> Value {
     for key in SAME_OF_MODEL {
         insert(&mut model, key, at.get(key).map(|at| at.node.value.to_json()));
     }
-    insert(&mut model, "headers", at.get("headers").map(|at| headers(&at, notes)));
-    if let Some(cost) = at.get("cost") {
+    insert(&mut model, "headers", notes.object(at.get("headers")).map(|at| headers(&at, notes)));
+    if let Some(cost) = notes.object(at.get("cost")) {
         insert(
             &mut model,
             "cost",
             Some(some_of(&cost, &["input", "output", "cacheRead", "cacheWrite"], notes)),
         );
     }
-    if let Some(compat) = at.get("compat") {
+    if let Some(compat) = notes.object(at.get("compat")) {
         insert(&mut model, "compat", Some(some_of(&compat, &SAME_OF_COMPAT, notes)));
     }
     let taken: Vec<&str> = SAME_OF_MODEL.into_iter().chain(["headers", "cost", "compat"]).collect();
@@ -161,19 +215,29 @@ fn headers(at: &At<'_>, notes: &mut Notes) -> Value {
     Value::Object(headers)
 }
 
-/// A string, or a SecretRef to the environment; other references lead to stores that only OpenClaw reads.
+/// A string, a SecretRef to the environment, or a list of them; other references lead to stores that only OpenClaw
+/// reads.
 pub(super) fn secret(at: &At<'_>, notes: &mut Notes) -> Option<Value> {
-    if at.text().is_some() || !matches!(at.node.value, Raw::Object(_)) {
-        return Some(at.node.value.to_json());
-    }
     let text = |key| at.get(key).and_then(|at| at.text());
-    match (text("source"), text("id")) {
-        (Some("env"), Some(id)) => Some(json!({ "source": "env", "id": id })),
-        (source, _) => {
-            let source = source.unwrap_or("unknown");
-            let why =
-                format!("a secret of source \"{source}\" is OpenClaw's own: put it into a file or variable");
-            notes.left_out(&at.path, why);
+    match &at.node.value {
+        Raw::Text(text) => Some(json!(text)),
+        Raw::List(_) => {
+            let kept: Vec<Value> = at.elements().iter().filter_map(|at| secret(at, notes)).collect();
+            (!kept.is_empty()).then_some(Value::Array(kept))
+        }
+        Raw::Object(_) => match (text("source"), text("id")) {
+            (Some("env"), Some(id)) => Some(json!({ "source": "env", "id": id })),
+            (source, _) => {
+                let source = source.unwrap_or("unknown");
+                let why = format!(
+                    "a secret of source \"{source}\" is OpenClaw's own: put it into a file or variable"
+                );
+                notes.left_out(&at.path, why);
+                None
+            }
+        },
+        _ => {
+            notes.unexpected(at, "a string or { source, id }");
             None
         }
     }

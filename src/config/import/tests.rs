@@ -82,7 +82,7 @@ fn what_means_the_same_is_carried_over() {
                 }],
             },
             "lab": {
-                "baseUrl": "http://10.0.0.5:8000/v1", "allowInsecure": true, "models": [{ "id": "m", "name": "M" }],
+                "baseUrl": "http://10.0.0.5:8000/v1", "auth": "api-key", "allowInsecure": true, "models": [{ "id": "m", "name": "M" }],
             },
         } },
         "plugins": { "entries": { "moonshot": { "config": { "webSearch": {
@@ -131,6 +131,7 @@ fn every_key_and_reference_that_is_left_out_is_named() {
 #[test]
 fn what_is_carried_over_in_another_form_is_named() {
     let expected = [
+        "models.providers.lab: auth: \"api-key\" was added, as its key is left out: it is off until it has one",
         "models.providers.lab.baseUrl: allowInsecure: true was added, as the address is plain http",
         "agents.defaults.model.fallbacks[1]: moonshotai/kimi-k2.6 is moonshot/kimi-k2.6 now",
         "agents.defaults.model.primary: kimi-code/kimi-for-coding, the first fallback, is the primary now",
@@ -154,6 +155,149 @@ fn the_result_is_always_valid() {
         let result = from_text(&imported.config.to_string(), None, &Environment::default());
         assert!(result.is_ok(), "{text}: {}", result.err().map(|e| e.to_string()).unwrap_or_default());
     }
+}
+
+#[test]
+fn of_two_names_for_one_provider_the_first_is_kept_and_the_other_named() {
+    let imported = imported(
+        r#"{ models: { providers: {
+            "Moonshot-AI": { apiKey: "${A}" }, moonshot: { apiKey: "${B}" }, moonshotai: { apiKey: "${C}" },
+            Lab: { baseUrl: "https://one.example/v1" }, lab: { baseUrl: "https://two.example/v1" },
+        } }, agents: { defaults: { models: {
+            "moonshot/kimi-k3": { alias: "one" }, "Moonshot-AI/kimi-k3": { alias: "two" },
+            "openrouter/a/X": { alias: "three" }, "openrouter/a/x": { alias: "four" },
+        } } } }"#,
+    );
+    let providers = json!({
+        "moonshot": { "apiKey": "${A}" }, "Lab": { "baseUrl": "https://one.example/v1" },
+    });
+    assert_eq!(imported.config["models"]["providers"], providers);
+    let models = json!({
+        "moonshot/kimi-k3": { "alias": "one" },
+        "openrouter/a/X": { "alias": "three" }, "openrouter/a/x": { "alias": "four" },
+    });
+    assert_eq!(imported.config["agents"]["defaults"]["models"], models);
+    let expected = [
+        "models.providers.moonshot: it is the same provider as Moonshot-AI, which stands first",
+        "models.providers.moonshotai: it is the same provider as Moonshot-AI, which stands first",
+        "models.providers.lab: it is the same provider as Lab, which stands first",
+        "agents.defaults.models[\"Moonshot-AI/kimi-k3\"]: it is the same model as moonshot/kimi-k3, which stands first",
+    ];
+    assert_eq!(lines(&imported.left_out), expected);
+    assert_eq!(lines(&imported.changed), ["models.providers.Moonshot-AI: Moonshot-AI is moonshot now"]);
+}
+
+#[test]
+fn the_first_good_fallback_takes_the_place_of_a_primary_that_is_unknown() {
+    let chain = |model: &str| {
+        let imported = imported(&format!("{{ agents: {{ defaults: {{ model: {model} }} }} }}"));
+        let left_out: Vec<String> = imported.left_out.iter().map(|note| note.path.clone()).collect();
+        let model = imported.config["agents"]["defaults"]["model"].clone();
+        (model, left_out.join(" "), lines(&imported.changed).join("\n"))
+    };
+    let place = |end: &str| format!("agents.defaults.model.{end}");
+    let promoted = |reference: &str| {
+        format!("agents.defaults.model.primary: {reference}, the first fallback, is the primary now")
+    };
+    let (model, left_out, changed) =
+        chain(r#"{ primary: "moonshot/kimi-k9", fallbacks: ["openrouter/auto", "kimi/k3"] }"#);
+    assert_eq!(model, json!({ "primary": "openrouter/auto", "fallbacks": ["kimi/k3"] }));
+    assert_eq!((left_out, changed), (place("primary"), promoted("openrouter/auto")));
+    // Every kind of wrong one, each with its place in the old file.
+    let (model, left_out, changed) = chain(
+        r#"{ primary: "anthropic/x", fallbacks: ["google/y", "moonshot/kimi-k9", 5, "bogus", "kimi/k3", "moonshot/kimi-k8"] }"#,
+    );
+    assert_eq!(model, json!({ "primary": "kimi/k3", "fallbacks": [] }));
+    let ends = ["primary", "fallbacks[0]", "fallbacks[2]", "fallbacks[3]", "fallbacks[5]", "fallbacks[1]"];
+    assert_eq!(left_out, ends.map(place).join(" "));
+    assert_eq!(changed, promoted("kimi/k3"));
+    let (model, left_out, changed) =
+        chain(r#"{ primary: "moonshot/kimi-k9", fallbacks: ["moonshot/kimi-k8"] }"#);
+    assert_eq!((model, left_out), (json!(null), [place("fallbacks[0]"), place("primary")].join(" ")));
+    assert_eq!(changed, "");
+}
+
+#[test]
+fn values_of_a_wrong_type_are_named_without_the_value() {
+    let why = "expected an object, found";
+    for (text, expected) in [
+        (r#"{ env: "sk-1" }"#, format!("env: {why} a string")),
+        ("{ env: { vars: [] } }", format!("env.vars: {why} a list")),
+        ("{ agents: [1] }", format!("agents: {why} a list")),
+        ("{ agents: { defaults: true } }", format!("agents.defaults: {why} a boolean")),
+        (
+            "{ agents: { defaults: { model: 5 } } }",
+            "agents.defaults.model: expected a string or an object, found a number".to_owned(),
+        ),
+        (
+            "{ agents: { defaults: { model: { fallbacks: 'kimi/k3' } } } }",
+            "agents.defaults.model.fallbacks: expected a list, found a string".to_owned(),
+        ),
+        (
+            "{ agents: { defaults: { models: { 'kimi/k3': 'k' } } } }",
+            format!("agents.defaults.models[\"kimi/k3\"]: {why} a string"),
+        ),
+        ("{ models: null }", format!("models: {why} null")),
+        ("{ models: { providers: { x: 'sk-1' } } }", format!("models.providers.x: {why} a string")),
+        (
+            "{ models: { providers: { kimi: { headers: 'sk-1' } } } }",
+            format!("models.providers.kimi.headers: {why} a string"),
+        ),
+        (
+            "{ models: { providers: { kimi: { models: {} } } } }",
+            "models.providers.kimi.models: expected a list, found an object".to_owned(),
+        ),
+        (
+            "{ models: { providers: { kimi: { models: ['k3'] } } } }",
+            format!("models.providers.kimi.models[0]: {why} a string"),
+        ),
+        (
+            "{ models: { providers: { kimi: { models: [{ id: 'k3', cost: 5 }] } } } }",
+            format!("models.providers.kimi.models[0].cost: {why} a number"),
+        ),
+        (
+            "{ models: { providers: { kimi: { models: [{ id: 'k3', compat: 'x' }] } } } }",
+            format!("models.providers.kimi.models[0].compat: {why} a string"),
+        ),
+        ("{ plugins: 5 }", format!("plugins: {why} a number")),
+        ("{ plugins: { entries: { moonshot: [] } } }", format!("plugins.entries.moonshot: {why} a list")),
+        ("{ tools: null }", format!("tools: {why} null")),
+        ("{ tools: { web: { search: 'kimi' } } }", format!("tools.web.search: {why} a string")),
+    ] {
+        assert_eq!(lines(&imported(text).left_out), [expected], "{text}");
+    }
+}
+
+#[test]
+fn a_provider_whose_key_is_left_out_is_off() {
+    for (provider, is_off) in [
+        (r#"apiKey: { source: "exec", id: "pass show lab" }"#, true),
+        (r#"apiKey: [{ source: "exec", id: "pass show lab" }]"#, true),
+        ("apiKey: 12345", true),
+        (r#"apiKey: { source: "env", id: "" }"#, true),
+        (r#"headers: { Authorization: { source: "exec", id: "x" } }"#, true),
+        (r#"request: { auth: { mode: "authorization-bearer", token: "sk-1" } }"#, true),
+        (r#"auth: "token", apiKey: null"#, true),
+        (r#"apiKey: "sk-1", headers: { Authorization: { source: "exec", id: "x" } }"#, false),
+        (r#"headers: { "X-Team": { source: "exec", id: "x" } }"#, false),
+        ("timeoutSeconds: 5", false),
+    ] {
+        let text = format!(
+            r#"{{ models: {{ providers: {{ lab: {{ baseUrl: "https://lab.example/v1", {provider} }} }} }} }}"#
+        );
+        let config = imported(&text).config.to_string();
+        let settings = from_text(&config, None, &Environment::default()).unwrap();
+        assert_eq!(settings.providers["lab"].off.is_some(), is_off, "{config}");
+        assert_eq!(settings.warnings.iter().any(|w| w.message.contains("it is off")), is_off, "{config}");
+    }
+}
+
+#[test]
+fn notes_hold_no_key_of_a_url() {
+    let imported =
+        imported(r#"{ models: { providers: { x: { baseUrl: "https://e.example/v1?key=sk-1" } } } }"#);
+    let notes = lines(&imported.left_out).concat();
+    assert!(notes.contains("https://e.example/v1?***") && !notes.contains("sk-1"), "{notes}");
 }
 
 #[test]
