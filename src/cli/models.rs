@@ -22,7 +22,7 @@ use super::exit::{self, Ending};
 use crate::config::Environment;
 use crate::config::edit::{Document, Saved};
 use crate::config::keypath::KeyPath;
-use crate::config::settings::{Lookup, MatchedBy, Reference, Settings};
+use crate::config::settings::{Reference, Settings};
 use crate::upstream::{Client, Connector};
 
 /// The verbs of `models`.
@@ -111,19 +111,7 @@ async fn execute(
 
 /// The model that a name on the command line means: an alias, a reference, or the only model of that id.
 fn named(settings: &Settings, name: &str) -> Result<Reference, Ending> {
-    let unknown = |why: String| Ending::failure("unknown_model", why);
-    match settings.lookup(name) {
-        Lookup::Found { by: MatchedBy::Alias | MatchedBy::Reference | MatchedBy::BareId, chain } => {
-            chain.references.into_iter().next().ok_or_else(|| unknown(format!("\"{name}\" names nothing")))
-        }
-        Lookup::Found { .. } => {
-            Err(unknown(format!("\"{name}\" is a route; a model is wanted: provider/model, or an alias")))
-        }
-        Lookup::Unknown { nearest } => {
-            let why = settings.reference(name).err().unwrap_or_default();
-            Err(unknown(format!("{why}; nearest: {}", nearest.join(", "))))
-        }
-    }
+    settings.model_named(name).map_err(|why| Ending::failure("unknown_model", why))
 }
 
 /// A path of keys.

@@ -2,8 +2,11 @@
 
 use super::nearest::distance;
 use super::reference;
-use super::settings::{Chain, Provider, Reference, Settings};
+use super::settings::{Chain, Provider, Reference, Route, Settings};
 use crate::catalog::builtin;
+
+/// The name of the chain of `agents.defaults.model`. Case does not count.
+pub const DEFAULT: &str = "default";
 
 /// How a requested name was understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,25 +53,47 @@ impl Settings {
         if let Some(reference) = reference::find(&self.providers, &self.provider_aliases, name) {
             return Lookup::Found { by: MatchedBy::Reference, chain: self.chain_from(&reference) };
         }
-        // Exact routes stand first, globs after them by length.
-        let is_exact = |pattern: &str| !pattern.contains('*');
-        let exact =
-            self.routes.iter().find(|route| is_exact(&route.pattern) && matches(&route.pattern, name));
-        if let Some(route) = exact {
-            return Lookup::Found { by: MatchedBy::Route(route.pattern.clone()), chain: route.chain.clone() };
-        }
-        if name == "default" {
+        if name.eq_ignore_ascii_case(DEFAULT) {
             return Lookup::Found { by: MatchedBy::Default, chain: self.default_chain.clone() };
         }
-        let glob =
-            self.routes.iter().find(|route| !is_exact(&route.pattern) && matches(&route.pattern, name));
-        if let Some(route) = glob {
+        // Globs stand by length, the longest first.
+        let glob = || self.routes.iter().find(|route| !route.is_exact() && matches(&route.pattern, name));
+        if let Some(route) = self.exact_route(name).or_else(glob) {
             return Lookup::Found { by: MatchedBy::Route(route.pattern.clone()), chain: route.chain.clone() };
         }
         match self.bare(name) {
             Some(reference) => Lookup::Found { by: MatchedBy::BareId, chain: self.chain_from(&reference) },
             None => Lookup::Unknown { nearest: self.nearest_names(name) },
         }
+    }
+
+    /// The one model that a name means, for commands that want a model: an alias, a reference, or the only model of
+    /// that id. Routes are not among them: a glob would take every slip of the pen.
+    ///
+    /// # Errors
+    /// What is wrong with it, and the nearest names.
+    pub fn model_named(&self, name: &str) -> Result<Reference, String> {
+        let name = name.trim();
+        if let Some(reference) = self.aliases.get(&name.to_lowercase()) {
+            return Ok(reference.clone());
+        }
+        let mut why = match self.reference(name) {
+            Ok(reference) => return Ok(reference),
+            Err(why) => why,
+        };
+        if name.eq_ignore_ascii_case(DEFAULT) || self.exact_route(name).is_some() {
+            why = format!("\"{name}\" is a route; a model is wanted: provider/model, or an alias");
+        } else if let Some(reference) = self.bare(name) {
+            return Ok(reference);
+        }
+        let nearest = self.nearest_names(name);
+        let hint =
+            if nearest.is_empty() { String::new() } else { format!("; nearest: {}", nearest.join(", ")) };
+        Err(format!("{why}{hint}"))
+    }
+
+    fn exact_route(&self, name: &str) -> Option<&Route> {
+        self.routes.iter().find(|route| route.is_exact() && matches(&route.pattern, name))
     }
 
     /// Reads a reference.
@@ -95,8 +120,11 @@ impl Settings {
     }
 
     /// The only provider's model of this id; those that can be called come before those that cannot.
-    fn bare(&self, id: &str) -> Option<Reference> {
-        let has = |provider: &&Provider| provider.models.keys().any(|known| known.eq_ignore_ascii_case(id));
+    #[must_use]
+    pub fn bare(&self, id: &str) -> Option<Reference> {
+        let has = |provider: &&Provider| {
+            provider.is_wanted() && provider.models.keys().any(|known| known.eq_ignore_ascii_case(id))
+        };
         let of = |provider: &Provider| {
             let exact = provider.models.get_key_value(id).map(|(known, _)| known);
             let model =
@@ -129,12 +157,11 @@ impl Settings {
             scored.push((score + penalty, name));
         };
         self.aliases.keys().for_each(|alias| add(alias.clone(), 0));
-        let exact = self.routes.iter().map(|route| &route.pattern).filter(|pattern| !pattern.contains('*'));
-        exact.for_each(|pattern| add(pattern.clone(), 0));
+        let exact = self.routes.iter().filter(|route| route.is_exact());
+        exact.for_each(|route| add(route.pattern.clone(), 0));
         self.default_chain.references.iter().for_each(|reference| add(reference.to_string(), 0));
-        // What can be called comes before what is off; a provider that nobody asked for is not among them.
-        let is_known = |id: &str| builtin().provider(id).is_none_or(|known| known.on_by_default);
-        for provider in self.providers.values().filter(|p| p.configured || is_known(&p.id)) {
+        // What can be called comes before what is off.
+        for provider in self.providers.values().filter(|provider| provider.is_wanted()) {
             let served = provider.models.values().filter(|model| model.facts.retired.is_none());
             let off = usize::from(provider.off.is_some());
             served.for_each(|model| add(format!("{}/{}", provider.id, model.facts.id), off));
@@ -142,6 +169,23 @@ impl Settings {
         scored.sort();
         scored.dedup_by(|one, other| one.1 == other.1);
         scored.into_iter().take(3).map(|(_, name)| name).collect()
+    }
+}
+
+impl Provider {
+    /// Whether somebody wants it: the configuration names it, or the catalog has it on by default. Others count only
+    /// where they are named in full.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        self.configured || builtin().provider(&self.id).is_none_or(|known| known.on_by_default)
+    }
+}
+
+impl Route {
+    /// Whether it takes one name only.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        !self.pattern.contains('*')
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::live::Live;
-use crate::catalog::{Cost, Inputs, Model, Thinking, builtin};
+use crate::catalog::{Cost, Inputs, Model, Thinking};
 use crate::cli::console::{Console, table};
 use crate::cli::exit::Ending;
 use crate::config::nearest::did_you_mean;
@@ -37,11 +37,10 @@ struct Row<'s> {
 fn rows<'s>(settings: &'s Settings, only: Option<&str>) -> Vec<Row<'s>> {
     let mut references = settings.default_chain.references.clone();
     for (id, provider) in &settings.providers {
-        let is_silent = !provider.configured && !serves_by_default(id);
         let listed = provider
             .models
             .values()
-            .filter(|model| model.configured || (model.facts.retired.is_none() && !is_silent));
+            .filter(|model| model.configured || (model.facts.retired.is_none() && provider.is_wanted()));
         let all = listed.map(|model| Reference { provider: id.clone(), model: model.facts.id.clone() });
         references.extend(all);
     }
@@ -57,11 +56,6 @@ fn rows<'s>(settings: &'s Settings, only: Option<&str>) -> Vec<Row<'s>> {
         }
     }
     rows
-}
-
-/// Whether the catalog serves it without being asked to.
-fn serves_by_default(id: &str) -> bool {
-    builtin().provider(id).is_none_or(|known| known.on_by_default)
 }
 
 fn tags(settings: &Settings, reference: &Reference) -> Vec<String> {

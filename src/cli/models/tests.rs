@@ -166,6 +166,19 @@ async fn set_refuses_unknown_names_with_the_nearest() {
 }
 
 #[tokio::test]
+async fn a_route_that_takes_everything_does_not_take_the_names_of_models() {
+    let text = "{ models: { routes: { '*': 'default' } } }";
+    let mut desk = Desk::with(text).variable("KIMI_API_KEY", "sk-k");
+    let told = told(run(&mut desk, set("nosuch/model"), false).await);
+    assert!(told.contains("there is no provider") && told.contains("nearest: "), "{told}");
+    run(&mut desk, set("kimi-for-coding"), false).await.unwrap();
+    run(&mut desk, fallback("kimi-k3"), false).await.unwrap();
+    let chain = desk.console(false).settings().unwrap().default_chain;
+    let chain: Vec<String> = chain.references.iter().map(ToString::to_string).collect();
+    assert_eq!(chain, ["kimi/kimi-for-coding", "moonshot/kimi-k3"]);
+}
+
+#[tokio::test]
 async fn set_without_a_chain_writes_the_fallbacks_that_served() {
     let mut desk = Desk::empty().variable("MOONSHOT_API_KEY", "sk-m").variable("OPENROUTER_API_KEY", "sk-o");
     run(&mut desk, set("moonshot/kimi-k2.7-code"), true).await.unwrap();

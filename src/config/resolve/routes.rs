@@ -4,10 +4,8 @@ use super::Scope;
 use super::agents::{self, Agents};
 use super::providers::Providers;
 use crate::config::file::At;
+use crate::config::lookup::DEFAULT;
 use crate::config::settings::{Chain, Route};
-
-/// The name of the chain of `agents.defaults.model`.
-const DEFAULT: &str = "default";
 
 /// Reads the routes: exact names first, then globs, the longest first.
 pub(super) fn read(
@@ -20,7 +18,7 @@ pub(super) fn read(
     let table = Table { rows: &rows, providers, agents };
     let mut routes: Vec<Route> = Vec::new();
     for (pattern, at) in &rows {
-        if *pattern == DEFAULT {
+        if pattern.eq_ignore_ascii_case(DEFAULT) {
             scope.wrong(at, "\"default\" is the chain of agents.defaults.model: set it there");
             continue;
         }
@@ -41,9 +39,9 @@ pub(super) fn read(
             routes.push(Route { pattern: (*pattern).to_owned(), chain });
         }
     }
-    routes.sort_by_key(|route| match route.pattern.contains('*') {
-        false => (0, 0),
-        true => (1, usize::MAX - route.pattern.chars().count()),
+    routes.sort_by_key(|route| match route.is_exact() {
+        true => (0, 0),
+        false => (1, usize::MAX - route.pattern.chars().count()),
     });
     routes
 }
@@ -61,17 +59,19 @@ impl<'t> Table<'_, 't> {
             let chain = agents::chain(at, self.providers, &self.agents.aliases, scope);
             return Some(chain).filter(|chain| !chain.references.is_empty());
         };
-        if name == DEFAULT {
+        if name.eq_ignore_ascii_case(DEFAULT) {
             return Some(self.agents.default_chain.clone());
         }
-        let Some((next, next_at)) = self.rows.iter().find(|(pattern, _)| *pattern == name) else {
+        let called = self.rows.iter().find(|(pattern, _)| pattern.eq_ignore_ascii_case(name));
+        let Some((next, next_at)) = called else {
             let chain = agents::chain(at, self.providers, &self.agents.aliases, scope);
             return Some(with_fallbacks_of(&chain, &self.agents.default_chain))
                 .filter(|c| !c.references.is_empty());
         };
-        if above.contains(next) {
+        let is_next = |route: &&str| route.eq_ignore_ascii_case(next);
+        if above.iter().any(is_next) {
             // One report for each ring: at the route that closes it.
-            if above.first() == Some(next) {
+            if above.first().is_some_and(|first| is_next(&first)) {
                 let ring = above.iter().chain([next]).copied().collect::<Vec<_>>().join(" -> ");
                 scope.wrong(at, format!("the route leads back to itself: {ring}"));
             }

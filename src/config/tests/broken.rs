@@ -174,6 +174,19 @@ fn routes_may_not_go_in_rings() {
 }
 
 #[test]
+fn neither_rings_nor_default_hide_behind_case() {
+    let mut found = issues("{ models: { routes: { a: 'B', b: 'A' } } }");
+    found.sort();
+    let expected = [
+        "models.routes.a: the route leads back to itself: b -> a -> b",
+        "models.routes.b: the route leads back to itself: a -> b -> a",
+    ];
+    assert_eq!(found, expected);
+    let taken = issue("{ models: { routes: { DEFAULT: 'moonshot/kimi-k3' } } }");
+    assert!(taken.contains("is the chain of agents.defaults.model: set it there"), "{taken}");
+}
+
+#[test]
 fn a_route_to_nowhere_is_dangling() {
     let text = "{ models: { routes: { coding: { primary: 'moonshot/kimi-k3', fallbacks: ['nobody/x'] } } } }";
     assert_eq!(issue(text), "models.routes.coding.fallbacks[0]: there is no provider \"nobody\"");

@@ -102,6 +102,51 @@ fn a_bare_id_of_two_providers_is_unknown_unless_only_one_can_be_called() {
 }
 
 #[test]
+fn a_provider_that_nobody_wants_is_no_second_owner_of_a_bare_id() {
+    for pairs in [&[][..], &[("KIMI_API_KEY", "sk-k")], &[("MOONSHOT_API_KEY", "sk-m")]] {
+        let settings = settings_with("{}", pairs);
+        let (by, chain) = found(&settings, "kimi-k3");
+        assert_eq!((by, chain[0].as_str()), (MatchedBy::BareId, "moonshot/kimi-k3"), "{pairs:?}");
+    }
+    let cn = "{ models: { providers: { 'moonshot-cn': {} } } }";
+    let both = settings_with(cn, &[]);
+    assert!(matches!(both.lookup("kimi-k3"), Lookup::Unknown { .. }), "a second owner that is wanted");
+}
+
+#[test]
+fn a_model_is_named_by_alias_reference_or_id_whatever_routes_there_are() {
+    let all = FILE.replace("'moonshot/old-*'", "'*'");
+    let settings = settings(&all);
+    let named = |name: &str| settings.model_named(name).map(|reference| reference.to_string());
+    for (name, meant) in [
+        ("BIG", "moonshot/kimi-k3"),
+        ("kimi-code/k2p5", "kimi/kimi-for-coding"),
+        ("kimi-for-coding", "kimi/kimi-for-coding"),
+        ("kimi-k2.6", "moonshot/kimi-k2.6"),
+    ] {
+        assert_eq!(named(name).as_deref(), Ok(meant));
+    }
+    let why = named("nosuch/model").unwrap_err();
+    assert!(why.starts_with("there is no provider \"nosuch\"") && why.contains("; nearest: "), "{why}");
+    assert!(!why.contains("route"), "{why}");
+    for route in ["Coding", "default"] {
+        assert!(named(route).unwrap_err().contains("is a route; a model is wanted"), "{route}");
+    }
+    let replaced = settings_with("{ models: { mode: 'replace' } }", &[]);
+    let why = replaced.model_named("x").unwrap_err();
+    assert!(!why.contains("nearest"), "{why}");
+}
+
+#[test]
+fn case_does_not_count_in_the_names_of_routes() {
+    let text = "{ models: { routes: { Gpt: 'kimi/k3', 'gpt-4': 'GPT', x: 'Default' } } }";
+    let settings = settings(text);
+    assert_eq!(found(&settings, "gpt-4"), (route("gpt-4"), found(&settings, "gpt").1));
+    assert_eq!(found(&settings, "x").1, found(&settings, "default").1);
+    assert_eq!(found(&settings, "DEFAULT").0, MatchedBy::Default);
+}
+
+#[test]
 fn an_unknown_name_brings_the_nearest_ones() {
     let settings = settings(FILE);
     let Lookup::Unknown { nearest } = settings.lookup("kimi-k2.7-cod") else { panic!("it is unknown") };
