@@ -209,6 +209,18 @@ pub struct Retired {
     pub successor: String,
 }
 
+impl Retired {
+    /// The words for it, for people.
+    #[must_use]
+    pub fn notice(&self, reference: &str) -> String {
+        let provider = reference.split_once('/').map_or("", |(provider, _)| provider);
+        let Self { on, successor } = self;
+        format!(
+            "{reference} was retired on {on}; its successor is {provider}/{successor}. It is sent as it is."
+        )
+    }
+}
+
 /// One model of one provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Model {

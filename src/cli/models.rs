@@ -137,10 +137,9 @@ fn warn_retired(settings: &Settings, reference: &Reference, console: &mut Consol
     let provider = settings.providers.get(&reference.provider);
     let retired = provider.and_then(|p| p.model(&reference.model)).and_then(|m| m.facts.retired.clone());
     match retired {
-        Some(gone) if !console.json => console.line(format_args!(
-            "warning: {reference} was retired on {}; its successor is {}/{}",
-            gone.on, reference.provider, gone.successor
-        )),
+        Some(gone) if !console.json => {
+            console.line(format_args!("warning: {}", gone.notice(&reference.to_string())))
+        }
         _ => Ok(()),
     }
 }

@@ -121,7 +121,8 @@ impl<'e> Variables<'e> {
     }
 }
 
-fn not_set(name: &str) -> String {
+/// The words for a variable that is missing.
+pub(super) fn not_set(name: &str) -> String {
     format!("{name} is not set or empty")
 }
 

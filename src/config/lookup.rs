@@ -92,6 +92,13 @@ impl Settings {
         Err(format!("{why}{hint}"))
     }
 
+    /// Whether anything can be asked of anybody: some provider is on and has a model, or takes any.
+    #[must_use]
+    pub fn has_target(&self) -> bool {
+        let serves = |provider: &Provider| provider.off.is_none() && provider.has_models();
+        self.providers.values().any(|provider| serves(provider))
+    }
+
     fn exact_route(&self, name: &str) -> Option<&Route> {
         self.routes.iter().find(|route| route.is_exact() && matches(&route.pattern, name))
     }
@@ -178,6 +185,12 @@ impl Provider {
     #[must_use]
     pub fn is_wanted(&self) -> bool {
         self.configured || builtin().provider(&self.id).is_none_or(|known| known.on_by_default)
+    }
+
+    /// Whether it accepts any model id, or at least one.
+    #[must_use]
+    pub fn has_models(&self) -> bool {
+        self.open || !self.models.is_empty()
     }
 }
 

@@ -4,6 +4,7 @@ use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::lookup::DEFAULT;
 use super::nearest::{did_you_mean, nearest};
 use super::settings::{Provider, ProviderModel, Reference};
 use crate::catalog::{DialectId, Model};
@@ -15,7 +16,15 @@ impl Provider {
         if let Some(model) = self.models.get(id) {
             return Some(Arc::clone(model));
         }
-        self.open.then(|| Arc::new(ProviderModel::unknown(id)))
+        self.open.then(|| Arc::new(self.unlisted(id)))
+    }
+
+    /// A model of it of which only the id is known.
+    #[must_use]
+    pub fn unlisted(&self, id: &str) -> ProviderModel {
+        let mut facts = Model::unknown(id);
+        self.figures.fill(&mut facts);
+        ProviderModel { facts, headers: Vec::new(), params: serde_json::Map::new(), configured: false }
     }
 
     /// The id that the provider sees. Old ids become the new one; OpenRouter's own models have no slash in a reference
@@ -54,19 +63,6 @@ impl Provider {
     }
 }
 
-impl ProviderModel {
-    /// A model of which only the id is known.
-    #[must_use]
-    pub fn unknown(id: &str) -> Self {
-        Self {
-            facts: Model::unknown(id),
-            headers: Vec::new(),
-            params: serde_json::Map::new(),
-            configured: false,
-        }
-    }
-}
-
 /// Finds what a reference means: the provider by its id or another id of it, the model as its provider knows it.
 #[must_use]
 pub fn find<P: Borrow<Provider>>(
@@ -80,6 +76,21 @@ pub fn find<P: Borrow<Provider>>(
     let provider: &Provider = providers.get(id)?.borrow();
     let model = provider.canonical(model)?;
     Some(Reference { provider: id.clone(), model })
+}
+
+/// What a new alias for `meant` would hide, as aliases come first: a reference to another model, or `default`.
+#[must_use]
+pub fn hidden_by<P: Borrow<Provider>>(
+    providers: &BTreeMap<String, P>,
+    aliases: &BTreeMap<String, String>,
+    alias: &str,
+    meant: &Reference,
+) -> Option<String> {
+    if alias.eq_ignore_ascii_case(DEFAULT) {
+        return Some("the chain of agents.defaults.model".to_owned());
+    }
+    let other = find(providers, aliases, alias).filter(|other| other != meant)?;
+    Some(format!("the reference {other}"))
 }
 
 /// As [`find`], for people: comparing names costs more than a request should wait for.

@@ -22,6 +22,7 @@ use super::interpolate::Variables;
 use super::issue::Report;
 use super::settings::{Logging, Settings, Usage};
 use crate::catalog::ThinkingLevel;
+use endpoint::{Address, ClearText};
 
 /// What every part of the resolution needs.
 struct Scope<'s, 't, 'e> {
@@ -95,7 +96,15 @@ fn env_block(root: &At<'_>) -> BTreeMap<String, String> {
 
 fn otlp_endpoint(root: &At<'_>, scope: &mut Scope<'_, '_, '_>) -> Option<String> {
     let at = root.find(&["telemetry", "otlp", "endpoint"])?;
-    endpoint::read(&at, false, scope).map(|url| url.to_string())
+    let clear = ClearText::Refused { what: "traces", fix: "use https://" };
+    match endpoint::read(&at, clear, scope) {
+        Address::Url(url) => Some(url.to_string()),
+        Address::Missing(what) => {
+            scope.warn(&at, format!("{what}: nothing is exported until it is"));
+            None
+        }
+        Address::None => None,
+    }
 }
 
 fn usage(root: &At<'_>) -> Usage {

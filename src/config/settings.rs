@@ -78,6 +78,8 @@ pub struct Provider {
     pub models: BTreeMap<String, Arc<ProviderModel>>,
     /// Whether any model id is accepted.
     pub open: bool,
+    /// Figures for models that do not say.
+    pub figures: Figures,
     /// What is sent for old model ids.
     pub renamed: BTreeMap<String, String>,
     /// `timeoutSeconds`: replaces first-byte and total for this provider.
@@ -88,6 +90,23 @@ pub struct Provider {
     pub currency: String,
     /// Whether the configuration names it.
     pub configured: bool,
+}
+
+/// `contextWindow` and `maxTokens` of a provider, in tokens: they fill what neither a row nor the catalog says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Prompt and answer together.
+    pub context_window: Option<u64>,
+    /// The largest answer.
+    pub max_tokens: Option<u64>,
+}
+
+impl Figures {
+    /// Fills what the facts leave open.
+    pub fn fill(self, facts: &mut Model) {
+        facts.context_window = facts.context_window.or(self.context_window);
+        facts.max_tokens = facts.max_tokens.or(self.max_tokens);
+    }
 }
 
 /// One model of a provider, with what the configuration says of it.

@@ -8,6 +8,7 @@ use crate::cli::console::{Console, refused, table};
 use crate::cli::exit::Ending;
 use crate::config::edit::Document;
 use crate::config::nearest::did_you_mean;
+use crate::config::reference;
 use crate::config::settings::{Reference, Settings};
 
 /// Where aliases stand, by reference.
@@ -79,6 +80,11 @@ fn add(alias: &str, model: &str, console: &mut Console<'_>) -> Result<(), Ending
     if let Some(other) = settings.aliases.get(&alias.to_lowercase()).filter(|other| **other != reference) {
         let why = format!("alias \"{alias}\" means {other}: remove it there first");
         return Err(Ending::failure("alias_taken", why));
+    }
+    let hidden = reference::hidden_by(&settings.providers, &settings.provider_aliases, alias, &reference);
+    if let Some(hidden) = hidden {
+        let why = format!("alias \"{alias}\" would hide {hidden}, as aliases come first: choose another");
+        return Err(Ending::failure("alias_hides", why));
     }
     let mut document = console.document()?;
     let key = written_key(&document, &settings, &reference).unwrap_or_else(|| reference.to_string());

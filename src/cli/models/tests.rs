@@ -221,6 +221,17 @@ async fn aliases_are_listed_added_and_removed() {
 }
 
 #[tokio::test]
+async fn an_alias_may_not_hide_a_reference_or_default() {
+    let mut desk = Desk::with(FILE);
+    for name in ["openrouter/auto", "DEFAULT"] {
+        let told = told(run(&mut desk, alias(name, "moonshot/kimi-k3"), false).await);
+        assert!(told.contains("code: 1") && told.contains("would hide "), "{told}");
+    }
+    assert_eq!(desk.text(), FILE);
+    run(&mut desk, alias("moonshot/kimi-k3", "moonshot/kimi-k3"), false).await.unwrap();
+}
+
+#[tokio::test]
 async fn removing_an_alias_keeps_the_parameters() {
     let text = "{ agents: { defaults: { models: { 'kimi/k3': { alias: 'a', params: { x: 1 } } } } } }";
     let mut desk = Desk::with(text);

@@ -8,7 +8,7 @@ use super::{Scope, models};
 use crate::catalog::builtin;
 use crate::config::file::At;
 use crate::config::reference;
-use crate::config::settings::{Chain, ProviderModel, Reference};
+use crate::config::settings::{Chain, Reference};
 
 /// What `agents.defaults` says.
 pub(super) struct Agents {
@@ -33,7 +33,7 @@ pub(super) fn read(root: &At<'_>, providers: &mut Providers, scope: &mut Scope<'
         };
         note_retired(&reference, &at, providers, scope);
         if let Some(alias) = at.get("alias") {
-            agents.add_alias(&alias, &reference, scope);
+            agents.add_alias(&alias, &reference, providers, scope);
         }
         add_params(&reference, &at, providers);
     }
@@ -41,12 +41,23 @@ pub(super) fn read(root: &At<'_>, providers: &mut Providers, scope: &mut Scope<'
         Some(at) => chain(&at, providers, &agents.aliases, scope),
         None => first_with_a_key(providers),
     };
+    note_empty(root, providers, scope);
     agents
 }
 
 impl Agents {
-    fn add_alias(&mut self, at: &At<'_>, reference: &Reference, scope: &mut Scope<'_, '_, '_>) {
+    fn add_alias(
+        &mut self,
+        at: &At<'_>,
+        reference: &Reference,
+        providers: &Providers,
+        scope: &mut Scope<'_, '_, '_>,
+    ) {
         let Some(alias) = at.text().filter(|alias| !alias.trim().is_empty()) else { return };
+        if let Some(hidden) = reference::hidden_by(&providers.table, &providers.aliases, alias, reference) {
+            let message = format!("alias \"{alias}\" hides {hidden}, as aliases come first: choose another");
+            scope.warn(at, message);
+        }
         match self.aliases.get(&alias.to_lowercase()) {
             Some(other) if other != reference => {
                 let message =
@@ -62,8 +73,8 @@ impl Agents {
 
 fn add_params(reference: &Reference, at: &At<'_>, providers: &mut Providers) {
     let Some(provider) = providers.table.get_mut(&reference.provider) else { return };
-    let unknown = || Arc::new(ProviderModel::unknown(&reference.model));
-    let model = Arc::make_mut(provider.models.entry(reference.model.clone()).or_insert_with(unknown));
+    let unlisted = Arc::new(provider.unlisted(&reference.model));
+    let model = Arc::make_mut(provider.models.entry(reference.model.clone()).or_insert(unlisted));
     model.params.extend(models::object(at.get("params").as_ref()));
 }
 
@@ -115,8 +126,7 @@ fn note_retired(reference: &Reference, at: &At<'_>, providers: &Providers, scope
     let retired =
         provider.and_then(|p| p.model(&reference.model)).and_then(|model| model.facts.retired.clone());
     if let Some(retired) = retired {
-        let message = models::retirement(&reference.to_string(), &retired.on, &retired.successor);
-        scope.report.warn_once(&at.path, message);
+        scope.report.warn_once(&at.path, retired.notice(&reference.to_string()));
     }
 }
 
@@ -125,6 +135,18 @@ fn note_off(reference: &Reference, at: &At<'_>, providers: &Providers, scope: &m
     let provider = providers.table.get(&reference.provider).filter(|provider| !provider.configured);
     if let Some(why) = provider.and_then(|provider| provider.off.as_ref()) {
         scope.warn(at, format!("provider {} is off: {why}", reference.provider));
+    }
+}
+
+/// A provider whose models nobody names. After the parameters, as those name models too.
+fn note_empty(root: &At<'_>, providers: &Providers, scope: &mut Scope<'_, '_, '_>) {
+    for (key, at) in root.find(&["models", "providers"]).map(|at| at.members()).unwrap_or_default() {
+        let provider = providers.table.get(&key.to_lowercase());
+        if let Some(provider) = provider.filter(|provider| provider.off.is_none() && !provider.has_models()) {
+            let id = &provider.id;
+            scope
+                .warn(&at, format!("provider {id} has no models, so nothing can be asked of it: add models"));
+        }
     }
 }
 

@@ -5,28 +5,59 @@ use url::{Host, Url};
 use super::Scope;
 use crate::catalog::{BuiltinProvider, Face, builtin};
 use crate::config::file::At;
+use crate::config::interpolate::not_set;
 
-/// Reads a URL that is called; says what is wrong with it. Messages show it as written, before any `${VAR}`.
-pub(super) fn read(at: &At<'_>, allow_insecure: bool, scope: &mut Scope<'_, '_, '_>) -> Option<Url> {
-    let written = at.text()?;
-    if written.trim().is_empty() {
-        return None;
-    }
-    let (text, _) = match scope.variables.interpolate(written) {
-        Ok(text) => text,
-        Err(name) => {
-            scope.warn(at, format!("{name} is not set or empty"));
-            return None;
-        }
+/// What a URL in the file comes to.
+pub(super) enum Address {
+    /// It can be called.
+    Url(Url),
+    /// A variable in it is missing: what, for the caller's warning, who knows the effect.
+    Missing(String),
+    /// It is empty, or wrong, which was said.
+    None,
+}
+
+/// Whether a URL may be plain http to another machine.
+#[derive(Clone, Copy)]
+pub(super) enum ClearText {
+    /// The user allows it.
+    Allowed,
+    /// It would send this, and the fix is that.
+    Refused {
+        /// What would be sent: `the key`.
+        what: &'static str,
+        /// What to do instead.
+        fix: &'static str,
+    },
+}
+
+/// Reads a URL that is called; says what is wrong with it. Messages show it as written, before any `${VAR}`, and
+/// without what may be a key.
+pub(super) fn read(at: &At<'_>, clear: ClearText, scope: &mut Scope<'_, '_, '_>) -> Address {
+    let Some(written) = at.text().filter(|written| !written.trim().is_empty()) else { return Address::None };
+    let text = match scope.variables.interpolate(written) {
+        Ok((text, _)) => text,
+        Err(name) => return Address::Missing(not_set(&name)),
     };
-    match check(&text, allow_insecure) {
-        Ok(url) => Some(url),
+    match check(&text, clear) {
+        Ok(url) => Address::Url(url),
         Err(Wrong { why, shown }) => {
-            let message = if shown { format!("\"{written}\" {why}") } else { why };
+            let message = if shown { format!("\"{}\" {why}", public(written)) } else { why };
             scope.wrong(at, message);
-            None
+            Address::None
         }
     }
+}
+
+/// A URL as written, without userinfo, query and fragment: people put keys there.
+fn public(written: &str) -> String {
+    let end = written.find(['?', '#']).unwrap_or(written.len());
+    let (address, rest) = written.split_at(end);
+    let start = address.find("://").map_or(0, |at| at + 3);
+    let (scheme, place) = address.split_at(start);
+    let host = place.rsplit_once('@').map_or_else(|| place.to_owned(), |(_, host)| format!("…@{host}"));
+    let mark = rest.chars().next().map_or_else(String::new, |mark| format!("{mark}…"));
+    format!("{scheme}{host}{mark}")
 }
 
 struct Wrong {
@@ -34,8 +65,12 @@ struct Wrong {
     shown: bool,
 }
 
-fn check(text: &str, allow_insecure: bool) -> Result<Url, Wrong> {
+fn check(text: &str, clear: ClearText) -> Result<Url, Wrong> {
     let wrong = |why: String| Err(Wrong { why, shown: true });
+    // What stands before the first colon of `localhost:8000/v1` is no scheme.
+    if !text.contains("://") {
+        return wrong("is not a URL: it needs https:// before it".to_owned());
+    }
     let url = match Url::parse(text) {
         Ok(url) => url,
         Err(url::ParseError::RelativeUrlWithoutBase) => {
@@ -44,20 +79,21 @@ fn check(text: &str, allow_insecure: bool) -> Result<Url, Wrong> {
         Err(error) => return wrong(format!("is not a URL: {error}")),
     };
     if !url.username().is_empty() || url.password().is_some() {
-        let why = "the URL holds a name or a password: put the key into `apiKey`".to_owned();
+        let why = "the URL holds a name or a password: leave them out (a provider's key stands in `apiKey`)";
+        let why = why.to_owned();
         return Err(Wrong { why, shown: false });
     }
     if url.query().is_some() || url.fragment().is_some() {
         return wrong("has a query or a fragment: paths are added at its end".to_owned());
     }
-    match url.scheme() {
-        "https" => Ok(url),
-        "http" if allow_insecure || is_loopback(&url) => Ok(url),
-        "http" => wrong(
-            "sends the key in clear text to another machine: use https://, or set allowInsecure: true"
-                .to_owned(),
-        ),
-        other => wrong(format!("has the scheme {other}: use https://")),
+    match (url.scheme(), clear) {
+        ("https", _) => Ok(url),
+        ("http", ClearText::Allowed) => Ok(url),
+        ("http", ClearText::Refused { .. }) if is_loopback(&url) => Ok(url),
+        ("http", ClearText::Refused { what, fix }) => {
+            wrong(format!("sends {what} in clear text to another machine: {fix}"))
+        }
+        (other, _) => wrong(format!("has the scheme {other}: use https://")),
     }
 }
 
@@ -71,12 +107,15 @@ pub(in crate::config) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// The catalog's provider whose host this is; only its own port and scheme count.
-pub(super) fn catalog_of(url: &Url) -> Option<&'static BuiltinProvider> {
-    if url.scheme() != "https" || url.port().is_some() {
-        return None;
-    }
+/// The catalog's provider whose host this is, whatever port and scheme: the peculiarities are the same behind a
+/// tunnel.
+pub(super) fn host_of(url: &Url) -> Option<&'static BuiltinProvider> {
     builtin().by_host(url.host_str()?)
+}
+
+/// The catalog's provider that this is: faces, models and prices are those of its own port and scheme only.
+pub(super) fn catalog_of(url: &Url) -> Option<&'static BuiltinProvider> {
+    host_of(url).filter(|_| url.scheme() == "https" && url.port().is_none())
 }
 
 /// The faces behind a base URL, the preferred one first: on a host of the catalog every documented one, else only the

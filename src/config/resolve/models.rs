@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 use super::{Scope, keys};
 use crate::catalog::{BuiltinProvider, Compat, Cost, DialectId, Inputs, MaxTokensField, Model, Thinking};
 use crate::config::file::At;
-use crate::config::settings::ProviderModel;
+use crate::config::settings::{Figures, ProviderModel};
 
 /// Models by id.
 pub(super) type Models = BTreeMap<String, Arc<ProviderModel>>;
@@ -34,6 +34,8 @@ pub(super) struct Rows<'r, 't> {
     pub(super) facts: Option<&'static BuiltinProvider>,
     /// Whether the catalog's rows stand beside these.
     pub(super) with_catalog: bool,
+    /// For rows that do not say, the catalog's too.
+    pub(super) figures: Figures,
 }
 
 impl Rows<'_, '_> {
@@ -61,13 +63,14 @@ impl Rows<'_, '_> {
             missing = missing.or(headers.missing);
             let facts = self.facts_of(id, &row);
             if let Some(retired) = &facts.retired {
-                let message = retirement(&format!("{}/{id}", self.id), &retired.on, &retired.successor);
+                let message = retired.notice(&format!("{}/{id}", self.id));
                 scope.report.warn_once(&row.path, message);
             }
             let params = object(row.get("params").as_ref());
             let model = ProviderModel { facts, headers: headers.found, params, configured: true };
             models.insert(id.to_owned(), Arc::new(model));
         }
+        models.values_mut().for_each(|model| self.figures.fill(&mut Arc::make_mut(model).facts));
         (models, missing)
     }
 
@@ -76,7 +79,7 @@ impl Rows<'_, '_> {
         let known = self.facts.and_then(|known| known.model(id));
         let mut facts = known.cloned().unwrap_or_else(|| Model::unknown(id));
         id.clone_into(&mut facts.id);
-        let figure = |key| row.get(key).or_else(|| self.at.get(key)).and_then(|at| at.whole());
+        let figure = |key| row.get(key).and_then(|at| at.whole());
         facts.context_window = figure("contextWindow").or(facts.context_window);
         facts.max_tokens = figure("maxTokens").or(facts.max_tokens);
         if let Some(name) = row.get("name").and_then(|at| at.text()) {
@@ -98,11 +101,6 @@ impl Rows<'_, '_> {
         }
         facts
     }
-}
-
-/// The words for a model that is gone.
-pub(super) fn retirement(reference: &str, on: &str, successor: &str) -> String {
-    format!("{reference} was retired on {on}; its successor is {successor}. It is sent as it is.")
 }
 
 /// `params`, or nothing.

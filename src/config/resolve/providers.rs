@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::endpoint::{Address, ClearText};
 use super::{Scope, endpoint, keys, models};
 use crate::catalog::{BuiltinProvider, DialectId, Face, builtin};
 use crate::config::file::At;
-use crate::config::settings::{Auth, Key, Provider};
+use crate::config::settings::{Auth, Figures, Key, Provider};
 
 /// The providers while they are being put together.
 pub(super) struct Providers {
@@ -69,6 +70,7 @@ fn unconfigured(known: &BuiltinProvider, scope: &Scope<'_, '_, '_>) -> Provider 
         headers: Vec::new(),
         models: models::of_catalog(known),
         open: known.open,
+        figures: Figures::default(),
         renamed: known.renamed.iter().cloned().collect(),
         timeout: None,
         sanitize_tool_call_ids: false,
@@ -84,6 +86,8 @@ struct Known {
     by_id: Option<&'static BuiltinProvider>,
     /// Models, prices and currency: the host's, where it is of the same kind.
     facts: Option<&'static BuiltinProvider>,
+    /// Whose peculiarities the host has, at any port.
+    host: Option<&'static BuiltinProvider>,
 }
 
 impl Known {
@@ -94,7 +98,11 @@ impl Known {
             (Some(id), Some(host)) if id.dialect != host.dialect => Some(id),
             (id, host) => host.or(id),
         };
-        Self { by_id, facts }
+        Self { by_id, facts, host: url.and_then(endpoint::host_of) }
+    }
+
+    fn dialect(self) -> DialectId {
+        self.by_id.or(self.facts).or(self.host).map_or(DialectId::Generic, |known| known.dialect)
     }
 }
 
@@ -102,9 +110,17 @@ fn configured(id: &str, at: &At<'_>, replaces: bool, scope: &mut Scope<'_, '_, '
     let flag = |key| at.get(key).and_then(|at| at.flag());
     let api = at.get("api").and_then(|at| at.text()).and_then(Face::from_api);
     let base = at.get("baseUrl");
-    let url = base.as_ref().and_then(|base| endpoint::read(base, flag("allowInsecure") == Some(true), scope));
-    let known = Known::of(id, url.as_ref());
-    let faces = match (&base, &url, known.by_id) {
+    let clear = match flag("allowInsecure") {
+        Some(true) => ClearText::Allowed,
+        _ => ClearText::Refused { what: "the key", fix: "use https://, or set allowInsecure: true" },
+    };
+    let address = base.as_ref().map(|base| endpoint::read(base, clear, scope));
+    let url = match &address {
+        Some(Address::Url(url)) => Some(url),
+        _ => None,
+    };
+    let known = Known::of(id, url);
+    let faces = match (&base, url, known.by_id) {
         (Some(_), Some(url), _) => endpoint::faces(url, api),
         (None, _, Some(known)) => endpoint::preferring(api, known.faces.clone()),
         _ => Vec::new(),
@@ -112,20 +128,23 @@ fn configured(id: &str, at: &At<'_>, replaces: bool, scope: &mut Scope<'_, '_, '
     let headers = keys::headers(at.get("headers").as_ref(), id, scope);
     let (keys, auth, no_key) = credentials(id, at, known, scope);
     let off = if faces.is_empty() {
-        Some(no_address(id, at, base.is_some(), scope))
+        Some(no_address(id, at, address.as_ref(), scope))
     } else {
         headers.missing.or(no_key)
     };
+    let figure = |key| at.get(key).and_then(|at| at.whole());
+    let figures = Figures { context_window: figure("contextWindow"), max_tokens: figure("maxTokens") };
     let rows = models::Rows {
         id,
         at,
+        figures,
         facts: known.facts,
         with_catalog: !replaces && (known.by_id.is_some() || at.get("models").is_none()),
     };
     let (models, missing_header) = rows.read(scope);
     Provider {
         id: id.to_owned(),
-        dialect: known.by_id.or(known.facts).map_or(DialectId::Generic, |known| known.dialect),
+        dialect: known.dialect(),
         faces,
         keys,
         auth,
@@ -133,6 +152,7 @@ fn configured(id: &str, at: &At<'_>, replaces: bool, scope: &mut Scope<'_, '_, '
         headers: headers.found,
         models,
         open: known.by_id.is_some_and(|known| known.open),
+        figures,
         renamed: known.by_id.map(|known| known.renamed.iter().cloned().collect()).unwrap_or_default(),
         timeout: at.get("timeoutSeconds").and_then(|at| at.whole()).map(Duration::from_secs),
         sanitize_tool_call_ids: flag("sanitizeToolCallIds") == Some(true),
@@ -141,16 +161,25 @@ fn configured(id: &str, at: &At<'_>, replaces: bool, scope: &mut Scope<'_, '_, '
     }
 }
 
-/// A provider without an address cannot be called; where its URL is wrong that was said already.
-fn no_address(id: &str, at: &At<'_>, has_base: bool, scope: &mut Scope<'_, '_, '_>) -> String {
-    if has_base {
-        return "its baseUrl cannot be used".to_owned();
+/// Why a provider without an address cannot be called; where its URL is wrong that was said already.
+fn no_address(id: &str, at: &At<'_>, base: Option<&Address>, scope: &mut Scope<'_, '_, '_>) -> String {
+    match base {
+        Some(Address::Missing(what)) => {
+            let place = at.path.key("baseUrl");
+            scope.report.warn(&place, format!("{what}: provider {id} is off until it is"));
+            format!("{what} (its baseUrl)")
+        }
+        Some(_) => "its baseUrl cannot be used".to_owned(),
+        None => {
+            scope.warn(
+                at,
+                format!(
+                    "provider {id} has no baseUrl and is not in the catalog, so it is off: add a baseUrl"
+                ),
+            );
+            "it has no baseUrl".to_owned()
+        }
     }
-    scope.warn(
-        at,
-        format!("provider {id} has no baseUrl and is not in the catalog, so it is off: add a baseUrl"),
-    );
-    "it has no baseUrl".to_owned()
 }
 
 /// Keys, how they are sent, and why there is none.

@@ -1,5 +1,6 @@
 //! Kimi's web search: `plugins.entries.moonshot.config.webSearch`.
 
+use super::endpoint::{Address, ClearText};
 use super::providers::Providers;
 use super::{Scope, endpoint, keys};
 use crate::catalog::{DialectId, builtin};
@@ -16,20 +17,28 @@ const NAMES: [&str; 2] = ["KIMI_API_KEY", "MOONSHOT_API_KEY"];
 pub(super) fn read(root: &At<'_>, providers: &Providers, scope: &mut Scope<'_, '_, '_>) -> WebSearch {
     let at = root.find(&["plugins", "entries", "moonshot", "config", "webSearch"]);
     let setting = |key| at.as_ref().and_then(|at| at.get(key));
-    let gathered = match setting("apiKey") {
+    let key = match setting("apiKey") {
         Some(key) => match scope.variables.secret(&key) {
             Some(found) => keys::from_found(&key, found, "web search is off until it is", scope),
             None => None,
         },
         None => keys::from_names(&NAMES.map(str::to_owned), scope).found.into_iter().next(),
     };
-    let url = setting("baseUrl").and_then(|at| endpoint::read(&at, false, scope));
-    let base_url = match url {
-        Some(url) => url.as_str().trim_end_matches('/').to_owned(),
-        None => moonshot_base(providers),
-    };
     let model = setting("model").and_then(|at| at.text()).unwrap_or(MODEL).to_owned();
-    WebSearch { key: gathered, base_url, model }
+    let own = || moonshot_base(providers);
+    let Some(at) = setting("baseUrl") else { return WebSearch { key, base_url: own(), model } };
+    let clear = ClearText::Refused { what: "the key", fix: "use https://" };
+    match endpoint::read(&at, clear, scope) {
+        Address::Url(url) => {
+            WebSearch { key, base_url: url.as_str().trim_end_matches('/').to_owned(), model }
+        }
+        Address::Missing(what) => {
+            scope.warn(&at, format!("{what}: web search is off until it is"));
+            // The key is for the host that the user means, not for another one.
+            WebSearch { key: None, base_url: own(), model }
+        }
+        Address::None => WebSearch { key, base_url: own(), model },
+    }
 }
 
 /// The base URL of provider `moonshot`, where it is Moonshot's own, else the international site.

@@ -128,8 +128,43 @@ fn urls_are_checked() {
     {
         settings_with(&format!("{{ models: {{ providers: {{ x: {{ baseUrl: '{fine}' }} }} }} }}"), &[]);
     }
+    assert!(at("localhost:8000/v1").ends_with("is not a URL: it needs https:// before it"));
     let allowed = "{ models: { providers: { x: { baseUrl: 'http://10.0.0.5/v1', allowInsecure: true } } } }";
     settings_with(allowed, &[]);
+}
+
+#[test]
+fn the_way_around_plain_http_is_named_only_where_there_is_one() {
+    let otlp = issue("{ telemetry: { otlp: { endpoint: 'http://10.0.0.5:4318' } } }");
+    assert!(otlp.ends_with("sends traces in clear text to another machine: use https://"), "{otlp}");
+    let search = "{ plugins: { entries: { moonshot: { config: { webSearch: { baseUrl: 'http://10.0.0.5/v1' } } } } } }";
+    let search = issue(search);
+    assert!(search.ends_with("sends the key in clear text to another machine: use https://"), "{search}");
+}
+
+#[test]
+fn urls_are_quoted_without_what_may_be_a_key() {
+    for url in [
+        "https://a/v1?key=sk-secret",
+        "https://a/v1#sk-secret",
+        "user:sk-secret@a/v1",
+        "//user:sk-secret@a/v1",
+        "https:/user:sk-secret@a:port/v1",
+        "https://user:sk-secret@a:port/v1",
+        "https://user:sk-secret@/v1?sk-secret",
+        "ftp://sk-secret@a/v1",
+        "http://10.0.0.5/v1?sk-secret",
+    ] {
+        for text in [
+            format!("{{ models: {{ providers: {{ x: {{ baseUrl: '{url}' }} }} }} }}"),
+            format!("{{ telemetry: {{ otlp: {{ endpoint: '{url}' }} }} }}"),
+        ] {
+            let told = issue(&text);
+            assert!(!told.contains("sk-secret") && !told.contains("user"), "{url}: {told}");
+        }
+    }
+    let query = issue("{ models: { providers: { x: { baseUrl: 'https://a/v1?k=1' } } } }");
+    assert!(query.contains("\"https://a/v1?…\" has a query or a fragment"), "{query}");
 }
 
 #[test]

@@ -152,13 +152,100 @@ fn rows_lay_their_figures_over_the_catalogs() {
     let settings = settings(&text);
     let moonshot = provider(&settings, "moonshot");
     let known = &moonshot.models["kimi-k2.6"].facts;
-    assert_eq!((known.context_window, known.max_tokens), (Some(100_000), Some(1_000)));
+    assert_eq!((known.context_window, known.max_tokens), (Some(262_144), Some(1_000)));
     assert_eq!(known.cost.map(|cost| (cost.input, cost.output)), Some((500_000, 4_000_000)));
     assert_eq!((known.thinking, known.inputs.video), (Thinking::Switch, true));
     let new = &moonshot.models["new"].facts;
     assert_eq!((new.thinking, new.inputs.image, new.context_window), (Thinking::None, false, Some(100_000)));
     assert!(moonshot.models.contains_key("kimi-k3"));
     assert!(!moonshot.models["kimi-k3"].configured && moonshot.models["new"].configured);
+}
+
+#[test]
+fn a_providers_figures_are_for_models_that_do_not_say() {
+    let text = of_provider(
+        "openrouter",
+        "contextWindow: 1000, maxTokens: 100, models: [{ id: 'a/b' }, { id: 'a/c', contextWindow: 5 }]",
+    );
+    let settings = settings(&text.replace(
+        "} } }",
+        "} } }, agents: { defaults: { models: { 'openrouter/a/d': { params: { x: 1 } } } } }",
+    ));
+    let openrouter = provider(&settings, "openrouter");
+    let figures = |id: &str| {
+        let facts = openrouter.model(id).unwrap().facts.clone();
+        (facts.context_window, facts.max_tokens)
+    };
+    assert_eq!(figures("a/b"), (Some(1_000), Some(100)), "a row");
+    assert_eq!(figures("a/c"), (Some(5), Some(100)), "a row that says");
+    assert_eq!(figures("a/d"), (Some(1_000), Some(100)), "an id that only has parameters");
+    assert_eq!(figures("no/row"), (Some(1_000), Some(100)), "an id that nobody listed");
+    let kimi = settings_with(&of_provider("kimi", "apiKey: 'sk-k', maxTokens: 77"), &[]);
+    let known = &provider(&kimi, "kimi").models["kimi-for-coding"].facts;
+    assert_eq!((known.context_window, known.max_tokens), (Some(1_048_576), Some(77)), "a row of the catalog");
+}
+
+#[test]
+fn the_dialect_is_the_hosts_at_any_port_but_faces_and_prices_are_not() {
+    for base in ["https://api.moonshot.ai:8443/v1", "http://api.moonshot.ai/v1"] {
+        let body =
+            format!("baseUrl: '{base}', apiKey: 'sk', allowInsecure: true, models: [{{ id: 'kimi-k3' }}]");
+        let settings = settings(&of_provider("mine", &body));
+        let mine = provider(&settings, "mine");
+        assert_eq!(mine.dialect, DialectId::Moonshot, "{base}");
+        let faces: Vec<&str> = mine.faces.iter().map(|(_, base)| base.as_str()).collect();
+        assert_eq!((faces, mine.models["kimi-k3"].facts.cost), (vec![base], None));
+    }
+}
+
+#[test]
+fn a_missing_variable_in_an_address_names_variable_provider_and_effect() {
+    let settings = settings_with(&of_provider("lab", "baseUrl: '${LAB_URL}/v1', models: [{ id: 'x' }]"), &[]);
+    let warning =
+        "models.providers.lab.baseUrl: LAB_URL is not set or empty: provider lab is off until it is";
+    assert_eq!(warnings(&settings), [warning]);
+    assert_eq!(provider(&settings, "lab").off.as_deref(), Some("LAB_URL is not set or empty (its baseUrl)"));
+    let text =
+        "{ plugins: { entries: { moonshot: { config: { webSearch: { apiKey: 'sk', baseUrl: '${U}' } } } } },
+      telemetry: { otlp: { endpoint: 'https://${U}' } } }";
+    let settings = settings_with(text, &[]);
+    let path = "plugins.entries.moonshot.config.webSearch.baseUrl";
+    let expected = [
+        format!("{path}: U is not set or empty: web search is off until it is"),
+        "telemetry.otlp.endpoint: U is not set or empty: nothing is exported until it is".to_owned(),
+    ];
+    assert_eq!(warnings(&settings), expected);
+    assert!(settings.web_search.key.is_none(), "the key is not for another host");
+}
+
+#[test]
+fn a_provider_without_models_is_no_target() {
+    let lab = of_provider("lab", "baseUrl: 'http://127.0.0.1:1/v1'");
+    let settings = settings_with(&lab, &[]);
+    assert!(!settings.has_target());
+    assert_eq!(
+        warnings(&settings),
+        ["models.providers.lab: provider lab has no models, so nothing can be asked of it: add models"]
+    );
+    assert!(settings_with(&lab, &[("KIMI_API_KEY", "sk")]).has_target());
+    let with_model = of_provider("lab", "baseUrl: 'http://127.0.0.1:1/v1', models: [{ id: 'x' }]");
+    assert!(settings_with(&with_model, &[]).has_target());
+    assert!(!settings_with("{}", &[]).has_target());
+}
+
+#[test]
+fn an_alias_that_hides_a_reference_or_default_is_told() {
+    let text = "{ agents: { defaults: { models: {
+      'moonshot/kimi-k3': { alias: 'moonshot/kimi-k2.6' },
+      'moonshot/kimi-k2.6': { alias: 'Default' },
+      'kimi/k3': { alias: 'Kimi-Code/K3' } } } } }";
+    let expected = [
+        "agents.defaults.models[\"moonshot/kimi-k3\"].alias: alias \"moonshot/kimi-k2.6\" hides the reference \
+         moonshot/kimi-k2.6, as aliases come first: choose another",
+        "agents.defaults.models[\"moonshot/kimi-k2.6\"].alias: alias \"Default\" hides the chain of \
+         agents.defaults.model, as aliases come first: choose another",
+    ];
+    assert_eq!(warnings(&settings(text)), expected);
 }
 
 #[test]

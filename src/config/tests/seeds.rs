@@ -93,7 +93,7 @@ fn skill_moonshot_calls_the_china_site() {
     // merged with the catalog, at the prices of that site
     let merged = model(&settings, "moonshot", "kimi-k2.6").facts.cost.expect("the catalog has a price");
     assert_eq!(merged.input, 6_500_000);
-    let retired = "moonshot/kimi-k2.5 was retired on 2026-08-31; its successor is kimi-k2.6.";
+    let retired = "moonshot/kimi-k2.5 was retired on 2026-08-31; its successor is moonshot/kimi-k2.6.";
     assert!(warnings(&settings).iter().any(|warning| warning.contains(retired)), "{:?}", warnings(&settings));
 }
 
