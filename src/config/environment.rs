@@ -72,40 +72,11 @@ impl Environment {
     }
 }
 
-/// Reads `KEY=value` lines: `#` starts a comment line, `export ` may stand before, quotes around a value are dropped.
-#[must_use]
-pub fn parse_secrets_file(text: &str) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
-    for line in text.lines() {
-        let line = line.trim();
-        let line = line.strip_prefix("export ").unwrap_or(line);
-        if line.starts_with('#') {
-            continue;
-        }
-        if let Some((key, value)) = line.split_once('=') {
-            found.insert(key.trim().to_owned(), unquoted(value.trim()).to_owned());
-        }
-    }
-    found
-}
-
-fn unquoted(value: &str) -> &str {
-    let inside = |quote| value.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
-    inside('"').or_else(|| inside('\'')).unwrap_or(value)
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
 
-    use super::{Environment, parse_secrets_file};
-
-    #[test]
-    fn reads_the_secrets_file() {
-        let read = parse_secrets_file("# keys\nA=1\nexport B = 'two words'\n\nC=\"x=y\"\nnonsense\n");
-        let pairs: Vec<(&str, &str)> = read.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-        assert_eq!(pairs, [("A", "1"), ("B", "two words"), ("C", "x=y")]);
-    }
+    use super::Environment;
 
     #[test]
     fn finds_its_directories() {

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::environment::{Environment, parse_secrets_file};
+use super::environment::Environment;
 use super::file::At;
+use super::secrets_file::SecretsFile;
 use crate::secret::Secret;
 
 /// Where variables are looked up: the process, systemd's credentials, the secrets file, the `env` block, in this order.
 #[derive(Clone)]
 pub struct Variables<'e> {
     environment: &'e Environment,
-    secrets_file: BTreeMap<String, String>,
+    secrets_file: SecretsFile,
     block: BTreeMap<String, String>,
     base: Option<PathBuf>,
 }
@@ -29,9 +30,15 @@ impl<'e> Variables<'e> {
     /// Reads the secrets file; `block` is the `env` of the configuration, `base` the directory of its file.
     #[must_use]
     pub fn new(environment: &'e Environment, block: BTreeMap<String, String>, base: Option<&Path>) -> Self {
-        let read = environment.secrets_file().and_then(|path| std::fs::read_to_string(path).ok());
-        let secrets_file = read.map(|text| parse_secrets_file(&text)).unwrap_or_default();
+        let secrets_file =
+            environment.secrets_file().map(|path| SecretsFile::read(&path)).unwrap_or_default();
         Self { environment, secrets_file, block, base: base.map(Path::to_owned) }
+    }
+
+    /// What is wrong with the secrets file.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.secrets_file.warnings
     }
 
     /// A variable's value and where it was found; an empty one is as good as none.
@@ -45,7 +52,7 @@ impl<'e> Variables<'e> {
         }
         let kept =
             |map: &BTreeMap<String, String>| map.get(name).filter(|value| !value.trim().is_empty()).cloned();
-        if let Some(value) = kept(&self.secrets_file) {
+        if let Some(value) = kept(&self.secrets_file.values) {
             return Some((value, format!("secrets file {name}")));
         }
         kept(&self.block).map(|value| (value, format!("env block {name}")))

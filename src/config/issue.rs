@@ -90,6 +90,11 @@ impl<'t> Report<'t> {
         }
     }
 
+    /// Something is not right with another file that the configuration is read with.
+    pub fn warn_of_file(&mut self, file: &Path, message: impl Into<String>) {
+        self.warnings.push(Warning { path: file.display().to_string(), message: message.into() });
+    }
+
     /// As [`Report::warn`], but the same words at another place are not repeated.
     pub fn warn_once(&mut self, path: &KeyPath, message: impl Into<String>) {
         let message = message.into();

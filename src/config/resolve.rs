@@ -51,6 +51,9 @@ pub fn resolve(
 ) -> Settings {
     let root = At::root(tree);
     let variables = Variables::new(environment, env_block(&root), path.and_then(Path::parent));
+    for warning in variables.warnings() {
+        report.warn_of_file(&environment.secrets_file().unwrap_or_default(), warning);
+    }
     let mut scope = Scope { variables: &variables, report };
 
     let mut providers = providers::read(&root, &mut scope);

@@ -3,6 +3,7 @@
 mod arbitrary;
 mod broken;
 mod chains;
+mod files;
 mod merged;
 mod seeds;
 

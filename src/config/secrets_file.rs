@@ -1,0 +1,126 @@
+//! The file with secrets: `KEY=value` lines, which `onboard` writes and every command reads.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+/// What the file says, and what is wrong with it. Never a value in a warning.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SecretsFile {
+    /// By name.
+    pub values: BTreeMap<String, String>,
+    /// For people.
+    pub warnings: Vec<String>,
+}
+
+impl SecretsFile {
+    /// Reads it. A file that is not there has nothing and is no reason for a warning; a link that leads nowhere is.
+    #[must_use]
+    pub fn read(path: &Path) -> Self {
+        let bytes = match std::fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound && path.symlink_metadata().is_err() => {
+                return Self::default();
+            }
+            Err(error) => {
+                let warning = format!("it cannot be read, so nothing in it counts: {error}");
+                return Self { values: BTreeMap::new(), warnings: vec![warning] };
+            }
+        };
+        let mut file = Self::parse(&bytes);
+        // What cannot be asked now was open a moment ago: nothing to say.
+        let mode = path.metadata().map_or(0, |facts| facts.permissions().mode() & 0o777);
+        if mode & 0o044 != 0 {
+            let warning = format!("others can read it (mode {mode:03o}): chmod 600 {}", path.display());
+            file.warnings.push(warning);
+        }
+        file
+    }
+
+    /// Reads `KEY=value` lines: `#` starts a comment line, `export ` may stand before, quotes around a value are
+    /// dropped, a line that is not UTF-8 is left out.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Self {
+        let mut file = Self::default();
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        for (number, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+            let Ok(line) = std::str::from_utf8(line) else {
+                file.warnings.push(format!("line {} is not UTF-8 and is left out", number + 1));
+                continue;
+            };
+            let line = line.trim();
+            let line = line.strip_prefix("export ").unwrap_or(line);
+            if line.starts_with('#') {
+                continue;
+            }
+            if let Some((key, value)) = line.split_once('=') {
+                file.values.insert(key.trim().to_owned(), unquoted(value.trim()).to_owned());
+            }
+        }
+        file
+    }
+}
+
+fn unquoted(value: &str) -> &str {
+    let inside = |quote| value.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
+    inside('"').or_else(|| inside('\'')).unwrap_or(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::SecretsFile;
+
+    fn pairs(file: &SecretsFile) -> Vec<(&str, &str)> {
+        file.values.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
+    }
+
+    #[test]
+    fn reads_lines_in_every_form() {
+        let read = SecretsFile::parse(b"# keys\nA=1\r\nexport B = 'two words'\n\nC=\"x=y\"\nnonsense\n");
+        assert_eq!(pairs(&read), [("A", "1"), ("B", "two words"), ("C", "x=y")]);
+        assert_eq!(read.warnings, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_byte_order_mark_and_a_line_that_is_no_text_cost_nothing_else() {
+        let read = SecretsFile::parse(b"\xef\xbb\xbfA=1\nB=\xff\xfe\nC=3\n");
+        assert_eq!(pairs(&read), [("A", "1"), ("C", "3")]);
+        assert_eq!(read.warnings, ["line 2 is not UTF-8 and is left out"]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_and_what_is_not_there_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("env");
+        assert_eq!(SecretsFile::read(&path), SecretsFile::default());
+        let only_warning = |read: SecretsFile| {
+            assert!(read.values.is_empty() && read.warnings.len() == 1, "{read:?}");
+            read.warnings.into_iter().next().unwrap()
+        };
+        assert!(only_warning(SecretsFile::read(folder.path())).contains("directory"), "a directory");
+        symlink("/nowhere/at/all", &path).unwrap();
+        assert!(only_warning(SecretsFile::read(&path)).contains("cannot be read"), "a link to nowhere");
+    }
+
+    #[test]
+    fn a_file_that_others_can_read_is_told_with_the_fix() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("env");
+        fs::write(&path, "A=1\n").unwrap();
+        for (mode, told) in [(0o600, false), (0o400, false), (0o640, true), (0o604, true)] {
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            let read = SecretsFile::read(&path);
+            assert_eq!(
+                (pairs(&read), read.warnings.len()),
+                (vec![("A", "1")], usize::from(told)),
+                "{mode:o}"
+            );
+        }
+        let warning = SecretsFile::read(&path).warnings.remove(0);
+        assert_eq!(warning, format!("others can read it (mode 604): chmod 600 {}", path.display()));
+    }
+}
