@@ -9,6 +9,7 @@ pub mod gateway;
 pub mod models;
 pub mod simulate;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -48,11 +49,7 @@ enum Verb {
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            // Nobody is left to tell when the stream is gone.
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
-        }
+        Err(error) => return wrong_usage(&error),
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -64,6 +61,32 @@ pub fn main() -> ExitCode {
     runtime.block_on(run(cli.verb))
 }
 
+/// Help and version too come as errors; those are for standard output and are none.
+fn wrong_usage(error: &clap::Error) -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1).take_while(|argument| argument != "--");
+    if error.use_stderr() && arguments.any(|argument| argument == "--json") {
+        return exit::code(Err(exit::Ending::usage(summary(error))), true);
+    }
+    // Nobody is left to tell when the stream is gone.
+    let _ = error.print();
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+/// The first paragraph, in one line: what is wrong, without the usage that follows.
+fn summary(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let lines = text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim);
+    let line = lines.collect::<Vec<_>>().join(" ");
+    line.strip_prefix("error: ").unwrap_or(&line).to_owned()
+}
+
+fn completions(shell: Shell) -> Result<(), exit::Ending> {
+    // The generator panics where a write fails, and `| head` closes the pipe.
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "moonrelay", &mut script);
+    std::io::stdout().write_all(&script).map_err(exit::Ending::output)
+}
+
 async fn run(verb: Verb) -> ExitCode {
     match verb {
         Verb::Gateway(args) => gateway::run(args).await,
@@ -72,9 +95,6 @@ async fn run(verb: Verb) -> ExitCode {
         Verb::Config(args) => config::run(args).await,
         Verb::Simulate(args) => simulate::run(args).await,
         Verb::Demo(args) => demo::run(args).await,
-        Verb::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "moonrelay", &mut std::io::stdout());
-            ExitCode::SUCCESS
-        }
+        Verb::Completions { shell } => exit::code(completions(shell), false),
     }
 }

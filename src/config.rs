@@ -16,6 +16,7 @@ pub mod nearest;
 pub mod reference;
 pub mod resolve;
 pub mod schema;
+pub mod secrets_file;
 pub mod settings;
 pub mod walk;
 
@@ -65,11 +66,24 @@ pub fn load(flag: Option<&Path>, environment: &Environment) -> Result<Settings, 
                 Err(Invalid::unreadable(&location.path, &format!("it is not UTF-8 (at byte {valid})")))
             }
         },
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !location.explicit => {
-            from_text("{}", None, environment)
-        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => match dangling(&location.path) {
+            Some((link, target)) => {
+                let why = format!("{} is a link to {}, which is not there", link.display(), target.display());
+                Err(Invalid::unreadable(&location.path, &why))
+            }
+            None if location.explicit => Err(Invalid::unreadable(&location.path, &error.to_string())),
+            None => from_text("{}", None, environment),
+        },
         Err(error) => Err(Invalid::unreadable(&location.path, &error.to_string())),
     }
+}
+
+/// The link on the way to a file that leads nowhere, and where it leads: a file that was meant to be there, unlike one
+/// that nobody wrote.
+fn dangling(path: &Path) -> Option<(PathBuf, PathBuf)> {
+    let link = path.ancestors().find(|part| part.symlink_metadata().is_ok())?;
+    let target = std::fs::read_link(link).ok()?;
+    link.metadata().is_err().then(|| (link.to_owned(), target))
 }
 
 /// Resolves a configuration that was read already. `path` is for messages, and for files named relative to it.

@@ -164,6 +164,9 @@ impl Relay {
         let settings = self.settings();
         let plan =
             plan::plan(&settings, &self.state, &requested, &body, headers::user_agent(&request.headers))?;
+        for warning in &plan.warnings {
+            tracing::warn!(request_id = %request.id, "{warning}");
+        }
         let streamed = body.wants_stream();
         let track = track::Track::new(self.sink.clone(), self.state.clone(), &request, &requested, streamed);
         let run = attempt::Run {

@@ -9,6 +9,7 @@ use clap::Args as ClapArgs;
 use serde_json::{Value, json};
 
 use super::exit::{self, Ending};
+use super::gateway::no_key;
 use crate::config::settings::{MatchedBy, Settings};
 use crate::config::{self, Environment};
 use crate::dialect::rewrite::{self, Rewritten};
@@ -43,10 +44,23 @@ fn explain(args: &Args) -> Result<(), Ending> {
     let body = body(args)?;
     let plan = plan(&settings, &State::new(), &args.model, &body, None)
         .map_err(|refusal| Ending::failure("unknown_model", refusal.to_string()))?;
+    if plan.targets.is_empty() {
+        return Err(nothing_answers(&settings));
+    }
     let steps: Vec<Step<'_>> =
         plan.targets.iter().map(|planned| Step::of(&settings, planned, &body)).collect();
     let text = if args.json { as_json(&plan, &steps).to_string() } else { as_text(&plan, &steps) };
     writeln!(std::io::stdout(), "{}", text.trim_end()).map_err(Ending::output)
+}
+
+/// The chain `default` is empty.
+fn nothing_answers(settings: &Settings) -> Ending {
+    if settings.has_target() {
+        let why = "none of kimi, moonshot and openrouter has a key, so no model is the default: \
+                   set agents.defaults.model (moonrelay models set REF)";
+        return Ending::failure("no_primary", why);
+    }
+    no_key(settings)
 }
 
 /// The request to plan for; the model that was asked for on the command line counts.
@@ -135,11 +149,19 @@ fn as_json(plan: &Plan, steps: &[Step<'_>]) -> Value {
             })
         })
         .collect();
-    json!({"requested": plan.requested, "matched": matched(&plan.by), "targets": targets})
+    json!({
+        "requested": plan.requested,
+        "matched": matched(&plan.by),
+        "targets": targets,
+        "warnings": plan.warnings,
+    })
 }
 
 fn as_text(plan: &Plan, steps: &[Step<'_>]) -> String {
     let mut out = format!("{} is {}\n", plan.requested, matched(&plan.by));
+    for warning in &plan.warnings {
+        out.push_str(&format!("warning: {warning}\n"));
+    }
     for (index, step) in steps.iter().enumerate() {
         let target = &step.planned.target;
         out.push_str(&format!("\n{}. {}\n", index + 1, target.reference));

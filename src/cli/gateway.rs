@@ -1,6 +1,7 @@
 //! `moonrelay gateway`: serve, and ask the one that serves.
 
 mod run;
+pub(super) mod running;
 mod status;
 
 use std::path::PathBuf;
@@ -9,7 +10,7 @@ use std::process::ExitCode;
 use clap::{Args as ClapArgs, Subcommand};
 
 use super::exit::Ending;
-use crate::config::settings::Bind;
+use crate::config::settings::{Bind, Settings};
 
 /// The verbs of `gateway`.
 #[derive(Debug, ClapArgs)]
@@ -45,6 +46,18 @@ fn bind(text: &str) -> Result<Bind, Ending> {
     let refused =
         || Ending::usage(format!("--bind {text}: loopback, all, an IP address or unix:PATH is expected"));
     Bind::parse(text).ok_or_else(refused)
+}
+
+/// Nothing can be asked of anybody: exit 78.
+pub(super) fn no_key(settings: &Settings) -> Ending {
+    let mut message = "no provider has a key".to_owned();
+    for warning in &settings.warnings {
+        message.push_str(&format!("\n  {}: {}", warning.path, warning.message));
+    }
+    message.push_str(
+        "\nSet KIMI_API_KEY, MOONSHOT_API_KEY or OPENROUTER_API_KEY, or apiKey in the configuration.",
+    );
+    Ending::configuration(message)
 }
 
 /// Runs one of the verbs.

@@ -5,6 +5,7 @@ mod chain;
 mod list;
 mod live;
 mod probe;
+mod rests;
 mod status;
 
 #[cfg(test)]
@@ -24,6 +25,7 @@ use crate::config::edit::{Document, Saved};
 use crate::config::keypath::KeyPath;
 use crate::config::settings::{Reference, Settings};
 use crate::upstream::{Client, Connector};
+use live::Live;
 
 /// The verbs of `models`.
 #[derive(Debug, ClapArgs)]
@@ -61,7 +63,7 @@ enum Verb {
     /// The models that are asked when the primary cannot answer
     #[command(subcommand)]
     Fallbacks(chain::Verb),
-    /// Providers: which keys they have (masked), where each came from, and why a provider is off
+    /// Providers: which keys they have (masked), where each came from, why one is off, and until when one rests
     Status {
         /// Make one tiny call a target of the default chain; exit 1 when none answers
         #[arg(long)]
@@ -93,7 +95,11 @@ async fn execute(
                 true => Some(live::ask(&settings, provider.as_deref(), connector.as_ref()).await),
                 false => None,
             };
-            list::print(&settings, provider.as_deref(), live.as_deref(), console)
+            list::print(&settings, provider.as_deref(), live.as_deref(), console)?;
+            match live {
+                Some(live) if !live.is_empty() && !live.iter().any(Live::is_ok) => Err(Ending::silent()),
+                _ => Ok(()),
+            }
         }
         Verb::Set { name } => chain::set(&name, console),
         Verb::Aliases(verb) => aliases::execute(verb, console),
@@ -104,7 +110,8 @@ async fn execute(
                 true => Some(probe::probe(&settings, connector).await),
                 false => None,
             };
-            status::print(&settings, probed.as_deref(), console)
+            let gateway = rests::Gateway::ask(&settings, connector.as_ref()).await;
+            status::print(&settings, &gateway, probed.as_deref(), console)
         }
     }
 }

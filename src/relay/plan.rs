@@ -80,6 +80,8 @@ pub struct Plan {
     pub by: MatchedBy,
     /// Every target of the chain.
     pub targets: Vec<Planned>,
+    /// What whoever asks for this name should know: its model is gone.
+    pub warnings: Vec<String>,
 }
 
 /// Plans a request.
@@ -107,7 +109,15 @@ pub fn plan(
             targets.push(judge(target, state, body, text, user_agent));
         }
     }
-    Ok(Plan { requested: requested.to_owned(), by, targets })
+    let warnings =
+        chain.references.first().and_then(|first| retirement(settings, first)).into_iter().collect();
+    Ok(Plan { requested: requested.to_owned(), by, targets, warnings })
+}
+
+/// That a model is gone, where it is.
+fn retirement(settings: &Settings, reference: &Reference) -> Option<String> {
+    let (_, model) = find(settings, reference)?;
+    model.facts.retired.as_ref().map(|retired| retired.notice(&reference.to_string()))
 }
 
 /// In bytes.

@@ -13,6 +13,7 @@
 mod common;
 
 mod architecture;
+mod asking;
 mod cancel;
 mod captures;
 mod commands;

@@ -35,8 +35,8 @@ async fn serve(args: Args) -> Result<(), Ending> {
     let mut settings = config::load(args.place.config.as_deref(), &environment)?;
     apply(&mut settings, &args.place)?;
     log::start(&settings.logging.level);
-    if settings.providers.values().all(|provider| provider.off.is_some()) {
-        return Err(no_key(&settings));
+    if !settings.has_target() {
+        return Err(super::no_key(&settings));
     }
     let termination = Termination::install()
         .map_err(|error| Ending::failure("signal_error", format!("cannot catch signals: {error}")))?;
@@ -64,17 +64,6 @@ fn apply(settings: &mut Settings, place: &Place) -> Result<(), Ending> {
         gateway.bind = super::bind(bind)?;
     }
     gateway.check(&gateway.bind).map_err(Ending::configuration)
-}
-
-fn no_key(settings: &Settings) -> Ending {
-    let mut message = "no provider has a key".to_owned();
-    for warning in &settings.warnings {
-        message.push_str(&format!("\n  {}: {}", warning.path, warning.message));
-    }
-    message.push_str(
-        "\nSet KIMI_API_KEY, MOONSHOT_API_KEY or OPENROUTER_API_KEY, or apiKey in the configuration.",
-    );
-    Ending::configuration(message)
 }
 
 async fn bind(bind: &Bind, port: u16) -> Result<(Listener, String), Ending> {

@@ -161,6 +161,11 @@ fn difference(provider: &Provider, listed: &[Listed]) -> Difference {
 }
 
 impl Live {
+    /// Whether the provider answered.
+    pub(super) const fn is_ok(&self) -> bool {
+        self.outcome.is_ok()
+    }
+
     /// For `--json`.
     pub(super) fn as_json(&self) -> Value {
         match &self.outcome {

@@ -1,8 +1,11 @@
-//! `models status`: keys, where they came from, and why a provider is off.
+//! `models status`: keys, where they came from, why a provider is off, and until when one rests.
+
+use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
 use super::probe::Probed;
+use super::rests::Gateway;
 use crate::cli::console::{Console, table};
 use crate::cli::exit::Ending;
 use crate::config::settings::{Auth, Provider, Settings};
@@ -13,22 +16,28 @@ use crate::config::settings::{Auth, Provider, Settings};
 /// When probes were made and no target answered, or the output is gone.
 pub(super) fn print(
     settings: &Settings,
+    gateway: &Gateway,
     probed: Option<&[Probed]>,
     console: &mut Console<'_>,
 ) -> Result<(), Ending> {
-    tell(settings, probed, console)?;
+    tell(settings, gateway, probed, console)?;
     match probed {
         Some(probed) if !probed.iter().any(Probed::is_ok) => Err(Ending::silent()),
         _ => Ok(()),
     }
 }
 
-fn tell(settings: &Settings, probed: Option<&[Probed]>, console: &mut Console<'_>) -> Result<(), Ending> {
+fn tell(
+    settings: &Settings,
+    gateway: &Gateway,
+    probed: Option<&[Probed]>,
+    console: &mut Console<'_>,
+) -> Result<(), Ending> {
     let mut chain = settings.default_chain.references.iter().map(ToString::to_string);
     let primary = chain.next();
     let fallbacks: Vec<String> = chain.collect();
     if console.json {
-        let mut value = as_json(settings, primary, &fallbacks);
+        let mut value = as_json(settings, gateway, primary, &fallbacks);
         if let (Some(probed), Some(object)) = (probed, value.as_object_mut()) {
             object.insert("probes".to_owned(), probed.iter().map(Probed::json).collect());
         }
@@ -43,8 +52,10 @@ fn tell(settings: &Settings, probed: Option<&[Probed]>, console: &mut Console<'_
     if !fallbacks.is_empty() {
         console.line(format_args!("fallbacks      {}", fallbacks.join(", ")))?;
     }
+    console.line(format_args!("gateway        {}", gateway.describe()))?;
     console.line("")?;
-    let rows: Vec<Vec<String>> = settings.providers.values().map(|provider| cells(provider)).collect();
+    let rows: Vec<Vec<String>> =
+        settings.providers.values().map(|provider| cells(provider, gateway)).collect();
     console.line(table(&["Provider", "State", "Address", "Keys"], &rows).trim_end())?;
     if let Some(probed) = probed {
         let rows: Vec<Vec<String>> = probed.iter().map(Probed::cells).collect();
@@ -57,8 +68,9 @@ fn tell(settings: &Settings, probed: Option<&[Probed]>, console: &mut Console<'_
     Ok(())
 }
 
-fn as_json(settings: &Settings, primary: Option<String>, fallbacks: &[String]) -> Value {
-    let providers: Vec<Value> = settings.providers.values().map(|provider| provider_json(provider)).collect();
+fn as_json(settings: &Settings, gateway: &Gateway, primary: Option<String>, fallbacks: &[String]) -> Value {
+    let providers: Vec<Value> =
+        settings.providers.values().map(|provider| provider_json(provider, gateway)).collect();
     let aliases: serde_json::Map<String, Value> =
         settings.aliases.iter().map(|(alias, meant)| (alias.clone(), json!(meant.to_string()))).collect();
     let warnings: Vec<Value> = settings
@@ -71,12 +83,13 @@ fn as_json(settings: &Settings, primary: Option<String>, fallbacks: &[String]) -
         "primary": primary,
         "fallbacks": fallbacks,
         "aliases": aliases,
+        "gateway": gateway.json(),
         "providers": providers,
         "warnings": warnings,
     })
 }
 
-fn provider_json(provider: &Provider) -> Value {
+fn provider_json(provider: &Provider, gateway: &Gateway) -> Value {
     let keys: Vec<Value> =
         keys(provider).map(|(masked, origin)| json!({ "key": masked, "origin": origin })).collect();
     let mut value = json!({
@@ -86,8 +99,17 @@ fn provider_json(provider: &Provider) -> Value {
         "baseUrl": provider.faces.first().map(|(_, base)| base),
         "keys": keys,
     });
-    if let (Some(why), Some(object)) = (&provider.off, value.as_object_mut()) {
-        object.insert("reason".to_owned(), json!(why));
+    match (&provider.off, gateway.rest(&provider.id), value.as_object_mut()) {
+        (Some(why), _, Some(object)) => {
+            object.insert("reason".to_owned(), json!(why));
+        }
+        // As `gateway status` tells it.
+        (None, Some(rest), Some(object)) => {
+            object.insert("state".to_owned(), json!("cooling_down"));
+            object.insert("cooldownUntil".to_owned(), json!(rest.until));
+            object.insert("reason".to_owned(), json!(rest.reason));
+        }
+        _ => {}
     }
     value
 }
@@ -102,7 +124,7 @@ fn keys(provider: &Provider) -> impl Iterator<Item = (String, &str)> {
     real.map(|key| (key.secret.masked(), key.origin.as_str()))
 }
 
-fn cells(provider: &Provider) -> Vec<String> {
+fn cells(provider: &Provider, gateway: &Gateway) -> Vec<String> {
     let keys: Vec<String> = keys(provider).map(|(masked, origin)| format!("{masked} ({origin})")).collect();
     let last = match (&provider.off, keys.is_empty()) {
         (Some(why), _) => why.clone(),
@@ -110,5 +132,9 @@ fn cells(provider: &Provider) -> Vec<String> {
         (None, false) => keys.join(", "),
     };
     let base = provider.faces.first().map_or("-", |(_, base)| base.as_str());
-    vec![provider.id.clone(), state(provider).to_owned(), base.to_owned(), last]
+    let state = match gateway.rest(&provider.id).filter(|_| provider.off.is_none()) {
+        Some(rest) => rest.describe(SystemTime::now()),
+        None => state(provider).to_owned(),
+    };
+    vec![provider.id.clone(), state, base.to_owned(), last]
 }

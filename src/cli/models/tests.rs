@@ -341,13 +341,14 @@ async fn live_says_why_a_list_cannot_be_had() {
         format!("{{ models: {{ providers: {{ moonshot: {{ baseUrl: '{base}', apiKey: 'wrong' }} }} }} }}");
     let mut desk = Desk::with(&text);
     let client = client();
-    run_with(&mut desk, Verb::List { provider: None, live: true }, true, &client).await.unwrap();
+    let failed = run_with(&mut desk, Verb::List { provider: None, live: true }, true, &client).await;
+    assert!(told(failed).contains("code: 1"), "nobody answered");
     let live = desk.printed_json()["live"].clone();
     assert_eq!(live.as_array().unwrap().len(), 1, "providers that are off are not asked");
     let error = live[0]["error"].as_str().unwrap();
     assert!(error.contains("answered 401 Unauthorized: the key is wrong"), "{error}");
     let off = Verb::List { provider: Some("kimi".to_owned()), live: true };
-    run_with(&mut desk, off, false, &nobody()).await.unwrap();
+    assert!(run_with(&mut desk, off, false, &nobody()).await.is_err());
     assert!(
         desk.printed().ends_with("kimi: it is off: KIMI_API_KEY or KIMICODE_API_KEY is not set or empty\n")
     );

@@ -71,7 +71,7 @@ impl<'t> Table<'_, 't> {
         let is_next = |route: &&str| route.eq_ignore_ascii_case(next);
         if above.iter().any(is_next) {
             // One report for each ring: at the route that closes it.
-            if above.first().is_some_and(|first| is_next(first)) {
+            if above.first().is_some_and(is_next) {
                 let ring = above.iter().chain([next]).copied().collect::<Vec<_>>().join(" -> ");
                 scope.wrong(at, format!("the route leads back to itself: {ring}"));
             }

@@ -1,0 +1,96 @@
+//! What the running gateway says of rests: `models status` itself calls nobody, so only the gateway knows.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, json};
+
+use crate::cli::gateway::running::Address;
+use crate::config::settings::Settings;
+use crate::upstream::Connector;
+
+/// The list must not wait for a gateway; one on this machine answers in milliseconds.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A provider's rest.
+#[derive(Debug, PartialEq)]
+pub(super) struct Rest {
+    /// Milliseconds since 1970.
+    pub(super) until: u64,
+    /// As in `x-moonrelay-attempts`.
+    pub(super) reason: String,
+}
+
+impl Rest {
+    /// For people.
+    pub(super) fn describe(&self, now: SystemTime) -> String {
+        let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
+        let left = u128::from(self.until).saturating_sub(now).div_ceil(1000);
+        format!("rests for {left} s ({})", self.reason)
+    }
+}
+
+/// The gateway of a configuration, and the rests that it tells of.
+#[derive(Debug)]
+pub(super) struct Gateway {
+    address: String,
+    rests: Result<BTreeMap<String, Rest>, String>,
+}
+
+impl Gateway {
+    /// Asks the one that runs, if one does.
+    pub(super) async fn ask(settings: &Settings, connector: &dyn Connector) -> Self {
+        let address = Address::of(&settings.gateway.bind, settings.gateway.port);
+        let status = address.status(settings, connector, PATIENCE).await;
+        Self { address: address.to_string(), rests: status.map(|status| rests(&status)) }
+    }
+
+    /// The rest of one provider.
+    pub(super) fn rest(&self, provider: &str) -> Option<&Rest> {
+        self.rests.as_ref().ok()?.get(provider)
+    }
+
+    /// For people.
+    pub(super) fn describe(&self) -> String {
+        match &self.rests {
+            Ok(_) => format!("{} runs", self.address),
+            Err(why) => format!("no gateway runs on {} ({why}): rests are not known", self.address),
+        }
+    }
+
+    /// For `--json`.
+    pub(super) fn json(&self) -> Value {
+        match &self.rests {
+            Ok(_) => json!({ "running": true, "address": self.address }),
+            Err(why) => json!({ "running": false, "address": self.address, "reason": why }),
+        }
+    }
+}
+
+fn rests(status: &Value) -> BTreeMap<String, Rest> {
+    let rest = |provider: &Value| {
+        let text = |key: &str| provider.get(key)?.as_str().map(str::to_owned);
+        let until = provider.get("cooldownUntil")?.as_u64()?;
+        Some((text("id")?, Rest { until, reason: text("reason").unwrap_or_default() }))
+    };
+    let providers = status.get("providers").and_then(Value::as_array).into_iter().flatten();
+    providers.filter_map(rest).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rest_is_told_in_seconds_that_are_left() {
+        let status = json!({ "providers": [
+            { "id": "kimi", "state": "cooling_down", "cooldownUntil": 61_500, "reason": "quota" },
+            { "id": "moonshot", "state": "ready" },
+        ] });
+        let rests = rests(&status);
+        assert_eq!(rests.keys().collect::<Vec<_>>(), ["kimi"]);
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        assert_eq!(rests["kimi"].describe(at(60)), "rests for 2 s (quota)");
+        assert_eq!(rests["kimi"].describe(at(99)), "rests for 0 s (quota)");
+    }
+}
