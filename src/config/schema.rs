@@ -6,7 +6,7 @@ mod table;
 
 use super::keypath::{KeyPath, Step};
 
-pub(super) use hide::replace_secrets;
+pub(super) use hide::{public_url, replace_secrets};
 
 pub use hide::hide_secrets;
 pub use json::json_schema;

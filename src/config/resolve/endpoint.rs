@@ -6,6 +6,7 @@ use super::Scope;
 use crate::catalog::{BuiltinProvider, Face, builtin};
 use crate::config::file::At;
 use crate::config::interpolate::not_set;
+use crate::config::schema::public_url;
 
 /// What a URL in the file comes to.
 pub(super) enum Address {
@@ -42,22 +43,11 @@ pub(super) fn read(at: &At<'_>, clear: ClearText, scope: &mut Scope<'_, '_, '_>)
     match check(&text, clear) {
         Ok(url) => Address::Url(url),
         Err(Wrong { why, shown }) => {
-            let message = if shown { format!("\"{}\" {why}", public(written)) } else { why };
+            let message = if shown { format!("\"{}\" {why}", public_url(written)) } else { why };
             scope.wrong(at, message);
             Address::None
         }
     }
-}
-
-/// A URL as written, without userinfo, query and fragment: people put keys there.
-fn public(written: &str) -> String {
-    let end = written.find(['?', '#']).unwrap_or(written.len());
-    let (address, rest) = written.split_at(end);
-    let start = address.find("://").map_or(0, |at| at + 3);
-    let (scheme, place) = address.split_at(start);
-    let host = place.rsplit_once('@').map_or_else(|| place.to_owned(), |(_, host)| format!("…@{host}"));
-    let mark = rest.chars().next().map_or_else(String::new, |mark| format!("{mark}…"));
-    format!("{scheme}{host}{mark}")
 }
 
 struct Wrong {

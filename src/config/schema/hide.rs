@@ -25,7 +25,9 @@ pub(in crate::config) fn replace_secrets(
     let is_secret = shape.is_some_and(Shape::is_secret);
     match value {
         Value::String(text) if is_reference(&text) => Value::String(text),
-        Value::String(text) if shape.is_some_and(shows_text) => Value::String(without_query(text)),
+        Value::String(text) if shape.is_some_and(shows_text) => {
+            Value::String(if text.contains("://") { public_url(&text) } else { text })
+        }
         Value::String(_) => with(path),
         Value::Number(_) if is_secret => with(path),
         Value::Object(object) if is_secret && is_secret_reference(&object) => Value::Object(object),
@@ -80,17 +82,18 @@ fn is_secret_reference(object: &Map<String, Value>) -> bool {
         && text("source").is_some_and(|source| ["env", "file", "credential"].contains(&source))
 }
 
-/// People put keys into the query of a URL, and names with passwords before its host.
-fn without_query(text: String) -> String {
-    let Some((scheme, rest)) = text.split_once("://") else { return text };
+/// A URL without what stands in its query, and before an `@` in front of its host: people put keys there.
+pub(in crate::config) fn public_url(text: &str) -> String {
+    let start = if text.starts_with("//") { 2 } else { text.find("://").map_or(0, |at| at + 3) };
+    let (scheme, rest) = text.split_at(start);
     let (rest, query) = match rest.find(['?', '#']) {
         Some(at) => (rest.get(..at).unwrap_or_default(), "?***"),
         None => (rest, ""),
     };
     let host = rest.find('/').unwrap_or(rest.len());
     match rest.get(..host).and_then(|authority| authority.rfind('@')) {
-        Some(at) => format!("{scheme}://***{}{query}", rest.get(at..).unwrap_or_default()),
-        None => format!("{scheme}://{rest}{query}"),
+        Some(at) => format!("{scheme}***{}{query}", rest.get(at..).unwrap_or_default()),
+        None => format!("{scheme}{rest}{query}"),
     }
 }
 
