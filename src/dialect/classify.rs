@@ -1,6 +1,6 @@
 //! Errors: status, body and position become a typed failure.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::{generic, kimi_code, moonshot, openrouter};
 use crate::catalog::DialectId;
@@ -8,6 +8,7 @@ use crate::failure::{Failure, Reason};
 
 pub(super) mod notice;
 pub mod redaction;
+mod reset;
 pub(super) mod row;
 mod status;
 #[cfg(test)]
@@ -26,6 +27,8 @@ pub struct Refused<'a> {
     pub content_type: Option<&'a str>,
     /// `Retry-After` (or `x-retry-after`), already read as a time to wait.
     pub retry_after: Option<Duration>,
+    /// When it came, for the time until a reset that the body names.
+    pub now: SystemTime,
     /// The body, decoded, capped by the caller.
     pub body: &'a [u8],
 }
@@ -53,13 +56,22 @@ fn failure(refused: &Refused<'_>, notice: &Notice, verdict: Verdict) -> Failure 
         verdict.reason,
         Reason::RateLimit | Reason::Overloaded | Reason::Quota | Reason::Server | Reason::Timeout
     );
+    // A used-up window opens at its reset, whatever wait the edge put into the head.
+    let reset = until_reset(refused, notice).filter(|_| verdict.reason == Reason::Quota);
+    let told = || wait::in_text(&notice.words).filter(|_| waits);
     Failure {
         reason: verdict.reason,
         message: redaction::redact(&notice.for_people()),
         status: Some(refused.status),
         provider_type: notice.provider_type(),
-        retry_after: refused.retry_after.or_else(|| wait::in_text(&notice.words).filter(|_| waits)),
+        retry_after: reset.or(refused.retry_after).or_else(told),
         provider_rule: verdict.provider_rule,
         out_of_time: false,
     }
+}
+
+/// The time until the reset that the metadata name; one that is over says nothing.
+fn until_reset(refused: &Refused<'_>, notice: &Notice) -> Option<Duration> {
+    let at = reset::moment(notice.metadata.as_ref()?.get("resets_at")?)?;
+    at.duration_since(refused.now).ok().filter(|wait| !wait.is_zero())
 }

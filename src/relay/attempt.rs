@@ -335,12 +335,14 @@ impl Clock {
 
 async fn refusal(target: &Target, response: Response) -> Failure {
     let content_type = content_type(&response);
-    let asked = retry_after(&response.headers, SystemTime::now());
+    let now = SystemTime::now();
+    let asked = retry_after(&response.headers, now);
     let body = read_capped(&response.headers, response.body, REFUSAL_CAP, REFUSAL_TIME).await;
     let refused = Refused {
         status: response.status.as_u16(),
         content_type: content_type.as_deref(),
         retry_after: asked,
+        now,
         body: &body,
     };
     classify(target.provider.dialect, &refused)

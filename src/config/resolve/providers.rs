@@ -110,11 +110,7 @@ fn configured(id: &str, at: &At<'_>, replaces: bool, scope: &mut Scope<'_, '_, '
     let flag = |key| at.get(key).and_then(|at| at.flag());
     let api = at.get("api").and_then(|at| at.text()).and_then(Face::from_api);
     let base = at.get("baseUrl");
-    let clear = match flag("allowInsecure") {
-        Some(true) => ClearText::Allowed,
-        _ => ClearText::Refused { what: "the key", fix: "use https://, or set allowInsecure: true" },
-    };
-    let address = base.as_ref().map(|base| endpoint::read(base, clear, scope));
+    let address = base.as_ref().map(|base| endpoint::read(base, clear_text(at), scope));
     let url = match &address {
         Some(Address::Url(url)) => Some(url),
         _ => None,
@@ -132,8 +128,7 @@ fn configured(id: &str, at: &At<'_>, replaces: bool, scope: &mut Scope<'_, '_, '
     } else {
         headers.missing.or(no_key)
     };
-    let figure = |key| at.get(key).and_then(|at| at.whole());
-    let figures = Figures { context_window: figure("contextWindow"), max_tokens: figure("maxTokens") };
+    let figures = figures(at);
     let rows = models::Rows {
         id,
         at,
@@ -159,6 +154,18 @@ fn configured(id: &str, at: &At<'_>, replaces: bool, scope: &mut Scope<'_, '_, '
         currency: known.facts.map_or("USD", |known| known.currency.as_str()).to_owned(),
         configured: true,
     }
+}
+
+fn clear_text(at: &At<'_>) -> ClearText {
+    match at.get("allowInsecure").and_then(|at| at.flag()) {
+        Some(true) => ClearText::Allowed,
+        _ => ClearText::Refused { what: "the key", fix: "use https://, or set allowInsecure: true" },
+    }
+}
+
+fn figures(at: &At<'_>) -> Figures {
+    let figure = |key| at.get(key).and_then(|at| at.whole());
+    Figures { context_window: figure("contextWindow"), max_tokens: figure("maxTokens") }
 }
 
 /// Why a provider without an address cannot be called; where its URL is wrong that was said already.

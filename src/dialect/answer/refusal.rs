@@ -1,5 +1,7 @@
 //! Errors in the place of an answer, under a status of 200.
 
+use std::time::SystemTime;
+
 use super::stream::{NOT_JSON, server};
 use crate::catalog::DialectId;
 use crate::dialect::classify::{Refused, classify};
@@ -22,7 +24,9 @@ pub(super) fn parse(text: &[u8]) -> Result<Chunk, Failure> {
 
 /// What an error body means.
 pub(super) fn of(dialect: DialectId, body: &[u8]) -> Failure {
-    classify(dialect, &Refused { status: 200, content_type: None, retry_after: None, body })
+    // The error is read as it comes: now is when it came.
+    let now = SystemTime::now();
+    classify(dialect, &Refused { status: 200, content_type: None, retry_after: None, now, body })
 }
 
 /// The failure that a chunk or a whole answer holds.

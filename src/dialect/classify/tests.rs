@@ -1,6 +1,6 @@
 //! Every documented refusal, one row each.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::json;
 
@@ -8,8 +8,16 @@ use super::*;
 use crate::catalog::DialectId::{Generic, KimiCode, Moonshot, OpenRouter};
 use crate::failure::Reason as R;
 
+/// 2026-11-30T00:00:00Z.
+const NOW: Duration = Duration::from_secs(1_795_996_800);
+
+fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH + NOW
+}
+
 fn read(dialect: DialectId, status: u16, body: &str) -> Failure {
-    classify(dialect, &Refused { status, content_type: None, retry_after: None, body: body.as_bytes() })
+    let body = body.as_bytes();
+    classify(dialect, &Refused { status, content_type: None, retry_after: None, now: now(), body })
 }
 
 /// Checks one line of a table: `expected` is its reason and wait.
@@ -131,7 +139,11 @@ const OPENROUTER: &str = r###"
 402 rate_limit | {"error":{"code":402,"message":"Too many requests in flight","metadata":{"reason":"in_flight_budget_exhausted","limit_source":"openrouter_in_flight_budget"}}}
 402 billing | {"error":{"code":402,"message":"Key limit exceeded","metadata":{"limit_source":"openrouter_key_limit"}}}
 403 content_filter | {"error":{"code":403,"message":"Your input was flagged","metadata":{"reasons":["violence"],"flagged_input":"…","provider_name":"OpenAI"}}}
-403 quota | {"error":{"code":403,"message":"Budget limit exceeded","metadata":{"limit_source":"openrouter_workspace_budget","limit_usd":5,"resets_at":"2026-12-01T00:00:00Z"}}}
+403 quota 86400 | {"error":{"code":403,"message":"Budget limit exceeded","metadata":{"limit_source":"openrouter_workspace_budget","limit_usd":5,"resets_at":"2026-12-01T00:00:00Z"}}}
+402 quota 3600 | {"error":{"code":402,"message":"Key limit exceeded","metadata":{"limit_source":"openrouter_key_limit","resets_at":1796000400000}}}
+402 quota | {"error":{"code":402,"message":"Key limit exceeded","metadata":{"limit_source":"openrouter_key_limit","resets_at":"2026-11-01T00:00:00Z"}}}
+402 quota | {"error":{"code":402,"message":"Key limit exceeded","metadata":{"limit_source":"openrouter_key_limit","resets_at":"tomorrow"}}}
+402 rate_limit | {"error":{"code":402,"message":"Too many","metadata":{"limit_source":"openrouter_in_flight_budget","resets_at":"2026-12-01T00:00:00Z"}}}
 403 billing | {"error":{"code":403,"message":"Budget limit exceeded","metadata":{"limit_source":"openrouter_guardrail_budget"}}}
 403 auth | {"error":{"code":403,"message":"Forbidden"}}
 404 model_not_found | {"error":{"code":404,"message":"No endpoints found that support image input","metadata":{"failed_routing_step":"filter"}}}
@@ -286,14 +298,14 @@ fn bodies_without_words() {
         status: 504,
         content_type: Some("text/html; charset=utf-8"),
         retry_after: None,
+        now: now(),
         body: b"gateway",
     };
     assert_eq!(classify(Moonshot, &labelled).reason, R::Timeout);
     let mislabelled =
         Refused { status: 429, body: br#"{"error":{"type":"engine_overloaded_error"}}"#, ..labelled };
     assert_eq!(classify(Moonshot, &mislabelled).reason, R::Overloaded);
-    let invalid =
-        Refused { status: 500, content_type: None, retry_after: None, body: b"\xff\xfe gzip? \x1f" };
+    let invalid = Refused { status: 500, content_type: None, body: b"\xff\xfe gzip? \x1f", ..labelled };
     assert_eq!(classify(Moonshot, &invalid).message, "\u{fffd}\u{fffd} gzip?");
 }
 
@@ -314,6 +326,7 @@ fn the_header_wins_over_the_text() {
         status: 429,
         content_type: None,
         retry_after: Some(Duration::from_secs(9)),
+        now: now(),
         body:
             br#"{"error":{"type":"rate_limit_reached_error","message":"please try again after 1 seconds"}}"#,
     };

@@ -49,6 +49,33 @@ async fn a_rested_primary_is_skipped_then_probed_and_is_back_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_used_up_budget_rests_until_its_reset_a_week_at_most() {
+    let text = json!({
+        "agents": {"defaults": {"model": {"primary": "openrouter/auto", "fallbacks": ["moonshot/kimi-k3"]}}},
+        "models": {"providers": {
+            "moonshot": {"apiKey": "sk-moonshot-000000"},
+            "openrouter": {"apiKey": "sk-or-v1-000000"},
+        }},
+    });
+    let fixture = Fixture::with(&text.to_string(), &[]);
+    let ask = || async {
+        let body = json!({"model": "openrouter/auto", "messages": [{"role": "user", "content": "hi"}]});
+        match fixture.send(&body).await {
+            Ok(Answer::Whole { attempts, .. }) => crate::record::attempts_header(&attempts),
+            _ => panic!("it is answered"),
+        }
+    };
+    let spent = r#"{"error":{"code":403,"message":"Budget limit exceeded","metadata":{"limit_source":"openrouter_workspace_budget","resets_at":"9999-01-01T00:00:00Z"}}}"#;
+    fixture.script.then(Reply::Body(403, spent)).then(GOOD).then(GOOD).then(GOOD);
+    assert_eq!(ask().await, "openrouter/auto=quota, moonshot/kimi-k3=ok");
+    let day = Duration::from_hours(24);
+    tokio::time::advance(6 * day).await;
+    assert_eq!(ask().await, "openrouter/auto=cooling_down, moonshot/kimi-k3=ok");
+    tokio::time::advance(2 * day).await;
+    assert_eq!(ask().await, "openrouter/auto=ok");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_long_retry_after_goes_to_the_next_and_sets_the_rest() {
     let fixture = Fixture::new(&json!({}));
     let body = r#"{"error":{"message":"slow down","type":"rate_limit_reached_error"}}"#;
