@@ -1,0 +1,109 @@
+//! What asks the providers themselves: `list --live` and `status --probe`, against the simulator.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::super::Verb;
+use super::{nobody, run_with};
+use crate::cli::console::tests::{Desk, told};
+use crate::simulator::{Options, Provider, Simulator};
+use crate::upstream::{Client, Connector};
+
+fn client() -> Arc<dyn Connector> {
+    Arc::new(Client::new(Duration::from_secs(5)))
+}
+
+#[tokio::test]
+async fn live_shows_what_differs_from_the_catalog() {
+    let simulator = Simulator::bind("127.0.0.1:0".parse().unwrap(), Options::default()).await.unwrap();
+    let base = simulator.base_url(Provider::Kimi);
+    tokio::spawn(simulator.run(pending()));
+    let text = format!(
+        "{{ models: {{ providers: {{ kimi: {{ baseUrl: '{base}', apiKey: 'sk-kimi-1', models: [
+             {{ id: 'kimi-for-coding', contextWindow: 1000 }}, {{ id: 'made-up' }}] }} }} }} }}"
+    );
+    let mut desk = Desk::with(&text);
+    let client = client();
+    let verb = || Verb::List { provider: Some("kimi".to_owned()), live: true };
+    run_with(&mut desk, verb(), true, &client).await.unwrap();
+    let live = desk.printed_json()["live"][0].clone();
+    assert_eq!((&live["provider"], &live["ok"]), (&json!("kimi"), &json!(true)));
+    assert!(live["onlyHere"].as_array().unwrap().contains(&json!("made-up")), "{live}");
+    let windows = json!([{ "id": "kimi-for-coding", "here": 1_000, "there": 1_048_576 }]);
+    assert_eq!(live["contextDiffers"], windows);
+    run_with(&mut desk, verb(), false, &client).await.unwrap();
+    assert!(desk.printed().contains("  kimi-for-coding: context 1k here, 1M there\n"), "{}", desk.printed());
+}
+
+#[tokio::test]
+async fn live_says_why_a_list_cannot_be_had() {
+    let simulator = Simulator::bind("127.0.0.1:0".parse().unwrap(), Options::default()).await.unwrap();
+    let base = simulator.base_url(Provider::Moonshot);
+    tokio::spawn(simulator.run(pending()));
+    let text =
+        format!("{{ models: {{ providers: {{ moonshot: {{ baseUrl: '{base}', apiKey: 'wrong' }} }} }} }}");
+    let mut desk = Desk::with(&text);
+    let client = client();
+    let failed = run_with(&mut desk, Verb::List { provider: None, live: true }, true, &client).await;
+    assert!(told(failed).contains("code: 1"), "nobody answered");
+    let live = desk.printed_json()["live"].clone();
+    assert_eq!(live.as_array().unwrap().len(), 1, "providers that are off are not asked");
+    let error = live[0]["error"].as_str().unwrap();
+    assert!(error.contains("answered 401 Unauthorized: the key is wrong"), "{error}");
+    let off = Verb::List { provider: Some("kimi".to_owned()), live: true };
+    assert!(run_with(&mut desk, off, false, &nobody()).await.is_err());
+    assert!(
+        desk.printed().ends_with("kimi: it is off: KIMI_API_KEY or KIMICODE_API_KEY is not set or empty\n")
+    );
+}
+
+#[tokio::test]
+async fn probe_makes_one_call_a_key_and_tells_what_came_of_it() {
+    let simulator = Simulator::bind("127.0.0.1:0".parse().unwrap(), Options::default()).await.unwrap();
+    let control = simulator.control();
+    let base = |provider| simulator.base_url(provider);
+    let text = json!({
+        "agents": {"defaults": {"model": {
+            "primary": "kimi/kimi-for-coding", "fallbacks": ["moonshot/kimi-k3", "openrouter/auto"],
+        }}},
+        "models": {"providers": {
+            "kimi": {"baseUrl": base(Provider::Kimi), "apiKey": "sk-kimi-0123456789"},
+            "moonshot": {"baseUrl": base(Provider::Moonshot), "apiKey": ["sk-kimi-of-another", "sk-0123456789ab"]},
+            "openrouter": {"baseUrl": base(Provider::OpenRouter), "apiKey": "sk-or-v1-0123456789"},
+        }},
+    });
+    tokio::spawn(simulator.run(pending()));
+    control
+        .order("openrouter:overloaded".parse().unwrap_or_else(|_| "openrouter:status=529".parse().unwrap()));
+    let mut desk = Desk::with(&text.to_string());
+    run_with(&mut desk, Verb::Status { probe: true }, true, &client()).await.unwrap();
+    let printed = desk.printed_json();
+    let probes: Vec<String> = printed["probes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|probe| format!("{} {} {}", probe["model"], probe["key"], probe["result"]).replace('"', ""))
+        .collect();
+    let expected = [
+        "kimi/kimi-for-coding sk-…89 ok",
+        "moonshot/kimi-k3 sk-…er auth",
+        "moonshot/kimi-k3 sk-…ab ok",
+        "openrouter/auto sk-…89 overloaded",
+    ];
+    assert_eq!(probes, expected);
+    let calls = control.requests();
+    assert_eq!(calls.len(), 4);
+    assert!(!format!("{printed}").contains("0123456789"), "a key was printed");
+}
+
+#[tokio::test]
+async fn probe_fails_when_no_target_answers() {
+    let text = "{ models: { providers: { moonshot: { apiKey: 'sk-0123456789ab' } } } }";
+    let mut desk = Desk::with(text);
+    let probe = Verb::Status { probe: true };
+    assert!(run_with(&mut desk, probe, false, &nobody()).await.is_err());
+    assert!(desk.printed().contains("network"), "{}", desk.printed());
+}
