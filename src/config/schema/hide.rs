@@ -84,13 +84,14 @@ fn is_secret_reference(object: &Map<String, Value>) -> bool {
 
 /// A URL without what stands in its query, and before an `@` in front of its host: people put keys there.
 pub(in crate::config) fn public_url(text: &str) -> String {
-    let start = if text.starts_with("//") { 2 } else { text.find("://").map_or(0, |at| at + 3) };
+    let start = text.find("://").map_or(0, |at| at + 3);
     let (scheme, rest) = text.split_at(start);
     let (rest, query) = match rest.find(['?', '#']) {
         Some(at) => (rest.get(..at).unwrap_or_default(), "?***"),
         None => (rest, ""),
     };
-    let host = rest.find('/').unwrap_or(rest.len());
+    // Of what is no URL nobody knows where its host ends.
+    let host = rest.find('/').filter(|_| start > 0).unwrap_or(rest.len());
     match rest.get(..host).and_then(|authority| authority.rfind('@')) {
         Some(at) => format!("{scheme}***{}{query}", rest.get(at..).unwrap_or_default()),
         None => format!("{scheme}{rest}{query}"),
