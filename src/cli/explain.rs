@@ -12,7 +12,7 @@ use super::exit::{self, Ending};
 use super::gateway::no_key;
 use crate::config::settings::{MatchedBy, Settings};
 use crate::config::{self, Environment};
-use crate::dialect::rewrite::{self, Rewritten};
+use crate::dialect::rewrite::Rewritten;
 use crate::failure::Failure;
 use crate::relay::plan::{Plan, Planned, plan};
 use crate::relay::state::State;
@@ -91,16 +91,7 @@ struct Step<'a> {
 
 impl<'a> Step<'a> {
     fn of(settings: &Settings, planned: &'a Planned, body: &ChatBody) -> Self {
-        let target = &planned.target;
-        let request = rewrite::Request {
-            body,
-            model: &target.model.facts,
-            wire_model: &target.wire_model,
-            params: &target.model.params,
-            thinking: settings.thinking_default,
-            sanitize_tool_call_ids: target.provider.sanitize_tool_call_ids,
-        };
-        Self { planned, rewritten: rewrite::rewrite(target.provider.dialect, &request) }
+        Self { planned, rewritten: planned.target.rewrite(body, settings.thinking_default) }
     }
 
     fn skipped(&self) -> Option<(&str, &str)> {

@@ -13,7 +13,7 @@ use super::{Answer, ClientRequest, Refusal, headers};
 use crate::config::settings::Settings;
 use crate::dialect::answer::{self, Meter, Step, StreamReader};
 use crate::dialect::classify::{Refused, classify};
-use crate::dialect::rewrite::{self, AnswerPlan, Rewritten};
+use crate::dialect::rewrite::{AnswerPlan, Rewritten};
 use crate::failure::{Failure, Reason};
 use crate::policy::retry::{Limits, Next, decide};
 use crate::record::{Attempt, Outcome, Skip};
@@ -185,7 +185,7 @@ impl Run {
     /// Every try of one target. `Err(None)`: it was not tried after all.
     async fn try_target(&self, target: &Target, anyway: bool) -> Result<Opened, Option<Failure>> {
         let reference = target.reference.to_string();
-        let rewritten = match self.rewrite(target) {
+        let rewritten = match target.rewrite(&self.body, self.settings.thinking_default) {
             Ok(rewritten) => rewritten,
             Err(failure) => return Err(Some(self.failed(&reference, Instant::now(), failure))),
         };
@@ -227,20 +227,6 @@ impl Run {
                 }
             }
         }
-    }
-
-    fn rewrite(&self, target: &Target) -> Result<Rewritten, Failure> {
-        rewrite::rewrite(
-            target.provider.dialect,
-            &rewrite::Request {
-                body: &self.body,
-                model: &target.model.facts,
-                wire_model: &target.wire_model,
-                params: &target.model.params,
-                thinking: self.settings.thinking_default,
-                sanitize_tool_call_ids: target.provider.sanitize_tool_call_ids,
-            },
-        )
     }
 
     fn succeeded(&self, reference: &str, started: Instant, rewritten: &Rewritten) {

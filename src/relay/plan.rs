@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::Refusal;
 use super::state::{self, State};
-use crate::catalog::{DialectId, Face};
+use crate::catalog::{DialectId, Face, ThinkingLevel};
 use crate::config::settings::{
     Auth, Chain, Key, Lookup, MatchedBy, Provider, ProviderModel, Reference, Settings,
 };
+use crate::dialect::rewrite::{self, Rewritten};
 use crate::dialect::{KIMI_CODE_MESSAGE_LIMIT, message_bytes};
 use crate::failure::Failure;
 use crate::policy::cooldown::Rest;
@@ -55,6 +56,22 @@ impl Target {
             failure.provider_type = failure.provider_type.filter(|kind| !kind.contains(secret));
         }
         failure
+    }
+
+    /// The request as this target's provider takes it.
+    ///
+    /// # Errors
+    /// When it breaks a rule of the provider that no rewrite can mend.
+    pub fn rewrite(&self, body: &ChatBody, thinking: Option<ThinkingLevel>) -> Result<Rewritten, Failure> {
+        let request = rewrite::Request {
+            body,
+            model: &self.model.facts,
+            wire_model: &self.wire_model,
+            params: &self.model.params,
+            thinking,
+            sanitize_tool_call_ids: self.provider.sanitize_tool_call_ids,
+        };
+        rewrite::rewrite(self.provider.dialect, &request)
     }
 
     /// Base URL of the chat face; `None` where the provider does not speak it.
