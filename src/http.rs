@@ -12,6 +12,7 @@ mod io;
 mod limits;
 mod models;
 mod origin;
+pub mod probe;
 pub mod router;
 pub mod server;
 pub mod shared;

@@ -124,11 +124,22 @@ impl Relay {
         &self.state
     }
 
+    /// Each target of the default chain, and how it stands now.
+    #[must_use]
+    pub fn links(&self) -> Vec<plan::Link> {
+        let settings = self.settings();
+        plan::links(&settings, &self.state, &settings.default_chain)
+    }
+
     /// Each target of the default chain, and why it would not be tried now.
     #[must_use]
     pub fn chain_state(&self) -> Vec<(String, Option<String>)> {
-        let settings = self.settings();
-        plan::chain_state(&settings, &self.state, &settings.default_chain)
+        let why = |standing| match standing {
+            plan::Standing::Usable => None,
+            plan::Standing::Resting(rest) => Some(plan::resting(rest).1),
+            plan::Standing::Off(why) => Some(why),
+        };
+        self.links().into_iter().map(|link| (link.reference.to_string(), why(link.standing))).collect()
     }
 
     /// Every name that a client may ask for.

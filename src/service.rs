@@ -1,3 +1,4 @@
-//! The service manager's side: signals now; notifications, sockets and units join them here.
+//! The service manager's side: signals, notifications, the sockets that it hands over. Units join them here.
 
+pub mod notify;
 pub mod signals;

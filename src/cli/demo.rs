@@ -55,7 +55,7 @@ async fn show(args: Args) -> Result<(), Ending> {
     let settings = config::from_text(&configuration(&simulated), None, &Environment::default())?;
     let connector = Arc::new(Client::new(CONNECT));
     let gateway = format!("http://{address}");
-    let app = app::build(Arc::new(settings), Listener::Tcp(listener), gateway.clone(), connector, None);
+    let app = app::build(Arc::new(settings), vec![Listener::Tcp(listener)], gateway.clone(), connector, None);
     let (stop, stopped) = tokio::sync::mpsc::channel(1);
     let serving = tokio::spawn(app.run(stopped));
     converse(&gateway, &simulated, &control).await?;

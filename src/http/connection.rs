@@ -21,7 +21,7 @@ const IDLE: Duration = Duration::from_mins(2);
 const HEAD_BYTES: usize = 64 * 1024;
 
 /// Serves one connection to its end, or until the watcher says to stop and the answer under way is out.
-pub(super) async fn serve<S>(stream: S, router: Router, watcher: Watcher) -> Result<(), hyper::Error>
+pub(super) async fn serve<S>(stream: S, router: Router, watcher: Option<Watcher>) -> Result<(), hyper::Error>
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
@@ -40,7 +40,10 @@ where
         .header_read_timeout(IDLE)
         .max_header_size(HEAD_BYTES)
         .serve_connection(io, service);
-    watcher.watch(connection).await
+    match watcher {
+        Some(watcher) => watcher.watch(connection).await,
+        None => connection.await,
+    }
 }
 
 /// An answer's body; when it is gone the connection waits for the next head.

@@ -1,29 +1,57 @@
-//! The log: one line a request, nothing of prompts or answers, never a key.
+//! The log: one line a request, nothing of prompts or answers, never a key. Fields where the journal reads, else lines.
 
+use std::fs::File;
 use std::io::IsTerminal;
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 
 use tracing::{info, warn};
-use tracing_subscriber::EnvFilter;
+use tracing_journald::{Priority, PriorityMappings};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::record::{Outcome, Record, attempts_header};
 
 /// The target of what is told at every level: the chain, and where the gateway listens.
 pub const ANNOUNCEMENT: &str = "announcement";
 
-/// Logs to standard error from `level` on, and [`ANNOUNCEMENT`]s at every level. The first call counts.
+/// Logs from `level` on, and [`ANNOUNCEMENT`]s at every level: to the journal where standard error is the journal, else
+/// as lines to standard error. The first call counts.
 pub fn start(level: &str) {
-    let colour =
-        std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
-    let filter = EnvFilter::try_new(format!(
-        "{level},{ANNOUNCEMENT}=info,hyper=warn,h2=warn,reqwest=warn,rustls=warn"
-    ))
-    .unwrap_or_else(|_| EnvFilter::new("info"));
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_target(false)
-        .with_ansi(colour)
-        .with_writer(std::io::stderr)
-        .try_init();
+    let logs = tracing_subscriber::registry().with(filter(level));
+    // Both layers are options, of which one is there.
+    let journal = if is_journal() { journal() } else { None };
+    let lines = journal.is_none().then(|| {
+        let colour =
+            std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
+        fmt::layer().with_target(false).with_ansi(colour).with_writer(std::io::stderr)
+    });
+    let _ = logs.with(journal).with(lines).try_init();
+}
+
+fn filter(level: &str) -> EnvFilter {
+    let directives = format!("{level},{ANNOUNCEMENT}=info,hyper=warn,h2=warn,reqwest=warn,rustls=warn");
+    EnvFilter::try_new(directives).unwrap_or_else(|_| EnvFilter::new("info"))
+}
+
+/// `MOONRELAY_REQUEST_ID=…`. `None` where no journal listens.
+fn journal() -> Option<tracing_journald::Layer> {
+    // An ordinary line is `info` there; the crate would make it `notice`, which is shown in bold.
+    let priorities =
+        PriorityMappings { info: Priority::Informational, debug: Priority::Debug, ..PriorityMappings::new() };
+    let layer = tracing_journald::layer().ok()?;
+    let layer = layer.with_field_prefix(Some("MOONRELAY".to_owned())).with_priority_mappings(priorities);
+    Some(layer.with_syslog_identifier("moonrelay".to_owned()))
+}
+
+/// systemd.exec(5): `JOURNAL_STREAM` names device and inode of what it connected; standard error may have been
+/// redirected since.
+fn is_journal() -> bool {
+    let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
+    let Ok(stderr) = std::io::stderr().as_fd().try_clone_to_owned() else { return false };
+    let Ok(there) = File::from(stderr).metadata() else { return false };
+    stream == format!("{}:{}", there.dev(), there.ino())
 }
 
 /// One request. What failed is told with its cause, once.
@@ -45,7 +73,7 @@ pub fn request(record: &Record) {
         request_id = %record.request_id,
         client = %record.client,
         requested = %record.requested,
-        answered = record.answered.as_deref().unwrap_or("none"),
+        model = record.answered.as_deref().unwrap_or("none"),
         attempts = %attempts_header(&record.attempts),
         rules = %record.rules.join(","),
         streamed = record.streamed,
@@ -56,6 +84,23 @@ pub fn request(record: &Record) {
         ms = record.took.as_millis(),
         abandoned = record.abandoned,
         failed = record.failed.map(|reason| reason.as_str()),
-        "request"
+        "{}",
+        summary(record)
     );
+}
+
+/// The journal shows nothing but this unless it is asked for more.
+fn summary(record: &Record) -> String {
+    let ms = record.took.as_millis();
+    match (&record.answered, record.failed) {
+        (Some(model), None) if record.abandoned => {
+            format!("{model} was answering {:?}, and the client went away after {ms} ms", record.requested)
+        }
+        (Some(model), None) => format!("{model} answered {:?} in {ms} ms", record.requested),
+        (Some(model), Some(reason)) => {
+            format!("{model} broke off its answer to {:?} after {ms} ms: {reason}", record.requested)
+        }
+        (None, Some(reason)) => format!("nobody answered {:?} in {ms} ms: {reason}", record.requested),
+        (None, None) => format!("the client that asked for {:?} went away after {ms} ms", record.requested),
+    }
 }

@@ -149,17 +149,37 @@ pub(super) fn check_name(requested: &str) -> Result<(), Refusal> {
     if wrong { Err(Refusal::NoModel) } else { Ok(()) }
 }
 
-/// Each target of a chain, and why it would not be tried now.
-pub(super) fn chain_state(
-    settings: &Settings,
-    state: &State,
-    chain: &Chain,
-) -> Vec<(String, Option<String>)> {
+/// Whether a target would be tried now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Yes.
+    Usable,
+    /// It rests.
+    Resting(Rest),
+    /// Its provider cannot be called; why, in words.
+    Off(String),
+}
+
+/// A reference of a chain with one of its keys, and how that stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// `provider/model`.
+    pub reference: Reference,
+    /// For clients whose User-Agent is not known.
+    pub standing: Standing,
+}
+
+/// Each target of a chain in order, and how it stands now.
+pub(super) fn links(settings: &Settings, state: &State, chain: &Chain) -> Vec<Link> {
     let targets = chain.references.iter().flat_map(|reference| targets_of(settings, reference));
     targets
         .map(|target| {
-            let why = unavailable(&target).or_else(|| state.resting(&target, None).map(resting));
-            (target.reference.to_string(), why.map(|(_, why)| why))
+            let standing = match (unavailable(&target), state.resting(&target, None)) {
+                (Some((_, why)), _) => Standing::Off(why),
+                (None, Some(rest)) => Standing::Resting(rest),
+                (None, None) => Standing::Usable,
+            };
+            Link { reference: target.reference, standing }
         })
         .collect()
 }

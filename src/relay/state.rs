@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use tokio::sync::Notify;
+
 use super::plan::Target;
 use crate::config::settings::Failover;
 use crate::failure::{Failure, Rests};
@@ -30,6 +32,7 @@ pub struct State {
     fingerprints: RandomState,
     in_flight: AtomicUsize,
     started: Instant,
+    changed: Notify,
 }
 
 impl Default for State {
@@ -47,6 +50,7 @@ impl State {
             fingerprints: RandomState::new(),
             in_flight: AtomicUsize::new(0),
             started: now(),
+            changed: Notify::new(),
         }
     }
 
@@ -60,6 +64,11 @@ impl State {
     #[must_use]
     pub const fn started(&self) -> Instant {
         self.started
+    }
+
+    /// Resolves when a rest began, ended before its time, or may have. One caller only.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
     }
 
     pub(super) fn entered(&self) {
@@ -149,6 +158,7 @@ impl Pass {
         for thing in &self.things {
             rests.answers(thing, self.admitted);
         }
+        self.state.changed.notify_one();
     }
 
     /// The answer is complete.
@@ -158,6 +168,7 @@ impl Pass {
         for thing in &self.things {
             rests.succeeded(thing, self.admitted);
         }
+        self.state.changed.notify_one();
     }
 
     /// The target failed.
@@ -177,6 +188,7 @@ impl Pass {
         // A shorter wait was for the next try of the same request.
         let asked = failure.retry_after.filter(|asked| *asked > failover.backoff_max);
         self.state.rests().failed(thing.clone(), failure.reason, asked, &steps, now());
+        self.state.changed.notify_one();
     }
 
     /// A refusal that rests nothing shows that what was probed is there again.
@@ -185,6 +197,7 @@ impl Pass {
         for thing in self.probes.drain(..) {
             rests.succeeded(&thing, self.admitted);
         }
+        self.state.changed.notify_one();
     }
 }
 
@@ -195,6 +208,7 @@ impl Drop for Pass {
             for thing in &self.probes {
                 rests.released(thing);
             }
+            self.state.changed.notify_one();
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod gateway;
+pub(crate) mod manager;
 pub(crate) mod process;
 pub(crate) mod raw;
 pub(crate) mod reference;
@@ -9,4 +10,5 @@ pub(crate) mod upstream;
 
 pub(crate) use answer::{Answer, Frames, Said};
 pub(crate) use gateway::{Gateway, Provider, Setup, prompt};
+pub(crate) use manager::Manager;
 pub(crate) use upstream::Upstream;

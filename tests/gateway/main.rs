@@ -26,3 +26,4 @@ mod references;
 mod soak;
 mod sockets;
 mod startup;
+mod systemd;

@@ -16,6 +16,7 @@ use crate::config::settings::{Bind, Settings};
 use crate::config::{self, Environment};
 use crate::http::server::Listener;
 use crate::observe::log;
+use crate::service::notify::Manager;
 use crate::service::signals::Termination;
 use crate::{app, upstream};
 
@@ -46,7 +47,8 @@ async fn serve(args: Args) -> Result<(), Ending> {
         Bind::Unix(path) => Some(path.clone()),
         _ => None,
     };
-    app::build(Arc::new(settings), listener, address, connector, hostname()).run(termination).await;
+    let app = app::build(Arc::new(settings), vec![listener], address, connector, hostname());
+    app.managed_by(Manager::of_process()).run(termination).await;
     if let Some(path) = socket {
         // Somebody may have taken it away already.
         let _ = std::fs::remove_file(path);

@@ -172,3 +172,9 @@ fn collect(
         }
     });
 }
+
+/// Sends a signal, by the name that kill(1) knows.
+pub(crate) async fn signal(name: &str, pid: u32) {
+    let done = Command::new("kill").args([name, &pid.to_string()]).status().await.unwrap();
+    assert!(done.success(), "kill {name} {pid}");
+}
