@@ -103,11 +103,12 @@ impl App {
         }
         tokio::select! {
             _ = &mut serving => return,
-            () = signals.next() => info!("stopping: answers under way run to their end; a second signal cuts them off"),
+            () = signals.next() => {}
         }
+        let _ = stop.send(());
+        info!("stopping: answers under way run to their end; a second signal cuts them off");
         telling.abort_all();
         manager.stopping(&format!("stopping: {} answers under way", relay.state().in_flight()));
-        let _ = stop.send(());
         tokio::select! {
             busy = &mut serving => info!(busy, "stopped"),
             () = signals.next() => warn!("stopped at once"),

@@ -1,5 +1,6 @@
 //! `moonrelay gateway`: serve, and ask the one that serves.
 
+mod inherited;
 mod run;
 pub(super) mod running;
 mod status;

@@ -50,6 +50,8 @@ pub async fn run(
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accepted = tokio::select! {
+            // In this order: who connects once the end was told is the next process's.
+            biased;
             () = &mut shutdown => break,
             probe = probes.next() => {
                 spawn(serve(probe, router.clone(), None), None);

@@ -9,6 +9,6 @@ pub(crate) mod reference;
 pub(crate) mod upstream;
 
 pub(crate) use answer::{Answer, Frames, Said};
-pub(crate) use gateway::{Gateway, Provider, Setup, prompt};
+pub(crate) use gateway::{Gateway, Provider, Setup, activated, prompt};
 pub(crate) use manager::Manager;
 pub(crate) use upstream::Upstream;

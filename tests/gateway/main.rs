@@ -12,6 +12,7 @@
 
 mod common;
 
+mod activation;
 mod architecture;
 mod asking;
 mod cancel;

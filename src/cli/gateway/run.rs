@@ -10,7 +10,7 @@ use std::sync::Arc;
 use clap::Args as ClapArgs;
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 
-use super::Place;
+use super::{Place, inherited};
 use crate::cli::exit::{self, Ending};
 use crate::config::settings::{Bind, Settings};
 use crate::config::{self, Environment};
@@ -41,13 +41,17 @@ async fn serve(args: Args) -> Result<(), Ending> {
     }
     let termination = Termination::install()
         .map_err(|error| Ending::failure("signal_error", format!("cannot catch signals: {error}")))?;
-    let (listener, address) = bind(&settings.gateway.bind, settings.gateway.port).await?;
-    let connector = Arc::new(upstream::Client::new(settings.failover.connect));
+    let handed_over = inherited::take(&settings.gateway)?;
     let socket = match &settings.gateway.bind {
-        Bind::Unix(path) => Some(path.clone()),
+        Bind::Unix(path) if handed_over.is_none() => Some(path.clone()),
         _ => None,
     };
-    let app = app::build(Arc::new(settings), vec![listener], address, connector, hostname());
+    let (listeners, address) = match handed_over {
+        Some(sockets) => sockets,
+        None => bind(&settings.gateway.bind, settings.gateway.port).await?,
+    };
+    let connector = Arc::new(upstream::Client::new(settings.failover.connect));
+    let app = app::build(Arc::new(settings), listeners, address, connector, hostname());
     app.managed_by(Manager::of_process()).run(termination).await;
     if let Some(path) = socket {
         // Somebody may have taken it away already.
@@ -68,7 +72,7 @@ fn apply(settings: &mut Settings, place: &Place) -> Result<(), Ending> {
     gateway.check(&gateway.bind).map_err(Ending::configuration)
 }
 
-async fn bind(bind: &Bind, port: u16) -> Result<(Listener, String), Ending> {
+async fn bind(bind: &Bind, port: u16) -> Result<(Vec<Listener>, String), Ending> {
     let ip = match bind {
         Bind::Loopback => IpAddr::V4(Ipv4Addr::LOCALHOST),
         Bind::All => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
@@ -76,7 +80,7 @@ async fn bind(bind: &Bind, port: u16) -> Result<(Listener, String), Ending> {
         Bind::Unix(path) => {
             let listener =
                 bind_unix(path).await.map_err(|error| cannot_bind(&path.display().to_string(), &error))?;
-            return Ok((Listener::Unix(listener), format!("unix:{}", path.display())));
+            return Ok((vec![Listener::Unix(listener)], format!("unix:{}", path.display())));
         }
     };
     let place = SocketAddr::new(ip, port);
@@ -89,7 +93,7 @@ async fn bind(bind: &Bind, port: u16) -> Result<(Listener, String), Ending> {
     };
     let listener = listener.map_err(|error| cannot_bind(&place.to_string(), &error))?;
     let bound = listener.local_addr().map_err(|error| cannot_bind(&place.to_string(), &error))?;
-    Ok((Listener::Tcp(listener), format!("http://{bound}")))
+    Ok((vec![Listener::Tcp(listener)], format!("http://{bound}")))
 }
 
 /// A socket that nobody answers on is what a killed process left.

@@ -1,6 +1,8 @@
 //! The gateway in its own process, configured as a user would.
 
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::process::Stdio;
 
 use serde_json::{Map, Value, json};
 
@@ -61,6 +63,7 @@ impl Provider {
 }
 
 /// A configuration to start with.
+#[derive(Clone)]
 pub(crate) struct Setup {
     config: Value,
     environment: Vec<(String, String)>,
@@ -119,9 +122,41 @@ impl Setup {
     /// Serves with it.
     pub(crate) async fn start(self) -> Gateway {
         let (command, home) = self.command();
-        let serving = Serving::start(command, "listening on").await;
-        Gateway { serving, client: super::raw::client(), home }
+        Gateway::starting(command, home).await
     }
+
+    /// Serves with it on a socket that it is handed.
+    pub(crate) async fn start_on(&self, socket: OwnedFd) -> Gateway {
+        let (command, home) = self.command();
+        Gateway::starting(activated(&command, [socket]), home).await
+    }
+}
+
+/// A command once more, with these sockets (one or two) from fd 3 on, as systemd hands them over.
+pub(crate) fn activated(
+    command: &tokio::process::Command,
+    sockets: impl IntoIterator<Item = OwnedFd>,
+) -> tokio::process::Command {
+    let mut sockets = sockets.into_iter();
+    let (first, second) = (sockets.next().unwrap(), sockets.next());
+    // They come as standard input and output.
+    let (script, output) = match second {
+        Some(second) => ("exec 3<&0 4<&1 0</dev/null 1>&2; export LISTEN_FDS=2", second.into()),
+        None => ("exec 3<&0 0</dev/null; export LISTEN_FDS=1", Stdio::piped()),
+    };
+    let asked = command.as_std();
+    let mut command = tokio::process::Command::new("sh");
+    command
+        .args(["-c", &format!("{script}; export LISTEN_PID=$$; exec \"$@\""), "sh"])
+        .arg(asked.get_program())
+        .args(asked.get_args())
+        .env_clear()
+        .envs(asked.get_envs().filter_map(|(key, value)| Some((key, value?))))
+        .stdin(first)
+        .stdout(output)
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
 }
 
 /// A gateway that serves until it is dropped.
@@ -133,6 +168,11 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
+    async fn starting(command: tokio::process::Command, home: tempfile::TempDir) -> Self {
+        let serving = Serving::start(command, "listening on").await;
+        Self { serving, client: super::raw::client(), home }
+    }
+
     /// `http://127.0.0.1:PORT`.
     pub(crate) fn base(&self) -> &str {
         &self.serving.base

@@ -1,0 +1,40 @@
+//! The sockets that the service manager opened and hands over (`LISTEN_FDS`, sd_listen_fds(3)).
+
+use std::io;
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+
+use listenfd::ListenFd;
+
+/// A listening socket from outside; it does not block.
+#[derive(Debug)]
+pub enum Inherited {
+    /// TCP, IPv4 or IPv6.
+    Tcp(TcpListener),
+    /// UNIX, of the stream kind.
+    Unix(UnixListener),
+}
+
+/// Takes them, once: the variables are gone afterwards, so that no child takes the sockets for its own. Empty where
+/// there are none, or where they are another process's.
+///
+/// # Errors
+/// When one is no TCP and no UNIX stream socket.
+pub fn inherited() -> io::Result<Vec<Inherited>> {
+    // The crate would take sockets that name no process, which sd_listen_fds(3) does not.
+    if std::env::var_os("LISTEN_PID").is_none_or(|pid| pid.is_empty()) {
+        return Ok(Vec::new());
+    }
+    let mut sockets = ListenFd::from_env();
+    (0..sockets.len()).map(|index| take(&mut sockets, index)).collect()
+}
+
+fn take(sockets: &mut ListenFd, index: usize) -> io::Result<Inherited> {
+    if let Ok(Some(socket)) = sockets.take_unix_listener(index) {
+        socket.set_nonblocking(true)?;
+        return Ok(Inherited::Unix(socket));
+    }
+    let socket = sockets.take_tcp_listener(index)?.ok_or(io::ErrorKind::NotFound)?;
+    socket.set_nonblocking(true)?;
+    Ok(Inherited::Tcp(socket))
+}

@@ -1,0 +1,108 @@
+//! Sockets that somebody else opened: the gateway serves on them, leaves them alone, and while one process ends and the
+//! next one starts no client is lost.
+
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::common::process::{run, signal};
+use crate::common::{Answer, Manager, Provider, Setup, Upstream, activated, prompt};
+
+/// A configuration whose own bind cannot work: who answers answers on what it was handed.
+fn unbindable(upstream: &Upstream) -> Setup {
+    Setup::chain(upstream, &[Provider::Moonshot]).set("gateway.bind", json!("unix:/nonexistent/gateway.sock"))
+}
+
+#[tokio::test]
+async fn it_serves_on_the_socket_that_it_is_handed() {
+    let upstream = Upstream::start().await;
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", socket.local_addr().unwrap());
+    let gateway = unbindable(&upstream).start_on(socket.into()).await;
+    assert_eq!(gateway.base(), address);
+    let answer = gateway.chat(&prompt("moonshot/kimi-k3", "Say hello", false)).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+#[tokio::test]
+async fn it_serves_on_tcp_and_unix_at_once_and_leaves_the_file_there() {
+    let (upstream, manager) = (Upstream::start().await, Manager::new());
+    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = tcp.local_addr().unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("gateway.sock");
+    let unix = UnixListener::bind(&path).unwrap();
+    let (command, _home) = unbindable(&upstream).environment("NOTIFY_SOCKET", manager.path()).command();
+    let mut child = activated(&command, [tcp.into(), unix.into()]).spawn().unwrap();
+    manager.until("READY=1").await;
+    let request = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let mut by_path = tokio::net::UnixStream::connect(&path).await.unwrap();
+    let mut by_port = tokio::net::TcpStream::connect(address).await.unwrap();
+    let (mut one, mut other) = (String::new(), String::new());
+    by_path.write_all(request).await.unwrap();
+    by_path.read_to_string(&mut one).await.unwrap();
+    by_port.write_all(request).await.unwrap();
+    by_port.read_to_string(&mut other).await.unwrap();
+    for answer in [one, other] {
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    signal("-TERM", child.id().unwrap()).await;
+    assert!(child.wait().await.unwrap().success());
+    assert!(path.exists(), "the file belongs to who made the socket");
+}
+
+#[tokio::test]
+async fn who_connects_while_one_ends_is_served_by_the_next() {
+    let upstream = Upstream::start().await;
+    upstream.fault(crate::faults::slow_drip(Provider::Moonshot)).await;
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let setup = unbindable(&upstream);
+    let mut first = setup.start_on(socket.try_clone().unwrap().into()).await;
+    let asked = prompt("moonshot/kimi-k3", "reply with 60 words", true).to_string();
+    let running = first.chat_request(asked.clone()).send().await.unwrap();
+    assert_eq!(running.status(), 200);
+    signal("-TERM", first.serving.pid()).await;
+    first.serving.said("stopping").await;
+    // A connection of its own, which nobody takes yet.
+    let client = crate::common::raw::client();
+    let url = format!("{}/v1/chat/completions", first.base());
+    let waiting =
+        tokio::spawn(async move { Answer::read(client.post(url).body(asked).send().await.unwrap()).await });
+    let answer = Answer::read(running).await;
+    let said = answer.said();
+    assert!(!answer.broken && said.errors.is_empty(), "{}", answer.text());
+    assert_eq!((said.finishes.len(), said.done), (1, 1), "{}", answer.text());
+    assert!(first.serving.ended().await.success(), "{}", first.serving.output());
+    assert!(!waiting.is_finished(), "the one that ended took no new request");
+
+    let second = setup.start_on(socket.into()).await;
+    assert_eq!(second.base(), first.base());
+    let answer = waiting.await.unwrap();
+    assert_eq!((answer.status, answer.said().done), (200, 1), "{}", answer.text());
+    assert_eq!(upstream.requests().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_socket_that_others_can_reach_needs_a_token() {
+    let upstream = Upstream::start().await;
+    let socket = TcpListener::bind("0.0.0.0:0").unwrap();
+    let (command, _home) = Setup::chain(&upstream, &[Provider::Moonshot]).command();
+    let ended = run(activated(&command, [socket.into()])).await;
+    assert_eq!(ended.code, Some(78), "{}", ended.both());
+    assert!(ended.stderr.contains("gateway.auth.token"), "{}", ended.both());
+}
+
+#[tokio::test]
+async fn what_is_no_listening_socket_is_refused_and_what_is_anothers_is_left_alone() {
+    let upstream = Upstream::start().await;
+    let setup = Setup::chain(&upstream, &[Provider::Moonshot]);
+    let (command, home) = setup.command();
+    let file = std::fs::File::create(home.path().join("file")).unwrap();
+    let ended = run(activated(&command, [file.into()])).await;
+    assert_eq!(ended.code, Some(1), "{}", ended.both());
+    assert!(ended.stderr.contains("LISTEN_FDS"), "{}", ended.both());
+    let gateway = setup.environment("LISTEN_FDS", "1").environment("LISTEN_PID", "1").start().await;
+    assert_eq!(gateway.get("/health").await.status, 200);
+}
