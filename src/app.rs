@@ -1,14 +1,17 @@
 //! Puts the rooms together. [`build`] binds nothing that it was not given; [`App::run`] ends when it is told to.
 
+mod reload;
 mod status;
 mod watchdog;
 
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
+use self::reload::Reloading;
 use crate::config::settings::Settings;
 use crate::http::probe;
 use crate::http::router::router;
@@ -17,7 +20,7 @@ use crate::http::shared::Shared;
 use crate::observe::log;
 use crate::relay::Relay;
 use crate::service::notify::Manager;
-use crate::service::signals::Termination;
+use crate::service::signals::{Hangup, Termination};
 use crate::upstream::Connector;
 
 /// Under the 100 s that the unit gives a stop.
@@ -51,6 +54,7 @@ pub struct App {
     listeners: Vec<Listener>,
     shared: Arc<Shared>,
     manager: Manager,
+    reloading: Option<Reloading>,
 }
 
 /// Composes a gateway on bound listeners; `address` is how clients reach it.
@@ -64,7 +68,7 @@ pub fn build(
 ) -> App {
     let relay = Arc::new(Relay::new(settings, connector, Arc::new(|record| log::request(&record))));
     let shared = Arc::new(Shared { relay, hostname, address });
-    App { listeners, shared, manager: Manager::default() }
+    App { listeners, shared, manager: Manager::default(), reloading: None }
 }
 
 impl App {
@@ -72,6 +76,13 @@ impl App {
     #[must_use]
     pub fn managed_by(self, manager: Manager) -> Self {
         Self { manager, ..self }
+    }
+
+    /// Reads the configuration again with `load` at each hangup, and when `file` changes and `gateway.reload` is set.
+    #[must_use]
+    pub fn reloading(self, hangup: Hangup, file: Option<PathBuf>, load: impl reload::Load) -> Self {
+        let reloading = Reloading::new(hangup, file.as_deref(), load, &self.listeners);
+        Self { reloading: Some(reloading), ..self }
     }
 
     /// How clients reach it.
@@ -96,8 +107,11 @@ impl App {
         if let Some(limit) = manager.watchdog() {
             watchdog.spawn(watchdog::feed(manager, limit, probe));
         }
+        if let Some(reloading) = self.reloading {
+            telling.spawn(reloading.keep_current(manager, relay.clone()));
+        }
         if manager.listens() {
-            let words = status::words(&relay.links(), Instant::now());
+            let words = status::words(&relay);
             manager.ready(&words);
             telling.spawn(status::keep_telling(manager, relay.clone(), words));
         }

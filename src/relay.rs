@@ -3,13 +3,14 @@
 mod attempt;
 mod headers;
 pub mod plan;
+pub mod reload;
 pub mod state;
 mod stream;
 mod track;
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use http::HeaderMap;
 
@@ -103,13 +104,16 @@ pub struct Relay {
     connector: Arc<dyn Connector>,
     state: Arc<state::State>,
     sink: Sink,
+    reload: ArcSwapOption<reload::Reload>,
 }
 
 impl Relay {
     /// Opens nothing.
     #[must_use]
     pub fn new(settings: Arc<Settings>, connector: Arc<dyn Connector>, sink: Sink) -> Self {
-        Self { settings: ArcSwap::new(settings), connector, state: Arc::new(state::State::new()), sink }
+        let state = Arc::new(state::State::new());
+        let reload = ArcSwapOption::empty();
+        Self { settings: ArcSwap::new(settings), connector, state, sink, reload }
     }
 
     /// The settings of now.

@@ -1,5 +1,7 @@
-//! The service manager's side: signals, notifications, the sockets that it hands over. Units join them here.
+//! The service manager's side: signals, notifications, the sockets that it hands over, files that
+//! change. Units join them here.
 
 pub mod notify;
 pub mod signals;
 pub mod sockets;
+pub mod watch;

@@ -5,6 +5,7 @@ mod client;
 mod read;
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::Stream;
@@ -45,4 +46,7 @@ pub struct Response {
 pub trait Connector: Send + Sync {
     /// Sends a call and waits for the head. Dropping the future, or the body, cancels the call.
     fn send(&self, call: Call) -> Pin<Box<dyn Future<Output = Result<Response, Failure>> + Send + '_>>;
+
+    /// From now on a connection has this long to be established. Calls under way keep theirs.
+    fn limit_connect(&self, _limit: Duration) {}
 }

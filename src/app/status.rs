@@ -8,8 +8,17 @@ use crate::relay::Relay;
 use crate::relay::plan::{Link, Standing};
 use crate::service::notify::Manager;
 
+/// What `systemctl status` shows: the chain, behind the reason why the last reload was refused.
+pub(super) fn words(relay: &Relay) -> String {
+    let chain = chain(&relay.links(), Instant::now());
+    match relay.last_reload().and_then(|reload| reload.refused.clone()) {
+        Some(why) => format!("{chain}; the new configuration is refused, the old one serves on: {why}"),
+        None => chain,
+    }
+}
+
 /// The words for the chain at `now`: `kimi cooling down 42 s, answering from openrouter/auto`.
-pub(super) fn words(links: &[Link], now: Instant) -> String {
+fn chain(links: &[Link], now: Instant) -> String {
     let mut text = String::new();
     for link in best(links) {
         if !text.is_empty() {
@@ -59,11 +68,12 @@ fn best(links: &[Link]) -> Vec<&Link> {
     best
 }
 
-/// Tells the manager whenever the words change: when a rest begins, is cut short, or ends. Nothing ticks.
+/// Tells the manager whenever the words change: when a rest begins, is cut short, or ends, and after a reload.
+/// Nothing ticks.
 pub(super) async fn keep_telling(manager: Manager, relay: Arc<Relay>, mut told: String) {
     loop {
         let (links, now) = (relay.links(), Instant::now());
-        let text = words(&links, now);
+        let text = words(&relay);
         if text != told {
             manager.status(&text);
             told = text;
@@ -90,7 +100,7 @@ pub(super) async fn keep_telling(manager: Manager, relay: Arc<Relay>, mut told: 
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::{Link, Standing, words};
+    use super::{Link, Standing, chain};
     use crate::config::settings::Reference;
     use crate::failure::Reason;
     use crate::policy::cooldown::{Cooldowns, Steps};
@@ -111,15 +121,15 @@ mod tests {
         let now = Instant::now();
         let auto = || link("openrouter", "auto", Standing::Usable);
         let well = [link("kimi", "kimi-for-coding", Standing::Usable), auto()];
-        assert_eq!(words(&well, now), "answering from kimi/kimi-for-coding");
+        assert_eq!(chain(&well, now), "answering from kimi/kimi-for-coding");
         let fallen = [link("kimi", "kimi-for-coding", resting(now, 42)), auto()];
-        assert_eq!(words(&fallen, now), "kimi cooling down 42 s, answering from openrouter/auto");
+        assert_eq!(chain(&fallen, now), "kimi cooling down 42 s, answering from openrouter/auto");
         let none = [
             link("kimi", "k3", resting(now, 42)),
             link("kimi", "kimi-for-coding", Standing::Off("no key".to_owned())),
         ];
         assert_eq!(
-            words(&none, now),
+            chain(&none, now),
             "no target is usable: kimi/k3 cooling down 42 s, kimi/kimi-for-coding off"
         );
     }
@@ -128,6 +138,6 @@ mod tests {
     fn a_second_key_that_is_well_answers() {
         let now = Instant::now();
         let keys = [link("kimi", "k3", resting(now, 42)), link("kimi", "k3", Standing::Usable)];
-        assert_eq!(words(&keys, now), "answering from kimi/k3");
+        assert_eq!(chain(&keys, now), "answering from kimi/k3");
     }
 }

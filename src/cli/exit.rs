@@ -40,6 +40,12 @@ impl Ending {
         Self { code: 1, kind: "failed", message: String::new() }
     }
 
+    /// What is wrong, for people.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Standard output is gone.
     #[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
     pub fn output(error: std::io::Error) -> Self {

@@ -50,7 +50,7 @@ pub(super) async fn status(State(shared): State<Arc<Shared>>) -> Response {
             (None, None) => object!({"id": provider.id, "state": "ready"}),
         })
         .collect();
-    let value = object!({
+    let mut value = object!({
         "ok": true,
         "version": env!("CARGO_PKG_VERSION"),
         "uptimeSeconds": state.started().elapsed().as_secs(),
@@ -59,12 +59,20 @@ pub(super) async fn status(State(shared): State<Arc<Shared>>) -> Response {
         "providers": providers,
         "inFlight": state.in_flight(),
     });
+    if let (Some(reload), Some(status)) = (shared.relay.last_reload(), value.as_object_mut()) {
+        let told =
+            object!({"ok": reload.refused.is_none(), "message": reload.refused, "at": millis(reload.at)});
+        status.insert("reload".to_owned(), told);
+    }
     json(StatusCode::OK, &value)
 }
 
 /// Milliseconds since 1970, as OpenClaw writes its cooldowns.
 fn epoch_millis(at: Instant) -> u64 {
-    let at = SystemTime::now() + at.saturating_duration_since(Instant::now());
+    millis(SystemTime::now() + at.saturating_duration_since(Instant::now()))
+}
+
+fn millis(at: SystemTime) -> u64 {
     let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -4,30 +4,47 @@ use std::fs::File;
 use std::io::IsTerminal;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
+use std::sync::OnceLock;
 
 use tracing::{info, warn};
 use tracing_journald::{Priority, PriorityMappings};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, fmt};
+use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
 
 use crate::record::{Outcome, Record, attempts_header};
 
 /// The target of what is told at every level: the chain, and where the gateway listens.
 pub const ANNOUNCEMENT: &str = "announcement";
 
+/// The process has one log, as it has one standard error.
+static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+
 /// Logs from `level` on, and [`ANNOUNCEMENT`]s at every level: to the journal where standard error is the journal, else
 /// as lines to standard error. The first call counts.
 pub fn start(level: &str) {
-    let logs = tracing_subscriber::registry().with(filter(level));
+    let (filter, handle) = reload::Layer::new(filter(level));
+    let logs = tracing_subscriber::registry().with(filter);
     // Both layers are options, of which one is there.
     let journal = if is_journal() { journal() } else { None };
     let lines = journal.is_none().then(|| {
         let colour =
             std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
-        fmt::layer().with_target(false).with_ansi(colour).with_writer(std::io::stderr)
+        // The crate would tell of a terminal that is gone on that same terminal, and panic.
+        let layer = fmt::layer().with_target(false).log_internal_errors(false);
+        layer.with_ansi(colour).with_writer(std::io::stderr)
     });
-    let _ = logs.with(journal).with(lines).try_init();
+    if logs.with(journal).with(lines).try_init().is_ok() {
+        let _ = FILTER.set(handle);
+    }
+}
+
+/// Logs from this level on from now on, where [`start`] was called.
+pub fn change(level: &str) {
+    if let Some(handle) = FILTER.get() {
+        // It fails only when the subscriber is gone.
+        let _ = handle.reload(filter(level));
+    }
 }
 
 fn filter(level: &str) -> EnvFilter {

@@ -8,7 +8,7 @@ use std::time::Instant;
 use tokio::sync::Notify;
 
 use super::plan::Target;
-use crate::config::settings::Failover;
+use crate::config::settings::{Auth, Failover, Header, Settings};
 use crate::failure::{Failure, Rests};
 use crate::policy::cooldown::{Admission, Cooldowns, Rest, Steps};
 
@@ -24,6 +24,11 @@ enum Thing {
 /// The runtime's clock, which a test can stop.
 pub(super) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
+}
+
+fn same_headers(old: &[Header], new: &[Header]) -> bool {
+    let pair = |header: &Header| (header.name.clone(), header.value.expose().to_owned());
+    old.iter().map(pair).eq(new.iter().map(pair))
 }
 
 /// Shared by all requests.
@@ -66,7 +71,38 @@ impl State {
         self.started
     }
 
-    /// Resolves when a rest began, ended before its time, or may have. One caller only.
+    /// After a reload: rests stay where provider, key and model are the same and are called in the same way.
+    pub(super) fn keep(&self, before: &Settings, after: &Settings) {
+        let same = |id: &str, key: u64, model: Option<&str>| {
+            let (Some(old), Some(new)) = (before.providers.get(id), after.providers.get(id)) else {
+                return false;
+            };
+            let keys = new.keys.iter().map(|key| self.fingerprints.hash_one(key.secret.expose()));
+            let model = model.is_none_or(|id| match (old.model(id), new.model(id)) {
+                (Some(old), Some(new)) => same_headers(&old.headers, &new.headers),
+                _ => false,
+            });
+            old.faces == new.faces
+                && old.auth == new.auth
+                && same_headers(&old.headers, &new.headers)
+                && (new.auth == Auth::None || keys.into_iter().any(|known| known == key))
+                && model
+        };
+        self.rests().retain(|thing| match thing {
+            Thing::Key { provider, key } => same(provider, *key, None),
+            Thing::Target { provider, key, model } | Thing::Client { provider, key, model, .. } => {
+                same(provider, *key, Some(model))
+            }
+        });
+        self.told();
+    }
+
+    /// Wakes who waits for [`State::changed`].
+    pub(super) fn told(&self) {
+        self.changed.notify_one();
+    }
+
+    /// Resolves when a rest began, ended before its time, or may have, and after a reload. One caller only.
     pub async fn changed(&self) {
         self.changed.notified().await;
     }
@@ -158,7 +194,7 @@ impl Pass {
         for thing in &self.things {
             rests.answers(thing, self.admitted);
         }
-        self.state.changed.notify_one();
+        self.state.told();
     }
 
     /// The answer is complete.
@@ -168,7 +204,7 @@ impl Pass {
         for thing in &self.things {
             rests.succeeded(thing, self.admitted);
         }
-        self.state.changed.notify_one();
+        self.state.told();
     }
 
     /// The target failed.
@@ -188,7 +224,7 @@ impl Pass {
         // A shorter wait was for the next try of the same request.
         let asked = failure.retry_after.filter(|asked| *asked > failover.backoff_max);
         self.state.rests().failed(thing.clone(), failure.reason, asked, &steps, now());
-        self.state.changed.notify_one();
+        self.state.told();
     }
 
     /// A refusal that rests nothing shows that what was probed is there again.
@@ -197,7 +233,7 @@ impl Pass {
         for thing in self.probes.drain(..) {
             rests.succeeded(&thing, self.admitted);
         }
-        self.state.changed.notify_one();
+        self.state.told();
     }
 }
 
@@ -208,7 +244,7 @@ impl Drop for Pass {
             for thing in &self.probes {
                 rests.released(thing);
             }
-            self.state.changed.notify_one();
+            self.state.told();
         }
     }
 }

@@ -37,6 +37,21 @@ impl Manager {
         self.tell(&[NotifyState::Ready, NotifyState::Status(&line(status))]);
     }
 
+    /// A reload began. The time says which request of the manager it answers (sd_notify(3), `MONOTONIC_USEC=`).
+    pub fn reloading(self) {
+        match NotifyState::monotonic_usec_now() {
+            Ok(now) => self.tell(&[NotifyState::Reloading, now]),
+            Err(error) => {
+                debug!(%error, "no monotonic clock: the service manager hears nothing of the reload")
+            }
+        }
+    }
+
+    /// The reload is over, well or not.
+    pub fn reloaded(self) {
+        self.tell(&[NotifyState::Ready]);
+    }
+
     /// How it goes, in words.
     pub fn status(self, status: &str) {
         self.tell(&[NotifyState::Status(&line(status))]);
@@ -67,9 +82,17 @@ impl Manager {
     }
 }
 
-/// A message is a line each.
+/// systemd throws messages of over 4 KiB away, whatever else they say.
+const LONGEST: usize = 2048;
+
+/// A state is a line each.
 fn line(text: &str) -> String {
-    text.split('\n').map(str::trim).collect::<Vec<_>>().join("; ")
+    let mut line = text.split('\n').map(str::trim).collect::<Vec<_>>().join("; ");
+    if line.len() > LONGEST {
+        line.truncate(line.floor_char_boundary(LONGEST));
+        line.push('…');
+    }
+    line
 }
 
 #[cfg(test)]
@@ -79,5 +102,11 @@ mod tests {
     #[test]
     fn a_status_is_one_line() {
         assert_eq!(line("2 errors\n  a: b\n  c: d"), "2 errors; a: b; c: d");
+    }
+
+    #[test]
+    fn a_status_is_never_too_long_for_the_manager() {
+        let long = line(&"é\n".repeat(3000));
+        assert!(long.len() <= super::LONGEST + 3 && long.ends_with('…'), "{}", long.len());
     }
 }

@@ -1,4 +1,4 @@
-//! Signals that end the process in order.
+//! Signals that end the process in order, and the one that asks for a reload.
 
 use std::io;
 
@@ -25,5 +25,25 @@ impl Termination {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
         }
+    }
+}
+
+/// SIGHUP, caught from now on: a reload, and never the end.
+pub struct Hangup {
+    signal: Signal,
+}
+
+impl Hangup {
+    /// Installs the handler. It must be there before the manager hears READY=1, or its first reload would kill.
+    ///
+    /// # Errors
+    /// When the kernel refuses it.
+    pub fn install() -> io::Result<Self> {
+        Ok(Self { signal: signal(SignalKind::hangup())? })
+    }
+
+    /// Resolves at the next one.
+    pub async fn received(&mut self) {
+        self.signal.recv().await;
     }
 }

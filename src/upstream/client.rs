@@ -2,9 +2,10 @@
 
 use std::error::Error;
 use std::pin::Pin;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use futures_util::TryStreamExt;
 use http::header::{ACCEPT_ENCODING, HeaderValue};
 
@@ -21,6 +22,11 @@ const POOL_IDLE: Duration = Duration::from_secs(60);
 /// reqwest clients, each built when first needed: a plain one for loopback, and two with TLS, because building those
 /// fails where there are no CA certificates (a Nix sandbox, a bare container). Loopback never goes through a proxy.
 pub struct Client {
+    built: ArcSwap<Built>,
+}
+
+/// The clients of one connect time-out, which is theirs for life.
+struct Built {
     connect: Duration,
     plain: OnceLock<Result<reqwest::Client, String>>,
     tls: OnceLock<Result<reqwest::Client, String>>,
@@ -30,42 +36,14 @@ pub struct Client {
 impl Client {
     /// `connect` is the time limit to establish a connection, TLS included. Nothing is opened yet.
     #[must_use]
-    pub const fn new(connect: Duration) -> Self {
-        Self { connect, plain: OnceLock::new(), tls: OnceLock::new(), tls_loopback: OnceLock::new() }
-    }
-
-    fn builder(&self) -> reqwest::ClientBuilder {
-        // Fails only when a provider is installed already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        reqwest::Client::builder()
-            .retry(reqwest::retry::never())
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(self.connect)
-            .tcp_nodelay(true)
-            .pool_idle_timeout(POOL_IDLE)
-            .http2_keep_alive_interval(PING_INTERVAL)
-            .http2_keep_alive_timeout(PING_TIMEOUT)
-    }
-
-    fn for_url(&self, url: &reqwest::Url) -> Result<&reqwest::Client, Failure> {
-        let build = |builder: reqwest::ClientBuilder| builder.build().map_err(|error| chain(&error));
-        let built = match (is_loopback(url), url.scheme()) {
-            (false, _) => self.tls.get_or_init(|| build(self.builder())),
-            (true, "https") => self.tls_loopback.get_or_init(|| build(self.builder().no_proxy())),
-            (true, _) => self.plain.get_or_init(|| build(self.builder().no_proxy().tls_certs_only([]))),
-        };
-        built.as_ref().map_err(|why| {
-            Failure::new(
-                Reason::Network,
-                format!("no TLS client: {why}; install CA certificates or set SSL_CERT_FILE"),
-            )
-        })
+    pub fn new(connect: Duration) -> Self {
+        Self { built: ArcSwap::from_pointee(Built::new(connect)) }
     }
 
     async fn call(&self, call: Call) -> Result<Response, Failure> {
         let url = reqwest::Url::parse(&call.url)
             .map_err(|error| Failure::new(Reason::Network, format!("bad URL: {error}")))?;
-        let client = self.for_url(&url)?;
+        let client = self.built.load().for_url(&url)?;
         let mut headers = call.headers;
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let mut request = client.request(call.method, url).headers(headers);
@@ -82,9 +60,49 @@ impl Client {
     }
 }
 
+impl Built {
+    const fn new(connect: Duration) -> Self {
+        Self { connect, plain: OnceLock::new(), tls: OnceLock::new(), tls_loopback: OnceLock::new() }
+    }
+
+    fn builder(&self) -> reqwest::ClientBuilder {
+        // Fails only when a provider is installed already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        reqwest::Client::builder()
+            .retry(reqwest::retry::never())
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(self.connect)
+            .tcp_nodelay(true)
+            .pool_idle_timeout(POOL_IDLE)
+            .http2_keep_alive_interval(PING_INTERVAL)
+            .http2_keep_alive_timeout(PING_TIMEOUT)
+    }
+
+    fn for_url(&self, url: &reqwest::Url) -> Result<reqwest::Client, Failure> {
+        let build = |builder: reqwest::ClientBuilder| builder.build().map_err(|error| chain(&error));
+        let built = match (is_loopback(url), url.scheme()) {
+            (false, _) => self.tls.get_or_init(|| build(self.builder())),
+            (true, "https") => self.tls_loopback.get_or_init(|| build(self.builder().no_proxy())),
+            (true, _) => self.plain.get_or_init(|| build(self.builder().no_proxy().tls_certs_only([]))),
+        };
+        built.clone().map_err(|why| {
+            Failure::new(
+                Reason::Network,
+                format!("no TLS client: {why}; install CA certificates or set SSL_CERT_FILE"),
+            )
+        })
+    }
+}
+
 impl Connector for Client {
     fn send(&self, call: Call) -> Pin<Box<dyn Future<Output = Result<Response, Failure>> + Send + '_>> {
         Box::pin(self.call(call))
+    }
+
+    fn limit_connect(&self, limit: Duration) {
+        if self.built.load().connect != limit {
+            self.built.store(Arc::new(Built::new(limit)));
+        }
     }
 }
 

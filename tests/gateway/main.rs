@@ -24,6 +24,7 @@ mod fidelity;
 mod http;
 mod plan;
 mod references;
+mod reload;
 mod soak;
 mod sockets;
 mod startup;

@@ -17,7 +17,7 @@ use crate::config::{self, Environment};
 use crate::http::server::Listener;
 use crate::observe::log;
 use crate::service::notify::Manager;
-use crate::service::signals::Termination;
+use crate::service::signals::{Hangup, Termination};
 use crate::{app, upstream};
 
 /// `gateway run`.
@@ -32,15 +32,12 @@ pub(super) async fn run(args: Args) -> ExitCode {
 }
 
 async fn serve(args: Args) -> Result<(), Ending> {
-    let environment = Environment::process();
-    let mut settings = config::load(args.place.config.as_deref(), &environment)?;
-    apply(&mut settings, &args.place)?;
+    let settings = load(&args.place)?;
     log::start(&settings.logging.level);
-    if !settings.has_target() {
-        return Err(super::no_key(&settings));
-    }
-    let termination = Termination::install()
-        .map_err(|error| Ending::failure("signal_error", format!("cannot catch signals: {error}")))?;
+    let no_signals =
+        |error: io::Error| Ending::failure("signal_error", format!("cannot catch signals: {error}"));
+    let termination = Termination::install().map_err(no_signals)?;
+    let hangup = Hangup::install().map_err(no_signals)?;
     let handed_over = inherited::take(&settings.gateway)?;
     let socket = match &settings.gateway.bind {
         Bind::Unix(path) if handed_over.is_none() => Some(path.clone()),
@@ -52,12 +49,25 @@ async fn serve(args: Args) -> Result<(), Ending> {
     };
     let connector = Arc::new(upstream::Client::new(settings.failover.connect));
     let app = app::build(Arc::new(settings), listeners, address, connector, hostname());
+    let file = config::locate(args.place.config.as_deref(), &Environment::process());
+    let again = move || load(&args.place).map_err(|ending| ending.message().to_owned());
+    let app = app.reloading(hangup, file.map(|file| file.path), again);
     app.managed_by(Manager::of_process()).run(termination).await;
     if let Some(path) = socket {
         // Somebody may have taken it away already.
         let _ = std::fs::remove_file(path);
     }
     Ok(())
+}
+
+/// The configuration with what the flags say of it, checked as a whole.
+fn load(place: &Place) -> Result<Settings, Ending> {
+    let mut settings = config::load(place.config.as_deref(), &Environment::process())?;
+    apply(&mut settings, place)?;
+    if !settings.has_target() {
+        return Err(super::no_key(&settings));
+    }
+    Ok(settings)
 }
 
 /// Flags win over the file.

@@ -103,6 +103,11 @@ impl Setup {
         self
     }
 
+    /// The configuration as a file holds it.
+    pub(crate) fn text(&self) -> String {
+        serde_json::to_string_pretty(&self.config).unwrap()
+    }
+
     /// Adds a variable to the gateway's environment.
     pub(crate) fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
@@ -113,7 +118,7 @@ impl Setup {
     pub(crate) fn command(&self) -> (tokio::process::Command, tempfile::TempDir) {
         let home = tempfile::tempdir().unwrap();
         let file = home.path().join("config.json5");
-        std::fs::write(&file, serde_json::to_string_pretty(&self.config).unwrap()).unwrap();
+        std::fs::write(&file, self.text()).unwrap();
         let mut command = command(home.path(), ["gateway", "run", "--port", "0", "--config"]);
         command.arg(&file).envs(self.environment.iter().map(|(k, v)| (k, v)));
         (command, home)

@@ -1,0 +1,196 @@
+//! A reload is whole or not at all: what is under way ends as it began, what rests goes on resting, and a file with
+//! errors changes nothing but what is said of it.
+
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::common::process::{Serving, signal};
+use crate::common::{Answer, Gateway, Manager, Provider, Setup, Upstream, prompt};
+
+const KIMI: &str = "kimi/kimi-for-coding";
+const ANSWERS_KIMI: &str = "STATUS=answering from kimi/kimi-for-coding\n";
+
+/// A chain that tells this manager how it goes, and reloads at SIGHUP only.
+fn managed(upstream: &Upstream, chain: &[Provider], manager: &Manager) -> Setup {
+    Setup::chain(upstream, chain)
+        .set("gateway.reload", json!(false))
+        .environment("NOTIFY_SOCKET", manager.path())
+}
+
+/// Puts this configuration there, asks for a reload, and waits for its end. What the manager was told.
+async fn reload(gateway: &Gateway, text: &str, manager: &Manager) -> Vec<String> {
+    std::fs::write(gateway.config(), text).unwrap();
+    signal("-HUP", gateway.serving.pid()).await;
+    manager.until("READY=1").await
+}
+
+#[tokio::test]
+async fn new_requests_see_the_new_chain_and_a_running_stream_ends_on_the_old_one() {
+    let (upstream, manager) = (Upstream::start().await, Manager::new());
+    upstream.fault(crate::faults::slow_drip(Provider::Moonshot)).await;
+    let old = managed(&upstream, &[Provider::Moonshot, Provider::OpenRouter], &manager);
+    let gateway = old.start().await;
+    manager.until("READY=1").await;
+    let asked = prompt("default", "reply with 60 words", true).to_string();
+    let running = gateway.chat_request(asked).send().await.unwrap();
+    assert_eq!(running.headers()["x-moonrelay-model"], "moonshot/kimi-k3");
+
+    let new = Setup::chain(&upstream, &[Provider::Kimi]).set("gateway.reload", json!(false));
+    let told = reload(&gateway, &new.text(), &manager).await;
+    let began = told.iter().find(|message| message.contains("RELOADING=1")).expect("a reload is told");
+    let at =
+        began.trim_end().strip_prefix("RELOADING=1\nMONOTONIC_USEC=").expect("with its time, in one message");
+    let up = std::fs::read_to_string("/proc/uptime").unwrap();
+    let up: f64 = up.split(' ').next().unwrap().parse().unwrap();
+    let seconds = at.parse::<f64>().unwrap() / 1e6;
+    assert!(seconds > 0.0 && seconds <= up + 1.0, "{seconds} of {up}");
+    assert_eq!(told.last().unwrap(), "READY=1\n");
+    let answer = gateway.chat(&prompt("default", "Say hello", false)).await;
+    assert_eq!(answer.attempts(), format!("{KIMI}=ok"), "{}", answer.text());
+
+    let answer = Answer::read(running).await;
+    let said = answer.said();
+    assert!(!answer.broken && said.errors.is_empty(), "{}", answer.text());
+    assert_eq!((said.finishes.len(), said.done, answer.model()), (1, 1, "moonshot/kimi-k3"));
+    assert_eq!(gateway.status().await["reload"]["ok"], true);
+}
+
+#[tokio::test]
+async fn a_file_with_errors_is_refused_with_all_of_them_and_the_old_one_serves_on() {
+    let (upstream, manager) = (Upstream::start().await, Manager::new());
+    let good = managed(&upstream, &[Provider::Kimi], &manager);
+    let mut gateway = good.clone().start().await;
+    manager.until("READY=1").await;
+    assert!(gateway.status().await.get("reload").is_none(), "there was none");
+
+    let bad = "{\n  gatewya: {},\n  failover: { attemptsPerTarget: 'two' },\n}";
+    reload(&gateway, bad, &manager).await;
+    let status = manager.until("refused").await;
+    let status = status.last().unwrap();
+    assert!(status.starts_with("STATUS=answering from kimi/kimi-for-coding; "), "{status}");
+    gateway.serving.said("the old one serves on").await;
+    gateway.serving.said("failover.attemptsPerTarget").await;
+    let shown = gateway.get("/status").await.json();
+    assert_eq!(shown["reload"]["ok"], false, "{shown}");
+    assert!(shown["reload"]["at"].as_u64().unwrap() > 1_700_000_000_000, "{shown}");
+    let message = shown["reload"]["message"].as_str().unwrap();
+    for said in [message, status, &gateway.serving.output()] {
+        for expected in ["gatewya", "2:3", "failover.attemptsPerTarget", "3:"] {
+            assert!(said.contains(expected), "{expected:?} is missing: {said}");
+        }
+    }
+    assert_eq!(gateway.chat(&prompt(KIMI, "Say hello", false)).await.attempts(), format!("{KIMI}=ok"));
+
+    reload(&gateway, &good.text(), &manager).await;
+    assert_eq!(manager.until("STATUS=").await.last().unwrap(), ANSWERS_KIMI);
+    let shown = gateway.get("/status").await.json();
+    assert_eq!(
+        (&shown["reload"]["ok"], &shown["reload"]["message"]),
+        (&json!(true), &json!(null)),
+        "{shown}"
+    );
+}
+
+#[tokio::test]
+async fn a_file_without_a_key_or_without_the_token_that_the_bind_needs_is_refused() {
+    let (upstream, manager) = (Upstream::start().await, Manager::new());
+    let open = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = open.local_addr().unwrap().port();
+    let setup = managed(&upstream, &[Provider::Moonshot], &manager);
+    let guarded = setup.clone().set("gateway.auth.token", json!("a-token-of-this-test"));
+    let gateway = guarded.start_on(open.into()).await;
+    manager.until("READY=1").await;
+    for (text, why) in [(setup.text(), "gateway.auth.token"), ("{}".to_owned(), "no provider has a key")] {
+        reload(&gateway, &text, &manager).await;
+        let status = manager.until("refused").await;
+        assert!(status.last().unwrap().contains(why), "{status:?}");
+        let answer = models(port, None).await;
+        assert_eq!(answer, 401, "the token is asked for still");
+    }
+}
+
+/// The status of the list of models.
+async fn models(port: u16, token: Option<&str>) -> u16 {
+    let mut request = crate::common::raw::client().get(format!("http://127.0.0.1:{port}/v1/models"));
+    if let Some(token) = token {
+        request = request.header("authorization", format!("Bearer {token}"));
+    }
+    request.send().await.unwrap().status().as_u16()
+}
+
+#[tokio::test]
+async fn rests_survive_where_the_target_is_the_same() {
+    let (upstream, manager) = (Upstream::start().await, Manager::new());
+    upstream.fault(json!({ "provider": "kimi", "kind": "rate_limit" })).await;
+    let setup = managed(&upstream, &[Provider::Kimi, Provider::OpenRouter], &manager);
+    let gateway = setup.clone().start().await;
+    manager.until("READY=1").await;
+    let asked = prompt(KIMI, "Say hello", false);
+    assert_eq!(gateway.chat(&asked).await.attempts(), format!("{KIMI}=rate_limit, openrouter/auto=ok"));
+    upstream.no_faults().await;
+    let same = setup.clone().set("failover.timeouts.connectSeconds", json!(3));
+    reload(&gateway, &same.text(), &manager).await;
+    let answer = gateway.chat(&asked).await;
+    assert_eq!(answer.attempts(), format!("{KIMI}=cooling_down, openrouter/auto=ok"), "{}", answer.text());
+    let other = setup.set("models.providers.kimi.apiKey", json!("sk-kimi-another-key-0000000000"));
+    reload(&gateway, &other.text(), &manager).await;
+    let answer = gateway.chat(&asked).await;
+    assert_eq!(answer.attempts(), format!("{KIMI}=ok"), "another key has not failed: {}", answer.text());
+    manager.until(ANSWERS_KIMI).await;
+}
+
+#[tokio::test]
+async fn a_token_counts_at_once_and_another_bind_at_the_next_start() {
+    let (upstream, manager) = (Upstream::start().await, Manager::new());
+    let setup = managed(&upstream, &[Provider::Moonshot], &manager);
+    let mut gateway = setup.clone().start().await;
+    manager.until("READY=1").await;
+    let port: u16 = gateway.serving.authority().rsplit(':').next().unwrap().parse().unwrap();
+    assert_eq!(models(port, None).await, 200);
+    let guarded = setup.set("gateway.auth.token", json!("a-token-of-this-test"));
+    let moved = guarded.set("gateway.bind", json!("unix:elsewhere.sock"));
+    reload(&gateway, &moved.text(), &manager).await;
+    gateway.serving.said("count at the next start").await;
+    assert_eq!(models(port, None).await, 401);
+    assert_eq!(models(port, Some("a-token-of-this-test")).await, 200);
+}
+
+/// Another file takes the place of the one at `path`, in one step, as editors and generations do it.
+fn replace(path: &Path, make: impl FnOnce(&Path)) {
+    let draft = path.with_extension("draft");
+    make(&draft);
+    std::fs::rename(draft, path).unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_changes_is_read_again_and_links_to_it_are_followed() {
+    let (upstream, manager) = (Upstream::start().await, Manager::new());
+    let kimi = Setup::chain(&upstream, &[Provider::Kimi]);
+    let others = Setup::chain(&upstream, &[Provider::OpenRouter]);
+    let (mut command, home) = kimi.clone().environment("NOTIFY_SOCKET", manager.path()).command();
+    let file = home.path().join("config.json5");
+    // As home-manager has it: a link into a generation, and a link to the generation of today.
+    for (generation, setup) in [("one", &kimi), ("two", &others)] {
+        std::fs::create_dir(home.path().join(generation)).unwrap();
+        std::fs::write(home.path().join(generation).join("config.json5"), setup.text()).unwrap();
+    }
+    let today = home.path().join("today");
+    symlink("one", &today).unwrap();
+    replace(&file, |draft| symlink("today/config.json5", draft).unwrap());
+    command.current_dir(home.path());
+    let _serving = Serving::start(command, "listening on").await;
+    manager.until(ANSWERS_KIMI).await;
+    let answers_others = "STATUS=answering from openrouter/auto\n";
+
+    replace(&today, |draft| symlink("two", draft).unwrap());
+    manager.until(answers_others).await;
+    std::fs::write(home.path().join("two/config.json5"), kimi.text()).unwrap();
+    manager.until(ANSWERS_KIMI).await;
+    replace(&file, |draft| std::fs::write(draft, others.text()).unwrap());
+    manager.until(answers_others).await;
+    std::fs::remove_file(&file).unwrap();
+    std::fs::write(&file, kimi.text()).unwrap();
+    manager.until(ANSWERS_KIMI).await;
+}
