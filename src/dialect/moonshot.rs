@@ -17,6 +17,7 @@ pub(super) fn rewrite(draft: &mut Draft<'_>) {
     without_sampling(draft);
     let may_think = thinking::settle(draft);
     let may_think = thinking::settle_tool_choice(draft, may_think, thinking::can_be_off(draft));
+    let may_think = thinking::settle_web_search(draft, may_think);
     finish(draft, may_think);
 }
 

@@ -75,8 +75,7 @@ impl Problem {
         Self::invalid(StatusCode::BAD_REQUEST, "bad_header", message)
     }
 
-    pub(super) fn unknown_model(requested: &str, message: String) -> Self {
-        let _ = requested;
+    fn unknown_model(message: String) -> Self {
         let mut problem = Self::invalid(StatusCode::NOT_FOUND, "model_not_found", message);
         problem.param = Some("model");
         problem
@@ -116,7 +115,7 @@ impl From<Refusal> for Problem {
                 problem.param = Some("model");
                 problem
             }
-            Refusal::UnknownModel { requested, .. } => Self::unknown_model(&requested, message),
+            Refusal::UnknownModel { .. } => Self::unknown_model(message),
             Refusal::Unservable { attempts } => {
                 let (status, kind, code) = unservable(&attempts);
                 Self { attempts, ..Self::new(status, kind, code, message) }

@@ -253,7 +253,7 @@ pub fn resting(rest: Rest) -> (Skip, String) {
     (Skip::CoolingDown(rest.reason), format!("cooling down for {left} s after {}", rest.reason))
 }
 
-/// Whether a message holds an image, a video or a file part.
+/// Whether a message holds a part that is no text: an image, a video, sound or a file.
 fn has_media(body: &ChatBody) -> bool {
     body.messages.iter().any(|message| {
         json::find(&body.text, &message.members, "content").is_some_and(|content| {
@@ -271,7 +271,9 @@ fn has_media_part(text: &[u8], at: usize) -> bool {
         json::members(text, part.start).is_ok_and(|(members, _)| {
             json::find(text, &members, "type").and_then(|kind| text.get(kind.value.clone())).is_some_and(
                 |kind| {
-                    ["image_url", "video_url", "input_image"].iter().any(|name| json::literal_is(kind, name))
+                    ["image_url", "video_url", "input_image", "input_audio", "file"]
+                        .iter()
+                        .any(|name| json::literal_is(kind, name))
                 },
             )
         })

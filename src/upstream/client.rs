@@ -18,6 +18,8 @@ const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// Under the 75 s at which common front ends close idle connections.
 const POOL_IDLE: Duration = Duration::from_secs(60);
+/// Two hundred streams at once shall not leave two hundred idle sockets; one person's agents run a few at a time.
+const POOL_SIZE: usize = 8;
 
 /// reqwest clients, each built when first needed: a plain one for loopback, and two with TLS, because building those
 /// fails where there are no CA certificates (a Nix sandbox, a bare container). Loopback never goes through a proxy.
@@ -74,6 +76,7 @@ impl Built {
             .connect_timeout(self.connect)
             .tcp_nodelay(true)
             .pool_idle_timeout(POOL_IDLE)
+            .pool_max_idle_per_host(POOL_SIZE)
             .http2_keep_alive_interval(PING_INTERVAL)
             .http2_keep_alive_timeout(PING_TIMEOUT)
     }

@@ -208,3 +208,34 @@ async fn headers_of_the_configuration_reach_the_provider() {
     assert_eq!(value("x-extra"), json!("from-the-environment"));
     assert_eq!(value("authorization"), json!(format!("Bearer {}", Provider::OpenRouter.key())));
 }
+
+#[tokio::test]
+async fn tools_as_clients_write_them_stay_with_kimi() {
+    let upstream = Upstream::start().await;
+    let chain = [Provider::Moonshot, Provider::OpenRouter];
+    let gateway = Setup::chain(&upstream, &chain).start().await;
+    let function = |parameters: Value| json!({ "type": "function", "function": { "name": "now", "parameters": parameters } });
+    let tools = [
+        function(json!({})),
+        function(json!({ "properties": { "a": { "type": "string" } }, "required": ["a", "b"] })),
+        function(json!({ "type": ["object", "null"] })),
+        function(json!({ "type": "object", "anyOf": [{ "required": ["a"] }], "properties": { "a": {} } })),
+        function(json!({
+            "type": "object",
+            "definitions": { "d": { "type": "string", "description": "D" } },
+            "properties": { "x": { "$ref": "#/definitions/d", "description": "x" } },
+        })),
+        json!({ "type": "builtin_function", "function": { "name": "$web_search" } }),
+    ];
+    for tool in tools {
+        let mut body = prompt("moonshot/kimi-k2.6", "Say hello", false);
+        body["tools"] = json!([tool]);
+        let answer = gateway.chat(&body).await;
+        assert_eq!(
+            (answer.status, answer.attempts()),
+            (200, "moonshot/kimi-k2.6=ok"),
+            "{tool}: {}",
+            answer.text()
+        );
+    }
+}

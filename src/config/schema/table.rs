@@ -56,7 +56,11 @@ const DEFAULTS: &Shape = &Shape::Object(&[
         },
     ),
     key("thinkingDefault", "How much to think where neither the client nor `params` says so.", THINKING),
-    key("workspace", "Directory of AGENTS.md, SOUL.md and TOOLS.md, for `agent` and `chat`.", TEXT),
+    key(
+        "workspace",
+        "Directory of AGENTS.md, SOUL.md and TOOLS.md, for `agent` and `chat`. Accepted, not built yet.",
+        TEXT,
+    ),
 ]);
 
 const THINKING: &Shape =
@@ -162,17 +166,17 @@ const FAILOVER: &Shape = &Shape::Object(&[
     key("timeouts", "Separate clocks.", TIMEOUTS),
     key(
         "returnToPrimary",
-        "When its cooldown ends, or with the next session.",
+        "When its cooldown ends, or with the next session (accepted, not built yet).",
         &Shape::Choice(&["cooldown", "session"]),
     ),
     key(
         "hedgeAfterMs",
-        "Ask the next target too when the first is silent for this long.",
+        "Ask the next target too when the first is silent for this long. Accepted, not built yet.",
         &Shape::OrNull(MILLISECONDS),
     ),
     key(
         "midStream",
-        "Go on with a broken stream elsewhere, or end it with an error.",
+        "Go on with a broken stream elsewhere (accepted, not built yet), or end it with an error.",
         &Shape::Choice(&["continue", "error"]),
     ),
     key("keepAliveSeconds", "A waiting stream gets a comment this often.", SECONDS),
@@ -204,23 +208,31 @@ const GATEWAY: &Shape = &Shape::Object(&[
     ),
     key("bodyLimitMiB", "Largest request body.", &Shape::Whole { min: 1, max: 4_096 }),
     key("reload", "Watch the file and apply changes.", FLAG),
-    key("metrics", "`/metrics`.", &Shape::Object(&[key("public", "Without a token.", FLAG)])),
+    key(
+        "metrics",
+        "`/metrics`.",
+        &Shape::Object(&[key("public", "Without a token. Accepted, not built yet.", FLAG)]),
+    ),
 ]);
 
 const USAGE: &Shape = &Shape::Object(&[
-    key("store", "`sqlite`, or `none`.", &Shape::Choice(&["sqlite", "none"])),
-    key("retentionDays", "How long records are kept.", &Shape::Whole { min: 1, max: 36_500 }),
+    key("store", "`sqlite`, or `none`. Accepted, not built yet.", &Shape::Choice(&["sqlite", "none"])),
+    key(
+        "retentionDays",
+        "How long records are kept. Accepted, not built yet.",
+        &Shape::Whole { min: 1, max: 36_500 },
+    ),
 ]);
 
 const TELEMETRY: &Shape = &Shape::Object(&[key(
     "otlp",
     "OpenTelemetry.",
-    &Shape::Object(&[key("endpoint", "URL of the collector.", TEXT)]),
+    &Shape::Object(&[key("endpoint", "URL of the collector. Accepted, not built yet.", TEXT)]),
 )]);
 
 const LOGGING: &Shape = &Shape::Object(&[
     key("level", "How much.", &Shape::Choice(&["error", "warn", "info", "debug", "trace"])),
-    key("content", "Log prompts and answers too.", FLAG),
+    key("content", "Log prompts and answers too. Accepted, not built yet.", FLAG),
 ]);
 
 const PLUGINS: &Shape = &Shape::Object(&[key(
@@ -231,7 +243,7 @@ const PLUGINS: &Shape = &Shape::Object(&[key(
 
 const MOONSHOT: &Shape = &Shape::Object(&[key(
     "webSearch",
-    "Kimi's web search.",
+    "Kimi's web search. Accepted, not built yet.",
     &Shape::Object(&[
         key("apiKey", "Else KIMI_API_KEY, else MOONSHOT_API_KEY.", SECRET),
         key("baseUrl", "https://api.moonshot.ai/v1 or https://api.moonshot.cn/v1.", TEXT),
@@ -245,6 +257,10 @@ const TOOLS: &Shape = &Shape::Object(&[key(
     &Shape::Object(&[key(
         "search",
         "Search.",
-        &Shape::Object(&[key("provider", "Who searches.", &Shape::Choice(&["kimi"]))]),
+        &Shape::Object(&[key(
+            "provider",
+            "Who searches. Accepted, not built yet.",
+            &Shape::Choice(&["kimi"]),
+        )]),
     )]),
 )]);

@@ -9,7 +9,7 @@ use super::{Meter, Step, calls, refusal};
 use crate::catalog::DialectId;
 use crate::dialect::rewrite::AnswerPlan;
 use crate::failure::{Failure, Reason};
-use crate::wire::chunk::Chunk;
+use crate::wire::chunk::{Choice, Chunk};
 use crate::wire::edit::{Edits, Segments};
 use crate::wire::sse::{DONE, Frame, FrameReader};
 
@@ -29,6 +29,8 @@ pub struct StreamReader {
     opening: Opening,
     /// A `finish_reason` was read.
     finished: bool,
+    /// A role went out.
+    named: bool,
     /// Content, reasoning, a tool call or a refusal was read.
     has_substance: bool,
     /// `[DONE]`, the end or a failure was read.
@@ -67,6 +69,7 @@ impl StreamReader {
             frames: FrameReader::new(),
             opening: Opening::Unknown,
             finished: false,
+            named: false,
             has_substance: false,
             closed: false,
             withheld: None,
@@ -232,6 +235,7 @@ impl StreamReader {
         if keeps == Keeps::Nothing {
             return Ok(());
         }
+        self.named |= chunk.choice.iter().any(|choice| choice.role.is_some());
         let speaks = keeps == Keeps::Substance || finishes;
         out.step.meaningful |= speaks && self.withheld.is_none();
         if edits.is_empty() {
@@ -316,11 +320,17 @@ impl StreamReader {
         }
         if says_something || choice.reasons || choice.speaks || choice.tool_calls.is_some() {
             Keeps::Substance
-        } else if finishes || choice.role.is_some() || choice.usage.is_some() || chunk.usage.is_some() {
+        } else if finishes || self.has_form(chunk, choice) {
             Keeps::Form
         } else {
             Keeps::Nothing
         }
+    }
+
+    /// Whether a chunk without text still says something of the answer. A role that was said already is nothing:
+    /// OpenRouter repeats it in every chunk.
+    const fn has_form(&self, chunk: &Chunk, choice: &Choice) -> bool {
+        (choice.role.is_some() && !self.named) || choice.usage.is_some() || chunk.usage.is_some()
     }
 
     fn put_pieces(&mut self, payload: &Bytes, pieces: Vec<Piece>, out: &mut Output) {

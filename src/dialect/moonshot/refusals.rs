@@ -47,6 +47,8 @@ pub(in crate::dialect) const ROWS: &[Row] = &[
             "incompatible with thinking",
             // Tools.
             "moonshot flavored",
+            "function.parameters",
+            "builtin function",
             "function name",
             "tools array too long",
             "too many tools",
@@ -56,6 +58,7 @@ pub(in crate::dialect) const ROWS: &[Row] = &[
             "unsupported image url",
             "unsupported video url",
             "stop array too long",
+            "each stop",
             "invalid role",
             "unsupported role",
         ])

@@ -7,6 +7,7 @@ use crate::dialect::rewrite::draft::Draft;
 use crate::dialect::rewrite::rules::{self, Rule};
 use crate::dialect::rewrite::thinking::{Spellings, Wish};
 use crate::dialect::rewrite::tool_choice::{self, Forced};
+use crate::dialect::rewrite::tools;
 
 /// The only model that takes `keep: "all"`.
 const KEEPS_REASONING: &str = "kimi-k2.6";
@@ -124,6 +125,17 @@ pub(in crate::dialect) fn without(draft: &mut Draft<'_>, keys: &[&str], rule: Ru
             draft.fire(rule);
         }
     }
+}
+
+/// Settles the builtin `$web_search` beside thinking; tells whether the model may think then.
+pub(super) fn settle_web_search(draft: &mut Draft<'_>, may_think: bool) -> bool {
+    let clashes = draft.request().model.thinking == Thinking::Switch && may_think;
+    if !clashes || !tools::has_builtin(draft, "$web_search") {
+        return may_think;
+    }
+    draft.set("thinking", r#"{"type":"disabled"}"#);
+    draft.fire(rules::WEB_SEARCH);
+    false
 }
 
 /// Settles a forced tool call beside thinking; tells whether the model may think then.

@@ -37,6 +37,8 @@ rules! {
     TOOL_CHOICE_PINNED = "tool_choice_pinned":
         "A pinned tool switches thinking off where the model allows it, else it becomes auto.",
         "Moonshot 400 texts, reported by users, 2026";
+    WEB_SEARCH = "web_search": "The builtin $web_search clashes with thinking: where it can be switched off, it is.",
+        "Moonshot API reference, 2026-09-23";
     REASONING_FILLER = "reasoning_filler":
         "With thinking on, assistant messages with tool calls and no reasoning_content get one space.",
         "Moonshot 400 texts, reported by users, 2026; LiteLLM source";
@@ -48,7 +50,7 @@ rules! {
         "the configuration";
     TOOL_NAMES = "tool_names": "Tool names that the provider refuses are renamed, and restored in the answer.",
         "Moonshot API reference, 2026-09-23";
-    TOOL_SCHEMA = "tool_schema": "In tool schemas the type beside an anyOf moves into its branches; beside a $ref it goes.",
+    TOOL_SCHEMA = "tool_schema": "Tool schemas become moonshot flavored: an object at the root, types in the branches of an anyOf, references into $defs.",
         "Moonshot 400 texts, reported by users, 2026";
     BUILTIN_TOOLS = "builtin_tools": "builtin_function tools are Moonshot's own and are left out elsewhere.",
         "Moonshot API reference, 2026-09-23";

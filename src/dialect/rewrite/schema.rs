@@ -1,5 +1,7 @@
-//! Tool schemas as "moonshot flavored" asks: beside an `anyOf` no `type` may stand, it belongs into the branches; nor
-//! beside a `$ref`, where the schema that is referred to has it.
+//! Tool schemas as "moonshot flavored" asks: the root is an object; beside an `anyOf` no `type` may stand, it belongs into
+//! the branches; nor beside a `$ref` what the schema that is referred to says; references point into `$defs`; `required`
+//! names only what `properties` has. Not mended, so that the provider judges: boolean schemas, tuples, enums that do not
+//! fit their type.
 
 use crate::wire::edit::{Edits, ObjectPatch};
 use crate::wire::json::{self, Malformed, Member, Span};
@@ -30,128 +32,145 @@ const SELF_TYPED: [&str; 5] = ["type", "$ref", "allOf", "oneOf", "$dynamicRef"];
 /// Adds the edits that make the schema at `span` one that Moonshot takes; tells whether there were any. A schema that
 /// is fine, or is not JSON, stays as it is.
 pub(in crate::dialect) fn mend(text: &[u8], span: &Span, edits: &mut Edits) -> bool {
-    let Some(schema) = text.get(span.clone()) else { return false };
-    // Most schemas hold neither: two searches spare them the walk.
-    if ["anyOf", "$ref"].iter().all(|word| memchr::memmem::find(schema, word.as_bytes()).is_none()) {
-        return false;
-    }
     // On trial first, so that malformed text leaves no half of a change behind.
     let mut trial = Edits::new();
-    if node(text, span.start, None, &mut trial).is_err() || trial.is_empty() {
+    if Walk::over(text, span, &mut trial).is_err() || trial.is_empty() {
         return false;
     }
-    node(text, span.start, None, edits).is_ok()
+    Walk::over(text, span, edits).is_ok()
 }
 
 fn value<'t>(text: &'t [u8], members: &[Member], key: &str) -> Option<&'t [u8]> {
     text.get(json::find(text, members, key)?.value.clone())
 }
 
-/// One schema. `inherited` is the type that the union around it gives to branches without one.
-fn node(text: &[u8], at: usize, inherited: Option<&[u8]>, edits: &mut Edits) -> Result<(), Malformed> {
-    if text.get(at) != Some(&b'{') {
-        return Ok(());
+fn object(text: &[u8], members: &[Member], key: &str) -> Option<Vec<Member>> {
+    json::members(text, json::find(text, members, key)?.value.start).ok().map(|(members, _)| members)
+}
+
+/// One schema on its way.
+struct Walk<'t, 'e> {
+    text: &'t [u8],
+    /// What references point at: `$defs`, or `definitions` as it was called before 2019.
+    definitions: Vec<Member>,
+    edits: &'e mut Edits,
+}
+
+impl<'t, 'e> Walk<'t, 'e> {
+    fn over(text: &'t [u8], span: &Span, edits: &'e mut Edits) -> Result<(), Malformed> {
+        if text.get(span.start) != Some(&b'{') {
+            return Ok(());
+        }
+        let (members, _) = json::members(text, span.start)?;
+        let named = object(text, &members, "$defs");
+        let old = object(text, &members, "definitions");
+        let renames = named.is_none() && old.is_some();
+        let definitions = named.or(old).unwrap_or_default();
+        let mut walk = Self { text, definitions, edits };
+        walk.node(span.start, None, Some(renames))
     }
-    let (members, _) = json::members(text, at)?;
-    let own = value(text, &members, "type");
-    let is_union = value(text, &members, "anyOf").is_some_and(|union| union.starts_with(b"["));
-    let mut patch = ObjectPatch::new(text, at, &members);
-    let refers = value(text, &members, "$ref").is_some_and(|target| target.starts_with(b"\""));
-    if is_union || refers {
-        patch.remove("type");
-    } else if let Some(inherited) = inherited
-        && !SELF_TYPED.iter().any(|key| patch.has(key))
-    {
-        patch.set("type", inherited.to_vec());
-    }
-    patch.finish(edits);
-    for member in &members {
-        let key = text.get(member.key.clone()).unwrap_or_default();
-        if json::literal_is(key, "anyOf") {
-            if !is_union {
-                continue;
-            }
-            each(text, member.value.start, own.or(inherited), edits)?;
-        } else if SCHEMAS.iter().any(|name| json::literal_is(key, name)) {
-            each(text, member.value.start, None, edits)?;
-        } else if MAPS.iter().any(|name| json::literal_is(key, name))
-            && text.get(member.value.start) == Some(&b'{')
+
+    /// `inherited` is the type that the union around it gives to branches without one. `root` is set at the root: whether
+    /// `definitions` takes its new name.
+    fn node(&mut self, at: usize, inherited: Option<&'t [u8]>, root: Option<bool>) -> Result<(), Malformed> {
+        if self.text.get(at) != Some(&b'{') {
+            return Ok(());
+        }
+        let (members, _) = json::members(self.text, at)?;
+        let own = value(self.text, &members, "type");
+        let is_union = value(self.text, &members, "anyOf").is_some_and(|union| union.starts_with(b"["));
+        let mut patch = ObjectPatch::new(self.text, at, &members);
+        let refers = value(self.text, &members, "$ref").filter(|target| target.starts_with(b"\""));
+        if is_union || refers.is_some() {
+            patch.remove("type");
+        } else if root.is_some() && !own.is_some_and(|own| json::literal_is(own, "object")) {
+            patch.set("type", "\"object\"");
+        } else if let Some(inherited) = inherited
+            && !SELF_TYPED.iter().any(|key| patch.has(key))
         {
-            for named in json::members(text, member.value.start)?.0 {
-                node(text, named.value.start, None, edits)?;
+            patch.set("type", inherited.to_vec());
+        }
+        if let Some(target) = refers {
+            self.refer(target, &members, &mut patch);
+        }
+        self.require(&members, &mut patch);
+        if root == Some(true) {
+            patch.rename("definitions", "$defs");
+        }
+        patch.finish(self.edits);
+        self.children(&members, is_union, own.or(inherited))
+    }
+
+    /// A reference into `definitions` follows their new name; what its target says too stands there only.
+    fn refer(&self, target: &[u8], members: &[Member], patch: &mut ObjectPatch<'_>) {
+        let Some(target) = json::unescape(target) else { return };
+        if let Some(name) = target.strip_prefix("#/definitions/") {
+            patch.set("$ref", json::string_literal(&format!("#/$defs/{name}")));
+        }
+        let name = target.strip_prefix("#/$defs/").or_else(|| target.strip_prefix("#/definitions/"));
+        let Some(schema) = name.and_then(|name| object(self.text, &self.definitions, name)) else { return };
+        for member in members {
+            let key = self.text.get(member.key.clone()).and_then(json::unescape).unwrap_or_default();
+            if key != "$ref" && json::find(self.text, &schema, &key).is_some() {
+                patch.remove(&key);
             }
         }
     }
-    Ok(())
-}
 
-/// A schema, or each of a list of them.
-fn each(text: &[u8], at: usize, inherited: Option<&[u8]>, edits: &mut Edits) -> Result<(), Malformed> {
-    if text.get(at) != Some(&b'[') {
-        return node(text, at, inherited, edits);
+    /// `required` may name only what `properties` has.
+    fn require(&self, members: &[Member], patch: &mut ObjectPatch<'_>) {
+        let Some(required) = json::find(self.text, members, "required") else { return };
+        let Ok((names, _)) = json::elements(self.text, required.value.start) else { return };
+        let properties = object(self.text, members, "properties").unwrap_or_default();
+        let has = |name: &Span| {
+            let name = self.text.get(name.clone()).and_then(json::unescape);
+            name.is_some_and(|name| json::find(self.text, &properties, &name).is_some())
+        };
+        let kept: Vec<&[u8]> =
+            names.iter().filter(|name| has(name)).filter_map(|name| self.text.get(name.clone())).collect();
+        if kept.is_empty() && !names.is_empty() {
+            patch.remove("required");
+        } else if kept.len() < names.len() {
+            patch.set("required", [b"[".as_slice(), &kept.join(b",".as_slice()), b"]"].concat());
+        }
     }
-    for element in json::elements(text, at)?.0 {
-        node(text, element.start, inherited, edits)?;
+
+    fn children(
+        &mut self,
+        members: &[Member],
+        is_union: bool,
+        own: Option<&'t [u8]>,
+    ) -> Result<(), Malformed> {
+        for member in members {
+            let key = self.text.get(member.key.clone()).unwrap_or_default();
+            if json::literal_is(key, "anyOf") {
+                if is_union {
+                    self.each(member.value.start, own)?;
+                }
+            } else if SCHEMAS.iter().any(|name| json::literal_is(key, name)) {
+                self.each(member.value.start, None)?;
+            } else if MAPS.iter().any(|name| json::literal_is(key, name))
+                && self.text.get(member.value.start) == Some(&b'{')
+            {
+                for named in json::members(self.text, member.value.start)?.0 {
+                    self.node(named.value.start, None, None)?;
+                }
+            }
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// A schema, or each of a list of them.
+    fn each(&mut self, at: usize, inherited: Option<&'t [u8]>) -> Result<(), Malformed> {
+        if self.text.get(at) != Some(&b'[') {
+            return self.node(at, inherited, None);
+        }
+        for element in json::elements(self.text, at)?.0 {
+            self.node(element.start, inherited, None)?;
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use bytes::Bytes;
-
-    use super::*;
-
-    fn mended(schema: &'static str) -> String {
-        let text = Bytes::from_static(schema.as_bytes());
-        let mut edits = Edits::new();
-        mend(&text, &(0..text.len()), &mut edits);
-        String::from_utf8(edits.apply(&text).to_bytes().to_vec()).unwrap()
-    }
-
-    #[test]
-    fn moves_the_type_into_branches_that_have_none() {
-        for (schema, expected) in [
-            (
-                r#"{"type": "string", "anyOf": [{"enum": ["a"]}, {"type": "null"}, {}]}"#,
-                r#"{"anyOf": [{"enum": ["a"],"type":"string"}, {"type": "null"}, {"type":"string"}]}"#,
-            ),
-            (
-                r##"{"anyOf":[{"$ref":"#/$defs/a"},true,{"minLength":1}],"type":"string"}"##,
-                r##"{"anyOf":[{"$ref":"#/$defs/a"},true,{"minLength":1,"type":"string"}]}"##,
-            ),
-            // A union in a union hands the type on.
-            (
-                r#"{"type":"object","anyOf":[{"anyOf":[{"required":["a"]},{"required":["b"]}]}]}"#,
-                r#"{"anyOf":[{"anyOf":[{"required":["a"],"type":"object"},{"required":["b"],"type":"object"}]}]}"#,
-            ),
-            (
-                r##"{"type":"object","properties":{"a":{"type":"object","$ref":"#/$defs/d"},"$ref":{"type":"string"}}}"##,
-                r##"{"type":"object","properties":{"a":{"$ref":"#/$defs/d"},"$ref":{"type":"string"}}}"##,
-            ),
-            // Deep: properties, items, $defs.
-            (
-                r#"{"type":"object","properties":{"x":{"type":"array","items":{"type":"integer","anyOf":[{}]}}},"$defs":{"d":{"anyOf":[{"minimum":1}],"type":"number"}}}"#,
-                r#"{"type":"object","properties":{"x":{"type":"array","items":{"anyOf":[{"type":"integer"}]}}},"$defs":{"d":{"anyOf":[{"minimum":1,"type":"number"}]}}}"#,
-            ),
-        ] {
-            assert_eq!(mended(schema), expected);
-        }
-    }
-
-    #[test]
-    fn leaves_every_other_byte() {
-        for schema in [
-            r#"{"type":"object","properties":{"a":{"type":"string"}}}"#,
-            r#"{"anyOf":[{"type":"string"},{"minLength":1}]}"#,
-            // Properties that are only called so, and data.
-            r#"{"type":"object","properties":{"type":{"type":"string"},"anyOf":{"type":"array"}}}"#,
-            r#"{"type":"object","default":{"type":"x","anyOf":[{}]},"enum":[{"type":"x","anyOf":[{}]}]}"#,
-            r#"{"type":"string","anyOf":{"not":"a list"}}"#,
-            r"true",
-            r#"{"anyOf":[{"type":"string"}"#,
-        ] {
-            assert_eq!(mended(schema), schema);
-        }
-    }
-}
+mod tests;

@@ -120,7 +120,7 @@ impl Case {
 
 #[test]
 fn a_request_that_needs_nothing_goes_up_as_it_came() {
-    let body = r#"{ "model" : "kimi-k3","messages":[ {"role":"user","content":"\ud83d 1e2 123456789012345678901234567890"} ],"stream":false , "x":[1,2],"stop":["a"],"prompt_cache_key":"k","tools":[{"type":"function","function":{"name":"read","parameters":{"type":"object"},"strict":true}},{"type":"builtin_function","function":{"name":"$web_search"}}],"tool_choice":"auto","response_format":{"type":"json_object"},"safety_identifier":"s"}"#;
+    let body = r#"{ "model" : "kimi-k3","messages":[ {"role":"user","content":"\ud83d 1e2 123456789012345678901234567890"} ],"stream":false , "x":[1,2],"stop":["a"],"prompt_cache_key":"k","tools":[{"type":"function","function":{"name":"read","parameters":{"type":"object"},"strict":true}},{"type":"builtin_function","function":{"name":"$other"}}],"tool_choice":"auto","response_format":{"type":"json_object"},"safety_identifier":"s"}"#;
     for case in [Case::k3(), Case::k26(), Case::k27(), Case::code()] {
         let sent = case.send(&body.replace("kimi-k3", &case.model.id));
         assert_eq!(sent.body, body.replace("kimi-k3", &case.model.id));
@@ -144,6 +144,20 @@ fn a_retired_model_is_passed_on_under_its_own_id_and_by_the_same_rules() {
     let sent =
         case.send(r#"{"model":"kimi-k2.5","temperature":0,"messages":[{"role":"developer","content":"x"}]}"#);
     assert_eq!(sent.body, r#"{"model":"kimi-k2.5","messages":[{"role":"system","content":"x"}]}"#);
+}
+
+#[test]
+fn web_search_switches_thinking_off_where_that_can_be() {
+    let web = r#""tools":[{"type":"builtin_function","function":{"name":"$web_search"}}]"#;
+    let off = format!(r#"{web},"thinking":{{"type":"disabled"}}"#);
+    Case::k26().table(&[
+        (web, &off),
+        (&off, &off),
+        (&format!(r#"{web},"thinking":{{"type":"enabled"}}"#), &off),
+    ]);
+    assert_eq!(Case::k26().members(web).1, ["web_search"]);
+    Case::k3().table(&[(web, web)]);
+    Case::k27().table(&[(web, web)]);
 }
 
 #[test]

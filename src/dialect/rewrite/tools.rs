@@ -120,6 +120,13 @@ fn history_names(draft: &Draft<'_>) -> Vec<Span> {
     calls.chain(results).collect()
 }
 
+/// Whether this builtin tool is offered.
+pub(in crate::dialect) fn has_builtin(draft: &Draft<'_>, name: &str) -> bool {
+    let tools = arrays(draft).into_iter().flat_map(|array| listed(draft, &array));
+    let mut builtin = tools.filter(|tool| tool.is_builtin);
+    builtin.any(|tool| tool.name(draft).and_then(|span| text_of(draft, &span)).as_deref() == Some(name))
+}
+
 /// Leaves out Moonshot's builtin tools, which nobody else knows, and a choice that pins one of them.
 pub(in crate::dialect) fn without_builtins(draft: &mut Draft<'_>) {
     let Some(array) = draft.untouched("tools") else { return };

@@ -1,0 +1,100 @@
+use bytes::Bytes;
+
+use super::*;
+
+fn mended(schema: &'static str) -> String {
+    let text = Bytes::from_static(schema.as_bytes());
+    let mut edits = Edits::new();
+    mend(&text, &(0..text.len()), &mut edits);
+    String::from_utf8(edits.apply(&text).to_bytes().to_vec()).unwrap()
+}
+
+#[test]
+fn moves_the_type_into_branches_that_have_none() {
+    for (schema, expected) in [
+        (
+            r#"{"type": "string", "anyOf": [{"enum": ["a"]}, {"type": "null"}, {}]}"#,
+            r#"{"anyOf": [{"enum": ["a"],"type":"string"}, {"type": "null"}, {"type":"string"}]}"#,
+        ),
+        (
+            r##"{"anyOf":[{"$ref":"#/$defs/a"},true,{"minLength":1}],"type":"string"}"##,
+            r##"{"anyOf":[{"$ref":"#/$defs/a"},true,{"minLength":1,"type":"string"}]}"##,
+        ),
+        // A union in a union hands the type on.
+        (
+            r#"{"type":"object","anyOf":[{"anyOf":[{"title":"a"},{"title":"b"}]}]}"#,
+            r#"{"anyOf":[{"anyOf":[{"title":"a","type":"object"},{"title":"b","type":"object"}]}]}"#,
+        ),
+        (
+            r##"{"type":"object","properties":{"a":{"type":"object","$ref":"#/$defs/d"},"$ref":{"type":"string"}}}"##,
+            r##"{"type":"object","properties":{"a":{"$ref":"#/$defs/d"},"$ref":{"type":"string"}}}"##,
+        ),
+        // Deep: properties, items, $defs.
+        (
+            r#"{"type":"object","properties":{"x":{"type":"array","items":{"type":"integer","anyOf":[{}]}}},"$defs":{"d":{"anyOf":[{"minimum":1}],"type":"number"}}}"#,
+            r#"{"type":"object","properties":{"x":{"type":"array","items":{"anyOf":[{"type":"integer"}]}}},"$defs":{"d":{"anyOf":[{"minimum":1,"type":"number"}]}}}"#,
+        ),
+    ] {
+        assert_eq!(mended(schema), expected);
+    }
+}
+
+#[test]
+fn makes_the_root_an_object() {
+    for (schema, expected) in [
+        (r"{}", r#"{"type":"object"}"#),
+        (r#"{"properties":{"a":{}}}"#, r#"{"properties":{"a":{}},"type":"object"}"#),
+        (r#"{"type":["object","null"]}"#, r#"{"type":"object"}"#),
+        (r#"{"oneOf":[{"type":"object"}]}"#, r#"{"oneOf":[{"type":"object"}],"type":"object"}"#),
+    ] {
+        assert_eq!(mended(schema), expected);
+    }
+}
+
+#[test]
+fn references_point_into_defs_and_repeat_nothing() {
+    for (schema, expected) in [
+        (
+            r##"{"type":"object","definitions":{"a":{"type":"string"}},"properties":{"x":{"$ref":"#/definitions/a"}}}"##,
+            r##"{"type":"object","$defs":{"a":{"type":"string"}},"properties":{"x":{"$ref":"#/$defs/a"}}}"##,
+        ),
+        (
+            r##"{"type":"object","$defs":{"a":{"description":"A"}},"properties":{"x":{"$ref":"#/$defs/a","description":"x"}}}"##,
+            r##"{"type":"object","$defs":{"a":{"description":"A"}},"properties":{"x":{"$ref":"#/$defs/a"}}}"##,
+        ),
+    ] {
+        assert_eq!(mended(schema), expected);
+    }
+}
+
+#[test]
+fn requires_only_what_there_is() {
+    for (schema, expected) in [
+        (
+            r#"{"type":"object","properties":{"a":{}},"required":["a", "b"]}"#,
+            r#"{"type":"object","properties":{"a":{}},"required":["a"]}"#,
+        ),
+        (
+            r#"{"type":"object","anyOf":[{"required":["a"]},{"required":["b"]}],"properties":{"a":{}}}"#,
+            r#"{"anyOf":[{"type":"object"},{"type":"object"}],"properties":{"a":{}}}"#,
+        ),
+    ] {
+        assert_eq!(mended(schema), expected);
+    }
+}
+
+#[test]
+fn leaves_every_other_byte() {
+    for schema in [
+        r#"{"type":"object","properties":{"a":{"type":"string"}}}"#,
+        r#"{"anyOf":[{"type":"string"},{"minLength":1}]}"#,
+        // Properties that are only called so, and data.
+        r#"{"type":"object","properties":{"type":{"type":"string"},"anyOf":{"type":"array"}}}"#,
+        r#"{"type":"object","default":{"type":"x","anyOf":[{}]},"enum":[{"type":"x","anyOf":[{}]}]}"#,
+        r#"{"type":"object","anyOf":{"not":"a list"},"required":[]}"#,
+        r"true",
+        r#"{"anyOf":[{"type":"string"}"#,
+    ] {
+        assert_eq!(mended(schema), schema);
+    }
+}
