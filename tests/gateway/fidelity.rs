@@ -53,7 +53,7 @@ async fn a_bare_id_changes_nothing_at_all() {
 /// The rules that fire here, and nothing else: each stands in `docs/reference/dialect-rules.md`.
 #[tokio::test]
 async fn what_a_rule_names_is_changed_and_everything_around_it_stays() {
-    let (upstream, gateway) = start(Provider::Moonshot).await;
+    let (upstream, mut gateway) = start(Provider::Moonshot).await;
     let messages = MESSAGES.replace("\"role\":\"system\"", "\"role\":\"developer\"");
     let sent = format!(
         "{{\"temperature\":0.2, {UNKNOWN},\"model\":\"kimi-k3\",\"top_p\":1,\"messages\":{messages},\"tools\":{TOOLS},\"max_tokens\":4096}}"
@@ -67,6 +67,8 @@ async fn what_a_rule_names_is_changed_and_everything_around_it_stays() {
     let keys: Vec<_> = value.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(keys, ["x_unknown", "model", "messages", "tools", "max_completion_tokens"], "{arrived}");
     assert_eq!(value["max_completion_tokens"], json!(4096));
+    // The log names each rule that changed something, and no other.
+    gateway.serving.said("rules=sampling,developer_role,max_tokens ").await;
 }
 
 /// Lone surrogates are no JSON for `serde_json`; they are not what these assertions look at.

@@ -61,6 +61,11 @@ fn describe(status: &Value) -> String {
         number("inFlight"),
         text("config"),
     );
+    if let Some(message) = status.pointer("/reload/message").and_then(Value::as_str).filter(|m| !m.is_empty())
+        && status.pointer("/reload/ok") == Some(&Value::Bool(false))
+    {
+        out.push_str(&format!("\nthe last reload was refused, the settings before it serve on: {message}"));
+    }
     for provider in status.get("providers").and_then(Value::as_array).into_iter().flatten() {
         let field = |key: &str| provider.get(key).and_then(Value::as_str).unwrap_or_default();
         out.push_str(&format!("\n  {:<12} {}", field("id"), field("state")));
