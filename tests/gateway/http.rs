@@ -468,3 +468,20 @@ async fn names_that_cannot_be_are_refused_in_our_own_shape() {
     }
     assert!(!gateway.serving.output().contains("forged"), "{}", gateway.serving.output());
 }
+
+#[tokio::test]
+async fn http_2_is_neither_spoken_nor_upgraded_to() {
+    let (_upstream, gateway) = moonshot().await;
+    let authority = gateway.serving.authority();
+    let mut raw = Raw::connect(authority).await;
+    raw.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00").await;
+    let preface = raw.response(false).await;
+    assert!(preface.as_ref().is_none_or(|response| response.status >= 400), "{preface:?}");
+
+    let mut raw = Raw::connect(authority).await;
+    let upgrade = format!(
+        "GET /health HTTP/1.1\r\nhost: {authority}\r\nconnection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n\r\n"
+    );
+    raw.send(upgrade.as_bytes()).await;
+    assert_eq!(raw.response(false).await.map(|response| response.status), Some(200));
+}
