@@ -58,7 +58,10 @@ pub fn main() -> ExitCode {
             return exit::code(Err(exit::Ending::failure("runtime_error", why)), false);
         }
     };
-    runtime.block_on(run(cli.verb))
+    let code = runtime.block_on(run(cli.verb));
+    // A read that hangs (a FIFO, a mount that is gone) shall not keep the process.
+    runtime.shutdown_background();
+    code
 }
 
 /// Help and version too come as errors; those are for standard output and are none.

@@ -1,10 +1,10 @@
 //! A reload: the configuration is read again and checked as a whole; then it serves, or the old one serves on.
 
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::config::settings::{Bind, Settings};
 use crate::http::server::Listener;
@@ -22,6 +22,7 @@ impl<F: Fn() -> Result<Settings, String> + Send + Sync + 'static> Load for F {}
 /// What asks for reloads, and what they read.
 pub(super) struct Reloading {
     hangup: Hangup,
+    file: Option<PathBuf>,
     watch: Option<Watch>,
     load: Arc<dyn Load>,
     /// Where TCP clients reach it, whatever a new configuration says.
@@ -30,16 +31,12 @@ pub(super) struct Reloading {
 
 impl Reloading {
     pub(super) fn new(hangup: Hangup, file: Option<&Path>, load: impl Load, listeners: &[Listener]) -> Self {
-        let watch = file.and_then(|file| {
-            let failed =
-                |error| warn!(%error, file = %file.display(), "the file is not watched; SIGHUP reloads");
-            Watch::new(file).map_err(failed).ok()
-        });
         let bound = listeners.iter().filter_map(|listener| match listener {
             Listener::Tcp(listener) => listener.local_addr().ok().map(|address| address.ip()),
             Listener::Unix(_) => None,
         });
-        Self { hangup, watch, load: Arc::new(load), bound: bound.collect() }
+        let (watch, file) = (file.and_then(watch), file.map(Path::to_owned));
+        Self { hangup, file, watch, load: Arc::new(load), bound: bound.collect() }
     }
 
     /// Reloads whenever it is asked for, one after the other.
@@ -53,7 +50,8 @@ impl Reloading {
                 }
             };
             tokio::select! {
-                () = self.hangup.received() => {}
+                // Directories may have come, gone or changed places, which their watches do not tell.
+                () = self.hangup.received() => self.watch = self.file.as_deref().and_then(watch),
                 () = changed => if !relay.settings().gateway.reload { continue },
             }
             manager.reloading();
@@ -77,6 +75,20 @@ impl Reloading {
             settings.gateway.check(&Bind::Address(*ip))?;
         }
         Ok(settings)
+    }
+}
+
+fn watch(file: &Path) -> Option<Watch> {
+    match Watch::new(file) {
+        Ok(watch) => Some(watch),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            debug!(file = %file.display(), "there is no directory to watch yet; SIGHUP reloads");
+            None
+        }
+        Err(error) => {
+            warn!(%error, file = %file.display(), "the file is not watched; SIGHUP reloads");
+            None
+        }
     }
 }
 

@@ -61,7 +61,7 @@ fn wrong_type(node: &Node, shape: &Shape) -> String {
     let expected = expected(shape);
     let shown = match &node.value {
         _ if shape.is_secret() => node.value.kind().to_owned(),
-        Value::Text(text) => format!("\"{text}\""),
+        Value::Text(text) if !is_container(shape) && is_word(text) => format!("\"{text}\""),
         Value::Number(number) => number.to_string(),
         Value::NoNumber(text) => text.clone(),
         Value::Flag(flag) => flag.to_string(),
@@ -71,6 +71,19 @@ fn wrong_type(node: &Node, shape: &Shape) -> String {
         matches!((&node.value, shape), (Value::Text(_), Shape::Flag | Shape::Whole { .. } | Shape::Amount));
     let hint = if quoted { " (without the quotes?)" } else { "" };
     format!("expected {expected}, found {shown}{hint}")
+}
+
+/// In the place of an object people write what belongs into it, keys too.
+const fn is_container(shape: &Shape) -> bool {
+    matches!(shape, Shape::Object(_) | Shape::Map { .. } | Shape::Variables | Shape::List(_))
+}
+
+/// Whether a wrong text may be shown: one that is too short to be a key, and looks like a word.
+fn is_word(text: &str) -> bool {
+    const LONGEST: usize = 16;
+    text.len() <= LONGEST
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-/: ".contains(&byte))
+        && !text.starts_with("sk-")
 }
 
 fn expected(shape: &Shape) -> String {
@@ -93,7 +106,8 @@ fn expected(shape: &Shape) -> String {
 fn choice(node: &Node, text: &str, words: &[&str], path: &KeyPath, report: &mut Report<'_>) {
     if !words.contains(&text) {
         let hint = did_you_mean(text, words.iter().copied());
-        let message = format!("\"{text}\" is not one of {}{hint}", words.join(", "));
+        let shown = if is_word(text) { format!("\"{text}\"") } else { "this text".to_owned() };
+        let message = format!("{shown} is not one of {}{hint}", words.join(", "));
         report.wrong(path, node.at, message);
     }
 }

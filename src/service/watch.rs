@@ -38,7 +38,14 @@ mod linux {
         pub fn new(path: &Path) -> io::Result<Self> {
             let events = Inotify::init()?.into_event_stream([0; BUFFER])?;
             let mut watch = Self { path: std::path::absolute(path)?, events, watched: HashMap::new() };
-            watch.renew()?;
+            match watch.renew() {
+                Err(error) if watch.watched.is_empty() => return Err(error),
+                // The links in front of a directory that may not be read are what changes.
+                Err(error) => {
+                    warn!(%error, file = %path.display(), "not everything that leads to the file is watched")
+                }
+                Ok(()) => {}
+            }
             Ok(watch)
         }
 

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ async fn serve(args: Args) -> Result<(), Ending> {
     let termination = Termination::install().map_err(no_signals)?;
     let hangup = Hangup::install().map_err(no_signals)?;
     let handed_over = inherited::take(&settings.gateway)?;
-    let socket = match &settings.gateway.bind {
+    let path = match &settings.gateway.bind {
         Bind::Unix(path) if handed_over.is_none() => Some(path.clone()),
         _ => None,
     };
@@ -47,14 +47,15 @@ async fn serve(args: Args) -> Result<(), Ending> {
         Some(sockets) => sockets,
         None => bind(&settings.gateway.bind, settings.gateway.port).await?,
     };
+    let socket = path.and_then(|path| Some((identity(&path)?, path)));
     let connector = Arc::new(upstream::Client::new(settings.failover.connect));
     let app = app::build(Arc::new(settings), listeners, address, connector, hostname());
     let file = config::locate(args.place.config.as_deref(), &Environment::process());
     let again = move || load(&args.place).map_err(|ending| ending.message().to_owned());
     let app = app.reloading(hangup, file.map(|file| file.path), again);
     app.managed_by(Manager::of_process()).run(termination).await;
-    if let Some(path) = socket {
-        // Somebody may have taken it away already.
+    // Another gateway may have put its own in this place while answers ran to their end.
+    if let Some((_, path)) = socket.filter(|(own, path)| identity(path) == Some(*own)) {
         let _ = std::fs::remove_file(path);
     }
     Ok(())
@@ -68,6 +69,11 @@ fn load(place: &Place) -> Result<Settings, Ending> {
         return Err(super::no_key(&settings));
     }
     Ok(settings)
+}
+
+/// Which file a path leads to.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    std::fs::symlink_metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
 }
 
 /// Flags win over the file.

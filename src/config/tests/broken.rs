@@ -294,3 +294,21 @@ fn params_hold_only_what_json_can_hold() {
         "{ models: { providers: { moonshot: { models: [{ id: 'kimi-k3', params: { top_p: NaN } }] } } } }";
     assert!(issue(text).contains("NaN is no number that JSON can hold"));
 }
+
+#[test]
+fn a_key_in_the_wrong_place_is_not_quoted() {
+    for text in [
+        r#"{ env: "K=sk-verysecret1" }"#,
+        r#"{ models: { providers: "sk-verysecret1" } }"#,
+        r#"{ models: { providers: { moonshot: "sk-verysecret1" } } }"#,
+        r#"{ models: { providers: { moonshot: { headers: "Bearer sk-verysecret1" } } } }"#,
+        r#"{ models: { providers: { moonshot: { auth: "sk-verysecret1" } } } }"#,
+        r#"{ models: { providers: { moonshot: { authHeader: "Bearer sk-verysecret1" } } } }"#,
+        r#"{ gateway: { auth: "sk-verysecret1" } }"#,
+        r#"{ gateway: { auth: { mode: "sk-verysecret1" } } }"#,
+        r#"{ gateway: { auth: { tokens: "sk-verysecret1" } } }"#,
+    ] {
+        let told = issues(text).concat();
+        assert!(!told.is_empty() && !told.contains("verysecret"), "{text}: {told}");
+    }
+}
