@@ -150,7 +150,7 @@ impl State {
         };
         let rests = self.rests();
         rests
-            .running(Instant::now())
+            .running(now())
             .filter(|(thing, _)| of(thing))
             .map(|(_, rest)| rest)
             .max_by_key(|rest| rest.until)

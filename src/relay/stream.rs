@@ -116,13 +116,12 @@ async fn drive(run: Arc<Run>, late: Arc<AtomicBool>, pieces: mpsc::Sender<Piece>
             return comment(&run, None, &late, &pieces).await;
         }
     };
-    let Content::Stream(stream) = opened.content else {
+    let Content::Stream(mut stream) = opened.content else {
         return;
     };
     let model = opened.reference;
     let mut pass = opened.pass;
     let _ = pieces.send(Piece::Begun { model: model.clone(), headers: opened.headers }).await;
-    let mut stream = stream;
     let broke = pump(&run, &mut stream, &pieces).await.map_err(|failure| opened.target.scrub(failure)).err();
     if let Some(failure) = &broke {
         pass.failed(failure, &run.settings.failover);

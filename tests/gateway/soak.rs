@@ -49,7 +49,7 @@ async fn round(gateway: &Gateway, number: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_hundred_streams_finish_with_every_byte_and_leave_no_memory_behind() {
+async fn two_hundred_streams_finish_with_every_byte_and_three_more_rounds_need_little_more() {
     let upstream = Upstream::start().await;
     upstream.fault(json!({ "provider": "moonshot", "kind": "drip", "value": 10 })).await;
     let gateway = Setup::chain(&upstream, &[Provider::Moonshot]).start().await;
