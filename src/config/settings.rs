@@ -82,7 +82,7 @@ pub struct Provider {
     pub figures: Figures,
     /// What is sent for old model ids.
     pub renamed: BTreeMap<String, String>,
-    /// `timeoutSeconds`: replaces first-byte and total for this provider.
+    /// `timeoutSeconds`: replaces the first-byte limit for this provider.
     pub timeout: Option<Duration>,
     /// Rewrite every tool-call id to letters and digits.
     pub sanitize_tool_call_ids: bool,

@@ -4,8 +4,9 @@ use std::time::SystemTime;
 
 use futures_util::StreamExt;
 use http::header::CONTENT_TYPE;
-use tokio::time::{Duration, Instant, sleep, timeout};
+use tokio::time::{Duration, Instant, sleep};
 
+use super::clock::Clock;
 use super::plan::{Plan, Planned, Target, resting};
 use super::state::{Pass, State};
 use super::track::Track;
@@ -270,7 +271,7 @@ impl Run {
         let head = if streamed && head.limit < whole.limit { &head } else { &whole };
         let response = head.run(self.connector.send(call)).await??;
         if !response.status.is_success() {
-            return Err(refusal(target, response).await);
+            return Err(refusal(target, response, self.left(REFUSAL_TIME)).await);
         }
         let headers = headers::for_client(&response.headers);
         let content = if streamed {
@@ -295,35 +296,18 @@ impl Run {
     fn time_for(&self, wait: Duration) -> bool {
         self.deadline.is_none_or(|deadline| Instant::now() + wait < deadline)
     }
-}
 
-/// One of the clocks of `failover.timeouts`, cut by the deadline of the whole request.
-pub(super) struct Clock {
-    pub(super) started: Instant,
-    pub(super) limit: Duration,
-    pub(super) name: &'static str,
-    pub(super) deadline: Option<Instant>,
-}
-
-impl Clock {
-    pub(super) async fn run<T>(&self, work: impl Future<Output = T>) -> Result<T, Failure> {
-        let left = self.limit.saturating_sub(self.started.elapsed());
-        let all = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let out_of_time = all.is_some_and(|all| all < left);
-        let name = if out_of_time { "failover.timeouts.totalSeconds" } else { self.name };
-        timeout(all.map_or(left, |all| all.min(left)), work).await.map_err(|_| {
-            let seconds = self.started.elapsed().as_secs_f64();
-            let message = format!("nothing within {seconds:.1} s ({name})");
-            Failure { out_of_time, ..Failure::new(Reason::Timeout, message) }
-        })
+    /// Of this time what the whole request has left.
+    fn left(&self, time: Duration) -> Duration {
+        self.deadline.map_or(time, |deadline| deadline.saturating_duration_since(Instant::now()).min(time))
     }
 }
 
-async fn refusal(target: &Target, response: Response) -> Failure {
+async fn refusal(target: &Target, response: Response, patience: Duration) -> Failure {
     let content_type = content_type(&response);
     let now = SystemTime::now();
     let asked = retry_after(&response.headers, now);
-    let body = read_capped(&response.headers, response.body, REFUSAL_CAP, REFUSAL_TIME).await;
+    let body = read_capped(&response.headers, response.body, REFUSAL_CAP, patience).await;
     let refused = Refused {
         status: response.status.as_u16(),
         content_type: content_type.as_deref(),

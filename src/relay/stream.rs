@@ -12,7 +12,8 @@ use http::HeaderMap;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
-use super::attempt::{Clock, Content, OpenStream, Run};
+use super::attempt::{Content, OpenStream, Run};
+use super::clock::Clock;
 use super::{Answer, Refusal};
 use crate::failure::{Failure, Reason};
 use crate::record::{Attempt, Outcome, attempt_lines, attempts_header, header_text};

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use futures_util::TryStreamExt;
@@ -45,14 +45,21 @@ impl Client {
     async fn call(&self, call: Call) -> Result<Response, Failure> {
         let url = reqwest::Url::parse(&call.url)
             .map_err(|error| Failure::new(Reason::Network, format!("bad URL: {error}")))?;
-        let client = self.built.load().for_url(&url)?;
+        let built = self.built.load();
+        let client = built.for_url(&url)?;
         let mut headers = call.headers;
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let mut request = client.request(call.method, url).headers(headers);
         if !call.body.is_empty() {
             request = request.body(reqwest::Body::wrap(Slices::new(call.body)));
         }
-        let response = request.send().await.map_err(|error| failure(&error))?;
+        let (began, limit) = (Instant::now(), built.connect);
+        drop(built);
+        let response = request.send().await.map_err(|error| {
+            // The kernel gives up by itself too, and later than our clock where that is set to more than two minutes.
+            let ours = error.is_connect() && error.is_timeout() && began.elapsed() >= limit;
+            if ours { not_connected(limit) } else { failure(&error) }
+        })?;
         let status = response.status();
         let headers = response.headers().clone();
         let body = Box::pin(
@@ -119,6 +126,15 @@ fn is_loopback(url: &reqwest::Url) -> bool {
         }
         None => false,
     }
+}
+
+/// Our clock ran out. It rests the target as every time-out does.
+fn not_connected(limit: Duration) -> Failure {
+    let seconds = limit.as_secs_f64();
+    Failure::new(
+        Reason::Timeout,
+        format!("no connection within {seconds:.1} s (failover.timeouts.connectSeconds)"),
+    )
 }
 
 /// Never the URL: a user may have put a key into it.

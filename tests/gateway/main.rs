@@ -17,6 +17,7 @@ mod architecture;
 mod asking;
 mod cancel;
 mod captures;
+mod clocks;
 mod commands;
 mod edits;
 mod faults;

@@ -92,7 +92,7 @@ const PROVIDER: &Shape = &Shape::Object(&[
     key("authHeader", "Send the key as `Authorization: Bearer`, whatever the protocol asks.", FLAG),
     key("api", "The protocol to speak.", API),
     key("headers", "For every request to this provider.", HEADERS),
-    key("timeoutSeconds", "Replaces the first-byte and total limits of `failover.timeouts`.", SECONDS),
+    key("timeoutSeconds", "Replaces `failover.timeouts.firstByteSeconds`.", SECONDS),
     key("contextWindow", "Tokens, for models that do not say.", TOKENS),
     key("maxTokens", "Largest answer in tokens, for models that do not say.", TOKENS),
     key("sanitizeToolCallIds", "Rewrite every tool-call id to letters and digits.", FLAG),
