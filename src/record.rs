@@ -16,6 +16,8 @@ pub enum Outcome {
     Failed(Reason),
     /// It was not tried.
     Skipped(Skip),
+    /// It was given up while it was silent: another one answered first, or the client went away.
+    Cancelled,
 }
 
 impl Outcome {
@@ -26,6 +28,7 @@ impl Outcome {
             Self::Ok => "ok",
             Self::Failed(reason) => reason.as_str(),
             Self::Skipped(skip) => skip.as_str(),
+            Self::Cancelled => "cancelled",
         }
     }
 }
@@ -98,7 +101,7 @@ pub struct Record {
     pub requested: String,
     /// The reference that answered.
     pub answered: Option<String>,
-    /// Every try, in order.
+    /// Every try, in the order in which they ended; the one that answered is the last.
     pub attempts: Vec<Attempt>,
     /// The dialect rules that changed the request, in order, without repetition.
     pub rules: Vec<&'static str>,

@@ -1,6 +1,7 @@
 //! From a client's request to an answer: which targets, in what order, what when one fails.
 
 mod attempt;
+mod chain;
 mod clock;
 mod headers;
 pub mod plan;

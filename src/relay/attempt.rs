@@ -1,4 +1,4 @@
-//! One request's tries: target after target until one answers.
+//! One request's tries of one target, up to a whole answer or the first meaningful event.
 
 use std::time::SystemTime;
 
@@ -7,7 +7,7 @@ use http::header::CONTENT_TYPE;
 use tokio::time::{Duration, Instant, sleep};
 
 use super::clock::Clock;
-use super::plan::{Plan, Planned, Target, resting};
+use super::plan::{Plan, Target, resting};
 use super::state::{Pass, State};
 use super::track::Track;
 use super::{Answer, ClientRequest, Refusal, headers};
@@ -17,7 +17,7 @@ use crate::dialect::classify::{Refused, classify};
 use crate::dialect::rewrite::{AnswerPlan, Rewritten};
 use crate::failure::{Failure, Reason};
 use crate::policy::retry::{Limits, Next, decide};
-use crate::record::{Attempt, Outcome, Skip};
+use crate::record::{Attempt, Outcome};
 use crate::upstream::{ByteStream, Call, Connector, Response, read_capped, read_whole, retry_after};
 use crate::wire::chat::ChatBody;
 use crate::wire::edit::Segments;
@@ -91,100 +91,8 @@ impl Run {
         })
     }
 
-    /// The first target that answers.
-    pub(super) async fn first_answer(&self) -> Result<Opened, Refusal> {
-        let mut primary: Option<(Failure, String)> = None;
-        let considered = if self.request.first_target_only { 1 } else { self.plan.targets.len() };
-        let targets = || self.plan.targets.iter().take(considered);
-        for planned in targets() {
-            if let Some((skip, why)) = &planned.skipped {
-                self.passed_over(&planned.target, *skip, why);
-                continue;
-            }
-            if let Some(opened) = self.step(&planned.target, false, &mut primary).await? {
-                return Ok(opened);
-            }
-        }
-        // When all that could serve rest, the one whose rest ends first is tried all the same, once: a person whose
-        // network was gone for a moment shall not wait for a clock of ours.
-        if primary.is_none()
-            && let Some(target) = self.soonest(targets())
-            && let Some(opened) = self.step(target, true, &mut primary).await?
-        {
-            return Ok(opened);
-        }
-        match primary {
-            Some((failure, reference)) => Err(self.refused(failure, reference)),
-            None => Err(self.unservable()),
-        }
-    }
-
-    /// Tries one target. `None` is to go on; an error ends the request.
-    async fn step(
-        &self,
-        target: &Target,
-        anyway: bool,
-        primary: &mut Option<(Failure, String)>,
-    ) -> Result<Option<Opened>, Refusal> {
-        let failure = match self.try_target(target, anyway).await {
-            Ok(opened) => return Ok(Some(opened)),
-            Err(None) => return Ok(None),
-            Err(Some(failure)) => failure,
-        };
-        let reference = target.reference.to_string();
-        if !failure.moves_on() {
-            return Err(self.refused(failure, reference));
-        }
-        let no_time_left = failure.out_of_time;
-        let (first, whose) = primary.get_or_insert((failure, reference));
-        if no_time_left {
-            return Err(self.refused(first.clone(), whose.clone()));
-        }
-        Ok(None)
-    }
-
-    /// Of the targets that could serve, the one whose rest ends first.
-    fn soonest<'p>(&self, targets: impl Iterator<Item = &'p Planned>) -> Option<&'p Target> {
-        let user_agent = headers::user_agent(&self.request.headers);
-        let fits = |planned: &&Planned| matches!(planned.skipped, None | Some((Skip::CoolingDown(_), _)));
-        targets
-            .filter(fits)
-            .filter_map(|planned| {
-                Some((self.state.resting(&planned.target, user_agent)?.until, &planned.target))
-            })
-            .min_by_key(|(until, _)| *until)
-            .map(|(_, target)| target)
-    }
-
-    /// No target was tried.
-    fn unservable(&self) -> Refusal {
-        let attempts = self.track.attempts();
-        let reason = attempts.iter().find_map(|attempt| match attempt.outcome {
-            Outcome::Skipped(skip) => Some(skip.reason()),
-            Outcome::Ok | Outcome::Failed(_) => None,
-        });
-        self.track.failed(reason.unwrap_or(Reason::Server));
-        self.track.finished();
-        Refusal::Unservable { attempts }
-    }
-
-    fn refused(&self, failure: Failure, reference: String) -> Refusal {
-        self.track.failed(failure.reason);
-        self.track.finished();
-        Refusal::Failed { failure, reference, attempts: self.track.attempts() }
-    }
-
-    fn passed_over(&self, target: &Target, skip: Skip, why: &str) {
-        self.track.attempt(Attempt {
-            reference: target.reference.to_string(),
-            outcome: Outcome::Skipped(skip),
-            detail: why.to_owned(),
-            took: Duration::ZERO,
-        });
-    }
-
     /// Every try of one target. `Err(None)`: it was not tried after all.
-    async fn try_target(&self, target: &Target, anyway: bool) -> Result<Opened, Option<Failure>> {
+    pub(super) async fn try_target(&self, target: &Target, anyway: bool) -> Result<Opened, Option<Failure>> {
         let reference = target.reference.to_string();
         let rewritten = match target.rewrite(&self.body, self.settings.thinking_default) {
             Ok(rewritten) => rewritten,
@@ -209,7 +117,10 @@ impl Run {
         loop {
             let started = Instant::now();
             tries += 1;
-            let failure = match self.open(target, &rewritten, started).await {
+            let trying = self.track.trying(&reference);
+            let opened = self.open(target, &rewritten, started).await;
+            trying.ended();
+            let failure = match opened {
                 Ok((content, headers)) => {
                     match &content {
                         Content::Whole(..) => pass.succeeded(),
@@ -295,6 +206,11 @@ impl Run {
 
     fn time_for(&self, wait: Duration) -> bool {
         self.deadline.is_none_or(|deadline| Instant::now() + wait < deadline)
+    }
+
+    /// Whether the time for the whole request is over.
+    pub(super) fn is_late(&self) -> bool {
+        !self.time_for(Duration::ZERO)
     }
 
     /// Of this time what the whole request has left.

@@ -1,6 +1,7 @@
 //! The way of a request against scripted providers, on a stopped clock.
 
 mod failover;
+mod hedging;
 mod script;
 mod seeds;
 mod streams;
@@ -64,27 +65,33 @@ impl Fixture {
     }
 
     async fn send(&self, body: &Value) -> Result<Answer, Refusal> {
-        let request = ClientRequest {
-            id: "1".to_owned(),
-            client: None,
-            headers: HeaderMap::new(),
-            body: Bytes::from(body.to_string()),
-            first_target_only: false,
-        };
-        self.relay.chat(request).await
+        self.relay.chat(request(body)).await
     }
 
     /// The attempts of a request that was answered, or refused.
     async fn attempts(&self, streamed: bool) -> String {
-        match self.ask(streamed).await {
-            Ok(Answer::Whole { attempts, .. } | Answer::Stream { attempts, .. }) => {
-                attempts_header(&attempts)
-            }
-            Err(Refusal::Failed { attempts, .. } | Refusal::Unservable { attempts }) => {
-                attempts_header(&attempts)
-            }
-            Err(refusal) => refusal.to_string(),
+        attempts(&self.ask(streamed).await)
+    }
+}
+
+fn request(body: &Value) -> ClientRequest {
+    ClientRequest {
+        id: "1".to_owned(),
+        client: None,
+        headers: HeaderMap::new(),
+        body: Bytes::from(body.to_string()),
+        first_target_only: false,
+    }
+}
+
+/// As the header has them, of a request that was answered, or refused.
+fn attempts(answer: &Result<Answer, Refusal>) -> String {
+    match answer {
+        Ok(Answer::Whole { attempts, .. } | Answer::Stream { attempts, .. })
+        | Err(Refusal::Failed { attempts, .. } | Refusal::Unservable { attempts }) => {
+            attempts_header(attempts)
         }
+        Err(refusal) => refusal.to_string(),
     }
 }
 

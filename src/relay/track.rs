@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::state::State;
 use super::{ClientRequest, Sink, headers};
 use crate::failure::Reason;
-use crate::record::{Attempt, Record};
+use crate::record::{Attempt, Outcome, Record};
 use crate::wire::usage::Usage;
 
 /// Handed along with a request. Dropped, it tells the sink; a request that was dropped before its end is recorded as
@@ -54,6 +54,18 @@ impl Track {
         self.record().attempts.push(attempt);
     }
 
+    /// A try begins. Dropped before its end it counts as cancelled.
+    pub(super) fn trying<'t>(&'t self, reference: &'t str) -> Trying<'t> {
+        Trying { track: self, reference, started: Instant::now() }
+    }
+
+    /// Adds a try that was given up, in front of the one that answered instead.
+    fn cancelled(&self, attempt: Attempt) {
+        let attempts = &mut self.record().attempts;
+        let answers = attempts.last().is_some_and(|last| last.outcome == Outcome::Ok);
+        attempts.insert(attempts.len() - usize::from(answers), attempt);
+    }
+
     /// Changes the last try: a stream that had begun well broke.
     pub(super) fn amend(&self, change: impl FnOnce(&mut Attempt)) {
         if let Some(last) = self.record().attempts.last_mut() {
@@ -83,6 +95,31 @@ impl Track {
 
     pub(super) fn failed(&self, reason: Reason) {
         self.record().failed = Some(reason);
+    }
+}
+
+/// A try under way.
+pub(super) struct Trying<'t> {
+    track: &'t Track,
+    reference: &'t str,
+    started: Instant,
+}
+
+impl Trying<'_> {
+    /// What came of it is known, and told elsewhere.
+    pub(super) fn ended(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Trying<'_> {
+    fn drop(&mut self) {
+        self.track.cancelled(Attempt {
+            reference: self.reference.to_owned(),
+            outcome: Outcome::Cancelled,
+            detail: "another target answered first, or the client went away".to_owned(),
+            took: self.started.elapsed(),
+        });
     }
 }
 

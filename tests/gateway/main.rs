@@ -22,6 +22,7 @@ mod commands;
 mod edits;
 mod faults;
 mod fidelity;
+mod hedging;
 mod http;
 mod plan;
 mod references;

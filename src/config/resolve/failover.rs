@@ -47,14 +47,8 @@ pub(super) fn read(root: &At<'_>, scope: &mut Scope<'_, '_, '_>) -> Failover {
 
 /// Settings that are read and have no effect yet: who sets them shall know.
 fn warn_of_no_effect(at: &At<'_>, failover: &Failover, scope: &mut Scope<'_, '_, '_>) {
-    let set = [
-        ("hedgeAfterMs", failover.hedge_after.is_some()),
-        ("returnToPrimary", failover.return_at_session_end),
-    ];
-    for (key, wanted) in set {
-        if let Some(at) = at.get(key).filter(|_| wanted) {
-            scope.warn(&at, "this version does not do that yet; the setting has no effect");
-        }
+    if let Some(at) = at.get("returnToPrimary").filter(|_| failover.return_at_session_end) {
+        scope.warn(&at, "this version does not do that yet; the setting has no effect");
     }
 }
 

@@ -171,7 +171,7 @@ const FAILOVER: &Shape = &Shape::Object(&[
     ),
     key(
         "hedgeAfterMs",
-        "Ask the next target too when the first is silent for this long. Accepted, not built yet.",
+        "Ask the next target too when one has been silent for this long; the first to answer wins.",
         &Shape::OrNull(MILLISECONDS),
     ),
     key(

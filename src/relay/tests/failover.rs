@@ -8,16 +8,16 @@ use super::script::Reply;
 use super::{Answer, Fixture, Refusal};
 use crate::failure::Reason;
 
-const GOOD: Reply = Reply::Body(
+pub(super) const GOOD: Reply = Reply::Body(
     200,
     r#"{"id":"1","choices":[{"index":0,"message":{"role":"assistant","content":"ok"},"finish_reason":"stop"}]}"#,
 );
-const DOWN: Reply = Reply::Body(500, r#"{"error":{"message":"boom","type":"server_error"}}"#);
+pub(super) const DOWN: Reply = Reply::Body(500, r#"{"error":{"message":"boom","type":"server_error"}}"#);
 const BUSY: Reply = Reply::Body(
     429,
     r#"{"error":{"message":"The engine is currently overloaded, please try again later","type":"engine_overloaded_error"}}"#,
 );
-const WRONG: Reply = Reply::Body(
+pub(super) const WRONG: Reply = Reply::Body(
     400,
     r#"{"error":{"message":"Invalid request: messages must not be empty","type":"invalid_request_error"}}"#,
 );

@@ -19,6 +19,8 @@ pub(super) enum Reply {
     Body(u16, &'static str),
     /// A refusal with a Retry-After in seconds.
     Wait(u16, &'static str, &'static str),
+    /// A whole answer, or a refusal, after so many seconds.
+    Late(u64, u16, &'static str),
     /// Events, each after a pause in seconds; the end is a clean one.
     Events(Vec<(u64, &'static str)>),
     /// Events, then the connection breaks.
@@ -79,6 +81,10 @@ impl Connector for Script {
         Box::pin(async move {
             match reply {
                 Reply::Body(status, body) => Ok(response(status, &[json], vec![(0, body)], false)),
+                Reply::Late(seconds, status, body) => {
+                    tokio::time::sleep(Duration::from_secs(seconds)).await;
+                    Ok(response(status, &[json], vec![(0, body)], false))
+                }
                 Reply::Wait(status, seconds, body) => {
                     Ok(response(status, &[json, ("retry-after", seconds)], vec![(0, body)], false))
                 }

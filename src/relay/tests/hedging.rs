@@ -1,0 +1,236 @@
+//! A target that stays silent is asked beside the next one; nothing is lost by that, and nobody rests for it.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::failover::{DOWN, GOOD, WRONG};
+use super::script::Reply;
+use super::streams::{HELLO, ROLE};
+use super::{Fixture, Refusal, attempts, read, request};
+use crate::failure::Reason;
+
+const OK: &str = match GOOD {
+    Reply::Body(_, text) => text,
+    _ => "",
+};
+const BAD: &str = match WRONG {
+    Reply::Body(_, text) => text,
+    _ => "",
+};
+const BOOM: &str = match DOWN {
+    Reply::Body(_, text) => text,
+    _ => "",
+};
+
+/// One try each; the next one is asked after five seconds.
+fn settings() -> Value {
+    json!({"attemptsPerTarget": 1, "hedgeAfterMs": 5000})
+}
+
+/// Moonshot, OpenRouter, Kimi Code.
+fn three() -> Fixture {
+    let text = json!({
+        "agents": {"defaults": {"model":
+            {"primary": "moonshot/kimi-k3", "fallbacks": ["openrouter/auto", "kimi/kimi-for-coding"]}}},
+        "models": {"providers": {
+            "moonshot": {"apiKey": "sk-moonshot-000000"},
+            "openrouter": {"apiKey": "sk-or-v1-000000"},
+            "kimi": {"apiKey": "sk-kimi-000000"},
+        }},
+        "failover": settings(),
+    });
+    Fixture::with(&text.to_string(), &[])
+}
+
+/// What the attempts were, and how many seconds the answer took.
+async fn timed(fixture: &Fixture) -> (String, u64) {
+    let began = Instant::now();
+    (fixture.attempts(false).await, began.elapsed().as_secs())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_one_answers_for_one_that_is_silent_and_nobody_rests() {
+    let fixture = Fixture::new(&settings());
+    for _ in 0..2 {
+        fixture.script.then(Reply::Silent).then(Reply::Late(2, 200, OK));
+        assert_eq!(timed(&fixture).await, ("moonshot/kimi-k3=cancelled, openrouter/auto=ok".to_owned(), 7));
+    }
+    let record = fixture.records.lock().unwrap().pop().unwrap();
+    assert_eq!(record.answered.as_deref(), Some("openrouter/auto"));
+    assert_eq!(record.attempts.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_one_may_still_win() {
+    let fixture = Fixture::new(&settings());
+    fixture.script.then(Reply::Late(8, 200, OK)).then(Reply::Silent);
+    assert_eq!(timed(&fixture).await, ("openrouter/auto=cancelled, moonshot/kimi-k3=ok".to_owned(), 8));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_answers_in_time_is_alone() {
+    let fixture = Fixture::new(&settings());
+    fixture.script.then(Reply::Late(4, 200, OK));
+    assert_eq!(timed(&fixture).await, ("moonshot/kimi-k3=ok".to_owned(), 4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_one_of_two_fails_the_other_is_waited_for_and_nobody_is_asked_twice() {
+    for (first, second, expected, seconds) in [
+        (Reply::Late(8, 200, OK), DOWN, "openrouter/auto=server, moonshot/kimi-k3=ok", 8),
+        (
+            Reply::Late(7, 500, BOOM),
+            Reply::Late(4, 200, OK),
+            "moonshot/kimi-k3=server, openrouter/auto=ok",
+            9,
+        ),
+    ] {
+        let fixture = Fixture::new(&settings());
+        fixture.script.then(first).then(second);
+        assert_eq!(timed(&fixture).await, (expected.to_owned(), seconds));
+        assert_eq!(fixture.script.hosts().len(), 2);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn later_targets_take_the_place_of_one_that_failed_and_never_more_than_two_are_asked_at_once() {
+    let fixture = three();
+    fixture.script.then(Reply::Silent).then(DOWN).then(Reply::Late(1, 200, OK));
+    let expected = "openrouter/auto=server, moonshot/kimi-k3=cancelled, kimi/kimi-for-coding=ok";
+    assert_eq!(timed(&fixture).await, (expected.to_owned(), 6));
+    let fixture = three();
+    fixture.script.then(Reply::Late(60, 200, OK)).then(Reply::Late(30, 200, OK));
+    assert_eq!(timed(&fixture).await, ("moonshot/kimi-k3=cancelled, openrouter/auto=ok".to_owned(), 35));
+    let fixture = three();
+    fixture.script.then(Reply::Late(8, 500, BOOM)).then(Reply::Silent).then(GOOD);
+    let expected = "moonshot/kimi-k3=server, openrouter/auto=cancelled, kimi/kimi-for-coding=ok";
+    assert_eq!(timed(&fixture).await, (expected.to_owned(), 10), "silent since 5 s, so the third at 10 s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_both_fail_the_error_is_that_of_the_first_in_the_chain() {
+    let fixture = Fixture::new(&settings());
+    let limited = r#"{"error":{"message":"slow down","type":"rate_limit_reached_error"}}"#;
+    fixture.script.then(Reply::Late(8, 429, limited)).then(DOWN);
+    let refusal = fixture.ask(false).await;
+    assert_eq!(attempts(&refusal), "openrouter/auto=server, moonshot/kimi-k3=rate_limit");
+    let Err(Refusal::Failed { failure, reference, .. }) = refusal else { panic!("it is refused") };
+    assert_eq!((failure.reason, reference.as_str()), (Reason::RateLimit, "moonshot/kimi-k3"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_the_hedge_calls_wrong_may_still_be_answered_by_the_first() {
+    let fixture = three();
+    fixture.script.then(Reply::Late(8, 200, OK)).then(WRONG);
+    assert_eq!(timed(&fixture).await, ("openrouter/auto=bad_request, moonshot/kimi-k3=ok".to_owned(), 8));
+    let fixture = three();
+    fixture.script.then(Reply::Late(8, 500, BOOM)).then(WRONG);
+    let refusal = fixture.ask(false).await.err().unwrap();
+    let Refusal::Failed { failure, reference, .. } = refusal else { panic!("{refusal:?}") };
+    assert_eq!((failure.reason, reference.as_str()), (Reason::BadRequest, "openrouter/auto"));
+    let fixture = three();
+    fixture.script.then(Reply::Late(8, 400, BAD)).then(Reply::Silent);
+    let answered = timed(&fixture).await;
+    assert_eq!(answered, ("moonshot/kimi-k3=bad_request, openrouter/auto=cancelled".to_owned(), 8));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_is_no_answer_and_the_first_meaningful_event_wins() {
+    let fixture = Fixture::new(&settings());
+    fixture.script.then(Reply::Events(vec![(0, ROLE), (600, HELLO)])).then(Reply::Events(vec![(3, HELLO)]));
+    let (text, attempts) = read(fixture.ask(true).await.ok().unwrap()).await;
+    assert_eq!(attempts, "moonshot/kimi-k3=cancelled, openrouter/auto=ok");
+    assert_eq!(text, HELLO, "nothing of the one that lost");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_broke_is_the_one_that_the_record_blames() {
+    let fixture = Fixture::new(&settings());
+    fixture.script.then(Reply::Silent).then(Reply::Cut(vec![(0, super::streams::WORD)]));
+    read(fixture.ask(true).await.ok().unwrap()).await;
+    let record = fixture.records.lock().unwrap().pop().unwrap();
+    let attempts = crate::record::attempts_header(&record.attempts);
+    assert_eq!(attempts, "moonshot/kimi-k3=cancelled, openrouter/auto=truncated");
+}
+
+#[tokio::test(start_paused = true)]
+async fn fallback_off_is_one_target_only() {
+    let fixture = Fixture::new(&settings());
+    fixture.script.then(Reply::Late(60, 200, OK));
+    let body = json!({"model": "moonshot/kimi-k3", "messages": [{"role": "user", "content": "hi"}]});
+    let mut asked = request(&body);
+    asked.first_target_only = true;
+    assert_eq!(attempts(&fixture.relay.chat(asked).await), "moonshot/kimi-k3=ok");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_was_cancelled_is_free_for_the_next_request() {
+    let fixture = Fixture::new(&settings());
+    fixture.script.then(DOWN).then(GOOD);
+    assert_eq!(fixture.attempts(false).await, "moonshot/kimi-k3=server, openrouter/auto=ok");
+    tokio::time::advance(Duration::from_secs(31)).await;
+    fixture.script.then(Reply::Silent).then(GOOD);
+    assert_eq!(fixture.attempts(false).await, "moonshot/kimi-k3=cancelled, openrouter/auto=ok");
+    fixture.script.then(GOOD);
+    assert_eq!(fixture.attempts(false).await, "moonshot/kimi-k3=ok");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_rests_is_no_hedge() {
+    let fixture = three();
+    let limited = r#"{"error":{"message":"Rate limit exceeded","code":429}}"#;
+    fixture.script.then(Reply::Wait(429, "600", limited)).then(GOOD);
+    let body = json!({"model": "openrouter/auto", "messages": [{"role": "user", "content": "hi"}]});
+    let rested = attempts(&fixture.send(&body).await);
+    assert_eq!(rested, "openrouter/auto=rate_limit, kimi/kimi-for-coding=ok");
+    fixture.script.then(Reply::Late(20, 200, OK)).then(Reply::Silent);
+    let expected = "openrouter/auto=cooling_down, kimi/kimi-for-coding=cancelled, moonshot/kimi-k3=ok";
+    assert_eq!(timed(&fixture).await, (expected.to_owned(), 20));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_resort_is_asked_alone() {
+    let fixture = Fixture::new(&settings());
+    fixture.script.then(Reply::Refused).then(Reply::Refused);
+    fixture.attempts(false).await;
+    fixture.script.then(Reply::Late(20, 200, OK));
+    let (attempts, seconds) = timed(&fixture).await;
+    assert!(attempts.ends_with(", moonshot/kimi-k3=ok"), "{attempts}");
+    assert_eq!(seconds, 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_limit_of_the_request_ends_both() {
+    let mut failover = settings();
+    failover["timeouts"] = json!({"totalSeconds": 8});
+    let fixture = Fixture::new(&failover);
+    fixture.script.then(Reply::Silent).then(Reply::Silent);
+    assert_eq!(timed(&fixture).await, ("moonshot/kimi-k3=timeout, openrouter/auto=timeout".to_owned(), 8));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_time_is_left_for_another_one_after_a_refusal_that_took_all_of_it() {
+    let fixture = Fixture::new(&json!({"attemptsPerTarget": 1, "timeouts": {"totalSeconds": 3}}));
+    fixture.script.then(Reply::Stalled(429, "90"));
+    assert_eq!(timed(&fixture).await, ("moonshot/kimi-k3=rate_limit".to_owned(), 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_goes_away_leaves_both_in_the_record() {
+    let fixture = Fixture::new(&settings());
+    fixture.script.then(Reply::Silent).then(Reply::Silent);
+    let asked = tokio::time::timeout(Duration::from_secs(6), fixture.ask(false)).await;
+    assert!(asked.is_err());
+    let record = fixture.records.lock().unwrap().pop().unwrap();
+    assert!(record.abandoned);
+    let mut attempts: Vec<String> = record
+        .attempts
+        .iter()
+        .map(|attempt| format!("{}={}", attempt.reference, attempt.outcome.as_str()))
+        .collect();
+    attempts.sort();
+    assert_eq!(attempts, ["moonshot/kimi-k3=cancelled", "openrouter/auto=cancelled"]);
+    assert_eq!(fixture.relay.state().in_flight(), 0);
+}
