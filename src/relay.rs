@@ -1,5 +1,6 @@
 //! From a client's request to an answer: which targets, in what order, what when one fails.
 
+pub mod affinity;
 mod attempt;
 mod chain;
 mod clock;
@@ -179,8 +180,10 @@ impl Relay {
         let body = ChatBody::parse(request.body.clone()).map_err(Refusal::Malformed)?;
         let requested = body.string("model").ok_or(Refusal::NoModel)?;
         let settings = self.settings();
-        let plan =
+        let mut plan =
             plan::plan(&settings, &self.state, &requested, &body, headers::user_agent(&request.headers))?;
+        let stay = affinity::conversation(&settings, &request, &requested, &body)
+            .and_then(|conversation| self.state.stay(&conversation, &mut plan.targets));
         for warning in &plan.warnings {
             tracing::warn!(request_id = %request.id, "{warning}");
         }
@@ -194,6 +197,7 @@ impl Relay {
             request,
             body,
             plan,
+            stay,
             track,
         };
         if streamed { stream::answer(run).await } else { run.whole().await }

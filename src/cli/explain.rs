@@ -14,6 +14,7 @@ use crate::config::settings::{MatchedBy, Settings};
 use crate::config::{self, Environment};
 use crate::dialect::rewrite::Rewritten;
 use crate::failure::Failure;
+use crate::relay::affinity;
 use crate::relay::plan::{Plan, Planned, plan};
 use crate::relay::state::State;
 use crate::wire::chat::ChatBody;
@@ -49,7 +50,11 @@ fn explain(args: &Args) -> Result<(), Ending> {
     }
     let steps: Vec<Step<'_>> =
         plan.targets.iter().map(|planned| Step::of(&settings, planned, &body)).collect();
-    let text = if args.json { as_json(&plan, &steps).to_string() } else { as_text(&plan, &steps) };
+    let note = affinity::explained(&settings, &body);
+    let text = match args.json {
+        true => as_json(&plan, &steps, note.as_deref()).to_string(),
+        false => as_text(&plan, &steps, note.as_deref()),
+    };
     writeln!(std::io::stdout(), "{}", text.trim_end()).map_err(Ending::output)
 }
 
@@ -125,7 +130,7 @@ fn matched(by: &MatchedBy) -> String {
     }
 }
 
-fn as_json(plan: &Plan, steps: &[Step<'_>]) -> Value {
+fn as_json(plan: &Plan, steps: &[Step<'_>], note: Option<&str>) -> Value {
     let targets: Vec<Value> = steps
         .iter()
         .map(|step| {
@@ -145,13 +150,17 @@ fn as_json(plan: &Plan, steps: &[Step<'_>]) -> Value {
         "matched": matched(&plan.by),
         "targets": targets,
         "warnings": plan.warnings,
+        "note": note,
     })
 }
 
-fn as_text(plan: &Plan, steps: &[Step<'_>]) -> String {
+fn as_text(plan: &Plan, steps: &[Step<'_>], note: Option<&str>) -> String {
     let mut out = format!("{} is {}\n", plan.requested, matched(&plan.by));
     for warning in &plan.warnings {
         out.push_str(&format!("warning: {warning}\n"));
+    }
+    if let Some(note) = note {
+        out.push_str(&format!("note: {note}\n"));
     }
     for (index, step) in steps.iter().enumerate() {
         let target = &step.planned.target;

@@ -161,7 +161,8 @@ pub struct Failover {
     pub idle: Duration,
     /// All of a request, every attempt included; `None` is without limit.
     pub total: Option<Duration>,
-    /// `returnToPrimary: "session"`: stay on the fallback for the session; else back as soon as the cooldown ends.
+    /// `returnToPrimary: "session"`: a conversation stays on its fallback until that rests; else it is back as soon as
+    /// the primary's cooldown ends.
     pub return_at_session_end: bool,
     /// `hedgeAfterMs`.
     pub hedge_after: Option<Duration>,

@@ -8,7 +8,7 @@ use tokio::time::{Duration, Instant, sleep};
 
 use super::clock::Clock;
 use super::plan::{Plan, Target, resting};
-use super::state::{Pass, State};
+use super::state::{Pass, State, Stay};
 use super::track::Track;
 use super::{Answer, ClientRequest, Refusal, headers};
 use crate::config::settings::Settings;
@@ -42,6 +42,8 @@ pub(super) struct Run {
     pub(super) request: ClientRequest,
     pub(super) body: ChatBody,
     pub(super) plan: Plan,
+    /// The conversation, where it stays with who answers it.
+    pub(super) stay: Option<Stay>,
     pub(super) track: Track,
     pub(super) deadline: Option<Instant>,
 }
@@ -126,7 +128,7 @@ impl Run {
                         Content::Whole(..) => pass.succeeded(),
                         Content::Stream(_) => pass.answers(),
                     }
-                    self.succeeded(&reference, started, &rewritten);
+                    self.succeeded(target, started, &rewritten);
                     return Ok(Opened { reference, headers, content, target: target.clone(), pass });
                 }
                 Err(failure) => self.failed(&reference, started, target.scrub(failure)),
@@ -141,14 +143,18 @@ impl Run {
         }
     }
 
-    fn succeeded(&self, reference: &str, started: Instant, rewritten: &Rewritten) {
+    fn succeeded(&self, target: &Target, started: Instant, rewritten: &Rewritten) {
+        let reference = target.reference.to_string();
+        if let Some(stay) = &self.stay {
+            self.state.settle(stay, target);
+        }
+        self.track.answered(&reference, &rewritten.rules);
         self.track.attempt(Attempt {
-            reference: reference.to_owned(),
+            reference,
             outcome: Outcome::Ok,
             detail: String::new(),
             took: started.elapsed(),
         });
-        self.track.answered(reference, &rewritten.rules);
     }
 
     fn failed(&self, reference: &str, started: Instant, failure: Failure) -> Failure {

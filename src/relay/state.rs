@@ -7,9 +7,11 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
-use super::plan::Target;
-use crate::config::settings::{Auth, Failover, Header, Settings};
+use super::affinity::Conversation;
+use super::plan::{Planned, Target};
+use crate::config::settings::{Auth, Failover, Header, Reference, Settings};
 use crate::failure::{Failure, Rests};
+use crate::policy::affinity::Homes;
 use crate::policy::cooldown::{Admission, Cooldowns, Rest, Steps};
 
 /// A thing that can rest. Keys are known by a fingerprint that lasts as long as the process, so that a reload which
@@ -34,6 +36,7 @@ fn same_headers(old: &[Header], new: &[Header]) -> bool {
 /// Shared by all requests.
 pub struct State {
     rests: Mutex<Cooldowns<Thing>>,
+    homes: Mutex<Homes<Thing>>,
     fingerprints: RandomState,
     in_flight: AtomicUsize,
     started: Instant,
@@ -52,6 +55,7 @@ impl State {
     pub fn new() -> Self {
         Self {
             rests: Mutex::default(),
+            homes: Mutex::default(),
             fingerprints: RandomState::new(),
             in_flight: AtomicUsize::new(0),
             started: now(),
@@ -71,7 +75,7 @@ impl State {
         self.started
     }
 
-    /// After a reload: rests stay where provider, key and model are the same and are called in the same way.
+    /// After a reload: rests and conversations stay where provider, key and model are the same and are called in the same way.
     pub(super) fn keep(&self, before: &Settings, after: &Settings) {
         let same = |id: &str, key: u64, model: Option<&str>| {
             let (Some(old), Some(new)) = (before.providers.get(id), after.providers.get(id)) else {
@@ -88,12 +92,14 @@ impl State {
                 && (new.auth == Auth::None || keys.into_iter().any(|known| known == key))
                 && model
         };
-        self.rests().retain(|thing| match thing {
+        let keep = |thing: &Thing| match thing {
             Thing::Key { provider, key } => same(provider, *key, None),
             Thing::Target { provider, key, model } | Thing::Client { provider, key, model, .. } => {
                 same(provider, *key, Some(model))
             }
-        });
+        };
+        self.rests().retain(keep);
+        self.homes().retain(keep);
         self.told();
     }
 
@@ -119,11 +125,49 @@ impl State {
         self.rests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn homes(&self) -> MutexGuard<'_, Homes<Thing>> {
+        self.homes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts the target that a conversation stays with first, unless it cannot be tried now. `None`: nobody is asked.
+    pub(super) fn stay(&self, conversation: &Conversation<'_>, targets: &mut [Planned]) -> Option<Stay> {
+        let conversation = self.fingerprints.hash_one(conversation);
+        let primary = self.thing(&targets.first()?.target);
+        let usable = |planned: &Planned| planned.skipped.is_none();
+        let homes = self.homes();
+        if let Some(home) = homes.of(conversation, now())
+            && let Some(place) =
+                targets.iter().position(|planned| usable(planned) && self.thing(&planned.target) == *home)
+            && let Some(before) = targets.get_mut(..=place)
+        {
+            before.rotate_right(1);
+        }
+        Some(Stay { conversation, primary })
+    }
+
+    /// A conversation was answered by this target. With the primary it needs no mark.
+    pub(super) fn settle(&self, stay: &Stay, target: &Target) {
+        let thing = self.thing(target);
+        if thing == stay.primary {
+            self.homes().leave(stay.conversation);
+        } else {
+            self.homes().settle(stay.conversation, thing, now());
+        }
+    }
+
+    fn key_of(&self, target: &Target) -> u64 {
+        target.key().map_or(0, |key| self.fingerprints.hash_one(key.secret.expose()))
+    }
+
+    fn thing(&self, target: &Target) -> Thing {
+        let Reference { provider, model } = target.reference.clone();
+        Thing::Target { provider, key: self.key_of(target), model }
+    }
+
     /// From the widest to the narrowest.
     fn things(&self, target: &Target, user_agent: Option<&str>) -> [Thing; 3] {
-        let provider = target.reference.provider.clone();
-        let model = target.reference.model.clone();
-        let key = target.key().map_or(0, |key| self.fingerprints.hash_one(key.secret.expose()));
+        let Reference { provider, model } = target.reference.clone();
+        let key = self.key_of(target);
         let user_agent = user_agent.unwrap_or_default().to_owned();
         [
             Thing::Key { provider: provider.clone(), key },
@@ -175,6 +219,14 @@ impl State {
         drop(rests);
         Ok(Pass { state: self.clone(), things, probes, admitted: now })
     }
+}
+
+/// A conversation that stays with who answers it.
+pub(super) struct Stay {
+    /// A fingerprint.
+    conversation: u64,
+    /// Who answers it without that.
+    primary: Thing,
 }
 
 /// Leave to try a target; what came of it goes back to the rests. Dropped without a verdict, it lets the next request

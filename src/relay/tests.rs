@@ -1,5 +1,6 @@
 //! The way of a request against scripted providers, on a stopped clock.
 
+mod affinity;
 mod failover;
 mod hedging;
 mod script;

@@ -13,6 +13,7 @@
 mod common;
 
 mod activation;
+mod affinity;
 mod architecture;
 mod asking;
 mod cancel;

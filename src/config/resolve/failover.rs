@@ -29,7 +29,6 @@ pub(super) fn read(root: &At<'_>, scope: &mut Scope<'_, '_, '_>) -> Failover {
     let word = |key| at.get(key).and_then(|at| at.text());
     failover.return_at_session_end = word("returnToPrimary") == Some("session");
     failover.continue_mid_stream = word("midStream") != Some("error");
-    warn_of_no_effect(&at, &failover, scope);
     if let Some(steps) = at.find(&["cooldown", "stepsSeconds"]) {
         read_steps(&steps, &mut failover, scope);
     }
@@ -43,13 +42,6 @@ pub(super) fn read(root: &At<'_>, scope: &mut Scope<'_, '_, '_>) -> Failover {
         );
     }
     failover
-}
-
-/// Settings that are read and have no effect yet: who sets them shall know.
-fn warn_of_no_effect(at: &At<'_>, failover: &Failover, scope: &mut Scope<'_, '_, '_>) {
-    if let Some(at) = at.get("returnToPrimary").filter(|_| failover.return_at_session_end) {
-        scope.warn(&at, "this version does not do that yet; the setting has no effect");
-    }
 }
 
 fn read_steps(at: &At<'_>, failover: &mut Failover, scope: &mut Scope<'_, '_, '_>) {

@@ -166,7 +166,7 @@ const FAILOVER: &Shape = &Shape::Object(&[
     key("timeouts", "Separate clocks.", TIMEOUTS),
     key(
         "returnToPrimary",
-        "When its cooldown ends, or with the next session (accepted, not built yet).",
+        "When its cooldown ends; with `session` a conversation that fell back stays until its target rests.",
         &Shape::Choice(&["cooldown", "session"]),
     ),
     key(
