@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use crate::catalog::ThinkingLevel;
 use crate::failure::Reason;
 use crate::wire::error::AttemptLine;
 use crate::wire::usage::Usage;
@@ -105,6 +106,8 @@ pub struct Record {
     pub attempts: Vec<Attempt>,
     /// The dialect rules that changed the request, in order, without repetition.
     pub rules: Vec<&'static str>,
+    /// How much thinking the request to the target that answered asked for; `None` left it to the model.
+    pub thinking: Option<ThinkingLevel>,
     /// Tokens, where the provider told them.
     pub usage: Option<Usage>,
     /// Whether the client asked for a stream.

@@ -54,6 +54,8 @@ pub struct Rewritten {
     pub rules: Vec<&'static str>,
     /// What the answer needs.
     pub answer: AnswerPlan,
+    /// How much thinking the request asks for as it is sent; `None` leaves it to the model.
+    pub thinking: Option<ThinkingLevel>,
 }
 
 /// What must be done to the answer so that the client does not notice the rewrite.
@@ -80,5 +82,6 @@ pub fn rewrite(dialect: DialectId, request: &Request<'_>) -> Result<Rewritten, F
         DialectId::OpenRouter => openrouter::rewrite(&mut draft),
         DialectId::Generic => generic::rewrite(&mut draft),
     }
-    Ok(draft.finish())
+    let thinking = thinking::Spellings::of(&draft).wish().level();
+    Ok(Rewritten { thinking, ..draft.finish() })
 }

@@ -93,6 +93,7 @@ pub fn request(record: &Record) {
         model = record.answered.as_deref().unwrap_or("none"),
         attempts = %attempts_header(&record.attempts),
         rules = %record.rules.join(","),
+        thinking = record.thinking.map(|level| level.as_str()),
         streamed = record.streamed,
         input = usage.input,
         cached = usage.cache_read,
@@ -113,7 +114,11 @@ fn summary(record: &Record) -> String {
         (Some(model), None) if record.abandoned => {
             format!("{model} was answering {:?}, and the client went away after {ms} ms", record.requested)
         }
-        (Some(model), None) => format!("{model} answered {:?} in {ms} ms", record.requested),
+        (Some(model), None) => {
+            let thinking =
+                record.thinking.map_or_else(String::new, |level| format!(", thinking {}", level.as_str()));
+            format!("{model} answered {:?} in {ms} ms{thinking}", record.requested)
+        }
         (Some(model), Some(reason)) => {
             format!("{model} broke off its answer to {:?} after {ms} ms: {reason}", record.requested)
         }

@@ -148,7 +148,7 @@ impl Run {
         if let Some(stay) = &self.stay {
             self.state.settle(stay, target);
         }
-        self.track.answered(&reference, &rewritten.rules);
+        self.track.answered(&reference, rewritten);
         self.track.attempt(Attempt {
             reference,
             outcome: Outcome::Ok,

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::state::State;
 use super::{ClientRequest, Sink, headers};
+use crate::dialect::rewrite::Rewritten;
 use crate::failure::Reason;
 use crate::record::{Attempt, Outcome, Record};
 use crate::wire::usage::Usage;
@@ -35,6 +36,7 @@ impl Track {
             answered: None,
             attempts: Vec::new(),
             rules: Vec::new(),
+            thinking: None,
             usage: None,
             streamed,
             first_byte: None,
@@ -77,10 +79,11 @@ impl Track {
         self.record().attempts.clone()
     }
 
-    pub(super) fn answered(&self, reference: &str, rules: &[&'static str]) {
+    pub(super) fn answered(&self, reference: &str, sent: &Rewritten) {
         let mut record = self.record();
         record.answered = Some(reference.to_owned());
-        record.rules = rules.to_vec();
+        record.rules.clone_from(&sent.rules);
+        record.thinking = sent.thinking;
         record.first_byte = Some(self.started.elapsed());
     }
 

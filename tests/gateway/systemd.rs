@@ -155,10 +155,12 @@ async fn the_journal_gets_fields_and_one_entry_a_request() {
     let listening = entry_with(&journal, "listening on http://").await;
     assert_eq!((&*listening["PRIORITY"], &*listening["SYSLOG_IDENTIFIER"]), ("6", "moonrelay"));
     let address = listening["MESSAGE"].strip_prefix("listening on ").unwrap();
+    let mut thinking = prompt(KIMI, "Say hello", false);
+    thinking["reasoning_effort"] = json!("xhigh");
     let response = crate::common::raw::client()
         .post(format!("{address}/v1/chat/completions"))
         .header("user-agent", "KimiCLI/1.46.0")
-        .body(prompt(KIMI, "Say hello", false).to_string());
+        .body(thinking.to_string());
     let answer = crate::common::Answer::read(response.send().await.unwrap()).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     let failed = entry_with(&journal, "attempt failed").await;
@@ -171,9 +173,12 @@ async fn the_journal_gets_fields_and_one_entry_a_request() {
         ("MOONRELAY_MODEL", "openrouter/auto"),
         ("MOONRELAY_ATTEMPTS", answer.attempts()),
         ("MOONRELAY_CLIENT", "KimiCLI"),
+        // OpenRouter's: to Kimi Code it went as `max`.
+        ("MOONRELAY_THINKING", "xhigh"),
     ] {
         assert_eq!(told.get(field).map(String::as_str), Some(value), "{field}: {told:?}");
     }
+    assert!(told["MESSAGE"].ends_with(" ms, thinking xhigh"), "{told:?}");
     assert!(told["MOONRELAY_OUTPUT"].parse::<u64>().unwrap() > 0, "{told:?}");
     child.kill().await.unwrap();
     assert_eq!(std::fs::read_to_string(home.path().join("stderr")).unwrap(), "", "nothing is said twice");

@@ -173,7 +173,7 @@ impl<'a> Draft<'a> {
             }
         }
         top.finish(&mut edits);
-        Rewritten { edits, rules: self.rules, answer: self.plan }
+        Rewritten { edits, rules: self.rules, answer: self.plan, thinking: None }
     }
 }
 

@@ -27,6 +27,7 @@ pub(super) struct Sent {
     pub(super) body: String,
     pub(super) rules: Vec<&'static str>,
     pub(super) answer: AnswerPlan,
+    pub(super) thinking: Option<ThinkingLevel>,
 }
 
 impl Case {
@@ -95,6 +96,7 @@ impl Case {
             body: String::from_utf8(sent.to_vec()).unwrap(),
             rules: rewritten.rules,
             answer: rewritten.answer,
+            thinking: rewritten.thinking,
         };
         assert!(ChatBody::parse(sent.body.clone().into()).is_ok(), "{}", sent.body);
         sent
@@ -174,6 +176,27 @@ fn moonshot_drops_what_is_pinned() {
     // Configured sampling is not filled in only to be dropped.
     let (sent, rules) = Case::k3().params(&json!({"temperature": 0.2, "seed": 4})).members(r#""a":1"#);
     assert_eq!((sent.as_str(), rules.as_slice()), (r#""a":1,"seed":4"#, ["params"].as_slice()));
+}
+
+#[test]
+fn the_level_that_is_told_is_the_one_that_is_sent() {
+    use ThinkingLevel as L;
+    let table = [
+        (Case::k3(), r#""reasoning_effort":"minimal""#, Some(L::Low)),
+        (Case::k3(), r#""thinking":{"type":"disabled"}"#, Some(L::Off)),
+        (Case::k3().level(L::Max), r#""a":1"#, Some(L::Max)),
+        (Case::k3(), r#""a":1"#, None),
+        (Case::k26(), r#""reasoning_effort":"none""#, Some(L::Off)),
+        (Case::k26(), r#""thinking":{"type":"enabled","budget_tokens":8}"#, Some(L::Adaptive)),
+        (Case::k27(), r#""thinking":{"type":"disabled"}"#, None),
+        (Case::openrouter(), r#""thinking":{"type":"enabled"},"reasoning_effort":"xhigh""#, Some(L::Xhigh)),
+        (Case::openrouter(), r#""reasoning":{"max_tokens":2000}"#, Some(L::Adaptive)),
+        (Case::generic(Compat::default()), r#""reasoning_effort":"medium""#, Some(L::Medium)),
+    ];
+    for (case, members, expected) in table {
+        let sent = case.send(&format!(r#"{{"model":"{}",{members}}}"#, case.model.id));
+        assert_eq!(sent.thinking, expected, "{:?} for {members}: {}", case.dialect, sent.body);
+    }
 }
 
 #[test]

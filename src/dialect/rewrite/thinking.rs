@@ -19,6 +19,18 @@ pub(in crate::dialect) enum Wish {
     Level(ThinkingLevel),
 }
 
+impl Wish {
+    /// In the words of the configuration.
+    pub(in crate::dialect) const fn level(self) -> Option<ThinkingLevel> {
+        match self {
+            Self::Unsaid => None,
+            Self::Off => Some(ThinkingLevel::Off),
+            Self::On => Some(ThinkingLevel::Adaptive),
+            Self::Level(level) => Some(level),
+        }
+    }
+}
+
 impl From<ThinkingLevel> for Wish {
     fn from(level: ThinkingLevel) -> Self {
         match level {
