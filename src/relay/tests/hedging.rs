@@ -31,6 +31,10 @@ fn settings() -> Value {
 
 /// Moonshot, OpenRouter, Kimi Code.
 fn three() -> Fixture {
+    three_with(&settings())
+}
+
+fn three_with(failover: &Value) -> Fixture {
     let text = json!({
         "agents": {"defaults": {"model":
             {"primary": "moonshot/kimi-k3", "fallbacks": ["openrouter/auto", "kimi/kimi-for-coding"]}}},
@@ -39,7 +43,7 @@ fn three() -> Fixture {
             "openrouter": {"apiKey": "sk-or-v1-000000"},
             "kimi": {"apiKey": "sk-kimi-000000"},
         }},
-        "failover": settings(),
+        "failover": failover,
     });
     Fixture::with(&text.to_string(), &[])
 }
@@ -92,6 +96,19 @@ async fn when_one_of_two_fails_the_other_is_waited_for_and_nobody_is_asked_twice
         assert_eq!(timed(&fixture).await, (expected.to_owned(), seconds));
         assert_eq!(fixture.script.hosts().len(), 2);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_waits_for_its_second_try_is_silent_too() {
+    let fixture =
+        Fixture::new(&json!({"hedgeAfterMs": 5000, "backoff": {"initialMs": 60_000, "maxMs": 60_000}}));
+    fixture.script.then(DOWN).then(GOOD);
+    let expected = "moonshot/kimi-k3=server, openrouter/auto=ok";
+    assert_eq!(
+        timed(&fixture).await,
+        (expected.to_owned(), 5),
+        "nothing was under way that could be cancelled"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -233,4 +250,47 @@ async fn a_client_that_goes_away_leaves_both_in_the_record() {
     attempts.sort();
     assert_eq!(attempts, ["moonshot/kimi-k3=cancelled", "openrouter/auto=cancelled"]);
     assert_eq!(fixture.relay.state().in_flight(), 0);
+}
+
+/// How a request ended, and how many seconds that took.
+async fn ended(fixture: &Fixture, replies: &[Reply]) -> (Result<(), (String, Reason)>, u64) {
+    for reply in replies {
+        fixture.script.then(reply.clone());
+    }
+    let began = Instant::now();
+    let ended = match fixture.ask(false).await {
+        Ok(_) => Ok(()),
+        Err(Refusal::Failed { failure, reference, .. }) => Err((reference, failure.reason)),
+        Err(refusal) => panic!("{refusal}"),
+    };
+    (ended, began.elapsed().as_secs())
+}
+
+#[tokio::test(start_paused = true)]
+async fn hedging_answers_whatever_the_chain_alone_would_and_never_later() {
+    for seed in 0..400 {
+        let mut dice = fastrand::Rng::with_seed(seed);
+        let mut reply = || {
+            let seconds = dice.u64(0..12);
+            match dice.u8(0..5) {
+                0 => Reply::Silent,
+                1 => Reply::Late(seconds, 400, BAD),
+                2 => Reply::Late(seconds, 200, OK),
+                _ => Reply::Late(seconds, 500, BOOM),
+            }
+        };
+        let replies = [reply(), reply(), reply()];
+        let timeouts = json!({"firstByteSeconds": 30});
+        let plain = three_with(&json!({"attemptsPerTarget": 1, "timeouts": timeouts}));
+        let hedged = three_with(&json!({"attemptsPerTarget": 1, "timeouts": timeouts, "hedgeAfterMs": 4000}));
+        let (alone, slow) = ended(&plain, &replies).await;
+        let (beside, fast) = ended(&hedged, &replies).await;
+        assert!(fast <= slow, "{seed}: {fast} s after {slow} s: {replies:?}");
+        assert!(beside == alone || beside.is_ok(), "{seed}: {alone:?} became {beside:?}: {replies:?}");
+        assert!(hedged.script.most_at_once() <= 2, "{seed}: {replies:?}");
+        let mut hosts = hedged.script.hosts();
+        hosts.sort();
+        hosts.dedup();
+        assert_eq!(hosts.len(), hedged.script.hosts().len(), "{seed}: asked twice: {replies:?}");
+    }
 }

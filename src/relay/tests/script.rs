@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -38,12 +38,37 @@ pub(super) enum Reply {
 pub(super) struct Script {
     replies: Mutex<VecDeque<Reply>>,
     pub(super) calls: Mutex<Vec<Call>>,
+    /// Calls without a response yet: now, and the most there were.
+    open: Arc<Mutex<(usize, usize)>>,
+}
+
+/// A call without a response yet.
+struct Open(Arc<Mutex<(usize, usize)>>);
+
+impl Open {
+    fn new(open: &Arc<Mutex<(usize, usize)>>) -> Self {
+        let mut counts = open.lock().unwrap();
+        counts.0 += 1;
+        counts.1 = counts.1.max(counts.0);
+        Self(open.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.lock().unwrap().0 -= 1;
+    }
 }
 
 impl Script {
     pub(super) fn then(&self, reply: Reply) -> &Self {
         self.replies.lock().unwrap().push_back(reply);
         self
+    }
+
+    /// The most calls that waited for a response at the same time.
+    pub(super) fn most_at_once(&self) -> usize {
+        self.open.lock().unwrap().1
     }
 
     /// Hosts of the calls so far.
@@ -76,9 +101,11 @@ impl Connector for Script {
     fn send(&self, call: Call) -> Pin<Box<dyn Future<Output = Result<Response, Failure>> + Send + '_>> {
         self.calls.lock().unwrap().push(call);
         let reply = self.replies.lock().unwrap().pop_front().expect("no call was expected");
+        let open = Open::new(&self.open);
         let json = ("content-type", "application/json");
         let events = [("content-type", "text/event-stream")];
         Box::pin(async move {
+            let _open = open;
             match reply {
                 Reply::Body(status, body) => Ok(response(status, &[json], vec![(0, body)], false)),
                 Reply::Late(seconds, status, body) => {
