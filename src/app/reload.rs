@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use tracing::{debug, error, info, warn};
 
+use super::status;
 use crate::config::settings::{Bind, Settings};
 use crate::http::server::Listener;
 use crate::observe::log;
 use crate::relay::Relay;
-use crate::service::notify::Manager;
+use crate::service::notify::{Manager, REFUSED};
 use crate::service::signals::Hangup;
 use crate::service::watch::Watch;
 
@@ -58,11 +59,11 @@ impl Reloading {
             match self.read().await {
                 Ok(settings) => replace(&relay, &start, settings),
                 Err(why) => {
-                    error!("the new configuration is refused, the old one serves on: {why}");
+                    error!("{REFUSED}{why}");
                     relay.refuse(why);
                 }
             }
-            manager.reloaded();
+            manager.reloaded(&status::words(&relay));
         }
     }
 

@@ -6,13 +6,13 @@ use std::time::Instant;
 
 use crate::relay::Relay;
 use crate::relay::plan::{Link, Standing};
-use crate::service::notify::Manager;
+use crate::service::notify::{Manager, REFUSED};
 
 /// What `systemctl status` shows: the chain, behind the reason why the last reload was refused.
 pub(super) fn words(relay: &Relay) -> String {
     let chain = chain(&relay.links(), Instant::now());
     match relay.last_reload().and_then(|reload| reload.refused.clone()) {
-        Some(why) => format!("{chain}; the new configuration is refused, the old one serves on: {why}"),
+        Some(why) => format!("{chain}; {REFUSED}{why}"),
         None => chain,
     }
 }

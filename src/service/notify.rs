@@ -5,6 +5,9 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use tracing::debug;
 
+/// Before the reasons why a reload changed nothing: in the status, in the journal, and where a command tells of it.
+pub const REFUSED: &str = "the new configuration is refused, the old one serves on: ";
+
 /// The service manager, or nobody: then nothing happens.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Manager {
@@ -47,9 +50,9 @@ impl Manager {
         }
     }
 
-    /// The reload is over, well or not.
-    pub fn reloaded(self) {
-        self.tell(&[NotifyState::Ready]);
+    /// The reload is over, well or not; in one message with how it went, as who waited for the end asks for that next.
+    pub fn reloaded(self, status: &str) {
+        self.ready(status);
     }
 
     /// How it goes, in words.

@@ -46,7 +46,7 @@ async fn new_requests_see_the_new_chain_and_a_running_stream_ends_on_the_old_one
     let up: f64 = up.split(' ').next().unwrap().parse().unwrap();
     let seconds = at.parse::<f64>().unwrap() / 1e6;
     assert!(seconds > 0.0 && seconds <= up + 1.0, "{seconds} of {up}");
-    assert_eq!(told.last().unwrap(), "READY=1\n");
+    assert_eq!(told.last().unwrap(), &format!("READY=1\n{ANSWERS_KIMI}"), "how it went comes with its end");
     let answer = gateway.chat(&prompt("default", "Say hello", false)).await;
     assert_eq!(answer.attempts(), format!("{KIMI}=ok"), "{}", answer.text());
 
@@ -66,10 +66,9 @@ async fn a_file_with_errors_is_refused_with_all_of_them_and_the_old_one_serves_o
     assert!(gateway.status().await.get("reload").is_none(), "there was none");
 
     let bad = "{\n  gatewya: {},\n  failover: { attemptsPerTarget: 'two' },\n}";
-    reload(&gateway, bad, &manager).await;
-    let status = manager.until("refused").await;
-    let status = status.last().unwrap();
-    assert!(status.starts_with("STATUS=answering from kimi/kimi-for-coding; "), "{status}");
+    let told = reload(&gateway, bad, &manager).await;
+    let status = told.last().unwrap();
+    assert!(status.starts_with("READY=1\nSTATUS=answering from kimi/kimi-for-coding; "), "{status}");
     gateway.serving.said("the old one serves on").await;
     gateway.serving.said("failover.attemptsPerTarget").await;
     let shown = gateway.get("/status").await.json();
@@ -83,8 +82,8 @@ async fn a_file_with_errors_is_refused_with_all_of_them_and_the_old_one_serves_o
     }
     assert_eq!(gateway.chat(&prompt(KIMI, "Say hello", false)).await.attempts(), format!("{KIMI}=ok"));
 
-    reload(&gateway, &good.text(), &manager).await;
-    assert_eq!(manager.until("STATUS=").await.last().unwrap(), ANSWERS_KIMI);
+    let told = reload(&gateway, &good.text(), &manager).await;
+    assert_eq!(told.last().unwrap(), &format!("READY=1\n{ANSWERS_KIMI}"));
     let shown = gateway.get("/status").await.json();
     assert_eq!(
         (&shown["reload"]["ok"], &shown["reload"]["message"]),
@@ -103,8 +102,7 @@ async fn a_file_without_a_key_or_without_the_token_that_the_bind_needs_is_refuse
     let gateway = guarded.start_on(open.into()).await;
     manager.until("READY=1").await;
     for (text, why) in [(setup.text(), "gateway.auth.token"), ("{}".to_owned(), "no provider has a key")] {
-        reload(&gateway, &text, &manager).await;
-        let status = manager.until("refused").await;
+        let status = reload(&gateway, &text, &manager).await;
         assert!(status.last().unwrap().contains(why), "{status:?}");
         let answer = models(port, None).await;
         assert_eq!(answer, 401, "the token is asked for still");
