@@ -7,7 +7,9 @@ pub mod exit;
 pub mod explain;
 pub mod gateway;
 pub mod models;
+pub mod service;
 pub mod simulate;
+mod units;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -33,6 +35,8 @@ enum Verb {
     Explain(explain::Args),
     /// The configuration: check, read, change, import
     Config(config::Args),
+    /// The systemd user unit, for people without Nix: print, install, uninstall
+    Service(service::Args),
     /// The upstream simulator: Moonshot, Kimi Code and OpenRouter on one port
     Simulate(simulate::Args),
     /// A gateway with simulated upstreams: an answer, a failing Kimi, the fallback. Needs no key and no network
@@ -96,6 +100,7 @@ async fn run(verb: Verb) -> ExitCode {
         Verb::Models(args) => models::run(args).await,
         Verb::Explain(args) => explain::run(&args),
         Verb::Config(args) => config::run(args).await,
+        Verb::Service(args) => service::run(args),
         Verb::Simulate(args) => simulate::run(args).await,
         Verb::Demo(args) => demo::run(args).await,
         Verb::Completions { shell } => exit::code(completions(shell), false),

@@ -1,7 +1,9 @@
 //! The service manager's side: signals, notifications, the sockets that it hands over, files that
-//! change. Units join them here.
+//! change; the unit's text, and systemctl.
 
 pub mod notify;
 pub mod signals;
 pub mod sockets;
+pub mod systemctl;
+pub mod unit;
 pub mod watch;

@@ -1,6 +1,9 @@
-//! `moonrelay gateway`: serve, and ask the one that serves.
+//! `moonrelay gateway`: serve, ask the one that serves, and the unit that makes it serve.
 
+mod control;
 mod inherited;
+mod logs;
+mod reload;
 mod run;
 pub(super) mod running;
 mod status;
@@ -10,7 +13,9 @@ use std::process::ExitCode;
 
 use clap::{Args as ClapArgs, Subcommand};
 
-use super::exit::Ending;
+use super::console::Console;
+use super::exit::{self, Ending};
+use crate::config::Environment;
 use crate::config::settings::{Bind, Settings};
 
 /// The verbs of `gateway`.
@@ -26,9 +31,19 @@ enum Verb {
     Run(run::Args),
     /// Ask the running gateway how it is; exit 1 when it is down
     Status(status::Args),
+    /// Start the systemd unit, and wait until it is ready
+    Start(control::Args),
+    /// Stop the systemd unit; answers under way run to their end
+    Stop(control::Args),
+    /// Restart the systemd unit
+    Restart(control::Args),
+    /// Read the configuration again; one with errors is refused, and the old one serves on
+    Reload(reload::Args),
+    /// The systemd unit's journal
+    Logs(logs::Args),
 }
 
-/// What both verbs take.
+/// What `run` and `status` take.
 #[derive(Debug, ClapArgs)]
 struct Place {
     /// The configuration file [default: $MOONRELAY_CONFIG, else ~/.config/moonrelay/config.json5]
@@ -66,5 +81,20 @@ pub async fn run(args: Args) -> ExitCode {
     match args.verb {
         Verb::Run(args) => run::run(args).await,
         Verb::Status(args) => status::run(args).await,
+        Verb::Start(args) => at_console(None, args.json, control::start),
+        Verb::Stop(args) => at_console(None, args.json, control::stop),
+        Verb::Restart(args) => at_console(None, args.json, control::restart),
+        Verb::Reload(args) => at_console(args.config, args.json, reload::reload),
+        Verb::Logs(args) => exit::code(logs::logs(&args), false),
     }
+}
+
+fn at_console(
+    config: Option<PathBuf>,
+    json: bool,
+    verb: impl FnOnce(&mut Console<'_>) -> Result<(), Ending>,
+) -> ExitCode {
+    let mut out = std::io::stdout();
+    let mut console = Console { environment: Environment::process(), config, json, out: &mut out };
+    exit::code(verb(&mut console), json)
 }

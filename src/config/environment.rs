@@ -36,12 +36,17 @@ impl Environment {
         self.get("HOME").map(PathBuf::from)
     }
 
-    /// `$XDG_CONFIG_HOME/moonrelay`, or that of `~/.config`. A relative `XDG_CONFIG_HOME` is ignored, as its
-    /// specification asks.
+    /// `$XDG_CONFIG_HOME`, or `~/.config`. A relative one is ignored, as its specification asks.
+    #[must_use]
+    pub fn config_home(&self) -> Option<PathBuf> {
+        let base = self.get("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        base.or_else(|| Some(self.home()?.join(".config")))
+    }
+
+    /// `moonrelay` in [`Environment::config_home`].
     #[must_use]
     pub fn config_directory(&self) -> Option<PathBuf> {
-        let base = self.get("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-        base.or_else(|| Some(self.home()?.join(".config"))).map(|base| base.join("moonrelay"))
+        self.config_home().map(|base| base.join("moonrelay"))
     }
 
     /// The file with secrets that `onboard` writes and every command reads.

@@ -28,6 +28,7 @@ mod http;
 mod plan;
 mod references;
 mod reload;
+mod service;
 mod soak;
 mod sockets;
 mod startup;

@@ -1,0 +1,36 @@
+//! `moonrelay gateway logs`.
+
+use clap::Args as ClapArgs;
+
+use crate::cli::exit::Ending;
+use crate::cli::units::{self, Units};
+
+/// `gateway logs`.
+#[derive(Debug, ClapArgs)]
+pub(super) struct Args {
+    /// Go on with what comes
+    #[arg(short, long)]
+    follow: bool,
+    /// Only the last entries
+    #[arg(short = 'n', long, value_name = "N")]
+    lines: Option<u32>,
+    /// Only entries from this time on, for example "1 hour ago"
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+}
+
+/// Hands over to journalctl.
+pub(super) fn logs(args: &Args) -> Result<(), Ending> {
+    Units::installed("the gateway in your terminal logs to its standard error")?;
+    let mut arguments = Vec::new();
+    if args.follow {
+        arguments.push("-f".to_owned());
+    }
+    if let Some(lines) = args.lines {
+        arguments.extend(["-n".to_owned(), lines.to_string()]);
+    }
+    if let Some(since) = &args.since {
+        arguments.extend(["--since".to_owned(), since.clone()]);
+    }
+    units::journal(&arguments)
+}

@@ -1,0 +1,230 @@
+//! The systemd user unit for people without Nix, and its socket, as text.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+/// The service.
+pub const SERVICE: &str = "moonrelay.service";
+/// The socket that it may be started by.
+pub const SOCKET: &str = "moonrelay.socket";
+/// The first systemd that knows `Type=notify-reload`.
+pub const OLDEST: u32 = 253;
+
+/// How a file that we wrote begins.
+const MARK: &str = "# Written by `moonrelay service install`";
+
+/// Whether a file was written by `service install`.
+#[must_use]
+pub fn is_ours(text: &str) -> bool {
+    text.starts_with(MARK)
+}
+
+/// What a unit file says of one installation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unit {
+    /// The binary, absolute.
+    pub program: PathBuf,
+    /// `--config`, absolute; the default place otherwise.
+    pub config: Option<PathBuf>,
+    /// Names, and the absolute files that hold their secrets.
+    pub credentials: Vec<(String, PathBuf)>,
+    /// What `ListenStream=` says, where systemd holds the socket.
+    pub listen: Option<String>,
+}
+
+/// A path that a unit file cannot hold.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{} cannot stand in a unit file: {why}", .path.display())]
+pub struct Unwritable {
+    path: PathBuf,
+    why: &'static str,
+}
+
+impl Unit {
+    /// The text of [`SERVICE`].
+    ///
+    /// # Errors
+    /// When a path cannot be written there.
+    pub fn service(&self) -> Result<String, Unwritable> {
+        let program = word(&self.program)?;
+        let config = match &self.config {
+            // Only arguments know variables: a dollar in the program is itself.
+            Some(path) => format!(" --config {}", word(path)?.replace('$', "$$")),
+            None => String::new(),
+        };
+        let mut text =
+            format!("{MARK}; what you change belongs into `systemctl --user edit moonrelay`.\n{UNIT}");
+        if self.listen.is_some() {
+            let _ = write!(
+                text,
+                "# Never without the sockets: it would bind its own.\nRequires={SOCKET}\nAfter={SOCKET}\n"
+            );
+        }
+        let _ = write!(
+            text,
+            "\n[Service]\nType=notify-reload\nExecStart={program} gateway run{config}\n\
+             # A wrong file fails `systemctl --user reload` with its errors; SIGHUP is systemd's own part.\n\
+             ExecReload={program} config validate{config}\n{SERVING}"
+        );
+        for (name, file) in &self.credentials {
+            let file = plain(file)?.replace('%', "%%");
+            let _ = write!(
+                text,
+                "LoadCredential={name}:{file}\n\
+                 # Where the file is missing the key is, not the service (243/CREDENTIALS).\n\
+                 SetCredential={name}:\\n\n"
+            );
+        }
+        if !self.credentials.is_empty() {
+            text.push_str(REFRESH);
+        }
+        text.push_str(SANDBOX);
+        text.push_str("\n[Install]\nWantedBy=default.target\n");
+        Ok(text)
+    }
+
+    /// The text of [`SOCKET`]; `None` where the gateway binds its own.
+    #[must_use]
+    pub fn socket(&self) -> Option<String> {
+        let listen = self.listen.as_ref()?.replace('%', "%%");
+        Some(format!(
+            "{MARK}; what you change belongs into `systemctl --user edit {SOCKET}`.\n\
+             [Unit]\nDescription=Where Moonrelay listens: who connects while it restarts waits\n\n\
+             [Socket]\n# As gateway.bind and gateway.port say; when they change, install again.\n\
+             ListenStream={listen}\n# Of a UNIX socket: a token protects it only where one is set.\nSocketMode=0600\n\n\
+             [Install]\nWantedBy=sockets.target\n"
+        ))
+    }
+}
+
+const UNIT: &str = "\
+[Unit]
+Description=Moonrelay, a personal LLM gateway
+# Ten starts in five minutes, pauses included, are a gateway that does not come up: it is left `failed`.
+StartLimitIntervalSec=300
+StartLimitBurst=10
+";
+
+const SERVING: &str = "\
+Restart=on-failure
+# A wrong configuration is wrong the next time, too.
+RestartPreventExitStatus=78
+RestartSec=1
+# From 1 s to 15 s between starts (systemd 254; an older one stays at 1 s).
+RestartSteps=4
+RestartMaxDelaySec=15
+# It is fed only after the gateway has answered a request of its own.
+WatchdogSec=30
+# Answers under way run to their end, for at most 90 s.
+TimeoutStopSec=100
+StateDirectory=moonrelay
+StateDirectoryMode=0700
+UMask=0077
+# Keys are in its memory, and a core dump would hold them.
+LimitCORE=0
+# A descriptor for each client and for each call to a provider; a session's usual limit is 1024.
+LimitNOFILE=16384
+";
+
+const REFRESH: &str = "\
+# A reload reads rotated keys (systemd 260; an older one warns, and a restart reads them).
+RefreshOnReload=credentials
+";
+
+/// All of it works in a user's own systemd on every kernel. What needs a user namespace (ProtectSystem, ProtectHome,
+/// PrivateTmp) fails with 217/USER where those are forbidden, and would hide binaries and configurations in the home.
+const SANDBOX: &str = "
+# What needs no user namespace; ProtectSystem=, ProtectHome= and their like need one, and many hosts forbid it.
+NoNewPrivileges=yes
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+# UNIX: the journal, systemd's notifications, name services.
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged @resources
+# A forbidden call fails instead of killing.
+SystemCallErrorNumber=EPERM
+";
+
+/// A path as text of one line.
+fn plain(path: &Path) -> Result<&str, Unwritable> {
+    let refuse = |why| Unwritable { path: path.to_owned(), why };
+    let text = path.to_str().ok_or_else(|| refuse("it is not UTF-8"))?;
+    if !path.is_absolute() {
+        return Err(refuse("it is not absolute"));
+    }
+    if text.chars().any(char::is_control) || text.ends_with('\\') {
+        return Err(refuse("it has control characters, or ends with a backslash"));
+    }
+    Ok(text)
+}
+
+/// A path as one word of a command line (systemd.service(5), "Command lines").
+fn word(path: &Path) -> Result<String, Unwritable> {
+    let text = plain(path)?.replace('%', "%%");
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+@%:,=$".contains(c);
+    if text.chars().all(is_plain) {
+        return Ok(text);
+    }
+    Ok(format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::{Unit, is_ours};
+
+    fn unit(program: &str) -> Unit {
+        Unit { program: PathBuf::from(program), config: None, credentials: Vec::new(), listen: None }
+    }
+
+    fn has(text: &str, line: &str) {
+        assert!(text.lines().any(|found| found == line), "{line:?} is missing:\n{text}");
+    }
+
+    #[test]
+    fn it_says_what_the_lifecycle_needs_and_no_more() {
+        let text = unit("/usr/bin/moonrelay").service().unwrap();
+        assert!(is_ours(&text));
+        has(&text, "Type=notify-reload");
+        has(&text, "ExecStart=/usr/bin/moonrelay gateway run");
+        has(&text, "ExecReload=/usr/bin/moonrelay config validate");
+        has(&text, "RestartPreventExitStatus=78");
+        assert!(!text.contains("Credential") && !text.contains("moonrelay.socket"), "{text}");
+        assert_eq!(unit("/usr/bin/moonrelay").socket(), None);
+    }
+
+    #[test]
+    fn paths_are_one_word_whatever_they_hold() {
+        let config = Some(PathBuf::from("/home/u/my $conf\"s/50%"));
+        let text = Unit { config, ..unit("/opt/a b/moon$relay") }.service().unwrap();
+        let command = "\"/opt/a b/moon$relay\" gateway run --config \"/home/u/my $$conf\\\"s/50%%\"";
+        has(&text, &format!("ExecStart={command}"));
+        for path in ["relative", "/two\nlines", "/ends\\"] {
+            assert!(unit(path).service().is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_credential_may_be_missing_and_is_read_again() {
+        let credentials = vec![("KIMI_API_KEY".to_owned(), PathBuf::from("/home/u/50%/kimi key"))];
+        let text = Unit { credentials, ..unit("/usr/bin/moonrelay") }.service().unwrap();
+        has(&text, "LoadCredential=KIMI_API_KEY:/home/u/50%%/kimi key");
+        has(&text, "SetCredential=KIMI_API_KEY:\\n");
+        has(&text, "RefreshOnReload=credentials");
+    }
+
+    #[test]
+    fn with_a_socket_the_service_never_starts_without_it() {
+        let unit = Unit { listen: Some("127.0.0.1:1969".to_owned()), ..unit("/usr/bin/moonrelay") };
+        has(&unit.service().unwrap(), "Requires=moonrelay.socket");
+        let socket = unit.socket().unwrap();
+        assert!(is_ours(&socket));
+        has(&socket, "ListenStream=127.0.0.1:1969");
+    }
+}
