@@ -146,7 +146,8 @@ pub struct Failure {
     pub retry_after: Option<Duration>,
     /// For a `BadRequest`: it is this provider's own rule, so another provider could serve the request as it is.
     pub provider_rule: bool,
-    /// The limit of the whole request ended it: no target is to blame, and no other one has time left.
+    /// A limit of ours, of the whole request's time or of all memory, ended it: no target is to blame, and no other
+    /// one can help.
     pub out_of_time: bool,
 }
 

@@ -5,6 +5,7 @@ mod attempt;
 mod chain;
 mod clock;
 mod headers;
+mod held;
 pub mod plan;
 pub mod reload;
 pub mod state;
@@ -129,6 +130,12 @@ impl Relay {
     #[must_use]
     pub fn state(&self) -> &state::State {
         &self.state
+    }
+
+    /// A body to be read, a request's or a whole answer's; together they have a limit.
+    #[must_use]
+    pub fn hold(&self) -> crate::wire::held::Body {
+        self.state.held().body(self.settings.load().gateway.held_limit())
     }
 
     /// Each target of the default chain, and how it stands now.

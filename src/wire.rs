@@ -4,6 +4,7 @@ pub mod chat;
 pub mod chunk;
 pub mod edit;
 pub mod error;
+pub mod held;
 pub mod json;
 pub mod sse;
 pub mod usage;

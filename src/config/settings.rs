@@ -243,6 +243,9 @@ impl std::fmt::Display for Bind {
     }
 }
 
+/// Of a whole answer this much is held, in bytes: a million output tokens are about 4 MB, images far more.
+pub const LARGEST_ANSWER: usize = 64 << 20;
+
 /// `gateway`.
 #[derive(Clone)]
 pub struct Gateway {
@@ -263,6 +266,13 @@ pub struct Gateway {
 }
 
 impl Gateway {
+    /// What the bodies of all requests and whole answers under way may hold together, in bytes: four of the largest
+    /// requests or hundreds of ordinary ones, and at least [`LARGEST_ANSWER`].
+    #[must_use]
+    pub fn held_limit(&self) -> usize {
+        self.body_limit.saturating_mul(4).max(LARGEST_ANSWER)
+    }
+
     /// Whether a token is asked for on this bind, or why the gateway must not start there.
     ///
     /// # Errors

@@ -32,8 +32,7 @@ pub(super) async fn completions(
 
 async fn answer(shared: &Shared, caller: Caller, request: Request) -> Result<Answer, Problem> {
     let (head, body) = request.into_parts();
-    let limit = shared.relay.settings().gateway.body_limit;
-    let body = limits::read(&head.headers, body, limit).await?;
+    let body = limits::read(&head.headers, body, &shared.relay).await?;
     let first_target_only = match head.headers.get(FALLBACK).map(HeaderValue::as_bytes) {
         None | Some(b"on") => false,
         Some(b"off") => true,

@@ -13,7 +13,8 @@ use hyper_util::server::graceful::Watcher;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower::ServiceExt;
 
-use super::io::{Phase, TimedIo};
+use super::io::TimedIo;
+use super::phase::Phase;
 
 /// The time for a request head, and the time that an idle connection is kept: hyper has one clock for both.
 const IDLE: Duration = Duration::from_mins(2);

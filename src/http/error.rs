@@ -7,6 +7,7 @@ use http::{HeaderName, HeaderValue, Method, StatusCode};
 
 use super::answer::tell;
 use super::limits::BodyRefused;
+use super::origin::Refused;
 use crate::failure::{Failure, Reason};
 use crate::record::{Attempt, Outcome, Skip, attempt_lines};
 use crate::relay::Refusal;
@@ -14,6 +15,9 @@ use crate::wire::error::ChatError;
 
 /// Tells the SDKs not to try again what the gateway has tried already.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+
+/// For what passes with the next answer that is out.
+const RETRY_SECONDS: u64 = 1;
 
 /// An error answer.
 #[derive(Debug)]
@@ -59,10 +63,6 @@ impl Problem {
         problem
     }
 
-    pub(super) fn refused_origin(why: String) -> Self {
-        Self::new(StatusCode::FORBIDDEN, "permission_error", "refused_origin", why)
-    }
-
     pub(super) fn no_token() -> Self {
         let message = "this gateway wants one of its tokens: Authorization: Bearer TOKEN or x-api-key: TOKEN";
         let mut problem =
@@ -82,6 +82,17 @@ impl Problem {
     }
 }
 
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Unclear(why) => Self::invalid(StatusCode::BAD_REQUEST, "bad_host", why),
+            Refused::Foreign(why) => {
+                Self::new(StatusCode::FORBIDDEN, "permission_error", "refused_origin", why)
+            }
+        }
+    }
+}
+
 impl From<BodyRefused> for Problem {
     fn from(refused: BodyRefused) -> Self {
         match refused {
@@ -90,12 +101,27 @@ impl From<BodyRefused> for Problem {
                 "body_too_large",
                 format!("the body has more than {limit} bytes (gateway.bodyLimitMiB)"),
             ),
-            BodyRefused::Gap => {
-                Self::invalid(StatusCode::REQUEST_TIMEOUT, "body_gap", "the body stopped coming")
+            BodyRefused::Slow => {
+                let why = "the body stopped coming, or came too slowly";
+                Self::invalid(StatusCode::REQUEST_TIMEOUT, "body_too_slow", why)
             }
+            BodyRefused::Full => Self {
+                retry_after: Some(RETRY_SECONDS),
+                ..Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "server_error",
+                    "out_of_room",
+                    "the requests and answers under way hold as much memory as they may; try again soon",
+                )
+            },
             BodyRefused::Broken => {
                 Self::invalid(StatusCode::BAD_REQUEST, "body_broken", "the body broke off")
             }
+            BodyRefused::NotText(at) => Self::invalid(
+                StatusCode::BAD_REQUEST,
+                "malformed_json",
+                format!("the body is not UTF-8 from byte {at} on"),
+            ),
             BodyRefused::Coded => Self::invalid(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "body_coded",

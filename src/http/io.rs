@@ -1,37 +1,29 @@
-//! The socket with two clocks that hyper lacks: from a head's first byte to its last, and for a client that stops
-//! reading.
+//! The socket with what hyper lacks: a clock from a head's first byte to its last, one for a client that stops reading,
+//! and words for what never became a request.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::{Buf, Bytes};
 use futures_util::FutureExt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
+
+use super::phase::Phase;
+use super::unheard::Unheard;
 
 /// A head comes in one packet or a few; who takes longer is not a client.
 const HEAD: Duration = Duration::from_secs(10);
 /// A client that reads nothing for this long holds an upstream answer that nobody will see.
 const STALLED: Duration = Duration::from_mins(2);
-
-/// Whether the connection is between requests.
-#[derive(Debug, Default)]
-pub(super) struct Phase {
-    in_request: AtomicBool,
-}
-
-impl Phase {
-    pub(super) fn head_is_complete(&self) {
-        self.in_request.store(true, Ordering::Relaxed);
-    }
-
-    pub(super) fn answer_is_out(&self) {
-        self.in_request.store(false, Ordering::Relaxed);
-    }
-}
+/// After a last word what still comes is read away for this long: closing on bytes that were not read makes the kernel
+/// throw the answer away (RST).
+const LINGER: Duration = Duration::from_secs(2);
+/// How HTTP/2 with prior knowledge begins (RFC 9113, 3.4).
+const HTTP2: &[u8] = b"PRI * HTTP/2";
 
 /// A socket with the clocks.
 pub(super) struct TimedIo<S> {
@@ -39,16 +31,19 @@ pub(super) struct TimedIo<S> {
     phase: Arc<Phase>,
     head: Option<Pin<Box<Sleep>>>,
     stalled: Option<Pin<Box<Sleep>>>,
+    /// Our last words, as far as they are not sent yet.
+    last: Option<Bytes>,
+    linger: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> TimedIo<S> {
     pub(super) const fn new(stream: S, phase: Arc<Phase>) -> Self {
-        Self { stream, phase, head: None, stalled: None }
+        Self { stream, phase, head: None, stalled: None, last: None, linger: None }
     }
 
     /// Fails when the head has been coming for too long. `progress`: bytes of it have just been read.
     fn watch_head(&mut self, context: &mut Context<'_>, progress: bool) -> io::Result<()> {
-        if self.phase.in_request.load(Ordering::Relaxed) {
+        if self.phase.in_request() {
             self.head = None;
             return Ok(());
         }
@@ -75,6 +70,14 @@ impl<S> TimedIo<S> {
             Err(error) => Poll::Ready(Err(error)),
         }
     }
+
+    /// What is written when nothing was asked is hyper's own answer, which has no words: ours goes out instead.
+    fn speaks_for_hyper(&mut self, answer: &[u8]) -> bool {
+        if self.last.is_none() && self.phase.is_idle() {
+            self.last = Some(Unheard::of(answer).answer());
+        }
+        self.last.is_some()
+    }
 }
 
 fn elapsed(
@@ -88,7 +91,39 @@ fn elapsed(
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for TimedIo<S> {
+impl<S: AsyncWrite + Unpin> TimedIo<S> {
+    /// Sends what is left of our last words.
+    fn poll_last(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some(last) = self.last.as_mut().filter(|last| !last.is_empty()) {
+            let written = ready!(Pin::new(&mut self.stream).poll_write(context, last))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            last.advance(written);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> TimedIo<S> {
+    /// Reads away what a client still sends, so that it gets to see our last words.
+    fn poll_away(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let clock = self.linger.get_or_insert_with(|| Box::pin(sleep(LINGER)));
+        if clock.poll_unpin(context).is_ready() {
+            return Poll::Ready(());
+        }
+        let mut space = [0; 8 * 1024];
+        loop {
+            let mut buffer = ReadBuf::new(&mut space);
+            match ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer)) {
+                Ok(()) if !buffer.filled().is_empty() => {}
+                _ => return Poll::Ready(()),
+            }
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for TimedIo<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -96,20 +131,33 @@ impl<S: AsyncRead + Unpin> AsyncRead for TimedIo<S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let outcome = Pin::new(&mut self.stream).poll_read(context, buffer);
-        let progress = buffer.filled().len() > before;
+        let read = buffer.filled().get(before..).unwrap_or_default();
+        let progress = !read.is_empty();
+        if self.head.is_none() && read.starts_with(HTTP2) && self.phase.is_idle() {
+            // For hyper the connection ends here; the shutdown that follows brings the words.
+            self.last = Some(Unheard::Http2.answer());
+            buffer.set_filled(before);
+            return Poll::Ready(Ok(()));
+        }
         if let Err(error) = self.watch_head(context, progress) {
+            self.last = Some(Unheard::HeadTooSlow.answer());
+            // Nothing else was sent on this connection, so the socket takes it whole, or nobody listens.
+            let _ = self.poll_last(context);
             return Poll::Ready(Err(error));
         }
         outcome
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for TimedIo<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TimedIo<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if self.speaks_for_hyper(buffer) {
+            return Poll::Ready(Ok(buffer.len()));
+        }
         let outcome = Pin::new(&mut self.stream).poll_write(context, buffer);
         self.watch_write(context, outcome)
     }
@@ -119,6 +167,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedIo<S> {
         context: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.speaks_for_hyper(buffers.first().map_or(&[], |first| first)) {
+            return Poll::Ready(Ok(buffers.iter().map(|buffer| buffer.len()).sum()));
+        }
         let outcome = Pin::new(&mut self.stream).poll_write_vectored(context, buffers);
         self.watch_write(context, outcome)
     }
@@ -128,11 +179,21 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedIo<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        let sent = self.poll_last(context);
+        ready!(self.watch_write(context, sent))?;
+        ready!(Pin::new(&mut self.stream).poll_flush(context))?;
+        self.phase.flushed();
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        let sent = self.poll_last(context);
+        ready!(self.watch_write(context, sent))?;
+        ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;
+        if self.last.is_some() {
+            ready!(self.poll_away(context));
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -144,7 +205,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_head_that_drips_is_cut_and_an_idle_connection_is_not() {
-        let (mut client, server) = duplex(64);
+        let (mut client, server) = duplex(1024);
         let mut io = TimedIo::new(server, Arc::new(Phase::default()));
         let mut buffer = [0; 64];
         let idle = tokio::time::timeout(HEAD * 3, io.read(&mut buffer)).await;
@@ -155,6 +216,10 @@ mod tests {
         let error = io.read(&mut buffer).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert_eq!(began.elapsed().as_secs(), HEAD.as_secs());
+        drop(io);
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("head_too_slow"), "{answer}");
     }
 
     #[tokio::test(start_paused = true)]
@@ -177,7 +242,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_that_stops_reading_is_cut() {
         let (_client, server) = duplex(8);
-        let mut io = TimedIo::new(server, Arc::new(Phase::default()));
+        let phase = Arc::new(Phase::default());
+        phase.head_is_complete();
+        let mut io = TimedIo::new(server, phase);
         let began = Instant::now();
         let error = io.write_all(&[0; 64]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);

@@ -3,46 +3,69 @@
 
 use std::net::IpAddr;
 
-use http::HeaderMap;
-use http::header::{HOST, ORIGIN};
+use http::header::{HOST, HeaderName, ORIGIN};
+use http::uri::Authority;
+use http::{HeaderMap, Uri};
 
-/// Whether the request may be served. An address as host is safe: only a name can be rebound.
-/// A page cannot reach a UNIX socket, whose clients say any host (`by_name` is false there).
-pub(super) fn allowed(headers: &HeaderMap, by_name: bool, hostname: Option<&str>) -> Result<(), String> {
-    let Some(host) = headers.get(HOST).and_then(|host| host.to_str().ok()) else {
-        return Err("the request has no Host".to_owned());
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// Why a request may not be served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// It does not say, once and clearly, whom it is for (RFC 9112, 3.2: 400).
+    Unclear(&'static str),
+    /// It is for somebody else, or comes from a page that is not ours.
+    Foreign(String),
+}
+
+/// Whether the request may be served. A page cannot reach a UNIX socket, whose clients say any host (`by_name` is false
+/// there).
+pub(super) fn allowed(
+    uri: &Uri,
+    headers: &HeaderMap,
+    by_name: bool,
+    hostname: Option<&str>,
+) -> Result<(), Refused> {
+    let mut hosts = headers.get_all(HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else {
+        return Err(Refused::Unclear("a request has exactly one Host"));
     };
-    let name = name_of(host);
-    if by_name && !is_ours(name, hostname) {
-        return Err(format!("{name:?} is not a name of this gateway; use 127.0.0.1 or localhost"));
+    let host = host.to_str().ok().and_then(authority).ok_or(Refused::Unclear("the Host is no host"))?;
+    // RFC 9112, 3.2.2: what stands in the target counts. A client of ours says the same in both.
+    for named in uri.authority().into_iter().chain([&host]) {
+        if by_name && !is_ours(named.host(), hostname) {
+            let name = named.host();
+            let why = format!("{name:?} is not a name of this gateway; use 127.0.0.1 or localhost");
+            return Err(Refused::Foreign(why));
+        }
     }
-    let cross_site =
-        headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site" || site == "same-site");
-    let foreign = headers.get(ORIGIN).is_some_and(|origin| {
-        origin
-            .to_str()
-            .ok()
-            .and_then(|origin| origin.split_once("://"))
-            .is_none_or(|(_, authority)| authority != host)
+    let own_site = headers.get_all(FETCH_SITE).iter().all(|site| site == "same-origin" || site == "none");
+    let own_page = headers.get_all(ORIGIN).iter().all(|origin| {
+        let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+        origin.is_some_and(|(_, page)| page.eq_ignore_ascii_case(host.as_str()))
     });
-    if cross_site || foreign {
-        return Err("browser pages of another origin are refused".to_owned());
+    if own_site && own_page {
+        Ok(())
+    } else {
+        Err(Refused::Foreign("browser pages of another origin are refused".to_owned()))
     }
-    Ok(())
 }
 
-/// `[::1]:1969` → `::1`, `localhost:1969` → `localhost`.
-fn name_of(host: &str) -> &str {
-    if let Some(rest) = host.strip_prefix('[') {
-        return rest.split(']').next().unwrap_or_default();
-    }
-    host.rsplit_once(':').map_or(host, |(name, _)| name)
+/// `host` or `host:port`, and nothing before or between.
+fn authority(text: &str) -> Option<Authority> {
+    let authority: Authority = text.parse().ok()?;
+    let after = text.strip_prefix(authority.host())?;
+    let port = after.strip_prefix(':');
+    let port_is_one = port.is_none_or(|port| port.is_empty() || port.parse::<u16>().is_ok());
+    ((after.is_empty() || port.is_some()) && port_is_one).then_some(authority)
 }
 
+/// An address as host is safe: only a name can be rebound.
 fn is_ours(name: &str, hostname: Option<&str>) -> bool {
-    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+    let name = bare.unwrap_or_else(|| name.strip_suffix('.').unwrap_or(name)).to_ascii_lowercase();
     name == "localhost"
-        || name.ends_with(".localhost")
+        || name.strip_suffix(".localhost").is_some_and(|below| !below.is_empty())
         || name.parse::<IpAddr>().is_ok()
         || hostname.is_some_and(|own| {
             let own = own.to_ascii_lowercase();
@@ -54,32 +77,66 @@ fn is_ours(name: &str, hostname: Option<&str>) -> bool {
 mod tests {
     use super::*;
 
-    fn check(pairs: &[(&'static str, &'static str)]) -> bool {
+    fn check(uri: &'static str, pairs: &[(&'static str, &str)]) -> Result<(), Refused> {
         let headers =
-            pairs.iter().map(|&(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()));
-        allowed(&headers.collect(), true, Some("desk")).is_ok()
+            pairs.iter().map(|&(name, value)| (HeaderName::from_static(name), value.parse().unwrap()));
+        allowed(&Uri::from_static(uri), &headers.collect(), true, Some("Desk"))
+    }
+
+    fn host(host: &str) -> Result<(), Refused> {
+        check("/", &[("host", host)])
     }
 
     #[test]
-    fn takes_our_names_and_refuses_others() {
-        for host in
-            ["127.0.0.1:1969", "localhost:1969", "[::1]:1969", "localhost", "desk.local:1969", "10.0.0.2"]
+    fn takes_our_names() {
+        let ours = "127.0.0.1:1969 127.0.0.1 localhost:1969 [::1]:1969 [::1] localhost LocalHost:1969 localhost.:1969 \
+                    moon.localhost:1969 a.b.localhost. desk DESK:80 desk.local:1969 10.0.0.2 [2001:db8::7]:9 localhost:";
+        for name in ours.split_whitespace() {
+            assert_eq!(host(name), Ok(()), "{name}");
+        }
+    }
+
+    #[test]
+    fn refuses_names_that_can_be_rebound() {
+        let foreign = "evil.example:1969 localhost.evil.example 127.0.0.1.evil.example localhost.evil localhost.. \
+                       .localhost 2130706433 0x7f.1 127.1 desk.evil.example";
+        for name in foreign.split_whitespace() {
+            assert!(matches!(host(name), Err(Refused::Foreign(_))), "{name}: {:?}", host(name));
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_no_host_and_more_than_one() {
+        for name in
+            ["", "a b", "me@localhost", "localhost:99999", "localhost:x", "[::1", "[::1]x:1", "::1", "a/b"]
         {
-            assert!(check(&[("host", host)]), "{host}");
+            assert!(matches!(host(name), Err(Refused::Unclear(_))), "{name}: {:?}", host(name));
         }
-        for host in ["evil.example:1969", "localhost.evil.example", ""] {
-            assert!(!check(&[("host", host)]), "{host}");
-        }
-        assert!(!check(&[]));
+        assert!(matches!(check("/", &[]), Err(Refused::Unclear(_))));
+        let twice = [("host", "localhost"), ("host", "localhost")];
+        assert!(matches!(check("/", &twice), Err(Refused::Unclear(_))));
+    }
+
+    #[test]
+    fn an_absolute_target_must_be_ours_too() {
+        let host = [("host", "localhost:1969")];
+        assert_eq!(check("http://127.0.0.1:1969/v1/models", &host), Ok(()));
+        assert!(matches!(check("http://evil.example/v1/models", &host), Err(Refused::Foreign(_))));
+        let foreign = [("host", "evil.example")];
+        assert!(matches!(check("http://localhost:1969/", &foreign), Err(Refused::Foreign(_))));
     }
 
     #[test]
     fn refuses_pages_of_other_origins() {
-        assert!(check(&[("host", "localhost:1969"), ("origin", "http://localhost:1969")]));
-        assert!(check(&[("host", "localhost:1969"), ("sec-fetch-mode", "cors")]));
-        for origin in ["https://evil.example", "http://localhost:3000", "null"] {
-            assert!(!check(&[("host", "localhost:1969"), ("origin", origin)]), "{origin}");
+        let from = |name, value| check("/", &[("host", "localhost:1969"), (name, value)]);
+        assert_eq!(from("origin", "http://localhost:1969"), Ok(()));
+        assert_eq!(from("sec-fetch-mode", "cors"), Ok(()));
+        assert_eq!(from("sec-fetch-site", "none"), Ok(()));
+        for origin in ["https://evil.example", "http://localhost:3000", "http://localhost", "null", ""] {
+            assert!(matches!(from("origin", origin), Err(Refused::Foreign(_))), "{origin}");
         }
-        assert!(!check(&[("host", "localhost:1969"), ("sec-fetch-site", "cross-site")]));
+        for site in ["cross-site", "same-site", "anything"] {
+            assert!(matches!(from("sec-fetch-site", site), Err(Refused::Foreign(_))), "{site}");
+        }
     }
 }

@@ -40,6 +40,11 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
+/// A request's id.
+pub(super) fn new_id() -> String {
+    format!("{:016x}", fastrand::u64(..))
+}
+
 /// Refuses a request without looking at its body.
 async fn refuse(request: Request, problem: impl FnOnce(&Method, &str) -> Problem) -> Problem {
     let problem = problem(request.method(), request.uri().path());
@@ -50,7 +55,7 @@ async fn refuse(request: Request, problem: impl FnOnce(&Method, &str) -> Problem
 
 /// First an id, then the page it may come from, then the token: a new route cannot forget them.
 async fn gate(State(shared): State<Arc<Shared>>, mut request: Request, next: Next) -> Response {
-    let request_id = format!("{:016x}", fastrand::u64(..));
+    let request_id = new_id();
     let id = HeaderValue::from_str(&request_id).ok();
     let mut response = match admit(&shared, &request, request_id) {
         Ok(caller) => {
@@ -67,8 +72,7 @@ async fn gate(State(shared): State<Arc<Shared>>, mut request: Request, next: Nex
 
 fn admit(shared: &Shared, request: &Request, request_id: String) -> Result<Caller, Problem> {
     let by_name = !shared.address.starts_with("unix:");
-    origin::allowed(request.headers(), by_name, shared.hostname.as_deref())
-        .map_err(Problem::refused_origin)?;
+    origin::allowed(request.uri(), request.headers(), by_name, shared.hostname.as_deref())?;
     let settings = shared.relay.settings();
     let tokens = &settings.gateway.tokens;
     if tokens.is_empty() || is_open(request.method(), request.uri().path()) {

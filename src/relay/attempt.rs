@@ -10,7 +10,7 @@ use super::clock::Clock;
 use super::plan::{Plan, Target, resting};
 use super::state::{Pass, State, Stay};
 use super::track::Track;
-use super::{Answer, ClientRequest, Refusal, headers};
+use super::{Answer, ClientRequest, Refusal, headers, held};
 use crate::config::settings::Settings;
 use crate::dialect::answer::{self, Meter, Step, StreamReader};
 use crate::dialect::classify::{Refused, classify};
@@ -26,8 +26,6 @@ use crate::wire::edit::Segments;
 const REFUSAL_CAP: usize = 64 * 1024;
 /// The head says already that it is a refusal; its words are worth this much waiting.
 const REFUSAL_TIME: Duration = Duration::from_secs(5);
-/// Of a whole answer this much is held: a million output tokens are about 4 MB.
-const ANSWER_CAP: usize = 64 * 1024 * 1024;
 /// What is held back before the first meaningful event: role chunks and the like. Beyond, the stream counts as begun.
 const HELD_EVENTS: usize = 64;
 const HELD_BYTES: usize = 256 * 1024;
@@ -194,7 +192,7 @@ impl Run {
         let content = if streamed {
             whole.run(begin(target, &rewritten.answer, response)).await??
         } else {
-            let bytes = whole.run(read_whole(response.body, ANSWER_CAP)).await??;
+            let bytes = whole.run(held::read(self.hold(), response.body)).await??;
             let (body, meter) = answer::whole(target.provider.dialect, &rewritten.answer, bytes)?;
             Content::Whole(body, meter)
         };
@@ -208,6 +206,10 @@ impl Run {
             None => (self.settings.failover.first_byte, "failover.timeouts.firstByteSeconds"),
         };
         Clock { started: sent, limit, name, deadline: self.deadline }
+    }
+
+    fn hold(&self) -> crate::wire::held::Body {
+        self.state.held().body(self.settings.gateway.held_limit())
     }
 
     fn time_for(&self, wait: Duration) -> bool {
@@ -249,7 +251,7 @@ fn content_type(response: &Response) -> Option<String> {
 async fn begin(target: &Target, plan: &AnswerPlan, mut response: Response) -> Result<Content, Failure> {
     let dialect = target.provider.dialect;
     if content_type(&response).is_some_and(|kind| kind.starts_with("application/json")) {
-        let bytes = read_whole(response.body, ANSWER_CAP).await?;
+        let bytes = read_whole(response.body, REFUSAL_CAP).await?;
         answer::whole(dialect, plan, bytes)?;
         return Err(Failure::new(Reason::Server, "a whole answer where a stream was asked for"));
     }

@@ -13,6 +13,7 @@ use crate::config::settings::{Auth, Failover, Header, Reference, Settings};
 use crate::failure::{Failure, Rests};
 use crate::policy::affinity::Homes;
 use crate::policy::cooldown::{Admission, Cooldowns, Rest, Steps};
+use crate::wire::held::Held;
 
 /// A thing that can rest. Keys are known by a fingerprint that lasts as long as the process, so that a reload which
 /// keeps a key keeps its rest.
@@ -39,6 +40,7 @@ pub struct State {
     homes: Mutex<Homes<Thing>>,
     fingerprints: RandomState,
     in_flight: AtomicUsize,
+    held: Arc<Held>,
     started: Instant,
     changed: Notify,
 }
@@ -58,6 +60,7 @@ impl State {
             homes: Mutex::default(),
             fingerprints: RandomState::new(),
             in_flight: AtomicUsize::new(0),
+            held: Arc::default(),
             started: now(),
             changed: Notify::new(),
         }
@@ -67,6 +70,11 @@ impl State {
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// What bodies take now.
+    pub(super) const fn held(&self) -> &Arc<Held> {
+        &self.held
     }
 
     /// When the process began to serve.

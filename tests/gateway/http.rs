@@ -1,7 +1,5 @@
 //! The HTTP face: who may call, what is refused, what goes through and what never does.
 
-use std::time::{Duration, Instant};
-
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -364,30 +362,6 @@ async fn a_request_that_is_simply_wrong_costs_one_call() {
 }
 
 #[tokio::test]
-async fn a_head_that_never_ends_is_cut_after_ten_seconds() {
-    let (_upstream, gateway) = moonshot().await;
-    let began = Instant::now();
-    let mut raw = Raw::connect(gateway.serving.authority()).await;
-    raw.send(b"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\nx-slow: ").await;
-    let response = raw.response(false).await;
-    let took = began.elapsed();
-    assert!(response.as_ref().is_none_or(|r| r.status == 408), "{response:?}");
-    assert!((Duration::from_secs(8)..Duration::from_secs(30)).contains(&took), "{took:?}");
-    assert_eq!(gateway.get("/health").await.status, 200, "others are served");
-}
-
-#[tokio::test]
-async fn a_head_that_is_too_large_is_refused() {
-    let (_upstream, gateway) = moonshot().await;
-    let mut raw = Raw::connect(gateway.serving.authority()).await;
-    let head =
-        format!("GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\nx-large: {}\r\n\r\n", "x".repeat(100 * 1024));
-    raw.send(head.as_bytes()).await;
-    let response = raw.response(false).await;
-    assert!(response.as_ref().is_none_or(|r| r.status == 431), "{response:?}");
-}
-
-#[tokio::test]
 async fn pipelined_requests_are_answered_in_order() {
     let (_upstream, gateway) = moonshot().await;
     let authority = gateway.serving.authority();
@@ -407,24 +381,6 @@ async fn pipelined_requests_are_answered_in_order() {
     assert_eq!(chat.header("x-moonrelay-model"), Some("moonshot/kimi-k3"));
     assert_eq!(raw.response(false).await.unwrap().status, 200);
     assert!(raw.closed().await);
-}
-
-#[tokio::test]
-async fn what_is_no_http_closes_the_connection_and_nothing_else() {
-    let (_upstream, gateway) = moonshot().await;
-    for bytes in [
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(),
-        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-        b"GET\r\n\r\n",
-        b"GET /health HTTP/1.1\r\nhost: a\r\ncontent-length: -1\r\n\r\n",
-        b"GET /health HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n",
-    ] {
-        let mut raw = Raw::connect(gateway.serving.authority()).await;
-        raw.send(bytes).await;
-        let response = raw.response(false).await;
-        assert!(response.as_ref().is_none_or(|r| (400..506).contains(&r.status)), "{bytes:?}: {response:?}");
-    }
-    assert_eq!(gateway.get("/health").await.status, 200);
 }
 
 #[tokio::test]
@@ -470,14 +426,9 @@ async fn names_that_cannot_be_are_refused_in_our_own_shape() {
 }
 
 #[tokio::test]
-async fn http_2_is_neither_spoken_nor_upgraded_to() {
+async fn http_2_is_not_upgraded_to() {
     let (_upstream, gateway) = moonshot().await;
     let authority = gateway.serving.authority();
-    let mut raw = Raw::connect(authority).await;
-    raw.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00").await;
-    let preface = raw.response(false).await;
-    assert!(preface.as_ref().is_none_or(|response| response.status >= 400), "{preface:?}");
-
     let mut raw = Raw::connect(authority).await;
     let upgrade = format!(
         "GET /health HTTP/1.1\r\nhost: {authority}\r\nconnection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n\r\n"

@@ -24,6 +24,7 @@ mod edits;
 mod faults;
 mod fidelity;
 mod hedging;
+mod hostile;
 mod http;
 mod plan;
 mod references;

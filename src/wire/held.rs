@@ -1,0 +1,156 @@
+//! Bodies that are held whole, counted: what they take together has a limit, however many come at once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+
+/// The first allocation; from then on a body grows as it comes, so that announcing much costs nothing here.
+const FIRST: usize = 16 * 1024;
+
+/// The bytes of all bodies that are held now.
+#[derive(Debug, Default)]
+pub struct Held {
+    bytes: AtomicUsize,
+}
+
+/// All bodies together would take more than they may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
+impl Held {
+    /// In bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// A body that is to be read; all together may hold `total` bytes.
+    #[must_use]
+    pub fn body(self: &Arc<Self>, total: usize) -> Body {
+        Body { bytes: Vec::new(), share: Share { held: self.clone(), bytes: 0 }, total }
+    }
+}
+
+/// What one body takes. Dropped, it gives that back.
+struct Share {
+    held: Arc<Held>,
+    bytes: usize,
+}
+
+impl Share {
+    fn grow(&mut self, by: usize, total: usize) -> Result<(), Full> {
+        let room = |now: usize| now.checked_add(by).filter(|after| *after <= total);
+        let taken = self.held.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room);
+        taken.map_err(|_| Full)?;
+        self.bytes += by;
+        Ok(())
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.held.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// One body while it is read.
+pub struct Body {
+    bytes: Vec<u8>,
+    share: Share,
+    total: usize,
+}
+
+impl Body {
+    /// Bytes so far.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Adds a piece. What is counted is the allocation.
+    ///
+    /// # Errors
+    /// When all bodies together would take too much; this one is as it was.
+    pub fn push(&mut self, piece: &[u8]) -> Result<(), Full> {
+        let needed = self.bytes.len() + piece.len();
+        if needed > self.share.bytes {
+            let doubled = needed.max(2 * self.share.bytes).max(FIRST);
+            // Where doubling is too much, exactly what came may still fit.
+            let grown = if self.share.grow(doubled - self.share.bytes, self.total).is_ok() {
+                doubled
+            } else {
+                self.share.grow(needed - self.share.bytes, self.total)?;
+                needed
+            };
+            self.bytes.reserve_exact(grown - self.bytes.len());
+        }
+        self.bytes.extend_from_slice(piece);
+        Ok(())
+    }
+
+    /// The body. It counts until its last slice is gone.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        if self.bytes.is_empty() {
+            return Bytes::new();
+        }
+        Bytes::from_owner(Counted { bytes: self.bytes, _share: self.share })
+    }
+}
+
+struct Counted {
+    bytes: Vec<u8>,
+    _share: Share,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_counts_from_its_first_byte_to_its_last_slice() {
+        let held = Arc::new(Held::default());
+        let mut body = held.body(1 << 20);
+        assert_eq!(held.bytes(), 0, "what is announced costs nothing");
+        for _ in 0..3 {
+            body.push(&[7; FIRST]).unwrap();
+        }
+        assert_eq!((body.len(), held.bytes()), (3 * FIRST, 4 * FIRST));
+        let whole = body.into_bytes();
+        let slice = whole.slice(10..20);
+        drop(whole);
+        assert_eq!((slice.as_ref(), held.bytes()), ([7; 10].as_slice(), 4 * FIRST));
+        drop(slice);
+        assert_eq!(held.bytes(), 0);
+    }
+
+    #[test]
+    fn together_they_stay_under_the_limit_and_use_all_of_it() {
+        let held = Arc::new(Held::default());
+        let total = 3 * FIRST;
+        let (mut one, mut two) = (held.body(total), held.body(total));
+        one.push(&[1; FIRST]).unwrap();
+        two.push(&[2; FIRST]).unwrap();
+        assert_eq!(one.push(&[1; 2 * FIRST]), Err(Full));
+        assert_eq!((one.len(), held.bytes()), (FIRST, 2 * FIRST), "a refused piece costs nothing");
+        one.push(&[1; FIRST]).unwrap();
+        assert_eq!(two.push(&[2]), Err(Full));
+        drop(one);
+        two.push(&[2]).unwrap();
+        assert_eq!(two.into_bytes().len(), FIRST + 1);
+        assert_eq!(held.bytes(), 0);
+    }
+}
