@@ -8,7 +8,9 @@ mod write;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use jsonc_parser::cst::{CstArray, CstContainerNode, CstInputValue, CstNode, CstObject, CstRootNode};
+use jsonc_parser::cst::{
+    CstArray, CstContainerNode, CstInputValue, CstNode, CstObject, CstObjectProp, CstRootNode,
+};
 use serde_json::Value;
 
 use super::environment::Environment;
@@ -180,7 +182,7 @@ impl Document {
         };
         let parent = self.container(above, true)?.ok_or_else(|| no_such(path))?;
         match (parent, last) {
-            (Container::Object(object), Step::Key(key)) => match object.get(key) {
+            (Container::Object(object), Step::Key(key)) => match property(&object, key) {
                 Some(property) => property.set_value(input(value)),
                 None => {
                     object.append(key, input(value));
@@ -196,7 +198,7 @@ impl Document {
         let Some((last, above)) = path.0.split_last() else { return Ok(false) };
         Ok(match (self.container(above, false)?, last) {
             (Some(Container::Object(object)), Step::Key(key)) => {
-                object.get(key).map(jsonc_parser::cst::CstObjectProp::remove).is_some()
+                property(&object, key).map(CstObjectProp::remove).is_some()
             }
             (Some(Container::List(list)), Step::Index(index)) => {
                 list.elements().into_iter().nth(*index).map(CstNode::remove).is_some()
@@ -284,7 +286,7 @@ impl Document {
         for (depth, step) in steps.iter().enumerate() {
             let at = || KeyPath(steps.iter().take(depth + 1).cloned().collect());
             let next = match (&here, step) {
-                (Container::Object(object), Step::Key(key)) => match object.get(key) {
+                (Container::Object(object), Step::Key(key)) => match property(object, key) {
                     Some(property) => property.value(),
                     None if make => object
                         .object_value_or_create(key)
@@ -316,6 +318,14 @@ fn find<'v>(value: &'v Value, path: &KeyPath) -> Option<&'v Value> {
 enum Container {
     Object(CstObject),
     List(CstArray),
+}
+
+/// The property of this name: of one that stands twice the last counts, as for every reader of the file.
+fn property(object: &CstObject, key: &str) -> Option<CstObjectProp> {
+    let named = |property: &CstObjectProp| {
+        property.name().and_then(|name| name.decoded_value().ok()).is_some_and(|name| name == key)
+    };
+    object.properties().into_iter().rfind(named)
 }
 
 fn no_such(path: &KeyPath) -> EditError {

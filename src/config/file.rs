@@ -76,11 +76,11 @@ impl Tree {
     pub fn parse(text: &str) -> Result<Self, Issue> {
         let text = without_mark(text);
         let parsed = jsonc_parser::parse_to_ast(text, &jsonc_parser::CollectOptions::default(), &options());
-        let parsed = parsed.map_err(|error| Issue {
-            path: KeyPath::default().to_string(),
-            message: format!("it is not JSON5: {}", lower_first(&error.kind().to_string())),
-            line: error.line_display(),
-            column: error.column_display(),
+        let parsed = parsed.map_err(|error| {
+            // The parser's own place counts a bare CR as a line, which editors and the places of all other errors do not.
+            let (line, column) = position(text, error.range().start);
+            let message = format!("it is not JSON5: {}", lower_first(&error.kind().to_string()));
+            Issue { path: KeyPath::default().to_string(), message, line, column }
         })?;
         let Some(value) = parsed.value else {
             return Err(Issue {
@@ -96,12 +96,16 @@ impl Tree {
     /// Line and column of an offset, both from 1; the column counts characters.
     #[must_use]
     pub fn position(&self, offset: usize) -> (usize, usize) {
-        let before = self.text.get(..offset).unwrap_or(&self.text);
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        let line = before.matches('\n').count() + 1;
-        let column = before.get(line_start..).map_or(0, |line| line.chars().count()) + 1;
-        (line, column)
+        position(&self.text, offset)
     }
+}
+
+fn position(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    let line = before.matches('\n').count() + 1;
+    let column = before.get(line_start..).map_or(0, |line| line.chars().count()) + 1;
+    (line, column)
 }
 
 fn lower_first(text: &str) -> String {

@@ -308,3 +308,12 @@ fn values_are_found_by_path() {
     assert_eq!(document.get(&path("agents.defaults.model.fallbacks[1]")), None);
     assert_eq!(document.get(&path("agents.x.y")), None::<Value>);
 }
+
+#[test]
+fn of_a_key_that_stands_twice_the_one_that_counts_is_changed() {
+    let place = Place::with("{ logging: { level: 'info' }, logging: { level: 'warn' } }");
+    let mut document = place.open();
+    document.set(&path("logging.level"), &json!("debug")).unwrap();
+    assert_eq!(document.get(&path("logging.level")), Some(json!("debug")));
+    assert_eq!(document.text(), "{ logging: { level: 'info' }, logging: { level: \"debug\" } }");
+}

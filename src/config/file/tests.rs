@@ -43,3 +43,9 @@ fn places_count_lines_and_characters_from_one() {
 fn of_a_key_that_stands_twice_the_last_counts() {
     assert_eq!(json_of("{ a: 1, b: 2, a: 3 }"), json!({ "b": 2, "a": 3 }));
 }
+
+#[test]
+fn a_parse_error_stands_on_a_line_that_editors_count() {
+    let issue = Tree::parse("{\r  a: 1,\n  b: \"in\n}\n").unwrap_err();
+    assert_eq!((issue.line, issue.column), (2, 6), "{issue}");
+}
