@@ -18,7 +18,7 @@ use crate::http::router::router;
 use crate::http::server::{self, Listener};
 use crate::http::shared::Shared;
 use crate::observe::log;
-use crate::relay::Relay;
+use crate::relay::{Relay, Sink};
 use crate::service::notify::Manager;
 use crate::service::signals::{Hangup, Termination};
 use crate::upstream::Connector;
@@ -57,7 +57,7 @@ pub struct App {
     reloading: Option<Reloading>,
 }
 
-/// Composes a gateway on bound listeners; `address` is how clients reach it.
+/// Composes a gateway on bound listeners that logs its requests; `address` is how clients reach it.
 #[must_use]
 pub fn build(
     settings: Arc<Settings>,
@@ -66,7 +66,20 @@ pub fn build(
     connector: Arc<dyn Connector>,
     hostname: Option<String>,
 ) -> App {
-    let relay = Arc::new(Relay::new(settings, connector, Arc::new(|record| log::request(&record))));
+    recording(settings, listeners, address, connector, hostname, Arc::new(|record| log::request(&record)))
+}
+
+/// As [`build`], with another place for the records of its requests.
+#[must_use]
+pub fn recording(
+    settings: Arc<Settings>,
+    listeners: Vec<Listener>,
+    address: String,
+    connector: Arc<dyn Connector>,
+    hostname: Option<String>,
+    sink: Sink,
+) -> App {
+    let relay = Arc::new(Relay::new(settings, connector, sink));
     let shared = Arc::new(Shared { relay, hostname, address });
     App { listeners, shared, manager: Manager::default(), reloading: None }
 }

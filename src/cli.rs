@@ -3,10 +3,12 @@
 pub mod config;
 pub mod console;
 pub mod demo;
+pub mod drill;
 pub mod exit;
 pub mod explain;
 pub mod gateway;
 pub mod models;
+mod rig;
 pub mod service;
 pub mod simulate;
 mod units;
@@ -41,6 +43,8 @@ enum Verb {
     Simulate(simulate::Args),
     /// A gateway with simulated upstreams: an answer, a failing Kimi, the fallback. Needs no key and no network
     Demo(demo::Args),
+    /// Every fault against your own chain, with simulated upstreams: what a client would have seen, and when
+    Drill(drill::Args),
     /// Completions for a shell, on standard output
     Completions {
         /// The shell
@@ -103,6 +107,7 @@ async fn run(verb: Verb) -> ExitCode {
         Verb::Service(args) => service::run(args),
         Verb::Simulate(args) => simulate::run(args).await,
         Verb::Demo(args) => demo::run(args).await,
+        Verb::Drill(args) => drill::run(args).await,
         Verb::Completions { shell } => exit::code(completions(shell), false),
     }
 }

@@ -54,11 +54,14 @@ pub struct Options {
     pub limits: Limits,
     /// Whether the providers' rules are enforced. On by default.
     pub strict: bool,
+    /// Whether any client is let in and any model answers, the provider's first one for an id that it does not have: for
+    /// configurations of users. Off by default.
+    pub open: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { key: None, faults: Vec::new(), limits: Limits::default(), strict: true }
+        Self { key: None, faults: Vec::new(), limits: Limits::default(), strict: true, open: false }
     }
 }
 

@@ -3,26 +3,23 @@
 mod conversation;
 
 use std::io::{IsTerminal, Write};
-use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args as ClapArgs;
 use serde_json::json;
-use tokio::net::TcpListener;
 
 use self::conversation::{Asked, ask};
 use super::exit::{self, Ending};
+use super::rig;
 use crate::config::{self, Environment};
-use crate::http::server::Listener;
+use crate::observe::log;
 use crate::service::signals::Termination;
-use crate::simulator::{Control, Simulator};
+use crate::simulator::{self, Control};
 use crate::upstream::Client;
-use crate::{app, simulator};
 
 const PRIMARY: &str = "moonshot/kimi-k3";
 const FALLBACK: &str = "openrouter/auto";
-const CONNECT: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// `demo`.
 #[derive(Debug, ClapArgs)]
@@ -41,32 +38,23 @@ async fn show(args: Args) -> Result<(), Ending> {
     let failed =
         |what: &str, error: &dyn std::fmt::Display| Ending::failure("demo_error", format!("{what}: {error}"));
     let mut termination = Termination::install().map_err(|error| failed("cannot catch signals", &error))?;
-    let upstreams =
-        Simulator::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), simulator::Options::default())
-            .await
-            .map_err(|error| failed("cannot start the simulated upstreams", &error))?;
-    let simulated = format!("http://{}", upstreams.address());
-    let control = upstreams.control();
+    let upstreams = rig::simulate(simulator::Options::default())
+        .await
+        .map_err(|error| failed("cannot start the simulated upstreams", &error))?;
     // So that one sees it stream.
-    order(&control, "drip:40")?;
-    tokio::spawn(upstreams.run(std::future::pending()));
-    let listener = TcpListener::bind("127.0.0.1:0").await.map_err(|error| failed("cannot listen", &error))?;
-    let address = listener.local_addr().map_err(|error| failed("cannot listen", &error))?;
-    let settings = config::from_text(&configuration(&simulated), None, &Environment::default())?;
-    let connector = Arc::new(Client::new(CONNECT));
-    let gateway = format!("http://{address}");
-    let app = app::build(Arc::new(settings), vec![Listener::Tcp(listener)], gateway.clone(), connector, None);
-    let (stop, stopped) = tokio::sync::mpsc::channel(1);
-    let serving = tokio::spawn(app.run(stopped));
-    converse(&gateway, &simulated, &control).await?;
+    order(&upstreams.control, "drip:40")?;
+    let settings = config::from_text(&configuration(&upstreams.address), None, &Environment::default())?;
+    let gateway = rig::serve(settings, Arc::new(|record| log::request(&record)))
+        .await
+        .map_err(|error| failed("cannot listen", &error))?;
+    converse(&gateway.address, &upstreams.address, &upstreams.control).await?;
     if args.serve || (std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
         say("\nServing until Ctrl-C.")?;
         termination.received().await;
     } else {
         say("\nWith `demo --serve` it keeps running for the curl line.")?;
     }
-    let _ = stop.send(()).await;
-    let _ = serving.await;
+    gateway.stop().await;
     Ok(())
 }
 
@@ -83,7 +71,7 @@ fn configuration(simulated: &str) -> String {
 }
 
 async fn converse(gateway: &str, simulated: &str, control: &Control) -> Result<(), Ending> {
-    let client = Client::new(CONNECT);
+    let client = Client::new(rig::CONNECT);
     say(&format!(
         "gateway    {gateway}/v1\nupstreams  {simulated} (simulated)\nchain      {PRIMARY} → {FALLBACK}\n"
     ))?;

@@ -24,7 +24,7 @@ use super::refusal::Refusal;
 use super::roster::Model;
 use super::rules::{self, Rulebook};
 use super::script::{ResetFlag, Script, Step};
-use super::{State, account, admin, header};
+use super::{Options, State, account, admin, header};
 
 /// Answers one request. An error closes the connection without an answer.
 pub(super) async fn answer(
@@ -95,12 +95,15 @@ impl Call<'_> {
         request: Result<ChatRequest, Refusal>,
     ) -> Result<(ChatRequest, &'static Model), Refusal> {
         let options = &self.state.options;
-        rules::authorize(self.provider, &parts.headers, options.key.as_deref())?;
-        rules::gate(self.provider, &parts.headers)?;
+        if !options.open {
+            rules::authorize(self.provider, &parts.headers, options.key.as_deref())?;
+            rules::gate(self.provider, &parts.headers)?;
+        }
         let slot = self.state.meter(self.provider).admit(self.provider, &options.limits)?;
         self.ticket.keep(slot);
         let request = request?;
-        let book = Rulebook { strict: options.strict, message_bytes: options.limits.kimi_message_bytes };
+        let Options { strict, open, .. } = *options;
+        let book = Rulebook { strict, open, message_bytes: options.limits.kimi_message_bytes };
         let model = rules::judge(self.provider, &request, book)?;
         Ok((request, model))
     }

@@ -26,6 +26,8 @@ use super::roster::{self, Model, Thinking};
 pub(super) struct Rulebook {
     /// Off: only the model and the messages' presence are checked.
     pub(super) strict: bool,
+    /// On: the first model answers for those that the provider does not have.
+    pub(super) open: bool,
     /// Kimi Code's limit on the bytes of `messages`.
     pub(super) message_bytes: usize,
 }
@@ -39,7 +41,8 @@ pub(super) fn judge(
     request: &ChatRequest,
     book: Rulebook,
 ) -> Result<&'static Model, Refusal> {
-    let model = choose(provider, request)?;
+    let stand_in = roster::models(provider).first().filter(|_| book.open);
+    let model = choose(provider, request).or_else(|refusal| stand_in.ok_or(refusal))?;
     messages::present(provider, request)?;
     if !book.strict {
         return Ok(model);

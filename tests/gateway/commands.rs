@@ -102,6 +102,7 @@ async fn wrong_usage_exits_2_and_help_exits_0() {
         &["config", "import"],
         &["simulate"],
         &["demo"],
+        &["drill"],
         &["completions"],
     ] {
         let ended = home.run(&[path, &["--help"]].concat()).await;

@@ -20,6 +20,7 @@ mod cancel;
 mod captures;
 mod clocks;
 mod commands;
+mod drill;
 mod edits;
 mod faults;
 mod fidelity;

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 
-const BOOK: Rulebook = Rulebook { strict: true, message_bytes: 2_097_152 };
+const BOOK: Rulebook = Rulebook { strict: true, open: false, message_bytes: 2_097_152 };
 
 fn verdict(provider: Provider, body: &Value) -> Result<(), (u16, String)> {
     let request = ChatRequest::read(body.to_string().as_bytes()).unwrap();

@@ -144,3 +144,12 @@ async fn without_strict_only_the_model_matters() {
     assert_eq!(running.moonshot().chat(&body).await.status, 200);
     assert_eq!(running.moonshot().chat(&ask("gpt-4o", "x")).await.status, 404);
 }
+
+#[tokio::test]
+async fn an_open_one_answers_any_client_for_any_model() {
+    let running = start(Options { strict: false, open: true, ..Options::default() }).await;
+    let mut kimi = running.kimi();
+    kimi.headers.clear();
+    assert_eq!(kimi.chat(&ask("my-own-model", "x")).await.status, 200);
+    assert_eq!(running.openrouter().chat(&ask("a/b", "x")).await.status, 200);
+}

@@ -1,0 +1,113 @@
+//! The client: it asks as any other would, and keeps what it saw.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use serde_json::{Value, json};
+
+use super::case::Phase;
+use crate::upstream::{Call, Connector, Response};
+use crate::wire::sse::FrameReader;
+
+/// Long enough that a break behind a few chunks falls into its middle.
+const PROMPT: &str = "reply with 120 words";
+const CALL_PROMPT: &str = "Please call get_weather for Paris";
+
+/// What a client saw of one answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Saw {
+    /// 0 where not even a head came.
+    pub(super) status: u16,
+    pub(super) text: String,
+    /// Names of the tools that it is to call.
+    pub(super) calls: Vec<String>,
+    pub(super) finish: Option<String>,
+    /// The message of an error body or event.
+    pub(super) error: Option<String>,
+    /// How the connection broke.
+    pub(super) broke: Option<String>,
+    pub(super) took: Duration,
+}
+
+/// What to send.
+pub(super) fn body(model: &str, phase: Phase, with_tool: bool) -> Value {
+    let prompt = if with_tool { CALL_PROMPT } else { PROMPT };
+    let mut body = json!({
+        "model": model,
+        "stream": phase != Phase::Whole,
+        "messages": [{"role": "user", "content": prompt}],
+    });
+    if with_tool && let Some(members) = body.as_object_mut() {
+        let parameters =
+            json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]});
+        let function = json!({"name": "get_weather", "parameters": parameters});
+        members.insert("tools".to_owned(), json!([{"type": "function", "function": function}]));
+    }
+    body
+}
+
+/// Asks, and reads to the end. `alone` asks for the first target only.
+pub(super) async fn ask(client: &dyn Connector, gateway: &str, body: &Value, alone: bool) -> Saw {
+    let mut headers: HeaderMap =
+        [(CONTENT_TYPE, HeaderValue::from_static("application/json"))].into_iter().collect();
+    if alone {
+        headers.insert(HeaderName::from_static("x-moonrelay-fallback"), HeaderValue::from_static("off"));
+    }
+    let url = format!("{gateway}/v1/chat/completions");
+    let call = Call { method: Method::POST, url, headers, body: vec![Bytes::from(body.to_string())] };
+    let asked = Instant::now();
+    let mut saw = match client.send(call).await {
+        Ok(response) => read(response).await,
+        Err(failure) => Saw { broke: Some(failure.to_string()), ..Saw::default() },
+    };
+    saw.took = asked.elapsed();
+    saw
+}
+
+async fn read(mut response: Response) -> Saw {
+    let mut saw = Saw { status: response.status.as_u16(), ..Saw::default() };
+    let kind = response.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let streams = kind.starts_with("text/event-stream");
+    let mut reader = FrameReader::new();
+    let mut whole = Vec::new();
+    while let Some(chunk) = response.body.next().await {
+        match chunk {
+            Ok(chunk) if streams => {
+                reader.feed(chunk);
+                while let Ok(Some(frame)) = reader.next_frame() {
+                    saw.note(frame.data().as_deref().unwrap_or_default());
+                }
+            }
+            Ok(chunk) => whole.extend_from_slice(&chunk),
+            Err(failure) => saw.broke = Some(failure.to_string()),
+        }
+    }
+    if !streams {
+        saw.note(&whole);
+    }
+    saw
+}
+
+impl Saw {
+    /// Takes in a body or an event's payload; a chunk's `delta` and an answer's `message` have the same members.
+    fn note(&mut self, payload: &[u8]) {
+        let Ok(value) = serde_json::from_slice::<Value>(payload) else { return };
+        if let Some(error) = value.get("error").filter(|error| !error.is_null()) {
+            let message =
+                error.get("message").and_then(Value::as_str).unwrap_or("an error without a message");
+            self.error.get_or_insert_with(|| message.to_owned());
+        }
+        let Some(choice) = value.pointer("/choices/0") else { return };
+        let part = choice.get("delta").or_else(|| choice.get("message")).unwrap_or(&Value::Null);
+        self.text.push_str(part.get("content").and_then(Value::as_str).unwrap_or_default());
+        let calls = part.get("tool_calls").and_then(Value::as_array).into_iter().flatten();
+        let names = calls.filter_map(|call| call.pointer("/function/name")?.as_str());
+        self.calls.extend(names.map(str::to_owned));
+        if let Some(finish) = choice.get("finish_reason").and_then(Value::as_str) {
+            self.finish = Some(finish.to_owned());
+        }
+    }
+}

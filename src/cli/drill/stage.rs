@@ -1,0 +1,185 @@
+//! The user's settings, made safe: every upstream simulated, every key invented.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::clocks::{self, Clock};
+use crate::catalog::DialectId;
+use crate::cli::exit::Ending;
+use crate::cli::gateway::no_key;
+use crate::config::settings::{Bind, Chain, Gateway, Key, Lookup, Provider, Reference, Settings};
+use crate::config::{self, Environment};
+use crate::secret::Secret;
+use crate::simulator;
+
+/// What takes the place of a base URL until the simulator of a case has a port.
+const NOWHERE: &str = "http://127.0.0.1:9";
+
+/// What is drilled.
+#[derive(Clone)]
+pub(super) struct Stage {
+    /// Nothing in them leads out of this machine.
+    settings: Settings,
+    pub(super) clocks: Vec<Clock>,
+    /// What the client asks for.
+    pub(super) requested: String,
+    pub(super) chain: Chain,
+    /// Providers of the chain that have no key here and are drilled as if they had one.
+    pub(super) without_key: Vec<String>,
+    /// Who plays the primary's provider.
+    pub(super) primary_plays: simulator::Provider,
+    /// The primary's model, as its provider sees it.
+    pub(super) primary_model: String,
+    /// The primary's provider is none that the simulator knows.
+    pub(super) is_generic: bool,
+    /// The primary's model may be offered tools.
+    pub(super) takes_tools: bool,
+}
+
+impl Stage {
+    /// Reads the configuration and takes the chain of `model`, or the default one.
+    ///
+    /// # Errors
+    /// Exit 78 for a bad configuration or one without a chain, 1 for a name that leads nowhere.
+    pub(super) fn of(
+        file: Option<&Path>,
+        environment: &Environment,
+        model: Option<&str>,
+    ) -> Result<Self, Ending> {
+        let mut settings = config::load(file, environment)?;
+        let default = settings.default_chain.references.first().map(ToString::to_string);
+        let requested = model.map(str::to_owned).or(default).ok_or_else(|| no_key(&settings))?;
+        let chain = match settings.lookup(&requested) {
+            Lookup::Found { chain, .. } => chain.clone(),
+            Lookup::Unknown { nearest } => {
+                let message = format!("nothing is called {requested:?}; nearest: {}", nearest.join(", "));
+                return Err(Ending::failure("unknown_model", message));
+            }
+        };
+        let without_key = make_safe(&mut settings, &chain);
+        let clocks = clocks::shorten(&mut settings);
+        let usable = chain.references.iter().find_map(|reference| primary(&settings, reference));
+        let Some((provider, reference)) = usable else {
+            let message = "no provider of the chain can be called: see moonrelay config validate";
+            return Err(Ending::configuration(message));
+        };
+        let facts = provider.model(&reference.model);
+        Ok(Self {
+            primary_plays: plays(provider.dialect),
+            primary_model: provider.wire_model(&reference.model),
+            is_generic: provider.dialect == DialectId::Generic,
+            takes_tools: facts.is_none_or(|model| model.facts.compat.supports_tools != Some(false)),
+            settings,
+            clocks,
+            requested,
+            chain,
+            without_key,
+        })
+    }
+
+    /// The providers of the chain, each once.
+    pub(super) fn providers(&self) -> Vec<&Arc<Provider>> {
+        let mut providers: Vec<&Arc<Provider>> = Vec::new();
+        for reference in &self.chain.references {
+            if let Some(provider) = self.settings.providers.get(&reference.provider)
+                && provider.off.is_none()
+                && !providers.iter().any(|known| known.id == provider.id)
+            {
+                providers.push(provider);
+            }
+        }
+        providers
+    }
+
+    /// The id of the provider on which the faults are.
+    pub(super) fn primary(&self) -> Option<&str> {
+        self.providers().first().map(|provider| provider.id.as_str())
+    }
+
+    /// The settings with `addresses`, pairs of a provider's id and its simulator, as the upstreams.
+    ///
+    /// # Errors
+    /// When something would still lead elsewhere: then nothing is started.
+    pub(super) fn settings(&self, addresses: &[(String, String)]) -> Result<Settings, Ending> {
+        let mut settings = self.settings.clone();
+        for (id, address) in addresses {
+            let Some(provider) = settings.providers.get_mut(id).map(Arc::make_mut) else { continue };
+            let base = format!("{address}{}", plays(provider.dialect).base());
+            provider.faces.iter_mut().for_each(|(_, url)| url.clone_from(&base));
+        }
+        stays_here(&settings)?;
+        Ok(settings)
+    }
+}
+
+/// The first reference that would be asked.
+fn primary<'s>(settings: &'s Settings, reference: &Reference) -> Option<(&'s Provider, Reference)> {
+    let provider = settings.providers.get(&reference.provider)?;
+    (provider.off.is_none() && provider.model(&reference.model).is_some())
+        .then(|| (provider.as_ref(), reference.clone()))
+}
+
+/// Who plays a provider of this dialect. Moonshot's face is the plainest of the three.
+const fn plays(dialect: DialectId) -> simulator::Provider {
+    match dialect {
+        DialectId::Moonshot | DialectId::Generic => simulator::Provider::Moonshot,
+        DialectId::KimiCode => simulator::Provider::Kimi,
+        DialectId::OpenRouter => simulator::Provider::OpenRouter,
+    }
+}
+
+/// Takes out whatever is secret or leads out of this machine. Returns the providers of the chain without a key.
+fn make_safe(settings: &mut Settings, chain: &Chain) -> Vec<String> {
+    let mut without_key = Vec::new();
+    for (id, provider) in &mut settings.providers {
+        let provider = Arc::make_mut(provider);
+        let in_chain = chain.references.iter().any(|reference| reference.provider == *id);
+        // A provider without a base URL stays off; a key is something that this machine may not see.
+        if in_chain && provider.off.is_some() && !provider.faces.is_empty() {
+            without_key.push(id.clone());
+            provider.off = None;
+        }
+        if !in_chain {
+            provider.off = Some("it is no part of this drill".to_owned());
+        }
+        let keys = provider.keys.len().max(1);
+        provider.keys = (0..keys).map(invented).collect();
+        // Headers may hold keys; the User-Agent is what a client would be known by.
+        provider.headers.retain(|header| header.name == http::header::USER_AGENT);
+        provider.faces.iter_mut().for_each(|(_, url)| NOWHERE.clone_into(url));
+        for model in provider.models.values_mut().filter(|model| !model.headers.is_empty()) {
+            Arc::make_mut(model).headers.retain(|header| header.name == http::header::USER_AGENT);
+        }
+    }
+    settings.gateway = Gateway { bind: Bind::Loopback, port: 0, ..Gateway::default() };
+    settings.web_search.key = None;
+    NOWHERE.clone_into(&mut settings.web_search.base_url);
+    settings.otlp_endpoint = None;
+    settings.usage.kept = false;
+    settings.warnings.clear();
+    without_key
+}
+
+fn invented(index: usize) -> Key {
+    Key { secret: Secret::new(format!("sk-drill-invented-{index}")), origin: "the drill".to_owned() }
+}
+
+/// # Errors
+/// When any provider could be called elsewhere or with a key that is not invented.
+fn stays_here(settings: &Settings) -> Result<(), Ending> {
+    let here = |url: &str| {
+        url::Url::parse(url)
+            .is_ok_and(|url| matches!(url.host(), Some(url::Host::Ipv4(ip)) if ip.is_loopback()))
+    };
+    let safe = |provider: &Provider| {
+        provider.faces.iter().all(|(_, url)| here(url))
+            && provider.keys.iter().all(|key| key.secret.expose().starts_with("sk-drill-invented-"))
+    };
+    match settings.providers.values().find(|provider| !safe(provider)) {
+        None => Ok(()),
+        Some(provider) => {
+            let message = format!("{} would not be simulated: nothing was started", provider.id);
+            Err(Ending::failure("drill_error", message))
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! What a drill does to settings, and how it judges.
+
+use std::time::Duration;
+
+use super::case::{self, Phase};
+use super::client::Saw;
+use super::clocks::cut_short;
+use super::stage::Stage;
+use super::verdict::{Verdict, judge};
+use crate::config::Environment;
+
+const CONFIG: &str = r#"{
+    agents: { defaults: { model: { primary: "own/m", fallbacks: ["kimi/kimi-for-coding", "openrouter/auto"] } } },
+    models: { providers: {
+        own: { baseUrl: "https://llm.example/v1", apiKey: ["sk-real-one", "sk-real-two"], timeoutSeconds: 45,
+               headers: { "X-Key": "sk-real-three", "User-Agent": "mine/1" }, models: [{ id: "m", headers: { "X-Key": "sk-real-four" } }] },
+        openrouter: { apiKey: "sk-real-five" }, moonshot: { apiKey: "sk-real-six" },
+    } },
+    gateway: { auth: { mode: "token", token: "sk-real-seven" } },
+    plugins: { entries: { moonshot: { config: { webSearch: { apiKey: "sk-real-eight" } } } } },
+}"#;
+
+fn stage(text: &str, model: Option<&str>) -> Stage {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    Stage::of(Some(file.path()), &Environment::default(), model).unwrap()
+}
+
+#[test]
+fn no_key_and_no_address_of_the_user_is_left() {
+    let stage = stage(CONFIG, None);
+    assert_eq!(stage.without_key, ["kimi"]);
+    let ids: Vec<&str> = stage.providers().iter().map(|provider| provider.id.as_str()).collect();
+    assert_eq!(ids, ["own", "kimi", "openrouter"]);
+    let addresses =
+        ids.iter().map(|id| ((*id).to_owned(), "http://127.0.0.1:4".to_owned())).collect::<Vec<_>>();
+    let settings = stage.settings(&addresses).unwrap();
+    for provider in settings.providers.values() {
+        let id = &provider.id;
+        for (_, url) in &provider.faces {
+            let simulated = url.starts_with("http://127.0.0.1:4/");
+            assert_eq!(simulated, ids.contains(&id.as_str()), "{id}: {url}");
+            assert!(simulated || url == "http://127.0.0.1:9", "{id}: {url}");
+        }
+        let models = provider.models.values().flat_map(|model| &model.headers);
+        let secrets = provider.keys.iter().map(|key| &key.secret);
+        for secret in secrets.chain(provider.headers.iter().chain(models).map(|header| &header.value)) {
+            assert!(!secret.expose().contains("real"), "{id}");
+        }
+    }
+    assert_eq!(settings.providers["own"].keys.len(), 2, "as many as there are");
+    assert_eq!(settings.providers["own"].headers.len(), 1, "the User-Agent stays");
+    assert!(settings.gateway.tokens.is_empty() && settings.web_search.key.is_none());
+    // A provider that nobody simulates leads nowhere, never to the user's.
+    assert!(
+        stage
+            .settings(&[])
+            .unwrap()
+            .providers
+            .values()
+            .all(|p| p.faces.iter().all(|f| f.1.contains("127.0.0.1")))
+    );
+}
+
+#[test]
+fn clocks_keep_their_order_and_say_what_they_were() {
+    let stage = stage(CONFIG, None);
+    let mut clocks = stage.clocks.clone();
+    clocks.sort_by_key(|clock| clock.real);
+    assert!(clocks.windows(2).all(|pair| pair[0].drilled < pair[1].drilled), "{clocks:?}");
+    assert!(clocks.iter().all(|clock| clock.drilled <= Duration::from_secs(4)), "{clocks:?}");
+    let left = |reference: &str, detail: &str| cut_short(&stage.clocks, reference, detail).as_secs();
+    assert_eq!(left("kimi/k3", "nothing within 1.3 s (failover.timeouts.headSeconds)"), 58);
+    assert_eq!(left("kimi/k3", "nothing within 1.3 s (failover.timeouts.firstByteSeconds)"), 297);
+    assert_eq!(left("own/m", "nothing within 1.3 s (timeoutSeconds of the provider)"), 43);
+    assert_eq!(left("kimi/k3", "timed out"), 0);
+}
+
+#[test]
+fn every_case_can_be_ordered() {
+    for model in ["own/m", "moonshot/kimi-k3", "kimi/kimi-for-coding", "openrouter/auto"] {
+        let stage = stage(CONFIG, Some(model));
+        let cases = case::cases(&stage, &[]).unwrap();
+        assert!(cases.len() > 60, "{model}: {}", cases.len());
+        for case in cases {
+            let faults = case.faults(&stage).unwrap_or_else(|ending| panic!("{case}: {ending:?}"));
+            assert!(faults.iter().all(|fault| fault.model.as_ref() == Some(&stage.primary_model)), "{case}");
+        }
+    }
+    let stage = stage(CONFIG, None);
+    assert!(case::cases(&stage, &["nonsense".to_owned()]).is_err());
+    let some = case::cases(&stage, &["stall".to_owned()]).unwrap();
+    assert_eq!(
+        some.iter().map(|case| case.phase).collect::<Vec<_>>(),
+        [Phase::Whole, Phase::Before, Phase::After]
+    );
+}
+
+#[test]
+fn what_is_cut_without_an_error_is_lost() {
+    let whole = Saw { status: 200, text: "the moon".into(), finish: Some("stop".into()), ..Saw::default() };
+    let calm = [whole.clone()];
+    let word = |saw: &Saw| judge(saw, &calm).as_str();
+    assert_eq!(judge(&whole, &calm), Verdict::Unnoticed);
+    assert_eq!(word(&Saw { text: "the m".into(), ..whole.clone() }), "lost");
+    assert_eq!(word(&Saw { finish: None, ..whole.clone() }), "lost");
+    assert_eq!(word(&Saw { broke: Some("reset".into()), ..whole.clone() }), "lost");
+    assert_eq!(word(&Saw { status: 503, ..Saw::default() }), "lost");
+    assert_eq!(word(&Saw { text: "the m".into(), error: Some("broke off".into()), ..whole }), "error");
+}

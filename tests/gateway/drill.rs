@@ -1,0 +1,112 @@
+//! A drill plays with the user's chain, never with the user's providers.
+
+use std::net::TcpListener;
+
+use serde_json::{Value, json};
+
+use crate::common::process::{Ended, command, run};
+
+const SECRETS: [(&str, &str); 2] =
+    [("KIMI_API_KEY", "sk-kimi-real-secret-0001"), ("OWN_KEY", "sk-real-secret-0002")];
+
+/// A chain of a server of the user's own, Kimi Code and OpenRouter; all leads to `user`, where somebody listens.
+fn configuration(user: &str) -> Value {
+    json!({
+        "agents": { "defaults": { "model": {
+            "primary": "own/llama", "fallbacks": ["kimi/kimi-for-coding", "openrouter/auto"],
+        } } },
+        "models": {
+            "providers": {
+                "own": { "baseUrl": format!("{user}/v1"), "apiKey": "${OWN_KEY}", "models": [{ "id": "llama" }] },
+                "kimi": { "baseUrl": format!("{user}/coding/v1") },
+                "openrouter": { "baseUrl": format!("{user}/api/v1") },
+            },
+            "routes": { "kimi-only": "kimi/kimi-for-coding" },
+        },
+        "gateway": { "auth": { "mode": "token", "token": "real-secret-0003" } },
+    })
+}
+
+async fn drill(configuration: &Value, arguments: &[&str]) -> Ended {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("drill.json5");
+    std::fs::write(&file, configuration.to_string()).unwrap();
+    let mut command =
+        command(home.path(), [&["drill", "--config", file.to_str().unwrap()], arguments].concat());
+    command.envs(SECRETS);
+    let ended = run(command).await;
+    assert!(!ended.both().contains("real-secret"), "a key was printed:\n{}", ended.both());
+    ended
+}
+
+fn text<'v>(value: &'v Value, key: &str) -> &'v str {
+    value[key].as_str().unwrap_or_else(|| panic!("{key} in {value}"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_fault_ends_in_an_answer_or_an_error_and_no_provider_hears_of_it() {
+    let user = TcpListener::bind("127.0.0.1:0").unwrap();
+    user.set_nonblocking(true).unwrap();
+    let configuration = configuration(&format!("http://{}", user.local_addr().unwrap()));
+    for (model, kinds) in [(None, 60), (Some("kimi/kimi-for-coding"), 100)] {
+        let arguments = ["--json"].into_iter().chain(model.iter().flat_map(|model| ["--model", *model]));
+        let ended = drill(&configuration, &arguments.collect::<Vec<_>>()).await;
+        assert_eq!(ended.code, Some(0), "{}", ended.both());
+        let told = ended.json();
+        assert_eq!(told["ok"], json!(true), "{told}");
+        assert_eq!(told["withoutKey"], json!(["openrouter"]));
+        let cases = told["cases"].as_array().unwrap();
+        assert!(cases.len() > kinds, "{} cases", cases.len());
+        for case in cases {
+            let (result, attempts) = (text(case, "result"), text(case, "attempts"));
+            assert!(["unnoticed", "error"].contains(&result), "{case}");
+            assert!(
+                attempts.starts_with(model.unwrap_or("own/llama")),
+                "the fault is on the primary: {case}"
+            );
+            assert_eq!(result == "unnoticed", attempts.ends_with("=ok"), "{case}");
+            assert_eq!(case["message"].is_string(), result == "error", "{case}");
+        }
+        let count = |result: &str| cases.iter().filter(|case| case["result"] == result).count();
+        let summary = json!({ "cases": cases.len(), "unnoticed": count("unnoticed"), "errors": count("error"), "lost": 0 });
+        assert_eq!(told["summary"], summary);
+        let answered_by = |model: &str| cases.iter().any(|case| case["model"] == model);
+        assert!(model.is_some() || answered_by("kimi/kimi-for-coding"), "the fallback answers: {told}");
+    }
+    assert!(user.accept().is_err(), "a drill called the user's provider");
+}
+
+#[tokio::test]
+async fn waits_are_told_as_the_configured_clocks_would_make_them() {
+    let mut configuration = configuration("http://127.0.0.1:9");
+    configuration["failover"] = json!({ "timeouts": { "headSeconds": 40, "firstByteSeconds": 500 } });
+    let told = drill(&configuration, &["--json", "--fault", "no_head"]).await.json();
+    let [whole, stream] = told["cases"].as_array().unwrap().as_slice() else { panic!("{told}") };
+    // A whole answer has one clock, a stream's head its own.
+    assert!(
+        whole["realMs"].as_u64().unwrap() >= 500_000 && whole["drillMs"].as_u64().unwrap() < 60_000,
+        "{whole}"
+    );
+    let real = stream["realMs"].as_u64().unwrap();
+    assert!((40_000..100_000).contains(&real), "{stream}");
+}
+
+#[tokio::test]
+async fn a_drill_is_a_table_for_people_and_refuses_what_it_cannot_play() {
+    let configuration = configuration("http://127.0.0.1:9");
+    let ended = drill(&configuration, &["--fault", "split", "--fault", "error_chunk_first"]).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.both());
+    for line in [
+        "chain      own/llama → kimi/kimi-for-coding → openrouter/auto",
+        "own/llama answers\n",
+        "\n3 of 3 faults",
+    ] {
+        assert!(ended.stdout.contains(line), "{line}: {}", ended.both());
+    }
+    for (arguments, code) in [(["--fault", "nonsense"], 2), (["--model", "nonsense"], 1)] {
+        let ended = drill(&configuration, &[&arguments[..], &["--json"]].concat()).await;
+        assert_eq!((ended.code, &ended.json()["ok"]), (Some(code), &json!(false)), "{}", ended.both());
+    }
+    let nobody = drill(&json!({ "models": { "mode": "replace", "providers": {} } }), &[]).await;
+    assert_eq!(nobody.code, Some(78), "{}", nobody.both());
+}
