@@ -1,5 +1,6 @@
 //! Puts the rooms together. [`build`] binds nothing that it was not given; [`App::run`] ends when it is told to.
 
+mod place;
 mod reload;
 mod status;
 mod watchdog;
@@ -8,27 +9,33 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
-use self::reload::Reloading;
-use crate::config::settings::Settings;
+pub use self::place::Flags;
+use self::place::{Place, Wish};
+use self::reload::{Reloading, Running};
+use crate::config::settings::{Gateway, Settings};
+use crate::http::listener::Listener;
 use crate::http::probe;
 use crate::http::router::router;
-use crate::http::server::{self, Listener};
+use crate::http::server::{self, Listeners};
 use crate::http::shared::Shared;
 use crate::observe::log;
+use crate::relay::ending::Stage;
+use crate::relay::state::State;
 use crate::relay::{Relay, Sink};
 use crate::service::notify::Manager;
 use crate::service::signals::{Hangup, Termination};
 use crate::upstream::Connector;
 
-/// Under the 100 s that the unit gives a stop.
+/// With the last words of what is cut off then, under the 100 s that the unit gives a stop.
 const DRAIN: Duration = Duration::from_secs(90);
 /// Each message while draining asks for this much more time; the last one ends under the 100 s.
 const EXTENSION: Duration = Duration::from_secs(8);
 
-/// What tells the gateway to stop: once in order, twice at once.
+/// What tells the gateway to stop: once in order, twice without waiting for answers, three times at once.
 pub trait Signals: Send {
     /// Resolves at the next one.
     fn next(&mut self) -> impl Future<Output = ()> + Send;
@@ -57,16 +64,15 @@ pub struct App {
     reloading: Option<Reloading>,
 }
 
-/// Composes a gateway on bound listeners that logs its requests; `address` is how clients reach it.
+/// Composes a gateway on bound listeners that logs its requests; the first is the one that clients are told of.
 #[must_use]
 pub fn build(
     settings: Arc<Settings>,
     listeners: Vec<Listener>,
-    address: String,
     connector: Arc<dyn Connector>,
     hostname: Option<String>,
 ) -> App {
-    recording(settings, listeners, address, connector, hostname, Arc::new(|record| log::request(&record)))
+    recording(settings, listeners, connector, hostname, Arc::new(|record| log::request(&record)))
 }
 
 /// As [`build`], with another place for the records of its requests.
@@ -74,14 +80,26 @@ pub fn build(
 pub fn recording(
     settings: Arc<Settings>,
     listeners: Vec<Listener>,
-    address: String,
     connector: Arc<dyn Connector>,
     hostname: Option<String>,
     sink: Sink,
 ) -> App {
+    let address = listeners.first().map(|first| first.address().to_owned()).unwrap_or_default();
     let relay = Arc::new(Relay::new(settings, connector, sink));
-    let shared = Arc::new(Shared { relay, hostname, address });
+    let shared = Arc::new(Shared { relay, hostname, address: ArcSwap::from_pointee(address) });
     App { listeners, shared, manager: Manager::default(), reloading: None }
+}
+
+/// Where a gateway that can reload stands at its start.
+pub struct Origin {
+    /// The file that the settings came from, watched where `gateway.reload` is set.
+    pub file: Option<PathBuf>,
+    /// `gateway` as the file has it, without the flags.
+    pub gateway: Gateway,
+    /// What stands over the file.
+    pub flags: Flags,
+    /// Whether the listeners are somebody else's: then no reload moves them.
+    pub handed_over: bool,
 }
 
 impl App {
@@ -91,54 +109,59 @@ impl App {
         Self { manager, ..self }
     }
 
-    /// Reads the configuration again with `load` at each hangup, and when `file` changes and `gateway.reload` is set.
+    /// Reads the configuration again with `load` at each hangup, and when a file changes.
     #[must_use]
-    pub fn reloading(self, hangup: Hangup, file: Option<PathBuf>, load: impl reload::Load) -> Self {
-        let reloading = Reloading::new(hangup, file.as_deref(), load, &self.listeners);
+    pub fn reloading(self, hangup: Hangup, origin: Origin, load: impl reload::Load) -> Self {
+        let first = Wish::of(&origin.gateway);
+        let place = if origin.handed_over {
+            Place::HandedOver(self.listeners.iter().filter_map(Listener::ip).collect())
+        } else {
+            Place::Own { flags: origin.flags, now: Wish::of(&self.shared.relay.settings().gateway) }
+        };
+        let reloading = Reloading { hangup, file: origin.file, load: Arc::new(load), place, first };
         Self { reloading: Some(reloading), ..self }
-    }
-
-    /// How clients reach it.
-    #[must_use]
-    pub fn address(&self) -> &str {
-        &self.shared.address
     }
 
     /// Serves until the first signal, and then until the answers under way are out, or the second signal.
     pub async fn run(self, mut signals: impl Signals) {
-        let (manager, relay) = (self.manager, self.shared.relay.clone());
+        let (manager, shared) = (self.manager, self.shared.clone());
         self.announce();
         let (probe, probes) = probe::pair();
-        let (stop, stopping) = tokio::sync::oneshot::channel::<()>();
-        let stopping = async {
-            let _ = stopping.await;
-        };
-        let serving = server::run(self.listeners, router(self.shared), probes, stopping, DRAIN);
-        let mut serving = std::pin::pin!(serving);
+        let (listeners, mover) = Listeners::new(self.listeners);
+        let state = shared.relay.state();
+        let mut serving = std::pin::pin!(server::run(listeners, router(self.shared), probes, state.ending()));
         // Both end with this function.
         let (mut telling, mut watchdog) = (JoinSet::new(), JoinSet::new());
         if let Some(limit) = manager.watchdog() {
             watchdog.spawn(watchdog::feed(manager, limit, probe));
         }
-        if let Some(reloading) = self.reloading {
-            telling.spawn(reloading.keep_current(manager, relay.clone()));
-        }
+        let mut reloading = JoinSet::new();
+        let keeper = match self.reloading {
+            // Before READY=1: who changes a file from then on is heard.
+            Some(keeper) => Some((keeper.watch(None, &shared.relay).await, keeper)),
+            None => None,
+        };
         if manager.listens() {
-            let words = status::words(&relay);
+            let words = status::words(&shared.relay);
             manager.ready(&words);
-            telling.spawn(status::keep_telling(manager, relay.clone(), words));
+            telling.spawn(status::keep_telling(manager, shared.relay.clone(), words));
+        }
+        if let Some((watch, keeper)) = keeper {
+            reloading.spawn(keeper.keep_current(watch, Running { manager, shared: shared.clone(), mover }));
         }
         tokio::select! {
             _ = &mut serving => return,
             () = signals.next() => {}
+            Some(_) = reloading.join_next() => info!("the terminal is gone"),
         }
-        let _ = stop.send(());
-        info!("stopping: answers under way run to their end; a second signal cuts them off");
+        reloading.abort_all();
         telling.abort_all();
-        manager.stopping(&format!("stopping: {} answers under way", relay.state().in_flight()));
+        state.advance(Stage::Draining);
+        info!("stopping: answers under way run to their end; a second signal cuts them off");
+        manager.stopping(&format!("stopping: {} answers under way", state.in_flight()));
         tokio::select! {
             busy = &mut serving => info!(busy, "stopped"),
-            () = signals.next() => warn!("stopped at once"),
+            () = cut_off(state, &mut signals) => warn!("stopped at once"),
             () = ask_for_time(manager) => {}
         }
     }
@@ -152,8 +175,16 @@ impl App {
             .map(|(name, why)| why.map_or_else(|| name.clone(), |why| format!("{name} ({why})")))
             .collect();
         info!(target: log::ANNOUNCEMENT, "chain: {}", chain.join(" → "));
-        info!(target: log::ANNOUNCEMENT, "listening on {}", self.shared.address);
+        info!(target: log::ANNOUNCEMENT, "listening on {}", self.shared.address.load());
     }
+}
+
+/// Lets answers run for [`DRAIN`], or until the next signal; resolves at the one behind it.
+async fn cut_off(state: &State, signals: &mut impl Signals) {
+    // Whichever comes first.
+    let _ = tokio::time::timeout(DRAIN, signals.next()).await;
+    state.advance(Stage::Cut);
+    signals.next().await;
 }
 
 /// While answers run to their end the manager waits, whatever its limit for a stop is; [`DRAIN`] ends that.

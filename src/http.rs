@@ -10,6 +10,7 @@ mod health;
 mod hygiene;
 mod io;
 mod limits;
+pub mod listener;
 mod models;
 mod origin;
 mod phase;

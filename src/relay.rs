@@ -4,6 +4,7 @@ pub mod affinity;
 mod attempt;
 mod chain;
 mod clock;
+pub mod ending;
 mod headers;
 mod held;
 pub mod plan;
@@ -98,6 +99,11 @@ pub enum Refusal {
         /// Whose it is.
         reference: String,
         /// Every try.
+        attempts: Vec<Attempt>,
+    },
+    /// The gateway stops before there was an answer.
+    Stopping {
+        /// The tries so far.
         attempts: Vec<Attempt>,
     },
 }
@@ -207,7 +213,7 @@ impl Relay {
             stay,
             track,
         };
-        if streamed { stream::answer(run).await } else { run.whole().await }
+        if streamed { stream::answer(run).await } else { run.whole_or_cut().await }
     }
 }
 
@@ -237,6 +243,9 @@ impl std::fmt::Display for Refusal {
                     write!(f, " (tried: {})", attempts_header(attempts))?;
                 }
                 Ok(())
+            }
+            Self::Stopping { .. } => {
+                f.write_str("the gateway stops before the answer was complete; ask again")
             }
         }
     }

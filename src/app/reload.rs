@@ -1,107 +1,150 @@
 //! A reload: the configuration is read again and checked as a whole; then it serves, or the old one serves on.
 
-use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time::timeout;
 use tracing::{debug, error, info, warn};
 
+use super::place::{Place, Wish};
 use super::status;
-use crate::config::settings::{Bind, Settings};
-use crate::http::server::Listener;
+use crate::config::settings::Settings;
+use crate::http::listener::Listener;
+use crate::http::server::Mover;
+use crate::http::shared::Shared;
 use crate::observe::log;
 use crate::relay::Relay;
 use crate::service::notify::{Manager, REFUSED};
-use crate::service::signals::Hangup;
+use crate::service::signals::{Hangup, Hung};
 use crate::service::watch::Watch;
 
-/// Reads the configuration as the start did; everything that is wrong with it, in words, otherwise.
+/// A read that takes longer waits for something that may never come: a pipe, a mount whose server is gone.
+const READ: Duration = Duration::from_secs(5);
+
+/// Reads the file as the start did, without what the flags say over it; everything that is wrong with it, in words,
+/// otherwise.
 pub trait Load: Fn() -> Result<Settings, String> + Send + Sync + 'static {}
 
 impl<F: Fn() -> Result<Settings, String> + Send + Sync + 'static> Load for F {}
 
 /// What asks for reloads, and what they read.
 pub(super) struct Reloading {
-    hangup: Hangup,
-    file: Option<PathBuf>,
-    watch: Option<Watch>,
-    load: Arc<dyn Load>,
-    /// Where TCP clients reach it, whatever a new configuration says.
-    bound: Vec<IpAddr>,
+    pub(super) hangup: Hangup,
+    pub(super) file: Option<PathBuf>,
+    pub(super) load: Arc<dyn Load>,
+    pub(super) place: Place,
+    /// Where the file of the start wanted the gateway.
+    pub(super) first: Wish,
+}
+
+/// What a reload changes.
+pub(super) struct Running {
+    pub(super) manager: Manager,
+    pub(super) shared: Arc<Shared>,
+    pub(super) mover: Mover,
 }
 
 impl Reloading {
-    pub(super) fn new(hangup: Hangup, file: Option<&Path>, load: impl Load, listeners: &[Listener]) -> Self {
-        let bound = listeners.iter().filter_map(|listener| match listener {
-            Listener::Tcp(listener) => listener.local_addr().ok().map(|address| address.ip()),
-            Listener::Unix(_) => None,
-        });
-        let (watch, file) = (file.and_then(watch), file.map(Path::to_owned));
-        Self { hangup, file, watch, load: Arc::new(load), bound: bound.collect() }
-    }
-
-    /// Reloads whenever it is asked for, one after the other.
-    pub(super) async fn keep_current(mut self, manager: Manager, relay: Arc<Relay>) {
-        let start = relay.settings();
+    /// Reloads whenever it is asked for, one after the other. Returns when the terminal of a gateway in the foreground
+    /// is gone.
+    pub(super) async fn keep_current(mut self, mut watch: Option<Watch>, mut running: Running) {
         loop {
             let changed = async {
-                match &mut self.watch {
+                match &mut watch {
                     Some(watch) => watch.changed().await,
                     None => std::future::pending().await,
                 }
             };
-            tokio::select! {
-                // Directories may have come, gone or changed places, which their watches do not tell.
-                () = self.hangup.received() => self.watch = self.file.as_deref().and_then(watch),
-                () = changed => if !relay.settings().gateway.reload { continue },
+            let asked = tokio::select! {
+                hung = self.hangup.received() => match hung {
+                    Hung::TerminalGone if !running.manager.listens() => return,
+                    _ => true,
+                },
+                () = changed => false,
+            };
+            running.manager.reloading();
+            // Before the files are read: what changes while they are is news.
+            if let Some(known) = &mut watch
+                && let Err(error) = known.catch_up().await
+            {
+                watch = None;
+                warn!(%error, "the configuration is not watched until the next reload");
             }
-            manager.reloading();
-            match self.read().await {
-                Ok(settings) => replace(&relay, &start, settings),
-                Err(why) => {
-                    error!("{REFUSED}{why}");
-                    relay.refuse(why);
-                }
+            if let Err(why) = self.reload(&mut running).await {
+                refuse(&running.shared.relay, why, asked);
             }
-            manager.reloaded(&status::words(&relay));
+            watch = self.watch(watch, &running.shared.relay).await;
+            running.manager.ready(&status::words(&running.shared.relay));
         }
+    }
+
+    async fn reload(&mut self, running: &mut Running) -> Result<(), String> {
+        let mut settings = self.read().await?;
+        let change = self.place.change(&self.first, &mut settings.gateway)?;
+        let listener = match &change.go_to {
+            Some(wish) => {
+                let old = running.mover.current();
+                Some(Listener::bind(&wish.bind, wish.port, old.as_deref()).await?)
+            }
+            None => None,
+        };
+        // From here on nothing fails.
+        for warning in &settings.warnings {
+            warn!("{}: {}", warning.path, warning.message);
+        }
+        if let Some(note) = &change.note {
+            warn!("{note}");
+        }
+        log::change(&settings.logging.level);
+        let relay = &running.shared.relay;
+        relay.replace(Arc::new(settings), change.note);
+        let links = relay.links().into_iter();
+        let chain: Vec<String> = links.map(|link| link.reference.to_string()).collect();
+        info!(target: log::ANNOUNCEMENT, "reloaded; chain: {}", chain.join(" → "));
+        if let (Some(listener), Some(wish)) = (listener, change.go_to) {
+            let address = listener.address().to_owned();
+            // Behind the new settings: their token guards the new place.
+            running.mover.go(listener).await;
+            info!(target: log::ANNOUNCEMENT, "listening on {address}");
+            running.shared.address.store(Arc::new(address));
+            if let Place::Own { now, .. } = &mut self.place {
+                *now = wish;
+            }
+        }
+        Ok(())
     }
 
     /// Files, credentials included, are read where they may block.
     async fn read(&self) -> Result<Settings, String> {
         let load = self.load.clone();
         let read = tokio::task::spawn_blocking(move || load());
-        let settings = read.await.map_err(|error| format!("it could not be read: {error}"))??;
-        for ip in &self.bound {
-            settings.gateway.check(&Bind::Address(*ip))?;
+        match timeout(READ, read).await {
+            Ok(read) => read.map_err(|error| format!("it could not be read: {error}"))?,
+            Err(_) => Err(format!("it could not be read within {} s", READ.as_secs())),
         }
-        Ok(settings)
+    }
+
+    /// Watches what the settings of now were read from.
+    pub(super) async fn watch(&self, watch: Option<Watch>, relay: &Relay) -> Option<Watch> {
+        let settings = relay.settings();
+        let file = self.file.clone().filter(|_| settings.gateway.reload)?;
+        let files = std::iter::once(file).chain(settings.files.iter().cloned()).collect();
+        let watched = match watch {
+            Some(mut watch) => watch.follow(files).await.map(|()| watch),
+            None => Watch::new(files).await,
+        };
+        watched.inspect_err(|error| warn!(%error, "the configuration is not watched; SIGHUP reloads")).ok()
     }
 }
 
-fn watch(file: &Path) -> Option<Watch> {
-    match Watch::new(file) {
-        Ok(watch) => Some(watch),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            debug!(file = %file.display(), "there is no directory to watch yet; SIGHUP reloads");
-            None
-        }
-        Err(error) => {
-            warn!(%error, file = %file.display(), "the file is not watched; SIGHUP reloads");
-            None
-        }
+fn refuse(relay: &Relay, why: String, asked: bool) {
+    let again = relay.last_reload().is_some_and(|last| last.message.as_ref() == Some(&why));
+    // A file that is written in many steps is wrong in the same way at each of them.
+    if again && !asked {
+        debug!("the new configuration is refused still: {why}");
+    } else {
+        error!("{REFUSED}{why}");
     }
-}
-
-fn replace(relay: &Relay, start: &Settings, settings: Settings) {
-    for warning in &settings.warnings {
-        warn!("{}: {}", warning.path, warning.message);
-    }
-    if (&settings.gateway.bind, settings.gateway.port) != (&start.gateway.bind, start.gateway.port) {
-        warn!("gateway.bind and gateway.port count at the next start: the sockets stay as they are");
-    }
-    log::change(&settings.logging.level);
-    relay.replace(Arc::new(settings));
-    let chain: Vec<String> = relay.links().into_iter().map(|link| link.reference.to_string()).collect();
-    info!(target: log::ANNOUNCEMENT, "reloaded; chain: {}", chain.join(" → "));
+    relay.refuse(why);
 }

@@ -6,14 +6,17 @@ use std::time::Instant;
 
 use crate::relay::Relay;
 use crate::relay::plan::{Link, Standing};
+use crate::relay::reload::Reload;
 use crate::service::notify::{Manager, REFUSED};
 
-/// What `systemctl status` shows: the chain, behind the reason why the last reload was refused.
+/// What `systemctl status` shows: the chain, and behind it why the last reload was refused, or what of it does not
+/// count.
 pub(super) fn words(relay: &Relay) -> String {
     let chain = chain(&relay.links(), Instant::now());
-    match relay.last_reload().and_then(|reload| reload.refused.clone()) {
-        Some(why) => format!("{chain}; {REFUSED}{why}"),
-        None => chain,
+    match relay.last_reload().as_deref() {
+        Some(Reload { ok: false, message: Some(why), .. }) => format!("{chain}; {REFUSED}{why}"),
+        Some(Reload { message: Some(note), .. }) => format!("{chain}; {note}"),
+        _ => chain,
     }
 }
 

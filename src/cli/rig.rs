@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use crate::app;
 use crate::config::settings::Settings;
-use crate::http::server::Listener;
+use crate::http::listener::Listener;
 use crate::relay::Sink;
 use crate::simulator::{Control, Options, Simulator};
 use crate::upstream::Client;
@@ -52,11 +52,10 @@ pub(super) async fn simulate(options: Options) -> io::Result<Upstreams> {
 /// # Errors
 /// Those of binding.
 pub(super) async fn serve(settings: Settings, sink: Sink) -> io::Result<Gateway> {
-    let listener = TcpListener::bind(ANY_PORT).await?;
-    let address = format!("http://{}", listener.local_addr()?);
+    let listener = Listener::tcp(TcpListener::bind(ANY_PORT).await?)?;
+    let address = listener.address().to_owned();
     let connector = Arc::new(Client::new(settings.failover.connect));
-    let listeners = vec![Listener::Tcp(listener)];
-    let app = app::recording(Arc::new(settings), listeners, address.clone(), connector, None, sink);
+    let app = app::recording(Arc::new(settings), vec![listener], connector, None, sink);
     let (stop, stopped) = mpsc::channel(1);
     Ok(Gateway { address, stop, serving: tokio::spawn(app.run(stopped)) })
 }

@@ -357,6 +357,8 @@ pub struct Warning {
 pub struct Settings {
     /// The file that it was read from; `None` without one.
     pub path: Option<PathBuf>,
+    /// Other files that it was read with, or would have been were they there: of secrets.
+    pub files: Vec<PathBuf>,
     /// By id.
     pub providers: BTreeMap<String, Arc<Provider>>,
     /// Other ids that mean a provider.

@@ -32,7 +32,7 @@ pub(super) async fn completions(
 
 async fn answer(shared: &Shared, caller: Caller, request: Request) -> Result<Answer, Problem> {
     let (head, body) = request.into_parts();
-    let body = limits::read(&head.headers, body, &shared.relay).await?;
+    let body = limits::read_in_time(&head.headers, body, &shared.relay).await?;
     let first_target_only = match head.headers.get(FALLBACK).map(HeaderValue::as_bytes) {
         None | Some(b"on") => false,
         Some(b"off") => true,

@@ -1,6 +1,9 @@
 //! One connection: HTTP/1.1 only, no upgrades, a clock on everything that a client can leave half done.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
@@ -9,27 +12,39 @@ use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::Watcher;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
 use tower::ServiceExt;
 
 use super::io::TimedIo;
+use super::listener::Door;
 use super::phase::Phase;
+use crate::relay::ending::{Ending, Stage};
 
 /// The time for a request head, and the time that an idle connection is kept: hyper has one clock for both.
 const IDLE: Duration = Duration::from_mins(2);
 /// The largest request head.
 const HEAD_BYTES: usize = 64 * 1024;
 
-/// Serves one connection to its end, or until the watcher says to stop and the answer under way is out.
-pub(super) async fn serve<S>(stream: S, router: Router, watcher: Option<Watcher>) -> Result<(), hyper::Error>
+/// Who has just connected when the end comes is about to ask something.
+const FIRST_HEAD: Duration = Duration::from_secs(5);
+
+/// Serves one connection to its end, or until draining begins and the answer under way is out.
+pub(super) async fn serve<S>(
+    stream: S,
+    door: Door,
+    router: Router,
+    mut ending: Ending,
+) -> Result<(), hyper::Error>
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let phase = Arc::new(Phase::default());
     let io = TokioIo::new(TimedIo::new(stream, phase.clone()));
-    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+    let asked = phase.clone();
+    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         phase.head_is_complete();
+        request.extensions_mut().insert(door);
         let (router, phase) = (router.clone(), phase.clone());
         async move {
             let response = router.oneshot(request.map(Body::new)).await;
@@ -41,10 +56,24 @@ where
         .header_read_timeout(IDLE)
         .max_header_size(HEAD_BYTES)
         .serve_connection(io, service);
-    match watcher {
-        Some(watcher) => watcher.watch(connection).await,
-        None => connection.await,
+    let mut connection = pin!(connection);
+    tokio::select! {
+        // A request that has arrived comes before the end.
+        biased;
+        ended = connection.as_mut() => return ended,
+        () = ending.reached(Stage::Draining) => {}
     }
+    let first_head = poll_fn(|context| match connection.as_mut().poll(context) {
+        Poll::Ready(ended) => Poll::Ready(Some(ended)),
+        Poll::Pending if asked.has_begun() => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+    });
+    if let Ok(Some(ended)) = timeout(FIRST_HEAD, first_head).await {
+        return ended;
+    }
+    // An idle connection closes at once; an answer under way is the last one, and says so where its head is not out.
+    connection.as_mut().graceful_shutdown();
+    connection.await
 }
 
 /// An answer's body; when it is gone the connection waits for the next head.

@@ -28,6 +28,8 @@ pub(super) struct Problem {
     param: Option<&'static str>,
     message: String,
     attempts: Vec<Attempt>,
+    /// The gateway has tried all it could, so the same again would fail the same.
+    exhausted: bool,
     retry_after: Option<u64>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
@@ -41,6 +43,7 @@ impl Problem {
             param: None,
             message: message.into(),
             attempts: Vec::new(),
+            exhausted: true,
             retry_after: None,
             headers: Vec::new(),
         }
@@ -73,6 +76,12 @@ impl Problem {
 
     pub(super) fn bad_header(message: &str) -> Self {
         Self::invalid(StatusCode::BAD_REQUEST, "bad_header", message)
+    }
+
+    /// The next process can answer.
+    fn stopping(message: impl Into<String>, attempts: Vec<Attempt>) -> Self {
+        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_error", "stopping", message);
+        Self { attempts, exhausted: false, retry_after: Some(1), ..problem }
     }
 
     fn unknown_model(message: String) -> Self {
@@ -127,6 +136,9 @@ impl From<BodyRefused> for Problem {
                 "body_coded",
                 "send the body without content-encoding",
             ),
+            BodyRefused::Late => {
+                Self::stopping("the gateway stops, and the body was not complete; ask again", Vec::new())
+            }
         }
     }
 }
@@ -142,6 +154,7 @@ impl From<Refusal> for Problem {
                 problem
             }
             Refusal::UnknownModel { .. } => Self::unknown_model(message),
+            Refusal::Stopping { attempts } => Self::stopping(message, attempts),
             Refusal::Unservable { attempts } => {
                 let (status, kind, code) = unservable(&attempts);
                 Self { attempts, ..Self::new(status, kind, code, message) }
@@ -225,7 +238,9 @@ impl IntoResponse for Problem {
         headers.extend(self.headers);
         if !self.attempts.is_empty() {
             tell(headers, None, &self.attempts);
-            headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+            if self.exhausted {
+                headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+            }
         }
         if let Some(seconds) = self.retry_after {
             headers.insert(RETRY_AFTER, seconds.into());

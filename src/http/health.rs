@@ -54,14 +54,13 @@ pub(super) async fn status(State(shared): State<Arc<Shared>>) -> Response {
         "ok": true,
         "version": env!("CARGO_PKG_VERSION"),
         "uptimeSeconds": state.started().elapsed().as_secs(),
-        "address": shared.address,
+        "address": shared.address.load().as_str(),
         "config": settings.path,
         "providers": providers,
         "inFlight": state.in_flight(),
     });
     if let (Some(reload), Some(status)) = (shared.relay.last_reload(), value.as_object_mut()) {
-        let told =
-            object!({"ok": reload.refused.is_none(), "message": reload.refused, "at": millis(reload.at)});
+        let told = object!({"ok": reload.ok, "message": reload.message, "at": millis(reload.at)});
         status.insert("reload".to_owned(), told);
     }
     json(StatusCode::OK, &value)

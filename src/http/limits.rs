@@ -7,9 +7,10 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, EXPECT};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::relay::Relay;
+use crate::relay::ending::Stage;
 use crate::wire::held;
 
 /// Between two pieces of a body. Clients have their body at hand; who pauses longer is gone.
@@ -18,6 +19,8 @@ const GAP: Duration = Duration::from_secs(30);
 /// byte each half minute does not hold a place for hours.
 const SLOWEST: f64 = 4096.0;
 const GRACE: Duration = Duration::from_mins(1);
+/// Once the gateway drains a body has this long to be complete.
+const LAST: Duration = Duration::from_secs(5);
 
 /// A body that is not wanted is read away for this long: who sends still cannot read the answer, and closing on bytes
 /// that were not read makes the kernel throw the answer away (RST).
@@ -51,10 +54,29 @@ pub(super) enum BodyRefused {
     NotText(usize),
     /// A content coding that is not undone here.
     Coded,
+    /// The gateway stops, and it was not complete in time.
+    Late,
+}
+
+/// As [`read`], but not for long once the end has come.
+pub(super) async fn read_in_time(
+    headers: &HeaderMap,
+    body: Body,
+    relay: &Relay,
+) -> Result<Bytes, BodyRefused> {
+    let mut ending = relay.state().ending();
+    let too_late = async {
+        ending.reached(Stage::Draining).await;
+        sleep(LAST).await;
+    };
+    tokio::select! {
+        body = read(headers, body, relay) => body,
+        () = too_late => Err(BodyRefused::Late),
+    }
 }
 
 /// Reads a body within the limits of now.
-pub(super) async fn read(headers: &HeaderMap, body: Body, relay: &Relay) -> Result<Bytes, BodyRefused> {
+async fn read(headers: &HeaderMap, body: Body, relay: &Relay) -> Result<Bytes, BodyRefused> {
     let body = read_into(relay.hold(), headers, body, relay.settings().gateway.body_limit).await?;
     // JSON is UTF-8 (RFC 8259, 8.1); a provider would say so with its own words, or with a 500.
     match std::str::from_utf8(&body) {

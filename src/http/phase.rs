@@ -1,5 +1,6 @@
 //! Where a connection stands between one request and the next.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
@@ -19,11 +20,12 @@ enum Stage {
 #[derive(Debug)]
 pub(super) struct Phase {
     stage: Mutex<Stage>,
+    has_begun: AtomicBool,
 }
 
 impl Default for Phase {
     fn default() -> Self {
-        Self { stage: Mutex::new(Stage::Idle { since: Instant::now() }) }
+        Self { stage: Mutex::new(Stage::Idle { since: Instant::now() }), has_begun: AtomicBool::new(false) }
     }
 }
 
@@ -34,6 +36,12 @@ impl Phase {
 
     pub(super) fn head_is_complete(&self) {
         *self.stage() = Stage::InRequest;
+        self.has_begun.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a request has come.
+    pub(super) fn has_begun(&self) -> bool {
+        self.has_begun.load(Ordering::Relaxed)
     }
 
     pub(super) fn answer_is_out(&self) {

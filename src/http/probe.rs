@@ -63,11 +63,12 @@ mod tests {
 
     use super::pair;
     use crate::http::server;
+    use crate::relay::ending::Ending;
 
     async fn asked(router: Router) -> Option<std::io::Result<()>> {
         let (probe, probes) = pair();
-        let forever = std::future::pending();
-        let serving = tokio::spawn(server::run(Vec::new(), router, probes, forever, Duration::ZERO));
+        let (nowhere, _mover) = server::Listeners::new(Vec::new());
+        let serving = tokio::spawn(server::run(nowhere, router, probes, Ending::never()));
         let answer = timeout(Duration::from_secs(5), probe.ask()).await.ok();
         serving.abort();
         answer

@@ -10,6 +10,7 @@ use axum::routing::{get, post};
 use http::{HeaderName, HeaderValue, Method};
 
 use super::error::Problem;
+use super::listener::Door;
 use super::shared::{Caller, Shared};
 use super::{auth, chat, health, limits, models, origin};
 
@@ -71,11 +72,14 @@ async fn gate(State(shared): State<Arc<Shared>>, mut request: Request, next: Nex
 }
 
 fn admit(shared: &Shared, request: &Request, request_id: String) -> Result<Caller, Problem> {
-    let by_name = !shared.address.starts_with("unix:");
-    origin::allowed(request.uri(), request.headers(), by_name, shared.hostname.as_deref())?;
+    // What came by no door of ours gets the strictest treatment.
+    let door = request.extensions().get().copied().unwrap_or(Door { by_name: true, private: false });
+    origin::allowed(request.uri(), request.headers(), door.by_name, shared.hostname.as_deref())?;
     let settings = shared.relay.settings();
     let tokens = &settings.gateway.tokens;
-    if tokens.is_empty() || is_open(request.method(), request.uri().path()) {
+    // A reload can take the token away with the public bind: who came by that one is a stranger still.
+    let no_token_needed = tokens.is_empty() && door.private;
+    if no_token_needed || is_open(request.method(), request.uri().path()) {
         return Ok(Caller { request_id, client: None });
     }
     match auth::client(request.headers(), tokens) {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+
 use crate::relay::Relay;
 
 /// What the handlers share.
@@ -10,8 +12,8 @@ pub struct Shared {
     pub relay: Arc<Relay>,
     /// The machine's own name, which a Host may be.
     pub hostname: Option<String>,
-    /// Where the gateway listens, for the status.
-    pub address: String,
+    /// Where the gateway listens, for the status; a reload can move it.
+    pub address: ArcSwap<String>,
 }
 
 /// Who sends a request, and its id.

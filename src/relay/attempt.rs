@@ -7,6 +7,7 @@ use http::header::CONTENT_TYPE;
 use tokio::time::{Duration, Instant, sleep};
 
 use super::clock::Clock;
+use super::ending::Stage;
 use super::plan::{Plan, Target, resting};
 use super::state::{Pass, State, Stay};
 use super::track::Track;
@@ -73,8 +74,24 @@ pub(super) struct OpenStream {
 }
 
 impl Run {
+    /// Answers a request that is not streamed, unless the process ends first.
+    pub(super) async fn whole_or_cut(self) -> Result<Answer, Refusal> {
+        let mut ending = self.state.ending();
+        tokio::select! {
+            answer = self.whole() => answer,
+            () = ending.reached(Stage::Cut) => Err(self.cut()),
+        }
+    }
+
+    /// The process ends now. What was tried rests nothing.
+    pub(super) fn cut(&self) -> Refusal {
+        self.track.failed(Reason::Server);
+        self.track.finished();
+        Refusal::Stopping { attempts: self.track.attempts() }
+    }
+
     /// Answers a request that is not streamed.
-    pub(super) async fn whole(self) -> Result<Answer, Refusal> {
+    async fn whole(&self) -> Result<Answer, Refusal> {
         let opened = self.first_answer().await?;
         let Content::Whole(body, meter) = opened.content else {
             return Err(

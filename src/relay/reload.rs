@@ -11,24 +11,31 @@ use crate::config::settings::Settings;
 pub struct Reload {
     /// When it was over.
     pub at: SystemTime,
-    /// Why the old settings serve on; `None` when the new ones do.
-    pub refused: Option<String>,
+    /// Whether the new settings serve.
+    pub ok: bool,
+    /// Why they do not, or what of them does not count yet.
+    pub message: Option<String>,
+}
+
+impl Reload {
+    fn now(ok: bool, message: Option<String>) -> Option<Arc<Self>> {
+        Some(Arc::new(Self { at: SystemTime::now(), ok, message }))
+    }
 }
 
 impl Relay {
     /// Requests from now on see these settings, those under way the ones that they began with. Rests stay where the
-    /// target is the same. Returns the settings of before.
-    pub fn replace(&self, settings: Arc<Settings>) -> Arc<Settings> {
+    /// target is the same. `note`: what of the settings does not count yet.
+    pub fn replace(&self, settings: Arc<Settings>, note: Option<String>) {
         self.connector.limit_connect(settings.failover.connect);
         let before = self.settings.swap(settings.clone());
-        self.reload.store(Some(Arc::new(Reload { at: SystemTime::now(), refused: None })));
+        self.reload.store(Reload::now(true, note));
         self.state.keep(&before, &settings);
-        before
     }
 
     /// A reload was refused: the settings stay.
     pub fn refuse(&self, why: String) {
-        self.reload.store(Some(Arc::new(Reload { at: SystemTime::now(), refused: Some(why) })));
+        self.reload.store(Reload::now(false, Some(why)));
         self.state.told();
     }
 

@@ -8,6 +8,7 @@ use std::time::Instant;
 use tokio::sync::Notify;
 
 use super::affinity::Conversation;
+use super::ending::{End, Ending, Stage};
 use super::plan::{Planned, Target};
 use crate::config::settings::{Auth, Failover, Header, Reference, Settings};
 use crate::failure::{Failure, Rests};
@@ -43,6 +44,7 @@ pub struct State {
     held: Arc<Held>,
     started: Instant,
     changed: Notify,
+    end: End,
 }
 
 impl Default for State {
@@ -63,7 +65,19 @@ impl State {
             held: Arc::default(),
             started: now(),
             changed: Notify::new(),
+            end: End::new(),
         }
+    }
+
+    /// The end comes this near.
+    pub fn advance(&self, stage: Stage) {
+        self.end.advance(stage);
+    }
+
+    /// To watch the end come.
+    #[must_use]
+    pub fn ending(&self) -> Ending {
+        self.end.watch()
     }
 
     /// Requests that have no complete answer yet.

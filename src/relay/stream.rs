@@ -14,6 +14,7 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use super::attempt::{Content, OpenStream, Run};
 use super::clock::Clock;
+use super::ending::Stage;
 use super::{Answer, Refusal};
 use crate::failure::{Failure, Reason};
 use crate::record::{Attempt, Outcome, attempt_lines, attempts_header, header_text};
@@ -53,7 +54,7 @@ pub(super) async fn answer(run: Run) -> Result<Answer, Refusal> {
     let run = Arc::new(run);
     let late = Arc::new(AtomicBool::new(false));
     let mut body = StreamBody {
-        run: Some(Box::pin(drive(run.clone(), late.clone(), sender))),
+        run: Some(Box::pin(drive_or_cut(run.clone(), late.clone(), sender))),
         pieces,
         pause: Box::pin(sleep(keep_alive)),
         keep_alive,
@@ -104,6 +105,22 @@ impl Stream for StreamBody {
                 Poll::Ready(Some(bytes))
             }
             None => Poll::Pending,
+        }
+    }
+}
+
+/// The whole request, unless the process ends first: then what was sent ends with an error event.
+async fn drive_or_cut(run: Arc<Run>, late: Arc<AtomicBool>, pieces: mpsc::Sender<Piece>) {
+    let mut ending = run.state.ending();
+    tokio::select! {
+        () = drive(run.clone(), late.clone(), pieces.clone()) => {}
+        () = ending.reached(Stage::Cut) => {
+            // What is over is not cut off any more, though its upstream may not have closed.
+            if run.track.is_finished() {
+                return;
+            }
+            let _ = pieces.send(Piece::Refused(run.cut())).await;
+            comment(&run, run.track.model().as_deref(), &late, &pieces).await;
         }
     }
 }
@@ -206,7 +223,9 @@ impl Refusal {
     fn event(&self) -> Bytes {
         let (reason, attempts) = match self {
             Self::Failed { failure, attempts, .. } => (failure.reason, attempts.as_slice()),
-            Self::Unservable { attempts } => (Reason::Server, attempts.as_slice()),
+            Self::Unservable { attempts } | Self::Stopping { attempts } => {
+                (Reason::Server, attempts.as_slice())
+            }
             Self::UnknownModel { .. } => (Reason::ModelNotFound, [].as_slice()),
             Self::Malformed(_) | Self::NoModel => (Reason::BadRequest, [].as_slice()),
         };

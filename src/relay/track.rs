@@ -79,6 +79,11 @@ impl Track {
         self.record().attempts.clone()
     }
 
+    /// Who has answered, or begun to.
+    pub(super) fn model(&self) -> Option<String> {
+        self.record().answered.clone()
+    }
+
     pub(super) fn answered(&self, reference: &str, sent: &Rewritten) {
         let mut record = self.record();
         record.answered = Some(reference.to_owned());
@@ -94,6 +99,10 @@ impl Track {
     /// Everything was said to the client.
     pub(super) fn finished(&self) {
         self.record().abandoned = false;
+    }
+
+    pub(super) fn is_finished(&self) -> bool {
+        !self.record().abandoned
     }
 
     pub(super) fn failed(&self, reason: Reason) {

@@ -35,7 +35,7 @@ impl Manager {
         self.watchdog
     }
 
-    /// The start, or a reload, is complete.
+    /// The start is complete, or a reload is over, well or not.
     pub fn ready(self, status: &str) {
         self.tell(&[NotifyState::Ready, NotifyState::Status(&line(status))]);
     }
@@ -48,11 +48,6 @@ impl Manager {
                 debug!(%error, "no monotonic clock: the service manager hears nothing of the reload")
             }
         }
-    }
-
-    /// The reload is over, well or not; in one message with how it went, as who waited for the end asks for that next.
-    pub fn reloaded(self, status: &str) {
-        self.ready(status);
     }
 
     /// How it goes, in words.

@@ -1,6 +1,6 @@
 //! Signals that end the process in order, and the one that asks for a reload.
 
-use std::io;
+use std::io::{self, IsTerminal};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -28,9 +28,20 @@ impl Termination {
     }
 }
 
-/// SIGHUP, caught from now on: a reload, and never the end.
+/// SIGHUP, caught from now on: a reload, and never the end by itself.
 pub struct Hangup {
     signal: Signal,
+    /// Of the standard streams, those that were a terminal at the start.
+    terminals: [bool; 3],
+}
+
+/// What a SIGHUP means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hung {
+    /// Somebody asks for a reload.
+    Reload,
+    /// The terminal that the process was started on is gone; the kernel says so by the same signal.
+    TerminalGone,
 }
 
 impl Hangup {
@@ -39,11 +50,21 @@ impl Hangup {
     /// # Errors
     /// When the kernel refuses it.
     pub fn install() -> io::Result<Self> {
-        Ok(Self { signal: signal(SignalKind::hangup())? })
+        Ok(Self { signal: signal(SignalKind::hangup())?, terminals: terminals() })
     }
 
     /// Resolves at the next one.
-    pub async fn received(&mut self) {
+    pub async fn received(&mut self) -> Hung {
         self.signal.recv().await;
+        // A terminal that has hung up answers no question any more, so it is none (tty_ioctl(4), EIO).
+        if self.terminals != [false; 3] && terminals() == [false; 3] {
+            Hung::TerminalGone
+        } else {
+            Hung::Reload
+        }
     }
+}
+
+fn terminals() -> [bool; 3] {
+    [io::stdin().is_terminal(), io::stdout().is_terminal(), io::stderr().is_terminal()]
 }

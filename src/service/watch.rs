@@ -1,104 +1,124 @@
-//! Tells when a file changes, also where links lead to it (a home-manager generation, a mounted secret). Nothing polls.
+//! Tells when one of some files changes, also where links or directories lead to it (a home-manager generation, a
+//! mounted secret). Nothing polls.
 
 #[cfg(target_os = "linux")]
 mod entries;
+#[cfg(target_os = "linux")]
+mod look;
 
 #[cfg(target_os = "linux")]
 pub use linux::Watch;
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use std::collections::HashMap;
-    use std::ffi::OsString;
     use std::io;
-    use std::path::{Path, PathBuf};
+    use std::path::PathBuf;
+    use std::time::Duration;
 
-    use futures_util::{FutureExt, StreamExt};
-    use inotify::{EventMask, EventOwned, EventStream, Inotify, WatchDescriptor, WatchMask};
+    use futures_util::StreamExt;
+    use inotify::{EventStream, Inotify};
+    use tokio::time::{sleep, timeout};
     use tracing::warn;
 
-    use super::entries::entries;
+    use super::look::{Seen, look};
 
     /// An event has 16 bytes and a name of at most 256.
     const BUFFER: usize = 4096;
+    /// Changes that come together count once: when nothing has come for this long…
+    const QUIET: Duration = Duration::from_millis(100);
+    /// …or something has for this long.
+    const RESTLESS: Duration = Duration::from_secs(1);
+    /// A look that takes longer waits for a mount whose server is gone.
+    const LOOK: Duration = Duration::from_secs(5);
 
-    /// A watched file.
+    /// Watched files.
     pub struct Watch {
-        path: PathBuf,
-        events: EventStream<[u8; BUFFER]>,
-        /// Directories, and the names in them that matter.
-        watched: HashMap<WatchDescriptor, (PathBuf, Vec<OsString>)>,
+        files: Vec<PathBuf>,
+        events: EventStream<Vec<u8>>,
+        seen: Seen,
     }
 
     impl Watch {
-        /// Watches from now on. The file need not be there, its directory must.
+        /// Watches from now on. Neither the files nor their directories need to be there.
         ///
         /// # Errors
-        /// When the kernel refuses, or the directory is not there.
-        pub fn new(path: &Path) -> io::Result<Self> {
-            let events = Inotify::init()?.into_event_stream([0; BUFFER])?;
-            let mut watch = Self { path: std::path::absolute(path)?, events, watched: HashMap::new() };
-            match watch.renew() {
-                Err(error) if watch.watched.is_empty() => return Err(error),
-                // The links in front of a directory that may not be read are what changes.
-                Err(error) => {
-                    warn!(%error, file = %path.display(), "not everything that leads to the file is watched")
-                }
-                Ok(()) => {}
-            }
+        /// When the kernel refuses, or looking takes too long.
+        pub async fn new(files: Vec<PathBuf>) -> io::Result<Self> {
+            let events = Inotify::init()?.into_event_stream(vec![0; BUFFER])?;
+            let mut watch = Self { files: Vec::new(), events, seen: Seen::default() };
+            watch.follow(files).await?;
+            watch.catch_up().await?;
             Ok(watch)
         }
 
-        /// Links may lead elsewhere now.
-        fn renew(&mut self) -> io::Result<()> {
-            // No DELETE: who takes the file away is about to put another there, or wants what serves to serve on.
-            let mask = WatchMask::CLOSE_WRITE | WatchMask::MOVED_TO | WatchMask::CREATE | WatchMask::ONLYDIR;
-            let mut watches = self.events.watches();
-            let mut watched: HashMap<WatchDescriptor, (PathBuf, Vec<OsString>)> = HashMap::new();
-            let mut outcome = Ok(());
-            for (directory, name) in entries(&self.path) {
-                match watches.add(&directory, mask) {
-                    Ok(descriptor) => {
-                        watched.entry(descriptor).or_insert_with(|| (directory, Vec::new())).1.push(name);
-                    }
-                    Err(error) => outcome = Err(error),
-                }
-            }
-            for old in self.watched.keys().filter(|old| !watched.contains_key(old)) {
-                // The kernel may have dropped it with its directory.
-                let _ = watches.remove(old.clone());
-            }
-            self.watched = watched;
-            outcome
+        /// Takes the files as they are now for known.
+        ///
+        /// # Errors
+        /// When looking takes too long.
+        pub async fn catch_up(&mut self) -> io::Result<()> {
+            let seen = self.look().await?;
+            self.seen.replace(seen, self.events.watches());
+            Ok(())
         }
 
-        /// Resolves when the file was written and closed, or another one took its place. What came together counts
-        /// once.
+        /// Watches these files from now on; those that are known already are known as they were.
+        ///
+        /// # Errors
+        /// When looking takes too long.
+        pub async fn follow(&mut self, files: Vec<PathBuf>) -> io::Result<()> {
+            self.files = files.into_iter().map(std::path::absolute).collect::<io::Result<_>>()?;
+            let mut seen = self.look().await?;
+            for (file, print) in &mut seen.prints {
+                if let Some(known) = self.seen.prints.get(file) {
+                    *print = *known;
+                }
+            }
+            self.seen.replace(seen, self.events.watches());
+            Ok(())
+        }
+
+        async fn look(&self) -> io::Result<Seen> {
+            let (files, watches) = (self.files.clone(), self.events.watches());
+            let looking = tokio::task::spawn_blocking(move || look(&files, watches));
+            timeout(LOOK, looking).await?.map_err(io::Error::other)
+        }
+
+        /// Resolves when one of the files is another than it was known to be. It stays so until [`Watch::catch_up`].
         pub async fn changed(&mut self) {
             loop {
+                match self.look().await {
+                    Ok(mut seen) => {
+                        let changed = seen.differs(&self.seen);
+                        seen.prints = std::mem::take(&mut self.seen.prints);
+                        self.seen.replace(seen, self.events.watches());
+                        if changed {
+                            return;
+                        }
+                    }
+                    Err(error) => warn!(%error, "cannot see whether the configuration has changed"),
+                }
+                self.event().await;
+                let settled = async { while timeout(QUIET, self.event()).await.is_ok() {} };
+                // Longer than that nobody waits for the end of it.
+                let _ = timeout(RESTLESS, settled).await;
+            }
+        }
+
+        /// Resolves when something may have changed.
+        async fn event(&mut self) {
+            loop {
                 match self.events.next().await {
-                    Some(Ok(event)) if self.matters(&event) => break,
+                    Some(Ok(event)) if self.seen.matters(&event) => return,
                     Some(Ok(_)) => {}
-                    Some(Err(error)) => warn!(%error, "an event of the watched file was lost"),
+                    Some(Err(error)) => {
+                        warn!(%error, "an event of the watched files was lost");
+                        // It may come again at once.
+                        sleep(QUIET).await;
+                        return;
+                    }
                     None => std::future::pending().await,
                 }
             }
-            while let Some(Some(_)) = self.events.next().now_or_never() {}
-            if let Err(error) = self.renew() {
-                warn!(%error, file = %self.path.display(), "not everything that leads to the file is watched");
-            }
-        }
-
-        fn matters(&self, event: &EventOwned) -> bool {
-            if event.mask.contains(EventMask::Q_OVERFLOW) {
-                return true;
-            }
-            let (Some((directory, names)), Some(name)) = (self.watched.get(&event.wd), &event.name) else {
-                return false;
-            };
-            // A new file is empty until it is closed; a new link is whole.
-            let is_whole = !event.mask.contains(EventMask::CREATE) || directory.join(name).is_symlink();
-            names.contains(name) && is_whole
         }
     }
 }
@@ -109,7 +129,7 @@ pub use elsewhere::Watch;
 #[cfg(not(target_os = "linux"))]
 mod elsewhere {
     use std::io;
-    use std::path::Path;
+    use std::path::PathBuf;
 
     /// Nothing is watched here; SIGHUP reloads.
     pub struct Watch;
@@ -119,8 +139,24 @@ mod elsewhere {
         ///
         /// # Errors
         /// Always.
-        pub fn new(_path: &Path) -> io::Result<Self> {
+        pub async fn new(_files: Vec<PathBuf>) -> io::Result<Self> {
             Err(io::ErrorKind::Unsupported.into())
+        }
+
+        /// Nothing.
+        ///
+        /// # Errors
+        /// Never.
+        pub async fn catch_up(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+
+        /// Nothing.
+        ///
+        /// # Errors
+        /// Never.
+        pub async fn follow(&mut self, _files: Vec<PathBuf>) -> io::Result<()> {
+            Ok(())
         }
 
         /// Never.

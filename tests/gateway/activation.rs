@@ -84,6 +84,43 @@ async fn who_connects_while_one_ends_is_served_by_the_next() {
     assert_eq!(upstream.requests().await.len(), 2);
 }
 
+/// Clients that come at any moment of a restart: before the signal, while answers run to their end, while nobody has the
+/// socket, while the next process starts.
+#[tokio::test]
+async fn fifty_who_connect_during_a_restart_are_all_served() {
+    let upstream = Upstream::start().await;
+    upstream.fault(crate::faults::slow_drip(Provider::Moonshot)).await;
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let setup = unbindable(&upstream);
+    let mut first = setup.start_on(socket.try_clone().unwrap().into()).await;
+    let asked = prompt("moonshot/kimi-k3", "reply with 30 words", true).to_string();
+    let url = format!("{}/v1/chat/completions", first.base());
+    let come = |count: usize| -> Vec<_> {
+        let ask = |_| {
+            // A connection of its own each.
+            let request = crate::common::raw::client().post(&url).body(asked.clone());
+            tokio::spawn(async move { Answer::read(request.send().await.unwrap()).await })
+        };
+        (0..count).map(ask).collect()
+    };
+    let mut clients = come(20);
+    upstream.total(5).await;
+    // Some are answered, some have connected, some are about to.
+    signal("-TERM", first.serving.pid()).await;
+    clients.extend(come(10));
+    first.serving.said("stopping").await;
+    clients.extend(come(10));
+    assert!(first.serving.ended().await.success(), "{}", first.serving.output());
+    clients.extend(come(10));
+    let _second = setup.start_on(socket.into()).await;
+    for client in clients {
+        let answer = client.await.unwrap();
+        let said = answer.said();
+        assert!(answer.status == 200 && !answer.broken && said.errors.is_empty(), "{}", answer.text());
+        assert_eq!((said.finishes.len(), said.done), (1, 1), "{}", answer.text());
+    }
+}
+
 #[tokio::test]
 async fn a_socket_that_others_can_reach_needs_a_token() {
     let upstream = Upstream::start().await;

@@ -1,12 +1,9 @@
 //! A reload is whole or not at all: what is under way ends as it began, what rests goes on resting, and a file with
 //! errors changes nothing but what is said of it.
 
-use std::os::unix::fs::symlink;
-use std::path::Path;
-
 use serde_json::json;
 
-use crate::common::process::{Serving, signal};
+use crate::common::process::signal;
 use crate::common::{Answer, Gateway, Manager, Provider, Setup, Upstream, prompt};
 
 const KIMI: &str = "kimi/kimi-for-coding";
@@ -136,59 +133,62 @@ async fn rests_survive_where_the_target_is_the_same() {
     reload(&gateway, &other.text(), &manager).await;
     let answer = gateway.chat(&asked).await;
     assert_eq!(answer.attempts(), format!("{KIMI}=ok"), "another key has not failed: {}", answer.text());
-    manager.until(ANSWERS_KIMI).await;
 }
 
 #[tokio::test]
-async fn a_token_counts_at_once_and_another_bind_at_the_next_start() {
+async fn a_token_counts_at_once() {
     let (upstream, manager) = (Upstream::start().await, Manager::new());
     let setup = managed(&upstream, &[Provider::Moonshot], &manager);
-    let mut gateway = setup.clone().start().await;
+    let gateway = setup.clone().start().await;
     manager.until("READY=1").await;
     let port: u16 = gateway.serving.authority().rsplit(':').next().unwrap().parse().unwrap();
     assert_eq!(models(port, None).await, 200);
     let guarded = setup.set("gateway.auth.token", json!("a-token-of-this-test"));
-    let moved = guarded.set("gateway.bind", json!("unix:elsewhere.sock"));
-    reload(&gateway, &moved.text(), &manager).await;
-    gateway.serving.said("count at the next start").await;
+    reload(&gateway, &guarded.text(), &manager).await;
     assert_eq!(models(port, None).await, 401);
     assert_eq!(models(port, Some("a-token-of-this-test")).await, 200);
 }
 
-/// Another file takes the place of the one at `path`, in one step, as editors and generations do it.
-fn replace(path: &Path, make: impl FnOnce(&Path)) {
-    let draft = path.with_extension("draft");
-    make(&draft);
-    std::fs::rename(draft, path).unwrap();
+#[tokio::test]
+async fn credentials_are_read_again() {
+    let (upstream, manager) = (Upstream::start().await, Manager::new());
+    let credentials = tempfile::tempdir().unwrap();
+    let credential = credentials.path().join("TOKEN");
+    std::fs::write(&credential, "the-first-token\n").unwrap();
+    let setup = managed(&upstream, &[Provider::Moonshot], &manager)
+        .set("gateway.auth.token", json!({ "source": "credential", "id": "TOKEN" }))
+        .environment("CREDENTIALS_DIRECTORY", credentials.path().to_str().unwrap());
+    let gateway = setup.clone().start().await;
+    manager.until("READY=1").await;
+    let port: u16 = gateway.serving.authority().rsplit(':').next().unwrap().parse().unwrap();
+    assert_eq!(models(port, Some("the-first-token")).await, 200);
+    std::fs::write(&credential, "the-second-token\n").unwrap();
+    reload(&gateway, &setup.text(), &manager).await;
+    assert_eq!(models(port, Some("the-first-token")).await, 401);
+    assert_eq!(models(port, Some("the-second-token")).await, 200);
+    std::fs::remove_file(&credential).unwrap();
+    let refused = reload(&gateway, &setup.text(), &manager).await;
+    assert!(refused.last().unwrap().contains("the credential TOKEN cannot be read"), "{refused:?}");
+    assert_eq!(models(port, Some("the-second-token")).await, 200, "what is gone takes nothing away");
 }
 
 #[tokio::test]
-async fn a_file_that_changes_is_read_again_and_links_to_it_are_followed() {
+async fn a_read_that_hangs_ends_and_the_gateway_serves_and_stops() {
     let (upstream, manager) = (Upstream::start().await, Manager::new());
-    let kimi = Setup::chain(&upstream, &[Provider::Kimi]);
-    let others = Setup::chain(&upstream, &[Provider::OpenRouter]);
-    let (mut command, home) = kimi.clone().environment("NOTIFY_SOCKET", manager.path()).command();
-    let file = home.path().join("config.json5");
-    // As home-manager has it: a link into a generation, and a link to the generation of today.
-    for (generation, setup) in [("one", &kimi), ("two", &others)] {
-        std::fs::create_dir(home.path().join(generation)).unwrap();
-        std::fs::write(home.path().join(generation).join("config.json5"), setup.text()).unwrap();
-    }
-    let today = home.path().join("today");
-    symlink("one", &today).unwrap();
-    replace(&file, |draft| symlink("today/config.json5", draft).unwrap());
-    command.current_dir(home.path());
-    let _serving = Serving::start(command, "listening on").await;
-    manager.until(ANSWERS_KIMI).await;
-    let answers_others = "STATUS=answering from openrouter/auto\n";
-
-    replace(&today, |draft| symlink("two", draft).unwrap());
-    manager.until(answers_others).await;
-    std::fs::write(home.path().join("two/config.json5"), kimi.text()).unwrap();
-    manager.until(ANSWERS_KIMI).await;
-    replace(&file, |draft| std::fs::write(draft, others.text()).unwrap());
-    manager.until(answers_others).await;
-    std::fs::remove_file(&file).unwrap();
-    std::fs::write(&file, kimi.text()).unwrap();
-    manager.until(ANSWERS_KIMI).await;
+    let setup = managed(&upstream, &[Provider::Moonshot], &manager);
+    let mut gateway = setup.clone().start().await;
+    manager.until("READY=1").await;
+    std::fs::remove_file(gateway.config()).unwrap();
+    let made = tokio::process::Command::new("mkfifo").arg(gateway.config()).status().await.unwrap();
+    assert!(made.success());
+    signal("-HUP", gateway.serving.pid()).await;
+    manager.until("RELOADING=1").await;
+    assert_eq!(gateway.get("/health").await.status, 200, "it serves meanwhile");
+    let refused = manager.until("READY=1").await;
+    assert!(refused.last().unwrap().contains("could not be read within 5 s"), "{refused:?}");
+    signal("-HUP", gateway.serving.pid()).await;
+    manager.until("RELOADING=1").await;
+    // In the middle of the second read.
+    signal("-TERM", gateway.serving.pid()).await;
+    assert!(gateway.serving.ended().await.success(), "{}", gateway.serving.output());
 }

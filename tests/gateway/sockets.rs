@@ -1,17 +1,11 @@
-//! A UNIX socket is private, takes any Host, and leaves nothing behind; signals end the gateway in order, or at once.
+//! A UNIX socket is private, takes any Host, and leaves nothing behind.
 
 use std::os::unix::fs::PermissionsExt;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 
-use crate::common::process::{command, run};
-use crate::common::{Provider, Setup, Upstream, prompt};
-
-async fn kill(signal: &str, pid: u32) {
-    let done = tokio::process::Command::new("kill").args([signal, &pid.to_string()]).status().await.unwrap();
-    assert!(done.success());
-}
+use crate::common::process::{command, run, signal};
 
 #[tokio::test]
 async fn a_unix_socket_is_private_takes_any_host_and_leaves_nothing_behind() {
@@ -43,23 +37,7 @@ async fn a_unix_socket_is_private_takes_any_host_and_leaves_nothing_behind() {
     assert_eq!(refused.code, Some(1), "{}", refused.both());
     assert!(refused.stderr.contains("another gateway may run"), "{}", refused.both());
 
-    kill("-TERM", child.id().unwrap()).await;
+    signal("-TERM", child.id().unwrap()).await;
     assert!(child.wait().await.unwrap().success());
     assert!(!socket.exists());
-}
-
-#[tokio::test]
-async fn a_second_signal_ends_it_at_once() {
-    let upstream = Upstream::start().await;
-    upstream.fault(crate::faults::never_ending(Provider::Moonshot)).await;
-    let mut gateway = Setup::chain(&upstream, &[Provider::Moonshot]).start().await;
-    let asked = prompt("moonshot/kimi-k3", "Say hello", true).to_string();
-    let response = gateway.chat_request(asked).send().await.unwrap();
-    assert_eq!(response.status(), 200);
-    kill("-TERM", gateway.serving.pid()).await;
-    gateway.serving.said("a second signal").await;
-    kill("-TERM", gateway.serving.pid()).await;
-    let status = gateway.serving.ended().await;
-    assert_eq!(status.code(), Some(0), "{}", gateway.serving.output());
-    assert!(crate::common::Answer::read(response).await.broken, "the answer was cut off");
 }

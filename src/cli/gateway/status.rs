@@ -62,9 +62,14 @@ fn describe(status: &Value) -> String {
         text("config"),
     );
     if let Some(message) = status.pointer("/reload/message").and_then(Value::as_str).filter(|m| !m.is_empty())
-        && status.pointer("/reload/ok") == Some(&Value::Bool(false))
     {
-        out.push_str(&format!("\nthe last reload was refused, the settings before it serve on: {message}"));
+        let refused = status.pointer("/reload/ok") == Some(&Value::Bool(false));
+        let what = if refused {
+            "the last reload was refused, the settings before it serve on"
+        } else {
+            "of the last reload not everything counts"
+        };
+        out.push_str(&format!("\n{what}: {message}"));
     }
     for provider in status.get("providers").and_then(Value::as_array).into_iter().flatten() {
         let field = |key: &str| provider.get(key).and_then(Value::as_str).unwrap_or_default();

@@ -146,9 +146,9 @@ async fn a_reload_keeps_it_where_the_target_is_the_same() {
     };
     let fixture = fixture();
     fall_back(&fixture, session("one")).await;
-    fixture.relay.replace(settings("sk-or-v1-000000"));
+    fixture.relay.replace(settings("sk-or-v1-000000"), None);
     assert_eq!(ask(&fixture, session("one")).await, FALLBACK);
-    fixture.relay.replace(settings("sk-or-v1-111111"));
+    fixture.relay.replace(settings("sk-or-v1-111111"), None);
     assert_eq!(ask(&fixture, session("one")).await, PRIMARY);
 }
 

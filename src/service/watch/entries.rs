@@ -6,34 +6,49 @@ use std::path::{Component, Path, PathBuf};
 
 /// As many links as Linux follows (path_resolution(7)).
 const LINKS: usize = 40;
+/// What is in there never changes, and something new comes all the time.
+const STORE: &str = "/nix/store";
 
-/// Each directory entry on which it depends what a path names: every link on the way, and the file itself.
-pub(super) fn entries(path: &Path) -> Vec<(PathBuf, OsString)> {
+/// One name in one directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) directory: PathBuf,
+    pub(super) name: OsString,
+    /// It is the file itself, not a directory or a link on the way to it.
+    pub(super) is_file: bool,
+}
+
+/// Each directory entry on which it depends what a path names: every directory and link on the way, and the file
+/// itself. None of them needs to be there.
+pub(super) fn entries(path: &Path) -> Vec<Entry> {
     let mut found = Vec::new();
     let (mut done, mut links) = (PathBuf::new(), 0);
     let mut left: VecDeque<OsString> = parts(path);
-    while let Some(part) = left.pop_front() {
-        let here = done.join(&part);
-        match Path::new(&part).components().next() {
+    while let Some(name) = left.pop_front() {
+        let here = done.join(&name);
+        match Path::new(&name).components().next() {
             Some(Component::ParentDir) => {
                 done.pop();
             }
-            Some(Component::Normal(_)) => match std::fs::read_link(&here) {
-                Ok(target) if links < LINKS => {
-                    links += 1;
-                    found.push((done.clone(), part));
-                    for part in parts(&target).into_iter().rev() {
-                        left.push_front(part);
-                    }
+            Some(Component::Normal(_)) => {
+                let target = std::fs::read_link(&here).ok().filter(|_| links < LINKS);
+                let is_file = target.is_none() && left.is_empty();
+                if !done.starts_with(STORE) {
+                    found.push(Entry { directory: done.clone(), name, is_file });
                 }
-                _ => done = here,
-            },
+                match target {
+                    Some(target) => {
+                        links += 1;
+                        for part in parts(&target).into_iter().rev() {
+                            left.push_front(part);
+                        }
+                    }
+                    None => done = here,
+                }
+            }
             // From the root on again.
             _ => done = here,
         }
-    }
-    if let (Some(directory), Some(name)) = (done.parent(), done.file_name()) {
-        found.push((directory.to_owned(), name.to_owned()));
     }
     found
 }
@@ -45,11 +60,12 @@ fn parts(path: &Path) -> VecDeque<OsString> {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
+    use std::path::Path;
 
     use super::entries;
 
     #[test]
-    fn every_link_on_the_way_is_an_entry() {
+    fn every_directory_and_link_on_the_way_is_an_entry() {
         let home = tempfile::tempdir().unwrap();
         let home = home.path().canonicalize().unwrap();
         std::fs::create_dir_all(home.join("store/one")).unwrap();
@@ -57,11 +73,30 @@ mod tests {
         std::fs::write(home.join("store/one/file"), "").unwrap();
         symlink("one", home.join("store/current")).unwrap();
         symlink("../store/current/file", home.join("config/file")).unwrap();
-        let entry = |directory: &str, name: &str| (home.join(directory), name.into());
-        assert_eq!(
-            entries(&home.join("config/file")),
-            [entry("config", "file"), entry("store", "current"), entry("store/one", "file")]
-        );
+        let found: Vec<_> = entries(&home.join("config/file"))
+            .into_iter()
+            .filter(|entry| entry.directory.starts_with(&home))
+            .map(|entry| (entry.directory.join(entry.name), entry.is_file))
+            .collect();
+        let expected = [
+            ("config", false),
+            ("config/file", false),
+            ("store", false),
+            ("store/current", false),
+            ("store/one", false),
+            ("store/one/file", true),
+        ];
+        assert_eq!(found, expected.map(|(path, is_file)| (home.join(path), is_file)));
+    }
+
+    #[test]
+    fn what_is_not_there_may_come_and_the_store_does_not_change() {
+        let names = |path: &str| -> Vec<_> {
+            entries(Path::new(path)).into_iter().map(|entry| entry.directory.join(entry.name)).collect()
+        };
+        let expected = ["/nonexistent", "/nonexistent/a", "/nonexistent/a/file"].map(Path::new);
+        assert_eq!(names("/nonexistent/a/file"), expected);
+        assert_eq!(names("/nix/store/abc-config/file").last().unwrap(), Path::new("/nix/store"));
     }
 
     #[test]

@@ -67,12 +67,14 @@ impl Provider {
 pub(crate) struct Setup {
     config: Value,
     environment: Vec<(String, String)>,
+    /// The file's port counts, in place of a free one.
+    own_port: bool,
 }
 
 impl Setup {
     /// This configuration and no other.
     pub(crate) fn of(config: Value) -> Self {
-        Self { config, environment: Vec::new() }
+        Self { config, environment: Vec::new(), own_port: false }
     }
 
     /// Every provider simulated, these asked in this order, one try each, no waits, short clocks.
@@ -108,6 +110,11 @@ impl Setup {
         serde_json::to_string_pretty(&self.config).unwrap()
     }
 
+    /// Listens where the configuration says; without this, on a free port.
+    pub(crate) fn on_its_own_port(self) -> Self {
+        Self { own_port: true, ..self }
+    }
+
     /// Adds a variable to the gateway's environment.
     pub(crate) fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
@@ -119,8 +126,11 @@ impl Setup {
         let home = tempfile::tempdir().unwrap();
         let file = home.path().join("config.json5");
         std::fs::write(&file, self.text()).unwrap();
-        let mut command = command(home.path(), ["gateway", "run", "--port", "0", "--config"]);
-        command.arg(&file).envs(self.environment.iter().map(|(k, v)| (k, v)));
+        let mut command = command(home.path(), ["gateway", "run"]);
+        if !self.own_port {
+            command.args(["--port", "0"]);
+        }
+        command.arg("--config").arg(&file).envs(self.environment.iter().map(|(k, v)| (k, v)));
         (command, home)
     }
 

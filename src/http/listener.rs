@@ -1,0 +1,283 @@
+//! A listening socket: bound, taken over, moved, given up; and what holds for who comes through it.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::task::{Context, Poll};
+
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
+
+use crate::config::settings::Bind;
+
+/// As many as std and tokio let wait.
+const BACKLOG: u32 = 1024;
+
+/// Which way a client came in. It holds for its connection to the end, whatever a reload moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Door {
+    /// Clients reach it by a name, which a browser page can have rebound.
+    pub(super) by_name: bool,
+    /// Only this machine reaches it.
+    pub(super) private: bool,
+}
+
+impl Door {
+    /// Nobody but the gateway itself.
+    pub(super) const OWN: Self = Self { by_name: false, private: true };
+}
+
+#[derive(Debug)]
+enum Socket {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+/// A connection that was taken.
+pub(super) enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// A bound socket.
+#[derive(Debug)]
+pub struct Listener {
+    socket: Socket,
+    door: Door,
+    address: String,
+    /// What waits there at the end is ours to serve: nobody else holds the socket.
+    own: bool,
+    /// Removed with it.
+    _file: Option<SocketFile>,
+}
+
+impl Listener {
+    /// A TCP socket that somebody else holds too.
+    ///
+    /// # Errors
+    /// When it has no address.
+    pub fn handed_over_tcp(listener: std::net::TcpListener) -> io::Result<Self> {
+        Ok(Self { own: false, ..Self::tcp(TcpListener::from_std(listener)?)? })
+    }
+
+    /// A UNIX socket that somebody else holds too; its file stays.
+    ///
+    /// # Errors
+    /// When it is no socket for this runtime.
+    pub fn handed_over_unix(listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
+        let bound = listener.local_addr()?;
+        let path = bound.as_pathname().map_or_else(|| "@".to_owned(), |path| path.display().to_string());
+        Ok(Self { own: false, ..Self::unix(UnixListener::from_std(listener)?, path, None) })
+    }
+
+    /// A TCP socket of our own.
+    ///
+    /// # Errors
+    /// When it has no address.
+    pub fn tcp(listener: TcpListener) -> io::Result<Self> {
+        let bound = listener.local_addr()?;
+        let door = Door { by_name: true, private: bound.ip().is_loopback() };
+        let (socket, address) = (Socket::Tcp(listener), format!("http://{bound}"));
+        Ok(Self { socket, door, address, own: true, _file: None })
+    }
+
+    fn unix(listener: UnixListener, path: String, file: Option<SocketFile>) -> Self {
+        let door = Door { by_name: false, private: true };
+        let (socket, address) = (Socket::Unix(listener), format!("unix:{path}"));
+        Self { socket, door, address, own: true, _file: file }
+    }
+
+    /// Binds where the configuration says; `instead` is the one of ours that it will replace, which may have the same
+    /// port.
+    ///
+    /// # Errors
+    /// For people: where it cannot listen, and why.
+    pub async fn bind(bind: &Bind, port: u16, instead: Option<&Self>) -> Result<Self, String> {
+        let ip = match bind {
+            Bind::Loopback => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            Bind::All => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+            Bind::Address(ip) => *ip,
+            Bind::Unix(path) => {
+                let shown = path.display().to_string();
+                let (listener, file) = bind_unix(path).await.map_err(|error| cannot_bind(&shown, &error))?;
+                return Ok(Self::unix(listener, shown, file));
+            }
+        };
+        let place = SocketAddr::new(ip, port);
+        let listener = match (bind_tcp(place, instead), bind) {
+            // A machine without IPv6.
+            (Err(error), Bind::All) if error.kind() != io::ErrorKind::AddrInUse => {
+                bind_tcp(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port), instead)
+            }
+            (bound, _) => bound,
+        };
+        listener.and_then(Self::tcp).map_err(|error| cannot_bind(&place.to_string(), &error))
+    }
+
+    /// How clients reach it: `http://127.0.0.1:1969`, `unix:/run/gateway.sock`.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Its IP address, where it has one.
+    #[must_use]
+    pub fn ip(&self) -> Option<IpAddr> {
+        match &self.socket {
+            Socket::Tcp(listener) => listener.local_addr().ok().map(|address| address.ip()),
+            Socket::Unix(_) => None,
+        }
+    }
+
+    pub(super) const fn door(&self) -> Door {
+        self.door
+    }
+
+    pub(super) fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<Stream>> {
+        match &self.socket {
+            Socket::Tcp(listener) => {
+                listener.poll_accept(context).map_ok(|(stream, _)| Stream::Tcp(without_delay(stream)))
+            }
+            Socket::Unix(listener) => {
+                listener.poll_accept(context).map_ok(|(stream, _)| Stream::Unix(stream))
+            }
+        }
+    }
+
+    /// Closes it. Who has connected already is given out, unless a next process will take them.
+    pub(super) fn give_up(self) -> Box<dyn Iterator<Item = Stream> + Send> {
+        match self.socket {
+            _ if !self.own => Box::new(std::iter::empty()),
+            Socket::Tcp(listener) => {
+                let listener = listener.into_std();
+                Box::new(std::iter::from_fn(move || {
+                    let stream = listener.as_ref().ok()?.accept().ok()?.0;
+                    stream.set_nonblocking(true).ok()?;
+                    TcpStream::from_std(stream).ok().map(|stream| Stream::Tcp(without_delay(stream)))
+                }))
+            }
+            Socket::Unix(listener) => {
+                let listener = listener.into_std();
+                Box::new(std::iter::from_fn(move || {
+                    let stream = listener.as_ref().ok()?.accept().ok()?.0;
+                    stream.set_nonblocking(true).ok()?;
+                    UnixStream::from_std(stream).ok().map(Stream::Unix)
+                }))
+            }
+        }
+    }
+}
+
+/// Without it a chunk waits for the acknowledgement of the one before, 34 ms on Linux.
+fn without_delay(stream: TcpStream) -> TcpStream {
+    let _ = stream.set_nodelay(true);
+    stream
+}
+
+fn bind_tcp(place: SocketAddr, instead: Option<&Listener>) -> io::Result<TcpListener> {
+    let occupied = match (listen(place, false), instead.map(|old| &old.socket)) {
+        (Err(error), Some(Socket::Tcp(old))) if error.kind() == io::ErrorKind::AddrInUse => (error, old),
+        (bound, _) => return bound,
+    };
+    let (error, old) = occupied;
+    if old.local_addr().ok().map(|address| address.port()) != Some(place.port()) {
+        return Err(error);
+    }
+    // It may be ours alone that is in the way (loopback → all): the two share the port until the old one is given up.
+    share(old, true)?;
+    let bound = listen(place, true);
+    share(old, false)?;
+    let bound = bound?;
+    share(&bound, false)?;
+    Ok(bound)
+}
+
+fn listen(place: SocketAddr, shared: bool) -> io::Result<TcpListener> {
+    let socket = if place.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // Connections of the process before may still be closing.
+    socket.set_reuseaddr(true)?;
+    if shared {
+        socket.set_reuseport(true)?;
+    }
+    socket.bind(place)?;
+    socket.listen(BACKLOG)
+}
+
+/// tokio sets options before the bind only; a second descriptor of the same socket gets around that.
+fn share(listener: &TcpListener, on: bool) -> io::Result<()> {
+    let twin = listener.as_fd().try_clone_to_owned()?;
+    TcpSocket::from_std_stream(std::net::TcpStream::from(twin)).set_reuseport(on)
+}
+
+/// A socket that nobody answers on is what a killed process left.
+async fn bind_unix(path: &Path) -> io::Result<(UnixListener, Option<SocketFile>)> {
+    if let Ok(there) = std::fs::symlink_metadata(path) {
+        let nobody = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+        if !there.file_type().is_socket() || !UnixStream::connect(path).await.err().is_some_and(nobody) {
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
+    }
+    // Under its own name only when nobody else may open it.
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(format!(".{}", std::process::id()));
+    let listener = UnixListener::bind(&draft)?;
+    std::fs::set_permissions(&draft, std::fs::Permissions::from_mode(0o600))?;
+    std::fs::rename(&draft, path)?;
+    Ok((listener, SocketFile::at(path)))
+}
+
+fn cannot_bind(place: &str, error: &io::Error) -> String {
+    let fix = if error.kind() == io::ErrorKind::AddrInUse {
+        "; another gateway may run (moonrelay gateway status), or choose another --port"
+    } else {
+        ""
+    };
+    format!("cannot listen on {place}: {error}{fix}")
+}
+
+/// The file of a UNIX socket, removed when the socket is given up.
+#[derive(Debug)]
+struct SocketFile {
+    path: PathBuf,
+    identity: (u64, u64),
+}
+
+impl SocketFile {
+    fn at(path: &Path) -> Option<Self> {
+        Some(Self { path: std::path::absolute(path).ok()?, identity: identity(path)? })
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // Another gateway may have put its own in this place.
+        if identity(&self.path) == Some(self.identity) {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    std::fs::symlink_metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_port_of_our_own_is_shared_for_the_move_and_one_of_others_is_not() {
+        let old = Listener::bind(&Bind::Loopback, 0, None).await.unwrap();
+        let Socket::Tcp(socket) = &old.socket else { panic!("TCP was asked for") };
+        let port = socket.local_addr().unwrap().port();
+        assert!(Listener::bind(&Bind::All, port, None).await.is_err(), "it is taken");
+        let all = Listener::bind(&Bind::All, port, Some(&old)).await.unwrap();
+        drop(old);
+        let back = Listener::bind(&Bind::Loopback, port, Some(&all)).await.unwrap();
+        assert_eq!((all.door.private, back.door.private), (false, true));
+        drop(all);
+        let refused = Listener::bind(&Bind::Loopback, port, None).await.unwrap_err();
+        assert!(refused.contains("another gateway may run"), "{refused}");
+    }
+}

@@ -1,0 +1,196 @@
+//! A reload moves the gateway to another address: who is there stays to the end, and an address that cannot be had
+//! refuses the reload as a whole.
+
+use std::net::TcpListener;
+
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::common::process::{command, run, signal};
+use crate::common::raw::{Raw, client};
+use crate::common::{Answer, Gateway, Manager, Provider, Setup, Upstream, prompt};
+
+const MODEL: &str = "moonshot/kimi-k3";
+const TOKEN: &str = "a-token-of-this-test";
+
+/// A port of this test's own: below those that the kernel gives out, and another one in another run.
+fn port(number: u32) -> u16 {
+    u16::try_from(10_000 + std::process::id() % 2_000 * 10 + number).unwrap()
+}
+
+/// Its port stands in the file, so that the file can change it.
+fn on_port(upstream: &Upstream, port: u16, manager: &Manager) -> Setup {
+    Setup::chain(upstream, &[Provider::Moonshot])
+        .set("gateway", json!({ "port": port, "reload": false }))
+        .on_its_own_port()
+        .environment("NOTIFY_SOCKET", manager.path())
+}
+
+/// What the manager is told at the end of it.
+async fn reload(gateway: &Gateway, setup: &Setup, manager: &Manager) -> String {
+    std::fs::write(gateway.config(), setup.text()).unwrap();
+    signal("-HUP", gateway.serving.pid()).await;
+    manager.until("READY=1").await.pop().unwrap()
+}
+
+/// `gateway status --json` with nothing but the configuration.
+async fn status(gateway: &Gateway) -> serde_json::Value {
+    let mut asked = command(gateway.home(), ["gateway", "status", "--json", "--config"]);
+    asked.arg(gateway.config());
+    run(asked).await.json()
+}
+
+async fn health(port: u16) -> reqwest::Result<u16> {
+    let answer = client().get(format!("http://127.0.0.1:{port}/health")).send().await?;
+    Ok(answer.status().as_u16())
+}
+
+#[tokio::test]
+async fn another_port_is_taken_and_who_was_on_the_old_one_stays() {
+    let (upstream, manager) = (Upstream::start().await, Manager::new());
+    upstream.fault(crate::faults::slow_drip(Provider::Moonshot)).await;
+    let (before, after) = (port(0), port(1));
+    let setup = on_port(&upstream, before, &manager);
+    let mut gateway = setup.clone().start().await;
+    manager.until("READY=1").await;
+    let asked = prompt(MODEL, "reply with 60 words", true).to_string();
+    let running = gateway.chat_request(asked).send().await.unwrap();
+    let mut kept = Raw::connect(gateway.serving.authority()).await;
+    kept.send(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    assert_eq!(kept.response(false).await.unwrap().status, 200);
+
+    reload(&gateway, &setup.clone().set("gateway.port", json!(after)), &manager).await;
+    gateway.serving.said(&format!("listening on http://127.0.0.1:{after}")).await;
+    let told = status(&gateway).await;
+    assert_eq!(told["address"], format!("http://127.0.0.1:{after}"), "{told}");
+    assert_eq!(told["reload"]["ok"], true, "{told}");
+    assert!(health(before).await.unwrap_err().is_connect(), "the old address is given up");
+    kept.send(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    assert_eq!(kept.response(false).await.map(|answer| answer.status), Some(200), "who is there stays");
+    let answer = Answer::read(running).await;
+    assert!(!answer.broken && answer.said().errors.is_empty(), "{}", answer.text());
+    assert_eq!(answer.said().done, 1, "{}", answer.text());
+    assert_eq!(health(after).await.unwrap(), 200);
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken_refuses_the_whole_reload() {
+    let (upstream, manager) = (Upstream::start().await, Manager::new());
+    let port = port(2);
+    let setup = on_port(&upstream, port, &manager);
+    let gateway = setup.clone().start().await;
+    manager.until("READY=1").await;
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let wanted = taken.local_addr().unwrap().port();
+    let moved = setup.clone().set("gateway.port", json!(wanted)).set("gateway.auth.token", json!(TOKEN));
+    let refused = reload(&gateway, &moved, &manager).await;
+    assert!(refused.contains(&format!("cannot listen on 127.0.0.1:{wanted}")), "{refused}");
+    let told = gateway.get("/status").await.json();
+    assert_eq!((&told["reload"]["ok"], &told["address"]), (&json!(false), &json!(gateway.base())), "{told}");
+    assert_eq!(gateway.get("/v1/models").await.status, 200, "not even the token counts");
+    drop(taken);
+    reload(&gateway, &moved, &manager).await;
+    assert_eq!(status(&gateway).await["address"], format!("http://127.0.0.1:{wanted}"));
+}
+
+#[tokio::test]
+async fn the_same_port_opens_to_others_with_a_token_only_and_closes_again() {
+    let (upstream, manager) = (Upstream::start().await, Manager::new());
+    let port = port(3);
+    let setup = on_port(&upstream, port, &manager);
+    let gateway = setup.clone().start().await;
+    manager.until("READY=1").await;
+    let open = setup.clone().set("gateway.bind", json!("all"));
+    assert!(reload(&gateway, &open, &manager).await.contains("gateway.auth.token"));
+
+    let guarded = open.set("gateway.auth.token", json!(TOKEN));
+    reload(&gateway, &guarded, &manager).await;
+    let address = status(&gateway).await["address"].as_str().unwrap().to_owned();
+    assert!(
+        address == format!("http://[::]:{port}") || address == format!("http://0.0.0.0:{port}"),
+        "{address}"
+    );
+    let mut stranger = Raw::connect(gateway.serving.authority()).await;
+    let models = b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    stranger.send(models).await;
+    assert_eq!(stranger.response(false).await.unwrap().status, 401);
+
+    reload(&gateway, &setup, &manager).await;
+    assert_eq!(gateway.get("/v1/models").await.status, 200);
+    assert_eq!(status(&gateway).await["address"], format!("http://127.0.0.1:{port}"));
+    stranger.send(models).await;
+    assert_eq!(stranger.response(false).await.unwrap().status, 401, "it came in where others can, too");
+}
+
+#[tokio::test]
+async fn it_moves_to_a_unix_socket_and_back_and_leaves_no_file() {
+    let (upstream, manager) = (Upstream::start().await, Manager::new());
+    let port = port(4);
+    let setup = on_port(&upstream, port, &manager);
+    let gateway = setup.clone().start().await;
+    manager.until("READY=1").await;
+    let path = gateway.home().join("gateway.sock");
+    let by_path = setup.clone().set("gateway.bind", json!(format!("unix:{}", path.display())));
+    reload(&gateway, &by_path, &manager).await;
+    assert_eq!(status(&gateway).await["address"], format!("unix:{}", path.display()));
+    assert!(health(port).await.is_err());
+    let mut there = tokio::net::UnixStream::connect(&path).await.unwrap();
+    reload(&gateway, &setup, &manager).await;
+    assert_eq!(health(port).await.unwrap(), 200);
+    assert!(!path.exists(), "the file goes with its socket");
+    there.write_all(b"GET /health HTTP/1.1\r\nHost: any\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    there.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "who is there stays: {answer}");
+}
+
+#[tokio::test]
+async fn what_a_flag_or_a_handed_over_socket_fixes_stays_and_the_status_says_so() {
+    let (upstream, manager) = (Upstream::start().await, Manager::new());
+    let setup = Setup::chain(&upstream, &[Provider::Moonshot])
+        .set("gateway.reload", json!(false))
+        .environment("NOTIFY_SOCKET", manager.path());
+    let moved = setup.clone().set("gateway.port", json!(port(5)));
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let flagged = setup.clone().start().await;
+    manager.until("READY=1").await;
+    check_stays(flagged, &moved, &manager, "--port of the start wins").await;
+    let handed_over = setup.start_on(socket.into()).await;
+    manager.until("READY=1").await;
+    check_stays(handed_over, &moved, &manager, "the sockets were handed over").await;
+}
+
+async fn check_stays(mut gateway: Gateway, moved: &Setup, manager: &Manager, why: &str) {
+    assert!(reload(&gateway, moved, manager).await.contains(why));
+    gateway.serving.said(why).await;
+    let told = gateway.status().await;
+    assert_eq!((&told["reload"]["ok"], &told["address"]), (&json!(true), &json!(gateway.base())), "{told}");
+    assert!(told["reload"]["message"].as_str().unwrap().contains(why), "{told}");
+}
+
+/// Clients that come while the address changes, one after the other, on the old one until it is gone.
+#[tokio::test]
+async fn nobody_who_has_connected_is_lost_in_a_move() {
+    let (upstream, manager) = (Upstream::start().await, Manager::new());
+    let (before, after) = (port(6), port(7));
+    let setup = on_port(&upstream, before, &manager);
+    let gateway = setup.clone().start().await;
+    manager.until("READY=1").await;
+    let coming = tokio::spawn(async move {
+        let mut served = 0;
+        while let Ok(mut stream) = tokio::net::TcpStream::connect(("127.0.0.1", before)).await {
+            stream
+                .write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                .await
+                .unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.expect("who could connect is answered");
+            assert!(answer.starts_with("HTTP/1.1 200"), "{answer:?}");
+            served += 1;
+        }
+        served
+    });
+    reload(&gateway, &setup.clone().set("gateway.port", json!(after)), &manager).await;
+    assert!(coming.await.unwrap() > 0);
+    assert_eq!(health(after).await.unwrap(), 200);
+}

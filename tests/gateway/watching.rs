@@ -1,0 +1,143 @@
+//! A change of what the configuration is read from is noticed without a signal, whatever leads to it.
+
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::common::process::{Serving, signal};
+use crate::common::{Manager, Provider, Setup, Upstream, prompt};
+
+const ANSWERS_KIMI: &str = "STATUS=answering from kimi/kimi-for-coding\n";
+const ANSWERS_OTHERS: &str = "STATUS=answering from openrouter/auto\n";
+
+/// Another file takes the place of the one at `path`, in one step, as editors and generations do it.
+fn replace(path: &Path, make: impl FnOnce(&Path)) {
+    let draft = path.with_extension("draft");
+    make(&draft);
+    std::fs::rename(draft, path).unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_changes_is_read_again_and_links_to_it_are_followed() {
+    let (upstream, manager) = (Upstream::start().await, Manager::new());
+    let kimi = Setup::chain(&upstream, &[Provider::Kimi]);
+    let others = Setup::chain(&upstream, &[Provider::OpenRouter]);
+    let (mut command, home) = kimi.clone().environment("NOTIFY_SOCKET", manager.path()).command();
+    let file = home.path().join("config.json5");
+    // As home-manager has it: a link into a generation, and a link to the generation of today.
+    for (generation, setup) in [("one", &kimi), ("two", &others)] {
+        std::fs::create_dir(home.path().join(generation)).unwrap();
+        std::fs::write(home.path().join(generation).join("config.json5"), setup.text()).unwrap();
+    }
+    let today = home.path().join("today");
+    symlink("one", &today).unwrap();
+    replace(&file, |draft| symlink("today/config.json5", draft).unwrap());
+    command.current_dir(home.path());
+    let _serving = Serving::start(command, "listening on").await;
+    manager.until(ANSWERS_KIMI).await;
+
+    replace(&today, |draft| symlink("two", draft).unwrap());
+    manager.until(ANSWERS_OTHERS).await;
+    std::fs::write(home.path().join("two/config.json5"), kimi.text()).unwrap();
+    manager.until(ANSWERS_KIMI).await;
+    replace(&file, |draft| std::fs::write(draft, others.text()).unwrap());
+    manager.until(ANSWERS_OTHERS).await;
+    std::fs::remove_file(&file).unwrap();
+    std::fs::write(&file, kimi.text()).unwrap();
+    manager.until(ANSWERS_KIMI).await;
+}
+
+#[tokio::test]
+async fn a_directory_that_appears_later_or_takes_anothers_place_is_noticed() {
+    let (upstream, manager) = (Upstream::start().await, Manager::new());
+    let kimi = Setup::chain(&upstream, &[Provider::Kimi]);
+    let others = Setup::chain(&upstream, &[Provider::OpenRouter]);
+    let home = tempfile::tempdir().unwrap();
+    let mut command = crate::common::process::command(home.path(), ["gateway", "run", "--port", "0"]);
+    command.env("NOTIFY_SOCKET", manager.path()).env("MOONSHOT_API_KEY", Provider::Moonshot.key());
+    // Without a file the catalog serves, and not even the directory above is there.
+    let _serving = Serving::start(command, "listening on").await;
+    manager.until("STATUS=answering from moonshot/").await;
+    let directory = home.path().join("config/moonrelay");
+    std::fs::create_dir_all(&directory).unwrap();
+    std::fs::write(directory.join("config.json5"), kimi.text()).unwrap();
+    manager.until(ANSWERS_KIMI).await;
+
+    let next = home.path().join("next");
+    std::fs::create_dir(&next).unwrap();
+    std::fs::write(next.join("config.json5"), others.text()).unwrap();
+    std::fs::rename(&directory, home.path().join("before")).unwrap();
+    std::fs::rename(&next, &directory).unwrap();
+    manager.until(ANSWERS_OTHERS).await;
+
+    // As a store has it: the directory itself is a link.
+    let generation = home.path().join("generation");
+    std::fs::create_dir(&generation).unwrap();
+    std::fs::write(generation.join("config.json5"), kimi.text()).unwrap();
+    std::fs::rename(&directory, home.path().join("before-that")).unwrap();
+    symlink(&generation, &directory).unwrap();
+    manager.until(ANSWERS_KIMI).await;
+    std::fs::write(directory.join("config.json5"), others.text()).unwrap();
+    manager.until(ANSWERS_OTHERS).await;
+}
+
+#[tokio::test]
+async fn a_key_in_a_file_of_its_own_counts_when_it_changes() {
+    let (upstream, manager) = (Upstream::start().await, Manager::new());
+    let setup = Setup::chain(&upstream, &[Provider::Kimi, Provider::OpenRouter])
+        .set("models.providers.kimi.apiKey", json!({ "source": "file", "id": "keys/kimi" }))
+        .set("models.providers.openrouter.apiKey", json!("${OPENROUTER_KEY}"))
+        .environment("NOTIFY_SOCKET", manager.path());
+    let (command, home) = setup.command();
+    let secrets = home.path().join("config/moonrelay");
+    std::fs::create_dir_all(&secrets).unwrap();
+    std::fs::write(secrets.join("env"), format!("OPENROUTER_KEY={}\n", Provider::OpenRouter.key())).unwrap();
+    let _serving = Serving::start(command, "listening on").await;
+    manager.until("STATUS=kimi off, answering from openrouter/auto\n").await;
+    std::fs::create_dir(home.path().join("keys")).unwrap();
+    std::fs::write(home.path().join("keys/kimi"), Provider::Kimi.key()).unwrap();
+    manager.until(ANSWERS_KIMI).await;
+    // The secrets file is emptied: openrouter stands behind kimi, so only the record of reloads shows it.
+    std::fs::write(home.path().join("keys/kimi"), "").unwrap();
+    manager.until(ANSWERS_OTHERS.trim_start_matches("STATUS=")).await;
+    std::fs::write(secrets.join("env"), "").unwrap();
+    manager.until("openrouter off").await;
+}
+
+#[tokio::test]
+async fn a_configuration_that_does_not_want_it_is_not_watched_until_it_does() {
+    let (upstream, manager) = (Upstream::start().await, Manager::new());
+    let setup = Setup::chain(&upstream, &[Provider::Kimi]).environment("NOTIFY_SOCKET", manager.path());
+    let gateway = setup.clone().set("gateway.reload", json!(false)).start().await;
+    manager.until("READY=1").await;
+    std::fs::write(gateway.config(), setup.text()).unwrap();
+    // A request goes all the way, and nothing is told: nobody looked.
+    let answer = gateway.chat(&prompt("default", "Say hello", false)).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(manager.rest(), Vec::<String>::new());
+    signal("-HUP", gateway.serving.pid()).await;
+    manager.until("READY=1").await;
+    let others = Setup::chain(&upstream, &[Provider::OpenRouter]);
+    std::fs::write(gateway.config(), others.text()).unwrap();
+    manager.until(ANSWERS_OTHERS).await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_written_in_steps_is_wrong_once_in_the_log() {
+    let (upstream, manager) = (Upstream::start().await, Manager::new());
+    let kimi = Setup::chain(&upstream, &[Provider::Kimi]).environment("NOTIFY_SOCKET", manager.path());
+    let others = Setup::chain(&upstream, &[Provider::OpenRouter]);
+    let mut gateway = kimi.start().await;
+    manager.until("READY=1").await;
+    let text = others.text();
+    for end in 1..20 {
+        // Each step closes the file, and each is wrong.
+        std::fs::write(gateway.config(), &text[..end]).unwrap();
+    }
+    gateway.serving.said("is refused").await;
+    std::fs::write(gateway.config(), &text).unwrap();
+    manager.until(ANSWERS_OTHERS).await;
+    let refusals = gateway.serving.output().matches("the new configuration is refused").count();
+    assert!(refusals <= 2, "a storm of {refusals}:\n{}", gateway.serving.output());
+}
