@@ -118,7 +118,7 @@ impl App {
         } else {
             Place::Own { flags: origin.flags, now: Wish::of(&self.shared.relay.settings().gateway) }
         };
-        let reloading = Reloading { hangup, file: origin.file, load: Arc::new(load), place, first };
+        let reloading = Reloading::new(hangup, origin.file, load, place, first);
         Self { reloading: Some(reloading), ..self }
     }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::{debug, error, info, warn};
 
@@ -21,6 +22,8 @@ use crate::service::watch::Watch;
 
 /// A read that takes longer waits for something that may never come: a pipe, a mount whose server is gone.
 const READ: Duration = Duration::from_secs(5);
+/// Each read that hangs holds a thread.
+const READS: usize = 4;
 
 /// Reads the file as the start did, without what the flags say over it; everything that is wrong with it, in words,
 /// otherwise.
@@ -30,12 +33,14 @@ impl<F: Fn() -> Result<Settings, String> + Send + Sync + 'static> Load for F {}
 
 /// What asks for reloads, and what they read.
 pub(super) struct Reloading {
-    pub(super) hangup: Hangup,
-    pub(super) file: Option<PathBuf>,
-    pub(super) load: Arc<dyn Load>,
-    pub(super) place: Place,
+    hangup: Hangup,
+    file: Option<PathBuf>,
+    load: Arc<dyn Load>,
+    /// One a read that has not come back.
+    reads: Arc<Semaphore>,
+    place: Place,
     /// Where the file of the start wanted the gateway.
-    pub(super) first: Wish,
+    first: Wish,
 }
 
 /// What a reload changes.
@@ -46,6 +51,16 @@ pub(super) struct Running {
 }
 
 impl Reloading {
+    pub(super) fn new(
+        hangup: Hangup,
+        file: Option<PathBuf>,
+        load: impl Load,
+        place: Place,
+        first: Wish,
+    ) -> Self {
+        Self { hangup, file, load: Arc::new(load), reads: Arc::new(Semaphore::new(READS)), place, first }
+    }
+
     /// Reloads whenever it is asked for, one after the other. Returns when the terminal of a gateway in the foreground
     /// is gone.
     pub(super) async fn keep_current(mut self, mut watch: Option<Watch>, mut running: Running) {
@@ -61,7 +76,14 @@ impl Reloading {
                     Hung::TerminalGone if !running.manager.listens() => return,
                     _ => true,
                 },
-                () = changed => false,
+                seen = changed => match seen {
+                    Ok(()) => false,
+                    Err(error) => {
+                        watch = None;
+                        warn!(%error, "the configuration is not watched any more; SIGHUP reloads");
+                        continue;
+                    }
+                },
             };
             running.manager.reloading();
             // Before the files are read: what changes while they are is news.
@@ -117,8 +139,14 @@ impl Reloading {
 
     /// Files, credentials included, are read where they may block.
     async fn read(&self) -> Result<Settings, String> {
+        let place = self.reads.clone().try_acquire_owned();
+        let place = place.map_err(|_| format!("{READS} reads of it hang: nothing is read until one ends"))?;
         let load = self.load.clone();
-        let read = tokio::task::spawn_blocking(move || load());
+        let read = tokio::task::spawn_blocking(move || {
+            let settings = load();
+            drop(place);
+            settings
+        });
         match timeout(READ, read).await {
             Ok(read) => read.map_err(|error| format!("it could not be read: {error}"))?,
             Err(_) => Err(format!("it could not be read within {} s", READ.as_secs())),

@@ -84,18 +84,17 @@ mod linux {
         }
 
         /// Resolves when one of the files is another than it was known to be. It stays so until [`Watch::catch_up`].
-        pub async fn changed(&mut self) {
+        ///
+        /// # Errors
+        /// When looking takes too long: this watch is no use any more.
+        pub async fn changed(&mut self) -> io::Result<()> {
             loop {
-                match self.look().await {
-                    Ok(mut seen) => {
-                        let changed = seen.differs(&self.seen);
-                        seen.prints = std::mem::take(&mut self.seen.prints);
-                        self.seen.replace(seen, self.events.watches());
-                        if changed {
-                            return;
-                        }
-                    }
-                    Err(error) => warn!(%error, "cannot see whether the configuration has changed"),
+                let mut seen = self.look().await?;
+                let changed = seen.differs(&self.seen);
+                seen.prints = std::mem::take(&mut self.seen.prints);
+                self.seen.replace(seen, self.events.watches());
+                if changed {
+                    return Ok(());
                 }
                 self.event().await;
                 let settled = async { while timeout(QUIET, self.event()).await.is_ok() {} };
@@ -159,8 +158,11 @@ mod elsewhere {
             Ok(())
         }
 
+        /// Nothing changes.
+        ///
+        /// # Errors
         /// Never.
-        pub async fn changed(&mut self) {
+        pub async fn changed(&mut self) -> io::Result<()> {
             std::future::pending().await
         }
     }
