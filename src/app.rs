@@ -195,3 +195,25 @@ async fn ask_for_time(manager: Manager) {
         manager.extend(EXTENSION);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::{DRAIN, EXTENSION, Stage, State, cut_off};
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_under_way_has_its_time_and_no_more() {
+        let state = State::new();
+        let (_nobody, mut signals) = tokio::sync::mpsc::channel(1);
+        let (mut ending, began) = (state.ending(), Instant::now());
+        state.advance(Stage::Draining);
+        tokio::select! {
+            () = cut_off(&state, &mut signals) => panic!("nobody asked for that"),
+            () = ending.reached(Stage::Cut) => {}
+        }
+        assert_eq!(began.elapsed(), DRAIN);
+        // systemd waits for the last extension that was asked for.
+        assert!(DRAIN + EXTENSION < std::time::Duration::from_secs(100));
+    }
+}

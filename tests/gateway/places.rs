@@ -168,29 +168,26 @@ async fn check_stays(mut gateway: Gateway, moved: &Setup, manager: &Manager, why
     assert!(told["reload"]["message"].as_str().unwrap().contains(why), "{told}");
 }
 
-/// Clients that come while the address changes, one after the other, on the old one until it is gone.
+/// The gateway is frozen while they connect, so they wait in the queue of the old address when it moves.
 #[tokio::test]
-async fn nobody_who_has_connected_is_lost_in_a_move() {
+async fn nobody_who_waits_in_the_queue_is_lost_in_a_move() {
     let (upstream, manager) = (Upstream::start().await, Manager::new());
     let (before, after) = (port(6), port(7));
     let setup = on_port(&upstream, before, &manager);
     let gateway = setup.clone().start().await;
     manager.until("READY=1").await;
-    let coming = tokio::spawn(async move {
-        let mut served = 0;
-        while let Ok(mut stream) = tokio::net::TcpStream::connect(("127.0.0.1", before)).await {
-            stream
-                .write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-                .await
-                .unwrap();
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).await.expect("who could connect is answered");
-            assert!(answer.starts_with("HTTP/1.1 200"), "{answer:?}");
-            served += 1;
-        }
-        served
-    });
-    reload(&gateway, &setup.clone().set("gateway.port", json!(after)), &manager).await;
-    assert!(coming.await.unwrap() > 0);
+    signal("-STOP", gateway.serving.pid()).await;
+    let mut waiting = Vec::new();
+    for _ in 0..20 {
+        waiting.push(Raw::connect(gateway.serving.authority()).await);
+    }
+    std::fs::write(gateway.config(), setup.clone().set("gateway.port", json!(after)).text()).unwrap();
+    signal("-HUP", gateway.serving.pid()).await;
+    signal("-CONT", gateway.serving.pid()).await;
+    manager.until("READY=1").await;
+    for client in &mut waiting {
+        client.send(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+        assert_eq!(client.response(false).await.map(|answer| answer.status), Some(200));
+    }
     assert_eq!(health(after).await.unwrap(), 200);
 }

@@ -123,3 +123,23 @@ async fn the_last_request_of_a_connection_is_told_so() {
     assert!(client.closed().await);
     assert!(gateway.serving.ended().await.success(), "{}", gateway.serving.output());
 }
+
+/// The gateway is frozen while they connect: they wait in the queue of a socket that is nobody else's.
+#[tokio::test]
+async fn who_waits_in_the_queue_of_our_own_socket_is_served_still() {
+    let (_upstream, mut gateway) = answering(json!({ "provider": "moonshot", "kind": "rate_limit" })).await;
+    signal("-STOP", gateway.serving.pid()).await;
+    let mut waiting = Vec::new();
+    for _ in 0..5 {
+        let mut client = Raw::connect(gateway.serving.authority()).await;
+        client.send(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+        waiting.push(client);
+    }
+    signal("-TERM", gateway.serving.pid()).await;
+    signal("-CONT", gateway.serving.pid()).await;
+    for client in &mut waiting {
+        assert_eq!(client.response(false).await.map(|answer| answer.status), Some(200));
+        assert!(client.closed().await);
+    }
+    assert!(gateway.serving.ended().await.success(), "{}", gateway.serving.output());
+}

@@ -46,7 +46,7 @@ async fn on_a_terminal(setup: &Setup) -> (tokio::process::Child, tempfile::TempD
     let pipe = home.path().join("alive");
     mkfifo(&pipe).await;
     // The interactive shell between script(1) and the gateway is left out.
-    let line = format!("exec 9>{}; exec {line}", pipe.display());
+    let line = format!("exec 9>{}; echo $$ >pid; exec {line}", pipe.display());
     let mut script = Command::new("script");
     script.args(["-q", "-f", "-c", &line, "/dev/null"]).env_clear();
     script.envs(command.get_envs().filter_map(|(key, value)| Some((key, value?)))).env("SHELL", "/bin/sh");
@@ -78,10 +78,12 @@ async fn a_gateway_whose_terminal_is_closed_ends_and_one_that_is_managed_does_no
 
     let manager = Manager::new();
     let managed = setup.environment("NOTIFY_SOCKET", manager.path());
-    let (mut terminal, _home, alive) = on_a_terminal(&managed).await;
+    let (mut terminal, home, alive) = on_a_terminal(&managed).await;
     manager.until("READY=1").await;
     terminal.kill().await.unwrap();
     manager.until("RELOADING=1").await;
     manager.until("READY=1").await;
-    drop(alive);
+    let pid = std::fs::read_to_string(home.path().join("pid")).unwrap();
+    signal("-TERM", pid.trim().parse().unwrap()).await;
+    ends(alive).await;
 }
