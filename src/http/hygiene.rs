@@ -71,6 +71,7 @@ pub(super) fn end_to_end(headers: &HeaderMap) -> HeaderMap {
     let named: Vec<String> = headers
         .get_all(CONNECTION)
         .iter()
+        // A byte that is no ASCII spoils its own name, not the list.
         .flat_map(|list| list.as_bytes().split(|byte| *byte == b','))
         .map(|name| String::from_utf8_lossy(name).trim().to_ascii_lowercase())
         .collect();
@@ -110,5 +111,13 @@ mod tests {
         let mut names: Vec<&str> = sent.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         assert_eq!(names, ["user-agent", "x-msh-device-id"]);
+    }
+
+    #[test]
+    fn a_connection_header_that_is_no_ascii_still_names_what_goes_no_further() {
+        let mut client = HeaderMap::new();
+        client.insert(CONNECTION, http::HeaderValue::from_bytes(b"\xff, X-Secret").unwrap());
+        client.insert("x-secret", http::HeaderValue::from_static("1"));
+        assert!(end_to_end(&client).is_empty());
     }
 }
