@@ -1,7 +1,7 @@
 //! The real binary, over real sockets, against the strict simulator: one module per property.
 //!
-//! Nothing here knows a type of the crate (but `references`, which prints its rules): what these tests rely on is what
-//! users and clients rely on.
+//! Nothing here knows a type of the crate (but `references`, which prints its rules, and `corpora`, which replays what
+//! fuzzing found): what these tests rely on is what users and clients rely on.
 
 #![expect(
     clippy::unwrap_used,
@@ -20,6 +20,7 @@ mod cancel;
 mod captures;
 mod clocks;
 mod commands;
+mod corpora;
 mod drill;
 mod edits;
 mod faults;

@@ -1,0 +1,203 @@
+//! Request bodies: the scan, the edits and every dialect's rewrite, against `serde_json`'s tree.
+//!
+//! Input: a byte for dialect and model, one for the settings, one for an edit, and the body.
+
+use bytes::Bytes;
+use moonrelay::catalog::{Compat, DialectId, MaxTokensField, Model, Thinking, ThinkingLevel};
+use moonrelay::dialect::rewrite::{Request, rewrite};
+use moonrelay::wire::chat::ChatBody;
+use moonrelay::wire::edit::{Edits, ObjectPatch};
+use moonrelay::wire::json;
+use serde_json::{Map, Value};
+
+use super::take;
+
+/// Of the request a rule may change these, and of a message those; the rest must come out as it went in.
+const RULED: [&str; 17] = [
+    "model",
+    "messages",
+    "temperature",
+    "top_p",
+    "n",
+    "presence_penalty",
+    "frequency_penalty",
+    "thinking",
+    "reasoning_effort",
+    "reasoning",
+    "stream_options",
+    "store",
+    "tools",
+    "tool_choice",
+    "parallel_tool_calls",
+    "max_tokens",
+    "max_completion_tokens",
+];
+const RULED_IN_MESSAGES: [&str; 9] = [
+    "role",
+    "content",
+    "reasoning",
+    "reasoning_content",
+    "partial",
+    "tool_calls",
+    "tool_call_id",
+    "name",
+    "tools",
+];
+/// What a dialect or the settings below may add.
+const ADDED: [&str; 2] = ["provider", "seed"];
+
+/// Judges one input.
+pub fn judge(mut data: &[u8]) {
+    let (which, settings, edit) = (take(&mut data), take(&mut data), take(&mut data));
+    let text = Bytes::copy_from_slice(data);
+    let tree = serde_json::from_slice::<Map<String, Value>>(&text).ok();
+    let body = match ChatBody::parse(text.clone()) {
+        Ok(body) => body,
+        Err(error) => {
+            assert!(tree.is_none(), "serde_json reads what the scan refuses: {error}");
+            assert!(error.at <= text.len(), "{error} is beyond the end");
+            return;
+        }
+    };
+    if let Some(tree) = &tree {
+        same_members(&body, tree);
+        edited(&body, tree, edit);
+    }
+    rewritten(&body, tree.as_ref(), which, settings);
+}
+
+fn same_members(body: &ChatBody, tree: &Map<String, Value>) {
+    for (key, value) in tree {
+        let span = body.value(key).unwrap_or_else(|| panic!("{key:?} is not found"));
+        assert_eq!(&parsed(span), value, "{key:?}");
+        assert_eq!(body.string(key).as_deref(), value.as_str(), "{key:?}");
+    }
+    let messages = tree.get("messages").and_then(Value::as_array).map_or(0, Vec::len);
+    assert_eq!(body.messages.len(), messages);
+    assert_eq!(body.wants_stream(), tree.get("stream") == Some(&Value::Bool(true)));
+}
+
+/// One change of each kind, with keys of the body's own where it has any.
+fn edited(body: &ChatBody, tree: &Map<String, Value>, edit: u8) {
+    let own = |nth: usize| tree.keys().nth(nth).cloned().unwrap_or_else(|| format!("key{nth}"));
+    let (first, second) = (own(usize::from(edit % 4)), own(usize::from(edit / 4 % 4)));
+    let mut expected = tree.clone();
+    let mut patch = ObjectPatch::new(&body.text, body.open, &body.top);
+    for step in 0..3 {
+        match (edit / 16 + step) % 4 {
+            0 => assert_eq!(patch.remove(&first), expected.shift_remove(&first).is_some()),
+            1 => {
+                patch.set(&second, "[1]");
+                expected.insert(second.clone(), Value::from(vec![1]));
+            }
+            2 => {
+                let there = patch.rename(&first, &second);
+                assert_eq!(there, expected.contains_key(&first));
+                if let Some(value) = expected.shift_remove(&first) {
+                    expected.insert(second.clone(), value);
+                }
+            }
+            _ => {
+                patch.set("added \"ключ\"", "null");
+                expected.insert("added \"ключ\"".to_owned(), Value::Null);
+            }
+        }
+    }
+    let mut edits = Edits::new();
+    patch.finish(&mut edits);
+    let segments = edits.apply(&body.text);
+    assert_eq!(segments.len(), segments.to_bytes().len());
+    assert_eq!(object(&segments.to_bytes()), expected);
+}
+
+fn rewritten(body: &ChatBody, tree: Option<&Map<String, Value>>, which: u8, settings: u8) {
+    let (dialect, model) = model(which);
+    let params = if settings & 1 == 0 { Map::new() } else { Map::from_iter([("seed".into(), 7.into())]) };
+    let request = Request {
+        body,
+        model: &model,
+        wire_model: &model.id,
+        params: &params,
+        thinking: ThinkingLevel::ALL.get(usize::from(settings >> 4)).copied(),
+        sanitize_tool_call_ids: settings & 2 != 0,
+    };
+    let Ok(rewritten) = rewrite(dialect, &request) else { return };
+    let sent = rewritten.edits.apply(&body.text).to_bytes();
+    if json::is_valid(&body.text) {
+        assert!(json::is_valid(&sent), "no JSON goes up: {}", String::from_utf8_lossy(&sent));
+    }
+    let Some(tree) = tree else { return };
+    let sent = object(&sent);
+    assert_eq!(sent.get("model").and_then(Value::as_str), Some(&*model.id));
+    for (key, value) in tree.iter().filter(|(key, _)| !RULED.contains(&key.as_str())) {
+        assert_eq!(sent.get(key), Some(value), "{key:?}");
+    }
+    for key in sent.keys() {
+        let known = tree.contains_key(key) || RULED.contains(&key.as_str()) || ADDED.contains(&key.as_str());
+        assert!(known, "{key:?} came from nowhere");
+    }
+    let messages = |tree: &Map<String, Value>| tree.get("messages").cloned().unwrap_or_default();
+    match (messages(tree), messages(&sent)) {
+        (Value::Array(before), Value::Array(after)) => {
+            assert_eq!(before.len(), after.len(), "messages");
+            before.iter().zip(&after).for_each(|(before, after)| same_message(before, after));
+        }
+        (before, after) => assert_eq!(before, after),
+    }
+}
+
+fn same_message(before: &Value, after: &Value) {
+    let (Some(was), Some(is)) = (before.as_object(), after.as_object()) else {
+        assert_eq!(before, after);
+        return;
+    };
+    for (key, value) in was.iter().filter(|(key, _)| !RULED_IN_MESSAGES.contains(&key.as_str())) {
+        assert_eq!(is.get(key), Some(value), "{key:?} of a message");
+    }
+    if was.get("role") != is.get("role") {
+        let roles = [was, is].map(|message| message.get("role").and_then(Value::as_str));
+        assert_eq!(roles, [Some("developer"), Some("system")]);
+    }
+    if was.get("content").is_some_and(Value::is_string) {
+        assert_eq!(was.get("content"), is.get("content"), "content");
+    }
+}
+
+/// Every dialect, with each way of thinking, and a server with every `compat` flag.
+fn model(which: u8) -> (DialectId, Model) {
+    let (dialect, id, thinking) = match which % 10 {
+        0 => (DialectId::Moonshot, "kimi-k2.6", Thinking::Switch),
+        1 => (DialectId::Moonshot, "kimi-k2.7-code", Thinking::Always),
+        2 => (DialectId::Moonshot, "kimi-k3", Thinking::Effort),
+        3 => (DialectId::KimiCode, "kimi-for-coding", Thinking::Effort),
+        4 => (DialectId::KimiCode, "kimi-for-coding", Thinking::Always),
+        5 => (DialectId::OpenRouter, "openrouter/auto", Thinking::Unknown),
+        6 => (DialectId::OpenRouter, "moonshotai/kimi-k3", Thinking::Effort),
+        7 => (DialectId::Generic, "m", Thinking::Effort),
+        8 => (DialectId::Generic, "m", Thinking::Switch),
+        _ => (DialectId::Generic, "m", Thinking::None),
+    };
+    let mut model = Model { thinking, ..Model::unknown(id) };
+    if dialect == DialectId::Generic {
+        model.compat = Compat {
+            supports_developer_role: Some(false),
+            supports_usage_in_streaming: Some(true),
+            supports_store: Some(false),
+            supports_strict_mode: Some(which & 16 == 0),
+            supports_tools: Some(which & 32 == 0),
+            requires_reasoning_content: Some(true),
+            requires_string_content: Some(true),
+            max_tokens_field: Some(MaxTokensField::MaxTokens),
+            ..Compat::default()
+        };
+    }
+    (dialect, model)
+}
+
+fn parsed(text: &[u8]) -> Value {
+    serde_json::from_slice(text).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(text)))
+}
+
+fn object(text: &[u8]) -> Map<String, Value> {
+    serde_json::from_slice(text).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(text)))
+}
