@@ -71,6 +71,8 @@ pub(super) enum Kind {
     NoFirstByte,
     /// The role chunk, and then nothing.
     RoleThenStall,
+    /// A clean end behind so many bytes of the body.
+    EndAfter(usize),
     /// So many content chunks, and then nothing.
     Stall(usize),
     /// So many content chunks, and then a clean end.
@@ -97,6 +99,8 @@ pub(super) enum Kind {
     InvalidGzip(u16),
     /// A tool call as markup in the text.
     LeakMarkup,
+    /// What a request that brings the beginning of an answer gets.
+    Prefill(Prefill),
     /// A pause before each piece, in milliseconds.
     Drip(u64),
     /// The body in pieces of so many bytes, each in a write of its own.
@@ -107,7 +111,25 @@ pub(super) enum Kind {
     NoRole,
 }
 
+/// What becomes of the beginning of an answer that a request brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Prefill {
+    /// The answer begins anew.
+    Restart,
+    /// Words of its own stand before the rest.
+    Preamble,
+    /// The model thinks before it goes on, whether it thinks otherwise or not.
+    Thinks,
+    /// A 400.
+    Refused,
+}
+
 impl Kind {
+    /// Whether it hits only requests that bring the beginning of an answer.
+    const fn is_of_prefill(&self) -> bool {
+        matches!(self, Self::Prefill(_))
+    }
+
     /// Whether it only changes the shape of an answer.
     const fn is_shape(&self) -> bool {
         matches!(self, Self::Drip(_) | Self::Split(_) | Self::Crlf | Self::NoRole)
@@ -130,6 +152,7 @@ impl Kind {
             Self::NoHead => "no_head",
             Self::NoFirstByte => "no_first_byte",
             Self::RoleThenStall => "role_then_stall",
+            Self::EndAfter(_) => "end_after",
             Self::Stall(_) => "stall",
             Self::Truncate(_) => "truncate",
             Self::TruncateNoDone => "truncate_no_done",
@@ -144,6 +167,10 @@ impl Kind {
             Self::GzipError(_) => "gzip_error",
             Self::InvalidGzip(_) => "invalid_gzip",
             Self::LeakMarkup => "leak_markup",
+            Self::Prefill(Prefill::Restart) => "prefill_restart",
+            Self::Prefill(Prefill::Preamble) => "prefill_preamble",
+            Self::Prefill(Prefill::Thinks) => "prefill_thinks",
+            Self::Prefill(Prefill::Refused) => "prefill_refused",
             Self::Drip(_) => "drip",
             Self::Split(_) => "split",
             Self::Crlf => "crlf",
@@ -158,6 +185,7 @@ impl Kind {
                 Some(u64::from(*value))
             }
             Self::ResetAfter(value)
+            | Self::EndAfter(value)
             | Self::Stall(value)
             | Self::Truncate(value)
             | Self::MalformedJson(value)

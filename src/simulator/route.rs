@@ -16,8 +16,8 @@ use hyper::body::Incoming;
 use serde_json::{Value, json};
 
 use super::chat::request::ChatRequest;
-use super::chat::{Exchange, answer, reply, stream};
-use super::fault::{self, Fault, Kind, Verdict};
+use super::chat::{Exchange, answer, order, reply, stream};
+use super::fault::{self, Fault, Kind, Prefill, Verdict};
 use super::journal::Ticket;
 use super::provider::Provider;
 use super::refusal::Refusal;
@@ -62,7 +62,8 @@ impl Call<'_> {
         let request = ChatRequest::read(&body);
         let model = request.as_ref().map_or("", ChatRequest::model).to_owned();
         self.ticket.record(body, &model);
-        let verdict = self.state.board.hit(self.provider, &model);
+        let begun = |request: &ChatRequest| order::begun(self.provider, request).is_some();
+        let verdict = self.state.board.hit(self.provider, &model, request.as_ref().is_ok_and(begun));
         self.ticket.fault(verdict.words());
         match verdict.kind() {
             Some(Kind::Refuse | Kind::ResetBefore) => return Err(self.cut()),
@@ -111,7 +112,7 @@ impl Call<'_> {
     /// The answer itself.
     fn serve(self, request: &ChatRequest, model: &'static Model, verdict: &Verdict) -> Response<Script> {
         let exchange = self.exchange(request, model);
-        let mut answer = answer::compose(&exchange, request);
+        let mut answer = answer::compose(&exchange, request, verdict.goes_on());
         let tool = request.tools().first().and_then(|tool| tool.pointer("/function/name"));
         verdict.change(&mut answer, tool.and_then(Value::as_str));
         let mut headers = header::of_answer(self.provider, &exchange.id, header::JSON);
@@ -164,6 +165,9 @@ impl Call<'_> {
         Some(match kind {
             Kind::Documented(name) => plain(&fault::refusal(self.provider, name, model, Some(fault))),
             Kind::Status(status) => plain(&generic(*status)),
+            Kind::Prefill(Prefill::Refused) => {
+                plain(&Refusal::invalid(self.provider, "partial is not supported by this model"))
+            }
             Kind::GzipError(status) => {
                 let refusal = generic(*status);
                 let mut headers = self.refusal_headers(&refusal);

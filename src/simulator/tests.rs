@@ -4,6 +4,7 @@ mod answers;
 mod client;
 mod control;
 mod faults;
+mod prefill;
 mod refusals;
 
 use std::net::SocketAddr;

@@ -103,8 +103,15 @@ impl Seen {
 const HARMLESS: &[&str] = &["drip", "split", "crlf", "no_role", "leak_markup", "truncate_no_done"];
 
 /// Kinds that break a stream behind so many chunks.
-const BREAKS: &[&str] =
-    &["stall", "truncate", "malformed_json", "malformed_sse", "error_chunk_after", "reset_after"];
+const BREAKS: &[&str] = &[
+    "stall",
+    "truncate",
+    "end_after",
+    "malformed_json",
+    "malformed_sse",
+    "error_chunk_after",
+    "reset_after",
+];
 
 /// Kinds that a whole answer does not have.
 const STREAMS_ONLY: &[&str] = &["error_chunk_first", "error_chunk_after", "truncate_no_done", "crlf"];
@@ -132,7 +139,9 @@ fn cases(kinds: &[Value]) -> Vec<Case> {
                 "retry_after" => (Some(30), None),
                 "drip" => (Some(5), None),
                 "split" => (Some(3), None),
-                "reset_after" => (Some(0), Some(3000)),
+                "reset_after" | "end_after" => (Some(0), Some(3000)),
+                // Nothing here brings the beginning of an answer.
+                _ if word.starts_with("prefill_") => continue,
                 "error_chunk_after" => (Some(0), Some(4)),
                 _ if BREAKS.contains(&word) => (Some(0), Some(4)),
                 _ => {
@@ -309,7 +318,7 @@ fn reasons(case: &Case) -> &'static [&'static str] {
         (_, "html_504", _) => &["timeout", "server"],
         (_, "refuse" | "reset_before", _) => &["network"],
         (_, "reset_after", _) => &["network", "truncated"],
-        (_, "truncate", _) => &["truncated", "server"],
+        (_, "truncate" | "end_after", _) => &["truncated", "server"],
         (_, "malformed_json" | "malformed_sse" | "html_200" | "empty", _) => &["server", "truncated"],
         (
             _,

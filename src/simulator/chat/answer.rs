@@ -48,9 +48,9 @@ pub(in crate::simulator) struct Answer {
     pub(in crate::simulator) usage: Usage,
 }
 
-/// Composes the answer.
-pub(in crate::simulator) fn compose(exchange: &Exchange, request: &ChatRequest) -> Answer {
-    let order = order::read(request);
+/// Composes the answer; where the request brings its beginning, the rest of it if it `goes_on`.
+pub(in crate::simulator) fn compose(exchange: &Exchange, request: &ChatRequest, goes_on: bool) -> Answer {
+    let order = order::read(exchange.provider, request);
     let mut reasoning = String::new();
     if rules::thinks(exchange.model, request) {
         reasoning = reflection(&order);
@@ -65,7 +65,7 @@ pub(in crate::simulator) fn compose(exchange: &Exchange, request: &ChatRequest) 
     if !answer.calls.is_empty() {
         answer.finish = "tool_calls";
     }
-    if let Some(begun) = order::begun(request) {
+    if let Some(begun) = order::begun(exchange.provider, request).filter(|_| goes_on) {
         go_on(&mut answer, &begun, exchange);
     }
     cut_at_stop(&mut answer, request);

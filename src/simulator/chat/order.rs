@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::request::{ChatRequest, content_text, list};
+use crate::simulator::provider::Provider;
 
 /// What the last turn asks for.
 #[derive(Debug, PartialEq)]
@@ -28,9 +29,9 @@ pub(in crate::simulator) enum Order {
 const LONGEST: usize = 16 << 20;
 
 /// Reads the order from the messages behind the last assistant message, that which is to be continued aside.
-pub(in crate::simulator) fn read(request: &ChatRequest) -> Order {
+pub(in crate::simulator) fn read(provider: Provider, request: &ChatRequest) -> Order {
     let messages = request.messages();
-    let messages = if begun(request).is_some() {
+    let messages = if begun(provider, request).is_some() {
         messages.split_last().map_or(messages, |(_, rest)| rest)
     } else {
         messages
@@ -55,10 +56,13 @@ pub(in crate::simulator) fn read(request: &ChatRequest) -> Order {
     Order::Echo(texts.last().cloned().unwrap_or_default())
 }
 
-/// The text that the answer is to go on from: the conversation ends with the assistant (Moonshot's partial mode, prefill).
-pub(in crate::simulator) fn begun(request: &ChatRequest) -> Option<String> {
+/// The text that the answer is to go on from: the conversation ends with the assistant, which Moonshot and Kimi Code
+/// take for that only with `partial: true` (Moonshot's API reference, 2026-09-23).
+pub(in crate::simulator) fn begun(provider: Provider, request: &ChatRequest) -> Option<String> {
     let last = request.messages().last()?;
-    let speaks = last.get("role").and_then(Value::as_str) == Some("assistant");
+    let marked =
+        provider == Provider::OpenRouter || last.get("partial").and_then(Value::as_bool) == Some(true);
+    let speaks = marked && last.get("role").and_then(Value::as_str) == Some("assistant");
     (speaks && list(last.get("tool_calls")).is_empty()).then(|| content_text(last))
 }
 

@@ -67,11 +67,11 @@ impl Board {
         }
     }
 
-    /// What happens to this request; counts it against the faults that hit.
-    pub(in crate::simulator) fn hit(&self, provider: Provider, model: &str) -> Verdict {
+    /// What happens to this request, which may bring the beginning of an answer; counts it against the faults that hit.
+    pub(in crate::simulator) fn hit(&self, provider: Provider, model: &str, prefilled: bool) -> Verdict {
         let mut verdict = Verdict::default();
         for armed in self.lock().iter_mut().filter(|armed| armed.is_left()) {
-            if !armed.fault.fits(provider, Some(model)) {
+            if !armed.fault.fits(provider, Some(model)) || (armed.fault.kind.is_of_prefill() && !prefilled) {
                 continue;
             }
             match &armed.fault.kind {
@@ -101,6 +101,7 @@ impl Armed {
     fn decides(&self, provider: Provider, model: Option<&str>) -> bool {
         self.is_left()
             && !self.fault.kind.is_shape()
+            && !self.fault.kind.is_of_prefill()
             && (self.fault.fits(provider, model) || (model.is_none() && self.waits(provider)))
     }
 

@@ -26,7 +26,7 @@ type Row = (&'static str, Option<(&'static str, bool)>, &'static str);
 const CHUNKS: Option<(&str, bool)> = Some(("content chunks (or pieces of 32 bytes of a whole answer)", true));
 const CHUNKS_OR_NONE: Option<(&str, bool)> = Some(("content chunks before it", false));
 
-static SHAPES: [Row; 26] = [
+static SHAPES: [Row; 31] = [
     (
         "status",
         Some(("the status", true)),
@@ -39,6 +39,11 @@ static SHAPES: [Row; 26] = [
         "reset_after",
         Some(("bytes of the body", true)),
         "The connection is reset behind so many bytes of the body.",
+    ),
+    (
+        "end_after",
+        Some(("bytes of the body", true)),
+        "The body ends behind so many bytes, as if they were all of it.",
     ),
     ("no_head", None, "The request is read and never answered."),
     ("no_first_byte", None, "The head of a 200 comes, and nothing behind it."),
@@ -65,6 +70,14 @@ static SHAPES: [Row; 26] = [
         "An error whose body is said to be compressed and is not.",
     ),
     ("leak_markup", None, "A tool call leaks into the text as <|tool_calls_section_begin|> markup."),
+    (
+        "prefill_restart",
+        None,
+        "A request that brings the beginning of an answer gets all of it anew; other requests are not hit.",
+    ),
+    ("prefill_preamble", None, "As before: words of the model's own stand before the rest of the answer."),
+    ("prefill_thinks", None, "As before: the model thinks before it goes on."),
+    ("prefill_refused", None, "As before: a 400."),
     ("drip", Some(("milliseconds", true)), "A pause before each chunk; adds to other faults."),
     (
         "split",

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Kind, Verdict};
+use super::{Kind, Prefill, Verdict};
 use crate::simulator::chat::Exchange;
 use crate::simulator::chat::answer::{self, Answer};
 use crate::simulator::chat::stream::{self, Event, Kind as EventKind};
@@ -12,6 +12,9 @@ use crate::simulator::script::Step;
 
 /// A whole answer counts in pieces of so many bytes where a stream counts in chunks.
 const PIECE: usize = 32;
+
+/// What a model says that was asked to go on and begins to talk.
+const PREAMBLE: &str = "Sure, here is the rest: ";
 
 /// How fast and in what pieces a body goes out.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,10 +37,19 @@ impl Verdict {
                 answer.calls.clear();
             }
             Some(Kind::LeakMarkup) => leak(answer, tool),
+            Some(Kind::Prefill(Prefill::Preamble)) => answer.text.insert_str(0, PREAMBLE),
+            Some(Kind::Prefill(Prefill::Thinks)) => answer.reasoning = "I go on where it ends.".into(),
             _ => return,
         }
-        answer.finish = "stop";
+        if !matches!(self.kind(), Some(Kind::Prefill(_))) {
+            answer.finish = "stop";
+        }
         answer::count(answer);
+    }
+
+    /// Whether an answer goes on from the beginning that its request brings.
+    pub(in crate::simulator) fn goes_on(&self) -> bool {
+        self.kind() != Some(&Kind::Prefill(Prefill::Restart))
     }
 }
 
@@ -78,10 +90,20 @@ pub(in crate::simulator) fn answer_steps(
         Bytes::from(format!("{text}{line}{line}"))
     });
     let cut = match verdict.kind() {
-        Some(Kind::ResetAfter(bytes)) => Some(*bytes),
+        Some(Kind::ResetAfter(bytes)) => Some(Cut { at: *bytes, resets: true }),
+        Some(Kind::EndAfter(bytes)) => Some(Cut { at: *bytes, resets: false }),
         _ => None,
     };
     verdict.pace().steps(frames.collect(), cut, ending)
+}
+
+/// Where a body ends before its end.
+#[derive(Clone, Copy, Debug)]
+struct Cut {
+    /// Bytes of it that come.
+    at: usize,
+    /// With a reset; else as if that were all.
+    resets: bool,
 }
 
 /// The steps of a whole body, and whether all of it comes.
@@ -92,7 +114,8 @@ pub(in crate::simulator) fn bytes_steps(body: &Bytes, verdict: &Verdict) -> (Vec
         Some(Kind::RoleThenStall) => (pieces(1), None, Some(Step::Hang), true),
         Some(Kind::Stall(count)) => (pieces(*count), None, Some(Step::Hang), true),
         Some(Kind::Truncate(count)) => (pieces(*count), None, None, false),
-        Some(Kind::ResetAfter(bytes)) => (body.clone(), Some(*bytes), None, true),
+        Some(Kind::ResetAfter(bytes)) => (body.clone(), Some(Cut { at: *bytes, resets: true }), None, true),
+        Some(Kind::EndAfter(bytes)) => (body.clone(), Some(Cut { at: *bytes, resets: false }), None, false),
         _ => (body.clone(), None, None, true),
     };
     let pace = verdict.pace();
@@ -108,13 +131,13 @@ pub(in crate::simulator) fn bytes_steps(body: &Bytes, verdict: &Verdict) -> (Vec
 
 impl Pace {
     /// Frames as steps: cut to `split` bytes, paused before by `drip`, reset at byte `cut`.
-    fn steps(self, frames: Vec<Bytes>, cut: Option<usize>, ending: Option<Step>) -> Vec<Step> {
+    fn steps(self, frames: Vec<Bytes>, cut: Option<Cut>, ending: Option<Step>) -> Vec<Step> {
         let mut frames = frames;
         if let Some(size) = self.split {
             let all: Vec<u8> = frames.iter().flat_map(|frame| frame.iter().copied()).collect();
             frames = all.chunks(size.max(1)).map(Bytes::copy_from_slice).collect();
         }
-        let mut left = cut.unwrap_or(usize::MAX);
+        let mut left = cut.map_or(usize::MAX, |cut| cut.at);
         let mut steps = Vec::with_capacity(frames.len() + 2);
         for mut frame in frames {
             if frame.len() > left {
@@ -130,7 +153,7 @@ impl Pace {
                 break;
             }
         }
-        if cut.is_some() {
+        if cut.is_some_and(|cut| cut.resets) {
             steps.extend([Step::Flush, Step::Reset]);
         } else {
             steps.extend(ending);

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde_json::{Map, Value, json};
 
-use super::{Fault, Kind, documented, kinds};
+use super::{Fault, Kind, Prefill, documented, kinds};
 use crate::simulator::provider::Provider;
 
 /// A fault's description that cannot be read.
@@ -154,6 +154,7 @@ fn kind(word: &str, value: Option<u64>) -> Result<Kind, FaultError> {
         "no_head" => Kind::NoHead,
         "no_first_byte" => Kind::NoFirstByte,
         "role_then_stall" => Kind::RoleThenStall,
+        "end_after" => Kind::EndAfter(needed()?),
         "stall" => Kind::Stall(needed()?),
         "truncate" => Kind::Truncate(needed()?),
         "truncate_no_done" => Kind::TruncateNoDone,
@@ -176,7 +177,20 @@ fn kind(word: &str, value: Option<u64>) -> Result<Kind, FaultError> {
             needed()?;
             Kind::Documented("rate_limit")
         }
-        _ => return documented_kind(word),
+        _ => match prefill(word) {
+            Some(prefill) => Kind::Prefill(prefill),
+            None => return documented_kind(word),
+        },
+    })
+}
+
+fn prefill(word: &str) -> Option<Prefill> {
+    Some(match word {
+        "prefill_restart" => Prefill::Restart,
+        "prefill_preamble" => Prefill::Preamble,
+        "prefill_thinks" => Prefill::Thinks,
+        "prefill_refused" => Prefill::Refused,
+        _ => return None,
     })
 }
 
