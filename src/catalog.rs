@@ -175,7 +175,7 @@ pub struct Compat {
     pub supports_usage_in_streaming: Option<bool>,
     /// Takes `reasoning_effort`.
     pub supports_reasoning_effort: Option<bool>,
-    /// Continues a last assistant message.
+    /// Goes on from a last assistant message. Known of few; a model that ignores it begins its answer anew.
     pub supports_prefill: Option<bool>,
     /// `max_completion_tokens` or `max_tokens`: the name that the server wants.
     pub max_tokens_field: Option<MaxTokensField>,

@@ -89,6 +89,8 @@ pub struct Attempt {
     pub detail: String,
     /// From the request sent to the outcome known.
     pub took: Duration,
+    /// What it used, where it answered or began to; else nothing is known.
+    pub usage: Option<Usage>,
 }
 
 /// One request, complete, for the journal, the ledger and the metrics.
@@ -100,7 +102,7 @@ pub struct Record {
     pub client: String,
     /// What the client asked for.
     pub requested: String,
-    /// The reference that answered.
+    /// The reference that answered; of several, the last.
     pub answered: Option<String>,
     /// Every try, in the order in which they ended; the one that answered is the last.
     pub attempts: Vec<Attempt>,
@@ -108,7 +110,7 @@ pub struct Record {
     pub rules: Vec<&'static str>,
     /// How much thinking the request to the target that answered asked for; `None` left it to the model.
     pub thinking: Option<ThinkingLevel>,
-    /// Tokens, where the provider told them.
+    /// Tokens as the client was told them: of an answer that two targets gave, the first prompt and all of the output.
     pub usage: Option<Usage>,
     /// Whether the client asked for a stream.
     pub streamed: bool,

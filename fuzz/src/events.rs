@@ -34,6 +34,7 @@ pub fn judge(mut data: &[u8]) {
     let plan = AnswerPlan {
         tool_names: vec![("sent_name".to_owned(), "client.name".to_owned())],
         hide_usage: plan & 1 != 0,
+        goes_on: plan & 4 != 0,
         offers_tools: plan & 2 != 0,
     };
     let (one, many) = (read(dialect, &plan, &whole), read(dialect, &plan, &pieces));
@@ -117,7 +118,7 @@ fn read(dialect: DialectId, plan: &AnswerPlan, pieces: &[Bytes]) -> Answer {
     for piece in pieces.iter().cloned().map(Some).chain(ends) {
         let step = match piece {
             Some(piece) => reader.push(piece),
-            None => reader.end(),
+            None => reader.end(None),
         };
         assert!(!(done || failed) || step.out.is_empty(), "something follows the end");
         assert!(!(step.done && step.failure.is_some()), "it ended well and failed");

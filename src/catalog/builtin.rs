@@ -33,7 +33,7 @@ pub struct Source {
 pub struct Fact {
     /// A model id; empty for what is said of the provider.
     pub model: String,
-    /// `faces`, `renamed`, `limits`, `price`, `abilities` or `retired`.
+    /// `faces`, `renamed`, `limits`, `price`, `abilities`, `prefill` or `retired`.
     pub group: &'static str,
     /// Who says so.
     pub source: Source,

@@ -57,6 +57,7 @@ struct ModelRow {
     limits: Option<Limits>,
     price: Option<Price>,
     abilities: Abilities,
+    prefill: Option<Prefill>,
     retired: Option<RetiredRow>,
 }
 
@@ -83,6 +84,12 @@ struct Price {
 struct Abilities {
     input: Vec<String>,
     thinking: String,
+    source: String,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Prefill {
     source: String,
 }
 
@@ -207,6 +214,7 @@ impl ProviderFile {
         let groups = [
             ("abilities", Some(&row.abilities.source)),
             ("limits", row.limits.as_ref().map(|limits| &limits.source)),
+            ("prefill", row.prefill.as_ref().map(|prefill| &prefill.source)),
             ("retired", row.retired.as_ref().map(|retired| &retired.source)),
         ];
         let named = groups.into_iter().filter_map(|(group, source)| Some((group, source?)));
@@ -225,7 +233,7 @@ fn model(row: &ModelRow, price: Option<&Price>) -> Result<Model, String> {
         context_window: row.limits.as_ref().and_then(|limits| limits.context_window),
         max_tokens: row.limits.as_ref().and_then(|limits| limits.max_tokens),
         cost: price.map(cost).transpose()?,
-        compat: Compat::default(),
+        compat: Compat { supports_prefill: row.prefill.as_ref().map(|_| true), ..Compat::default() },
         retired: retired.map(|row| Retired { on: row.on.clone(), successor: row.successor.clone() }),
     })
 }

@@ -40,6 +40,7 @@ fn every_fact_has_a_source_and_a_date() {
             let has = |group| provider.facts.iter().any(|fact| fact.model == model.id && fact.group == group);
             assert!(has("abilities"), "{}/{}", provider.id, model.id);
             assert_eq!(has("price"), model.cost.is_some(), "{}/{}", provider.id, model.id);
+            assert_eq!(has("prefill"), model.compat.supports_prefill == Some(true), "{}", model.id);
             assert_eq!(has("retired"), model.retired.is_some(), "{}/{}", provider.id, model.id);
             let limits = model.context_window.is_some() || model.max_tokens.is_some();
             assert_eq!(has("limits"), limits, "{}/{}", provider.id, model.id);

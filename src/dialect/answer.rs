@@ -14,6 +14,7 @@ pub use whole::whole;
 use crate::failure::Failure;
 use crate::wire::chunk::Chunk;
 use crate::wire::edit::Segments;
+use crate::wire::json::Span;
 use crate::wire::usage::Usage;
 
 /// What was learned of an answer while it passed.
@@ -56,6 +57,31 @@ pub struct Step {
     /// The answer failed here; `out` holds what came before. Who has sent nothing yet may drop `out` and ask the next
     /// target.
     pub failure: Option<Failure>,
+    /// Text that was held back as the beginning of leaked markup when the failure came. It is for the client where the
+    /// answer ends here, and for nobody where it goes on elsewhere.
+    pub leftover: Segments,
+}
+
+/// How much an answer said, in bytes as they came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Volume {
+    /// Reasoning.
+    pub reasoning: usize,
+    /// Text.
+    pub text: usize,
+    /// Tool calls.
+    pub calls: usize,
+}
+
+impl Volume {
+    fn read(&mut self, chunk: &Chunk) {
+        for choice in &chunk.choice {
+            let length = |span: &Option<Span>| span.as_ref().map_or(0, |span| span.len().saturating_sub(2));
+            self.reasoning += length(&choice.reasoning);
+            self.text += length(&choice.content);
+            self.calls += length(&choice.tool_calls);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub(super) mod digest;
 pub(super) mod draft;
 pub(super) mod limits;
 pub(super) mod params;
+pub(super) mod prefill;
 pub(super) mod reasoning;
 pub(super) mod roles;
 pub mod rules;
@@ -45,6 +46,15 @@ pub struct Request<'a> {
     pub sanitize_tool_call_ids: bool,
 }
 
+/// What there is already of an answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Begun<'a> {
+    /// The text to go on from; empty where the answer starts afresh.
+    pub text: &'a str,
+    /// Output tokens that it took.
+    pub used: u64,
+}
+
 /// What became of it.
 #[derive(Clone, Debug, Default)]
 pub struct Rewritten {
@@ -65,6 +75,8 @@ pub struct AnswerPlan {
     pub tool_names: Vec<(String, String)>,
     /// The client did not ask for usage in the stream: hide it.
     pub hide_usage: bool,
+    /// What comes is the rest of an answer: it may be nothing but a finish.
+    pub goes_on: bool,
     /// Names of the request's tools as sent: leaked markup becomes calls only where tools were offered.
     pub offers_tools: bool,
 }
@@ -75,13 +87,39 @@ pub struct AnswerPlan {
 /// When the request breaks a rule of the provider that no rewrite can mend: the failure to record without a call.
 pub fn rewrite(dialect: DialectId, request: &Request<'_>) -> Result<Rewritten, Failure> {
     let mut draft = Draft::new(request);
+    settle(dialect, &mut draft)?;
+    Ok(sealed(draft))
+}
+
+/// Rewrites a request for the provider that is to go on with an answer which broke off. `None` when the client's
+/// output limit is used up.
+///
+/// # Errors
+/// As [`rewrite`].
+pub fn go_on(
+    dialect: DialectId,
+    request: &Request<'_>,
+    begun: &Begun<'_>,
+) -> Result<Option<Rewritten>, Failure> {
+    let mut draft = Draft::new(request);
+    settle(dialect, &mut draft)?;
+    let has_room = limits::shrink(&mut draft, begun.used);
+    prefill::append(&mut draft, dialect, begun.text);
+    Ok(has_room.then(|| sealed(draft)))
+}
+
+fn sealed(draft: Draft<'_>) -> Rewritten {
+    let thinking = thinking::Spellings::of(&draft).wish().level();
+    Rewritten { thinking, ..draft.finish() }
+}
+
+fn settle(dialect: DialectId, draft: &mut Draft<'_>) -> Result<(), Failure> {
     draft.set_model();
     match dialect {
-        DialectId::Moonshot => moonshot::rewrite(&mut draft),
-        DialectId::KimiCode => kimi_code::rewrite(&mut draft)?,
-        DialectId::OpenRouter => openrouter::rewrite(&mut draft),
-        DialectId::Generic => generic::rewrite(&mut draft),
+        DialectId::Moonshot => moonshot::rewrite(draft),
+        DialectId::KimiCode => kimi_code::rewrite(draft)?,
+        DialectId::OpenRouter => openrouter::rewrite(draft),
+        DialectId::Generic => generic::rewrite(draft),
     }
-    let thinking = thinking::Spellings::of(&draft).wish().level();
-    Ok(Rewritten { thinking, ..draft.finish() })
+    Ok(())
 }

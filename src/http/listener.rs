@@ -14,13 +14,14 @@ use crate::config::settings::Bind;
 /// As many as std and tokio let wait.
 const BACKLOG: u32 = 1024;
 
-/// Which way a client came in. It holds for its connection to the end, whatever a reload moves.
+/// Which way a client came in, an extension of its requests. It holds for its connection to the end, whatever a reload
+/// moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Door {
+pub struct Door {
     /// Clients reach it by a name, which a browser page can have rebound.
-    pub(super) by_name: bool,
+    pub by_name: bool,
     /// Only this machine reaches it.
-    pub(super) private: bool,
+    pub private: bool,
 }
 
 impl Door {

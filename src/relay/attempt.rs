@@ -115,12 +115,21 @@ impl Run {
             Ok(rewritten) => rewritten,
             Err(failure) => return Err(Some(self.failed(&reference, Instant::now(), failure))),
         };
+        let tries = if anyway { 1 } else { self.settings.failover.attempts_per_target };
+        self.try_rewritten(target, &rewritten, tries, anyway).await
+    }
+
+    /// As [`Self::try_target`], of a request that is ready to be sent.
+    pub(super) async fn try_rewritten(
+        &self,
+        target: &Target,
+        rewritten: &Rewritten,
+        tries: u32,
+        anyway: bool,
+    ) -> Result<Opened, Option<Failure>> {
+        let reference = target.reference.to_string();
         let failover = &self.settings.failover;
-        let limits = Limits {
-            tries: if anyway { 1 } else { failover.attempts_per_target },
-            initial: failover.backoff_initial,
-            max: failover.backoff_max,
-        };
+        let limits = Limits { tries, initial: failover.backoff_initial, max: failover.backoff_max };
         let user_agent = headers::user_agent(&self.request.headers);
         let mut pass = match self.state.admit(target, user_agent, anyway) {
             Ok(pass) => pass,
@@ -135,7 +144,7 @@ impl Run {
             let started = Instant::now();
             tries += 1;
             let trying = self.track.trying(&reference);
-            let opened = self.open(target, &rewritten, started).await;
+            let opened = self.open(target, rewritten, started).await;
             trying.ended();
             let failure = match opened {
                 Ok((content, headers)) => {
@@ -143,7 +152,7 @@ impl Run {
                         Content::Whole(..) => pass.succeeded(),
                         Content::Stream(_) => pass.answers(),
                     }
-                    self.succeeded(target, started, &rewritten);
+                    self.succeeded(target, started, rewritten);
                     return Ok(Opened { reference, headers, content, target: target.clone(), pass });
                 }
                 Err(failure) => self.failed(&reference, started, target.scrub(failure)),
@@ -169,15 +178,17 @@ impl Run {
             outcome: Outcome::Ok,
             detail: String::new(),
             took: started.elapsed(),
+            usage: None,
         });
     }
 
-    fn failed(&self, reference: &str, started: Instant, failure: Failure) -> Failure {
+    pub(super) fn failed(&self, reference: &str, started: Instant, failure: Failure) -> Failure {
         self.track.attempt(Attempt {
             reference: reference.to_owned(),
             outcome: Outcome::Failed(failure.reason),
             detail: failure.message.clone(),
             took: started.elapsed(),
+            usage: None,
         });
         failure
     }
@@ -276,10 +287,10 @@ async fn begin(target: &Target, plan: &AnswerPlan, mut response: Response) -> Re
     let mut held = Segments::default();
     let mut frames = 0;
     loop {
-        let Step { out, frames: more, meaningful, done, failure } = match response.body.next().await {
+        let Step { out, frames: more, meaningful, done, failure, .. } = match response.body.next().await {
             Some(Ok(chunk)) => reader.push(chunk),
             Some(Err(failure)) => return Err(failure),
-            None => reader.end(),
+            None => reader.end(None),
         };
         frames += more;
         held.append(out);

@@ -104,6 +104,7 @@ impl Run {
             outcome: Outcome::Skipped(skip),
             detail: why.to_owned(),
             took: Duration::ZERO,
+            usage: None,
         });
     }
 }

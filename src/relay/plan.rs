@@ -8,7 +8,7 @@ use crate::catalog::{DialectId, Face, ThinkingLevel};
 use crate::config::settings::{
     Auth, Chain, Key, Lookup, MatchedBy, Provider, ProviderModel, Reference, Settings,
 };
-use crate::dialect::rewrite::{self, Rewritten};
+use crate::dialect::rewrite::{self, Begun, Rewritten};
 use crate::dialect::{KIMI_CODE_MESSAGE_LIMIT, message_bytes};
 use crate::failure::Failure;
 use crate::policy::cooldown::Rest;
@@ -63,15 +63,36 @@ impl Target {
     /// # Errors
     /// When it breaks a rule of the provider that no rewrite can mend.
     pub fn rewrite(&self, body: &ChatBody, thinking: Option<ThinkingLevel>) -> Result<Rewritten, Failure> {
-        let request = rewrite::Request {
+        rewrite::rewrite(self.provider.dialect, &self.request(body, thinking))
+    }
+
+    /// The request for the rest of an answer that broke off; `None` when the client's output limit is used up.
+    ///
+    /// # Errors
+    /// As [`Self::rewrite`].
+    pub(super) fn go_on(
+        &self,
+        body: &ChatBody,
+        thinking: Option<ThinkingLevel>,
+        begun: &Begun<'_>,
+    ) -> Result<Option<Rewritten>, Failure> {
+        rewrite::go_on(self.provider.dialect, &self.request(body, thinking), begun)
+    }
+
+    /// Whether the model goes on from the beginning of an answer.
+    pub(super) fn takes_prefill(&self) -> bool {
+        self.model.facts.compat.supports_prefill == Some(true)
+    }
+
+    fn request<'a>(&'a self, body: &'a ChatBody, thinking: Option<ThinkingLevel>) -> rewrite::Request<'a> {
+        rewrite::Request {
             body,
             model: &self.model.facts,
             wire_model: &self.wire_model,
             params: &self.model.params,
             thinking,
             sanitize_tool_call_ids: self.provider.sanitize_tool_call_ids,
-        };
-        rewrite::rewrite(self.provider.dialect, &request)
+        }
     }
 
     /// Base URL of the chat face; `None` where the provider does not speak it.

@@ -1,5 +1,8 @@
 //! A streamed answer: the head at the right moment, the bytes as they come, an end that the client can trust.
 
+mod drive;
+mod pump;
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,24 +10,19 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{FutureExt, Stream, StreamExt};
+use futures_util::{FutureExt, Stream};
 use http::HeaderMap;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
-use super::attempt::{Content, OpenStream, Run};
-use super::clock::Clock;
+use self::drive::{comment, drive, error_event};
+use super::attempt::Run;
 use super::ending::Stage;
 use super::{Answer, Refusal};
-use crate::failure::{Failure, Reason};
-use crate::record::{Attempt, Outcome, attempt_lines, attempts_header, header_text};
-use crate::wire::edit::Segments;
-use crate::wire::error::ChatError;
+use crate::failure::Reason;
 
 /// A comment: every client ignores it, every clock on the way sees it.
 const KEEP_ALIVE: Bytes = Bytes::from_static(b": keep-alive\n\n");
-/// After its last event an upstream closes at once; the wait for that lets its connection be used again.
-const CLOSING: Duration = Duration::from_millis(50);
 
 /// What the run tells the body.
 enum Piece {
@@ -123,99 +121,6 @@ async fn drive_or_cut(run: Arc<Run>, late: Arc<AtomicBool>, pieces: mpsc::Sender
             comment(&run, run.track.model().as_deref(), &late, &pieces).await;
         }
     }
-}
-
-/// The whole request, piece by piece. A send fails only when the body is gone, and then nobody polls this.
-async fn drive(run: Arc<Run>, late: Arc<AtomicBool>, pieces: mpsc::Sender<Piece>) {
-    let opened = match run.first_answer().await {
-        Ok(opened) => opened,
-        Err(refusal) => {
-            let _ = pieces.send(Piece::Refused(refusal)).await;
-            return comment(&run, None, &late, &pieces).await;
-        }
-    };
-    let Content::Stream(mut stream) = opened.content else {
-        return;
-    };
-    let model = opened.reference;
-    let mut pass = opened.pass;
-    let _ = pieces.send(Piece::Begun { model: model.clone(), headers: opened.headers }).await;
-    let broke = pump(&run, &mut stream, &pieces).await.map_err(|failure| opened.target.scrub(failure)).err();
-    if let Some(failure) = &broke {
-        pass.failed(failure, &run.settings.failover);
-        run.track.failed(failure.reason);
-        run.track.amend(|attempt| {
-            attempt.outcome = Outcome::Failed(failure.reason);
-            attempt.detail.clone_from(&failure.message);
-        });
-        let message = format!("{model} broke off: {}", failure.message);
-        let _ = pieces.send(Piece::Data(error_event(&message, failure.reason, &run.track.attempts()))).await;
-    }
-    comment(&run, Some(&model), &late, &pieces).await;
-    run.track.finished();
-    if broke.is_none() {
-        pass.succeeded();
-        let _ = timeout(CLOSING, stream.bytes.next()).await;
-    }
-}
-
-/// The last events of a stream that failed.
-fn error_event(message: &str, reason: Reason, attempts: &[Attempt]) -> Bytes {
-    let lines = attempt_lines(attempts);
-    ChatError { message, kind: reason.as_str(), code: Some(reason.as_str()), param: None, attempts: &lines }
-        .stream_end()
-}
-
-/// Passes events on until the end.
-async fn pump(run: &Run, stream: &mut OpenStream, pieces: &mpsc::Sender<Piece>) -> Result<(), Failure> {
-    send(pieces, std::mem::take(&mut stream.held)).await;
-    let mut done = stream.done;
-    while !done {
-        let clock = Clock {
-            started: Instant::now(),
-            limit: run.settings.failover.idle,
-            name: "failover.timeouts.idleSeconds",
-            deadline: run.deadline,
-        };
-        let step = match clock.run(stream.bytes.next()).await? {
-            Some(Ok(chunk)) => stream.reader.push(chunk),
-            Some(Err(failure)) => {
-                let step = stream.reader.end();
-                send(pieces, step.out).await;
-                run.track.used(stream.reader.meter().usage);
-                if step.failure.is_none() && stream.reader.meter().finish.is_some() {
-                    return Ok(());
-                }
-                return Err(failure);
-            }
-            None => stream.reader.end(),
-        };
-        done = step.done;
-        send(pieces, step.out).await;
-        run.track.used(stream.reader.meter().usage);
-        if let Some(failure) = step.failure {
-            return Err(failure);
-        }
-    }
-    run.track.used(stream.reader.meter().usage);
-    Ok(())
-}
-
-async fn send(pieces: &mpsc::Sender<Piece>, out: Segments) {
-    if !out.is_empty() {
-        let _ = pieces.send(Piece::Data(out.to_bytes())).await;
-    }
-}
-
-/// Where the head had to go out early, model and attempts stand in a last comment.
-async fn comment(run: &Run, model: Option<&str>, late: &AtomicBool, pieces: &mpsc::Sender<Piece>) {
-    if !late.load(Ordering::Relaxed) {
-        return;
-    }
-    let model = header_text(model.unwrap_or("none"));
-    let attempts = attempts_header(&run.track.attempts());
-    let text = format!(": x-moonrelay-model: {model}\n: x-moonrelay-attempts: {attempts}\n\n");
-    let _ = pieces.send(Piece::Data(text.into())).await;
 }
 
 impl Refusal {

@@ -1,6 +1,7 @@
 //! The way of a request against scripted providers, on a stopped clock.
 
 mod affinity;
+mod broken;
 mod failover;
 mod hedging;
 mod script;

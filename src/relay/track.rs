@@ -87,13 +87,28 @@ impl Track {
     pub(super) fn answered(&self, reference: &str, sent: &Rewritten) {
         let mut record = self.record();
         record.answered = Some(reference.to_owned());
-        record.rules.clone_from(&sent.rules);
+        let new: Vec<_> = sent.rules.iter().filter(|rule| !record.rules.contains(rule)).copied().collect();
+        record.rules.extend(new);
         record.thinking = sent.thinking;
-        record.first_byte = Some(self.started.elapsed());
+        record.first_byte.get_or_insert_with(|| self.started.elapsed());
     }
 
+    /// What the last try used.
     pub(super) fn used(&self, usage: Option<Usage>) {
+        self.told(usage);
+        self.amend(|attempt| attempt.usage = usage);
+    }
+
+    /// What the client was told, where that is not what the last try used.
+    pub(super) fn told(&self, usage: Option<Usage>) {
         self.record().usage = usage;
+    }
+
+    /// Changes the try at this place.
+    pub(super) fn amend_at(&self, place: usize, change: impl FnOnce(&mut Attempt)) {
+        if let Some(attempt) = self.record().attempts.get_mut(place) {
+            change(attempt);
+        }
     }
 
     /// Everything was said to the client.
@@ -131,6 +146,7 @@ impl Drop for Trying<'_> {
             outcome: Outcome::Cancelled,
             detail: "another target answered first, or the client went away".to_owned(),
             took: self.started.elapsed(),
+            usage: None,
         });
     }
 }

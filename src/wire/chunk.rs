@@ -51,6 +51,10 @@ pub struct Choice {
     pub tool_calls: Option<Span>,
     /// There is a non-empty `reasoning_content`, `reasoning` or `reasoning_details`.
     pub reasons: bool,
+    /// `delta.reasoning_content` or `delta.reasoning`; providers that send both repeat themselves.
+    pub reasoning: Option<Span>,
+    /// `delta.reasoning_details`.
+    pub reasoning_details: Option<Span>,
     /// There is a non-empty `refusal`, or a `function_call` or `audio` object.
     pub speaks: bool,
 }
@@ -214,7 +218,14 @@ fn parse_delta(text: &[u8], at: usize, choice: &mut Choice) -> Result<usize, Mal
             b"tool_calls" => {
                 choice.tool_calls = present.filter(|_| holds_something && text.get(value) == Some(&b'['));
             }
-            b"reasoning_content" | b"reasoning" | b"reasoning_details" => choice.reasons |= holds_something,
+            b"reasoning_content" | b"reasoning" => {
+                choice.reasons |= holds_something;
+                choice.reasoning = present.or_else(|| choice.reasoning.take());
+            }
+            b"reasoning_details" => {
+                choice.reasons |= holds_something;
+                choice.reasoning_details = present;
+            }
             b"refusal" | b"function_call" | b"audio" => choice.speaks |= holds_something,
             _ => {}
         }

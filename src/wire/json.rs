@@ -281,6 +281,19 @@ fn unescape_unicode(rest: &[u8]) -> (char, &[u8]) {
     (char::from_u32(high).unwrap_or(char::REPLACEMENT_CHARACTER), after)
 }
 
+/// Whether what stands between the quotes of a string ends with the escape of a high surrogate, whose other half may
+/// stand at the beginning of the next string.
+#[must_use]
+pub fn ends_with_high_surrogate(inner: &[u8]) -> bool {
+    let Some((before, [b'\\', b'u', b'd' | b'D', high, digits @ ..])) = inner.split_last_chunk::<6>() else {
+        return false;
+    };
+    let escapes = before.iter().rev().take_while(|byte| **byte == b'\\').count();
+    escapes % 2 == 0
+        && matches!(high, b'8' | b'9' | b'a' | b'b' | b'A' | b'B')
+        && digits.iter().all(u8::is_ascii_hexdigit)
+}
+
 /// Whether a string literal means `expected`: keys compare unescaped.
 #[must_use]
 pub fn literal_is(literal: &[u8], expected: &str) -> bool {

@@ -54,6 +54,28 @@ impl Usage {
     }
 }
 
+impl Usage {
+    /// The whole prompt, what the cache gave and took included.
+    #[must_use]
+    pub const fn prompt(&self) -> u64 {
+        self.input.saturating_add(self.cache_read).saturating_add(self.cache_write)
+    }
+
+    /// As the `usage` object of a chat answer; one that we counted says so with `estimated`.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let Self { output, cache_read, reasoning, .. } = self;
+        let prompt = self.prompt();
+        let total = prompt.saturating_add(*output);
+        let mark = if self.estimated { ",\"estimated\":true" } else { "" };
+        format!(
+            "{{\"prompt_tokens\":{prompt},\"completion_tokens\":{output},\"total_tokens\":{total},\
+             \"prompt_tokens_details\":{{\"cached_tokens\":{cache_read}}},\
+             \"completion_tokens_details\":{{\"reasoning_tokens\":{reasoning}}}{mark}}}"
+        )
+    }
+}
+
 struct Object<'t> {
     text: &'t [u8],
     members: Vec<json::Member>,

@@ -16,6 +16,7 @@ mod activation;
 mod affinity;
 mod architecture;
 mod asking;
+mod broken_streams;
 mod cancel;
 mod captures;
 mod clocks;

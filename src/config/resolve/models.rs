@@ -97,7 +97,7 @@ impl Rows<'_, '_> {
             facts.cost = Some(read_cost(&cost, facts.cost.unwrap_or_default()));
         }
         if let Some(compat) = row.get("compat") {
-            facts.compat = read_compat(&compat);
+            facts.compat = read_compat(&compat, &facts.compat);
         }
         facts
     }
@@ -123,13 +123,14 @@ fn read_cost(at: &At<'_>, known: Cost) -> Cost {
     }
 }
 
-fn read_compat(at: &At<'_>) -> Compat {
+/// Of the catalog's flags there is one; what the row says of it wins.
+fn read_compat(at: &At<'_>, known: &Compat) -> Compat {
     let flag = |key| at.get(key).and_then(|at| at.flag());
     Compat {
         supports_developer_role: flag("supportsDeveloperRole"),
         supports_usage_in_streaming: flag("supportsUsageInStreaming"),
         supports_reasoning_effort: flag("supportsReasoningEffort"),
-        supports_prefill: flag("supportsPrefill"),
+        supports_prefill: flag("supportsPrefill").or(known.supports_prefill),
         max_tokens_field: match at.get("maxTokensField").and_then(|at| at.text()) {
             Some("max_tokens") => Some(MaxTokensField::MaxTokens),
             Some("max_completion_tokens") => Some(MaxTokensField::MaxCompletionTokens),

@@ -128,7 +128,7 @@ const COMPAT: &Shape = &Shape::Object(&[
     key("supportsDeveloperRole", "Takes the role `developer`.", FLAG),
     key("supportsUsageInStreaming", "Takes `stream_options.include_usage`.", FLAG),
     key("supportsReasoningEffort", "Takes `reasoning_effort`.", FLAG),
-    key("supportsPrefill", "Continues a last assistant message.", FLAG),
+    key("supportsPrefill", "Goes on from a last assistant message, as broken streams need it.", FLAG),
     key("supportsStore", "Takes `store`.", FLAG),
     key("supportsStrictMode", "Takes `strict` in tool definitions.", FLAG),
     key("supportsTools", "Takes `tools`.", FLAG),
@@ -176,7 +176,7 @@ const FAILOVER: &Shape = &Shape::Object(&[
     ),
     key(
         "midStream",
-        "Go on with a broken stream elsewhere (accepted, not built yet), or end it with an error.",
+        "Go on with a broken stream where that is safe, or end it with an error.",
         &Shape::Choice(&["continue", "error"]),
     ),
     key("keepAliveSeconds", "A waiting stream gets a comment this often.", SECONDS),

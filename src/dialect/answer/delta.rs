@@ -7,6 +7,7 @@ use super::output;
 use crate::wire::chunk::{Choice, Chunk};
 use crate::wire::edit::{Edits, ObjectPatch, Segments};
 use crate::wire::json::{self, Span};
+use crate::wire::usage::Usage;
 
 /// The content's place and what stands between its quotes, when it is a string.
 pub(super) fn text<'t>(payload: &'t [u8], choice: &Choice) -> Option<(Span, &'t [u8])> {
@@ -49,12 +50,31 @@ pub(super) fn add_text(pieces: &mut Vec<Piece>, text: Vec<u8>) {
 /// A chunk with this one's id, model and so on, and another delta; without finish and usage.
 pub(super) fn like(payload: &Bytes, delta: Vec<u8>) -> Segments {
     let choices = [b"[{\"index\":0,\"delta\":", &*delta, b",\"finish_reason\":null}]"].concat();
+    with(payload, choices, None)
+}
+
+/// As [`like`], with nothing but text, which stands as in JSON without quotes.
+pub(super) fn text_like(payload: &Bytes, text: &[u8]) -> Segments {
+    like(payload, [b"{\"content\":\"", text, b"\"}"].concat())
+}
+
+/// The last chunk of a stream, with nothing but usage.
+pub(super) fn usage_like(payload: &Bytes, usage: &Usage) -> Segments {
+    with(payload, b"[]".to_vec(), Some(usage))
+}
+
+fn with(payload: &Bytes, choices: Vec<u8>, usage: Option<&Usage>) -> Segments {
     let open = json::skip_space(payload, 0);
     let mut edits = Edits::new();
     if let Ok((members, _)) = json::members(payload, open) {
         let mut patch = ObjectPatch::new(payload, open, &members);
         patch.set("choices", choices);
-        patch.remove("usage");
+        match usage {
+            Some(usage) => patch.set("usage", usage.to_json()),
+            None => {
+                patch.remove("usage");
+            }
+        }
         patch.finish(&mut edits);
     }
     output::event(&single_line(edits.apply(payload).to_bytes()))

@@ -5,13 +5,14 @@ use bytes::Bytes;
 use super::delta;
 use super::leak::{LeakFilter, LeakedCall, Piece, may_leak};
 use super::output::{self, Output};
-use super::{Meter, Step, calls, refusal};
+use super::{Meter, Step, Volume, calls, refusal};
 use crate::catalog::DialectId;
 use crate::dialect::rewrite::AnswerPlan;
 use crate::failure::{Failure, Reason};
 use crate::wire::chunk::{Choice, Chunk};
 use crate::wire::edit::{Edits, Segments};
 use crate::wire::sse::{DONE, Frame, FrameReader};
+use crate::wire::usage::Usage;
 
 /// A body that is no event stream is read up to here, in bytes, for the error that it may hold.
 const MAX_BODY: usize = 256 << 10;
@@ -46,6 +47,11 @@ pub struct StreamReader {
     first_leaked: usize,
     /// How many were.
     leaked: usize,
+    volume: Volume,
+    /// The chunk with the finish, once it went out.
+    finish: Option<Bytes>,
+    /// A chunk with the usage went out after it.
+    told_usage: bool,
 }
 
 /// What the first bytes tell of the body.
@@ -78,6 +84,9 @@ impl StreamReader {
             next_call: 0,
             first_leaked: 0,
             leaked: 0,
+            volume: Volume::default(),
+            finish: None,
+            told_usage: false,
         }
     }
 
@@ -92,16 +101,39 @@ impl StreamReader {
         self.close(out)
     }
 
-    /// The upstream closed. A stream that closed without a finish is [`Reason::Truncated`].
-    pub fn end(&mut self) -> Step {
+    /// The upstream closed. A stream that closed without a finish is [`Reason::Truncated`]; of one that did finish,
+    /// what is missing is added: the usage, which the client gets as `usage` has it where the provider never told it,
+    /// and `[DONE]`. Without `usage` there is none to add.
+    pub fn end(&mut self, usage: Option<Usage>) -> Step {
         let mut out = Output::new(Bytes::new());
         if !self.closed
-            && let Err(failure) = self.read_end(&mut out)
+            && let Err(failure) = self.read_end(usage, &mut out)
         {
             self.fail(failure, &mut out);
         }
         self.closed = true;
         self.close(out)
+    }
+
+    /// After a failure behind the finish: what is missing of the end, as [`Self::end`] has it. `None` when no finish
+    /// went out.
+    pub fn conclude(&self, usage: Option<Usage>) -> Option<Segments> {
+        let finish = self.finish.as_ref()?;
+        let mut out = Segments::default();
+        if let Some(usage) = self.meter.usage.or(usage).filter(|_| usage.is_some())
+            && !self.told_usage
+            && !self.plan.hide_usage
+        {
+            out.append(delta::usage_like(finish, &usage));
+        }
+        out.push(Bytes::from_static(DONE));
+        Some(out)
+    }
+
+    /// How much was read so far.
+    #[must_use]
+    pub const fn volume(&self) -> Volume {
+        self.volume
     }
 
     /// What was learned so far.
@@ -122,7 +154,7 @@ impl StreamReader {
         let held = self.leak.flush();
         if !held.is_empty() {
             let payload = std::mem::take(&mut self.held_from);
-            self.put_text(&payload, &held, out);
+            out.step.leftover = delta::text_like(&payload, &held);
         }
         out.step.failure = Some(failure);
     }
@@ -145,7 +177,7 @@ impl StreamReader {
         Ok(())
     }
 
-    fn read_end(&mut self, out: &mut Output) -> Result<(), Failure> {
+    fn read_end(&mut self, usage: Option<Usage>, out: &mut Output) -> Result<(), Failure> {
         if let Opening::Json(body) = &self.opening {
             return refusal::of_whole_body(self.dialect, body, true);
         }
@@ -158,7 +190,8 @@ impl StreamReader {
         }
         if !self.closed {
             self.check_end()?;
-            out.put(Segments::whole(Bytes::from_static(DONE)), 1);
+            let whole = || Segments::whole(Bytes::from_static(DONE));
+            out.put(self.conclude(usage).unwrap_or_else(whole), 1);
         }
         Ok(())
     }
@@ -201,6 +234,7 @@ impl StreamReader {
             return Err(failure);
         }
         self.meter.read(&payload, &chunk);
+        self.volume.read(&chunk);
         self.take_chunk(frame, &payload, &chunk, out)
     }
 
@@ -215,6 +249,7 @@ impl StreamReader {
             return Ok(());
         }
         let finishes = chunk.choice.iter().any(|choice| choice.finish.is_some());
+        self.told_usage |= chunk.usage.is_some();
         if chunk.has_substance() && !self.has_substance {
             self.has_substance = true;
             self.release(out);
@@ -224,8 +259,11 @@ impl StreamReader {
         let keeps = self.filter_text(payload, chunk, finishes, &mut edits, out);
         if finishes {
             self.finished = true;
-            if !self.has_substance && delta::promises_substance(payload, chunk) {
+            if !self.has_substance && !self.plan.goes_on && delta::promises_substance(payload, chunk) {
                 self.withheld.get_or_insert_default();
+            }
+            if self.withheld.is_none() {
+                self.finish = Some(payload.clone());
             }
             if self.leaked > 0 {
                 delta::finish_with_calls(payload, chunk, &mut edits);
@@ -255,6 +293,7 @@ impl StreamReader {
         if self.plan.hide_usage {
             return true;
         }
+        self.told_usage = true;
         if alone {
             self.pass(frame, out);
             return true;
@@ -343,8 +382,7 @@ impl StreamReader {
     }
 
     fn put_text(&mut self, payload: &Bytes, text: &[u8], out: &mut Output) {
-        let delta = [b"{\"content\":\"", text, b"\"}"].concat();
-        self.put(delta::like(payload, delta), 1, out);
+        self.put(delta::text_like(payload, text), 1, out);
         out.step.meaningful = true;
     }
 

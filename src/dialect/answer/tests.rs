@@ -27,6 +27,8 @@ impl Seen {
     fn add(&mut self, step: Step) {
         assert!(step.frames == 0 || !step.out.is_empty(), "{step:?}");
         self.text.push_str(std::str::from_utf8(&step.out.to_bytes()).unwrap());
+        assert!(step.leftover.is_empty() || step.failure.is_some(), "{step:?}");
+        self.text.push_str(std::str::from_utf8(&step.leftover.to_bytes()).unwrap());
         self.meaningful |= step.meaningful;
         self.done |= step.done;
         self.failure = self.failure.take().or(step.failure);
@@ -40,7 +42,7 @@ fn read(dialect: DialectId, plan: &AnswerPlan, pieces: &[&[u8]]) -> Seen {
         seen.add(reader.push(Bytes::copy_from_slice(piece)));
     }
     if !seen.done && seen.failure.is_none() {
-        seen.add(reader.end());
+        seen.add(reader.end(None));
     }
     seen.meter = reader.meter().clone();
     seen

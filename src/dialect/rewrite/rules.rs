@@ -60,6 +60,9 @@ rules! {
         "Moonshot API reference, 2026-09-23";
     USAGE = "usage": "Usage is asked for in streams, so that it can be counted; or not asked for where that is refused.",
         "OpenAI API reference";
+    CONTINUATION = "continuation":
+        "A broken answer goes on: what was said stands at the end of the messages, the output limit is what is left of it.",
+        "Moonshot API reference: Partial Mode, 2026-09-23";
     PROVIDER_ORDER = "provider_order":
         "Kimi models are asked of Moonshot's own endpoint first, for its prompt cache.", "OpenRouter SDK 1.3.19";
     REASONING_EFFORT = "reasoning_effort": "reasoning_effort is left out where it is null or the server takes none.",

@@ -8,6 +8,7 @@ use crate::catalog::DialectId::{Generic, KimiCode, Moonshot, OpenRouter};
 use crate::catalog::{Compat, MaxTokensField, Retired, Thinking};
 use crate::failure::Reason;
 
+mod continuation;
 mod history;
 mod others;
 mod properties;

@@ -24,7 +24,7 @@ async fn what_was_held_back_of_a_failed_target_is_never_seen() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_breaks_after_content_ends_with_an_error_event() {
-    let fixture = Fixture::new(&json!({"attemptsPerTarget": 1}));
+    let fixture = Fixture::new(&json!({"attemptsPerTarget": 1, "midStream": "error"}));
     for reply in [Reply::Cut(vec![(0, ROLE), (0, WORD)]), Reply::Events(vec![(0, ROLE), (0, WORD)])] {
         fixture.script.then(reply);
         let (text, _) = read(fixture.ask(true).await.ok().unwrap()).await;
@@ -107,7 +107,7 @@ async fn any_number_of_comments_is_no_beginning() {
 
 #[tokio::test(start_paused = true)]
 async fn a_target_that_always_breaks_rests_longer_each_time() {
-    let fixture = Fixture::new(&json!({"attemptsPerTarget": 1}));
+    let fixture = Fixture::new(&json!({"attemptsPerTarget": 1, "midStream": "error"}));
     for rest in [30, 60, 300] {
         fixture.script.then(Reply::Cut(vec![(0, WORD)]));
         let (_, attempts) = read(fixture.ask(true).await.ok().unwrap()).await;

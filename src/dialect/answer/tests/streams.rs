@@ -140,7 +140,7 @@ fn comments_may_come_after_the_finish_and_nothing_after_the_end() {
     let mut reader = StreamReader::new(DialectId::OpenRouter, plain());
     let step = reader.push(Bytes::from(text.clone() + ": bye\n\n" + &chunk(r#"{"content":"b"}"#)));
     assert_eq!((step.out.to_bytes(), step.done), (Bytes::from(text), true));
-    for after in [reader.push(Bytes::from(chunk(r#"{"content":"b"}"#))), reader.end()] {
+    for after in [reader.push(Bytes::from(chunk(r#"{"content":"b"}"#))), reader.end(None)] {
         assert!(after.out.is_empty() && after.done && after.failure.is_none() && !after.meaningful);
     }
 }
@@ -389,7 +389,7 @@ proptest! {
         }
         let cut = cut.index(bytes.len());
         let mut reader = StreamReader::new(dialect, plan);
-        let steps = [reader.push(Bytes::copy_from_slice(&bytes[..cut])), reader.push(Bytes::copy_from_slice(&bytes[cut..])), reader.end()];
+        let steps = [reader.push(Bytes::copy_from_slice(&bytes[..cut])), reader.push(Bytes::copy_from_slice(&bytes[cut..])), reader.end(None)];
         prop_assert!(steps.iter().any(|step| step.done || step.failure.is_some()));
     }
 }

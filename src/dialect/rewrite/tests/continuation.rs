@@ -1,0 +1,71 @@
+//! Requests for the rest of an answer that broke off.
+
+use super::*;
+
+const QUESTION: &str = r#""messages": [ {"role":"user","content":"hi"} ]"#;
+
+/// What goes up when this was said and used; `None` when the limit is used up.
+fn go_on_with(case: &Case, members: &str, text: &str, used: u64) -> Option<(String, AnswerPlan)> {
+    let model = &case.model.id;
+    let body = format!(r#"{{"model":"{model}",{members}}}"#);
+    let body = ChatBody::parse(Bytes::from(body)).unwrap();
+    let request = Request {
+        body: &body,
+        model: &case.model,
+        wire_model: model,
+        params: &case.params,
+        thinking: None,
+        sanitize_tool_call_ids: false,
+    };
+    let rewritten = go_on(case.dialect, &request, &Begun { text, used }).unwrap()?;
+    assert!(rewritten.rules.contains(&rules::CONTINUATION.name) || (text.is_empty() && used == 0));
+    let sent = rewritten.edits.apply(&body.text).to_bytes();
+    Some((String::from_utf8(sent.to_vec()).unwrap(), rewritten.answer))
+}
+
+#[test]
+fn what_was_said_stands_at_the_end_as_each_provider_takes_it() {
+    let said = "naïve \"text\"\n\t\u{1f315}";
+    for (dialect, mark) in
+        [(Moonshot, r#","partial":true"#), (KimiCode, r#","partial":true"#), (OpenRouter, ""), (Generic, "")]
+    {
+        let case = Case::new(dialect, "m", Thinking::None);
+        let (sent, plan) = go_on_with(&case, QUESTION, said, 5).unwrap();
+        let last = format!(r#"{{"role":"assistant","content":"naïve \"text\"\n\t🌕"{mark}}}"#);
+        // What stands before it is as it was, so the provider's prompt cache knows it.
+        let whole = format!(r#"{{"model":"m","messages": [ {{"role":"user","content":"hi"}} ,{last}]}}"#);
+        assert_eq!((sent.as_str(), plan.goes_on), (whole.as_str(), true), "{dialect:?}");
+    }
+}
+
+#[test]
+fn without_text_the_answer_starts_afresh() {
+    let case = Case::new(Moonshot, "m", Thinking::None);
+    let (sent, plan) = go_on_with(&case, QUESTION, "", 0).unwrap();
+    assert_eq!((sent, plan.goes_on), (format!(r#"{{"model":"m",{QUESTION}}}"#), false));
+}
+
+#[test]
+fn the_limit_is_what_is_left_of_it_under_the_name_that_the_provider_wants() {
+    let limits = |case: &Case, members: &str, used| {
+        let (sent, _) = go_on_with(case, &format!("{members},{QUESTION}"), "a", used)?;
+        let sent: Value = serde_json::from_str(&sent).unwrap();
+        Some((sent.get("max_tokens").cloned(), sent.get("max_completion_tokens").cloned()))
+    };
+    let moonshot = Case::new(Moonshot, "m", Thinking::None);
+    assert_eq!(limits(&moonshot, r#""max_tokens":100"#, 30), Some((None, Some(json!(70)))));
+    let generic = Case::new(Generic, "m", Thinking::None);
+    assert_eq!(limits(&generic, r#""max_tokens":100"#, 30), Some((Some(json!(70)), None)));
+    assert_eq!(
+        limits(&generic, r#""max_tokens":100,"max_completion_tokens":31"#, 30),
+        Some((Some(json!(70)), Some(json!(1))))
+    );
+    assert_eq!(limits(&generic, r#""max_tokens":null"#, 30), Some((Some(Value::Null), None)));
+    for used in [100, 101] {
+        assert_eq!(limits(&generic, r#""max_tokens":100"#, used), None);
+    }
+    // So is one that the configuration set.
+    let configured = moonshot.params(&json!({"max_tokens": 10}));
+    assert_eq!(limits(&configured, r#""seed":1"#, 4), Some((None, Some(json!(6)))));
+    assert_eq!(limits(&configured, r#""seed":1"#, 10), None);
+}

@@ -1,0 +1,173 @@
+//! The first stream of an answer: what was released of it, and what is held back.
+
+use bytes::Bytes;
+
+use super::event::{Said, frames};
+use super::identity::Identity;
+use super::terms::Terms;
+use crate::wire::chunk::Chunk;
+use crate::wire::edit::Segments;
+use crate::wire::json;
+use crate::wire::sse::Frame;
+
+/// More than this is not held back, in bytes; what exceeds it goes out live, and nobody goes on with it.
+pub(super) const HELD: usize = 4 << 20;
+/// Longer texts are not kept, in bytes: about 250,000 tokens, and no provider takes a larger message.
+pub(super) const KEPT: usize = 1 << 20;
+
+/// Who could go on, if the stream broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::relay) struct Reach {
+    /// Some target can answer afresh.
+    pub(in crate::relay) afresh: bool,
+    /// Some target goes on from a text.
+    pub(in crate::relay) from_text: bool,
+}
+
+/// What the client has of an answer that broke.
+#[derive(Clone, Debug)]
+pub(in crate::relay) struct Broken {
+    pub(super) identity: Identity,
+    /// All the text.
+    pub(super) text: String,
+    /// The role went out.
+    pub(super) named: bool,
+}
+
+impl Broken {
+    /// The text to go on from; empty where the answer is to start afresh.
+    pub(in crate::relay) fn prefill(&self) -> &str {
+        self.text.trim_end()
+    }
+
+    /// The end of an answer whose output limit is used up; `usage` where the client asked for it.
+    pub(in crate::relay) fn end_with_length(&self, usage: Option<&str>) -> Segments {
+        let mut out = self.identity.choice("{}", "\"length\"");
+        out.append(usage.map(|usage| self.identity.usage(usage)).unwrap_or_default());
+        out.push(Bytes::from_static(crate::wire::sse::DONE));
+        out
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(in crate::relay) struct Guard {
+    terms: Terms,
+    reach: Reach,
+    identity: Option<Identity>,
+    text: String,
+    named: bool,
+    held: Held,
+    /// The answer is finished, or nobody could go on with it: all passes as it comes.
+    open: bool,
+}
+
+/// What the client does not have yet.
+#[derive(Debug, Default)]
+struct Held {
+    events: Segments,
+    /// Its text, escaped as it came.
+    text: Vec<u8>,
+    /// It names the role.
+    names: bool,
+    /// It holds a fragment of a tool call, so all that follows is held too.
+    calls: bool,
+}
+
+impl Guard {
+    pub(in crate::relay) fn new(terms: Terms, reach: Reach) -> Self {
+        Self {
+            terms,
+            reach,
+            identity: None,
+            text: String::new(),
+            named: false,
+            held: Held::default(),
+            open: false,
+        }
+    }
+
+    /// What the client gets of these events now.
+    pub(in crate::relay) fn pass(&mut self, out: Segments) -> Segments {
+        if self.open {
+            return out;
+        }
+        let mut released = Segments::default();
+        for frame in frames(&out) {
+            self.take(&frame, &mut released);
+        }
+        released
+    }
+
+    /// The stream broke. `None` when nobody can go on with it.
+    pub(in crate::relay) fn broke(self) -> Option<Broken> {
+        if self.open || !self.can_go_on() || self.terms.ends_inside_stop(&self.text) {
+            return None;
+        }
+        Some(Broken { identity: self.identity.unwrap_or_default(), text: self.text, named: self.named })
+    }
+
+    fn can_go_on(&self) -> bool {
+        if self.text.trim_end().is_empty() {
+            self.reach.afresh
+        } else {
+            self.reach.from_text && !self.terms.is_prefilled
+        }
+    }
+
+    fn take(&mut self, frame: &Frame, out: &mut Segments) {
+        let Some(payload) = frame.data().filter(|_| !self.open) else {
+            // A comment: it keeps the client waiting while the rest is held.
+            return out.push(frame.raw.clone());
+        };
+        // What is no chunk is the end.
+        let chunk = Chunk::parse(&payload).ok();
+        let said = chunk.as_ref().map(|chunk| Said::read(&payload, chunk));
+        let Some(said) = said.filter(|said| !said.finish && !said.foreign) else {
+            return self.open_with(frame, out);
+        };
+        self.identity.get_or_insert_with(|| Identity::of(&payload));
+        if said.calls && !self.held.calls && !self.can_go_on() {
+            return self.open_with(frame, out);
+        }
+        self.held.calls |= said.calls;
+        if !self.held.calls {
+            self.held.text.extend_from_slice(said.text);
+        }
+        self.held.names |= said.role;
+        self.held.events.push(frame.raw.clone());
+        let waits = self.held.calls || json::ends_with_high_surrogate(&self.held.text);
+        if !waits {
+            self.release(out);
+        } else if self.held.events.len() > HELD {
+            self.open(out);
+        }
+    }
+
+    /// Gives the client what was held, and keeps what it says.
+    fn release(&mut self, out: &mut Segments) {
+        let held = std::mem::take(&mut self.held);
+        out.append(held.events);
+        self.named |= held.names;
+        if held.text.is_empty() {
+            return;
+        }
+        let literal = [b"\"", &*held.text, b"\""].concat();
+        self.text.push_str(&json::unescape(&literal).unwrap_or_default());
+        if self.text.len() > KEPT || (!self.text.trim_end().is_empty() && !self.can_go_on()) {
+            self.open(out);
+        }
+    }
+
+    /// From here on nothing is held and nothing kept.
+    fn open(&mut self, out: &mut Segments) {
+        self.open = true;
+        self.text = String::new();
+        out.append(std::mem::take(&mut self.held).events);
+    }
+
+    fn open_with(&mut self, frame: &Frame, out: &mut Segments) {
+        self.open(out);
+        out.push(frame.raw.clone());
+    }
+}

@@ -1,0 +1,73 @@
+//! What an answer of two streams used.
+
+use crate::dialect::answer::{Meter, Volume};
+use crate::wire::usage::Usage;
+
+/// Bytes of a token, about: what people write has 2 to 5.
+const BYTES_PER_TOKEN: usize = 4;
+
+fn tokens(bytes: usize) -> u64 {
+    bytes.div_ceil(BYTES_PER_TOKEN) as u64
+}
+
+/// What an answer used whose provider did not say, by the bytes of request and answer.
+pub(in crate::relay) fn estimate(request: usize, said: Volume) -> Usage {
+    let reasoning = tokens(said.reasoning);
+    Usage {
+        input: tokens(request),
+        output: reasoning + tokens(said.text) + tokens(said.calls),
+        reasoning,
+        estimated: true,
+        ..Usage::default()
+    }
+}
+
+/// What the first stream of an answer used.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::relay) struct Spent {
+    /// As far as its provider said it.
+    known: Option<Usage>,
+    said: Volume,
+    /// Bytes of the text that the second one goes on from.
+    prefill: usize,
+    /// Bytes of the request.
+    request: usize,
+}
+
+impl Spent {
+    pub(in crate::relay) fn new(meter: &Meter, said: Volume, prefill: usize, request: usize) -> Self {
+        Self { known: meter.usage, said, prefill, request }
+    }
+
+    /// Output tokens that count against the client's limit. Calls that were dropped do not: they are made again.
+    pub(in crate::relay) fn output(&self) -> u64 {
+        tokens(self.said.reasoning) + tokens(self.said.text)
+    }
+
+    /// Its own usage, when the second stream used this.
+    pub(in crate::relay) fn first(&self, second: Option<&Usage>) -> Usage {
+        if let Some(known) = self.known {
+            return known;
+        }
+        let mut first = estimate(self.request, self.said);
+        if let Some(second) = second {
+            // The second prompt was the first one and what had been said.
+            first.input = second.prompt().saturating_sub(tokens(self.prefill));
+        }
+        first
+    }
+
+    /// What the client is told: the first prompt, and the output of both. A sum of prompts would make agents think
+    /// that their conversation had doubled.
+    pub(in crate::relay) fn joined(&self, second: Option<&Usage>) -> Usage {
+        let mut usage = self.first(second);
+        if let Some(second) = second {
+            usage.output = usage.output.saturating_add(second.output);
+            usage.reasoning = usage.reasoning.saturating_add(second.reasoning);
+            // The provider's figure for the first stream never came.
+            usage.cost_micros = None;
+        }
+        usage.estimated = true;
+        usage
+    }
+}

@@ -1,0 +1,105 @@
+//! Cuts at every event boundary and at random bytes, of every kind of answer, on both chains, in every way.
+
+use serde_json::json;
+
+use super::model::{Break, Model, Sample, TEXT};
+use super::{Fixture, Got, KIMI_THEN_OPENROUTER, TWO_KIMI};
+
+const REASONING: Sample = Sample { reasoning: &["Hm, ", "let me ", "think ", "it over."], ..TEXT };
+const CALL: Sample =
+    Sample { reasoning: &["I look."], text: &[], calls: &[("look", &["{\"at\":", "\"the moon\"", "}"])] };
+const TEXT_AND_CALLS: Sample = Sample {
+    reasoning: &[],
+    text: &["I look ", "twice. "],
+    calls: &[("look", &["{\"at\":", "1}"]), ("look", &["{\"at\"", ":2}"])],
+};
+
+const SERVER: &str =
+    "data: {\"error\":{\"message\":\"The server had an error\",\"type\":\"server_error\"}}\n\n";
+const WAYS: [Break; 4] = [Break::Ends, Break::Resets, Break::Stalls, Break::Error(SERVER)];
+
+/// Random cuts of each kind, chain and way: 1,024 in all.
+const RANDOM: usize = 32;
+
+/// Where the text that came whole ends, and whether the finish did.
+struct Came {
+    text: bool,
+    finish: bool,
+}
+
+fn came(events: &[String], cut: usize, how: Break) -> Came {
+    let mut end = 0;
+    let mut came = Came { text: false, finish: false };
+    for event in events {
+        end += event.len();
+        // At a clean end or a reset the empty line behind the last event may be missing.
+        let needed = if matches!(how, Break::Error(_)) { end } else { end - 2 };
+        if cut >= needed {
+            let says = event.contains("\"content\":\"") && !event.contains("\"role\"");
+            came.text |= says && !event.contains("\"content\":\"\"");
+            came.finish |= event.contains("\"finish_reason\":\"");
+        }
+    }
+    came
+}
+
+/// The answer is whole and one.
+fn assert_whole(got: &Got, sample: &Sample, case: &str) {
+    assert_eq!(got.text, sample.whole_text(), "{case}");
+    assert_eq!(got.calls, sample.whole_calls(), "{case}");
+    let finish = if sample.calls.is_empty() { "stop" } else { "tool_calls" };
+    assert_eq!((&*got.finishes, got.done), (&[finish.to_owned()][..], 1), "{case}: {got:?}");
+    assert_eq!((got.ids.len(), got.models.len(), got.roles), (1, 1, 1), "{case}: {got:?}");
+    assert_eq!(got.usages.len(), 1, "{case}: {got:?}");
+    assert!(sample.reasoning.concat().starts_with(&got.reasoning), "{case}: {got:?}");
+}
+
+/// It broke off, and says so.
+fn assert_error(got: &Got, sample: &Sample, case: &str) {
+    assert_eq!((got.errors.len(), got.done, got.finishes.len()), (1, 1, 0), "{case}: {got:?}");
+    assert!(sample.whole_text().starts_with(&got.text), "{case}: {got:?}");
+    assert!(got.calls.is_empty(), "{case}: {got:?}");
+}
+
+async fn play(sample: &Sample, chain: &str, cut: usize, how: Break) {
+    let case = format!("{:?} cut at {cut}, {how:?}, {chain}", sample.reasoning.first());
+    let events = sample.events("kimi-0", "");
+    let came = came(&events, cut, how);
+    let fixture = Fixture::new(chain, Model::new(sample, cut, how));
+    let got = fixture.ask(&json!({})).await;
+    let calls = fixture.calls().len();
+    if came.finish {
+        assert_whole(&got, sample, &case);
+        assert_eq!(calls, 1, "{case}");
+        return;
+    }
+    let same = matches!(how, Break::Ends | Break::Resets);
+    if !came.text || same || chain == TWO_KIMI {
+        assert_whole(&got, sample, &case);
+        assert_eq!(calls, 2, "{case}: {got:?}");
+        assert_eq!(fixture.record().failed, None, "{case}");
+    } else {
+        assert_error(&got, sample, &case);
+        assert_eq!(calls, 1, "{case}: {got:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_is_cut_the_answer_is_whole_or_says_that_it_is_not() {
+    let mut dice = fastrand::Rng::with_seed(7);
+    for sample in [TEXT, REASONING, CALL, TEXT_AND_CALLS] {
+        let events = sample.events("kimi-0", "");
+        let length: usize = events.iter().map(String::len).sum();
+        let done = events.last().unwrap().len();
+        for (chain, how) in [TWO_KIMI, KIMI_THEN_OPENROUTER].iter().flat_map(|c| WAYS.map(|how| (c, how))) {
+            let mut boundary = 0;
+            for event in &events[..events.len() - 1] {
+                boundary += event.len();
+                play(&sample, chain, boundary, how).await;
+            }
+            for _ in 0..RANDOM {
+                play(&sample, chain, dice.usize(events[0].len()..length - done), how).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! Streams that break after their head: cut at every event boundary and at random bytes, over real sockets, the client
+//! has the whole answer or an error event. (A thousand more cuts, without processes: `src/relay/tests/broken`.)
+
+use serde_json::{Value, json};
+
+use crate::common::{Answer, Gateway, Provider, Said, Setup, Upstream, prompt};
+
+const TWO_KIMI: [Provider; 2] = [Provider::Kimi, Provider::Moonshot];
+const KIMI_THEN_OPENROUTER: [Provider; 2] = [Provider::Kimi, Provider::OpenRouter];
+
+/// Random cuts of each answer on each chain.
+const RANDOM: usize = 12;
+
+/// More than 64 characters, so that a beginning anew can be told.
+const WORDS: &str = "reply with 30 words";
+
+fn calling(text: &str) -> Value {
+    let tool = |name: &str| {
+        let parameters =
+            json!({ "type": "object", "properties": { "city": { "type": "string" } }, "required": ["city"] });
+        json!({ "type": "function", "function": { "name": name, "parameters": parameters } })
+    };
+    let mut body = prompt("default", text, true);
+    body["tools"] = json!([tool("get_weather"), tool("get_time")]);
+    body
+}
+
+/// Reasoning and text; a tool call; two tool calls. Cuts fall between finish and usage in each of them.
+fn requests() -> [Value; 3] {
+    [
+        prompt("default", WORDS, true),
+        calling("Please call get_weather for Paris"),
+        calling("Please call get_weather and then call get_time"),
+    ]
+}
+
+async fn serving(upstream: &Upstream, chain: [Provider; 2]) -> Gateway {
+    upstream.no_faults().await;
+    upstream.forget().await;
+    Setup::chain(upstream, &chain).start().await
+}
+
+/// What a cut leaves of the uncut answer.
+fn came(whole: &[u8], cut: usize) -> Said {
+    let text = &whole[..cut];
+    let end = text.windows(2).rposition(|pair| pair == b"\n\n").map_or(0, |at| at + 2);
+    crate::common::Frames::parse(&text[..end]).said()
+}
+
+/// Nothing is missing and nothing came twice.
+fn assert_whole(answer: &Answer, whole: &Said, case: &str) {
+    let said = answer.said();
+    let text = answer.text();
+    assert!(said.errors.is_empty() && !answer.broken, "{case}: {text}");
+    assert_eq!((&said.content, &said.calls), (&whole.content, &whole.calls), "{case}: {text}");
+    assert_eq!((&said.finishes, said.done, said.roles), (&whole.finishes, 1, 1), "{case}: {text}");
+    assert_eq!(said.usages.len(), 1, "{case}: {text}");
+    assert!(whole.reasoning.starts_with(&said.reasoning), "{case}: {text}");
+    for key in ["id", "model"] {
+        let chunks = answer.frames().chunks();
+        assert!(chunks.iter().all(|chunk| chunk[key] == chunks[0][key]), "{case}: {text}");
+    }
+}
+
+fn assert_error(answer: &Answer, sent: &str, case: &str) {
+    let said = answer.said();
+    assert_eq!((said.errors.len(), said.done), (1, 1), "{case}: {}", answer.text());
+    assert_eq!((&*said.content, said.finishes.len(), said.calls.len()), (sent, 0, 0), "{case}");
+    assert!(answer.frames().complete && !answer.broken, "{case}: {}", answer.text());
+}
+
+/// Cuts one answer at one byte.
+async fn cut(
+    upstream: &Upstream,
+    gateway: &mut Gateway,
+    chain: [Provider; 2],
+    body: &Value,
+    at: usize,
+    whole: &Answer,
+) {
+    let case = format!("{} cut at {at}, {chain:?}", body["messages"][0]["content"]);
+    upstream.fault(json!({ "provider": "kimi", "kind": "end_after", "value": at, "times": 1 })).await;
+    let answer = gateway.chat(body).await;
+    assert_whole(&answer, &whole.said(), &case);
+    let requests = upstream.requests().await;
+    let sent = came(&whole.body, at);
+    let again = sent.finishes.is_empty();
+    assert_eq!(requests.len(), 1 + usize::from(again), "{case}: {}", answer.text());
+    if again && sent.content.is_empty() {
+        // Another target answered, and the first one rests.
+        *gateway = serving(upstream, chain).await;
+    }
+    upstream.forget().await;
+}
+
+#[tokio::test]
+async fn a_stream_that_is_cut_anywhere_is_whole_in_the_end() {
+    let upstream = Upstream::start().await;
+    let mut dice = fastrand::Rng::with_seed(3);
+    for chain in [TWO_KIMI, KIMI_THEN_OPENROUTER] {
+        for body in requests() {
+            let mut gateway = serving(&upstream, chain).await;
+            let whole = gateway.chat(&body).await;
+            assert_whole(&whole, &whole.said(), "uncut");
+            upstream.forget().await;
+            let ends: Vec<usize> =
+                (0..whole.body.len()).filter(|at| whole.body[..*at].ends_with(b"\n\n")).collect();
+            // Before the first event nothing has begun, and that is failover's table.
+            let random = (0..RANDOM).map(|_| dice.usize(ends[1]..whole.body.len()));
+            for at in ends[1..].iter().copied().chain(random) {
+                cut(&upstream, &mut gateway, chain, &body, at, &whole).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_is_reset_anywhere_is_no_loss_either() {
+    let upstream = Upstream::start().await;
+    let mut dice = fastrand::Rng::with_seed(5);
+    for (chain, body) in [TWO_KIMI, KIMI_THEN_OPENROUTER].into_iter().zip(requests()) {
+        let whole = serving(&upstream, chain).await.chat(&body).await;
+        for _ in 0..RANDOM {
+            let gateway = serving(&upstream, chain).await;
+            let at = dice.usize(1..whole.body.len());
+            // A reset throws away what was not read yet; a pause before each chunk lets it be read.
+            upstream.fault(json!({ "provider": "kimi", "kind": "drip", "value": 1 })).await;
+            upstream
+                .fault(json!({ "provider": "kimi", "kind": "reset_after", "value": at, "times": 1 }))
+                .await;
+            let answer = gateway.chat(&body).await;
+            assert_whole(&answer, &whole.said(), &format!("reset at {at}, {chain:?}"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn where_nobody_may_go_on_an_error_event_ends_it() {
+    let upstream = Upstream::start().await;
+    let body = prompt("default", WORDS, true);
+    for (kind, chain, goes_on) in [
+        ("error_chunk_after", TWO_KIMI, true),
+        ("error_chunk_after", KIMI_THEN_OPENROUTER, false),
+        ("stall", TWO_KIMI, true),
+        ("stall", KIMI_THEN_OPENROUTER, false),
+    ] {
+        let gateway = Setup::chain(&upstream, &chain)
+            .set("failover.timeouts", json!({ "idleSeconds": 1 }))
+            .start()
+            .await;
+        let whole = gateway.chat(&body).await;
+        upstream.forget().await;
+        upstream.fault(json!({ "provider": "kimi", "kind": kind, "value": 5, "times": 1 })).await;
+        let answer = gateway.chat(&body).await;
+        let case = format!("{kind}, {chain:?}");
+        if goes_on {
+            assert_whole(&answer, &whole.said(), &case);
+            let last = answer.frames().comments.pop().unwrap();
+            assert!(last.ends_with("moonshot/kimi-k3=ok"), "{case}: {last}");
+        } else {
+            let sent = answer.said().content;
+            assert!(!sent.is_empty() && whole.said().content.starts_with(&sent), "{case}: {sent}");
+            assert_error(&answer, &sent, &case);
+        }
+        assert_eq!(upstream.requests().await.len(), 1 + usize::from(goes_on), "{case}");
+        upstream.no_faults().await;
+    }
+}
+
+#[tokio::test]
+async fn a_model_that_does_not_go_on_as_it_should_spoils_nothing() {
+    let upstream = Upstream::start().await;
+    let body = prompt("default", WORDS, true);
+    let mut gateway = serving(&upstream, KIMI_THEN_OPENROUTER).await;
+    let whole = gateway.chat(&body).await.said();
+    let ask = async |gateway: &Gateway, kind: &str, chunks: usize| {
+        upstream.no_faults().await;
+        for (kind, value) in [("truncate", Some(chunks)), (kind, None)] {
+            upstream.fault(json!({ "provider": "kimi", "kind": kind, "value": value, "times": 1 })).await;
+        }
+        gateway.chat(&body).await
+    };
+    for chunks in 3..12 {
+        let reference = ask(&gateway, "prefill_thinks", chunks).await;
+        assert_whole(&reference, &whole, "it thinks first");
+        let said = reference.said();
+        assert!(!said.reasoning.contains("I go on where it ends"), "{}", reference.text());
+
+        let anew = ask(&gateway, "prefill_restart", chunks).await;
+        let sent = anew.said().content;
+        if anew.said().errors.is_empty() {
+            assert_whole(&anew, &whole, "it begins anew");
+        } else {
+            assert!(whole.content.starts_with(&sent) && sent.chars().count() < 64, "{sent}");
+            assert_error(&anew, &sent, "too little was said to tell");
+        }
+
+        let talks = ask(&gateway, "prefill_preamble", chunks).await.said();
+        let (before, after) = talks.content.split_once("Sure, here is the rest: ").unwrap();
+        assert_eq!(format!("{}{after}", before.trim_end()), whole.content, "{talks:?}");
+        assert_eq!((talks.finishes.len(), talks.errors.len()), (1, 0));
+
+        let refused = ask(&gateway, "prefill_refused", chunks).await;
+        assert_error(&refused, &refused.said().content, "it refuses");
+        let error = &refused.said().errors[0];
+        assert_eq!(error["type"], "truncated", "the original failure: {error}");
+        assert!(
+            error["message"].as_str().unwrap().starts_with("kimi/kimi-for-coding broke off: "),
+            "{error}"
+        );
+        let tried: Vec<_> =
+            error["attempts"].as_array().unwrap().iter().map(|a| a["result"].clone()).collect();
+        assert_eq!(tried, ["truncated", "bad_request"]);
+        // The first target rests now.
+        gateway = serving(&upstream, KIMI_THEN_OPENROUTER).await;
+    }
+}
+
+#[tokio::test]
+async fn going_on_can_be_switched_off() {
+    let upstream = Upstream::start().await;
+    let gateway = Setup::chain(&upstream, &TWO_KIMI).set("failover.midStream", json!("error")).start().await;
+    upstream.fault(json!({ "provider": "kimi", "kind": "truncate", "value": 6, "times": 1 })).await;
+    let answer = gateway.chat(&prompt("default", WORDS, true)).await;
+    assert_error(&answer, &answer.said().content, "switched off");
+    assert_eq!(upstream.requests().await.len(), 1);
+}
