@@ -98,6 +98,7 @@ pub fn request(record: &Record) {
         input = usage.input,
         cached = usage.cache_read,
         output = usage.output,
+        estimated = usage.estimated,
         first_byte_ms = record.first_byte.map(|took| took.as_millis()),
         ms = record.took.as_millis(),
         abandoned = record.abandoned,

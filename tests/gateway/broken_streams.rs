@@ -217,6 +217,21 @@ async fn a_model_that_does_not_go_on_as_it_should_spoils_nothing() {
 }
 
 #[tokio::test]
+async fn a_whole_answer_that_breaks_is_given_by_the_next_target() {
+    let upstream = Upstream::start().await;
+    for kind in ["end_after", "reset_after"] {
+        let gateway = serving(&upstream, KIMI_THEN_OPENROUTER).await;
+        upstream.fault(json!({ "provider": "kimi", "kind": kind, "value": 300, "times": 1 })).await;
+        let body = prompt("default", WORDS, false);
+        let answer = gateway.chat(&body).await;
+        assert!(answer.attempts().ends_with(", openrouter/auto=ok"), "{kind}: {}", answer.attempts());
+        assert_eq!(upstream.requests().await.len(), 2, "{kind}");
+        let uncut = serving(&upstream, KIMI_THEN_OPENROUTER).await.chat(&body).await;
+        assert_eq!(answer.said().content, uncut.said().content, "{kind}");
+    }
+}
+
+#[tokio::test]
 async fn going_on_can_be_switched_off() {
     let upstream = Upstream::start().await;
     let gateway = Setup::chain(&upstream, &TWO_KIMI).set("failover.midStream", json!("error")).start().await;

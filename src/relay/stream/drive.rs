@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::Piece;
-use super::pump::{Broke, pump, send};
+use super::pump::{Broke, estimated, pump, send};
 use crate::failure::Reason;
 use crate::record::{Attempt, attempt_lines, attempts_header, header_text};
 use crate::relay::attempt::{Content, Opened, Run};
@@ -99,10 +99,10 @@ async fn resume(
             let mut through = Through::Joiner(Box::new(Joiner::new(broken, spent)));
             let ended = pump(run, leg, &mut through, pieces).await;
             if let Content::Stream(stream) = &leg.content {
-                let second = stream.reader.meter().usage;
-                run.track.told(Some(spent.joined(second.as_ref())));
+                let second = stream.reader.meter().usage.unwrap_or_else(|| estimated(run, stream));
+                run.track.told(Some(spent.joined(Some(&second))));
                 run.track.amend_at(tries.saturating_sub(1), |attempt| {
-                    attempt.usage = Some(spent.first(second.as_ref()));
+                    attempt.usage = Some(spent.first(Some(&second)));
                 });
             }
             ended.map_or_else(Ended::Broken, |()| Ended::Well)

@@ -51,7 +51,7 @@ pub(super) async fn pump(
 }
 
 /// What an answer used whose provider did not say.
-fn estimated(run: &Run, stream: &OpenStream) -> Usage {
+pub(super) fn estimated(run: &Run, stream: &OpenStream) -> Usage {
     estimate(run.body.text.len(), stream.reader.volume())
 }
 

@@ -53,6 +53,11 @@ impl Fixture {
 
     /// What the client got, these members being in its request too.
     async fn ask(&self, more: &Value) -> Got {
+        Got::read(&self.stream(more).await)
+    }
+
+    /// The same as it came.
+    async fn stream(&self, more: &Value) -> String {
         let mut body = json!({
             "model": "default", "stream": true, "stream_options": {"include_usage": true},
             "messages": [{"role": "user", "content": "hi"}],
@@ -67,7 +72,7 @@ impl Fixture {
             first_target_only: false,
         };
         match self.relay.chat(request).await {
-            Ok(answer @ Answer::Stream { .. }) => Got::read(&read(answer).await.0),
+            Ok(answer @ Answer::Stream { .. }) => read(answer).await.0,
             Ok(Answer::Whole { .. }) => panic!("a stream was asked for"),
             Err(refusal) => panic!("{refusal}"),
         }

@@ -109,8 +109,20 @@ async fn what_the_second_one_adds_is_not_taken_away() {
         [(" \\nbut", "\nbut"), ("\\n but", "\n but"), ("  but", " but"), ("but", "but"), ("", "")]
     {
         let fixture = Fixture::new(TWO_KIMI, broken(&PLAIN, 3).then(saying(rest)));
-        assert_eq!(fixture.ask(&json!({})).await.text, format!("{sent}{joined}"));
+        let got = fixture.ask(&json!({})).await;
+        assert_eq!((got.text, got.errors.len()), (format!("{sent}{joined}"), 0), "{rest:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_second_ones_reasoning_is_not_shown_wherever_it_stands() {
+    let beside = r#"{"role":"assistant","content":"but nothing is lost.","reasoning_content":"Hm","reasoning":"Hm","reasoning_details":[{"type":"reasoning.text","text":"Hm"}]}"#;
+    let events = Sample { text: &["X"], ..PLAIN }.events("kimi-1", "").concat();
+    let events = events.replace(r#"{"content":"X"}"#, beside);
+    let fixture = Fixture::new(TWO_KIMI, broken(&PLAIN, 3).then(Second::Says(events)));
+    let stream = fixture.stream(&json!({})).await;
+    assert!(stream.contains("but nothing is lost.") && !stream.contains("Hm"), "{stream}");
+    assert_eq!(stream.matches("\"role\"").count(), 1, "{stream}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -251,6 +263,23 @@ async fn signed_thinking_is_nobody_elses() {
         let fixture = Fixture::new(TWO_KIMI, model);
         let got = fixture.ask(&json!({})).await;
         assert_eq!((fixture.calls().len(), got.errors.len()), (calls, 2 - calls), "{got:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_and_another_choice_are_not_gone_on_with() {
+    for choice in [
+        r#"{"index":0,"delta":{"refusal":"I cannot"}}"#,
+        r#"{"index":1,"delta":{"content":"two"}}"#,
+        r#"{"index":0,"delta":{"content":[{"type":"text","text":"a"}]}}"#,
+    ] {
+        let event = format!("data: {{\"id\":\"a\",\"choices\":[{choice}]}}\n\n");
+        let mut model = Model::new(&PLAIN, event.len(), Break::Ends);
+        model.first = Some(event.clone());
+        let fixture = Fixture::new(TWO_KIMI, model);
+        let answer = fixture.stream(&json!({})).await;
+        assert!(answer.starts_with(&event) && answer.contains("broke off"), "{answer}");
+        assert_eq!(fixture.calls().len(), 1, "{choice}");
     }
 }
 

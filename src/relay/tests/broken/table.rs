@@ -5,6 +5,7 @@ use serde_json::json;
 use super::model::{Break, Model, Sample, TEXT};
 use super::{Fixture, Got, KIMI_THEN_OPENROUTER, TWO_KIMI};
 
+const PLAIN: Sample = Sample { reasoning: &[], ..TEXT };
 const REASONING: Sample = Sample { reasoning: &["Hm, ", "let me ", "think ", "it over."], ..TEXT };
 const CALL: Sample =
     Sample { reasoning: &["I look."], text: &[], calls: &[("look", &["{\"at\":", "\"the moon\"", "}"])] };
@@ -18,7 +19,7 @@ const SERVER: &str =
     "data: {\"error\":{\"message\":\"The server had an error\",\"type\":\"server_error\"}}\n\n";
 const WAYS: [Break; 4] = [Break::Ends, Break::Resets, Break::Stalls, Break::Error(SERVER)];
 
-/// Random cuts of each kind, chain and way: 1,024 in all.
+/// Random cuts of each kind, chain and way: 1,280 in all.
 const RANDOM: usize = 32;
 
 /// Where the text that came whole ends, and whether the finish did.
@@ -87,7 +88,7 @@ async fn play(sample: &Sample, chain: &str, cut: usize, how: Break) {
 #[tokio::test(start_paused = true)]
 async fn whatever_is_cut_the_answer_is_whole_or_says_that_it_is_not() {
     let mut dice = fastrand::Rng::with_seed(7);
-    for sample in [TEXT, REASONING, CALL, TEXT_AND_CALLS] {
+    for sample in [TEXT, PLAIN, REASONING, CALL, TEXT_AND_CALLS] {
         let events = sample.events("kimi-0", "");
         let length: usize = events.iter().map(String::len).sum();
         let done = events.last().unwrap().len();
