@@ -14,6 +14,7 @@ pub mod listener;
 mod models;
 mod origin;
 mod phase;
+mod places;
 pub mod probe;
 pub mod router;
 pub mod server;

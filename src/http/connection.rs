@@ -12,19 +12,34 @@ use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 use tower::ServiceExt;
 
 use super::io::TimedIo;
 use super::listener::Door;
 use super::phase::Phase;
+use super::unheard::Unheard;
 use crate::relay::ending::{Ending, Stage};
 
 /// The time for a request head, and the time that an idle connection is kept: hyper has one clock for both.
 const IDLE: Duration = Duration::from_mins(2);
 /// The largest request head.
 const HEAD_BYTES: usize = 64 * 1024;
+
+/// Whom we turn away has this long to read why.
+const TURNING_AWAY: Duration = Duration::from_secs(2);
+
+/// Tells a client that there is no place for it.
+pub(super) async fn turn_away(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+    let telling = async {
+        stream.write_all(&Unheard::Busy.answer()).await?;
+        stream.shutdown().await?;
+        // Closing on bytes that were not read would make the kernel throw the answer away (RST).
+        tokio::io::copy(&mut stream, &mut tokio::io::sink()).await
+    };
+    let _ = timeout(TURNING_AWAY, telling).await;
+}
 
 /// Who has just connected when the end comes is about to ask something.
 const FIRST_HEAD: Duration = Duration::from_secs(5);
@@ -33,13 +48,13 @@ const FIRST_HEAD: Duration = Duration::from_secs(5);
 pub(super) async fn serve<S>(
     stream: S,
     door: Door,
+    phase: Arc<Phase>,
     router: Router,
     mut ending: Ending,
 ) -> Result<(), hyper::Error>
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    let phase = Arc::new(Phase::default());
     let io = TokioIo::new(TimedIo::new(stream, phase.clone()));
     let asked = phase.clone();
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {

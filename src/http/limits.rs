@@ -105,7 +105,12 @@ async fn read_into(
         discard(headers, body).await;
         return Err(BodyRefused::TooLarge(limit));
     }
+    let made_room = whole.expect(announced.unwrap_or_default());
     let mut pieces = body.into_data_stream();
+    if made_room.is_err() {
+        read_away(&mut pieces).await;
+        return Err(BodyRefused::Full);
+    }
     let began = Instant::now();
     loop {
         let latest = began + GRACE + Duration::from_secs_f64(whole.len() as f64 / SLOWEST);

@@ -6,17 +6,20 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
-use super::connection::serve;
+use super::connection::{serve, turn_away};
 use super::listener::{Door, Listener, Stream};
+use super::phase::Phase;
+use super::places::{Place, Places};
 use super::probe::Probes;
 use crate::relay::ending::{Ending, Stage};
 
-/// Personal use has tens of connections; a thousand is a leak or an attack, and costs 64 KiB of head each.
-const CONNECTIONS: u32 = 1024;
+/// This many at one time are told that there is no place; beyond, clients wait in the kernel's backlog.
+const TURNED_AWAY: usize = 64;
 /// When accepting fails (no file descriptors), trying again at once would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What was cut off has this long to say so to its client.
@@ -75,8 +78,7 @@ impl Mover {
 /// What connects from then on stays in the backlog: it is for the next process where the sockets were handed over.
 /// Returns how many connections were still busy at the end of that.
 pub async fn run(listeners: Listeners, router: Router, mut probes: Probes, mut ending: Ending) -> usize {
-    let house =
-        House { router, places: Arc::new(Semaphore::new(CONNECTIONS as usize)), ending: ending.clone() };
+    let house = House::new(router, ending.clone());
     let Listeners { mut open, mut moves } = listeners;
     loop {
         tokio::select! {
@@ -85,8 +87,8 @@ pub async fn run(listeners: Listeners, router: Router, mut probes: Probes, mut e
             () = ending.reached(Stage::Draining) => break,
             probe = probes.next() => house.probed(probe),
             next = next(&mut moves) => house.close(std::mem::replace(&mut open, vec![next])),
-            accepted = accept(&open, &house.places) => match accepted {
-                Some((stream, door, place)) => house.spawn(stream, door, place),
+            accepted = accept(&open, &house.entrance) => match accepted {
+                Some((stream, door, entry)) => house.spawn(stream, door, entry),
                 None => tokio::time::sleep(ACCEPT_PAUSE).await,
             },
         }
@@ -111,27 +113,34 @@ pub async fn run(listeners: Listeners, router: Router, mut probes: Probes, mut e
 /// The connections.
 struct House {
     router: Router,
-    /// One a connection.
-    places: Arc<Semaphore>,
+    places: Arc<Places>,
+    /// One entry a connection, those that get no place included.
+    entrance: Arc<Semaphore>,
     ending: Ending,
 }
 
 impl House {
-    fn spawn(&self, stream: Stream, door: Door, place: OwnedSemaphorePermit) {
-        let (router, ending) = (self.router.clone(), self.ending.clone());
+    fn new(router: Router, ending: Ending) -> Self {
+        let places = Places::new();
+        let entrance = Arc::new(Semaphore::new(places.limit() + TURNED_AWAY));
+        Self { router, places, entrance, ending }
+    }
+
+    fn spawn(&self, stream: Stream, door: Door, entry: OwnedSemaphorePermit) {
+        let (place, router, ending) = (self.places.take(), self.router.clone(), self.ending.clone());
         tokio::spawn(async move {
-            let ended = match stream {
-                Stream::Tcp(stream) => serve(stream, door, router, ending).await,
-                Stream::Unix(stream) => serve(stream, door, router, ending).await,
-            };
-            told(ended);
-            drop(place);
+            match stream {
+                Stream::Tcp(stream) => take_in(stream, door, place, router, ending).await,
+                Stream::Unix(stream) => take_in(stream, door, place, router, ending).await,
+            }
+            drop(entry);
         });
     }
 
     /// Takes no place, and is not waited for.
-    fn probed(&self, probe: tokio::io::DuplexStream) {
-        let connection = serve(probe, Door::OWN, self.router.clone(), Ending::never());
+    fn probed(&self, probe: DuplexStream) {
+        let connection =
+            serve(probe, Door::OWN, Arc::<Phase>::default(), self.router.clone(), Ending::never());
         tokio::spawn(async move { told(connection.await) });
     }
 
@@ -140,21 +149,42 @@ impl House {
         for listener in listeners.into_iter().filter_map(Arc::into_inner) {
             let door = listener.door();
             for stream in listener.give_up() {
-                let Ok(place) = self.places.clone().try_acquire_owned() else { break };
-                self.spawn(stream, door, place);
+                let Ok(entry) = self.entrance.clone().try_acquire_owned() else { break };
+                self.spawn(stream, door, entry);
             }
         }
     }
 
     fn busy(&self) -> usize {
-        // Each place that is taken holds the semaphore once more.
-        Arc::strong_count(&self.places) - 1
+        // Each entry holds the semaphore once more.
+        Arc::strong_count(&self.entrance) - 1
     }
 
     /// Resolves when every connection has ended.
     async fn empty(&self) {
+        let all = u32::try_from(self.places.limit() + TURNED_AWAY).unwrap_or(u32::MAX);
         // It fails only when the semaphore is closed.
-        let _ = self.places.acquire_many(CONNECTIONS).await;
+        let _ = self.entrance.acquire_many(all).await;
+    }
+}
+
+/// Serves one client, or tells it that there is no place.
+async fn take_in(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    door: Door,
+    place: Option<Place>,
+    router: Router,
+    ending: Ending,
+) {
+    match place {
+        Some(place) => tokio::select! {
+            ended = serve(stream, door, place.phase(), router, ending) => told(ended),
+            () = place.lost() => debug!("an idle connection made room for another"),
+        },
+        None => {
+            warn!("every place is taken by a request under way: a client is turned away");
+            turn_away(stream).await;
+        }
     }
 }
 
@@ -166,10 +196,10 @@ fn told(ended: Result<(), hyper::Error>) {
 
 async fn accept(
     listeners: &[Arc<Listener>],
-    places: &Arc<Semaphore>,
+    entrance: &Arc<Semaphore>,
 ) -> Option<(Stream, Door, OwnedSemaphorePermit)> {
-    // The place comes first: beyond the cap clients wait in the kernel's backlog.
-    let place = places.clone().acquire_owned().await.ok()?;
+    // The entry comes first: beyond the cap clients wait in the kernel's backlog.
+    let entry = entrance.clone().acquire_owned().await.ok()?;
     let any = |context: &mut Context<'_>| {
         let accepted = listeners.iter().find_map(|listener| match listener.poll_accept(context) {
             Poll::Ready(accepted) => Some(accepted.map(|stream| (stream, listener.door()))),
@@ -178,7 +208,7 @@ async fn accept(
         accepted.map_or(Poll::Pending, Poll::Ready)
     };
     match poll_fn(any).await {
-        Ok((stream, door)) => Some((stream, door, place)),
+        Ok((stream, door)) => Some((stream, door, entry)),
         Err(error) => {
             warn!(%error, "cannot accept a connection");
             None

@@ -22,7 +22,7 @@ use crate::wire::held::Held;
 enum Thing {
     Key { provider: String, key: u64 },
     Target { provider: String, key: u64, model: String },
-    Client { provider: String, key: u64, model: String, user_agent: String },
+    Client { provider: String, key: u64, model: String, user_agent: u64 },
 }
 
 /// The runtime's clock, which a test can stop.
@@ -190,7 +190,8 @@ impl State {
     fn things(&self, target: &Target, user_agent: Option<&str>) -> [Thing; 3] {
         let Reference { provider, model } = target.reference.clone();
         let key = self.key_of(target);
-        let user_agent = user_agent.unwrap_or_default().to_owned();
+        // A head may have 64 KiB of it.
+        let user_agent = self.fingerprints.hash_one(user_agent);
         [
             Thing::Key { provider: provider.clone(), key },
             Thing::Target { provider: provider.clone(), key, model: model.clone() },

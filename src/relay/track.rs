@@ -10,6 +10,9 @@ use crate::failure::Reason;
 use crate::record::{Attempt, Outcome, Record};
 use crate::wire::usage::Usage;
 
+/// Of a User-Agent's product this much names a client, in bytes; a head may hold 64 KiB of it.
+const LONGEST_NAME: usize = 64;
+
 /// Handed along with a request. Dropped, it tells the sink; a request that was dropped before its end is recorded as
 /// far as it went.
 pub(super) struct Track {
@@ -29,6 +32,7 @@ impl Track {
     ) -> Self {
         state.entered();
         let product = headers::user_agent(&request.headers).and_then(|agent| agent.split(['/', ' ']).next());
+        let product = product.map(|name| name.get(..LONGEST_NAME).unwrap_or(name));
         let record = Record {
             request_id: request.id.clone(),
             client: request.client.clone().unwrap_or_else(|| product.unwrap_or("unknown").to_owned()),

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 
-/// The first allocation; from then on a body grows as it comes, so that announcing much costs nothing here.
-const FIRST: usize = 16 * 1024;
+/// The largest first allocation; from then on a body grows as it comes, so that announcing much costs little here.
+const FIRST: usize = 64 * 1024;
 
 /// The bytes of all bodies that are held now.
 #[derive(Debug, Default)]
@@ -68,6 +68,19 @@ impl Body {
         self.bytes.len()
     }
 
+    /// Makes room for a body of about this many bytes.
+    ///
+    /// # Errors
+    /// When all bodies together would take too much.
+    pub fn expect(&mut self, length: usize) -> Result<(), Full> {
+        let room = length.min(FIRST);
+        if room > self.share.bytes {
+            self.share.grow(room - self.share.bytes, self.total)?;
+            self.bytes.reserve_exact(room - self.bytes.len());
+        }
+        Ok(())
+    }
+
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -81,7 +94,7 @@ impl Body {
     pub fn push(&mut self, piece: &[u8]) -> Result<(), Full> {
         let needed = self.bytes.len() + piece.len();
         if needed > self.share.bytes {
-            let doubled = needed.max(2 * self.share.bytes).max(FIRST);
+            let doubled = needed.max(2 * self.share.bytes);
             // Where doubling is too much, exactly what came may still fit.
             let grown = if self.share.grow(doubled - self.share.bytes, self.total).is_ok() {
                 doubled
@@ -124,7 +137,8 @@ mod tests {
     fn a_body_counts_from_its_first_byte_to_its_last_slice() {
         let held = Arc::new(Held::default());
         let mut body = held.body(1 << 20);
-        assert_eq!(held.bytes(), 0, "what is announced costs nothing");
+        body.expect(usize::MAX).unwrap();
+        assert_eq!(held.bytes(), FIRST, "and little when room is made for it");
         for _ in 0..3 {
             body.push(&[7; FIRST]).unwrap();
         }

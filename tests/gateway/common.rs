@@ -6,6 +6,7 @@ pub(crate) mod manager;
 pub(crate) mod process;
 pub(crate) mod raw;
 pub(crate) mod reference;
+pub(crate) mod scripted;
 pub(crate) mod upstream;
 
 pub(crate) use answer::{Answer, Frames, Said};

@@ -31,6 +31,7 @@ mod hostile;
 mod http;
 mod places;
 mod plan;
+mod pressure;
 mod references;
 mod reload;
 mod service;

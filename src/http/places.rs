@@ -1,0 +1,167 @@
+//! How many may be connected at one time. When every place is taken, the connection that has been idle the longest makes
+//! room, so that no client can keep others out by doing nothing.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::phase::Phase;
+
+/// Personal use has tens of connections; a thousand is a leak or an attack. Each costs memory, and while it asks a
+/// second descriptor, that of its provider.
+const CONNECTIONS: usize = 1024;
+/// Descriptors for everything else: listeners, files, idle connections to providers, and whom we turn away.
+const OTHER_DESCRIPTORS: usize = 160;
+/// Where the system does not tell, macOS' default.
+const DESCRIPTORS: usize = 256;
+
+/// The places of all listeners.
+#[derive(Debug)]
+pub(super) struct Places {
+    limit: usize,
+    taken: Mutex<Taken>,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    next: u64,
+    seats: HashMap<u64, Arc<Seat>>,
+}
+
+#[derive(Debug, Default)]
+struct Seat {
+    phase: Arc<Phase>,
+    leave: Notify,
+}
+
+/// One connection's place; free again when it is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    number: u64,
+    seat: Arc<Seat>,
+    places: Arc<Places>,
+}
+
+impl Places {
+    /// As many as the process' descriptors allow, and no more than are of use.
+    pub(super) fn new() -> Arc<Self> {
+        let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+        Self::of(fitting(descriptors(&limits).unwrap_or(DESCRIPTORS)))
+    }
+
+    fn of(limit: usize) -> Arc<Self> {
+        Arc::new(Self { limit, taken: Mutex::default() })
+    }
+
+    pub(super) const fn limit(&self) -> usize {
+        self.limit
+    }
+
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place; `None` where every other one is at work.
+    pub(super) fn take(self: &Arc<Self>) -> Option<Place> {
+        let mut taken = self.taken();
+        if taken.seats.len() >= self.limit {
+            let idle = |(number, seat): (&u64, &Arc<Seat>)| Some((seat.phase.idle_since()?, *number));
+            let (_, longest) = taken.seats.iter().filter_map(idle).min()?;
+            if let Some(seat) = taken.seats.remove(&longest) {
+                seat.leave.notify_one();
+            }
+        }
+        let number = taken.next;
+        taken.next += 1;
+        let seat = Arc::new(Seat::default());
+        taken.seats.insert(number, seat.clone());
+        Some(Place { number, seat, places: self.clone() })
+    }
+}
+
+impl Place {
+    /// What the connection tells of itself.
+    pub(super) fn phase(&self) -> Arc<Phase> {
+        self.seat.phase.clone()
+    }
+
+    /// Resolves when another connection is to have the place. A request that came in the same moment is answered yet.
+    pub(super) async fn lost(&self) {
+        loop {
+            self.seat.leave.notified().await;
+            if self.seat.phase.is_idle() {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.places.taken().seats.remove(&self.number);
+    }
+}
+
+fn fitting(descriptors: usize) -> usize {
+    (descriptors.saturating_sub(OTHER_DESCRIPTORS) / 2).clamp(16, CONNECTIONS)
+}
+
+/// The soft limit, which is the first of the two (proc(5)); a word where there is none.
+fn descriptors(limits: &str) -> Option<usize> {
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    let soft = line.split_whitespace().next()?;
+    soft.parse().ok().or_else(|| (soft == "unlimited").then_some(usize::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures_util::FutureExt;
+    use tokio::time::advance;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_longest_idle_makes_room_and_who_is_at_work_stays() {
+        let places = Places::of(3);
+        let mut held = Vec::new();
+        for _ in 0..3 {
+            held.push(places.take().unwrap());
+            advance(Duration::from_secs(1)).await;
+        }
+        held[0].phase().head_is_complete();
+        let fourth = places.take().unwrap();
+        assert!(held[1].lost().now_or_never().is_some(), "the second has been idle the longest");
+        assert!(held[0].lost().now_or_never().is_none() && held[2].lost().now_or_never().is_none());
+        drop(held.remove(1));
+        for place in [&held[1], &fourth] {
+            place.phase().head_is_complete();
+        }
+        assert!(places.take().is_none(), "every place is at work");
+        held[0].phase().answer_is_out();
+        assert!(places.take().is_none(), "its answer is not in the socket yet");
+        held[0].phase().flushed();
+        assert!(places.take().is_some());
+    }
+
+    #[test]
+    fn a_place_is_free_again_when_it_is_dropped() {
+        let places = Places::of(1);
+        let only = places.take().unwrap();
+        only.phase().head_is_complete();
+        assert!(places.take().is_none());
+        drop(only);
+        assert!(places.take().is_some());
+    }
+
+    #[test]
+    fn places_fit_the_descriptors() {
+        let limits = "Limit            Soft Limit  Hard Limit  Units\nMax open files   1024        524288      files\n";
+        assert_eq!(descriptors(limits), Some(1024));
+        assert_eq!(descriptors("Max open files unlimited unlimited files"), Some(usize::MAX));
+        assert_eq!(descriptors(""), None);
+        assert_eq!([256, 1024, 4096, usize::MAX].map(fitting), [48, 432, 1024, 1024]);
+    }
+}

@@ -1,0 +1,246 @@
+//! More than the gateway takes: a slow reader slows its provider, and who finds no place or no room is told so.
+
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+
+use crate::common::process::Serving;
+use crate::common::raw::Raw;
+use crate::common::scripted::Scripted;
+use crate::common::{Answer, Provider, Setup, Upstream, prompt};
+use crate::faults::never_ending;
+use crate::soak::{resident, sockets};
+
+const MIB: usize = 1 << 20;
+
+fn chat(authority: &str, body: &str) -> String {
+    format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: {authority}\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// So many events of a KiB each.
+const EVENTS: usize = 64 * 1024;
+/// What the kernel may hold on the two connections: six of its largest buffers are less.
+const IN_SOCKETS: usize = 40 * MIB;
+
+/// Writes numbered events; says once how many bytes are out when nothing has moved for a second.
+async fn pour(mut stream: TcpStream, stalled: mpsc::UnboundedSender<usize>) {
+    let written = AtomicUsize::new(0);
+    let head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+    stream.write_all(head).await.unwrap();
+    let pouring = async {
+        for number in 0..=EVENTS {
+            let finish = if number == EVENTS { "\"stop\"" } else { "null" };
+            let text = format!("{number:08} {}", "x".repeat(900));
+            let event = format!(
+                "data: {{\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"model\",\"choices\":[{{\"index\":0,\
+                 \"delta\":{{\"content\":\"{text}\"}},\"finish_reason\":{finish}}}]}}\n\n"
+            );
+            stream.write_all(event.as_bytes()).await.unwrap();
+            written.fetch_add(event.len(), Ordering::Relaxed);
+        }
+        stream.write_all(b"data: [DONE]\n\n").await.unwrap();
+    };
+    let watching = async {
+        let mut before = usize::MAX;
+        loop {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let now = written.load(Ordering::Relaxed);
+            if std::mem::replace(&mut before, now) == now {
+                let _ = stalled.send(now);
+                return;
+            }
+        }
+    };
+    tokio::join!(pouring, watching);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_does_not_read_stalls_its_provider_and_loses_nothing() {
+    let (sender, mut stalled) = mpsc::unbounded_channel();
+    let scripted = Scripted::start(move |stream| pour(stream, sender.clone())).await;
+    let gateway = scripted.setup().start().await;
+    let pid = gateway.serving.pid();
+    assert_eq!(gateway.get("/health").await.status, 200);
+    let before = resident(pid);
+
+    let authority = gateway.serving.authority();
+    let mut slow = Raw::connect(authority).await;
+    slow.send(chat(authority, &prompt("own/model", "Say much", true).to_string()).as_bytes()).await;
+    let out = stalled.recv().await.unwrap();
+    let grown = resident(pid).saturating_sub(before);
+    println!(
+        "the provider had sent {out} of some {} bytes when it stalled; the gateway grew by {grown} KiB",
+        EVENTS * 1060
+    );
+    assert!(out < IN_SOCKETS, "{out} bytes went to nobody");
+    assert!(grown < 16 * 1024, "the gateway grew by {grown} KiB");
+    // Another client does not wait for the slow one.
+    assert_eq!(gateway.get("/health").await.status, 200);
+
+    let answer = Answer::from(slow.response(false).await.unwrap());
+    let said = answer.said();
+    assert_eq!((said.done, said.finishes.len(), said.errors.len()), (1, 1, 0));
+    let numbers = said.content.as_bytes().chunks(909).map(|event| &event[..8]);
+    assert!(numbers.enumerate().all(|(at, number)| number == format!("{at:08}").as_bytes()));
+    assert_eq!(said.content.len(), 909 * (EVENTS + 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bodies_that_are_too_much_together_are_told_to_come_again() {
+    let upstream = Upstream::start().await;
+    let gateway =
+        Setup::chain(&upstream, &[Provider::Moonshot]).set("gateway.bodyLimitMiB", json!(16)).start().await;
+    let authority = gateway.serving.authority().to_owned();
+    // Each stops one byte before its end, so that all of them are held: five do not fit where four do.
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: {authority}\r\ncontent-length: {}\r\n\r\n",
+        16 * MIB
+    );
+    let (told, mut refusals) = mpsc::unbounded_channel();
+    let finish = Arc::new(tokio::sync::Semaphore::new(0));
+    let mut clients = tokio::task::JoinSet::new();
+    for _ in 0..5 {
+        let (authority, head, told, finish) = (authority.clone(), head.clone(), told.clone(), finish.clone());
+        clients.spawn(async move {
+            let mut raw = Raw::connect(&authority).await;
+            raw.send(head.as_bytes()).await;
+            raw.send(&vec![b'['; 16 * MIB - 1]).await;
+            tokio::select! {
+                refused = raw.response(false) => {
+                    told.send(()).unwrap();
+                    return Answer::from(refused.unwrap());
+                }
+                _ = finish.acquire() => {}
+            }
+            raw.send(b"]").await;
+            Answer::from(raw.response(false).await.unwrap())
+        });
+    }
+    refusals.recv().await.unwrap();
+    finish.add_permits(5);
+    let mut refused = 0;
+    while let Some(answer) = clients.join_next().await {
+        let answer = answer.unwrap();
+        let code = answer.json()["error"]["code"].clone();
+        if answer.status == 503 {
+            assert_eq!((code, answer.header("retry-after")), (json!("out_of_room"), "1"));
+            refused += 1;
+        } else {
+            assert_eq!((answer.status, code), (400, json!("malformed_json")), "{}", answer.text());
+        }
+    }
+    assert!((1..=2).contains(&refused), "{refused} of five were refused");
+    let large = prompt("moonshot/kimi-k3", &"x".repeat(2 * MIB), false);
+    assert_eq!(gateway.chat(&large).await.status, 200, "what was held is given back");
+    assert_eq!(upstream.requests().await.len(), 1);
+}
+
+/// Serves with so few descriptors that 48 places are left.
+async fn with_few_places(setup: &Setup) -> (Serving, tempfile::TempDir) {
+    let (asked, home) = setup.command();
+    let asked = asked.as_std();
+    let mut command = tokio::process::Command::new("sh");
+    command
+        .args(["-c", "ulimit -n 256; exec \"$@\"", "sh"])
+        .arg(asked.get_program())
+        .args(asked.get_args())
+        .env_clear()
+        .envs(asked.get_envs().filter_map(|(key, value)| Some((key, value?))))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    (Serving::start(command, "listening on").await, home)
+}
+
+#[tokio::test]
+async fn where_every_place_is_at_work_a_client_is_told_to_come_again() {
+    let upstream = Upstream::start().await;
+    upstream.fault(never_ending(Provider::Moonshot)).await;
+    let (serving, _home) = with_few_places(&Setup::chain(&upstream, &[Provider::Moonshot])).await;
+    let asked = chat(serving.authority(), &prompt("moonshot/kimi-k3", "Say hello", true).to_string());
+    let mut busy = Vec::new();
+    for _ in 0..48 {
+        let mut raw = Raw::connect(serving.authority()).await;
+        raw.send(asked.as_bytes()).await;
+        raw.until(b"data: ").await;
+        busy.push(raw);
+    }
+    let mut late = Raw::connect(serving.authority()).await;
+    late.send(asked.as_bytes()).await;
+    let answer = Answer::from(late.response(false).await.unwrap());
+    assert_eq!((answer.status, answer.header("retry-after")), (503, "1"), "{}", answer.text());
+    assert_eq!(answer.json()["error"]["code"], json!("too_many_requests"), "{}", answer.text());
+    assert!(late.closed().await);
+
+    drop(busy.pop());
+    upstream.cancelled(1, 5000).await;
+    let mut next = Raw::connect(serving.authority()).await;
+    next.send(asked.as_bytes()).await;
+    next.until(b"data: ").await;
+    assert_eq!(upstream.requests().await.len(), 49, "the one that was turned away went nowhere");
+}
+
+/// As many as 10,000; fewer where this process may not have so many descriptors.
+fn idle_connections() -> usize {
+    // Raising the own soft limit takes a system call that std does not have.
+    let own = std::process::id().to_string();
+    let hard = limit(2);
+    let _ = std::process::Command::new("prlimit")
+        .args(["--pid", &own, &format!("--nofile={hard}:{hard}")])
+        .status();
+    limit(1).saturating_sub(1000).min(10_000)
+}
+
+fn limit(column: usize) -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    line["Max open files".len()..].split_whitespace().nth(column - 1).unwrap().parse().unwrap_or(1 << 20)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_idle_connections_keep_nobody_out() {
+    let upstream = Upstream::start().await;
+    let count = idle_connections();
+    let gateway = Setup::chain(&upstream, &[Provider::Moonshot]).start().await;
+    let (authority, pid) = (gateway.serving.authority(), gateway.serving.pid());
+    assert_eq!(gateway.get("/health").await.status, 200);
+    let before = resident(pid);
+    let mut idle = Vec::new();
+    for number in 0..count {
+        let mut raw = Raw::connect(authority).await;
+        // Some say nothing, some have been served, some have sent half a head.
+        match number % 3 {
+            0 => {}
+            1 => {
+                raw.send(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+                assert_eq!(raw.response(false).await.unwrap().status, 200, "number {number}");
+            }
+            _ => raw.send(b"GET /health HTTP/1.1\r\n").await,
+        }
+        idle.push(raw);
+    }
+    let (held, grown) = (sockets(pid), resident(pid).saturating_sub(before));
+    println!("{count} idle connections: {held} sockets held, {grown} KiB more");
+    assert!(held < 1024 + 64 + 32, "{held} sockets");
+    assert!(grown < 64 * 1024, "{grown} KiB for {held} connections");
+    let answer = gateway.chat(&prompt("moonshot/kimi-k3", "Say hello", true)).await;
+    assert_eq!((answer.status, answer.said().done), (200, 1), "who asks is served");
+    let mut last = Raw::connect(authority).await;
+    last.send(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+    assert_eq!(last.response(false).await.unwrap().status, 200);
+    for raw in &mut idle[..count.saturating_sub(1024 + 64)] {
+        // Half a head may have been told that it took too long.
+        let end = raw.response(false).await;
+        assert!(end.is_none_or(|answer| answer.status == 408), "the longest idle made room");
+    }
+}
