@@ -3,6 +3,7 @@
 mod body;
 mod client;
 mod read;
+mod resolve;
 
 use std::pin::Pin;
 use std::time::Duration;

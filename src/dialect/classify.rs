@@ -33,6 +33,9 @@ pub struct Refused<'a> {
     pub body: &'a [u8],
 }
 
+/// A key goes where the configuration says, and nowhere else.
+const REDIRECT: &str = "a redirect, which is never followed with a key: set baseUrl to where it leads";
+
 /// What a refusal means: by the provider's own words where its dialect knows them, else by words that many use, else
 /// by the status.
 #[must_use]
@@ -59,9 +62,13 @@ fn failure(refused: &Refused<'_>, notice: &Notice, verdict: Verdict) -> Failure 
     // A used-up window opens at its reset, whatever wait the edge put into the head.
     let reset = until_reset(refused, notice).filter(|_| verdict.reason == Reason::Quota);
     let told = || wait::in_text(&notice.words).filter(|_| waits);
+    let message = match refused.status {
+        300..400 => format!("status {}: {REDIRECT}", refused.status),
+        _ => redaction::redact(&notice.for_people()),
+    };
     Failure {
         reason: verdict.reason,
-        message: redaction::redact(&notice.for_people()),
+        message,
         status: Some(refused.status),
         provider_type: notice.provider_type(),
         retry_after: reset.or(refused.retry_after).or_else(told),

@@ -10,6 +10,7 @@ use futures_util::TryStreamExt;
 use http::header::{ACCEPT_ENCODING, HeaderValue};
 
 use super::body::Slices;
+use super::resolve::{self, Guarded, Lookup};
 use super::{Call, Connector, Response};
 use crate::failure::{Failure, Reason};
 
@@ -30,6 +31,7 @@ pub struct Client {
 /// The clients of one connect time-out, which is theirs for life.
 struct Built {
     connect: Duration,
+    names: Lookup,
     plain: OnceLock<Result<reqwest::Client, String>>,
     tls: OnceLock<Result<reqwest::Client, String>>,
     tls_loopback: OnceLock<Result<reqwest::Client, String>>,
@@ -39,7 +41,11 @@ impl Client {
     /// `connect` is the time limit to establish a connection, TLS included. Nothing is opened yet.
     #[must_use]
     pub fn new(connect: Duration) -> Self {
-        Self { built: ArcSwap::from_pointee(Built::new(connect)) }
+        Self::with_names(connect, resolve::system())
+    }
+
+    fn with_names(connect: Duration, names: Lookup) -> Self {
+        Self { built: ArcSwap::from_pointee(Built::new(connect, names)) }
     }
 
     async fn call(&self, call: Call) -> Result<Response, Failure> {
@@ -70,8 +76,8 @@ impl Client {
 }
 
 impl Built {
-    const fn new(connect: Duration) -> Self {
-        Self { connect, plain: OnceLock::new(), tls: OnceLock::new(), tls_loopback: OnceLock::new() }
+    const fn new(connect: Duration, names: Lookup) -> Self {
+        Self { connect, names, plain: OnceLock::new(), tls: OnceLock::new(), tls_loopback: OnceLock::new() }
     }
 
     fn builder(&self) -> reqwest::ClientBuilder {
@@ -81,6 +87,7 @@ impl Built {
             .retry(reqwest::retry::never())
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(self.connect)
+            .dns_resolver(Guarded(self.names.clone()))
             .tcp_nodelay(true)
             .pool_idle_timeout(POOL_IDLE)
             .pool_max_idle_per_host(POOL_SIZE)
@@ -110,8 +117,9 @@ impl Connector for Client {
     }
 
     fn limit_connect(&self, limit: Duration) {
-        if self.built.load().connect != limit {
-            self.built.store(Arc::new(Built::new(limit)));
+        let built = self.built.load();
+        if built.connect != limit {
+            self.built.store(Arc::new(Built::new(limit, built.names.clone())));
         }
     }
 }
@@ -165,4 +173,60 @@ fn root(error: &reqwest::Error) -> String {
 fn chain(error: &reqwest::Error) -> String {
     let cause = root(error);
     if cause.is_empty() { error.to_string() } else { cause }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Every name leads to this machine.
+    fn poisoned() -> Client {
+        let here = [127, 0, 0, 1].into();
+        let client = Client::with_names(
+            Duration::from_secs(5),
+            Arc::new(move |_| Box::pin(async move { Ok(vec![here]) })),
+        );
+        // Without certificates and proxies of this machine.
+        let built = client.built.load();
+        let plain = built.builder().no_proxy().tls_certs_only([]).build().map_err(|error| chain(&error));
+        built.tls.get_or_init(|| plain);
+        client
+    }
+
+    fn call(host: &str, listener: &TcpListener) -> Call {
+        let url = format!("http://{host}:{}/v1", listener.local_addr().unwrap().port());
+        Call { method: http::Method::POST, url, headers: http::HeaderMap::new(), body: Vec::new() }
+    }
+
+    #[tokio::test]
+    async fn a_name_server_that_lies_gets_no_request() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = poisoned();
+        let failure = client.send(call("api.example.com", &listener)).await.err().unwrap();
+        assert_eq!(failure.reason, Reason::Network);
+        assert!(failure.message.contains("leads api.example.com to 127.0.0.1"), "{failure}");
+        assert!(listener.accept().now_or_never().is_none(), "nothing was connected");
+        // The same client does reach the machine by a name that may stand for it.
+        let reached = client.send(call("box.lan", &listener));
+        tokio::select! {
+            _ = reached => panic!("nobody answers"),
+            accepted = listener.accept() => assert!(accepted.is_ok()),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_url_is_never_told() {
+        let client = Client::new(Duration::from_secs(5));
+        for url in
+            ["http://user:sk-secret@127.0.0.1:1/sk-secret?key=sk-secret", "sk-secret", "http://sk-secret:x/"]
+        {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let call = Call { url: url.to_owned(), ..call("127.0.0.1", &listener) };
+            let failure = client.send(call).await.err().unwrap();
+            assert!(!format!("{failure:?}").contains("secret"), "{failure:?}");
+        }
+    }
 }

@@ -34,6 +34,7 @@ mod plan;
 mod pressure;
 mod references;
 mod reload;
+mod secrets;
 mod service;
 mod soak;
 mod sockets;

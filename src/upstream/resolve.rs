@@ -1,0 +1,122 @@
+//! Names to addresses: what a name server says is believed only as far as the name allows. A public name that leads to
+//! this machine or its link would carry a key to whatever listens there.
+
+use std::io;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+/// Asks for a name's addresses.
+pub(super) type Lookup = Arc<dyn Fn(String) -> Looking + Send + Sync>;
+/// Its answer.
+pub(super) type Looking = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
+
+/// Endings of names that no public name server gives out (RFC 2606, RFC 6761, RFC 6762, RFC 8375, ICANN's `.internal`,
+/// and what routers use). Such a name, and one without a dot, may stand for any machine.
+const PRIVATE: &[&str] = &["local", "internal", "lan", "home", "corp", "intranet", "test", "home.arpa"];
+
+/// The system's own.
+pub(super) fn system() -> Lookup {
+    Arc::new(|name| {
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name, 0)).await?;
+            Ok(found.map(|address| address.ip()).collect())
+        })
+    })
+}
+
+/// Looks names up and takes what they may lead to.
+pub(super) struct Guarded(pub(super) Lookup);
+
+impl Resolve for Guarded {
+    fn resolve(&self, name: Name) -> Resolving {
+        let name = name.as_str().to_owned();
+        let looking = (self.0)(name.clone());
+        Box::pin(async move {
+            let addresses = fitting(&name, looking.await?)?;
+            // The connection is made to these addresses: nothing is looked up a second time.
+            let addresses: Addrs = Box::new(addresses.into_iter().map(|ip| (ip, 0).into()));
+            Ok(addresses)
+        })
+    }
+}
+
+/// The addresses that this name may have.
+fn fitting(name: &str, found: Vec<IpAddr>) -> Result<Vec<IpAddr>, String> {
+    let bare = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+    let below = |end: &str| bare.strip_suffix(end).is_some_and(|rest| rest.ends_with('.'));
+    let fits: fn(IpAddr) -> bool = if bare == "localhost" || below("localhost") {
+        |ip| ip.to_canonical().is_loopback()
+    } else if !bare.contains('.') || PRIVATE.iter().any(|end| below(end)) {
+        |_| true
+    } else {
+        leads_away
+    };
+    let first = found.first().copied();
+    let fitting: Vec<IpAddr> = found.into_iter().filter(|ip| fits(*ip)).collect();
+    match (fitting.is_empty(), first) {
+        (false, _) => Ok(fitting),
+        (true, None) => Err(format!("{name} has no address")),
+        (true, Some(wrong)) => Err(format!(
+            "the name server leads {name} to {wrong}, where it cannot be: a filter, or an attack; no key is sent there"
+        )),
+    }
+}
+
+/// Whether an address can be that of a public host. Those of private networks can: companies answer for public names
+/// inside.
+fn leads_away(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => {
+            let here = ip.octets()[0] == 0 || ip.is_loopback() || ip.is_link_local();
+            !(here || ip.is_multicast() || ip.is_broadcast())
+        }
+        IpAddr::V6(ip) => {
+            let here = ip.is_unspecified() || ip.is_loopback() || ip.is_unicast_link_local();
+            !(here || ip.is_multicast())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addresses(list: &str) -> Vec<IpAddr> {
+        list.split(' ').map(|ip| ip.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_public_name_leads_neither_here_nor_to_the_link() {
+        let wrong = "127.0.0.1 127.9.9.9 0.0.0.0 0.1.2.3 169.254.169.254 224.0.0.1 255.255.255.255 :: ::1 fe80::1 ff02::1 \
+                     ::ffff:127.0.0.1 ::ffff:169.254.1.1";
+        for ip in addresses(wrong) {
+            for name in ["api.moonshot.ai", "API.Moonshot.AI.", "localhost.evil.example", "lan.example"] {
+                let why = fitting(name, vec![ip]).unwrap_err();
+                assert!(why.contains(&ip.to_string()) && why.contains(name), "{why}");
+            }
+        }
+        let right = addresses("203.0.113.9 2001:db8::1 10.0.0.7 192.168.1.2 fd00::7");
+        assert_eq!(fitting("api.moonshot.ai", right.clone()), Ok(right));
+    }
+
+    #[test]
+    fn what_fits_is_kept_and_nothing_is_no_address() {
+        let mixed = addresses("127.0.0.1 203.0.113.9 ::1");
+        assert_eq!(fitting("openrouter.ai", mixed), Ok(addresses("203.0.113.9")));
+        assert_eq!(fitting("openrouter.ai", Vec::new()), Err("openrouter.ai has no address".to_owned()));
+    }
+
+    #[test]
+    fn private_names_lead_anywhere_and_localhost_only_here() {
+        for name in ["ollama", "box.lan", "box.local", "llm.home.arpa", "Box.Internal."] {
+            assert_eq!(fitting(name, addresses("127.0.0.1")), Ok(addresses("127.0.0.1")), "{name}");
+        }
+        for name in ["localhost", "moon.localhost", "LOCALHOST."] {
+            assert_eq!(fitting(name, addresses("127.0.0.1 ::1")), Ok(addresses("127.0.0.1 ::1")));
+            assert!(fitting(name, addresses("203.0.113.9")).is_err(), "{name}");
+        }
+    }
+}

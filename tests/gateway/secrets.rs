@@ -1,0 +1,120 @@
+//! Keys, account identifiers and cookies stay where they belong, whatever a provider answers.
+
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+
+use crate::common::scripted::{KEY, Scripted};
+use crate::common::{Answer, Gateway, Provider, Setup, Upstream, prompt};
+
+/// The beginnings of the identifiers that the simulator's providers tell, and what they set.
+const THEIRS: &[&str] = &["org-", "proj-", "ak-", "user_2", "msh-uid", "set-cookie", "sk-"];
+
+fn everything(answer: &Answer, gateway: &Gateway) -> String {
+    format!("{:?}\n{}\n{}", answer.headers, answer.text(), gateway.serving.output()).to_lowercase()
+}
+
+#[tokio::test]
+async fn no_documented_error_tells_whose_account_it_is() {
+    let upstream = Upstream::start().await;
+    let kinds = upstream.kinds().await;
+    let mut asked = 0;
+    for provider in Provider::ALL {
+        let gateway = Setup::chain(&upstream, &[provider]).set("logging.level", json!("debug")).start().await;
+        let of_provider = |kind: &&Value| {
+            (kind["provider"] == provider.id() || kind["provider"] == "*")
+                && kind["value"]["required"] != true
+        };
+        // Silence tells nothing, and takes its time.
+        let silent = |kind: &&Value| {
+            ["no_head", "no_first_byte", "role_then_stall"].iter().any(|word| kind["kind"] == *word)
+        };
+        for kind in kinds.iter().filter(of_provider).filter(|kind| !silent(kind)) {
+            for stream in [false, true] {
+                upstream.fault(json!({ "provider": provider.id(), "kind": kind["kind"] })).await;
+                let request = gateway
+                    .chat_request(prompt(provider.reference(), "Say hello", stream).to_string())
+                    .header("x-moonrelay-fallback", "off");
+                let answer = Answer::read(request.send().await.unwrap()).await;
+                upstream.no_faults().await;
+                let told = everything(&answer, &gateway);
+                for theirs in THEIRS {
+                    assert!(!told.contains(theirs), "{provider:?} {kind}: {theirs} in {told}");
+                }
+                asked += 1;
+            }
+        }
+    }
+    println!("{asked} answers looked at");
+    assert!(asked > 100, "{asked} answers");
+}
+
+/// A provider that repeats whatever it was sent: in its error's message, type and code, and in its headers.
+#[tokio::test]
+async fn a_provider_that_repeats_the_key_repeats_it_to_nobody() {
+    for status in ["401 Unauthorized", "400 Bad Request", "500 Internal Server Error", "200 OK"] {
+        let scripted = Scripted::start(move |mut stream| async move {
+            let error = json!({ "error": { "message": format!("key {KEY} (Bearer {KEY})"), "type": KEY, "code": KEY } });
+            let body = error.to_string();
+            let head = format!(
+                "HTTP/1.1 {status}\r\ncontent-type: application/json\r\nx-generation-id: {KEY}\r\nset-cookie: k={KEY}\r\n\
+                 www-authenticate: {KEY}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                body.len()
+            );
+            let _ = stream.write_all(format!("{head}{body}").as_bytes()).await;
+        })
+        .await;
+        let gateway = scripted.setup().set("logging.level", json!("debug")).start().await;
+        for stream in [false, true] {
+            let answer = gateway.chat(&prompt("own/model", "Say hello", stream)).await;
+            assert!(answer.status >= 400, "{status}: {}", answer.text());
+            let told = everything(&answer, &gateway);
+            assert!(!told.contains(KEY), "{status}: {told}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_is_never_followed() {
+    let elsewhere = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let trap = elsewhere.local_addr().unwrap();
+    for status in [301, 302, 303, 307, 308] {
+        let scripted = Scripted::start(move |mut stream| async move {
+            let head = format!(
+                "HTTP/1.1 {status} Elsewhere\r\nlocation: http://{trap}/v1/chat/completions\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+            );
+            let _ = stream.write_all(head.as_bytes()).await;
+        })
+        .await;
+        let gateway = scripted.setup().start().await;
+        for stream in [false, true] {
+            let answer = gateway.chat(&prompt("own/model", "Say hello", stream)).await;
+            assert_eq!(answer.status, 502, "{status}: {}", answer.text());
+            assert!(answer.text().contains("never followed"), "{status}: {}", answer.text());
+            assert!(!answer.text().contains(&trap.to_string()), "{}", answer.text());
+            assert_eq!(answer.header("location"), "");
+        }
+    }
+    // Whoever follows a redirect has connected before there is an answer.
+    let nobody = futures_util::FutureExt::now_or_never(elsewhere.accept());
+    assert!(nobody.is_none(), "{nobody:?}");
+}
+
+#[tokio::test]
+async fn the_journal_says_whose_token_it_was_and_never_the_token() {
+    let upstream = Upstream::start().await;
+    let tokens = json!({ "laptop": "laptop-token-0123456789", "phone": "phone-token-0123456789" });
+    let mut gateway = Setup::chain(&upstream, &[Provider::Moonshot])
+        .set("gateway.auth", json!({ "mode": "token", "tokens": tokens }))
+        .set("logging.level", json!("debug"))
+        .start()
+        .await;
+    for name in ["phone", "laptop"] {
+        let request = gateway
+            .chat_request(prompt("moonshot/kimi-k3", "Say hello", false).to_string())
+            .header("x-api-key", format!("{name}-token-0123456789"));
+        assert_eq!(Answer::read(request.send().await.unwrap()).await.status, 200);
+        gateway.serving.said(&format!("client={name} ")).await;
+    }
+    assert!(!gateway.serving.output().contains("-token-"), "{}", gateway.serving.output());
+}
