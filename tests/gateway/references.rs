@@ -196,6 +196,36 @@ fn every_link_of_the_documentation_leads_somewhere() {
     assert!(dead.is_empty(), "{}", dead.join("\n"));
 }
 
+/// `module::test` below `tests/gateway`, `src/file.rs::test` elsewhere.
+#[test]
+fn every_threat_has_tests_and_they_are_there() {
+    let page = text("docs/explanation/security.md");
+    let rows = page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| threat |"));
+    let (mut threats, mut missing) = (0, Vec::new());
+    for row in rows {
+        let held_by = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
+        let tests: Vec<&str> = held_by.split('`').filter(|word| word.contains("::")).collect();
+        assert!(!tests.is_empty(), "no test holds: {row}");
+        for test in tests {
+            let (place, name) = test.rsplit_once("::").unwrap();
+            let code = if place.starts_with("src/") {
+                text(place)
+            } else {
+                text(&format!("tests/gateway/{place}.rs"))
+            };
+            let mut lines = code.lines().map(str::trim_start);
+            let marked = lines.find(|line| line.starts_with("#[test]") || line.starts_with("#[tokio::test"));
+            let named = [format!("fn {name}()"), format!("async fn {name}()")];
+            if marked.is_none() || !lines.any(|line| named.iter().any(|fn_| line.starts_with(fn_))) {
+                missing.push(test.to_owned());
+            }
+        }
+        threats += 1;
+    }
+    assert!(threats > 25, "{threats} threats");
+    assert!(missing.is_empty(), "docs/explanation/security.md names tests that are not there: {missing:?}");
+}
+
 #[test]
 fn every_page_can_be_reached_from_the_readme_or_the_index() {
     let index = text("docs/README.md") + &text("README.md") + &text("docs/adr/README.md");
