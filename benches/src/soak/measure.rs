@@ -1,0 +1,64 @@
+//! Memory and file descriptors of the gateway, from `/proc`.
+
+use std::fs;
+use std::time::Duration;
+
+/// One look.
+#[derive(Clone, Copy, Debug)]
+pub struct Sample {
+    /// Since the start.
+    pub at: Duration,
+    /// Resident set, in KiB.
+    pub memory: u64,
+    pub descriptors: usize,
+    pub threads: usize,
+    /// 0 is the first process.
+    pub process: usize,
+}
+
+/// Looks at one process after the other.
+pub struct Gauge {
+    pid: u32,
+    process: usize,
+    pub samples: Vec<Sample>,
+    /// Of each process, before it served anything.
+    pub fresh: Vec<Sample>,
+}
+
+impl Gauge {
+    pub fn new(pid: u32) -> Self {
+        let fresh = vec![look(pid, Duration::ZERO, 0)];
+        Self { pid, process: 0, samples: Vec::new(), fresh }
+    }
+
+    /// From now on another process.
+    pub fn follow(&mut self, pid: u32) {
+        self.pid = pid;
+        self.process += 1;
+        let at = self.samples.last().map_or(Duration::ZERO, |sample| sample.at);
+        self.fresh.push(look(pid, at, self.process));
+    }
+
+    pub fn sample(&mut self, at: Duration) -> Sample {
+        let sample = look(self.pid, at, self.process);
+        self.samples.push(sample);
+        sample
+    }
+
+    /// The warm state of the last process: the median of the first third of its samples.
+    pub fn warm(&self) -> Option<Sample> {
+        let mut own: Vec<Sample> =
+            self.samples.iter().filter(|sample| sample.process == self.process).copied().collect();
+        own.truncate(own.len().div_ceil(3));
+        own.sort_by_key(|sample| sample.memory);
+        own.get(own.len() / 2).copied()
+    }
+}
+
+fn look(pid: u32, at: Duration, process: usize) -> Sample {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the gateway runs");
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("it has memory");
+    let memory = line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number");
+    let count = |what: &str| fs::read_dir(format!("/proc/{pid}/{what}")).expect("the gateway runs").count();
+    Sample { at, memory, descriptors: count("fd"), threads: count("task"), process }
+}
