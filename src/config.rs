@@ -4,6 +4,7 @@
 //! [`schema`] (unknown keys, wrong types, duplicates), [`resolve`] gives it meaning (references, keys, URLs). Both
 //! report everything they find; only a file that does not parse ends the search at once.
 
+mod bounded;
 pub mod edit;
 pub mod environment;
 pub mod file;
@@ -58,7 +59,7 @@ pub fn load(flag: Option<&Path>, environment: &Environment) -> Result<Settings, 
     let Some(location) = locate(flag, environment) else {
         return from_text("{}", None, environment);
     };
-    match std::fs::read(&location.path) {
+    match bounded::read(&location.path) {
         Ok(bytes) => match String::from_utf8(bytes) {
             Ok(text) => from_text(&text, Some(&location.path), environment),
             Err(error) => {

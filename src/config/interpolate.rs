@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::bounded;
 use super::environment::Environment;
 use super::file::At;
 use super::secrets_file::SecretsFile;
@@ -135,7 +136,7 @@ pub(super) fn not_set(name: &str) -> String {
 
 /// The first line end of a file with a secret is not part of it.
 fn read_secret(path: &Path) -> Option<String> {
-    let text = std::fs::read_to_string(path).ok()?;
+    let text = String::from_utf8(bounded::read(path).ok()?).ok()?;
     Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 

@@ -5,6 +5,8 @@ use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use super::bounded;
+
 /// What the file says, and what is wrong with it. Never a value in a warning.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SecretsFile {
@@ -18,7 +20,7 @@ impl SecretsFile {
     /// Reads it. A file that is not there has nothing and is no reason for a warning; a link that leads nowhere is.
     #[must_use]
     pub fn read(path: &Path) -> Self {
-        let bytes = match std::fs::read(path) {
+        let bytes = match bounded::read(path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == ErrorKind::NotFound && path.symlink_metadata().is_err() => {
                 return Self::default();

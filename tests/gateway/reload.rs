@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::common::process::signal;
+use crate::common::process::{mkfifo, signal};
 use crate::common::{Answer, Gateway, Manager, Provider, Setup, Upstream, prompt};
 
 const KIMI: &str = "kimi/kimi-for-coding";
@@ -178,9 +178,10 @@ async fn a_read_that_hangs_ends_and_the_gateway_serves_and_stops() {
     let setup = managed(&upstream, &[Provider::Moonshot], &manager);
     let mut gateway = setup.clone().start().await;
     manager.until("READY=1").await;
-    std::fs::remove_file(gateway.config()).unwrap();
-    let made = tokio::process::Command::new("mkfifo").arg(gateway.config()).status().await.unwrap();
-    assert!(made.success());
+    let pipe = gateway.config().with_extension("key");
+    mkfifo(&pipe).await;
+    let key = json!({ "source": "file", "id": pipe });
+    std::fs::write(gateway.config(), setup.set("models.providers.moonshot.apiKey", key).text()).unwrap();
     signal("-HUP", gateway.serving.pid()).await;
     manager.until("RELOADING=1").await;
     assert_eq!(gateway.get("/health").await.status, 200, "it serves meanwhile");
@@ -191,4 +192,23 @@ async fn a_read_that_hangs_ends_and_the_gateway_serves_and_stops() {
     // In the middle of the second read.
     signal("-TERM", gateway.serving.pid()).await;
     assert!(gateway.serving.ended().await.success(), "{}", gateway.serving.output());
+}
+
+#[tokio::test]
+async fn a_pipe_in_the_place_of_the_file_is_refused_as_often_as_it_is_asked_for() {
+    let (upstream, manager) = (Upstream::start().await, Manager::new());
+    let setup = managed(&upstream, &[Provider::Kimi], &manager);
+    let gateway = setup.clone().start().await;
+    manager.until("READY=1").await;
+    std::fs::remove_file(gateway.config()).unwrap();
+    mkfifo(&gateway.config()).await;
+    // More often than reads may hang.
+    for _ in 0..6 {
+        signal("-HUP", gateway.serving.pid()).await;
+        let refused = manager.until("READY=1").await;
+        assert!(refused.last().unwrap().contains("is a pipe, and is read at the start only"), "{refused:?}");
+    }
+    std::fs::remove_file(gateway.config()).unwrap();
+    let told = reload(&gateway, &setup.text(), &manager).await;
+    assert_eq!(told.last().unwrap(), &format!("READY=1\n{ANSWERS_KIMI}"));
 }

@@ -5,13 +5,8 @@ use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::Command;
 
-use crate::common::process::{PATIENCE, signal};
+use crate::common::process::{PATIENCE, mkfifo, signal};
 use crate::common::{Manager, Provider, Setup, Upstream};
-
-async fn mkfifo(path: &std::path::Path) {
-    let made = Command::new("mkfifo").arg(path).status().await.unwrap();
-    assert!(made.success());
-}
 
 #[tokio::test]
 async fn a_hangup_in_the_middle_of_the_start_is_a_reload_to_come() {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::common::process::{Serving, signal};
+use crate::common::process::{Serving, mkfifo, signal};
 use crate::common::{Manager, Provider, Setup, Upstream, prompt};
 
 const ANSWERS_KIMI: &str = "STATUS=answering from kimi/kimi-for-coding\n";
@@ -103,6 +103,34 @@ async fn a_key_in_a_file_of_its_own_counts_when_it_changes() {
     manager.until(ANSWERS_OTHERS.trim_start_matches("STATUS=")).await;
     std::fs::write(secrets.join("env"), "").unwrap();
     manager.until("openrouter off").await;
+}
+
+#[tokio::test]
+async fn a_pipe_that_gives_a_key_is_not_read_again_because_it_was_read() {
+    let (upstream, manager) = (Upstream::start().await, Manager::new());
+    let home = tempfile::tempdir().unwrap();
+    let pipe = home.path().join("key");
+    mkfifo(&pipe).await;
+    let writer = pipe.clone();
+    let (ask, asked) = std::sync::mpsc::channel();
+    // Opening it to write waits for the gateway to read it.
+    std::thread::spawn(move || {
+        while asked.recv().is_ok() {
+            std::fs::write(&writer, Provider::Kimi.key()).unwrap();
+        }
+    });
+    let setup = Setup::chain(&upstream, &[Provider::Kimi]).environment("NOTIFY_SOCKET", manager.path());
+    let piped = setup.clone().set("models.providers.kimi.apiKey", json!({ "source": "file", "id": pipe }));
+    ask.send(()).unwrap();
+    let gateway = piped.start().await;
+    manager.until("READY=1").await;
+    ask.send(()).unwrap();
+    signal("-HUP", gateway.serving.pid()).await;
+    manager.until("READY=1").await;
+    replace(&gateway.config(), |draft| std::fs::write(draft, setup.text()).unwrap());
+    let told = manager.until("READY=1").await;
+    let reloads = told.iter().filter(|message| message.contains("RELOADING=1")).count();
+    assert!(reloads == 1 && told.last().unwrap().ends_with(ANSWERS_KIMI), "{told:?}");
 }
 
 #[tokio::test]

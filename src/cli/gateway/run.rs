@@ -1,6 +1,8 @@
 //! `moonrelay gateway run`.
 
 use std::io;
+use std::os::unix::fs::FileTypeExt;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -47,7 +49,7 @@ async fn serve(args: Args) -> Result<(), Ending> {
     let origin = Origin { file, gateway: as_written, flags, handed_over: is_handed_over };
     let connector = Arc::new(upstream::Client::new(settings.failover.connect));
     let app = app::build(Arc::new(settings), listeners, connector, hostname());
-    let again = move || load(&place).map_err(|ending| ending.message().to_owned());
+    let again = move || load_again(&place).map_err(|ending| ending.message().to_owned());
     app.reloading(hangup, origin, again).managed_by(Manager::of_process()).run(termination).await;
     Ok(())
 }
@@ -59,6 +61,19 @@ fn load(place: &Place) -> Result<Settings, Ending> {
         return Err(super::no_key(&settings));
     }
     Ok(settings)
+}
+
+/// As at the start; but nobody writes into a pipe a second time, and waiting for that costs a thread for ever.
+fn load_again(place: &Place) -> Result<Settings, Ending> {
+    let location = config::locate(place.config.as_deref(), &Environment::process());
+    let is_pipe = |path: &PathBuf| path.metadata().is_ok_and(|facts| facts.file_type().is_fifo());
+    match location.map(|found| found.path).filter(is_pipe) {
+        Some(path) => Err(Ending::failure(
+            "reload_refused",
+            format!("{} is a pipe, and is read at the start only", path.display()),
+        )),
+        None => load(place),
+    }
 }
 
 async fn bind(settings: &Settings) -> Result<Listener, Ending> {

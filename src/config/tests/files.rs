@@ -33,6 +33,26 @@ fn a_link_to_nowhere_is_not_a_file_that_nobody_wrote() {
 }
 
 #[test]
+fn a_file_without_end_is_given_up() {
+    let home = tempfile::tempdir().unwrap();
+    let endless = Path::new("/dev/zero");
+    let said = told(home.path(), Some(endless));
+    assert!(said.contains("/dev/zero cannot be read: it has more than 8 MiB"), "{said}");
+    let folder = home.path().join(".config/moonrelay");
+    fs::create_dir_all(&folder).unwrap();
+    symlink(endless, folder.join("env")).unwrap();
+    let config = "{ models: { providers: { moonshot: { apiKey: { source: 'file', id: '/dev/zero' } } } } }";
+    fs::write(folder.join("config.json5"), config).unwrap();
+    let settings = load(None, &environment(&[("HOME", home.path().to_str().unwrap())])).ok().unwrap();
+    let warnings = warnings(&settings).join("\n");
+    for expected in
+        ["env: it cannot be read, so nothing in it counts: it has more", "file /dev/zero cannot be read"]
+    {
+        assert!(warnings.contains(expected), "{warnings}");
+    }
+}
+
+#[test]
 fn what_is_wrong_with_the_secrets_file_is_a_warning_at_its_path() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join(".config/moonrelay");

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -25,7 +26,8 @@ pub(super) struct Print {
 
 impl Print {
     fn of(path: &Path) -> Option<Self> {
-        let meta = path.metadata().ok()?;
+        // A pipe is another one with each read of it, and a directory is no file to read.
+        let meta = path.metadata().ok().filter(Metadata::is_file)?;
         Some(Self {
             file: (meta.dev(), meta.ino()),
             size: meta.size(),

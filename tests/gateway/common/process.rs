@@ -173,6 +173,12 @@ fn collect(
     });
 }
 
+/// Makes a named pipe.
+pub(crate) async fn mkfifo(path: &Path) {
+    let made = Command::new("mkfifo").arg(path).status().await.unwrap();
+    assert!(made.success());
+}
+
 /// Sends a signal, by the name that kill(1) knows.
 pub(crate) async fn signal(name: &str, pid: u32) {
     let done = Command::new("kill").args([name, &pid.to_string()]).status().await.unwrap();
