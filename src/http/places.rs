@@ -65,7 +65,8 @@ impl Places {
     /// A place; `None` where every other one is at work.
     pub(super) fn take(self: &Arc<Self>) -> Option<Place> {
         let mut taken = self.taken();
-        if taken.seats.len() >= self.limit {
+        // More than one where somebody kept a place that was given away.
+        while taken.seats.len() >= self.limit {
             let idle = |(number, seat): (&u64, &Arc<Seat>)| Some((seat.phase.idle_since()?, *number));
             let (_, longest) = taken.seats.iter().filter_map(idle).min()?;
             if let Some(seat) = taken.seats.remove(&longest) {
@@ -86,13 +87,14 @@ impl Place {
         self.seat.phase.clone()
     }
 
-    /// Resolves when another connection is to have the place. A request that came in the same moment is answered yet.
+    /// Resolves when another connection is to have the place. A request that came in the same moment keeps it.
     pub(super) async fn lost(&self) {
         loop {
             self.seat.leave.notified().await;
             if self.seat.phase.is_idle() {
                 return;
             }
+            self.places.taken().seats.insert(self.number, self.seat.clone());
         }
     }
 }
@@ -144,6 +146,21 @@ mod tests {
         assert!(places.take().is_none(), "its answer is not in the socket yet");
         held[0].phase().flushed();
         assert!(places.take().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_in_the_moment_of_leaving_stays_and_leaves_later() {
+        let places = Places::of(1);
+        let first = places.take().unwrap();
+        let second = places.take().unwrap();
+        first.phase().head_is_complete();
+        assert!(first.lost().now_or_never().is_none(), "its request is answered yet");
+        first.phase().answer_is_out();
+        first.phase().flushed();
+        let _third = places.take().unwrap();
+        for place in [&first, &second] {
+            assert!(place.lost().now_or_never().is_some(), "there is one place, and a third one has it");
+        }
     }
 
     #[test]
