@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::SocketAddr as UnixAddr;
 use std::path::{Path, PathBuf};
 use std::task::{Context, Poll};
 
@@ -214,14 +215,20 @@ fn share(listener: &TcpListener, on: bool) -> io::Result<()> {
 /// A socket that nobody answers on is what a killed process left.
 async fn bind_unix(path: &Path) -> io::Result<(UnixListener, Option<SocketFile>)> {
     if let Ok(there) = std::fs::symlink_metadata(path) {
+        if !there.file_type().is_socket() {
+            return Err(io::Error::other("what is there is no socket; remove it, or choose another path"));
+        }
         let nobody = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
-        if !there.file_type().is_socket() || !UnixStream::connect(path).await.err().is_some_and(nobody) {
+        if !UnixStream::connect(path).await.err().is_some_and(nobody) {
             return Err(io::ErrorKind::AddrInUse.into());
         }
     }
     // Under its own name only when nobody else may open it.
     let mut draft = path.as_os_str().to_owned();
     draft.push(format!(".{}", std::process::id()));
+    if UnixAddr::from_pathname(&draft).is_err() {
+        return Err(io::Error::other("the path is too long for a socket; one of up to 90 bytes fits"));
+    }
     let listener = UnixListener::bind(&draft)?;
     std::fs::set_permissions(&draft, std::fs::Permissions::from_mode(0o600))?;
     std::fs::rename(&draft, path)?;
@@ -230,7 +237,7 @@ async fn bind_unix(path: &Path) -> io::Result<(UnixListener, Option<SocketFile>)
 
 fn cannot_bind(place: &str, error: &io::Error) -> String {
     let fix = if error.kind() == io::ErrorKind::AddrInUse {
-        "; another gateway may run (moonrelay gateway status), or choose another --port"
+        "; another gateway may run (moonrelay gateway status), or choose another place (--port, --bind)"
     } else {
         ""
     };
@@ -266,6 +273,22 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn what_is_no_place_for_a_socket_is_told_and_left_alone() {
+        let home = tempfile::tempdir().unwrap();
+        let refused = async |path: PathBuf| Listener::bind(&Bind::Unix(path), 0, None).await.unwrap_err();
+        let (file, link) = (home.path().join("file"), home.path().join("link"));
+        std::fs::write(&file, "kept").unwrap();
+        std::os::unix::fs::symlink("nowhere", &link).unwrap();
+        for path in [file.clone(), link, home.path().to_owned()] {
+            let why = refused(path).await;
+            assert!(why.contains("no socket; remove it") && !why.contains("another gateway"), "{why}");
+        }
+        assert_eq!(std::fs::read_to_string(file).unwrap(), "kept");
+        let why = refused(home.path().join("x".repeat(120))).await;
+        assert!(why.contains("too long for a socket"), "{why}");
+    }
 
     #[tokio::test]
     async fn a_port_of_our_own_is_shared_for_the_move_and_one_of_others_is_not() {
