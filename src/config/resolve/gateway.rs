@@ -73,8 +73,16 @@ fn auth(gateway_at: &At<'_>, gateway: &mut Gateway, scope: &mut Scope<'_, '_, '_
     }
 }
 
-/// A token tells who calls, so no two clients can have the same one.
+/// A token tells who calls, so no two clients can have the same one. White space at its ends no header carries, and
+/// what is not ASCII each client writes in its own way.
 fn add(name: String, token: Secret, at: &At<'_>, gateway: &mut Gateway, scope: &mut Scope<'_, '_, '_>) {
+    let text = token.expose();
+    if text.trim() != text || !text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return scope.wrong(
+            at,
+            "no client can send this token: it has characters other than ASCII's, or white space at an end",
+        );
+    }
     match gateway.tokens.iter().find(|(_, known)| *known == token) {
         Some((other, _)) => {
             scope.wrong(at, format!("the token is also that of \"{other}\": give each its own"))

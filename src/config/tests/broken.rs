@@ -263,6 +263,18 @@ fn a_token_that_is_missing_refuses_the_start_but_not_the_file() {
 }
 
 #[test]
+fn a_token_that_no_client_can_send_is_refused_and_not_shown() {
+    for token in ["schl\u{fc}ssel", "two\nlines", " one", "one "] {
+        let text = "{ gateway: { auth: { tokens: { codex: '${GATE}' } } } }";
+        let error =
+            super::from_text(text, None, &super::environment(&[("GATE", token)])).err().unwrap().to_string();
+        assert!(error.contains("gateway.auth.tokens.codex: no client can send this token"), "{error}");
+        assert!(!error.contains(token), "{error}");
+    }
+    settings_with("{ gateway: { auth: { token: '${GATE}' } } }", &[("GATE", "a phrase: of words~")]);
+}
+
+#[test]
 fn failover_figures_must_fit_together() {
     assert!(
         issue("{ failover: { backoff: { initialMs: 500, maxMs: 100 } } }")
