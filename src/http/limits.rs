@@ -92,7 +92,9 @@ async fn read_into(
     body: Body,
     limit: usize,
 ) -> Result<Bytes, BodyRefused> {
-    let coded = headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity");
+    let coded = headers
+        .get(CONTENT_ENCODING)
+        .is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
     if coded {
         discard(headers, body).await;
         return Err(BodyRefused::Coded);

@@ -200,6 +200,11 @@ async fn what_is_unusual_and_clear_is_served_and_goes_up_clean() {
     let chunk = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
     let heads: &[(&str, Vec<u8>)] = &[
         ("the same length twice", chat(&format!("host: localhost\r\n{length}\r\n{length}"), body.as_bytes())),
+        // RFC 9110, 8.4.1: codings know no case.
+        (
+            "a coding that is none",
+            chat(&format!("host: localhost\r\ncontent-encoding: Identity\r\n{length}"), body.as_bytes()),
+        ),
         // RFC 9112, 6.3: the chunks count.
         (
             "chunks, and a length that lies",
