@@ -11,8 +11,6 @@ use crate::wire::error::ChatError;
 pub(super) enum Unheard {
     /// hyper could not read the head.
     Malformed,
-    /// The target is over hyper's 65,534 bytes.
-    TargetTooLong,
     /// The head is over its limit in bytes, or over hyper's 100 fields.
     HeadTooLarge,
     /// The head did not come to its end in time.
@@ -30,7 +28,6 @@ impl Unheard {
     /// What hyper's own answer, which begins so, means.
     pub(super) fn of(answer: &[u8]) -> Self {
         match answer.get(9..12) {
-            Some(b"414") => Self::TargetTooLong,
             Some(b"431") => Self::HeadTooLarge,
             _ => Self::Malformed,
         }
@@ -43,9 +40,6 @@ impl Unheard {
                 "malformed_request",
                 "this is no HTTP/1.1 request; the gateway speaks HTTP/1.1 without TLS",
             ),
-            Self::TargetTooLong => {
-                ("414 URI Too Long", "target_too_long", "the target has more than 65,534 bytes")
-            }
             Self::HeadTooLarge => (
                 "431 Request Header Fields Too Large",
                 "head_too_large",
