@@ -218,6 +218,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_name_of_a_proxy_is_looked_at_and_what_it_looks_up_is_not() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        for (proxy, is_reached) in [("proxy.example.com", false), ("proxy", true)] {
+            let client = poisoned();
+            let mut built = Built::new(Duration::from_secs(5), client.built.load().names.clone());
+            let proxy = reqwest::Proxy::all(format!("http://{proxy}:{port}")).unwrap();
+            let through = built.builder().proxy(proxy).tls_certs_only([]).build().unwrap();
+            built.tls = OnceLock::from(Ok(through));
+            client.built.store(Arc::new(built));
+            let asked = client.send(call("api.example.com", &listener));
+            tokio::select! {
+                refused = asked => {
+                    let failure = refused.err().unwrap();
+                    assert!(!is_reached && failure.message.contains("leads proxy.example.com"), "{failure}");
+                }
+                _ = listener.accept() => assert!(is_reached, "it was asked to carry the request"),
+            }
+        }
+    }
+
+    #[tokio::test]
     async fn a_url_is_never_told() {
         let client = Client::new(Duration::from_secs(5));
         for url in

@@ -73,6 +73,11 @@ fn leads_away(ip: IpAddr) -> bool {
             let here = ip.octets()[0] == 0 || ip.is_loopback() || ip.is_link_local();
             !(here || ip.is_multicast() || ip.is_broadcast())
         }
+        // NAT64 carries it to the IPv4 address at its end (RFC 6052, 2.1).
+        IpAddr::V6(ip) if ip.segments().starts_with(&[0x64, 0xff9b, 0, 0, 0, 0]) => {
+            let [.., a, b, c, d] = ip.octets();
+            leads_away([a, b, c, d].into())
+        }
         IpAddr::V6(ip) => {
             let here = ip.is_unspecified() || ip.is_loopback() || ip.is_unicast_link_local();
             !(here || ip.is_multicast())
@@ -91,14 +96,15 @@ mod tests {
     #[test]
     fn a_public_name_leads_neither_here_nor_to_the_link() {
         let wrong = "127.0.0.1 127.9.9.9 0.0.0.0 0.1.2.3 169.254.169.254 224.0.0.1 255.255.255.255 :: ::1 fe80::1 ff02::1 \
-                     ::ffff:127.0.0.1 ::ffff:169.254.1.1";
+                     ::ffff:127.0.0.1 ::ffff:169.254.1.1 64:ff9b::127.0.0.1 64:ff9b::169.254.169.254";
         for ip in addresses(wrong) {
             for name in ["api.moonshot.ai", "API.Moonshot.AI.", "localhost.evil.example", "lan.example"] {
                 let why = fitting(name, vec![ip]).unwrap_err();
                 assert!(why.contains(&ip.to_string()) && why.contains(name), "{why}");
             }
         }
-        let right = addresses("203.0.113.9 2001:db8::1 10.0.0.7 192.168.1.2 fd00::7");
+        // The last as a DNS64 tells it where there is no IPv4 (RFC 6147).
+        let right = addresses("203.0.113.9 2001:db8::1 10.0.0.7 192.168.1.2 fd00::7 64:ff9b::203.0.113.9");
         assert_eq!(fitting("api.moonshot.ai", right.clone()), Ok(right));
     }
 
