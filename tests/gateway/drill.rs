@@ -21,7 +21,7 @@ fn configuration(user: &str) -> Value {
                 "kimi": { "baseUrl": format!("{user}/coding/v1") },
                 "openrouter": { "baseUrl": format!("{user}/api/v1") },
             },
-            "routes": { "kimi-only": "kimi/kimi-for-coding" },
+            "routes": { "kimi-only": "kimi/kimi-for-coding", "alone": { "primary": "own/llama" } },
         },
         "gateway": { "auth": { "mode": "token", "token": "real-secret-0003" } },
     })
@@ -107,6 +107,44 @@ async fn a_drill_is_a_table_for_people_and_refuses_what_it_cannot_play() {
         let ended = drill(&configuration, &[&arguments[..], &["--json"]].concat()).await;
         assert_eq!((ended.code, &ended.json()["ok"]), (Some(code), &json!(false)), "{}", ended.both());
     }
+    // Of a time-out the configured clock is told, not the one of the drill.
+    let ended = drill(&configuration, &["--model", "alone", "--fault", "no_head"]).await;
+    assert!(ended.stdout.contains("nothing within 300.0 s"), "{}", ended.both());
     let nobody = drill(&json!({ "models": { "mode": "replace", "providers": {} } }), &[]).await;
     assert_eq!(nobody.code, Some(78), "{}", nobody.both());
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_in_the_middle_goes_on_where_the_chain_can_and_may() {
+    const KIMI: &str = "kimi/kimi-for-coding";
+    let ends = async |mid_stream: &str, fallback: &str, fault: &str| {
+        let mut configuration = configuration("http://127.0.0.1:9");
+        configuration["models"]["routes"] = json!({ "two": { "primary": KIMI, "fallbacks": [fallback] } });
+        configuration["failover"] = json!({ "midStream": mid_stream });
+        let told = drill(&configuration, &["--json", "--model", "two", "--fault", fault]).await.json();
+        let cases = told["cases"].as_array().unwrap();
+        let case = cases.iter().find(|case| case["phase"] == "mid-stream").unwrap();
+        format!("{}: {}", text(case, "result"), text(case, "attempts"))
+    };
+    for (mid_stream, fallback, fault, expected) in [
+        // The way to it broke: the same one is asked for the rest.
+        ("continue", "openrouter/auto", "truncate", format!("unnoticed: {KIMI}=truncated, {KIMI}=ok")),
+        ("continue", "moonshot/kimi-k3", "stall", format!("unnoticed: {KIMI}=timeout, moonshot/kimi-k3=ok")),
+        // Nobody knows whether what answers there takes a prefill.
+        ("continue", "openrouter/auto", "stall", format!("error: {KIMI}=timeout")),
+        ("error", "moonshot/kimi-k3", "truncate", format!("error: {KIMI}=truncated")),
+    ] {
+        let found = ends(mid_stream, fallback, fault).await;
+        assert_eq!(found, expected, "{fault} with {fallback}, {mid_stream}");
+    }
+}
+
+#[tokio::test]
+async fn who_has_no_configuration_and_no_key_drills_the_chain_that_keys_would_make() {
+    let home = tempfile::tempdir().unwrap();
+    let ended = run(command(home.path(), ["drill", "--json", "--fault", "split"])).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.both());
+    let told = ended.json();
+    assert_eq!(told["chain"], json!(["kimi/kimi-for-coding", "moonshot/kimi-k3", "openrouter/auto"]));
+    assert_eq!(told["withoutKey"], json!(["kimi", "moonshot", "openrouter"]));
 }

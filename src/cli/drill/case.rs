@@ -62,6 +62,8 @@ impl Case {
         let spec = self.value.map_or_else(|| self.kind.to_owned(), |value| format!("{}={value}", self.kind));
         // A reset throws away what was not read yet; a drip lets each piece be read before.
         let drips = self.phase == Phase::After && self.kind == "reset_after";
+        // What breaks an answer in its middle comes once, so that the one who is asked for the rest can give it.
+        let times = (self.phase == Phase::After).then_some(1);
         let specs = drips.then(|| "drip=5".to_owned()).into_iter().chain([spec]);
         specs
             .map(|spec| {
@@ -70,6 +72,7 @@ impl Case {
                     .map_err(|error| Ending::failure("drill_error", format!("{spec}: {error}")))?;
                 fault.provider = Some(stage.primary_plays);
                 fault.model = Some(stage.primary_model.clone());
+                fault.times = times;
                 Ok(fault)
             })
             .collect()

@@ -22,9 +22,12 @@ pub(super) struct Saw {
     /// 0 where not even a head came.
     pub(super) status: u16,
     pub(super) text: String,
-    /// Names of the tools that it is to call.
+    /// The tools that it is to call, each with its arguments.
     pub(super) calls: Vec<String>,
-    pub(super) finish: Option<String>,
+    pub(super) finishes: Vec<String>,
+    /// The `[DONE]`s of a stream.
+    pub(super) done: usize,
+    pub(super) streamed: bool,
     /// The message of an error body or event.
     pub(super) error: Option<String>,
     /// How the connection broke.
@@ -68,9 +71,9 @@ pub(super) async fn ask(client: &dyn Connector, gateway: &str, body: &Value, alo
 }
 
 async fn read(mut response: Response) -> Saw {
-    let mut saw = Saw { status: response.status.as_u16(), ..Saw::default() };
     let kind = response.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let streams = kind.starts_with("text/event-stream");
+    let mut saw = Saw { status: response.status.as_u16(), streamed: streams, ..Saw::default() };
     let mut reader = FrameReader::new();
     let mut whole = Vec::new();
     while let Some(chunk) = response.body.next().await {
@@ -94,6 +97,9 @@ async fn read(mut response: Response) -> Saw {
 impl Saw {
     /// Takes in a body or an event's payload; a chunk's `delta` and an answer's `message` have the same members.
     fn note(&mut self, payload: &[u8]) {
+        if payload == b"[DONE]" {
+            self.done += 1;
+        }
         let Ok(value) = serde_json::from_slice::<Value>(payload) else { return };
         if let Some(error) = value.get("error").filter(|error| !error.is_null()) {
             let message =
@@ -104,10 +110,13 @@ impl Saw {
         let part = choice.get("delta").or_else(|| choice.get("message")).unwrap_or(&Value::Null);
         self.text.push_str(part.get("content").and_then(Value::as_str).unwrap_or_default());
         let calls = part.get("tool_calls").and_then(Value::as_array).into_iter().flatten();
-        let names = calls.filter_map(|call| call.pointer("/function/name")?.as_str());
-        self.calls.extend(names.map(str::to_owned));
-        if let Some(finish) = choice.get("finish_reason").and_then(Value::as_str) {
-            self.finish = Some(finish.to_owned());
+        for function in calls.filter_map(|call| call.get("function")) {
+            let member = |key| function.get(key).and_then(Value::as_str);
+            self.calls.extend(member("name").map(|name| format!("{name} ")));
+            if let Some((call, arguments)) = self.calls.last_mut().zip(member("arguments")) {
+                call.push_str(arguments);
+            }
         }
+        self.finishes.extend(choice.get("finish_reason").and_then(Value::as_str).map(str::to_owned));
     }
 }

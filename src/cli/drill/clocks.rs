@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::settings::Settings;
+use crate::failure::Reason;
+use crate::record::{Attempt, Outcome};
 
 /// The shortest clock of a drill: a busy machine answers within it all the same.
 const LEAST: Duration = Duration::from_secs(1);
@@ -11,11 +13,13 @@ const LEAST: Duration = Duration::from_secs(1);
 const STEP: Duration = Duration::from_millis(300);
 /// Waits between two tries of one target are real, up to here.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
+const TOTAL: &str = "totalSeconds";
+const HEDGE: &str = "hedgeAfterMs";
 
-/// A clock by the name under which a time-out tells it.
+/// A clock of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Clock {
-    /// `failover.timeouts.headSeconds`; for a provider's own its id.
+    /// The last word of its setting; for a provider's own its id.
     pub(super) name: String,
     /// As configured.
     pub(super) real: Duration,
@@ -23,7 +27,7 @@ pub(super) struct Clock {
     pub(super) drilled: Duration,
 }
 
-/// Shortens every clock and keeps their order. Returns those that a time-out can name.
+/// Shortens every clock and keeps their order. Returns those that an answer can take.
 pub(super) fn shorten(settings: &mut Settings) -> Vec<Clock> {
     let known = configured(settings);
     let short = |real: Duration| {
@@ -37,7 +41,8 @@ pub(super) fn shorten(settings: &mut Settings) -> Vec<Clock> {
         clock("firstByteSeconds", failover.first_byte),
         clock("idleSeconds", failover.idle),
     ];
-    clocks.extend(failover.total.map(|total| clock("totalSeconds", total)));
+    clocks.extend(failover.total.map(|total| clock(TOTAL, total)));
+    clocks.extend(failover.hedge_after.map(|hedge| clock(HEDGE, hedge)));
     let needed = [
         &mut failover.connect,
         &mut failover.head,
@@ -73,15 +78,42 @@ fn configured(settings: &Settings) -> Vec<Duration> {
     clocks
 }
 
-/// How much longer the user's clock would have run than the drill's, by what a time-out of `reference` says.
-pub(super) fn cut_short(clocks: &[Clock], reference: &str, detail: &str) -> Duration {
-    let Some((_, name)) = detail.rsplit_once('(') else { return Duration::ZERO };
-    let provider = reference.split('/').next().unwrap_or_default();
-    let wanted = match name.trim_end_matches(')').rsplit_once("failover.timeouts.") {
-        Some((_, field)) => field,
-        None if name.starts_with("timeoutSeconds") => provider,
-        None => return Duration::ZERO,
+/// The clock that the text of a time-out of `provider` names.
+fn named<'c>(clocks: &'c [Clock], provider: &str, text: &str) -> Option<&'c Clock> {
+    let is_own = text.contains("(timeoutSeconds of the provider)");
+    let tells = |clock: &&Clock| match is_own {
+        true => clock.name == provider,
+        false => text.contains(&format!("(failover.timeouts.{})", clock.name)),
     };
-    let clock = clocks.iter().find(|clock| clock.name == wanted);
-    clock.map_or(Duration::ZERO, |clock| clock.real.saturating_sub(clock.drilled))
+    clocks.iter().find(tells)
+}
+
+/// An error of `provider` as it would be with the user's clocks.
+pub(super) fn told(clocks: &[Clock], provider: &str, text: &str) -> String {
+    let parts = text.split_once("nothing within ").zip(named(clocks, provider, text));
+    match parts.and_then(|((before, rest), clock)| Some((before, rest.split_once(" s (")?.1, clock))) {
+        Some((before, after, clock)) => {
+            format!("{before}nothing within {:.1} s ({after}", clock.real.as_secs_f64())
+        }
+        None => text.to_owned(),
+    }
+}
+
+/// How long the attempts would have taken with the user's clocks, where they took `took` with the drill's.
+pub(super) fn real_time(clocks: &[Clock], took: Duration, attempts: &[Attempt]) -> Duration {
+    let longer = |clock: Option<&Clock>| {
+        clock.map_or(Duration::ZERO, |clock| clock.real.saturating_sub(clock.drilled))
+    };
+    let by_name = |name: &str| clocks.iter().find(|clock| clock.name == name);
+    let of_attempt = |attempt: &Attempt| match attempt.outcome {
+        Outcome::Failed(Reason::Timeout) => {
+            let provider = attempt.reference.split('/').next().unwrap_or_default();
+            longer(named(clocks, provider, &attempt.detail))
+        }
+        // Another one was asked beside it, and answered.
+        Outcome::Cancelled => longer(by_name(HEDGE)),
+        _ => Duration::ZERO,
+    };
+    let real = took + attempts.iter().map(of_attempt).sum::<Duration>();
+    by_name(TOTAL).map_or(real, |total| real.min(total.real.max(took)))
 }

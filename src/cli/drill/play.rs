@@ -10,10 +10,10 @@ use super::case::{Case, Phase};
 use super::client::{self, Saw};
 use super::report::Row;
 use super::stage::Stage;
-use super::{clocks, verdict};
+use super::verdict;
 use crate::cli::exit::Ending;
 use crate::cli::rig::{self, Upstreams};
-use crate::record::{Outcome, Record};
+use crate::record::Record;
 use crate::simulator::Options;
 use crate::upstream::Client;
 
@@ -93,12 +93,4 @@ impl Drill {
         let verdict = verdict::judge(&saw, if with_tool { calling } else { plain });
         Ok(Row::new(case, saw, verdict, record, &self.stage))
     }
-}
-
-/// How long the client would have waited with its own clocks.
-pub(super) fn real_time(saw: &Saw, record: &Record, stage: &Stage) -> Duration {
-    let out_of_time = |outcome| matches!(outcome, Outcome::Failed(crate::failure::Reason::Timeout));
-    let cut = record.attempts.iter().filter(|attempt| out_of_time(attempt.outcome));
-    let cut = cut.map(|attempt| clocks::cut_short(&stage.clocks, &attempt.reference, &attempt.detail));
-    saw.took + cut.sum::<Duration>()
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::case::Case;
 use super::client::Saw;
-use super::play::real_time;
+use super::clocks;
 use super::stage::Stage;
 use super::verdict::Verdict;
 use crate::record::{Attempt, Outcome, Record, attempts_header};
@@ -48,7 +48,14 @@ impl Row {
         record: Option<Record>,
         stage: &Stage,
     ) -> Self {
-        let real = record.as_ref().map_or(saw.took, |record| real_time(&saw, record, stage));
+        let real = record
+            .as_ref()
+            .map_or(saw.took, |record| clocks::real_time(&stage.clocks, saw.took, &record.attempts));
+        let told = |text: String| clocks::told(&stage.clocks, stage.primary().unwrap_or_default(), &text);
+        let verdict = match verdict {
+            Verdict::Error(text) => Verdict::Error(told(text)),
+            other => other,
+        };
         let attempts = record.as_ref().map_or_else(String::new, |record| attempts_header(&record.attempts));
         let failed = record.as_ref().map_or_else(String::new, |record| failed(&record.attempts));
         let model = record.and_then(|record| record.answered);

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::clocks::{self, Clock};
-use crate::catalog::DialectId;
+use crate::catalog::{DialectId, builtin};
 use crate::cli::exit::Ending;
 use crate::cli::gateway::no_key;
 use crate::config::settings::{Bind, Chain, Gateway, Key, Lookup, Provider, Reference, Settings};
@@ -47,6 +47,9 @@ impl Stage {
         model: Option<&str>,
     ) -> Result<Self, Ending> {
         let mut settings = config::load(file, environment)?;
+        if settings.default_chain.references.is_empty() {
+            settings.default_chain = if_there_were_keys(&settings);
+        }
         let default = settings.default_chain.references.first().map(ToString::to_string);
         let requested = model.map(str::to_owned).or(default).ok_or_else(|| no_key(&settings))?;
         let chain = match settings.lookup(&requested) {
@@ -110,6 +113,16 @@ impl Stage {
         stays_here(&settings)?;
         Ok(settings)
     }
+}
+
+/// What the default chain would be if every provider of the catalog had a key.
+fn if_there_were_keys(settings: &Settings) -> Chain {
+    let known = builtin().providers.iter().filter(|known| known.on_by_default);
+    let references = known.filter_map(|known| {
+        settings.providers.get(&known.id)?.model(&known.default_model)?;
+        Some(Reference { provider: known.id.clone(), model: known.default_model.clone() })
+    });
+    Chain { references: references.collect() }
 }
 
 /// The first reference that would be asked.

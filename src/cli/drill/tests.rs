@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use super::case::{self, Phase};
 use super::client::Saw;
-use super::clocks::cut_short;
+use super::clocks::{real_time, told};
 use super::stage::Stage;
 use super::verdict::{Verdict, judge};
 use crate::config::Environment;
+use crate::failure::Reason;
+use crate::record::{Attempt, Outcome};
 
 const CONFIG: &str = r#"{
     agents: { defaults: { model: { primary: "own/m", fallbacks: ["kimi/kimi-for-coding", "openrouter/auto"] } } },
@@ -69,11 +71,38 @@ fn clocks_keep_their_order_and_say_what_they_were() {
     clocks.sort_by_key(|clock| clock.real);
     assert!(clocks.windows(2).all(|pair| pair[0].drilled < pair[1].drilled), "{clocks:?}");
     assert!(clocks.iter().all(|clock| clock.drilled <= Duration::from_secs(4)), "{clocks:?}");
-    let left = |reference: &str, detail: &str| cut_short(&stage.clocks, reference, detail).as_secs();
+    let left = |reference: &str, detail: &str| {
+        let attempts = [attempt(reference, Outcome::Failed(Reason::Timeout), detail)];
+        real_time(&stage.clocks, Duration::ZERO, &attempts).as_secs()
+    };
     assert_eq!(left("kimi/k3", "nothing within 1.3 s (failover.timeouts.headSeconds)"), 58);
     assert_eq!(left("kimi/k3", "nothing within 1.3 s (failover.timeouts.firstByteSeconds)"), 297);
     assert_eq!(left("own/m", "nothing within 1.3 s (timeoutSeconds of the provider)"), 43);
     assert_eq!(left("kimi/k3", "timed out"), 0);
+    let error = "status 504: own/m: nothing within 1.3 s (timeoutSeconds of the provider) (tried: …)";
+    let meant = "status 504: own/m: nothing within 45.0 s (timeoutSeconds of the provider) (tried: …)";
+    assert_eq!(told(&stage.clocks, "own", error), meant);
+    assert_eq!(told(&stage.clocks, "own", "status 400"), "status 400");
+}
+
+#[test]
+fn a_hedge_and_the_limit_of_all_count_in_the_time_as_they_are_configured() {
+    let failover = r#"failover: { hedgeAfterMs: 5000, timeouts: { totalSeconds: 90 } }"#;
+    let text = format!("{{ agents: {{ defaults: {{ model: \"kimi/k3\" }} }}, {failover} }}");
+    let stage = stage(&text, None);
+    let took = Duration::from_secs(1);
+    let time = |attempts: &[Attempt]| real_time(&stage.clocks, took, attempts).as_secs();
+    let answered = attempt("kimi/k3", Outcome::Ok, "");
+    assert_eq!(time(&[attempt("kimi/k3", Outcome::Cancelled, ""), answered.clone()]), 5);
+    assert_eq!(time(&[answered]), 1);
+    let head = "nothing within 1.3 s (failover.timeouts.headSeconds)";
+    let silent = attempt("kimi/k3", Outcome::Failed(Reason::Timeout), head);
+    assert_eq!(time(&[silent.clone(), silent.clone(), silent]), 90);
+}
+
+fn attempt(reference: &str, outcome: Outcome, detail: &str) -> Attempt {
+    let (reference, detail) = (reference.to_owned(), detail.to_owned());
+    Attempt { reference, outcome, detail, took: Duration::ZERO, usage: None }
 }
 
 #[test]
@@ -98,12 +127,17 @@ fn every_case_can_be_ordered() {
 
 #[test]
 fn what_is_cut_without_an_error_is_lost() {
-    let whole = Saw { status: 200, text: "the moon".into(), finish: Some("stop".into()), ..Saw::default() };
+    let whole = Saw { status: 200, text: "the moon".into(), finishes: vec!["stop".into()], ..Saw::default() };
     let calm = [whole.clone()];
     let word = |saw: &Saw| judge(saw, &calm).as_str();
     assert_eq!(judge(&whole, &calm), Verdict::Unnoticed);
     assert_eq!(word(&Saw { text: "the m".into(), ..whole.clone() }), "lost");
-    assert_eq!(word(&Saw { finish: None, ..whole.clone() }), "lost");
+    assert_eq!(word(&Saw { finishes: Vec::new(), ..whole.clone() }), "lost");
+    assert_eq!(word(&Saw { finishes: vec!["stop".into(); 2], ..whole.clone() }), "lost");
+    assert_eq!(word(&Saw { calls: vec!["get_weather {".into()], ..whole.clone() }), "lost");
+    let streamed = Saw { streamed: true, done: 1, ..whole.clone() };
+    assert_eq!(word(&streamed), "unnoticed");
+    assert_eq!(word(&Saw { done: 0, ..streamed }), "lost");
     assert_eq!(word(&Saw { broke: Some("reset".into()), ..whole.clone() }), "lost");
     assert_eq!(word(&Saw { status: 503, ..Saw::default() }), "lost");
     assert_eq!(word(&Saw { text: "the m".into(), error: Some("broke off".into()), ..whole }), "error");

@@ -38,12 +38,17 @@ pub(super) fn judge(saw: &Saw, calm: &[Saw]) -> Verdict {
         return Verdict::Lost(format!("status {} without an error", saw.status));
     }
     let is_whole =
-        |other: &Saw| other.text == saw.text && other.finish == saw.finish && other.calls == saw.calls;
-    if calm.iter().any(is_whole) {
-        return Verdict::Unnoticed;
+        |other: &Saw| other.text == saw.text && other.finishes == saw.finishes && other.calls == saw.calls;
+    if !calm.iter().any(is_whole) {
+        let finish = if saw.finishes.is_empty() { "none".to_owned() } else { saw.finishes.join(", ") };
+        let message =
+            format!("no error, and another text than the answer: {sent} characters, finish {finish}");
+        return Verdict::Lost(message);
     }
-    let finish = saw.finish.as_deref().unwrap_or("none");
-    Verdict::Lost(format!("no error, and another text than the answer: {sent} characters, finish {finish}"))
+    if saw.done != usize::from(saw.streamed) {
+        return Verdict::Lost(format!("no error, and {} times [DONE]", saw.done));
+    }
+    Verdict::Unnoticed
 }
 
 fn head(saw: &Saw) -> String {
