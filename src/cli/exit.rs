@@ -34,7 +34,7 @@ impl Ending {
         Self { code: CONFIGURATION, kind: "invalid_config", message: message.into() }
     }
 
-    /// It failed, and has said so already: exit 1.
+    /// It failed, and has said so already, or nobody listens: exit 1.
     #[must_use]
     pub const fn silent() -> Self {
         Self { code: 1, kind: "failed", message: String::new() }
@@ -46,10 +46,13 @@ impl Ending {
         &self.message
     }
 
-    /// Standard output is gone.
+    /// Standard output is gone. A reader that has seen enough (`head`) needs no word about it.
     #[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
     pub fn output(error: std::io::Error) -> Self {
-        Self::failure("output_error", format!("cannot write: {error}"))
+        match error.kind() {
+            std::io::ErrorKind::BrokenPipe => Self::silent(),
+            _ => Self::failure("output_error", format!("cannot write: {error}")),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Which models answer a requested name.
 
+use std::collections::BTreeSet;
+
 use super::nearest::distance;
 use super::reference;
 use super::settings::{Chain, Provider, Reference, Route, Settings};
@@ -174,7 +176,9 @@ impl Settings {
             served.for_each(|model| add(format!("{}/{}", provider.id, model.facts.id), off));
         }
         scored.sort();
-        scored.dedup_by(|one, other| one.1 == other.1);
+        // One that is found in several ways may have several scores: the best one counts.
+        let mut told = BTreeSet::new();
+        scored.retain(|(_, name)| told.insert(name.clone()));
         scored.into_iter().take(3).map(|(_, name)| name).collect()
     }
 }

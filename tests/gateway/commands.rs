@@ -1,6 +1,7 @@
 //! Commands: what scripts rely on, exit codes and JSON, and what people do, edits that keep their comments.
 
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use serde_json::{Value, json};
 
@@ -103,6 +104,10 @@ async fn wrong_usage_exits_2_and_help_exits_0() {
         &["simulate"],
         &["demo"],
         &["drill"],
+        &["service"],
+        &["service", "install"],
+        &["gateway", "reload"],
+        &["gateway", "logs"],
         &["completions"],
     ] {
         let ended = home.run(&[path, &["--help"]].concat()).await;
@@ -111,6 +116,20 @@ async fn wrong_usage_exits_2_and_help_exits_0() {
     }
     let version = home.run(&["--version"]).await;
     assert_eq!(version.stdout, format!("moonrelay {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[tokio::test]
+async fn a_reader_that_has_seen_enough_is_not_told_so() {
+    let home = Home::with(CONFIG);
+    for arguments in [&["models", "list"][..], &["drill", "--fault", "split"], &["service", "show"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = command(home.path(), arguments);
+        let child = command.stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
+        let output = child.wait_with_output().await.unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), said.as_str()), (Some(1), ""), "{arguments:?}");
+    }
 }
 
 #[tokio::test]

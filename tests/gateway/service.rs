@@ -127,7 +127,7 @@ async fn a_file_that_install_did_not_write_stays() {
 }
 
 #[tokio::test]
-async fn under_nix_install_prints_the_lines_of_nix() {
+async fn under_nix_install_and_uninstall_print_the_lines_of_nix() {
     let session = Session::new();
     let mut command =
         session.command(&["service", "install", "--socket", "--credential", "KIMI_API_KEY=/run/agenix/kimi"]);
@@ -140,6 +140,13 @@ async fn under_nix_install_prints_the_lines_of_nix() {
         assert!(ended.stderr.contains(&format!("services.moonrelay.{line}")), "{line}: {}", ended.both());
     }
     assert!(!session.unit("moonrelay.service").exists() && session.asked().is_empty());
+    session.done(&["service", "install", "--no-start"]).await;
+    let mut command = session.command(&["service", "uninstall"]);
+    command.env("MOONRELAY_NIX_MODE", "1");
+    let ended = run(command).await;
+    assert_eq!(ended.code, Some(1), "{}", ended.both());
+    assert!(ended.stderr.contains("services.moonrelay.enable = false;"), "{}", ended.both());
+    assert!(session.unit("moonrelay.service").exists());
 }
 
 #[tokio::test]

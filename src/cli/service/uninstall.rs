@@ -53,7 +53,8 @@ pub(super) fn installed(
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(Ending::failure("file_error", format!("{}: {error}", path.display()))),
     };
-    if let Some(managed) = managed(&path, &console.environment) {
+    if let Some(mut managed) = managed(&path, &console.environment) {
+        managed.lines.push("services.moonrelay.enable = false;".to_owned());
         return Err(refused(&EditError::Managed(managed)));
     }
     if !force && !is_ours(&text) {

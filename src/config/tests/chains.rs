@@ -186,3 +186,12 @@ fn a_model_as_a_string_is_a_chain_of_one() {
     assert_eq!(written(&settings.default_chain), ["moonshot/kimi-k3"]);
     assert_eq!(found(&settings, "kimi-k2.6").1, ["moonshot/kimi-k2.6"]);
 }
+
+#[test]
+fn the_nearest_names_are_three_different_ones() {
+    // A target of the chain whose provider is off has two scores.
+    let chain = "{ agents: { defaults: { model: { primary: 'kimi/k3', fallbacks: ['openrouter/auto'] } } } }";
+    let nearest = settings_with(chain, &[]).nearest_names("nope");
+    let different: std::collections::BTreeSet<&String> = nearest.iter().collect();
+    assert_eq!((nearest.len(), different.len()), (3, 3), "{nearest:?}");
+}
