@@ -49,6 +49,20 @@ fn every_fact_has_a_source_and_a_date() {
 }
 
 #[test]
+fn who_takes_a_prefill_was_seen_to_take_it() {
+    let mut models = Vec::new();
+    for provider in &providers().providers {
+        for fact in provider.facts.iter().filter(|fact| fact.group == "prefill") {
+            let source = &fact.source;
+            assert!(source.confidence != Confidence::Claimed && source.url.is_some(), "{}", source.title);
+            models.push(format!("{}/{}", provider.id, fact.model));
+        }
+    }
+    let moonshot = ["kimi-k3", "kimi-k2.6", "kimi-k2.5"];
+    assert_eq!(models, ["moonshot", "moonshot-cn"].map(|id| moonshot.map(|m| format!("{id}/{m}"))).concat());
+}
+
+#[test]
 fn a_retired_model_has_a_date_and_a_successor_that_is_served() {
     for provider in &providers().providers {
         for model in &provider.models {

@@ -34,10 +34,16 @@ fn requests() -> [Value; 3] {
     ]
 }
 
+/// No source says that Kimi Code takes a prefill; this user knows it.
+fn setup(upstream: &Upstream, chain: [Provider; 2]) -> Setup {
+    let model = json!({ "id": "kimi-for-coding", "compat": { "supportsPrefill": true } });
+    Setup::chain(upstream, &chain).set("models.providers.kimi.models", json!([model]))
+}
+
 async fn serving(upstream: &Upstream, chain: [Provider; 2]) -> Gateway {
     upstream.no_faults().await;
     upstream.forget().await;
-    Setup::chain(upstream, &chain).start().await
+    setup(upstream, chain).start().await
 }
 
 /// What a cut leaves of the uncut answer.
@@ -144,10 +150,8 @@ async fn where_nobody_may_go_on_an_error_event_ends_it() {
         ("stall", TWO_KIMI, true),
         ("stall", KIMI_THEN_OPENROUTER, false),
     ] {
-        let gateway = Setup::chain(&upstream, &chain)
-            .set("failover.timeouts", json!({ "idleSeconds": 1 }))
-            .start()
-            .await;
+        let gateway =
+            setup(&upstream, chain).set("failover.timeouts", json!({ "idleSeconds": 1 })).start().await;
         let whole = gateway.chat(&body).await;
         upstream.forget().await;
         upstream.fault(json!({ "provider": "kimi", "kind": kind, "value": 5, "times": 1 })).await;
@@ -234,7 +238,7 @@ async fn a_whole_answer_that_breaks_is_given_by_the_next_target() {
 #[tokio::test]
 async fn going_on_can_be_switched_off() {
     let upstream = Upstream::start().await;
-    let gateway = Setup::chain(&upstream, &TWO_KIMI).set("failover.midStream", json!("error")).start().await;
+    let gateway = setup(&upstream, TWO_KIMI).set("failover.midStream", json!("error")).start().await;
     upstream.fault(json!({ "provider": "kimi", "kind": "truncate", "value": 6, "times": 1 })).await;
     let answer = gateway.chat(&prompt("default", WORDS, true)).await;
     assert_error(&answer, &answer.said().content, "switched off");
