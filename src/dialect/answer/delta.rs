@@ -16,9 +16,11 @@ pub(super) fn text<'t>(payload: &'t [u8], choice: &Choice) -> Option<(Span, &'t 
     Some((place, escaped))
 }
 
-/// Whether it is the choice with index 0, or without one.
-pub(super) fn is_first(payload: &[u8], choice: &Choice) -> bool {
-    choice.index.as_ref().is_none_or(|index| payload.get(index.clone()) == Some(b"0"))
+/// Which choice it is; without an index, the first one.
+pub(super) fn index(payload: &[u8], choice: &Choice) -> u64 {
+    let literal =
+        choice.index.as_ref().and_then(|index| std::str::from_utf8(payload.get(index.clone())?).ok());
+    literal.and_then(|literal| literal.parse().ok()).unwrap_or_default()
 }
 
 /// Whether a finish says that something was said: with `stop` or `tool_calls` an empty answer is a broken one, with

@@ -1,5 +1,7 @@
 //! Streamed answers.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 
 use super::delta;
@@ -28,8 +30,8 @@ pub struct StreamReader {
     meter: Meter,
     frames: FrameReader,
     opening: Opening,
-    /// A `finish_reason` was read.
-    finished: bool,
+    /// The choices that have begun, by index, and whether their `finish_reason` was read.
+    choices: BTreeMap<u64, bool>,
     /// A role went out.
     named: bool,
     /// Content, reasoning, a tool call or a refusal was read.
@@ -74,7 +76,7 @@ impl StreamReader {
             meter: Meter::default(),
             frames: FrameReader::new(),
             opening: Opening::Unknown,
-            finished: false,
+            choices: BTreeMap::new(),
             named: false,
             has_substance: false,
             closed: false,
@@ -116,9 +118,9 @@ impl StreamReader {
     }
 
     /// After a failure behind the finish: what is missing of the end, as [`Self::end`] has it. `None` when no finish
-    /// went out.
+    /// went out, or that of another choice is missing.
     pub fn conclude(&self, usage: Option<Usage>) -> Option<Segments> {
-        let finish = self.finish.as_ref()?;
+        let finish = self.finish.as_ref().filter(|_| self.is_finished())?;
         let mut out = Segments::default();
         if let Some(usage) = self.meter.usage.or(usage).filter(|_| usage.is_some())
             && !self.told_usage
@@ -196,9 +198,14 @@ impl StreamReader {
         Ok(())
     }
 
+    /// Every choice that has begun has its finish.
+    fn is_finished(&self) -> bool {
+        !self.choices.is_empty() && self.choices.values().all(|finished| *finished)
+    }
+
     /// Whether the answer may end here.
     fn check_end(&self) -> Result<(), Failure> {
-        if !self.finished {
+        if !self.is_finished() {
             return Err(truncated("the answer ended without a finish_reason"));
         }
         if self.withheld.is_some() {
@@ -254,11 +261,13 @@ impl StreamReader {
             self.has_substance = true;
             self.release(out);
         }
+        for choice in chunk.choice.iter().filter(|choice| choice.has_substance() || choice.finish.is_some()) {
+            *self.choices.entry(delta::index(payload, choice)).or_default() |= choice.finish.is_some();
+        }
         let mut edits = Edits::new();
         calls::restore_names(payload, chunk, &self.plan, &mut edits).map_err(|_| server(NOT_JSON))?;
         let keeps = self.filter_text(payload, chunk, finishes, &mut edits, out);
         if finishes {
-            self.finished = true;
             if !self.has_substance && !self.plan.goes_on && delta::promises_substance(payload, chunk) {
                 self.withheld.get_or_insert_default();
             }
@@ -309,7 +318,7 @@ impl StreamReader {
     /// OpenRouter's last chunk repeats role and finish beside the usage (observed streams, 2026-10).
     fn is_closing(&self, chunk: &Chunk) -> bool {
         self.dialect == DialectId::OpenRouter
-            && self.finished
+            && self.is_finished()
             && chunk.usage.is_some()
             && !chunk.has_substance()
     }
@@ -325,7 +334,7 @@ impl StreamReader {
     ) -> Keeps {
         let as_it_is = if chunk.has_substance() { Keeps::Substance } else { Keeps::Form };
         let [choice] = chunk.choice.as_slice() else { return as_it_is };
-        if !self.plan.offers_tools || !delta::is_first(payload, choice) {
+        if !self.plan.offers_tools || delta::index(payload, choice) != 0 {
             return as_it_is;
         }
         if let Some(calls) = &choice.tool_calls {

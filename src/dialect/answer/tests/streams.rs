@@ -393,3 +393,26 @@ proptest! {
         prop_assert!(steps.iter().any(|step| step.done || step.failure.is_some()));
     }
 }
+
+#[test]
+fn the_end_is_one_only_when_each_choice_has_finished() {
+    let choice = |index: u8, delta: &str, finish: &str| {
+        event(&format!(
+            r#"{{"id":"a","choices":[{{"index":{index},"delta":{delta},"finish_reason":{finish}}}]}}"#
+        ))
+    };
+    let one = choice(0, r#"{"content":"a"}"#, "null")
+        + &choice(1, r#"{"content":"b"}"#, "null")
+        + &choice(0, "{}", r#""stop""#);
+    for rest in ["", DONE] {
+        let mut reader = StreamReader::new(DialectId::Generic, plain());
+        let step = reader.push((one.clone() + rest).into());
+        assert!(reader.conclude(None).is_none(), "nothing hides that the other one broke off");
+        let failure = step.failure.or(reader.end(None).failure).unwrap();
+        assert_eq!(failure.reason, Reason::Truncated, "{rest:?}");
+    }
+    let mut reader = StreamReader::new(DialectId::Generic, plain());
+    let both = one + &choice(1, "{}", r#""stop""#);
+    assert!(reader.push(both.into()).failure.is_none() && reader.conclude(None).is_some());
+    assert!(reader.end(None).done);
+}
