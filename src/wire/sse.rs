@@ -10,6 +10,16 @@ use bytes::Bytes;
 /// The frame that ends a chat stream.
 pub const DONE: &[u8] = b"data: [DONE]\n\n";
 
+/// A payload as an event of one line: in JSON a line end is white space, in an event it ends the data line.
+#[must_use]
+pub fn event(payload: &[u8]) -> Bytes {
+    let mut out = Vec::with_capacity(payload.len() + 8);
+    out.extend_from_slice(b"data: ");
+    out.extend(payload.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
+    out.extend_from_slice(b"\n\n");
+    out.into()
+}
+
 /// The longest frame that is read, in bytes: room for a 20 MB image as base64, and a bound on what one stream can hold.
 pub const MAX_FRAME: usize = 32 << 20;
 

@@ -3,10 +3,10 @@
 use bytes::Bytes;
 
 use super::leak::Piece;
-use super::output;
 use crate::wire::chunk::{Choice, Chunk};
 use crate::wire::edit::{Edits, ObjectPatch, Segments};
 use crate::wire::json::{self, Span};
+use crate::wire::sse;
 use crate::wire::usage::Usage;
 
 /// The content's place and what stands between its quotes, when it is a string.
@@ -79,13 +79,5 @@ fn with(payload: &Bytes, choices: Vec<u8>, usage: Option<&Usage>) -> Segments {
         }
         patch.finish(&mut edits);
     }
-    output::event(&single_line(edits.apply(payload).to_bytes()))
-}
-
-/// In JSON a line end is white space; in an event it ends the data line.
-fn single_line(text: Bytes) -> Bytes {
-    if memchr::memchr2(b'\n', b'\r', &text).is_none() {
-        return text;
-    }
-    text.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect()
+    Segments::whole(sse::event(&edits.apply(payload).to_bytes()))
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::Step;
 use crate::wire::edit::{Edits, Segments};
-use crate::wire::sse::Frame;
+use crate::wire::sse::{Frame, event};
 
 /// Collects frames; those that stand side by side in the bytes that were read stay one slice.
 #[derive(Debug)]
@@ -75,19 +75,8 @@ pub(super) fn edited(frame: &Frame, payload: &Bytes, edits: Edits) -> Segments {
         out.push(missing_end(frame));
         return out;
     }
-    // In JSON a line end is white space; several `data:` lines become one.
-    let text: Vec<u8> = edits
-        .apply(payload)
-        .to_bytes()
-        .iter()
-        .map(|byte| if *byte == b'\n' { b' ' } else { *byte })
-        .collect();
-    event(&text)
-}
-
-/// A payload as a frame.
-pub(super) fn event(payload: &[u8]) -> Segments {
-    Segments::whole([b"data: ", payload, b"\n\n"].concat().into())
+    // Several `data:` lines become one.
+    Segments::whole(event(&edits.apply(payload).to_bytes()))
 }
 
 fn missing_end(frame: &Frame) -> Bytes {

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::wire::edit::{ObjectPatch, Segments};
 use crate::wire::json::{self, write_string};
+use crate::wire::sse;
 
 /// The members that a client may compare, in the order in which they are written.
 const KEYS: [&str; 4] = ["id", "object", "created", "model"];
@@ -50,15 +51,15 @@ impl Identity {
     }
 
     fn event(&self, rest: &str) -> Segments {
-        let mut out = b"data: {".to_vec();
+        let mut out = b"{".to_vec();
         for (key, value) in &self.0 {
             write_string(&mut out, key);
             out.push(b':');
-            out.extend(value.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
+            out.extend_from_slice(value);
             out.push(b',');
         }
         out.extend_from_slice(rest.as_bytes());
-        out.extend_from_slice(b"}\n\n");
-        Segments::whole(out.into())
+        out.push(b'}');
+        Segments::whole(sse::event(&out))
     }
 }
