@@ -266,8 +266,8 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// What the bodies of all requests and whole answers under way may hold together, in bytes: four of the largest
-    /// requests or hundreds of ordinary ones, and at least [`LARGEST_ANSWER`].
+    /// What the bodies of all requests and whole answers under way, and what is kept of streams, may hold together, in
+    /// bytes: four of the largest requests or hundreds of ordinary ones, and at least [`LARGEST_ANSWER`].
     #[must_use]
     pub fn held_limit(&self) -> usize {
         self.body_limit.saturating_mul(4).max(LARGEST_ANSWER)

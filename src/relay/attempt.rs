@@ -240,6 +240,11 @@ impl Run {
         self.state.held().body(self.settings.gateway.held_limit())
     }
 
+    /// For what of a stream is kept or waits.
+    pub(super) fn room(&self) -> crate::wire::held::Room {
+        self.state.held().room(self.settings.gateway.held_limit())
+    }
+
     fn time_for(&self, wait: Duration) -> bool {
         self.deadline.is_none_or(|deadline| Instant::now() + wait < deadline)
     }

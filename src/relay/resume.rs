@@ -29,7 +29,7 @@ impl Run {
                 from_text: target.takes_prefill()
                     || self.after(target).filter(could).any(|planned| planned.target.takes_prefill()),
             };
-            (reach.afresh || reach.from_text).then(|| Guard::new(terms, reach))
+            (reach.afresh || reach.from_text).then(|| Guard::new(terms, reach, self.room()))
         };
         match self.settings.failover.continue_mid_stream.then(guarded).flatten() {
             Some(guard) => Through::Guard(Box::new(guard)),

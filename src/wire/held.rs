@@ -1,4 +1,5 @@
-//! Bodies that are held whole, counted: what they take together has a limit, however many come at once.
+//! What is held in memory, counted: bodies that are held whole, and what of a stream waits or is kept. What it takes
+//! together has a limit, however much comes at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,13 +9,13 @@ use bytes::Bytes;
 /// The largest first allocation; from then on a body grows as it comes, so that announcing much costs little here.
 const FIRST: usize = 64 * 1024;
 
-/// The bytes of all bodies that are held now.
+/// The bytes that are held now.
 #[derive(Debug, Default)]
 pub struct Held {
     bytes: AtomicUsize,
 }
 
-/// All bodies together would take more than they may.
+/// All together would take more than it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
 
@@ -28,19 +29,40 @@ impl Held {
     /// A body that is to be read; all together may hold `total` bytes.
     #[must_use]
     pub fn body(self: &Arc<Self>, total: usize) -> Body {
-        Body { bytes: Vec::new(), share: Share { held: self.clone(), bytes: 0 }, total }
+        Body { bytes: Vec::new(), room: self.room(total) }
+    }
+
+    /// Room for what is held otherwise, of the same `total`.
+    #[must_use]
+    pub fn room(self: &Arc<Self>, total: usize) -> Room {
+        Room { held: self.clone(), bytes: 0, total }
     }
 }
 
-/// What one body takes. Dropped, it gives that back.
-struct Share {
+/// What one body, or one stream, takes. Dropped, it gives that back.
+#[derive(Debug)]
+pub struct Room {
     held: Arc<Held>,
     bytes: usize,
+    total: usize,
 }
 
-impl Share {
-    fn grow(&mut self, by: usize, total: usize) -> Result<(), Full> {
-        let room = |now: usize| now.checked_add(by).filter(|after| *after <= total);
+impl Room {
+    /// Takes as many bytes as this in all.
+    ///
+    /// # Errors
+    /// When all together would take too much; then it takes what it took.
+    pub fn resize(&mut self, bytes: usize) -> Result<(), Full> {
+        if bytes > self.bytes {
+            return self.grow(bytes - self.bytes);
+        }
+        self.held.bytes.fetch_sub(self.bytes - bytes, Ordering::Relaxed);
+        self.bytes = bytes;
+        Ok(())
+    }
+
+    fn grow(&mut self, by: usize) -> Result<(), Full> {
+        let room = |now: usize| now.checked_add(by).filter(|after| *after <= self.total);
         let taken = self.held.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room);
         taken.map_err(|_| Full)?;
         self.bytes += by;
@@ -48,7 +70,7 @@ impl Share {
     }
 }
 
-impl Drop for Share {
+impl Drop for Room {
     fn drop(&mut self) {
         self.held.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
     }
@@ -57,8 +79,7 @@ impl Drop for Share {
 /// One body while it is read.
 pub struct Body {
     bytes: Vec<u8>,
-    share: Share,
-    total: usize,
+    room: Room,
 }
 
 impl Body {
@@ -74,8 +95,8 @@ impl Body {
     /// When all bodies together would take too much.
     pub fn expect(&mut self, length: usize) -> Result<(), Full> {
         let room = length.min(FIRST);
-        if room > self.share.bytes {
-            self.share.grow(room - self.share.bytes, self.total)?;
+        if room > self.room.bytes {
+            self.room.resize(room)?;
             self.bytes.reserve_exact(room - self.bytes.len());
         }
         Ok(())
@@ -93,13 +114,13 @@ impl Body {
     /// When all bodies together would take too much; this one is as it was.
     pub fn push(&mut self, piece: &[u8]) -> Result<(), Full> {
         let needed = self.bytes.len() + piece.len();
-        if needed > self.share.bytes {
-            let doubled = needed.max(2 * self.share.bytes);
+        if needed > self.room.bytes {
+            let doubled = needed.max(2 * self.room.bytes);
             // Where doubling is too much, exactly what came may still fit.
-            let grown = if self.share.grow(doubled - self.share.bytes, self.total).is_ok() {
+            let grown = if self.room.resize(doubled).is_ok() {
                 doubled
             } else {
-                self.share.grow(needed - self.share.bytes, self.total)?;
+                self.room.resize(needed)?;
                 needed
             };
             self.bytes.reserve_exact(grown - self.bytes.len());
@@ -114,13 +135,13 @@ impl Body {
         if self.bytes.is_empty() {
             return Bytes::new();
         }
-        Bytes::from_owner(Counted { bytes: self.bytes, _share: self.share })
+        Bytes::from_owner(Counted { bytes: self.bytes, _room: self.room })
     }
 }
 
 struct Counted {
     bytes: Vec<u8>,
-    _share: Share,
+    _room: Room,
 }
 
 impl AsRef<[u8]> for Counted {

@@ -24,7 +24,7 @@ pub struct Usage {
 impl Usage {
     /// Reads the `usage` object of a chat answer. `prompt_tokens` holds what the cache gave and took
     /// (`prompt_tokens_details.cached_tokens`, else Moonshot's `cached_tokens`; OpenRouter's `cache_write_tokens`),
-    /// `completion_tokens` holds the reasoning. Sources: Moonshot's and OpenRouter's API references, 2026-09.
+    /// `completion_tokens` holds the reasoning. `estimated` is our own mark, which [`Self::to_json`] writes. Sources: Moonshot's and OpenRouter's API references, 2026-09.
     ///
     /// `None` when it is no object, or holds neither of the two counts.
     #[must_use]
@@ -48,7 +48,7 @@ impl Usage {
             cache_read,
             cache_write,
             reasoning: count_in(&completion_details, "reasoning_tokens").unwrap_or(0),
-            estimated: false,
+            estimated: top.value("estimated").is_some_and(|flag| text.get(flag) == Some(b"true")),
             cost_micros: top.number("cost").map(|cost| whole(cost * 1e6)),
         })
     }

@@ -7,6 +7,7 @@ use super::identity::Identity;
 use super::terms::Terms;
 use crate::wire::chunk::Chunk;
 use crate::wire::edit::Segments;
+use crate::wire::held::Room;
 use crate::wire::json;
 use crate::wire::sse::Frame;
 
@@ -25,13 +26,15 @@ pub(in crate::relay) struct Reach {
 }
 
 /// What the client has of an answer that broke.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(in crate::relay) struct Broken {
     pub(super) identity: Identity,
     /// All the text.
     pub(super) text: String,
     /// The role went out.
     pub(super) named: bool,
+    /// What this takes.
+    pub(super) room: Room,
 }
 
 impl Broken {
@@ -58,6 +61,8 @@ pub(in crate::relay) struct Guard {
     text: String,
     named: bool,
     held: Held,
+    /// What text and held events take.
+    room: Room,
     /// The answer is finished, or nobody could go on with it: all passes as it comes.
     open: bool,
 }
@@ -75,7 +80,7 @@ struct Held {
 }
 
 impl Guard {
-    pub(in crate::relay) fn new(terms: Terms, reach: Reach) -> Self {
+    pub(in crate::relay) fn new(terms: Terms, reach: Reach, room: Room) -> Self {
         Self {
             terms,
             reach,
@@ -83,6 +88,7 @@ impl Guard {
             text: String::new(),
             named: false,
             held: Held::default(),
+            room,
             open: false,
         }
     }
@@ -104,7 +110,8 @@ impl Guard {
         if self.open || !self.can_go_on() || self.terms.ends_inside_stop(&self.text) {
             return None;
         }
-        Some(Broken { identity: self.identity.unwrap_or_default(), text: self.text, named: self.named })
+        let identity = self.identity.unwrap_or_default();
+        Some(Broken { identity, text: self.text, named: self.named, room: self.room })
     }
 
     fn can_go_on(&self) -> bool {
@@ -139,7 +146,9 @@ impl Guard {
         let waits = self.held.calls || json::ends_with_high_surrogate(&self.held.text);
         if !waits {
             self.release(out);
-        } else if self.held.events.len() > HELD {
+        }
+        let taken = self.held.events.len();
+        if taken > HELD || self.room.resize(taken + self.text.len()).is_err() {
             self.open(out);
         }
     }
@@ -164,6 +173,8 @@ impl Guard {
         self.open = true;
         self.text = String::new();
         out.append(std::mem::take(&mut self.held).events);
+        // Giving back never fails.
+        let _ = self.room.resize(0);
     }
 
     fn open_with(&mut self, frame: &Frame, out: &mut Segments) {

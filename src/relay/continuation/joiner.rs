@@ -1,15 +1,16 @@
 //! The second stream of an answer, made to look like more of the first.
 
 use super::event::{Said, frames};
-use super::guard::Broken;
+use super::guard::{Broken, HELD};
 use super::identity::Identity;
 use super::seam::{Astray, Seam};
 use super::spent::Spent;
 use crate::failure::{Failure, Reason};
 use crate::wire::chunk::{Choice, Chunk};
 use crate::wire::edit::{Edits, ObjectPatch, Segments};
+use crate::wire::held::Room;
 use crate::wire::json;
-use crate::wire::sse::Frame;
+use crate::wire::sse::{self, Frame};
 
 /// See the module.
 #[derive(Debug)]
@@ -19,7 +20,21 @@ pub(in crate::relay) struct Joiner {
     seam: Seam,
     /// Text that ends inside a character, escaped.
     half: Vec<u8>,
+    calls: Calls,
     spent: Spent,
+    /// The answer so far, and what of it waits.
+    room: Room,
+    kept: usize,
+}
+
+/// Tool calls wait for their finish, as in the first stream: the client gets them whole or not at all.
+#[derive(Debug)]
+enum Calls {
+    None,
+    /// From the first fragment on.
+    Held(Segments),
+    /// They are finished, or too large to wait.
+    Live,
 }
 
 impl Joiner {
@@ -28,9 +43,12 @@ impl Joiner {
         Self {
             identity: broken.identity,
             named: broken.named,
+            kept: broken.text.len(),
             seam: Seam::new(broken.text),
             half: Vec::new(),
+            calls: Calls::None,
             spent,
+            room: broken.room,
         }
     }
 
@@ -58,19 +76,38 @@ impl Joiner {
         };
         let said = Said::read(&payload, &chunk);
         let text = self.text(said.text)?;
+        let mut joined = Segments::default();
+        let has_usage = chunk.usage.is_some() || chunk.choice.iter().any(|choice| choice.usage.is_some());
         if said.finish || said.calls {
             // What is held back, this chunk's own text included, stands before it.
             let rest = [text, self.rest()?].concat();
-            self.put_text(&rest, out);
-            self.put(&payload, &chunk, "", out);
-            return Ok(());
-        }
-        let has_usage = chunk.usage.is_some() || chunk.choice.iter().any(|choice| choice.usage.is_some());
-        if !text.is_empty() || has_usage || said.foreign || (said.role && !self.named) {
-            self.put(&payload, &chunk, &text, out);
+            self.put_text(&rest, &mut joined);
+            self.put(&payload, &chunk, "", &mut joined);
+        } else if !text.is_empty() || has_usage || said.foreign || (said.role && !self.named) {
+            self.put(&payload, &chunk, &text, &mut joined);
         }
         self.named |= said.role;
+        self.release(joined, &said, out);
         Ok(())
+    }
+
+    /// Gives the client what need not wait.
+    fn release(&mut self, joined: Segments, said: &Said<'_>, out: &mut Segments) {
+        let mut held = match std::mem::replace(&mut self.calls, Calls::Live) {
+            Calls::Held(held) => held,
+            Calls::None if said.calls => Segments::default(),
+            as_before => {
+                self.calls = as_before;
+                return out.append(joined);
+            }
+        };
+        held.append(joined);
+        let waits = !said.finish && held.len() <= HELD && self.room.resize(self.kept + held.len()).is_ok();
+        if waits {
+            self.calls = Calls::Held(held);
+        } else {
+            out.append(held);
+        }
     }
 
     /// Text as the client gets it; half a character waits for its other half.
@@ -127,9 +164,7 @@ impl Joiner {
                 edits.replace(span.clone(), usage());
             }
         }
-        let text = edits.apply(payload).to_bytes();
-        let line = text.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte });
-        out.push(b"data: ".iter().copied().chain(line).chain(*b"\n\n").collect());
+        out.push(sse::event(&edits.apply(payload).to_bytes()));
     }
 
     fn edit_delta(&self, payload: &[u8], choice: &Choice, text: &str, edits: &mut Edits) {

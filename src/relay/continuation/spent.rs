@@ -50,7 +50,7 @@ impl Spent {
             return known;
         }
         let mut first = estimate(self.request, self.said);
-        if let Some(second) = second {
+        if let Some(second) = second.filter(|second| !second.estimated) {
             // The second prompt was the first one and what had been said.
             first.input = second.prompt().saturating_sub(tokens(self.prefill));
         }

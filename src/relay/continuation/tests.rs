@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -7,11 +9,12 @@ use super::seam::{HEAD, Seam};
 use super::{Guard, Reach, Terms};
 use crate::wire::chat::ChatBody;
 use crate::wire::edit::Segments;
+use crate::wire::held::Held;
 
 const BOTH: Reach = Reach { afresh: true, from_text: true };
 
 fn guard(reach: Reach) -> Guard {
-    Guard::new(Terms::default(), reach)
+    Guard::new(Terms::default(), reach, Arc::<Held>::default().room(usize::MAX))
 }
 
 fn event(delta: &str) -> String {
@@ -73,6 +76,23 @@ fn what_is_held_and_kept_is_bounded() {
         assert_eq!(pass(&mut kept, &piece), piece);
     }
     assert!(kept.broke().is_none());
+}
+
+#[test]
+fn all_streams_together_hold_no_more_than_there_is_room_for() {
+    let held = Arc::<Held>::default();
+    let guarded = || Guard::new(Terms::default(), BOTH, held.room(1000));
+    let (mut one, mut two) = (guarded(), guarded());
+    pass(&mut one, &text(&"y".repeat(600)));
+    let piece = call(&"x".repeat(200));
+    assert_eq!(pass(&mut one, &piece), "");
+    assert_eq!(held.bytes(), 600 + piece.len());
+    assert_eq!(pass(&mut two, &piece), piece, "there is no room: it goes out live");
+    assert!(two.broke().is_none(), "and nobody goes on with it");
+    let broken = one.broke().unwrap();
+    assert!(held.bytes() >= 600, "the text is kept for the rest");
+    drop(broken);
+    assert_eq!(held.bytes(), 0);
 }
 
 #[test]

@@ -105,7 +105,14 @@ async fn resume(
                     attempt.usage = Some(spent.first(Some(&second)));
                 });
             }
-            ended.map_or_else(Ended::Broken, |()| Ended::Well)
+            match ended {
+                Ok(()) => Ended::Well,
+                Err(second) => {
+                    // What was held back of its text is more of the first's.
+                    let leftover = through.pass(second.leftover).0;
+                    Ended::Broken(Broke { leftover, ..second })
+                }
+            }
         }
     }
 }

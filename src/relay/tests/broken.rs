@@ -58,6 +58,11 @@ impl Fixture {
 
     /// The same as it came.
     async fn stream(&self, more: &Value) -> String {
+        self.send(more, false).await
+    }
+
+    /// As [`Self::stream`]; `x-moonrelay-fallback: off` where only the first target is asked for.
+    async fn send(&self, more: &Value, first_target_only: bool) -> String {
         let mut body = json!({
             "model": "default", "stream": true, "stream_options": {"include_usage": true},
             "messages": [{"role": "user", "content": "hi"}],
@@ -69,7 +74,7 @@ impl Fixture {
             client: None,
             headers: HeaderMap::new(),
             body: Bytes::from(body.to_string()),
-            first_target_only: false,
+            first_target_only,
         };
         match self.relay.chat(request).await {
             Ok(answer @ Answer::Stream { .. }) => read(answer).await.0,

@@ -77,6 +77,25 @@ async fn the_client_is_told_the_first_prompt_and_all_of_the_output() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn where_nobody_tells_the_usage_the_prompt_is_the_clients_request() {
+    let alone = Sample { text: &["a"], ..PLAIN }.events("kimi-1", "");
+    let without = alone.iter().filter(|event| !event.contains("\"usage\"")).cloned();
+    let finish =
+        "data: {\"id\":\"b\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+    let second =
+        Second::Says(without.collect::<String>().replace("data: [DONE]", finish.trim_end()) + finish);
+    let fixture = Fixture::new(TWO_KIMI, broken(&PLAIN, 3).then(second));
+    let got = fixture.ask(&json!({})).await;
+    let record = fixture.record();
+    let [first, second] = [0, 1].map(|place| record.attempts[place].usage.unwrap());
+    assert!(first.estimated && second.estimated, "{record:?}");
+    let told = record.usage.unwrap();
+    assert_eq!((told.prompt(), told.output), (first.prompt(), 18 + 1), "{record:?}");
+    assert_eq!(first.prompt(), second.prompt(), "the same bytes were estimated");
+    assert_eq!(got.usages[0]["prompt_tokens"], json!(told.prompt()), "{got:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_answer_that_begins_anew_is_skipped_as_far_as_it_is_the_same() {
     let whole = PLAIN.whole_text();
     let fixture = Fixture::new(TWO_KIMI, broken(&PLAIN, 3).then(saying(&whole)));
@@ -146,6 +165,38 @@ async fn there_is_one_continuation_a_request() {
     assert_eq!((got.errors.len(), got.finishes.len(), fixture.calls().len()), (1, 0, 2), "{got:?}");
     let record = fixture.record();
     assert_eq!(attempts_header(&record.attempts), "moonshot/kimi-k3=network, moonshot/kimi-k3=network");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_second_stream_leaves_no_part_of_a_call_and_no_other_id_when_it_breaks() {
+    let calling = Sample { calls: &[("look", &["{\"at\":", "1}"])], ..PLAIN };
+    let rest = Sample { text: &["but nothing is lost."], ..calling }.events("kimi-1", "");
+    for (kept, events) in [(3, 3), (5, 3), (rest.len(), 3)] {
+        let mut text = rest[..kept].concat();
+        if kept < rest.len() {
+            // Then the beginning of leaked markup, and an end that is none.
+            text += &Sample { text: &["<|tool_calls_sec"], ..PLAIN }.events("kimi-1", "")[1];
+        }
+        let fixture = Fixture::new(TWO_KIMI, broken(&calling, events).then(Second::Says(text)));
+        let got = fixture.ask(&json!({})).await;
+        let whole = kept == rest.len();
+        assert_eq!((got.calls.len(), got.errors.len()), (usize::from(whole), usize::from(!whole)), "{got:?}");
+        assert_eq!((got.ids.len(), got.models.len(), got.roles), (1, 1, 1), "{got:?}");
+        if whole {
+            assert_eq!(got.calls, calling.whole_calls());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_fallback_the_first_target_alone_goes_on() {
+    for (how, goes_on) in [(Break::Ends, true), (Break::Stalls, false)] {
+        let fixture = Fixture::new(TWO_KIMI, Model { how, ..broken(&PLAIN, 3) });
+        let got = Got::read(&fixture.send(&json!({}), true).await);
+        assert_eq!(got.errors.is_empty(), goes_on, "{how:?}: {got:?}");
+        assert!(fixture.calls().iter().all(|call| call["model"] == "kimi-k3"), "{how:?}");
+        assert_eq!(fixture.calls().len(), 1 + usize::from(goes_on), "{how:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

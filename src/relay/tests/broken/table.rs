@@ -51,7 +51,7 @@ fn assert_whole(got: &Got, sample: &Sample, case: &str) {
     let finish = if sample.calls.is_empty() { "stop" } else { "tool_calls" };
     assert_eq!((&*got.finishes, got.done), (&[finish.to_owned()][..], 1), "{case}: {got:?}");
     assert_eq!((got.ids.len(), got.models.len(), got.roles), (1, 1, 1), "{case}: {got:?}");
-    assert_eq!(got.usages.len(), 1, "{case}: {got:?}");
+    assert_eq!((got.usages.len(), got.errors.len()), (1, 0), "{case}: {got:?}");
     assert!(sample.reasoning.concat().starts_with(&got.reasoning), "{case}: {got:?}");
 }
 
