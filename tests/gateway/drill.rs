@@ -120,6 +120,8 @@ async fn a_stream_that_breaks_in_the_middle_goes_on_where_the_chain_can_and_may(
     let ends = async |mid_stream: &str, fallback: &str, fault: &str| {
         let mut configuration = configuration("http://127.0.0.1:9");
         configuration["models"]["routes"] = json!({ "two": { "primary": KIMI, "fallbacks": [fallback] } });
+        configuration["models"]["providers"]["kimi"]["models"] =
+            json!([{ "id": "kimi-for-coding", "compat": { "supportsPrefill": true } }]);
         configuration["failover"] = json!({ "midStream": mid_stream });
         let told = drill(&configuration, &["--json", "--model", "two", "--fault", fault]).await.json();
         let cases = told["cases"].as_array().unwrap();
