@@ -1,7 +1,7 @@
 //! `moonrelay drill`: every fault against the user's own chain, with simulated upstreams.
 //!
-//! [`stage`] makes the user's settings safe to play with (simulated upstreams, invented keys), [`clocks`] makes them
-//! quick, [`case`] lists what is played, [`client`] asks, [`verdict`] judges, [`report`] tells.
+//! `stage` makes the user's settings safe to play with (simulated upstreams, invented keys), `clocks` makes them quick,
+//! `case` lists what is played, `client` asks, `verdict` judges, `report` tells.
 
 mod case;
 mod client;
