@@ -29,7 +29,7 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Serve, or ask the one that serves
+    /// Serve; ask the one that serves; start, stop and reload its systemd unit
     Gateway(gateway::Args),
     /// Models: list, choose, name, chain
     Models(models::Args),
