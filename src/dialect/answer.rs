@@ -14,7 +14,7 @@ pub use whole::whole;
 use crate::failure::Failure;
 use crate::wire::chunk::Chunk;
 use crate::wire::edit::Segments;
-use crate::wire::json::Span;
+use crate::wire::json::{self, Span};
 use crate::wire::usage::Usage;
 
 /// What was learned of an answer while it passed.
@@ -62,7 +62,7 @@ pub struct Step {
     pub leftover: Segments,
 }
 
-/// How much an answer said, in bytes as they came.
+/// How much an answer said, in bytes of text: an escape counts as what it stands for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Volume {
     /// Reasoning.
@@ -74,9 +74,12 @@ pub struct Volume {
 }
 
 impl Volume {
-    fn read(&mut self, chunk: &Chunk) {
+    fn read(&mut self, text: &[u8], chunk: &Chunk) {
+        let length = |span: &Option<Span>| {
+            let literal = span.as_ref().and_then(|span| text.get(span.clone())).unwrap_or_default();
+            json::unescape(literal).map_or(literal.len().saturating_sub(2), |text| text.len())
+        };
         for choice in &chunk.choice {
-            let length = |span: &Option<Span>| span.as_ref().map_or(0, |span| span.len().saturating_sub(2));
             self.reasoning += length(&choice.reasoning);
             self.text += length(&choice.content);
             self.calls += length(&choice.tool_calls);

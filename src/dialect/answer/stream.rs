@@ -241,7 +241,7 @@ impl StreamReader {
             return Err(failure);
         }
         self.meter.read(&payload, &chunk);
-        self.volume.read(&chunk);
+        self.volume.read(&payload, &chunk);
         self.take_chunk(frame, &payload, &chunk, out)
     }
 

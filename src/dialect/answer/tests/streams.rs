@@ -416,3 +416,15 @@ fn the_end_is_one_only_when_each_choice_has_finished() {
     assert!(reader.push(both.into()).failure.is_none() && reader.conclude(None).is_some());
     assert!(reader.end(None).done);
 }
+
+#[test]
+fn an_answer_has_the_volume_of_its_text_however_it_is_escaped() {
+    let volume = |content: &str| {
+        let mut reader = StreamReader::new(DialectId::Generic, plain());
+        reader.push(chunk(&format!(r#"{{"content":"{content}","reasoning":"{content}"}}"#)).into());
+        (reader.volume().text, reader.volume().reasoning)
+    };
+    assert_eq!(volume("\u{6708}\u{5149}"), (6, 6));
+    assert_eq!(volume("\\u6708\\u5149"), (6, 6));
+    assert_eq!(volume("a\\n\\\"b\\\""), (5, 5));
+}
