@@ -5,6 +5,7 @@ mod broken;
 mod failover;
 mod hedging;
 mod script;
+mod seams;
 mod seeds;
 mod streams;
 
