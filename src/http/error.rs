@@ -16,8 +16,8 @@ use crate::wire::error::ChatError;
 /// Tells the SDKs not to try again what the gateway has tried already.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
-/// For what passes with the next answer that is out.
-const RETRY_SECONDS: u64 = 1;
+/// For what passes with the next answer that is out; an SDK that waits as long does not press.
+pub(super) const RETRY_SECONDS: u64 = 1;
 
 /// An error answer.
 #[derive(Debug)]
@@ -81,7 +81,7 @@ impl Problem {
     /// The next process can answer.
     fn stopping(message: impl Into<String>, attempts: Vec<Attempt>) -> Self {
         let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_error", "stopping", message);
-        Self { attempts, exhausted: false, retry_after: Some(1), ..problem }
+        Self { attempts, exhausted: false, retry_after: Some(RETRY_SECONDS), ..problem }
     }
 
     fn unknown_model(message: String) -> Self {

@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 
+use super::error::RETRY_SECONDS;
 use super::router::new_id;
 use crate::wire::error::ChatError;
 
@@ -20,9 +21,6 @@ pub(super) enum Unheard {
     /// Every place is taken by a request under way.
     Busy,
 }
-
-/// Places come free with every answer; an SDK that waits as long as this does not press.
-const RETRY_SECONDS: u32 = 1;
 
 impl Unheard {
     /// What hyper's own answer, which begins so, means.

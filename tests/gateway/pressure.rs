@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use crate::common::process::Serving;
 use crate::common::raw::Raw;
 use crate::common::scripted::Scripted;
-use crate::common::{Answer, Provider, Setup, Upstream, prompt};
+use crate::common::{Answer, Manager, Provider, Setup, Upstream, prompt};
 use crate::faults::never_ending;
 use crate::soak::{resident, sockets};
 
@@ -164,9 +164,12 @@ async fn with_few_places(setup: &Setup) -> (Serving, tempfile::TempDir) {
 
 #[tokio::test]
 async fn where_every_place_is_at_work_a_client_is_told_to_come_again() {
-    let upstream = Upstream::start().await;
+    let (upstream, manager) = (Upstream::start().await, Manager::new());
     upstream.fault(never_ending(Provider::Moonshot)).await;
-    let (serving, _home) = with_few_places(&Setup::chain(&upstream, &[Provider::Moonshot])).await;
+    let setup = Setup::chain(&upstream, &[Provider::Moonshot])
+        .environment("NOTIFY_SOCKET", manager.path())
+        .environment("WATCHDOG_USEC", "200000");
+    let (serving, _home) = with_few_places(&setup).await;
     let asked = chat(serving.authority(), &prompt("moonshot/kimi-k3", "Say hello", true).to_string());
     let mut busy = Vec::new();
     for _ in 0..48 {
@@ -181,6 +184,8 @@ async fn where_every_place_is_at_work_a_client_is_told_to_come_again() {
     assert_eq!((answer.status, answer.header("retry-after")), (503, "1"), "{}", answer.text());
     assert_eq!(answer.json()["error"]["code"], json!("too_many_requests"), "{}", answer.text());
     assert!(late.closed().await);
+    manager.rest();
+    manager.until("WATCHDOG=1").await;
 
     drop(busy.pop());
     upstream.cancelled(1, 5000).await;
