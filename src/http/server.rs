@@ -1,6 +1,7 @@
 //! Accepts connections and serves them until told to stop; then answers that are under way run to their end.
 
 use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -88,7 +89,7 @@ pub async fn run(listeners: Listeners, router: Router, mut probes: Probes, mut e
             probe = probes.next() => house.probed(probe),
             next = next(&mut moves) => house.close(std::mem::replace(&mut open, vec![next])),
             accepted = accept(&open, &house.entrance) => match accepted {
-                Some((stream, door, entry)) => house.spawn(stream, door, entry),
+                Some((stream, door, entry)) => house.spawn(stream, door, Some(entry)),
                 None => tokio::time::sleep(ACCEPT_PAUSE).await,
             },
         }
@@ -116,6 +117,8 @@ struct House {
     places: Arc<Places>,
     /// One entry a connection, those that get no place included.
     entrance: Arc<Semaphore>,
+    /// Clients are turned away since the last one that got a place.
+    full: AtomicBool,
     ending: Ending,
 }
 
@@ -123,11 +126,15 @@ impl House {
     fn new(router: Router, ending: Ending) -> Self {
         let places = Places::new();
         let entrance = Arc::new(Semaphore::new(places.limit() + TURNED_AWAY));
-        Self { router, places, entrance, ending }
+        Self { router, places, entrance, full: AtomicBool::new(false), ending }
     }
 
-    fn spawn(&self, stream: Stream, door: Door, entry: OwnedSemaphorePermit) {
+    fn spawn(&self, stream: Stream, door: Door, entry: Option<OwnedSemaphorePermit>) {
         let (place, router, ending) = (self.places.take(), self.router.clone(), self.ending.clone());
+        // Once: a crowd shall not drown the log.
+        if !self.full.swap(place.is_none(), Ordering::Relaxed) && place.is_none() {
+            warn!("every place is taken by a request under way: clients are turned away");
+        }
         tokio::spawn(async move {
             match stream {
                 Stream::Tcp(stream) => take_in(stream, door, place, router, ending).await,
@@ -149,8 +156,8 @@ impl House {
         for listener in listeners.into_iter().filter_map(Arc::into_inner) {
             let door = listener.door();
             for stream in listener.give_up() {
-                let Ok(entry) = self.entrance.clone().try_acquire_owned() else { break };
-                self.spawn(stream, door, entry);
+                // No more than the backlog: beyond the cap they are told at least that there is no place.
+                self.spawn(stream, door, self.entrance.clone().try_acquire_owned().ok());
             }
         }
     }
@@ -181,10 +188,7 @@ async fn take_in(
             ended = serve(stream, door, place.phase(), router, ending) => told(ended),
             () = place.lost() => debug!("an idle connection made room for another"),
         },
-        None => {
-            warn!("every place is taken by a request under way: a client is turned away");
-            turn_away(stream).await;
-        }
+        None => turn_away(stream).await,
     }
 }
 

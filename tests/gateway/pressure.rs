@@ -10,7 +10,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-use crate::common::process::Serving;
+use crate::common::process::{Serving, signal};
 use crate::common::raw::Raw;
 use crate::common::scripted::Scripted;
 use crate::common::{Answer, Manager, Provider, Setup, Upstream, prompt};
@@ -178,12 +178,12 @@ async fn where_every_place_is_at_work_a_client_is_told_to_come_again() {
         raw.until(b"data: ").await;
         busy.push(raw);
     }
-    let mut late = Raw::connect(serving.authority()).await;
-    late.send(asked.as_bytes()).await;
-    let answer = Answer::from(late.response(false).await.unwrap());
-    assert_eq!((answer.status, answer.header("retry-after")), (503, "1"), "{}", answer.text());
-    assert_eq!(answer.json()["error"]["code"], json!("too_many_requests"), "{}", answer.text());
-    assert!(late.closed().await);
+    for _ in 0..3 {
+        let mut late = Raw::connect(serving.authority()).await;
+        late.send(asked.as_bytes()).await;
+        turned_away(&mut late).await;
+    }
+    assert!(serving.output().matches("every place is taken").count() <= 1, "{}", serving.output());
     manager.rest();
     manager.until("WATCHDOG=1").await;
 
@@ -193,6 +193,39 @@ async fn where_every_place_is_at_work_a_client_is_told_to_come_again() {
     next.send(asked.as_bytes()).await;
     next.until(b"data: ").await;
     assert_eq!(upstream.requests().await.len(), 49, "the one that was turned away went nowhere");
+}
+
+async fn turned_away(client: &mut Raw) {
+    let answer = Answer::from(client.response(false).await.unwrap());
+    assert_eq!((answer.status, answer.header("retry-after")), (503, "1"), "{}", answer.text());
+    assert_eq!(answer.json()["error"]["code"], json!("too_many_requests"), "{}", answer.text());
+    assert!(client.closed().await);
+}
+
+#[tokio::test]
+async fn who_waits_before_a_full_house_at_its_end_is_told_so() {
+    let upstream = Upstream::start().await;
+    upstream.fault(never_ending(Provider::Moonshot)).await;
+    let (mut serving, _home) = with_few_places(&Setup::chain(&upstream, &[Provider::Moonshot])).await;
+    let asked = chat(serving.authority(), &prompt("moonshot/kimi-k3", "Say hello", true).to_string());
+    let mut busy = Vec::new();
+    for _ in 0..48 {
+        let mut raw = Raw::connect(serving.authority()).await;
+        raw.send(asked.as_bytes()).await;
+        raw.until(b"data: ").await;
+        busy.push(raw);
+    }
+    // More than are turned away at one time: the others wait in the kernel's queue.
+    let mut crowd = Vec::new();
+    for _ in 0..80 {
+        crowd.push(Raw::connect(serving.authority()).await);
+    }
+    signal("-TERM", serving.pid()).await;
+    for client in &mut crowd {
+        turned_away(client).await;
+    }
+    signal("-TERM", serving.pid()).await;
+    assert!(serving.ended().await.success(), "{}", serving.output());
 }
 
 /// As many as 10,000; fewer where this process may not have so many descriptors.
