@@ -184,7 +184,7 @@ mod tests {
 
     /// Every name leads to this machine.
     fn poisoned() -> Client {
-        let here = [127, 0, 0, 1].into();
+        let here = ([127, 0, 0, 1], 0).into();
         let client = Client::with_names(
             Duration::from_secs(5),
             Arc::new(move |_| Box::pin(async move { Ok(vec![here]) })),

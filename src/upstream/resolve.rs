@@ -2,7 +2,7 @@
 //! this machine or its link would carry a key to whatever listens there.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 /// Asks for a name's addresses.
 pub(super) type Lookup = Arc<dyn Fn(String) -> Looking + Send + Sync>;
-/// Its answer.
-pub(super) type Looking = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
+/// Its answer, without ports; an address of a link says which one (its scope).
+pub(super) type Looking = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
 
 /// Endings of names that no public name server gives out (RFC 2606, RFC 6761, RFC 6762, RFC 8375, ICANN's `.internal`,
 /// and what routers use). Such a name, and one without a dot, may stand for any machine.
@@ -19,12 +19,7 @@ const PRIVATE: &[&str] = &["local", "internal", "lan", "home", "corp", "intranet
 
 /// The system's own.
 pub(super) fn system() -> Lookup {
-    Arc::new(|name| {
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((name, 0)).await?;
-            Ok(found.map(|address| address.ip()).collect())
-        })
-    })
+    Arc::new(|name| Box::pin(async move { Ok(tokio::net::lookup_host((name, 0)).await?.collect()) }))
 }
 
 /// Looks names up and takes what they may lead to.
@@ -37,14 +32,14 @@ impl Resolve for Guarded {
         Box::pin(async move {
             let addresses = fitting(&name, looking.await?)?;
             // The connection is made to these addresses: nothing is looked up a second time.
-            let addresses: Addrs = Box::new(addresses.into_iter().map(|ip| (ip, 0).into()));
+            let addresses: Addrs = Box::new(addresses.into_iter());
             Ok(addresses)
         })
     }
 }
 
 /// The addresses that this name may have.
-fn fitting(name: &str, found: Vec<IpAddr>) -> Result<Vec<IpAddr>, String> {
+fn fitting(name: &str, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, String> {
     let bare = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
     let below = |end: &str| bare.strip_suffix(end).is_some_and(|rest| rest.ends_with('.'));
     let fits: fn(IpAddr) -> bool = if bare == "localhost" || below("localhost") {
@@ -55,12 +50,13 @@ fn fitting(name: &str, found: Vec<IpAddr>) -> Result<Vec<IpAddr>, String> {
         leads_away
     };
     let first = found.first().copied();
-    let fitting: Vec<IpAddr> = found.into_iter().filter(|ip| fits(*ip)).collect();
+    let fitting: Vec<SocketAddr> = found.into_iter().filter(|address| fits(address.ip())).collect();
     match (fitting.is_empty(), first) {
         (false, _) => Ok(fitting),
         (true, None) => Err(format!("{name} has no address")),
         (true, Some(wrong)) => Err(format!(
-            "the name server leads {name} to {wrong}, where it cannot be: a filter, or an attack; no key is sent there"
+            "the name server leads {name} to {}, where it cannot be: a filter, or an attack; no key is sent there",
+            wrong.ip()
         )),
     }
 }
@@ -89,18 +85,18 @@ fn leads_away(ip: IpAddr) -> bool {
 mod tests {
     use super::*;
 
-    fn addresses(list: &str) -> Vec<IpAddr> {
-        list.split(' ').map(|ip| ip.parse().unwrap()).collect()
+    fn addresses(list: &str) -> Vec<SocketAddr> {
+        list.split(' ').map(|ip| SocketAddr::new(ip.parse().unwrap(), 0)).collect()
     }
 
     #[test]
     fn a_public_name_leads_neither_here_nor_to_the_link() {
         let wrong = "127.0.0.1 127.9.9.9 0.0.0.0 0.1.2.3 169.254.169.254 224.0.0.1 255.255.255.255 :: ::1 fe80::1 ff02::1 \
                      ::ffff:127.0.0.1 ::ffff:169.254.1.1 64:ff9b::127.0.0.1 64:ff9b::169.254.169.254";
-        for ip in addresses(wrong) {
+        for address in addresses(wrong) {
             for name in ["api.moonshot.ai", "API.Moonshot.AI.", "localhost.evil.example", "lan.example"] {
-                let why = fitting(name, vec![ip]).unwrap_err();
-                assert!(why.contains(&ip.to_string()) && why.contains(name), "{why}");
+                let why = fitting(name, vec![address]).unwrap_err();
+                assert!(why.contains(&address.ip().to_string()) && why.contains(name), "{why}");
             }
         }
         // The last as a DNS64 tells it where there is no IPv4 (RFC 6147).
@@ -120,6 +116,8 @@ mod tests {
         for name in ["ollama", "box.lan", "box.local", "llm.home.arpa", "Box.Internal."] {
             assert_eq!(fitting(name, addresses("127.0.0.1")), Ok(addresses("127.0.0.1")), "{name}");
         }
+        let on_a_link = vec!["[fe80::7%3]:0".parse().unwrap()];
+        assert_eq!(fitting("box.local", on_a_link.clone()), Ok(on_a_link), "the link is not lost");
         for name in ["localhost", "moon.localhost", "LOCALHOST."] {
             assert_eq!(fitting(name, addresses("127.0.0.1 ::1")), Ok(addresses("127.0.0.1 ::1")));
             assert!(fitting(name, addresses("203.0.113.9")).is_err(), "{name}");
