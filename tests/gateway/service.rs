@@ -4,6 +4,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use crate::common::process::{Ended, command, run};
 
@@ -267,6 +268,22 @@ async fn a_reload_that_is_refused_reports_why_whoever_refuses_it() {
         refused.both()
     );
     assert!(session.asked().is_empty(), "a file with errors is not even tried");
+}
+
+#[tokio::test]
+async fn a_reload_checks_the_file_that_the_gateway_reads_from_where_it_stands() {
+    let session = Session::new();
+    session.done(&["service", "install", "--no-start"]).await;
+    session.asked();
+    session.write("elsewhere/mine.json5", "{ gatewya: 1 }");
+    let mut gateway = tokio::process::Command::new("sh");
+    gateway.args(["-c", "read _", "moonrelay", "gateway", "run", "--config", "mine.json5"]);
+    gateway.current_dir(session.home.path().join("elsewhere")).stdin(Stdio::piped()).kill_on_drop(true);
+    let gateway = gateway.spawn().unwrap();
+    session.write("pid", &gateway.id().unwrap().to_string());
+    let refused = session.run(&["gateway", "reload"]).await;
+    assert!(refused.code == Some(1) && refused.stderr.contains("gatewya"), "{}", refused.both());
+    assert!(session.asked().is_empty());
 }
 
 #[tokio::test]

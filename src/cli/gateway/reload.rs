@@ -52,9 +52,10 @@ fn refused(why: &str) -> Ending {
     Ending::failure("reload_refused", format!("{REFUSED}{why}"))
 }
 
-/// The file that a gateway was started with; `None` where it is the default one.
+/// The file that a gateway was started with, which may be relative to its directory; `None` where it is the default one.
 fn of_process(pid: u32) -> Option<PathBuf> {
     let line = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let directory = std::fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default();
     let mut words = line.split(|byte| *byte == 0);
     loop {
         let word = words.next()?;
@@ -63,6 +64,6 @@ fn of_process(pid: u32) -> Option<PathBuf> {
             Some([b'=', path @ ..]) => path,
             _ => continue,
         };
-        return Some(PathBuf::from(OsStr::from_bytes(path)));
+        return Some(directory.join(OsStr::from_bytes(path)));
     }
 }
