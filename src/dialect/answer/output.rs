@@ -82,7 +82,8 @@ pub(super) fn edited(frame: &Frame, payload: &Bytes, edits: Edits) -> Segments {
 fn missing_end(frame: &Frame) -> Bytes {
     match (frame.terminated, frame.raw.last()) {
         (true, _) => Bytes::new(),
-        (false, Some(b'\n' | b'\r')) => Bytes::from_static(b"\n"),
+        (false, Some(b'\n')) => Bytes::from_static(b"\n"),
+        // Behind a CR the first LF belongs to it.
         (false, _) => Bytes::from_static(b"\n\n"),
     }
 }

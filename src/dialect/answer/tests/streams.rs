@@ -333,6 +333,24 @@ fn changed_frames_keep_their_line_ends_and_comments() {
     );
 }
 
+/// Without it a client takes what is added behind for a line of the same event.
+#[test]
+fn the_last_event_gets_the_empty_line_that_it_lacks() {
+    for line_end in ["", "\n", "\r", "\r\n"] {
+        let last = chunk(r#"{"content":"hi"}"#) + finish("stop").trim_end() + line_end;
+        let seen = read(DialectId::Generic, &plain(), &[last.as_bytes()]);
+        assert!(seen.done && seen.failure.is_none(), "{line_end:?}: {seen:?}");
+        let mut frames = crate::wire::sse::FrameReader::new();
+        frames.feed(Bytes::from(seen.text.clone()));
+        let mut payloads = Vec::new();
+        while let Some(frame) = frames.next_frame().unwrap() {
+            payloads.extend(frame.data());
+        }
+        assert_eq!(payloads.last().map(|last| &last[..]), Some(&b"[DONE]"[..]), "{line_end:?}: {seen:?}");
+        assert_eq!(payloads.len(), 3, "{line_end:?}: {seen:?}");
+    }
+}
+
 fn streams() -> impl Strategy<Value = (DialectId, AnswerPlan, String)> {
     let (body, closing, _) = openrouter();
     let names = AnswerPlan { tool_names: vec![("f_x".into(), "f.x".into())], ..with_tools() };
