@@ -300,10 +300,10 @@ pub fn literal_is(literal: &[u8], expected: &str) -> bool {
     let Some(inner) = literal.strip_prefix(b"\"").and_then(|l| l.strip_suffix(b"\"")) else {
         return false;
     };
-    if inner == expected.as_bytes() {
-        return true;
+    if memchr::memchr(b'\\', inner).is_none() {
+        return inner == expected.as_bytes();
     }
-    memchr::memchr(b'\\', inner).is_some() && unescape(literal).is_some_and(|text| text == expected)
+    unescape(literal).is_some_and(|text| text == expected)
 }
 
 /// The last member with this key: of duplicates the last one counts.

@@ -101,7 +101,11 @@ fn keys_compare_unescaped_and_the_last_counts() {
     assert_eq!(find(text, &members, "a").unwrap().value, 16..17);
     assert!(find(text, &members, "c").is_none());
     assert!(
-        literal_is(br#""\u006dodel""#, "model") && !literal_is(b"model", "model") && !literal_is(b"\"", "")
+        literal_is(br#""\u006dodel""#, "model")
+            && !literal_is(b"model", "model")
+            && !literal_is(b"\"", "")
+            && !literal_is(br#""mo\rel""#, r"mo\rel")
+            && literal_is(br#""mo\\rel""#, r"mo\rel")
     );
 }
 
