@@ -7,6 +7,7 @@ pub mod drill;
 pub mod exit;
 pub mod explain;
 pub mod gateway;
+pub mod man;
 pub mod models;
 mod rig;
 pub mod service;
@@ -50,6 +51,9 @@ enum Verb {
         /// The shell
         shell: Shell,
     },
+    /// Man pages into a directory; for packages
+    #[command(hide = true)]
+    Man(man::Args),
 }
 
 /// Parses the command line and runs it.
@@ -109,5 +113,6 @@ async fn run(verb: Verb) -> ExitCode {
         Verb::Demo(args) => demo::run(args).await,
         Verb::Drill(args) => drill::run(args).await,
         Verb::Completions { shell } => exit::code(completions(shell), false),
+        Verb::Man(args) => exit::code(man::run(&args), false),
     }
 }

@@ -1,0 +1,71 @@
+{
+  description = "Moonrelay, a personal LLM gateway";
+
+  inputs = {
+    nixpkgs.url = "github:NixOS/nixpkgs/nixos-unstable";
+    crane.url = "github:ipetkov/crane";
+    home-manager = {
+      url = "github:nix-community/home-manager";
+      inputs.nixpkgs.follows = "nixpkgs";
+    };
+  };
+
+  outputs = {
+    self,
+    nixpkgs,
+    crane,
+    home-manager,
+  }: let
+    inherit (nixpkgs) lib;
+    systems = ["aarch64-darwin" "aarch64-linux" "x86_64-linux"];
+    eachSystem = f: lib.genAttrs systems (system: f nixpkgs.legacyPackages.${system});
+    of = pkgs: set: set.${pkgs.stdenv.hostPlatform.system};
+    build = pkgs: import ./nix/package.nix {inherit crane lib pkgs;};
+    docs = pkgs: import ./nix/docs.nix {inherit home-manager lib pkgs self;};
+    evaluations = pkgs: import ./nix/tests/eval {inherit home-manager lib nixpkgs pkgs self;};
+  in {
+    packages = eachSystem (pkgs: {
+      default = (of pkgs self.packages).moonrelay;
+      moonrelay = build pkgs;
+      moonrelay-static = build pkgs.pkgsStatic;
+      inherit (docs pkgs) docs options-json;
+    });
+
+    # What the option reference and the evaluated examples say, as text: `nix eval --raw .#evaluated.minimal.service`.
+    legacyPackages = eachSystem (pkgs: {
+      evaluated = (evaluations pkgs).texts;
+      evaluated-files = (evaluations pkgs).files;
+      options-markdown = (docs pkgs).markdown;
+    });
+
+    overlays.default = final: _: {moonrelay = build final;};
+
+    homeModules.default = lib.modules.importApply ./nix/modules/home-manager.nix {inherit self;};
+    # The name that older configurations use.
+    homeManagerModules = self.homeModules;
+    nixosModules.default = lib.modules.importApply ./nix/modules/nixos.nix {inherit self;};
+
+    apps = eachSystem (pkgs: {
+      default = {
+        type = "app";
+        program = lib.getExe (of pkgs self.packages).moonrelay;
+        meta.description = "The gateway and its commands";
+      };
+    });
+
+    devShells = eachSystem (pkgs: {
+      default = import ./nix/shell.nix {
+        inherit pkgs;
+        package = (of pkgs self.packages).moonrelay;
+      };
+    });
+
+    formatter = eachSystem (pkgs: pkgs.alejandra);
+
+    checks = eachSystem (pkgs: import ./nix/checks.nix {inherit docs evaluations home-manager lib nixpkgs pkgs self;});
+
+    templates = import ./templates;
+
+    lib = import ./nix/lib;
+  };
+}

@@ -1,0 +1,2 @@
+# Nothing but enabled.
+{home.services.moonrelay.enable = true;}

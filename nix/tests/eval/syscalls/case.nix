@@ -1,0 +1,7 @@
+# For hosts without user namespaces.
+{
+  home.services.moonrelay = {
+    enable = true;
+    sandbox = "syscalls";
+  };
+}

@@ -1,0 +1,5 @@
+{
+  good.services.moonrelay.settings.models.providers.kimi.apiKey = "\${KIMI_API_KEY}";
+  bad.services.moonrelay.settings.models.providers.kimi.apiKey = "hunter2";
+  says = ''services.moonrelay.credentials.KIMI_API_KEY = "/run/secrets/'';
+}

@@ -1,0 +1,4 @@
+{
+  good.services.moonrelay.settings = {};
+  bad.services.moonrelay.setings = {};
+}

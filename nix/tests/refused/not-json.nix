@@ -1,0 +1,4 @@
+{
+  good.services.moonrelay.settings.logging.level = "warn";
+  bad.services.moonrelay.settings.logging.level = level: level;
+}

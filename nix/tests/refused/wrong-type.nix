@@ -1,0 +1,4 @@
+{
+  good.services.moonrelay.settings.gateway.port = 1970;
+  bad.services.moonrelay.settings.gateway.port = "1970";
+}
