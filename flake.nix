@@ -23,6 +23,7 @@
     build = pkgs: import ./nix/package.nix {inherit crane lib pkgs;};
     docs = pkgs: import ./nix/docs.nix {inherit home-manager lib pkgs self;};
     evaluations = pkgs: import ./nix/tests/eval {inherit home-manager lib nixpkgs pkgs self;};
+    examples = _: import ./nix/tests/examples.nix {inherit home-manager lib nixpkgs self;};
   in {
     packages = eachSystem (pkgs: {
       default = (of pkgs self.packages).moonrelay;
@@ -35,6 +36,7 @@
     legacyPackages = eachSystem (pkgs: {
       evaluated = (evaluations pkgs).texts;
       evaluated-files = (evaluations pkgs).files;
+      example-settings = (examples pkgs).settings;
       options-markdown = (docs pkgs).markdown;
     });
 
@@ -62,7 +64,7 @@
 
     formatter = eachSystem (pkgs: pkgs.alejandra);
 
-    checks = eachSystem (pkgs: import ./nix/checks.nix {inherit docs evaluations home-manager lib nixpkgs pkgs self;});
+    checks = eachSystem (pkgs: import ./nix/checks.nix {inherit docs evaluations examples home-manager lib nixpkgs pkgs self;});
 
     templates = import ./templates;
 

@@ -2,6 +2,7 @@
 {
   docs,
   evaluations,
+  examples,
   home-manager,
   lib,
   nixpkgs,
@@ -79,5 +80,5 @@ in
   // package.tests
   // named "eval" (evaluations pkgs).checks
   // named "refused" (import ./tests/refused common)
-  // import ./tests/examples.nix {inherit home-manager lib nixpkgs self;}
+  // (examples pkgs).checks
   // named "vm" machines

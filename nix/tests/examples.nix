@@ -19,9 +19,16 @@
         if name == "self"
         then own
         else inputs.${name} or (throw "${toString path}: no input ${name} here"))));
+    found = kind: prefix: attribute:
+      lib.mapAttrs' (name: value:
+        lib.nameValuePair "${prefix}-${name}" {
+          inherit (value.config.services.moonrelay) settings;
+          derivation = lib.getAttrFromPath attribute value;
+        })
+      own.${kind} or {};
   in
-    lib.mapAttrs' (name: home: lib.nameValuePair "home-${name}" home.activationPackage) own.homeConfigurations or {}
-    // lib.mapAttrs' (name: machine: lib.nameValuePair "nixos-${name}" machine.config.system.build.toplevel) own.nixosConfigurations or {};
+    found "homeConfigurations" "home" ["activationPackage"]
+    // found "nixosConfigurations" "nixos" ["config" "system" "build" "toplevel"];
 
   # flake.nix, and others of that kind beside it.
   flakesOf = directory: lib.filter (name: lib.hasSuffix "flake.nix" name) (lib.attrNames (builtins.readDir directory));
@@ -37,5 +44,9 @@
           else lib.mapAttrs' (what: lib.nameValuePair "${kind}-${name}${variant}-${what}") found)
         (lib.genAttrs (flakesOf (root + "/${name}")) (file: results (root + "/${name}/${file}")))
       )) (builtins.readDir root);
-in
-  of "example" ../../examples // of "template" ../../templates
+
+  all = of "example" ../../examples // of "template" ../../templates;
+in {
+  checks = lib.mapAttrs (_: one: one.derivation) all;
+  settings = lib.mapAttrs (_: one: one.settings) all;
+}

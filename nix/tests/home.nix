@@ -36,6 +36,8 @@ in {
             inherit pkgs;
             check = true;
             lib = extended;
+            # With the given packages; they are not imported once more.
+            useNixpkgsModule = false;
           };
         specialArgs.modulesPath = "${home-manager}/modules";
       })

@@ -370,6 +370,22 @@ async fn status_tells_of_a_running_gateway_and_of_none() {
 }
 
 #[tokio::test]
+async fn man_pages_are_written_for_every_command() {
+    let home = Home::with(CONFIG);
+    let directory = home.path().join("man1");
+    std::fs::create_dir(&directory).unwrap();
+    let ended = home.run(&["man", directory.to_str().unwrap()]).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.both());
+    for name in ["moonrelay", "moonrelay-gateway-run", "moonrelay-config-validate"] {
+        let page = std::fs::read_to_string(directory.join(format!("{name}.1"))).unwrap();
+        assert!(page.contains(&format!(".TH {name} 1")), "{name}: {page}");
+    }
+    let ended = home.run(&["man", "/nonexistent"]).await;
+    assert_eq!(ended.code, Some(1), "{}", ended.both());
+    assert!(ended.both().contains("/nonexistent"), "{}", ended.both());
+}
+
+#[tokio::test]
 async fn completions_are_scripts_of_their_shell() {
     let home = Home::with(CONFIG);
     for (shell, mark) in

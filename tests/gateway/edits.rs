@@ -69,7 +69,7 @@ async fn under_nix_no_key_is_printed_and_none_is_put_into_the_store() {
     let fallbacks = "services.moonrelay.settings.agents.defaults.model.fallbacks = [ \"kimi/k3\" ];";
     let reference = "{ source = \"credential\"; id = \"KIMI_API_KEY\"; };";
     for (arguments, line) in [
-        (&["config", "set", "env.K", "sk-1"][..], "LoadCredential=K:"),
+        (&["config", "set", "env.K", "sk-1"][..], "services.moonrelay.credentials.K = "),
         (&["config", "set", "models.providers.kimi.apiKey", "sk-2"], reference),
         (&["config", "import", openclaw.to_str().unwrap(), "--force"], reference),
         (&["models", "fallbacks", "remove", "openrouter/auto"], fallbacks),

@@ -1,6 +1,6 @@
 # What must not evaluate. A case is { good, bad, says }: the two differ in one thing. `good` is accepted, which shows that
 # the reason lies in that thing; `bad` is refused, by an assertion with these words, or, without `says`, by the module
-# system, whose words an evaluation cannot read.
+# system, whose words an evaluation cannot read. `macos` and `nixos` say where.
 {
   home-manager,
   lib,

@@ -1,1 +1,18 @@
-_: {}
+# NixOS tests: one behaviour a pair of files, NAME.nix with the machines and NAME.py with the script.
+{
+  home-manager,
+  lib,
+  pkgs,
+  self,
+  ...
+}: let
+  machines = import ./machines {inherit home-manager lib self;};
+  names = map (lib.removeSuffix ".py") (lib.filter (lib.hasSuffix ".py") (lib.attrNames (lib.filterAttrs (_: type: type == "regular") (builtins.readDir ./.))));
+in
+  lib.genAttrs names (name:
+    pkgs.testers.runNixOSTest {
+      name = "moonrelay-${name}";
+      globalTimeout = 600;
+      nodes = import (./. + "/${name}.nix") machines;
+      testScript = builtins.readFile ./machines/script.py + builtins.readFile (./. + "/${name}.py");
+    })

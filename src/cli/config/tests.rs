@@ -185,7 +185,7 @@ fn managed_files_are_refused_with_the_nix_line() {
     for (path, name) in [("env.K", "K"), ("models.providers.kimi.apiKey", "KIMI_API_KEY")] {
         let refused = told(set(&mut desk, path, "sk-secret"));
         assert!(!refused.contains("sk-secret") && !refused.contains("***"), "{refused}");
-        assert!(refused.contains(&format!("LoadCredential={name}:")), "{refused}");
+        assert!(refused.contains(&format!("services.moonrelay.credentials.{name} = ")), "{refused}");
     }
     let old = desk.home.path().join("openclaw.json");
     fs::write(&old, "{ env: { K: 'sk-1' }, models: { providers: { kimi: { apiKey: 'sk-2' } } } }").unwrap();
@@ -193,7 +193,7 @@ fn managed_files_are_refused_with_the_nix_line() {
     let refused = told(execute(verb, &mut desk.console(false)));
     assert!(!refused.contains("sk-") && !refused.contains("***"), "{refused}");
     let line = "services.moonrelay.settings = { models = { providers = { kimi = { apiKey = { source = \\\"credential\\\"; id = \\\"KIMI_API_KEY\\\"; }; }; }; }; };";
-    assert!(refused.contains(line) && refused.contains("LoadCredential=K:"), "{refused}");
+    assert!(refused.contains(line) && refused.contains("services.moonrelay.credentials.K = "), "{refused}");
 }
 
 #[test]

@@ -9,10 +9,13 @@ use crate::config::schema::{ROOT, replace_secrets};
 /// Where the home-manager and NixOS modules take the configuration.
 const OPTION: &str = "services.moonrelay.settings";
 
+/// Where they take the files with secrets, by the name that `${NAME}` finds.
+const CREDENTIALS: &str = "services.moonrelay.credentials";
+
 /// What to write into a Nix configuration, so that it says at these places what the document says there: one line a
 /// place, `services.moonrelay.settings.a."b/c" = …;`, or a comment where there is nothing any more. Of a place in a
 /// list it is the whole list, as Nix has no place in a list. Secrets do not belong into the store: references to
-/// systemd's credentials stand for them, and a comment for each says where the secret itself belongs.
+/// credentials stand for them, and a line for each lets systemd read a file with the secret.
 #[must_use]
 pub fn lines(document: &Value, places: &[KeyPath]) -> Vec<String> {
     let mut names = Vec::new();
@@ -32,7 +35,8 @@ pub fn lines(document: &Value, places: &[KeyPath]) -> Vec<String> {
         lines.push(assignment(&path, value.as_ref()));
     }
     lines.extend(names.iter().map(|name| {
-        format!("# {name}: its value belongs into a file that systemd reads, not into the store: LoadCredential={name}:/path/to/it")
+        let name = self::name(name);
+        format!("{CREDENTIALS}.{name} = \"/path/to/it\"; # a file with the value alone, outside of the store")
     }));
     lines
 }
@@ -225,7 +229,7 @@ mod tests {
         });
         let comment = |name: &str| {
             format!(
-                "# {name}: its value belongs into a file that systemd reads, not into the store: LoadCredential={name}:/path/to/it"
+                "services.moonrelay.credentials.{name} = \"/path/to/it\"; # a file with the value alone, outside of the store"
             )
         };
         let is = |path: &str, expected: &[String]| {

@@ -176,7 +176,7 @@ fn a_managed_file_is_refused_with_the_lines_for_nix() {
     let expected = [
         "services.moonrelay.settings.agents.defaults.model.fallbacks = [ \"kimi/k3\" ];",
         "services.moonrelay.settings.models.providers.kimi.apiKey = { source = \"credential\"; id = \"KIMI_API_KEY\"; };",
-        "# KIMI_API_KEY: its value belongs into a file that systemd reads, not into the store: LoadCredential=KIMI_API_KEY:/path/to/it",
+        "services.moonrelay.credentials.KIMI_API_KEY = \"/path/to/it\"; # a file with the value alone, outside of the store",
     ];
     assert_eq!(lines, expected);
 

@@ -1,0 +1,8 @@
+{
+  home,
+  upstream,
+  ...
+}: {
+  inherit upstream;
+  gateway = home {};
+}
