@@ -15,8 +15,19 @@
     };
   # What the compiler reads: a change in the documentation does not rebuild the crate.
   crate = [../Cargo.lock ../Cargo.toml ../benches ../rustfmt.toml ../clippy.toml ../src];
-  # The tests read the generated pages too, and compare them.
-  tested = crate ++ [../CHANGELOG.md ../README.md ../docs (fs.difference ../tests ../tests/nix)];
+  # The tests read the documentation too: they compare the generated pages and follow every link.
+  tested =
+    crate
+    ++ [
+      ../.ci
+      ../CHANGELOG.md
+      ../CONTRIBUTING.md
+      ../LICENSE
+      ../README.md
+      ../docs
+      ../examples
+      (fs.difference ../tests ../tests/nix)
+    ];
 
   common = {
     pname = "moonrelay";

@@ -47,8 +47,6 @@
           proxy_read_timeout 600s;
           # Coding agents send their whole history.
           client_max_body_size 64m;
-          # The gateway answers only to names that are its own.
-          proxy_set_header Host localhost;
           proxy_set_header Connection "";
         '';
       };

@@ -23,7 +23,7 @@
       assertion = cfg.sandbox != "strict" || !isHidden file;
       message = ''
         ${moonrelay.attribute.show path} is ${file}, which the service cannot see: its sandbox hides homes. Let systemd read the file:
-          services.moonrelay.credentials.NAME = "${file}"; with "\''${NAME}" in the settings.'';
+          services.moonrelay.credentials.NAME = "${lib.replaceStrings ["~/"] ["%h/"] file}"; with "\''${NAME}" in the settings.'';
     })
     (builtins.filter ({file, ...}: builtins.isString file) (moonrelay.secrets.files cfg.settings));
 

@@ -24,7 +24,6 @@
             proxy_buffering off;
             proxy_http_version 1.1;
             proxy_set_header Connection "";
-            proxy_set_header Host localhost;
           '';
         };
       };

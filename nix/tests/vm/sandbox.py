@@ -9,8 +9,8 @@ pid = gateway.succeed(as_alice(main_pid(USER))).strip()
 
 
 def inside(command: str) -> str:
-    """As the gateway's own process sees the file system."""
-    return f"nsenter --target {pid} --user --preserve-credentials --mount -- {command}"
+    """As alice, in the namespaces of the gateway's process; 100 is NixOS' group `users`."""
+    return f"nsenter --target {pid} --user --mount --setuid 1000 --setgid 100 -- {command}"
 
 
 with subtest("it sees no home, but its configuration"):

@@ -24,7 +24,7 @@ fn format(file: &str, check: bool) -> Result<(), String> {
     let text = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
     match in_memory(file.to_owned(), text) {
         (Status::Error(why), _) => Err(why),
-        (Status::Changed(true), _) if check => Err("not formatted; `nix fmt` does it".to_owned()),
+        (Status::Changed(true), _) if check => Err("not formatted; `nix fmt .` does it".to_owned()),
         (Status::Changed(true), text) => std::fs::write(file, text).map_err(|error| error.to_string()),
         (Status::Changed(false), _) => Ok(()),
     }
