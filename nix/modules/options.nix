@@ -42,7 +42,7 @@ in {
         Secrets by name, each the path of a file that holds nothing else. `''${NAME}` in
         {option}`services.moonrelay.settings` finds them, and so do the built-in providers:
         `KIMI_API_KEY`, `MOONSHOT_API_KEY`, `OPENROUTER_API_KEY`. systemd reads the files when the service starts and
-        when it reloads; a file that is missing is a missing key, and its provider is off.
+        when it reloads (systemd 260); a file that is missing is a missing key, and its provider is off.
 
         A path is absolute and outside of the Nix store, or starts with `%h` (the home), `%t` or
         `''${XDG_RUNTIME_DIR}` (the runtime directory, which agenix uses).
@@ -80,7 +80,8 @@ in {
       description = ''
         How the service is confined. `strict` needs user namespaces for a user's service: it sees no home, no other
         process and no device, and writes only to its state directory. `syscalls` is for hosts that forbid user
-        namespaces (the start fails there with status 217/USER or 218/CAPABILITIES): it filters system calls only.
+        namespaces: it filters system calls only. The start of `strict` fails there, with status 217/USER where none can be
+        made, and 218/CAPABILITIES where one can and gives no rights.
       '';
     };
 

@@ -12,6 +12,8 @@ let
     RestrictRealtime = true;
     RestrictSUIDSGID = true;
     SystemCallArchitectures = "native";
+    # A forbidden call fails instead of killing.
+    SystemCallErrorNumber = "EPERM";
     SystemCallFilter = ["@system-service" "~@privileged @resources"];
     UMask = "0077";
   };
@@ -19,8 +21,9 @@ let
   # And these do: a user's manager makes a user namespace for them.
   namespaces = {
     CapabilityBoundingSet = "";
+    # What everybody can write to, and ProtectSystem leaves.
+    InaccessiblePaths = "-/dev/mqueue -/dev/shm -/run/lock";
     PrivateDevices = true;
-    PrivateIPC = true;
     PrivatePIDs = true;
     PrivateTmp = true;
     PrivateUsers = true;
@@ -38,7 +41,8 @@ in {
   inherit syscalls;
 
   # For a user's service. Directives that have no effect in one (IPAddressDeny, SocketBindDeny, DevicePolicy) are
-  # left out.
+  # left out, and so is PrivateIPC: the process of ExecReload= gets another user namespace than the service has, and
+  # cannot join what belongs to that one (226/NAMESPACE in systemd 262).
   user = configDirectory:
     syscalls
     // namespaces
@@ -58,6 +62,7 @@ in {
       AmbientCapabilities = "";
       DeviceAllow = "";
       DevicePolicy = "closed";
+      PrivateIPC = true;
       ProtectHome = true;
       RemoveIPC = true;
     };

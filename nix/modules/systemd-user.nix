@@ -1,4 +1,4 @@
-# The user service of home-manager. What it says was tried with systemd 262 and sd-switch 0.6.4.
+# The user service of home-manager. tests/systemd/nix runs it, and switches between generations of it with sd-switch.
 {
   config,
   lib,
@@ -23,6 +23,10 @@
   };
 in {
   config = lib.mkIf (cfg.enable && pkgs.stdenv.hostPlatform.isLinux) {
+    # The state directory, before the first start: where it is missing, systemd takes ~/.config/moonrelay for that of an
+    # old version, links to it, and the service could write its own configuration.
+    xdg.stateFile."moonrelay/.keep".text = "";
+
     systemd.user = {
       services.moonrelay = {
         Unit = {
@@ -54,6 +58,8 @@ in {
             Documentation = ["man:moonrelay(1)"];
             # Another address is another socket; sd-switch looks only here.
             X-Restart-Triggers = [unit.listenStream];
+            # It takes the service along in one step; stopped first, that would stay down until the next client.
+            X-SwitchMethod = "restart";
           };
           Socket = {
             ListenStream = unit.listenStream;

@@ -32,6 +32,10 @@ in {
       RestartMaxDelaySec = 60;
       # A bad configuration: starting again would not help.
       RestartPreventExitStatus = 78;
+      # Keys are in its memory, and a core dump would hold them.
+      LimitCORE = 0;
+      # A descriptor for each client and for each call to a provider; a session's usual limit is 1024.
+      LimitNOFILE = 16384;
       StateDirectory = "moonrelay";
       StateDirectoryMode = "0700";
       # Answers under way end within 90 s; sd-switch gives up at 120.

@@ -26,6 +26,8 @@
     then text
     else throw "the text of moonrelay.${kind} is not what home-manager writes";
 
+  linksOf = config: builtins.toJSON (lib.filter (lib.hasInfix "moonrelay/") (lib.attrNames config.home.file));
+
   ofHome = module: let
     inherit ((homeWith linux).configuration module) config;
     inherit (config.systemd) user;
@@ -41,6 +43,7 @@
       };
   in
     {
+      links = linksOf config;
       service = unit config "service" user.services.moonrelay;
       settings = builtins.toJSON config.services.moonrelay.settings;
     }
@@ -51,7 +54,7 @@
     inherit ((homeWith darwin).configuration module) config;
   in {
     agent = builtins.toJSON (lib.filterAttrs (_: value: value != null && value != {} && value != []) config.launchd.agents.moonrelay.config);
-    links = builtins.toJSON (lib.filter (lib.hasInfix "moonrelay/") (lib.attrNames config.home.file));
+    links = linksOf config;
     settings = builtins.toJSON config.services.moonrelay.settings;
   };
 

@@ -6,11 +6,12 @@ gateway.succeed("install -m 0644 -o alice /dev/null /home/alice/diary")
 gateway.succeed(as_alice(f"{USER} restart moonrelay.service"))
 gateway.wait_for_open_port(1969)
 pid = gateway.succeed(as_alice(main_pid(USER))).strip()
+group = gateway.succeed("id -g alice").strip()
 
 
 def inside(command: str) -> str:
-    """As alice, in the namespaces of the gateway's process; 100 is NixOS' group `users`."""
-    return f"nsenter --target {pid} --user --mount --setuid 1000 --setgid 100 -- {command}"
+    """As alice, in the namespaces of the gateway's process."""
+    return f"nsenter --target {pid} --user --mount --setuid 1000 --setgid {group} -- {command}"
 
 
 with subtest("it sees no home, but its configuration"):
@@ -26,6 +27,7 @@ with subtest("it writes only to its state directory"):
     gateway.succeed(inside("touch /home/alice/.local/state/moonrelay/probe"))
     gateway.fail(inside("touch /home/alice/.config/moonrelay/probe"))
     gateway.fail(inside("touch /etc/probe"))
+    gateway.fail(inside("touch /dev/shm/probe"))
 
 with subtest("the exposure that systemd computes is small"):
     said = gateway.succeed(as_alice("systemd-analyze --user security --no-pager moonrelay.service | tail -1"))
