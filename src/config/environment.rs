@@ -43,6 +43,16 @@ impl Environment {
         base.or_else(|| Some(self.home()?.join(".config")))
     }
 
+    /// `moonrelay` in `$XDG_STATE_HOME`, or in `~/.local/state`; where `$STATE_DIRECTORY` says nothing else.
+    #[must_use]
+    pub fn state_directory(&self) -> Option<PathBuf> {
+        if let Some(given) = self.get("STATE_DIRECTORY") {
+            return Some(PathBuf::from(given));
+        }
+        let base = self.get("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        Some(base.or_else(|| Some(self.home()?.join(".local/state")))?.join("moonrelay"))
+    }
+
     /// `moonrelay` in [`Environment::config_home`].
     #[must_use]
     pub fn config_directory(&self) -> Option<PathBuf> {

@@ -100,6 +100,8 @@ async fn install_writes_what_show_prints_and_starts_it() {
     let said = session.done(&["service", "install"]).await;
     assert_eq!(fs::read_to_string(session.unit("moonrelay.service")).unwrap(), shown);
     assert!(said.contains("enable-linger"), "{said}");
+    let state = fs::symlink_metadata(session.home.path().join("state/moonrelay")).unwrap();
+    assert!(state.is_dir(), "systemd would link it to the configuration");
     let [enable, restart] = ["--user enable moonrelay.service", "--user restart moonrelay.service"];
     assert_eq!(session.asked(), [RELOAD, FORGET, enable, restart]);
     // Its own file it may write again; with --no-start nothing is started.

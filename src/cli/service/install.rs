@@ -1,5 +1,8 @@
 //! `service install`.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+
 use serde_json::json;
 
 use super::place::{File, Files, config_file, credentials};
@@ -35,12 +38,21 @@ pub(super) fn install(args: &Install, console: &mut Console<'_>) -> Result<(), E
     for file in &files.0 {
         replace(&file.path, &file.text, &console.environment).map_err(|error| refused(&error))?;
     }
+    make_state_directory(&console.environment)?;
     systemctl::run(&["daemon-reload"]).map_err(|refusal| units::refused(&refusal))?;
     check_taken_up(&files)?;
     if !args.no_start {
         start(&files, same_socket && before.socket.active() == "active")?;
     }
     tell(args, &files, console)
+}
+
+/// Where a user's state directory is missing and a directory of the same name holds configuration, systemd takes that one
+/// for a state directory of former days and links to it: the gateway's state would stand among its configuration.
+fn make_state_directory(environment: &Environment) -> Result<(), Ending> {
+    let Some(path) = environment.state_directory() else { return Ok(()) };
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(&path);
+    made.map_err(|error| Ending::failure("file_error", format!("{}: {error}", path.display())))
 }
 
 /// Enables, and starts what stands in the files now.
