@@ -89,7 +89,7 @@ pub struct Attempt {
     pub detail: String,
     /// From the request sent to the outcome known.
     pub took: Duration,
-    /// What it used, where it answered or began to; else nothing is known.
+    /// What it used, where it answered or began to; of one that was cancelled an estimate of its prompt.
     pub usage: Option<Usage>,
 }
 

@@ -143,7 +143,7 @@ impl Run {
         loop {
             let started = Instant::now();
             tries += 1;
-            let trying = self.track.trying(&reference);
+            let trying = self.track.trying(&reference, self.body.text.len());
             let opened = self.open(target, rewritten, started).await;
             trying.ended();
             let failure = match opened {

@@ -3,8 +3,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use super::continuation::estimate;
 use super::state::State;
 use super::{ClientRequest, Sink, headers};
+use crate::dialect::answer::Volume;
 use crate::dialect::rewrite::Rewritten;
 use crate::failure::Reason;
 use crate::record::{Attempt, Outcome, Record};
@@ -60,9 +62,9 @@ impl Track {
         self.record().attempts.push(attempt);
     }
 
-    /// A try begins. Dropped before its end it counts as cancelled.
-    pub(super) fn trying<'t>(&'t self, reference: &'t str) -> Trying<'t> {
-        Trying { track: self, reference, started: Instant::now() }
+    /// A try of so many bytes begins. Dropped before its end it counts as cancelled.
+    pub(super) fn trying<'t>(&'t self, reference: &'t str, request: usize) -> Trying<'t> {
+        Trying { track: self, reference, request, started: Instant::now() }
     }
 
     /// Adds a try that was given up, in front of the one that answered instead.
@@ -133,6 +135,7 @@ impl Track {
 pub(super) struct Trying<'t> {
     track: &'t Track,
     reference: &'t str,
+    request: usize,
     started: Instant,
 }
 
@@ -150,7 +153,8 @@ impl Drop for Trying<'_> {
             outcome: Outcome::Cancelled,
             detail: "another target answered first, or the client went away".to_owned(),
             took: self.started.elapsed(),
-            usage: None,
+            // A provider may bill the prompt of what was cancelled; none says how much it was.
+            usage: Some(estimate(self.request, Volume::default())),
         });
     }
 }

@@ -64,6 +64,8 @@ async fn the_next_one_answers_for_one_that_is_silent_and_nobody_rests() {
     let record = fixture.records.lock().unwrap().pop().unwrap();
     assert_eq!(record.answered.as_deref(), Some("openrouter/auto"));
     assert_eq!(record.attempts.len(), 2);
+    let cost = record.attempts[0].usage.unwrap();
+    assert!(cost.estimated && cost.input > 0 && cost.output == 0, "what it may have cost: {cost:?}");
 }
 
 #[tokio::test(start_paused = true)]
