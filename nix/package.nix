@@ -26,6 +26,9 @@
       ../README.md
       ../docs
       ../examples
+      # The corpora are replayed, through the judges of the fuzz targets.
+      ../fuzz/corpus
+      ../fuzz/src
       (fs.difference ../tests ../tests/nix)
     ];
 
@@ -71,7 +74,11 @@ in
       fmt = craneLib.cargoFmt {
         inherit (common) pname src version;
       };
-      tests = craneLib.cargoTest (with' {src = sources tested;});
+      tests = craneLib.cargoTest (with' {
+        src = sources tested;
+        # script(1) and prlimit(1).
+        nativeCheckInputs = lib.optional buildPlatform.isLinux pkgs.buildPackages.util-linux;
+      });
     };
 
     meta = {
