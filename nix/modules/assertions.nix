@@ -4,6 +4,8 @@
   lib,
   # Where files are that the sandbox hides.
   hidden,
+  # Whether there is a sandbox at all: launchd has none.
+  sandboxed ? true,
 }: let
   moonrelay = import ../lib;
   inherit (cfg.settings) gateway;
@@ -20,7 +22,7 @@
       file,
       path,
     }: {
-      assertion = cfg.sandbox != "strict" || !isHidden file;
+      assertion = sandboxed && cfg.sandbox == "strict" -> !isHidden file;
       message = ''
         ${moonrelay.attribute.show path} is ${file}, which the service cannot see: its sandbox hides homes. Let systemd read the file:
           services.moonrelay.credentials.NAME = "${lib.replaceStrings ["~/"] ["%h/"] file}"; with "\''${NAME}" in the settings.'';
@@ -37,7 +39,7 @@ in
   ++ names
   ++ [
     {
-      assertion = isUnix -> cfg.socketActivation;
+      assertion = sandboxed && isUnix -> cfg.socketActivation;
       message = ''
         services.moonrelay.settings.gateway.bind is a UNIX socket, for which the sandbox leaves no place. Let systemd make it:
           services.moonrelay.socketActivation = true;'';

@@ -33,6 +33,7 @@ in {
       import ./assertions.nix {
         inherit cfg lib;
         hidden = [config.home.homeDirectory "/home" "/root" "/run/user"];
+        sandboxed = isLinux;
       }
       ++ map (name: {
         # Of a derivation it could be told only by building it.
