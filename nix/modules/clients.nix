@@ -36,7 +36,8 @@
       else url;
   };
 
-  # By client: home-manager's module for it, and the places of a key in that module's settings.
+  # By client: home-manager's module for it, the places of a key in that module's settings, and what the client reads
+  # there as a reference; the others take every word as it stands.
   programs = {
     aider = {
       module = "aider-chat";
@@ -53,14 +54,17 @@
     crush = {
       module = "crush";
       keys = [["settings" "providers" "moonrelay" "api_key"]];
+      references = "[$].*";
     };
     opencode = {
       module = "opencode";
       keys = [["settings" "provider" "moonrelay" "options" "apiKey"]];
+      references = "[{](env|file):.*";
     };
     pi = {
       module = "pi-coding-agent";
       keys = [["models" "providers" "moonrelay" "apiKey"]];
+      references = "[$!].*";
     };
   };
   names = lib.attrNames programs ++ ["kimi-code"];
@@ -77,11 +81,10 @@
   # A definition for a program's module, where home-manager has one.
   program = name: attrs: lib.optionalAttrs (isKnown name) {${programs.${name}.module} = mkIf (isOn name) attrs;};
 
-  # `$VAR`, `$(command)`, `!command`, `{env:VAR}`, `{file:path}`: what the clients read as references.
-  refersTo = value: builtins.match "([$!]|[{](env|file):).*" value != null;
-
   judge = name: let
     inherit (programs.${name}) keys module;
+    references = programs.${name}.references or null;
+    refersTo = value: references != null && builtins.match references value != null;
     held = map (path: {
       inherit path;
       value = lib.attrByPath path null config.programs.${module};
