@@ -17,6 +17,9 @@ let
 
   looksLikeKey = text: builtins.match "(.*[^A-Za-z0-9])?sk-[A-Za-z0-9_-]{12,}.*" text != null;
 
+  # `https://name:password@host`; the program refuses it too, but only after it is in the store.
+  hasPassword = text: builtins.match "[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*:[^/?#]*@.*" text != null;
+
   # Headers that carry secrets; others (User-Agent, X-Title) may be plain.
   isSecretHeader = name: builtins.match ".*(auth|cookie|key|secret|token).*" (lower name) != null;
 
@@ -117,7 +120,7 @@ in {
   violations = settings: let
     known = places settings;
     isKnown = path: builtins.any (place: place.path == path) known;
-    strange = builtins.filter (leaf: builtins.isString leaf.value && looksLikeKey leaf.value && !isKnown leaf.path) (leaves [] settings);
+    strange = builtins.filter (leaf: builtins.isString leaf.value && (looksLikeKey leaf.value || hasPassword leaf.value) && !isKnown leaf.path) (leaves [] settings);
   in
     builtins.concatMap judge known
     ++ map (leaf: literal (leaf // {name = "API_KEY";})) strange;

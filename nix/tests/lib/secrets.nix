@@ -67,6 +67,14 @@ in {
     actual = places (provider {baseUrl = "https://sk-aaaaaaaaaaaaaaaa@example.com/v1";} // {logging.note = ["risk-averse" "task-force-of-many-words"];});
     expected = ["services.moonrelay.settings.models.providers.kimi.baseUrl"];
   };
+  "a password in a URL is a secret, an at sign elsewhere is none" = {
+    actual = places {
+      models.providers.kimi.baseUrl = "https://me:hunter2@example.com/v1";
+      models.providers.lab.baseUrl = "http://[::1]:8080/v1/a:b@c";
+      models.routes."coding@home" = "kimi/kimi-for-coding";
+    };
+    expected = ["services.moonrelay.settings.models.providers.kimi.baseUrl"];
+  };
   "a key behind a reference is seen too" = {
     actual = places (provider {apiKey = "\${A}sk-aaaaaaaaaaaaaaaa";});
     expected = ["services.moonrelay.settings.models.providers.kimi.apiKey"];
