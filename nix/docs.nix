@@ -61,7 +61,6 @@
   # What lacks a word for its users.
   incomplete = names (lib.filter (option: option.description or "" == "" || !(option ? example)) options);
 
-  # `_module.args` of the submodule is nobody's business.
   markdown =
     "# Options of the Nix modules\n\nGenerated from the modules; a check compares. Everything stands under `services.moonrelay`.\n\n"
     + lib.concatStringsSep "\n" (map entry options);
