@@ -58,28 +58,31 @@ in
       "$out/bin/moonrelay" man "$out/share/man/man1"
     '';
 
-    passthru.tests = {
-      clippy = craneLib.cargoClippy (with' {
-        src = sources tested;
-        cargoClippyExtraArgs = "--all-targets -- -D warnings";
-      });
-      deny = craneLib.cargoDeny {
-        inherit (common) pname version;
-        src = sources (crate ++ [../deny.toml]);
+    passthru.tests =
+      {
+        clippy = craneLib.cargoClippy (with' {
+          src = sources tested;
+          cargoClippyExtraArgs = "--all-targets -- -D warnings";
+        });
+        deny = craneLib.cargoDeny {
+          inherit (common) pname version;
+          src = sources (crate ++ [../deny.toml]);
+        };
+        docs = craneLib.cargoDoc (with' {
+          cargoDocExtraArgs = "--no-deps";
+          RUSTDOCFLAGS = "-D warnings";
+        });
+        fmt = craneLib.cargoFmt {
+          inherit (common) pname src version;
+        };
+      }
+      # They read /proc and call script(1) and prlimit(1) of Linux.
+      // lib.optionalAttrs hostPlatform.isLinux {
+        tests = craneLib.cargoTest (with' {
+          src = sources tested;
+          nativeCheckInputs = [pkgs.buildPackages.util-linux];
+        });
       };
-      docs = craneLib.cargoDoc (with' {
-        cargoDocExtraArgs = "--no-deps";
-        RUSTDOCFLAGS = "-D warnings";
-      });
-      fmt = craneLib.cargoFmt {
-        inherit (common) pname src version;
-      };
-      tests = craneLib.cargoTest (with' {
-        src = sources tested;
-        # script(1) and prlimit(1).
-        nativeCheckInputs = lib.optional buildPlatform.isLinux pkgs.buildPackages.util-linux;
-      });
-    };
 
     meta = {
       description = "A personal LLM gateway: Kimi answers first, and when it cannot, the next model of the chain does";
