@@ -18,10 +18,10 @@ let
   looksLikeKey = text: builtins.match "(.*[^A-Za-z0-9])?sk-[A-Za-z0-9_-]{12,}.*" text != null;
 
   # `https://name:password@host`; the program refuses it too, but only after it is in the store.
-  hasPassword = text: builtins.match "[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*:[^/?#]*@.*" text != null;
+  hasUser = text: builtins.match "[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*@.*" text != null;
 
   # Headers that carry secrets; others (User-Agent, X-Title) may be plain.
-  isSecretHeader = name: builtins.match ".*(auth|cookie|key|secret|token).*" (lower name) != null;
+  isSecretHeader = name: builtins.match ".*(auth|cookie|credential|key|passw|secret|token).*" (lower name) != null;
 
   # The places of settings that hold secrets: { path, value, name }, with the credential's name that the fix shows.
   places = settings: let
@@ -120,7 +120,7 @@ in {
   violations = settings: let
     known = places settings;
     isKnown = path: builtins.any (place: place.path == path) known;
-    strange = builtins.filter (leaf: builtins.isString leaf.value && (looksLikeKey leaf.value || hasPassword leaf.value) && !isKnown leaf.path) (leaves [] settings);
+    strange = builtins.filter (leaf: builtins.isString leaf.value && (looksLikeKey leaf.value || hasUser leaf.value) && !isKnown leaf.path) (leaves [] settings);
   in
     builtins.concatMap judge known
     ++ map (leaf: literal (leaf // {name = "API_KEY";})) strange;

@@ -38,6 +38,7 @@ in {
       models.providers."kimi-code" = {
         apiKey = ["\${A}" "five"];
         headers."X-Api-Key" = "six";
+        headers."X-Password" = "nine";
         models = [
           {id = "plain";}
           {
@@ -51,6 +52,7 @@ in {
     expected = map (rest: "services.moonrelay.settings.${rest}") [
       "models.providers.kimi-code.apiKey[1]"
       "models.providers.kimi-code.headers.X-Api-Key"
+      "models.providers.kimi-code.headers.X-Password"
       "models.providers.kimi-code.models[1].headers.Cookie"
       "gateway.auth.token"
       ''gateway.auth.tokens."my''
@@ -67,13 +69,14 @@ in {
     actual = places (provider {baseUrl = "https://sk-aaaaaaaaaaaaaaaa@example.com/v1";} // {logging.note = ["risk-averse" "task-force-of-many-words"];});
     expected = ["services.moonrelay.settings.models.providers.kimi.baseUrl"];
   };
-  "a password in a URL is a secret, an at sign elsewhere is none" = {
+  "a name or a password in a URL is a secret, an at sign elsewhere is none" = {
     actual = places {
       models.providers.kimi.baseUrl = "https://me:hunter2@example.com/v1";
       models.providers.lab.baseUrl = "http://[::1]:8080/v1/a:b@c";
+      models.providers.token.baseUrl = "https://hunter2@example.com/v1";
       models.routes."coding@home" = "kimi/kimi-for-coding";
     };
-    expected = ["services.moonrelay.settings.models.providers.kimi.baseUrl"];
+    expected = map (id: "services.moonrelay.settings.models.providers.${id}.baseUrl") ["kimi" "token"];
   };
   "a key behind a reference is seen too" = {
     actual = places (provider {apiKey = "\${A}sk-aaaaaaaaaaaaaaaa";});
