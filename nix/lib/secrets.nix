@@ -12,6 +12,9 @@ let
   # `${NAME}`, and not `$${NAME}`, which the gateway takes literally.
   names = text: builtins.match "(.*[^$])?[$][{][A-Z_][A-Z0-9_]*[}].*" text != null;
 
+  # References and nothing beside them: what stands beside one could be half a key.
+  onlyNames = text: builtins.match "([$][{][A-Z_][A-Z0-9_]*[}])+" text != null;
+
   sources = ["credential" "env" "file"];
   isSecretRef = value: builtins.isAttrs value && builtins.elem (value.source or null) sources;
 
@@ -23,7 +26,8 @@ let
   # Headers that carry secrets; others (User-Agent, X-Title) may be plain.
   isSecretHeader = name: builtins.match ".*(auth|cookie|credential|key|passw|secret|token).*" (lower name) != null;
 
-  # The places of settings that hold secrets: { path, value, name }, with the credential's name that the fix shows.
+  # The places of settings that hold secrets: { path, value, name }, with the credential's name that the fix shows;
+  # `mixed` where other text stands beside a secret, as in "Bearer ${KEY}".
   places = settings: let
     providers = settings.models.providers or {};
     auth = settings.gateway.auth or {};
@@ -51,9 +55,10 @@ let
       if builtins.isList place.value
       then indexed (index: value: place // {inherit value;} // {path = place.path ++ [index];}) place.value
       else [place];
+    mixed = map (place: place // {mixed = true;});
     headers = set: path: owner:
-      builtins.filter (place: isSecretHeader (builtins.elemAt place.path (builtins.length path)))
-      (each (set.headers or {}) path (header: "${owner}_${upper header}"));
+      mixed (builtins.filter (place: isSecretHeader (builtins.elemAt place.path (builtins.length path)))
+        (each (set.headers or {}) path (header: "${owner}_${upper header}")));
     ofProvider = id: let
       provider = providers.${id};
       path = ["models" "providers" id];
@@ -70,8 +75,8 @@ let
       ++ each (auth.tokens or {}) ["gateway" "auth" "tokens"] (client: "MOONRELAY_TOKEN_${upper client}")
       ++ optional search "apiKey" ["plugins" "entries" "moonshot" "config" "webSearch" "apiKey"] "MOONSHOT_API_KEY"
       # Variables are where keys get pasted; one that is no secret can be written where it is used.
-      ++ each (removeAttrs block ["vars"]) ["env"] (name: name)
-      ++ each (block.vars or {}) ["env" "vars"] (name: name)
+      ++ mixed (each (removeAttrs block ["vars"]) ["env"] (name: name))
+      ++ mixed (each (block.vars or {}) ["env" "vars"] (name: name))
     );
 
   indexed = f: list: builtins.genList (index: f index (builtins.elemAt list index)) (builtins.length list);
@@ -108,14 +113,15 @@ let
   in
     if isFileInStore value
     then [(stored (path ++ ["id"]))]
-    else if isReference value
+    else if isSecretRef value || (builtins.isString value && refers place value)
     then []
     else [(literal place)];
 
-  isReference = value: isSecretRef value || (builtins.isString value && names value && !looksLikeKey value);
+  refers = place: text:
+    if place.mixed or false
+    then names text && !looksLikeKey text
+    else onlyNames text;
 in {
-  inherit isReference isSecretRef looksLikeKey;
-
   # What is wrong with settings, one text a place, with the fix; never a value.
   violations = settings: let
     known = places settings;

@@ -3,6 +3,19 @@
   places = settings: map (text: builtins.head (builtins.match "([^ ]+) .*" text)) (secrets.violations settings);
   provider = rest: {models.providers.kimi = rest;};
 in {
+  "a secret beside a reference is a secret" = {
+    actual = places {
+      gateway.auth.token = "\${A}hunter2";
+      models.providers.kimi = {
+        apiKey = "hunter2\${KIMI_API_KEY}";
+        headers.authorization = "Bearer \${KIMI_API_KEY}";
+      };
+    };
+    expected = [
+      "services.moonrelay.settings.models.providers.kimi.apiKey"
+      "services.moonrelay.settings.gateway.auth.token"
+    ];
+  };
   "references are taken" = {
     actual = secrets.violations {
       env.vars.OTHER = "\${KIMI_API_KEY}";
