@@ -10,38 +10,6 @@ mod tests;
 
 pub use builtin::{Builtin, BuiltinProvider, Confidence, Fact, Source, builtin};
 
-/// A protocol that providers and clients speak.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Face {
-    /// OpenAI Chat Completions; `openai-completions` in the configuration.
-    Chat,
-    /// OpenAI Responses; `openai-responses`.
-    Responses,
-    /// Anthropic Messages; `anthropic-messages`.
-    Messages,
-}
-
-impl Face {
-    /// Every face, the default one first.
-    pub const ALL: [Self; 3] = [Self::Chat, Self::Responses, Self::Messages];
-
-    /// The face that a value of `api` names.
-    #[must_use]
-    pub fn from_api(api: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|face| face.api() == api)
-    }
-
-    /// The value of `api` in the configuration.
-    #[must_use]
-    pub const fn api(self) -> &'static str {
-        match self {
-            Self::Chat => "openai-completions",
-            Self::Responses => "openai-responses",
-            Self::Messages => "anthropic-messages",
-        }
-    }
-}
-
 /// Whose peculiarities a provider has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DialectId {

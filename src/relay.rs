@@ -25,9 +25,10 @@ use crate::config::settings::{Lookup, Reference, Settings};
 use crate::failure::Failure;
 use crate::record::{Attempt, Record, attempts_header};
 use crate::upstream::Connector;
-use crate::wire::chat::ChatBody;
 use crate::wire::edit::Segments;
+use crate::wire::face::Face;
 use crate::wire::json::Malformed;
+use crate::wire::request::RequestBody;
 
 pub use stream::StreamBody;
 
@@ -192,7 +193,7 @@ impl Relay {
     /// # Errors
     /// With the refusal to show to the client, when no target answered before the head had to go out.
     pub async fn chat(&self, request: ClientRequest) -> Result<Answer, Refusal> {
-        let body = ChatBody::parse(request.body.clone()).map_err(Refusal::Malformed)?;
+        let body = RequestBody::parse(Face::Chat, request.body.clone()).map_err(Refusal::Malformed)?;
         let requested = body.string("model").ok_or(Refusal::NoModel)?;
         let settings = self.settings();
         let mut plan =

@@ -7,8 +7,9 @@ use bytes::Bytes;
 use moonrelay::catalog::DialectId;
 use moonrelay::dialect::answer::StreamReader;
 use moonrelay::dialect::rewrite::AnswerPlan;
-use moonrelay::wire::chat::ChatBody;
 use moonrelay::wire::edit::{Edits, ObjectPatch, Segments};
+use moonrelay::wire::face::Face;
+use moonrelay::wire::request::RequestBody;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
@@ -19,7 +20,7 @@ const MODEL: &str = "kimi-for-coding";
 
 /// Ours: indexes the messages too.
 pub fn span_edit(body: &Bytes) -> Segments {
-    let body = ChatBody::parse(body.clone()).expect("a chat body");
+    let body = RequestBody::parse(Face::Chat, body.clone()).expect("a chat body");
     let mut edits = Edits::new();
     let mut patch = ObjectPatch::new(&body.text, body.open, &body.top);
     patch.set("model", format!("\"{MODEL}\""));

@@ -5,9 +5,10 @@
 use bytes::Bytes;
 use moonrelay::catalog::{Compat, DialectId, MaxTokensField, Model, Thinking, ThinkingLevel};
 use moonrelay::dialect::rewrite::{Request, rewrite};
-use moonrelay::wire::chat::ChatBody;
 use moonrelay::wire::edit::{Edits, ObjectPatch};
+use moonrelay::wire::face::Face;
 use moonrelay::wire::json;
+use moonrelay::wire::request::RequestBody;
 use serde_json::{Map, Value};
 
 use super::take;
@@ -51,7 +52,7 @@ pub fn judge(mut data: &[u8]) {
     let (which, settings, edit) = (take(&mut data), take(&mut data), take(&mut data));
     let text = Bytes::copy_from_slice(data);
     let tree = serde_json::from_slice::<Map<String, Value>>(&text).ok();
-    let body = match ChatBody::parse(text.clone()) {
+    let body = match RequestBody::parse(Face::Chat, text.clone()) {
         Ok(body) => body,
         Err(error) => {
             assert!(tree.is_none(), "serde_json reads what the scan refuses: {error}");
@@ -66,7 +67,7 @@ pub fn judge(mut data: &[u8]) {
     rewritten(&body, tree.as_ref(), which, settings);
 }
 
-fn same_members(body: &ChatBody, tree: &Map<String, Value>) {
+fn same_members(body: &RequestBody, tree: &Map<String, Value>) {
     for (key, value) in tree {
         let span = body.value(key).unwrap_or_else(|| panic!("{key:?} is not found"));
         assert_eq!(&parsed(span), value, "{key:?}");
@@ -78,7 +79,7 @@ fn same_members(body: &ChatBody, tree: &Map<String, Value>) {
 }
 
 /// One change of each kind, with keys of the body's own where it has any.
-fn edited(body: &ChatBody, tree: &Map<String, Value>, edit: u8) {
+fn edited(body: &RequestBody, tree: &Map<String, Value>, edit: u8) {
     let own = |nth: usize| tree.keys().nth(nth).cloned().unwrap_or_else(|| format!("key{nth}"));
     let (first, second) = (own(usize::from(edit % 4)), own(usize::from(edit / 4 % 4)));
     let mut expected = tree.clone();
@@ -110,7 +111,7 @@ fn edited(body: &ChatBody, tree: &Map<String, Value>, edit: u8) {
     assert_eq!(object(&segments.to_bytes()), expected);
 }
 
-fn rewritten(body: &ChatBody, tree: Option<&Map<String, Value>>, which: u8, settings: u8) {
+fn rewritten(body: &RequestBody, tree: Option<&Map<String, Value>>, which: u8, settings: u8) {
     let (dialect, model) = model(which);
     let params = if settings & 1 == 0 { Map::new() } else { Map::from_iter([("seed".into(), 7.into())]) };
     let request = Request {

@@ -2,7 +2,8 @@
 
 use std::sync::OnceLock;
 
-use super::{DialectId, Face, Model};
+use super::{DialectId, Model};
+use crate::wire::face::Face;
 
 /// How far a source can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

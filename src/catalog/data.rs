@@ -6,9 +6,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
-    Builtin, BuiltinProvider, Compat, Confidence, Cost, DialectId, Face, Fact, Inputs, Model, Retired,
-    Source, Thinking,
+    Builtin, BuiltinProvider, Compat, Confidence, Cost, DialectId, Fact, Inputs, Model, Retired, Source,
+    Thinking,
 };
+use crate::wire::face::Face;
 
 /// In the order of preference for the default chain.
 pub(super) const FILES: [(&str, &str); 4] = [

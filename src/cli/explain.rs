@@ -17,7 +17,8 @@ use crate::failure::Failure;
 use crate::relay::affinity;
 use crate::relay::plan::{Plan, Planned, plan};
 use crate::relay::state::State;
-use crate::wire::chat::ChatBody;
+use crate::wire::face::Face;
+use crate::wire::request::RequestBody;
 
 /// `explain`.
 #[derive(Debug, ClapArgs)]
@@ -69,7 +70,7 @@ fn nothing_answers(settings: &Settings) -> Ending {
 }
 
 /// The request to plan for; the model that was asked for on the command line counts.
-fn body(args: &Args) -> Result<ChatBody, Ending> {
+fn body(args: &Args) -> Result<RequestBody, Ending> {
     let text: Bytes = match &args.body {
         None => {
             json!({"model": args.model, "messages": [{"role": "user", "content": "hi"}]}).to_string().into()
@@ -85,7 +86,7 @@ fn body(args: &Args) -> Result<ChatBody, Ending> {
                 .into()
         }
     };
-    ChatBody::parse(text).map_err(|error| Ending::failure("malformed_json", error.to_string()))
+    RequestBody::parse(Face::Chat, text).map_err(|error| Ending::failure("malformed_json", error.to_string()))
 }
 
 /// One target and what would be sent to it.
@@ -95,7 +96,7 @@ struct Step<'a> {
 }
 
 impl<'a> Step<'a> {
-    fn of(settings: &Settings, planned: &'a Planned, body: &ChatBody) -> Self {
+    fn of(settings: &Settings, planned: &'a Planned, body: &RequestBody) -> Self {
         Self { planned, rewritten: planned.target.rewrite(body, settings.thinking_default) }
     }
 

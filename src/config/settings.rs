@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::catalog::{DialectId, Face, Model, ThinkingLevel};
+use crate::catalog::{DialectId, Model, ThinkingLevel};
 use crate::secret::Secret;
+use crate::wire::face::Face;
 
 pub use super::lookup::{Lookup, MatchedBy};
 

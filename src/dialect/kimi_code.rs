@@ -5,7 +5,7 @@ use super::rewrite::draft::Draft;
 use super::rewrite::params;
 use crate::catalog::Thinking;
 use crate::failure::{Failure, Reason};
-use crate::wire::chat::ChatBody;
+use crate::wire::request::RequestBody;
 
 pub(super) mod refusals;
 mod thinking;
@@ -16,7 +16,7 @@ pub const KIMI_CODE_MESSAGE_LIMIT: usize = 2_097_152;
 
 /// Bytes of all messages of a request, as [`KIMI_CODE_MESSAGE_LIMIT`] counts them.
 #[must_use]
-pub fn message_bytes(body: &ChatBody) -> usize {
+pub fn message_bytes(body: &RequestBody) -> usize {
     body.messages.iter().map(|message| message.span.len()).sum()
 }
 

@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 use super::{generic, kimi_code, moonshot, openrouter};
 use crate::catalog::{DialectId, Model, ThinkingLevel};
 use crate::failure::Failure;
-use crate::wire::chat::ChatBody;
 use crate::wire::edit::Edits;
+use crate::wire::request::RequestBody;
 
 pub(super) mod compat;
 pub(super) mod digest;
@@ -33,7 +33,7 @@ use draft::Draft;
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
     /// The client's body.
-    pub body: &'a ChatBody,
+    pub body: &'a RequestBody,
     /// Facts of the model, compat flags included.
     pub model: &'a Model,
     /// The id that the provider is to see.

@@ -4,7 +4,7 @@ use http::HeaderMap;
 
 use super::ClientRequest;
 use crate::config::settings::Settings;
-use crate::wire::chat::ChatBody;
+use crate::wire::request::RequestBody;
 
 /// Headers that name a conversation: opencode's two (the first is `OpenRouter`'s as well), Claude Code's, Codex's.
 const HEADERS: [&str; 4] = ["x-session-id", "x-session-affinity", "x-claude-code-session-id", "session-id"];
@@ -26,7 +26,7 @@ pub(super) fn conversation<'r>(
     settings: &Settings,
     request: &'r ClientRequest,
     requested: &'r str,
-    body: &'r ChatBody,
+    body: &'r RequestBody,
 ) -> Option<Conversation<'r>> {
     if !settings.failover.return_at_session_end || request.first_target_only {
         return None;
@@ -41,14 +41,14 @@ fn by_header(headers: &HeaderMap) -> Option<(&'static str, &[u8])> {
 }
 
 /// The literal will do: a client writes the same string in the same way.
-fn by_field(body: &ChatBody) -> Option<(&'static str, &[u8])> {
+fn by_field(body: &RequestBody) -> Option<(&'static str, &[u8])> {
     let named = FIELDS.iter().filter_map(|field| Some((*field, body.value(field)?)));
     named.into_iter().find(|(_, literal)| literal.len() > 2 && literal.starts_with(b"\""))
 }
 
 /// What `explain` says of it: whether a request with this body would stay anywhere.
 #[must_use]
-pub fn explained(settings: &Settings, body: &ChatBody) -> Option<String> {
+pub fn explained(settings: &Settings, body: &RequestBody) -> Option<String> {
     if !settings.failover.return_at_session_end {
         return None;
     }

@@ -20,8 +20,8 @@ use crate::failure::{Failure, Reason};
 use crate::policy::retry::{Limits, Next, decide};
 use crate::record::{Attempt, Outcome};
 use crate::upstream::{ByteStream, Call, Connector, Response, read_capped, read_whole, retry_after};
-use crate::wire::chat::ChatBody;
 use crate::wire::edit::Segments;
+use crate::wire::request::RequestBody;
 
 /// Of a refusal's body this much is read: enough for every documented error, an HTML page included.
 const REFUSAL_CAP: usize = 64 * 1024;
@@ -39,7 +39,7 @@ pub(super) struct Run {
     pub(super) state: std::sync::Arc<State>,
     pub(super) connector: std::sync::Arc<dyn Connector>,
     pub(super) request: ClientRequest,
-    pub(super) body: ChatBody,
+    pub(super) body: RequestBody,
     pub(super) plan: Plan,
     /// The conversation, where it stays with who answers it.
     pub(super) stay: Option<Stay>,

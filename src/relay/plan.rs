@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Refusal;
 use super::state::{self, State};
-use crate::catalog::{DialectId, Face, ThinkingLevel};
+use crate::catalog::{DialectId, ThinkingLevel};
 use crate::config::settings::{
     Auth, Chain, Key, Lookup, MatchedBy, Provider, ProviderModel, Reference, Settings,
 };
@@ -13,8 +13,9 @@ use crate::dialect::{KIMI_CODE_MESSAGE_LIMIT, message_bytes};
 use crate::failure::Failure;
 use crate::policy::cooldown::Rest;
 use crate::record::Skip;
-use crate::wire::chat::ChatBody;
+use crate::wire::face::Face;
 use crate::wire::json;
+use crate::wire::request::RequestBody;
 
 /// Text that people write has 2 to 5 bytes a token, and code no more; a request with fewer tokens than one for each
 /// 16 bytes does not exist, so what exceeds a window by this measure certainly does not fit.
@@ -62,7 +63,7 @@ impl Target {
     ///
     /// # Errors
     /// When it breaks a rule of the provider that no rewrite can mend.
-    pub fn rewrite(&self, body: &ChatBody, thinking: Option<ThinkingLevel>) -> Result<Rewritten, Failure> {
+    pub fn rewrite(&self, body: &RequestBody, thinking: Option<ThinkingLevel>) -> Result<Rewritten, Failure> {
         rewrite::rewrite(self.provider.dialect, &self.request(body, thinking))
     }
 
@@ -72,7 +73,7 @@ impl Target {
     /// As [`Self::rewrite`].
     pub(super) fn go_on(
         &self,
-        body: &ChatBody,
+        body: &RequestBody,
         thinking: Option<ThinkingLevel>,
         begun: &Begun<'_>,
     ) -> Result<Option<Rewritten>, Failure> {
@@ -84,7 +85,7 @@ impl Target {
         self.model.facts.compat.supports_prefill == Some(true)
     }
 
-    fn request<'a>(&'a self, body: &'a ChatBody, thinking: Option<ThinkingLevel>) -> rewrite::Request<'a> {
+    fn request<'a>(&'a self, body: &'a RequestBody, thinking: Option<ThinkingLevel>) -> rewrite::Request<'a> {
         rewrite::Request {
             body,
             model: &self.model.facts,
@@ -130,7 +131,7 @@ pub fn plan(
     settings: &Settings,
     state: &State,
     requested: &str,
-    body: &ChatBody,
+    body: &RequestBody,
     user_agent: Option<&str>,
 ) -> Result<Plan, Refusal> {
     check_name(requested)?;
@@ -230,7 +231,7 @@ fn targets_of(settings: &Settings, reference: &Reference) -> Vec<Target> {
         .collect()
 }
 
-fn judge(target: Target, state: &State, body: &ChatBody, text: u64, user_agent: Option<&str>) -> Planned {
+fn judge(target: Target, state: &State, body: &RequestBody, text: u64, user_agent: Option<&str>) -> Planned {
     let rest = || state.resting(&target, user_agent).map(resting);
     let skipped = unavailable(&target).or_else(|| unfit(&target, body, text)).or_else(rest);
     Planned { target, skipped }
@@ -247,7 +248,7 @@ fn unavailable(target: &Target) -> Option<(Skip, String)> {
     None
 }
 
-fn unfit(target: &Target, body: &ChatBody, text: u64) -> Option<(Skip, String)> {
+fn unfit(target: &Target, body: &RequestBody, text: u64) -> Option<(Skip, String)> {
     let facts = &target.model.facts;
     if !facts.inputs.image && has_media(body) {
         return Some((Skip::MediaNotAccepted, format!("{} takes no images", target.reference)));
@@ -275,7 +276,7 @@ pub fn resting(rest: Rest) -> (Skip, String) {
 }
 
 /// Whether a message holds a part that is no text: an image, a video, sound or a file.
-fn has_media(body: &ChatBody) -> bool {
+fn has_media(body: &RequestBody) -> bool {
     body.messages.iter().any(|message| {
         json::find(&body.text, &message.members, "content").is_some_and(|content| {
             body.text.get(content.value.start) == Some(&b'[')

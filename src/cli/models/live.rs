@@ -10,10 +10,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::list::tokens;
-use crate::catalog::Face;
 use crate::config::settings::{Auth, Provider, Settings};
 use crate::failure::Failure;
 use crate::upstream::{Call, Connector, read_whole};
+use crate::wire::face::Face;
 
 /// To connect.
 pub(super) const CONNECT: Duration = Duration::from_secs(10);

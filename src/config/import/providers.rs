@@ -6,10 +6,11 @@ use serde_json::{Map, Value, json};
 
 use super::insert;
 use super::notes::Notes;
-use crate::catalog::{Face, builtin};
+use crate::catalog::builtin;
 use crate::config::file::{At, Value as Raw};
 use crate::config::keypath::{KeyPath, Step};
 use crate::config::resolve::is_loopback;
+use crate::wire::face::Face;
 
 /// Settings of a provider that mean the same here.
 const SAME: [&str; 7] =

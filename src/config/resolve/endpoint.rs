@@ -3,10 +3,11 @@
 use url::{Host, Url};
 
 use super::Scope;
-use crate::catalog::{BuiltinProvider, Face, builtin};
+use crate::catalog::{BuiltinProvider, builtin};
 use crate::config::file::At;
 use crate::config::interpolate::not_set;
 use crate::config::schema::public_url;
+use crate::wire::face::Face;
 
 /// What a URL in the file comes to.
 pub(super) enum Address {

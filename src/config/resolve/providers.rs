@@ -7,9 +7,10 @@ use url::Url;
 
 use super::endpoint::{Address, ClearText};
 use super::{Scope, endpoint, keys, models};
-use crate::catalog::{BuiltinProvider, DialectId, Face, builtin};
+use crate::catalog::{BuiltinProvider, DialectId, builtin};
 use crate::config::file::At;
 use crate::config::settings::{Auth, Figures, Key, Provider};
+use crate::wire::face::Face;
 
 /// The providers while they are being put together.
 pub(super) struct Providers {

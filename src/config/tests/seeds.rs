@@ -4,9 +4,10 @@
 use serde_json::json;
 
 use super::{environment, provider, settings_with, warnings, written};
-use crate::catalog::{DialectId, Face, ThinkingLevel};
+use crate::catalog::{DialectId, ThinkingLevel};
 use crate::config::settings::{ProviderModel, Settings};
 use crate::config::{Lookup, MatchedBy, from_text};
+use crate::wire::face::Face;
 
 macro_rules! seed {
     ($name:literal) => {

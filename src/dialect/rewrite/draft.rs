@@ -6,9 +6,9 @@ use bytes::Bytes;
 
 use super::rules::{self, Rule};
 use super::{AnswerPlan, Request, Rewritten};
-use crate::wire::chat::{ChatBody, Message};
 use crate::wire::edit::{Edits, ObjectPatch};
 use crate::wire::json::{self, Span};
+use crate::wire::request::{Message, RequestBody};
 
 /// One call in an assistant message.
 #[derive(Clone, Debug)]
@@ -59,7 +59,7 @@ impl<'a> Draft<'a> {
         self.request
     }
 
-    pub(in crate::dialect) const fn body(&self) -> &'a ChatBody {
+    pub(in crate::dialect) const fn body(&self) -> &'a RequestBody {
         self.request.body
     }
 
@@ -177,7 +177,7 @@ impl<'a> Draft<'a> {
     }
 }
 
-fn calls_of(body: &ChatBody, message: &Message) -> Vec<Call> {
+fn calls_of(body: &RequestBody, message: &Message) -> Vec<Call> {
     let text = &body.text;
     let Some(member) = json::find(text, &message.members, "tool_calls") else {
         return Vec::new();

@@ -2,10 +2,10 @@
 
 use super::draft::Draft;
 use super::rules;
-use crate::wire::chat::{ChatBody, Message};
+use crate::wire::request::{Message, RequestBody};
 
 /// A string with something in it.
-fn says_something(body: &ChatBody, message: &Message, key: &str) -> bool {
+fn says_something(body: &RequestBody, message: &Message, key: &str) -> bool {
     body.field(message, key).is_some_and(|value| value.starts_with(b"\"") && value != b"\"\"")
 }
 

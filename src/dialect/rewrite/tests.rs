@@ -7,6 +7,7 @@ use super::*;
 use crate::catalog::DialectId::{Generic, KimiCode, Moonshot, OpenRouter};
 use crate::catalog::{Compat, MaxTokensField, Retired, Thinking};
 use crate::failure::Reason;
+use crate::wire::face::Face;
 
 mod continuation;
 mod history;
@@ -73,7 +74,7 @@ impl Case {
         self
     }
 
-    fn rewritten(&self, body: &ChatBody) -> Result<Rewritten, Failure> {
+    fn rewritten(&self, body: &RequestBody) -> Result<Rewritten, Failure> {
         let request = Request {
             body,
             model: &self.model,
@@ -86,7 +87,7 @@ impl Case {
     }
 
     pub(super) fn send(&self, body: &str) -> Sent {
-        let body = ChatBody::parse(Bytes::copy_from_slice(body.as_bytes())).unwrap();
+        let body = RequestBody::parse(Face::Chat, Bytes::copy_from_slice(body.as_bytes())).unwrap();
         let rewritten = self.rewritten(&body).unwrap();
         for rule in &rewritten.rules {
             assert!(rules::RULES.iter().any(|known| known.name == *rule), "{rule} is not in the table");
@@ -99,7 +100,7 @@ impl Case {
             answer: rewritten.answer,
             thinking: rewritten.thinking,
         };
-        assert!(ChatBody::parse(sent.body.clone().into()).is_ok(), "{}", sent.body);
+        assert!(RequestBody::parse(Face::Chat, sent.body.clone().into()).is_ok(), "{}", sent.body);
         sent
     }
 
@@ -397,7 +398,7 @@ fn kimi_code_limits_the_messages() {
         let text = "x".repeat(bytes - r#"{"role":"user","content":""}"#.len());
         let body =
             format!(r#"{{"model":"kimi-for-coding","messages":[{{"role":"user","content":"{text}"}}]}}"#);
-        ChatBody::parse(body.into()).unwrap()
+        RequestBody::parse(Face::Chat, body.into()).unwrap()
     };
     let limit = crate::dialect::KIMI_CODE_MESSAGE_LIMIT;
     let fits = body(limit);

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::wire::chat::ChatBody;
+use crate::wire::request::RequestBody;
 
 /// See the module.
 #[derive(Clone, Debug, Default)]
@@ -16,7 +16,7 @@ pub(in crate::relay) struct Terms {
 impl Terms {
     /// `None` where an answer of two halves could break what was asked for: a form (`response_format`, a forced tool
     /// call), figures for every token, or several answers. `params` are those of the configuration.
-    pub(in crate::relay) fn of(body: &ChatBody, params: &Map<String, Value>) -> Option<Self> {
+    pub(in crate::relay) fn of(body: &RequestBody, params: &Map<String, Value>) -> Option<Self> {
         let given = |key: &str| match body.value(key).filter(|value| *value != b"null") {
             // What cannot be read is no reason to think that it asks for nothing.
             Some(text) => Some(serde_json::from_slice(text).unwrap_or(Value::Bool(true))),

@@ -7,9 +7,10 @@ use serde_json::{Map, Value, json};
 use super::guard::{HELD, KEPT};
 use super::seam::{HEAD, Seam};
 use super::{Guard, Reach, Terms};
-use crate::wire::chat::ChatBody;
 use crate::wire::edit::Segments;
+use crate::wire::face::Face;
 use crate::wire::held::Held;
+use crate::wire::request::RequestBody;
 
 const BOTH: Reach = Reach { afresh: true, from_text: true };
 
@@ -118,7 +119,7 @@ fn white_space_alone_is_no_text_to_go_on_from() {
 #[test]
 fn terms_are_those_of_the_request_and_of_the_configuration() {
     let terms = |body: &Value, params: &Value| {
-        let body = ChatBody::parse(body.to_string().into()).unwrap();
+        let body = RequestBody::parse(Face::Chat, body.to_string().into()).unwrap();
         Terms::of(&body, params.as_object().unwrap_or(&Map::new()))
     };
     let json_mode = json!({"response_format": {"type": "json_object"}});

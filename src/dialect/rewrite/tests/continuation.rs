@@ -8,7 +8,7 @@ const QUESTION: &str = r#""messages": [ {"role":"user","content":"hi"} ]"#;
 fn go_on_with(case: &Case, members: &str, text: &str, used: u64) -> Option<(String, AnswerPlan)> {
     let model = &case.model.id;
     let body = format!(r#"{{"model":"{model}",{members}}}"#);
-    let body = ChatBody::parse(Bytes::from(body)).unwrap();
+    let body = RequestBody::parse(Face::Chat, Bytes::from(body)).unwrap();
     let request = Request {
         body: &body,
         model: &case.model,

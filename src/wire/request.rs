@@ -1,19 +1,22 @@
-//! OpenAI Chat Completions bodies, as spans.
+//! Request bodies, as spans.
 
 use bytes::Bytes;
 
+use super::face::Face;
 use super::json::{self, Malformed, Member, Span};
 
 /// A request body and where its parts stand.
 #[derive(Clone, Debug)]
-pub struct ChatBody {
+pub struct RequestBody {
+    /// Whose body it is.
+    pub face: Face,
     /// The client's bytes, untouched.
     pub text: Bytes,
     /// Offset of the opening brace.
     pub open: usize,
     /// Top-level members.
     pub top: Vec<Member>,
-    /// The elements of the last `messages`.
+    /// The elements of the last `messages` (chat, messages) or `input` (responses), where that is an array.
     pub messages: Vec<Message>,
 }
 
@@ -26,18 +29,19 @@ pub struct Message {
     pub members: Vec<Member>,
 }
 
-impl ChatBody {
+impl RequestBody {
     /// Indexes a body in one pass.
     ///
     /// # Errors
     /// When the scan meets something that is not JSON, or the body is not an object.
-    pub fn parse(text: Bytes) -> Result<Self, Malformed> {
+    pub fn parse(face: Face, text: Bytes) -> Result<Self, Malformed> {
+        let list = face.list();
         let mut top = Vec::with_capacity(16);
         let mut messages = Vec::new();
         let start = text.strip_prefix(b"\xef\xbb\xbf").map_or(0, |_| 3);
         let open = json::skip_space(&text, start);
         let end = json::walk_object(&text, open, |key, value| {
-            let is_messages = text.get(key.clone()).is_some_and(|k| json::literal_is(k, "messages"));
+            let is_messages = text.get(key.clone()).is_some_and(|k| json::literal_is(k, list));
             if is_messages {
                 messages.clear();
             }
@@ -53,7 +57,7 @@ impl ChatBody {
         if end != text.len() {
             return Err(Malformed { at: end, expected: "nothing after the object" });
         }
-        Ok(Self { text, open, top, messages })
+        Ok(Self { face, text, open, top, messages })
     }
 
     /// The JSON text of a top-level value; the last of duplicates.
@@ -74,9 +78,13 @@ impl ChatBody {
         self.value("stream") == Some(b"true")
     }
 
-    /// Whether `stream_options.include_usage` is `true`.
+    /// Whether the client wants a stream to tell the usage: with chat it asks for that
+    /// (`stream_options.include_usage`), the other faces always do.
     #[must_use]
     pub fn wants_usage(&self) -> bool {
+        if self.face != Face::Chat {
+            return true;
+        }
         json::find(&self.text, &self.top, "stream_options")
             .and_then(|member| json::members(&self.text, member.value.start).ok())
             .and_then(|(members, _)| {

@@ -3,12 +3,13 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::ChatBody;
+use super::RequestBody;
 use crate::wire::edit::{Edits, ObjectPatch};
+use crate::wire::face::Face;
 use crate::wire::json::sample;
 
-fn parse(text: &str) -> ChatBody {
-    ChatBody::parse(Bytes::copy_from_slice(text.as_bytes())).unwrap()
+fn parse(text: &str) -> RequestBody {
+    RequestBody::parse(Face::Chat, Bytes::copy_from_slice(text.as_bytes())).unwrap()
 }
 
 #[test]
@@ -43,7 +44,7 @@ fn what_is_no_object_is_malformed() {
     for text in
         ["", " ", "[]", "\"a\"", "{} {}", "{\"messages\":[{\"role\":\"user\"]}", "{\"a\":1", "\u{feff}"]
     {
-        assert!(ChatBody::parse(Bytes::copy_from_slice(text.as_bytes())).is_err(), "{text}");
+        assert!(RequestBody::parse(Face::Chat, Bytes::copy_from_slice(text.as_bytes())).is_err(), "{text}");
     }
     assert!(!parse(r#"{"stream":"true","stream_options":null}"#).wants_usage());
     assert!(!parse(r#"{"stream":1,"stream_options":[true]}"#).wants_stream());
@@ -76,7 +77,7 @@ proptest! {
             let at = at.index(bytes.len());
             bytes[at] = byte;
         }
-        if let Ok(body) = ChatBody::parse(bytes.into()) {
+        if let Ok(body) = RequestBody::parse(Face::Chat, bytes.into()) {
             let _ = (body.string("model"), body.wants_usage(), body.wants_stream());
             for message in &body.messages {
                 let _ = body.role_is(message, "user");
