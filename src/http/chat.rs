@@ -40,13 +40,14 @@ async fn answer(shared: &Shared, caller: Caller, request: Request) -> Result<Ans
     };
     let request = ClientRequest {
         id: caller.request_id,
+        face: crate::wire::face::Face::Chat,
         client: caller.client,
         headers: hygiene::end_to_end(&head.headers),
         body,
         first_target_only,
     };
     // Boxed: the way of a request is long, and its future would be copied at each step.
-    Ok(Box::pin(shared.relay.chat(request)).await?)
+    Ok(Box::pin(shared.relay.answer(request)).await?)
 }
 
 fn render(answer: Answer) -> Response {

@@ -153,6 +153,11 @@ impl From<Refusal> for Problem {
                 problem.param = Some("model");
                 problem
             }
+            Refusal::NotKept { param, .. } => {
+                let mut problem = Self::invalid(StatusCode::BAD_REQUEST, "not_kept", message);
+                problem.param = Some(param);
+                problem
+            }
             Refusal::UnknownModel { .. } => Self::unknown_model(message),
             Refusal::Stopping { attempts } => Self::stopping(message, attempts),
             Refusal::Unservable { attempts } => {

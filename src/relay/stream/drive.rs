@@ -77,7 +77,7 @@ async fn resume(
 ) -> Ended {
     let Content::Stream(stream) = &leg.content else { return Ended::AsItWas };
     let (meter, said) = (stream.reader.meter(), stream.reader.volume());
-    let spent = Spent::new(meter, said, broken.prefill().len(), run.body.text.len());
+    let spent = Spent::new(meter, said, broken.prefill().len(), run.bodies.own().text.len());
     let tries = run.track.attempts().len();
     let resumed = run.resume(&leg.target, &broke.failure, &broken, &spent).await;
     if run.track.attempts().len() > tries {
@@ -90,7 +90,7 @@ async fn resume(
         Resumed::AtItsLimit => {
             let usage = spent.joined(None);
             run.track.told(Some(usage));
-            let told = run.body.wants_usage().then(|| usage.to_json());
+            let told = run.bodies.own().wants_usage().then(|| usage.to_json());
             send(pieces, broken.end_with_length(told.as_deref())).await;
             Ended::Well
         }
