@@ -21,6 +21,7 @@ use crate::policy::retry::{Limits, Next, decide};
 use crate::record::{Attempt, Outcome};
 use crate::upstream::{ByteStream, Call, Connector, Response, read_capped, read_whole, retry_after};
 use crate::wire::edit::Segments;
+use crate::wire::face::Face;
 use crate::wire::request::RequestBody;
 
 /// Of a refusal's body this much is read: enough for every documented error, an HTML page included.
@@ -221,7 +222,7 @@ impl Run {
             whole.run(begin(target, &rewritten.answer, response)).await??
         } else {
             let bytes = whole.run(held::read(self.hold(), response.body)).await??;
-            let (body, meter) = answer::whole(target.provider.dialect, &rewritten.answer, bytes)?;
+            let (body, meter) = answer::whole(target.provider.dialect, Face::Chat, &rewritten.answer, bytes)?;
             Content::Whole(body, meter)
         };
         Ok((content, headers))
@@ -285,10 +286,10 @@ async fn begin(target: &Target, plan: &AnswerPlan, mut response: Response) -> Re
     let dialect = target.provider.dialect;
     if content_type(&response).is_some_and(|kind| kind.starts_with("application/json")) {
         let bytes = read_whole(response.body, REFUSAL_CAP).await?;
-        answer::whole(dialect, plan, bytes)?;
+        answer::whole(dialect, Face::Chat, plan, bytes)?;
         return Err(Failure::new(Reason::Server, "a whole answer where a stream was asked for"));
     }
-    let mut reader = StreamReader::new(dialect, plan.clone());
+    let mut reader = StreamReader::new(dialect, Face::Chat, plan.clone());
     let mut held = Segments::default();
     let mut frames = 0;
     loop {
