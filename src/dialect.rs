@@ -8,6 +8,7 @@ pub mod classify;
 mod generic;
 mod kimi_code;
 mod moonshot;
+mod object;
 mod openrouter;
 pub mod rewrite;
 

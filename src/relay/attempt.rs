@@ -220,7 +220,8 @@ impl Run {
             whole.run(begin(target, &prepared.rewritten.answer, response)).await??
         } else {
             let bytes = whole.run(held::read(self.hold(), response.body)).await??;
-            let (body, meter) = answer::whole(target.provider.dialect, &prepared.rewritten.answer, bytes)?;
+            let (body, meter) =
+                answer::whole(target.provider.dialect, target.face, &prepared.rewritten.answer, bytes)?;
             Content::Whole(body, meter)
         };
         Ok((content, headers))
@@ -284,10 +285,10 @@ async fn begin(target: &Target, plan: &AnswerPlan, mut response: Response) -> Re
     let dialect = target.provider.dialect;
     if content_type(&response).is_some_and(|kind| kind.starts_with("application/json")) {
         let bytes = read_whole(response.body, REFUSAL_CAP).await?;
-        answer::whole(dialect, plan, bytes)?;
+        answer::whole(dialect, target.face, plan, bytes)?;
         return Err(Failure::new(Reason::Server, "a whole answer where a stream was asked for"));
     }
-    let mut reader = StreamReader::new(dialect, plan.clone());
+    let mut reader = StreamReader::new(dialect, target.face, plan.clone());
     let mut held = Segments::default();
     let mut frames = 0;
     loop {

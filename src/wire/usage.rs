@@ -48,13 +48,73 @@ impl Usage {
             cache_read,
             cache_write,
             reasoning: count_in(&completion_details, "reasoning_tokens").unwrap_or(0),
-            estimated: top.value("estimated").is_some_and(|flag| text.get(flag) == Some(b"true")),
-            cost_micros: top.number("cost").map(|cost| whole(cost * 1e6)),
+            estimated: top.is_estimated(),
+            cost_micros: top.cost_micros(),
         })
     }
 }
 
 impl Usage {
+    /// Reads the `usage` object of a messages answer, or of one of its events, over what an event before it told.
+    /// `input_tokens` leaves out what the cache gave and took; figures are cumulative, so a later one replaces an
+    /// earlier one. `message_delta` need not repeat the prompt's. Source: Anthropic API reference, 2026-10; Moonshot's
+    /// and Kimi Code's Messages faces as reported, 2026-09.
+    ///
+    /// `None` when it is no object, or holds no count.
+    #[must_use]
+    pub fn read_messages(text: &[u8], before: Option<Self>) -> Option<Self> {
+        let top = Object::read(text, json::skip_space(text, 0))?;
+        let input = top.count("input_tokens");
+        let cache_read = top.count("cache_read_input_tokens");
+        let cache_write = top.count("cache_creation_input_tokens");
+        let output = top.count("output_tokens");
+        if [input, cache_read, cache_write, output].iter().all(Option::is_none) {
+            return None;
+        }
+        let mut usage = before.unwrap_or_default();
+        // Some send zeros in the place of a prompt that they told before.
+        let tells_prompt = [input, cache_read, cache_write].iter().any(|count| count.is_some_and(|n| n > 0));
+        if tells_prompt {
+            usage.input = input.unwrap_or(usage.input);
+            usage.cache_read = cache_read.unwrap_or(usage.cache_read);
+            usage.cache_write = cache_write.unwrap_or(usage.cache_write);
+        }
+        usage.output = output.unwrap_or(usage.output);
+        let details = top.object("output_tokens_details");
+        usage.reasoning =
+            details.and_then(|details| details.count("thinking_tokens")).unwrap_or(usage.reasoning);
+        usage.estimated = top.is_estimated();
+        usage.cost_micros = top.cost_micros().or(usage.cost_micros);
+        Some(usage)
+    }
+
+    /// Reads the `usage` object of a response. `input_tokens` holds what the cache gave and took
+    /// (`input_tokens_details`), `output_tokens` holds the reasoning. Source: OpenAI API reference, 2026; Moonshot's
+    /// `cache_write_tokens` as reported, 2026-09.
+    ///
+    /// `None` when it is no object, or holds neither of the two counts.
+    #[must_use]
+    pub fn read_responses(text: &[u8]) -> Option<Self> {
+        let top = Object::read(text, json::skip_space(text, 0))?;
+        let detail = |of: &str, key: &str| top.object(of).and_then(|details| details.count(key)).unwrap_or(0);
+        let prompt = top.count("input_tokens");
+        let output = top.count("output_tokens");
+        if prompt.is_none() && output.is_none() {
+            return None;
+        }
+        let cache_read = detail("input_tokens_details", "cached_tokens");
+        let cache_write = detail("input_tokens_details", "cache_write_tokens");
+        Some(Self {
+            input: prompt.unwrap_or(0).saturating_sub(cache_read.saturating_add(cache_write)),
+            output: output.unwrap_or(0),
+            cache_read,
+            cache_write,
+            reasoning: detail("output_tokens_details", "reasoning_tokens"),
+            estimated: top.is_estimated(),
+            cost_micros: top.cost_micros(),
+        })
+    }
+
     /// The whole prompt, what the cache gave and took included.
     #[must_use]
     pub const fn prompt(&self) -> u64 {
@@ -102,6 +162,16 @@ impl<'t> Object<'t> {
 
     fn count(&self, key: &str) -> Option<u64> {
         self.number(key).map(whole)
+    }
+
+    /// Our own mark.
+    fn is_estimated(&self) -> bool {
+        self.value("estimated").is_some_and(|flag| self.text.get(flag) == Some(b"true"))
+    }
+
+    /// OpenRouter's figure.
+    fn cost_micros(&self) -> Option<u64> {
+        self.number("cost").map(|cost| whole(cost * 1e6))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::leak::Piece;
+use crate::dialect::answer::leak::Piece;
 use crate::wire::chunk::{Choice, Chunk};
 use crate::wire::edit::{Edits, ObjectPatch, Segments};
 use crate::wire::json::{self, Span};
