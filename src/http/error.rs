@@ -11,7 +11,8 @@ use super::origin::Refused;
 use crate::failure::{Failure, Reason};
 use crate::record::{Attempt, Outcome, Skip, attempt_lines};
 use crate::relay::Refusal;
-use crate::wire::error::ChatError;
+use crate::wire::error::ErrorBody;
+use crate::wire::face::Face;
 
 /// Tells the SDKs not to try again what the gateway has tried already.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
@@ -228,14 +229,14 @@ fn kind(failure: &Failure) -> &str {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let lines = attempt_lines(&self.attempts);
-        let body = ChatError {
+        let body = ErrorBody {
             message: &self.message,
             kind: &self.kind,
             code: Some(self.code),
             param: self.param,
             attempts: &lines,
         }
-        .body();
+        .body(Face::Chat);
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();

@@ -14,6 +14,7 @@ use crate::dialect::object::Object;
 use crate::dialect::rewrite::AnswerPlan;
 use crate::failure::Failure;
 use crate::wire::edit::{Edits, Segments};
+use crate::wire::face::Face;
 use crate::wire::sse::Frame;
 use crate::wire::usage::Usage;
 
@@ -218,5 +219,6 @@ impl Reading for MessagesStream {
 }
 
 fn usage(text: &[u8], of: &Object<'_>, before: Option<Usage>) -> Option<Usage> {
-    Usage::read_messages(text.get(of.span("usage")?)?, before)
+    let mut usage = before.unwrap_or_default();
+    usage.update(Face::Messages, text.get(of.span("usage")?)?).then_some(usage)
 }

@@ -16,7 +16,8 @@ use crate::record::{Attempt, attempt_lines, attempts_header, header_text};
 use crate::relay::attempt::{Content, Opened, Run};
 use crate::relay::continuation::{Broken, Joiner, Spent, Through};
 use crate::relay::resume::Resumed;
-use crate::wire::error::ChatError;
+use crate::wire::error::ErrorBody;
+use crate::wire::face::Face;
 
 /// After its last event an upstream closes at once; the wait for that lets its connection be used again.
 const CLOSING: Duration = Duration::from_millis(50);
@@ -90,7 +91,7 @@ async fn resume(
         Resumed::AtItsLimit => {
             let usage = spent.joined(None);
             run.track.told(Some(usage));
-            let told = run.bodies.own().wants_usage().then(|| usage.to_json());
+            let told = run.bodies.own().wants_usage().then(|| usage.to_json(Face::Chat));
             send(pieces, broken.end_with_length(told.as_deref())).await;
             Ended::Well
         }
@@ -120,7 +121,7 @@ async fn resume(
 /// The last events of a stream that failed.
 pub(super) fn error_event(message: &str, reason: Reason, attempts: &[Attempt]) -> Bytes {
     let lines = attempt_lines(attempts);
-    ChatError { message, kind: reason.as_str(), code: Some(reason.as_str()), param: None, attempts: &lines }
+    ErrorBody { message, kind: reason.as_str(), code: Some(reason.as_str()), param: None, attempts: &lines }
         .stream_end()
 }
 

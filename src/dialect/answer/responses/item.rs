@@ -7,6 +7,7 @@ use crate::dialect::object::Object;
 use crate::dialect::rewrite::AnswerPlan;
 use crate::failure::Failure;
 use crate::wire::edit::Edits;
+use crate::wire::face::Face;
 use crate::wire::usage::Usage;
 
 /// Whether an item says something by itself.
@@ -44,7 +45,7 @@ pub(super) fn finish(response: &Object<'_>) -> Option<String> {
 
 /// The token counts.
 pub(super) fn usage(text: &[u8], response: &Object<'_>) -> Option<Usage> {
-    Usage::read_responses(text.get(response.span("usage")?)?)
+    Usage::read(Face::Responses, text.get(response.span("usage")?)?)
 }
 
 /// Fails when a response is one that failed.
