@@ -62,7 +62,7 @@ impl Unheard {
     pub(super) fn answer(self) -> Bytes {
         let (status, code, message) = self.parts();
         let kind = if self == Self::Busy { "server_error" } else { "invalid_request_error" };
-        let body = ErrorBody { message, kind, code: Some(code), param: None, attempts: &[] }.body(Face::Chat);
+        let body = ErrorBody { message, kind, code: Some(code), ..ErrorBody::default() }.body(Face::Chat);
         let retry = match self {
             Self::Busy => format!("retry-after: {RETRY_SECONDS}\r\n"),
             _ => String::new(),

@@ -82,7 +82,8 @@ impl Bodies {
         Prepared { body, rewritten, dropped }
     }
 
-    fn in_face(&self, face: Face) -> Result<(&RequestBody, &[&'static str]), Failure> {
+    /// The request in a face, and what of it could not be carried there.
+    pub(super) fn in_face(&self, face: Face) -> Result<(&RequestBody, &[&'static str]), Failure> {
         if face == self.own.face {
             return Ok((&self.own, &[]));
         }

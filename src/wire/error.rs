@@ -27,6 +27,8 @@ pub struct ErrorBody<'a> {
     pub param: Option<&'a str>,
     /// Every attempt, in order; the member is left out when there was none.
     pub attempts: &'a [AttemptLine<'a>],
+    /// The request's id, which the messages face tells in the body too (`request_id`).
+    pub request_id: Option<&'a str>,
 }
 
 /// One attempt, as an error body tells it.
@@ -101,7 +103,12 @@ impl ErrorBody<'_> {
         out.extend_from_slice(b",\"code\":");
         write_optional(out, self.code);
         self.write_attempts(out);
-        out.extend_from_slice(b"}}");
+        out.push(b'}');
+        if let (Face::Messages, Some(id)) = (face, self.request_id) {
+            out.extend_from_slice(b",\"request_id\":");
+            write_string(out, id);
+        }
+        out.push(b'}');
     }
 
     /// The message, and what the error is called under `key`.
@@ -170,8 +177,8 @@ mod tests {
             message: "nobody\nanswered",
             kind: "rate_limit",
             code: Some("rate_limit"),
-            param: None,
             attempts: &attempts,
+            ..ErrorBody::default()
         };
         let value: Value = serde_json::from_slice(&error.body(Face::Chat)).unwrap();
         let expected = json!({"error": {
@@ -201,12 +208,13 @@ mod tests {
             message: "full",
             kind: "overloaded",
             code: Some("overloaded"),
+            request_id: Some("1"),
             ..ErrorBody::default()
         };
         let value: Value = serde_json::from_slice(&error.body(Face::Messages)).unwrap();
         let expected = json!({"type": "error", "error": {
             "message": "full", "type": "overloaded_error", "param": null, "code": "overloaded",
-        }});
+        }, "request_id": "1"});
         assert_eq!(value, expected);
         assert_eq!(error.body(Face::Responses), error.body(Face::Chat));
         let mut event = Vec::new();

@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::fitting::has_media;
 use super::{Face, RequestBody, State, plan};
 use crate::config::{self, Environment};
 use crate::record::Skip;
@@ -37,36 +36,6 @@ fn each_client_gets_its_own_face_where_the_provider_has_it_and_else_the_preferre
         ];
         assert_eq!(called, expected, "{face:?}");
         assert!(plan.targets.iter().all(|planned| planned.skipped.is_none()));
-    }
-}
-
-#[test]
-fn media_is_seen_in_each_faces_messages() {
-    let image = json!({"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="});
-    let text = json!({"type": "text", "media_type": "text/plain", "data": "words"});
-    let url = "data:image/png;base64,iVBORw0KGgo=";
-    for (face, part) in [
-        (Face::Chat, json!({"type": "image_url", "image_url": {"url": url}})),
-        (Face::Messages, json!({"type": "image", "source": image})),
-        (Face::Messages, json!({"type": "document", "source": image})),
-        (Face::Messages, json!({"type": "tool_result", "content": [{"type": "image", "source": image}]})),
-        (Face::Responses, json!({"type": "input_image", "image_url": url})),
-        (Face::Responses, json!({"type": "input_file", "file_data": url})),
-    ] {
-        let list = json!([{"role": "user", "content": [{"type": "text", "text": "x"}, part]}]);
-        assert!(has_media(&body(face, &json!({"messages": list, "input": list}))), "{face:?} {part}");
-    }
-    let output =
-        json!([{"type": "function_call_output", "output": [{"type": "input_image", "image_url": url}]}]);
-    assert!(has_media(&body(Face::Responses, &json!({"input": output}))));
-    for (face, content) in [
-        (Face::Messages, json!("image")),
-        (Face::Messages, json!([{"type": "document", "source": text}])),
-        (Face::Messages, json!([{"type": "tool_result", "content": "image"}])),
-        (Face::Responses, json!([{"type": "input_text", "text": "image"}])),
-    ] {
-        let list = json!([{"role": "user", "content": content}]);
-        assert!(!has_media(&body(face, &json!({"messages": list, "input": list}))), "{content}");
     }
 }
 

@@ -121,8 +121,14 @@ async fn resume(
 /// The last events of a stream that failed.
 pub(super) fn error_event(message: &str, reason: Reason, attempts: &[Attempt]) -> Bytes {
     let lines = attempt_lines(attempts);
-    ErrorBody { message, kind: reason.as_str(), code: Some(reason.as_str()), param: None, attempts: &lines }
-        .stream_end()
+    ErrorBody {
+        message,
+        kind: reason.as_str(),
+        code: Some(reason.as_str()),
+        attempts: &lines,
+        ..ErrorBody::default()
+    }
+    .stream_end()
 }
 
 /// Where the head had to go out early, model and attempts stand in a last comment.
