@@ -1,53 +1,47 @@
-//! Properties of the translation of answers.
+//! Requests from one face to another; answers below.
 
-mod golden;
+mod answers;
 
-use super::decoder::Decoder;
-use super::echo::Echo;
-use super::encoder::Encoder;
-use super::event::Event;
-use crate::wire::face::Face;
-use crate::wire::request::RequestBody;
-use crate::wire::sse::FrameReader;
+use bytes::Bytes;
+use serde_json::{Value, json};
 
-/// What a client of this face sent, as far as its answer repeats it.
-fn echo(face: Face) -> Echo {
-    let body = br#"{"model":"asked","stream_options":{"include_usage":true},"include":["reasoning.encrypted_content"],
-        "tools":[{"type":"function",
-        "name":"Read"}],"metadata":{"a":"b"},"temperature":null}"#;
-    let body = RequestBody::parse(face, body.as_slice().into()).unwrap();
-    let mut echo = Echo::of(&body);
-    echo.id = "0123".to_owned();
-    echo.created = 1_795_254_202;
-    echo
+use super::*;
+
+pub(super) fn translated(from: Face, to: Face, body: &Value) -> Translated {
+    let parsed = RequestBody::parse(from, Bytes::from(body.to_string())).unwrap();
+    request(&parsed, to, None).unwrap_or_else(|wrong| panic!("{wrong}: {body}"))
 }
 
-/// The payloads of a stream.
-fn payloads(stream: &[u8]) -> Vec<Vec<u8>> {
-    let mut reader = FrameReader::new();
-    reader.feed(stream.to_vec().into());
-    let mut found = Vec::new();
-    while let Some(frame) = reader.next_frame().unwrap() {
-        found.extend(frame.data().map(|data| data.to_vec()));
-    }
-    assert!(reader.end().is_none(), "every frame is whole");
-    found
+fn said(translated: &Translated) -> Value {
+    serde_json::from_slice(&translated.body).unwrap()
 }
 
-fn decode(face: Face, stream: &[u8]) -> Vec<Event> {
-    let (mut decoder, mut events) = (Decoder::new(face), Vec::new());
-    for payload in payloads(stream) {
-        decoder.frame(&payload, &mut events);
-    }
-    decoder.end(&mut events);
-    events
-}
-
-fn encode(events: &[Event], face: Face) -> Vec<u8> {
-    let (mut encoder, mut out) = (Encoder::new(face, echo(face)), Vec::new());
-    for event in events {
-        encoder.write(event, &mut out);
-    }
-    encoder.finish(&mut out);
-    out
+#[test]
+fn text_goes_from_chat_to_messages_and_back() {
+    let chat = json!({
+        "model": "m", "stream": true, "max_tokens": 5,
+        "messages": [
+            {"role": "system", "content": "be brief"},
+            {"role": "user", "content": "hello"},
+            {"role": "assistant", "content": "hi"},
+            {"role": "user", "content": "bye"},
+        ],
+    });
+    let messages = said(&translated(Face::Chat, Face::Messages, &chat));
+    let text = |text: &str| json!([{"type": "text", "text": text}]);
+    assert_eq!(
+        messages,
+        json!({
+            "model": "m", "max_tokens": 5, "stream": true, "system": text("be brief"),
+            "messages": [
+                {"role": "user", "content": text("hello")},
+                {"role": "assistant", "content": text("hi")},
+                {"role": "user", "content": text("bye")},
+            ],
+        })
+    );
+    let back = said(&translated(Face::Messages, Face::Chat, &messages));
+    assert_eq!(back["messages"], chat["messages"]);
+    assert_eq!(back["max_completion_tokens"], 5);
+    assert_eq!(back["stream_options"], json!({"include_usage": true}));
 }

@@ -10,7 +10,8 @@ use crate::wire::translate::whole;
 const STREAM: &[u8] = include_bytes!("golden/upstream.sse");
 
 fn compare(name: &str, text: &[u8]) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/wire/translate/tests/golden").join(name);
+    let path =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/wire/translate/tests/answers/golden").join(name);
     if std::env::var_os("MOONRELAY_BLESS").is_some() {
         std::fs::write(&path, text).unwrap();
     }
