@@ -205,7 +205,7 @@ impl Run {
         let call = Call {
             method: http::Method::POST,
             url: format!("{base}/chat/completions"),
-            headers: headers::for_target(&self.request.headers, target),
+            headers: headers::for_target(&self.request.headers, Face::Chat, Face::Chat, target),
             body: rewritten.edits.clone().apply(&self.body.text).parts().to_vec(),
         };
         let streamed = self.body.wants_stream();
