@@ -24,6 +24,7 @@ mod commands;
 mod corpora;
 mod drill;
 mod edits;
+mod faces;
 mod faults;
 mod fidelity;
 mod hedging;
