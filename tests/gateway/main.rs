@@ -24,6 +24,7 @@ mod commands;
 mod corpora;
 mod drill;
 mod edits;
+mod errors_by_face;
 mod faces;
 mod faults;
 mod fidelity;
