@@ -86,6 +86,12 @@ impl Output {
         }
     }
 
+    /// Bytes of the items so far.
+    pub(super) fn kept(&self) -> usize {
+        let open = self.open.iter().map(|item| item.parts.len() + item.text.len());
+        self.done.values().map(Vec::len).chain(open).sum()
+    }
+
     /// The response's id, of which the items' ids are made.
     pub(super) fn named(&mut self, id: &str) {
         id.strip_prefix("resp_").unwrap_or(id).clone_into(&mut self.stem);
