@@ -6,7 +6,6 @@ use super::{echo, payloads};
 use crate::wire::error::{AttemptLine, ErrorBody};
 use crate::wire::face::Face;
 use crate::wire::request::RequestBody;
-use crate::wire::translate::conversation::tools::Namespaced;
 use crate::wire::translate::echo::Echo;
 use crate::wire::translate::encoder::Encoder;
 use crate::wire::translate::event::{Event, Finish};
@@ -131,7 +130,7 @@ fn a_response_repeats_the_request_and_codex_gets_its_namespace_back() {
     let body = RequestBody::parse(Face::Responses, body.to_string().into()).unwrap();
     let mut echo = Echo::of(&body);
     let own = |text: &str| text.to_owned();
-    echo.namespaced = vec![Namespaced { sent: own("mcp__f"), namespace: own("mcp"), name: own("f") }];
+    echo.namespaced = [(own("mcp__f"), (own("mcp"), own("f")))].into();
     let events = [
         start(),
         Event::Reasoning("why".to_owned()),
