@@ -75,6 +75,7 @@ fn an_error_ends_the_stream_as_each_face_does() {
         code: Some("rate_limit"),
         param: None,
         attempts: &attempts,
+        request_id: None,
     };
     let told = json!([{"model": "kimi/k3", "result": "truncated"}]);
     let last = |face: Face| {
