@@ -80,7 +80,9 @@ pub fn judge_events(events: &[Event], place: usize) {
         let again = Normal::of(&whole::decode(face, &body));
         let (again, expected) =
             if face == Face::Chat { (again.by_kind(), expected.by_kind()) } else { (again, expected) };
-        assert_eq!(again.without_halves(), expected.without_halves(), "{face:?}, whole");
+        if !normal::is_loose(events) {
+            assert_eq!(again.without_halves(), expected.without_halves(), "{face:?}, whole");
+        }
         judge_taking_over(events, face, &stream, place);
     }
 }

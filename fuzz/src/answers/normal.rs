@@ -87,6 +87,10 @@ impl Normal {
                 let end = end_of_value(arguments).unwrap_or(arguments.len());
                 arguments.truncate(end);
             }
+            // Beyond this a number is no longer exact, which no answer's is.
+            Event::Usage(usage) if usage.prompt().max(usage.output).max(usage.reasoning) >> 50 > 0 => {
+                self.usage = Some(Usage::default());
+            }
             Event::Usage(usage) => self.usage = Some(*usage),
             Event::Finish(finish) => self.finish = Some(finish.clone()),
         }
@@ -117,12 +121,24 @@ impl Normal {
         if let Some(usage) = &mut self.usage {
             usage.cost_micros = None;
         }
-        for block in std::mem::take(&mut self.blocks) {
+        let mut blocks = std::mem::take(&mut self.blocks);
+        if face == Face::Chat {
+            // A call that nobody names waits for its name to the end.
+            let nameless = |block: &mut Block| matches!(block, Block::Call { name, .. } if name.is_empty());
+            let last: Vec<Block> = blocks.extract_if(.., nameless).collect();
+            blocks.extend(last);
+        }
+        for block in blocks {
             match (block, self.blocks.last_mut()) {
                 (Block::Refusal(text), Some(Block::Text(said))) if face == Face::Messages => {
                     said.push_str(&text)
                 }
-                (Block::Text(text), Some(Block::Text(said))) => said.push_str(&text),
+                (Block::Text(text), Some(Block::Text(said)))
+                | (Block::Refusal(text), Some(Block::Refusal(said))) => said.push_str(&text),
+                (Block::Reasoning(text, seal), Some(Block::Reasoning(said, open @ None))) => {
+                    said.push_str(&text);
+                    *open = seal;
+                }
                 (Block::Refusal(text), _) if face == Face::Messages => self.blocks.push(Block::Text(text)),
                 (Block::Call { id, name, arguments }, _) => {
                     let id = match face {
@@ -165,23 +181,36 @@ impl Normal {
         self
     }
 
-    /// A message takes no arguments but an object, so others are wrapped; here they do not count.
+    /// A whole message takes no arguments but an object, so others are wrapped; here they do not count.
     #[must_use]
     pub fn without_halves(mut self) -> Self {
         for block in &mut self.blocks {
-            if let Block::Call { arguments, .. } = block
-                && !serde_json::from_str::<serde_json::Value>(arguments).is_ok_and(|value| value.is_object())
-            {
+            let Block::Call { arguments, .. } = block else { continue };
+            let is_object =
+                serde_json::from_str::<serde_json::Value>(arguments).is_ok_and(|value| value.is_object());
+            if !is_object || arguments.starts_with("{\"arguments\":\"") {
                 arguments.clear();
-            } else if let Block::Call { arguments, .. } = block {
+            } else {
                 *arguments = arguments.trim_ascii().to_owned();
-                if arguments.starts_with("{\"arguments\":\"") {
-                    arguments.clear();
-                }
             }
         }
         self
     }
+}
+
+/// Whether something follows the value of a call's arguments: then they are no JSON, and where they end is anybody's
+/// guess.
+pub fn is_loose(events: &[Event]) -> bool {
+    let mut calls: Vec<String> = Vec::new();
+    for event in events {
+        match event {
+            Event::CallStart { .. } => calls.push(String::new()),
+            Event::CallArguments { call, piece } => calls[*call].push_str(piece),
+            _ => {}
+        }
+    }
+    let follows = |text: &String| end_of_value(text).is_some_and(|end| !text[end..].trim_ascii().is_empty());
+    calls.iter().any(follows)
 }
 
 /// Where the JSON object, array or string ends that the text begins with.
