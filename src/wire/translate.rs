@@ -9,12 +9,16 @@ use super::request::RequestBody;
 
 mod chat;
 pub mod conversation;
+pub mod decoder;
+pub mod echo;
+pub mod encoder;
 pub mod event;
 pub mod ids;
 pub mod losses;
 mod messages;
 mod node;
 mod responses;
+pub mod whole;
 mod writer;
 
 use conversation::tools::Namespaced;

@@ -1,4 +1,6 @@
-//! Requests from one face to another.
+//! Requests from one face to another; answers below.
+
+mod answers;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
