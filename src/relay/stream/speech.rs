@@ -40,7 +40,10 @@ pub(in crate::relay) struct Speech {
 /// What an answer in the client's face repeats of its request.
 pub(in crate::relay) fn echo(request_id: &str, body: &RequestBody) -> Echo {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Echo { id: request_id.to_owned(), created: since.as_secs(), ..Echo::of(body) }
+    let mut echo = Echo::of(body);
+    echo.id = request_id.to_owned();
+    echo.created = since.as_secs();
+    echo
 }
 
 /// The same, where tools were sent under other names.

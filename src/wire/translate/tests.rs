@@ -7,7 +7,14 @@ use serde_json::{Value, json};
 
 use super::*;
 
-pub(super) fn translated(from: Face, to: Face, body: &Value) -> Translated {
+mod arbitrary;
+mod captures;
+mod conversations;
+mod kept;
+mod lost;
+mod tools;
+
+fn translated(from: Face, to: Face, body: &Value) -> Translated {
     let parsed = RequestBody::parse(from, Bytes::from(body.to_string())).unwrap();
     request(&parsed, to, None).unwrap_or_else(|wrong| panic!("{wrong}: {body}"))
 }
