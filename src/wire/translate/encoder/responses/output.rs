@@ -85,6 +85,10 @@ impl Output {
         }
     }
 
+    pub(super) fn know(&mut self, namespaced: &BTreeMap<String, (String, String)>) {
+        self.namespaced.extend(namespaced.iter().map(|(sent, own)| (sent.clone(), own.clone())));
+    }
+
     /// The response's id, of which the items' ids are made.
     pub(super) fn named(&mut self, id: &str) {
         id.strip_prefix("resp_").unwrap_or(id).clone_into(&mut self.stem);
