@@ -15,7 +15,7 @@ use crate::wire::request::RequestBody;
 const BOTH: Reach = Reach { afresh: true, from_text: true };
 
 fn guard(reach: Reach) -> Guard {
-    Guard::new(Terms::default(), reach, Arc::<Held>::default().room(usize::MAX))
+    Guard::new(Face::Chat, Terms::default(), reach, Arc::<Held>::default().room(usize::MAX))
 }
 
 fn event(delta: &str) -> String {
@@ -82,7 +82,7 @@ fn what_is_held_and_kept_is_bounded() {
 #[test]
 fn all_streams_together_hold_no_more_than_there_is_room_for() {
     let held = Arc::<Held>::default();
-    let guarded = || Guard::new(Terms::default(), BOTH, held.room(1000));
+    let guarded = || Guard::new(Face::Chat, Terms::default(), BOTH, held.room(1000));
     let (mut one, mut two) = (guarded(), guarded());
     pass(&mut one, &text(&"y".repeat(600)));
     let piece = call(&"x".repeat(200));
