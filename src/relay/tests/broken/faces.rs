@@ -225,3 +225,23 @@ async fn work_on_the_providers_side_is_nobody_elses_and_signed_thinking_stays_th
         assert!(signatures.len() == 1 && signatures[0].ends_with(signature), "one, as it is: {stream}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn calls_of_the_second_stream_bear_the_names_that_the_client_knows() {
+    // The first target took the namespace as it was; who goes on from the text is asked over chat, with plain functions.
+    let look = json!({"type": "function", "name": "look", "parameters": {"type": "object"}});
+    let tools = json!([{"type": "namespace", "name": "mcp__files", "description": "Files", "tools": [look]}]);
+    let calls: &[(&str, &[&str])] = &[("mcp__files__look", &["{\"at\":", "1}"])];
+    let sample = Sample { calls, text: &["I look ", "for it."], reasoning: &[] };
+    let events = sample.responses("or-0", "");
+    let called = events.iter().position(|event| event.contains("function_call")).unwrap();
+    let model = Model::new(&sample, behind(&events, called + 1), Break::Resets);
+    let fixture = Fixture::new(OPENROUTER_THEN_KIMI, model);
+    let stream = fixture.say(Face::Responses, &json!({"tools": tools}), false).await;
+    let calls = fixture.calls();
+    assert_eq!(calls[0]["tools"][0]["type"], "namespace", "{}", calls[0]);
+    assert_eq!(calls[1]["tools"][0]["function"]["name"], "mcp__files__look", "{}", calls[1]);
+    let got = Got::of(Face::Responses, &stream);
+    assert_eq!(got.calls, [("look".to_owned(), "{\"at\":1}".to_owned())], "{stream}");
+    assert!(stream.contains("\"namespace\":\"mcp__files\""), "{stream}");
+}

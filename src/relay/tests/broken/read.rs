@@ -30,6 +30,8 @@ fn events(stream: &str, got: &mut Got) -> Vec<(String, Value)> {
     for frame in stream.split_terminator("\n\n") {
         let line = |key: &str| frame.lines().find_map(|line| line.strip_prefix(key).map(str::to_owned));
         got.comments.extend(frame.lines().filter_map(|line| line.strip_prefix(": ")).flat_map(|c| [c, "\n"]));
+        let is_comment = frame.lines().all(|line| line.starts_with(':'));
+        assert!(is_comment || line("data: ").is_some(), "neither event nor comment: {frame}");
         if let Some(data) = line("data: ") {
             let payload = lossless(&data);
             assert_eq!(line("event: ").as_deref(), payload["type"].as_str(), "{frame}");
