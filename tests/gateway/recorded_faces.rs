@@ -51,7 +51,10 @@ async fn check(gateway: &Gateway, provider: Provider, capture: &Capture) {
     let heard = face(capture).heard(&answer);
     let streamed = answer.header("content-type").starts_with("text/event-stream");
     assert_eq!(streamed, capture.body["stream"] == json!(true), "{place}");
-    if brings_result(&capture.body) {
+    if ["max_tokens", "incomplete"].contains(&heard.finish.as_str()) {
+        // The SDKs' samples ask for ten tokens; those are gone with the thinking.
+        assert!(capture.body.to_string().len() < 1000, "{place}: {heard:?}");
+    } else if brings_result(&capture.body) {
         assert!(
             heard.text.contains("the tool answered") && heard.text.contains("captured"),
             "{place}: {heard:?}"
@@ -69,8 +72,13 @@ async fn all(setup: impl Fn(&Upstream, Provider) -> Setup) {
     let upstream = Upstream::start().await;
     let mut checked = 0;
     for provider in Provider::ALL {
-        let gateway =
-            setup(&upstream, provider).set("models.routes", json!({ "*": "default" })).start().await;
+        let gateway = setup(&upstream, provider)
+            .set("models.routes", json!({ "*": "default" }))
+            // Kimi Code's gate stands before its chat and Responses faces, and most of these clients are not on its
+            // list.
+            .set("models.providers.kimi.headers", json!({ "User-Agent": "KimiCLI/1.46.0" }))
+            .start()
+            .await;
         for capture in CLIENTS.into_iter().flat_map(of_client) {
             check(&gateway, provider, &capture).await;
             checked += 1;
@@ -88,10 +96,7 @@ async fn every_recorded_request_is_answered_over_its_own_face() {
 async fn every_recorded_request_is_answered_over_chat_alone() {
     all(|upstream, provider| {
         let at = format!("models.providers.{}", provider.id());
-        // Kimi Code's gate stands before its chat face, and most of these clients are not on its list.
-        Setup::chain(upstream, &[provider])
-            .set(&format!("{at}.api"), json!("openai-completions"))
-            .set("models.providers.kimi.headers", json!({ "User-Agent": "KimiCLI/1.46.0" }))
+        Setup::chain(upstream, &[provider]).set(&format!("{at}.api"), json!("openai-completions"))
     })
     .await;
 }

@@ -3,7 +3,7 @@
 use futures_util::StreamExt;
 use tokio::time::Instant;
 
-use super::speech::{Speech, echo, with_names};
+use super::speech::{Speech, echo, encoder, with_names};
 use super::{Piece, Way};
 use crate::dialect::answer::Step;
 use crate::failure::Failure;
@@ -11,6 +11,7 @@ use crate::record::Outcome;
 use crate::relay::attempt::{Content, OpenStream, Opened, Run};
 use crate::relay::clock::Clock;
 use crate::relay::continuation::{Through, estimate};
+use crate::relay::count::prompt_of;
 use crate::wire::edit::Segments;
 use crate::wire::face::Face;
 use crate::wire::usage::Usage;
@@ -34,7 +35,8 @@ pub(super) async fn pump(way: &Way, leg: &mut Opened, through: &mut Through) -> 
             // What goes on with an answer is joined to it as chat.
             let to = if matches!(through, Through::Joiner(_)) { Face::Chat } else { own.face };
             let echo = || with_names(echo(&run.request.id, own), &said);
-            read(way, stream, through, Speech::new(leg.target.face, to, echo)).await
+            let speech = Speech::new(leg.target.face, to, || encoder(to, echo(), prompt_of(own)));
+            read(way, stream, through, speech).await
         }
         // It was sent, so it was said.
         Err(failure) => Err(Break { failure, leftover: Segments::default(), is_astray: true }),

@@ -47,14 +47,20 @@ pub(in crate::relay) fn with_names(mut echo: Echo, said: &Said<'_>) -> Echo {
     echo
 }
 
+/// Who writes an answer anew. `prompt` is about what the request has, in tokens.
+pub(super) fn encoder(to: Face, echo: Echo, prompt: u64) -> Encoder {
+    let mut encoder = Encoder::new(to, echo);
+    // A message tells its prompt in its first event; other faces tell it at the end. Until then it is ours.
+    let guess = Usage { input: prompt, estimated: true, ..Usage::default() };
+    encoder.write(&Event::Usage(guess), &mut Vec::new());
+    encoder
+}
+
 impl Speech {
-    /// Of a target that speaks `from`; `echo` is the request's.
-    pub(super) fn new(from: Face, to: Face, echo: impl FnOnce() -> Echo) -> Self {
-        let anew = (from != to).then(|| Anew {
-            decoder: Decoder::new(from),
-            encoder: Encoder::new(to, echo()),
-            told_usage: false,
-        });
+    /// Of a target that speaks `from`; `encoder` writes `to`.
+    pub(super) fn new(from: Face, to: Face, encoder: impl FnOnce() -> Encoder) -> Self {
+        let anew =
+            (from != to).then(|| Anew { decoder: Decoder::new(from), encoder: encoder(), told_usage: false });
         Self { from, to, anew }
     }
 
@@ -89,7 +95,7 @@ impl Speech {
         match self.to {
             _ if leftover.is_empty() => leftover,
             Face::Chat => self.say(leftover),
-            _ => Self::new(self.from, Face::Chat, Echo::default).say(leftover),
+            _ => Self::new(self.from, Face::Chat, || Encoder::new(Face::Chat, Echo::default())).say(leftover),
         }
     }
 }
