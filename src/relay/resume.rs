@@ -7,7 +7,6 @@ use super::continuation::{Broken, Guard, Reach, Spent, Terms, Through, may_go_on
 use super::plan::{Planned, Target};
 use crate::dialect::rewrite::Begun;
 use crate::failure::Failure;
-use crate::wire::face::Face;
 
 /// What became of an answer that broke off.
 pub(super) enum Resumed {
@@ -20,8 +19,7 @@ pub(super) enum Resumed {
 }
 
 impl Run {
-    /// What stands over a stream of this target, so that it can go on if it breaks. It reads chat events, whatever the
-    /// target speaks; the answers of clients of other faces end where they break.
+    /// What stands over a stream of this target, so that it can go on if it breaks. It reads what the client is to get.
     pub(super) fn guard(&self, target: &Target) -> Through {
         let guarded = || {
             let terms = Terms::of(self.bodies.own(), &target.model.params)?;
@@ -31,10 +29,10 @@ impl Run {
                 from_text: target.takes_prefill()
                     || self.after(target).filter(could).any(|planned| planned.target.takes_prefill()),
             };
-            (reach.afresh || reach.from_text).then(|| Guard::new(terms, reach, self.room()))
+            (reach.afresh || reach.from_text)
+                .then(|| Guard::new(self.request.face, terms, reach, self.room()))
         };
-        let reads = self.settings.failover.continue_mid_stream && self.request.face == Face::Chat;
-        match reads.then(guarded).flatten() {
+        match self.settings.failover.continue_mid_stream.then(guarded).flatten() {
             Some(guard) => Through::Guard(Box::new(guard)),
             None => Through::Nothing,
         }
@@ -53,15 +51,16 @@ impl Run {
         if !may_go_on(failure) {
             return Resumed::Nowhere;
         }
-        let suits = |target: &Target| text.is_empty() || target.takes_prefill();
-        let same = !text.is_empty() && same_may_go_on(failure) && target.takes_prefill();
-        let next = self.after(target).filter(|planned| suits(&planned.target));
-        let again = same.then_some((target, true));
-        let candidates = again.into_iter().chain(next.filter_map(|planned| self.worth(planned)));
-        for (target, anyway) in candidates {
+        // Without text there is nothing to go on from: it is asked as it is for any answer.
+        let asked = |target: &Target| if text.is_empty() { Some(target.clone()) } else { target.going_on() };
+        let same = !text.is_empty() && same_may_go_on(failure);
+        let again = same.then(|| asked(target)).flatten().map(|target| (target, true));
+        let next = self.after(target).filter_map(|planned| Some((planned, asked(&planned.target)?)));
+        let next = next.filter_map(|(planned, target)| self.worth(planned).then_some((target, false)));
+        for (target, anyway) in again.into_iter().chain(next) {
             let begun = Begun { text, used: spent.output() };
             let reference = target.reference.to_string();
-            let prepared = match self.bodies.prepare_rest(target, self.settings.thinking_default, &begun) {
+            let prepared = match self.bodies.prepare_rest(&target, self.settings.thinking_default, &begun) {
                 Ok(Some(prepared)) => prepared,
                 Ok(None) => return Resumed::AtItsLimit,
                 Err(failure) => {
@@ -69,7 +68,7 @@ impl Run {
                     continue;
                 }
             };
-            match self.try_prepared(target, &prepared, 1, anyway).await {
+            match self.try_prepared(&target, &prepared, 1, anyway).await {
                 Ok(opened) => return Resumed::By(Box::new(opened)),
                 Err(Some(failure)) if failure.out_of_time => break,
                 Err(_) => {}
@@ -78,13 +77,12 @@ impl Run {
         Resumed::Nowhere
     }
 
-    /// A target that may be asked; the others are recorded.
-    fn worth<'p>(&self, planned: &'p Planned) -> Option<(&'p Target, bool)> {
+    /// Whether a target may be asked; where not, that is recorded.
+    fn worth(&self, planned: &Planned) -> bool {
         if let Some((skip, why)) = &planned.skipped {
             self.passed_over(&planned.target, *skip, why);
-            return None;
         }
-        Some((&planned.target, false))
+        planned.skipped.is_none()
     }
 
     /// The targets that come after this one.

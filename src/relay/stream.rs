@@ -1,6 +1,7 @@
 //! A streamed answer: the head at the right moment, the bytes as they come, an end that the client can trust.
 
 mod drive;
+mod outlet;
 mod pump;
 pub(super) mod speech;
 
@@ -17,7 +18,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use self::drive::{comment, drive};
-use self::speech::Speech;
+use self::outlet::Outlet;
 use super::attempt::Run;
 use super::ending::Stage;
 use super::{Answer, Refusal};
@@ -42,8 +43,8 @@ pub struct StreamBody {
     keep_alive: Duration,
     /// The head went out before the outcome was known; shared with the run, which then ends with a comment.
     late: Arc<AtomicBool>,
-    /// What was said to the client; shared with the run, which may be gone when there is something to add.
-    speech: Arc<Mutex<Speech>>,
+    /// What the client has; shared with the run, which may be gone when there is something to add.
+    outlet: Arc<Mutex<Outlet>>,
     /// What keeps the client waiting: it ignores it, and every clock on the way sees it.
     ping: Bytes,
 }
@@ -55,15 +56,15 @@ pub(super) async fn answer(run: Run) -> Result<Answer, Refusal> {
     let (sender, pieces) = mpsc::channel(1);
     let run = Arc::new(run);
     let late = Arc::new(AtomicBool::new(false));
-    let speech = Arc::new(Mutex::new(Speech::new(&run)));
-    let way = Way { run: run.clone(), speech: speech.clone(), late: late.clone(), pieces: sender };
+    let outlet = Arc::new(Mutex::new(Outlet::new(&run)));
+    let way = Way { run: run.clone(), outlet: outlet.clone(), late: late.clone(), pieces: sender };
     let mut body = StreamBody {
         run: Some(Box::pin(drive_or_cut(way))),
         pieces,
         pause: Box::pin(sleep(keep_alive)),
         keep_alive,
         late,
-        speech,
+        outlet,
         ping: Bytes::from_static(Encoder::ping(run.request.face)),
     };
     let first = std::future::poll_fn(|context| body.poll_piece(context));
@@ -100,7 +101,7 @@ impl Stream for StreamBody {
             Poll::Ready(Some(Piece::Data(bytes))) => Some(bytes),
             // The head is out: what else there is to say is a comment, or an error event.
             Poll::Ready(Some(Piece::Begun { .. })) => Some(self.ping.clone()),
-            Poll::Ready(Some(Piece::Refused(refusal))) => Some(refusal.said(&mut locked(&self.speech))),
+            Poll::Ready(Some(Piece::Refused(refusal))) => Some(refusal.said(&mut locked(&self.outlet))),
             Poll::Ready(None) => return Poll::Ready(None),
             Poll::Pending => self.pause.poll_unpin(context).is_ready().then(|| self.ping.clone()),
         };
@@ -118,20 +119,20 @@ impl Stream for StreamBody {
 /// What a streamed request takes along.
 pub(super) struct Way {
     run: Arc<Run>,
-    speech: Arc<Mutex<Speech>>,
+    outlet: Arc<Mutex<Outlet>>,
     late: Arc<AtomicBool>,
     pieces: mpsc::Sender<Piece>,
 }
 
 impl Way {
-    fn speech(&self) -> MutexGuard<'_, Speech> {
-        locked(&self.speech)
+    fn outlet(&self) -> MutexGuard<'_, Outlet> {
+        locked(&self.outlet)
     }
 }
 
 /// Never held across an await.
-fn locked(speech: &Mutex<Speech>) -> MutexGuard<'_, Speech> {
-    speech.lock().unwrap_or_else(PoisonError::into_inner)
+fn locked(outlet: &Mutex<Outlet>) -> MutexGuard<'_, Outlet> {
+    outlet.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The whole request, unless the process ends first: then what was sent ends with an error event.
@@ -153,7 +154,7 @@ async fn drive_or_cut(way: Way) {
 
 impl Refusal {
     /// The refusal as the last events of a stream whose head is out.
-    fn said(&self, speech: &mut Speech) -> Bytes {
+    fn said(&self, outlet: &mut Outlet) -> Bytes {
         let (reason, attempts) = match self {
             Self::Failed { failure, attempts, .. } => (failure.reason, attempts.as_slice()),
             Self::Unservable { attempts } | Self::Stopping { attempts } => {
@@ -162,6 +163,6 @@ impl Refusal {
             Self::UnknownModel { .. } => (Reason::ModelNotFound, [].as_slice()),
             Self::Malformed(_) | Self::NoModel | Self::NotKept { .. } => (Reason::BadRequest, [].as_slice()),
         };
-        speech.fail(&self.to_string(), reason, attempts)
+        outlet.fail(&self.to_string(), reason, attempts)
     }
 }

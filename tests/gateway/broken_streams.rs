@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use crate::common::face::{Face, Heard, events};
 use crate::common::{Answer, Gateway, Provider, Said, Setup, Upstream, prompt};
 
 const TWO_KIMI: [Provider; 2] = [Provider::Kimi, Provider::Moonshot];
@@ -243,4 +244,103 @@ async fn going_on_can_be_switched_off() {
     let answer = gateway.chat(&prompt("default", WORDS, true)).await;
     assert_error(&answer, &answer.said().content, "switched off");
     assert_eq!(upstream.requests().await.len(), 1);
+}
+
+/// Cuts of each answer of a face that is not chat.
+const CUTS: usize = 9;
+
+/// Nothing is missing and nothing came twice; [`Face::heard`] stumbles on what the face's SDKs would.
+fn assert_heard(heard: &Heard, whole: &Heard, case: &str) {
+    assert_eq!((&heard.text, &heard.finish), (&whole.text, &whole.finish), "{case}: {heard:?}");
+    let named = |heard: &Heard| -> Vec<_> {
+        heard.calls.iter().map(|(_, name, arguments)| (name.clone(), arguments.clone())).collect()
+    };
+    assert_eq!(named(heard), named(whole), "{case}: {heard:?}");
+    assert!(whole.reasoning.starts_with(&heard.reasoning), "{case}: {heard:?}");
+}
+
+#[tokio::test]
+async fn clients_of_the_other_faces_have_the_whole_answer_too() {
+    let upstream = Upstream::start().await;
+    let mut dice = fastrand::Rng::with_seed(17);
+    for face in [Face::Messages, Face::Responses] {
+        for chain in [TWO_KIMI, KIMI_THEN_OPENROUTER] {
+            for text in [WORDS, "Please call look at the file"] {
+                let body = face.prompt("default", text, true);
+                let uncut = serving(&upstream, chain).await.ask(face, &body).await;
+                let whole = face.heard(&uncut);
+                let begun = uncut.body.windows(2).position(|pair| pair == b"\n\n").unwrap() + 2;
+                for _ in 0..CUTS {
+                    let gateway = serving(&upstream, chain).await;
+                    let at = dice.usize(begun..uncut.body.len());
+                    let fault = json!({ "provider": "kimi", "kind": "end_after", "value": at, "times": 1 });
+                    upstream.fault(fault).await;
+                    let answer = gateway.ask(face, &body).await;
+                    let case = format!("{face:?} {text} cut at {at}, {chain:?}: {}", answer.text());
+                    assert_heard(&face.heard(&answer), &whole, &case);
+                    assert!(!answer.broken, "{case}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_rest_of_a_text_is_asked_over_the_face_on_which_models_go_on() {
+    let upstream = Upstream::start().await;
+    for face in [Face::Messages, Face::Responses] {
+        for (kind, chain, paths) in [
+            ("truncate", TWO_KIMI, ["/kimi/coding/v1", "/kimi/coding/v1"]),
+            ("stall", TWO_KIMI, ["/kimi/coding/v1", "/moonshot/v1"]),
+        ] {
+            upstream.no_faults().await;
+            let gateway =
+                setup(&upstream, chain).set("failover.timeouts", json!({ "idleSeconds": 1 })).start().await;
+            let body = face.prompt("default", WORDS, true);
+            let uncut = gateway.ask(face, &body).await;
+            // To the middle of the text.
+            let told = events(&uncut.text());
+            let says = |event: &Value| event["delta"]["text"].is_string() || event["delta"].is_string();
+            let first = told.iter().position(|(kind, event)| says(event) && !kind.contains("reasoning"));
+            let count = first.unwrap() + 4;
+            upstream.forget().await;
+            upstream.fault(json!({ "provider": "kimi", "kind": kind, "value": count, "times": 1 })).await;
+            let answer = gateway.ask(face, &body).await;
+            let case = format!("{face:?}, {kind}: {}", answer.text());
+            assert_heard(&face.heard(&answer), &face.heard(&uncut), &case);
+            let asked: Vec<_> =
+                upstream.requests().await.iter().map(|request| request["path"].clone()).collect();
+            let expected =
+                [format!("{}{}", paths[0], &face.path()[3..]), format!("{}/chat/completions", paths[1])];
+            assert_eq!(asked, expected, "{case}");
+            assert!(answer.text().contains("x-moonrelay-attempts: kimi/kimi-for-coding="), "{case}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn where_nobody_may_go_on_an_error_of_the_face_ends_it() {
+    let upstream = Upstream::start().await;
+    for (face, error, end) in [
+        (Face::Messages, "error", "message_stop"),
+        (Face::Responses, "response.failed", "response.completed"),
+    ] {
+        upstream.no_faults().await;
+        let gateway =
+            setup(&upstream, KIMI_THEN_OPENROUTER).set("failover.midStream", json!("error")).start().await;
+        let body = face.prompt("default", WORDS, true);
+        let whole = face.heard(&gateway.ask(face, &body).await).text;
+        upstream.fault(json!({ "provider": "kimi", "kind": "truncate", "value": 14, "times": 1 })).await;
+        let answer = gateway.ask(face, &body).await;
+        let text = answer.text();
+        let told = events(&text);
+        assert_eq!(told.iter().filter(|(kind, _)| kind == error || kind == end).count(), 1, "{text}");
+        assert_eq!(told.last().unwrap().0, error, "{text}");
+        assert!(text.contains("kimi/kimi-for-coding broke off") && !answer.broken, "{text}");
+        let said = told.iter().filter(|(kind, _)| !kind.contains("reasoning")).filter_map(|(_, event)| {
+            event["delta"]["text"].as_str().or_else(|| event["delta"].as_str()).map(str::to_owned)
+        });
+        let said: String = said.collect();
+        assert!(!said.is_empty() && whole.starts_with(&said), "{said}: {text}");
+    }
 }

@@ -58,7 +58,7 @@ impl Intake {
         self.frames.next_frame().map_err(|error| server(&error.to_string()))
     }
 
-    /// The last frame, which may lack its empty line.
+    /// The last frame, which may lack its empty line; not where that is the beginning of a line and nothing else.
     ///
     /// # Errors
     /// When it broke off, or the body was no stream.
@@ -66,7 +66,7 @@ impl Intake {
         if let Opening::Json(body) = &self.opening {
             refusal::of_whole_body(self.dialect, body, true)?;
         }
-        let frame = self.frames.end();
+        let frame = self.frames.end().filter(|frame| frame.terminated || frame.data().is_some());
         if let Some(frame) = &frame {
             let payload = frame.data().unwrap_or_default();
             if payload.starts_with(b"{") && !frame.terminated && !json::is_valid(&payload) {

@@ -1,8 +1,11 @@
 //! What one event of a stream says, as far as going on with it is concerned.
 
-use crate::wire::chunk::{Choice, Chunk};
+mod chat;
+mod messages;
+mod responses;
+
 use crate::wire::edit::Segments;
-use crate::wire::json::{self, Span};
+use crate::wire::face::Face;
 use crate::wire::sse::{Frame, FrameReader};
 
 /// The events of a step, which are whole.
@@ -21,48 +24,69 @@ pub(in crate::relay) fn frames(out: &Segments) -> Vec<Frame> {
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Said<'t> {
-    /// What stands between the quotes of `delta.content`.
+    /// What the answer's text gains, as it stands between the quotes.
     pub(super) text: &'t [u8],
-    /// A fragment of a tool call.
+    /// A part of a tool call.
     pub(super) calls: bool,
-    /// A `finish_reason`.
+    /// A finish. Nothing is missing behind it but form.
     pub(super) finish: bool,
-    /// The role.
+    /// The role; only chat says it apart.
     pub(super) role: bool,
-    /// What no other model could take up: another choice, a refusal, sound, content in parts, signed thinking.
+    /// What no other model could take up: another choice, a refusal, sound, citations, work on the provider's side.
     pub(super) foreign: bool,
+    /// A block begins without a word, or ends. Whether the client may have that is for the next event to tell: an answer
+    /// that goes on adds to the block that is open, and an empty block is none.
+    pub(super) edge: bool,
+    /// It says that the provider is alive, and nothing else.
+    pub(super) idle: bool,
 }
 
-impl<'t> Said<'t> {
-    pub(super) fn read(payload: &'t [u8], chunk: &Chunk) -> Self {
-        let [choice] = chunk.choice.as_slice() else {
-            return Self { foreign: !chunk.choice.is_empty(), ..Self::default() };
-        };
-        let at = |span: &Option<Span>| payload.get(span.clone()?);
-        let content =
-            at(&choice.content).and_then(|literal| literal.strip_prefix(b"\"")?.strip_suffix(b"\""));
-        let is_first = at(&choice.index).is_none_or(|index| index == b"0");
-        Self {
-            text: content.unwrap_or_default(),
-            calls: choice.tool_calls.is_some(),
-            finish: choice.finish.is_some(),
-            role: choice.role.is_some(),
-            foreign: !is_first
-                || choice.speaks
-                || (choice.says_something && content.is_none())
-                || is_signed(payload, choice),
+impl Said<'_> {
+    fn foreign() -> Self {
+        Self { foreign: true, ..Self::default() }
+    }
+
+    fn calls() -> Self {
+        Self { calls: true, ..Self::default() }
+    }
+
+    fn finish() -> Self {
+        Self { finish: true, ..Self::default() }
+    }
+
+    fn edge() -> Self {
+        Self { edge: true, ..Self::default() }
+    }
+}
+
+/// Reads the events of one stream in the client's face.
+#[derive(Debug)]
+pub(super) enum Reading {
+    Chat,
+    Messages,
+    Responses(responses::Reading),
+}
+
+impl Reading {
+    pub(super) fn of(face: Face) -> Self {
+        match face {
+            Face::Chat => Self::Chat,
+            Face::Messages => Self::Messages,
+            Face::Responses => Self::Responses(responses::Reading::default()),
+        }
+    }
+
+    /// What the payload of an event says; `None` where it is the end of the stream, or nothing that can be read.
+    pub(super) fn read<'t>(&mut self, payload: &'t [u8]) -> Option<Said<'t>> {
+        match self {
+            Self::Chat => chat::read(payload),
+            Self::Messages => messages::read(payload),
+            Self::Responses(reading) => reading.read(payload),
         }
     }
 }
 
-/// A signature binds thinking to the model that thought it, and so does encryption.
-fn is_signed(payload: &[u8], choice: &Choice) -> bool {
-    let Some(details) = &choice.reasoning_details else { return false };
-    let Ok((elements, _)) = json::elements(payload, details.start) else { return true };
-    elements.iter().any(|element| {
-        let Ok((members, _)) = json::members(payload, element.start) else { return true };
-        let value = |key| payload.get(json::find(payload, &members, key)?.value.clone());
-        value("signature").is_some_and(|signature| !matches!(signature, b"null" | b"\"\""))
-            || value("type").is_some_and(|kind| json::literal_is(kind, "reasoning.encrypted"))
-    })
+/// What stands between the quotes of a string literal.
+fn inner(literal: &[u8]) -> &[u8] {
+    literal.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or_default()
 }

@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 
-use super::event::{Said, frames};
+use super::event::{Reading, frames};
 use super::identity::Identity;
 use super::terms::Terms;
-use crate::wire::chunk::Chunk;
 use crate::wire::edit::Segments;
+use crate::wire::face::Face;
 use crate::wire::held::Room;
 use crate::wire::json;
 use crate::wire::sse::Frame;
@@ -43,7 +43,7 @@ impl Broken {
         self.text.trim_end()
     }
 
-    /// The end of an answer whose output limit is used up; `usage` where the client asked for it.
+    /// The end of a chat answer whose output limit is used up; `usage` where the client asked for it.
     pub(in crate::relay) fn end_with_length(&self, usage: Option<&str>) -> Segments {
         let mut out = self.identity.choice("{}", "\"length\"");
         out.append(usage.map(|usage| self.identity.usage(usage)).unwrap_or_default());
@@ -55,8 +55,12 @@ impl Broken {
 /// See the module.
 #[derive(Debug)]
 pub(in crate::relay) struct Guard {
+    /// The client's face.
+    face: Face,
+    reading: Reading,
     terms: Terms,
     reach: Reach,
+    /// Of chat; what the other faces repeat is known to who writes their rest.
     identity: Option<Identity>,
     text: String,
     named: bool,
@@ -77,11 +81,16 @@ struct Held {
     names: bool,
     /// It holds a fragment of a tool call, so all that follows is held too.
     calls: bool,
+    /// Its last event is the edge of a block.
+    edge: bool,
 }
 
 impl Guard {
-    pub(in crate::relay) fn new(terms: Terms, reach: Reach, room: Room) -> Self {
+    /// Over a stream in the client's face.
+    pub(in crate::relay) fn new(face: Face, terms: Terms, reach: Reach, room: Room) -> Self {
         Self {
+            face,
+            reading: Reading::of(face),
             terms,
             reach,
             identity: None,
@@ -127,13 +136,16 @@ impl Guard {
             // A comment: it keeps the client waiting while the rest is held.
             return out.push(frame.raw.clone());
         };
-        // What is no chunk is the end.
-        let chunk = Chunk::parse(&payload).ok();
-        let said = chunk.as_ref().map(|chunk| Said::read(&payload, chunk));
+        let said = self.reading.read(&payload);
         let Some(said) = said.filter(|said| !said.finish && !said.foreign) else {
             return self.open_with(frame, out);
         };
-        self.identity.get_or_insert_with(|| Identity::of(&payload));
+        if said.idle {
+            return out.push(frame.raw.clone());
+        }
+        if self.face == Face::Chat {
+            self.identity.get_or_insert_with(|| Identity::of(&payload));
+        }
         if said.calls && !self.held.calls && !self.can_go_on() {
             return self.open_with(frame, out);
         }
@@ -142,8 +154,10 @@ impl Guard {
             self.held.text.extend_from_slice(said.text);
         }
         self.held.names |= said.role;
+        self.held.edge = said.edge;
         self.held.events.push(frame.raw.clone());
-        let waits = self.held.calls || json::ends_with_high_surrogate(&self.held.text);
+        let held = &self.held;
+        let waits = held.calls || held.edge || json::ends_with_high_surrogate(&held.text);
         if !waits {
             self.release(out);
         }

@@ -1,4 +1,5 @@
-//! The second stream of an answer, made to look like more of the first.
+//! The second stream of an answer, made to look like more of the first. Both are chat here: the rest of an answer in
+//! another face is written from that.
 
 use super::event::{Said, frames};
 use super::guard::{Broken, HELD};
@@ -75,7 +76,7 @@ impl Joiner {
             out.push(frame.raw.clone());
             return Ok(());
         };
-        let said = Said::read(&payload, &chunk);
+        let said = Said::of(&payload, &chunk);
         let text = self.text(said.text)?;
         let mut joined = Segments::default();
         let has_usage = chunk.usage.is_some() || chunk.choice.iter().any(|choice| choice.usage.is_some());

@@ -15,7 +15,7 @@ use crate::wire::request::RequestBody;
 const BOTH: Reach = Reach { afresh: true, from_text: true };
 
 fn guard(reach: Reach) -> Guard {
-    Guard::new(Terms::default(), reach, Arc::<Held>::default().room(usize::MAX))
+    Guard::new(Face::Chat, Terms::default(), reach, Arc::<Held>::default().room(usize::MAX))
 }
 
 fn event(delta: &str) -> String {
@@ -82,7 +82,7 @@ fn what_is_held_and_kept_is_bounded() {
 #[test]
 fn all_streams_together_hold_no_more_than_there_is_room_for() {
     let held = Arc::<Held>::default();
-    let guarded = || Guard::new(Terms::default(), BOTH, held.room(1000));
+    let guarded = || Guard::new(Face::Chat, Terms::default(), BOTH, held.room(1000));
     let (mut one, mut two) = (guarded(), guarded());
     pass(&mut one, &text(&"y".repeat(600)));
     let piece = call(&"x".repeat(200));
@@ -133,6 +133,50 @@ fn terms_are_those_of_the_request_and_of_the_configuration() {
     {
         assert_eq!(stops.ends_inside_stop(said), inside, "{said:?}");
     }
+}
+
+/// Events of messages: the index is of no interest to the guard.
+fn block(kind: &str, member: &str) -> String {
+    format!("event: {kind}\ndata: {{\"type\":\"{kind}\",\"index\":0{member}}}\n\n")
+}
+
+#[test]
+fn the_edges_of_a_block_wait_for_what_follows_them() {
+    let over = |face| Guard::new(face, Terms::default(), BOTH, Arc::<Held>::default().room(usize::MAX));
+    let start =
+        |kind: &str| block("content_block_start", &format!(",\"content_block\":{{\"type\":\"{kind}\"}}"));
+    let delta = |kind: &str, text: &str| {
+        block(
+            "content_block_delta",
+            &format!(",\"delta\":{{\"type\":\"{kind}_delta\",\"{kind}\":\"{text}\"}}"),
+        )
+    };
+    let (stop, ping) = (block("content_block_stop", ""), block("ping", ""));
+    let mut one = over(Face::Messages);
+    assert_eq!(pass(&mut one, &start("text")), "", "an empty block is none");
+    assert_eq!(pass(&mut one, &delta("text", "a")), start("text") + &delta("text", "a"));
+    assert_eq!(pass(&mut one, &(stop.clone() + &ping)), ping, "the rest may belong to the block");
+    let thinking = start("thinking") + &delta("thinking", "Hm") + &delta("signature", "abc");
+    assert_eq!(pass(&mut one, &thinking), stop.clone() + &thinking);
+    assert_eq!(pass(&mut one, &(stop.clone() + &start("tool_use"))), "");
+    let end = block("message_delta", ",\"delta\":{\"stop_reason\":\"tool_use\"}");
+    let call = stop.clone() + &start("tool_use");
+    assert_eq!(pass(&mut one, &(stop.clone() + &end)), call + &stop + &end);
+    assert!(one.broke().is_none(), "it is finished");
+    let mut cut = over(Face::Messages);
+    let sent = start("text") + &delta("text", "a") + &delta("text", "b");
+    assert_eq!(pass(&mut cut, &(sent.clone() + &stop + &start("tool_use"))), sent);
+    assert_eq!(cut.broke().unwrap().text, "ab");
+    // Text that came otherwise than in pieces is not known, so nobody goes on from it.
+    let mut silent = over(Face::Responses);
+    let item = |event: &str, content: &str| {
+        let item = format!(",\"item\":{{\"type\":\"message\",\"content\":[{content}]}}");
+        block(&format!("response.output_item.{event}"), &item)
+    };
+    assert_eq!(pass(&mut silent, &item("added", "")), "");
+    let told = item("done", "{\"type\":\"output_text\",\"text\":\"a\"}");
+    assert_eq!(pass(&mut silent, &told), item("added", "") + &told);
+    assert!(silent.broke().is_none());
 }
 
 /// Text of few kinds of character, so that it often repeats itself.

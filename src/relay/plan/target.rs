@@ -73,9 +73,21 @@ impl Target {
         rewrite::go_on(self.provider.dialect, &self.request(body, thinking), begun)
     }
 
-    /// Whether the model goes on from the beginning of an answer, over the face that it is called with.
+    /// Whether the model goes on from the beginning of an answer, over some face that its provider serves.
     pub(in crate::relay) fn takes_prefill(&self) -> bool {
-        rewrite::takes_prefill(self.provider.dialect, self.face, &self.model.facts)
+        self.prefill_face().is_some()
+    }
+
+    /// The target as it is asked to go on from the beginning of an answer: over its own face where it is known to do so
+    /// there, else over another one.
+    pub(in crate::relay) fn going_on(&self) -> Option<Self> {
+        self.prefill_face().map(|face| Self { face, ..self.clone() })
+    }
+
+    fn prefill_face(&self) -> Option<Face> {
+        let served = self.provider.faces.iter().map(|(face, _)| *face);
+        let own = served.clone().filter(|face| *face == self.face);
+        own.chain(served).find(|face| rewrite::takes_prefill(self.provider.dialect, *face, &self.model.facts))
     }
 
     fn request<'a>(&'a self, body: &'a RequestBody, thinking: Option<ThinkingLevel>) -> rewrite::Request<'a> {

@@ -13,6 +13,7 @@ use crate::relay::attempt::{Content, Opened};
 use crate::relay::continuation::{Broken, Joiner, Spent, Through};
 use crate::relay::resume::Resumed;
 use crate::wire::face::Face;
+use crate::wire::usage::Usage;
 
 /// After its last event an upstream closes at once; the wait for that lets its connection be used again.
 const CLOSING: Duration = Duration::from_millis(50);
@@ -42,10 +43,13 @@ pub(super) async fn drive(way: &Way) {
         }
     }
     if let Err(Broke { failure, leftover, reference }) = &ended {
-        send(pieces, leftover.clone()).await;
+        if !leftover.is_empty() {
+            way.outlet().go_on(None);
+            send(way, leftover.clone()).await;
+        }
         run.track.failed(failure.reason);
         let message = format!("{reference} broke off: {}", failure.message);
-        let end = way.speech().fail(&message, failure.reason, &run.track.attempts());
+        let end = way.outlet().fail(&message, failure.reason, &run.track.attempts());
         let _ = pieces.send(Piece::Data(end)).await;
     }
     comment(way, Some(&leg.reference)).await;
@@ -66,7 +70,7 @@ enum Ended {
 
 /// Goes on with an answer on another leg.
 async fn resume(way: &Way, leg: &mut Opened, broke: &Broke, broken: Broken) -> Ended {
-    let Way { run, pieces, late, .. } = way;
+    let Way { run, late, .. } = way;
     let Content::Stream(stream) = &leg.content else { return Ended::AsItWas };
     let (meter, said) = (stream.reader.meter(), stream.reader.volume());
     let spent = Spent::new(meter, said, broken.prefill().len(), run.bodies.own().text.len());
@@ -83,22 +87,28 @@ async fn resume(way: &Way, leg: &mut Opened, broke: &Broke, broken: Broken) -> E
             let usage = spent.joined(None);
             run.track.told(Some(usage));
             let told = run.bodies.own().wants_usage().then(|| usage.to_json(Face::Chat));
-            send(pieces, broken.end_with_length(told.as_deref())).await;
+            way.outlet().go_on(None);
+            send(way, broken.end_with_length(told.as_deref())).await;
+            end(way, usage).await;
             Ended::Well
         }
         Resumed::By(opened) => {
             *leg = *opened;
             let mut through = Through::Joiner(Box::new(Joiner::new(broken, spent)));
+            way.outlet().go_on(run.bodies.for_target(&leg.target).ok().as_ref());
             let ended = pump(way, leg, &mut through).await;
-            if let Content::Stream(stream) = &leg.content {
-                let second = stream.reader.meter().usage.unwrap_or_else(|| estimated(run, stream));
-                run.track.told(Some(spent.joined(Some(&second))));
-                run.track.amend_at(tries.saturating_sub(1), |attempt| {
-                    attempt.usage = Some(spent.first(Some(&second)));
-                });
-            }
+            let Content::Stream(stream) = &leg.content else { return Ended::AsItWas };
+            let second = stream.reader.meter().usage.unwrap_or_else(|| estimated(run, stream));
+            let usage = spent.joined(Some(&second));
+            run.track.told(Some(usage));
+            run.track.amend_at(tries.saturating_sub(1), |attempt| {
+                attempt.usage = Some(spent.first(Some(&second)));
+            });
             match ended {
-                Ok(()) => Ended::Well,
+                Ok(()) => {
+                    end(way, usage).await;
+                    Ended::Well
+                }
                 Err(second) => {
                     // What was held back of its text is more of the first's.
                     let leftover = through.pass(second.leftover).0;
@@ -106,6 +116,14 @@ async fn resume(way: &Way, leg: &mut Opened, broke: &Broke, broken: Broken) -> E
                 }
             }
         }
+    }
+}
+
+/// Ends an answer that went on, where the end of a chat stream is none.
+async fn end(way: &Way, usage: Usage) {
+    let end = way.outlet().end(usage);
+    if !end.is_empty() {
+        let _ = way.pieces.send(Piece::Data(end)).await;
     }
 }
 

@@ -1,9 +1,9 @@
 //! One stream's events on their way to the client.
 
 use futures_util::StreamExt;
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::speech::{Speech, echo, encoder, with_names};
 use super::{Piece, Way};
 use crate::dialect::answer::Step;
 use crate::failure::Failure;
@@ -13,12 +13,13 @@ use crate::relay::clock::Clock;
 use crate::relay::continuation::{Through, estimate};
 use crate::relay::count::prompt_of;
 use crate::wire::edit::Segments;
+use crate::wire::face::Face;
 use crate::wire::usage::Usage;
 
 /// A stream that broke.
 pub(super) struct Broke {
     pub(super) failure: Failure,
-    /// For the client, where the answer ends here.
+    /// Text for the client, where the answer ends here; as chat.
     pub(super) leftover: Segments,
     /// Who broke off.
     pub(super) reference: String,
@@ -30,8 +31,12 @@ pub(super) async fn pump(way: &Way, leg: &mut Opened, through: &mut Through) -> 
     let Content::Stream(stream) = &mut leg.content else { return Ok(()) };
     let ended = match run.bodies.for_target(&leg.target) {
         Ok(said) => {
-            way.speech().hear(leg.target.face, &said, prompt_of(run.bodies.own()));
-            read(way, stream, through).await
+            let own = run.bodies.own();
+            // What goes on with an answer is joined to it as chat.
+            let to = if matches!(through, Through::Joiner(_)) { Face::Chat } else { own.face };
+            let echo = || with_names(echo(&run.request.id, own), &said);
+            let speech = Speech::new(leg.target.face, to, || encoder(to, echo(), prompt_of(own)));
+            read(way, stream, through, speech).await
         }
         // It was sent, so it was said.
         Err(failure) => Err(Break { failure, leftover: Segments::default(), is_astray: true }),
@@ -69,28 +74,30 @@ struct Break {
 }
 
 /// Reads a stream to its end.
-async fn read(way: &Way, stream: &mut OpenStream, through: &mut Through) -> Result<(), Break> {
-    let Way { run, pieces, .. } = way;
-    let wants_usage = run.bodies.own().wants_usage() || way.speech().is_translated();
+async fn read(
+    way: &Way,
+    stream: &mut OpenStream,
+    through: &mut Through,
+    mut speech: Speech,
+) -> Result<(), Break> {
+    let run = &way.run;
+    let wants_usage = run.bodies.own().wants_usage() || speech.is_translated();
     let mut step = Step { out: std::mem::take(&mut stream.held), done: stream.done, ..Step::default() };
     loop {
-        let said = way.speech().say(step.out);
-        pass(said, through, pieces).await?;
+        pass(way, speech.say(step.out), through).await?;
         if let Some(failure) = step.failure {
             // Behind the finish nothing is missing but form.
             let usage = wants_usage.then(|| estimated(run, stream));
             let Some(end) = stream.reader.conclude(usage) else {
-                let leftover = way.speech().say(step.leftover);
+                let leftover = speech.leave(step.leftover);
                 return Err(Break { failure, leftover, is_astray: false });
             };
-            let end = way.speech().say(end);
-            send(pieces, through.pass(end).0).await;
+            pass(way, speech.say(end), through).await?;
             step.done = true;
         }
         if step.done {
             let usage = wants_usage.then(|| estimated(run, stream));
-            let end = way.speech().end(usage);
-            return pass(end, through, pieces).await;
+            return pass(way, speech.end(usage), through).await;
         }
         let clock = Clock {
             started: Instant::now(),
@@ -113,14 +120,16 @@ async fn read(way: &Way, stream: &mut OpenStream, through: &mut Through) -> Resu
 }
 
 /// Gives the client what it may have of these events.
-async fn pass(said: Segments, through: &mut Through, pieces: &mpsc::Sender<Piece>) -> Result<(), Break> {
+async fn pass(way: &Way, said: Segments, through: &mut Through) -> Result<(), Break> {
     let (out, astray) = through.pass(said);
-    send(pieces, out).await;
+    send(way, out).await;
     astray.map_or(Ok(()), |failure| Err(Break { failure, leftover: Segments::default(), is_astray: true }))
 }
 
-pub(super) async fn send(pieces: &mpsc::Sender<Piece>, out: Segments) {
+/// Gives the client these events.
+pub(super) async fn send(way: &Way, out: Segments) {
+    let out = way.outlet().pass(out);
     if !out.is_empty() {
-        let _ = pieces.send(Piece::Data(out.to_bytes())).await;
+        let _ = way.pieces.send(Piece::Data(out.to_bytes())).await;
     }
 }

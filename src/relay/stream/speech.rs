@@ -1,21 +1,12 @@
-//! What the client has of a streamed answer, in its own face, and how a target's events become more of it.
+//! What one target says, in the face in which it goes on its way: the client's, or chat where it is the rest of an answer.
 //!
-//! A target that speaks the client's face is passed on byte for byte. Another one's events are decoded and written anew.
-//! Clients of the Messages and Responses faces count blocks, items and sequence numbers over the whole answer, so there one
-//! encoder writes or follows all of it; chat has no such numbers, and what goes on with a chat answer is made to fit by
-//! `relay::continuation`, so there each target's events are a chat stream of their own.
+//! A target that speaks that face is passed on byte for byte. Another one's events are decoded and written anew.
 
 use std::time::SystemTime;
 
-use bytes::Bytes;
-
-use crate::failure::Reason;
-use crate::record::{Attempt, attempt_lines};
-use crate::relay::attempt::Run;
 use crate::relay::bodies::Said;
 use crate::relay::continuation::frames;
 use crate::wire::edit::Segments;
-use crate::wire::error::ErrorBody;
 use crate::wire::face::Face;
 use crate::wire::request::RequestBody;
 use crate::wire::translate::decoder::Decoder;
@@ -26,13 +17,17 @@ use crate::wire::usage::Usage;
 
 /// See the module.
 #[derive(Debug)]
-pub(in crate::relay) struct Speech {
-    face: Face,
-    echo: Echo,
-    /// `None` where nothing has to be written or followed (yet).
-    encoder: Option<Encoder>,
-    /// Of the target that is heard now, where it speaks another face.
-    decoder: Option<Decoder>,
+pub(super) struct Speech {
+    from: Face,
+    to: Face,
+    /// Where the two differ.
+    anew: Option<Anew>,
+}
+
+#[derive(Debug)]
+struct Anew {
+    decoder: Decoder,
+    encoder: Encoder,
     /// It told what it used.
     told_usage: bool,
 }
@@ -52,89 +47,72 @@ pub(in crate::relay) fn with_names(mut echo: Echo, said: &Said<'_>) -> Echo {
     echo
 }
 
-impl Speech {
-    /// Nothing was said.
-    pub(in crate::relay) fn new(run: &Run) -> Self {
-        let body = run.bodies.own();
-        let echo = echo(&run.request.id, body);
-        Self { face: body.face, echo, encoder: None, decoder: None, told_usage: false }
-    }
+/// Who writes an answer anew. `prompt` is about what the request has, in tokens.
+pub(super) fn encoder(to: Face, echo: Echo, prompt: u64) -> Encoder {
+    let mut encoder = Encoder::new(to, echo);
+    // A message tells its prompt in its first event; other faces tell it at the end. Until then it is ours.
+    let guess = Usage { input: prompt, estimated: true, ..Usage::default() };
+    encoder.write(&Event::Usage(guess), &mut Vec::new());
+    encoder
+}
 
-    /// A target begins to speak, or goes on. `prompt` is about what the request has, in tokens.
-    pub(super) fn hear(&mut self, face: Face, said: &Said<'_>, prompt: u64) {
-        let is_foreign = face != self.face;
-        self.decoder = is_foreign.then(|| Decoder::new(face));
-        self.told_usage = false;
-        if self.face == Face::Chat {
-            self.encoder = None;
-        }
-        if (is_foreign || self.face != Face::Chat) && self.encoder.is_none() {
-            let mut encoder = Encoder::new(self.face, with_names(self.echo.clone(), said));
-            if is_foreign {
-                // A message tells its prompt in its first event; other faces tell it at the end. Until then it is ours.
-                let guess = Usage { input: prompt, estimated: true, ..Usage::default() };
-                encoder.write(&Event::Usage(guess), &mut Vec::new());
-            }
-            self.encoder = Some(encoder);
-        }
+impl Speech {
+    /// Of a target that speaks `from`; `encoder` writes `to`.
+    pub(super) fn new(from: Face, to: Face, encoder: impl FnOnce() -> Encoder) -> Self {
+        let anew =
+            (from != to).then(|| Anew { decoder: Decoder::new(from), encoder: encoder(), told_usage: false });
+        Self { from, to, anew }
     }
 
     /// Whether what is heard is written anew.
     pub(super) const fn is_translated(&self) -> bool {
-        self.decoder.is_some()
+        self.anew.is_some()
     }
 
-    /// The target's whole events, in the client's face.
+    /// The target's whole events.
     pub(super) fn say(&mut self, out: Segments) -> Segments {
-        let Some(encoder) = &mut self.encoder else { return out };
-        let Some(decoder) = &mut self.decoder else {
-            for payload in frames(&out).iter().filter_map(|frame| frame.data()) {
-                encoder.follow(&payload);
-            }
-            return out;
-        };
-        let (mut events, mut text) = (Vec::new(), Vec::new());
-        for frame in frames(&out) {
-            match frame.data() {
-                Some(payload) => decoder.frame(&payload, &mut events),
-                // A comment keeps the client waiting, whatever face it speaks.
-                None if frame.event().is_none() => text.extend_from_slice(&frame.raw),
-                None => {}
-            }
-            self.told_usage |= write(encoder, &mut events, &mut text);
+        match &mut self.anew {
+            None => out,
+            Some(anew) => anew.say(&out),
         }
-        Segments::whole(text.into())
     }
 
-    /// The target's answer is complete: what is missing of it in the client's face. `usage` where it told none.
+    /// The target's answer is complete: what is missing of it. `usage` where it told none.
     pub(super) fn end(&mut self, usage: Option<Usage>) -> Segments {
-        let (Some(encoder), Some(decoder)) = (&mut self.encoder, &mut self.decoder) else {
-            return Segments::default();
-        };
+        let Some(Anew { decoder, encoder, told_usage }) = &mut self.anew else { return Segments::default() };
         let (mut events, mut text) = (Vec::new(), Vec::new());
         decoder.end(&mut events);
-        self.told_usage |= write(encoder, &mut events, &mut text);
-        if let Some(usage) = usage.filter(|_| !self.told_usage) {
+        *told_usage |= write(encoder, &mut events, &mut text);
+        if let Some(usage) = usage.filter(|_| !*told_usage) {
             encoder.write(&Event::Usage(usage), &mut text);
         }
         encoder.finish(&mut text);
         Segments::whole(text.into())
     }
 
-    /// The end of an answer that failed.
-    pub(super) fn fail(&mut self, message: &str, reason: Reason, attempts: &[Attempt]) -> Bytes {
-        let attempts = attempt_lines(attempts);
-        let code = Some(reason.as_str());
-        let error =
-            ErrorBody { message, kind: reason.as_str(), code, attempts: &attempts, ..ErrorBody::default() };
-        if self.face == Face::Chat {
-            // What went out may have come from more than one encoder, and the end of a chat stream looks the same anyway.
-            return error.stream_end();
+    /// Text that was held back when the answer broke, as chat: what comes before it may be held back from the client.
+    pub(super) fn leave(&mut self, leftover: Segments) -> Segments {
+        match self.to {
+            _ if leftover.is_empty() => leftover,
+            Face::Chat => self.say(leftover),
+            _ => Self::new(self.from, Face::Chat, || Encoder::new(Face::Chat, Echo::default())).say(leftover),
         }
-        let mut text = Vec::new();
-        let echo = &self.echo;
-        self.encoder.get_or_insert_with(|| Encoder::new(self.face, echo.clone())).fail(&error, &mut text);
-        text.into()
+    }
+}
+
+impl Anew {
+    fn say(&mut self, out: &Segments) -> Segments {
+        let (mut events, mut text) = (Vec::new(), Vec::new());
+        for frame in frames(out) {
+            match frame.data() {
+                Some(payload) => self.decoder.frame(&payload, &mut events),
+                // A comment keeps the client waiting, whatever face it speaks.
+                None if frame.event().is_none() => text.extend_from_slice(&frame.raw),
+                None => {}
+            }
+            self.told_usage |= write(&mut self.encoder, &mut events, &mut text);
+        }
+        Segments::whole(text.into())
     }
 }
 

@@ -1,6 +1,8 @@
 //! Streams that break, and go on: whatever is cut where, the client has the whole answer or an error event.
 
+mod faces;
 mod model;
+mod read;
 mod rules;
 mod table;
 
@@ -10,7 +12,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use serde_json::{Value, json};
 
-use self::model::Model;
+use self::model::{Model, TEXT};
 use super::{Answer, ClientRequest, Relay, read};
 use crate::config::{self, Environment};
 use crate::record::Record;
@@ -37,7 +39,11 @@ impl Fixture {
     fn with(chain: &str, failover: &str, model: Model) -> Self {
         let text = format!(
             r#"{{ agents: {{ defaults: {{ model: {chain} }} }}, failover: {failover}, models: {{ providers: {{
-                moonshot: {{ apiKey: "sk-moonshot-000000" }}, openrouter: {{ apiKey: "sk-or-v1-000000" }} }} }} }}"#
+                moonshot: {{ apiKey: "sk-moonshot-000000" }}, openrouter: {{ apiKey: "sk-or-v1-000000" }},
+                chatty: {{ apiKey: "key-000000", baseUrl: "https://chat.example/v1", models: [{{ id: "m", name: "M",
+                    reasoning: true, compat: {{ supportsPrefill: true }} }}] }},
+                claudish: {{ apiKey: "key-000000", baseUrl: "https://messages.example/v1", api: "anthropic-messages",
+                    models: [{{ id: "m", name: "M", reasoning: true, compat: {{ supportsPrefill: true }} }}] }} }} }} }}"#
         );
         let settings = config::from_text(&text, None, &Environment::default())
             .unwrap_or_else(|invalid| panic!("{invalid}"));
@@ -64,15 +70,16 @@ impl Fixture {
 
     /// As [`Self::stream`]; `x-moonrelay-fallback: off` where only the first target is asked for.
     async fn send(&self, more: &Value, first_target_only: bool) -> String {
-        let mut body = json!({
-            "model": "default", "stream": true, "stream_options": {"include_usage": true},
-            "messages": [{"role": "user", "content": "hi"}],
-            "tools": [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}],
-        });
+        self.say(Face::Chat, more, first_target_only).await
+    }
+
+    /// As [`Self::send`], of a client of any face.
+    async fn say(&self, face: Face, more: &Value, first_target_only: bool) -> String {
+        let mut body = question(face);
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let request = ClientRequest {
             id: "1".to_owned(),
-            face: Face::Chat,
+            face,
             client: None,
             headers: HeaderMap::new(),
             body: Bytes::from(body.to_string()),
@@ -92,6 +99,25 @@ impl Fixture {
     /// The bodies that went up.
     fn calls(&self) -> Vec<Value> {
         self.model.calls.lock().unwrap().clone()
+    }
+}
+
+/// A request with a tool.
+fn question(face: Face) -> Value {
+    let (messages, schema) = (json!([{"role": "user", "content": "hi"}]), json!({"type": "object"}));
+    match face {
+        Face::Chat => json!({
+            "model": "default", "stream": true, "stream_options": {"include_usage": true}, "messages": messages,
+            "tools": [{"type": "function", "function": {"name": "look", "parameters": schema}}],
+        }),
+        Face::Messages => json!({
+            "model": "default", "stream": true, "max_tokens": 4096, "messages": messages,
+            "tools": [{"name": "look", "input_schema": schema}],
+        }),
+        Face::Responses => json!({
+            "model": "default", "stream": true, "input": messages,
+            "tools": [{"type": "function", "name": "look", "parameters": schema}],
+        }),
     }
 }
 

@@ -7,6 +7,8 @@ mod messages;
 mod responses;
 mod sequence;
 
+use std::collections::BTreeMap;
+
 use super::echo::Echo;
 use super::event::Event;
 use crate::wire::error::ErrorBody;
@@ -39,6 +41,14 @@ impl Encoder {
             Face::Responses => Writer::Responses(Box::new(responses::Writer::new(echo))),
         };
         Self { writer }
+    }
+
+    /// From here on the calls may bear these names too: namespace and name by the name that was sent. They are known only
+    /// when a provider goes on that was sent another form of the request.
+    pub fn know(&mut self, namespaced: &BTreeMap<String, (String, String)>) {
+        if let Writer::Responses(writer) = &mut self.writer {
+            writer.know(namespaced);
+        }
     }
 
     /// Writes what an event leads to.

@@ -1,4 +1,8 @@
-//! A model that always gives the same answer, goes on from where a request says, and breaks where a test says.
+//! A model that always gives the same answer, in whatever face it is asked, goes on from where a request says, and breaks
+//! where a test says.
+
+mod messages;
+mod responses;
 
 use std::pin::Pin;
 use std::sync::Mutex;
@@ -10,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::failure::{Failure, Reason};
 use crate::upstream::{Call, Connector, Response};
+use crate::wire::face::Face;
 
 /// What it says, in the pieces in which it says it.
 #[derive(Clone, Debug, Default)]
@@ -48,7 +53,16 @@ impl Sample {
         self.calls.iter().map(|(name, arguments)| ((*name).to_owned(), arguments.concat())).collect()
     }
 
-    /// The answer as events of one provider, from behind `begun` on.
+    /// The answer in a face.
+    pub(super) fn in_face(&self, face: Face, id: &str, begun: &str) -> Vec<String> {
+        match face {
+            Face::Chat => self.events(id, begun),
+            Face::Messages => self.messages(id, begun),
+            Face::Responses => self.responses(id, begun),
+        }
+    }
+
+    /// The answer as chat events of one provider, from behind `begun` on.
     pub(super) fn events(&self, id: &str, begun: &str) -> Vec<String> {
         let chunk = |delta: &str, finish: &str, usage: &str| {
             let choice = format!(r#"{{"index":0,"delta":{delta},"finish_reason":{finish}{usage}}}"#);
@@ -60,14 +74,7 @@ impl Sample {
         let mut events = vec![chunk(r#"{"role":"assistant","content":""}"#, "null", "")];
         let plain = |key: &str, piece: &str| chunk(&format!(r#"{{"{key}":"{piece}"}}"#), "null", "");
         events.extend(self.reasoning.iter().map(|piece| plain("reasoning_content", piece)));
-        if begun.is_empty() {
-            events.extend(self.text.iter().map(|piece| plain("content", piece)));
-        } else {
-            let whole = self.whole_text();
-            let rest = whole.strip_prefix(begun).unwrap_or_else(|| panic!("{begun:?} is not how it begins"));
-            let rest = serde_json::to_string(rest).unwrap();
-            events.push(plain("content", rest.trim_matches('"')));
-        }
+        events.extend(rest(self, begun).iter().map(|piece| plain("content", piece)));
         for (index, (name, arguments)) in self.calls.iter().enumerate() {
             let open = json!({"index": index, "id": format!("{name}_{index}"), "type": "function",
                 "function": {"name": name, "arguments": ""}});
@@ -87,6 +94,22 @@ impl Sample {
         events.push("data: [DONE]\n\n".to_owned());
         events
     }
+}
+
+/// The text behind `begun`, in pieces, as in JSON.
+fn rest(sample: &Sample, begun: &str) -> Vec<String> {
+    if begun.is_empty() {
+        return sample.text.iter().map(|piece| (*piece).to_owned()).collect();
+    }
+    let whole = sample.whole_text();
+    let rest = whole.strip_prefix(begun).unwrap_or_else(|| panic!("{begun:?} is not how it begins"));
+    let literal = serde_json::to_string(rest).unwrap();
+    vec![literal[1..literal.len() - 1].to_owned()]
+}
+
+/// The face of a call.
+pub(super) fn face_of(url: &str) -> Face {
+    Face::ALL.into_iter().find(|face| url.ends_with(face.path())).expect("a known path")
 }
 
 /// How the first stream breaks.
@@ -123,6 +146,8 @@ pub(super) struct Model {
     /// The client's own prefill is taken for none of ours.
     pub(super) lenient: bool,
     pub(super) calls: Mutex<Vec<Value>>,
+    /// Where they went.
+    pub(super) urls: Mutex<Vec<String>>,
 }
 
 impl Model {
@@ -136,6 +161,7 @@ impl Model {
             first: None,
             lenient: false,
             calls: Mutex::default(),
+            urls: Mutex::default(),
         }
     }
 
@@ -145,11 +171,12 @@ impl Model {
 
     fn answer(&self, url: &str, body: &Value, number: usize) -> Response {
         let id = format!("{}-{number}", if url.contains("openrouter") { "or" } else { "kimi" });
-        let last = body["messages"].as_array().unwrap().last().unwrap();
+        let last = body["messages"].as_array().and_then(|messages| messages.last()).unwrap_or(&Value::Null);
         let begun =
             if last["role"] == "assistant" && !self.lenient { last["content"].as_str().unwrap() } else { "" };
-        assert_eq!(last["partial"], if begun.is_empty() { Value::Null } else { json!(true) });
-        let text = || self.sample.events(&id, begun).concat();
+        let is_marked = !begun.is_empty() && url.contains("moonshot");
+        assert_eq!(last["partial"], if is_marked { json!(true) } else { Value::Null }, "{url}");
+        let text = || self.sample.in_face(face_of(url), &id, begun).concat();
         let (mut text, how) = match (number, &self.second) {
             (0, _) => (self.first.clone().unwrap_or_else(text).into_bytes(), Some(self.how)),
             (_, Second::GoesOn) => (text().into_bytes(), None),
@@ -191,6 +218,7 @@ impl Connector for Model {
         let mut calls = self.calls.lock().unwrap();
         let response = self.answer(&call.url, &body, calls.len());
         calls.push(body);
+        self.urls.lock().unwrap().push(call.url);
         Box::pin(std::future::ready(Ok(response)))
     }
 }

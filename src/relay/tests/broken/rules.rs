@@ -8,7 +8,7 @@ use super::{Answer, Fixture, Got, KIMI_THEN_OPENROUTER, TWO_KIMI};
 use crate::record::attempts_header;
 
 /// More than 64 characters, without reasoning, in events of one line.
-const PLAIN: Sample = Sample {
+pub(super) const PLAIN: Sample = Sample {
     reasoning: &[],
     text: &[
         "The moon relays every word in order, and never twice. ",

@@ -5,19 +5,19 @@ use serde_json::json;
 use super::model::{Break, Model, Sample, TEXT};
 use super::{Fixture, Got, KIMI_THEN_OPENROUTER, TWO_KIMI};
 
-const PLAIN: Sample = Sample { reasoning: &[], ..TEXT };
-const REASONING: Sample = Sample { reasoning: &["Hm, ", "let me ", "think ", "it over."], ..TEXT };
-const CALL: Sample =
+pub(super) const PLAIN: Sample = Sample { reasoning: &[], ..TEXT };
+pub(super) const REASONING: Sample = Sample { reasoning: &["Hm, ", "let me ", "think ", "it over."], ..TEXT };
+pub(super) const CALL: Sample =
     Sample { reasoning: &["I look."], text: &[], calls: &[("look", &["{\"at\":", "\"the moon\"", "}"])] };
-const TEXT_AND_CALLS: Sample = Sample {
+pub(super) const TEXT_AND_CALLS: Sample = Sample {
     reasoning: &[],
     text: &["I look ", "twice. "],
     calls: &[("look", &["{\"at\":", "1}"]), ("look", &["{\"at\"", ":2}"])],
 };
 
-const SERVER: &str =
+pub(super) const SERVER: &str =
     "data: {\"error\":{\"message\":\"The server had an error\",\"type\":\"server_error\"}}\n\n";
-const WAYS: [Break; 4] = [Break::Ends, Break::Resets, Break::Stalls, Break::Error(SERVER)];
+pub(super) const WAYS: [Break; 4] = [Break::Ends, Break::Resets, Break::Stalls, Break::Error(SERVER)];
 
 /// Random cuts of each kind, chain and way: a thousand of each kind on each chain.
 const RANDOM: usize = 250;

@@ -6,6 +6,8 @@ mod follow;
 mod item;
 mod output;
 
+use std::collections::BTreeMap;
+
 use output::Output;
 
 use super::frame::{self, number, put, string};
@@ -63,6 +65,10 @@ impl Writer {
             usage: None,
             finish: None,
         }
+    }
+
+    pub(super) fn know(&mut self, namespaced: &BTreeMap<String, (String, String)>) {
+        self.output.know(namespaced);
     }
 
     pub(super) fn write(&mut self, event: &Event, out: &mut Vec<u8>) {

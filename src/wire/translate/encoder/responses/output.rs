@@ -85,6 +85,10 @@ impl Output {
         }
     }
 
+    pub(super) fn know(&mut self, namespaced: &BTreeMap<String, (String, String)>) {
+        self.namespaced.extend(namespaced.iter().map(|(sent, own)| (sent.clone(), own.clone())));
+    }
+
     /// Bytes of the items so far.
     pub(super) fn kept(&self) -> usize {
         let open = self.open.iter().map(|item| item.parts.len() + item.text.len());

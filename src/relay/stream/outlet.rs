@@ -1,0 +1,98 @@
+//! Where an answer leaves for the client: what it has of it, and the end of one that broke.
+//!
+//! Clients of the Messages and Responses faces count blocks, items and sequence numbers over the whole answer. So one
+//! encoder follows all that they get, and it alone knows how more can be added: the rest that another stream says, an
+//! error, a finish. Chat has no such numbers, and what goes on with a chat answer is made to fit by
+//! `relay::continuation`.
+
+use bytes::Bytes;
+
+use super::speech::echo;
+use crate::failure::Reason;
+use crate::record::{Attempt, attempt_lines};
+use crate::relay::attempt::Run;
+use crate::relay::bodies::Said;
+use crate::relay::continuation::frames;
+use crate::wire::edit::Segments;
+use crate::wire::error::ErrorBody;
+use crate::wire::face::Face;
+use crate::wire::translate::decoder::Decoder;
+use crate::wire::translate::encoder::Encoder;
+use crate::wire::translate::event::Event;
+use crate::wire::usage::Usage;
+
+/// See the module.
+#[derive(Debug)]
+pub(in crate::relay) struct Outlet {
+    /// `None` for chat.
+    encoder: Option<Encoder>,
+    /// What comes is more of the answer, as chat, and this reads it.
+    rest: Option<Decoder>,
+}
+
+impl Outlet {
+    /// Nothing was said.
+    pub(in crate::relay) fn new(run: &Run) -> Self {
+        let body = run.bodies.own();
+        let encoder = || Encoder::new(body.face, echo(&run.request.id, body));
+        Self { encoder: (body.face != Face::Chat).then(encoder), rest: None }
+    }
+
+    /// From here on what comes is the rest of the answer, as chat. `said` is the request as it was sent for that.
+    pub(super) fn go_on(&mut self, said: Option<&Said<'_>>) {
+        if let Some(encoder) = &mut self.encoder {
+            self.rest.get_or_insert_with(|| Decoder::new(Face::Chat));
+            if let Some(names) = said.and_then(Said::namespaced) {
+                encoder.know(names);
+            }
+        }
+    }
+
+    /// What the client gets of these events.
+    pub(super) fn pass(&mut self, out: Segments) -> Segments {
+        let Some(encoder) = &mut self.encoder else { return out };
+        let Some(decoder) = &mut self.rest else {
+            for payload in frames(&out).iter().filter_map(|frame| frame.data()) {
+                encoder.follow(&payload);
+            }
+            return out;
+        };
+        let (mut events, mut text) = (Vec::new(), Vec::new());
+        for frame in frames(&out) {
+            match frame.data() {
+                Some(payload) => decoder.frame(&payload, &mut events),
+                None => text.extend_from_slice(&frame.raw),
+            }
+            for event in events.drain(..) {
+                encoder.write(&event, &mut text);
+            }
+        }
+        Segments::whole(text.into())
+    }
+
+    /// The end of an answer that went on, or whose limit is used up: what is missing of it, where that is not chat.
+    pub(super) fn end(&mut self, usage: Usage) -> Bytes {
+        let mut text = Vec::new();
+        if let Some(encoder) = &mut self.encoder {
+            encoder.write(&Event::Usage(usage), &mut text);
+            encoder.finish(&mut text);
+        }
+        text.into()
+    }
+
+    /// The end of an answer that failed.
+    pub(super) fn fail(&mut self, message: &str, reason: Reason, attempts: &[Attempt]) -> Bytes {
+        let attempts = attempt_lines(attempts);
+        let code = Some(reason.as_str());
+        let error =
+            ErrorBody { message, kind: reason.as_str(), code, attempts: &attempts, ..ErrorBody::default() };
+        match &mut self.encoder {
+            None => error.stream_end(),
+            Some(encoder) => {
+                let mut text = Vec::new();
+                encoder.fail(&error, &mut text);
+                text.into()
+            }
+        }
+    }
+}
