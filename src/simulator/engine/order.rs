@@ -102,7 +102,9 @@ fn named(tool: &Value) -> Option<(&str, &Value)> {
 }
 
 fn takes_command(tool: &Value) -> bool {
-    list(tool.pointer("/function/parameters/required")).iter().any(|name| name == "command")
+    let required = list(tool.pointer("/function/parameters/required"));
+    // `cmd` is Codex's word (captured 2026-11-21).
+    required.iter().any(|name| name == "command" || name == "cmd")
 }
 
 /// Where the text says `call NAME`, with NAME a whole word.
