@@ -1,6 +1,7 @@
 //! What every property needs: the gateway and the upstreams as processes, and clients that hide nothing.
 
 pub(crate) mod answer;
+pub(crate) mod face;
 pub(crate) mod gateway;
 pub(crate) mod manager;
 pub(crate) mod process;
@@ -11,7 +12,8 @@ pub(crate) mod scripted;
 pub(crate) mod upstream;
 
 pub(crate) use answer::{Answer, Frames, Said};
+pub(crate) use face::Face;
 pub(crate) use gateway::{Gateway, Provider, Setup, activated, prompt};
 pub(crate) use manager::Manager;
-pub(crate) use reply::{Face, Finish, Reply};
+pub(crate) use reply::{Finish, Reply};
 pub(crate) use upstream::Upstream;

@@ -8,46 +8,15 @@ mod responses;
 use serde_json::Value;
 
 use super::answer::Answer;
-
-/// A protocol that clients and providers speak.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Face {
-    /// OpenAI Chat Completions.
-    Chat,
-    /// Anthropic Messages.
-    Messages,
-    /// OpenAI Responses.
-    Responses,
-}
+use super::face::Face;
 
 impl Face {
-    /// Each of them.
-    pub(crate) const ALL: [Self; 3] = [Self::Chat, Self::Messages, Self::Responses];
-
     /// The word in the simulator's records.
     pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Chat => "chat",
             Self::Messages => "messages",
             Self::Responses => "responses",
-        }
-    }
-
-    /// The word in a provider's `api`.
-    pub(crate) const fn api(self) -> &'static str {
-        match self {
-            Self::Chat => "openai-completions",
-            Self::Messages => "anthropic-messages",
-            Self::Responses => "openai-responses",
-        }
-    }
-
-    /// The gateway's route.
-    pub(crate) const fn path(self) -> &'static str {
-        match self {
-            Self::Chat => "/v1/chat/completions",
-            Self::Messages => "/v1/messages",
-            Self::Responses => "/v1/responses",
         }
     }
 
@@ -160,6 +129,8 @@ pub(crate) struct Reply {
     pub(crate) calls: Vec<Call>,
     /// None in a stream that broke.
     pub(crate) finish: Option<Finish>,
+    /// The same in the face's own word.
+    pub(crate) finish_word: String,
     /// Where it was told.
     pub(crate) tokens: Option<Tokens>,
     /// The message of the error that ended the stream.

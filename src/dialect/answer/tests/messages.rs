@@ -235,6 +235,111 @@ fn whole_answers() {
     assert!(whole(DialectId::Moonshot, face, &plain(), cut.into()).is_ok());
 }
 
+/// Text with calls in it, as Go back ends write it: `<` is an escape.
+const LEAK: &str = r#"Look: \u003c|tool_calls_section_begin|\u003e<|tool_call_begin|>functions.ls_tool:0<|tool_call_argument_begin|>{\"a\":1}<|tool_call_end|><|tool_call_begin|>functions.read:1<|tool_call_argument_begin|>{}<|tool_call_end|><|tool_calls_section_end|>"#;
+
+/// A stream whose text block comes in these pieces, a real block behind it.
+fn leaking(pieces: &[&str]) -> String {
+    let deltas: Vec<String> =
+        pieces.iter().map(|piece| format!(r#"{{"type":"text_delta","text":"{piece}"}}"#)).collect();
+    let deltas: Vec<&str> = deltas.iter().map(String::as_str).collect();
+    let real = block(1, r#"{"type":"tool_use","id":"real","name":"read","input":{}}"#, &[]);
+    start() + &block(0, r#"{"type":"text","text":""}"#, &deltas) + &real + &finish("end_turn") + &stop()
+}
+
+/// The blocks of a stream, as an SDK puts them together.
+fn assembled(text: &str) -> Vec<serde_json::Value> {
+    let mut blocks: Vec<serde_json::Value> = Vec::new();
+    let mut open = None;
+    for data in text.lines().filter_map(|line| line.strip_prefix("data: ")) {
+        let event: serde_json::Value = serde_json::from_str(data).unwrap();
+        let index = event["index"].as_u64().map(|index| usize::try_from(index).unwrap());
+        match event["type"].as_str().unwrap() {
+            "content_block_start" => {
+                assert_eq!((open, index), (None, Some(blocks.len())), "{text}");
+                open = index;
+                blocks.push(event["content_block"].clone());
+            }
+            "content_block_delta" => {
+                assert_eq!(open, index, "{text}");
+                let block = blocks.last_mut().unwrap();
+                let (key, from) = match event["delta"]["type"].as_str().unwrap() {
+                    "text_delta" => ("text", "text"),
+                    _ => ("json", "partial_json"),
+                };
+                let before = block[key].as_str().unwrap_or_default().to_owned();
+                block[key] = (before + event["delta"][from].as_str().unwrap()).into();
+            }
+            "content_block_stop" => {
+                assert_eq!(open.take(), index, "{text}");
+            }
+            "message_delta" => blocks.push(event["delta"]["stop_reason"].clone()),
+            _ => {}
+        }
+    }
+    assert_eq!(open, None, "{text}");
+    blocks
+}
+
+fn offering() -> AnswerPlan {
+    AnswerPlan { offers_tools: true, ..renaming() }
+}
+
+#[test]
+fn calls_that_leak_into_text_become_calls() {
+    let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    let behind = r" and \u003c now";
+    let expected = [
+        json(r#"{"type":"text","text":"Look: "}"#),
+        json(r#"{"type":"tool_use","id":"functions_ls_tool_0","name":"ls","input":{},"json":"{\"a\":1}"}"#),
+        json(r#"{"type":"tool_use","id":"functions_read_1","name":"read","input":{},"json":"{}"}"#),
+        json(r#"{"type":"text","text":" and < now"}"#),
+        json(r#"{"type":"tool_use","id":"real","name":"read","input":{}}"#),
+        json(r#""tool_use""#),
+    ];
+    let read = |text: &str, plan: &AnswerPlan| {
+        read_over(Face::Messages, DialectId::KimiCode, plan, &[text.as_bytes()])
+    };
+    let whole_text = format!("{LEAK}{behind}");
+    let is_cut = |at: usize| whole_text.is_char_boundary(at) && !whole_text[..at].ends_with('\\');
+    for cut in (0..whole_text.len()).filter(|cut| is_cut(*cut)) {
+        // An escape is not cut in two by any provider: every delta is JSON.
+        if whole_text[..cut].rfind('\\').is_some_and(|at| whole_text[at..].starts_with("\\u") && cut - at < 6)
+        {
+            continue;
+        }
+        let seen = read(&leaking(&[&whole_text[..cut], &whole_text[cut..]]), &offering());
+        assert!(seen.done, "{cut} {:?}", seen.failure);
+        assert_eq!(assembled(&seen.text), expected, "{cut}");
+        assert_eq!(seen.meter.finish.as_deref(), Some("tool_use"));
+    }
+    let text = leaking(&[LEAK]);
+    assert_eq!(read(&text, &plain()).text, text, "no tools were offered");
+    let begun = leaking(&["a <|tool_calls_section_begin|> b", " c"]);
+    let kept = assembled(&read(&begun, &offering()).text);
+    assert_eq!(kept[0]["text"], "a <|tool_calls_section_begin|> b c", "what is none stays text");
+    let plain_text = leaking(&["a ", "b"]);
+    assert_eq!(read(&plain_text, &offering()).text, plain_text);
+    let cut = begun.find("content_block_stop").unwrap() - "event: ".len();
+    let broken = read(&begun[..cut], &offering());
+    assert_eq!(broken.failure.unwrap().reason, Reason::Truncated);
+    assert!(broken.text.contains("b c") || broken.text.ends_with(" c\"}}\n\n"), "{}", broken.text);
+}
+
+#[test]
+fn calls_that_leak_into_a_whole_answer_become_calls() {
+    let body = format!(
+        r#"{{"type":"message","content":[{{"type":"text","text":"{LEAK}"}}],"stop_reason":"end_turn"}}"#
+    );
+    let (segments, meter) =
+        whole(DialectId::KimiCode, Face::Messages, &offering(), body.clone().into()).unwrap();
+    let expected = r#"{"type":"message","content":[{"type":"text","text":"Look: "},{"type":"tool_use","id":"functions_ls_tool_0","name":"ls","input":{"a":1}},{"type":"tool_use","id":"functions_read_1","name":"read","input":{}}],"stop_reason":"tool_use"}"#;
+    assert_eq!(segments.to_bytes(), expected);
+    assert_eq!(meter.finish.as_deref(), Some("tool_use"));
+    let (segments, _) = whole(DialectId::KimiCode, Face::Messages, &plain(), body.clone().into()).unwrap();
+    assert_eq!(segments.to_bytes(), body);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -66,6 +66,7 @@ fn add(reply: &mut Reply, choice: &Value, thinks_as: &mut &'static str) {
     if let Some(finish) = choice["finish_reason"].as_str() {
         assert!(reply.finish.is_none(), "a second finish: {choice}");
         reply.finish = Some(self::finish(finish));
+        finish.clone_into(&mut reply.finish_word);
     }
 }
 
@@ -92,7 +93,8 @@ pub(super) fn whole(body: &Value) -> Reply {
         let arguments = text(&function["arguments"]);
         reply.calls.push(Call { id: named(call, "id"), name: named(function, "name"), arguments });
     }
-    reply.finish = Some(finish(&text(&choice["finish_reason"])));
+    reply.finish_word = text(&choice["finish_reason"]);
+    reply.finish = Some(finish(&reply.finish_word));
     reply.tokens = Some(tokens(&body["usage"]));
     reply.usages = 1;
     close(&mut reply, thinks_as);

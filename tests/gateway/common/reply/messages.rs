@@ -124,8 +124,8 @@ impl Reading {
         self.is_of_the_open_block(data);
         let block = self.blocks.last_mut().unwrap();
         if block["type"] == "tool_use" && !self.arguments.is_empty() {
-            block["input"] = serde_json::from_str(&self.arguments)
-                .unwrap_or_else(|e| panic!("{e}: {}", self.arguments));
+            block["input"] =
+                serde_json::from_str(&self.arguments).unwrap_or_else(|e| panic!("{e}: {}", self.arguments));
         }
         self.open = false;
     }
@@ -138,6 +138,7 @@ impl Reading {
     fn finish(&mut self, data: &Value) {
         assert_eq!(self.stage, Stage::Begun, "{data}");
         assert!(!self.open, "a block is open: {data}");
+        self.reply.finish_word = text(&data["delta"]["stop_reason"]);
         self.reply.finish = Some(finish(&data["delta"]));
         // Cumulative; where the input is left out it is that of the start.
         number(&data["usage"]["output_tokens"]);
@@ -152,7 +153,12 @@ pub(super) fn whole(body: &Value) -> Reply {
     assert_eq!((&body["type"], &body["role"]), (&json!("message"), &json!("assistant")), "{body}");
     named(body, "id");
     named(body, "model");
-    let mut reply = Reply { finish: Some(finish(body)), usages: 1, ..Reply::default() };
+    let mut reply = Reply {
+        finish: Some(finish(body)),
+        finish_word: text(&body["stop_reason"]),
+        usages: 1,
+        ..Reply::default()
+    };
     reply.tokens = Some(tokens(&body["usage"]));
     let blocks = list(&body["content"]);
     blocks.iter().filter(|block| block["type"] == "tool_use").for_each(check_call);

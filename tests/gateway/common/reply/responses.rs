@@ -58,7 +58,11 @@ impl Reading {
         if kind == "error" {
             return self.fail(named(data, "message"));
         }
-        assert_eq!(kind == "response.created", self.response.is_none(), "response.created is the first: {data}");
+        assert_eq!(
+            kind == "response.created",
+            self.response.is_none(),
+            "response.created is the first: {data}"
+        );
         match kind {
             "response.created" => {
                 check(&data["response"], "in_progress");
@@ -110,7 +114,13 @@ impl Reading {
             "reasoning" => assert_eq!(item["summary"], json!([]), "{data}"),
             other => panic!("an item of the type {other}: {data}"),
         }
-        self.items.push(Item { id, kind: named(item, "type"), parts: Vec::new(), arguments: String::new(), done: None });
+        self.items.push(Item {
+            id,
+            kind: named(item, "type"),
+            parts: Vec::new(),
+            arguments: String::new(),
+            done: None,
+        });
     }
 
     /// The open item that an event is about.
@@ -188,7 +198,8 @@ impl Reading {
 
     fn end(&mut self, response: &Value, status: &str) {
         self.same(response);
-        let items: Vec<Value> = self.items.iter().map(|item| item.done.clone().expect("it is done")).collect();
+        let items: Vec<Value> =
+            self.items.iter().map(|item| item.done.clone().expect("it is done")).collect();
         assert_eq!(response["output"], json!(items), "the response at the end has the items that were done");
         let reply = read(response, status);
         self.reply = reply;
@@ -208,7 +219,8 @@ fn read(response: &Value, status: &str) -> Reply {
     let items = list(&response["output"]);
     let ids: BTreeSet<String> = items.iter().map(|item| named(item, "id")).collect();
     assert_eq!(ids.len(), items.len(), "{response}");
-    let mut reply = Reply { turn: items.to_vec(), usages: 1, ..Reply::default() };
+    let mut reply =
+        Reply { turn: items.to_vec(), finish_word: status.to_owned(), usages: 1, ..Reply::default() };
     for item in items {
         match item["type"].as_str().unwrap() {
             "message" => reply.text.push_str(&said(item)),
@@ -239,7 +251,11 @@ fn said(item: &Value) -> String {
 
 /// What the SDKs' type `Response` has to have.
 fn check(response: &Value, status: &str) {
-    assert_eq!((&response["object"], &response["status"]), (&json!("response"), &json!(status)), "{response}");
+    assert_eq!(
+        (&response["object"], &response["status"]),
+        (&json!("response"), &json!(status)),
+        "{response}"
+    );
     named(response, "id");
     named(response, "model");
     number(&response["created_at"]);

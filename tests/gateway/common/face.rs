@@ -1,0 +1,126 @@
+//! The three protocols as clients speak them: requests, and what comes back. `reply` reads it.
+
+use serde_json::{Value, json};
+
+use super::answer::Answer;
+use super::gateway::Gateway;
+
+/// A protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Face {
+    /// OpenAI Chat Completions.
+    Chat,
+    /// OpenAI Responses.
+    Responses,
+    /// Anthropic Messages.
+    Messages,
+}
+
+/// What an answer says, whatever face it is in.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Heard {
+    /// Visible text.
+    pub(crate) text: String,
+    /// Thinking, where it can be read.
+    pub(crate) reasoning: String,
+    /// Id, name and arguments of each call.
+    pub(crate) calls: Vec<(String, String, String)>,
+    /// In the face's own word.
+    pub(crate) finish: String,
+    /// Tokens of prompt (the cache's included) and output.
+    pub(crate) tokens: (u64, u64),
+    /// The assistant's turn as the client sends it back, in its face.
+    pub(crate) turn: Vec<Value>,
+}
+
+impl Face {
+    /// Each of them.
+    pub(crate) const ALL: [Self; 3] = [Self::Chat, Self::Responses, Self::Messages];
+
+    /// Its route.
+    pub(crate) const fn path(self) -> &'static str {
+        match self {
+            Self::Chat => "/v1/chat/completions",
+            Self::Responses => "/v1/responses",
+            Self::Messages => "/v1/messages",
+        }
+    }
+
+    /// The value of `api`.
+    pub(crate) const fn api(self) -> &'static str {
+        match self {
+            Self::Chat => "openai-completions",
+            Self::Responses => "openai-responses",
+            Self::Messages => "anthropic-messages",
+        }
+    }
+
+    /// A request with one tool, `look`, that takes a path.
+    pub(crate) fn prompt(self, model: &str, text: &str, stream: bool) -> Value {
+        let schema =
+            json!({ "type": "object", "properties": { "path": { "type": "string" } }, "required": ["path"] });
+        let about = "Looks at a file";
+        let messages = json!([{ "role": "user", "content": text }]);
+        match self {
+            Self::Chat => json!({
+                "model": model, "stream": stream, "stream_options": { "include_usage": true }, "messages": messages,
+                "tools": [{ "type": "function", "function": { "name": "look", "description": about, "parameters": schema } }],
+            }),
+            Self::Responses => json!({
+                "model": model, "stream": stream, "input": messages,
+                "tools": [{ "type": "function", "name": "look", "description": about, "parameters": schema }],
+            }),
+            Self::Messages => json!({
+                "model": model, "stream": stream, "max_tokens": 4096, "messages": messages,
+                "tools": [{ "name": "look", "description": about, "input_schema": schema }],
+            }),
+        }
+    }
+
+    /// The next request of the conversation: the assistant's turn, and a result for each of its calls.
+    pub(crate) fn answer_calls(self, before: &Value, heard: &Heard, result: &str) -> Value {
+        let mut next = before.clone();
+        let list = if self == Self::Responses { "input" } else { "messages" };
+        let list = next[list].as_array_mut().unwrap();
+        list.extend(heard.turn.iter().cloned());
+        let results = heard.calls.iter().map(|(id, _, _)| match self {
+            Self::Chat => json!({ "role": "tool", "tool_call_id": id, "content": result }),
+            Self::Responses => json!({ "type": "function_call_output", "call_id": id, "output": result }),
+            Self::Messages => json!({ "type": "tool_result", "tool_use_id": id, "content": result }),
+        });
+        match self {
+            Self::Messages => list.push(json!({ "role": "user", "content": results.collect::<Vec<_>>() })),
+            Self::Chat | Self::Responses => list.extend(results),
+        }
+        next
+    }
+
+    /// Reads an answer, streamed or not. Fails where one of the face's SDKs would.
+    pub(crate) fn heard(self, answer: &Answer) -> Heard {
+        let reply = self.read(answer);
+        assert_eq!(reply.error, None, "{self:?}: {}", answer.text());
+        let tokens = reply.tokens.unwrap_or_else(|| panic!("no usage: {}", answer.text()));
+        Heard {
+            text: reply.text,
+            reasoning: reply.reasoning,
+            calls: reply.calls.into_iter().map(|call| (call.id, call.name, call.arguments)).collect(),
+            finish: reply.finish_word,
+            tokens: (tokens.input, tokens.output),
+            turn: reply.turn,
+        }
+    }
+}
+
+impl Gateway {
+    /// A request of a face from a client that Kimi Code's gate knows, read to its end.
+    pub(crate) async fn ask(&self, face: Face, body: &Value) -> Answer {
+        self.post(face.path(), body).await
+    }
+
+    /// The same at another path.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        let request = self.request(reqwest::Method::POST, path).header("user-agent", "KimiCLI/1.46.0");
+        let request = request.header("content-type", "application/json").body(body.to_string());
+        Answer::read(request.send().await.unwrap()).await
+    }
+}
