@@ -1,238 +1,101 @@
-//! What real clients send is answered: every recorded chat request, by every provider as the primary.
-//!
-//! `tests/fixtures/captures` holds trimmed recordings of 2026-11-21: `@fill:N:text` is text of N characters,
-//! `@tools:N` one of the file's lists of tools. Header names keep their case and order.
+//! What real clients send is answered: every recorded request, in the client's face, by every provider as the primary,
+//! whatever faces that provider speaks.
 
-use std::path::PathBuf;
+mod expected;
+mod recorded;
+
+use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::common::raw::Raw;
-use crate::common::{Answer, Gateway, Provider, Setup, Upstream};
-
-/// One recorded request.
-pub(crate) struct Capture {
-    /// Client and scenario.
-    pub(crate) name: String,
-    /// Path and query.
-    pub(crate) target: String,
-    headers: Vec<(String, String)>,
-    /// The body, whole.
-    pub(crate) body: Value,
-}
-
-const CLIENTS: [&str; 8] =
-    ["aider", "opencode", "kimi-cli", "kimi-code", "openclaw", "litellm", "openai-node", "openai-python"];
-
-fn captures() -> Vec<Capture> {
-    CLIENTS.into_iter().flat_map(of_client).collect()
-}
-
-/// What one client sent.
-pub(crate) fn of_client(client: &str) -> Vec<Capture> {
-    let file =
-        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/captures/{client}.json"));
-    let recorded: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
-    let requests = recorded["requests"].as_array().unwrap();
-    requests
-        .iter()
-        .map(|request| {
-            let pair =
-                |header: &Value| (text(&header[0]), text(&header[1]).replace("@key", "client-key-0000"));
-            Capture {
-                name: format!("{client} {}", text(&request["name"])),
-                target: text(&request["target"]),
-                headers: request["headers"].as_array().unwrap().iter().map(pair).collect(),
-                body: expand(&request["body"], &recorded["tools"]),
-            }
-        })
-        .collect()
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap().to_owned()
-}
-
-fn expand(value: &Value, tools: &Value) -> Value {
-    match value {
-        Value::Object(members) => {
-            Value::Object(members.iter().map(|(key, value)| (key.clone(), expand(value, tools))).collect())
-        }
-        Value::Array(items) => items.iter().map(|item| expand(item, tools)).collect(),
-        Value::String(text) => match text.strip_prefix("@tools:") {
-            Some(index) => expand(&tools[index.parse::<usize>().unwrap()], tools),
-            None => json!(filled(text)),
-        },
-        other => other.clone(),
-    }
-}
-
-/// `@fill:12:text` is `text lorem i`.
-fn filled(text: &str) -> String {
-    let Some((length, start)) = text.strip_prefix("@fill:").and_then(|rest| rest.split_once(':')) else {
-        return text.to_owned();
-    };
-    let filler = " lorem ipsum dolor sit amet".chars().cycle();
-    start.chars().chain(filler).take(length.parse().unwrap()).collect()
-}
-
-/// What the simulator answers to a prompt like this.
-#[derive(Debug, PartialEq)]
-enum Expected {
-    /// A call of this tool, with the command `echo captured…`.
-    Call(String),
-    /// A text that holds this.
-    Text(String),
-}
-
-impl Capture {
-    fn agent(&self) -> &str {
-        let found = self.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("user-agent"));
-        &found.expect("every client names itself").1
-    }
-
-    /// Whether Kimi Code's gate lets this client in.
-    fn is_known_to_kimi_code(&self) -> bool {
-        ["KimiCLI/", "kimi-code-cli/"].iter().any(|known| self.agent().starts_with(known))
-    }
-
-    fn expected(&self) -> Expected {
-        let messages = self.body["messages"].as_array().unwrap();
-        let is = |message: &Value, role: &str| message["role"] == role;
-        let turn = messages.iter().rposition(|m| is(m, "assistant")).map_or(0, |at| at + 1);
-        let turn = &messages[turn..];
-        if turn.iter().any(|m| is(m, "tool")) {
-            return Expected::Text("captured".to_owned());
-        }
-        let said: Vec<String> = turn.iter().filter(|m| is(m, "user")).map(content).collect();
-        let shell = self.body["tools"].as_array().into_iter().flatten().find(|tool| {
-            let required = tool["function"]["parameters"]["required"].as_array();
-            required.is_some_and(|names| names.contains(&json!("command")))
-        });
-        match shell {
-            Some(tool) if said.iter().any(|text| text.contains("Run echo ")) => {
-                Expected::Call(text(&tool["function"]["name"]))
-            }
-            _ => Expected::Text(said.last().unwrap().trim().chars().take(40).collect()),
-        }
-    }
-
-    /// Sends it as the client did, byte by byte, and reads the answer.
-    pub(crate) async fn send(&self, gateway: &Gateway) -> Answer {
-        let authority = gateway.serving.authority();
-        let body = self.body.to_string();
-        let mut head = format!("POST {} HTTP/1.1\r\nHost: {authority}\r\n", self.target);
-        for (name, value) in &self.headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
-        }
-        head.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
-        let mut raw = Raw::connect(authority).await;
-        raw.send(head.as_bytes()).await;
-        raw.send(body.as_bytes()).await;
-        Answer::from(raw.response(false).await.unwrap_or_else(|| panic!("{}: no answer", self.name)))
-    }
-
-    fn check(&self, answer: &Answer, provider: Provider) {
-        let name = &self.name;
-        assert_eq!(answer.status, 200, "{name} on {provider:?}: {} {}", answer.attempts(), answer.text());
-        assert_eq!(answer.header("content-encoding"), "", "{name}");
-        let streamed = self.body["stream"] == json!(true);
-        let kind = if streamed { "text/event-stream" } else { "application/json" };
-        assert!(answer.header("content-type").starts_with(kind), "{name}: {}", answer.header("content-type"));
-        let said = answer.said();
-        assert!(said.errors.is_empty(), "{name}: {:?}", said.errors);
-        assert_eq!((said.roles, said.finishes.len()), (1, 1), "{name}: {}", answer.text());
-        if streamed {
-            assert_eq!(said.done, 1, "{name}: {}", answer.text());
-            let wanted = self.body["stream_options"]["include_usage"] == json!(true);
-            // LiteLLM asks OpenRouter in its old way, which only OpenRouter's dialect knows.
-            let may = wanted || self.body["usage"]["include"] == json!(true);
-            let usages = usize::from(wanted)..=usize::from(may);
-            assert!(usages.contains(&said.usages.len()), "{name}: {}", answer.text());
-        } else {
-            assert_eq!(said.usages.len(), 1, "{name}: {}", answer.text());
-        }
-        match self.expected() {
-            Expected::Text(part) => {
-                assert!(said.content.contains(&part), "{name}: {part:?} is not in {:?}", said.content);
-                let via = format!("via {}", provider.id());
-                assert!(said.content.contains(&via), "{name}: {via:?} is not in {:?}", said.content);
-                assert_eq!(said.finishes, ["stop"], "{name}");
-            }
-            Expected::Call(tool) => {
-                assert_eq!(said.calls.len(), 1, "{name}: {:?}", said.calls);
-                let (called, arguments) = &said.calls[0];
-                assert_eq!(called, &tool, "{name}");
-                let arguments: Value = serde_json::from_str(arguments).unwrap();
-                let command = arguments["command"].as_str().unwrap();
-                assert!(command.starts_with("echo captured"), "{name}: {command:?}");
-                assert_eq!(said.finishes, ["tool_calls"], "{name}");
-            }
-        }
-    }
-}
-
-fn content(message: &Value) -> String {
-    match &message["content"] {
-        Value::Array(parts) => {
-            parts.iter().filter_map(|part| part["text"].as_str()).collect::<Vec<_>>().join("\n")
-        }
-        other => text(other),
-    }
-}
+use crate::common::{Face, Gateway, Provider, Setup, Upstream};
+use expected::Expected;
+use recorded::{Capture, of_client, others, prompts};
 
 /// All names that the clients ask for lead to the default chain.
 fn all_names(setup: Setup) -> Setup {
     setup.set("models.routes", json!({ "*": "default" }))
 }
 
+/// Whether Kimi Code's gate lets this client in; the Messages face has none.
+fn is_let_in(capture: &Capture) -> bool {
+    let known = ["KimiCLI/", "kimi-code-cli/", "claude-cli/"];
+    capture.face() == Face::Messages || known.iter().any(|known| capture.agent().starts_with(known))
+}
+
+/// The faces that the provider was asked in, since this was asked last.
+async fn faces_asked(upstream: &Upstream, provider: Provider) -> BTreeSet<String> {
+    let requests = upstream.requests().await;
+    upstream.forget().await;
+    let own = requests.iter().filter(|request| request["provider"] == provider.id());
+    own.map(|request| request["face"].as_str().unwrap().to_owned()).collect()
+}
+
+async fn assert_untranslated(upstream: &Upstream, capture: &Capture, provider: Provider) {
+    let own = BTreeSet::from([capture.face().word().to_owned()]);
+    assert_eq!(faces_asked(upstream, provider).await, own, "{}: translated without need", capture.name);
+}
+
 #[test]
 fn the_recordings_are_whole() {
-    let captures = captures();
-    assert_eq!(captures.len(), 33);
-    let calls = captures.iter().filter(|c| matches!(c.expected(), Expected::Call(_))).count();
-    assert_eq!(calls, 4, "each agent calls its shell once");
+    let captures = prompts();
+    let of_face = |face| captures.iter().filter(|capture| capture.face() == face).count();
+    assert_eq!(Face::ALL.map(of_face), [33, 8, 22]);
+    let call = |capture: &&Capture| matches!(capture.expected(), Expected::Call(_));
+    let calls: Vec<&str> = captures.iter().filter(call).map(|capture| capture.name.as_str()).collect();
+    let agents = ["claude-code", "codex", "kimi-cli", "kimi-code", "openclaw", "opencode"];
+    for (called, agent) in calls.iter().zip(agents) {
+        assert!(called.starts_with(agent), "each agent calls its shell once: {calls:?}");
+    }
+    assert_eq!(calls.len(), agents.len(), "{calls:?}");
     assert!(captures.iter().any(|c| c.body.to_string().len() > 80_000), "sizes are the recorded ones");
+    assert_eq!(others().len(), 40);
 }
 
 #[tokio::test]
 async fn moonshot_answers_every_client() {
     let upstream = Upstream::start().await;
     // Ids of Moonshot's own are asked for as they are, so that each model's rules are met; the rest is routed.
-    let routes = json!({ "kimi-for-coding": "default", "moonshotai/*": "default" });
+    let routes = json!({
+        "kimi-for-coding": "default", "moonshotai/*": "default", "k3": "default", "claude-*": "default",
+    });
     let gateway = Setup::chain(&upstream, &[Provider::Moonshot, Provider::OpenRouter])
         .set("models.routes", routes)
         .start()
         .await;
-    for capture in captures() {
+    for capture in prompts() {
         let answer = capture.send(&gateway).await;
         capture.check(&answer, Provider::Moonshot);
         let asked = capture.body["model"].as_str().unwrap();
         let model = if asked.starts_with("kimi-k") { asked } else { "kimi-k3" };
         assert_eq!(answer.attempts(), format!("moonshot/{model}=ok"), "{}", capture.name);
+        assert_untranslated(&upstream, &capture, Provider::Moonshot).await;
     }
 }
 
 #[tokio::test]
 async fn kimi_code_answers_the_clients_that_its_gate_knows_and_the_fallback_the_others() {
     let upstream = Upstream::start().await;
-    let mut known = 0;
-    for capture in captures() {
-        // A refusal rests the target for its User-Agent, so each request meets a fresh gateway.
-        let gateway =
-            all_names(Setup::chain(&upstream, &[Provider::Kimi, Provider::OpenRouter])).start().await;
+    let gateway = all_names(Setup::chain(&upstream, &[Provider::Kimi, Provider::OpenRouter])).start().await;
+    let (mut let_in, mut refused) = (0, BTreeSet::new());
+    for capture in prompts() {
         let answer = capture.send(&gateway).await;
-        if capture.is_known_to_kimi_code() {
-            known += 1;
+        if is_let_in(&capture) {
+            let_in += 1;
             capture.check(&answer, Provider::Kimi);
             assert_eq!(answer.attempts(), "kimi/kimi-for-coding=ok", "{}", capture.name);
+            assert_untranslated(&upstream, &capture, Provider::Kimi).await;
         } else {
             capture.check(&answer, Provider::OpenRouter);
-            let attempts = "kimi/kimi-for-coding=forbidden_client, openrouter/auto=ok";
+            // A refusal rests the target for its User-Agent on this face.
+            let first = refused.insert((capture.agent().to_owned(), capture.face()));
+            let outcome = if first { "forbidden_client" } else { "cooling_down" };
+            let attempts = format!("kimi/kimi-for-coding={outcome}, openrouter/auto=ok");
             assert_eq!(answer.attempts(), attempts, "{}", capture.name);
+            assert_untranslated(&upstream, &capture, Provider::OpenRouter).await;
         }
     }
-    assert_eq!(known, 7);
+    assert_eq!((let_in, refused.len()), (30, 12), "{refused:?}");
 }
 
 #[tokio::test]
@@ -242,7 +105,7 @@ async fn kimi_code_answers_every_client_when_the_configuration_names_it() {
         .set("models.providers.kimi.headers", json!({ "User-Agent": "KimiCLI/1.46.0" }))
         .start()
         .await;
-    for capture in captures() {
+    for capture in prompts() {
         let answer = capture.send(&gateway).await;
         capture.check(&answer, Provider::Kimi);
         assert_eq!(answer.attempts(), "kimi/kimi-for-coding=ok", "{}", capture.name);
@@ -254,10 +117,59 @@ async fn openrouter_answers_every_client() {
     let upstream = Upstream::start().await;
     let gateway =
         all_names(Setup::chain(&upstream, &[Provider::OpenRouter, Provider::Moonshot])).start().await;
-    for capture in captures() {
+    for capture in prompts() {
         let answer = capture.send(&gateway).await;
         capture.check(&answer, Provider::OpenRouter);
         assert_eq!(answer.attempts(), "openrouter/auto=ok", "{}", capture.name);
+        assert_untranslated(&upstream, &capture, Provider::OpenRouter).await;
+    }
+}
+
+/// Every client, with a provider that speaks this face and no other.
+async fn in_one_face(provider: Provider, face: Face) {
+    let upstream = Upstream::start().await;
+    let base = match (provider, face) {
+        (Provider::Moonshot, Face::Messages) => "/moonshot/anthropic/v1",
+        _ => provider.path(),
+    };
+    let own = format!("models.providers.{}", provider.id());
+    let mut setup = all_names(Setup::chain(&upstream, &[provider]))
+        .set(&format!("{own}.baseUrl"), json!(format!("{}{base}", upstream.base())))
+        .set(&format!("{own}.api"), json!(face.api()));
+    if provider == Provider::Kimi {
+        setup = setup.set(&format!("{own}.headers"), json!({ "User-Agent": "KimiCLI/1.46.0" }));
+    }
+    let gateway = setup.start().await;
+    for capture in prompts() {
+        let answer = capture.send(&gateway).await;
+        capture.check(&answer, provider);
+        assert_eq!(answer.attempts(), format!("{}=ok", provider.reference()), "{}", capture.name);
+        let calls = capture.face().read(&answer).calls;
+        let fit = face == capture.face() || calls.iter().all(|call| call.fits(capture.face()));
+        assert!(fit, "{}: {calls:?}", capture.name);
+        let asked = faces_asked(&upstream, provider).await;
+        assert_eq!(asked, BTreeSet::from([face.word().to_owned()]), "{}", capture.name);
+    }
+}
+
+#[tokio::test]
+async fn every_client_is_answered_by_providers_that_speak_chat_only() {
+    for provider in Provider::ALL {
+        in_one_face(provider, Face::Chat).await;
+    }
+}
+
+#[tokio::test]
+async fn every_client_is_answered_by_providers_that_speak_messages_only() {
+    for provider in Provider::ALL {
+        in_one_face(provider, Face::Messages).await;
+    }
+}
+
+#[tokio::test]
+async fn every_client_is_answered_by_providers_that_speak_responses_only() {
+    for provider in Provider::ALL {
+        in_one_face(provider, Face::Responses).await;
     }
 }
 
@@ -271,4 +183,59 @@ async fn a_refusal_of_the_gate_rests_the_target_for_that_client_only() {
     let again = stranger.send(&gateway).await;
     assert_eq!(again.attempts(), "kimi/kimi-for-coding=cooling_down, openrouter/auto=ok");
     assert_eq!(friend.send(&gateway).await.attempts(), "kimi/kimi-for-coding=ok");
+}
+
+#[tokio::test]
+async fn what_clients_ask_besides_is_answered_with_every_provider_first() {
+    let upstream = Upstream::start().await;
+    for provider in Provider::ALL {
+        let routes = json!({ "claude-*": "default", "*": "default" });
+        let gateway = Setup::chain(&upstream, &[provider]).set("models.routes", routes).start().await;
+        for capture in others() {
+            check_other(&capture, &gateway, provider).await;
+        }
+    }
+}
+
+async fn check_other(capture: &Capture, gateway: &Gateway, provider: Provider) {
+    let answer = capture.send(gateway).await;
+    let name = &capture.name;
+    assert_eq!(answer.status, 200, "{name}: {}", answer.text());
+    let path = capture.target.split('?').next().unwrap();
+    if path.ends_with("/count_tokens") {
+        // OpenRouter has no count, so there it is an estimate.
+        let by = if provider == Provider::OpenRouter { "estimate" } else { "provider" };
+        assert_eq!(answer.header("x-moonrelay-count"), by, "{name}");
+        let counted = answer.json()["input_tokens"].as_u64().unwrap();
+        let bytes = capture.body.to_string().len() as u64;
+        assert!((1..=bytes).contains(&counted), "{name}: {counted} of {bytes} bytes");
+    } else if path.ends_with("/models") {
+        check_list(capture, &answer.json());
+    } else if path.contains("/models/") {
+        let wanted = path.rsplit('/').next().unwrap();
+        assert_eq!((&answer.json()["id"], &answer.json()["object"]), (&json!(wanted), &json!("model")));
+    } else {
+        assert_eq!((capture.method.as_str(), answer.body.len()), ("HEAD", 0), "{name}");
+    }
+}
+
+/// In the shape that the client's SDK reads; Claude Code keeps the ids that begin like a model of Anthropic's.
+fn check_list(capture: &Capture, list: &Value) {
+    let models = list["data"].as_array().unwrap();
+    assert!(!models.is_empty(), "{}", capture.name);
+    let anthropic = capture.header("anthropic-version").is_some();
+    for model in models {
+        let kind = if anthropic { &model["type"] } else { &model["object"] };
+        assert_eq!(kind, "model", "{}: {model}", capture.name);
+        assert!(model["id"].as_str().is_some_and(|id| !id.is_empty()), "{}: {model}", capture.name);
+        if anthropic {
+            assert!(model["display_name"].is_string() && model["created_at"].is_string(), "{model}");
+        }
+    }
+    if anthropic {
+        assert_eq!(list["has_more"], json!(false), "{}", capture.name);
+        assert!(list["first_id"] == models[0]["id"], "{}", capture.name);
+    } else {
+        assert_eq!(list["object"], "list", "{}", capture.name);
+    }
 }

@@ -7,10 +7,13 @@ pub(crate) mod manager;
 pub(crate) mod process;
 pub(crate) mod raw;
 pub(crate) mod reference;
+pub(crate) mod reply;
 pub(crate) mod scripted;
 pub(crate) mod upstream;
 
 pub(crate) use answer::{Answer, Frames, Said};
+pub(crate) use face::Face;
 pub(crate) use gateway::{Gateway, Provider, Setup, activated, prompt};
 pub(crate) use manager::Manager;
+pub(crate) use reply::{Finish, Reply};
 pub(crate) use upstream::Upstream;

@@ -1,0 +1,202 @@
+//! Answers in each face, read as strictly as the face is documented: an event out of order, a number that does not
+//! count, a piece of a block that is not open fails the test.
+
+mod chat;
+mod messages;
+mod responses;
+
+use serde_json::Value;
+
+use super::answer::Answer;
+use super::face::Face;
+
+impl Face {
+    /// The word in the simulator's records.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Messages => "messages",
+            Self::Responses => "responses",
+        }
+    }
+
+    /// Of the route that a client asked.
+    pub(crate) fn of_target(target: &str) -> Option<Self> {
+        let path = target.split('?').next().unwrap();
+        let ending = |face: &Self| path.ends_with(face.path().trim_start_matches("/v1"));
+        Self::ALL.into_iter().find(ending)
+    }
+
+    /// A 200, streamed or not.
+    pub(crate) fn read(self, answer: &Answer) -> Reply {
+        assert_eq!(answer.status, 200, "{} {}", answer.attempts(), answer.text());
+        assert!(!answer.broken, "the connection broke: {}", answer.text());
+        let kind = answer.header("content-type");
+        if kind.starts_with("text/event-stream") {
+            let events = events(&answer.body);
+            return match self {
+                Self::Chat => chat::stream(&events),
+                Self::Messages => messages::stream(&events),
+                Self::Responses => responses::stream(&events),
+            };
+        }
+        assert!(kind.starts_with("application/json"), "{kind}: {}", answer.text());
+        match self {
+            Self::Chat => chat::whole(&answer.json()),
+            Self::Messages => messages::whole(&answer.json()),
+            Self::Responses => responses::whole(&answer.json()),
+        }
+    }
+
+    /// The message of an error status, in the envelope that the face's SDKs parse.
+    pub(crate) fn error(self, answer: &Answer) -> String {
+        let body = answer.json();
+        let error = &body["error"];
+        assert!(error["type"].as_str().is_some_and(|kind| !kind.is_empty()), "{body}");
+        if self == Self::Messages {
+            assert_eq!(body["type"], "error", "{body}");
+        }
+        let message = error["message"].as_str().unwrap_or_default();
+        assert!(!message.is_empty(), "{body}");
+        message.to_owned()
+    }
+}
+
+/// Why an answer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Finish {
+    /// Nothing more to say.
+    Stop,
+    /// The output limit.
+    Length,
+    /// Calls wait for their results.
+    Calls,
+    /// Something else.
+    Other,
+}
+
+/// A call of one of the client's tools.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Call {
+    /// The id that the result has to name.
+    pub(crate) id: String,
+    /// The tool.
+    pub(crate) name: String,
+    /// JSON text.
+    pub(crate) arguments: String,
+}
+
+impl Call {
+    /// Whether the face takes the id in a request. Providers give ids that only they take back, so this is asked of
+    /// translated answers: Anthropic's pattern, and 64 characters as OpenAI's Responses has them.
+    pub(crate) fn fits(&self, face: Face) -> bool {
+        let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        match face {
+            Face::Chat => !self.id.is_empty(),
+            Face::Messages => self.id.len() <= 64 && self.id.chars().all(fits),
+            Face::Responses => self.id.len() <= 64,
+        }
+    }
+
+    /// The arguments, parsed.
+    pub(crate) fn parsed(&self) -> Value {
+        let parsed: Value = serde_json::from_str(&self.arguments)
+            .unwrap_or_else(|e| panic!("{}: {e}: {}", self.name, self.arguments));
+        assert!(parsed.is_object(), "{}: {parsed}", self.name);
+        parsed
+    }
+}
+
+/// Tokens, in one arithmetic: what came from a cache is a part of the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tokens {
+    /// Of the prompt.
+    pub(crate) input: u64,
+    /// Of those, read from a cache.
+    pub(crate) cached: u64,
+    /// Of the answer, reasoning included.
+    pub(crate) output: u64,
+}
+
+/// What an answer says.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reply {
+    /// Text.
+    pub(crate) text: String,
+    /// Reasoning, in whatever form.
+    pub(crate) reasoning: String,
+    /// Calls, in order.
+    pub(crate) calls: Vec<Call>,
+    /// None in a stream that broke.
+    pub(crate) finish: Option<Finish>,
+    /// The same in the face's own word.
+    pub(crate) finish_word: String,
+    /// Where it was told.
+    pub(crate) tokens: Option<Tokens>,
+    /// The message of the error that ended the stream.
+    pub(crate) error: Option<String>,
+    /// What a client puts into its next request for this answer: messages, or items.
+    pub(crate) turn: Vec<Value>,
+    /// Every token count that came: of a stream there is one where it is wanted.
+    pub(crate) usages: usize,
+}
+
+/// One event: its name, where it has one, and its data.
+struct Event {
+    name: Option<String>,
+    data: String,
+}
+
+impl Event {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.data).unwrap_or_else(|e| panic!("{e}: {}", self.data))
+    }
+
+    fn is_done(&self) -> bool {
+        self.data == "[DONE]"
+    }
+}
+
+/// What we send has LF only, at most one name and one `data:` an event, and an empty line behind each.
+fn events(body: &[u8]) -> Vec<Event> {
+    let text = std::str::from_utf8(body).expect("what a client gets is UTF-8");
+    assert!(text.ends_with("\n\n"), "the last event is not whole: {text}");
+    let mut events = Vec::new();
+    for block in text.trim_start_matches('\n').split("\n\n").filter(|block| !block.is_empty()) {
+        let mut event = Event { name: None, data: String::new() };
+        let mut told = 0;
+        for line in block.split('\n').filter(|line| !line.is_empty()) {
+            let line = line.trim_end_matches('\r');
+            if let Some(name) = line.strip_prefix("event:") {
+                assert!(event.name.replace(name.trim().to_owned()).is_none(), "two names: {block}");
+            } else if let Some(data) = line.strip_prefix("data:") {
+                data.strip_prefix(' ').unwrap_or(data).clone_into(&mut event.data);
+                told += 1;
+            } else {
+                assert!(line.starts_with(':'), "no line of an event: {line:?}");
+            }
+        }
+        assert!(told <= 1, "several data lines: {block}");
+        assert!(told == 1 || event.name.is_none(), "a name without data: {block}");
+        events.extend((told == 1).then_some(event));
+    }
+    events
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("no string: {value}")).to_owned()
+}
+
+fn number(value: &Value) -> u64 {
+    value.as_u64().unwrap_or_else(|| panic!("no number: {value}"))
+}
+
+fn named(value: &Value, key: &str) -> String {
+    let text = value[key].as_str().unwrap_or_default();
+    assert!(!text.is_empty(), "{key} is missing: {value}");
+    text.to_owned()
+}

@@ -1,0 +1,70 @@
+//! Every face of a client, with every provider, in everything that a conversation is made of: what the client gets.
+//!
+//! The table stands in `docs/reference/matrix.md`; `MOONRELAY_BLESS=1 cargo test` writes it anew.
+
+mod cell;
+mod column;
+mod page;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use crate::common::{Face, Upstream, reference};
+use cell::{CELLS, Cell, Stand};
+use column::Column;
+
+/// Simulators and gateways at work at the same time.
+const WORKERS: usize = 4;
+
+/// What the client saw, by client, provider and cell.
+type Words = BTreeMap<(Face, Column, Cell), String>;
+
+/// The cells of a face and a provider. A failure rests its target, so cells with one meet a fresh gateway.
+async fn play(upstream: Arc<Upstream>, client: Face, column: Column, words: &Mutex<Words>) -> Vec<String> {
+    let mut broken = Vec::new();
+    let mut kept = None;
+    for cell in CELLS {
+        let gateway = match kept.take().filter(|_| !cell.rests_the_target()) {
+            Some(gateway) => gateway,
+            None => Arc::new(column.setup(&upstream, client).start().await),
+        };
+        let stand = Stand { upstream: upstream.clone(), gateway: gateway.clone(), client, column };
+        // In a task of its own: what one cell breaks leaves the others.
+        match tokio::spawn(async move { cell.play(&stand).await }).await {
+            Ok(word) => drop(words.lock().unwrap().insert((client, column, cell), word)),
+            Err(error) => broken.push(format!("{client:?} on {column:?}, {cell:?}: {error}")),
+        }
+        kept = Some(gateway).filter(|_| !cell.rests_the_target());
+    }
+    broken
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_client_gets_from_every_provider_what_the_table_says() {
+    let jobs = Face::ALL.into_iter().flat_map(|face| Column::ALL.map(|column| (face, column)));
+    let jobs = Arc::new(Mutex::new(jobs.collect::<Vec<_>>()));
+    let words = Arc::new(Mutex::new(Words::new()));
+    let mut workers = tokio::task::JoinSet::new();
+    for _ in 0..WORKERS {
+        let (jobs, words) = (jobs.clone(), words.clone());
+        workers.spawn(async move {
+            let upstream = Arc::new(Upstream::start().await);
+            let mut broken = Vec::new();
+            loop {
+                let next = jobs.lock().unwrap().pop();
+                let Some((face, column)) = next else { return broken };
+                broken.extend(play(upstream.clone(), face, column, &words).await);
+            }
+        });
+    }
+    let mut broken = Vec::new();
+    while let Some(ended) = workers.join_next().await {
+        broken.extend(ended.unwrap());
+    }
+    let words = words.lock().unwrap().clone();
+    let table = page::rendered(&words);
+    println!("{table}");
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+    assert_eq!(words.len(), Face::ALL.len() * Column::ALL.len() * CELLS.len());
+    reference::compare("docs/reference/matrix.md", &table);
+}
