@@ -3,7 +3,8 @@
 
 use serde_json::{Value, json};
 
-use crate::common::face::{Face, Heard, events};
+use crate::common::face::{Face, Heard};
+use crate::common::reply::typed_events;
 use crate::common::{Answer, Gateway, Provider, Said, Setup, Upstream, prompt};
 
 const TWO_KIMI: [Provider; 2] = [Provider::Kimi, Provider::Moonshot];
@@ -299,7 +300,7 @@ async fn the_rest_of_a_text_is_asked_over_the_face_on_which_models_go_on() {
             let body = face.prompt("default", WORDS, true);
             let uncut = gateway.ask(face, &body).await;
             // To the middle of the text.
-            let told = events(&uncut.text());
+            let told = typed_events(&uncut.text());
             let says = |event: &Value| event["delta"]["text"].is_string() || event["delta"].is_string();
             let first = told.iter().position(|(kind, event)| says(event) && !kind.contains("reasoning"));
             let count = first.unwrap() + 4;
@@ -333,7 +334,7 @@ async fn where_nobody_may_go_on_an_error_of_the_face_ends_it() {
         upstream.fault(json!({ "provider": "kimi", "kind": "truncate", "value": 14, "times": 1 })).await;
         let answer = gateway.ask(face, &body).await;
         let text = answer.text();
-        let told = events(&text);
+        let told = typed_events(&text);
         assert_eq!(told.iter().filter(|(kind, _)| kind == error || kind == end).count(), 1, "{text}");
         assert_eq!(told.last().unwrap().0, error, "{text}");
         assert!(text.contains("kimi/kimi-for-coding broke off") && !answer.broken, "{text}");

@@ -183,6 +183,17 @@ fn events(body: &[u8]) -> Vec<Event> {
     events
 }
 
+/// Type and payload of each event of a face whose events have types.
+pub(crate) fn typed_events(text: &str) -> Vec<(String, Value)> {
+    let typed = |event: &Event| {
+        let data = event.json();
+        let kind = data["type"].as_str().unwrap_or_else(|| panic!("no type: {data}")).to_owned();
+        assert!(event.name.as_ref().is_none_or(|name| *name == kind), "{:?}: {data}", event.name);
+        (kind, data)
+    };
+    events(text.as_bytes()).iter().map(typed).collect()
+}
+
 fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
