@@ -1,0 +1,43 @@
+//! What translation costs, and that who needs none pays none.
+//!
+//! `cargo build --release --locked && cargo run --release -p moonrelay-benches --bin faces` prints medians and ratios:
+//! requests and streams in this process, then whole requests through a gateway in its own process, with the simulator
+//! behind it. The contenders take turns within each round. `--before FILE` races another gateway's binary with this one.
+
+#[path = "../race.rs"]
+mod race;
+#[path = "../sample.rs"]
+#[expect(dead_code, reason = "the other measurements use the rest")]
+mod sample;
+
+mod direct;
+mod process;
+mod through;
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+/// What is measured, and how often.
+#[derive(Debug, Parser)]
+struct Options {
+    /// The gateway's binary.
+    #[arg(long, default_value = "target/release/moonrelay")]
+    binary: PathBuf,
+    /// An older one, for chat to chat.
+    #[arg(long)]
+    before: Option<PathBuf>,
+    /// Rounds in this process.
+    #[arg(long, default_value_t = 200)]
+    rounds: usize,
+    /// Rounds through the gateway.
+    #[arg(long, default_value_t = 300)]
+    through: usize,
+}
+
+fn main() {
+    let options = Options::parse();
+    direct::requests(options.rounds);
+    direct::streams(options.rounds);
+    through::race_gateways(&options.binary, options.before.as_deref(), options.through);
+}
