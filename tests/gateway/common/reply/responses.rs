@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::common::face::events;
 use super::{Call, Finish, Reply, Tokens, list, named, number, text};
+use crate::common::face::events;
 
 #[derive(Default)]
 struct Reading {
