@@ -124,3 +124,14 @@ impl Gateway {
         Answer::read(request.send().await.unwrap()).await
     }
 }
+
+/// Type and payload of each event of a face whose events have types. `OpenRouter`'s of the Responses face have no names.
+pub(crate) fn events(text: &str) -> Vec<(String, Value)> {
+    let typed = |event: &super::reply::Event| {
+        let data = event.json();
+        let kind = data["type"].as_str().unwrap_or_else(|| panic!("no type: {data}")).to_owned();
+        assert!(event.name.as_ref().is_none_or(|name| *name == kind), "the name is the type: {data}");
+        (kind, data)
+    };
+    super::reply::events(text.as_bytes()).iter().map(typed).collect()
+}

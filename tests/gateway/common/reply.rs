@@ -33,11 +33,10 @@ impl Face {
         assert!(!answer.broken, "the connection broke: {}", answer.text());
         let kind = answer.header("content-type");
         if kind.starts_with("text/event-stream") {
-            let events = events(&answer.body);
             return match self {
-                Self::Chat => chat::stream(&events),
-                Self::Messages => messages::stream(&events),
-                Self::Responses => responses::stream(&events),
+                Self::Chat => chat::stream(&events(&answer.body)),
+                Self::Messages => messages::stream(&events(&answer.body)),
+                Self::Responses => responses::stream(&answer.text()),
             };
         }
         assert!(kind.starts_with("application/json"), "{kind}: {}", answer.text());
@@ -142,13 +141,14 @@ pub(crate) struct Reply {
 }
 
 /// One event: its name, where it has one, and its data.
-struct Event {
-    name: Option<String>,
+pub(crate) struct Event {
+    pub(crate) name: Option<String>,
     data: String,
 }
 
 impl Event {
-    fn json(&self) -> Value {
+    /// The data, parsed.
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.data).unwrap_or_else(|e| panic!("{e}: {}", self.data))
     }
 
@@ -158,7 +158,7 @@ impl Event {
 }
 
 /// What we send has LF only, at most one name and one `data:` an event, and an empty line behind each.
-fn events(body: &[u8]) -> Vec<Event> {
+pub(crate) fn events(body: &[u8]) -> Vec<Event> {
     let text = std::str::from_utf8(body).expect("what a client gets is UTF-8");
     assert!(text.ends_with("\n\n"), "the last event is not whole: {text}");
     let mut events = Vec::new();

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{Call, Event, Finish, Reply, Tokens, list, named, number, text};
+use super::{Call, Finish, Reply, Tokens, list, named, number, text};
+use crate::common::face::events;
 
 #[derive(Default)]
 struct Reading {
@@ -33,18 +34,12 @@ struct Part {
 
 /// Numbers from 0 on without a gap, `response.created` first, items added and done one after the other, parts inside
 /// them, the deltas' sum in each `done`, and the whole response in the last event.
-pub(super) fn stream(events: &[Event]) -> Reply {
+pub(super) fn stream(text: &str) -> Reply {
+    // OpenRouter closes its streams with it; the SDKs stop reading there.
+    let text = text.strip_suffix("data: [DONE]\n\n").unwrap_or(text);
     let mut reading = Reading::default();
-    for (at, event) in events.iter().enumerate() {
-        if event.is_done() {
-            // OpenRouter closes its streams with it; the SDKs stop reading there.
-            assert!(reading.ended && at + 1 == events.len(), "[DONE] before the end");
-            continue;
-        }
-        let data = event.json();
+    for (kind, data) in events(text) {
         assert!(!reading.ended, "something behind the end: {data}");
-        let kind = named(&data, "type");
-        assert!(event.name.is_none() || event.name.as_deref() == Some(kind.as_str()), "{data}");
         assert_eq!(number(&data["sequence_number"]), reading.next, "{data}");
         reading.next += 1;
         reading.take(&kind, &data);
