@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::request::{ChatRequest, content_text, list};
+use super::sample::COMMANDS;
 use crate::simulator::provider::Provider;
 
 /// What the last turn asks for.
@@ -53,7 +54,14 @@ pub(in crate::simulator) fn read(provider: Provider, request: &ChatRequest) -> O
         let results: Vec<_> = turn.iter().filter(|message| role(message, "tool")).map(content_text).collect();
         return Order::Results(results.join("; "));
     }
-    Order::Echo(texts.last().cloned().unwrap_or_default())
+    let said = texts.iter().rev().find(|text| !is_reminder(text)).or(texts.last());
+    Order::Echo(said.cloned().unwrap_or_default())
+}
+
+/// What a client adds of its own in a message of the user's, behind what the user wrote (Kimi Code 2.1, 2026-11-21).
+fn is_reminder(text: &str) -> bool {
+    let text = text.trim();
+    text.starts_with("<system-reminder>") && text.ends_with("</system-reminder>")
 }
 
 /// The text that the answer is to go on from: the conversation ends with the assistant, which Moonshot and Kimi Code
@@ -102,15 +110,21 @@ fn named(tool: &Value) -> Option<(&str, &Value)> {
 }
 
 fn takes_command(tool: &Value) -> bool {
-    list(tool.pointer("/function/parameters/required")).iter().any(|name| name == "command")
+    list(tool.pointer("/function/parameters/required"))
+        .iter()
+        .filter_map(Value::as_str)
+        .any(|name| COMMANDS.contains(&name))
 }
 
-/// Where the text says `call NAME`, with NAME a whole word.
+/// Where the text says `call NAME`, with NAME a whole word, and not that it must not be called.
 fn mentions<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = usize> + 'a {
     text.match_indices("call ").filter_map(move |(at, lead)| {
         let rest = text.get(at + lead.len()..)?.strip_prefix(name)?;
         let ends = !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_' || c == '-');
-        (ends && !name.is_empty()).then_some(at)
+        let forbidden = ["not ", "NOT ", "n't ", "never "]
+            .iter()
+            .any(|no| text.get(..at).is_some_and(|lead| lead.ends_with(no)));
+        (ends && !name.is_empty() && !forbidden).then_some(at)
     })
 }
 
