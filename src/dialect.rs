@@ -5,9 +5,11 @@
 
 pub mod answer;
 pub mod classify;
+pub mod counting;
 mod generic;
 mod kimi_code;
 mod moonshot;
+mod object;
 mod openrouter;
 pub mod rewrite;
 

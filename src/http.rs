@@ -3,9 +3,11 @@
 
 mod answer;
 mod auth;
-mod chat;
+mod completion;
 mod connection;
+mod count;
 mod error;
+mod face;
 mod health;
 mod hygiene;
 mod io;

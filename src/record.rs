@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::catalog::ThinkingLevel;
 use crate::failure::Reason;
 use crate::wire::error::AttemptLine;
+use crate::wire::face::Face;
 use crate::wire::usage::Usage;
 
 /// How one attempt ended.
@@ -102,12 +103,18 @@ pub struct Record {
     pub client: String,
     /// What the client asked for.
     pub requested: String,
+    /// The protocol that the client speaks.
+    pub face: Face,
+    /// The protocol in which the target that answered was called.
+    pub called: Option<Face>,
     /// The reference that answered; of several, the last.
     pub answered: Option<String>,
     /// Every try, in the order in which they ended; the one that answered is the last.
     pub attempts: Vec<Attempt>,
     /// The dialect rules that changed the request, in order, without repetition.
     pub rules: Vec<&'static str>,
+    /// What of the request could not be said in another face, by the names of the table of losses, without repetition.
+    pub dropped: Vec<&'static str>,
     /// How much thinking the request to the target that answered asked for; `None` left it to the model.
     pub thinking: Option<ThinkingLevel>,
     /// Tokens as the client was told them: of an answer that two targets gave, the first prompt and all of the output.

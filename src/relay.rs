@@ -2,16 +2,20 @@
 
 pub mod affinity;
 mod attempt;
+pub mod bodies;
 mod chain;
 mod clock;
 mod continuation;
+pub mod count;
 pub mod ending;
 mod headers;
 mod held;
+mod media;
 pub mod plan;
 pub mod reload;
 mod resume;
 pub mod state;
+mod stateless;
 mod stream;
 mod track;
 
@@ -40,6 +44,8 @@ pub type Sink = Arc<dyn Fn(Record) + Send + Sync>;
 pub struct ClientRequest {
     /// Ours, for headers and logs.
     pub id: String,
+    /// Which protocol the client speaks.
+    pub face: Face,
     /// The client's name, where its token has one.
     pub client: Option<String>,
     /// End-to-end headers without credentials and cookies.
@@ -83,6 +89,13 @@ pub enum Refusal {
     Malformed(Malformed),
     /// `model` is missing, no string, too long, or holds control characters.
     NoModel,
+    /// It asks for what would have to be kept from one request to the next.
+    NotKept {
+        /// The field.
+        param: &'static str,
+        /// What is wrong, and what to do.
+        message: String,
+    },
     /// Nothing has this name.
     UnknownModel {
         /// As asked.
@@ -188,12 +201,13 @@ impl Relay {
         }
     }
 
-    /// Answers a chat request.
+    /// Answers a request in the face of its client, whatever faces the targets speak.
     ///
     /// # Errors
     /// With the refusal to show to the client, when no target answered before the head had to go out.
-    pub async fn chat(&self, request: ClientRequest) -> Result<Answer, Refusal> {
-        let body = RequestBody::parse(Face::Chat, request.body.clone()).map_err(Refusal::Malformed)?;
+    pub async fn answer(&self, request: ClientRequest) -> Result<Answer, Refusal> {
+        let body = RequestBody::parse(request.face, request.body.clone()).map_err(Refusal::Malformed)?;
+        stateless::check(&body)?;
         let requested = body.string("model").ok_or(Refusal::NoModel)?;
         let settings = self.settings();
         let mut plan =
@@ -207,14 +221,14 @@ impl Relay {
         let track = track::Track::new(self.sink.clone(), self.state.clone(), &request, &requested, streamed);
         let run = attempt::Run {
             deadline: settings.failover.total.map(|total| tokio::time::Instant::now() + total),
-            settings,
             state: self.state.clone(),
             connector: self.connector.clone(),
             request,
-            body,
+            bodies: bodies::Bodies::new(body, self.state.held().clone(), settings.gateway.held_limit()),
             plan,
             stay,
             track,
+            settings,
         };
         if streamed { stream::answer(run).await } else { run.whole_or_cut().await }
     }
@@ -227,6 +241,7 @@ impl std::fmt::Display for Refusal {
             Self::NoModel => f.write_str(
                 "\"model\" must be a string of at most 256 bytes: a model's name, alias or provider/model",
             ),
+            Self::NotKept { message, .. } => f.write_str(message),
             Self::UnknownModel { requested, nearest } if nearest.is_empty() => {
                 write!(f, "no model, alias or route is called {requested:?}")
             }

@@ -11,12 +11,16 @@
 mod account;
 mod admin;
 mod chat;
+mod engine;
+mod face;
 mod fault;
 mod header;
 mod journal;
 mod limit;
+mod messages;
 mod provider;
 mod refusal;
+mod render;
 mod roster;
 mod route;
 mod rules;
@@ -33,6 +37,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
+pub use face::Face;
 pub use fault::{Fault, FaultError, FaultKind, fault_kinds};
 pub use journal::{Received, Stats};
 pub use limit::Limits;

@@ -6,6 +6,7 @@ pub mod error;
 pub mod face;
 pub mod held;
 pub mod json;
+pub mod object;
 pub mod request;
 pub mod sse;
 pub mod translate;

@@ -87,7 +87,7 @@ impl Serialize for Split<'_> {
 /// Ours: what goes to the client, and the prompt tokens that were metered.
 pub fn stream_by_spans(stream: &Bytes, offers_tools: bool) -> (Bytes, Option<u64>) {
     let plan = AnswerPlan { offers_tools, ..AnswerPlan::default() };
-    let mut reader = StreamReader::new(DialectId::Moonshot, plan);
+    let mut reader = StreamReader::new(DialectId::Moonshot, Face::Chat, plan);
     let step = reader.push(stream.clone());
     assert!(step.done && step.failure.is_none());
     (step.out.to_bytes(), reader.meter().usage.map(|usage| usage.input + usage.cache_read))

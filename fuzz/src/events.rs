@@ -1,11 +1,12 @@
 //! Server-sent events: what comes of a stream does not depend on where its bytes were cut.
 //!
-//! Input: a byte for the dialect, one for the plan, one that seeds the cuts, and the stream.
+//! Input: a byte for the dialect and the face, one for the plan, one that seeds the cuts, and the stream.
 
 use bytes::Bytes;
 use moonrelay::catalog::DialectId;
 use moonrelay::dialect::answer::StreamReader;
 use moonrelay::dialect::rewrite::AnswerPlan;
+use moonrelay::wire::face::Face;
 use moonrelay::wire::json;
 use moonrelay::wire::sse::{FrameReader, FrameTooLong};
 
@@ -30,6 +31,7 @@ pub fn judge(mut data: &[u8]) {
             assert!(one.raw == unmarked && many.raw == unmarked, "the frames are not the stream");
         }
     }
+    let face = Face::ALL[usize::from(dialect) / DIALECTS.len() % Face::ALL.len()];
     let dialect = DIALECTS[usize::from(dialect) % DIALECTS.len()];
     let plan = AnswerPlan {
         tool_names: vec![("sent_name".to_owned(), "client.name".to_owned())],
@@ -37,7 +39,7 @@ pub fn judge(mut data: &[u8]) {
         goes_on: plan & 4 != 0,
         offers_tools: plan & 2 != 0,
     };
-    let (one, many) = (read(dialect, &plan, &whole), read(dialect, &plan, &pieces));
+    let (one, many) = (read(dialect, face, &plan, &whole), read(dialect, face, &plan, &pieces));
     // A body that is no stream is judged as it comes: what is said of it may differ, not that it failed.
     assert_eq!(one.failed, many.failed, "the end depends on the cuts");
     assert_eq!(one.events, many.events, "the answer depends on the cuts");
@@ -110,8 +112,8 @@ struct Answer {
     failed: bool,
 }
 
-fn read(dialect: DialectId, plan: &AnswerPlan, pieces: &[Bytes]) -> Answer {
-    let mut reader = StreamReader::new(dialect, plan.clone());
+fn read(dialect: DialectId, face: Face, plan: &AnswerPlan, pieces: &[Bytes]) -> Answer {
+    let mut reader = StreamReader::new(dialect, face, plan.clone());
     let mut out = Vec::new();
     let (mut done, mut failed) = (false, false);
     let ends = std::iter::once(None);

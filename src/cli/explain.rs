@@ -3,18 +3,19 @@
 use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use clap::Args as ClapArgs;
+use clap::{Args as ClapArgs, ValueEnum};
 use serde_json::{Value, json};
 
 use super::exit::{self, Ending};
 use super::gateway::no_key;
 use crate::config::settings::{MatchedBy, Settings};
 use crate::config::{self, Environment};
-use crate::dialect::rewrite::Rewritten;
 use crate::failure::Failure;
 use crate::relay::affinity;
+use crate::relay::bodies::{Bodies, Prepared};
 use crate::relay::plan::{Plan, Planned, plan};
 use crate::relay::state::State;
 use crate::wire::face::Face;
@@ -25,15 +26,50 @@ use crate::wire::request::RequestBody;
 pub struct Args {
     /// What a client would ask for: an alias, a reference, a route, a model id
     model: String,
-    /// Explain this chat request (a file, or - for standard input) instead of a short one
+    /// Explain this request (a file, or - for standard input) instead of a short one
     #[arg(long, value_name = "FILE")]
     body: Option<PathBuf>,
+    /// Which protocol the client speaks
+    #[arg(long, value_enum, default_value_t)]
+    face: Spoken,
     /// The configuration file
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+/// The protocols, as people call them.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum Spoken {
+    /// OpenAI Chat Completions
+    #[default]
+    Chat,
+    /// OpenAI Responses
+    Responses,
+    /// Anthropic Messages
+    Messages,
+}
+
+impl Spoken {
+    const fn face(self) -> Face {
+        match self {
+            Self::Chat => Face::Chat,
+            Self::Responses => Face::Responses,
+            Self::Messages => Face::Messages,
+        }
+    }
+
+    /// The shortest request that asks for this model.
+    fn request(self, model: &str) -> Value {
+        let messages = json!([{"role": "user", "content": "hi"}]);
+        match self {
+            Self::Chat => json!({"model": model, "messages": messages}),
+            Self::Responses => json!({"model": model, "input": "hi"}),
+            Self::Messages => json!({"model": model, "max_tokens": 1024, "messages": messages}),
+        }
+    }
 }
 
 /// Prints the plan.
@@ -49,9 +85,10 @@ fn explain(args: &Args) -> Result<(), Ending> {
     if plan.targets.is_empty() {
         return Err(nothing_answers(&settings));
     }
+    let bodies = Bodies::new(body, Arc::default(), usize::MAX);
     let steps: Vec<Step<'_>> =
-        plan.targets.iter().map(|planned| Step::of(&settings, planned, &body)).collect();
-    let note = affinity::explained(&settings, &body);
+        plan.targets.iter().map(|planned| Step::of(&settings, planned, &bodies)).collect();
+    let note = affinity::explained(&settings, bodies.own());
     let text = match args.json {
         true => as_json(&plan, &steps, note.as_deref()).to_string(),
         false => as_text(&plan, &steps, note.as_deref()),
@@ -72,9 +109,7 @@ fn nothing_answers(settings: &Settings) -> Ending {
 /// The request to plan for; the model that was asked for on the command line counts.
 fn body(args: &Args) -> Result<RequestBody, Ending> {
     let text: Bytes = match &args.body {
-        None => {
-            json!({"model": args.model, "messages": [{"role": "user", "content": "hi"}]}).to_string().into()
-        }
+        None => args.face.request(&args.model).to_string().into(),
         Some(path) => {
             let mut text = Vec::new();
             let read = if path.as_os_str() == "-" {
@@ -86,22 +121,26 @@ fn body(args: &Args) -> Result<RequestBody, Ending> {
                 .into()
         }
     };
-    RequestBody::parse(Face::Chat, text).map_err(|error| Ending::failure("malformed_json", error.to_string()))
+    RequestBody::parse(args.face.face(), text)
+        .map_err(|error| Ending::failure("malformed_json", error.to_string()))
 }
 
 /// One target and what would be sent to it.
 struct Step<'a> {
     planned: &'a Planned,
-    rewritten: Result<Rewritten, Failure>,
+    /// The client's face.
+    face: Face,
+    prepared: Result<Prepared<'a>, Failure>,
 }
 
 impl<'a> Step<'a> {
-    fn of(settings: &Settings, planned: &'a Planned, body: &RequestBody) -> Self {
-        Self { planned, rewritten: planned.target.rewrite(body, settings.thinking_default) }
+    fn of(settings: &Settings, planned: &'a Planned, bodies: &'a Bodies) -> Self {
+        let prepared = bodies.prepare(&planned.target, settings.thinking_default);
+        Self { planned, face: bodies.own().face, prepared }
     }
 
     fn skipped(&self) -> Option<(&str, &str)> {
-        match (&self.planned.skipped, &self.rewritten) {
+        match (&self.planned.skipped, &self.prepared) {
             (Some((skip, why)), _) => Some((skip.as_str(), why)),
             (None, Err(failure)) => Some((failure.reason.as_str(), &failure.message)),
             (None, Ok(_)) => None,
@@ -109,11 +148,21 @@ impl<'a> Step<'a> {
     }
 
     fn url(&self) -> String {
-        self.planned.target.chat_base().map_or_else(String::new, |base| format!("{base}/chat/completions"))
+        self.planned.target.url()
     }
 
     fn rules(&self) -> &[&'static str] {
-        self.rewritten.as_ref().map_or(&[], |rewritten| &rewritten.rules)
+        self.prepared.as_ref().map_or(&[], |prepared| &prepared.rewritten.rules)
+    }
+
+    fn dropped(&self) -> &[&'static str] {
+        self.prepared.as_ref().map_or(&[], |prepared| prepared.dropped)
+    }
+
+    /// The protocols, where the client's is not the target's.
+    fn translated(&self) -> Option<String> {
+        let (from, to) = (self.face, self.planned.target.face);
+        (from != to).then(|| format!("{} to {}", from.api(), to.api()))
     }
 
     fn key(&self) -> Option<(String, &str)> {
@@ -140,6 +189,9 @@ fn as_json(plan: &Plan, steps: &[Step<'_>], note: Option<&str>) -> Value {
                 "reference": target.reference.to_string(),
                 "sentAs": target.wire_model,
                 "url": step.url(),
+                "face": target.face.api(),
+                "translated": step.translated().is_some(),
+                "dropped": step.dropped(),
                 "key": step.key().map(|(masked, origin)| json!({"masked": masked, "origin": origin})),
                 "rules": step.rules(),
                 "skipped": step.skipped().map(|(word, why)| json!({"reason": word, "detail": why})),
@@ -174,11 +226,14 @@ fn as_text(plan: &Plan, steps: &[Step<'_>], note: Option<&str>) -> String {
         if let Some((masked, origin)) = step.key() {
             out.push_str(&format!("   key       {masked} from {origin}\n"));
         }
-        let rules = step.rules();
-        out.push_str(&format!(
-            "   rewrites  {}\n",
-            if rules.is_empty() { "nothing".to_owned() } else { rules.join(", ") }
-        ));
+        if let Some(translated) = step.translated() {
+            out.push_str(&format!("   translate {translated}\n   dropped   {}\n", listed(step.dropped())));
+        }
+        out.push_str(&format!("   rewrites  {}\n", listed(step.rules())));
     }
     out
+}
+
+fn listed(names: &[&str]) -> String {
+    if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
 }

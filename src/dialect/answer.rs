@@ -1,46 +1,60 @@
 //! Answers: what a provider sends becomes what the client expects, and is metered on the way.
 
-mod calls;
-mod delta;
+mod chat;
+mod intake;
 mod leak;
+mod messages;
+mod names;
 mod output;
 mod refusal;
+mod responses;
 mod stream;
-mod whole;
 
 pub use stream::StreamReader;
-pub use whole::whole;
 
+use bytes::Bytes;
+
+use super::rewrite::AnswerPlan;
+use crate::catalog::DialectId;
 use crate::failure::Failure;
-use crate::wire::chunk::Chunk;
 use crate::wire::edit::Segments;
+use crate::wire::face::Face;
 use crate::wire::json::{self, Span};
 use crate::wire::usage::Usage;
+
+/// Reads one whole answer of a provider that was asked over this face.
+///
+/// # Errors
+/// When it holds an error object, is no JSON, or is empty.
+pub fn whole(
+    dialect: DialectId,
+    face: Face,
+    plan: &AnswerPlan,
+    body: Bytes,
+) -> Result<(Segments, Meter), Failure> {
+    match body.trim_ascii_start() {
+        [] => return Err(refusal::server(refusal::EMPTY)),
+        [b'<', ..] => return Err(refusal::server(refusal::HTML)),
+        _ => {}
+    }
+    match face {
+        Face::Chat => chat::whole(dialect, plan, &body),
+        Face::Messages => messages::whole(dialect, plan, &body),
+        Face::Responses => responses::whole(dialect, plan, &body),
+    }
+}
 
 /// What was learned of an answer while it passed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Meter {
-    /// The provider's figures; top-level `usage` wins over `choices[0].usage`, they are never added.
+    /// The provider's figures. A later one replaces an earlier one; in chat top-level `usage` wins over
+    /// `choices[0].usage`, they are never added.
     pub usage: Option<Usage>,
-    /// The last `finish_reason`.
+    /// In the face's own words: chat's last `finish_reason`, messages' `stop_reason`; of responses why it is
+    /// incomplete, else its status.
     pub finish: Option<String>,
     /// `model` as the provider names it.
     pub model: Option<String>,
-}
-
-impl Meter {
-    fn read(&mut self, text: &[u8], chunk: &Chunk) {
-        if self.model.is_none() {
-            self.model = chunk.model(text);
-        }
-        if let Some(finish) = chunk.finish(text) {
-            self.finish = Some(finish);
-        }
-        // A later figure replaces an earlier one: Moonshot tells it twice, in a choice and then at the top.
-        if let Some(usage) = chunk.usage(text) {
-            self.usage = Some(usage);
-        }
-    }
 }
 
 /// What one push of bytes led to.
@@ -52,7 +66,7 @@ pub struct Step {
     pub frames: usize,
     /// Something that a person would notice is in `out`: content, reasoning, a tool call, a refusal, a finish.
     pub meaningful: bool,
-    /// `[DONE]` or the end was read; nothing follows.
+    /// The answer's own end (`[DONE]`, `message_stop`, `response.completed`) or the body's was read; nothing follows.
     pub done: bool,
     /// The answer failed here; `out` holds what came before. Who has sent nothing yet may drop `out` and ask the next
     /// target.
@@ -73,18 +87,10 @@ pub struct Volume {
     pub calls: usize,
 }
 
-impl Volume {
-    fn read(&mut self, text: &[u8], chunk: &Chunk) {
-        let length = |span: &Option<Span>| {
-            let literal = span.as_ref().and_then(|span| text.get(span.clone())).unwrap_or_default();
-            json::unescape(literal).map_or(literal.len().saturating_sub(2), |text| text.len())
-        };
-        for choice in &chunk.choice {
-            self.reasoning += length(&choice.reasoning);
-            self.text += length(&choice.content);
-            self.calls += length(&choice.tool_calls);
-        }
-    }
+/// The length of what a literal stands for, in bytes; of what is no string, its own.
+fn length(text: &[u8], span: Option<&Span>) -> usize {
+    let literal = span.and_then(|span| text.get(span.clone())).unwrap_or_default();
+    json::unescape(literal).map_or(literal.len().saturating_sub(2), |text| text.len())
 }
 
 #[cfg(test)]

@@ -21,10 +21,15 @@ pub(super) fn json(status: StatusCode, value: &Value) -> Response {
 
 /// Says who answered and what was tried.
 pub(super) fn tell(headers: &mut HeaderMap, model: Option<&str>, attempts: &[Attempt]) {
-    if let Some(value) = model.and_then(|model| HeaderValue::from_str(&header_text(model)).ok()) {
-        headers.insert(MODEL, value);
-    }
+    tell_model(headers, model);
     if let Ok(value) = HeaderValue::from_str(&attempts_header(attempts)) {
         headers.insert(ATTEMPTS, value);
+    }
+}
+
+/// Says who answered, where somebody did.
+pub(super) fn tell_model(headers: &mut HeaderMap, model: Option<&str>) {
+    if let Some(value) = model.and_then(|model| HeaderValue::from_str(&header_text(model)).ok()) {
+        headers.insert(MODEL, value);
     }
 }

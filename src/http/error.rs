@@ -11,16 +11,20 @@ use super::origin::Refused;
 use crate::failure::{Failure, Reason};
 use crate::record::{Attempt, Outcome, Skip, attempt_lines};
 use crate::relay::Refusal;
-use crate::wire::error::ChatError;
+use crate::wire::error::ErrorBody;
+use crate::wire::face::Face;
 
 /// Tells the SDKs not to try again what the gateway has tried already.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
+/// Anthropic's words for it, by which its clients know that a conversation has to be made shorter: no type says so.
+const TOO_LONG: &str = "prompt is too long";
+
 /// For what passes with the next answer that is out; an SDK that waits as long does not press.
 pub(super) const RETRY_SECONDS: u64 = 1;
 
-/// An error answer.
-#[derive(Debug)]
+/// An error answer. A handler gives it as its response; [`Problem::render`] makes it one that the client can parse.
+#[derive(Clone, Debug)]
 pub(super) struct Problem {
     status: StatusCode,
     kind: String,
@@ -54,15 +58,35 @@ impl Problem {
     }
 
     pub(super) fn no_route(method: &Method, path: &str) -> Self {
-        let message = format!("no such route: {method} {path}; chat is POST /v1/chat/completions");
+        let hint = if path.contains("/v1/v1/") {
+            "the client adds /v1 itself, so its base URL must end before that"
+        } else if path.split('/').any(|segment| segment == "v1") {
+            "answers are POST /v1/chat/completions, /v1/responses and /v1/messages"
+        } else {
+            "answers stand under /v1, which may be missing at the end of the client's base URL"
+        };
+        let message = format!("no such route: {method} {path}; {hint}");
         Self::invalid(StatusCode::NOT_FOUND, "no_route", message)
     }
 
     pub(super) fn wrong_method(method: &Method, path: &str) -> Self {
-        let allowed = if path.ends_with("/chat/completions") { "POST" } else { "GET, HEAD" };
+        let allowed = allowed(path);
         let message = format!("{path} does not take {method}, but {allowed}");
         let mut problem = Self::invalid(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", message);
         problem.headers.push((ALLOW, HeaderValue::from_static(allowed)));
+        problem
+    }
+
+    /// A response that would have to be kept.
+    pub(super) fn not_kept() -> Self {
+        let message = "responses are not kept here, so none can be fetched, deleted or cancelled later: take what \
+                       POST /v1/responses answers, and close its connection to cancel it";
+        Self::invalid(StatusCode::NOT_FOUND, "not_kept", message)
+    }
+
+    pub(super) fn bad_query(param: &'static str, message: &str) -> Self {
+        let mut problem = Self::invalid(StatusCode::BAD_REQUEST, "bad_query", message);
+        problem.param = Some(param);
         problem
     }
 
@@ -153,6 +177,11 @@ impl From<Refusal> for Problem {
                 problem.param = Some("model");
                 problem
             }
+            Refusal::NotKept { param, .. } => {
+                let mut problem = Self::invalid(StatusCode::BAD_REQUEST, "not_kept", message);
+                problem.param = Some(param);
+                problem
+            }
             Refusal::UnknownModel { .. } => Self::unknown_model(message),
             Refusal::Stopping { attempts } => Self::stopping(message, attempts),
             Refusal::Unservable { attempts } => {
@@ -165,6 +194,18 @@ impl From<Refusal> for Problem {
                 ..Self::new(status(&failure), kind(&failure), failure.reason.as_str(), message)
             },
         }
+    }
+}
+
+/// What a path takes, for `Allow`.
+fn allowed(path: &str) -> &'static str {
+    let ends = |ends: &[&str]| ends.iter().any(|end| path.ends_with(end));
+    if ends(&["/chat/completions", "/responses", "/messages", "/messages/count_tokens", "/cancel"]) {
+        "POST"
+    } else if path.contains("/responses/") {
+        "GET, HEAD, DELETE"
+    } else {
+        "GET, HEAD"
     }
 }
 
@@ -220,17 +261,25 @@ fn kind(failure: &Failure) -> &str {
     }
 }
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
+impl Problem {
+    /// The answer in a face's own shape. `id` is that of the request.
+    pub(super) fn render(self, face: Face, id: &str) -> Response {
         let lines = attempt_lines(&self.attempts);
-        let body = ChatError {
-            message: &self.message,
+        let is_long = matches!(self.code, "context_overflow" | "context_length_exceeded");
+        let message = if face == Face::Messages && is_long && !self.message.contains(TOO_LONG) {
+            format!("{TOO_LONG}: {}", self.message)
+        } else {
+            self.message
+        };
+        let body = ErrorBody {
+            message: &message,
             kind: &self.kind,
             code: Some(self.code),
             param: self.param,
             attempts: &lines,
+            request_id: Some(id),
         }
-        .body();
+        .body(face);
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
@@ -245,6 +294,16 @@ impl IntoResponse for Problem {
         if let Some(seconds) = self.retry_after {
             headers.insert(RETRY_AFTER, seconds.into());
         }
+        response
+    }
+}
+
+impl IntoResponse for Problem {
+    /// The problem itself rides along: only who knows the request's face can write it down.
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = self.status;
+        response.extensions_mut().insert(self);
         response
     }
 }

@@ -12,12 +12,16 @@ use http::{HeaderName, HeaderValue, Method};
 use super::error::Problem;
 use super::listener::Door;
 use super::shared::{Caller, Shared};
-use super::{auth, chat, health, limits, models, origin};
+use super::{auth, completion, count, face, health, limits, models, origin};
+use crate::wire::face::Face;
 
 /// The request's id on its answer.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-moonrelay-request-id");
 /// Under these the same routes stand, so that a client works which lets only its host be changed.
-const PREFIXES: [&str; 3] = ["", "/coding", "/api"];
+/// They are the paths of Kimi Code, `OpenRouter` and Moonshot's Messages face.
+const PREFIXES: [&str; 4] = ["", "/coding", "/api", "/anthropic"];
+/// Anthropic's SDKs show it with their errors.
+const ANTHROPIC_ID: HeaderName = HeaderName::from_static("request-id");
 
 /// Every route.
 pub fn router(shared: Arc<Shared>) -> Router {
@@ -26,11 +30,17 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/healthz", get(health::live))
         .route("/ready", get(health::ready))
         .route("/readyz", get(health::ready))
-        .route("/status", get(health::status))
-        .route("/api/hello", get(health::hello));
+        .route("/status", get(health::status));
     for prefix in PREFIXES {
         router = router
-            .route(&format!("{prefix}/v1/chat/completions"), post(chat::completions))
+            .route(&format!("{prefix}/api/hello"), get(health::hello))
+            .route(&format!("{prefix}/v1/chat/completions"), completion::of(Face::Chat))
+            .route(&format!("{prefix}/v1/responses"), completion::of(Face::Responses))
+            .route(&format!("{prefix}/v1/responses/{{id}}"), get(not_kept).delete(not_kept))
+            .route(&format!("{prefix}/v1/responses/{{id}}/cancel"), post(not_kept))
+            .route(&format!("{prefix}/v1/responses/{{id}}/input_items"), get(not_kept))
+            .route(&format!("{prefix}/v1/messages"), completion::of(Face::Messages))
+            .route(&format!("{prefix}/v1/messages/count_tokens"), post(count::tokens))
             .route(&format!("{prefix}/v1/models"), get(models::list))
             .route(&format!("{prefix}/v1/models/{{*id}}"), get(models::one));
     }
@@ -39,6 +49,11 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .method_not_allowed_fallback(async |request: Request| refuse(request, Problem::wrong_method).await)
         .layer(middleware::from_fn_with_state(shared.clone(), gate))
         .with_state(shared)
+}
+
+/// Whatever is asked of a response that was given before.
+async fn not_kept(request: Request) -> Problem {
+    refuse(request, |_, _| Problem::not_kept()).await
 }
 
 /// A request's id.
@@ -58,14 +73,21 @@ async fn refuse(request: Request, problem: impl FnOnce(&Method, &str) -> Problem
 async fn gate(State(shared): State<Arc<Shared>>, mut request: Request, next: Next) -> Response {
     let request_id = new_id();
     let id = HeaderValue::from_str(&request_id).ok();
-    let mut response = match admit(&shared, &request, request_id) {
+    let face = face::of(request.uri().path(), request.headers());
+    let mut response = match admit(&shared, &request, request_id.clone()) {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
         Err(problem) => refuse(request, |_, _| problem).await.into_response(),
     };
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        response = problem.render(face, &request_id);
+    }
     if let Some(id) = id {
+        if face == Face::Messages {
+            response.headers_mut().insert(ANTHROPIC_ID, id.clone());
+        }
         response.headers_mut().insert(REQUEST_ID, id);
     }
     response
@@ -91,5 +113,6 @@ fn admit(shared: &Shared, request: &Request, request_id: String) -> Result<Calle
 /// Probes need no token.
 fn is_open(method: &Method, path: &str) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
-        && matches!(path, "/health" | "/healthz" | "/ready" | "/readyz" | "/api/hello")
+        && (matches!(path, "/health" | "/healthz" | "/ready" | "/readyz")
+            || PREFIXES.iter().any(|prefix| path.strip_prefix(prefix) == Some("/api/hello")))
 }

@@ -5,7 +5,8 @@ use bytes::Bytes;
 
 use super::error::RETRY_SECONDS;
 use super::router::new_id;
-use crate::wire::error::ChatError;
+use crate::wire::error::ErrorBody;
+use crate::wire::face::Face;
 
 /// What was wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +62,7 @@ impl Unheard {
     pub(super) fn answer(self) -> Bytes {
         let (status, code, message) = self.parts();
         let kind = if self == Self::Busy { "server_error" } else { "invalid_request_error" };
-        let body = ChatError { message, kind, code: Some(code), param: None, attempts: &[] }.body();
+        let body = ErrorBody { message, kind, code: Some(code), ..ErrorBody::default() }.body(Face::Chat);
         let retry = match self {
             Self::Busy => format!("retry-after: {RETRY_SECONDS}\r\n"),
             _ => String::new(),

@@ -4,12 +4,14 @@ use http::HeaderMap;
 
 use super::ClientRequest;
 use crate::config::settings::Settings;
+use crate::wire::json;
 use crate::wire::request::RequestBody;
 
 /// Headers that name a conversation: opencode's two (the first is `OpenRouter`'s as well), Claude Code's, Codex's.
 const HEADERS: [&str; 4] = ["x-session-id", "x-session-affinity", "x-claude-code-session-id", "session-id"];
-/// Request fields that do, where no header does: Kimi Code and Codex send the first; the second names a user at least.
-const FIELDS: [&str; 2] = ["prompt_cache_key", "user"];
+/// Request fields that do, where no header does: Kimi Code and Codex send the first; in the second, of the Messages
+/// face, Claude Code names its session; the last names a user at least.
+const FIELDS: [&str; 3] = ["prompt_cache_key", "metadata.user_id", "user"];
 
 /// What makes requests one conversation. Two clients never share one, and neither do two requested names: agents ask
 /// small models for titles in the name of the conversation.
@@ -42,8 +44,16 @@ fn by_header(headers: &HeaderMap) -> Option<(&'static str, &[u8])> {
 
 /// The literal will do: a client writes the same string in the same way.
 fn by_field(body: &RequestBody) -> Option<(&'static str, &[u8])> {
-    let named = FIELDS.iter().filter_map(|field| Some((*field, body.value(field)?)));
+    let named = FIELDS.iter().filter_map(|field| Some((*field, literal(body, field)?)));
     named.into_iter().find(|(_, literal)| literal.len() > 2 && literal.starts_with(b"\""))
+}
+
+/// The JSON text of a field, or of a field in a field.
+fn literal<'r>(body: &'r RequestBody, field: &str) -> Option<&'r [u8]> {
+    let Some((outer, inner)) = field.split_once('.') else { return body.value(field) };
+    let outer = json::find(&body.text, &body.top, outer)?;
+    let (members, _) = json::members(&body.text, outer.value.start).ok()?;
+    body.text.get(json::find(&body.text, &members, inner)?.value.clone())
 }
 
 /// What `explain` says of it: whether a request with this body would stay anywhere.

@@ -6,6 +6,7 @@ use futures_util::StreamExt;
 use http::header::CONTENT_TYPE;
 use tokio::time::{Duration, Instant, sleep};
 
+use super::bodies::{Bodies, Prepared};
 use super::clock::Clock;
 use super::ending::Stage;
 use super::plan::{Plan, Target, resting};
@@ -15,13 +16,12 @@ use super::{Answer, ClientRequest, Refusal, headers, held};
 use crate::config::settings::Settings;
 use crate::dialect::answer::{self, Meter, Step, StreamReader};
 use crate::dialect::classify::{Refused, classify};
-use crate::dialect::rewrite::{AnswerPlan, Rewritten};
+use crate::dialect::rewrite::AnswerPlan;
 use crate::failure::{Failure, Reason};
 use crate::policy::retry::{Limits, Next, decide};
 use crate::record::{Attempt, Outcome};
 use crate::upstream::{ByteStream, Call, Connector, Response, read_capped, read_whole, retry_after};
 use crate::wire::edit::Segments;
-use crate::wire::request::RequestBody;
 
 /// Of a refusal's body this much is read: enough for every documented error, an HTML page included.
 const REFUSAL_CAP: usize = 64 * 1024;
@@ -39,7 +39,7 @@ pub(super) struct Run {
     pub(super) state: std::sync::Arc<State>,
     pub(super) connector: std::sync::Arc<dyn Connector>,
     pub(super) request: ClientRequest,
-    pub(super) body: RequestBody,
+    pub(super) bodies: Bodies,
     pub(super) plan: Plan,
     /// The conversation, where it stays with who answers it.
     pub(super) stay: Option<Stay>,
@@ -111,19 +111,19 @@ impl Run {
     /// Every try of one target. `Err(None)`: it was not tried after all.
     pub(super) async fn try_target(&self, target: &Target, anyway: bool) -> Result<Opened, Option<Failure>> {
         let reference = target.reference.to_string();
-        let rewritten = match target.rewrite(&self.body, self.settings.thinking_default) {
-            Ok(rewritten) => rewritten,
+        let prepared = match self.bodies.prepare(target, self.settings.thinking_default) {
+            Ok(prepared) => prepared,
             Err(failure) => return Err(Some(self.failed(&reference, Instant::now(), failure))),
         };
         let tries = if anyway { 1 } else { self.settings.failover.attempts_per_target };
-        self.try_rewritten(target, &rewritten, tries, anyway).await
+        self.try_prepared(target, &prepared, tries, anyway).await
     }
 
     /// As [`Self::try_target`], of a request that is ready to be sent.
-    pub(super) async fn try_rewritten(
+    pub(super) async fn try_prepared(
         &self,
         target: &Target,
-        rewritten: &Rewritten,
+        prepared: &Prepared<'_>,
         tries: u32,
         anyway: bool,
     ) -> Result<Opened, Option<Failure>> {
@@ -143,8 +143,8 @@ impl Run {
         loop {
             let started = Instant::now();
             tries += 1;
-            let trying = self.track.trying(&reference, self.body.text.len());
-            let opened = self.open(target, rewritten, started).await;
+            let trying = self.track.trying(&reference, self.bodies.own().text.len());
+            let opened = self.open(target, prepared, started).await;
             trying.ended();
             let failure = match opened {
                 Ok((content, headers)) => {
@@ -152,7 +152,7 @@ impl Run {
                         Content::Whole(..) => pass.succeeded(),
                         Content::Stream(_) => pass.answers(),
                     }
-                    self.succeeded(target, started, rewritten);
+                    self.succeeded(target, started, prepared);
                     return Ok(Opened { reference, headers, content, target: target.clone(), pass });
                 }
                 Err(failure) => self.failed(&reference, started, target.scrub(failure)),
@@ -167,12 +167,12 @@ impl Run {
         }
     }
 
-    fn succeeded(&self, target: &Target, started: Instant, rewritten: &Rewritten) {
+    fn succeeded(&self, target: &Target, started: Instant, prepared: &Prepared<'_>) {
         let reference = target.reference.to_string();
         if let Some(stay) = &self.stay {
             self.state.settle(stay, target);
         }
-        self.track.answered(&reference, rewritten);
+        self.track.answered(target, prepared);
         self.track.attempt(Attempt {
             reference,
             outcome: Outcome::Ok,
@@ -197,17 +197,16 @@ impl Run {
     async fn open(
         &self,
         target: &Target,
-        rewritten: &Rewritten,
+        prepared: &Prepared<'_>,
         sent: Instant,
     ) -> Result<(Content, http::HeaderMap), Failure> {
-        let base = target.chat_base().unwrap_or_default();
         let call = Call {
             method: http::Method::POST,
-            url: format!("{base}/chat/completions"),
+            url: target.url(),
             headers: headers::for_target(&self.request.headers, target),
-            body: rewritten.edits.clone().apply(&self.body.text).parts().to_vec(),
+            body: prepared.rewritten.edits.clone().apply(&prepared.body.text).parts().to_vec(),
         };
-        let streamed = self.body.wants_stream();
+        let streamed = self.bodies.own().wants_stream();
         let whole = self.answer_clock(target, sent);
         let head =
             Clock { started: sent, limit: self.settings.failover.head, name: HEAD, deadline: self.deadline };
@@ -218,10 +217,11 @@ impl Run {
         }
         let headers = headers::for_client(&response.headers);
         let content = if streamed {
-            whole.run(begin(target, &rewritten.answer, response)).await??
+            whole.run(begin(target, &prepared.rewritten.answer, response)).await??
         } else {
             let bytes = whole.run(held::read(self.hold(), response.body)).await??;
-            let (body, meter) = answer::whole(target.provider.dialect, &rewritten.answer, bytes)?;
+            let (body, meter) =
+                answer::whole(target.provider.dialect, target.face, &prepared.rewritten.answer, bytes)?;
             Content::Whole(body, meter)
         };
         Ok((content, headers))
@@ -285,10 +285,10 @@ async fn begin(target: &Target, plan: &AnswerPlan, mut response: Response) -> Re
     let dialect = target.provider.dialect;
     if content_type(&response).is_some_and(|kind| kind.starts_with("application/json")) {
         let bytes = read_whole(response.body, REFUSAL_CAP).await?;
-        answer::whole(dialect, plan, bytes)?;
+        answer::whole(dialect, target.face, plan, bytes)?;
         return Err(Failure::new(Reason::Server, "a whole answer where a stream was asked for"));
     }
-    let mut reader = StreamReader::new(dialect, plan.clone());
+    let mut reader = StreamReader::new(dialect, target.face, plan.clone());
     let mut held = Segments::default();
     let mut frames = 0;
     loop {

@@ -22,7 +22,7 @@ impl Run {
     /// What stands over a stream of this target, so that it can go on if it breaks.
     pub(super) fn guard(&self, target: &Target) -> Through {
         let guarded = || {
-            let terms = Terms::of(&self.body, &target.model.params)?;
+            let terms = Terms::of(self.bodies.own(), &target.model.params)?;
             let could = |planned: &&Planned| planned.skipped.is_none();
             let reach = Reach {
                 afresh: self.after(target).any(|planned| could(&planned)),
@@ -58,15 +58,15 @@ impl Run {
         for (target, anyway) in candidates {
             let begun = Begun { text, used: spent.output() };
             let reference = target.reference.to_string();
-            let rewritten = match target.go_on(&self.body, self.settings.thinking_default, &begun) {
-                Ok(Some(rewritten)) => rewritten,
+            let prepared = match self.bodies.prepare_rest(target, self.settings.thinking_default, &begun) {
+                Ok(Some(prepared)) => prepared,
                 Ok(None) => return Resumed::AtItsLimit,
                 Err(failure) => {
                     self.failed(&reference, Instant::now(), failure);
                     continue;
                 }
             };
-            match self.try_rewritten(target, &rewritten, 1, anyway).await {
+            match self.try_prepared(target, &prepared, 1, anyway).await {
                 Ok(opened) => return Resumed::By(Box::new(opened)),
                 Err(Some(failure)) if failure.out_of_time => break,
                 Err(_) => {}

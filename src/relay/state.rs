@@ -14,15 +14,31 @@ use crate::config::settings::{Auth, Failover, Header, Reference, Settings};
 use crate::failure::{Failure, Rests};
 use crate::policy::affinity::Homes;
 use crate::policy::cooldown::{Admission, Cooldowns, Rest, Steps};
+use crate::wire::face::Face;
 use crate::wire::held::Held;
 
 /// A thing that can rest. Keys are known by a fingerprint that lasts as long as the process, so that a reload which
 /// keeps a key keeps its rest.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Thing {
-    Key { provider: String, key: u64 },
-    Target { provider: String, key: u64, model: String },
-    Client { provider: String, key: u64, model: String, user_agent: u64 },
+    Key {
+        provider: String,
+        key: u64,
+    },
+    Target {
+        provider: String,
+        key: u64,
+        model: String,
+    },
+    /// A client that the provider does not take. Kimi Code's gate stands before its chat face only, so this one thing
+    /// is of one face; money, rates, capacity and the network are the same behind every face.
+    Client {
+        provider: String,
+        key: u64,
+        model: String,
+        face: Face,
+        user_agent: u64,
+    },
 }
 
 /// The runtime's clock, which a test can stop.
@@ -195,7 +211,7 @@ impl State {
         [
             Thing::Key { provider: provider.clone(), key },
             Thing::Target { provider: provider.clone(), key, model: model.clone() },
-            Thing::Client { provider, key, model, user_agent },
+            Thing::Client { provider, key, model, face: target.face, user_agent },
         ]
     }
 

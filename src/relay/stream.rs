@@ -132,7 +132,7 @@ impl Refusal {
                 (Reason::Server, attempts.as_slice())
             }
             Self::UnknownModel { .. } => (Reason::ModelNotFound, [].as_slice()),
-            Self::Malformed(_) | Self::NoModel => (Reason::BadRequest, [].as_slice()),
+            Self::Malformed(_) | Self::NoModel | Self::NotKept { .. } => (Reason::BadRequest, [].as_slice()),
         };
         error_event(&self.to_string(), reason, attempts)
     }

@@ -20,6 +20,7 @@ use self::script::Script;
 use super::{Answer, ClientRequest, Refusal, Relay};
 use crate::config::{self, Environment};
 use crate::record::{Record, attempts_header};
+use crate::wire::face::Face;
 
 /// A gateway whose providers are scripted.
 struct Fixture {
@@ -68,7 +69,7 @@ impl Fixture {
     }
 
     async fn send(&self, body: &Value) -> Result<Answer, Refusal> {
-        self.relay.chat(request(body)).await
+        self.relay.answer(request(body)).await
     }
 
     /// The attempts of a request that was answered, or refused.
@@ -80,6 +81,7 @@ impl Fixture {
 fn request(body: &Value) -> ClientRequest {
     ClientRequest {
         id: "1".to_owned(),
+        face: Face::Chat,
         client: None,
         headers: HeaderMap::new(),
         body: Bytes::from(body.to_string()),

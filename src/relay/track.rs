@@ -3,11 +3,12 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use super::bodies::Prepared;
 use super::continuation::estimate;
+use super::plan::Target;
 use super::state::State;
 use super::{ClientRequest, Sink, headers};
 use crate::dialect::answer::Volume;
-use crate::dialect::rewrite::Rewritten;
 use crate::failure::Reason;
 use crate::record::{Attempt, Outcome, Record};
 use crate::wire::usage::Usage;
@@ -39,9 +40,12 @@ impl Track {
             request_id: request.id.clone(),
             client: request.client.clone().unwrap_or_else(|| product.unwrap_or("unknown").to_owned()),
             requested: requested.to_owned(),
+            face: request.face,
+            called: None,
             answered: None,
             attempts: Vec::new(),
             rules: Vec::new(),
+            dropped: Vec::new(),
             thinking: None,
             usage: None,
             streamed,
@@ -90,12 +94,13 @@ impl Track {
         self.record().answered.clone()
     }
 
-    pub(super) fn answered(&self, reference: &str, sent: &Rewritten) {
+    pub(super) fn answered(&self, target: &Target, sent: &Prepared<'_>) {
         let mut record = self.record();
-        record.answered = Some(reference.to_owned());
-        let new: Vec<_> = sent.rules.iter().filter(|rule| !record.rules.contains(rule)).copied().collect();
-        record.rules.extend(new);
-        record.thinking = sent.thinking;
+        record.answered = Some(target.reference.to_string());
+        record.called = Some(target.face);
+        add(&mut record.rules, &sent.rewritten.rules);
+        add(&mut record.dropped, sent.dropped);
+        record.thinking = sent.rewritten.thinking;
         record.first_byte.get_or_insert_with(|| self.started.elapsed());
     }
 
@@ -129,6 +134,12 @@ impl Track {
     pub(super) fn failed(&self, reason: Reason) {
         self.record().failed = Some(reason);
     }
+}
+
+/// Adds what is not there yet.
+fn add(all: &mut Vec<&'static str>, more: &[&'static str]) {
+    let new: Vec<_> = more.iter().filter(|name| !all.contains(name)).copied().collect();
+    all.extend(new);
 }
 
 /// A try under way.

@@ -17,11 +17,12 @@ pub(super) use documented::refusal;
 pub(super) use kinds::to_json as kinds_json;
 pub(super) use shape::{answer_steps, bytes_steps};
 
+use super::face::Face;
 use super::provider::Provider;
 
 /// A fault, as `[PROVIDER[/MODEL]]:KIND[=VALUE][,key=value…]` or in JSON describes it.
 ///
-/// It hits chat requests only. The first fault in the list that fits decides what happens; `drip`, `split`, `crlf` and
+/// It hits requests with a prompt only, on all faces or on one. The first fault in the list that fits decides what happens; `drip`, `split`, `crlf` and
 /// `no_role` change only the shape of an answer and add to that.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
@@ -29,6 +30,8 @@ pub struct Fault {
     pub provider: Option<Provider>,
     /// Which requested model; none stands for all.
     pub model: Option<String>,
+    /// On which face; none stands for all.
+    pub face: Option<Face>,
     /// How many requests it hits; none stands for all.
     pub times: Option<u32>,
     /// Seconds for the Retry-After headers of an error.
@@ -45,10 +48,14 @@ impl Fault {
     }
 
     /// Whether it can hit this request; `model` is none before the body was read.
-    fn fits(&self, provider: Provider, model: Option<&str>) -> bool {
-        self.provider.is_none_or(|own| own == provider)
+    fn fits(&self, provider: Provider, face: Face, model: Option<&str>) -> bool {
+        self.is_of(provider, face)
             && self.model.as_deref().is_none_or(|own| Some(own) == model)
             && self.kind.applies_to(provider)
+    }
+
+    fn is_of(&self, provider: Provider, face: Face) -> bool {
+        self.provider.is_none_or(|own| own == provider) && self.face.is_none_or(|own| own == face)
     }
 }
 

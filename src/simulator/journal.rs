@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use super::face::Face;
 use super::limit::Slot;
 use super::provider::Provider;
 
@@ -23,6 +24,8 @@ pub struct Received {
     pub seq: u64,
     /// Whom it was for.
     pub provider: Provider,
+    /// The face that was asked; none for what is no prompt.
+    pub face: Option<Face>,
     /// HTTP method.
     pub method: String,
     /// Path with query, as it was sent.
@@ -57,6 +60,7 @@ impl Received {
         json!({
             "seq": self.seq,
             "provider": self.provider.as_str(),
+            "face": self.face.map(Face::as_str),
             "method": self.method,
             "path": self.path,
             "headers": self.headers,
@@ -101,7 +105,7 @@ struct Entries {
 
 impl Journal {
     /// Records a request; its body follows when it was read.
-    pub(super) fn begin(&self, provider: Provider, parts: &Parts) -> Ticket {
+    pub(super) fn begin(&self, provider: Provider, face: Option<Face>, parts: &Parts) -> Ticket {
         let headers = parts
             .headers
             .iter()
@@ -109,6 +113,7 @@ impl Journal {
         let mut received = Received {
             seq: 0,
             provider,
+            face,
             method: parts.method.to_string(),
             path: parts.uri.path_and_query().map_or_else(String::new, ToString::to_string),
             headers: headers.collect(),

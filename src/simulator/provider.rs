@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::face::{Face, Route};
+
 /// An upstream that is simulated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Provider {
@@ -27,7 +29,7 @@ impl Provider {
         }
     }
 
-    /// The path under which it stands; what follows is the provider's own route.
+    /// The path under which its OpenAI faces stand; what follows is the provider's own route.
     #[must_use]
     pub const fn base(self) -> &'static str {
         match self {
@@ -37,17 +39,31 @@ impl Provider {
         }
     }
 
+    /// The path under which a face stands. Moonshot's Messages face has a base of its own (Moonshot's guide to Claude Code).
+    #[must_use]
+    pub const fn base_of(self, face: Face) -> &'static str {
+        match (self, face) {
+            (Self::Moonshot, Face::Messages) => "/moonshot/anthropic/v1",
+            _ => self.base(),
+        }
+    }
+
     /// The provider with this word, if there is one.
     #[must_use]
     pub fn named(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|provider| provider.as_str() == word)
     }
 
-    /// Splits a request path into its provider and the provider's own route (`/chat/completions`).
-    pub(super) fn of_path(path: &str) -> Option<(Self, &str)> {
+    /// Splits a request path into its provider and the provider's own route.
+    pub(super) fn of_path(path: &str) -> Option<(Self, Route<'_>)> {
+        let below =
+            |base: &str| path.strip_prefix(base).filter(|rest| rest.is_empty() || rest.starts_with('/'));
         Self::ALL.into_iter().find_map(|provider| {
-            let route = path.strip_prefix(provider.base())?;
-            (route.is_empty() || route.starts_with('/')).then_some((provider, route))
+            let plain = below(provider.base()).map(|path| Route { path, anthropic: false });
+            let messages = provider.base_of(Face::Messages);
+            let own = || below(messages).filter(|_| messages != provider.base());
+            let route = plain.or_else(|| own().map(|path| Route { path, anthropic: true }))?;
+            Some((provider, route))
         })
     }
 }

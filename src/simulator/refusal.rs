@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::face::Face;
+use super::messages;
 use super::provider::Provider;
 
 /// The account that Moonshot's rate limit texts name. Invented; a gateway must not let it through.
@@ -62,8 +64,16 @@ impl Refusal {
         self
     }
 
-    /// The body that `provider` sends for it.
-    pub(super) fn body(&self, provider: Provider) -> Value {
+    /// The body that `provider` sends for it on this face; `id` is the request's.
+    pub(super) fn body(&self, provider: Provider, face: Face, id: &str) -> Value {
+        let own = match face {
+            Face::Chat => None,
+            Face::Messages => messages::error::body(provider, self, id),
+        };
+        own.unwrap_or_else(|| self.openai(provider))
+    }
+
+    fn openai(&self, provider: Provider) -> Value {
         if provider != Provider::OpenRouter {
             return json!({ "error": { "message": self.message, "type": self.kind } });
         }
@@ -76,7 +86,7 @@ impl Refusal {
 
     /// What OpenRouter makes of an upstream's refusal that it may not take elsewhere (charmbracelet/crush#2633).
     pub(super) fn through_openrouter(self) -> Self {
-        let raw = self.body(Provider::Moonshot).to_string();
+        let raw = self.openai(Provider::Moonshot).to_string();
         Self::new(self.status, "", "Provider returned error")
             .with(json!({ "raw": raw, "provider_name": "Moonshot AI", "is_byok": false }))
     }

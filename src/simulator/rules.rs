@@ -16,7 +16,9 @@ use serde_json::Value;
 
 pub(super) use access::{GATE, KIMI_WRONG_KEY, authorize, gate};
 
-use super::chat::request::{ChatRequest, list};
+use super::engine::request::{Request, list};
+use super::face::Face;
+use super::messages::check as messages_face;
 use super::provider::Provider;
 use super::refusal::Refusal;
 use super::roster::{self, Model, Thinking};
@@ -38,14 +40,15 @@ pub(super) struct Rulebook {
 /// The refusal that the provider would send.
 pub(super) fn judge(
     provider: Provider,
-    request: &ChatRequest,
+    request: &Request,
     book: Rulebook,
 ) -> Result<&'static Model, Refusal> {
-    let stand_in = roster::models(provider).first().filter(|_| book.open);
-    let model = choose(provider, request).or_else(|refusal| stand_in.ok_or(refusal))?;
-    messages::present(provider, request)?;
+    let model = known(provider, request, book)?;
     if !book.strict {
         return Ok(model);
+    }
+    if let (Face::Messages, Some(sent)) = (request.face, &request.sent) {
+        messages_face::check(provider, model, sent)?;
     }
     match provider {
         Provider::Moonshot | Provider::Kimi => engine(provider, model, request, book)?,
@@ -59,8 +62,23 @@ pub(super) fn judge(
     Ok(model)
 }
 
+/// The model that is asked for, if there is something to ask it.
+///
+/// # Errors
+/// The refusal of an unknown model, or of an empty list of messages.
+pub(super) fn known(
+    provider: Provider,
+    request: &Request,
+    book: Rulebook,
+) -> Result<&'static Model, Refusal> {
+    let stand_in = roster::models(provider).first().filter(|_| book.open);
+    let model = choose(provider, request).or_else(|refusal| stand_in.ok_or(refusal))?;
+    messages::present(provider, request)?;
+    Ok(model)
+}
+
 /// Whether the model thinks in this request.
-pub(super) fn thinks(model: &Model, request: &ChatRequest) -> bool {
+pub(super) fn thinks(model: &Model, request: &Request) -> bool {
     let off = match model.vendor {
         "Moonshot AI" => {
             request.thinking_type() == Some("disabled")
@@ -76,7 +94,7 @@ pub(super) fn thinks(model: &Model, request: &ChatRequest) -> bool {
     }
 }
 
-fn choose(provider: Provider, request: &ChatRequest) -> Result<&'static Model, Refusal> {
+fn choose(provider: Provider, request: &Request) -> Result<&'static Model, Refusal> {
     let asked = request.model();
     if let Some(model) = roster::find(provider, asked) {
         return Ok(model);
@@ -94,7 +112,7 @@ fn choose(provider: Provider, request: &ChatRequest) -> Result<&'static Model, R
     })
 }
 
-fn engine(provider: Provider, model: &Model, request: &ChatRequest, book: Rulebook) -> Result<(), Refusal> {
+fn engine(provider: Provider, model: &Model, request: &Request, book: Rulebook) -> Result<(), Refusal> {
     parameters::check(provider, model, request)?;
     tools::check(provider, model, request)?;
     messages::check(provider, model, request)?;
@@ -102,7 +120,7 @@ fn engine(provider: Provider, model: &Model, request: &ChatRequest, book: Rulebo
 }
 
 /// Whether OpenRouter may ask nobody but Moonshot.
-fn pinned_to_moonshot(model: &Model, request: &ChatRequest) -> bool {
+fn pinned_to_moonshot(model: &Model, request: &Request) -> bool {
     let first_is_moonshot = |key: &str| {
         list(request.body.pointer(key))
             .first()

@@ -4,6 +4,7 @@ mod answers;
 mod client;
 mod control;
 mod faults;
+mod messages;
 mod prefill;
 mod refusals;
 
@@ -12,7 +13,7 @@ use std::net::SocketAddr;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use super::{Control, Fault, Options, Simulator};
+use super::{Control, Face, Fault, Options, Provider, Simulator};
 use client::Client;
 
 /// A running simulator; it dies with this.
@@ -57,6 +58,24 @@ impl Running {
         Client::new(self.address, "/openrouter/api/v1", "sk-or-v1-test", "curl/8")
     }
 
+    fn prompting(&self, provider: Provider) -> Client {
+        match provider {
+            Provider::Moonshot => self.moonshot(),
+            Provider::Kimi => self.kimi(),
+            Provider::OpenRouter => self.openrouter(),
+        }
+    }
+
+    /// The Messages face of a provider, and a model there.
+    fn messages(&self, provider: Provider) -> (Client, &'static str) {
+        let (key, model) = match provider {
+            Provider::Moonshot => ("sk-test", "kimi-k3"),
+            Provider::Kimi => ("sk-kimi-test", "kimi-for-coding"),
+            Provider::OpenRouter => ("sk-or-v1-test", "moonshotai/kimi-k3"),
+        };
+        (Client::new(self.address, provider.base_of(Face::Messages), key, "curl/8"), model)
+    }
+
     fn own(&self) -> Client {
         Client::new(self.address, "", "", "curl/8")
     }
@@ -78,4 +97,9 @@ fn weather() -> Value {
         "properties": { "city": { "type": "string" }, "days": { "type": "integer" } },
         "required": ["city"],
     } } }])
+}
+
+/// A Messages request with room for an answer.
+fn message(model: &str, content: Value) -> Value {
+    json!({ "model": model, "max_tokens": 4096, "messages": [{ "role": "user", "content": content }] })
 }

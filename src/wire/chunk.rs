@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use super::face::Face;
 use super::json::{self, Malformed, Span};
 use super::usage::Usage;
 
@@ -126,7 +127,7 @@ impl Chunk {
         self.usage
             .iter()
             .chain(self.choice.iter().filter_map(|choice| choice.usage.as_ref()))
-            .find_map(|span| Usage::read(text.get(span.clone())?))
+            .find_map(|span| Usage::read(Face::Chat, text.get(span.clone())?))
     }
 
     /// `model`, unescaped.

@@ -1,20 +1,25 @@
-//! The chat face's errors, as the OpenAI SDKs parse them.
+//! The errors of each face, as its SDKs parse them.
 //!
-//! Both SDKs read `error.message`, `type`, `param` and `code` of an error status' body. In a stream they raise on any
-//! data frame whose JSON has `error`, as long as it has no `event:` line (openai-python `_streaming.py` and
-//! openai-node `core/streaming.ts`, 2026).
+//! Chat and responses: both OpenAI SDKs read `error.message`, `type`, `param` and `code` of an error status' body. In a
+//! chat stream they raise on any data frame whose JSON has `error`, as long as it has no `event:` line (openai-python
+//! `_streaming.py` and openai-node `core/streaming.ts`, 2026). Messages: `{"type":"error","error":{"type","message"}}`,
+//! in a stream as `event: error` (anthropic-python `_streaming.py`, 2026).
+
+mod names;
 
 use bytes::Bytes;
 
+use super::face::Face;
 use super::json::write_string;
 use super::sse::DONE;
 
-/// An error for a client of the chat face.
+/// An error for a client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ChatError<'a> {
+pub struct ErrorBody<'a> {
     /// For people.
     pub message: &'a str,
-    /// `type`, as `invalid_request_error` or `rate_limit`.
+    /// Of what kind, in the words of chat's `type` (`invalid_request_error`) or of the attempts (`rate_limit`); each
+    /// face says it in its own words.
     pub kind: &'a str,
     /// `code`, where there is one; SDKs show it, programs branch on it.
     pub code: Option<&'a str>,
@@ -22,6 +27,8 @@ pub struct ChatError<'a> {
     pub param: Option<&'a str>,
     /// Every attempt, in order; the member is left out when there was none.
     pub attempts: &'a [AttemptLine<'a>],
+    /// The request's id, which the messages face tells in the body too (`request_id`).
+    pub request_id: Option<&'a str>,
 }
 
 /// One attempt, as an error body tells it.
@@ -35,57 +42,97 @@ pub struct AttemptLine<'a> {
     pub message: &'a str,
 }
 
-impl ChatError<'_> {
-    /// The body: `{"error":{"message","type","param","code"}}`, and `attempts` inside it.
+impl ErrorBody<'_> {
+    /// The body of an error status; `attempts` stand inside `error`.
     #[must_use]
-    pub fn body(&self) -> Bytes {
+    pub fn body(&self, face: Face) -> Bytes {
         let mut out = Vec::with_capacity(256);
-        self.write(&mut out);
+        self.write(face, &mut out);
         out.into()
     }
 
-    /// The end of a stream that failed: the error as an event, then `[DONE]`, on which clients that know no error
-    /// events stop waiting.
+    /// The end of a chat stream that failed: the error as an event, then `[DONE]`, on which clients that know no error
+    /// events stop waiting. [`super::translate::encoder::Encoder::fail`] ends the streams of every face.
     #[must_use]
     pub fn stream_end(&self) -> Bytes {
-        let mut out = self.event_text();
+        let mut out = Vec::with_capacity(256);
+        self.write_event(Face::Chat, &mut out);
         out.extend_from_slice(DONE);
         out.into()
     }
 
-    /// The event alone.
-    #[must_use]
-    pub fn event(&self) -> Bytes {
-        self.event_text().into()
-    }
-
-    fn event_text(&self) -> Vec<u8> {
-        let mut out = b"data: ".to_vec();
-        self.write(&mut out);
+    /// The error as one event of a stream, which may stand anywhere in it. In a responses stream it has the sequence
+    /// number 0, so there it is for a stream that has not begun.
+    pub fn write_event(&self, face: Face, out: &mut Vec<u8>) {
+        if face != Face::Chat {
+            out.extend_from_slice(b"event: error\n");
+        }
+        out.extend_from_slice(b"data: ");
+        if face == Face::Responses {
+            // Flat: `ResponseErrorEvent` of the OpenAI SDKs.
+            out.extend_from_slice(b"{\"type\":\"error\",\"sequence_number\":0,");
+            self.write_named("code", self.response_code(), out);
+            out.extend_from_slice(b",\"param\":");
+            write_optional(out, self.param);
+            self.write_attempts(out);
+            out.push(b'}');
+        } else {
+            self.write(face, out);
+        }
         out.extend_from_slice(b"\n\n");
-        out
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"{\"error\":{\"message\":");
-        write_string(out, self.message);
-        out.extend_from_slice(b",\"type\":");
-        write_string(out, self.kind);
+    /// `error` of a failed response: `{"code","message"}`, and `attempts`.
+    pub(super) fn write_response_error(&self, out: &mut Vec<u8>) {
+        out.push(b'{');
+        self.write_named("code", self.response_code(), out);
+        self.write_attempts(out);
+        out.push(b'}');
+    }
+
+    fn write(&self, face: Face, out: &mut Vec<u8>) {
+        if face == Face::Messages {
+            out.extend_from_slice(b"{\"type\":\"error\",\"error\":{");
+            self.write_named("type", self.message_type(), out);
+        } else {
+            out.extend_from_slice(b"{\"error\":{");
+            self.write_named("type", self.kind, out);
+        }
         out.extend_from_slice(b",\"param\":");
         write_optional(out, self.param);
         out.extend_from_slice(b",\"code\":");
         write_optional(out, self.code);
-        if !self.attempts.is_empty() {
-            out.extend_from_slice(b",\"attempts\":[");
-            for (index, attempt) in self.attempts.iter().enumerate() {
-                if index > 0 {
-                    out.push(b',');
-                }
-                attempt.write(out);
-            }
-            out.push(b']');
+        self.write_attempts(out);
+        out.push(b'}');
+        if let (Face::Messages, Some(id)) = (face, self.request_id) {
+            out.extend_from_slice(b",\"request_id\":");
+            write_string(out, id);
         }
-        out.extend_from_slice(b"}}");
+        out.push(b'}');
+    }
+
+    /// The message, and what the error is called under `key`.
+    fn write_named(&self, key: &str, name: &str, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"\"message\":");
+        write_string(out, self.message);
+        out.push(b',');
+        write_string(out, key);
+        out.push(b':');
+        write_string(out, name);
+    }
+
+    fn write_attempts(&self, out: &mut Vec<u8>) {
+        if self.attempts.is_empty() {
+            return;
+        }
+        out.extend_from_slice(b",\"attempts\":[");
+        for (index, attempt) in self.attempts.iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            attempt.write(out);
+        }
+        out.push(b']');
     }
 }
 
@@ -114,7 +161,7 @@ fn write_optional(out: &mut Vec<u8>, text: Option<&str>) {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{AttemptLine, ChatError};
+    use super::{AttemptLine, ErrorBody, Face};
 
     #[test]
     fn the_body_is_what_the_sdks_parse() {
@@ -126,14 +173,14 @@ mod tests {
             },
             AttemptLine { model: "openrouter/auto", result: "no_key", message: "" },
         ];
-        let error = ChatError {
+        let error = ErrorBody {
             message: "nobody\nanswered",
             kind: "rate_limit",
             code: Some("rate_limit"),
-            param: None,
             attempts: &attempts,
+            ..ErrorBody::default()
         };
-        let value: Value = serde_json::from_slice(&error.body()).unwrap();
+        let value: Value = serde_json::from_slice(&error.body(Face::Chat)).unwrap();
         let expected = json!({"error": {
             "message": "nobody\nanswered", "type": "rate_limit", "param": null, "code": "rate_limit",
             "attempts": [
@@ -146,10 +193,37 @@ mod tests {
 
     #[test]
     fn a_stream_ends_with_the_error_and_done() {
-        let error = ChatError { message: "cut", kind: "truncated", ..ChatError::default() };
+        let error = ErrorBody { message: "cut", kind: "truncated", ..ErrorBody::default() };
         let expected =
             "data: {\"error\":{\"message\":\"cut\",\"type\":\"truncated\",\"param\":null,\"code\":null}}\n\n";
-        assert_eq!(error.event(), expected);
+        let mut event = Vec::new();
+        error.write_event(Face::Chat, &mut event);
+        assert_eq!(event, expected.as_bytes());
         assert_eq!(error.stream_end(), format!("{expected}data: [DONE]\n\n"));
+    }
+
+    #[test]
+    fn messages_and_responses_have_their_own_envelopes() {
+        let error = ErrorBody {
+            message: "full",
+            kind: "overloaded",
+            code: Some("overloaded"),
+            request_id: Some("1"),
+            ..ErrorBody::default()
+        };
+        let value: Value = serde_json::from_slice(&error.body(Face::Messages)).unwrap();
+        let expected = json!({"type": "error", "error": {
+            "message": "full", "type": "overloaded_error", "param": null, "code": "overloaded",
+        }, "request_id": "1"});
+        assert_eq!(value, expected);
+        assert_eq!(error.body(Face::Responses), error.body(Face::Chat));
+        let mut event = Vec::new();
+        error.write_event(Face::Responses, &mut event);
+        let data = event.strip_prefix(b"event: error\ndata: ").unwrap();
+        let value: Value = serde_json::from_slice(data).unwrap();
+        let expected = json!({
+            "type": "error", "sequence_number": 0, "message": "full", "code": "server_is_overloaded", "param": null,
+        });
+        assert_eq!(value, expected);
     }
 }

@@ -2,4 +2,90 @@
 //!
 //! Pure functions. A face is read into the model and written from it, so there are six of them and not nine.
 
+use bytes::Bytes;
+
+use super::face::Face;
+use super::request::RequestBody;
+
+mod chat;
+pub mod conversation;
 pub mod event;
+pub mod ids;
+pub mod losses;
+mod messages;
+mod node;
+mod responses;
+mod writer;
+
+use conversation::tools::Namespaced;
+use losses::Losses;
+
+/// A request in another face.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Translated {
+    /// The body, whole. The same conversation gives the same bytes, and so does the beginning of it.
+    pub body: Bytes,
+    /// Names of rows of [`losses::LOSSES`]: what the target's face cannot take. Each once, in the order met.
+    pub dropped: Vec<&'static str>,
+    /// Tools of a namespace, which were sent under another name: what the answer's calls of them must be turned back
+    /// into.
+    pub namespaced: Vec<Namespaced>,
+}
+
+/// The request cannot be said in the target's face: the client has to change it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {why}")]
+pub struct Untranslatable {
+    /// Where, such as `messages[3].content[0]`.
+    pub place: String,
+    /// What is wrong there, and what would be right.
+    pub why: String,
+}
+
+impl Untranslatable {
+    /// Of the value at hand; who knows where that stands adds it with [`Self::within`].
+    pub(crate) fn new(why: impl Into<String>) -> Self {
+        Self { place: String::new(), why: why.into() }
+    }
+
+    /// The place is part of this one.
+    #[must_use]
+    pub(crate) fn within(mut self, outer: &str) -> Self {
+        let joint = if self.place.is_empty() || self.place.starts_with('[') { "" } else { "." };
+        self.place = format!("{outer}{joint}{}", self.place);
+        self
+    }
+}
+
+/// Writes a request anew in another face. `default_max_tokens` is the model's largest output: the messages face wants
+/// a limit, and not every client of another face sends one.
+///
+/// # Errors
+/// When a part has a type that its face does not know, or the model would have to answer without something that it was
+/// shown (what may be left out is in [`losses::LOSSES`]).
+pub fn request(
+    body: &RequestBody,
+    to: Face,
+    default_max_tokens: Option<u64>,
+) -> Result<Translated, Untranslatable> {
+    let mut losses = Losses::default();
+    let mut conversation = match body.face {
+        Face::Chat => chat::read_request::read(body, &mut losses)?,
+        Face::Messages => messages::read_request::read(body, &mut losses)?,
+        Face::Responses => responses::read_request::read(body, &mut losses)?,
+    };
+    conversation.settle(&mut losses);
+    let written = match to {
+        Face::Chat => chat::write_request::write(&conversation, &mut losses),
+        Face::Messages => messages::write_request::write(&conversation, default_max_tokens, &mut losses),
+        Face::Responses => responses::write_request::write(&conversation, &mut losses),
+    };
+    Ok(Translated {
+        body: written.into(),
+        dropped: losses.into_names(),
+        namespaced: conversation.namespaced(),
+    })
+}
+
+#[cfg(test)]
+mod tests;

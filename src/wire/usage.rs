@@ -1,6 +1,10 @@
 //! Token counts, as one shape for all faces.
+//!
+//! The faces count differently. In chat and responses the prompt's figure holds what the cache gave and took, in
+//! messages it does not. In all of them the output's figure holds the reasoning.
 
-use super::json::{self, Span};
+use super::face::Face;
+use super::object::{Object, whole};
 
 /// What one answer used, in tokens. `input`, `cache_read` and `cache_write` add up to the prompt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,95 +26,156 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Reads the `usage` object of a chat answer. `prompt_tokens` holds what the cache gave and took
-    /// (`prompt_tokens_details.cached_tokens`, else Moonshot's `cached_tokens`; OpenRouter's `cache_write_tokens`),
-    /// `completion_tokens` holds the reasoning. `estimated` is our own mark, which [`Self::to_json`] writes. Sources: Moonshot's and OpenRouter's API references, 2026-09.
+    /// Reads the `usage` object of an answer. `estimated` is our own mark, which [`Self::to_json`] writes.
     ///
     /// `None` when it is no object, or holds neither of the two counts.
     #[must_use]
-    pub fn read(text: &[u8]) -> Option<Self> {
-        let top = Object::read(text, json::skip_space(text, 0))?;
-        let prompt_details = top.object("prompt_tokens_details");
-        let completion_details = top.object("completion_tokens_details");
-        let count_in =
-            |object: &Option<Object<'_>>, key| object.as_ref().and_then(|object| object.count(key));
-        let prompt = top.count("prompt_tokens");
-        let output = top.count("completion_tokens");
-        if prompt.is_none() && output.is_none() {
+    pub fn read(face: Face, text: &[u8]) -> Option<Self> {
+        let mut usage = Self::default();
+        usage.update(face, text).then_some(usage)
+    }
+
+    /// Takes over what a later `usage` object of the same answer says. In messages the figures are cumulative and
+    /// those that it lacks stand as they were; in the others it replaces all. Whether it says anything.
+    pub fn update(&mut self, face: Face, text: &[u8]) -> bool {
+        let Some(top) = Object::read(text) else { return false };
+        let read = match face {
+            Face::Chat => read_openai(&top, ["prompt_tokens", "completion_tokens"]),
+            Face::Responses => read_openai(&top, ["input_tokens", "output_tokens"]),
+            Face::Messages => self.read_messages(&top),
+        };
+        let Some(mut usage) = read else { return false };
+        usage.estimated = top.value("estimated") == Some(b"true");
+        usage.cost_micros = top.number("cost").map(|cost| whole(cost * 1e6)).or(usage.cost_micros);
+        *self = usage;
+        true
+    }
+
+    /// Source: Anthropic's API reference and SDK types (`Usage`, `MessageDeltaUsage`), 2026-11.
+    fn read_messages(&self, top: &Object<'_>) -> Option<Self> {
+        let (input, output) = (top.count("input_tokens"), top.count("output_tokens"));
+        let read = top.count("cache_read_input_tokens");
+        let write = top.count("cache_creation_input_tokens");
+        if [input, output, read, write].iter().all(Option::is_none) {
             return None;
         }
-        let cache_read =
-            count_in(&prompt_details, "cached_tokens").or_else(|| top.count("cached_tokens")).unwrap_or(0);
-        let cache_write = count_in(&prompt_details, "cache_write_tokens").unwrap_or(0);
+        // Some send zeros in the place of a prompt that they told before.
+        let is_told = [input, read, write].iter().any(|count| count.is_some_and(|count| count > 0));
+        let prompt = |count: Option<u64>, before| count.filter(|_| is_told).unwrap_or(before);
+        let reasoning =
+            top.object("output_tokens_details").and_then(|details| details.count("thinking_tokens"));
         Some(Self {
-            input: prompt.unwrap_or(0).saturating_sub(cache_read.saturating_add(cache_write)),
-            output: output.unwrap_or(0),
-            cache_read,
-            cache_write,
-            reasoning: count_in(&completion_details, "reasoning_tokens").unwrap_or(0),
-            estimated: top.value("estimated").is_some_and(|flag| text.get(flag) == Some(b"true")),
-            cost_micros: top.number("cost").map(|cost| whole(cost * 1e6)),
+            input: prompt(input, self.input),
+            output: output.unwrap_or(self.output),
+            cache_read: prompt(read, self.cache_read),
+            cache_write: prompt(write, self.cache_write),
+            reasoning: reasoning.unwrap_or(self.reasoning),
+            estimated: false,
+            cost_micros: self.cost_micros,
         })
     }
-}
 
-impl Usage {
     /// The whole prompt, what the cache gave and took included.
     #[must_use]
     pub const fn prompt(&self) -> u64 {
         self.input.saturating_add(self.cache_read).saturating_add(self.cache_write)
     }
 
-    /// As the `usage` object of a chat answer; one that we counted says so with `estimated`.
+    /// As the `usage` object of an answer; one that we counted says so with `estimated`.
     #[must_use]
-    pub fn to_json(&self) -> String {
-        let Self { output, cache_read, reasoning, .. } = self;
+    pub fn to_json(&self, face: Face) -> String {
+        let Self { input, output, cache_read, cache_write, reasoning, .. } = self;
         let prompt = self.prompt();
         let total = prompt.saturating_add(*output);
         let mark = if self.estimated { ",\"estimated\":true" } else { "" };
-        format!(
-            "{{\"prompt_tokens\":{prompt},\"completion_tokens\":{output},\"total_tokens\":{total},\
-             \"prompt_tokens_details\":{{\"cached_tokens\":{cache_read}}},\
-             \"completion_tokens_details\":{{\"reasoning_tokens\":{reasoning}}}{mark}}}"
-        )
+        // A figure that OpenAI's own chat face lacks is told where there is something to tell.
+        let written = match cache_write {
+            0 => String::new(),
+            count => format!(",\"cache_write_tokens\":{count}"),
+        };
+        match face {
+            Face::Chat => format!(
+                "{{\"prompt_tokens\":{prompt},\"completion_tokens\":{output},\"total_tokens\":{total},\
+                 \"prompt_tokens_details\":{{\"cached_tokens\":{cache_read}{written}}},\
+                 \"completion_tokens_details\":{{\"reasoning_tokens\":{reasoning}}}{mark}}}"
+            ),
+            Face::Responses => format!(
+                "{{\"input_tokens\":{prompt},\"input_tokens_details\":{{\"cached_tokens\":{cache_read},\
+                 \"cache_write_tokens\":{cache_write}}},\"output_tokens\":{output},\
+                 \"output_tokens_details\":{{\"reasoning_tokens\":{reasoning}}},\"total_tokens\":{total}{mark}}}"
+            ),
+            Face::Messages => format!(
+                "{{\"input_tokens\":{input},\"cache_creation_input_tokens\":{cache_write},\
+                 \"cache_read_input_tokens\":{cache_read},\"output_tokens\":{output},\
+                 \"output_tokens_details\":{{\"thinking_tokens\":{reasoning}}}{mark}}}"
+            ),
+        }
     }
 }
 
-struct Object<'t> {
-    text: &'t [u8],
-    members: Vec<json::Member>,
+/// The prompt's figure holds what the cache gave and took (`…_details.cached_tokens`, else Moonshot's `cached_tokens`
+/// at the top; `cache_write_tokens` of OpenRouter and Moonshot). Sources: Moonshot's, OpenRouter's and OpenAI's API
+/// references, 2026-11.
+fn read_openai(top: &Object<'_>, [prompt, output]: [&str; 2]) -> Option<Usage> {
+    let details = |of: &str| top.object(&of.replace("_tokens", "_tokens_details"));
+    let (prompt_details, output_details) = (details(prompt), details(output));
+    let count_in = |object: &Option<Object<'_>>, key| object.as_ref().and_then(|object| object.count(key));
+    let (prompt, output) = (top.count(prompt), top.count(output));
+    if prompt.is_none() && output.is_none() {
+        return None;
+    }
+    let cache_read =
+        count_in(&prompt_details, "cached_tokens").or_else(|| top.count("cached_tokens")).unwrap_or(0);
+    let cache_write = count_in(&prompt_details, "cache_write_tokens").unwrap_or(0);
+    Some(Usage {
+        input: prompt.unwrap_or(0).saturating_sub(cache_read.saturating_add(cache_write)),
+        output: output.unwrap_or(0),
+        cache_read,
+        cache_write,
+        reasoning: count_in(&output_details, "reasoning_tokens").unwrap_or(0),
+        estimated: false,
+        cost_micros: None,
+    })
 }
 
-impl<'t> Object<'t> {
-    fn read(text: &'t [u8], at: usize) -> Option<Self> {
-        json::members(text, at).ok().map(|(members, _)| Self { text, members })
+#[cfg(test)]
+mod tests {
+    use super::{Face, Usage};
+
+    const USAGE: Usage = Usage {
+        input: 60,
+        output: 40,
+        cache_read: 30,
+        cache_write: 10,
+        reasoning: 25,
+        estimated: true,
+        cost_micros: None,
+    };
+
+    #[test]
+    fn each_face_reads_what_it_writes() {
+        for face in Face::ALL {
+            let text = USAGE.to_json(face);
+            assert_eq!(Usage::read(face, text.as_bytes()), Some(USAGE), "{text}");
+        }
+        assert!(
+            USAGE.to_json(Face::Chat).starts_with(r#"{"prompt_tokens":100,"#),
+            "the cache is in the prompt"
+        );
+        assert!(USAGE.to_json(Face::Responses).starts_with(r#"{"input_tokens":100,"#));
+        assert!(USAGE.to_json(Face::Messages).starts_with(r#"{"input_tokens":60,"#), "and here it is not");
     }
 
-    fn value(&self, key: &str) -> Option<Span> {
-        json::find(self.text, &self.members, key).map(|member| member.value.clone())
+    #[test]
+    fn a_later_figure_of_messages_replaces_and_is_not_added() {
+        let mut usage = Usage::default();
+        let start = br#"{"input_tokens":7,"cache_read_input_tokens":5,"output_tokens":1,"cost":0.5}"#;
+        assert!(usage.update(Face::Messages, start));
+        assert!(usage.update(Face::Messages, br#"{"output_tokens":9,"cache_read_input_tokens":null}"#));
+        let expected =
+            Usage { input: 7, output: 9, cache_read: 5, cost_micros: Some(500_000), ..Usage::default() };
+        assert_eq!(usage, expected);
+        assert!(!usage.update(Face::Messages, b"{}"));
+        assert_eq!(usage, expected);
     }
-
-    fn object(&self, key: &str) -> Option<Self> {
-        Self::read(self.text, self.value(key)?.start)
-    }
-
-    fn number(&self, key: &str) -> Option<f64> {
-        let literal = std::str::from_utf8(self.text.get(self.value(key)?)?).ok()?;
-        // "inf" and "nan" parse as well, but no JSON number starts with a letter.
-        literal.parse().ok().filter(|number: &f64| number.is_finite() && *number >= 0.0)
-    }
-
-    fn count(&self, key: &str) -> Option<u64> {
-        self.number(key).map(whole)
-    }
-}
-
-/// Rounded; too large a number becomes the largest.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "`as` saturates, and the number is not negative"
-)]
-fn whole(number: f64) -> u64 {
-    number.round() as u64
 }

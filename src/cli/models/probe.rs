@@ -66,12 +66,13 @@ async fn called(
     });
     let request = ClientRequest {
         id: "probe".to_owned(),
+        face: crate::wire::face::Face::Chat,
         client: None,
         headers: HeaderMap::from_iter([(USER_AGENT, own)]),
         body: Bytes::from(body.to_string()),
         first_target_only: true,
     };
-    match relay.chat(request).await {
+    match relay.answer(request).await {
         Ok(Answer::Whole { attempts, .. } | Answer::Stream { attempts, .. })
         | Err(Refusal::Failed { attempts, .. } | Refusal::Unservable { attempts }) => attempts
             .last()

@@ -109,25 +109,46 @@ pub(super) fn catalog_of(url: &Url) -> Option<&'static BuiltinProvider> {
     host_of(url).filter(|_| url.scheme() == "https" && url.port().is_none())
 }
 
-/// The faces behind a base URL, the preferred one first: on a host of the catalog every documented one, else only the
-/// one that the user names.
-pub(super) fn faces(url: &Url, api: Option<Face>) -> Vec<(Face, String)> {
+/// The faces behind a base URL, the preferred one first: on a host of the catalog every documented one. Elsewhere only
+/// the one that the user names; where none is named and the id is that of `known`, the faces of a mirror of it.
+pub(super) fn faces(url: &Url, api: Option<Face>, known: Option<&BuiltinProvider>) -> Vec<(Face, String)> {
     let path = url.path().trim_end_matches('/');
     if let (Some(known), Some(host)) = (catalog_of(url), url.host_str()) {
         let faces = known.faces_at(host);
         let is_documented = |base: &String| {
-            let documented = base.splitn(4, '/').nth(3).map_or_else(String::new, |path| format!("/{path}"));
+            let documented = path_of(base);
             path == documented || Some(path) == documented.strip_suffix("/v1")
         };
         if faces.iter().any(|(_, base)| is_documented(base)) {
             return preferring(api, faces);
         }
+    } else if let (Some(known), None) = (known, api)
+        && let Some(faces) = mirrored(url, known)
+    {
+        return faces;
     }
     let base = url.as_str().trim_end_matches('/').to_owned();
     let face = api.unwrap_or(Face::Chat);
     // Bases of the Messages face are commonly written without the version that its paths have.
     let base = if face == Face::Messages && !path.ends_with("/v1") { format!("{base}/v1") } else { base };
     vec![(face, base)]
+}
+
+/// A catalog's provider behind a tunnel, a cache, a simulator: its faces lie there as they lie at its own host, below
+/// what stands before the documented path that this URL ends with. None where it ends with none.
+fn mirrored(url: &Url, known: &BuiltinProvider) -> Option<Vec<(Face, String)>> {
+    let base = url.as_str().trim_end_matches('/');
+    let documented = known.faces.iter().map(|(_, base)| path_of(base)).filter(|path| path.len() > 1);
+    // `/anthropic/v1` ends with `/v1` too: the longest one is meant.
+    let root = documented.filter_map(|path| base.strip_suffix(path)).min_by_key(|root| root.len())?;
+    Some(known.faces.iter().map(|(face, base)| (*face, format!("{root}{}", path_of(base)))).collect())
+}
+
+/// The path of a catalog's base URL, with its slash at the front.
+fn path_of(base: &str) -> &str {
+    let host = base.find("://").map_or(0, |at| at + "://".len());
+    let host = base.get(host..).unwrap_or_default();
+    host.find('/').and_then(|at| host.get(at..)).unwrap_or_default()
 }
 
 /// The same faces, the preferred one first.

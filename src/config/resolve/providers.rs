@@ -118,7 +118,7 @@ fn configured(id: &str, at: &At<'_>, replaces: bool, scope: &mut Scope<'_, '_, '
     };
     let known = Known::of(id, url);
     let faces = match (&base, url, known.by_id) {
-        (Some(_), Some(url), _) => endpoint::faces(url, api),
+        (Some(_), Some(url), _) => endpoint::faces(url, api, known.by_id),
         (None, _, Some(known)) => endpoint::preferring(api, known.faces.clone()),
         _ => Vec::new(),
     };

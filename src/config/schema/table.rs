@@ -82,7 +82,12 @@ const MODELS: &Shape = &Shape::Object(&[
 ]);
 
 const PROVIDER: &Shape = &Shape::Object(&[
-    key("baseUrl", "Up to and with `/v1`.", TEXT),
+    key(
+        "baseUrl",
+        "Up to and with `/v1`. Under an id of the catalog every protocol of that provider is looked for there, as its own \
+         host lays them out, unless `api` names one.",
+        TEXT,
+    ),
     key("apiKey", "A key, or several that are tried in this order.", &Shape::Secrets),
     key(
         "auth",
@@ -90,7 +95,11 @@ const PROVIDER: &Shape = &Shape::Object(&[
         &Shape::Choice(&["api-key", "token", "none"]),
     ),
     key("authHeader", "Send the key as `Authorization: Bearer`, whatever the protocol asks.", FLAG),
-    key("api", "The protocol to speak.", API),
+    key(
+        "api",
+        "The protocol to speak: on hosts of the catalog the preferred one, elsewhere the only one.",
+        API,
+    ),
     key("headers", "For every request to this provider.", HEADERS),
     key("timeoutSeconds", "Replaces `failover.timeouts.firstByteSeconds`.", SECONDS),
     key("contextWindow", "Tokens, for models that do not say.", TOKENS),

@@ -52,6 +52,26 @@ fn other_hosts_serve_only_the_named_face() {
 }
 
 #[test]
+fn a_catalogs_provider_elsewhere_keeps_its_faces_where_the_url_is_laid_out_as_its_own() {
+    let at = |id: &str, more: &str| faces(&of_provider(id, more), id);
+    let mirror = "http://127.0.0.1:9/moonshot";
+    let moonshot = [
+        format!("openai-completions={mirror}/v1"),
+        format!("openai-responses={mirror}/v1"),
+        format!("anthropic-messages={mirror}/anthropic/v1"),
+    ];
+    assert_eq!(at("moonshot", &format!("baseUrl: '{mirror}/v1/'")), moonshot);
+    assert_eq!(at("moonshot", &format!("baseUrl: '{mirror}/anthropic/v1'")), moonshot);
+    let kimi = at("kimi", "baseUrl: 'https://mirror.example/coding/v1'");
+    assert_eq!((kimi.len(), kimi[2].as_str()), (3, "anthropic-messages=https://mirror.example/coding/v1"));
+    // Who names a face says what stands there, and who lays it out otherwise shows it.
+    let named = at("kimi", "baseUrl: 'http://127.0.0.1:9/coding/v1', api: 'anthropic-messages'");
+    assert_eq!(named, ["anthropic-messages=http://127.0.0.1:9/coding/v1"]);
+    assert_eq!(at("kimi", "baseUrl: 'http://127.0.0.1:9/v1'"), ["openai-completions=http://127.0.0.1:9/v1"]);
+    assert_eq!(at("lab", &format!("baseUrl: '{mirror}/v1'")), [format!("openai-completions={mirror}/v1")]);
+}
+
+#[test]
 fn the_dialect_is_the_ids_else_the_hosts_else_generic() {
     let dialect = |id: &str, body: &str| provider(&settings(&of_provider(id, body)), id).dialect;
     assert_eq!(dialect("kimi", "baseUrl: 'http://127.0.0.1:1/kimi/coding/v1'"), DialectId::KimiCode);

@@ -2,14 +2,25 @@
 
 use std::time::SystemTime;
 
-use super::stream::{NOT_JSON, server};
 use crate::catalog::DialectId;
 use crate::dialect::classify::{Refused, classify};
-use crate::failure::Failure;
+use crate::dialect::object::Object;
+use crate::failure::{Failure, Reason};
 use crate::wire::chunk::Chunk;
 use crate::wire::json;
 
+/// The messages of failures that are decided here.
 pub(super) const HTML: &str = "the answer was an HTML page";
+pub(super) const NOT_JSON: &str = "the answer was not JSON";
+pub(super) const EMPTY: &str = "the answer was empty";
+
+pub(super) fn server(message: &str) -> Failure {
+    Failure { status: Some(200), ..Failure::new(Reason::Server, message) }
+}
+
+pub(super) fn truncated(message: &str) -> Failure {
+    Failure { status: Some(200), ..Failure::new(Reason::Truncated, message) }
+}
 
 /// Reads an answer or a chunk. What is not JSON all through would make the client's SDK raise.
 ///
@@ -27,6 +38,12 @@ pub(super) fn of(dialect: DialectId, body: &[u8]) -> Failure {
     // The error is read as it comes: now is when it came.
     let now = SystemTime::now();
     classify(dialect, &Refused { status: 200, content_type: None, retry_after: None, now, body })
+}
+
+/// Whether an object has an error in its usual place: an object or a string with something in it.
+pub(super) fn is_in(object: &Object<'_>) -> bool {
+    let error = object.value("error");
+    error.is_some_and(|error| matches!(error.first(), Some(b'{' | b'"')) && error.len() > 2)
 }
 
 /// The failure that a chunk or a whole answer holds.

@@ -7,6 +7,7 @@ use super::{Meter, Step, StreamReader, whole};
 use crate::catalog::DialectId;
 use crate::dialect::rewrite::AnswerPlan;
 use crate::failure::{Failure, Reason};
+use crate::wire::face::Face;
 use crate::wire::usage::Usage;
 
 mod leaks;
@@ -36,7 +37,7 @@ impl Seen {
 }
 
 fn read(dialect: DialectId, plan: &AnswerPlan, pieces: &[&[u8]]) -> Seen {
-    let mut reader = StreamReader::new(dialect, plan.clone());
+    let mut reader = StreamReader::new(dialect, Face::Chat, plan.clone());
     let mut seen = Seen::default();
     for piece in pieces {
         seen.add(reader.push(Bytes::copy_from_slice(piece)));

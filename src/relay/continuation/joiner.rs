@@ -8,6 +8,7 @@ use super::spent::Spent;
 use crate::failure::{Failure, Reason};
 use crate::wire::chunk::{Choice, Chunk};
 use crate::wire::edit::{Edits, ObjectPatch, Segments};
+use crate::wire::face::Face;
 use crate::wire::held::Room;
 use crate::wire::json;
 use crate::wire::sse::{self, Frame};
@@ -148,7 +149,7 @@ impl Joiner {
         let mut edits = Edits::new();
         let usage = || {
             let second = chunk.usage(payload);
-            self.spent.joined(second.as_ref()).to_json()
+            self.spent.joined(second.as_ref()).to_json(Face::Chat)
         };
         let open = json::skip_space(payload, chunk.open);
         let Ok((members, _)) = json::members(payload, open) else { return };

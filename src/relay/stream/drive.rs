@@ -16,7 +16,8 @@ use crate::record::{Attempt, attempt_lines, attempts_header, header_text};
 use crate::relay::attempt::{Content, Opened, Run};
 use crate::relay::continuation::{Broken, Joiner, Spent, Through};
 use crate::relay::resume::Resumed;
-use crate::wire::error::ChatError;
+use crate::wire::error::ErrorBody;
+use crate::wire::face::Face;
 
 /// After its last event an upstream closes at once; the wait for that lets its connection be used again.
 const CLOSING: Duration = Duration::from_millis(50);
@@ -77,7 +78,7 @@ async fn resume(
 ) -> Ended {
     let Content::Stream(stream) = &leg.content else { return Ended::AsItWas };
     let (meter, said) = (stream.reader.meter(), stream.reader.volume());
-    let spent = Spent::new(meter, said, broken.prefill().len(), run.body.text.len());
+    let spent = Spent::new(meter, said, broken.prefill().len(), run.bodies.own().text.len());
     let tries = run.track.attempts().len();
     let resumed = run.resume(&leg.target, &broke.failure, &broken, &spent).await;
     if run.track.attempts().len() > tries {
@@ -90,7 +91,7 @@ async fn resume(
         Resumed::AtItsLimit => {
             let usage = spent.joined(None);
             run.track.told(Some(usage));
-            let told = run.body.wants_usage().then(|| usage.to_json());
+            let told = run.bodies.own().wants_usage().then(|| usage.to_json(Face::Chat));
             send(pieces, broken.end_with_length(told.as_deref())).await;
             Ended::Well
         }
@@ -120,8 +121,14 @@ async fn resume(
 /// The last events of a stream that failed.
 pub(super) fn error_event(message: &str, reason: Reason, attempts: &[Attempt]) -> Bytes {
     let lines = attempt_lines(attempts);
-    ChatError { message, kind: reason.as_str(), code: Some(reason.as_str()), param: None, attempts: &lines }
-        .stream_end()
+    ErrorBody {
+        message,
+        kind: reason.as_str(),
+        code: Some(reason.as_str()),
+        attempts: &lines,
+        ..ErrorBody::default()
+    }
+    .stream_end()
 }
 
 /// Where the head had to go out early, model and attempts stand in a last comment.

@@ -52,7 +52,7 @@ pub(super) async fn pump(
 
 /// What an answer used whose provider did not say.
 pub(super) fn estimated(run: &Run, stream: &OpenStream) -> Usage {
-    estimate(run.body.text.len(), stream.reader.volume())
+    estimate(run.bodies.own().text.len(), stream.reader.volume())
 }
 
 /// How a stream broke.
@@ -71,7 +71,7 @@ async fn read(
     through: &mut Through,
     pieces: &mpsc::Sender<Piece>,
 ) -> Result<(), Break> {
-    let wants_usage = run.body.wants_usage();
+    let wants_usage = run.bodies.own().wants_usage();
     let mut step = Step { out: std::mem::take(&mut stream.held), done: stream.done, ..Step::default() };
     loop {
         let (out, astray) = through.pass(step.out);

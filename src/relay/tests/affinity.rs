@@ -37,7 +37,7 @@ fn session(name: &'static str) -> ClientRequest {
 
 async fn ask(fixture: &Fixture, request: ClientRequest) -> String {
     fixture.script.then(GOOD);
-    attempts(&fixture.relay.chat(request).await)
+    attempts(&fixture.relay.answer(request).await)
 }
 
 /// The primary fails this request, and has rested when this returns.

@@ -14,6 +14,7 @@ use self::model::Model;
 use super::{Answer, ClientRequest, Relay, read};
 use crate::config::{self, Environment};
 use crate::record::Record;
+use crate::wire::face::Face;
 
 /// Two targets that both go on from a text.
 const TWO_KIMI: &str = r#"{ primary: "moonshot/kimi-k3", fallbacks: ["moonshot/kimi-k2.6"] }"#;
@@ -71,12 +72,13 @@ impl Fixture {
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let request = ClientRequest {
             id: "1".to_owned(),
+            face: Face::Chat,
             client: None,
             headers: HeaderMap::new(),
             body: Bytes::from(body.to_string()),
             first_target_only,
         };
-        match self.relay.chat(request).await {
+        match self.relay.answer(request).await {
             Ok(answer @ Answer::Stream { .. }) => read(answer).await.0,
             Ok(Answer::Whole { .. }) => panic!("a stream was asked for"),
             Err(refusal) => panic!("{refusal}"),

@@ -181,7 +181,7 @@ async fn fallback_off_is_one_target_only() {
     let body = json!({"model": "moonshot/kimi-k3", "messages": [{"role": "user", "content": "hi"}]});
     let mut asked = request(&body);
     asked.first_target_only = true;
-    assert_eq!(attempts(&fixture.relay.chat(asked).await), "moonshot/kimi-k3=ok");
+    assert_eq!(attempts(&fixture.relay.answer(asked).await), "moonshot/kimi-k3=ok");
 }
 
 #[tokio::test(start_paused = true)]

@@ -24,7 +24,7 @@ async fn the_winner_of_two_goes_on_alone_and_the_conversation_stays_with_it() {
     body["prompt_cache_key"] = json!("conversation");
     fixture.script.then(Reply::Silent).then(Reply::Cut(vec![(0, ROLE), (0, WORD)]));
     fixture.script.then(Reply::Events(vec![(0, HELLO)]));
-    let (text, _) = read(fixture.relay.chat(request(&body)).await.ok().unwrap()).await;
+    let (text, _) = read(fixture.relay.answer(request(&body)).await.ok().unwrap()).await;
     assert!(text.starts_with(&format!("{ROLE}{WORD}")) && text.contains("hello"), "{text}");
     assert_eq!((text.matches("\"id\":\"2\"").count(), text.matches("\"role\"").count()), (0, 1), "{text}");
     let record = fixture.records.lock().unwrap().pop().unwrap();
@@ -35,7 +35,7 @@ async fn the_winner_of_two_goes_on_alone_and_the_conversation_stays_with_it() {
     assert_eq!(used, [Some(0), Some(2), Some(2)], "each has its own: {record:?}");
     assert!(fixture.relay.chain_state().iter().all(|(_, rests)| rests.is_none()), "it answered after all");
     fixture.script.then(Reply::Events(vec![(0, HELLO)]));
-    read(fixture.relay.chat(request(&body)).await.ok().unwrap()).await;
+    read(fixture.relay.answer(request(&body)).await.ok().unwrap()).await;
     assert_eq!(fixture.script.hosts().last().unwrap(), "api.moonshot.ai", "its prompt cache is warm");
 }
 

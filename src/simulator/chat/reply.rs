@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Exchange;
-use super::answer::{Answer, Call, Usage};
+use crate::simulator::engine::Exchange;
+use crate::simulator::engine::answer::{Answer, Call, Usage};
 use crate::simulator::provider::Provider;
 
 /// The body of a 200 that is not streamed.
@@ -113,10 +113,7 @@ pub(in crate::simulator) fn reasoning_detail(text: &str) -> Value {
 }
 
 fn openrouter_usage(exchange: &Exchange, usage: &Usage, total: u64) -> Value {
-    let [hit, miss, output] = exchange.model.price;
-    let cost = |tokens: u64, price: f64| (tokens as f64 * price).round() / 1e6;
-    let prompt = cost(usage.cached, hit) + cost(usage.prompt - usage.cached, miss);
-    let completion = cost(usage.completion, output);
+    let (prompt, completion) = exchange.cost(usage);
     json!({
         "prompt_tokens": usage.prompt,
         "completion_tokens": usage.completion,

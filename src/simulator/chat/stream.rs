@@ -2,54 +2,15 @@
 
 use serde_json::{Map, Value, json};
 
-use super::answer::Answer;
-use super::request::ChatRequest;
-use super::{Exchange, reply};
+use super::reply;
+use crate::simulator::engine::Exchange;
+use crate::simulator::engine::answer::{self, Answer};
+use crate::simulator::engine::event::{Event, Kind, pieces};
+use crate::simulator::engine::request::Request;
 use crate::simulator::provider::Provider;
 
-/// What an event carries; faults count and replace by it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::simulator) enum Kind {
-    /// A comment line.
-    Comment,
-    /// The chunk that names the role and has no content.
-    Role,
-    /// Reasoning, text or a piece of a tool call.
-    Content,
-    /// The chunk with the finish reason.
-    Finish,
-    /// The usage chunk.
-    Usage,
-    /// `[DONE]`.
-    Done,
-    /// An error chunk, or something that is no event at all.
-    Foreign,
-}
-
-/// One event, without its blank line.
-#[derive(Clone, Debug, PartialEq)]
-pub(in crate::simulator) struct Event {
-    pub(in crate::simulator) kind: Kind,
-    pub(in crate::simulator) text: String,
-}
-
-impl Event {
-    /// A `data:` event.
-    pub(in crate::simulator) fn data(kind: Kind, value: &Value) -> Self {
-        Self { kind, text: format!("data: {value}") }
-    }
-}
-
-/// Bytes of text in one chunk; long answers come in at most about 4,000 chunks.
-const PIECE: usize = 24;
-const PIECES: usize = 4000;
-
 /// All events of the answer.
-pub(in crate::simulator) fn events(
-    exchange: &Exchange,
-    request: &ChatRequest,
-    answer: &Answer,
-) -> Vec<Event> {
+pub(in crate::simulator) fn events(exchange: &Exchange, request: &Request, answer: &Answer) -> Vec<Event> {
     let chunks = Chunks { exchange, fingerprint: fingerprint(exchange) };
     match exchange.provider {
         Provider::Moonshot | Provider::Kimi => chunks.kimi(answer, request.wants_usage()),
@@ -78,20 +39,6 @@ pub(in crate::simulator) fn error_event(exchange: &Exchange) -> Event {
         }
     };
     Event::data(Kind::Foreign, &value)
-}
-
-/// Cuts text at character boundaries into pieces for chunks.
-pub(in crate::simulator) fn pieces(text: &str) -> Vec<&str> {
-    let size = PIECE.max(text.len() / PIECES);
-    let mut rest = text;
-    let mut pieces = Vec::new();
-    while !rest.is_empty() {
-        let at = if rest.len() <= size { rest.len() } else { rest.ceil_char_boundary(size) };
-        let (piece, tail) = rest.split_at(at);
-        pieces.push(piece);
-        rest = tail;
-    }
-    pieces
 }
 
 struct Chunks<'a> {
@@ -124,13 +71,13 @@ impl Chunks<'_> {
             });
             events.push(Event::data(Kind::Usage, &value));
         }
-        events.push(done());
+        events.push(Event::done());
         events
     }
 
     /// Comments first; every delta repeats the role; the finish comes twice, the second time with the usage.
     fn openrouter(&self, answer: &Answer) -> Vec<Event> {
-        let mut events = vec![processing(), processing()];
+        let mut events = vec![Event::processing(), Event::processing()];
         events.push(self.delta(Kind::Role, json!({ "role": "assistant", "content": "" })));
         for piece in pieces(&answer.reasoning) {
             let delta = json!({
@@ -143,7 +90,7 @@ impl Chunks<'_> {
         }
         for (index, piece) in pieces(&answer.text).into_iter().enumerate() {
             if index % 16 == 3 {
-                events.push(processing());
+                events.push(Event::processing());
             }
             events.push(self.delta(Kind::Content, json!({ "role": "assistant", "content": piece })));
         }
@@ -161,7 +108,7 @@ impl Chunks<'_> {
             members.insert("usage".into(), reply::usage(self.exchange, &answer.usage));
         }
         events.push(Event::data(Kind::Usage, &last));
-        events.push(done());
+        events.push(Event::done());
         events
     }
 
@@ -234,14 +181,6 @@ impl Chunks<'_> {
 }
 
 fn fingerprint(exchange: &Exchange) -> String {
-    let hash = super::answer::fnv(exchange.model.id) & 0xffff_ffff;
+    let hash = answer::fnv(exchange.model.id) & 0xffff_ffff;
     format!("fpv0_{hash:08x}")
-}
-
-fn processing() -> Event {
-    Event { kind: Kind::Comment, text: ": OPENROUTER PROCESSING".into() }
-}
-
-fn done() -> Event {
-    Event { kind: Kind::Done, text: "data: [DONE]".into() }
 }

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde_json::{Value, json};
 
 use super::{Fault, Kind, Verdict};
+use crate::simulator::face::Face;
 use crate::simulator::provider::Provider;
 
 /// The list, in order of arrival; the first that fits decides.
@@ -55,9 +56,9 @@ impl Board {
     }
 
     /// Whether the connection is reset before the body is read: only a `refuse` that asks for no model can tell so early.
-    pub(in crate::simulator) fn refuses(&self, provider: Provider) -> bool {
+    pub(in crate::simulator) fn refuses(&self, provider: Provider, face: Face) -> bool {
         let mut armed = self.lock();
-        let first = armed.iter_mut().find(|armed| armed.decides(provider, None));
+        let first = armed.iter_mut().find(|armed| armed.decides(provider, face, None));
         match first {
             Some(armed) if armed.fault.kind == Kind::Refuse && armed.fault.model.is_none() => {
                 armed.spend();
@@ -68,10 +69,17 @@ impl Board {
     }
 
     /// What happens to this request, which may bring the beginning of an answer; counts it against the faults that hit.
-    pub(in crate::simulator) fn hit(&self, provider: Provider, model: &str, prefilled: bool) -> Verdict {
+    pub(in crate::simulator) fn hit(
+        &self,
+        provider: Provider,
+        face: Face,
+        model: &str,
+        prefilled: bool,
+    ) -> Verdict {
         let mut verdict = Verdict::default();
         for armed in self.lock().iter_mut().filter(|armed| armed.is_left()) {
-            if !armed.fault.fits(provider, Some(model)) || (armed.fault.kind.is_of_prefill() && !prefilled) {
+            let hits = armed.fault.fits(provider, face, Some(model));
+            if !hits || (armed.fault.kind.is_of_prefill() && !prefilled) {
                 continue;
             }
             match &armed.fault.kind {
@@ -98,15 +106,15 @@ impl Armed {
     }
 
     /// A fault that waits for a model cannot decide yet, but one that comes later in the list must wait for it.
-    fn decides(&self, provider: Provider, model: Option<&str>) -> bool {
+    fn decides(&self, provider: Provider, face: Face, model: Option<&str>) -> bool {
         self.is_left()
             && !self.fault.kind.is_shape()
             && !self.fault.kind.is_of_prefill()
-            && (self.fault.fits(provider, model) || (model.is_none() && self.waits(provider)))
+            && (self.fault.fits(provider, face, model) || (model.is_none() && self.waits(provider, face)))
     }
 
-    fn waits(&self, provider: Provider) -> bool {
-        self.fault.model.is_some() && self.fault.provider.is_none_or(|own| own == provider)
+    fn waits(&self, provider: Provider, face: Face) -> bool {
+        self.fault.model.is_some() && self.fault.is_of(provider, face)
     }
 
     fn spend(&mut self) {

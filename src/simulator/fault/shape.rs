@@ -5,9 +5,11 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Kind, Prefill, Verdict};
-use crate::simulator::chat::Exchange;
-use crate::simulator::chat::answer::{self, Answer};
-use crate::simulator::chat::stream::{self, Event, Kind as EventKind};
+use crate::simulator::engine::Exchange;
+use crate::simulator::engine::answer::{self, Answer};
+use crate::simulator::engine::event::{Event, Kind as EventKind};
+use crate::simulator::face::Face;
+use crate::simulator::render;
 use crate::simulator::script::Step;
 
 /// A whole answer counts in pieces of so many bytes where a stream counts in chunks.
@@ -77,7 +79,8 @@ pub(in crate::simulator) fn answer_steps(
     verdict: &Verdict,
 ) -> Vec<Step> {
     if verdict.no_role {
-        events.retain(|event| event.kind != EventKind::Role);
+        // Elsewhere the event that names the role carries more than that.
+        events.retain(|event| event.kind != EventKind::Role || exchange.face != Face::Chat);
         for event in &mut events {
             event.text =
                 event.text.replace(r#""role":"assistant","#, "").replace(r#""role":"assistant""#, "");
@@ -207,7 +210,7 @@ fn break_events(exchange: &Exchange, events: &mut Vec<Event>, kind: Option<&Kind
             let comments = events.iter().take_while(|event| event.kind == EventKind::Comment).count();
             let at = count.map_or(comments, |count| behind(events, count));
             events.truncate(at);
-            events.push(stream::error_event(exchange));
+            events.push(render::error_event(exchange));
             None
         }
         _ => None,
@@ -216,7 +219,8 @@ fn break_events(exchange: &Exchange, events: &mut Vec<Event>, kind: Option<&Kind
 
 /// The place behind `count` content chunks, in any case before the finish.
 fn behind(events: &[Event], count: usize) -> usize {
-    let finish = events.iter().position(|event| event.kind == EventKind::Finish).unwrap_or(events.len());
+    let ends = |event: &Event| matches!(event.kind, EventKind::Finish | EventKind::Done);
+    let finish = events.iter().position(ends).unwrap_or(events.len());
     let contents = events.iter().enumerate().filter(|(_, event)| event.kind == EventKind::Content);
     contents.map(|(at, _)| at).nth(count).unwrap_or(finish).min(finish)
 }

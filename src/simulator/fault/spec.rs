@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde_json::{Map, Value, json};
 
 use super::{Fault, Kind, Prefill, documented, kinds};
+use crate::simulator::face::Face;
 use crate::simulator::provider::Provider;
 
 /// A fault's description that cannot be read.
@@ -24,6 +25,7 @@ struct Parts {
     model: Option<String>,
     kind: String,
     value: Option<u64>,
+    face: Option<String>,
     times: Option<u32>,
     retry_after: Option<u64>,
 }
@@ -45,9 +47,10 @@ impl FromStr for Fault {
                 "retry_after" => parts.retry_after = Some(number(key, value)?),
                 "value" | "after" | "ms" | "bytes" | "status" => parts.value = Some(number(key, value)?),
                 "model" => parts.model = Some(value.to_owned()),
+                "face" => parts.face = Some(value.to_owned()),
                 _ => {
                     return refuse(format!(
-                        "unknown key `{key}` in fault `{spec}`; there are times, retry_after, model and value"
+                        "unknown key `{key}` in fault `{spec}`; there are times, retry_after, model, face and value"
                     ));
                 }
             }
@@ -106,6 +109,13 @@ impl Parts {
                 None => return refuse(format!("`{word}` is not moonshot, kimi, openrouter or *")),
             },
         };
+        let face = match self.face.as_deref() {
+            None | Some("*") => None,
+            Some(word) => match Face::named(word) {
+                Some(face) => Some(face),
+                None => return refuse(format!("`{word}` is not chat, messages, responses or *")),
+            },
+        };
         let mut retry_after = self.retry_after;
         if self.kind == "retry_after" {
             retry_after = retry_after.or(self.value);
@@ -122,7 +132,7 @@ impl Parts {
             return refuse(format!("{provider} has no error `{name}`; it is one of {}", others.join(", ")));
         }
         let model = self.model.filter(|model| !model.is_empty() && model != "*");
-        Ok(Fault { provider, model, times: self.times, retry_after, kind })
+        Ok(Fault { provider, model, face, times: self.times, retry_after, kind })
     }
 }
 
@@ -195,7 +205,7 @@ fn prefill(word: &str) -> Option<Prefill> {
 }
 
 impl Fault {
-    /// Reads `{"provider", "model", "kind", "value", "times", "retryAfter"}` or `{"spec"}`.
+    /// Reads `{"provider", "model", "face", "kind", "value", "times", "retryAfter"}` or `{"spec"}`.
     ///
     /// # Errors
     /// What is wrong, in a sentence.
@@ -205,7 +215,7 @@ impl Fault {
             return spec.parse();
         }
         let Some(members) = value.as_object() else { return refuse("a fault is an object or a spec") };
-        let known = ["provider", "model", "kind", "value", "times", "retryAfter"];
+        let known = ["provider", "model", "face", "kind", "value", "times", "retryAfter"];
         if let Some(key) = members.keys().find(|key| !known.contains(&key.as_str())) {
             return refuse(format!("unknown key `{key}` in a fault; there are {}", known.join(", ")));
         }
@@ -220,6 +230,7 @@ impl Fault {
         let parts = Parts {
             provider: text("provider"),
             model: text("model"),
+            face: text("face"),
             kind,
             value: whole("value")?,
             times: whole("times")?.map(|times| u32::try_from(times).unwrap_or(u32::MAX)),
@@ -235,6 +246,7 @@ impl Fault {
         members.insert("spec".into(), self.to_string().into());
         members.insert("provider".into(), self.provider.map_or("*", Provider::as_str).into());
         members.insert("model".into(), json!(self.model));
+        members.insert("face".into(), self.face.map_or("*", Face::as_str).into());
         members.insert("kind".into(), self.kind().into());
         members.insert("value".into(), json!(self.kind.value()));
         members.insert("times".into(), json!(self.times));
@@ -252,6 +264,9 @@ impl fmt::Display for Fault {
         write!(f, ":{}", self.kind())?;
         if let Some(value) = self.kind.value() {
             write!(f, "={value}")?;
+        }
+        if let Some(face) = self.face {
+            write!(f, ",face={face}")?;
         }
         if let Some(seconds) = self.retry_after {
             write!(f, ",retry_after={seconds}")?;

@@ -3,6 +3,7 @@
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, USER_AGENT};
 
+use crate::simulator::face::Face;
 use crate::simulator::provider::Provider;
 use crate::simulator::refusal::Refusal;
 
@@ -10,7 +11,8 @@ use crate::simulator::refusal::Refusal;
 /// Seen in the wild (captures of 2026-11-21 and issues of MoonshotAI/kimi-code).
 const AGENTS: [&str; 6] = ["kimicli/", "kimi-code-cli/", "claude-cli/", "claude-code/", "roocode/", "kilo"];
 
-/// Whether the request carries a key that the provider takes.
+/// Whether the request carries a key that the provider takes: as `Authorization: Bearer`, and on Kimi Code's Messages
+/// face also as `x-api-key` (kimi-code 2.1 sends that; Moonshot's and OpenRouter's guides have Bearer only).
 ///
 /// With a `key` of the simulator's own only that one is good, on all three providers. Without, the prefix decides:
 /// `sk-kimi-` belongs to Kimi Code, every other `sk-` to the two others.
@@ -19,25 +21,29 @@ const AGENTS: [&str; 6] = ["kimicli/", "kimi-code-cli/", "claude-cli/", "claude-
 /// The provider's 401.
 pub(in crate::simulator) fn authorize(
     provider: Provider,
+    face: Face,
     headers: &HeaderMap,
     key: Option<&str>,
 ) -> Result<(), Refusal> {
-    let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let given = given.and_then(bearer).filter(|key| !key.is_empty());
+    let text = |value: &'_ http::HeaderValue| value.to_str().ok().map(str::to_owned);
+    let api_key = headers.get("x-api-key").filter(|_| (provider, face) == (Provider::Kimi, Face::Messages));
+    let token = || headers.get(AUTHORIZATION).and_then(text).as_deref().and_then(bearer).map(str::to_owned);
+    let given = api_key.and_then(text).or_else(token).filter(|key| !key.is_empty());
     let Some(given) = given else { return Err(missing(provider)) };
     let good = match key {
         Some(key) => key == given,
-        None => plausible(provider, given),
+        None => plausible(provider, &given),
     };
     if good { Ok(()) } else { Err(wrong(provider)) }
 }
 
-/// Whether Kimi Code serves this client at all. The other two ask nobody.
+/// Whether Kimi Code serves this client at all. Its Messages face and the other two providers ask nobody (Kimi Code's
+/// error reference).
 ///
 /// # Errors
 /// The gate's 403.
-pub(in crate::simulator) fn gate(provider: Provider, headers: &HeaderMap) -> Result<(), Refusal> {
-    if provider != Provider::Kimi {
+pub(in crate::simulator) fn gate(provider: Provider, face: Face, headers: &HeaderMap) -> Result<(), Refusal> {
+    if provider != Provider::Kimi || face == Face::Messages {
         return Ok(());
     }
     let agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();

@@ -4,14 +4,15 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use crate::simulator::chat::request::{ChatRequest, list};
+use crate::simulator::engine::request::{Request, list};
+use crate::simulator::face::Face;
 use crate::simulator::provider::Provider;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::roster::Model;
 
 /// # Errors
 /// When there is no message.
-pub(super) fn present(provider: Provider, request: &ChatRequest) -> Result<(), Refusal> {
+pub(super) fn present(provider: Provider, request: &Request) -> Result<(), Refusal> {
     if !request.messages().is_empty() {
         return Ok(());
     }
@@ -23,16 +24,25 @@ pub(super) fn present(provider: Provider, request: &ChatRequest) -> Result<(), R
 
 /// # Errors
 /// The first rule that a message breaks.
-pub(super) fn check(provider: Provider, model: &Model, request: &ChatRequest) -> Result<(), Refusal> {
+pub(super) fn check(provider: Provider, model: &Model, request: &Request) -> Result<(), Refusal> {
     let messages = request.messages();
     for (index, message) in messages.iter().enumerate() {
         shape(provider, model, index, message)?;
     }
     calls(provider, messages)?;
-    if super::thinks(model, request) {
+    if super::thinks(model, request) && checks_history(request) {
         reasoning(messages)?;
     }
     Ok(())
+}
+
+/// Whether the history must show what was thought. On the Messages face only where the request asks for thinking:
+/// hermes-agent leaves `thinking` out there to be spared the check.
+fn checks_history(request: &Request) -> bool {
+    match request.face {
+        Face::Chat => true,
+        Face::Messages => request.thinking_type() == Some("enabled"),
+    }
 }
 
 /// # Errors
@@ -40,7 +50,7 @@ pub(super) fn check(provider: Provider, model: &Model, request: &ChatRequest) ->
 pub(super) fn fits(
     provider: Provider,
     model: &Model,
-    request: &ChatRequest,
+    request: &Request,
     limit: usize,
 ) -> Result<(), Refusal> {
     let bytes = request.message_bytes;
@@ -57,7 +67,7 @@ pub(super) fn fits(
 
 /// # Errors
 /// OpenRouter's wording of a prompt that is too long.
-pub(super) fn fits_openrouter(model: &Model, request: &ChatRequest) -> Result<(), Refusal> {
+pub(super) fn fits_openrouter(model: &Model, request: &Request) -> Result<(), Refusal> {
     let tokens = request.prompt_tokens();
     if tokens <= model.window {
         return Ok(());

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use crate::simulator::chat::request::{ChatRequest, list};
+use crate::simulator::engine::request::{Request, list};
+use crate::simulator::face::Face;
 use crate::simulator::provider::Provider;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::roster::{Model, Thinking};
@@ -16,7 +17,7 @@ const STOP_BYTES: usize = 32;
 
 /// # Errors
 /// The first rule that the parameters break.
-pub(super) fn check(provider: Provider, model: &Model, request: &ChatRequest) -> Result<(), Refusal> {
+pub(super) fn check(provider: Provider, model: &Model, request: &Request) -> Result<(), Refusal> {
     thinking(provider, model, request)?;
     sampling(provider, model, request)?;
     stop(provider, request)?;
@@ -24,7 +25,7 @@ pub(super) fn check(provider: Provider, model: &Model, request: &ChatRequest) ->
     limits(provider, request)
 }
 
-fn thinking(provider: Provider, model: &Model, request: &ChatRequest) -> Result<(), Refusal> {
+fn thinking(provider: Provider, model: &Model, request: &Request) -> Result<(), Refusal> {
     let kind = request.thinking_type();
     if request.given("thinking").is_some() && !matches!(kind, Some("enabled" | "disabled")) {
         return Err(Refusal::invalid(provider, "invalid thinking: type must be enabled or disabled"));
@@ -50,7 +51,7 @@ fn kimi_effort(effort: &Value) -> Result<(), Refusal> {
     )))
 }
 
-fn sampling(provider: Provider, model: &Model, request: &ChatRequest) -> Result<(), Refusal> {
+fn sampling(provider: Provider, model: &Model, request: &Request) -> Result<(), Refusal> {
     let cool = model.thinking == Thinking::Switch && request.thinking_type() == Some("disabled");
     let heat = if cool { 0.6 } else { 1.0 };
     if provider == Provider::Kimi
@@ -74,7 +75,7 @@ fn sampling(provider: Provider, model: &Model, request: &ChatRequest) -> Result<
     Ok(())
 }
 
-fn stop(provider: Provider, request: &ChatRequest) -> Result<(), Refusal> {
+fn stop(provider: Provider, request: &Request) -> Result<(), Refusal> {
     let Some(stop) = request.given("stop") else { return Ok(()) };
     let stops = list(Some(stop));
     if stops.len() > STOPS {
@@ -93,19 +94,20 @@ fn stop(provider: Provider, request: &ChatRequest) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn tool_choice(model: &Model, request: &ChatRequest) -> Result<(), Refusal> {
+fn tool_choice(model: &Model, request: &Request) -> Result<(), Refusal> {
     if !super::thinks(model, request) {
         return Ok(());
     }
     let clash = match request.given("tool_choice") {
-        Some(Value::String(choice)) if choice == "required" => "required",
+        // Anthropic's `any` passes, its `tool` does not (live answers of Moonshot's Messages face, written up).
+        Some(Value::String(choice)) if choice == "required" && request.face != Face::Messages => "required",
         Some(Value::Object(_)) => "specified",
         _ => return Ok(()),
     };
     Err(Refusal::bad(format!("tool_choice '{clash}' is incompatible with thinking enabled")))
 }
 
-fn limits(provider: Provider, request: &ChatRequest) -> Result<(), Refusal> {
+fn limits(provider: Provider, request: &Request) -> Result<(), Refusal> {
     for field in ["max_completion_tokens", "max_tokens"] {
         if request.given(field).is_some_and(|value| value.as_u64().is_none_or(|tokens| tokens == 0)) {
             return Err(Refusal::invalid(provider, format!("{field} must be a positive integer")));

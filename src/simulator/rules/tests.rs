@@ -7,7 +7,7 @@ use super::*;
 const BOOK: Rulebook = Rulebook { strict: true, open: false, message_bytes: 2_097_152 };
 
 fn verdict(provider: Provider, body: &Value) -> Result<(), (u16, String)> {
-    let request = ChatRequest::read(body.to_string().as_bytes()).unwrap();
+    let request = Request::read(Face::Chat, body.to_string().as_bytes()).unwrap();
     judge(provider, &request, BOOK).map(|_| ()).map_err(|refusal| (refusal.status, refusal.message))
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::schema;
-use crate::simulator::chat::request::ChatRequest;
+use crate::simulator::engine::request::Request;
 use crate::simulator::provider::Provider;
 use crate::simulator::refusal::Refusal;
 use crate::simulator::roster::{Model, Thinking};
@@ -15,7 +15,7 @@ const TOOLS: usize = 128;
 
 /// # Errors
 /// The first rule that a tool breaks.
-pub(super) fn check(provider: Provider, model: &Model, request: &ChatRequest) -> Result<(), Refusal> {
+pub(super) fn check(provider: Provider, model: &Model, request: &Request) -> Result<(), Refusal> {
     let Some(given) = request.given("tools") else { return Ok(()) };
     if !given.is_array() {
         return Err(Refusal::invalid(provider, "tools must be an array"));

@@ -48,8 +48,17 @@ impl Client {
         Self { address, base: base.to_owned(), headers }
     }
 
+    /// The same caller at another base.
+    pub(super) fn below(&self, base: &str) -> Self {
+        Self { base: base.to_owned(), ..self.clone() }
+    }
+
     pub(super) async fn chat(&self, body: &Value) -> Reply {
         self.send("POST", "/chat/completions", body.to_string().as_bytes()).await
+    }
+
+    pub(super) async fn post(&self, route: &str, body: &Value) -> Reply {
+        self.send("POST", route, body.to_string().as_bytes()).await
     }
 
     pub(super) async fn get(&self, route: &str) -> Reply {
@@ -159,6 +168,11 @@ impl Reply {
         let text = self.text();
         let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
         data.filter(|data| *data != "[DONE]").map(|data| serde_json::from_str(data).unwrap()).collect()
+    }
+
+    /// What a member of all `delta` objects says together, on the Messages face.
+    pub(super) fn said(&self, key: &str) -> String {
+        self.events().iter().filter_map(|event| event["delta"][key].as_str()).collect()
     }
 
     /// A member of all deltas, joined.

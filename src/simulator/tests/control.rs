@@ -6,7 +6,7 @@ use tokio::io::AsyncReadExt;
 
 use super::client::read_until;
 use super::*;
-use crate::simulator::{Limits, Provider};
+use crate::simulator::Limits;
 
 #[tokio::test]
 async fn faults_are_ordered_listed_and_taken_back() {

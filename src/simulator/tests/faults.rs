@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout};
 
 use super::client::{End, Reply, read_until};
 use super::*;
-use crate::simulator::{FaultKind, Provider, fault_kinds};
+use crate::simulator::{FaultKind, fault_kinds};
 
 /// Long enough not to pass for an answer, short enough to wait for.
 const SILENCE: Duration = Duration::from_millis(100);

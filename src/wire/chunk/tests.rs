@@ -93,7 +93,7 @@ fn what_is_not_one_object_is_malformed() {
 
 #[test]
 fn usage_arithmetic() {
-    let read = |text: &str| Usage::read(text.as_bytes());
+    let read = |text: &str| Usage::read(crate::wire::face::Face::Chat, text.as_bytes());
     let moonshot = read(r#" {"prompt_tokens":100,"completion_tokens":40,"cached_tokens":64}"#).unwrap();
     assert_eq!((moonshot.input, moonshot.cache_read), (36, 64));
     let details_win =

@@ -350,6 +350,7 @@ async fn a_client_that_goes_away_ends_the_second_stream_too() {
     let fixture = Fixture::new(TWO_KIMI, Model { how: Break::Stalls, ..broken(&PLAIN, 3) });
     let request = super::ClientRequest {
         id: "1".to_owned(),
+        face: crate::wire::face::Face::Chat,
         client: None,
         headers: http::HeaderMap::new(),
         body: json!({"model": "default", "stream": true, "messages": [{"role": "user", "content": "hi"}]})
@@ -357,7 +358,9 @@ async fn a_client_that_goes_away_ends_the_second_stream_too() {
             .into(),
         first_target_only: false,
     };
-    let Ok(Answer::Stream { mut body, .. }) = fixture.relay.chat(request).await else { panic!("no stream") };
+    let Ok(Answer::Stream { mut body, .. }) = fixture.relay.answer(request).await else {
+        panic!("no stream")
+    };
     while fixture.calls().len() < 2 {
         body.next().await.expect("it goes on");
     }

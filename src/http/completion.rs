@@ -1,4 +1,4 @@
-//! `POST /v1/chat/completions`.
+//! `POST /v1/chat/completions`, `/v1/responses`, `/v1/messages`: answers.
 
 use std::sync::Arc;
 
@@ -6,6 +6,7 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, post};
 use futures_util::StreamExt;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue};
@@ -15,22 +16,35 @@ use super::error::Problem;
 use super::shared::{Caller, Shared};
 use super::{hygiene, limits};
 use crate::relay::{Answer, ClientRequest};
+use crate::wire::face::Face;
 
 const FALLBACK: HeaderName = HeaderName::from_static("x-moonrelay-fallback");
 
-/// Answers a chat request, streamed or not.
-pub(super) async fn completions(
-    State(shared): State<Arc<Shared>>,
-    Extension(caller): Extension<Caller>,
-    request: Request,
-) -> Response {
-    match answer(&shared, caller, request).await {
-        Ok(answer) => render(answer),
-        Err(problem) => problem.into_response(),
-    }
+/// Answers a request of one face, streamed or not.
+pub(super) fn of(face: Face) -> MethodRouter<Arc<Shared>> {
+    post(
+        move |State(shared): State<Arc<Shared>>, Extension(caller): Extension<Caller>, request: Request| async move {
+            match answer(&shared, caller, face, request).await {
+                Ok(answer) => render(answer),
+                Err(problem) => problem.into_response(),
+            }
+        },
+    )
 }
 
-async fn answer(shared: &Shared, caller: Caller, request: Request) -> Result<Answer, Problem> {
+async fn answer(shared: &Shared, caller: Caller, face: Face, request: Request) -> Result<Answer, Problem> {
+    let request = read(shared, caller, face, request).await?;
+    // Boxed: the way of a request is long, and its future would be copied at each step.
+    Ok(Box::pin(shared.relay.answer(request)).await?)
+}
+
+/// Reads a request whole.
+pub(super) async fn read(
+    shared: &Shared,
+    caller: Caller,
+    face: Face,
+    request: Request,
+) -> Result<ClientRequest, Problem> {
     let (head, body) = request.into_parts();
     let body = limits::read_in_time(&head.headers, body, &shared.relay).await?;
     let first_target_only = match head.headers.get(FALLBACK).map(HeaderValue::as_bytes) {
@@ -38,15 +52,14 @@ async fn answer(shared: &Shared, caller: Caller, request: Request) -> Result<Ans
         Some(b"off") => true,
         Some(_) => return Err(Problem::bad_header("x-moonrelay-fallback takes on or off")),
     };
-    let request = ClientRequest {
+    Ok(ClientRequest {
         id: caller.request_id,
+        face,
         client: caller.client,
         headers: hygiene::end_to_end(&head.headers),
         body,
         first_target_only,
-    };
-    // Boxed: the way of a request is long, and its future would be copied at each step.
-    Ok(Box::pin(shared.relay.chat(request)).await?)
+    })
 }
 
 fn render(answer: Answer) -> Response {

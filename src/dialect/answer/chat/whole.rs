@@ -1,49 +1,49 @@
-//! Whole answers.
+//! Whole chat answers.
 
 use bytes::Bytes;
 
-use super::leak::{LeakFilter, Piece, may_leak};
-use super::stream::{EMPTY, NOT_JSON, server};
-use super::{Meter, calls, delta, refusal};
+use super::{calls, delta};
 use crate::catalog::DialectId;
+use crate::dialect::answer::Meter;
+use crate::dialect::answer::leak::{LeakFilter, Piece, may_leak};
+use crate::dialect::answer::refusal::{self, EMPTY, NOT_JSON, server};
 use crate::dialect::rewrite::AnswerPlan;
 use crate::failure::Failure;
 use crate::wire::chunk::Choice;
 use crate::wire::edit::{Edits, ObjectPatch, Segments};
 use crate::wire::json;
 
-/// Reads one whole answer.
+/// Reads one.
 ///
 /// # Errors
-/// When it holds an error object, is no JSON, or is empty.
-pub fn whole(dialect: DialectId, plan: &AnswerPlan, body: Bytes) -> Result<(Segments, Meter), Failure> {
-    match body.trim_ascii_start() {
-        [] => return Err(server(EMPTY)),
-        [b'<', ..] => return Err(server(refusal::HTML)),
-        _ => {}
-    }
-    let chunk = refusal::parse(&body)?;
-    if let Some(failure) = refusal::in_chunk(dialect, &body, &chunk) {
+/// When it holds an error object, is not JSON, or is empty.
+pub(in crate::dialect::answer) fn whole(
+    dialect: DialectId,
+    plan: &AnswerPlan,
+    body: &Bytes,
+) -> Result<(Segments, Meter), Failure> {
+    let chunk = refusal::parse(body)?;
+    if let Some(failure) = refusal::in_chunk(dialect, body, &chunk) {
         return Err(failure);
     }
     if chunk.choice.is_empty() {
         return Err(server("the answer has no choices"));
     }
-    if !chunk.has_substance() && delta::promises_substance(&body, &chunk) {
+    if !chunk.has_substance() && delta::promises_substance(body, &chunk) {
         return Err(server(EMPTY));
     }
     let mut meter = Meter::default();
-    meter.read(&body, &chunk);
+    meter.read(body, &chunk);
     let mut edits = Edits::new();
-    calls::restore_names(&body, &chunk, plan, &mut edits).map_err(|_| server(NOT_JSON))?;
+    calls::restore_names(body, &chunk, plan, &mut edits).map_err(|_| server(NOT_JSON))?;
     if plan.offers_tools {
         for choice in &chunk.choice {
-            if find_calls(&body, choice, plan, &mut edits) {
+            if find_calls(body, choice, plan, &mut edits) {
                 meter.finish = Some("tool_calls".to_owned());
             }
         }
     }
-    Ok((edits.apply(&body), meter))
+    Ok((edits.apply(body), meter))
 }
 
 /// Turns leaked calls in a message's content into real ones; tells whether there were any.

@@ -1,33 +1,44 @@
-//! A chat request as the simulator reads it: JSON, and what its last turn asks for.
+//! A request as the engine reads it: the body of a chat request, whatever face it came on.
+
+use std::collections::HashMap;
 
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::simulator::face::Face;
+use crate::simulator::messages;
 use crate::simulator::refusal::Refusal;
 
-/// A parsed chat request.
+/// A parsed request.
 #[derive(Debug)]
-pub(in crate::simulator) struct ChatRequest {
-    /// The whole body, an object.
+pub(in crate::simulator) struct Request {
+    /// The face that it came on.
+    pub(in crate::simulator) face: Face,
+    /// The whole body, an object, as a chat request has it.
     pub(in crate::simulator) body: Value,
-    /// Bytes of the `messages` value as it was sent; Kimi Code limits them.
+    /// The body as it was sent, where another face than chat sent it.
+    pub(in crate::simulator) sent: Option<Value>,
+    /// Bytes of the list of messages as it was sent; Kimi Code limits them.
     pub(in crate::simulator) message_bytes: usize,
 }
 
-impl ChatRequest {
+impl Request {
     /// Reads a body; lone surrogates, which `serde_json` refuses and the providers do not, become U+FFFD.
     ///
     /// # Errors
     /// A 400 for what is not a JSON object.
-    pub(in crate::simulator) fn read(bytes: &[u8]) -> Result<Self, Refusal> {
+    pub(in crate::simulator) fn read(face: Face, bytes: &[u8]) -> Result<Self, Refusal> {
         let parsed = serde_json::from_slice::<Value>(bytes)
             .or_else(|_| serde_json::from_slice(&without_lone_surrogates(bytes)));
-        match parsed {
-            Ok(body) if body.is_object() => Ok(Self { body, message_bytes: message_bytes(bytes) }),
-            Ok(_) | Err(_) => {
-                Err(Refusal::bad("Invalid request: failed to parse the request body as a JSON object"))
-            }
-        }
+        let Some(sent) = parsed.ok().filter(Value::is_object) else {
+            return Err(Refusal::bad("Invalid request: failed to parse the request body as a JSON object"));
+        };
+        let message_bytes = bytes_of(face.list(), bytes);
+        let (body, sent) = match face {
+            Face::Chat => (sent, None),
+            Face::Messages => (messages::read::chat(&sent), Some(sent)),
+        };
+        Ok(Self { face, body, sent, message_bytes })
     }
 
     /// The requested model id, empty when there is none.
@@ -128,13 +139,9 @@ impl Weight {
     }
 }
 
-fn message_bytes(bytes: &[u8]) -> usize {
-    #[derive(serde::Deserialize)]
-    struct Sized<'a> {
-        #[serde(borrow)]
-        messages: &'a RawValue,
-    }
-    serde_json::from_slice::<Sized<'_>>(bytes).map_or(0, |sized| sized.messages.get().len())
+fn bytes_of(list: &str, bytes: &[u8]) -> usize {
+    let members = serde_json::from_slice::<HashMap<String, &RawValue>>(bytes);
+    members.ok().and_then(|members| Some(members.get(list)?.get().len())).unwrap_or(0)
 }
 
 /// Replaces every `\uD800`..`\uDFFF` escape that has no partner by `\uFFFD`, which has the same length.

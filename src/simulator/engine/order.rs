@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::request::{ChatRequest, content_text, list};
+use super::request::{Request, content_text, list};
 use super::sample::COMMANDS;
 use crate::simulator::provider::Provider;
 
@@ -30,7 +30,7 @@ pub(in crate::simulator) enum Order {
 const LONGEST: usize = 16 << 20;
 
 /// Reads the order from the messages behind the last assistant message, that which is to be continued aside.
-pub(in crate::simulator) fn read(provider: Provider, request: &ChatRequest) -> Order {
+pub(in crate::simulator) fn read(provider: Provider, request: &Request) -> Order {
     let messages = request.messages();
     let messages = if begun(provider, request).is_some() {
         messages.split_last().map_or(messages, |(_, rest)| rest)
@@ -58,15 +58,16 @@ pub(in crate::simulator) fn read(provider: Provider, request: &ChatRequest) -> O
     Order::Echo(said.cloned().unwrap_or_default())
 }
 
-/// What a client adds of its own in a message of the user's, behind what the user wrote (Kimi Code 2.1, 2026-11-21).
+/// Whether a client wrote this in the user's place, behind what the user wrote: it stands between tags (Kimi Code 2.1,
+/// `OpenClaw` 2026.9, seen 2026-11-21).
 fn is_reminder(text: &str) -> bool {
     let text = text.trim();
-    text.starts_with("<system-reminder>") && text.ends_with("</system-reminder>")
+    text.starts_with('<') && text.ends_with('>')
 }
 
 /// The text that the answer is to go on from: the conversation ends with the assistant, which Moonshot and Kimi Code
 /// take for that only with `partial: true` (Moonshot's API reference, 2026-09-23).
-pub(in crate::simulator) fn begun(provider: Provider, request: &ChatRequest) -> Option<String> {
+pub(in crate::simulator) fn begun(provider: Provider, request: &Request) -> Option<String> {
     let last = request.messages().last()?;
     let marked =
         provider == Provider::OpenRouter || last.get("partial").and_then(Value::as_bool) == Some(true);
@@ -74,7 +75,7 @@ pub(in crate::simulator) fn begun(provider: Provider, request: &ChatRequest) -> 
     (speaks && list(last.get("tool_calls")).is_empty()).then(|| content_text(last))
 }
 
-fn call(request: &ChatRequest, texts: &[String]) -> Option<Order> {
+fn call(request: &Request, texts: &[String]) -> Option<Order> {
     let choice = request.given("tool_choice");
     if choice.and_then(Value::as_str) == Some("none") {
         return None;

@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 
-use super::leak::Piece;
+use crate::dialect::answer::leak::Piece;
 use crate::wire::chunk::{Choice, Chunk};
 use crate::wire::edit::{Edits, ObjectPatch, Segments};
+use crate::wire::face::Face;
 use crate::wire::json::{self, Span};
 use crate::wire::sse;
 use crate::wire::usage::Usage;
@@ -72,7 +73,7 @@ fn with(payload: &Bytes, choices: Vec<u8>, usage: Option<&Usage>) -> Segments {
         let mut patch = ObjectPatch::new(payload, open, &members);
         patch.set("choices", choices);
         match usage {
-            Some(usage) => patch.set("usage", usage.to_json()),
+            Some(usage) => patch.set("usage", usage.to_json(Face::Chat)),
             None => {
                 patch.remove("usage");
             }

@@ -1,6 +1,7 @@
 //! Tool calls in answers: names as the client knows them, and calls found in text written as real ones.
 
-use super::leak::LeakedCall;
+use crate::dialect::answer::leak::LeakedCall;
+use crate::dialect::answer::names;
 use crate::dialect::rewrite::AnswerPlan;
 use crate::wire::chunk::{self, Chunk};
 use crate::wire::edit::Edits;
@@ -22,9 +23,8 @@ pub(super) fn restore_names(
     for calls in chunk.choice.iter().filter_map(|choice| choice.tool_calls.as_ref()) {
         for name in chunk::tool_names(text, calls)? {
             let literal = text.get(name.clone()).unwrap_or_default();
-            let known = plan.tool_names.iter().find(|(sent, _)| json::literal_is(literal, sent));
-            if let Some((_, original)) = known {
-                edits.replace(name, json::string_literal(original));
+            if let Some(original) = names::known(plan, literal) {
+                edits.replace(name, original);
             }
         }
     }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::order::{self, Order};
-use super::request::{ChatRequest, list};
+use super::request::{Request, list};
 use super::{Exchange, sample};
 use crate::simulator::roster::CallIds;
 use crate::simulator::rules;
@@ -45,11 +45,13 @@ pub(in crate::simulator) struct Answer {
     pub(in crate::simulator) calls: Vec<Call>,
     /// `stop`, `length` or `tool_calls`.
     pub(in crate::simulator) finish: &'static str,
+    /// The stop sequence that ended it, if one did.
+    pub(in crate::simulator) stopped_at: Option<String>,
     pub(in crate::simulator) usage: Usage,
 }
 
 /// Composes the answer; where the request brings its beginning, the rest of it if it `goes_on`.
-pub(in crate::simulator) fn compose(exchange: &Exchange, request: &ChatRequest, goes_on: bool) -> Answer {
+pub(in crate::simulator) fn compose(exchange: &Exchange, request: &Request, goes_on: bool) -> Answer {
     let order = order::read(exchange.provider, request);
     let mut reasoning = String::new();
     if rules::thinks(exchange.model, request) {
@@ -60,6 +62,7 @@ pub(in crate::simulator) fn compose(exchange: &Exchange, request: &ChatRequest, 
         text: text(exchange, request, &order),
         calls: calls(exchange, request, order),
         finish: "stop",
+        stopped_at: None,
         usage: Usage { prompt: request.prompt_tokens(), cached: 0, completion: 0, reasoning: 0 },
     };
     if !answer.calls.is_empty() {
@@ -97,7 +100,7 @@ fn reflection(order: &Order) -> String {
     }
 }
 
-fn text(exchange: &Exchange, request: &ChatRequest, order: &Order) -> String {
+fn text(exchange: &Exchange, request: &Request, order: &Order) -> String {
     let whole = match order {
         Order::Call { .. } => return String::new(),
         Order::Words(count) => return words(*count),
@@ -152,7 +155,7 @@ fn bytes(count: usize) -> String {
     text
 }
 
-fn calls(exchange: &Exchange, request: &ChatRequest, order: Order) -> Vec<Call> {
+fn calls(exchange: &Exchange, request: &Request, order: Order) -> Vec<Call> {
     let Order::Call { names, command } = order else { return Vec::new() };
     let before = request.calls_so_far();
     let parameters = |name: &str| {
@@ -184,13 +187,15 @@ fn go_on(answer: &mut Answer, begun: &str, exchange: &Exchange) {
     };
 }
 
-fn cut_at_stop(answer: &mut Answer, request: &ChatRequest) {
+fn cut_at_stop(answer: &mut Answer, request: &Request) {
     let stop = request.given("stop");
     let single = stop.and_then(Value::as_str);
     let several = list(stop).iter().filter_map(Value::as_str);
-    let cut = single.into_iter().chain(several).filter_map(|stop| answer.text.find(stop)).min();
-    if let Some(cut) = cut {
+    let found =
+        single.into_iter().chain(several).filter_map(|stop| Some((answer.text.find(stop)?, stop))).min();
+    if let Some((cut, stop)) = found {
         answer.text.truncate(cut);
+        answer.stopped_at = Some(stop.to_owned());
     }
 }
 

@@ -1,0 +1,224 @@
+//! Streamed messages answers (Anthropic API reference: streaming messages, 2026-10).
+//!
+//! `message_start`, blocks, `message_delta` with the `stop_reason` and the usage, `message_stop`. OpenRouter adds
+//! `data: [DONE]`, on which Anthropic's SDKs stumble; Moonshot sends neither pings nor error events.
+
+use bytes::Bytes;
+
+use super::output::{self, Output};
+use super::refusal::{self, EMPTY, NOT_JSON, server, truncated};
+use super::stream::{Flow, Reading};
+use super::{Meter, Volume, length};
+use crate::catalog::DialectId;
+use crate::dialect::object::Object;
+use crate::dialect::rewrite::AnswerPlan;
+use crate::failure::Failure;
+use crate::wire::edit::{Edits, Segments};
+use crate::wire::face::Face;
+use crate::wire::sse::Frame;
+use crate::wire::usage::Usage;
+
+mod block;
+mod whole;
+
+pub(super) use whole::whole;
+
+const STOP: &[u8] = b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+
+/// Reads one streamed answer.
+#[derive(Debug)]
+pub(super) struct MessagesStream {
+    dialect: DialectId,
+    plan: AnswerPlan,
+    meter: Meter,
+    volume: Volume,
+    /// What `message_start` told. Its output is a beginning, so it becomes the meter's with `message_delta` only.
+    begun_with: Option<Usage>,
+    /// Text, thinking, a tool call or another block was read.
+    has_substance: bool,
+    /// The `stop_reason` was read.
+    finished: bool,
+    /// The finish of an answer that is empty so far, and the frames after it.
+    withheld: Option<(Segments, usize)>,
+}
+
+impl MessagesStream {
+    /// At the start of an answer.
+    pub(super) fn new(dialect: DialectId, plan: AnswerPlan) -> Self {
+        Self {
+            dialect,
+            plan,
+            meter: Meter::default(),
+            volume: Volume::default(),
+            begun_with: None,
+            has_substance: false,
+            finished: false,
+            withheld: None,
+        }
+    }
+
+    fn check_end(&self) -> Result<(), Failure> {
+        if !self.finished {
+            return Err(truncated("the answer ended without a stop_reason"));
+        }
+        if self.withheld.is_some() {
+            return Err(server(EMPTY));
+        }
+        Ok(())
+    }
+
+    /// Learns from an event; tells whether it says something that a person would notice.
+    fn learn(&mut self, text: &[u8], event: &Object<'_>, kind: &str) -> bool {
+        match kind {
+            "message_start" => {
+                if let Some(message) = event.object("message") {
+                    self.meter.model = self.meter.model.take().or_else(|| message.string("model"));
+                    self.begun_with = usage(text, &message, None);
+                }
+                false
+            }
+            "content_block_start" => {
+                let block = event.object("content_block");
+                block.is_some_and(|block| block::read(text, &block, &mut self.volume))
+            }
+            "content_block_delta" => {
+                let delta = event.object("delta");
+                delta.is_some_and(|delta| block::read_delta(text, &delta, &mut self.volume))
+            }
+            "message_delta" => {
+                if let Some(reason) = event.object("delta").and_then(|delta| delta.string("stop_reason")) {
+                    self.meter.finish = Some(reason);
+                    self.finished = true;
+                }
+                if let Some(usage) = usage(text, event, self.meter.usage.or(self.begun_with)) {
+                    self.meter.usage = Some(usage);
+                }
+                false
+            }
+            _ => false,
+        }
+    }
+
+    fn put(&mut self, frame: &Frame, payload: &Bytes, kind: &str, edits: Edits, out: &mut Output) {
+        // The SDKs go by the event's name.
+        let named = frame.event().is_some() || kind.is_empty();
+        if named && edits.is_empty() && self.withheld.is_none() {
+            out.pass(frame);
+            return;
+        }
+        let mut segments = Segments::default();
+        if !named {
+            segments.push(format!("event: {kind}\n").into());
+        }
+        segments.append(if edits.is_empty() {
+            output::whole(frame)
+        } else {
+            output::edited(frame, payload, edits)
+        });
+        match &mut self.withheld {
+            None => out.put(segments, 1),
+            Some((held, frames)) => {
+                held.append(segments);
+                *frames += 1;
+            }
+        }
+    }
+
+    fn take_event(&mut self, frame: &Frame, payload: &Bytes, event: &Object<'_>, out: &mut Output) -> Flow {
+        let kind = event.word("type");
+        let says_something = self.learn(payload, event, &kind);
+        if says_something && !self.has_substance {
+            self.has_substance = true;
+            if let Some((held, frames)) = self.withheld.take() {
+                out.put(held, frames);
+            }
+        }
+        let finishes = kind == "message_delta" && self.finished;
+        if finishes && !self.has_substance && !self.plan.goes_on && self.promises_substance() {
+            self.withheld.get_or_insert_default();
+        }
+        let mut edits = Edits::new();
+        if let Some(block) = event.object("content_block") {
+            block::restore_name(payload, &block, &self.plan, &mut edits);
+        }
+        out.step.meaningful |= (says_something || finishes) && self.withheld.is_none();
+        let events = out.step.frames;
+        self.put(frame, payload, &kind, edits, out);
+        if kind == "ping" {
+            // No event of the answer: a provider that thinks for long sends hundreds before it begins.
+            out.step.frames = events;
+        }
+        if kind == "message_stop" { Flow::Done } else { Flow::On }
+    }
+
+    /// With these an empty answer is a broken one; the output limit, a filter or a stop sequence may leave nothing.
+    fn promises_substance(&self) -> bool {
+        block::promises_substance(self.meter.finish.as_deref())
+    }
+}
+
+impl Reading for MessagesStream {
+    fn take(&mut self, frame: &Frame, out: &mut Output) -> Result<Flow, Failure> {
+        let Some(payload) = frame.data() else {
+            // A comment is no event. An event without data is nothing that an SDK could parse.
+            if frame.event().is_none() {
+                let events = out.step.frames;
+                out.pass(frame);
+                out.step.frames = events;
+            }
+            return Ok(Flow::On);
+        };
+        let text = payload.trim_ascii();
+        if text.is_empty() {
+            return Ok(Flow::On);
+        }
+        if text.starts_with(b"[DONE]") {
+            self.check_end()?;
+            out.put(Segments::whole(Bytes::from_static(STOP)), 1);
+            return Ok(Flow::Done);
+        }
+        if frame.event().is_some_and(|event| &*event == b"error") {
+            return Err(refusal::of(self.dialect, &payload));
+        }
+        let event = Object::whole(&payload).map_err(|_| server(NOT_JSON))?;
+        if event.word("type") == "error" || refusal::is_in(&event) {
+            return Err(refusal::of(self.dialect, &payload));
+        }
+        if event.word("type") == "message_stop" {
+            self.check_end()?;
+        }
+        Ok(self.take_event(frame, &payload, &event, out))
+    }
+
+    fn end(&mut self, usage: Option<Usage>, out: &mut Output) -> Result<(), Failure> {
+        self.check_end()?;
+        if let Some(end) = self.conclude(usage) {
+            out.put(end, 1);
+        }
+        Ok(())
+    }
+
+    fn conclude(&self, _usage: Option<Usage>) -> Option<Segments> {
+        // The usage stood beside the stop_reason.
+        let finished = self.finished && self.withheld.is_none();
+        finished.then(|| Segments::whole(Bytes::from_static(STOP)))
+    }
+
+    fn give_up(&mut self) -> Segments {
+        self.withheld = None;
+        Segments::default()
+    }
+
+    fn volume(&self) -> Volume {
+        self.volume
+    }
+
+    fn meter(&self) -> &Meter {
+        &self.meter
+    }
+}
+
+fn usage(text: &[u8], of: &Object<'_>, before: Option<Usage>) -> Option<Usage> {
+    let mut usage = before.unwrap_or_default();
+    usage.update(Face::Messages, text.get(of.span("usage")?)?).then_some(usage)
+}

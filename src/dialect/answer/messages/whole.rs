@@ -1,0 +1,45 @@
+//! Whole messages answers.
+
+use bytes::Bytes;
+
+use super::{block, usage};
+use crate::catalog::DialectId;
+use crate::dialect::answer::refusal::{self, EMPTY, NOT_JSON, server};
+use crate::dialect::answer::{Meter, Volume};
+use crate::dialect::object::Object;
+use crate::dialect::rewrite::AnswerPlan;
+use crate::failure::Failure;
+use crate::wire::edit::{Edits, Segments};
+
+/// Reads one.
+///
+/// # Errors
+/// When it holds an error object, is not JSON, or is empty.
+pub(in crate::dialect::answer) fn whole(
+    dialect: DialectId,
+    plan: &AnswerPlan,
+    body: &Bytes,
+) -> Result<(Segments, Meter), Failure> {
+    let answer = Object::whole(body).map_err(|_| server(NOT_JSON))?;
+    if answer.word("type") == "error" || refusal::is_in(&answer) {
+        return Err(refusal::of(dialect, body));
+    }
+    if !answer.has_array("content") {
+        return Err(server("the answer has no content"));
+    }
+    let meter = Meter {
+        usage: usage(body, &answer, None),
+        finish: answer.string("stop_reason"),
+        model: answer.string("model"),
+    };
+    let mut edits = Edits::new();
+    let mut has_substance = false;
+    for block in answer.objects("content") {
+        has_substance |= block::read(body, &block, &mut Volume::default());
+        block::restore_name(body, &block, plan, &mut edits);
+    }
+    if !has_substance && !plan.goes_on && block::promises_substance(meter.finish.as_deref()) {
+        return Err(server(EMPTY));
+    }
+    Ok((edits.apply(body), meter))
+}

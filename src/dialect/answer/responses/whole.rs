@@ -1,0 +1,45 @@
+//! Whole responses answers.
+
+use bytes::Bytes;
+
+use super::item;
+use crate::catalog::DialectId;
+use crate::dialect::answer::Meter;
+use crate::dialect::answer::refusal::{self, EMPTY, NOT_JSON, server};
+use crate::dialect::object::Object;
+use crate::dialect::rewrite::AnswerPlan;
+use crate::failure::Failure;
+use crate::wire::edit::{Edits, Segments};
+
+/// Reads one.
+///
+/// # Errors
+/// When it holds an error object, is not JSON, or is empty.
+pub(in crate::dialect::answer) fn whole(
+    dialect: DialectId,
+    plan: &AnswerPlan,
+    body: &Bytes,
+) -> Result<(Segments, Meter), Failure> {
+    let response = Object::whole(body).map_err(|_| server(NOT_JSON))?;
+    if response.word("type") == "error" {
+        return Err(refusal::of(dialect, body));
+    }
+    item::check(dialect, body, &response)?;
+    let is_complete = item::promises_substance(&response);
+    if is_complete && !response.has_array("output") {
+        return Err(server("the answer has no output"));
+    }
+    if is_complete && !plan.goes_on && !item::has_substance(&response) {
+        return Err(server(EMPTY));
+    }
+    let meter = Meter {
+        usage: item::usage(body, &response),
+        finish: item::finish(&response),
+        model: response.string("model"),
+    };
+    let mut edits = Edits::new();
+    if !plan.tool_names.is_empty() {
+        item::restore_all(body, &response, plan, &mut edits);
+    }
+    Ok((edits.apply(body), meter))
+}

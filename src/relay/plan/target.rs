@@ -1,0 +1,104 @@
+//! One reference with all that is needed to call it.
+
+use std::sync::Arc;
+
+use crate::catalog::ThinkingLevel;
+use crate::config::settings::{Auth, Key, Provider, ProviderModel, Reference};
+use crate::dialect::rewrite::{self, Begun, Rewritten};
+use crate::failure::Failure;
+use crate::wire::face::Face;
+use crate::wire::request::RequestBody;
+
+/// In bytes.
+const SHORTEST_SECRET: usize = 8;
+
+/// One reference with the key and the settings to call it.
+#[derive(Clone)]
+pub struct Target {
+    /// `provider/model`.
+    pub reference: Reference,
+    /// Its provider.
+    pub provider: Arc<Provider>,
+    /// Its model.
+    pub model: Arc<ProviderModel>,
+    /// Which of the provider's keys; `None` where it needs none.
+    pub key_index: Option<usize>,
+    /// The face that it is called with: the client's own where the provider serves that one.
+    pub face: Face,
+    /// The id that the provider sees.
+    pub wire_model: String,
+}
+
+impl Target {
+    /// The key, where one is sent.
+    #[must_use]
+    pub fn key(&self) -> Option<&Key> {
+        self.provider.keys.get(self.key_index?).filter(|_| self.provider.auth != Auth::None)
+    }
+
+    /// Takes our own secrets out of what a provider said: some repeat the key that they refuse.
+    #[must_use]
+    pub(in crate::relay) fn scrub(&self, mut failure: Failure) -> Failure {
+        let headers = self.provider.headers.iter().chain(&self.model.headers).map(|header| &header.value);
+        for secret in self.key().map(|key| &key.secret).into_iter().chain(headers) {
+            let secret = secret.expose().trim();
+            // Shorter values are words such as `true`, and no secrets.
+            if secret.len() < SHORTEST_SECRET {
+                continue;
+            }
+            failure.message = failure.message.replace(secret, "…");
+            failure.provider_type = failure.provider_type.filter(|kind| !kind.contains(secret));
+        }
+        failure
+    }
+
+    /// The request as this target's provider takes it.
+    ///
+    /// # Errors
+    /// When it breaks a rule of the provider that no rewrite can mend.
+    pub fn rewrite(&self, body: &RequestBody, thinking: Option<ThinkingLevel>) -> Result<Rewritten, Failure> {
+        rewrite::rewrite(self.provider.dialect, &self.request(body, thinking))
+    }
+
+    /// The request for the rest of an answer that broke off; `None` when the client's output limit is used up.
+    ///
+    /// # Errors
+    /// As [`Self::rewrite`].
+    pub(in crate::relay) fn go_on(
+        &self,
+        body: &RequestBody,
+        thinking: Option<ThinkingLevel>,
+        begun: &Begun<'_>,
+    ) -> Result<Option<Rewritten>, Failure> {
+        rewrite::go_on(self.provider.dialect, &self.request(body, thinking), begun)
+    }
+
+    /// Whether the model goes on from the beginning of an answer, on the face that it is called with. That it does is
+    /// known of the chat face only.
+    pub(in crate::relay) fn takes_prefill(&self) -> bool {
+        self.face == Face::Chat && self.model.facts.compat.supports_prefill == Some(true)
+    }
+
+    fn request<'a>(&'a self, body: &'a RequestBody, thinking: Option<ThinkingLevel>) -> rewrite::Request<'a> {
+        rewrite::Request {
+            body,
+            model: &self.model.facts,
+            wire_model: &self.wire_model,
+            params: &self.model.params,
+            thinking,
+            sanitize_tool_call_ids: self.provider.sanitize_tool_call_ids,
+        }
+    }
+
+    /// Base URL of the face that it is called with; `None` where the provider does not speak it.
+    #[must_use]
+    pub fn base(&self) -> Option<&str> {
+        self.provider.faces.iter().find(|(face, _)| *face == self.face).map(|(_, base)| base.as_str())
+    }
+
+    /// Where it is called.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("{}{}", self.base().unwrap_or_default(), self.face.path())
+    }
+}

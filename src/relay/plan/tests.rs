@@ -1,0 +1,56 @@
+//! Which face a target is called with, and what it cannot take.
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::{Face, RequestBody, State, plan};
+use crate::config::{self, Environment};
+use crate::record::Skip;
+
+fn body(face: Face, value: &Value) -> RequestBody {
+    RequestBody::parse(face, Bytes::from(value.to_string())).unwrap()
+}
+
+#[test]
+fn each_client_gets_its_own_face_where_the_provider_has_it_and_else_the_preferred_one() {
+    let text = r#"{
+        agents: { defaults: { model: { primary: "kimi/kimi-for-coding", fallbacks: ["chatty/m", "claudish/m"] } } },
+        models: { providers: {
+            kimi: { apiKey: "sk-kimi-000000" },
+            chatty: { apiKey: "k", baseUrl: "https://chat.example/v1", models: [{ id: "m", name: "M" }] },
+            claudish: { apiKey: "k", baseUrl: "https://messages.example/v1", api: "anthropic-messages",
+                        models: [{ id: "m", name: "M" }] },
+        } },
+    }"#;
+    let settings = config::from_text(text, None, &Environment::default()).unwrap();
+    let state = State::new();
+    for face in Face::ALL {
+        let request = body(face, &json!({"model": "default", "messages": [], "input": "hi"}));
+        let plan = plan(&settings, &state, "default", &request, None).ok().unwrap();
+        let called: Vec<String> = plan.targets.iter().map(|planned| planned.target.url()).collect();
+        let own = format!("https://api.kimi.com/coding/v1{}", face.path());
+        let expected = [
+            own.as_str(),
+            "https://chat.example/v1/chat/completions",
+            "https://messages.example/v1/messages",
+        ];
+        assert_eq!(called, expected, "{face:?}");
+        assert!(plan.targets.iter().all(|planned| planned.skipped.is_none()));
+    }
+}
+
+#[test]
+fn an_image_goes_past_a_model_without_eyes_on_every_face() {
+    let text = r#"{
+        agents: { defaults: { model: "blind/m" } },
+        models: { providers: { blind: { apiKey: "k", baseUrl: "https://chat.example/v1",
+            models: [{ id: "m", name: "M", input: ["text"] }] } } },
+    }"#;
+    let settings = config::from_text(text, None, &Environment::default()).unwrap();
+    let part =
+        json!({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AA=="}});
+    let request = body(Face::Messages, &json!({"messages": [{"role": "user", "content": [part]}]}));
+    let plan = plan(&settings, &State::new(), "default", &request, None).ok().unwrap();
+    let skipped = plan.targets[0].skipped.as_ref().map(|(skip, _)| *skip);
+    assert_eq!(skipped, Some(Skip::MediaNotAccepted));
+}

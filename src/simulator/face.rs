@@ -1,0 +1,73 @@
+//! The protocols that the providers speak.
+
+use std::fmt;
+
+use super::provider::Provider;
+
+/// A protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Face {
+    /// OpenAI Chat Completions.
+    Chat,
+    /// Anthropic Messages.
+    Messages,
+}
+
+impl Face {
+    /// All of them, in the order of the documentation.
+    pub const ALL: [Self; 2] = [Self::Chat, Self::Messages];
+
+    /// The word in fault specs and records.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Messages => "messages",
+        }
+    }
+
+    /// What follows a provider's base of this face.
+    #[must_use]
+    pub const fn route(self) -> &'static str {
+        match self {
+            Self::Chat => "/chat/completions",
+            Self::Messages => "/messages",
+        }
+    }
+
+    /// The field of a request that holds the conversation.
+    pub(super) const fn list(self) -> &'static str {
+        match self {
+            Self::Chat | Self::Messages => "messages",
+        }
+    }
+
+    /// The face with this word, if there is one.
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|face| face.as_str() == word)
+    }
+
+    /// The face that answers a provider's route.
+    pub(super) fn of_route(provider: Provider, route: &Route<'_>) -> Option<Self> {
+        Self::ALL.into_iter().find(|face| {
+            let own_base = provider.base_of(*face) != provider.base();
+            route.path == face.route() && route.anthropic == own_base
+        })
+    }
+}
+
+/// A provider's own route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Route<'a> {
+    /// `/chat/completions`, what follows the base.
+    pub(super) path: &'a str,
+    /// Below Moonshot's base for Anthropic's SDKs, where there is nothing but the Messages face.
+    pub(super) anthropic: bool,
+}
+
+impl fmt::Display for Face {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

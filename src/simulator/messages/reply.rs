@@ -1,0 +1,106 @@
+//! The message as one JSON object.
+
+use serde_json::{Value, json};
+
+use crate::simulator::engine::Exchange;
+use crate::simulator::engine::answer::{Answer, Usage, fnv};
+use crate::simulator::provider::Provider;
+
+/// The body of a 200 that is not streamed.
+pub(in crate::simulator) fn whole(exchange: &Exchange, answer: &Answer, no_role: bool) -> Value {
+    let mut message = opening(exchange, &answer.usage);
+    if let Some(members) = message.as_object_mut() {
+        members.insert("content".into(), content(exchange, answer));
+        members.insert("stop_reason".into(), stop_reason(exchange, answer).into());
+        members.insert("stop_sequence".into(), stop_sequence(exchange, answer));
+        members.insert("usage".into(), usage(exchange, &answer.usage));
+        if no_role {
+            members.shift_remove("role");
+        }
+    }
+    message
+}
+
+/// The message of `message_start`: nothing said, nothing written.
+pub(super) fn opening(exchange: &Exchange, used: &Usage) -> Value {
+    let begun = Usage { completion: 0, reasoning: 0, ..*used };
+    let mut message = json!({
+        "id": exchange.id,
+        "type": "message",
+        "role": "assistant",
+        "model": exchange.shown,
+        "content": [],
+        "stop_reason": null,
+        "stop_sequence": null,
+        "usage": usage(exchange, &begun),
+    });
+    if let (Provider::OpenRouter, Some(members)) = (exchange.provider, message.as_object_mut()) {
+        members.insert("provider".into(), exchange.model.vendor.into());
+    }
+    message
+}
+
+fn content(exchange: &Exchange, answer: &Answer) -> Value {
+    let mut blocks = Vec::new();
+    if !answer.reasoning.is_empty() {
+        let signature = signature(exchange, &answer.reasoning);
+        blocks.push(json!({ "type": "thinking", "thinking": answer.reasoning, "signature": signature }));
+    }
+    if !answer.text.is_empty() {
+        blocks.push(json!({ "type": "text", "text": answer.text }));
+    }
+    for call in &answer.calls {
+        let input = serde_json::from_str::<Value>(&call.arguments).unwrap_or_else(|_| json!({}));
+        blocks.push(json!({ "type": "tool_use", "id": call.id, "name": call.name, "input": input }));
+    }
+    blocks.into()
+}
+
+/// What lets the provider recognise its reasoning. OpenRouter has none for Kimi's models: `signature` is null in its
+/// `reasoning_details` too.
+pub(super) fn signature(exchange: &Exchange, reasoning: &str) -> String {
+    match exchange.provider {
+        Provider::OpenRouter => String::new(),
+        Provider::Moonshot | Provider::Kimi => {
+            let hash = fnv(reasoning);
+            format!("sim{hash:016x}{:016x}==", hash.rotate_left(29))
+        }
+    }
+}
+
+/// Moonshot's list has no `stop_sequence` (live answers, written up).
+pub(super) fn stop_reason(exchange: &Exchange, answer: &Answer) -> &'static str {
+    match answer.finish {
+        "length" => "max_tokens",
+        "tool_calls" => "tool_use",
+        _ if answer.stopped_at.is_some() && exchange.provider != Provider::Moonshot => "stop_sequence",
+        _ => "end_turn",
+    }
+}
+
+pub(super) fn stop_sequence(exchange: &Exchange, answer: &Answer) -> Value {
+    match &answer.stopped_at {
+        Some(stop) if stop_reason(exchange, answer) == "stop_sequence" => stop.as_str().into(),
+        _ => Value::Null,
+    }
+}
+
+/// What came from the cache is not in `input_tokens`.
+pub(super) fn usage(exchange: &Exchange, used: &Usage) -> Value {
+    let mut usage = json!({
+        "input_tokens": used.prompt - used.cached,
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": used.cached,
+        "output_tokens": used.completion,
+    });
+    let Some(members) = usage.as_object_mut() else { return usage };
+    if used.reasoning > 0 {
+        members.insert("output_tokens_details".into(), json!({ "thinking_tokens": used.reasoning }));
+    }
+    if exchange.provider == Provider::OpenRouter && used.completion > 0 {
+        let (prompt, completion) = exchange.cost(used);
+        members.insert("cost".into(), (prompt + completion).into());
+        members.insert("is_byok".into(), false.into());
+    }
+    usage
+}

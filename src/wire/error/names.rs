@@ -1,0 +1,91 @@
+//! What each face calls an error.
+//!
+//! A kind may be a reason of an attempt, a `type` of OpenAI's, Moonshot's or Kimi Code's, or one of Anthropic's.
+
+use super::ErrorBody;
+
+impl ErrorBody<'_> {
+    /// `error.type` of the messages face (Anthropic's API reference, "Errors", 2026-11).
+    pub(super) fn message_type(&self) -> &'static str {
+        self.words().find_map(message_type).unwrap_or("api_error")
+    }
+
+    /// `error.code` of a failed response. The SDKs name `server_error`, `rate_limit_exceeded` and `invalid_prompt`;
+    /// Codex branches on the others as well (codex-rs `codex-api/src/sse/responses.rs`, 2026), and tries again on
+    /// what it does not know.
+    pub(super) fn response_code(&self) -> &'static str {
+        self.words().find_map(response_code).unwrap_or("server_error")
+    }
+
+    /// The code is the more precise of the two.
+    fn words(&self) -> impl Iterator<Item = &str> {
+        self.code.into_iter().chain([self.kind])
+    }
+}
+
+fn message_type(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "body_too_large" | "request_too_large" => "request_too_large",
+        "auth"
+        | "invalid_api_key"
+        | "authentication_error"
+        | "invalid_authentication_error"
+        | "incorrect_api_key_error" => "authentication_error",
+        "forbidden_client" | "permission_error" | "permission_denied_error" | "access_terminated_error" => {
+            "permission_error"
+        }
+        "model_not_found" | "no_route" | "not_found_error" | "resource_not_found_error" => "not_found_error",
+        "rate_limit" | "quota" | "rate_limit_error" | "rate_limit_reached_error" => "rate_limit_error",
+        "billing" | "billing_error" | "insufficient_quota" | "exceeded_current_quota_error" => {
+            "billing_error"
+        }
+        "overloaded" | "overloaded_error" | "engine_overloaded_error" => "overloaded_error",
+        "timeout" | "timeout_error" => "timeout_error",
+        "bad_request" | "context_overflow" | "content_filter" | "invalid_request_error" => {
+            "invalid_request_error"
+        }
+        "network" | "truncated" | "server" | "server_error" | "api_error" => "api_error",
+        _ => return None,
+    })
+}
+
+fn response_code(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "context_overflow" => "context_length_exceeded",
+        "rate_limit" | "rate_limit_error" | "rate_limit_reached_error" => "rate_limit_exceeded",
+        "quota" | "billing" | "billing_error" | "insufficient_quota" | "exceeded_current_quota_error" => {
+            "insufficient_quota"
+        }
+        "overloaded" | "overloaded_error" | "engine_overloaded_error" => "server_is_overloaded",
+        "bad_request" | "content_filter" | "model_not_found" | "invalid_request_error" => "invalid_prompt",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ErrorBody;
+
+    #[test]
+    fn the_code_tells_more_than_the_kind() {
+        let named = |kind, code| {
+            let error = ErrorBody { kind, code, ..ErrorBody::default() };
+            (error.message_type(), error.response_code())
+        };
+        let cases = [
+            (
+                ("invalid_request_error", Some("context_overflow")),
+                ("invalid_request_error", "context_length_exceeded"),
+            ),
+            (("invalid_request_error", Some("model_not_found")), ("not_found_error", "invalid_prompt")),
+            (("invalid_request_error", Some("body_too_large")), ("request_too_large", "invalid_prompt")),
+            (("rate_limit_error", Some("odd")), ("rate_limit_error", "rate_limit_exceeded")),
+            (("quota", None), ("rate_limit_error", "insufficient_quota")),
+            (("truncated", Some("truncated")), ("api_error", "server_error")),
+            (("never_heard_of", None), ("api_error", "server_error")),
+        ];
+        for ((kind, code), expected) in cases {
+            assert_eq!(named(kind, code), expected, "{kind} {code:?}");
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The responses face.
+
+pub(super) mod read_content;
+pub(super) mod read_items;
+pub(super) mod read_knobs;
+pub(super) mod read_request;
+pub(super) mod read_tools;
+pub(super) mod write_items;
+pub(super) mod write_request;

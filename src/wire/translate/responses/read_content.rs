@@ -1,0 +1,100 @@
+//! What an item says.
+
+use super::super::Untranslatable;
+use super::super::conversation::Block;
+use super::super::conversation::media::{File, Image, Source};
+use super::super::losses::{self, Losses};
+use super::super::node::{Literal, Node, Object};
+
+/// # Errors
+/// When it is neither a string nor an array of parts.
+pub(super) fn content<'t>(content: Node<'t>, losses: &mut Losses) -> Result<Vec<Block<'t>>, Untranslatable> {
+    if let Some(text) = content.literal() {
+        return Ok(if text.is_empty() { Vec::new() } else { vec![Block::Text(text)] });
+    }
+    if !content.is_array() {
+        let why = format!("must be a string or an array of parts, not {}", content.kind());
+        return Err(Untranslatable::new(why));
+    }
+    let mut blocks = Vec::new();
+    for (index, node) in content.elements()?.into_iter().enumerate() {
+        let read = node.object().and_then(|object| part(&object, losses));
+        blocks.push(read.map_err(|wrong| wrong.within(&format!("[{index}]")))?);
+    }
+    Ok(blocks)
+}
+
+fn part<'t>(part: &Object<'t>, losses: &mut Losses) -> Result<Block<'t>, Untranslatable> {
+    match &*part.required("type")?.text() {
+        "input_text" | "output_text" | "text" | "summary_text" | "reasoning_text" => {
+            let cited = part.get("annotations").is_some_and(|list| list.raw() != b"[]");
+            losses.note_if(cited, losses::CITATIONS);
+            part.required("text").map(Block::Text)
+        }
+        "refusal" => part.required("refusal").map(Block::Refusal),
+        "input_image" => image(part),
+        "input_file" => file(part),
+        "input_audio" => {
+            losses.note(losses::AUDIO);
+            Ok(Block::Text(Literal::of("[sound was left out here]")))
+        }
+        other => match part.literal("text") {
+            Some(text) => {
+                losses.note(losses::UNKNOWN_BLOCKS);
+                Ok(Block::Text(text))
+            }
+            None => {
+                let why = format!("{other:?} is no part of an item that other faces have");
+                Err(Untranslatable::new(why).within("type"))
+            }
+        },
+    }
+}
+
+fn image<'t>(part: &Object<'t>) -> Result<Block<'t>, Untranslatable> {
+    let source = match (part.get("image_url"), part.literal("file_id")) {
+        (None, Some(id)) => Source::Id(id),
+        // Some clients send chat's form.
+        (Some(node), _) if node.is_object() => {
+            let url = node.object().and_then(|object| object.required("url"));
+            Source::of_url(url.map_err(|wrong| wrong.within("image_url"))?)
+        }
+        _ => Source::of_url(part.required("image_url")?),
+    };
+    Ok(Block::Image(Image { source, detail: part.literal("detail") }))
+}
+
+fn file<'t>(part: &Object<'t>) -> Result<Block<'t>, Untranslatable> {
+    let source = match (part.literal("file_id"), part.literal("file_url")) {
+        (Some(id), _) => Source::Id(id),
+        (_, Some(url)) => Source::of_url(url),
+        _ => Source::of_url(part.required("file_data")?),
+    };
+    Ok(Block::File(File { source, name: part.literal("filename") }))
+}
+
+/// Begins the encrypted content of a reasoning item that was veiled altogether (`redacted_thinking`), to tell it from
+/// reasoning whose text is merely not shown.
+pub(in crate::wire::translate) const VEIL: &str = "redacted_thinking:";
+
+/// A reasoning item: its content, else its summary, and what seals it.
+pub(super) fn reasoning<'t>(item: &Object<'t>) -> Result<Vec<Block<'t>>, Untranslatable> {
+    let mut texts = Vec::new();
+    for key in ["content", "summary"] {
+        if !texts.is_empty() {
+            break;
+        }
+        for (index, part) in item.list(key)?.into_iter().enumerate() {
+            let part = part.object().map_err(|wrong| wrong.within(&format!("{key}[{index}]")))?;
+            texts.extend(part.literal("text").filter(|text| !text.is_empty()));
+        }
+    }
+    let seal = item.literal("encrypted_content").filter(|seal| !seal.is_empty());
+    if let Some(data) = seal.as_ref().and_then(|seal| seal.text().strip_prefix(VEIL).map(Literal::of)) {
+        return Ok(vec![Block::Veiled(data)]);
+    }
+    if texts.is_empty() && seal.is_none() {
+        return Ok(Vec::new());
+    }
+    Ok(vec![Block::Reasoning { text: Literal::joined(&texts, "\n\n"), seal }])
+}

@@ -1,0 +1,45 @@
+//! Requests from one face to another.
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::*;
+
+pub(super) fn translated(from: Face, to: Face, body: &Value) -> Translated {
+    let parsed = RequestBody::parse(from, Bytes::from(body.to_string())).unwrap();
+    request(&parsed, to, None).unwrap_or_else(|wrong| panic!("{wrong}: {body}"))
+}
+
+fn said(translated: &Translated) -> Value {
+    serde_json::from_slice(&translated.body).unwrap()
+}
+
+#[test]
+fn text_goes_from_chat_to_messages_and_back() {
+    let chat = json!({
+        "model": "m", "stream": true, "max_tokens": 5,
+        "messages": [
+            {"role": "system", "content": "be brief"},
+            {"role": "user", "content": "hello"},
+            {"role": "assistant", "content": "hi"},
+            {"role": "user", "content": "bye"},
+        ],
+    });
+    let messages = said(&translated(Face::Chat, Face::Messages, &chat));
+    let text = |text: &str| json!([{"type": "text", "text": text}]);
+    assert_eq!(
+        messages,
+        json!({
+            "model": "m", "max_tokens": 5, "stream": true, "system": text("be brief"),
+            "messages": [
+                {"role": "user", "content": text("hello")},
+                {"role": "assistant", "content": text("hi")},
+                {"role": "user", "content": text("bye")},
+            ],
+        })
+    );
+    let back = said(&translated(Face::Messages, Face::Chat, &messages));
+    assert_eq!(back["messages"], chat["messages"]);
+    assert_eq!(back["max_completion_tokens"], 5);
+    assert_eq!(back["stream_options"], json!({"include_usage": true}));
+}
