@@ -7,6 +7,7 @@ pub mod config;
 pub mod events;
 pub mod headers;
 pub mod request;
+pub mod translate;
 
 /// Takes a byte off the front; 0 where none is left.
 pub fn take(data: &mut &[u8]) -> u8 {

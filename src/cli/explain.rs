@@ -156,7 +156,7 @@ impl<'a> Step<'a> {
     }
 
     fn dropped(&self) -> &[&'static str] {
-        self.prepared.as_ref().map_or(&[], |prepared| prepared.dropped)
+        self.prepared.as_ref().map_or(&[], |prepared| prepared.said.dropped())
     }
 
     /// The protocols, where the client's is not the target's.

@@ -6,11 +6,12 @@ use futures_util::StreamExt;
 use http::header::CONTENT_TYPE;
 use tokio::time::{Duration, Instant, sleep};
 
-use super::bodies::{Bodies, Prepared};
+use super::bodies::{Bodies, Prepared, Said};
 use super::clock::Clock;
 use super::ending::Stage;
 use super::plan::{Plan, Target, resting};
 use super::state::{Pass, State, Stay};
+use super::stream::speech;
 use super::track::Track;
 use super::{Answer, ClientRequest, Refusal, headers, held};
 use crate::config::settings::Settings;
@@ -22,6 +23,7 @@ use crate::policy::retry::{Limits, Next, decide};
 use crate::record::{Attempt, Outcome};
 use crate::upstream::{ByteStream, Call, Connector, Response, read_capped, read_whole, retry_after};
 use crate::wire::edit::Segments;
+use crate::wire::translate::whole;
 
 /// Of a refusal's body this much is read: enough for every documented error, an HTML page included.
 const REFUSAL_CAP: usize = 64 * 1024;
@@ -204,27 +206,38 @@ impl Run {
             method: http::Method::POST,
             url: target.url(),
             headers: headers::for_target(&self.request.headers, target),
-            body: prepared.rewritten.edits.clone().apply(&prepared.body.text).parts().to_vec(),
+            body: prepared.rewritten.edits.clone().apply(&prepared.said.body().text).parts().to_vec(),
         };
         let streamed = self.bodies.own().wants_stream();
-        let whole = self.answer_clock(target, sent);
+        let answer_clock = self.answer_clock(target, sent);
         let head =
             Clock { started: sent, limit: self.settings.failover.head, name: HEAD, deadline: self.deadline };
-        let head = if streamed && head.limit < whole.limit { &head } else { &whole };
+        let head = if streamed && head.limit < answer_clock.limit { &head } else { &answer_clock };
         let response = head.run(self.connector.send(call)).await??;
         if !response.status.is_success() {
             return Err(refusal(target, response, self.left(REFUSAL_TIME)).await);
         }
         let headers = headers::for_client(&response.headers);
         let content = if streamed {
-            whole.run(begin(target, &prepared.rewritten.answer, response)).await??
+            answer_clock.run(begin(target, &prepared.rewritten.answer, response)).await??
         } else {
-            let bytes = whole.run(held::read(self.hold(), response.body)).await??;
+            let bytes = answer_clock.run(held::read(self.hold(), response.body)).await??;
             let (body, meter) =
                 answer::whole(target.provider.dialect, target.face, &prepared.rewritten.answer, bytes)?;
-            Content::Whole(body, meter)
+            Content::Whole(self.in_own_face(body, target, &prepared.said), meter)
         };
         Ok((content, headers))
+    }
+
+    /// A target's whole answer in the client's face.
+    fn in_own_face(&self, body: Segments, target: &Target, said: &Said<'_>) -> Segments {
+        if !said.is_translated() {
+            return body;
+        }
+        let own = self.bodies.own();
+        let echo = speech::with_names(speech::echo(&self.request.id, own), said);
+        let events = whole::decode(target.face, &body.to_bytes());
+        Segments::whole(whole::encode(&events, own.face, &echo))
     }
 
     /// The clock of a whole answer, and of a stream's first meaningful event.

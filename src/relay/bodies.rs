@@ -1,7 +1,8 @@
 //! A client's request in each face that a target speaks: its own as it came, another one translated once.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use super::held;
 use super::plan::Target;
 use crate::catalog::ThinkingLevel;
 use crate::dialect::rewrite::{Begun, Rewritten};
@@ -9,37 +10,89 @@ use crate::failure::{Failure, Reason};
 use crate::wire::face::Face;
 use crate::wire::held::Held;
 use crate::wire::request::RequestBody;
+use crate::wire::translate::conversation::tools::Namespaced;
+use crate::wire::translate::{self, Translated};
 
 /// See the module.
 pub struct Bodies {
     own: RequestBody,
-    translated: [OnceLock<Result<Translation, Failure>>; Face::ALL.len()],
+    translated: Mutex<Vec<(Form, Result<Arc<Translation>, Failure>)>>,
     held: Arc<Held>,
     /// What all bodies may hold together, in bytes.
     limit: usize,
 }
 
+/// What a translation depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Form {
+    face: Face,
+    /// The largest answer of the model, which the Messages face has to name where the client did not.
+    max_tokens: Option<u64>,
+}
+
 /// The request in a face that is not its own.
-struct Translation {
+#[derive(Debug)]
+pub struct Translation {
     body: RequestBody,
     dropped: Vec<&'static str>,
+    namespaced: Vec<Namespaced>,
+}
+
+/// The request in one face.
+#[derive(Clone, Debug)]
+pub enum Said<'b> {
+    /// As the client sent it.
+    Own(&'b RequestBody),
+    /// In another face.
+    Translated(Arc<Translation>),
+}
+
+impl Said<'_> {
+    /// The body.
+    #[must_use]
+    pub fn body(&self) -> &RequestBody {
+        match self {
+            Self::Own(body) => body,
+            Self::Translated(translation) => &translation.body,
+        }
+    }
+
+    /// What the translation could not carry, by the names of its table.
+    #[must_use]
+    pub fn dropped(&self) -> &[&'static str] {
+        match self {
+            Self::Own(_) => &[],
+            Self::Translated(translation) => &translation.dropped,
+        }
+    }
+
+    /// Tools that were sent under another name.
+    pub(super) fn namespaced(&self) -> &[Namespaced] {
+        match self {
+            Self::Own(_) => &[],
+            Self::Translated(translation) => &translation.namespaced,
+        }
+    }
+
+    /// Whether the face is not the client's.
+    pub(super) const fn is_translated(&self) -> bool {
+        matches!(self, Self::Translated(_))
+    }
 }
 
 /// A request as one target takes it.
 pub struct Prepared<'b> {
     /// In the target's face; the edits are to be applied to its text.
-    pub body: &'b RequestBody,
+    pub said: Said<'b>,
     /// What the dialect made of it.
     pub rewritten: Rewritten,
-    /// What the translation could not carry, by the names of its table; empty where the face is the client's own.
-    pub dropped: &'b [&'static str],
 }
 
 impl Bodies {
     /// Of this request; what is translated counts as held, where all together may hold `limit` bytes.
     #[must_use]
     pub fn new(own: RequestBody, held: Arc<Held>, limit: usize) -> Self {
-        Self { own, translated: Default::default(), held, limit }
+        Self { own, translated: Mutex::default(), held, limit }
     }
 
     /// The request as it came.
@@ -53,8 +106,9 @@ impl Bodies {
     /// # Errors
     /// When it cannot be said in the target's face, or breaks a rule of the provider that no rewrite can mend.
     pub fn prepare(&self, target: &Target, thinking: Option<ThinkingLevel>) -> Result<Prepared<'_>, Failure> {
-        let (body, dropped) = self.in_face(target.face)?;
-        Ok(self.prepared(body, dropped, target.rewrite(body, thinking)?))
+        let said = self.for_target(target)?;
+        let rewritten = target.rewrite(said.body(), thinking)?;
+        Ok(prepared(said, rewritten))
     }
 
     /// The request for the rest of an answer that broke off; `None` when the client's output limit is used up.
@@ -67,39 +121,94 @@ impl Bodies {
         thinking: Option<ThinkingLevel>,
         begun: &Begun<'_>,
     ) -> Result<Option<Prepared<'_>>, Failure> {
-        let (body, dropped) = self.in_face(target.face)?;
-        Ok(target.go_on(body, thinking, begun)?.map(|rewritten| self.prepared(body, dropped, rewritten)))
+        let said = self.for_target(target)?;
+        let rewritten = target.go_on(said.body(), thinking, begun)?;
+        Ok(rewritten.map(|rewritten| prepared(said, rewritten)))
     }
 
-    fn prepared<'b>(
-        &self,
-        body: &'b RequestBody,
-        dropped: &'b [&'static str],
-        mut rewritten: Rewritten,
-    ) -> Prepared<'b> {
-        // What a client of another face gets to see of the usage is for the translation to say.
-        rewritten.answer.hide_usage &= body.face == self.own.face;
-        Prepared { body, rewritten, dropped }
+    /// The request in the face of a target.
+    pub(super) fn for_target(&self, target: &Target) -> Result<Said<'_>, Failure> {
+        let face = target.face;
+        let max_tokens = target.model.facts.max_tokens.filter(|_| face == Face::Messages);
+        self.in_form(Form { face, max_tokens })
     }
 
-    /// The request in a face, and what of it could not be carried there.
-    pub(super) fn in_face(&self, face: Face) -> Result<(&RequestBody, &[&'static str]), Failure> {
-        if face == self.own.face {
-            return Ok((&self.own, &[]));
+    fn in_form(&self, form: Form) -> Result<Said<'_>, Failure> {
+        if form.face == self.own.face {
+            return Ok(Said::Own(&self.own));
         }
-        let place = Face::ALL.iter().position(|known| *known == face);
-        let Some(cell) = place.and_then(|place| self.translated.get(place)) else {
-            return Err(Failure::new(Reason::Server, "a face without a place"));
-        };
-        match cell.get_or_init(|| self.translate(face)) {
-            Ok(translation) => Ok((&translation.body, &translation.dropped)),
-            Err(failure) => Err(failure.clone()),
-        }
+        // Nothing of one request runs beside itself, so nobody waits for this.
+        let mut translated = self.translated.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = translated.iter().find(|(known, _)| *known == form).map(|(_, made)| made.clone());
+        let made = known.unwrap_or_else(|| {
+            let made = self.translate(form).map(Arc::new);
+            translated.push((form, made.clone()));
+            made
+        });
+        made.map(Said::Translated)
     }
 
-    fn translate(&self, face: Face) -> Result<Translation, Failure> {
-        let _ = (&self.held, self.limit);
-        let why = format!("a request in {} is not translated into {} yet", self.own.face.api(), face.api());
-        Err(Failure { provider_rule: true, ..Failure::new(Reason::BadRequest, why) })
+    fn translate(&self, form: Form) -> Result<Translation, Failure> {
+        let translated = translate::request(&self.own, form.face, form.max_tokens);
+        let Translated { body, dropped, namespaced } = translated.map_err(|untranslatable| {
+            // Another target may speak the client's face.
+            let why = format!("it cannot be said in {}: {untranslatable}", form.face.api());
+            Failure { provider_rule: true, ..Failure::new(Reason::BadRequest, why) }
+        })?;
+        let mut counted = self.held.body(self.limit);
+        counted.push(&body).map_err(|_| held::full())?;
+        let body = RequestBody::parse(form.face, counted.into_bytes())
+            .map_err(|error| Failure::new(Reason::Server, format!("the translated request: {error}")))?;
+        Ok(Translation { body, dropped, namespaced })
+    }
+}
+
+fn prepared(said: Said<'_>, mut rewritten: Rewritten) -> Prepared<'_> {
+    // What a client of another face gets to see of the usage is for the translation to say.
+    rewritten.answer.hide_usage &= !said.is_translated();
+    Prepared { said, rewritten }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn bodies(face: Face, value: &Value, held: &Arc<Held>, limit: usize) -> Bodies {
+        let body = RequestBody::parse(face, value.to_string().into()).unwrap();
+        Bodies::new(body, held.clone(), limit)
+    }
+
+    fn chat(bodies: &Bodies) -> Result<Said<'_>, Failure> {
+        bodies.in_form(Form { face: Face::Chat, max_tokens: None })
+    }
+
+    #[test]
+    fn a_face_is_translated_once_and_counts_as_held() {
+        let held = Arc::new(Held::default());
+        let request = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]});
+        let bodies = bodies(Face::Messages, &request, &held, 1 << 20);
+        let (first, second) = (chat(&bodies).unwrap(), chat(&bodies).unwrap());
+        assert_eq!(first.body().text.as_ptr(), second.body().text.as_ptr());
+        assert!(first.is_translated() && held.bytes() >= first.body().text.len());
+        let own = bodies.in_form(Form { face: Face::Messages, max_tokens: Some(1) }).unwrap();
+        assert!(!own.is_translated());
+        drop((first, second));
+        drop(bodies);
+        assert_eq!(held.bytes(), 0);
+    }
+
+    #[test]
+    fn what_cannot_be_said_or_held_is_a_failure_that_another_target_may_mend_or_not() {
+        let held = Arc::new(Held::default());
+        let odd = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": 7}]});
+        let refused = bodies(Face::Messages, &odd, &held, 1 << 20);
+        let refused = chat(&refused).unwrap_err();
+        assert!(refused.moves_on() && refused.reason == Reason::BadRequest, "{refused}");
+        assert!(refused.message.contains("messages[0].content"), "{refused}");
+        let request = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]});
+        let full = bodies(Face::Messages, &request, &held, 1);
+        assert!(chat(&full).unwrap_err().out_of_time);
     }
 }

@@ -72,14 +72,14 @@ impl Relay {
         bodies: &Bodies,
         client: &HeaderMap,
     ) -> Result<u64, Failure> {
-        let body = bodies.in_face(counter.face())?.0;
+        let said = bodies.for_target(target)?;
         let mut headers = headers::for_target(client, target);
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         let call = Call {
             method: http::Method::POST,
             url: format!("{}{}", target.base().unwrap_or_default(), counter.path()),
             headers,
-            body: counter.question(body, &target.wire_model).parts().to_vec(),
+            body: counter.question(said.body(), &target.wire_model).parts().to_vec(),
         };
         let Response { status, body, .. } = self.connector.send(call).await?;
         let body = read_whole(body, ANSWER_CAP).await?;

@@ -1,4 +1,4 @@
-//! Whole answers: read within what one, and all bodies together, may hold.
+//! What is held whole, answers first of all: within what one, and all bodies together, may hold.
 
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -16,13 +16,18 @@ pub(super) async fn read(mut whole: Body, mut body: ByteStream) -> Result<Bytes,
             let message = format!("the answer is larger than {LARGEST_ANSWER} bytes");
             return Err(Failure::new(Reason::Server, message));
         }
-        whole.push(&chunk).map_err(|_| Failure {
-            retry_after: Some(Duration::from_secs(1)),
-            out_of_time: true,
-            ..Failure::new(Reason::Overloaded, "the gateway holds as many bytes as it may; try again soon")
-        })?;
+        whole.push(&chunk).map_err(|_| full())?;
     }
     Ok(whole.into_bytes())
+}
+
+/// There is no room for more.
+pub(super) fn full() -> Failure {
+    Failure {
+        retry_after: Some(Duration::from_secs(1)),
+        out_of_time: true,
+        ..Failure::new(Reason::Overloaded, "the gateway holds as many bytes as it may; try again soon")
+    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::continuation::{Broken, Guard, Reach, Spent, Terms, Through, may_go_on
 use super::plan::{Planned, Target};
 use crate::dialect::rewrite::Begun;
 use crate::failure::Failure;
+use crate::wire::face::Face;
 
 /// What became of an answer that broke off.
 pub(super) enum Resumed {
@@ -19,7 +20,8 @@ pub(super) enum Resumed {
 }
 
 impl Run {
-    /// What stands over a stream of this target, so that it can go on if it breaks.
+    /// What stands over a stream of this target, so that it can go on if it breaks. It reads chat events, whatever the
+    /// target speaks; the answers of clients of other faces end where they break.
     pub(super) fn guard(&self, target: &Target) -> Through {
         let guarded = || {
             let terms = Terms::of(self.bodies.own(), &target.model.params)?;
@@ -31,7 +33,8 @@ impl Run {
             };
             (reach.afresh || reach.from_text).then(|| Guard::new(terms, reach, self.room()))
         };
-        match self.settings.failover.continue_mid_stream.then(guarded).flatten() {
+        let reads = self.settings.failover.continue_mid_stream && self.request.face == Face::Chat;
+        match reads.then(guarded).flatten() {
             Some(guard) => Through::Guard(Box::new(guard)),
             None => Through::Nothing,
         }

@@ -2,10 +2,11 @@
 
 mod drive;
 mod pump;
+pub(super) mod speech;
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -15,14 +16,13 @@ use http::HeaderMap;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
-use self::drive::{comment, drive, error_event};
+use self::drive::{comment, drive};
+use self::speech::Speech;
 use super::attempt::Run;
 use super::ending::Stage;
 use super::{Answer, Refusal};
 use crate::failure::Reason;
-
-/// A comment: every client ignores it, every clock on the way sees it.
-const KEEP_ALIVE: Bytes = Bytes::from_static(b": keep-alive\n\n");
+use crate::wire::translate::encoder::Encoder;
 
 /// What the run tells the body.
 enum Piece {
@@ -42,6 +42,10 @@ pub struct StreamBody {
     keep_alive: Duration,
     /// The head went out before the outcome was known; shared with the run, which then ends with a comment.
     late: Arc<AtomicBool>,
+    /// What was said to the client; shared with the run, which may be gone when there is something to add.
+    speech: Arc<Mutex<Speech>>,
+    /// What keeps the client waiting: it ignores it, and every clock on the way sees it.
+    ping: Bytes,
 }
 
 /// Answers a streamed request: with the head as soon as the first meaningful event or the refusal is known, or when
@@ -51,12 +55,16 @@ pub(super) async fn answer(run: Run) -> Result<Answer, Refusal> {
     let (sender, pieces) = mpsc::channel(1);
     let run = Arc::new(run);
     let late = Arc::new(AtomicBool::new(false));
+    let speech = Arc::new(Mutex::new(Speech::new(&run)));
+    let way = Way { run: run.clone(), speech: speech.clone(), late: late.clone(), pieces: sender };
     let mut body = StreamBody {
-        run: Some(Box::pin(drive_or_cut(run.clone(), late.clone(), sender))),
+        run: Some(Box::pin(drive_or_cut(way))),
         pieces,
         pause: Box::pin(sleep(keep_alive)),
         keep_alive,
         late,
+        speech,
+        ping: Bytes::from_static(Encoder::ping(run.request.face)),
     };
     let first = std::future::poll_fn(|context| body.poll_piece(context));
     match timeout(keep_alive, first).await {
@@ -91,10 +99,10 @@ impl Stream for StreamBody {
         let ready = match self.poll_piece(context) {
             Poll::Ready(Some(Piece::Data(bytes))) => Some(bytes),
             // The head is out: what else there is to say is a comment, or an error event.
-            Poll::Ready(Some(Piece::Begun { .. })) => Some(KEEP_ALIVE),
-            Poll::Ready(Some(Piece::Refused(refusal))) => Some(refusal.event()),
+            Poll::Ready(Some(Piece::Begun { .. })) => Some(self.ping.clone()),
+            Poll::Ready(Some(Piece::Refused(refusal))) => Some(refusal.said(&mut locked(&self.speech))),
             Poll::Ready(None) => return Poll::Ready(None),
-            Poll::Pending => self.pause.poll_unpin(context).is_ready().then_some(KEEP_ALIVE),
+            Poll::Pending => self.pause.poll_unpin(context).is_ready().then(|| self.ping.clone()),
         };
         match ready {
             Some(bytes) => {
@@ -107,25 +115,45 @@ impl Stream for StreamBody {
     }
 }
 
+/// What a streamed request takes along.
+pub(super) struct Way {
+    run: Arc<Run>,
+    speech: Arc<Mutex<Speech>>,
+    late: Arc<AtomicBool>,
+    pieces: mpsc::Sender<Piece>,
+}
+
+impl Way {
+    fn speech(&self) -> MutexGuard<'_, Speech> {
+        locked(&self.speech)
+    }
+}
+
+/// Never held across an await.
+fn locked(speech: &Mutex<Speech>) -> MutexGuard<'_, Speech> {
+    speech.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The whole request, unless the process ends first: then what was sent ends with an error event.
-async fn drive_or_cut(run: Arc<Run>, late: Arc<AtomicBool>, pieces: mpsc::Sender<Piece>) {
+async fn drive_or_cut(way: Way) {
+    let run = &way.run;
     let mut ending = run.state.ending();
     tokio::select! {
-        () = drive(run.clone(), late.clone(), pieces.clone()) => {}
+        () = drive(&way) => {}
         () = ending.reached(Stage::Cut) => {
             // What is over is not cut off any more, though its upstream may not have closed.
             if run.track.is_finished() {
                 return;
             }
-            let _ = pieces.send(Piece::Refused(run.cut())).await;
-            comment(&run, run.track.model().as_deref(), &late, &pieces).await;
+            let _ = way.pieces.send(Piece::Refused(run.cut())).await;
+            comment(&way, run.track.model().as_deref()).await;
         }
     }
 }
 
 impl Refusal {
     /// The refusal as the last events of a stream whose head is out.
-    fn event(&self) -> Bytes {
+    fn said(&self, speech: &mut Speech) -> Bytes {
         let (reason, attempts) = match self {
             Self::Failed { failure, attempts, .. } => (failure.reason, attempts.as_slice()),
             Self::Unservable { attempts } | Self::Stopping { attempts } => {
@@ -134,6 +162,6 @@ impl Refusal {
             Self::UnknownModel { .. } => (Reason::ModelNotFound, [].as_slice()),
             Self::Malformed(_) | Self::NoModel | Self::NotKept { .. } => (Reason::BadRequest, [].as_slice()),
         };
-        error_event(&self.to_string(), reason, attempts)
+        speech.fail(&self.to_string(), reason, attempts)
     }
 }

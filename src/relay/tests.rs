@@ -2,6 +2,7 @@
 
 mod affinity;
 mod broken;
+mod faces;
 mod failover;
 mod hedging;
 mod script;

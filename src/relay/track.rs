@@ -99,7 +99,7 @@ impl Track {
         record.answered = Some(target.reference.to_string());
         record.called = Some(target.face);
         add(&mut record.rules, &sent.rewritten.rules);
-        add(&mut record.dropped, sent.dropped);
+        add(&mut record.dropped, sent.said.dropped());
         record.thinking = sent.rewritten.thinking;
         record.first_byte.get_or_insert_with(|| self.started.elapsed());
     }

@@ -19,6 +19,12 @@ impl<'t> Object<'t> {
         Some(Self { text, members })
     }
 
+    /// Whether it has no members.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
     /// The JSON text of a value.
     #[must_use]
     pub fn value(&self, key: &str) -> Option<&'t [u8]> {

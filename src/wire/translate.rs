@@ -2,6 +2,8 @@
 //!
 //! Pure functions. A face is read into the model and written from it, so there are six of them and not nine.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 
 use super::face::Face;
@@ -9,15 +11,18 @@ use super::request::RequestBody;
 
 mod chat;
 pub mod conversation;
+pub mod decoder;
+pub mod echo;
+pub mod encoder;
 pub mod event;
 pub mod ids;
 pub mod losses;
 mod messages;
 mod node;
 mod responses;
+pub mod whole;
 mod writer;
 
-use conversation::tools::Namespaced;
 use losses::Losses;
 
 /// A request in another face.
@@ -27,9 +32,9 @@ pub struct Translated {
     pub body: Bytes,
     /// Names of rows of [`losses::LOSSES`]: what the target's face cannot take. Each once, in the order met.
     pub dropped: Vec<&'static str>,
-    /// Tools of a namespace, which were sent under another name: what the answer's calls of them must be turned back
-    /// into.
-    pub namespaced: Vec<Namespaced>,
+    /// Tools of a namespace (Codex) were sent as plain functions: namespace and name by the name that was sent, for the
+    /// calls in the answer.
+    pub namespaced: BTreeMap<String, (String, String)>,
 }
 
 /// The request cannot be said in the target's face: the client has to change it.

@@ -44,3 +44,8 @@ fn configurations() {
 fn headers_both_ways() {
     replay("headers", judges::headers::judge);
 }
+
+#[test]
+fn requests_in_another_face() {
+    replay("translate", judges::translate::judge);
+}

@@ -6,7 +6,7 @@ use crate::wire::json::{self, Span};
 use crate::wire::sse::{Frame, FrameReader};
 
 /// The events of a step, which are whole.
-pub(super) fn frames(out: &Segments) -> Vec<Frame> {
+pub(in crate::relay) fn frames(out: &Segments) -> Vec<Frame> {
     // The reader of the provider's bytes has a cap; what it let pass is not lost here.
     let mut reader = FrameReader::with_cap(usize::MAX);
     reader.feed(out.to_bytes());

@@ -1,57 +1,54 @@
 //! The course of a streamed request: the first answer, its events, the rest of it where it broke off, its end.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::StreamExt;
-use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::Piece;
 use super::pump::{Broke, estimated, pump, send};
-use crate::failure::Reason;
-use crate::record::{Attempt, attempt_lines, attempts_header, header_text};
-use crate::relay::attempt::{Content, Opened, Run};
+use super::{Piece, Way};
+use crate::record::{attempts_header, header_text};
+use crate::relay::attempt::{Content, Opened};
 use crate::relay::continuation::{Broken, Joiner, Spent, Through};
 use crate::relay::resume::Resumed;
-use crate::wire::error::ErrorBody;
 use crate::wire::face::Face;
 
 /// After its last event an upstream closes at once; the wait for that lets its connection be used again.
 const CLOSING: Duration = Duration::from_millis(50);
 
 /// The whole request, piece by piece. A send fails only when the body is gone, and then nobody polls this.
-pub(super) async fn drive(run: Arc<Run>, late: Arc<AtomicBool>, pieces: mpsc::Sender<Piece>) {
+pub(super) async fn drive(way: &Way) {
+    let Way { run, pieces, .. } = way;
     let mut leg = match run.first_answer().await {
         Ok(opened) => opened,
         Err(refusal) => {
             let _ = pieces.send(Piece::Refused(refusal)).await;
-            return comment(&run, None, &late, &pieces).await;
+            return comment(way, None).await;
         }
     };
     let headers = std::mem::take(&mut leg.headers);
     let _ = pieces.send(Piece::Begun { model: leg.reference.clone(), headers }).await;
     let mut through = run.guard(&leg.target);
-    let mut ended = pump(&run, &mut leg, &mut through, &pieces).await;
+    let mut ended = pump(way, &mut leg, &mut through).await;
     if let Err(broke) = &ended
         && let Through::Guard(guard) = through
         && let Some(broken) = guard.broke()
     {
-        match resume(&run, &mut leg, broke, broken, &late, &pieces).await {
+        match resume(way, &mut leg, broke, broken).await {
             Ended::Well => ended = Ok(()),
             Ended::Broken(second) => ended = Err(second),
             Ended::AsItWas => {}
         }
     }
     if let Err(Broke { failure, leftover, reference }) = &ended {
-        send(&pieces, leftover.clone()).await;
+        send(pieces, leftover.clone()).await;
         run.track.failed(failure.reason);
         let message = format!("{reference} broke off: {}", failure.message);
-        let _ = pieces.send(Piece::Data(error_event(&message, failure.reason, &run.track.attempts()))).await;
+        let end = way.speech().fail(&message, failure.reason, &run.track.attempts());
+        let _ = pieces.send(Piece::Data(end)).await;
     }
-    comment(&run, Some(&leg.reference), &late, &pieces).await;
+    comment(way, Some(&leg.reference)).await;
     run.track.finished();
     if let (Ok(()), Content::Stream(stream)) = (&ended, &mut leg.content) {
         let _ = timeout(CLOSING, stream.bytes.next()).await;
@@ -68,14 +65,8 @@ enum Ended {
 }
 
 /// Goes on with an answer on another leg.
-async fn resume(
-    run: &Run,
-    leg: &mut Opened,
-    broke: &Broke,
-    broken: Broken,
-    late: &AtomicBool,
-    pieces: &mpsc::Sender<Piece>,
-) -> Ended {
+async fn resume(way: &Way, leg: &mut Opened, broke: &Broke, broken: Broken) -> Ended {
+    let Way { run, pieces, late, .. } = way;
     let Content::Stream(stream) = &leg.content else { return Ended::AsItWas };
     let (meter, said) = (stream.reader.meter(), stream.reader.volume());
     let spent = Spent::new(meter, said, broken.prefill().len(), run.bodies.own().text.len());
@@ -98,7 +89,7 @@ async fn resume(
         Resumed::By(opened) => {
             *leg = *opened;
             let mut through = Through::Joiner(Box::new(Joiner::new(broken, spent)));
-            let ended = pump(run, leg, &mut through, pieces).await;
+            let ended = pump(way, leg, &mut through).await;
             if let Content::Stream(stream) = &leg.content {
                 let second = stream.reader.meter().usage.unwrap_or_else(|| estimated(run, stream));
                 run.track.told(Some(spent.joined(Some(&second))));
@@ -118,22 +109,10 @@ async fn resume(
     }
 }
 
-/// The last events of a stream that failed.
-pub(super) fn error_event(message: &str, reason: Reason, attempts: &[Attempt]) -> Bytes {
-    let lines = attempt_lines(attempts);
-    ErrorBody {
-        message,
-        kind: reason.as_str(),
-        code: Some(reason.as_str()),
-        attempts: &lines,
-        ..ErrorBody::default()
-    }
-    .stream_end()
-}
-
 /// Where the head had to go out early, model and attempts stand in a last comment.
-pub(super) async fn comment(run: &Run, model: Option<&str>, late: &AtomicBool, pieces: &mpsc::Sender<Piece>) {
-    if !late.load(Ordering::Relaxed) {
+pub(super) async fn comment(way: &Way, model: Option<&str>) {
+    let Way { run, pieces, .. } = way;
+    if !way.late.load(Ordering::Relaxed) {
         return;
     }
     let model = header_text(model.unwrap_or("none"));

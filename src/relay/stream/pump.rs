@@ -4,7 +4,7 @@ use futures_util::StreamExt;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::Piece;
+use super::{Piece, Way};
 use crate::dialect::answer::Step;
 use crate::failure::Failure;
 use crate::record::Outcome;
@@ -24,14 +24,17 @@ pub(super) struct Broke {
 }
 
 /// Passes events on until the end, and tells target and record how it ended.
-pub(super) async fn pump(
-    run: &Run,
-    leg: &mut Opened,
-    through: &mut Through,
-    pieces: &mpsc::Sender<Piece>,
-) -> Result<(), Broke> {
+pub(super) async fn pump(way: &Way, leg: &mut Opened, through: &mut Through) -> Result<(), Broke> {
+    let run = &way.run;
     let Content::Stream(stream) = &mut leg.content else { return Ok(()) };
-    let ended = read(run, stream, through, pieces).await;
+    let ended = match run.bodies.for_target(&leg.target) {
+        Ok(said) => {
+            way.speech().hear(leg.target.face, &said);
+            read(way, stream, through).await
+        }
+        // It was sent, so it was said.
+        Err(failure) => Err(Break { failure, leftover: Segments::default(), is_astray: true }),
+    };
     run.track.used(Some(stream.reader.meter().usage.unwrap_or_else(|| estimated(run, stream))));
     let Err(Break { failure, leftover, is_astray }) = ended else {
         leg.pass.succeeded();
@@ -65,31 +68,28 @@ struct Break {
 }
 
 /// Reads a stream to its end.
-async fn read(
-    run: &Run,
-    stream: &mut OpenStream,
-    through: &mut Through,
-    pieces: &mpsc::Sender<Piece>,
-) -> Result<(), Break> {
-    let wants_usage = run.bodies.own().wants_usage();
+async fn read(way: &Way, stream: &mut OpenStream, through: &mut Through) -> Result<(), Break> {
+    let Way { run, pieces, .. } = way;
+    let wants_usage = run.bodies.own().wants_usage() || way.speech().is_translated();
     let mut step = Step { out: std::mem::take(&mut stream.held), done: stream.done, ..Step::default() };
     loop {
-        let (out, astray) = through.pass(step.out);
-        send(pieces, out).await;
-        if let Some(failure) = astray {
-            return Err(Break { failure, leftover: Segments::default(), is_astray: true });
-        }
+        let said = way.speech().say(step.out);
+        pass(said, through, pieces).await?;
         if let Some(failure) = step.failure {
             // Behind the finish nothing is missing but form.
             let usage = wants_usage.then(|| estimated(run, stream));
             let Some(end) = stream.reader.conclude(usage) else {
-                return Err(Break { failure, leftover: step.leftover, is_astray: false });
+                let leftover = way.speech().say(step.leftover);
+                return Err(Break { failure, leftover, is_astray: false });
             };
+            let end = way.speech().say(end);
             send(pieces, through.pass(end).0).await;
-            return Ok(());
+            step.done = true;
         }
         if step.done {
-            return Ok(());
+            let usage = wants_usage.then(|| estimated(run, stream));
+            let end = way.speech().end(usage);
+            return pass(end, through, pieces).await;
         }
         let clock = Clock {
             started: Instant::now(),
@@ -109,6 +109,13 @@ async fn read(
         };
         run.track.used(stream.reader.meter().usage);
     }
+}
+
+/// Gives the client what it may have of these events.
+async fn pass(said: Segments, through: &mut Through, pieces: &mpsc::Sender<Piece>) -> Result<(), Break> {
+    let (out, astray) = through.pass(said);
+    send(pieces, out).await;
+    astray.map_or(Ok(()), |failure| Err(Break { failure, leftover: Segments::default(), is_astray: true }))
 }
 
 pub(super) async fn send(pieces: &mpsc::Sender<Piece>, out: Segments) {

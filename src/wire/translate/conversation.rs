@@ -1,6 +1,7 @@
 //! What a request says, whatever face says it.
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet};
 
 use super::losses::{self, Losses};
 use super::node::Literal;
@@ -13,7 +14,7 @@ pub mod tools;
 use knobs::Knobs;
 use media::{File, Image};
 use thinking::Thinking;
-use tools::{Choice, Namespaced, Tool};
+use tools::{Choice, Tool};
 
 /// A request.
 #[derive(Clone, Debug, Default)]
@@ -154,6 +155,18 @@ impl Conversation<'_> {
             }
         }
         self.turns = settled;
+        self.settle_tools(losses);
+    }
+
+    /// One tool a name, plain functions first; a choice of something that is offered.
+    fn settle_tools(&mut self, losses: &mut Losses) {
+        let plain = |tool: &Tool<'_>| tool.namespace.is_none().then(|| tool.name.text().into_owned());
+        let plain: HashSet<String> = self.tools.iter().filter_map(plain).collect();
+        self.tools.retain(|tool| {
+            let clashes = tool.namespace.is_some() && plain.contains(&*tool.name.text());
+            losses.note_if(clashes, losses::NAMESPACE_CLASH);
+            !clashes
+        });
         if self.tools.is_empty() && self.choice.is_some() {
             losses.note_if(!matches!(self.choice, Some(Choice::Auto | Choice::None)), losses::TOOL_CHOICE);
             self.choice = None;
@@ -166,8 +179,12 @@ impl Conversation<'_> {
         }
     }
 
-    /// The tools that were sent under a flat name.
-    pub(super) fn namespaced(&self) -> Vec<Namespaced> {
-        self.tools.iter().filter_map(Tool::namespaced).collect()
+    /// Namespace and name of the tools that have one, by the name that is sent.
+    pub(super) fn namespaced(&self) -> BTreeMap<String, (String, String)> {
+        let pair = |tool: &Tool<'_>| {
+            let (namespace, name) = tool.namespace.as_ref()?;
+            Some((tool.name.text().into_owned(), (namespace.to_string(), name.to_string())))
+        };
+        self.tools.iter().filter_map(pair).collect()
     }
 }

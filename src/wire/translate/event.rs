@@ -64,3 +64,29 @@ pub enum Finish {
     /// It pauses in the middle of work on the provider's side (`pause_turn`).
     Pause,
 }
+
+impl Event {
+    /// Id and model, where it begins the answer.
+    pub(super) fn names(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Start { id, model } => Some((id, model)),
+            _ => None,
+        }
+    }
+
+    /// The finish, where it is one.
+    pub(super) const fn finish(&self) -> Option<&Finish> {
+        match self {
+            Self::Finish(finish) => Some(finish),
+            _ => None,
+        }
+    }
+
+    /// The usage, where it tells one.
+    pub(super) const fn usage(&self) -> Option<&Usage> {
+        match self {
+            Self::Usage(usage) => Some(usage),
+            _ => None,
+        }
+    }
+}

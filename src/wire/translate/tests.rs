@@ -1,11 +1,20 @@
-//! Requests from one face to another.
+//! Requests from one face to another; answers below.
+
+mod answers;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::*;
 
-pub(super) fn translated(from: Face, to: Face, body: &Value) -> Translated {
+mod arbitrary;
+mod captures;
+mod conversations;
+mod kept;
+mod lost;
+mod tools;
+
+fn translated(from: Face, to: Face, body: &Value) -> Translated {
     let parsed = RequestBody::parse(from, Bytes::from(body.to_string())).unwrap();
     request(&parsed, to, None).unwrap_or_else(|wrong| panic!("{wrong}: {body}"))
 }

@@ -92,9 +92,15 @@ pub(super) fn reasoning<'t>(message: &Object<'t>) -> Result<Vec<Block<'t>>, Untr
     // Encrypted details may stand beside text that is told in the other spelling only.
     let has_text =
         blocks.iter().any(|block| matches!(block, Block::Reasoning { text, .. } if !text.is_empty()));
-    let text = ["reasoning_content", "reasoning"].into_iter().filter_map(|key| message.literal(key));
-    if let Some(text) = text.into_iter().find(|text| !text.is_empty() && !has_text) {
-        blocks.insert(0, Block::Reasoning { text, seal: None });
+    let mut texts = ["reasoning_content", "reasoning"].into_iter().filter_map(|key| message.literal(key));
+    let Some(told) = texts.find(|text| !text.is_empty() && !has_text) else { return Ok(blocks) };
+    let sealed = blocks.iter_mut().find_map(|block| match block {
+        Block::Reasoning { text, .. } => Some(text),
+        _ => None,
+    });
+    match sealed {
+        Some(text) => *text = told,
+        None => blocks.insert(0, Block::Reasoning { text: told, seal: None }),
     }
     Ok(blocks)
 }

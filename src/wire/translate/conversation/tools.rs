@@ -36,17 +36,6 @@ pub enum Choice<'t> {
     Tool(Literal<'t>),
 }
 
-/// A tool of a namespace (Codex), which other faces do not have: sent as a plain function under another name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Namespaced {
-    /// The name that was sent, and that the model's calls bear.
-    pub sent: String,
-    /// The namespace that the client's call bears.
-    pub namespace: String,
-    /// The name that it bears.
-    pub name: String,
-}
-
 /// What every provider here takes at most (Moonshot's and OpenAI's API references, 2026-09).
 const LONGEST: usize = 64;
 
@@ -60,13 +49,4 @@ pub(in crate::wire::translate) fn flat_name(namespace: &str, name: &str) -> Stri
     let digest = ids::digest(&flat);
     let stem: String = flat.chars().take(LONGEST - 9).collect();
     format!("{stem}_{}", digest.get(..8).unwrap_or_default())
-}
-
-impl Tool<'_> {
-    /// How its calls are turned back.
-    pub(super) fn namespaced(&self) -> Option<Namespaced> {
-        let (namespace, name) = self.namespace.as_ref()?;
-        let sent = self.name.text().into_owned();
-        Some(Namespaced { sent, namespace: namespace.to_string(), name: name.to_string() })
-    }
 }

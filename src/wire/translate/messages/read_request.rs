@@ -69,7 +69,7 @@ fn turns<'t>(
 }
 
 /// Members of a tool that other faces do not have.
-const EXTRAS: [&str; 4] = ["input_examples", "allowed_callers", "eager_input_streaming", "type_schema"];
+const EXTRAS: [&str; 3] = ["input_examples", "allowed_callers", "eager_input_streaming"];
 
 fn tool_definition<'t>(
     tool: Node<'t>,

@@ -73,28 +73,25 @@ fn file<'t>(part: &Object<'t>) -> Result<Block<'t>, Untranslatable> {
     Ok(Block::File(File { source, name: part.literal("filename") }))
 }
 
-/// Begins the encrypted content of a reasoning item that was veiled altogether (`redacted_thinking`), to tell it from
-/// reasoning whose text is merely not shown.
-pub(in crate::wire::translate) const VEIL: &str = "redacted_thinking:";
-
-/// A reasoning item: its content, else its summary, and what seals it.
+/// A reasoning item: its content, else its summary, and what seals it. One without a part to read is veiled; an empty
+/// part tells one whose text was not shown.
 pub(super) fn reasoning<'t>(item: &Object<'t>) -> Result<Vec<Block<'t>>, Untranslatable> {
-    let mut texts = Vec::new();
+    let mut texts: Vec<Literal<'t>> = Vec::new();
+    let mut has_parts = false;
     for key in ["content", "summary"] {
         if !texts.is_empty() {
             break;
         }
         for (index, part) in item.list(key)?.into_iter().enumerate() {
             let part = part.object().map_err(|wrong| wrong.within(&format!("{key}[{index}]")))?;
+            has_parts = true;
             texts.extend(part.literal("text").filter(|text| !text.is_empty()));
         }
     }
     let seal = item.literal("encrypted_content").filter(|seal| !seal.is_empty());
-    if let Some(data) = seal.as_ref().and_then(|seal| seal.text().strip_prefix(VEIL).map(Literal::of)) {
-        return Ok(vec![Block::Veiled(data)]);
-    }
-    if texts.is_empty() && seal.is_none() {
-        return Ok(Vec::new());
-    }
-    Ok(vec![Block::Reasoning { text: Literal::joined(&texts, "\n\n"), seal }])
+    Ok(match seal {
+        None if texts.is_empty() => Vec::new(),
+        Some(data) if !has_parts => vec![Block::Veiled(data)],
+        seal => vec![Block::Reasoning { text: Literal::joined(&texts, "\n\n"), seal }],
+    })
 }

@@ -6,7 +6,6 @@ use super::super::ids;
 use super::super::losses::{self, Losses};
 use super::super::node::Literal;
 use super::super::writer::{ObjectWriter, array, object};
-use super::read_content::VEIL;
 
 /// The items of these turns: text of one turn that stands together is one message.
 pub(super) fn of(turns: &[Turn<'_>], losses: &mut Losses) -> Vec<Vec<u8>> {
@@ -96,18 +95,17 @@ fn text_part(out: &mut Vec<u8>, kind: &str, text: &Literal<'_>) {
 
 fn item(out: &mut Vec<u8>, block: &Block<'_>, losses: &mut Losses) {
     object(out, |item| match block {
-        Block::Reasoning { text, seal } => reasoning(item, text, seal.as_ref()),
-        Block::Veiled(data) => reasoning(item, &Literal::of(""), Some(&data.wrapped(VEIL, ""))),
+        Block::Reasoning { text, seal } => reasoning(item, Some(text), seal.as_ref()),
+        Block::Veiled(data) => reasoning(item, None, Some(data)),
         Block::Call(call) => self::call(item, call),
         Block::Result(outcome) => self::outcome(item, outcome, losses),
         _ => {}
     });
 }
 
-fn reasoning(item: &mut ObjectWriter<'_>, text: &Literal<'_>, seal: Option<&Literal<'_>>) {
+fn reasoning(item: &mut ObjectWriter<'_>, text: Option<&Literal<'_>>, seal: Option<&Literal<'_>>) {
     item.text("type", "reasoning");
-    let texts = Some(text).filter(|text| !text.is_empty());
-    item.array("summary", texts, |out, text| text_part(out, "summary_text", text));
+    item.array("summary", text, |out, text| text_part(out, "summary_text", text));
     item.literal_if("encrypted_content", seal);
 }
 

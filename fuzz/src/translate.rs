@@ -1,0 +1,69 @@
+//! Requests from one face to another: JSON stays JSON, an error has a place, what the user said comes over, and every
+//! face can read what was written for it.
+//!
+//! Input: a byte for the two faces, and the body.
+
+use bytes::Bytes;
+use moonrelay::wire::face::Face;
+use moonrelay::wire::request::RequestBody;
+use moonrelay::wire::translate::losses::LOSSES;
+use moonrelay::wire::translate::{Translated, Untranslatable, request};
+use serde_json::{Map, Value};
+
+use super::take;
+
+/// Judges one input.
+pub fn judge(mut data: &[u8]) {
+    let faces = usize::from(take(&mut data));
+    let (from, to) = (Face::ALL[faces % 3], Face::ALL[faces / 3 % 3]);
+    let Ok(body) = RequestBody::parse(from, Bytes::copy_from_slice(data)) else { return };
+    let translated = match request(&body, to, None) {
+        Ok(translated) => translated,
+        Err(Untranslatable { place, why }) => {
+            assert!(!place.is_empty() && !why.is_empty(), "an error without a place or a reason");
+            return;
+        }
+    };
+    assert_eq!(request(&body, to, None).as_ref(), Ok(&translated), "another body the second time");
+    check_losses(&translated);
+    // What the scan does not look at goes on as it came, damage and all.
+    let Ok(tree) = serde_json::from_slice::<Map<String, Value>>(data) else { return };
+    let written = serde_json::from_slice::<Map<String, Value>>(&translated.body);
+    let written = written.unwrap_or_else(|error| panic!("{error}: {:?}", translated.body));
+    let heard = strings(&Value::Object(written));
+    for text in said(from, &tree) {
+        assert!(heard.iter().any(|heard| heard.contains(&text)), "{text:?} is lost in {:?}", translated.body);
+    }
+    let again = RequestBody::parse(to, translated.body);
+    let again = again.unwrap_or_else(|error| panic!("what was written cannot be read: {error}"));
+    for third in Face::ALL {
+        if let Err(wrong) = request(&again, third, None) {
+            panic!("what was written for {to:?} does not go to {third:?}: {wrong}: {:?}", again.text);
+        }
+    }
+}
+
+fn check_losses(translated: &Translated) {
+    for (index, name) in translated.dropped.iter().enumerate() {
+        assert!(LOSSES.iter().any(|loss| loss.name == *name), "{name} is no loss");
+        assert!(!translated.dropped[..index].contains(name), "{name} twice");
+    }
+}
+
+/// What the user's messages say, where that is a string.
+fn said(face: Face, tree: &Map<String, Value>) -> Vec<String> {
+    let messages = tree.get(face.list()).and_then(Value::as_array).into_iter().flatten();
+    let of_users = messages.filter(|message| message["role"] == "user");
+    let of_users = of_users
+        .filter(|item| face != Face::Responses || matches!(item["type"].as_str(), None | Some("message")));
+    of_users.filter_map(|message| message["content"].as_str()).map(str::to_owned).collect()
+}
+
+fn strings(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) => vec![text.clone()],
+        Value::Array(items) => items.iter().flat_map(strings).collect(),
+        Value::Object(members) => members.values().flat_map(strings).collect(),
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,53 @@
+//! Properties of the translation of answers.
+
+mod golden;
+
+use crate::wire::face::Face;
+use crate::wire::request::RequestBody;
+use crate::wire::sse::FrameReader;
+use crate::wire::translate::decoder::Decoder;
+use crate::wire::translate::echo::Echo;
+use crate::wire::translate::encoder::Encoder;
+use crate::wire::translate::event::Event;
+
+/// What a client of this face sent, as far as its answer repeats it.
+fn echo(face: Face) -> Echo {
+    let body = br#"{"model":"asked","stream_options":{"include_usage":true},"include":["reasoning.encrypted_content"],
+        "tools":[{"type":"function",
+        "name":"Read"}],"metadata":{"a":"b"},"temperature":null}"#;
+    let body = RequestBody::parse(face, body.as_slice().into()).unwrap();
+    let mut echo = Echo::of(&body);
+    echo.id = "0123".to_owned();
+    echo.created = 1_795_254_202;
+    echo
+}
+
+/// The payloads of a stream.
+fn payloads(stream: &[u8]) -> Vec<Vec<u8>> {
+    let mut reader = FrameReader::new();
+    reader.feed(stream.to_vec().into());
+    let mut found = Vec::new();
+    while let Some(frame) = reader.next_frame().unwrap() {
+        found.extend(frame.data().map(|data| data.to_vec()));
+    }
+    assert!(reader.end().is_none(), "every frame is whole");
+    found
+}
+
+fn decode(face: Face, stream: &[u8]) -> Vec<Event> {
+    let (mut decoder, mut events) = (Decoder::new(face), Vec::new());
+    for payload in payloads(stream) {
+        decoder.frame(&payload, &mut events);
+    }
+    decoder.end(&mut events);
+    events
+}
+
+fn encode(events: &[Event], face: Face) -> Vec<u8> {
+    let (mut encoder, mut out) = (Encoder::new(face, echo(face)), Vec::new());
+    for event in events {
+        encoder.write(event, &mut out);
+    }
+    encoder.finish(&mut out);
+    out
+}

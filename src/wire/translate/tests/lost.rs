@@ -1,0 +1,1 @@
+//! What cannot be carried is said, or refused.
