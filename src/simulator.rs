@@ -1,7 +1,8 @@
 //! The upstreams, faithfully, with faults on order: Moonshot, Kimi Code and OpenRouter on one port.
 //!
 //! It shares nothing with the gateway, on purpose: a shape that both had wrong would look right. What it enforces and says
-//! is documented or was seen (each rule names its source); what nobody knows it leaves alone.
+//! is documented or was seen (each rule names its source); what nobody knows it leaves alone. Each of them speaks Chat
+//! Completions, Messages and Responses, at the paths of the real ones.
 //!
 //! A prompt orders the answer: `call NAME` and `Run echo …` (with tools) a tool call, `reply with 300 words` or `… bytes` a
 //! long text; anything else is repeated as `MODEL via PROVIDER: …`. Beside the providers it has routes of its own, for tests:
@@ -21,6 +22,7 @@ mod messages;
 mod provider;
 mod refusal;
 mod render;
+mod responses;
 mod roster;
 mod route;
 mod rules;
@@ -96,7 +98,7 @@ impl Simulator {
         self.address
     }
 
-    /// A provider's base URL, without a trailing slash.
+    /// A provider's base URL, without a trailing slash; [`Provider::base_of`] has the faces that stand elsewhere.
     #[must_use]
     pub fn base_url(&self, provider: Provider) -> String {
         format!("http://{}{}", self.address, provider.base())

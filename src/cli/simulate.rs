@@ -5,10 +5,23 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use crate::service::signals::Termination;
-use crate::simulator::{Fault, Options, Provider, Simulator};
+use crate::simulator::{Face, Fault, Options, Provider, Simulator};
+
+/// Where everything stands; the paths are the providers' own.
+const ROUTES: &str = "\
+Routes (chat stands for POST /chat/completions):
+  /moonshot/v1         chat, POST /responses, GET /models, GET /users/me/balance
+  /moonshot/anthropic  POST /v1/messages
+  /kimi/coding/v1      chat, POST /responses, POST /messages, POST /messages/count_tokens,
+                       GET /models, GET /usages
+  /openrouter/api/v1   chat, POST /responses, POST /messages, GET /models, GET /key
+  /_faults             the faults on order; GET /_faults/kinds lists all that can be ordered
+  /_requests           what came, and on which face
+  /_stats              counters";
 
 /// Simulated upstreams: Moonshot, Kimi Code and OpenRouter on one port, with faults on order.
 #[derive(Clone, clap::Args)]
+#[command(after_help = ROUTES)]
 pub struct Args {
     /// Where to listen; port 0 picks a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:1970")]
@@ -49,6 +62,10 @@ fn announce(simulator: &Simulator) -> io::Result<()> {
     writeln!(out, "simulating on http://{}", simulator.address())?;
     for provider in Provider::ALL {
         writeln!(out, "{:<11} {}", provider.as_str(), simulator.base_url(provider))?;
+        let messages = provider.base_of(Face::Messages);
+        if messages != provider.base() {
+            writeln!(out, "{:<11} http://{}{messages} (Messages)", "", simulator.address())?;
+        }
     }
     out.flush()
 }

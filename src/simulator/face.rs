@@ -11,11 +11,13 @@ pub enum Face {
     Chat,
     /// Anthropic Messages.
     Messages,
+    /// OpenAI Responses.
+    Responses,
 }
 
 impl Face {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 2] = [Self::Chat, Self::Messages];
+    pub const ALL: [Self; 3] = [Self::Chat, Self::Messages, Self::Responses];
 
     /// The word in fault specs and records.
     #[must_use]
@@ -23,6 +25,7 @@ impl Face {
         match self {
             Self::Chat => "chat",
             Self::Messages => "messages",
+            Self::Responses => "responses",
         }
     }
 
@@ -32,6 +35,7 @@ impl Face {
         match self {
             Self::Chat => "/chat/completions",
             Self::Messages => "/messages",
+            Self::Responses => "/responses",
         }
     }
 
@@ -39,6 +43,7 @@ impl Face {
     pub(super) const fn list(self) -> &'static str {
         match self {
             Self::Chat | Self::Messages => "messages",
+            Self::Responses => "input",
         }
     }
 

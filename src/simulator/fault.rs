@@ -76,7 +76,7 @@ pub(super) enum Kind {
     NoHead,
     /// A head, and then nothing.
     NoFirstByte,
-    /// The role chunk, and then nothing.
+    /// The role chunk, `message_start` or `response.created`, and then nothing.
     RoleThenStall,
     /// A clean end behind so many bytes of the body.
     EndAfter(usize),
@@ -84,7 +84,7 @@ pub(super) enum Kind {
     Stall(usize),
     /// So many content chunks, and then a clean end.
     Truncate(usize),
-    /// Everything but `[DONE]`.
+    /// Everything but what says that the stream is over.
     TruncateNoDone,
     /// A chunk of broken JSON behind so many content chunks; the rest follows.
     MalformedJson(usize),

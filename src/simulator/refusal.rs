@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::face::Face;
-use super::messages;
 use super::provider::Provider;
+use super::{messages, responses};
 
 /// The account that Moonshot's rate limit texts name. Invented; a gateway must not let it through.
 pub(super) const ACCOUNT: &str =
@@ -69,6 +69,7 @@ impl Refusal {
         let own = match face {
             Face::Chat => None,
             Face::Messages => messages::error::body(provider, self, id),
+            Face::Responses => responses::error::body(provider, self),
         };
         own.unwrap_or_else(|| self.openai(provider))
     }

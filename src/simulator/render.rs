@@ -7,13 +7,14 @@ use super::engine::answer::Answer;
 use super::engine::event::Event;
 use super::engine::request::Request;
 use super::face::Face;
-use super::{chat, messages};
+use super::{chat, messages, responses};
 
 /// The body of a 200 that is not streamed.
-pub(super) fn whole(exchange: &Exchange, _request: &Request, answer: &Answer, no_role: bool) -> Value {
+pub(super) fn whole(exchange: &Exchange, request: &Request, answer: &Answer, no_role: bool) -> Value {
     match exchange.face {
         Face::Chat => chat::reply::whole(exchange, answer, no_role),
         Face::Messages => messages::reply::whole(exchange, answer, no_role),
+        Face::Responses => responses::reply::whole(exchange, request, answer, no_role),
     }
 }
 
@@ -22,14 +23,16 @@ pub(super) fn events(exchange: &Exchange, request: &Request, answer: &Answer) ->
     match exchange.face {
         Face::Chat => chat::stream::events(exchange, request, answer),
         Face::Messages => messages::stream::events(exchange, answer),
+        Face::Responses => responses::stream::events(exchange, request, answer),
     }
 }
 
-/// An error in the middle of a stream.
-pub(super) fn error_event(exchange: &Exchange) -> Event {
+/// An error in the middle of a stream, behind these events.
+pub(super) fn error_event(exchange: &Exchange, kept: &[Event]) -> Event {
     match exchange.face {
         Face::Chat => chat::stream::error_event(exchange),
         Face::Messages => messages::stream::error_event(exchange),
+        Face::Responses => responses::stream::error_event(exchange, kept),
     }
 }
 
@@ -38,5 +41,6 @@ pub(super) fn id_prefix(face: Face) -> &'static str {
     match face {
         Face::Chat => "chatcmpl-",
         Face::Messages => "msg_",
+        Face::Responses => "resp_",
     }
 }

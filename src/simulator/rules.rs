@@ -18,7 +18,6 @@ pub(super) use access::{GATE, KIMI_WRONG_KEY, authorize, gate};
 
 use super::engine::request::{Request, list};
 use super::face::Face;
-use super::messages::check as messages_face;
 use super::provider::Provider;
 use super::refusal::Refusal;
 use super::roster::{self, Model, Thinking};
@@ -47,8 +46,10 @@ pub(super) fn judge(
     if !book.strict {
         return Ok(model);
     }
-    if let (Face::Messages, Some(sent)) = (request.face, &request.sent) {
-        messages_face::check(provider, model, sent)?;
+    match (request.face, &request.sent) {
+        (Face::Messages, Some(sent)) => super::messages::check::check(provider, model, sent)?,
+        (Face::Responses, Some(sent)) => super::responses::check::check(provider, sent)?,
+        _ => {}
     }
     match provider {
         Provider::Moonshot | Provider::Kimi => engine(provider, model, request, book)?,

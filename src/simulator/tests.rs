@@ -3,10 +3,13 @@
 mod answers;
 mod client;
 mod control;
+mod faces;
 mod faults;
 mod messages;
 mod prefill;
 mod refusals;
+mod responses;
+mod strictness;
 
 use std::net::SocketAddr;
 
@@ -66,14 +69,21 @@ impl Running {
         }
     }
 
-    /// The Messages face of a provider, and a model there.
-    fn messages(&self, provider: Provider) -> (Client, &'static str) {
-        let (key, model) = match provider {
-            Provider::Moonshot => ("sk-test", "kimi-k3"),
-            Provider::Kimi => ("sk-kimi-test", "kimi-for-coding"),
-            Provider::OpenRouter => ("sk-or-v1-test", "moonshotai/kimi-k3"),
+    /// A face of a provider, and a model there.
+    fn face(&self, provider: Provider, face: Face) -> (Client, &'static str) {
+        let model = match provider {
+            Provider::Moonshot => "kimi-k3",
+            Provider::Kimi => "kimi-for-coding",
+            Provider::OpenRouter => "moonshotai/kimi-k3",
         };
-        (Client::new(self.address, provider.base_of(Face::Messages), key, "curl/8"), model)
+        (self.prompting(provider).below(provider.base_of(face)), model)
+    }
+
+    fn messages(&self, provider: Provider) -> (Client, &'static str) {
+        let (mut client, model) = self.face(provider, Face::Messages);
+        // No gate here.
+        client.headers[0].1 = "curl/8".into();
+        (client, model)
     }
 
     fn own(&self) -> Client {
@@ -97,6 +107,15 @@ fn weather() -> Value {
         "properties": { "city": { "type": "string" }, "days": { "type": "integer" } },
         "required": ["city"],
     } } }])
+}
+
+/// A request of any face with a prompt.
+fn prompt(face: Face, model: &str, text: &str) -> Value {
+    match face {
+        Face::Chat => ask(model, text),
+        Face::Messages => message(model, json!(text)),
+        Face::Responses => json!({ "model": model, "input": text }),
+    }
 }
 
 /// A Messages request with room for an answer.

@@ -11,6 +11,7 @@ use crate::config::settings::{Bind, Chain, Gateway, Key, Lookup, Provider, Refer
 use crate::config::{self, Environment};
 use crate::secret::Secret;
 use crate::simulator;
+use crate::wire::face::Face;
 
 /// What takes the place of a base URL until the simulator of a case has a port.
 const NOWHERE: &str = "http://127.0.0.1:9";
@@ -107,8 +108,9 @@ impl Stage {
         let mut settings = self.settings.clone();
         for (id, address) in addresses {
             let Some(provider) = settings.providers.get_mut(id).map(Arc::make_mut) else { continue };
-            let base = format!("{address}{}", plays(provider.dialect).base());
-            provider.faces.iter_mut().for_each(|(_, url)| url.clone_from(&base));
+            let player = plays(provider.dialect);
+            let at = |face: Face| format!("{address}{}", player.base_of(simulated(face)));
+            provider.faces.iter_mut().for_each(|(face, url)| *url = at(*face));
         }
         stays_here(&settings)?;
         Ok(settings)
@@ -138,6 +140,14 @@ const fn plays(dialect: DialectId) -> simulator::Provider {
         DialectId::Moonshot | DialectId::Generic => simulator::Provider::Moonshot,
         DialectId::KimiCode => simulator::Provider::Kimi,
         DialectId::OpenRouter => simulator::Provider::OpenRouter,
+    }
+}
+
+const fn simulated(face: Face) -> simulator::Face {
+    match face {
+        Face::Chat => simulator::Face::Chat,
+        Face::Messages => simulator::Face::Messages,
+        Face::Responses => simulator::Face::Responses,
     }
 }
 

@@ -6,8 +6,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::simulator::face::Face;
-use crate::simulator::messages;
 use crate::simulator::refusal::Refusal;
+use crate::simulator::{messages, responses};
 
 /// A parsed request.
 #[derive(Debug)]
@@ -37,6 +37,7 @@ impl Request {
         let (body, sent) = match face {
             Face::Chat => (sent, None),
             Face::Messages => (messages::read::chat(&sent), Some(sent)),
+            Face::Responses => (responses::read::chat(&sent), Some(sent)),
         };
         Ok(Self { face, body, sent, message_bytes })
     }

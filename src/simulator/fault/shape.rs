@@ -207,14 +207,19 @@ fn break_events(exchange: &Exchange, events: &mut Vec<Event>, kind: Option<&Kind
             None
         }
         Kind::ErrorChunk(count) => {
-            let comments = events.iter().take_while(|event| event.kind == EventKind::Comment).count();
-            let at = count.map_or(comments, |count| behind(events, count));
-            events.truncate(at);
-            events.push(render::error_event(exchange));
+            fail(exchange, events, *count);
             None
         }
         _ => None,
     }
+}
+
+/// An error takes the place of all that follows `count` content chunks, or of all but the comments before the answer.
+fn fail(exchange: &Exchange, events: &mut Vec<Event>, count: Option<usize>) {
+    let comments = events.iter().take_while(|event| event.kind == EventKind::Comment).count();
+    events.truncate(count.map_or(comments, |count| behind(events, count)));
+    let error = render::error_event(exchange, events);
+    events.push(error);
 }
 
 /// The place behind `count` content chunks, in any case before the finish.

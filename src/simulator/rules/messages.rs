@@ -18,7 +18,9 @@ pub(super) fn present(provider: Provider, request: &Request) -> Result<(), Refus
     }
     Err(match provider {
         Provider::OpenRouter => Refusal::bad("Input required: specify \"prompt\" or \"messages\""),
-        Provider::Moonshot | Provider::Kimi => Refusal::invalid(provider, "messages must not be empty"),
+        Provider::Moonshot | Provider::Kimi => {
+            Refusal::invalid(provider, format!("{} must not be empty", request.face.list()))
+        }
     })
 }
 
@@ -42,6 +44,8 @@ fn checks_history(request: &Request) -> bool {
     match request.face {
         Face::Chat => true,
         Face::Messages => request.thinking_type() == Some("enabled"),
+        // Codex gives no reasoning back that is not sealed, and is served (captured 2026-11-21; CLIProxyAPI#5647).
+        Face::Responses => false,
     }
 }
 
