@@ -4,10 +4,14 @@ use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+
 use super::lookup::DEFAULT;
 use super::nearest::{did_you_mean, nearest};
-use super::settings::{Provider, ProviderModel, Reference};
+use super::settings::{Auth, Provider, ProviderModel, Reference};
 use crate::catalog::{DialectId, Model};
+use crate::secret::Secret;
+use crate::wire::face::Face;
 
 impl Provider {
     /// A model of it: one that is known, or any where any is accepted.
@@ -38,6 +42,27 @@ impl Provider {
             return format!("openrouter/{id}");
         }
         id.to_owned()
+    }
+
+    /// The header that carries one of its keys over a face; `None` where none is sent, or it cannot be. Kimi Code's
+    /// Messages face takes `x-api-key` (kimi-code 2.1.0 and `OpenClaw` send it, captured 2026-11-21); Moonshot's is
+    /// documented with Bearer, and so is OpenRouter's.
+    #[must_use]
+    pub fn credential(&self, face: Face, key: &Secret) -> Option<(HeaderName, HeaderValue)> {
+        let by_face = match self.auth {
+            Auth::None => return None,
+            Auth::Bearer => false,
+            Auth::Face => face == Face::Messages,
+        };
+        let takes_it = matches!(self.dialect, DialectId::KimiCode | DialectId::Generic);
+        let (name, text) = if by_face && takes_it {
+            (HeaderName::from_static("x-api-key"), key.expose().to_owned())
+        } else {
+            (AUTHORIZATION, format!("Bearer {}", key.expose()))
+        };
+        let mut value = HeaderValue::from_str(&text).ok()?;
+        value.set_sensitive(true);
+        Some((name, value))
     }
 
     /// The id under which a model is known here, however it is written: `None` where it is not accepted.

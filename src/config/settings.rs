@@ -50,7 +50,8 @@ pub struct Key {
 /// How a provider's key is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Auth {
-    /// As the face asks: `Authorization: Bearer`, or `x-api-key` on the Messages face of a generic provider.
+    /// As the face asks: `Authorization: Bearer`, or `x-api-key` on the Messages face of Kimi Code and of a generic
+    /// provider; see [`Provider::credential`].
     Face,
     /// Always as `Authorization: Bearer`.
     Bearer,

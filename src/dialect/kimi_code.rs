@@ -20,22 +20,26 @@ pub fn message_bytes(body: &RequestBody) -> usize {
     body.messages.iter().map(|message| message.span.len()).sum()
 }
 
-/// The request as Kimi Code takes it.
+/// Whether a request is small enough, over every face.
 ///
 /// # Errors
 /// [`Reason::ContextOverflow`] when the messages exceed [`KIMI_CODE_MESSAGE_LIMIT`].
-pub(super) fn rewrite(draft: &mut Draft<'_>) -> Result<(), Failure> {
+pub(super) fn check_size(draft: &Draft<'_>) -> Result<(), Failure> {
     let bytes = message_bytes(draft.body());
     if bytes > KIMI_CODE_MESSAGE_LIMIT {
         let message =
             format!("the messages have {bytes} bytes, Kimi Code takes at most {KIMI_CODE_MESSAGE_LIMIT}");
         return Err(Failure::new(Reason::ContextOverflow, message));
     }
+    Ok(())
+}
+
+/// The request as Kimi Code takes it over chat.
+pub(super) fn rewrite(draft: &mut Draft<'_>) {
     params::fill(draft, &moonshot::SAMPLING);
     moonshot::without_sampling(draft);
     let may_think = thinking::settle(draft);
     let can_be_off = draft.request().model.thinking == Thinking::Switch;
     let may_think = moonshot::thinking::settle_tool_choice(draft, may_think, can_be_off);
     moonshot::finish(draft, may_think);
-    Ok(())
 }

@@ -8,14 +8,15 @@ use crate::wire::json::{self, Malformed, Member, Span};
 #[derive(Clone, Debug)]
 pub(in crate::dialect) struct Object<'t> {
     text: &'t [u8],
+    place: Span,
     members: Vec<Member>,
 }
 
 impl<'t> Object<'t> {
     /// The object that opens at an offset; `None` where none does.
     pub(in crate::dialect) fn at(text: &'t [u8], open: usize) -> Option<Self> {
-        let (members, _) = json::members(text, open).ok()?;
-        Some(Self { text, members })
+        let (members, end) = json::members(text, open).ok()?;
+        Some(Self { text, place: open..end, members })
     }
 
     /// A text that is one object.
@@ -28,7 +29,12 @@ impl<'t> Object<'t> {
         if json::skip_space(text, end) != text.len() || !json::is_valid(text) {
             return Err(Malformed { at: end, expected: "nothing but one object" });
         }
-        Ok(Self { text, members })
+        Ok(Self { text, place: open..end, members })
+    }
+
+    /// Where it stands, braces included.
+    pub(in crate::dialect) fn place(&self) -> Span {
+        self.place.clone()
     }
 
     /// Where a value stands.

@@ -33,7 +33,7 @@ pub(super) fn rewrite(draft: &mut Draft<'_>) {
 }
 
 /// Moonshot's own endpoint first: it has the prompt cache. Whoever names providers, or a way to sort them, decides.
-fn provider_order(draft: &mut Draft<'_>) {
+pub(super) fn provider_order(draft: &mut Draft<'_>) {
     let model = draft.request().wire_model;
     if model.starts_with(MOONSHOT)
         && !model.contains(':')

@@ -6,15 +6,19 @@ use super::{generic, kimi_code, moonshot, openrouter};
 use crate::catalog::{DialectId, Model, ThinkingLevel};
 use crate::failure::Failure;
 use crate::wire::edit::Edits;
+use crate::wire::face::Face;
 use crate::wire::request::RequestBody;
 
+pub(super) mod calls;
 pub(super) mod compat;
 pub(super) mod digest;
 pub(super) mod draft;
 pub(super) mod limits;
+mod messages;
 pub(super) mod params;
 pub(super) mod prefill;
 pub(super) mod reasoning;
+mod responses;
 pub(super) mod roles;
 pub mod rules;
 pub(super) mod schema;
@@ -32,7 +36,7 @@ use draft::Draft;
 /// What a rewrite needs to know.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// The client's body.
+    /// The body in the face over which the provider is asked.
     pub body: &'a RequestBody,
     /// Facts of the model, compat flags included.
     pub model: &'a Model,
@@ -91,11 +95,24 @@ pub fn rewrite(dialect: DialectId, request: &Request<'_>) -> Result<Rewritten, F
     Ok(sealed(draft))
 }
 
+/// Whether a model, asked over this face, goes on from the beginning of an answer. Chat as the catalog and the
+/// configuration say; over Messages only where the configuration says so of a provider that the catalog does not know:
+/// of Kimi's and OpenRouter's Messages faces nobody has said it. Responses has no such thing.
+#[must_use]
+pub fn takes_prefill(dialect: DialectId, face: Face, model: &Model) -> bool {
+    let is_known = match face {
+        Face::Chat => true,
+        Face::Messages => dialect == DialectId::Generic,
+        Face::Responses => false,
+    };
+    is_known && model.compat.supports_prefill == Some(true)
+}
+
 /// Rewrites a request for the provider that is to go on with an answer which broke off. `None` when the client's
 /// output limit is used up.
 ///
 /// # Errors
-/// As [`rewrite`].
+/// As [`rewrite`], and where there is text over a face without a place for it: see [`takes_prefill`].
 pub fn go_on(
     dialect: DialectId,
     request: &Request<'_>,
@@ -104,7 +121,7 @@ pub fn go_on(
     let mut draft = Draft::new(request);
     settle(dialect, &mut draft)?;
     let has_room = limits::shrink(&mut draft, begun.used);
-    prefill::append(&mut draft, dialect, begun.text);
+    prefill::append(&mut draft, dialect, begun.text)?;
     Ok(has_room.then(|| sealed(draft)))
 }
 
@@ -115,11 +132,16 @@ fn sealed(draft: Draft<'_>) -> Rewritten {
 
 fn settle(dialect: DialectId, draft: &mut Draft<'_>) -> Result<(), Failure> {
     draft.set_model();
-    match dialect {
-        DialectId::Moonshot => moonshot::rewrite(draft),
-        DialectId::KimiCode => kimi_code::rewrite(draft)?,
-        DialectId::OpenRouter => openrouter::rewrite(draft),
-        DialectId::Generic => generic::rewrite(draft),
+    if dialect == DialectId::KimiCode {
+        kimi_code::check_size(draft)?;
+    }
+    match (draft.body().face, dialect) {
+        (Face::Chat, DialectId::Moonshot) => moonshot::rewrite(draft),
+        (Face::Chat, DialectId::KimiCode) => kimi_code::rewrite(draft),
+        (Face::Chat, DialectId::OpenRouter) => openrouter::rewrite(draft),
+        (Face::Chat, DialectId::Generic) => generic::rewrite(draft),
+        (Face::Messages, _) => messages::rewrite(dialect, draft),
+        (Face::Responses, _) => responses::rewrite(dialect, draft),
     }
     Ok(())
 }

@@ -205,7 +205,7 @@ impl Run {
         let call = Call {
             method: http::Method::POST,
             url: target.url(),
-            headers: headers::for_target(&self.request.headers, target),
+            headers: headers::for_target(&self.request.headers, self.request.face, target.face, target),
             body: prepared.rewritten.edits.clone().apply(&prepared.said.body().text).parts().to_vec(),
         };
         let streamed = self.bodies.own().wants_stream();

@@ -1,5 +1,6 @@
 //! A client's request in each face that a target speaks: its own as it came, another one translated once.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::held;
@@ -10,7 +11,6 @@ use crate::failure::{Failure, Reason};
 use crate::wire::face::Face;
 use crate::wire::held::Held;
 use crate::wire::request::RequestBody;
-use crate::wire::translate::conversation::tools::Namespaced;
 use crate::wire::translate::{self, Translated};
 
 /// See the module.
@@ -35,7 +35,7 @@ struct Form {
 pub struct Translation {
     body: RequestBody,
     dropped: Vec<&'static str>,
-    namespaced: Vec<Namespaced>,
+    namespaced: BTreeMap<String, (String, String)>,
 }
 
 /// The request in one face.
@@ -66,11 +66,11 @@ impl Said<'_> {
         }
     }
 
-    /// Tools that were sent under another name.
-    pub(super) fn namespaced(&self) -> &[Namespaced] {
+    /// Namespace and name of the tools that were sent under another name, by that.
+    pub(super) fn namespaced(&self) -> Option<&BTreeMap<String, (String, String)>> {
         match self {
-            Self::Own(_) => &[],
-            Self::Translated(translation) => &translation.namespaced,
+            Self::Own(_) => None,
+            Self::Translated(translation) => Some(&translation.namespaced),
         }
     }
 

@@ -11,6 +11,7 @@ use super::{ClientRequest, Refusal, Relay, headers, media};
 use crate::dialect::counting::Counter;
 use crate::failure::{Failure, Reason};
 use crate::upstream::{Call, Response, read_whole};
+use crate::wire::face::Face;
 use crate::wire::request::RequestBody;
 
 /// Claude Code asks 25 times at once and waits for all of them; an estimate at once is worth more than a late count.
@@ -73,7 +74,7 @@ impl Relay {
         client: &HeaderMap,
     ) -> Result<u64, Failure> {
         let said = bodies.for_target(target)?;
-        let mut headers = headers::for_target(client, target);
+        let mut headers = headers::for_target(client, Face::Messages, target.face, target);
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         let call = Call {
             method: http::Method::POST,

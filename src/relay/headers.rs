@@ -1,10 +1,16 @@
 //! Which headers a provider sees, and which of its headers a client sees.
 
 use http::HeaderMap;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
 
 use super::plan::Target;
 use crate::catalog::DialectId;
+use crate::wire::face::Face;
+
+/// Our requests have the form of this version, which every provider takes: the one of 2026-10-21 only refuses more
+/// (Anthropic's versioning page, 2026-11), and of Kimi and Moonshot nobody has seen that they know it.
+const MESSAGES_VERSION: &str = "2023-06-01";
+const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 
 /// A provider's headers that tell a client something and name no account.
 const ANSWER_HEADERS: [HeaderName; 2] =
@@ -15,24 +21,25 @@ pub(super) fn user_agent(headers: &HeaderMap) -> Option<&str> {
     headers.get(USER_AGENT).and_then(|value| value.to_str().ok())
 }
 
-/// The client's own headers, the configuration's over them, the key over all.
-pub(super) fn for_target(client: &HeaderMap, target: &Target) -> HeaderMap {
+/// The client's own headers, the configuration's over them, the key over all. `client_face` is the face that the client
+/// speaks, `face` the one over which the target is asked.
+pub(super) fn for_target(client: &HeaderMap, client_face: Face, face: Face, target: &Target) -> HeaderMap {
     let mut out: HeaderMap = client
         .iter()
-        .filter(|(name, _)| belongs(name, target.provider.dialect))
+        .filter(|(name, _)| belongs(name, target.provider.dialect) && suits(name, client_face, face))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
     out.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if face == Face::Messages {
+        out.insert(ANTHROPIC_VERSION, HeaderValue::from_static(MESSAGES_VERSION));
+    }
     out.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
     let title = HeaderName::from_static("x-openrouter-title");
     if target.provider.dialect == DialectId::OpenRouter && !out.contains_key("x-title") {
         out.entry(title).or_insert(HeaderValue::from_static("Moonrelay"));
     }
-    if let Some(key) = target.key()
-        && let Ok(mut value) = HeaderValue::from_str(&format!("Bearer {}", key.secret.expose()))
-    {
-        value.set_sensitive(true);
-        out.insert(AUTHORIZATION, value);
+    if let Some((name, value)) = target.key().and_then(|key| target.provider.credential(face, &key.secret)) {
+        out.insert(name, value);
     }
     for header in target.provider.headers.iter().chain(&target.model.headers) {
         if let Ok(mut value) = HeaderValue::from_str(header.value.expose()) {
@@ -53,6 +60,16 @@ fn belongs(name: &HeaderName, dialect: DialectId) -> bool {
         return dialect == DialectId::OpenRouter;
     }
     true
+}
+
+/// What a client says of one protocol means nothing where the target is asked over the other: betas change a request's
+/// form, and a translated one has ours.
+fn suits(name: &HeaderName, client: Face, target: Face) -> bool {
+    let name = name.as_str();
+    if name.starts_with("anthropic-") {
+        return client == Face::Messages && target == Face::Messages;
+    }
+    !name.starts_with("openai-") || target != Face::Messages
 }
 
 /// What a client may see of a provider's headers.

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, HeaderMap, HeaderValue, USER_AGENT};
+use http::header::{HeaderMap, HeaderValue, USER_AGENT};
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::list::tokens;
-use crate::config::settings::{Auth, Provider, Settings};
+use crate::config::settings::{Provider, Settings};
 use crate::failure::Failure;
 use crate::upstream::{Call, Connector, read_whole};
 use crate::wire::face::Face;
@@ -73,12 +73,6 @@ struct Listed {
     context_length: Option<u64>,
 }
 
-/// The ids on a provider's own list.
-pub(super) async fn ids(provider: &Provider, connector: &dyn Connector) -> Result<Vec<String>, String> {
-    let listed = fetch(provider, connector).await?;
-    Ok(listed.into_iter().map(|model| model.id).collect())
-}
-
 async fn fetch(provider: &Provider, connector: &dyn Connector) -> Result<Vec<Listed>, String> {
     let chat = provider.faces.iter().find(|(face, _)| *face == Face::Chat).or_else(|| provider.faces.first());
     let (face, base) = chat.ok_or("it has no address")?;
@@ -115,8 +109,8 @@ fn hint(status: StatusCode) -> &'static str {
     }
 }
 
-/// The key, our own User-Agent, and over them what the configuration sets.
-fn headers(provider: &Provider, face: Face) -> Result<HeaderMap, String> {
+/// The first key, our own User-Agent, and over them what the configuration sets.
+pub(super) fn headers(provider: &Provider, face: Face) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     headers.insert(USER_AGENT, HeaderValue::from_static(concat!("moonrelay/", env!("CARGO_PKG_VERSION"))));
     let sensitive = |text: &str| {
@@ -124,14 +118,8 @@ fn headers(provider: &Provider, face: Face) -> Result<HeaderMap, String> {
         value.set_sensitive(true);
         Ok::<_, String>(value)
     };
-    if let (Some(key), false) = (provider.keys.first(), provider.auth == Auth::None) {
-        let key = key.secret.expose();
-        if face == Face::Messages && provider.auth == Auth::Face {
-            headers.insert("x-api-key", sensitive(key)?);
-        } else {
-            headers.insert(AUTHORIZATION, sensitive(&format!("Bearer {key}"))?);
-        }
-    }
+    let credential = provider.keys.first().and_then(|key| provider.credential(face, &key.secret));
+    headers.extend(credential.map(|(name, value)| (Some(name), value)));
     for header in &provider.headers {
         headers.insert(header.name.clone(), sensitive(header.value.expose())?);
     }

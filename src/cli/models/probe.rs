@@ -2,18 +2,30 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use http::header::{HeaderMap, HeaderValue, USER_AGENT};
+use http::Method;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
 use serde_json::{Value, json};
 
 use super::live;
 use crate::catalog::DialectId;
 use crate::config::settings::{Auth, Provider, Reference, Settings};
+use crate::dialect::answer;
+use crate::dialect::classify::{Refused, classify};
+use crate::dialect::rewrite::AnswerPlan;
+use crate::failure::{Failure, Reason};
 use crate::record::{Attempt, Outcome};
 use crate::relay::{Answer, ClientRequest, Refusal, Relay};
-use crate::upstream::Connector;
+use crate::upstream::{Call, Connector, read_whole, retry_after};
+use crate::wire::face::Face;
+
+/// For one tiny answer of a model that may think before it.
+const ANSWER: Duration = Duration::from_secs(60);
+
+/// More than any answer of one token, and any refusal.
+const LARGEST: usize = 1 << 20;
 
 /// What a target answered.
 #[derive(Debug, PartialEq)]
@@ -36,8 +48,10 @@ pub(super) async fn probe(settings: &Settings, connector: &Arc<dyn Connector>) -
         for key in &provider.keys {
             let alone = Provider { keys: vec![key.clone()], ..provider.as_ref().clone() };
             let mut probed = match provider.dialect {
-                // Its chat face takes coding agents only, and we are none.
-                DialectId::KimiCode => listed(&alone, reference, connector.as_ref()).await,
+                // Its chat face takes coding agents only, and we are none; its Messages face has no gate.
+                DialectId::KimiCode if speaks_messages(&alone) => {
+                    messaged(&alone, reference, connector.as_ref()).await
+                }
                 _ => called(settings, alone, reference, connector).await,
             };
             probed.key = if provider.auth == Auth::None { "none".to_owned() } else { key.secret.masked() };
@@ -86,17 +100,61 @@ fn of_attempt(reference: &Reference, attempt: &Attempt) -> Probed {
     Probed { took: attempt.took, ..Probed::of(reference, attempt.outcome.as_str(), detail) }
 }
 
-/// Asks Kimi Code for its list, which shows whether the key is good and the model is on it.
-async fn listed(provider: &Provider, reference: &Reference, connector: &dyn Connector) -> Probed {
-    let started = std::time::Instant::now();
-    let model = provider.wire_model(&reference.model);
-    let mut probed = match live::ids(provider, connector).await {
-        Ok(ids) if ids.contains(&model) => Probed::of(reference, "ok", "listed, not called"),
-        Ok(_) => Probed::of(reference, "model_not_found", format!("{model} is not on the account's list")),
-        Err(why) => Probed::of(reference, "failed", why),
+fn speaks_messages(provider: &Provider) -> bool {
+    provider.faces.iter().any(|(face, _)| *face == Face::Messages)
+}
+
+/// One call over the Messages face with one key.
+async fn messaged(provider: &Provider, reference: &Reference, connector: &dyn Connector) -> Probed {
+    let started = Instant::now();
+    let asked = tokio::time::timeout(ANSWER, message(provider, reference, connector)).await;
+    let late = || Failure::new(Reason::Timeout, format!("no answer within {} s", ANSWER.as_secs()));
+    let mut probed = match asked.unwrap_or_else(|_| Err(late())) {
+        Ok(()) => Probed::of(reference, Outcome::Ok.as_str(), ""),
+        Err(failure) => {
+            // Some providers repeat the key that they refuse.
+            let key = provider.keys.first().map(|key| key.secret.expose()).filter(|key| !key.is_empty());
+            let detail = key.map_or(failure.message.clone(), |key| failure.message.replace(key, "…"));
+            Probed::of(reference, failure.reason.as_str(), detail)
+        }
     };
     probed.took = started.elapsed();
     probed
+}
+
+async fn message(
+    provider: &Provider,
+    reference: &Reference,
+    connector: &dyn Connector,
+) -> Result<(), Failure> {
+    let face = Face::Messages;
+    let base = provider.faces.iter().find(|(served, _)| *served == face).map(|(_, base)| base.as_str());
+    let base = base.ok_or_else(|| Failure::new(Reason::BadRequest, "it has no Messages face"))?;
+    let mut headers = live::headers(provider, face).map_err(|why| Failure::new(Reason::BadRequest, why))?;
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
+    let body = json!({
+        "model": provider.wire_model(&reference.model),
+        "max_tokens": 1,
+        "messages": [{"role": "user", "content": "ping"}],
+    });
+    let call = Call {
+        method: Method::POST,
+        url: format!("{base}{}", face.path()),
+        headers,
+        body: vec![Bytes::from(body.to_string())],
+    };
+    let response = connector.send(call).await?;
+    let (status, now) = (response.status, SystemTime::now());
+    let kind = response.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).map(str::to_owned);
+    let waits = retry_after(&response.headers, now);
+    let body = read_whole(response.body, LARGEST).await?;
+    if status.is_success() {
+        return answer::whole(provider.dialect, face, &AnswerPlan::default(), body).map(|_| ());
+    }
+    let status = status.as_u16();
+    let refused = Refused { status, content_type: kind.as_deref(), retry_after: waits, now, body: &body };
+    Err(classify(provider.dialect, &refused))
 }
 
 impl Probed {

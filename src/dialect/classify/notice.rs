@@ -1,6 +1,6 @@
 //! What a refusal's body says, whatever shape it has.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Refused, redaction};
 
@@ -55,7 +55,7 @@ impl Notice {
             status: error.get("code").or_else(|| error.get("status")).and_then(code_number),
             message: message_of(error).or_else(|| message_of(body)).unwrap_or_default(),
             kinds: ["type", "code", "status"].iter().filter_map(|key| kind(error.get(*key)?)).collect(),
-            metadata: error.get("metadata").filter(|metadata| metadata.is_object()).cloned(),
+            metadata: metadata_of(error),
             ..Self::default()
         };
         if notice.message.is_empty() && notice.kinds.is_empty() {
@@ -131,11 +131,18 @@ fn is_html(content_type: Option<&str>, text: &str) -> bool {
     looks || (declared && !text.starts_with(['{', '[']))
 }
 
-/// The object that holds the error: `error`, that of a choice, the first of `errors`, or the body itself.
+/// OpenRouter's `metadata`; on its Messages face `error_type`, which is a part of them, stands beside the type.
+fn metadata_of(error: &Value) -> Option<Value> {
+    let metadata = error.get("metadata").filter(|metadata| metadata.is_object()).cloned();
+    metadata.or_else(|| Some(json!({ "error_type": error.get("error_type")?.as_str()? })))
+}
+
+/// The object that holds the error: `error`, that of a choice or of a response, the first of `errors`, or the body itself.
 fn error_of(body: &Value) -> &Value {
     let present = |value: &&Value| value.is_object() || value.is_string();
     body.get("error")
         .filter(present)
+        .or_else(|| body.pointer("/response/error").filter(present))
         .or_else(|| body.pointer("/choices/0/error").filter(present))
         .or_else(|| body.pointer("/errors/0").filter(present))
         .unwrap_or(body)

@@ -77,6 +77,9 @@ pub(in crate::dialect) const ROWS: &[Row] = &[
         "overloaded_error",
         "engine_overloaded_error",
         "server_overloaded",
+        // Codex 0.169 reads these two so.
+        "server_is_overloaded",
+        "slow_down",
     ]),
     Row::new(&[429, 500, 502, 503, 529], Reason::Overloaded).words(&[
         "overloaded",

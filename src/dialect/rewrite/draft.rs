@@ -4,20 +4,12 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use super::calls::{self, Call};
 use super::rules::{self, Rule};
 use super::{AnswerPlan, Request, Rewritten};
 use crate::wire::edit::{Edits, ObjectPatch};
 use crate::wire::json::{self, Span};
-use crate::wire::request::{Message, RequestBody};
-
-/// One call in an assistant message.
-#[derive(Clone, Debug)]
-pub(in crate::dialect) struct Call {
-    /// The id's literal.
-    pub(in crate::dialect) id: Option<Span>,
-    /// The literal of the function's name.
-    pub(in crate::dialect) name: Option<Span>,
-}
+use crate::wire::request::RequestBody;
 
 /// See the module.
 pub(in crate::dialect) struct Draft<'a> {
@@ -40,7 +32,7 @@ impl<'a> Draft<'a> {
             .iter()
             .enumerate()
             .filter_map(|(index, message)| {
-                let calls = calls_of(body, message);
+                let calls = calls::of(body, message);
                 (!calls.is_empty()).then_some((index, calls))
             })
             .collect();
@@ -130,7 +122,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Changes to one message's members. `tool_calls` and `tools` are changed by [`Self::replace`] alone.
+    /// Changes to one message's members. `tool_calls`, `tools` and arrays of blocks are changed by [`Self::replace`] alone.
     pub(in crate::dialect) fn message(&mut self, index: usize) -> Option<&mut ObjectPatch<'a>> {
         let body = self.request.body;
         let message = body.messages.get(index).filter(|message| !message.members.is_empty())?;
@@ -141,7 +133,7 @@ impl<'a> Draft<'a> {
         )
     }
 
-    /// Assistant messages with calls: the message's index and its calls.
+    /// The elements of the conversation that make calls: their index and the calls.
     pub(in crate::dialect) fn calls(&self) -> &BTreeMap<usize, Vec<Call>> {
         &self.calls
     }
@@ -175,24 +167,4 @@ impl<'a> Draft<'a> {
         top.finish(&mut edits);
         Rewritten { edits, rules: self.rules, answer: self.plan, thinking: None }
     }
-}
-
-fn calls_of(body: &RequestBody, message: &Message) -> Vec<Call> {
-    let text = &body.text;
-    let Some(member) = json::find(text, &message.members, "tool_calls") else {
-        return Vec::new();
-    };
-    let Ok((elements, _)) = json::elements(text, member.value.start) else {
-        return Vec::new();
-    };
-    elements
-        .iter()
-        .map(|element| {
-            let members = json::members(text, element.start).map(|(members, _)| members).unwrap_or_default();
-            let name = json::find(text, &members, "function")
-                .and_then(|function| json::members(text, function.value.start).ok())
-                .and_then(|(function, _)| json::find(text, &function, "name").map(|name| name.value.clone()));
-            Call { id: json::find(text, &members, "id").map(|id| id.value.clone()), name }
-        })
-        .collect()
 }

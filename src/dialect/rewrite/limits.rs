@@ -9,7 +9,7 @@ use crate::catalog::MaxTokensField;
 /// Takes what was used already off the limit, whichever name it has; tells whether anything is left.
 pub(in crate::dialect) fn shrink(draft: &mut Draft<'_>, used: u64) -> bool {
     let mut has_room = true;
-    for name in ["max_completion_tokens", "max_tokens"] {
+    for name in ["max_completion_tokens", "max_tokens", "max_output_tokens"] {
         let literal = draft.given(name).and_then(|literal| std::str::from_utf8(literal).ok());
         let Some(limit) = literal.and_then(|literal| literal.parse::<u64>().ok()) else { continue };
         has_room &= limit > used;

@@ -11,7 +11,7 @@ const SAME: [&[&str]; 2] =
     [&["max_tokens", "max_completion_tokens"], &["thinking", "reasoning_effort", "reasoning"]];
 
 /// What the relay decides, whatever the configuration says.
-const NEVER: [&str; 3] = ["model", "messages", "stream"];
+pub(super) const NEVER: [&str; 4] = ["model", "messages", "input", "stream"];
 
 /// Fills; `dropped` names fields that the dialect drops anyway.
 pub(in crate::dialect) fn fill(draft: &mut Draft<'_>, dropped: &[&str]) {
@@ -36,7 +36,7 @@ pub(in crate::dialect) fn fill(draft: &mut Draft<'_>, dropped: &[&str]) {
 }
 
 /// `extraBody` holds more of the same; names that OpenClaw writes in camel case get the wire's.
-fn flatten(params: &Map<String, Value>, into: &mut Vec<(String, Value)>) {
+pub(super) fn flatten(params: &Map<String, Value>, into: &mut Vec<(String, Value)>) {
     for (key, value) in params {
         let name = match (key.as_str(), value) {
             ("extraBody" | "extra_body", Value::Object(more)) => {

@@ -70,6 +70,28 @@ rules! {
     STORE = "store": "store is left out where the server takes none.", "the configuration's compat";
     STRICT = "strict": "strict is left out of tools where the server takes none.", "the configuration's compat";
     TOOLS = "tools": "Tools are left out where the server takes none.", "the configuration's compat";
+    HOSTED_TOOLS = "hosted_tools":
+        "Tools that run on another provider's side, and kinds of tools that Kimi does not know, are left out.",
+        "Moonshot and Kimi Code model pages, 2026-09; Codex 0.169 and Claude Code 2.1 as captured, 2026-11-21";
+    THINKING_BUDGET = "thinking_budget":
+        "A thinking budget is at least 1024 tokens and less than max_tokens; a model that takes no level gets one.",
+        "Anthropic API reference: extended thinking, 2026-10; OpenClaw 2026.9.6";
+    THINKING_FILLER = "thinking_filler":
+        "With thinking on, assistant messages with tool calls and no thinking block get one of one space.",
+        "hermes-agent pull requests 14018 and 49143, 2026";
+    UNSIGNED_THINKING = "unsigned_thinking":
+        "Thinking blocks without a signature, which another provider wrote, are left out: Anthropic refuses them.",
+        "Anthropic API reference: extended thinking, 2026-10";
+    FOREIGN_BLOCKS = "foreign_blocks":
+        "Content blocks that only Anthropic knows are left out of what Kimi is sent.",
+        "MoonshotAI/Kimi-K2 issue 118 and MoonshotAI/kimi-cli issue 1344, 2026";
+    FOREIGN_ITEMS = "foreign_items":
+        "Input items of tools that Kimi does not know are left out.", "Codex 0.169 as captured, 2026-11-21";
+    CONTEXT_MANAGEMENT = "context_management":
+        "context_management is left out where the provider does not know it.",
+        "Moonshot's Messages face as reported, 2026-09; kimi-code 2.1.0 sends it to Kimi Code";
+    REASONING_EFFORT_KIMI = "reasoning":
+        "reasoning.effort takes the form that this model accepts; none is a 400.", "Moonshot 400 texts, reported by users, 2026";
     STRING_CONTENT = "string_content": "Text parts are joined where the server takes only strings.",
         "the configuration's compat";
 }

@@ -1,10 +1,13 @@
-//! What a request asks of the model's thinking, whichever of the three spellings it uses: Kimi's `thinking`, OpenAI's
-//! `reasoning_effort`, OpenRouter's `reasoning`.
+//! What a request asks of the model's thinking, whichever of the spellings it uses: Kimi's and Anthropic's `thinking`,
+//! OpenAI's `reasoning_effort`, Anthropic's `output_config.effort`, OpenRouter's and responses' `reasoning`.
 
 use serde_json::{Map, Value};
 
 use super::draft::Draft;
+use super::params;
+use super::rules::{self, Rule};
 use crate::catalog::ThinkingLevel;
+use crate::wire::face::Face;
 
 /// What is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,11 +84,35 @@ fn said_by(members: &Map<String, Value>) -> Wish {
     }
 }
 
-/// The three spellings as they stand in a draft.
+/// What is wished for over a face other than chat, and the rule to name for what follows from it: the client's word, else
+/// that of `params`, else `thinkingDefault`.
+pub(in crate::dialect) fn wished(draft: &Draft<'_>) -> (Wish, Rule) {
+    let spelled = Spellings::of(draft);
+    if spelled.wish() != Wish::Unsaid {
+        return (spelled.wish(), rules::THINKING);
+    }
+    match (of_params(draft), draft.request().thinking) {
+        (Wish::Unsaid, Some(level)) => (level.into(), rules::THINKING_DEFAULT),
+        (Wish::Unsaid, None) => (Wish::Unsaid, rules::THINKING),
+        (wish, _) => (wish, rules::PARAMS),
+    }
+}
+
+/// `params` are written for chat: `thinking`, `reasoning_effort` and `reasoning` in one.
+fn of_params(draft: &Draft<'_>) -> Wish {
+    let mut flat = Vec::new();
+    params::flatten(draft.request().params, &mut flat);
+    let of = |key: &str| flat.iter().find(|(name, _)| name == key).map(|(_, value)| value.clone());
+    let spelled =
+        Spellings { thinking: of("thinking"), effort: of("reasoning_effort"), reasoning: of("reasoning") };
+    spelled.wish()
+}
+
+/// The spellings as they stand in a draft.
 pub(in crate::dialect) struct Spellings {
     /// `thinking`.
     pub(in crate::dialect) thinking: Option<Value>,
-    /// `reasoning_effort`.
+    /// `reasoning_effort`; of messages `output_config.effort`.
     pub(in crate::dialect) effort: Option<Value>,
     /// `reasoning`.
     pub(in crate::dialect) reasoning: Option<Value>,
@@ -94,8 +121,20 @@ pub(in crate::dialect) struct Spellings {
 impl Spellings {
     /// As they stand now.
     pub(in crate::dialect) fn of(draft: &Draft<'_>) -> Self {
-        let read = |key| draft.value(key).and_then(|text| serde_json::from_slice(text).ok());
-        Self { thinking: read("thinking"), effort: read("reasoning_effort"), reasoning: read("reasoning") }
+        let read = |key| draft.value(key).and_then(|text| serde_json::from_slice::<Value>(text).ok());
+        match draft.body().face {
+            Face::Chat => Self {
+                thinking: read("thinking"),
+                effort: read("reasoning_effort"),
+                reasoning: read("reasoning"),
+            },
+            Face::Messages => Self {
+                thinking: read("thinking"),
+                effort: read("output_config").and_then(|config| config.get("effort").cloned()),
+                reasoning: None,
+            },
+            Face::Responses => Self { thinking: None, effort: None, reasoning: read("reasoning") },
+        }
     }
 
     /// What they ask for together: an explicit `thinking` decides between on and off, the effort how much.

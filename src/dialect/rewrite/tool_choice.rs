@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::draft::Draft;
 use super::rules;
+use crate::wire::face::Face;
 
 /// How a request forces a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,22 +19,36 @@ pub(in crate::dialect) enum Forced {
 
 /// What `tool_choice` asks for.
 pub(in crate::dialect) fn forced(draft: &Draft<'_>) -> Forced {
-    let choice = draft.given("tool_choice").and_then(|text| serde_json::from_slice::<Value>(text).ok());
-    let word = match &choice {
-        Some(Value::String(word)) => Some(word.as_str()),
-        Some(Value::Object(members)) => members.get("type").and_then(Value::as_str),
-        _ => None,
-    };
-    match word {
+    match word(draft).as_deref() {
         Some("required" | "any") => Forced::Any,
         Some("function" | "tool" | "custom") => Forced::Pinned,
         _ => Forced::No,
     }
 }
 
+/// Whether it pins a tool by what it is, not by a name (responses).
+pub(in crate::dialect) fn is_of_hosted(draft: &Draft<'_>) -> bool {
+    const KNOWN: [&str; 8] =
+        ["auto", "none", "required", "any", "function", "tool", "custom", "allowed_tools"];
+    word(draft).is_some_and(|word| !KNOWN.contains(&word.as_str()))
+}
+
+fn word(draft: &Draft<'_>) -> Option<String> {
+    let choice = draft.given("tool_choice").and_then(|text| serde_json::from_slice::<Value>(text).ok());
+    match choice? {
+        Value::String(word) => Some(word),
+        Value::Object(members) => members.get("type").and_then(Value::as_str).map(str::to_owned),
+        _ => None,
+    }
+}
+
 /// Lets the model choose.
 pub(in crate::dialect) fn let_it_choose(draft: &mut Draft<'_>, rule: rules::Rule) {
-    if draft.set("tool_choice", "\"auto\"") {
+    let auto = match draft.body().face {
+        Face::Chat | Face::Responses => "\"auto\"",
+        Face::Messages => r#"{"type":"auto"}"#,
+    };
+    if draft.set("tool_choice", auto) {
         draft.fire(rule);
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::draft::Draft;
-use super::{digest, rules};
+use super::{calls, digest, rules};
 use crate::wire::json::{self, Span};
 
 /// The longest id that `sanitizeToolCallIds` lets through.
@@ -29,13 +29,14 @@ pub(in crate::dialect) fn make_unique(draft: &mut Draft<'_>) {
                 let sent = ids.call(&raw);
                 changes.extend((sent != raw).then(|| (span.clone(), sent)));
             }
-        } else if let Some(member) = json::find(&body.text, &message.members, "tool_call_id")
-            && let Some(raw) = id_text(draft, &member.value)
-        {
-            let sent = ids.result(&raw);
-            changes.extend((sent != raw).then(|| (member.value.clone(), sent)));
+        } else {
+            for span in calls::answered(body, message) {
+                let Some(raw) = id_text(draft, &span) else { continue };
+                let sent = ids.result(&raw);
+                changes.extend((sent != raw).then_some((span, sent)));
+            }
         }
-        after_assistant = body.role_is(message, "assistant");
+        after_assistant = calls::is_assistant(body, message);
     }
     if !changes.is_empty() {
         draft.fire(if sanitize { rules::TOOL_IDS_SANITIZED } else { rules::TOOL_IDS });

@@ -3,18 +3,21 @@
 use bytes::Bytes;
 
 use super::draft::Draft;
-use super::rules;
-use super::schema;
+use super::rules::{self, Rule};
 use super::tool_names::Names;
+use super::{schema, tool_choice};
 use crate::wire::edit::{Edits, ObjectPatch};
+use crate::wire::face::Face;
 use crate::wire::json::{self, Member, Span};
 
 /// One entry of a `tools` array.
 struct Tool {
     span: Span,
-    /// `function`: its opening brace and members.
+    /// What holds name and schema: the opening brace and members of `function` (chat), or of the entry itself.
     function: Option<(usize, Vec<Member>)>,
     is_builtin: bool,
+    /// No function of the client's, but something that the provider would have to know.
+    is_hosted: bool,
 }
 
 impl Tool {
@@ -27,17 +30,27 @@ impl Tool {
 /// The entries of the array at `span`.
 fn listed(draft: &Draft<'_>, span: &Span) -> Vec<Tool> {
     let text = &draft.body().text;
+    let face = draft.body().face;
     let Ok((elements, _)) = json::elements(text, span.start) else { return Vec::new() };
     elements
         .into_iter()
         .map(|span| {
             let members = json::members(text, span.start).map(|(members, _)| members).unwrap_or_default();
-            let function = json::find(text, &members, "function").and_then(|member| {
-                json::members(text, member.value.start).ok().map(|(inner, _)| (member.value.start, inner))
-            });
-            let is_builtin = json::find(text, &members, "type")
-                .is_some_and(|kind| json::literal_is(draft.text(&kind.value), "builtin_function"));
-            Tool { span, function, is_builtin }
+            let kind = json::find(text, &members, "type").map(|kind| draft.text(&kind.value));
+            let is = |word: &str| kind.is_some_and(|kind| json::literal_is(kind, word));
+            let is_builtin = is("builtin_function");
+            let is_hosted = match face {
+                Face::Chat => false,
+                Face::Messages => !(kind.is_none_or(|kind| kind == b"null") || is("custom")),
+                Face::Responses => !is("function"),
+            };
+            let function = match face {
+                Face::Chat => json::find(text, &members, "function").and_then(|member| {
+                    json::members(text, member.value.start).ok().map(|(inner, _)| (member.value.start, inner))
+                }),
+                Face::Messages | Face::Responses => (!is_hosted).then_some((span.start, members)),
+            };
+            Tool { span, function, is_builtin, is_hosted }
         })
         .collect()
 }
@@ -48,6 +61,7 @@ fn arrays(draft: &Draft<'_>) -> Vec<Span> {
     let dynamic = body
         .messages
         .iter()
+        .filter(|_| body.face == Face::Chat)
         .filter_map(|message| json::find(&body.text, &message.members, "tools").map(|m| m.value.clone()));
     draft.untouched("tools").into_iter().chain(dynamic).collect()
 }
@@ -70,8 +84,9 @@ pub(in crate::dialect) fn fit(draft: &mut Draft<'_>) {
 
 fn mend_schemas(draft: &mut Draft<'_>, tools: &[Tool]) {
     let text = &draft.body().text;
+    let key = if draft.body().face == Face::Messages { "input_schema" } else { "parameters" };
     for (_, function) in tools.iter().filter_map(|tool| tool.function.as_ref()) {
-        if let Some(schema) = json::find(text, function, "parameters")
+        if let Some(schema) = json::find(text, function, key)
             && schema::mend(text, &schema.value, draft.leaves())
         {
             draft.fire(rules::TOOL_SCHEMA);
@@ -105,8 +120,11 @@ fn text_of(draft: &Draft<'_>, span: &Span) -> Option<String> {
 fn pinned_name(draft: &Draft<'_>) -> Option<Span> {
     let text = &draft.body().text;
     let (choice, _) = json::members(text, draft.untouched("tool_choice")?.start).ok()?;
-    let (function, _) = json::members(text, json::find(text, &choice, "function")?.value.start).ok()?;
-    json::find(text, &function, "name").map(|name| name.value.clone())
+    let holder = match draft.body().face {
+        Face::Chat => json::members(text, json::find(text, &choice, "function")?.value.start).ok()?.0,
+        Face::Messages | Face::Responses => choice,
+    };
+    json::find(text, &holder, "name").map(|name| name.value.clone())
 }
 
 fn history_names(draft: &Draft<'_>) -> Vec<Span> {
@@ -115,6 +133,7 @@ fn history_names(draft: &Draft<'_>) -> Vec<Span> {
     let results = body
         .messages
         .iter()
+        .filter(|_| body.face == Face::Chat)
         .filter(|message| body.role_is(message, "tool"))
         .filter_map(|message| json::find(&body.text, &message.members, "name").map(|m| m.value.clone()));
     calls.chain(results).collect()
@@ -129,25 +148,39 @@ pub(in crate::dialect) fn has_builtin(draft: &Draft<'_>, name: &str) -> bool {
 
 /// Leaves out Moonshot's builtin tools, which nobody else knows, and a choice that pins one of them.
 pub(in crate::dialect) fn without_builtins(draft: &mut Draft<'_>) {
+    without(draft, |tool| tool.is_builtin, rules::BUILTIN_TOOLS);
+}
+
+/// Leaves out tools that only another provider knows, and a choice that pins one of them.
+pub(in crate::dialect) fn without_hosted(draft: &mut Draft<'_>) {
+    without(draft, |tool| tool.is_hosted, rules::HOSTED_TOOLS);
+}
+
+fn without(draft: &mut Draft<'_>, is_gone: impl Fn(&Tool) -> bool, rule: Rule) {
     let Some(array) = draft.untouched("tools") else { return };
     let tools = listed(draft, &array);
-    if !tools.iter().any(|tool| tool.is_builtin) {
+    if !tools.iter().any(&is_gone) {
         return;
     }
-    draft.fire(rules::BUILTIN_TOOLS);
-    if tools.iter().all(|tool| tool.is_builtin) {
+    draft.fire(rule);
+    if tools.iter().all(&is_gone) {
         remove_all(draft);
         return;
     }
-    let gone: Vec<String> = tools
-        .iter()
-        .filter(|tool| tool.is_builtin)
-        .filter_map(|tool| text_of(draft, &tool.name(draft)?))
-        .collect();
-    if pinned_name(draft).and_then(|span| text_of(draft, &span)).is_some_and(|name| gone.contains(&name)) {
-        draft.set("tool_choice", "\"auto\"");
+    let names = |gone: bool| -> Vec<String> {
+        let tools = tools.iter().filter(|tool| is_gone(tool) == gone);
+        tools.filter_map(|tool| text_of(draft, &tool.name(draft)?)).collect()
+    };
+    let pinned = pinned_name(draft).and_then(|span| text_of(draft, &span));
+    let pins_one = match draft.body().face {
+        Face::Chat => pinned.is_some_and(|name| names(true).contains(&name)),
+        // What is hosted has a name or a type of its own.
+        _ => tool_choice::is_of_hosted(draft) || pinned.is_some_and(|name| !names(false).contains(&name)),
+    };
+    if pins_one {
+        tool_choice::let_it_choose(draft, rule);
     }
-    let spans: Vec<(Span, bool)> = tools.into_iter().map(|tool| (tool.span, tool.is_builtin)).collect();
+    let spans: Vec<(Span, bool)> = tools.iter().map(|tool| (tool.span.clone(), is_gone(tool))).collect();
     remove_elements(&spans, draft.leaves());
 }
 
@@ -160,7 +193,7 @@ pub(in crate::dialect) fn remove_all(draft: &mut Draft<'_>) -> bool {
 }
 
 /// Removes the marked elements, not all of them, of one array.
-fn remove_elements(elements: &[(Span, bool)], edits: &mut Edits) {
+pub(in crate::dialect) fn remove_elements(elements: &[(Span, bool)], edits: &mut Edits) {
     let mut kept: Option<usize> = None;
     for (index, (span, gone)) in elements.iter().enumerate() {
         if !gone {

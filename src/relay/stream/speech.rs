@@ -48,8 +48,7 @@ pub(in crate::relay) fn echo(request_id: &str, body: &RequestBody) -> Echo {
 
 /// The same, where tools were sent under other names.
 pub(in crate::relay) fn with_names(mut echo: Echo, said: &Said<'_>) -> Echo {
-    let names = said.namespaced().iter().cloned();
-    echo.namespaced.extend(names.map(|tool| (tool.sent, (tool.namespace, tool.name))));
+    echo.namespaced = said.namespaced().cloned().unwrap_or_default();
     echo
 }
 

@@ -1,12 +1,13 @@
 //! What of a client's request its answer repeats.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 
 use crate::wire::face::Face;
 use crate::wire::json;
 use crate::wire::object::Object;
 use crate::wire::request::RequestBody;
-use crate::wire::translate::conversation::tools::Namespaced;
 
 /// The members of a request that a response repeats, and what it says where the request is silent. From the OpenAI SDKs'
 /// type `Response`, 2026-11.
@@ -48,8 +49,9 @@ pub struct Echo {
     pub encrypted: bool,
     /// The client wants reasoning as summaries, not as its text.
     pub summary: bool,
-    /// The tools of a namespace that were sent to the provider as plain functions.
-    pub namespaced: Vec<Namespaced>,
+    /// The tools of a namespace that were sent to the provider as plain functions: namespace and name by the name that
+    /// was sent.
+    pub namespaced: BTreeMap<String, (String, String)>,
     /// What a response repeats: names and values, one line each.
     members: Vec<(&'static str, Bytes)>,
 }

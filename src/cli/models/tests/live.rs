@@ -1,16 +1,21 @@
 //! What asks the providers themselves: `list --live` and `status --probe`, against the simulator.
 
 use std::future::pending;
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
+use futures_util::stream;
+use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
 use super::super::Verb;
 use super::{nobody, run_with};
 use crate::cli::console::tests::{Desk, told};
+use crate::failure::Failure;
 use crate::simulator::{Options, Provider, Simulator};
-use crate::upstream::{Client, Connector};
+use crate::upstream::{Call, Client, Connector, Response};
 
 fn client() -> Arc<dyn Connector> {
     Arc::new(Client::new(Duration::from_secs(5)))
@@ -67,10 +72,9 @@ async fn probe_makes_one_call_a_key_and_tells_what_came_of_it() {
     let base = |provider| simulator.base_url(provider);
     let text = json!({
         "agents": {"defaults": {"model": {
-            "primary": "kimi/kimi-for-coding", "fallbacks": ["moonshot/kimi-k3", "openrouter/auto"],
+            "primary": "moonshot/kimi-k3", "fallbacks": ["openrouter/auto"],
         }}},
         "models": {"providers": {
-            "kimi": {"baseUrl": base(Provider::Kimi), "apiKey": "sk-kimi-0123456789"},
             "moonshot": {"baseUrl": base(Provider::Moonshot), "apiKey": ["sk-kimi-of-another", "sk-0123456789ab"]},
             "openrouter": {"baseUrl": base(Provider::OpenRouter), "apiKey": "sk-or-v1-0123456789"},
         }},
@@ -87,16 +91,62 @@ async fn probe_makes_one_call_a_key_and_tells_what_came_of_it() {
         .iter()
         .map(|probe| format!("{} {} {}", probe["model"], probe["key"], probe["result"]).replace('"', ""))
         .collect();
-    let expected = [
-        "kimi/kimi-for-coding sk-…89 ok",
-        "moonshot/kimi-k3 sk-…er auth",
-        "moonshot/kimi-k3 sk-…ab ok",
-        "openrouter/auto sk-…89 overloaded",
-    ];
+    let expected =
+        ["moonshot/kimi-k3 sk-…er auth", "moonshot/kimi-k3 sk-…ab ok", "openrouter/auto sk-…89 overloaded"];
     assert_eq!(probes, expected);
     let calls = control.requests();
-    assert_eq!(calls.len(), 4);
+    assert_eq!(calls.len(), 3);
     assert!(!format!("{printed}").contains("0123456789"), "a key was printed");
+}
+
+/// Kimi Code with one answer for every call.
+struct KimiCode {
+    answer: (u16, &'static str),
+    calls: Mutex<Vec<Call>>,
+}
+
+impl Connector for KimiCode {
+    fn send(&self, call: Call) -> Pin<Box<dyn Future<Output = Result<Response, Failure>> + Send + '_>> {
+        self.calls.lock().unwrap().push(call);
+        let (status, body) = self.answer;
+        let body = stream::iter([Ok(Bytes::from_static(body.as_bytes()))]);
+        let status = StatusCode::from_u16(status).unwrap();
+        let response = Response { status, headers: HeaderMap::new(), body: Box::pin(body) };
+        Box::pin(async { Ok(response) })
+    }
+}
+
+#[tokio::test]
+async fn probe_calls_kimi_code_over_its_messages_face() {
+    let answered = r#"{"type":"message","role":"assistant","content":[],"stop_reason":"max_tokens","usage":{"input_tokens":1,"output_tokens":1}}"#;
+    let gone = r#"{"error":{"type":"permission_error","message":"You've reached your 5-hour usage limit of sk-kimi-0123456789. Your quota will reset when the current 5-hour window ends."},"type":"error"}"#;
+    let wrong = r#"{"error":{"type":"authentication_error","message":"The API Key appears to be invalid"},"type":"error"}"#;
+    let html = "<html>maintenance</html>";
+    let table =
+        [((200, answered), "ok"), ((403, gone), "quota"), ((401, wrong), "auth"), ((200, html), "server")];
+    for (answer, expected) in table {
+        let text = "{ agents: { defaults: { model: 'kimi/k2p5' } }, \
+                     models: { providers: { kimi: { apiKey: 'sk-kimi-0123456789' } } } }";
+        let mut desk = Desk::with(text);
+        let kimi = Arc::new(KimiCode { answer, calls: Mutex::default() });
+        let connector: Arc<dyn Connector> = kimi.clone();
+        let probed = run_with(&mut desk, Verb::Status { probe: true }, true, &connector).await;
+        assert_eq!(probed.is_ok(), expected == "ok");
+        let probe = desk.printed_json()["probes"][0].clone();
+        assert_eq!(probe["result"], expected, "{probe}");
+        assert!(!desk.printed().contains("sk-kimi-0123456789"), "a key was printed");
+        let calls = kimi.calls.lock().unwrap();
+        // The other one asks the gateway, which is not there.
+        let of_kimi: Vec<&Call> = calls.iter().filter(|call| call.url.contains("kimi")).collect();
+        let [call] = of_kimi.as_slice() else { panic!("{} calls", of_kimi.len()) };
+        assert_eq!(call.url, "https://api.kimi.com/coding/v1/messages");
+        let header = |name: &str| call.headers.get(name).map(|value| value.to_str().unwrap());
+        assert_eq!(header("user-agent"), Some(concat!("moonrelay/", env!("CARGO_PKG_VERSION"))));
+        assert_eq!(header("x-api-key"), Some("sk-kimi-0123456789"));
+        assert_eq!((header("authorization"), header("anthropic-version")), (None, Some("2023-06-01")));
+        let body: serde_json::Value = serde_json::from_slice(&call.body.concat()).unwrap();
+        assert_eq!((&body["model"], &body["max_tokens"]), (&json!("kimi-for-coding"), &json!(1)));
+    }
 }
 
 #[tokio::test]

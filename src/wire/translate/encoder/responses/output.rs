@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::item::{Call, Item, Kind, Names};
-use crate::wire::translate::conversation::tools::Namespaced;
 use crate::wire::translate::echo::Echo;
 use crate::wire::translate::encoder::frame::{escaped, number, put, string};
 use crate::wire::translate::encoder::sequence::{Block, Blocks};
@@ -28,7 +27,7 @@ pub(super) struct Output {
     stem: String,
     encrypted: bool,
     summary: bool,
-    namespaced: Vec<Namespaced>,
+    namespaced: BTreeMap<String, (String, String)>,
 }
 
 impl Blocks for Output {
@@ -139,9 +138,9 @@ impl Output {
     }
 
     fn call(&self, id: &str, name: &str) -> Call {
-        let own = self.namespaced.iter().find(|own| own.sent == name);
+        let own = self.namespaced.get(name);
         let (namespace, name) =
-            own.map_or((None, name), |own| (Some(own.namespace.clone()), own.name.as_str()));
+            own.map_or((None, name), |(namespace, name)| (Some(namespace.clone()), name.as_str()));
         Call { id: ids::for_responses(id).into_owned(), name: name.to_owned(), namespace }
     }
 
