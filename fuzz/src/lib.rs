@@ -3,6 +3,7 @@
 //! `targets/` gives these functions to libFuzzer, `tests/gateway/corpora.rs` replays the corpora through them. They
 //! judge from outside: by `serde_json` and by lists of their own, never by the code that they judge.
 
+pub mod answers;
 pub mod config;
 pub mod events;
 pub mod headers;

@@ -44,6 +44,8 @@ const RULED_IN_MESSAGES: [&str; 9] = [
     "name",
     "tools",
 ];
+/// Over messages and responses these too.
+const RULED_OVER_OTHERS: [&str; 4] = ["input", "top_k", "output_config", "context_management"];
 /// What a dialect or the settings below may add.
 const ADDED: [&str; 2] = ["provider", "seed"];
 
@@ -65,6 +67,41 @@ pub fn judge(mut data: &[u8]) {
         edited(&body, tree, edit);
     }
     rewritten(&body, tree.as_ref(), which, settings);
+    for face in [Face::Messages, Face::Responses] {
+        over(face, &text, tree.as_ref(), which, settings);
+    }
+}
+
+/// The same body over another face: JSON stays JSON, and what no rule names stays what it was.
+fn over(face: Face, text: &Bytes, tree: Option<&Map<String, Value>>, which: u8, settings: u8) {
+    let (dialect, model) = model(which);
+    let Ok(body) = RequestBody::parse(face, text.clone()) else {
+        assert!(tree.is_none(), "serde_json reads what the scan refuses over {face:?}");
+        return;
+    };
+    let request = Request {
+        body: &body,
+        model: &model,
+        wire_model: &model.id,
+        params: &Map::new(),
+        thinking: ThinkingLevel::ALL.get(usize::from(settings >> 4)).copied(),
+        sanitize_tool_call_ids: settings & 2 != 0,
+    };
+    let Ok(rewritten) = rewrite(dialect, &request) else { return };
+    let sent = rewritten.edits.apply(&body.text).to_bytes();
+    if json::is_valid(&body.text) {
+        assert!(json::is_valid(&sent), "no JSON goes up: {}", String::from_utf8_lossy(&sent));
+    }
+    let Some(tree) = tree else { return };
+    let sent = object(&sent);
+    let is_ruled = |key: &str| RULED.contains(&key) || RULED_OVER_OTHERS.contains(&key);
+    for (key, value) in tree.iter().filter(|(key, _)| !is_ruled(key)) {
+        assert_eq!(sent.get(key), Some(value), "{key:?}");
+    }
+    for key in sent.keys() {
+        let known = tree.contains_key(key) || is_ruled(key) || ADDED.contains(&key.as_str());
+        assert!(known, "{key:?} came from nowhere");
+    }
 }
 
 fn same_members(body: &RequestBody, tree: &Map<String, Value>) {

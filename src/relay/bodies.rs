@@ -16,11 +16,14 @@ use crate::wire::translate::{self, Translated};
 /// See the module.
 pub struct Bodies {
     own: RequestBody,
-    translated: Mutex<Vec<(Form, Result<Arc<Translation>, Failure>)>>,
+    translated: Mutex<Vec<(Form, Made)>>,
     held: Arc<Held>,
     /// What all bodies may hold together, in bytes.
     limit: usize,
 }
+
+/// What came of a translation.
+type Made = Result<Arc<Translation>, Failure>;
 
 /// What a translation depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -79,3 +79,37 @@ pub(super) fn for_client(upstream: &HeaderMap) -> HeaderMap {
         .filter_map(|name| upstream.get(&name).map(|value| (name, value.clone())))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_protocols_headers_stay_with_it() {
+        let table = [
+            ("anthropic-beta", [true, false, false, false]),
+            ("anthropic-version", [true, false, false, false]),
+            ("openai-beta", [false, true, false, true]),
+            ("x-stainless-lang", [true, true, true, true]),
+            ("user-agent", [true, true, true, true]),
+        ];
+        let (chat, messages) = (Face::Chat, Face::Messages);
+        for (name, expected) in table {
+            let name = HeaderName::from_static(name);
+            let found = [(messages, messages), (messages, chat), (chat, messages), (chat, Face::Responses)]
+                .map(|(client, target)| suits(&name, client, target));
+            assert_eq!(found, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_identifies_a_client_stays_with_its_provider() {
+        let own = |name: &'static str, dialect| belongs(&HeaderName::from_static(name), dialect);
+        for dialect in [DialectId::KimiCode, DialectId::Moonshot, DialectId::OpenRouter, DialectId::Generic] {
+            let is_kimi = matches!(dialect, DialectId::KimiCode | DialectId::Moonshot);
+            assert_eq!(own("x-msh-device-name", dialect), is_kimi);
+            assert_eq!(own("http-referer", dialect), dialect == DialectId::OpenRouter);
+            assert!(own("anthropic-beta", dialect));
+        }
+    }
+}

@@ -30,7 +30,7 @@ enum Thing {
         key: u64,
         model: String,
     },
-    /// A client that the provider does not take. Kimi Code's gate stands before its chat face only, so this one thing
+    /// A client that the provider does not take. Kimi Code's gate stands before its OpenAI faces only, so this one thing
     /// is of one face; money, rates, capacity and the network are the same behind every face.
     Client {
         provider: String,

@@ -31,7 +31,7 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    /// Cents are not rounded: US dollars for the prompt and for the completion.
+    /// US dollars for the prompt and for the completion, to the millionth.
     pub(super) fn cost(&self, usage: &answer::Usage) -> (f64, f64) {
         let [hit, miss, output] = self.model.price;
         let cost = |tokens: u64, price: f64| (tokens as f64 * price).round() / 1e6;

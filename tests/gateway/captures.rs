@@ -10,11 +10,15 @@ use serde_json::{Value, json};
 use crate::common::raw::Raw;
 use crate::common::{Answer, Gateway, Provider, Setup, Upstream};
 
-struct Capture {
-    name: String,
-    target: String,
+/// One recorded request.
+pub(crate) struct Capture {
+    /// Client and scenario.
+    pub(crate) name: String,
+    /// Path and query.
+    pub(crate) target: String,
     headers: Vec<(String, String)>,
-    body: Value,
+    /// The body, whole.
+    pub(crate) body: Value,
 }
 
 const CLIENTS: [&str; 8] =
@@ -24,7 +28,8 @@ fn captures() -> Vec<Capture> {
     CLIENTS.into_iter().flat_map(of_client).collect()
 }
 
-fn of_client(client: &str) -> Vec<Capture> {
+/// What one client sent.
+pub(crate) fn of_client(client: &str) -> Vec<Capture> {
     let file =
         PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/captures/{client}.json"));
     let recorded: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
@@ -113,7 +118,7 @@ impl Capture {
     }
 
     /// Sends it as the client did, byte by byte, and reads the answer.
-    async fn send(&self, gateway: &Gateway) -> Answer {
+    pub(crate) async fn send(&self, gateway: &Gateway) -> Answer {
         let authority = gateway.serving.authority();
         let body = self.body.to_string();
         let mut head = format!("POST {} HTTP/1.1\r\nHost: {authority}\r\n", self.target);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 #[path = "../../fuzz/src/lib.rs"]
 #[expect(unreachable_pub, reason = "for the fuzz targets it is a library")]
-mod judges;
+pub(crate) mod judges;
 
 /// Judges every input of a target.
 fn replay(target: &str, judge: fn(&[u8])) {
@@ -33,6 +33,11 @@ fn request_bodies() {
 #[test]
 fn events_of_streams() {
     replay("events", judges::events::judge);
+}
+
+#[test]
+fn answers_in_other_faces() {
+    replay("answers", judges::answers::judge);
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! The real binary, over real sockets, against the strict simulator: one module per property.
 //!
-//! Nothing here knows a type of the crate (but `references`, which prints its rules, and `corpora`, which replays what
-//! fuzzing found): what these tests rely on is what users and clients rely on.
+//! Nothing here knows a type of the crate (but `references`, which prints its rules, `corpora`, which replays what
+//! fuzzing found, and `translated_answers`, which asks its judges): what these tests rely on is what users and clients
+//! rely on.
 
 #![expect(
     clippy::unwrap_used,
@@ -24,6 +25,8 @@ mod commands;
 mod corpora;
 mod drill;
 mod edits;
+mod errors_by_face;
+mod faces;
 mod faults;
 mod fidelity;
 mod hedging;
@@ -32,6 +35,7 @@ mod http;
 mod places;
 mod plan;
 mod pressure;
+mod recorded_faces;
 mod references;
 mod reload;
 mod secrets;
@@ -42,4 +46,5 @@ mod startup;
 mod stop;
 mod systemd;
 mod terminal;
+mod translated_answers;
 mod watching;

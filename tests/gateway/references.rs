@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use moonrelay::dialect::rewrite::rules::RULES;
+use moonrelay::wire::translate::losses::LOSSES;
 use serde_json::Value;
 
 use crate::common::process::{command, run};
@@ -143,6 +144,23 @@ const RULES_PAGE: &str = "\
 
 A request goes up as the client sent it, byte for byte, but for what one of these rules changes. Which of them fired is in
 the journal, and `moonrelay explain MODEL` shows which would.
+";
+
+#[test]
+fn the_reference_of_losses_is_the_table_in_the_code() {
+    let mut out = format!("{LOSSES_PAGE}\n{GENERATED}\n| loss | what becomes of it |\n|---|---|\n");
+    for loss in LOSSES {
+        let _ = writeln!(out, "| `{}` | {} |", loss.name, loss.says);
+    }
+    compare("docs/reference/translation-losses.md", &out);
+}
+
+const LOSSES_PAGE: &str = "\
+# What translation leaves out
+
+Where client and provider speak different faces, the request is written anew ([how](../explanation/translation.md)). What
+the other face cannot take is changed or left out by one of these rows; which of them a request met is noted by name.
+What the model would have to see is no loss: such a request is refused, and the error names the place.
 ";
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::{issues, provider, settings, settings_with, warnings};
 use crate::catalog::{DialectId, Thinking};
 use crate::config::settings::Auth;
+use crate::wire::face::Face;
 
 /// `face=base` of every face.
 fn faces(text: &str, id: &str) -> Vec<String> {
@@ -69,6 +70,32 @@ fn a_catalogs_provider_elsewhere_keeps_its_faces_where_the_url_is_laid_out_as_it
     assert_eq!(named, ["anthropic-messages=http://127.0.0.1:9/coding/v1"]);
     assert_eq!(at("kimi", "baseUrl: 'http://127.0.0.1:9/v1'"), ["openai-completions=http://127.0.0.1:9/v1"]);
     assert_eq!(at("lab", &format!("baseUrl: '{mirror}/v1'")), [format!("openai-completions={mirror}/v1")]);
+}
+
+#[test]
+fn a_key_goes_in_the_header_that_the_face_wants() {
+    let header = |id: &str, body: &str, face| {
+        let settings = settings(&of_provider(id, &format!("apiKey: 'k1', {body}")));
+        let provider = provider(&settings, id);
+        let (name, value) = provider.credential(face, &provider.keys[0].secret).unwrap();
+        assert!(value.is_sensitive());
+        format!("{name}: {}", value.to_str().unwrap())
+    };
+    let own = "baseUrl: 'https://lab.example/v1'";
+    for id in ["kimi", "moonshot", "openrouter", "lab"] {
+        let body = if id == "lab" { own } else { "" };
+        for face in [Face::Chat, Face::Responses] {
+            assert_eq!(header(id, body, face), "authorization: Bearer k1", "{id}");
+        }
+        let takes_key = matches!(id, "kimi" | "lab");
+        let expected = if takes_key { "x-api-key: k1" } else { "authorization: Bearer k1" };
+        assert_eq!(header(id, body, Face::Messages), expected, "{id}");
+        let bearer = format!("authHeader: true, {body}");
+        assert_eq!(header(id, &bearer, Face::Messages), "authorization: Bearer k1", "{id}");
+    }
+    let settings = settings(&of_provider("lab", &format!("auth: 'none', {own}")));
+    let lab = provider(&settings, "lab");
+    assert!(lab.credential(Face::Messages, &lab.keys[0].secret).is_none());
 }
 
 #[test]

@@ -17,8 +17,10 @@ use crate::wire::edit::{Edits, Segments};
 use crate::wire::face::Face;
 use crate::wire::sse::Frame;
 use crate::wire::usage::Usage;
+use leaked::Leaks;
 
 mod block;
+mod leaked;
 mod whole;
 
 pub(super) use whole::whole;
@@ -40,6 +42,7 @@ pub(super) struct MessagesStream {
     finished: bool,
     /// The finish of an answer that is empty so far, and the frames after it.
     withheld: Option<(Segments, usize)>,
+    leaks: Leaks,
 }
 
 impl MessagesStream {
@@ -54,6 +57,7 @@ impl MessagesStream {
             has_substance: false,
             finished: false,
             withheld: None,
+            leaks: Leaks::default(),
         }
     }
 
@@ -115,6 +119,10 @@ impl MessagesStream {
         } else {
             output::edited(frame, payload, edits)
         });
+        self.put_segments(segments, out);
+    }
+
+    fn put_segments(&mut self, segments: Segments, out: &mut Output) {
         match &mut self.withheld {
             None => out.put(segments, 1),
             Some((held, frames)) => {
@@ -124,24 +132,45 @@ impl MessagesStream {
         }
     }
 
+    /// Something was said: what was kept back as a finish of nothing was not the end.
+    fn speak(&mut self, out: &mut Output) {
+        self.has_substance = true;
+        if let Some((held, frames)) = self.withheld.take() {
+            out.put(held, frames);
+        }
+        out.step.meaningful = true;
+    }
+
     fn take_event(&mut self, frame: &Frame, payload: &Bytes, event: &Object<'_>, out: &mut Output) -> Flow {
         let kind = event.word("type");
         let says_something = self.learn(payload, event, &kind);
-        if says_something && !self.has_substance {
-            self.has_substance = true;
-            if let Some((held, frames)) = self.withheld.take() {
-                out.put(held, frames);
+        if self.plan.offers_tools
+            && let Some(frames) = self.leaks.take(event, &kind, &self.plan)
+        {
+            if !frames.is_empty() {
+                self.speak(out);
             }
+            frames.into_iter().for_each(|frame| self.put_segments(frame, out));
+            return Flow::On;
         }
-        let finishes = kind == "message_delta" && self.finished;
-        if finishes && !self.has_substance && !self.plan.goes_on && self.promises_substance() {
-            self.withheld.get_or_insert_default();
+        if says_something {
+            self.speak(out);
         }
         let mut edits = Edits::new();
+        self.leaks.renumber(event, &mut edits);
         if let Some(block) = event.object("content_block") {
             block::restore_name(payload, &block, &self.plan, &mut edits);
         }
-        out.step.meaningful |= (says_something || finishes) && self.withheld.is_none();
+        if kind == "message_delta" {
+            let held = self.leaks.give_up();
+            if !held.is_empty() {
+                self.speak(out);
+                self.put_segments(held, out);
+            }
+        }
+        if kind == "message_delta" && self.finished {
+            self.finish(event, &mut edits, out);
+        }
         let events = out.step.frames;
         self.put(frame, payload, &kind, edits, out);
         if kind == "ping" {
@@ -149,6 +178,20 @@ impl MessagesStream {
             out.step.frames = events;
         }
         if kind == "message_stop" { Flow::Done } else { Flow::On }
+    }
+
+    /// The event with the `stop_reason`.
+    fn finish(&mut self, event: &Object<'_>, edits: &mut Edits, out: &mut Output) {
+        if self.leaks.any() && self.meter.finish.as_deref() == Some("end_turn") {
+            if let Some(reason) = event.object("delta").and_then(|delta| delta.span("stop_reason")) {
+                edits.replace(reason, Bytes::from_static(b"\"tool_use\""));
+            }
+            self.meter.finish = Some("tool_use".to_owned());
+        }
+        if !self.has_substance && !self.plan.goes_on && self.promises_substance() {
+            self.withheld.get_or_insert_default();
+        }
+        out.step.meaningful |= self.withheld.is_none();
     }
 
     /// With these an empty answer is a broken one; the output limit, a filter or a stop sequence may leave nothing.
@@ -206,7 +249,7 @@ impl Reading for MessagesStream {
 
     fn give_up(&mut self) -> Segments {
         self.withheld = None;
-        Segments::default()
+        self.leaks.give_up()
     }
 
     fn volume(&self) -> Volume {

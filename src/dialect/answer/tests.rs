@@ -11,6 +11,8 @@ use crate::wire::face::Face;
 use crate::wire::usage::Usage;
 
 mod leaks;
+mod messages;
+mod responses;
 mod streams;
 mod wholes;
 
@@ -37,7 +39,11 @@ impl Seen {
 }
 
 fn read(dialect: DialectId, plan: &AnswerPlan, pieces: &[&[u8]]) -> Seen {
-    let mut reader = StreamReader::new(dialect, Face::Chat, plan.clone());
+    read_over(Face::Chat, dialect, plan, pieces)
+}
+
+fn read_over(face: Face, dialect: DialectId, plan: &AnswerPlan, pieces: &[&[u8]]) -> Seen {
+    let mut reader = StreamReader::new(dialect, face, plan.clone());
     let mut seen = Seen::default();
     for piece in pieces {
         seen.add(reader.push(Bytes::copy_from_slice(piece)));
@@ -47,6 +53,11 @@ fn read(dialect: DialectId, plan: &AnswerPlan, pieces: &[&[u8]]) -> Seen {
     }
     seen.meter = reader.meter().clone();
     seen
+}
+
+/// A plan with one renamed tool.
+fn renaming() -> AnswerPlan {
+    AnswerPlan { tool_names: vec![("ls_tool".to_owned(), "ls".to_owned())], ..AnswerPlan::default() }
 }
 
 fn plain() -> AnswerPlan {

@@ -8,6 +8,8 @@ use super::*;
 use crate::catalog::DialectId::{Generic, KimiCode, Moonshot, OpenRouter};
 use crate::failure::Reason as R;
 
+mod faces;
+
 /// 2026-11-30T00:00:00Z.
 const NOW: Duration = Duration::from_secs(1_795_996_800);
 

@@ -18,4 +18,6 @@ pub(in crate::dialect) const ROWS: &[Row] = &[
     Row::new(&[402], Reason::Billing),
     Row::new(&[429], Reason::RateLimit).words(&["too many requests"]),
     Row::new(&[400], Reason::ContextOverflow).words(&["total message size"]),
+    // All that it says of a block that it does not know (MoonshotAI/kimi-cli issue 1344).
+    Row::new(&[400], Reason::BadRequest).words(&["invalid request error"]).own_rule(),
 ];

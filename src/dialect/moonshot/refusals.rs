@@ -61,6 +61,8 @@ pub(in crate::dialect) const ROWS: &[Row] = &[
             "each stop",
             "invalid role",
             "unsupported role",
+            // Blocks of the Messages face that only Anthropic knows (MoonshotAI/Kimi-K2 issue 118).
+            "unsupported content type",
         ])
         .own_rule(),
     // With a client error's status the type says less than the status.

@@ -11,8 +11,10 @@ use crate::wire::face::Face;
 
 mod continuation;
 mod history;
+mod messages;
 mod others;
 mod properties;
+mod responses;
 
 /// A request to be rewritten, with what most tests leave as it is.
 #[derive(Debug)]
@@ -22,6 +24,7 @@ pub(super) struct Case {
     pub(super) params: Map<String, Value>,
     pub(super) thinking: Option<ThinkingLevel>,
     pub(super) sanitize: bool,
+    pub(super) face: Face,
 }
 
 /// What came out.
@@ -35,7 +38,7 @@ pub(super) struct Sent {
 impl Case {
     pub(super) fn new(dialect: DialectId, id: &str, thinking: Thinking) -> Self {
         let model = Model { thinking, ..Model::unknown(id) };
-        Self { dialect, model, params: Map::new(), thinking: None, sanitize: false }
+        Self { dialect, model, params: Map::new(), thinking: None, sanitize: false, face: Face::Chat }
     }
 
     pub(super) fn k26() -> Self {
@@ -64,6 +67,12 @@ impl Case {
         case
     }
 
+    /// The same over another face.
+    pub(super) fn over(mut self, face: Face) -> Self {
+        self.face = face;
+        self
+    }
+
     pub(super) fn params(mut self, params: &Value) -> Self {
         self.params = params.as_object().unwrap().clone();
         self
@@ -87,7 +96,7 @@ impl Case {
     }
 
     pub(super) fn send(&self, body: &str) -> Sent {
-        let body = RequestBody::parse(Face::Chat, Bytes::copy_from_slice(body.as_bytes())).unwrap();
+        let body = RequestBody::parse(self.face, Bytes::copy_from_slice(body.as_bytes())).unwrap();
         let rewritten = self.rewritten(&body).unwrap();
         for rule in &rewritten.rules {
             assert!(rules::RULES.iter().any(|known| known.name == *rule), "{rule} is not in the table");
@@ -100,7 +109,7 @@ impl Case {
             answer: rewritten.answer,
             thinking: rewritten.thinking,
         };
-        assert!(RequestBody::parse(Face::Chat, sent.body.clone().into()).is_ok(), "{}", sent.body);
+        assert!(RequestBody::parse(self.face, sent.body.clone().into()).is_ok(), "{}", sent.body);
         sent
     }
 

@@ -69,39 +69,3 @@ fn offer_glob(settings: &Settings, route: &Route, first: &Reference) -> Option<O
     let offered = offer(settings, &id, first).filter(|_| is_its)?;
     Some(Offered { name: format!("{} ({})", offered.name, route.pattern), ..offered })
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::{self, Environment};
-
-    #[test]
-    fn globs_are_listed_by_a_name_that_they_take() {
-        let text = r#"{
-            agents: { defaults: { model: "moonshot/kimi-k3" } },
-            models: {
-                providers: { moonshot: { apiKey: "sk-000000" }, openrouter: { apiKey: "sk-or-000000" } },
-                routes: {
-                    "claude-*": "moonshot/kimi-k3",
-                    "claude-haiku-*": "openrouter/moonshotai/kimi-k2.6",
-                    "*": "default",
-                    "*-mini-*": "moonshot/kimi-k2.6",
-                    "claude-fixed": "moonshot/kimi-k3",
-                },
-            },
-        }"#;
-        let settings = config::from_text(text, None, &Environment::default()).unwrap();
-        let offered = offered(&settings);
-        let routes: Vec<_> = offered
-            .iter()
-            .filter(|offered| !offered.id.contains('/'))
-            .map(|offered| offered.id.as_str())
-            .collect();
-        assert_eq!(
-            routes,
-            ["claude-fixed", "claude-haiku-moonshotai-kimi-k2.6", "claude-kimi-k3", "-mini-kimi-k2.6"]
-        );
-        let glob = offered.iter().find(|offered| offered.id == "claude-kimi-k3").unwrap();
-        assert_eq!((glob.name.as_str(), glob.owner.as_str()), ("Kimi K3 (claude-*)", "moonshot"));
-    }
-}

@@ -73,10 +73,9 @@ impl Target {
         rewrite::go_on(self.provider.dialect, &self.request(body, thinking), begun)
     }
 
-    /// Whether the model goes on from the beginning of an answer, on the face that it is called with. That it does is
-    /// known of the chat face only.
+    /// Whether the model goes on from the beginning of an answer, over the face that it is called with.
     pub(in crate::relay) fn takes_prefill(&self) -> bool {
-        self.face == Face::Chat && self.model.facts.compat.supports_prefill == Some(true)
+        rewrite::takes_prefill(self.provider.dialect, self.face, &self.model.facts)
     }
 
     fn request<'a>(&'a self, body: &'a RequestBody, thinking: Option<ThinkingLevel>) -> rewrite::Request<'a> {

@@ -127,6 +127,17 @@ async fn calls_come_one_or_several_and_their_outputs_are_reported() {
 }
 
 #[tokio::test]
+async fn codex_gets_its_command_run() {
+    let running = Running::new().await;
+    let (client, model) = running.face(Provider::Kimi, Face::Responses);
+    let mut body = prompt(Face::Responses, model, "Run echo captured");
+    body["tools"] = json!([{ "type": "function", "name": "exec_command", "strict": false, "parameters": {
+        "type": "object", "properties": { "cmd": { "type": "string" } }, "required": ["cmd"] } }]);
+    let answer = client.post("/responses", &body).await.json();
+    assert_eq!(answer["output"][1]["arguments"], r#"{"cmd":"echo captured"}"#);
+}
+
+#[tokio::test]
 async fn a_limit_leaves_a_response_incomplete() {
     let running = Running::new().await;
     let (client, model) = running.face(Provider::Moonshot, Face::Responses);

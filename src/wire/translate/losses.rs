@@ -27,7 +27,6 @@ losses! {
     THINKING_BUDGET = "thinking_budget": "A budget of thinking tokens becomes the nearest effort; the other faces have no budgets.";
     THINKING_DETAIL = "thinking_detail": "Which form of the thinking is shown is left to the provider.";
     REASONING_ALONE = "reasoning_alone": "An assistant message of nothing but reasoning is left out: chat providers refuse a message without content.";
-    REASONING_SEAL = "reasoning_seal": "Encrypted reasoning that only the provider that made it can read is left out.";
     CACHE_CONTROL = "cache_control": "Marks of the prompt cache are left out; the providers here cache without them.";
     CACHE_KEY = "cache_key": "The key and the terms of the prompt cache are left out: the messages face has none.";
     DEFERRED_TOOLS = "deferred_tools": "A tool that the client defers is sent when the conversation has fetched it, and left out before.";

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{block, usage};
+use super::{block, leaked, usage};
 use crate::catalog::DialectId;
 use crate::dialect::answer::refusal::{self, EMPTY, NOT_JSON, server};
 use crate::dialect::answer::{Meter, Volume};
@@ -27,7 +27,7 @@ pub(in crate::dialect::answer) fn whole(
     if !answer.has_array("content") {
         return Err(server("the answer has no content"));
     }
-    let meter = Meter {
+    let mut meter = Meter {
         usage: usage(body, &answer, None),
         finish: answer.string("stop_reason"),
         model: answer.string("model"),
@@ -37,6 +37,18 @@ pub(in crate::dialect::answer) fn whole(
     for block in answer.objects("content") {
         has_substance |= block::read(body, &block, &mut Volume::default());
         block::restore_name(body, &block, plan, &mut edits);
+        if plan.offers_tools
+            && let Some(blocks) = leaked::of_whole(&block, plan)
+        {
+            edits.replace(block.place(), blocks);
+            if meter.finish.as_deref() == Some("end_turn") {
+                meter.finish = Some("tool_use".to_owned());
+                edits.replace(
+                    answer.span("stop_reason").unwrap_or_default(),
+                    Bytes::from_static(b"\"tool_use\""),
+                );
+            }
+        }
     }
     if !has_substance && !plan.goes_on && block::promises_substance(meter.finish.as_deref()) {
         return Err(server(EMPTY));

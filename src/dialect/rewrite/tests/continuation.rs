@@ -69,3 +69,44 @@ fn the_limit_is_what_is_left_of_it_under_the_name_that_the_provider_wants() {
     assert_eq!(limits(&configured, r#""seed":1"#, 4), Some((None, Some(json!(6)))));
     assert_eq!(limits(&configured, r#""seed":1"#, 10), None);
 }
+
+/// What goes up over a face when this was said.
+fn over(face: Face, dialect: DialectId, body: &str, text: &str) -> Result<String, Failure> {
+    let model = Model::unknown("m");
+    let body = RequestBody::parse(face, Bytes::copy_from_slice(body.as_bytes())).unwrap();
+    let params = Map::new();
+    let request = Request {
+        body: &body,
+        model: &model,
+        wire_model: "m",
+        params: &params,
+        thinking: None,
+        sanitize_tool_call_ids: false,
+    };
+    let rewritten = go_on(dialect, &request, &Begun { text, used: 3 })?.unwrap();
+    Ok(String::from_utf8(rewritten.edits.apply(&body.text).to_bytes().to_vec()).unwrap())
+}
+
+#[test]
+fn over_messages_it_ends_with_no_space_and_stands_beside_no_thinking() {
+    let body = r#"{"model":"m","max_tokens":5000,"thinking":{"type":"adaptive"},"messages":[{"role":"user","content":"hi"}]}"#;
+    let sent = over(Face::Messages, Generic, body, "It is \n").unwrap();
+    let expected = r#"{"model":"m","max_tokens":4997,"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":"It is"}]}"#;
+    assert_eq!(sent, expected);
+    let afresh = over(Face::Messages, Generic, body, " ").unwrap();
+    assert_eq!(afresh, body.replace("5000", "4997"));
+}
+
+#[test]
+fn over_responses_there_is_no_going_on_from_text() {
+    let body = r#"{"model":"m","max_output_tokens":50,"input":"hi"}"#;
+    assert_eq!(over(Face::Responses, Generic, body, "").unwrap(), body.replace("50", "47"));
+    assert!(over(Face::Responses, Generic, body, "It is").is_err());
+    let mut model = Model::unknown("m");
+    model.compat.supports_prefill = Some(true);
+    let takes = |face, dialect| takes_prefill(dialect, face, &model);
+    assert!(takes(Face::Chat, Moonshot) && takes(Face::Messages, Generic));
+    assert!(!takes(Face::Messages, Moonshot) && !takes(Face::Messages, OpenRouter));
+    assert!(!takes(Face::Responses, Generic));
+    assert!(!takes_prefill(Generic, Face::Chat, &Model::unknown("m")));
+}

@@ -104,7 +104,9 @@ impl Reader {
                 Block::Thinking { signature: text("signature") }
             }
             Some("redacted_thinking") => {
-                self.pieces.opaque(Event::Veiled(text("data")), out);
+                if block.literal("data").is_some_and(|literal| literal.len() > 2) {
+                    self.pieces.opaque(Event::Veiled(text("data")), out);
+                }
                 Block::Other
             }
             Some("tool_use") => {

@@ -8,7 +8,7 @@ use super::super::losses::{self, Loss, Losses};
 use super::super::node::{Node, Object};
 
 /// Fields that are read, here or elsewhere. `client_metadata` is Codex's word to its own server.
-const READ: [&str; 22] = [
+const READ: [&str; 23] = [
     "model",
     "input",
     "instructions",
@@ -31,13 +31,13 @@ const READ: [&str; 22] = [
     "prompt_cache_options",
     "prompt_cache_retention",
     "client_metadata",
+    "include",
 ];
 
 /// Fields that are not, and what that loses.
-const LOST: [(&str, Loss); 11] = [
+const LOST: [(&str, Loss); 10] = [
     ("store", losses::STORAGE),
     ("background", losses::STORAGE),
-    ("include", losses::STORAGE),
     ("truncation", losses::STORAGE),
     ("max_tool_calls", losses::HOSTED_TOOLS),
     ("top_logprobs", losses::SAMPLING),
@@ -52,6 +52,10 @@ const LOST: [(&str, Loss); 11] = [
 /// When a field holds what no provider could take.
 pub(super) fn knobs<'t>(top: &Object<'t>, losses: &mut Losses) -> Result<Knobs<'t>, Untranslatable> {
     note_lost(top, &READ, &LOST, losses);
+    // Sealed reasoning comes along anyway.
+    let is_carried =
+        |item: &Node<'_>| item.string().is_some_and(|item| item == "reasoning.encrypted_content");
+    losses.note_if(!top.list("include")?.iter().all(is_carried), losses::STORAGE);
     let mut knobs = Knobs::of_openai(top);
     knobs.max_tokens = top.get("max_output_tokens").map(Node::raw);
     knobs.top_k = top.get("top_k").map(Node::raw);

@@ -160,8 +160,6 @@ fn body() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
-
     #[test]
     fn no_body_breaks_it(text in prop_oneof![body(), object(value())]) {
         for from in Face::ALL {

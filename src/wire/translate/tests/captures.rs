@@ -151,6 +151,12 @@ fn some_look_as_they_are_kept() {
             std::fs::write(&path, &shown).unwrap();
         }
         let kept = std::fs::read_to_string(&path).unwrap_or_default();
-        assert_eq!(shown, kept, "{}; MOONRELAY_BLESS=1 cargo test writes it", path.display());
+        let lines = shown.lines().zip(kept.lines().chain(std::iter::repeat("")));
+        let difference = { lines }.find(|(now, kept)| now != kept);
+        assert!(
+            shown == kept,
+            "{} is not what comes; MOONRELAY_BLESS=1 cargo test writes it. First difference (now, kept): {difference:?}",
+            path.display()
+        );
     }
 }

@@ -199,6 +199,9 @@ fn elements(face: Face, body: &Bytes) -> Vec<Bytes> {
 }
 
 proptest! {
+    // Each case goes through all nine directions and back.
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
     #[test]
     fn every_face_says_the_same_there_and_back(conversation in conversation()) {
         for from in Face::ALL {

@@ -45,19 +45,24 @@ impl Item {
         self.index == index && (id.is_empty() || self.id.is_empty())
     }
 
-    /// What its beginning tells: of a call, id and name.
+    /// What its beginning tells: of a call, id and name. A call without a name yet begins when it has one.
     pub(super) fn begin(&mut self, told: &Object<'_>, pieces: &mut Pieces, out: &mut Vec<Event>) {
+        if told.string("name").is_some_and(|name| !name.is_empty()) {
+            self.begin_call(told, pieces, out);
+        }
+    }
+
+    fn begin_call(&mut self, told: &Object<'_>, pieces: &mut Pieces, out: &mut Vec<Event>) {
         let text = |key| told.string(key).filter(|text| !text.is_empty());
         if self.id.is_empty() {
             self.id = text("id").unwrap_or_default().into_owned();
         }
         let kind = told.string("type");
         self.custom = kind.as_deref() == Some("custom_tool_call");
-        if self.call.is_none()
-            && (self.custom || kind.as_deref() == Some("function_call"))
-            && let Some(name) = text("name")
-        {
+        let is_call = self.custom || kind.as_deref() == Some("function_call");
+        if is_call && self.call.is_none() {
             let id = text("call_id").or_else(|| text("id")).unwrap_or_default();
+            let name = text("name").unwrap_or_default();
             self.call = Some(pieces.call(id.into_owned(), name.into_owned(), out));
         }
     }
@@ -130,7 +135,7 @@ impl Item {
         if self.done {
             return;
         }
-        self.begin(told, pieces, out);
+        self.begin_call(told, pieces, out);
         let mut parts = 0_usize;
         for (key, only) in [("content", None), ("summary", Some("summary_text"))] {
             for (index, part) in (0..).zip(told.objects(key)) {

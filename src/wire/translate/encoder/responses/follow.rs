@@ -30,6 +30,17 @@ impl Writer {
             | "response.reasoning_text.delta"
             | "response.reasoning_summary_text.delta"
             | "response.function_call_arguments.delta" => self.follow_delta(&top),
+            "response.output_text.done"
+            | "response.refusal.done"
+            | "response.reasoning_text.done"
+            | "response.reasoning_summary_text.done"
+            | "response.function_call_arguments.done" => {
+                if let Some(item) = self.item(&top) {
+                    item.ended = true;
+                }
+                // What follows opens an item of its own.
+                self.sequence.follow(Some(Open::Other));
+            }
             _ => {}
         }
     }
@@ -62,17 +73,7 @@ impl Writer {
             _ => (Kind::Other(one_line(raw)), Open::Other),
         };
         let id = text("id");
-        let item = Item {
-            index,
-            id,
-            kind,
-            part: 0,
-            in_part: false,
-            parts: Vec::new(),
-            text: Vec::new(),
-            seal: None,
-        };
-        self.output.open.push(item);
+        self.output.open.push(Item::new(index, id, kind));
         self.sequence.follow(Some(open));
     }
 
@@ -104,6 +105,7 @@ impl Writer {
         item.kind = kind;
         item.part = part;
         item.in_part = true;
+        item.ended = false;
         item.text.clear();
         self.sequence.follow(Some(open));
     }
@@ -119,7 +121,6 @@ impl Writer {
             }
             item.parts.extend_from_slice(&raw);
         }
-        // Text that follows opens an item of its own.
         self.sequence.follow(Some(Open::Other));
     }
 

@@ -17,6 +17,8 @@ pub(super) struct Item {
     pub(super) parts: Vec<u8>,
     /// The open part's text, the call's arguments: escaped, without quotes.
     pub(super) text: Vec<u8>,
+    /// The event that ends the text, or the arguments, was written.
+    pub(super) ended: bool,
     pub(super) seal: Option<String>,
 }
 
@@ -124,6 +126,20 @@ impl Kind {
 }
 
 impl Item {
+    pub(super) const fn new(index: u64, id: String, kind: Kind) -> Self {
+        Self {
+            index,
+            id,
+            kind,
+            part: 0,
+            in_part: false,
+            parts: Vec::new(),
+            text: Vec::new(),
+            ended: false,
+            seal: None,
+        }
+    }
+
     /// The open part as JSON.
     pub(super) fn write_part(&self, names: &Names, out: &mut Vec<u8>) {
         put(out, "{\"type\":\"");

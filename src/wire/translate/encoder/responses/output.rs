@@ -148,7 +148,7 @@ impl Output {
         let index = self.next;
         self.next = self.next.saturating_add(1);
         let id = format!("{}{}_{index}", kind.prefix(), self.stem);
-        Item { index, id, kind, part: 0, in_part: false, parts: Vec::new(), text: Vec::new(), seal: None }
+        Item::new(index, id, kind)
     }
 
     fn add(&mut self, kind: Kind, out: &mut Vec<u8>) {
@@ -206,6 +206,9 @@ impl Output {
     }
 
     fn text_done(&mut self, name: &str, key: &str, item: &Item, names: Option<&Names>, out: &mut Vec<u8>) {
+        if item.ended {
+            return;
+        }
         self.event(name, out, |out| {
             write_place(item, names, out);
             if let Kind::Call(call) = &item.kind {

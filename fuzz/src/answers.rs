@@ -1,0 +1,173 @@
+//! Answers from one face to another: whatever comes, what the client gets keeps to the order of its face and says the
+//! same.
+//!
+//! Input: a byte for the provider's face, one for the place where another encoder takes over, one that seeds the cuts,
+//! and the stream.
+
+pub mod normal;
+pub mod order;
+
+use bytes::Bytes;
+use moonrelay::wire::error::ErrorBody;
+use moonrelay::wire::face::Face;
+use moonrelay::wire::request::RequestBody;
+use moonrelay::wire::sse::FrameReader;
+use moonrelay::wire::translate::decoder::Decoder;
+use moonrelay::wire::translate::echo::Echo;
+use moonrelay::wire::translate::encoder::Encoder;
+use moonrelay::wire::translate::event::Event;
+use moonrelay::wire::translate::whole;
+
+use super::take;
+use normal::Normal;
+use order::Ending;
+
+/// Judges one input.
+pub fn judge(mut data: &[u8]) {
+    let (face, place, seed) = (take(&mut data), take(&mut data), take(&mut data));
+    let face = Face::ALL[usize::from(face) % Face::ALL.len()];
+    let one = payloads(std::iter::once(data));
+    let size = 1 + usize::from(seed) % 64;
+    assert_eq!(one, payloads(data.chunks(size)), "the events depend on the cuts");
+    let events = decode(face, &one);
+    judge_events(&events, usize::from(place));
+    judge_events(&whole::decode(face, data), usize::from(place));
+    for client in Face::ALL {
+        // What somebody else wrote may be out of order, but it breaks nothing here.
+        for fails in [false, true] {
+            let mut encoder = Encoder::new(client, echo(client));
+            for payload in &one {
+                encoder.follow(payload);
+            }
+            let mut out = Vec::new();
+            if fails {
+                encoder.fail(&ERROR, &mut out);
+            } else {
+                events.iter().for_each(|event| encoder.write(event, &mut out));
+                encoder.finish(&mut out);
+            }
+            let length = out.len();
+            encoder.finish(&mut out);
+            encoder.fail(&ERROR, &mut out);
+            assert_eq!(out.len(), length, "something follows the end");
+        }
+    }
+}
+
+/// An error, for streams that break.
+pub const ERROR: ErrorBody<'static> = ErrorBody {
+    message: "it \"broke\"\n",
+    kind: "truncated",
+    code: Some("truncated"),
+    param: None,
+    attempts: &[],
+    request_id: None,
+};
+
+/// Judges what becomes of events in every face; at `place` another encoder takes over.
+pub fn judge_events(events: &[Event], place: usize) {
+    normal::check(events);
+    if events.is_empty() {
+        return;
+    }
+    for face in Face::ALL {
+        let stream = encode(events, face);
+        order::check(face, &stream, Ending::Well);
+        let expected = Normal::of(events).seen_in(face);
+        assert_eq!(Normal::of(&decode(face, &payloads([stream.as_slice()]))), expected, "{face:?}, streamed");
+        let body = whole::encode(events, face, &echo(face));
+        serde_json::from_slice::<serde_json::Value>(&body).expect("a whole answer is JSON");
+        let again = Normal::of(&whole::decode(face, &body));
+        let (again, expected) =
+            if face == Face::Chat { (again.by_kind(), expected.by_kind()) } else { (again, expected) };
+        assert_eq!(again.without_halves(), expected.without_halves(), "{face:?}, whole");
+        judge_taking_over(events, face, &stream, place);
+    }
+}
+
+/// The first frames are another's; from there on the encoder ends the answer with an error, or goes on with the events
+/// of another provider.
+fn judge_taking_over(events: &[Event], face: Face, stream: &[u8], place: usize) {
+    let frames = frames(stream);
+    let place = place % frames.len();
+    let (head, _) = frames.split_at(place);
+    let mut out = head.concat();
+    let mut encoder = Encoder::new(face, echo(face));
+    for payload in payloads([out.as_slice()]) {
+        encoder.follow(&payload);
+    }
+    encoder.fail(&ERROR, &mut out);
+    order::check(face, &out, Ending::Broken);
+
+    let mut out = head.concat();
+    let mut encoder = Encoder::new(face, echo(face));
+    for payload in payloads([out.as_slice()]) {
+        encoder.follow(&payload);
+    }
+    for event in events {
+        encoder.write(event, &mut out);
+    }
+    encoder.finish(&mut out);
+    order::check(face, &out, Ending::Well);
+
+    // And one that wrote them itself.
+    let mut out = Vec::new();
+    let mut encoder = Encoder::new(face, echo(face));
+    let (head, _) = events.split_at(place % events.len());
+    for event in head.iter().chain(events) {
+        encoder.write(event, &mut out);
+    }
+    encoder.finish(&mut out);
+    order::check(face, &out, Ending::Well);
+}
+
+/// What a client of this face asked for.
+pub fn echo(face: Face) -> Echo {
+    let body = br#"{"model":"asked","stream_options":{"include_usage":true},
+        "include":["reasoning.encrypted_content"],"tools":[{"type":"function",
+        "name":"Read"}]}"#;
+    let body = RequestBody::parse(face, Bytes::from_static(body)).expect("the body is an object");
+    let mut echo = Echo::of(&body);
+    echo.id = "0123".to_owned();
+    echo.created = 1_795_254_202;
+    echo
+}
+
+/// The events of the payloads of a stream.
+pub fn decode(face: Face, payloads: &[Bytes]) -> Vec<Event> {
+    let (mut decoder, mut events) = (Decoder::new(face), Vec::new());
+    for payload in payloads {
+        decoder.frame(payload, &mut events);
+    }
+    decoder.end(&mut events);
+    events
+}
+
+/// The stream of events.
+pub fn encode(events: &[Event], face: Face) -> Vec<u8> {
+    let (mut encoder, mut out) = (Encoder::new(face, echo(face)), Vec::new());
+    for event in events {
+        encoder.write(event, &mut out);
+    }
+    encoder.finish(&mut out);
+    out
+}
+
+/// The payloads of the frames of a stream, as it comes in pieces.
+pub fn payloads<'p>(pieces: impl IntoIterator<Item = &'p [u8]>) -> Vec<Bytes> {
+    let (mut reader, mut found) = (FrameReader::new(), Vec::new());
+    for piece in pieces {
+        reader.feed(Bytes::copy_from_slice(piece));
+        while let Ok(Some(frame)) = reader.next_frame() {
+            found.extend(frame.data());
+        }
+    }
+    found.extend(reader.end().and_then(|frame| frame.data()));
+    found
+}
+
+/// The frames of a stream that we wrote, each with its empty line.
+fn frames(stream: &[u8]) -> Vec<Vec<u8>> {
+    let text = std::str::from_utf8(stream).expect("what we write is text");
+    text.split_inclusive("\n\n").map(|frame| frame.as_bytes().to_vec()).collect()
+}

@@ -1,0 +1,204 @@
+//! What an answer says, however its pieces were cut.
+
+use moonrelay::wire::face::Face;
+use moonrelay::wire::translate::event::{Event, Finish};
+use moonrelay::wire::translate::ids;
+use moonrelay::wire::usage::Usage;
+
+/// An answer without the boundaries of its pieces.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Normal {
+    model: String,
+    blocks: Vec<Block>,
+    finish: Option<Finish>,
+    usage: Option<Usage>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Block {
+    Reasoning(String, Option<String>),
+    Veiled(String),
+    Text(String),
+    Refusal(String),
+    Call { id: String, name: String, arguments: String },
+}
+
+/// Whether these are events at all: one start, calls that are numbered and begun, one finish, at the end.
+pub fn check(events: &[Event]) {
+    let (mut calls, mut finished) = (0, false);
+    for (at, event) in events.iter().enumerate() {
+        assert_eq!(at == 0, matches!(event, Event::Start { .. }), "a start comes first and once: {events:?}");
+        assert!(!finished || matches!(event, Event::Usage(_)), "only usage follows the finish");
+        match event {
+            Event::CallStart { call, id, .. } => {
+                assert_eq!(*call, calls, "calls are numbered");
+                assert!(!id.is_empty(), "a call has an id");
+                calls += 1;
+            }
+            Event::CallArguments { call, piece } => assert!(*call < calls && !piece.is_empty()),
+            Event::Text(text) | Event::Reasoning(text) | Event::Refusal(text) => assert!(!text.is_empty()),
+            Event::Seal(opaque) | Event::Veiled(opaque) => assert!(!opaque.is_empty()),
+            Event::Finish(_) => finished = true,
+            Event::Start { .. } | Event::Usage(_) => {}
+        }
+    }
+}
+
+impl Normal {
+    /// Of these events.
+    pub fn of(events: &[Event]) -> Self {
+        let mut normal = Self::default();
+        let mut calls = Vec::new();
+        for event in events {
+            normal.take(event, &mut calls);
+        }
+        normal
+    }
+
+    fn take(&mut self, event: &Event, calls: &mut Vec<usize>) {
+        match event {
+            Event::Start { model, .. } => model.clone_into(&mut self.model),
+            Event::Reasoning(text) => match self.blocks.last_mut() {
+                Some(Block::Reasoning(said, None)) => said.push_str(text),
+                _ => self.blocks.push(Block::Reasoning(text.clone(), None)),
+            },
+            Event::Seal(seal) => match self.blocks.last_mut() {
+                Some(Block::Reasoning(_, empty @ None)) => *empty = Some(seal.clone()),
+                _ => self.blocks.push(Block::Reasoning(String::new(), Some(seal.clone()))),
+            },
+            Event::Veiled(data) => self.blocks.push(Block::Veiled(data.clone())),
+            Event::Text(text) => match self.blocks.last_mut() {
+                Some(Block::Text(said)) => said.push_str(text),
+                _ => self.blocks.push(Block::Text(text.clone())),
+            },
+            Event::Refusal(text) => match self.blocks.last_mut() {
+                Some(Block::Refusal(said)) => said.push_str(text),
+                _ => self.blocks.push(Block::Refusal(text.clone())),
+            },
+            Event::CallStart { id, name, .. } => {
+                calls.push(self.blocks.len());
+                let (id, name) = (id.clone(), name.clone());
+                self.blocks.push(Block::Call { id, name, arguments: String::new() });
+            }
+            Event::CallArguments { call, piece } => {
+                let Block::Call { arguments, .. } = &mut self.blocks[calls[*call]] else { unreachable!() };
+                arguments.push_str(piece);
+                // What follows a complete value means nothing, and may be lost where calls come by turns.
+                let end = end_of_value(arguments).unwrap_or(arguments.len());
+                arguments.truncate(end);
+            }
+            Event::Usage(usage) => self.usage = Some(*usage),
+            Event::Finish(finish) => self.finish = Some(finish.clone()),
+        }
+    }
+
+    /// What a client of this face can be told of it.
+    #[must_use]
+    pub fn seen_in(mut self, face: Face) -> Self {
+        if self.model.is_empty() {
+            self.model = "asked".to_owned();
+        }
+        let has_calls = self.blocks.iter().any(|block| matches!(block, Block::Call { .. }));
+        let refused = self.blocks.iter().any(|block| matches!(block, Block::Refusal(_)));
+        let stop = if has_calls { Finish::Calls } else { Finish::Stop };
+        let finish = self.finish.unwrap_or(Finish::Stop);
+        self.finish = Some(match (face, finish) {
+            (Face::Messages, Finish::Stop) if refused && !has_calls => Finish::Filtered,
+            (Face::Messages, Finish::Stop) => stop,
+            (Face::Messages, other) => other,
+            (Face::Chat, Finish::Calls) => Finish::Calls,
+            (_, Finish::Length | Finish::Window) => Finish::Length,
+            (_, Finish::Filtered) => Finish::Filtered,
+            _ => stop,
+        });
+        if face == Face::Messages {
+            self.usage = Some(self.usage.unwrap_or_default());
+        }
+        if let Some(usage) = &mut self.usage {
+            usage.cost_micros = None;
+        }
+        for block in std::mem::take(&mut self.blocks) {
+            match (block, self.blocks.last_mut()) {
+                (Block::Refusal(text), Some(Block::Text(said))) if face == Face::Messages => {
+                    said.push_str(&text)
+                }
+                (Block::Text(text), Some(Block::Text(said))) => said.push_str(&text),
+                (Block::Refusal(text), _) if face == Face::Messages => self.blocks.push(Block::Text(text)),
+                (Block::Call { id, name, arguments }, _) => {
+                    let id = match face {
+                        Face::Chat => id,
+                        Face::Messages => ids::for_messages(&id).into_owned(),
+                        Face::Responses => ids::for_responses(&id).into_owned(),
+                    };
+                    self.blocks.push(Block::Call { id, name, arguments });
+                }
+                (block, _) => self.blocks.push(block),
+            }
+        }
+        self
+    }
+
+    /// A whole chat message has one text, one refusal and its calls; where they stood among each other is lost.
+    #[must_use]
+    pub fn by_kind(mut self) -> Self {
+        let rank = |block: &Block| match block {
+            Block::Reasoning(..) | Block::Veiled(_) => 0,
+            Block::Text(_) => 1,
+            Block::Refusal(_) => 2,
+            Block::Call { .. } => 3,
+        };
+        self.blocks.sort_by_key(rank);
+        let has_details = |block: &Block| matches!(block, Block::Veiled(_) | Block::Reasoning(_, Some(_)));
+        let detailed = self.blocks.iter().any(has_details);
+        for block in std::mem::take(&mut self.blocks) {
+            match (block, self.blocks.last_mut()) {
+                (Block::Text(text), Some(Block::Text(said))) => said.push_str(&text),
+                (Block::Refusal(text), Some(Block::Refusal(said))) => said.push_str(&text),
+                (Block::Reasoning(text, seal), Some(Block::Reasoning(said, before @ None))) => {
+                    said.push_str(&text);
+                    *before = seal;
+                }
+                (block, _) => self.blocks.push(block),
+            }
+        }
+        debug_assert!(detailed == self.blocks.iter().any(has_details));
+        self
+    }
+
+    /// A message takes no arguments but an object, so others are wrapped; here they do not count.
+    #[must_use]
+    pub fn without_halves(mut self) -> Self {
+        for block in &mut self.blocks {
+            if let Block::Call { arguments, .. } = block
+                && !serde_json::from_str::<serde_json::Value>(arguments).is_ok_and(|value| value.is_object())
+            {
+                arguments.clear();
+            } else if let Block::Call { arguments, .. } = block {
+                *arguments = arguments.trim_ascii().to_owned();
+                if arguments.starts_with("{\"arguments\":\"") {
+                    arguments.clear();
+                }
+            }
+        }
+        self
+    }
+}
+
+/// Where the JSON object, array or string ends that the text begins with.
+fn end_of_value(text: &str) -> Option<usize> {
+    let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
+    for (at, character) in text.char_indices() {
+        match character {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            '{' | '[' if !quoted => depth += 1,
+            '}' | ']' if !quoted => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth == 0 && !quoted && matches!(character, '"' | '}' | ']') {
+            return Some(at + 1);
+        }
+    }
+    None
+}

@@ -1,0 +1,58 @@
+//! The order that each face asks of a stream, as strictly as its SDKs mean it.
+
+mod chat;
+mod messages;
+mod responses;
+
+use moonrelay::wire::face::Face;
+use serde_json::Value;
+
+/// How a stream must end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// With its finish.
+    Well,
+    /// With an error.
+    Broken,
+}
+
+/// Panics where a stream that we wrote is out of order.
+pub fn check(face: Face, stream: &[u8], ending: Ending) {
+    let text = std::str::from_utf8(stream).expect("what we write is text");
+    let frames: Vec<(Option<&str>, &str)> = text.split_terminator("\n\n").map(frame).collect();
+    match face {
+        Face::Chat => chat::check(&frames, ending),
+        Face::Messages => messages::check(&named(&frames), ending),
+        Face::Responses => responses::check(&named(&frames), ending),
+    }
+}
+
+/// Event name and data; what we write has one line of each at most.
+fn frame(text: &str) -> (Option<&str>, &str) {
+    match text.split_once('\n') {
+        Some((event, data)) => {
+            let name = event.strip_prefix("event: ").expect("an event line");
+            (Some(name), data.strip_prefix("data: ").expect("a data line"))
+        }
+        None => (None, text.strip_prefix("data: ").expect("a data line")),
+    }
+}
+
+/// Events that bear their type twice.
+fn named(frames: &[(Option<&str>, &str)]) -> Vec<(String, Value)> {
+    let read = |(name, data): &(Option<&str>, &str)| {
+        let value: Value = serde_json::from_str(data).expect("the data are JSON");
+        let kind = text(&value, "type");
+        assert_eq!(name.unwrap_or_default(), kind, "the event is called by its type");
+        (kind, value)
+    };
+    frames.iter().map(read).collect()
+}
+
+fn text(value: &Value, key: &str) -> String {
+    value[key].as_str().unwrap_or_else(|| panic!("{key} of {value} is a string")).to_owned()
+}
+
+fn number(value: &Value, key: &str) -> u64 {
+    value[key].as_u64().unwrap_or_else(|| panic!("{key} of {value} is a number"))
+}

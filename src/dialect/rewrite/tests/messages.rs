@@ -1,0 +1,330 @@
+//! Over the Messages face.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const KIMI: [fn() -> Case; 4] = [Case::k26, Case::k27, Case::k3, Case::code];
+
+fn over(case: fn() -> Case) -> Case {
+    case().over(Face::Messages)
+}
+
+fn claude() -> Case {
+    Case::generic(Compat::default()).over(Face::Messages)
+}
+
+/// What Claude Code 2.1.329 and kimi-code 2.1.0 send (captured 2026-11-21), shortened.
+const CLAUDE_CODE: &str = r#""max_tokens":32000,"metadata":{"user_id":"{\"device_id\":\"x\"}"},"thinking":{"type":"adaptive","display":"omitted"},"output_config":{"effort":"high"},"system":[{"type":"text","text":"a","cache_control":{"type":"ephemeral"}}],"messages":[{"role":"user","content":[{"type":"text","text":"hi","cache_control":{"type":"ephemeral"}}]},{"role":"system","content":"now"},{"role":"assistant","content":[{"type":"thinking","thinking":"","signature":"s"},{"type":"tool_use","id":"t:0","name":"Bash","input":{"command":"\ud83d"}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"t:0","content":"ok","is_error":false}]}],"tools":[{"name":"Bash","description":"d","defer_loading":true,"input_schema":{"type":"object","properties":{}}}],"stream":true"#;
+
+#[test]
+fn what_the_agents_send_goes_up_as_it_came() {
+    for case in [Case::k3, Case::code] {
+        over(case).table(&[(CLAUDE_CODE, CLAUDE_CODE)]);
+    }
+    let management = r#""context_management":{"edits":[{"type":"clear_thinking_20251015","keep":"all"}]},"#;
+    let (managed, _) = over(Case::code).members(&format!("{management}{CLAUDE_CODE}"));
+    assert!(managed.starts_with(management), "kimi-code sends it there");
+    let (managed, rules) = over(Case::k3).members(&format!("{management}{CLAUDE_CODE}"));
+    assert_eq!((managed.as_str(), rules), (CLAUDE_CODE, vec!["context_management"]));
+    let (of_claude, rules) = claude().members(&format!(r#""temperature":0,{management}{CLAUDE_CODE}"#));
+    assert_eq!((of_claude, rules), (format!(r#""temperature":0,{management}{CLAUDE_CODE}"#), vec![]));
+}
+
+#[test]
+fn sampling_is_left_out_for_kimi() {
+    for case in KIMI {
+        over(case).table(&[(r#""temperature":1,"top_p":1,"top_k":5,"max_tokens":9"#, r#""max_tokens":9"#)]);
+    }
+}
+
+#[test]
+fn thinking_takes_the_form_of_the_model() {
+    let max = r#""max_tokens":9000"#;
+    let line = |rest: &str| if rest.is_empty() { max.to_owned() } else { format!("{max},{rest}") };
+    let enabled = |budget: u64| format!(r#""thinking":{{"type":"enabled","budget_tokens":{budget}}}"#);
+    let (adaptive, off) = (r#""thinking":{"type":"adaptive"}"#, r#""thinking":{"type":"disabled"}"#);
+    let effort = |level: &str| format!(r#""output_config":{{"effort":"{level}"}}"#);
+    let (usual, large, small) = (enabled(2000), enabled(99_999), enabled(5));
+    let (least, most, given) = (enabled(1024), enabled(8999), enabled(8192));
+    let leveled = |level: &str| format!("{adaptive},{}", effort(level));
+    let bare = r#""thinking":{"type":"enabled"}"#;
+    // What comes, and what K2.6, K2.7 Code, K3 and Kimi Code get.
+    let table: [(String, [String; 4]); 10] = [
+        (String::new(), ["", "", "", ""].map(str::to_owned)),
+        (usual.clone(), [&usual, &usual, &usual, &usual].map(Clone::clone)),
+        (large, [&most, &most, &most, &most].map(Clone::clone)),
+        (small, [&least, &least, &least, &least].map(Clone::clone)),
+        (off.to_owned(), [off, "", off, ""].map(str::to_owned)),
+        (adaptive.to_owned(), [&*given, "", adaptive, adaptive].map(str::to_owned)),
+        (bare.to_owned(), [&*given, "", "", ""].map(str::to_owned)),
+        (leveled("low"), [least.clone(), String::new(), leveled("low"), leveled("low")]),
+        (leveled("xhigh"), [given.clone(), String::new(), leveled("max"), leveled("max")]),
+        (effort("medium"), [enabled(4096), String::new(), effort("high"), effort("high")]),
+    ];
+    for (members, expected) in table {
+        for (case, expected) in KIMI.into_iter().zip(expected) {
+            over(case).table(&[(&line(&members), &line(&expected))]);
+        }
+    }
+    let format = r#""output_config":{"format":{"type":"json_schema"},"effort":"odd"}"#;
+    over(Case::code).table(&[(format, r#""output_config":{"format":{"type":"json_schema"}}"#)]);
+}
+
+#[test]
+fn no_budget_fits_into_a_small_answer() {
+    let thinking = r#""max_tokens":1024,"thinking":{"type":"enabled","budget_tokens":1024}"#;
+    for case in KIMI {
+        over(case).table(&[(thinking, r#""max_tokens":1024"#)]);
+    }
+}
+
+#[test]
+fn params_and_the_default_level_take_the_names_of_the_face() {
+    let params = json!({
+        "maxTokens": 5000, "temperature": 0.3, "stop": "END", "tool_choice": "required", "frequency_penalty": 1,
+        "thinking": "high", "extraBody": {"metadata": {"user_id": "u"}},
+    });
+    let case = claude().params(&params);
+    let (sent, rules) = case.members(r#""stream":false"#);
+    let sent: Value = serde_json::from_str(&format!("{{{sent}}}")).unwrap();
+    let expected = json!({
+        "stream": false, "max_tokens": 5000, "temperature": 0.3, "stop_sequences": ["END"],
+        "tool_choice": {"type": "any"}, "metadata": {"user_id": "u"},
+    });
+    assert_eq!((sent, rules), (expected, vec!["params"]));
+    let own =
+        r#""max_tokens":1,"temperature":1,"stop_sequences":[],"tool_choice":{"type":"none"},"metadata":{}"#;
+    case.table(&[(own, own)]);
+    let fills = |case: Case, expected: &str| {
+        let (sent, rules) = case.members(r#""max_tokens":9000"#);
+        assert_eq!(sent.trim_start_matches(r#""max_tokens":9000"#).trim_start_matches(','), expected);
+        rules
+    };
+    let leveled = r#""thinking":{"type":"adaptive"},"output_config":{"effort":"low"}"#;
+    let thinking = json!({"thinking": "low"});
+    assert_eq!(fills(over(Case::code).params(&thinking), leveled), ["params"]);
+    assert_eq!(fills(over(Case::code).level(ThinkingLevel::Low), leveled), ["thinking_default"]);
+    let budget = r#""thinking":{"type":"enabled","budget_tokens":8192}"#;
+    assert_eq!(fills(over(Case::k26).level(ThinkingLevel::High), budget), ["thinking_default"]);
+    fills(over(Case::k26).level(ThinkingLevel::Off), r#""thinking":{"type":"disabled"}"#);
+    fills(over(Case::code).level(ThinkingLevel::Off), "");
+    fills(over(Case::k27).level(ThinkingLevel::High), "");
+    fills(claude().level(ThinkingLevel::High), "");
+    let mut known = claude().level(ThinkingLevel::Xhigh);
+    known.model.compat.supports_reasoning_effort = Some(true);
+    fills(known, r#""thinking":{"type":"adaptive"},"output_config":{"effort":"max"}"#);
+}
+
+#[test]
+fn a_forced_call_gives_way_to_thinking() {
+    let (any, auto) = (r#""tool_choice":{"type":"any"}"#, r#""tool_choice":{"type":"auto"}"#);
+    let pinned = r#""tool_choice":{"type":"tool","name":"read"}"#;
+    let off = r#","thinking":{"type":"disabled"}"#;
+    let tools = r#""tools":[{"name":"read","input_schema":{"type":"object"}}],"#;
+    let expected = [(any, format!("{pinned}{off}")), (any, auto.to_owned()), (any, format!("{pinned}{off}"))];
+    for (case, (of_any, of_pinned)) in KIMI.into_iter().zip(expected) {
+        let line = |choice: &str| format!("{tools}{choice}");
+        over(case).table(&[(&line(any), &line(of_any)), (&line(pinned), &line(&of_pinned))]);
+    }
+    let line = |choice: &str| format!("{tools}{choice}");
+    over(Case::code).table(&[(&line(any), &line(auto)), (&line(pinned), &line(auto))]);
+    claude().table(&[(&line(pinned), &line(pinned))]);
+}
+
+#[test]
+fn thinking_that_kimi_misses_is_filled() {
+    let call = r#"{"type":"tool_use","id":"a","name":"read","input":{}}"#;
+    let filler = r#"{"type":"thinking","thinking":" ","signature":""}"#;
+    let signed = r#"{"type":"thinking","thinking":"","signature":"s"}"#;
+    let unsigned = r#"{"type":"thinking","thinking":"","signature":""}"#;
+    let said = r#"{"type":"thinking","thinking":"so"}"#;
+    let foreign = r#"{"type":"redacted_thinking","data":"x"}"#;
+    let message = |blocks: &[&str]| {
+        format!(r#""max_tokens":9,"messages":[{{"role":"assistant","content":[{}]}}]"#, blocks.join(","))
+    };
+    let text = r#"{"type":"text","text":"hm"}"#;
+    let table: [(&[&str], &[&str]); 6] = [
+        (&[call], &[filler, call]),
+        (&[signed, call], &[signed, call]),
+        (&[said, call], &[said, call]),
+        (&[unsigned, text, call], &[filler, text, call]),
+        (&[foreign, text, call], &[filler, text, call]),
+        (&[text], &[text]),
+    ];
+    for case in KIMI {
+        for (blocks, expected) in table {
+            over(case).table(&[(&message(blocks), &message(expected))]);
+        }
+    }
+    let off = r#"{"max_tokens":9,"thinking":{"type":"disabled"},"messages":[{"role":"assistant","content":["#;
+    let sent = over(Case::k26).send(&format!(r#"{off}{call}]}}],"model":"kimi-k2.6"}}"#));
+    assert!(sent.rules.is_empty(), "{}", sent.body);
+}
+
+#[test]
+fn thinking_without_a_signature_is_left_out_elsewhere() {
+    let of = |list: &str| format!(r#""max_tokens":9,"messages":[{list}]"#);
+    let user = r#"{"role":"user","content":"hi"}"#;
+    let signed = r#"{"type":"thinking","thinking":"so","signature":"s"}"#;
+    let unsigned = r#"{"type":"thinking","thinking":"so","signature":""}"#;
+    let text = r#"{"type":"text","text":"hm"}"#;
+    let said = |blocks: &str| format!(r#"{{"role":"assistant","content":[{blocks}]}}"#);
+    let both = of(&format!("{user},{},{user}", said(&format!("{unsigned},{signed},{text}"))));
+    let one = of(&format!("{user},{},{user}", said(&format!("{signed},{text}"))));
+    let only = of(&format!("{user},{},{user}", said(unsigned)));
+    claude().table(&[(&both, &one), (&only, &of(&format!("{user},{user}"))), (&one, &one)]);
+    assert_eq!(claude().members(&both).1, ["unsigned_thinking"]);
+    over(Case::k3).table(&[(&both, &both)]);
+    assert_eq!(
+        Case::openrouter().over(Face::Messages).members(&only).0,
+        only,
+        "that is for OpenRouter to judge"
+    );
+}
+
+#[test]
+fn tools_and_blocks_that_kimi_does_not_know_are_left_out() {
+    let own = r#"{"name":"read","input_schema":{"type":"object"}}"#;
+    let custom = r#"{"type":"custom","name":"edit","input_schema":{"type":"object"}}"#;
+    let search = r#"{"type":"web_search_20250305","name":"web_search"}"#;
+    let line = |tools: &[&str]| format!(r#""max_tokens":9,"tools":[{}]"#, tools.join(","));
+    let k3 = over(Case::k3);
+    k3.table(&[(&line(&[search, own, custom]), &line(&[own, custom]))]);
+    let pinned = format!(r#"{},"tool_choice":{{"type":"tool","name":"web_search"}}"#, line(&[own, search]));
+    k3.table(&[(&pinned, &format!(r#"{},"tool_choice":{{"type":"auto"}}"#, line(&[own])))]);
+    k3.table(&[(&pinned.replace(&format!("{own},"), ""), r#""max_tokens":9"#)]);
+    claude().table(&[(&line(&[search, own]), &line(&[search, own]))]);
+    let of =
+        |content: &str| format!(r#""max_tokens":9,"messages":[{{"role":"user","content":[{content}]}}]"#);
+    let result = |inner: &str| format!(r#"{{"type":"tool_result","tool_use_id":"a","content":[{inner}]}}"#);
+    let reference = r#"{"type":"tool_reference","tool_name":"x"}"#;
+    let text = r#"{"type":"text","text":"hm"}"#;
+    let left_out = r#"{"type":"text","text":"(left out)"}"#;
+    k3.table(&[
+        (&of(&result(&format!("{text},{reference}"))), &of(&result(text))),
+        (&of(&result(reference)), &of(&result(left_out))),
+        (&of(r#"{"type":"document","source":{}}"#), &of(left_out)),
+    ]);
+}
+
+#[test]
+fn names_and_ids_are_such_as_kimi_takes() {
+    let body = r#"{"model":"kimi-k3","max_tokens":9,"tools":[{"name":"ls","input_schema":{"type":"string","anyOf":[{}]}}],"tool_choice":{"type":"none","name":"ls"},"messages":[{"role":"assistant","content":[{"type":"thinking","thinking":"a"},{"type":"tool_use","id":"ls:0","name":"ls","input":{"ls":"ls:0"}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"ls:0"}]},{"role":"assistant","content":[{"type":"thinking","thinking":"a"},{"type":"tool_use","id":"ls:0","name":"ls","input":{}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"ls:0"}]}]}"#;
+    let sent = over(Case::k3).send(body);
+    let value: Value = serde_json::from_str(&sent.body).unwrap();
+    let at = |pointer: &str| value.pointer(pointer).unwrap().as_str().unwrap().to_owned();
+    assert_eq!(sent.rules, ["tool_schema", "tool_names", "tool_ids"]);
+    assert_eq!(sent.answer.tool_names, [("ls_tool".to_owned(), "ls".to_owned())]);
+    assert!(sent.answer.offers_tools && !sent.answer.hide_usage);
+    for place in
+        ["/tools/0/name", "/tool_choice/name", "/messages/0/content/1/name", "/messages/2/content/1/name"]
+    {
+        assert_eq!(at(place), "ls_tool", "{place}");
+    }
+    assert_eq!(at("/messages/0/content/1/input/ls"), "ls:0", "arguments are the model's");
+    let (first, second) = (at("/messages/0/content/1/id"), at("/messages/2/content/1/id"));
+    assert_eq!(first, "ls:0");
+    assert_ne!(second, "ls:0");
+    assert_eq!(at("/messages/1/content/0/tool_use_id"), first);
+    assert_eq!(at("/messages/3/content/0/tool_use_id"), second);
+    let plain = claude().send(body);
+    assert!(plain.answer.tool_names.is_empty() && plain.rules.contains(&"tool_ids"), "{:?}", plain.rules);
+}
+
+#[test]
+fn openrouter_is_asked_for_moonshot_s_endpoint_first() {
+    let case = Case::new(OpenRouter, "moonshotai/kimi-k3", Thinking::Effort).over(Face::Messages);
+    let order = r#""max_tokens":9,"provider":{"order":["moonshotai"],"allow_fallbacks":true}"#;
+    case.table(&[(r#""max_tokens":9"#, order)]);
+}
+
+const MEMBERS: &[&str] = &[
+    r#""max_tokens":9000"#,
+    r#""max_tokens":900"#,
+    r#""temperature" : 0.1"#,
+    r#""thinking":{"type":"adaptive","display":"omitted"}"#,
+    r#""thinking":{"type":"enabled","budget_tokens":50000}"#,
+    r#""thinking":{"type":"enabled"}"#,
+    r#""thinking":{"type":"disabled"}"#,
+    r#""thinking":7"#,
+    r#""output_config":{"effort":"xhigh"}"#,
+    r#""output_config":{"effort":"none","format":{}}"#,
+    r#""output_config":[]"#,
+    r#""tools":[{"type":"bash_20250124","name":"bash"},{"name":"ls","input_schema":{"type":"string","anyOf":[{}]}}]"#,
+    r#""tools":[{"type":"bash_20250124","name":"bash"}]"#,
+    r#""tool_choice":{"type":"any"}"#,
+    r#""tool_choice":{"type":"tool","name":"ls"}"#,
+    r#""context_management":{}"#,
+    r#""unknown":[1, 1e2, 123456789012345678901234567890]"#,
+];
+
+const BLOCKS: &[&str] = &[
+    r#"{"type":"text","text":"é \n"}"#,
+    r#"{"type":"thinking","thinking":"why","signature":""}"#,
+    r#"{"type":"thinking","thinking":"","signature":""}"#,
+    r#"{"signature":"s","type":"thinking","thinking":""}"#,
+    r#"{"type":"redacted_thinking","data":"x"}"#,
+    r#"{ "type" : "tool_use" , "id":"f:0","name":"ls","input":{} }"#,
+    r#"{"type":"tool_use","id":"f:1","name":"a.b"}"#,
+    r#"{"type":"tool_result","tool_use_id":"f:0","content":[{"type":"tool_reference"}]}"#,
+    r#"{"type":"tool_result","tool_use_id":"f:1"}"#,
+    r#"{"type":"server_tool_use"}"#,
+    "7",
+];
+
+fn bodies() -> impl Strategy<Value = String> {
+    let members = proptest::collection::vec(proptest::sample::select(MEMBERS), 0..6);
+    let blocks = proptest::collection::vec(proptest::sample::select(BLOCKS), 0..5);
+    let message = (any::<bool>(), blocks).prop_map(|(user, blocks)| {
+        let role = if user { "user" } else { "assistant" };
+        format!(r#"{{"role":"{role}","content":[ {} ]}}"#, blocks.join(" , "))
+    });
+    (members, proptest::collection::vec(message, 0..5)).prop_map(|(mut members, messages)| {
+        let messages = format!(r#""messages" : [{}]"#, messages.join(" , "));
+        members.push(&messages);
+        format!("{{ {} }}", members.join(" ,"))
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn twice_is_once(which in 0_usize..6, sanitize in any::<bool>(), body in bodies()) {
+        let cases = [Case::k26, Case::k27, Case::k3, Case::code, Case::openrouter, || Case::generic(Compat::default())];
+        let case = Case { sanitize, ..over(cases[which]) };
+        let once = case.send(&body);
+        prop_assert!(serde_json::from_str::<Value>(&once.body).is_ok(), "{}", once.body);
+        let twice = case.send(&once.body);
+        prop_assert_eq!(&twice.body, &once.body);
+        prop_assert!(twice.rules.is_empty(), "{:?}", twice.rules);
+    }
+
+    #[test]
+    fn kimi_s_rules_hold_afterwards(which in 0_usize..4, body in bodies()) {
+        let sent: Value = serde_json::from_str(&over(KIMI[which]).send(&body).body).unwrap();
+        prop_assert!(sent.get("temperature").is_none());
+        let off = sent["thinking"]["type"] == "disabled";
+        prop_assert!(!(off && matches!(which, 1 | 3)), "these always think");
+        if let (Some(budget), Some(limit)) = (sent["thinking"]["budget_tokens"].as_u64(), sent["max_tokens"].as_u64()) {
+            prop_assert!((1024..limit).contains(&budget));
+        }
+        prop_assert!(off || sent["tool_choice"]["type"] != "tool");
+        let mut ids = std::collections::HashSet::new();
+        for message in sent["messages"].as_array().unwrap() {
+            let blocks = message["content"].as_array().unwrap();
+            let of = |kind: &str| blocks.iter().filter(|block| block["type"] == kind).cloned().collect::<Vec<_>>();
+            let says = |block: &Value| ["thinking", "signature"].iter().any(|key| block[key].as_str().is_some_and(|text| !text.is_empty()));
+            prop_assert!(off || of("tool_use").is_empty() || of("thinking").iter().any(says), "{message}");
+            for call in of("tool_use") {
+                prop_assert!(ids.insert(call["id"].clone()), "{}", call["id"]);
+                prop_assert!(tool_names::is_accepted(call["name"].as_str().unwrap()));
+            }
+            prop_assert!(of("server_tool_use").is_empty() && of("redacted_thinking").is_empty());
+        }
+        for tool in sent["tools"].as_array().into_iter().flatten() {
+            prop_assert!(tool["type"].is_null() && tool_names::is_accepted(tool["name"].as_str().unwrap()));
+        }
+    }
+}

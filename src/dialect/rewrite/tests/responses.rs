@@ -1,0 +1,108 @@
+//! Over the Responses face.
+
+use super::*;
+
+fn over(case: Case) -> Case {
+    case.over(Face::Responses)
+}
+
+const KIMI: [fn() -> Case; 4] = [Case::k26, Case::k27, Case::k3, Case::code];
+
+/// What kimi-code 2.1.0 sends (captured 2026-11-21), shortened; a K3 model takes it as it is.
+const KIMI_CODE: &str = r#""instructions":"a","input":[{"role":"user","content":[{"type":"input_text","text":"\ud83d"}]},{"type":"reasoning","summary":[],"encrypted_content":"x"},{"type":"function_call","call_id":"a:0","name":"Bash","arguments":"{}"},{"type":"function_call_output","call_id":"a:0","output":"ok"}],"tools":[{"type":"function","name":"Bash","description":"d","parameters":{"type":"object","properties":{}},"strict":false}],"store":false,"stream":true,"prompt_cache_key":"k","max_output_tokens":262144,"include":["reasoning.encrypted_content"],"reasoning":{"summary":"auto"}"#;
+
+#[test]
+fn what_the_agents_send_goes_up_as_it_came() {
+    for case in KIMI {
+        over(case()).table(&[(KIMI_CODE, KIMI_CODE)]);
+    }
+    over(Case::openrouter()).table(&[(KIMI_CODE, KIMI_CODE)]);
+    let sampled = format!(r#""temperature":0.1,{KIMI_CODE}"#);
+    over(Case::generic(Compat::default())).table(&[(&sampled, &sampled)]);
+    over(Case::k3()).table(&[(&sampled, KIMI_CODE)]);
+}
+
+#[test]
+fn effort_takes_the_form_of_the_model() {
+    let of = |level: &str| format!(r#""reasoning":{{"effort":"{level}","summary":"auto"}}"#);
+    let none = r#""reasoning":{"summary":"auto"}"#;
+    for (level, expected) in
+        [("none", "low"), ("minimal", "low"), ("low", "low"), ("medium", "high"), ("xhigh", "max")]
+    {
+        for case in [Case::k3, Case::code] {
+            over(case()).table(&[(&of(level), &of(expected))]);
+        }
+        for case in [Case::k26, Case::k27] {
+            over(case()).table(&[(&of(level), none)]);
+        }
+        over(Case::openrouter()).table(&[(&of(level), &of(level))]);
+    }
+    assert_eq!(over(Case::k3()).members(&of("none")).1, ["reasoning"]);
+    let low = r#""store":false,"reasoning":{"effort":"low"}"#;
+    let default = over(Case::code()).level(ThinkingLevel::Low);
+    assert_eq!(default.members(r#""store":false"#), (low.to_owned(), vec!["thinking_default"]));
+    let params = over(Case::code()).params(&json!({"thinking": "low"}));
+    assert_eq!(params.members(r#""store":false"#), (low.to_owned(), vec!["params"]));
+}
+
+#[test]
+fn params_take_the_names_of_the_face() {
+    let params = json!({
+        "max_tokens": 5, "temperature": 0.3, "stop": ["x"], "top_k": 3,
+        "tool_choice": {"type": "function", "function": {"name": "f"}}, "extraBody": {"user": "u"},
+    });
+    let case = over(Case::generic(Compat::default())).params(&params);
+    let (sent, rules) = case.members(r#""stream":false"#);
+    let sent: Value = serde_json::from_str(&format!("{{{sent}}}")).unwrap();
+    let expected = json!({
+        "stream": false, "max_output_tokens": 5, "temperature": 0.3, "user": "u",
+        "tool_choice": {"type": "function", "name": "f"},
+    });
+    assert_eq!((sent, rules), (expected, vec!["params"]));
+}
+
+#[test]
+fn tools_and_items_that_kimi_does_not_know_are_left_out() {
+    let own = r#"{"type":"function","name":"read","parameters":{"type":"object"}}"#;
+    let line = |tools: &[&str]| format!(r#""tools":[{}]"#, tools.join(","));
+    let (space, search) = (r#"{"type":"namespace","name":"n","tools":[]}"#, r#"{"type":"web_search"}"#);
+    let k3 = over(Case::k3());
+    k3.table(&[
+        (&line(&[space, own, search]), &line(&[own])),
+        (&format!(r#"{},"tool_choice":"auto""#, line(&[space])), ""),
+        (
+            &format!(r#"{},"tool_choice":{{"type":"web_search"}}"#, line(&[own, search])),
+            &format!(r#"{},"tool_choice":"auto""#, line(&[own])),
+        ),
+        (
+            &format!(r#"{},"tool_choice":"required""#, line(&[own])),
+            &format!(r#"{},"tool_choice":"auto""#, line(&[own])),
+        ),
+    ]);
+    let all = line(&[space, own, search]);
+    over(Case::openrouter()).table(&[(&all, &all)]);
+    let input = r#""input":[{"type":"custom_tool_call","call_id":"a"},{"type":"custom_tool_call_output","call_id":"a"},{"role":"user","content":"hi"},{"type":"web_search_call"}]"#;
+    k3.table(&[
+        (input, r#""input":[{"role":"user","content":"hi"}]"#),
+        (r#""input":"hi""#, r#""input":"hi""#),
+    ]);
+}
+
+#[test]
+fn names_and_ids_are_such_as_kimi_takes() {
+    let call = r#"{"type":"function_call","call_id":"ls:0","name":"ls","arguments":"{\"ls\":1}"}"#;
+    let output = r#"{"type":"function_call_output","call_id":"ls:0","output":"ls"}"#;
+    let input = [call, output, call, output].join(",");
+    let body = format!(
+        r#"{{"model":"kimi-k3","tools":[{{"type":"function","name":"ls","parameters":{{"type":"object"}}}}],"input":[{input}]}}"#
+    );
+    let sent = over(Case::k3()).send(&body);
+    let value: Value = serde_json::from_str(&sent.body).unwrap();
+    let at = |pointer: &str| value.pointer(pointer).unwrap().as_str().unwrap().to_owned();
+    assert_eq!(sent.rules, ["tool_names", "tool_ids"]);
+    assert_eq!(sent.answer.tool_names, [("ls_tool".to_owned(), "ls".to_owned())]);
+    assert_eq!((at("/tools/0/name"), at("/input/2/name")), ("ls_tool".to_owned(), "ls_tool".to_owned()));
+    assert_eq!((at("/input/0/call_id"), at("/input/1/call_id")), ("ls:0".to_owned(), "ls:0".to_owned()));
+    assert_eq!(at("/input/2/call_id"), at("/input/3/call_id"));
+    assert_ne!(at("/input/2/call_id"), "ls:0");
+}

@@ -1,0 +1,197 @@
+//! Every client with every provider: same faces untouched, others translated, and what falls from one to another.
+
+use serde_json::{Value, json};
+
+use crate::common::face::{Face, Heard};
+use crate::common::{Answer, Gateway, Provider, Setup, Upstream};
+use crate::faults;
+
+/// One of the providers, asked over one face only.
+fn only(upstream: &Upstream, provider: Provider, face: Face) -> Setup {
+    let setup = Setup::chain(upstream, &[provider]);
+    let path = match (provider, face) {
+        (Provider::Moonshot, Face::Messages) => "/moonshot/anthropic/v1",
+        _ => provider.path(),
+    };
+    let at = format!("models.providers.{}", provider.id());
+    setup
+        .set(&format!("{at}.baseUrl"), json!(format!("{}{path}", upstream.base())))
+        .set(&format!("{at}.api"), json!(face.api()))
+}
+
+/// A text, then a call of the tool, then its result, each whole or streamed.
+async fn converse(gateway: &Gateway, face: Face, model: &str, stream: bool) -> [Heard; 3] {
+    let ask = async |body: &Value| face.heard(&gateway.ask(face, body).await);
+    let text = ask(&face.prompt(model, "Say hello", stream)).await;
+    let question = face.prompt(model, "Please call look at the file", stream);
+    let called = ask(&question).await;
+    let told = ask(&face.answer_calls(&question, &called, "a wide sea")).await;
+    [text, called, told]
+}
+
+fn check([text, called, told]: &[Heard; 3], face: Face, place: &str) {
+    assert!(text.text.contains("Say hello"), "{place}: {text:?}");
+    assert!(text.tokens.0 > 0 && text.tokens.1 > 0, "{place}: {text:?}");
+    let [(_, name, arguments)] = called.calls.as_slice() else { panic!("{place}: {called:?}") };
+    assert_eq!(name, "look", "{place}");
+    let arguments: Value = serde_json::from_str(arguments).unwrap();
+    assert!(arguments["path"].is_string(), "{place}: {arguments}");
+    assert!(told.text.contains("a wide sea"), "{place}: {told:?}");
+    let finishes = [text, called, told].map(|heard| heard.finish.as_str());
+    let expected = match face {
+        Face::Chat => ["stop", "tool_calls", "stop"],
+        Face::Messages => ["end_turn", "tool_use", "end_turn"],
+        Face::Responses => ["completed"; 3],
+    };
+    assert_eq!(finishes, expected, "{place}");
+}
+
+#[tokio::test]
+async fn every_client_talks_and_calls_tools_with_every_provider_over_its_own_face() {
+    let upstream = Upstream::start().await;
+    for provider in Provider::ALL {
+        let gateway = Setup::chain(&upstream, &[provider]).start().await;
+        for face in Face::ALL {
+            for stream in [false, true] {
+                upstream.forget().await;
+                let heard = converse(&gateway, face, provider.reference(), stream).await;
+                check(&heard, face, &format!("{face:?} with {provider:?}, streamed: {stream}"));
+                for request in upstream.requests().await {
+                    let path = request["path"].as_str().unwrap();
+                    let own = face.path().strip_prefix("/v1").unwrap();
+                    assert!(path.ends_with(own), "{face:?} is not translated without need: {path}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_client_talks_and_calls_tools_with_providers_of_every_other_face() {
+    let upstream = Upstream::start().await;
+    for provider in Provider::ALL {
+        for spoken in Face::ALL {
+            let gateway = only(&upstream, provider, spoken).start().await;
+            for face in Face::ALL.into_iter().filter(|face| *face != spoken) {
+                for stream in [false, true] {
+                    let heard = converse(&gateway, face, provider.reference(), stream).await;
+                    let place = format!("{face:?} with {provider:?} over {spoken:?}, streamed: {stream}");
+                    check(&heard, face, &place);
+                    let thinks = provider != Provider::OpenRouter;
+                    assert_eq!(
+                        !heard[0].reasoning.is_empty(),
+                        thinks,
+                        "{place}: thinking is kept: {heard:?}"
+                    );
+                    let id = &heard[1].calls[0].0;
+                    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+                    assert!(face != Face::Messages || id.chars().all(fits), "{place}: {id}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_same_face_passes_byte_for_byte() {
+    let upstream = Upstream::start().await;
+    let gateway = Setup::chain(&upstream, &[Provider::OpenRouter]).start().await;
+    for face in [Face::Messages, Face::Responses] {
+        let mut body = face.prompt("openrouter/auto", "Say hello \u{1f600}", true);
+        body["metadata"] = json!({ "user_id": "a  b" });
+        let text = body
+            .to_string()
+            .replace("\"metadata\":", "  \"x_unknown\" : 123456789012345678901234567890,\n\"metadata\" :");
+        upstream.forget().await;
+        let request = gateway.request(reqwest::Method::POST, face.path()).body(text.clone());
+        let answer =
+            Answer::read(request.header("content-type", "application/json").send().await.unwrap()).await;
+        face.heard(&answer);
+        let sent = upstream.requests().await[0]["body"].as_str().unwrap().to_owned();
+        assert_eq!(sent, text, "{face:?}");
+        // The answer is the simulator's own, but for ids and times, which are new with each request.
+        let direct = reqwest::Client::builder().no_proxy().build().unwrap();
+        let direct = direct
+            .post(format!(
+                "{}{}{}",
+                upstream.base(),
+                Provider::OpenRouter.path(),
+                face.path().strip_prefix("/v1").unwrap()
+            ))
+            .header("authorization", format!("Bearer {}", Provider::OpenRouter.key()))
+            .header("x-api-key", Provider::OpenRouter.key())
+            .header("anthropic-version", "2023-06-01")
+            .header("content-type", "application/json")
+            .body(text);
+        let direct = Answer::read(direct.send().await.unwrap()).await;
+        assert_eq!(direct.status, 200, "{}", direct.text());
+        let theirs = without_ids(&direct.text());
+        assert_eq!(without_ids(&answer.text()), theirs.strip_suffix("data: [DONE]\n\n").unwrap_or(&theirs));
+    }
+}
+
+/// Long runs of digits, as ids and times have them, as one mark.
+fn without_ids(text: &str) -> String {
+    let is_digit = |c: char| c.is_ascii_hexdigit() || c == '-';
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(start) = rest.find(is_digit) {
+        let (before, run) = rest.split_at(start);
+        let end = run.find(|c| !is_digit(c)).unwrap_or(run.len());
+        out += before;
+        out += if end < 10 { &run[..end] } else { "#" };
+        rest = &run[end..];
+    }
+    out + rest
+}
+
+/// Kimi Code over all of its faces, then OpenRouter over these.
+fn falling(upstream: &Upstream, faces: &[Face]) -> Setup {
+    let setup = Setup::chain(upstream, &[Provider::Kimi, Provider::OpenRouter]);
+    match faces {
+        [face] => setup.set("models.providers.openrouter.api", json!(face.api())),
+        _ => setup,
+    }
+}
+
+#[tokio::test]
+async fn a_client_falls_from_one_face_to_another_and_does_not_notice() {
+    let upstream = Upstream::start().await;
+    for failure in ["rate_limit", "server_error", "truncate=0", "reset_before", "reset_after=0"] {
+        for client in Face::ALL {
+            for faces in [&[Face::Chat][..], &[Face::Messages], &[Face::Responses], &Face::ALL] {
+                upstream.no_faults().await;
+                let spec = match failure.split_once('=') {
+                    Some((kind, after)) => {
+                        json!({ "provider": "kimi", "kind": kind, "value": after.parse::<u64>().unwrap() })
+                    }
+                    None => json!({ "provider": "kimi", "kind": failure }),
+                };
+                upstream.fault(spec).await;
+                let gateway = falling(&upstream, faces).start().await;
+                let answer = gateway.ask(client, &client.prompt("default", "Say hello", true)).await;
+                let place = format!("{client:?}, {failure}, {faces:?}: {}", answer.attempts());
+                let heard = client.heard(&answer);
+                assert!(heard.text.contains("via openrouter: Say hello"), "{place}: {heard:?}");
+                assert!(answer.attempts().ends_with(", openrouter/auto=ok"), "{place}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_conversation_goes_on_with_another_provider_and_another_face_in_the_middle_of_it() {
+    let upstream = Upstream::start().await;
+    for client in Face::ALL {
+        upstream.no_faults().await;
+        let gateway = falling(&upstream, &[Face::Chat]).start().await;
+        let question = client.prompt("default", "Please call look at the file", true);
+        let answer = gateway.ask(client, &question).await;
+        assert_eq!(answer.attempts(), "kimi/kimi-for-coding=ok", "{}", answer.text());
+        let called = client.heard(&answer);
+        upstream.fault(faults::documented(Provider::Kimi, "server_error")).await;
+        let answer = gateway.ask(client, &client.answer_calls(&question, &called, "a wide sea")).await;
+        let told = client.heard(&answer);
+        assert!(told.text.contains("via openrouter: the tool answered: a wide sea"), "{client:?}: {told:?}");
+    }
+}
