@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::request::{Request, content_text, list};
+use super::request::{Request, content_text, content_texts, list};
 use super::sample::COMMANDS;
 use crate::simulator::provider::Provider;
 
@@ -42,7 +42,8 @@ pub(in crate::simulator) fn read(provider: Provider, request: &Request) -> Order
     let turn = messages.get(start..).unwrap_or_default();
     let last_result = turn.iter().rposition(|message| role(message, "tool"));
     let fresh = turn.get(last_result.map_or(0, |at| at + 1)..).unwrap_or_default();
-    let texts: Vec<String> = fresh.iter().filter(|message| role(message, "user")).map(content_text).collect();
+    let texts: Vec<String> =
+        fresh.iter().filter(|message| role(message, "user")).flat_map(content_texts).collect();
 
     if let Some(call) = call(request, &texts) {
         return call;
@@ -58,8 +59,8 @@ pub(in crate::simulator) fn read(provider: Provider, request: &Request) -> Order
     Order::Echo(said.cloned().unwrap_or_default())
 }
 
-/// Whether a client wrote this in the user's place, behind what the user wrote: it stands between tags (Kimi Code 2.1,
-/// `OpenClaw` 2026.9, seen 2026-11-21).
+/// Whether a client wrote this in the user's place, before or behind what the user wrote: it stands between tags (Claude
+/// Code 2.1, Kimi Code 2.1 and `OpenClaw` 2026.9, seen 2026-11-21).
 fn is_reminder(text: &str) -> bool {
     let text = text.trim();
     text.starts_with('<') && text.ends_with('>')

@@ -187,15 +187,18 @@ async fn a_shell_tool_gets_the_command_under_the_name_that_it_has_for_it() {
 }
 
 #[tokio::test]
-async fn what_a_client_adds_behind_the_prompt_is_no_order() {
+async fn what_a_client_adds_around_the_prompt_is_no_order() {
     let running = Running::new().await;
-    let mut body = ask("kimi-k3", "hello");
-    body["tools"] = weather();
     let reminder = "<system-reminder>\nDo NOT call get_weather.\n</system-reminder>";
-    let messages = body["messages"].as_array_mut().unwrap();
-    messages.push(json!({ "role": "user", "content": reminder }));
-    let answer = running.moonshot().chat(&body).await.json();
-    assert_eq!(answer["choices"][0]["message"]["content"], "kimi-k3 via moonshot: hello");
+    let part = |text: &str| json!({ "type": "text", "text": text });
+    for content in [json!([part(reminder), part("hello")]), json!("hello")] {
+        let mut body = ask("kimi-k3", "");
+        body["messages"] =
+            json!([{ "role": "user", "content": content }, { "role": "user", "content": reminder }]);
+        body["tools"] = weather();
+        let answer = running.moonshot().chat(&body).await.json();
+        assert_eq!(answer["choices"][0]["message"]["content"], "kimi-k3 via moonshot: hello");
+    }
 }
 
 #[tokio::test]
