@@ -63,7 +63,7 @@ impl Relay {
                 }
             }
         }
-        Ok(Count { tokens: estimate(bodies.own()), counted_by: None })
+        Ok(Count { tokens: prompt_of(bodies.own()), counted_by: None })
     }
 
     async fn ask(
@@ -96,14 +96,13 @@ fn counting(target: &Target) -> Option<(Counter, Target)> {
     target.base().is_some().then_some((counter, target))
 }
 
-/// What the prompt of a Messages request comes to: a token each four bytes of the JSON text of `system`, `messages` and
-/// `tools`, and a fixed number for each image or file in the place of its bytes.
-fn estimate(body: &RequestBody) -> u64 {
+/// What a prompt comes to, in tokens: one each four bytes of the JSON text of the instructions, the conversation and
+/// the tools, and a fixed number for each image or file in the place of its bytes.
+pub(super) fn prompt_of(body: &RequestBody) -> u64 {
     let media = media::parts(body);
     let bytes_of_media: usize = media.iter().map(ExactSizeIterator::len).sum();
-    let bytes: usize =
-        ["system", "messages", "tools"].into_iter().filter_map(|key| body.value(key)).map(<[u8]>::len).sum();
-    let tokens =
-        bytes.saturating_sub(bytes_of_media).div_ceil(BYTES_PER_TOKEN) + media.len() * TOKENS_PER_MEDIUM;
-    tokens as u64
+    let parts = ["system", "instructions", body.face.list(), "tools"];
+    let bytes: usize = parts.into_iter().filter_map(|key| body.value(key)).map(<[u8]>::len).sum();
+    let text = bytes.saturating_sub(bytes_of_media).div_ceil(BYTES_PER_TOKEN);
+    (text + media.len() * TOKENS_PER_MEDIUM) as u64
 }

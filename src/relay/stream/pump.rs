@@ -11,6 +11,7 @@ use crate::record::Outcome;
 use crate::relay::attempt::{Content, OpenStream, Opened, Run};
 use crate::relay::clock::Clock;
 use crate::relay::continuation::{Through, estimate};
+use crate::relay::count::prompt_of;
 use crate::wire::edit::Segments;
 use crate::wire::usage::Usage;
 
@@ -29,7 +30,7 @@ pub(super) async fn pump(way: &Way, leg: &mut Opened, through: &mut Through) -> 
     let Content::Stream(stream) = &mut leg.content else { return Ok(()) };
     let ended = match run.bodies.for_target(&leg.target) {
         Ok(said) => {
-            way.speech().hear(leg.target.face, &said);
+            way.speech().hear(leg.target.face, &said, prompt_of(run.bodies.own()));
             read(way, stream, through).await
         }
         // It was sent, so it was said.

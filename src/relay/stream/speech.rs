@@ -60,8 +60,8 @@ impl Speech {
         Self { face: body.face, echo, encoder: None, decoder: None, told_usage: false }
     }
 
-    /// A target begins to speak, or goes on.
-    pub(super) fn hear(&mut self, face: Face, said: &Said<'_>) {
+    /// A target begins to speak, or goes on. `prompt` is about what the request has, in tokens.
+    pub(super) fn hear(&mut self, face: Face, said: &Said<'_>, prompt: u64) {
         let is_foreign = face != self.face;
         self.decoder = is_foreign.then(|| Decoder::new(face));
         self.told_usage = false;
@@ -69,7 +69,13 @@ impl Speech {
             self.encoder = None;
         }
         if (is_foreign || self.face != Face::Chat) && self.encoder.is_none() {
-            self.encoder = Some(Encoder::new(self.face, with_names(self.echo.clone(), said)));
+            let mut encoder = Encoder::new(self.face, with_names(self.echo.clone(), said));
+            if is_foreign {
+                // A message tells its prompt in its first event; other faces tell it at the end. Until then it is ours.
+                let guess = Usage { input: prompt, estimated: true, ..Usage::default() };
+                encoder.write(&Event::Usage(guess), &mut Vec::new());
+            }
+            self.encoder = Some(encoder);
         }
     }
 

@@ -308,3 +308,38 @@ async fn the_gate_of_kimi_codes_chat_face_keeps_no_messages_client_away() {
     let state = fixture.relay.state();
     assert!(state.rest_of_provider("kimi").is_none(), "nobody else rests");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_count_that_does_not_come_is_an_estimate_and_rests_nobody() {
+    let text = r#"{ agents: { defaults: { model: "kimi/kimi-for-coding" } },
+                    models: { providers: { kimi: { apiKey: "sk-kimi-000000" } } } }"#;
+    let fixture = Fixture::with(text, &[]);
+    let ask = || fixture.relay.count(asked(Face::Messages, false));
+    fixture.script.then(Reply::Body(200, "{\"input_tokens\":42}"));
+    let count = ask().await.ok().unwrap();
+    assert_eq!((count.tokens, count.counted_by.as_deref()), (42, Some("kimi/kimi-for-coding")));
+    let url = fixture.script.calls.lock().unwrap()[0].url.clone();
+    assert_eq!(url, "https://api.kimi.com/coding/v1/messages/count_tokens");
+    for reply in [Reply::Silent, Reply::Refused, Reply::Body(404, "{}"), Reply::Body(200, "<html>")] {
+        let began = tokio::time::Instant::now();
+        fixture.script.then(reply);
+        let count = ask().await.ok().unwrap();
+        assert_eq!(count.counted_by, None);
+        assert!((5..20).contains(&count.tokens) && began.elapsed().as_secs() <= 3, "{count:?}");
+    }
+    assert!(fixture.relay.state().rest_of_provider("kimi").is_none());
+    assert!(fixture.records.lock().unwrap().is_empty(), "a count is no answer");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_translated_message_begins_with_an_estimate_of_its_prompt_and_ends_with_the_providers() {
+    let fixture = chain(Face::Chat, Face::Chat);
+    fixture.script.then(Reply::Events(vec![(0, CHAT_STREAM), (0, CHAT_END)]));
+    let (text, _) = read(fixture.relay.answer(asked(Face::Messages, true)).await.ok().unwrap()).await;
+    let events: Vec<Value> =
+        text.lines().filter_map(|line| serde_json::from_str(line.strip_prefix("data: ")?).ok()).collect();
+    let usage = &events[0]["message"]["usage"];
+    assert!(usage["input_tokens"].as_u64().unwrap() > 7 && usage["estimated"] == true, "{usage}");
+    let last = &events[events.len() - 2]["usage"];
+    assert_eq!((&last["input_tokens"], last.get("estimated")), (&json!(7), None), "{last}");
+}

@@ -49,8 +49,8 @@ pub struct Echo {
     pub encrypted: bool,
     /// The client wants reasoning as summaries, not as its text.
     pub summary: bool,
-    /// The tools of a namespace that were sent to the provider as plain functions: namespace and name by the name that
-    /// was sent.
+    /// Of the tools of a namespace that were sent to the provider as plain functions: namespace and name, by the name
+    /// that was sent.
     pub namespaced: BTreeMap<String, (String, String)>,
     /// What a response repeats: names and values, one line each.
     members: Vec<(&'static str, Bytes)>,

@@ -78,6 +78,17 @@ impl Encoder {
         }
     }
 
+    /// Bytes that it keeps of the answer: with responses all that was said, as the last event has it again; else what
+    /// waits of parallel calls.
+    #[must_use]
+    pub fn kept(&self) -> usize {
+        match &self.writer {
+            Writer::Chat(_) => 0,
+            Writer::Messages(writer) => writer.kept(),
+            Writer::Responses(writer) => writer.kept(),
+        }
+    }
+
     /// What keeps a client of this face waiting. It may stand between any two frames.
     #[must_use]
     pub const fn ping(face: Face) -> &'static [u8] {

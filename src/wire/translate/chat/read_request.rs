@@ -27,7 +27,8 @@ pub(in crate::wire::translate) fn read<'t>(
         let within = |wrong: Untranslatable| wrong.within(&format!("messages[{index}]"));
         let message = message.object().map_err(within)?;
         dynamic_tools(&message, &mut conversation, losses).map_err(within)?;
-        turn(&message, losses).map_err(within)?.into_iter().for_each(|turn| join(&mut conversation, turn));
+        let turn = turn(&message, losses).map_err(within)?;
+        join(&mut conversation, turn);
     }
     conversation.choice = choice(&top, losses)?;
     conversation.parallel = top.get("parallel_tool_calls").and_then(Node::flag);
@@ -44,7 +45,7 @@ fn join<'t>(conversation: &mut Conversation<'t>, turn: Turn<'t>) {
     }
 }
 
-fn turn<'t>(message: &Object<'t>, losses: &mut Losses) -> Result<Option<Turn<'t>>, Untranslatable> {
+fn turn<'t>(message: &Object<'t>, losses: &mut Losses) -> Result<Turn<'t>, Untranslatable> {
     let named = message.required("role")?;
     let role = match &*named.text() {
         "system" => Role::System,
@@ -82,7 +83,7 @@ fn turn<'t>(message: &Object<'t>, losses: &mut Losses) -> Result<Option<Turn<'t>
         _ => blocks.extend(said),
     }
     let partial = message.get("partial").is_some_and(Node::is_true);
-    Ok(Some(Turn { role, blocks, name: message.literal("name"), partial }))
+    Ok(Turn { role, blocks, name: message.literal("name"), partial })
 }
 
 fn calls<'t>(message: &Object<'t>, losses: &mut Losses) -> Result<Vec<Block<'t>>, Untranslatable> {

@@ -95,6 +95,10 @@ impl Writer {
         }
     }
 
+    pub(super) fn kept(&self) -> usize {
+        self.sequence.kept()
+    }
+
     fn start(&mut self, id: &str, model: &str, out: &mut Vec<u8>) {
         if self.stage != Stage::Before {
             return;

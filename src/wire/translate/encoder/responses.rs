@@ -109,6 +109,10 @@ impl Writer {
         self.stage = Stage::Ended;
     }
 
+    pub(super) fn kept(&self) -> usize {
+        self.sequence.kept() + self.output.kept()
+    }
+
     /// A response for a client that does not stream.
     fn whole(mut self, events: &[Event]) -> Vec<u8> {
         let mut out = Vec::with_capacity(1024);

@@ -83,6 +83,21 @@ impl Sequence {
         }
     }
 
+    /// Bytes that wait.
+    pub(super) fn kept(&self) -> usize {
+        let length = |event: &Event| match event {
+            Event::Reasoning(text)
+            | Event::Seal(text)
+            | Event::Veiled(text)
+            | Event::Text(text)
+            | Event::Refusal(text)
+            | Event::CallArguments { piece: text, .. } => text.len(),
+            Event::CallStart { id, name, .. } => id.len() + name.len(),
+            Event::Start { .. } | Event::Usage(_) | Event::Finish(_) => 0,
+        };
+        self.held.iter().map(|event| size_of::<Event>() + length(event)).sum()
+    }
+
     /// Learns of a block that somebody else opened or closed.
     pub(super) fn follow(&mut self, open: Option<Open>) {
         if let Some(Open::Call(number, _)) = open {

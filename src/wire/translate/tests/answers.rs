@@ -1,6 +1,9 @@
-//! Properties of the translation of answers.
+//! Answers from one face to another. That each face says the same in its own order is asked of the whole by
+//! `tests/gateway/translated_answers.rs` and `fuzz/src/answers.rs`; here stand the cases that have a name.
 
+mod encoded;
 mod golden;
+mod pitfalls;
 
 use crate::wire::face::Face;
 use crate::wire::request::RequestBody;

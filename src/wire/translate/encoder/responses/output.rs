@@ -85,6 +85,12 @@ impl Output {
         }
     }
 
+    /// Bytes of the items so far.
+    pub(super) fn kept(&self) -> usize {
+        let open = self.open.iter().map(|item| item.parts.len() + item.text.len());
+        self.done.values().map(Vec::len).chain(open).sum()
+    }
+
     /// The response's id, of which the items' ids are made.
     pub(super) fn named(&mut self, id: &str) {
         id.strip_prefix("resp_").unwrap_or(id).clone_into(&mut self.stem);
@@ -138,9 +144,10 @@ impl Output {
     }
 
     fn call(&self, id: &str, name: &str) -> Call {
-        let own = self.namespaced.get(name);
-        let (namespace, name) =
-            own.map_or((None, name), |(namespace, name)| (Some(namespace.clone()), name.as_str()));
+        let (namespace, name) = match self.namespaced.get(name) {
+            Some((namespace, name)) => (Some(namespace.clone()), name.as_str()),
+            None => (None, name),
+        };
         Call { id: ids::for_responses(id).into_owned(), name: name.to_owned(), namespace }
     }
 
