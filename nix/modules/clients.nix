@@ -68,11 +68,6 @@
     };
   };
   names = lib.attrNames programs ++ ["kimi-code"];
-  # The gateway serves Chat Completions so far.
-  unserved = {
-    claude-code = "Anthropic's Messages";
-    codex = "OpenAI's Responses";
-  };
   isOn = name: cfg.enable && cfg.clients.${name}.enable;
   anyOn = lib.any isOn names;
   isKnown = name: options.programs ? ${programs.${name}.module};
@@ -130,13 +125,7 @@ in {
         description =
           if name == "kimi-code"
           then "Whether Kimi Code talks to the gateway, by its session variables."
-          else
-            "Whether {option}`programs.${programs.${name}.module}` talks to the gateway. The program's own module must be on."
-            + (
-              if unserved ? ${name}
-              then " It speaks ${unserved.${name}}, which the gateway does not serve yet: it gets no answer today."
-              else ""
-            );
+          else "Whether {option}`programs.${programs.${name}.module}` talks to the gateway. The program's own module must be on.";
       };
     });
 

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::request::{Request, content_text, list};
+use super::request::{Request, content_text, content_texts, list};
+use super::sample::COMMANDS;
 use crate::simulator::provider::Provider;
 
 /// What the last turn asks for.
@@ -41,7 +42,8 @@ pub(in crate::simulator) fn read(provider: Provider, request: &Request) -> Order
     let turn = messages.get(start..).unwrap_or_default();
     let last_result = turn.iter().rposition(|message| role(message, "tool"));
     let fresh = turn.get(last_result.map_or(0, |at| at + 1)..).unwrap_or_default();
-    let texts: Vec<String> = fresh.iter().filter(|message| role(message, "user")).map(content_text).collect();
+    let texts: Vec<String> =
+        fresh.iter().filter(|message| role(message, "user")).flat_map(content_texts).collect();
 
     if let Some(call) = call(request, &texts) {
         return call;
@@ -53,7 +55,15 @@ pub(in crate::simulator) fn read(provider: Provider, request: &Request) -> Order
         let results: Vec<_> = turn.iter().filter(|message| role(message, "tool")).map(content_text).collect();
         return Order::Results(results.join("; "));
     }
-    Order::Echo(texts.last().cloned().unwrap_or_default())
+    let said = texts.iter().rev().find(|text| !is_reminder(text)).or(texts.last());
+    Order::Echo(said.cloned().unwrap_or_default())
+}
+
+/// Whether a client wrote this in the user's place, before or behind what the user wrote: it stands between tags (Claude
+/// Code 2.1, Kimi Code 2.1 and `OpenClaw` 2026.9, seen 2026-11-21).
+fn is_reminder(text: &str) -> bool {
+    let text = text.trim();
+    text.starts_with('<') && text.ends_with('>')
 }
 
 /// The text that the answer is to go on from: the conversation ends with the assistant, which Moonshot and Kimi Code
@@ -102,17 +112,21 @@ fn named(tool: &Value) -> Option<(&str, &Value)> {
 }
 
 fn takes_command(tool: &Value) -> bool {
-    let required = list(tool.pointer("/function/parameters/required"));
-    // `cmd` is Codex's word (captured 2026-11-21).
-    required.iter().any(|name| name == "command" || name == "cmd")
+    list(tool.pointer("/function/parameters/required"))
+        .iter()
+        .filter_map(Value::as_str)
+        .any(|name| COMMANDS.contains(&name))
 }
 
-/// Where the text says `call NAME`, with NAME a whole word.
+/// Where the text says `call NAME`, with NAME a whole word, and not that it must not be called.
 fn mentions<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = usize> + 'a {
     text.match_indices("call ").filter_map(move |(at, lead)| {
         let rest = text.get(at + lead.len()..)?.strip_prefix(name)?;
         let ends = !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_' || c == '-');
-        (ends && !name.is_empty()).then_some(at)
+        let forbidden = ["not ", "NOT ", "n't ", "never "]
+            .iter()
+            .any(|no| text.get(..at).is_some_and(|lead| lead.ends_with(no)));
+        (ends && !name.is_empty() && !forbidden).then_some(at)
     })
 }
 

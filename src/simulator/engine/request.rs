@@ -108,14 +108,18 @@ pub(in crate::simulator) fn list(value: Option<&Value>) -> &[Value] {
 
 /// A message's text: its content string, or its text parts with line breaks between them.
 pub(in crate::simulator) fn content_text(message: &Value) -> String {
+    content_texts(message).join("\n")
+}
+
+/// A message's content string, or each of its text parts.
+pub(in crate::simulator) fn content_texts(message: &Value) -> Vec<String> {
     match message.get("content") {
-        Some(Value::String(text)) => text.clone(),
+        Some(Value::String(text)) => vec![text.clone()],
         Some(Value::Array(parts)) => {
-            let texts: Vec<_> =
-                parts.iter().filter_map(|part| part.get("text").and_then(Value::as_str)).collect();
-            texts.join("\n")
+            let text = |part: &Value| part.get("text").and_then(Value::as_str).map(str::to_owned);
+            parts.iter().filter_map(text).collect()
         }
-        _ => String::new(),
+        _ => Vec::new(),
     }
 }
 

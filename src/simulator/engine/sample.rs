@@ -5,6 +5,10 @@ use serde_json::{Map, Value, json};
 /// How deep a sample goes before it leaves optional things out; `$ref` cycles end here.
 const DEPTH: usize = 8;
 
+/// What shell tools call the command that they run, alone or as a list of them (Claude Code, opencode, Kimi Code:
+/// `command`; Codex: `cmd`; Cline: `commands`; their requests of 2026-11).
+pub(super) const COMMANDS: [&str; 3] = ["command", "cmd", "commands"];
+
 /// Arguments for a tool with these `parameters`: every required property, or the first one when none is required.
 pub(in crate::simulator) fn arguments(parameters: Option<&Value>, command: Option<&str>) -> Value {
     let Some(schema) = parameters else { return json!({}) };
@@ -40,7 +44,10 @@ impl Sampler<'_> {
             let target = reference.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer));
             return target.map_or(Value::Null, |target| self.value(target, name, depth - 1));
         }
-        if let (Some(command), "command" | "cmd") = (self.command, name) {
+        if let Some(command) = self.command
+            && COMMANDS.contains(&name)
+            && schema.get("type") != Some(&json!("array"))
+        {
             return command.into();
         }
         if let Some(fixed) =
@@ -94,7 +101,7 @@ impl Sampler<'_> {
 
 fn text_for(name: &str) -> &'static str {
     match name {
-        "command" | "cmd" => "echo simulated",
+        name if COMMANDS.contains(&name) => "echo simulated",
         "path" | "file_path" | "filePath" | "filename" => "README.md",
         "city" | "location" => "Paris",
         "url" => "https://example.com/",

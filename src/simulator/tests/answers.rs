@@ -167,6 +167,41 @@ async fn tool_calls_stream_in_fragments_that_join() {
 }
 
 #[tokio::test]
+async fn a_shell_tool_gets_the_command_under_the_name_that_it_has_for_it() {
+    let running = Running::new().await;
+    let one = json!({ "type": "string" });
+    let many = json!({ "type": "array", "items": one });
+    for (name, schema, expected) in [
+        ("command", &one, json!("echo captured > made.txt")),
+        ("cmd", &one, json!("echo captured > made.txt")),
+        ("commands", &many, json!(["echo captured > made.txt"])),
+    ] {
+        let mut body = ask("kimi-k3", "Run echo captured > made.txt");
+        body["tools"] = json!([weather()[0], { "type": "function", "function": { "name": "shell", "parameters": {
+            "type": "object", "properties": { name: schema }, "required": [name] } } }]);
+        let call =
+            running.moonshot().chat(&body).await.json()["choices"][0]["message"]["tool_calls"][0].take();
+        let arguments: Value = serde_json::from_str(call["function"]["arguments"].as_str().unwrap()).unwrap();
+        assert_eq!(arguments, json!({ name: expected }));
+    }
+}
+
+#[tokio::test]
+async fn what_a_client_adds_around_the_prompt_is_no_order() {
+    let running = Running::new().await;
+    let reminder = "<system-reminder>\nDo NOT call get_weather.\n</system-reminder>";
+    let part = |text: &str| json!({ "type": "text", "text": text });
+    for content in [json!([part(reminder), part("hello")]), json!("hello")] {
+        let mut body = ask("kimi-k3", "");
+        body["messages"] =
+            json!([{ "role": "user", "content": content }, { "role": "user", "content": reminder }]);
+        body["tools"] = weather();
+        let answer = running.moonshot().chat(&body).await.json();
+        assert_eq!(answer["choices"][0]["message"]["content"], "kimi-k3 via moonshot: hello");
+    }
+}
+
+#[tokio::test]
 async fn ids_repeat_over_turns_or_count_on_as_the_model_does() {
     let running = Running::new().await;
     for (model, first, second) in [

@@ -1,4 +1,4 @@
-"""The `openai` package for Python against the gateway: what it parses, streams, retries and raises.
+"""The `openai` package for Python against the gateway on chat: what it parses, streams, retries and raises.
 
 Started by tests/sdk/run, which sets MOONRELAY_BASE, MOONRELAY_KEY and MOONRELAY_UPSTREAM.
 """
@@ -6,13 +6,13 @@ Started by tests/sdk/run, which sets MOONRELAY_BASE, MOONRELAY_KEY and MOONRELAY
 import asyncio
 import json
 import os
-import urllib.request
 
 import openai
 
+from simulator import Faults, raises
+
 BASE = os.environ["MOONRELAY_BASE"]
 KEY = os.environ["MOONRELAY_KEY"]
-UPSTREAM = os.environ["MOONRELAY_UPSTREAM"]
 PROMPT = [{"role": "user", "content": "Say hello"}]
 TOOLS = [
     {
@@ -29,42 +29,6 @@ TOOLS = [
 ]
 
 client = openai.OpenAI(base_url=BASE, api_key=KEY, timeout=60)
-
-
-def simulator(method, path, value=None):
-    """One question to the simulator, past every proxy of the environment."""
-    data = None if value is None else json.dumps(value).encode()
-    request = urllib.request.Request(UPSTREAM + path, data=data, method=method)
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(request, timeout=60) as response:
-        return json.load(response)
-
-
-class Faults:
-    """Faults for the length of a block."""
-
-    def __init__(self, *faults):
-        self.faults = faults
-
-    def __enter__(self):
-        simulator("DELETE", "/_requests")
-        for fault in self.faults:
-            simulator("POST", "/_faults", fault)
-        return self
-
-    def __exit__(self, *_):
-        simulator("DELETE", "/_faults")
-
-    def calls(self):
-        return [request["provider"] for request in simulator("GET", "/_requests")["requests"]]
-
-
-def raises(kind, call):
-    try:
-        call()
-    except kind as error:
-        return error
-    raise AssertionError(f"{kind.__name__} was not raised")
 
 
 def lists_models():

@@ -1,12 +1,13 @@
-// The `openai` package for Node against the gateway: what it parses, streams, retries and throws.
+// The `openai` package for Node against the gateway on chat: what it parses, streams, retries and throws.
 //
 // Started by tests/sdk/run, which sets MOONRELAY_BASE, MOONRELAY_KEY and MOONRELAY_UPSTREAM.
 
 import assert from "node:assert/strict";
 import OpenAI from "openai";
 import { VERSION } from "openai/version";
+import { simulator, thrown, withFaults } from "./simulator.mjs";
 
-const { MOONRELAY_BASE: baseURL, MOONRELAY_KEY: apiKey, MOONRELAY_UPSTREAM: upstream } = process.env;
+const { MOONRELAY_BASE: baseURL, MOONRELAY_KEY: apiKey } = process.env;
 const client = new OpenAI({ baseURL, apiKey, timeout: 60_000 });
 const messages = [{ role: "user", content: "Say hello" }];
 const tools = [
@@ -18,32 +19,6 @@ const tools = [
     },
   },
 ];
-
-async function simulator(method, path, value) {
-  const response = await fetch(upstream + path, { method, body: value && JSON.stringify(value) });
-  assert.ok(response.ok, `${method} ${path}: ${response.status}`);
-  return response.json();
-}
-
-async function withFaults(faults, run) {
-  await simulator("DELETE", "/_requests");
-  for (const fault of faults) await simulator("POST", "/_faults", fault);
-  try {
-    return await run();
-  } finally {
-    await simulator("DELETE", "/_faults");
-  }
-}
-
-async function thrown(kind, run) {
-  try {
-    await run();
-  } catch (error) {
-    assert.ok(error instanceof kind, `${error.constructor.name} is no ${kind.name}: ${error}`);
-    return error;
-  }
-  assert.fail(`${kind.name} was not thrown`);
-}
 
 async function read(stream) {
   const seen = { text: "", finishes: [], usages: [], chunks: 0 };
