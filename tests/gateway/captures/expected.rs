@@ -23,14 +23,20 @@ impl Capture {
         if turn.iter().any(is_result) {
             return Expected::Text("captured".to_owned());
         }
-        let said: Vec<String> = turn.iter().filter(|said| said["role"] == "user").map(content).collect();
+        let by_user = turn.iter().filter(|said| said["role"] == "user");
+        let said: Vec<String> = by_user.flat_map(texts).collect();
         let shell = self.tools().into_iter().find(|(_, schema)| {
             let required = schema["required"].as_array();
             required.is_some_and(|names| names.contains(&json!("command")) || names.contains(&json!("cmd")))
         });
         match shell {
             Some((name, _)) if said.iter().any(|text| text.contains("Run echo ")) => Expected::Call(name),
-            _ => Expected::Text(said.last().unwrap().trim().chars().take(40).collect()),
+            _ => {
+                // What stands between tags the client wrote beside the prompt.
+                let is_prompt = |text: &&String| !(text.starts_with('<') && text.trim_end().ends_with('>'));
+                let prompt = said.iter().rev().find(is_prompt).or(said.last()).unwrap();
+                Expected::Text(prompt.trim().chars().take(40).collect())
+            }
         }
     }
 
@@ -124,11 +130,12 @@ fn is_result(said: &Value) -> bool {
         || blocks.into_iter().any(|block| block["type"] == "tool_result")
 }
 
-fn content(message: &Value) -> String {
+/// The text of each of a message's parts.
+fn texts(message: &Value) -> Vec<String> {
     match &message["content"] {
         Value::Array(parts) => {
-            parts.iter().filter_map(|part| part["text"].as_str()).collect::<Vec<_>>().join("\n")
+            parts.iter().filter_map(|part| part["text"].as_str()).map(str::to_owned).collect()
         }
-        other => text(other),
+        other => vec![text(other)],
     }
 }
