@@ -177,6 +177,33 @@ async fn each_client_gets_its_own_face_of_each_targets_whole_answer() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_whole_answer_without_usage_is_estimated_as_a_stream_is() {
+    for client in Face::ALL {
+        for called in Face::ALL {
+            let fixture = chain(called, called);
+            let told = whole(called);
+            let (before, _) = told.split_once(",\"usage\"").unwrap();
+            let silent: &'static str = Box::leak(format!("{before}}}").into_boxed_str());
+            fixture.script.then(Reply::Body(200, silent));
+            let answer = fixture.relay.answer(asked(client, false)).await;
+            let Ok(Answer::Whole { body, .. }) = answer else { panic!("{}", attempts(&answer)) };
+            let body = body.to_bytes();
+            let record = fixture.records.lock().unwrap().pop().unwrap();
+            let usage = record.usage.unwrap();
+            assert_eq!((usage.estimated, usage.output), (true, 2), "{client:?} from {called:?}");
+            assert!(usage.input > 10, "{usage:?}");
+            if client == called {
+                assert_eq!(body, silent, "what passes is not touched");
+            } else {
+                let value: Value = serde_json::from_slice(&body).unwrap();
+                let output = if client == Face::Chat { "completion_tokens" } else { "output_tokens" };
+                assert_eq!(value["usage"][output], 2, "{client:?} from {called:?}: {value}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_client_falls_from_one_face_to_another_and_does_not_notice() {
     let refused = "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"busy\"}}";
     for client in Face::ALL {
