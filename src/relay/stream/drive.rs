@@ -51,7 +51,7 @@ pub(super) async fn drive(way: &Way) {
         }
         run.track.failed(failure.reason);
         let message = format!("{reference} broke off: {}", failure.message);
-        let end = way.outlet().fail(&message, failure.reason, &run.track.attempts());
+        let end = way.outlet().fail(&message, failure.reason, &run.track.attempts(), true);
         let _ = pieces.send(Piece::Data(end)).await;
     }
     comment(way, Some(&leg.reference)).await;

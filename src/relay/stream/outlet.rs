@@ -101,12 +101,11 @@ impl Outlet {
         text.into()
     }
 
-    /// The end of an answer that failed.
-    pub(super) fn fail(&mut self, message: &str, reason: Reason, attempts: &[Attempt]) -> Bytes {
+    /// The end of an answer that failed. `again`: it had begun, and the same request may be answered by somebody else.
+    pub(super) fn fail(&mut self, message: &str, reason: Reason, attempts: &[Attempt], again: bool) -> Bytes {
         let attempts = attempt_lines(attempts);
-        let code = Some(reason.as_str());
-        let error =
-            ErrorBody { message, kind: reason.as_str(), code, attempts: &attempts, ..ErrorBody::default() };
+        let (kind, code) = (reason.as_str(), Some(reason.as_str()));
+        let error = ErrorBody { message, kind, code, attempts: &attempts, again, ..ErrorBody::default() };
         match &mut self.encoder {
             None => error.stream_end(),
             Some(encoder) => {
