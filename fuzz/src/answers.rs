@@ -62,6 +62,7 @@ pub const ERROR: ErrorBody<'static> = ErrorBody {
     param: None,
     attempts: &[],
     request_id: None,
+    again: false,
 };
 
 /// Judges what becomes of events in every face; at `place` another encoder takes over.

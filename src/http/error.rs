@@ -17,9 +17,6 @@ use crate::wire::face::Face;
 /// Tells the SDKs not to try again what the gateway has tried already.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
-/// Anthropic's words for it, by which its clients know that a conversation has to be made shorter: no type says so.
-const TOO_LONG: &str = "prompt is too long";
-
 /// For what passes with the next answer that is out; an SDK that waits as long does not press.
 pub(super) const RETRY_SECONDS: u64 = 1;
 
@@ -265,19 +262,14 @@ impl Problem {
     /// The answer in a face's own shape. `id` is that of the request.
     pub(super) fn render(self, face: Face, id: &str) -> Response {
         let lines = attempt_lines(&self.attempts);
-        let is_long = matches!(self.code, "context_overflow" | "context_length_exceeded");
-        let message = if face == Face::Messages && is_long && !self.message.contains(TOO_LONG) {
-            format!("{TOO_LONG}: {}", self.message)
-        } else {
-            self.message
-        };
         let body = ErrorBody {
-            message: &message,
+            message: &self.message,
             kind: &self.kind,
             code: Some(self.code),
             param: self.param,
             attempts: &lines,
             request_id: Some(id),
+            again: false,
         }
         .body(face);
         let mut response = Response::new(Body::from(body));

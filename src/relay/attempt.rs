@@ -8,6 +8,7 @@ use tokio::time::{Duration, Instant, sleep};
 
 use super::bodies::{Bodies, Prepared, Said};
 use super::clock::Clock;
+use super::continuation::estimate_of;
 use super::ending::Stage;
 use super::plan::{Plan, Target, resting};
 use super::state::{Pass, State, Stay};
@@ -23,7 +24,10 @@ use crate::policy::retry::{Limits, Next, decide};
 use crate::record::{Attempt, Outcome};
 use crate::upstream::{ByteStream, Call, Connector, Response, read_capped, read_whole, retry_after};
 use crate::wire::edit::Segments;
+use crate::wire::face::Face;
+use crate::wire::translate::event::Event;
 use crate::wire::translate::whole;
+use crate::wire::usage::Usage;
 
 /// Of a refusal's body this much is read: enough for every documented error, an HTML page included.
 const REFUSAL_CAP: usize = 64 * 1024;
@@ -222,22 +226,31 @@ impl Run {
             answer_clock.run(begin(target, &prepared.rewritten.answer, response)).await??
         } else {
             let bytes = answer_clock.run(held::read(self.hold(), response.body)).await??;
-            let (body, meter) =
+            let (body, mut meter) =
                 answer::whole(target.provider.dialect, target.face, &prepared.rewritten.answer, bytes)?;
-            Content::Whole(self.in_own_face(body, target, &prepared.said), meter)
+            let usage = *meter.usage.get_or_insert_with(|| self.estimated(target.face, &body));
+            Content::Whole(self.in_own_face(body, target, &prepared.said, usage), meter)
         };
         Ok((content, headers))
     }
 
     /// A target's whole answer in the client's face.
-    fn in_own_face(&self, body: Segments, target: &Target, said: &Said<'_>) -> Segments {
+    fn in_own_face(&self, body: Segments, target: &Target, said: &Said<'_>, usage: Usage) -> Segments {
         if !said.is_translated() {
             return body;
         }
         let own = self.bodies.own();
         let echo = speech::with_names(speech::echo(&self.request.id, own), said);
-        let events = whole::decode(target.face, &body.to_bytes());
+        let mut events = whole::decode(target.face, &body.to_bytes());
+        if !events.iter().any(|event| matches!(event, Event::Usage(_))) {
+            events.push(Event::Usage(usage));
+        }
         Segments::whole(whole::encode(&events, own.face, &echo))
+    }
+
+    /// What a whole answer used whose provider did not say.
+    fn estimated(&self, face: Face, body: &Segments) -> Usage {
+        estimate_of(self.bodies.own().text.len(), &whole::decode(face, &body.to_bytes()))
     }
 
     /// The clock of a whole answer, and of a stream's first meaningful event.

@@ -18,7 +18,7 @@ mod tests;
 pub(super) use event::frames;
 pub(super) use guard::{Broken, Guard, Reach};
 pub(super) use joiner::Joiner;
-pub(super) use spent::{Spent, estimate};
+pub(super) use spent::{Spent, estimate, estimate_of};
 pub(super) use terms::Terms;
 
 use crate::failure::{Failure, Reason};

@@ -7,7 +7,7 @@ use tokio::time::Duration;
 use crate::config::settings::LARGEST_ANSWER;
 use crate::failure::{Failure, Reason};
 use crate::upstream::ByteStream;
-use crate::wire::held::Body;
+use crate::wire::held::{Body, Full, Room};
 
 /// Reads to the end. Where there is no room for more it is our failure, and no target rests for it.
 pub(super) async fn read(mut whole: Body, mut body: ByteStream) -> Result<Bytes, Failure> {
@@ -19,6 +19,14 @@ pub(super) async fn read(mut whole: Body, mut body: ByteStream) -> Result<Bytes,
         whole.push(&chunk).map_err(|_| full())?;
     }
     Ok(whole.into_bytes())
+}
+
+/// Keeps so many bytes in all of one stream: not more than of a whole answer, and not more than there is room for.
+pub(super) fn keep(room: &mut Room, bytes: usize) -> Result<(), Full> {
+    if bytes > LARGEST_ANSWER {
+        return Err(Full);
+    }
+    room.resize(bytes)
 }
 
 /// There is no room for more.

@@ -163,6 +163,6 @@ impl Refusal {
             Self::UnknownModel { .. } => (Reason::ModelNotFound, [].as_slice()),
             Self::Malformed(_) | Self::NoModel | Self::NotKept { .. } => (Reason::BadRequest, [].as_slice()),
         };
-        outlet.fail(&self.to_string(), reason, attempts)
+        outlet.fail(&self.to_string(), reason, attempts, false)
     }
 }

@@ -13,6 +13,10 @@ use super::face::Face;
 use super::json::write_string;
 use super::sse::DONE;
 
+/// Anthropic's words for it, by which its clients know that a conversation has to be made shorter: no type says so
+/// (anthropics/claude-code issue 820; Claude Code 2.1.329 looks for them whatever their case).
+const TOO_LONG: &str = "prompt is too long";
+
 /// An error for a client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ErrorBody<'a> {
@@ -29,6 +33,8 @@ pub struct ErrorBody<'a> {
     pub attempts: &'a [AttemptLine<'a>],
     /// The request's id, which the messages face tells in the body too (`request_id`).
     pub request_id: Option<&'a str>,
+    /// An answer that had begun broke off, so the same request may be answered by somebody else.
+    pub again: bool,
 }
 
 /// One attempt, as an error body tells it.
@@ -93,7 +99,9 @@ impl ErrorBody<'_> {
     fn write(&self, face: Face, out: &mut Vec<u8>) {
         if face == Face::Messages {
             out.extend_from_slice(b"{\"type\":\"error\",\"error\":{");
-            self.write_named("type", self.message_type(), out);
+            let message = format!("{TOO_LONG}: {}", self.message);
+            let message = if self.is_too_long() { &message } else { self.message };
+            ErrorBody { message, ..*self }.write_named("type", self.message_type(), out);
         } else {
             out.extend_from_slice(b"{\"error\":{");
             self.write_named("type", self.kind, out);
@@ -119,6 +127,12 @@ impl ErrorBody<'_> {
         write_string(out, key);
         out.push(b':');
         write_string(out, name);
+    }
+
+    /// Of a conversation that has to be made shorter, where the words do not say so.
+    fn is_too_long(&self) -> bool {
+        matches!(self.code, Some("context_overflow" | "context_length_exceeded"))
+            && !self.message.contains(TOO_LONG)
     }
 
     fn write_attempts(&self, out: &mut Vec<u8>) {
@@ -200,6 +214,22 @@ mod tests {
         error.write_event(Face::Chat, &mut event);
         assert_eq!(event, expected.as_bytes());
         assert_eq!(error.stream_end(), format!("{expected}data: [DONE]\n\n"));
+    }
+
+    #[test]
+    fn a_prompt_that_is_too_long_is_so_in_the_words_that_its_clients_know() {
+        let long = |message| ErrorBody { message, code: Some("context_overflow"), ..ErrorBody::default() };
+        let said = |error: ErrorBody<'_>, face| {
+            let mut event = Vec::new();
+            error.write_event(face, &mut event);
+            let event = String::from_utf8(event).unwrap();
+            let body = String::from_utf8(error.body(face).to_vec()).unwrap();
+            [event, body].map(|text| text.matches("prompt is too long").count())
+        };
+        assert_eq!(said(long("kimi: 9 of 8 tokens"), Face::Messages), [1, 1]);
+        assert_eq!(said(long("kimi: prompt is too long: 9"), Face::Messages), [1, 1]);
+        assert_eq!(said(long("kimi: 9 of 8 tokens"), Face::Chat), [0, 0]);
+        assert_eq!(said(ErrorBody { code: None, ..long("kimi") }, Face::Messages), [0, 0]);
     }
 
     #[test]

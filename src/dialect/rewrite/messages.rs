@@ -21,7 +21,7 @@ pub(super) fn rewrite(dialect: DialectId, draft: &mut Draft<'_>) {
             parameters::fill(draft, &[]);
             thinking::by_default(draft);
             openrouter::provider_order(draft);
-            finish(draft);
+            finish(dialect, draft);
         }
         DialectId::Generic => {
             parameters::fill(draft, &[]);
@@ -31,7 +31,7 @@ pub(super) fn rewrite(dialect: DialectId, draft: &mut Draft<'_>) {
             } else {
                 blocks::without_unsigned(draft);
             }
-            finish(draft);
+            finish(dialect, draft);
         }
     }
 }
@@ -55,13 +55,16 @@ fn kimi(dialect: DialectId, draft: &mut Draft<'_>) {
         filler::fill(draft);
     }
     tools::fit(draft);
-    finish(draft);
+    finish(dialect, draft);
 }
 
-fn finish(draft: &mut Draft<'_>) {
+fn finish(dialect: DialectId, draft: &mut Draft<'_>) {
     if draft.request().model.compat.supports_tools == Some(false) && tools::remove_all(draft) {
         draft.fire(rules::TOOLS);
     }
-    tool_ids::make_unique(draft);
+    match dialect {
+        DialectId::Moonshot | DialectId::KimiCode => tool_ids::make_unique(draft),
+        DialectId::OpenRouter | DialectId::Generic => tool_ids::make_plain(draft),
+    }
     tools::note_offer(draft);
 }

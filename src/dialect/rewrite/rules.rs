@@ -46,6 +46,8 @@ rules! {
         "Moonshot API reference, 2026-09-23; OpenRouter SDK 1.3.19";
     TOOL_IDS = "tool_ids": "Tool-call ids that repeat in the history are made unique, their results remapped.",
         "Moonshot refuses repeated ids; reported by users, 2026";
+    TOOL_IDS_ESCAPED = "tool_ids_escaped": "Over Messages ids of letters, digits, _ and - pass elsewhere; others, which Kimi gives, are escaped, their results too.",
+        "Anthropic API reference: tool use, 2026-11";
     TOOL_IDS_SANITIZED = "tool_ids_sanitized": "sanitizeToolCallIds: every id becomes letters and digits, at most 40.",
         "the configuration";
     TOOL_NAMES = "tool_names": "Tool names that the provider refuses are renamed, and restored in the answer.",

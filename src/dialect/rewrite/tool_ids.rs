@@ -1,11 +1,13 @@
 //! Tool-call ids: Kimi counts them per answer, so `functions.exec:0` comes back in every turn, and Moonshot refuses a
 //! history in which an id stands twice.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::draft::Draft;
 use super::{calls, digest, rules};
 use crate::wire::json::{self, Span};
+use crate::wire::translate::ids;
 
 /// The longest id that `sanitizeToolCallIds` lets through.
 const SANITIZED_LENGTH: usize = 40;
@@ -14,7 +16,38 @@ const SANITIZED_LENGTH: usize = 40;
 /// `sanitizeToolCallIds` every id becomes letters and digits first. Results follow their calls.
 pub(in crate::dialect) fn make_unique(draft: &mut Draft<'_>) {
     let sanitize = draft.request().sanitize_tool_call_ids;
-    let Some(mut ids) = Ids::collect(draft, sanitize) else { return };
+    rename(draft, if sanitize { Form::Sanitized } else { Form::Own });
+}
+
+/// The same for servers that take letters, digits, `_` and `-` alone, as Anthropic's do: Kimi's Messages face gives and
+/// takes `functions.exec:0`, and the conversation may move on.
+pub(in crate::dialect) fn make_plain(draft: &mut Draft<'_>) {
+    let sanitize = draft.request().sanitize_tool_call_ids;
+    rename(draft, if sanitize { Form::Sanitized } else { Form::Escaped });
+}
+
+/// The form in which an id is sent that stands in the history once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Own,
+    Escaped,
+    Sanitized,
+}
+
+impl Form {
+    fn of(self, id: &str) -> Cow<'_, str> {
+        match self {
+            Self::Own => Cow::Borrowed(id),
+            // One that was escaped before is plain, and stays as the client knows it.
+            Self::Escaped if ids::original(id) != id => Cow::Borrowed(id),
+            Self::Escaped => ids::for_messages(id),
+            Self::Sanitized => Cow::Owned(sanitized(id)),
+        }
+    }
+}
+
+fn rename(draft: &mut Draft<'_>, form: Form) {
+    let Some(mut ids) = Ids::collect(draft, form) else { return };
     let body = draft.body();
     let mut changes: Vec<(Span, String)> = Vec::new();
     let mut after_assistant = false;
@@ -39,7 +72,11 @@ pub(in crate::dialect) fn make_unique(draft: &mut Draft<'_>) {
         after_assistant = calls::is_assistant(body, message);
     }
     if !changes.is_empty() {
-        draft.fire(if sanitize { rules::TOOL_IDS_SANITIZED } else { rules::TOOL_IDS });
+        draft.fire(match form {
+            Form::Own => rules::TOOL_IDS,
+            Form::Escaped => rules::TOOL_IDS_ESCAPED,
+            Form::Sanitized => rules::TOOL_IDS_SANITIZED,
+        });
     }
     for (span, sent) in changes {
         draft.replace(span, json::string_literal(&sent));
@@ -47,12 +84,12 @@ pub(in crate::dialect) fn make_unique(draft: &mut Draft<'_>) {
 }
 
 fn id_text(draft: &Draft<'_>, span: &Span) -> Option<String> {
-    json::unescape(draft.text(span)).filter(|id| !id.is_empty()).map(std::borrow::Cow::into_owned)
+    json::unescape(draft.text(span)).filter(|id| !id.is_empty()).map(Cow::into_owned)
 }
 
 /// Ids given out so far.
 struct Ids {
-    sanitize: bool,
+    form: Form,
     /// Every id that may not be given out again: the history's own (unless all are rewritten) and ours.
     taken: HashSet<String>,
     /// How often an id of the history was met.
@@ -65,20 +102,21 @@ struct Ids {
 
 impl Ids {
     /// `None` when nothing needs a change.
-    fn collect(draft: &Draft<'_>, sanitize: bool) -> Option<Self> {
+    fn collect(draft: &Draft<'_>, form: Form) -> Option<Self> {
         let mut taken = HashSet::new();
-        let mut repeats = false;
+        let mut changes = form == Form::Sanitized;
         for span in draft.calls().values().flatten().filter_map(|call| call.id.as_ref()) {
             let Some(id) = id_text(draft, span) else { continue };
-            repeats |= !taken.insert(id);
+            changes |= form.of(&id) != id;
+            changes |= !taken.insert(id);
         }
-        if !repeats && !sanitize {
+        if !changes {
             return None;
         }
-        if sanitize {
+        if form == Form::Sanitized {
             taken.clear();
         }
-        Some(Self { sanitize, taken, met: HashMap::new(), waiting: HashMap::new(), last: HashMap::new() })
+        Some(Self { form, taken, met: HashMap::new(), waiting: HashMap::new(), last: HashMap::new() })
     }
 
     fn call(&mut self, raw: &str) -> String {
@@ -93,16 +131,14 @@ impl Ids {
     }
 
     fn unused(&self, raw: &str, occurrence: usize) -> String {
-        if occurrence == 0 && !self.sanitize {
-            return raw.to_owned();
-        }
         if occurrence == 0 {
-            let plain = sanitized(raw);
-            if !plain.is_empty() && !self.taken.contains(&plain) {
-                return plain;
+            let plain = self.form.of(raw);
+            let is_own = self.form != Form::Sanitized && plain == raw;
+            if is_own || (!plain.is_empty() && !self.taken.contains(&*plain)) {
+                return plain.into_owned();
             }
         }
-        let prefix = if self.sanitize { "call" } else { "call_" };
+        let prefix = if self.form == Form::Sanitized { "call" } else { "call_" };
         let mut attempt = 0_usize;
         loop {
             let parts = [raw, &occurrence.to_string(), &attempt.to_string()];
@@ -121,8 +157,7 @@ impl Ids {
         }
         match self.last.get(raw) {
             Some(sent) => sent.clone(),
-            None if self.sanitize => self.unused(raw, 0),
-            None => raw.to_owned(),
+            None => self.unused(raw, 0),
         }
     }
 }

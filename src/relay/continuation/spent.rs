@@ -1,6 +1,7 @@
 //! What an answer of two streams used.
 
 use crate::dialect::answer::{Meter, Volume};
+use crate::wire::translate::event::Event;
 use crate::wire::usage::Usage;
 
 /// Bytes of a token, about: what people write has 2 to 5.
@@ -20,6 +21,21 @@ pub(in crate::relay) fn estimate(request: usize, said: Volume) -> Usage {
         estimated: true,
         ..Usage::default()
     }
+}
+
+/// The same of a whole answer.
+pub(in crate::relay) fn estimate_of(request: usize, answer: &[Event]) -> Usage {
+    let mut said = Volume::default();
+    for event in answer {
+        match event {
+            Event::Reasoning(text) => said.reasoning += text.len(),
+            Event::Text(text) | Event::Refusal(text) => said.text += text.len(),
+            Event::CallStart { name, .. } => said.calls += name.len(),
+            Event::CallArguments { piece, .. } => said.calls += piece.len(),
+            _ => {}
+        }
+    }
+    estimate(request, said)
 }
 
 /// What the first stream of an answer used.

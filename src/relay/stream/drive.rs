@@ -34,6 +34,7 @@ pub(super) async fn drive(way: &Way) {
     let mut ended = pump(way, &mut leg, &mut through).await;
     if let Err(broke) = &ended
         && let Through::Guard(guard) = through
+        && way.outlet().can_go_on()
         && let Some(broken) = guard.broke()
     {
         match resume(way, &mut leg, broke, broken).await {
@@ -45,11 +46,12 @@ pub(super) async fn drive(way: &Way) {
     if let Err(Broke { failure, leftover, reference }) = &ended {
         if !leftover.is_empty() {
             way.outlet().go_on(None);
-            send(way, leftover.clone()).await;
+            // Without room it is not said.
+            let _ = send(way, leftover.clone()).await;
         }
         run.track.failed(failure.reason);
         let message = format!("{reference} broke off: {}", failure.message);
-        let end = way.outlet().fail(&message, failure.reason, &run.track.attempts());
+        let end = way.outlet().fail(&message, failure.reason, &run.track.attempts(), true);
         let _ = pieces.send(Piece::Data(end)).await;
     }
     comment(way, Some(&leg.reference)).await;
@@ -88,7 +90,8 @@ async fn resume(way: &Way, leg: &mut Opened, broke: &Broke, broken: Broken) -> E
             run.track.told(Some(usage));
             let told = run.bodies.own().wants_usage().then(|| usage.to_json(Face::Chat));
             way.outlet().go_on(None);
-            send(way, broken.end_with_length(told.as_deref())).await;
+            // One finish takes no room.
+            let _ = send(way, broken.end_with_length(told.as_deref())).await;
             end(way, usage).await;
             Ended::Well
         }

@@ -13,9 +13,11 @@ use crate::record::{Attempt, attempt_lines};
 use crate::relay::attempt::Run;
 use crate::relay::bodies::Said;
 use crate::relay::continuation::frames;
+use crate::relay::held;
 use crate::wire::edit::Segments;
 use crate::wire::error::ErrorBody;
 use crate::wire::face::Face;
+use crate::wire::held::{Full, Room};
 use crate::wire::translate::decoder::Decoder;
 use crate::wire::translate::encoder::Encoder;
 use crate::wire::translate::event::Event;
@@ -28,6 +30,10 @@ pub(in crate::relay) struct Outlet {
     encoder: Option<Encoder>,
     /// What comes is more of the answer, as chat, and this reads it.
     rest: Option<Decoder>,
+    /// What the encoder keeps takes this.
+    room: Room,
+    /// There was no room for it.
+    forgot: bool,
 }
 
 impl Outlet {
@@ -35,7 +41,12 @@ impl Outlet {
     pub(in crate::relay) fn new(run: &Run) -> Self {
         let body = run.bodies.own();
         let encoder = || Encoder::new(body.face, echo(&run.request.id, body));
-        Self { encoder: (body.face != Face::Chat).then(encoder), rest: None }
+        Self { encoder: (body.face != Face::Chat).then(encoder), rest: None, room: run.room(), forgot: false }
+    }
+
+    /// Whether more can be added to the answer: only who knows all of it can write its end.
+    pub(super) const fn can_go_on(&self) -> bool {
+        !self.forgot
     }
 
     /// From here on what comes is the rest of the answer, as chat. `said` is the request as it was sent for that.
@@ -49,13 +60,22 @@ impl Outlet {
     }
 
     /// What the client gets of these events.
-    pub(super) fn pass(&mut self, out: Segments) -> Segments {
-        let Some(encoder) = &mut self.encoder else { return out };
+    ///
+    /// # Errors
+    /// When there is no room for what has to be kept of the rest of an answer. An answer that only passes needs none.
+    pub(super) fn pass(&mut self, out: Segments) -> Result<Segments, Full> {
+        let Some(encoder) = &mut self.encoder else { return Ok(out) };
         let Some(decoder) = &mut self.rest else {
             for payload in frames(&out).iter().filter_map(|frame| frame.data()) {
                 encoder.follow(&payload);
             }
-            return out;
+            if !self.forgot && held::keep(&mut self.room, encoder.kept()).is_err() {
+                encoder.forget();
+                self.forgot = true;
+                // Giving back never fails.
+                let _ = self.room.resize(0);
+            }
+            return Ok(out);
         };
         let (mut events, mut text) = (Vec::new(), Vec::new());
         for frame in frames(&out) {
@@ -67,7 +87,8 @@ impl Outlet {
                 encoder.write(&event, &mut text);
             }
         }
-        Segments::whole(text.into())
+        held::keep(&mut self.room, encoder.kept())?;
+        Ok(Segments::whole(text.into()))
     }
 
     /// The end of an answer that went on, or whose limit is used up: what is missing of it, where that is not chat.
@@ -80,12 +101,11 @@ impl Outlet {
         text.into()
     }
 
-    /// The end of an answer that failed.
-    pub(super) fn fail(&mut self, message: &str, reason: Reason, attempts: &[Attempt]) -> Bytes {
+    /// The end of an answer that failed. `again`: it had begun, and the same request may be answered by somebody else.
+    pub(super) fn fail(&mut self, message: &str, reason: Reason, attempts: &[Attempt], again: bool) -> Bytes {
         let attempts = attempt_lines(attempts);
-        let code = Some(reason.as_str());
-        let error =
-            ErrorBody { message, kind: reason.as_str(), code, attempts: &attempts, ..ErrorBody::default() };
+        let (kind, code) = (reason.as_str(), Some(reason.as_str()));
+        let error = ErrorBody { message, kind, code, attempts: &attempts, again, ..ErrorBody::default() };
         match &mut self.encoder {
             None => error.stream_end(),
             Some(encoder) => {

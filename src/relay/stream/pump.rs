@@ -12,9 +12,15 @@ use crate::relay::attempt::{Content, OpenStream, Opened, Run};
 use crate::relay::clock::Clock;
 use crate::relay::continuation::{Through, estimate};
 use crate::relay::count::prompt_of;
+use crate::relay::held;
 use crate::wire::edit::Segments;
 use crate::wire::face::Face;
+use crate::wire::held::Full;
 use crate::wire::usage::Usage;
+
+/// How often what is kept of an answer stands in memory when it ends: kept, and in the events that close text, part,
+/// item and answer.
+const ENDING: usize = 5;
 
 /// A stream that broke.
 pub(super) struct Broke {
@@ -39,7 +45,7 @@ pub(super) async fn pump(way: &Way, leg: &mut Opened, through: &mut Through) -> 
             read(way, stream, through, speech).await
         }
         // It was sent, so it was said.
-        Err(failure) => Err(Break { failure, leftover: Segments::default(), is_astray: true }),
+        Err(failure) => Err(Break::by_us(failure)),
     };
     run.track.used(Some(stream.reader.meter().usage.unwrap_or_else(|| estimated(run, stream))));
     let Err(Break { failure, leftover, is_astray }) = ended else {
@@ -69,8 +75,14 @@ struct Break {
     failure: Failure,
     /// What was held back of the text.
     leftover: Segments,
-    /// It did not go on with the answer that it was asked to go on with; the target is well.
+    /// The target is well: what it said does not go on with the answer, or there is no room for it here.
     is_astray: bool,
+}
+
+impl Break {
+    fn by_us(failure: Failure) -> Self {
+        Self { failure, leftover: Segments::default(), is_astray: true }
+    }
 }
 
 /// Reads a stream to its end.
@@ -81,10 +93,13 @@ async fn read(
     mut speech: Speech,
 ) -> Result<(), Break> {
     let run = &way.run;
+    let mut room = run.room();
     let wants_usage = run.bodies.own().wants_usage() || speech.is_translated();
     let mut step = Step { out: std::mem::take(&mut stream.held), done: stream.done, ..Step::default() };
     loop {
-        pass(way, speech.say(step.out), through).await?;
+        let said = speech.say(step.out);
+        held::keep(&mut room, speech.kept()).map_err(|Full| Break::by_us(held::full()))?;
+        pass(way, said, through).await?;
         if let Some(failure) = step.failure {
             // Behind the finish nothing is missing but form.
             let usage = wants_usage.then(|| estimated(run, stream));
@@ -96,6 +111,8 @@ async fn read(
             step.done = true;
         }
         if step.done {
+            // The events that end it say all of it again.
+            room.resize(ENDING * speech.kept()).map_err(|Full| Break::by_us(held::full()))?;
             let usage = wants_usage.then(|| estimated(run, stream));
             return pass(way, speech.end(usage), through).await;
         }
@@ -122,14 +139,15 @@ async fn read(
 /// Gives the client what it may have of these events.
 async fn pass(way: &Way, said: Segments, through: &mut Through) -> Result<(), Break> {
     let (out, astray) = through.pass(said);
-    send(way, out).await;
-    astray.map_or(Ok(()), |failure| Err(Break { failure, leftover: Segments::default(), is_astray: true }))
+    send(way, out).await.map_err(|Full| Break::by_us(held::full()))?;
+    astray.map_or(Ok(()), |failure| Err(Break::by_us(failure)))
 }
 
 /// Gives the client these events.
-pub(super) async fn send(way: &Way, out: Segments) {
-    let out = way.outlet().pass(out);
+pub(super) async fn send(way: &Way, out: Segments) -> Result<(), Full> {
+    let out = way.outlet().pass(out)?;
     if !out.is_empty() {
         let _ = way.pieces.send(Piece::Data(out.to_bytes())).await;
     }
+    Ok(())
 }

@@ -69,6 +69,11 @@ impl Speech {
         self.anew.is_some()
     }
 
+    /// Bytes that are kept of what it said.
+    pub(super) fn kept(&self) -> usize {
+        self.anew.as_ref().map_or(0, |anew| anew.encoder.kept())
+    }
+
     /// The target's whole events.
     pub(super) fn say(&mut self, out: Segments) -> Segments {
         match &mut self.anew {

@@ -42,7 +42,7 @@ const CHAT_WHOLE: &str = "{\"id\":\"c1\",\"object\":\"chat.completion\",\"create
 const MESSAGES_WHOLE: &str = "{\"id\":\"msg_1\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"m\",\"content\":[{\"type\":\"text\",\"text\":\"hello\"}],\"stop_reason\":\"end_turn\",\"stop_sequence\":null,\"usage\":{\"input_tokens\":7,\"output_tokens\":3}}";
 const RESPONSES_WHOLE: &str = "{\"id\":\"resp_1\",\"object\":\"response\",\"created_at\":1,\"status\":\"completed\",\"model\":\"m\",\"output\":[{\"id\":\"i1\",\"type\":\"message\",\"role\":\"assistant\",\"status\":\"completed\",\"content\":[{\"type\":\"output_text\",\"text\":\"hello\",\"annotations\":[]}]}],\"usage\":{\"input_tokens\":7,\"output_tokens\":3,\"total_tokens\":10}}";
 
-const fn beginning(face: Face) -> &'static str {
+pub(super) const fn beginning(face: Face) -> &'static str {
     match face {
         Face::Chat => CHAT_STREAM,
         Face::Messages => MESSAGES_STREAM,
@@ -50,7 +50,7 @@ const fn beginning(face: Face) -> &'static str {
     }
 }
 
-const fn end(face: Face) -> &'static str {
+pub(super) const fn end(face: Face) -> &'static str {
     match face {
         Face::Chat => CHAT_END,
         Face::Messages => MESSAGES_END,
@@ -74,12 +74,12 @@ const fn target(face: Face) -> &'static str {
     }
 }
 
-fn chain(primary: Face, fallback: Face) -> Fixture {
+pub(super) fn chain(primary: Face, fallback: Face) -> Fixture {
     let text = ONE_FACE_EACH.replace("PRIMARY", target(primary)).replace("FALLBACK", target(fallback));
     Fixture::with(&text, &[])
 }
 
-fn asked(face: Face, streamed: bool) -> ClientRequest {
+pub(super) fn asked(face: Face, streamed: bool) -> ClientRequest {
     let messages = json!([{"role": "user", "content": "hi"}]);
     let mut body = json!({"model": "default", "stream": streamed});
     match face {
@@ -172,6 +172,33 @@ async fn each_client_gets_its_own_face_of_each_targets_whole_answer() {
                 }
             };
             assert_eq!((text, output), (&json!("hello"), &json!(3)), "{client:?} from {called:?}: {value}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_whole_answer_without_usage_is_estimated_as_a_stream_is() {
+    for client in Face::ALL {
+        for called in Face::ALL {
+            let fixture = chain(called, called);
+            let told = whole(called);
+            let (before, _) = told.split_once(",\"usage\"").unwrap();
+            let silent: &'static str = Box::leak(format!("{before}}}").into_boxed_str());
+            fixture.script.then(Reply::Body(200, silent));
+            let answer = fixture.relay.answer(asked(client, false)).await;
+            let Ok(Answer::Whole { body, .. }) = answer else { panic!("{}", attempts(&answer)) };
+            let body = body.to_bytes();
+            let record = fixture.records.lock().unwrap().pop().unwrap();
+            let usage = record.usage.unwrap();
+            assert_eq!((usage.estimated, usage.output), (true, 2), "{client:?} from {called:?}");
+            assert!(usage.input > 10, "{usage:?}");
+            if client == called {
+                assert_eq!(body, silent, "what passes is not touched");
+            } else {
+                let value: Value = serde_json::from_slice(&body).unwrap();
+                let output = if client == Face::Chat { "completion_tokens" } else { "output_tokens" };
+                assert_eq!(value["usage"][output], 2, "{client:?} from {called:?}: {value}");
+            }
         }
     }
 }

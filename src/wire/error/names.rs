@@ -10,11 +10,18 @@ impl ErrorBody<'_> {
         self.words().find_map(message_type).unwrap_or("api_error")
     }
 
-    /// `error.code` of a failed response. The SDKs name `server_error`, `rate_limit_exceeded` and `invalid_prompt`;
-    /// Codex branches on the others as well (codex-rs `codex-api/src/sse/responses.rs`, 2026), and tries again on
-    /// what it does not know.
+    /// `error.code` of a failed response. The SDKs name `server_error`, `rate_limit_exceeded` and `invalid_prompt`.
+    /// Codex gives the turn up on `context_length_exceeded`, `insufficient_quota`, `usage_not_included`,
+    /// `cyber_policy`, `invalid_prompt`, `server_is_overloaded` and `slow_down`, and tries again on all others, as on a
+    /// stream that ends without an end and on `response.incomplete`; in the message of `rate_limit_exceeded` it looks
+    /// for "try again in 3 s" (openai/codex, `codex-rs/codex-api/src/sse/responses.rs`, 2026). So an error for which
+    /// somebody else may answer the next try is a `server_error`.
     pub(super) fn response_code(&self) -> &'static str {
-        self.words().find_map(response_code).unwrap_or("server_error")
+        let code = self.words().find_map(response_code).unwrap_or("server_error");
+        match code {
+            "insufficient_quota" | "server_is_overloaded" if self.again => "server_error",
+            _ => code,
+        }
     }
 
     /// The code is the more precise of the two.
@@ -65,6 +72,22 @@ fn response_code(word: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::ErrorBody;
+
+    #[test]
+    fn codex_tries_again_where_somebody_else_may_answer() {
+        for (kind, alone, again) in [
+            ("overloaded", "server_is_overloaded", "server_error"),
+            ("quota", "insufficient_quota", "server_error"),
+            ("rate_limit", "rate_limit_exceeded", "rate_limit_exceeded"),
+            ("context_overflow", "context_length_exceeded", "context_length_exceeded"),
+            ("content_filter", "invalid_prompt", "invalid_prompt"),
+        ] {
+            let error = ErrorBody { kind, code: Some(kind), ..ErrorBody::default() };
+            assert_eq!(error.response_code(), alone);
+            assert_eq!(ErrorBody { again: true, ..error }.response_code(), again);
+            assert_eq!(ErrorBody { again: true, ..error }.message_type(), error.message_type());
+        }
+    }
 
     #[test]
     fn the_code_tells_more_than_the_kind() {

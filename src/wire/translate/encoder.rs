@@ -99,6 +99,14 @@ impl Encoder {
         }
     }
 
+    /// Keeps nothing of what others write from here on, and drops what it kept: the end it may have to write has no
+    /// items. Numbers, ids and what is open stay known.
+    pub fn forget(&mut self) {
+        if let Writer::Responses(writer) = &mut self.writer {
+            writer.forget();
+        }
+    }
+
     /// What keeps a client of this face waiting. It may stand between any two frames.
     #[must_use]
     pub const fn ping(face: Face) -> &'static [u8] {

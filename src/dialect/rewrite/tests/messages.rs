@@ -28,7 +28,38 @@ fn what_the_agents_send_goes_up_as_it_came() {
     let (managed, rules) = over(Case::k3).members(&format!("{management}{CLAUDE_CODE}"));
     assert_eq!((managed.as_str(), rules), (CLAUDE_CODE, vec!["context_management"]));
     let (of_claude, rules) = claude().members(&format!(r#""temperature":0,{management}{CLAUDE_CODE}"#));
-    assert_eq!((of_claude, rules), (format!(r#""temperature":0,{management}{CLAUDE_CODE}"#), vec![]));
+    let plain = CLAUDE_CODE.replace("t:0", "mrl_t-3a0");
+    assert_eq!(
+        (of_claude, rules),
+        (format!(r#""temperature":0,{management}{plain}"#), vec!["tool_ids_escaped"])
+    );
+}
+
+#[test]
+fn ids_that_kimi_gives_are_such_as_others_take() {
+    let turns = |ids: [&str; 3]| {
+        let turn = |id: &str| {
+            format!(
+                r#"{{"role":"assistant","content":[{{"type":"tool_use","id":"{id}","name":"f","input":{{}}}}]}},{{"role":"user","content":[{{"type":"tool_result","tool_use_id":"{id}","content":"ok"}}]}}"#
+            )
+        };
+        let turns: Vec<String> = ids.into_iter().map(turn).collect();
+        format!(r#""max_tokens":9,"messages":[{{"role":"user","content":"hi"}},{}]"#, turns.join(","))
+    };
+    for case in [claude(), over(Case::openrouter)] {
+        // Plain ones stay, those that were escaped for the client before too.
+        let plain = turns(["toolu_01-A_b", "mrl_look-3a0", "t1"]);
+        let (sent, rules) = case.members(&plain);
+        assert_eq!((sent, rules.contains(&"tool_ids_escaped")), (plain, false));
+        let (sent, rules) = case.members(&turns(["look:0", "toolu_1", "look:0"]));
+        let again = sent.rsplit("\"tool_use_id\":\"").next().unwrap().split('"').next().unwrap().to_owned();
+        assert!(
+            again.starts_with("call_")
+                && again.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        );
+        assert_eq!(sent, turns(["mrl_look-3a0", "toolu_1", &again]));
+        assert!(rules.contains(&"tool_ids_escaped"), "{rules:?}");
+    }
 }
 
 #[test]
@@ -229,7 +260,11 @@ fn names_and_ids_are_such_as_kimi_takes() {
     assert_eq!(at("/messages/1/content/0/tool_use_id"), first);
     assert_eq!(at("/messages/3/content/0/tool_use_id"), second);
     let plain = claude().send(body);
-    assert!(plain.answer.tool_names.is_empty() && plain.rules.contains(&"tool_ids"), "{:?}", plain.rules);
+    assert!(
+        plain.answer.tool_names.is_empty() && plain.rules.contains(&"tool_ids_escaped"),
+        "{:?}",
+        plain.rules
+    );
 }
 
 #[test]

@@ -128,8 +128,8 @@ fn write_turn(turn: &Turn<'_>, is_last: bool, messages: &mut Vec<Vec<u8>>, losse
     match turn.role {
         Role::Tools => results(turn, messages, losses),
         Role::Assistant => assistant(turn, is_last, messages, losses),
-        Role::System => message("system", turn, messages, losses),
-        Role::Developer => message("developer", turn, messages, losses),
+        // Every server knows `system`, few `developer`; OpenAI takes both and means the same.
+        Role::System | Role::Developer => message("system", turn, messages, losses),
         Role::User => message("user", turn, messages, losses),
     }
 }

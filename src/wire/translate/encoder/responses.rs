@@ -119,6 +119,10 @@ impl Writer {
         self.sequence.kept() + self.output.kept()
     }
 
+    pub(super) fn forget(&mut self) {
+        self.output.forget();
+    }
+
     /// A response for a client that does not stream.
     fn whole(mut self, events: &[Event]) -> Vec<u8> {
         let mut out = Vec::with_capacity(1024);

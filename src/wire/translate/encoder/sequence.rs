@@ -41,6 +41,8 @@ pub(super) enum Open {
 pub(super) struct Sequence {
     open: Option<Open>,
     held: Vec<Event>,
+    /// What these take, in bytes.
+    held_bytes: usize,
     /// Calls so far, held ones included.
     calls: usize,
     /// The number in the whole answer of the first call of the part that is written now: after a break another
@@ -68,7 +70,7 @@ impl Sequence {
             self.apply(event, blocks, out);
             self.release(blocks, out);
         } else {
-            self.held.push(event.clone());
+            self.hold(event.clone());
         }
     }
 
@@ -84,18 +86,13 @@ impl Sequence {
     }
 
     /// Bytes that wait.
-    pub(super) fn kept(&self) -> usize {
-        let length = |event: &Event| match event {
-            Event::Reasoning(text)
-            | Event::Seal(text)
-            | Event::Veiled(text)
-            | Event::Text(text)
-            | Event::Refusal(text)
-            | Event::CallArguments { piece: text, .. } => text.len(),
-            Event::CallStart { id, name, .. } => id.len() + name.len(),
-            Event::Start { .. } | Event::Usage(_) | Event::Finish(_) => 0,
-        };
-        self.held.iter().map(|event| size_of::<Event>() + length(event)).sum()
+    pub(super) const fn kept(&self) -> usize {
+        self.held_bytes
+    }
+
+    fn hold(&mut self, event: Event) {
+        self.held_bytes += size(&event);
+        self.held.push(event);
     }
 
     /// Learns of a block that somebody else opened or closed.
@@ -135,11 +132,12 @@ impl Sequence {
     fn release(&mut self, blocks: &mut impl Blocks, out: &mut Vec<u8>) {
         while !self.held.is_empty() && !self.waits() {
             let waiting = std::mem::take(&mut self.held);
+            self.held_bytes = 0;
             for event in waiting {
                 if self.passes(&event) {
                     self.apply(&event, blocks, out);
                 } else {
-                    self.held.push(event);
+                    self.hold(event);
                 }
             }
         }
@@ -210,4 +208,19 @@ impl Sequence {
             blocks.close(seal, out);
         }
     }
+}
+
+/// What an event takes while it waits, in bytes.
+fn size(event: &Event) -> usize {
+    let text = match event {
+        Event::Reasoning(text)
+        | Event::Seal(text)
+        | Event::Veiled(text)
+        | Event::Text(text)
+        | Event::Refusal(text)
+        | Event::CallArguments { piece: text, .. } => text.len(),
+        Event::CallStart { id, name, .. } => id.len() + name.len(),
+        Event::Start { .. } | Event::Usage(_) | Event::Finish(_) => 0,
+    };
+    size_of::<Event>() + text
 }

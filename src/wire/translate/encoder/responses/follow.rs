@@ -82,7 +82,7 @@ impl Writer {
         self.output.next = self.output.next.max(index.saturating_add(1));
         self.output.open.retain(|item| item.index != index);
         if let Some(raw) = top.value("item") {
-            self.output.done.insert(index, one_line(raw));
+            self.output.keep(index, one_line(raw));
         }
         if self.output.open.is_empty() {
             self.sequence.follow(None);
@@ -111,7 +111,7 @@ impl Writer {
     }
 
     fn follow_part_done(&mut self, top: &Object<'_>) {
-        let raw = top.value("part").map(one_line);
+        let raw = top.value("part").filter(|_| !self.output.is_forgetful()).map(one_line);
         let Some(item) = self.item(top) else { return };
         item.in_part = false;
         item.text.clear();
@@ -126,8 +126,10 @@ impl Writer {
 
     fn follow_delta(&mut self, top: &Object<'_>) {
         let Some(literal) = top.literal("delta") else { return };
+        let is_forgetful = self.output.is_forgetful();
         let Some(item) = self.item(top) else { return };
         let inner = literal.get(1..literal.len().saturating_sub(1)).unwrap_or_default();
+        let inner = if is_forgetful { &[] } else { inner };
         item.text.extend(inner.iter().map(|byte| if byte.is_ascii_control() { b' ' } else { *byte }));
         if matches!(item.kind, Kind::Call(_)) {
             self.sequence.follow_piece(&top.string("delta").unwrap_or_default());

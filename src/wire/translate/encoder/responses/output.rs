@@ -8,6 +8,9 @@ use crate::wire::translate::encoder::frame::{escaped, number, put, string};
 use crate::wire::translate::encoder::sequence::{Block, Blocks};
 use crate::wire::translate::ids;
 
+/// What an item takes besides its text, in bytes, about.
+const ITEM: usize = 128;
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Output {
@@ -16,7 +19,11 @@ pub(super) struct Output {
     /// Of the next item.
     pub(super) next: u64,
     /// The items that are done, as JSON, by place.
-    pub(super) done: BTreeMap<u64, Vec<u8>>,
+    done: BTreeMap<u64, Vec<u8>>,
+    /// What these take, in bytes.
+    done_bytes: usize,
+    /// What others write is not kept.
+    forgetful: bool,
     /// Those that are open; but for frames of others there is one at most, and it is the last.
     pub(super) open: Vec<Item>,
     /// What closes from now on is incomplete.
@@ -91,8 +98,35 @@ impl Output {
 
     /// Bytes of the items so far.
     pub(super) fn kept(&self) -> usize {
-        let open = self.open.iter().map(|item| item.parts.len() + item.text.len());
-        self.done.values().map(Vec::len).chain(open).sum()
+        self.open.iter().map(|item| ITEM + item.parts.len() + item.text.len()).sum::<usize>()
+            + self.done_bytes
+    }
+
+    /// Drops what is kept, and keeps nothing of what others write.
+    pub(super) fn forget(&mut self) {
+        self.forgetful = true;
+        self.done = BTreeMap::new();
+        self.done_bytes = 0;
+        for item in &mut self.open {
+            item.text = Vec::new();
+            item.parts = Vec::new();
+        }
+    }
+
+    /// Whether what others write is not kept.
+    pub(super) const fn is_forgetful(&self) -> bool {
+        self.forgetful
+    }
+
+    /// An item that is done, as JSON.
+    pub(super) fn keep(&mut self, index: u64, item: Vec<u8>) {
+        if self.forgetful {
+            return;
+        }
+        self.done_bytes += ITEM + item.len();
+        if let Some(before) = self.done.insert(index, item) {
+            self.done_bytes -= ITEM + before.len();
+        }
     }
 
     /// The response's id, of which the items' ids are made.
@@ -113,7 +147,7 @@ impl Output {
         for item in std::mem::take(&mut self.open) {
             let mut text = Vec::new();
             item.write("incomplete", &mut text);
-            self.done.insert(item.index, text);
+            self.keep(item.index, text);
         }
     }
 
@@ -213,7 +247,7 @@ impl Output {
             put(out, ",\"item\":");
             out.extend_from_slice(&text);
         });
-        self.done.insert(item.index, text);
+        self.keep(item.index, text);
     }
 
     fn text_done(&mut self, name: &str, key: &str, item: &Item, names: Option<&Names>, out: &mut Vec<u8>) {

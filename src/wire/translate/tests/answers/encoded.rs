@@ -76,6 +76,7 @@ fn an_error_ends_the_stream_as_each_face_does() {
         param: None,
         attempts: &attempts,
         request_id: None,
+        again: false,
     };
     let told = json!([{"model": "kimi/k3", "result": "truncated"}]);
     let last = |face: Face| {
