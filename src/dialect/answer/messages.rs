@@ -3,6 +3,8 @@
 //! `message_start`, blocks, `message_delta` with the `stop_reason` and the usage, `message_stop`. OpenRouter adds
 //! `data: [DONE]`, on which Anthropic's SDKs stumble; Moonshot sends neither pings nor error events.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use super::output::{self, Output};
@@ -10,11 +12,11 @@ use super::refusal::{self, EMPTY, NOT_JSON, server, truncated};
 use super::stream::{Flow, Reading};
 use super::{Meter, Volume, length};
 use crate::catalog::DialectId;
-use crate::dialect::object::Object;
 use crate::dialect::rewrite::AnswerPlan;
 use crate::failure::Failure;
 use crate::wire::edit::{Edits, Segments};
 use crate::wire::face::Face;
+use crate::wire::object::Object;
 use crate::wire::sse::Frame;
 use crate::wire::usage::Usage;
 use leaked::Leaks;
@@ -76,7 +78,8 @@ impl MessagesStream {
         match kind {
             "message_start" => {
                 if let Some(message) = event.object("message") {
-                    self.meter.model = self.meter.model.take().or_else(|| message.string("model"));
+                    self.meter.model =
+                        self.meter.model.take().or_else(|| message.string("model").map(Cow::into_owned));
                     self.begun_with = usage(text, &message, None);
                 }
                 false
@@ -91,7 +94,7 @@ impl MessagesStream {
             }
             "message_delta" => {
                 if let Some(reason) = event.object("delta").and_then(|delta| delta.string("stop_reason")) {
-                    self.meter.finish = Some(reason);
+                    self.meter.finish = Some(reason.into_owned());
                     self.finished = true;
                 }
                 if let Some(usage) = usage(text, event, self.meter.usage.or(self.begun_with)) {

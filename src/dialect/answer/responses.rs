@@ -3,6 +3,8 @@
 //! Finish and end are one event, `response.completed` or `response.incomplete`, which holds the whole answer again; an
 //! answer that breaks ends with `response.failed` or `error`.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use super::output::{self, Output};
@@ -10,10 +12,10 @@ use super::refusal::{self, EMPTY, NOT_JSON, server, truncated};
 use super::stream::{Flow, Reading};
 use super::{Meter, Volume, length};
 use crate::catalog::DialectId;
-use crate::dialect::object::Object;
 use crate::dialect::rewrite::AnswerPlan;
 use crate::failure::Failure;
 use crate::wire::edit::{Edits, Segments};
+use crate::wire::object::Object;
 use crate::wire::sse::Frame;
 use crate::wire::usage::Usage;
 
@@ -87,7 +89,8 @@ impl ResponsesStream {
         let kind = event.word("type");
         let response = event.object("response");
         if let Some(response) = &response {
-            self.meter.model = self.meter.model.take().or_else(|| response.string("model"));
+            self.meter.model =
+                self.meter.model.take().or_else(|| response.string("model").map(Cow::into_owned));
         }
         let flow = match &*kind {
             "response.completed" | "response.incomplete" | "response.done" => Flow::Done,
