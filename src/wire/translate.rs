@@ -10,6 +10,7 @@ use super::face::Face;
 use super::request::RequestBody;
 
 mod chat;
+mod content;
 pub mod conversation;
 pub mod decoder;
 pub mod echo;

@@ -8,8 +8,8 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 use super::output::{self, Output};
-use super::refusal::{self, EMPTY, NOT_JSON, server, truncated};
-use super::stream::{Flow, Reading};
+use super::refusal::{EMPTY, server, truncated};
+use super::stream::{Flow, Reading, Told, told};
 use super::{Meter, Volume, length};
 use crate::catalog::DialectId;
 use crate::dialect::rewrite::AnswerPlan;
@@ -205,35 +205,20 @@ impl MessagesStream {
 
 impl Reading for MessagesStream {
     fn take(&mut self, frame: &Frame, out: &mut Output) -> Result<Flow, Failure> {
-        let Some(payload) = frame.data() else {
-            // A comment is no event. An event without data is nothing that an SDK could parse.
-            if frame.event().is_none() {
-                let events = out.step.frames;
-                out.pass(frame);
-                out.step.frames = events;
+        let payload = frame.data();
+        let (payload, event) = match told(self.dialect, frame, payload.as_ref(), out)? {
+            Told::Nothing => return Ok(Flow::On),
+            Told::Done => {
+                self.check_end()?;
+                out.put(Segments::whole(Bytes::from_static(STOP)), 1);
+                return Ok(Flow::Done);
             }
-            return Ok(Flow::On);
+            Told::Event(payload, event) => (payload, event),
         };
-        let text = payload.trim_ascii();
-        if text.is_empty() {
-            return Ok(Flow::On);
-        }
-        if text.starts_with(b"[DONE]") {
-            self.check_end()?;
-            out.put(Segments::whole(Bytes::from_static(STOP)), 1);
-            return Ok(Flow::Done);
-        }
-        if frame.event().is_some_and(|event| &*event == b"error") {
-            return Err(refusal::of(self.dialect, &payload));
-        }
-        let event = Object::whole(&payload).map_err(|_| server(NOT_JSON))?;
-        if event.word("type") == "error" || refusal::is_in(&event) {
-            return Err(refusal::of(self.dialect, &payload));
-        }
         if event.word("type") == "message_stop" {
             self.check_end()?;
         }
-        Ok(self.take_event(frame, &payload, &event, out))
+        Ok(self.take_event(frame, payload, &event, out))
     }
 
     fn end(&mut self, usage: Option<Usage>, out: &mut Output) -> Result<(), Failure> {

@@ -8,8 +8,8 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 use super::output::{self, Output};
-use super::refusal::{self, EMPTY, NOT_JSON, server, truncated};
-use super::stream::{Flow, Reading};
+use super::refusal::{EMPTY, server, truncated};
+use super::stream::{Flow, Reading, Told, told};
 use super::{Meter, Volume, length};
 use crate::catalog::DialectId;
 use crate::dialect::rewrite::AnswerPlan;
@@ -118,30 +118,13 @@ impl ResponsesStream {
 
 impl Reading for ResponsesStream {
     fn take(&mut self, frame: &Frame, out: &mut Output) -> Result<Flow, Failure> {
-        let Some(payload) = frame.data() else {
-            // A comment is no event. An event without data is nothing that an SDK could parse.
-            if frame.event().is_none() {
-                let events = out.step.frames;
-                out.pass(frame);
-                out.step.frames = events;
-            }
-            return Ok(Flow::On);
+        let payload = frame.data();
+        let (payload, event) = match told(self.dialect, frame, payload.as_ref(), out)? {
+            Told::Nothing => return Ok(Flow::On),
+            Told::Done => return Err(truncated(CUT)),
+            Told::Event(payload, event) => (payload, event),
         };
-        let text = payload.trim_ascii();
-        if text.is_empty() {
-            return Ok(Flow::On);
-        }
-        if text.starts_with(b"[DONE]") {
-            return Err(truncated(CUT));
-        }
-        if frame.event().is_some_and(|event| &*event == b"error") {
-            return Err(refusal::of(self.dialect, &payload));
-        }
-        let event = Object::whole(&payload).map_err(|_| server(NOT_JSON))?;
-        if event.word("type") == "error" || refusal::is_in(&event) {
-            return Err(refusal::of(self.dialect, &payload));
-        }
-        self.take_event(frame, &payload, &event, out)
+        self.take_event(frame, payload, &event, out)
     }
 
     fn end(&mut self, _usage: Option<Usage>, _out: &mut Output) -> Result<(), Failure> {
