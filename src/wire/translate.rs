@@ -20,6 +20,7 @@ pub mod ids;
 pub mod losses;
 mod messages;
 mod node;
+mod openai;
 mod responses;
 pub mod whole;
 mod writer;

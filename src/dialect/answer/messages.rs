@@ -80,7 +80,7 @@ impl MessagesStream {
                 if let Some(message) = event.object("message") {
                     self.meter.model =
                         self.meter.model.take().or_else(|| message.string("model").map(Cow::into_owned));
-                    self.begun_with = usage(text, &message, None);
+                    self.begun_with = usage(&message, None);
                 }
                 false
             }
@@ -97,7 +97,7 @@ impl MessagesStream {
                     self.meter.finish = Some(reason.into_owned());
                     self.finished = true;
                 }
-                if let Some(usage) = usage(text, event, self.meter.usage.or(self.begun_with)) {
+                if let Some(usage) = usage(event, self.meter.usage.or(self.begun_with)) {
                     self.meter.usage = Some(usage);
                 }
                 false
@@ -249,7 +249,7 @@ impl Reading for MessagesStream {
     }
 }
 
-fn usage(text: &[u8], of: &Object<'_>, before: Option<Usage>) -> Option<Usage> {
+fn usage(of: &Object<'_>, before: Option<Usage>) -> Option<Usage> {
     let mut usage = before.unwrap_or_default();
-    usage.update(Face::Messages, text.get(of.span("usage")?)?).then_some(usage)
+    usage.update(Face::Messages, of.value("usage")?).then_some(usage)
 }

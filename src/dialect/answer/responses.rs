@@ -71,7 +71,7 @@ impl ResponsesStream {
             return if self.has_substance { Ok(()) } else { Err(server(EMPTY)) };
         };
         item::check(self.dialect, text, response)?;
-        self.meter.usage = item::usage(text, response);
+        self.meter.usage = item::usage(response);
         self.has_substance |= item::has_substance(response);
         if !self.has_substance && !self.plan.goes_on && item::promises_substance(response) {
             return Err(server(EMPTY));

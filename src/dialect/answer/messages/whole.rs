@@ -30,7 +30,7 @@ pub(in crate::dialect::answer) fn whole(
         return Err(server("the answer has no content"));
     }
     let mut meter = Meter {
-        usage: usage(body, &answer, None),
+        usage: usage(&answer, None),
         finish: answer.string("stop_reason").map(Cow::into_owned),
         model: answer.string("model").map(Cow::into_owned),
     };

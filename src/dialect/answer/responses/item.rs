@@ -46,8 +46,8 @@ pub(super) fn finish(response: &Object<'_>) -> Option<String> {
 }
 
 /// The token counts.
-pub(super) fn usage(text: &[u8], response: &Object<'_>) -> Option<Usage> {
-    Usage::read(Face::Responses, text.get(response.span("usage")?)?)
+pub(super) fn usage(response: &Object<'_>) -> Option<Usage> {
+    Usage::read(Face::Responses, response.value("usage")?)
 }
 
 /// Fails when a response is one that failed.

@@ -35,7 +35,7 @@ pub(in crate::dialect::answer) fn whole(
         return Err(server(EMPTY));
     }
     let meter = Meter {
-        usage: item::usage(body, &response),
+        usage: item::usage(&response),
         finish: item::finish(&response),
         model: response.string("model").map(Cow::into_owned),
     };
