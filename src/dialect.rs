@@ -9,7 +9,6 @@ pub mod counting;
 mod generic;
 mod kimi_code;
 mod moonshot;
-mod object;
 mod openrouter;
 pub mod rewrite;
 

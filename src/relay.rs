@@ -15,7 +15,7 @@ pub mod plan;
 pub mod reload;
 mod resume;
 pub mod state;
-mod stateless;
+pub mod stateless;
 mod stream;
 mod track;
 
@@ -242,11 +242,12 @@ impl std::fmt::Display for Refusal {
                 "\"model\" must be a string of at most 256 bytes: a model's name, alias or provider/model",
             ),
             Self::NotKept { message, .. } => f.write_str(message),
-            Self::UnknownModel { requested, nearest } if nearest.is_empty() => {
-                write!(f, "no model, alias or route is called {requested:?}")
-            }
             Self::UnknownModel { requested, nearest } => {
-                write!(f, "no model, alias or route is called {requested:?}; nearest: {}", nearest.join(", "))
+                write!(f, "no model, alias or route is called {requested:?}; ")?;
+                if !nearest.is_empty() {
+                    write!(f, "nearest: {}; ", nearest.join(", "))?;
+                }
+                f.write_str("a route in models.routes (a pattern such as \"claude-*\", too) says who answers to a name")
             }
             Self::Unservable { attempts } => {
                 f.write_str("no target can serve this request")?;

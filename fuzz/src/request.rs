@@ -79,22 +79,35 @@ fn over(face: Face, text: &Bytes, tree: Option<&Map<String, Value>>, which: u8, 
         assert!(tree.is_none(), "serde_json reads what the scan refuses over {face:?}");
         return;
     };
+    let is_ruled = |key: &str| RULED.contains(&key) || RULED_OVER_OTHERS.contains(&key);
+    sent(&body, tree, (dialect, &model), &Map::new(), settings, is_ruled);
+}
+
+/// What a provider gets of it: JSON where it was JSON, and every member as it was that no rule names. `None` where nothing
+/// goes up, or nobody knows what it was.
+fn sent(
+    body: &RequestBody,
+    tree: Option<&Map<String, Value>>,
+    (dialect, model): (DialectId, &Model),
+    params: &Map<String, Value>,
+    settings: u8,
+    is_ruled: impl Fn(&str) -> bool,
+) -> Option<Map<String, Value>> {
     let request = Request {
-        body: &body,
-        model: &model,
+        body,
+        model,
         wire_model: &model.id,
-        params: &Map::new(),
+        params,
         thinking: ThinkingLevel::ALL.get(usize::from(settings >> 4)).copied(),
         sanitize_tool_call_ids: settings & 2 != 0,
     };
-    let Ok(rewritten) = rewrite(dialect, &request) else { return };
+    let rewritten = rewrite(dialect, &request).ok()?;
     let sent = rewritten.edits.apply(&body.text).to_bytes();
     if json::is_valid(&body.text) {
         assert!(json::is_valid(&sent), "no JSON goes up: {}", String::from_utf8_lossy(&sent));
     }
-    let Some(tree) = tree else { return };
+    let tree = tree?;
     let sent = object(&sent);
-    let is_ruled = |key: &str| RULED.contains(&key) || RULED_OVER_OTHERS.contains(&key);
     for (key, value) in tree.iter().filter(|(key, _)| !is_ruled(key)) {
         assert_eq!(sent.get(key), Some(value), "{key:?}");
     }
@@ -102,6 +115,7 @@ fn over(face: Face, text: &Bytes, tree: Option<&Map<String, Value>>, which: u8, 
         let known = tree.contains_key(key) || is_ruled(key) || ADDED.contains(&key.as_str());
         assert!(known, "{key:?} came from nowhere");
     }
+    Some(sent)
 }
 
 fn same_members(body: &RequestBody, tree: &Map<String, Value>) {
@@ -151,29 +165,10 @@ fn edited(body: &RequestBody, tree: &Map<String, Value>, edit: u8) {
 fn rewritten(body: &RequestBody, tree: Option<&Map<String, Value>>, which: u8, settings: u8) {
     let (dialect, model) = model(which);
     let params = if settings & 1 == 0 { Map::new() } else { Map::from_iter([("seed".into(), 7.into())]) };
-    let request = Request {
-        body,
-        model: &model,
-        wire_model: &model.id,
-        params: &params,
-        thinking: ThinkingLevel::ALL.get(usize::from(settings >> 4)).copied(),
-        sanitize_tool_call_ids: settings & 2 != 0,
-    };
-    let Ok(rewritten) = rewrite(dialect, &request) else { return };
-    let sent = rewritten.edits.apply(&body.text).to_bytes();
-    if json::is_valid(&body.text) {
-        assert!(json::is_valid(&sent), "no JSON goes up: {}", String::from_utf8_lossy(&sent));
-    }
+    let is_ruled = |key: &str| RULED.contains(&key);
+    let Some(sent) = sent(body, tree, (dialect, &model), &params, settings, is_ruled) else { return };
     let Some(tree) = tree else { return };
-    let sent = object(&sent);
     assert_eq!(sent.get("model").and_then(Value::as_str), Some(&*model.id));
-    for (key, value) in tree.iter().filter(|(key, _)| !RULED.contains(&key.as_str())) {
-        assert_eq!(sent.get(key), Some(value), "{key:?}");
-    }
-    for key in sent.keys() {
-        let known = tree.contains_key(key) || RULED.contains(&key.as_str()) || ADDED.contains(&key.as_str());
-        assert!(known, "{key:?} came from nowhere");
-    }
     let messages = |tree: &Map<String, Value>| tree.get("messages").cloned().unwrap_or_default();
     match (messages(tree), messages(&sent)) {
         (Value::Array(before), Value::Array(after)) => {

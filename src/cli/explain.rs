@@ -18,6 +18,7 @@ use crate::relay::affinity;
 use crate::relay::bodies::{Bodies, Prepared};
 use crate::relay::plan::{Plan, Planned, plan};
 use crate::relay::state::State;
+use crate::relay::stateless;
 use crate::wire::face::Face;
 use crate::wire::request::RequestBody;
 
@@ -80,6 +81,7 @@ pub fn run(args: &Args) -> ExitCode {
 fn explain(args: &Args) -> Result<(), Ending> {
     let settings = config::load(args.config.as_deref(), &Environment::process())?;
     let body = body(args)?;
+    stateless::check(&body).map_err(|refusal| Ending::failure("not_kept", refusal.to_string()))?;
     let plan = plan(&settings, &State::new(), &args.model, &body, None)
         .map_err(|refusal| Ending::failure("unknown_model", refusal.to_string()))?;
     if plan.targets.is_empty() {

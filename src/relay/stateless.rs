@@ -11,7 +11,10 @@ const SEND_ALL: &str =
 
 /// Refuses what would have to be kept. `store` itself asks for nothing that the answer needs: `OpenAI`'s default is
 /// true, so SDKs that never look at a stored response leave it so.
-pub(super) fn check(body: &RequestBody) -> Result<(), Refusal> {
+///
+/// # Errors
+/// [`Refusal::NotKept`], which names the field and what to send instead.
+pub fn check(body: &RequestBody) -> Result<(), Refusal> {
     if body.face != Face::Responses {
         return Ok(());
     }

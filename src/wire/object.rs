@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 
-use super::json::{self, Member};
+use super::json::{self, Malformed, Member, Span};
 
-/// An object and where its members stand. Of duplicate keys the last counts; `null` counts as absent.
+/// An object and where its members stand; all spans are those of the text that was given, also in objects within it.
+/// Of duplicate keys the last counts; `null` counts as absent.
 #[derive(Clone, Debug)]
 pub struct Object<'t> {
     text: &'t [u8],
+    extent: Span,
     members: Vec<Member>,
 }
 
@@ -15,8 +17,33 @@ impl<'t> Object<'t> {
     /// Reads the object that `text` begins with, white space before it aside. `None` when there is none.
     #[must_use]
     pub fn read(text: &'t [u8]) -> Option<Self> {
-        let (members, _) = json::members(text, json::skip_space(text, 0)).ok()?;
-        Some(Self { text, members })
+        Self::at(text, json::skip_space(text, 0))
+    }
+
+    /// Reads the object that opens at an offset. `None` when none does.
+    #[must_use]
+    pub fn at(text: &'t [u8], open: usize) -> Option<Self> {
+        let (members, end) = json::members(text, open).ok()?;
+        Some(Self { text, extent: open..end, members })
+    }
+
+    /// Reads a text that is one object and nothing else.
+    ///
+    /// # Errors
+    /// When it is not JSON all through, or no object.
+    pub fn whole(text: &'t [u8]) -> Result<Self, Malformed> {
+        let open = json::skip_space(text, 0);
+        let (members, end) = json::members(text, open)?;
+        if json::skip_space(text, end) != text.len() || !json::is_valid(text) {
+            return Err(Malformed { at: end, expected: "nothing but one object" });
+        }
+        Ok(Self { text, extent: open..end, members })
+    }
+
+    /// Where it stands, braces included.
+    #[must_use]
+    pub fn extent(&self) -> Span {
+        self.extent.clone()
     }
 
     /// Whether it has no members.
@@ -25,11 +52,17 @@ impl<'t> Object<'t> {
         self.members.is_empty()
     }
 
+    /// Where a value stands.
+    #[must_use]
+    pub fn span(&self, key: &str) -> Option<Span> {
+        let span = &json::find(self.text, &self.members, key)?.value;
+        (self.text.get(span.clone()) != Some(b"null")).then(|| span.clone())
+    }
+
     /// The JSON text of a value.
     #[must_use]
     pub fn value(&self, key: &str) -> Option<&'t [u8]> {
-        let span = json::find(self.text, &self.members, key)?.value.clone();
-        self.text.get(span).filter(|value| *value != b"null")
+        self.text.get(self.span(key)?)
     }
 
     /// A string with its quotes, escaped as it came.
@@ -44,23 +77,45 @@ impl<'t> Object<'t> {
         json::unescape(self.value(key)?)
     }
 
+    /// A string, unescaped; empty where there is none.
+    #[must_use]
+    pub fn word(&self, key: &str) -> Cow<'t, str> {
+        self.string(key).unwrap_or_default()
+    }
+
+    /// Whether a value is a string with something in it.
+    #[must_use]
+    pub fn says(&self, key: &str) -> bool {
+        self.literal(key).is_some_and(|value| value.len() > 2)
+    }
+
     /// An object.
     #[must_use]
     pub fn object(&self, key: &str) -> Option<Self> {
-        Self::read(self.value(key)?)
+        Self::at(self.text, self.span(key)?.start)
+    }
+
+    /// Whether a value is an array.
+    #[must_use]
+    pub fn has_array(&self, key: &str) -> bool {
+        self.value(key).is_some_and(|value| value.starts_with(b"["))
     }
 
     /// The elements of an array; none where there is no array.
     #[must_use]
     pub fn elements(&self, key: &str) -> Vec<&'t [u8]> {
-        let Some(array) = self.value(key) else { return Vec::new() };
-        let Ok((spans, _)) = json::elements(array, 0) else { return Vec::new() };
-        spans.into_iter().filter_map(|span| array.get(span)).collect()
+        self.element_spans(key).into_iter().filter_map(|span| self.text.get(span)).collect()
     }
 
     /// The objects among the elements of an array.
-    pub fn objects(&self, key: &str) -> impl Iterator<Item = Self> {
-        self.elements(key).into_iter().filter_map(Self::read)
+    #[must_use]
+    pub fn objects(&self, key: &str) -> Vec<Self> {
+        self.element_spans(key).into_iter().filter_map(|span| Self::at(self.text, span.start)).collect()
+    }
+
+    fn element_spans(&self, key: &str) -> Vec<Span> {
+        let elements = self.span(key).and_then(|span| json::elements(self.text, span.start).ok());
+        elements.map(|(spans, _)| spans).unwrap_or_default()
     }
 
     /// A number that is not negative.
@@ -107,10 +162,25 @@ mod tests {
         assert_eq!(object.value("n"), None);
         assert_eq!(object.object("o").unwrap().count("i"), Some(2));
         assert_eq!(object.elements("l").len(), 3);
-        assert_eq!(object.objects("l").filter_map(|each| each.count("k")).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(object.objects("l").iter().filter_map(|each| each.count("k")).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(object.count("big"), Some(u64::MAX));
         assert_eq!(object.count("neg"), None);
         assert!(object.literal("o").is_none() && object.elements("a").is_empty());
         assert!(Object::read(b"[1]").is_none());
+        assert!(object.word("o").is_empty() && object.has_array("l") && !object.has_array("o"));
+        assert!(object.says("a") && !object.says("big") && !Object::read(br#"{"a":""}"#).unwrap().says("a"));
+    }
+
+    #[test]
+    fn spans_are_those_of_the_text_and_a_whole_text_is_one_object() {
+        let text = br#" {"o":{"l":[ {"k":null}, 7 ]}} "#;
+        let object = Object::whole(text).unwrap();
+        let inner = object.object("o").unwrap().objects("l").remove(0);
+        assert_eq!(&text[inner.extent()], br#"{"k":null}"#);
+        assert_eq!(&text[object.object("o").unwrap().span("l").unwrap()], br#"[ {"k":null}, 7 ]"#);
+        assert_eq!((inner.span("k"), inner.is_empty()), (None, false));
+        for broken in [&br#"{"a":1} {}"#[..], br#"{"a":tru}"#, b"[]", b""] {
+            assert!(Object::whole(broken).is_err(), "{}", String::from_utf8_lossy(broken));
+        }
     }
 }

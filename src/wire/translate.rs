@@ -10,6 +10,7 @@ use super::face::Face;
 use super::request::RequestBody;
 
 mod chat;
+mod content;
 pub mod conversation;
 pub mod decoder;
 pub mod echo;
@@ -19,6 +20,7 @@ pub mod ids;
 pub mod losses;
 mod messages;
 mod node;
+mod openai;
 mod responses;
 pub mod whole;
 mod writer;

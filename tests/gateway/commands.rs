@@ -233,6 +233,7 @@ async fn explain_shows_the_plan_in_order() {
     assert_json_failure(&unknown);
     let message = unknown["error"]["message"].as_str().unwrap().replace("kimi-k33", "");
     assert!(message.contains("kimi-k3"), "the nearest names: {unknown}");
+    assert!(message.contains("models.routes"), "and how to give it one: {unknown}");
 }
 
 #[tokio::test]

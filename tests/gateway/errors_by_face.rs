@@ -308,3 +308,19 @@ async fn explain_shows_the_faces_and_what_is_lost_between_them() {
     let shown = explain(&[]).await.stdout;
     assert!(shown.contains("translate anthropic-messages to openai-completions"), "{shown}");
 }
+
+#[tokio::test]
+async fn explain_refuses_what_the_gateway_refuses() {
+    let upstream = Upstream::start().await;
+    let home = tempfile::tempdir().unwrap();
+    let (file, body) = (home.path().join("config.json5"), home.path().join("body.json"));
+    std::fs::write(&file, Setup::chain(&upstream, &[Provider::Kimi]).text()).unwrap();
+    std::fs::write(&body, r#"{"model":"default","input":"hi","previous_response_id":"resp_1"}"#).unwrap();
+    let arguments = ["explain", "default", "--face", "responses", "--json", "--config"];
+    let mut command = crate::common::process::command(home.path(), arguments);
+    command.arg(&file).arg("--body").arg(&body);
+    let ended = crate::common::process::run(command).await;
+    let error = &ended.json()["error"];
+    assert_eq!((ended.code, &error["type"]), (Some(1), &json!("not_kept")), "{}", ended.both());
+    assert!(error["message"].as_str().unwrap().starts_with("previous_response_id: "), "{error}");
+}

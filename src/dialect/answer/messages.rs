@@ -3,18 +3,20 @@
 //! `message_start`, blocks, `message_delta` with the `stop_reason` and the usage, `message_stop`. OpenRouter adds
 //! `data: [DONE]`, on which Anthropic's SDKs stumble; Moonshot sends neither pings nor error events.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use super::output::{self, Output};
-use super::refusal::{self, EMPTY, NOT_JSON, server, truncated};
-use super::stream::{Flow, Reading};
+use super::refusal::{EMPTY, server, truncated};
+use super::stream::{Flow, Reading, Told, told};
 use super::{Meter, Volume, length};
 use crate::catalog::DialectId;
-use crate::dialect::object::Object;
 use crate::dialect::rewrite::AnswerPlan;
 use crate::failure::Failure;
 use crate::wire::edit::{Edits, Segments};
 use crate::wire::face::Face;
+use crate::wire::object::Object;
 use crate::wire::sse::Frame;
 use crate::wire::usage::Usage;
 use leaked::Leaks;
@@ -76,8 +78,9 @@ impl MessagesStream {
         match kind {
             "message_start" => {
                 if let Some(message) = event.object("message") {
-                    self.meter.model = self.meter.model.take().or_else(|| message.string("model"));
-                    self.begun_with = usage(text, &message, None);
+                    self.meter.model =
+                        self.meter.model.take().or_else(|| message.string("model").map(Cow::into_owned));
+                    self.begun_with = usage(&message, None);
                 }
                 false
             }
@@ -91,10 +94,10 @@ impl MessagesStream {
             }
             "message_delta" => {
                 if let Some(reason) = event.object("delta").and_then(|delta| delta.string("stop_reason")) {
-                    self.meter.finish = Some(reason);
+                    self.meter.finish = Some(reason.into_owned());
                     self.finished = true;
                 }
-                if let Some(usage) = usage(text, event, self.meter.usage.or(self.begun_with)) {
+                if let Some(usage) = usage(event, self.meter.usage.or(self.begun_with)) {
                     self.meter.usage = Some(usage);
                 }
                 false
@@ -202,35 +205,20 @@ impl MessagesStream {
 
 impl Reading for MessagesStream {
     fn take(&mut self, frame: &Frame, out: &mut Output) -> Result<Flow, Failure> {
-        let Some(payload) = frame.data() else {
-            // A comment is no event. An event without data is nothing that an SDK could parse.
-            if frame.event().is_none() {
-                let events = out.step.frames;
-                out.pass(frame);
-                out.step.frames = events;
+        let payload = frame.data();
+        let (payload, event) = match told(self.dialect, frame, payload.as_ref(), out)? {
+            Told::Nothing => return Ok(Flow::On),
+            Told::Done => {
+                self.check_end()?;
+                out.put(Segments::whole(Bytes::from_static(STOP)), 1);
+                return Ok(Flow::Done);
             }
-            return Ok(Flow::On);
+            Told::Event(payload, event) => (payload, event),
         };
-        let text = payload.trim_ascii();
-        if text.is_empty() {
-            return Ok(Flow::On);
-        }
-        if text.starts_with(b"[DONE]") {
-            self.check_end()?;
-            out.put(Segments::whole(Bytes::from_static(STOP)), 1);
-            return Ok(Flow::Done);
-        }
-        if frame.event().is_some_and(|event| &*event == b"error") {
-            return Err(refusal::of(self.dialect, &payload));
-        }
-        let event = Object::whole(&payload).map_err(|_| server(NOT_JSON))?;
-        if event.word("type") == "error" || refusal::is_in(&event) {
-            return Err(refusal::of(self.dialect, &payload));
-        }
         if event.word("type") == "message_stop" {
             self.check_end()?;
         }
-        Ok(self.take_event(frame, &payload, &event, out))
+        Ok(self.take_event(frame, payload, &event, out))
     }
 
     fn end(&mut self, usage: Option<Usage>, out: &mut Output) -> Result<(), Failure> {
@@ -261,7 +249,7 @@ impl Reading for MessagesStream {
     }
 }
 
-fn usage(text: &[u8], of: &Object<'_>, before: Option<Usage>) -> Option<Usage> {
+fn usage(of: &Object<'_>, before: Option<Usage>) -> Option<Usage> {
     let mut usage = before.unwrap_or_default();
-    usage.update(Face::Messages, text.get(of.span("usage")?)?).then_some(usage)
+    usage.update(Face::Messages, of.value("usage")?).then_some(usage)
 }

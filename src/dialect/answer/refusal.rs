@@ -4,10 +4,10 @@ use std::time::SystemTime;
 
 use crate::catalog::DialectId;
 use crate::dialect::classify::{Refused, classify};
-use crate::dialect::object::Object;
 use crate::failure::{Failure, Reason};
 use crate::wire::chunk::Chunk;
 use crate::wire::json;
+use crate::wire::object::Object;
 
 /// The messages of failures that are decided here.
 pub(super) const HTML: &str = "the answer was an HTML page";

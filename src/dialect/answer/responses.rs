@@ -3,17 +3,19 @@
 //! Finish and end are one event, `response.completed` or `response.incomplete`, which holds the whole answer again; an
 //! answer that breaks ends with `response.failed` or `error`.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use super::output::{self, Output};
-use super::refusal::{self, EMPTY, NOT_JSON, server, truncated};
-use super::stream::{Flow, Reading};
+use super::refusal::{EMPTY, server, truncated};
+use super::stream::{Flow, Reading, Told, told};
 use super::{Meter, Volume, length};
 use crate::catalog::DialectId;
-use crate::dialect::object::Object;
 use crate::dialect::rewrite::AnswerPlan;
 use crate::failure::Failure;
 use crate::wire::edit::{Edits, Segments};
+use crate::wire::object::Object;
 use crate::wire::sse::Frame;
 use crate::wire::usage::Usage;
 
@@ -69,7 +71,7 @@ impl ResponsesStream {
             return if self.has_substance { Ok(()) } else { Err(server(EMPTY)) };
         };
         item::check(self.dialect, text, response)?;
-        self.meter.usage = item::usage(text, response);
+        self.meter.usage = item::usage(response);
         self.has_substance |= item::has_substance(response);
         if !self.has_substance && !self.plan.goes_on && item::promises_substance(response) {
             return Err(server(EMPTY));
@@ -87,7 +89,8 @@ impl ResponsesStream {
         let kind = event.word("type");
         let response = event.object("response");
         if let Some(response) = &response {
-            self.meter.model = self.meter.model.take().or_else(|| response.string("model"));
+            self.meter.model =
+                self.meter.model.take().or_else(|| response.string("model").map(Cow::into_owned));
         }
         let flow = match &*kind {
             "response.completed" | "response.incomplete" | "response.done" => Flow::Done,
@@ -115,30 +118,13 @@ impl ResponsesStream {
 
 impl Reading for ResponsesStream {
     fn take(&mut self, frame: &Frame, out: &mut Output) -> Result<Flow, Failure> {
-        let Some(payload) = frame.data() else {
-            // A comment is no event. An event without data is nothing that an SDK could parse.
-            if frame.event().is_none() {
-                let events = out.step.frames;
-                out.pass(frame);
-                out.step.frames = events;
-            }
-            return Ok(Flow::On);
+        let payload = frame.data();
+        let (payload, event) = match told(self.dialect, frame, payload.as_ref(), out)? {
+            Told::Nothing => return Ok(Flow::On),
+            Told::Done => return Err(truncated(CUT)),
+            Told::Event(payload, event) => (payload, event),
         };
-        let text = payload.trim_ascii();
-        if text.is_empty() {
-            return Ok(Flow::On);
-        }
-        if text.starts_with(b"[DONE]") {
-            return Err(truncated(CUT));
-        }
-        if frame.event().is_some_and(|event| &*event == b"error") {
-            return Err(refusal::of(self.dialect, &payload));
-        }
-        let event = Object::whole(&payload).map_err(|_| server(NOT_JSON))?;
-        if event.word("type") == "error" || refusal::is_in(&event) {
-            return Err(refusal::of(self.dialect, &payload));
-        }
-        self.take_event(frame, &payload, &event, out)
+        self.take_event(frame, payload, &event, out)
     }
 
     fn end(&mut self, _usage: Option<Usage>, _out: &mut Output) -> Result<(), Failure> {

@@ -8,6 +8,7 @@ use super::chat::ChatStream;
 use super::intake::Intake;
 use super::messages::MessagesStream;
 use super::output::Output;
+use super::refusal::{self, NOT_JSON, server};
 use super::responses::ResponsesStream;
 use super::{Meter, Step, Volume};
 use crate::catalog::DialectId;
@@ -15,6 +16,7 @@ use crate::dialect::rewrite::AnswerPlan;
 use crate::failure::Failure;
 use crate::wire::edit::Segments;
 use crate::wire::face::Face;
+use crate::wire::object::Object;
 use crate::wire::sse::Frame;
 use crate::wire::usage::Usage;
 
@@ -53,6 +55,52 @@ pub(super) trait Reading: Debug + Send + Sync {
     fn volume(&self) -> Volume;
 
     fn meter(&self) -> &Meter;
+}
+
+/// What a frame of a face with named events holds.
+pub(super) enum Told<'p> {
+    /// No event of the answer; a comment has gone on.
+    Nothing,
+    /// `data: [DONE]`, which neither of these faces has, and some servers send.
+    Done,
+    /// An event: its text, and what that says.
+    Event(&'p Bytes, Object<'p>),
+}
+
+/// Reads a frame of the Messages or the Responses face; `payload` is its data.
+///
+/// # Errors
+/// When it tells an error, or is no JSON.
+pub(super) fn told<'p>(
+    dialect: DialectId,
+    frame: &Frame,
+    payload: Option<&'p Bytes>,
+    out: &mut Output,
+) -> Result<Told<'p>, Failure> {
+    let Some(payload) = payload else {
+        // A comment is no event. An event without data is nothing that an SDK could parse.
+        if frame.event().is_none() {
+            let events = out.step.frames;
+            out.pass(frame);
+            out.step.frames = events;
+        }
+        return Ok(Told::Nothing);
+    };
+    let text = payload.trim_ascii();
+    if text.is_empty() {
+        return Ok(Told::Nothing);
+    }
+    if text.starts_with(b"[DONE]") {
+        return Ok(Told::Done);
+    }
+    if frame.event().is_some_and(|event| &*event == b"error") {
+        return Err(refusal::of(dialect, payload));
+    }
+    let event = Object::whole(payload).map_err(|_| server(NOT_JSON))?;
+    if event.word("type") == "error" || refusal::is_in(&event) {
+        return Err(refusal::of(dialect, payload));
+    }
+    Ok(Told::Event(payload, event))
 }
 
 /// Whether more follows.

@@ -1,9 +1,9 @@
 //! Where a conversation makes calls, and where it answers them: in `tool_calls` and messages of the role `tool` (chat), in
 //! blocks (messages), in items (responses).
 
-use crate::dialect::object::Object;
 use crate::wire::face::Face;
 use crate::wire::json::{self, Span};
+use crate::wire::object::Object;
 use crate::wire::request::{Message, RequestBody};
 
 /// One call.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use serde_json::json as tree;
 
 use super::calls::{self, Call};
 use super::rules::{self, Rule};
@@ -104,6 +105,29 @@ impl<'a> Draft<'a> {
             self.change(key, None);
         }
         there
+    }
+
+    /// Gives a string to a member of a top-level object, or takes it out, and with it an object of nothing else; tells
+    /// whether that changes anything. What is no object is left alone.
+    pub(in crate::dialect) fn set_within(&mut self, key: &str, member: &str, value: Option<&str>) -> bool {
+        let Some(object) = self.given(key).map(Bytes::copy_from_slice) else {
+            return value.is_some_and(|value| self.set(key, tree!({ member: value }).to_string()));
+        };
+        let Ok((members, _)) = json::members(&object, 0) else { return false };
+        let stands = json::find(&object, &members, member).and_then(|found| object.get(found.value.clone()));
+        let mut patch = ObjectPatch::new(&object, 0, &members);
+        match (stands, value) {
+            (None, None) => return false,
+            (Some(stands), Some(value)) if json::literal_is(stands, value) => return false,
+            (Some(_), None) if members.len() == 1 => return self.remove(key),
+            (Some(_), None) => {
+                patch.remove(member);
+            }
+            (_, Some(value)) => patch.set(member, json::string_literal(value)),
+        }
+        let mut edits = Edits::new();
+        patch.finish(&mut edits);
+        self.set(key, edits.apply(&object).to_bytes())
     }
 
     fn change(&mut self, key: &str, to: Option<Bytes>) {

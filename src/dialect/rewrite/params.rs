@@ -35,6 +35,22 @@ pub(in crate::dialect) fn fill(draft: &mut Draft<'_>, dropped: &[&str]) {
     }
 }
 
+/// As [`fill`], for a face that has other names: `named` gives a field's name and value there, `None` where the face has no
+/// place for it.
+pub(super) fn fill_as(
+    draft: &mut Draft<'_>,
+    dropped: &[&str],
+    named: impl Fn(&str, Value) -> Option<(&'static str, Value)>,
+) {
+    let mut flat = Vec::new();
+    flatten(draft.request().params, &mut flat);
+    for (key, value) in flat.into_iter().filter_map(|(key, value)| named(&key, value)) {
+        if !dropped.contains(&key) && draft.value(key).is_none() && draft.set(key, value.to_string()) {
+            draft.fire(rules::PARAMS);
+        }
+    }
+}
+
 /// `extraBody` holds more of the same; names that OpenClaw writes in camel case get the wire's.
 pub(super) fn flatten(params: &Map<String, Value>, into: &mut Vec<(String, Value)>) {
     for (key, value) in params {

@@ -1,5 +1,7 @@
 //! What a request loses on its way to another face, by name: for `explain`, the journal and the documentation.
 
+use super::node::Object;
+
 /// One thing that cannot be carried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Loss {
@@ -80,6 +82,21 @@ impl Losses {
     pub(super) fn note_if(&mut self, there: bool, loss: Loss) {
         if there {
             self.note(loss);
+        }
+    }
+
+    /// Notes what a face's reader does not read: `read` are the fields that it does, `lost` what those that it knows mean.
+    /// `null`, `false`, zero and nothing are no loss.
+    pub(super) fn note_unread(&mut self, top: &Object<'_>, read: &[&str], lost: &[(&str, Loss)]) {
+        for (key, value) in top.entries() {
+            let is_idle =
+                matches!(value.raw(), b"false" | b"0" | b"0.0" | b"[]" | b"{}" | b"\"\"" | b"[\"text\"]")
+                    || (key == "n" && value.raw() == b"1");
+            if is_idle || read.contains(&&*key) {
+                continue;
+            }
+            let known = lost.iter().find(|(name, _)| *name == key);
+            self.note(known.map_or(UNKNOWN_FIELDS, |(_, loss)| *loss));
         }
     }
 

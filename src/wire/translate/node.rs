@@ -145,6 +145,20 @@ impl<'t> Object<'t> {
         self.get(key).map(|node| node.object().map_err(|wrong| wrong.within(key))).transpose()
     }
 
+    /// An array of strings under `key`.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub(super) fn strings(&self, key: &str) -> Result<Vec<Literal<'t>>, Untranslatable> {
+        let read = |(index, node): (usize, Node<'t>)| {
+            node.literal().ok_or_else(|| {
+                let why = format!("must be a string, not {}", node.kind());
+                Untranslatable::new(why).within(&format!("{key}[{index}]"))
+            })
+        };
+        self.list(key)?.into_iter().enumerate().map(read).collect()
+    }
+
     /// Keys (unescaped) with values, in order; what is `null` is absent.
     pub(super) fn entries(&self) -> impl Iterator<Item = (Cow<'t, str>, Node<'t>)> + '_ {
         self.members.iter().filter_map(|member| {

@@ -2,9 +2,9 @@
 
 use super::{Volume, length};
 use crate::dialect::answer::names;
-use crate::dialect::object::Object;
 use crate::dialect::rewrite::AnswerPlan;
 use crate::wire::edit::Edits;
+use crate::wire::object::Object;
 
 /// Reads a block, whole or at its start; tells whether it says something by itself.
 pub(super) fn read(text: &[u8], block: &Object<'_>, volume: &mut Volume) -> bool {

@@ -4,10 +4,10 @@
 use bytes::Bytes;
 
 use crate::dialect::answer::leak::{LeakFilter, LeakedCall, Piece, may_leak};
-use crate::dialect::object::Object;
 use crate::dialect::rewrite::AnswerPlan;
 use crate::wire::edit::{Edits, Segments};
 use crate::wire::json::{self, write_string};
+use crate::wire::object::Object;
 
 /// Finds them in a stream.
 #[derive(Debug, Default)]

@@ -1,15 +1,17 @@
 //! Whole messages answers.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use super::{block, leaked, usage};
 use crate::catalog::DialectId;
 use crate::dialect::answer::refusal::{self, EMPTY, NOT_JSON, server};
 use crate::dialect::answer::{Meter, Volume};
-use crate::dialect::object::Object;
 use crate::dialect::rewrite::AnswerPlan;
 use crate::failure::Failure;
 use crate::wire::edit::{Edits, Segments};
+use crate::wire::object::Object;
 
 /// Reads one.
 ///
@@ -28,9 +30,9 @@ pub(in crate::dialect::answer) fn whole(
         return Err(server("the answer has no content"));
     }
     let mut meter = Meter {
-        usage: usage(body, &answer, None),
-        finish: answer.string("stop_reason"),
-        model: answer.string("model"),
+        usage: usage(&answer, None),
+        finish: answer.string("stop_reason").map(Cow::into_owned),
+        model: answer.string("model").map(Cow::into_owned),
     };
     let mut edits = Edits::new();
     let mut has_substance = false;
@@ -40,7 +42,7 @@ pub(in crate::dialect::answer) fn whole(
         if plan.offers_tools
             && let Some(blocks) = leaked::of_whole(&block, plan)
         {
-            edits.replace(block.place(), blocks);
+            edits.replace(block.extent(), blocks);
             if meter.finish.as_deref() == Some("end_turn") {
                 meter.finish = Some("tool_use".to_owned());
                 edits.replace(

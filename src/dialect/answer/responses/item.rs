@@ -1,13 +1,15 @@
 //! The response object, and the items of its output.
 
+use std::borrow::Cow;
+
 use crate::catalog::DialectId;
 use crate::dialect::answer::names;
 use crate::dialect::answer::refusal::{self, server};
-use crate::dialect::object::Object;
 use crate::dialect::rewrite::AnswerPlan;
 use crate::failure::Failure;
 use crate::wire::edit::Edits;
 use crate::wire::face::Face;
+use crate::wire::object::Object;
 use crate::wire::usage::Usage;
 
 /// Whether an item says something by itself.
@@ -40,12 +42,12 @@ pub(super) fn promises_substance(response: &Object<'_>) -> bool {
 /// Why it is incomplete, else its status.
 pub(super) fn finish(response: &Object<'_>) -> Option<String> {
     let why = response.object("incomplete_details").and_then(|details| details.string("reason"));
-    why.or_else(|| response.string("status"))
+    why.or_else(|| response.string("status")).map(Cow::into_owned)
 }
 
 /// The token counts.
-pub(super) fn usage(text: &[u8], response: &Object<'_>) -> Option<Usage> {
-    Usage::read(Face::Responses, text.get(response.span("usage")?)?)
+pub(super) fn usage(response: &Object<'_>) -> Option<Usage> {
+    Usage::read(Face::Responses, response.value("usage")?)
 }
 
 /// Fails when a response is one that failed.

@@ -1,15 +1,17 @@
 //! Whole responses answers.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use super::item;
 use crate::catalog::DialectId;
 use crate::dialect::answer::Meter;
 use crate::dialect::answer::refusal::{self, EMPTY, NOT_JSON, server};
-use crate::dialect::object::Object;
 use crate::dialect::rewrite::AnswerPlan;
 use crate::failure::Failure;
 use crate::wire::edit::{Edits, Segments};
+use crate::wire::object::Object;
 
 /// Reads one.
 ///
@@ -33,9 +35,9 @@ pub(in crate::dialect::answer) fn whole(
         return Err(server(EMPTY));
     }
     let meter = Meter {
-        usage: item::usage(body, &response),
+        usage: item::usage(&response),
         finish: item::finish(&response),
-        model: response.string("model"),
+        model: response.string("model").map(Cow::into_owned),
     };
     let mut edits = Edits::new();
     if !plan.tool_names.is_empty() {

@@ -61,16 +61,6 @@ fn kimi() -> String {
     start() + &event("ping", "") + &thinking + &text_block(1) + &call + &finish("tool_use") + &stop()
 }
 
-const USAGE: Usage = Usage {
-    input: 36,
-    output: 40,
-    cache_read: 64,
-    cache_write: 0,
-    reasoning: 30,
-    estimated: false,
-    cost_micros: None,
-};
-
 fn seen(dialect: DialectId, text: &str) -> Seen {
     read_over(Face::Messages, dialect, &plain(), &[text.as_bytes()])
 }

@@ -18,16 +18,6 @@ fn response(status: &str, output: &str, rest: &str) -> String {
 
 const USAGE_JSON: &str = r#","usage":{"input_tokens":100,"input_tokens_details":{"cached_tokens":64},"output_tokens":40,"output_tokens_details":{"reasoning_tokens":30},"total_tokens":140}"#;
 
-const USAGE: Usage = Usage {
-    input: 36,
-    output: 40,
-    cache_read: 64,
-    cache_write: 0,
-    reasoning: 30,
-    estimated: false,
-    cost_micros: None,
-};
-
 fn begin() -> String {
     event("response.created", &response("in_progress", "", ""))
         + &event("response.output_item.added", r#""item":{"type":"reasoning","id":"rs_1","summary":[]}"#)

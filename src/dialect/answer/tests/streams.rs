@@ -20,16 +20,6 @@ fn moonshot(include_usage: bool) -> String {
 
 const USAGE_CHUNK: &str = r#"{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"kimi-k3","choices":[],"usage":{"prompt_tokens":100,"completion_tokens":40,"total_tokens":140,"cached_tokens":64,"prompt_tokens_details":{"cached_tokens":64},"completion_tokens_details":{"reasoning_tokens":30}}}"#;
 
-const MOONSHOT_USAGE: Usage = Usage {
-    input: 36,
-    output: 40,
-    cache_read: 64,
-    cache_write: 0,
-    reasoning: 30,
-    estimated: false,
-    cost_micros: None,
-};
-
 /// OpenRouter's: comments, role on every chunk, and a last chunk that repeats role and finish beside the usage.
 fn openrouter() -> (String, String, String) {
     let delta = |delta: &str, finish: &str, rest: &str| {
@@ -63,7 +53,7 @@ fn moonshot_passes_byte_for_byte() {
     assert!(seen.done && seen.meaningful && seen.failure.is_none());
     assert_eq!(
         seen.meter,
-        Meter { usage: Some(MOONSHOT_USAGE), finish: Some("stop".into()), model: Some("kimi-k3".into()) }
+        Meter { usage: Some(USAGE), finish: Some("stop".into()), model: Some("kimi-k3".into()) }
     );
 }
 
@@ -80,9 +70,9 @@ fn frames_that_wait_together_are_one_slice() {
 fn hidden_usage_is_metered_and_not_sent() {
     let seen = read(DialectId::Moonshot, &hiding(), &[moonshot(true).as_bytes()]);
     assert_eq!(seen.text, moonshot(false));
-    assert_eq!(seen.meter.usage, Some(MOONSHOT_USAGE));
+    assert_eq!(seen.meter.usage, Some(USAGE));
     let inside = read(DialectId::Moonshot, &hiding(), &[moonshot(false).as_bytes()]);
-    assert_eq!(inside.meter.usage, Some(MOONSHOT_USAGE), "read from the choice");
+    assert_eq!(inside.meter.usage, Some(USAGE), "read from the choice");
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 
-use crate::dialect::object::Object;
 use crate::dialect::rewrite::draft::Draft;
 use crate::dialect::rewrite::{rules, tools};
 use crate::wire::json::Span;
+use crate::wire::object::Object;
 use crate::wire::request::Message;
 
 /// Blocks that Kimi's converter knows.
@@ -67,5 +67,5 @@ fn listed<'t>(draft: &Draft<'t>, message: &Message) -> Vec<Object<'t>> {
 }
 
 fn mark(blocks: &[Object<'_>], is_gone: impl Fn(&Object<'_>) -> bool) -> Vec<(Span, bool)> {
-    blocks.iter().map(|block| (block.place(), is_gone(block))).collect()
+    blocks.iter().map(|block| (block.extent(), is_gone(block))).collect()
 }

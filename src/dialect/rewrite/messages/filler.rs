@@ -1,8 +1,8 @@
 //! Kimi's demand for thinking in the history, as `rewrite::reasoning` has it for chat.
 
-use crate::dialect::object::Object;
 use crate::dialect::rewrite::draft::Draft;
 use crate::dialect::rewrite::rules;
+use crate::wire::object::Object;
 
 /// What passes: any text that is not empty, and no signature (hermes-agent pull requests 14018 and 49143).
 const FILLER: &[u8] = br#"{"type":"thinking","thinking":" ","signature":""},"#;

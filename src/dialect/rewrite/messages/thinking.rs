@@ -4,16 +4,13 @@
 //! opencode and `OpenClaw` send it; K2.6 takes `enabled` with a budget and `disabled`; K2.7 Code only `enabled`; Kimi
 //! Code's models always think (its model page, 2026-09; budgets a level as OpenClaw 2026.9.6 has them).
 
-use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::catalog::{DialectId, Thinking, ThinkingLevel};
 use crate::dialect::rewrite::draft::Draft;
 use crate::dialect::rewrite::rules;
 use crate::dialect::rewrite::thinking::{Spellings, Wish, wished};
 use crate::dialect::rewrite::tool_choice::{self, Forced};
-use crate::wire::edit::{Edits, ObjectPatch};
-use crate::wire::json;
 
 /// The smallest budget, in tokens.
 const LEAST_BUDGET: u64 = 1024;
@@ -222,25 +219,5 @@ fn without_effort(draft: &mut Draft<'_>) {
 
 /// Gives `output_config.effort` a value, or takes it out; tells whether that changes anything.
 fn set_effort(draft: &mut Draft<'_>, level: Option<&str>) -> bool {
-    let Some(config) = draft.given("output_config").map(Bytes::copy_from_slice) else {
-        return level.is_some_and(|level| draft.set("output_config", json!({ "effort": level }).to_string()));
-    };
-    let Ok((members, _)) = json::members(&config, 0) else { return false };
-    let stands = json::find(&config, &members, "effort").and_then(|member| config.get(member.value.clone()));
-    match (stands, level) {
-        (None, None) => return false,
-        (Some(stands), Some(level)) if json::literal_is(stands, level) => return false,
-        (Some(_), None) if members.len() == 1 => return draft.remove("output_config"),
-        _ => {}
-    }
-    let mut patch = ObjectPatch::new(&config, 0, &members);
-    match level {
-        Some(level) => patch.set("effort", json::string_literal(level)),
-        None => {
-            patch.remove("effort");
-        }
-    }
-    let mut edits = Edits::new();
-    patch.finish(&mut edits);
-    draft.set("output_config", edits.apply(&config).to_bytes())
+    draft.set_within("output_config", "effort", level)
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::dialect::rewrite::draft::Draft;
-use crate::dialect::rewrite::{params, rules};
+use crate::dialect::rewrite::params;
 
 /// Members that this face has under their own names, OpenRouter's among them; what thinking asks for is settled with it.
 const OWN: [&str; 21] = [
@@ -32,13 +32,7 @@ const OWN: [&str; 21] = [
 
 /// Fills what the client left out; `dropped` names fields that the dialect drops anyway.
 pub(super) fn fill(draft: &mut Draft<'_>, dropped: &[&str]) {
-    let mut flat = Vec::new();
-    params::flatten(draft.request().params, &mut flat);
-    for (key, value) in flat.into_iter().filter_map(|(key, value)| named(&key, value)) {
-        if !dropped.contains(&key) && draft.value(key).is_none() && draft.set(key, value.to_string()) {
-            draft.fire(rules::PARAMS);
-        }
-    }
+    params::fill_as(draft, dropped, named);
 }
 
 /// The name and value of this face; `None` for what it has no place for.

@@ -1,15 +1,10 @@
 //! Thinking over this face: `reasoning.effort`. Moonshot refuses `none` (reported 2026-09); Kimi's other words are those
 //! of chat.
 
-use bytes::Bytes;
-use serde_json::json;
-
 use crate::catalog::{Thinking, ThinkingLevel};
 use crate::dialect::rewrite::draft::Draft;
 use crate::dialect::rewrite::rules::{self, Rule};
 use crate::dialect::rewrite::thinking::{Wish, wished};
-use crate::wire::edit::{Edits, ObjectPatch};
-use crate::wire::json;
 
 /// Makes a request to Kimi say it as the model takes it. None of them can be switched off over this face: what takes a
 /// level gets the lowest instead.
@@ -49,31 +44,7 @@ pub(super) fn by_default(draft: &mut Draft<'_>) {
 
 /// Gives `reasoning.effort` a value, or takes it out.
 fn set(draft: &mut Draft<'_>, level: Option<&str>, rule: Rule) {
-    let Some(reasoning) = draft.given("reasoning").map(Bytes::copy_from_slice) else {
-        if let Some(level) = level
-            && draft.set("reasoning", json!({ "effort": level }).to_string())
-        {
-            draft.fire(rule);
-        }
-        return;
-    };
-    let Ok((members, _)) = json::members(&reasoning, 0) else { return };
-    let stands = json::find(&reasoning, &members, "effort").and_then(|m| reasoning.get(m.value.clone()));
-    match (stands, level) {
-        (None, None) => return,
-        (Some(stands), Some(level)) if json::literal_is(stands, level) => return,
-        _ => {}
-    }
-    let mut patch = ObjectPatch::new(&reasoning, 0, &members);
-    match level {
-        Some(level) => patch.set("effort", json::string_literal(level)),
-        None => {
-            patch.remove("effort");
-        }
-    }
-    let mut edits = Edits::new();
-    patch.finish(&mut edits);
-    if draft.set("reasoning", edits.apply(&reasoning).to_bytes()) {
+    if draft.set_within("reasoning", "effort", level) {
         draft.fire(rule);
     }
 }

@@ -37,6 +37,7 @@ fn effort_takes_the_form_of_the_model() {
         }
         over(Case::openrouter()).table(&[(&of(level), &of(level))]);
     }
+    over(Case::k26()).table(&[(r#""store":false,"reasoning":{"effort":"low"}"#, r#""store":false"#)]);
     assert_eq!(over(Case::k3()).members(&of("none")).1, ["reasoning"]);
     let low = r#""store":false,"reasoning":{"effort":"low"}"#;
     let default = over(Case::code()).level(ThinkingLevel::Low);

@@ -1,30 +1,21 @@
 //! What a chat message says: text, parts, and reasoning in its three spellings.
 
-use super::super::Untranslatable;
 use super::super::conversation::Block;
 use super::super::conversation::media::{File, Image, Source};
 use super::super::losses::{self, Losses};
 use super::super::node::{Literal, Node, Object};
+use super::super::{Untranslatable, content};
 
 /// # Errors
 /// When it is neither a string nor an array of parts.
 pub(super) fn content<'t>(content: Node<'t>, losses: &mut Losses) -> Result<Vec<Block<'t>>, Untranslatable> {
-    if let Some(text) = content.literal() {
-        return Ok(if text.is_empty() { Vec::new() } else { vec![Block::Text(text)] });
-    }
-    if !content.is_array() {
-        let why = format!("must be a string or an array of parts, not {}", content.kind());
-        return Err(Untranslatable::new(why));
-    }
-    let mut blocks = Vec::new();
-    for (index, node) in content.elements()?.into_iter().enumerate() {
-        let read = match node.literal() {
-            Some(text) => Ok(Block::Text(text)),
-            None => node.object().and_then(|object| part(&object, losses)),
-        };
-        blocks.push(read.map_err(|wrong| wrong.within(&format!("[{index}]")))?);
-    }
-    Ok(blocks)
+    content::read(content, "parts", |node, blocks| {
+        blocks.push(match node.literal() {
+            Some(text) => Block::Text(text),
+            None => part(&node.object()?, losses)?,
+        });
+        Ok(())
+    })
 }
 
 fn part<'t>(part: &Object<'t>, losses: &mut Losses) -> Result<Block<'t>, Untranslatable> {
@@ -35,20 +26,8 @@ fn part<'t>(part: &Object<'t>, losses: &mut Losses) -> Result<Block<'t>, Untrans
         "image_url" => image(part),
         "video_url" => url_of(part, "video_url").map(Block::Video),
         "file" => file(part),
-        "input_audio" => {
-            losses.note(losses::AUDIO);
-            Ok(Block::Text(Literal::of("[sound was left out here]")))
-        }
-        other => match part.literal("text") {
-            Some(text) => {
-                losses.note(losses::UNKNOWN_BLOCKS);
-                Ok(Block::Text(text))
-            }
-            None => {
-                let why = format!("{other:?} is no part of a chat message that other faces have");
-                Err(Untranslatable::new(why).within("type"))
-            }
-        },
+        "input_audio" => Ok(content::sound(losses)),
+        _ => content::unknown(part, "part of a chat message", losses),
     }
 }
 

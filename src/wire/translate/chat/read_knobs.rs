@@ -4,7 +4,7 @@ use super::super::Untranslatable;
 use super::super::conversation::knobs::{Format, Knobs};
 use super::super::conversation::thinking::{Switch, Thinking};
 use super::super::losses::{self, Loss, Losses};
-use super::super::node::{Literal, Node, Object};
+use super::super::node::{Node, Object};
 
 /// Fields that are read, here or elsewhere.
 const READ: [&str; 26] = [
@@ -67,7 +67,7 @@ pub(super) fn knobs<'t>(top: &Object<'t>, losses: &mut Losses) -> Result<Knobs<'
     if top.get("functions").is_some() {
         return Err(Untranslatable::new("is the old form of `tools`; send that").within("functions"));
     }
-    note_lost(top, &READ, &LOST, losses);
+    losses.note_unread(top, &READ, &LOST);
     let raw = |key: &str| top.get(key).map(Node::raw);
     let mut knobs = Knobs::of_openai(top);
     // The second is the old name; the first wins (Moonshot API reference, 2026-09-23).
@@ -76,7 +76,7 @@ pub(super) fn knobs<'t>(top: &Object<'t>, losses: &mut Losses) -> Result<Knobs<'
     knobs.verbosity = raw("verbosity");
     knobs.stops = match top.get("stop") {
         Some(one) if one.literal().is_some() => one.literal().into_iter().collect(),
-        _ => strings(top, "stop")?,
+        _ => top.strings("stop")?,
     };
     let format = top.object("response_format")?;
     knobs.format = match format.as_ref().and_then(|format| format.string("type")).as_deref() {
@@ -88,42 +88,6 @@ pub(super) fn knobs<'t>(top: &Object<'t>, losses: &mut Losses) -> Result<Knobs<'
         _ => None,
     };
     Ok(knobs)
-}
-
-/// Notes what a face's reader does not read. `null`, `false`, zero and nothing are no loss.
-pub(in crate::wire::translate) fn note_lost(
-    top: &Object<'_>,
-    read: &[&str],
-    lost: &[(&str, Loss)],
-    losses: &mut Losses,
-) {
-    for (key, value) in top.entries() {
-        let is_idle =
-            matches!(value.raw(), b"false" | b"0" | b"0.0" | b"[]" | b"{}" | b"\"\"" | b"[\"text\"]")
-                || (key == "n" && value.raw() == b"1");
-        if is_idle || read.contains(&&*key) {
-            continue;
-        }
-        let known = lost.iter().find(|(name, _)| *name == key);
-        losses.note(known.map_or(losses::UNKNOWN_FIELDS, |(_, loss)| *loss));
-    }
-}
-
-/// An array of strings.
-///
-/// # Errors
-/// When it is something else.
-pub(in crate::wire::translate) fn strings<'t>(
-    top: &Object<'t>,
-    key: &str,
-) -> Result<Vec<Literal<'t>>, Untranslatable> {
-    let read = |(index, node): (usize, Node<'t>)| {
-        node.literal().ok_or_else(|| {
-            let why = format!("must be a string, not {}", node.kind());
-            Untranslatable::new(why).within(&format!("{key}[{index}]"))
-        })
-    };
-    top.list(key)?.into_iter().enumerate().map(read).collect()
 }
 
 /// Kimi's `thinking`, OpenAI's `reasoning_effort`, OpenRouter's `reasoning`.

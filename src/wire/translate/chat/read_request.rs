@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::super::Untranslatable;
 use super::super::conversation::tools::{Choice, Tool};
 use super::super::conversation::{Block, Call, Conversation, Outcome, Role, Turn};
 use super::super::losses::{self, Losses};
 use super::super::node::{Literal, Node, Object};
+use super::super::{Untranslatable, openai};
 use super::read_content::{content, reasoning};
 use super::read_knobs;
 use crate::wire::request::RequestBody;
@@ -105,7 +105,7 @@ fn one_call<'t>(call: &Object<'t>, losses: &mut Losses) -> Result<Call<'t>, Untr
         losses.note(losses::CUSTOM_TOOLS);
         let name = custom.required("name").map_err(|wrong| wrong.within("custom"))?;
         let input = custom.literal("input").unwrap_or_else(|| Literal::of(""));
-        return Ok(Call { id, name, arguments: Cow::Owned(free_text(&input)) });
+        return Ok(Call { id, name, arguments: Cow::Owned(openai::free_text(&input)) });
     }
     let function = call
         .object("function")?
@@ -122,11 +122,6 @@ fn one_call<'t>(call: &Object<'t>, losses: &mut Losses) -> Result<Call<'t>, Untr
         None => Cow::Borrowed(&b""[..]),
     };
     Ok(Call { id, name, arguments })
-}
-
-/// The arguments of a call with free text, as those of a function.
-pub(in crate::wire::translate) fn free_text(input: &Literal<'_>) -> Vec<u8> {
-    [b"{\"input\":".as_slice(), input.as_bytes(), b"}"].concat()
 }
 
 /// # Errors
@@ -176,7 +171,7 @@ fn dynamic_tools<'t>(
 fn choice<'t>(top: &Object<'t>, losses: &mut Losses) -> Result<Option<Choice<'t>>, Untranslatable> {
     let Some(node) = top.get("tool_choice") else { return Ok(None) };
     if let Some(word) = node.string() {
-        return Ok(by_word(&word, losses));
+        return Ok(openai::choice(&word, losses));
     }
     let choice = node.object().map_err(|wrong| wrong.within("tool_choice"))?;
     let function = choice.object("function").map_err(|wrong| wrong.within("tool_choice"))?;
@@ -186,18 +181,5 @@ fn choice<'t>(top: &Object<'t>, losses: &mut Losses) -> Result<Option<Choice<'t>
     losses.note(losses::TOOL_CHOICE);
     let mode = choice.object("allowed_tools").map_err(|wrong| wrong.within("tool_choice"))?;
     let mode = mode.and_then(|allowed| allowed.string("mode"));
-    Ok(by_word(mode.or_else(|| choice.string("type")).as_deref().unwrap_or("auto"), losses))
-}
-
-/// OpenAI's words, which chat and responses share.
-pub(in crate::wire::translate) fn by_word<'t>(word: &str, losses: &mut Losses) -> Option<Choice<'t>> {
-    match word {
-        "auto" => Some(Choice::Auto),
-        "none" => Some(Choice::None),
-        "required" | "any" => Some(Choice::Any),
-        _ => {
-            losses.note(losses::TOOL_CHOICE);
-            None
-        }
-    }
+    Ok(openai::choice(mode.or_else(|| choice.string("type")).as_deref().unwrap_or("auto"), losses))
 }

@@ -6,6 +6,7 @@ use super::super::conversation::tools::{Choice, Tool};
 use super::super::conversation::{Block, Call, Conversation, Outcome, Role, Turn};
 use super::super::losses::{self, Losses};
 use super::super::node::Literal;
+use super::super::openai;
 use super::super::writer::{ObjectWriter, object};
 use crate::wire::json;
 
@@ -51,21 +52,13 @@ fn knobs(body: &mut ObjectWriter<'_>, conversation: &Conversation<'_>, losses: &
     if !knobs.stops.is_empty() {
         body.array("stop", &knobs.stops, |out, stop| out.extend_from_slice(stop.as_bytes()));
     }
-    let (user, too_long) = openai_user(knobs.user.as_ref());
-    losses.note_if(too_long, losses::USER);
-    body.literal_if("user", user);
-    body.literal_if("safety_identifier", knobs.safety_identifier.as_ref());
-    body.raw_if("metadata", knobs.metadata);
-    body.literal_if("service_tier", knobs.tier.as_ref());
-    for (key, value) in &knobs.cache {
-        body.raw(key, value);
-    }
+    openai::write_terms(body, knobs, losses);
     body.raw_if("verbosity", knobs.verbosity);
     match &knobs.format {
         Some(Format::Json) => body.raw("response_format", r#"{"type":"json_object"}"#),
         Some(format) => body.object("response_format", |outer| {
             outer.text("type", "json_schema");
-            outer.object("json_schema", |inner| schema_members(inner, format));
+            outer.object("json_schema", |inner| openai::write_schema(inner, format));
         }),
         None => {}
     }
@@ -73,28 +66,6 @@ fn knobs(body: &mut ObjectWriter<'_>, conversation: &Conversation<'_>, losses: &
     if let Some(word) = thinking.word() {
         losses.note_if(thinking.effort.is_none() && thinking.budget.is_some(), losses::THINKING_BUDGET);
         body.text("reasoning_effort", word);
-    }
-}
-
-/// The end user, and whether the id is longer than the 64 characters that OpenAI's faces take (API reference, 2026-11).
-pub(in crate::wire::translate) fn openai_user<'l, 't>(
-    user: Option<&'l Literal<'t>>,
-) -> (Option<&'l Literal<'t>>, bool) {
-    let fits = user.is_none_or(|user| user.text().chars().count() <= 64);
-    (user.filter(|_| fits), !fits)
-}
-
-/// Name, description, schema and strictness of an answer's form.
-pub(in crate::wire::translate) fn schema_members(body: &mut ObjectWriter<'_>, format: &Format<'_>) {
-    let Format::Schema { name, description, schema, strict } = format else { return };
-    match name {
-        Some(name) => body.literal("name", name),
-        None => body.text("name", "answer"),
-    }
-    body.literal_if("description", description.as_ref());
-    body.raw("schema", schema);
-    if let Some(strict) = strict {
-        body.flag("strict", *strict);
     }
 }
 

@@ -82,7 +82,7 @@ impl Reader {
     /// The details hold the same text as `reasoning` or `reasoning_content`, and more: so where they hold text, it is
     /// theirs that counts.
     fn reasoning(&mut self, delta: &Object<'_>, out: &mut Vec<Event>) {
-        let details: Vec<Object<'_>> = delta.objects("reasoning_details").collect();
+        let details: Vec<Object<'_>> = delta.objects("reasoning_details");
         let text_of = |detail: &Object<'_>| match detail.string("type").as_deref() {
             Some("reasoning.text") => "text",
             Some("reasoning.summary") => "summary",

@@ -106,7 +106,7 @@ impl Reader {
     /// A response as it is when it is finished.
     fn response(&mut self, response: &Object<'_>, out: &mut Vec<Event>) {
         self.pieces.start(response.string("id"), response.string("model"), out);
-        for (at, told) in response.objects("output").enumerate() {
+        for (at, told) in response.objects("output").into_iter().enumerate() {
             let index = u64::try_from(at).ok();
             let id = told.string("id").unwrap_or_default();
             let known = self.items.iter().position(|item| item.is(&id));

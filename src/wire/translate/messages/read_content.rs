@@ -7,24 +7,12 @@ use super::super::conversation::media::{File, Image, Source};
 use super::super::conversation::{Block, Call, Outcome};
 use super::super::losses::{self, Losses};
 use super::super::node::{Node, Object};
-use super::super::{Untranslatable, ids};
+use super::super::{Untranslatable, content, ids};
 
 /// # Errors
 /// When it is neither a string nor an array of blocks.
 pub(super) fn content<'t>(content: Node<'t>, losses: &mut Losses) -> Result<Vec<Block<'t>>, Untranslatable> {
-    if let Some(text) = content.literal() {
-        return Ok(if text.is_empty() { Vec::new() } else { vec![Block::Text(text)] });
-    }
-    if !content.is_array() {
-        let why = format!("must be a string or an array of blocks, not {}", content.kind());
-        return Err(Untranslatable::new(why));
-    }
-    let mut blocks = Vec::new();
-    for (index, node) in content.elements()?.into_iter().enumerate() {
-        let read = node.object().and_then(|object| block(&object, &mut blocks, losses));
-        read.map_err(|wrong| wrong.within(&format!("[{index}]")))?;
-    }
-    Ok(blocks)
+    content::read(content, "blocks", |node, blocks| block(&node.object()?, blocks, losses))
 }
 
 fn block<'t>(
@@ -62,12 +50,7 @@ fn block<'t>(
             losses.note(losses::HOSTED_CALLS);
             return Ok(());
         }
-        other => {
-            losses.note(losses::UNKNOWN_BLOCKS);
-            let why = || format!("{other:?} is no block of a message that other faces have");
-            let text = block.literal("text");
-            Block::Text(text.ok_or_else(|| Untranslatable::new(why()).within("type"))?)
-        }
+        _ => content::unknown(block, "block of a message", losses)?,
     };
     blocks.push(read);
     Ok(())

@@ -1,7 +1,6 @@
 //! The fields of a messages request beside the conversation.
 
 use super::super::Untranslatable;
-use super::super::chat::read_knobs::{note_lost, strings};
 use super::super::conversation::knobs::{Format, Knobs};
 use super::super::conversation::thinking::{Switch, Thinking};
 use super::super::losses::{self, Loss, Losses};
@@ -41,12 +40,12 @@ const LOST: [(&str, Loss); 6] = [
 /// # Errors
 /// When a field holds what no provider could take.
 pub(super) fn knobs<'t>(top: &Object<'t>, losses: &mut Losses) -> Result<Knobs<'t>, Untranslatable> {
-    note_lost(top, &READ, &LOST, losses);
+    losses.note_unread(top, &READ, &LOST);
     let raw = |key: &str| top.get(key).map(Node::raw);
     let mut knobs = Knobs::shared(top);
     knobs.max_tokens = raw("max_tokens");
     knobs.top_k = raw("top_k");
-    knobs.stops = strings(top, "stop_sequences")?;
+    knobs.stops = top.strings("stop_sequences")?;
     knobs.user = top.object("metadata")?.and_then(|metadata| metadata.literal("user_id"));
     knobs.tier = match top.string("service_tier").as_deref() {
         Some("standard_only") => Some(Literal::of("default")),

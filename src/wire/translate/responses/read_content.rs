@@ -1,27 +1,18 @@
 //! What an item says.
 
-use super::super::Untranslatable;
 use super::super::conversation::Block;
 use super::super::conversation::media::{File, Image, Source};
 use super::super::losses::{self, Losses};
 use super::super::node::{Literal, Node, Object};
+use super::super::{Untranslatable, content};
 
 /// # Errors
 /// When it is neither a string nor an array of parts.
 pub(super) fn content<'t>(content: Node<'t>, losses: &mut Losses) -> Result<Vec<Block<'t>>, Untranslatable> {
-    if let Some(text) = content.literal() {
-        return Ok(if text.is_empty() { Vec::new() } else { vec![Block::Text(text)] });
-    }
-    if !content.is_array() {
-        let why = format!("must be a string or an array of parts, not {}", content.kind());
-        return Err(Untranslatable::new(why));
-    }
-    let mut blocks = Vec::new();
-    for (index, node) in content.elements()?.into_iter().enumerate() {
-        let read = node.object().and_then(|object| part(&object, losses));
-        blocks.push(read.map_err(|wrong| wrong.within(&format!("[{index}]")))?);
-    }
-    Ok(blocks)
+    content::read(content, "parts", |node, blocks| {
+        blocks.push(part(&node.object()?, losses)?);
+        Ok(())
+    })
 }
 
 fn part<'t>(part: &Object<'t>, losses: &mut Losses) -> Result<Block<'t>, Untranslatable> {
@@ -34,20 +25,8 @@ fn part<'t>(part: &Object<'t>, losses: &mut Losses) -> Result<Block<'t>, Untrans
         "refusal" => part.required("refusal").map(Block::Refusal),
         "input_image" => image(part),
         "input_file" => file(part),
-        "input_audio" => {
-            losses.note(losses::AUDIO);
-            Ok(Block::Text(Literal::of("[sound was left out here]")))
-        }
-        other => match part.literal("text") {
-            Some(text) => {
-                losses.note(losses::UNKNOWN_BLOCKS);
-                Ok(Block::Text(text))
-            }
-            None => {
-                let why = format!("{other:?} is no part of an item that other faces have");
-                Err(Untranslatable::new(why).within("type"))
-            }
-        },
+        "input_audio" => Ok(content::sound(losses)),
+        _ => content::unknown(part, "part of an item", losses),
     }
 }
 

@@ -2,13 +2,12 @@
 
 use std::borrow::Cow;
 
-use super::super::Untranslatable;
-use super::super::chat::read_request::free_text;
 use super::super::conversation::tools::flat_name;
 use super::super::conversation::{Block, Call, Outcome, Role, Turn};
 use super::super::losses::{self, Losses};
 use super::super::messages::read_content::own_id;
 use super::super::node::{Literal, Node, Object};
+use super::super::{Untranslatable, openai};
 use super::read_content::{content, reasoning};
 
 /// # Errors
@@ -89,7 +88,7 @@ fn call<'t>(item: &Object<'t>) -> Result<Call<'t>, Untranslatable> {
 fn custom_call<'t>(item: &Object<'t>, losses: &mut Losses) -> Result<Call<'t>, Untranslatable> {
     losses.note(losses::CUSTOM_TOOLS);
     let input = item.literal("input").unwrap_or_else(|| Literal::of(""));
-    Ok(Call { id: call_id(item), name: name(item)?, arguments: Cow::Owned(free_text(&input)) })
+    Ok(Call { id: call_id(item), name: name(item)?, arguments: Cow::Owned(openai::free_text(&input)) })
 }
 
 fn outcome<'t>(item: &Object<'t>, losses: &mut Losses) -> Result<Outcome<'t>, Untranslatable> {

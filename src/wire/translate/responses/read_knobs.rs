@@ -1,7 +1,6 @@
 //! The fields of a responses request beside the conversation.
 
 use super::super::Untranslatable;
-use super::super::chat::read_knobs::note_lost;
 use super::super::conversation::knobs::{Format, Knobs};
 use super::super::conversation::thinking::Thinking;
 use super::super::losses::{self, Loss, Losses};
@@ -51,7 +50,7 @@ const LOST: [(&str, Loss); 10] = [
 /// # Errors
 /// When a field holds what no provider could take.
 pub(super) fn knobs<'t>(top: &Object<'t>, losses: &mut Losses) -> Result<Knobs<'t>, Untranslatable> {
-    note_lost(top, &READ, &LOST, losses);
+    losses.note_unread(top, &READ, &LOST);
     // Sealed reasoning comes along anyway.
     let is_carried =
         |item: &Node<'_>| item.string().is_some_and(|item| item == "reasoning.encrypted_content");

@@ -2,11 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::super::Untranslatable;
-use super::super::chat::read_request::by_word;
 use super::super::conversation::tools::{Choice, Tool, flat_name};
 use super::super::losses::{self, Losses};
 use super::super::node::{Literal, Node, Object};
+use super::super::{Untranslatable, openai};
 
 /// # Errors
 /// When it is no tool.
@@ -76,7 +75,7 @@ pub(super) fn choice<'t>(
 ) -> Result<Option<Choice<'t>>, Untranslatable> {
     let Some(node) = top.get("tool_choice") else { return Ok(None) };
     if let Some(word) = node.string() {
-        return Ok(by_word(&word, losses));
+        return Ok(openai::choice(&word, losses));
     }
     let choice = node.object().map_err(|wrong| wrong.within("tool_choice"))?;
     if choice.string("type").is_some_and(|kind| kind == "function")
@@ -89,5 +88,5 @@ pub(super) fn choice<'t>(
         return Ok(Some(Choice::Tool(name)));
     }
     losses.note(losses::TOOL_CHOICE);
-    Ok(by_word(choice.string("mode").as_deref().unwrap_or("auto"), losses))
+    Ok(openai::choice(choice.string("mode").as_deref().unwrap_or("auto"), losses))
 }

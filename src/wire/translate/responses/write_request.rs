@@ -1,12 +1,12 @@
 //! The model, written as a responses request.
 
-use super::super::chat::write_request::{openai_user, schema_members};
 use super::super::conversation::knobs::{Format, Knobs};
 use super::super::conversation::thinking::{Switch, Thinking};
 use super::super::conversation::tools::{Choice, NO_ARGUMENTS, Tool};
 use super::super::conversation::{Block, Conversation, Role, Turn};
 use super::super::losses::{self, Losses};
 use super::super::node::Literal;
+use super::super::openai;
 use super::super::writer::{ObjectWriter, object};
 use super::write_items;
 
@@ -65,15 +65,7 @@ fn knobs(body: &mut ObjectWriter<'_>, knobs: &Knobs<'_>, losses: &mut Losses) {
     body.raw_if("top_p", knobs.top_p);
     losses.note_if(knobs.top_k.is_some(), losses::TOP_K);
     losses.note_if(!knobs.stops.is_empty(), losses::STOP);
-    let (user, too_long) = openai_user(knobs.user.as_ref());
-    losses.note_if(too_long, losses::USER);
-    body.literal_if("user", user);
-    body.literal_if("safety_identifier", knobs.safety_identifier.as_ref());
-    body.raw_if("metadata", knobs.metadata);
-    body.literal_if("service_tier", knobs.tier.as_ref());
-    for (key, value) in &knobs.cache {
-        body.raw(key, value);
-    }
+    openai::write_terms(body, knobs, losses);
     if knobs.format.is_none() && knobs.verbosity.is_none() {
         return;
     }
@@ -82,7 +74,7 @@ fn knobs(body: &mut ObjectWriter<'_>, knobs: &Knobs<'_>, losses: &mut Losses) {
             Some(Format::Json) => text.raw("format", r#"{"type":"json_object"}"#),
             Some(format) => text.object("format", |inner| {
                 inner.text("type", "json_schema");
-                schema_members(inner, format);
+                openai::write_schema(inner, format);
             }),
             None => {}
         }
