@@ -37,6 +37,11 @@ impl<'t> Object<'t> {
         self.place.clone()
     }
 
+    /// Its JSON text.
+    pub(in crate::dialect) fn text(&self) -> &'t [u8] {
+        self.text.get(self.place.clone()).unwrap_or_default()
+    }
+
     /// Where a value stands.
     pub(in crate::dialect) fn span(&self, key: &str) -> Option<Span> {
         let span = &json::find(self.text, &self.members, key)?.value;
