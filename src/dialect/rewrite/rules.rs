@@ -74,8 +74,8 @@ rules! {
         "Tools that run on another provider's side, and kinds of tools that Kimi does not know, are left out.",
         "Moonshot and Kimi Code model pages, 2026-09; Codex 0.169 and Claude Code 2.1 as captured, 2026-11-21";
     NAMESPACES = "namespaces":
-        "Tools of a namespace, a form that Kimi does not know, are sent as plain functions; calls of them get their namespace back in the answer.",
-        "Codex 0.169 as captured, 2026-11-21; router-for-me/CLIProxyAPI issue 5656";
+        "Tools of a namespace, a form that only OpenAI's own servers read, are sent as plain functions; calls of them get their namespace back in the answer.",
+        "Codex 0.169 as captured, 2026-11-21; openai/codex issues 23186, 26234, 33263 and 36942";
     THINKING_BUDGET = "thinking_budget":
         "A thinking budget is at least 1024 tokens and less than max_tokens; a model that takes no level gets one.",
         "Anthropic API reference: extended thinking, 2026-10; OpenClaw 2026.9.6";

@@ -25,6 +25,8 @@ const fn is_name_byte(byte: u8) -> bool {
 pub(in crate::dialect) struct Names {
     taken: HashSet<String>,
     sent: HashMap<String, String>,
+    /// The name that is sent by namespace and name.
+    flat: HashMap<(String, String), String>,
     /// As sent, and as the client knows it, in order.
     pub(in crate::dialect) pairs: Vec<(String, String)>,
     /// Namespace and name of the tools that have one, by the name that is sent.
@@ -56,13 +58,14 @@ impl Names {
     /// taken or refused.
     pub(in crate::dialect) fn flat(&mut self, namespace: &str, name: &str) -> String {
         let own = (namespace.to_owned(), name.to_owned());
-        let known = self.namespaced.iter().find(|(_, known)| **known == own).map(|(sent, _)| sent.clone());
-        known.unwrap_or_else(|| {
-            let sent = self.unused(&flat_name(namespace, name));
-            self.taken.insert(sent.clone());
-            self.namespaced.insert(sent.clone(), own);
-            sent
-        })
+        if let Some(sent) = self.flat.get(&own) {
+            return sent.clone();
+        }
+        let sent = self.unused(&flat_name(namespace, name));
+        self.taken.insert(sent.clone());
+        self.namespaced.insert(sent.clone(), own.clone());
+        self.flat.insert(own, sent.clone());
+        sent
     }
 
     fn unused(&self, name: &str) -> String {

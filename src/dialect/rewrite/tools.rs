@@ -93,7 +93,23 @@ pub(in crate::dialect) fn fit(draft: &mut Draft<'_>) {
     tools.retain(|tool| !tool.is_builtin);
     namespaces::without_marks(draft);
     mend_schemas(draft, &tools);
-    rename(draft, &tools);
+    rename(draft, &tools, true);
+}
+
+/// Makes plain functions of the tools of namespaces, where all of them are functions: of the servers with a Responses
+/// face only OpenAI's own is known to read them, the others skip what they do not know.
+pub(in crate::dialect) fn flatten(draft: &mut Draft<'_>) {
+    let Some(array) = draft.untouched("tools") else { return };
+    let tools = listed(draft, &array);
+    if tools.iter().all(|tool| tool.namespace.is_none() || tool.is_hosted)
+        || tools.iter().any(|tool| tool.namespace.is_some() && tool.is_hosted)
+    {
+        return;
+    }
+    let spans: Vec<Span> = tools.iter().map(|tool| tool.span.clone()).collect();
+    namespaces::nothing_but(draft, &array, &spans);
+    namespaces::without_marks(draft);
+    rename(draft, &tools, false);
 }
 
 fn mend_schemas(draft: &mut Draft<'_>, tools: &[Tool]) {
@@ -108,8 +124,9 @@ fn mend_schemas(draft: &mut Draft<'_>, tools: &[Tool]) {
     }
 }
 
-/// In the tools, in `tool_choice`, in the history.
-fn rename(draft: &mut Draft<'_>, tools: &[Tool]) {
+/// In the tools, in `tool_choice`, in the history. Plain names change only where they are `limited` to what Moonshot
+/// takes.
+fn rename(draft: &mut Draft<'_>, tools: &[Tool], limited: bool) {
     let name = |tool: &Tool| Some((tool.name(draft)?, tool.namespace.clone()));
     let mut places: Vec<(Span, Option<String>)> = tools.iter().filter_map(name).collect();
     let plain = places.iter().filter(|(_, namespace)| namespace.is_none());
@@ -125,14 +142,14 @@ fn rename(draft: &mut Draft<'_>, tools: &[Tool]) {
         let Some(name) = text_of(draft, &span) else { continue };
         let (sent, rule) = match namespace {
             Some(namespace) => (Some(names.flat(&namespace, &name)), rules::NAMESPACES),
-            None => (names.renamed(&name), rules::TOOL_NAMES),
+            None => (names.renamed(&name).filter(|_| limited), rules::TOOL_NAMES),
         };
         if let Some(sent) = sent {
             draft.replace(span, json::string_literal(&sent));
             draft.fire(rule);
         }
     }
-    draft.plan.tool_names = names.pairs;
+    draft.plan.tool_names = if limited { names.pairs } else { Vec::new() };
     draft.plan.namespaced = names.namespaced;
 }
 

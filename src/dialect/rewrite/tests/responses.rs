@@ -140,9 +140,17 @@ fn tools_of_a_namespace_become_functions_for_kimi() {
     assert_eq!(sent.rules, ["hosted_tools", "namespaces"]);
     let own = sent.answer.namespaced.get("mcp__files__a_b").unwrap();
     assert_eq!(own, &("mcp__files".to_owned(), "a.b".to_owned()));
-    // Who may know them gets them as they are.
+    // Elsewhere other kinds of tools stand as they are, and a namespace with one of them too.
     let kept = over(Case::openrouter()).send(&body);
     assert!(kept.body.contains(&space) && kept.answer.namespaced.is_empty());
+    let functions = body.replace("\"custom\"", "\"function\"").replace("a.b", "ls");
+    for case in [Case::openrouter(), Case::generic(Compat::default())] {
+        let value: Value = serde_json::from_str(&over(case).send(&functions).body).unwrap();
+        let tools = named(&value["tools"]);
+        assert_eq!(tools[1..], ["mcp__files__patch", "mcp__files__ls", "mcp__files__read"], "{tools:?}");
+        assert_eq!(value["tools"][3]["type"], "web_search");
+        assert_eq!(named(&value["input"]), ["mcp__files__ls", "old__x"]);
+    }
     // The same tools give the same bytes, whatever was said since.
     let later = over(Case::k3()).send(&body.replace(&format!(",{gone}"), ""));
     let tools_of = |body: &str| body.split("\"input\"").next().unwrap().to_owned();
