@@ -5,6 +5,7 @@
 
 pub mod answer;
 pub mod classify;
+pub mod content;
 pub mod counting;
 mod generic;
 mod kimi_code;

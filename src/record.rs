@@ -44,7 +44,7 @@ pub enum Skip {
     FaceNotSpoken,
     /// It rests after a failure of this type.
     CoolingDown(Reason),
-    /// The request holds an image (or a video) and the model takes none.
+    /// The request holds an image, a video, a document or the like, and the model takes none.
     MediaNotAccepted,
     /// The request certainly does not fit the model's window.
     WindowTooSmall,

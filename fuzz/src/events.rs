@@ -35,6 +35,7 @@ pub fn judge(mut data: &[u8]) {
     let dialect = DIALECTS[usize::from(dialect) % DIALECTS.len()];
     let plan = AnswerPlan {
         tool_names: vec![("sent_name".to_owned(), "client.name".to_owned())],
+        namespaced: [("mcp__x__look".to_owned(), ("mcp__x".to_owned(), "look".to_owned()))].into(),
         hide_usage: plan & 1 != 0,
         goes_on: plan & 4 != 0,
         offers_tools: plan & 2 != 0,

@@ -1,8 +1,10 @@
 //! Requests: the client's body becomes the provider's by edits of spans.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
-use super::{generic, kimi_code, moonshot, openrouter};
+use super::{content, generic, kimi_code, moonshot, openrouter};
 use crate::catalog::{DialectId, Model, ThinkingLevel};
 use crate::failure::Failure;
 use crate::wire::edit::Edits;
@@ -77,6 +79,8 @@ pub struct Rewritten {
 pub struct AnswerPlan {
     /// Tool names as sent, and as the client knows them.
     pub tool_names: Vec<(String, String)>,
+    /// Tools of a namespace that were sent as plain functions: namespace and name by the name as sent.
+    pub namespaced: BTreeMap<String, (String, String)>,
     /// The client did not ask for usage in the stream: hide it.
     pub hide_usage: bool,
     /// What comes is the rest of an answer: it may be nothing but a finish.
@@ -134,6 +138,9 @@ fn settle(dialect: DialectId, draft: &mut Draft<'_>) -> Result<(), Failure> {
     draft.set_model();
     if dialect == DialectId::KimiCode {
         kimi_code::check_size(draft)?;
+    }
+    if let Some(untaken) = content::untaken(dialect, draft.body()) {
+        return Err(untaken.into());
     }
     match (draft.body().face, dialect) {
         (Face::Chat, DialectId::Moonshot) => moonshot::rewrite(draft),

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::held;
 use super::plan::Target;
 use crate::catalog::ThinkingLevel;
+use crate::config::settings::ProviderModel;
 use crate::dialect::rewrite::{Begun, Rewritten};
 use crate::failure::{Failure, Reason};
 use crate::wire::face::Face;
@@ -29,7 +30,7 @@ type Made = Result<Arc<Translation>, Failure>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Form {
     face: Face,
-    /// The largest answer of the model, which the Messages face has to name where the client did not.
+    /// The largest answer to ask for, which the Messages face has to name where the client did not.
     max_tokens: Option<u64>,
 }
 
@@ -132,7 +133,7 @@ impl Bodies {
     /// The request in the face of a target.
     pub(super) fn for_target(&self, target: &Target) -> Result<Said<'_>, Failure> {
         let face = target.face;
-        let max_tokens = target.model.facts.max_tokens.filter(|_| face == Face::Messages);
+        let max_tokens = (face == Face::Messages).then(|| largest_answer(&target.model));
         self.in_form(Form { face, max_tokens })
     }
 
@@ -166,6 +167,24 @@ impl Bodies {
     }
 }
 
+/// No larger answer is asked for unless somebody says so, in tokens: what K3 writes at most by default (Moonshot's API
+/// reference, 2026-09-23). Its rate limits charge what is asked for, not what comes.
+const LARGEST_ANSWER: u64 = 131_072;
+
+/// Where nobody knows the model's own limit, in tokens: what Claude Code and opencode ask for.
+const USUAL_ANSWER: u64 = 32_000;
+
+/// The output limit of requests whose client names none: that of the configuration's `params`, else the model's own as
+/// far as it leaves room for a prompt in the window.
+fn largest_answer(model: &ProviderModel) -> u64 {
+    let configured = ["max_completion_tokens", "max_tokens"].into_iter().find_map(|key| {
+        model.params.get(key).and_then(serde_json::Value::as_u64).filter(|tokens| *tokens > 0)
+    });
+    let room = model.facts.context_window.map_or(u64::MAX, |window| (window / 2).max(1));
+    let own = model.facts.max_tokens.map_or(USUAL_ANSWER, |most| most.min(LARGEST_ANSWER));
+    configured.unwrap_or(own.min(room))
+}
+
 fn prepared(said: Said<'_>, mut rewritten: Rewritten) -> Prepared<'_> {
     // What a client of another face gets to see of the usage is for the translation to say.
     rewritten.answer.hide_usage &= !said.is_translated();
@@ -177,6 +196,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::catalog::Model;
 
     fn bodies(face: Face, value: &Value, held: &Arc<Held>, limit: usize) -> Bodies {
         let body = RequestBody::parse(face, value.to_string().into()).unwrap();
@@ -213,5 +233,20 @@ mod tests {
         let request = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]});
         let full = bodies(Face::Messages, &request, &held, 1);
         assert!(chat(&full).unwrap_err().out_of_time);
+    }
+
+    #[test]
+    fn the_largest_answer_is_what_the_configuration_says_or_leaves_room_for_a_prompt() {
+        let largest = |params: Value, max_tokens, context_window| {
+            let facts = Model { max_tokens, context_window, ..Model::unknown("m") };
+            let params = params.as_object().unwrap().clone();
+            largest_answer(&ProviderModel { facts, headers: Vec::new(), params, configured: true })
+        };
+        assert_eq!(largest(json!({}), Some(1_048_576), Some(1_048_576)), 131_072);
+        assert_eq!(largest(json!({}), Some(16_384), Some(16_384)), 8192);
+        assert_eq!(largest(json!({}), Some(8192), None), 8192);
+        assert_eq!(largest(json!({}), None, Some(8192)), 4096);
+        assert_eq!(largest(json!({}), None, None), 32_000);
+        assert_eq!(largest(json!({"max_tokens": 500}), Some(8192), None), 500);
     }
 }

@@ -46,6 +46,12 @@ impl<'t> Object<'t> {
         self.extent.clone()
     }
 
+    /// Its JSON text.
+    #[must_use]
+    pub fn text(&self) -> &'t [u8] {
+        self.text.get(self.extent.clone()).unwrap_or_default()
+    }
+
     /// Whether it has no members.
     #[must_use]
     pub const fn is_empty(&self) -> bool {

@@ -6,8 +6,16 @@ use crate::wire::json::{self, Span};
 
 /// The literal that the client knows for a name's literal, where that is another one.
 pub(super) fn known(plan: &AnswerPlan, literal: &[u8]) -> Option<Vec<u8>> {
-    let (_, original) = plan.tool_names.iter().find(|(sent, _)| json::literal_is(literal, sent))?;
+    let renamed = plan.tool_names.iter().find(|(sent, _)| json::literal_is(literal, sent));
+    let namespaced = || plan.namespaced.iter().find(|(sent, _)| json::literal_is(literal, sent));
+    let original = renamed.map(|(_, own)| own).or_else(|| namespaced().map(|(_, (_, own))| own))?;
     Some(json::string_literal(original))
+}
+
+/// The namespace of the tool with this name's literal, as the client knows it.
+pub(super) fn namespace(plan: &AnswerPlan, literal: &[u8]) -> Option<Vec<u8>> {
+    let (_, (namespace, _)) = plan.namespaced.iter().find(|(sent, _)| json::literal_is(literal, sent))?;
+    Some(json::string_literal(namespace))
 }
 
 /// Gives a name, where there is one, the client's own.

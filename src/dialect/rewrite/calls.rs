@@ -13,6 +13,8 @@ pub(in crate::dialect) struct Call {
     pub(in crate::dialect) id: Option<Span>,
     /// The literal of the function's name.
     pub(in crate::dialect) name: Option<Span>,
+    /// Of the tools that the function stands among (responses).
+    pub(in crate::dialect) namespace: Option<String>,
 }
 
 /// The calls of one element of the conversation.
@@ -22,17 +24,21 @@ pub(in crate::dialect) fn of(body: &RequestBody, message: &Message) -> Vec<Call>
         Face::Chat => {
             let call = |call: &Object<'_>| {
                 let name = call.object("function").and_then(|function| function.span("name"));
-                Call { id: call.span("id"), name }
+                Call { id: call.span("id"), name, namespace: None }
             };
             object.objects("tool_calls").iter().map(call).collect()
         }
         Face::Messages => {
             let calls =
                 object.objects("content").into_iter().filter(|block| block.word("type") == "tool_use");
-            calls.map(|call| Call { id: call.span("id"), name: call.span("name") }).collect()
+            calls.map(|call| Call { id: call.span("id"), name: call.span("name"), namespace: None }).collect()
         }
         Face::Responses if object.word("type") == "function_call" => {
-            vec![Call { id: object.span("call_id"), name: object.span("name") }]
+            vec![Call {
+                id: object.span("call_id"),
+                name: object.span("name"),
+                namespace: object.string("namespace").map(std::borrow::Cow::into_owned),
+            }]
         }
         Face::Responses => Vec::new(),
     }

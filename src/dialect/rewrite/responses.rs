@@ -24,6 +24,7 @@ pub(super) fn rewrite(dialect: DialectId, draft: &mut Draft<'_>) {
         items::without_foreign(draft);
         tools::fit(draft);
     } else {
+        tools::flatten(draft);
         thinking::by_default(draft);
     }
     if dialect == DialectId::OpenRouter {

@@ -75,6 +75,9 @@ rules! {
     HOSTED_TOOLS = "hosted_tools":
         "Tools that run on another provider's side, and kinds of tools that Kimi does not know, are left out.",
         "Moonshot and Kimi Code model pages, 2026-09; Codex 0.169 and Claude Code 2.1 as captured, 2026-11-21";
+    NAMESPACES = "namespaces":
+        "Tools of a namespace, a form that only OpenAI's own servers read, are sent as plain functions; calls of them get their namespace back in the answer.",
+        "Codex 0.169 as captured, 2026-11-21; openai/codex issues 23186, 26234, 33263 and 36942";
     THINKING_BUDGET = "thinking_budget":
         "A thinking budget is at least 1024 tokens and less than max_tokens; a model that takes no level gets one.",
         "Anthropic API reference: extended thinking, 2026-10; OpenClaw 2026.9.6";
@@ -85,7 +88,7 @@ rules! {
         "Thinking blocks without a signature, which another provider wrote, are left out: Anthropic refuses them.",
         "Anthropic API reference: extended thinking, 2026-10";
     FOREIGN_BLOCKS = "foreign_blocks":
-        "Content blocks that only Anthropic knows are left out of what Kimi is sent.",
+        "Content blocks that only Anthropic knows become text for Kimi, or are left out where the model misses nothing by it; a request with others, such as PDF documents, goes past Kimi.",
         "MoonshotAI/Kimi-K2 issue 118 and MoonshotAI/kimi-cli issue 1344, 2026";
     FOREIGN_ITEMS = "foreign_items":
         "Input items of tools that Kimi does not know are left out.", "Codex 0.169 as captured, 2026-11-21";

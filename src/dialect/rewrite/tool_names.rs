@@ -1,8 +1,9 @@
 //! Tool names that Moonshot refuses (`ls`, `a.b`, long ones) are renamed, uniquely and reversibly.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::digest;
+use crate::wire::translate::conversation::tools::flat_name;
 
 /// Moonshot's `^[a-zA-Z_][a-zA-Z0-9-_]{2,63}$`.
 const SHORTEST: usize = 3;
@@ -24,8 +25,12 @@ const fn is_name_byte(byte: u8) -> bool {
 pub(in crate::dialect) struct Names {
     taken: HashSet<String>,
     sent: HashMap<String, String>,
+    /// The name that is sent by namespace and name.
+    flat: HashMap<(String, String), String>,
     /// As sent, and as the client knows it, in order.
     pub(in crate::dialect) pairs: Vec<(String, String)>,
+    /// Namespace and name of the tools that have one, by the name that is sent.
+    pub(in crate::dialect) namespaced: BTreeMap<String, (String, String)>,
 }
 
 impl Names {
@@ -47,6 +52,20 @@ impl Names {
         self.sent.insert(name.to_owned(), sent.clone());
         self.pairs.push((sent.clone(), name.to_owned()));
         Some(sent)
+    }
+
+    /// The one name for a tool of a namespace: the one that translation to another face would give it, unless that is
+    /// taken or refused.
+    pub(in crate::dialect) fn flat(&mut self, namespace: &str, name: &str) -> String {
+        let own = (namespace.to_owned(), name.to_owned());
+        if let Some(sent) = self.flat.get(&own) {
+            return sent.clone();
+        }
+        let sent = self.unused(&flat_name(namespace, name));
+        self.taken.insert(sent.clone());
+        self.namespaced.insert(sent.clone(), own.clone());
+        self.flat.insert(own, sent.clone());
+        sent
     }
 
     fn unused(&self, name: &str) -> String {

@@ -10,6 +10,8 @@ use crate::wire::edit::{Edits, ObjectPatch};
 use crate::wire::face::Face;
 use crate::wire::json::{self, Member, Span};
 
+mod namespaces;
+
 /// One entry of a `tools` array.
 struct Tool {
     span: Span,
@@ -18,6 +20,8 @@ struct Tool {
     is_builtin: bool,
     /// No function of the client's, but something that the provider would have to know.
     is_hosted: bool,
+    /// Of the tools that it stands among (responses).
+    namespace: Option<String>,
 }
 
 impl Tool {
@@ -27,32 +31,41 @@ impl Tool {
     }
 }
 
-/// The entries of the array at `span`.
+/// The entries of the array at `span`; in the place of a namespace the tools in it.
 fn listed(draft: &Draft<'_>, span: &Span) -> Vec<Tool> {
+    let Ok((elements, _)) = json::elements(&draft.body().text, span.start) else { return Vec::new() };
+    let mut tools = Vec::with_capacity(elements.len());
+    for element in elements {
+        match namespaces::tools(draft, &element) {
+            Some((namespace, inner)) => tools.extend(inner.into_iter().map(|element| {
+                let namespace = Some(namespace.clone());
+                Tool { namespace, ..entry(draft, element) }
+            })),
+            None => tools.push(entry(draft, element)),
+        }
+    }
+    tools
+}
+
+fn entry(draft: &Draft<'_>, span: Span) -> Tool {
     let text = &draft.body().text;
     let face = draft.body().face;
-    let Ok((elements, _)) = json::elements(text, span.start) else { return Vec::new() };
-    elements
-        .into_iter()
-        .map(|span| {
-            let members = json::members(text, span.start).map(|(members, _)| members).unwrap_or_default();
-            let kind = json::find(text, &members, "type").map(|kind| draft.text(&kind.value));
-            let is = |word: &str| kind.is_some_and(|kind| json::literal_is(kind, word));
-            let is_builtin = is("builtin_function");
-            let is_hosted = match face {
-                Face::Chat => false,
-                Face::Messages => !(kind.is_none_or(|kind| kind == b"null") || is("custom")),
-                Face::Responses => !is("function"),
-            };
-            let function = match face {
-                Face::Chat => json::find(text, &members, "function").and_then(|member| {
-                    json::members(text, member.value.start).ok().map(|(inner, _)| (member.value.start, inner))
-                }),
-                Face::Messages | Face::Responses => (!is_hosted).then_some((span.start, members)),
-            };
-            Tool { span, function, is_builtin, is_hosted }
-        })
-        .collect()
+    let members = json::members(text, span.start).map(|(members, _)| members).unwrap_or_default();
+    let kind = json::find(text, &members, "type").map(|kind| draft.text(&kind.value));
+    let is = |word: &str| kind.is_some_and(|kind| json::literal_is(kind, word));
+    let is_builtin = is("builtin_function");
+    let is_hosted = match face {
+        Face::Chat => false,
+        Face::Messages => !(kind.is_none_or(|kind| kind == b"null") || is("custom")),
+        Face::Responses => !is("function"),
+    };
+    let function = match face {
+        Face::Chat => json::find(text, &members, "function").and_then(|member| {
+            json::members(text, member.value.start).ok().map(|(inner, _)| (member.value.start, inner))
+        }),
+        Face::Messages | Face::Responses => (!is_hosted).then_some((span.start, members)),
+    };
+    Tool { span, function, is_builtin, is_hosted, namespace: None }
 }
 
 /// The arrays of tools: the request's own, and those that system messages bring (Moonshot's dynamic tools).
@@ -78,8 +91,25 @@ pub(in crate::dialect) fn note_offer(draft: &mut Draft<'_>) {
 pub(in crate::dialect) fn fit(draft: &mut Draft<'_>) {
     let mut tools: Vec<Tool> = arrays(draft).iter().flat_map(|array| listed(draft, array)).collect();
     tools.retain(|tool| !tool.is_builtin);
+    namespaces::without_marks(draft);
     mend_schemas(draft, &tools);
-    rename(draft, &tools);
+    rename(draft, &tools, true);
+}
+
+/// Makes plain functions of the tools of namespaces, where all of them are functions: of the servers with a Responses
+/// face only OpenAI's own is known to read them, the others skip what they do not know.
+pub(in crate::dialect) fn flatten(draft: &mut Draft<'_>) {
+    let Some(array) = draft.untouched("tools") else { return };
+    let tools = listed(draft, &array);
+    if tools.iter().all(|tool| tool.namespace.is_none() || tool.is_hosted)
+        || tools.iter().any(|tool| tool.namespace.is_some() && tool.is_hosted)
+    {
+        return;
+    }
+    let spans: Vec<Span> = tools.iter().map(|tool| tool.span.clone()).collect();
+    namespaces::nothing_but(draft, &array, &spans);
+    namespaces::without_marks(draft);
+    rename(draft, &tools, false);
 }
 
 fn mend_schemas(draft: &mut Draft<'_>, tools: &[Tool]) {
@@ -94,23 +124,33 @@ fn mend_schemas(draft: &mut Draft<'_>, tools: &[Tool]) {
     }
 }
 
-/// In the tools, in `tool_choice`, in the history.
-fn rename(draft: &mut Draft<'_>, tools: &[Tool]) {
-    let mut places: Vec<Span> = tools.iter().filter_map(|tool| tool.name(draft)).collect();
-    let offered: Vec<String> = places.iter().filter_map(|span| text_of(draft, span)).collect();
-    let elsewhere = pinned_name(draft).into_iter().chain(history_names(draft));
-    places.extend(elsewhere.filter(|span| {
+/// In the tools, in `tool_choice`, in the history. Plain names change only where they are `limited` to what Moonshot
+/// takes.
+fn rename(draft: &mut Draft<'_>, tools: &[Tool], limited: bool) {
+    let name = |tool: &Tool| Some((tool.name(draft)?, tool.namespace.clone()));
+    let mut places: Vec<(Span, Option<String>)> = tools.iter().filter_map(name).collect();
+    let plain = places.iter().filter(|(_, namespace)| namespace.is_none());
+    let offered: Vec<String> = plain.filter_map(|(span, _)| text_of(draft, span)).collect();
+    let pinned = pinned_name(draft).map(|span| (span, None));
+    let elsewhere = pinned.into_iter().chain(history_names(draft));
+    places.extend(elsewhere.filter(|(span, _)| {
         // `$web_search` and its like are Moonshot's own, unless a function has such a name.
         text_of(draft, span).is_some_and(|name| !name.starts_with('$') || offered.contains(&name))
     }));
     let mut names = Names::new(offered.into_iter());
-    for span in places {
-        if let Some(sent) = text_of(draft, &span).and_then(|name| names.renamed(&name)) {
+    for (span, namespace) in places {
+        let Some(name) = text_of(draft, &span) else { continue };
+        let (sent, rule) = match namespace {
+            Some(namespace) => (Some(names.flat(&namespace, &name)), rules::NAMESPACES),
+            None => (names.renamed(&name).filter(|_| limited), rules::TOOL_NAMES),
+        };
+        if let Some(sent) = sent {
             draft.replace(span, json::string_literal(&sent));
-            draft.fire(rules::TOOL_NAMES);
+            draft.fire(rule);
         }
     }
-    draft.plan.tool_names = names.pairs;
+    draft.plan.tool_names = if limited { names.pairs } else { Vec::new() };
+    draft.plan.namespaced = names.namespaced;
 }
 
 fn text_of(draft: &Draft<'_>, span: &Span) -> Option<String> {
@@ -127,16 +167,17 @@ fn pinned_name(draft: &Draft<'_>) -> Option<Span> {
     json::find(text, &holder, "name").map(|name| name.value.clone())
 }
 
-fn history_names(draft: &Draft<'_>) -> Vec<Span> {
+fn history_names(draft: &Draft<'_>) -> Vec<(Span, Option<String>)> {
     let body = draft.body();
-    let calls = draft.calls().values().flatten().filter_map(|call| call.name.clone());
+    let calls = draft.calls().values().flatten();
+    let calls = calls.filter_map(|call| Some((call.name.clone()?, call.namespace.clone())));
     let results = body
         .messages
         .iter()
         .filter(|_| body.face == Face::Chat)
         .filter(|message| body.role_is(message, "tool"))
         .filter_map(|message| json::find(&body.text, &message.members, "name").map(|m| m.value.clone()));
-    calls.chain(results).collect()
+    calls.chain(results.map(|span| (span, None))).collect()
 }
 
 /// Whether this builtin tool is offered.
@@ -159,10 +200,13 @@ pub(in crate::dialect) fn without_hosted(draft: &mut Draft<'_>) {
 fn without(draft: &mut Draft<'_>, is_gone: impl Fn(&Tool) -> bool, rule: Rule) {
     let Some(array) = draft.untouched("tools") else { return };
     let tools = listed(draft, &array);
-    if !tools.iter().any(&is_gone) {
+    let some_go = tools.iter().any(&is_gone);
+    if !some_go && tools.iter().all(|tool| tool.namespace.is_none()) {
         return;
     }
-    draft.fire(rule);
+    if some_go {
+        draft.fire(rule);
+    }
     if tools.iter().all(&is_gone) {
         remove_all(draft);
         return;
@@ -179,6 +223,11 @@ fn without(draft: &mut Draft<'_>, is_gone: impl Fn(&Tool) -> bool, rule: Rule) {
     };
     if pins_one {
         tool_choice::let_it_choose(draft, rule);
+    }
+    if tools.iter().any(|tool| tool.namespace.is_some()) {
+        let kept = tools.iter().filter(|tool| !is_gone(tool)).map(|tool| tool.span.clone());
+        namespaces::nothing_but(draft, &array, &kept.collect::<Vec<_>>());
+        return;
     }
     let spans: Vec<(Span, bool)> = tools.iter().map(|tool| (tool.span.clone(), is_gone(tool))).collect();
     remove_elements(&spans, draft.leaves());

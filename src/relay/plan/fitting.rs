@@ -2,7 +2,7 @@
 
 use super::target::Target;
 use crate::catalog::DialectId;
-use crate::dialect::{KIMI_CODE_MESSAGE_LIMIT, message_bytes};
+use crate::dialect::{KIMI_CODE_MESSAGE_LIMIT, content, message_bytes};
 use crate::record::Skip;
 use crate::relay::media;
 use crate::wire::request::RequestBody;
@@ -18,6 +18,9 @@ pub(super) fn unfit(target: &Target, body: &RequestBody) -> Option<(Skip, String
     let has_media = !media::parts(body).is_empty();
     if !facts.inputs.image && has_media {
         return Some((Skip::MediaNotAccepted, format!("{} takes no images", target.reference)));
+    }
+    if let Some(untaken) = content::untaken(target.provider.dialect, body) {
+        return Some((Skip::MediaNotAccepted, untaken.to_string()));
     }
     if let Some(window) = facts.context_window
         && text / BYTES_PER_TOKEN_AT_MOST > window

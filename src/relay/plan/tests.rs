@@ -56,6 +56,33 @@ fn an_image_goes_past_a_model_without_eyes_on_every_face() {
 }
 
 #[test]
+fn a_document_goes_past_kimi_over_every_face_and_the_reason_names_it() {
+    let text = r#"{
+        agents: { defaults: { model: { primary: "kimi/kimi-for-coding", fallbacks: ["moonshot/kimi-k3", "openrouter/auto"] } } },
+        models: { providers: { kimi: { apiKey: "sk-kimi-000000" }, moonshot: { apiKey: "sk-000000" },
+                               openrouter: { apiKey: "sk-or-000000" } } },
+    }"#;
+    let settings = config::from_text(text, None, &Environment::default()).unwrap();
+    let source = json!({"type": "base64", "media_type": "application/pdf", "data": "AA=="});
+    for (face, part) in [
+        (Face::Chat, json!({"type": "file", "file": {"file_data": "data:application/pdf;base64,AA=="}})),
+        (Face::Messages, json!({"type": "document", "source": source})),
+        (Face::Responses, json!({"type": "input_file", "file_data": "data:application/pdf;base64,AA=="})),
+    ] {
+        let list = json!([{"role": "user", "content": [part]}]);
+        let request = body(face, &json!({"messages": list, "input": list}));
+        let plan = plan(&settings, &State::new(), "default", &request, None).ok().unwrap();
+        let skipped: Vec<_> = plan.targets.iter().map(|planned| planned.skipped.clone()).collect();
+        let [Some((kimi, why)), Some((moonshot, _)), None] = skipped.as_slice() else {
+            panic!("{skipped:?}")
+        };
+        assert_eq!((*kimi, *moonshot), (Skip::MediaNotAccepted, Skip::MediaNotAccepted));
+        let place = format!("{}[0].content[0]", face.list());
+        assert!(why.starts_with(&place), "{why}");
+    }
+}
+
+#[test]
 fn globs_are_listed_by_a_name_that_they_take() {
     let text = r#"{
         agents: { defaults: { model: "moonshot/kimi-k3" } },

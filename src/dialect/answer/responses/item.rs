@@ -85,7 +85,7 @@ pub(super) fn restore_names(
     plan: &AnswerPlan,
     edits: &mut Edits,
 ) {
-    if plan.tool_names.is_empty() {
+    if plan.tool_names.is_empty() && plan.namespaced.is_empty() {
         return;
     }
     names::restore(text, event.span("name").as_ref(), plan, edits);
@@ -106,7 +106,17 @@ pub(super) fn restore_all(text: &[u8], response: &Object<'_>, plan: &AnswerPlan,
 }
 
 fn restore_name(text: &[u8], named: &Object<'_>, plan: &AnswerPlan, edits: &mut Edits) {
-    if matches!(&*named.word("type"), "function_call" | "function") {
+    if !matches!(&*named.word("type"), "function_call" | "function") {
+        return;
+    }
+    let literal = named.value("name").unwrap_or_default();
+    if named.span("namespace").is_none()
+        && let (Some(namespace), Some(name)) = (names::namespace(plan, literal), names::known(plan, literal))
+        && let Some(span) = named.span("name")
+    {
+        // Another member behind the name's value: a second edit at the same place would have no order.
+        edits.replace(span, [&name[..], b",\"namespace\":", &namespace].concat());
+    } else {
         names::restore(text, named.span("name").as_ref(), plan, edits);
     }
 }

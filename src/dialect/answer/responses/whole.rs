@@ -40,7 +40,7 @@ pub(in crate::dialect::answer) fn whole(
         model: response.string("model").map(Cow::into_owned),
     };
     let mut edits = Edits::new();
-    if !plan.tool_names.is_empty() {
+    if !plan.tool_names.is_empty() || !plan.namespaced.is_empty() {
         item::restore_all(body, &response, plan, &mut edits);
     }
     Ok((edits.apply(body), meter))

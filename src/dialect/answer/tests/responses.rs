@@ -139,3 +139,21 @@ fn whole_answers() {
     assert!(read(object("incomplete", "", "")).is_ok());
     assert!(read(object("queued", "", "")).is_ok());
 }
+
+#[test]
+fn calls_get_their_namespace_back() {
+    let own = ("mcp__x".to_owned(), "ls".to_owned());
+    let plan = AnswerPlan { namespaced: [("ls_tool".to_owned(), own)].into(), ..AnswerPlan::default() };
+    let text = begin() + &said() + &completed(ITEM);
+    let seen = read_over(Face::Responses, DialectId::Moonshot, &plan, &[text.as_bytes()]);
+    let own = r#""name":"ls","namespace":"mcp__x""#;
+    // In two lists of tools, added, done, in the whole output; the event of the arguments has a name alone.
+    assert_eq!(seen.text.matches(own).count(), 5, "{}", seen.text);
+    assert_eq!(seen.text.matches(r#""name":"ls""#).count(), 6, "{}", seen.text);
+    assert!(!seen.text.contains(r#""name":"ls_tool""#), "{}", seen.text);
+    let whole = response("completed", ITEM, USAGE_JSON).replacen("\"response\":", "", 1);
+    let (body, _) =
+        super::super::whole(DialectId::Moonshot, Face::Responses, &plan, Bytes::from(whole)).unwrap();
+    let body = String::from_utf8(body.to_bytes().to_vec()).unwrap();
+    assert_eq!(body.matches(own).count(), 2, "{body}");
+}

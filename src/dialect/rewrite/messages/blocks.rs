@@ -2,14 +2,12 @@
 
 use bytes::Bytes;
 
+use crate::dialect::content;
 use crate::dialect::rewrite::draft::Draft;
 use crate::dialect::rewrite::{rules, tools};
 use crate::wire::json::Span;
 use crate::wire::object::Object;
 use crate::wire::request::Message;
-
-/// Blocks that Kimi's converter knows.
-const KNOWN: [&str; 5] = ["text", "image", "thinking", "tool_use", "tool_result"];
 
 /// In the place of the blocks of a list that would be empty without them.
 const NOTHING: &[u8] = br#"{"type":"text","text":"(left out)"}"#;
@@ -35,26 +33,35 @@ pub(super) fn without_unsigned(draft: &mut Draft<'_>) {
     }
 }
 
-/// Leaves out what Kimi does not know: in messages, and in the results of tools.
+/// Says in text what Kimi does not know otherwise, and leaves out the rest of it: in messages, and in the results of
+/// tools. What nothing may be missing of has gone elsewhere, see [`content::untaken`].
 pub(super) fn without_foreign(draft: &mut Draft<'_>) {
     let body = draft.body();
     for message in &body.messages {
         let Some(object) = Object::at(&body.text, message.span.start) else { continue };
-        leave_out(draft, &object);
+        settle(draft, &object);
         for result in object.objects("content").iter().filter(|block| block.word("type") == "tool_result") {
-            leave_out(draft, result);
+            settle(draft, result);
         }
     }
 }
 
-fn leave_out(draft: &mut Draft<'_>, holder: &Object<'_>) {
-    let Some(content) = holder.span("content") else { return };
-    let marked = mark(&holder.objects("content"), |block| !KNOWN.contains(&&*block.word("type")));
-    if !marked.iter().any(|(_, gone)| *gone) {
+fn settle(draft: &mut Draft<'_>, holder: &Object<'_>) {
+    let Some(list) = holder.span("content") else { return };
+    let blocks = holder.objects("content");
+    let is_foreign = |block: &Object<'_>| !content::is_known_block(&block.word("type"));
+    if !blocks.iter().any(is_foreign) {
         return;
     }
+    let said = |block: &Object<'_>| content::as_text(block).filter(|text| !text.is_empty());
+    for block in blocks.iter().filter(|block| is_foreign(block)) {
+        if let Some(text) = said(block) {
+            draft.replace(block.extent(), text);
+        }
+    }
+    let marked = mark(&blocks, |block| is_foreign(block) && said(block).is_none());
     if marked.iter().all(|(_, gone)| *gone) {
-        draft.replace(content.start + 1..content.end - 1, Bytes::from_static(NOTHING));
+        draft.replace(list.start + 1..list.end - 1, Bytes::from_static(NOTHING));
     } else {
         tools::remove_elements(&marked, draft.leaves());
     }

@@ -232,10 +232,18 @@ fn tools_and_blocks_that_kimi_does_not_know_are_left_out() {
     let reference = r#"{"type":"tool_reference","tool_name":"x"}"#;
     let text = r#"{"type":"text","text":"hm"}"#;
     let left_out = r#"{"type":"text","text":"(left out)"}"#;
+    let named = r#"{"type":"text","text":"The tool x can be called now."}"#;
+    let hosted = r#"{"type":"server_tool_use","id":"b","name":"web_search","input":{}}"#;
+    let document = r#"{"type":"document","title":"t","source":{"type":"text","media_type":"text/plain","data":"\u00e9 1"},"cache_control":{"type":"ephemeral"}}"#;
+    let told = r#"{"type":"text","text":"t"},{"type":"text","text":"\u00e9 1"}"#;
+    let found = &format!(r#"{{"type":"search_result","title":"t","source":"\u00e9 1","content":[{text}]}}"#);
     k3.table(&[
-        (&of(&result(&format!("{text},{reference}"))), &of(&result(text))),
-        (&of(&result(reference)), &of(&result(left_out))),
-        (&of(r#"{"type":"document","source":{}}"#), &of(left_out)),
+        (&of(&result(&format!("{text},{reference}"))), &of(&result(&format!("{text},{named}")))),
+        (&of(&result(reference)), &of(&result(named))),
+        (&of(&format!("{hosted} , {text}")), &of(text)),
+        (&of(hosted), &of(left_out)),
+        (&of(&format!("{hosted} , {document},{text}")), &of(&format!("{told},{text}"))),
+        (&of(&format!("{found},{hosted}")), &of(&format!("{told},{text}"))),
     ]);
 }
 

@@ -107,3 +107,53 @@ fn names_and_ids_are_such_as_kimi_takes() {
     assert_eq!(at("/input/2/call_id"), at("/input/3/call_id"));
     assert_ne!(at("/input/2/call_id"), "ls:0");
 }
+
+#[test]
+fn tools_of_a_namespace_become_functions_for_kimi() {
+    let tool = |kind: &str, name: &str| {
+        format!(r#"{{"type":"{kind}","name":"{name}","parameters":{{"type":"object"}}}}"#)
+    };
+    let space = format!(
+        r#"{{"type":"namespace","name":"mcp__files","description":"d","tools":[ {}, {}, {} ]}}"#,
+        tool("function", "read"),
+        tool("custom", "patch"),
+        tool("function", "a.b")
+    );
+    let (search, taken) = (r#"{"type":"web_search"}"#, tool("function", "mcp__files__read"));
+    let call =
+        r#"{"type":"function_call","namespace":"mcp__files","name":"a.b","call_id":"1","arguments":"{}"}"#;
+    let output = r#"{"type":"function_call_output","call_id":"1","output":"ok"}"#;
+    let gone = r#"{"type":"function_call","call_id":"2","name":"x","arguments":"{}","namespace":"old"}"#;
+    let body = format!(
+        r#"{{"model":"kimi-k3","tools":[{space} , {search}, {taken}],"tool_choice":"auto","input":[{call},{output},{gone}]}}"#
+    );
+    let sent = over(Case::k3()).send(&body);
+    let value: Value = serde_json::from_str(&sent.body).unwrap();
+    let named = |list: &Value| -> Vec<String> {
+        list.as_array().unwrap().iter().filter_map(|item| Some(item["name"].as_str()?.to_owned())).collect()
+    };
+    let tools = named(&value["tools"]);
+    assert_eq!((tools.len(), tools[2].as_str()), (3, "mcp__files__read"), "{tools:?}");
+    assert!(tools[0].starts_with("mcp__files__read_"), "{tools:?}");
+    assert_eq!(tools[1], "mcp__files__a_b");
+    assert_eq!(named(&value["input"]), ["mcp__files__a_b", "old__x"]);
+    assert!(!sent.body.contains("namespace"), "{}", sent.body);
+    assert_eq!(sent.rules, ["hosted_tools", "namespaces"]);
+    let own = sent.answer.namespaced.get("mcp__files__a_b").unwrap();
+    assert_eq!(own, &("mcp__files".to_owned(), "a.b".to_owned()));
+    // Elsewhere other kinds of tools stand as they are, and a namespace with one of them too.
+    let kept = over(Case::openrouter()).send(&body);
+    assert!(kept.body.contains(&space) && kept.answer.namespaced.is_empty());
+    let functions = body.replace("\"custom\"", "\"function\"").replace("a.b", "ls");
+    for case in [Case::openrouter(), Case::generic(Compat::default())] {
+        let value: Value = serde_json::from_str(&over(case).send(&functions).body).unwrap();
+        let tools = named(&value["tools"]);
+        assert_eq!(tools[1..], ["mcp__files__patch", "mcp__files__ls", "mcp__files__read"], "{tools:?}");
+        assert_eq!(value["tools"][3]["type"], "web_search");
+        assert_eq!(named(&value["input"]), ["mcp__files__ls", "old__x"]);
+    }
+    // The same tools give the same bytes, whatever was said since.
+    let later = over(Case::k3()).send(&body.replace(&format!(",{gone}"), ""));
+    let tools_of = |body: &str| body.split("\"input\"").next().unwrap().to_owned();
+    assert_eq!(tools_of(&sent.body), tools_of(&later.body));
+}

@@ -228,7 +228,7 @@ async fn work_on_the_providers_side_is_nobody_elses_and_signed_thinking_stays_th
 
 #[tokio::test(start_paused = true)]
 async fn calls_of_the_second_stream_bear_the_names_that_the_client_knows() {
-    // The first target took the namespace as it was; who goes on from the text is asked over chat, with plain functions.
+    // Both targets are sent plain functions: the first over the client's face, who goes on from the text over chat.
     let look = json!({"type": "function", "name": "look", "parameters": {"type": "object"}});
     let tools = json!([{"type": "namespace", "name": "mcp__files", "description": "Files", "tools": [look]}]);
     let calls: &[(&str, &[&str])] = &[("mcp__files__look", &["{\"at\":", "1}"])];
@@ -239,7 +239,7 @@ async fn calls_of_the_second_stream_bear_the_names_that_the_client_knows() {
     let fixture = Fixture::new(OPENROUTER_THEN_KIMI, model);
     let stream = fixture.say(Face::Responses, &json!({"tools": tools}), false).await;
     let calls = fixture.calls();
-    assert_eq!(calls[0]["tools"][0]["type"], "namespace", "{}", calls[0]);
+    assert_eq!(calls[0]["tools"][0]["name"], "mcp__files__look", "{}", calls[0]);
     assert_eq!(calls[1]["tools"][0]["function"]["name"], "mcp__files__look", "{}", calls[1]);
     let got = Got::of(Face::Responses, &stream);
     assert_eq!(got.calls, [("look".to_owned(), "{\"at\":1}".to_owned())], "{stream}");

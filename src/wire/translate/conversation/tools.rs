@@ -40,7 +40,8 @@ pub enum Choice<'t> {
 const LONGEST: usize = 64;
 
 /// The one name for a tool of a namespace. Depends on nothing else, so calls in the history match.
-pub(in crate::wire::translate) fn flat_name(namespace: &str, name: &str) -> String {
+#[must_use]
+pub fn flat_name(namespace: &str, name: &str) -> String {
     let joint = if namespace.is_empty() || namespace.ends_with("__") { "" } else { "__" };
     let flat = format!("{namespace}{joint}{name}");
     if flat.chars().count() <= LONGEST {

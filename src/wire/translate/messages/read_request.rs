@@ -62,9 +62,8 @@ fn turns<'t>(
     let blocks = read_content::content(content, losses).map_err(|wrong| wrong.within("content"))?;
     let (results, rest): (Vec<_>, Vec<_>) =
         blocks.into_iter().partition(|block| matches!(block, Block::Result(_)));
-    turns.push(Turn::new(Role::Tools, results));
-    turns.push(Turn::new(role, rest));
-    turns.retain(|turn| !turn.blocks.is_empty());
+    let said = [Turn::new(Role::Tools, results), Turn::new(role, rest)];
+    turns.extend(said.into_iter().filter(|turn| !turn.blocks.is_empty()));
     Ok(())
 }
 
