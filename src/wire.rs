@@ -1,5 +1,6 @@
 //! What clients and providers put on the wire: bytes and their spans. No I/O, no async, no rooms of ours.
 
+pub mod amount;
 pub mod chunk;
 pub mod edit;
 pub mod error;

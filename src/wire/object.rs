@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::amount::Amount;
 use super::json::{self, Malformed, Member, Span};
 
 /// An object and where its members stand; all spans are those of the text that was given, also in objects within it.
@@ -132,6 +133,12 @@ impl<'t> Object<'t> {
         literal.parse().ok().filter(|number: &f64| number.is_finite() && *number >= 0.0)
     }
 
+    /// An amount of money, exact.
+    #[must_use]
+    pub fn amount(&self, key: &str) -> Option<Amount> {
+        Amount::read(std::str::from_utf8(self.value(key)?).ok()?)
+    }
+
     /// A number, rounded; too large a one becomes the largest.
     #[must_use]
     pub fn count(&self, key: &str) -> Option<u64> {
@@ -151,7 +158,7 @@ impl<'t> Object<'t> {
     clippy::cast_sign_loss,
     reason = "`as` saturates, and callers give no negative number"
 )]
-pub(super) fn whole(number: f64) -> u64 {
+fn whole(number: f64) -> u64 {
     number.round() as u64
 }
 

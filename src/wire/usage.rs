@@ -3,8 +3,9 @@
 //! The faces count differently. In chat and responses the prompt's figure holds what the cache gave and took, in
 //! messages it does not. In all of them the output's figure holds the reasoning.
 
+use super::amount::Amount;
 use super::face::Face;
-use super::object::{Object, whole};
+use super::object::Object;
 
 /// What one answer used, in tokens. `input`, `cache_read` and `cache_write` add up to the prompt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,8 +22,8 @@ pub struct Usage {
     pub reasoning: u64,
     /// We counted, because the provider gave no figure.
     pub estimated: bool,
-    /// The provider's own figure (OpenRouter's `usage.cost`), in millionths of its currency unit.
-    pub cost_micros: Option<u64>,
+    /// The provider's own figure (OpenRouter's `usage.cost`), in its currency.
+    pub cost: Option<Amount>,
 }
 
 impl Usage {
@@ -46,7 +47,7 @@ impl Usage {
         };
         let Some(mut usage) = read else { return false };
         usage.estimated = top.value("estimated") == Some(b"true");
-        usage.cost_micros = top.number("cost").map(|cost| whole(cost * 1e6)).or(usage.cost_micros);
+        usage.cost = top.amount("cost").or(usage.cost);
         *self = usage;
         true
     }
@@ -71,7 +72,7 @@ impl Usage {
             cache_write: prompt(write, self.cache_write),
             reasoning: reasoning.unwrap_or(self.reasoning),
             estimated: false,
-            cost_micros: self.cost_micros,
+            cost: self.cost,
         })
     }
 
@@ -134,13 +135,13 @@ fn read_openai(top: &Object<'_>, [prompt, output]: [&str; 2]) -> Option<Usage> {
         cache_write,
         reasoning: count_in(&output_details, "reasoning_tokens").unwrap_or(0),
         estimated: false,
-        cost_micros: None,
+        cost: None,
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Face, Usage};
+    use super::{Amount, Face, Usage};
 
     const USAGE: Usage = Usage {
         input: 60,
@@ -149,7 +150,7 @@ mod tests {
         cache_write: 10,
         reasoning: 25,
         estimated: true,
-        cost_micros: None,
+        cost: None,
     };
 
     #[test]
@@ -173,7 +174,7 @@ mod tests {
         assert!(usage.update(Face::Messages, start));
         assert!(usage.update(Face::Messages, br#"{"output_tokens":9,"cache_read_input_tokens":null}"#));
         let expected =
-            Usage { input: 7, output: 9, cache_read: 5, cost_micros: Some(500_000), ..Usage::default() };
+            Usage { input: 7, output: 9, cache_read: 5, cost: Amount::read("0.5"), ..Usage::default() };
         assert_eq!(usage, expected);
         assert!(!usage.update(Face::Messages, b"{}"));
         assert_eq!(usage, expected);

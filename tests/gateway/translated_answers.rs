@@ -77,7 +77,7 @@ fn usage() -> impl Strategy<Value = Usage> {
             cache_write: cache_write.into(),
             reasoning: u64::from(output / 2),
             estimated,
-            cost_micros: None,
+            cost: None,
         }
     })
 }

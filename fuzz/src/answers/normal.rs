@@ -119,7 +119,7 @@ impl Normal {
             self.usage = Some(self.usage.unwrap_or_default());
         }
         if let Some(usage) = &mut self.usage {
-            usage.cost_micros = None;
+            usage.cost = None;
         }
         let mut blocks = std::mem::take(&mut self.blocks);
         if face == Face::Chat {

@@ -24,7 +24,7 @@ const USAGE: Usage = Usage {
     cache_write: 0,
     reasoning: 30,
     estimated: false,
-    cost_micros: None,
+    cost: None,
 };
 
 /// What a client saw of a stream.

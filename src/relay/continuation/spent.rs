@@ -81,7 +81,7 @@ impl Spent {
             usage.output = usage.output.saturating_add(second.output);
             usage.reasoning = usage.reasoning.saturating_add(second.reasoning);
             // The provider's figure for the first stream never came.
-            usage.cost_micros = None;
+            usage.cost = None;
         }
         usage.estimated = true;
         usage

@@ -102,7 +102,7 @@ fn usage_arithmetic() {
     let null_details = read(r#"{"prompt_tokens":9,"cached_tokens":1,"prompt_tokens_details":null}"#).unwrap();
     assert_eq!(null_details.input, 8);
     let odd = read(r#"{"prompt_tokens":1e2,"completion_tokens":-1,"cost":1.4e-05,"prompt_tokens_details":{"cached_tokens":1000}}"#).unwrap();
-    assert_eq!((odd.input, odd.output, odd.cost_micros), (0, 0, Some(14)));
+    assert_eq!((odd.input, odd.output, odd.cost), (0, 0, crate::wire::amount::Amount::read("0.000014")));
     let huge = read(r#"{"prompt_tokens":123456789012345678901234567890,"completion_tokens":1e999}"#).unwrap();
     assert_eq!((huge.input, huge.output), (u64::MAX, 0));
     assert_eq!(read("{}"), None);

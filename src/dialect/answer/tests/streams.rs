@@ -1,6 +1,7 @@
 //! Streams.
 
 use super::*;
+use crate::wire::amount::Amount;
 
 /// Moonshot's stream (platform docs, 2026-09-23; a live K3 stream of 2026-07-17).
 fn moonshot(include_usage: bool) -> String {
@@ -115,7 +116,7 @@ fn openrouters_last_chunk_keeps_only_its_usage() {
         cache_write: 5,
         reasoning: 3,
         estimated: false,
-        cost_micros: Some(123),
+        cost: Amount::read("0.000123"),
     };
     assert_eq!(seen.meter.usage, Some(usage));
     let hidden = read(DialectId::OpenRouter, &hiding(), &[stream.as_bytes()]);
