@@ -24,6 +24,7 @@ use crate::http::server::{self, Listeners};
 use crate::http::shared::Shared;
 use crate::observe::log;
 use crate::relay::ending::Stage;
+use crate::relay::plan::Link;
 use crate::relay::state::State;
 use crate::relay::{Relay, Sink};
 use crate::service::notify::Manager;
@@ -142,7 +143,7 @@ impl App {
             None => None,
         };
         if manager.listens() {
-            let words = status::words(&shared.relay);
+            let words = status::words(&shared.relay.snapshot());
             manager.ready(&words);
             telling.spawn(status::keep_telling(manager, shared.relay.clone(), words));
         }
@@ -170,10 +171,12 @@ impl App {
         for warning in &self.shared.relay.settings().warnings {
             warn!("{}: {}", warning.path, warning.message);
         }
-        let links = self.shared.relay.chain_state().into_iter();
-        let chain: Vec<String> = links
-            .map(|(name, why)| why.map_or_else(|| name.clone(), |why| format!("{name} ({why})")))
-            .collect();
+        let snapshot = self.shared.relay.snapshot();
+        let told = |link: &Link| match link.standing.why_not() {
+            Some(why) => format!("{} ({why})", link.reference),
+            None => link.reference.to_string(),
+        };
+        let chain: Vec<String> = snapshot.links.iter().map(told).collect();
         info!(target: log::ANNOUNCEMENT, "chain: {}", chain.join(" → "));
         info!(target: log::ANNOUNCEMENT, "listening on {}", self.shared.address.load());
     }

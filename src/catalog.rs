@@ -8,6 +8,9 @@ mod data;
 #[cfg(test)]
 mod tests;
 
+use crate::wire::amount::Amount;
+use crate::wire::usage::Usage;
+
 pub use builtin::{Builtin, BuiltinProvider, Confidence, Fact, Source, builtin};
 
 /// Whose peculiarities a provider has.
@@ -125,6 +128,16 @@ impl Cost {
             return None;
         }
         format!("{:.0}", amount * 1e6).parse().ok()
+    }
+
+    /// What an answer costs. Each token counts once: `input` holds nothing of what the cache gave or took, and `output`
+    /// holds the reasoning.
+    #[must_use]
+    pub const fn of(&self, usage: &Usage) -> Amount {
+        Amount::of(usage.input, self.input)
+            .plus(Amount::of(usage.output, self.output))
+            .plus(Amount::of(usage.cache_read, self.cache_read))
+            .plus(Amount::of(usage.cache_write, self.cache_write))
     }
 
     /// An amount of [`Cost`] per million tokens, as people write it.

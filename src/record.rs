@@ -1,10 +1,11 @@
 //! What a request was: who asked, which targets were tried and how that ended, what it used.
 
 use std::borrow::Cow;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::catalog::ThinkingLevel;
 use crate::failure::Reason;
+use crate::wire::amount::Amount;
 use crate::wire::error::AttemptLine;
 use crate::wire::face::Face;
 use crate::wire::usage::Usage;
@@ -79,6 +80,37 @@ impl Skip {
     }
 }
 
+/// Whose figure a cost is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pricing {
+    /// Tokens times the catalog's or the configuration's price.
+    Price,
+    /// The provider told it (OpenRouter's `usage.cost`), which wins.
+    Provider,
+}
+
+impl Pricing {
+    /// The word for the ledger.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Price => "price",
+            Self::Provider => "provider",
+        }
+    }
+}
+
+/// What an attempt costs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bill {
+    /// In `currency`.
+    pub amount: Amount,
+    /// ISO 4217, of the provider's account; amounts of two currencies are never added.
+    pub currency: String,
+    /// Whose figure it is.
+    pub pricing: Pricing,
+}
+
 /// One try of one target, or why it was not tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
@@ -88,10 +120,14 @@ pub struct Attempt {
     pub outcome: Outcome,
     /// For people: the failure's message or the reason for the skip. Empty when it succeeded.
     pub detail: String,
-    /// From the request sent to the outcome known.
+    /// From the request read to this try begun.
+    pub began: Duration,
+    /// From the try begun to its outcome known: of one that answers, the first meaningful byte or the whole answer.
     pub took: Duration,
     /// What it used, where it answered or began to; of one that was cancelled an estimate of its prompt.
     pub usage: Option<Usage>,
+    /// What that costs; `None` where it used nothing, and where no price is known (a subscription).
+    pub bill: Option<Bill>,
 }
 
 /// One request, complete, for the journal, the ledger and the metrics.
@@ -99,9 +135,13 @@ pub struct Attempt {
 pub struct Record {
     /// Our id, as in `x-moonrelay-request-id`.
     pub request_id: String,
+    /// When it was read.
+    pub at: SystemTime,
+    /// The client's `traceparent` (W3C Trace Context), as it came.
+    pub trace_parent: Option<String>,
     /// The client's name from its token, else its User-Agent's product.
     pub client: String,
-    /// What the client asked for.
+    /// What the client asked for; empty where it named nothing that can be a model.
     pub requested: String,
     /// The protocol that the client speaks.
     pub face: Face,

@@ -10,10 +10,12 @@ pub mod count;
 pub mod ending;
 mod headers;
 mod held;
+mod live;
 mod media;
 pub mod plan;
 pub mod reload;
 mod resume;
+pub mod snapshot;
 pub mod state;
 pub mod stateless;
 mod stream;
@@ -26,7 +28,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use crate::config::settings::{Lookup, Reference, Settings};
-use crate::failure::Failure;
+use crate::failure::{Failure, Reason};
 use crate::record::{Attempt, Record, attempts_header};
 use crate::upstream::Connector;
 use crate::wire::edit::Segments;
@@ -34,6 +36,7 @@ use crate::wire::face::Face;
 use crate::wire::json::Malformed;
 use crate::wire::request::RequestBody;
 
+pub use live::UnderWay;
 pub use stream::StreamBody;
 
 /// Takes the record of each request when it is over. It must not block.
@@ -160,24 +163,6 @@ impl Relay {
         self.state.held().body(self.settings.load().gateway.held_limit())
     }
 
-    /// Each target of the default chain, and how it stands now.
-    #[must_use]
-    pub fn links(&self) -> Vec<plan::Link> {
-        let settings = self.settings();
-        plan::links(&settings, &self.state, &settings.default_chain)
-    }
-
-    /// Each target of the default chain, and why it would not be tried now.
-    #[must_use]
-    pub fn chain_state(&self) -> Vec<(String, Option<String>)> {
-        let why = |standing| match standing {
-            plan::Standing::Usable => None,
-            plan::Standing::Resting(rest) => Some(plan::resting(rest).1),
-            plan::Standing::Off(why) => Some(why),
-        };
-        self.links().into_iter().map(|link| (link.reference.to_string(), why(link.standing))).collect()
-    }
-
     /// Every name that a client may ask for.
     #[must_use]
     pub fn offered(&self) -> Vec<plan::Offered> {
@@ -206,19 +191,16 @@ impl Relay {
     /// # Errors
     /// With the refusal to show to the client, when no target answered before the head had to go out.
     pub async fn answer(&self, request: ClientRequest) -> Result<Answer, Refusal> {
-        let body = RequestBody::parse(request.face, request.body.clone()).map_err(Refusal::Malformed)?;
-        stateless::check(&body)?;
-        let requested = body.string("model").ok_or(Refusal::NoModel)?;
         let settings = self.settings();
-        let mut plan =
-            plan::plan(&settings, &self.state, &requested, &body, headers::user_agent(&request.headers))?;
+        let track = track::Track::new(self.sink.clone(), self.state.clone(), settings.clone(), &request);
+        let planned = self.planned(&settings, &request, &track);
+        let (body, requested, mut plan) = planned.inspect_err(|refusal| track.refused(refusal.reason()))?;
         let stay = affinity::conversation(&settings, &request, &requested, &body)
             .and_then(|conversation| self.state.stay(&conversation, &mut plan.targets));
         for warning in &plan.warnings {
             tracing::warn!(request_id = %request.id, "{warning}");
         }
         let streamed = body.wants_stream();
-        let track = track::Track::new(self.sink.clone(), self.state.clone(), &request, &requested, streamed);
         let run = attempt::Run {
             deadline: settings.failover.total.map(|total| tokio::time::Instant::now() + total),
             state: self.state.clone(),
@@ -231,6 +213,36 @@ impl Relay {
             settings,
         };
         if streamed { stream::answer(run).await } else { run.whole_or_cut().await }
+    }
+
+    /// Reads a request, and plans who is asked.
+    fn planned(
+        &self,
+        settings: &Settings,
+        request: &ClientRequest,
+        track: &track::Track,
+    ) -> Result<(RequestBody, String, plan::Plan), Refusal> {
+        let body = RequestBody::parse(request.face, request.body.clone()).map_err(Refusal::Malformed)?;
+        stateless::check(&body)?;
+        let requested = body.string("model").ok_or(Refusal::NoModel)?;
+        plan::check_name(&requested)?;
+        track.asks(&requested, body.wants_stream());
+        let user_agent = headers::user_agent(&request.headers);
+        let plan = plan::plan(settings, &self.state, &requested, &body, user_agent)?;
+        Ok((body, requested, plan))
+    }
+}
+
+impl Refusal {
+    /// The type of what went wrong.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Malformed(_) | Self::NoModel | Self::NotKept { .. } => Reason::BadRequest,
+            Self::UnknownModel { .. } => Reason::ModelNotFound,
+            Self::Failed { failure, .. } => failure.reason,
+            Self::Unservable { .. } | Self::Stopping { .. } => Reason::Server,
+        }
     }
 }
 

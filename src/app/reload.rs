@@ -97,7 +97,7 @@ impl Reloading {
                 refuse(&running.shared.relay, why, asked);
             }
             watch = self.watch(watch, &running.shared.relay).await;
-            running.manager.ready(&status::words(&running.shared.relay));
+            running.manager.ready(&status::words(&running.shared.relay.snapshot()));
         }
     }
 
@@ -121,8 +121,8 @@ impl Reloading {
         log::change(&settings.logging.level);
         let relay = &running.shared.relay;
         relay.replace(Arc::new(settings), change.note);
-        let links = relay.links().into_iter();
-        let chain: Vec<String> = links.map(|link| link.reference.to_string()).collect();
+        let snapshot = relay.snapshot();
+        let chain: Vec<String> = snapshot.links.iter().map(|link| link.reference.to_string()).collect();
         info!(target: log::ANNOUNCEMENT, "reloaded; chain: {}", chain.join(" → "));
         if let (Some(listener), Some(wish)) = (listener, change.go_to) {
             let address = listener.address().to_owned();

@@ -2,42 +2,44 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Instant;
 
 use crate::relay::Relay;
 use crate::relay::plan::{Link, Standing};
 use crate::relay::reload::Reload;
+use crate::relay::snapshot::Snapshot;
 use crate::service::notify::{Manager, REFUSED};
 
 /// What `systemctl status` shows: the chain, and behind it why the last reload was refused, or what of it does not
 /// count.
-pub(super) fn words(relay: &Relay) -> String {
-    let chain = chain(&relay.links(), Instant::now());
-    match relay.last_reload().as_deref() {
+pub(super) fn words(snapshot: &Snapshot) -> String {
+    let chain = chain(snapshot);
+    match snapshot.reload.as_deref() {
         Some(Reload { ok: false, message: Some(why), .. }) => format!("{chain}; {REFUSED}{why}"),
         Some(Reload { message: Some(note), .. }) => format!("{chain}; {note}"),
         _ => chain,
     }
 }
 
-/// The words for the chain at `now`: `kimi cooling down 42 s, answering from openrouter/auto`.
-fn chain(links: &[Link], now: Instant) -> String {
+/// The words for the chain: `kimi cooling down 42 s, answering from openrouter/auto`.
+fn chain(snapshot: &Snapshot) -> String {
     let mut text = String::new();
-    for link in best(links) {
+    for link in snapshot.chain() {
         if !text.is_empty() {
             text.push_str(", ");
         }
-        let name = name(links, link);
+        let name = name(&snapshot.links, link);
         let said = match &link.standing {
             Standing::Usable => {
                 let _ = write!(text, "answering from {}", link.reference);
                 return text;
             }
             Standing::Off(_) => write!(text, "{name} off"),
-            Standing::Resting(rest) => match rest.until.saturating_duration_since(now).as_secs_f64().ceil() {
-                0.0 => write!(text, "{name} tried again"),
-                seconds => write!(text, "{name} cooling down {seconds} s"),
-            },
+            Standing::Resting(rest) => {
+                match rest.until.saturating_duration_since(snapshot.at).as_secs_f64().ceil() {
+                    0.0 => write!(text, "{name} tried again"),
+                    seconds => write!(text, "{name} cooling down {seconds} s"),
+                }
+            }
         };
         // Writing to a string does not fail.
         let _ = said;
@@ -53,39 +55,18 @@ fn name(links: &[Link], link: &Link) -> String {
     if links.iter().any(others) { link.reference.to_string() } else { link.reference.provider.clone() }
 }
 
-/// One link a reference: of its keys the one that can be used first.
-fn best(links: &[Link]) -> Vec<&Link> {
-    let rank = |link: &Link| match &link.standing {
-        Standing::Usable => (0, None),
-        Standing::Resting(rest) => (1, Some(rest.until)),
-        Standing::Off(_) => (2, None),
-    };
-    let mut best: Vec<&Link> = Vec::new();
-    for link in links {
-        match best.iter_mut().find(|known| known.reference == link.reference) {
-            Some(known) if rank(link) < rank(known) => *known = link,
-            Some(_) => {}
-            None => best.push(link),
-        }
-    }
-    best
-}
-
 /// Tells the manager whenever the words change: when a rest begins, is cut short, or ends, and after a reload.
 /// Nothing ticks.
 pub(super) async fn keep_telling(manager: Manager, relay: Arc<Relay>, mut told: String) {
+    let mut changes = relay.state().changes();
     loop {
-        let (links, now) = (relay.links(), Instant::now());
-        let text = words(&relay);
+        let snapshot = relay.snapshot();
+        let text = words(&snapshot);
         if text != told {
             manager.status(&text);
             told = text;
         }
-        let end = links.iter().filter_map(|link| match link.standing {
-            Standing::Resting(rest) if rest.until > now => Some(rest.until),
-            _ => None,
-        });
-        let end = end.min();
+        let end = snapshot.holds_until();
         let rest_ends = async {
             match end {
                 Some(end) => tokio::time::sleep_until(end.into()).await,
@@ -93,7 +74,7 @@ pub(super) async fn keep_telling(manager: Manager, relay: Arc<Relay>, mut told: 
             }
         };
         tokio::select! {
-            () = relay.state().changed() => {}
+            _ = changes.changed() => {}
             () = rest_ends => {}
         }
     }
@@ -101,15 +82,29 @@ pub(super) async fn keep_telling(manager: Manager, relay: Arc<Relay>, mut told: 
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
+    use std::time::{Duration, Instant, SystemTime};
 
-    use super::{Link, Standing, chain};
+    use super::{Link, Snapshot, Standing};
     use crate::config::settings::Reference;
     use crate::failure::Reason;
     use crate::policy::cooldown::{Cooldowns, Steps};
 
     fn link(provider: &str, model: &str, standing: Standing) -> Link {
         Link { reference: Reference { provider: provider.to_owned(), model: model.to_owned() }, standing }
+    }
+
+    /// The words for these links.
+    fn chain(links: &[Link], at: Instant) -> String {
+        super::chain(&Snapshot {
+            at,
+            wall: SystemTime::now(),
+            uptime: Duration::ZERO,
+            config: None,
+            links: links.to_vec(),
+            providers: Vec::new(),
+            in_flight: 0,
+            reload: None,
+        })
     }
 
     fn resting(now: Instant, seconds: u64) -> Standing {

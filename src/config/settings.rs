@@ -23,6 +23,15 @@ pub struct Reference {
     pub model: String,
 }
 
+impl Reference {
+    /// Splits `provider/model`; `None` where there is no slash.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (provider, model) = text.split_once('/')?;
+        Some(Self { provider: provider.to_owned(), model: model.to_owned() })
+    }
+}
+
 impl std::fmt::Display for Reference {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}", self.provider, self.model)

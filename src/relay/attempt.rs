@@ -183,8 +183,10 @@ impl Run {
             reference,
             outcome: Outcome::Ok,
             detail: String::new(),
+            began: self.track.since(started),
             took: started.elapsed(),
             usage: None,
+            bill: None,
         });
     }
 
@@ -193,8 +195,10 @@ impl Run {
             reference: reference.to_owned(),
             outcome: Outcome::Failed(failure.reason),
             detail: failure.message.clone(),
+            began: self.track.since(started),
             took: started.elapsed(),
             usage: None,
+            bill: None,
         });
         failure
     }

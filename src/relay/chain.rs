@@ -103,8 +103,10 @@ impl Run {
             reference: target.reference.to_string(),
             outcome: Outcome::Skipped(skip),
             detail: why.to_owned(),
+            began: self.track.since(Instant::now()),
             took: Duration::ZERO,
             usage: None,
+            bill: None,
         });
     }
 }

@@ -21,6 +21,11 @@ pub(super) fn user_agent(headers: &HeaderMap) -> Option<&str> {
     headers.get(USER_AGENT).and_then(|value| value.to_str().ok())
 }
 
+/// A header's text; what is no text is as good as absent.
+pub(super) fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
 /// The client's own headers, the configuration's over them, the key over all. `client_face` is the face that the client
 /// speaks, `face` the one over which the target is asked.
 pub(super) fn for_target(client: &HeaderMap, client_face: Face, face: Face, target: &Target) -> HeaderMap {

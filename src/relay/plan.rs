@@ -96,6 +96,18 @@ pub enum Standing {
     Off(String),
 }
 
+impl Standing {
+    /// Why it would not be tried, in words.
+    #[must_use]
+    pub fn why_not(&self) -> Option<String> {
+        match self {
+            Self::Usable => None,
+            Self::Resting(rest) => Some(resting(*rest).1),
+            Self::Off(why) => Some(why.clone()),
+        }
+    }
+}
+
 /// A reference of a chain with one of its keys, and how that stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {

@@ -1,14 +1,14 @@
 //! What the relay remembers between requests: rests and what is under way.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 use super::affinity::Conversation;
 use super::ending::{End, Ending, Stage};
+use super::live::UnderWay;
 use super::plan::{Planned, Target};
 use crate::config::settings::{Auth, Failover, Header, Reference, Settings};
 use crate::failure::{Failure, Rests};
@@ -56,10 +56,10 @@ pub struct State {
     rests: Mutex<Cooldowns<Thing>>,
     homes: Mutex<Homes<Thing>>,
     fingerprints: RandomState,
-    in_flight: AtomicUsize,
+    under_way: UnderWay,
     held: Arc<Held>,
     started: Instant,
-    changed: Notify,
+    changes: watch::Sender<u64>,
     end: End,
 }
 
@@ -77,10 +77,10 @@ impl State {
             rests: Mutex::default(),
             homes: Mutex::default(),
             fingerprints: RandomState::new(),
-            in_flight: AtomicUsize::new(0),
+            under_way: UnderWay::new(),
             held: Arc::default(),
             started: now(),
-            changed: Notify::new(),
+            changes: watch::Sender::new(0),
             end: End::new(),
         }
     }
@@ -99,7 +99,13 @@ impl State {
     /// Requests that have no complete answer yet.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.in_flight.load(Ordering::Relaxed)
+        self.under_way.count()
+    }
+
+    /// Those requests themselves.
+    #[must_use]
+    pub const fn under_way(&self) -> &UnderWay {
+        &self.under_way
     }
 
     /// What bodies take now.
@@ -141,22 +147,15 @@ impl State {
         self.told();
     }
 
-    /// Wakes who waits for [`State::changed`].
+    /// Wakes who looks at [`State::changes`].
     pub(super) fn told(&self) {
-        self.changed.notify_one();
+        self.changes.send_modify(|count| *count = count.wrapping_add(1));
     }
 
-    /// Resolves when a rest began, ended before its time, or may have, and after a reload. One caller only.
-    pub async fn changed(&self) {
-        self.changed.notified().await;
-    }
-
-    pub(super) fn entered(&self) {
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn left(&self) {
-        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+    /// Changes when a rest began, ended before its time, or may have, and after a reload.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
     fn rests(&self) -> MutexGuard<'_, Cooldowns<Thing>> {

@@ -1,45 +1,54 @@
 //! The record of one request while it is under way; it goes to the sink however the request ends.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, MutexGuard};
+use std::time::SystemTime;
+
+use tokio::time::{Duration, Instant};
 
 use super::bodies::Prepared;
 use super::continuation::estimate;
+use super::live::Live;
 use super::plan::Target;
 use super::state::State;
 use super::{ClientRequest, Sink, headers};
+use crate::config::settings::{Reference, Settings};
 use crate::dialect::answer::Volume;
 use crate::failure::Reason;
-use crate::record::{Attempt, Outcome, Record};
+use crate::record::{Attempt, Bill, Outcome, Pricing, Record};
 use crate::wire::usage::Usage;
+use http::HeaderName;
 
 /// Of a User-Agent's product this much names a client, in bytes; a head may hold 64 KiB of it.
 const LONGEST_NAME: usize = 64;
 
+/// W3C Trace Context.
+const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
+
 /// Handed along with a request. Dropped, it tells the sink; a request that was dropped before its end is recorded as
 /// far as it went.
 pub(super) struct Track {
-    record: Mutex<Record>,
-    started: Instant,
+    live: Arc<Live>,
+    number: u64,
     sink: Sink,
     state: Arc<State>,
+    settings: Arc<Settings>,
 }
 
 impl Track {
     pub(super) fn new(
         sink: Sink,
         state: Arc<State>,
+        settings: Arc<Settings>,
         request: &ClientRequest,
-        requested: &str,
-        streamed: bool,
     ) -> Self {
-        state.entered();
         let product = headers::user_agent(&request.headers).and_then(|agent| agent.split(['/', ' ']).next());
         let product = product.map(|name| name.get(..LONGEST_NAME).unwrap_or(name));
         let record = Record {
             request_id: request.id.clone(),
+            at: SystemTime::now(),
+            trace_parent: headers::text(&request.headers, &TRACE_PARENT),
             client: request.client.clone().unwrap_or_else(|| product.unwrap_or("unknown").to_owned()),
-            requested: requested.to_owned(),
+            requested: String::new(),
             face: request.face,
             called: None,
             answered: None,
@@ -48,22 +57,43 @@ impl Track {
             dropped: Vec::new(),
             thinking: None,
             usage: None,
-            streamed,
+            streamed: false,
             first_byte: None,
-            took: std::time::Duration::ZERO,
+            took: Duration::ZERO,
             abandoned: true,
             failed: None,
         };
-        Self { record: Mutex::new(record), started: Instant::now(), sink, state }
+        let live = Arc::new(Live::new(record));
+        let number = state.under_way().enter(live.clone());
+        Self { live, number, sink, state, settings }
     }
 
     fn record(&self) -> MutexGuard<'_, Record> {
-        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+        self.live.record()
+    }
+
+    /// What it asks for, once that is read.
+    pub(super) fn asks(&self, requested: &str, streamed: bool) {
+        let mut record = self.record();
+        requested.clone_into(&mut record.requested);
+        record.streamed = streamed;
+    }
+
+    /// It is refused before anybody was asked.
+    pub(super) fn refused(&self, reason: Reason) {
+        self.failed(reason);
+        self.finished();
+    }
+
+    /// How long after the request this is.
+    pub(super) fn since(&self, moment: Instant) -> Duration {
+        moment.saturating_duration_since(self.live.started())
     }
 
     /// Adds a try, or a target that was passed over.
     pub(super) fn attempt(&self, attempt: Attempt) {
         self.record().attempts.push(attempt);
+        self.state.under_way().tell();
     }
 
     /// A try of so many bytes begins. Dropped before its end it counts as cancelled.
@@ -101,7 +131,7 @@ impl Track {
         add(&mut record.rules, &sent.rewritten.rules);
         add(&mut record.dropped, sent.said.dropped());
         record.thinking = sent.rewritten.thinking;
-        record.first_byte.get_or_insert_with(|| self.started.elapsed());
+        record.first_byte.get_or_insert_with(|| self.live.started().elapsed());
     }
 
     /// What the last try used.
@@ -142,6 +172,17 @@ fn add(all: &mut Vec<&'static str>, more: &[&'static str]) {
     all.extend(new);
 }
 
+/// What a target's usage costs: the provider's own figure where it tells one, else by the price, where one is known.
+fn bill(settings: &Settings, reference: &str, usage: &Usage) -> Option<Bill> {
+    let reference = Reference::parse(reference)?;
+    let provider = settings.providers.get(&reference.provider)?;
+    let (amount, pricing) = match usage.cost {
+        Some(told) => (told, Pricing::Provider),
+        None => (provider.model(&reference.model)?.facts.cost?.of(usage), Pricing::Price),
+    };
+    Some(Bill { amount, currency: provider.currency.clone(), pricing })
+}
+
 /// A try under way.
 pub(super) struct Trying<'t> {
     track: &'t Track,
@@ -163,18 +204,22 @@ impl Drop for Trying<'_> {
             reference: self.reference.to_owned(),
             outcome: Outcome::Cancelled,
             detail: "another target answered first, or the client went away".to_owned(),
+            began: self.track.since(self.started),
             took: self.started.elapsed(),
             // A provider may bill the prompt of what was cancelled; none says how much it was.
             usage: Some(estimate(self.request, Volume::default())),
+            bill: None,
         });
     }
 }
 
 impl Drop for Track {
     fn drop(&mut self) {
-        self.state.left();
-        let mut record = self.record().clone();
-        record.took = self.started.elapsed();
+        self.state.under_way().leave(self.number);
+        let mut record = self.live.now();
+        for attempt in &mut record.attempts {
+            attempt.bill = attempt.usage.and_then(|usage| bill(&self.settings, &attempt.reference, &usage));
+        }
         (self.sink)(record);
     }
 }

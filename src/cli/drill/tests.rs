@@ -102,7 +102,15 @@ fn a_hedge_and_the_limit_of_all_count_in_the_time_as_they_are_configured() {
 
 fn attempt(reference: &str, outcome: Outcome, detail: &str) -> Attempt {
     let (reference, detail) = (reference.to_owned(), detail.to_owned());
-    Attempt { reference, outcome, detail, took: Duration::ZERO, usage: None }
+    Attempt {
+        reference,
+        outcome,
+        detail,
+        began: Duration::ZERO,
+        took: Duration::ZERO,
+        usage: None,
+        bill: None,
+    }
 }
 
 #[test]

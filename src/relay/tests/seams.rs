@@ -33,7 +33,10 @@ async fn the_winner_of_two_goes_on_alone_and_the_conversation_stays_with_it() {
     let used: Vec<_> =
         record.attempts.iter().map(|attempt| attempt.usage.map(|usage| usage.output)).collect();
     assert_eq!(used, [Some(0), Some(2), Some(2)], "each has its own: {record:?}");
-    assert!(fixture.relay.chain_state().iter().all(|(_, rests)| rests.is_none()), "it answered after all");
+    assert!(
+        fixture.relay.snapshot().links.iter().all(|link| link.standing.why_not().is_none()),
+        "it answered after all"
+    );
     fixture.script.then(Reply::Events(vec![(0, HELLO)]));
     read(fixture.relay.answer(request(&body)).await.ok().unwrap()).await;
     assert_eq!(fixture.script.hosts().last().unwrap(), "api.moonshot.ai", "its prompt cache is warm");

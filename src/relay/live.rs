@@ -1,0 +1,101 @@
+//! Requests under way, for whoever looks.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::record::Record;
+
+/// One request, as far as it has come.
+#[derive(Debug)]
+pub(super) struct Live {
+    record: Mutex<Record>,
+    started: Instant,
+}
+
+impl Live {
+    pub(super) fn new(record: Record) -> Self {
+        Self { record: Mutex::new(record), started: Instant::now() }
+    }
+
+    pub(super) const fn started(&self) -> Instant {
+        self.started
+    }
+
+    pub(super) fn record(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The record, with the time that it took until now.
+    pub(super) fn now(&self) -> Record {
+        let record = self.record().clone();
+        Record { took: self.started.elapsed(), ..record }
+    }
+}
+
+/// All of them, in the order in which they came.
+#[derive(Debug)]
+pub struct UnderWay {
+    requests: Mutex<Requests>,
+    changes: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Requests {
+    next: u64,
+    live: BTreeMap<u64, Arc<Live>>,
+}
+
+impl UnderWay {
+    pub(super) fn new() -> Self {
+        Self { requests: Mutex::default(), changes: watch::Sender::new(0) }
+    }
+
+    fn requests(&self) -> MutexGuard<'_, Requests> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Its number.
+    pub(super) fn enter(&self, request: Arc<Live>) -> u64 {
+        let number = {
+            let mut requests = self.requests();
+            requests.next += 1;
+            let number = requests.next;
+            requests.live.insert(number, request);
+            number
+        };
+        self.tell();
+        number
+    }
+
+    pub(super) fn leave(&self, number: u64) {
+        self.requests().live.remove(&number);
+        self.tell();
+    }
+
+    /// Something of one has changed.
+    pub(super) fn tell(&self) {
+        self.changes.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// How many have no complete answer yet.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.requests().live.len()
+    }
+
+    /// Each as far as it has come, the oldest first.
+    #[must_use]
+    pub fn records(&self) -> Vec<Record> {
+        let live: Vec<Arc<Live>> = self.requests().live.values().cloned().collect();
+        live.iter().map(|request| request.now()).collect()
+    }
+
+    /// Changes whenever one begins, is tried somewhere, or ends.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+}
