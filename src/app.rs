@@ -1,5 +1,6 @@
 //! Puts the rooms together. [`build`] binds nothing that it was not given; [`App::run`] ends when it is told to.
 
+mod observers;
 mod place;
 mod reload;
 mod status;
@@ -9,10 +10,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
+pub use self::observers::Observers;
 pub use self::place::Flags;
 use self::place::{Place, Wish};
 use self::reload::{Reloading, Running};
@@ -23,10 +24,10 @@ use crate::http::router::router;
 use crate::http::server::{self, Listeners};
 use crate::http::shared::Shared;
 use crate::observe::log;
+use crate::relay::Relay;
 use crate::relay::ending::Stage;
 use crate::relay::plan::Link;
 use crate::relay::state::State;
-use crate::relay::{Relay, Sink};
 use crate::service::notify::Manager;
 use crate::service::signals::{Hangup, Termination};
 use crate::upstream::Connector;
@@ -65,29 +66,19 @@ pub struct App {
     reloading: Option<Reloading>,
 }
 
-/// Composes a gateway on bound listeners that logs its requests; the first is the one that clients are told of.
+/// Composes a gateway on bound listeners; the first is the one that clients are told of.
 #[must_use]
 pub fn build(
     settings: Arc<Settings>,
     listeners: Vec<Listener>,
     connector: Arc<dyn Connector>,
     hostname: Option<String>,
-) -> App {
-    recording(settings, listeners, connector, hostname, Arc::new(|record| log::request(&record)))
-}
-
-/// As [`build`], with another place for the records of its requests.
-#[must_use]
-pub fn recording(
-    settings: Arc<Settings>,
-    listeners: Vec<Listener>,
-    connector: Arc<dyn Connector>,
-    hostname: Option<String>,
-    sink: Sink,
+    observers: Observers,
 ) -> App {
     let address = listeners.first().map(|first| first.address().to_owned()).unwrap_or_default();
-    let relay = Arc::new(Relay::new(settings, connector, sink));
-    let shared = Arc::new(Shared { relay, hostname, address: ArcSwap::from_pointee(address) });
+    let ledger = observers.ledger.clone();
+    let relay = Arc::new(Relay::new(settings, connector, observers.sink()));
+    let shared = Arc::new(Shared { ledger, hostname, ..Shared::new(relay, address) });
     App { listeners, shared, manager: Manager::default(), reloading: None }
 }
 

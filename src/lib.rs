@@ -10,6 +10,7 @@ pub mod config;
 pub mod dialect;
 pub mod failure;
 pub mod http;
+pub mod ledger;
 pub mod observe;
 pub mod policy;
 pub mod record;

@@ -157,11 +157,7 @@ fn answered(model: &str, headers: HeaderMap, recorder: Arc<Recorder>) -> Option<
     }
     let settings = READ.get_or_init(|| from_text(SETTINGS, None, &Environment::default()).ok().map(Arc::new));
     let relay = Arc::new(Relay::new(settings.clone()?, recorder, Arc::new(drop)));
-    let router = router(Arc::new(Shared {
-        relay,
-        hostname: None,
-        address: Arc::new("http://127.0.0.1:1969".to_owned()).into(),
-    }));
+    let router = router(Arc::new(Shared::new(relay, "http://127.0.0.1:1969".to_owned())));
     let body = format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":"hi"}}]}}"#);
     let mut request = Request::post("/v1/chat/completions").body(Body::from(body)).ok()?;
     *request.headers_mut() = headers;

@@ -4,16 +4,28 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use crate::ledger::Ledger;
 use crate::relay::Relay;
 
 /// What the handlers share.
 pub struct Shared {
     /// The way of requests.
     pub relay: Arc<Relay>,
+    /// What became of requests.
+    pub ledger: Arc<Ledger>,
     /// The machine's own name, which a Host may be.
     pub hostname: Option<String>,
     /// Where the gateway listens, for the status; a reload can move it.
     pub address: ArcSwap<String>,
+}
+
+impl Shared {
+    /// With a ledger that forgets, and no name of the machine.
+    #[must_use]
+    pub fn new(relay: Arc<Relay>, address: String) -> Self {
+        let ledger = Arc::new(Ledger::forgetful());
+        Self { relay, ledger, hostname: None, address: ArcSwap::from_pointee(address) }
+    }
 }
 
 /// Who sends a request, and its id.

@@ -16,14 +16,15 @@ const TABLE: &[(&str, &[&str])] = &[
     ("dialect", &["failure", "wire", "catalog"]),
     ("upstream", &["failure", "secret", "config::settings"]),
     ("relay", &["dialect", "upstream", "policy", "record", "failure", "wire", "catalog", "config::settings"]),
-    ("observe", &["record", "failure"]),
-    ("http", &["relay", "observe", "record", "failure", "wire", "secret", "config::settings"]),
+    ("ledger", &["record", "wire"]),
+    ("observe", &["record", "failure", "wire"]),
+    ("http", &["relay", "ledger", "observe", "record", "failure", "wire", "secret", "config::settings"]),
     ("simulator", &[]),
     (
         "app",
         &[
-            "catalog", "config", "dialect", "failure", "http", "observe", "policy", "record", "relay",
-            "secret", "service", "upstream", "wire",
+            "catalog", "config", "dialect", "failure", "http", "ledger", "observe", "policy", "record",
+            "relay", "secret", "service", "upstream", "wire",
         ],
     ),
     (
@@ -35,6 +36,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "dialect",
             "failure",
             "http",
+            "ledger",
             "observe",
             "policy",
             "record",

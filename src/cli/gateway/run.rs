@@ -9,11 +9,12 @@ use std::sync::Arc;
 use clap::Args as ClapArgs;
 
 use super::{Place, inherited};
-use crate::app::{Flags, Origin};
+use crate::app::{Flags, Observers, Origin};
 use crate::cli::exit::{self, Ending};
 use crate::config::settings::Settings;
 use crate::config::{self, Environment};
 use crate::http::listener::Listener;
+use crate::ledger::Ledger;
 use crate::observe::log;
 use crate::service::notify::Manager;
 use crate::service::signals::{Hangup, Termination};
@@ -48,7 +49,8 @@ async fn serve(args: Args) -> Result<(), Ending> {
     let file = config::locate(place.config.as_deref(), &Environment::process()).map(|file| file.path);
     let origin = Origin { file, gateway: as_written, flags, handed_over: is_handed_over };
     let connector = Arc::new(upstream::Client::new(settings.failover.connect));
-    let app = app::build(Arc::new(settings), listeners, connector, hostname());
+    let app =
+        app::build(Arc::new(settings), listeners, connector, hostname(), Observers::new(Ledger::forgetful()));
     let again = move || load_again(&place).map_err(|ending| ending.message().to_owned());
     app.reloading(hangup, origin, again).managed_by(Manager::of_process()).run(termination).await;
     Ok(())

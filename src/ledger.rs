@@ -1,0 +1,99 @@
+//! The ledger: every request's attempts, tokens and cost, in a store that outlives the process.
+//!
+//! Requests only put an [`Entry`] into a queue; whoever asks what happened a moment ago gets it from memory.
+
+mod entry;
+mod store;
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+pub use entry::{Entry, Try};
+pub use store::{By, Pending, Question, Store, StoreError, Sum, Tokens, Total};
+
+use crate::record::Record;
+
+/// How many entries are kept in memory for whoever looks; of some kilobytes each.
+const RECENT: usize = 200;
+
+/// How the writing goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// Entries that wait to be written.
+    pub queued: u64,
+    /// Entries that the store has taken.
+    pub written: u64,
+    /// Entries that nobody will find: the queue was full, or the store refused them.
+    pub dropped: u64,
+    /// Why the last write failed; `None` when it did not.
+    pub trouble: Option<String>,
+}
+
+/// The ledger of a running gateway.
+pub struct Ledger {
+    recent: Mutex<VecDeque<Arc<Entry>>>,
+    changes: watch::Sender<u64>,
+}
+
+impl Ledger {
+    /// One that keeps what is recent and forgets the rest (`usage.store: "none"`).
+    #[must_use]
+    pub fn forgetful() -> Self {
+        Self { recent: Mutex::default(), changes: watch::Sender::new(0) }
+    }
+
+    /// Takes a request that is over. It never waits.
+    pub fn note(&self, record: &Record) {
+        let entry = Arc::new(Entry::of(record));
+        {
+            let mut recent = self.entries();
+            if recent.len() == RECENT {
+                recent.pop_back();
+            }
+            recent.push_front(entry);
+        }
+        self.changes.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// How the writing goes.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        Health::default()
+    }
+
+    /// Where what is older stands; `None` where nothing is kept.
+    #[must_use]
+    pub fn store(&self) -> Option<Arc<dyn Store>> {
+        None
+    }
+
+    /// The last requests that are over, the newest first.
+    #[must_use]
+    pub fn recent(&self) -> Vec<Arc<Entry>> {
+        self.entries().iter().cloned().collect()
+    }
+
+    /// A request by its id: of the last ones from memory, of the rest from the store.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn find(&self, id: &str) -> Result<Option<Arc<Entry>>, StoreError> {
+        let known = self.entries().iter().find(|entry| entry.request_id == id).cloned();
+        match (known, self.store()) {
+            (None, Some(store)) => Ok(store.request(id).await?.map(Arc::new)),
+            (known, _) => Ok(known),
+        }
+    }
+
+    /// Changes with each request that is over.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    fn entries(&self) -> MutexGuard<'_, VecDeque<Arc<Entry>>> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,114 @@
+//! One request as the ledger has it.
+
+use std::time::{Duration, SystemTime};
+
+use crate::record::{Attempt, Bill, Outcome, Record};
+use crate::wire::usage::Usage;
+
+/// One request. Its words are those of headers and logs; a store gives back what an older version wrote, too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// As in `x-moonrelay-request-id`.
+    pub request_id: String,
+    /// When it was read.
+    pub at: SystemTime,
+    /// Who asked.
+    pub client: String,
+    /// What was asked for; empty where nothing was named that can be a model.
+    pub requested: String,
+    /// The client's protocol: `openai-completions`, `openai-responses` or `anthropic-messages`.
+    pub face: String,
+    /// The protocol in which the target that answered was called.
+    pub called: Option<String>,
+    /// The reference that answered.
+    pub answered: Option<String>,
+    /// Whether a stream was asked for.
+    pub streamed: bool,
+    /// How much thinking was asked for.
+    pub thinking: Option<String>,
+    /// `ok`, `abandoned` (the client went away), or the reason of the failure.
+    pub outcome: String,
+    /// From the request read to the first meaningful byte.
+    pub first_byte: Option<Duration>,
+    /// From the request read to the end.
+    pub took: Duration,
+    /// The dialect rules that changed it.
+    pub rules: Vec<String>,
+    /// What of it another face could not say.
+    pub dropped: Vec<String>,
+    /// Every try, and every target that was passed over.
+    pub attempts: Vec<Try>,
+}
+
+/// One try of one target, or why it was not tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Try {
+    /// A provider's id.
+    pub provider: String,
+    /// A model's id.
+    pub model: String,
+    /// `ok`, a reason of a failure, why it was passed over, or `cancelled`.
+    pub outcome: String,
+    /// For people; empty when it succeeded.
+    pub detail: String,
+    /// From the request read to this try begun.
+    pub began: Duration,
+    /// From the try begun to its outcome known.
+    pub took: Duration,
+    /// What it used.
+    pub usage: Option<Usage>,
+    /// What that costs.
+    pub bill: Option<Bill>,
+}
+
+impl Entry {
+    /// A request that is over, or as far as it has come.
+    #[must_use]
+    pub fn of(record: &Record) -> Self {
+        let outcome = match record.failed {
+            Some(reason) => reason.as_str(),
+            None if record.abandoned => "abandoned",
+            None => "ok",
+        };
+        let owned = |words: &[&'static str]| words.iter().map(|word| (*word).to_owned()).collect();
+        Self {
+            request_id: record.request_id.clone(),
+            at: record.at,
+            client: record.client.clone(),
+            requested: record.requested.clone(),
+            face: record.face.api().to_owned(),
+            called: record.called.map(|face| face.api().to_owned()),
+            answered: record.answered.clone(),
+            streamed: record.streamed,
+            thinking: record.thinking.map(|level| level.as_str().to_owned()),
+            outcome: outcome.to_owned(),
+            first_byte: record.first_byte,
+            took: record.took,
+            rules: owned(&record.rules),
+            dropped: owned(&record.dropped),
+            attempts: record.attempts.iter().map(Try::of).collect(),
+        }
+    }
+}
+
+impl Try {
+    /// Whether the client was answered by it to the end. What else used tokens was paid for beside that.
+    #[must_use]
+    pub fn answered(&self) -> bool {
+        self.outcome == Outcome::Ok.as_str()
+    }
+
+    fn of(attempt: &Attempt) -> Self {
+        let (provider, model) = attempt.reference.split_once('/').unwrap_or((&attempt.reference, ""));
+        Self {
+            provider: provider.to_owned(),
+            model: model.to_owned(),
+            outcome: attempt.outcome.as_str().to_owned(),
+            detail: attempt.detail.clone(),
+            began: attempt.began,
+            took: attempt.took,
+            usage: attempt.usage,
+            bill: attempt.bill.clone(),
+        }
+    }
+}
