@@ -20,6 +20,7 @@ use self::reload::{Reloading, Running};
 use crate::config::settings::{Gateway, Settings};
 use crate::http::listener::Listener;
 use crate::http::probe;
+use crate::http::refusals::Refusals;
 use crate::http::router::router;
 use crate::http::server::{self, Listeners};
 use crate::http::shared::Shared;
@@ -80,9 +81,13 @@ pub fn build(
     mut observers: Observers,
 ) -> App {
     let address = listeners.first().map(|first| first.address().to_owned()).unwrap_or_default();
-    let (ledger, writer) = (observers.ledger.clone(), observers.writer.take());
+    let (ledger, metrics) = (observers.ledger.clone(), observers.metrics.clone());
+    let writer = observers.writer.take();
+    observers::configured(&metrics, &settings);
     let relay = Arc::new(Relay::new(settings, connector, observers.sink()));
-    let shared = Arc::new(Shared { ledger, hostname, ..Shared::new(relay, address) });
+    let refusals = Arc::new(Refusals::new(metrics.clone()));
+    let shared = Shared { ledger, metrics, refusals, hostname, ..Shared::new(relay, address) };
+    let shared = Arc::new(shared);
     App { listeners, shared, manager: Manager::default(), reloading: None, writer }
 }
 
@@ -141,7 +146,13 @@ impl App {
         let (probe, probes) = probe::pair();
         let (listeners, mover) = Listeners::new(self.listeners);
         let state = shared.relay.state();
-        let mut serving = std::pin::pin!(server::run(listeners, router(self.shared), probes, state.ending()));
+        let mut serving = std::pin::pin!(server::run(
+            listeners,
+            router(self.shared),
+            shared.refusals.clone(),
+            probes,
+            state.ending()
+        ));
         // Both end with this function.
         let (mut telling, mut watchdog) = (JoinSet::new(), JoinSet::new());
         if let Some(limit) = manager.watchdog() {

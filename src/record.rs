@@ -187,6 +187,19 @@ pub struct Record {
     pub failed: Option<Reason>,
 }
 
+impl Record {
+    /// How it ended, in a word for logs, the ledger and the metrics: `ok`, `abandoned` (the client went away), or the
+    /// reason of the failure.
+    #[must_use]
+    pub const fn outcome(&self) -> &'static str {
+        match self.failed {
+            Some(reason) => reason.as_str(),
+            None if self.abandoned => "abandoned",
+            None => "ok",
+        }
+    }
+}
+
 /// A reference as a header may hold it: what is not printable ASCII is percent-encoded.
 #[must_use]
 pub fn header_text(reference: &str) -> Cow<'_, str> {

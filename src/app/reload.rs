@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use tracing::{debug, error, info, warn};
 
 use super::place::{Place, Wish};
-use super::status;
+use super::{observers, status};
 use crate::config::settings::Settings;
 use crate::http::listener::Listener;
 use crate::http::server::Mover;
@@ -119,6 +119,7 @@ impl Reloading {
             warn!("{note}");
         }
         log::change(&settings.logging.level);
+        observers::configured(&running.shared.metrics, &settings);
         let relay = &running.shared.relay;
         let usage = settings.usage;
         relay.replace(Arc::new(settings), change.note);

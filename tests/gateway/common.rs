@@ -8,6 +8,7 @@ pub(crate) mod process;
 pub(crate) mod raw;
 pub(crate) mod reference;
 pub(crate) mod reply;
+pub(crate) mod scrape;
 pub(crate) mod scripted;
 pub(crate) mod upstream;
 

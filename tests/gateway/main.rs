@@ -33,6 +33,7 @@ mod hedging;
 mod hostile;
 mod http;
 mod matrix;
+mod metrics;
 mod places;
 mod plan;
 mod pressure;

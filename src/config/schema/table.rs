@@ -220,7 +220,7 @@ const GATEWAY: &Shape = &Shape::Object(&[
     key(
         "metrics",
         "`/metrics`.",
-        &Shape::Object(&[key("public", "Without a token. Accepted, not built yet.", FLAG)]),
+        &Shape::Object(&[key("public", "Without a token, also where the other routes want one.", FLAG)]),
     ),
 ]);
 
