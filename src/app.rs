@@ -1,5 +1,6 @@
 //! Puts the rooms together. [`build`] binds nothing that it was not given; [`App::run`] ends when it is told to.
 
+mod collector;
 mod observers;
 mod place;
 mod reload;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
+use self::collector::{Collector, Sending};
 pub use self::observers::Observers;
 pub use self::place::Flags;
 use self::place::{Place, Wish};
@@ -24,6 +26,7 @@ use crate::http::router::router;
 use crate::http::server::{self, Listeners};
 use crate::http::shared::Shared;
 use crate::observe::log;
+use crate::observe::traces::{self, Exporter, Traces};
 use crate::relay::Relay;
 use crate::relay::ending::Stage;
 use crate::relay::plan::Link;
@@ -58,12 +61,26 @@ impl Signals for tokio::sync::mpsc::Receiver<()> {
     }
 }
 
+/// How serving ended.
+enum End {
+    InOrder,
+    /// Nobody shall wait for anything any more.
+    AtOnce,
+}
+
 /// The gateway, ready to serve.
 pub struct App {
     listeners: Vec<Listener>,
     shared: Arc<Shared>,
     manager: Manager,
     reloading: Option<Reloading>,
+    tracing: Option<Tracing>,
+}
+
+/// Traces of requests: who takes them, and who sends them.
+struct Tracing {
+    traces: Arc<Traces>,
+    exporter: Exporter,
 }
 
 /// Composes a gateway on bound listeners; the first is the one that clients are told of.
@@ -77,9 +94,15 @@ pub fn build(
 ) -> App {
     let address = listeners.first().map(|first| first.address().to_owned()).unwrap_or_default();
     let ledger = observers.ledger.clone();
-    let relay = Arc::new(Relay::new(settings, connector, observers.sink()));
+    let tracing = observers.are_all().then(|| {
+        let carrier = Arc::new(Collector::new(connector.clone()));
+        let (traces, exporter) = traces::pair(carrier, collector::wish(&settings));
+        Tracing { traces: Arc::new(traces), exporter }
+    });
+    let traces = tracing.as_ref().map(|tracing| tracing.traces.clone());
+    let relay = Arc::new(Relay::new(settings, connector, observers.sink(traces)));
     let shared = Arc::new(Shared { ledger, hostname, ..Shared::new(relay, address) });
-    App { listeners, shared, manager: Manager::default(), reloading: None }
+    App { listeners, shared, manager: Manager::default(), reloading: None, tracing }
 }
 
 /// Where a gateway that can reload stands at its start.
@@ -114,8 +137,20 @@ impl App {
         Self { reloading: Some(reloading), ..self }
     }
 
-    /// Serves until the first signal, and then until the answers under way are out, or the second signal.
-    pub async fn run(self, mut signals: impl Signals) {
+    /// Serves until the first signal, and then until the answers under way are out, or the second signal. What is known
+    /// of requests goes out before it returns, unless a third signal came.
+    pub async fn run(mut self, signals: impl Signals) {
+        let (traces, sending) = match self.tracing.take() {
+            Some(Tracing { traces, exporter }) => (Some(traces), Some(Sending::begin(exporter))),
+            None => (None, None),
+        };
+        let end = self.serve(signals, traces).await;
+        if let (End::InOrder, Some(sending)) = (end, sending) {
+            sending.finish().await;
+        }
+    }
+
+    async fn serve(self, mut signals: impl Signals, traces: Option<Arc<Traces>>) -> End {
         let (manager, shared) = (self.manager, self.shared.clone());
         self.announce();
         let (probe, probes) = probe::pair();
@@ -139,10 +174,12 @@ impl App {
             telling.spawn(status::keep_telling(manager, shared.relay.clone(), words));
         }
         if let Some((watch, keeper)) = keeper {
-            reloading.spawn(keeper.keep_current(watch, Running { manager, shared: shared.clone(), mover }));
+            reloading.spawn(
+                keeper.keep_current(watch, Running { manager, shared: shared.clone(), mover, traces }),
+            );
         }
         tokio::select! {
-            _ = &mut serving => return,
+            _ = &mut serving => return End::InOrder,
             () = signals.next() => {}
             Some(_) = reloading.join_next() => info!("the terminal is gone"),
         }
@@ -152,9 +189,15 @@ impl App {
         info!("stopping: answers under way run to their end; a second signal cuts them off");
         manager.stopping(&format!("stopping: {} answers under way", state.in_flight()));
         tokio::select! {
-            busy = &mut serving => info!(busy, "stopped"),
-            () = cut_off(state, &mut signals) => warn!("stopped at once"),
-            () = ask_for_time(manager) => {}
+            busy = &mut serving => {
+                info!(busy, "stopped");
+                End::InOrder
+            }
+            () = cut_off(state, &mut signals) => {
+                warn!("stopped at once");
+                End::AtOnce
+            }
+            () = ask_for_time(manager) => End::InOrder,
         }
     }
 

@@ -1,3 +1,4 @@
 //! What is told to people and machines about the gateway's work.
 
 pub mod log;
+pub mod traces;

@@ -9,12 +9,13 @@ use tokio::time::timeout;
 use tracing::{debug, error, info, warn};
 
 use super::place::{Place, Wish};
-use super::status;
+use super::{collector, status};
 use crate::config::settings::Settings;
 use crate::http::listener::Listener;
 use crate::http::server::Mover;
 use crate::http::shared::Shared;
 use crate::observe::log;
+use crate::observe::traces::Traces;
 use crate::relay::Relay;
 use crate::service::notify::{Manager, REFUSED};
 use crate::service::signals::{Hangup, Hung};
@@ -48,6 +49,7 @@ pub(super) struct Running {
     pub(super) manager: Manager,
     pub(super) shared: Arc<Shared>,
     pub(super) mover: Mover,
+    pub(super) traces: Option<Arc<Traces>>,
 }
 
 impl Reloading {
@@ -119,6 +121,9 @@ impl Reloading {
             warn!("{note}");
         }
         log::change(&settings.logging.level);
+        if let Some(traces) = &running.traces {
+            traces.follow(collector::wish(&settings));
+        }
         let relay = &running.shared.relay;
         relay.replace(Arc::new(settings), change.note);
         let snapshot = relay.snapshot();

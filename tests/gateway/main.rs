@@ -46,5 +46,6 @@ mod startup;
 mod stop;
 mod systemd;
 mod terminal;
+mod traces;
 mod translated_answers;
 mod watching;
