@@ -48,4 +48,5 @@ mod systemd;
 mod terminal;
 mod traces;
 mod translated_answers;
+mod usage;
 mod watching;
