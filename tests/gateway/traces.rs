@@ -81,6 +81,10 @@ async fn a_request_and_its_attempts_are_a_tree_below_the_span_of_the_client() {
     let answer = ask(&gateway, &format!("00-{TRACE}-{PARENT}-01")).await;
     assert_eq!(answer.attempts(), "moonshot/kimi-k3=rate_limit, openrouter/auto=ok", "{}", answer.text());
 
+    for sent in upstream.requests().await {
+        let header = json!(["traceparent", format!("00-{TRACE}-{PARENT}-01")]);
+        assert!(sent["headers"].as_array().unwrap().contains(&header), "it goes on as it came: {sent}");
+    }
     let posted = collector.next().await;
     assert_eq!(posted.path, "/v1/traces");
     assert_eq!(posted.headers["content-type"], "application/x-protobuf");
