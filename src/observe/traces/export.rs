@@ -33,7 +33,7 @@ pub struct Exporter {
 /// Where spans go now.
 struct Collector {
     endpoint: String,
-    /// `None` where the environment holds a setting that cannot be; that was said.
+    /// `None` where the exporter does not take the endpoint; that was said.
     exporter: Option<SpanExporter>,
     /// What was lost when it was last heard of; `None` while it takes what it is sent.
     failing_since: Option<u64>,
@@ -105,8 +105,9 @@ impl Exporter {
     }
 
     fn connect(&self, endpoint: String) -> Collector {
-        let exporter = self.exporter(&endpoint).inspect_err(|error| {
-            warn!("traces are not sent: a variable OTEL_EXPORTER_OTLP_… is set to what cannot be: {error}");
+        // The error may repeat the endpoint, whose path may hold a key.
+        let exporter = self.exporter(&endpoint).inspect_err(|_| {
+            warn!("traces are not sent: the exporter does not take the endpoint at {}", host(&endpoint));
         });
         // What was said is not said again.
         let failing_since = exporter.is_err().then(|| self.lost.load(Ordering::Relaxed));
