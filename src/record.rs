@@ -138,7 +138,8 @@ pub struct Attempt {
     pub detail: String,
     /// From the request read to this try begun.
     pub began: Duration,
-    /// From the try begun to its outcome known: of one that answers, the first meaningful byte or the whole answer.
+    /// From the try begun to its outcome known: of one that answers, the first meaningful byte or the whole answer; of
+    /// one that began to and broke off, that.
     pub took: Duration,
     /// What it used, where it answered or began to; of one that was cancelled an estimate of its prompt.
     pub usage: Option<Usage>,

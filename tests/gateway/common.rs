@@ -1,6 +1,7 @@
 //! What every property needs: the gateway and the upstreams as processes, and clients that hide nothing.
 
 pub(crate) mod answer;
+pub(crate) mod collector;
 pub(crate) mod face;
 pub(crate) mod gateway;
 pub(crate) mod manager;

@@ -47,6 +47,7 @@ mod startup;
 mod stop;
 mod systemd;
 mod terminal;
+mod traces;
 mod translated_answers;
 mod usage;
 mod watching;

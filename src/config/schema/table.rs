@@ -236,7 +236,11 @@ const USAGE: &Shape = &Shape::Object(&[
 const TELEMETRY: &Shape = &Shape::Object(&[key(
     "otlp",
     "OpenTelemetry.",
-    &Shape::Object(&[key("endpoint", "URL of the collector. Accepted, not built yet.", TEXT)]),
+    &Shape::Object(&[key(
+        "endpoint",
+        "Base URL of a collector (OTLP over HTTP): `http://127.0.0.1:4318`.",
+        TEXT,
+    )]),
 )]);
 
 const LOGGING: &Shape = &Shape::Object(&[

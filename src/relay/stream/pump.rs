@@ -60,6 +60,7 @@ pub(super) async fn pump(way: &Way, leg: &mut Opened, through: &mut Through) -> 
     }
     run.track.amend(|attempt| {
         attempt.outcome = Outcome::Failed(failure.reason);
+        attempt.took = run.track.since(Instant::now()).saturating_sub(attempt.began);
         attempt.detail.clone_from(&failure.message);
     });
     Err(Broke { failure, leftover, reference: leg.reference.clone() })
