@@ -32,6 +32,7 @@ mod fidelity;
 mod hedging;
 mod hostile;
 mod http;
+mod ledger;
 mod matrix;
 mod metrics;
 mod places;

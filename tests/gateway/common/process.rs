@@ -128,6 +128,13 @@ impl Serving {
         assert_eq!(found.await, Ok(true), "nothing was said of {text:?}");
     }
 
+    /// Waits for this text where it was not printed yet, be it before the address.
+    pub(crate) async fn has_said(&mut self, text: &str) {
+        if !self.output().contains(text) {
+            self.said(text).await;
+        }
+    }
+
     /// The process id.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id().expect("it runs")
