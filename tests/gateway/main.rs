@@ -1,6 +1,6 @@
 //! The real binary, over real sockets, against the strict simulator: one module per property.
 //!
-//! Nothing here knows a type of the crate (but `references`, which prints its rules, `corpora`, which replays what
+//! Nothing here knows a type of the crate (but `references`, which prints its rules and metrics, `corpora`, which replays what
 //! fuzzing found, and `translated_answers`, which asks its judges): what these tests rely on is what users and clients
 //! rely on.
 

@@ -7,6 +7,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::common::raw::Raw;
+use crate::common::reference::text;
 use crate::common::scrape::Scrape;
 use crate::common::{Answer, Gateway, Manager, Provider, Setup, Upstream, prompt};
 
@@ -248,4 +249,78 @@ async fn the_status_for_people_has_the_chain_and_until_when_it_rests() {
     let kimi = line(KIMI);
     assert!(kimi.contains("cooling down until ") && kimi.ends_with("): rate_limit"), "{kimi}");
     assert!(line(AUTO).ends_with("answering"), "{}", ended.stdout);
+}
+
+/// Every expression of the Grafana dashboard, and every legend.
+fn dashboard() -> Vec<(String, String)> {
+    let dashboard: serde_json::Value =
+        serde_json::from_str(&text("examples/grafana/moonrelay.json")).unwrap();
+    assert!(dashboard["schemaVersion"].as_u64().unwrap() >= 39, "current Grafana migrates nothing");
+    let mut found = Vec::new();
+    for panel in dashboard["panels"].as_array().unwrap() {
+        for target in panel["targets"].as_array().into_iter().flatten() {
+            assert_eq!(
+                target["datasource"]["uid"], "${datasource}",
+                "it is whoever imports it who says which"
+            );
+            let string = |key: &str| target[key].as_str().unwrap().to_owned();
+            found.push((string("expr"), string("legendFormat")));
+        }
+    }
+    assert!(found.len() > 20, "{found:?}");
+    found
+}
+
+/// The words of an expression that stand outside of strings and durations.
+fn words(expression: &str) -> Vec<String> {
+    let unquoted: Vec<&str> = expression.split('"').step_by(2).collect();
+    let text = unquoted.join(" ");
+    let word = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
+    let words = text.split(|c: char| !word(c)).filter(|word| !word.is_empty());
+    words
+        .filter(|word| word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[tokio::test]
+async fn the_dashboard_asks_for_metrics_and_labels_that_are_there() {
+    let upstream = Upstream::start().await;
+    upstream.fault(json!({ "provider": "kimi", "kind": "rate_limit" })).await;
+    let mut gateway = Setup::chain(&upstream, &CHAIN).start().await;
+    assert_eq!(gateway.get("/nowhere").await.status, 404);
+    let answer = gateway.chat(&prompt(KIMI, "Say hello", true)).await;
+    let scrape = counted(&mut gateway, &answer).await;
+    // What OpenRouter counted is no estimate; of the rest all is there.
+    let quiet = ["moonrelay_estimated_tokens_total"];
+    let names: BTreeSet<&str> =
+        scrape.samples.iter().map(|sample| sample.name.as_str()).chain(quiet).collect();
+    // Those that Prometheus adds.
+    let mut labels: BTreeSet<&str> = ["instance", "job"].into();
+    labels.extend(scrape.samples.iter().flat_map(|sample| sample.labels.keys().map(String::as_str)));
+    const LANGUAGE: [&str; 14] = [
+        "sum",
+        "max",
+        "min",
+        "by",
+        "on",
+        "and",
+        "or",
+        "rate",
+        "increase",
+        "time",
+        "le",
+        "clamp_min",
+        "histogram_quantile",
+        "instant",
+    ];
+    for (expression, legend) in dashboard() {
+        for word in words(&expression) {
+            let known = names.contains(word.as_str()) || labels.contains(word.as_str());
+            assert!(known || LANGUAGE.contains(&word.as_str()), "{word} of {expression} is not in a scrape");
+        }
+        for label in legend.split("{{").skip(1).map(|rest| rest.split("}}").next().unwrap()) {
+            assert!(labels.contains(label), "{label} of {legend} is not in a scrape");
+        }
+    }
 }
