@@ -9,11 +9,12 @@ mod continuation;
 pub mod count;
 pub mod ending;
 mod fallen;
-mod headers;
+pub mod headers;
 mod held;
 mod live;
 mod media;
 pub mod plan;
+pub mod quota;
 pub mod reload;
 mod resume;
 pub mod snapshot;
@@ -135,6 +136,7 @@ pub struct Relay {
     state: Arc<state::State>,
     sink: Sink,
     reload: ArcSwapOption<reload::Reload>,
+    quotas: quota::Quotas,
 }
 
 impl Relay {
@@ -143,7 +145,8 @@ impl Relay {
     pub fn new(settings: Arc<Settings>, connector: Arc<dyn Connector>, sink: Sink) -> Self {
         let state = Arc::new(state::State::new());
         let reload = ArcSwapOption::empty();
-        Self { settings: ArcSwap::new(settings), connector, state, sink, reload }
+        let quotas = quota::Quotas::new(connector.clone());
+        Self { settings: ArcSwap::new(settings), connector, state, sink, reload, quotas }
     }
 
     /// The settings of now.
@@ -156,6 +159,12 @@ impl Relay {
     #[must_use]
     pub fn state(&self) -> &state::State {
         &self.state
+    }
+
+    /// What the providers tell of their accounts.
+    #[must_use]
+    pub const fn quotas(&self) -> &quota::Quotas {
+        &self.quotas
     }
 
     /// A body to be read, a request's or a whole answer's; together they have a limit.
