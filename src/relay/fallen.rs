@@ -41,8 +41,9 @@ impl Fallen {
     /// A whole answer that is none: empty, cut, or an error in its place.
     pub(super) fn of_whole(failure: Failure, face: Face, body: &Bytes) -> Self {
         let Ok(top) = Object::whole(body) else {
-            // The beginning of an object is that of an answer; a web page nobody bills.
-            return if Object::begins(body) { Self::at_work(failure) } else { failure.into() };
+            // What was cut was an answer; a web page nobody bills.
+            let is_page = body.trim_ascii_start().starts_with(b"<");
+            return if is_page { failure.into() } else { Self::at_work(failure) };
         };
         let told = top.value("usage").and_then(|usage| Usage::read(face, usage));
         if let Some(usage) = told.filter(Usage::is_something) {

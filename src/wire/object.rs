@@ -41,12 +41,6 @@ impl<'t> Object<'t> {
         Ok(Self { text, extent: open..end, members })
     }
 
-    /// Whether a text begins as an object does.
-    #[must_use]
-    pub fn begins(text: &[u8]) -> bool {
-        text.get(json::skip_space(text, 0)) == Some(&b'{')
-    }
-
     /// Where it stands, braces included.
     #[must_use]
     pub fn extent(&self) -> Span {

@@ -58,7 +58,7 @@ pub(super) const fn end(face: Face) -> &'static str {
     }
 }
 
-const fn whole(face: Face) -> &'static str {
+pub(super) const fn whole(face: Face) -> &'static str {
     match face {
         Face::Chat => CHAT_WHOLE,
         Face::Messages => MESSAGES_WHOLE,
