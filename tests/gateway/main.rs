@@ -1,8 +1,8 @@
 //! The real binary, over real sockets, against the strict simulator: one module per property.
 //!
 //! Nothing here knows a type of the crate (but `references`, which prints its rules, `corpora`, which replays what
-//! fuzzing found, and `translated_answers`, which asks its judges): what these tests rely on is what users and clients
-//! rely on.
+//! fuzzing found, `translated_answers`, which asks its judges, and `money`, which compares the ledger's own sums): what
+//! these tests rely on is what users and clients rely on.
 
 #![expect(
     clippy::unwrap_used,
@@ -33,6 +33,7 @@ mod hedging;
 mod hostile;
 mod http;
 mod matrix;
+mod money;
 mod places;
 mod plan;
 mod pressure;
