@@ -118,7 +118,8 @@ const MODEL: &Shape = &Shape::Object(&[
     key("input", "What it takes.", &Shape::List(&Shape::Choice(&["text", "image", "video", "audio"]))),
     key(
         "cost",
-        "Per million tokens, in the provider's currency.",
+        "Per million tokens, in the currency of the provider's account: yuan at `api.moonshot.cn`, else \
+         US dollars. What is left out is the catalog's price, or free where there is none.",
         &Shape::Object(&[
             key("input", "Not cached.", AMOUNT),
             key("output", "Reasoning included.", AMOUNT),
