@@ -12,7 +12,7 @@ use http::{HeaderName, HeaderValue, Method};
 use super::error::Problem;
 use super::listener::Door;
 use super::shared::{Caller, Shared};
-use super::{auth, completion, count, face, health, limits, models, origin};
+use super::{auth, completion, count, dashboard, face, health, limits, models, origin};
 use crate::wire::face::Face;
 
 /// The request's id on its answer.
@@ -45,6 +45,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
             .route(&format!("{prefix}/v1/models/{{*id}}"), get(models::one));
     }
     router
+        .merge(dashboard::routes())
         .fallback(async |request: Request| refuse(request, Problem::no_route).await)
         .method_not_allowed_fallback(async |request: Request| refuse(request, Problem::wrong_method).await)
         .layer(middleware::from_fn_with_state(shared.clone(), gate))
@@ -110,9 +111,10 @@ fn admit(shared: &Shared, request: &Request, request_id: String) -> Result<Calle
     }
 }
 
-/// Probes need no token.
+/// Probes need no token, and who only looks at the dashboard needs none.
 fn is_open(method: &Method, path: &str) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
         && (matches!(path, "/health" | "/healthz" | "/ready" | "/readyz")
+            || dashboard::has(path)
             || PREFIXES.iter().any(|prefix| path.strip_prefix(prefix) == Some("/api/hello")))
 }

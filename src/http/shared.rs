@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use tokio::sync::Semaphore;
 
+use super::dashboard;
 use crate::ledger::Ledger;
 use crate::relay::Relay;
 
@@ -17,6 +19,8 @@ pub struct Shared {
     pub hostname: Option<String>,
     /// Where the gateway listens, for the status; a reload can move it.
     pub address: ArcSwap<String>,
+    /// Room for open dashboards.
+    pub watchers: Arc<Semaphore>,
 }
 
 impl Shared {
@@ -24,7 +28,8 @@ impl Shared {
     #[must_use]
     pub fn new(relay: Arc<Relay>, address: String) -> Self {
         let ledger = Arc::new(Ledger::forgetful());
-        Self { relay, ledger, hostname: None, address: ArcSwap::from_pointee(address) }
+        let watchers = dashboard::room();
+        Self { relay, ledger, hostname: None, address: ArcSwap::from_pointee(address), watchers }
     }
 }
 
