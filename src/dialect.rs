@@ -11,6 +11,7 @@ mod generic;
 mod kimi_code;
 mod moonshot;
 mod openrouter;
+pub mod quota;
 pub mod rewrite;
 
 pub use kimi_code::{KIMI_CODE_MESSAGE_LIMIT, message_bytes};

@@ -19,6 +19,7 @@ mod origin;
 mod phase;
 mod places;
 pub mod probe;
+pub mod quota;
 pub mod router;
 pub mod server;
 pub mod shared;

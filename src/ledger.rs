@@ -3,9 +3,11 @@
 //! Requests only put an [`Entry`] into a queue; whoever asks what happened a moment ago gets it from memory.
 
 mod entry;
+mod sqlite;
 mod store;
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
@@ -13,10 +15,29 @@ use tokio::sync::watch;
 pub use entry::{Entry, Try};
 pub use store::{By, Pending, Question, Store, StoreError, Sum, Tokens, Total};
 
+use self::sqlite::Sqlite;
 use crate::record::Record;
 
 /// How many entries are kept in memory for whoever looks; of some kilobytes each.
 const RECENT: usize = 200;
+
+/// What keeps entries in a state directory; made where it is missing. It may block.
+///
+/// # Errors
+/// When the file cannot be written, is damaged, is something else, or is of a newer Moonrelay. It is left as it is then.
+pub fn open(directory: &Path) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(Arc::new(Sqlite::open(directory)?))
+}
+
+/// What was kept in a state directory, for reading, whether the gateway runs or not; `None` where nothing was. It may
+/// block.
+///
+/// # Errors
+/// When the file cannot be read, is damaged, is something else, or has another version's tables.
+pub fn read_only(directory: &Path) -> Result<Option<Arc<dyn Store>>, StoreError> {
+    let found = Sqlite::read_only(directory)?;
+    Ok(found.map(|store| Arc::new(store) as Arc<dyn Store>))
+}
 
 /// How the writing goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

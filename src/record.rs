@@ -54,6 +54,22 @@ pub enum Skip {
 }
 
 impl Skip {
+    /// Each kind once.
+    const KINDS: [Self; 6] = [
+        Self::NoKey,
+        Self::FaceNotSpoken,
+        Self::CoolingDown(Reason::Server),
+        Self::MediaNotAccepted,
+        Self::WindowTooSmall,
+        Self::MessagesTooLarge,
+    ];
+
+    /// Whether a word of an attempt says that its target was not tried.
+    #[must_use]
+    pub fn says(word: &str) -> bool {
+        Self::KINDS.iter().any(|kind| kind.as_str() == word)
+    }
+
     /// What a request failed of when nothing but this kept it from being served.
     #[must_use]
     pub const fn reason(self) -> Reason {

@@ -8,11 +8,12 @@ mod clock;
 mod continuation;
 pub mod count;
 pub mod ending;
-mod headers;
+pub mod headers;
 mod held;
 mod live;
 mod media;
 pub mod plan;
+pub mod quota;
 pub mod reload;
 mod resume;
 pub mod snapshot;
@@ -134,6 +135,7 @@ pub struct Relay {
     state: Arc<state::State>,
     sink: Sink,
     reload: ArcSwapOption<reload::Reload>,
+    quotas: quota::Quotas,
 }
 
 impl Relay {
@@ -142,7 +144,8 @@ impl Relay {
     pub fn new(settings: Arc<Settings>, connector: Arc<dyn Connector>, sink: Sink) -> Self {
         let state = Arc::new(state::State::new());
         let reload = ArcSwapOption::empty();
-        Self { settings: ArcSwap::new(settings), connector, state, sink, reload }
+        let quotas = quota::Quotas::new(connector.clone());
+        Self { settings: ArcSwap::new(settings), connector, state, sink, reload, quotas }
     }
 
     /// The settings of now.
@@ -155,6 +158,12 @@ impl Relay {
     #[must_use]
     pub fn state(&self) -> &state::State {
         &self.state
+    }
+
+    /// What the providers tell of their accounts.
+    #[must_use]
+    pub const fn quotas(&self) -> &quota::Quotas {
+        &self.quotas
     }
 
     /// A body to be read, a request's or a whole answer's; together they have a limit.

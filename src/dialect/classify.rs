@@ -8,7 +8,7 @@ use crate::failure::{Failure, Reason};
 
 pub(super) mod notice;
 pub mod redaction;
-mod reset;
+pub(super) mod reset;
 pub(super) mod row;
 mod status;
 #[cfg(test)]

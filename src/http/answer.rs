@@ -1,5 +1,7 @@
 //! What our answers have in common: JSON bodies, and the headers that say who answered.
 
+use std::time::SystemTime;
+
 use axum::body::Body;
 use axum::response::Response;
 use http::header::CONTENT_TYPE;
@@ -17,6 +19,12 @@ pub(super) fn json(status: StatusCode, value: &Value) -> Response {
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
+}
+
+/// Milliseconds since 1970, as OpenClaw writes its cooldowns.
+pub(super) fn millis(at: SystemTime) -> u64 {
+    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Says who answered and what was tried.

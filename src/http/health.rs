@@ -1,14 +1,13 @@
 //! Whether the gateway lives, whether it can answer, and what it is doing.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use serde_json::{Value, json as object};
 
-use super::answer::json;
+use super::answer::{json, millis};
 use super::shared::Shared;
 use crate::relay::plan::Standing;
 
@@ -64,10 +63,4 @@ pub(super) async fn status(State(shared): State<Arc<Shared>>) -> Response {
         status.insert("reload".to_owned(), told);
     }
     json(StatusCode::OK, &value)
-}
-
-/// Milliseconds since 1970, as OpenClaw writes its cooldowns.
-fn millis(at: SystemTime) -> u64 {
-    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

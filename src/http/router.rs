@@ -12,7 +12,7 @@ use http::{HeaderName, HeaderValue, Method};
 use super::error::Problem;
 use super::listener::Door;
 use super::shared::{Caller, Shared};
-use super::{auth, completion, count, dashboard, face, health, limits, models, origin};
+use super::{auth, completion, count, dashboard, face, health, limits, models, origin, quota};
 use crate::wire::face::Face;
 
 /// The request's id on its answer.
@@ -30,7 +30,8 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/healthz", get(health::live))
         .route("/ready", get(health::ready))
         .route("/readyz", get(health::ready))
-        .route("/status", get(health::status));
+        .route("/status", get(health::status))
+        .route("/usage/quota", get(quota::told));
     for prefix in PREFIXES {
         router = router
             .route(&format!("{prefix}/api/hello"), get(health::hello))

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::record::{Attempt, Bill, Outcome, Record};
+use crate::record::{Attempt, Bill, Outcome, Record, Skip};
 use crate::wire::usage::Usage;
 
 /// One request. Its words are those of headers and logs; a store gives back what an older version wrote, too.
@@ -95,7 +95,7 @@ impl Try {
     /// Whether the client was answered by it to the end. What else used tokens was paid for beside that.
     #[must_use]
     pub fn answered(&self) -> bool {
-        self.outcome == Outcome::Ok.as_str()
+        has_answered(&self.outcome)
     }
 
     fn of(attempt: &Attempt) -> Self {
@@ -111,4 +111,19 @@ impl Try {
             bill: attempt.bill.clone(),
         }
     }
+}
+
+/// Whether the word of an attempt says that it answered.
+pub(super) fn has_answered(outcome: &str) -> bool {
+    outcome == Outcome::Ok.as_str()
+}
+
+/// Whether it says that the target was called, whatever came of it.
+pub(super) fn was_tried(outcome: &str) -> bool {
+    !Skip::says(outcome)
+}
+
+/// Whether it says that the target was called and failed.
+pub(super) fn has_failed(outcome: &str) -> bool {
+    was_tried(outcome) && !has_answered(outcome) && outcome != Outcome::Cancelled.as_str()
 }

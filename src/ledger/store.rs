@@ -93,9 +93,9 @@ pub struct Total {
 pub struct Sum {
     /// One for each `by` of the question.
     pub keys: Vec<String>,
-    /// Different requests.
+    /// Different requests; where the keys name a model or a provider, such as were tried there.
     pub requests: u64,
-    /// Attempts that failed.
+    /// Attempts that failed; not what was passed over or given up.
     pub failed: u64,
     /// Attempts that answered.
     pub answered: Total,

@@ -5,6 +5,7 @@ use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
 
 use super::plan::Target;
 use crate::catalog::DialectId;
+use crate::config::settings::Provider;
 use crate::wire::face::Face;
 
 /// Our requests have the form of this version, which every provider takes: the one of 2026-10-21 only refuses more
@@ -53,6 +54,25 @@ pub(super) fn for_target(client: &HeaderMap, client_face: Face, face: Face, targ
         }
     }
     out
+}
+
+/// Of a call that no client asked for: the provider's first key, our own User-Agent, and over them what the configuration
+/// sets.
+///
+/// # Errors
+/// Where a header that the configuration sets cannot be sent.
+pub fn of_our_own(provider: &Provider, face: Face) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("moonrelay/", env!("CARGO_PKG_VERSION"))));
+    let credential = provider.keys.first().and_then(|key| provider.credential(face, &key.secret));
+    headers.extend(credential.map(|(name, value)| (Some(name), value)));
+    for header in &provider.headers {
+        let value = HeaderValue::from_str(header.value.expose());
+        let mut value = value.map_err(|_| format!("the header {} cannot be sent", header.name))?;
+        value.set_sensitive(true);
+        headers.insert(header.name.clone(), value);
+    }
+    Ok(headers)
 }
 
 /// What identifies a client to one provider is not told to another: Kimi's own clients send the device's name.

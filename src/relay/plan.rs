@@ -19,6 +19,7 @@ use crate::wire::request::RequestBody;
 pub use offered::Offered;
 pub(super) use offered::{offer, offered};
 pub use target::Target;
+pub(super) use target::scrub;
 
 /// A target, and whether it will be tried.
 pub struct Planned {

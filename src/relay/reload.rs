@@ -30,6 +30,7 @@ impl Relay {
         self.connector.limit_connect(settings.failover.connect);
         let before = self.settings.swap(settings.clone());
         self.reload.store(Reload::now(true, note));
+        self.quotas.keep(&settings);
         self.state.keep(&before, &settings);
     }
 

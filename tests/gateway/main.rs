@@ -47,4 +47,5 @@ mod stop;
 mod systemd;
 mod terminal;
 mod translated_answers;
+mod usage;
 mod watching;

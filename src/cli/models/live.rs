@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{HeaderMap, HeaderValue, USER_AGENT};
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -12,6 +11,7 @@ use serde_json::{Value, json};
 use super::list::tokens;
 use crate::config::settings::{Provider, Settings};
 use crate::failure::Failure;
+use crate::relay::headers;
 use crate::upstream::{Call, Connector, read_whole};
 use crate::wire::face::Face;
 
@@ -79,7 +79,7 @@ async fn fetch(provider: &Provider, connector: &dyn Connector) -> Result<Vec<Lis
     let call = Call {
         method: Method::GET,
         url: format!("{base}/models"),
-        headers: headers(provider, *face)?,
+        headers: headers::of_our_own(provider, *face)?,
         body: Vec::new(),
     };
     let answer = tokio::time::timeout(WHOLE, whole(call, connector)).await;
@@ -107,23 +107,6 @@ fn hint(status: StatusCode) -> &'static str {
         StatusCode::NOT_FOUND => ": it has no such list",
         _ => "",
     }
-}
-
-/// The first key, our own User-Agent, and over them what the configuration sets.
-pub(super) fn headers(provider: &Provider, face: Face) -> Result<HeaderMap, String> {
-    let mut headers = HeaderMap::new();
-    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("moonrelay/", env!("CARGO_PKG_VERSION"))));
-    let sensitive = |text: &str| {
-        let mut value = HeaderValue::from_str(text).map_err(|_| "a header cannot be sent".to_owned())?;
-        value.set_sensitive(true);
-        Ok::<_, String>(value)
-    };
-    let credential = provider.keys.first().and_then(|key| provider.credential(face, &key.secret));
-    headers.extend(credential.map(|(name, value)| (Some(name), value)));
-    for header in &provider.headers {
-        headers.insert(header.name.clone(), sensitive(header.value.expose())?);
-    }
-    Ok(headers)
 }
 
 fn difference(provider: &Provider, listed: &[Listed]) -> Difference {

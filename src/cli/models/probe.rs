@@ -9,7 +9,6 @@ use http::Method;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
 use serde_json::{Value, json};
 
-use super::live;
 use crate::catalog::DialectId;
 use crate::config::settings::{Auth, Provider, Reference, Settings};
 use crate::dialect::answer;
@@ -17,7 +16,7 @@ use crate::dialect::classify::{Refused, classify};
 use crate::dialect::rewrite::AnswerPlan;
 use crate::failure::{Failure, Reason};
 use crate::record::{Attempt, Outcome};
-use crate::relay::{Answer, ClientRequest, Refusal, Relay};
+use crate::relay::{Answer, ClientRequest, Refusal, Relay, headers};
 use crate::upstream::{Call, Connector, read_whole, retry_after};
 use crate::wire::face::Face;
 
@@ -130,7 +129,8 @@ async fn message(
     let face = Face::Messages;
     let base = provider.faces.iter().find(|(served, _)| *served == face).map(|(_, base)| base.as_str());
     let base = base.ok_or_else(|| Failure::new(Reason::BadRequest, "it has no Messages face"))?;
-    let mut headers = live::headers(provider, face).map_err(|why| Failure::new(Reason::BadRequest, why))?;
+    let mut headers =
+        headers::of_our_own(provider, face).map_err(|why| Failure::new(Reason::BadRequest, why))?;
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
     let body = json!({

@@ -1,4 +1,4 @@
-//! When a budget's window opens again, where the body says so: OpenRouter's `metadata.resets_at`.
+//! When a budget's window opens again, where the body says so: OpenRouter's `metadata.resets_at`, a quota's reset.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 const MILLISECONDS_FROM: f64 = 1e11;
 
 /// A moment as RFC 3339 writes it, or as seconds or milliseconds since 1970; `None` for what is neither.
-pub(super) fn moment(value: &Value) -> Option<SystemTime> {
+pub(in crate::dialect) fn moment(value: &Value) -> Option<SystemTime> {
     match value {
         Value::Number(number) => since_1970(number.as_f64()?),
         Value::String(text) => match text.trim().parse::<f64>() {

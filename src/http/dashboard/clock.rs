@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
 use super::figures::seconds;
+use crate::http::answer::millis;
 
 /// Now, and where.
 #[derive(Clone, Debug)]
@@ -48,12 +49,6 @@ impl Clock {
         let passed = Duration::from_secs(passed.as_secs());
         html! { span data-since=(millis(then)) { (seconds(passed)) } }
     }
-}
-
-/// Milliseconds since 1970, as scripts count.
-pub(super) fn millis(at: SystemTime) -> u64 {
-    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

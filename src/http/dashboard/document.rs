@@ -8,7 +8,8 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, StatusCode};
 use maud::{DOCTYPE, Markup, html};
 
-use super::clock::{Clock, millis};
+use super::clock::Clock;
+use crate::http::answer::millis;
 
 /// Nothing but our own files, and no page may frame us.
 const POLICY: HeaderValue = HeaderValue::from_static(

@@ -29,6 +29,8 @@ const WATCHERS: usize = 8;
 const SETTLE: Duration = Duration::from_millis(250);
 /// From a request's end to the charts with it: until then the ledger has written it.
 const WRITTEN: Duration = Duration::from_secs(3);
+/// Providers are asked for their quota again after this; the relay keeps what it heard for as long.
+const QUOTA: Duration = Duration::from_secs(60);
 /// A proxy, or a laptop that slept, is noticed by this.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// When a page that lost us looks for us again.
@@ -85,6 +87,8 @@ struct Watcher {
     rest_ends: Option<Instant>,
     /// When the charts are due.
     charts: Option<Instant>,
+    /// When the quota is due.
+    quota: Instant,
     ending: Ending,
     _permit: OwnedSemaphorePermit,
 }
@@ -106,6 +110,7 @@ impl Watcher {
             ending: relay.state().ending(),
             rest_ends: None,
             charts: None,
+            quota: Instant::now() + QUOTA,
             sent: HashMap::new(),
             // What changed between the page and this.
             due: vec![Section::Chain, Section::Live, Section::Requests, Section::Charts, Section::Quota],
@@ -141,7 +146,7 @@ impl Watcher {
 
     /// Waits until something is due.
     async fn changed(&mut self) {
-        let (rest_ends, charts) = (self.rest_ends, self.charts);
+        let (rest_ends, charts, quota) = (self.rest_ends, self.charts, self.quota);
         // The senders live as long as the relay and the ledger, which the view holds.
         tokio::select! {
             _ = self.chain.changed() => self.due.push(Section::Chain),
@@ -154,6 +159,10 @@ impl Watcher {
             () = at(charts) => {
                 self.charts = None;
                 self.due.push(Section::Charts);
+            }
+            () = sleep_until(quota) => {
+                self.quota = Instant::now() + QUOTA;
+                self.due.push(Section::Quota);
             }
         }
     }

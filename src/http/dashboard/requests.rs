@@ -6,9 +6,10 @@ use std::time::SystemTime;
 
 use maud::{Markup, html};
 
-use super::clock::{Clock, millis};
+use super::clock::Clock;
 use super::figures::{count, money, span};
 use super::reason::{meaning, tone};
+use crate::http::answer::millis;
 use crate::ledger::{Entry, Ledger, StoreError, Try};
 use crate::wire::amount::Amount;
 

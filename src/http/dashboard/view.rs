@@ -80,7 +80,7 @@ impl View {
             Section::Live => live::section(&relay.state().under_way().records(), clock),
             Section::Requests => requests::Page::of(ledger, self.before).await.section(clock),
             Section::Charts => charts::section(&charts::ask(ledger, self.range, clock).await, self.range),
-            Section::Quota => quota::section(),
+            Section::Quota => quota::section(&quota::ask(relay).await, clock),
         }
     }
 

@@ -29,6 +29,20 @@ pub struct Target {
     pub wire_model: String,
 }
 
+/// Takes secrets out of what a provider said.
+pub(in crate::relay) fn scrub<'s>(mut failure: Failure, secrets: impl Iterator<Item = &'s str>) -> Failure {
+    for secret in secrets {
+        let secret = secret.trim();
+        // Shorter values are words such as `true`, and no secrets.
+        if secret.len() < SHORTEST_SECRET {
+            continue;
+        }
+        failure.message = failure.message.replace(secret, "…");
+        failure.provider_type = failure.provider_type.filter(|kind| !kind.contains(secret));
+    }
+    failure
+}
+
 impl Target {
     /// The key, where one is sent.
     #[must_use]
@@ -38,18 +52,10 @@ impl Target {
 
     /// Takes our own secrets out of what a provider said: some repeat the key that they refuse.
     #[must_use]
-    pub(in crate::relay) fn scrub(&self, mut failure: Failure) -> Failure {
-        let headers = self.provider.headers.iter().chain(&self.model.headers).map(|header| &header.value);
-        for secret in self.key().map(|key| &key.secret).into_iter().chain(headers) {
-            let secret = secret.expose().trim();
-            // Shorter values are words such as `true`, and no secrets.
-            if secret.len() < SHORTEST_SECRET {
-                continue;
-            }
-            failure.message = failure.message.replace(secret, "…");
-            failure.provider_type = failure.provider_type.filter(|kind| !kind.contains(secret));
-        }
-        failure
+    pub(in crate::relay) fn scrub(&self, failure: Failure) -> Failure {
+        let headers = self.provider.headers.iter().chain(&self.model.headers);
+        let headers = headers.map(|header| header.value.expose());
+        scrub(failure, self.key().map(|key| key.secret.expose()).into_iter().chain(headers))
     }
 
     /// The request as this target's provider takes it.

@@ -1,0 +1,170 @@
+//! The store for one person: one SQLite file in the state directory.
+//!
+//! One connection writes; what reads has connections of its own that cannot write, so that a long question holds no
+//! writing up. All work on the file is done on threads that may block.
+
+mod append;
+mod open;
+mod prune;
+mod read;
+mod schema;
+mod sums;
+#[cfg(test)]
+mod tests;
+mod trouble;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use rusqlite::Connection;
+use tokio::sync::Semaphore;
+
+use super::entry::Entry;
+use super::store::{Pending, Question, Store, StoreError, Sum};
+use trouble::trouble;
+
+/// The file's name in the state directory.
+pub(super) const FILE: &str = "ledger.sqlite";
+
+/// So many questions are answered at once; each has a connection and a thread.
+const READERS: usize = 4;
+
+/// A ledger in a file.
+pub(super) struct Sqlite {
+    path: Arc<Path>,
+    /// `None` where it is open for reading only.
+    writer: Option<Arc<Mutex<Connection>>>,
+    readers: Arc<Readers>,
+}
+
+/// Connections that cannot write.
+struct Readers {
+    idle: Mutex<Vec<Connection>>,
+    permits: Semaphore,
+}
+
+impl Readers {
+    fn new(idle: Vec<Connection>) -> Arc<Self> {
+        Arc::new(Self { idle: Mutex::new(idle), permits: Semaphore::new(READERS) })
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sqlite {
+    /// Opens the file for writing; makes it, and its directory, where they are missing. It may block.
+    ///
+    /// # Errors
+    /// When it cannot be written, is damaged, is something else, or is of a newer Moonrelay. It stays as it is then.
+    pub(super) fn open(directory: &Path) -> Result<Self, StoreError> {
+        let path = directory.join(FILE);
+        let connection = open::writing(directory, &path)?;
+        let writer = Some(Arc::new(Mutex::new(connection)));
+        Ok(Self { path: path.into(), writer, readers: Readers::new(Vec::new()) })
+    }
+
+    /// Opens the file for reading; `None` where there is none. It may block.
+    ///
+    /// # Errors
+    /// When it cannot be read, is damaged, is something else, or is of a newer Moonrelay.
+    pub(super) fn read_only(directory: &Path) -> Result<Option<Self>, StoreError> {
+        let path = directory.join(FILE);
+        if !open::exists(&path)? {
+            return Ok(None);
+        }
+        let readers = Readers::new(vec![open::reading(&path)?]);
+        Ok(Some(Self { path: path.into(), writer: None, readers }))
+    }
+
+    /// Where it stands.
+    fn place(&self) -> PathBuf {
+        self.path.to_path_buf()
+    }
+
+    /// Does this on a thread that may block, while nobody else writes.
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let place = self.place();
+        let Some(writer) = self.writer.clone() else {
+            return Err(StoreError::at(&place, "it is open for reading only"));
+        };
+        blocking(place, move |place| {
+            let mut connection = writer.lock().unwrap_or_else(PoisonError::into_inner);
+            work(&mut connection).map_err(|error| trouble(place, &error))
+        })
+        .await
+    }
+
+    /// Does this on a thread that may block, with a connection that cannot write.
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let readers = self.readers.clone();
+        // It is never closed.
+        let _permit = self.readers.permits.acquire().await;
+        blocking(self.place(), move |place| {
+            let idle = readers.idle().pop();
+            let connection = match idle {
+                Some(connection) => connection,
+                None => open::reading(place)?,
+            };
+            let done = work(&connection).map_err(|error| trouble(place, &error))?;
+            readers.idle().push(connection);
+            Ok(done)
+        })
+        .await
+    }
+}
+
+/// Runs this where blocking is no harm.
+async fn blocking<T: Send + 'static>(
+    place: PathBuf,
+    work: impl FnOnce(&Path) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let told = place.clone();
+    let done = tokio::task::spawn_blocking(move || work(&place)).await;
+    done.unwrap_or_else(|error| Err(StoreError::at(&told, &format!("the work on it broke off: {error}"))))
+}
+
+impl Store for Sqlite {
+    fn append<'a>(&'a self, batch: &'a [Arc<Entry>]) -> Pending<'a, ()> {
+        let batch = batch.to_vec();
+        Box::pin(self.write(move |connection| append::batch(connection, &batch)))
+    }
+
+    fn prune(&self, before: SystemTime) -> Pending<'_, u64> {
+        Box::pin(async move {
+            let mut removed = 0;
+            // In steps, so that what waits to be written waits for one of them only.
+            loop {
+                let step = self.write(move |connection| prune::step(connection, before)).await?;
+                removed += step;
+                if step == 0 {
+                    break;
+                }
+            }
+            while self.write(|connection| prune::give_back(connection)).await? {}
+            Ok(removed)
+        })
+    }
+
+    fn sums<'a>(&'a self, question: &'a Question) -> Pending<'a, Vec<Sum>> {
+        let question = question.clone();
+        Box::pin(self.read(move |connection| sums::sums(connection, &question)))
+    }
+
+    fn before(&self, moment: SystemTime, limit: usize) -> Pending<'_, Vec<Entry>> {
+        Box::pin(self.read(move |connection| read::before(connection, moment, limit)))
+    }
+
+    fn request<'a>(&'a self, id: &'a str) -> Pending<'a, Option<Entry>> {
+        let id = id.to_owned();
+        Box::pin(self.read(move |connection| read::request(connection, &id)))
+    }
+}

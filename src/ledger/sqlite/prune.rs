@@ -1,0 +1,38 @@
+//! Forgetting what is too old, a little at a time.
+
+use std::time::SystemTime;
+
+use rusqlite::Connection;
+
+use super::read::micros;
+
+/// Requests that go at once: a few milliseconds of work.
+const STEP: i64 = 500;
+
+/// Free pages that are given back at once.
+const PAGES: i64 = 256;
+
+/// Removes some of the oldest from before a moment; how many.
+pub(super) fn step(connection: &Connection, before: SystemTime) -> rusqlite::Result<u64> {
+    let removed = connection
+        .prepare_cached(
+            "DELETE FROM requests WHERE number IN \
+             (SELECT number FROM requests WHERE at < ?1 ORDER BY at LIMIT ?2)",
+        )?
+        .execute([micros(before), STEP])?;
+    Ok(removed as u64)
+}
+
+/// Gives some of the room to the file system; whether there is more.
+pub(super) fn give_back(connection: &Connection) -> rusqlite::Result<bool> {
+    let free = |connection: &Connection| {
+        connection.pragma_query_value(None, "freelist_count", |row| row.get::<_, i64>(0))
+    };
+    let before = free(connection)?;
+    // It gives back a page for each row that is asked for.
+    let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
+    let mut rows = statement.query([])?;
+    while rows.next()?.is_some() {}
+    let after = free(connection)?;
+    Ok(after > 0 && after < before)
+}

@@ -1,0 +1,91 @@
+//! The tables, and how those of an older version become those of this one.
+
+use std::path::Path;
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::trouble::trouble;
+use crate::ledger::store::StoreError;
+
+/// Marks the file as ours (`PRAGMA application_id`): "Moon".
+const APPLICATION: i64 = 0x4d6f_6f6e;
+
+/// Each makes of the version before it the next one. One that was released is never changed; another one is added.
+const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql")];
+
+/// What is in the file.
+struct Found {
+    application: i64,
+    version: i64,
+    is_empty: bool,
+}
+
+impl Found {
+    fn read(connection: &Connection) -> rusqlite::Result<Self> {
+        let pragma = |name| connection.pragma_query_value(None, name, |row| row.get(0));
+        let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        Ok(Self {
+            application: pragma("application_id")?,
+            version: pragma("user_version")?,
+            is_empty: tables == 0,
+        })
+    }
+
+    /// How many migrations it has had.
+    fn past(&self, path: &Path) -> Result<usize, StoreError> {
+        let newest = MIGRATIONS.len();
+        let is_ours = self.application == APPLICATION || (self.is_empty && self.application == 0);
+        if !is_ours {
+            return Err(StoreError::at(
+                path,
+                "it is the database of another program; move it away, and the gateway begins a new one when it \
+                 starts or reloads",
+            ));
+        }
+        usize::try_from(self.version).ok().filter(|version| *version <= newest).ok_or_else(|| {
+            let version = self.version;
+            StoreError::at(
+                path,
+                &format!(
+                    "it has version {version} of the tables, and this Moonrelay knows {newest}: use the newer Moonrelay \
+                     that wrote it, or move the file away, and the gateway begins a new one when it starts or reloads"
+                ),
+            )
+        })
+    }
+}
+
+/// Refuses what is not ours, or of a newer version, before anything is changed.
+pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let found = Found::read(connection).map_err(|error| trouble(path, &error))?;
+    found.past(path).map(|_| ())
+}
+
+/// Refuses what is not of this version: who only reads cannot migrate it.
+pub(super) fn check_current(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let found = Found::read(connection).map_err(|error| trouble(path, &error))?;
+    if found.past(path)? == MIGRATIONS.len() {
+        return Ok(());
+    }
+    Err(StoreError::at(
+        path,
+        "an older Moonrelay wrote it; start the gateway once, which brings it up to date",
+    ))
+}
+
+/// Brings the file up to date, one version at a time; each as a whole or not at all.
+pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    loop {
+        let failed = |error: rusqlite::Error| trouble(path, &error);
+        // Another process may do the same: what counts is read while nobody else writes.
+        let transaction =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        let past = Found::read(&transaction).map_err(failed)?.past(path)?;
+        let Some(migration) = MIGRATIONS.get(past) else { return Ok(()) };
+        let version = i64::try_from(past + 1).unwrap_or(i64::MAX);
+        transaction.execute_batch(migration).map_err(failed)?;
+        transaction.pragma_update(None, "application_id", APPLICATION).map_err(failed)?;
+        transaction.pragma_update(None, "user_version", version).map_err(failed)?;
+        transaction.commit().map_err(failed)?;
+    }
+}

@@ -1,0 +1,270 @@
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use super::{FILE, Sqlite};
+use crate::ledger::entry::{Entry, Try};
+use crate::ledger::store::{By, Question, Store, Sum};
+use crate::record::{Bill, Pricing};
+use crate::wire::amount::Amount;
+use crate::wire::usage::Usage;
+
+fn moment(text: &str) -> SystemTime {
+    text.parse::<Timestamp>().unwrap().into()
+}
+
+/// One that `reference` answered with ten tokens out of a hundred, for a pico each.
+fn answered(reference: &str) -> Try {
+    let (provider, model) = reference.split_once('/').unwrap();
+    Try {
+        provider: provider.to_owned(),
+        model: model.to_owned(),
+        outcome: "ok".to_owned(),
+        detail: String::new(),
+        began: Duration::from_micros(3),
+        took: Duration::from_millis(20),
+        usage: Some(Usage { input: 60, output: 10, cache_read: 40, ..Usage::default() }),
+        bill: Some(Bill {
+            amount: Amount::from_picos(110),
+            currency: "USD".to_owned(),
+            pricing: Pricing::Price,
+        }),
+    }
+}
+
+/// One that used nothing.
+fn went(reference: &str, outcome: &str) -> Try {
+    Try { outcome: outcome.to_owned(), usage: None, bill: None, ..answered(reference) }
+}
+
+fn entry(id: &str, at: &str, attempts: Vec<Try>) -> Entry {
+    Entry {
+        request_id: id.to_owned(),
+        at: moment(at),
+        client: "opencode".to_owned(),
+        requested: "auto".to_owned(),
+        face: "openai-completions".to_owned(),
+        called: Some("anthropic-messages".to_owned()),
+        answered: attempts.last().map(|last| format!("{}/{}", last.provider, last.model)),
+        streamed: true,
+        thinking: None,
+        outcome: "ok".to_owned(),
+        first_byte: Some(Duration::from_micros(1_234_567)),
+        took: Duration::from_secs(3),
+        rules: vec!["usage".to_owned(), "a \"b\", c".to_owned()],
+        dropped: Vec::new(),
+        attempts,
+    }
+}
+
+async fn kept(directory: &Path, entries: Vec<Entry>) -> Sqlite {
+    let store = Sqlite::open(directory).unwrap();
+    let batch: Vec<_> = entries.into_iter().map(Arc::new).collect();
+    store.append(&batch).await.unwrap();
+    store
+}
+
+async fn sums(store: &Sqlite, by: &[By]) -> Vec<Sum> {
+    let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+    let question = Question { since: SystemTime::UNIX_EPOCH, until: None, by: by.to_vec(), zone };
+    store.sums(&question).await.unwrap()
+}
+
+/// Each sum's keys and its requests.
+fn told(sums: &[Sum]) -> Vec<(String, u64)> {
+    sums.iter().map(|sum| (sum.keys.join(" "), sum.requests)).collect()
+}
+
+#[tokio::test]
+async fn what_was_put_in_comes_out_the_newest_first() {
+    let home = TempDir::new().unwrap();
+    let strange = Try {
+        usage: Some(Usage {
+            estimated: true,
+            cost: Amount::read("0.5"),
+            reasoning: 7,
+            cache_write: 1,
+            ..Usage::default()
+        }),
+        bill: Some(Bill {
+            amount: Amount::read("0.5").unwrap(),
+            currency: "CNY".to_owned(),
+            pricing: Pricing::Provider,
+        }),
+        ..went("openrouter/moonshotai/kimi-k3:free", "truncated")
+    };
+    let first = entry("1", "2026-11-21T10:00:00.123456Z", vec![strange, answered("kimi/k")]);
+    let refused = Entry {
+        outcome: "model_not_found".to_owned(),
+        called: None,
+        first_byte: None,
+        ..entry("2", "2026-11-21T11:00:00Z", Vec::new())
+    };
+    let store = kept(home.path(), vec![first.clone(), refused.clone()]).await;
+    let late = moment("2026-11-22T00:00:00Z");
+    assert_eq!(store.before(late, 10).await.unwrap(), [refused.clone(), first.clone()]);
+    assert_eq!(store.before(late, 1).await.unwrap(), std::slice::from_ref(&refused));
+    assert_eq!(store.before(refused.at, 10).await.unwrap(), std::slice::from_ref(&first));
+    assert_eq!(store.request("1").await.unwrap(), Some(first.clone()));
+    assert_eq!(store.request("3").await.unwrap(), None);
+
+    // The gateway may run, or not, while it is read.
+    let reader = Sqlite::read_only(home.path()).unwrap().unwrap();
+    assert_eq!(reader.request("2").await.unwrap(), Some(refused));
+    drop(store);
+    assert_eq!(reader.request("1").await.unwrap(), Some(first));
+    let refusal = reader.append(&[]).await.unwrap_err().to_string();
+    assert!(refusal.contains("reading only"), "{refusal}");
+}
+
+#[tokio::test]
+async fn an_entry_that_is_there_is_left_as_it_is() {
+    let home = TempDir::new().unwrap();
+    let first = entry("1", "2026-11-21T10:00:00Z", vec![answered("kimi/k")]);
+    let other = Entry { client: "other".to_owned(), ..first.clone() };
+    let store = kept(home.path(), vec![first.clone(), other.clone()]).await;
+    store.append(&[Arc::new(other)]).await.unwrap();
+    assert_eq!(store.request("1").await.unwrap(), Some(first));
+    let all = sums(&store, &[]).await;
+    assert_eq!((all[0].requests, all[0].answered.attempts), (1, 1));
+}
+
+#[tokio::test]
+async fn a_request_counts_once_for_each_of_its_keys() {
+    let home = TempDir::new().unwrap();
+    let lost = Try { outcome: "truncated".to_owned(), ..answered("kimi/k") };
+    let unpriced = Try { bill: None, ..answered("kimi/k") };
+    let cancelled = Try { usage: None, bill: None, outcome: "cancelled".to_owned(), ..answered("kimi/k") };
+    let store = kept(
+        home.path(),
+        vec![
+            entry("1", "2026-11-21T10:00:00Z", vec![went("kimi/k", "rate_limit"), lost, answered("or/k")]),
+            entry("2", "2026-11-21T11:00:00Z", vec![went("or/k", "cooling_down"), cancelled, unpriced]),
+            entry("3", "2026-11-21T12:00:00Z", Vec::new()),
+            entry("4", "2026-11-21T12:00:00Z", vec![answered("kimi/l")]),
+        ],
+    )
+    .await;
+    assert_eq!(told(&sums(&store, &[]).await), [(String::new(), 4)]);
+    assert_eq!(told(&sums(&store, &[By::Client]).await), [("opencode".to_owned(), 4)]);
+    let by_model = sums(&store, &[By::Model]).await;
+    let expected = [("kimi/k", 2), ("kimi/l", 1), ("or/k", 1)].map(|(key, count)| (key.to_owned(), count));
+    assert_eq!(told(&by_model), expected);
+    let [kimi, ..] = &by_model[..] else { panic!() };
+    assert_eq!((kimi.failed, kimi.answered.attempts, kimi.answered.unpriced), (2, 1, 1));
+    assert_eq!((kimi.lost.attempts, kimi.lost.cost["USD"].picos()), (1, 110));
+    assert_eq!((kimi.lost.tokens.input, kimi.lost.tokens.cache_read), (60, 40));
+    assert!(kimi.answered.cost.is_empty());
+    let by_provider = sums(&store, &[By::Provider, By::Day]).await;
+    let expected = [("kimi 2026-11-21", 3), ("or 2026-11-21", 1)].map(|(key, count)| (key.to_owned(), count));
+    assert_eq!(told(&by_provider), expected);
+}
+
+#[tokio::test]
+async fn days_are_those_of_the_zone_and_the_question_has_ends() {
+    let home = TempDir::new().unwrap();
+    let at = |id, at| entry(id, at, vec![answered("kimi/k")]);
+    let store = kept(
+        home.path(),
+        vec![
+            at("1", "2026-10-24T22:00:00Z"),
+            at("2", "2026-10-25T22:59:59.999999Z"),
+            at("3", "2026-10-25T23:00:00Z"),
+        ],
+    )
+    .await;
+    let expected = [("2026-10-25", 2), ("2026-10-26", 1)].map(|(key, count)| (key.to_owned(), count));
+    assert_eq!(told(&sums(&store, &[By::Day]).await), expected);
+    let question = Question {
+        since: moment("2026-10-24T22:00:00Z"),
+        until: Some(moment("2026-10-25T23:00:00Z")),
+        by: vec![By::Hour],
+        zone: TimeZone::UTC,
+    };
+    let expected = [("2026-10-24T22", 1), ("2026-10-25T22", 1)].map(|(key, count)| (key.to_owned(), count));
+    assert_eq!(told(&store.sums(&question).await.unwrap()), expected);
+    let nothing = Question { since: moment("2027-01-01T00:00:00Z"), by: Vec::new(), ..question };
+    assert_eq!(store.sums(&Question { until: None, ..nothing }).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn sums_stop_at_the_largest() {
+    let home = TempDir::new().unwrap();
+    let most = Usage { input: u64::MAX, ..Usage::default() };
+    let bill =
+        Bill { amount: Amount::from_picos(u64::MAX), currency: "USD".to_owned(), pricing: Pricing::Provider };
+    let huge = || Try { usage: Some(most), bill: Some(bill.clone()), ..answered("kimi/k") };
+    let store =
+        kept(home.path(), vec![entry("1", "2026-11-21T10:00:00Z", vec![huge(), huge(), huge()])]).await;
+    let all = sums(&store, &[]).await;
+    assert_eq!(all[0].answered.tokens.input, u64::MAX);
+    assert_eq!(all[0].answered.cost["USD"].picos(), u64::MAX);
+}
+
+#[tokio::test]
+async fn what_is_too_old_goes_and_gives_its_room_back() {
+    let home = TempDir::new().unwrap();
+    let start = moment("2026-01-01T00:00:00Z");
+    let old = |number: u64| Entry {
+        at: start + Duration::from_secs(number),
+        ..entry(&number.to_string(), "2026-01-01T00:00:00Z", vec![went("kimi/k", "quota"), answered("or/k")])
+    };
+    let store = kept(home.path(), (0..1_700).map(old).collect()).await;
+    assert_eq!(store.prune(start + Duration::from_secs(1_600)).await.unwrap(), 1_600);
+    assert_eq!(store.prune(start).await.unwrap(), 0);
+    assert_eq!(sums(&store, &[]).await[0].requests, 100);
+    let connection = Connection::open(home.path().join(FILE)).unwrap();
+    let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(number("SELECT count(*) FROM attempts"), 200, "they go with their request");
+    assert_eq!(number("PRAGMA freelist_count"), 0);
+}
+
+#[tokio::test]
+async fn the_file_is_for_its_owner_only() {
+    let home = TempDir::new().unwrap();
+    let directory = home.path().join("state/moonrelay");
+    let _store = kept(&directory, vec![entry("1", "2026-11-21T10:00:00Z", Vec::new())]).await;
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&directory), 0o700);
+    for file in ["ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm"] {
+        assert_eq!(mode(&directory.join(file)), 0o600, "{file}");
+    }
+    assert!(Sqlite::read_only(home.path()).unwrap().is_none(), "there is none");
+    assert_eq!(home.path().read_dir().unwrap().count(), 1, "and none is made");
+}
+
+/// What both ways of opening it say.
+fn refusals(directory: &Path) -> [String; 2] {
+    let before = std::fs::read(directory.join(FILE)).unwrap();
+    let writing = Sqlite::open(directory).err().unwrap().to_string();
+    let reading = Sqlite::read_only(directory).err().unwrap().to_string();
+    assert_eq!(std::fs::read(directory.join(FILE)).unwrap(), before, "it is left as it was");
+    [writing, reading]
+}
+
+#[test]
+fn what_is_not_ours_or_newer_is_refused_and_left_alone() {
+    let home = TempDir::new().unwrap();
+    let path = home.path().join(FILE);
+    std::fs::write(&path, "It is no database, but a letter.".repeat(100)).unwrap();
+    for refusal in refusals(home.path()) {
+        assert!(refusal.contains("ledger.sqlite: it is no SQLite database; move it away"), "{refusal}");
+    }
+    std::fs::remove_file(&path).unwrap();
+    Connection::open(&path).unwrap().execute_batch("CREATE TABLE recipes (cake TEXT)").unwrap();
+    for refusal in refusals(home.path()) {
+        assert!(refusal.contains("another program"), "{refusal}");
+    }
+    std::fs::remove_file(&path).unwrap();
+    drop(Sqlite::open(home.path()).unwrap());
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    for refusal in refusals(home.path()) {
+        assert!(refusal.contains("has version 99 of the tables"), "{refusal}");
+    }
+}
