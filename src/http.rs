@@ -6,6 +6,7 @@ mod auth;
 mod completion;
 mod connection;
 mod count;
+mod dashboard;
 mod error;
 mod face;
 mod health;

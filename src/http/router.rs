@@ -12,7 +12,7 @@ use http::{HeaderName, HeaderValue, Method};
 use super::error::Problem;
 use super::listener::Door;
 use super::shared::{Caller, Shared};
-use super::{auth, completion, count, face, health, limits, metrics, models, origin, quota};
+use super::{auth, completion, count, dashboard, face, health, limits, metrics, models, origin, quota};
 use crate::wire::face::Face;
 
 /// The request's id on its answer.
@@ -47,6 +47,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
             .route(&format!("{prefix}/v1/models/{{*id}}"), get(models::one));
     }
     router
+        .merge(dashboard::routes())
         .fallback(async |request: Request| refuse(request, Problem::no_route).await)
         .method_not_allowed_fallback(async |request: Request| refuse(request, Problem::wrong_method).await)
         .layer(middleware::from_fn_with_state(shared.clone(), gate))
@@ -113,10 +114,11 @@ fn admit(shared: &Shared, request: &Request, request_id: String) -> Result<Calle
     }
 }
 
-/// Probes need no token, nor does Prometheus where that is wanted.
+/// Probes need no token, who only looks at the dashboard needs none, nor does Prometheus where that is wanted.
 fn is_open(method: &Method, path: &str, public_metrics: bool) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
         && ((public_metrics && path == "/metrics")
             || matches!(path, "/health" | "/healthz" | "/ready" | "/readyz")
+            || dashboard::has(path)
             || PREFIXES.iter().any(|prefix| path.strip_prefix(prefix) == Some("/api/hello")))
 }

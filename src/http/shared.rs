@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use tokio::sync::Semaphore;
 
+use super::dashboard;
 use super::refusals::Refusals;
 use crate::ledger::Ledger;
 use crate::observe::metrics::Metrics;
@@ -23,6 +25,8 @@ pub struct Shared {
     pub hostname: Option<String>,
     /// Where the gateway listens, for the status; a reload can move it.
     pub address: ArcSwap<String>,
+    /// Room for open dashboards.
+    pub watchers: Arc<Semaphore>,
 }
 
 impl Shared {
@@ -31,7 +35,8 @@ impl Shared {
     pub fn new(relay: Arc<Relay>, address: String) -> Self {
         let (ledger, metrics) = (Arc::new(Ledger::forgetful()), Arc::<Metrics>::default());
         let refusals = Arc::new(Refusals::new(metrics.clone()));
-        Self { relay, ledger, metrics, refusals, hostname: None, address: ArcSwap::from_pointee(address) }
+        let (watchers, address) = (dashboard::room(), ArcSwap::from_pointee(address));
+        Self { relay, ledger, metrics, refusals, hostname: None, address, watchers }
     }
 }
 

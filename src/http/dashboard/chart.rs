@@ -1,0 +1,144 @@
+//! Stacked bars as SVG. There is no `style` attribute in it, which the page's policy would refuse: `style.css` finds the
+//! parts by their colours.
+
+use maud::html;
+use plotters::backend::SVGBackend;
+use plotters::chart::ChartBuilder;
+use plotters::coord::Shift;
+use plotters::coord::cartesian::Cartesian2d;
+use plotters::coord::types::RangedCoordf64;
+use plotters::drawing::{DrawingArea, DrawingAreaErrorKind, IntoDrawingArea};
+use plotters::element::{Rectangle, Text};
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::{Color, IntoFont, TextStyle};
+
+use super::figures::short;
+use super::palette::{LINE, TEXT, of};
+
+/// In the units of the drawing, which a page stretches; chosen so that its text can be read 340 pixels wide.
+const SIZE: (u32, u32) = (440, 210);
+/// Of the text. plotters divides it by 1.24.
+const FONT: f64 = 14.5;
+/// At most so many labels stand under the bars.
+const LABELS: usize = 8;
+
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+type Plane<'a> = DrawingArea<SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+type Failed = DrawingAreaErrorKind<std::io::Error>;
+
+/// What is drawn.
+#[derive(Debug, Default)]
+pub(super) struct Bars {
+    /// Under each bar.
+    pub(super) labels: Vec<String>,
+    /// Of each series, from the bottom up, its part of each bar.
+    pub(super) series: Vec<Vec<f64>>,
+}
+
+impl Bars {
+    /// The tallest bar.
+    fn top(&self) -> f64 {
+        let height = |at: usize| self.series.iter().filter_map(|values| values.get(at)).sum::<f64>();
+        (0..self.labels.len()).map(height).fold(0.0, f64::max)
+    }
+
+    /// The drawing; `label` says in words what it shows.
+    ///
+    /// # Errors
+    /// Writing into a string does not fail; what plotters says all the same.
+    pub(super) fn svg(&self, label: &str) -> Result<String, String> {
+        let mut svg = String::new();
+        self.draw(&mut svg).map_err(|error| error.to_string())?;
+        let (_, inner) = svg.split_once("viewBox=").ok_or("no drawing came out")?;
+        let label = html! { (label) }.into_string();
+        Ok(format!("<svg role=\"img\" aria-label=\"{label}\" viewBox={inner}"))
+    }
+
+    fn draw(&self, svg: &mut String) -> Result<(), Failed> {
+        let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
+        let top = self.top();
+        // An axis needs a height; an empty one has no figures.
+        let (reach, figures) = if top > 0.0 { (top * 1.05, 5) } else { (1.0, 0) };
+        let font = || TextStyle::from(("sans-serif", FONT).into_font()).color(&TEXT);
+        let mut chart = ChartBuilder::on(&root)
+            .margin_top(8)
+            .margin_right(4)
+            .x_label_area_size(24)
+            .y_label_area_size(52)
+            .build_cartesian_2d(0.0..self.labels.len().max(1) as f64, 0.0..reach)?;
+        chart
+            .configure_mesh()
+            .disable_x_mesh()
+            .disable_x_axis()
+            .y_labels(figures)
+            .y_label_formatter(&|value| short(*value))
+            .label_style(font())
+            .axis_style(LINE)
+            .bold_line_style(LINE)
+            .light_line_style(LINE.mix(0.0))
+            .draw()?;
+        let plane = chart.plotting_area();
+        self.bars(plane)?;
+        self.name(&root, plane, &font().pos(Pos::new(HPos::Center, VPos::Top)))?;
+        root.present()
+    }
+
+    fn bars(&self, plane: &Plane<'_>) -> Result<(), Failed> {
+        for at in 0..self.labels.len() {
+            let (left, right) = (at as f64 + 0.15, at as f64 + 0.85);
+            let mut bottom = 0.0;
+            for (place, values) in self.series.iter().enumerate() {
+                let Some(value) = values.get(at).filter(|value| **value > 0.0) else { continue };
+                let corners = [(left, bottom + value), (right, bottom)];
+                plane.draw(&Rectangle::new(corners, of(place).filled()))?;
+                bottom += value;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the labels under the bars, some of them where there are many.
+    fn name(&self, root: &Area<'_>, plane: &Plane<'_>, style: &TextStyle<'_>) -> Result<(), Failed> {
+        let step = self.labels.len().div_ceil(LABELS).max(1);
+        // The last bar is the newest, which has its label always.
+        let offset = self.labels.len().saturating_sub(1) % step;
+        for (at, label) in self.labels.iter().enumerate().skip(offset).step_by(step) {
+            let (across, down) = plane.map_coordinate(&(at as f64 + 0.5, 0.0));
+            root.draw(&Text::new(label.as_str(), (across, down + 6), style.clone()))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Bars;
+
+    #[test]
+    fn a_drawing_has_its_bars_and_nothing_that_the_policy_refuses() {
+        let bars = Bars {
+            labels: ["Nov 20", "Nov <21>"].map(str::to_owned).to_vec(),
+            series: vec![vec![1000.0, 0.0], vec![500.0, 250.0]],
+        };
+        let svg = bars.svg("tokens of \"us\" & <them>").unwrap();
+        assert_eq!(svg.matches("fill=\"#0B62A8\"").count(), 1, "{svg}");
+        assert_eq!(svg.matches("fill=\"#C46A00\"").count(), 2, "{svg}");
+        assert!(
+            svg.starts_with("<svg role=\"img\" aria-label=\"tokens of &quot;us&quot; &amp; &lt;them&gt;\"")
+        );
+        assert!(svg.contains("Nov &lt;21&gt;") && svg.trim_end().ends_with("</svg>"), "{svg}");
+        assert!(!svg.contains("style=") && !svg.contains("<script"), "{svg}");
+        // The heights are in proportion: 1,000 of the one is twice 500 of the other.
+        let height = |colour: &str| -> i32 {
+            let (before, _) = svg.split_once(&format!("fill=\"{colour}\"")).unwrap();
+            before.rsplit_once("height=\"").unwrap().1.split('"').next().unwrap().parse().unwrap()
+        };
+        assert!((height("#0B62A8") - 2 * height("#C46A00")).abs() <= 2, "{svg}");
+    }
+
+    #[test]
+    fn nothing_is_drawn_as_an_empty_plane() {
+        let svg = Bars::default().svg("nothing").unwrap();
+        assert!(!svg.contains("NaN") && svg.contains("</svg>"), "{svg}");
+    }
+}
