@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use super::refusals::Refusals;
 use crate::ledger::Ledger;
+use crate::observe::metrics::Metrics;
 use crate::relay::Relay;
 
 /// What the handlers share.
@@ -13,6 +15,10 @@ pub struct Shared {
     pub relay: Arc<Relay>,
     /// What became of requests.
     pub ledger: Arc<Ledger>,
+    /// What is counted of them.
+    pub metrics: Arc<Metrics>,
+    /// What never became a request of the relay's.
+    pub refusals: Arc<Refusals>,
     /// The machine's own name, which a Host may be.
     pub hostname: Option<String>,
     /// Where the gateway listens, for the status; a reload can move it.
@@ -20,11 +26,12 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// With a ledger that forgets, and no name of the machine.
+    /// With a ledger that forgets, metrics of its own, and no name of the machine.
     #[must_use]
     pub fn new(relay: Arc<Relay>, address: String) -> Self {
-        let ledger = Arc::new(Ledger::forgetful());
-        Self { relay, ledger, hostname: None, address: ArcSwap::from_pointee(address) }
+        let (ledger, metrics) = (Arc::new(Ledger::forgetful()), Arc::<Metrics>::default());
+        let refusals = Arc::new(Refusals::new(metrics.clone()));
+        Self { relay, ledger, metrics, refusals, hostname: None, address: ArcSwap::from_pointee(address) }
     }
 }
 
