@@ -18,7 +18,7 @@ use super::palette::{LINE, TEXT, of};
 /// In the units of the drawing, which a page stretches; chosen so that its text can be read 340 pixels wide.
 const SIZE: (u32, u32) = (440, 210);
 /// Of the text. plotters divides it by 1.24.
-const FONT: f64 = 14.5;
+const FONT: f64 = 15.5;
 /// At most so many labels stand under the bars.
 const LABELS: usize = 8;
 
@@ -62,7 +62,7 @@ impl Bars {
         let font = || TextStyle::from(("sans-serif", FONT).into_font()).color(&TEXT);
         let mut chart = ChartBuilder::on(&root)
             .margin_top(8)
-            .margin_right(4)
+            .margin_right(16)
             .x_label_area_size(24)
             .y_label_area_size(52)
             .build_cartesian_2d(0.0..self.labels.len().max(1) as f64, 0.0..reach)?;
