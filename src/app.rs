@@ -23,6 +23,7 @@ use crate::http::probe;
 use crate::http::router::router;
 use crate::http::server::{self, Listeners};
 use crate::http::shared::Shared;
+use crate::ledger::Writer;
 use crate::observe::log;
 use crate::relay::Relay;
 use crate::relay::ending::Stage;
@@ -36,6 +37,8 @@ use crate::upstream::Connector;
 const DRAIN: Duration = Duration::from_secs(90);
 /// Each message while draining asks for this much more time; the last one ends under the 100 s.
 const EXTENSION: Duration = Duration::from_secs(8);
+/// What the ledger has for its last entries, once the answers are out; under [`EXTENSION`].
+const FLUSH: Duration = Duration::from_secs(5);
 
 /// What tells the gateway to stop: once in order, twice without waiting for answers, three times at once.
 pub trait Signals: Send {
@@ -64,6 +67,7 @@ pub struct App {
     shared: Arc<Shared>,
     manager: Manager,
     reloading: Option<Reloading>,
+    writer: Option<Writer>,
 }
 
 /// Composes a gateway on bound listeners; the first is the one that clients are told of.
@@ -73,13 +77,13 @@ pub fn build(
     listeners: Vec<Listener>,
     connector: Arc<dyn Connector>,
     hostname: Option<String>,
-    observers: Observers,
+    mut observers: Observers,
 ) -> App {
     let address = listeners.first().map(|first| first.address().to_owned()).unwrap_or_default();
-    let ledger = observers.ledger.clone();
+    let (ledger, writer) = (observers.ledger.clone(), observers.writer.take());
     let relay = Arc::new(Relay::new(settings, connector, observers.sink()));
     let shared = Arc::new(Shared { ledger, hostname, ..Shared::new(relay, address) });
-    App { listeners, shared, manager: Manager::default(), reloading: None }
+    App { listeners, shared, manager: Manager::default(), reloading: None, writer }
 }
 
 /// Where a gateway that can reload stands at its start.
@@ -114,8 +118,24 @@ impl App {
         Self { reloading: Some(reloading), ..self }
     }
 
-    /// Serves until the first signal, and then until the answers under way are out, or the second signal.
-    pub async fn run(self, mut signals: impl Signals) {
+    /// Serves until the first signal, and then until the answers under way are out, or the second signal; ends when
+    /// the ledger has it all.
+    pub async fn run(mut self, signals: impl Signals) {
+        let (manager, ledger) = (self.manager, self.shared.ledger.clone());
+        let mut writing = JoinSet::new();
+        if let Some(writer) = self.writer.take() {
+            writing.spawn(writer.run());
+        }
+        self.serve(signals).await;
+        manager.extend(EXTENSION);
+        ledger.end();
+        if tokio::time::timeout(FLUSH, writing.join_next()).await.is_err() {
+            let lost = ledger.health().queued;
+            warn!(lost, "the ledger could not be written in time");
+        }
+    }
+
+    async fn serve(self, mut signals: impl Signals) {
         let (manager, shared) = (self.manager, self.shared.clone());
         self.announce();
         let (probe, probes) = probe::pair();

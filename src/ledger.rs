@@ -3,8 +3,10 @@
 //! Requests only put an [`Entry`] into a queue; whoever asks what happened a moment ago gets it from memory.
 
 mod entry;
+mod queue;
 mod sqlite;
 mod store;
+mod writer;
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -14,8 +16,12 @@ use tokio::sync::watch;
 
 pub use entry::{Entry, Try};
 pub use store::{By, Pending, Question, Store, StoreError, Sum, Tokens, Total};
+pub use writer::Writer;
 
+use self::queue::Queue;
 use self::sqlite::Sqlite;
+use self::writer::Open;
+use crate::config::settings::Usage;
 use crate::record::Record;
 
 /// How many entries are kept in memory for whoever looks; of some kilobytes each.
@@ -54,20 +60,56 @@ pub struct Health {
 
 /// The ledger of a running gateway.
 pub struct Ledger {
+    /// `None` where nothing is ever written.
+    queue: Option<Arc<Queue>>,
     recent: Mutex<VecDeque<Arc<Entry>>>,
     changes: watch::Sender<u64>,
 }
 
 impl Ledger {
-    /// One that keeps what is recent and forgets the rest (`usage.store: "none"`).
+    /// One that keeps what is recent and forgets the rest.
     #[must_use]
     pub fn forgetful() -> Self {
-        Self { recent: Mutex::default(), changes: watch::Sender::new(0) }
+        Self { queue: None, recent: Mutex::default(), changes: watch::Sender::new(0) }
+    }
+
+    /// One that keeps what `usage` asks for in this directory. The writer must run for that, and opens the store then:
+    /// one that cannot be opened is told in [`Ledger::health`] and in the log, and tried again.
+    #[must_use]
+    pub fn kept(directory: Option<&Path>, usage: Usage) -> (Self, Writer) {
+        let directory = directory.map(Path::to_path_buf);
+        Self::kept_in(
+            usage,
+            Arc::new(move || directory.as_deref().ok_or_else(StoreError::nowhere).and_then(open)),
+        )
+    }
+
+    fn kept_in(usage: Usage, open: Open) -> (Self, Writer) {
+        let (queue, waiting) = Queue::new(usage);
+        let writer = Writer { queue: queue.clone(), waiting, open };
+        (Self { queue: Some(queue), ..Self::forgetful() }, writer)
+    }
+
+    /// Keeps what these settings ask for from now on. A store that could not be opened is tried again.
+    pub fn settle(&self, usage: Usage) {
+        if let Some(queue) = &self.queue {
+            queue.usage.send_replace(usage);
+        }
+    }
+
+    /// No more requests come: the writer writes what waits, and ends.
+    pub fn end(&self) {
+        if let Some(queue) = &self.queue {
+            queue.ended.send_replace(true);
+        }
     }
 
     /// Takes a request that is over. It never waits.
     pub fn note(&self, record: &Record) {
         let entry = Arc::new(Entry::of(record));
+        if let Some(queue) = &self.queue {
+            queue.put(entry.clone());
+        }
         {
             let mut recent = self.entries();
             if recent.len() == RECENT {
@@ -81,13 +123,13 @@ impl Ledger {
     /// How the writing goes.
     #[must_use]
     pub fn health(&self) -> Health {
-        Health::default()
+        self.queue.as_ref().map(|queue| queue.health()).unwrap_or_default()
     }
 
-    /// Where what is older stands; `None` where nothing is kept.
+    /// Where what is older stands; `None` where nothing is kept, and where the store cannot be opened.
     #[must_use]
     pub fn store(&self) -> Option<Arc<dyn Store>> {
-        None
+        self.queue.as_ref().and_then(|queue| queue.store.borrow().clone())
     }
 
     /// The last requests that are over, the newest first.

@@ -120,7 +120,9 @@ impl Reloading {
         }
         log::change(&settings.logging.level);
         let relay = &running.shared.relay;
+        let usage = settings.usage;
         relay.replace(Arc::new(settings), change.note);
+        running.shared.ledger.settle(usage);
         let snapshot = relay.snapshot();
         let chain: Vec<String> = snapshot.links.iter().map(|link| link.reference.to_string()).collect();
         info!(target: log::ANNOUNCEMENT, "reloaded; chain: {}", chain.join(" → "));

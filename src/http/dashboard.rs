@@ -16,6 +16,8 @@ mod reason;
 mod request;
 mod requests;
 mod spent;
+#[cfg(test)]
+mod tests;
 mod timeline;
 mod trial;
 mod view;

@@ -49,6 +49,7 @@ pub(super) async fn status(State(shared): State<Arc<Shared>>) -> Response {
             Standing::Usable => object!({"id": id, "state": "ready"}),
         })
         .collect();
+    let ledger = shared.ledger.health();
     let mut value = object!({
         "ok": true,
         "version": env!("CARGO_PKG_VERSION"),
@@ -57,6 +58,12 @@ pub(super) async fn status(State(shared): State<Arc<Shared>>) -> Response {
         "config": snapshot.config,
         "providers": providers,
         "inFlight": snapshot.in_flight,
+        "ledger": {
+            "queued": ledger.queued,
+            "written": ledger.written,
+            "dropped": ledger.dropped,
+            "trouble": ledger.trouble,
+        },
     });
     if let (Some(reload), Some(status)) = (&snapshot.reload, value.as_object_mut()) {
         let told = object!({"ok": reload.ok, "message": reload.message, "at": millis(reload.at)});

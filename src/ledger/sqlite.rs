@@ -13,6 +13,7 @@ mod sums;
 mod tests;
 mod trouble;
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -30,11 +31,20 @@ pub(super) const FILE: &str = "ledger.sqlite";
 /// So many questions are answered at once; each has a connection and a thread.
 const READERS: usize = 4;
 
+/// What a file is called by the kernel: its device and its number.
+type Inode = (u64, u64);
+
+fn inode(path: &Path) -> Option<Inode> {
+    path.metadata().ok().map(|facts| (facts.dev(), facts.ino()))
+}
+
 /// A ledger in a file.
 pub(super) struct Sqlite {
     path: Arc<Path>,
     /// `None` where it is open for reading only.
     writer: Option<Arc<Mutex<Connection>>>,
+    /// Which file it was when it was opened.
+    file: Option<Inode>,
     readers: Arc<Readers>,
 }
 
@@ -63,7 +73,8 @@ impl Sqlite {
         let path = directory.join(FILE);
         let connection = open::writing(directory, &path)?;
         let writer = Some(Arc::new(Mutex::new(connection)));
-        Ok(Self { path: path.into(), writer, readers: Readers::new(Vec::new()) })
+        let file = inode(&path);
+        Ok(Self { path: path.into(), writer, file, readers: Readers::new(Vec::new()) })
     }
 
     /// Opens the file for reading; `None` where there is none. It may block.
@@ -76,7 +87,7 @@ impl Sqlite {
             return Ok(None);
         }
         let readers = Readers::new(vec![open::reading(&path)?]);
-        Ok(Some(Self { path: path.into(), writer: None, readers }))
+        Ok(Some(Self { path: path.into(), writer: None, file: None, readers }))
     }
 
     /// Where it stands.
@@ -93,7 +104,12 @@ impl Sqlite {
         let Some(writer) = self.writer.clone() else {
             return Err(StoreError::at(&place, "it is open for reading only"));
         };
+        let file = self.file;
         blocking(place, move |place| {
+            // SQLite would go on with a file that nobody finds.
+            if inode(place) != file {
+                return Err(StoreError::at(place, "it was moved away or removed while it was written"));
+            }
             let mut connection = writer.lock().unwrap_or_else(PoisonError::into_inner);
             work(&mut connection).map_err(|error| trouble(place, &error))
         })
@@ -127,9 +143,9 @@ async fn blocking<T: Send + 'static>(
     place: PathBuf,
     work: impl FnOnce(&Path) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
-    let told = place.clone();
+    let told = place.display().to_string();
     let done = tokio::task::spawn_blocking(move || work(&place)).await;
-    done.unwrap_or_else(|error| Err(StoreError::at(&told, &format!("the work on it broke off: {error}"))))
+    done.unwrap_or_else(|error| Err(StoreError::broken_off(told, &error)))
 }
 
 impl Store for Sqlite {

@@ -16,7 +16,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("dialect", &["failure", "wire", "catalog"]),
     ("upstream", &["failure", "secret", "config::settings"]),
     ("relay", &["dialect", "upstream", "policy", "record", "failure", "wire", "catalog", "config::settings"]),
-    ("ledger", &["record", "wire"]),
+    ("ledger", &["record", "wire", "config::settings"]),
     ("observe", &["record", "failure", "wire"]),
     ("http", &["relay", "ledger", "observe", "record", "failure", "wire", "secret", "config::settings"]),
     ("simulator", &[]),

@@ -23,6 +23,7 @@ mod captures;
 mod clocks;
 mod commands;
 mod corpora;
+mod dashboard;
 mod drill;
 mod edits;
 mod errors_by_face;

@@ -49,8 +49,10 @@ async fn serve(args: Args) -> Result<(), Ending> {
     let file = config::locate(place.config.as_deref(), &Environment::process()).map(|file| file.path);
     let origin = Origin { file, gateway: as_written, flags, handed_over: is_handed_over };
     let connector = Arc::new(upstream::Client::new(settings.failover.connect));
-    let app =
-        app::build(Arc::new(settings), listeners, connector, hostname(), Observers::new(Ledger::forgetful()));
+    let state = Environment::process().state_directory();
+    let (ledger, writer) = Ledger::kept(state.as_deref(), settings.usage);
+    let observers = Observers::new(ledger, writer);
+    let app = app::build(Arc::new(settings), listeners, connector, hostname(), observers);
     let again = move || load_again(&place).map_err(|ending| ending.message().to_owned());
     app.reloading(hangup, origin, again).managed_by(Manager::of_process()).run(termination).await;
     Ok(())

@@ -196,7 +196,8 @@ async function submit(event) {
   const began = performance.now();
   try {
     await ask(form, asking.signal);
-    say(`done in ${((performance.now() - began) / 1000).toFixed(1)} s`);
+    const took = performance.now() - began;
+    say(took < 1000 ? `done in ${Math.round(took)} ms` : `done in ${(took / 1000).toFixed(1)} s`);
   } catch (error) {
     say(error.name === "AbortError" ? "stopped" : "failed");
     if (error.name !== "AbortError") fail(error.message);

@@ -27,7 +27,12 @@ fn headline(snapshot: &Snapshot) -> Markup {
     html! {
         p.headline aria-live="polite" {
             @match snapshot.answering() {
-                Some(link) => { strong { (link.reference) } " answers" }
+                Some(link) => {
+                    strong { (link.reference) } " answers"
+                    @if let Some(primary) = snapshot.links.first().filter(|first| first.reference != link.reference) {
+                        " in place of " (primary.reference)
+                    }
+                }
                 None if snapshot.links.is_empty() => {
                     strong { "Nobody can answer" } ": no provider has a key. Set KIMI_API_KEY, MOONSHOT_API_KEY or \
                     OPENROUTER_API_KEY, or write a provider into the configuration."

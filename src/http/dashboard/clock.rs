@@ -27,11 +27,11 @@ impl Clock {
         Some(jiff::Timestamp::try_from(at).ok()?.to_zoned(self.zone.clone()))
     }
 
-    /// The time of day, with the date in front of it where that is not today's.
+    /// The time of day; of another day its date too, and no seconds.
     pub(super) fn moment(&self, at: SystemTime) -> Markup {
         let Some(zoned) = self.zoned(at) else { return html! { "?" } };
         let today = self.zoned(self.now).is_some_and(|now| now.date() == zoned.date());
-        let shown = zoned.strftime(if today { "%H:%M:%S" } else { "%b %-d, %H:%M:%S" }).to_string();
+        let shown = zoned.strftime(if today { "%H:%M:%S" } else { "%b %-d, %H:%M" }).to_string();
         let full = zoned.strftime("%F %T %Z").to_string();
         let exact = zoned.timestamp().strftime("%FT%TZ").to_string();
         html! { time datetime=(exact) title=(full) { (shown) } }
@@ -65,7 +65,7 @@ mod tests {
         let today = clock.moment(at(86_400 + 5)).into_string();
         assert!(today.contains(">00:00:05</time>"), "{today}");
         let before = clock.moment(at(86_399)).into_string();
-        assert!(before.contains(">Jan 1, 23:59:59</time>"), "{before}");
+        assert!(before.contains(">Jan 1, 23:59</time>"), "{before}");
         assert!(before.contains("datetime=\"1970-01-01T23:59:59Z\""), "{before}");
     }
 

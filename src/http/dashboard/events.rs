@@ -29,8 +29,10 @@ const WATCHERS: usize = 8;
 const SETTLE: Duration = Duration::from_millis(250);
 /// From a request's end to the charts with it: until then the ledger has written it.
 const WRITTEN: Duration = Duration::from_secs(3);
-/// Providers are asked for their quota again after this; the relay keeps what it heard for as long.
-const QUOTA: Duration = Duration::from_secs(60);
+/// What providers told of their quota is good for a minute; then they are asked again.
+const QUOTA: Duration = Duration::from_secs(61);
+/// Who was asked as the page came, and was slow, has told by then.
+const FIRST_QUOTA: Duration = Duration::from_secs(6);
 /// A proxy, or a laptop that slept, is noticed by this.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// When a page that lost us looks for us again.
@@ -110,7 +112,7 @@ impl Watcher {
             ending: relay.state().ending(),
             rest_ends: None,
             charts: None,
-            quota: Instant::now() + QUOTA,
+            quota: Instant::now() + FIRST_QUOTA,
             sent: HashMap::new(),
             // What changed between the page and this.
             due: vec![Section::Chain, Section::Live, Section::Requests, Section::Charts, Section::Quota],

@@ -16,9 +16,10 @@ pub(super) fn section(records: &[Record], clock: &Clock) -> Markup {
         h2 id="live-title" { "Under way " span.count { (records.len()) } }
         @if records.is_empty() {
             p.muted { "Nothing is asked at this moment." }
-        }
-        ul.live {
-            @for record in records.iter().take(SHOWN) { (row(record, clock)) }
+        } @else {
+            ul.live {
+                @for record in records.iter().take(SHOWN) { (row(record, clock)) }
+            }
         }
         @if let Some(more) = records.len().checked_sub(SHOWN).filter(|more| *more > 0) {
             p.muted { "and " (more) " more" }

@@ -1,5 +1,6 @@
 //! What is left of each provider's quota, as the provider told it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use maud::{Markup, html};
@@ -15,10 +16,14 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const SCARCE: f64 = 0.8;
 
 /// What the providers tell, without waiting long for it. They are asked once a minute at most, however many look.
-pub(super) async fn ask(relay: &Relay) -> Vec<Quota> {
-    let settings = relay.settings();
-    let told = tokio::time::timeout(PATIENCE, relay.quotas().refreshed(&settings)).await;
-    told.unwrap_or_else(|_| relay.quotas().known())
+pub(super) async fn ask(relay: &Arc<Relay>) -> Vec<Quota> {
+    // By itself: what comes of a question shall be known later even if nobody waits for it now.
+    let asking = relay.clone();
+    let asked = tokio::spawn(async move { asking.quotas().refreshed(&asking.settings()).await });
+    match tokio::time::timeout(PATIENCE, asked).await {
+        Ok(Ok(told)) => told,
+        _ => relay.quotas().known(),
+    }
 }
 
 /// The section.

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::clock::Clock;
 use super::figures::{count, money, span};
 use super::reason::{meaning, tone};
-use super::requests::{costs, ended, fell_back};
+use super::requests::{costs, ended};
 use super::timeline::timeline;
 use crate::ledger::{Entry, Try};
 use crate::wire::usage::Usage;
@@ -34,7 +34,12 @@ pub(super) fn page(entry: &Entry, clock: &Clock) -> Markup {
 fn headline(entry: &Entry) -> Markup {
     html! {
         @match &entry.answered {
-            Some(model) => { strong { (model) } " answered" @if fell_back(entry) { ", after " (entry.attempts.len() - 1) " others" } }
+            Some(model) => {
+                strong { (model) } " answered"
+                @if let Some(before) = entry.attempts.len().checked_sub(1).filter(|before| *before > 0) {
+                    ", after " (before) @if before == 1 { " attempt" } @else { " attempts" } " that did not"
+                }
+            }
             None => strong { "Nobody answered" },
         }
         @if entry.outcome != "ok" { " " (ended(&entry.outcome)) " " (meaning(&entry.outcome)) }
@@ -115,7 +120,11 @@ pub(super) fn attempts(entry: &Entry) -> Markup {
             li data-tone=(tone(&attempt.outcome)) data-result=(attempt.outcome) {
                 span.name { (attempt.provider) "/" (attempt.model) } " "
                 span.word { (attempt.outcome) } " "
-                span.ms { (attempt.took.as_millis()) " ms" }
+                @if tone(&attempt.outcome) == "quiet" && attempt.took.is_zero() {
+                    span.ms { "not asked" }
+                } @else {
+                    span.ms { (attempt.took.as_millis()) " ms" }
+                }
                 @if !attempt.detail.is_empty() { " " span.why { (attempt.detail) } }
             }
         }

@@ -10,7 +10,7 @@ use super::clock::Clock;
 use super::figures::{count, money, span};
 use super::reason::{meaning, tone};
 use crate::http::answer::millis;
-use crate::ledger::{Entry, Ledger, StoreError, Try};
+use crate::ledger::{Entry, Health, Ledger, StoreError, Try};
 use crate::wire::amount::Amount;
 
 /// On one page.
@@ -25,6 +25,8 @@ pub(super) struct Page {
     kept: bool,
     /// Why the store told nothing.
     trouble: Option<StoreError>,
+    /// How the writing goes.
+    health: Health,
 }
 
 impl Page {
@@ -36,7 +38,8 @@ impl Page {
         };
         entries.truncate(SHOWN);
         let store = ledger.store();
-        let mut page = Self { entries, newest: before.is_none(), kept: store.is_some(), trouble: None };
+        let (newest, kept, health) = (before.is_none(), store.is_some(), ledger.health());
+        let mut page = Self { entries, newest, kept, trouble: None, health };
         if let Some(store) = store.filter(|_| page.entries.len() < SHOWN) {
             let oldest = page.entries.last().map(|entry| entry.at);
             let moment = before.or(oldest).unwrap_or_else(SystemTime::now);
@@ -61,6 +64,7 @@ impl Page {
             @if let Some(trouble) = &self.trouble {
                 p.notice.bad { "Older requests cannot be read: " (trouble) }
             }
+            (written(&self.health))
             @if self.entries.is_empty() {
                 p.muted { @if self.newest { "None yet." } @else { "None from before that." } }
             } @else {
@@ -75,6 +79,18 @@ impl Page {
                     span.muted { "Only the last requests are known: usage.store is \"none\"." }
                 }
             }
+        }
+    }
+}
+
+/// What of the ledger is not on its disk, where something is not.
+fn written(health: &Health) -> Markup {
+    html! {
+        @if let Some(trouble) = &health.trouble {
+            p.notice.bad { "Requests cannot be written down: " (trouble) }
+        }
+        @if health.dropped > 0 {
+            p.notice.bad { (count(health.dropped)) " requests were not written down; the sums lack them." }
         }
     }
 }

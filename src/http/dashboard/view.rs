@@ -87,7 +87,7 @@ impl View {
     /// All of the first page.
     pub(super) async fn whole(&self, clock: &Clock) -> Markup {
         html! {
-            h1.unseen { "Moonrelay: who answers, and what it used" }
+            h1.unseen { "Dashboard of this gateway" }
             (self.boxed(Section::Chain, clock).await)
             (self.boxed(Section::Quota, clock).await)
             (self.boxed(Section::Live, clock).await)

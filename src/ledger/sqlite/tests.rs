@@ -268,3 +268,13 @@ fn what_is_not_ours_or_newer_is_refused_and_left_alone() {
         assert!(refusal.contains("has version 99 of the tables"), "{refusal}");
     }
 }
+
+#[tokio::test]
+async fn a_file_that_was_moved_away_is_not_written_any_more() {
+    let home = TempDir::new().unwrap();
+    let one = entry("1", "2026-11-21T10:00:00Z", Vec::new());
+    let store = kept(home.path(), vec![one.clone()]).await;
+    std::fs::rename(home.path().join(FILE), home.path().join("old")).unwrap();
+    let refusal = store.append(&[Arc::new(one)]).await.unwrap_err().to_string();
+    assert!(refusal.contains("moved away or removed"), "{refusal}");
+}

@@ -1,0 +1,217 @@
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::{AGAIN, BATCH, GATHER, REOPEN, Store, StoreError};
+use crate::config::settings::Usage;
+use crate::ledger::entry::Entry;
+use crate::ledger::queue::WAITING;
+use crate::ledger::{Health, Ledger, Pending, Question, Sum};
+use crate::record::Record;
+use crate::wire::face::Face;
+
+/// A store that answers when it is let, and as it is told.
+struct Double {
+    /// The length of each batch that came.
+    came: mpsc::UnboundedSender<usize>,
+    /// One permit an answer.
+    answers: Semaphore,
+    /// What to say; without it, that it is done.
+    refusals: Mutex<VecDeque<&'static str>>,
+}
+
+fn refused(problem: &str) -> StoreError {
+    StoreError { place: "double".to_owned(), problem: problem.to_owned() }
+}
+
+impl Store for Double {
+    fn append<'a>(&'a self, batch: &'a [Arc<Entry>]) -> Pending<'a, ()> {
+        Box::pin(async move {
+            let _ = self.came.send(batch.len());
+            self.answers.acquire().await.unwrap().forget();
+            let refusal = self.refusals.lock().unwrap().pop_front();
+            refusal.filter(|refusal| !refusal.is_empty()).map_or(Ok(()), |refusal| Err(refused(refusal)))
+        })
+    }
+
+    fn prune(&self, _before: SystemTime) -> Pending<'_, u64> {
+        Box::pin(async { Ok(0) })
+    }
+
+    fn sums<'a>(&'a self, _question: &'a Question) -> Pending<'a, Vec<Sum>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn before(&self, _moment: SystemTime, _limit: usize) -> Pending<'_, Vec<Entry>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn request<'a>(&'a self, _id: &'a str) -> Pending<'a, Option<Entry>> {
+        Box::pin(async { Ok(None) })
+    }
+}
+
+/// A ledger with a double behind it.
+struct Rig {
+    ledger: Ledger,
+    double: Arc<Double>,
+    came: mpsc::UnboundedReceiver<usize>,
+    opened: Arc<AtomicUsize>,
+    writer: JoinHandle<()>,
+}
+
+impl Rig {
+    /// The first `closed` times it cannot be opened; it answers `answers` batches.
+    fn new(closed: usize, answers: usize, refusals: &[&'static str]) -> Self {
+        let (sender, came) = mpsc::unbounded_channel();
+        let double = Arc::new(Double {
+            came: sender,
+            answers: Semaphore::new(answers),
+            refusals: Mutex::new(refusals.iter().copied().collect()),
+        });
+        let opened = Arc::new(AtomicUsize::new(0));
+        let (count, store) = (opened.clone(), double.clone());
+        let open = move || match count.fetch_add(1, Ordering::SeqCst) {
+            times if times < closed => Err(refused("cannot be opened")),
+            _ => Ok(store.clone() as Arc<dyn Store>),
+        };
+        let (ledger, writer) = Ledger::kept_in(Usage::default(), Arc::new(open));
+        Self { ledger, double, came, opened, writer: tokio::spawn(writer.run()) }
+    }
+
+    fn note(&self, count: usize) {
+        (0..count).for_each(|_| self.ledger.note(&record()));
+    }
+
+    /// Until this is so; the paused clock runs meanwhile.
+    async fn until(&self, is_so: impl Fn(&Health) -> bool) -> Health {
+        let limit = Instant::now() + Duration::from_secs(3_600);
+        loop {
+            let health = self.ledger.health();
+            if is_so(&health) {
+                return health;
+            }
+            assert!(Instant::now() < limit, "{health:?}");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    async fn end(self) -> Health {
+        self.ledger.end();
+        self.writer.await.unwrap();
+        self.ledger.health()
+    }
+}
+
+fn record() -> Record {
+    Record {
+        request_id: "id".to_owned(),
+        at: SystemTime::now(),
+        trace_parent: None,
+        client: "test".to_owned(),
+        requested: "auto".to_owned(),
+        face: Face::Chat,
+        called: None,
+        answered: None,
+        attempts: Vec::new(),
+        rules: Vec::new(),
+        dropped: Vec::new(),
+        thinking: None,
+        usage: None,
+        streamed: false,
+        first_byte: None,
+        took: Duration::ZERO,
+        abandoned: false,
+        failed: None,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn entries_are_gathered_and_a_whole_batch_waits_for_nothing() {
+    let mut rig = Rig::new(0, 100, &[]);
+    rig.until(|_| rig.opened.load(Ordering::SeqCst) == 1).await;
+    let began = Instant::now();
+    rig.note(3);
+    assert_eq!(rig.came.recv().await, Some(3));
+    assert!((GATHER..GATHER * 2).contains(&began.elapsed()), "{:?}", began.elapsed());
+    let began = Instant::now();
+    rig.note(2 * BATCH + 1);
+    assert_eq!((rig.came.recv().await, rig.came.recv().await), (Some(BATCH), Some(BATCH)));
+    assert!(began.elapsed() < GATHER, "{:?}", began.elapsed());
+    assert_eq!(rig.came.recv().await, Some(1));
+    let health = rig.end().await;
+    assert_eq!(health, Health { written: 2 * BATCH as u64 + 4, ..Health::default() });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_hangs_costs_what_does_not_fit_and_holds_nobody_up() {
+    let mut rig = Rig::new(0, 0, &[]);
+    rig.note(1);
+    assert_eq!(rig.came.recv().await, Some(1));
+    // Not one of these waits: the store does.
+    rig.note(WAITING + 7);
+    let health = rig.ledger.health();
+    assert_eq!((health.queued, health.written, health.dropped), (WAITING as u64 + 1, 0, 7));
+    rig.double.answers.add_permits(1_000);
+    let health = rig.until(|health| health.queued == 0).await;
+    assert_eq!((health.written, health.dropped), (WAITING as u64 + 1, 7));
+    rig.note(1);
+    assert_eq!(rig.end().await.written, WAITING as u64 + 2, "it is flushed at the end");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_batch_has_a_second_chance_and_is_counted_then() {
+    let mut rig = Rig::new(0, 100, &["disk full", "", "disk full", "still full"]);
+    rig.until(|_| rig.opened.load(Ordering::SeqCst) == 1).await;
+    rig.note(2);
+    assert_eq!(rig.came.recv().await, Some(2));
+    let began = Instant::now();
+    let trouble = rig.until(|health| health.trouble.is_some()).await.trouble.unwrap();
+    assert_eq!(trouble, "the ledger double: disk full");
+    let health = rig.until(|health| health.queued == 0).await;
+    assert_eq!(health, Health { written: 2, ..Health::default() });
+    assert!((AGAIN..AGAIN * 2).contains(&began.elapsed()), "{:?}", began.elapsed());
+    rig.note(5);
+    let health = rig.until(|health| health.queued == 0).await;
+    assert_eq!((health.written, health.dropped), (2, 5));
+    assert_eq!(health.trouble.as_deref(), Some("the ledger double: still full"));
+    rig.note(1);
+    let health = rig.end().await;
+    assert_eq!((health.written, health.dropped, health.trouble), (3, 5, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_opened_is_tried_again_and_nothing_is_lost_meanwhile() {
+    let rig = Rig::new(3, 100, &[]);
+    let trouble = rig.until(|health| health.trouble.is_some()).await.trouble.unwrap();
+    assert!(trouble.contains("cannot be opened") && rig.ledger.store().is_none(), "{trouble}");
+    rig.note(3);
+    // A reload does not wait for the time to come.
+    rig.ledger.settle(Usage::default());
+    rig.until(|_| rig.opened.load(Ordering::SeqCst) == 2).await;
+    let began = Instant::now();
+    let health = rig.until(|health| health.queued == 0).await;
+    assert!(began.elapsed() >= REOPEN && rig.ledger.store().is_some());
+    assert_eq!(health, Health { written: 3, ..Health::default() });
+}
+
+#[tokio::test(start_paused = true)]
+async fn settings_count_from_the_next_request_on() {
+    let rig = Rig::new(0, 100, &[]);
+    rig.until(|_| rig.ledger.store().is_some()).await;
+    rig.note(2);
+    rig.ledger.settle(Usage { kept: false, ..Usage::default() });
+    rig.note(4);
+    let health = rig.until(|health| health.queued == 0).await;
+    assert_eq!(health, Health { written: 2, ..Health::default() }, "what was taken before is written");
+    rig.until(|_| rig.ledger.store().is_none()).await;
+    assert_eq!(rig.ledger.recent().len(), 6, "the last ones are in memory");
+    rig.ledger.settle(Usage::default());
+    rig.note(1);
+    assert_eq!(rig.end().await, Health { written: 3, ..Health::default() });
+}
