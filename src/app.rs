@@ -1,5 +1,6 @@
 //! Puts the rooms together. [`build`] binds nothing that it was not given; [`App::run`] ends when it is told to.
 
+mod collector;
 mod observers;
 mod place;
 mod reload;
@@ -14,16 +15,17 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 pub use self::observers::Observers;
+use self::observers::{Told, Work};
 pub use self::place::Flags;
 use self::place::{Place, Wish};
 use self::reload::{Reloading, Running};
 use crate::config::settings::{Gateway, Settings};
 use crate::http::listener::Listener;
 use crate::http::probe;
+use crate::http::refusals::Refusals;
 use crate::http::router::router;
 use crate::http::server::{self, Listeners};
 use crate::http::shared::Shared;
-use crate::ledger::Writer;
 use crate::observe::log;
 use crate::relay::Relay;
 use crate::relay::ending::Stage;
@@ -37,8 +39,6 @@ use crate::upstream::Connector;
 const DRAIN: Duration = Duration::from_secs(90);
 /// Each message while draining asks for this much more time; the last one ends under the 100 s.
 const EXTENSION: Duration = Duration::from_secs(8);
-/// What the ledger has for its last entries, once the answers are out; under [`EXTENSION`].
-const FLUSH: Duration = Duration::from_secs(5);
 
 /// What tells the gateway to stop: once in order, twice without waiting for answers, three times at once.
 pub trait Signals: Send {
@@ -61,13 +61,21 @@ impl Signals for tokio::sync::mpsc::Receiver<()> {
     }
 }
 
+/// How serving ended.
+enum End {
+    InOrder,
+    /// Nobody shall wait for anything any more.
+    AtOnce,
+}
+
 /// The gateway, ready to serve.
 pub struct App {
     listeners: Vec<Listener>,
     shared: Arc<Shared>,
     manager: Manager,
     reloading: Option<Reloading>,
-    writer: Option<Writer>,
+    told: Told,
+    work: Option<Work>,
 }
 
 /// Composes a gateway on bound listeners; the first is the one that clients are told of.
@@ -77,13 +85,16 @@ pub fn build(
     listeners: Vec<Listener>,
     connector: Arc<dyn Connector>,
     hostname: Option<String>,
-    mut observers: Observers,
+    observers: Observers,
 ) -> App {
     let address = listeners.first().map(|first| first.address().to_owned()).unwrap_or_default();
-    let (ledger, writer) = (observers.ledger.clone(), observers.writer.take());
-    let relay = Arc::new(Relay::new(settings, connector, observers.sink()));
-    let shared = Arc::new(Shared { ledger, hostname, ..Shared::new(relay, address) });
-    App { listeners, shared, manager: Manager::default(), reloading: None, writer }
+    let (told, sink, work) = observers.compose(connector.clone(), &settings);
+    let relay = Arc::new(Relay::new(settings, connector, sink));
+    let Told { ledger, metrics, .. } = told.clone();
+    let refusals = Arc::new(Refusals::new(metrics.clone()));
+    let shared = Shared { ledger, metrics, refusals, hostname, ..Shared::new(relay, address) };
+    let (shared, manager) = (Arc::new(shared), Manager::default());
+    App { listeners, shared, manager, reloading: None, told, work: Some(work) }
 }
 
 /// Where a gateway that can reload stands at its start.
@@ -118,30 +129,31 @@ impl App {
         Self { reloading: Some(reloading), ..self }
     }
 
-    /// Serves until the first signal, and then until the answers under way are out, or the second signal; ends when
-    /// the ledger has it all.
+    /// Serves until the first signal, and then until the answers under way are out, or the second signal. It returns
+    /// when the ledger has all that was asked; after a third signal traces are not waited for.
     pub async fn run(mut self, signals: impl Signals) {
-        let (manager, ledger) = (self.manager, self.shared.ledger.clone());
-        let mut writing = JoinSet::new();
-        if let Some(writer) = self.writer.take() {
-            writing.spawn(writer.run());
-        }
-        self.serve(signals).await;
+        let (manager, ledger) = (self.manager, self.told.ledger.clone());
+        let working = self.work.take().map(Work::begin);
+        let end = self.serve(signals).await;
         manager.extend(EXTENSION);
-        ledger.end();
-        if tokio::time::timeout(FLUSH, writing.join_next()).await.is_err() {
-            let lost = ledger.health().queued;
-            warn!(lost, "the ledger could not be written in time");
+        if let Some(working) = working {
+            working.finish(&ledger, matches!(end, End::InOrder)).await;
         }
     }
 
-    async fn serve(self, mut signals: impl Signals) {
+    async fn serve(self, mut signals: impl Signals) -> End {
         let (manager, shared) = (self.manager, self.shared.clone());
         self.announce();
         let (probe, probes) = probe::pair();
         let (listeners, mover) = Listeners::new(self.listeners);
         let state = shared.relay.state();
-        let mut serving = std::pin::pin!(server::run(listeners, router(self.shared), probes, state.ending()));
+        let mut serving = std::pin::pin!(server::run(
+            listeners,
+            router(self.shared),
+            shared.refusals.clone(),
+            probes,
+            state.ending()
+        ));
         // Both end with this function.
         let (mut telling, mut watchdog) = (JoinSet::new(), JoinSet::new());
         if let Some(limit) = manager.watchdog() {
@@ -159,10 +171,13 @@ impl App {
             telling.spawn(status::keep_telling(manager, shared.relay.clone(), words));
         }
         if let Some((watch, keeper)) = keeper {
-            reloading.spawn(keeper.keep_current(watch, Running { manager, shared: shared.clone(), mover }));
+            reloading.spawn(
+                keeper
+                    .keep_current(watch, Running { manager, shared: shared.clone(), mover, told: self.told }),
+            );
         }
         tokio::select! {
-            _ = &mut serving => return,
+            _ = &mut serving => return End::InOrder,
             () = signals.next() => {}
             Some(_) = reloading.join_next() => info!("the terminal is gone"),
         }
@@ -172,9 +187,15 @@ impl App {
         info!("stopping: answers under way run to their end; a second signal cuts them off");
         manager.stopping(&format!("stopping: {} answers under way", state.in_flight()));
         tokio::select! {
-            busy = &mut serving => info!(busy, "stopped"),
-            () = cut_off(state, &mut signals) => warn!("stopped at once"),
-            () = ask_for_time(manager) => {}
+            busy = &mut serving => {
+                info!(busy, "stopped");
+                End::InOrder
+            }
+            () = cut_off(state, &mut signals) => {
+                warn!("stopped at once");
+                End::AtOnce
+            }
+            () = ask_for_time(manager) => End::InOrder,
         }
     }
 

@@ -13,6 +13,7 @@ mod rig;
 pub mod service;
 pub mod simulate;
 mod units;
+pub mod usage;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -36,6 +37,8 @@ enum Verb {
     Models(models::Args),
     /// The plan for a requested model: which targets, what is rewritten, what is skipped and why
     Explain(explain::Args),
+    /// What requests used and cost, by model, provider, client or day; what is left of the providers' quotas
+    Usage(usage::Args),
     /// The configuration: check, read, change, import
     Config(config::Args),
     /// The systemd user unit, for people without Nix: print, install, uninstall
@@ -107,6 +110,7 @@ async fn run(verb: Verb) -> ExitCode {
         Verb::Gateway(args) => gateway::run(args).await,
         Verb::Models(args) => models::run(args).await,
         Verb::Explain(args) => explain::run(&args),
+        Verb::Usage(args) => usage::run(args).await,
         Verb::Config(args) => config::run(args).await,
         Verb::Service(args) => service::run(args),
         Verb::Simulate(args) => simulate::run(args).await,

@@ -1,3 +1,5 @@
 //! What is told to people and machines about the gateway's work.
 
 pub mod log;
+pub mod metrics;
+pub mod traces;

@@ -138,7 +138,8 @@ pub struct Attempt {
     pub detail: String,
     /// From the request read to this try begun.
     pub began: Duration,
-    /// From the try begun to its outcome known: of one that answers, the first meaningful byte or the whole answer.
+    /// From the try begun to its outcome known: of one that answers, the first meaningful byte or the whole answer; of
+    /// one that began to and broke off, that.
     pub took: Duration,
     /// What it used, where it answered or began to; of one that was cancelled an estimate of its prompt.
     pub usage: Option<Usage>,
@@ -185,6 +186,19 @@ pub struct Record {
     pub abandoned: bool,
     /// How it ended for the client, when not well.
     pub failed: Option<Reason>,
+}
+
+impl Record {
+    /// How it ended, in a word for logs, the ledger and the metrics: `ok`, `abandoned` (the client went away), or the
+    /// reason of the failure.
+    #[must_use]
+    pub const fn outcome(&self) -> &'static str {
+        match self.failed {
+            Some(reason) => reason.as_str(),
+            None if self.abandoned => "abandoned",
+            None => "ok",
+        }
+    }
 }
 
 /// A reference as a header may hold it: what is not printable ASCII is percent-encoded.

@@ -8,6 +8,7 @@ mod clock;
 mod continuation;
 pub mod count;
 pub mod ending;
+mod fallen;
 pub mod headers;
 mod held;
 mod live;

@@ -7,7 +7,7 @@
 //! A prompt orders the answer: `call NAME` and `Run echo …` (with tools) a tool call, `reply with 300 words` or `… bytes` a
 //! long text; anything else is repeated as `MODEL via PROVIDER: …`. Beside the providers it has routes of its own, for tests:
 //! `GET|POST|DELETE /_faults`, `GET /_faults/kinds`, `GET|DELETE /_requests` (`?wait=N&timeoutMs=…` until N requests came) and
-//! `GET /_stats` (`?waitCancelled=N`, `?waitTotal=N`, `?waitIdle`).
+//! `GET /_stats` (`?waitCancelled=N`, `?waitTotal=N`, `?waitIdle`), and `GET|DELETE /_tally`: what the answers used.
 
 mod account;
 mod admin;
@@ -28,6 +28,7 @@ mod route;
 mod rules;
 mod script;
 mod server;
+mod tally;
 
 #[cfg(test)]
 mod tests;
@@ -44,10 +45,12 @@ pub use fault::{Fault, FaultError, FaultKind, fault_kinds};
 pub use journal::{Received, Stats};
 pub use limit::Limits;
 pub use provider::Provider;
+pub use tally::Used;
 
 use fault::Board;
 use journal::Journal;
 use limit::Meter;
+use tally::Tally;
 
 /// What a simulator is started with.
 #[derive(Clone)]
@@ -88,7 +91,8 @@ impl Simulator {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let board = Board::new(options.faults.clone());
-        let state = State { options, board, journal: Journal::default(), meters: Default::default() };
+        let (journal, tally) = (Journal::default(), Tally::default());
+        let state = State { options, board, journal, tally, meters: Default::default() };
         Ok(Self { listener, address, state: Arc::new(state) })
     }
 
@@ -116,7 +120,7 @@ impl Simulator {
     }
 }
 
-/// What the routes `/_faults`, `/_requests` and `/_stats` offer, within the process.
+/// What the routes `/_faults`, `/_requests`, `/_stats` and `/_tally` offer, within the process.
 #[derive(Clone)]
 pub struct Control {
     state: Arc<State>,
@@ -150,6 +154,12 @@ impl Control {
         self.state.journal.stats()
     }
 
+    /// What the answers to requests for this model used.
+    #[must_use]
+    pub fn used(&self, provider: Provider, model: &str, face: Face) -> Used {
+        self.state.tally.of(provider, model, face)
+    }
+
     /// Waits until `reached` holds for the counters; false when it does not within `limit`.
     pub async fn wait(&self, limit: Duration, reached: impl FnMut(&Stats) -> bool) -> bool {
         self.state.journal.wait(limit, reached).await
@@ -161,6 +171,7 @@ struct State {
     options: Options,
     board: Board,
     journal: Journal,
+    tally: Tally,
     meters: [Meter; 3],
 }
 

@@ -2,40 +2,141 @@
 
 use std::sync::Arc;
 
+use tokio::task::JoinSet;
+use tracing::warn;
+
+use super::collector::{self, Collector, Sending};
+use crate::config::settings::{Provider, Settings};
 use crate::ledger::{Ledger, Writer};
 use crate::observe::log;
+use crate::observe::metrics::Metrics;
+use crate::observe::traces::{self, Exporter, Traces};
 use crate::record::Record;
 use crate::relay::Sink;
+use crate::upstream::Connector;
+
+/// A stop waits no longer for what is not written yet.
+const FLUSH: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// What is told of each request. None of it waits.
 pub struct Observers {
-    /// Read by the dashboard, too.
-    pub(super) ledger: Arc<Ledger>,
-    /// What writes it; it runs with the gateway.
-    pub(super) writer: Option<Writer>,
+    ledger: Ledger,
+    /// What writes it.
+    writer: Option<Writer>,
     first: Sink,
+    /// Whether the settings say who else is told.
+    are_all: bool,
 }
 
 impl Observers {
-    /// The log and this ledger.
+    /// The log, the metrics, this ledger, and traces where the settings want them.
     #[must_use]
     pub fn new(ledger: Ledger, writer: Writer) -> Self {
         let first: Sink = Arc::new(|record| log::request(&record));
-        Self { ledger: Arc::new(ledger), writer: Some(writer), first }
+        Self { ledger, writer: Some(writer), first, are_all: true }
     }
 
-    /// No log, and nothing that is kept: only this.
+    /// No log, and nothing that outlives the process: only this, and the metrics.
     #[must_use]
     pub fn only(sink: Sink) -> Self {
-        Self { ledger: Arc::new(Ledger::forgetful()), writer: None, first: sink }
+        Self { ledger: Ledger::forgetful(), writer: None, first: sink, are_all: false }
     }
 
-    /// What the relay tells.
-    pub(super) fn sink(self) -> Sink {
-        let Self { ledger, first, .. } = self;
+    /// Who is told from now on, what the relay tells, and the work that goes with it.
+    pub(super) fn compose(self, connector: Arc<dyn Connector>, settings: &Settings) -> (Told, Sink, Work) {
+        let Self { ledger, writer, first, are_all } = self;
+        let tracing = are_all.then(|| {
+            let carrier = Arc::new(Collector::new(connector));
+            traces::pair(carrier, collector::wish(settings))
+        });
+        let (traces, exporter) = tracing.unzip();
+        let told = Told { ledger: Arc::new(ledger), metrics: Arc::default(), traces: traces.map(Arc::new) };
+        told.follow(settings);
+        let sink = told.sink(first);
+        (told, sink, Work { writer, exporter })
+    }
+}
+
+/// Who is told while the gateway serves.
+#[derive(Clone)]
+pub(super) struct Told {
+    /// Read by the dashboard, too.
+    pub(super) ledger: Arc<Ledger>,
+    /// Told by `/metrics`.
+    pub(super) metrics: Arc<Metrics>,
+    traces: Option<Arc<Traces>>,
+}
+
+impl Told {
+    fn sink(&self, first: Sink) -> Sink {
+        let Self { ledger, metrics, traces } = self.clone();
         Arc::new(move |record: Record| {
             ledger.note(&record);
+            metrics.note(&record);
+            if let Some(traces) = &traces {
+                traces.note(&record);
+            }
             first(record);
         })
+    }
+
+    /// These settings count from now on.
+    pub(super) fn follow(&self, settings: &Settings) {
+        self.ledger.settle(settings.usage);
+        expect_models(&self.metrics, settings);
+        if let Some(traces) = &self.traces {
+            traces.follow(collector::wish(settings));
+        }
+    }
+}
+
+/// Tells the metrics every reference that these settings have a row for, or lead to.
+fn expect_models(metrics: &Metrics, settings: &Settings) {
+    let row = |(id, provider): (&String, &Arc<Provider>)| {
+        provider.models.keys().map(|model| format!("{id}/{model}")).collect::<Vec<_>>()
+    };
+    let rows: Vec<String> = settings.providers.iter().flat_map(row).collect();
+    let chains = settings.routes.iter().map(|route| &route.chain).chain([&settings.default_chain]);
+    let named = chains.flat_map(|chain| &chain.references).chain(settings.aliases.values());
+    let named: Vec<String> = named.map(ToString::to_string).collect();
+    metrics.expect(rows.iter().chain(&named).map(String::as_str));
+}
+
+/// What writes the ledger and sends traces, before it begins.
+pub(super) struct Work {
+    writer: Option<Writer>,
+    exporter: Option<Exporter>,
+}
+
+/// The same at work.
+pub(super) struct Working {
+    writing: JoinSet<()>,
+    sending: Option<Sending>,
+}
+
+impl Work {
+    pub(super) fn begin(self) -> Working {
+        let mut writing = JoinSet::new();
+        if let Some(writer) = self.writer {
+            writing.spawn(writer.run());
+        }
+        Working { writing, sending: self.exporter.map(Sending::begin) }
+    }
+}
+
+impl Working {
+    /// Writes what waits. `in_order`: there is time to send traces, too.
+    pub(super) async fn finish(mut self, ledger: &Ledger, in_order: bool) {
+        ledger.end();
+        let sent = async {
+            if let Some(sending) = self.sending.filter(|_| in_order) {
+                sending.finish().await;
+            }
+        };
+        let written = tokio::time::timeout(FLUSH, self.writing.join_next());
+        if tokio::join!(written, sent).0.is_err() {
+            let lost = ledger.health().queued;
+            warn!(lost, "the ledger could not be written in time");
+        }
     }
 }

@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::{debug, error, info, warn};
 
+use super::observers::Told;
 use super::place::{Place, Wish};
 use super::status;
 use crate::config::settings::Settings;
@@ -48,6 +49,7 @@ pub(super) struct Running {
     pub(super) manager: Manager,
     pub(super) shared: Arc<Shared>,
     pub(super) mover: Mover,
+    pub(super) told: Told,
 }
 
 impl Reloading {
@@ -119,10 +121,9 @@ impl Reloading {
             warn!("{note}");
         }
         log::change(&settings.logging.level);
+        running.told.follow(&settings);
         let relay = &running.shared.relay;
-        let usage = settings.usage;
         relay.replace(Arc::new(settings), change.note);
-        running.shared.ledger.settle(usage);
         let snapshot = relay.snapshot();
         let chain: Vec<String> = snapshot.links.iter().map(|link| link.reference.to_string()).collect();
         info!(target: log::ANNOUNCEMENT, "reloaded; chain: {}", chain.join(" → "));

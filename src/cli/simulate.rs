@@ -17,7 +17,8 @@ Routes (chat stands for POST /chat/completions):
   /openrouter/api/v1   chat, POST /responses, POST /messages, GET /models, GET /key
   /_faults             the faults on order; GET /_faults/kinds lists all that can be ordered
   /_requests           what came, and on which face
-  /_stats              counters";
+  /_stats              counters
+  /_tally              tokens and cost of what was answered";
 
 /// Simulated upstreams: Moonshot, Kimi Code and OpenRouter on one port, with faults on order.
 #[derive(Clone, clap::Args)]

@@ -35,7 +35,7 @@ pub(super) fn of(face: Face) -> MethodRouter<Arc<Shared>> {
 async fn answer(shared: &Shared, caller: Caller, face: Face, request: Request) -> Result<Answer, Problem> {
     let request = read(shared, caller, face, request).await?;
     // Boxed: the way of a request is long, and its future would be copied at each step.
-    Ok(Box::pin(shared.relay.answer(request)).await?)
+    Box::pin(shared.relay.answer(request)).await.map_err(Problem::recorded)
 }
 
 /// Reads a request whole.

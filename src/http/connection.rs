@@ -19,6 +19,7 @@ use tower::ServiceExt;
 use super::io::TimedIo;
 use super::listener::Door;
 use super::phase::Phase;
+use super::refusals::Refusals;
 use super::unheard::Unheard;
 use crate::relay::ending::{Ending, Stage};
 
@@ -50,12 +51,13 @@ pub(super) async fn serve<S>(
     door: Door,
     phase: Arc<Phase>,
     router: Router,
+    refusals: Arc<Refusals>,
     mut ending: Ending,
 ) -> Result<(), hyper::Error>
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    let io = TokioIo::new(TimedIo::new(stream, phase.clone()));
+    let io = TokioIo::new(TimedIo::new(stream, phase.clone(), refusals));
     let asked = phase.clone();
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         phase.head_is_complete();

@@ -33,6 +33,8 @@ pub(super) struct Problem {
     exhausted: bool,
     retry_after: Option<u64>,
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// The relay has told what became of the request.
+    recorded: bool,
 }
 
 impl Problem {
@@ -47,7 +49,32 @@ impl Problem {
             exhausted: true,
             retry_after: None,
             headers: Vec::new(),
+            recorded: false,
         }
+    }
+
+    /// The relay has told what became of the request.
+    pub(super) fn recorded(refusal: Refusal) -> Self {
+        Self { recorded: true, ..Self::from(refusal) }
+    }
+
+    pub(super) const fn is_recorded(&self) -> bool {
+        self.recorded
+    }
+
+    /// Somebody calls who may not.
+    pub(super) fn is_forbidden(&self) -> bool {
+        matches!(self.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+    }
+
+    /// What it is, in a word of ours.
+    pub(super) const fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// What it is, for people.
+    pub(super) fn message(&self) -> &str {
+        &self.message
     }
 
     fn invalid(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
@@ -93,6 +120,11 @@ impl Problem {
             Self::new(StatusCode::UNAUTHORIZED, "authentication_error", "invalid_api_key", message);
         problem.headers.push((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"moonrelay\"")));
         problem
+    }
+
+    /// A mistake of ours.
+    pub(super) fn broken(message: String) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "broken", message)
     }
 
     pub(super) fn bad_header(message: &str) -> Self {

@@ -10,6 +10,7 @@ use serde_json::{Value, json as object};
 use super::answer::{json, millis};
 use super::shared::Shared;
 use crate::relay::plan::Standing;
+use crate::relay::snapshot::Snapshot;
 
 /// `GET /health`: the process serves.
 pub(super) async fn live() -> Response {
@@ -35,18 +36,19 @@ pub(super) async fn ready(State(shared): State<Arc<Shared>>) -> Response {
 /// `GET /status`: what `moonrelay gateway status` shows.
 pub(super) async fn status(State(shared): State<Arc<Shared>>) -> Response {
     let snapshot = shared.relay.snapshot();
+    let chain: Vec<Value> = snapshot
+        .chain()
+        .into_iter()
+        .map(|link| {
+            let entry = object!({"target": link.reference.to_string(), "state": snapshot.state(link)});
+            with_reason(entry, &link.standing, &snapshot)
+        })
+        .collect();
     let providers: Vec<Value> = snapshot
         .providers
         .iter()
-        .map(|(id, standing)| match standing {
-            Standing::Off(why) => object!({"id": id, "state": "off", "reason": why}),
-            Standing::Resting(rest) => object!({
-                "id": id,
-                "state": "cooling_down",
-                "cooldownUntil": millis(snapshot.wall_of(rest.until)),
-                "reason": rest.reason.as_str(),
-            }),
-            Standing::Usable => object!({"id": id, "state": "ready"}),
+        .map(|(id, standing)| {
+            with_reason(object!({"id": id, "state": standing.as_str()}), standing, &snapshot)
         })
         .collect();
     let ledger = shared.ledger.health();
@@ -56,6 +58,7 @@ pub(super) async fn status(State(shared): State<Arc<Shared>>) -> Response {
         "uptimeSeconds": snapshot.uptime.as_secs(),
         "address": shared.address.load().as_str(),
         "config": snapshot.config,
+        "chain": chain,
         "providers": providers,
         "inFlight": snapshot.in_flight,
         "ledger": {
@@ -70,4 +73,17 @@ pub(super) async fn status(State(shared): State<Arc<Shared>>) -> Response {
         status.insert("reload".to_owned(), told);
     }
     json(StatusCode::OK, &value)
+}
+
+/// Adds why something cannot be used, and until when.
+fn with_reason(mut entry: Value, standing: &Standing, snapshot: &Snapshot) -> Value {
+    match standing {
+        Standing::Usable => {}
+        Standing::Off(why) => entry["reason"] = why.as_str().into(),
+        Standing::Resting(rest) => {
+            entry["cooldownUntil"] = millis(snapshot.wall_of(rest.until)).into();
+            entry["reason"] = rest.reason.as_str().into();
+        }
+    }
+    entry
 }

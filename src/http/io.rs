@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::phase::Phase;
+use super::refusals::Refusals;
 use super::unheard::Unheard;
 
 /// A head comes in one packet or a few; who takes longer is not a client.
@@ -29,6 +30,7 @@ const HTTP2: &[u8] = b"PRI * HTTP/2";
 pub(super) struct TimedIo<S> {
     stream: S,
     phase: Arc<Phase>,
+    refusals: Arc<Refusals>,
     head: Option<Pin<Box<Sleep>>>,
     stalled: Option<Pin<Box<Sleep>>>,
     /// Our last words, as far as they are not sent yet.
@@ -37,8 +39,8 @@ pub(super) struct TimedIo<S> {
 }
 
 impl<S> TimedIo<S> {
-    pub(super) const fn new(stream: S, phase: Arc<Phase>) -> Self {
-        Self { stream, phase, head: None, stalled: None, last: None, linger: None }
+    pub(super) const fn new(stream: S, phase: Arc<Phase>, refusals: Arc<Refusals>) -> Self {
+        Self { stream, phase, refusals, head: None, stalled: None, last: None, linger: None }
     }
 
     /// Fails when the head has been coming for too long. `progress`: bytes of it have just been read.
@@ -74,9 +76,14 @@ impl<S> TimedIo<S> {
     /// What is written when nothing was asked is hyper's own answer, which has no words: ours goes out instead.
     fn speaks_for_hyper(&mut self, answer: &[u8]) -> bool {
         if self.last.is_none() && self.phase.is_idle() {
-            self.last = Some(Unheard::of(answer).answer());
+            self.say(Unheard::of(answer));
         }
         self.last.is_some()
+    }
+
+    fn say(&mut self, what: Unheard) {
+        self.refusals.unheard(what);
+        self.last = Some(what.answer());
     }
 }
 
@@ -135,12 +142,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for TimedIo<S> {
         let progress = !read.is_empty();
         if self.head.is_none() && read.starts_with(HTTP2) && self.phase.is_idle() {
             // For hyper the connection ends here; the shutdown that follows brings the words.
-            self.last = Some(Unheard::Http2.answer());
+            self.say(Unheard::Http2);
             buffer.set_filled(before);
             return Poll::Ready(Ok(()));
         }
         if let Err(error) = self.watch_head(context, progress) {
-            self.last = Some(Unheard::HeadTooSlow.answer());
+            self.say(Unheard::HeadTooSlow);
             // Nothing else was sent on this connection, so the socket takes it whole, or nobody listens.
             let _ = self.poll_last(context);
             return Poll::Ready(Err(error));
@@ -206,7 +213,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_head_that_drips_is_cut_and_an_idle_connection_is_not() {
         let (mut client, server) = duplex(1024);
-        let mut io = TimedIo::new(server, Arc::new(Phase::default()));
+        let mut io = TimedIo::new(server, Arc::new(Phase::default()), Arc::default());
         let mut buffer = [0; 64];
         let idle = tokio::time::timeout(HEAD * 3, io.read(&mut buffer)).await;
         assert!(idle.is_err(), "nothing was sent, so no head is late");
@@ -226,7 +233,7 @@ mod tests {
     async fn a_complete_head_ends_its_clock() {
         let (mut client, server) = duplex(64);
         let phase = Arc::new(Phase::default());
-        let mut io = TimedIo::new(server, phase.clone());
+        let mut io = TimedIo::new(server, phase.clone(), Arc::default());
         let mut buffer = [0; 64];
         client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
         assert_ne!(io.read(&mut buffer).await.unwrap(), 0);
@@ -244,7 +251,7 @@ mod tests {
         let (_client, server) = duplex(8);
         let phase = Arc::new(Phase::default());
         phase.head_is_complete();
-        let mut io = TimedIo::new(server, phase);
+        let mut io = TimedIo::new(server, phase, Arc::default());
         let began = Instant::now();
         let error = io.write_all(&[0; 64]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);

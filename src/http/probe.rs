@@ -68,7 +68,8 @@ mod tests {
     async fn asked(router: Router) -> Option<std::io::Result<()>> {
         let (probe, probes) = pair();
         let (nowhere, _mover) = server::Listeners::new(Vec::new());
-        let serving = tokio::spawn(server::run(nowhere, router, probes, Ending::never()));
+        let serving =
+            tokio::spawn(server::run(nowhere, router, std::sync::Arc::default(), probes, Ending::never()));
         let answer = timeout(Duration::from_secs(5), probe.ask()).await.ok();
         serving.abort();
         answer

@@ -12,7 +12,7 @@ use http::{HeaderName, HeaderValue, Method};
 use super::error::Problem;
 use super::listener::Door;
 use super::shared::{Caller, Shared};
-use super::{auth, completion, count, dashboard, face, health, limits, models, origin, quota};
+use super::{auth, completion, count, dashboard, face, health, limits, metrics, models, origin, quota};
 use crate::wire::face::Face;
 
 /// The request's id on its answer.
@@ -31,6 +31,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/ready", get(health::ready))
         .route("/readyz", get(health::ready))
         .route("/status", get(health::status))
+        .route("/metrics", get(metrics::scrape))
         .route("/usage/quota", get(quota::told));
     for prefix in PREFIXES {
         router = router
@@ -84,6 +85,7 @@ async fn gate(State(shared): State<Arc<Shared>>, mut request: Request, next: Nex
         Err(problem) => refuse(request, |_, _| problem).await.into_response(),
     };
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        shared.refusals.note(&request_id, &problem);
         response = problem.render(face, &request_id);
     }
     if let Some(id) = id {
@@ -103,7 +105,7 @@ fn admit(shared: &Shared, request: &Request, request_id: String) -> Result<Calle
     let tokens = &settings.gateway.tokens;
     // A reload can take the token away with the public bind: who came by that one is a stranger still.
     let no_token_needed = tokens.is_empty() && door.private;
-    if no_token_needed || is_open(request.method(), request.uri().path()) {
+    if no_token_needed || is_open(request.method(), request.uri().path(), settings.gateway.public_metrics) {
         return Ok(Caller { request_id, client: None });
     }
     match auth::client(request.headers(), tokens) {
@@ -112,10 +114,11 @@ fn admit(shared: &Shared, request: &Request, request_id: String) -> Result<Calle
     }
 }
 
-/// Probes need no token, and who only looks at the dashboard needs none.
-fn is_open(method: &Method, path: &str) -> bool {
+/// Probes need no token, nor does Prometheus where that is wanted, nor who only looks at the dashboard.
+fn is_open(method: &Method, path: &str, public_metrics: bool) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
-        && (matches!(path, "/health" | "/healthz" | "/ready" | "/readyz")
+        && ((public_metrics && path == "/metrics")
+            || matches!(path, "/health" | "/healthz" | "/ready" | "/readyz")
             || dashboard::has(path)
             || PREFIXES.iter().any(|prefix| path.strip_prefix(prefix) == Some("/api/hello")))
 }

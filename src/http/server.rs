@@ -17,6 +17,8 @@ use super::listener::{Door, Listener, Stream};
 use super::phase::Phase;
 use super::places::{Place, Places};
 use super::probe::Probes;
+use super::refusals::Refusals;
+use super::unheard::Unheard;
 use crate::relay::ending::{Ending, Stage};
 
 /// This many at one time are told that there is no place; beyond, clients wait in the kernel's backlog.
@@ -78,8 +80,14 @@ impl Mover {
 /// Serves `router` on `listeners` until the end is told, then waits for the answers under way, until they are cut off.
 /// What connects from then on stays in the backlog: it is for the next process where the sockets were handed over.
 /// Returns how many connections were still busy at the end of that.
-pub async fn run(listeners: Listeners, router: Router, mut probes: Probes, mut ending: Ending) -> usize {
-    let house = House::new(router, ending.clone());
+pub async fn run(
+    listeners: Listeners,
+    router: Router,
+    refusals: Arc<Refusals>,
+    mut probes: Probes,
+    mut ending: Ending,
+) -> usize {
+    let house = House::new(router, refusals, ending.clone());
     let Listeners { mut open, mut moves } = listeners;
     loop {
         tokio::select! {
@@ -114,6 +122,7 @@ pub async fn run(listeners: Listeners, router: Router, mut probes: Probes, mut e
 /// The connections.
 struct House {
     router: Router,
+    refusals: Arc<Refusals>,
     places: Arc<Places>,
     /// One entry a connection, those that get no place included.
     entrance: Arc<Semaphore>,
@@ -123,22 +132,23 @@ struct House {
 }
 
 impl House {
-    fn new(router: Router, ending: Ending) -> Self {
+    fn new(router: Router, refusals: Arc<Refusals>, ending: Ending) -> Self {
         let places = Places::new();
         let entrance = Arc::new(Semaphore::new(places.limit() + TURNED_AWAY));
-        Self { router, places, entrance, full: AtomicBool::new(false), ending }
+        Self { router, refusals, places, entrance, full: AtomicBool::new(false), ending }
     }
 
     fn spawn(&self, stream: Stream, door: Door, entry: Option<OwnedSemaphorePermit>) {
-        let (place, router, ending) = (self.places.take(), self.router.clone(), self.ending.clone());
+        let place = self.places.take();
+        let (router, refusals, ending) = (self.router.clone(), self.refusals.clone(), self.ending.clone());
         // Once: a crowd shall not drown the log.
         if !self.full.swap(place.is_none(), Ordering::Relaxed) && place.is_none() {
             warn!("every place is taken by a request under way: clients are turned away");
         }
         tokio::spawn(async move {
             match stream {
-                Stream::Tcp(stream) => take_in(stream, door, place, router, ending).await,
-                Stream::Unix(stream) => take_in(stream, door, place, router, ending).await,
+                Stream::Tcp(stream) => take_in(stream, door, place, router, refusals, ending).await,
+                Stream::Unix(stream) => take_in(stream, door, place, router, refusals, ending).await,
             }
             drop(entry);
         });
@@ -146,8 +156,14 @@ impl House {
 
     /// Takes no place, and is not waited for.
     fn probed(&self, probe: DuplexStream) {
-        let connection =
-            serve(probe, Door::OWN, Arc::<Phase>::default(), self.router.clone(), Ending::never());
+        let connection = serve(
+            probe,
+            Door::OWN,
+            Arc::<Phase>::default(),
+            self.router.clone(),
+            self.refusals.clone(),
+            Ending::never(),
+        );
         tokio::spawn(async move { told(connection.await) });
     }
 
@@ -181,14 +197,18 @@ async fn take_in(
     door: Door,
     place: Option<Place>,
     router: Router,
+    refusals: Arc<Refusals>,
     ending: Ending,
 ) {
     match place {
         Some(place) => tokio::select! {
-            ended = serve(stream, door, place.phase(), router, ending) => told(ended),
+            ended = serve(stream, door, place.phase(), router, refusals, ending) => told(ended),
             () = place.lost() => debug!("an idle connection made room for another"),
         },
-        None => turn_away(stream).await,
+        None => {
+            refusals.unheard(Unheard::Busy);
+            turn_away(stream).await;
+        }
     }
 }
 

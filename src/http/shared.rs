@@ -6,7 +6,9 @@ use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 
 use super::dashboard;
+use super::refusals::Refusals;
 use crate::ledger::Ledger;
+use crate::observe::metrics::Metrics;
 use crate::relay::Relay;
 
 /// What the handlers share.
@@ -15,6 +17,10 @@ pub struct Shared {
     pub relay: Arc<Relay>,
     /// What became of requests.
     pub ledger: Arc<Ledger>,
+    /// What is counted of them.
+    pub metrics: Arc<Metrics>,
+    /// What never became a request of the relay's.
+    pub refusals: Arc<Refusals>,
     /// The machine's own name, which a Host may be.
     pub hostname: Option<String>,
     /// Where the gateway listens, for the status; a reload can move it.
@@ -24,12 +30,13 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// With a ledger that forgets, and no name of the machine.
+    /// With a ledger that forgets, metrics of its own, and no name of the machine.
     #[must_use]
     pub fn new(relay: Arc<Relay>, address: String) -> Self {
-        let ledger = Arc::new(Ledger::forgetful());
-        let watchers = dashboard::room();
-        Self { relay, ledger, hostname: None, address: ArcSwap::from_pointee(address), watchers }
+        let (ledger, metrics) = (Arc::new(Ledger::forgetful()), Arc::<Metrics>::default());
+        let refusals = Arc::new(Refusals::new(metrics.clone()));
+        let (address, watchers) = (ArcSwap::from_pointee(address), dashboard::room());
+        Self { relay, ledger, metrics, refusals, hostname: None, address, watchers }
     }
 }
 

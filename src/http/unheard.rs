@@ -32,6 +32,11 @@ impl Unheard {
         }
     }
 
+    /// What it is, in a word.
+    pub(super) const fn code(self) -> &'static str {
+        self.parts().1
+    }
+
     const fn parts(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Self::Malformed => (

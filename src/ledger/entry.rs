@@ -65,11 +65,6 @@ impl Entry {
     /// A request that is over, or as far as it has come.
     #[must_use]
     pub fn of(record: &Record) -> Self {
-        let outcome = match record.failed {
-            Some(reason) => reason.as_str(),
-            None if record.abandoned => "abandoned",
-            None => "ok",
-        };
         let owned = |words: &[&'static str]| words.iter().map(|word| (*word).to_owned()).collect();
         Self {
             request_id: record.request_id.clone(),
@@ -81,7 +76,7 @@ impl Entry {
             answered: record.answered.clone(),
             streamed: record.streamed,
             thinking: record.thinking.map(|level| level.as_str().to_owned()),
-            outcome: outcome.to_owned(),
+            outcome: record.outcome().to_owned(),
             first_byte: record.first_byte,
             took: record.took,
             rules: owned(&record.rules),

@@ -10,6 +10,7 @@ use super::bodies::{Bodies, Prepared, Said};
 use super::clock::Clock;
 use super::continuation::estimate_of;
 use super::ending::Stage;
+use super::fallen::Fallen;
 use super::plan::{Plan, Target, resting};
 use super::state::{Pass, State, Stay};
 use super::stream::speech;
@@ -149,7 +150,7 @@ impl Run {
         loop {
             let started = Instant::now();
             tries += 1;
-            let trying = self.track.trying(&reference, self.bodies.own().text.len());
+            let trying = self.track.trying(&reference, &self.bodies);
             let opened = self.open(target, prepared, started).await;
             trying.ended();
             let failure = match opened {
@@ -161,7 +162,10 @@ impl Run {
                     self.succeeded(target, started, prepared);
                     return Ok(Opened { reference, headers, content, target: target.clone(), pass });
                 }
-                Err(failure) => self.failed(&reference, started, target.scrub(failure)),
+                Err(Fallen { failure, used }) => {
+                    let failure = target.scrub(failure);
+                    self.failed(&reference, started, Fallen { failure, used })
+                }
             };
             match decide(&failure, tries, limits, fastrand::f64()) {
                 Next::Again(wait) if !failure.out_of_time && self.time_for(wait) => sleep(wait).await,
@@ -190,14 +194,17 @@ impl Run {
         });
     }
 
-    pub(super) fn failed(&self, reference: &str, started: Instant, failure: Failure) -> Failure {
+    pub(super) fn failed(&self, reference: &str, started: Instant, fallen: impl Into<Fallen>) -> Failure {
+        let fallen = fallen.into();
+        let usage = fallen.usage(|| self.bodies.prompt_tokens());
+        let failure = fallen.failure;
         self.track.attempt(Attempt {
             reference: reference.to_owned(),
             outcome: Outcome::Failed(failure.reason),
             detail: failure.message.clone(),
             began: self.track.since(started),
             took: started.elapsed(),
-            usage: None,
+            usage,
             bill: None,
         });
         failure
@@ -209,7 +216,7 @@ impl Run {
         target: &Target,
         prepared: &Prepared<'_>,
         sent: Instant,
-    ) -> Result<(Content, http::HeaderMap), Failure> {
+    ) -> Result<(Content, http::HeaderMap), Fallen> {
         let call = Call {
             method: http::Method::POST,
             url: target.url(),
@@ -221,17 +228,21 @@ impl Run {
         let head =
             Clock { started: sent, limit: self.settings.failover.head, name: HEAD, deadline: self.deadline };
         let head = if streamed && head.limit < answer_clock.limit { &head } else { &answer_clock };
-        let response = head.run(self.connector.send(call)).await??;
+        // A clock of ours ran out: the target may be at work on it.
+        let response = head.run(self.connector.send(call)).await.map_err(Fallen::at_work)??;
         if !response.status.is_success() {
-            return Err(refusal(target, response, self.left(REFUSAL_TIME)).await);
+            return Err(refusal(target, response, self.left(REFUSAL_TIME)).await.into());
         }
         let headers = headers::for_client(&response.headers);
         let content = if streamed {
-            answer_clock.run(begin(target, &prepared.rewritten.answer, response)).await??
+            let begun = answer_clock.run(begin(target, &prepared.rewritten.answer, response)).await;
+            begun.map_err(Fallen::at_work)??
         } else {
-            let bytes = answer_clock.run(held::read(self.hold(), response.body)).await??;
-            let (body, mut meter) =
-                answer::whole(target.provider.dialect, target.face, &prepared.rewritten.answer, bytes)?;
+            let read = answer_clock.run(held::read(self.hold(), response.body)).await;
+            let bytes = read.flatten().map_err(Fallen::at_work)?;
+            let plan = &prepared.rewritten.answer;
+            let (body, mut meter) = answer::whole(target.provider.dialect, target.face, plan, bytes.clone())
+                .map_err(|failure| Fallen::of_whole(failure, target.face, &bytes))?;
             let usage = *meter.usage.get_or_insert_with(|| self.estimated(target.face, &body));
             Content::Whole(self.in_own_face(body, target, &prepared.said, usage), meter)
         };
@@ -254,7 +265,7 @@ impl Run {
 
     /// What a whole answer used whose provider did not say.
     fn estimated(&self, face: Face, body: &Segments) -> Usage {
-        estimate_of(self.bodies.own().text.len(), &whole::decode(face, &body.to_bytes()))
+        estimate_of(self.bodies.prompt_tokens(), &whole::decode(face, &body.to_bytes()))
     }
 
     /// The clock of a whole answer, and of a stream's first meaningful event.
@@ -311,12 +322,15 @@ fn content_type(response: &Response) -> Option<String> {
 
 /// Reads up to the first meaningful event. JSON in the place of a stream is an error in a 200, or no answer to what
 /// was asked.
-async fn begin(target: &Target, plan: &AnswerPlan, mut response: Response) -> Result<Content, Failure> {
+async fn begin(target: &Target, plan: &AnswerPlan, mut response: Response) -> Result<Content, Fallen> {
     let dialect = target.provider.dialect;
     if content_type(&response).is_some_and(|kind| kind.starts_with("application/json")) {
         let bytes = read_whole(response.body, REFUSAL_CAP).await?;
-        answer::whole(dialect, target.face, plan, bytes)?;
-        return Err(Failure::new(Reason::Server, "a whole answer where a stream was asked for"));
+        let failure = match answer::whole(dialect, target.face, plan, bytes.clone()) {
+            Ok(_) => Failure::new(Reason::Server, "a whole answer where a stream was asked for"),
+            Err(failure) => failure,
+        };
+        return Err(Fallen::of_whole(failure, target.face, &bytes));
     }
     let mut reader = StreamReader::new(dialect, target.face, plan.clone());
     let mut held = Segments::default();
@@ -324,21 +338,22 @@ async fn begin(target: &Target, plan: &AnswerPlan, mut response: Response) -> Re
     loop {
         let Step { out, frames: more, meaningful, done, failure, .. } = match response.body.next().await {
             Some(Ok(chunk)) => reader.push(chunk),
-            Some(Err(failure)) => return Err(failure),
+            Some(Err(failure)) => return Err(Fallen::of_stream(failure, &reader, frames)),
             None => reader.end(None),
         };
         frames += more;
         held.append(out);
         // Nothing has been sent yet: what came before the failure in the same read is dropped with it.
         if let Some(failure) = failure {
-            return Err(failure);
+            return Err(Fallen::of_stream(failure, &reader, frames));
         }
         if meaningful || frames > HELD_EVENTS || held.len() > HELD_BYTES {
             let bytes = response.body;
             return Ok(Content::Stream(Box::new(OpenStream { reader, bytes, held, done })));
         }
         if done {
-            return Err(Failure::new(Reason::Server, "the answer was empty"));
+            let failure = Failure::new(Reason::Server, "the answer was empty");
+            return Err(Fallen::of_stream(failure, &reader, frames));
         }
     }
 }

@@ -1,8 +1,9 @@
 //! A client's request in each face that a target speaks: its own as it came, another one translated once.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use super::count::prompt_of;
 use super::held;
 use super::plan::Target;
 use crate::catalog::ThinkingLevel;
@@ -17,6 +18,7 @@ use crate::wire::translate::{self, Translated};
 /// See the module.
 pub struct Bodies {
     own: RequestBody,
+    prompt: OnceLock<u64>,
     translated: Mutex<Vec<(Form, Made)>>,
     held: Arc<Held>,
     /// What all bodies may hold together, in bytes.
@@ -96,13 +98,18 @@ impl Bodies {
     /// Of this request; what is translated counts as held, where all together may hold `limit` bytes.
     #[must_use]
     pub fn new(own: RequestBody, held: Arc<Held>, limit: usize) -> Self {
-        Self { own, translated: Mutex::default(), held, limit }
+        Self { own, prompt: OnceLock::new(), translated: Mutex::default(), held, limit }
     }
 
     /// The request as it came.
     #[must_use]
     pub const fn own(&self) -> &RequestBody {
         &self.own
+    }
+
+    /// Its tokens as we count them, for attempts whose provider does not say.
+    pub(super) fn prompt_tokens(&self) -> u64 {
+        *self.prompt.get_or_init(|| prompt_of(&self.own))
     }
 
     /// The request as this target takes it.

@@ -98,6 +98,16 @@ pub enum Standing {
 }
 
 impl Standing {
+    /// In a word for programs: `ready`, `cooling_down` or `off`.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Usable => "ready",
+            Self::Resting(_) => "cooling_down",
+            Self::Off(_) => "off",
+        }
+    }
+
     /// Why it would not be tried, in words.
     #[must_use]
     pub fn why_not(&self) -> Option<String> {

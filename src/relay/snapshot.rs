@@ -63,6 +63,13 @@ impl Snapshot {
         self.links.iter().find(|link| link.standing == Standing::Usable)
     }
 
+    /// What a link of this chain is, in a word for programs: `answering`, or that of its standing.
+    #[must_use]
+    pub fn state(&self, link: &Link) -> &'static str {
+        let answers = self.answering().is_some_and(|first| first.reference == link.reference);
+        if answers && link.standing == Standing::Usable { "answering" } else { link.standing.as_str() }
+    }
+
     /// When the next rest ends by itself, and this is no longer true.
     #[must_use]
     pub fn holds_until(&self) -> Option<Instant> {

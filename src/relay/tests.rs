@@ -5,6 +5,7 @@ mod broken;
 mod faces;
 mod failover;
 mod hedging;
+mod money;
 mod quotas;
 mod room;
 mod script;

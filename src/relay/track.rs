@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use tokio::time::{Duration, Instant};
 
-use super::bodies::Prepared;
+use super::bodies::{Bodies, Prepared};
 use super::continuation::estimate;
 use super::live::Live;
 use super::plan::Target;
@@ -96,9 +96,9 @@ impl Track {
         self.state.under_way().tell();
     }
 
-    /// A try of so many bytes begins. Dropped before its end it counts as cancelled.
-    pub(super) fn trying<'t>(&'t self, reference: &'t str, request: usize) -> Trying<'t> {
-        Trying { track: self, reference, request, started: Instant::now() }
+    /// A try begins. Dropped before its end it counts as cancelled.
+    pub(super) fn trying<'t>(&'t self, reference: &'t str, bodies: &'t Bodies) -> Trying<'t> {
+        Trying { track: self, reference, bodies, started: Instant::now() }
     }
 
     /// Adds a try that was given up, in front of the one that answered instead.
@@ -187,7 +187,7 @@ fn bill(settings: &Settings, reference: &str, usage: &Usage) -> Option<Bill> {
 pub(super) struct Trying<'t> {
     track: &'t Track,
     reference: &'t str,
-    request: usize,
+    bodies: &'t Bodies,
     started: Instant,
 }
 
@@ -207,7 +207,7 @@ impl Drop for Trying<'_> {
             began: self.track.since(self.started),
             took: self.started.elapsed(),
             // A provider may bill the prompt of what was cancelled; none says how much it was.
-            usage: Some(estimate(self.request, Volume::default())),
+            usage: Some(estimate(self.bodies.prompt_tokens(), Volume::default())),
             bill: None,
         });
     }

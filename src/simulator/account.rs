@@ -128,7 +128,7 @@ fn kimi_model(model: &Model) -> Value {
 
 fn openrouter_model(model: &Model) -> Value {
     let [hit, miss, output] = model.price;
-    let per_token = |price: f64| format!("{:.9}", price / 1e6).trim_end_matches('0').to_owned();
+    let per_token = |price: u64| format!("0.{price:012}").trim_end_matches('0').to_owned();
     json!({
         "id": model.id,
         "canonical_slug": format!("{}-20260420", model.id),

@@ -1,4 +1,4 @@
-//! The simulator's own routes: `/_faults`, `/_requests`, `/_stats`.
+//! The simulator's own routes: `/_faults`, `/_requests`, `/_stats`, `/_tally`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,6 +54,11 @@ pub(super) async fn answer(state: &Arc<State>, request: http::Request<Incoming>)
         (&Method::DELETE, "/_requests") => {
             state.journal.clear();
             reply(200, &state.journal.to_json())
+        }
+        (&Method::GET, "/_tally") => reply(200, &state.tally.to_json()),
+        (&Method::DELETE, "/_tally") => {
+            state.tally.clear();
+            reply(200, &state.tally.to_json())
         }
         (&Method::GET, "/_stats") => stats(state, &query).await,
         (_, path) => {

@@ -9,9 +9,30 @@ pub(super) mod order;
 pub(super) mod request;
 pub(super) mod sample;
 
+use serde_json::Value;
+
 use super::face::Face;
 use super::provider::Provider;
 use super::roster::Model;
+
+/// What an answer costs, in millionths of millionths of a US dollar: tokens times the price of a million of them in
+/// millionths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Cost {
+    /// Of the prompt.
+    pub(super) prompt: u64,
+    /// Of the completion.
+    pub(super) completion: u64,
+    /// What the answer tells: of both together, where its provider does that.
+    pub(super) told: u64,
+}
+
+impl Cost {
+    /// An amount in dollars as a JSON number. Below a thousand dollars none of its digits is lost.
+    pub(super) fn dollars(picos: u64) -> Value {
+        (picos as f64 / 1e12).into()
+    }
+}
 
 /// What every object of one answer repeats.
 #[derive(Clone, Debug)]
@@ -31,11 +52,12 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    /// US dollars for the prompt and for the completion, to the millionth.
-    pub(super) fn cost(&self, usage: &answer::Usage) -> (f64, f64) {
+    /// What an answer costs.
+    pub(super) fn cost(&self, usage: &answer::Usage) -> Cost {
         let [hit, miss, output] = self.model.price;
-        let cost = |tokens: u64, price: f64| (tokens as f64 * price).round() / 1e6;
-        let prompt = cost(usage.cached, hit) + cost(usage.prompt - usage.cached, miss);
-        (prompt, cost(usage.completion, output))
+        let prompt = usage.cached * hit + (usage.prompt - usage.cached) * miss;
+        let completion = usage.completion * output;
+        let told = if self.provider == Provider::OpenRouter { prompt + completion } else { 0 };
+        Cost { prompt, completion, told }
     }
 }

@@ -50,8 +50,8 @@ pub(super) struct Model {
     pub(super) created: u64,
     /// Effort when the request names none.
     pub(super) effort: &'static str,
-    /// US dollars per million tokens: input from the cache, other input, output.
-    pub(super) price: [f64; 3],
+    /// Millionths of a US dollar per million tokens: input from the cache, other input, output.
+    pub(super) price: [u64; 3],
     /// Who answers behind OpenRouter.
     pub(super) vendor: &'static str,
 }
@@ -64,14 +64,14 @@ const fn kimi(
     window: u64,
     thinking: Thinking,
     ids: CallIds,
-    price: [f64; 3],
+    price: [u64; 3],
 ) -> Model {
     let effort = "max";
     let vendor = "Moonshot AI";
     Model { id, name, window, thinking, ids, video: true, created: 1_761_264_000, effort, price, vendor }
 }
 
-const fn brokered(id: &'static str, name: &'static str, vendor: &'static str, price: [f64; 3]) -> Model {
+const fn brokered(id: &'static str, name: &'static str, vendor: &'static str, price: [u64; 3]) -> Model {
     Model {
         id,
         name,
@@ -90,25 +90,35 @@ use CallIds::{Counter, Functions, Underscore};
 use Thinking::{Always, Effort, Switch};
 
 static MOONSHOT: [Model; 6] = [
-    kimi("kimi-k3.1-pro", "Kimi K3.1 Pro", K * K, Effort, Underscore, [0.20, 2.0, 10.0]),
-    kimi("kimi-k3.1-pro-highspeed", "Kimi K3.1 Pro Highspeed", K * K, Effort, Underscore, [0.20, 4.0, 20.0]),
-    kimi("kimi-k3", "Kimi K3", K * K, Effort, Underscore, [0.30, 3.0, 15.0]),
-    kimi("kimi-k2.7-code", "Kimi K2.7 Code", 256 * K, Always, Counter, [0.19, 0.95, 4.0]),
-    kimi("kimi-k2.7-code-highspeed", "Kimi K2.7 Code Highspeed", 256 * K, Always, Counter, [0.38, 1.9, 8.0]),
-    kimi("kimi-k2.6", "Kimi K2.6", 256 * K, Switch, Functions, [0.16, 0.95, 4.0]),
+    kimi("kimi-k3.1-pro", "Kimi K3.1 Pro", K * K, Effort, Underscore, [200_000, 2_000_000, 10_000_000]),
+    kimi(
+        "kimi-k3.1-pro-highspeed",
+        "Kimi K3.1 Pro Highspeed",
+        K * K,
+        Effort,
+        Underscore,
+        [200_000, 4_000_000, 20_000_000],
+    ),
+    kimi("kimi-k3", "Kimi K3", K * K, Effort, Underscore, [300_000, 3_000_000, 15_000_000]),
+    kimi("kimi-k2.7-code", "Kimi K2.7 Code", 256 * K, Always, Counter, [190_000, 950_000, 4_000_000]),
+    kimi(
+        "kimi-k2.7-code-highspeed",
+        "Kimi K2.7 Code Highspeed",
+        256 * K,
+        Always,
+        Counter,
+        [380_000, 1_900_000, 8_000_000],
+    ),
+    kimi("kimi-k2.6", "Kimi K2.6", 256 * K, Switch, Functions, [160_000, 950_000, 4_000_000]),
 ];
 
 /// `supports_thinking_type: "only"` for all of them: they cannot be told not to think.
 static KIMI: [Model; 5] = [
-    kimi("kimi-for-coding", "K2.8 Preview", K * K, Always, Counter, [0.0; 3]),
-    kimi("kimi-for-coding-highspeed", "K2.7 Code Highspeed", 256 * K, Always, Counter, [0.0; 3]),
-    Model {
-        video: false,
-        effort: "high",
-        ..kimi("k3-256k", "K3-256k", 256 * K, Always, Underscore, [0.0; 3])
-    },
-    Model { effort: "high", ..kimi("k3", "K3", K * K, Always, Underscore, [0.0; 3]) },
-    kimi("k3.1-pro", "K3.1 Pro", K * K, Always, Underscore, [0.0; 3]),
+    kimi("kimi-for-coding", "K2.8 Preview", K * K, Always, Counter, [0; 3]),
+    kimi("kimi-for-coding-highspeed", "K2.7 Code Highspeed", 256 * K, Always, Counter, [0; 3]),
+    Model { video: false, effort: "high", ..kimi("k3-256k", "K3-256k", 256 * K, Always, Underscore, [0; 3]) },
+    Model { effort: "high", ..kimi("k3", "K3", K * K, Always, Underscore, [0; 3]) },
+    kimi("k3.1-pro", "K3.1 Pro", K * K, Always, Underscore, [0; 3]),
 ];
 
 /// What Kimi Code still answers under old names (third-party reports of 2026).
@@ -121,26 +131,47 @@ static OPENROUTER: [Model; 12] = [
         K * K,
         Effort,
         Underscore,
-        [0.2, 2.0, 10.0],
+        [200_000, 2_000_000, 10_000_000],
     ),
-    kimi("moonshotai/kimi-k3", "MoonshotAI: Kimi K3", K * K, Effort, Underscore, [0.3, 3.0, 15.0]),
+    kimi(
+        "moonshotai/kimi-k3",
+        "MoonshotAI: Kimi K3",
+        K * K,
+        Effort,
+        Underscore,
+        [300_000, 3_000_000, 15_000_000],
+    ),
     kimi(
         "moonshotai/kimi-k2.7-code",
         "MoonshotAI: Kimi K2.7 Code",
         256 * K,
         Always,
         Counter,
-        [0.19, 0.95, 4.0],
+        [190_000, 950_000, 4_000_000],
     ),
-    kimi("moonshotai/kimi-k2.6", "MoonshotAI: Kimi K2.6", 256 * K, Switch, Functions, [0.16, 0.95, 4.0]),
-    kimi("moonshotai/kimi-k2.5", "MoonshotAI: Kimi K2.5", 256 * K, Switch, Functions, [0.1, 0.6, 3.0]),
+    kimi(
+        "moonshotai/kimi-k2.6",
+        "MoonshotAI: Kimi K2.6",
+        256 * K,
+        Switch,
+        Functions,
+        [160_000, 950_000, 4_000_000],
+    ),
+    kimi(
+        "moonshotai/kimi-k2.5",
+        "MoonshotAI: Kimi K2.5",
+        256 * K,
+        Switch,
+        Functions,
+        [100_000, 600_000, 3_000_000],
+    ),
     kimi(
         "moonshotai/kimi-k2-thinking",
         "MoonshotAI: Kimi K2 Thinking",
         256 * K,
         Always,
         Functions,
-        [0.15, 0.6, 2.5],
+        [150_000, 600_000, 2_500_000],
     ),
     kimi(
         "moonshotai/kimi-k2-0905",
@@ -148,13 +179,25 @@ static OPENROUTER: [Model; 12] = [
         256 * K,
         Thinking::Never,
         Functions,
-        [0.3, 0.6, 2.5],
+        [300_000, 600_000, 2_500_000],
     ),
-    kimi("moonshotai/kimi-k2", "MoonshotAI: Kimi K2", 128 * K, Thinking::Never, Functions, [0.3, 0.55, 2.2]),
-    brokered("openai/gpt-5-mini", "OpenAI: GPT-5 Mini", "OpenAI", [0.025, 0.25, 2.0]),
-    brokered("anthropic/claude-sonnet-4.5", "Anthropic: Claude Sonnet 4.5", "Anthropic", [0.3, 3.0, 15.0]),
-    brokered("google/gemini-2.5-flash", "Google: Gemini 2.5 Flash", "Google", [0.03, 0.3, 2.5]),
-    brokered("deepseek/deepseek-v3.2", "DeepSeek: DeepSeek V3.2", "DeepSeek", [0.026, 0.26, 0.38]),
+    kimi(
+        "moonshotai/kimi-k2",
+        "MoonshotAI: Kimi K2",
+        128 * K,
+        Thinking::Never,
+        Functions,
+        [300_000, 550_000, 2_200_000],
+    ),
+    brokered("openai/gpt-5-mini", "OpenAI: GPT-5 Mini", "OpenAI", [25_000, 250_000, 2_000_000]),
+    brokered(
+        "anthropic/claude-sonnet-4.5",
+        "Anthropic: Claude Sonnet 4.5",
+        "Anthropic",
+        [300_000, 3_000_000, 15_000_000],
+    ),
+    brokered("google/gemini-2.5-flash", "Google: Gemini 2.5 Flash", "Google", [30_000, 300_000, 2_500_000]),
+    brokered("deepseek/deepseek-v3.2", "DeepSeek: DeepSeek V3.2", "DeepSeek", [26_000, 260_000, 380_000]),
 ];
 
 /// What `openrouter/auto` chooses here: another vendor, so that a test sees who answered.

@@ -129,16 +129,25 @@ impl Call<'_> {
         if request.streams() {
             headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static(header::EVENTS));
             let events = render::events(&exchange, request, &answer);
-            let steps = fault::answer_steps(&exchange, events, verdict);
-            return self.respond(200, headers, steps);
+            let (steps, told) = fault::answer_steps(&exchange, events, verdict);
+            let open = self.state.tally.open(&exchange, request.model(), answer.usage, told);
+            return self.respond(200, headers, steps).map(|script| script.counted(Some(open)));
         }
         let mut body = render::whole(&exchange, request, &answer, verdict.no_role).to_string();
+        let mut told = Some(body.len());
         match verdict.kind() {
-            Some(Kind::MalformedJson(_)) => body.truncate(body.floor_char_boundary(body.len() * 3 / 5)),
-            Some(Kind::MalformedSse(_)) => body = "<<<this is not JSON>>>\nnodata".into(),
+            Some(Kind::MalformedJson(_)) => {
+                body.truncate(body.floor_char_boundary(body.len() * 3 / 5));
+                told = None;
+            }
+            Some(Kind::MalformedSse(_)) => {
+                "<<<this is not JSON>>>\nnodata".clone_into(&mut body);
+                told = None;
+            }
             _ => {}
         }
-        self.send(200, headers, &body.into(), verdict)
+        let open = self.state.tally.open(&exchange, request.model(), answer.usage, told);
+        self.send(200, headers, &body.into(), verdict).map(|script| script.counted(Some(open)))
     }
 
     fn exchange(&self, request: &Request, model: &'static Model) -> Exchange {

@@ -13,6 +13,7 @@ use http_body::{Body, Frame};
 use tokio::time::{Sleep, sleep};
 
 use super::journal::Ticket;
+use super::tally::Open;
 
 /// What a body does next.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,6 +50,8 @@ impl ResetFlag {
 pub(super) struct Script {
     steps: VecDeque<Step>,
     pause: Option<Pin<Box<Sleep>>>,
+    /// Goes before the ticket: who waits for the end finds the books in order.
+    answer: Option<Open>,
     ticket: Option<Ticket>,
     reset: ResetFlag,
 }
@@ -56,10 +59,16 @@ pub(super) struct Script {
 impl Script {
     /// A body of these steps, accounted for by `ticket` where it answers a recorded request.
     pub(super) fn new(steps: Vec<Step>, ticket: Option<Ticket>, reset: ResetFlag) -> Self {
-        Self { steps: steps.into(), pause: None, ticket, reset }
+        Self { steps: steps.into(), pause: None, ticket, answer: None, reset }
+    }
+
+    /// The same, of an answer that goes into the books.
+    pub(super) fn counted(self, answer: Option<Open>) -> Self {
+        Self { answer, ..self }
     }
 
     fn end(&mut self) {
+        self.answer = None;
         if let Some(ticket) = self.ticket.take() {
             ticket.finish();
         }
@@ -88,6 +97,9 @@ impl Body for Script {
                     return Poll::Ready(None);
                 }
                 Some(Step::Bytes(bytes)) => {
+                    if let Some(answer) = &mut script.answer {
+                        answer.sent(bytes.len());
+                    }
                     // hyper does not ask again behind the last byte of a body whose length it knows.
                     if script.steps.iter().all(|step| *step == Step::Flush) {
                         script.end();

@@ -10,6 +10,7 @@ mod prefill;
 mod refusals;
 mod responses;
 mod strictness;
+mod tally;
 
 use std::net::SocketAddr;
 

@@ -76,6 +76,12 @@ impl Usage {
         })
     }
 
+    /// Whether it tells of any token, or of money.
+    #[must_use]
+    pub fn is_something(&self) -> bool {
+        self.prompt() > 0 || self.output > 0 || self.cost.is_some_and(|cost| cost > Amount::ZERO)
+    }
+
     /// The whole prompt, what the cache gave and took included.
     #[must_use]
     pub const fn prompt(&self) -> u64 {

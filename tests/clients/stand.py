@@ -1,4 +1,4 @@
-"""The simulator and a gateway before it, on free ports, for one run of a client."""
+"""The simulator and a gateway before it, on free ports, for one run of a client, or of a collector."""
 
 import json
 import subprocess
@@ -23,13 +23,16 @@ class Stand:
         try:
             self.upstream = self.serve("simulator", "simulating on", "simulate", "--listen", "127.0.0.1:0")
             file = self.folder / "config.json5"
-            file.write_text(json.dumps(configuration(self.upstream), indent=2))
+            file.write_text(json.dumps(self.configuration(), indent=2))
             words = ["gateway", "run", "--port", "0", "--config", str(file)]
             self.base = self.serve("gateway", "listening on", *words)
         except BaseException:
             self.__exit__()
             raise
         return self
+
+    def configuration(self):
+        return configuration(self.upstream)
 
     def __exit__(self, *_):
         for process in self.processes:

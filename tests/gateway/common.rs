@@ -1,6 +1,7 @@
 //! What every property needs: the gateway and the upstreams as processes, and clients that hide nothing.
 
 pub(crate) mod answer;
+pub(crate) mod collector;
 pub(crate) mod face;
 pub(crate) mod gateway;
 pub(crate) mod manager;
@@ -8,6 +9,7 @@ pub(crate) mod process;
 pub(crate) mod raw;
 pub(crate) mod reference;
 pub(crate) mod reply;
+pub(crate) mod scrape;
 pub(crate) mod scripted;
 pub(crate) mod upstream;
 

@@ -64,7 +64,7 @@ async fn a_token_is_asked_for_and_taken_from_either_header() {
         assert!(!error.to_string().contains(TOKEN), "{error}");
         assert!(!answer.header("x-moonrelay-request-id").is_empty());
     }
-    for open in ["/health", "/healthz", "/ready", "/readyz"] {
+    for open in ["/health", "/healthz", "/ready", "/readyz", "/metrics"] {
         assert_eq!(gateway.get(open).await.status, 200, "{open} needs no key");
     }
     let sent = upstream.requests().await;

@@ -1,8 +1,8 @@
 //! The real binary, over real sockets, against the strict simulator: one module per property.
 //!
-//! Nothing here knows a type of the crate (but `references`, which prints its rules, `corpora`, which replays what
-//! fuzzing found, and `translated_answers`, which asks its judges): what these tests rely on is what users and clients
-//! rely on.
+//! Nothing here knows a type of the crate (but `references`, which prints its rules and metrics, `corpora`, which replays
+//! what fuzzing found, `translated_answers`, which asks its judges, and `money`, which compares the ledger's own sums):
+//! what these tests rely on is what users and clients rely on.
 
 #![expect(
     clippy::unwrap_used,
@@ -33,7 +33,10 @@ mod fidelity;
 mod hedging;
 mod hostile;
 mod http;
+mod ledger;
 mod matrix;
+mod metrics;
+mod money;
 mod places;
 mod plan;
 mod pressure;
@@ -47,6 +50,7 @@ mod startup;
 mod stop;
 mod systemd;
 mod terminal;
+mod traces;
 mod translated_answers;
 mod usage;
 mod watching;

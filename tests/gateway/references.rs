@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use moonrelay::dialect::rewrite::rules::RULES;
+use moonrelay::observe::metrics::family::{ALL, Kind};
 use moonrelay::wire::translate::losses::LOSSES;
 use serde_json::Value;
 
@@ -78,6 +79,55 @@ A *secret* is a string, in which `${NAME}` is looked up (`$${NAME}` is a literal
 missing or empty turns its provider off, with a warning.
 
 `<name>` stands for a name of your choice, `[]` for each element of a list.
+";
+
+#[test]
+fn the_reference_of_metrics_is_made_of_their_definitions() {
+    let mut out =
+        format!("{METRICS}\n{GENERATED}\n| metric | type | labels | what it says |\n|---|---|---|---|\n");
+    for family in ALL {
+        let labels: Vec<String> = family.labels.iter().map(|label| format!("`{label}`")).collect();
+        let (name, kind) = (family.name, family.kind.as_str());
+        let _ = writeln!(out, "| `{name}` | {kind} | {} | {} |", labels.join(", "), family.help);
+    }
+    out.push_str("\n## Buckets\n\nUpper bounds in seconds.\n\n");
+    for family in ALL {
+        if let Kind::Histogram(bounds) = family.kind {
+            let bounds: Vec<String> = bounds.iter().map(ToString::to_string).collect();
+            let _ = writeln!(out, "- `{}`: {}", family.name, bounds.join(", "));
+        }
+    }
+    compare("docs/reference/metrics.md", &out);
+}
+
+const METRICS: &str = "\
+# Metrics
+
+`GET /metrics` tells them in Prometheus' text format (0.0.4), without a token unless `gateway.metrics.public` is `false`.
+[Monitor](../how-to/monitor.md) says how to scrape and to look at them. Counters begin at nothing when the process starts;
+what is to outlive it stands in the ledger.
+
+| label | values |
+|---|---|
+| `model` | a reference, as `x-moonrelay-model` has it; `none` where nobody answered; `other` beyond the first hundred that answered and are neither in the catalog nor in the configuration |
+| `provider` | a provider's id |
+| `from`, `to` | references: the first that was considered, and the one that answered |
+| `face` | the client's protocol: `openai-completions`, `openai-responses`, `anthropic-messages` |
+| `outcome` | `ok`, `abandoned` (the client went away), or a [failure](../explanation/failover.md) |
+| `result` | `ok`, a failure, why the target was passed over, or `cancelled`: the words of [`x-moonrelay-attempts`](http.md#headers-of-an-answer) |
+| `reason` | of a fallback a `result`; of a cooldown a failure; of a refusal the `code` of the error that the client got |
+| `stream` | `true` where the client asked for a stream |
+| `kind` | `input` (not cached), `cache_read`, `cache_write`, `output`; together all tokens, each counted once |
+| `part` | `answered`; or `lost`: of tries that broke off, or that another one overtook, and that may be paid for all the same |
+| `currency` | ISO 4217, of the provider's account; amounts of two currencies are never added |
+| `state` | `answering` (asked first now; targets only), `ready`, `cooling_down`, `off` |
+
+No label has what a client can make up: no names of clients, no User-Agents, no models that nobody has. The ledger tells
+clients apart.
+
+Cost is a sum of integers (millionths of millionths) that becomes a float at each scrape, so a small amount is not lost in
+a large sum. The states, and the times at which cooldowns end, are those of `/status`, `gateway status`, `STATUS=` and
+`/ready`, which read the same snapshot.
 ";
 
 fn describe(path: &str, schema: &Value, rows: &mut String) {

@@ -1,4 +1,4 @@
-//! The gateway that runs, if one does: where it listens, and what its `/status` says.
+//! The gateway that runs, if one does: where it listens, and what it says of itself.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use crate::config::settings::{Bind, Settings};
 use crate::upstream::{Call, Connector, read_whole};
 
-/// Of a status; a real one has a few hundred bytes.
+/// Of an answer; a status has a few hundred bytes.
 const LARGEST: usize = 1024 * 1024;
 
 /// Where a gateway is asked.
@@ -48,11 +48,25 @@ impl Address {
         connector: &dyn Connector,
         patience: Duration,
     ) -> Result<Value, String> {
+        self.ask("/status", settings, connector, patience).await
+    }
+
+    /// What a route says that answers JSON.
+    ///
+    /// # Errors
+    /// Why there is no answer within `patience`, for people.
+    pub(in crate::cli) async fn ask(
+        &self,
+        route: &'static str,
+        settings: &Settings,
+        connector: &dyn Connector,
+        patience: Duration,
+    ) -> Result<Value, String> {
         let headers = headers(settings);
         let asked = async {
             match self {
-                Self::Http(base) => over_tcp(base, headers, connector).await,
-                Self::Unix(path) => over_unix(path, headers).await,
+                Self::Http(base) => over_tcp(&format!("{base}{route}"), headers, connector).await,
+                Self::Unix(path) => over_unix(path, route, headers).await,
             }
         };
         let (status, body) = timeout(patience, asked)
@@ -87,23 +101,27 @@ fn headers(settings: &Settings) -> HeaderMap {
 }
 
 async fn over_tcp(
-    base: &str,
+    url: &str,
     headers: HeaderMap,
     connector: &dyn Connector,
 ) -> Result<(StatusCode, Bytes), String> {
-    let call = Call { method: Method::GET, url: format!("{base}/status"), headers, body: Vec::new() };
+    let call = Call { method: Method::GET, url: url.to_owned(), headers, body: Vec::new() };
     let response = connector.send(call).await.map_err(|failure| failure.message)?;
     let body = read_whole(response.body, LARGEST).await.map_err(|failure| failure.message)?;
     Ok((response.status, body))
 }
 
-async fn over_unix(path: &Path, headers: HeaderMap) -> Result<(StatusCode, Bytes), String> {
+async fn over_unix(
+    path: &Path,
+    route: &'static str,
+    headers: HeaderMap,
+) -> Result<(StatusCode, Bytes), String> {
     let broke = |error: hyper::Error| format!("the connection broke: {error}");
     let stream = UnixStream::connect(path).await.map_err(|error| format!("cannot connect: {error}"))?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broke)?;
     let connection = tokio::spawn(connection);
     let mut request = Request::new(Empty::<Bytes>::new());
-    *request.uri_mut() = http::Uri::from_static("/status");
+    *request.uri_mut() = http::Uri::from_static(route);
     *request.headers_mut() = headers;
     request.headers_mut().insert(HOST, HeaderValue::from_static("localhost"));
     let response = sender.send_request(request).await.map_err(broke)?;

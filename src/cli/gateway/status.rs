@@ -1,11 +1,13 @@
 //! `moonrelay gateway status`.
 
+mod words;
+
 use std::io::Write;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use clap::Args as ClapArgs;
-use serde_json::Value;
+use jiff::tz::TimeZone;
 
 use super::Place;
 use super::running::Address;
@@ -39,7 +41,11 @@ async fn ask(args: Args) -> Result<(), Ending> {
     let status = address.status(&settings, &Client::new(PATIENCE), PATIENCE).await;
     let status = status.map_err(|why| down(&address, &why))?;
     let mut out = std::io::stdout().lock();
-    let text = if args.json { status.to_string() } else { describe(&status) };
+    let text = if args.json {
+        status.to_string()
+    } else {
+        words::describe(&status, SystemTime::now(), &TimeZone::system())
+    };
     writeln!(out, "{text}").map_err(Ending::output)
 }
 
@@ -48,35 +54,4 @@ fn down(address: &Address, why: &str) -> Ending {
         "gateway_down",
         format!("no gateway answers on {address}: {why}; start it with: moonrelay gateway run"),
     )
-}
-
-fn describe(status: &Value) -> String {
-    let text = |key: &str| status.get(key).and_then(Value::as_str).unwrap_or("none").to_owned();
-    let number = |key: &str| status.get(key).and_then(Value::as_u64).unwrap_or_default();
-    let mut out = format!(
-        "moonrelay {} on {}\nup {} s, {} under way\nconfiguration: {}",
-        text("version"),
-        text("address"),
-        number("uptimeSeconds"),
-        number("inFlight"),
-        text("config"),
-    );
-    if let Some(message) = status.pointer("/reload/message").and_then(Value::as_str).filter(|m| !m.is_empty())
-    {
-        let refused = status.pointer("/reload/ok") == Some(&Value::Bool(false));
-        let what = if refused {
-            "the last reload was refused, the settings before it serve on"
-        } else {
-            "of the last reload not everything counts"
-        };
-        out.push_str(&format!("\n{what}: {message}"));
-    }
-    for provider in status.get("providers").and_then(Value::as_array).into_iter().flatten() {
-        let field = |key: &str| provider.get(key).and_then(Value::as_str).unwrap_or_default();
-        out.push_str(&format!("\n  {:<12} {}", field("id"), field("state")));
-        if !field("reason").is_empty() {
-            out.push_str(&format!(" ({})", field("reason")));
-        }
-    }
-    out
 }

@@ -59,6 +59,7 @@ impl Rows<'_, '_> {
                 );
                 continue;
             }
+            check_cost(&row, scope);
             let headers = keys::headers(row.get("headers").as_ref(), self.id, scope);
             missing = missing.or(headers.missing);
             let facts = self.facts_of(id, &row);
@@ -108,6 +109,18 @@ pub(super) fn object(at: Option<&At<'_>>) -> Map<String, Json> {
     match at.map(|at| at.node.value.to_json()) {
         Some(Json::Object(object)) => object,
         _ => Map::new(),
+    }
+}
+
+/// A price that is none would count as the catalog's, or as nothing.
+fn check_cost(row: &At<'_>, scope: &mut Scope<'_, '_, '_>) {
+    for (_, price) in row.get("cost").map(|cost| cost.members()).unwrap_or_default() {
+        if price.amount().is_some_and(|amount| amount >= 0.0 && Cost::millionths(amount).is_none()) {
+            scope.wrong(
+                &price,
+                "more than 1000000 for a million tokens is no price: prices are per million tokens",
+            );
+        }
     }
 }
 

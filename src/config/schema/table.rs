@@ -118,7 +118,8 @@ const MODEL: &Shape = &Shape::Object(&[
     key("input", "What it takes.", &Shape::List(&Shape::Choice(&["text", "image", "video", "audio"]))),
     key(
         "cost",
-        "Per million tokens, in the provider's currency.",
+        "Per million tokens, in the currency of the provider's account: yuan at `api.moonshot.cn`, else \
+         US dollars. What is left out is the catalog's price, or free where there is none.",
         &Shape::Object(&[
             key("input", "Not cached.", AMOUNT),
             key("output", "Reasoning included.", AMOUNT),
@@ -220,7 +221,7 @@ const GATEWAY: &Shape = &Shape::Object(&[
     key(
         "metrics",
         "`/metrics`.",
-        &Shape::Object(&[key("public", "Without a token. Accepted, not built yet.", FLAG)]),
+        &Shape::Object(&[key("public", "Without a token, also where the other routes want one.", FLAG)]),
     ),
 ]);
 
@@ -236,7 +237,11 @@ const USAGE: &Shape = &Shape::Object(&[
 const TELEMETRY: &Shape = &Shape::Object(&[key(
     "otlp",
     "OpenTelemetry.",
-    &Shape::Object(&[key("endpoint", "URL of the collector. Accepted, not built yet.", TEXT)]),
+    &Shape::Object(&[key(
+        "endpoint",
+        "Base URL of a collector (OTLP over HTTP): `http://127.0.0.1:4318`.",
+        TEXT,
+    )]),
 )]);
 
 const LOGGING: &Shape = &Shape::Object(&[

@@ -324,3 +324,15 @@ fn a_key_in_the_wrong_place_is_not_quoted() {
         assert!(!told.is_empty() && !told.contains("verysecret"), "{text}: {told}");
     }
 }
+
+#[test]
+fn a_price_is_a_price_per_million_tokens() {
+    let text = "{ models: { providers: { own: { baseUrl: 'https://llm.example/v1', apiKey: 'k', models: [
+        { id: 'm', cost: { input: 1000001, output: 1000000, cacheRead: -1 } }] } } } }";
+    let found = issues(text);
+    let at = "models.providers.own.models[0].cost";
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found.iter().any(|issue| issue.starts_with(&format!("{at}.cacheRead: "))), "{found:?}");
+    let too_much = "more than 1000000 for a million tokens is no price: prices are per million tokens";
+    assert!(found.contains(&format!("{at}.input: {too_much}")), "{found:?}");
+}

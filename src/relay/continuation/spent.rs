@@ -11,11 +11,11 @@ fn tokens(bytes: usize) -> u64 {
     bytes.div_ceil(BYTES_PER_TOKEN) as u64
 }
 
-/// What an answer used whose provider did not say, by the bytes of request and answer.
-pub(in crate::relay) fn estimate(request: usize, said: Volume) -> Usage {
+/// What an answer used whose provider did not say, by the tokens of the prompt and the bytes of the answer.
+pub(in crate::relay) fn estimate(prompt: u64, said: Volume) -> Usage {
     let reasoning = tokens(said.reasoning);
     Usage {
-        input: tokens(request),
+        input: prompt,
         output: reasoning + tokens(said.text) + tokens(said.calls),
         reasoning,
         estimated: true,
@@ -24,7 +24,7 @@ pub(in crate::relay) fn estimate(request: usize, said: Volume) -> Usage {
 }
 
 /// The same of a whole answer.
-pub(in crate::relay) fn estimate_of(request: usize, answer: &[Event]) -> Usage {
+pub(in crate::relay) fn estimate_of(prompt: u64, answer: &[Event]) -> Usage {
     let mut said = Volume::default();
     for event in answer {
         match event {
@@ -35,7 +35,7 @@ pub(in crate::relay) fn estimate_of(request: usize, answer: &[Event]) -> Usage {
             _ => {}
         }
     }
-    estimate(request, said)
+    estimate(prompt, said)
 }
 
 /// What the first stream of an answer used.
@@ -46,13 +46,13 @@ pub(in crate::relay) struct Spent {
     said: Volume,
     /// Bytes of the text that the second one goes on from.
     prefill: usize,
-    /// Bytes of the request.
-    request: usize,
+    /// Tokens of the prompt, as we count them.
+    prompt: u64,
 }
 
 impl Spent {
-    pub(in crate::relay) fn new(meter: &Meter, said: Volume, prefill: usize, request: usize) -> Self {
-        Self { known: meter.usage, said, prefill, request }
+    pub(in crate::relay) fn new(meter: &Meter, said: Volume, prefill: usize, prompt: u64) -> Self {
+        Self { known: meter.usage, said, prefill, prompt }
     }
 
     /// Output tokens that count against the client's limit. Calls that were dropped do not: they are made again.
@@ -65,7 +65,7 @@ impl Spent {
         if let Some(known) = self.known {
             return known;
         }
-        let mut first = estimate(self.request, self.said);
+        let mut first = estimate(self.prompt, self.said);
         if let Some(second) = second.filter(|second| !second.estimated) {
             // The second prompt was the first one and what had been said.
             first.input = second.prompt().saturating_sub(tokens(self.prefill));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use tokio::time::timeout;
 
-use super::pump::{Broke, estimated, pump, send};
+use super::pump::{Broke, pump, send, used};
 use super::{Piece, Way};
 use crate::record::{attempts_header, header_text};
 use crate::relay::attempt::{Content, Opened};
@@ -75,7 +75,7 @@ async fn resume(way: &Way, leg: &mut Opened, broke: &Broke, broken: Broken) -> E
     let Way { run, late, .. } = way;
     let Content::Stream(stream) = &leg.content else { return Ended::AsItWas };
     let (meter, said) = (stream.reader.meter(), stream.reader.volume());
-    let spent = Spent::new(meter, said, broken.prefill().len(), run.bodies.own().text.len());
+    let spent = Spent::new(meter, said, broken.prefill().len(), run.bodies.prompt_tokens());
     let tries = run.track.attempts().len();
     let resumed = run.resume(&leg.target, &broke.failure, &broken, &spent).await;
     if run.track.attempts().len() > tries {
@@ -101,7 +101,7 @@ async fn resume(way: &Way, leg: &mut Opened, broke: &Broke, broken: Broken) -> E
             way.outlet().go_on(run.bodies.for_target(&leg.target).ok().as_ref());
             let ended = pump(way, leg, &mut through).await;
             let Content::Stream(stream) = &leg.content else { return Ended::AsItWas };
-            let second = stream.reader.meter().usage.unwrap_or_else(|| estimated(run, stream));
+            let second = used(run, &stream.reader);
             let usage = spent.joined(Some(&second));
             run.track.told(Some(usage));
             run.track.amend_at(tries.saturating_sub(1), |attempt| {

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use super::speech::{Speech, echo, encoder, with_names};
 use super::{Piece, Way};
-use crate::dialect::answer::Step;
+use crate::dialect::answer::{Step, StreamReader, Volume};
 use crate::failure::Failure;
 use crate::record::Outcome;
 use crate::relay::attempt::{Content, OpenStream, Opened, Run};
@@ -35,6 +35,7 @@ pub(super) struct Broke {
 pub(super) async fn pump(way: &Way, leg: &mut Opened, through: &mut Through) -> Result<(), Broke> {
     let run = &way.run;
     let Content::Stream(stream) = &mut leg.content else { return Ok(()) };
+    let mut metered = Metered::of(run, &stream.reader);
     let ended = match run.bodies.for_target(&leg.target) {
         Ok(said) => {
             let own = run.bodies.own();
@@ -42,12 +43,13 @@ pub(super) async fn pump(way: &Way, leg: &mut Opened, through: &mut Through) -> 
             let to = if matches!(through, Through::Joiner(_)) { Face::Chat } else { own.face };
             let echo = || with_names(echo(&run.request.id, own), &said);
             let speech = Speech::new(leg.target.face, to, || encoder(to, echo(), prompt_of(own)));
-            read(way, stream, through, speech).await
+            read(way, stream, through, speech, &mut metered).await
         }
         // It was sent, so it was said.
         Err(failure) => Err(Break::by_us(failure)),
     };
-    run.track.used(Some(stream.reader.meter().usage.unwrap_or_else(|| estimated(run, stream))));
+    metered.read(&stream.reader);
+    drop(metered);
     let Err(Break { failure, leftover, is_astray }) = ended else {
         leg.pass.succeeded();
         return Ok(());
@@ -60,14 +62,39 @@ pub(super) async fn pump(way: &Way, leg: &mut Opened, through: &mut Through) -> 
     }
     run.track.amend(|attempt| {
         attempt.outcome = Outcome::Failed(failure.reason);
+        attempt.took = run.track.since(Instant::now()).saturating_sub(attempt.began);
         attempt.detail.clone_from(&failure.message);
     });
     Err(Broke { failure, leftover, reference: leg.reference.clone() })
 }
 
-/// What an answer used whose provider did not say.
-pub(super) fn estimated(run: &Run, stream: &OpenStream) -> Usage {
-    estimate(run.bodies.own().text.len(), stream.reader.volume())
+/// What an answer used: as its provider says, else as we count.
+pub(super) fn used(run: &Run, reader: &StreamReader) -> Usage {
+    reader.meter().usage.unwrap_or_else(|| estimate(run.bodies.prompt_tokens(), reader.volume()))
+}
+
+/// What was read of an answer until now. Dropped, it goes to the record: also when the client goes away in the middle.
+struct Metered<'r> {
+    run: &'r Run,
+    told: Option<Usage>,
+    said: Volume,
+}
+
+impl<'r> Metered<'r> {
+    fn of(run: &'r Run, reader: &StreamReader) -> Self {
+        Self { run, told: reader.meter().usage, said: reader.volume() }
+    }
+
+    fn read(&mut self, reader: &StreamReader) {
+        (self.told, self.said) = (reader.meter().usage, reader.volume());
+    }
+}
+
+impl Drop for Metered<'_> {
+    fn drop(&mut self) {
+        let used = self.told.unwrap_or_else(|| estimate(self.run.bodies.prompt_tokens(), self.said));
+        self.run.track.used(Some(used));
+    }
 }
 
 /// How a stream broke.
@@ -91,6 +118,7 @@ async fn read(
     stream: &mut OpenStream,
     through: &mut Through,
     mut speech: Speech,
+    metered: &mut Metered<'_>,
 ) -> Result<(), Break> {
     let run = &way.run;
     let mut room = run.room();
@@ -102,7 +130,7 @@ async fn read(
         pass(way, said, through).await?;
         if let Some(failure) = step.failure {
             // Behind the finish nothing is missing but form.
-            let usage = wants_usage.then(|| estimated(run, stream));
+            let usage = wants_usage.then(|| used(run, &stream.reader));
             let Some(end) = stream.reader.conclude(usage) else {
                 let leftover = speech.leave(step.leftover);
                 return Err(Break { failure, leftover, is_astray: false });
@@ -113,7 +141,7 @@ async fn read(
         if step.done {
             // The events that end it say all of it again.
             room.resize(ENDING * speech.kept()).map_err(|Full| Break::by_us(held::full()))?;
-            let usage = wants_usage.then(|| estimated(run, stream));
+            let usage = wants_usage.then(|| used(run, &stream.reader));
             return pass(way, speech.end(usage), through).await;
         }
         let clock = Clock {
@@ -123,16 +151,19 @@ async fn read(
             deadline: run.deadline,
         };
         let next = clock.run(stream.bytes.next()).await;
-        let usage = wants_usage.then(|| estimated(run, stream));
-        step = match next {
-            Ok(Some(Ok(chunk))) => stream.reader.push(chunk),
-            Ok(None) => stream.reader.end(usage),
-            Ok(Some(Err(failure))) | Err(failure) => {
-                let step = stream.reader.end(usage);
-                Step { failure: step.failure.is_some().then_some(failure), ..step }
+        let broke = match next {
+            Ok(Some(Ok(chunk))) => {
+                step = stream.reader.push(chunk);
+                metered.read(&stream.reader);
+                continue;
             }
+            Ok(Some(Err(failure))) | Err(failure) => Some(failure),
+            Ok(None) => None,
         };
-        run.track.used(stream.reader.meter().usage);
+        let usage = wants_usage.then(|| used(run, &stream.reader));
+        let end = stream.reader.end(usage);
+        metered.read(&stream.reader);
+        step = Step { failure: end.failure.map(|failure| broke.unwrap_or(failure)), ..end };
     }
 }
 

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::simulator::engine::Exchange;
 use crate::simulator::engine::answer::{Answer, Call, Usage};
+use crate::simulator::engine::{Cost, Exchange};
 use crate::simulator::provider::Provider;
 
 /// The body of a 200 that is not streamed.
@@ -113,20 +113,20 @@ pub(in crate::simulator) fn reasoning_detail(text: &str) -> Value {
 }
 
 fn openrouter_usage(exchange: &Exchange, usage: &Usage, total: u64) -> Value {
-    let (prompt, completion) = exchange.cost(usage);
+    let cost = exchange.cost(usage);
     json!({
         "prompt_tokens": usage.prompt,
         "completion_tokens": usage.completion,
         "total_tokens": total,
-        "cost": prompt + completion,
+        "cost": Cost::dollars(cost.told),
         "is_byok": false,
         "prompt_tokens_details": {
             "cached_tokens": usage.cached, "cache_write_tokens": 0, "audio_tokens": 0, "video_tokens": 0
         },
         "cost_details": {
             "upstream_inference_cost": null,
-            "upstream_inference_prompt_cost": prompt,
-            "upstream_inference_completions_cost": completion,
+            "upstream_inference_prompt_cost": Cost::dollars(cost.prompt),
+            "upstream_inference_completions_cost": Cost::dollars(cost.completion),
         },
         "completion_tokens_details": { "reasoning_tokens": usage.reasoning },
     })

@@ -42,6 +42,11 @@ impl Event {
         Self { kind, text: format!("event: {name}\ndata: {value}") }
     }
 
+    /// Whether the figures of the whole answer are in it; those at the beginning of a message are not.
+    pub(in crate::simulator) fn tells_usage(&self) -> bool {
+        matches!(self.kind, Kind::Finish | Kind::Usage | Kind::Done) && self.text.contains(r#""usage":{"#)
+    }
+
     /// `data: [DONE]`.
     pub(in crate::simulator) fn done() -> Self {
         Self { kind: Kind::Done, text: "data: [DONE]".into() }

@@ -72,12 +72,12 @@ fn leak(answer: &mut Answer, tool: Option<&str>) {
     answer.text = text;
 }
 
-/// The steps of a streamed answer.
+/// The steps of a streamed answer, and behind how many bytes its usage is out, if it comes.
 pub(in crate::simulator) fn answer_steps(
     exchange: &Exchange,
     mut events: Vec<Event>,
     verdict: &Verdict,
-) -> Vec<Step> {
+) -> (Vec<Step>, Option<usize>) {
     if verdict.no_role {
         // Elsewhere the event that names the role carries more than that.
         events.retain(|event| event.kind != EventKind::Role || exchange.face != Face::Chat);
@@ -88,16 +88,19 @@ pub(in crate::simulator) fn answer_steps(
     }
     let ending = break_events(exchange, &mut events, verdict.kind());
     let line = if verdict.crlf { "\r\n" } else { "\n" };
+    let told = events.iter().position(Event::tells_usage);
     let frames = events.into_iter().map(|event| {
         let text = if verdict.crlf { event.text.replace('\n', line) } else { event.text };
         Bytes::from(format!("{text}{line}{line}"))
     });
+    let frames: Vec<Bytes> = frames.collect();
+    let told = told.map(|at| frames.iter().take(at + 1).map(Bytes::len).sum());
     let cut = match verdict.kind() {
         Some(Kind::ResetAfter(bytes)) => Some(Cut { at: *bytes, resets: true }),
         Some(Kind::EndAfter(bytes)) => Some(Cut { at: *bytes, resets: false }),
         _ => None,
     };
-    verdict.pace().steps(frames.collect(), cut, ending)
+    (verdict.pace().steps(frames, cut, ending), told)
 }
 
 /// Where a body ends before its end.

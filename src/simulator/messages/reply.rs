@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::simulator::engine::Exchange;
 use crate::simulator::engine::answer::{Answer, Usage, fnv};
+use crate::simulator::engine::{Cost, Exchange};
 use crate::simulator::provider::Provider;
 
 /// The body of a 200 that is not streamed.
@@ -24,6 +24,7 @@ pub(in crate::simulator) fn whole(exchange: &Exchange, answer: &Answer, no_role:
 /// The message of `message_start`: nothing said, nothing written.
 pub(super) fn opening(exchange: &Exchange, used: &Usage) -> Value {
     let begun = Usage { completion: 0, reasoning: 0, ..*used };
+    let usage = tokens(&begun);
     let mut message = json!({
         "id": exchange.id,
         "type": "message",
@@ -32,7 +33,7 @@ pub(super) fn opening(exchange: &Exchange, used: &Usage) -> Value {
         "content": [],
         "stop_reason": null,
         "stop_sequence": null,
-        "usage": usage(exchange, &begun),
+        "usage": usage,
     });
     if let (Provider::OpenRouter, Some(members)) = (exchange.provider, message.as_object_mut()) {
         members.insert("provider".into(), exchange.model.vendor.into());
@@ -85,22 +86,28 @@ pub(super) fn stop_sequence(exchange: &Exchange, answer: &Answer) -> Value {
     }
 }
 
-/// What came from the cache is not in `input_tokens`.
+/// The figures of a whole answer, with what it costs where the provider says so.
 pub(super) fn usage(exchange: &Exchange, used: &Usage) -> Value {
+    let mut usage = tokens(used);
+    if let (Provider::OpenRouter, Some(members)) = (exchange.provider, usage.as_object_mut()) {
+        members.insert("cost".into(), Cost::dollars(exchange.cost(used).told));
+        members.insert("is_byok".into(), false.into());
+    }
+    usage
+}
+
+/// What came from the cache is not in `input_tokens`.
+fn tokens(used: &Usage) -> Value {
     let mut usage = json!({
         "input_tokens": used.prompt - used.cached,
         "cache_creation_input_tokens": 0,
         "cache_read_input_tokens": used.cached,
         "output_tokens": used.completion,
     });
-    let Some(members) = usage.as_object_mut() else { return usage };
-    if used.reasoning > 0 {
+    if used.reasoning > 0
+        && let Some(members) = usage.as_object_mut()
+    {
         members.insert("output_tokens_details".into(), json!({ "thinking_tokens": used.reasoning }));
-    }
-    if exchange.provider == Provider::OpenRouter && used.completion > 0 {
-        let (prompt, completion) = exchange.cost(used);
-        members.insert("cost".into(), (prompt + completion).into());
-        members.insert("is_byok".into(), false.into());
     }
     usage
 }

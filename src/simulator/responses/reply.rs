@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::simulator::engine::Exchange;
 use crate::simulator::engine::answer::{Answer, Usage, fnv};
 use crate::simulator::engine::request::{Request, list};
+use crate::simulator::engine::{Cost, Exchange};
 use crate::simulator::provider::Provider;
 
 /// The body of a 200 that is not streamed.
@@ -134,13 +134,13 @@ fn usage(exchange: &Exchange, used: &Usage) -> Value {
         "total_tokens": used.prompt + used.completion,
     });
     if let (Provider::OpenRouter, Some(members)) = (exchange.provider, usage.as_object_mut()) {
-        let (prompt, completion) = exchange.cost(used);
-        members.insert("cost".into(), (prompt + completion).into());
+        let cost = exchange.cost(used);
+        members.insert("cost".into(), Cost::dollars(cost.told));
         members.insert("is_byok".into(), false.into());
         let details = json!({
             "upstream_inference_cost": null,
-            "upstream_inference_input_cost": prompt,
-            "upstream_inference_output_cost": completion,
+            "upstream_inference_input_cost": Cost::dollars(cost.prompt),
+            "upstream_inference_output_cost": Cost::dollars(cost.completion),
         });
         members.insert("cost_details".into(), details);
     }

@@ -183,7 +183,8 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    async fn starting(command: tokio::process::Command, home: tempfile::TempDir) -> Self {
+    /// The gateway that this command serves with in this home.
+    pub(crate) async fn starting(command: tokio::process::Command, home: tempfile::TempDir) -> Self {
         let serving = Serving::start(command, "listening on").await;
         Self { serving, client: super::raw::client(), home }
     }

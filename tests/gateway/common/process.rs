@@ -22,7 +22,9 @@ where
     I: IntoIterator<Item = S>,
     S: AsRef<OsStr>,
 {
-    let mut command = Command::new(BINARY);
+    // Another build of it, where a test is to do more than one in a debug build can.
+    let binary = std::env::var_os("MOONRELAY_TEST_BINARY");
+    let mut command = Command::new(binary.as_deref().unwrap_or(OsStr::new(BINARY)));
     command
         .args(args)
         .env_clear()
@@ -126,6 +128,13 @@ impl Serving {
             false
         });
         assert_eq!(found.await, Ok(true), "nothing was said of {text:?}");
+    }
+
+    /// Waits for this text where it was not printed yet, be it before the address.
+    pub(crate) async fn has_said(&mut self, text: &str) {
+        if !self.output().contains(text) {
+            self.said(text).await;
+        }
     }
 
     /// The process id.

@@ -1,0 +1,79 @@
+//! References as labels: a client can ask an open provider for any id, and each label is memory for ever.
+
+use std::collections::HashSet;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// In the place of a reference beyond the limit.
+pub(super) const OTHER: &str = "other";
+
+/// So many references that are not configured have a label of their own. With every family a reference has about a
+/// hundred series of a hundred bytes.
+const MOST: usize = 100;
+
+/// The references that have a label of their own.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    known: RwLock<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    references: HashSet<String>,
+    learned: usize,
+}
+
+impl Names {
+    /// These are configured. What was before a reload stays: its counters are there still.
+    pub(super) fn expect<'r>(&self, references: impl IntoIterator<Item = &'r str>) {
+        self.write().references.extend(references.into_iter().map(str::to_owned));
+    }
+
+    /// This one has answered, so it is a model, and no client's invention.
+    pub(super) fn learn(&self, reference: &str) {
+        if self.knows(reference) {
+            return;
+        }
+        let mut known = self.write();
+        if known.learned < MOST && known.references.insert(reference.to_owned()) {
+            known.learned += 1;
+        }
+    }
+
+    /// The reference, or [`OTHER`].
+    pub(super) fn label<'r>(&self, reference: &'r str) -> &'r str {
+        if self.knows(reference) { reference } else { OTHER }
+    }
+
+    fn knows(&self, reference: &str) -> bool {
+        self.read().references.contains(reference)
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Known> {
+        self.known.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_configured_is_told_and_of_the_rest_a_hundred_that_answered() {
+        let names = Names::default();
+        names.expect(["kimi/kimi-for-coding"]);
+        assert_eq!(names.label("openrouter/invented"), OTHER, "it never answered");
+        for number in 0..MOST + 50 {
+            names.learn(&format!("openrouter/{number}"));
+        }
+        assert_eq!(names.label("openrouter/99"), "openrouter/99");
+        assert_eq!(names.label("openrouter/100"), OTHER);
+        names.expect(["openrouter/auto"]);
+        for configured in ["kimi/kimi-for-coding", "openrouter/auto"] {
+            assert_eq!(names.label(configured), configured, "the limit is not theirs");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The ledger's file, read by SQLite alone.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, Params};
+use serde_json::{Value, json};
+
+/// What a state directory holds.
+pub(super) struct Kept {
+    directory: PathBuf,
+    connection: Connection,
+}
+
+impl Kept {
+    /// That of a gateway with this home.
+    pub(super) fn of(home: &Path) -> Self {
+        Self::at(&home.join("state/moonrelay"))
+    }
+
+    /// That in this directory; it must be there.
+    pub(super) fn at(directory: &Path) -> Self {
+        let path = directory.join("ledger.sqlite");
+        assert!(path.exists(), "{}", path.display());
+        Self { directory: directory.to_owned(), connection: Connection::open(path).unwrap() }
+    }
+
+    fn texts(&self, sql: &str, of: impl Params) -> Vec<String> {
+        let mut statement = self.connection.prepare(sql).unwrap();
+        let rows = statement.query_map(of, |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
+    }
+
+    /// The ids of all requests.
+    pub(super) fn ids(&self) -> BTreeSet<String> {
+        self.texts("SELECT request_id FROM requests", []).into_iter().collect()
+    }
+
+    /// Fails where SQLite finds fault with the file, or an entry is there in part.
+    pub(super) fn is_sound(&self) {
+        assert_eq!(self.texts("PRAGMA integrity_check", []), ["ok"]);
+        let faults = "SELECT 'twice ' || request_id FROM requests GROUP BY request_id HAVING count(*) > 1 \
+             UNION ALL SELECT 'no request for ' || request FROM attempts WHERE request NOT IN \
+             (SELECT number FROM requests) \
+             UNION ALL SELECT 'no answer for ' || request_id FROM requests WHERE outcome = 'ok' AND number NOT IN \
+             (SELECT request FROM attempts WHERE outcome = 'ok' AND input IS NOT NULL)";
+        assert_eq!(self.texts(faults, []), [""; 0]);
+    }
+
+    /// One request; `attempts` as the header has them, `tokens` of the last: input, output, cached.
+    pub(super) fn request(&self, id: &str) -> Value {
+        let sql = "SELECT json_object('outcome', outcome, 'client', client, 'requested', requested, 'face', face, \
+             'answered', answered, 'took', took, 'first_byte', first_byte, \
+             'attempts', (SELECT group_concat(provider || '/' || model || '=' || outcome, ', ') FROM \
+             (SELECT * FROM attempts WHERE request = number ORDER BY place)), \
+             'tokens', (SELECT json_array(input, output, cache_read) FROM attempts WHERE request = number \
+             ORDER BY place DESC LIMIT 1)) FROM requests WHERE request_id = ?1";
+        let found = self.texts(sql, [id]);
+        assert_eq!(found.len(), 1, "{id} of {:?}", self.ids());
+        let mut entry: Value = serde_json::from_str(&found[0]).unwrap();
+        // SQLite gives what a subquery made of JSON as text.
+        if let Some(text) = entry["tokens"].as_str() {
+            entry["tokens"] = serde_json::from_str(text).unwrap_or(json!(null));
+        }
+        entry
+    }
+
+    /// Whether this text is anywhere in any of the files.
+    pub(super) fn holds(&self, text: &str) -> bool {
+        let files = self.directory.read_dir().unwrap();
+        let contents = files.map(|file| std::fs::read(file.unwrap().path()).unwrap());
+        contents.into_iter().any(|content| memchr::memmem::find(&content, text.as_bytes()).is_some())
+    }
+}

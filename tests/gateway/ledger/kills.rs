@@ -1,0 +1,58 @@
+//! SIGKILL at any moment costs what waited to be written, and nothing else.
+
+use std::collections::BTreeSet;
+
+use super::{Kept, Load};
+use crate::common::process::signal;
+use crate::common::{Provider, Setup, Upstream};
+
+const KILLS: usize = 50;
+const CLIENTS: usize = 4;
+/// Entries of one transaction, and those that may wait for it.
+const BATCH: usize = 256;
+
+/// Of what one client was answered, how many of the last are missing; what is before them is all there.
+fn missing(answered: &[String], there: &BTreeSet<String>) -> usize {
+    let missing = answered.iter().rev().position(|id| there.contains(id)).unwrap_or(answered.len());
+    let before = &answered[..answered.len() - missing];
+    // A stream's entry can come behind that of the next request, which its client sends when it has the last byte.
+    let lost = before.iter().rev().skip(2).find(|id| !there.contains(*id));
+    assert_eq!(lost, None, "{} of {} are missing at the end", missing, answered.len());
+    missing
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_kills_under_load_leave_a_sound_file_and_everything_that_was_told_as_written() {
+    let upstream = Upstream::start().await;
+    let home = tempfile::tempdir().unwrap();
+    let setup = Setup::chain(&upstream, &[Provider::Moonshot]);
+    let setup = setup.environment("STATE_DIRECTORY", home.path().to_str().unwrap());
+    let mut before = BTreeSet::new();
+    let (mut answers, mut lost, mut most) = (0, 0, 0);
+    for kill in 0..KILLS {
+        let mut gateway = setup.clone().start().await;
+        let mut load = Load::on(gateway.base(), CLIENTS);
+        // Early, between batches, and in the midst of them.
+        load.answers(5 + kill * 37 % 280).await;
+        let told = gateway.get("/status").await.json()["ledger"].clone();
+        signal("-KILL", gateway.serving.pid()).await;
+        gateway.serving.ended().await;
+        let answered = load.end().await;
+
+        let kept = Kept::at(home.path());
+        kept.is_sound();
+        let there = kept.ids();
+        assert!(there.is_superset(&before), "what was there before is there still");
+        let new = there.len() - before.len();
+        let written = usize::try_from(told["written"].as_u64().unwrap()).unwrap();
+        assert!(new >= written, "kill {kill}: {new} of {told}");
+        assert_eq!((&told["dropped"], &told["trouble"]), (&0.into(), &serde_json::Value::Null));
+        let missing: usize = answered.iter().map(|ids| missing(ids, &there)).sum();
+        assert!(missing <= 2 * BATCH, "kill {kill}: {missing} of {told}");
+        answers += answered.iter().map(Vec::len).sum::<usize>();
+        (lost, most) = (lost + missing, most.max(missing));
+        before = there;
+    }
+    println!("{KILLS} kills: {answers} answers, {} kept, {lost} lost, at most {most} at once", before.len());
+    assert!(before.len() > answers / 3, "{} of {answers}", before.len());
+}

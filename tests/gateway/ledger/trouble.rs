@@ -1,0 +1,97 @@
+//! A ledger that cannot be written is told, and costs no answer.
+
+use serde_json::{Value, json};
+
+use super::{Kept, MODEL, stop};
+use crate::common::process::signal;
+use crate::common::{Gateway, Manager, Provider, Setup, Upstream, prompt};
+
+async fn asked(gateway: &Gateway) {
+    let answer = gateway.chat(&prompt(MODEL, "Say hello", false)).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+async fn trouble(gateway: &Gateway) -> String {
+    let status = gateway.get("/status").await.json();
+    let trouble = &status["ledger"]["trouble"];
+    trouble.as_str().unwrap_or_else(|| panic!("{status}")).to_owned()
+}
+
+#[tokio::test]
+async fn a_file_that_is_none_is_left_alone_and_one_put_right_counts_at_a_reload() {
+    let (upstream, manager) = (Upstream::start().await, Manager::new());
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("ledger.sqlite");
+    let letter = "It is no database, but a letter.".repeat(200);
+    std::fs::write(&file, &letter).unwrap();
+    let setup = Setup::chain(&upstream, &[Provider::Moonshot]).set("gateway.reload", json!(false));
+    let setup = setup.environment("STATE_DIRECTORY", home.path().to_str().unwrap());
+    let mut gateway = setup.environment("NOTIFY_SOCKET", manager.path()).start().await;
+    manager.until("READY=1").await;
+    gateway.serving.has_said("is no SQLite database; move it away").await;
+    asked(&gateway).await;
+    assert!(trouble(&gateway).await.contains(file.to_str().unwrap()));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), letter);
+
+    std::fs::rename(&file, home.path().join("letter")).unwrap();
+    signal("-HUP", gateway.serving.pid()).await;
+    manager.until("READY=1").await;
+    gateway.serving.said("the ledger has no trouble any more").await;
+    let status = gateway.get("/status").await.json();
+    assert_eq!((&status["ledger"]["dropped"], &status["ledger"]["trouble"]), (&json!(0), &Value::Null));
+    stop(&mut gateway).await;
+    assert_eq!(Kept::at(home.path()).ids().len(), 1, "the request from before was kept in memory");
+}
+
+#[tokio::test]
+async fn a_place_that_nobody_can_write_is_named() {
+    let upstream = Upstream::start().await;
+    let setup = Setup::chain(&upstream, &[Provider::Moonshot]);
+    let mut gateway = setup.environment("STATE_DIRECTORY", "/proc/moonrelay").start().await;
+    gateway.serving.has_said("/proc/moonrelay must be a directory that the user").await;
+    asked(&gateway).await;
+    assert!(trouble(&gateway).await.contains("/proc/moonrelay/ledger.sqlite"));
+    stop(&mut gateway).await;
+}
+
+#[tokio::test]
+async fn a_full_disk_costs_entries_and_is_told_and_counted() {
+    let upstream = Upstream::start().await;
+    let setup = Setup::chain(&upstream, &[Provider::Moonshot]);
+    let (asks, home) = setup.command();
+    // No file grows over this length: what the kernel says then is what a full disk says, in other words.
+    let asks = asks.as_std();
+    let mut command = tokio::process::Command::new("sh");
+    command.args(["-c", "trap '' XFSZ; ulimit -f 200; exec \"$@\"", "sh"]).arg(asks.get_program());
+    command.args(asks.get_args()).env_clear();
+    command.envs(asks.get_envs().filter_map(|(key, value)| Some((key, value?)))).kill_on_drop(true);
+    command.stdin(std::process::Stdio::null());
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let mut gateway = Gateway::starting(command, home).await;
+    let mut load = super::Load::on(gateway.base(), 4);
+    gateway.serving.has_said("serves on, and keeps").await;
+    let mut told = Value::Null;
+    for _ in 0..100 {
+        load.answers(50).await;
+        told = gateway.get("/status").await.json()["ledger"].clone();
+        if told["trouble"].is_string() && told["dropped"] != 0 {
+            break;
+        }
+    }
+    assert!(told["trouble"].is_string() && told["dropped"] != 0, "{told}");
+    signal("-TERM", gateway.serving.pid()).await;
+    assert!(gateway.serving.ended().await.success(), "{}", gateway.serving.output());
+    let answered: usize = load.end().await.iter().map(Vec::len).sum();
+    // A log that was emptied into the file has room for a while.
+    let output = gateway.serving.output();
+    let (troubles, ends) =
+        (output.matches("serves on, and keeps"), output.matches("has no trouble any more"));
+    let (troubles, ends) = (troubles.count(), ends.count());
+    assert!(troubles == ends || troubles == ends + 1, "each change is told once: {troubles}, {ends}");
+
+    let kept = Kept::of(gateway.home());
+    kept.is_sound();
+    let there = kept.ids().len();
+    let written = told["written"].as_u64().unwrap_or(u64::MAX);
+    assert!(there as u64 >= written && there < answered, "{there} of {answered}: {told}");
+}
