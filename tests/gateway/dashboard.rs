@@ -308,3 +308,41 @@ async fn what_a_provider_says_is_text_and_never_the_key() {
     let page = gateway.get(&one).await.text();
     assert!(page.contains("&lt;img src=x"), "{page}");
 }
+
+/// What is in the charts is what the providers said, and what is older is read from the store.
+#[tokio::test]
+async fn the_charts_have_the_tokens_that_were_used() {
+    let (_upstream, gateway) = start(&[Provider::Moonshot]).await;
+    let mut watching = Watching::start(&gateway).await;
+    let empty = watching.until("charts", "<strong>0 tokens</strong>").await;
+    assert!(empty.contains("figure data-chart=\"cost\""), "{empty}");
+    let mut total = 0;
+    for text in ["Say hello", "reply with 60 words"] {
+        let answer = gateway.chat(&prompt("default", text, false)).await;
+        total += answer.json()["usage"]["total_tokens"].as_u64().unwrap();
+    }
+    let charts = watching.until("charts", &format!("<strong>{total} tokens</strong> in 7 days")).await;
+    assert_keeps_to_itself("charts", &charts);
+    assert!(charts.contains(&format!("<td class=\"number\">{total}</td>")), "{charts}");
+    assert!(charts.contains("<th class=\"number\" scope=\"col\">moonshot/kimi-k3</th>"), "{charts}");
+    assert!(charts.contains("data-chart=\"cost\" data-currency=\"USD\""), "{charts}");
+    assert_eq!(charts.matches("<svg role=\"img\" aria-label=").count(), 2, "{charts}");
+    let hours = gateway.get("/?days=1").await.text();
+    assert!(hours.contains(&format!("<strong>{total} tokens</strong> in 24 hours")), "{hours}");
+    // Beyond the end of this request: from the store alone.
+    let older = gateway.get("/?before=253402300799999").await.text();
+    assert_eq!(older.matches("data-request=").count(), 2, "{older}");
+    let before = gateway.get("/?before=1000").await.text();
+    assert!(before.contains("None from before that."), "{before}");
+}
+
+#[tokio::test]
+async fn where_nothing_is_kept_the_page_says_which_setting_it_is() {
+    let upstream = Upstream::start().await;
+    let setup = Setup::chain(&upstream, &[Provider::Moonshot]).set("usage.store", json!("none"));
+    let gateway = setup.start().await;
+    gateway.chat(&prompt("default", "Say hello", false)).await;
+    let page = gateway.get("/").await.text();
+    assert_eq!(page.matches("usage.store is &quot;none&quot;").count(), 2, "{page}");
+    assert_eq!(page.matches("data-request=").count(), 1, "the last ones are known all the same: {page}");
+}

@@ -18,7 +18,7 @@ use super::palette::{LINE, TEXT, of};
 /// In the units of the drawing, which a page stretches; chosen so that its text can be read 340 pixels wide.
 const SIZE: (u32, u32) = (440, 210);
 /// Of the text. plotters divides it by 1.24.
-const FONT: f64 = 14.5;
+const FONT: f64 = 15.5;
 /// At most so many labels stand under the bars.
 const LABELS: usize = 8;
 

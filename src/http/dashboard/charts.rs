@@ -11,17 +11,23 @@ use super::spent::{Spent, Used};
 use crate::ledger::{Ledger, Question, StoreError};
 use crate::wire::amount::Amount;
 
-/// What there is to draw; `None` where nothing is kept.
+/// What there is to draw; `None` where the settings keep nothing.
 pub(super) type Drawn = Result<Option<Spent>, StoreError>;
 
-/// Asks the store.
-pub(super) async fn ask(ledger: &Ledger, range: Range, clock: &Clock) -> Drawn {
-    let Some(store) = ledger.store() else { return Ok(None) };
+/// Asks the store; `kept` is whether the settings have one.
+pub(super) async fn ask(ledger: &Ledger, kept: bool, range: Range, clock: &Clock) -> Drawn {
+    let Some(store) = ledger.store() else { return if kept { Err(closed(ledger)) } else { Ok(None) } };
     let Some((since, bars)) = range.bars(clock) else { return Ok(Some(Spent::default())) };
     let by = vec![range.by(), crate::ledger::By::Model];
     let question = Question { since, until: None, by, zone: clock.zone.clone() };
     let sums = store.sums(&question).await?;
     Ok(Some(Spent::of(bars, &sums)))
+}
+
+/// The settings have a store, and it is not open.
+fn closed(ledger: &Ledger) -> StoreError {
+    let problem = ledger.health().trouble.unwrap_or_else(|| "it is not open yet".to_owned());
+    StoreError { place: "in the state directory".to_owned(), problem }
 }
 
 /// The section.

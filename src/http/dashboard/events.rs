@@ -28,7 +28,7 @@ const WATCHERS: usize = 8;
 /// From a change to its event: what changes in this time goes out together, so there are at most four a second.
 const SETTLE: Duration = Duration::from_millis(250);
 /// From a request's end to the charts with it: until then the ledger has written it.
-const WRITTEN: Duration = Duration::from_secs(3);
+const WRITTEN: Duration = Duration::from_secs(1);
 /// What providers told of their quota is good for a minute; then they are asked again.
 const QUOTA: Duration = Duration::from_secs(61);
 /// Who was asked as the page came, and was slow, has told by then.
@@ -182,6 +182,9 @@ impl Watcher {
                 _ => {}
             }
             let html = self.view.section(section, &clock).await.into_string();
+            if section == Section::Charts && self.view.waits_for_the_store() {
+                self.charts = Some(Instant::now() + WRITTEN);
+            }
             let mut hasher = DefaultHasher::new();
             html.hash(&mut hasher);
             let hash = hasher.finish();

@@ -21,7 +21,7 @@ pub(super) struct Page {
     entries: Vec<Arc<Entry>>,
     /// Whether it begins with the newest, and grows.
     newest: bool,
-    /// Where there is a store: older ones can be asked for.
+    /// Whether the settings have a store: older ones can be asked for.
     kept: bool,
     /// Why the store told nothing.
     trouble: Option<StoreError>,
@@ -31,16 +31,15 @@ pub(super) struct Page {
 
 impl Page {
     /// The newest ones, or those from before a moment.
-    pub(super) async fn of(ledger: &Ledger, before: Option<SystemTime>) -> Self {
+    pub(super) async fn of(ledger: &Ledger, kept: bool, before: Option<SystemTime>) -> Self {
         let mut entries = match before {
             None => ledger.recent(),
             Some(_) => Vec::new(),
         };
         entries.truncate(SHOWN);
-        let store = ledger.store();
-        let (newest, kept, health) = (before.is_none(), store.is_some(), ledger.health());
+        let (newest, health) = (before.is_none(), ledger.health());
         let mut page = Self { entries, newest, kept, trouble: None, health };
-        if let Some(store) = store.filter(|_| page.entries.len() < SHOWN) {
+        if let Some(store) = ledger.store().filter(|_| page.entries.len() < SHOWN) {
             let oldest = page.entries.last().map(|entry| entry.at);
             let moment = before.or(oldest).unwrap_or_else(SystemTime::now);
             match store.before(moment, SHOWN - page.entries.len()).await {
@@ -73,7 +72,8 @@ impl Page {
             p.pages {
                 @if !self.newest { a href="/#requests" { "Newest" } " " }
                 @if let Some(last) = self.entries.last().filter(|_| self.kept && self.entries.len() == SHOWN) {
-                    a href={ "/?before=" (millis(last.at)) "#requests" } { "Older" }
+                    // The rest of the last one's millisecond is not left out.
+                    a href={ "/?before=" (millis(last.at) + 1) "#requests" } { "Older" }
                 }
                 @if !self.kept {
                     span.muted { "Only the last requests are known: usage.store is \"none\"." }

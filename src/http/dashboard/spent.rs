@@ -75,7 +75,8 @@ impl Spent {
             add(&mut spent.answered, &sum.answered.tokens);
             spent.lost = spent.lost.saturating_add(all(&sum.lost.tokens));
         }
-        let mut models: Vec<(&str, u64)> = weights.into_iter().collect();
+        // A model that only failed used nothing.
+        let mut models: Vec<(&str, u64)> = weights.into_iter().filter(|(_, weight)| *weight > 0).collect();
         models.sort_by_key(|(model, weight)| (std::cmp::Reverse(*weight), *model));
         let cell =
             |bar: &Bar, model: &str| cells.get(&(bar.key.as_str(), model)).cloned().unwrap_or_default();

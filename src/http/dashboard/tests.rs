@@ -154,7 +154,7 @@ fn a_key_that_rests_is_told_where_another_one_answers() {
 #[tokio::test]
 async fn a_request_that_fell_back_is_seen_at_a_glance() {
     let ledger = Ledger::forgetful();
-    let empty = requests::Page::of(&ledger, None).await.section(&clock());
+    let empty = requests::Page::of(&ledger, false, None).await.section(&clock());
     assert_says(&empty, &["None yet.", "usage.store is &quot;none&quot;"]);
     let entry = fallen();
     assert!(requests::fell_back(&entry));
@@ -280,9 +280,13 @@ fn a_seventh_model_is_among_the_others() {
     );
 }
 
-#[test]
-fn where_nothing_is_kept_or_can_be_read_the_charts_say_so() {
-    assert_says(&charts::section(&Ok(None), Range::Week), &["usage.store is &quot;none&quot;"]);
+#[tokio::test]
+async fn where_nothing_is_kept_or_can_be_read_the_charts_say_so() {
+    let ledger = Ledger::forgetful();
+    for (kept, words) in [(false, "usage.store is &quot;none&quot;"), (true, "it is not open yet")] {
+        let drawn = charts::ask(&ledger, kept, Range::Week, &clock()).await;
+        assert_says(&charts::section(&drawn, Range::Week), &[words]);
+    }
     let (place, problem) = ("/x".to_owned(), EVIL.to_owned());
     let trouble = crate::ledger::StoreError { place, problem };
     assert_says(

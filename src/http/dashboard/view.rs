@@ -72,14 +72,22 @@ impl View {
         self.before.is_some()
     }
 
+    /// Whether there shall be a store, and it is not open; nobody is told when it is.
+    pub(super) fn waits_for_the_store(&self) -> bool {
+        self.shared.relay.settings().usage.kept && self.shared.ledger.store().is_none()
+    }
+
     /// What stands within a section now.
     pub(super) async fn section(&self, section: Section, clock: &Clock) -> Markup {
         let (relay, ledger) = (&self.shared.relay, &self.shared.ledger);
+        let kept = relay.settings().usage.kept;
         match section {
             Section::Chain => chain::section(&relay.snapshot(), clock),
             Section::Live => live::section(&relay.state().under_way().records(), clock),
-            Section::Requests => requests::Page::of(ledger, self.before).await.section(clock),
-            Section::Charts => charts::section(&charts::ask(ledger, self.range, clock).await, self.range),
+            Section::Requests => requests::Page::of(ledger, kept, self.before).await.section(clock),
+            Section::Charts => {
+                charts::section(&charts::ask(ledger, kept, self.range, clock).await, self.range)
+            }
             Section::Quota => quota::section(&quota::ask(relay).await, clock),
         }
     }
