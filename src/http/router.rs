@@ -114,7 +114,7 @@ fn admit(shared: &Shared, request: &Request, request_id: String) -> Result<Calle
     }
 }
 
-/// Probes need no token, nor does who only looks at the dashboard, nor Prometheus where that is wanted.
+/// Probes need no token, who only looks at the dashboard needs none, nor does Prometheus where that is wanted.
 fn is_open(method: &Method, path: &str, public_metrics: bool) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
         && ((public_metrics && path == "/metrics")

@@ -35,7 +35,7 @@ impl Shared {
     pub fn new(relay: Arc<Relay>, address: String) -> Self {
         let (ledger, metrics) = (Arc::new(Ledger::forgetful()), Arc::<Metrics>::default());
         let refusals = Arc::new(Refusals::new(metrics.clone()));
-        let (address, watchers) = (ArcSwap::from_pointee(address), dashboard::room());
+        let (watchers, address) = (dashboard::room(), ArcSwap::from_pointee(address));
         Self { relay, ledger, metrics, refusals, hostname: None, address, watchers }
     }
 }

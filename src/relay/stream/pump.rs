@@ -123,6 +123,7 @@ async fn read(
     let run = &way.run;
     let mut room = run.room();
     let wants_usage = run.bodies.own().wants_usage() || speech.is_translated();
+    let told = |reader: &StreamReader| wants_usage.then(|| used(run, reader));
     let mut step = Step { out: std::mem::take(&mut stream.held), done: stream.done, ..Step::default() };
     loop {
         let said = speech.say(step.out);
@@ -130,8 +131,7 @@ async fn read(
         pass(way, said, through).await?;
         if let Some(failure) = step.failure {
             // Behind the finish nothing is missing but form.
-            let usage = wants_usage.then(|| used(run, &stream.reader));
-            let Some(end) = stream.reader.conclude(usage) else {
+            let Some(end) = stream.reader.conclude(told(&stream.reader)) else {
                 let leftover = speech.leave(step.leftover);
                 return Err(Break { failure, leftover, is_astray: false });
             };
@@ -141,8 +141,7 @@ async fn read(
         if step.done {
             // The events that end it say all of it again.
             room.resize(ENDING * speech.kept()).map_err(|Full| Break::by_us(held::full()))?;
-            let usage = wants_usage.then(|| used(run, &stream.reader));
-            return pass(way, speech.end(usage), through).await;
+            return pass(way, speech.end(told(&stream.reader)), through).await;
         }
         let clock = Clock {
             started: Instant::now(),
@@ -160,7 +159,7 @@ async fn read(
             Ok(Some(Err(failure))) | Err(failure) => Some(failure),
             Ok(None) => None,
         };
-        let usage = wants_usage.then(|| used(run, &stream.reader));
+        let usage = told(&stream.reader);
         let end = stream.reader.end(usage);
         metered.read(&stream.reader);
         step = Step { failure: end.failure.map(|failure| broke.unwrap_or(failure)), ..end };
