@@ -62,7 +62,8 @@ impl Bars {
         let font = || TextStyle::from(("sans-serif", FONT).into_font()).color(&TEXT);
         let mut chart = ChartBuilder::on(&root)
             .margin_top(8)
-            .margin_right(16)
+            // Half of the last bar's label.
+            .margin_right(18)
             .x_label_area_size(24)
             .y_label_area_size(52)
             .build_cartesian_2d(0.0..self.labels.len().max(1) as f64, 0.0..reach)?;

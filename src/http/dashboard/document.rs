@@ -50,11 +50,12 @@ pub(super) fn page(title: &str, clock: &Clock, top: &Markup, content: &Markup) -
                 script src="/dashboard/app.js" defer {}
             }
             body data-now=(millis(clock.now)) {
+                a.skip href="#main" { "Skip to the content" }
                 header.top {
                     a.brand href="/" { img src="/dashboard/icon.svg" alt="" width="22" height="22"; "Moonrelay" }
                     (top)
                 }
-                main { (content) }
+                main id="main" tabindex="-1" { (content) }
             }
         }
     }

@@ -14,7 +14,7 @@ use crate::ledger::{Entry, Health, Ledger, StoreError, Try};
 use crate::wire::amount::Amount;
 
 /// On one page.
-const SHOWN: usize = 50;
+const SHOWN: usize = 25;
 
 /// What a page shows.
 pub(super) struct Page {

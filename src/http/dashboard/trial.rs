@@ -65,7 +65,7 @@ pub(super) fn section(relay: &Relay) -> Markup {
         div.answer {
             p id="try-error" role="alert" hidden {}
             p { span.muted { "Answered by " } output id="try-model" { "–" } }
-            div id="try-answer" aria-live="polite" aria-label="Answer" tabindex="0" {}
+            div id="try-answer" role="region" aria-live="polite" aria-label="Answer" tabindex="0" {}
             ol id="try-attempts" aria-label="Attempts" {}
         }
     }
