@@ -8,6 +8,7 @@ mod status;
 mod watchdog;
 
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -186,17 +187,7 @@ impl App {
         state.advance(Stage::Draining);
         info!("stopping: answers under way run to their end; a second signal cuts them off");
         manager.stopping(&format!("stopping: {} answers under way", state.in_flight()));
-        tokio::select! {
-            busy = &mut serving => {
-                info!(busy, "stopped");
-                End::InOrder
-            }
-            () = cut_off(state, &mut signals) => {
-                warn!("stopped at once");
-                End::AtOnce
-            }
-            () = ask_for_time(manager) => End::InOrder,
-        }
+        drained(serving, state, signals, manager).await
     }
 
     fn announce(&self) {
@@ -211,6 +202,26 @@ impl App {
         let chain: Vec<String> = snapshot.links.iter().map(told).collect();
         info!(target: log::ANNOUNCEMENT, "chain: {}", chain.join(" → "));
         info!(target: log::ANNOUNCEMENT, "listening on {}", self.shared.address.load());
+    }
+}
+
+/// Lets what is under way come to its end, as far as the signals let it.
+async fn drained(
+    mut serving: Pin<&mut impl Future<Output = usize>>,
+    state: &State,
+    mut signals: impl Signals,
+    manager: Manager,
+) -> End {
+    tokio::select! {
+        busy = &mut serving => {
+            info!(busy, "stopped");
+            End::InOrder
+        }
+        () = cut_off(state, &mut signals) => {
+            warn!("stopped at once");
+            End::AtOnce
+        }
+        () = ask_for_time(manager) => End::InOrder,
     }
 }
 
