@@ -84,11 +84,7 @@ impl Queue {
     /// So many were written.
     pub(super) fn written(&self, count: usize) {
         self.gone(&self.written, count);
-        let before = self.why().take();
-        if before.is_some() || self.overflows.swap(false, Ordering::Relaxed) {
-            let dropped = self.dropped.load(Ordering::Relaxed);
-            info!(dropped, "the ledger is written again");
-        }
+        self.calm();
     }
 
     /// So many will not be written.
@@ -109,9 +105,13 @@ impl Queue {
         }
     }
 
-    /// Nothing is to be written, or it can be again.
+    /// It can be written, or nothing is to be.
     pub(super) fn calm(&self) {
-        self.why().take();
+        let before = self.why().take();
+        if self.overflows.swap(false, Ordering::Relaxed) || before.is_some() {
+            let dropped = self.dropped.load(Ordering::Relaxed);
+            info!(dropped, "the ledger has no trouble any more");
+        }
     }
 
     fn why(&self) -> MutexGuard<'_, Option<String>> {

@@ -86,7 +86,8 @@ impl Sqlite {
         if !open::exists(&path)? {
             return Ok(None);
         }
-        let readers = Readers::new(vec![open::reading(&path)?]);
+        let Some(reader) = open::reading(&path)? else { return Ok(None) };
+        let readers = Readers::new(vec![reader]);
         Ok(Some(Self { path: path.into(), writer: None, file: None, readers }))
     }
 
@@ -128,7 +129,7 @@ impl Sqlite {
             let idle = readers.idle().pop();
             let connection = match idle {
                 Some(connection) => connection,
-                None => open::reading(place)?,
+                None => open::reading(place)?.ok_or_else(|| StoreError::at(place, "its tables are gone"))?,
             };
             let done = work(&connection).map_err(|error| trouble(place, &error))?;
             readers.idle().push(connection);

@@ -112,17 +112,3 @@ pub struct StoreError {
     /// What is wrong, and what to do.
     pub problem: String,
 }
-
-impl StoreError {
-    /// There is no directory for it.
-    pub(super) fn nowhere() -> Self {
-        let problem =
-            "it has no directory: set HOME, XDG_STATE_HOME or STATE_DIRECTORY, or usage.store to \"none\"";
-        Self { place: super::sqlite::FILE.to_owned(), problem: problem.to_owned() }
-    }
-
-    /// The thread that worked on it did not come back.
-    pub(super) fn broken_off(place: impl Into<String>, error: &tokio::task::JoinError) -> Self {
-        Self { place: place.into(), problem: format!("the work on it broke off: {error}") }
-    }
-}

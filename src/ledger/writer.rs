@@ -80,14 +80,21 @@ impl Writer {
             self.queue.calm();
             return;
         }
+        if self.reopen().await {
+            self.queue.calm();
+        }
+    }
+
+    /// Whether it is open then.
+    async fn reopen(&self) -> bool {
         self.close().await;
         let open = self.open.clone();
         let opened = tokio::task::spawn_blocking(move || open()).await;
         let opened = opened.unwrap_or_else(|error| Err(StoreError::broken_off("", &error)));
-        match opened {
-            Ok(store) => drop(self.queue.store.send_replace(Some(store))),
-            Err(why) => self.queue.troubled(&why),
-        }
+        let store = opened.inspect_err(|why| self.queue.troubled(why)).ok();
+        let is_open = store.is_some();
+        self.queue.store.send_replace(store);
+        is_open
     }
 
     /// Whoever reads it has it for so long still. Closing writes, and may block.
@@ -135,7 +142,8 @@ impl Writer {
                 () = sleep(AGAIN) => {}
                 () = self.queue.end() => {}
             }
-            self.turn_if_kept().await;
+            // The file may have been moved away, or put right.
+            self.reopen().await;
             done = self.append(batch).await;
         }
         match done {
@@ -144,13 +152,6 @@ impl Writer {
                 self.queue.troubled(&why);
                 self.queue.lost(batch.len());
             }
-        }
-    }
-
-    /// The file may have been moved away, or put right.
-    async fn turn_if_kept(&mut self) {
-        if self.queue.usage.borrow().kept {
-            Box::pin(self.turn()).await;
         }
     }
 

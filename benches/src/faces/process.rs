@@ -15,6 +15,8 @@ const READY: Duration = Duration::from_secs(30);
 pub struct Served {
     /// `http://127.0.0.1:PORT`.
     pub base: String,
+    /// Its process.
+    pub pid: u32,
     _child: Child,
     _home: tempfile::TempDir,
 }
@@ -26,7 +28,7 @@ pub async fn simulator(binary: &Path) -> Served {
     command.args(["simulate", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().expect("the simulator starts");
     let base = address(child.stdout.take().expect("it is piped"), "simulating on ").await;
-    Served { base, _child: child, _home: home }
+    Served { base, pid: child.id().expect("it runs"), _child: child, _home: home }
 }
 
 /// A gateway with this configuration.
@@ -39,7 +41,7 @@ pub async fn gateway(binary: &Path, config: &Value) -> Served {
     command.stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the gateway starts");
     let base = address(child.stderr.take().expect("it is piped"), "listening on ").await;
-    Served { base, _child: child, _home: home }
+    Served { base, pid: child.id().expect("it runs"), _child: child, _home: home }
 }
 
 fn command(binary: &Path, home: &tempfile::TempDir) -> Command {

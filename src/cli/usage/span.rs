@@ -43,6 +43,7 @@ impl Span {
         let zone = self.now.time_zone();
         match zone.iana_name() {
             // Days are those of UTC where nothing says where this is.
+            None if self.now.offset().is_zero() => "UTC".to_owned(),
             _ if zone.is_unknown() => "UTC".to_owned(),
             Some(name) => name.to_owned(),
             None => self.now.offset().to_string(),

@@ -226,12 +226,12 @@ const GATEWAY: &Shape = &Shape::Object(&[
 ]);
 
 const USAGE: &Shape = &Shape::Object(&[
-    key("store", "`sqlite`, or `none`. Accepted, not built yet.", &Shape::Choice(&["sqlite", "none"])),
     key(
-        "retentionDays",
-        "How long records are kept. Accepted, not built yet.",
-        &Shape::Whole { min: 1, max: 36_500 },
+        "store",
+        "`sqlite` keeps it in the state directory, `none` keeps nothing.",
+        &Shape::Choice(&["sqlite", "none"]),
     ),
+    key("retentionDays", "How long requests are kept.", &Shape::Whole { min: 1, max: 36_500 }),
 ]);
 
 const TELEMETRY: &Shape = &Shape::Object(&[key(

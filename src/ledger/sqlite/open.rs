@@ -63,14 +63,13 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_size_limit", LONGEST_LOG)
 }
 
-/// A connection that cannot write.
-pub(super) fn reading(path: &Path) -> Result<Connection, StoreError> {
+/// A connection that cannot write; `None` where there are no tables yet.
+pub(super) fn reading(path: &Path) -> Result<Option<Connection>, StoreError> {
     let connection = match attempt(path, COMMON | OpenFlags::SQLITE_OPEN_READ_ONLY) {
         Err(error) if needs_a_log(&error) => without_log(path, error)?,
         opened => opened.map_err(|error| trouble(path, &error))?,
     };
-    schema::check_current(&connection, path)?;
-    Ok(connection)
+    Ok(schema::check_current(&connection, path)?.then_some(connection))
 }
 
 /// Opens, and reads something: SQLite opens the files beside it only then.

@@ -62,10 +62,13 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), StoreErr
 }
 
 /// Refuses what is not of this version: who only reads cannot migrate it.
-pub(super) fn check_current(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+///
+/// False where there are no tables yet: a gateway that starts has made the file, and is about to make them.
+pub(super) fn check_current(connection: &Connection, path: &Path) -> Result<bool, StoreError> {
     let found = Found::read(connection).map_err(|error| trouble(path, &error))?;
-    if found.past(path)? == MIGRATIONS.len() {
-        return Ok(());
+    let past = found.past(path)?;
+    if past == MIGRATIONS.len() || (past == 0 && found.is_empty) {
+        return Ok(past > 0);
     }
     Err(StoreError::at(
         path,

@@ -278,3 +278,12 @@ async fn a_file_that_was_moved_away_is_not_written_any_more() {
     let refusal = store.append(&[Arc::new(one)]).await.unwrap_err().to_string();
     assert!(refusal.contains("moved away or removed"), "{refusal}");
 }
+
+#[test]
+fn a_file_that_has_no_tables_yet_holds_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join(FILE), "").unwrap();
+    assert!(Sqlite::read_only(home.path()).unwrap().is_none());
+    Sqlite::open(home.path()).unwrap();
+    assert!(Sqlite::read_only(home.path()).unwrap().is_some());
+}

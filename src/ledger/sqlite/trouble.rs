@@ -11,6 +11,18 @@ impl StoreError {
     pub(in crate::ledger) fn at(path: &Path, problem: &str) -> Self {
         Self { place: path.display().to_string(), problem: problem.to_owned() }
     }
+
+    /// There is no directory for it.
+    pub(in crate::ledger) fn nowhere() -> Self {
+        let problem =
+            "it has no directory: set HOME, XDG_STATE_HOME or STATE_DIRECTORY, or usage.store to \"none\"";
+        Self { place: super::FILE.to_owned(), problem: problem.to_owned() }
+    }
+
+    /// The thread that worked on it did not come back.
+    pub(in crate::ledger) fn broken_off(place: impl Into<String>, error: &tokio::task::JoinError) -> Self {
+        Self { place: place.into(), problem: format!("the work on it broke off: {error}") }
+    }
 }
 
 /// An error of SQLite as a person can use it.

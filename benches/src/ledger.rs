@@ -1,0 +1,211 @@
+//! What keeping the ledger costs.
+//!
+//! `cargo build --release --locked && cargo run --release -p moonrelay-benches --bin ledger` first times the store by
+//! itself, then sends requests through two gateways in turns, one with `usage.store: "sqlite"` and one with "none", and
+//! prints ratios: of the time that a block of requests took, and of the processor time that the gateway spent on it, what
+//! it wrote behind the answers included. The machine's other work falls on both.
+
+#[path = "faces/process.rs"]
+mod process;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use clap::Parser;
+use futures_util::StreamExt;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Method};
+use moonrelay::ledger::{self, By, Entry, Question, Try};
+use moonrelay::record::{Bill, Pricing};
+use moonrelay::upstream::{Call, Client, Connector};
+use moonrelay::wire::amount::Amount;
+use moonrelay::wire::usage::Usage;
+use process::{Served, gateway, simulator};
+use serde_json::json;
+
+/// Longer than the writer gathers.
+const WRITTEN: Duration = Duration::from_millis(600);
+const CLIENTS: usize = 4;
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// What is measured, and how often.
+#[derive(Debug, Parser)]
+struct Options {
+    /// The gateway's binary.
+    #[arg(long, default_value = "target/release/moonrelay")]
+    binary: PathBuf,
+    /// Blocks of requests through each gateway.
+    #[arg(long, default_value_t = 20)]
+    rounds: usize,
+    /// Requests in a block.
+    #[arg(long, default_value_t = 1_000)]
+    requests: usize,
+    /// Entries in the file that is summed up.
+    #[arg(long, default_value_t = 100_000)]
+    entries: usize,
+}
+
+#[tokio::main]
+async fn main() {
+    let options = Options::parse();
+    store(options.entries).await;
+    through(&options).await;
+}
+
+/// Median, and the tenth on each side.
+fn told(name: &str, unit: &str, mut values: Vec<f64>) {
+    values.sort_unstable_by(f64::total_cmp);
+    let at = |percent: usize| values[(values.len() - 1) * percent / 100];
+    println!("{name:44}{:>10.3} {unit} (p10 {:.3}, p90 {:.3})", at(50), at(10), at(90));
+}
+
+async fn store(entries: usize) {
+    let home = tempfile::tempdir().expect("a directory");
+    let store = ledger::open(home.path()).expect("it opens");
+    let (mut appends, now) = (Vec::new(), SystemTime::now());
+    let all: Vec<_> = (0..entries).map(|number| Arc::new(entry(number, entries, now))).collect();
+    for batch in all.chunks(256) {
+        let began = Instant::now();
+        store.append(batch).await.expect("it is written");
+        appends.push(began.elapsed().as_secs_f64() * 1e3);
+    }
+    let question = Question {
+        since: now - DAY * 30,
+        until: None,
+        by: vec![By::Day, By::Model],
+        zone: jiff::tz::TimeZone::UTC,
+    };
+    let mut sums = Vec::new();
+    for _ in 0..11 {
+        let began = Instant::now();
+        let rows = store.sums(&question).await.expect("they are read");
+        sums.push(began.elapsed().as_secs_f64() * 1e3);
+        assert!(rows.iter().map(|row| row.answered.attempts).sum::<u64>() as usize == entries);
+    }
+    told("append of 256 entries", "ms", appends);
+    told(&format!("sums of {entries} entries by day and model"), "ms", sums);
+}
+
+/// One of many, evenly over 29 days; every fourth fell back.
+fn entry(number: usize, of: usize, now: SystemTime) -> Entry {
+    let model = ["kimi/kimi-for-coding", "moonshot/kimi-k3", "openrouter/auto"][number % 3];
+    let (provider, name) = model.split_once('/').expect("it has a provider");
+    let attempt = |outcome: &str, usage: Option<Usage>| Try {
+        provider: provider.to_owned(),
+        model: name.to_owned(),
+        outcome: outcome.to_owned(),
+        detail: String::new(),
+        began: Duration::ZERO,
+        took: Duration::from_millis(900),
+        usage,
+        bill: usage.map(|_| Bill {
+            amount: Amount::from_picos(1_434_000_000),
+            currency: "USD".to_owned(),
+            pricing: Pricing::Price,
+        }),
+    };
+    let usage = Usage { input: 600, output: 200, cache_read: 400, ..Usage::default() };
+    let failed = number.is_multiple_of(4).then(|| attempt("rate_limit", None));
+    Entry {
+        request_id: format!("{:016x}", number.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
+        at: now - DAY * 29 + (DAY * 29).mul_f64(number as f64 / of as f64),
+        client: "opencode".to_owned(),
+        requested: "default".to_owned(),
+        face: "openai-completions".to_owned(),
+        called: Some("openai-completions".to_owned()),
+        answered: Some(model.to_owned()),
+        streamed: true,
+        thinking: None,
+        outcome: "ok".to_owned(),
+        first_byte: Some(Duration::from_millis(700)),
+        took: Duration::from_secs(4),
+        rules: vec!["model".to_owned()],
+        dropped: Vec::new(),
+        attempts: failed.into_iter().chain([attempt("ok", Some(usage))]).collect(),
+    }
+}
+
+async fn through(options: &Options) {
+    let simulator = simulator(&options.binary).await;
+    let [kept, none] = [
+        start(&options.binary, &simulator, "sqlite").await,
+        start(&options.binary, &simulator, "none").await,
+    ];
+    let client = Arc::new(Client::new(Duration::from_secs(5)));
+    let (mut times, mut spent, mut each) = (Vec::new(), Vec::new(), [Vec::new(), Vec::new()]);
+    for round in 0..=options.rounds {
+        let mut costs = [(0.0, 0.0); 2];
+        for turn in 0..2 {
+            let which = (round + turn) % 2;
+            costs[which] = block(&client, [&kept, &none][which], options.requests).await;
+        }
+        // The first one warms both up.
+        if round > 0 {
+            times.push(costs[0].0 / costs[1].0);
+            spent.push(costs[0].1 / costs[1].1);
+            for (sum, cost) in each.iter_mut().zip(costs) {
+                sum.push(cost.1 / options.requests as f64 * 1e6);
+            }
+        }
+    }
+    let [with, without] = each;
+    told("processor time a request, sqlite", "µs", with);
+    told("processor time a request, none", "µs", without);
+    told("processor time, sqlite to none", "", spent);
+    told("time of a block, sqlite to none", "", times);
+}
+
+async fn start(binary: &Path, simulator: &Served, store: &str) -> Served {
+    let provider = json!({
+        "baseUrl": format!("{}/moonshot/v1", simulator.base), "apiKey": "sk-bench-0000000000",
+    });
+    let config = json!({
+        "agents": { "defaults": { "model": "moonshot/kimi-k3" } },
+        "models": { "providers": { "moonshot": provider } },
+        "usage": { "store": store }, "logging": { "level": "error" },
+    });
+    gateway(binary, &config).await
+}
+
+/// Sends the requests; how long they took, and how much processor time the gateway spent, in seconds.
+async fn block(client: &Arc<Client>, gateway: &Served, requests: usize) -> (f64, f64) {
+    let (before, began) = (processor(gateway.pid), Instant::now());
+    let mut clients = tokio::task::JoinSet::new();
+    for _ in 0..CLIENTS {
+        let (client, url) = (client.clone(), format!("{}/v1/chat/completions", gateway.base));
+        clients.spawn(async move {
+            for _ in 0..requests / CLIENTS {
+                ask(&client, &url).await;
+            }
+        });
+    }
+    clients.join_all().await;
+    let took = began.elapsed().as_secs_f64();
+    tokio::time::sleep(WRITTEN).await;
+    (took, processor(gateway.pid) - before)
+}
+
+async fn ask(client: &Client, url: &str) {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let body = json!({ "model": "default", "messages": [{ "role": "user", "content": "Say hello" }] });
+    let body = vec![Bytes::from(body.to_string())];
+    let call = Call { method: Method::POST, url: url.to_owned(), headers, body };
+    let mut response = client.send(call).await.expect("it answers");
+    assert!(response.status.is_success(), "{}", response.status);
+    while let Some(chunk) = response.body.next().await {
+        chunk.expect("it is whole");
+    }
+}
+
+/// What all threads of a process have had of the processors, in seconds. Its idle threads live longer than a round.
+fn processor(pid: u32) -> f64 {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).expect("it runs");
+    let spent = threads.flatten().filter_map(|thread| {
+        let text = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        text.split(' ').next()?.parse::<f64>().ok()
+    });
+    spent.sum::<f64>() / 1e9
+}
