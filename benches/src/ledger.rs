@@ -109,7 +109,7 @@ fn entry(number: usize, of: usize, now: SystemTime) -> Entry {
     let usage = Usage { input: 600, output: 200, cache_read: 400, ..Usage::default() };
     let failed = number.is_multiple_of(4).then(|| attempt("rate_limit", None));
     Entry {
-        request_id: format!("{:016x}", number.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
+        request_id: format!("{:016x}", number << 12),
         at: now - DAY * 29 + (DAY * 29).mul_f64(number as f64 / of as f64),
         client: "opencode".to_owned(),
         requested: "default".to_owned(),
