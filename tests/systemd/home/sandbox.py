@@ -88,8 +88,10 @@ def probe():
 
 
 def sees_no_home():
-    allowed = [*STATE.parents, STATE, STATE / ".keep", *CONFIG.parents, CONFIG]
+    ledger = [STATE / f"ledger.sqlite{end}" for end in ("", "-shm", "-wal")]
+    allowed = [*STATE.parents, STATE, STATE / ".keep", *ledger, *CONFIG.parents, CONFIG]
     says([], sorted(set(FOUND["home"]) - set(map(str, allowed))))
+    says(True, str(ledger[0]) in FOUND["home"])
     says("ENOENT []", f"{FOUND['diary']} {FOUND['root']}")
     says(["systemd", "systemd/notify"], [str(Path(path).relative_to(RUNTIME)) for path in FOUND["runtime"] if "credentials" not in path])
     says(True, str(CONFIG) in FOUND["home"])
