@@ -49,7 +49,6 @@ async fn forget(store: &Arc<dyn Store>, days: u32, clock: &mut Clock) -> Result<
     let now = SystemTime::now();
     let newest = store.before(now + DAY * 36_500, 1).await?.first().map(|entry| entry.at);
     if !clock.is_believed(now, newest) {
-        warn!("the clock is days ahead of the ledger's last request: nothing is forgotten for an hour");
         return Ok(());
     }
     // So many days may be more than there were since 1970.
@@ -80,10 +79,22 @@ impl Clock {
         let expected = self.told + self.at.elapsed();
         let leap = now.duration_since(expected).unwrap_or_else(|behind| behind.duration());
         if leap > LEAP {
-            *self = Self { is_near: Some(false), ..Self::at(now) };
+            *self = Self::at(now);
+            self.doubted();
         }
-        let is_near = *self.is_near.get_or_insert_with(|| newest.is_none_or(|newest| now < newest + LEAP));
-        is_near || self.at.elapsed() >= EVERY
+        if self.is_near.is_none() && newest.is_some_and(|newest| now >= newest + LEAP) {
+            self.doubted();
+        }
+        *self.is_near.get_or_insert(true) || self.at.elapsed() >= EVERY
+    }
+
+    /// Told once: a store that is opened every second shall not drown the log.
+    fn doubted(&mut self) {
+        self.is_near = Some(false);
+        warn!(
+            "the clock is days from where the ledger's last request, or the time since, would have it: nothing is \
+             forgotten for an hour"
+        );
     }
 }
 
