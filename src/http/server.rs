@@ -206,7 +206,7 @@ async fn take_in(
             tokio::select! {
                 ended = serve(stream, door, place.phase(), router, refusals, ending) => told(ended),
                 () = place.lost() => debug!("an idle connection made room for another"),
-                () = end.reached(Stage::Gone) => debug!("a connection is dropped: its client reads too slowly"),
+                () = end.reached(Stage::Gone) => debug!("a connection is dropped: its client was too slow for the end"),
             }
         }
         None => {
