@@ -62,6 +62,9 @@ impl Signals for tokio::sync::mpsc::Receiver<()> {
     }
 }
 
+/// What is dropped at the end is recorded at once; no stop waits longer for that.
+const GONE: Duration = Duration::from_secs(1);
+
 /// How serving ended.
 enum End {
     InOrder,
@@ -135,8 +138,12 @@ impl App {
     pub async fn run(mut self, signals: impl Signals) {
         let (manager, ledger) = (self.manager, self.told.ledger.clone());
         let working = self.work.take().map(Work::begin);
+        let relay = self.shared.relay.clone();
         let end = self.serve(signals).await;
         manager.extend(EXTENSION);
+        // Whoever does not read what was said last is dropped, so that it is recorded.
+        relay.state().advance(Stage::Gone);
+        let _ = tokio::time::timeout(GONE, relay.state().under_way().over()).await;
         if let Some(working) = working {
             working.finish(&ledger, matches!(end, End::InOrder)).await;
         }

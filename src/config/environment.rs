@@ -46,7 +46,9 @@ impl Environment {
     /// `moonrelay` in `$XDG_STATE_HOME`, or in `~/.local/state`; where `$STATE_DIRECTORY` says nothing else.
     #[must_use]
     pub fn state_directory(&self) -> Option<PathBuf> {
-        if let Some(given) = self.get("STATE_DIRECTORY") {
+        // Of several systemd gives all; the first is ours (systemd.exec(5), `StateDirectory=`).
+        let given = self.get("STATE_DIRECTORY").and_then(|all| all.split(':').find(|path| !path.is_empty()));
+        if let Some(given) = given {
             return Some(PathBuf::from(given));
         }
         let base = self.get("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
@@ -101,6 +103,19 @@ mod tests {
         let environment: Environment = [("XDG_CONFIG_HOME", "/x")].into_iter().collect();
         assert_eq!(environment.secrets_file(), Some(PathBuf::from("/x/moonrelay/env")));
         assert_eq!(Environment::default().config_directory(), None);
+    }
+
+    #[test]
+    fn of_several_state_directories_the_first_counts() {
+        let of = |pairs: &[(&'static str, &'static str)]| {
+            pairs.iter().copied().collect::<Environment>().state_directory()
+        };
+        let home = ("HOME", "/home/u");
+        let given = of(&[home, ("STATE_DIRECTORY", "/var/lib/moonrelay:/var/lib/other")]);
+        assert_eq!(given, Some(PathBuf::from("/var/lib/moonrelay")));
+        let own = Some(PathBuf::from("/home/u/.local/state/moonrelay"));
+        assert_eq!([of(&[home]), of(&[home, ("STATE_DIRECTORY", ":")])], [own.clone(), own]);
+        assert_eq!(of(&[home, ("XDG_STATE_HOME", "/x")]), Some(PathBuf::from("/x/moonrelay")));
     }
 
     #[test]

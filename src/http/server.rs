@@ -201,10 +201,14 @@ async fn take_in(
     ending: Ending,
 ) {
     match place {
-        Some(place) => tokio::select! {
-            ended = serve(stream, door, place.phase(), router, refusals, ending) => told(ended),
-            () = place.lost() => debug!("an idle connection made room for another"),
-        },
+        Some(place) => {
+            let mut end = ending.clone();
+            tokio::select! {
+                ended = serve(stream, door, place.phase(), router, refusals, ending) => told(ended),
+                () = place.lost() => debug!("an idle connection made room for another"),
+                () = end.reached(Stage::Gone) => debug!("a connection is dropped: its client was too slow for the end"),
+            }
+        }
         None => {
             refusals.unheard(Unheard::Busy);
             turn_away(stream).await;

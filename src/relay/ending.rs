@@ -11,6 +11,8 @@ pub enum Stage {
     Draining,
     /// What is under way tells its client that it is cut off.
     Cut,
+    /// Nobody waits any more: what is left is dropped, and recorded as far as it came.
+    Gone,
 }
 
 /// What watches the end come.

@@ -86,6 +86,12 @@ impl UnderWay {
         self.requests().live.len()
     }
 
+    /// Resolves when none is under way, and each was told.
+    pub async fn over(&self) {
+        // The sender is here.
+        let _ = self.changes.subscribe().wait_for(|_| self.count() == 0).await;
+    }
+
     /// Each as far as it has come, the oldest first.
     #[must_use]
     pub fn records(&self) -> Vec<Record> {

@@ -10,6 +10,7 @@ use serde_json::json;
 use self::kept::Kept;
 use self::load::Load;
 use crate::common::process::signal;
+use crate::common::raw::Raw;
 use crate::common::{Answer, Gateway, Provider, Setup, Upstream, prompt};
 
 const MODEL: &str = "moonshot/kimi-k3";
@@ -97,6 +98,33 @@ async fn what_a_second_signal_cuts_off_is_kept_too() {
     let entry = Kept::of(gateway.home()).request(answer.header("x-moonrelay-request-id"));
     assert_ne!(entry["outcome"], "ok", "{entry}");
     assert!(entry["tokens"].is_array(), "what it used until then: {entry}");
+}
+
+#[tokio::test]
+async fn who_reads_nothing_is_kept_too_however_the_process_ends() {
+    let upstream = Upstream::start().await;
+    for signals in [&["a second signal", "cut off"][..], &["a second signal", "cut off", "stopped at once"]] {
+        let mut gateway = Setup::chain(&upstream, &[Provider::Moonshot]).start().await;
+        // A body that does not come: the process does not end before a third signal can.
+        let mut half = Raw::connect(gateway.serving.authority()).await;
+        half.send(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n")
+            .await;
+        // More than the kernel holds for a client that does not read; it is full before so many answers are out.
+        let asked = prompt(MODEL, "reply with 16000000 bytes", true).to_string();
+        let stream = gateway.chat_request(asked).send().await.unwrap();
+        for _ in 0..200 {
+            gateway.status().await;
+        }
+        for said in signals {
+            signal("-TERM", gateway.serving.pid()).await;
+            gateway.serving.said(said).await;
+        }
+        assert!(gateway.serving.ended().await.success(), "{}", gateway.serving.output());
+        let id = stream.headers()["x-moonrelay-request-id"].to_str().unwrap();
+        let entry = Kept::of(gateway.home()).request(id);
+        assert_ne!(entry["outcome"], "ok", "{entry}");
+        assert!(entry["tokens"][1].as_u64().unwrap() > 0, "what came until then: {entry}");
+    }
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::retention::{EVERY, LEAP};
 use super::{AGAIN, BATCH, GATHER, REOPEN, Store, StoreError};
 use crate::config::settings::Usage;
 use crate::ledger::entry::Entry;
@@ -23,6 +24,10 @@ struct Double {
     answers: Semaphore,
     /// What to say; without it, that it is done.
     refusals: Mutex<VecDeque<&'static str>>,
+    /// How long ago the newest entry was.
+    age: Duration,
+    /// How often it was asked to forget, and how many of the first times it refuses that.
+    prunes: (AtomicUsize, usize),
 }
 
 fn refused(problem: &str) -> StoreError {
@@ -40,7 +45,9 @@ impl Store for Double {
     }
 
     fn prune(&self, _before: SystemTime) -> Pending<'_, u64> {
-        Box::pin(async { Ok(0) })
+        let (count, refuses) = &self.prunes;
+        let is_refused = count.fetch_add(1, Ordering::SeqCst) < *refuses;
+        Box::pin(async move { if is_refused { Err(refused("busy")) } else { Ok(0) } })
     }
 
     fn sums<'a>(&'a self, _question: &'a Question) -> Pending<'a, Vec<Sum>> {
@@ -48,7 +55,8 @@ impl Store for Double {
     }
 
     fn before(&self, _moment: SystemTime, _limit: usize) -> Pending<'_, Vec<Entry>> {
-        Box::pin(async { Ok(Vec::new()) })
+        let newest = Entry { at: SystemTime::now() - self.age, ..Entry::of(&record()) };
+        Box::pin(async { Ok(vec![newest]) })
     }
 
     fn request<'a>(&'a self, _id: &'a str) -> Pending<'a, Option<Entry>> {
@@ -68,11 +76,17 @@ struct Rig {
 impl Rig {
     /// The first `closed` times it cannot be opened; it answers `answers` batches.
     fn new(closed: usize, answers: usize, refusals: &[&'static str]) -> Self {
+        Self::with(closed, answers, refusals, Duration::ZERO, 0)
+    }
+
+    fn with(closed: usize, answers: usize, refusals: &[&'static str], age: Duration, busy: usize) -> Self {
         let (sender, came) = mpsc::unbounded_channel();
         let double = Arc::new(Double {
             came: sender,
             answers: Semaphore::new(answers),
             refusals: Mutex::new(refusals.iter().copied().collect()),
+            age,
+            prunes: (AtomicUsize::new(0), busy),
         });
         let opened = Arc::new(AtomicUsize::new(0));
         let (count, store) = (opened.clone(), double.clone());
@@ -214,4 +228,30 @@ async fn settings_count_from_the_next_request_on() {
     rig.ledger.settle(Usage::default());
     rig.note(1);
     assert_eq!(rig.end().await, Health { written: 3, ..Health::default() });
+}
+
+#[tokio::test(start_paused = true)]
+async fn old_entries_go_at_once_and_behind_a_gap_when_the_clock_has_gone_on_for_a_while() {
+    for (age, at_once) in [(LEAP / 2, 1), (LEAP * 2, 0)] {
+        let rig = Rig::with(0, 100, &[], age, 0);
+        rig.until(|_| rig.ledger.store().is_some()).await;
+        tokio::time::sleep(EVERY / 2).await;
+        // A reload is another look, and no reason to believe it.
+        rig.ledger.settle(Usage::default());
+        tokio::time::sleep(EVERY / 4).await;
+        let prunes = || rig.double.prunes.0.load(Ordering::SeqCst);
+        assert!((at_once..=at_once * 3).contains(&prunes()), "{age:?}: {}", prunes());
+        tokio::time::sleep(EVERY).await;
+        assert!(prunes() > at_once, "{age:?}: {}", prunes());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_could_not_be_forgotten_is_trouble_until_it_can() {
+    let rig = Rig::with(0, 100, &[], Duration::ZERO, 2);
+    rig.until(|health| health.trouble.as_deref() == Some("the ledger double: busy")).await;
+    let began = Instant::now();
+    rig.until(|health| health.trouble.is_none()).await;
+    assert!(began.elapsed() < EVERY, "{:?}", began.elapsed());
+    assert_eq!(rig.double.prunes.0.load(Ordering::SeqCst), 3);
 }
