@@ -86,7 +86,8 @@ impl UnderWay {
         self.requests().live.len()
     }
 
-    /// How many there are, and of the oldest ones, `most` of them, how far each has come.
+    /// Each as far as it has come, the oldest first.
+    /// Of these no more than `most`, and before them how many there are.
     #[must_use]
     pub fn oldest(&self, most: usize) -> (usize, Vec<Record>) {
         let (count, oldest): (usize, Vec<Arc<Live>>) = {
