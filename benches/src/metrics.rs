@@ -93,5 +93,6 @@ fn standing() -> Standing {
         reloaded: true,
         started: SystemTime::UNIX_EPOCH,
         ledger: Ledger::default(),
+        traces_dropped: 0,
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -10,6 +11,10 @@ use bytes::Bytes;
 use http::header::{HeaderValue, USER_AGENT};
 use http::{Method, Request, Response, StatusCode};
 use opentelemetry_http::{HttpClient, HttpError};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTracePartialSuccess, ExportTraceServiceResponse,
+};
+use prost::Message;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tracing::warn;
@@ -38,11 +43,13 @@ const FLUSH: Duration = Duration::from_secs(3);
 pub(super) struct Collector {
     connector: Arc<dyn Connector>,
     trouble: Mutex<String>,
+    /// It left spans out, and that was said.
+    leaves_out: AtomicBool,
 }
 
 impl Collector {
     pub(super) fn new(connector: Arc<dyn Connector>) -> Self {
-        Self { connector, trouble: Mutex::default() }
+        Self { connector, trouble: Mutex::default(), leaves_out: AtomicBool::default() }
     }
 
     fn trouble(&self) -> MutexGuard<'_, String> {
@@ -75,7 +82,10 @@ impl Collector {
                 Ok(answer) if is_temporary(answer.status()) => {
                     retry_after(answer.headers(), SystemTime::now()).unwrap_or_default()
                 }
-                Ok(_) => return answer.map_err(told),
+                Ok(taken) => {
+                    self.heed(taken);
+                    return answer.map_err(told);
+                }
                 Err(_) => Duration::ZERO,
             };
             if tries == TRIES {
@@ -83,6 +93,23 @@ impl Collector {
             }
             let ours = backoff::wait(tries, BACKOFF, BACKOFF_MAX, fastrand::f64());
             sleep(asked.clamp(ours, LONGEST_WAIT)).await;
+        }
+    }
+
+    /// A collector can take a call and leave spans of it out: said once, until it takes a call whole. Its own words
+    /// are not: it knows its key, and may repeat it.
+    fn heed(&self, answer: &Response<Bytes>) {
+        if !answer.status().is_success() {
+            return;
+        }
+        let left_out = left_out(answer.body());
+        if left_out > 0 && !self.leaves_out.swap(true, Ordering::Relaxed) {
+            warn!(
+                "the collector of traces does not take all: it left out {left_out} spans; its log says why"
+            );
+        }
+        if left_out == 0 {
+            self.leaves_out.store(false, Ordering::Relaxed);
         }
     }
 
@@ -98,6 +125,14 @@ impl Collector {
 
 fn told(failure: Failure) -> HttpError {
     failure.message.into()
+}
+
+/// How many spans. What is not of the protocol says nothing. Source: OpenTelemetry protocol specification, "OTLP/HTTP
+/// Response": "Partial Success".
+fn left_out(body: &Bytes) -> i64 {
+    let partial = |told: ExportTraceServiceResponse| told.partial_success;
+    let told = ExportTraceServiceResponse::decode(body.clone()).ok().and_then(partial);
+    told.map_or(0, |ExportTracePartialSuccess { rejected_spans, .. }| rejected_spans)
 }
 
 /// Source: OpenTelemetry protocol specification, "OTLP/HTTP Response": "Retryable Response Codes".

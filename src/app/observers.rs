@@ -64,7 +64,8 @@ pub(super) struct Told {
     pub(super) ledger: Arc<Ledger>,
     /// Told by `/metrics`.
     pub(super) metrics: Arc<Metrics>,
-    traces: Option<Arc<Traces>>,
+    /// What is lost of them is told by `/metrics`, too.
+    pub(super) traces: Option<Arc<Traces>>,
 }
 
 impl Told {

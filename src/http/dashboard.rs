@@ -26,6 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -72,8 +73,17 @@ async fn first(State(shared): State<Arc<Shared>>, uri: Uri) -> Response {
     document::html_answer(StatusCode::OK, page)
 }
 
+/// A path's id.
+type Id = Result<Path<String>, PathRejection>;
+
+/// What is no text is no request's.
+fn text(id: Id) -> String {
+    id.map_or_else(|_| char::REPLACEMENT_CHARACTER.to_string(), |Path(id)| id)
+}
+
 /// `GET /dashboard/requests/{id}`.
-async fn one(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
+async fn one(State(shared): State<Arc<Shared>>, id: Id) -> Response {
+    let id = text(id);
     let clock = Clock::system();
     let (status, content) = match shared.ledger.find(&id).await {
         Ok(Some(entry)) => (StatusCode::OK, request::page(&entry, &clock)),
@@ -85,7 +95,8 @@ async fn one(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Respo
 }
 
 /// `GET /dashboard/requests/{id}/attempts`: for the test box, which asks as soon as it has the answer.
-async fn attempts(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
+async fn attempts(State(shared): State<Arc<Shared>>, id: Id) -> Response {
+    let id = text(id);
     let mut ending = shared.relay.state().ending();
     let found = tokio::select! {
         found = recorded(&shared, &id) => found,
@@ -98,18 +109,23 @@ async fn attempts(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> 
     }
 }
 
-/// The record of a request that has just ended, or is about to.
+/// The record of a request that has just ended, or is about to. Anybody may wait here for what never comes, so the store
+/// is asked once; what ends from then on is in memory.
 async fn recorded(shared: &Shared, id: &str) -> Result<Option<Arc<Entry>>, StoreError> {
     let mut changes = shared.ledger.changes();
+    let known = shared.ledger.find(id).await?;
+    if known.is_some() {
+        return Ok(known);
+    }
     let wait = async {
         loop {
-            match shared.ledger.find(id).await {
-                Ok(None) => {}
-                found => return found,
-            }
             // The sender lives as long as the ledger.
             let _ = changes.changed().await;
+            let recent = shared.ledger.recent();
+            if let Some(entry) = recent.into_iter().find(|entry| entry.request_id == id) {
+                return entry;
+            }
         }
     };
-    tokio::time::timeout(RECORDED, wait).await.unwrap_or(Ok(None))
+    Ok(tokio::time::timeout(RECORDED, wait).await.ok())
 }

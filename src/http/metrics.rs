@@ -18,7 +18,8 @@ use crate::relay::snapshot::Snapshot;
 
 /// Everything that is counted, and how the gateway stands now.
 pub(super) async fn scrape(State(shared): State<Arc<Shared>>) -> Response {
-    let standing = standing(&shared.relay.snapshot(), &shared.ledger.health());
+    let traces_dropped = shared.traces.as_ref().map_or(0, |traces| traces.lost());
+    let standing = Standing { traces_dropped, ..standing(&shared.relay.snapshot(), &shared.ledger.health()) };
     match shared.metrics.text(&standing) {
         Ok(text) => {
             let mut response = Response::new(Body::from(text));
@@ -54,5 +55,6 @@ fn standing(snapshot: &Snapshot, health: &Health) -> Standing {
             dropped: health.dropped,
             failing: health.trouble.is_some(),
         },
+        traces_dropped: 0,
     }
 }

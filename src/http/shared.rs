@@ -9,6 +9,7 @@ use super::dashboard;
 use super::refusals::Refusals;
 use crate::ledger::Ledger;
 use crate::observe::metrics::Metrics;
+use crate::observe::traces::Traces;
 use crate::relay::Relay;
 
 /// What the handlers share.
@@ -21,6 +22,8 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     /// What never became a request of the relay's.
     pub refusals: Arc<Refusals>,
+    /// Where spans of them go, for what is lost of those.
+    pub traces: Option<Arc<Traces>>,
     /// The machine's own name, which a Host may be.
     pub hostname: Option<String>,
     /// Where the gateway listens, for the status; a reload can move it.
@@ -30,13 +33,13 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// With a ledger that forgets, metrics of its own, and no name of the machine.
+    /// With a ledger that forgets, metrics of its own, no traces, and no name of the machine.
     #[must_use]
     pub fn new(relay: Arc<Relay>, address: String) -> Self {
         let (ledger, metrics) = (Arc::new(Ledger::forgetful()), Arc::<Metrics>::default());
         let refusals = Arc::new(Refusals::new(metrics.clone()));
         let (watchers, address) = (dashboard::room(), ArcSwap::from_pointee(address));
-        Self { relay, ledger, metrics, refusals, hostname: None, address, watchers }
+        Self { relay, ledger, metrics, refusals, traces: None, hostname: None, address, watchers }
     }
 }
 

@@ -51,12 +51,12 @@ pub(super) struct Sqlite {
 /// Connections that cannot write.
 struct Readers {
     idle: Mutex<Vec<Connection>>,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
 }
 
 impl Readers {
     fn new(idle: Vec<Connection>) -> Arc<Self> {
-        Arc::new(Self { idle: Mutex::new(idle), permits: Semaphore::new(READERS) })
+        Arc::new(Self { idle: Mutex::new(idle), permits: Arc::new(Semaphore::new(READERS)) })
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
@@ -123,9 +123,10 @@ impl Sqlite {
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let readers = self.readers.clone();
-        // It is never closed.
-        let _permit = self.readers.permits.acquire().await;
+        // It is never closed. Who asked may go away; the question is answered all the same, and takes its place until then.
+        let permit = self.readers.permits.clone().acquire_owned().await;
         blocking(self.place(), move |place| {
+            let _permit = permit;
             let idle = readers.idle().pop();
             let connection = match idle {
                 Some(connection) => connection,

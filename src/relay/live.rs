@@ -93,10 +93,14 @@ impl UnderWay {
     }
 
     /// Each as far as it has come, the oldest first.
+    /// Of these no more than `most`, and before them how many there are.
     #[must_use]
-    pub fn records(&self) -> Vec<Record> {
-        let live: Vec<Arc<Live>> = self.requests().live.values().cloned().collect();
-        live.iter().map(|request| request.now()).collect()
+    pub fn oldest(&self, most: usize) -> (usize, Vec<Record>) {
+        let (count, oldest): (usize, Vec<Arc<Live>>) = {
+            let requests = self.requests();
+            (requests.live.len(), requests.live.values().take(most).cloned().collect())
+        };
+        (count, oldest.iter().map(|request| request.now()).collect())
     }
 
     /// Changes whenever one begins, is tried somewhere, or ends.

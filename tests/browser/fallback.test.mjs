@@ -84,6 +84,20 @@ test("a short rest ends on the page by itself", {}, async ({ stand, open }) => {
   await chainRow(page, MOONSHOT, "ready").waitFor();
 });
 
+test("a page that is shown again as it was left is live", {}, async ({ stand, open }) => {
+  const watched = await open();
+  const { page } = watched;
+  await watched.visit();
+  await page.locator("#pulse[data-state=live]").waitFor();
+  // The browser under test loads a page anew when it goes back, so it is told what others tell.
+  await page.evaluate(() => {
+    dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true }));
+    dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true }));
+  });
+  const answer = await stand.ask("Say hello");
+  await requestRow(page, answer.id).waitFor();
+});
+
 test("the page comes back when the gateway does", {}, async ({ stand, open }) => {
   const watched = await open();
   const { page } = watched;

@@ -61,6 +61,16 @@ test("a fallback is told with the time of each attempt", {}, async ({ stand, ope
   assert.match(attempts[1], /moonshot\/kimi-k3[\s\S]*\bok\b[\s\S]*\d+(\.\d+)?\s*m?s/);
 });
 
+test("lines may end in CRLF, as some providers' do", {}, async ({ stand, open }) => {
+  const watched = await open();
+  const { page } = watched;
+  await watched.visit();
+  await stand.fault({ provider: "kimi", kind: "crlf" });
+  await type(page, "Say hello");
+  await submit(page);
+  await answerHas(page, "Say hello");
+});
+
 test("the model can be chosen", {}, async ({ open }) => {
   const watched = await open();
   const { page } = watched;

@@ -4,8 +4,9 @@ use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use serde_json::{Value, json};
 
-use crate::common::collector::{Collector, Span};
+use crate::common::collector::{Collector, LEFT_OUT, Span};
 use crate::common::process::signal;
+use crate::common::scrape::Scrape;
 use crate::common::{Answer, Gateway, Manager, Provider, Setup, Upstream, prompt};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
@@ -292,6 +293,24 @@ async fn what_can_help_is_tried_again_and_trouble_is_told_once() {
     assert_eq!(told.len(), 1, "{output}");
     assert!(told[0].contains(host) && told[0].contains("it answers 500"), "{output}");
     assert_eq!(collector.rest(), 0);
+    let dropped = Scrape::of(&gateway).await.sum("moonrelay_traces_dropped_total", &[]);
+    assert_eq!(dropped, Some(2.0), "the requests of the two calls that were refused");
+}
+
+#[tokio::test]
+async fn spans_that_a_collector_leaves_out_are_told_once() {
+    let (_upstream, mut collector, mut gateway) = started(&[Provider::Moonshot]).await;
+    // Two calls that are not taken whole, one that is, and one that is not.
+    for left_out in [3, 4, 0, 5] {
+        collector.leaves_out(left_out);
+        assert_eq!(gateway.chat(&hello(false)).await.status, 200);
+        collector.next().await;
+    }
+    gateway.serving.said("it left out 5 spans").await;
+    let output = gateway.serving.output();
+    assert!(output.contains("it left out 3 spans") && !output.contains("it left out 4 spans"), "{output}");
+    assert!(!output.contains(LEFT_OUT), "its own words may hold a key: {output}");
+    assert_eq!(collector.rest(), 0, "what was taken in part is not sent again");
 }
 
 #[tokio::test]

@@ -88,6 +88,11 @@ function watch() {
   addEventListener("pagehide", () => events.close(), { once: true });
 }
 
+// A browser that goes back can show the page as it was left, without loading it.
+addEventListener("pageshow", (event) => {
+  if (event.persisted && pulse) watch();
+});
+
 // Clocks -----------------------------------------------------------------------------------------------------------
 
 const ahead = Number(document.body.dataset.now) - Date.now();
@@ -129,10 +134,10 @@ async function listen(body) {
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return;
-    const frames = (text + value).split("\n\n");
+    const frames = (text + value).split(/\r?\n\r?\n/);
     text = frames.pop();
     for (const frame of frames) {
-      const data = frame.split("\n").filter((line) => line.startsWith("data:"));
+      const data = frame.split(/\r?\n/).filter((line) => line.startsWith("data:"));
       if (data.length) heard(JSON.parse(data.map((line) => line.slice(5)).join("\n")));
     }
   }
@@ -149,9 +154,12 @@ function fail(message) {
 
 /** Who was tried, and how long each took; the gateway knows once the request is over. */
 async function showAttempts(id) {
+  const of = asking;
   const response = await fetch(`/dashboard/requests/${encodeURIComponent(id)}/attempts`);
   if (!response.ok) return;
   const attempts = parsed(await response.text());
+  // Somebody has asked for something else meanwhile.
+  if (asking !== of) return;
   const last = [...attempts.querySelectorAll('[data-result="ok"] .name')].pop();
   if (last) $("try-model").textContent = last.textContent;
   $("try-attempts").replaceChildren(attempts);

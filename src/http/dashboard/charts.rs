@@ -77,7 +77,7 @@ fn tokens(spent: &Spent, range: Range) -> Markup {
             (count(answered.output)) " out"
             @if answered.cache_write > 0 { ", " (count(answered.cache_write)) " into caches" }
             @if *lost > 0 { "; " (count(*lost)) " in attempts that did not answer" }
-            @if *estimated > 0 { "; estimated in " (count(*estimated)) " attempts" }
+            @if *estimated > 0 { "; estimated in " (attempts(*estimated)) }
         }
     };
     let about = format!("Tokens by model over {}: {} in all", range.name(), count(spent.tokens()));
@@ -106,9 +106,14 @@ fn cost(spent: &Spent, range: Range, currency: Option<&String>) -> Markup {
 fn unpriced(spent: &Spent) -> Markup {
     html! {
         @if spent.unpriced > 0 {
-            "; " (count(spent.unpriced)) " attempts have no price of their own (a subscription, or none is known)"
+            "; " (attempts(spent.unpriced)) " without a price of " (if spent.unpriced == 1 { "its" } else { "their" })
+            " own (a subscription, or none is known)"
         }
     }
+}
+
+fn attempts(number: u64) -> String {
+    format!("{} {}", count(number), if number == 1 { "attempt" } else { "attempts" })
 }
 
 fn figure(chart: &str, currency: Option<&str>, caption: &Markup, drawing: &Markup, table: &Markup) -> Markup {

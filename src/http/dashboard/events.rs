@@ -29,6 +29,8 @@ const WATCHERS: usize = 8;
 const SETTLE: Duration = Duration::from_millis(250);
 /// From a request's end to the charts with it: until then the ledger has written it.
 const WRITTEN: Duration = Duration::from_secs(1);
+/// The charts' questions to the store take at most one part in so many of the time: a ledger of years is slow to add up.
+const PART: u32 = 20;
 /// What providers told of their quota is good for a minute; then they are asked again.
 const QUOTA: Duration = Duration::from_secs(61);
 /// Who was asked as the page came, and was slow, has told by then.
@@ -89,6 +91,8 @@ struct Watcher {
     rest_ends: Option<Instant>,
     /// When the charts are due.
     charts: Option<Instant>,
+    /// From a request's end to the charts with it.
+    charts_pause: Duration,
     /// When the quota is due.
     quota: Instant,
     ending: Ending,
@@ -112,6 +116,7 @@ impl Watcher {
             ending: relay.state().ending(),
             rest_ends: None,
             charts: None,
+            charts_pause: WRITTEN,
             quota: Instant::now() + FIRST_QUOTA,
             sent: HashMap::new(),
             // What changed between the page and this.
@@ -148,14 +153,14 @@ impl Watcher {
 
     /// Waits until something is due.
     async fn changed(&mut self) {
-        let (rest_ends, charts, quota) = (self.rest_ends, self.charts, self.quota);
+        let (rest_ends, charts, pause, quota) = (self.rest_ends, self.charts, self.charts_pause, self.quota);
         // The senders live as long as the relay and the ledger, which the view holds.
         tokio::select! {
             _ = self.chain.changed() => self.due.push(Section::Chain),
             _ = self.live.changed() => self.due.push(Section::Live),
             _ = self.ledger.changed() => {
                 self.due.push(Section::Requests);
-                self.charts.get_or_insert_with(|| Instant::now() + WRITTEN);
+                self.charts.get_or_insert_with(|| Instant::now() + pause);
             }
             () = at(rest_ends) => self.due.push(Section::Chain),
             () = at(charts) => {
@@ -181,9 +186,11 @@ impl Watcher {
                 Section::Requests if self.view.is_of_the_past() => continue,
                 _ => {}
             }
+            let began = Instant::now();
             let html = self.view.section(section, &clock).await.into_string();
-            if section == Section::Charts && self.view.waits_for_the_store() {
-                self.charts = Some(Instant::now() + WRITTEN);
+            if section == Section::Charts {
+                self.charts_pause = WRITTEN.max(began.elapsed() * PART);
+                self.charts = self.view.waits_for_the_store().then(|| Instant::now() + WRITTEN);
             }
             let mut hasher = DefaultHasher::new();
             html.hash(&mut hasher);

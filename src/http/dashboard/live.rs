@@ -8,20 +8,20 @@ use crate::ledger::Entry;
 use crate::record::Record;
 
 /// More are counted.
-const SHOWN: usize = 30;
+pub(super) const SHOWN: usize = 30;
 
-/// The section.
-pub(super) fn section(records: &[Record], clock: &Clock) -> Markup {
+/// The section: how many there are, and the oldest of them.
+pub(super) fn section(count: usize, records: &[Record], clock: &Clock) -> Markup {
     html! {
-        h2 id="live-title" { "Under way " span.count { (records.len()) } }
-        @if records.is_empty() {
+        h2 id="live-title" { "Under way " span.count { (count) } }
+        @if count == 0 {
             p.muted { "Nothing is asked at this moment." }
         } @else {
             ul.live {
-                @for record in records.iter().take(SHOWN) { (row(record, clock)) }
+                @for record in records { (row(record, clock)) }
             }
         }
-        @if let Some(more) = records.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        @if let Some(more) = count.checked_sub(records.len()).filter(|more| *more > 0) {
             p.muted { "and " (more) " more" }
         }
     }

@@ -211,8 +211,9 @@ fn a_timeline_is_to_scale() {
 }
 
 #[test]
-fn nothing_under_way_is_said_so() {
-    assert_says(&live::section(&[], &clock()), &["Nothing is asked at this moment", ">0</span>"]);
+fn nothing_under_way_is_said_so_and_a_crowd_is_counted() {
+    assert_says(&live::section(1_000, &[], &clock()), &[">1000</span>", "and 1000 more"]);
+    assert_says(&live::section(0, &[], &clock()), &["Nothing is asked at this moment", ">0</span>"]);
 }
 
 fn total(input: u64, output: u64, cost: &[(&str, &str)]) -> Total {
@@ -258,7 +259,7 @@ fn the_charts_have_what_the_ledger_has() {
             "data-chart=\"cost\" data-currency=\"CNY\"",
             "data-chart=\"cost\" data-currency=\"USD\"",
             "<strong title=\"0.0015 USD\">$0.0015</strong>",
-            "1 attempts have no price",
+            "; 1 attempt without a price of its own (",
             "<tr><th scope=\"row\">2026-11-21</th><td class=\"number\">0</td><td class=\"number\">855</td>\
              <td class=\"number\">11</td></tr>",
             "<td class=\"number\">$0</td><td class=\"number\">$0.0015</td><td class=\"number\">$0</td>",

@@ -83,7 +83,10 @@ impl View {
         let kept = relay.settings().usage.kept;
         match section {
             Section::Chain => chain::section(&relay.snapshot(), clock),
-            Section::Live => live::section(&relay.state().under_way().records(), clock),
+            Section::Live => {
+                let (count, oldest) = relay.state().under_way().oldest(live::SHOWN);
+                live::section(count, &oldest, clock)
+            }
             Section::Requests => requests::Page::of(ledger, kept, self.before).await.section(clock),
             Section::Charts => {
                 charts::section(&charts::ask(ledger, kept, self.range, clock).await, self.range)

@@ -3,12 +3,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use futures_util::FutureExt;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use super::{FILE, Sqlite};
+use super::{FILE, READERS, Sqlite};
 use crate::ledger::entry::{Entry, Try};
 use crate::ledger::store::{By, Question, Store, Sum};
 use crate::record::{Bill, Pricing};
@@ -286,4 +287,22 @@ fn a_file_that_has_no_tables_yet_holds_nothing() {
     assert!(Sqlite::read_only(home.path()).unwrap().is_none());
     Sqlite::open(home.path()).unwrap();
     assert!(Sqlite::read_only(home.path()).unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_question_that_nobody_waits_for_any_more_keeps_its_place_until_it_is_answered() {
+    let directory = TempDir::new().unwrap();
+    let store = Sqlite::open(directory.path()).unwrap();
+    let free = || store.readers.permits.available_permits();
+    let (answer, answered) = std::sync::mpsc::channel::<()>();
+    let question = store.read(move |_| {
+        let _ = answered.recv();
+        Ok(())
+    });
+    assert!(question.now_or_never().is_none(), "it is asked, and then given up");
+    assert_eq!(free(), READERS - 1);
+    drop(answer);
+    let all = u32::try_from(READERS).unwrap();
+    let _all = tokio::time::timeout(Duration::from_secs(10), store.readers.permits.acquire_many(all)).await;
+    assert_eq!(free(), 0, "its place is given back");
 }

@@ -94,6 +94,8 @@ families! {
         "Entries that nobody will find: the queue was full, or the store refused them.";
     LEDGER_FAILING = "moonrelay_ledger_failing" Kind::Gauge, [],
         "1 when the last write of the ledger failed.";
+    TRACES_DROPPED = "moonrelay_traces_dropped_total" Kind::Counter, [],
+        "Requests whose spans no collector has: the queue was full, or the collector did not take them.";
     BUILD_INFO = "moonrelay_build_info" Kind::Gauge, ["version"],
         "1; which version runs.";
     STARTED = "process_start_time_seconds" Kind::Gauge, [],

@@ -26,6 +26,8 @@ pub struct Standing {
     pub started: SystemTime,
     /// How the ledger is written.
     pub ledger: Ledger,
+    /// Requests whose spans were lost.
+    pub traces_dropped: u64,
 }
 
 /// One target of the default chain.
@@ -66,6 +68,7 @@ impl Standing {
             }
         }
         self.ledger.tell(&registry)?;
+        add(&family::TRACES_DROPPED.counter(&registry)?, &[], self.traces_dropped);
         let plain = [
             (family::IN_FLIGHT, Some(self.in_flight as f64)),
             (family::RELOADED, Some(truth(self.reloaded))),

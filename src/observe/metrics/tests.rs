@@ -71,6 +71,7 @@ fn standing() -> Standing {
         reloaded: true,
         started: SystemTime::UNIX_EPOCH + Duration::from_secs(9),
         ledger: Ledger { queued: 1, written: 5, dropped: 3, failing: true },
+        traces_dropped: 4,
     }
 }
 
@@ -135,6 +136,7 @@ fn how_it_stands_is_told_as_of_the_scrape() {
             "moonrelay_ledger_written_total 5",
             "moonrelay_ledger_dropped_total 3",
             "moonrelay_ledger_failing 1",
+            "moonrelay_traces_dropped_total 4",
             "moonrelay_config_last_reload_successful 1",
             "process_start_time_seconds 9",
         ],

@@ -1,5 +1,6 @@
 //! Streams: what is held back, how they end.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -92,6 +93,18 @@ async fn a_client_that_goes_away_is_recorded_and_nothing_runs_on() {
     drop(body);
     assert_eq!(fixture.relay.state().in_flight(), 0);
     assert!(fixture.records.lock().unwrap()[0].abandoned);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_is_under_way_until_its_record_is_told() {
+    let mut fixture = Fixture::new(&json!({}));
+    let (state, told) = (fixture.relay.state.clone(), Arc::<Mutex<Vec<usize>>>::default());
+    let under_way = told.clone();
+    fixture.relay.sink = Arc::new(move |_| under_way.lock().unwrap().push(state.in_flight()));
+    fixture.script.then(Reply::Events(vec![(0, WORD), (0, STOP)]));
+    read(fixture.ask(true).await.ok().unwrap()).await;
+    assert_eq!(*told.lock().unwrap(), [1], "whoever looks finds it in one place or the other");
+    assert_eq!(fixture.relay.state().in_flight(), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode, Uri};
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
 use opentelemetry_proto::tonic::trace::v1 as otlp;
 use prost::Message;
@@ -101,10 +103,15 @@ fn attributes(pairs: &[KeyValue]) -> Attributes {
     found
 }
 
+/// Why spans are left out.
+pub(crate) const LEFT_OUT: &str = "the key sk-of-the-collector may send no more";
+
 /// How the next call is answered.
 enum Order {
     /// At once, with this Retry-After.
     At(StatusCode, Option<&'static str>),
+    /// At once, and so many spans were left out.
+    LeavesOut(i64),
     /// Well, when that is said or dropped.
     Held(oneshot::Receiver<()>),
 }
@@ -131,11 +138,17 @@ impl Collector {
                 let order = ordered.lock().unwrap().pop_front();
                 // Nobody looks any more at a test's end.
                 let _ = sender.send(Posted { path: uri.path().to_owned(), headers, body });
-                let mut answer = HeaderMap::new();
+                let (mut answer, mut told) = (HeaderMap::new(), ExportTraceServiceResponse::default());
                 let status = match order {
                     None => StatusCode::OK,
                     Some(Order::Held(released)) => {
                         let _ = released.await;
+                        StatusCode::OK
+                    }
+                    Some(Order::LeavesOut(rejected_spans)) => {
+                        let error_message = LEFT_OUT.to_owned();
+                        told.partial_success =
+                            Some(ExportTracePartialSuccess { rejected_spans, error_message });
                         StatusCode::OK
                     }
                     Some(Order::At(status, wait)) => {
@@ -146,7 +159,7 @@ impl Collector {
                     }
                 };
                 // An empty message is a full success.
-                (status, answer)
+                (status, answer, told.encode_to_vec())
             });
         let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { base, posted, orders, serving }
@@ -156,6 +169,11 @@ impl Collector {
     pub(crate) fn answers(&self, status: u16, retry_after: Option<&'static str>) {
         let order = Order::At(StatusCode::from_u16(status).unwrap(), retry_after);
         self.orders.lock().unwrap().push_back(order);
+    }
+
+    /// Takes one call more, and leaves so many spans out.
+    pub(crate) fn leaves_out(&self, spans: i64) {
+        self.orders.lock().unwrap().push_back(Order::LeavesOut(spans));
     }
 
     /// Holds the answer to one call more until the sender is used or dropped.
