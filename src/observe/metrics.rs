@@ -1,7 +1,7 @@
 //! Metrics for Prometheus: what requests came to is counted as each ends, how the gateway stands is read at each scrape.
 //!
 //! Names and units are those of Prometheus' conventions. Every label has few values, whatever clients send: see
-//! [`names`] for models; clients are not told apart here, the ledger does that.
+//! `names` for models; clients are not told apart here, the ledger does that.
 
 mod cost;
 pub mod family;

@@ -12,8 +12,8 @@ use crate::relay::quota::{Allowance, Balance, Quota};
 
 /// A page waits so long for what providers tell; who is slower is told of with the next look.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// From this share on little is left.
-const SCARCE: f64 = 0.8;
+/// Of this share and less people want to know.
+const SCARCE: f64 = 0.2;
 
 /// What the providers tell, without waiting long for it. They are asked once a minute at most, however many look.
 pub(super) async fn ask(relay: &Arc<Relay>) -> Vec<Quota> {
@@ -56,7 +56,7 @@ fn told(allowance: &Allowance, clock: &Clock) -> Markup {
     html! {
         span.what { (allowance.name) }
         @if let Some(used) = allowance.used {
-            (meter(&allowance.name, used))
+            (meter(&allowance.name, 1.0 - used))
             span.left { (percent(1.0 - used)) " left" }
         }
         @if let Some(balance) = &allowance.left { span.left { (left(balance)) } }
@@ -66,14 +66,14 @@ fn told(allowance: &Allowance, clock: &Clock) -> Markup {
     }
 }
 
-/// How much is used up, as a bar.
-fn meter(name: &str, used: f64) -> Markup {
-    let used = used.clamp(0.0, 1.0);
-    let tone = if used >= SCARCE { "bad" } else { "good" };
+/// How much is left, as a bar.
+fn meter(name: &str, left: f64) -> Markup {
+    let left = left.clamp(0.0, 1.0);
+    let tone = if left <= SCARCE { "bad" } else { "good" };
     html! {
-        svg.meter role="img" aria-label={ (name) ": " (percent(used)) " used" } viewBox="0 0 100 8" preserveAspectRatio="none" {
+        svg.meter role="img" aria-label={ (name) ": " (percent(left)) " left" } viewBox="0 0 100 8" preserveAspectRatio="none" {
             rect.ground width="100" height="8" {}
-            rect data-tone=(tone) width=(format!("{:.1}", used * 100.0)) height="8" {}
+            rect data-tone=(tone) width=(format!("{:.1}", left * 100.0)) height="8" {}
         }
     }
 }
@@ -123,8 +123,8 @@ mod tests {
         let page = section(&all, &clock).into_string();
         for part in [
             "10 % left",
-            "aria-label=\"week: 90 % used\"",
-            "data-tone=\"bad\" width=\"90.0\"",
+            "aria-label=\"week: 10 % left\"",
+            "data-tone=\"bad\" width=\"10.0\"",
             ">01:00:00</time>",
             "CN¥49.58894 left",
             "CN¥49.58894 owed",
