@@ -177,9 +177,11 @@ async fn a_fallback_is_shown_as_it_happens() {
 async fn the_end_of_a_rest_is_shown_though_nobody_asks_anything() {
     let upstream = Upstream::start().await;
     let setup = Setup::chain(&upstream, &[Provider::Moonshot, Provider::OpenRouter]);
-    let gateway = setup.set("failover.cooldown.stepsSeconds", json!([2])).start().await;
+    let gateway = setup.set("failover.cooldown.stepsSeconds", json!([4])).start().await;
     let mut watching = Watching::start(&gateway).await;
-    upstream.fault(json!({ "provider": "moonshot", "kind": "rate_limit", "times": 1 })).await;
+    upstream
+        .fault(json!({ "provider": "moonshot", "kind": "rate_limit", "times": 1, "retryAfter": 4 }))
+        .await;
     gateway.chat(&prompt("default", "Say hello", false)).await;
     watching.until("chain", "data-state=\"resting\"").await;
     let again = watching.until("chain", "<strong>moonshot/kimi-k3</strong> answers").await;

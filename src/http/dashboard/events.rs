@@ -138,6 +138,7 @@ impl Watcher {
                 if self.due.is_empty() {
                     self.changed().await;
                     sleep(SETTLE).await;
+                    self.gather();
                 }
                 self.look().await;
             }
@@ -153,15 +154,12 @@ impl Watcher {
 
     /// Waits until something is due.
     async fn changed(&mut self) {
-        let (rest_ends, charts, pause, quota) = (self.rest_ends, self.charts, self.charts_pause, self.quota);
+        let (rest_ends, charts, quota) = (self.rest_ends, self.charts, self.quota);
         // The senders live as long as the relay and the ledger, which the view holds.
         tokio::select! {
             _ = self.chain.changed() => self.due.push(Section::Chain),
             _ = self.live.changed() => self.due.push(Section::Live),
-            _ = self.ledger.changed() => {
-                self.due.push(Section::Requests);
-                self.charts.get_or_insert_with(|| Instant::now() + pause);
-            }
+            _ = self.ledger.changed() => self.request_is_over(),
             () = at(rest_ends) => self.due.push(Section::Chain),
             () = at(charts) => {
                 self.charts = None;
@@ -172,6 +170,32 @@ impl Watcher {
                 self.due.push(Section::Quota);
             }
         }
+    }
+
+    /// Adds what else has changed meanwhile.
+    fn gather(&mut self) {
+        // The senders live, as above.
+        if self.chain.has_changed().unwrap_or(false) {
+            self.chain.mark_unchanged();
+            self.due.push(Section::Chain);
+        }
+        if self.live.has_changed().unwrap_or(false) {
+            self.live.mark_unchanged();
+            self.due.push(Section::Live);
+        }
+        if self.ledger.has_changed().unwrap_or(false) {
+            self.ledger.mark_unchanged();
+            self.request_is_over();
+        }
+        self.due.sort_unstable();
+        self.due.dedup();
+    }
+
+    /// It is in the list at once, in the charts when it is written.
+    fn request_is_over(&mut self) {
+        self.due.push(Section::Requests);
+        let pause = self.charts_pause;
+        self.charts.get_or_insert_with(|| Instant::now() + pause);
     }
 
     /// Renders what is due, and queues what is not as it was sent last.

@@ -14,7 +14,7 @@ use crate::http::error::Problem;
 use crate::http::shared::Shared;
 
 /// A section that changes while somebody looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Section {
     Chain,
     Live,
