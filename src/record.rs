@@ -189,6 +189,31 @@ pub struct Record {
 }
 
 impl Record {
+    /// A request that has just been read. Until its end is told its client counts as gone.
+    #[must_use]
+    pub fn begun(request_id: String, client: String, face: Face) -> Self {
+        Self {
+            request_id,
+            at: SystemTime::now(),
+            trace_parent: None,
+            client,
+            requested: String::new(),
+            face,
+            called: None,
+            answered: None,
+            attempts: Vec::new(),
+            rules: Vec::new(),
+            dropped: Vec::new(),
+            thinking: None,
+            usage: None,
+            streamed: false,
+            first_byte: None,
+            took: Duration::ZERO,
+            abandoned: true,
+            failed: None,
+        }
+    }
+
     /// How it ended, in a word for logs, the ledger and the metrics: `ok`, `abandoned` (the client went away), or the
     /// reason of the failure.
     #[must_use]

@@ -20,7 +20,7 @@ const MODELS: [&str; 3] = ["kimi/kimi-for-coding", "moonshot/kimi-k3", "openrout
 
 fn main() {
     let metrics = Metrics::default();
-    metrics.expect(MODELS);
+    metrics.configured(MODELS);
     let (well, fallen) = (record(&[]), record(&MODELS[..2]));
     let mut contenders = [
         Contender::new("answered at once", || note(&metrics, &well)),

@@ -84,7 +84,7 @@ impl Told {
     /// These settings count from now on.
     pub(super) fn follow(&self, settings: &Settings) {
         self.ledger.settle(settings.usage);
-        expect_models(&self.metrics, settings);
+        configure_models(&self.metrics, settings);
         if let Some(traces) = &self.traces {
             traces.follow(collector::wish(settings));
         }
@@ -92,7 +92,7 @@ impl Told {
 }
 
 /// Tells the metrics every reference that these settings have a row for, or lead to.
-fn expect_models(metrics: &Metrics, settings: &Settings) {
+fn configure_models(metrics: &Metrics, settings: &Settings) {
     let row = |(id, provider): (&String, &Arc<Provider>)| {
         provider.models.keys().map(|model| format!("{id}/{model}")).collect::<Vec<_>>()
     };
@@ -100,7 +100,7 @@ fn expect_models(metrics: &Metrics, settings: &Settings) {
     let chains = settings.routes.iter().map(|route| &route.chain).chain([&settings.default_chain]);
     let named = chains.flat_map(|chain| &chain.references).chain(settings.aliases.values());
     let named: Vec<String> = named.map(ToString::to_string).collect();
-    metrics.expect(rows.iter().chain(&named).map(String::as_str));
+    metrics.configured(rows.iter().chain(&named).map(String::as_str));
 }
 
 /// What writes the ledger and sends traces, before it begins.

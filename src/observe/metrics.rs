@@ -39,9 +39,9 @@ impl Default for Metrics {
 
 impl Metrics {
     /// These references are configured: they have a label of their own from their first attempt on.
-    pub fn expect<'r>(&self, references: impl IntoIterator<Item = &'r str>) {
+    pub fn configured<'r>(&self, references: impl IntoIterator<Item = &'r str>) {
         if let Ok(counted) = &self.counted {
-            counted.names.expect(references);
+            counted.names.configured(references);
         }
     }
 

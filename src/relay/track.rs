@@ -1,7 +1,6 @@
 //! The record of one request while it is under way; it goes to the sink however the request ends.
 
 use std::sync::{Arc, MutexGuard};
-use std::time::SystemTime;
 
 use tokio::time::{Duration, Instant};
 
@@ -43,26 +42,9 @@ impl Track {
     ) -> Self {
         let product = headers::user_agent(&request.headers).and_then(|agent| agent.split(['/', ' ']).next());
         let product = product.map(|name| name.get(..LONGEST_NAME).unwrap_or(name));
-        let record = Record {
-            request_id: request.id.clone(),
-            at: SystemTime::now(),
-            trace_parent: headers::text(&request.headers, &TRACE_PARENT),
-            client: request.client.clone().unwrap_or_else(|| product.unwrap_or("unknown").to_owned()),
-            requested: String::new(),
-            face: request.face,
-            called: None,
-            answered: None,
-            attempts: Vec::new(),
-            rules: Vec::new(),
-            dropped: Vec::new(),
-            thinking: None,
-            usage: None,
-            streamed: false,
-            first_byte: None,
-            took: Duration::ZERO,
-            abandoned: true,
-            failed: None,
-        };
+        let client = request.client.clone().unwrap_or_else(|| product.unwrap_or("unknown").to_owned());
+        let trace_parent = headers::text(&request.headers, &TRACE_PARENT);
+        let record = Record { trace_parent, ..Record::begun(request.id.clone(), client, request.face) };
         let live = Arc::new(Live::new(record));
         let number = state.under_way().enter(live.clone());
         Self { live, number, sink, state, settings }

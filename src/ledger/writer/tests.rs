@@ -123,26 +123,7 @@ impl Rig {
 }
 
 fn record() -> Record {
-    Record {
-        request_id: "id".to_owned(),
-        at: SystemTime::now(),
-        trace_parent: None,
-        client: "test".to_owned(),
-        requested: "auto".to_owned(),
-        face: Face::Chat,
-        called: None,
-        answered: None,
-        attempts: Vec::new(),
-        rules: Vec::new(),
-        dropped: Vec::new(),
-        thinking: None,
-        usage: None,
-        streamed: false,
-        first_byte: None,
-        took: Duration::ZERO,
-        abandoned: false,
-        failed: None,
-    }
+    Record { abandoned: false, ..Record::begun("id".to_owned(), "test".to_owned(), Face::Chat) }
 }
 
 #[tokio::test(start_paused = true)]

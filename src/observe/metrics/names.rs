@@ -24,7 +24,7 @@ struct Known {
 
 impl Names {
     /// These are configured. What was before a reload stays: its counters are there still.
-    pub(super) fn expect<'r>(&self, references: impl IntoIterator<Item = &'r str>) {
+    pub(super) fn configured<'r>(&self, references: impl IntoIterator<Item = &'r str>) {
         self.write().references.extend(references.into_iter().map(str::to_owned));
     }
 
@@ -64,14 +64,14 @@ mod tests {
     #[test]
     fn what_is_configured_is_told_and_of_the_rest_a_hundred_that_answered() {
         let names = Names::default();
-        names.expect(["kimi/kimi-for-coding"]);
+        names.configured(["kimi/kimi-for-coding"]);
         assert_eq!(names.label("openrouter/invented"), OTHER, "it never answered");
         for number in 0..MOST + 50 {
             names.learn(&format!("openrouter/{number}"));
         }
         assert_eq!(names.label("openrouter/99"), "openrouter/99");
         assert_eq!(names.label("openrouter/100"), OTHER);
-        names.expect(["openrouter/auto"]);
+        names.configured(["openrouter/auto"]);
         for configured in ["kimi/kimi-for-coding", "openrouter/auto"] {
             assert_eq!(names.label(configured), configured, "the limit is not theirs");
         }

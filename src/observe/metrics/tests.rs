@@ -85,7 +85,7 @@ fn has(text: &str, samples: &[&str]) {
 #[test]
 fn a_request_is_counted_where_it_belongs() {
     let metrics = Metrics::default();
-    metrics.expect(["kimi/k3", "openrouter/auto"]);
+    metrics.configured(["kimi/k3", "openrouter/auto"]);
     let usage = Usage { input: 10, output: 7, cache_read: 5, reasoning: 4, ..Usage::default() };
     let guess = Usage { input: 12, estimated: true, ..Usage::default() };
     metrics.note(&record(vec![
@@ -149,7 +149,7 @@ fn how_it_stands_is_told_as_of_the_scrape() {
 #[test]
 fn whatever_clients_ask_for_the_labels_stay_few() {
     let metrics = Metrics::default();
-    metrics.expect(["openrouter/auto"]);
+    metrics.configured(["openrouter/auto"]);
     for number in 0..500 {
         let invented = format!("openrouter/made-up-{number}");
         metrics.note(&record(vec![attempt(&invented, Outcome::Failed(Reason::ModelNotFound))]));
@@ -173,7 +173,7 @@ fn whatever_clients_ask_for_the_labels_stay_few() {
 #[test]
 fn every_family_is_told_with_its_labels() {
     let metrics = Metrics::default();
-    metrics.expect(["kimi/k3", "openrouter/auto"]);
+    metrics.configured(["kimi/k3", "openrouter/auto"]);
     let usage = Usage { input: 1, estimated: true, ..Usage::default() };
     metrics.note(&record(vec![
         attempt("kimi/k3", Outcome::Failed(Reason::Server)),

@@ -36,24 +36,9 @@ impl Carrier for Nobody {
 
 fn record() -> Record {
     Record {
-        request_id: "1".to_owned(),
         at: SystemTime::UNIX_EPOCH,
-        trace_parent: None,
-        client: "test".to_owned(),
-        requested: String::new(),
-        face: Face::Chat,
-        called: None,
-        answered: None,
-        attempts: Vec::new(),
-        rules: Vec::new(),
-        dropped: Vec::new(),
-        thinking: None,
-        usage: None,
-        streamed: false,
-        first_byte: None,
         took: Duration::from_secs(1),
-        abandoned: true,
-        failed: None,
+        ..Record::begun("1".to_owned(), "test".to_owned(), Face::Chat)
     }
 }
 
