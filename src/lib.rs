@@ -3,6 +3,7 @@
 //! A request goes one way through these rooms and its answer comes back the same way:
 //! [`http`] → [`relay`] → [`dialect`] → [`upstream`]. `docs/explanation/architecture.md` draws it.
 
+pub mod agent;
 pub mod app;
 pub mod catalog;
 pub mod cli;

@@ -18,6 +18,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("relay", &["dialect", "upstream", "policy", "record", "failure", "wire", "catalog", "config::settings"]),
     ("ledger", &["record", "wire", "config::settings"]),
     ("observe", &["record", "failure", "wire"]),
+    ("agent", &["relay", "upstream", "record", "search", "failure", "wire", "catalog", "config::settings"]),
     ("http", &["relay", "ledger", "observe", "record", "failure", "wire", "secret", "config::settings"]),
     ("simulator", &[]),
     (
@@ -30,6 +31,7 @@ const TABLE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "agent",
             "app",
             "catalog",
             "config",
