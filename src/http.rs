@@ -23,6 +23,7 @@ pub mod probe;
 pub mod quota;
 pub mod refusals;
 pub mod router;
+mod search;
 pub mod server;
 pub mod shared;
 mod unheard;
