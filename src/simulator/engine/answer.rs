@@ -101,8 +101,8 @@ fn reflection(order: &Order) -> String {
         Order::Results(_) => "The tool has answered. I report what it said.".into(),
         Order::Words(count) => format!("The user wants {count} words. I write them."),
         Order::Bytes(count) => format!("The user wants {count} bytes. I write them."),
-        Order::Exactly(_) => "The user wants these words and no others.".into(),
         Order::Searched(_) => "The search has found something. I answer from it.".into(),
+        Order::Exactly(_) => "The user wants these words and no others.".into(),
         Order::Echo(_) => "The user said something short. I repeat it in one line.".into(),
     }
 }

@@ -23,10 +23,10 @@ pub(in crate::simulator) enum Order {
     Words(usize),
     /// So many bytes.
     Bytes(usize),
-    /// This, and nothing else.
-    Exactly(String),
     /// Answer from what a search of the web found for this question.
     Searched(String),
+    /// This, and nothing else.
+    Exactly(String),
     /// Repeat this.
     Echo(String),
 }
