@@ -11,6 +11,7 @@ pub mod man;
 pub mod models;
 mod rig;
 pub mod service;
+pub mod sessions;
 pub mod simulate;
 mod units;
 pub mod usage;
@@ -41,6 +42,8 @@ enum Verb {
     Usage(usage::Args),
     /// The configuration: check, read, change, import
     Config(config::Args),
+    /// What `agent` and `chat` keep of their conversations: list, show, export, delete
+    Sessions(sessions::Args),
     /// The systemd user unit, for people without Nix: print, install, uninstall
     Service(service::Args),
     /// The upstream simulator: Moonshot, Kimi Code and OpenRouter on one port
@@ -112,6 +115,7 @@ async fn run(verb: Verb) -> ExitCode {
         Verb::Explain(args) => explain::run(&args),
         Verb::Usage(args) => usage::run(args).await,
         Verb::Config(args) => config::run(args).await,
+        Verb::Sessions(args) => sessions::run(args).await,
         Verb::Service(args) => service::run(args),
         Verb::Simulate(args) => simulate::run(args).await,
         Verb::Demo(args) => demo::run(args).await,

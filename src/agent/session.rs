@@ -1,6 +1,7 @@
 //! Sessions on the disk: one file each, appended to, held by one turn at a time.
 
 mod conversation;
+mod digest;
 mod folder;
 mod held;
 mod id;
@@ -22,6 +23,7 @@ use super::transcript::reader::Transcript;
 use super::transcript::{Line, Message, Place, Stop, VERSION};
 use crate::config::settings::Reference;
 
+pub use self::digest::Digest;
 pub use self::folder::Deleted;
 pub use self::id::{fresh, is_id};
 pub use self::total::Total;

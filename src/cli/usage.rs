@@ -1,10 +1,10 @@
 //! `moonrelay usage`: what requests used and cost, from the ledger, and what the providers tell of their quotas.
 
-mod figure;
+pub(super) mod figure;
 mod notes;
 mod quota;
 mod report;
-mod screen;
+pub(super) mod screen;
 mod span;
 mod table;
 #[cfg(test)]
