@@ -15,6 +15,7 @@ mod common;
 
 mod activation;
 mod affinity;
+mod agent;
 mod architecture;
 mod asking;
 mod broken_streams;
