@@ -3,6 +3,7 @@
 //! A turn speaks the messages face, to the gateway that runs or to a relay of its own, so that a fallback, a
 //! continuation and the dialects' rules hold for it as for every client.
 
+pub mod command;
 pub mod session;
 pub mod transcript;
 pub mod turn;
