@@ -19,14 +19,13 @@ use self::plain::Plain;
 use self::stops::Stops;
 use super::exit::{self, Ending};
 use crate::agent::context::Context;
-use crate::agent::session::{Session, Sessions};
+use crate::agent::session::{Session, Sessions, fresh};
 use crate::agent::thinking;
 use crate::agent::tools::Tools;
 use crate::agent::turn::{Agent, Ask, Seen, TurnFailure, Turned};
 use crate::catalog::ThinkingLevel;
 use crate::config::settings::Settings;
 use crate::config::{self, Environment};
-use crate::record::new_id;
 
 /// `agent`.
 #[derive(Debug, ClapArgs)]
@@ -75,7 +74,7 @@ async fn take(args: Args) -> Result<(), Ending> {
     let context = context(&settings);
     let place = Place::of(settings.clone(), args.local, &state)?;
     let agent = Agent::new(place.exchange(), &context, Tools::default());
-    let id = args.session_id.clone().unwrap_or_else(new_id);
+    let id = args.session_id.clone().unwrap_or_else(fresh);
     let ask = Ask { message, model: args.model.clone(), thinking: level };
     let outcome = Turn { agent, id, json: args.json }.take(&Sessions::of(&state), ask).await;
     place.finish().await;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Args, context, message};
 use crate::agent::context::Context;
-use crate::agent::session::Sessions;
+use crate::agent::session::{Session, Sessions};
 use crate::agent::turn::{Ask, Choice, TurnFailure, explain};
 use crate::catalog::ThinkingLevel;
 use crate::cli::exit::Ending;
@@ -27,14 +27,24 @@ pub(super) async fn print(
     let context = context(settings);
     let ask = Ask { message, model: args.model.clone(), thinking: level };
     let failed = |failure: TurnFailure| Ending::failure(failure.kind, failure.message);
-    let _ = (environment, Sessions::of);
-    let (choice, body) = explain(settings, None, &ask, &context).map_err(failed)?;
+    let state = environment.state_directory();
+    let session = match (&args.session_id, state) {
+        (Some(id), Some(state)) => Some(held(&Sessions::of(&state), id).await?),
+        _ => None,
+    };
+    let (choice, body) = explain(settings, session.as_ref(), &ask, &context).map_err(failed)?;
     let explained = Explained::of(settings, &choice.name, body)?;
     let text = match args.json {
         true => as_json(&context, &choice, &explained).to_string(),
         false => as_text(&context, &choice, &explained),
     };
     writeln!(std::io::stdout(), "{}", text.trim_end()).map_err(Ending::output)
+}
+
+/// One in which nothing was said leaves nothing behind.
+async fn held(sessions: &Sessions, id: &str) -> Result<Session, Ending> {
+    let held = sessions.hold(id, || {}).await;
+    held.map_err(|error| Ending::failure("session_error", error.to_string()))
 }
 
 fn as_json(context: &Context, choice: &Choice, explained: &Explained) -> Value {
