@@ -1,6 +1,7 @@
 //! The commands, one file a verb.
 
 pub mod agent;
+pub mod chat;
 pub mod config;
 pub mod console;
 pub mod demo;
@@ -42,6 +43,8 @@ enum Verb {
     Explain(explain::Args),
     /// One turn of a conversation: ask a model from the shell, and keep what was said
     Agent(agent::Args),
+    /// A conversation: ask, see the answer come, choose models, go on another day
+    Chat(chat::Args),
     /// What requests used and cost, by model, provider, client or day; what is left of the providers' quotas
     Usage(usage::Args),
     /// An answer from the web through Kimi, with the pages that it rests on
@@ -120,6 +123,7 @@ async fn run(verb: Verb) -> ExitCode {
         Verb::Models(args) => models::run(args).await,
         Verb::Explain(args) => explain::run(&args),
         Verb::Agent(args) => agent::run(args).await,
+        Verb::Chat(args) => Box::pin(chat::run(args)).await,
         Verb::Usage(args) => usage::run(args).await,
         Verb::WebSearch(args) => web_search::run(args).await,
         Verb::Config(args) => config::run(args).await,

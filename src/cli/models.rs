@@ -5,7 +5,7 @@ mod chain;
 mod list;
 mod live;
 mod probe;
-mod rests;
+pub(in crate::cli) mod rests;
 mod status;
 
 #[cfg(test)]
