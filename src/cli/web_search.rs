@@ -59,7 +59,7 @@ async fn execute(args: &Args, console: &mut Console<'_>) -> Result<(), Ending> {
 
 /// Asks the gateway where one runs, which may have the answer already, and has the key that a service is given; else
 /// searches here.
-async fn search(query: &str, local: bool, settings: &Settings) -> Result<Value, Ending> {
+pub(in crate::cli) async fn search(query: &str, local: bool, settings: &Settings) -> Result<Value, Ending> {
     let connector = Arc::new(Client::new(settings.failover.connect));
     if !local {
         match gateway::ask(query, settings, connector.as_ref()).await {
