@@ -1,5 +1,6 @@
 //! The commands, one file a verb.
 
+pub mod agent;
 pub mod config;
 pub mod console;
 pub mod demo;
@@ -16,6 +17,7 @@ pub mod service;
 pub mod simulate;
 mod units;
 pub mod usage;
+pub mod web_search;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -41,8 +43,12 @@ enum Verb {
     Models(models::Args),
     /// The plan for a requested model: which targets, what is rewritten, what is skipped and why
     Explain(explain::Args),
+    /// One turn of a conversation: ask a model from the shell, and keep what was said
+    Agent(agent::Args),
     /// What requests used and cost, by model, provider, client or day; what is left of the providers' quotas
     Usage(usage::Args),
+    /// An answer from the web through Kimi, with the pages that it rests on
+    WebSearch(web_search::Args),
     /// The configuration: check, read, change, import
     Config(config::Args),
     /// The systemd user unit, for people without Nix: print, install, uninstall
@@ -115,7 +121,9 @@ async fn run(verb: Verb) -> ExitCode {
         Verb::Gateway(args) => gateway::run(args).await,
         Verb::Models(args) => models::run(args).await,
         Verb::Explain(args) => explain::run(&args),
+        Verb::Agent(args) => agent::run(args).await,
         Verb::Usage(args) => usage::run(args).await,
+        Verb::WebSearch(args) => web_search::run(args).await,
         Verb::Config(args) => config::run(args).await,
         Verb::Service(args) => service::run(args),
         Verb::Simulate(args) => simulate::run(args).await,

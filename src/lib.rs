@@ -16,6 +16,7 @@ pub mod observe;
 pub mod policy;
 pub mod record;
 pub mod relay;
+pub mod search;
 pub mod secret;
 pub mod service;
 pub mod simulator;

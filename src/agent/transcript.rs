@@ -2,10 +2,18 @@
 //!
 //! The shape is that of OpenClaw's transcripts (version 3), so that what reads those reads ours.
 
+mod content;
+pub mod currency;
+pub mod reader;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use self::currency::Currency;
 use crate::wire::amount::Amount;
+
+/// The version of the shape that is written.
+pub const VERSION: u32 = 3;
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -13,13 +21,17 @@ use crate::wire::amount::Amount;
 pub enum Line {
     /// The first one.
     Session {
-        /// 3.
+        /// [`VERSION`]; the first version wrote none.
+        #[serde(default = "first_version")]
         version: u32,
         /// The session's id.
+        #[serde(default)]
         id: String,
         /// RFC 3339, UTC, milliseconds.
+        #[serde(default)]
         timestamp: String,
         /// Where the session was begun.
+        #[serde(default)]
         cwd: String,
     },
     /// From here on another model is asked.
@@ -63,6 +75,24 @@ pub enum Line {
     },
 }
 
+impl Line {
+    /// Where it stands; the header stands nowhere.
+    #[must_use]
+    pub const fn place(&self) -> Option<&Place> {
+        match self {
+            Self::Session { .. } => None,
+            Self::ModelChange { at, .. }
+            | Self::ThinkingLevelChange { at, .. }
+            | Self::Message { at, .. }
+            | Self::Compaction { at, .. } => Some(at),
+        }
+    }
+}
+
+const fn first_version() -> u32 {
+    1
+}
+
 /// An entry's place in the file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -71,7 +101,8 @@ pub struct Place {
     pub id: String,
     /// The entry before it; `None` of the first.
     pub parent_id: Option<String>,
-    /// RFC 3339, UTC, milliseconds.
+    /// RFC 3339, UTC, milliseconds; OpenClaw leaves it out of some.
+    #[serde(default)]
     pub timestamp: String,
 }
 
@@ -82,8 +113,10 @@ pub enum Message {
     /// The person.
     User {
         /// Text.
+        #[serde(deserialize_with = "content::read")]
         content: Vec<Block>,
         /// Milliseconds since 1970.
+        #[serde(default)]
         timestamp: u64,
     },
     /// The model.
@@ -96,10 +129,13 @@ pub enum Message {
         /// The tool.
         tool_name: String,
         /// Text.
+        #[serde(deserialize_with = "content::read")]
         content: Vec<Block>,
         /// Whether the call failed.
+        #[serde(default)]
         is_error: bool,
         /// Milliseconds since 1970.
+        #[serde(default)]
         timestamp: u64,
     },
 }
@@ -137,15 +173,17 @@ pub enum Block {
 #[serde(rename_all = "camelCase")]
 pub struct Said {
     /// Thinking, text and calls in their order.
+    #[serde(deserialize_with = "content::read")]
     pub content: Vec<Block>,
     /// The face in which the target was asked, as `models.providers.<id>.api` names it.
+    #[serde(default)]
     pub api: String,
     /// The provider that answered; of a turn that nobody answered the one that was asked first.
     pub provider: String,
     /// Its model.
     pub model: String,
     /// `None` where nothing is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "content::usage")]
     pub usage: Option<Spent>,
     /// Why it ended.
     pub stop_reason: Stop,
@@ -153,6 +191,7 @@ pub struct Said {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_message: Option<String>,
     /// Milliseconds since 1970.
+    #[serde(default)]
     pub timestamp: u64,
     /// The provider's id of the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -194,7 +233,7 @@ pub struct Spent {
     pub cost: Option<Costs>,
 }
 
-/// What an answer costs, by kind of token, in units of the account's currency.
+/// What an answer costs, by kind of token, in units of one currency.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Costs {
@@ -213,6 +252,9 @@ pub struct Costs {
     /// All of it: the provider's own figure where it told one, else the sum of the others.
     #[serde(with = "units")]
     pub total: Amount,
+    /// Of the account. OpenClaw knows dollars only, so they are not written.
+    #[serde(default, skip_serializing_if = "Currency::is_dollar")]
+    pub currency: Currency,
 }
 
 /// An amount as a JSON number.

@@ -43,6 +43,7 @@ mod plan;
 mod pressure;
 mod references;
 mod reload;
+mod search;
 mod secrets;
 mod service;
 mod soak;
