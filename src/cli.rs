@@ -9,8 +9,10 @@ pub mod drill;
 pub mod exit;
 pub mod explain;
 pub mod gateway;
+mod listing;
 pub mod man;
 pub mod models;
+pub mod onboard;
 mod rig;
 pub mod service;
 pub mod sessions;
@@ -35,6 +37,8 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Set a provider up: ask for its key, check it, write it down; or the web search
+    Onboard(onboard::Args),
     /// Serve; ask the one that serves; start, stop and reload its systemd unit
     Gateway(gateway::Args),
     /// Models: list, choose, name, chain
@@ -119,6 +123,7 @@ fn completions(shell: Shell) -> Result<(), exit::Ending> {
 
 async fn run(verb: Verb) -> ExitCode {
     match verb {
+        Verb::Onboard(args) => Box::pin(onboard::run(args)).await,
         Verb::Gateway(args) => gateway::run(args).await,
         Verb::Models(args) => models::run(args).await,
         Verb::Explain(args) => explain::run(&args),

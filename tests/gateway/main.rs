@@ -38,6 +38,7 @@ mod ledger;
 mod matrix;
 mod metrics;
 mod money;
+mod onboard;
 mod places;
 mod plan;
 mod pressure;
