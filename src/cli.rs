@@ -9,6 +9,7 @@ pub mod explain;
 pub mod gateway;
 pub mod man;
 pub mod models;
+mod progress;
 mod rig;
 pub mod service;
 pub mod simulate;

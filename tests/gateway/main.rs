@@ -40,6 +40,7 @@ mod money;
 mod places;
 mod plan;
 mod pressure;
+mod probing;
 mod references;
 mod reload;
 mod secrets;
