@@ -5,6 +5,7 @@ pub mod chat;
 pub mod config;
 pub mod console;
 pub mod demo;
+pub mod doctor;
 pub mod drill;
 pub mod exit;
 pub mod explain;
@@ -13,6 +14,7 @@ mod listing;
 pub mod man;
 pub mod models;
 pub mod onboard;
+mod progress;
 mod rig;
 pub mod service;
 pub mod sessions;
@@ -65,6 +67,8 @@ enum Verb {
     Demo(demo::Args),
     /// Every fault against your own chain, with simulated upstreams: what a client would have seen, and when
     Drill(drill::Args),
+    /// What is wrong, how that was found, and the one command or Nix line that mends it
+    Doctor(doctor::Args),
     /// Completions for a shell, on standard output
     Completions {
         /// The shell
@@ -137,6 +141,7 @@ async fn run(verb: Verb) -> ExitCode {
         Verb::Simulate(args) => simulate::run(args).await,
         Verb::Demo(args) => demo::run(args).await,
         Verb::Drill(args) => drill::run(args).await,
+        Verb::Doctor(args) => doctor::run(args).await,
         Verb::Completions { shell } => exit::code(completions(shell), false),
         Verb::Man(args) => exit::code(man::run(&args), false),
     }
