@@ -85,18 +85,18 @@ async fn take(args: Args) -> Result<(), Ending> {
 }
 
 /// `--thinking`.
-fn level(word: &str) -> Result<ThinkingLevel, Ending> {
+pub(in crate::cli) fn level(word: &str) -> Result<ThinkingLevel, Ending> {
     let wrong =
         || Ending::usage(format!("--thinking {word}: one of {} is expected", thinking::words().join(", ")));
     thinking::read(word).ok_or_else(wrong)
 }
 
-fn no_state() -> Ending {
+pub(in crate::cli) fn no_state() -> Ending {
     Ending::failure("no_state", "no place for sessions: set HOME, XDG_STATE_HOME or STATE_DIRECTORY")
 }
 
 /// The workspace's files; what cannot be read of them is told.
-fn context(settings: &Settings) -> Context {
+pub(in crate::cli) fn context(settings: &Settings) -> Context {
     let context = Context::of(settings.workspace.as_deref());
     for warning in &context.warnings {
         note(&format!("moonrelay: warning: {warning}"));

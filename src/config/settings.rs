@@ -13,6 +13,7 @@ use crate::secret::Secret;
 use crate::wire::face::Face;
 
 pub use super::lookup::{Lookup, MatchedBy};
+pub use super::nearest::nearest;
 
 /// `provider/model`, split at the first slash.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
