@@ -16,6 +16,7 @@ pub mod service;
 pub mod simulate;
 mod units;
 pub mod usage;
+pub mod web_search;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -45,6 +46,8 @@ enum Verb {
     Chat(chat::Args),
     /// What requests used and cost, by model, provider, client or day; what is left of the providers' quotas
     Usage(usage::Args),
+    /// An answer from the web through Kimi, with the pages that it rests on
+    WebSearch(web_search::Args),
     /// The configuration: check, read, change, import
     Config(config::Args),
     /// The systemd user unit, for people without Nix: print, install, uninstall
@@ -119,6 +122,7 @@ async fn run(verb: Verb) -> ExitCode {
         Verb::Agent(args) => agent::run(args).await,
         Verb::Chat(args) => Box::pin(chat::run(args)).await,
         Verb::Usage(args) => usage::run(args).await,
+        Verb::WebSearch(args) => web_search::run(args).await,
         Verb::Config(args) => config::run(args).await,
         Verb::Service(args) => service::run(args),
         Verb::Simulate(args) => simulate::run(args).await,

@@ -24,6 +24,7 @@ pub mod quota;
 pub mod refusals;
 mod requests;
 pub mod router;
+mod search;
 pub mod server;
 pub mod shared;
 mod unheard;

@@ -14,6 +14,7 @@ use super::listener::Door;
 use super::shared::{Caller, Shared};
 use super::{
     auth, completion, count, dashboard, face, health, limits, metrics, models, origin, quota, requests,
+    search,
 };
 use crate::record::new_id;
 use crate::wire::face::Face;
@@ -47,6 +48,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
             .route(&format!("{prefix}/v1/responses/{{id}}/input_items"), get(not_kept))
             .route(&format!("{prefix}/v1/messages"), completion::of(Face::Messages))
             .route(&format!("{prefix}/v1/messages/count_tokens"), post(count::tokens))
+            .route(&format!("{prefix}/v1/search"), post(search::answer))
             .route(&format!("{prefix}/v1/models"), get(models::list))
             .route(&format!("{prefix}/v1/models/{{*id}}"), get(models::one));
     }

@@ -54,18 +54,21 @@ pub struct SearchFailure {
     pub message: String,
     /// What the provider said, where it was the provider.
     pub failure: Option<Box<Failure>>,
+    /// `provider/model` that was asked last; `None` where nobody was.
+    pub asked: Option<String>,
     /// What it used all the same, where somebody was asked.
     pub spent: Option<Box<Spent>>,
 }
 
 impl SearchFailure {
     pub(super) fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), failure: None, spent: None }
+        Self { kind, message: message.into(), failure: None, asked: None, spent: None }
     }
 
     /// Of the provider's failure, with more words.
     pub(super) fn of(failure: Failure, message: String) -> Self {
-        Self { kind: Kind::Failed(failure.reason), message, failure: Some(Box::new(failure)), spent: None }
+        let kind = Kind::Failed(failure.reason);
+        Self { kind, message, failure: Some(Box::new(failure)), asked: None, spent: None }
     }
 }
 

@@ -82,8 +82,10 @@ impl Searcher {
         let mut spent = seen.spent;
         spent.price = terms.price(&seen.model);
         let grounded = outcome.map_err(|failure| {
-            let spent = (!seen.model.is_empty()).then(|| Box::new(spent.clone()));
-            SearchFailure { spent, ..failure }
+            let is_asked = !seen.model.is_empty();
+            let asked = is_asked.then(|| terms.reference(&seen.model));
+            let spent = is_asked.then(|| Box::new(spent.clone()));
+            SearchFailure { asked, spent, ..failure }
         })?;
         let found = Found {
             query: query.to_owned(),

@@ -15,6 +15,7 @@ mod common;
 
 mod activation;
 mod affinity;
+mod agent;
 mod architecture;
 mod asking;
 mod broken_streams;
@@ -43,6 +44,7 @@ mod plan;
 mod pressure;
 mod references;
 mod reload;
+mod search;
 mod secrets;
 mod service;
 mod soak;

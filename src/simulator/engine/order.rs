@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::request::{Request, content_text, content_texts, list};
 use super::sample::COMMANDS;
+use super::web;
 use crate::simulator::provider::Provider;
 
 /// What the last turn asks for.
@@ -22,6 +23,8 @@ pub(in crate::simulator) enum Order {
     Words(usize),
     /// So many bytes.
     Bytes(usize),
+    /// Answer from what a search of the web found for this question.
+    Searched(String),
     /// This, and nothing else.
     Exactly(String),
     /// Repeat this.
@@ -47,6 +50,9 @@ pub(in crate::simulator) fn read(provider: Provider, request: &Request) -> Order
     let texts: Vec<String> =
         fresh.iter().filter(|message| role(message, "user")).flat_map(content_texts).collect();
 
+    if let Some(order) = web::order(provider, request) {
+        return order;
+    }
     if let Some(call) = call(request, &texts) {
         return call;
     }
