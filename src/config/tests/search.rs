@@ -24,7 +24,7 @@ const KEY: &[(&str, &str)] = &[("MOONSHOT_API_KEY", "sk-moon-1")];
 
 #[test]
 fn the_region_is_that_of_the_account() {
-    let base = |providers| {
+    let base = |providers: &str| {
         let found = search("{}", providers, KEY);
         (found.base_url, found.provider)
     };
