@@ -22,6 +22,7 @@ mod places;
 pub mod probe;
 pub mod quota;
 pub mod refusals;
+mod requests;
 pub mod router;
 mod search;
 pub mod server;

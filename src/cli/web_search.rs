@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use clap::Args as ClapArgs;
+
 use super::console::Console;
 use super::exit::{self, Ending};
 use crate::config::Environment;
@@ -14,7 +16,6 @@ use crate::config::settings::Settings;
 use crate::search::{Found, Searcher};
 use crate::upstream::Client;
 use crate::upstream::gateway::Address;
-use clap::Args as ClapArgs;
 
 /// `moonrelay web-search`.
 #[derive(Debug, ClapArgs)]

@@ -109,6 +109,15 @@ impl Problem {
         Self::invalid(StatusCode::NOT_FOUND, "not_kept", message)
     }
 
+    /// Nobody has asked that, or it was forgotten.
+    pub(super) fn no_request(id: &str) -> Self {
+        let message = format!(
+            "nothing is known of a request {id:?}: it may be under way still, older than what is kept \
+             (usage.retentionDays), or of another gateway"
+        );
+        Self::invalid(StatusCode::NOT_FOUND, "no_such_request", message)
+    }
+
     pub(super) fn bad_query(param: &'static str, message: &str) -> Self {
         let mut problem = Self::invalid(StatusCode::BAD_REQUEST, "bad_query", message);
         problem.param = Some(param);

@@ -65,7 +65,9 @@ pub(super) fn read(root: &At<'_>, providers: &Providers, scope: &mut Scope<'_, '
         let id = model.unwrap_or_default();
         scope.warn(&at, retired.notice(&format!("{provider}/{id}")));
     }
+    let is_wanted = at.is_some() || root.find(&["tools", "web", "search", "provider"]).is_some();
     WebSearch {
+        is_wanted,
         keys,
         off,
         provider,

@@ -102,6 +102,7 @@ fn reflection(order: &Order) -> String {
         Order::Words(count) => format!("The user wants {count} words. I write them."),
         Order::Bytes(count) => format!("The user wants {count} bytes. I write them."),
         Order::Searched(_) => "The search has found something. I answer from it.".into(),
+        Order::Exactly(_) => "The user wants these words and no others.".into(),
         Order::Echo(_) => "The user said something short. I repeat it in one line.".into(),
     }
 }
@@ -111,6 +112,7 @@ fn text(exchange: &Exchange, request: &Request, order: &Order) -> String {
         Order::Call { .. } => return String::new(),
         Order::Words(count) => return words(*count),
         Order::Bytes(count) => return bytes(*count),
+        Order::Exactly(words) => return words.clone(),
         Order::Results(results) => {
             format!("{} via {}: the tool answered: {}", exchange.shown, exchange.provider, short(results))
         }
