@@ -2,6 +2,7 @@
 
 mod body;
 mod client;
+pub mod gateway;
 mod read;
 mod resolve;
 

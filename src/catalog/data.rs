@@ -39,6 +39,14 @@ struct ProviderFile {
     models_of: Option<String>,
     #[serde(default)]
     prices: BTreeMap<String, Price>,
+    web_search: Option<WebSearchRow>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct WebSearchRow {
+    price: f64,
+    source: String,
 }
 
 #[derive(Deserialize)]
@@ -149,6 +157,11 @@ fn provider(file: &ProviderFile, all: &[ProviderFile]) -> Result<BuiltinProvider
     if !renamed.is_empty() {
         facts.push(file.fact("", "renamed", renamed_source.ok_or("`renamed` names no source")?)?);
     }
+    let mut search_price = None;
+    if let Some(row) = &file.web_search {
+        facts.push(file.fact("", "webSearch", &row.source)?);
+        search_price = Some(Cost::millionths(row.price).ok_or("`webSearch` has no price")?);
+    }
     let mut faces = Vec::new();
     for (api, path) in paths {
         let face = Face::from_api(api).ok_or_else(|| format!("no face `{api}`"))?;
@@ -166,6 +179,7 @@ fn provider(file: &ProviderFile, all: &[ProviderFile]) -> Result<BuiltinProvider
         on_by_default: file.on_by_default,
         currency: file.currency.clone(),
         default_model: file.default_model.clone(),
+        search_price,
         models: models(file, all, &mut facts)?,
         facts,
     })

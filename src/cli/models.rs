@@ -1,11 +1,11 @@
 //! `moonrelay models`: list, choose, name, chain.
 
-mod aliases;
+pub(in crate::cli) mod aliases;
 mod chain;
 mod list;
 mod live;
 mod probe;
-mod rests;
+pub(in crate::cli) mod rests;
 mod status;
 
 #[cfg(test)]
@@ -16,13 +16,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args as ClapArgs, Subcommand};
-use serde_json::json;
 
-use super::console::Console;
+use super::console::{Console, saved_json, saved_words};
 use super::exit::{self, Ending};
 use super::progress::Progress;
 use crate::config::Environment;
-use crate::config::edit::{Document, Saved};
+use crate::config::edit::Document;
 use crate::config::keypath::KeyPath;
 use crate::config::settings::{Reference, Settings};
 use crate::upstream::{Client, Connector};
@@ -133,12 +132,9 @@ fn finish(document: &Document, done: &str, console: &mut Console<'_>) -> Result<
     let saved = console.save(document)?;
     let file = console.location()?.path;
     if console.json {
-        return console.print_json(&json!({ "ok": true, "changed": saved == Saved::Written, "path": file }));
+        return console.print_json(&saved_json(&saved, &file));
     }
-    match saved {
-        Saved::Written => console.line(format_args!("{done} ({})", file.display())),
-        Saved::Unchanged => console.line(format_args!("no change: {} says so already", file.display())),
-    }
+    console.line(saved_words(&saved, done, &file))
 }
 
 /// A warning where a model is gone.

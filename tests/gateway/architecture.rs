@@ -16,20 +16,26 @@ const TABLE: &[(&str, &[&str])] = &[
     ("dialect", &["failure", "wire", "catalog"]),
     ("upstream", &["failure", "secret", "config::settings"]),
     ("relay", &["dialect", "upstream", "policy", "record", "failure", "wire", "catalog", "config::settings"]),
+    ("search", &["dialect", "upstream", "record", "failure", "wire", "catalog", "config::settings"]),
     ("ledger", &["record", "wire", "config::settings"]),
     ("observe", &["record", "failure", "wire"]),
-    ("http", &["relay", "ledger", "observe", "record", "failure", "wire", "secret", "config::settings"]),
+    ("agent", &["relay", "upstream", "record", "search", "failure", "wire", "catalog", "config::settings"]),
+    (
+        "http",
+        &["relay", "search", "ledger", "observe", "record", "failure", "wire", "secret", "config::settings"],
+    ),
     ("simulator", &[]),
     (
         "app",
         &[
             "catalog", "config", "dialect", "failure", "http", "ledger", "observe", "policy", "record",
-            "relay", "secret", "service", "upstream", "wire",
+            "relay", "search", "secret", "service", "upstream", "wire",
         ],
     ),
     (
         "cli",
         &[
+            "agent",
             "app",
             "catalog",
             "config",
@@ -41,6 +47,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "policy",
             "record",
             "relay",
+            "search",
             "secret",
             "service",
             "simulator",
