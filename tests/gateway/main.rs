@@ -50,6 +50,7 @@ mod reload;
 mod search;
 mod secrets;
 mod service;
+mod sessions;
 mod soak;
 mod sockets;
 mod startup;
