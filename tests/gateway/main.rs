@@ -21,6 +21,7 @@ mod asking;
 mod broken_streams;
 mod cancel;
 mod captures;
+mod chat;
 mod clocks;
 mod commands;
 mod corpora;
