@@ -126,15 +126,16 @@ async fn own_key(args: &Args, settings: &Settings) -> Result<Option<Secret>, End
 /// then it is the provider's.
 fn found(settings: &Settings) -> (Option<Key>, Option<String>) {
     let is_platform = |key: &&Key| !key.secret.expose().starts_with("sk-kimi-");
-    if let Some(key) = settings.web_search.key.as_ref().filter(is_platform) {
+    if let Some(key) = settings.web_search.keys.first().filter(is_platform) {
         return (Some(key.clone()), None);
     }
     let own = settings.providers.get("moonshot").and_then(|provider| provider.keys.first());
     match own.filter(is_platform) {
         // Named, so that Kimi Code's is not taken before it.
-        Some(key) if key.origin.ends_with("MOONSHOT_API_KEY") => {
-            (Some(key.clone()), settings.web_search.key.is_some().then(|| "${MOONSHOT_API_KEY}".to_owned()))
-        }
+        Some(key) if key.origin.ends_with("MOONSHOT_API_KEY") => (
+            Some(key.clone()),
+            (!settings.web_search.keys.is_empty()).then(|| "${MOONSHOT_API_KEY}".to_owned()),
+        ),
         _ => (None, None),
     }
 }
