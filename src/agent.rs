@@ -4,6 +4,7 @@
 //! continuation and the dialects' rules hold for it as for every client.
 
 mod answer;
+pub mod command;
 pub mod context;
 pub mod exchange;
 mod request;

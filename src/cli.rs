@@ -1,9 +1,11 @@
 //! The commands, one file a verb.
 
 pub mod agent;
+pub mod chat;
 pub mod config;
 pub mod console;
 pub mod demo;
+pub mod doctor;
 pub mod drill;
 pub mod exit;
 pub mod explain;
@@ -12,8 +14,10 @@ mod listing;
 pub mod man;
 pub mod models;
 pub mod onboard;
+mod progress;
 mod rig;
 pub mod service;
+pub mod sessions;
 pub mod simulate;
 mod units;
 pub mod usage;
@@ -45,12 +49,16 @@ enum Verb {
     Explain(explain::Args),
     /// One turn of a conversation: ask a model from the shell, and keep what was said
     Agent(agent::Args),
+    /// A conversation: ask, see the answer come, choose models, go on another day
+    Chat(chat::Args),
     /// What requests used and cost, by model, provider, client or day; what is left of the providers' quotas
     Usage(usage::Args),
     /// An answer from the web through Kimi, with the pages that it rests on
     WebSearch(web_search::Args),
     /// The configuration: check, read, change, import
     Config(config::Args),
+    /// What `agent` and `chat` keep of their conversations: list, show, export, delete
+    Sessions(sessions::Args),
     /// The systemd user unit, for people without Nix: print, install, uninstall
     Service(service::Args),
     /// The upstream simulator: Moonshot, Kimi Code and OpenRouter on one port
@@ -59,6 +67,8 @@ enum Verb {
     Demo(demo::Args),
     /// Every fault against your own chain, with simulated upstreams: what a client would have seen, and when
     Drill(drill::Args),
+    /// What is wrong, how that was found, and the one command or Nix line that mends it
+    Doctor(doctor::Args),
     /// Completions for a shell, on standard output
     Completions {
         /// The shell
@@ -122,13 +132,16 @@ async fn run(verb: Verb) -> ExitCode {
         Verb::Models(args) => models::run(args).await,
         Verb::Explain(args) => explain::run(&args),
         Verb::Agent(args) => agent::run(args).await,
+        Verb::Chat(args) => Box::pin(chat::run(args)).await,
         Verb::Usage(args) => usage::run(args).await,
         Verb::WebSearch(args) => web_search::run(args).await,
         Verb::Config(args) => config::run(args).await,
+        Verb::Sessions(args) => sessions::run(args).await,
         Verb::Service(args) => service::run(args),
         Verb::Simulate(args) => simulate::run(args).await,
         Verb::Demo(args) => demo::run(args).await,
         Verb::Drill(args) => drill::run(args).await,
+        Verb::Doctor(args) => doctor::run(args).await,
         Verb::Completions { shell } => exit::code(completions(shell), false),
         Verb::Man(args) => exit::code(man::run(&args), false),
     }

@@ -1,6 +1,7 @@
 //! Sessions on the disk: one file each, appended to, held by one turn at a time.
 
 mod conversation;
+mod digest;
 mod folder;
 mod held;
 mod id;
@@ -22,6 +23,7 @@ use super::transcript::reader::Transcript;
 use super::transcript::{Line, Message, Place, Stop, VERSION};
 use crate::config::settings::Reference;
 
+pub use self::digest::Digest;
 pub use self::folder::Deleted;
 pub use self::id::{fresh, is_id};
 pub use self::total::Total;
@@ -226,15 +228,16 @@ impl Session {
         summary.filter(|summary| !summary.is_empty())
     }
 
-    /// The model that the session has chosen.
+    /// The model that the session has chosen; `None` where it has not, or has taken it back.
     #[must_use]
     pub fn model(&self) -> Option<Reference> {
-        self.latest(|entry| match entry {
+        let chosen = self.latest(|entry| match entry {
             Line::ModelChange { provider, model_id, .. } => {
                 Some(Reference { provider: provider.clone(), model: model_id.clone() })
             }
             _ => None,
-        })
+        });
+        chosen.filter(|chosen| !chosen.provider.is_empty())
     }
 
     /// The level of thinking that it has chosen.
@@ -275,7 +278,15 @@ impl Session {
         self.append(false, |at| Line::ModelChange { at, provider, model_id })
     }
 
-    /// Chooses a level of thinking from here on.
+    /// Takes the choice of a model back: from here on the configuration's default is asked.
+    ///
+    /// # Errors
+    /// As [`Self::say`].
+    pub fn unchoose(&mut self) -> Result<(), SessionError> {
+        self.choose(&Reference { provider: String::new(), model: "default".to_owned() })
+    }
+
+    /// Chooses a level of thinking from here on; a word that is no level leaves it to the configuration again.
     ///
     /// # Errors
     /// As [`Self::say`].

@@ -3,6 +3,7 @@
 mod choice;
 mod run;
 mod step;
+mod summary;
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;

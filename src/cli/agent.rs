@@ -6,6 +6,7 @@ pub(in crate::cli) mod place;
 pub(in crate::cli) mod plain;
 mod report;
 mod stops;
+mod web_search;
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -21,7 +22,6 @@ use super::exit::{self, Ending};
 use crate::agent::context::Context;
 use crate::agent::session::{Session, Sessions, fresh};
 use crate::agent::thinking;
-use crate::agent::tools::Tools;
 use crate::agent::turn::{Agent, Ask, Seen, TurnFailure, Turned};
 use crate::catalog::ThinkingLevel;
 use crate::config::settings::Settings;
@@ -45,6 +45,9 @@ pub struct Args {
     /// How much the model shall think, for this turn; it has to have the level
     #[arg(long, value_name = "LEVEL")]
     thinking: Option<String>,
+    /// Let the model search the web, as it may anyway where the configuration speaks of a search
+    #[arg(long)]
+    web_search: bool,
     /// Show what would be asked, and of whom; asks nobody
     #[arg(long)]
     explain: bool,
@@ -73,7 +76,7 @@ async fn take(args: Args) -> Result<(), Ending> {
     let state = environment.state_directory().ok_or_else(no_state)?;
     let context = context(&settings);
     let place = Place::of(settings.clone(), args.local, &state)?;
-    let agent = Agent::new(place.exchange(), &context, Tools::default());
+    let agent = Agent::new(place.exchange(), &context, place.tools(args.web_search));
     let id = args.session_id.clone().unwrap_or_else(fresh);
     let ask = Ask { message, model: args.model.clone(), thinking: level };
     let outcome = Turn { agent, id, json: args.json }.take(&Sessions::of(&state), ask).await;
@@ -82,18 +85,18 @@ async fn take(args: Args) -> Result<(), Ending> {
 }
 
 /// `--thinking`.
-fn level(word: &str) -> Result<ThinkingLevel, Ending> {
+pub(in crate::cli) fn level(word: &str) -> Result<ThinkingLevel, Ending> {
     let wrong =
         || Ending::usage(format!("--thinking {word}: one of {} is expected", thinking::words().join(", ")));
     thinking::read(word).ok_or_else(wrong)
 }
 
-fn no_state() -> Ending {
+pub(in crate::cli) fn no_state() -> Ending {
     Ending::failure("no_state", "no place for sessions: set HOME, XDG_STATE_HOME or STATE_DIRECTORY")
 }
 
 /// The workspace's files; what cannot be read of them is told.
-fn context(settings: &Settings) -> Context {
+pub(in crate::cli) fn context(settings: &Settings) -> Context {
     let context = Context::of(settings.workspace.as_deref());
     for warning in &context.warnings {
         note(&format!("moonrelay: warning: {warning}"));

@@ -5,7 +5,7 @@ mod chain;
 mod list;
 mod live;
 mod probe;
-mod rests;
+pub(in crate::cli) mod rests;
 mod status;
 
 #[cfg(test)]
@@ -19,6 +19,7 @@ use clap::{Args as ClapArgs, Subcommand};
 
 use super::console::{Console, saved_json, saved_words};
 use super::exit::{self, Ending};
+use super::progress::Progress;
 use crate::config::Environment;
 use crate::config::edit::Document;
 use crate::config::keypath::KeyPath;
@@ -78,13 +79,14 @@ pub async fn run(args: Args) -> ExitCode {
         Console { environment: Environment::process(), config: args.config, json, out: &mut out };
     // The limit to connect is that of the default settings: a list is not worth more patience.
     let client: Arc<dyn Connector> = Arc::new(Client::new(live::CONNECT));
-    exit::code(execute(args.verb, &mut console, &client).await, json)
+    exit::code(execute(args.verb, &mut console, &client, &Progress::on_terminal()).await, json)
 }
 
 async fn execute(
     verb: Verb,
     console: &mut Console<'_>,
     connector: &Arc<dyn Connector>,
+    progress: &Progress,
 ) -> Result<(), Ending> {
     match verb {
         Verb::List { provider, live } => {
@@ -106,7 +108,7 @@ async fn execute(
         Verb::Status { probe } => {
             let settings = console.settings()?;
             let probed = match probe {
-                true => Some(probe::probe(&settings, connector).await),
+                true => Some(probe::probe(&settings, connector, progress).await),
                 false => None,
             };
             let gateway = rests::Gateway::ask(&settings, connector.as_ref()).await;

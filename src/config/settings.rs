@@ -13,6 +13,7 @@ use crate::secret::Secret;
 use crate::wire::face::Face;
 
 pub use super::lookup::{Lookup, MatchedBy};
+pub use super::nearest::nearest;
 
 /// `provider/model`, split at the first slash.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -355,6 +356,8 @@ impl Default for Usage {
 /// `plugins.entries.moonshot.config.webSearch`, with what it leaves out.
 #[derive(Clone)]
 pub struct WebSearch {
+    /// Whether the configuration speaks of it: then models may search in `agent` and `chat`.
+    pub is_wanted: bool,
     /// In the order in which they are tried; a refused one leads to the next. Empty: it cannot search, see `off`.
     pub keys: Vec<Key>,
     /// Why there is no key, for people, with the fix.

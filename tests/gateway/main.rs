@@ -1,6 +1,6 @@
 //! The real binary, over real sockets, against the strict simulator: one module per property.
 //!
-//! Nothing here knows a type of the crate (but `references`, which prints its rules and metrics, `corpora`, which replays
+//! Nothing here knows a type of the crate (but `references`, which prints its rules, checks and metrics, `corpora`, which replays
 //! what fuzzing found, `translated_answers`, which asks its judges, and `money`, which compares the ledger's own sums):
 //! what these tests rely on is what users and clients rely on.
 
@@ -15,15 +15,18 @@ mod common;
 
 mod activation;
 mod affinity;
+mod agent;
 mod architecture;
 mod asking;
 mod broken_streams;
 mod cancel;
 mod captures;
+mod chat;
 mod clocks;
 mod commands;
 mod corpora;
 mod dashboard;
+mod doctor;
 mod drill;
 mod edits;
 mod errors_by_face;
@@ -41,6 +44,7 @@ mod onboard;
 mod places;
 mod plan;
 mod pressure;
+mod probing;
 mod references;
 mod reload;
 mod search;

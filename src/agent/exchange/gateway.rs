@@ -14,13 +14,15 @@ use crate::config::settings::Settings;
 use crate::failure::{Failure, Reason};
 use crate::upstream::gateway::{self, Address};
 use crate::upstream::{Connector, Response, read_whole};
-use crate::wire::face::Face;
 
 /// A gateway that lives answers that it does at once.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The largest JSON of one request, in bytes.
 const LARGEST: usize = 1 << 20;
+
+/// The route of the messages face.
+const MESSAGES: &str = "/v1/messages";
 
 /// See the module.
 pub(super) struct Gateway {
@@ -48,7 +50,7 @@ impl Gateway {
     }
 
     pub(super) async fn ask(&self, body: Bytes, headers: HeaderMap) -> Result<Reply, Refused> {
-        let sent = self.send(Method::POST, Face::Messages.path(), headers, body).await;
+        let sent = self.send(Method::POST, MESSAGES, headers, body).await;
         let response = sent.map_err(|failure| match failure.reason {
             Reason::Network => self.down(&failure.message),
             reason => {
@@ -117,6 +119,8 @@ impl Gateway {
             (StatusCode::NOT_FOUND, true) if text("code") == Some("model_not_found") => "unknown_model",
             _ => head.reason().or_else(|| reason(status)).unwrap_or(Reason::Server).as_str(),
         };
+        // What was refused before anybody was asked has no more to tell.
+        let id = id.filter(|_| !head.attempts.is_empty());
         Refused { kind, message, id, head }
     }
 }

@@ -145,6 +145,15 @@ impl Held {
     }
 }
 
+impl Drop for Held {
+    /// The lock would end with the file's last descriptor, and a process that is being started has one of them until
+    /// it runs a program of its own.
+    fn drop(&mut self) {
+        // It ends with the descriptors then.
+        let _ = self.file.unlock();
+    }
+}
+
 /// Why a file is not locked at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refused {

@@ -22,7 +22,7 @@ pub(super) fn read<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Block>, D::
 }
 
 /// What was used, or `None` where that is told in a way that is not known here: the answer counts more than its price.
-pub(super) fn usage<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Spent>, D::Error> {
+pub(in crate::agent) fn usage<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Spent>, D::Error> {
     let told = Value::deserialize(from)?;
     Ok(serde_json::from_value(told).ok())
 }

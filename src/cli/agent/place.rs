@@ -7,7 +7,9 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::note;
+use super::web_search::WebSearch;
 use crate::agent::exchange::Exchange;
+use crate::agent::tools::{Tool, Tools};
 use crate::cli::exit::Ending;
 use crate::cli::gateway::no_key;
 use crate::config::settings::Settings;
@@ -64,6 +66,19 @@ impl Place {
                 Exchange::gateway(settings, address, connector)
             }
         }
+    }
+
+    /// The web's search as a tool of the model: through the gateway where turns go through it, which has the key that a
+    /// service is given and remembers answers; else from here.
+    fn web_search(&self) -> Arc<dyn Tool> {
+        let ledger = self.books.as_ref().map(|books| books.ledger.clone());
+        Arc::new(WebSearch::new(&self.settings, self.connector.clone(), ledger))
+    }
+
+    /// The tools that a turn offers: a search where the configuration speaks of one, or where it `is_asked_for`.
+    pub(in crate::cli) fn tools(&self, is_asked_for: bool) -> Tools {
+        let tools = Tools::default();
+        if is_asked_for || self.settings.web_search.is_wanted { tools.with(self.web_search()) } else { tools }
     }
 
     /// Writes what waits to be written.

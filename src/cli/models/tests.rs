@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{Verb, aliases, chain, execute};
 use crate::cli::console::tests::{Desk, told};
 use crate::cli::exit::Ending;
+use crate::cli::progress::Progress;
 use crate::failure::{Failure, Reason};
 use crate::upstream::{Call, Connector, Response};
 
@@ -30,7 +31,7 @@ async fn run_with(
     json: bool,
     connector: &Arc<dyn Connector>,
 ) -> Result<(), Ending> {
-    execute(verb, &mut desk.console(json), connector).await
+    execute(verb, &mut desk.console(json), connector, &Progress::hidden()).await
 }
 
 async fn run(desk: &mut Desk, verb: Verb, json: bool) -> Result<(), Ending> {

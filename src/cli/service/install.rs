@@ -135,7 +135,8 @@ fn check_keys(args: &Install, console: &Console<'_>) -> Result<(), Ending> {
     }
     for (name, file) in credentials(&args.choices, &console.environment)? {
         // One that is not there yet is one that is known to be missing.
-        variables.insert(name, std::fs::read_to_string(file).unwrap_or_default());
+        let value = std::fs::read_to_string(file).unwrap_or_default();
+        variables.insert(name, value.trim().to_owned());
     }
     let variables: Environment = variables.into_iter().collect();
     if config::load(config_file(console)?.as_deref(), &variables)?.has_target() {

@@ -58,11 +58,19 @@ pub(super) fn read(root: &At<'_>, providers: &Providers, scope: &mut Scope<'_, '
         Ok(keys) => (keys, None),
         Err(off) => (Vec::new(), Some(off)),
     };
+    let provider = provider_of(&base_url, providers);
     let model = setting("model").and_then(|at| at.text()).filter(|model| !model.trim().is_empty());
+    let known = model.and_then(|id| builtin().provider(&provider)?.model(id));
+    if let (Some(at), Some(retired)) = (setting("model"), known.and_then(|known| known.retired.as_ref())) {
+        let id = model.unwrap_or_default();
+        scope.warn(&at, retired.notice(&format!("{provider}/{id}")));
+    }
+    let is_wanted = at.is_some() || root.find(&["tools", "web", "search", "provider"]).is_some();
     WebSearch {
+        is_wanted,
         keys,
         off,
-        provider: provider_of(&base_url, providers),
+        provider,
         base_url,
         model: model.unwrap_or(MODEL).to_owned(),
         model_is_chosen: model.is_some(),
@@ -127,12 +135,14 @@ fn named(base: &str, providers: &Providers, scope: &Scope<'_, '_, '_>) -> Result
     }
 }
 
-/// The provider whose account is meant where nothing is said: `moonshot`, or the China site's where only that has a key.
+/// The provider whose account is meant where nothing is said: `moonshot` or the China site's, rather the one that the
+/// configuration names, and rather one with a key.
 fn near(providers: &Providers) -> Option<&Provider> {
-    let of = |id: &str| providers.table.get(id).filter(|provider| provider.dialect == DialectId::Moonshot);
-    let (first, china) = (of("moonshot"), of("moonshot-cn"));
-    let has_key = |provider: &&Provider| provider.off.is_none() && !provider.keys.is_empty();
-    first.filter(has_key).or_else(|| china.filter(has_key)).or(first).or(china)
+    let both = ["moonshot", "moonshot-cn"].into_iter().filter_map(|id| providers.table.get(id));
+    let ours = both.filter(|provider| provider.dialect == DialectId::Moonshot);
+    let standing = |provider: &&Provider| (!provider.keys.is_empty(), provider.configured);
+    // Of two that stand the same the first.
+    ours.rev().max_by_key(standing)
 }
 
 /// Base URL of the chat face at Moonshot's own host, where this provider is there, whatever face it prefers.
