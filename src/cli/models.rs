@@ -24,6 +24,7 @@ use crate::config::Environment;
 use crate::config::edit::{Document, Saved};
 use crate::config::keypath::KeyPath;
 use crate::config::settings::{Reference, Settings};
+use crate::upstream::oauth::Logins;
 use crate::upstream::{Client, Connector};
 use live::Live;
 
@@ -92,7 +93,9 @@ async fn execute(
             let settings = console.settings()?;
             let provider = provider.map(|id| list::provider(&settings, &id)).transpose()?;
             let live = match live {
-                true => Some(live::ask(&settings, provider.as_deref(), connector.as_ref()).await),
+                true => {
+                    Some(live::ask(&settings, provider.as_deref(), &Logins::new(connector.clone())).await)
+                }
                 false => None,
             };
             list::print(&settings, provider.as_deref(), live.as_deref(), console)?;

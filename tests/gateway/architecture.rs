@@ -7,14 +7,15 @@ use std::path::{Path, PathBuf};
 const TABLE: &[(&str, &[&str])] = &[
     ("failure", &[]),
     ("secret", &[]),
+    ("login", &["secret"]),
     ("wire", &[]),
     ("service", &[]),
     ("policy", &["failure"]),
     ("catalog", &["wire"]),
     ("record", &["failure", "wire", "catalog"]),
-    ("config", &["secret", "catalog", "wire"]),
+    ("config", &["secret", "login", "catalog", "wire"]),
     ("dialect", &["failure", "wire", "catalog"]),
-    ("upstream", &["failure", "secret", "config::settings"]),
+    ("upstream", &["failure", "secret", "login", "config::settings"]),
     ("relay", &["dialect", "upstream", "policy", "record", "failure", "wire", "catalog", "config::settings"]),
     ("ledger", &["record", "wire", "config::settings"]),
     ("observe", &["record", "failure", "wire"]),
@@ -23,8 +24,8 @@ const TABLE: &[(&str, &[&str])] = &[
     (
         "app",
         &[
-            "catalog", "config", "dialect", "failure", "http", "ledger", "observe", "policy", "record",
-            "relay", "secret", "service", "upstream", "wire",
+            "catalog", "config", "dialect", "failure", "http", "ledger", "login", "observe", "policy",
+            "record", "relay", "secret", "service", "upstream", "wire",
         ],
     ),
     (
@@ -37,6 +38,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "failure",
             "http",
             "ledger",
+            "login",
             "observe",
             "policy",
             "record",

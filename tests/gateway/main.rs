@@ -37,6 +37,7 @@ mod ledger;
 mod matrix;
 mod metrics;
 mod money;
+mod oauth;
 mod places;
 mod plan;
 mod pressure;

@@ -1,6 +1,7 @@
 //! `models list --live`: what the providers' own lists say, and what differs from ours.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,9 +11,10 @@ use serde_json::{Value, json};
 
 use super::list::tokens;
 use crate::config::settings::{Provider, Settings};
-use crate::failure::Failure;
+use crate::failure::{Failure, Reason};
 use crate::relay::headers;
-use crate::upstream::{Call, Connector, read_whole};
+use crate::upstream::oauth::Logins;
+use crate::upstream::{Call, read_whole};
 use crate::wire::face::Face;
 
 /// To connect.
@@ -45,7 +47,7 @@ struct Difference {
 }
 
 /// Asks every provider that can be called, or the named one.
-pub(super) async fn ask(settings: &Settings, only: Option<&str>, connector: &dyn Connector) -> Vec<Live> {
+pub(super) async fn ask(settings: &Settings, only: Option<&str>, logins: &Logins) -> Vec<Live> {
     let mut answers = Vec::new();
     for provider in settings.providers.values() {
         let wanted = only.map_or(provider.off.is_none(), |only| only == provider.id);
@@ -54,7 +56,7 @@ pub(super) async fn ask(settings: &Settings, only: Option<&str>, connector: &dyn
         }
         let outcome = match &provider.off {
             Some(why) => Err(format!("it is off: {why}")),
-            None => fetch(provider, connector).await.map(|listed| difference(provider, &listed)),
+            None => fetch(provider, logins).await.map(|listed| difference(provider, &listed)),
         };
         answers.push(Live { provider: provider.id.clone(), outcome });
     }
@@ -73,16 +75,10 @@ struct Listed {
     context_length: Option<u64>,
 }
 
-async fn fetch(provider: &Provider, connector: &dyn Connector) -> Result<Vec<Listed>, String> {
+async fn fetch(provider: &Arc<Provider>, logins: &Logins) -> Result<Vec<Listed>, String> {
     let chat = provider.faces.iter().find(|(face, _)| *face == Face::Chat).or_else(|| provider.faces.first());
     let (face, base) = chat.ok_or("it has no address")?;
-    let call = Call {
-        method: Method::GET,
-        url: format!("{base}/models"),
-        headers: headers::of_our_own(provider, *face)?,
-        body: Vec::new(),
-    };
-    let answer = tokio::time::timeout(WHOLE, whole(call, connector)).await;
+    let answer = tokio::time::timeout(WHOLE, whole(provider, *face, base, logins)).await;
     let (status, body) = match answer {
         Ok(answer) => answer.map_err(|failure| failure.to_string())?,
         Err(_) => return Err(format!("no answer within {} s", WHOLE.as_secs())),
@@ -95,8 +91,18 @@ async fn fetch(provider: &Provider, connector: &dyn Connector) -> Result<Vec<Lis
     Ok(listing.data)
 }
 
-async fn whole(call: Call, connector: &dyn Connector) -> Result<(StatusCode, Bytes), Failure> {
-    let response = connector.send(call).await?;
+async fn whole(
+    provider: &Arc<Provider>,
+    face: Face,
+    base: &str,
+    logins: &Logins,
+) -> Result<(StatusCode, Bytes), Failure> {
+    let call = |provider: &Arc<Provider>| {
+        let headers = headers::of_our_own(provider, face);
+        let headers = headers.map_err(|why| Failure::new(Reason::BadRequest, why))?;
+        Ok(Call { method: Method::GET, url: format!("{base}/models"), headers, body: Vec::new() })
+    };
+    let response = logins.send(provider, call).await?.response;
     let body = read_whole(response.body, LARGEST).await?;
     Ok((response.status, body))
 }
