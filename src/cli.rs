@@ -1,20 +1,28 @@
 //! The commands, one file a verb.
 
+pub mod agent;
+pub mod chat;
 pub mod config;
 pub mod console;
 pub mod demo;
+pub mod doctor;
 pub mod drill;
 pub mod exit;
 pub mod explain;
 pub mod gateway;
+mod listing;
 pub mod login;
 pub mod man;
 pub mod models;
+pub mod onboard;
+mod progress;
 mod rig;
 pub mod service;
+pub mod sessions;
 pub mod simulate;
 mod units;
 pub mod usage;
+pub mod web_search;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -34,16 +42,26 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Set a provider up: ask for its key, check it, write it down; or the web search
+    Onboard(onboard::Args),
     /// Serve; ask the one that serves; start, stop and reload its systemd unit
     Gateway(gateway::Args),
     /// Models: list, choose, name, chain
     Models(models::Args),
     /// The plan for a requested model: which targets, what is rewritten, what is skipped and why
     Explain(explain::Args),
+    /// One turn of a conversation: ask a model from the shell, and keep what was said
+    Agent(agent::Args),
+    /// A conversation: ask, see the answer come, choose models, go on another day
+    Chat(chat::Args),
     /// What requests used and cost, by model, provider, client or day; what is left of the providers' quotas
     Usage(usage::Args),
+    /// An answer from the web through Kimi, with the pages that it rests on
+    WebSearch(web_search::Args),
     /// The configuration: check, read, change, import
     Config(config::Args),
+    /// What `agent` and `chat` keep of their conversations: list, show, export, delete
+    Sessions(sessions::Args),
     /// Log in to Kimi Code with a code that you enter in a browser, in the place of a key
     Login(login::Args),
     /// Remove a login from this machine
@@ -56,6 +74,8 @@ enum Verb {
     Demo(demo::Args),
     /// Every fault against your own chain, with simulated upstreams: what a client would have seen, and when
     Drill(drill::Args),
+    /// What is wrong, how that was found, and the one command or Nix line that mends it
+    Doctor(doctor::Args),
     /// Completions for a shell, on standard output
     Completions {
         /// The shell
@@ -118,17 +138,23 @@ fn completions(shell: Shell) -> Result<(), exit::Ending> {
 
 async fn run(verb: Verb) -> ExitCode {
     match verb {
+        Verb::Onboard(args) => Box::pin(onboard::run(args)).await,
         Verb::Gateway(args) => gateway::run(args).await,
         Verb::Models(args) => models::run(args).await,
         Verb::Explain(args) => explain::run(&args),
+        Verb::Agent(args) => agent::run(args).await,
+        Verb::Chat(args) => Box::pin(chat::run(args)).await,
         Verb::Usage(args) => usage::run(args).await,
+        Verb::WebSearch(args) => web_search::run(args).await,
         Verb::Config(args) => config::run(args).await,
+        Verb::Sessions(args) => sessions::run(args).await,
         Verb::Login(args) => login::run(args).await,
         Verb::Logout(args) => login::run_logout(args).await,
         Verb::Service(args) => service::run(args),
         Verb::Simulate(args) => simulate::run(args).await,
         Verb::Demo(args) => demo::run(args).await,
         Verb::Drill(args) => drill::run(args).await,
+        Verb::Doctor(args) => doctor::run(args).await,
         Verb::Completions { shell } => exit::code(completions(shell), false),
         Verb::Man(args) => exit::code(man::run(&args), false),
     }

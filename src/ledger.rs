@@ -11,8 +11,10 @@ mod writer;
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 pub use entry::{Entry, Try};
 pub use store::{By, Pending, Question, Store, StoreError, Sum, Tokens, Total};
@@ -26,6 +28,9 @@ use crate::record::Record;
 
 /// How many entries are kept in memory for whoever looks; of some kilobytes each.
 const RECENT: usize = 200;
+
+/// What whoever asks the store waits for the writer at most: a disk that takes longer shows what it had before.
+const SETTLED: Duration = Duration::from_secs(3);
 
 /// What keeps entries in a state directory; made where it is missing. It may block.
 ///
@@ -130,6 +135,14 @@ impl Ledger {
     #[must_use]
     pub fn store(&self) -> Option<Arc<dyn Store>> {
         self.queue.as_ref().and_then(|queue| queue.store.borrow().clone())
+    }
+
+    /// Until the store is open and has what was noted before; the writer is asked to hurry. It waits for nothing that
+    /// will not come: not where nothing is kept, not for a store that is in trouble, and never longer than some seconds.
+    pub async fn settled(&self) {
+        if let Some(queue) = self.queue.as_ref().filter(|queue| queue.is_sound()) {
+            let _ = timeout(SETTLED, queue.settled()).await;
+        }
     }
 
     /// The last requests that are over, the newest first.

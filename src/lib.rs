@@ -3,6 +3,7 @@
 //! A request goes one way through these rooms and its answer comes back the same way:
 //! [`http`] → [`relay`] → [`dialect`] → [`upstream`]. `docs/explanation/architecture.md` draws it.
 
+pub mod agent;
 pub mod app;
 pub mod catalog;
 pub mod cli;
@@ -16,6 +17,7 @@ pub mod observe;
 pub mod policy;
 pub mod record;
 pub mod relay;
+pub mod search;
 pub mod secret;
 pub mod service;
 pub mod simulator;

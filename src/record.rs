@@ -1,5 +1,7 @@
 //! What a request was: who asked, which targets were tried and how that ended, what it used.
 
+mod id;
+
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
@@ -9,6 +11,8 @@ use crate::wire::amount::Amount;
 use crate::wire::error::AttemptLine;
 use crate::wire::face::Face;
 use crate::wire::usage::Usage;
+
+pub use id::new_id;
 
 /// How one attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -176,6 +176,23 @@ impl Relay {
         self.state.held().body(self.settings.load().gateway.held_limit())
     }
 
+    /// The record of a request that is answered beside the way of requests, as it begins.
+    #[must_use]
+    pub fn begun(request: &ClientRequest) -> Record {
+        track::begun(request)
+    }
+
+    /// Tells what such a request was, when it is over.
+    pub fn tell(&self, record: Record) {
+        (self.sink)(record);
+    }
+
+    /// What sends calls.
+    #[must_use]
+    pub fn connector(&self) -> Arc<dyn Connector> {
+        self.connector.clone()
+    }
+
     /// Every name that a client may ask for.
     #[must_use]
     pub fn offered(&self) -> Vec<plan::Offered> {

@@ -34,7 +34,7 @@ pub struct Source {
 pub struct Fact {
     /// A model id; empty for what is said of the provider.
     pub model: String,
-    /// `faces`, `renamed`, `limits`, `price`, `abilities`, `prefill` or `retired`.
+    /// `faces`, `renamed`, `webSearch`, `limits`, `price`, `abilities`, `prefill`, `retired` or `leaving`.
     pub group: &'static str,
     /// Who says so.
     pub source: Source,
@@ -65,6 +65,9 @@ pub struct BuiltinProvider {
     pub currency: String,
     /// The model that answers when nothing else is said.
     pub default_model: String,
+    /// Of one call of its builtin web search, in millionths of a unit of `currency`, beside the tokens; `None` where it
+    /// has none.
+    pub search_price: Option<u64>,
     /// Its models.
     pub models: Vec<Model>,
     /// Where all of this is from.

@@ -39,6 +39,14 @@ struct ProviderFile {
     models_of: Option<String>,
     #[serde(default)]
     prices: BTreeMap<String, Price>,
+    web_search: Option<WebSearchRow>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct WebSearchRow {
+    price: f64,
+    source: String,
 }
 
 #[derive(Deserialize)]
@@ -60,6 +68,7 @@ struct ModelRow {
     abilities: Abilities,
     prefill: Option<Prefill>,
     retired: Option<RetiredRow>,
+    leaving: Option<RetiredRow>,
 }
 
 #[derive(Clone, Deserialize)]
@@ -148,6 +157,11 @@ fn provider(file: &ProviderFile, all: &[ProviderFile]) -> Result<BuiltinProvider
     if !renamed.is_empty() {
         facts.push(file.fact("", "renamed", renamed_source.ok_or("`renamed` names no source")?)?);
     }
+    let mut search_price = None;
+    if let Some(row) = &file.web_search {
+        facts.push(file.fact("", "webSearch", &row.source)?);
+        search_price = Some(Cost::millionths(row.price).ok_or("`webSearch` has no price")?);
+    }
     let mut faces = Vec::new();
     for (api, path) in paths {
         let face = Face::from_api(api).ok_or_else(|| format!("no face `{api}`"))?;
@@ -165,6 +179,7 @@ fn provider(file: &ProviderFile, all: &[ProviderFile]) -> Result<BuiltinProvider
         on_by_default: file.on_by_default,
         currency: file.currency.clone(),
         default_model: file.default_model.clone(),
+        search_price,
         models: models(file, all, &mut facts)?,
         facts,
     })
@@ -217,6 +232,7 @@ impl ProviderFile {
             ("limits", row.limits.as_ref().map(|limits| &limits.source)),
             ("prefill", row.prefill.as_ref().map(|prefill| &prefill.source)),
             ("retired", row.retired.as_ref().map(|retired| &retired.source)),
+            ("leaving", row.leaving.as_ref().map(|leaving| &leaving.source)),
         ];
         let named = groups.into_iter().filter_map(|(group, source)| Some((group, source?)));
         named.map(|(group, source)| self.fact(&row.id, group, source)).collect()
@@ -225,7 +241,9 @@ impl ProviderFile {
 
 fn model(row: &ModelRow, price: Option<&Price>) -> Result<Model, String> {
     let has = |kind: &str| row.abilities.input.iter().any(|input| input == kind);
-    let retired = row.retired.as_ref();
+    let end = |row: &Option<RetiredRow>| {
+        row.as_ref().map(|row| Retired { on: row.on.clone(), successor: row.successor.clone() })
+    };
     Ok(Model {
         id: row.id.clone(),
         name: row.name.clone(),
@@ -235,7 +253,8 @@ fn model(row: &ModelRow, price: Option<&Price>) -> Result<Model, String> {
         max_tokens: row.limits.as_ref().and_then(|limits| limits.max_tokens),
         cost: price.map(cost).transpose()?,
         compat: Compat { supports_prefill: row.prefill.as_ref().map(|_| true), ..Compat::default() },
-        retired: retired.map(|row| Retired { on: row.on.clone(), successor: row.successor.clone() }),
+        retired: end(&row.retired),
+        leaving: end(&row.leaving),
     })
 }
 

@@ -80,22 +80,36 @@ pub fn run(args: &Args) -> ExitCode {
 
 fn explain(args: &Args) -> Result<(), Ending> {
     let settings = config::load(args.config.as_deref(), &Environment::process())?;
-    let body = body(args)?;
-    stateless::check(&body).map_err(|refusal| Ending::failure("not_kept", refusal.to_string()))?;
-    let plan = plan(&settings, &State::new(), &args.model, &body, None)
-        .map_err(|refusal| Ending::failure("unknown_model", refusal.to_string()))?;
-    if plan.targets.is_empty() {
-        return Err(nothing_answers(&settings));
-    }
-    let bodies = Bodies::new(body, Arc::default(), usize::MAX);
-    let steps: Vec<Step<'_>> =
-        plan.targets.iter().map(|planned| Step::of(&settings, planned, &bodies)).collect();
-    let note = affinity::explained(&settings, bodies.own());
+    let explained = Explained::of(&settings, &args.model, body(args)?)?;
     let text = match args.json {
-        true => as_json(&plan, &steps, note.as_deref()).to_string(),
-        false => as_text(&plan, &steps, note.as_deref()),
+        true => explained.json.to_string(),
+        false => explained.text,
     };
     writeln!(std::io::stdout(), "{}", text.trim_end()).map_err(Ending::output)
+}
+
+/// The plan for a request, for programs and for people.
+pub(in crate::cli) struct Explained {
+    pub(in crate::cli) json: Value,
+    pub(in crate::cli) text: String,
+}
+
+impl Explained {
+    /// Of a request for this model.
+    pub(in crate::cli) fn of(settings: &Settings, model: &str, body: RequestBody) -> Result<Self, Ending> {
+        stateless::check(&body).map_err(|refusal| Ending::failure("not_kept", refusal.to_string()))?;
+        let plan = plan(settings, &State::new(), model, &body, None)
+            .map_err(|refusal| Ending::failure("unknown_model", refusal.to_string()))?;
+        if plan.targets.is_empty() {
+            return Err(nothing_answers(settings));
+        }
+        let bodies = Bodies::new(body, Arc::default(), usize::MAX);
+        let steps: Vec<Step<'_>> =
+            plan.targets.iter().map(|planned| Step::of(settings, planned, &bodies)).collect();
+        let note = affinity::explained(settings, bodies.own());
+        let (json, text) = (as_json(&plan, &steps, note.as_deref()), as_text(&plan, &steps, note.as_deref()));
+        Ok(Self { json, text })
+    }
 }
 
 /// The chain `default` is empty.

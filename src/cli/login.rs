@@ -19,6 +19,7 @@ use crate::login::Place;
 use crate::upstream::{Client, Connector, oauth};
 
 pub(in crate::cli) use flow::device_login;
+pub(in crate::cli) use outcome::Configured;
 
 /// To connect.
 const CONNECT: Duration = Duration::from_secs(10);

@@ -1,11 +1,11 @@
 //! `moonrelay usage`: what requests used and cost, from the ledger, and what the providers tell of their quotas.
 
-mod figure;
+pub(in crate::cli) mod figure;
 mod notes;
 mod quota;
-mod report;
-mod screen;
-mod span;
+pub(in crate::cli) mod report;
+pub(in crate::cli) mod screen;
+pub(in crate::cli) mod span;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,7 @@ use crate::secret::Secret;
 use crate::wire::face::Face;
 
 pub use super::lookup::{Lookup, MatchedBy};
+pub use super::nearest::nearest;
 
 /// `provider/model`, split at the first slash.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -55,6 +56,15 @@ pub struct Key {
     pub secret: Secret,
     /// Where it came from, for people: `env KIMI_API_KEY`, `credential KIMI_API_KEY`, `the configuration`.
     pub origin: String,
+}
+
+impl Key {
+    /// Whether its beginning says that it is one of Kimi Code, which Moonshot's platform refuses, as Kimi Code does its
+    /// keys (Kimi Code's console; keys of the platform begin with `sk-` and anything else).
+    #[must_use]
+    pub fn is_of_kimi_code(&self) -> bool {
+        self.secret.expose().starts_with("sk-kimi-")
+    }
 }
 
 /// How a provider's key is sent.
@@ -352,12 +362,22 @@ impl Default for Usage {
 /// `plugins.entries.moonshot.config.webSearch`, with what it leaves out.
 #[derive(Clone)]
 pub struct WebSearch {
-    /// `None`: KIMI_API_KEY or MOONSHOT_API_KEY where one is set, else it cannot search.
-    pub key: Option<Key>,
+    /// Whether the configuration speaks of it: then models may search in `agent` and `chat`.
+    pub is_wanted: bool,
+    /// In the order in which they are tried; a refused one leads to the next. Empty: it cannot search, see `off`.
+    pub keys: Vec<Key>,
+    /// Why there is no key, for people, with the fix.
+    pub off: Option<String>,
     /// Without a trailing slash.
     pub base_url: String,
+    /// The catalog's provider whose prices and facts hold there: `moonshot` or `moonshot-cn`.
+    pub provider: String,
     /// A model id of that host.
     pub model: String,
+    /// Whether the configuration names it; else another one may take its place when it is gone.
+    pub model_is_chosen: bool,
+    /// For one request to the model.
+    pub timeout: Duration,
 }
 
 /// Something that is not wrong enough to refuse the configuration.

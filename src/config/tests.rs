@@ -5,6 +5,7 @@ mod broken;
 mod chains;
 mod files;
 mod merged;
+mod search;
 mod seeds;
 
 use super::settings::{Provider, Settings};

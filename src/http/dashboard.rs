@@ -23,11 +23,9 @@ mod trial;
 mod view;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{StatusCode, Uri};
@@ -35,14 +33,10 @@ use maud::html;
 
 use self::clock::Clock;
 use self::view::View;
+use super::requests::{Id, recorded, text};
 use super::shared::Shared;
-use crate::ledger::{Entry, StoreError};
-use crate::relay::ending::Stage;
 
 pub(super) use self::events::room;
-
-/// Between an answer's last byte and its record there is no more than this.
-const RECORDED: Duration = Duration::from_secs(3);
 
 /// Its routes.
 pub(super) fn routes() -> Router<Arc<Shared>> {
@@ -73,14 +67,6 @@ async fn first(State(shared): State<Arc<Shared>>, uri: Uri) -> Response {
     document::html_answer(StatusCode::OK, page)
 }
 
-/// A path's id.
-type Id = Result<Path<String>, PathRejection>;
-
-/// What is no text is no request's.
-fn text(id: Id) -> String {
-    id.map_or_else(|_| char::REPLACEMENT_CHARACTER.to_string(), |Path(id)| id)
-}
-
 /// `GET /dashboard/requests/{id}`.
 async fn one(State(shared): State<Arc<Shared>>, id: Id) -> Response {
     let id = text(id);
@@ -97,35 +83,9 @@ async fn one(State(shared): State<Arc<Shared>>, id: Id) -> Response {
 /// `GET /dashboard/requests/{id}/attempts`: for the test box, which asks as soon as it has the answer.
 async fn attempts(State(shared): State<Arc<Shared>>, id: Id) -> Response {
     let id = text(id);
-    let mut ending = shared.relay.state().ending();
-    let found = tokio::select! {
-        found = recorded(&shared, &id) => found,
-        () = ending.reached(Stage::Draining) => Ok(None),
-    };
-    match found {
+    match recorded(&shared, &id).await {
         Ok(Some(entry)) => document::html_answer(StatusCode::OK, request::attempts(&entry)),
         Ok(None) => document::html_answer(StatusCode::NOT_FOUND, html! {}),
         Err(_) => document::html_answer(StatusCode::INTERNAL_SERVER_ERROR, html! {}),
     }
-}
-
-/// The record of a request that has just ended, or is about to. Anybody may wait here for what never comes, so the store
-/// is asked once; what ends from then on is in memory.
-async fn recorded(shared: &Shared, id: &str) -> Result<Option<Arc<Entry>>, StoreError> {
-    let mut changes = shared.ledger.changes();
-    let known = shared.ledger.find(id).await?;
-    if known.is_some() {
-        return Ok(known);
-    }
-    let wait = async {
-        loop {
-            // The sender lives as long as the ledger.
-            let _ = changes.changed().await;
-            let recent = shared.ledger.recent();
-            if let Some(entry) = recent.into_iter().find(|entry| entry.request_id == id) {
-                return entry;
-            }
-        }
-    };
-    Ok(tokio::time::timeout(RECORDED, wait).await.ok())
 }

@@ -11,6 +11,7 @@ use super::origin::Refused;
 use crate::failure::{Failure, Reason};
 use crate::record::{Attempt, Outcome, Skip, attempt_lines};
 use crate::relay::Refusal;
+use crate::search::{Kind, SearchFailure};
 use crate::wire::error::ErrorBody;
 use crate::wire::face::Face;
 
@@ -85,7 +86,7 @@ impl Problem {
         let hint = if path.contains("/v1/v1/") {
             "the client adds /v1 itself, so its base URL must end before that"
         } else if path.split('/').any(|segment| segment == "v1") {
-            "answers are POST /v1/chat/completions, /v1/responses and /v1/messages"
+            "answers are POST /v1/chat/completions, /v1/responses, /v1/messages and /v1/search"
         } else {
             "answers stand under /v1, which may be missing at the end of the client's base URL"
         };
@@ -108,10 +109,30 @@ impl Problem {
         Self::invalid(StatusCode::NOT_FOUND, "not_kept", message)
     }
 
+    /// Nobody has asked that, or it was forgotten.
+    pub(super) fn no_request(id: &str) -> Self {
+        let message = format!(
+            "nothing is known of a request {id:?}: it may be under way still, older than what is kept \
+             (usage.retentionDays), or of another gateway"
+        );
+        Self::invalid(StatusCode::NOT_FOUND, "no_such_request", message)
+    }
+
     pub(super) fn bad_query(param: &'static str, message: &str) -> Self {
         let mut problem = Self::invalid(StatusCode::BAD_REQUEST, "bad_query", message);
         problem.param = Some(param);
         problem
+    }
+
+    /// A body that is not what it should be; `param` is the member that is wrong.
+    pub(super) fn bad_body(param: Option<&'static str>, message: impl Into<String>) -> Self {
+        Self { param, ..Self::invalid(StatusCode::BAD_REQUEST, "bad_request", message) }
+    }
+
+    /// The gateway stops before a search was over.
+    pub(super) fn search_cut() -> Self {
+        let problem = Self::stopping("the gateway stops before the search was over; ask again", Vec::new());
+        Self { recorded: true, ..problem }
     }
 
     pub(super) fn no_token() -> Self {
@@ -226,10 +247,47 @@ impl From<Refusal> for Problem {
     }
 }
 
+impl From<SearchFailure> for Problem {
+    fn from(failed: SearchFailure) -> Self {
+        let SearchFailure { kind, message, failure, asked, .. } = failed;
+        let code = kind.as_str();
+        let attempt = |reference| Attempt {
+            reference,
+            outcome: Outcome::Failed(kind.reason()),
+            detail: message.clone(),
+            began: std::time::Duration::ZERO,
+            took: std::time::Duration::ZERO,
+            usage: None,
+            bill: None,
+        };
+        let attempts: Vec<Attempt> = asked.map(attempt).into_iter().collect();
+        let problem = match (kind, &failure) {
+            (Kind::InvalidQuery, _) => Self::bad_body(Some("query"), message),
+            (Kind::MissingKey, _) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_error", code, message)
+            }
+            (_, Some(failure)) => Self::new(status(failure), self::kind(failure), code, message),
+            (_, None) => Self::new(StatusCode::BAD_GATEWAY, "server_error", code, message),
+        };
+        Self {
+            attempts,
+            code,
+            // Nothing was tried again here: who asked may, where that can help.
+            exhausted: !kind.reason().is_transient() || kind == Kind::Ungrounded,
+            retry_after: failure
+                .and_then(|failure| failure.retry_after)
+                .map(|wait| wait.as_secs_f64().ceil() as u64),
+            recorded: true,
+            ..problem
+        }
+    }
+}
+
 /// What a path takes, for `Allow`.
 fn allowed(path: &str) -> &'static str {
     let ends = |ends: &[&str]| ends.iter().any(|end| path.ends_with(end));
-    if ends(&["/chat/completions", "/responses", "/messages", "/messages/count_tokens", "/cancel"]) {
+    if ends(&["/chat/completions", "/responses", "/messages", "/messages/count_tokens", "/search", "/cancel"])
+    {
         "POST"
     } else if path.contains("/responses/") {
         "GET, HEAD, DELETE"

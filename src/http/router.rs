@@ -1,8 +1,6 @@
 //! The routes, and what holds for every one of them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -14,7 +12,11 @@ use http::{HeaderName, HeaderValue, Method};
 use super::error::Problem;
 use super::listener::Door;
 use super::shared::{Caller, Shared};
-use super::{auth, completion, count, dashboard, face, health, limits, metrics, models, origin, quota};
+use super::{
+    auth, completion, count, dashboard, face, health, limits, metrics, models, origin, quota, requests,
+    search,
+};
+use crate::record::new_id;
 use crate::wire::face::Face;
 
 /// The request's id on its answer.
@@ -34,6 +36,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/readyz", get(health::ready))
         .route("/status", get(health::status))
         .route("/metrics", get(metrics::scrape))
+        .route("/requests/{id}", get(requests::one))
         .route("/usage/quota", get(quota::told));
     for prefix in PREFIXES {
         router = router
@@ -45,6 +48,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
             .route(&format!("{prefix}/v1/responses/{{id}}/input_items"), get(not_kept))
             .route(&format!("{prefix}/v1/messages"), completion::of(Face::Messages))
             .route(&format!("{prefix}/v1/messages/count_tokens"), post(count::tokens))
+            .route(&format!("{prefix}/v1/search"), post(search::answer))
             .route(&format!("{prefix}/v1/models"), get(models::list))
             .route(&format!("{prefix}/v1/models/{{*id}}"), get(models::one));
     }
@@ -59,16 +63,6 @@ pub fn router(shared: Arc<Shared>) -> Router {
 /// Whatever is asked of a response that was given before.
 async fn not_kept(request: Request) -> Problem {
     refuse(request, |_, _| Problem::not_kept()).await
-}
-
-/// A request's id: the microsecond in which it came and a count, so that ids differ within a process and sort by time.
-/// An index over them grows at its end; over random ones the ledger would write a page of the disk for each request.
-pub(super) fn new_id() -> String {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    // 52 bits of microseconds last until 2112.
-    let micros = u64::try_from(since.as_micros()).unwrap_or(u64::MAX);
-    format!("{:016x}", micros << 12 | COUNT.fetch_add(1, Ordering::Relaxed) & 0xfff)
 }
 
 /// Refuses a request without looking at its body.
@@ -128,20 +122,4 @@ fn is_open(method: &Method, path: &str, public_metrics: bool) -> bool {
             || matches!(path, "/health" | "/healthz" | "/ready" | "/readyz")
             || dashboard::has(path)
             || PREFIXES.iter().any(|prefix| path.strip_prefix(prefix) == Some("/api/hello")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::new_id;
-
-    #[test]
-    fn ids_differ_and_sort_by_time() {
-        let ids: Vec<String> = (0..4_000).map(|_| new_id()).collect();
-        assert!(ids.iter().all(|id| id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit())));
-        let mut sorted = ids.clone();
-        sorted.sort_unstable();
-        sorted.dedup();
-        assert_eq!(sorted.len(), ids.len());
-        assert!(ids.first() < ids.last());
-    }
 }

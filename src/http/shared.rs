@@ -11,6 +11,7 @@ use crate::ledger::Ledger;
 use crate::observe::metrics::Metrics;
 use crate::observe::traces::Traces;
 use crate::relay::Relay;
+use crate::search::cache::Cache;
 
 /// What the handlers share.
 pub struct Shared {
@@ -24,6 +25,8 @@ pub struct Shared {
     pub refusals: Arc<Refusals>,
     /// Where spans of them go, for what is lost of those.
     pub traces: Option<Arc<Traces>>,
+    /// What was found on the web lately.
+    pub found: Arc<Cache>,
     /// The machine's own name, which a Host may be.
     pub hostname: Option<String>,
     /// Where the gateway listens, for the status; a reload can move it.
@@ -38,8 +41,9 @@ impl Shared {
     pub fn new(relay: Arc<Relay>, address: String) -> Self {
         let (ledger, metrics) = (Arc::new(Ledger::forgetful()), Arc::<Metrics>::default());
         let refusals = Arc::new(Refusals::new(metrics.clone()));
+        let found = Arc::<Cache>::default();
         let (watchers, address) = (dashboard::room(), ArcSwap::from_pointee(address));
-        Self { relay, ledger, metrics, refusals, traces: None, hostname: None, address, watchers }
+        Self { relay, ledger, metrics, refusals, traces: None, found, hostname: None, address, watchers }
     }
 }
 

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use super::error::RETRY_SECONDS;
-use super::router::new_id;
+use crate::record::new_id;
 use crate::wire::error::ErrorBody;
 use crate::wire::face::Face;
 

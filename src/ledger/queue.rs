@@ -1,6 +1,6 @@
 //! Between the requests and the writer: entries that wait, and what became of them.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, mpsc, watch};
@@ -17,6 +17,24 @@ pub(super) const WAITING: usize = 4_096;
 /// Entries that are written at once.
 pub(super) const BATCH: usize = 256;
 
+/// Where entries are. All of them change at once: whoever waits for an entry must not miscount.
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    queued: u64,
+    written: u64,
+    /// Refused by the store.
+    lost: u64,
+    /// Not taken: the queue was full.
+    overflown: u64,
+}
+
+impl Counts {
+    /// Of those that the queue took, how many are no longer in it.
+    const fn done(&self) -> u64 {
+        self.written + self.lost
+    }
+}
+
 /// What requests, the writer and whoever looks share.
 pub(super) struct Queue {
     entries: mpsc::Sender<Arc<Entry>>,
@@ -26,11 +44,9 @@ pub(super) struct Queue {
     pub(super) store: watch::Sender<Option<Arc<dyn Store>>>,
     /// No more requests come.
     pub(super) ended: watch::Sender<bool>,
-    /// There is a whole batch.
+    /// There is a whole batch, or somebody waits for what there is.
     pub(super) batch: Notify,
-    queued: AtomicU64,
-    written: AtomicU64,
-    dropped: AtomicU64,
+    counts: watch::Sender<Counts>,
     /// Since the last entry that found a place there were some that did not.
     overflows: AtomicBool,
     trouble: Mutex<Option<String>>,
@@ -45,9 +61,7 @@ impl Queue {
             store: watch::Sender::new(None),
             ended: watch::Sender::new(false),
             batch: Notify::new(),
-            queued: AtomicU64::default(),
-            written: AtomicU64::default(),
-            dropped: AtomicU64::default(),
+            counts: watch::Sender::default(),
             overflows: AtomicBool::default(),
             trouble: Mutex::default(),
         };
@@ -59,20 +73,40 @@ impl Queue {
         if !self.usage.borrow().kept {
             return;
         }
-        // Before it is there: the writer may be faster.
-        let queued = self.queued.fetch_add(1, Ordering::Relaxed) + 1;
-        if self.entries.try_send(entry).is_ok() {
-            if queued.is_multiple_of(BATCH as u64) {
+        let mut took = false;
+        // The writer may be faster; it counts what it took from here after this.
+        self.counts.send_if_modified(|counts| {
+            took = self.entries.try_send(entry).is_ok();
+            counts.queued += u64::from(took);
+            counts.overflown += u64::from(!took);
+            if took && counts.queued.is_multiple_of(BATCH as u64) {
                 self.batch.notify_one();
             }
-            return;
-        }
-        self.queued.fetch_sub(1, Ordering::Relaxed);
-        self.dropped.fetch_add(1, Ordering::Relaxed);
+            false
+        });
         // Once: a store that hangs shall not drown the log.
-        if !self.overflows.swap(true, Ordering::Relaxed) {
+        if !took && !self.overflows.swap(true, Ordering::Relaxed) {
             warn!("the ledger's queue of {WAITING} requests is full: what comes now is not kept");
         }
+    }
+
+    /// Whether there is a store that takes what waits, or is about to be one.
+    pub(super) fn is_sound(&self) -> bool {
+        self.usage.borrow().kept && self.why().is_none()
+    }
+
+    /// Has what was put until now written at once, and waits for that, whether it goes or not.
+    pub(super) async fn settled(&self) {
+        // The senders are here.
+        let _ = self.store.subscribe().wait_for(Option::is_some).await;
+        let mut counts = self.counts.subscribe();
+        let now = *counts.borrow();
+        if now.queued == 0 {
+            return;
+        }
+        let all = now.done() + now.queued;
+        self.batch.notify_one();
+        let _ = counts.wait_for(|counts| counts.done() >= all).await;
     }
 
     /// Resolves when no more requests come.
@@ -83,18 +117,20 @@ impl Queue {
 
     /// So many were written.
     pub(super) fn written(&self, count: usize) {
-        self.gone(&self.written, count);
+        self.gone(count, |counts| &mut counts.written);
         self.calm();
     }
 
     /// So many will not be written.
     pub(super) fn lost(&self, count: usize) {
-        self.gone(&self.dropped, count);
+        self.gone(count, |counts| &mut counts.lost);
     }
 
-    fn gone(&self, to: &AtomicU64, count: usize) {
-        to.fetch_add(count as u64, Ordering::Relaxed);
-        self.queued.fetch_sub(count as u64, Ordering::Relaxed);
+    fn gone(&self, count: usize, to: impl Fn(&mut Counts) -> &mut u64) {
+        self.counts.send_modify(|counts| {
+            *to(counts) += count as u64;
+            counts.queued -= count as u64;
+        });
     }
 
     /// Writing does not go; told once until it does.
@@ -109,7 +145,7 @@ impl Queue {
     pub(super) fn calm(&self) {
         let before = self.why().take();
         if self.overflows.swap(false, Ordering::Relaxed) || before.is_some() {
-            let dropped = self.dropped.load(Ordering::Relaxed);
+            let dropped = self.health().dropped;
             info!(dropped, "the ledger has no trouble any more");
         }
     }
@@ -119,11 +155,7 @@ impl Queue {
     }
 
     pub(super) fn health(&self) -> Health {
-        Health {
-            queued: self.queued.load(Ordering::Relaxed),
-            written: self.written.load(Ordering::Relaxed),
-            dropped: self.dropped.load(Ordering::Relaxed),
-            trouble: self.why().clone(),
-        }
+        let Counts { queued, written, lost, overflown } = *self.counts.borrow();
+        Health { queued, written, dropped: lost + overflown, trouble: self.why().clone() }
     }
 }

@@ -183,7 +183,8 @@ const USUAL_ANSWER: u64 = 32_000;
 
 /// The output limit of requests whose client names none: that of the configuration's `params`, else the model's own as
 /// far as it leaves room for a prompt in the window.
-fn largest_answer(model: &ProviderModel) -> u64 {
+#[must_use]
+pub fn largest_answer(model: &ProviderModel) -> u64 {
     let configured = ["max_completion_tokens", "max_tokens"].into_iter().find_map(|key| {
         model.params.get(key).and_then(serde_json::Value::as_u64).filter(|tokens| *tokens > 0)
     });

@@ -40,11 +40,7 @@ impl Track {
         settings: Arc<Settings>,
         request: &ClientRequest,
     ) -> Self {
-        let product = headers::user_agent(&request.headers).and_then(|agent| agent.split(['/', ' ']).next());
-        let product = product.map(|name| name.get(..LONGEST_NAME).unwrap_or(name));
-        let client = request.client.clone().unwrap_or_else(|| product.unwrap_or("unknown").to_owned());
-        let trace_parent = headers::text(&request.headers, &TRACE_PARENT);
-        let record = Record { trace_parent, ..Record::begun(request.id.clone(), client, request.face) };
+        let record = begun(request);
         let live = Arc::new(Live::new(record));
         let number = state.under_way().enter(live.clone());
         Self { live, number, sink, state, settings }
@@ -146,6 +142,15 @@ impl Track {
     pub(super) fn failed(&self, reason: Reason) {
         self.record().failed = Some(reason);
     }
+}
+
+/// The record of a request as it begins: its id, its client (by its token, else by its User-Agent's product), its face.
+pub(super) fn begun(request: &ClientRequest) -> Record {
+    let product = headers::user_agent(&request.headers).and_then(|agent| agent.split(['/', ' ']).next());
+    let product = product.map(|name| name.get(..LONGEST_NAME).unwrap_or(name));
+    let client = request.client.clone().unwrap_or_else(|| product.unwrap_or("unknown").to_owned());
+    let trace_parent = headers::text(&request.headers, &TRACE_PARENT);
+    Record { trace_parent, ..Record::begun(request.id.clone(), client, request.face) }
 }
 
 /// Adds what is not there yet.

@@ -8,6 +8,7 @@ pub(super) mod event;
 pub(super) mod order;
 pub(super) mod request;
 pub(super) mod sample;
+pub(super) mod web;
 
 use serde_json::Value;
 

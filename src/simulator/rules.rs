@@ -17,6 +17,7 @@ use serde_json::Value;
 pub(super) use access::{GATE, KIMI_WRONG_KEY, authorize, gate};
 
 use super::engine::request::{Request, list};
+use super::engine::web;
 use super::face::Face;
 use super::provider::Provider;
 use super::refusal::Refusal;
@@ -117,6 +118,7 @@ fn engine(provider: Provider, model: &Model, request: &Request, book: Rulebook) 
     parameters::check(provider, model, request)?;
     tools::check(provider, model, request)?;
     messages::check(provider, model, request)?;
+    web::check(provider, request)?;
     messages::fits(provider, model, request, book.message_bytes)
 }
 

@@ -17,20 +17,26 @@ const TABLE: &[(&str, &[&str])] = &[
     ("dialect", &["failure", "wire", "catalog"]),
     ("upstream", &["failure", "secret", "login", "config::settings"]),
     ("relay", &["dialect", "upstream", "policy", "record", "failure", "wire", "catalog", "config::settings"]),
+    ("search", &["dialect", "upstream", "record", "failure", "wire", "catalog", "config::settings"]),
     ("ledger", &["record", "wire", "config::settings"]),
     ("observe", &["record", "failure", "wire"]),
-    ("http", &["relay", "ledger", "observe", "record", "failure", "wire", "secret", "config::settings"]),
+    ("agent", &["relay", "upstream", "record", "search", "failure", "wire", "catalog", "config::settings"]),
+    (
+        "http",
+        &["relay", "search", "ledger", "observe", "record", "failure", "wire", "secret", "config::settings"],
+    ),
     ("simulator", &[]),
     (
         "app",
         &[
             "catalog", "config", "dialect", "failure", "http", "ledger", "login", "observe", "policy",
-            "record", "relay", "secret", "service", "upstream", "wire",
+            "record", "relay", "search", "secret", "service", "upstream", "wire",
         ],
     ),
     (
         "cli",
         &[
+            "agent",
             "app",
             "catalog",
             "config",
@@ -43,6 +49,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "policy",
             "record",
             "relay",
+            "search",
             "secret",
             "service",
             "simulator",

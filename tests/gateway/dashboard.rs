@@ -21,6 +21,15 @@ async fn start(chain: &[Provider]) -> (Upstream, Gateway) {
     (upstream, gateway)
 }
 
+/// Asks, and waits until that is on record: a page may be faster than the end of the answer before it.
+async fn asked(gateway: &Gateway, text: &str) -> Answer {
+    let answer = gateway.chat(&prompt("default", text, false)).await;
+    let attempts = format!("/dashboard/requests/{}/attempts", answer.header("x-moonrelay-request-id"));
+    let recorded = async { while gateway.get(&attempts).await.status == 404 {} };
+    tokio::time::timeout(PATIENCE, recorded).await.expect("there is a record");
+    answer
+}
+
 /// An open dashboard.
 struct Watching {
     response: reqwest::Response,
@@ -94,8 +103,8 @@ fn assert_keeps_to_itself(path: &str, page: &str) {
 #[tokio::test]
 async fn pages_are_whole_and_keep_to_themselves() {
     let (_upstream, gateway) = start(&[Provider::Kimi, Provider::OpenRouter]).await;
-    let asked = gateway.chat(&prompt("default", "Say hello", false)).await;
-    let one = format!("/dashboard/requests/{}", asked.header("x-moonrelay-request-id"));
+    let answer = asked(&gateway, "Say hello").await;
+    let one = format!("/dashboard/requests/{}", answer.header("x-moonrelay-request-id"));
     for path in ["/", "/?days=1", "/?days=30", "/?before=1795000000000", &one] {
         let page = gateway.get(path).await;
         assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"), "{path}");
@@ -338,12 +347,24 @@ async fn the_charts_have_the_tokens_that_were_used() {
     assert!(before.contains("None from before that."), "{before}");
 }
 
+/// Without scripts there is no second look; the writer gathers a batch for longer than a page takes.
+#[tokio::test]
+async fn the_page_that_is_loaded_behind_an_answer_has_it_in_its_charts() {
+    let (_upstream, gateway) = start(&[Provider::Moonshot]).await;
+    let mut total = 0;
+    for text in ["Say hello", "reply with 60 words"] {
+        total += asked(&gateway, text).await.json()["usage"]["total_tokens"].as_u64().unwrap();
+        let page = gateway.get("/").await.text();
+        assert!(page.contains(&format!("<strong>{total} tokens</strong> in 7 days")), "{total}: {page}");
+    }
+}
+
 #[tokio::test]
 async fn where_nothing_is_kept_the_page_says_which_setting_it_is() {
     let upstream = Upstream::start().await;
     let setup = Setup::chain(&upstream, &[Provider::Moonshot]).set("usage.store", json!("none"));
     let gateway = setup.start().await;
-    gateway.chat(&prompt("default", "Say hello", false)).await;
+    asked(&gateway, "Say hello").await;
     let page = gateway.get("/").await.text();
     assert_eq!(page.matches("usage.store is &quot;none&quot;").count(), 2, "{page}");
     assert_eq!(page.matches("data-request=").count(), 1, "the last ones are known all the same: {page}");

@@ -1,6 +1,6 @@
 //! The real binary, over real sockets, against the strict simulator: one module per property.
 //!
-//! Nothing here knows a type of the crate (but `references`, which prints its rules and metrics, `corpora`, which replays
+//! Nothing here knows a type of the crate (but `references`, which prints its rules, checks and metrics, `corpora`, which replays
 //! what fuzzing found, `translated_answers`, which asks its judges, and `money`, which compares the ledger's own sums):
 //! what these tests rely on is what users and clients rely on.
 
@@ -15,6 +15,7 @@ mod common;
 
 mod activation;
 mod affinity;
+mod agent;
 mod architecture;
 mod asking;
 mod broken_streams;
@@ -24,6 +25,7 @@ mod clocks;
 mod commands;
 mod corpora;
 mod dashboard;
+mod doctor;
 mod drill;
 mod edits;
 mod errors_by_face;
@@ -38,11 +40,14 @@ mod matrix;
 mod metrics;
 mod money;
 mod oauth;
+mod onboard;
 mod places;
 mod plan;
 mod pressure;
+mod probing;
 mod references;
 mod reload;
+mod search;
 mod secrets;
 mod service;
 mod soak;

@@ -10,8 +10,9 @@ use moonrelay::upstream::{self, Call, Connector, Response};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 
-/// A stream that is not over by then hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// A stream that is not over by then hangs: three tries of every target, each as long as the limits of the configuration
+/// let it be, are far below that on a busy machine too.
+const PATIENCE: Duration = Duration::from_secs(300);
 /// The SDKs' own: two more tries, half a second before the first.
 const TRIES: u32 = 3;
 const BACKOFF: Duration = Duration::from_millis(500);
@@ -32,6 +33,13 @@ pub enum How {
     Wrong(String),
 }
 
+/// A connection that broke: when it was asked over it, and when that was noticed.
+#[derive(Clone, Copy, Debug)]
+pub struct Break {
+    pub asked: Instant,
+    pub noticed: Instant,
+}
+
 /// One stream, over.
 #[derive(Clone, Debug)]
 pub struct Ended {
@@ -41,9 +49,7 @@ pub struct Ended {
     /// Connections that broke under it, and answers that asked to be tried again.
     pub retries: u32,
     /// Of those, connections that broke.
-    pub broken: u32,
-    /// When the first one broke.
-    pub broke_at: Option<Instant>,
+    pub broken: Vec<Break>,
     pub took: Duration,
 }
 
@@ -110,6 +116,30 @@ impl Client {
         (reload["ok"] == Value::Bool(false)).then(|| reload.to_string())
     }
 
+    /// Asks once, and waits until that is written.
+    pub async fn written(&self, uncut: &(usize, String)) {
+        let ended = self.stream(0, uncut).await;
+        assert!(ended.how == How::Whole, "the first answer: {ended:?}");
+        self.until(|status| status["ledger"]["written"].as_u64() > Some(0)).await;
+    }
+
+    /// Until no request is under way.
+    pub async fn idle(&self) {
+        self.until(|status| status["inFlight"] == 0).await;
+    }
+
+    async fn until(&self, is_so: impl Fn(&Value) -> bool) {
+        let began = Instant::now();
+        loop {
+            let status = self.status().await;
+            if is_so(&status) {
+                return;
+            }
+            assert!(began.elapsed() < PATIENCE, "it does not come to rest: {status}");
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     async fn status(&self) -> Value {
         let url = format!("{}/status", self.gateway);
         json_of(self.send(Method::GET, url, &Value::Null).await.expect("the gateway answers")).await
@@ -122,18 +152,15 @@ impl Client {
             how: How::Wrong("it hangs".to_owned()),
             moved_on: false,
             retries: 0,
-            broken: 0,
-            broke_at: None,
+            broken: Vec::new(),
             took: PATIENCE,
         };
         let tries = async {
             for wait in 0..TRIES {
+                let asked = Instant::now();
                 match self.once(uncut).await {
                     Try::Done(how, moved_on) => return (how, moved_on),
-                    Try::Broke => {
-                        ended.broken += 1;
-                        ended.broke_at.get_or_insert_with(Instant::now);
-                    }
+                    Try::Broke => ended.broken.push(Break { asked, noticed: Instant::now() }),
                     Try::Again => {}
                 }
                 ended.retries += 1;

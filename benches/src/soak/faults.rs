@@ -32,6 +32,9 @@ const KINDS: [(&str, Option<u64>); 22] = [
     ("empty", None),
 ];
 
+/// Among so many streams in turn each kind has come once.
+pub const CYCLE: u32 = ONE_IN * KINDS.len() as u32;
+
 /// Holds for all: a pause before each chunk, so that streams last and overlap.
 pub fn pace() -> Value {
     json!({ "kind": "drip", "value": 10 })

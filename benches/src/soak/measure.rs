@@ -1,7 +1,20 @@
-//! Memory and file descriptors of the gateway, from `/proc`.
+//! Memory, file descriptors and threads of the gateway, from `/proc`.
 
 use std::fs;
 use std::time::Duration;
+
+/// Idle connections to one upstream that the gateway keeps, and the last of the clients'.
+const DESCRIPTOR_SLACK: usize = 12;
+/// Those that read a file for a reload come and go.
+const THREAD_SLACK: usize = 2;
+/// What a round may need beyond all before it, in KiB: some 10 KB for each of its streams.
+const STEP: u64 = 1024;
+
+/// Whether each of these rounds needed more memory than all before it, in KiB; a first one tells nothing.
+pub fn has_grown(rounds: &[u64]) -> bool {
+    let Some((last, before)) = rounds.split_last() else { return true };
+    before.iter().max().is_none_or(|most| *last > most + STEP)
+}
 
 /// One look.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +56,25 @@ impl Gauge {
         let sample = look(self.pid, at, self.process);
         self.samples.push(sample);
         sample
+    }
+
+    /// Whether descriptors and threads are what they were before it all.
+    pub fn is_back(&self, sample: &Sample) -> bool {
+        self.leaks(sample).is_empty()
+    }
+
+    /// What is more than it was before it all, in words. The first process tells: all are alike.
+    pub fn leaks(&self, sample: &Sample) -> Vec<String> {
+        let Some(fresh) = self.fresh.first() else { return Vec::new() };
+        let mut leaks = Vec::new();
+        let mut compare = |what: &str, now: usize, then: usize, slack: usize| {
+            if now > then + slack {
+                leaks.push(format!("{now} {what}, {then} at the start"));
+            }
+        };
+        compare("descriptors", sample.descriptors, fresh.descriptors, DESCRIPTOR_SLACK);
+        compare("threads", sample.threads, fresh.threads, THREAD_SLACK);
+        leaks
     }
 
     /// The warm state of the last process: the median of the first third of its samples.

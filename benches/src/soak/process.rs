@@ -1,9 +1,11 @@
 //! The simulator and the gateway as processes, the gateway on a socket that is held here.
 
+use std::collections::VecDeque;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::json;
@@ -11,7 +13,9 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::time::timeout;
 
-const READY: Duration = Duration::from_secs(30);
+const READY: Duration = Duration::from_secs(120);
+/// Lines of the log that are kept for whoever looks at a failure.
+const LINES: usize = 40;
 const MODELS: [&str; 3] = ["moonshot/kimi-k3", "kimi/kimi-for-coding", "openrouter/auto"];
 
 /// Where it all happens.
@@ -20,6 +24,7 @@ pub struct Place {
     binary: PathBuf,
     /// Held for the whole soak: while no gateway runs, connections wait in its backlog.
     socket: TcpListener,
+    log: Arc<Mutex<VecDeque<String>>>,
 }
 
 /// A simulator that serves until it is dropped.
@@ -37,7 +42,12 @@ impl Place {
     pub fn new(binary: &Path) -> Self {
         let binary = binary.canonicalize().unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
         let socket = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        Self { home: tempfile::tempdir().expect("a directory"), binary, socket }
+        Self { home: tempfile::tempdir().expect("a directory"), binary, socket, log: Arc::default() }
+    }
+
+    /// What the gateways said last.
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
     pub fn address(&self) -> String {
@@ -80,6 +90,14 @@ impl Place {
     }
 }
 
+impl Drop for Place {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("what the gateway said last:\n{}", self.log().join("\n"));
+        }
+    }
+}
+
 /// Starts the simulated upstreams.
 pub async fn simulator(place: &Place) -> Simulator {
     let mut command = place.command(&place.binary.to_string_lossy());
@@ -104,7 +122,16 @@ impl Gateway {
         let output: ChildStderr = child.stderr.take().expect("it is piped");
         let mut lines = BufReader::new(output).lines();
         until(&mut lines, "listening on ").await;
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        let log = place.log.clone();
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+                if log.len() == LINES {
+                    log.pop_front();
+                }
+                log.push_back(line);
+            }
+        });
         Self { child }
     }
 
@@ -119,9 +146,9 @@ impl Gateway {
     }
 
     /// SIGKILL, and the next one.
-    pub async fn killed(mut self, place: &Place) -> Self {
+    pub async fn kill(&mut self, place: &Place) {
         self.child.kill().await.expect("it can be killed");
-        Self::start(place).await
+        *self = Self::start(place).await;
     }
 }
 

@@ -5,15 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::client::{Ended, How};
-use crate::measure::{Gauge, Sample};
-
-/// Beyond the warm state: the allocator keeps some of what a busy moment needed (`docs/explanation/footprint.md`).
-const MEMORY_SLACK: u64 = 8 * 1024;
-/// Idle connections to one upstream that the gateway keeps, and the last of the clients'.
-const DESCRIPTOR_SLACK: usize = 12;
-/// Those that read a file for a reload come and go.
-const THREAD_SLACK: usize = 2;
+use crate::client::{Break, Ended, How};
+use crate::measure::{Gauge, Sample, has_grown};
+use crate::run::Kill;
 
 pub struct Report {
     pub length: Duration,
@@ -21,13 +15,16 @@ pub struct Report {
     pub ended: Vec<Ended>,
     pub reloads: u32,
     pub refused_reload: Option<String>,
-    /// When the gateway was killed.
-    pub killed: Option<Duration>,
+    pub killed: Option<Kill>,
     pub gauge: Gauge,
+    /// Memory after each round, in KiB.
+    pub rounds: Vec<u64>,
     /// When all was over.
     pub last: Sample,
     /// Providers that rest for ever.
     pub stuck: Vec<String>,
+    /// What the gateway said last.
+    pub log: Vec<String>,
 }
 
 impl Report {
@@ -43,31 +40,28 @@ impl Report {
             .collect()
     }
 
-    /// Connections may break at the one moment at which the gateway is killed.
+    /// Who asked before the new gateway served may have asked the one that was killed.
     fn broken_otherwise(&self) -> usize {
-        let breaks: Vec<_> = self.ended.iter().filter_map(|ended| ended.broke_at).collect();
-        let (Some(first), true) = (breaks.iter().min(), self.killed.is_some()) else { return breaks.len() };
-        breaks.iter().filter(|at| at.duration_since(*first) > Duration::from_secs(2)).count()
+        let by_the_kill = |each: &Break| {
+            self.killed.is_some_and(|kill| each.asked <= kill.over && each.noticed >= kill.began)
+        };
+        self.ended.iter().flat_map(|ended| &ended.broken).filter(|each| !by_the_kill(each)).count()
+    }
+
+    fn broken(&self) -> usize {
+        self.ended.iter().map(|ended| ended.broken.len()).sum()
     }
 
     fn problems(&self) -> Vec<String> {
         let mut problems: Vec<String> = self.wrong().into_iter().map(str::to_owned).collect();
-        let warm = self.gauge.warm().unwrap_or(self.last);
-        let fresh = self.gauge.fresh.last().copied().unwrap_or(self.last);
         if self.broken_otherwise() > 0 {
             problems
                 .push(format!("{} connections broke although nobody was killed", self.broken_otherwise()));
         }
-        if self.last.memory > warm.memory * 5 / 4 + MEMORY_SLACK {
-            problems.push(format!("memory grew from {} to {} KiB", warm.memory, self.last.memory));
+        if has_grown(&self.rounds) {
+            problems.push(format!("memory grows with each round, in KiB: {:?}", self.rounds));
         }
-        if self.last.descriptors > fresh.descriptors + DESCRIPTOR_SLACK {
-            problems
-                .push(format!("{} descriptors, {} at the start", self.last.descriptors, fresh.descriptors));
-        }
-        if self.last.threads > warm.threads + THREAD_SLACK {
-            problems.push(format!("{} threads, {} before", self.last.threads, warm.threads));
-        }
+        problems.extend(self.gauge.leaks(&self.last));
         if self.ended.len() != self.streams as usize {
             problems.push(format!("{} of {} streams ended", self.ended.len(), self.streams));
         }
@@ -97,12 +91,13 @@ impl Report {
             "refused": self.count(|ended| ended.how == How::Refused),
             "wrong": self.wrong(),
             "retried": self.count(|ended| ended.retries > 0),
-            "brokenByTheKill": self.count(|ended| ended.broken > 0) - self.broken_otherwise(),
+            "brokenByTheKill": self.broken() - self.broken_otherwise(),
             "slowestSeconds": self.slowest().as_secs_f64(),
             "reloads": self.reloads,
-            "killedAtSeconds": self.killed.map(|at| at.as_secs_f64()),
+            "killedAtSeconds": self.killed.map(|kill| kill.at.as_secs_f64()),
             "fresh": self.gauge.fresh.iter().map(sample).collect::<Vec<_>>(),
             "warm": self.gauge.warm().as_ref().map(sample),
+            "roundsKiB": self.rounds,
             "end": sample(&self.last),
             "samples": self.gauge.samples.iter().map(sample).collect::<Vec<_>>(),
             "problems": self.problems(),
@@ -133,10 +128,7 @@ impl Report {
         row("error events after a part", count(How::ErrorEvent));
         row("errors instead of an answer", count(How::Refused));
         row("silent truncations, wrong text", self.wrong().len().to_string());
-        row(
-            "connections broken by kill -9",
-            (self.count(|e| e.broken > 0) - self.broken_otherwise()).to_string(),
-        );
+        row("connections broken by kill -9", (self.broken() - self.broken_otherwise()).to_string());
         row("slowest stream", format!("{:.1} s", self.slowest().as_secs_f64()));
         row("reloads", self.reloads.to_string());
         for fresh in &self.gauge.fresh {
@@ -145,6 +137,8 @@ impl Report {
         if let Some(warm) = self.gauge.warm() {
             row(&format!("process {}, warm", warm.process + 1), measured(&warm));
         }
+        let rounds: Vec<String> = self.rounds.iter().map(|round| megabytes(*round)).collect();
+        row("memory after rounds of the same", rounds.join(", "));
         row(&format!("process {}, at the end", self.last.process + 1), measured(&self.last));
         row("targets that rest for ever", self.stuck.len().to_string());
         for problem in self.problems() {
@@ -176,8 +170,8 @@ impl Report {
                 points.join(" ")
             );
         }
-        if let Some(at) = self.killed {
-            let (x, top) = (x(at), 20);
+        if let Some(kill) = self.killed {
+            let (x, top) = (x(kill.at), 20);
             let _ = writeln!(
                 svg,
                 "<path d=\"M{x:.1} {top}V{base}\" stroke=\"#dc2626\" stroke-dasharray=\"4 3\"/>"
@@ -202,7 +196,11 @@ impl Report {
     }
 }
 
+fn megabytes(kibibytes: u64) -> String {
+    format!("{:.1} MB", kibibytes as f64 / 1024.0)
+}
+
 fn measured(sample: &Sample) -> String {
-    let megabytes = sample.memory as f64 / 1024.0;
-    format!("{megabytes:.1} MB, {} descriptors, {} threads", sample.descriptors, sample.threads)
+    let memory = megabytes(sample.memory);
+    format!("{memory}, {} descriptors, {} threads", sample.descriptors, sample.threads)
 }

@@ -178,7 +178,7 @@ fn make_safe(settings: &mut Settings, chain: &Chain) -> Vec<String> {
         }
     }
     settings.gateway = Gateway { bind: Bind::Loopback, port: 0, ..Gateway::default() };
-    settings.web_search.key = None;
+    settings.web_search.keys.clear();
     NOWHERE.clone_into(&mut settings.web_search.base_url);
     settings.otlp_endpoint = None;
     settings.usage.kept = false;

@@ -142,7 +142,7 @@ fn configure(id: &str, console: &Console<'_>) -> Result<Configured, Ending> {
     document.set(&path, &json!("oauth")).map_err(|error| refused(&error))?;
     let file = console.location()?.path;
     match document.save(&console.environment) {
-        Ok(Saved::Written) => Ok(Configured::Written(file)),
+        Ok(Saved::Written { .. }) => Ok(Configured::Written(file)),
         Ok(Saved::Unchanged) => Ok(Configured::Already(file)),
         Err(EditError::Managed(managed)) => Ok(Configured::Managed(managed.lines)),
         Err(error) => Err(refused(&error)),

@@ -4,27 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Method, StatusCode};
-use serde::Deserialize;
+use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::list::tokens;
+use crate::cli::listing::{self, Listed, Listing};
 use crate::config::settings::{Provider, Settings};
-use crate::failure::{Failure, Reason};
-use crate::relay::headers;
+use crate::upstream::Connector;
 use crate::upstream::oauth::Logins;
-use crate::upstream::{Call, read_whole};
-use crate::wire::face::Face;
 
 /// To connect.
 pub(super) const CONNECT: Duration = Duration::from_secs(10);
-
-/// For a whole list; OpenRouter's is half a megabyte.
-const WHOLE: Duration = Duration::from_secs(30);
-
-/// Twenty times OpenRouter's list.
-const LARGEST: usize = 16 << 20;
 
 /// Names of the many models of an open provider that a table shows.
 const SHOWN: usize = 8;
@@ -47,7 +37,11 @@ struct Difference {
 }
 
 /// Asks every provider that can be called, or the named one.
-pub(super) async fn ask(settings: &Settings, only: Option<&str>, logins: &Logins) -> Vec<Live> {
+pub(super) async fn ask(
+    settings: &Settings,
+    only: Option<&str>,
+    connector: &Arc<dyn Connector>,
+) -> Vec<Live> {
     let mut answers = Vec::new();
     for provider in settings.providers.values() {
         let wanted = only.map_or(provider.off.is_none(), |only| only == provider.id);
@@ -56,55 +50,26 @@ pub(super) async fn ask(settings: &Settings, only: Option<&str>, logins: &Logins
         }
         let outcome = match &provider.off {
             Some(why) => Err(format!("it is off: {why}")),
-            None => fetch(provider, logins).await.map(|listed| difference(provider, &listed)),
+            None => fetch(provider, connector).await.map(|listed| difference(provider, &listed)),
         };
         answers.push(Live { provider: provider.id.clone(), outcome });
     }
     answers
 }
 
-/// The OpenAI shape; Anthropic's has the same outer members.
-#[derive(Deserialize)]
-struct Listing {
-    data: Vec<Listed>,
-}
-
-#[derive(Deserialize)]
-struct Listed {
-    id: String,
-    context_length: Option<u64>,
-}
-
-async fn fetch(provider: &Arc<Provider>, logins: &Logins) -> Result<Vec<Listed>, String> {
-    let chat = provider.faces.iter().find(|(face, _)| *face == Face::Chat).or_else(|| provider.faces.first());
-    let (face, base) = chat.ok_or("it has no address")?;
-    let answer = tokio::time::timeout(WHOLE, whole(provider, *face, base, logins)).await;
-    let (status, body) = match answer {
-        Ok(answer) => answer.map_err(|failure| failure.to_string())?,
-        Err(_) => return Err(format!("no answer within {} s", WHOLE.as_secs())),
-    };
-    if !status.is_success() {
-        return Err(format!("GET {base}/models answered {status}{}", hint(status)));
-    }
+async fn fetch(provider: &Arc<Provider>, connector: &Arc<dyn Connector>) -> Result<Vec<Listed>, String> {
+    let (_, base) = listing::base(provider).ok_or("it has no address")?;
+    let called = Logins::new(connector.clone()).called(provider).await;
+    let called = called.map_err(|failure| failure.to_string())?;
+    let body = listing::get(&called, "/models", connector.as_ref()).await;
+    let body =
+        body.map_err(|failure| match failure.status.and_then(|code| StatusCode::from_u16(code).ok()) {
+            Some(status) => format!("GET {base}/models answered {status}{}", hint(status)),
+            None => failure.to_string(),
+        })?;
     let listing: Listing = serde_json::from_slice(&body)
         .map_err(|error| format!("GET {base}/models answered no list of models: {error}"))?;
     Ok(listing.data)
-}
-
-async fn whole(
-    provider: &Arc<Provider>,
-    face: Face,
-    base: &str,
-    logins: &Logins,
-) -> Result<(StatusCode, Bytes), Failure> {
-    let call = |provider: &Arc<Provider>| {
-        let headers = headers::of_our_own(provider, face);
-        let headers = headers.map_err(|why| Failure::new(Reason::BadRequest, why))?;
-        Ok(Call { method: Method::GET, url: format!("{base}/models"), headers, body: Vec::new() })
-    };
-    let response = logins.send(provider, call).await?.response;
-    let body = read_whole(response.body, LARGEST).await?;
-    Ok((response.status, body))
 }
 
 fn hint(status: StatusCode) -> &'static str {

@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A provider's rest.
 #[derive(Debug, PartialEq)]
-pub(super) struct Rest {
+pub(in crate::cli) struct Rest {
     /// Milliseconds since 1970.
     pub(super) until: u64,
     /// As in `x-moonrelay-attempts`.
@@ -23,7 +23,7 @@ pub(super) struct Rest {
 
 impl Rest {
     /// For people.
-    pub(super) fn describe(&self, now: SystemTime) -> String {
+    pub(in crate::cli) fn describe(&self, now: SystemTime) -> String {
         let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
         let left = u128::from(self.until).saturating_sub(now).div_ceil(1000);
         format!("rests for {left} s ({})", self.reason)
@@ -67,7 +67,8 @@ impl Gateway {
     }
 }
 
-fn rests(status: &Value) -> BTreeMap<String, Rest> {
+/// Those that the gateway's status tells of, by provider.
+pub(in crate::cli) fn rests(status: &Value) -> BTreeMap<String, Rest> {
     let rest = |provider: &Value| {
         let text = |key: &str| provider.get(key)?.as_str().map(str::to_owned);
         let until = provider.get("cooldownUntil")?.as_u64()?;

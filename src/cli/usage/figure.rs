@@ -8,7 +8,7 @@ use crate::wire::amount::Amount;
 const PLACES: u32 = 12;
 
 /// `1,234,567`.
-pub(super) fn grouped(number: u64) -> String {
+pub(in crate::cli) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (place, digit) in digits.chars().enumerate() {
@@ -21,7 +21,7 @@ pub(super) fn grouped(number: u64) -> String {
 }
 
 /// Three digits and a unit: `999`, `1.23k`, `12.3M`.
-pub(super) fn compact(number: u64) -> String {
+pub(in crate::cli) fn compact(number: u64) -> String {
     let (mut value, mut unit) = (number as f64, "");
     for larger in ["k", "M", "G", "T"] {
         // What would be rounded to a thousand is one of the next.
@@ -39,7 +39,7 @@ pub(super) fn compact(number: u64) -> String {
 }
 
 /// How many digits behind the point are worth showing beside an amount like this.
-pub(super) fn digits_beside(largest: Amount) -> u32 {
+pub(in crate::cli) fn digits_beside(largest: Amount) -> u32 {
     match largest.as_f64() {
         100.0.. => 2,
         1.0.. => 4,
@@ -48,7 +48,7 @@ pub(super) fn digits_beside(largest: Amount) -> u32 {
 }
 
 /// Rounded to so many digits behind the point; `<0.01` where something would become nothing.
-pub(super) fn money(amount: Amount, digits: u32) -> String {
+pub(in crate::cli) fn money(amount: Amount, digits: u32) -> String {
     let scale = 10_u64.pow(PLACES.saturating_sub(digits));
     let rounded = amount.picos() / scale + u64::from(amount.picos() % scale >= scale.div_ceil(2));
     let (mark, rounded) = if rounded == 0 && amount > Amount::ZERO { ("<", 1) } else { ("", rounded) };
@@ -58,7 +58,7 @@ pub(super) fn money(amount: Amount, digits: u32) -> String {
 }
 
 /// `6 d 11 h`, `2 h 59 min`, `40 min`; what is under a minute is `1 min`.
-pub(super) fn wait(time: Duration) -> String {
+pub(in crate::cli) fn wait(time: Duration) -> String {
     let minutes = time.as_secs().div_ceil(60).max(1);
     let (days, hours) = (minutes / 1440, minutes / 60);
     match (days, hours) {
@@ -69,7 +69,7 @@ pub(super) fn wait(time: Duration) -> String {
 }
 
 /// `1 attempt`, `2 attempts`.
-pub(super) fn counted(count: u64, thing: &str) -> String {
+pub(in crate::cli) fn counted(count: u64, thing: &str) -> String {
     format!("{} {thing}{}", grouped(count), if count == 1 { "" } else { "s" })
 }
 

@@ -61,7 +61,7 @@ impl Report {
 }
 
 /// All of them, as one figure to compare by.
-pub(super) const fn all(tokens: &Tokens) -> u64 {
+pub(in crate::cli) const fn all(tokens: &Tokens) -> u64 {
     let input = tokens.input.saturating_add(tokens.cache_read).saturating_add(tokens.cache_write);
     input.saturating_add(tokens.output)
 }

@@ -6,11 +6,11 @@ use jiff::{ToSpan, Zoned};
 use crate::cli::exit::Ending;
 
 /// Whole days up to now, in the local time zone.
-pub(super) struct Span {
+pub(in crate::cli) struct Span {
     /// Midnight of the first.
-    pub(super) since: Zoned,
+    pub(in crate::cli) since: Zoned,
     /// Now.
-    pub(super) now: Zoned,
+    pub(in crate::cli) now: Zoned,
     /// How many, today included.
     pub(super) days: u32,
 }
@@ -20,7 +20,7 @@ impl Span {
     ///
     /// # Errors
     /// When the calendar does not reach back that far.
-    pub(super) fn of(days: u32, now: Zoned) -> Result<Self, Ending> {
+    pub(in crate::cli) fn of(days: u32, now: Zoned) -> Result<Self, Ending> {
         let back = jiff::Span::new().try_days(days.saturating_sub(1));
         let first = back.and_then(|back| now.date().checked_sub(back)?.to_zoned(now.time_zone().clone()));
         let since = first.map_err(|_| Ending::usage(format!("--days {days} is before all calendars")))?;

@@ -258,11 +258,26 @@ const PLUGINS: &Shape = &Shape::Object(&[key(
 
 const MOONSHOT: &Shape = &Shape::Object(&[key(
     "webSearch",
-    "Kimi's web search. Accepted, not built yet.",
+    "Kimi's web search: `moonrelay web-search`, `POST /v1/search` and the tool `web_search`.",
     &Shape::Object(&[
-        key("apiKey", "Else KIMI_API_KEY, else MOONSHOT_API_KEY.", SECRET),
-        key("baseUrl", "https://api.moonshot.ai/v1 or https://api.moonshot.cn/v1.", TEXT),
-        key("model", "A model id of that host.", TEXT),
+        key(
+            "apiKey",
+            "A key of Moonshot's platform. Else KIMI_API_KEY, else MOONSHOT_API_KEY, each unless it is a key of Kimi Code \
+             (`sk-kimi-…`), else the one of the provider at the same place.",
+            SECRET,
+        ),
+        key(
+            "baseUrl",
+            "`https://api.moonshot.ai/v1` or `https://api.moonshot.cn/v1`. Else where `models.providers.moonshot` is, \
+             if that is one of Moonshot's own hosts, else the first.",
+            TEXT,
+        ),
+        key(
+            "model",
+            "A model id of that host. Else `kimi-k2.6`, and its successor where the account no longer has it.",
+            TEXT,
+        ),
+        key("timeoutSeconds", "For one request to the model (30); a whole search has twice that.", SECONDS),
     ]),
 )]);
 
@@ -272,10 +287,6 @@ const TOOLS: &Shape = &Shape::Object(&[key(
     &Shape::Object(&[key(
         "search",
         "Search.",
-        &Shape::Object(&[key(
-            "provider",
-            "Who searches. Accepted, not built yet.",
-            &Shape::Choice(&["kimi"]),
-        )]),
+        &Shape::Object(&[key("provider", "Who searches.", &Shape::Choice(&["kimi"]))]),
     )]),
 )]);

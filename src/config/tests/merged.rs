@@ -262,7 +262,7 @@ fn a_missing_variable_in_an_address_names_variable_provider_and_effect() {
         "telemetry.otlp.endpoint: U is not set or empty: nothing is exported until it is".to_owned(),
     ];
     assert_eq!(warnings(&settings), expected);
-    assert!(settings.web_search.key.is_none(), "the key is not for another host");
+    assert!(settings.web_search.keys.is_empty(), "the key is not for another host");
 }
 
 #[test]

@@ -255,7 +255,7 @@ fn openclaw_sanitize_is_kept_and_says_that_the_provider_is_off() {
 #[test]
 fn openclaw_web_search_is_kept() {
     let search = settings_with(seed!("openclaw-web-search"), &[]).web_search;
-    assert_eq!(search.key.expect("it has a key").secret.expose(), "sk-...");
+    assert_eq!(search.keys[0].secret.expose(), "sk-...");
     assert_eq!(
         (search.base_url.as_str(), search.model.as_str()),
         ("https://api.moonshot.ai/v1", "kimi-k2.6")

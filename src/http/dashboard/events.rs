@@ -27,7 +27,7 @@ use crate::relay::ending::{Ending, Stage};
 const WATCHERS: usize = 8;
 /// From a change to its event: what changes in this time goes out together, so there are at most four a second.
 const SETTLE: Duration = Duration::from_millis(250);
-/// From a request's end to the charts with it: until then the ledger has written it.
+/// From a request's end to the charts with it: until then the ledger has written it, and others with it.
 const WRITTEN: Duration = Duration::from_secs(1);
 /// The charts' questions to the store take at most one part in so many of the time: a ledger of years is slow to add up.
 const PART: u32 = 20;
@@ -208,6 +208,8 @@ impl Watcher {
                     self.rest_ends = ends.map(Instant::from_std);
                 }
                 Section::Requests if self.view.is_of_the_past() => continue,
+                // Nobody would tell when a slow disk has what the charts lack.
+                Section::Charts => self.view.settled().await,
                 _ => {}
             }
             let began = Instant::now();

@@ -77,6 +77,11 @@ impl View {
         self.shared.relay.settings().usage.kept && self.shared.ledger.store().is_none()
     }
 
+    /// Until the charts have every request that is in the list.
+    pub(super) async fn settled(&self) {
+        self.shared.ledger.settled().await;
+    }
+
     /// What stands within a section now.
     pub(super) async fn section(&self, section: Section, clock: &Clock) -> Markup {
         let (relay, ledger) = (&self.shared.relay, &self.shared.ledger);
@@ -97,6 +102,8 @@ impl View {
 
     /// All of the first page.
     pub(super) async fn whole(&self, clock: &Clock) -> Markup {
+        // Without scripts there is no second look at them.
+        self.settled().await;
         html! {
             h1.unseen { "Dashboard of this gateway" }
             (self.boxed(Section::Chain, clock).await)

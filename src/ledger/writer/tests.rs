@@ -12,7 +12,7 @@ use super::{AGAIN, BATCH, GATHER, REOPEN, Store, StoreError};
 use crate::config::settings::Usage;
 use crate::ledger::entry::Entry;
 use crate::ledger::queue::WAITING;
-use crate::ledger::{Health, Ledger, Pending, Question, Sum};
+use crate::ledger::{Health, Ledger, Pending, Question, SETTLED, Sum};
 use crate::record::Record;
 use crate::wire::face::Face;
 
@@ -141,6 +141,49 @@ async fn entries_are_gathered_and_a_whole_batch_waits_for_nothing() {
     assert_eq!(rig.came.recv().await, Some(1));
     let health = rig.end().await;
     assert_eq!(health, Health { written: 2 * BATCH as u64 + 4, ..Health::default() });
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_asks_the_store_gets_what_was_noted_before_and_need_not_wait_for_a_batch() {
+    let mut rig = Rig::new(0, 0, &[]);
+    let began = Instant::now();
+    rig.ledger.settled().await;
+    rig.note(3);
+    {
+        let settled = rig.ledger.settled();
+        tokio::pin!(settled);
+        let came = tokio::select! {
+            biased;
+            () = &mut settled => panic!("it was not written"),
+            came = rig.came.recv() => came,
+        };
+        assert_eq!(came, Some(3));
+        rig.double.answers.add_permits(1);
+        settled.await;
+    }
+    assert_eq!((rig.ledger.health().written, rig.ledger.health().queued), (3, 0));
+    assert!(began.elapsed() < GATHER, "{:?}", began.elapsed());
+    rig.double.answers.add_permits(1_000);
+    rig.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_long_for_a_store_that_hangs_or_at_all_for_one_in_trouble_or_for_none() {
+    let rig = Rig::new(0, 0, &[]);
+    rig.note(1);
+    let began = Instant::now();
+    rig.ledger.settled().await;
+    assert!((SETTLED..SETTLED * 2).contains(&began.elapsed()), "{:?}", began.elapsed());
+    rig.double.answers.add_permits(1_000);
+    rig.end().await;
+
+    let rig = Rig::new(1, 100, &[]);
+    rig.until(|health| health.trouble.is_some()).await;
+    rig.note(1);
+    let began = Instant::now();
+    rig.ledger.settled().await;
+    Ledger::forgetful().settled().await;
+    assert_eq!(began.elapsed(), Duration::ZERO);
 }
 
 #[tokio::test(start_paused = true)]

@@ -69,9 +69,14 @@ pub(in crate::simulator) fn call(index: usize, call: &Call) -> Value {
     json!({
         "index": index,
         "id": call.id,
-        "type": "function",
+        "type": kind(&call.name),
         "function": { "name": call.name, "arguments": call.arguments },
     })
+}
+
+/// A call of a builtin says so (Moonshot's guide to web search).
+pub(in crate::simulator) fn kind(name: &str) -> &'static str {
+    if name.starts_with('$') { "builtin_function" } else { "function" }
 }
 
 fn calls(answer: &Answer) -> Vec<Value> {

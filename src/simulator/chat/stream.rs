@@ -127,7 +127,7 @@ impl Chunks<'_> {
             push(json!({
                 "index": index,
                 "id": call.id,
-                "type": "function",
+                "type": reply::kind(&call.name),
                 "function": { "name": call.name, "arguments": "" },
             }));
             for piece in pieces(&call.arguments) {

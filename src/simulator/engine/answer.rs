@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::order::{self, Order};
 use super::request::{Request, list};
-use super::{Exchange, sample};
+use super::{Exchange, sample, web};
 use crate::simulator::roster::CallIds;
 use crate::simulator::rules;
 
@@ -63,7 +63,12 @@ pub(in crate::simulator) fn compose(exchange: &Exchange, request: &Request, goes
         calls: calls(exchange, request, order),
         finish: "stop",
         stopped_at: None,
-        usage: Usage { prompt: request.prompt_tokens(), cached: 0, completion: 0, reasoning: 0 },
+        usage: Usage {
+            prompt: request.prompt_tokens() + web::prompt_tokens(request),
+            cached: 0,
+            completion: 0,
+            reasoning: 0,
+        },
     };
     if !answer.calls.is_empty() {
         answer.finish = "tool_calls";
@@ -96,6 +101,8 @@ fn reflection(order: &Order) -> String {
         Order::Results(_) => "The tool has answered. I report what it said.".into(),
         Order::Words(count) => format!("The user wants {count} words. I write them."),
         Order::Bytes(count) => format!("The user wants {count} bytes. I write them."),
+        Order::Searched(_) => "The search has found something. I answer from it.".into(),
+        Order::Exactly(_) => "The user wants these words and no others.".into(),
         Order::Echo(_) => "The user said something short. I repeat it in one line.".into(),
     }
 }
@@ -105,8 +112,12 @@ fn text(exchange: &Exchange, request: &Request, order: &Order) -> String {
         Order::Call { .. } => return String::new(),
         Order::Words(count) => return words(*count),
         Order::Bytes(count) => return bytes(*count),
+        Order::Exactly(words) => return words.clone(),
         Order::Results(results) => {
             format!("{} via {}: the tool answered: {}", exchange.shown, exchange.provider, short(results))
+        }
+        Order::Searched(query) => {
+            format!("{} via {}: {}", exchange.shown, exchange.provider, web::found(&short(query)))
         }
         Order::Echo(said) => format!("{} via {}: {}", exchange.shown, exchange.provider, short(said)),
     };
@@ -163,10 +174,10 @@ fn calls(exchange: &Exchange, request: &Request, order: Order) -> Vec<Call> {
         request.tools().iter().find(named)?.pointer("/function/parameters")
     };
     let call = |(index, name): (usize, String)| {
-        let arguments = if name == "$web_search" {
-            json!({ "search_result": { "search_id": "simulated" }, "usage": { "total_tokens": 1200 } })
+        let arguments = if name == web::WEB_SEARCH {
+            web::arguments(request, before + index)
         } else {
-            sample::arguments(parameters(&name), command.as_deref())
+            sample::arguments(parameters(&name), command.as_deref()).to_string()
         };
         let id = match exchange.model.ids {
             CallIds::Underscore => format!("{name}_{index}"),
@@ -174,7 +185,7 @@ fn calls(exchange: &Exchange, request: &Request, order: Order) -> Vec<Call> {
             CallIds::Counter => format!("{name}:{}", before + index),
             CallIds::Opaque => format!("call_{:024x}", fnv(&format!("{}{index}", exchange.id))),
         };
-        Call { id, name, arguments: arguments.to_string() }
+        Call { id, name, arguments }
     };
     names.into_iter().enumerate().map(call).collect()
 }

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::request::{Request, content_text, content_texts, list};
 use super::sample::COMMANDS;
+use super::web;
 use crate::simulator::provider::Provider;
 
 /// What the last turn asks for.
@@ -22,6 +23,10 @@ pub(in crate::simulator) enum Order {
     Words(usize),
     /// So many bytes.
     Bytes(usize),
+    /// Answer from what a search of the web found for this question.
+    Searched(String),
+    /// This, and nothing else.
+    Exactly(String),
     /// Repeat this.
     Echo(String),
 }
@@ -45,11 +50,17 @@ pub(in crate::simulator) fn read(provider: Provider, request: &Request) -> Order
     let texts: Vec<String> =
         fresh.iter().filter(|message| role(message, "user")).flat_map(content_texts).collect();
 
+    if let Some(order) = web::order(provider, request) {
+        return order;
+    }
     if let Some(call) = call(request, &texts) {
         return call;
     }
     if let Some(length) = texts.iter().rev().find_map(|text| length(text)) {
         return length;
+    }
+    if let Some(words) = texts.iter().rev().find_map(|text| exactly(text)) {
+        return Order::Exactly(words);
     }
     if last_result.is_some() {
         let results: Vec<_> = turn.iter().filter(|message| role(message, "tool")).map(content_text).collect();
@@ -136,6 +147,12 @@ fn command(text: &str) -> Option<String> {
     let line = text.get(at + "Run ".len()..)?;
     let line = line.split(['\n', '\r', '"', '`']).next().unwrap_or_default();
     Some(line.trim().chars().take(200).collect())
+}
+
+/// `Reply exactly: KIMI_LIVE_OK`, by which OpenClaw's smoke test tells that a model follows: to the end of the line.
+fn exactly(text: &str) -> Option<String> {
+    let (_, rest) = text.split_once("Reply exactly: ").or_else(|| text.split_once("reply exactly: "))?;
+    Some(rest.lines().next().unwrap_or_default().trim().to_owned())
 }
 
 /// `reply with 300 words`, `reply with 65536 bytes`.

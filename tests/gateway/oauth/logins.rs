@@ -182,3 +182,45 @@ async fn logging_out_takes_the_tokens_away() {
     std::fs::write(home.path().join("config.json5"), "{ nonsense: 1 }").unwrap();
     assert_eq!(logout().await.json()["loggedOut"], true);
 }
+
+#[tokio::test]
+async fn onboarding_logs_in_and_gives_kimi_its_place_in_the_chain() {
+    let upstream = upstream().await;
+    let host = format!("{}/oauth", upstream.base());
+    let onboard = |home: &Path| {
+        let mut command =
+            moonrelay(home, &["onboard", "--auth-choice", "kimi-code-oauth", "--non-interactive"]);
+        command.args(["--oauth-host", &host]).env("OPENROUTER_API_KEY", "sk-or-v1-simulated-0000000000");
+        command
+    };
+    let fresh = home("{ // mine\n}\n");
+    let mut command = onboard(fresh.path());
+    command.arg("--json");
+    let ended = run(command).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.both());
+    let (waiting, outcome) = ended.stdout.split_once('\n').unwrap();
+    assert!(waiting.contains("ABCD-0001"), "{waiting}");
+    let outcome: serde_json::Value = serde_json::from_str(outcome).unwrap();
+    assert_eq!((&outcome["setUp"], &outcome["ok"]), (&json!("kimi-code-oauth"), &json!(true)), "{outcome}");
+    assert_eq!(outcome["model"]["primary"], "kimi/kimi-for-coding", "{outcome}");
+    tells_no_secret(fresh.path(), &ended.both());
+    let text = config(fresh.path());
+    assert!(text.contains("// mine") && text.contains("kimi/kimi-for-coding"), "{text}");
+
+    let managed = home("{}");
+    let mut command = onboard(managed.path());
+    command.env("MOONRELAY_NIX_MODE", "1");
+    let ended = run(command).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.both());
+    for line in [
+        "models.providers.kimi.auth = \"oauth\";",
+        "agents.defaults.model = { primary = \"kimi/kimi-for-coding\"; ",
+    ] {
+        assert!(ended.stdout.contains(line), "{line}: {}", ended.both());
+    }
+    assert!(tokens(managed.path()).exists() && config(managed.path()) == "{}");
+
+    let mut with_key = onboard(managed.path());
+    with_key.arg("--api-key-stdin");
+    assert_eq!(run(with_key).await.code, Some(2), "there is no key to read");
+}

@@ -1,0 +1,197 @@
+//! The commands of a conversation: what a line that begins with a slash means.
+//!
+//! Pure: what a model's name or a level means is told by whoever has the settings.
+
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use self::table::{Row, TABLE, Takes};
+use crate::config::settings::nearest;
+
+/// What a person typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Typed {
+    /// White space only.
+    Nothing,
+    /// Words for the model.
+    Message(String),
+    /// Something to be done here.
+    Command(Command),
+}
+
+/// Something to be done here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Another model, by any name of it; `None`: which one it is.
+    Model(Option<String>),
+    /// What models there are.
+    Models,
+    /// Another level of thinking, or `default`; `None`: which one it is, and which there are.
+    Think(Option<String>),
+    /// Whether thinking is shown; `None`: whether it is.
+    Reasoning(Option<Reasoning>),
+    /// The card.
+    Status,
+    /// What stands below each answer; `None`: what does.
+    Usage(Option<Footer>),
+    /// Another session, with another model where one is named.
+    New(Option<String>),
+    /// What was said is forgotten.
+    Reset,
+    /// What was said is replaced by a summary.
+    Compact,
+    /// The answer that comes is stopped.
+    Stop,
+    /// The table.
+    Help,
+    /// The end.
+    Quit,
+}
+
+/// Whether the model's thinking is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reasoning {
+    /// It is not.
+    #[default]
+    Off,
+    /// Before the answer, when it is whole.
+    On,
+    /// As it comes.
+    Stream,
+}
+
+/// What stands below each answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Footer {
+    /// Nothing.
+    #[default]
+    Off,
+    /// The tokens that it used.
+    Tokens,
+    /// Who gave it, tokens, cost and time.
+    Full,
+    /// What it cost.
+    Cost,
+}
+
+impl Reasoning {
+    /// The words for it.
+    pub const WORDS: [&str; 3] = ["on", "off", "stream"];
+
+    fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "off" => Some(Self::Off),
+            "on" => Some(Self::On),
+            "stream" => Some(Self::Stream),
+            _ => None,
+        }
+    }
+
+    /// As it is typed.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::On => "on",
+            Self::Stream => "stream",
+        }
+    }
+}
+
+impl Footer {
+    /// The words for it.
+    pub const WORDS: [&str; 4] = ["off", "tokens", "full", "cost"];
+
+    fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "off" => Some(Self::Off),
+            "tokens" => Some(Self::Tokens),
+            "full" => Some(Self::Full),
+            "cost" => Some(Self::Cost),
+            _ => None,
+        }
+    }
+
+    /// As it is typed.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Tokens => "tokens",
+            Self::Full => "full",
+            Self::Cost => "cost",
+        }
+    }
+}
+
+/// What is wrong with a command, with the fix.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Wrong(pub String);
+
+/// Understands what was typed. Two slashes, or a space before the first one, make text of it.
+///
+/// # Errors
+/// A command that there is not, or not with these arguments. It is never sent to a model.
+pub fn read(typed: &str) -> Result<Typed, Wrong> {
+    let text = typed.trim();
+    if text.is_empty() {
+        return Ok(Typed::Nothing);
+    }
+    // What is above and below a pasted text is no part of it; what stands before its first line's words may be.
+    let whole = typed.trim_end().trim_start_matches(['\n', '\r']);
+    if let Some(escaped) = whole.strip_prefix("//") {
+        return Ok(Typed::Message(format!("/{escaped}")));
+    }
+    let Some(command) = whole.strip_prefix('/') else {
+        let message = if text.starts_with('/') { text } else { whole };
+        return Ok(Typed::Message(message.to_owned()));
+    };
+    let mut words = command.split_whitespace();
+    let name = if command.starts_with(char::is_whitespace) { "" } else { words.next().unwrap_or_default() };
+    let row = Row::named(name).ok_or_else(|| unknown(name))?;
+    let argument = words.next();
+    if words.next().is_some() || (argument.is_some() && row.takes == Takes::Nothing) {
+        return Err(Wrong(format!("too many words; it is {}", row.usage())));
+    }
+    understood(row, argument).map(Typed::Command)
+}
+
+fn understood(row: &Row, argument: Option<&str>) -> Result<Command, Wrong> {
+    let named = || argument.map(str::to_owned);
+    let no_word = |word: &str| {
+        let Takes::Words(words) = row.takes else { return Wrong(row.usage()) };
+        Wrong(format!("\"{word}\" is none of {}; it is {}", words.join(", "), row.usage()))
+    };
+    Ok(match row.name {
+        "model" => Command::Model(named()),
+        "models" => Command::Models,
+        "think" => Command::Think(argument.map(str::to_lowercase)),
+        "reasoning" => Command::Reasoning(one_of(argument, Reasoning::from_word, no_word)?),
+        "status" => Command::Status,
+        "usage" => Command::Usage(one_of(argument, Footer::from_word, no_word)?),
+        "new" => Command::New(named()),
+        "reset" => Command::Reset,
+        "compact" => Command::Compact,
+        "stop" => Command::Stop,
+        "help" => Command::Help,
+        "quit" => Command::Quit,
+        name => return Err(unknown(name)),
+    })
+}
+
+fn one_of<T>(
+    argument: Option<&str>,
+    from_word: impl Fn(&str) -> Option<T>,
+    no_word: impl Fn(&str) -> Wrong,
+) -> Result<Option<T>, Wrong> {
+    argument.map(|word| from_word(&word.to_lowercase()).ok_or_else(|| no_word(word))).transpose()
+}
+
+fn unknown(name: &str) -> Wrong {
+    let near = nearest(&name.to_lowercase(), TABLE.iter().map(|row| row.name));
+    let near = near.map_or_else(|| "/help lists them".to_owned(), |near| format!("did you mean /{near}?"));
+    let first: String = name.chars().take(40).collect();
+    Wrong(format!("no command /{first} ({near}); a message that begins with a slash is written //{first}"))
+}

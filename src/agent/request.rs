@@ -1,0 +1,147 @@
+//! A turn's request: the session's conversation in the messages face. The same conversation has the same bytes, so that
+//! the provider's prompt cache knows what went before.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::thinking;
+use super::transcript::{Block, Message};
+use crate::catalog::ThinkingLevel;
+
+/// The body, in the order in which it is written.
+#[derive(Serialize)]
+pub(super) struct Body<'t> {
+    pub(super) model: &'t str,
+    pub(super) max_tokens: u64,
+    pub(super) stream: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thinking: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_config: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) system: Option<&'t str>,
+    #[serde(skip_serializing_if = "<[Value]>::is_empty")]
+    pub(super) tools: &'t [Value],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tool_choice: Option<Value>,
+    messages: Vec<Value>,
+}
+
+impl<'t> Body<'t> {
+    /// Of a conversation that ends with the person, or with what a tool answered.
+    pub(super) fn new(
+        model: &'t str,
+        max_tokens: u64,
+        level: Option<ThinkingLevel>,
+        summary: Option<&str>,
+        conversation: &[&Message],
+    ) -> Self {
+        let (thinking, output_config) = match level.map(thinking::said) {
+            Some((thinking, effort)) => (Some(thinking), effort),
+            None => (None, None),
+        };
+        let messages = messages(summary, conversation);
+        let (system, tools, tool_choice) = (None, [].as_slice(), None);
+        Self {
+            model,
+            max_tokens,
+            stream: true,
+            thinking,
+            output_config,
+            system,
+            tools,
+            tool_choice,
+            messages,
+        }
+    }
+
+    /// JSON.
+    pub(super) fn bytes(&self) -> bytes::Bytes {
+        // A tree of strings and numbers always can be written.
+        serde_json::to_vec(self).unwrap_or_default().into()
+    }
+}
+
+/// One after another; what one side says in several pieces is one message of several blocks.
+fn messages(summary: Option<&str>, conversation: &[&Message]) -> Vec<Value> {
+    let mut out: Vec<(&str, Vec<Value>)> = Vec::new();
+    let mut add = |role: &'static str, blocks: Vec<Value>| {
+        if blocks.is_empty() {
+            return;
+        }
+        match out.last_mut() {
+            Some((last, before)) if *last == role => before.extend(blocks),
+            _ => out.push((role, blocks)),
+        }
+    };
+    if let Some(summary) = summary.filter(|summary| !summary.is_empty()) {
+        add("user", vec![text(&format!("What was said before, in short:\n\n{summary}"))]);
+    }
+    for (place, message) in conversation.iter().enumerate() {
+        match message {
+            Message::User { content, .. } => add("user", content.iter().filter_map(words).collect()),
+            Message::Assistant(said) => {
+                let rest = conversation.get(place + 1..).unwrap_or_default();
+                add("assistant", spoken(&said.content, rest));
+            }
+            Message::ToolResult { tool_call_id, content, is_error, .. } => {
+                let content: Vec<Value> = content.iter().filter_map(words).collect();
+                let mut result =
+                    json!({"type": "tool_result", "tool_use_id": tool_call_id, "content": content});
+                if *is_error {
+                    result["is_error"] = true.into();
+                }
+                add("user", vec![result]);
+            }
+        }
+    }
+    out.into_iter().map(|(role, content)| json!({"role": role, "content": content})).collect()
+}
+
+fn text(words: &str) -> Value {
+    json!({"type": "text", "text": words})
+}
+
+fn words(block: &Block) -> Option<Value> {
+    match block {
+        Block::Text { text } if !text.is_empty() => Some(self::text(text)),
+        _ => None,
+    }
+}
+
+/// What the model said. A call that nobody answered is left out, and so is thinking that nothing followed: providers
+/// refuse both.
+fn spoken(content: &[Block], rest: &[&Message]) -> Vec<Value> {
+    let answered = |wanted: &str| {
+        let of_turn = rest.iter().take_while(|message| matches!(message, Message::ToolResult { .. }));
+        of_turn.into_iter().any(
+            |message| matches!(message, Message::ToolResult { tool_call_id, .. } if tool_call_id == wanted),
+        )
+    };
+    let mut is_said = false;
+    let mut out = Vec::new();
+    for block in content {
+        match block {
+            Block::Text { text } if !text.is_empty() => {
+                is_said = true;
+                out.push(self::text(text));
+            }
+            Block::ToolCall { id, name, arguments } if answered(id) => {
+                is_said = true;
+                let input = if arguments.is_object() { arguments.clone() } else { json!({}) };
+                out.push(json!({"type": "tool_use", "id": id, "name": name, "input": input}));
+            }
+            // An empty signature is what Kimi takes for thinking that nobody signed.
+            Block::Thinking { thinking, thinking_signature } => out.push(json!({
+                "type": "thinking",
+                "thinking": thinking,
+                "signature": thinking_signature.as_deref().unwrap_or_default(),
+            })),
+            Block::Text { .. } | Block::ToolCall { .. } => {}
+        }
+    }
+    if is_said { out } else { Vec::new() }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,180 @@
+//! A session's file while a turn holds it: one writer at a time, whole lines or nothing.
+//!
+//! The lock is the kernel's (`flock`), on the file itself: it ends with its process, however that ends. What was
+//! written is safe from SIGKILL at once, as the kernel has it then; from a power loss it is safe after [`Held::sync`].
+
+use std::fs::{File, Metadata, OpenOptions, Permissions, TryLockError};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// For its owner alone: what people ask and what they are answered stands in it.
+const MODE: u32 = 0o600;
+
+/// A file that is locked, open to be read and appended to.
+#[derive(Debug)]
+pub(super) struct Held {
+    file: File,
+    path: PathBuf,
+    /// Its folder's entry is not known to be on the disk.
+    new: bool,
+}
+
+/// Which file it is, whatever its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Inode(u64, u64);
+
+impl Inode {
+    fn of(metadata: &Metadata) -> Self {
+        Self(metadata.dev(), metadata.ino())
+    }
+
+    /// Of what stands at a path now.
+    fn at(path: &Path) -> io::Result<Option<Self>> {
+        match std::fs::symlink_metadata(path) {
+            Ok(metadata) => Ok(Some(Self::of(&metadata))),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Held {
+    /// Opens the file, made where there is none, and locks it. While another turn holds it this waits on a thread that
+    /// may block, and calls `waiting` once.
+    pub(super) async fn lock(path: &Path, waiting: impl FnOnce() + Send) -> io::Result<Self> {
+        let mut waiting = Some(waiting);
+        loop {
+            let file = open(path)?;
+            let file = match file.try_lock() {
+                Ok(()) => file,
+                Err(TryLockError::Error(error)) => return Err(error),
+                Err(TryLockError::WouldBlock) => {
+                    if let Some(waiting) = waiting.take() {
+                        waiting();
+                    }
+                    tokio::task::spawn_blocking(move || wait(file)).await.map_err(io::Error::other)??
+                }
+            };
+            // Who held it may have deleted it, or somebody has put another one in its place.
+            let metadata = file.metadata()?;
+            if Inode::at(path)? == Some(Inode::of(&metadata)) {
+                if metadata.mode() & 0o077 != 0 {
+                    file.set_permissions(Permissions::from_mode(MODE))?;
+                }
+                return Ok(Self { file, path: path.to_owned(), new: metadata.len() == 0 });
+            }
+        }
+    }
+
+    /// The file that is there, locked; `None` where there is none, or where another one holds it.
+    pub(super) fn try_lock(path: &Path) -> io::Result<Result<Self, Refused>> {
+        let file = match OpenOptions::new().read(true).append(true).open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Err(Refused::Absent)),
+            Err(error) => return Err(error),
+        };
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(Err(Refused::Held)),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        let ours = Inode::of(&file.metadata()?);
+        Ok(match Inode::at(path)? {
+            Some(there) if there == ours => Ok(Self { file, path: path.to_owned(), new: false }),
+            Some(_) => Err(Refused::Held),
+            None => Err(Refused::Absent),
+        })
+    }
+
+    pub(super) fn inode(&self) -> io::Result<Inode> {
+        Ok(Inode::of(&self.file.metadata()?))
+    }
+
+    /// What stands from a place on.
+    pub(super) fn from(&self, place: u64) -> io::Result<Vec<u8>> {
+        let rest = self.file.metadata()?.len().saturating_sub(place);
+        self.part(place, usize::try_from(rest).map_err(io::Error::other)?)
+    }
+
+    pub(super) fn part(&self, place: u64, length: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; length];
+        self.file.read_exact_at(&mut bytes, place)?;
+        Ok(bytes)
+    }
+
+    pub(super) fn length(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    /// Appends all of it, or leaves the file as it was.
+    pub(super) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let metadata = self.file.metadata()?;
+        if Inode::at(&self.path)? != Some(Inode::of(&metadata)) {
+            return Err(io::Error::other("it was deleted or renamed while a turn held it"));
+        }
+        self.file.write_all(bytes).map_err(|error| match self.file.set_len(metadata.len()) {
+            Ok(()) => error,
+            Err(other) => io::Error::new(
+                error.kind(),
+                format!("{error}; what was written of the line could not be taken back ({other}) and will be skipped"),
+            ),
+        })
+    }
+
+    /// Has the disk keep what was written. A file system that cannot promise that is not asked again.
+    pub(super) fn sync(&mut self) -> io::Result<()> {
+        let mut done = self.file.sync_data();
+        if done.is_ok() && self.new {
+            done = self.path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all());
+            self.new = false;
+        }
+        match done {
+            Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
+            done => done,
+        }
+    }
+
+    /// Deletes the file: who waits for it finds that out, and begins another one. What somebody has put in its place
+    /// stays.
+    pub(super) fn delete(&self) -> io::Result<()> {
+        match Inode::at(&self.path)? == Some(self.inode()?) {
+            true => std::fs::remove_file(&self.path),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Drop for Held {
+    /// The lock would end with the file's last descriptor, and a process that is being started has one of them until
+    /// it runs a program of its own.
+    fn drop(&mut self) {
+        // It ends with the descriptors then.
+        let _ = self.file.unlock();
+    }
+}
+
+/// Why a file is not locked at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    Absent,
+    Held,
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).append(true).create(true).mode(MODE).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other("it is no file")),
+    }
+}
+
+fn wait(file: File) -> io::Result<File> {
+    loop {
+        match file.lock() {
+            Ok(()) => return Ok(file),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}

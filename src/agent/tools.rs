@@ -1,0 +1,64 @@
+//! What a model may call during a turn.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+/// What came of a call: text for the model, or why there is none, for the model too.
+pub type Called<'a> = Pin<Box<dyn Future<Output = Result<String, String>> + Send + 'a>>;
+
+/// One tool.
+pub trait Tool: Send + Sync {
+    /// As the messages face has it: `name`, `description`, `input_schema`.
+    fn definition(&self) -> Value;
+
+    /// Calls it. Dropping the future cancels the call.
+    fn call<'a>(&'a self, arguments: &'a Value) -> Called<'a>;
+}
+
+/// Those that a turn offers.
+#[derive(Clone, Default)]
+pub struct Tools {
+    all: Vec<Arc<dyn Tool>>,
+    definitions: Vec<Value>,
+}
+
+impl Tools {
+    /// With one more.
+    #[must_use]
+    pub fn with(mut self, tool: Arc<dyn Tool>) -> Self {
+        self.definitions.push(tool.definition());
+        self.all.push(tool);
+        self
+    }
+
+    pub(super) fn definitions(&self) -> &[Value] {
+        &self.definitions
+    }
+
+    /// Their names, in their order.
+    #[must_use]
+    pub fn names(&self) -> Vec<&str> {
+        self.definitions.iter().map(|definition| definition["name"].as_str().unwrap_or_default()).collect()
+    }
+
+    /// Calls the one of this name.
+    ///
+    /// # Errors
+    /// What the tool says, or that there is none of that name, or that its arguments are no JSON object.
+    pub(super) async fn call(&self, name: &str, arguments: &Value) -> Result<String, String> {
+        let Some(place) = self.names().iter().position(|known| *known == name) else {
+            let names = self.names().join(", ");
+            let there = if names.is_empty() { "there is none" } else { &names };
+            return Err(format!("no tool is called {name:?}; there are: {there}"));
+        };
+        if !arguments.is_object() {
+            return Err(format!("the arguments of {name} are no JSON object"));
+        }
+        match self.all.get(place) {
+            Some(tool) => tool.call(arguments).await,
+            None => Err(format!("no tool is called {name:?}")),
+        }
+    }
+}

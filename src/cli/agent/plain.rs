@@ -1,0 +1,84 @@
+//! A model's words for a terminal: whatever it says, they move no cursor and set no title.
+
+use std::io::{self, Write};
+
+/// Writes text as it comes.
+pub(in crate::cli) struct Plain<W> {
+    out: W,
+    /// Something was written, and it did not end with a line end.
+    is_open: bool,
+    /// The reader is gone; it is told once, at the end.
+    broken: Option<io::Error>,
+}
+
+impl<W: Write> Plain<W> {
+    pub(in crate::cli) const fn to(out: W) -> Self {
+        Self { out, is_open: false, broken: None }
+    }
+
+    /// Writes a piece, at once.
+    pub(in crate::cli) fn say(&mut self, piece: &str) -> Result<(), ()> {
+        let text = harmless(piece);
+        let Some(last) = text.chars().next_back() else { return Ok(()) };
+        self.is_open = last != '\n';
+        if self.broken.is_none() {
+            self.broken = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()).err();
+        }
+        if self.broken.is_some() { Err(()) } else { Ok(()) }
+    }
+
+    /// The end of the last line.
+    ///
+    /// # Errors
+    /// When the output is gone.
+    pub(in crate::cli) fn end(mut self) -> io::Result<()> {
+        if self.is_open && self.broken.is_none() {
+            self.broken = self.out.write_all(b"\n").and_then(|()| self.out.flush()).err();
+        }
+        self.broken.map_or(Ok(()), Err)
+    }
+}
+
+/// The text with pictures in the place of control characters: what a terminal would obey is seen instead. Line ends and
+/// tabs stay, a carriage return goes.
+#[must_use]
+pub(in crate::cli) fn harmless(text: &str) -> String {
+    let picture = |c: char| match c {
+        '\n' | '\t' => Some(c),
+        '\r' => None,
+        '\u{7f}' => Some('\u{2421}'),
+        c if c < ' ' => char::from_u32(0x2400 + u32::from(c)),
+        // C1: some terminals obey them, and there are no pictures of them.
+        '\u{80}'..='\u{9f}' => Some(char::REPLACEMENT_CHARACTER),
+        // They write text backwards, also that of the shell behind it.
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => Some(char::REPLACEMENT_CHARACTER),
+        c => Some(c),
+    };
+    text.chars().filter_map(picture).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_it_is_obeyed() {
+        assert_eq!(
+            harmless("a\tb\r\n\u{1b}]0;t\u{7}\u{9b}2J\u{7f}ü月\u{202e}"),
+            "a\tb\n␛]0;t␇\u{fffd}2J␡ü月\u{fffd}"
+        );
+    }
+
+    #[test]
+    fn a_line_is_ended_once() {
+        for (pieces, expected) in
+            [(&["a", "b"][..], "ab\n"), (&["a\n"], "a\n"), (&[], ""), (&["a", ""], "a\n")]
+        {
+            let mut out = Vec::new();
+            let mut plain = Plain::to(&mut out);
+            pieces.iter().for_each(|piece| plain.say(piece).unwrap());
+            plain.end().unwrap();
+            assert_eq!(out, expected.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The line editor, and what was typed before.
+
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use rustyline::config::Configurer;
+use rustyline::error::ReadlineError;
+use rustyline::history::FileHistory;
+use rustyline::{ColorMode, CompletionType, Config, Editor};
+
+use super::assist::Assist;
+use super::keys;
+
+/// Lines that are kept.
+const KEPT: usize = 1000;
+
+/// What the person did at the prompt.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Done {
+    /// They typed this.
+    Line(String),
+    /// Ctrl-C, with nothing typed.
+    Interrupted,
+    /// Ctrl-D.
+    Left,
+}
+
+/// See the module.
+pub(super) struct Prompt {
+    editor: Editor<Assist, FileHistory>,
+    history: Option<PathBuf>,
+}
+
+impl Prompt {
+    /// With the history of a state directory, where there is one. A history that cannot be read is told, and left as it
+    /// is.
+    pub(super) fn new(state: &Path, colours: bool) -> Result<(Self, Option<String>), ReadlineError> {
+        let config = Config::builder()
+            .max_history_size(KEPT)?
+            .history_ignore_dups(true)?
+            .history_ignore_space(true)
+            .completion_type(CompletionType::List)
+            .bracketed_paste(true)
+            .build();
+        let mut editor = Editor::with_config(config)?;
+        editor.set_color_mode(if colours { ColorMode::Enabled } else { ColorMode::Disabled });
+        editor.set_helper(Some(Assist::default()));
+        for (event, handler) in keys::bindings() {
+            editor.bind_sequence(event, handler);
+        }
+        let mut prompt = Self { editor, history: None };
+        let trouble = prompt.remember(state).err();
+        Ok((prompt, trouble))
+    }
+
+    fn remember(&mut self, state: &Path) -> Result<(), String> {
+        let path = state.join("chat_history");
+        let untold = |error: &dyn std::fmt::Display| format!("no history: {}: {error}", path.display());
+        DirBuilder::new().recursive(true).mode(0o700).create(state).map_err(|error| untold(&error))?;
+        if path.exists() {
+            self.editor.load_history(&path).map_err(|error| untold(&error))?;
+        }
+        self.history = Some(path);
+        Ok(())
+    }
+
+    /// What can be completed from now on.
+    pub(super) fn assist(&mut self, assist: Assist) {
+        self.editor.set_helper(Some(assist));
+    }
+
+    /// One line, or several. Blocks until the person is done; `begun` stands there already.
+    pub(super) fn read(&mut self, prompt: &str, begun: &str) -> Result<Done, ReadlineError> {
+        match self.editor.readline_with_initial(prompt, (begun, "")) {
+            Ok(line) => {
+                self.keep(&line)?;
+                Ok(Done::Line(line))
+            }
+            // A signal from elsewhere counts as the key.
+            Err(ReadlineError::Interrupted | ReadlineError::Signal(_)) => Ok(Done::Interrupted),
+            Err(ReadlineError::Eof) => Ok(Done::Left),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn keep(&mut self, line: &str) -> Result<(), ReadlineError> {
+        self.editor.add_history_entry(line)?;
+        // At once, as a terminal may be closed at any time.
+        if let Some(path) = &self.history
+            && self.editor.append_history(path).is_err()
+        {
+            self.history = None;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,99 @@
+//! `moonrelay web-search`: an answer from the web, and the pages that it rests on.
+
+mod gateway;
+mod words;
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args as ClapArgs;
+use serde_json::Value;
+
+use self::gateway::Asked;
+use super::console::Console;
+use super::exit::{self, Ending};
+use crate::config::Environment;
+use crate::config::settings::Settings;
+use crate::search::{SearchFailure, Searcher};
+use crate::upstream::Client;
+
+/// `moonrelay web-search`.
+#[derive(Debug, ClapArgs)]
+pub struct Args {
+    /// The question; several words are one question
+    #[arg(required = true, value_name = "QUERY")]
+    query: Vec<String>,
+    /// Search from here, also where a gateway runs: without its cache and its ledger
+    #[arg(long)]
+    local: bool,
+    /// The configuration file [default: $MOONRELAY_CONFIG, else ~/.config/moonrelay/config.json5]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Searches, and prints the answer.
+pub async fn run(args: Args) -> ExitCode {
+    let mut out = std::io::stdout();
+    let (environment, config, json) = (Environment::process(), args.config.clone(), args.json);
+    let mut console = Console { environment, config, json, out: &mut out };
+    exit::code(execute(&args, &mut console).await, json)
+}
+
+async fn execute(args: &Args, console: &mut Console<'_>) -> Result<(), Ending> {
+    let settings = console.settings()?;
+    let query = args.query.join(" ");
+    let note = Note::show();
+    let found = search(&query, args.local, &settings).await;
+    drop(note);
+    let found = found?;
+    if console.json {
+        return console.print_json(&found);
+    }
+    console.line(words::text(&found))
+}
+
+/// Asks the gateway where one runs, which may have the answer already, and has the key that a service is given; else
+/// searches here.
+pub(in crate::cli) async fn search(query: &str, local: bool, settings: &Settings) -> Result<Value, Ending> {
+    let connector = Arc::new(Client::new(settings.failover.connect));
+    if !local {
+        match gateway::ask(query, settings, connector.as_ref()).await {
+            Asked::Answered(outcome) => return outcome,
+            // What it lacks may be here.
+            Asked::NoKey(ending) if settings.web_search.keys.is_empty() => return Err(ending),
+            Asked::NoKey(_) | Asked::Nobody => {}
+        }
+    }
+    let found = Searcher::new(connector, settings).search(query).await;
+    found.map(|found| found.to_json()).map_err(|failure| ending(&failure))
+}
+
+fn ending(failure: &SearchFailure) -> Ending {
+    Ending::failure(failure.kind.as_str(), failure.message.clone())
+}
+
+/// A line on the terminal while it searches, which takes seconds; it goes when this is dropped.
+struct Note(bool);
+
+impl Note {
+    fn show() -> Self {
+        let mut stderr = std::io::stderr();
+        let shown = stderr.is_terminal() && write!(stderr, "searching the web…").is_ok();
+        let _ = stderr.flush();
+        Self(shown)
+    }
+}
+
+impl Drop for Note {
+    fn drop(&mut self) {
+        if self.0 {
+            // To the beginning of the line, and nothing behind it (ECMA-48).
+            let _ = write!(std::io::stderr(), "\r\u{1b}[K");
+        }
+    }
+}

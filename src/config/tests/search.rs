@@ -1,0 +1,90 @@
+//! Web search: where it asks, with which keys, and what is said of a setting that cannot work.
+
+use super::{issues, settings_with, warnings};
+use crate::config::settings::WebSearch;
+
+const SETTING: &str = "plugins.entries.moonshot.config.webSearch";
+
+/// With this as its settings, and these providers.
+fn text(search: &str, providers: &str) -> String {
+    format!(
+        "{{ plugins: {{ entries: {{ moonshot: {{ config: {{ webSearch: {search} }} }} }} }}, models: {{ providers: {{ {providers} }} }} }}"
+    )
+}
+
+fn search(search: &str, providers: &str, variables: &[(&str, &str)]) -> WebSearch {
+    settings_with(&text(search, providers), variables).web_search
+}
+
+fn keys(search: &WebSearch) -> Vec<&str> {
+    search.keys.iter().map(|key| key.secret.expose()).collect()
+}
+
+const KEY: &[(&str, &str)] = &[("MOONSHOT_API_KEY", "sk-moon-1")];
+
+#[test]
+fn the_region_is_that_of_the_account() {
+    let base = |providers: &str| {
+        let found = search("{}", providers, KEY);
+        (found.base_url, found.provider)
+    };
+    let place = |base: &str, id: &str| (base.to_owned(), id.to_owned());
+    let international = place("https://api.moonshot.ai/v1", "moonshot");
+    assert_eq!(base(""), international);
+    let china = "baseUrl: 'https://api.moonshot.cn/v1'";
+    assert_eq!(base(&format!("moonshot: {{ {china} }}")), place("https://api.moonshot.cn/v1", "moonshot"));
+    let preferred = format!("moonshot: {{ {china}, api: 'anthropic-messages' }}");
+    assert_eq!(base(&preferred), place("https://api.moonshot.cn/v1", "moonshot"), "the search speaks chat");
+    assert_eq!(base("'moonshot-cn': {}"), place("https://api.moonshot.cn/v1", "moonshot-cn"));
+    assert_eq!(base("moonshot: {}, 'moonshot-cn': {}"), international);
+    assert_eq!(base("moonshot: { baseUrl: 'https://proxy.example/v1', apiKey: 'sk-proxy' }"), international);
+    let explicit = search("{ baseUrl: 'https://api.moonshot.cn/v1/' }", "", KEY);
+    assert_eq!(
+        (explicit.base_url.as_str(), explicit.provider.as_str()),
+        ("https://api.moonshot.cn/v1", "moonshot-cn")
+    );
+}
+
+#[test]
+fn keys_come_in_their_order_and_each_goes_where_it_belongs() {
+    let both = [("KIMI_API_KEY", "sk-a"), ("MOONSHOT_API_KEY", "sk-b")];
+    assert_eq!(keys(&search("{}", "", &both)), ["sk-a", "sk-b"]);
+    assert_eq!(
+        keys(&search("{}", "moonshot: { apiKey: ['sk-b', 'sk-c'] }", &both)),
+        ["sk-a", "sk-b", "sk-c"]
+    );
+    assert_eq!(keys(&search("{ apiKey: 'sk-own' }", "moonshot: { apiKey: 'sk-c' }", &both)), ["sk-own"]);
+    let proxy = "moonshot: { baseUrl: 'https://proxy.example/v1', apiKey: 'sk-proxy' }";
+    assert!(keys(&search("{}", proxy, &[])).is_empty(), "the proxy's key is the proxy's");
+    let kimi = [("KIMI_API_KEY", "sk-kimi-1"), ("MOONSHOT_API_KEY", "sk-b")];
+    assert_eq!(keys(&search("{}", "", &kimi)), ["sk-b"]);
+    let off = search("{}", "", &kimi[..1]);
+    assert!(keys(&off).is_empty() && off.off.is_some_and(|why| why.contains("env KIMI_API_KEY")));
+    let lost = search("{ apiKey: '${LOST}' }", "", &both);
+    assert!(keys(&lost).is_empty(), "the one that is meant, and no other");
+    let other = "moonshot: { baseUrl: 'http://127.0.0.1:9/moonshot/v1', apiKey: 'sk-m' }, \
+                 openrouter: { baseUrl: 'http://127.0.0.1:9/openrouter/api/v1', apiKey: 'sk-or' }";
+    assert_eq!(keys(&search("{ baseUrl: 'http://127.0.0.1:9/moonshot/v1' }", other, &[])), ["sk-m"]);
+}
+
+#[test]
+fn what_cannot_work_is_said_when_the_file_is_read() {
+    let settings = settings_with(
+        &text("{ apiKey: 'sk-kimi-000000001', model: 'kimi-k2.5', timeoutSeconds: 5 }", ""),
+        &[],
+    );
+    let told = warnings(&settings);
+    let of = |setting: &str| {
+        let found = told.iter().find(|warning| warning.starts_with(&format!("{SETTING}.{setting}: ")));
+        found.unwrap_or_else(|| panic!("{setting}: {told:?}"))
+    };
+    assert!(of("apiKey").contains("Kimi Code") && !of("apiKey").contains("0001"));
+    assert!(of("model").contains("its successor is moonshot/kimi-k2.6"));
+    assert_eq!(settings.web_search.timeout.as_secs(), 5);
+    assert!(settings.web_search.model_is_chosen);
+    let clear = issues(&text("{ baseUrl: 'http://10.0.0.5/v1' }", ""));
+    assert!(
+        clear[0].starts_with(&format!("{SETTING}.baseUrl: ")) && clear[0].contains("clear text"),
+        "{clear:?}"
+    );
+}

@@ -1,0 +1,25 @@
+//! Web search through Kimi: a question becomes an answer, with the addresses of the pages that it rests on.
+//!
+//! Moonshot's model searches by itself, with its builtin `$web_search`: it asks for the tool, is handed its own arguments
+//! back as they came, and goes on with what it found (<https://platform.kimi.ai/docs/guide/use-web-search>). What is said
+//! and what it means stands in `request`, `answer` and `citations`, without I/O; `rounds` asks; [`cache`] keeps.
+
+mod answer;
+pub mod cache;
+mod citations;
+mod entry;
+mod failure;
+mod found;
+mod request;
+mod rounds;
+mod searcher;
+mod spent;
+mod terms;
+#[cfg(test)]
+mod tests;
+pub mod tool;
+
+pub use failure::{Kind, SearchFailure};
+pub use found::Found;
+pub use searcher::Searcher;
+pub use spent::{Price, Spent};

@@ -1,0 +1,81 @@
+//! Why a search gave no answer that rests on the web.
+
+use std::fmt;
+
+use super::spent::Spent;
+use crate::failure::{Failure, Reason};
+
+/// What went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// There is no key that could be good.
+    MissingKey,
+    /// The question is empty or too long.
+    InvalidQuery,
+    /// The model answered, but from memory: it searched nothing.
+    Ungrounded,
+    /// It searched, and gave no answer.
+    NoAnswer,
+    /// The provider refused or failed, or a clock ran out.
+    Failed(Reason),
+}
+
+impl Kind {
+    /// The `type` of an error body.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MissingKey => "missing_key",
+            Self::InvalidQuery => "invalid_query",
+            Self::Ungrounded => "ungrounded",
+            Self::NoAnswer => "no_answer",
+            Self::Failed(reason) => reason.as_str(),
+        }
+    }
+
+    /// The nearest of the reasons that requests fail of.
+    #[must_use]
+    pub const fn reason(self) -> Reason {
+        match self {
+            Self::MissingKey => Reason::Auth,
+            Self::InvalidQuery => Reason::BadRequest,
+            Self::Ungrounded | Self::NoAnswer => Reason::Server,
+            Self::Failed(reason) => reason,
+        }
+    }
+}
+
+/// A search without an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SearchFailure {
+    /// Its type.
+    pub kind: Kind,
+    /// For people, with what to do about it; without keys and account identifiers.
+    pub message: String,
+    /// What the provider said, where it was the provider.
+    pub failure: Option<Box<Failure>>,
+    /// `provider/model` that was asked last; `None` where nobody was.
+    pub asked: Option<String>,
+    /// What it used all the same, where somebody was asked.
+    pub spent: Option<Box<Spent>>,
+}
+
+impl SearchFailure {
+    pub(super) fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), failure: None, asked: None, spent: None }
+    }
+
+    /// Of the provider's failure, with more words.
+    pub(super) fn of(failure: Failure, message: String) -> Self {
+        let kind = Kind::Failed(failure.reason);
+        Self { kind, message, failure: Some(Box::new(failure)), asked: None, spent: None }
+    }
+}
+
+impl fmt::Display for SearchFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for SearchFailure {}

@@ -1,0 +1,51 @@
+//! What a search found.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::spent::Spent;
+
+/// An answer that rests on the web.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// What was asked.
+    pub query: String,
+    /// `provider/model` that answered.
+    pub reference: String,
+    /// The answer, as the model wrote it: Markdown, mostly. It comes from the web and is not to be trusted.
+    pub content: String,
+    /// Addresses of pages, http or https, in the order in which they were told, each once.
+    pub citations: Vec<String>,
+    /// How long it took this time.
+    pub took: Duration,
+    /// It was known from before, and nobody was asked.
+    pub cached: bool,
+    /// What it used; nothing where it was known.
+    pub spent: Spent,
+}
+
+impl Found {
+    /// The id of the model that answered.
+    #[must_use]
+    pub fn model(&self) -> &str {
+        self.reference.split_once('/').map_or(&self.reference, |(_, model)| model)
+    }
+
+    /// As `web-search --json` and `POST /v1/search` tell it.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        json!({
+            "ok": true,
+            "query": self.query,
+            "provider": "kimi",
+            "model": self.model(),
+            "tookMs": u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
+            "content": self.content,
+            "citations": self.citations,
+            "cached": self.cached,
+            "externalContent": { "untrusted": true, "source": "web_search", "provider": "kimi" },
+            "usage": self.spent.to_json(),
+        })
+    }
+}

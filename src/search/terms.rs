@@ -1,0 +1,135 @@
+//! On what terms is searched: where, with which keys and model, and at what price.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::failure::{Kind, SearchFailure};
+use super::spent::Price;
+use crate::catalog::{Model, builtin};
+use crate::config::settings::{Key, Provider, Settings, WebSearch};
+use crate::failure::Failure;
+
+/// Of an account that no longer has the model of old; accounts of after October 2026 are said not to (wire facts 1.2,
+/// third parties), and at the end of 2026 none.
+const SUCCESSOR: &str = "kimi-k3.1-pro";
+
+/// The setting that decides the region.
+const BASE_SETTING: &str = "plugins.entries.moonshot.config.webSearch.baseUrl";
+
+/// Settings of the search, and of the provider whose account is used.
+#[derive(Clone)]
+pub(super) struct Terms {
+    pub(super) search: WebSearch,
+    provider: Option<Arc<Provider>>,
+}
+
+impl Terms {
+    pub(super) fn of(settings: &Settings) -> Self {
+        let search = settings.web_search.clone();
+        let provider = settings.providers.get(&search.provider).cloned();
+        Self { search, provider }
+    }
+
+    /// A whole search takes no longer than that: most have two rounds.
+    pub(super) fn overall(&self) -> Duration {
+        self.search.timeout.saturating_mul(2)
+    }
+
+    pub(super) fn reference(&self, model: &str) -> String {
+        format!("{}/{model}", self.search.provider)
+    }
+
+    /// What is known of a model.
+    pub(super) fn facts(&self, model: &str) -> Model {
+        let configured = self.provider.as_ref().and_then(|provider| provider.models.get(model));
+        if let Some(configured) = configured {
+            return configured.facts.clone();
+        }
+        let known = builtin().provider(&self.search.provider).and_then(|provider| provider.model(model));
+        known.cloned().unwrap_or_else(|| Model::unknown(model))
+    }
+
+    /// What is paid, where both prices are known.
+    pub(super) fn price(&self, model: &str) -> Option<Price> {
+        let known = builtin().provider(&self.search.provider)?;
+        let currency = self.provider.as_ref().map_or(&known.currency, |provider| &provider.currency);
+        // The figure is in the catalog's currency.
+        let search = known.search_price.filter(|_| *currency == known.currency)?;
+        Some(Price { tokens: self.facts(model).cost?, search, currency: currency.clone() })
+    }
+
+    /// The model to ask when this one is gone: none where the user chose it.
+    pub(super) fn successor(&self, model: &str) -> Option<&'static str> {
+        (!self.search.model_is_chosen && model != SUCCESSOR).then_some(SUCCESSOR)
+    }
+
+    /// The keys, or why there is none.
+    ///
+    /// # Errors
+    /// Where no key could be good: with what to set.
+    pub(super) fn keys(&self) -> Result<&[Key], SearchFailure> {
+        if !self.search.keys.is_empty() {
+            return Ok(&self.search.keys);
+        }
+        let why = self.search.off.as_deref().unwrap_or("no key is set");
+        Err(SearchFailure::new(
+            Kind::MissingKey,
+            format!(
+                "web search has no key: {why}. Set plugins.entries.moonshot.config.webSearch.apiKey, or MOONSHOT_API_KEY \
+                 where moonrelay runs"
+            ),
+        ))
+    }
+
+    /// All keys were refused: which, and why that may be.
+    pub(super) fn refused(&self, keys: &[&Key], failure: Failure) -> SearchFailure {
+        let shown: Vec<String> =
+            keys.iter().map(|key| format!("{} ({})", key.secret.masked(), key.origin)).collect();
+        let (noun, base) = (if keys.len() == 1 { "key" } else { "keys" }, &self.search.base_url);
+        let mut message = format!(
+            "{base} refused the {noun} {}: {}.",
+            shown.join(" and "),
+            failure.message.trim_end_matches('.')
+        );
+        for key in keys {
+            if key.is_of_kimi_code() {
+                message.push_str(&format!(
+                    " {} begins with sk-kimi-, so it is a key of Kimi Code, and web search wants one of Moonshot's platform.",
+                    key.origin
+                ));
+            } else if key.origin.contains("KIMI_API_KEY") {
+                message.push_str(
+                    " KIMI_API_KEY often is a key of Kimi Code, which Moonshot's platform refuses.",
+                );
+            }
+        }
+        message.push(' ');
+        message.push_str(&self.region_hint());
+        SearchFailure::of(failure, message)
+    }
+
+    /// Keys belong to a region (wire facts 1.1).
+    fn region_hint(&self) -> String {
+        let (here, other) = if self.search.base_url.contains("moonshot.cn") {
+            ("China's site (platform.kimi.com)", "https://api.moonshot.ai/v1")
+        } else {
+            ("the international site (platform.kimi.ai)", "https://api.moonshot.cn/v1")
+        };
+        format!(
+            "Keys work in their own region only, here that of {here}: for a key of the other one set {BASE_SETTING} to \
+             \"{other}\"."
+        )
+    }
+
+    /// Takes our keys out of what was said: some servers repeat the key that they refuse.
+    pub(super) fn scrub(&self, mut failure: Failure) -> Failure {
+        for key in &self.search.keys {
+            let secret = key.secret.expose().trim();
+            if secret.len() >= 8 {
+                failure.message = failure.message.replace(secret, "…");
+                failure.provider_type = failure.provider_type.filter(|kind| !kind.contains(secret));
+            }
+        }
+        failure
+    }
+}
