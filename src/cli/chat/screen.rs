@@ -97,10 +97,11 @@ impl Screen {
         self.out.flush()
     }
 
-    /// The person has typed a line, and the terminal has shown it: the cursor is at the start of one.
+    /// The person has typed a line, and the terminal has shown it: the cursor is at the start of the next. What they
+    /// have begun there is taken away like a status; the prompt shows it again.
     pub(super) fn typed_a_line(&mut self) {
         self.at_start = true;
-        self.has_status = false;
+        self.has_status = true;
     }
 
     fn clear_status(&mut self) -> io::Result<()> {

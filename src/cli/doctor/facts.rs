@@ -122,7 +122,11 @@ impl Facts {
     pub(super) fn installed(&self) -> Result<&Service, String> {
         let service =
             self.service.as_ref().map_err(|why| format!("no systemd of your own answers: {why}"))?;
-        Some(service).filter(|service| service.unit.exists()).ok_or_else(|| "no unit is installed".to_owned())
+        match (service.unit.exists(), service.of_machine) {
+            (true, _) => Ok(service),
+            (false, true) => Err("the unit is the machine's: systemctl status moonrelay".to_owned()),
+            (false, false) => Err("no unit is installed".to_owned()),
+        }
     }
 
     /// What the running gateway says of itself.

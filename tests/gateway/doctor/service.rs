@@ -19,6 +19,7 @@ case "$*" in
     [ -e "$file" ] || { echo LoadState=not-found; exit 0; }
     printf 'LoadState=loaded\nActiveState=active\nUnitFileState=enabled\nNeedDaemonReload=no\nResult=success\nExecMainStatus=0\nMainPID=0\nFragmentPath=%s\n' "$file"
     cat "$HOME/unit" 2>/dev/null ;;
+  "show --property=LoadState moonrelay.service") cat "$HOME/machine" 2>/dev/null ;;
 esac
 exit 0
 "#;
@@ -49,6 +50,12 @@ async fn without_a_unit_that_is_said_and_no_more() {
     let examined = offline(&patient).await;
     says(&examined.only("unit"), "info", &["no unit is installed", "moonrelay service install"]);
     assert_eq!(examined.why_skipped("linger"), "no unit is installed");
+    // One of NixOS is no unit of the user.
+    patient.write("machine", "LoadState=loaded\n", 0o600);
+    let examined = offline(&patient).await;
+    for check in ["unit", "linger", "service-keys"] {
+        assert!(examined.why_skipped(check).contains("systemctl status moonrelay"), "{check}");
+    }
 }
 
 #[tokio::test]
@@ -121,7 +128,10 @@ async fn a_key_that_only_the_shell_has_does_not_reach_the_unit() {
     assert!(!examined.ended.stdout.contains("0123456789"));
     // Without any other key nothing would serve.
     patient.write("config/moonrelay/env", "", 0o600);
-    says(&offline(&patient).await.only("service-keys"), "error", &["KIMI_API_KEY"]);
+    let examined = offline(&patient).await;
+    says(&examined.only("service-keys"), "error", &["KIMI_API_KEY"]);
+    let (_, nothing) = super::told(examined.of("keys")[0]);
+    assert!(nothing.contains("no provider has a key") && nothing.contains("kimi-code-api-key"), "{nothing}");
     // Each of the ways that systemd knows.
     let credential = patient.write("kimi.key", "sk-kimi-0123456789ab\n", 0o600);
     let unit = patient.path("config/systemd/user/moonrelay.service");

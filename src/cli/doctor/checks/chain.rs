@@ -59,8 +59,7 @@ fn remedy(settings: &Settings, off: &[String], facts: &Facts) -> String {
     if let Some(provider) =
         off.first().and_then(|reference| reference.split_once('/')).map(|(provider, _)| provider)
     {
-        let known = crate::catalog::builtin().provider(provider).and_then(|known| known.key_names.first());
-        return super::keys::remedy(facts, provider, known.map_or("NAME", String::as_str));
+        return super::keys::remedy(facts, provider, super::keys::variable(provider));
     }
     let has = |id: &str| settings.default_chain.references.iter().any(|reference| reference.provider == id);
     let other = ["openrouter/auto", "moonshot/kimi-k3", "kimi/kimi-for-coding"];

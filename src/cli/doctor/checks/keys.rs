@@ -1,6 +1,7 @@
 //! Keys that are missing, and what they turn off.
 
 use super::configuration::{Subject, subject};
+use crate::catalog::builtin;
 use crate::cli::doctor::check::{Check, Verdict};
 use crate::cli::doctor::facts::Facts;
 use crate::cli::doctor::finding::Finding;
@@ -19,7 +20,12 @@ fn run(facts: &Facts) -> Verdict {
     let mut found = Vec::new();
     if !settings.has_target() && facts.status().is_none() {
         let what = "no provider has a key: the gateway does not start (exit 78)";
-        found.push(Finding::error(what, view).fix(remedy(facts, "kimi", "KIMI_API_KEY")));
+        // One that this shell has is at hand.
+        let own = facts.configuration.settings.iter().flat_map(|own| own.providers.values());
+        let at_hand =
+            own.filter(|provider| provider.off.is_none()).map(|provider| provider.id.as_str()).next();
+        let provider = at_hand.unwrap_or("kimi");
+        found.push(Finding::error(what, view).fix(remedy(facts, provider, variable(provider))));
     }
     for warning in settings.warnings.iter().filter(|warning| subject(warning, facts) == Subject::Key) {
         let provider = provider_in(&warning.message);
@@ -53,6 +59,11 @@ fn variable_in(message: &str) -> Option<&str> {
             && word.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
     };
     message.split([' ', ':', ',', '/']).find(is_name)
+}
+
+/// What a provider's key is called.
+pub(in crate::cli::doctor) fn variable(provider: &str) -> &'static str {
+    builtin().provider(provider).and_then(|known| known.key_names.first()).map_or("NAME", String::as_str)
 }
 
 /// How the gateway gets a key.

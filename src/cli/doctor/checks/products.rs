@@ -44,7 +44,7 @@ fn run(facts: &Facts) -> Verdict {
                 .iter()
                 .find(|known| known.dialect == other)
                 .map_or("", |known| known.id.as_str());
-            found.push(finding.fix(super::keys::remedy(facts, right, &variable(right))));
+            found.push(finding.fix(super::keys::remedy(facts, right, super::keys::variable(right))));
         }
     }
     Ok(found)
@@ -57,11 +57,6 @@ fn product(key: &str) -> Option<DialectId> {
         // Many servers give keys that begin so; only where Kimi Code is asked it tells something.
         _ => None,
     }
-}
-
-fn variable(provider: &str) -> String {
-    let known = builtin().provider(provider).and_then(|known| known.key_names.first());
-    known.cloned().unwrap_or_else(|| "NAME".to_owned())
 }
 
 const fn name(dialect: DialectId) -> &'static str {

@@ -46,7 +46,7 @@ fn refused(asked: &Asked, status: u16, facts: &Facts) -> Option<Finding> {
             let also =
                 asked.elsewhere.as_ref().map_or(String::new(), |(other, _)| format!("; so does {other}"));
             let what = format!("provider {id} refuses its key {key}{also}");
-            Some(Finding::error(what, how).fix(super::keys::remedy(facts, id, "NAME")))
+            Some(Finding::error(what, how).fix(super::keys::remedy(facts, id, super::keys::variable(id))))
         }
         402 | 403 => {
             let what = format!(

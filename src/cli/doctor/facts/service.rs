@@ -26,6 +26,8 @@ pub(in crate::cli::doctor) struct Service {
     pub(in crate::cli::doctor) variables: BTreeMap<String, String>,
     /// The service's file leads into the Nix store.
     pub(in crate::cli::doctor) in_store: bool,
+    /// The machine's own systemd has a unit of this name, as NixOS makes it.
+    pub(in crate::cli::doctor) of_machine: bool,
     /// What `--version` of its program says, where that is another file than this one.
     pub(in crate::cli::doctor) other_program: Option<String>,
     /// What the main process runs is no longer what stands in its place.
@@ -55,7 +57,9 @@ impl Service {
         let other_program = file.program().filter(|program| !is_this(program)).map(version_of);
         let lingers = lingers(environment);
         let in_store = managed(Path::new(unit.file()), &Environment::default()).is_some();
+        let of_machine = !unit.exists() && is_known_to_the_machine();
         Ok(Self {
+            of_machine,
             in_store,
             unit,
             socket,
@@ -107,6 +111,16 @@ impl Service {
 fn is_this(program: &Path) -> bool {
     let own = std::env::current_exe().and_then(|path| path.canonicalize());
     matches!((own, program.canonicalize()), (Ok(own), Ok(other)) if own == other)
+}
+
+/// Whether the service is one of the machine's, which every user may ask.
+fn is_known_to_the_machine() -> bool {
+    let asked = Command::new("systemctl")
+        .args(["show", "--property=LoadState", SERVICE])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output();
+    asked.is_ok_and(|output| output.stdout.starts_with(b"LoadState=loaded"))
 }
 
 /// `moonrelay 0.1.0`, or why it does not say.

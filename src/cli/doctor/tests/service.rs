@@ -31,6 +31,7 @@ fn unit(properties: &[(&str, &str)]) -> Service {
         file: UnitFile::default(),
         variables: std::collections::BTreeMap::new(),
         in_store: false,
+        of_machine: false,
         other_program: None,
         is_replaced: false,
         lingers: Some(true),
