@@ -49,6 +49,8 @@ mod references;
 mod reload;
 mod search;
 mod secrets;
+#[cfg(target_os = "linux")]
+mod seeds;
 mod service;
 mod soak;
 mod sockets;
