@@ -263,7 +263,8 @@ impl Session {
     /// is on the disk then, with all that stands before it.
     ///
     /// # Errors
-    /// A disk that refuses; nothing of the line is left then.
+    /// A disk that refuses; nothing of the line is left then. One that takes the line and cannot promise to keep it is
+    /// an error, too, and the line stays.
     pub fn say(&mut self, message: Message) -> Result<(), SessionError> {
         let ends = matches!(&message, Message::Assistant(said) if said.stop_reason != Stop::ToolUse);
         self.append(ends, |at| Line::Message { at, message })

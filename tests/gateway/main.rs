@@ -52,6 +52,7 @@ mod secrets;
 #[cfg(target_os = "linux")]
 mod seeds;
 mod service;
+mod sessions;
 mod soak;
 mod sockets;
 mod startup;

@@ -4,10 +4,14 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 
 use super::Total;
-use crate::agent::transcript::{Spent, content};
+use crate::agent::transcript::{Block, Spent, content};
 use crate::config::settings::Reference;
+
+/// So many characters of the first question are kept.
+const FIRST_WORDS: usize = 200;
 
 /// What a list says of a session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +22,8 @@ pub struct Digest {
     pub last: String,
     /// How often the person said something.
     pub turns: u64,
+    /// How the first question begins, in one line; empty where there is none.
+    pub first_words: String,
     /// Who answered last, else who was chosen last.
     pub model: Option<Reference>,
     /// What its answers used.
@@ -46,6 +52,8 @@ struct Entry<'l> {
 struct Words<'l> {
     #[serde(borrow)]
     role: Cow<'l, str>,
+    #[serde(default, borrow)]
+    content: Option<&'l RawValue>,
     #[serde(default)]
     provider: Option<String>,
     #[serde(default)]
@@ -75,7 +83,12 @@ impl Digest {
             }
             match (&*entry.kind, entry.message) {
                 ("model_change", _) => digest.answered(entry.provider, entry.model_id),
-                ("message", Some(words)) if words.role == "user" => digest.turns += 1,
+                ("message", Some(words)) if words.role == "user" => {
+                    digest.turns += 1;
+                    if digest.first_words.is_empty() {
+                        digest.first_words = words.content.map(first_words).unwrap_or_default();
+                    }
+                }
                 ("message", Some(words)) if words.role == "assistant" => {
                     spent.extend(words.usage);
                     digest.answered(words.provider, words.model);
@@ -88,8 +101,20 @@ impl Digest {
     }
 
     fn answered(&mut self, provider: Option<String>, model: Option<String>) {
-        if let (Some(provider), Some(model)) = (provider, model) {
+        // Without a provider nobody has answered, or a choice was taken back.
+        if let (Some(provider), Some(model)) = (provider.filter(|provider| !provider.is_empty()), model) {
             self.model = Some(Reference { provider, model });
         }
     }
+}
+
+fn first_words(content: &RawValue) -> String {
+    let mut json = serde_json::Deserializer::from_str(content.get());
+    let blocks = content::read(&mut json).unwrap_or_default();
+    let texts = blocks.iter().filter_map(|block| match block {
+        Block::Text { text } => Some(text.as_str()),
+        _ => None,
+    });
+    let words: Vec<&str> = texts.flat_map(str::split_whitespace).take(FIRST_WORDS).collect();
+    words.join(" ").chars().take(FIRST_WORDS).collect()
 }

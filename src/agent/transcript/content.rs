@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{Block, Spent};
 
 /// A list of blocks, or plain text. Blocks of other kinds (an image) are left out.
-pub(super) fn read<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Block>, D::Error> {
+pub(in crate::agent) fn read<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Block>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Content {

@@ -73,7 +73,10 @@ async fn prepare(
         }
         match remedy(&verdict, choice, &setup).await? {
             Remedy::Another => key = Some(interview::typed(name(choice, &setup)).await?),
-            Remedy::AllTheSame => return Ok(Ready { choice, setup, key, verdict: Verdict::Skipped }),
+            Remedy::AllTheSame => {
+                let why = verdict.words(choice, name(choice, &setup));
+                return Ok(Ready { choice, setup, key, verdict: Verdict::Unjudged { why } });
+            }
             Remedy::As(other) => {
                 choice = other;
                 setup = interview::setup(other, args).await?;

@@ -20,17 +20,13 @@ use crate::upstream::Connector;
 /// The name that a key of its own gets.
 const VARIABLE: &str = "MOONSHOT_SEARCH_API_KEY";
 
-/// What searches unless somebody says otherwise, in this order: the cheapest first. The platform is said to end K2.6
-/// with the year 2026, and to hide it from accounts opened since November (wire.md 1.2), so the account's own list
-/// decides where it was asked.
-const MODELS: [&str; 2] = ["kimi-k2.6", "kimi-k3"];
-
 /// What the configuration shall say.
 struct Search {
     base_url: String,
-    model: String,
-    /// `None`: it is looked for as `plugins.entries.moonshot.config.webSearch.apiKey` tells.
-    api_key: Option<String>,
+    /// `None` leaves what the file says: where it says nothing another model takes the place of one that is gone.
+    model: Option<String>,
+    /// Whether it gets a key of its own; else it is found as the configuration tells.
+    own_key: bool,
 }
 
 /// Sets it up.
@@ -44,18 +40,13 @@ pub(super) async fn set_up(
 ) -> Result<(), Ending> {
     let region = interview::region(args).await?;
     let base_url = args.base_url.clone().unwrap_or_else(|| region.base().to_owned());
-    refuse_managed(&base_url, args, console)?;
-    let settings =
-        from_text(&console.reading()?.text(), Some(&console.location()?.path), &console.environment)?;
+    let mut search = Search { base_url, model: args.model.clone(), own_key: false };
+    refuse_managed(&search, console)?;
+    let settings = search.settings(None, console)?;
     let key = own_key(args, &settings).await?;
-    let (there, api_key) = match &key {
-        Some(key) => {
-            let origin = "standard input".to_owned();
-            (Some(Key { secret: key.clone(), origin }), Some(format!("${{{VARIABLE}}}")))
-        }
-        None => found(&settings),
-    };
-    let verdict = judge(region, &base_url, there.as_ref(), args, connector).await?;
+    search.own_key = key.is_some();
+    let there = search.settings(key.as_ref(), console)?.web_search.keys.into_iter().next();
+    let verdict = judge(region, &search.base_url, there.as_ref(), args, connector).await?;
     if !verdict.is_good() {
         let instead = match &verdict {
             Verdict::OtherRegion { right } => {
@@ -65,9 +56,10 @@ pub(super) async fn set_up(
         };
         return Err(verdict.ending(region.choice(), region.name(), instead));
     }
-    let model = model(args, &verdict).await?;
-    let warnings = doubts(&model, &verdict, there.as_ref());
-    let search = Search { base_url, model, api_key };
+    if !args.non_interactive && search.model.is_none() {
+        search.model = model(&verdict, &settings).await?;
+    }
+    let warnings = doubts(search.model.as_deref(), &verdict, there.as_ref());
     let (secrets, saved, overridden) = write(&search, key.as_ref(), console)?;
     let report = Report {
         what: "web-search",
@@ -82,11 +74,10 @@ pub(super) async fn set_up(
 }
 
 /// The lines for Nix, where somebody else manages the file.
-fn refuse_managed(base_url: &str, args: &Args, console: &Console<'_>) -> Result<(), Ending> {
+fn refuse_managed(search: &Search, console: &Console<'_>) -> Result<(), Ending> {
     let Some(managed) = is_managed(&console.location()?.path, &console.environment) else { return Ok(()) };
-    let model = args.model.clone().unwrap_or_else(|| MODELS[0].to_owned());
     let mut document = console.reading()?;
-    Search { base_url: base_url.to_owned(), model, api_key: None }.apply(&mut document)?;
+    search.apply(&mut document)?;
     Err(managed::told(managed, Some("MOONSHOT_API_KEY"), &document))
 }
 
@@ -96,9 +87,7 @@ fn write(
     key: Option<&Secret>,
     console: &Console<'_>,
 ) -> Result<(Option<Secrets>, Saved, Option<String>), Ending> {
-    let mut document = console.reading()?;
-    search.apply(&mut document)?;
-    document.verify(&console.environment).map_err(|error| refused(&error))?;
+    search.planned(console)?;
     let secrets = key.map(|key| provider::write_key(VARIABLE, key, console)).transpose()?;
     let both = secrets.as_ref().zip(key);
     let overridden = both.and_then(|(secrets, key)| provider::overridden(secrets, key, console));
@@ -113,30 +102,12 @@ async fn own_key(args: &Args, settings: &Settings) -> Result<Option<Secret>, End
     if args.api_key_stdin {
         return super::key::from_stdin().map(Some);
     }
-    if args.non_interactive || found(settings).0.is_some() {
+    if args.non_interactive || !settings.web_search.keys.is_empty() {
         return Ok(None);
     }
-    match prompt::confirm("There is no key of Moonshot's platform. Enter one?", true).await? {
+    match prompt::confirm("There is no key of Moonshot's platform yet. Enter one?", true).await? {
         true => interview::typed("Moonshot's platform").await.map(Some),
         false => Ok(None),
-    }
-}
-
-/// The key that is there, and what `apiKey` has to say for it. One of Kimi Code is none of the platform's (wire.md 2.1):
-/// then it is the provider's.
-fn found(settings: &Settings) -> (Option<Key>, Option<String>) {
-    let is_platform = |key: &&Key| !key.secret.expose().starts_with("sk-kimi-");
-    if let Some(key) = settings.web_search.keys.first().filter(is_platform) {
-        return (Some(key.clone()), None);
-    }
-    let own = settings.providers.get("moonshot").and_then(|provider| provider.keys.first());
-    match own.filter(is_platform) {
-        // Named, so that Kimi Code's is not taken before it.
-        Some(key) if key.origin.ends_with("MOONSHOT_API_KEY") => (
-            Some(key.clone()),
-            (!settings.web_search.keys.is_empty()).then(|| "${MOONSHOT_API_KEY}".to_owned()),
-        ),
-        _ => (None, None),
     }
 }
 
@@ -159,39 +130,38 @@ fn platform(base_url: &str, key: &Key) -> Result<Provider, Ending> {
     let text =
         json!({ "models": { "providers": { "moonshot": { "baseUrl": base_url, "apiKey": "${K}" } } } });
     let environment: Environment = [("K", key.secret.expose())].into_iter().collect();
-    let settings = from_text(&text.to_string(), None, &environment).map_err(|invalid| {
-        let why = invalid.issues.first().map(|issue| issue.message.clone()).unwrap_or_default();
-        Ending::usage(format!("--base-url: {why}"))
-    })?;
+    let settings = from_text(&text.to_string(), None, &environment)?;
     let provider = settings.providers.get("moonshot").map(|provider| provider.as_ref().clone());
     provider.ok_or_else(|| Ending::failure("unknown_provider", "the catalog has no provider moonshot"))
 }
 
-async fn model(args: &Args, verdict: &Verdict) -> Result<String, Ending> {
-    if let Some(model) = &args.model {
-        return Ok(model.clone());
-    }
-    let usual = match verdict {
-        Verdict::Taken { models: Some(listed), .. } => {
-            MODELS.into_iter().find(|model| listed.iter().any(|id| id == model)).unwrap_or(MODELS[0])
+/// Which model searches: those of the account's list where it was asked, else those of the catalog.
+async fn model(verdict: &Verdict, settings: &Settings) -> Result<Option<String>, Ending> {
+    let models = match verdict {
+        Verdict::Taken { models: Some(listed), .. } => listed.clone(),
+        _ => {
+            let known =
+                builtin().provider("moonshot").map(|known| known.models.as_slice()).unwrap_or_default();
+            known.iter().filter(|model| model.retired.is_none()).map(|model| model.id.clone()).collect()
         }
-        _ => MODELS[0],
     };
-    match args.non_interactive {
-        true => Ok(usual.to_owned()),
-        false => prompt::text("Model that searches", Some(usual.to_owned())).await,
-    }
+    let usual = match settings.web_search.model_is_chosen {
+        true => format!("{}, as the configuration says", settings.web_search.model),
+        false => format!("The usual one ({}, while it is served)", settings.web_search.model),
+    };
+    let answers = std::iter::once(usual).chain(models.iter().cloned()).collect();
+    let chosen = prompt::select("Which model searches?", answers).await?;
+    Ok(chosen.checked_sub(1).and_then(|chosen| models.into_iter().nth(chosen)))
 }
 
 /// What may be wrong with it all the same.
-fn doubts(model: &str, verdict: &Verdict, key: Option<&Key>) -> Vec<String> {
+fn doubts(model: Option<&str>, verdict: &Verdict, key: Option<&Key>) -> Vec<String> {
     let mut doubts = Vec::new();
     if key.is_none() {
-        doubts.push(
-            "there is no key yet: moonrelay onboard --auth-choice moonshot-api-key, or --api-key-stdin here"
-                .to_owned(),
-        );
+        let how = "moonrelay onboard --auth-choice moonshot-api-key, or --api-key-stdin here";
+        doubts.push(format!("there is no key of Moonshot's platform yet: {how}"));
     }
+    let Some(model) = model else { return doubts };
     if let Verdict::Taken { models: Some(listed), .. } = verdict
         && !listed.iter().any(|id| id == model)
     {
@@ -205,6 +175,24 @@ fn doubts(model: &str, verdict: &Verdict, key: Option<&Key>) -> Vec<String> {
 }
 
 impl Search {
+    /// The file as it would be.
+    fn planned(&self, console: &Console<'_>) -> Result<Document, Ending> {
+        let mut document = console.reading()?;
+        self.apply(&mut document)?;
+        document.verify(&console.environment).map_err(|error| refused(&error))?;
+        Ok(document)
+    }
+
+    /// What the file would come to, were this its own key.
+    fn settings(&self, key: Option<&Secret>, console: &Console<'_>) -> Result<Settings, Ending> {
+        let document = self.planned(console)?;
+        let environment = match key {
+            Some(key) => console.environment.with(VARIABLE, key.expose()),
+            None => console.environment.clone(),
+        };
+        Ok(from_text(&document.text(), Some(&console.location()?.path), &environment)?)
+    }
+
     fn apply(&self, document: &mut Document) -> Result<(), Ending> {
         let place = ["plugins", "entries", "moonshot", "config", "webSearch"]
             .iter()
@@ -212,11 +200,13 @@ impl Search {
         let provider = KeyPath::default().key("tools").key("web").key("search").key("provider");
         let mut set =
             |path: &KeyPath, value: &str| document.set(path, &json!(value)).map_err(|error| refused(&error));
-        if let Some(key) = &self.api_key {
-            set(&place.key("apiKey"), key)?;
+        if self.own_key {
+            set(&place.key("apiKey"), &format!("${{{VARIABLE}}}"))?;
         }
         set(&place.key("baseUrl"), &self.base_url)?;
-        set(&place.key("model"), &self.model)?;
+        if let Some(model) = &self.model {
+            set(&place.key("model"), model)?;
+        }
         set(&provider, "kimi")
     }
 }

@@ -25,6 +25,12 @@ pub(super) fn cost(costs: &[Costs]) -> String {
     each.collect::<Vec<_>>().join(" + ")
 }
 
+/// `moonshot/kimi-k2.6`; the name alone where no provider is known: nobody answered, or `default` is asked again.
+pub(super) fn model(provider: &str, model: &str) -> String {
+    let provider = if provider.is_empty() { String::new() } else { format!("{provider}/") };
+    harmless(&format!("{provider}{model}"))
+}
+
 /// `600 in, 400 cached, 200 out, 0.001434 USD`.
 pub(super) fn spent(spent: &Spent) -> String {
     let mut parts = vec![format!("{} in", grouped(spent.input))];

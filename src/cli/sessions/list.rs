@@ -11,6 +11,9 @@ use crate::cli::exit::Ending;
 use crate::cli::usage::figure::{compact, counted, grouped};
 use crate::cli::usage::screen::harmless;
 
+/// Of the first question, in characters.
+const FIRST_WORDS: usize = 40;
+
 /// What there is.
 #[derive(Default)]
 struct Shown {
@@ -63,10 +66,11 @@ impl Shown {
                 harmless(&digest.model.as_ref().map(ToString::to_string).unwrap_or_default()),
                 compact(digest.total.tokens.total_tokens),
                 if cost.is_empty() && digest.total.unpriced > 0 { "no price".to_owned() } else { cost },
+                first_words(&digest.first_words),
             ]
         };
         let rows: Vec<Vec<String>> = self.sessions.iter().map(row).collect();
-        table(&["Id", "Begun", "Last", "Turns", "Model", "Tokens", "Cost"], &rows)
+        table(&["Id", "Begun", "Last", "Turns", "Model", "Tokens", "Cost", "First words"], &rows)
     }
 
     fn json(&self, sessions: &Sessions) -> Value {
@@ -74,6 +78,7 @@ impl Shown {
             let model = digest.model.as_ref().map(ToString::to_string);
             let mut value = json!({
                 "id": id, "begun": digest.begun, "last": digest.last, "turns": digest.turns, "model": model,
+                "firstWords": digest.first_words,
             });
             if let Some(members) = value.as_object_mut() {
                 members.extend(figure::members(&digest.total));
@@ -89,4 +94,12 @@ impl Shown {
             "unreadable": self.unreadable.iter().map(unreadable).collect::<Vec<_>>(),
         })
     }
+}
+
+fn first_words(words: &str) -> String {
+    let words = harmless(words);
+    if words.chars().count() <= FIRST_WORDS {
+        return words;
+    }
+    words.chars().take(FIRST_WORDS - 1).chain(['…']).collect()
 }

@@ -23,7 +23,7 @@ fn part(entry: &Line, thinking: bool) -> Vec<String> {
     match entry {
         Line::Session { .. } => Vec::new(),
         Line::ModelChange { provider, model_id, .. } => {
-            vec![format!("*Model: {}*", code(&format!("{provider}/{model_id}")))]
+            vec![format!("*Model: {}*", code(&figure::model(provider, model_id)))]
         }
         Line::ThinkingLevelChange { thinking_level, .. } => {
             vec![format!("*Thinking: {}*", harmless(thinking_level))]
@@ -46,7 +46,7 @@ fn part(entry: &Line, thinking: bool) -> Vec<String> {
 }
 
 fn answer(said: &Said, thinking: bool) -> Vec<String> {
-    let mut parts = vec![format!("## {}/{}", harmless(&said.provider), harmless(&said.model))];
+    let mut parts = vec![format!("## {}", figure::model(&said.provider, &said.model))];
     parts.extend(blocks(&said.content, thinking));
     parts.extend(end(said).map(|end| format!("*({})*", harmless(&end))));
     parts.extend(said.usage.as_ref().map(|usage| format!("*{}*", figure::spent(usage))));

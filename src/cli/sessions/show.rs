@@ -87,7 +87,7 @@ fn entry_text(entry: &Line, thinking: bool) -> Option<String> {
     let (at, text) = match entry {
         Line::Session { .. } => return None,
         Line::ModelChange { at, provider, model_id } => {
-            (at, format!("model: {}/{}", harmless(provider), harmless(model_id)))
+            (at, format!("model: {}", figure::model(provider, model_id)))
         }
         Line::ThinkingLevelChange { at, thinking_level } => {
             (at, format!("thinking: {}", harmless(thinking_level)))
@@ -120,7 +120,7 @@ fn message_text(message: &Message, thinking: bool) -> String {
 }
 
 fn title(said: &Said) -> String {
-    let who = format!("{}/{}", harmless(&said.provider), harmless(&said.model));
+    let who = figure::model(&said.provider, &said.model);
     match &said.usage {
         Some(usage) => format!("{who} ({})", figure::spent(usage)),
         None => who,

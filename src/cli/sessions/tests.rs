@@ -48,6 +48,7 @@ async fn desk() -> Desk {
     let sessions = sessions(&desk);
     let mut first = sessions.hold("first-1", || {}).await.unwrap();
     first.choose(&Reference::parse("moonshot/kimi-k2.6").unwrap()).unwrap();
+    first.choose(&Reference { provider: String::new(), model: "default".to_owned() }).unwrap();
     first.think("high").unwrap();
     first.say(user("What is `a`?\n\x1b[2J\tIt is")).unwrap();
     let thinking = Block::Thinking { thinking: "hm".to_owned(), thinking_signature: None };
@@ -97,7 +98,9 @@ async fn a_list_has_the_session_used_last_first_and_names_what_is_none() {
     assert!(lines[1].starts_with("second   20"), "{printed}");
     assert!(lines[2].starts_with("first-1  20"), "{printed}");
     assert!(
-        lines[2].ends_with("2      moonshot/kimi-k2.6  3.60k   0.020000 CNY + 0.001434 USD"),
+        lines[2].ends_with(
+            "2      moonshot/kimi-k2.6  3.60k   0.020000 CNY + 0.001434 USD  What is `a`? ?[2J It is"
+        ),
         "{printed}"
     );
     assert_eq!(lines[3], "first-1: 1 line cannot be read; `moonrelay sessions show first-1` says which");
@@ -112,7 +115,15 @@ async fn a_list_has_the_session_used_last_first_and_names_what_is_none() {
     let first = &value["sessions"][1];
     assert_eq!((&first["cost"], &first["unpriced"]), (&json!({"CNY": 0.02, "USD": 0.001_434}), &json!(1)));
     assert_eq!((&first["tokens"]["totalTokens"], &first["brokenLines"]), (&json!(3600), &json!(1)));
-    assert_eq!(value["unreadable"][0]["id"], "diary");
+    assert_eq!(
+        (&first["firstWords"], &value["unreadable"][0]["id"]),
+        (&json!("What is `a`? \u{1b}[2J It is"), &json!("diary"))
+    );
+    let long = "many words ".repeat(9);
+    drop(sessions(&desk).hold("long", || {}).await.unwrap().say(user(&long)));
+    does(&mut desk, Verb::List, false).unwrap();
+    let printed = desk.printed();
+    assert!(printed.contains("  many words many words many words many w…\n"), "{printed}");
 
     let mut empty = Desk::empty();
     does(&mut empty, Verb::List, false).unwrap();
@@ -133,6 +144,7 @@ async fn a_session_is_shown_as_it_was_said_and_no_terminal_obeys_it() {
         without_moments[1..].join("\n"),
         "2 turns, 3,600 tokens, 0.020000 CNY + 0.001434 USD, no price known of 1 answer\n\n\
          model: moonshot/kimi-k2.6\n\n\
+         model: default\n\n\
          thinking: high\n\n\
          you\n  What is `a`?\n  ?[2J    It is\n\n\
          moonshot/kimi-k2.6 (600 in, 400 cached, 200 out, 0.001434 USD)\n  calls web_search with {\"query\":\"a`b\"}\n\n\
@@ -141,7 +153,7 @@ async fn a_session_is_shown_as_it_was_said_and_no_terminal_obeys_it() {
          what stands above (1,800 tokens) is told again as\n  They spoke of a.\n\n\
          you\n  And b?\n\n\
          moonshot/kimi-k2.6 (600 in, 400 cached, 200 out, no price known)\n  Anoth\n  (failed: overloaded)\n\n\
-         Not shown: 1 line that cannot be read (number 12).\n\n\
+         Not shown: 1 line that cannot be read (number 13).\n\n\
          Not shown: 1 line of kinds that are not known here."
     );
     does(&mut desk, Verb::Show { id: "first-1".to_owned(), thinking: true }, false).unwrap();
@@ -151,9 +163,9 @@ async fn a_session_is_shown_as_it_was_said_and_no_terminal_obeys_it() {
     let value = desk.printed_json();
     assert_eq!(
         (&value["turns"], &value["brokenLines"], &value["otherLines"]),
-        (&json!(2), &json!([12]), &json!(1))
+        (&json!(2), &json!([13]), &json!(1))
     );
-    assert_eq!(value["entries"][3]["message"]["content"][0]["thinking"], "hm");
+    assert_eq!(value["entries"][4]["message"]["content"][0]["thinking"], "hm");
 }
 
 #[tokio::test]
@@ -196,14 +208,14 @@ async fn a_session_is_exported_whole_and_over_nothing() {
     assert_eq!(
         rest,
         ", 3,600 tokens, 0.020000 CNY + 0.001434 USD, no price known of 1 answer.\n\n\
-         *Model: `moonshot/kimi-k2.6`*\n\n*Thinking: high*\n\n## You\n\nWhat is `a`?\n?[2J\tIt is\n\n\
+         *Model: `moonshot/kimi-k2.6`*\n\n*Model: `default`*\n\n*Thinking: high*\n\n## You\n\nWhat is `a`?\n?[2J\tIt is\n\n\
          ## moonshot/kimi-k2.6\n\n> hm\n\nCalls `web_search` with `` {\"query\":\"a`b\"} ``\n\n\
          *600 in, 400 cached, 200 out, 0.001434 USD*\n\n### Result of `web_search`\n\nfound\n\n\
          ## moonshot/kimi-k2.6\n\n# A letter\n\n*600 in, 400 cached, 200 out, 0.020000 CNY*\n\n\
          ## Summary of what stands above\n\nThey spoke of a.\n\n## You\n\nAnd b?\n\n\
          ## moonshot/kimi-k2.6\n\nAnoth\n\n*(failed: overloaded)*\n\n\
          *600 in, 400 cached, 200 out, no price known*\n\n\
-         *Not shown: 1 line that cannot be read (number 12).*\n\n\
+         *Not shown: 1 line that cannot be read (number 13).*\n\n\
          *Not shown: 1 line of kinds that are not known here.*\n"
     );
 
@@ -211,7 +223,7 @@ async fn a_session_is_exported_whole_and_over_nothing() {
     let path = file.to_str().unwrap().to_owned();
     let options = ["first-1", "--format", "jsonl", "--output", &path];
     export(&mut desk, &options, true).unwrap();
-    assert_eq!(desk.printed_json()["brokenLines"], json!([12]));
+    assert_eq!(desk.printed_json()["brokenLines"], json!([13]));
     let lines = fs::read_to_string(&file).unwrap();
     let stored = fs::read_to_string(sessions(&desk).path("first-1")).unwrap();
     assert_eq!(stored.strip_prefix(&lines), Some("{\"type\":\"mess"));
