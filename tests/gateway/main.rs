@@ -50,6 +50,8 @@ mod references;
 mod reload;
 mod search;
 mod secrets;
+#[cfg(target_os = "linux")]
+mod seeds;
 mod service;
 mod sessions;
 mod soak;
