@@ -100,11 +100,11 @@ fn refused(provider: &Provider, failure: &Failure) -> Verdict {
     let said = failure.message.clone();
     match (failure.reason, failure.status) {
         (Reason::Auth, Some(_)) => Verdict::Refused { said },
-        (Reason::Billing | Reason::Quota | Reason::RateLimit | Reason::Overloaded, Some(_)) => {
-            Verdict::Taken { models: None, note: Some(said) }
+        (Reason::Billing | Reason::Quota, Some(_)) => Verdict::Taken { models: None, note: Some(said) },
+        // Said to anybody. Kimi Code's gate is for the clients of one face (wire.md 2.4).
+        (Reason::RateLimit | Reason::Overloaded | Reason::ForbiddenClient, Some(_)) => {
+            Verdict::Unjudged { why: said }
         }
-        // Its gate is for the clients of one face (wire.md 2.4), and says nothing of the key.
-        (Reason::ForbiddenClient, Some(_)) => Verdict::Unjudged { why: said },
         // Not every server has a list of models.
         (_, Some(404 | 405 | 501)) if provider.dialect == DialectId::Generic => {
             Verdict::Unjudged { why: "the server has no list of models".to_owned() }

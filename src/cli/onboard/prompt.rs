@@ -1,5 +1,7 @@
 //! Questions on the terminal. Each blocks a thread of its own, so that Ctrl-C ends the command and not only the question.
 
+use std::io::Write;
+
 use dialoguer::theme::ColorfulTheme;
 use dialoguer::{Confirm, Input, Select};
 
@@ -20,6 +22,12 @@ async fn ask<T: Send + 'static>(
         std::io::ErrorKind::Interrupted => cancelled(),
         _ => Ending::failure("terminal_error", format!("cannot ask: {error}")),
     })
+}
+
+/// A line before the next question, where the questions are.
+pub(super) fn say(text: &str) {
+    // Where nobody reads it nobody answers either.
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// One of several; the number of the chosen one. Esc cancels.

@@ -121,8 +121,9 @@ async fn remedy(verdict: &Verdict, choice: Choice, setup: &Setup) -> Result<Reme
     }
     remedies.push(("Enter another key".to_owned(), Remedy::Another));
     remedies.push(("Write it all the same".to_owned(), Remedy::AllTheSame));
-    let question = verdict.words(choice, name(choice, setup));
-    let chosen = prompt::select(&question, remedies.iter().map(|(words, _)| words.clone()).collect()).await?;
+    prompt::say(&verdict.words(choice, name(choice, setup)));
+    let chosen =
+        prompt::select("What now?", remedies.iter().map(|(words, _)| words.clone()).collect()).await?;
     remedies.into_iter().nth(chosen).map(|(_, remedy)| remedy).ok_or_else(prompt::cancelled)
 }
 

@@ -9,7 +9,7 @@ use crate::config::environment::Environment;
 use crate::config::secrets_file::{SecretsFile, name_of};
 use crate::secret::Secret;
 
-/// The file's and its backups' mode: nobody else reads it.
+/// Nobody else reads it.
 const MODE: u32 = 0o600;
 
 /// Writes `NAME=value` into the file with secrets, whole or not at all, 0600. The line that counts is replaced where it
