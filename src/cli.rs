@@ -11,6 +11,7 @@ pub mod exit;
 pub mod explain;
 pub mod gateway;
 mod listing;
+pub mod login;
 pub mod man;
 pub mod models;
 pub mod onboard;
@@ -28,6 +29,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
+
+use crate::upstream::oauth;
 
 /// A personal LLM gateway: Kimi answers first, and when it cannot, the next model of the chain does.
 #[derive(Parser)]
@@ -59,6 +62,10 @@ enum Verb {
     Config(config::Args),
     /// What `agent` and `chat` keep of their conversations: list, show, export, delete
     Sessions(sessions::Args),
+    /// Log in to Kimi Code with a code that you enter in a browser, in the place of a key
+    Login(login::Args),
+    /// Remove a login from this machine
+    Logout(login::LogoutArgs),
     /// The systemd user unit, for people without Nix: print, install, uninstall
     Service(service::Args),
     /// The upstream simulator: Moonshot, Kimi Code and OpenRouter on one port
@@ -93,7 +100,11 @@ pub fn main() -> ExitCode {
             return exit::code(Err(exit::Ending::failure("runtime_error", why)), false);
         }
     };
-    let code = runtime.block_on(run(cli.verb));
+    let code = runtime.block_on(async {
+        let code = run(cli.verb).await;
+        oauth::settled().await;
+        code
+    });
     // A read that hangs (a FIFO, a mount that is gone) shall not keep the process.
     runtime.shutdown_background();
     code
@@ -137,6 +148,8 @@ async fn run(verb: Verb) -> ExitCode {
         Verb::WebSearch(args) => web_search::run(args).await,
         Verb::Config(args) => config::run(args).await,
         Verb::Sessions(args) => sessions::run(args).await,
+        Verb::Login(args) => login::run(args).await,
+        Verb::Logout(args) => login::run_logout(args).await,
         Verb::Service(args) => service::run(args),
         Verb::Simulate(args) => simulate::run(args).await,
         Verb::Demo(args) => demo::run(args).await,

@@ -12,6 +12,7 @@ pub mod dialect;
 pub mod failure;
 pub mod http;
 pub mod ledger;
+pub mod login;
 pub mod observe;
 pub mod policy;
 pub mod record;

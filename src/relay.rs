@@ -33,6 +33,7 @@ use crate::config::settings::{Lookup, Reference, Settings};
 use crate::failure::{Failure, Reason};
 use crate::record::{Attempt, Record, attempts_header};
 use crate::upstream::Connector;
+use crate::upstream::oauth::Logins;
 use crate::wire::edit::Segments;
 use crate::wire::face::Face;
 use crate::wire::json::Malformed;
@@ -133,6 +134,7 @@ pub enum Refusal {
 pub struct Relay {
     settings: ArcSwap<Settings>,
     connector: Arc<dyn Connector>,
+    logins: Arc<Logins>,
     state: Arc<state::State>,
     sink: Sink,
     reload: ArcSwapOption<reload::Reload>,
@@ -145,8 +147,9 @@ impl Relay {
     pub fn new(settings: Arc<Settings>, connector: Arc<dyn Connector>, sink: Sink) -> Self {
         let state = Arc::new(state::State::new());
         let reload = ArcSwapOption::empty();
-        let quotas = quota::Quotas::new(connector.clone());
-        Self { settings: ArcSwap::new(settings), connector, state, sink, reload, quotas }
+        let logins = Arc::new(Logins::new(connector.clone()));
+        let quotas = quota::Quotas::new(logins.clone());
+        Self { settings: ArcSwap::new(settings), connector, logins, state, sink, reload, quotas }
     }
 
     /// The settings of now.
@@ -231,7 +234,7 @@ impl Relay {
         let run = attempt::Run {
             deadline: settings.failover.total.map(|total| tokio::time::Instant::now() + total),
             state: self.state.clone(),
-            connector: self.connector.clone(),
+            logins: self.logins.clone(),
             request,
             bodies: bodies::Bodies::new(body, self.state.held().clone(), settings.gateway.held_limit()),
             plan,

@@ -7,7 +7,8 @@
 //! A prompt orders the answer: `call NAME` and `Run echo …` (with tools) a tool call, `reply with 300 words` or `… bytes` a
 //! long text; anything else is repeated as `MODEL via PROVIDER: …`. Beside the providers it has routes of its own, for tests:
 //! `GET|POST|DELETE /_faults`, `GET /_faults/kinds`, `GET|DELETE /_requests` (`?wait=N&timeoutMs=…` until N requests came) and
-//! `GET /_stats` (`?waitCancelled=N`, `?waitTotal=N`, `?waitIdle`), and `GET|DELETE /_tally`: what the answers used.
+//! `GET /_stats` (`?waitCancelled=N`, `?waitTotal=N`, `?waitIdle`), and `GET|DELETE /_tally`: what the answers used. Kimi Code's
+//! device login stands under `/oauth`, and `GET|POST /_oauth` is for tests of it.
 
 mod account;
 mod admin;
@@ -19,6 +20,7 @@ mod header;
 mod journal;
 mod limit;
 mod messages;
+mod oauth;
 mod provider;
 mod refusal;
 mod render;
@@ -50,6 +52,7 @@ pub use tally::Used;
 use fault::Board;
 use journal::Journal;
 use limit::Meter;
+use oauth::Office;
 use tally::Tally;
 
 /// What a simulator is started with.
@@ -92,7 +95,8 @@ impl Simulator {
         let address = listener.local_addr()?;
         let board = Board::new(options.faults.clone());
         let (journal, tally) = (Journal::default(), Tally::default());
-        let state = State { options, board, journal, tally, meters: Default::default() };
+        let (meters, office) = Default::default();
+        let state = State { options, board, journal, tally, meters, office };
         Ok(Self { listener, address, state: Arc::new(state) })
     }
 
@@ -173,6 +177,7 @@ struct State {
     journal: Journal,
     tally: Tally,
     meters: [Meter; 3],
+    office: Office,
 }
 
 impl State {

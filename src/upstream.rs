@@ -3,6 +3,7 @@
 mod body;
 mod client;
 pub mod gateway;
+pub mod oauth;
 mod read;
 mod resolve;
 

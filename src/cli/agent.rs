@@ -129,9 +129,13 @@ impl Turn {
             false => {
                 let mut plain = Plain::to(std::io::stdout());
                 let mut seen = |seen: Seen| {
-                    if let Seen::Text(piece) = seen
-                        && plain.say(&piece).is_err()
-                    {
+                    let written = match seen {
+                        Seen::Text(piece) => plain.say(&piece),
+                        // What was said before the call is a line of its own.
+                        Seen::Again => plain.line(),
+                        Seen::Thinking(_) | Seen::Calls { .. } => Ok(()),
+                    };
+                    if written.is_err() {
                         // Nobody reads on: what the answer costs from here on would be for nothing.
                         stops.stop();
                     }

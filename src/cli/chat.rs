@@ -38,7 +38,6 @@ use super::agent::{context, level, no_state};
 use super::exit::{self, Ending};
 use crate::agent::command::{Footer, Reasoning};
 use crate::agent::session::{self, Sessions, is_id};
-use crate::agent::tools::Tools;
 use crate::agent::turn::Agent;
 use crate::config::{self, Environment};
 
@@ -57,6 +56,9 @@ pub struct Args {
     /// Call the providers from this process; needs no gateway
     #[arg(long)]
     local: bool,
+    /// Let the model search the web, as it may anyway where the configuration speaks of a search
+    #[arg(long)]
+    web_search: bool,
     /// The configuration file [default: $MOONRELAY_CONFIG, else ~/.config/moonrelay/config.json5]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -77,7 +79,7 @@ async fn talk(args: Args) -> Result<(), Ending> {
     let (source, trouble) = Source::of(&state, screen.is_terminal, screen.has_colours())?;
     let failed = |error| Ending::failure("signal_error", format!("cannot take Ctrl-C: {error}"));
     let mut talk = Talk {
-        agent: Agent::new(place.exchange(), &context(&settings), Tools::default()),
+        agent: Agent::new(place.exchange(), &context(&settings), place.tools(args.web_search)),
         world: World::of(environment, &settings, args.local),
         settings,
         sessions: Sessions::of(&state),

@@ -182,7 +182,8 @@ impl<'a> Step<'a> {
     }
 
     fn key(&self) -> Option<(String, &str)> {
-        self.planned.target.key().map(|key| (key.secret.masked(), key.origin.as_str()))
+        let target = &self.planned.target;
+        target.key().map(|key| (target.provider.masked(key), key.origin.as_str()))
     }
 }
 

@@ -93,7 +93,7 @@ async fn execute(
             let settings = console.settings()?;
             let provider = provider.map(|id| list::provider(&settings, &id)).transpose()?;
             let live = match live {
-                true => Some(live::ask(&settings, provider.as_deref(), connector.as_ref()).await),
+                true => Some(live::ask(&settings, provider.as_deref(), connector).await),
                 false => None,
             };
             list::print(&settings, provider.as_deref(), live.as_deref(), console)?;

@@ -6,6 +6,7 @@ mod choice;
 mod interview;
 mod key;
 mod managed;
+mod oauth;
 mod prompt;
 mod provider;
 mod report;
@@ -51,6 +52,9 @@ pub struct Args {
     /// Where Moonshot's other site is asked when this one refuses the key, where both are behind a proxy
     #[arg(long, value_name = "URL", requires = "base_url")]
     other_base_url: Option<String>,
+    /// With kimi-code-oauth: who gives the login [default: as `moonrelay login` has it]
+    #[arg(long, value_name = "URL")]
+    oauth_host: Option<String>,
     /// With custom: the id that the provider gets in references
     #[arg(long, value_name = "ID")]
     provider: Option<String>,
@@ -155,7 +159,10 @@ async fn execute(args: &Args, console: &mut Console<'_>, connector: &dyn Connect
         None => {
             let choice = interview::choice(args).await?;
             interview::fitting(args, Some(choice))?;
-            Box::pin(provider::set_up(choice, args, console, connector)).await
+            match choice {
+                Choice::KimiCodeOauth => Box::pin(oauth::set_up(args, console, connector)).await,
+                _ => Box::pin(provider::set_up(choice, args, console, connector)).await,
+            }
         }
     }
 }

@@ -18,7 +18,9 @@ Routes (chat stands for POST /chat/completions):
   /_faults             the faults on order; GET /_faults/kinds lists all that can be ordered
   /_requests           what came, and on which face
   /_stats              counters
-  /_tally              tokens and cost of what was answered";
+  /_tally              tokens and cost of what was answered
+  /oauth               Kimi Code's device login: moonrelay login --oauth-host http://ADDR/oauth
+  /_oauth              what it gave out; POST orders what it says next";
 
 /// Simulated upstreams: Moonshot, Kimi Code and OpenRouter on one port, with faults on order.
 #[derive(Clone, clap::Args)]

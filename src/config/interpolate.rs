@@ -7,6 +7,7 @@ use super::bounded;
 use super::environment::Environment;
 use super::file::At;
 use super::secrets_file::SecretsFile;
+use crate::login::Place;
 use crate::secret::Secret;
 
 /// Where variables are looked up: the process, systemd's credentials, the secrets file, the `env` block, in this order.
@@ -40,6 +41,12 @@ impl<'e> Variables<'e> {
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.secrets_file.warnings
+    }
+
+    /// Where a provider's login is kept; `None` without a state directory.
+    #[must_use]
+    pub fn login(&self, provider: &str) -> Option<Place> {
+        Some(Place::new(&self.environment.state_directory()?, provider))
     }
 
     /// A variable's value and where it was found; an empty one is as good as none.

@@ -8,7 +8,7 @@ use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 
 use super::lookup::DEFAULT;
 use super::nearest::{did_you_mean, nearest};
-use super::settings::{Auth, Provider, ProviderModel, Reference};
+use super::settings::{Auth, Key, Provider, ProviderModel, Reference};
 use crate::catalog::{DialectId, Model};
 use crate::secret::Secret;
 use crate::wire::face::Face;
@@ -50,7 +50,7 @@ impl Provider {
     #[must_use]
     pub fn credential(&self, face: Face, key: &Secret) -> Option<(HeaderName, HeaderValue)> {
         let by_face = match self.auth {
-            Auth::None => return None,
+            Auth::None | Auth::Login => return None,
             Auth::Bearer => false,
             Auth::Face => face == Face::Messages,
         };
@@ -63,6 +63,12 @@ impl Provider {
         let mut value = HeaderValue::from_str(&text).ok()?;
         value.set_sensitive(true);
         Some((name, value))
+    }
+
+    /// One of its keys for people: masked, or `oauth` for a login, whose key of now is looked up at each call.
+    #[must_use]
+    pub fn masked(&self, key: &Key) -> String {
+        if self.auth == Auth::Login { "oauth".to_owned() } else { key.secret.masked() }
     }
 
     /// The id under which a model is known here, however it is written: `None` where it is not accepted.

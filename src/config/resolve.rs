@@ -64,7 +64,7 @@ pub fn resolve(
     let text = |at: Option<At<'_>>| at.and_then(|at| at.text().map(str::to_owned));
     Settings {
         path: path.map(Path::to_owned),
-        files: sources::files(&root, environment, path.and_then(Path::parent)),
+        files: sources::files(&root, &providers.table, environment, path.and_then(Path::parent)),
         thinking_default: text(defaults.as_ref().and_then(|at| at.get("thinkingDefault")))
             .and_then(|word| ThinkingLevel::from_word(&word)),
         workspace: text(defaults.and_then(|at| at.get("workspace")))

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::catalog::{DialectId, Model, ThinkingLevel};
+use crate::login::Place;
 use crate::secret::Secret;
 use crate::wire::face::Face;
 
@@ -76,6 +77,9 @@ pub enum Auth {
     Bearer,
     /// Not at all: a server on this machine that asks for none.
     None,
+    /// A login: its key changes, and is looked up just before a call (`upstream::oauth`). Until then the provider's one
+    /// key is the id of the login, which is sent nowhere.
+    Login,
 }
 
 /// One provider, ready to be called, or off with the reason.
@@ -91,6 +95,8 @@ pub struct Provider {
     pub keys: Vec<Key>,
     /// How a key is sent.
     pub auth: Auth,
+    /// Where its login is kept; only with [`Auth::Login`].
+    pub login: Option<Place>,
     /// Why it cannot be called; `None` when it can.
     pub off: Option<String>,
     /// Headers for every model.
@@ -388,7 +394,7 @@ pub struct Warning {
 pub struct Settings {
     /// The file that it was read from; `None` without one.
     pub path: Option<PathBuf>,
-    /// Other files that it was read with, or would have been were they there: of secrets.
+    /// Other files that it was read with, or would have been were they there: of secrets, and of logins.
     pub files: Vec<PathBuf>,
     /// By id.
     pub providers: BTreeMap<String, Arc<Provider>>,

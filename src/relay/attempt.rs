@@ -23,7 +23,8 @@ use crate::dialect::rewrite::AnswerPlan;
 use crate::failure::{Failure, Reason};
 use crate::policy::retry::{Limits, Next, decide};
 use crate::record::{Attempt, Outcome};
-use crate::upstream::{ByteStream, Call, Connector, Response, read_capped, read_whole, retry_after};
+use crate::upstream::oauth::{Logins, Sent};
+use crate::upstream::{ByteStream, Call, Response, read_capped, read_whole, retry_after};
 use crate::wire::edit::Segments;
 use crate::wire::face::Face;
 use crate::wire::translate::event::Event;
@@ -44,7 +45,7 @@ const HEAD: &str = "failover.timeouts.headSeconds";
 pub(super) struct Run {
     pub(super) settings: std::sync::Arc<Settings>,
     pub(super) state: std::sync::Arc<State>,
-    pub(super) connector: std::sync::Arc<dyn Connector>,
+    pub(super) logins: std::sync::Arc<Logins>,
     pub(super) request: ClientRequest,
     pub(super) bodies: Bodies,
     pub(super) plan: Plan,
@@ -217,11 +218,12 @@ impl Run {
         prepared: &Prepared<'_>,
         sent: Instant,
     ) -> Result<(Content, http::HeaderMap), Fallen> {
-        let call = Call {
-            method: http::Method::POST,
-            url: target.url(),
-            headers: headers::for_target(&self.request.headers, self.request.face, target.face, target),
-            body: prepared.rewritten.edits.clone().apply(&prepared.said.body().text).parts().to_vec(),
+        let call = |provider: &_| {
+            let target = target.called(provider);
+            let face = self.request.face;
+            let headers = headers::for_target(&self.request.headers, face, target.face, &target);
+            let body = prepared.rewritten.edits.clone().apply(&prepared.said.body().text).parts().to_vec();
+            Ok(Call { method: http::Method::POST, url: target.url(), headers, body })
         };
         let streamed = self.bodies.own().wants_stream();
         let answer_clock = self.answer_clock(target, sent);
@@ -229,9 +231,11 @@ impl Run {
             Clock { started: sent, limit: self.settings.failover.head, name: HEAD, deadline: self.deadline };
         let head = if streamed && head.limit < answer_clock.limit { &head } else { &answer_clock };
         // A clock of ours ran out: the target may be at work on it.
-        let response = head.run(self.connector.send(call)).await.map_err(Fallen::at_work)??;
+        let sent = head.run(self.logins.send(&target.provider, call)).await.map_err(Fallen::at_work)??;
+        let Sent { response, provider } = sent;
         if !response.status.is_success() {
-            return Err(refusal(target, response, self.left(REFUSAL_TIME)).await.into());
+            let failure = refusal(target, response, self.left(REFUSAL_TIME)).await;
+            return Err(target.called(&provider).scrub(failure).into());
         }
         let headers = headers::for_client(&response.headers);
         let content = if streamed {

@@ -74,15 +74,15 @@ impl Relay {
         client: &HeaderMap,
     ) -> Result<u64, Failure> {
         let said = bodies.for_target(target)?;
-        let mut headers = headers::for_target(client, Face::Messages, target.face, target);
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        let call = Call {
-            method: http::Method::POST,
-            url: format!("{}{}", target.base().unwrap_or_default(), counter.path()),
-            headers,
-            body: counter.question(said.body(), &target.wire_model).parts().to_vec(),
+        let body = counter.question(said.body(), &target.wire_model).parts().to_vec();
+        let call = |provider: &_| {
+            let target = target.called(provider);
+            let mut headers = headers::for_target(client, Face::Messages, target.face, &target);
+            headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+            let url = format!("{}{}", target.base().unwrap_or_default(), counter.path());
+            Ok(Call { method: http::Method::POST, url, headers, body: body.clone() })
         };
-        let Response { status, body, .. } = self.connector.send(call).await?;
+        let Response { status, body, .. } = self.logins.send(&target.provider, call).await?.response;
         let body = read_whole(body, ANSWER_CAP).await?;
         let count = counter.answer(&body).filter(|_| status.is_success());
         count.ok_or_else(|| Failure::new(Reason::Server, format!("status {status}, and no count")))

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use futures_util::future::join_all;
 use http::header::{ACCEPT, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderValue, Method};
 use tokio::time::{Instant, timeout};
 
 use super::{headers, plan};
@@ -16,7 +16,8 @@ use crate::config::settings::{Provider, Settings};
 use crate::dialect::classify::{Refused, classify};
 use crate::dialect::quota;
 use crate::failure::{Failure, Reason};
-use crate::upstream::{Call, Connector, read_capped};
+use crate::upstream::oauth::{Logins, Sent};
+use crate::upstream::{Call, read_capped};
 use crate::wire::face::Face;
 
 pub use crate::dialect::quota::{Allowance, Balance};
@@ -41,7 +42,7 @@ pub struct Quota {
 
 /// What was told last, of every provider.
 pub struct Quotas {
-    connector: Arc<dyn Connector>,
+    logins: Arc<Logins>,
     fingerprints: RandomState,
     known: Mutex<BTreeMap<String, Known>>,
     /// Held by who asks; who comes meanwhile waits for what that one hears.
@@ -59,16 +60,15 @@ struct Known {
 struct Question {
     provider: Arc<Provider>,
     url: String,
-    headers: Result<HeaderMap, String>,
     fingerprint: u64,
 }
 
 impl Quotas {
     /// Nothing is known, and nobody is asked yet.
     #[must_use]
-    pub fn new(connector: Arc<dyn Connector>) -> Self {
+    pub fn new(logins: Arc<Logins>) -> Self {
         let (fingerprints, known) = (RandomState::new(), Mutex::default());
-        Self { connector, fingerprints, known, asking: tokio::sync::Mutex::default() }
+        Self { logins, fingerprints, known, asking: tokio::sync::Mutex::default() }
     }
 
     /// What was told last, in the order of the providers' ids. Nobody is asked.
@@ -109,11 +109,10 @@ impl Quotas {
         let callable = settings.providers.values().filter(|provider| provider.off.is_none());
         let question = |provider: &Arc<Provider>| {
             let url = quota::url(provider.dialect, &provider.faces)?;
-            // All three take Bearer there, also Kimi Code, whose Messages face has a header of its own.
-            let headers = headers::of_our_own(provider, Face::Chat);
-            let sent = headers.iter().flatten().map(|(name, value)| (name.as_str(), value.as_bytes()));
-            let fingerprint = self.fingerprints.hash_one((&url, sent.collect::<Vec<_>>()));
-            Some(Question { provider: provider.clone(), url, headers, fingerprint })
+            let headers = provider.headers.iter().map(|header| (header.name.as_str(), header.value.expose()));
+            let key = provider.keys.first().map(|key| key.secret.expose());
+            let fingerprint = self.fingerprints.hash_one((&url, key, headers.collect::<Vec<_>>()));
+            Some(Question { provider: provider.clone(), url, fingerprint })
         };
         callable.filter_map(question).collect()
     }
@@ -134,10 +133,13 @@ impl Quotas {
 
     async fn hear(&self, question: &Question) -> Result<Vec<Allowance>, Failure> {
         let unsaid = |why: String| Failure::new(Reason::Server, why);
-        let mut headers = question.headers.clone().map_err(unsaid)?;
-        headers.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
-        let call = Call { method: Method::GET, url: question.url.clone(), headers, body: Vec::new() };
-        let response = self.connector.send(call).await?;
+        let call = |provider: &Arc<Provider>| {
+            // All three take Bearer there, also Kimi Code, whose Messages face has a header of its own.
+            let mut headers = headers::of_our_own(provider, Face::Chat).map_err(unsaid)?;
+            headers.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
+            Ok(Call { method: Method::GET, url: question.url.clone(), headers, body: Vec::new() })
+        };
+        let Sent { response, provider: called } = self.logins.send(&question.provider, call).await?;
         // The caller's clock runs out before this one.
         let body = read_capped(&response.headers, response.body, LARGEST, 2 * PATIENCE).await;
         let (provider, now) = (&question.provider, SystemTime::now());
@@ -147,7 +149,8 @@ impl Quotas {
         let kind = response.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         let status = response.status.as_u16();
         let refused = Refused { status, content_type: kind, retry_after: None, now, body: &body };
-        Err(classify(provider.dialect, &refused))
+        let failure = classify(provider.dialect, &refused);
+        Err(plan::scrub(failure, called.keys.iter().map(|key| key.secret.expose())))
     }
 
     fn entries(&self) -> MutexGuard<'_, BTreeMap<String, Known>> {

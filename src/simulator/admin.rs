@@ -1,4 +1,4 @@
-//! The simulator's own routes: `/_faults`, `/_requests`, `/_stats`, `/_tally`.
+//! The simulator's own routes: `/_faults`, `/_requests`, `/_stats`, `/_tally`, `/_oauth`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::State;
 use super::fault::{self, Fault};
 use super::header::JSON;
+use super::oauth;
 use super::script::{ResetFlag, Script, Step};
 
 /// How long a question waits when it does not say so, in milliseconds.
@@ -25,17 +26,13 @@ pub(super) async fn answer(state: &Arc<State>, request: http::Request<Incoming>)
     match (&parts.method, parts.uri.path()) {
         (&Method::GET, "/_faults") => reply(200, &state.board.to_json()),
         (&Method::GET, "/_faults/kinds") => reply(200, &fault::kinds_json()),
-        (&Method::POST, "/_faults") => {
-            let body =
-                body.collect().await.map_or_else(|_| Bytes::new(), http_body_util::Collected::to_bytes);
-            match order(&body) {
-                Ok(faults) => {
-                    faults.into_iter().for_each(|fault| state.board.add(fault));
-                    reply(200, &state.board.to_json())
-                }
-                Err(problem) => reply(400, &json!({ "error": problem })),
+        (&Method::POST, "/_faults") => match order(&whole(body).await) {
+            Ok(faults) => {
+                faults.into_iter().for_each(|fault| state.board.add(fault));
+                reply(200, &state.board.to_json())
             }
-        }
+            Err(problem) => reply(400, &json!({ "error": problem })),
+        },
         (&Method::DELETE, "/_faults") => {
             state.board.clear();
             reply(200, &state.board.to_json())
@@ -61,10 +58,19 @@ pub(super) async fn answer(state: &Arc<State>, request: http::Request<Incoming>)
             reply(200, &state.tally.to_json())
         }
         (&Method::GET, "/_stats") => stats(state, &query).await,
+        (_, "/_oauth") => {
+            let order = whole(body).await;
+            oauth::control(state, &parts, &query, &order).await
+        }
         (_, path) => {
             reply(404, &json!({ "error": format!("the simulator has no route {} {path}", parts.method) }))
         }
     }
+}
+
+/// Of a body that breaks off nothing counts.
+async fn whole(body: Incoming) -> Bytes {
+    body.collect().await.map_or_else(|_| Bytes::new(), http_body_util::Collected::to_bytes)
 }
 
 /// `waitCancelled=N`, `waitTotal=N` and `waitIdle` hold the answer back until it is so.
@@ -104,7 +110,8 @@ pub(super) fn reply(status: u16, value: &Value) -> Response<Script> {
     response
 }
 
-struct Query<'a>(&'a str);
+/// The part of a path behind the question mark.
+pub(super) struct Query<'a>(&'a str);
 
 impl Query<'_> {
     fn text(&self, key: &str) -> Option<&str> {
@@ -112,7 +119,7 @@ impl Query<'_> {
         pairs.find(|(own, _)| *own == key).map(|(_, value)| value)
     }
 
-    fn number(&self, key: &str) -> Option<u64> {
+    pub(super) fn number(&self, key: &str) -> Option<u64> {
         self.text(key)?.parse().ok()
     }
 

@@ -25,7 +25,7 @@ use super::refusal::Refusal;
 use super::roster::Model;
 use super::rules::{self, Rulebook};
 use super::script::{ResetFlag, Script, Step};
-use super::{Options, State, admin, header, render};
+use super::{Options, State, admin, header, oauth, render};
 
 /// Answers one request. An error closes the connection without an answer.
 pub(super) async fn answer(
@@ -34,6 +34,9 @@ pub(super) async fn answer(
     request: http::Request<Incoming>,
 ) -> Result<Response<Script>, io::Error> {
     let path = request.uri().path().to_owned();
+    if oauth::serves(&path) {
+        return oauth::answer(&state, reset, request).await;
+    }
     let Some((provider, route)) = Provider::of_path(&path) else {
         return Ok(admin::answer(&state, request).await);
     };
@@ -101,7 +104,7 @@ impl Call<'_> {
     ) -> Result<(Request, &'static Model), Refusal> {
         let options = &self.state.options;
         if !options.open {
-            rules::authorize(self.provider, self.face, &parts.headers, options.key.as_deref())?;
+            self.authorize(parts)?;
             rules::gate(self.provider, self.face, &parts.headers)?;
         }
         let slot = self.state.meter(self.provider).admit(self.provider, &options.limits)?;
@@ -109,6 +112,11 @@ impl Call<'_> {
         let request = request?;
         let model = rules::judge(self.provider, &request, self.rulebook())?;
         Ok((request, model))
+    }
+
+    fn authorize(&self, parts: &Parts) -> Result<(), Refusal> {
+        let State { options, office, .. } = self.state;
+        rules::authorize(self.provider, self.face, &parts.headers, options.key.as_deref(), office)
     }
 
     fn rulebook(&self) -> Rulebook {

@@ -7,14 +7,15 @@ use std::path::{Path, PathBuf};
 const TABLE: &[(&str, &[&str])] = &[
     ("failure", &[]),
     ("secret", &[]),
+    ("login", &["secret"]),
     ("wire", &[]),
     ("service", &[]),
     ("policy", &["failure"]),
     ("catalog", &["wire"]),
     ("record", &["failure", "wire", "catalog"]),
-    ("config", &["secret", "catalog", "wire"]),
+    ("config", &["secret", "login", "catalog", "wire"]),
     ("dialect", &["failure", "wire", "catalog"]),
-    ("upstream", &["failure", "secret", "config::settings"]),
+    ("upstream", &["failure", "secret", "login", "config::settings"]),
     ("relay", &["dialect", "upstream", "policy", "record", "failure", "wire", "catalog", "config::settings"]),
     ("search", &["dialect", "upstream", "record", "failure", "wire", "catalog", "config::settings"]),
     ("ledger", &["record", "wire", "config::settings"]),
@@ -28,8 +29,8 @@ const TABLE: &[(&str, &[&str])] = &[
     (
         "app",
         &[
-            "catalog", "config", "dialect", "failure", "http", "ledger", "observe", "policy", "record",
-            "relay", "search", "secret", "service", "upstream", "wire",
+            "catalog", "config", "dialect", "failure", "http", "ledger", "login", "observe", "policy",
+            "record", "relay", "search", "secret", "service", "upstream", "wire",
         ],
     ),
     (
@@ -43,6 +44,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "failure",
             "http",
             "ledger",
+            "login",
             "observe",
             "policy",
             "record",

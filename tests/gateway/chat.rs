@@ -19,11 +19,14 @@ struct Stand {
 impl Stand {
     async fn start() -> Self {
         let upstream = Upstream::start().await;
-        let setup = Setup::chain(&upstream, &[Provider::Kimi, Provider::OpenRouter])
-            .set("agents.defaults.models", json!({ "kimi/kimi-for-coding": { "alias": "kimi" }, "moonshot/kimi-k3": { "alias": "k3" } }));
+        let setup = Setup::chain(&upstream, &[Provider::Kimi, Provider::OpenRouter]).set(
+            "agents.defaults.models",
+            json!({ "kimi/kimi-for-coding": { "alias": "kimi" }, "moonshot/kimi-k3": { "alias": "k3" } }),
+        );
         let gateway = setup.start().await;
         // Commands look for the gateway where the configuration has it; the gateway's own file says any port.
-        let mut config: Value = serde_json::from_str(&std::fs::read_to_string(gateway.config()).unwrap()).unwrap();
+        let mut config: Value =
+            serde_json::from_str(&std::fs::read_to_string(gateway.config()).unwrap()).unwrap();
         let port: u16 = gateway.serving.authority().rsplit(':').next().unwrap().parse().unwrap();
         config["gateway"]["port"] = json!(port);
         std::fs::write(gateway.home().join("chat.json5"), config.to_string()).unwrap();
@@ -54,7 +57,8 @@ impl Stand {
     /// What was asked of providers, each as the words of its messages.
     async fn asked(&self) -> Vec<Vec<String>> {
         let requests = self.upstream.requests().await;
-        let body = |request: &Value| serde_json::from_str::<Value>(request["body"].as_str().unwrap()).unwrap();
+        let body =
+            |request: &Value| serde_json::from_str::<Value>(request["body"].as_str().unwrap()).unwrap();
         requests.iter().map(|request| words(&body(request)["messages"])).collect()
     }
 }
@@ -70,7 +74,8 @@ fn words(messages: &Value) -> Vec<String> {
 /// The page's table is the program's own.
 #[tokio::test]
 async fn the_page_lists_the_commands_that_there_are() {
-    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/how-to/chat.md")).unwrap();
+    let page =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/how-to/chat.md")).unwrap();
     let table = page.split("<!-- commands -->").nth(1).unwrap().split("<!-- /commands -->").next().unwrap();
     let rows: Vec<String> = table
         .lines()

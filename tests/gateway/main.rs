@@ -40,6 +40,7 @@ mod ledger;
 mod matrix;
 mod metrics;
 mod money;
+mod oauth;
 mod onboard;
 mod places;
 mod plan;

@@ -323,7 +323,7 @@ fn every_threat_has_tests_and_they_are_there() {
             let code = if place.starts_with("src/") {
                 text(place)
             } else {
-                text(&format!("tests/gateway/{place}.rs"))
+                text(&format!("tests/gateway/{}.rs", place.replace("::", "/")))
             };
             let mut lines = code.lines().map(str::trim_start);
             let marked = lines.find(|line| line.starts_with("#[test]") || line.starts_with("#[tokio::test"));

@@ -55,10 +55,12 @@ impl<'a> Run<'a> {
                 Next::Failed(kind, message) => return Err(self.failure(kind, message)),
                 Next::Calls(calls) => calls,
             };
-            if !self.call(session, &calls, &mut stop).await? {
+            // One that was told to do without, and calls all the same, has its say and no more.
+            let refusal = (round == ROUNDS).then_some("not called: there were enough calls in this turn");
+            if !self.call(session, &calls, refusal, &mut stop).await? {
                 return Err(self.failure("aborted", "it was stopped".to_owned()));
             }
-            if round == ROUNDS {
+            if refusal.is_some() {
                 return Ok(self.turned(transcript::Stop::Stop));
             }
             round += 1;
@@ -125,6 +127,7 @@ impl<'a> Run<'a> {
         &mut self,
         session: &mut Session,
         calls: &[Block],
+        refusal: Option<&str>,
         stop: &mut Stop<'_>,
     ) -> Result<bool, TurnFailure> {
         let mut is_stopped = false;
@@ -132,6 +135,8 @@ impl<'a> Run<'a> {
             let Block::ToolCall { id, name, arguments } = call else { continue };
             let result = if is_stopped {
                 Err("not called: the person stopped it".to_owned())
+            } else if let Some(why) = refusal {
+                Err(why.to_owned())
             } else {
                 (self.seen)(Seen::Calls { tool: name.clone(), arguments: arguments.to_string() });
                 tokio::select! {

@@ -27,14 +27,18 @@ impl<W: Write> Plain<W> {
         if self.broken.is_some() { Err(()) } else { Ok(()) }
     }
 
+    /// Ends a line that was begun.
+    pub(in crate::cli) fn line(&mut self) -> Result<(), ()> {
+        if self.is_open { self.say("\n") } else { Ok(()) }
+    }
+
     /// The end of the last line.
     ///
     /// # Errors
     /// When the output is gone.
     pub(in crate::cli) fn end(mut self) -> io::Result<()> {
-        if self.is_open && self.broken.is_none() {
-            self.broken = self.out.write_all(b"\n").and_then(|()| self.out.flush()).err();
-        }
+        // Kept in `broken`, too.
+        let _ = self.line();
         self.broken.map_or(Ok(()), Err)
     }
 }

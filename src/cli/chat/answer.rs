@@ -32,7 +32,12 @@ impl Talk {
             self.note(&notice)?;
         }
         match failure {
-            Some(("aborted", _)) => self.note("stopped")?,
+            Some(("aborted", _)) => {
+                self.note("stopped")?;
+                // A script that is stopped does not go on with its next line.
+                self.has_left |= !source.is_terminal();
+                self.failed |= !source.is_terminal();
+            }
             Some((_, message)) => self.failed_with(&message, source)?,
             None => {}
         }

@@ -3,6 +3,8 @@
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use rustyline::config::Configurer;
 use rustyline::error::ReadlineError;
@@ -30,6 +32,8 @@ pub(super) enum Done {
 pub(super) struct Prompt {
     editor: Editor<Assist, FileHistory>,
     history: Option<PathBuf>,
+    /// See [`keys::bindings`].
+    continued: Arc<AtomicBool>,
 }
 
 impl Prompt {
@@ -46,10 +50,11 @@ impl Prompt {
         let mut editor = Editor::with_config(config)?;
         editor.set_color_mode(if colours { ColorMode::Enabled } else { ColorMode::Disabled });
         editor.set_helper(Some(Assist::default()));
-        for (event, handler) in keys::bindings() {
+        let continued = Arc::default();
+        for (event, handler) in keys::bindings(&continued) {
             editor.bind_sequence(event, handler);
         }
-        let mut prompt = Self { editor, history: None };
+        let mut prompt = Self { editor, history: None, continued };
         let trouble = prompt.remember(state).err();
         Ok((prompt, trouble))
     }
@@ -74,6 +79,7 @@ impl Prompt {
     pub(super) fn read(&mut self, prompt: &str, begun: &str) -> Result<Done, ReadlineError> {
         match self.editor.readline_with_initial(prompt, (begun, "")) {
             Ok(line) => {
+                let line = keys::joined(line, &self.continued);
                 self.keep(&line)?;
                 Ok(Done::Line(line))
             }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io::Write;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use tokio::signal::unix::Signal;
 
 use super::assist::Assist;
@@ -56,6 +57,8 @@ impl Talk {
             self.note(&hint)?;
         }
         while let Some(line) = self.line(&mut source).await? {
+            // A Ctrl-C that came after the last answer was not meant for the next one.
+            while self.interrupts.recv().now_or_never().is_some() {}
             match command::read(&line) {
                 Ok(Typed::Nothing) => {}
                 Ok(Typed::Message(message)) => Box::pin(self.answer(message, &mut source)).await?,

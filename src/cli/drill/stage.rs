@@ -7,7 +7,7 @@ use super::clocks::{self, Clock};
 use crate::catalog::{DialectId, builtin};
 use crate::cli::exit::Ending;
 use crate::cli::gateway::no_key;
-use crate::config::settings::{Bind, Chain, Gateway, Key, Lookup, Provider, Reference, Settings};
+use crate::config::settings::{Auth, Bind, Chain, Gateway, Key, Lookup, Provider, Reference, Settings};
 use crate::config::{self, Environment};
 use crate::secret::Secret;
 use crate::simulator;
@@ -167,6 +167,9 @@ fn make_safe(settings: &mut Settings, chain: &Chain) -> Vec<String> {
         }
         let keys = provider.keys.len().max(1);
         provider.keys = (0..keys).map(invented).collect();
+        if provider.auth == Auth::Login {
+            (provider.auth, provider.login) = (Auth::Bearer, None);
+        }
         // Headers may hold keys; the User-Agent is what a client would be known by.
         provider.headers.retain(|header| header.name == http::header::USER_AGENT);
         provider.faces.iter_mut().for_each(|(_, url)| NOWHERE.clone_into(url));

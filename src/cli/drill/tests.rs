@@ -8,6 +8,7 @@ use super::clocks::{real_time, told};
 use super::stage::Stage;
 use super::verdict::{Verdict, judge};
 use crate::config::Environment;
+use crate::config::settings::Auth;
 use crate::failure::Reason;
 use crate::record::{Attempt, Outcome};
 
@@ -62,6 +63,22 @@ fn no_key_and_no_address_of_the_user_is_left() {
             .values()
             .all(|p| p.faces.iter().all(|f| f.1.contains("127.0.0.1")))
     );
+}
+
+#[test]
+fn a_login_is_left_alone() {
+    let text =
+        "{ models: { providers: { kimi: { auth: 'oauth' } } }, agents: { defaults: { model: 'kimi/k3' } } }";
+    let state = tempfile::tempdir().unwrap();
+    for variables in [Vec::new(), vec![("STATE_DIRECTORY", state.path().to_str().unwrap())]] {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        let environment: Environment = variables.into_iter().collect();
+        let stage = Stage::of(Some(file.path()), &environment, None).unwrap();
+        let kimi = stage.providers()[0];
+        assert!(kimi.login.is_none() && kimi.auth == Auth::Bearer, "its key is an invented one");
+    }
+    assert_eq!(std::fs::read_dir(state.path()).unwrap().count(), 0);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `models list --live`: what the providers' own lists say, and what differs from ours.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -10,6 +11,7 @@ use super::list::tokens;
 use crate::cli::listing::{self, Listed, Listing};
 use crate::config::settings::{Provider, Settings};
 use crate::upstream::Connector;
+use crate::upstream::oauth::Logins;
 
 /// To connect.
 pub(super) const CONNECT: Duration = Duration::from_secs(10);
@@ -35,7 +37,11 @@ struct Difference {
 }
 
 /// Asks every provider that can be called, or the named one.
-pub(super) async fn ask(settings: &Settings, only: Option<&str>, connector: &dyn Connector) -> Vec<Live> {
+pub(super) async fn ask(
+    settings: &Settings,
+    only: Option<&str>,
+    connector: &Arc<dyn Connector>,
+) -> Vec<Live> {
     let mut answers = Vec::new();
     for provider in settings.providers.values() {
         let wanted = only.map_or(provider.off.is_none(), |only| only == provider.id);
@@ -51,9 +57,11 @@ pub(super) async fn ask(settings: &Settings, only: Option<&str>, connector: &dyn
     answers
 }
 
-async fn fetch(provider: &Provider, connector: &dyn Connector) -> Result<Vec<Listed>, String> {
+async fn fetch(provider: &Arc<Provider>, connector: &Arc<dyn Connector>) -> Result<Vec<Listed>, String> {
     let (_, base) = listing::base(provider).ok_or("it has no address")?;
-    let body = listing::get(provider, "/models", connector).await;
+    let called = Logins::new(connector.clone()).called(provider).await;
+    let called = called.map_err(|failure| failure.to_string())?;
+    let body = listing::get(&called, "/models", connector.as_ref()).await;
     let body =
         body.map_err(|failure| match failure.status.and_then(|code| StatusCode::from_u16(code).ok()) {
             Some(status) => format!("GET {base}/models answered {status}{}", hint(status)),

@@ -20,6 +20,7 @@ use crate::dialect::rewrite::AnswerPlan;
 use crate::failure::{Failure, Reason};
 use crate::record::{Attempt, Outcome};
 use crate::relay::{Answer, ClientRequest, Refusal, Relay, headers};
+use crate::upstream::oauth::{Logins, Sent};
 use crate::upstream::{Call, Connector, read_whole, retry_after};
 use crate::wire::face::Face;
 
@@ -116,13 +117,13 @@ impl Target {
         let started = Instant::now();
         let key = match (alone.auth, alone.keys.first()) {
             (Auth::None, _) | (_, None) => "none".to_owned(),
-            (_, Some(key)) => key.secret.masked(),
+            (_, Some(key)) => alone.masked(key),
         };
         let asked = async {
             match alone.dialect {
                 // Its chat face takes coding agents only, and we are none; its Messages face has no gate.
                 DialectId::KimiCode if speaks_messages(&alone) => {
-                    messaged(&alone, &reference, connector.as_ref()).await
+                    messaged(alone, &reference, &Logins::new(connector.clone())).await
                 }
                 _ => called(settings, alone, &reference, connector).await,
             }
@@ -182,45 +183,34 @@ fn speaks_messages(provider: &Provider) -> bool {
 }
 
 /// One call over the Messages face with one key.
-async fn messaged(provider: &Provider, reference: &Reference, connector: &dyn Connector) -> Probed {
+async fn messaged(provider: Provider, reference: &Reference, logins: &Logins) -> Probed {
     let started = Instant::now();
-    let mut probed = match message(provider, reference, connector).await {
+    let mut probed = match message(&Arc::new(provider), reference, logins).await {
         Ok(()) => Probed::of(reference, Outcome::Ok.as_str(), ""),
-        Err(failure) => {
-            // Some providers repeat the key that they refuse.
-            let key = provider.keys.first().map(|key| key.secret.expose()).filter(|key| !key.is_empty());
-            let detail = key.map_or(failure.message.clone(), |key| failure.message.replace(key, "…"));
-            Probed::of(reference, failure.reason.as_str(), detail)
-        }
+        Err(failure) => Probed::of(reference, failure.reason.as_str(), failure.message),
     };
     probed.took = started.elapsed();
     probed
 }
 
-async fn message(
-    provider: &Provider,
-    reference: &Reference,
-    connector: &dyn Connector,
-) -> Result<(), Failure> {
+async fn message(provider: &Arc<Provider>, reference: &Reference, logins: &Logins) -> Result<(), Failure> {
     let face = Face::Messages;
     let base = provider.faces.iter().find(|(served, _)| *served == face).map(|(_, base)| base.as_str());
     let base = base.ok_or_else(|| Failure::new(Reason::BadRequest, "it has no Messages face"))?;
-    let mut headers =
-        headers::of_our_own(provider, face).map_err(|why| Failure::new(Reason::BadRequest, why))?;
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
     let body = json!({
         "model": provider.wire_model(&reference.model),
         "max_tokens": 1,
         "messages": [{"role": "user", "content": "ping"}],
     });
-    let call = Call {
-        method: Method::POST,
-        url: format!("{base}{}", face.path()),
-        headers,
-        body: vec![Bytes::from(body.to_string())],
+    let call = |provider: &Arc<Provider>| {
+        let mut headers =
+            headers::of_our_own(provider, face).map_err(|why| Failure::new(Reason::BadRequest, why))?;
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
+        let body = vec![Bytes::from(body.to_string())];
+        Ok(Call { method: Method::POST, url: format!("{base}{}", face.path()), headers, body })
     };
-    let response = connector.send(call).await?;
+    let Sent { response, provider: called } = logins.send(provider, call).await?;
     let (status, now) = (response.status, SystemTime::now());
     let kind = response.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).map(str::to_owned);
     let waits = retry_after(&response.headers, now);
@@ -230,7 +220,12 @@ async fn message(
     }
     let status = status.as_u16();
     let refused = Refused { status, content_type: kind.as_deref(), retry_after: waits, now, body: &body };
-    Err(classify(provider.dialect, &refused))
+    let mut failure = classify(provider.dialect, &refused);
+    // Some providers repeat the key that they refuse.
+    for key in called.keys.iter().map(|key| key.secret.expose()).filter(|key| !key.is_empty()) {
+        failure.message = failure.message.replace(key, "…");
+    }
+    Err(failure)
 }
 
 impl Probed {

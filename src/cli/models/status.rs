@@ -99,6 +99,10 @@ fn provider_json(provider: &Provider, gateway: &Gateway) -> Value {
         "baseUrl": provider.faces.first().map(|(_, base)| base),
         "keys": keys,
     });
+    if let (Some((masked, expires)), Some(object)) = (login(provider), value.as_object_mut()) {
+        let expires = expires.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
+        object.insert("login".to_owned(), json!({ "key": masked, "expiresAt": u64::try_from(expires).ok() }));
+    }
     match (&provider.off, gateway.rest(&provider.id), value.as_object_mut()) {
         (Some(why), _, Some(object)) => {
             object.insert("reason".to_owned(), json!(why));
@@ -121,11 +125,29 @@ const fn state(provider: &Provider) -> &'static str {
 /// Masked, and where each came from.
 fn keys(provider: &Provider) -> impl Iterator<Item = (String, &str)> {
     let real = provider.keys.iter().filter(|_| provider.auth != Auth::None);
-    real.map(|key| (key.secret.masked(), key.origin.as_str()))
+    real.map(|key| (provider.masked(key), key.origin.as_str()))
+}
+
+/// The key of now of a login, and when it ends.
+fn login(provider: &Provider) -> Option<(String, SystemTime)> {
+    let login = provider.login.as_ref()?.read().ok()?;
+    Some((login.access.masked(), login.expires))
+}
+
+/// When a login's key ends, for people.
+fn ends(expires: SystemTime, now: SystemTime) -> String {
+    match expires.duration_since(now) {
+        Ok(left) => format!("good for {} min", left.as_secs().div_ceil(60)),
+        Err(_) => "refreshed at its next use".to_owned(),
+    }
 }
 
 fn cells(provider: &Provider, gateway: &Gateway) -> Vec<String> {
-    let keys: Vec<String> = keys(provider).map(|(masked, origin)| format!("{masked} ({origin})")).collect();
+    let mut keys: Vec<String> =
+        keys(provider).map(|(masked, origin)| format!("{masked} ({origin})")).collect();
+    if let Some((masked, expires)) = login(provider) {
+        keys.push(format!("now {masked}, {}", ends(expires, SystemTime::now())));
+    }
     let last = match (&provider.off, keys.is_empty()) {
         (Some(why), _) => why.clone(),
         (None, true) => "needs none".to_owned(),

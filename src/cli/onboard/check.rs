@@ -223,7 +223,7 @@ impl Verdict {
 /// Whose keys they are.
 const fn product(choice: Choice) -> &'static str {
     match choice {
-        Choice::KimiCodeApiKey => "Kimi Code (sk-kimi-…)",
+        Choice::KimiCodeApiKey | Choice::KimiCodeOauth => "Kimi Code (sk-kimi-…)",
         Choice::MoonshotApiKey | Choice::MoonshotApiKeyCn => "Moonshot's platform (sk-…)",
         Choice::OpenrouterApiKey => "OpenRouter (sk-or-…)",
         Choice::Custom => "this server",

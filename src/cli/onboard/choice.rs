@@ -10,6 +10,8 @@ use crate::wire::face::Face;
 pub(super) enum Choice {
     /// Kimi Code, the subscription for coding agents
     KimiCodeApiKey,
+    /// The same by a login, in the place of a key
+    KimiCodeOauth,
     /// Moonshot's open platform, international (platform.kimi.ai)
     MoonshotApiKey,
     /// Moonshot's open platform, China (platform.kimi.com)
@@ -91,8 +93,9 @@ fn chat_base(known: &BuiltinProvider) -> Option<&str> {
 
 impl Choice {
     /// In the order in which they are offered.
-    pub(super) const ALL: [Self; 5] = [
+    pub(super) const ALL: [Self; 6] = [
         Self::KimiCodeApiKey,
+        Self::KimiCodeOauth,
         Self::MoonshotApiKey,
         Self::MoonshotApiKeyCn,
         Self::OpenrouterApiKey,
@@ -103,6 +106,7 @@ impl Choice {
     pub(super) const fn word(self) -> &'static str {
         match self {
             Self::KimiCodeApiKey => "kimi-code-api-key",
+            Self::KimiCodeOauth => "kimi-code-oauth",
             Self::MoonshotApiKey => "moonshot-api-key",
             Self::MoonshotApiKeyCn => "moonshot-api-key-cn",
             Self::OpenrouterApiKey => "openrouter-api-key",
@@ -114,6 +118,7 @@ impl Choice {
     pub(super) const fn label(self) -> &'static str {
         match self {
             Self::KimiCodeApiKey => "Kimi Code, the subscription (keys sk-kimi-…)",
+            Self::KimiCodeOauth => "Kimi Code, logged in with a browser",
             Self::MoonshotApiKey => "Moonshot's platform, international (platform.kimi.ai)",
             Self::MoonshotApiKeyCn => "Moonshot's platform, China (platform.kimi.com)",
             Self::OpenrouterApiKey => "OpenRouter (keys sk-or-…)",
@@ -125,7 +130,7 @@ impl Choice {
     /// `moonshot`, told apart by the base URL.
     pub(super) const fn provider(self) -> Option<&'static str> {
         match self {
-            Self::KimiCodeApiKey => Some("kimi"),
+            Self::KimiCodeApiKey | Self::KimiCodeOauth => Some("kimi"),
             Self::MoonshotApiKey | Self::MoonshotApiKeyCn => Some("moonshot"),
             Self::OpenrouterApiKey => Some("openrouter"),
             Self::Custom => None,

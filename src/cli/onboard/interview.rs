@@ -14,11 +14,14 @@ use crate::secret::Secret;
 /// Names the first of them: exit 2.
 pub(super) fn fitting(args: &Args, choice: Option<Choice>) -> Result<(), Ending> {
     let is_custom = choice == Some(Choice::Custom);
+    let has_login = choice == Some(Choice::KimiCodeOauth);
     let has_sites = choice.is_none_or(|choice| choice.region().is_some());
     let rules = [
         ("--provider", args.provider.is_some(), is_custom, "--auth-choice custom"),
         ("--face", args.face.is_some(), is_custom, "--auth-choice custom"),
         ("--no-key", args.no_key, is_custom, "--auth-choice custom"),
+        ("--oauth-host", args.oauth_host.is_some(), has_login, "--auth-choice kimi-code-oauth"),
+        ("--api-key-stdin", args.api_key_stdin, !has_login, "a choice with a key"),
         ("--primary", args.primary, choice.is_some(), "a provider"),
         ("--install-service", args.install_service, choice.is_some(), "a provider"),
         (

@@ -129,7 +129,7 @@ async fn remedy(verdict: &Verdict, choice: Choice, setup: &Setup) -> Result<Reme
 /// How messages call it.
 fn name(choice: Choice, setup: &Setup) -> &str {
     match choice {
-        Choice::KimiCodeApiKey => "Kimi Code",
+        Choice::KimiCodeApiKey | Choice::KimiCodeOauth => "Kimi Code",
         Choice::MoonshotApiKey => "Moonshot's international platform",
         Choice::MoonshotApiKeyCn => "Moonshot's China platform",
         Choice::OpenrouterApiKey => "OpenRouter",

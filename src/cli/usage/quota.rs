@@ -13,6 +13,7 @@ use crate::config::settings::Settings;
 use crate::http::quota::as_json;
 use crate::relay::quota::Quotas;
 use crate::upstream::Client;
+use crate::upstream::oauth::Logins;
 
 /// The gateway asks the providers for 5 s at most, and so does this command where no gateway runs.
 const PATIENCE: Duration = Duration::from_secs(6);
@@ -33,7 +34,7 @@ pub(super) async fn told(settings: &Settings) -> Value {
     let mut answer = match address.ask("/usage/quota", settings, client.as_ref(), PATIENCE).await {
         Ok(answer) if answer.get("providers").is_some_and(Value::is_array) => answer,
         _ => {
-            let direct = Quotas::new(client);
+            let direct = Quotas::new(Arc::new(Logins::new(client)));
             as_json(&timeout_at(end, direct.refreshed(settings)).await.unwrap_or_default())
         }
     };

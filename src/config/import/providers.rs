@@ -91,7 +91,8 @@ fn refusal(at: &At<'_>) -> Option<String> {
         return Some(format!("Moonrelay does not speak {api}"));
     }
     if let Some(auth) = text("auth").filter(|auth| !matches!(*auth, "api-key" | "token")) {
-        return Some(format!("Moonrelay takes keys and tokens, not auth \"{auth}\""));
+        let login = if auth == "oauth" { "; for Kimi Code there is a login: moonrelay login" } else { "" };
+        return Some(format!("Moonrelay takes keys and tokens, not auth \"{auth}\"{login}"));
     }
     at.get("localService").map(|_| "Moonrelay does not start model servers".to_owned())
 }

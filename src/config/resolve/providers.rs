@@ -10,6 +10,7 @@ use super::{Scope, endpoint, keys, models};
 use crate::catalog::{BuiltinProvider, DialectId, builtin};
 use crate::config::file::At;
 use crate::config::settings::{Auth, Figures, Key, Provider};
+use crate::login::Place;
 use crate::wire::face::Face;
 
 /// The providers while they are being put together.
@@ -67,6 +68,7 @@ fn unconfigured(known: &BuiltinProvider, scope: &Scope<'_, '_, '_>) -> Provider 
         faces: known.faces.clone(),
         keys: if off.is_none() { gathered.found } else { Vec::new() },
         auth: Auth::Face,
+        login: None,
         off,
         headers: Vec::new(),
         models: models::of_catalog(known),
@@ -123,7 +125,7 @@ fn configured(id: &str, at: &At<'_>, replaces: bool, scope: &mut Scope<'_, '_, '
         _ => Vec::new(),
     };
     let headers = keys::headers(at.get("headers").as_ref(), id, scope);
-    let (keys, auth, no_key) = credentials(id, at, known, scope);
+    let Credentials { keys, auth, login, missing: no_key } = credentials(id, at, known, scope);
     let off = if faces.is_empty() {
         Some(no_address(id, at, address.as_ref(), scope))
     } else {
@@ -144,6 +146,7 @@ fn configured(id: &str, at: &At<'_>, replaces: bool, scope: &mut Scope<'_, '_, '
         faces,
         keys,
         auth,
+        login,
         off: off.or(missing_header),
         headers: headers.found,
         models,
@@ -191,37 +194,75 @@ fn no_address(id: &str, at: &At<'_>, base: Option<&Address>, scope: &mut Scope<'
 }
 
 /// Keys, how they are sent, and why there is none.
-fn credentials(
-    id: &str,
-    at: &At<'_>,
-    known: Known,
-    scope: &mut Scope<'_, '_, '_>,
-) -> (Vec<Key>, Auth, Option<String>) {
+struct Credentials {
+    keys: Vec<Key>,
+    auth: Auth,
+    login: Option<Place>,
+    missing: Option<String>,
+}
+
+fn credentials(id: &str, at: &At<'_>, known: Known, scope: &mut Scope<'_, '_, '_>) -> Credentials {
     let setting = at.get("auth").and_then(|at| at.text());
     let bearer = setting == Some("token") || at.get("authHeader").and_then(|at| at.flag()) == Some(true);
     let auth = if bearer { Auth::Bearer } else { Auth::Face };
+    let of = |keys, missing| Credentials { keys, auth, login: None, missing };
     let keyless = || {
         let secret = crate::secret::Secret::new(String::new());
-        (vec![Key { secret, origin: "no key".to_owned() }], Auth::None, None)
+        let keys = vec![Key { secret, origin: "no key".to_owned() }];
+        Credentials { auth: Auth::None, ..of(keys, None) }
     };
-    if setting == Some("none") {
-        return keyless();
+    match setting {
+        Some("none") => return keyless(),
+        Some("oauth") => return login(id, at, known, scope),
+        _ => {}
     }
     if let Some(key) = at.get("apiKey") {
         let gathered = keys::from_setting(&key, id, scope);
         let missing = if gathered.found.is_empty() { gathered.missing } else { None };
-        return (gathered.found, auth, missing);
+        return of(gathered.found, missing);
     }
     let Some(known) = known.by_id.or(known.facts) else {
         if setting.is_none() {
             return keyless();
         }
         scope.warn(at, format!("provider {id} has no apiKey, so it is off: add one, or set auth: \"none\""));
-        return (Vec::new(), auth, Some("it has no apiKey".to_owned()));
+        return of(Vec::new(), Some("it has no apiKey".to_owned()));
     };
     let gathered = keys::from_names(&known.key_names, scope);
     if let Some(missing) = &gathered.missing {
         scope.report.warn(&at.path.key("apiKey"), format!("{missing}: provider {id} is off until it is"));
     }
-    (gathered.found, auth, gathered.missing)
+    of(gathered.found, gathered.missing)
+}
+
+/// The login of `auth: "oauth"`. Where nobody is logged in the provider is off until somebody is.
+fn login(id: &str, at: &At<'_>, known: Known, scope: &mut Scope<'_, '_, '_>) -> Credentials {
+    let place = scope.variables.login(id);
+    let off = |login, why| Credentials { keys: Vec::new(), auth: Auth::Login, login, missing: Some(why) };
+    let Some(setting) = at.get("auth") else { return off(place, "it has no login".to_owned()) };
+    if known.dialect() != DialectId::KimiCode {
+        scope
+            .wrong(&setting, format!("only Kimi Code has a login, and provider {id} is none: set an apiKey"));
+        return off(None, "it has no login".to_owned());
+    }
+    if let Some(key) = at.get("apiKey") {
+        scope.warn(&key, "it does not count beside auth: \"oauth\": remove one of both");
+    }
+    let found = match &place {
+        Some(place) => place.read(),
+        None => Err("there is no place for its login: set HOME".to_owned()),
+    };
+    match found {
+        Ok(login) => {
+            let key = Key {
+                secret: crate::secret::Secret::new(login.id),
+                origin: format!("login at {}", login.host),
+            };
+            Credentials { keys: vec![key], auth: Auth::Login, login: place, missing: None }
+        }
+        Err(why) => {
+            scope.warn(&setting, format!("provider {id} is off: {why}"));
+            off(place, why)
+        }
+    }
 }

@@ -1,13 +1,28 @@
 //! The files besides the configuration that its secrets come from.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::config::environment::Environment;
 use crate::config::file::At;
+use crate::config::settings::Provider;
 
-/// The secrets file, and each `{ source: "file", id }`; `base` is where a relative one starts.
-pub(super) fn files(root: &At<'_>, environment: &Environment, base: Option<&Path>) -> Vec<PathBuf> {
+/// The secrets file, each `{ source: "file", id }`, and those of logins; `base` is where a relative one starts.
+pub(super) fn files(
+    root: &At<'_>,
+    providers: &BTreeMap<String, Provider>,
+    environment: &Environment,
+    base: Option<&Path>,
+) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = environment.secrets_file().into_iter().collect();
+    for provider in providers.values() {
+        let Some(place) = &provider.login else { continue };
+        found.push(place.mark());
+        // It changes with each refresh, which is no news. One that cannot be used may be mended.
+        if provider.off.is_some() {
+            found.push(place.tokens());
+        }
+    }
     let mut left = vec![root.clone()];
     while let Some(at) = left.pop() {
         let text = |key: &str| at.get(key).and_then(|at| at.text().map(str::to_owned));

@@ -91,8 +91,9 @@ const PROVIDER: &Shape = &Shape::Object(&[
     key("apiKey", "A key, or several that are tried in this order.", &Shape::Secrets),
     key(
         "auth",
-        "`api-key` sends the key as the protocol asks, `token` always as a bearer token, `none` sends no key.",
-        &Shape::Choice(&["api-key", "token", "none"]),
+        "`api-key` sends the key as the protocol asks, `token` always as a bearer token, `none` sends no key. `oauth`, \
+         for Kimi Code: no `apiKey`, but the login of `moonrelay login`.",
+        &Shape::Choice(&["api-key", "token", "oauth", "none"]),
     ),
     key("authHeader", "Send the key as `Authorization: Bearer`, whatever the protocol asks.", FLAG),
     key(

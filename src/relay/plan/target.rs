@@ -1,5 +1,6 @@
 //! One reference with all that is needed to call it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::catalog::ThinkingLevel;
@@ -48,6 +49,15 @@ impl Target {
     #[must_use]
     pub fn key(&self) -> Option<&Key> {
         self.provider.keys.get(self.key_index?).filter(|_| self.provider.auth != Auth::None)
+    }
+
+    /// The target with its provider as that is called now: a login's key changes.
+    #[must_use]
+    pub(in crate::relay) fn called(&self, provider: &Arc<Provider>) -> Cow<'_, Self> {
+        if Arc::ptr_eq(provider, &self.provider) {
+            return Cow::Borrowed(self);
+        }
+        Cow::Owned(Self { provider: provider.clone(), ..self.clone() })
     }
 
     /// Takes our own secrets out of what a provider said: some repeat the key that they refuse.

@@ -69,7 +69,8 @@ fn watch(found: &[Entry], watches: &mut Watches) -> HashMap<WatchDescriptor, (Pa
     for entry in found {
         let mask = masks.entry(&entry.directory).or_insert(moves);
         if entry.is_file {
-            *mask |= WatchMask::CLOSE_WRITE;
+            // Who mends a file's mode has changed whether it can be read.
+            *mask |= WatchMask::CLOSE_WRITE | WatchMask::ATTRIB;
         }
     }
     let mut watched = HashMap::new();

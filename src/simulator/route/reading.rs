@@ -40,10 +40,9 @@ impl Call<'_> {
     }
 
     fn reading(&self, parts: &Parts, route: Route<'_>, body: &[u8]) -> Result<Value, Refusal> {
-        let options = &self.state.options;
         // OpenRouter's list is public.
         if self.provider != Provider::OpenRouter || route.path != "/models" {
-            rules::authorize(self.provider, self.face, &parts.headers, options.key.as_deref())?;
+            self.authorize(parts)?;
         }
         if route.anthropic {
             return Err(no_route(self.provider));

@@ -4,6 +4,7 @@ use http::HeaderMap;
 use http::header::{AUTHORIZATION, USER_AGENT};
 
 use crate::simulator::face::Face;
+use crate::simulator::oauth::Office;
 use crate::simulator::provider::Provider;
 use crate::simulator::refusal::Refusal;
 
@@ -15,7 +16,7 @@ const AGENTS: [&str; 6] = ["kimicli/", "kimi-code-cli/", "claude-cli/", "claude-
 /// face also as `x-api-key` (kimi-code 2.1 sends that; Moonshot's and OpenRouter's guides have Bearer only).
 ///
 /// With a `key` of the simulator's own only that one is good, on all three providers. Without, the prefix decides:
-/// `sk-kimi-` belongs to Kimi Code, every other `sk-` to the two others.
+/// `sk-kimi-` belongs to Kimi Code, every other `sk-` to the two others. Kimi Code takes the keys of its logins, too.
 ///
 /// # Errors
 /// The provider's 401.
@@ -24,6 +25,7 @@ pub(in crate::simulator) fn authorize(
     face: Face,
     headers: &HeaderMap,
     key: Option<&str>,
+    office: &Office,
 ) -> Result<(), Refusal> {
     let text = |value: &'_ http::HeaderValue| value.to_str().ok().map(str::to_owned);
     let api_key = headers.get("x-api-key").filter(|_| (provider, face) == (Provider::Kimi, Face::Messages));
@@ -31,6 +33,7 @@ pub(in crate::simulator) fn authorize(
     let given = api_key.and_then(text).or_else(token).filter(|key| !key.is_empty());
     let Some(given) = given else { return Err(missing(provider)) };
     let good = match key {
+        _ if provider == Provider::Kimi && office.knows(&given) => true,
         Some(key) => key == given,
         None => plausible(provider, &given),
     };
@@ -68,8 +71,7 @@ fn bearer(value: &str) -> Option<&str> {
 
 fn plausible(provider: Provider, key: &str) -> bool {
     match provider {
-        // An OAuth access token of the device login is a JWT.
-        Provider::Kimi => key.starts_with("sk-kimi-") || key.starts_with("eyJ"),
+        Provider::Kimi => key.starts_with("sk-kimi-"),
         Provider::Moonshot | Provider::OpenRouter => {
             key.len() > "sk-".len() && key.starts_with("sk-") && !key.starts_with("sk-kimi-")
         }

@@ -30,10 +30,7 @@ async fn each_line_is_a_message_and_the_session_goes_on() {
     let stand = Stand::start().await;
     let first = stand.piped(&["--session-id", "one"], &["Hello", "//etc is what?", ""]).await;
     assert_eq!((first.code, first.stderr.as_str()), (Some(0), ""), "{}", first.both());
-    assert_eq!(
-        first.stdout,
-        "kimi-for-coding via kimi: Hello\nkimi-for-coding via kimi: /etc is what?\n"
-    );
+    assert_eq!(first.stdout, "kimi-for-coding via kimi: Hello\nkimi-for-coding via kimi: /etc is what?\n");
     let second = stand.piped(&["--session-id", "one"], &["Again"]).await;
     assert_eq!(second.code, Some(0), "{}", second.both());
     let asked = stand.asked().await;
@@ -48,12 +45,22 @@ async fn each_line_is_a_message_and_the_session_goes_on() {
 #[tokio::test]
 async fn what_is_no_command_is_told_and_never_asked() {
     let stand = Stand::start().await;
-    let ended = stand.piped(&[], &["/modle k3", "/model nonsense", "/think medium", "/stop now", "/quit", "never"]).await;
+    let ended = stand
+        .piped(&[], &["/modle k3", "/model nonsense", "/think medium", "/stop now", "/quit", "never"])
+        .await;
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{}", ended.both());
     let lines: Vec<&str> = ended.stderr.lines().collect();
     assert!(lines[0].starts_with("moonrelay: no command /modle (did you mean /model?)"), "{}", ended.both());
-    assert!(lines[1].starts_with("moonrelay: no model, alias or route is called \"nonsense\"; nearest: "), "{}", ended.both());
-    assert!(lines[2].ends_with("not one of kimi/kimi-for-coding; use one of: low, high, max"), "{}", ended.both());
+    assert!(
+        lines[1].starts_with("moonrelay: no model, alias or route is called \"nonsense\"; nearest: "),
+        "{}",
+        ended.both()
+    );
+    assert!(
+        lines[2].ends_with("not one of kimi/kimi-for-coding; use one of: low, high, max"),
+        "{}",
+        ended.both()
+    );
     assert!(lines[3].contains("too many words"), "{}", ended.both());
     assert!(stand.asked().await.is_empty());
     let wrong = stand.piped(&["--model", "nonsense"], &["Hello"]).await;
@@ -102,9 +109,16 @@ async fn the_choice_of_a_model_is_kept_and_taken_back() {
     assert_eq!((back.code, back.stdout.as_str()), (Some(0), told), "{}", back.both());
     let after = stand.piped(&["--session-id", "k"], &["/model"]).await;
     assert!(after.stdout.contains("kimi (kimi/kimi-for-coding), the default."), "{}", after.both());
-    let new = stand.piped(&["--session-id", "k", "--model", "k3"], &["/new", "/model", "/new k3", "/model"]).await;
+    let new =
+        stand.piped(&["--session-id", "k", "--model", "k3"], &["/new", "/model", "/new k3", "/model"]).await;
     assert!(new.stdout.contains("\nModel: kimi (kimi/kimi-for-coding), the default."), "{}", new.both());
-    assert!(new.stdout.ends_with("Model: k3 (moonshot/kimi-k3), chosen for this session.\nFallbacks: openrouter/auto.\n"), "{}", new.both());
+    assert!(
+        new.stdout.ends_with(
+            "Model: k3 (moonshot/kimi-k3), chosen for this session.\nFallbacks: openrouter/auto.\n"
+        ),
+        "{}",
+        new.both()
+    );
 }
 
 #[tokio::test]
@@ -113,7 +127,10 @@ async fn a_summary_takes_the_place_of_what_was_said_or_all_stays() {
     stand.upstream.fault(json!({ "kind": "server_error", "times": 1, "provider": "kimi" })).await;
     stand.upstream.fault(json!({ "kind": "server_error", "times": 1, "provider": "openrouter" })).await;
     let failed = stand.piped(&["--session-id", "c"], &["/compact", "/reset"]).await;
-    assert_eq!((failed.code, failed.stdout.as_str()), (Some(0), "Nothing to compact.\nNothing was said yet.\n"));
+    assert_eq!(
+        (failed.code, failed.stdout.as_str()),
+        (Some(0), "Nothing to compact.\nNothing was said yet.\n")
+    );
     stand.upstream.no_faults().await;
     stand.piped(&["--session-id", "c"], &["first words"]).await;
     let before = stand.transcript("c");
@@ -122,9 +139,14 @@ async fn a_summary_takes_the_place_of_what_was_said_or_all_stays() {
     assert_eq!(failed.code, Some(1), "{}", failed.both());
     assert!(failed.stderr.starts_with("moonrelay: not compacted, all is as it was: "), "{}", failed.both());
     assert_eq!(stand.transcript("c"), before);
-    let ended = stand.piped(&["--session-id", "c"], &["/compact", "second words", "/reset", "third words"]).await;
+    let ended =
+        stand.piped(&["--session-id", "c"], &["/compact", "second words", "/reset", "third words"]).await;
     assert_eq!(ended.code, Some(0), "{}", ended.both());
-    assert!(ended.stdout.starts_with("Compacted: context ") && ended.stdout.contains(" of 1.05M\n"), "{}", ended.both());
+    assert!(
+        ended.stdout.starts_with("Compacted: context ") && ended.stdout.contains(" of 1.05M\n"),
+        "{}",
+        ended.both()
+    );
     assert!(ended.stdout.contains("Session reset: what was said is forgotten.\n"), "{}", ended.both());
     let asked = stand.asked().await;
     let [.., summarised, second, third] = &asked[..] else { panic!("{asked:?}") };
@@ -139,11 +161,28 @@ async fn a_summary_takes_the_place_of_what_was_said_or_all_stays() {
 #[tokio::test]
 async fn footers_thinking_and_the_card_are_shown_as_asked() {
     let stand = Stand::start().await;
-    let lines = ["/reasoning on", "one", "/reasoning off", "/usage full", "two", "/usage tokens", "three", "/usage cost", "/model k3", "four", "/usage off", "five", "/status"];
+    let lines = [
+        "/reasoning on",
+        "one",
+        "/reasoning off",
+        "/usage full",
+        "two",
+        "/usage tokens",
+        "three",
+        "/usage cost",
+        "/model k3",
+        "four",
+        "/usage off",
+        "five",
+        "/status",
+    ];
     let ended = stand.piped(&["--session-id", "f"], &lines).await;
     assert_eq!(ended.code, Some(0), "{}", ended.both());
-    let (all, has) = (&ended.stdout, |text: &str| assert!(ended.stdout.contains(text), "{text:?}: {}", ended.both()));
-    has("Reasoning is shown before the answer.\n[thinking] The user said something short. I repeat it in one line.\n\nkimi-for-coding via kimi: one\n");
+    let (all, has) =
+        (&ended.stdout, |text: &str| assert!(ended.stdout.contains(text), "{text:?}: {}", ended.both()));
+    has(
+        "Reasoning is shown before the answer.\n[thinking] The user said something short. I repeat it in one line.\n\nkimi-for-coding via kimi: one\n",
+    );
     has("kimi-for-coding via kimi: two\nkimi/kimi-for-coding · ");
     has(" out · no price · ");
     has("kimi-for-coding via kimi: three\n");
@@ -153,7 +192,9 @@ async fn footers_thinking_and_the_card_are_shown_as_asked() {
     has(" USD · session ");
     has("via moonshot: five\nmoonrelay  ");
     has(", gateway http://127.0.0.1:");
-    has("\nmodel      k3 (moonshot/kimi-k3)\nkey        sk-…00 (the configuration)\nfallbacks  openrouter/auto\nthinking   default\n");
+    has(
+        "\nmodel      k3 (moonshot/kimi-k3)\nkey        sk-…00 (the configuration)\nfallbacks  openrouter/auto\nthinking   default\n",
+    );
     has("\nsession    f\n");
     assert!(!all.contains("sk-simulated") && !all.contains('\u{1b}'), "{all}");
 }

@@ -26,7 +26,9 @@ impl Terminal {
         let words = std::iter::once(chat.get_program()).chain(chat.get_args());
         let line = words.map(|word| format!("'{}'", word.to_str().unwrap())).collect::<Vec<_>>().join(" ");
         let mut script = Command::new("script");
-        script.args(["-q", "-e", "-f", "-c", &format!("stty sane rows 24 cols 80; exec {line}"), "/dev/null"]).env_clear();
+        script
+            .args(["-q", "-e", "-f", "-c", &format!("stty sane rows 24 cols 80; exec {line}"), "/dev/null"])
+            .env_clear();
         script.envs(chat.get_envs().filter_map(|(key, value)| Some((key, value?))));
         script.env("SHELL", "/bin/sh").env("TERM", "xterm").env("LANG", "C.UTF-8").env("NO_COLOR", "1");
         script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
@@ -73,19 +75,18 @@ const CTRL_C: &str = "\u{3}";
 const CTRL_D: &str = "\u{4}";
 
 #[tokio::test]
-async fn ctrl_c_stops_the_answer_and_what_was_typed_meanwhile_is_asked() {
+async fn ctrl_c_stops_the_answer_and_what_came_is_kept() {
     let stand = Stand::start().await;
     // The answer begins and does not go on.
-    stand.upstream.fault(json!({ "provider": "kimi", "kind": "stall", "value": 4, "times": 1 })).await;
+    stand.upstream.fault(json!({ "provider": "kimi", "kind": "stall", "value": 5, "times": 1 })).await;
     let mut terminal = Terminal::start(&stand, &["--session-id", "stop"]);
     terminal.shows(PROMPT).await;
     terminal.press("A long question\r").await;
     terminal.shows("via").await;
-    terminal.press("next\n").await;
-    terminal.shows("next").await;
     terminal.press(CTRL_C).await;
     terminal.shows("stopped").await;
-    terminal.shows("kimi> next").await;
+    terminal.shows(PROMPT).await;
+    terminal.press("next\r").await;
     terminal.shows("kimi-for-coding via kimi: next").await;
     terminal.shows(PROMPT).await;
     terminal.press(CTRL_D).await;
@@ -99,16 +100,18 @@ async fn ctrl_c_stops_the_answer_and_what_was_typed_meanwhile_is_asked() {
 }
 
 #[tokio::test]
-async fn stop_is_heard_while_the_answer_comes() {
+async fn stop_is_heard_while_the_answer_comes_and_other_lines_are_asked_next() {
     let stand = Stand::start().await;
-    stand.upstream.fault(json!({ "provider": "kimi", "kind": "stall", "value": 4, "times": 1 })).await;
+    stand.upstream.fault(json!({ "provider": "kimi", "kind": "stall", "value": 5, "times": 1 })).await;
     let mut terminal = Terminal::start(&stand, &[]);
     terminal.shows(PROMPT).await;
     terminal.press("A question\r").await;
     terminal.shows("via").await;
     // What is begun stands at the next prompt.
-    terminal.press("/stop\nhalf of a li").await;
+    terminal.press("next\n/stop\nhalf of a li").await;
     terminal.shows("stopped").await;
+    terminal.shows("kimi> next").await;
+    terminal.shows("kimi-for-coding via kimi: next").await;
     terminal.shows(PROMPT).await;
     terminal.shows("half of a li").await;
     terminal.press("ne\r").await;

@@ -46,6 +46,22 @@ impl Upstream {
         assert!(status.is_success(), "the simulator refused {fault}: {status} {text}");
     }
 
+    /// Orders what the authorization server says next; see `src/simulator/oauth.rs`.
+    pub(crate) async fn order(&self, order: Value) {
+        let sent = self.client.post(self.url("/_oauth")).body(order.to_string()).send().await.unwrap();
+        let status = sent.status();
+        assert!(
+            status.is_success(),
+            "the simulator refused {order}: {status} {}",
+            sent.text().await.unwrap()
+        );
+    }
+
+    /// What the authorization server has counted.
+    pub(crate) async fn office(&self) -> Value {
+        self.get("/_oauth").await
+    }
+
     /// Takes every order back.
     pub(crate) async fn no_faults(&self) {
         let response = self.client.delete(self.url("/_faults")).send().await.unwrap();

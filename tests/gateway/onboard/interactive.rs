@@ -84,6 +84,7 @@ async fn who_answers_is_asked_and_a_wrong_key_may_be_corrected() {
     terminal.shows("OpenRouter").await;
     terminal.shows("Another server").await;
     terminal.types(DOWN).await;
+    terminal.types(DOWN).await;
     terminal.types("\r").await;
     terminal.shows("Key of Moonshot's international platform (it is not shown)").await;
     terminal.types("sk-mistyped-000000\r").await;

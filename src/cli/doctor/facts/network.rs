@@ -13,6 +13,7 @@ use crate::cli::progress::Progress;
 use crate::config::settings::{Auth, Provider, Settings};
 use crate::failure::{Failure, Reason};
 use crate::relay::headers;
+use crate::upstream::oauth::Logins;
 use crate::upstream::{Call, Connector};
 use crate::wire::face::Face;
 
@@ -84,7 +85,7 @@ pub(super) async fn ask(
         provider.keys.iter().map(|key| Provider { keys: vec![key.clone()], ..provider.as_ref().clone() })
     });
     let asked = keys.map(async |provider| {
-        let asked = one(&provider, connector.as_ref()).await?;
+        let asked = one(&Arc::new(provider), connector).await?;
         progress.show(&format!("{} answered, or did not", asked.provider));
         Some(asked)
     });
@@ -98,16 +99,23 @@ pub(in crate::cli::doctor) fn is_used(settings: &Settings, provider: &Provider) 
     provider.off.is_none() && (provider.configured || named())
 }
 
-async fn one(provider: &Provider, connector: &dyn Connector) -> Option<Asked> {
+async fn one(provider: &Arc<Provider>, connector: &Arc<dyn Connector>) -> Option<Asked> {
     let chat = provider.faces.iter().find(|(face, _)| *face == Face::Chat).or_else(|| provider.faces.first());
     let (face, base) = chat?;
     let key = provider.keys.first().filter(|_| provider.auth != Auth::None);
-    let key = key.map(|key| format!("{} ({})", key.secret.masked(), key.origin));
+    let key = key.map(|key| format!("{} ({})", provider.masked(key), key.origin));
     let url = format!("{base}{}", question(provider.dialect));
     let asked = |outcome, elsewhere| {
         Some(Asked { provider: provider.id.clone(), key, url: url.clone(), outcome, elsewhere })
     };
-    let headers = match headers::of_our_own(provider, *face) {
+    let called = match Logins::new(connector.clone()).called(provider).await {
+        Ok(called) => called,
+        Err(failure) => {
+            return asked(Outcome::Failed { stage: Stage::Answer, why: failure.to_string() }, None);
+        }
+    };
+    let connector = connector.as_ref();
+    let headers = match headers::of_our_own(&called, *face) {
         Ok(headers) => headers,
         Err(why) => return asked(Outcome::Failed { stage: Stage::Answer, why }, None),
     };

@@ -1,0 +1,81 @@
+//! The login of a provider whose key changes by itself: where it is kept, and who may change it.
+//!
+//! `oauth/PROVIDER.json` in the state directory has the tokens; it is replaced at every refresh, by whichever process
+//! makes it. `oauth/PROVIDER.lock` is locked for that, as a refresh token may be good only once. It is written when a
+//! login begins or ends and not when it is refreshed, so that it is what a gateway watches.
+
+mod device;
+mod file;
+mod lock;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use crate::secret::Secret;
+
+pub use device::random;
+pub use file::Print;
+pub use lock::Lock;
+
+/// A login: who gave it, and the tokens of now.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Login {
+    /// Random; the same from the login to its end, however often the tokens change. No secret.
+    pub id: String,
+    /// Where tokens come from: `https://auth.kimi.com`, without a trailing slash.
+    pub host: String,
+    /// The client that the login was given to.
+    pub client_id: String,
+    /// The key of now.
+    pub access: Secret,
+    /// Gets the next one; `None`: there is none, and the login ends with the key.
+    pub refresh: Option<Secret>,
+    /// When the key of now ends.
+    pub expires: SystemTime,
+    /// For how long it was good in all.
+    pub life: Duration,
+}
+
+/// Where the login of one provider is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Place {
+    directory: PathBuf,
+    provider: String,
+}
+
+impl Place {
+    /// `state` is the state directory, `provider` an id of the configuration.
+    #[must_use]
+    pub fn new(state: &Path, provider: &str) -> Self {
+        Self { directory: state.join("oauth"), provider: provider.to_owned() }
+    }
+
+    /// The provider's id.
+    #[must_use]
+    pub fn provider(&self) -> &str {
+        &self.provider
+    }
+
+    /// The file with the tokens.
+    #[must_use]
+    pub fn tokens(&self) -> PathBuf {
+        self.directory.join(format!("{}.json", self.provider))
+    }
+
+    /// The file that is locked by who changes the other, and that is written when a login begins or ends.
+    #[must_use]
+    pub fn mark(&self) -> PathBuf {
+        self.directory.join(format!("{}.lock", self.provider))
+    }
+
+    /// The command that logs in.
+    #[must_use]
+    pub fn command(&self) -> String {
+        match self.provider.as_str() {
+            "kimi" => "moonrelay onboard --auth-choice kimi-code-oauth".to_owned(),
+            other => format!("moonrelay login --provider {other}"),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, SystemTime};
+
+use super::{Login, Place};
+use crate::secret::Secret;
+
+fn login() -> Login {
+    Login {
+        id: "one".to_owned(),
+        host: "https://auth.kimi.com".to_owned(),
+        client_id: "client".to_owned(),
+        access: Secret::new("eyJ-access".to_owned()),
+        refresh: Some(Secret::new("eyJ-refresh".to_owned())),
+        expires: SystemTime::UNIX_EPOCH + Duration::from_millis(1_795_000_000_123),
+        life: Duration::from_mins(15),
+    }
+}
+
+fn mode(path: &std::path::Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn what_is_kept_is_read_and_nobody_else_can() {
+    let state = tempfile::tempdir().unwrap();
+    let place = Place::new(state.path(), "kimi");
+    let lock = place.try_lock().unwrap().unwrap();
+    place.begin(&lock, &login()).unwrap();
+    assert!(place.read() == Ok(login()));
+    let directory = state.path().join("oauth");
+    assert_eq!((mode(&directory), mode(&place.tokens()), mode(&place.mark())), (0o700, 0o600, 0o600));
+    assert_eq!(place.device().unwrap(), place.device().unwrap());
+    assert_eq!(mode(&directory.join("device")), 0o600);
+    let names: Vec<_> = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names.len(), 3, "nothing is left of the drafts: {names:?}");
+}
+
+#[test]
+fn one_changes_it_at_a_time() {
+    let state = tempfile::tempdir().unwrap();
+    let place = Place::new(state.path(), "kimi");
+    let lock = place.try_lock().unwrap();
+    assert!(lock.is_some() && place.try_lock().unwrap().is_none());
+    drop(lock);
+    assert!(place.try_lock().unwrap().is_some());
+}
+
+#[test]
+fn the_mark_tells_of_beginning_and_end_and_not_of_refreshes() {
+    let state = tempfile::tempdir().unwrap();
+    let place = Place::new(state.path(), "kimi");
+    let lock = place.try_lock().unwrap().unwrap();
+    let mark = || fs::read_to_string(place.mark()).unwrap();
+    place.begin(&lock, &login()).unwrap();
+    assert_eq!(mark(), "one\n");
+    let print = place.print();
+    place.replace(&lock, &Login { access: Secret::new("eyJ-next".to_owned()), ..login() }).unwrap();
+    assert!(mark() == "one\n" && place.print() != print, "a refresh is another file and no other login");
+    place.end(&lock, &login(), "invalid_grant").unwrap();
+    assert_eq!(mark(), "ended\n");
+    assert!(!fs::read_to_string(place.tokens()).unwrap().contains("eyJ"), "its tokens are gone");
+    assert!(place.forget(&lock).unwrap() && !place.forget(&lock).unwrap());
+    assert_eq!(mark(), "none\n");
+}
+
+#[test]
+fn what_cannot_be_used_is_told_with_the_fix_and_without_a_token() {
+    let state = tempfile::tempdir().unwrap();
+    let place = Place::new(state.path(), "kimi");
+    let again = "log in again: moonrelay onboard --auth-choice kimi-code-oauth";
+    assert_eq!(
+        place.read().err().unwrap(),
+        "nobody is logged in; log in: moonrelay onboard --auth-choice kimi-code-oauth"
+    );
+    assert!(
+        Place::new(state.path(), "mine").read().err().unwrap().ends_with("moonrelay login --provider mine")
+    );
+    let lock = place.try_lock().unwrap().unwrap();
+    place.begin(&lock, &login()).unwrap();
+    fs::set_permissions(place.tokens(), Permissions::from_mode(0o644)).unwrap();
+    let shown = place.tokens().display().to_string();
+    let why = place.read().err().unwrap();
+    assert!(why.contains("(mode 644)") && why.contains(&format!("chmod 600 {shown}")), "{why}");
+    fs::set_permissions(place.tokens(), Permissions::from_mode(0o600)).unwrap();
+    let whole = fs::read_to_string(place.tokens()).unwrap();
+    let broken = [
+        whole[..whole.len() / 2].to_owned(),
+        "\"eyJ-a-secret\"".to_owned(),
+        "{\"login\": 1, \"host\": \"eyJ-a-secret\"}".to_owned(),
+        String::new(),
+        whole.replace("accessToken", "other"),
+    ];
+    for text in broken {
+        fs::write(place.tokens(), &text).unwrap();
+        let why = place.read().err().unwrap();
+        assert!(why.contains(&shown) && why.ends_with(again) && !why.contains("eyJ"), "{text}: {why}");
+    }
+    place.end(&lock, &login(), "invalid_grant").unwrap();
+    assert_eq!(place.read().err().unwrap(), format!("the login has ended (invalid_grant); {again}"));
+}

@@ -1,0 +1,179 @@
+//! The two addresses of an authorization server, and what they answer.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use http::{Method, StatusCode};
+use serde_json::{Map, Value};
+use tokio::time::timeout;
+
+use super::super::client::is_loopback;
+use super::super::{Call, Connector, read_capped, retry_after};
+use crate::failure::{Failure, Reason};
+use crate::secret::Secret;
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// For one answer; a healthy one takes some tenths of a second.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// In bytes; a real one has four thousand.
+const LARGEST: usize = 64 * 1024;
+/// Of a key whose answer does not say how long it is good (Kimi's, captured 2026-11-21).
+const LIFE: Duration = Duration::from_mins(15);
+/// What is shown of the server's own words, in characters.
+const SHOWN: usize = 300;
+
+/// Who gives logins, and who asks for one.
+#[derive(Clone)]
+pub struct Issuer {
+    host: String,
+    client_id: String,
+    device: Option<String>,
+}
+
+/// What the server grants.
+pub(super) struct Grant {
+    pub(super) access: Secret,
+    pub(super) refresh: Option<Secret>,
+    pub(super) life: Duration,
+}
+
+/// What the server answers.
+pub(super) enum Told {
+    /// What was asked for.
+    Granted(Map<String, Value>),
+    /// Not that; one of the words of RFC 6749, 5.2, or RFC 8628, 3.5.
+    Refused { error: String, description: String, status: StatusCode },
+}
+
+impl Issuer {
+    /// `device` is a random id of this installation.
+    ///
+    /// # Errors
+    /// Why tokens cannot come from that host.
+    pub fn new(host: &str, client_id: &str, device: Option<String>) -> Result<Self, String> {
+        let url = reqwest::Url::parse(host).map_err(|error| format!("it is no URL: {error}"))?;
+        if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
+            return Err("it may hold no user and no query".to_owned());
+        }
+        match url.scheme() {
+            "https" => {}
+            "http" if is_loopback(&url) => {}
+            "http" => {
+                return Err("it would send tokens in clear text to another machine: use https://".to_owned());
+            }
+            other => return Err(format!("it has the scheme {other}: use https://")),
+        }
+        if client_id.is_empty() {
+            return Err("the client id is empty".to_owned());
+        }
+        let host = url.as_str().trim_end_matches('/').to_owned();
+        Ok(Self { host, client_id: client_id.to_owned(), device })
+    }
+
+    /// Without a trailing slash.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// For whom it asks.
+    #[must_use]
+    pub fn client_id(&self) -> &str {
+        &self.client_id
+    }
+
+    /// Who we are: no other program, and nothing of the machine but a number that we made up. Kimi's own programs send
+    /// its name, model and system as well.
+    fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers
+            .insert(USER_AGENT, HeaderValue::from_static(concat!("moonrelay/", env!("CARGO_PKG_VERSION"))));
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        headers.insert(HeaderName::from_static("x-msh-platform"), HeaderValue::from_static("moonrelay"));
+        headers.insert(HeaderName::from_static("x-msh-version"), HeaderValue::from_static(VERSION));
+        if let Some(Ok(device)) = self.device.as_deref().map(HeaderValue::from_str) {
+            headers.insert(HeaderName::from_static("x-msh-device-id"), device);
+        }
+        headers
+    }
+
+    /// Sends a form. `path` is `device_authorization` or `token`.
+    pub(super) async fn post(
+        &self,
+        connector: &dyn Connector,
+        path: &str,
+        fields: &[(&str, &str)],
+    ) -> Result<Told, Failure> {
+        let call = Call {
+            method: Method::POST,
+            url: format!("{}/api/oauth/{path}", self.host),
+            headers: self.headers(),
+            body: vec![self.form(fields)],
+        };
+        let late = || Failure::new(Reason::Timeout, format!("no answer within {} s", PATIENCE.as_secs()));
+        match timeout(PATIENCE, hear(connector, call)).await {
+            Ok(told) => told.map_err(|failure| self.of_host(failure)),
+            Err(_) => Err(self.of_host(late())),
+        }
+    }
+
+    fn form(&self, fields: &[(&str, &str)]) -> Bytes {
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        form.append_pair("client_id", &self.client_id).extend_pairs(fields);
+        form.finish().into()
+    }
+
+    fn of_host(&self, failure: Failure) -> Failure {
+        Failure { message: format!("{}: {}", self.host, failure.message), ..failure }
+    }
+}
+
+async fn hear(connector: &dyn Connector, call: Call) -> Result<Told, Failure> {
+    let response = connector.send(call).await?;
+    let (status, asked) = (response.status, retry_after(&response.headers, std::time::SystemTime::now()));
+    // The caller's clock runs out before this one.
+    let body = read_capped(&response.headers, response.body, LARGEST, 2 * PATIENCE).await;
+    let members = serde_json::from_slice::<Map<String, Value>>(&body).unwrap_or_default();
+    let text = |key: &str| members.get(key).and_then(Value::as_str).map(harmless).unwrap_or_default();
+    let error = text("error");
+    if !error.is_empty() {
+        return Ok(Told::Refused { error, description: text("error_description"), status });
+    }
+    if status.is_success() && !members.is_empty() {
+        return Ok(Told::Granted(members));
+    }
+    let reason = if status == StatusCode::TOO_MANY_REQUESTS { Reason::RateLimit } else { Reason::Server };
+    let what =
+        if status.is_success() { "an answer that is none".to_owned() } else { format!("status {status}") };
+    Err(Failure { status: Some(status.as_u16()), retry_after: asked, ..Failure::new(reason, what) })
+}
+
+/// Words of the server for a terminal: one line, no control characters, not too many.
+pub(super) fn harmless(words: &str) -> String {
+    words.chars().filter(|c| !c.is_control()).take(SHOWN).collect()
+}
+
+impl Grant {
+    pub(super) fn read(members: &Map<String, Value>) -> Result<Self, Failure> {
+        let token = |key: &str| {
+            let text = members.get(key).and_then(Value::as_str).filter(|text| !text.is_empty())?;
+            HeaderValue::from_str(text).is_ok().then(|| Secret::new(text.to_owned()))
+        };
+        let access = token("access_token")
+            .ok_or_else(|| Failure::new(Reason::Server, "the authorization server granted no token"))?;
+        Ok(Self {
+            access,
+            refresh: token("refresh_token"),
+            life: seconds(members, "expires_in").unwrap_or(LIFE),
+        })
+    }
+}
+
+/// A number of seconds, also one that is written as text.
+pub(super) fn seconds(members: &Map<String, Value>, key: &str) -> Option<Duration> {
+    let value = members.get(key)?;
+    let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
+    Duration::try_from_secs_f64(number).ok()
+}

@@ -1,0 +1,140 @@
+//! Whatever uses a provider's key works with a login.
+
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::{Value, json};
+
+use super::{KIMI, gateway, let_it_end_in, logged_in, moonrelay, setup, tells_no_secret, tokens, upstream};
+use crate::common::process::run;
+use crate::common::{Face, Gateway, prompt};
+
+fn kimi(providers: &Value) -> &Value {
+    let all = providers.as_array().unwrap();
+    all.iter().find(|each| each["id"] == "kimi" || each["provider"] == "kimi").unwrap()
+}
+
+#[tokio::test]
+async fn a_login_while_the_gateway_runs_is_taken_over_and_so_is_its_end() {
+    let upstream = upstream().await;
+    let (command, home) = setup(&upstream).command();
+    let checked = run(moonrelay(home.path(), &["config", "validate", "--json"])).await;
+    assert_eq!(checked.code, Some(0), "where no token can be the file is right: {}", checked.both());
+    let warning = &checked.json()["warnings"][0];
+    assert_eq!(warning["path"], "models.providers.kimi.auth", "{warning}");
+    assert!(
+        warning["message"]
+            .as_str()
+            .unwrap()
+            .starts_with("provider kimi is off: nobody is logged in; log in:")
+    );
+
+    let mut gateway = Gateway::starting(command, home).await;
+    let asked = prompt("default", "Say hello", false);
+    let without = gateway.chat(&asked).await;
+    assert_eq!(without.attempts(), "kimi/kimi-for-coding=no_key, openrouter/auto=ok", "{}", without.text());
+    logged_in(gateway.home(), &upstream).await;
+    gateway.serving.said("reloaded; chain").await;
+    assert_eq!(gateway.chat(&asked).await.attempts(), "kimi/kimi-for-coding=ok");
+
+    let ended = run(moonrelay(gateway.home(), &["logout"])).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.both());
+    gateway.serving.said("reloaded; chain").await;
+    assert_eq!(gateway.chat(&asked).await.model(), "openrouter/auto");
+}
+
+#[tokio::test]
+async fn tokens_that_others_can_read_are_not_used_until_that_is_mended() {
+    let upstream = upstream().await;
+    let (command, home) = setup(&upstream).command();
+    logged_in(home.path(), &upstream).await;
+    let path = tokens(home.path());
+    let set = |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+    set(0o644);
+    let mut gateway = Gateway::starting(command, home).await;
+    let asked = prompt("default", "Say hello", false);
+    assert_eq!(gateway.chat(&asked).await.model(), "openrouter/auto");
+    let told = gateway.serving.output();
+    assert!(told.contains(&format!("chmod 600 {}", path.display())), "{told}");
+    set(0o600);
+    gateway.serving.said("reloaded; chain").await;
+    assert_eq!(gateway.chat(&asked).await.model(), KIMI);
+    tells_no_secret(gateway.home(), &gateway.serving.output());
+}
+
+#[tokio::test]
+async fn every_face_is_asked_with_a_bearer_token_and_as_the_client_that_asks() {
+    let upstream = upstream().await;
+    let gateway = gateway(&upstream, setup(&upstream)).await;
+    for face in Face::ALL {
+        upstream.forget().await;
+        let sent =
+            gateway.request(reqwest::Method::POST, face.path()).header("user-agent", "claude-cli/2.1.329");
+        let answer = sent.body(face.prompt(KIMI, "Say hello", false).to_string()).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{face:?}");
+        let requests = upstream.requests().await;
+        let headers = &requests[0]["headers"];
+        assert_eq!(requests[0]["status"], 200);
+        assert!(headers.to_string().contains("claude-cli/2.1.329"), "{headers}");
+        assert!(!headers.to_string().contains("x-api-key"), "{headers}");
+    }
+}
+
+#[tokio::test]
+async fn commands_that_ask_the_provider_use_the_login_and_refresh_it() {
+    let upstream = upstream().await;
+    let gateway = gateway(&upstream, setup(&upstream)).await;
+    let home = gateway.home();
+    let commands: [&[&str]; 4] = [
+        &["models", "list", "--live", "--provider", "kimi", "--json"],
+        &["models", "status", "--probe", "--json"],
+        &["usage", "--json"],
+        &["explain", "default", "--json"],
+    ];
+    for (refreshed, arguments) in (1..).zip(commands) {
+        let_it_end_in(home, -1);
+        let ended = run(moonrelay(home, arguments)).await;
+        assert_eq!(ended.code, Some(0), "{arguments:?}: {}", ended.both());
+        tells_no_secret(home, &ended.both());
+        let said = ended.json();
+        match arguments[0] {
+            "explain" => {
+                let key = &said["targets"][0]["key"];
+                assert_eq!(
+                    (&key["masked"], upstream.office().await["refreshed"].as_u64()),
+                    (&json!("oauth"), Some(3))
+                );
+                continue;
+            }
+            "usage" => assert!(kimi(&said["quotas"])["error"].is_null(), "{said}"),
+            _ if arguments[1] == "list" => assert_eq!(said["live"][0]["ok"], true, "{said}"),
+            _ => {
+                let probe = &said["probes"][0];
+                assert_eq!(
+                    (&probe["model"], &probe["key"], &probe["result"]),
+                    (&json!(KIMI), &json!("oauth"), &json!("ok"))
+                );
+                let kimi = kimi(&said["providers"]);
+                assert!(kimi["login"]["key"].as_str().unwrap().starts_with("eyJ…"), "{kimi}");
+                assert!(kimi["login"]["expiresAt"].is_u64(), "{kimi}");
+            }
+        }
+        assert_eq!(upstream.office().await["refreshed"], refreshed, "{arguments:?}");
+    }
+    run(moonrelay(home, &["models", "list", "--live", "--provider", "kimi"])).await;
+    let told = run(moonrelay(home, &["models", "status"])).await.stdout;
+    let host = format!("oauth (login at {}/oauth), now eyJ…", upstream.base());
+    assert!(told.contains(&host) && told.contains(", good for 15 min"), "{told}");
+}
+
+#[tokio::test]
+async fn a_provider_without_a_login_cannot_ask_for_one_in_the_file() {
+    let home = tempfile::tempdir().unwrap();
+    let text = "{ models: { providers: { openrouter: { auth: 'oauth' }, kimi: { auth: 'oauth', apiKey: 'sk-1' } } } }";
+    std::fs::write(home.path().join("config.json5"), text).unwrap();
+    let checked = run(moonrelay(home.path(), &["config", "validate", "--json"])).await;
+    assert_eq!(checked.code, Some(78), "{}", checked.both());
+    let issues = checked.json()["issues"].clone();
+    assert_eq!(issues[0]["path"], "models.providers.openrouter.auth", "{issues}");
+    assert!(issues[0]["message"].as_str().unwrap().contains("only Kimi Code has a login"), "{issues}");
+    assert_eq!(issues.as_array().unwrap().len(), 1, "{issues}");
+}
