@@ -115,6 +115,13 @@ line_with() {
   done
 }
 
+# lines_with COUNT TEXT: so many lines of what it printed have it.
+lines_with() {
+  asserted=true
+  found=$(printf '%s\n' "$out" | grep -c -F -e "$2") || true
+  [ "$found" = "$1" ] || fail "$found lines have that" "$1 lines with: $2"
+}
+
 # block NAME [SED…]: the document's configuration, as it stands there (tests/fixtures/seeds) but for its keys.
 block() {
   name=$1
