@@ -223,6 +223,8 @@ pub struct Model {
     pub compat: Compat,
     /// Set when it is gone: it is passed on as it is, with a warning.
     pub retired: Option<Retired>,
+    /// Set when it is said to be going: it is served until then.
+    pub leaving: Option<Retired>,
 }
 
 impl Model {
@@ -239,6 +241,7 @@ impl Model {
             cost: None,
             compat: Compat::default(),
             retired: None,
+            leaving: None,
         }
     }
 }

@@ -5,14 +5,19 @@ pub mod chat;
 pub mod config;
 pub mod console;
 pub mod demo;
+pub mod doctor;
 pub mod drill;
 pub mod exit;
 pub mod explain;
 pub mod gateway;
+mod listing;
 pub mod man;
 pub mod models;
+pub mod onboard;
+mod progress;
 mod rig;
 pub mod service;
+pub mod sessions;
 pub mod simulate;
 mod units;
 pub mod usage;
@@ -34,6 +39,8 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Set a provider up: ask for its key, check it, write it down; or the web search
+    Onboard(onboard::Args),
     /// Serve; ask the one that serves; start, stop and reload its systemd unit
     Gateway(gateway::Args),
     /// Models: list, choose, name, chain
@@ -50,6 +57,8 @@ enum Verb {
     WebSearch(web_search::Args),
     /// The configuration: check, read, change, import
     Config(config::Args),
+    /// What `agent` and `chat` keep of their conversations: list, show, export, delete
+    Sessions(sessions::Args),
     /// The systemd user unit, for people without Nix: print, install, uninstall
     Service(service::Args),
     /// The upstream simulator: Moonshot, Kimi Code and OpenRouter on one port
@@ -58,6 +67,8 @@ enum Verb {
     Demo(demo::Args),
     /// Every fault against your own chain, with simulated upstreams: what a client would have seen, and when
     Drill(drill::Args),
+    /// What is wrong, how that was found, and the one command or Nix line that mends it
+    Doctor(doctor::Args),
     /// Completions for a shell, on standard output
     Completions {
         /// The shell
@@ -116,6 +127,7 @@ fn completions(shell: Shell) -> Result<(), exit::Ending> {
 
 async fn run(verb: Verb) -> ExitCode {
     match verb {
+        Verb::Onboard(args) => Box::pin(onboard::run(args)).await,
         Verb::Gateway(args) => gateway::run(args).await,
         Verb::Models(args) => models::run(args).await,
         Verb::Explain(args) => explain::run(&args),
@@ -124,10 +136,12 @@ async fn run(verb: Verb) -> ExitCode {
         Verb::Usage(args) => usage::run(args).await,
         Verb::WebSearch(args) => web_search::run(args).await,
         Verb::Config(args) => config::run(args).await,
+        Verb::Sessions(args) => sessions::run(args).await,
         Verb::Service(args) => service::run(args),
         Verb::Simulate(args) => simulate::run(args).await,
         Verb::Demo(args) => demo::run(args).await,
         Verb::Drill(args) => drill::run(args).await,
+        Verb::Doctor(args) => doctor::run(args).await,
         Verb::Completions { shell } => exit::code(completions(shell), false),
         Verb::Man(args) => exit::code(man::run(&args), false),
     }

@@ -1,6 +1,7 @@
 //! Sessions on the disk: one file each, appended to, held by one turn at a time.
 
 mod conversation;
+mod digest;
 mod folder;
 mod held;
 mod id;
@@ -22,6 +23,7 @@ use super::transcript::reader::Transcript;
 use super::transcript::{Line, Message, Place, Stop, VERSION};
 use crate::config::settings::Reference;
 
+pub use self::digest::Digest;
 pub use self::folder::Deleted;
 pub use self::id::{fresh, is_id};
 pub use self::total::Total;
@@ -261,7 +263,8 @@ impl Session {
     /// is on the disk then, with all that stands before it.
     ///
     /// # Errors
-    /// A disk that refuses; nothing of the line is left then.
+    /// A disk that refuses; nothing of the line is left then. One that takes the line and cannot promise to keep it is
+    /// an error, too, and the line stays.
     pub fn say(&mut self, message: Message) -> Result<(), SessionError> {
         let ends = matches!(&message, Message::Assistant(said) if said.stop_reason != Stop::ToolUse);
         self.append(ends, |at| Line::Message { at, message })

@@ -2,7 +2,7 @@
 //!
 //! The shape is that of OpenClaw's transcripts (version 3), so that what reads those reads ours.
 
-mod content;
+pub(super) mod content;
 pub mod currency;
 pub mod reader;
 

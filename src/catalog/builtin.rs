@@ -34,7 +34,7 @@ pub struct Source {
 pub struct Fact {
     /// A model id; empty for what is said of the provider.
     pub model: String,
-    /// `faces`, `renamed`, `webSearch`, `limits`, `price`, `abilities`, `prefill` or `retired`.
+    /// `faces`, `renamed`, `webSearch`, `limits`, `price`, `abilities`, `prefill`, `retired` or `leaving`.
     pub group: &'static str,
     /// Who says so.
     pub source: Source,

@@ -68,6 +68,7 @@ struct ModelRow {
     abilities: Abilities,
     prefill: Option<Prefill>,
     retired: Option<RetiredRow>,
+    leaving: Option<RetiredRow>,
 }
 
 #[derive(Clone, Deserialize)]
@@ -231,6 +232,7 @@ impl ProviderFile {
             ("limits", row.limits.as_ref().map(|limits| &limits.source)),
             ("prefill", row.prefill.as_ref().map(|prefill| &prefill.source)),
             ("retired", row.retired.as_ref().map(|retired| &retired.source)),
+            ("leaving", row.leaving.as_ref().map(|leaving| &leaving.source)),
         ];
         let named = groups.into_iter().filter_map(|(group, source)| Some((group, source?)));
         named.map(|(group, source)| self.fact(&row.id, group, source)).collect()
@@ -239,7 +241,9 @@ impl ProviderFile {
 
 fn model(row: &ModelRow, price: Option<&Price>) -> Result<Model, String> {
     let has = |kind: &str| row.abilities.input.iter().any(|input| input == kind);
-    let retired = row.retired.as_ref();
+    let end = |row: &Option<RetiredRow>| {
+        row.as_ref().map(|row| Retired { on: row.on.clone(), successor: row.successor.clone() })
+    };
     Ok(Model {
         id: row.id.clone(),
         name: row.name.clone(),
@@ -249,7 +253,8 @@ fn model(row: &ModelRow, price: Option<&Price>) -> Result<Model, String> {
         max_tokens: row.limits.as_ref().and_then(|limits| limits.max_tokens),
         cost: price.map(cost).transpose()?,
         compat: Compat { supports_prefill: row.prefill.as_ref().map(|_| true), ..Compat::default() },
-        retired: retired.map(|row| Retired { on: row.on.clone(), successor: row.successor.clone() }),
+        retired: end(&row.retired),
+        leaving: end(&row.leaving),
     })
 }
 

@@ -43,6 +43,7 @@ fn every_fact_has_a_source_and_a_date() {
             assert_eq!(has("price"), model.cost.is_some(), "{}/{}", provider.id, model.id);
             assert_eq!(has("prefill"), model.compat.supports_prefill == Some(true), "{}", model.id);
             assert_eq!(has("retired"), model.retired.is_some(), "{}/{}", provider.id, model.id);
+            assert_eq!(has("leaving"), model.leaving.is_some(), "{}/{}", provider.id, model.id);
             let limits = model.context_window.is_some() || model.max_tokens.is_some();
             assert_eq!(has("limits"), limits, "{}/{}", provider.id, model.id);
         }
@@ -67,10 +68,15 @@ fn who_takes_a_prefill_was_seen_to_take_it() {
 fn a_retired_model_has_a_date_and_a_successor_that_is_served() {
     for provider in &providers().providers {
         for model in &provider.models {
-            let Some(retired) = &model.retired else { continue };
+            let Some(retired) = model.retired.as_ref().or(model.leaving.as_ref()) else { continue };
             assert!(is_date(&retired.on), "{}: {}", model.id, retired.on);
             let successor = provider.model(&retired.successor).expect("the successor exists");
             assert_eq!(successor.retired, None, "{} has a successor that is gone", model.id);
+            assert!(
+                model.leaving.is_none() || successor.leaving.is_none(),
+                "{} has a successor that goes too",
+                model.id
+            );
         }
     }
 }

@@ -43,18 +43,24 @@ enum Verb {
         /// For example gateway.port, or agents.defaults.models["kimi/k3"].alias
         path: Option<String>,
     },
-    /// Set a value; comments are kept
+    /// Set a value; comments are kept, and what the file said before in config.json5.bak
     Set {
         /// For example gateway.port
         path: String,
         /// JSON5, or plain text where the setting is text
         #[arg(allow_hyphen_values = true)]
         value: String,
+        /// Only say what would become of it
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Remove a value
     Unset {
         /// For example agents.defaults.thinkingDefault
         path: String,
+        /// Only say what would become of it
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Print the JSON Schema of the configuration
     Schema,
@@ -81,8 +87,8 @@ fn execute(verb: Verb, console: &mut Console<'_>) -> Result<ExitCode, Ending> {
     match verb {
         Verb::Validate { file } => return validate::validate(file, console),
         Verb::Get { path } => value::get(path.as_deref().unwrap_or_default(), console)?,
-        Verb::Set { path, value } => value::set(&path, &value, console)?,
-        Verb::Unset { path } => value::unset(&path, console)?,
+        Verb::Set { path, value, dry_run } => value::set(&path, &value, dry_run, console)?,
+        Verb::Unset { path, dry_run } => value::unset(&path, dry_run, console)?,
         Verb::Schema => console.print_json(&json_schema())?,
         Verb::Path => path(console)?,
         Verb::Import(args) => import::import(&args, console)?,

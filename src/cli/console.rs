@@ -2,9 +2,9 @@
 
 use std::fmt::Display;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::exit::Ending;
 use crate::config::edit::{Document, EditError, Saved};
@@ -81,6 +81,27 @@ impl Console<'_> {
     /// When it was not written.
     pub fn save(&self, document: &Document) -> Result<Saved, Ending> {
         document.save(&self.environment).map_err(|error| refused(&error))
+    }
+}
+
+/// What became of a change of the file: for `--json`.
+#[must_use]
+pub fn saved_json(saved: &Saved, file: &Path) -> Value {
+    let mut report = json!({ "ok": true, "changed": saved.is_written(), "path": file });
+    if let (Saved::Written { backup: Some(backup) }, Some(report)) = (saved, report.as_object_mut()) {
+        report.insert("backup".to_owned(), json!(backup));
+    }
+    report
+}
+
+/// What became of a change of the file: for people.
+#[must_use]
+pub fn saved_words(saved: &Saved, done: &str, file: &Path) -> String {
+    let file = file.display();
+    match saved {
+        Saved::Unchanged => format!("No change: {file} says so already"),
+        Saved::Written { backup: None } => format!("{done} ({file})"),
+        Saved::Written { backup: Some(backup) } => format!("{done} ({file}; before: {})", backup.display()),
     }
 }
 

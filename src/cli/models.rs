@@ -1,6 +1,6 @@
 //! `moonrelay models`: list, choose, name, chain.
 
-mod aliases;
+pub(in crate::cli) mod aliases;
 mod chain;
 mod list;
 mod live;
@@ -16,12 +16,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args as ClapArgs, Subcommand};
-use serde_json::json;
 
-use super::console::Console;
+use super::console::{Console, saved_json, saved_words};
 use super::exit::{self, Ending};
+use super::progress::Progress;
 use crate::config::Environment;
-use crate::config::edit::{Document, Saved};
+use crate::config::edit::Document;
 use crate::config::keypath::KeyPath;
 use crate::config::settings::{Reference, Settings};
 use crate::upstream::{Client, Connector};
@@ -79,13 +79,14 @@ pub async fn run(args: Args) -> ExitCode {
         Console { environment: Environment::process(), config: args.config, json, out: &mut out };
     // The limit to connect is that of the default settings: a list is not worth more patience.
     let client: Arc<dyn Connector> = Arc::new(Client::new(live::CONNECT));
-    exit::code(execute(args.verb, &mut console, &client).await, json)
+    exit::code(execute(args.verb, &mut console, &client, &Progress::on_terminal()).await, json)
 }
 
 async fn execute(
     verb: Verb,
     console: &mut Console<'_>,
     connector: &Arc<dyn Connector>,
+    progress: &Progress,
 ) -> Result<(), Ending> {
     match verb {
         Verb::List { provider, live } => {
@@ -107,7 +108,7 @@ async fn execute(
         Verb::Status { probe } => {
             let settings = console.settings()?;
             let probed = match probe {
-                true => Some(probe::probe(&settings, connector).await),
+                true => Some(probe::probe(&settings, connector, progress).await),
                 false => None,
             };
             let gateway = rests::Gateway::ask(&settings, connector.as_ref()).await;
@@ -131,12 +132,9 @@ fn finish(document: &Document, done: &str, console: &mut Console<'_>) -> Result<
     let saved = console.save(document)?;
     let file = console.location()?.path;
     if console.json {
-        return console.print_json(&json!({ "ok": true, "changed": saved == Saved::Written, "path": file }));
+        return console.print_json(&saved_json(&saved, &file));
     }
-    match saved {
-        Saved::Written => console.line(format_args!("{done} ({})", file.display())),
-        Saved::Unchanged => console.line(format_args!("no change: {} says so already", file.display())),
-    }
+    console.line(saved_words(&saved, done, &file))
 }
 
 /// A warning where a model is gone.

@@ -82,6 +82,17 @@ pub fn run(args: Args) -> ExitCode {
     exit::code(outcome, json)
 }
 
+/// As `install` without any flag, for who set a provider up. How the service is then: `active`, `failed`, ….
+///
+/// # Errors
+/// When there is no systemd, or it does not start.
+pub(super) fn install_unit(console: &Console<'_>) -> Result<String, Ending> {
+    let choices = Choices { config: console.config.clone(), socket: false, credentials: Vec::new() };
+    let args = Install { choices, force: false, no_start: false };
+    install::perform(&args, console)?;
+    install::state().map(|service| service.active().to_owned())
+}
+
 fn show(choices: &Choices, console: &mut Console<'_>) -> Result<(), Ending> {
     let files = Files::of(choices, console)?;
     if console.json {

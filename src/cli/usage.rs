@@ -4,7 +4,7 @@ pub(in crate::cli) mod figure;
 mod notes;
 mod quota;
 pub(in crate::cli) mod report;
-mod screen;
+pub(in crate::cli) mod screen;
 pub(in crate::cli) mod span;
 mod table;
 #[cfg(test)]

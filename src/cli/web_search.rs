@@ -1,6 +1,5 @@
 //! `moonrelay web-search`: an answer from the web, and the pages that it rests on.
 
-mod gateway;
 mod words;
 
 use std::io::{IsTerminal, Write};
@@ -9,15 +8,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args as ClapArgs;
-use serde_json::Value;
 
-use self::gateway::Asked;
 use super::console::Console;
 use super::exit::{self, Ending};
 use crate::config::Environment;
 use crate::config::settings::Settings;
-use crate::search::{SearchFailure, Searcher};
+use crate::search::{Found, Searcher};
 use crate::upstream::Client;
+use crate::upstream::gateway::Address;
 
 /// `moonrelay web-search`.
 #[derive(Debug, ClapArgs)]
@@ -52,29 +50,21 @@ async fn execute(args: &Args, console: &mut Console<'_>) -> Result<(), Ending> {
     drop(note);
     let found = found?;
     if console.json {
-        return console.print_json(&found);
+        return console.print_json(&found.to_json());
     }
     console.line(words::text(&found))
 }
 
-/// Asks the gateway where one runs, which may have the answer already, and has the key that a service is given; else
-/// searches here.
-pub(in crate::cli) async fn search(query: &str, local: bool, settings: &Settings) -> Result<Value, Ending> {
+/// Asks the gateway where one runs; else searches here.
+async fn search(query: &str, local: bool, settings: &Settings) -> Result<Found, Ending> {
     let connector = Arc::new(Client::new(settings.failover.connect));
+    let mut searcher = Searcher::new(connector, settings);
     if !local {
-        match gateway::ask(query, settings, connector.as_ref()).await {
-            Asked::Answered(outcome) => return outcome,
-            // What it lacks may be here.
-            Asked::NoKey(ending) if settings.web_search.keys.is_empty() => return Err(ending),
-            Asked::NoKey(_) | Asked::Nobody => {}
-        }
+        let address = Address::of(&settings.gateway.bind, settings.gateway.port);
+        searcher = searcher.beside(address, settings);
     }
-    let found = Searcher::new(connector, settings).search(query).await;
-    found.map(|found| found.to_json()).map_err(|failure| ending(&failure))
-}
-
-fn ending(failure: &SearchFailure) -> Ending {
-    Ending::failure(failure.kind.as_str(), failure.message.clone())
+    let found = Box::pin(searcher.search(query)).await;
+    found.map_err(|failure| Ending::failure(failure.kind.as_str(), failure.message))
 }
 
 /// A line on the terminal while it searches, which takes seconds; it goes when this is dropped.

@@ -1,8 +1,11 @@
 //! Changes to the file that keep its comments, its quotes and its order.
 
+mod backup;
 mod check;
 mod lock;
 mod nix;
+mod secret;
+mod whole;
 mod write;
 
 use std::fs::File;
@@ -20,6 +23,8 @@ use super::keypath::{KeyPath, Step};
 use super::{Location, from_text};
 
 pub use nix::lines as nix_lines;
+pub use secret::set as set_secret;
+pub use whole::{replace, replace_config};
 pub use write::{Managed, managed};
 
 /// Why a change was not made.
@@ -53,12 +58,23 @@ pub enum EditError {
 }
 
 /// What became of a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Saved {
     /// The file says so already; it was not touched.
     Unchanged,
     /// It was written.
-    Written,
+    Written {
+        /// Where what it said before is kept; `None` where there was no file.
+        backup: Option<PathBuf>,
+    },
+}
+
+impl Saved {
+    /// Whether there was something to change.
+    #[must_use]
+    pub const fn is_written(&self) -> bool {
+        matches!(self, Self::Written { .. })
+    }
 }
 
 fn also(added: Option<&Invalid>) -> String {
@@ -231,22 +247,44 @@ impl Document {
         format!("{mark}{}", self.root)
     }
 
-    /// Checks the result and writes it, atomically; a file that says so already is not touched. A file that was wrong
-    /// may stay wrong, with fewer errors.
+    /// Whether the file says so already.
+    #[must_use]
+    pub fn is_unchanged(&self) -> bool {
+        self.changes.is_empty() || self.original.as_ref() == Some(&self.text())
+    }
+
+    /// What Nix would have to say instead, one line a change.
+    #[must_use]
+    pub fn nix_lines(&self) -> Vec<String> {
+        let places: Vec<KeyPath> = self.changes.iter().map(|(path, _)| path.clone()).collect();
+        nix::lines(&self.root.to_serde_value().unwrap_or_default(), &places)
+    }
+
+    /// Whether the result may be written, as [`Document::save`] asks.
+    ///
+    /// # Errors
+    /// When the result would be wrong, or when somebody else manages the file.
+    pub fn verify(&self, environment: &Environment) -> Result<(), EditError> {
+        if self.is_unchanged() {
+            return Ok(());
+        }
+        check::check(self.original.as_deref(), &self.text(), &self.path, environment)?;
+        match managed(&self.path, environment) {
+            Some(managed) => Err(EditError::Managed(Managed { lines: self.nix_lines(), ..managed })),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks the result and writes it, atomically; a file that says so already is not touched, and what another one
+    /// said is kept beside it. A file that was wrong may stay wrong, with fewer errors.
     ///
     /// # Errors
     /// When the result would be wrong, when somebody else manages the file, or when it cannot be written.
     pub fn save(&self, environment: &Environment) -> Result<Saved, EditError> {
-        let text = self.text();
-        if self.changes.is_empty() || self.original.as_ref() == Some(&text) {
+        if self.is_unchanged() {
             return Ok(Saved::Unchanged);
         }
-        check::check(self.original.as_deref(), &text, &self.path, environment)?;
-        if let Some(mut managed) = managed(&self.path, environment) {
-            let places: Vec<KeyPath> = self.changes.iter().map(|(path, _)| path.clone()).collect();
-            managed.lines = nix::lines(&self.root.to_serde_value().unwrap_or_default(), &places);
-            return Err(EditError::Managed(managed));
-        }
+        self.verify(environment)?;
         let failed = |source| EditError::File { path: self.path.clone(), source };
         let mut fresh = None;
         if self.lock.is_none() && self.original.is_none() {
@@ -258,9 +296,12 @@ impl Document {
             }
             fresh = Some(document);
         }
-        write::atomically(&self.path, &text).map_err(failed)?;
+        let before = self.original.as_deref();
+        let backup =
+            before.map(|before| backup::keep(&self.path, before.as_bytes())).transpose().map_err(failed)?;
+        write::atomically(&self.path, &self.text()).map_err(failed)?;
         drop(fresh);
-        Ok(Saved::Written)
+        Ok(Saved::Written { backup })
     }
 
     /// Makes the same changes to a file that was not there when this one was opened.
@@ -353,22 +394,6 @@ fn input(value: &Value) -> CstInputValue {
             CstInputValue::Object(object.iter().map(|(key, value)| (key.clone(), input(value))).collect())
         }
     }
-}
-
-/// Writes a new file, or replaces one, as [`Document::save`] does.
-///
-/// # Errors
-/// When somebody else manages it, or when it cannot be written.
-pub fn replace(path: &Path, text: &str, environment: &Environment) -> Result<(), EditError> {
-    if let Some(managed) = managed(path, environment) {
-        return Err(EditError::Managed(managed));
-    }
-    let failed = |source| EditError::File { path: path.to_owned(), source };
-    write::make_directory(path).map_err(failed)?;
-    let lock = lock::of(path);
-    let written = write::atomically(path, text).map_err(failed);
-    drop(lock);
-    written
 }
 
 #[cfg(test)]

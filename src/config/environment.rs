@@ -30,6 +30,14 @@ impl Environment {
         self.variables.get(name).map(String::as_str).filter(|value| !value.trim().is_empty())
     }
 
+    /// The same with one variable more, or with another value of it.
+    #[must_use]
+    pub fn with(&self, name: &str, value: &str) -> Self {
+        let mut variables = self.variables.clone();
+        variables.insert(name.to_owned(), value.to_owned());
+        Self { variables }
+    }
+
     /// `$HOME`.
     #[must_use]
     pub fn home(&self) -> Option<PathBuf> {

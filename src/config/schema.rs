@@ -8,7 +8,7 @@ use super::keypath::{KeyPath, Step};
 
 pub(super) use hide::{public_url, replace_secrets};
 
-pub use hide::hide_secrets;
+pub use hide::{hide_secrets, literal_secrets};
 pub use json::json_schema;
 pub use table::ROOT;
 

@@ -51,17 +51,27 @@ impl SecretsFile {
                 file.warnings.push(format!("line {} is not UTF-8 and is left out", number + 1));
                 continue;
             };
-            let line = line.trim();
-            let line = line.strip_prefix("export ").unwrap_or(line);
-            if line.starts_with('#') {
-                continue;
-            }
-            if let Some((key, value)) = line.split_once('=') {
-                file.values.insert(key.trim().to_owned(), unquoted(value.trim()).to_owned());
+            if let Some((key, value)) = pair(line) {
+                file.values.insert(key.to_owned(), unquoted(value).to_owned());
             }
         }
         file
     }
+}
+
+/// The name that a line gives a value to; `None` for comments and whatever else is none.
+#[must_use]
+pub fn name_of(line: &[u8]) -> Option<&str> {
+    let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
+    pair(std::str::from_utf8(line).ok()?).map(|(name, _)| name)
+}
+
+/// Name and value as written.
+fn pair(line: &str) -> Option<(&str, &str)> {
+    let line = line.trim();
+    let line = line.strip_prefix("export ").unwrap_or(line);
+    let (name, value) = line.split_once('=').filter(|_| !line.starts_with('#'))?;
+    Some((name.trim(), value.trim()))
 }
 
 fn unquoted(value: &str) -> &str {

@@ -5,7 +5,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::found::Found;
-use super::spent::Spent;
 
 /// So long an answer is given again; `OpenClaw`'s figure.
 const GOOD_FOR: Duration = Duration::from_mins(15);
@@ -37,8 +36,7 @@ impl Cache {
         let mut entries = self.entries();
         entries.retain(|(_, at, _)| now.saturating_duration_since(*at) < GOOD_FOR);
         let (_, _, found) = entries.iter().find(|(known, _, _)| known == question)?;
-        let spent = Spent { price: found.spent.price.clone(), ..Spent::default() };
-        Some(Found { cached: true, spent, ..found.clone() })
+        Some(Found { cached: true, spent: found.spent.nothing(), ..found.clone() })
     }
 
     /// Keeps it.
@@ -59,6 +57,7 @@ impl Cache {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::search::Spent;
 
     fn question(query: &str) -> Question {
         Question { query: query.to_owned(), base_url: "b".to_owned(), model: "m".to_owned() }

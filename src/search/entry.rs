@@ -59,8 +59,7 @@ impl<S: Fn(Record)> Drop for Entry<'_, S> {
         record.took = took;
         // All rounds are one attempt: they are one search, and no fallback of each other.
         if !seen.model.is_empty() {
-            let mut spent = seen.spent;
-            spent.price = self.terms.price(&seen.model);
+            let spent = seen.spent.at(self.terms.price(&seen.model));
             let usage = spent.usage.is_something().then_some(spent.usage);
             record.usage = usage;
             record.attempts.push(Attempt {

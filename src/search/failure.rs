@@ -18,6 +18,10 @@ pub enum Kind {
     NoAnswer,
     /// The provider refused or failed, or a clock ran out.
     Failed(Reason),
+    /// The gateway that runs wants another token.
+    GatewayAuth,
+    /// The gateway that runs said something else.
+    Gateway,
 }
 
 impl Kind {
@@ -30,16 +34,29 @@ impl Kind {
             Self::Ungrounded => "ungrounded",
             Self::NoAnswer => "no_answer",
             Self::Failed(reason) => reason.as_str(),
+            Self::GatewayAuth => "gateway_auth",
+            Self::Gateway => "gateway_error",
         }
+    }
+
+    /// What a gateway's `error.code` means.
+    pub(super) fn from_word(word: &str) -> Option<Self> {
+        // What is wrong with a body that this program writes is its query.
+        if word == "bad_request" {
+            return Some(Self::InvalidQuery);
+        }
+        let own = [Self::MissingKey, Self::InvalidQuery, Self::Ungrounded, Self::NoAnswer];
+        let reasons = Reason::ALL.into_iter().map(Self::Failed);
+        own.into_iter().chain(reasons).find(|kind| kind.as_str() == word)
     }
 
     /// The nearest of the reasons that requests fail of.
     #[must_use]
     pub const fn reason(self) -> Reason {
         match self {
-            Self::MissingKey => Reason::Auth,
+            Self::MissingKey | Self::GatewayAuth => Reason::Auth,
             Self::InvalidQuery => Reason::BadRequest,
-            Self::Ungrounded | Self::NoAnswer => Reason::Server,
+            Self::Ungrounded | Self::NoAnswer | Self::Gateway => Reason::Server,
             Self::Failed(reason) => reason,
         }
     }

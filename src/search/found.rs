@@ -11,7 +11,7 @@ use super::spent::Spent;
 pub struct Found {
     /// What was asked.
     pub query: String,
-    /// `provider/model` that answered.
+    /// `provider/model` that answered; of a gateway's answer the model alone.
     pub reference: String,
     /// The answer, as the model wrote it: Markdown, mostly. It comes from the web and is not to be trusted.
     pub content: String,
@@ -30,6 +30,21 @@ impl Found {
     #[must_use]
     pub fn model(&self) -> &str {
         self.reference.split_once('/').map_or(&self.reference, |(_, model)| model)
+    }
+
+    /// Reads what [`Self::to_json`] has written; `None` when it is something else.
+    pub(super) fn from_json(value: &Value) -> Option<Self> {
+        let word = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+        let citations = value.get("citations")?.as_array()?.iter();
+        Some(Self {
+            query: word("query")?,
+            reference: word("model")?,
+            content: word("content")?,
+            citations: citations.filter_map(|url| url.as_str().map(str::to_owned)).collect(),
+            took: Duration::from_millis(value.get("tookMs").and_then(Value::as_u64).unwrap_or_default()),
+            cached: value.get("cached").and_then(Value::as_bool).unwrap_or_default(),
+            spent: Spent::from_json(value.get("usage")?),
+        })
     }
 
     /// As `web-search --json` and `POST /v1/search` tell it.

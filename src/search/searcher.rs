@@ -7,18 +7,21 @@ use super::cache::{Cache, Question};
 use super::entry::Entry;
 use super::failure::{Kind, SearchFailure};
 use super::found::Found;
+use super::remote::{Asked, Remote};
 use super::request::LONGEST_QUERY;
 use super::rounds::{Asking, Progress};
 use super::terms::Terms;
 use crate::config::settings::Settings;
 use crate::record::Record;
 use crate::upstream::Connector;
+use crate::upstream::gateway::Address;
 
 /// Searches on the terms of some settings. Opens nothing before it is asked.
 pub struct Searcher {
     connector: Arc<dyn Connector>,
     cache: Arc<Cache>,
     terms: Terms,
+    remote: Option<Remote>,
 }
 
 impl Searcher {
@@ -31,7 +34,14 @@ impl Searcher {
     /// With this cache, which outlives the settings.
     #[must_use]
     pub fn sharing(cache: Arc<Cache>, connector: Arc<dyn Connector>, settings: &Settings) -> Self {
-        Self { connector, cache, terms: Terms::of(settings) }
+        Self { connector, cache, terms: Terms::of(settings), remote: None }
+    }
+
+    /// That asks the gateway at this address first, where one runs there: it may have the answer already, has the key that
+    /// a service is given, and keeps the books. Where none runs, and where it has no key, this one searches itself.
+    #[must_use]
+    pub fn beside(self, address: Address, settings: &Settings) -> Self {
+        Self { remote: Some(Remote::new(address, settings)), ..self }
     }
 
     /// `provider/model` that is asked first.
@@ -77,10 +87,17 @@ impl Searcher {
             return Ok(Found { took: began.elapsed(), ..found });
         }
         let (connector, terms) = (self.connector.as_ref(), &self.terms);
+        if let Some(remote) = &self.remote {
+            match remote.ask(query, connector).await {
+                Asked::Answered(outcome) => return outcome,
+                // What it lacks may be here.
+                Asked::NoKey(failure) if search.keys.is_empty() => return Err(failure),
+                Asked::NoKey(_) | Asked::Nobody => {}
+            }
+        }
         let outcome = Asking { connector, terms, query, progress }.ask().await;
         let seen = progress.seen().clone();
-        let mut spent = seen.spent;
-        spent.price = terms.price(&seen.model);
+        let spent = seen.spent.at(terms.price(&seen.model));
         let grounded = outcome.map_err(|failure| {
             let is_asked = !seen.model.is_empty();
             let asked = is_asked.then(|| terms.reference(&seen.model));

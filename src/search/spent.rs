@@ -18,18 +18,34 @@ pub struct Spent {
     /// Calls of `$web_search`, each of which has a price of its own.
     pub searches: u64,
     /// What that costs; `None` where a price is not known.
-    pub price: Option<Price>,
+    pub costs: Option<Costs>,
+}
+
+/// What a search costs, part by part.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Costs {
+    /// Of uncached input.
+    pub input: Amount,
+    /// Of output.
+    pub output: Amount,
+    /// Of cached input.
+    pub cache_read: Amount,
+    /// Of input that was written to the cache.
+    pub cache_write: Amount,
+    /// Of the calls of `$web_search`.
+    pub searches: Amount,
+    /// ISO 4217.
+    pub currency: String,
 }
 
 /// Prices that hold for a search.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Price {
+pub(super) struct Price {
     /// Of the model's tokens.
-    pub tokens: Cost,
+    pub(super) tokens: Cost,
     /// Of one call of `$web_search`, in millionths of a unit.
-    pub search: u64,
+    pub(super) search: u64,
     /// ISO 4217.
-    pub currency: String,
+    pub(super) currency: String,
 }
 
 impl Spent {
@@ -45,12 +61,23 @@ impl Spent {
         sum.reasoning = sum.reasoning.saturating_add(more.reasoning);
     }
 
+    /// At this price, where one is known.
+    pub(super) fn at(self, price: Option<Price>) -> Self {
+        let costs = price.map(|price| price.of(&self));
+        Self { costs, ..self }
+    }
+
+    /// Nothing, in the same currency.
+    pub(super) fn nothing(&self) -> Self {
+        let costs = |known: &Costs| Costs { currency: known.currency.clone(), ..Costs::default() };
+        Self { costs: self.costs.as_ref().map(costs), ..Self::default() }
+    }
+
     /// What it costs, tokens and calls together; `None` where that is not known.
     #[must_use]
     pub fn bill(&self) -> Option<Bill> {
-        let price = self.price.as_ref()?;
-        let amount = price.tokens.of(&self.usage).plus(price.searches(self.searches));
-        Some(Bill { amount, currency: price.currency.clone(), pricing: Pricing::Price })
+        let costs = self.costs.as_ref()?;
+        Some(Bill { amount: costs.total(), currency: costs.currency.clone(), pricing: Pricing::Price })
     }
 
     /// As the JSON of an answer tells it: tokens, calls, and money where its prices are known.
@@ -65,31 +92,67 @@ impl Spent {
             "cacheWrite": cache_write,
             "totalTokens": total,
             "searches": self.searches,
-            "cost": self.price.as_ref().map(|price| price.of(self)),
+            "cost": self.costs.as_ref().map(Costs::to_json),
+        })
+    }
+
+    /// Reads what [`Self::to_json`] has written; what is missing is nothing.
+    pub(super) fn from_json(value: &Value) -> Self {
+        let count = |key: &str| value.get(key).and_then(Value::as_u64).unwrap_or_default();
+        let usage = Usage {
+            input: count("input"),
+            output: count("output"),
+            cache_read: count("cacheRead"),
+            cache_write: count("cacheWrite"),
+            ..Usage::default()
+        };
+        Self { usage, searches: count("searches"), costs: value.get("cost").and_then(Costs::from_json) }
+    }
+}
+
+impl Costs {
+    /// All of it.
+    #[must_use]
+    pub fn total(&self) -> Amount {
+        [self.input, self.output, self.cache_read, self.cache_write, self.searches].into_iter().sum()
+    }
+
+    fn to_json(&self) -> Value {
+        json!({
+            "input": self.input.as_f64(),
+            "output": self.output.as_f64(),
+            "cacheRead": self.cache_read.as_f64(),
+            "cacheWrite": self.cache_write.as_f64(),
+            "searches": self.searches.as_f64(),
+            "total": self.total().as_f64(),
+            "currency": self.currency,
+        })
+    }
+
+    fn from_json(value: &Value) -> Option<Self> {
+        let amount = |key: &str| Amount::read(&value.get(key)?.to_string());
+        Some(Self {
+            input: amount("input")?,
+            output: amount("output")?,
+            cache_read: amount("cacheRead")?,
+            cache_write: amount("cacheWrite")?,
+            searches: amount("searches")?,
+            currency: value.get("currency")?.as_str()?.to_owned(),
         })
     }
 }
 
 impl Price {
-    const fn searches(&self, count: u64) -> Amount {
-        Amount::from_picos(count.saturating_mul(self.search).saturating_mul(MILLION))
-    }
-
-    fn of(&self, spent: &Spent) -> Value {
+    fn of(&self, spent: &Spent) -> Costs {
         let usage = &spent.usage;
-        let parts = [
-            ("input", Amount::of(usage.input, self.tokens.input)),
-            ("output", Amount::of(usage.output, self.tokens.output)),
-            ("cacheRead", Amount::of(usage.cache_read, self.tokens.cache_read)),
-            ("cacheWrite", Amount::of(usage.cache_write, self.tokens.cache_write)),
-            ("searches", self.searches(spent.searches)),
-        ];
-        let total: Amount = parts.iter().map(|(_, amount)| *amount).sum();
-        let mut cost: serde_json::Map<String, Value> =
-            parts.iter().map(|(name, amount)| ((*name).to_owned(), amount.as_f64().into())).collect();
-        cost.insert("total".to_owned(), total.as_f64().into());
-        cost.insert("currency".to_owned(), self.currency.clone().into());
-        cost.into()
+        Costs {
+            input: Amount::of(usage.input, self.tokens.input),
+            output: Amount::of(usage.output, self.tokens.output),
+            cache_read: Amount::of(usage.cache_read, self.tokens.cache_read),
+            cache_write: Amount::of(usage.cache_write, self.tokens.cache_write),
+            searches: Amount::from_picos(spent.searches.saturating_mul(self.search).saturating_mul(MILLION)),
+            currency: self.currency.clone(),
+        }
     }
 }
 
@@ -105,7 +168,9 @@ mod tests {
         spent.add(Some(usage), 1);
         spent.add(None, 1);
         let tokens = Cost { input: 950_000, output: 4_000_000, cache_read: 160_000, cache_write: 0 };
-        spent.price = Some(Price { tokens, search: 5_000, currency: "USD".to_owned() });
+        let spent = spent.at(Some(Price { tokens, search: 5_000, currency: "USD".to_owned() }));
+        assert_eq!(Spent::from_json(&spent.to_json()), spent, "a gateway's figures are read as they were");
+        assert_eq!((spent.nothing().bill().unwrap().amount, spent.nothing().searches), (Amount::ZERO, 0));
         let bill = spent.bill().unwrap();
         assert_eq!((bill.amount.to_string().as_str(), bill.currency.as_str()), ("0.011434", "USD"));
         let told = spent.to_json();

@@ -94,7 +94,8 @@ impl Terms {
         for key in keys {
             if key.is_of_kimi_code() {
                 message.push_str(&format!(
-                    " {} begins with sk-kimi-, so it is a key of Kimi Code, and web search wants one of Moonshot's platform.",
+                    " The one from {} begins with sk-kimi-, so it is a key of Kimi Code; web search wants one of Moonshot's \
+                     platform (platform.kimi.ai, China: platform.kimi.com).",
                     key.origin
                 ));
             } else if key.origin.contains("KIMI_API_KEY") {
@@ -103,22 +104,34 @@ impl Terms {
                 );
             }
         }
-        message.push(' ');
-        message.push_str(&self.region_hint());
+        // Of a key of the other product the region says nothing.
+        if !keys.iter().all(|key| key.is_of_kimi_code()) {
+            message.push(' ');
+            message.push_str(&self.region_hint());
+        }
         SearchFailure::of(failure, message)
     }
 
     /// Keys belong to a region (wire facts 1.1).
     fn region_hint(&self) -> String {
-        let (here, other) = if self.search.base_url.contains("moonshot.cn") {
-            ("China's site (platform.kimi.com)", "https://api.moonshot.ai/v1")
+        let at = |host: &str| self.search.base_url.starts_with(&format!("https://{host}/"));
+        let [international, china] = ["https://api.moonshot.ai/v1", "https://api.moonshot.cn/v1"];
+        if at("api.moonshot.cn") {
+            format!(
+                "Keys work in their own region only, and this is China's (platform.kimi.com): for one of the international \
+                 site (platform.kimi.ai) set {BASE_SETTING} to \"{international}\"."
+            )
+        } else if at("api.moonshot.ai") {
+            format!(
+                "Keys work in their own region only, and this is the international one (platform.kimi.ai): for one of \
+                 China's site (platform.kimi.com) set {BASE_SETTING} to \"{china}\"."
+            )
         } else {
-            ("the international site (platform.kimi.ai)", "https://api.moonshot.cn/v1")
-        };
-        format!(
-            "Keys work in their own region only, here that of {here}: for a key of the other one set {BASE_SETTING} to \
-             \"{other}\"."
-        )
+            format!(
+                "Moonshot's own bases are \"{international}\" for keys of the international site and \"{china}\" for those of \
+                 China's; {BASE_SETTING} says which is asked."
+            )
+        }
     }
 
     /// Takes our keys out of what was said: some servers repeat the key that they refuse.

@@ -74,7 +74,8 @@ impl State {
     /// # Errors
     /// When no manager of this user answers. A unit that does not exist is no error.
     pub fn of(unit: &str) -> Result<Self, Refusal> {
-        let names = "--property=LoadState,ActiveState,FragmentPath,StatusText,MainPID,ExecMainStatus";
+        let names = "--property=LoadState,ActiveState,FragmentPath,StatusText,MainPID,ExecMainStatus,Result,\
+                     UnitFileState,NeedDaemonReload,DropInPaths";
         Ok(Self(properties(&run(&["show", names, unit])?)))
     }
 
@@ -114,8 +115,17 @@ impl State {
         self.get("ExecMainStatus")
     }
 
-    fn get(&self, name: &str) -> &str {
+    /// One of the properties above, as systemd writes it; empty where it says nothing.
+    #[must_use]
+    pub fn get(&self, name: &str) -> &str {
         self.0.get(name).map_or("", String::as_str)
+    }
+}
+
+/// What a manager said before, for who judges it.
+impl FromIterator<(String, String)> for State {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(properties: I) -> Self {
+        Self(properties.into_iter().collect())
     }
 }
 

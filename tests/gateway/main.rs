@@ -1,6 +1,6 @@
 //! The real binary, over real sockets, against the strict simulator: one module per property.
 //!
-//! Nothing here knows a type of the crate (but `references`, which prints its rules and metrics, `corpora`, which replays
+//! Nothing here knows a type of the crate (but `references`, which prints its rules, checks and metrics, `corpora`, which replays
 //! what fuzzing found, `translated_answers`, which asks its judges, and `money`, which compares the ledger's own sums):
 //! what these tests rely on is what users and clients rely on.
 
@@ -26,6 +26,7 @@ mod clocks;
 mod commands;
 mod corpora;
 mod dashboard;
+mod doctor;
 mod drill;
 mod edits;
 mod errors_by_face;
@@ -39,14 +40,17 @@ mod ledger;
 mod matrix;
 mod metrics;
 mod money;
+mod onboard;
 mod places;
 mod plan;
 mod pressure;
+mod probing;
 mod references;
 mod reload;
 mod search;
 mod secrets;
 mod service;
+mod sessions;
 mod soak;
 mod sockets;
 mod startup;

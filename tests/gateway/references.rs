@@ -1,9 +1,10 @@
-//! What the documentation says twice is generated or compared: commands, settings, rules, links, the test command.
+//! What the documentation says twice is generated or compared: commands, settings, rules, checks, links, the test command.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use moonrelay::cli::doctor::check::CHECKS;
 use moonrelay::dialect::rewrite::rules::RULES;
 use moonrelay::observe::metrics::family::{ALL, Kind};
 use moonrelay::wire::translate::losses::LOSSES;
@@ -211,6 +212,49 @@ const LOSSES_PAGE: &str = "\
 Where client and provider speak different faces, the request is written anew ([how](../explanation/translation.md)). What
 the other face cannot take is changed or left out by one of these rows; which of them a request met is noted by name.
 What the model would have to see is no loss: such a request is refused, and the error names the place.
+";
+
+#[test]
+fn the_reference_of_checks_is_the_table_in_the_code() {
+    let mut out =
+        format!("{CHECKS_PAGE}\n{GENERATED}\n| check | subject | what it looks for |\n|---|---|---|\n");
+    for check in CHECKS {
+        let asks = if check.asks_providers { " *Asks the providers.*" } else { "" };
+        let _ = writeln!(out, "| `{}` | {} | {}.{asks} |", check.name, check.group, check.says);
+    }
+    compare("docs/reference/doctor.md", &out);
+}
+
+const CHECKS_PAGE: &str = "\
+# Checks of `moonrelay doctor`
+
+Each finding says what is wrong, how that was found, and the one command that mends it; where Nix manages the
+configuration (it leads into the store, or `MOONRELAY_NIX_MODE=1`), the line of Nix. Exit 1 with at least one `error`;
+`warning` and `info` are no failure. [Troubleshoot](../how-to/troubleshoot.md) begins with it.
+
+With `--offline` nothing leaves this machine. Otherwise each key of a provider in use is sent with one GET to that
+provider (its list of models; OpenRouter's `/key`), and where it is refused (401), to the other region of the same
+provider; nothing is generated. A key is shown as its first three and last two characters, no other secret is.
+Every look has a limit of time: 10 s for a provider, all of them at once, 8 s for systemd and the disk, 2 s for the gateway.
+What cannot be looked at is left out with the reason.
+
+With `--json`:
+
+```json
+{
+  \"ok\": false,
+  \"checksRun\": 19,
+  \"checksSkipped\": [{ \"check\": \"linger\", \"why\": \"no unit is installed\" }],
+  \"findings\": [{
+    \"check\": \"secret-files\", \"severity\": \"error\",
+    \"what\": \"everybody on this machine can read the secrets file /home/u/.config/moonrelay/env\",
+    \"how\": \"its mode is 644\", \"fix\": \"chmod 600 /home/u/.config/moonrelay/env\",
+    \"path\": \"/home/u/.config/moonrelay/env\"
+  }]
+}
+```
+
+`ok` is false with at least one error; `fix` may be `null`, and `path` stands where it is about a file.
 ";
 
 #[tokio::test]

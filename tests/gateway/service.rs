@@ -165,7 +165,7 @@ async fn what_cannot_start_is_not_installed() {
     session.write("version", "257.9-1");
     session.write("config/moonrelay/config.json5", "{}");
     for (credential, code) in [("KIMI_API_KEY=nothing", 78), ("KIMI_API_KEY=key", 0)] {
-        session.write("key", "sk-kimi-literal-00000");
+        session.write("key", "sk-kimi-literal-00000\n");
         let mut command = session.command(&["service", "install", "--credential", credential]);
         command.env("KIMI_API_KEY", "sk-kimi-of-this-shell-00000");
         let ended = run(command).await;

@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
+use super::digest::Digest;
 use super::held::{Held, Refused};
 use super::{SessionError, Sessions, id, is_id};
 use crate::agent::transcript::reader::Transcript;
@@ -72,10 +73,22 @@ impl Sessions {
     pub fn read(&self, id: &str) -> Result<Option<Transcript>, SessionError> {
         let Some(bytes) = self.bytes(id)? else { return Ok(None) };
         let transcript = Transcript::read(&bytes);
-        match transcript.is_stranger() {
-            false => Ok(Some(transcript)),
-            true => Err(SessionError(format!("{} is no transcript of a session", self.path(id).display()))),
+        if transcript.is_stranger() { Err(self.stranger(id)) } else { Ok(Some(transcript)) }
+    }
+
+    /// A session in short, as [`Self::bytes`]. `None` also where nothing was said yet.
+    ///
+    /// # Errors
+    /// As there, and a file that is no transcript.
+    pub fn digest(&self, id: &str) -> Result<Option<Digest>, SessionError> {
+        match self.bytes(id)? {
+            Some(bytes) if !bytes.is_empty() => Digest::of(&bytes).map(Some).ok_or_else(|| self.stranger(id)),
+            _ => Ok(None),
         }
+    }
+
+    fn stranger(&self, id: &str) -> SessionError {
+        SessionError(format!("{} is no transcript of a session", self.path(id).display()))
     }
 
     /// Deletes a session that no turn holds. Who waits for it begins a new one.

@@ -7,6 +7,7 @@ use std::fs::{File, Metadata, OpenOptions, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::thread::{Builder, JoinHandle};
 
 /// For its owner alone: what people ask and what they are answered stands in it.
 const MODE: u32 = 0o600;
@@ -16,8 +17,18 @@ const MODE: u32 = 0o600;
 pub(super) struct Held {
     file: File,
     path: PathBuf,
-    /// Its folder's entry is not known to be on the disk.
-    new: bool,
+    name: Name,
+}
+
+/// Whether the disk has the file's name; what it has of a file without one is lost with the power.
+#[derive(Debug)]
+enum Name {
+    /// It was there before.
+    Kept,
+    /// The file is new.
+    New,
+    /// A thread has the disk keep it, while the model answers.
+    Coming(JoinHandle<io::Result<()>>),
 }
 
 /// Which file it is, whatever its name.
@@ -62,7 +73,8 @@ impl Held {
                 if metadata.mode() & 0o077 != 0 {
                     file.set_permissions(Permissions::from_mode(MODE))?;
                 }
-                return Ok(Self { file, path: path.to_owned(), new: metadata.len() == 0 });
+                let name = if metadata.len() == 0 { Name::New } else { Name::Kept };
+                return Ok(Self { file, path: path.to_owned(), name });
             }
         }
     }
@@ -81,7 +93,7 @@ impl Held {
         }
         let ours = Inode::of(&file.metadata()?);
         Ok(match Inode::at(path)? {
-            Some(there) if there == ours => Ok(Self { file, path: path.to_owned(), new: false }),
+            Some(there) if there == ours => Ok(Self { file, path: path.to_owned(), name: Name::Kept }),
             Some(_) => Err(Refused::Held),
             None => Err(Refused::Absent),
         })
@@ -117,19 +129,27 @@ impl Held {
             Ok(()) => error,
             Err(other) => io::Error::new(
                 error.kind(),
-                format!("{error}; what was written of the line could not be taken back ({other}) and will be skipped"),
+                format!(
+                    "{error}; what was written of the line could not be taken back ({other}) and will be skipped"
+                ),
             ),
-        })
+        })?;
+        if matches!(self.name, Name::New) {
+            let path = self.path.clone();
+            let keeps = Builder::new().spawn(move || keep_name(&path));
+            self.name = keeps.map_or(Name::New, Name::Coming);
+        }
+        Ok(())
     }
 
-    /// Has the disk keep what was written. A file system that cannot promise that is not asked again.
+    /// Has the disk keep what was written. A file system that cannot promise that is not blamed for it.
     pub(super) fn sync(&mut self) -> io::Result<()> {
-        let mut done = self.file.sync_data();
-        if done.is_ok() && self.new {
-            done = self.path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all());
-            self.new = false;
-        }
-        match done {
+        let name = match std::mem::replace(&mut self.name, Name::Kept) {
+            Name::Kept => Ok(()),
+            Name::New => keep_name(&self.path),
+            Name::Coming(keeps) => keeps.join().unwrap_or_else(|_| keep_name(&self.path)),
+        };
+        match self.file.sync_data().and(name) {
             Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
             done => done,
         }
@@ -142,6 +162,15 @@ impl Held {
             true => std::fs::remove_file(&self.path),
             false => Ok(()),
         }
+    }
+}
+
+impl Drop for Held {
+    /// The lock would end with the file's last descriptor, and a process that is being started has one of them until
+    /// it runs a program of its own.
+    fn drop(&mut self) {
+        // It ends with the descriptors then.
+        let _ = self.file.unlock();
     }
 }
 
@@ -158,6 +187,10 @@ fn open(path: &Path) -> io::Result<File> {
         true => Ok(file),
         false => Err(io::Error::other("it is no file")),
     }
+}
+
+fn keep_name(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
 fn wait(file: File) -> io::Result<File> {

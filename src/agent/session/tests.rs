@@ -1,3 +1,6 @@
+mod kills;
+mod tears;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{Block, Spent};
 
 /// A list of blocks, or plain text. Blocks of other kinds (an image) are left out.
-pub(super) fn read<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Block>, D::Error> {
+pub(in crate::agent) fn read<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Block>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Content {
@@ -22,7 +22,7 @@ pub(super) fn read<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Block>, D::
 }
 
 /// What was used, or `None` where that is told in a way that is not known here: the answer counts more than its price.
-pub(super) fn usage<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Spent>, D::Error> {
+pub(in crate::agent) fn usage<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Spent>, D::Error> {
     let told = Value::deserialize(from)?;
     Ok(serde_json::from_value(told).ok())
 }

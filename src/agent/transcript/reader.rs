@@ -52,6 +52,14 @@ impl Transcript {
         transcript
     }
 
+    /// The lines of a file that can be read, each with its end.
+    #[must_use]
+    pub fn sound(bytes: &[u8]) -> Vec<u8> {
+        let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+        let sound = lines.filter(|line| !matches!(piece(line), Piece::Broken));
+        sound.flat_map(|line| [line, b"\n"]).flatten().copied().collect()
+    }
+
     /// Takes the whole lines in what follows of the file, and says how many bytes those are.
     pub fn feed(&mut self, bytes: &[u8]) -> usize {
         let mut from = 0;

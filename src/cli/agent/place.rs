@@ -72,7 +72,7 @@ impl Place {
     /// service is given and remembers answers; else from here.
     fn web_search(&self) -> Arc<dyn Tool> {
         let ledger = self.books.as_ref().map(|books| books.ledger.clone());
-        Arc::new(WebSearch::new(self.settings.clone(), self.connector.clone(), ledger))
+        Arc::new(WebSearch::new(&self.settings, self.connector.clone(), ledger))
     }
 
     /// The tools that a turn offers: a search where the configuration speaks of one, or where it `is_asked_for`.

@@ -1,13 +1,13 @@
 //! `config import`: an `openclaw.json` becomes a configuration of ours.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
 use serde_json::{Value, json};
 
-use crate::cli::console::{Console, refused};
+use crate::cli::console::{Console, refused, saved_json, saved_words};
 use crate::cli::exit::Ending;
-use crate::config::edit;
+use crate::config::edit::{self, Saved};
 use crate::config::import::{Imported, Note, import as read};
 use crate::config::keypath::KeyPath;
 use crate::config::schema::{ROOT, hide_secrets};
@@ -41,7 +41,7 @@ pub(super) fn import(args: &Args, console: &mut Console<'_>) -> Result<(), Endin
     let target = console.location()?.path;
     if args.dry_run {
         return if console.json {
-            console.print_json(&report(&imported, &target, false))
+            console.print_json(&report(&imported, &target, None))
         } else {
             print_notes(&imported, console)?;
             console.print_json(&hidden(&imported))
@@ -52,7 +52,8 @@ pub(super) fn import(args: &Args, console: &mut Console<'_>) -> Result<(), Endin
         return Err(Ending::failure("exists", message));
     }
     let text = format!("// Imported from {}\n{:#}\n", args.file.display(), imported.config);
-    edit::replace(&target, &text, &console.environment).map_err(|error| match error {
+    let replaced = edit::replace_config(&target, &text, &console.environment);
+    let saved = replaced.map_err(|error| match error {
         edit::EditError::Managed(mut managed) => {
             managed.lines = edit::nix_lines(&imported.config, &[KeyPath::default()]);
             refused(&edit::EditError::Managed(managed))
@@ -60,10 +61,10 @@ pub(super) fn import(args: &Args, console: &mut Console<'_>) -> Result<(), Endin
         other => refused(&other),
     })?;
     if console.json {
-        return console.print_json(&report(&imported, &target, true));
+        return console.print_json(&report(&imported, &target, Some(&saved)));
     }
     print_notes(&imported, console)?;
-    console.line(format_args!("written to {}", target.display()))
+    console.line(saved_words(&saved, "imported", &target))
 }
 
 /// The configuration without its secrets: what is printed ends up in scrollbacks and issues.
@@ -71,19 +72,18 @@ fn hidden(imported: &Imported) -> Value {
     hide_secrets(imported.config.clone(), Some(&ROOT))
 }
 
-fn report(imported: &Imported, target: &std::path::Path, written: bool) -> Value {
+fn report(imported: &Imported, target: &Path, saved: Option<&Saved>) -> Value {
     let notes = |notes: &[Note]| -> Vec<Value> {
         notes.iter().map(|note| json!({ "path": note.path, "why": note.why })).collect()
     };
-    let mut report = json!({
-        "ok": true,
-        "path": target,
-        "written": written,
-        "leftOut": notes(&imported.left_out),
-        "changed": notes(&imported.changed),
-    });
-    if let (false, Some(object)) = (written, report.as_object_mut()) {
-        object.insert("config".to_owned(), hidden(imported));
+    let mut report = match saved {
+        Some(saved) => saved_json(saved, target),
+        None => json!({ "ok": true, "path": target, "config": hidden(imported) }),
+    };
+    if let Some(object) = report.as_object_mut() {
+        object.insert("written".to_owned(), json!(saved.is_some_and(Saved::is_written)));
+        object.insert("leftOut".to_owned(), json!(notes(&imported.left_out)));
+        object.insert("changed".to_owned(), json!(notes(&imported.changed)));
     }
     report
 }

@@ -10,13 +10,20 @@ fn same(code: ExitCode, expected: u8) -> bool {
     code == ExitCode::from(expected)
 }
 
+fn backup(desk: &Desk) -> std::path::PathBuf {
+    desk.file().with_file_name("config.json5.bak")
+}
+
 fn get(desk: &mut Desk, path: &str) -> String {
     execute(Verb::Get { path: Some(path.to_owned()) }, &mut desk.console(false)).unwrap();
     desk.printed()
 }
 
 fn set(desk: &mut Desk, path: &str, value: &str) -> Result<ExitCode, crate::cli::exit::Ending> {
-    execute(Verb::Set { path: path.to_owned(), value: value.to_owned() }, &mut desk.console(false))
+    execute(
+        Verb::Set { path: path.to_owned(), value: value.to_owned(), dry_run: false },
+        &mut desk.console(false),
+    )
 }
 
 #[test]
@@ -112,7 +119,7 @@ fn set_takes_text_and_json5_and_keeps_comments() {
     );
     let before = desk.text();
     set(&mut desk, "logging.level", "debug").unwrap();
-    assert!(desk.printed().starts_with("no change: "));
+    assert!(desk.printed().starts_with("No change: "));
     assert_eq!(desk.text(), before);
 }
 
@@ -149,8 +156,11 @@ fn a_file_that_was_wrong_ends_with_78_until_a_change_mends_it() {
         "{}",
         desk.printed()
     );
-    execute(Verb::Unset { path: "gatway".into() }, &mut desk.console(true)).unwrap();
-    assert_eq!(desk.printed_json(), json!({ "ok": true, "changed": true, "path": desk.file() }));
+    execute(Verb::Unset { path: "gatway".into(), dry_run: false }, &mut desk.console(true)).unwrap();
+    assert_eq!(
+        desk.printed_json(),
+        json!({ "ok": true, "changed": true, "path": desk.file(), "backup": backup(&desk) })
+    );
 }
 
 #[test]
@@ -167,9 +177,10 @@ fn keys_are_not_printed_where_they_are_at_a_wrong_place() {
 #[test]
 fn unset_removes() {
     let mut desk = Desk::with("{ gateway: { port: 1, reload: false } }");
-    execute(Verb::Unset { path: "gateway.port".into() }, &mut desk.console(false)).unwrap();
+    execute(Verb::Unset { path: "gateway.port".into(), dry_run: false }, &mut desk.console(false)).unwrap();
     assert_eq!(desk.text(), "{ gateway: { reload: false } }");
-    let told = told(execute(Verb::Unset { path: "gateway.port".into() }, &mut desk.console(false)));
+    let told =
+        told(execute(Verb::Unset { path: "gateway.port".into(), dry_run: false }, &mut desk.console(false)));
     assert!(told.contains("gateway.port is not set"), "{told}");
 }
 

@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::cli::console::{Console, refused};
+use crate::cli::console::{Console, refused, saved_json, saved_words};
 use crate::cli::exit::Ending;
 use crate::config::edit::{Document, Saved};
 use crate::config::file::{At, Tree};
+use crate::config::issue::Issue;
 use crate::config::keypath::{KeyPath, Step};
 use crate::config::nearest::did_you_mean;
 use crate::config::schema::{ROOT, Shape, hide_secrets};
@@ -43,47 +44,70 @@ fn hint(document: &Document, path: &KeyPath) -> String {
 }
 
 /// Sets a value, where the result is a valid configuration.
-pub(super) fn set(path: &str, value: &str, console: &mut Console<'_>) -> Result<(), Ending> {
+pub(super) fn set(path: &str, value: &str, dry_run: bool, console: &mut Console<'_>) -> Result<(), Ending> {
     let path = parse(path)?;
     let value = read(value, ROOT.at(&path));
-    let mut document = console.document()?;
+    let mut document = open(dry_run, console)?;
     document.set(&path, &value).map_err(|error| refused(&error))?;
-    finish(&document, &path, "set", console)
+    finish(&document, &format!("{path} set"), dry_run, console)
 }
 
 /// Removes a value, where the result is a valid configuration.
-pub(super) fn unset(path: &str, console: &mut Console<'_>) -> Result<(), Ending> {
+pub(super) fn unset(path: &str, dry_run: bool, console: &mut Console<'_>) -> Result<(), Ending> {
     let path = parse(path)?;
-    let mut document = console.document()?;
+    let mut document = open(dry_run, console)?;
     if !document.remove(&path).map_err(|error| refused(&error))? {
         return Err(Ending::failure("not_found", format!("{path} is not set{}", hint(&document, &path))));
     }
-    finish(&document, &path, "removed", console)
+    finish(&document, &format!("{path} removed"), dry_run, console)
 }
 
-fn finish(document: &Document, path: &KeyPath, verb: &str, console: &mut Console<'_>) -> Result<(), Ending> {
+/// Who only looks waits for nobody.
+fn open(dry_run: bool, console: &Console<'_>) -> Result<Document, Ending> {
+    if dry_run { console.reading() } else { console.document() }
+}
+
+fn finish(document: &Document, done: &str, dry_run: bool, console: &mut Console<'_>) -> Result<(), Ending> {
+    if dry_run {
+        return rehearse(document, done, console);
+    }
     let saved = console.save(document)?;
     let file = console.location()?.path;
-    let wrong = match saved {
-        Saved::Written => document.issues(&console.environment),
-        Saved::Unchanged => Vec::new(),
-    };
+    let wrong = if saved.is_written() { document.issues(&console.environment) } else { Vec::new() };
     if console.json {
-        let mut report = json!({ "ok": true, "changed": saved == Saved::Written, "path": file });
-        if let (false, Some(report)) = (wrong.is_empty(), report.as_object_mut()) {
-            let wrong: Vec<String> = wrong.iter().map(ToString::to_string).collect();
-            report.insert("stillWrong".to_owned(), json!(wrong));
-        }
-        return console.print_json(&report);
+        return console.print_json(&with_wrong(saved_json(&saved, &file), &wrong));
     }
-    match saved {
-        Saved::Written => console.line(format_args!("{path} {verb} in {}", file.display()))?,
-        Saved::Unchanged => console.line(format_args!("no change: {} says so already", file.display()))?,
+    console.line(saved_words(&saved, done, &file))?;
+    still_wrong(&wrong, console)
+}
+
+/// `--dry-run`: all that a change is checked for, and nothing is written.
+fn rehearse(document: &Document, done: &str, console: &mut Console<'_>) -> Result<(), Ending> {
+    document.verify(&console.environment).map_err(|error| refused(&error))?;
+    let file = console.location()?.path;
+    let changes = !document.is_unchanged();
+    let wrong = if changes { document.issues(&console.environment) } else { Vec::new() };
+    if console.json {
+        let report = json!({ "ok": true, "changed": false, "wouldChange": changes, "path": file });
+        return console.print_json(&with_wrong(report, &wrong));
     }
-    for issue in wrong {
-        console.line(format_args!("still wrong: {issue}"))?;
+    match changes {
+        true => console.line(format_args!("dry run: {done} would be written to {}", file.display()))?,
+        false => console.line(saved_words(&Saved::Unchanged, done, &file))?,
     }
-    Ok(())
+    still_wrong(&wrong, console)
+}
+
+fn with_wrong(mut report: Value, wrong: &[Issue]) -> Value {
+    if let (false, Some(report)) = (wrong.is_empty(), report.as_object_mut()) {
+        let wrong: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+        report.insert("stillWrong".to_owned(), json!(wrong));
+    }
+    report
+}
+
+fn still_wrong(wrong: &[Issue], console: &mut Console<'_>) -> Result<(), Ending> {
+    wrong.iter().try_for_each(|issue| console.line(format_args!("still wrong: {issue}")))
 }
 
 /// Text where the setting is text and does not look like JSON5, else JSON5; what is none is text.

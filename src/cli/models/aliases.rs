@@ -95,7 +95,11 @@ fn add(alias: &str, model: &str, console: &mut Console<'_>) -> Result<(), Ending
 }
 
 /// The key under which the file already has this model, however it is written there.
-fn written_key(document: &Document, settings: &Settings, reference: &Reference) -> Option<String> {
+pub(in crate::cli) fn written_key(
+    document: &Document,
+    settings: &Settings,
+    reference: &Reference,
+) -> Option<String> {
     let Some(Value::Object(models)) = document.get(&path(&MODELS)) else { return None };
     models.keys().find(|key| settings.reference(key).as_ref() == Ok(reference)).cloned()
 }

@@ -3,26 +3,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Method, StatusCode};
-use serde::Deserialize;
+use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::list::tokens;
+use crate::cli::listing::{self, Listed, Listing};
 use crate::config::settings::{Provider, Settings};
-use crate::failure::Failure;
-use crate::relay::headers;
-use crate::upstream::{Call, Connector, read_whole};
-use crate::wire::face::Face;
+use crate::upstream::Connector;
 
 /// To connect.
 pub(super) const CONNECT: Duration = Duration::from_secs(10);
-
-/// For a whole list; OpenRouter's is half a megabyte.
-const WHOLE: Duration = Duration::from_secs(30);
-
-/// Twenty times OpenRouter's list.
-const LARGEST: usize = 16 << 20;
 
 /// Names of the many models of an open provider that a table shows.
 const SHOWN: usize = 8;
@@ -61,44 +51,17 @@ pub(super) async fn ask(settings: &Settings, only: Option<&str>, connector: &dyn
     answers
 }
 
-/// The OpenAI shape; Anthropic's has the same outer members.
-#[derive(Deserialize)]
-struct Listing {
-    data: Vec<Listed>,
-}
-
-#[derive(Deserialize)]
-struct Listed {
-    id: String,
-    context_length: Option<u64>,
-}
-
 async fn fetch(provider: &Provider, connector: &dyn Connector) -> Result<Vec<Listed>, String> {
-    let chat = provider.faces.iter().find(|(face, _)| *face == Face::Chat).or_else(|| provider.faces.first());
-    let (face, base) = chat.ok_or("it has no address")?;
-    let call = Call {
-        method: Method::GET,
-        url: format!("{base}/models"),
-        headers: headers::of_our_own(provider, *face)?,
-        body: Vec::new(),
-    };
-    let answer = tokio::time::timeout(WHOLE, whole(call, connector)).await;
-    let (status, body) = match answer {
-        Ok(answer) => answer.map_err(|failure| failure.to_string())?,
-        Err(_) => return Err(format!("no answer within {} s", WHOLE.as_secs())),
-    };
-    if !status.is_success() {
-        return Err(format!("GET {base}/models answered {status}{}", hint(status)));
-    }
+    let (_, base) = listing::base(provider).ok_or("it has no address")?;
+    let body = listing::get(provider, "/models", connector).await;
+    let body =
+        body.map_err(|failure| match failure.status.and_then(|code| StatusCode::from_u16(code).ok()) {
+            Some(status) => format!("GET {base}/models answered {status}{}", hint(status)),
+            None => failure.to_string(),
+        })?;
     let listing: Listing = serde_json::from_slice(&body)
         .map_err(|error| format!("GET {base}/models answered no list of models: {error}"))?;
     Ok(listing.data)
-}
-
-async fn whole(call: Call, connector: &dyn Connector) -> Result<(StatusCode, Bytes), Failure> {
-    let response = connector.send(call).await?;
-    let body = read_whole(response.body, LARGEST).await?;
-    Ok((response.status, body))
 }
 
 fn hint(status: StatusCode) -> &'static str {

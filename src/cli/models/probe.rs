@@ -1,16 +1,19 @@
-//! `models status --probe`: one tiny call a target of the default chain.
+//! `models status --probe`: one tiny call a target of the default chain, several at once.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use http::Method;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
 use serde_json::{Value, json};
 
 use crate::catalog::DialectId;
-use crate::config::settings::{Auth, Provider, Reference, Settings};
+use crate::cli::progress::Progress;
+use crate::config::settings::{Auth, Key, Provider, Reference, Settings};
 use crate::dialect::answer;
 use crate::dialect::classify::{Refused, classify};
 use crate::dialect::rewrite::AnswerPlan;
@@ -20,8 +23,11 @@ use crate::relay::{Answer, ClientRequest, Refusal, Relay, headers};
 use crate::upstream::{Call, Connector, read_whole, retry_after};
 use crate::wire::face::Face;
 
-/// For one tiny answer of a model that may think before it.
-const ANSWER: Duration = Duration::from_secs(60);
+/// For one target: a tiny answer, of a model that may think before it.
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// Calls under way at once. A chain has a few providers; more would only make a slow line look like slow targets.
+const AT_ONCE: usize = 4;
 
 /// More than any answer of one token, and any refusal.
 const LARGEST: usize = 1 << 20;
@@ -37,27 +43,99 @@ pub(super) struct Probed {
     took: Duration,
 }
 
-/// Calls each target: every key of every model of the default chain. A provider that is off is told as it is.
-pub(super) async fn probe(settings: &Settings, connector: &Arc<dyn Connector>) -> Vec<Probed> {
-    let mut all = Vec::new();
-    for reference in &settings.default_chain.references {
-        let Some(provider) = settings.providers.get(&reference.provider).filter(|p| p.off.is_none()) else {
-            continue;
+/// Calls each target, several at once: every key of every model of the default chain. The answers are in the order of
+/// the chain; `progress` tells each as it comes. A provider that is off is told as it is.
+pub(super) async fn probe(
+    settings: &Settings,
+    connector: &Arc<dyn Connector>,
+    progress: &Progress,
+) -> Vec<Probed> {
+    let targets = targets(settings);
+    let (total, ended) = (targets.len(), Cell::new(0_usize));
+    progress.show(&format!("asking {total} targets"));
+    // Of one lane the next begins when the last one has ended; a lane that hangs holds nobody else.
+    let asked = lanes(targets).into_iter().map(async |lane| {
+        let mut answers = Vec::with_capacity(lane.len());
+        for (place, target) in lane {
+            let probed = target.ask(settings, connector).await;
+            ended.set(ended.get() + 1);
+            progress.show(&format!("{} of {total}: {} {}", ended.get(), probed.reference, probed.result));
+            answers.push((place, probed));
+        }
+        answers
+    });
+    let answers: Vec<Vec<(usize, Probed)>> = stream::iter(asked).buffer_unordered(AT_ONCE).collect().await;
+    progress.clear();
+    let mut all: Vec<(usize, Probed)> = answers.into_iter().flatten().collect();
+    all.sort_by_key(|(place, _)| *place);
+    all.into_iter().map(|(_, probed)| probed).collect()
+}
+
+/// A model with one key of its provider.
+struct Target {
+    reference: Reference,
+    alone: Provider,
+}
+
+/// In the order of the chain.
+fn targets(settings: &Settings) -> Vec<Target> {
+    let of = |reference: &Reference| {
+        let provider = settings.providers.get(&reference.provider).filter(|provider| provider.off.is_none());
+        let keys =
+            provider.into_iter().flat_map(|provider| provider.keys.iter().map(move |key| (provider, key)));
+        let target = |(provider, key): (&Arc<Provider>, &Key)| Target {
+            reference: reference.clone(),
+            alone: Provider { keys: vec![key.clone()], ..provider.as_ref().clone() },
         };
-        for key in &provider.keys {
-            let alone = Provider { keys: vec![key.clone()], ..provider.as_ref().clone() };
-            let mut probed = match provider.dialect {
-                // Its chat face takes coding agents only, and we are none; its Messages face has no gate.
-                DialectId::KimiCode if speaks_messages(&alone) => {
-                    messaged(&alone, reference, connector.as_ref()).await
-                }
-                _ => called(settings, alone, reference, connector).await,
-            };
-            probed.key = if provider.auth == Auth::None { "none".to_owned() } else { key.secret.masked() };
-            all.push(probed);
+        keys.map(target).collect::<Vec<_>>()
+    };
+    settings.default_chain.references.iter().flat_map(of).collect()
+}
+
+/// Targets that are asked one after the other, with their places. A Moonshot account of the lowest tier answers one
+/// request at a time (platform.kimi.ai, limits, 2026-09): asked at once, its own targets would refuse each other.
+fn lanes(targets: Vec<Target>) -> Vec<Vec<(usize, Target)>> {
+    let mut lanes: Vec<Vec<(usize, Target)>> = Vec::new();
+    for (place, target) in targets.into_iter().enumerate() {
+        let is_narrow = target.alone.dialect == DialectId::Moonshot;
+        let same = |lane: &&mut Vec<(usize, Target)>| {
+            lane.first().is_some_and(|(_, first)| first.alone.id == target.alone.id)
+        };
+        match lanes.iter_mut().filter(|_| is_narrow).find(same) {
+            Some(lane) => lane.push((place, target)),
+            None => lanes.push(vec![(place, target)]),
         }
     }
-    all
+    lanes
+}
+
+impl Target {
+    /// One call, within its own time.
+    async fn ask(self, settings: &Settings, connector: &Arc<dyn Connector>) -> Probed {
+        let Self { reference, alone } = self;
+        let started = Instant::now();
+        let key = match (alone.auth, alone.keys.first()) {
+            (Auth::None, _) | (_, None) => "none".to_owned(),
+            (_, Some(key)) => key.secret.masked(),
+        };
+        let asked = async {
+            match alone.dialect {
+                // Its chat face takes coding agents only, and we are none; its Messages face has no gate.
+                DialectId::KimiCode if speaks_messages(&alone) => {
+                    messaged(&alone, &reference, connector.as_ref()).await
+                }
+                _ => called(settings, alone, &reference, connector).await,
+            }
+        };
+        let late = || format!("no answer within {} s", ANSWER.as_secs());
+        let probed = match tokio::time::timeout(ANSWER, asked).await {
+            Ok(probed) => probed,
+            Err(_) => {
+                Probed { took: started.elapsed(), ..Probed::of(&reference, Reason::Timeout.as_str(), late()) }
+            }
+        };
+        Probed { key, ..probed }
+    }
 }
 
 /// One chat call with one key.
@@ -106,9 +184,7 @@ fn speaks_messages(provider: &Provider) -> bool {
 /// One call over the Messages face with one key.
 async fn messaged(provider: &Provider, reference: &Reference, connector: &dyn Connector) -> Probed {
     let started = Instant::now();
-    let asked = tokio::time::timeout(ANSWER, message(provider, reference, connector)).await;
-    let late = || Failure::new(Reason::Timeout, format!("no answer within {} s", ANSWER.as_secs()));
-    let mut probed = match asked.unwrap_or_else(|_| Err(late())) {
+    let mut probed = match message(provider, reference, connector).await {
         Ok(()) => Probed::of(reference, Outcome::Ok.as_str(), ""),
         Err(failure) => {
             // Some providers repeat the key that they refuse.

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{Verb, aliases, chain, execute};
 use crate::cli::console::tests::{Desk, told};
 use crate::cli::exit::Ending;
+use crate::cli::progress::Progress;
 use crate::failure::{Failure, Reason};
 use crate::upstream::{Call, Connector, Response};
 
@@ -30,7 +31,7 @@ async fn run_with(
     json: bool,
     connector: &Arc<dyn Connector>,
 ) -> Result<(), Ending> {
-    execute(verb, &mut desk.console(json), connector).await
+    execute(verb, &mut desk.console(json), connector, &Progress::hidden()).await
 }
 
 async fn run(desk: &mut Desk, verb: Verb, json: bool) -> Result<(), Ending> {
@@ -144,7 +145,7 @@ async fn set_changes_the_primary_and_keeps_comments() {
     run(&mut desk, set("KIMI"), false).await.unwrap();
     assert!(desk.text().contains("primary: \"kimi/kimi-for-coding\", // first"));
     let before = desk.text();
-    assert!(printed(&mut desk, set("kimi/k2p5")).await.starts_with("no change: "));
+    assert!(printed(&mut desk, set("kimi/k2p5")).await.starts_with("No change: "));
     assert_eq!(desk.text(), before);
 }
 
@@ -246,7 +247,7 @@ async fn fallbacks_are_listed_added_removed_and_cleared() {
         before.contains("['moonshot/kimi-k2.6', 'openrouter/vendor/new', \"openrouter/auto\"]"),
         "{before}"
     );
-    assert!(printed(&mut desk, fallback("openrouter/auto")).await.starts_with("no change"));
+    assert!(printed(&mut desk, fallback("openrouter/auto")).await.starts_with("No change"));
     assert_eq!(desk.text(), before);
     run(&mut desk, no_fallback("moonshot/kimi-k2.6"), false).await.unwrap();
     assert_eq!(json_of(&mut desk, verb()).await, is(&["openrouter/vendor/new", "openrouter/auto"]));

@@ -12,14 +12,25 @@ use crate::cli::exit::Ending;
 use crate::cli::units::{self, Units};
 use crate::config::edit::{EditError, managed, replace};
 use crate::config::{self, Environment};
-use crate::service::systemctl;
+use crate::service::systemctl::{self, State};
 use crate::service::unit::{OLDEST, SERVICE, SOCKET, is_ours};
 
 const BY_HAND: &str =
     "install it within your login session, or let another supervisor run: moonrelay gateway run";
 
-/// Writes the files, and has systemd take them up.
+/// Writes the files, has systemd take them up, and tells.
 pub(super) fn install(args: &Install, console: &mut Console<'_>) -> Result<(), Ending> {
+    let files = perform(args, console)?;
+    tell(args, &files, console)
+}
+
+/// How the service is now.
+pub(super) fn state() -> Result<State, Ending> {
+    Units::look(BY_HAND).map(|units| units.service)
+}
+
+/// Writes the files, and has systemd take them up.
+pub(super) fn perform(args: &Install, console: &Console<'_>) -> Result<Files, Ending> {
     let files = Files::of(&args.choices, console)?;
     refuse_managed(args, &files, console)?;
     files.0.iter().filter(|_| !args.force).try_for_each(refuse_foreign)?;
@@ -44,7 +55,7 @@ pub(super) fn install(args: &Install, console: &mut Console<'_>) -> Result<(), E
     if !args.no_start {
         start(&files, same_socket && before.socket.active() == "active")?;
     }
-    tell(args, &files, console)
+    Ok(files)
 }
 
 /// Where a user's state directory is missing and a directory of the same name holds configuration, systemd takes that one
@@ -124,7 +135,8 @@ fn check_keys(args: &Install, console: &Console<'_>) -> Result<(), Ending> {
     }
     for (name, file) in credentials(&args.choices, &console.environment)? {
         // One that is not there yet is one that is known to be missing.
-        variables.insert(name, std::fs::read_to_string(file).unwrap_or_default());
+        let value = std::fs::read_to_string(file).unwrap_or_default();
+        variables.insert(name, value.trim().to_owned());
     }
     let variables: Environment = variables.into_iter().collect();
     if config::load(config_file(console)?.as_deref(), &variables)?.has_target() {
@@ -152,7 +164,7 @@ fn check_taken_up(files: &Files) -> Result<(), Ending> {
 }
 
 fn tell(args: &Install, files: &Files, console: &mut Console<'_>) -> Result<(), Ending> {
-    let service = Units::look(BY_HAND)?.service;
+    let service = state()?;
     if console.json {
         let paths: Vec<_> = files.0.iter().map(|file| &file.path).collect();
         let value =

@@ -134,8 +134,10 @@ pub(super) fn piece(text: String) -> (String, usize) {
 }
 
 /// Text of others in one line, without what a terminal would obey.
-pub(super) fn harmless(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+pub(in crate::cli) fn harmless(text: &str) -> String {
+    // The signs that turn the direction of writing show a text as another one.
+    let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if c.is_control() || turns(c) { '?' } else { c }).collect()
 }
 
 fn says_utf8(environment: &Environment) -> bool {
@@ -178,7 +180,7 @@ mod tests {
             PLAIN.wrapped("a word and another one, overlongwordsthatdonotfit x", 2),
             "  a word and another\n  one,\n  overlongwordsthatd\n  onotfit x"
         );
-        assert_eq!(harmless("a\x1b[31m\nb"), "a?[31m?b");
+        assert_eq!(harmless("a\x1b[31m\nb\u{202e}c"), "a?[31m?b?c");
     }
 
     #[test]

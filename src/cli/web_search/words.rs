@@ -1,58 +1,65 @@
 //! The answer on a terminal.
 
-use serde_json::Value;
+use crate::search::Found;
 
 /// The answer, then its pages with numbers, then what it cost. Nothing of it commands the terminal.
-pub(super) fn text(found: &Value) -> String {
-    let word = |key: &str| plain(found.get(key).and_then(Value::as_str).unwrap_or_default());
-    let mut text = word("content").trim().to_owned();
-    let citations = found.get("citations").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    if !citations.is_empty() {
+pub(super) fn text(found: &Found) -> String {
+    let mut text = plain(&found.content).trim().to_owned();
+    if !found.citations.is_empty() {
         text.push_str("\n\nSources:");
-        for (index, url) in citations.iter().filter_map(Value::as_str).enumerate() {
+        for (index, url) in found.citations.iter().enumerate() {
             text.push_str(&format!("\n  {}. {}", index + 1, plain(url)));
         }
     }
-    text.push_str(&format!("\n\n{} · {}", word("model"), cost(found)));
+    text.push_str(&format!("\n\n{} · {}", plain(found.model()), cost(found)));
     text
 }
 
-fn cost(found: &Value) -> String {
-    if found.get("cached").and_then(Value::as_bool) == Some(true) {
+fn cost(found: &Found) -> String {
+    if found.cached {
         return "known from before".to_owned();
     }
-    let ms = found.get("tookMs").and_then(Value::as_u64).unwrap_or_default();
-    let seconds = format!("{}.{} s", ms / 1000, ms % 1000 / 100);
-    let cost = found.pointer("/usage/cost");
-    let total = cost.and_then(|cost| cost.get("total")).and_then(Value::as_f64);
-    let currency = cost.and_then(|cost| cost.get("currency")).and_then(Value::as_str);
-    match (total, currency) {
-        (Some(total), Some("USD")) => format!("{seconds} · ${total:.4}"),
-        (Some(total), Some(currency)) => format!("{seconds} · {total:.4} {}", plain(currency)),
-        _ => seconds,
+    let seconds = format!("{:.1} s", found.took.as_secs_f64());
+    match found.spent.bill() {
+        None => seconds,
+        Some(bill) if bill.currency == "USD" => format!("{seconds} · ${:.4}", bill.amount.as_f64()),
+        Some(bill) => format!("{seconds} · {:.4} {}", bill.amount.as_f64(), plain(&bill.currency)),
     }
 }
 
-/// Without control characters but for line breaks and tabs: what comes from the web could otherwise rewrite the screen.
+/// Without control characters but for line breaks and tabs, and without marks that turn the direction of writing: what
+/// comes from the web could otherwise rewrite the screen, or show another address than it is.
 fn plain(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
+    let turns =
+        |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().filter(|c| (!c.is_control() || matches!(c, '\n' | '\t')) && !turns(*c)).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use std::time::Duration;
 
     use super::text;
+    use crate::search::{Costs, Found, Spent};
+    use crate::wire::amount::Amount;
 
     #[test]
     fn an_answer_its_pages_and_its_price() {
-        let found = json!({
-            "content": "So \u{1b}]0;title\u{7}it is.\r\n", "citations": ["https://a.example", "https://b.example"],
-            "model": "kimi-k2.6", "tookMs": 1280, "cached": false, "usage": { "cost": { "total": 0.00698, "currency": "USD" } },
-        });
-        let expected = "So ]0;titleit is.\n\nSources:\n  1. https://a.example\n  2. https://b.example\n\nkimi-k2.6 · 1.2 s · $0.0070";
+        let searches = Amount::read("0.00698").unwrap();
+        let costs = Costs { searches, currency: "USD".to_owned(), ..Costs::default() };
+        let mut found = Found {
+            query: "q".to_owned(),
+            reference: "moonshot/kimi-k2.6".to_owned(),
+            content: "So \u{1b}]0;title\u{7}it \u{202e}is.\r\n".to_owned(),
+            citations: vec!["https://a.example".to_owned(), "https://b.example".to_owned()],
+            took: Duration::from_millis(1280),
+            cached: false,
+            spent: Spent { costs: Some(costs), ..Spent::default() },
+        };
+        let expected = "So ]0;titleit is.\n\nSources:\n  1. https://a.example\n  2. https://b.example\n\n\
+                        kimi-k2.6 · 1.3 s · $0.0070";
         assert_eq!(text(&found), expected);
-        let cached = json!({ "content": "x", "citations": [], "model": "m", "cached": true });
-        assert_eq!(text(&cached), "x\n\nm · known from before");
+        (found.cached, found.citations) = (true, Vec::new());
+        assert_eq!(text(&found), "So ]0;titleit is.\n\nkimi-k2.6 · known from before");
     }
 }

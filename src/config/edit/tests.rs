@@ -59,7 +59,7 @@ fn a_change_keeps_comments_quotes_and_order() {
     document.set(&path("agents.defaults.model.primary"), &json!("kimi/k3")).unwrap();
     document.push(&path("agents.defaults.model.fallbacks"), &json!("moonshot/kimi-k2.6")).unwrap();
     document.set(&path("gateway.port"), &json!(2000)).unwrap();
-    assert_eq!(save(&document).unwrap(), Saved::Written);
+    assert!(save(&document).unwrap().is_written());
     let expected = FILE
         .replace("'moonshot/kimi-k3'", "\"kimi/k3\"")
         .replace("// last\n", "// last\n          \"moonshot/kimi-k2.6\",\n")
@@ -77,7 +77,7 @@ fn a_change_that_changes_nothing_leaves_every_byte() {
     assert_eq!(save(&document).unwrap(), Saved::Unchanged);
     assert_eq!(place.text(), text);
     document.set(&path("agents.defaults.model.primary"), &json!("kimi/k3")).unwrap();
-    assert_eq!(save(&document).unwrap(), Saved::Written);
+    assert!(save(&document).unwrap().is_written());
     assert_eq!(place.text(), text.replace("'moonshot/kimi-k3'", "\"kimi/k3\""));
 }
 
@@ -115,7 +115,7 @@ fn a_change_may_mend_a_file_that_was_wrong() {
     let place = Place::with("{ logging: { level: 'lots' } }");
     let mut document = place.open();
     document.set(&path("logging.level"), &json!("debug")).unwrap();
-    assert_eq!(save(&document).unwrap(), Saved::Written);
+    assert!(save(&document).unwrap().is_written());
     assert_eq!(place.text(), "{ logging: { level: \"debug\" } }");
 }
 
@@ -126,12 +126,27 @@ fn a_file_that_does_not_parse_is_not_touched() {
 }
 
 #[test]
+fn what_a_change_replaces_is_kept() {
+    let place = Place::with(FILE);
+    let mut document = place.open();
+    document.set(&path("gateway.port"), &json!(2000)).unwrap();
+    let kept = place.path.with_file_name("config.json5.bak");
+    assert_eq!(save(&document).unwrap(), Saved::Written { backup: Some(kept.clone()) });
+    assert_eq!((fs::read_to_string(&kept).unwrap().as_str(), mode(&kept)), (FILE, 0o600));
+    drop(document);
+    let mut document = place.open();
+    document.set(&path("gateway.port"), &json!(2000)).unwrap();
+    assert_eq!(save(&document).unwrap(), Saved::Unchanged);
+    assert_eq!(fs::read_dir(place.directory.path()).unwrap().count(), 2, "no change, no backup");
+}
+
+#[test]
 fn a_new_file_is_its_owners_only() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("new/moonrelay/config.json5");
     let mut document = Document::open(&location(&file)).unwrap();
     document.set(&path("logging.level"), &json!("debug")).unwrap();
-    assert_eq!(save(&document).unwrap(), Saved::Written);
+    assert_eq!(save(&document).unwrap(), Saved::Written { backup: None });
     assert_eq!(fs::read_to_string(&file).unwrap(), "{\n  \"logging\": {\n    \"level\": \"debug\"\n  }\n}\n");
     assert_eq!((mode(&file), mode(file.parent().unwrap())), (0o600, 0o700));
     assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1);
@@ -230,7 +245,7 @@ fn set_at_once(file: &Path) {
                 start.wait();
                 let mut document = Document::open(&location(file)).unwrap();
                 document.set(&path(&format!("env.K{number}")), &json!("v")).unwrap();
-                assert_eq!(save(&document).unwrap(), Saved::Written);
+                assert!(save(&document).unwrap().is_written());
             });
         }
     });
@@ -283,10 +298,10 @@ fn a_wrong_file_can_be_mended_step_by_step() {
     }
     assert_eq!(place.text(), before);
     let mended = attempt(&|document| document.set(&path("gateway.port"), &json!(1)).unwrap());
-    assert_eq!(mended.unwrap(), Saved::Written);
+    assert!(mended.unwrap().is_written());
     assert_eq!(place.read().issues(&Environment::default()).len(), 1);
     let mended = attempt(&|document| assert!(document.remove(&path("logging.level")).unwrap()));
-    assert_eq!(mended.unwrap(), Saved::Written);
+    assert!(mended.unwrap().is_written());
     assert_eq!(place.read().issues(&Environment::default()), []);
 }
 
@@ -296,7 +311,7 @@ fn an_element_can_be_removed_before_another_wrong_one() {
     for (index, left) in [(0, 1), (1, 0)] {
         let mut document = place.open();
         document.remove(&path("failover.cooldown.stepsSeconds").index(index)).unwrap();
-        assert_eq!(save(&document).unwrap(), Saved::Written);
+        assert!(save(&document).unwrap().is_written());
         assert_eq!(document.issues(&Environment::default()).len(), left);
     }
 }

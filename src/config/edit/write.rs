@@ -91,13 +91,18 @@ pub(super) fn make_directory(path: &Path) -> io::Result<()> {
 /// Writes beside the file and renames. A link stays a link; an existing file keeps its mode, a new one gets 0600 and
 /// its directory 0700: it may hold keys.
 pub(super) fn atomically(path: &Path, text: &str) -> io::Result<()> {
+    let mode = fs::metadata(path).map_or(0o600, |metadata| metadata.permissions().mode() & 0o777);
+    with_mode(path, text.as_bytes(), mode)
+}
+
+/// As [`atomically`], with this mode whatever the file had.
+pub(super) fn with_mode(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     make_directory(path)?;
     let target = link_target(path)?;
     let directory = directory_of(&target);
-    let mode = fs::metadata(&target).map_or(0o600, |metadata| metadata.permissions().mode() & 0o777);
     let (mut file, temporary) = create_beside(directory)?;
     let written = (|| {
-        file.write_all(text.as_bytes())?;
+        file.write_all(bytes)?;
         file.set_permissions(Permissions::from_mode(mode))?;
         file.sync_all()?;
         fs::rename(&temporary, &target)
@@ -111,7 +116,7 @@ pub(super) fn atomically(path: &Path, text: &str) -> io::Result<()> {
 }
 
 /// A new file of a name that nobody has.
-fn create_beside(directory: &Path) -> io::Result<(File, PathBuf)> {
+pub(super) fn create_beside(directory: &Path) -> io::Result<(File, PathBuf)> {
     let mut tries = 0;
     loop {
         let path = directory.join(format!(".moonrelay-{:08x}.tmp", fastrand::u32(..)));

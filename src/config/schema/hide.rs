@@ -48,6 +48,42 @@ pub(in crate::config) fn replace_secrets(
     }
 }
 
+/// Places of the table where a key stands as it is: neither a `${VAR}`, which may have text around it, nor a SecretRef. Of
+/// headers and of variables only those whose name says that they hold one.
+#[must_use]
+pub fn literal_secrets(document: &Value, shape: &'static Shape) -> Vec<KeyPath> {
+    let mut places = Vec::new();
+    replace_secrets(document.clone(), &KeyPath::default(), Some(shape), &mut |place| {
+        places.push(place.clone());
+        Value::Null
+    });
+    let is_literal = |place: &KeyPath| {
+        let value = place.0.iter().try_fold(document, |value, step| match step {
+            Step::Key(key) => value.get(key),
+            Step::Index(index) => value.get(index),
+        });
+        let text = value.and_then(Value::as_str).unwrap_or_default();
+        !text.trim().is_empty() && !text.contains("${")
+    };
+    places.retain(|place| {
+        shape.at(place).is_some_and(Shape::is_secret) && is_literal(place) && names_a_key(place)
+    });
+    places
+}
+
+fn names_a_key(place: &KeyPath) -> bool {
+    let keys = place.0.iter().filter_map(|step| match step {
+        Step::Key(key) => Some(key.to_ascii_lowercase()),
+        Step::Index(_) => None,
+    });
+    let keys: Vec<String> = keys.collect();
+    if !keys.iter().any(|key| key == "headers" || key == "env") {
+        return true;
+    }
+    let telling = ["key", "token", "secret", "password", "authorization", "cookie"];
+    keys.last().is_some_and(|name| telling.iter().any(|word| name.contains(word)))
+}
+
 /// Whether a string here is no secret; a wrong one where a number or a flag belongs is shown, as errors show it.
 const fn shows_text(shape: &Shape) -> bool {
     match shape {
@@ -102,7 +138,7 @@ pub(in crate::config) fn public_url(text: &str) -> String {
 mod tests {
     use serde_json::json;
 
-    use super::hide_secrets;
+    use super::{hide_secrets, literal_secrets};
     use crate::config::schema::ROOT;
 
     #[test]
@@ -134,5 +170,28 @@ mod tests {
             let hidden = hide_secrets(file, Some(&ROOT));
             assert_eq!(hidden["models"]["providers"]["a"]["baseUrl"], json!(shown));
         }
+    }
+
+    #[test]
+    fn keys_in_plain_text_are_found_and_references_are_not() {
+        let file = json!({
+            "env": { "MOONSHOT_API_KEY": "sk-1", "REGION": "cn", "vars": { "MY_TOKEN": "t" } },
+            "models": { "providers": { "a": {
+                "apiKey": ["${A}", "sk-2", { "source": "env", "id": "B" }, " "],
+                "headers": { "User-Agent": "me/1", "Authorization": "Bearer ${C}", "X-Api-Key": "sk-3" },
+                "baseUrl": "https://a.example/v1",
+            } } },
+            "gateway": { "auth": { "token": "t-1" } },
+            "misspelt": "sk-4",
+        });
+        let found: Vec<String> = literal_secrets(&file, &ROOT).iter().map(ToString::to_string).collect();
+        let expected = [
+            "env.MOONSHOT_API_KEY",
+            "env.vars.MY_TOKEN",
+            "models.providers.a.apiKey[1]",
+            "models.providers.a.headers.X-Api-Key",
+            "gateway.auth.token",
+        ];
+        assert_eq!(found, expected);
     }
 }

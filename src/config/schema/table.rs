@@ -58,7 +58,7 @@ const DEFAULTS: &Shape = &Shape::Object(&[
     key("thinkingDefault", "How much to think where neither the client nor `params` says so.", THINKING),
     key(
         "workspace",
-        "Directory of AGENTS.md, SOUL.md and TOOLS.md, for `agent` and `chat`. Accepted, not built yet.",
+        "Directory of AGENTS.md, SOUL.md and TOOLS.md: the system prompt of `agent` and `chat`.",
         TEXT,
     ),
 ]);

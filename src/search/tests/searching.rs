@@ -131,11 +131,15 @@ async fn a_refused_key_gives_way_to_the_next_and_the_last_says_which_and_where()
         assert!(failure.message.contains(part), "{part}: {failure}");
     }
     assert!(!failure.message.contains("abcdef"), "{failure}");
-    let china = "{ baseUrl: 'https://api.moonshot.cn/v1', apiKey: 'sk-kimi-0000000001' }";
-    let script = Script::of([refused()]);
-    let failure = Searcher::new(script, &settings(china, &keys)).search("q").await.unwrap_err();
-    assert!(failure.message.contains("https://api.moonshot.ai/v1"), "{failure}");
-    assert!(failure.message.contains("begins with sk-kimi-"), "{failure}");
+    let china = |key: &str| format!("{{ baseUrl: 'https://api.moonshot.cn/v1', apiKey: '{key}' }}");
+    for (key, part, other) in [
+        ("sk-other-0000000001", "https://api.moonshot.ai/v1", "sk-kimi-"),
+        ("sk-kimi-0000000001", "begins with sk-kimi-", "api.moonshot.ai"),
+    ] {
+        let script = Script::of([refused()]);
+        let failure = Searcher::new(script, &settings(&china(key), &keys)).search("q").await.unwrap_err();
+        assert!(failure.message.contains(part) && !failure.message.contains(other), "{failure}");
+    }
 }
 
 #[tokio::test]

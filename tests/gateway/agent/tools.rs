@@ -61,14 +61,13 @@ async fn a_search_is_called_answered_and_told_again() {
 #[tokio::test]
 async fn a_search_that_fails_is_an_answer_too_and_none_is_offered_unasked() {
     let upstream = Upstream::start().await;
-    let setup = searching(&upstream)
-        .set("plugins.entries.moonshot.config.webSearch.apiKey", json!("sk-wrong-0123456789"));
-    let desk = Desk::with(&setup);
+    upstream.fault(json!({ "provider": "moonshot", "kind": "status", "value": 401 })).await;
+    let desk = Desk::with(&searching(&upstream));
     let told = desk.told(&["--local", "-m", MESSAGE]).await;
     let last = bodies(&upstream).await.into_iter().rfind(|body| body["model"] == "kimi-for-coding").unwrap();
     let result = &last["messages"][2]["content"][0];
     assert_eq!(result["is_error"], json!(true), "{result}");
-    assert!(!result.to_string().contains("sk-wrong-0123456789"), "{result}");
+    assert!(!result.to_string().contains(Provider::Moonshot.key()), "{result}");
     assert_eq!(told["ok"], json!(true));
 
     upstream.forget().await;

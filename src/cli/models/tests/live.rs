@@ -157,3 +157,64 @@ async fn probe_fails_when_no_target_answers() {
     assert!(run_with(&mut desk, probe, false, &nobody()).await.is_err());
     assert!(desk.printed().contains("network"), "{}", desk.printed());
 }
+
+/// Notes who is asked, and answers nobody.
+#[derive(Default)]
+struct Silent(Mutex<Vec<String>>);
+
+impl Connector for Silent {
+    fn send(&self, call: Call) -> Pin<Box<dyn Future<Output = Result<Response, Failure>> + Send + '_>> {
+        self.0.lock().unwrap().push(call.url);
+        Box::pin(pending())
+    }
+}
+
+/// Whom `status --probe` asks while nobody answers: everything that can begin has begun when it waits for the first time.
+async fn asked_at_once(text: &str) -> Vec<String> {
+    let mut desk = Desk::with(text);
+    let silent = Arc::new(Silent::default());
+    let connector: Arc<dyn Connector> = silent.clone();
+    let mut running = Box::pin(run_with(&mut desk, Verb::Status { probe: true }, true, &connector));
+    // What begins hands a task or two to the runtime first; each turn lets all of them go on.
+    for _ in 0..100 {
+        assert!(futures_util::poll!(&mut running).is_pending());
+        tokio::task::yield_now().await;
+    }
+    drop(running);
+    let mut asked = silent.0.lock().unwrap().clone();
+    asked.sort();
+    asked
+}
+
+#[tokio::test]
+async fn a_probe_asks_four_at_once_and_of_moonshot_one() {
+    let names = ["a", "b", "c", "d", "e", "f"];
+    let providers: serde_json::Map<String, serde_json::Value> = names
+        .iter()
+        .map(|name| {
+            (
+                (*name).to_owned(),
+                json!({ "baseUrl": format!("https://{name}.example/v1"), "models": [{ "id": "m" }] }),
+            )
+        })
+        .collect();
+    let config = |primary: &str, fallbacks: Vec<String>, providers: serde_json::Value| {
+        let chain = json!({ "defaults": { "model": { "primary": primary, "fallbacks": fallbacks } } });
+        json!({ "agents": chain, "models": { "providers": providers } }).to_string()
+    };
+    let fallbacks = names[1..].iter().map(|name| format!("{name}/m")).collect();
+    let asked = asked_at_once(&config("a/m", fallbacks, json!(providers))).await;
+    let expected = ["a", "b", "c", "d"].map(|name| format!("https://{name}.example/v1/chat/completions"));
+    assert_eq!(asked, expected);
+    // Three models and two keys of Moonshot's are one account, which may answer one request at a time.
+    let fallbacks = vec!["moonshot/kimi-k3.1-pro".to_owned(), "openrouter/auto".to_owned()];
+    let keys = json!({
+        "moonshot": { "apiKey": ["sk-0123456789ab", "sk-0123456789cd"] },
+        "openrouter": { "apiKey": "sk-or-v1-0123456789" },
+    });
+    let asked = asked_at_once(&config("moonshot/kimi-k3", fallbacks, keys)).await;
+    assert_eq!(
+        asked,
+        ["https://api.moonshot.ai/v1/chat/completions", "https://openrouter.ai/api/v1/chat/completions"]
+    );
+}

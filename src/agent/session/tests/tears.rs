@@ -1,0 +1,96 @@
+//! A write that is cut at any byte costs what was cut, and nothing else.
+
+use std::fs::OpenOptions;
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// A message that is said, and how much of its write is left where the writer was killed within it.
+#[derive(Clone, Debug)]
+struct Step {
+    words: String,
+    asks: bool,
+    left: Option<f64>,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let left = proptest::option::of(prop_oneof![Just(1.0), 0.0..1.0_f64]);
+    ("[a-z\"\\\\ \n\r\tä€\u{1f980}{}]{0,40}", any::<bool>(), left).prop_map(|(words, asks, left)| Step {
+        words,
+        asks,
+        left,
+    })
+}
+
+fn messages(transcript: &Transcript) -> Vec<Message> {
+    let message = |entry: &Line| match entry {
+        Line::Message { message, .. } => Some(message.clone()),
+        _ => None,
+    };
+    transcript.entries().iter().filter_map(message).collect()
+}
+
+async fn steps_are_kept(steps: &[Step]) -> Result<(), TestCaseError> {
+    let (_home, sessions) = sessions();
+    let path = sessions.path("t1");
+    let (mut expected, mut broken) = (Vec::new(), 0);
+    let mut before: Vec<u8> = Vec::new();
+    for step in steps {
+        let mut session = held(&sessions).await;
+        let message = if step.asks { user(&step.words) } else { answer(&step.words) };
+        session.say(message.clone()).unwrap();
+        drop(session);
+        let now = fs::read(&path).unwrap();
+        prop_assert!(now.starts_with(&before), "what was there is there");
+        let new = now.len() - before.len();
+        let left = step.left.map_or(new, |left| ((new as f64 * left) as usize).min(new));
+        OpenOptions::new().write(true).open(&path).unwrap().set_len((before.len() + left) as u64).unwrap();
+        // A piece from before was ended by the first byte of this write.
+        let written = &now[before.len()..before.len() + left];
+        let pieces: Vec<&[u8]> =
+            written.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
+        let wholes = now[before.len()..].split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let torn = pieces.iter().zip(wholes.clone()).filter(|(piece, whole)| *piece != whole).count();
+        broken += torn;
+        if pieces.len() - torn == wholes.count() {
+            expected.push(message);
+        }
+        before = fs::read(&path).unwrap();
+        // As one reads who writes nothing.
+        let read = Transcript::read(&before);
+        prop_assert_eq!(&messages(&read), &expected);
+        prop_assert_eq!(read.broken().len(), broken);
+        let digest = Digest::of(&before).unwrap_or_default();
+        let asked = expected.iter().filter(|message| matches!(message, Message::User { .. })).count();
+        let counted = if read.header().is_some() { (asked as u64, broken as u64) } else { (0, 0) };
+        prop_assert_eq!((digest.turns, digest.broken), counted);
+    }
+    let mut session = held(&Sessions::of(sessions.directory().parent().unwrap())).await;
+    session.say(user("last")).unwrap();
+    expected.push(user("last"));
+    let now = fs::read(&path).unwrap();
+    prop_assert!(now.starts_with(&before));
+    prop_assert_eq!(messages(&Transcript::read(&now)), expected);
+    for pair in session.transcript().entries().windows(2) {
+        prop_assert_eq!(&pair[1].place().unwrap().parent_id, &Some(pair[0].place().unwrap().id.clone()));
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_whole_line_survives_and_none_is_mixed(steps in proptest::collection::vec(step(), 1..12)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(steps_are_kept(&steps))?;
+    }
+
+    #[test]
+    fn no_file_makes_a_reader_fail(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let read = Transcript::read(&bytes);
+        prop_assert_eq!(Transcript::read(&Transcript::sound(&bytes)).broken().len(), 0);
+        prop_assert_eq!(Digest::of(&bytes).is_some(), read.header().is_some() && !read.is_stranger());
+    }
+}

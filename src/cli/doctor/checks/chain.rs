@@ -1,0 +1,72 @@
+//! What is left when the primary cannot answer.
+
+use std::collections::BTreeSet;
+
+use crate::cli::doctor::check::{Check, Verdict};
+use crate::cli::doctor::facts::Facts;
+use crate::cli::doctor::finding::Finding;
+use crate::config::settings::{Reference, Settings};
+
+pub(in crate::cli::doctor) const CHECK: Check = Check {
+    name: "chain",
+    group: "Chain",
+    says: "the chain has a fallback that can be called, and one of another provider than the primary's",
+    asks_providers: false,
+    run,
+};
+
+fn run(facts: &Facts) -> Verdict {
+    let settings = facts.settings()?;
+    let is_on = |reference: &&Reference| {
+        let on = settings.providers.get(&reference.provider).is_some_and(|provider| provider.off.is_none());
+        on || facts.is_on_in_the_gateway(&reference.provider)
+    };
+    let chain = &settings.default_chain.references;
+    let usable: Vec<&Reference> = chain.iter().filter(is_on).collect();
+    let off: Vec<String> =
+        chain.iter().filter(|reference| !is_on(reference)).map(ToString::to_string).collect();
+    let names = usable.iter().map(ToString::to_string).collect::<Vec<_>>().join(" → ");
+    let how = match off.as_slice() {
+        [] => format!("the chain is {names}"),
+        off => format!("the chain is {names}; off for want of a key: {}", off.join(", ")),
+    };
+    let providers: BTreeSet<&str> = usable.iter().map(|reference| reference.provider.as_str()).collect();
+    let finding = match (usable.as_slice(), providers.len()) {
+        // Where nothing can be called at all, the check of the keys says so.
+        ([], _) if !settings.has_target() => return Ok(Vec::new()),
+        ([], _) => Finding::error("no model of the default chain can be called", how),
+        ([only], _) => {
+            Finding::warning(format!("no fallback is left: when {only} fails, the request fails"), how)
+        }
+        (_, 1) => {
+            let what = format!(
+                "every model of the chain is one of {}: what stops the provider or its key stops all",
+                names_of(&providers)
+            );
+            Finding::warning(what, how)
+        }
+        _ => return Ok(Vec::new()),
+    };
+    Ok(vec![finding.fix(remedy(settings, &off, facts))])
+}
+
+fn names_of(providers: &BTreeSet<&str>) -> String {
+    providers.iter().map(|id| format!("provider {id}")).collect::<Vec<_>>().join(", ")
+}
+
+/// A key for a fallback that is there, else a fallback.
+fn remedy(settings: &Settings, off: &[String], facts: &Facts) -> String {
+    if let Some(provider) =
+        off.first().and_then(|reference| reference.split_once('/')).map(|(provider, _)| provider)
+    {
+        return super::keys::remedy(facts, provider, super::keys::variable(provider));
+    }
+    let has = |id: &str| settings.default_chain.references.iter().any(|reference| reference.provider == id);
+    let other = ["openrouter/auto", "moonshot/kimi-k3", "kimi/kimi-for-coding"];
+    let other = other.into_iter().find(|reference| !has(reference.split('/').next().unwrap_or_default()));
+    let other = other.unwrap_or("openrouter/auto");
+    facts.fix(
+        format!("moonrelay models fallbacks add {other}"),
+        format!("services.moonrelay.settings.agents.defaults.model.fallbacks = [ \"{other}\" ];"),
+    )
+}

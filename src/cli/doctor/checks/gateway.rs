@@ -1,0 +1,114 @@
+//! The gateway that runs.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
+
+use crate::cli::doctor::check::{Check, Verdict};
+use crate::cli::doctor::facts::Facts;
+use crate::cli::doctor::finding::Finding;
+
+pub(in crate::cli::doctor) const CHECK: Check = Check {
+    name: "gateway",
+    group: "Service",
+    says: "a gateway runs, with this version, this configuration file and its present content; its last reload was not refused",
+    asks_providers: false,
+    run,
+};
+
+fn run(facts: &Facts) -> Verdict {
+    let status = match &facts.gateway {
+        None => return Err("the configuration is not valid".to_owned()),
+        Some(Err(why)) => return Ok(vec![down(why, facts)]),
+        Some(Ok(status)) => status,
+    };
+    let mut found = Vec::new();
+    let text = |key: &str| status.get(key).and_then(Value::as_str);
+    let how = "what it says of itself (moonrelay gateway status)";
+    let version = env!("CARGO_PKG_VERSION");
+    if let Some(other) = text("version").filter(|other| *other != version) {
+        let what = format!("the gateway that runs is version {other}, and this program is {version}");
+        found.push(Finding::warning(what, how).fix(restart(facts)));
+    }
+    let path = facts.configuration.path.as_deref().filter(|path| path.exists());
+    let serves = text("config").map(Path::new);
+    if let Some(path) = path.filter(|path| serves.is_none_or(|serves| !same(serves, path))) {
+        let serves = serves.map_or_else(|| "no file".to_owned(), |path| path.display().to_string());
+        let what =
+            format!("the gateway that runs reads {serves}, and what is checked here is {}", path.display());
+        found.push(Finding::warning(what, how).fix(restart(facts)).at(path));
+    }
+    found.extend(reload(status, facts, path));
+    Ok(found)
+}
+
+fn down(why: &str, facts: &Facts) -> Finding {
+    let fix = match facts.unit() {
+        Some(_) => "moonrelay gateway start",
+        None => "moonrelay gateway run",
+    };
+    let finding = Finding::info("no gateway answers where this configuration says", why.to_owned());
+    finding
+        .fix(facts.fix(fix, if facts.unit().is_some() { fix } else { "services.moonrelay.enable = true;" }))
+}
+
+fn restart(facts: &Facts) -> &'static str {
+    if facts.unit().is_some() {
+        "moonrelay gateway restart"
+    } else {
+        "end the one that runs, and start it again: moonrelay gateway run"
+    }
+}
+
+fn same(one: &Path, other: &Path) -> bool {
+    one == other || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+}
+
+/// A refusal; else a file that is younger than what serves.
+fn reload(status: &Value, facts: &Facts, path: Option<&Path>) -> Option<Finding> {
+    let message = status.pointer("/reload/message").and_then(Value::as_str);
+    if status.pointer("/reload/ok") == Some(&Value::Bool(false)) {
+        let what = format!(
+            "the gateway serves with the configuration before the last change, as it refused that: {}",
+            message.unwrap_or_default()
+        );
+        return Some(
+            Finding::error(what, "moonrelay gateway status")
+                .fix("moonrelay config validate, and then moonrelay gateway reload"),
+        );
+    }
+    if let Some(message) = message {
+        return Some(
+            Finding::warning(
+                format!("of the last reload not everything counts: {message}"),
+                "moonrelay gateway status",
+            )
+            .fix(restart(facts)),
+        );
+    }
+    let path = path?;
+    let read = match status.pointer("/reload/at").and_then(Value::as_u64) {
+        Some(at) => SystemTime::UNIX_EPOCH + Duration::from_millis(at),
+        // It has whole seconds.
+        None => facts.now.checked_sub(Duration::from_secs(status.get("uptimeSeconds")?.as_u64()? + 1))?,
+    };
+    // In the store every file is of 1970; the link to it says when it was put there.
+    let changed = [path.metadata().ok()?.modified().ok(), path.symlink_metadata().ok()?.modified().ok()]
+        .into_iter()
+        .flatten()
+        .max()?;
+    // A change of this moment is on its way.
+    let late = changed.duration_since(read).is_ok_and(|late| late > GRACE)
+        && facts.now.duration_since(changed).is_ok_and(|age| age > GRACE);
+    late.then(|| {
+        let what =
+            format!("{} was changed after the gateway read it, and it was not read again", path.display());
+        Finding::warning(what, "the file's time, and that of the last reload")
+            .fix("moonrelay gateway reload")
+            .at(path)
+    })
+}
+
+/// A watched file is read again within a second.
+const GRACE: Duration = Duration::from_secs(3);

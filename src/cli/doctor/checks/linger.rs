@@ -1,0 +1,25 @@
+//! Whether the unit outlives the session.
+
+use crate::cli::doctor::check::{Check, Verdict};
+use crate::cli::doctor::facts::Facts;
+use crate::cli::doctor::finding::Finding;
+
+pub(in crate::cli::doctor) const CHECK: Check = Check {
+    name: "linger",
+    group: "Service",
+    says: "the unit stays when your last session ends, and starts at boot (loginctl enable-linger)",
+    asks_providers: false,
+    run,
+};
+
+fn run(facts: &Facts) -> Verdict {
+    let unit = facts.installed()?;
+    if unit.lingers.ok_or("nobody says whether this user lingers")? {
+        return Ok(Vec::new());
+    }
+    let what =
+        "the gateway ends with your last session, and does not start at boot: this user does not linger";
+    let user = facts.environment.get("USER").unwrap_or("NAME");
+    let finding = Finding::warning(what, "loginctl show-user, or /var/lib/systemd/linger");
+    Ok(vec![finding.fix(facts.fix("loginctl enable-linger", format!("users.users.{user}.linger = true;")))])
+}

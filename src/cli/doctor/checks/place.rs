@@ -1,0 +1,131 @@
+//! Where the gateway listens, and who else does.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
+
+use crate::cli::doctor::check::{Check, Verdict};
+use crate::cli::doctor::facts::Facts;
+use crate::cli::doctor::facts::sockets::Listener;
+use crate::cli::doctor::finding::Finding;
+use crate::config::settings::Bind;
+
+pub(in crate::cli::doctor) const CHECK: Check = Check {
+    name: "place",
+    group: "Service",
+    says: "the port is free or the gateway's own, and by whom it is taken otherwise (process and program); a UNIX socket's path can be used",
+    asks_providers: false,
+    run,
+};
+
+fn run(facts: &Facts) -> Verdict {
+    let gateway = &facts.settings()?.gateway;
+    if facts.status().is_some() {
+        return Ok(Vec::new());
+    }
+    let ip = match &gateway.bind {
+        Bind::Unix(path) => return Ok(of_path(path).into_iter().collect()),
+        Bind::Loopback => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        Bind::All => None,
+        Bind::Address(ip) => Some(*ip),
+    };
+    let listeners = facts.listeners.as_ref().ok_or("this system does not tell who listens where")?;
+    let of_systemd = facts.unit().is_some_and(|unit| unit.socket.get("ActiveState") == "active");
+    let taken = listeners
+        .iter()
+        .filter(|other| gateway.port != 0 && other.port == gateway.port && clashes(ip, other.ip));
+    let strangers = taken.filter(|other| !(of_systemd && is_systemd(other)));
+    // The same program may hold the port on several addresses.
+    let first = strangers.into_iter().next();
+    Ok(first.map(|other| told(other, gateway.port, facts)).into_iter().collect())
+}
+
+/// Whether both cannot be bound: the same address, or one that stands for all. `None` is every address.
+fn clashes(own: Option<IpAddr>, other: IpAddr) -> bool {
+    own.is_none_or(|own| own == other || other.is_unspecified() || own.is_unspecified())
+}
+
+fn is_systemd(other: &Listener) -> bool {
+    other.holder.as_ref().is_none_or(|holder| holder.program == "systemd")
+}
+
+fn told(other: &Listener, port: u16, facts: &Facts) -> Finding {
+    let who = match &other.holder {
+        Some(holder) => format!("{} (process {})", holder.program, holder.pid),
+        None => format!("a process of user {}", other.uid),
+    };
+    let how = format!(
+        "the kernel's list of listening sockets (/proc/net) has {}:{port}, and nothing there answers as the gateway does",
+        other.ip
+    );
+    if let Some(holder) = other.holder.as_ref().filter(|holder| holder.program == "moonrelay") {
+        let what = format!(
+            "port {port} is held by another moonrelay ({who}) that does not answer this configuration"
+        );
+        let fix = format!("moonrelay gateway restart, or where it runs by hand: kill {}", holder.pid);
+        return Finding::error(what, how).fix(fix);
+    }
+    let free = port.checked_add(1).unwrap_or(1969);
+    Finding::error(format!("port {port} is taken by {who}: the gateway cannot listen there"), how).fix(
+        facts.fix(
+            format!("moonrelay config set gateway.port {free}"),
+            format!("services.moonrelay.settings.gateway.port = {free};"),
+        ),
+    )
+}
+
+fn of_path(path: &Path) -> Option<Finding> {
+    let shown = path.display();
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if directory.is_some_and(|directory| !directory.is_dir()) {
+        let finding = Finding::error(
+            format!("the directory of the socket {shown} is not there"),
+            "gateway.bind names it",
+        );
+        return Some(finding.fix(format!("mkdir -p {}", directory.unwrap_or(path).display())).at(path));
+    }
+    let there = path.symlink_metadata().ok()?;
+    if !there.file_type().is_socket() {
+        let finding = Finding::error(
+            format!("{shown} is there and is no socket: the gateway does not replace it"),
+            "gateway.bind names it",
+        );
+        return Some(finding.fix(format!("mv {shown} {shown}.old")).at(path));
+    }
+    match std::os::unix::net::UnixStream::connect(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+            let what =
+                format!("the socket {shown} was left by a process that is gone; the next start replaces it");
+            Some(Finding::info(what, "nobody takes a connection there").at(path))
+        }
+        Err(error) => {
+            Some(Finding::error(format!("the socket {shown} cannot be opened"), error.to_string()).at(path))
+        }
+        Ok(_) => {
+            let what = format!("somebody else listens on {shown}");
+            Some(
+                Finding::error(what, "it takes a connection, and does not answer as the gateway does")
+                    .at(path),
+            )
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_listens_everywhere_is_in_the_way() {
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        for (own, other, expected) in [
+            (Some("127.0.0.1"), "127.0.0.1", true),
+            (Some("127.0.0.1"), "0.0.0.0", true),
+            (Some("127.0.0.1"), "::", true),
+            (Some("127.0.0.1"), "192.0.2.7", false),
+            (None, "192.0.2.7", true),
+        ] {
+            assert_eq!(clashes(own.map(ip), ip(other)), expected, "{own:?} {other}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Models that are gone, or going.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use crate::catalog::{Model, Retired, builtin};
+use crate::cli::doctor::check::{Check, Verdict};
+use crate::cli::doctor::facts::Facts;
+use crate::cli::doctor::finding::Finding;
+use crate::config::settings::{Reference, Settings};
+
+pub(in crate::cli::doctor) const CHECK: Check = Check {
+    name: "retired",
+    group: "Chain",
+    says: "no model of the chain, the routes, the aliases or the web search is retired, or soon will be; what takes its place",
+    asks_providers: false,
+    run,
+};
+
+/// With less time left than this, in days, it is a warning.
+const SOON: i32 = 14;
+
+fn run(facts: &Facts) -> Verdict {
+    let settings = facts.settings()?;
+    let today =
+        Timestamp::try_from(facts.now).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(TimeZone::UTC).date();
+    let mut found: Vec<Finding> = Vec::new();
+    for place in places(settings, facts) {
+        let Some(model) =
+            settings.providers.get(&place.reference.provider).and_then(|p| p.model(&place.reference.model))
+        else {
+            continue;
+        };
+        if let Some(finding) = judge(&place, &model.facts, today, facts) {
+            // One model is told once, at its first place.
+            if !found.iter().any(|known| known.what == finding.what) {
+                found.push(finding);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Where the model of the web search stands.
+const SEARCH: &str = "/plugins/entries/moonshot/config/webSearch/model";
+
+/// Where a model is named, and what writes another one there.
+struct Place {
+    reference: Reference,
+    command: fn(&Reference, &str) -> String,
+    setting: String,
+}
+
+fn places(settings: &Settings, facts: &Facts) -> Vec<Place> {
+    let mut all = Vec::new();
+    for (at, reference) in settings.default_chain.references.iter().enumerate() {
+        let command: fn(&Reference, &str) -> String = match at {
+            0 => |_, new| format!("moonrelay models set {new}"),
+            _ => |old, new| {
+                format!("moonrelay models fallbacks add {new} && moonrelay models fallbacks remove {old}")
+            },
+        };
+        let setting =
+            if at == 0 { "agents.defaults.model.primary" } else { "agents.defaults.model.fallbacks" };
+        all.push(Place { reference: reference.clone(), command, setting: setting.to_owned() });
+    }
+    for (alias, reference) in &settings.aliases {
+        let setting = format!("agents.defaults.models.\"{reference}\".alias = \"{alias}\", for");
+        all.push(Place {
+            reference: reference.clone(),
+            command: |old, new| format!("moonrelay models aliases add ALIAS {new} in place of that of {old}"),
+            setting,
+        });
+    }
+    for route in &settings.routes {
+        for reference in &route.chain.references {
+            let setting = format!("models.routes.\"{}\"", route.pattern);
+            all.push(Place {
+                reference: reference.clone(),
+                command: |old, new| format!("moonrelay config set models.routes… with {new} for {old}"),
+                setting,
+            });
+        }
+    }
+    // What stands there by default is ours to change.
+    let written = facts.configuration.document.as_ref().and_then(|file| file.pointer(SEARCH)?.as_str());
+    if let Some(model) = written {
+        let reference = Reference { provider: "moonshot".to_owned(), model: model.to_owned() };
+        let setting = "plugins.entries.moonshot.config.webSearch.model".to_owned();
+        let command: fn(&Reference, &str) -> String = |_, new| {
+            let model = new.trim_start_matches("moonshot/");
+            format!("moonrelay config set plugins.entries.moonshot.config.webSearch.model {model}")
+        };
+        all.push(Place { reference, command, setting });
+    }
+    all
+}
+
+fn judge(place: &Place, model: &Model, today: Date, facts: &Facts) -> Option<Finding> {
+    let Reference { provider, .. } = &place.reference;
+    let reference = &place.reference;
+    let how = |end: &Retired| format!("the catalog has it: {}/{}, {}", provider, model.id, end.on);
+    let finding = match (&model.retired, &model.leaving) {
+        (Some(gone), _) => {
+            Finding::warning(format!("{reference} was retired on {}: it answers 404", gone.on), how(gone))
+        }
+        (None, Some(going)) => {
+            let days = going
+                .on
+                .parse::<Date>()
+                .ok()
+                .and_then(|on| today.until(on).ok())
+                .map_or(0, |left| left.get_days());
+            let what = format!(
+                "{reference} is said to be retired on {} (guides of third parties; Moonshot's own page does not say so yet)",
+                going.on
+            );
+            if days > SOON { Finding::info(what, how(going)) } else { Finding::warning(what, how(going)) }
+        }
+        (None, None) => return None,
+    };
+    let new = successor(provider, model.retired.as_ref().or(model.leaving.as_ref())?);
+    let line = format!("services.moonrelay.settings.{}: {new} in place of {reference}", place.setting);
+    Some(finding.fix(facts.fix((place.command)(reference, &new), line)))
+}
+
+/// One that stays.
+fn successor(provider: &str, end: &Retired) -> String {
+    let known = builtin().provider(provider).and_then(|known| known.model(&end.successor));
+    let next = known.and_then(|next| next.leaving.as_ref()).map_or(&end.successor, |end| &end.successor);
+    format!("{provider}/{next}")
+}

@@ -1,0 +1,56 @@
+//! Files with secrets: who may read and write them.
+
+use crate::cli::doctor::check::{Check, Verdict};
+use crate::cli::doctor::facts::Facts;
+use crate::cli::doctor::facts::files::{File, Role};
+use crate::cli::doctor::finding::Finding;
+
+pub(in crate::cli::doctor) const CHECK: Check = Check {
+    name: "secret-files",
+    group: "Secrets",
+    says: "the secrets file, the files of SecretRefs, credentials and EnvironmentFiles can be read, and by their owner only",
+    asks_providers: false,
+    run,
+};
+
+fn run(facts: &Facts) -> Verdict {
+    // What is in the store has a check of its own, and its modes are Nix's.
+    let files = facts.files.iter().filter(|file| file.role != Role::Configuration && !file.in_store);
+    Ok(files.filter_map(|file| judge(file, facts.uid)).collect())
+}
+
+fn judge(file: &File, own: Option<u32>) -> Option<Finding> {
+    let (path, name) = (file.path.display(), file.describe());
+    if file.dangling {
+        let finding =
+            Finding::error(format!("{name} is a link that leads nowhere"), "what it leads to is not there");
+        return Some(finding.fix(format!("ls -l {path}, and put the file there")).at(&file.path));
+    }
+    if let Some(why) = &file.unreadable {
+        let finding = Finding::error(format!("{name} cannot be read, so nothing in it counts"), why.clone());
+        return Some(
+            finding
+                .fix(format!("ls -ld {path}; it is to be a file of your own with mode 600"))
+                .at(&file.path),
+        );
+    }
+    let stat = file.stat?;
+    let how = format!("its mode is {:03o}", stat.mode);
+    let fix = format!("chmod 600 {path}");
+    let finding = match stat.mode {
+        mode if mode & 0o022 != 0 => Finding::error(format!("others can write {name}"), how).fix(fix),
+        mode if mode & 0o004 != 0 => {
+            Finding::error(format!("everybody on this machine can read {name}"), how).fix(fix)
+        }
+        mode if mode & 0o040 != 0 => Finding::warning(format!("its group can read {name}"), how).fix(fix),
+        _ if own.is_some_and(|own| stat.uid != own && stat.uid != 0) => {
+            let finding = Finding::warning(
+                format!("{name} belongs to somebody else"),
+                format!("its owner is user {}", stat.uid),
+            );
+            finding.fix(format!("chown \"$USER\" {path}"))
+        }
+        _ => return None,
+    };
+    Some(finding.at(&file.path))
+}

@@ -1,0 +1,65 @@
+//! The state directory.
+
+use crate::cli::doctor::check::{Check, Verdict};
+use crate::cli::doctor::facts::Facts;
+use crate::cli::doctor::facts::disk::{NO_DIRECTORY, Space, State};
+use crate::cli::doctor::finding::Finding;
+
+pub(in crate::cli::doctor) const CHECK: Check = Check {
+    name: "state",
+    group: "Machine",
+    says: "the state directory can be written, is nobody else's (0700), and its disk is not full",
+    asks_providers: false,
+    run,
+};
+
+/// In KiB: less is a warning, and with less than the second nothing is kept for long.
+const LITTLE: u64 = 200 * 1024;
+const NOTHING: u64 = 10 * 1024;
+
+fn run(facts: &Facts) -> Verdict {
+    let state = facts.state.as_ref().ok_or("no home, or its disk did not answer")?;
+    let path = state.path.display();
+    let mut found = Vec::new();
+    if let Some(why) = &state.unwritable {
+        let finding =
+            Finding::error(format!("nothing can be written to the state directory {path}"), why.clone());
+        let fix = if why == NO_DIRECTORY {
+            format!("mv {path} {path}.old")
+        } else {
+            format!("install -d -m 0700 {path}, as the user who runs the gateway")
+        };
+        found.push(finding.fix(fix).at(&state.path));
+    }
+    if let Some(mode) = state.stat.map(|stat| stat.mode).filter(|mode| mode & 0o077 != 0) {
+        let what = format!(
+            "others can look into the state directory {path}: tokens, sessions and what was asked are there"
+        );
+        let finding = Finding::warning(what, format!("its mode is {mode:03o}"));
+        found.push(finding.fix(format!("chmod 700 {path}")).at(&state.path));
+    }
+    if let (Some(uid), Some(own)) = (state.stat.map(|stat| stat.uid), facts.uid)
+        && uid != own
+    {
+        let finding = Finding::warning(
+            format!("the state directory {path} belongs to somebody else"),
+            format!("its owner is user {uid}"),
+        );
+        found.push(finding.fix(format!("chown -R \"$USER\" {path}")).at(&state.path));
+    }
+    found.extend(full(state));
+    Ok(found)
+}
+
+fn full(state: &State) -> Option<Finding> {
+    let Space { free, used } = state.space?;
+    let path = state.path.display();
+    let what =
+        format!("the disk of the state directory {path} has {} MiB left ({used} % are used)", free / 1024);
+    let finding = match free {
+        free if free < NOTHING => Finding::error(what, "df -Pk"),
+        free if free < LITTLE => Finding::warning(what, "df -Pk"),
+        _ => return None,
+    };
+    Some(finding.fix("make room there, or set usage.retentionDays lower").at(&state.path))
+}

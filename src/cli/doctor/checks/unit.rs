@@ -1,0 +1,183 @@
+//! The unit in the user's own systemd.
+
+use std::path::Path;
+
+use crate::cli::doctor::check::{Check, Verdict};
+use crate::cli::doctor::facts::Facts;
+use crate::cli::doctor::facts::service::Service;
+use crate::cli::doctor::finding::Finding;
+use crate::service::unit::SERVICE;
+
+pub(in crate::cli::doctor) const CHECK: Check = Check {
+    name: "unit",
+    group: "Service",
+    says: "the unit is installed, enabled and active, and why it is not; it runs this program with this configuration; systemd has read its file",
+    asks_providers: false,
+    run,
+};
+
+fn run(facts: &Facts) -> Verdict {
+    let service = facts.service.as_ref();
+    let service = service.map_err(|why| format!("no systemd of your own answers: {why}"))?;
+    if service.of_machine {
+        return facts.installed().map(|_| Vec::new());
+    }
+    if !service.unit.exists() {
+        let runs = if facts.status().is_some() {
+            "the gateway that runs ends with its terminal"
+        } else {
+            "the gateway starts only by hand"
+        };
+        let finding = Finding::info(
+            format!("no unit is installed: {runs}"),
+            format!("systemctl --user show {SERVICE}"),
+        );
+        return Ok(vec![
+            finding.fix(facts.fix("moonrelay service install", "services.moonrelay.enable = true;")),
+        ]);
+    }
+    let mut found = Vec::new();
+    found.extend(activity(service, facts));
+    found.extend(enabled(service, facts));
+    if service.unit.get("NeedDaemonReload") == "yes" {
+        let what = "the unit's file was changed, and systemd has not read it again";
+        found.push(Finding::warning(what, "NeedDaemonReload=yes").fix("systemctl --user daemon-reload"));
+    }
+    found.extend(program(service, facts));
+    found.extend(configuration(service, facts));
+    Ok(found)
+}
+
+/// What the service and its socket do.
+fn activity(service: &Service, facts: &Facts) -> Option<Finding> {
+    let (active, result) = (service.unit.active(), service.unit.get("Result"));
+    let how = format!(
+        "systemctl --user show {SERVICE}: ActiveState={active}, Result={result}, ExecMainStatus={}",
+        service.unit.exit()
+    );
+    let socket_waits = service.socket.active() == "active";
+    match active {
+        "failed" => {
+            let (meaning, fix) = ending(service.unit.exit(), result, facts);
+            Some(Finding::error(format!("the unit failed: {meaning}"), how).fix(fix))
+        }
+        "inactive" if socket_waits => None,
+        "inactive" => Some(Finding::warning("the unit does not run", how).fix("moonrelay gateway start")),
+        // Between two starts of a service that does not come up.
+        "activating" if service.unit.exit() != "0" => {
+            let (meaning, fix) = ending(service.unit.exit(), result, facts);
+            Some(Finding::error(format!("the unit starts again and again: {meaning}"), how).fix(fix))
+        }
+        _ => None,
+    }
+}
+
+/// What an exit status says (systemd.exec(5), "Process Exit Codes"), and what mends it.
+fn ending(status: &str, result: &str, facts: &Facts) -> (String, String) {
+    let sandbox = || {
+        facts.fix(
+            "systemctl --user edit moonrelay, and take the sandbox's lines out",
+            "services.moonrelay.sandbox = \"syscalls\";",
+        )
+    };
+    let logs = || "moonrelay gateway logs -n 20".to_owned();
+    let (meaning, fix) = match (status, result) {
+        ("78", _) => (
+            "the configuration does not serve (78)",
+            "moonrelay config validate, and then moonrelay gateway start".to_owned(),
+        ),
+        ("200", _) => ("its directory cannot be entered (200/CHDIR)", logs()),
+        ("203", _) => (
+            "its program is not there or is no program (203/EXEC)",
+            facts.fix("moonrelay service install", "home-manager switch"),
+        ),
+        ("217", _) => ("no user namespace can be made for its sandbox (217/USER)", sandbox()),
+        ("218", _) => {
+            ("a user namespace gives no rights here, AppArmor holds it down (218/CAPABILITIES)", sandbox())
+        }
+        ("226", _) => ("its sandbox cannot be set up (226/NAMESPACE)", sandbox()),
+        ("238", _) => (
+            "its state directory cannot be made (238/STATE_DIRECTORY)",
+            "ls -ld ~/.local/state ~/.local/state/moonrelay".to_owned(),
+        ),
+        ("243", _) => (
+            "the file of a credential is there and cannot be read (243/CREDENTIALS)",
+            "systemctl --user cat moonrelay | grep Credential, and the owner and mode of that file"
+                .to_owned(),
+        ),
+        (_, "watchdog") => ("it did not answer its watchdog", logs()),
+        (_, "oom-kill") => ("this machine had no memory left", logs()),
+        (_, "start-limit-hit") => (
+            "it ended ten times in a few minutes",
+            "moonrelay gateway logs -n 20, and then moonrelay gateway start".to_owned(),
+        ),
+        ("1", _) => ("it ended with 1: another program may hold its port", logs()),
+        _ => ("see its log", logs()),
+    };
+    (meaning.to_owned(), fix)
+}
+
+fn enabled(service: &Service, facts: &Facts) -> Option<Finding> {
+    let of = |state: &crate::service::systemctl::State| state.get("UnitFileState").to_owned();
+    let (own, socket) = (of(&service.unit), of(&service.socket));
+    let starts = |state: &str| {
+        matches!(state, "enabled" | "enabled-runtime" | "linked" | "static" | "generated" | "alias" | "")
+    };
+    if starts(&own) || (service.socket.exists() && socket == "enabled") {
+        return None;
+    }
+    let finding = Finding::warning(
+        format!("the unit is {own}: it does not start with your session"),
+        format!("systemctl --user is-enabled {SERVICE}"),
+    );
+    Some(
+        finding.fix(
+            facts.fix(format!("systemctl --user enable {SERVICE}"), "services.moonrelay.enable = true;"),
+        ),
+    )
+}
+
+fn program(service: &Service, facts: &Facts) -> Option<Finding> {
+    let program = service.file.program().map(|path| path.display().to_string()).unwrap_or_default();
+    if service.is_replaced {
+        let finding = Finding::warning(
+            "the unit runs a program that was replaced since",
+            "its process's program is deleted",
+        );
+        return Some(finding.fix("moonrelay gateway restart"));
+    }
+    let said = service.other_program.as_deref()?;
+    let own = concat!("moonrelay ", env!("CARGO_PKG_VERSION"));
+    let how = format!("ExecStart= of {}", service.unit.file());
+    let fix = facts.fix("moonrelay service install", "services.moonrelay.package = …; # and switch");
+    if said == own {
+        return Some(Finding::info(format!("the unit runs another copy of this version: {program}"), how));
+    }
+    let what = format!("the unit runs another program than this: {program} ({said}), and this is {own}");
+    Some(Finding::warning(what, how).fix(fix))
+}
+
+fn configuration(service: &Service, facts: &Facts) -> Option<Finding> {
+    let own = facts.configuration.path.as_deref()?;
+    let named = service.file.config();
+    let by_variable = service.file.variables.iter().find(|(name, _)| name == "MOONRELAY_CONFIG");
+    let by_variable = by_variable.map(|(_, path)| path).or_else(|| service.variables.get("MOONRELAY_CONFIG"));
+    let read = named.or_else(|| by_variable.map(Into::into));
+    let read = read
+        .or_else(|| facts.environment.config_directory().map(|directory| directory.join("config.json5")))?;
+    let canonical = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    if canonical(&read) == canonical(own) {
+        return None;
+    }
+    let what = format!("the unit reads {}, and what is checked here is {}", read.display(), own.display());
+    let named = if facts.configuration.explicit {
+        "--config or MOONRELAY_CONFIG of this shell"
+    } else {
+        "its --config or MOONRELAY_CONFIG"
+    };
+    let finding = Finding::warning(what, format!("{}, and {named}", service.unit.file()));
+    Some(finding.fix(facts.fix(
+        format!("moonrelay service install --config {}", own.display()),
+        format!("moonrelay doctor --config {}", read.display()),
+    )))
+}

@@ -1,0 +1,78 @@
+//! The state directory: whether it can be written, who may look into it, what is left on its disk, and its ledger.
+
+use std::fs::{self, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::files::Stat;
+use crate::ledger;
+
+/// What was seen of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::cli::doctor) struct State {
+    /// Where it is, or would be.
+    pub(in crate::cli::doctor) path: PathBuf,
+    /// `None` where no such directory is there yet.
+    pub(in crate::cli::doctor) stat: Option<Stat>,
+    /// Why nothing can be written there; where it is missing, in the next directory above.
+    pub(in crate::cli::doctor) unwritable: Option<String>,
+    /// What is left on its disk.
+    pub(in crate::cli::doctor) space: Option<Space>,
+    /// Why the ledger cannot be read.
+    pub(in crate::cli::doctor) ledger: Option<String>,
+}
+
+/// What stands in its place is a file.
+pub(in crate::cli::doctor) const NO_DIRECTORY: &str = "it is no directory";
+
+/// As df(1) tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cli::doctor) struct Space {
+    /// For this user, in KiB.
+    pub(in crate::cli::doctor) free: u64,
+    /// In percent.
+    pub(in crate::cli::doctor) used: u64,
+}
+
+impl State {
+    /// Looks; `keeps` says whether the ledger is kept there.
+    pub(super) fn look(path: PathBuf, keeps: bool) -> Self {
+        let facts = fs::metadata(&path).ok();
+        let there = path.ancestors().find(|part| part.exists()).map(Path::to_owned);
+        let unwritable = match (&facts, &there) {
+            (Some(facts), _) if !facts.is_dir() => Some(NO_DIRECTORY.to_owned()),
+            (_, Some(there)) => attempt(there).err().map(|error| error.to_string()),
+            (_, None) => Some("no directory above it is there".to_owned()),
+        };
+        let readable = keeps && facts.is_some();
+        let ledger =
+            if readable { ledger::read_only(&path).err().map(|error| error.to_string()) } else { None };
+        Self {
+            stat: facts.as_ref().filter(|facts| facts.is_dir()).map(Stat::of),
+            unwritable,
+            space: there.and_then(|it| space(&it)),
+            ledger,
+            path,
+        }
+    }
+}
+
+/// Writes a file that nobody else has, and takes it away.
+fn attempt(directory: &Path) -> std::io::Result<()> {
+    let path = directory.join(format!(".moonrelay-doctor-{}", std::process::id()));
+    OpenOptions::new().write(true).create_new(true).open(&path)?;
+    fs::remove_file(path)
+}
+
+fn space(path: &Path) -> Option<Space> {
+    let asked = Command::new("df").arg("-Pk").arg(path).stdin(Stdio::null()).stderr(Stdio::null()).output();
+    read_df(&String::from_utf8_lossy(&asked.ok()?.stdout))
+}
+
+/// The form of POSIX: one line for people, one for the file system.
+pub(in crate::cli::doctor) fn read_df(text: &str) -> Option<Space> {
+    let words: Vec<&str> = text.lines().nth(1)?.split_whitespace().collect();
+    let percent = words.iter().position(|word| word.ends_with('%'))?;
+    let free = words.get(percent.checked_sub(1)?)?.parse().ok()?;
+    Some(Space { free, used: words.get(percent)?.trim_end_matches('%').parse().ok()? })
+}

@@ -1,0 +1,154 @@
+//! The unit in the user's own systemd: its state, its files, and the keys that the gateway in it has.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::configuration::Configuration;
+use super::unit_file::UnitFile;
+use crate::config::edit::managed;
+use crate::config::secrets_file::SecretsFile;
+use crate::config::settings::Settings;
+use crate::config::{self, Environment};
+use crate::service::systemctl::{self, State};
+use crate::service::unit::{SERVICE, SOCKET};
+
+/// What was seen of it.
+pub(in crate::cli::doctor) struct Service {
+    /// The service.
+    pub(in crate::cli::doctor) unit: State,
+    /// Its socket.
+    pub(in crate::cli::doctor) socket: State,
+    /// What the service's files say.
+    pub(in crate::cli::doctor) file: UnitFile,
+    /// The variables that the manager hands to what it starts.
+    pub(in crate::cli::doctor) variables: BTreeMap<String, String>,
+    /// The service's file leads into the Nix store.
+    pub(in crate::cli::doctor) in_store: bool,
+    /// The machine's own systemd has a unit of this name, as NixOS makes it.
+    pub(in crate::cli::doctor) of_machine: bool,
+    /// What `--version` of its program says, where that is another file than this one.
+    pub(in crate::cli::doctor) other_program: Option<String>,
+    /// What the main process runs is no longer what stands in its place.
+    pub(in crate::cli::doctor) is_replaced: bool,
+    /// Whether it stays when the last session ends; `None` where nobody says.
+    pub(in crate::cli::doctor) lingers: Option<bool>,
+    /// The configuration as the service has it; `None` where it is not valid, or there is no unit.
+    pub(in crate::cli::doctor) settings: Option<Settings>,
+}
+
+impl Service {
+    /// Asks systemd. It waits for what it asks.
+    ///
+    /// # Errors
+    /// When no systemd of this user answers.
+    pub(super) fn look(environment: &Environment) -> Result<Self, String> {
+        let of = |unit| State::of(unit).map_err(|refusal| refusal.said());
+        let (unit, socket) = (of(SERVICE)?, of(SOCKET)?);
+        let mut paths = vec![PathBuf::from(unit.file())];
+        paths.extend(unit.get("DropInPaths").split_whitespace().map(PathBuf::from));
+        let file = if unit.exists() { UnitFile::read(&paths, environment) } else { UnitFile::default() };
+        let variables = systemctl::environment().map_err(|refusal| refusal.said())?;
+        let is_replaced = unit.pid().is_some_and(|pid| {
+            let program = fs::read_link(format!("/proc/{pid}/exe"));
+            program.is_ok_and(|program| program.to_string_lossy().ends_with(" (deleted)"))
+        });
+        let other_program = file.program().filter(|program| !is_this(program)).map(version_of);
+        let lingers = lingers(environment);
+        let in_store = managed(Path::new(unit.file()), &Environment::default()).is_some();
+        let of_machine = !unit.exists() && is_known_to_the_machine();
+        Ok(Self {
+            of_machine,
+            in_store,
+            unit,
+            socket,
+            file,
+            variables,
+            other_program,
+            is_replaced,
+            lingers,
+            settings: None,
+        })
+    }
+
+    /// With the configuration that the service reads, and the keys that reach it.
+    pub(super) fn resolved(self, configuration: &Configuration, environment: &Environment) -> Self {
+        if !self.unit.exists() {
+            return self;
+        }
+        let variables = self.environment(environment);
+        // The file that was asked for is judged; whether the unit reads it, its own check says.
+        let settings = config::load(configuration.path.as_deref().filter(|path| path.exists()), &variables);
+        Self { settings: settings.ok(), ..self }
+    }
+
+    /// What the gateway's process has, as far as it can be told from outside.
+    fn environment(&self, own: &Environment) -> Environment {
+        let mut all = self.variables.clone();
+        for name in ["HOME", "XDG_CONFIG_HOME"] {
+            all.remove(name);
+            all.extend(own.get(name).map(|value| (name.to_owned(), value.to_owned())));
+        }
+        all.extend(self.file.variables.iter().cloned());
+        for path in &self.file.environment_files {
+            all.extend(SecretsFile::parse(&fs::read(path).unwrap_or_default()).values);
+        }
+        let held = own.get("XDG_RUNTIME_DIR").map(|run| Path::new(run).join("credentials").join(SERVICE));
+        all.extend(
+            held.filter(|path| path.is_dir())
+                .map(|path| ("CREDENTIALS_DIRECTORY".to_owned(), path.display().to_string())),
+        );
+        for (name, path) in &self.file.credentials {
+            let value = || fs::read_to_string(path).unwrap_or_default().trim().to_owned();
+            all.entry(name.clone()).or_insert_with(value);
+        }
+        all.into_iter().collect()
+    }
+}
+
+/// Whether a program is this one, whatever links lead there.
+fn is_this(program: &Path) -> bool {
+    let own = std::env::current_exe().and_then(|path| path.canonicalize());
+    matches!((own, program.canonicalize()), (Ok(own), Ok(other)) if own == other)
+}
+
+/// Whether the service is one of the machine's, which every user may ask.
+fn is_known_to_the_machine() -> bool {
+    let asked = Command::new("systemctl")
+        .args(["show", "--property=LoadState", SERVICE])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output();
+    asked.is_ok_and(|output| output.stdout.starts_with(b"LoadState=loaded"))
+}
+
+/// `moonrelay 0.1.0`, or why it does not say.
+fn version_of(program: &Path) -> String {
+    match Command::new(program).arg("--version").stdin(Stdio::null()).stderr(Stdio::null()).output() {
+        Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+        Ok(output) => format!("it ends with {}", output.status),
+        Err(error) => format!("it does not start: {error}"),
+    }
+}
+
+/// logind's word, else the file that stands for it (loginctl(1), enable-linger).
+fn lingers(environment: &Environment) -> Option<bool> {
+    let user = environment.get("USER").or_else(|| environment.get("LOGNAME"))?;
+    let asked = Command::new("loginctl")
+        .args(["show-user", user, "--property=Linger"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output();
+    let said = asked.ok().filter(|output| output.status.success()).map(|output| output.stdout);
+    match said.as_deref().map(|said| String::from_utf8_lossy(said).trim().to_owned()).as_deref() {
+        Some("Linger=yes") => Some(true),
+        Some("Linger=no") => Some(false),
+        _ if user.contains('/') => None,
+        // logind knows only who is logged in, or lingers.
+        _ => {
+            let folder = Path::new("/var/lib/systemd/linger");
+            folder.is_dir().then(|| folder.join(user).exists())
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! What a check found.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+/// How much it matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Something does not work, or a secret is open: the command ends with exit 1.
+    Error,
+    /// Something will not work one day, or not for everybody.
+    Warning,
+    /// Good to know.
+    Info,
+}
+
+impl Severity {
+    /// For programs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Info => "info",
+        }
+    }
+
+    /// For people: a sign and a word, so that it is read without colour.
+    pub(super) const fn sign(self) -> &'static str {
+        match self {
+            Self::Error => "✗ error",
+            Self::Warning => "! warning",
+            Self::Info => "· info",
+        }
+    }
+}
+
+/// One thing that is not as it should be. Never a secret in any of its texts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// How much it matters.
+    pub severity: Severity,
+    /// What is wrong.
+    pub what: String,
+    /// How that was found.
+    pub how: String,
+    /// The command, or the line of the Nix configuration, that mends it.
+    pub fix: Option<String>,
+    /// The file that it is about.
+    pub path: Option<PathBuf>,
+}
+
+impl Finding {
+    fn of(severity: Severity, what: impl Into<String>, how: impl Into<String>) -> Self {
+        Self { severity, what: what.into(), how: how.into(), fix: None, path: None }
+    }
+
+    /// Of severity error.
+    pub(super) fn error(what: impl Into<String>, how: impl Into<String>) -> Self {
+        Self::of(Severity::Error, what, how)
+    }
+
+    /// Of severity warning.
+    pub(super) fn warning(what: impl Into<String>, how: impl Into<String>) -> Self {
+        Self::of(Severity::Warning, what, how)
+    }
+
+    /// Of severity info.
+    pub(super) fn info(what: impl Into<String>, how: impl Into<String>) -> Self {
+        Self::of(Severity::Info, what, how)
+    }
+
+    /// What mends it.
+    pub(super) fn fix(self, fix: impl Into<String>) -> Self {
+        Self { fix: Some(fix.into()), ..self }
+    }
+
+    /// The file that it is about.
+    pub(super) fn at(self, path: &Path) -> Self {
+        Self { path: Some(path.to_owned()), ..self }
+    }
+
+    /// For `--json`; `check` is the name of the one that found it.
+    pub(super) fn json(&self, check: &str) -> Value {
+        let mut value = json!({
+            "check": check,
+            "severity": self.severity.as_str(),
+            "what": self.what,
+            "how": self.how,
+            "fix": self.fix,
+        });
+        if let (Some(path), Some(object)) = (&self.path, value.as_object_mut()) {
+            object.insert("path".to_owned(), json!(path));
+        }
+        value
+    }
+}

@@ -1,0 +1,84 @@
+//! What a provider says of itself and of a key, asked as ourselves: its list of models, its account.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::Method;
+use http::header::CONTENT_TYPE;
+use serde::Deserialize;
+
+use crate::config::settings::Provider;
+use crate::dialect::classify::{Refused, classify};
+use crate::failure::{Failure, Reason};
+use crate::relay::headers;
+use crate::upstream::{Call, Connector, read_whole, retry_after};
+use crate::wire::face::Face;
+
+/// For a whole list; OpenRouter's is half a megabyte.
+const WHOLE: Duration = Duration::from_secs(30);
+
+/// Twenty times OpenRouter's list.
+const LARGEST: usize = 16 << 20;
+
+/// The OpenAI shape; Anthropic's has the same outer members.
+#[derive(Deserialize)]
+pub(super) struct Listing {
+    /// The models.
+    pub(super) data: Vec<Listed>,
+}
+
+/// One model of a list.
+#[derive(Deserialize)]
+pub(super) struct Listed {
+    /// As the provider calls it.
+    pub(super) id: String,
+    /// In tokens, where the list says so.
+    pub(super) context_length: Option<u64>,
+}
+
+/// The face whose base such questions are put to, and the base: the OpenAI one where there is one.
+pub(super) fn base(provider: &Provider) -> Option<(Face, &str)> {
+    let chat = provider.faces.iter().find(|(face, _)| *face == Face::Chat).or_else(|| provider.faces.first());
+    chat.map(|(face, base)| (*face, base.as_str()))
+}
+
+/// One GET with the provider's first key: the body, or why there is none. What was refused has its status. Never the
+/// key: some providers repeat the one that they refuse.
+///
+/// # Errors
+/// A failure of the provider's dialect.
+pub(super) async fn get(
+    provider: &Provider,
+    route: &str,
+    connector: &dyn Connector,
+) -> Result<Bytes, Failure> {
+    let late = || Failure::new(Reason::Timeout, format!("no answer within {} s", WHOLE.as_secs()));
+    let asked = tokio::time::timeout(WHOLE, ask(provider, route, connector)).await;
+    asked.unwrap_or_else(|_| Err(late())).map_err(|failure| without_key(failure, provider))
+}
+
+async fn ask(provider: &Provider, route: &str, connector: &dyn Connector) -> Result<Bytes, Failure> {
+    let wrong = |why: String| Failure::new(Reason::BadRequest, why);
+    let (face, base) = base(provider).ok_or_else(|| wrong("it has no address".to_owned()))?;
+    let headers = headers::of_our_own(provider, face).map_err(wrong)?;
+    let call = Call { method: Method::GET, url: format!("{base}{route}"), headers, body: Vec::new() };
+    let response = connector.send(call).await?;
+    let (status, now) = (response.status, SystemTime::now());
+    let kind = response.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).map(str::to_owned);
+    let waits = retry_after(&response.headers, now);
+    let body = read_whole(response.body, LARGEST).await?;
+    if status.is_success() {
+        return Ok(body);
+    }
+    let status = status.as_u16();
+    let refused = Refused { status, content_type: kind.as_deref(), retry_after: waits, now, body: &body };
+    Err(classify(provider.dialect, &refused))
+}
+
+fn without_key(mut failure: Failure, provider: &Provider) -> Failure {
+    let key = provider.keys.first().map(|key| key.secret.expose()).filter(|key| !key.is_empty());
+    if let Some(key) = key {
+        failure.message = failure.message.replace(key, "…");
+    }
+    failure
+}

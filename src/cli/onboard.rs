@@ -1,0 +1,161 @@
+//! `moonrelay onboard`: a provider, its key, its place in the chain; or the web search.
+
+mod chain;
+mod check;
+mod choice;
+mod interview;
+mod key;
+mod managed;
+mod prompt;
+mod provider;
+mod report;
+mod setup;
+mod terminal;
+mod unit;
+mod web_search;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args as ClapArgs, ValueEnum};
+
+use self::choice::{Choice, Region};
+use self::terminal::Terminal;
+use super::console::Console;
+use super::exit::{self, Ending};
+use crate::config::Environment;
+use crate::upstream::{Client, Connector};
+
+/// To connect: a person waits.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// `onboard`.
+#[derive(Debug, Default, ClapArgs)]
+pub struct Args {
+    /// What to set up; without it you are asked
+    #[arg(long, value_enum, value_name = "CHOICE")]
+    auth_choice: Option<Choice>,
+    /// Set this up instead of a provider
+    #[arg(long, value_enum, value_name = "SECTION", conflicts_with = "auth_choice")]
+    section: Option<Section>,
+    /// Ask nothing: everything stands in the flags
+    #[arg(long)]
+    non_interactive: bool,
+    /// Read the key from standard input; without it one that is there already is taken
+    #[arg(long, requires = "non_interactive")]
+    api_key_stdin: bool,
+    /// Where the provider is called, up to and with /v1: a proxy, a server of your own
+    #[arg(long, value_name = "URL")]
+    base_url: Option<String>,
+    /// Where Moonshot's other site is asked when this one refuses the key, where both are behind a proxy
+    #[arg(long, value_name = "URL", requires = "base_url")]
+    other_base_url: Option<String>,
+    /// With custom: the id that the provider gets in references
+    #[arg(long, value_name = "ID")]
+    provider: Option<String>,
+    /// With custom: the protocol that the server speaks
+    #[arg(long, value_enum, value_name = "FACE")]
+    face: Option<Protocol>,
+    /// With custom: the server asks for no key
+    #[arg(long, conflicts_with = "api_key_stdin")]
+    no_key: bool,
+    /// The model that answers [default: the provider's usual one]
+    #[arg(long, value_name = "ID")]
+    model: Option<String>,
+    /// Ask this provider first, also where another one is
+    #[arg(long)]
+    primary: bool,
+    /// With --section web-search: Moonshot's site, international or China
+    #[arg(long, value_enum, value_name = "REGION", requires = "section")]
+    region: Option<Region>,
+    /// Write the key without asking the provider
+    #[arg(long)]
+    skip_check: bool,
+    /// Also install and start the systemd user unit
+    #[arg(long, conflicts_with = "no_install_service")]
+    install_service: bool,
+    /// Do not ask for the systemd user unit
+    #[arg(long)]
+    no_install_service: bool,
+    /// The configuration file [default: $MOONRELAY_CONFIG, else ~/.config/moonrelay/config.json5]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Section {
+    /// Kimi's web search
+    WebSearch,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Protocol {
+    /// OpenAI Chat Completions
+    Chat,
+    /// OpenAI Responses
+    Responses,
+    /// Anthropic Messages
+    Messages,
+}
+
+impl Protocol {
+    /// As `api` has it.
+    const fn api(self) -> &'static str {
+        match self {
+            Self::Chat => "openai-completions",
+            Self::Responses => "openai-responses",
+            Self::Messages => "anthropic-messages",
+        }
+    }
+}
+
+/// Sets up what the flags and the answers say.
+pub async fn run(args: Args) -> ExitCode {
+    let mut out = std::io::stdout();
+    let json = args.json;
+    let console =
+        Console { environment: Environment::process(), config: args.config.clone(), json, out: &mut out };
+    exit::code(guarded(args, console).await, json)
+}
+
+/// Leaves the terminal as it was, whatever ends this.
+async fn guarded(args: Args, mut console: Console<'_>) -> Result<(), Ending> {
+    let client = Client::new(CONNECT);
+    if args.non_interactive {
+        return execute(&args, &mut console, &client).await;
+    }
+    if !Terminal::is_there() {
+        return Err(Ending::usage(
+            "there is no terminal to ask on: give --non-interactive, --auth-choice CHOICE (or --section web-search) and, \
+             with the key on standard input, --api-key-stdin",
+        ));
+    }
+    let terminal = Terminal::now();
+    let outcome = tokio::select! {
+        biased;
+        _ = tokio::signal::ctrl_c() => Err(prompt::cancelled()),
+        outcome = execute(&args, &mut console, &client) => outcome,
+    };
+    if outcome.is_err() {
+        terminal.restore();
+    }
+    outcome
+}
+
+async fn execute(args: &Args, console: &mut Console<'_>, connector: &dyn Connector) -> Result<(), Ending> {
+    match args.section {
+        Some(Section::WebSearch) => {
+            interview::fitting(args, None)?;
+            Box::pin(web_search::set_up(args, console, connector)).await
+        }
+        None => {
+            let choice = interview::choice(args).await?;
+            interview::fitting(args, Some(choice))?;
+            Box::pin(provider::set_up(choice, args, console, connector)).await
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Who answers: the provider's place in the chain, and another name for its model.
+
+use serde_json::{Value, json};
+
+use super::setup::Setup;
+use crate::catalog::builtin;
+use crate::cli::console::refused;
+use crate::cli::exit::Ending;
+use crate::cli::models::aliases::written_key;
+use crate::config::edit::{Document, EditError};
+use crate::config::keypath::KeyPath;
+use crate::config::reference;
+use crate::config::settings::{Reference, Settings};
+
+fn defaults(key: &str) -> KeyPath {
+    KeyPath::default().key("agents").key("defaults").key(key)
+}
+
+/// The model of the provider that answers.
+///
+/// # Errors
+/// When the provider does not have the one that was asked for, or none is known.
+pub(super) fn reference(setup: &Setup, settings: &Settings) -> Result<Reference, Ending> {
+    let id = &setup.id;
+    let asked = setup.model.as_deref().map(|model| model.strip_prefix(&format!("{id}/")).unwrap_or(model));
+    let known = || builtin().provider(id).map(|known| known.default_model.as_str());
+    let Some(model) = asked.or_else(known) else {
+        return Err(Ending::usage("--model ID: which of its models answers?"));
+    };
+    settings.reference(&format!("{id}/{model}")).map_err(|why| Ending::failure("unknown_model", why))
+}
+
+/// Whether the file says who answers.
+pub(super) fn is_written(document: &Document) -> bool {
+    document.get(&defaults("model")).is_some()
+}
+
+/// Puts it into the chain. Where there was none it is asked first, and after it what else has a key; else it is asked
+/// last, unless it stands there already. A model that is new there gets a short name.
+///
+/// # Errors
+/// When the file cannot be changed so.
+pub(super) fn apply(
+    setup: &Setup,
+    chosen: &Reference,
+    settings: &Settings,
+    document: &mut Document,
+) -> Result<(), Ending> {
+    let named = match extend(setup, chosen, settings, document) {
+        Ok(true) => name(setup, chosen, settings, document),
+        unchanged => unchanged.map(drop),
+    };
+    named.map_err(|error| refused(&error))
+}
+
+/// Whether that changed anything.
+fn extend(
+    setup: &Setup,
+    chosen: &Reference,
+    settings: &Settings,
+    document: &mut Document,
+) -> Result<bool, EditError> {
+    let place = defaults("model");
+    let chain = &settings.default_chain.references;
+    let Some(written) = document.get(&place) else {
+        let others: Vec<&Reference> = chain.iter().filter(|other| other.provider != setup.id).collect();
+        document.set(&place, &as_json(chosen, &others))?;
+        return Ok(true);
+    };
+    let stands = match setup.model {
+        Some(_) => chain.contains(chosen),
+        None => chain.iter().any(|other| other.provider == setup.id),
+    };
+    let first = chain.first();
+    if setup.primary {
+        let is_first = match setup.model {
+            Some(_) => first == Some(chosen),
+            None => first.is_some_and(|first| first.provider == setup.id),
+        };
+        if is_first {
+            return Ok(false);
+        }
+        let others: Vec<&Reference> = chain.iter().filter(|other| *other != chosen).collect();
+        document.set(&place, &as_json(chosen, &others))?;
+        return Ok(true);
+    }
+    if stands {
+        return Ok(false);
+    }
+    if written.is_string() {
+        document.set(&place, &json!({ "primary": written, "fallbacks": [chosen.to_string()] }))?;
+    } else {
+        document.push(&place.key("fallbacks"), &json!(chosen.to_string()))?;
+    }
+    Ok(true)
+}
+
+fn as_json(primary: &Reference, fallbacks: &[&Reference]) -> Value {
+    let fallbacks: Vec<String> = fallbacks.iter().map(ToString::to_string).collect();
+    match fallbacks.is_empty() {
+        true => json!({ "primary": primary.to_string() }),
+        false => json!({ "primary": primary.to_string(), "fallbacks": fallbacks }),
+    }
+}
+
+/// The provider's id as a short name for the model, where it has none and nothing else has this one.
+fn name(
+    setup: &Setup,
+    chosen: &Reference,
+    settings: &Settings,
+    document: &mut Document,
+) -> Result<(), EditError> {
+    let alias = setup.id.to_lowercase();
+    let has_one = settings.aliases.values().any(|meant| meant == chosen);
+    let hides = reference::hidden_by(&settings.providers, &settings.provider_aliases, &alias, chosen);
+    if has_one || settings.aliases.contains_key(&alias) || hides.is_some() {
+        return Ok(());
+    }
+    let key = written_key(document, settings, chosen).unwrap_or_else(|| chosen.to_string());
+    document.set(&defaults("models").key(&key).key("alias"), &json!(alias))
+}

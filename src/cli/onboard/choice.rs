@@ -1,0 +1,165 @@
+//! What can be set up, and what is known of it.
+
+use clap::ValueEnum;
+
+use crate::catalog::{BuiltinProvider, builtin};
+use crate::wire::face::Face;
+
+/// Which account answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Choice {
+    /// Kimi Code, the subscription for coding agents
+    KimiCodeApiKey,
+    /// Moonshot's open platform, international (platform.kimi.ai)
+    MoonshotApiKey,
+    /// Moonshot's open platform, China (platform.kimi.com)
+    MoonshotApiKeyCn,
+    /// OpenRouter, a broker of many vendors' models
+    OpenrouterApiKey,
+    /// Any server that speaks one of the three protocols
+    Custom,
+}
+
+/// A site of Moonshot's platform. Keys, balances and files of the two are separate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Region {
+    /// International: api.moonshot.ai
+    Ai,
+    /// China: api.moonshot.cn
+    Cn,
+}
+
+impl Region {
+    /// The other one.
+    pub(super) const fn other(self) -> Self {
+        match self {
+            Self::Ai => Self::Cn,
+            Self::Cn => Self::Ai,
+        }
+    }
+
+    /// Its provider in the catalog.
+    const fn catalog_id(self) -> &'static str {
+        match self {
+            Self::Ai => "moonshot",
+            Self::Cn => "moonshot-cn",
+        }
+    }
+
+    /// `api.moonshot.ai` or `api.moonshot.cn`.
+    pub(super) fn host(self) -> &'static str {
+        self.catalog().and_then(|known| known.hosts.first()).map_or("", String::as_str)
+    }
+
+    /// The base URL of its OpenAI faces.
+    pub(super) fn base(self) -> &'static str {
+        self.catalog().and_then(chat_base).unwrap_or_default()
+    }
+
+    fn catalog(self) -> Option<&'static BuiltinProvider> {
+        builtin().provider(self.catalog_id())
+    }
+
+    /// How people call its platform.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Ai => "the international platform",
+            Self::Cn => "the China platform",
+        }
+    }
+
+    /// The word on the command line.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Ai => "ai",
+            Self::Cn => "cn",
+        }
+    }
+
+    /// The choice that sets it up.
+    pub(super) const fn choice(self) -> Choice {
+        match self {
+            Self::Ai => Choice::MoonshotApiKey,
+            Self::Cn => Choice::MoonshotApiKeyCn,
+        }
+    }
+}
+
+fn chat_base(known: &BuiltinProvider) -> Option<&str> {
+    known.faces.iter().find(|(face, _)| *face == Face::Chat).map(|(_, base)| base.as_str())
+}
+
+impl Choice {
+    /// In the order in which they are offered.
+    pub(super) const ALL: [Self; 5] = [
+        Self::KimiCodeApiKey,
+        Self::MoonshotApiKey,
+        Self::MoonshotApiKeyCn,
+        Self::OpenrouterApiKey,
+        Self::Custom,
+    ];
+
+    /// The word on the command line.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::KimiCodeApiKey => "kimi-code-api-key",
+            Self::MoonshotApiKey => "moonshot-api-key",
+            Self::MoonshotApiKeyCn => "moonshot-api-key-cn",
+            Self::OpenrouterApiKey => "openrouter-api-key",
+            Self::Custom => "custom",
+        }
+    }
+
+    /// For people.
+    pub(super) const fn label(self) -> &'static str {
+        match self {
+            Self::KimiCodeApiKey => "Kimi Code, the subscription (keys sk-kimi-…)",
+            Self::MoonshotApiKey => "Moonshot's platform, international (platform.kimi.ai)",
+            Self::MoonshotApiKeyCn => "Moonshot's platform, China (platform.kimi.com)",
+            Self::OpenrouterApiKey => "OpenRouter (keys sk-or-…)",
+            Self::Custom => "Another server: OpenAI's or Anthropic's protocol",
+        }
+    }
+
+    /// The provider's id in references; `None` where the user names it. Both sites of Moonshot's platform are
+    /// `moonshot`, told apart by the base URL.
+    pub(super) const fn provider(self) -> Option<&'static str> {
+        match self {
+            Self::KimiCodeApiKey => Some("kimi"),
+            Self::MoonshotApiKey | Self::MoonshotApiKeyCn => Some("moonshot"),
+            Self::OpenrouterApiKey => Some("openrouter"),
+            Self::Custom => None,
+        }
+    }
+
+    /// The site of Moonshot's platform.
+    pub(super) const fn region(self) -> Option<Region> {
+        match self {
+            Self::MoonshotApiKey => Some(Region::Ai),
+            Self::MoonshotApiKeyCn => Some(Region::Cn),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::ValueEnum;
+
+    use super::{Choice, Region};
+    use crate::catalog::builtin;
+
+    #[test]
+    fn every_choice_has_its_word_and_a_provider_of_the_catalog() {
+        assert_eq!(Choice::ALL, Choice::value_variants());
+        for choice in Choice::ALL {
+            assert_eq!(choice.to_possible_value().unwrap().get_name(), choice.word());
+            assert!(choice.provider().is_none_or(|id| builtin().provider(id).is_some()), "{choice:?}");
+        }
+        for region in [Region::Ai, Region::Cn] {
+            assert_eq!(region.to_possible_value().unwrap().get_name(), region.word());
+            assert_eq!(region.base(), format!("https://{}/v1", region.host()));
+            assert_eq!(region.choice().region(), Some(region));
+        }
+    }
+}

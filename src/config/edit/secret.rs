@@ -1,0 +1,141 @@
+//! One line of the file with secrets; the others stay byte for byte.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use super::{EditError, whole, write};
+use crate::config::environment::Environment;
+use crate::config::secrets_file::{SecretsFile, name_of};
+use crate::secret::Secret;
+
+/// The file's and its backups' mode: nobody else reads it.
+const MODE: u32 = 0o600;
+
+/// Writes `NAME=value` into the file with secrets, whole or not at all, 0600. The line that counts is replaced where it
+/// stands, whatever else the file says is kept; a file that says so already is not touched, but for its mode. Returns
+/// whether it was changed.
+///
+/// # Errors
+/// When the value cannot stand in a line, when somebody else manages the file, or when it cannot be written.
+pub fn set(path: &Path, name: &str, value: &Secret, environment: &Environment) -> Result<bool, EditError> {
+    whole::change(path, environment, |before| {
+        let before = before.unwrap_or_default();
+        let after = with(before, name, value.expose());
+        // What a reader would not read back is refused before it is written.
+        if SecretsFile::parse(&after).values.get(name).map(String::as_str) != Some(value.expose()) {
+            let why = "the value cannot stand in a line of this file";
+            return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, why));
+        }
+        let is_private = fs::metadata(path).is_ok_and(|facts| facts.permissions().mode() & 0o077 == 0);
+        if after == before && is_private {
+            return Ok(false);
+        }
+        write::with_mode(path, &after, MODE)?;
+        Ok(true)
+    })
+}
+
+/// The bytes with the line. Of several lines of a name the last one counts.
+fn with(before: &[u8], name: &str, value: &str) -> Vec<u8> {
+    let mut lines: Vec<&[u8]> = before.split(|byte| *byte == b'\n').collect();
+    let counts = lines.iter().rposition(|line| name_of(line).is_some_and(|known| known == name));
+    let known = SecretsFile::parse(before);
+    if counts.is_some() && known.values.get(name).map(String::as_str) == Some(value) {
+        return before.to_owned();
+    }
+    let has_returns = before.windows(2).any(|pair| pair == b"\r\n");
+    let end: &[u8] = if has_returns { b"\r" } else { b"" };
+    let mut line = Vec::new();
+    if let Some(at) = counts {
+        let old = lines.get(at).copied().unwrap_or_default();
+        // What stands before the name stays: a byte order mark, white space, `export `.
+        let start = old.windows(name.len()).position(|window| window == name.as_bytes()).unwrap_or_default();
+        line.extend_from_slice(old.get(..start).unwrap_or_default());
+    }
+    line.extend_from_slice(name.as_bytes());
+    line.push(b'=');
+    line.extend_from_slice(value.as_bytes());
+    line.extend_from_slice(end);
+    match counts {
+        Some(at) => {
+            if let Some(old) = lines.get_mut(at) {
+                *old = &line;
+            }
+        }
+        None => {
+            // Behind the last line, which may lack its end.
+            if lines.last().is_some_and(|last| last.is_empty()) {
+                lines.pop();
+            }
+            lines.push(&line);
+            lines.push(b"");
+        }
+    }
+    lines.join(&b'\n')
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::{set, with};
+    use crate::config::{Environment, edit::EditError};
+    use crate::secret::Secret;
+
+    fn after(before: &str, name: &str, value: &str) -> String {
+        String::from_utf8(with(before.as_bytes(), name, value)).unwrap()
+    }
+
+    #[test]
+    fn the_line_that_counts_is_replaced_and_the_others_stay() {
+        for (before, expected) in [
+            ("", "K=new\n"),
+            ("# mine\nA=1\n", "# mine\nA=1\nK=new\n"),
+            ("A=1", "A=1\nK=new\n"),
+            ("K=old\n# after\n", "K=new\n# after\n"),
+            ("K=one\nA=1\n  export K='two'\n\n", "K=one\nA=1\n  export K=new\n\n"),
+            ("#K=old\nKK=1\n", "#K=old\nKK=1\nK=new\n"),
+            ("A=1\r\nK = old\r\n", "A=1\r\nK=new\r\n"),
+            ("A=1\r\n", "A=1\r\nK=new\r\n"),
+            ("\u{feff}K=old\n", "\u{feff}K=new\n"),
+        ] {
+            assert_eq!(after(before, "K", "new"), expected, "{before:?}");
+        }
+        for same in ["K=new\n", "export K = 'new'\n# x", "K=old\nK=\"new\""] {
+            assert_eq!(after(same, "K", "new"), same);
+        }
+        assert_eq!(with(b"A=\xff\nK=1\n", "K", "2"), b"A=\xff\nK=2\n");
+    }
+
+    #[test]
+    fn it_is_its_owners_only_whatever_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/moonrelay/env");
+        let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let write = |value: &str| set(&path, "K", &Secret::new(value.to_owned()), &Environment::default());
+        assert!(write("1").unwrap());
+        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+        assert!(!write("1").unwrap());
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        assert!(write("1").unwrap(), "the mode is mended");
+        assert_eq!((mode(&path), fs::read_to_string(&path).unwrap().as_str()), (0o600, "K=1\n"));
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn what_no_line_can_hold_is_refused_and_a_managed_file_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("env");
+        for value in ["sk-1\nsk-2", " sk-1", "'sk-1'"] {
+            let refused = set(&path, "K", &Secret::new(value.to_owned()), &Environment::default());
+            let told = refused.unwrap_err().to_string();
+            assert!(told.contains("cannot stand in a line") && !told.contains("sk-"), "{told}");
+        }
+        assert!(!path.exists());
+        symlink("/nix/store/0000-env", &path).unwrap();
+        let refused = set(&path, "K", &Secret::new("v".to_owned()), &Environment::default());
+        assert!(matches!(refused, Err(EditError::Managed(_))), "{refused:?}");
+    }
+}

@@ -1,0 +1,224 @@
+//! Files: keys in the wrong place, open to the wrong people, or gone.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use super::{Patient, link, says, told};
+
+const CHAIN: &str =
+    "agents: { defaults: { model: { primary: 'moonshot/kimi-k3', fallbacks: ['openrouter/auto'] } } }";
+const KEYS: &str = "MOONSHOT_API_KEY=sk-0123456789ab\nOPENROUTER_API_KEY=sk-or-v1-0123456789\n";
+
+#[tokio::test]
+async fn a_key_in_the_configuration_is_a_warning_and_one_that_others_read_an_error() {
+    let config = format!(
+        "{{ {CHAIN}, models: {{ providers: {{ moonshot: {{ apiKey: 'sk-0123456789ab' }} }} }}, env: {{ OPENROUTER_API_KEY: 'sk-or-v1-0123456789' }} }}"
+    );
+    let patient = Patient::new(&config);
+    let examined = patient.examined(&["--offline"]).await;
+    let found: Vec<_> = examined.of("literal-keys").into_iter().map(told).collect();
+    says(
+        &found[0],
+        "warning",
+        &[
+            "models.providers.moonshot.apiKey",
+            "moonrelay config set 'models.providers.moonshot.apiKey' '${MOONSHOT_API_KEY}'",
+            "moonrelay/env",
+        ],
+    );
+    says(&found[1], "warning", &["env.OPENROUTER_API_KEY", "OPENROUTER_API_KEY=…"]);
+    assert_eq!(found.len(), 2);
+    // The command that it names does what it says.
+    let set = crate::common::process::run(patient.command(&[
+        "config",
+        "set",
+        "models.providers.moonshot.apiKey",
+        "${MOONSHOT_API_KEY}",
+    ]))
+    .await;
+    assert_eq!(set.code, Some(0), "{}", set.both());
+    patient.write("config/moonrelay/env", KEYS, 0o600);
+    assert_eq!(patient.examined(&["--offline"]).await.of("literal-keys").len(), 1);
+    fs::set_permissions(patient.path("config/moonrelay/config.json5"), fs::Permissions::from_mode(0o644))
+        .unwrap();
+    let examined = patient.examined(&["--offline"]).await;
+    says(&told(examined.of("literal-keys")[0]), "error", &["others can read", "mode is 644", "chmod 600"]);
+    assert!(!examined.ended.stdout.contains("0123456789"), "{}", examined.ended.both());
+}
+
+#[tokio::test]
+async fn a_file_with_keys_is_its_owners_alone() {
+    let patient = Patient::new(&format!(
+        "{{ {CHAIN}, models: {{ providers: {{ lab: {{ baseUrl: 'http://127.0.0.1:9/v1', apiKey: {{ source: 'file', id: '~/lab.key' }}, models: [{{ id: 'm' }}] }} }} }} }}"
+    ));
+    let secrets = patient.write("config/moonrelay/env", KEYS, 0o600);
+    let lab = patient.write("lab.key", "lab-0123456789\n", 0o600);
+    assert!(patient.examined(&["--offline"]).await.of("secret-files").is_empty());
+    for (path, mode, severity, said) in [
+        (&secrets, 0o604, "error", "everybody on this machine can read the secrets file"),
+        (&secrets, 0o640, "warning", "its group can read the secrets file"),
+        (&secrets, 0o620, "error", "others can write the secrets file"),
+        (&lab, 0o644, "error", "everybody on this machine can read the key's file"),
+    ] {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        let examined = patient.examined(&["--offline"]).await;
+        let fix = format!("chmod 600 {}", path.display());
+        says(&examined.only("secret-files"), severity, &[said, &format!("mode is {mode:03o}"), &fix]);
+        assert!(examined.of("configuration").is_empty(), "it is told once: {:#}", examined.value);
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    fs::remove_file(&secrets).unwrap();
+    fs::create_dir(&secrets).unwrap();
+    says(
+        &patient.examined(&["--offline"]).await.only("secret-files"),
+        "error",
+        &["cannot be read", "directory"],
+    );
+    fs::remove_dir(&secrets).unwrap();
+    link("nowhere", &secrets);
+    says(
+        &patient.examined(&["--offline"]).await.only("secret-files"),
+        "error",
+        &["a link that leads nowhere"],
+    );
+}
+
+#[tokio::test]
+async fn what_is_missing_is_named_with_the_provider_that_it_turns_off() {
+    let patient = Patient::new(&format!(
+        "{{ {CHAIN}, models: {{ providers: {{ lab: {{ baseUrl: 'http://127.0.0.1:9/v1', apiKey: '${{LAB_KEY}}', models: [{{ id: 'm' }}] }} }} }} }}"
+    ));
+    patient.write("config/moonrelay/env", "MOONSHOT_API_KEY=sk-0123456789ab\nLAB_KEY=  \n", 0o600);
+    let examined = patient.examined(&["--offline"]).await;
+    let found: Vec<_> = examined.of("keys").into_iter().map(told).collect();
+    assert_eq!(found.len(), 2, "{:#}", examined.value);
+    let about = |word: &str| found.iter().find(|(_, words)| words.contains(word)).unwrap();
+    says(
+        about("LAB_KEY"),
+        "warning",
+        &["provider lab is off", "add the line LAB_KEY=…", "models.providers.lab.apiKey"],
+    );
+    says(
+        about("OPENROUTER_API_KEY"),
+        "warning",
+        &["provider openrouter is off", "moonrelay onboard --auth-choice openrouter-api-key"],
+    );
+    says(
+        &examined.only("chain"),
+        "warning",
+        &["no fallback is left", "openrouter/auto", "openrouter-api-key"],
+    );
+    // With no key at all nothing can start.
+    let nothing = Patient::new("{}").examined(&["--offline"]).await;
+    says(&nothing.only("keys"), "error", &["no provider has a key", "exit 78", "onboard"]);
+}
+
+#[tokio::test]
+async fn what_leads_into_the_nix_store_is_open_to_everybody() {
+    let patient = Patient::new(&format!(
+        "{{ {CHAIN}, models: {{ providers: {{ moonshot: {{ apiKey: {{ source: 'file', id: '~/key' }} }} }} }} }}"
+    ));
+    link("/nix/store/0123456789-kimi-key/key", &patient.path("key"));
+    let examined = patient.examined(&["--offline"]).await;
+    says(
+        &examined.only("store"),
+        "error",
+        &["in the Nix store", "services.moonrelay.credentials.", "change the key"],
+    );
+    assert!(examined.of("secret-files").is_empty(), "it is told once: {:#}", examined.value);
+    // A configuration that Nix manages, and that is gone.
+    link(
+        "/nix/store/0123456789-home-manager-files/config.json5",
+        &patient.path("config/moonrelay/config.json5"),
+    );
+    let examined = patient.examined(&["--offline"]).await;
+    says(
+        &examined.only("configuration"),
+        "error",
+        &["is a link to /nix/store/", "services.moonrelay.settings"],
+    );
+}
+
+#[tokio::test]
+async fn others_may_not_change_the_configuration() {
+    let patient = Patient::new(&format!("{{ {CHAIN} }}"));
+    patient.write("config/moonrelay/env", KEYS, 0o600);
+    fs::set_permissions(patient.path("config/moonrelay/config.json5"), fs::Permissions::from_mode(0o666))
+        .unwrap();
+    says(
+        &patient.examined(&["--offline"]).await.only("configuration"),
+        "error",
+        &["others can change", "chmod go-w"],
+    );
+}
+
+#[tokio::test]
+async fn the_state_directory_is_ones_own_and_can_be_written() {
+    let patient = Patient::new(&format!("{{ {CHAIN} }}"));
+    patient.write("config/moonrelay/env", KEYS, 0o600);
+    assert!(
+        patient.examined(&["--offline"]).await.of("state").is_empty(),
+        "one that is not there yet is none the worse"
+    );
+    let state = patient.path("state/moonrelay");
+    fs::create_dir_all(&state).unwrap();
+    fs::set_permissions(&state, fs::Permissions::from_mode(0o755)).unwrap();
+    says(
+        &patient.examined(&["--offline"]).await.only("state"),
+        "warning",
+        &["look into the state directory", "chmod 700"],
+    );
+    fs::set_permissions(&state, fs::Permissions::from_mode(0o700)).unwrap();
+    let left: Vec<_> = fs::read_dir(&state).unwrap().collect();
+    assert!(left.is_empty(), "it leaves nothing behind: {left:?}");
+    for (free, severity) in [(9000, "error"), (100_000, "warning")] {
+        patient.program("df", &format!("#!/bin/sh\necho 'Filesystem 1024-blocks Used Available Capacity Mounted on'\necho '/dev/x 900000 800000 {free} 99% /'\n"));
+        says(&patient.examined(&["--offline"]).await.only("state"), severity, &["99 %", "MiB left"]);
+    }
+    patient.program("df", "#!/bin/sh\nexit 1\n");
+    // The ledger is no ledger.
+    patient.write("state/moonrelay/ledger.sqlite", &"no database".repeat(500), 0o600);
+    says(
+        &patient.examined(&["--offline"]).await.only("ledger"),
+        "error",
+        &["cannot be read", "ledger.sqlite", "ledger.old"],
+    );
+    fs::remove_dir_all(&state).unwrap();
+    fs::write(&state, "").unwrap();
+    says(
+        &patient.examined(&["--offline"]).await.only("state"),
+        "error",
+        &["nothing can be written", "no directory"],
+    );
+}
+
+#[tokio::test]
+async fn models_that_are_gone_are_named_with_their_successors() {
+    let patient = Patient::new(
+        "{ agents: { defaults: { model: { primary: 'moonshot/kimi-k2.5', fallbacks: ['openrouter/auto'] }, models: { 'moonshot/kimi-k2.7-code': { alias: 'code' } } } }, plugins: { entries: { moonshot: { config: { webSearch: { model: 'kimi-k3' } } } } } }",
+    );
+    patient.write("config/moonrelay/env", KEYS, 0o600);
+    let examined = patient.examined(&["--offline"]).await;
+    let found: Vec<_> = examined.of("retired").into_iter().map(told).collect();
+    says(
+        &found[0],
+        "warning",
+        &["moonshot/kimi-k2.5 was retired on 2026-08-31", "moonrelay models set moonshot/kimi-k3"],
+    );
+    assert!(
+        found[1].1.contains("moonshot/kimi-k2.7-code is said to be retired on 2026-12-31"),
+        "{}",
+        found[1].1
+    );
+    assert_eq!(found.len(), 2);
+    assert!(examined.of("configuration").is_empty(), "it is told once: {:#}", examined.value);
+    // The command that it names mends it.
+    let set = crate::common::process::run(patient.command(&["models", "set", "moonshot/kimi-k3"])).await;
+    assert_eq!(set.code, Some(0), "{}", set.both());
+    let examined = patient.examined(&["--offline"]).await;
+    assert!(
+        !examined.of("retired").into_iter().any(|found| told(found).1.contains("was retired")),
+        "{:#}",
+        examined.value
+    );
+}
