@@ -22,9 +22,8 @@ use crate::common::reference::file;
 
 /// A script takes seconds; this ends one that would hang.
 const PATIENCE: Duration = Duration::from_secs(600);
-/// Of the caller's environment: the programs that have to be there instead of being skipped, and a command
-/// that stands for `nix flake check`.
-const PASSED: [&str; 2] = ["MOONRELAY_SEEDS_NEED", "MOONRELAY_NIX_CHECK"];
+/// Of the caller's environment: the programs that have to be there, where steps without them would be skipped.
+const NEEDED: &str = "MOONRELAY_SEEDS_NEED";
 /// The scripts with a test below.
 const PLAYED: [&str; 5] =
     ["kimi-for-coding-guide", "kimi-integration", "moonshot-cn", "moonshot-kimi-coding", "nix-provider"];
@@ -50,10 +49,8 @@ fn shell(home: &Path) -> Command {
     let path = std::env::join_paths([programs].into_iter().chain(std::env::split_paths(&path))).unwrap();
     let mut command = Command::new("sh");
     command.env_clear().current_dir(home);
-    for name in PASSED {
-        if let Some(value) = std::env::var_os(name) {
-            command.env(name, value);
-        }
+    if let Some(programs) = std::env::var_os(NEEDED) {
+        command.env(NEEDED, programs);
     }
     command
         .env("HOME", home)
