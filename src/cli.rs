@@ -15,6 +15,7 @@ pub mod login;
 pub mod man;
 pub mod models;
 pub mod onboard;
+mod product;
 mod progress;
 mod rig;
 pub mod service;

@@ -1,5 +1,6 @@
 //! What a provider says of itself and of a key, asked as ourselves: its list of models, its account.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -11,7 +12,8 @@ use crate::config::settings::Provider;
 use crate::dialect::classify::{Refused, classify};
 use crate::failure::{Failure, Reason};
 use crate::relay::headers;
-use crate::upstream::{Call, Connector, read_whole, retry_after};
+use crate::upstream::oauth::{Logins, Sent};
+use crate::upstream::{Call, Connector, Response, read_whole, retry_after};
 use crate::wire::face::Face;
 
 /// For a whole list; OpenRouter's is half a megabyte.
@@ -52,17 +54,39 @@ pub(super) async fn get(
     route: &str,
     connector: &dyn Connector,
 ) -> Result<Bytes, Failure> {
-    let late = || Failure::new(Reason::Timeout, format!("no answer within {} s", WHOLE.as_secs()));
-    let asked = tokio::time::timeout(WHOLE, ask(provider, route, connector)).await;
-    asked.unwrap_or_else(|_| Err(late())).map_err(|failure| without_key(failure, provider))
+    let asked = async { read(connector.send(call(provider, route)?).await?, provider).await };
+    in_time(asked).await.map_err(|failure| without_key(failure, provider))
 }
 
-async fn ask(provider: &Provider, route: &str, connector: &dyn Connector) -> Result<Bytes, Failure> {
+/// The same with the key of now of a provider that may have a login. One that is refused before its time is refreshed.
+///
+/// # Errors
+/// As [`get`], and when the login is over or cannot be refreshed.
+pub(super) async fn get_called(
+    provider: &Arc<Provider>,
+    route: &str,
+    logins: &Logins,
+) -> Result<Bytes, Failure> {
+    let asked = async {
+        let Sent { response, provider } = logins.send(provider, |called| call(called, route)).await?;
+        read(response, &provider).await.map_err(|failure| without_key(failure, &provider))
+    };
+    in_time(asked).await
+}
+
+async fn in_time(asked: impl Future<Output = Result<Bytes, Failure>>) -> Result<Bytes, Failure> {
+    let late = || Failure::new(Reason::Timeout, format!("no answer within {} s", WHOLE.as_secs()));
+    tokio::time::timeout(WHOLE, asked).await.unwrap_or_else(|_| Err(late()))
+}
+
+fn call(provider: &Provider, route: &str) -> Result<Call, Failure> {
     let wrong = |why: String| Failure::new(Reason::BadRequest, why);
     let (face, base) = base(provider).ok_or_else(|| wrong("it has no address".to_owned()))?;
     let headers = headers::of_our_own(provider, face).map_err(wrong)?;
-    let call = Call { method: Method::GET, url: format!("{base}{route}"), headers, body: Vec::new() };
-    let response = connector.send(call).await?;
+    Ok(Call { method: Method::GET, url: format!("{base}{route}"), headers, body: Vec::new() })
+}
+
+async fn read(response: Response, provider: &Provider) -> Result<Bytes, Failure> {
     let (status, now) = (response.status, SystemTime::now());
     let kind = response.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).map(str::to_owned);
     let waits = retry_after(&response.headers, now);

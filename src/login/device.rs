@@ -19,7 +19,8 @@ impl Place {
             _ => {}
         }
         let id = random();
-        file::write_whole(&self.directory, &path, format!("{id}\n").as_bytes())?;
+        let draft = self.directory.join(format!(".{id}.tmp"));
+        file::write_whole(&self.directory, &draft, &path, format!("{id}\n").as_bytes())?;
         Ok(id)
     }
 }

@@ -3,7 +3,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
@@ -146,6 +146,7 @@ impl Place {
     /// # Errors
     /// Those of the disk.
     pub fn forget(&self, lock: &Lock) -> io::Result<bool> {
+        remove(&self.draft())?;
         match fs::remove_file(self.tokens()) {
             Ok(()) => lock.tell("none").map(|()| true),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
@@ -154,7 +155,22 @@ impl Place {
     }
 
     fn write(&self, value: &Value) -> io::Result<()> {
-        write_whole(&self.directory, &self.tokens(), format!("{value:#}\n").as_bytes())
+        // Of a process that was killed there; it may hold tokens. Who writes has the lock, so nobody is at work on it.
+        remove(&self.draft())?;
+        let text = format!("{value:#}\n");
+        write_whole(&self.directory, &self.draft(), &self.tokens(), text.as_bytes())
+    }
+
+    /// The next version of the file, until it takes its place.
+    fn draft(&self) -> PathBuf {
+        self.directory.join(format!(".{}.tmp", self.provider))
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -167,16 +183,14 @@ pub(super) fn make(directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Beside it first, 0600, then in its place.
-pub(super) fn write_whole(directory: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Beside it first, 0600, then in its place. There is no draft yet.
+pub(super) fn write_whole(directory: &Path, draft: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     make(directory)?;
-    let draft = directory.join(format!(".{:016x}.tmp", fastrand::u64(..)));
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-    let written =
-        file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&draft, path));
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::rename(draft, path));
     if written.is_err() {
         // What was wrong is told by the first error.
-        let _ = fs::remove_file(&draft);
+        let _ = fs::remove_file(draft);
         return written;
     }
     File::open(directory)?.sync_all()

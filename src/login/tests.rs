@@ -37,6 +37,22 @@ fn what_is_kept_is_read_and_nobody_else_can() {
 }
 
 #[test]
+fn what_a_process_left_that_was_killed_while_it_wrote_goes() {
+    let state = tempfile::tempdir().unwrap();
+    let place = Place::new(state.path(), "kimi");
+    let lock = place.try_lock().unwrap().unwrap();
+    place.begin(&lock, &login()).unwrap();
+    let left = state.path().join("oauth/.kimi.tmp");
+    let leave = || fs::write(&left, "{ \"accessToken\": \"eyJ-ha").unwrap();
+    leave();
+    assert!(place.read() == Ok(login()), "what stood there is still there");
+    place.replace(&lock, &login()).unwrap();
+    assert!(!left.exists() && place.read() == Ok(login()));
+    leave();
+    assert!(place.forget(&lock).unwrap() && !left.exists(), "a logout leaves no token");
+}
+
+#[test]
 fn one_changes_it_at_a_time() {
     let state = tempfile::tempdir().unwrap();
     let place = Place::new(state.path(), "kimi");

@@ -71,6 +71,7 @@ fn answered(status: u16, ahead: Option<i64>) -> Asked {
         key: Some("sk-…89 (env MOONSHOT_API_KEY)".to_owned()),
         url: "https://api.moonshot.ai/v1/models".to_owned(),
         outcome: Outcome::Answered { status, ahead },
+        login: None,
         elsewhere: None,
     }
 }

@@ -59,9 +59,7 @@ pub(super) async fn ask(
 
 async fn fetch(provider: &Arc<Provider>, connector: &Arc<dyn Connector>) -> Result<Vec<Listed>, String> {
     let (_, base) = listing::base(provider).ok_or("it has no address")?;
-    let called = Logins::new(connector.clone()).called(provider).await;
-    let called = called.map_err(|failure| failure.to_string())?;
-    let body = listing::get(&called, "/models", connector.as_ref()).await;
+    let body = listing::get_called(provider, "/models", &Logins::new(connector.clone())).await;
     let body =
         body.map_err(|failure| match failure.status.and_then(|code| StatusCode::from_u16(code).ok()) {
             Some(status) => format!("GET {base}/models answered {status}{}", hint(status)),

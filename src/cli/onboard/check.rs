@@ -1,13 +1,13 @@
 //! Whether a provider takes a key, and where it would be taken instead.
 
 use serde_json::{Value, json};
-use url::Url;
 
 use super::choice::{Choice, Region};
 use super::key;
-use crate::catalog::{DialectId, builtin};
+use crate::catalog::DialectId;
 use crate::cli::exit::Ending;
 use crate::cli::listing::{self, Listing};
+use crate::cli::product::is_of_the_catalog;
 use crate::config::settings::{Auth, Header, Provider};
 use crate::failure::{Failure, Reason};
 use crate::upstream::Connector;
@@ -128,13 +128,6 @@ async fn other_region(question: &Question<'_>, connector: &dyn Connector) -> Opt
     let headers: Vec<Header> = Vec::new();
     let other = Provider { faces: vec![(Face::Chat, base)], headers, ..provider.clone() };
     matches!(ask(&other, connector).await, Verdict::Taken { .. }).then(|| asked.other())
-}
-
-/// Whether it is called at a host of the catalog, and not at somebody's proxy.
-fn is_of_the_catalog(provider: &Provider) -> bool {
-    let url = listing::base(provider).and_then(|(_, base)| Url::parse(base).ok());
-    let host = url.as_ref().filter(|url| url.scheme() == "https").and_then(Url::host_str);
-    host.is_some_and(|host| builtin().by_host(host).is_some())
 }
 
 impl Verdict {

@@ -7,6 +7,7 @@ use http::HeaderValue;
 use super::choice::Choice;
 use crate::catalog::DialectId;
 use crate::cli::exit::Ending;
+use crate::cli::product;
 use crate::secret::Secret;
 
 /// More than any key; a file that was meant for something else is not read to its end.
@@ -45,26 +46,13 @@ pub(super) fn checked(text: &str) -> Result<Secret, String> {
     Ok(Secret::new(key.to_owned()))
 }
 
-/// Whose key this is by how it begins, where that is another product than the one of this dialect. Keys of Kimi Code
-/// begin with `sk-kimi-` and are refused by Moonshot's platform, as the platform's are by Kimi Code (wire.md 2.1, from
-/// kimi-code 2.1.0); those of OpenRouter begin with `sk-or-` (its own documentation).
+/// The choice that this key belongs to, where that is another product than the one of this dialect.
 pub(super) fn other_product(dialect: DialectId, key: &Secret) -> Option<Choice> {
-    let key = key.expose();
-    let meant = if key.starts_with("sk-kimi-") {
-        Choice::KimiCodeApiKey
-    } else if key.starts_with("sk-or-") {
-        Choice::OpenrouterApiKey
-    } else {
-        return None;
-    };
-    let own = match dialect {
-        DialectId::KimiCode => Choice::KimiCodeApiKey,
-        DialectId::OpenRouter => Choice::OpenrouterApiKey,
-        DialectId::Moonshot => Choice::MoonshotApiKey,
-        // Anybody's keys may be good for somebody's proxy.
-        DialectId::Generic => return None,
-    };
-    (meant != own).then_some(meant)
+    match product::other(dialect, key)? {
+        DialectId::KimiCode => Some(Choice::KimiCodeApiKey),
+        DialectId::OpenRouter => Some(Choice::OpenrouterApiKey),
+        DialectId::Moonshot | DialectId::Generic => None,
+    }
 }
 
 /// What a refused key probably is, where its beginning proves nothing: a plain `sk-…` at Kimi Code or OpenRouter is

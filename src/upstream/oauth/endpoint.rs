@@ -20,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const LARGEST: usize = 64 * 1024;
 /// Of a key whose answer does not say how long it is good (Kimi's, captured 2026-11-21).
 const LIFE: Duration = Duration::from_mins(15);
+/// Whatever the server says: no time beyond what a clock can count, as what came with it would be lost there.
+const LONGEST: Duration = Duration::from_hours(24 * 365);
 /// What is shown of the server's own words, in characters.
 const SHOWN: usize = 300;
 
@@ -175,5 +177,5 @@ impl Grant {
 pub(super) fn seconds(members: &Map<String, Value>, key: &str) -> Option<Duration> {
     let value = members.get(key)?;
     let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
-    Duration::try_from_secs_f64(number).ok()
+    Some(Duration::try_from_secs_f64(number).ok()?.min(LONGEST))
 }

@@ -122,8 +122,7 @@ async fn a_key_of_the_other_region_is_found_there() {
     ];
     let proxy = proxy(hosts).await;
     let config = |host: &str| {
-        let provider =
-            json!({ "baseUrl": format!("http://{host}/v1"), "allowInsecure": true, "apiKey": key });
+        let provider = json!({ "baseUrl": format!("http://{host}/v1"), "allowInsecure": true, "apiKey": key, "headers": { "x-own": "mine" } });
         json!({ "agents": { "defaults": { "model": "moonshot/kimi-k3" } }, "models": { "providers": { "moonshot": provider } } }).to_string()
     };
     let patient = Patient::new(&config("api.moonshot.ai"))
@@ -137,6 +136,9 @@ async fn a_key_of_the_other_region_is_found_there() {
         &["the key of provider moonshot, sk-…89", "belongs to the other region", "answered 401", fix],
     );
     assert!(examined.of("reach").is_empty(), "it is told once: {:#}", examined.value);
+    let header = async |upstream: &Upstream| upstream.requests().await[0]["headers"].to_string();
+    assert!(header(&international).await.contains("x-own"));
+    assert!(!header(&chinese).await.contains("x-own"), "a header of the user's is for its own host");
     // The command that it names mends it.
     let set = crate::common::process::run(patient.command(&[
         "config",
@@ -149,6 +151,31 @@ async fn a_key_of_the_other_region_is_found_there() {
     let examined = patient.examined(&[]).await;
     assert!(examined.of("region").is_empty() && examined.of("reach").is_empty(), "{:#}", examined.value);
     assert!(!examined.ended.stdout.contains(key));
+}
+
+#[tokio::test]
+async fn a_key_of_another_product_is_sent_to_no_host_of_the_catalog() {
+    let key = "sk-kimi-0123456789abcdef";
+    let upstreams = [Upstream::start().await, Upstream::start().await];
+    let hosts = ["api.moonshot.ai", "api.moonshot.cn"].into_iter().zip(&upstreams);
+    let proxy = proxy(hosts.map(|(host, upstream)| (host, upstream.base().to_owned())).collect()).await;
+    let examined = async |key: &str| {
+        let provider =
+            json!({ "baseUrl": "http://api.moonshot.ai/v1", "allowInsecure": true, "apiKey": key });
+        let config = json!({ "agents": { "defaults": { "model": "moonshot/kimi-k3" } }, "models": { "providers": { "moonshot": provider } } });
+        let patient = Patient::new(&config.to_string());
+        patient.variable("HTTP_PROXY", &proxy).variable("http_proxy", &proxy).examined(&[]).await
+    };
+    let told = examined(key).await;
+    says(&told.only("products"), "error", &["one of Kimi Code", "kimi-code-api-key"]);
+    assert_eq!(told.why_skipped("reach"), "no provider can be asked with a key of its own");
+    assert!(!told.ended.stdout.contains(key));
+    for upstream in &upstreams {
+        assert!(upstream.requests().await.is_empty(), "the key went there");
+    }
+    // One that may be its own goes there.
+    assert!(examined("sk-0123456789abcdef").await.of("reach").is_empty());
+    assert_eq!(upstreams[0].requests().await.len(), 1);
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{KIMI, gateway, let_it_end_in, logged_in, moonrelay, setup, tells_no_secret, tokens, upstream};
 use crate::common::process::run;
 use crate::common::{Face, Gateway, prompt};
+use crate::doctor::{Patient, told};
 
 fn kimi(providers: &Value) -> &Value {
     let all = providers.as_array().unwrap();
@@ -124,6 +125,64 @@ async fn commands_that_ask_the_provider_use_the_login_and_refresh_it() {
     let told = run(moonrelay(home, &["models", "status"])).await.stdout;
     let host = format!("oauth (login at {}/oauth), now eyJ…", upstream.base());
     assert!(told.contains(&host) && told.contains(", good for 15 min"), "{told}");
+}
+
+#[tokio::test]
+async fn a_key_that_is_refused_before_its_time_is_refreshed_by_commands_too() {
+    let upstream = upstream().await;
+    let gateway = gateway(&upstream, setup(&upstream)).await;
+    let home = gateway.home();
+    upstream.order(json!({ "endTokens": true })).await;
+    let listed = run(moonrelay(home, &["models", "list", "--live", "--provider", "kimi", "--json"])).await;
+    assert_eq!(listed.code, Some(0), "{}", listed.both());
+    assert_eq!(listed.json()["live"][0]["ok"], true, "{}", listed.both());
+    tells_no_secret(home, &listed.both());
+    assert_eq!(upstream.office().await["refreshed"], 1);
+}
+
+#[tokio::test]
+async fn the_doctor_looks_at_a_login_and_names_what_mends_it() {
+    let upstream = upstream().await;
+    let config = setup(&upstream).text();
+    let patient = Patient::new(&config);
+    let home = patient.home.path();
+    patient.write("config.json5", &config, 0o600);
+    let mend = "moonrelay onboard --auth-choice kimi-code-oauth";
+    let findings = async |check: &str| {
+        let examined = patient.examined(&[]).await;
+        assert!(!examined.ended.both().contains("eyJhbGciOiJub25lIn0."), "a token was told");
+        assert!(examined.of("products").is_empty() && examined.of("region").is_empty());
+        examined.of(check).into_iter().map(|found| (found.clone(), told(found).1)).collect::<Vec<_>>()
+    };
+    let nobody = findings("keys").await;
+    assert_eq!((nobody.len(), &nobody[0].0["fix"]), (1, &json!(mend)), "{nobody:?}");
+    assert!(nobody[0].1.contains("nobody is logged in"), "{nobody:?}");
+
+    logged_in(home, &upstream).await;
+    assert_eq!((findings("keys").await, findings("reach").await), (vec![], vec![]));
+    let_it_end_in(home, -1);
+    assert_eq!(findings("reach").await, [], "it is refreshed");
+    upstream.order(json!({ "endTokens": true })).await;
+    assert_eq!(findings("reach").await, [], "before its time, too");
+    assert_eq!(upstream.office().await["refreshed"], 2);
+
+    std::fs::set_permissions(tokens(home), std::fs::Permissions::from_mode(0o644)).unwrap();
+    let open = findings("keys").await;
+    let chmod = format!("chmod 600 {}", tokens(home).display());
+    assert_eq!((open.len(), &open[0].0["fix"]), (1, &json!(chmod)), "{open:?}");
+    std::fs::set_permissions(tokens(home), std::fs::Permissions::from_mode(0o600)).unwrap();
+
+    // No answer to a refresh is no end; a refusal is.
+    let_it_end_in(home, -1);
+    upstream.order(json!({ "refreshes": ["503", "invalid_grant"] })).await;
+    for words in ["503", "invalid_grant"] {
+        let reach = findings("reach").await;
+        assert_eq!(reach.len(), 1, "{reach:?}");
+        assert_eq!(reach[0].0["fix"] == json!(mend), words == "invalid_grant", "{reach:?}");
+        assert!(reach[0].1.contains("provider kimi has no key") && reach[0].1.contains(words), "{reach:?}");
+    }
+    let ended = findings("keys").await;
+    assert_eq!((ended.len(), &ended[0].0["fix"]), (1, &json!(mend)), "{ended:?}");
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use crate::catalog::builtin;
 use crate::cli::doctor::check::{Check, Verdict};
 use crate::cli::doctor::facts::Facts;
 use crate::cli::doctor::finding::Finding;
+use crate::login::Place;
 
 pub(in crate::cli::doctor) const CHECK: Check = Check {
     name: "keys",
@@ -25,7 +26,9 @@ fn run(facts: &Facts) -> Verdict {
         let at_hand =
             own.filter(|provider| provider.off.is_none()).map(|provider| provider.id.as_str()).next();
         let provider = at_hand.unwrap_or("kimi");
-        found.push(Finding::error(what, view).fix(remedy(facts, provider, variable(provider))));
+        let login = settings.providers.get(provider).and_then(|provider| provider.login.as_ref());
+        let fix = login.map_or_else(|| remedy(facts, provider, variable(provider)), Place::command);
+        found.push(Finding::error(what, view).fix(fix));
     }
     for warning in settings.warnings.iter().filter(|warning| subject(warning, facts) == Subject::Key) {
         let provider = provider_in(&warning.message);
@@ -40,7 +43,15 @@ fn run(facts: &Facts) -> Verdict {
         }
         let name = variable_in(&warning.message).unwrap_or("NAME");
         let finding = Finding::warning(format!("{}: {}", warning.path, warning.message), view);
-        found.push(finding.fix(remedy(facts, provider.unwrap_or_default(), name)));
+        let login = provider.and_then(|id| settings.providers.get(id)?.login.as_ref());
+        let fix = match login {
+            Some(place) if warning.message.contains("chmod 600") => {
+                format!("chmod 600 {}", place.tokens().display())
+            }
+            Some(place) => place.command(),
+            None => remedy(facts, provider.unwrap_or_default(), name),
+        };
+        found.push(finding.fix(fix));
     }
     Ok(found)
 }

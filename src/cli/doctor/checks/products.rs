@@ -1,12 +1,11 @@
 //! Keys of another product, by how they begin.
 
-use url::Url;
-
 use crate::catalog::{DialectId, builtin};
 use crate::cli::doctor::check::{Check, Verdict};
 use crate::cli::doctor::facts::Facts;
 use crate::cli::doctor::finding::Finding;
-use crate::config::settings::{Auth, Provider};
+use crate::cli::product::{self, is_of_the_catalog};
+use crate::config::settings::Auth;
 
 pub(in crate::cli::doctor) const CHECK: Check = Check {
     name: "products",
@@ -19,17 +18,14 @@ pub(in crate::cli::doctor) const CHECK: Check = Check {
 fn run(facts: &Facts) -> Verdict {
     let settings = facts.settings()?;
     let mut found = Vec::new();
-    for provider in
-        settings.providers.values().filter(|provider| provider.off.is_none() && provider.auth != Auth::None)
+    for provider in settings
+        .providers
+        .values()
+        .filter(|provider| provider.off.is_none() && !matches!(provider.auth, Auth::None | Auth::Login))
     {
         for key in &provider.keys {
-            let Some(other) = product(key.secret.expose()).filter(|other| *other != provider.dialect) else {
-                continue;
-            };
+            let Some(other) = product::other(provider.dialect, &key.secret) else { continue };
             let (own, whose) = (name(provider.dialect), name(other));
-            if provider.dialect == DialectId::Generic {
-                continue;
-            }
             let what =
                 format!("provider {} is {own}, and its key ({}) is one of {whose}", provider.id, key.origin);
             let how = format!("the key begins as those of {whose} do; {own} refuses it");
@@ -50,15 +46,6 @@ fn run(facts: &Facts) -> Verdict {
     Ok(found)
 }
 
-fn product(key: &str) -> Option<DialectId> {
-    match key {
-        key if key.starts_with("sk-kimi-") => Some(DialectId::KimiCode),
-        key if key.starts_with("sk-or-") => Some(DialectId::OpenRouter),
-        // Many servers give keys that begin so; only where Kimi Code is asked it tells something.
-        _ => None,
-    }
-}
-
 const fn name(dialect: DialectId) -> &'static str {
     match dialect {
         DialectId::Moonshot => "Moonshot's platform",
@@ -66,9 +53,4 @@ const fn name(dialect: DialectId) -> &'static str {
         DialectId::OpenRouter => "OpenRouter",
         DialectId::Generic => "another server",
     }
-}
-
-fn is_of_the_catalog(provider: &Provider) -> bool {
-    let base = provider.faces.first().and_then(|(_, base)| Url::parse(base).ok());
-    base.is_some_and(|base| base.host_str().is_some_and(|host| builtin().by_host(host).is_some()))
 }

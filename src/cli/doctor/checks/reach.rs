@@ -16,7 +16,7 @@ pub(in crate::cli::doctor) const CHECK: Check = Check {
 fn run(facts: &Facts) -> Verdict {
     let asked = facts.providers.as_deref().unwrap_or_default();
     if asked.is_empty() {
-        return Err("no provider can be called".to_owned());
+        return Err("no provider can be asked with a key of its own".to_owned());
     }
     let nobody = !asked.iter().any(|asked| matches!(asked.outcome, Outcome::Answered { .. }));
     Ok(asked.iter().filter_map(|asked| judge(asked, nobody, facts)).collect())
@@ -26,10 +26,18 @@ fn judge(asked: &Asked, nobody: bool, facts: &Facts) -> Option<Finding> {
     let (id, url) = (&asked.provider, &asked.url);
     match &asked.outcome {
         Outcome::Failed { stage, why } => {
-            let what = format!("provider {id} cannot be reached: {}", words(*stage, url));
-            let how = format!("GET {url}: {why}");
+            let (what, how, fix) = match stage {
+                Stage::Login => {
+                    let what = format!("provider {id} has no key: its login gives none");
+                    (what, why.clone(), asked.login.clone().unwrap_or_else(|| mend(*stage, url, facts)))
+                }
+                _ => {
+                    let what = format!("provider {id} cannot be reached: {}", words(*stage, url));
+                    (what, format!("GET {url}: {why}"), mend(*stage, url, facts))
+                }
+            };
             let finding = if nobody { Finding::error(what, how) } else { Finding::warning(what, how) };
-            Some(finding.fix(mend(*stage, url, facts)))
+            Some(finding.fix(fix))
         }
         Outcome::Answered { status, .. } => refused(asked, *status, facts),
     }
@@ -46,7 +54,9 @@ fn refused(asked: &Asked, status: u16, facts: &Facts) -> Option<Finding> {
             let also =
                 asked.elsewhere.as_ref().map_or(String::new(), |(other, _)| format!("; so does {other}"));
             let what = format!("provider {id} refuses its key {key}{also}");
-            Some(Finding::error(what, how).fix(super::keys::remedy(facts, id, super::keys::variable(id))))
+            let fix = asked.login.clone();
+            let fix = fix.unwrap_or_else(|| super::keys::remedy(facts, id, super::keys::variable(id)));
+            Some(Finding::error(what, how).fix(fix))
         }
         402 | 403 => {
             let what = format!(
@@ -97,6 +107,7 @@ fn words(stage: Stage, url: &str) -> String {
         Stage::Tls => format!("no safe connection (TLS) to {host} comes about"),
         Stage::Proxy => format!("the way to {host} leads through a proxy, and fails"),
         Stage::Answer => format!("{host} takes the connection and does not answer"),
+        Stage::Login => "its login gives no key".to_owned(),
     }
 }
 
@@ -112,6 +123,6 @@ fn mend(stage: Stage, url: &str, facts: &Facts) -> String {
             "security.pki.certificateFiles = [ ./ca.pem ]; # where a company's own authority signs",
         ),
         Stage::Proxy => format!("export NO_PROXY={host}, or mend the proxy"),
-        Stage::Answer => "moonrelay models status --probe in a minute".to_owned(),
+        Stage::Answer | Stage::Login => "moonrelay models status --probe in a minute".to_owned(),
     }
 }

@@ -9,11 +9,14 @@ use http::{HeaderMap, Method};
 use url::{Host, Url};
 
 use crate::catalog::DialectId;
+use crate::cli::listing;
+use crate::cli::product::{is_misdirected, other_region};
 use crate::cli::progress::Progress;
 use crate::config::settings::{Auth, Provider, Settings};
 use crate::failure::{Failure, Reason};
+use crate::login::Place;
 use crate::relay::headers;
-use crate::upstream::oauth::Logins;
+use crate::upstream::oauth::{Logins, Sent};
 use crate::upstream::{Call, Connector};
 use crate::wire::face::Face;
 
@@ -21,9 +24,6 @@ use crate::wire::face::Face;
 const HEAD: Duration = Duration::from_secs(10);
 /// To look a name up, or to reach an address, once more: only to tell what failed.
 const AGAIN: Duration = Duration::from_secs(3);
-
-/// Two hosts of one product. A key is good on one of them only (wire facts: keys, balances and accounts are per region).
-const REGIONS: [(&str, &str); 2] = [("api.moonshot.ai", "api.moonshot.cn"), ("api.kimi.com", "api.kimi.ai")];
 
 /// One provider with one of its keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +36,8 @@ pub(in crate::cli::doctor) struct Asked {
     pub(in crate::cli::doctor) url: String,
     /// What came of it.
     pub(in crate::cli::doctor) outcome: Outcome,
+    /// Where it has a login in the place of a key: the command that logs in again.
+    pub(in crate::cli::doctor) login: Option<String>,
     /// Where the key was refused: the base URL of the other region, and what came of asking there.
     pub(in crate::cli::doctor) elsewhere: Option<(String, Outcome)>,
 }
@@ -72,6 +74,8 @@ pub(in crate::cli::doctor) enum Stage {
     Proxy,
     /// Connected, and no answer.
     Answer,
+    /// Nobody was asked: the login gives no key.
+    Login,
 }
 
 /// Asks for each key of each provider in use.
@@ -99,36 +103,41 @@ pub(in crate::cli::doctor) fn is_used(settings: &Settings, provider: &Provider) 
     provider.off.is_none() && (provider.configured || named())
 }
 
+/// `None` where nothing is asked: without an address, or with a key whose beginning says that it is another product's. Such
+/// a key is sent to no host of the catalog; the check of the products tells of it.
 async fn one(provider: &Arc<Provider>, connector: &Arc<dyn Connector>) -> Option<Asked> {
-    let chat = provider.faces.iter().find(|(face, _)| *face == Face::Chat).or_else(|| provider.faces.first());
-    let (face, base) = chat?;
+    let (face, base) = listing::base(provider)?;
+    if is_misdirected(provider) {
+        return None;
+    }
     let key = provider.keys.first().filter(|_| provider.auth != Auth::None);
     let key = key.map(|key| format!("{} ({})", provider.masked(key), key.origin));
-    let url = format!("{base}{}", question(provider.dialect));
-    let asked = |outcome, elsewhere| {
-        Some(Asked { provider: provider.id.clone(), key, url: url.clone(), outcome, elsewhere })
+    let login = provider.login.as_ref().map(Place::command);
+    let asked = |outcome, login, elsewhere| {
+        let url = format!("{base}{}", question(provider.dialect));
+        Some(Asked { provider: provider.id.clone(), key, url, outcome, login, elsewhere })
     };
-    let called = match Logins::new(connector.clone()).called(provider).await {
-        Ok(called) => called,
-        Err(failure) => {
-            return asked(Outcome::Failed { stage: Stage::Answer, why: failure.to_string() }, None);
-        }
-    };
-    let connector = connector.as_ref();
-    let headers = match headers::of_our_own(&called, *face) {
-        Ok(headers) => headers,
-        Err(why) => return asked(Outcome::Failed { stage: Stage::Answer, why }, None),
-    };
-    let outcome = get(&url, headers.clone(), connector).await;
+    let logins = Logins::new(connector.clone());
+    // Ahead of the question, so that what is wrong with the login is told apart from what is with the provider.
+    if let Err(failure) = logins.called(provider).await {
+        // Only a login that is over is mended by another one.
+        let login = login.filter(|_| failure.reason == Reason::Auth);
+        let outcome = Outcome::Failed { stage: Stage::Login, why: failure.to_string() };
+        return asked(outcome, login, None);
+    }
+    let outcome = get(provider, face, base, &logins).await;
     let refused = matches!(outcome, Outcome::Answered { status: 401, .. });
-    let elsewhere = match other_region(base).filter(|_| refused) {
+    // A login is of the region of who gave it: its key goes nowhere else.
+    let elsewhere = match other_region(base).filter(|_| refused && provider.login.is_none()) {
         Some(other) => {
-            let url = format!("{other}{}", question(provider.dialect));
-            Some((other, get(&url, headers, connector).await))
+            // Headers of the user's are for the host that they were written for.
+            let bare = Arc::new(Provider { headers: Vec::new(), ..provider.as_ref().clone() });
+            let outcome = get(&bare, face, &other, &logins).await;
+            Some((other, outcome))
         }
         None => None,
     };
-    asked(outcome, elsewhere)
+    asked(outcome, login, elsewhere)
 }
 
 /// What only a good key is told. OpenRouter tells its models to everybody.
@@ -139,29 +148,29 @@ const fn question(dialect: DialectId) -> &'static str {
     }
 }
 
-/// The same base URL on the product's other host.
-pub(in crate::cli::doctor) fn other_region(base: &str) -> Option<String> {
-    let url = Url::parse(base).ok()?;
-    let host = url.host_str()?;
-    let other = REGIONS.iter().find_map(|(one, two)| match host {
-        host if host == *one => Some(*two),
-        host if host == *two => Some(*one),
-        _ => None,
-    })?;
-    Some(base.replacen(&format!("//{host}"), &format!("//{other}"), 1))
-}
-
-async fn get(url: &str, headers: HeaderMap, connector: &dyn Connector) -> Outcome {
-    let call = Call { method: Method::GET, url: url.to_owned(), headers, body: Vec::new() };
+async fn get(provider: &Arc<Provider>, face: Face, base: &str, logins: &Logins) -> Outcome {
+    let url = format!("{base}{}", question(provider.dialect));
+    let call = |called: &Arc<Provider>| {
+        let headers =
+            headers::of_our_own(called, face).map_err(|why| Failure::new(Reason::BadRequest, why))?;
+        Ok(Call { method: Method::GET, url: url.clone(), headers, body: Vec::new() })
+    };
     let began = SystemTime::now();
     let late = || Failure::new(Reason::Timeout, format!("no answer within {} s", HEAD.as_secs()));
-    match tokio::time::timeout(HEAD, connector.send(call)).await.unwrap_or_else(|_| Err(late())) {
-        Ok(response) => {
+    match tokio::time::timeout(HEAD, logins.send(provider, call)).await.unwrap_or_else(|_| Err(late())) {
+        Ok(Sent { response, .. }) => {
             let status = response.status.as_u16();
             Outcome::Answered { status, ahead: ahead(&response.headers, began, SystemTime::now()) }
         }
+        // What it refused was refreshed, and there was no other.
+        Err(failure) if provider.login.is_some() && failure.reason == Reason::Auth => {
+            Outcome::Failed { stage: Stage::Login, why: failure.to_string() }
+        }
+        Err(failure) if failure.reason == Reason::BadRequest => {
+            Outcome::Failed { stage: Stage::Answer, why: failure.message }
+        }
         Err(failure) => {
-            let (stage, why) = diagnose(url, failure).await;
+            let (stage, why) = diagnose(&url, failure).await;
             Outcome::Failed { stage, why }
         }
     }
@@ -222,15 +231,6 @@ fn proxy(scheme: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_other_region_has_the_same_path() {
-        let other = |base: &str| other_region(base).unwrap_or_default();
-        assert_eq!(other("https://api.moonshot.ai/v1"), "https://api.moonshot.cn/v1");
-        assert_eq!(other("https://api.moonshot.cn/anthropic/v1"), "https://api.moonshot.ai/anthropic/v1");
-        assert_eq!(other("https://api.kimi.com/coding/v1"), "https://api.kimi.ai/coding/v1");
-        assert_eq!(other("https://mirror.example/api.moonshot.ai/v1"), "");
-    }
 
     #[test]
     fn the_clock_is_compared_with_the_time_of_the_answer() {

@@ -162,6 +162,17 @@ async fn a_login_that_has_ended_is_told_and_not_asked_for_again() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_time_that_no_clock_counts_loses_no_token() {
+    let endless = json!({ "access_token": "eyJ-1", "refresh_token": "r-1", "expires_in": 1e19, "token_type": "Bearer" });
+    let machine = Machine::new([Says::Json(200, endless)]);
+    after(16).await;
+    let (provider, logins) = (machine.provider(), machine.logins());
+    assert_eq!(key(&logins.called(&provider).await.unwrap()), "eyJ-1");
+    let kept = provider.login.as_ref().unwrap().read().unwrap();
+    assert_eq!((kept.access.expose(), kept.refresh.unwrap().expose()), ("eyJ-1", "r-1"));
+}
+
 /// A call as a provider gets it.
 fn call(provider: &Arc<Provider>) -> Result<Call, Failure> {
     let (_, value) =
