@@ -70,7 +70,7 @@ async fn take(args: Args) -> Result<(), Ending> {
     let environment = Environment::process();
     let settings = Arc::new(config::load(args.config.as_deref(), &environment)?);
     if args.explain {
-        return explained::print(&args, level, &settings, &environment).await;
+        return explained::print(&args, level, &settings, &environment);
     }
     let message = message::read(args.message.as_deref())?;
     let state = environment.state_directory().ok_or_else(no_state)?;
