@@ -88,18 +88,23 @@ mod linux {
         /// # Errors
         /// When looking takes too long: this watch is no use any more.
         pub async fn changed(&mut self) -> io::Result<()> {
+            let mut is_quiet = false;
             loop {
                 let mut seen = self.look().await?;
                 let changed = seen.differs(&self.seen);
                 seen.prints = std::mem::take(&mut self.seen.prints);
                 self.seen.replace(seen, self.events.watches());
-                if changed {
+                if changed && is_quiet {
                     return Ok(());
                 }
-                self.event().await;
+                // What changed before anybody listened may be half written still: who writes has emptied it first.
+                if !changed {
+                    self.event().await;
+                }
                 let settled = async { while timeout(QUIET, self.event()).await.is_ok() {} };
                 // Longer than that nobody waits for the end of it.
                 let _ = timeout(RESTLESS, settled).await;
+                is_quiet = true;
             }
         }
 
