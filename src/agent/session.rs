@@ -5,6 +5,7 @@ mod digest;
 mod folder;
 mod held;
 mod id;
+mod past;
 #[cfg(test)]
 mod tests;
 mod total;
@@ -17,7 +18,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
-use self::conversation::Kept;
 use self::held::{Held, Inode};
 use super::transcript::reader::Transcript;
 use super::transcript::{Line, Message, Place, Stop, VERSION};
@@ -26,6 +26,7 @@ use crate::config::settings::Reference;
 pub use self::digest::Digest;
 pub use self::folder::Deleted;
 pub use self::id::{fresh, is_id};
+pub use self::past::Past;
 pub use self::total::Total;
 
 /// For their owner alone.
@@ -58,7 +59,7 @@ pub struct Session {
     id: String,
     sessions: Sessions,
     held: Held,
-    transcript: Transcript,
+    past: Past,
     read: u64,
     /// A piece without an end stands behind the whole lines.
     torn: bool,
@@ -66,7 +67,6 @@ pub struct Session {
     stranger: bool,
     /// How many entries there were when it was held.
     begun: usize,
-    kept: Vec<Kept>,
 }
 
 /// Why a session cannot be used. For people, with the fix.
@@ -113,12 +113,11 @@ impl Sessions {
             id,
             sessions,
             held,
-            transcript,
+            past: Past { transcript, kept: Vec::new() },
             read,
             torn: false,
             stranger: false,
             begun: 0,
-            kept: Vec::new(),
         };
         session.open().map_err(|error| SessionError::file(&path, "continue", &error))?;
         Ok(session)
@@ -151,7 +150,7 @@ impl Session {
                 "it is no transcript of a session; move it away, or take another id",
             ));
         }
-        let version = self.transcript.header().map_or(VERSION, |header| header.version);
+        let version = self.past.transcript.header().map_or(VERSION, |header| header.version);
         if version != VERSION {
             let later = if version > VERSION { " (a later Moonrelay or OpenClaw wrote it)" } else { "" };
             return Err(io::Error::other(format!(
@@ -162,7 +161,7 @@ impl Session {
         if self.torn {
             self.write(Vec::new())?;
         }
-        self.begun = self.transcript.entries().len();
+        self.begun = self.past.transcript.entries().len();
         self.settle();
         Ok(())
     }
@@ -171,13 +170,13 @@ impl Session {
     fn catch_up(&mut self) -> io::Result<()> {
         if self.held.length()? < self.read {
             // Somebody has cut it: from the beginning, then.
-            (self.transcript, self.read) = (Transcript::default(), 0);
+            (self.past.transcript, self.read) = (Transcript::default(), 0);
         }
         let new = self.held.from(self.read)?;
-        let whole = self.transcript.feed(&new);
+        let whole = self.past.transcript.feed(&new);
         self.read += whole as u64;
         self.torn = whole < new.len();
-        self.stranger = !self.transcript.may_continue(new.get(whole..).unwrap_or_default());
+        self.stranger = !self.past.transcript.may_continue(new.get(whole..).unwrap_or_default());
         Ok(())
     }
 
@@ -199,64 +198,39 @@ impl Session {
     /// What stands in its file, as far as it is understood.
     #[must_use]
     pub const fn transcript(&self) -> &Transcript {
-        &self.transcript
+        &self.past.transcript
     }
 
-    /// What the model is told again: the messages since the last compaction, without turns that nobody answered. The
-    /// turn that this holder has begun with a message of the person is there until an answer ends it: who asks with
-    /// what this gives after [`Self::say`] need not add that message.
+    /// What the model is told again: see [`Past::conversation`]. The turn that this holder has begun with a message of
+    /// the person is there until an answer ends it: who asks with what this gives after [`Self::say`] need not add that
+    /// message.
     #[must_use]
     pub fn conversation(&self) -> Vec<&Message> {
-        let entries = self.transcript.entries();
-        let message = |kept| match kept {
-            &Kept::Whole(at) => match entries.get(at) {
-                Some(Line::Message { message, .. }) => Some(message),
-                _ => None,
-            },
-            Kept::Mended(message) => Some(&**message),
-        };
-        self.kept.iter().filter_map(message).collect()
+        self.past.conversation()
     }
 
-    /// The summary that stands before the conversation, where it was compacted.
+    /// See [`Past::summary`].
     #[must_use]
     pub fn summary(&self) -> Option<&str> {
-        let summary = self.latest(|entry| match entry {
-            Line::Compaction { summary, .. } => Some(summary.as_str()),
-            _ => None,
-        });
-        summary.filter(|summary| !summary.is_empty())
+        self.past.summary()
     }
 
-    /// The model that the session has chosen; `None` where it has not, or has taken it back.
+    /// See [`Past::model`].
     #[must_use]
     pub fn model(&self) -> Option<Reference> {
-        let chosen = self.latest(|entry| match entry {
-            Line::ModelChange { provider, model_id, .. } => {
-                Some(Reference { provider: provider.clone(), model: model_id.clone() })
-            }
-            _ => None,
-        });
-        chosen.filter(|chosen| !chosen.provider.is_empty())
+        self.past.model()
     }
 
-    /// The level of thinking that it has chosen.
+    /// See [`Past::thinking`].
     #[must_use]
     pub fn thinking(&self) -> Option<&str> {
-        self.latest(|entry| match entry {
-            Line::ThinkingLevelChange { thinking_level, .. } => Some(thinking_level.as_str()),
-            _ => None,
-        })
-    }
-
-    fn latest<'s, T>(&'s self, of: impl FnMut(&'s Line) -> Option<T>) -> Option<T> {
-        self.transcript.entries().iter().rev().find_map(of)
+        self.past.thinking()
     }
 
     /// What all of its answers used, and what is known of their cost.
     #[must_use]
     pub fn spent(&self) -> Total {
-        Total::of(self.transcript.entries())
+        Total::of(self.past.transcript.entries())
     }
 
     /// Appends a message. It is in the file when this returns, and no SIGKILL takes it away; an answer that ends a turn
@@ -314,7 +288,7 @@ impl Session {
         // Who does not lock may have written all the same (an editor, `cat >>`).
         self.catch_up()?;
         let mut lines = Vec::new();
-        if self.transcript.header().is_none() {
+        if self.past.transcript.header().is_none() {
             line(&self.header(), &mut lines)?;
         }
         line(&entry(self.place()), &mut lines)?;
@@ -336,12 +310,12 @@ impl Session {
     /// Of the next entry.
     fn place(&self) -> Place {
         let mut ids = std::iter::repeat_with(|| format!("{:08x}", fastrand::u32(..)));
-        let id = ids.find(|id| !self.transcript.has(id)).unwrap_or_default();
-        Place { id, parent_id: self.transcript.tip().map(str::to_owned), timestamp: now() }
+        let id = ids.find(|id| !self.past.transcript.has(id)).unwrap_or_default();
+        Place { id, parent_id: self.past.transcript.tip().map(str::to_owned), timestamp: now() }
     }
 
     fn settle(&mut self) {
-        self.kept = conversation::kept(self.transcript.entries(), self.begun);
+        self.past.settle(self.begun);
     }
 
     /// What is known of it, for who holds it next in this process.
@@ -351,7 +325,7 @@ impl Session {
             id: std::mem::take(&mut self.id),
             inode: self.held.inode()?,
             end: self.held.part(self.read - length as u64, length)?,
-            transcript: std::mem::take(&mut self.transcript),
+            transcript: std::mem::take(&mut self.past.transcript),
             read: self.read,
         })
     }

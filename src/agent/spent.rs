@@ -1,6 +1,7 @@
 //! What the requests of a turn used together, and what that costs.
 
 use super::exchange::Used;
+use super::transcript::currency::Currency;
 use super::transcript::{Costs, Spent};
 use crate::config::settings::{Reference, Settings};
 use crate::record::Pricing;
@@ -38,7 +39,9 @@ impl Sum {
             if *self.currency.get_or_insert(currency) != bill.currency {
                 continue;
             }
-            let costs = spent.cost.get_or_insert_default();
+            // What the transcript says of the currency is all that a session's total has to go by.
+            let Some(currency) = Currency::read(&bill.currency) else { continue };
+            let costs = spent.cost.get_or_insert(Costs { currency, ..Costs::default() });
             by_kind(costs, settings, &used.tried.target, &usage, bill.amount, bill.pricing);
         }
     }

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::context::Context;
 use super::exchange::Exchange;
 use super::request::Body;
-use super::session::{Session, SessionError};
+use super::session::{Past, Session, SessionError};
 use super::tools::Tools;
 use super::transcript::{Block, Message, Spent, Stop};
 use crate::catalog::ThinkingLevel;
@@ -178,18 +178,18 @@ impl Agent {
 /// As [`Agent::chosen`].
 pub fn explain(
     settings: &Settings,
-    session: Option<&Session>,
+    past: Option<&Past>,
     ask: &Ask,
     context: &Context,
 ) -> Result<(Choice, RequestBody), TurnFailure> {
-    let model = session.and_then(Session::model);
-    let level = session.and_then(Session::thinking);
+    let model = past.and_then(Past::model);
+    let level = past.and_then(Past::thinking);
     let choice = choice::choose(settings, model.as_ref(), level, ask, true)?;
     let said =
         Message::User { content: vec![Block::Text { text: ask.message.clone() }], timestamp: millis() };
-    let mut conversation = session.map(Session::conversation).unwrap_or_default();
+    let mut conversation = past.map(Past::conversation).unwrap_or_default();
     conversation.push(&said);
-    let summary = session.and_then(Session::summary);
+    let summary = past.and_then(Past::summary);
     let mut body = Body::new(&choice.name, choice.max_tokens, choice.thinking, summary, &conversation);
     body.system = context.prompt.as_deref();
     let bytes = body.bytes();

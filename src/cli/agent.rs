@@ -18,6 +18,7 @@ use clap::Args as ClapArgs;
 use self::place::Place;
 use self::plain::Plain;
 use self::stops::Stops;
+use super::chat::notices::why;
 use super::exit::{self, Ending};
 use crate::agent::context::Context;
 use crate::agent::session::{Session, Sessions, fresh};
@@ -70,7 +71,7 @@ async fn take(args: Args) -> Result<(), Ending> {
     let environment = Environment::process();
     let settings = Arc::new(config::load(args.config.as_deref(), &environment)?);
     if args.explain {
-        return explained::print(&args, level, &settings, &environment).await;
+        return explained::print(&args, level, &settings, &environment);
     }
     let message = message::read(args.message.as_deref())?;
     let state = environment.state_directory().ok_or_else(no_state)?;
@@ -176,16 +177,10 @@ impl Turn {
 /// Who answered in the place of whom, for who sits there.
 fn tell(outcome: &Result<Turned, TurnFailure>) {
     let Ok(turned) = outcome else { return };
-    let (Some(answered), true) =
-        (&turned.answered, turned.fallback_used() && std::io::stderr().is_terminal())
-    else {
-        return;
-    };
-    let failed: Vec<String> = turned
-        .attempts
-        .iter()
-        .filter(|tried| tried.result != "ok")
-        .map(|tried| format!("{} failed ({})", tried.target, tried.result))
-        .collect();
-    note(&format!("{}; {answered} answered", failed.join(", ")));
+    if let (Some(asked), Some(answered)) = (&turned.asked, &turned.answered)
+        && turned.fallback_used()
+        && std::io::stderr().is_terminal()
+    {
+        note(&format!("{}; {answered} answered", why(asked, turned)));
+    }
 }

@@ -8,7 +8,7 @@ mod footer;
 mod keys;
 mod model;
 mod names;
-mod notices;
+pub(in crate::cli) mod notices;
 mod past;
 mod prompt;
 mod screen;

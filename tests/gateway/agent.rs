@@ -3,6 +3,7 @@
 mod broken;
 mod chosen;
 mod desk;
+mod fallbacks;
 mod gateway;
 mod kept;
 mod tools;

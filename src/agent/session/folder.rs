@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::digest::Digest;
 use super::held::{Held, Refused};
-use super::{SessionError, Sessions, id, is_id};
+use super::{Past, SessionError, Sessions, id, is_id};
 use crate::agent::transcript::reader::Transcript;
 
 /// What became of a session that was to be deleted.
@@ -74,6 +74,14 @@ impl Sessions {
         let Some(bytes) = self.bytes(id)? else { return Ok(None) };
         let transcript = Transcript::read(&bytes);
         if transcript.is_stranger() { Err(self.stranger(id)) } else { Ok(Some(transcript)) }
+    }
+
+    /// What was said and chosen in a session, as [`Self::read`]; a turn that holds it goes on.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn past(&self, id: &str) -> Result<Option<Past>, SessionError> {
+        Ok(self.read(id)?.map(Past::of))
     }
 
     /// A session in short, as [`Self::bytes`]. `None` also where nothing was said yet.

@@ -40,9 +40,9 @@ impl Inode {
         Self(metadata.dev(), metadata.ino())
     }
 
-    /// Of what stands at a path now.
+    /// Of what stands at a path now; of a link what it leads to, as it was opened through it.
     fn at(path: &Path) -> io::Result<Option<Self>> {
-        match std::fs::symlink_metadata(path) {
+        match std::fs::metadata(path) {
             Ok(metadata) => Ok(Some(Self::of(&metadata))),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),

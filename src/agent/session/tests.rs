@@ -377,3 +377,16 @@ async fn who_waits_for_a_session_that_is_deleted_begins_a_new_one() {
         assert_eq!(sessions.delete("t1").unwrap(), Deleted::Gone);
     }
 }
+
+#[tokio::test]
+async fn a_session_behind_a_link_is_held_like_another() {
+    let (home, sessions) = sessions();
+    let place = home.path().join("elsewhere.jsonl");
+    held(&sessions).await.say(user("a")).unwrap();
+    fs::rename(sessions.path("t1"), &place).unwrap();
+    std::os::unix::fs::symlink(&place, sessions.path("t1")).unwrap();
+    let mut session = held(&sessions).await;
+    session.say(user("b")).unwrap();
+    drop(session);
+    assert_eq!(fs::read_to_string(&place).unwrap().lines().count(), 3, "a header, and two messages");
+}

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use super::step::{End, Step, Stop, step};
 use super::{Agent, Choice, Seen, Tried, TurnFailure, Turned, millis};
 use crate::agent::request::Body;
-use crate::agent::session::Session;
+use crate::agent::session::{Session, SessionError};
 use crate::agent::spent::Sum;
 use crate::agent::transcript::{self, Block, Message, Said};
 use crate::config::settings::Reference;
@@ -102,7 +102,7 @@ impl<'a> Run<'a> {
         let who = told.answered.as_ref().or_else(|| self.asked()).cloned();
         let who =
             who.unwrap_or_else(|| Reference { provider: String::new(), model: self.choice.name.clone() });
-        session.say(Message::Assistant(Box::new(Said {
+        let said = session.say(Message::Assistant(Box::new(Said {
             content,
             api: told.called.clone().unwrap_or_else(|| Face::Messages.api().to_owned()),
             provider: who.provider,
@@ -112,7 +112,8 @@ impl<'a> Run<'a> {
             error_message,
             timestamp: millis(),
             response_id: answer.id.clone(),
-        })))?;
+        })));
+        said.map_err(|error| self.unkept(&error))?;
         Ok(match end {
             End::Whole if stop_reason == transcript::Stop::ToolUse && !calls.is_empty() => Next::Calls(calls),
             End::Whole => Next::Over(stop_reason),
@@ -152,13 +153,14 @@ impl<'a> Run<'a> {
                 Ok(text) => (false, text),
                 Err(why) => (true, why),
             };
-            session.say(Message::ToolResult {
+            let said = session.say(Message::ToolResult {
                 tool_call_id: id.clone(),
                 tool_name: name.clone(),
                 content: vec![Block::Text { text }],
                 is_error,
                 timestamp: millis(),
-            })?;
+            });
+            said.map_err(|error| self.unkept(&error))?;
         }
         Ok(!is_stopped)
     }
@@ -179,6 +181,11 @@ impl<'a> Run<'a> {
             stop,
             took: self.began.elapsed(),
         }
+    }
+
+    /// A disk that refuses takes nothing of what came, and was paid for, from who asked.
+    fn unkept(&self, error: &SessionError) -> TurnFailure {
+        self.failure("session_error", error.to_string())
     }
 
     fn failure(&self, kind: &'static str, message: String) -> TurnFailure {

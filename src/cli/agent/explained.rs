@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Args, context, message};
 use crate::agent::context::Context;
-use crate::agent::session::{Session, Sessions};
+use crate::agent::session::{Past, Sessions};
 use crate::agent::turn::{Ask, Choice, TurnFailure, explain};
 use crate::catalog::ThinkingLevel;
 use crate::cli::exit::Ending;
@@ -16,7 +16,7 @@ use crate::config::Environment;
 use crate::config::settings::Settings;
 
 /// Prints it.
-pub(super) async fn print(
+pub(super) fn print(
     args: &Args,
     level: Option<ThinkingLevel>,
     settings: &Arc<Settings>,
@@ -28,11 +28,11 @@ pub(super) async fn print(
     let ask = Ask { message, model: args.model.clone(), thinking: level };
     let failed = |failure: TurnFailure| Ending::failure(failure.kind, failure.message);
     let state = environment.state_directory();
-    let session = match (&args.session_id, state) {
-        (Some(id), Some(state)) => Some(held(&Sessions::of(&state), id).await?),
+    let past = match (&args.session_id, state) {
+        (Some(id), Some(state)) => past(&Sessions::of(&state), id)?,
         _ => None,
     };
-    let (choice, body) = explain(settings, session.as_ref(), &ask, &context).map_err(failed)?;
+    let (choice, body) = explain(settings, past.as_ref(), &ask, &context).map_err(failed)?;
     let explained = Explained::of(settings, &choice.name, body)?;
     let text = match args.json {
         true => as_json(&context, &choice, &explained).to_string(),
@@ -41,10 +41,9 @@ pub(super) async fn print(
     writeln!(std::io::stdout(), "{}", text.trim_end()).map_err(Ending::output)
 }
 
-/// One in which nothing was said leaves nothing behind.
-async fn held(sessions: &Sessions, id: &str) -> Result<Session, Ending> {
-    let held = sessions.hold(id, || {}).await;
-    held.map_err(|error| Ending::failure("session_error", error.to_string()))
+/// It is only read: a turn that holds it is not waited for, and nothing is made or mended.
+fn past(sessions: &Sessions, id: &str) -> Result<Option<Past>, Ending> {
+    sessions.past(id).map_err(|error| Ending::failure("session_error", error.to_string()))
 }
 
 fn as_json(context: &Context, choice: &Choice, explained: &Explained) -> Value {

@@ -54,11 +54,15 @@ pub(in crate::cli) fn harmless(text: &str) -> String {
         c if c < ' ' => char::from_u32(0x2400 + u32::from(c)),
         // C1: some terminals obey them, and there are no pictures of them.
         '\u{80}'..='\u{9f}' => Some(char::REPLACEMENT_CHARACTER),
-        // They write text backwards, also that of the shell behind it.
-        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => Some(char::REPLACEMENT_CHARACTER),
+        c if turns(c) => Some(char::REPLACEMENT_CHARACTER),
         c => Some(c),
     };
     text.chars().filter_map(picture).collect()
+}
+
+/// Whether it turns the direction of writing: text is shown as another one then, also that of the shell behind it.
+pub(in crate::cli) const fn turns(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

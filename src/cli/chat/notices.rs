@@ -32,7 +32,7 @@ impl Notices {
 }
 
 /// What became of the one that was asked.
-fn why(asked: &Reference, turned: &Turned) -> String {
+pub(in crate::cli) fn why(asked: &Reference, turned: &Turned) -> String {
     let tried = turned.attempts.iter().rev().find(|tried| tried.target == *asked && tried.result != "ok");
     match tried.map(|tried| tried.result.as_str()) {
         None => format!("{asked} was not tried"),

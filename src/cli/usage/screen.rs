@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 
+use crate::cli::agent::plain::turns;
 use crate::config::Environment;
 
 /// Of output that goes to no terminal.
@@ -133,10 +134,8 @@ pub(super) fn piece(text: String) -> (String, usize) {
     (text, width)
 }
 
-/// Text of others in one line, without what a terminal would obey.
+/// Text of others in one line, without what a terminal would obey; of several lines see `plain::harmless`.
 pub(in crate::cli) fn harmless(text: &str) -> String {
-    // The signs that turn the direction of writing show a text as another one.
-    let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars().map(|c| if c.is_control() || turns(c) { '?' } else { c }).collect()
 }
 

@@ -1,17 +1,18 @@
 //! The answer on a terminal.
 
+use crate::cli::agent::plain::harmless;
 use crate::search::Found;
 
 /// The answer, then its pages with numbers, then what it cost. Nothing of it commands the terminal.
 pub(super) fn text(found: &Found) -> String {
-    let mut text = plain(&found.content).trim().to_owned();
+    let mut text = harmless(&found.content).trim().to_owned();
     if !found.citations.is_empty() {
         text.push_str("\n\nSources:");
         for (index, url) in found.citations.iter().enumerate() {
-            text.push_str(&format!("\n  {}. {}", index + 1, plain(url)));
+            text.push_str(&format!("\n  {}. {}", index + 1, harmless(url)));
         }
     }
-    text.push_str(&format!("\n\n{} · {}", plain(found.model()), cost(found)));
+    text.push_str(&format!("\n\n{} · {}", harmless(found.model()), cost(found)));
     text
 }
 
@@ -23,16 +24,8 @@ fn cost(found: &Found) -> String {
     match found.spent.bill() {
         None => seconds,
         Some(bill) if bill.currency == "USD" => format!("{seconds} · ${:.4}", bill.amount.as_f64()),
-        Some(bill) => format!("{seconds} · {:.4} {}", bill.amount.as_f64(), plain(&bill.currency)),
+        Some(bill) => format!("{seconds} · {:.4} {}", bill.amount.as_f64(), harmless(&bill.currency)),
     }
-}
-
-/// Without control characters but for line breaks and tabs, and without marks that turn the direction of writing: what
-/// comes from the web could otherwise rewrite the screen, or show another address than it is.
-fn plain(text: &str) -> String {
-    let turns =
-        |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().filter(|c| (!c.is_control() || matches!(c, '\n' | '\t')) && !turns(*c)).collect()
 }
 
 #[cfg(test)]
@@ -56,10 +49,10 @@ mod tests {
             cached: false,
             spent: Spent { costs: Some(costs), ..Spent::default() },
         };
-        let expected = "So ]0;titleit is.\n\nSources:\n  1. https://a.example\n  2. https://b.example\n\n\
+        let expected = "So ␛]0;title␇it \u{fffd}is.\n\nSources:\n  1. https://a.example\n  2. https://b.example\n\n\
                         kimi-k2.6 · 1.3 s · $0.0070";
         assert_eq!(text(&found), expected);
         (found.cached, found.citations) = (true, Vec::new());
-        assert_eq!(text(&found), "So ]0;titleit is.\n\nkimi-k2.6 · known from before");
+        assert_eq!(text(&found), "So ␛]0;title␇it \u{fffd}is.\n\nkimi-k2.6 · known from before");
     }
 }

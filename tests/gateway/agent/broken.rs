@@ -134,3 +134,36 @@ async fn a_reader_that_leaves_ends_the_answer() {
     upstream.cancelled(1, 30_000).await;
     assert_eq!(desk.transcript("p").pop().unwrap()["message"]["stopReason"], json!("aborted"));
 }
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_kept_is_told_all_the_same() {
+    let upstream = Upstream::start().await;
+    upstream.fault(faults::slow_drip(Provider::Moonshot)).await;
+    let desk = Desk::chain(&upstream, &[Provider::Moonshot]);
+    let arguments =
+        ["--local", "--session-id", "gone", "--thinking", "off", "-m", "reply with 120 words", "--json"];
+    let child = desk.agent(&arguments).spawn().unwrap();
+    upstream.total(1).await;
+    std::fs::remove_file(desk.state().join("sessions/gone.jsonl")).unwrap();
+    let output = child.wait_with_output().await.unwrap();
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), &told["error"]["type"]), (Some(1), &json!("session_error")), "{told}");
+    assert!(told["payloads"][0]["text"].as_str().unwrap().starts_with("the moon relays"), "{told}");
+    assert_eq!((&told["provider"], told["usage"].is_object()), (&json!("moonshot"), true), "{told}");
+}
+
+#[tokio::test]
+async fn explain_does_not_wait_for_a_turn() {
+    let upstream = Upstream::start().await;
+    upstream.fault(faults::never_ending(Provider::Moonshot)).await;
+    let desk = Desk::chain(&upstream, &[Provider::Moonshot]);
+    let mut child = desk.agent(&["--local", "--session-id", "h", "-m", "hi"]).spawn().unwrap();
+    upstream.total(1).await;
+    let path = desk.state().join("sessions/h.jsonl");
+    let before = std::fs::read(&path).unwrap();
+    let explained = desk.ask(&["--explain", "--session-id", "h", "-m", "x", "--json"]).await;
+    assert_eq!(explained.code, Some(0), "{}", explained.both());
+    assert_eq!(child.try_wait().unwrap(), None, "the turn goes on");
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    child.kill().await.unwrap();
+}

@@ -172,3 +172,21 @@ async fn no_key_is_told_by_a_turn_or_kept_of_it() {
         (0o700, 0o600)
     );
 }
+
+#[tokio::test]
+async fn what_is_paid_in_yuan_is_kept_in_yuan() {
+    let upstream = Upstream::start().await;
+    let desk = Desk::with(&Setup::of(json!({
+        "agents": { "defaults": { "model": "moonshot-cn/kimi-k2.6" } },
+        "models": { "providers": { "moonshot-cn": {
+            "baseUrl": format!("{}/moonshot/v1", upstream.base()), "apiKey": Provider::Moonshot.key(),
+        } } },
+    })));
+    let told = desk.told(&["--local", "--session-id", "y", "-m", "hi"]).await;
+    let total = &told["usage"]["cost"]["total"];
+    assert!(told["currency"] == "CNY" && total.as_f64().unwrap() > 0.0, "{told}");
+    let cost = &desk.transcript("y").pop().unwrap()["message"]["usage"]["cost"];
+    assert_eq!((&cost["currency"], &cost["total"]), (&json!("CNY"), total));
+    let listed = crate::common::process::run(desk.command(&["sessions", "list", "--json"])).await.json();
+    assert_eq!(listed["sessions"][0]["cost"], json!({ "CNY": total }), "{listed}");
+}
