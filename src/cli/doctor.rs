@@ -1,6 +1,6 @@
 //! `moonrelay doctor`: what is wrong, how that was found, and the one command or Nix line that mends it.
 //!
-//! [`facts`] looks at everything once, with a limit of time for each look. The [`check`]s are functions of what was seen:
+//! `facts` looks at everything once, with a limit of time for each look. The [`check`]s are functions of what was seen:
 //! they ask nobody, so a test states the facts and reads the findings.
 
 pub mod check;
