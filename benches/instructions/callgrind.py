@@ -15,12 +15,9 @@ class Counted:
 
     def __init__(self, home, port, words, environment=None):
         self.home, self.port, self.words, self.environment = home, port, words, environment or {}
-        # What is put into its home before it starts.
-        self.prepare = lambda home: None
 
     def __enter__(self):
         self.home.mkdir()
-        self.prepare(self.home)
         self.log = open(self.home / "log", "wb")
         processor = str(min(os.sched_getaffinity(0)))
         valgrind = ["valgrind", "--tool=callgrind", "--separate-threads=yes", f"--callgrind-out-file={self.home}/callgrind.out"]

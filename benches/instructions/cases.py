@@ -62,14 +62,17 @@ def user(text):
 
 def conversation(size):
     """What an agent sends: turns with tool calls, until there are so many bytes."""
-    turns = [{"role": "system", "content": TEXT * 100}]
-    while len(json.dumps(turns)) < size:
+    turns = [{"role": "system", "content": TEXT * min(100, size // 50)}]
+    room = size - len(json.dumps(turns))
+    while room > 0:
         call = {"id": f"call_{len(turns)}", "type": "function", "function": {"name": "read", "arguments": '{"path":"src/main.rs"}'}}
-        turns += [
+        step = [
             user(TEXT * 5),
             {"role": "assistant", "content": "", "reasoning_content": TEXT * 3, "tool_calls": [call]},
             {"role": "tool", "tool_call_id": call["id"], "content": "fn main() {\n    let \"x\" = 1;\n}\n" * 60},
         ]
+        turns += step
+        room -= len(json.dumps(step))
     return turns
 
 
