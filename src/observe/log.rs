@@ -8,9 +8,10 @@ use std::sync::OnceLock;
 
 use tracing::{info, warn};
 use tracing_journald::{Priority, PriorityMappings};
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
+use tracing_subscriber::{Registry, fmt, reload};
 
 use crate::record::{Outcome, Record, attempts_header};
 
@@ -18,7 +19,7 @@ use crate::record::{Outcome, Record, attempts_header};
 pub const ANNOUNCEMENT: &str = "announcement";
 
 /// The process has one log, as it has one standard error.
-static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+static FILTER: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
 
 /// Logs from `level` on, and [`ANNOUNCEMENT`]s at every level: to the journal where standard error is the journal, else
 /// as lines to standard error. The first call counts.
@@ -47,9 +48,10 @@ pub fn change(level: &str) {
     }
 }
 
-fn filter(level: &str) -> EnvFilter {
-    let directives = format!("{level},{ANNOUNCEMENT}=info,hyper=warn,h2=warn,reqwest=warn,rustls=warn");
-    EnvFilter::try_new(directives).unwrap_or_else(|_| EnvFilter::new("info"))
+fn filter(level: &str) -> Targets {
+    let loudest = level.parse().unwrap_or(LevelFilter::INFO);
+    let quiet = ["hyper", "h2", "reqwest", "rustls"].map(|library| (library, LevelFilter::WARN));
+    Targets::new().with_default(loudest).with_target(ANNOUNCEMENT, LevelFilter::INFO).with_targets(quiet)
 }
 
 /// `MOONRELAY_REQUEST_ID=…`. `None` where no journal listens.
