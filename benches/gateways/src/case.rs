@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Serialize, Serializer};
+
 /// One case: a kind of request under a kind of load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Case {
@@ -115,5 +117,21 @@ impl Lane {
             Self::Slow => "stream-10-1000",
             Self::Failing => "fail-500",
         }
+    }
+
+    /// The chunks of text of its streams.
+    #[must_use]
+    pub const fn chunks(self) -> Option<u32> {
+        match self {
+            Self::Full => Some(100),
+            Self::Paced | Self::Slow => Some(10),
+            Self::Json | Self::Failing => None,
+        }
+    }
+}
+
+impl Serialize for Case {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }
