@@ -148,6 +148,19 @@ mod tests {
     }
 
     #[test]
+    fn the_page_names_these_versions() {
+        let page = include_str!("../../../docs/explanation/performance.md").replace('\n', " ").to_lowercase();
+        for peer in ALL {
+            assert!(
+                page.contains(&format!("{} {}", peer.name, peer.version)),
+                "{} {}",
+                peer.name,
+                peer.version
+            );
+        }
+    }
+
+    #[test]
     fn what_failed_is_said() {
         let peers = tempfile::tempdir().expect("a directory");
         let directory = LITELLM.directory(peers.path());
