@@ -97,10 +97,14 @@ impl Peer {
     ///
     /// Why it is not, with the command that installs it.
     pub fn program(&self, peers: Option<&Path>) -> Result<PathBuf, String> {
-        let command = format!("cargo run --release -p moonrelay-gateways -- --install --only {}", self.name);
         let Some(peers) = peers else {
             return Err("no directory for the other gateways: give --peers DIR".to_owned());
         };
+        let mut command =
+            format!("cargo run --release -p moonrelay-gateways -- --install --only {}", self.name);
+        if default_directory().as_deref() != Some(peers) {
+            command.push_str(&format!(" --peers {}", peers.display()));
+        }
         let directory = self.directory(peers);
         if self.is_installed(&directory) {
             return Ok(directory.join(self.program));
@@ -130,7 +134,8 @@ mod tests {
         let empty = tempfile::tempdir().expect("a directory");
         for peer in ALL {
             let why = peer.program(Some(empty.path())).expect_err("nothing is there");
-            assert!(why.ends_with(&format!("-- --install --only {}", peer.name)), "{why}");
+            let command = format!("-- --install --only {} --peers {}", peer.name, empty.path().display());
+            assert!(why.ends_with(&command), "{why}");
         }
     }
 
