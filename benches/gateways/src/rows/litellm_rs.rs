@@ -55,11 +55,16 @@ impl Row for LiteLlmRs {
 /// A provider for each lane. What is JSON is YAML too.
 fn configuration(place: &Place<'_>) -> String {
     let provider = |name: &str, kind: &str, base: String, model: &str, priority: u32| {
+        let known = if kind == "openai" { "gpt-4o" } else { TRANSLATED };
         json!({
             "name": name, "provider_type": kind, "api_key": UPSTREAM_KEY, "base_url": base, "models": [model],
             // Else it refuses an upstream on loopback.
             "endpoint_access": "private_network",
-            "priority": priority, "max_retries": 0, "timeout": 300,
+            // Else it refuses a model that its catalog does not have.
+            "settings": { "model_identity_mappings": { model: {
+                "capability_catalog_model": known, "pricing_model": known,
+            } } },
+            "priority": priority, "max_retries": 0, "timeout": 300, "retry": { "base_delay": 1, "max_delay": 1 },
             "rpm": 1_000_000_000, "tpm": 4_000_000_000_u32, "max_concurrent_requests": 100_000,
         })
     };
@@ -92,11 +97,9 @@ fn configuration(place: &Place<'_>) -> String {
         "auth": { "enable_jwt": false, "enable_api_key": false, "allow_anonymous": true },
         "monitoring": { "metrics": { "enabled": true, "port": 9090, "path": "/metrics" }, "tracing": { "enabled": false } },
         "cache": { "enabled": false },
-        // Its price list has no such models.
-        "pricing": {
-            "source": "embedded://model_prices_extended",
-            "unpriced_model_policy": "allow_unpriced", "unpriced_fallback_cost_per_1k_tokens": 0.0,
-        },
+        // The other rows do not look for attacks in what is written.
+        "guardrails": { "enabled": false },
+        "pricing": { "source": "embedded://model_prices_extended" },
         "rate_limit": { "enabled": false },
     })
     .to_string()
