@@ -27,7 +27,7 @@ impl Row for Moonrelay {
         Ok(launch)
     }
 
-    fn request(&self, case: Case) -> Option<Request> {
+    fn request(&self, case: Case, _: &Place<'_>) -> Option<Request> {
         let model = match case {
             Case::Translation => "translated/kimi-k2.6".to_owned(),
             Case::Fallback => "fallen".to_owned(),
@@ -36,31 +36,40 @@ impl Row for Moonrelay {
         Some(Request::chat(model))
     }
 
+    fn note(&self) -> Option<String> {
+        let note = "token, chain with a fallback, metering, ledger, log and metrics on; in `fallback` the first target \
+                    answers 404 instead of 500, after which no target rests";
+        Some(note.to_owned())
+    }
+
     fn binary(&self) -> Option<PathBuf> {
         self.binary.canonicalize().ok()
     }
 }
 
+/// The failure of the case `fallback`. After a 500 or a 429 a target rests for a second at least, and the next requests
+/// would not try it; after this one it does not, so each request has its failed attempt.
+const FAILURE: &str = "fail-404";
+
 /// Moonshot's dialect with a model for each lane, which the mock knows by a header; behind each the same fallback.
 fn configuration(place: &Place<'_>) -> String {
     let fallback = "other/kimi-k2.6";
-    let models: Vec<_> = Lane::ALL
-        .iter()
-        .map(|lane| {
-            json!({
-                "id": lane.path(), "input": ["text", "image"], "contextWindow": 4_000_000,
-                "cost": { "input": 0.95, "output": 4.0, "cacheRead": 0.16 },
-                "headers": { "x-lane": lane.path() },
-            })
+    let lanes = Lane::ALL.map(Lane::path).into_iter().filter(|lane| *lane != Lane::Failing.path());
+    let lanes: Vec<&str> = lanes.chain([FAILURE]).collect();
+    let model = |lane: &&str| {
+        json!({
+            "id": lane, "input": ["text", "image"], "contextWindow": 4_000_000,
+            "cost": { "input": 0.95, "output": 4.0, "cacheRead": 0.16 },
+            "headers": { "x-lane": lane },
         })
-        .collect();
+    };
+    let models: Vec<_> = lanes.iter().map(model).collect();
     let mut routes = serde_json::Map::new();
-    for lane in Lane::ALL.iter().filter(|lane| **lane != Lane::Failing) {
-        let primary = format!("moonshot/{}", lane.path());
-        routes.insert(primary.clone(), json!({ "primary": primary, "fallbacks": [fallback] }));
+    for lane in &lanes {
+        let primary = format!("moonshot/{lane}");
+        let name = if *lane == FAILURE { "fallen".to_owned() } else { primary.clone() };
+        routes.insert(name, json!({ "primary": primary, "fallbacks": [fallback] }));
     }
-    let failing = format!("moonshot/{}", Lane::Failing.path());
-    routes.insert("fallen".to_owned(), json!({ "primary": failing, "fallbacks": [fallback] }));
     let model = json!([{ "id": "kimi-k2.6", "input": ["text", "image"], "contextWindow": 4_000_000 }]);
     let json_lane = place.base_url(Lane::Json);
     json!({
@@ -77,8 +86,6 @@ fn configuration(place: &Place<'_>) -> String {
             },
             "routes": routes,
         },
-        // Every request of the case `fallback` shall try the failing target, so it must not rest.
-        "failover": { "attemptsPerTarget": 1, "cooldown": { "stepsSeconds": [0] } },
     })
     .to_string()
 }
