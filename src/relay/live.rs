@@ -33,6 +33,13 @@ impl Live {
         let record = self.record().clone();
         Record { took: self.started.elapsed(), ..record }
     }
+
+    /// The record, when nobody looks at it here any more.
+    pub(super) fn over(&self) -> Record {
+        let mut record = self.record();
+        let rest = Record::begun(String::new(), String::new(), record.face);
+        Record { took: self.started.elapsed(), ..std::mem::replace(&mut record, rest) }
+    }
 }
 
 /// All of them, in the order in which they came.
@@ -70,8 +77,13 @@ impl UnderWay {
         number
     }
 
-    pub(super) fn leave(&self, number: u64) {
-        self.requests().live.remove(&number);
+    /// It is over. Where nothing is under way any more, everything was told.
+    pub(super) fn leave(&self, number: u64, told: impl FnOnce()) {
+        {
+            let mut requests = self.requests();
+            requests.live.remove(&number);
+            told();
+        }
         self.tell();
     }
 
