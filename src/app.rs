@@ -100,7 +100,8 @@ pub fn build(
     let relay = Arc::new(Relay::new(settings, connector, sink));
     let Told { ledger, metrics, traces } = told.clone();
     let refusals = Arc::new(Refusals::new(metrics.clone()));
-    let shared = Shared { ledger, metrics, outbox, refusals, traces, hostname, ..Shared::new(relay, address) };
+    let shared =
+        Shared { ledger, metrics, outbox, refusals, traces, hostname, ..Shared::new(relay, address) };
     let (shared, manager) = (Arc::new(shared), Manager::default());
     App { listeners, shared, manager, reloading: None, told, work: Some(work) }
 }

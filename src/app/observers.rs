@@ -44,7 +44,11 @@ impl Observers {
     }
 
     /// Who is told from now on, what the relay tells, and the work that goes with it.
-    pub(super) fn compose(self, connector: Arc<dyn Connector>, settings: &Settings) -> (Told, Arc<Outbox>, Work) {
+    pub(super) fn compose(
+        self,
+        connector: Arc<dyn Connector>,
+        settings: &Settings,
+    ) -> (Told, Arc<Outbox>, Work) {
         let Self { ledger, writer, first, are_all } = self;
         let tracing = are_all.then(|| {
             let carrier = Arc::new(Collector::new(connector));

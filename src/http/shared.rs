@@ -47,7 +47,18 @@ impl Shared {
         let found = Arc::<Cache>::default();
         let outbox = Outbox::new(Box::new(drop));
         let (watchers, address) = (dashboard::room(), ArcSwap::from_pointee(address));
-        Self { relay, ledger, metrics, outbox, refusals, traces: None, found, hostname: None, address, watchers }
+        Self {
+            relay,
+            ledger,
+            metrics,
+            outbox,
+            refusals,
+            traces: None,
+            found,
+            hostname: None,
+            address,
+            watchers,
+        }
     }
 }
 

@@ -32,9 +32,8 @@ pub fn start(level: &str) {
     let colour =
         std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
     // The crate would tell of a terminal that is gone on that same terminal, and panic.
-    let coloured = (journal.is_none() && colour).then(|| {
-        fmt::layer().with_target(false).log_internal_errors(false).with_writer(std::io::stderr)
-    });
+    let coloured = (journal.is_none() && colour)
+        .then(|| fmt::layer().with_target(false).log_internal_errors(false).with_writer(std::io::stderr));
     let plain = (journal.is_none() && !colour).then(|| {
         let layer = fmt::layer().log_internal_errors(false).with_writer(std::io::stderr);
         layer.with_ansi(false).event_format(line::Line)

@@ -34,7 +34,7 @@ impl Live {
         Record { took: self.started.elapsed(), ..record }
     }
 
-    /// The record, when nobody looks at it here any more.
+    /// The record of a request that is over; none is left here.
     pub(super) fn over(&self) -> Record {
         let mut record = self.record();
         let rest = Record::begun(String::new(), String::new(), record.face);
@@ -77,13 +77,8 @@ impl UnderWay {
         number
     }
 
-    /// It is over. Where nothing is under way any more, everything was told.
-    pub(super) fn leave(&self, number: u64, told: impl FnOnce()) {
-        {
-            let mut requests = self.requests();
-            requests.live.remove(&number);
-            told();
-        }
+    pub(super) fn leave(&self, number: u64) {
+        self.requests().live.remove(&number);
         self.tell();
     }
 
@@ -112,7 +107,9 @@ impl UnderWay {
             let requests = self.requests();
             (requests.live.len(), requests.live.values().take(most).cloned().collect())
         };
-        (count, oldest.iter().map(|request| request.now()).collect())
+        // One whose record was taken in this moment is about to leave.
+        let is_there = |record: &Record| !record.request_id.is_empty();
+        (count, oldest.iter().map(|request| request.now()).filter(is_there).collect())
     }
 
     /// Changes whenever one begins, is tried somewhere, or ends.

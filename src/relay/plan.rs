@@ -9,6 +9,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use self::fitting::Contents;
 use super::Refusal;
 use super::state::{self, State};
 use crate::config::settings::{Chain, MatchedBy, Provider, ProviderModel, Reference, Settings};
@@ -20,8 +21,8 @@ use crate::wire::request::RequestBody;
 pub(super) use leads::Leads;
 pub use offered::Offered;
 pub(super) use offered::{offer, offered};
-pub use target::{Parts, Target};
 pub(super) use target::scrub;
+pub use target::{Parts, Target};
 
 /// A target, and whether it will be tried.
 pub struct Planned {
@@ -56,7 +57,8 @@ pub fn plan(
 ) -> Result<Plan, Refusal> {
     check_name(requested)?;
     let lead = state.leads().of(settings, requested, body.face)?;
-    let judged = |target: &Target| judge(target.clone(), state, body, user_agent);
+    let contents = Contents::of(body);
+    let judged = |target: &Target| judge(target.clone(), state, &contents, user_agent);
     Ok(Plan {
         requested: requested.to_owned(),
         by: lead.by.clone(),
@@ -178,9 +180,9 @@ fn nearest(provider: &Provider, client: Face) -> Face {
     own.or_else(|| provider.faces.first()).map_or(client, |(face, _)| *face)
 }
 
-fn judge(target: Target, state: &State, body: &RequestBody, user_agent: Option<&str>) -> Planned {
+fn judge(target: Target, state: &State, contents: &Contents<'_>, user_agent: Option<&str>) -> Planned {
     let rest = || state.resting(&target, user_agent).map(resting);
-    let skipped = unavailable(&target).or_else(|| fitting::unfit(&target, body)).or_else(rest);
+    let skipped = unavailable(&target).or_else(|| fitting::unfit(&target, contents)).or_else(rest);
     Planned { target, skipped }
 }
 

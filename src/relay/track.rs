@@ -202,12 +202,12 @@ impl Drop for Trying<'_> {
 
 impl Drop for Track {
     fn drop(&mut self) {
-        self.state.under_way().leave(self.number, || {
-            let mut record = self.live.over();
-            for attempt in &mut record.attempts {
-                attempt.bill = attempt.usage.and_then(|usage| bill(&self.settings, &attempt.reference, &usage));
-            }
-            (self.sink)(record);
-        });
+        let mut record = self.live.over();
+        for attempt in &mut record.attempts {
+            attempt.bill = attempt.usage.and_then(|usage| bill(&self.settings, &attempt.reference, &usage));
+        }
+        (self.sink)(record);
+        // Behind the sink: where nothing is under way any more, everything is told.
+        self.state.under_way().leave(self.number);
     }
 }

@@ -131,7 +131,10 @@ mod tests {
     }
 
     /// What stands behind the time.
-    fn line(format: impl FnOnce(Written) -> Box<dyn tracing::Subscriber + Send + Sync>, tell: fn()) -> String {
+    fn line(
+        format: impl FnOnce(Written) -> Box<dyn tracing::Subscriber + Send + Sync>,
+        tell: fn(),
+    ) -> String {
         let written = Written::default();
         tracing::subscriber::with_default(format(written.clone()), tell);
         let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();

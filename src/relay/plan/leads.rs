@@ -36,12 +36,7 @@ struct Known {
 
 impl Leads {
     /// Where a name leads clients of this face.
-    pub(super) fn of(
-        &self,
-        settings: &Arc<Settings>,
-        name: &str,
-        face: Face,
-    ) -> Result<Arc<Lead>, Refusal> {
+    pub(super) fn of(&self, settings: &Arc<Settings>, name: &str, face: Face) -> Result<Arc<Lead>, Refusal> {
         {
             let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(lead) = known.lead(settings, name, face) {
@@ -105,7 +100,7 @@ mod tests {
     fn settings(primary: &str) -> Arc<Settings> {
         let text = format!(
             r#"{{ agents: {{ defaults: {{ model: "{primary}" }} }},
-                  models: {{ providers: {{ kimi: {{ apiKey: "sk-kimi-000000" }}, moonshot: {{ apiKey: "sk-000000" }} }} }} }}"#
+                  models: {{ providers: {{ kimi: {{ apiKey: "sk-kimi-000000" }}, moonshot: {{ apiKey: "sk-000000" }}, openrouter: {{ apiKey: "sk-or-000000" }} }} }} }}"#
         );
         Arc::new(config::from_text(&text, None, &Environment::default()).unwrap())
     }
@@ -130,7 +125,10 @@ mod tests {
     fn names_without_end_are_answered_and_not_remembered() {
         let (leads, settings) = (Leads::default(), settings("kimi/kimi-for-coding"));
         for number in 0..2 * NAMES {
-            assert_eq!(first(&leads, &settings, &format!("moonshot/{number}")), format!("moonshot/{number}"));
+            assert_eq!(
+                first(&leads, &settings, &format!("openrouter/{number}")),
+                format!("openrouter/{number}")
+            );
         }
         assert_eq!(leads.known.lock().unwrap().leads.len(), NAMES);
     }
