@@ -1,5 +1,7 @@
 //! The log: one line a request, nothing of prompts or answers, never a key. Fields where the journal reads, else lines.
 
+mod line;
+
 use std::fs::File;
 use std::io::IsTerminal;
 use std::os::fd::AsFd;
@@ -26,16 +28,18 @@ static FILTER: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
 pub fn start(level: &str) {
     let (filter, handle) = reload::Layer::new(filter(level));
     let logs = tracing_subscriber::registry().with(filter);
-    // Both layers are options, of which one is there.
+    // The layers are options, of which one is there.
     let journal = if is_journal() { journal() } else { None };
-    let lines = journal.is_none().then(|| {
-        let colour =
-            std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
-        // The crate would tell of a terminal that is gone on that same terminal, and panic.
-        let layer = fmt::layer().with_target(false).log_internal_errors(false);
-        layer.with_ansi(colour).with_writer(std::io::stderr)
+    let colour =
+        std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
+    // The crate would tell of a terminal that is gone on that same terminal, and panic.
+    let coloured = (journal.is_none() && colour)
+        .then(|| fmt::layer().with_target(false).log_internal_errors(false).with_writer(std::io::stderr));
+    let plain = (journal.is_none() && !colour).then(|| {
+        let layer = fmt::layer().log_internal_errors(false).with_writer(std::io::stderr);
+        layer.with_ansi(false).event_format(line::Line)
     });
-    if logs.with(journal).with(lines).try_init().is_ok() {
+    if logs.with(journal).with(coloured).with(plain).try_init().is_ok() {
         let _ = FILTER.set(handle);
     }
 }
