@@ -47,17 +47,38 @@ impl Kept {
         assert_eq!(self.texts(faults, []), [""; 0]);
     }
 
+    /// Of a request's last attempt; null where it has none.
+    fn tokens(&self, request: i64) -> rusqlite::Result<Value> {
+        let sql =
+            "SELECT input, output, cache_read FROM attempts WHERE request = ?1 ORDER BY place DESC LIMIT 1";
+        let mut statement = self.connection.prepare(sql)?;
+        let mut rows = statement.query_map([request], |row| {
+            let tokens: [Option<i64>; 3] = [row.get(0)?, row.get(1)?, row.get(2)?];
+            Ok(json!(tokens))
+        })?;
+        rows.next().unwrap_or(Ok(Value::Null))
+    }
+
     /// One request; `attempts` as the header has them, `tokens` of the last: input, output, cached.
     pub(super) fn request(&self, id: &str) -> Value {
-        let sql = "SELECT json_object('outcome', outcome, 'client', client, 'requested', requested, 'face', face, \
-             'answered', answered, 'took', took, 'first_byte', first_byte, \
-             'attempts', (SELECT group_concat(provider || '/' || model || '=' || outcome, ', ') FROM \
-             (SELECT * FROM attempts WHERE request = number ORDER BY place)), \
-             'tokens', (SELECT json_array(input, output, cache_read) FROM attempts WHERE request = number \
-             ORDER BY place DESC LIMIT 1)) FROM requests WHERE request_id = ?1";
-        let found = self.texts(sql, [id]);
+        let sql = "SELECT outcome, client, requested, face, answered, took, first_byte, \
+             (SELECT group_concat(provider || '/' || model || '=' || outcome, ', ') FROM \
+             (SELECT * FROM attempts WHERE request = number ORDER BY place)), number \
+             FROM requests WHERE request_id = ?1";
+        let mut statement = self.connection.prepare(sql).unwrap();
+        let rows = statement.query_map([id], |row| {
+            let text = |column| row.get::<_, Option<String>>(column);
+            let number = |column| row.get::<_, Option<i64>>(column);
+            let entry = json!({
+                "outcome": text(0)?, "client": text(1)?, "requested": text(2)?, "face": text(3)?, "answered": text(4)?,
+                "took": number(5)?, "first_byte": number(6)?, "attempts": text(7)?,
+                "tokens": self.tokens(row.get(8)?)?,
+            });
+            Ok(entry)
+        });
+        let mut found: Vec<Value> = rows.unwrap().map(Result::unwrap).collect();
         assert_eq!(found.len(), 1, "{id} of {:?}", self.ids());
-        let mut entry: Value = serde_json::from_str(&found[0]).unwrap();
+        let mut entry = found.remove(0);
         // SQLite gives what a subquery made of JSON as text.
         if let Some(text) = entry["tokens"].as_str() {
             entry["tokens"] = serde_json::from_str(text).unwrap_or(json!(null));
