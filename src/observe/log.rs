@@ -48,7 +48,7 @@ pub fn change(level: &str) {
 }
 
 fn filter(level: &str) -> EnvFilter {
-    let directives = format!("{level},{ANNOUNCEMENT}=info,hyper=warn,h2=warn,reqwest=warn,rustls=warn");
+    let directives = format!("{level},{ANNOUNCEMENT}=info,hyper=warn,h2=warn,rustls=warn");
     EnvFilter::try_new(directives).unwrap_or_else(|_| EnvFilter::new("info"))
 }
 
