@@ -72,7 +72,7 @@ impl Client {
     }
 
     async fn call(&self, call: Call) -> Result<Response, Failure> {
-        let url = checked(&call.url)?;
+        let url = checked(call.url)?;
         let mut request = Request::new(Slices::new(call.body));
         *request.method_mut() = call.method;
         *request.headers_mut() = call.headers;
@@ -156,7 +156,7 @@ impl Connector for Client {
 }
 
 /// What can be called. A user's name in a URL would be sent in the authority of HTTP/2.
-fn checked(url: &str) -> Result<Uri, Failure> {
+fn checked(url: String) -> Result<Uri, Failure> {
     let wrong = |why: &dyn std::fmt::Display| Failure::new(Reason::Network, format!("bad URL: {why}"));
     let url = Uri::try_from(url).map_err(|error| wrong(&error))?;
     match url.authority() {
