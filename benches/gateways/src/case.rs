@@ -1,0 +1,137 @@
+//! What is asked of every gateway, and how the mock answers it.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+/// One case: a kind of request under a kind of load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Case {
+    /// Small and not streamed, on a fixed schedule: what it adds.
+    Small,
+    /// The same from 64 connections, each with its next request at once: requests a second.
+    Throughput,
+    /// 230 KB, as an agent sends it in the middle of its work.
+    Agent,
+    /// 5 MB, nearly all of it an image in base64.
+    Image,
+    /// Streams of 100 chunks at full speed, from 16 connections: streams a second.
+    Streams,
+    /// Streams with a chunk each 13 ms: what the first byte and what each chunk waits for.
+    Paced,
+    /// 1,000 streams at a time with a chunk a second.
+    Open1000,
+    /// 5,000 of them.
+    Open5000,
+    /// The client speaks chat completions, the upstream only messages.
+    Translation,
+    /// The first target fails at once, each time; the second answers.
+    Fallback,
+}
+
+impl Case {
+    /// All of them, in the order in which they run.
+    pub const ALL: [Self; 10] = [
+        Self::Small,
+        Self::Throughput,
+        Self::Agent,
+        Self::Image,
+        Self::Streams,
+        Self::Paced,
+        Self::Open1000,
+        Self::Open5000,
+        Self::Translation,
+        Self::Fallback,
+    ];
+
+    /// As `--cases` takes it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Small => "small",
+            Self::Throughput => "throughput",
+            Self::Agent => "agent",
+            Self::Image => "image",
+            Self::Streams => "streams",
+            Self::Paced => "paced",
+            Self::Open1000 => "open-1000",
+            Self::Open5000 => "open-5000",
+            Self::Translation => "translation",
+            Self::Fallback => "fallback",
+        }
+    }
+
+    /// Where the (first) upstream of this case is.
+    #[must_use]
+    pub const fn lane(self) -> Lane {
+        match self {
+            Self::Small | Self::Throughput | Self::Agent | Self::Image | Self::Translation => Lane::Json,
+            Self::Streams => Lane::Full,
+            Self::Paced => Lane::Paced,
+            Self::Open1000 | Self::Open5000 => Lane::Slow,
+            Self::Fallback => Lane::Failing,
+        }
+    }
+
+    /// Whether its requests say `"stream": true`.
+    #[must_use]
+    pub const fn streams(self) -> bool {
+        matches!(self, Self::Streams | Self::Paced | Self::Open1000 | Self::Open5000)
+    }
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A way in which the mock answers. It is the first part of the path: `http://MOCK/LANE/v1/chat/completions`, and
+/// `/LANE/v1/messages` for the same in that protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Lane {
+    /// A small JSON answer at once.
+    Json,
+    /// 100 chunks at full speed.
+    Full,
+    /// 10 chunks, one each 13 ms.
+    Paced,
+    /// 10 chunks, one a second.
+    Slow,
+    /// 500 at once.
+    Failing,
+}
+
+impl Lane {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Json, Self::Full, Self::Paced, Self::Slow, Self::Failing];
+
+    /// The first part of the path. Streams are `stream-CHUNKS-MILLISECONDS`, failures `fail-STATUS`; the mock takes any
+    /// numbers there.
+    #[must_use]
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Full => "stream-100-0",
+            Self::Paced => "stream-10-13",
+            Self::Slow => "stream-10-1000",
+            Self::Failing => "fail-500",
+        }
+    }
+
+    /// The chunks of text of its streams.
+    #[must_use]
+    pub const fn chunks(self) -> Option<u32> {
+        match self {
+            Self::Full => Some(100),
+            Self::Paced | Self::Slow => Some(10),
+            Self::Json | Self::Failing => None,
+        }
+    }
+}
+
+impl Serialize for Case {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}

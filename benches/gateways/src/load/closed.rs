@@ -1,0 +1,73 @@
+//! Each connection has its next request at once: how many a second get through.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::Samples;
+use super::{Connection, Shared, Target};
+use crate::clock;
+
+/// Keeps `connections` busy. After `warm` the answers count, for `time`; `begun` is called in between, so that the
+/// caller can read the clocks of processes; the second clock is read by the caller when this returns.
+pub async fn closed(
+    target: &Target,
+    connections: usize,
+    warm: Duration,
+    time: Duration,
+    begun: impl FnOnce(),
+    ended: impl FnOnce(),
+) -> Samples {
+    let shared = Shared::default();
+    let stop = Arc::new(AtomicBool::new(false));
+    let tasks: Vec<_> = (0..connections)
+        .map(|_| {
+            let (target, shared, stop) = (target.clone(), shared.clone(), Arc::clone(&stop));
+            tokio::spawn(async move { one(&target, &shared, &stop).await })
+        })
+        .collect();
+    sleep(warm).await;
+    let warmed = shared.take();
+    begun();
+    let start = clock::now();
+    sleep(time).await;
+    let mut samples = shared.take();
+    samples.elapsed = clock::now() - start;
+    ended();
+    stop.store(true, Ordering::Relaxed);
+    for task in tasks {
+        // A task that panicked has no samples, and the run says so by their number.
+        let _ = task.await;
+    }
+    samples.wrong += warmed.wrong;
+    samples.fault = samples.fault.or(warmed.fault);
+    samples
+}
+
+async fn one(target: &Target, shared: &Shared, stop: &AtomicBool) {
+    let mut open = None;
+    while !stop.load(Ordering::Relaxed) {
+        let sent = clock::now();
+        let mut connection = match open.take() {
+            Some(connection) => connection,
+            None => match Connection::open(target.address).await {
+                Ok(connection) => connection,
+                Err(error) => {
+                    shared.add(sent, Err(error.to_string()));
+                    sleep(Duration::from_millis(10)).await;
+                    continue;
+                }
+            },
+        };
+        let reply = connection.ask(target).await;
+        if reply.as_ref().is_ok_and(|reply| reply.keeps) {
+            open = Some(connection);
+        }
+        if reply.is_err() {
+            sleep(Duration::from_millis(1)).await;
+        }
+        shared.add(sent, reply);
+    }
+}

@@ -1,0 +1,139 @@
+//! Requests on a fixed schedule, whether the ones before were answered or not. Latency counts from when a request was
+//! due, so a gateway that falls behind is seen to.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::{Connection, Samples, Shared, Target};
+use crate::clock;
+
+/// When requests are due.
+#[derive(Clone, Copy, Debug)]
+pub struct Schedule {
+    /// Nanoseconds from one to the next.
+    pub interval: u64,
+    /// Requests before those that count.
+    pub warm: u64,
+    /// Requests that count.
+    pub count: u64,
+}
+
+impl Schedule {
+    /// So many a second for so long, after a fifth of that to warm up.
+    #[must_use]
+    pub fn new(rate: f64, time: Duration) -> Self {
+        let count = (rate * time.as_secs_f64()).ceil().max(1.0) as u64;
+        Self { interval: (1e9 / rate) as u64, warm: count.div_ceil(5), count }
+    }
+
+    /// When a request is due, counted from the first.
+    #[must_use]
+    pub const fn due(&self, index: u64) -> u64 {
+        index * self.interval
+    }
+}
+
+/// Nanoseconds after the last request was due until what is not answered counts as wrong.
+const PATIENCE: u64 = 30_000_000_000;
+
+/// Connections that wait for their next request; the one that was used last is used next.
+type Idle = Arc<Mutex<Vec<Connection>>>;
+
+/// Asks by the schedule and waits for all answers. `begun` is called when the first request that counts is due.
+///
+/// The clock is watched without rest, so that neither the kernel's timers nor a sleeping core add to what is measured.
+pub async fn open(target: &Target, schedule: Schedule, begun: impl FnOnce()) -> Samples {
+    let shared = Shared::default();
+    let mut warming = Some((Shared::default(), begun));
+    let idle = Idle::default();
+    let mut tasks = Vec::new();
+    let start = clock::now() + schedule.interval;
+    for index in 0..schedule.warm + schedule.count {
+        let due = start + schedule.due(index);
+        until(due).await;
+        if index == schedule.warm
+            && let Some((_, begun)) = warming.take()
+        {
+            begun();
+        }
+        let into = warming.as_ref().map_or(&shared, |(warm, _)| warm).clone();
+        let (target, idle) = (target.clone(), Arc::clone(&idle));
+        tasks.push(tokio::spawn(async move { into.add(due, one(&target, &idle).await) }));
+    }
+    let deadline = clock::now() + PATIENCE;
+    for task in tasks {
+        while !task.is_finished() && clock::now() < deadline {
+            tokio::task::yield_now().await;
+        }
+        task.abort();
+    }
+    let mut samples = shared.take();
+    samples.missing(schedule.count);
+    samples.elapsed = clock::now() - (start + schedule.due(schedule.warm));
+    samples
+}
+
+async fn until(due: u64) {
+    while clock::now() < due {
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn one(target: &Target, idle: &Idle) -> Result<super::Reply, String> {
+    let kept = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    let mut connection = match kept {
+        Some(connection) => connection,
+        None => Connection::open(target.address).await.map_err(|error| error.to_string())?,
+    };
+    let reply = connection.ask(target).await?;
+    if reply.keeps {
+        idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+    }
+    Ok(reply)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schedule_does_not_drift() {
+        let schedule = Schedule::new(500.0, Duration::from_secs(2));
+        assert_eq!((schedule.count, schedule.warm), (1000, 200));
+        assert_eq!(schedule.due(0), 0);
+        assert_eq!(schedule.due(500), 1_000_000_000);
+    }
+
+    /// A server that rests for 50 ms once makes the requests that were due meanwhile late, not later.
+    #[tokio::test]
+    async fn who_falls_behind_is_seen_to() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        tokio::spawn(async move {
+            use tokio::io::{AsyncReadExt, AsyncWriteExt};
+            let mut served = 0;
+            loop {
+                let (mut socket, _) = listener.accept().await.expect("a client");
+                served += 1;
+                if served == 3 {
+                    // It blocks everybody, as a busy core does.
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                let mut buffer = [0; 1024];
+                let _ = socket.read(&mut buffer).await;
+                let body = crate::mock::ANSWER;
+                let text = format!(
+                    "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+                    body.len()
+                );
+                let _ = socket.write_all(text.as_bytes()).await;
+            }
+        });
+        let target = Target { address, request: (*b"GET / HTTP/1.1\r\n\r\n").into(), chunks: None };
+        let schedule = Schedule { interval: 10_000_000, warm: 0, count: 6 };
+        let samples = open(&target, schedule, || ()).await;
+        assert_eq!((samples.right, samples.wrong), (6, 0), "{:?}", samples.fault);
+        let late = samples.whole.iter().filter(|latency| **latency > 5_000_000).count();
+        assert!(late >= 4, "those that were due in the 50 ms waited: {:?}", samples.whole);
+    }
+}

@@ -1,0 +1,204 @@
+//! Gateways side by side, in one run.
+//!
+//! `cargo run --release -p moonrelay-gateways`
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use clap::Parser;
+use gateways::case::Case;
+use gateways::measure::Lengths;
+use gateways::mock::Mock;
+use gateways::process::{Cores, raise_file_limit};
+use gateways::race::{Plan, Results, race};
+use gateways::{peers, report, rows};
+
+/// Measures gateways side by side and prints tables of ratios.
+#[derive(Parser)]
+struct Arguments {
+    /// Moonrelay's release build.
+    #[arg(long, default_value = "target/release/moonrelay")]
+    binary: PathBuf,
+    /// Only these rows.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// Only these cases.
+    #[arg(long, value_delimiter = ',', value_parser = case)]
+    cases: Vec<Case>,
+    /// How often each row is measured under each case.
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// Short, for a look: two rounds, without thousands of streams.
+    #[arg(long)]
+    quick: bool,
+    /// Writes every figure of every round to this file.
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Writes the tables for a page to this file.
+    #[arg(long)]
+    markdown: Option<PathBuf>,
+    /// Installs the other gateways (those of `--only`, else all) and ends.
+    #[arg(long)]
+    install: bool,
+    /// Where the other gateways are installed [default: `moonrelay/peers` in the user's cache directory].
+    #[arg(long)]
+    peers: Option<PathBuf>,
+}
+
+fn case(name: &str) -> Result<Case, String> {
+    let names = || Case::ALL.map(Case::name).join(", ");
+    Case::ALL.into_iter().find(|case| case.name() == name).ok_or_else(|| format!("one of {}", names()))
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
+    let begun = Instant::now();
+    let peers = arguments.peers.clone().or_else(peers::default_directory);
+    if arguments.install {
+        let peers = peers.ok_or("no $HOME to install into: give --peers DIR")?;
+        let complete = peers::install(&peers, &arguments.only)?;
+        return if complete { Ok(()) } else { Err("not all are installed".into()) };
+    }
+    build_floor()?;
+    let cores = Cores::claim()?;
+    let files = raise_file_limit();
+    let mock = Mock::start(([127, 0, 0, 1], 0).into()).await?;
+    let rows: Vec<_> = rows::all(&arguments.binary, peers.as_deref())
+        .into_iter()
+        .filter(|row| arguments.only.is_empty() || arguments.only.iter().any(|name| name == row.name()))
+        .collect();
+    if let Some(unknown) = arguments.only.iter().find(|name| rows.iter().all(|row| row.name() != **name)) {
+        return Err(format!("no row is called {unknown}").into());
+    }
+    let plan = plan(&arguments);
+    eprintln!("gateways on core {}, load and mock on core {}, {files} files", cores.gateway, cores.load);
+    let say = |step: &str| eprintln!("[{:>4}s] {step}", begun.elapsed().as_secs());
+    let results = race(rows, &plan, &mock, cores, say).await;
+    let tables = report::tables(&results);
+    for table in &tables {
+        print!("{}", table.text());
+    }
+    for note in report::notes(&results) {
+        println!("\n{note}");
+    }
+    if let Some(file) = &arguments.json {
+        std::fs::write(file, json(&results)?)?;
+    }
+    if let Some(file) = &arguments.markdown {
+        let tables: String = tables.iter().map(gateways::table::Table::markdown).collect();
+        let notes: String = report::notes(&results).iter().map(|note| format!("- {note}\n")).collect();
+        std::fs::write(file, format!("{}\n\n{tables}{notes}", heading(&arguments, &plan)))?;
+    }
+    eprintln!("[{:>4}s] done", begun.elapsed().as_secs());
+    Ok(())
+}
+
+fn plan(arguments: &Arguments) -> Plan {
+    let held = |case: &Case| matches!(case, Case::Open1000 | Case::Open5000);
+    let quick = arguments.quick;
+    let mut cases: Vec<Case> = Case::ALL.into_iter().filter(|case| !quick || !held(case)).collect();
+    if !arguments.cases.is_empty() {
+        cases = Case::ALL.into_iter().filter(|case| arguments.cases.contains(case)).collect();
+    }
+    let rounds = arguments.rounds.unwrap_or(if quick { 2 } else { 5 }).max(1);
+    Plan {
+        cases,
+        rounds,
+        open_rounds: rounds.min(if quick { 1 } else { 2 }),
+        lengths: if quick { Lengths::QUICK } else { Lengths::STANDARD },
+        starts: if quick { 3 } else { 11 },
+    }
+}
+
+/// `cargo run` builds only the program that it runs; the floor is another one of this package.
+fn build_floor() -> Result<(), String> {
+    let Some(cargo) = std::env::var_os("CARGO") else { return Ok(()) };
+    let mut command = Command::new(cargo);
+    command.args(["build", "--quiet", "--locked", "-p", "moonrelay-gateways", "--bin", "floor"]);
+    if !cfg!(debug_assertions) {
+        command.arg("--release");
+    }
+    let status = command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR"))).status();
+    let built = status.map_err(|error| error.to_string())?.success();
+    if built { Ok(()) } else { Err("the floor cannot be built".to_owned()) }
+}
+
+fn json(results: &Results) -> Result<String, serde_json::Error> {
+    serde_json::to_string_pretty(results)
+}
+
+/// When, with which command, and on what it ran.
+fn heading(arguments: &Arguments, plan: &Plan) -> String {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+    let mut command = "cargo run --release -p moonrelay-gateways --".to_owned();
+    if arguments.quick {
+        command.push_str(" --quick");
+    }
+    if !arguments.only.is_empty() {
+        command.push_str(&format!(" --only {}", arguments.only.join(",")));
+    }
+    let command = command.trim_end_matches(" --");
+    format!("{} (`{command}`, {} rounds; {})", day(seconds / 86_400), plan.rounds, machine())
+}
+
+/// The processor's own name and the kernel.
+fn machine() -> String {
+    let read = |file: &str| std::fs::read_to_string(file).unwrap_or_default();
+    let cpuinfo = read("/proc/cpuinfo");
+    let model = cpuinfo
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": ").map(|(_, name)| name));
+    let kernel = read("/proc/sys/kernel/osrelease");
+    format!("{}, Linux {}", model.unwrap_or("unknown processor"), kernel.trim())
+}
+
+/// The date of a day after 1970-01-01.
+fn day(mut days: u64) -> String {
+    let leap = |year: u64| (year.is_multiple_of(4) && !year.is_multiple_of(100)) || year.is_multiple_of(400);
+    let mut year = 1970;
+    while days >= 365 + u64::from(leap(year)) {
+        days -= 365 + u64::from(leap(year));
+        year += 1;
+    }
+    let february = 28 + u64::from(leap(year));
+    let mut month = 1;
+    for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
+        if days < length {
+            break;
+        }
+        days -= length;
+        month += 1;
+    }
+    format!("{year}-{month:02}-{:02}", days + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_dates() {
+        assert_eq!(day(0), "1970-01-01");
+        assert_eq!(day(19_782), "2024-02-29");
+        assert_eq!(day(20_779), "2026-11-22");
+    }
+
+    #[test]
+    fn every_case_can_be_named() {
+        for of in Case::ALL {
+            assert_eq!(case(of.name()), Ok(of));
+        }
+        assert!(case("other").is_err());
+    }
+}

@@ -1,0 +1,91 @@
+//! Moonrelay as a person runs it: token, chain, ledger, log and metrics on.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use crate::case::{Case, Lane};
+use crate::row::{CLIENT_KEY, Launch, Place, Request, Row, UPSTREAM_KEY};
+
+/// The real binary.
+pub struct Moonrelay {
+    /// The release build.
+    pub binary: PathBuf,
+}
+
+impl Row for Moonrelay {
+    fn name(&self) -> &'static str {
+        "moonrelay"
+    }
+
+    fn launch(&self, place: &Place<'_>) -> Result<Launch, String> {
+        let binary = self.binary().ok_or_else(|| {
+            format!("{} is not built: cargo build --release --locked", self.binary.display())
+        })?;
+        let mut launch = Launch::of([binary]).file("config.json5", configuration(place));
+        launch.command.extend(["gateway", "run", "--config", "config.json5"].map(Into::into));
+        Ok(launch)
+    }
+
+    fn request(&self, case: Case, _: &Place<'_>) -> Option<Request> {
+        let model = match case {
+            Case::Translation => "translated/kimi-k2.6".to_owned(),
+            Case::Fallback => "fallen".to_owned(),
+            _ => format!("moonshot/{}", case.lane().path()),
+        };
+        Some(Request::chat(model))
+    }
+
+    fn note(&self) -> Option<String> {
+        let note = "token, chain with a fallback, metering, ledger, log and metrics on; in `fallback` the first target \
+                    answers 404 instead of 500, after which no target rests";
+        Some(note.to_owned())
+    }
+
+    fn binary(&self) -> Option<PathBuf> {
+        self.binary.canonicalize().ok()
+    }
+}
+
+/// The failure of the case `fallback`. After a 500 or a 429 a target rests for a second at least, and the next requests
+/// would not try it; after this one it does not, so each request has its failed attempt.
+const FAILURE: &str = "fail-404";
+
+/// Moonshot's dialect with a model for each lane, which the mock knows by a header; behind each the same fallback.
+fn configuration(place: &Place<'_>) -> String {
+    let fallback = "other/kimi-k2.6";
+    let lanes = Lane::ALL.map(Lane::path).into_iter().filter(|lane| *lane != Lane::Failing.path());
+    let lanes: Vec<&str> = lanes.chain([FAILURE]).collect();
+    let model = |lane: &&str| {
+        json!({
+            "id": lane, "input": ["text", "image"], "contextWindow": 4_000_000,
+            "cost": { "input": 0.95, "output": 4.0, "cacheRead": 0.16 },
+            "headers": { "x-lane": lane },
+        })
+    };
+    let models: Vec<_> = lanes.iter().map(model).collect();
+    let mut routes = serde_json::Map::new();
+    for lane in &lanes {
+        let primary = format!("moonshot/{lane}");
+        let name = if *lane == FAILURE { "fallen".to_owned() } else { primary.clone() };
+        routes.insert(name, json!({ "primary": primary, "fallbacks": [fallback] }));
+    }
+    let model = json!([{ "id": "kimi-k2.6", "input": ["text", "image"], "contextWindow": 4_000_000 }]);
+    let json_lane = place.base_url(Lane::Json);
+    json!({
+        "gateway": { "port": place.port, "auth": { "mode": "token", "token": CLIENT_KEY } },
+        "models": {
+            "providers": {
+                "moonshot": { "baseUrl": format!("http://{}/v1", place.mock), "apiKey": UPSTREAM_KEY, "models": models },
+                "other": {
+                    "baseUrl": json_lane, "api": "openai-completions", "apiKey": UPSTREAM_KEY, "models": model,
+                },
+                "translated": {
+                    "baseUrl": json_lane, "api": "anthropic-messages", "apiKey": UPSTREAM_KEY, "models": model,
+                },
+            },
+            "routes": routes,
+        },
+    })
+    .to_string()
+}
