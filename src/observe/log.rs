@@ -54,7 +54,7 @@ pub fn change(level: &str) {
 
 fn filter(level: &str) -> Targets {
     let loudest = level.parse().unwrap_or(LevelFilter::INFO);
-    let quiet = ["hyper", "h2", "reqwest", "rustls"].map(|library| (library, LevelFilter::WARN));
+    let quiet = ["hyper", "h2", "rustls"].map(|library| (library, LevelFilter::WARN));
     Targets::new().with_default(loudest).with_target(ANNOUNCEMENT, LevelFilter::INFO).with_targets(quiet)
 }
 

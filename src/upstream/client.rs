@@ -1,18 +1,33 @@
-//! The real client: reqwest, told to add and hide nothing.
+//! The real client: hyper-util's, told to add and hide nothing.
 
-use std::error::Error;
+mod answer;
+mod connect;
+mod failing;
+mod tls;
+
+#[cfg(test)]
+mod tests;
+
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use futures_util::TryStreamExt;
-use http::header::{ACCEPT_ENCODING, HeaderValue};
+use http::header::{ACCEPT, ACCEPT_ENCODING, HeaderValue, PROXY_AUTHORIZATION};
+use http::uri::Scheme;
+use http::{Request, Uri};
+use hyper_util::client::legacy;
+use hyper_util::client::proxy::matcher::Matcher;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::ClientConfig;
 
 use super::body::Slices;
-use super::resolve::{self, Guarded, Lookup};
+use super::resolve::{self, Lookup};
 use super::{Call, Connector, Response};
 use crate::failure::{Failure, Reason};
+use answer::Arriving;
+use connect::Connect;
 
 /// Kimi thinks for minutes without a byte; a ping every half minute keeps NAT entries and tells a dead peer.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
@@ -23,19 +38,26 @@ const POOL_IDLE: Duration = Duration::from_secs(60);
 /// [`POOL_IDLE`] is over.
 const POOL_SIZE: usize = 64;
 
-/// reqwest clients, each built when first needed: a plain one for loopback, and two with TLS, because building those
-/// fails where there are no CA certificates (a Nix sandbox, a bare container). Loopback never goes through a proxy.
+/// Pools of connections, each built when first needed: a plain one for loopback, and two with TLS, because building
+/// those fails where there are no CA certificates (a Nix sandbox, a bare container). Loopback never goes through a
+/// proxy.
 pub struct Client {
     built: ArcSwap<Built>,
 }
 
-/// The clients of one connect time-out, which is theirs for life.
+/// The pools of one connect time-out, which is theirs for life.
 struct Built {
     connect: Duration,
     names: Lookup,
-    plain: OnceLock<Result<reqwest::Client, String>>,
-    tls: OnceLock<Result<reqwest::Client, String>>,
-    tls_loopback: OnceLock<Result<reqwest::Client, String>>,
+    plain: OnceLock<Result<Pool, String>>,
+    tls: OnceLock<Result<Pool, String>>,
+    tls_loopback: OnceLock<Result<Pool, String>>,
+}
+
+/// Connections that are made one way.
+struct Pool {
+    http: legacy::Client<Connect, Slices>,
+    proxies: Option<Arc<Matcher>>,
 }
 
 impl Client {
@@ -50,29 +72,20 @@ impl Client {
     }
 
     async fn call(&self, call: Call) -> Result<Response, Failure> {
-        let url = reqwest::Url::parse(&call.url)
-            .map_err(|error| Failure::new(Reason::Network, format!("bad URL: {error}")))?;
-        let built = self.built.load();
-        let client = built.for_url(&url)?;
-        let mut headers = call.headers;
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        let mut request = client.request(call.method, url).headers(headers);
-        if !call.body.is_empty() {
-            request = request.body(reqwest::Body::wrap(Slices::new(call.body)));
-        }
-        let (began, limit) = (Instant::now(), built.connect);
-        drop(built);
-        let response = request.send().await.map_err(|error| {
-            // The kernel gives up by itself too, and later than our clock where that is set to more than two minutes.
-            let ours = error.is_connect() && error.is_timeout() && began.elapsed() >= limit;
-            if ours { not_connected(limit) } else { failure(&error) }
-        })?;
-        let status = response.status();
-        let headers = response.headers().clone();
-        let body = Box::pin(
-            response.bytes_stream().map_err(|error| Failure { reason: Reason::Truncated, ..failure(&error) }),
-        );
-        Ok(Response { status, headers, body })
+        let url = checked(call.url)?;
+        let mut request = Request::new(Slices::new(call.body));
+        *request.method_mut() = call.method;
+        *request.headers_mut() = call.headers;
+        request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        request.headers_mut().entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
+        *request.uri_mut() = url;
+        // The pools may be replaced while it waits.
+        let sending = {
+            let built = self.built.load();
+            built.for_url(request.uri())?.request(request)
+        };
+        let (head, body) = sending.await.map_err(|error| failing::of_call(&error))?.into_parts();
+        Ok(Response { status: head.status, headers: head.headers, body: Box::pin(Arriving(body)) })
     }
 }
 
@@ -81,34 +94,51 @@ impl Built {
         Self { connect, names, plain: OnceLock::new(), tls: OnceLock::new(), tls_loopback: OnceLock::new() }
     }
 
-    fn builder(&self) -> reqwest::ClientBuilder {
-        // Fails only when a provider is installed already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        reqwest::Client::builder()
-            .retry(reqwest::retry::never())
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(self.connect)
-            .dns_resolver(Guarded(self.names.clone()))
-            .tcp_nodelay(true)
-            .pool_idle_timeout(POOL_IDLE)
-            .pool_max_idle_per_host(POOL_SIZE)
-            .http2_keep_alive_interval(PING_INTERVAL)
-            .http2_keep_alive_timeout(PING_TIMEOUT)
-    }
-
-    fn for_url(&self, url: &reqwest::Url) -> Result<reqwest::Client, Failure> {
-        let build = |builder: reqwest::ClientBuilder| builder.build().map_err(|error| chain(&error));
-        let built = match (is_loopback(url), url.scheme()) {
-            (false, _) => self.tls.get_or_init(|| build(self.builder())),
-            (true, "https") => self.tls_loopback.get_or_init(|| build(self.builder().no_proxy())),
-            (true, _) => self.plain.get_or_init(|| build(self.builder().no_proxy().tls_certs_only([]))),
+    fn for_url(&self, url: &Uri) -> Result<&Pool, Failure> {
+        let pool = |proxies, tls: Result<ClientConfig, _>| {
+            let tls = tls.map_err(|error| failing::root(&error))?;
+            Ok(Pool::new(self.names.clone(), self.connect, proxies, tls))
         };
-        built.clone().map_err(|why| {
+        let built = match (is_loopback(url), url.scheme() == Some(&Scheme::HTTPS)) {
+            (false, _) => {
+                let proxies = || Some(Arc::new(Matcher::from_env()));
+                self.tls.get_or_init(|| pool(proxies(), tls::system()))
+            }
+            (true, true) => self.tls_loopback.get_or_init(|| pool(None, tls::system())),
+            (true, false) => self.plain.get_or_init(|| pool(None, tls::nobody())),
+        };
+        built.as_ref().map_err(|why| {
             Failure::new(
                 Reason::Network,
                 format!("no TLS client: {why}; install CA certificates or set SSL_CERT_FILE"),
             )
         })
+    }
+}
+
+impl Pool {
+    fn new(names: Lookup, connect: Duration, proxies: Option<Arc<Matcher>>, tls: ClientConfig) -> Self {
+        let http = legacy::Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(POOL_IDLE)
+            .pool_max_idle_per_host(POOL_SIZE)
+            .http2_keep_alive_interval(PING_INTERVAL)
+            .http2_keep_alive_timeout(PING_TIMEOUT)
+            .build(Connect::new(names, connect, proxies.clone(), tls));
+        Self { http, proxies }
+    }
+
+    fn request(&self, mut request: Request<Slices>) -> legacy::ResponseFuture {
+        // Where the proxy is asked to pass it on; a tunnel's proxy is told when it is asked for the tunnel.
+        if let Some(proxies) = &self.proxies
+            && request.uri().scheme() == Some(&Scheme::HTTP)
+            && let Some(proxy) = proxies.intercept(request.uri())
+            && let Some(user) = proxy.basic_auth()
+        {
+            request.headers_mut().entry(PROXY_AUTHORIZATION).or_insert_with(|| user.clone());
+        }
+        self.http.request(request)
     }
 }
 
@@ -125,131 +155,26 @@ impl Connector for Client {
     }
 }
 
-pub(super) fn is_loopback(url: &reqwest::Url) -> bool {
-    match url.host() {
-        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(url::Host::Domain(name)) => {
-            let name = name.trim_end_matches('.');
-            name == "localhost" || name.ends_with(".localhost")
-        }
-        None => false,
+/// What can be called. A user's name in a URL would be sent in the authority of HTTP/2.
+fn checked(url: String) -> Result<Uri, Failure> {
+    let wrong = |why: &dyn std::fmt::Display| Failure::new(Reason::Network, format!("bad URL: {why}"));
+    let url = Uri::try_from(url).map_err(|error| wrong(&error))?;
+    match url.authority() {
+        Some(authority) if authority.as_str().contains('@') => Err(wrong(&"it holds a user")),
+        Some(_) if url.scheme() == Some(&Scheme::HTTPS) || url.scheme() == Some(&Scheme::HTTP) => Ok(url),
+        _ => Err(wrong(&"it is neither http:// nor https://")),
     }
 }
 
-/// Our clock ran out. It rests the target as every time-out does.
-fn not_connected(limit: Duration) -> Failure {
-    let seconds = limit.as_secs_f64();
-    Failure::new(
-        Reason::Timeout,
-        format!("no connection within {seconds:.1} s (failover.timeouts.connectSeconds)"),
-    )
-}
-
-/// Never the URL: a user may have put a key into it.
-fn failure(error: &reqwest::Error) -> Failure {
-    let reason = if error.is_timeout() { Reason::Timeout } else { Reason::Network };
-    let what = if error.is_connect() {
-        "cannot connect"
-    } else if error.is_timeout() {
-        "timed out"
-    } else {
-        "the connection broke"
-    };
-    let cause = root(error);
-    Failure::new(reason, if cause.is_empty() { what.to_owned() } else { format!("{what}: {cause}") })
-}
-
-/// The innermost cause says what happened; the outer ones repeat that a request was sent.
-fn root(error: &reqwest::Error) -> String {
-    let mut cause: Option<&(dyn Error + 'static)> = error.source();
-    let mut innermost = String::new();
-    while let Some(inner) = cause {
-        innermost = inner.to_string();
-        cause = inner.source();
-    }
-    innermost
-}
-
-fn chain(error: &reqwest::Error) -> String {
-    let cause = root(error);
-    if cause.is_empty() { error.to_string() } else { cause }
-}
-
-#[cfg(test)]
-mod tests {
-    use futures_util::FutureExt;
-    use tokio::net::TcpListener;
-
-    use super::*;
-
-    /// Every name leads to this machine.
-    fn poisoned() -> Client {
-        let here = ([127, 0, 0, 1], 0).into();
-        let client = Client::with_names(
-            Duration::from_secs(5),
-            Arc::new(move |_| Box::pin(async move { Ok(vec![here]) })),
-        );
-        // Without certificates and proxies of this machine.
-        let built = client.built.load();
-        let plain = built.builder().no_proxy().tls_certs_only([]).build().map_err(|error| chain(&error));
-        built.tls.get_or_init(|| plain);
-        client
-    }
-
-    fn call(host: &str, listener: &TcpListener) -> Call {
-        let url = format!("http://{host}:{}/v1", listener.local_addr().unwrap().port());
-        Call { method: http::Method::POST, url, headers: http::HeaderMap::new(), body: Vec::new() }
-    }
-
-    #[tokio::test]
-    async fn a_name_server_that_lies_gets_no_request() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let client = poisoned();
-        let failure = client.send(call("api.example.com", &listener)).await.err().unwrap();
-        assert_eq!(failure.reason, Reason::Network);
-        assert!(failure.message.contains("leads api.example.com to 127.0.0.1"), "{failure}");
-        assert!(listener.accept().now_or_never().is_none(), "nothing was connected");
-        // The same client does reach the machine by a name that may stand for it.
-        let reached = client.send(call("box.lan", &listener));
-        tokio::select! {
-            _ = reached => panic!("nobody answers"),
-            accepted = listener.accept() => assert!(accepted.is_ok()),
-        }
-    }
-
-    #[tokio::test]
-    async fn the_name_of_a_proxy_is_looked_at_and_what_it_looks_up_is_not() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        for (proxy, is_reached) in [("proxy.example.com", false), ("proxy", true)] {
-            let client = poisoned();
-            let mut built = Built::new(Duration::from_secs(5), client.built.load().names.clone());
-            let proxy = reqwest::Proxy::all(format!("http://{proxy}:{port}")).unwrap();
-            let through = built.builder().proxy(proxy).tls_certs_only([]).build().unwrap();
-            built.tls = OnceLock::from(Ok(through));
-            client.built.store(Arc::new(built));
-            let asked = client.send(call("api.example.com", &listener));
-            tokio::select! {
-                refused = asked => {
-                    let failure = refused.err().unwrap();
-                    assert!(!is_reached && failure.message.contains("leads proxy.example.com"), "{failure}");
-                }
-                _ = listener.accept() => assert!(is_reached, "it was asked to carry the request"),
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn a_url_is_never_told() {
-        let client = Client::new(Duration::from_secs(5));
-        for url in
-            ["http://user:sk-secret@127.0.0.1:1/sk-secret?key=sk-secret", "sk-secret", "http://sk-secret:x/"]
-        {
-            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let call = Call { url: url.to_owned(), ..call("127.0.0.1", &listener) };
-            let failure = client.send(call).await.err().unwrap();
-            assert!(!format!("{failure:?}").contains("secret"), "{failure:?}");
-        }
+pub(super) fn is_loopback(url: &Uri) -> bool {
+    let host = url.host().unwrap_or_default();
+    match host.trim_matches(['[', ']']).parse::<IpAddr>() {
+        Ok(ip) => ip.is_loopback(),
+        // `.localhost` is all ours (RFC 6761), with a dot at the end or without.
+        Err(_) => host
+            .trim_end_matches('.')
+            .rsplit('.')
+            .next()
+            .is_some_and(|last| last.eq_ignore_ascii_case("localhost")),
     }
 }

@@ -1,12 +1,15 @@
 //! Names to addresses: what a name server says is believed only as far as the name allows. A public name that leads to
 //! this machine or its link would carry a key to whatever listens there.
 
+use std::error::Error;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use hyper_util::client::legacy::connect::dns::Name;
+use tower::Service;
 
 /// Asks for a name's addresses.
 pub(super) type Lookup = Arc<dyn Fn(String) -> Looking + Send + Sync>;
@@ -22,19 +25,24 @@ pub(super) fn system() -> Lookup {
     Arc::new(|name| Box::pin(async move { Ok(tokio::net::lookup_host((name, 0)).await?.collect()) }))
 }
 
-/// Looks names up and takes what they may lead to.
+/// Looks names up and takes what they may lead to. The connection is made to these addresses: nothing is looked up a
+/// second time.
+#[derive(Clone)]
 pub(super) struct Guarded(pub(super) Lookup);
 
-impl Resolve for Guarded {
-    fn resolve(&self, name: Name) -> Resolving {
+impl Service<Name> for Guarded {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = Box<dyn Error + Send + Sync>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
         let name = name.as_str().to_owned();
         let looking = (self.0)(name.clone());
-        Box::pin(async move {
-            let addresses = fitting(&name, looking.await?)?;
-            // The connection is made to these addresses: nothing is looked up a second time.
-            let addresses: Addrs = Box::new(addresses.into_iter());
-            Ok(addresses)
-        })
+        Box::pin(async move { Ok(fitting(&name, looking.await?)?.into_iter()) })
     }
 }
 

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, Uri};
 use serde_json::{Map, Value};
 use tokio::time::timeout;
+use url::Url;
 
 use super::super::client::is_loopback;
 use super::super::{Call, Connector, read_capped, retry_after};
@@ -54,13 +55,13 @@ impl Issuer {
     /// # Errors
     /// Why tokens cannot come from that host.
     pub fn new(host: &str, client_id: &str, device: Option<String>) -> Result<Self, String> {
-        let url = reqwest::Url::parse(host).map_err(|error| format!("it is no URL: {error}"))?;
+        let url = Url::parse(host).map_err(|error| format!("it is no URL: {error}"))?;
         if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
             return Err("it may hold no user and no query".to_owned());
         }
         match url.scheme() {
             "https" => {}
-            "http" if is_loopback(&url) => {}
+            "http" if Uri::try_from(url.as_str()).is_ok_and(|url| is_loopback(&url)) => {}
             "http" => {
                 return Err("it would send tokens in clear text to another machine: use https://".to_owned());
             }

@@ -1,24 +1,16 @@
 //! Clients: one that does as it is told and no more, and one that writes bytes.
 
-use std::sync::OnceLock;
-
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::process::PATIENCE;
 
-/// A client without retries, redirects, proxies and certificates: only plain loopback.
+/// A client without retries, redirects, proxies and TLS: only plain loopback.
 pub(crate) fn client() -> reqwest::Client {
-    static PROVIDER: OnceLock<()> = OnceLock::new();
-    PROVIDER.get_or_init(|| {
-        // An error means that it is installed already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    });
     reqwest::Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
-        .tls_certs_only([])
         .timeout(PATIENCE)
         .build()
         .unwrap()

@@ -1,0 +1,55 @@
+//! What went wrong, in words. Never the URL: a user may have put a key into it.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use hyper_util::client::legacy;
+
+use crate::failure::{Failure, Reason};
+
+/// No connection within our own limit.
+#[derive(Debug, thiserror::Error)]
+#[error("no connection within {:.1} s (failover.timeouts.connectSeconds)", .0.as_secs_f64())]
+pub(super) struct Late(pub(super) Duration);
+
+/// Of a call that got no head.
+pub(super) fn of_call(error: &legacy::Error) -> Failure {
+    if let Some(late) = causes(error).find_map(|cause| cause.downcast_ref::<Late>()) {
+        // It rests the target as every time-out does.
+        return Failure::new(Reason::Timeout, late.to_string());
+    }
+    failure(error, error.is_connect())
+}
+
+/// Of an answer that broke off.
+pub(super) fn of_body(error: &hyper::Error) -> Failure {
+    Failure { reason: Reason::Truncated, ..failure(error, false) }
+}
+
+fn failure(error: &(dyn Error + 'static), is_connect: bool) -> Failure {
+    let (reason, what) = match (is_connect, is_timeout(error)) {
+        (true, true) => (Reason::Timeout, "cannot connect"),
+        (true, false) => (Reason::Network, "cannot connect"),
+        (false, true) => (Reason::Timeout, "timed out"),
+        (false, false) => (Reason::Network, "the connection broke"),
+    };
+    Failure::new(reason, format!("{what}: {}", root(error)))
+}
+
+/// Whether some clock ran out, ours or the kernel's.
+pub(super) fn is_timeout(error: &(dyn Error + 'static)) -> bool {
+    causes(error).any(|cause| {
+        cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_timeout)
+            || cause.downcast_ref::<io::Error>().is_some_and(|io| io.kind() == io::ErrorKind::TimedOut)
+    })
+}
+
+/// The innermost cause says what happened; the outer ones repeat that a request was sent.
+pub(super) fn root(error: &(dyn Error + 'static)) -> String {
+    causes(error).last().map(ToString::to_string).unwrap_or_default()
+}
+
+fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source())
+}
