@@ -140,6 +140,10 @@ impl Process {
         }
         let begun = Instant::now();
         while self.runs() && begun.elapsed() < Duration::from_secs(5) {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "std tells of no child's end without waiting for ever"
+            )]
             std::thread::sleep(Duration::from_millis(5));
         }
         send(Signal::KILL);

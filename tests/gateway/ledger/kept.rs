@@ -78,12 +78,7 @@ impl Kept {
         });
         let mut found: Vec<Value> = rows.unwrap().map(Result::unwrap).collect();
         assert_eq!(found.len(), 1, "{id} of {:?}", self.ids());
-        let mut entry = found.remove(0);
-        // SQLite gives what a subquery made of JSON as text.
-        if let Some(text) = entry["tokens"].as_str() {
-            entry["tokens"] = serde_json::from_str(text).unwrap_or(json!(null));
-        }
-        entry
+        found.remove(0)
     }
 
     /// Whether this text is anywhere in any of the files.

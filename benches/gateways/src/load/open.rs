@@ -117,6 +117,7 @@ mod tests {
                 served += 1;
                 if served == 3 {
                     // It blocks everybody, as a busy core does.
+                    #[expect(clippy::disallowed_methods, reason = "a blocked core is what is played")]
                     std::thread::sleep(Duration::from_millis(50));
                 }
                 let mut buffer = [0; 1024];

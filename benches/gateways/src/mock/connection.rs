@@ -24,7 +24,10 @@ const PIECE: usize = 128 << 10;
 static WHOLE: LazyLock<[Vec<u8>; 2]> = LazyLock::new(|| [Face::Chat, Face::Messages].map(answer::whole));
 static STREAM: LazyLock<[Stream; 2]> = LazyLock::new(|| [Face::Chat, Face::Messages].map(Stream::new));
 /// Streams at full speed, by face and number of chunks.
-static READY: Mutex<Vec<(Face, u32, Arc<[u8]>)>> = Mutex::new(Vec::new());
+static READY: Mutex<Vec<Prepared>> = Mutex::new(Vec::new());
+
+/// A face, a number of chunks, and their bytes.
+type Prepared = (Face, u32, Arc<[u8]>);
 
 /// What a head says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
