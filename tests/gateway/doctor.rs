@@ -114,10 +114,11 @@ pub(super) fn says(told: &(&str, String), severity: &str, words: &[&str]) {
 
 /// A configuration whose gateway runs, and where that one listens.
 async fn running(setup: Setup) -> (Gateway, String) {
-    let gateway = setup.start().await;
+    // What is written here is not to be read again beside what the tests look at.
+    let gateway = setup.set("gateway.reload", json!(false)).start().await;
     let mut config: Value = serde_json::from_str(&fs::read_to_string(gateway.config()).unwrap()).unwrap();
     let port: u16 = gateway.serving.authority().rsplit(':').next().unwrap().parse().unwrap();
-    config["gateway"] = json!({ "port": port });
+    config["gateway"] = json!({ "port": port, "reload": false });
     fs::write(gateway.config(), config.to_string()).unwrap();
     (gateway, config.to_string())
 }

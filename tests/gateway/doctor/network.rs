@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{Patient, running, says, told};
+use crate::common::process::signal;
 use crate::common::scripted::Scripted;
 use crate::common::{Provider, Setup, Upstream, prompt};
 use crate::faults;
@@ -317,6 +318,7 @@ async fn the_running_gateway_tells_who_rests_and_what_it_refused() {
     wrong["models"]["mode"] = json!("replace");
     wrong["logging"] = json!({ "level": "lots" });
     std::fs::write(gateway.config(), wrong.to_string()).unwrap();
+    signal("-HUP", gateway.serving.pid()).await;
     gateway.serving.said("the new configuration is refused").await;
     std::fs::write(gateway.config(), "{ logging: { level: 'lots' } }").unwrap();
     let mine = patient.path("config/moonrelay/config.json5");
