@@ -29,6 +29,9 @@ struct Arguments {
     /// How often each row is measured under each case.
     #[arg(long)]
     rounds: Option<usize>,
+    /// Small requests a second where the schedule is fixed; larger ones come less often.
+    #[arg(long, default_value_t = 1000.0)]
+    rate: f64,
     /// Short, for a look: two rounds, without thousands of streams.
     #[arg(long)]
     quick: bool,
@@ -117,6 +120,7 @@ fn plan(arguments: &Arguments) -> Plan {
         rounds,
         open_rounds: rounds.min(if quick { 1 } else { 2 }),
         lengths: if quick { Lengths::QUICK } else { Lengths::STANDARD },
+        rate: arguments.rate.max(1.0),
         starts: if quick { 3 } else { 11 },
     }
 }
@@ -148,8 +152,18 @@ fn heading(arguments: &Arguments, plan: &Plan) -> String {
     if !arguments.only.is_empty() {
         command.push_str(&format!(" --only {}", arguments.only.join(",")));
     }
+    if arguments.peers.is_some() {
+        command.push_str(" --peers DIR");
+    }
+    if !arguments.cases.is_empty() {
+        let cases: Vec<&str> = arguments.cases.iter().map(|case| case.name()).collect();
+        command.push_str(&format!(" --cases {}", cases.join(",")));
+    }
+    if let Some(rounds) = arguments.rounds {
+        command.push_str(&format!(" --rounds {rounds}"));
+    }
     let command = command.trim_end_matches(" --");
-    format!("{} (`{command}`, {} rounds; {})", day(seconds / 86_400), plan.rounds, machine())
+    format!("{} (`{command}`, rounds: {}; {}).", day(seconds / 86_400), plan.rounds, machine())
 }
 
 /// The processor's own name and the kernel.

@@ -69,14 +69,15 @@ pub struct Measure {
     pub fault: Option<String>,
 }
 
-/// How many requests a second a case is asked.
+/// How many requests a second a case is asked, when a small one is asked `small` times.
 #[must_use]
-pub const fn nominal_rate(case: Case) -> f64 {
+pub const fn nominal_rate(case: Case, small: f64) -> f64 {
     match case {
-        Case::Agent => 250.0,
-        Case::Image => 25.0,
+        Case::Agent => small / 4.0,
+        Case::Image => small / 40.0,
+        // Ten streams are open at a time, and no two of them have their chunks in the same millisecond.
         Case::Paced => 100.0,
-        _ => 500.0,
+        _ => small,
     }
 }
 
@@ -150,7 +151,7 @@ impl Load {
             cpu_request,
             cpu_chunk: chunks.map_or(f64::NAN, |chunks| cpu_request / f64::from(chunks)),
             peak: when(process, self.peak),
-            stream_bytes: when(process && held, (self.peak - self.fresh) / (right + samples.wrong as f64)),
+            stream_bytes: when(process && held, (self.peak - self.fresh) / right),
             right: samples.right,
             wrong: samples.wrong,
             fault: samples.fault,
@@ -159,8 +160,8 @@ impl Load {
 }
 
 /// The rate at which this row is asked: the nominal one, or less where it would be busy too much of its time.
-pub async fn rate(contestant: &Contestant, case: Case) -> f64 {
-    let nominal = nominal_rate(case);
+pub async fn rate(contestant: &Contestant, case: Case, small: f64) -> f64 {
+    let nominal = nominal_rate(case, small);
     // A stream says nothing of how busy its gateway is; a small request does.
     let asked = if case.streams() { Case::Small } else { case };
     let Some(target) = contestant.target(asked) else { return nominal };

@@ -5,10 +5,11 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{
-    Pid, Resource, Rlimit, Signal, getrlimit, kill_process, kill_process_group, setrlimit,
+    Pid, PidfdFlags, Resource, Rlimit, Signal, getrlimit, kill_process, kill_process_group, pidfd_open,
+    setrlimit,
 };
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
@@ -138,13 +139,12 @@ impl Process {
         if self.runs() {
             send(Signal::TERM);
         }
-        let begun = Instant::now();
-        while self.runs() && begun.elapsed() < Duration::from_secs(5) {
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "std tells of no child's end without waiting for ever"
-            )]
-            std::thread::sleep(Duration::from_millis(5));
+        if self.runs()
+            && let Some(ended) = group.and_then(|process| pidfd_open(process, PidfdFlags::empty()).ok())
+        {
+            let patience = Timespec { tv_sec: 5, tv_nsec: 0 };
+            // Whatever came of it, it is killed next.
+            let _ = poll(&mut [PollFd::new(&ended, PollFlags::IN)], Some(&patience));
         }
         send(Signal::KILL);
         for other in others.into_iter().filter_map(pid) {

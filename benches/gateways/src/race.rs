@@ -20,6 +20,8 @@ pub struct Plan {
     pub open_rounds: usize,
     /// How long.
     pub lengths: Lengths,
+    /// Small requests a second on a fixed schedule; larger ones come less often.
+    pub rate: f64,
     /// Starts of which the median is told.
     pub starts: usize,
 }
@@ -93,7 +95,7 @@ async fn run_case(runners: &mut [Runner], case: Case, plan: &Plan, mock: &Mock, 
     let rounds = if held { plan.open_rounds } else { plan.rounds };
     let mut rates = Vec::new();
     for runner in runners.iter() {
-        rates.push(rate(&runner.contestant, case).await);
+        rates.push(rate(&runner.contestant, case, plan.rate).await);
     }
     for round in 0..rounds {
         for (runner, rate) in runners.iter_mut().zip(&rates) {

@@ -106,11 +106,15 @@ fn rounded(value: f64) -> String {
     if value.abs() < 9999.5 { text } else { thousands(&text) }
 }
 
-/// How many times the other.
+/// How many times the other; `–` for what is nothing, as what the direct row adds is.
 #[must_use]
 pub fn ratio(value: f64, to: f64) -> String {
     let ratio = value / to;
-    if ratio.is_finite() && to != 0.0 { format!("{}×", number(ratio)) } else { "–".to_owned() }
+    if ratio.is_finite() && value != 0.0 && to != 0.0 {
+        format!("{}×", number(ratio))
+    } else {
+        "–".to_owned()
+    }
 }
 
 #[cfg(test)]

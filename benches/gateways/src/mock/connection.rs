@@ -24,10 +24,13 @@ const PIECE: usize = 128 << 10;
 static WHOLE: LazyLock<[Vec<u8>; 2]> = LazyLock::new(|| [Face::Chat, Face::Messages].map(answer::whole));
 static STREAM: LazyLock<[Stream; 2]> = LazyLock::new(|| [Face::Chat, Face::Messages].map(Stream::new));
 /// Streams at full speed, by face and number of chunks.
-static READY: Mutex<Vec<Prepared>> = Mutex::new(Vec::new());
+static READY: Mutex<Vec<Ready>> = Mutex::new(Vec::new());
 
-/// A face, a number of chunks, and their bytes.
-type Prepared = (Face, u32, Arc<[u8]>);
+struct Ready {
+    face: Face,
+    chunks: u32,
+    bytes: Arc<[u8]>,
+}
 
 /// What a head says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,11 +140,11 @@ async fn reply(socket: &mut TcpStream, head: Head, counters: &Counters) -> io::R
 
 fn at_once(face: Face, chunks: u32) -> Arc<[u8]> {
     let mut ready = READY.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((_, _, bytes)) = ready.iter().find(|(of, count, _)| (*of, *count) == (face, chunks)) {
-        return Arc::clone(bytes);
+    if let Some(known) = ready.iter().find(|of| (of.face, of.chunks) == (face, chunks)) {
+        return Arc::clone(&known.bytes);
     }
     let bytes: Arc<[u8]> = STREAM[usize::from(face == Face::Messages)].at_once(chunks).into();
-    ready.push((face, chunks, Arc::clone(&bytes)));
+    ready.push(Ready { face, chunks, bytes: Arc::clone(&bytes) });
     bytes
 }
 
