@@ -14,7 +14,7 @@
       fileset = fs.unions fileset;
     };
   # What the compiler reads: a change in the documentation does not rebuild the crate.
-  crate = [../Cargo.lock ../Cargo.toml ../benches ../rustfmt.toml ../clippy.toml ../src];
+  crate = [../.cargo ../Cargo.lock ../Cargo.toml ../benches ../rustfmt.toml ../clippy.toml ../src];
   # The tests read the documentation too: they compare the generated pages and follow every link.
   tested =
     crate

@@ -92,11 +92,16 @@ pub fn build(
     observers: Observers,
 ) -> App {
     let address = listeners.first().map(|first| first.address().to_owned()).unwrap_or_default();
-    let (told, sink, work) = observers.compose(connector.clone(), &settings);
+    let (told, outbox, work) = observers.compose(connector.clone(), &settings);
+    let sink = {
+        let outbox = outbox.clone();
+        Arc::new(move |record| outbox.put(record))
+    };
     let relay = Arc::new(Relay::new(settings, connector, sink));
     let Told { ledger, metrics, traces } = told.clone();
     let refusals = Arc::new(Refusals::new(metrics.clone()));
-    let shared = Shared { ledger, metrics, refusals, traces, hostname, ..Shared::new(relay, address) };
+    let shared =
+        Shared { ledger, metrics, outbox, refusals, traces, hostname, ..Shared::new(relay, address) };
     let (shared, manager) = (Arc::new(shared), Manager::default());
     App { listeners, shared, manager, reloading: None, told, work: Some(work) }
 }

@@ -248,7 +248,7 @@ impl Relay {
     /// Reads a request, and plans who is asked.
     fn planned(
         &self,
-        settings: &Settings,
+        settings: &Arc<Settings>,
         request: &ClientRequest,
         track: &track::Track,
     ) -> Result<(RequestBody, String, plan::Plan), Refusal> {

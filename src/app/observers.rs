@@ -10,6 +10,7 @@ use crate::config::settings::{Provider, Settings};
 use crate::ledger::{Ledger, Writer};
 use crate::observe::log;
 use crate::observe::metrics::Metrics;
+use crate::observe::outbox::{Observer, Outbox};
 use crate::observe::traces::{self, Exporter, Traces};
 use crate::record::Record;
 use crate::relay::Sink;
@@ -43,7 +44,11 @@ impl Observers {
     }
 
     /// Who is told from now on, what the relay tells, and the work that goes with it.
-    pub(super) fn compose(self, connector: Arc<dyn Connector>, settings: &Settings) -> (Told, Sink, Work) {
+    pub(super) fn compose(
+        self,
+        connector: Arc<dyn Connector>,
+        settings: &Settings,
+    ) -> (Told, Arc<Outbox>, Work) {
         let Self { ledger, writer, first, are_all } = self;
         let tracing = are_all.then(|| {
             let carrier = Arc::new(Collector::new(connector));
@@ -52,8 +57,8 @@ impl Observers {
         let (traces, exporter) = tracing.unzip();
         let told = Told { ledger: Arc::new(ledger), metrics: Arc::default(), traces: traces.map(Arc::new) };
         told.follow(settings);
-        let sink = told.sink(first);
-        (told, sink, Work { writer, exporter })
+        let outbox = Outbox::new(told.observer(first));
+        (told, outbox.clone(), Work { outbox, writer, exporter })
     }
 }
 
@@ -69,9 +74,9 @@ pub(super) struct Told {
 }
 
 impl Told {
-    fn sink(&self, first: Sink) -> Sink {
+    fn observer(&self, first: Sink) -> Observer {
         let Self { ledger, metrics, traces } = self.clone();
-        Arc::new(move |record: Record| {
+        Box::new(move |record: Record| {
             ledger.note(&record);
             metrics.note(&record);
             if let Some(traces) = &traces {
@@ -105,29 +110,39 @@ fn configure_models(metrics: &Metrics, settings: &Settings) {
 
 /// What writes the ledger and sends traces, before it begins.
 pub(super) struct Work {
+    outbox: Arc<Outbox>,
     writer: Option<Writer>,
     exporter: Option<Exporter>,
 }
 
 /// The same at work.
 pub(super) struct Working {
+    outbox: Arc<Outbox>,
+    /// Ends with this.
+    _telling: JoinSet<()>,
     writing: JoinSet<()>,
     sending: Option<Sending>,
 }
 
 impl Work {
     pub(super) fn begin(self) -> Working {
-        let mut writing = JoinSet::new();
+        let (mut telling, mut writing) = (JoinSet::new(), JoinSet::new());
+        let outbox = self.outbox;
+        telling.spawn({
+            let outbox = outbox.clone();
+            async move { outbox.run().await }
+        });
         if let Some(writer) = self.writer {
             writing.spawn(writer.run());
         }
-        Working { writing, sending: self.exporter.map(Sending::begin) }
+        Working { outbox, _telling: telling, writing, sending: self.exporter.map(Sending::begin) }
     }
 }
 
 impl Working {
     /// Writes what waits. `in_order`: there is time to send traces, too.
     pub(super) async fn finish(mut self, ledger: &Ledger, in_order: bool) {
+        self.outbox.empty();
         ledger.end();
         let sent = async {
             if let Some(sending) = self.sending.filter(|_| in_order) {

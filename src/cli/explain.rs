@@ -98,7 +98,7 @@ impl Explained {
     /// Of a request for this model.
     pub(in crate::cli) fn of(settings: &Settings, model: &str, body: RequestBody) -> Result<Self, Ending> {
         stateless::check(&body).map_err(|refusal| Ending::failure("not_kept", refusal.to_string()))?;
-        let plan = plan(settings, &State::new(), model, &body, None)
+        let plan = plan(&Arc::new(settings.clone()), &State::new(), model, &body, None)
             .map_err(|refusal| Ending::failure("unknown_model", refusal.to_string()))?;
         if plan.targets.is_empty() {
             return Err(nothing_answers(settings));

@@ -24,17 +24,23 @@ impl From<Untaken> for Failure {
     }
 }
 
+/// Whether it is known what a provider's models take; it is the same for all of them.
+#[must_use]
+pub const fn is_judged(dialect: DialectId) -> bool {
+    matches!(dialect, DialectId::Moonshot | DialectId::KimiCode)
+}
+
 /// The first such thing, in a request of any face. Kimi's chat takes text, images and videos (API reference,
 /// 2026-09-23), its converter from Messages text and images (MoonshotAI/Kimi-K2 issue 118); of the other providers'
 /// models nobody can say it.
 #[must_use]
 pub fn untaken(dialect: DialectId, body: &RequestBody) -> Option<Untaken> {
-    if !matches!(dialect, DialectId::Moonshot | DialectId::KimiCode) {
+    if !is_judged(dialect) {
         return None;
     }
     body.messages.iter().enumerate().find_map(|(index, message)| {
         let place = || format!("{}[{index}]", body.face.list());
-        let object = Object::at(&body.text, message.span.start)?;
+        let object = body.object(message)?;
         if body.face == Face::Responses && is_kept_elsewhere(&object.word("type")) {
             return Some(Untaken { place: place(), kind: object.word("type").into_owned() });
         }

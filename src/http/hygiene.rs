@@ -63,6 +63,9 @@ const NEVER_STARTING: &[&str] = &[
     "x-auth-",
 ];
 
+/// What nearly every request has and every provider may see, so that it is not compared with all that may not go on.
+const ALWAYS: &[&str] = &["accept", "content-type", "user-agent"];
+
 /// Whatever else a client calls what opens doors for it.
 const NEVER_HOLDING: &[&str] = &["token", "secret", "password", "api-key", "apikey", "credential"];
 
@@ -77,10 +80,11 @@ pub(super) fn end_to_end(headers: &HeaderMap) -> HeaderMap {
         .collect();
     let goes = |name: &HeaderName| {
         let name = name.as_str();
-        !NEVER.contains(&name)
-            && !NEVER_STARTING.iter().any(|prefix| name.starts_with(prefix))
-            && !NEVER_HOLDING.iter().any(|word| name.contains(word))
-            && !named.iter().any(|other| other == name)
+        let is_harmless = ALWAYS.contains(&name)
+            || !NEVER.contains(&name)
+                && !NEVER_STARTING.iter().any(|prefix| name.starts_with(prefix))
+                && !NEVER_HOLDING.iter().any(|word| name.contains(word));
+        is_harmless && !named.iter().any(|other| other == name)
     };
     headers.iter().filter(|(name, _)| goes(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
 }

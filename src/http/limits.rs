@@ -70,6 +70,8 @@ pub(super) async fn read_in_time(
         sleep(LAST).await;
     };
     tokio::select! {
+        // Most bodies are here already, and then nothing is waited for.
+        biased;
         body = read(headers, body, relay) => body,
         () = too_late => Err(BodyRefused::Late),
     }

@@ -78,6 +78,10 @@ async fn gate(State(shared): State<Arc<Shared>>, mut request: Request, next: Nex
     let request_id = new_id();
     let id = HeaderValue::from_str(&request_id).ok();
     let face = face::of(request.uri().path(), request.headers());
+    // Whoever asks what became of requests finds those whose answers are out.
+    if request.method() != Method::POST {
+        shared.outbox.empty();
+    }
     let mut response = match admit(&shared, &request, request_id.clone()) {
         Ok(caller) => {
             request.extensions_mut().insert(caller);

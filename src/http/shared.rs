@@ -9,6 +9,7 @@ use super::dashboard;
 use super::refusals::Refusals;
 use crate::ledger::Ledger;
 use crate::observe::metrics::Metrics;
+use crate::observe::outbox::Outbox;
 use crate::observe::traces::Traces;
 use crate::relay::Relay;
 use crate::search::cache::Cache;
@@ -21,6 +22,8 @@ pub struct Shared {
     pub ledger: Arc<Ledger>,
     /// What is counted of them.
     pub metrics: Arc<Metrics>,
+    /// What both of them are about to be told.
+    pub outbox: Arc<Outbox>,
     /// What never became a request of the relay's.
     pub refusals: Arc<Refusals>,
     /// Where spans of them go, for what is lost of those.
@@ -42,8 +45,20 @@ impl Shared {
         let (ledger, metrics) = (Arc::new(Ledger::forgetful()), Arc::<Metrics>::default());
         let refusals = Arc::new(Refusals::new(metrics.clone()));
         let found = Arc::<Cache>::default();
+        let outbox = Outbox::new(Box::new(drop));
         let (watchers, address) = (dashboard::room(), ArcSwap::from_pointee(address));
-        Self { relay, ledger, metrics, refusals, traces: None, found, hostname: None, address, watchers }
+        Self {
+            relay,
+            ledger,
+            metrics,
+            outbox,
+            refusals,
+            traces: None,
+            found,
+            hostname: None,
+            address,
+            watchers,
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The log: one line a request, nothing of prompts or answers, never a key. Fields where the journal reads, else lines.
 
+mod line;
+
 use std::fs::File;
 use std::io::IsTerminal;
 use std::os::fd::AsFd;
@@ -8,9 +10,10 @@ use std::sync::OnceLock;
 
 use tracing::{info, warn};
 use tracing_journald::{Priority, PriorityMappings};
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
+use tracing_subscriber::{Registry, fmt, reload};
 
 use crate::record::{Outcome, Record, attempts_header};
 
@@ -18,23 +21,25 @@ use crate::record::{Outcome, Record, attempts_header};
 pub const ANNOUNCEMENT: &str = "announcement";
 
 /// The process has one log, as it has one standard error.
-static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+static FILTER: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
 
 /// Logs from `level` on, and [`ANNOUNCEMENT`]s at every level: to the journal where standard error is the journal, else
 /// as lines to standard error. The first call counts.
 pub fn start(level: &str) {
     let (filter, handle) = reload::Layer::new(filter(level));
     let logs = tracing_subscriber::registry().with(filter);
-    // Both layers are options, of which one is there.
+    // The layers are options, of which one is there.
     let journal = if is_journal() { journal() } else { None };
-    let lines = journal.is_none().then(|| {
-        let colour =
-            std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
-        // The crate would tell of a terminal that is gone on that same terminal, and panic.
-        let layer = fmt::layer().with_target(false).log_internal_errors(false);
-        layer.with_ansi(colour).with_writer(std::io::stderr)
+    let colour =
+        std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
+    // The crate would tell of a terminal that is gone on that same terminal, and panic.
+    let coloured = (journal.is_none() && colour)
+        .then(|| fmt::layer().with_target(false).log_internal_errors(false).with_writer(std::io::stderr));
+    let plain = (journal.is_none() && !colour).then(|| {
+        let layer = fmt::layer().log_internal_errors(false).with_writer(std::io::stderr);
+        layer.with_ansi(false).event_format(line::Line)
     });
-    if logs.with(journal).with(lines).try_init().is_ok() {
+    if logs.with(journal).with(coloured).with(plain).try_init().is_ok() {
         let _ = FILTER.set(handle);
     }
 }
@@ -47,9 +52,10 @@ pub fn change(level: &str) {
     }
 }
 
-fn filter(level: &str) -> EnvFilter {
-    let directives = format!("{level},{ANNOUNCEMENT}=info,hyper=warn,h2=warn,reqwest=warn,rustls=warn");
-    EnvFilter::try_new(directives).unwrap_or_else(|_| EnvFilter::new("info"))
+fn filter(level: &str) -> Targets {
+    let loudest = level.parse().unwrap_or(LevelFilter::INFO);
+    let quiet = ["hyper", "h2", "reqwest", "rustls"].map(|library| (library, LevelFilter::WARN));
+    Targets::new().with_default(loudest).with_target(ANNOUNCEMENT, LevelFilter::INFO).with_targets(quiet)
 }
 
 /// `MOONRELAY_REQUEST_ID=…`. `None` where no journal listens.

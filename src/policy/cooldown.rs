@@ -104,6 +104,12 @@ impl<K: Eq + Hash + Clone> Cooldowns<K> {
         self.rests.get(key).copied().filter(|rest| rest.holds(now))
     }
 
+    /// Whether nothing rests, and nothing is on its way back.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rests.is_empty()
+    }
+
     /// Every rest that is running.
     pub fn running(&self, now: Instant) -> impl Iterator<Item = (&K, Rest)> {
         self.rests.iter().filter(move |(_, rest)| rest.holds(now)).map(|(key, rest)| (key, *rest))

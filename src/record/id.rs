@@ -1,5 +1,6 @@
 //! A request's id.
 
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -8,11 +9,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// at the process's id, so that two processes that write one ledger differ in the same microsecond.
 #[must_use]
 pub fn new_id() -> String {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
+    static COUNT: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(u64::from(std::process::id())));
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     // 52 bits of microseconds last until 2112.
     let micros = u64::try_from(since.as_micros()).unwrap_or(u64::MAX);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed) + u64::from(std::process::id());
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
     format!("{:016x}", micros << 12 | count & 0xfff)
 }
 

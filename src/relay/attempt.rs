@@ -86,6 +86,7 @@ impl Run {
     pub(super) async fn whole_or_cut(self) -> Result<Answer, Refusal> {
         let mut ending = self.state.ending();
         tokio::select! {
+            biased;
             answer = self.whole() => answer,
             () = ending.reached(Stage::Cut) => Err(self.cut()),
         }
@@ -118,7 +119,7 @@ impl Run {
 
     /// Every try of one target. `Err(None)`: it was not tried after all.
     pub(super) async fn try_target(&self, target: &Target, anyway: bool) -> Result<Opened, Option<Failure>> {
-        let reference = target.reference.to_string();
+        let reference = target.name.clone();
         let prepared = match self.bodies.prepare(target, self.settings.thinking_default) {
             Ok(prepared) => prepared,
             Err(failure) => return Err(Some(self.failed(&reference, Instant::now(), failure))),
@@ -135,7 +136,7 @@ impl Run {
         tries: u32,
         anyway: bool,
     ) -> Result<Opened, Option<Failure>> {
-        let reference = target.reference.to_string();
+        let reference = target.name.clone();
         let failover = &self.settings.failover;
         let limits = Limits { tries, initial: failover.backoff_initial, max: failover.backoff_max };
         let user_agent = headers::user_agent(&self.request.headers);
@@ -179,7 +180,7 @@ impl Run {
     }
 
     fn succeeded(&self, target: &Target, started: Instant, prepared: &Prepared<'_>) {
-        let reference = target.reference.to_string();
+        let reference = target.name.clone();
         if let Some(stay) = &self.stay {
             self.state.settle(stay, target);
         }

@@ -64,7 +64,7 @@ impl Run {
             }
         }
         Err(match course.ended {
-            Some(Ended { target, failure, .. }) => self.refused(failure, target.reference.to_string()),
+            Some(Ended { target, failure, .. }) => self.refused(failure, target.name.clone()),
             None => self.unservable(),
         })
     }
@@ -100,7 +100,7 @@ impl Run {
 
     pub(super) fn passed_over(&self, target: &Target, skip: Skip, why: &str) {
         self.track.attempt(Attempt {
-            reference: target.reference.to_string(),
+            reference: target.name.clone(),
             outcome: Outcome::Skipped(skip),
             detail: why.to_owned(),
             began: self.track.since(Instant::now()),
@@ -115,6 +115,9 @@ impl<'r> Course<'r> {
     /// Asks until one answers or nobody is left. Returning drops whoever is still being asked.
     async fn first(&mut self) -> Option<Opened> {
         let run = self.run;
+        if run.settings.failover.hedge_after.is_none() {
+            return self.one_by_one().await;
+        }
         let mut calls = FuturesUnordered::new();
         loop {
             if let Some((place, target)) = self.next_to_ask() {
@@ -135,6 +138,21 @@ impl<'r> Course<'r> {
                 return None;
             }
         }
+    }
+
+    /// As [`Self::first`], where nobody is asked beside another.
+    async fn one_by_one(&mut self) -> Option<Opened> {
+        while let Some((place, target)) = self.next_to_ask() {
+            match self.run.try_target(target, false).await {
+                Ok(opened) => return Some(opened),
+                Err(Some(failure)) => self.note(Ended { place, target, failure }),
+                Err(None) => {}
+            }
+            if self.is_settled() {
+                break;
+            }
+        }
+        None
     }
 
     /// The next target that may serve, when it is time to ask one.

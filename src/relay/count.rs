@@ -52,7 +52,7 @@ impl Relay {
             match tokio::time::timeout(PATIENCE, self.ask(counter, &target, &bodies, &request.headers)).await
             {
                 Ok(Ok(tokens)) => {
-                    return Ok(Count { tokens, counted_by: Some(target.reference.to_string()) });
+                    return Ok(Count { tokens, counted_by: Some(target.name.clone()) });
                 }
                 Ok(Err(failure)) => {
                     let failure = target.scrub(failure);
@@ -92,7 +92,7 @@ impl Relay {
 /// How this target's provider counts, and the target as it is called for that.
 fn counting(target: &Target) -> Option<(Counter, Target)> {
     let counter = Counter::of(target.provider.dialect)?;
-    let target = Target { face: counter.face(), ..target.clone() };
+    let target = target.over(counter.face());
     target.base().is_some().then_some((counter, target))
 }
 

@@ -33,6 +33,13 @@ impl Live {
         let record = self.record().clone();
         Record { took: self.started.elapsed(), ..record }
     }
+
+    /// The record of a request that is over; none is left here.
+    pub(super) fn over(&self) -> Record {
+        let mut record = self.record();
+        let rest = Record::begun(String::new(), String::new(), record.face);
+        Record { took: self.started.elapsed(), ..std::mem::replace(&mut record, rest) }
+    }
 }
 
 /// All of them, in the order in which they came.
@@ -100,7 +107,9 @@ impl UnderWay {
             let requests = self.requests();
             (requests.live.len(), requests.live.values().take(most).cloned().collect())
         };
-        (count, oldest.iter().map(|request| request.now()).collect())
+        // One whose record was taken in this moment is about to leave.
+        let is_there = |record: &Record| !record.request_id.is_empty();
+        (count, oldest.iter().map(|request| request.now()).filter(is_there).collect())
     }
 
     /// Changes whenever one begins, is tried somewhere, or ends.

@@ -1,6 +1,7 @@
 //! Where a request holds what is no text: images, videos, sound, files.
 
 use crate::wire::json::{self, Span};
+use crate::wire::object::Object;
 use crate::wire::request::RequestBody;
 
 /// Types of such parts: chat's, then those of Responses, then those of Messages.
@@ -35,20 +36,14 @@ pub(super) fn parts(body: &RequestBody) -> Vec<Span> {
 }
 
 fn look(text: &[u8], at: usize, depth: usize, found: &mut Vec<Span>) {
-    if text.get(at) != Some(&b'[') {
-        return;
-    }
-    let Ok((parts, _)) = json::elements(text, at) else { return };
-    for part in parts {
-        let Ok((members, _)) = json::members(text, part.start) else { continue };
-        let value = |key| json::find(text, &members, key).map(|member| member.value.clone());
-        let kind = value("type").and_then(|kind| text.get(kind)).unwrap_or_default();
+    for part in Object::all_at(text, at) {
+        let kind = part.value("type").unwrap_or_default();
         if TYPES.iter().any(|name| json::literal_is(kind, name)) {
-            if !is_plain(text, value("source")) {
-                found.push(part);
+            if !is_plain(&part) {
+                found.push(part.extent());
             }
         } else if depth < DEEPEST
-            && let Some(below) = value("content")
+            && let Some(below) = part.span("content")
         {
             look(text, below.start, depth + 1, found);
         }
@@ -56,11 +51,8 @@ fn look(text: &[u8], at: usize, depth: usize, found: &mut Vec<Span>) {
 }
 
 /// A document of the Messages face may be nothing but text.
-fn is_plain(text: &[u8], source: Option<Span>) -> bool {
-    let Some(source) = source else { return false };
-    let Ok((members, _)) = json::members(text, source.start) else { return false };
-    let kind = json::find(text, &members, "type").and_then(|kind| text.get(kind.value.clone()));
-    kind.is_some_and(|kind| json::literal_is(kind, "text"))
+fn is_plain(part: &Object<'_>) -> bool {
+    part.object("source").is_some_and(|source| source.word("type") == "text")
 }
 
 #[cfg(test)]

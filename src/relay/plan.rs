@@ -1,6 +1,7 @@
 //! Which targets a requested name leads to, in what order, and which are passed over, with the reason for each.
 
 mod fitting;
+mod leads;
 mod offered;
 mod target;
 #[cfg(test)]
@@ -8,18 +9,20 @@ mod tests;
 
 use std::sync::Arc;
 
+use self::fitting::Contents;
 use super::Refusal;
 use super::state::{self, State};
-use crate::config::settings::{Chain, Lookup, MatchedBy, Provider, ProviderModel, Reference, Settings};
+use crate::config::settings::{Chain, MatchedBy, Provider, ProviderModel, Reference, Settings};
 use crate::policy::cooldown::Rest;
 use crate::record::Skip;
 use crate::wire::face::Face;
 use crate::wire::request::RequestBody;
 
+pub(super) use leads::Leads;
 pub use offered::Offered;
 pub(super) use offered::{offer, offered};
-pub use target::Target;
 pub(super) use target::scrub;
+pub use target::{Parts, Target};
 
 /// A target, and whether it will be tried.
 pub struct Planned {
@@ -46,28 +49,22 @@ pub struct Plan {
 /// # Errors
 /// [`Refusal::UnknownModel`] when nothing has this name.
 pub fn plan(
-    settings: &Settings,
+    settings: &Arc<Settings>,
     state: &State,
     requested: &str,
     body: &RequestBody,
     user_agent: Option<&str>,
 ) -> Result<Plan, Refusal> {
     check_name(requested)?;
-    let (chain, by) = match settings.lookup(requested) {
-        Lookup::Found { chain, by } => (chain, by),
-        Lookup::Unknown { nearest } => {
-            return Err(Refusal::UnknownModel { requested: requested.to_owned(), nearest });
-        }
-    };
-    let mut targets = Vec::with_capacity(chain.references.len());
-    for reference in &chain.references {
-        for target in targets_of(settings, reference, body.face) {
-            targets.push(judge(target, state, body, user_agent));
-        }
-    }
-    let warnings =
-        chain.references.first().and_then(|first| retirement(settings, first)).into_iter().collect();
-    Ok(Plan { requested: requested.to_owned(), by, targets, warnings })
+    let lead = state.leads().of(settings, requested, body.face)?;
+    let contents = Contents::of(body);
+    let judged = |target: &Target| judge(target.clone(), state, &contents, user_agent);
+    Ok(Plan {
+        requested: requested.to_owned(),
+        by: lead.by.clone(),
+        targets: lead.targets.iter().map(judged).collect(),
+        warnings: lead.warnings.clone(),
+    })
 }
 
 /// That a model is gone, where it is.
@@ -141,7 +138,7 @@ pub(super) fn links(settings: &Settings, state: &State, chain: &Chain) -> Vec<Li
                 (None, Some(rest)) => Standing::Resting(rest),
                 (None, None) => Standing::Usable,
             };
-            Link { reference: target.reference, standing }
+            Link { reference: target.reference.clone(), standing }
         })
         .collect()
 }
@@ -162,13 +159,16 @@ fn targets_of(settings: &Settings, reference: &Reference, client: Face) -> Vec<T
         if provider.keys.is_empty() { vec![None] } else { (0..provider.keys.len()).map(Some).collect() };
     indices
         .into_iter()
-        .map(|key_index| Target {
-            reference: reference.clone(),
-            provider: provider.clone(),
-            model: model.clone(),
-            key_index,
-            face,
-            wire_model: wire_model.clone(),
+        .map(|key_index| {
+            Target::new(Parts {
+                reference: reference.clone(),
+                name: reference.to_string(),
+                provider: provider.clone(),
+                model: model.clone(),
+                key_index,
+                face,
+                wire_model: wire_model.clone(),
+            })
         })
         .collect()
 }
@@ -180,9 +180,9 @@ fn nearest(provider: &Provider, client: Face) -> Face {
     own.or_else(|| provider.faces.first()).map_or(client, |(face, _)| *face)
 }
 
-fn judge(target: Target, state: &State, body: &RequestBody, user_agent: Option<&str>) -> Planned {
+fn judge(target: Target, state: &State, contents: &Contents<'_>, user_agent: Option<&str>) -> Planned {
     let rest = || state.resting(&target, user_agent).map(resting);
-    let skipped = unavailable(&target).or_else(|| fitting::unfit(&target, body)).or_else(rest);
+    let skipped = unavailable(&target).or_else(|| fitting::unfit(&target, contents)).or_else(rest);
     Planned { target, skipped }
 }
 

@@ -59,7 +59,7 @@ impl Run {
         let next = next.filter_map(|(planned, target)| self.worth(planned).then_some((target, false)));
         for (target, anyway) in again.into_iter().chain(next) {
             let begun = Begun { text, used: spent.output() };
-            let reference = target.reference.to_string();
+            let reference = target.name.clone();
             let prepared = match self.bodies.prepare_rest(&target, self.settings.thinking_default, &begun) {
                 Ok(Some(prepared)) => prepared,
                 Ok(None) => return Resumed::AtItsLimit,

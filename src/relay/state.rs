@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::affinity::Conversation;
 use super::ending::{End, Ending, Stage};
 use super::live::UnderWay;
-use super::plan::{Planned, Target};
+use super::plan::{Leads, Planned, Target};
 use crate::config::settings::{Auth, Failover, Header, Reference, Settings};
 use crate::failure::{Failure, Rests};
 use crate::policy::affinity::Homes;
@@ -55,6 +55,7 @@ fn same_headers(old: &[Header], new: &[Header]) -> bool {
 pub struct State {
     rests: Mutex<Cooldowns<Thing>>,
     homes: Mutex<Homes<Thing>>,
+    leads: Leads,
     fingerprints: RandomState,
     under_way: UnderWay,
     held: Arc<Held>,
@@ -76,6 +77,7 @@ impl State {
         Self {
             rests: Mutex::default(),
             homes: Mutex::default(),
+            leads: Leads::default(),
             fingerprints: RandomState::new(),
             under_way: UnderWay::new(),
             held: Arc::default(),
@@ -106,6 +108,11 @@ impl State {
     #[must_use]
     pub const fn under_way(&self) -> &UnderWay {
         &self.under_way
+    }
+
+    /// Where names lead.
+    pub(super) const fn leads(&self) -> &Leads {
+        &self.leads
     }
 
     /// What bodies take now.
@@ -142,6 +149,7 @@ impl State {
                 same(provider, *key, Some(model))
             }
         };
+        self.leads.forget();
         self.rests().retain(keep);
         self.homes().retain(keep);
         self.told();
@@ -201,12 +209,15 @@ impl State {
         Thing::Target { provider, key: self.key_of(target), model }
     }
 
-    /// From the widest to the narrowest.
     fn things(&self, target: &Target, user_agent: Option<&str>) -> [Thing; 3] {
+        // A head may have 64 KiB of it.
+        self.things_of(target, self.fingerprints.hash_one(user_agent))
+    }
+
+    /// From the widest to the narrowest; the User-Agent by its fingerprint.
+    fn things_of(&self, target: &Target, user_agent: u64) -> [Thing; 3] {
         let Reference { provider, model } = target.reference.clone();
         let key = self.key_of(target);
-        // A head may have 64 KiB of it.
-        let user_agent = self.fingerprints.hash_one(user_agent);
         [
             Thing::Key { provider: provider.clone(), key },
             Thing::Target { provider: provider.clone(), key, model: model.clone() },
@@ -219,6 +230,9 @@ impl State {
     pub fn resting(&self, target: &Target, user_agent: Option<&str>) -> Option<Rest> {
         let now = now();
         let rests = self.rests();
+        if rests.is_empty() {
+            return None;
+        }
         let things = self.things(target, user_agent);
         things.iter().filter_map(|thing| rests.peek(thing, now)).max_by_key(|rest| rest.until)
     }
@@ -246,8 +260,18 @@ impl State {
         anyway: bool,
     ) -> Result<Pass, Rest> {
         let now = now();
-        let things = self.things(target, user_agent);
+        let pass = |probes| Pass {
+            state: self.clone(),
+            target: target.clone(),
+            user_agent: self.fingerprints.hash_one(user_agent),
+            probes,
+            admitted: now,
+        };
         let mut rests = self.rests();
+        if rests.is_empty() {
+            return Ok(pass(Vec::new()));
+        }
+        let things = self.things(target, user_agent);
         let resting = things.iter().filter_map(|thing| rests.peek(thing, now)).max_by_key(|rest| rest.until);
         if let Some(rest) = resting.filter(|_| !anyway) {
             return Err(rest);
@@ -255,7 +279,7 @@ impl State {
         let probes =
             things.iter().filter(|thing| rests.admit(thing, now) == Admission::Probe).cloned().collect();
         drop(rests);
-        Ok(Pass { state: self.clone(), things, probes, admitted: now })
+        Ok(pass(probes))
     }
 }
 
@@ -271,7 +295,9 @@ pub(super) struct Stay {
 /// probe.
 pub(super) struct Pass {
     state: Arc<State>,
-    things: [Thing; 3],
+    target: Target,
+    /// The client's, by its fingerprint.
+    user_agent: u64,
     probes: Vec<Thing>,
     admitted: Instant,
 }
@@ -279,21 +305,24 @@ pub(super) struct Pass {
 impl Pass {
     /// The target has begun to answer.
     pub(super) fn answers(&mut self) {
-        self.probes.clear();
-        let mut rests = self.state.rests();
-        for thing in &self.things {
-            rests.answers(thing, self.admitted);
-        }
-        self.state.told();
+        self.is_well(|rests, thing, admitted| rests.answers(thing, admitted));
     }
 
     /// The answer is complete.
     pub(super) fn succeeded(&mut self) {
+        self.is_well(|rests, thing, admitted| rests.succeeded(thing, admitted));
+    }
+
+    fn is_well(&mut self, note: impl Fn(&mut Cooldowns<Thing>, &Thing, Instant)) {
         self.probes.clear();
         let mut rests = self.state.rests();
-        for thing in &self.things {
-            rests.succeeded(thing, self.admitted);
+        if rests.is_empty() {
+            return;
         }
+        for thing in &self.state.things_of(&self.target, self.user_agent) {
+            note(&mut rests, thing, self.admitted);
+        }
+        drop(rests);
         self.state.told();
     }
 
@@ -302,7 +331,7 @@ impl Pass {
         if failure.out_of_time {
             return;
         }
-        let [key, target, client] = &self.things;
+        let [key, target, client] = &self.state.things_of(&self.target, self.user_agent);
         let thing = match failure.reason.rests() {
             Rests::Key => key,
             Rests::Target => target,

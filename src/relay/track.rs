@@ -104,7 +104,7 @@ impl Track {
 
     pub(super) fn answered(&self, target: &Target, sent: &Prepared<'_>) {
         let mut record = self.record();
-        record.answered = Some(target.reference.to_string());
+        record.answered = Some(target.name.clone());
         record.called = Some(target.face);
         add(&mut record.rules, &sent.rewritten.rules);
         add(&mut record.dropped, sent.said.dropped());
@@ -202,7 +202,7 @@ impl Drop for Trying<'_> {
 
 impl Drop for Track {
     fn drop(&mut self) {
-        let mut record = self.live.now();
+        let mut record = self.live.over();
         for attempt in &mut record.attempts {
             attempt.bill = attempt.usage.and_then(|usage| bill(&self.settings, &attempt.reference, &usage));
         }

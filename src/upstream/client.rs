@@ -19,8 +19,9 @@ const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// Under the 75 s at which common front ends close idle connections.
 const POOL_IDLE: Duration = Duration::from_secs(60);
-/// Two hundred streams at once shall not leave two hundred idle sockets; one person's agents run a few at a time.
-const POOL_SIZE: usize = 8;
+/// Who asks more often at once than this many times pays for a new connection. What idles holds some kilobytes until
+/// [`POOL_IDLE`] is over.
+const POOL_SIZE: usize = 64;
 
 /// reqwest clients, each built when first needed: a plain one for loopback, and two with TLS, because building those
 /// fails where there are no CA certificates (a Nix sandbox, a bare container). Loopback never goes through a proxy.

@@ -62,10 +62,9 @@ pub fn skip_string(text: &[u8], at: usize) -> Result<usize, Malformed> {
     }
     let mut from = at + 1;
     loop {
-        let Some(found) = text.get(from..).and_then(|rest| memchr::memchr(b'"', rest)) else {
+        let Some(quote) = next_quote(text, from) else {
             return malformed(text.len(), "the end of a string");
         };
-        let quote = from + found;
         // Backslashes matter before a quote only, so the many `\n` of code cost nothing. Runs of them between two
         // quotes are looked at once.
         let escapes =
@@ -75,6 +74,27 @@ pub fn skip_string(text: &[u8], at: usize) -> Result<usize, Malformed> {
             return Ok(from);
         }
     }
+}
+
+/// Keys and words are over within so many words of eight bytes; what is longer is worth `memchr`'s preparations.
+const SHORT: usize = 4;
+
+/// The offset of the first quote from `from` on.
+fn next_quote(text: &[u8], from: usize) -> Option<usize> {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
+    let rest = text.get(from..)?;
+    let mut looked = 0;
+    for word in rest.as_chunks().0.iter().take(SHORT) {
+        // The lowest byte that is a quote becomes 0, and its high bit is set here; bits above it may be set by the carry.
+        let quotes = u64::from_le_bytes(*word) ^ u64::from_ne_bytes([b'"'; 8]);
+        let found = quotes.wrapping_sub(ONES) & !quotes & HIGHS;
+        if found != 0 {
+            return Some(from + looked + found.trailing_zeros() as usize / 8);
+        }
+        looked += word.len();
+    }
+    memchr::memchr(b'"', rest.get(looked..)?).map(|found| from + looked + found)
 }
 
 /// The offset after the value that starts at `at` (no white space before it).
@@ -297,10 +317,13 @@ pub fn ends_with_high_surrogate(inner: &[u8]) -> bool {
 /// Whether a string literal means `expected`: keys compare unescaped.
 #[must_use]
 pub fn literal_is(literal: &[u8], expected: &str) -> bool {
-    let Some(inner) = literal.strip_prefix(b"\"").and_then(|l| l.strip_suffix(b"\"")) else {
+    let [b'"', inner @ .., b'"'] = literal else { return false };
+    let begins = |one: &[u8], other: &str| one.first() == other.as_bytes().first();
+    // Nearly all comparisons end here, with no look at the rest.
+    if !begins(inner, expected) && !inner.starts_with(b"\\") {
         return false;
-    };
-    if memchr::memchr(b'\\', inner).is_none() {
+    }
+    if !inner.contains(&b'\\') {
         return inner == expected.as_bytes();
     }
     unescape(literal).is_some_and(|text| text == expected)

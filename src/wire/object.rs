@@ -11,7 +11,7 @@ use super::json::{self, Malformed, Member, Span};
 pub struct Object<'t> {
     text: &'t [u8],
     extent: Span,
-    members: Vec<Member>,
+    members: Cow<'t, [Member]>,
 }
 
 impl<'t> Object<'t> {
@@ -25,7 +25,13 @@ impl<'t> Object<'t> {
     #[must_use]
     pub fn at(text: &'t [u8], open: usize) -> Option<Self> {
         let (members, end) = json::members(text, open).ok()?;
-        Some(Self { text, extent: open..end, members })
+        Some(Self { text, extent: open..end, members: members.into() })
+    }
+
+    /// The object that stands here, whose members are known. `None` when none does.
+    #[must_use]
+    pub fn known(text: &'t [u8], extent: Span, members: &'t [Member]) -> Option<Self> {
+        (text.get(extent.start) == Some(&b'{')).then(|| Self { text, extent, members: members.into() })
     }
 
     /// Reads a text that is one object and nothing else.
@@ -38,7 +44,7 @@ impl<'t> Object<'t> {
         if json::skip_space(text, end) != text.len() || !json::is_valid(text) {
             return Err(Malformed { at: end, expected: "nothing but one object" });
         }
-        Ok(Self { text, extent: open..end, members })
+        Ok(Self { text, extent: open..end, members: members.into() })
     }
 
     /// Where it stands, braces included.
@@ -55,7 +61,7 @@ impl<'t> Object<'t> {
 
     /// Whether it has no members.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.members.is_empty()
     }
 
@@ -117,7 +123,20 @@ impl<'t> Object<'t> {
     /// The objects among the elements of an array.
     #[must_use]
     pub fn objects(&self, key: &str) -> Vec<Self> {
-        self.element_spans(key).into_iter().filter_map(|span| Self::at(self.text, span.start)).collect()
+        self.span(key).map(|span| Self::all_at(self.text, span.start)).unwrap_or_default()
+    }
+
+    /// The objects among the elements of the array that opens at an offset, read in one pass; none where none opens.
+    #[must_use]
+    pub fn all_at(text: &'t [u8], open: usize) -> Vec<Self> {
+        let mut objects = Vec::new();
+        let walked = json::walk_array(text, open, |at| {
+            let Some(object) = Self::at(text, at) else { return json::skip_value(text, at) };
+            let end = object.extent.end;
+            objects.push(object);
+            Ok(end)
+        });
+        if walked.is_ok() { objects } else { Vec::new() }
     }
 
     fn element_spans(&self, key: &str) -> Vec<Span> {

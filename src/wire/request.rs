@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::face::Face;
 use super::json::{self, Malformed, Member, Span};
+use super::object::Object;
 
 /// A request body and where its parts stand.
 #[derive(Clone, Debug)]
@@ -92,6 +93,12 @@ impl RequestBody {
                     .and_then(|flag| self.text.get(flag.value.clone()).map(|value| value == b"true"))
             })
             .unwrap_or(false)
+    }
+
+    /// A message as an object; `None` when it is none.
+    #[must_use]
+    pub fn object<'b>(&'b self, message: &'b Message) -> Option<Object<'b>> {
+        Object::known(&self.text, message.span.clone(), &message.members)
     }
 
     /// The JSON text of a message's value.

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -46,7 +47,7 @@ struct Running {
     /// Resident bytes when it had given its first answer.
     fresh: u64,
     /// Behind the process: it ends before its home goes.
-    _home: TempDir,
+    home: TempDir,
 }
 
 impl Contestant {
@@ -75,20 +76,18 @@ impl Contestant {
         let place = Place { home: home.path(), port, mock: self.mock };
         let launch = self.row.launch(&place)?;
         if launch.nothing {
-            self.running = Some(Running { address: self.mock, process: None, fresh: 0, _home: home });
+            self.running = Some(Running { address: self.mock, process: None, fresh: 0, home });
             return Ok(0.0);
         }
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let request = self.row.request(Case::Small).ok_or("it answers nothing")?;
-        let target = bodies::target(address, Case::Small, &request);
         let begun = Instant::now();
         let mut process = Process::start(&launch, &place, self.cores).map_err(|error| error.to_string())?;
-        if let Err(why) = ready(&target, &launch, &mut process).await {
-            return Err(format!("{why}; its log ends: {}", last_words(place.home)));
-        }
+        let address = self
+            .ready(&launch, place, &mut process)
+            .await
+            .map_err(|why| format!("{why}; its log ends: {}", last_words(place.home)))?;
         let took = begun.elapsed().as_secs_f64() * 1e3;
         let fresh = process.usage().rss;
-        self.running = Some(Running { address, process: Some(process), fresh, _home: home });
+        self.running = Some(Running { address, process: Some(process), fresh, home });
         Ok(took)
     }
 
@@ -125,8 +124,28 @@ impl Contestant {
     /// The request of a case; `None` when it cannot do that, or does not run.
     #[must_use]
     pub fn target(&self, case: Case) -> Option<Target> {
-        let running = self.running.as_ref()?;
-        Some(bodies::target(running.address, case, &self.row.request(case)?))
+        let Running { address, home, .. } = self.running.as_ref()?;
+        let place = Place { home: home.path(), port: address.port(), mock: self.mock };
+        Some(bodies::target(*address, case, &self.row.request(case, &place)?))
+    }
+
+    /// Asks until it answers, and says where it did.
+    async fn ready(
+        &self,
+        launch: &Launch,
+        place: Place<'_>,
+        process: &mut Process,
+    ) -> Result<SocketAddr, String> {
+        let within = if launch.ready_within.is_zero() { READY } else { launch.ready_within };
+        let deadline = clock::now() + u64::try_from(within.as_nanos()).unwrap_or(u64::MAX);
+        let port = match &launch.port_file {
+            Some(file) => chosen_port(&place.home.join(file), deadline, process).await?,
+            None => place.port,
+        };
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let request = self.row.request(Case::Small, &place).ok_or("it answers nothing")?;
+        answers(&bodies::target(address, Case::Small, &request), deadline, process).await?;
+        Ok(address)
     }
 
     /// Whether it is a process of its own.
@@ -159,30 +178,46 @@ impl Contestant {
     }
 }
 
-/// Asks until it answers.
-async fn ready(target: &Target, launch: &Launch, process: &mut Process) -> Result<(), String> {
-    let within = if launch.ready_within.is_zero() { READY } else { launch.ready_within };
-    let deadline = clock::now() + u64::try_from(within.as_nanos()).unwrap_or(u64::MAX);
-    let mut why = "nobody listens".to_owned();
-    while clock::now() < deadline {
-        match Connection::open(target.address).await {
-            Ok(mut connection) => match tokio::time::timeout(within, connection.ask(target)).await {
-                Ok(Ok(_)) => return Ok(()),
-                Ok(Err(fault)) => why = fault,
-                Err(_) => why = "it accepts and does not answer".to_owned(),
-            },
-            Err(error) => why = error.to_string(),
+/// The port that it says it chose.
+async fn chosen_port(file: &Path, deadline: u64, process: &mut Process) -> Result<u16, String> {
+    loop {
+        if let Some(port) = fs::read_to_string(file).ok().and_then(|text| text.trim().parse().ok()) {
+            return Ok(port);
         }
-        if !process.runs() {
-            return Err("it ended".to_owned());
-        }
-        // The kernel's timers are too coarse for a start of five milliseconds.
-        let next = clock::now() + 100_000;
-        while clock::now() < next {
-            tokio::task::yield_now().await;
-        }
+        pause("it does not say its port", deadline, process).await?;
     }
-    Err(format!("not ready in {} s: {why}", within.as_secs()))
+}
+
+/// Asks until it answers.
+async fn answers(target: &Target, deadline: u64, process: &mut Process) -> Result<(), String> {
+    loop {
+        let left = Duration::from_nanos(deadline.saturating_sub(clock::now()));
+        let why = match Connection::open(target.address).await {
+            Ok(mut connection) => match tokio::time::timeout(left, connection.ask(target)).await {
+                Ok(Ok(_)) => return Ok(()),
+                Ok(Err(fault)) => fault,
+                Err(_) => "it accepts and does not answer".to_owned(),
+            },
+            Err(error) => error.to_string(),
+        };
+        pause(&why, deadline, process).await?;
+    }
+}
+
+/// Waits a moment, unless it ended or its time is over.
+async fn pause(why: &str, deadline: u64, process: &mut Process) -> Result<(), String> {
+    if !process.runs() {
+        return Err(format!("it ended ({why})"));
+    }
+    if clock::now() >= deadline {
+        return Err(format!("not ready in time: {why}"));
+    }
+    // The kernel's timers are too coarse for a start of five milliseconds.
+    let next = clock::now() + 100_000;
+    while clock::now() < next {
+        tokio::task::yield_now().await;
+    }
+    Ok(())
 }
 
 fn free_port() -> std::io::Result<u16> {

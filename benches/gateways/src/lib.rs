@@ -8,6 +8,7 @@ pub mod contestant;
 pub mod load;
 pub mod measure;
 pub mod mock;
+pub mod peers;
 pub mod process;
 pub mod race;
 pub mod report;

@@ -12,7 +12,7 @@ use gateways::measure::Lengths;
 use gateways::mock::Mock;
 use gateways::process::{Cores, raise_file_limit};
 use gateways::race::{Plan, Results, race};
-use gateways::{report, rows};
+use gateways::{peers, report, rows};
 
 /// Measures gateways side by side and prints tables of ratios.
 #[derive(Parser)]
@@ -41,7 +41,10 @@ struct Arguments {
     /// Writes the tables for a page to this file.
     #[arg(long)]
     markdown: Option<PathBuf>,
-    /// Where the other gateways were installed.
+    /// Installs the other gateways (those of `--only`, else all) and ends.
+    #[arg(long)]
+    install: bool,
+    /// Where the other gateways are installed [default: `moonrelay/peers` in the user's cache directory].
     #[arg(long)]
     peers: Option<PathBuf>,
 }
@@ -64,11 +67,17 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let begun = Instant::now();
+    let peers = arguments.peers.clone().or_else(peers::default_directory);
+    if arguments.install {
+        let peers = peers.ok_or("no $HOME to install into: give --peers DIR")?;
+        let complete = peers::install(&peers, &arguments.only)?;
+        return if complete { Ok(()) } else { Err("not all are installed".into()) };
+    }
     build_floor()?;
     let cores = Cores::claim()?;
     let files = raise_file_limit();
     let mock = Mock::start(([127, 0, 0, 1], 0).into()).await?;
-    let rows: Vec<_> = rows::all(&arguments.binary, arguments.peers.as_deref())
+    let rows: Vec<_> = rows::all(&arguments.binary, peers.as_deref())
         .into_iter()
         .filter(|row| arguments.only.is_empty() || arguments.only.iter().any(|name| name == row.name()))
         .collect();
@@ -142,9 +151,6 @@ fn heading(arguments: &Arguments, plan: &Plan) -> String {
     }
     if !arguments.only.is_empty() {
         command.push_str(&format!(" --only {}", arguments.only.join(",")));
-    }
-    if arguments.peers.is_some() {
-        command.push_str(" --peers DIR");
     }
     if !arguments.cases.is_empty() {
         let cases: Vec<&str> = arguments.cases.iter().map(|case| case.name()).collect();

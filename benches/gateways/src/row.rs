@@ -21,8 +21,9 @@ pub trait Row {
     /// Looks only; nothing is started and nothing written.
     fn launch(&self, place: &Place<'_>) -> Result<Launch, String>;
 
-    /// How a client asks it for this case; `None` when the gateway cannot do that (`–` in the table).
-    fn request(&self, case: Case) -> Option<Request>;
+    /// How a client asks it, running in this place, for this case; `None` when the gateway cannot do that (`–` in the
+    /// table).
+    fn request(&self, case: Case, place: &Place<'_>) -> Option<Request>;
 
     /// Its one executable file, where it is one: for the table's size.
     fn binary(&self) -> Option<PathBuf> {
@@ -77,6 +78,8 @@ pub struct Launch {
     pub files: Vec<(PathBuf, Vec<u8>)>,
     /// It is ready when it answers the request of `Case::Small` with 200; longest time for that. 10 s when it is zero.
     pub ready_within: Duration,
+    /// It listens on a port of its own choice and writes that into this file below the home, in one step.
+    pub port_file: Option<PathBuf>,
     /// Not a process: the mock itself (row `direct`).
     pub nothing: bool,
 }

@@ -4,22 +4,32 @@ use std::path::{Path, PathBuf};
 
 use crate::row::Row;
 
+mod claude_code_router;
 mod direct;
 mod floor;
+mod litellm;
+mod litellm_rs;
 mod moonrelay;
 mod nginx;
+mod portkey;
+mod tensorzero;
 
 /// Every row, in the order of the table.
 ///
 /// `binary` is Moonrelay's; `peers` is the directory that the other gateways were installed into.
 #[must_use]
 pub fn all(binary: &Path, peers: Option<&Path>) -> Vec<Box<dyn Row>> {
-    let _ = peers;
+    let peers = || peers.map(Path::to_owned);
     vec![
         Box::new(direct::Direct),
         Box::new(nginx::Nginx),
         Box::new(floor::Floor),
         Box::new(moonrelay::Moonrelay { binary: binary.to_owned() }),
+        Box::new(litellm_rs::LiteLlmRs { peers: peers() }),
+        Box::new(tensorzero::TensorZero { peers: peers() }),
+        Box::new(portkey::Portkey { peers: peers() }),
+        Box::new(claude_code_router::ClaudeCodeRouter { peers: peers() }),
+        Box::new(litellm::LiteLlm { peers: peers() }),
     ]
 }
 

@@ -19,7 +19,7 @@ pub(in crate::dialect) struct Call {
 
 /// The calls of one element of the conversation.
 pub(in crate::dialect) fn of(body: &RequestBody, message: &Message) -> Vec<Call> {
-    let Some(object) = Object::at(&body.text, message.span.start) else { return Vec::new() };
+    let Some(object) = body.object(message) else { return Vec::new() };
     match body.face {
         Face::Chat => {
             let call = |call: &Object<'_>| {
@@ -56,7 +56,7 @@ pub(in crate::dialect) fn answered(body: &RequestBody, message: &Message) -> Vec
             member("call_id").filter(|_| is_result).into_iter().collect()
         }
         Face::Messages => {
-            let blocks = Object::at(text, message.span.start).map(|object| object.objects("content"));
+            let blocks = body.object(message).map(|object| object.objects("content"));
             let results = blocks.unwrap_or_default().into_iter();
             let results = results.filter(|block| block.word("type") == "tool_result");
             results.filter_map(|result| result.span("tool_use_id")).collect()

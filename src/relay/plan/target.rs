@@ -1,6 +1,7 @@
 //! One reference with all that is needed to call it.
 
 use std::borrow::Cow;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::catalog::ThinkingLevel;
@@ -13,11 +14,17 @@ use crate::wire::request::RequestBody;
 /// In bytes.
 const SHORTEST_SECRET: usize = 8;
 
-/// One reference with the key and the settings to call it.
+/// One reference with the key and the settings to call it. A clone is the same one.
 #[derive(Clone)]
-pub struct Target {
+pub struct Target(Arc<Parts>);
+
+/// What a target is made of.
+#[derive(Clone)]
+pub struct Parts {
     /// `provider/model`.
     pub reference: Reference,
+    /// The same as text.
+    pub name: String,
     /// Its provider.
     pub provider: Arc<Provider>,
     /// Its model.
@@ -28,6 +35,14 @@ pub struct Target {
     pub face: Face,
     /// The id that the provider sees.
     pub wire_model: String,
+}
+
+impl Deref for Target {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
 }
 
 /// Takes secrets out of what a provider said.
@@ -45,6 +60,15 @@ pub(in crate::relay) fn scrub<'s>(mut failure: Failure, secrets: impl Iterator<I
 }
 
 impl Target {
+    pub(super) fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// The same over another face.
+    pub(in crate::relay) fn over(&self, face: Face) -> Self {
+        Self::new(Parts { face, ..(*self.0).clone() })
+    }
+
     /// The key, where one is sent.
     #[must_use]
     pub fn key(&self) -> Option<&Key> {
@@ -57,7 +81,7 @@ impl Target {
         if Arc::ptr_eq(provider, &self.provider) {
             return Cow::Borrowed(self);
         }
-        Cow::Owned(Self { provider: provider.clone(), ..self.clone() })
+        Cow::Owned(Self::new(Parts { provider: provider.clone(), ..(*self.0).clone() }))
     }
 
     /// Takes our own secrets out of what a provider said: some repeat the key that they refuse.
@@ -97,7 +121,7 @@ impl Target {
     /// The target as it is asked to go on from the beginning of an answer: over its own face where it is known to do so
     /// there, else over another one.
     pub(in crate::relay) fn going_on(&self) -> Option<Self> {
-        self.prefill_face().map(|face| Self { face, ..self.clone() })
+        self.prefill_face().map(|face| self.over(face))
     }
 
     fn prefill_face(&self) -> Option<Face> {

@@ -1,5 +1,7 @@
 //! Which face a target is called with, and what it cannot take.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -22,7 +24,7 @@ fn each_client_gets_its_own_face_where_the_provider_has_it_and_else_the_preferre
                         models: [{ id: "m", name: "M" }] },
         } },
     }"#;
-    let settings = config::from_text(text, None, &Environment::default()).unwrap();
+    let settings = Arc::new(config::from_text(text, None, &Environment::default()).unwrap());
     let state = State::new();
     for face in Face::ALL {
         let request = body(face, &json!({"model": "default", "messages": [], "input": "hi"}));
@@ -46,7 +48,7 @@ fn an_image_goes_past_a_model_without_eyes_on_every_face() {
         models: { providers: { blind: { apiKey: "k", baseUrl: "https://chat.example/v1",
             models: [{ id: "m", name: "M", input: ["text"] }] } } },
     }"#;
-    let settings = config::from_text(text, None, &Environment::default()).unwrap();
+    let settings = Arc::new(config::from_text(text, None, &Environment::default()).unwrap());
     let part =
         json!({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AA=="}});
     let request = body(Face::Messages, &json!({"messages": [{"role": "user", "content": [part]}]}));
@@ -62,7 +64,7 @@ fn a_document_goes_past_kimi_over_every_face_and_the_reason_names_it() {
         models: { providers: { kimi: { apiKey: "sk-kimi-000000" }, moonshot: { apiKey: "sk-000000" },
                                openrouter: { apiKey: "sk-or-000000" } } },
     }"#;
-    let settings = config::from_text(text, None, &Environment::default()).unwrap();
+    let settings = Arc::new(config::from_text(text, None, &Environment::default()).unwrap());
     let source = json!({"type": "base64", "media_type": "application/pdf", "data": "AA=="});
     for (face, part) in [
         (Face::Chat, json!({"type": "file", "file": {"file_data": "data:application/pdf;base64,AA=="}})),
@@ -97,7 +99,7 @@ fn globs_are_listed_by_a_name_that_they_take() {
             },
         },
     }"#;
-    let settings = config::from_text(text, None, &Environment::default()).unwrap();
+    let settings = Arc::new(config::from_text(text, None, &Environment::default()).unwrap());
     let offered = offered(&settings);
     let routes: Vec<_> = offered
         .iter()

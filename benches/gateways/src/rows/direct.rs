@@ -15,7 +15,7 @@ impl Row for Direct {
         Ok(Launch { nothing: true, ..Launch::default() })
     }
 
-    fn request(&self, case: Case) -> Option<Request> {
+    fn request(&self, case: Case, _: &Place<'_>) -> Option<Request> {
         through(case)
     }
 }

@@ -22,7 +22,7 @@ impl Row for Floor {
         Ok(launch.env("UPSTREAM_KEY", UPSTREAM_KEY))
     }
 
-    fn request(&self, case: Case) -> Option<Request> {
+    fn request(&self, case: Case, _: &Place<'_>) -> Option<Request> {
         (!matches!(case, Case::Translation | Case::Fallback)).then(|| direct::through(case)).flatten()
     }
 

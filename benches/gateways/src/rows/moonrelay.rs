@@ -27,7 +27,7 @@ impl Row for Moonrelay {
         Ok(launch)
     }
 
-    fn request(&self, case: Case) -> Option<Request> {
+    fn request(&self, case: Case, _: &Place<'_>) -> Option<Request> {
         let model = match case {
             Case::Translation => "translated/kimi-k2.6".to_owned(),
             Case::Fallback => "fallen".to_owned(),

@@ -20,7 +20,7 @@ impl Row for Nginx {
         Ok(launch)
     }
 
-    fn request(&self, case: Case) -> Option<Request> {
+    fn request(&self, case: Case, _: &Place<'_>) -> Option<Request> {
         (!matches!(case, Case::Translation | Case::Fallback)).then(|| direct::through(case)).flatten()
     }
 }

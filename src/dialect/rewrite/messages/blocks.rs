@@ -38,7 +38,7 @@ pub(super) fn without_unsigned(draft: &mut Draft<'_>) {
 pub(super) fn without_foreign(draft: &mut Draft<'_>) {
     let body = draft.body();
     for message in &body.messages {
-        let Some(object) = Object::at(&body.text, message.span.start) else { continue };
+        let Some(object) = body.object(message) else { continue };
         settle(draft, &object);
         for result in object.objects("content").iter().filter(|block| block.word("type") == "tool_result") {
             settle(draft, result);

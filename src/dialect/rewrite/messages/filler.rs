@@ -14,7 +14,7 @@ pub(super) fn fill(draft: &mut Draft<'_>) {
     let lacking: Vec<usize> = draft.calls().keys().copied().collect();
     for index in lacking {
         let Some(message) = body.messages.get(index) else { continue };
-        let Some(object) = Object::at(&body.text, message.span.start) else { continue };
+        let Some(object) = body.object(message) else { continue };
         let blocks = object.objects("content");
         let is_thinking = |block: &&Object<'_>| block.word("type") == "thinking";
         if blocks.iter().filter(is_thinking).any(|block| block.says("thinking") || block.says("signature")) {

@@ -1,0 +1,110 @@
+//! Records of requests that are over, until they are told: a client has its answer before anybody formats a line of it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use tokio::task::yield_now;
+
+use crate::record::Record;
+
+/// Whom records are told.
+pub type Observer = Box<dyn Fn(Record) + Send + Sync>;
+
+/// What waits to be told, in the order in which it ended.
+pub struct Outbox {
+    waiting: Mutex<Vec<Record>>,
+    filled: Notify,
+    /// One tells at a time, so that who empties it finds everything told.
+    observer: Mutex<Observer>,
+}
+
+impl Outbox {
+    /// For this observer.
+    #[must_use]
+    pub fn new(observer: Observer) -> Arc<Self> {
+        Arc::new(Self { waiting: Mutex::default(), filled: Notify::new(), observer: Mutex::new(observer) })
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Vec<Record>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has it told soon. It never waits.
+    pub fn put(&self, record: Record) {
+        let is_first = {
+            let mut waiting = self.waiting();
+            waiting.push(record);
+            waiting.len() == 1
+        };
+        if is_first {
+            self.filled.notify_one();
+        }
+    }
+
+    /// Tells all that was put until now.
+    pub fn empty(&self) {
+        let observer = self.observer.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = std::mem::take(&mut *self.waiting());
+        for record in waiting {
+            observer(record);
+        }
+    }
+
+    /// Tells what comes, for ever.
+    pub async fn run(&self) {
+        loop {
+            self.filled.notified().await;
+            // Behind the answers that can be written now, and of several requests at once.
+            yield_now().await;
+            self.empty();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::wire::face::Face;
+
+    fn outbox() -> (Arc<Outbox>, mpsc::UnboundedReceiver<String>) {
+        let (told, ids) = mpsc::unbounded_channel();
+        let observer = Outbox::new(Box::new(move |record: Record| {
+            let _ = told.send(record.request_id);
+        }));
+        (observer, ids)
+    }
+
+    fn record(id: &str) -> Record {
+        Record::begun(id.to_owned(), "client".to_owned(), Face::Chat)
+    }
+
+    #[tokio::test]
+    async fn what_is_put_is_told_in_order_and_once() {
+        let (outbox, mut ids) = outbox();
+        let telling = tokio::spawn({
+            let outbox = outbox.clone();
+            async move { outbox.run().await }
+        });
+        for id in ["1", "2"] {
+            outbox.put(record(id));
+        }
+        assert!(ids.recv().now_or_never().is_none(), "whoever puts does not tell");
+        assert_eq!((ids.recv().await.unwrap(), ids.recv().await.unwrap()), ("1".to_owned(), "2".to_owned()));
+        outbox.put(record("3"));
+        assert_eq!(ids.recv().await.unwrap(), "3");
+        outbox.empty();
+        assert!(ids.recv().now_or_never().is_none());
+        telling.abort();
+    }
+
+    #[tokio::test]
+    async fn who_empties_it_finds_everything_told() {
+        let (outbox, mut ids) = outbox();
+        outbox.put(record("1"));
+        outbox.empty();
+        assert_eq!(ids.try_recv().unwrap(), "1");
+    }
+}
