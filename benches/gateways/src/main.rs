@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
 use gateways::case::Case;
@@ -85,6 +85,10 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         return Err(format!("no row is called {unknown}").into());
     }
     let plan = plan(&arguments);
+    let busy = busy().await;
+    if let Some(busy) = &busy {
+        eprintln!("warning: {busy}");
+    }
     eprintln!("gateways on core {}, load and mock on core {}, {files} files", cores.gateway, cores.load);
     let say = |step: &str| eprintln!("[{:>4}s] {step}", begun.elapsed().as_secs());
     let results = race(rows, &plan, &mock, cores, say).await;
@@ -101,7 +105,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     if let Some(file) = &arguments.markdown {
         let tables: String = tables.iter().map(gateways::table::Table::markdown).collect();
         let notes: String = report::notes(&results).iter().map(|note| format!("- {note}\n")).collect();
-        std::fs::write(file, format!("{}\n\n{tables}{notes}", heading(&arguments, &plan)))?;
+        std::fs::write(file, format!("{}\n\n{tables}{notes}", heading(&arguments, &plan, busy.as_deref())))?;
     }
     eprintln!("[{:>4}s] done", begun.elapsed().as_secs());
     Ok(())
@@ -143,7 +147,7 @@ fn json(results: &Results) -> Result<String, serde_json::Error> {
 }
 
 /// When, with which command, and on what it ran.
-fn heading(arguments: &Arguments, plan: &Plan) -> String {
+fn heading(arguments: &Arguments, plan: &Plan, busy: Option<&str>) -> String {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
     let mut command = "cargo run --release -p moonrelay-gateways --".to_owned();
     if arguments.quick {
@@ -163,7 +167,28 @@ fn heading(arguments: &Arguments, plan: &Plan) -> String {
         command.push_str(&format!(" --rounds {rounds}"));
     }
     let command = command.trim_end_matches(" --");
-    format!("{} (`{command}`, rounds: {}; {}).", day(seconds / 86_400), plan.rounds, machine())
+    let busy = busy.map_or_else(String::new, |busy| format!(" **{busy}**"));
+    format!("{} (`{command}`, rounds: {}; {}).{busy}", day(seconds / 86_400), plan.rounds, machine())
+}
+
+/// That others are at work before this begins: their time would be in every figure. The load average will not do, as the
+/// build of this program is in it.
+async fn busy() -> Option<String> {
+    let before = processor_time()?;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let after = processor_time()?;
+    let share = 100.0 * (1.0 - (after.0 - before.0) / (after.1 - before.1));
+    (share > 5.0)
+        .then(|| format!("Others had {share:.0} % of the processors before the run: its times do not count."))
+}
+
+/// Idle, and all there was.
+fn processor_time() -> Option<(f64, f64)> {
+    let text = std::fs::read_to_string("/proc/stat").ok()?;
+    let times: Vec<f64> =
+        text.lines().next()?.split_whitespace().skip(1).filter_map(|time| time.parse().ok()).collect();
+    // `guest` times are in `user` already.
+    Some((*times.get(3)?, times.iter().take(8).sum()))
 }
 
 /// The processor's own name and the kernel.
