@@ -28,6 +28,12 @@ impl Drop for Unfinished {
     }
 }
 
+/// Whether none is under way, in any of the tests that run beside each other.
+#[cfg(test)]
+pub(super) fn are_none() -> bool {
+    *UNFINISHED.subscribe().borrow() == 0
+}
+
 /// Resolves when none is under way, for the end of the process; after 20 s in any case.
 pub async fn settled() {
     let mut count = UNFINISHED.subscribe();
