@@ -15,6 +15,7 @@ from machine import (
     all_whole,
     answers_from,
     fault,
+    journal_says,
     load,
     main_pid,
     prop,
@@ -56,7 +57,10 @@ def starts_in(journal_since):
 
 def switched(old, new, *, restarts, model=FIRST, base="http://127.0.0.1:1969"):
     """From one to the other: how often the service was started, and what answers then."""
+    begun = time.time()
     old.start()
+    # systemd writes that behind the start.
+    journal_says("Started moonrelay.service", begun)
     before = main_pid()
     began = time.time()
     switch(old, new)
