@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use gateways::case::Case;
@@ -148,7 +148,7 @@ fn json(results: &Results) -> Result<String, serde_json::Error> {
 
 /// When, with which command, and on what it ran.
 fn heading(arguments: &Arguments, plan: &Plan, busy: Option<&str>) -> String {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+    let today = jiff::Timestamp::now().strftime("%F");
     let mut command = "cargo run --release -p moonrelay-gateways --".to_owned();
     if arguments.quick {
         command.push_str(" --quick");
@@ -168,7 +168,7 @@ fn heading(arguments: &Arguments, plan: &Plan, busy: Option<&str>) -> String {
     }
     let command = command.trim_end_matches(" --");
     let busy = busy.map_or_else(String::new, |busy| format!(" **{busy}**"));
-    format!("{} (`{command}`, rounds: {}; {}).{busy}", day(seconds / 86_400), plan.rounds, machine())
+    format!("{today} (`{command}`, rounds: {}; {}).{busy}", plan.rounds, machine())
 }
 
 /// That others are at work before this begins: their time would be in every figure. The load average will not do, as the
@@ -202,36 +202,9 @@ fn machine() -> String {
     format!("{}, Linux {}", model.unwrap_or("unknown processor"), kernel.trim())
 }
 
-/// The date of a day after 1970-01-01.
-fn day(mut days: u64) -> String {
-    let leap = |year: u64| (year.is_multiple_of(4) && !year.is_multiple_of(100)) || year.is_multiple_of(400);
-    let mut year = 1970;
-    while days >= 365 + u64::from(leap(year)) {
-        days -= 365 + u64::from(leap(year));
-        year += 1;
-    }
-    let february = 28 + u64::from(leap(year));
-    let mut month = 1;
-    for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
-        if days < length {
-            break;
-        }
-        days -= length;
-        month += 1;
-    }
-    format!("{year}-{month:02}-{:02}", days + 1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn days_are_dates() {
-        assert_eq!(day(0), "1970-01-01");
-        assert_eq!(day(19_782), "2024-02-29");
-        assert_eq!(day(20_779), "2026-11-22");
-    }
 
     #[test]
     fn every_case_can_be_named() {
