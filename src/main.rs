@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// It gives back what a crowd of streams took, and costs less for each request (docs/explanation/performance.md).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     moonrelay::cli::main()
 }
