@@ -18,7 +18,7 @@ mod metrics;
 mod models;
 mod origin;
 mod phase;
-mod places;
+pub mod places;
 pub mod probe;
 pub mod quota;
 pub mod refusals;

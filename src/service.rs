@@ -1,6 +1,7 @@
 //! The service manager's side: signals, notifications, the sockets that it hands over, files that
-//! change; the unit's text, and systemctl.
+//! change, limits; the unit's text, and systemctl.
 
+pub mod descriptors;
 pub mod notify;
 pub mod signals;
 pub mod sockets;

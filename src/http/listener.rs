@@ -12,8 +12,9 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 
 use crate::config::settings::Bind;
 
-/// As many as std and tokio let wait.
-const BACKLOG: u32 = 1024;
+/// Thousands may connect in one moment. Linux lets as many wait (`net.core.somaxconn`); who finds no room is heard only
+/// when it asks again, a second later.
+const BACKLOG: u32 = 4096;
 
 /// Which way a client came in, an extension of its requests. It holds for its connection to the end, whatever a reload
 /// moves.

@@ -8,9 +8,11 @@ use tokio::sync::Notify;
 
 use super::phase::Phase;
 
-/// Personal use has tens of connections; a thousand is a leak or an attack. Each costs memory, and while it asks a
-/// second descriptor, that of its provider.
-const CONNECTIONS: usize = 1024;
+/// Personal use has tens of connections, a house full of agents thousands. Each costs memory, and while it asks a second
+/// descriptor, that of its provider.
+const CONNECTIONS: usize = 8192;
+/// With so many descriptors there are as many places as are of use.
+pub const ENOUGH_DESCRIPTORS: usize = 2 * CONNECTIONS + OTHER_DESCRIPTORS;
 /// Descriptors for everything else: listeners, files, idle connections to providers, and whom we turn away.
 const OTHER_DESCRIPTORS: usize = 160;
 /// Where the system does not tell, macOS' default.
@@ -179,6 +181,7 @@ mod tests {
         assert_eq!(descriptors(limits), Some(1024));
         assert_eq!(descriptors("Max open files unlimited unlimited files"), Some(usize::MAX));
         assert_eq!(descriptors(""), None);
-        assert_eq!([256, 1024, 4096, usize::MAX].map(fitting), [48, 432, 1024, 1024]);
+        assert_eq!([256, 1024, 4096, usize::MAX].map(fitting), [48, 432, 1968, CONNECTIONS]);
+        assert_eq!([ENOUGH_DESCRIPTORS - 2, ENOUGH_DESCRIPTORS].map(fitting), [CONNECTIONS - 1, CONNECTIONS]);
     }
 }

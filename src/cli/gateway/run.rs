@@ -14,8 +14,10 @@ use crate::cli::exit::{self, Ending};
 use crate::config::settings::Settings;
 use crate::config::{self, Environment};
 use crate::http::listener::Listener;
+use crate::http::places::ENOUGH_DESCRIPTORS;
 use crate::ledger::Ledger;
 use crate::observe::log;
+use crate::service::descriptors;
 use crate::service::notify::Manager;
 use crate::service::signals::{Hangup, Termination};
 use crate::{app, upstream};
@@ -42,6 +44,7 @@ async fn serve(args: Args) -> Result<(), Ending> {
     let as_written = settings.gateway.clone();
     flags.apply(&mut settings.gateway);
     log::start(&settings.logging.level);
+    descriptors::raise(ENOUGH_DESCRIPTORS as u64);
     let termination = Termination::install().map_err(no_signals)?;
     let handed_over = inherited::take(&settings.gateway)?;
     let is_handed_over = !handed_over.is_empty();
