@@ -21,6 +21,7 @@ use super::listener::Door;
 use super::phase::Phase;
 use super::refusals::Refusals;
 use super::unheard::Unheard;
+use crate::relay::dormant::Dormant;
 use crate::relay::ending::{Ending, Stage};
 
 /// The time for a request head, and the time that an idle connection is kept: hyper has one clock for both.
@@ -74,11 +75,12 @@ where
         .max_header_size(HEAD_BYTES)
         .serve_connection(io, service);
     let mut connection = pin!(connection);
+    let draining = Dormant::new(ending.reached(Stage::Draining));
     tokio::select! {
         // A request that has arrived comes before the end.
         biased;
         ended = connection.as_mut() => return ended,
-        () = ending.reached(Stage::Draining) => {}
+        () = draining => {}
     }
     let first_head = poll_fn(|context| match connection.as_mut().poll(context) {
         Poll::Ready(ended) => Poll::Ready(Some(ended)),

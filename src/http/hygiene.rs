@@ -1,8 +1,8 @@
 //! What of a client's headers goes no further: credentials, cookies, what belongs to this connection, and what only a
 //! browser or our own protocol says.
 
-use http::HeaderMap;
 use http::header::{CONNECTION, HeaderName};
+use http::{HeaderMap, HeaderValue};
 
 const NEVER: &[&str] = &[
     // This connection's (RFC 9110, 7.6.1).
@@ -86,7 +86,18 @@ pub(super) fn end_to_end(headers: &HeaderMap) -> HeaderMap {
                 && !NEVER_HOLDING.iter().any(|word| name.contains(word));
         is_harmless && !named.iter().any(|other| other == name)
     };
-    headers.iter().filter(|(name, _)| goes(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+    headers.iter().filter(|(name, _)| goes(name)).map(|(name, value)| (name.clone(), copied(value))).collect()
+}
+
+/// A value as it came is a slice of what was read from the socket, and would hold those 8 KiB as long as a stream runs.
+fn copied(value: &HeaderValue) -> HeaderValue {
+    HeaderValue::from_bytes(value.as_bytes()).map_or_else(
+        |_| value.clone(),
+        |mut copy| {
+            copy.set_sensitive(value.is_sensitive());
+            copy
+        },
+    )
 }
 
 #[cfg(test)]

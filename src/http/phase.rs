@@ -1,41 +1,45 @@
 //! Where a connection stands between one request and the next.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
-/// A head, its answer, the answer's last byte: then idle again. Half a head is idle too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    Idle {
-        since: Instant,
-    },
-    InRequest,
-    /// The answer is out of our hands, but not in the socket yet.
-    Flushing,
-}
+/// Nothing is owed to the client. Half a head is idle too.
+const IDLE: u8 = 0;
+/// A request is being read or answered.
+const IN_REQUEST: u8 = 1;
+/// The answer is out of our hands, but not in the socket yet.
+const FLUSHING: u8 = 2;
 
-/// One connection's stage, for its socket, its requests, and who looks for an idle one.
+/// One connection's stage, for its socket, its requests, and who looks for an idle one: a head, its answer, the answer's
+/// last byte, then idle again. Only the connection's task changes it; its socket asks for it at each read and write.
 #[derive(Debug)]
 pub(super) struct Phase {
-    stage: Mutex<Stage>,
+    stage: AtomicU8,
+    /// Since when it is idle; set before the stage says that it is.
+    since: Mutex<Instant>,
     has_begun: AtomicBool,
 }
 
 impl Default for Phase {
     fn default() -> Self {
-        Self { stage: Mutex::new(Stage::Idle { since: Instant::now() }), has_begun: AtomicBool::new(false) }
+        let since = Mutex::new(Instant::now());
+        Self { stage: AtomicU8::new(IDLE), since, has_begun: AtomicBool::new(false) }
     }
 }
 
 impl Phase {
-    fn stage(&self) -> MutexGuard<'_, Stage> {
-        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+    fn is(&self, stage: u8) -> bool {
+        self.stage.load(Ordering::Acquire) == stage
+    }
+
+    fn since(&self) -> MutexGuard<'_, Instant> {
+        self.since.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn head_is_complete(&self) {
-        *self.stage() = Stage::InRequest;
+        self.stage.store(IN_REQUEST, Ordering::Release);
         self.has_begun.store(true, Ordering::Relaxed);
     }
 
@@ -45,31 +49,28 @@ impl Phase {
     }
 
     pub(super) fn answer_is_out(&self) {
-        *self.stage() = Stage::Flushing;
+        self.stage.store(FLUSHING, Ordering::Release);
     }
 
     pub(super) fn flushed(&self) {
-        let mut stage = self.stage();
-        if *stage == Stage::Flushing {
-            *stage = Stage::Idle { since: Instant::now() };
+        if self.is(FLUSHING) {
+            *self.since() = Instant::now();
+            self.stage.store(IDLE, Ordering::Release);
         }
     }
 
     /// Whether a request is being read or answered.
     pub(super) fn in_request(&self) -> bool {
-        *self.stage() == Stage::InRequest
+        self.is(IN_REQUEST)
     }
 
     /// Whether nothing is owed to the client.
     pub(super) fn is_idle(&self) -> bool {
-        self.idle_since().is_some()
+        self.is(IDLE)
     }
 
     /// Since when, where nothing is owed to the client.
     pub(super) fn idle_since(&self) -> Option<Instant> {
-        match *self.stage() {
-            Stage::Idle { since } => Some(since),
-            Stage::InRequest | Stage::Flushing => None,
-        }
+        self.is_idle().then(|| *self.since())
     }
 }

@@ -19,6 +19,7 @@ use super::places::{Place, Places};
 use super::probe::Probes;
 use super::refusals::Refusals;
 use super::unheard::Unheard;
+use crate::relay::dormant::Dormant;
 use crate::relay::ending::{Ending, Stage};
 
 /// This many at one time are told that there is no place; beyond, clients wait in the kernel's backlog.
@@ -203,10 +204,12 @@ async fn take_in(
     match place {
         Some(place) => {
             let mut end = ending.clone();
+            let (lost, gone) = (Dormant::new(place.lost()), Dormant::new(end.reached(Stage::Gone)));
             tokio::select! {
+                biased;
                 ended = serve(stream, door, place.phase(), router, refusals, ending) => told(ended),
-                () = place.lost() => debug!("an idle connection made room for another"),
-                () = end.reached(Stage::Gone) => debug!("a connection is dropped: its client was too slow for the end"),
+                () = lost => debug!("an idle connection made room for another"),
+                () = gone => debug!("a connection is dropped: its client was too slow for the end"),
             }
         }
         None => {

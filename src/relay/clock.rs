@@ -1,7 +1,13 @@
 //! The clocks of one request. Connecting has its own in the HTTP client; the others are here.
 
-use tokio::time::{Duration, Instant, timeout};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 
+use futures_util::FutureExt;
+use tokio::time::{Duration, Instant, Sleep, sleep_until, timeout_at};
+
+use super::dormant::Dormant;
 use crate::failure::{Failure, Reason};
 
 /// One of the clocks of `failover.timeouts`, cut by the deadline of the whole request.
@@ -15,17 +21,57 @@ pub(super) struct Clock {
 impl Clock {
     /// Works until the clock runs out; the failure names the clock.
     pub(super) async fn run<T>(&self, work: impl Future<Output = T>) -> Result<T, Failure> {
-        let left = self.limit.saturating_sub(self.started.elapsed());
-        let all = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let out_of_time = all.is_some_and(|all| all < left);
-        timeout(all.map_or(left, |all| all.min(left)), work).await.map_err(|_| {
+        timeout_at(self.end(), work).await.map_err(|_| self.failure())
+    }
+
+    fn end(&self) -> Instant {
+        let own = self.started + self.limit;
+        self.deadline.map_or(own, |deadline| deadline.min(own))
+    }
+
+    fn failure(&self) -> Failure {
+        let out_of_time = self.deadline.is_some_and(|deadline| deadline < self.started + self.limit);
+        let message = if out_of_time {
+            "the time for the whole request is over (failover.timeouts.totalSeconds)".to_owned()
+        } else {
             let seconds = self.started.elapsed().as_secs_f64();
-            let message = if out_of_time {
-                "the time for the whole request is over (failover.timeouts.totalSeconds)".to_owned()
-            } else {
-                format!("nothing within {seconds:.1} s ({})", self.name)
-            };
-            Failure { out_of_time, ..Failure::new(Reason::Timeout, message) }
+            format!("nothing within {seconds:.1} s ({})", self.name)
+        };
+        Failure { out_of_time, ..Failure::new(Reason::Timeout, message) }
+    }
+}
+
+/// A clock that starts again with each piece of a stream. Its timer is set once, and again only when it has rung though
+/// a piece had come: a timer for each piece would cost more than reading it.
+pub(super) struct Repeated {
+    clock: Clock,
+    alarm: Dormant<Sleep>,
+}
+
+impl Repeated {
+    pub(super) fn new(limit: Duration, name: &'static str, deadline: Option<Instant>) -> Self {
+        let clock = Clock { started: Instant::now(), limit, name, deadline };
+        let alarm = Dormant::new(sleep_until(clock.end()));
+        Self { clock, alarm }
+    }
+
+    /// As [`Clock::run`], from now on.
+    pub(super) async fn run<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Failure> {
+        self.clock.started = Instant::now();
+        let mut work = pin!(work);
+        poll_fn(|context| {
+            if let Poll::Ready(done) = work.as_mut().poll(context) {
+                return Poll::Ready(Ok(done));
+            }
+            while self.alarm.poll_unpin(context).is_ready() {
+                let end = self.clock.end();
+                if Instant::now() >= end {
+                    return Poll::Ready(Err(self.clock.failure()));
+                }
+                self.alarm.change(|alarm| alarm.reset(end));
+            }
+            Poll::Pending
         })
+        .await
     }
 }

@@ -15,7 +15,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 
-pub(super) use event::frames;
+pub(super) use event::{frames, reader};
 pub(super) use guard::{Broken, Guard, Reach};
 pub(super) use joiner::Joiner;
 pub(super) use spent::{Spent, estimate, estimate_of};

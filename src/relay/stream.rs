@@ -1,8 +1,10 @@
 //! A streamed answer: the head at the right moment, the bytes as they come, an end that the client can trust.
 
 mod drive;
+mod joined;
 mod outlet;
 mod pump;
+mod slot;
 pub(super) mod speech;
 
 use std::pin::Pin;
@@ -14,12 +16,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{FutureExt, Stream};
 use http::HeaderMap;
-use tokio::sync::mpsc;
-use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use self::drive::{comment, drive};
 use self::outlet::Outlet;
+use self::slot::Slot;
 use super::attempt::Run;
+use super::dormant::Dormant;
 use super::ending::Stage;
 use super::{Answer, Refusal};
 use crate::failure::Reason;
@@ -38,8 +41,11 @@ enum Piece {
 /// The events of a streamed answer. It drives the request itself: nothing runs on when it is dropped.
 pub struct StreamBody {
     run: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    pieces: mpsc::Receiver<Piece>,
-    pause: Pin<Box<Sleep>>,
+    pieces: Slot,
+    /// When the client got something last.
+    said: Instant,
+    /// Rings when nothing has been said for `keep_alive`, or earlier: it is set again only then.
+    pause: Dormant<Sleep>,
     keep_alive: Duration,
     /// The head went out before the outcome was known; shared with the run, which then ends with a comment.
     late: Arc<AtomicBool>,
@@ -53,15 +59,16 @@ pub struct StreamBody {
 /// the client has waited for `keepAliveSeconds`.
 pub(super) async fn answer(run: Run) -> Result<Answer, Refusal> {
     let keep_alive = run.settings.failover.keep_alive;
-    let (sender, pieces) = mpsc::channel(1);
+    let (pieces, said) = (Slot::default(), Instant::now());
     let run = Arc::new(run);
     let late = Arc::new(AtomicBool::new(false));
     let outlet = Arc::new(Mutex::new(Outlet::new(&run)));
-    let way = Way { run: run.clone(), outlet: outlet.clone(), late: late.clone(), pieces: sender };
+    let way = Way { run: run.clone(), outlet: outlet.clone(), late: late.clone(), pieces: pieces.clone() };
     let mut body = StreamBody {
         run: Some(Box::pin(drive_or_cut(way))),
         pieces,
-        pause: Box::pin(sleep(keep_alive)),
+        said,
+        pause: Dormant::new(sleep_until(said + keep_alive)),
         keep_alive,
         late,
         outlet,
@@ -89,7 +96,25 @@ impl StreamBody {
         {
             self.run = None;
         }
-        self.pieces.poll_recv(context)
+        match self.pieces.take() {
+            Some(piece) => Poll::Ready(Some(piece)),
+            None if self.run.is_none() => Poll::Ready(None),
+            None => Poll::Pending,
+        }
+    }
+
+    /// Whether nothing has been said for so long that the client shall get a ping.
+    fn is_silent(&mut self, context: &mut Context<'_>) -> bool {
+        while self.pause.poll_unpin(context).is_ready() {
+            let next = self.said + self.keep_alive;
+            if Instant::now() >= next {
+                // Set again by what is said now.
+                self.pause.change(|pause| pause.reset(Instant::now() + self.keep_alive));
+                return true;
+            }
+            self.pause.change(|pause| pause.reset(next));
+        }
+        false
     }
 }
 
@@ -103,12 +128,11 @@ impl Stream for StreamBody {
             Poll::Ready(Some(Piece::Begun { .. })) => Some(self.ping.clone()),
             Poll::Ready(Some(Piece::Refused(refusal))) => Some(refusal.said(&mut locked(&self.outlet))),
             Poll::Ready(None) => return Poll::Ready(None),
-            Poll::Pending => self.pause.poll_unpin(context).is_ready().then(|| self.ping.clone()),
+            Poll::Pending => self.is_silent(context).then(|| self.ping.clone()),
         };
         match ready {
             Some(bytes) => {
-                let next = Instant::now() + self.keep_alive;
-                self.pause.as_mut().reset(next);
+                self.said = Instant::now();
                 Poll::Ready(Some(bytes))
             }
             None => Poll::Pending,
@@ -121,7 +145,7 @@ pub(super) struct Way {
     run: Arc<Run>,
     outlet: Arc<Mutex<Outlet>>,
     late: Arc<AtomicBool>,
-    pieces: mpsc::Sender<Piece>,
+    pieces: Slot,
 }
 
 impl Way {
@@ -139,14 +163,16 @@ fn locked(outlet: &Mutex<Outlet>) -> MutexGuard<'_, Outlet> {
 async fn drive_or_cut(way: Way) {
     let run = &way.run;
     let mut ending = run.state.ending();
+    let cut = Dormant::new(ending.reached(Stage::Cut));
     tokio::select! {
+        biased;
         () = drive(&way) => {}
-        () = ending.reached(Stage::Cut) => {
+        () = cut => {
             // What is over is not cut off any more, though its upstream may not have closed.
             if run.track.is_finished() {
                 return;
             }
-            let _ = way.pieces.send(Piece::Refused(run.cut())).await;
+            way.pieces.put(Piece::Refused(run.cut())).await;
             comment(&way, run.track.model().as_deref()).await;
         }
     }

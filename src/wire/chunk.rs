@@ -78,6 +78,8 @@ impl Chunk {
         let end = json::walk_object(text, chunk.open, |key, value| {
             if key_is(text, &key, b"choices") && text.get(value) == Some(&b'[') {
                 chunk.choice.clear();
+                // There is one as good as always.
+                chunk.choice.reserve_exact(1);
                 let end = json::walk_array(text, value, |at| {
                     let (choice, end) = parse_choice(text, at)?;
                     chunk.choice.extend(choice);

@@ -7,6 +7,8 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use super::pattern::{Found, Pattern};
+
 /// The frame that ends a chat stream.
 pub const DONE: &[u8] = b"data: [DONE]\n\n";
 
@@ -189,6 +191,24 @@ impl FrameReader {
         let mut raw = std::mem::take(&mut self.head);
         raw.extend_from_slice(self.chunk.get(piece).unwrap_or_default());
         Ok(Some(Frame::new(raw.into(), None, true)))
+    }
+
+    /// The next frame, where it has this pattern; [`Self::skip`] takes it. Nothing is read for it but its bytes.
+    #[must_use]
+    pub fn alike(&self, pattern: &Pattern) -> Option<Found> {
+        let begins = self.head.is_empty()
+            && self.blank
+            && self.after_cr.is_none()
+            && !self.bare_cr
+            && matches!(self.bom, None | Some(0));
+        let found = pattern.at(&self.chunk, if begins { self.at } else { return None })?;
+        (found.place.len() <= self.cap).then_some(found)
+    }
+
+    /// Goes on behind a frame that [`Self::alike`] found.
+    pub fn skip(&mut self, frame: &Found) {
+        self.bom = None;
+        self.at = frame.place.end;
     }
 
     /// The last frame, which may lack its empty line. To be called when [`Self::next_frame`] gives `None` and no more

@@ -25,6 +25,7 @@ mod chat;
 mod clocks;
 mod commands;
 mod corpora;
+mod crowd;
 mod dashboard;
 mod doctor;
 mod drill;

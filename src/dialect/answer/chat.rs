@@ -12,8 +12,10 @@ use super::{Meter, Volume, length};
 use crate::catalog::DialectId;
 use crate::dialect::rewrite::AnswerPlan;
 use crate::failure::Failure;
+use crate::wire::alike::Alike;
 use crate::wire::chunk::{Choice, Chunk};
 use crate::wire::edit::{Edits, Segments};
+use crate::wire::pattern::{Found, Pattern};
 use crate::wire::sse::{DONE, Frame};
 use crate::wire::usage::Usage;
 
@@ -51,6 +53,7 @@ pub(super) struct ChatStream {
     finish: Option<Bytes>,
     /// A chunk with the usage went out after it.
     told_usage: bool,
+    alike: Alike,
 }
 
 impl ChatStream {
@@ -72,6 +75,7 @@ impl ChatStream {
             volume: Volume::default(),
             finish: None,
             told_usage: false,
+            alike: Alike::default(),
         }
     }
 
@@ -133,6 +137,9 @@ impl ChatStream {
         out.step.meaningful |= speaks && self.withheld.is_none();
         if edits.is_empty() {
             self.pass(frame, out);
+            if keeps == Keeps::Substance && !finishes {
+                self.alike.learn_chunk(frame, payload, chunk);
+            }
         } else {
             self.put(output::edited(frame, payload, edits), 1, out);
         }
@@ -311,6 +318,26 @@ impl Reading for ChatStream {
         self.volume.read(&payload, &chunk);
         self.take_chunk(frame, &payload, &chunk, out)?;
         Ok(Flow::On)
+    }
+
+    fn pattern(&self) -> Option<&Pattern> {
+        self.alike.pattern()
+    }
+
+    fn take_alike(&mut self, frame: &Found, out: &mut Output) -> bool {
+        let text = out.read(frame.text.clone());
+        // A text that may be leaked markup is for the filter.
+        let reasons = self.alike.reasons();
+        let may_leak = self.plan.offers_tools && !reasons && memchr::memchr(b'<', text).is_some();
+        if may_leak || !self.leak.is_idle() || self.withheld.is_some() {
+            return false;
+        }
+        let length = String::from_utf8_lossy(text).len();
+        *if reasons { &mut self.volume.reasoning } else { &mut self.volume.text } += length;
+        self.alike.has_hit();
+        out.step.meaningful = true;
+        out.pass_place(&frame.place);
+        true
     }
 
     fn end(&mut self, usage: Option<Usage>, out: &mut Output) -> Result<(), Failure> {

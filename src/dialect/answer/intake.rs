@@ -6,6 +6,7 @@ use super::refusal::{self, server, truncated};
 use crate::catalog::DialectId;
 use crate::failure::Failure;
 use crate::wire::json;
+use crate::wire::pattern::{Found, Pattern};
 use crate::wire::sse::{Frame, FrameReader};
 
 /// A body that is no event stream is read up to here, in bytes, for the error that it may hold.
@@ -56,6 +57,15 @@ impl Intake {
     /// When it is too long.
     pub(super) fn next_frame(&mut self) -> Result<Option<Frame>, Failure> {
         self.frames.next_frame().map_err(|error| server(&error.to_string()))
+    }
+
+    /// The next frame, where it has this pattern; [`Self::skip`] takes it.
+    pub(super) fn alike(&self, pattern: &Pattern) -> Option<Found> {
+        self.frames.alike(pattern)
+    }
+
+    pub(super) fn skip(&mut self, frame: &Found) {
+        self.frames.skip(frame);
     }
 
     /// The last frame, which may lack its empty line; not where that is the beginning of a line and nothing else.

@@ -14,9 +14,11 @@ use super::{Meter, Volume, length};
 use crate::catalog::DialectId;
 use crate::dialect::rewrite::AnswerPlan;
 use crate::failure::Failure;
+use crate::wire::alike::Alike;
 use crate::wire::edit::{Edits, Segments};
 use crate::wire::face::Face;
 use crate::wire::object::Object;
+use crate::wire::pattern::{Found, Pattern};
 use crate::wire::sse::Frame;
 use crate::wire::usage::Usage;
 use leaked::Leaks;
@@ -45,6 +47,7 @@ pub(super) struct MessagesStream {
     /// The finish of an answer that is empty so far, and the frames after it.
     withheld: Option<(Segments, usize)>,
     leaks: Leaks,
+    alike: Alike,
 }
 
 impl MessagesStream {
@@ -60,6 +63,7 @@ impl MessagesStream {
             finished: false,
             withheld: None,
             leaks: Leaks::default(),
+            alike: Alike::default(),
         }
     }
 
@@ -174,6 +178,9 @@ impl MessagesStream {
         if kind == "message_delta" && self.finished {
             self.finish(event, &mut edits, out);
         }
+        if says_something && edits.is_empty() && self.leaks.is_idle() && frame.event().is_some() {
+            self.alike.learn_delta(frame, event);
+        }
         let events = out.step.frames;
         self.put(frame, payload, &kind, edits, out);
         if kind == "ping" {
@@ -219,6 +226,26 @@ impl Reading for MessagesStream {
             self.check_end()?;
         }
         Ok(self.take_event(frame, payload, &event, out))
+    }
+
+    fn pattern(&self) -> Option<&Pattern> {
+        self.alike.pattern()
+    }
+
+    fn take_alike(&mut self, frame: &Found, out: &mut Output) -> bool {
+        let text = out.read(frame.text.clone());
+        let reasons = self.alike.reasons();
+        // A text that may be leaked markup is for the filter.
+        let may_leak = self.plan.offers_tools && !reasons && memchr::memchr(b'<', text).is_some();
+        if may_leak || !self.leaks.is_idle() || self.withheld.is_some() {
+            return false;
+        }
+        let length = String::from_utf8_lossy(text).len();
+        *if reasons { &mut self.volume.reasoning } else { &mut self.volume.text } += length;
+        self.alike.has_hit();
+        out.step.meaningful = true;
+        out.pass_place(&frame.place);
+        true
     }
 
     fn end(&mut self, usage: Option<Usage>, out: &mut Output) -> Result<(), Failure> {

@@ -25,17 +25,25 @@ impl Output {
     /// Adds a frame as it came.
     pub(super) fn pass(&mut self, frame: &Frame) {
         match &frame.place {
-            Some(place) if place.start == self.run.end && !self.run.is_empty() => {
-                self.run.end = place.end;
-                self.step.frames += 1;
-            }
-            Some(place) => {
-                self.close_run();
-                self.run = place.clone();
-                self.step.frames += 1;
-            }
+            Some(place) => self.pass_place(place),
             None => self.put(whole(frame), 1),
         }
+    }
+
+    /// Adds the frame that stands there in the bytes that were read.
+    pub(super) fn pass_place(&mut self, place: &Range<usize>) {
+        if place.start == self.run.end && !self.run.is_empty() {
+            self.run.end = place.end;
+        } else {
+            self.close_run();
+            self.run = place.clone();
+        }
+        self.step.frames += 1;
+    }
+
+    /// What was read there.
+    pub(super) fn read(&self, place: Range<usize>) -> &[u8] {
+        self.read.get(place).unwrap_or_default()
     }
 
     /// Adds frames of ours.

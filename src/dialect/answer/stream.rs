@@ -17,6 +17,7 @@ use crate::failure::Failure;
 use crate::wire::edit::Segments;
 use crate::wire::face::Face;
 use crate::wire::object::Object;
+use crate::wire::pattern::{Found, Pattern};
 use crate::wire::sse::Frame;
 use crate::wire::usage::Usage;
 
@@ -39,6 +40,16 @@ pub(super) trait Reading: Debug + Send + Sync {
     /// # Errors
     /// When the answer failed here.
     fn take(&mut self, frame: &Frame, out: &mut Output) -> Result<Flow, Failure>;
+
+    /// What most frames look like, as far as it is known.
+    fn pattern(&self) -> Option<&Pattern> {
+        None
+    }
+
+    /// Takes a frame that looks so, where nothing but its text has to be known; tells whether it did.
+    fn take_alike(&mut self, _frame: &Found, _out: &mut Output) -> bool {
+        false
+    }
 
     /// The body ended before the answer's own end: adds what is missing.
     ///
@@ -180,7 +191,13 @@ impl StreamReader {
 
     fn read(&mut self, bytes: Bytes, out: &mut Output) -> Result<(), Failure> {
         self.intake.feed(bytes)?;
-        while let Some(frame) = self.intake.next_frame()? {
+        loop {
+            while let Some(frame) = self.reading.pattern().and_then(|pattern| self.intake.alike(pattern))
+                && self.reading.take_alike(&frame, out)
+            {
+                self.intake.skip(&frame);
+            }
+            let Some(frame) = self.intake.next_frame()? else { break };
             if self.reading.take(&frame, out)? == Flow::Done {
                 self.closed = true;
                 break;

@@ -10,6 +10,7 @@ use crate::failure::{Failure, Reason};
 use crate::wire::face::Face;
 use crate::wire::usage::Usage;
 
+mod alike;
 mod leaks;
 mod messages;
 mod responses;

@@ -4,21 +4,29 @@ mod chat;
 mod messages;
 mod responses;
 
+use bytes::Bytes;
+
 use crate::wire::edit::Segments;
 use crate::wire::face::Face;
 use crate::wire::sse::{Frame, FrameReader};
 
 /// The events of a step, which are whole.
 pub(in crate::relay) fn frames(out: &Segments) -> Vec<Frame> {
-    // The reader of the provider's bytes has a cap; what it let pass is not lost here.
-    let mut reader = FrameReader::with_cap(usize::MAX);
-    reader.feed(out.to_bytes());
+    let mut reader = reader(out.to_bytes());
     let mut frames = Vec::new();
     while let Ok(Some(frame)) = reader.next_frame() {
         frames.push(frame);
     }
     frames.extend(reader.end());
     frames
+}
+
+/// Reads the events of a step.
+pub(in crate::relay) fn reader(events: Bytes) -> FrameReader {
+    // The reader of the provider's bytes has a cap; what it let pass is not lost here.
+    let mut reader = FrameReader::with_cap(usize::MAX);
+    reader.feed(events);
+    reader
 }
 
 /// See the module.

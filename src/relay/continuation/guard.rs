@@ -1,15 +1,20 @@
 //! The first stream of an answer: what was released of it, and what is held back.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 
-use super::event::{Reading, frames};
+use super::event::{self, Reading};
 use super::identity::Identity;
 use super::terms::Terms;
+use crate::wire::alike::Alike;
+use crate::wire::chunk::Chunk;
 use crate::wire::edit::Segments;
 use crate::wire::face::Face;
 use crate::wire::held::Room;
 use crate::wire::json;
-use crate::wire::sse::Frame;
+use crate::wire::object::Object;
+use crate::wire::sse::{Frame, FrameReader};
 
 /// More than this is not held back, in bytes; what exceeds it goes out live, and nobody goes on with it.
 pub(super) const HELD: usize = 4 << 20;
@@ -69,6 +74,8 @@ pub(in crate::relay) struct Guard {
     room: Room,
     /// The answer is finished, or nobody could go on with it: all passes as it comes.
     open: bool,
+    /// What most events look like.
+    alike: Alike,
 }
 
 /// What the client does not have yet.
@@ -99,6 +106,7 @@ impl Guard {
             held: Held::default(),
             room,
             open: false,
+            alike: Alike::default(),
         }
     }
 
@@ -107,11 +115,63 @@ impl Guard {
         if self.open {
             return out;
         }
+        let bytes = out.to_bytes();
+        let mut reader = event::reader(bytes.clone());
         let mut released = Segments::default();
-        for frame in frames(&out) {
-            self.take(&frame, &mut released);
+        loop {
+            released.push(bytes.slice(self.take_alike(&mut reader, &bytes)));
+            if let Ok(Some(frame)) = reader.next_frame() {
+                self.take(&frame, &mut released);
+                continue;
+            }
+            if let Some(last) = reader.end() {
+                self.take(&last, &mut released);
+            }
+            return released;
         }
-        released
+    }
+
+    fn learn(&mut self, frame: &Frame, payload: &[u8]) {
+        match self.face {
+            Face::Chat => {
+                if let Ok(chunk) = Chunk::parse(payload) {
+                    self.alike.learn_chunk(frame, payload, &chunk);
+                }
+            }
+            Face::Messages => {
+                if let Some(event) = Object::read(payload) {
+                    self.alike.learn_delta(frame, &event);
+                }
+            }
+            // Each of its events has a number of its own.
+            Face::Responses => {}
+        }
+    }
+
+    /// Takes events that differ from one before in a piece of text only; gives where they stand.
+    fn take_alike(&mut self, reader: &mut FrameReader, bytes: &Bytes) -> Range<usize> {
+        let mut run = 0..0;
+        while !self.open
+            && self.held.events.is_empty()
+            && let Some(event) = self.alike.pattern().and_then(|pattern| reader.alike(pattern))
+        {
+            if !self.alike.reasons() {
+                let text = bytes.get(event.text.clone()).unwrap_or_default();
+                self.text.push_str(&String::from_utf8_lossy(text));
+            }
+            reader.skip(&event);
+            self.alike.has_hit();
+            run = if run.is_empty() { event.place } else { run.start..event.place.end };
+        }
+        if !run.is_empty() && (!self.may_keep() || self.room.resize(self.text.len()).is_err()) {
+            self.open(&mut Segments::default());
+        }
+        run
+    }
+
+    /// Whether its text is worth being kept.
+    fn may_keep(&self) -> bool {
+        self.text.len() <= KEPT && (self.text.trim_end().is_empty() || self.can_go_on())
     }
 
     /// The stream broke. `None` when nobody can go on with it.
@@ -165,6 +225,9 @@ impl Guard {
         if taken > HELD || self.room.resize(taken + self.text.len()).is_err() {
             self.open(out);
         }
+        if taken == 0 && self.alike.may_learn(frame) {
+            self.learn(frame, &payload);
+        }
     }
 
     /// Gives the client what was held, and keeps what it says.
@@ -177,7 +240,7 @@ impl Guard {
         }
         let literal = [b"\"", &*held.text, b"\""].concat();
         self.text.push_str(&json::unescape(&literal).unwrap_or_default());
-        if self.text.len() > KEPT || (!self.text.trim_end().is_empty() && !self.can_go_on()) {
+        if !self.may_keep() {
             self.open(out);
         }
     }

@@ -18,18 +18,18 @@ use crate::wire::usage::Usage;
 /// After its last event an upstream closes at once; the wait for that lets its connection be used again.
 const CLOSING: Duration = Duration::from_millis(50);
 
-/// The whole request, piece by piece. A send fails only when the body is gone, and then nobody polls this.
+/// The whole request, piece by piece.
 pub(super) async fn drive(way: &Way) {
     let Way { run, pieces, .. } = way;
     let mut leg = match run.first_answer().await {
         Ok(opened) => opened,
         Err(refusal) => {
-            let _ = pieces.send(Piece::Refused(refusal)).await;
+            pieces.put(Piece::Refused(refusal)).await;
             return comment(way, None).await;
         }
     };
     let headers = std::mem::take(&mut leg.headers);
-    let _ = pieces.send(Piece::Begun { model: leg.reference.clone(), headers }).await;
+    pieces.put(Piece::Begun { model: leg.reference.clone(), headers }).await;
     let mut through = run.guard(&leg.target);
     let mut ended = pump(way, &mut leg, &mut through).await;
     if let Err(broke) = &ended
@@ -52,7 +52,7 @@ pub(super) async fn drive(way: &Way) {
         run.track.failed(failure.reason);
         let message = format!("{reference} broke off: {}", failure.message);
         let end = way.outlet().fail(&message, failure.reason, &run.track.attempts(), true);
-        let _ = pieces.send(Piece::Data(end)).await;
+        pieces.put(Piece::Data(end)).await;
     }
     comment(way, Some(&leg.reference)).await;
     run.track.finished();
@@ -126,7 +126,7 @@ async fn resume(way: &Way, leg: &mut Opened, broke: &Broke, broken: Broken) -> E
 async fn end(way: &Way, usage: Usage) {
     let end = way.outlet().end(usage);
     if !end.is_empty() {
-        let _ = way.pieces.send(Piece::Data(end)).await;
+        way.pieces.put(Piece::Data(end)).await;
     }
 }
 
@@ -139,5 +139,5 @@ pub(super) async fn comment(way: &Way, model: Option<&str>) {
     let model = header_text(model.unwrap_or("none"));
     let attempts = attempts_header(&run.track.attempts());
     let text = format!(": x-moonrelay-model: {model}\n: x-moonrelay-attempts: {attempts}\n\n");
-    let _ = pieces.send(Piece::Data(text.into())).await;
+    pieces.put(Piece::Data(text.into())).await;
 }

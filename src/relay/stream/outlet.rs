@@ -12,12 +12,14 @@ use crate::failure::Reason;
 use crate::record::{Attempt, attempt_lines};
 use crate::relay::attempt::Run;
 use crate::relay::bodies::Said;
-use crate::relay::continuation::frames;
+use crate::relay::continuation::{frames, reader};
 use crate::relay::held;
+use crate::wire::alike::Alike;
 use crate::wire::edit::Segments;
 use crate::wire::error::ErrorBody;
 use crate::wire::face::Face;
 use crate::wire::held::{Full, Room};
+use crate::wire::object::Object;
 use crate::wire::translate::decoder::Decoder;
 use crate::wire::translate::encoder::Encoder;
 use crate::wire::translate::event::Event;
@@ -34,14 +36,22 @@ pub(in crate::relay) struct Outlet {
     room: Room,
     /// There was no room for it.
     forgot: bool,
+    /// Events from which the encoder learns nothing.
+    alike: Alike,
 }
 
 impl Outlet {
     /// Nothing was said.
     pub(in crate::relay) fn new(run: &Run) -> Self {
         let body = run.bodies.own();
-        let encoder = || Encoder::new(body.face, echo(&run.request.id, body));
-        Self { encoder: (body.face != Face::Chat).then(encoder), rest: None, room: run.room(), forgot: false }
+        let (encoder, alike) = (|| Encoder::new(body.face, echo(&run.request.id, body)), Alike::default());
+        Self {
+            encoder: (body.face != Face::Chat).then(encoder),
+            rest: None,
+            room: run.room(),
+            forgot: false,
+            alike,
+        }
     }
 
     /// Whether more can be added to the answer: only who knows all of it can write its end.
@@ -66,9 +76,7 @@ impl Outlet {
     pub(super) fn pass(&mut self, out: Segments) -> Result<Segments, Full> {
         let Some(encoder) = &mut self.encoder else { return Ok(out) };
         let Some(decoder) = &mut self.rest else {
-            for payload in frames(&out).iter().filter_map(|frame| frame.data()) {
-                encoder.follow(&payload);
-            }
+            follow(encoder, &mut self.alike, &out);
             if !self.forgot && held::keep(&mut self.room, encoder.kept()).is_err() {
                 encoder.forget();
                 self.forgot = true;
@@ -113,6 +121,28 @@ impl Outlet {
                 encoder.fail(&error, &mut text);
                 text.into()
             }
+        }
+    }
+}
+
+/// Lets the encoder learn from events that go to the client without it.
+fn follow(encoder: &mut Encoder, alike: &mut Alike, out: &Segments) {
+    let mut reader = reader(out.to_bytes());
+    loop {
+        while let Some(event) = alike.pattern().and_then(|pattern| reader.alike(pattern)) {
+            reader.skip(&event);
+            alike.has_hit();
+        }
+        let last = reader.next_frame().ok().flatten();
+        let Some(frame) = last.or_else(|| reader.end()) else { return };
+        let Some(payload) = frame.data() else { continue };
+        encoder.follow(&payload);
+        // It keeps all that a Responses answer says, and of a message only which blocks there are.
+        if encoder.is_of(Face::Messages)
+            && alike.may_learn(&frame)
+            && let Some(event) = Object::read(&payload)
+        {
+            alike.learn_delta(&frame, &event);
         }
     }
 }

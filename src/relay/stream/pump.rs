@@ -3,13 +3,14 @@
 use futures_util::StreamExt;
 use tokio::time::Instant;
 
+use super::joined::Joined;
 use super::speech::{Speech, echo, encoder, with_names};
 use super::{Piece, Way};
 use crate::dialect::answer::{Step, StreamReader, Volume};
 use crate::failure::Failure;
 use crate::record::Outcome;
 use crate::relay::attempt::{Content, OpenStream, Opened, Run};
-use crate::relay::clock::Clock;
+use crate::relay::clock::Repeated;
 use crate::relay::continuation::{Through, estimate};
 use crate::relay::count::prompt_of;
 use crate::relay::held;
@@ -21,6 +22,8 @@ use crate::wire::usage::Usage;
 /// How often what is kept of an answer stands in memory when it ends: kept, and in the events that close text, part,
 /// item and answer.
 const ENDING: usize = 5;
+
+const IDLE: &str = "failover.timeouts.idleSeconds";
 
 /// A stream that broke.
 pub(super) struct Broke {
@@ -125,6 +128,8 @@ async fn read(
     let wants_usage = run.bodies.own().wants_usage() || speech.is_translated();
     let told = |reader: &StreamReader| wants_usage.then(|| used(run, reader));
     let mut step = Step { out: std::mem::take(&mut stream.held), done: stream.done, ..Step::default() };
+    let mut bytes = Joined::new(&mut stream.bytes);
+    let mut idle = Repeated::new(run.settings.failover.idle, IDLE, run.deadline);
     loop {
         let said = speech.say(step.out);
         held::keep(&mut room, speech.kept()).map_err(|Full| Break::by_us(held::full()))?;
@@ -143,13 +148,9 @@ async fn read(
             room.resize(ENDING * speech.kept()).map_err(|Full| Break::by_us(held::full()))?;
             return pass(way, speech.end(told(&stream.reader)), through).await;
         }
-        let clock = Clock {
-            started: Instant::now(),
-            limit: run.settings.failover.idle,
-            name: "failover.timeouts.idleSeconds",
-            deadline: run.deadline,
-        };
-        let next = clock.run(stream.bytes.next()).await;
+        // First the client gets what there is: more of it is joined only with what is waiting then.
+        way.pieces.taken().await;
+        let next = idle.run(bytes.next()).await;
         let broke = match next {
             Ok(Some(Ok(chunk))) => {
                 step = stream.reader.push(chunk);
@@ -177,7 +178,7 @@ async fn pass(way: &Way, said: Segments, through: &mut Through) -> Result<(), Br
 pub(super) async fn send(way: &Way, out: Segments) -> Result<(), Full> {
     let out = way.outlet().pass(out)?;
     if !out.is_empty() {
-        let _ = way.pieces.send(Piece::Data(out.to_bytes())).await;
+        way.pieces.put(Piece::Data(out.to_bytes())).await;
     }
     Ok(())
 }

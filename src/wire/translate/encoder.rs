@@ -88,6 +88,17 @@ impl Encoder {
         }
     }
 
+    /// Whether it writes this face.
+    #[must_use]
+    pub const fn is_of(&self, face: Face) -> bool {
+        matches!(
+            (&self.writer, face),
+            (Writer::Chat(_), Face::Chat)
+                | (Writer::Messages(_), Face::Messages)
+                | (Writer::Responses(_), Face::Responses)
+        )
+    }
+
     /// Bytes that it keeps of the answer: with responses all that was said, as the last event has it again; else what
     /// waits of parallel calls.
     #[must_use]

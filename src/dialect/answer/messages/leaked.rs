@@ -36,6 +36,11 @@ impl Leaks {
         self.any
     }
 
+    /// Whether text passes as it comes, where no call begins in it.
+    pub(super) const fn is_idle(&self) -> bool {
+        self.block.is_none() && self.shift == 0
+    }
+
     /// Takes an event that may be about leaked text. `None` where it is not: it goes on, with [`Self::renumber`].
     pub(super) fn take(
         &mut self,

@@ -1,0 +1,138 @@
+//! What waits already goes on in one piece: one scan, one write and one wake for many small chunks.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+
+use crate::failure::Failure;
+use crate::upstream::ByteStream;
+
+/// From here on nothing is added, in bytes: a client shall see something move.
+const ENOUGH: usize = 32 * 1024;
+
+/// hyper's server looks at a body twice before it lets other tasks run; behind that is another turn.
+const LOOKS: u8 = 2;
+
+/// A provider's bytes, those that are there together joined.
+///
+/// The HTTP client hands over one chunk at a time, and reads the next out of its buffer when that is taken. So who has
+/// taken one lets the other task run once, and goes on when that brought nothing. Nothing is waited for.
+pub(super) struct Joined<'s> {
+    bytes: &'s mut ByteStream,
+    first: Bytes,
+    /// With the first, where there is more than one.
+    all: Vec<u8>,
+    /// How often nothing was there since the last chunk.
+    looks: u8,
+    /// What came behind them: the end.
+    ended: Option<Option<Failure>>,
+}
+
+impl<'s> Joined<'s> {
+    pub(super) fn new(bytes: &'s mut ByteStream) -> Self {
+        Self { bytes, first: Bytes::new(), all: Vec::new(), looks: 0, ended: None }
+    }
+
+    fn add(&mut self, chunk: Bytes) {
+        self.looks = 0;
+        if self.first.is_empty() {
+            self.first = chunk;
+            return;
+        }
+        if self.all.is_empty() {
+            // As much as hyper reads at first.
+            self.all.reserve(8 * 1024);
+            self.all.extend_from_slice(&self.first);
+        }
+        self.all.extend_from_slice(&chunk);
+    }
+
+    fn take(&mut self) -> Bytes {
+        let first = std::mem::take(&mut self.first);
+        if self.all.is_empty() { first } else { std::mem::take(&mut self.all).into() }
+    }
+}
+
+impl Stream for Joined<'_> {
+    type Item = Result<Bytes, Failure>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        if let Some(ended) = this.ended.take() {
+            return Poll::Ready(ended.map(Err));
+        }
+        while this.first.len().max(this.all.len()) < ENOUGH {
+            match this.bytes.poll_next_unpin(context) {
+                Poll::Ready(Some(Ok(chunk))) => this.add(chunk),
+                Poll::Ready(ended) if this.first.is_empty() => return Poll::Ready(ended),
+                Poll::Ready(ended) => {
+                    this.ended = Some(ended.and_then(Result::err));
+                    break;
+                }
+                Poll::Pending if this.first.is_empty() => return Poll::Pending,
+                Poll::Pending if this.looks == LOOKS => break,
+                Poll::Pending => {
+                    this.looks += 1;
+                    context.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+            }
+        }
+        Poll::Ready(Some(Ok(this.take())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use futures_util::stream::poll_fn;
+
+    use super::*;
+    use crate::failure::Reason;
+
+    /// Gives these one by one; an empty one stands for a turn in which nothing is there.
+    fn stream(pieces: &[&'static str], broken: bool) -> ByteStream {
+        let mut pieces: VecDeque<&'static str> = pieces.iter().copied().collect();
+        let mut broken = broken.then(|| Failure::new(Reason::Network, "cut"));
+        Box::pin(poll_fn(move |context| match pieces.pop_front() {
+            Some("") => {
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Some(piece) => Poll::Ready(Some(Ok(Bytes::from_static(piece.as_bytes())))),
+            None => Poll::Ready(broken.take().map(Err)),
+        }))
+    }
+
+    async fn joined(pieces: &[&'static str], broken: bool) -> Vec<String> {
+        let mut bytes = stream(pieces, broken);
+        let read = Joined::new(&mut bytes).map(|piece| match piece {
+            Ok(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
+            Err(failure) => format!("failed: {}", failure.message),
+        });
+        read.collect().await
+    }
+
+    #[tokio::test]
+    async fn what_is_there_is_one_piece_and_the_end_comes_behind_it() {
+        assert_eq!(joined(&["a", "b", "c"], false).await, ["abc"]);
+        assert_eq!(joined(&["a", "b"], true).await, ["ab", "failed: cut"]);
+        assert_eq!(joined(&[], true).await, ["failed: cut"]);
+    }
+
+    #[tokio::test]
+    async fn one_turn_is_given_to_who_brings_more_and_no_second_one() {
+        assert_eq!(joined(&["a", "", "", "b", "", "c"], false).await, ["abc"]);
+        assert_eq!(joined(&["a", "", "", "", "b", "", "", "", "c"], false).await, ["a", "b", "c"]);
+    }
+
+    #[tokio::test]
+    async fn much_goes_on_before_all_is_there() {
+        let large = "x".repeat(ENOUGH / 2).leak();
+        let pieces = joined(&[large, large, large, large, large], false).await;
+        assert_eq!(pieces.iter().map(String::len).collect::<Vec<_>>(), [ENOUGH, ENOUGH, ENOUGH / 2]);
+    }
+}
