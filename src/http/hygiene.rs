@@ -86,7 +86,11 @@ pub(super) fn end_to_end(headers: &HeaderMap) -> HeaderMap {
                 && !NEVER_HOLDING.iter().any(|word| name.contains(word));
         is_harmless && !named.iter().any(|other| other == name)
     };
-    headers.iter().filter(|(name, _)| goes(name)).map(|(name, value)| (name.clone(), copied(value))).collect()
+    let mut kept = HeaderMap::with_capacity(headers.len());
+    kept.extend(
+        headers.iter().filter(|(name, _)| goes(name)).map(|(name, value)| (name.clone(), copied(value))),
+    );
+    kept
 }
 
 /// A value as it came is a slice of what was read from the socket, and would hold those 8 KiB as long as a stream runs.

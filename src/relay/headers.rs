@@ -13,6 +13,9 @@ use crate::wire::face::Face;
 const MESSAGES_VERSION: &str = "2023-06-01";
 const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 
+/// Room for what is added to a client's headers, most often.
+const ADDED: usize = 6;
+
 /// A provider's headers that tell a client something and name no account.
 const ANSWER_HEADERS: [HeaderName; 2] =
     [HeaderName::from_static("x-generation-id"), HeaderName::from_static("x-provider-name")];
@@ -30,11 +33,11 @@ pub(super) fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
 /// The client's own headers, the configuration's over them, the key over all. `client_face` is the face that the client
 /// speaks, `face` the one over which the target is asked.
 pub(super) fn for_target(client: &HeaderMap, client_face: Face, face: Face, target: &Target) -> HeaderMap {
-    let mut out: HeaderMap = client
-        .iter()
-        .filter(|(name, _)| belongs(name, target.provider.dialect) && suits(name, client_face, face))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
+    let goes = |name: &HeaderName| belongs(name, target.provider.dialect) && suits(name, client_face, face);
+    let mut out = HeaderMap::with_capacity(client.len() + ADDED);
+    out.extend(
+        client.iter().filter(|(name, _)| goes(name)).map(|(name, value)| (name.clone(), value.clone())),
+    );
     out.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if face == Face::Messages {
         out.insert(ANTHROPIC_VERSION, HeaderValue::from_static(MESSAGES_VERSION));

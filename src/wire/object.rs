@@ -147,9 +147,7 @@ impl<'t> Object<'t> {
     /// A number that is not negative.
     #[must_use]
     pub fn number(&self, key: &str) -> Option<f64> {
-        let literal = std::str::from_utf8(self.value(key)?).ok()?;
-        // "inf" and "nan" parse as well, but no JSON number starts with a letter.
-        literal.parse().ok().filter(|number: &f64| number.is_finite() && *number >= 0.0)
+        number(self.value(key)?)
     }
 
     /// An amount of money, exact.
@@ -161,7 +159,9 @@ impl<'t> Object<'t> {
     /// A number, rounded; too large a one becomes the largest.
     #[must_use]
     pub fn count(&self, key: &str) -> Option<u64> {
-        self.number(key).map(whole)
+        let value = self.value(key)?;
+        // Nearly all are digits.
+        digits(value).or_else(|| number(value).map(whole))
     }
 
     /// A count that numbers something here.
@@ -169,6 +169,19 @@ impl<'t> Object<'t> {
     pub fn place(&self, key: &str) -> Option<usize> {
         self.count(key).map(|count| usize::try_from(count).unwrap_or(usize::MAX))
     }
+}
+
+fn number(literal: &[u8]) -> Option<f64> {
+    // "inf" and "nan" parse as well, but no JSON number starts with a letter.
+    let number: f64 = std::str::from_utf8(literal).ok()?.parse().ok()?;
+    Some(number).filter(|number| number.is_finite() && *number >= 0.0)
+}
+
+/// A number of digits only that any machine holds.
+fn digits(literal: &[u8]) -> Option<u64> {
+    const SAFE: usize = 15;
+    let one = |number: u64, digit: &u8| digit.is_ascii_digit().then(|| number * 10 + u64::from(digit - b'0'));
+    (1..=SAFE).contains(&literal.len()).then(|| literal.iter().try_fold(0, one)).flatten()
 }
 
 /// Rounded; too large a number becomes the largest.

@@ -41,8 +41,16 @@ impl Usage {
     pub fn update(&mut self, face: Face, text: &[u8]) -> bool {
         let Some(top) = Object::read(text) else { return false };
         let read = match face {
-            Face::Chat => read_openai(&top, ["prompt_tokens", "completion_tokens"]),
-            Face::Responses => read_openai(&top, ["input_tokens", "output_tokens"]),
+            Face::Chat => read_openai(
+                &top,
+                ["prompt_tokens", "prompt_tokens_details"],
+                ["completion_tokens", "completion_tokens_details"],
+            ),
+            Face::Responses => read_openai(
+                &top,
+                ["input_tokens", "input_tokens_details"],
+                ["output_tokens", "output_tokens_details"],
+            ),
             Face::Messages => self.read_messages(&top),
         };
         let Some(mut usage) = read else { return false };
@@ -123,9 +131,12 @@ impl Usage {
 /// The prompt's figure holds what the cache gave and took (`…_details.cached_tokens`, else Moonshot's `cached_tokens`
 /// at the top; `cache_write_tokens` of OpenRouter and Moonshot). Sources: Moonshot's, OpenRouter's and OpenAI's API
 /// references, 2026-11.
-fn read_openai(top: &Object<'_>, [prompt, output]: [&str; 2]) -> Option<Usage> {
-    let details = |of: &str| top.object(&of.replace("_tokens", "_tokens_details"));
-    let (prompt_details, output_details) = (details(prompt), details(output));
+fn read_openai(
+    top: &Object<'_>,
+    [prompt, prompt_details]: [&str; 2],
+    [output, output_details]: [&str; 2],
+) -> Option<Usage> {
+    let (prompt_details, output_details) = (top.object(prompt_details), top.object(output_details));
     let count_in = |object: &Option<Object<'_>>, key| object.as_ref().and_then(|object| object.count(key));
     let (prompt, output) = (top.count(prompt), top.count(output));
     if prompt.is_none() && output.is_none() {
