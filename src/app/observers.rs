@@ -76,14 +76,15 @@ pub(super) struct Told {
 impl Told {
     fn observer(&self, first: Sink) -> Observer {
         let Self { ledger, metrics, traces } = self.clone();
-        Box::new(move |record: Record| {
+        let tell = move |record: Record| {
             ledger.note(&record);
             metrics.note(&record);
             if let Some(traces) = &traces {
                 traces.note(&record);
             }
             first(record);
-        })
+        };
+        Box::new(move |records| log::together(|| records.into_iter().for_each(&tell)))
     }
 
     /// These settings count from now on.

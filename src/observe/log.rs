@@ -1,6 +1,7 @@
 //! The log: one line a request, nothing of prompts or answers, never a key. Fields where the journal reads, else lines.
 
 mod line;
+mod lines;
 
 use std::fs::File;
 use std::io::IsTerminal;
@@ -16,6 +17,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, fmt, reload};
 
 use crate::record::{Outcome, Record, attempts_header};
+
+pub use lines::together;
 
 /// The target of what is told at every level: the chain, and where the gateway listens.
 pub const ANNOUNCEMENT: &str = "announcement";
@@ -34,9 +37,9 @@ pub fn start(level: &str) {
         std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
     // The crate would tell of a terminal that is gone on that same terminal, and panic.
     let coloured = (journal.is_none() && colour)
-        .then(|| fmt::layer().with_target(false).log_internal_errors(false).with_writer(std::io::stderr));
+        .then(|| fmt::layer().with_target(false).log_internal_errors(false).with_writer(lines::writer));
     let plain = (journal.is_none() && !colour).then(|| {
-        let layer = fmt::layer().log_internal_errors(false).with_writer(std::io::stderr);
+        let layer = fmt::layer().log_internal_errors(false).with_writer(lines::writer);
         layer.with_ansi(false).event_format(line::Line)
     });
     if logs.with(journal).with(coloured).with(plain).try_init().is_ok() {

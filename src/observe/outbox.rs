@@ -3,12 +3,16 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
-use tokio::task::yield_now;
+use tokio::time::{Duration, sleep};
 
 use crate::record::Record;
 
-/// Whom records are told.
-pub type Observer = Box<dyn Fn(Record) + Send + Sync>;
+/// Whom records are told, those that wait together at once.
+pub type Observer = Box<dyn Fn(Vec<Record>) + Send + Sync>;
+
+/// What the first record waits for others: code that runs for many of them in a row is in the cache for all but the first,
+/// and their lines are one write.
+const GATHER: Duration = Duration::from_millis(2);
 
 /// What waits to be told, in the order in which it ended.
 pub struct Outbox {
@@ -45,8 +49,8 @@ impl Outbox {
     pub fn empty(&self) {
         let observer = self.observer.lock().unwrap_or_else(PoisonError::into_inner);
         let waiting = std::mem::take(&mut *self.waiting());
-        for record in waiting {
-            observer(record);
+        if !waiting.is_empty() {
+            observer(waiting);
         }
     }
 
@@ -54,8 +58,7 @@ impl Outbox {
     pub async fn run(&self) {
         loop {
             self.filled.notified().await;
-            // Behind the answers that can be written now, and of several requests at once.
-            yield_now().await;
+            sleep(GATHER).await;
             self.empty();
         }
     }
@@ -71,8 +74,10 @@ mod tests {
 
     fn outbox() -> (Arc<Outbox>, mpsc::UnboundedReceiver<String>) {
         let (told, ids) = mpsc::unbounded_channel();
-        let observer = Outbox::new(Box::new(move |record: Record| {
-            let _ = told.send(record.request_id);
+        let observer = Outbox::new(Box::new(move |records| {
+            for record in records {
+                let _ = told.send(record.request_id);
+            }
         }));
         (observer, ids)
     }
@@ -81,7 +86,7 @@ mod tests {
         Record::begun(id.to_owned(), "client".to_owned(), Face::Chat)
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn what_is_put_is_told_in_order_and_once() {
         let (outbox, mut ids) = outbox();
         let telling = tokio::spawn({
