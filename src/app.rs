@@ -241,6 +241,8 @@ async fn drained(
 async fn cut_off(state: &State, signals: &mut impl Signals) {
     // Whichever comes first.
     let _ = tokio::time::timeout(DRAIN, signals.next()).await;
+    // Told first: some have nothing more to say, and the process may end with them.
+    warn!(busy = state.in_flight(), "answers still under way are cut off");
     state.advance(Stage::Cut);
     signals.next().await;
 }

@@ -30,6 +30,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
+use tokio::runtime::Builder;
 
 use crate::upstream::oauth;
 
@@ -94,7 +95,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return wrong_usage(&error),
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match runtime(&cli.verb).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             let why = format!("cannot start: {error}");
@@ -109,6 +110,15 @@ pub fn main() -> ExitCode {
     // A read that hangs (a FIFO, a mount that is gone) shall not keep the process.
     runtime.shutdown_background();
     code
+}
+
+/// Who serves does it on one thread: that costs a quarter less for each request, also where there are more cores
+/// (docs/explanation/performance.md). Files are read and written on others. A command may wait at a prompt.
+fn runtime(verb: &Verb) -> Builder {
+    match verb {
+        Verb::Gateway(args) if args.serves() => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    }
 }
 
 /// Help and version too come as errors; those are for standard output and are none.

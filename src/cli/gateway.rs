@@ -25,6 +25,13 @@ pub struct Args {
     verb: Verb,
 }
 
+impl Args {
+    /// Whether this is the process that serves.
+    pub(super) const fn serves(&self) -> bool {
+        matches!(self.verb, Verb::Run(_))
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Serve in the foreground

@@ -113,7 +113,6 @@ pub async fn run(
             probe = probes.next() => house.probed(probe),
         }
     }
-    warn!(busy = house.busy(), "answers still under way are cut off");
     match timeout(LAST_WORDS, empty).await {
         Ok(()) => 0,
         Err(_) => house.busy(),
