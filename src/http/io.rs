@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use futures_util::FutureExt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::phase::Phase;
 use super::refusals::Refusals;
@@ -31,7 +31,10 @@ pub(super) struct TimedIo<S> {
     stream: S,
     phase: Arc<Phase>,
     refusals: Arc<Refusals>,
-    head: Option<Pin<Box<Sleep>>>,
+    /// Since when a head has been coming.
+    head: Option<Instant>,
+    /// Its clock.
+    late: Option<Pin<Box<Sleep>>>,
     stalled: Option<Pin<Box<Sleep>>>,
     /// Our last words, as far as they are not sent yet.
     last: Option<Bytes>,
@@ -40,19 +43,22 @@ pub(super) struct TimedIo<S> {
 
 impl<S> TimedIo<S> {
     pub(super) const fn new(stream: S, phase: Arc<Phase>, refusals: Arc<Refusals>) -> Self {
-        Self { stream, phase, refusals, head: None, stalled: None, last: None, linger: None }
+        Self { stream, phase, refusals, head: None, late: None, stalled: None, last: None, linger: None }
     }
 
     /// Fails when the head has been coming for too long. `progress`: bytes of it have just been read.
     fn watch_head(&mut self, context: &mut Context<'_>, progress: bool) -> io::Result<()> {
         if self.phase.in_request() {
-            self.head = None;
+            (self.head, self.late) = (None, None);
             return Ok(());
         }
-        if progress && self.head.is_none() {
-            self.head = Some(Box::pin(sleep(HEAD)));
-        }
-        elapsed(self.head.as_mut(), context, "the request head took too long")
+        let Some(since) = self.head else {
+            // Nearly every head is whole with its first bytes: the clock is set when more is read.
+            self.head = progress.then(Instant::now);
+            return Ok(());
+        };
+        let late = self.late.get_or_insert_with(|| Box::pin(sleep_until(since + HEAD)));
+        elapsed(late, context, "the request head took too long")
     }
 
     /// Fails when a write has been waiting for too long.
@@ -66,8 +72,8 @@ impl<S> TimedIo<S> {
             return outcome;
         }
         let until = Instant::now() + STALLED;
-        let clock = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
-        match elapsed(Some(clock), context, "the client has stopped reading") {
+        let clock = self.stalled.get_or_insert_with(|| Box::pin(sleep_until(until)));
+        match elapsed(clock, context, "the client has stopped reading") {
             Ok(()) => Poll::Pending,
             Err(error) => Poll::Ready(Err(error)),
         }
@@ -87,14 +93,10 @@ impl<S> TimedIo<S> {
     }
 }
 
-fn elapsed(
-    clock: Option<&mut Pin<Box<Sleep>>>,
-    context: &mut Context<'_>,
-    what: &'static str,
-) -> io::Result<()> {
-    match clock.map(|clock| clock.poll_unpin(context)) {
-        Some(Poll::Ready(())) => Err(io::Error::new(io::ErrorKind::TimedOut, what)),
-        _ => Ok(()),
+fn elapsed(clock: &mut Pin<Box<Sleep>>, context: &mut Context<'_>, what: &'static str) -> io::Result<()> {
+    match clock.poll_unpin(context) {
+        Poll::Ready(()) => Err(io::Error::new(io::ErrorKind::TimedOut, what)),
+        Poll::Pending => Ok(()),
     }
 }
 

@@ -9,6 +9,9 @@ use bytes::Bytes;
 /// The largest first allocation; from then on a body grows as it comes, so that announcing much costs little here.
 const FIRST: usize = 64 * 1024;
 
+/// Who has sent so much is believed this many times as much of what was announced: each growth copies what there is.
+const BELIEVED: usize = 8;
+
 /// The bytes that are held now.
 #[derive(Debug, Default)]
 pub struct Held {
@@ -29,7 +32,7 @@ impl Held {
     /// A body that is to be read; all together may hold `total` bytes.
     #[must_use]
     pub fn body(self: &Arc<Self>, total: usize) -> Body {
-        Body { bytes: Vec::new(), room: self.room(total) }
+        Body { bytes: Vec::new(), room: self.room(total), expected: 0 }
     }
 
     /// Room for what is held otherwise, of the same `total`.
@@ -80,6 +83,8 @@ impl Drop for Room {
 pub struct Body {
     bytes: Vec<u8>,
     room: Room,
+    /// How long it is said to be.
+    expected: usize,
 }
 
 impl Body {
@@ -94,6 +99,7 @@ impl Body {
     /// # Errors
     /// When all bodies together would take too much.
     pub fn expect(&mut self, length: usize) -> Result<(), Full> {
+        self.expected = length;
         let room = length.min(FIRST);
         if room > self.room.bytes {
             self.room.resize(room)?;
@@ -115,10 +121,12 @@ impl Body {
     pub fn push(&mut self, piece: &[u8]) -> Result<(), Full> {
         let needed = self.bytes.len() + piece.len();
         if needed > self.room.bytes {
-            let doubled = needed.max(2 * self.room.bytes);
-            // Where doubling is too much, exactly what came may still fit.
-            let grown = if self.room.resize(doubled).is_ok() {
-                doubled
+            let room = self.room.bytes;
+            let more = if self.expected > room { self.expected.min(BELIEVED * room) } else { 2 * room };
+            let more = needed.max(more);
+            // Where that is too much, exactly what came may still fit.
+            let grown = if self.room.resize(more).is_ok() {
+                more
             } else {
                 self.room.resize(needed)?;
                 needed
@@ -158,8 +166,6 @@ mod tests {
     fn a_body_counts_from_its_first_byte_to_its_last_slice() {
         let held = Arc::new(Held::default());
         let mut body = held.body(1 << 20);
-        body.expect(usize::MAX).unwrap();
-        assert_eq!(held.bytes(), FIRST, "and little when room is made for it");
         for _ in 0..3 {
             body.push(&[7; FIRST]).unwrap();
         }
@@ -170,6 +176,22 @@ mod tests {
         assert_eq!((slice.as_ref(), held.bytes()), ([7; 10].as_slice(), 4 * FIRST));
         drop(slice);
         assert_eq!(held.bytes(), 0);
+    }
+
+    #[test]
+    fn what_is_announced_is_believed_as_far_as_much_has_come() {
+        let held = Arc::new(Held::default());
+        for (announced, grown) in
+            [(5 * FIRST + 7, 5 * FIRST + 7), (usize::MAX, BELIEVED * FIRST), (7, 2 * FIRST)]
+        {
+            let mut body = held.body(1 << 20);
+            body.expect(announced).unwrap();
+            assert_eq!(held.bytes(), announced.min(FIRST), "little before the first byte");
+            body.push(&[7; FIRST]).unwrap();
+            assert_eq!(held.bytes(), FIRST);
+            body.push(&[7]).unwrap();
+            assert_eq!((body.len(), held.bytes()), (FIRST + 1, grown));
+        }
     }
 
     #[test]
