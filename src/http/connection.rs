@@ -64,10 +64,11 @@ where
         phase.head_is_complete();
         request.extensions_mut().insert(door);
         let (router, phase) = (router.clone(), phase.clone());
-        async move {
+        // Boxed: hyper keeps room for it for as long as the connection lasts.
+        Box::pin(async move {
             let response = router.oneshot(request.map(Body::new)).await;
             response.map(|response| response.map(|body| Answering { body, phase }))
-        }
+        })
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -28,14 +28,14 @@ use super::{Answer, Refusal};
 use crate::failure::Reason;
 use crate::wire::translate::encoder::Encoder;
 
-/// What the run tells the body.
+/// What the run tells the body. Small: each future that hands one over has room for it.
 enum Piece {
     /// The first meaningful event is there.
-    Begun { model: String, headers: HeaderMap },
+    Begun { model: String, headers: Box<HeaderMap> },
     /// For the client.
     Data(Bytes),
     /// Nobody answered.
-    Refused(Refusal),
+    Refused(Box<Refusal>),
 }
 
 /// The events of a streamed answer. It drives the request itself: nothing runs on when it is dropped.
@@ -77,9 +77,10 @@ pub(super) async fn answer(run: Run) -> Result<Answer, Refusal> {
     let first = std::future::poll_fn(|context| body.poll_piece(context));
     match timeout(keep_alive, first).await {
         Ok(Some(Piece::Begun { model, headers })) => {
+            let headers = *headers;
             Ok(Answer::Stream { model: Some(model), attempts: run.track.attempts(), headers, body })
         }
-        Ok(Some(Piece::Refused(refusal))) => Err(refusal),
+        Ok(Some(Piece::Refused(refusal))) => Err(*refusal),
         Ok(Some(Piece::Data(_)) | None) => Err(Refusal::Unservable { attempts: run.track.attempts() }),
         Err(_) => {
             body.late.store(true, Ordering::Relaxed);
@@ -172,7 +173,7 @@ async fn drive_or_cut(way: Way) {
             if run.track.is_finished() {
                 return;
             }
-            way.pieces.put(Piece::Refused(run.cut())).await;
+            way.pieces.put(Piece::Refused(Box::new(run.cut()))).await;
             comment(&way, run.track.model().as_deref()).await;
         }
     }

@@ -70,7 +70,12 @@ impl Track {
 
     /// Adds a try, or a target that was passed over.
     pub(super) fn attempt(&self, attempt: Attempt) {
-        self.record().attempts.push(attempt);
+        {
+            let attempts = &mut self.record().attempts;
+            // Most requests have one.
+            attempts.reserve_exact(usize::from(attempts.is_empty()));
+            attempts.push(attempt);
+        }
         self.state.under_way().tell();
     }
 

@@ -37,7 +37,7 @@ impl RequestBody {
     /// When the scan meets something that is not JSON, or the body is not an object.
     pub fn parse(face: Face, text: Bytes) -> Result<Self, Malformed> {
         let list = face.list();
-        let mut top = Vec::with_capacity(16);
+        let mut top = Vec::with_capacity(8);
         let mut messages = Vec::new();
         let start = text.strip_prefix(b"\xef\xbb\xbf").map_or(0, |_| 3);
         let open = json::skip_space(&text, start);

@@ -182,7 +182,10 @@ impl FrameReader {
         }
         self.at = end;
         if found.is_none() {
-            self.head.extend_from_slice(self.chunk.get(piece).unwrap_or_default());
+            // Not kept until the next one comes: it may be a piece of a buffer that a socket waits with.
+            let chunk = std::mem::take(&mut self.chunk);
+            self.at = 0;
+            self.head.extend_from_slice(chunk.get(piece).unwrap_or_default());
             return Ok(None);
         }
         if self.head.is_empty() {

@@ -21,14 +21,16 @@ const CLOSING: Duration = Duration::from_millis(50);
 /// The whole request, piece by piece.
 pub(super) async fn drive(way: &Way) {
     let Way { run, pieces, .. } = way;
-    let mut leg = match run.first_answer().await {
+    // Boxed, here and below: what only the beginning and a break need is not kept while the answer runs.
+    let begun = Box::pin(run.first_answer()).await.map(Box::new).map_err(Box::new);
+    let mut leg = match begun {
         Ok(opened) => opened,
         Err(refusal) => {
             pieces.put(Piece::Refused(refusal)).await;
             return comment(way, None).await;
         }
     };
-    let headers = std::mem::take(&mut leg.headers);
+    let headers = Box::new(std::mem::take(&mut leg.headers));
     pieces.put(Piece::Begun { model: leg.reference.clone(), headers }).await;
     let mut through = run.guard(&leg.target);
     let mut ended = pump(way, &mut leg, &mut through).await;
@@ -37,7 +39,7 @@ pub(super) async fn drive(way: &Way) {
         && way.outlet().can_go_on()
         && let Some(broken) = guard.broke()
     {
-        match resume(way, &mut leg, broke, broken).await {
+        match Box::pin(resume(way, &mut leg, broke, broken)).await {
             Ended::Well => ended = Ok(()),
             Ended::Broken(second) => ended = Err(second),
             Ended::AsItWas => {}

@@ -31,7 +31,7 @@ pub(in crate::relay) struct Outlet {
     /// `None` for chat.
     encoder: Option<Encoder>,
     /// What comes is more of the answer, as chat, and this reads it.
-    rest: Option<Decoder>,
+    rest: Option<Box<Decoder>>,
     /// What the encoder keeps takes this.
     room: Room,
     /// There was no room for it.
@@ -62,7 +62,7 @@ impl Outlet {
     /// From here on what comes is the rest of the answer, as chat. `said` is the request as it was sent for that.
     pub(super) fn go_on(&mut self, said: Option<&Said<'_>>) {
         if let Some(encoder) = &mut self.encoder {
-            self.rest.get_or_insert_with(|| Decoder::new(Face::Chat));
+            self.rest.get_or_insert_with(|| Box::new(Decoder::new(Face::Chat)));
             if let Some(names) = said.and_then(Said::namespaced) {
                 encoder.know(names);
             }

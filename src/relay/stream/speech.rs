@@ -21,7 +21,7 @@ pub(super) struct Speech {
     from: Face,
     to: Face,
     /// Where the two differ.
-    anew: Option<Anew>,
+    anew: Option<Box<Anew>>,
 }
 
 #[derive(Debug)]
@@ -59,8 +59,8 @@ pub(super) fn encoder(to: Face, echo: Echo, prompt: u64) -> Encoder {
 impl Speech {
     /// Of a target that speaks `from`; `encoder` writes `to`.
     pub(super) fn new(from: Face, to: Face, encoder: impl FnOnce() -> Encoder) -> Self {
-        let anew =
-            (from != to).then(|| Anew { decoder: Decoder::new(from), encoder: encoder(), told_usage: false });
+        let anew = (from != to)
+            .then(|| Box::new(Anew { decoder: Decoder::new(from), encoder: encoder(), told_usage: false }));
         Self { from, to, anew }
     }
 
@@ -84,7 +84,9 @@ impl Speech {
 
     /// The target's answer is complete: what is missing of it. `usage` where it told none.
     pub(super) fn end(&mut self, usage: Option<Usage>) -> Segments {
-        let Some(Anew { decoder, encoder, told_usage }) = &mut self.anew else { return Segments::default() };
+        let Some(Anew { decoder, encoder, told_usage }) = self.anew.as_deref_mut() else {
+            return Segments::default();
+        };
         let (mut events, mut text) = (Vec::new(), Vec::new());
         decoder.end(&mut events);
         *told_usage |= write(encoder, &mut events, &mut text);

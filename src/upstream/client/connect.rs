@@ -14,9 +14,7 @@ use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::client::proxy::matcher::Matcher;
-use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use tower::Service;
 
@@ -72,7 +70,7 @@ impl Connect {
 }
 
 impl Service<Uri> for Connect {
-    type Response = MaybeHttpsStream<Line>;
+    type Response = Line;
     type Error = Failed;
     type Future = Connecting<Self::Response>;
 
@@ -88,7 +86,11 @@ impl Service<Uri> for Connect {
             match timeout(limit, connecting).await {
                 // The kernel gives up by itself too, and later than our clock where that is set to more than two minutes.
                 Ok(Err(error)) if !is_timeout(&*error) || began.elapsed() < limit => Err(error),
-                Ok(Ok(connected)) => Ok(connected),
+                Ok(Ok(MaybeHttpsStream::Http(line))) => Ok(line),
+                Ok(Ok(secured)) => {
+                    let speaks_h2 = secured.connected().is_negotiated_h2();
+                    Ok(Line { stream: Box::new(secured), is_passed_on: false, speaks_h2 })
+                }
                 Ok(Err(_)) | Err(_) => Err(Late(limit).into()),
             }
         })
@@ -115,33 +117,45 @@ impl Service<Uri> for Hop {
         let through = self.proxies.as_mut().and_then(|(proxies, way)| Some((proxies.intercept(&to)?, way)));
         let Some((proxy, way)) = through else {
             let connecting = self.tcp.call(to);
-            return Box::pin(async move {
-                Ok(Line { stream: MaybeHttpsStream::Http(connecting.await?), is_passed_on: false })
-            });
+            return Box::pin(async move { Ok(Line::new(connecting.await?, false)) });
         };
         if to.scheme() != Some(&Scheme::HTTPS) {
             let connecting = way.call(proxy.uri().clone());
-            return Box::pin(async move { Ok(Line { stream: connecting.await?, is_passed_on: true }) });
+            return Box::pin(async move { Ok(Line::new(connecting.await?, true)) });
         }
         let mut tunnel = Tunnel::new(proxy.uri().clone(), way.clone());
         if let Some(user) = proxy.basic_auth() {
             tunnel = tunnel.with_auth(user.clone());
         }
         let connecting = tunnel.call(to);
-        Box::pin(async move { Ok(Line { stream: connecting.await?, is_passed_on: false }) })
+        Box::pin(async move { Ok(Line::new(connecting.await?, false)) })
     }
 }
 
+/// What bytes go over.
+trait Wire: Read + Write + Send + Unpin {}
+
+impl<T: Read + Write + Send + Unpin> Wire for T {}
+
 /// A connection to the host or its proxy.
 pub(super) struct Line {
-    stream: MaybeHttpsStream<TokioIo<TcpStream>>,
+    /// Boxed: one without TLS needs no room for TLS, and one with it none for a proxy's.
+    stream: Box<dyn Wire>,
     /// A proxy reads the requests: they name the host.
     is_passed_on: bool,
+    speaks_h2: bool,
+}
+
+impl Line {
+    fn new(stream: impl Wire + 'static, is_passed_on: bool) -> Self {
+        Self { stream: Box::new(stream), is_passed_on, speaks_h2: false }
+    }
 }
 
 impl Connection for Line {
     fn connected(&self) -> Connected {
-        Connected::new().proxy(self.is_passed_on)
+        let connected = Connected::new().proxy(self.is_passed_on);
+        if self.speaks_h2 { connected.negotiated_h2() } else { connected }
     }
 }
 

@@ -35,6 +35,16 @@ fn some(texts: &[&str]) -> Vec<Option<String>> {
 }
 
 #[test]
+fn what_was_fed_is_not_kept_while_more_is_waited_for() {
+    for stream in ["data: a\n\n", "data: a\n\ndata: b", "data: a\r\n\r"] {
+        let (fed, mut reader) = (Bytes::from(stream.as_bytes().to_vec()), FrameReader::new());
+        reader.feed(fed.clone());
+        drain(&mut reader, &mut Vec::new());
+        assert!(fed.is_unique(), "{stream:?}");
+    }
+}
+
+#[test]
 fn every_line_end_is_accepted() {
     for stream in ["data: a\n\ndata: b\n\n", "data: a\r\n\r\ndata: b\r\n\r\n", "data: a\r\rdata: b\r\r"] {
         assert_eq!(payloads(stream.as_bytes()), some(&["a", "b"]), "{stream:?}");
