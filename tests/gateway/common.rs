@@ -19,3 +19,6 @@ pub(crate) use gateway::{Gateway, Provider, Setup, activated, prompt};
 pub(crate) use manager::Manager;
 pub(crate) use reply::{Finish, Reply};
 pub(crate) use upstream::Upstream;
+
+/// Held by whoever opens thousands of connections: together they would wait for each other's.
+pub(crate) static CROWD: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());

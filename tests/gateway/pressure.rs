@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use crate::common::process::{Serving, signal};
 use crate::common::raw::Raw;
 use crate::common::scripted::Scripted;
-use crate::common::{Answer, Manager, Provider, Setup, Upstream, prompt};
+use crate::common::{Answer, CROWD, Manager, Provider, Setup, Upstream, prompt};
 use crate::faults::never_ending;
 use crate::soak::{resident, sockets};
 
@@ -231,6 +231,9 @@ async fn who_waits_before_a_full_house_at_its_end_is_told_so() {
 /// Connections that the gateway keeps where it may have the descriptors.
 const PLACES: usize = 8192;
 
+/// One connection in so many has sent half a head.
+const HALF: usize = 50;
+
 /// As many as 10,000; fewer where this process may not have so many descriptors.
 fn idle_connections() -> usize {
     // Raising the own soft limit takes a system call that std does not have.
@@ -250,6 +253,7 @@ fn limit(column: usize) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_idle_connections_keep_nobody_out() {
+    let _alone = CROWD.lock().await;
     let upstream = Upstream::start().await;
     let count = idle_connections();
     let gateway = Setup::chain(&upstream, &[Provider::Moonshot]).start().await;
@@ -259,14 +263,12 @@ async fn ten_thousand_idle_connections_keep_nobody_out() {
     let mut idle = Vec::new();
     for number in 0..count {
         let mut raw = Raw::connect(authority).await;
-        // Some say nothing, some have been served, some have sent half a head.
-        match number % 3 {
-            0 => {}
-            1 => {
-                raw.send(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
-                assert_eq!(raw.response(false).await.unwrap().status, 200, "number {number}");
-            }
-            _ => raw.send(b"GET /health HTTP/1.1\r\n").await,
+        // Some say nothing, some have been served, a few have sent half a head.
+        if number % HALF == 0 {
+            raw.send(b"GET /health HTTP/1.1\r\n").await;
+        } else if number % 3 == 0 {
+            raw.send(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+            assert_eq!(raw.response(false).await.unwrap().status, 200, "number {number}");
         }
         idle.push(raw);
     }
@@ -279,8 +281,8 @@ async fn ten_thousand_idle_connections_keep_nobody_out() {
     let mut last = Raw::connect(authority).await;
     last.send(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
     assert_eq!(last.response(false).await.unwrap().status, 200);
-    for raw in &mut idle[..count.saturating_sub(PLACES + 64)] {
-        // Half a head may have been told that it took too long.
+    // On a slow machine half a head is told that it took too long, and makes room by itself.
+    for raw in &mut idle[..count.saturating_sub(PLACES + 64 + count / HALF + 1)] {
         let end = raw.response(false).await;
         assert!(end.is_none_or(|answer| answer.status == 408), "the longest idle made room");
     }

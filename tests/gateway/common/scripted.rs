@@ -4,7 +4,7 @@ use std::future::Future;
 
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::gateway::Setup;
 
@@ -21,7 +21,10 @@ impl Scripted {
         P: Fn(TcpStream) -> F + Send + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        // Who finds no room in the queue asks again a second later, then three, then seven.
+        let listener = socket.listen(4096).unwrap();
         let authority = listener.local_addr().unwrap().to_string();
         let accepting = tokio::spawn(async move {
             loop {
