@@ -66,6 +66,8 @@ impl Repeated {
             while self.alarm.poll_unpin(context).is_ready() {
                 let end = self.clock.end();
                 if Instant::now() >= end {
+                    // Who goes on all the same hears it again.
+                    self.alarm.change(|_| ());
                     return Poll::Ready(Err(self.clock.failure()));
                 }
                 self.alarm.change(|alarm| alarm.reset(end));

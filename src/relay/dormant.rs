@@ -4,11 +4,9 @@
 //! each behind a lock of its own.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
-
-use futures_util::task::AtomicWaker;
 
 /// See the module. The future is boxed, so that this can move.
 #[derive(Debug)]
@@ -22,10 +20,11 @@ pub struct Dormant<F> {
 }
 
 /// What wakes the future, and with it the task.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Bell {
     has_rung: AtomicBool,
-    sleeper: AtomicWaker,
+    /// It stays when it was woken: the next ring may come before it is here again.
+    sleeper: Mutex<Option<Waker>>,
 }
 
 impl Wake for Bell {
@@ -35,14 +34,17 @@ impl Wake for Bell {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.has_rung.store(true, Ordering::Release);
-        self.sleeper.wake();
+        let sleeper = self.sleeper.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(sleeper) = sleeper {
+            sleeper.wake();
+        }
     }
 }
 
 impl<F> Dormant<F> {
     /// Polled once at least.
     pub fn new(future: F) -> Self {
-        let bell = Arc::new(Bell { has_rung: AtomicBool::new(true), sleeper: AtomicWaker::new() });
+        let bell = Arc::new(Bell { has_rung: AtomicBool::new(true), sleeper: Mutex::new(None) });
         Self { future: Box::pin(future), waker: bell.clone().into(), bell, sleeper: None }
     }
 
@@ -62,10 +64,11 @@ impl<F: Future> Future for Dormant<F> {
         if is_known && !this.bell.has_rung.load(Ordering::Acquire) {
             return Poll::Pending;
         }
-        // In this order: what rings from here on finds the task, or is seen below. Waking takes it out.
-        this.bell.sleeper.register(context.waker());
+        // In this order: what rings from here on finds the task, or is seen below.
         if !is_known {
-            this.sleeper = Some(context.waker().clone());
+            let sleeper = Some(context.waker().clone());
+            this.sleeper.clone_from(&sleeper);
+            *this.bell.sleeper.lock().unwrap_or_else(PoisonError::into_inner) = sleeper;
         }
         if !this.bell.has_rung.swap(false, Ordering::AcqRel) {
             return Poll::Pending;

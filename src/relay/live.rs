@@ -93,7 +93,7 @@ impl UnderWay {
         self.requests().live.len()
     }
 
-    /// Resolves when none is under way, and each was told.
+    /// Resolves when none is under way, and each is out to be told.
     pub async fn over(&self) {
         // The sender is here.
         let _ = self.changes.subscribe().wait_for(|_| self.count() == 0).await;

@@ -212,7 +212,7 @@ impl Drop for Track {
             attempt.bill = attempt.usage.and_then(|usage| bill(&self.settings, &attempt.reference, &usage));
         }
         (self.sink)(record);
-        // Behind the sink: where nothing is under way any more, everything is told.
+        // Behind the sink: where nothing is under way any more, everything is out to be told.
         self.state.under_way().leave(self.number);
     }
 }

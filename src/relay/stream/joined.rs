@@ -49,9 +49,11 @@ impl<'s> Joined<'s> {
         self.all.extend_from_slice(&chunk);
     }
 
-    fn take(&mut self) -> Bytes {
+    /// What it has while it looks for more.
+    pub(super) fn in_hand(&mut self) -> Option<Bytes> {
         let first = std::mem::take(&mut self.first);
-        if self.all.is_empty() { first } else { std::mem::take(&mut self.all).into() }
+        let all = if self.all.is_empty() { first } else { std::mem::take(&mut self.all).into() };
+        (!all.is_empty()).then_some(all)
     }
 }
 
@@ -80,7 +82,7 @@ impl Stream for Joined<'_> {
                 }
             }
         }
-        Poll::Ready(Some(Ok(this.take())))
+        Poll::Ready(this.in_hand().map(Ok))
     }
 }
 

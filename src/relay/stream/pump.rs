@@ -150,7 +150,11 @@ async fn read(
         }
         // First the client gets what there is: more of it is joined only with what is waiting then.
         way.pieces.taken().await;
-        let next = idle.run(bytes.next()).await;
+        let next = match idle.run(bytes.next()).await {
+            // What had come when the clock ran out counts.
+            Err(late) => bytes.in_hand().map(|held| Some(Ok(held))).ok_or(late),
+            next => next,
+        };
         let broke = match next {
             Ok(Some(Ok(chunk))) => {
                 step = stream.reader.push(chunk);

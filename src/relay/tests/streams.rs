@@ -48,6 +48,19 @@ async fn a_stream_that_falls_silent_ends_with_an_error_event() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_comes_in_the_moment_in_which_a_clock_runs_out_counts() {
+    let fixture = Fixture::new(&json!({"timeouts": {"idleSeconds": 20}}));
+    fixture.script.then(Reply::Events(vec![(0, WORD), (20, WORD), (20, WORD), (19, STOP)]));
+    let (text, _) = read(fixture.ask(true).await.ok().unwrap()).await;
+    let kept = text.replace(": keep-alive\n\n", "");
+    assert!(kept.starts_with(&format!("{WORD}{WORD}{WORD}{STOP}")), "{text}");
+    fixture.script.then(Reply::Events(vec![(0, WORD), (20, WORD), (21, STOP)]));
+    let (text, _) = read(fixture.ask(true).await.ok().unwrap()).await;
+    assert_eq!(text.matches("word ").count(), 2, "{text}");
+    assert!(text.contains("failover.timeouts.idleSeconds"), "and it runs out when nothing comes: {text}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_waiting_client_gets_its_head_and_comments_and_then_the_answer() {
     let fixture = Fixture::new(&json!({}));
     fixture.script.then(Reply::Events(vec![(40, ROLE), (0, WORD), (0, STOP)]));
