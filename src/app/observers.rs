@@ -1,9 +1,10 @@
 //! Who learns what a request was, when it is over.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::collector::{self, Collector, Sending};
 use crate::config::settings::{Provider, Settings};
@@ -84,6 +85,12 @@ impl Told {
             }
             first(record);
         };
+        let tell = move |record: Record| {
+            let id = record.request_id.clone();
+            if catch_unwind(AssertUnwindSafe(|| tell(record))).is_err() {
+                error!(request_id = %id, "this request could not be told of: a defect of Moonrelay");
+            }
+        };
         Box::new(move |records| log::together(|| records.into_iter().for_each(&tell)))
     }
 
@@ -143,7 +150,8 @@ impl Work {
 impl Working {
     /// Writes what waits. `in_order`: there is time to send traces, too.
     pub(super) async fn finish(mut self, ledger: &Ledger, in_order: bool) {
-        self.outbox.empty();
+        // Who cannot be told by then would not hear of that either.
+        let _ = tokio::time::timeout(FLUSH, self.outbox.told()).await;
         ledger.end();
         let sent = async {
             if let Some(sending) = self.sending.filter(|_| in_order) {

@@ -12,6 +12,11 @@ use super::shared::Shared;
 use crate::relay::plan::Standing;
 use crate::relay::snapshot::Snapshot;
 
+/// Whether this is the path of a probe.
+pub(super) fn has(path: &str) -> bool {
+    matches!(path, "/health" | "/healthz" | "/ready" | "/readyz")
+}
+
 /// `GET /health`: the process serves.
 pub(super) async fn live() -> Response {
     json(StatusCode::OK, &object!({"ok": true, "status": "live"}))

@@ -78,9 +78,9 @@ async fn gate(State(shared): State<Arc<Shared>>, mut request: Request, next: Nex
     let request_id = new_id();
     let id = HeaderValue::from_str(&request_id).ok();
     let face = face::of(request.uri().path(), request.headers());
-    // Whoever asks what became of requests finds those whose answers are out.
-    if request.method() != Method::POST {
-        shared.outbox.empty();
+    // Whoever asks what became of requests finds those whose answers are out. Probes ask for nothing of that.
+    if request.method() != Method::POST && !health::has(request.uri().path()) {
+        shared.outbox.told().await;
     }
     let mut response = match admit(&shared, &request, request_id.clone()) {
         Ok(caller) => {
@@ -123,7 +123,7 @@ fn admit(shared: &Shared, request: &Request, request_id: String) -> Result<Calle
 fn is_open(method: &Method, path: &str, public_metrics: bool) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
         && ((public_metrics && path == "/metrics")
-            || matches!(path, "/health" | "/healthz" | "/ready" | "/readyz")
+            || health::has(path)
             || dashboard::has(path)
             || PREFIXES.iter().any(|prefix| path.strip_prefix(prefix) == Some("/api/hello")))
 }

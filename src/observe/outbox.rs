@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
+use tokio::task::spawn_blocking;
 use tokio::time::{Duration, sleep};
 
 use crate::record::Record;
@@ -18,7 +19,7 @@ const GATHER: Duration = Duration::from_millis(2);
 pub struct Outbox {
     waiting: Mutex<Vec<Record>>,
     filled: Notify,
-    /// One tells at a time, so that who empties it finds everything told.
+    /// One tells at a time, so that who asks for it finds everything told.
     observer: Mutex<Observer>,
 }
 
@@ -45,8 +46,7 @@ impl Outbox {
         }
     }
 
-    /// Tells all that was put until now.
-    pub fn empty(&self) {
+    fn empty(&self) {
         let observer = self.observer.lock().unwrap_or_else(PoisonError::into_inner);
         let waiting = std::mem::take(&mut *self.waiting());
         if !waiting.is_empty() {
@@ -54,12 +54,20 @@ impl Outbox {
         }
     }
 
+    /// Resolves when all that was put until now is told. Another thread tells it: a log that nobody takes in (a terminal
+    /// that is halted, a journal without a disk) shall not hold the requests.
+    pub async fn told(self: &Arc<Self>) {
+        let outbox = self.clone();
+        // It fails only where the process ends.
+        let _ = spawn_blocking(move || outbox.empty()).await;
+    }
+
     /// Tells what comes, for ever.
-    pub async fn run(&self) {
+    pub async fn run(self: &Arc<Self>) {
         loop {
             self.filled.notified().await;
             sleep(GATHER).await;
-            self.empty();
+            self.told().await;
         }
     }
 }
@@ -100,16 +108,16 @@ mod tests {
         assert_eq!((ids.recv().await.unwrap(), ids.recv().await.unwrap()), ("1".to_owned(), "2".to_owned()));
         outbox.put(record("3"));
         assert_eq!(ids.recv().await.unwrap(), "3");
-        outbox.empty();
+        outbox.told().await;
         assert!(ids.recv().now_or_never().is_none());
         telling.abort();
     }
 
     #[tokio::test]
-    async fn who_empties_it_finds_everything_told() {
+    async fn who_asks_finds_everything_told() {
         let (outbox, mut ids) = outbox();
         outbox.put(record("1"));
-        outbox.empty();
+        outbox.told().await;
         assert_eq!(ids.try_recv().unwrap(), "1");
     }
 }
