@@ -33,14 +33,14 @@ class Gateway:
     def __enter__(self):
         self.log = open(self.home / "log", "wb")
         words = ["taskset", "-c", str(min(os.sched_getaffinity(0))), self.binary, "gateway", "run", "--config", self.home / "config.json5"]
-        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         self.process = subprocess.Popen(
             words,
             env={"HOME": str(self.home), "PATH": os.environ["PATH"]},
             stdin=subprocess.DEVNULL,
             stdout=self.log,
             stderr=self.log,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (self.descriptors, hard)),
+            # Both: the gateway raises the soft limit as far as the hard one lets it.
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (self.descriptors, self.descriptors)),
         )
         end = time.monotonic() + READY
         while time.monotonic() < end and self.process.poll() is None:
