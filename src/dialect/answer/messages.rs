@@ -233,19 +233,8 @@ impl Reading for MessagesStream {
     }
 
     fn take_alike(&mut self, frame: &Found, out: &mut Output) -> bool {
-        let text = out.read(frame.text.clone());
-        let reasons = self.alike.reasons();
-        // A text that may be leaked markup is for the filter.
-        let may_leak = self.plan.offers_tools && !reasons && memchr::memchr(b'<', text).is_some();
-        if may_leak || !self.leaks.is_idle() || self.withheld.is_some() {
-            return false;
-        }
-        let length = String::from_utf8_lossy(text).len();
-        *if reasons { &mut self.volume.reasoning } else { &mut self.volume.text } += length;
-        self.alike.has_hit();
-        out.step.meaningful = true;
-        out.pass_place(&frame.place);
-        true
+        let passes = self.leaks.is_idle() && self.withheld.is_none();
+        passes && out.take_alike(frame, &mut self.alike, &mut self.volume, self.plan.offers_tools)
     }
 
     fn end(&mut self, usage: Option<Usage>, out: &mut Output) -> Result<(), Failure> {

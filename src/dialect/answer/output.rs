@@ -4,8 +4,10 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::Step;
+use super::{Step, Volume};
+use crate::wire::alike::Alike;
 use crate::wire::edit::{Edits, Segments};
+use crate::wire::pattern::Found;
 use crate::wire::sse::{Frame, event};
 
 /// Collects frames; those that stand side by side in the bytes that were read stay one slice.
@@ -31,7 +33,7 @@ impl Output {
     }
 
     /// Adds the frame that stands there in the bytes that were read.
-    pub(super) fn pass_place(&mut self, place: &Range<usize>) {
+    fn pass_place(&mut self, place: &Range<usize>) {
         if place.start == self.run.end && !self.run.is_empty() {
             self.run.end = place.end;
         } else {
@@ -41,9 +43,26 @@ impl Output {
         self.step.frames += 1;
     }
 
-    /// What was read there.
-    pub(super) fn read(&self, place: Range<usize>) -> &[u8] {
-        self.read.get(place).unwrap_or_default()
+    /// Adds a frame that is known but for its text, and counts that. False where the text may be leaked markup, which is
+    /// for the filter; only who was offered tools leaks any.
+    pub(super) fn take_alike(
+        &mut self,
+        frame: &Found,
+        alike: &mut Alike,
+        volume: &mut Volume,
+        offers_tools: bool,
+    ) -> bool {
+        let text = self.read.get(frame.text.clone()).unwrap_or_default();
+        let reasons = alike.reasons();
+        if offers_tools && !reasons && memchr::memchr(b'<', text).is_some() {
+            return false;
+        }
+        let length = String::from_utf8_lossy(text).len();
+        *if reasons { &mut volume.reasoning } else { &mut volume.text } += length;
+        alike.has_hit();
+        self.step.meaningful = true;
+        self.pass_place(&frame.place);
+        true
     }
 
     /// Adds frames of ours.
