@@ -78,12 +78,12 @@ async fn gate(State(shared): State<Arc<Shared>>, mut request: Request, next: Nex
     let request_id = new_id();
     let id = HeaderValue::from_str(&request_id).ok();
     let face = face::of(request.uri().path(), request.headers());
-    // Whoever asks what became of requests finds those whose answers are out. Probes ask for nothing of that.
-    if request.method() != Method::POST && !health::has(request.uri().path()) {
-        shared.outbox.told().await;
-    }
     let mut response = match admit(&shared, &request, request_id.clone()) {
         Ok(caller) => {
+            // Whoever asks what became of requests finds those whose answers are out. Probes ask for nothing of that.
+            if request.method() != Method::POST && !health::has(request.uri().path()) {
+                shared.outbox.told().await;
+            }
             request.extensions_mut().insert(caller);
             next.run(request).await
         }

@@ -2,7 +2,6 @@
 //! limit of descriptors lets.
 
 use std::fmt::Write as _;
-use std::process::Stdio;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -10,7 +9,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::Barrier;
 
-use crate::common::process::{PATIENCE, Serving};
+use crate::common::process::PATIENCE;
 use crate::common::raw::Raw;
 use crate::common::scripted::Scripted;
 use crate::common::{Answer, CROWD, prompt};
@@ -157,20 +156,8 @@ async fn fifteen_hundred_streams_are_open_at_one_time() {
     })
     .await;
     // As a session starts it: the soft limit is the usual one.
-    let (asked_for, _home) = scripted.setup().set("logging.level", json!("warn")).command();
-    let asked_for = asked_for.as_std();
-    let mut command = tokio::process::Command::new("sh");
-    command
-        .args(["-c", "ulimit -S -n 1024; exec \"$@\"", "sh"])
-        .arg(asked_for.get_program())
-        .args(asked_for.get_args())
-        .env_clear()
-        .envs(asked_for.get_envs().filter_map(|(key, value)| Some((key, value?))))
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true);
-    let serving = Serving::start(command, "listening on").await;
+    let setup = scripted.setup().set("logging.level", json!("warn"));
+    let (serving, _home) = setup.start_under("ulimit -S -n 1024").await;
     let mut clients = tokio::task::JoinSet::new();
     for _ in 0..STREAMS {
         let authority = serving.authority().to_owned();

@@ -1,6 +1,5 @@
 //! More than the gateway takes: a slow reader slows its provider, and who finds no place or no room is told so.
 
-use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -146,20 +145,7 @@ async fn bodies_that_are_too_much_together_are_told_to_come_again() {
 
 /// Serves with so few descriptors that 48 places are left.
 async fn with_few_places(setup: &Setup) -> (Serving, tempfile::TempDir) {
-    let (asked, home) = setup.command();
-    let asked = asked.as_std();
-    let mut command = tokio::process::Command::new("sh");
-    command
-        .args(["-c", "ulimit -n 256; exec \"$@\"", "sh"])
-        .arg(asked.get_program())
-        .args(asked.get_args())
-        .env_clear()
-        .envs(asked.get_envs().filter_map(|(key, value)| Some((key, value?))))
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true);
-    (Serving::start(command, "listening on").await, home)
+    setup.start_under("ulimit -n 256").await
 }
 
 #[tokio::test]

@@ -140,6 +140,24 @@ impl Setup {
         Gateway::starting(command, home).await
     }
 
+    /// Serves with it under a limit that the shell sets before (`ulimit …`).
+    pub(crate) async fn start_under(&self, limit: &str) -> (Serving, tempfile::TempDir) {
+        let (asked, home) = self.command();
+        let asked = asked.as_std();
+        let mut command = tokio::process::Command::new("sh");
+        command
+            .args(["-c", &format!("{limit}; exec \"$@\""), "sh"])
+            .arg(asked.get_program())
+            .args(asked.get_args())
+            .env_clear()
+            .envs(asked.get_envs().filter_map(|(key, value)| Some((key, value?))))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        (Serving::start(command, "listening on").await, home)
+    }
+
     /// Serves with it on a socket that it is handed.
     pub(crate) async fn start_on(&self, socket: OwnedFd) -> Gateway {
         let (command, home) = self.command();
