@@ -6,6 +6,7 @@ pub mod gateway;
 pub mod oauth;
 mod read;
 mod resolve;
+mod url;
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -18,14 +19,15 @@ use crate::failure::Failure;
 
 pub use client::Client;
 pub use read::{read_capped, read_whole, retry_after};
+pub use url::Url;
 
 /// One call, complete.
 #[derive(Clone, Debug)]
 pub struct Call {
     /// `POST` for completions, `GET` for the rest.
     pub method: Method,
-    /// Absolute.
-    pub url: String,
+    /// Where to.
+    pub url: Url,
     /// Everything but `host` and `content-length`. Values that hold keys are marked sensitive, so `Debug` hides them.
     pub headers: HeaderMap,
     /// The body as slices; their lengths add up to `content-length`.

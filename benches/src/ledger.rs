@@ -192,7 +192,7 @@ async fn ask(client: &Client, url: &str) {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let body = json!({ "model": "default", "messages": [{ "role": "user", "content": "Say hello" }] });
     let body = vec![Bytes::from(body.to_string())];
-    let call = Call { method: Method::POST, url: url.to_owned(), headers, body };
+    let call = Call { method: Method::POST, url: url.to_owned().into(), headers, body };
     let mut response = client.send(call).await.expect("it answers");
     assert!(response.status.is_success(), "{}", response.status);
     while let Some(chunk) = response.body.next().await {

@@ -63,7 +63,7 @@ impl Collector {
             .insert(USER_AGENT, HeaderValue::from_static(concat!("moonrelay/", env!("CARGO_PKG_VERSION"))));
         // OTEL_EXPORTER_OTLP_HEADERS may hold a key.
         headers.values_mut().for_each(|value| value.set_sensitive(true));
-        let call = Call { method: Method::POST, url: head.uri.to_string(), headers, body: vec![body] };
+        let call = Call { method: Method::POST, url: head.uri.to_string().into(), headers, body: vec![body] };
         let mut tries = 0;
         loop {
             tries += 1;

@@ -163,7 +163,7 @@ impl<'a> Step<'a> {
         }
     }
 
-    fn url(&self) -> String {
+    fn url(&self) -> &str {
         self.planned.target.url()
     }
 

@@ -83,7 +83,7 @@ fn call(provider: &Provider, route: &str) -> Result<Call, Failure> {
     let wrong = |why: String| Failure::new(Reason::BadRequest, why);
     let (face, base) = base(provider).ok_or_else(|| wrong("it has no address".to_owned()))?;
     let headers = headers::of_our_own(provider, face).map_err(wrong)?;
-    Ok(Call { method: Method::GET, url: format!("{base}{route}"), headers, body: Vec::new() })
+    Ok(Call { method: Method::GET, url: format!("{base}{route}").into(), headers, body: Vec::new() })
 }
 
 async fn read(response: Response, provider: &Provider) -> Result<Bytes, Failure> {

@@ -222,9 +222,9 @@ impl Run {
         let call = |provider: &_| {
             let target = target.called(provider);
             let face = self.request.face;
-            let headers = headers::for_target(&self.request.headers, face, target.face, &target);
+            let headers = headers::for_target(&self.request.headers, face, &target);
             let body = prepared.rewritten.edits.clone().apply(&prepared.said.body().text).parts().to_vec();
-            Ok(Call { method: http::Method::POST, url: target.url(), headers, body })
+            Ok(Call { method: http::Method::POST, url: target.url().clone(), headers, body })
         };
         let streamed = self.bodies.own().wants_stream();
         let answer_clock = self.answer_clock(target, sent);

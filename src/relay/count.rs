@@ -77,9 +77,9 @@ impl Relay {
         let body = counter.question(said.body(), &target.wire_model).parts().to_vec();
         let call = |provider: &_| {
             let target = target.called(provider);
-            let mut headers = headers::for_target(client, Face::Messages, target.face, &target);
+            let mut headers = headers::for_target(client, Face::Messages, &target);
             headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-            let url = format!("{}{}", target.base().unwrap_or_default(), counter.path());
+            let url = format!("{}{}", target.base().unwrap_or_default(), counter.path()).into();
             Ok(Call { method: http::Method::POST, url, headers, body: body.clone() })
         };
         let Response { status, body, .. } = self.logins.send(&target.provider, call).await?.response;

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
 
-use super::plan::Target;
+use super::plan::{Parts, Target};
 use crate::catalog::DialectId;
 use crate::config::settings::Provider;
 use crate::wire::face::Face;
@@ -13,8 +13,8 @@ use crate::wire::face::Face;
 const MESSAGES_VERSION: &str = "2023-06-01";
 const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 
-/// Room for what is added to a client's headers, most often.
-const ADDED: usize = 6;
+/// Room for what is added to a client's headers beside those of the target.
+const ADDED: usize = 4;
 
 /// A provider's headers that tell a client something and name no account.
 const ANSWER_HEADERS: [HeaderName; 2] =
@@ -30,33 +30,38 @@ pub(super) fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
-/// The client's own headers, the configuration's over them, the key over all. `client_face` is the face that the client
-/// speaks, `face` the one over which the target is asked.
-pub(super) fn for_target(client: &HeaderMap, client_face: Face, face: Face, target: &Target) -> HeaderMap {
-    let goes = |name: &HeaderName| belongs(name, target.provider.dialect) && suits(name, client_face, face);
-    let mut out = HeaderMap::with_capacity(client.len() + ADDED);
-    out.extend(
-        client.iter().filter(|(name, _)| goes(name)).map(|(name, value)| (name.clone(), value.clone())),
-    );
-    out.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if face == Face::Messages {
-        out.insert(ANTHROPIC_VERSION, HeaderValue::from_static(MESSAGES_VERSION));
+/// The client's own headers, the key over them, the configuration's over all. `face` is the one that the client speaks.
+pub(super) fn for_target(client: &HeaderMap, face: Face, target: &Target) -> HeaderMap {
+    let goes = |name: &HeaderName| belongs(name, target.provider.dialect) && suits(name, face, target.face);
+    let mut out = HeaderMap::with_capacity(client.len() + ADDED + target.headers().len());
+    for (name, value) in client.iter().filter(|(name, _)| goes(name)) {
+        out.append(name.clone(), value.clone());
     }
     out.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
     let title = HeaderName::from_static("x-openrouter-title");
     if target.provider.dialect == DialectId::OpenRouter && !out.contains_key("x-title") {
         out.entry(title).or_insert(HeaderValue::from_static("Moonrelay"));
     }
-    if let Some((name, value)) = target.key().and_then(|key| target.provider.credential(face, &key.secret)) {
-        out.insert(name, value);
+    for (name, value) in target.headers() {
+        out.insert(name.clone(), value.clone());
     }
+    out
+}
+
+/// What is the same in the head of every call of a target, in the order in which one replaces another.
+pub(super) fn of_every_call(target: &Parts) -> Vec<(HeaderName, HeaderValue)> {
+    let mut all = vec![(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    if target.face == Face::Messages {
+        all.push((ANTHROPIC_VERSION, HeaderValue::from_static(MESSAGES_VERSION)));
+    }
+    all.extend(target.key().and_then(|key| target.provider.credential(target.face, &key.secret)));
     for header in target.provider.headers.iter().chain(&target.model.headers) {
         if let Ok(mut value) = HeaderValue::from_str(header.value.expose()) {
             value.set_sensitive(header.name != USER_AGENT);
-            out.insert(header.name.clone(), value);
+            all.push((header.name.clone(), value));
         }
     }
-    out
+    all
 }
 
 /// Of a call that no client asked for: the provider's first key, our own User-Agent, and over them what the configuration

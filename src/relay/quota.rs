@@ -137,7 +137,7 @@ impl Quotas {
             // All three take Bearer there, also Kimi Code, whose Messages face has a header of its own.
             let mut headers = headers::of_our_own(provider, Face::Chat).map_err(unsaid)?;
             headers.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
-            Ok(Call { method: Method::GET, url: question.url.clone(), headers, body: Vec::new() })
+            Ok(Call { method: Method::GET, url: question.url.clone().into(), headers, body: Vec::new() })
         };
         let Sent { response, provider: called } = self.logins.send(&question.provider, call).await?;
         // The caller's clock runs out before this one.

@@ -149,7 +149,7 @@ impl Asking<'_> {
     async fn round(&self, key: &Key, body: Vec<u8>) -> Result<bytes::Bytes, Failure> {
         let call = Call {
             method: Method::POST,
-            url: format!("{}/chat/completions", self.terms.search.base_url),
+            url: format!("{}/chat/completions", self.terms.search.base_url).into(),
             headers: headers(key)?,
             body: vec![body.into()],
         };

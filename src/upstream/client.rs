@@ -8,15 +8,14 @@ mod tls;
 #[cfg(test)]
 mod tests;
 
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use http::header::{ACCEPT, ACCEPT_ENCODING, HeaderValue, PROXY_AUTHORIZATION};
+use http::Request;
+use http::header::{ACCEPT, ACCEPT_ENCODING, HOST, HeaderValue, PROXY_AUTHORIZATION};
 use http::uri::Scheme;
-use http::{Request, Uri};
 use hyper_util::client::legacy;
 use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -24,6 +23,7 @@ use rustls::ClientConfig;
 
 use super::body::Slices;
 use super::resolve::{self, Lookup};
+use super::url::Place;
 use super::{Call, Connector, Response};
 use crate::failure::{Failure, Reason};
 use answer::Arriving;
@@ -72,17 +72,20 @@ impl Client {
     }
 
     async fn call(&self, call: Call) -> Result<Response, Failure> {
-        let url = checked(call.url)?;
+        let place = call.url.place()?;
         let mut request = Request::new(Slices::new(call.body));
         *request.method_mut() = call.method;
         *request.headers_mut() = call.headers;
         request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         request.headers_mut().entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
-        *request.uri_mut() = url;
+        if let Some(host) = &place.host {
+            request.headers_mut().entry(HOST).or_insert_with(|| host.clone());
+        }
+        *request.uri_mut() = place.uri.clone();
         // The pools may be replaced while it waits.
         let sending = {
             let built = self.built.load();
-            built.for_url(request.uri())?.request(request)
+            built.pool(place)?.request(request)
         };
         let (head, body) = sending.await.map_err(|error| failing::of_call(&error))?.into_parts();
         Ok(Response { status: head.status, headers: head.headers, body: Box::pin(Arriving(body)) })
@@ -94,12 +97,12 @@ impl Built {
         Self { connect, names, plain: OnceLock::new(), tls: OnceLock::new(), tls_loopback: OnceLock::new() }
     }
 
-    fn for_url(&self, url: &Uri) -> Result<&Pool, Failure> {
+    fn pool(&self, place: &Place) -> Result<&Pool, Failure> {
         let pool = |proxies, tls: Result<ClientConfig, _>| {
             let tls = tls.map_err(|error| failing::root(&error))?;
             Ok(Pool::new(self.names.clone(), self.connect, proxies, tls))
         };
-        let built = match (is_loopback(url), url.scheme() == Some(&Scheme::HTTPS)) {
+        let built = match (place.is_loopback, place.is_secure) {
             (false, _) => {
                 let proxies = || Some(Arc::new(Matcher::from_env()));
                 self.tls.get_or_init(|| pool(proxies(), tls::system()))
@@ -152,29 +155,5 @@ impl Connector for Client {
         if built.connect != limit {
             self.built.store(Arc::new(Built::new(limit, built.names.clone())));
         }
-    }
-}
-
-/// What can be called. A user's name in a URL would be sent in the authority of HTTP/2.
-fn checked(url: String) -> Result<Uri, Failure> {
-    let wrong = |why: &dyn std::fmt::Display| Failure::new(Reason::Network, format!("bad URL: {why}"));
-    let url = Uri::try_from(url).map_err(|error| wrong(&error))?;
-    match url.authority() {
-        Some(authority) if authority.as_str().contains('@') => Err(wrong(&"it holds a user")),
-        Some(_) if url.scheme() == Some(&Scheme::HTTPS) || url.scheme() == Some(&Scheme::HTTP) => Ok(url),
-        _ => Err(wrong(&"it is neither http:// nor https://")),
-    }
-}
-
-pub(super) fn is_loopback(url: &Uri) -> bool {
-    let host = url.host().unwrap_or_default();
-    match host.trim_matches(['[', ']']).parse::<IpAddr>() {
-        Ok(ip) => ip.is_loopback(),
-        // `.localhost` is all ours (RFC 6761), with a dot at the end or without.
-        Err(_) => host
-            .trim_end_matches('.')
-            .rsplit('.')
-            .next()
-            .is_some_and(|last| last.eq_ignore_ascii_case("localhost")),
     }
 }

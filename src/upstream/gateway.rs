@@ -57,7 +57,7 @@ impl Address {
         match self {
             Self::Http(base) => {
                 let body = if body.is_empty() { Vec::new() } else { vec![body] };
-                connector.send(Call { method, url: format!("{base}{route}"), headers, body }).await
+                connector.send(Call { method, url: format!("{base}{route}").into(), headers, body }).await
             }
             Self::Unix(path) => over_unix(path, method, route, headers, body).await,
         }

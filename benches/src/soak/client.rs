@@ -213,7 +213,7 @@ impl Client {
         .into_iter()
         .collect();
         let body = if body.is_null() { Vec::new() } else { vec![Bytes::from(body.to_string())] };
-        self.http.send(Call { method, url, headers, body }).await.ok()
+        self.http.send(Call { method, url: url.into(), headers, body }).await.ok()
     }
 }
 

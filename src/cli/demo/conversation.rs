@@ -32,7 +32,7 @@ async fn post(client: &Client, url: &str, body: Value) -> Result<Response, Endin
         [(CONTENT_TYPE, HeaderValue::from_static("application/json"))].into_iter().collect();
     let call = Call {
         method: Method::POST,
-        url: url.to_owned(),
+        url: url.to_owned().into(),
         headers,
         body: vec![Bytes::from(body.to_string())],
     };

@@ -60,7 +60,8 @@ pub(super) async fn ask(client: &dyn Connector, gateway: &str, body: &Value, alo
         headers.insert(HeaderName::from_static("x-moonrelay-fallback"), HeaderValue::from_static("off"));
     }
     let url = format!("{gateway}/v1/chat/completions");
-    let call = Call { method: Method::POST, url, headers, body: vec![Bytes::from(body.to_string())] };
+    let call =
+        Call { method: Method::POST, url: url.into(), headers, body: vec![Bytes::from(body.to_string())] };
     let asked = Instant::now();
     let mut saw = match client.send(call).await {
         Ok(response) => read(response).await,

@@ -208,7 +208,7 @@ async fn message(provider: &Arc<Provider>, reference: &Reference, logins: &Login
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
         let body = vec![Bytes::from(body.to_string())];
-        Ok(Call { method: Method::POST, url: format!("{base}{}", face.path()), headers, body })
+        Ok(Call { method: Method::POST, url: format!("{base}{}", face.path()).into(), headers, body })
     };
     let Sent { response, provider: called } = logins.send(provider, call).await?;
     let (status, now) = (response.status, SystemTime::now());

@@ -2,12 +2,16 @@
 
 use std::borrow::Cow;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+use http::{HeaderName, HeaderValue};
 
 use crate::catalog::ThinkingLevel;
 use crate::config::settings::{Auth, Key, Provider, ProviderModel, Reference};
 use crate::dialect::rewrite::{self, Begun, Rewritten};
 use crate::failure::Failure;
+use crate::relay::headers;
+use crate::upstream::Url;
 use crate::wire::face::Face;
 use crate::wire::request::RequestBody;
 
@@ -16,7 +20,19 @@ const SHORTEST_SECRET: usize = 8;
 
 /// One reference with the key and the settings to call it. A clone is the same one.
 #[derive(Clone)]
-pub struct Target(Arc<Parts>);
+pub struct Target(Arc<Inner>);
+
+struct Inner {
+    parts: Parts,
+    /// Made at the first call: most targets are only looked at.
+    way: OnceLock<Way>,
+}
+
+/// What is the same for every call.
+struct Way {
+    url: Url,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
 
 /// What a target is made of.
 #[derive(Clone)]
@@ -37,11 +53,25 @@ pub struct Parts {
     pub wire_model: String,
 }
 
+impl Parts {
+    /// The key, where one is sent.
+    #[must_use]
+    pub fn key(&self) -> Option<&Key> {
+        self.provider.keys.get(self.key_index?).filter(|_| self.provider.auth != Auth::None)
+    }
+
+    /// Base URL of the face that it is called with; `None` where the provider does not speak it.
+    #[must_use]
+    pub fn base(&self) -> Option<&str> {
+        self.provider.faces.iter().find(|(face, _)| *face == self.face).map(|(_, base)| base.as_str())
+    }
+}
+
 impl Deref for Target {
     type Target = Parts;
 
     fn deref(&self) -> &Parts {
-        &self.0
+        &self.0.parts
     }
 }
 
@@ -61,18 +91,19 @@ pub(in crate::relay) fn scrub<'s>(mut failure: Failure, secrets: impl Iterator<I
 
 impl Target {
     pub(super) fn new(parts: Parts) -> Self {
-        Self(Arc::new(parts))
+        Self(Arc::new(Inner { parts, way: OnceLock::new() }))
+    }
+
+    fn way(&self) -> &Way {
+        self.0.way.get_or_init(|| {
+            let url = format!("{}{}", self.base().unwrap_or_default(), self.face.path()).into();
+            Way { url, headers: headers::of_every_call(self) }
+        })
     }
 
     /// The same over another face.
     pub(in crate::relay) fn over(&self, face: Face) -> Self {
-        Self::new(Parts { face, ..(*self.0).clone() })
-    }
-
-    /// The key, where one is sent.
-    #[must_use]
-    pub fn key(&self) -> Option<&Key> {
-        self.provider.keys.get(self.key_index?).filter(|_| self.provider.auth != Auth::None)
+        Self::new(Parts { face, ..self.0.parts.clone() })
     }
 
     /// The target with its provider as that is called now: a login's key changes.
@@ -81,7 +112,7 @@ impl Target {
         if Arc::ptr_eq(provider, &self.provider) {
             return Cow::Borrowed(self);
         }
-        Cow::Owned(Self::new(Parts { provider: provider.clone(), ..(*self.0).clone() }))
+        Cow::Owned(Self::new(Parts { provider: provider.clone(), ..self.0.parts.clone() }))
     }
 
     /// Takes our own secrets out of what a provider said: some repeat the key that they refuse.
@@ -141,15 +172,14 @@ impl Target {
         }
     }
 
-    /// Base URL of the face that it is called with; `None` where the provider does not speak it.
-    #[must_use]
-    pub fn base(&self) -> Option<&str> {
-        self.provider.faces.iter().find(|(face, _)| *face == self.face).map(|(_, base)| base.as_str())
-    }
-
     /// Where it is called.
     #[must_use]
-    pub fn url(&self) -> String {
-        format!("{}{}", self.base().unwrap_or_default(), self.face.path())
+    pub fn url(&self) -> &Url {
+        &self.way().url
+    }
+
+    /// What its provider, its model and its key put into the head of each call.
+    pub(in crate::relay) fn headers(&self) -> &[(HeaderName, HeaderValue)] {
+        &self.way().headers
     }
 }

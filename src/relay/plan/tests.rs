@@ -29,7 +29,7 @@ fn each_client_gets_its_own_face_where_the_provider_has_it_and_else_the_preferre
     for face in Face::ALL {
         let request = body(face, &json!({"model": "default", "messages": [], "input": "hi"}));
         let plan = plan(&settings, &state, "default", &request, None).ok().unwrap();
-        let called: Vec<String> = plan.targets.iter().map(|planned| planned.target.url()).collect();
+        let called: Vec<&str> = plan.targets.iter().map(|planned| &**planned.target.url()).collect();
         let own = format!("https://api.kimi.com/coding/v1{}", face.path());
         let expected = [
             own.as_str(),

@@ -46,7 +46,7 @@ async fn nobody_is_asked_until_somebody_looks_and_then_once_a_minute() {
     assert_eq!(words(&fixture.relay.quotas().known()), told("1.5", "7.5"));
     {
         let calls = fixture.script.calls.lock().unwrap();
-        let urls: Vec<&str> = calls.iter().map(|call| call.url.as_str()).collect();
+        let urls: Vec<&str> = calls.iter().map(|call| &*call.url).collect();
         assert_eq!(urls, ["https://api.moonshot.ai/v1/users/me/balance", "https://openrouter.ai/api/v1/key"]);
         assert_eq!(calls[0].headers["authorization"], "Bearer sk-moonshot-000000");
         assert_eq!(calls[0].headers["user-agent"], concat!("moonrelay/", env!("CARGO_PKG_VERSION")));

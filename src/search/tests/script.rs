@@ -45,7 +45,7 @@ impl Script {
 impl Connector for Script {
     fn send(&self, call: Call) -> Pin<Box<dyn Future<Output = Result<Response, Failure>> + Send + '_>> {
         let body = serde_json::from_slice(&call.body.concat()).unwrap();
-        self.asked.lock().unwrap().push((call.url, call.headers, body));
+        self.asked.lock().unwrap().push((call.url.to_string(), call.headers, body));
         let line = self.lines.lock().unwrap().pop_front().expect("nothing more is asked");
         Box::pin(async move {
             match line {

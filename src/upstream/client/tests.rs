@@ -5,6 +5,7 @@ use http::{HeaderMap, Method};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::TcpListener;
 
+use super::super::url::is_loopback;
 use super::*;
 
 const LIMIT: Duration = Duration::from_secs(5);
@@ -23,7 +24,7 @@ fn client(proxies: Option<Matcher>, tls: ClientConfig) -> Client {
 }
 
 fn call(url: String) -> Call {
-    Call { method: Method::POST, url, headers: HeaderMap::new(), body: vec!["moon".into()] }
+    Call { method: Method::POST, url: url.into(), headers: HeaderMap::new(), body: vec!["moon".into()] }
 }
 
 async fn listener() -> (TcpListener, u16) {

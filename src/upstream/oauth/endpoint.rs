@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use tokio::time::timeout;
 use url::Url;
 
-use super::super::client::is_loopback;
+use super::super::url::is_loopback;
 use super::super::{Call, Connector, read_capped, retry_after};
 use crate::failure::{Failure, Reason};
 use crate::secret::Secret;
@@ -111,7 +111,7 @@ impl Issuer {
     ) -> Result<Told, Failure> {
         let call = Call {
             method: Method::POST,
-            url: format!("{}/api/oauth/{path}", self.host),
+            url: format!("{}/api/oauth/{path}", self.host).into(),
             headers: self.headers(),
             body: vec![self.form(fields)],
         };

@@ -153,7 +153,7 @@ async fn get(provider: &Arc<Provider>, face: Face, base: &str, logins: &Logins) 
     let call = |called: &Arc<Provider>| {
         let headers =
             headers::of_our_own(called, face).map_err(|why| Failure::new(Reason::BadRequest, why))?;
-        Ok(Call { method: Method::GET, url: url.clone(), headers, body: Vec::new() })
+        Ok(Call { method: Method::GET, url: url.clone().into(), headers, body: Vec::new() })
     };
     let began = SystemTime::now();
     let late = || Failure::new(Reason::Timeout, format!("no answer within {} s", HEAD.as_secs()));

@@ -164,7 +164,7 @@ struct Silent(Mutex<Vec<String>>);
 
 impl Connector for Silent {
     fn send(&self, call: Call) -> Pin<Box<dyn Future<Output = Result<Response, Failure>> + Send + '_>> {
-        self.0.lock().unwrap().push(call.url);
+        self.0.lock().unwrap().push(call.url.to_string());
         Box::pin(pending())
     }
 }

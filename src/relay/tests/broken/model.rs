@@ -218,7 +218,7 @@ impl Connector for Model {
         let mut calls = self.calls.lock().unwrap();
         let response = self.answer(&call.url, &body, calls.len());
         calls.push(body);
-        self.urls.lock().unwrap().push(call.url);
+        self.urls.lock().unwrap().push(call.url.to_string());
         Box::pin(std::future::ready(Ok(response)))
     }
 }

@@ -183,7 +183,7 @@ fn call(provider: &Arc<Provider>) -> Result<Call, Failure> {
     let headers = HeaderMap::from_iter([(http::header::AUTHORIZATION, value)]);
     Ok(Call {
         method: http::Method::GET,
-        url: "https://api.example/models".to_owned(),
+        url: "https://api.example/models".to_owned().into(),
         headers,
         body: Vec::new(),
     })
