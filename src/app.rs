@@ -21,10 +21,10 @@ pub use self::place::Flags;
 use self::place::{Place, Wish};
 use self::reload::{Reloading, Running};
 use crate::config::settings::{Gateway, Settings};
+use crate::http::gate::Gate;
 use crate::http::listener::Listener;
 use crate::http::probe;
 use crate::http::refusals::Refusals;
-use crate::http::router::router;
 use crate::http::server::{self, Listeners};
 use crate::http::shared::Shared;
 use crate::observe::log;
@@ -162,7 +162,7 @@ impl App {
         let state = shared.relay.state();
         let mut serving = std::pin::pin!(server::run(
             listeners,
-            router(self.shared),
+            Gate::new(self.shared),
             shared.refusals.clone(),
             probes,
             state.ending()

@@ -13,13 +13,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 use moonrelay::config::settings::Settings;
 use moonrelay::config::{Environment, from_text};
 use moonrelay::failure::Failure;
+use moonrelay::http::gate::Gate;
 use moonrelay::http::listener::Door;
-use moonrelay::http::router::router;
+use moonrelay::http::server::Front;
 use moonrelay::http::shared::Shared;
 use moonrelay::relay::Relay;
 use moonrelay::upstream::{Call, Connector, Response};
 use tokio::runtime::{Builder, Runtime};
-use tower::ServiceExt;
 
 use super::take;
 
@@ -157,11 +157,11 @@ fn answered(model: &str, headers: HeaderMap, recorder: Arc<Recorder>) -> Option<
     }
     let settings = READ.get_or_init(|| from_text(SETTINGS, None, &Environment::default()).ok().map(Arc::new));
     let relay = Arc::new(Relay::new(settings.clone()?, recorder, Arc::new(drop)));
-    let router = router(Arc::new(Shared::new(relay, "http://127.0.0.1:1969".to_owned())));
+    let gate = Gate::new(Arc::new(Shared::new(relay, "http://127.0.0.1:1969".to_owned())));
     let body = format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":"hi"}}]}}"#);
     let mut request = Request::post("/v1/chat/completions").body(Body::from(body)).ok()?;
     *request.headers_mut() = headers;
-    request.extensions_mut().insert(Door { by_name: true, private: true });
-    let response = RUNTIME.with(|runtime| Some(runtime.as_ref()?.block_on(router.oneshot(request))))?.ok()?;
+    let answer = gate.answer(request, Door { by_name: true, private: true });
+    let response = RUNTIME.with(|runtime| Some(runtime.as_ref()?.block_on(answer)))?;
     Some((response.status(), response.headers().clone()))
 }

@@ -1,18 +1,15 @@
 //! `POST /v1/chat/completions`, `/v1/responses`, `/v1/messages`: answers.
 
-use std::sync::Arc;
-
-use axum::Extension;
 use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, post};
+use axum::extract::Request;
+use axum::response::Response;
 use futures_util::StreamExt;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue};
 
 use super::answer::tell;
 use super::error::Problem;
+use super::router::PREFIXES;
 use super::shared::{Caller, Shared};
 use super::{hygiene, limits};
 use crate::relay::{Answer, ClientRequest};
@@ -20,22 +17,23 @@ use crate::wire::face::Face;
 
 const FALLBACK: HeaderName = HeaderName::from_static("x-moonrelay-fallback");
 
-/// Answers a request of one face, streamed or not.
-pub(super) fn of(face: Face) -> MethodRouter<Arc<Shared>> {
-    post(
-        move |State(shared): State<Arc<Shared>>, Extension(caller): Extension<Caller>, request: Request| async move {
-            match answer(&shared, caller, face, request).await {
-                Ok(answer) => render(answer),
-                Err(problem) => problem.into_response(),
-            }
-        },
-    )
+/// The face whose answers stand at this path.
+pub(super) fn face(path: &str) -> Option<Face> {
+    let (prefix, face) = path.split_once("/v1/")?;
+    let face = Face::ALL.into_iter().find(|known| known.path().strip_prefix('/') == Some(face))?;
+    PREFIXES.contains(&prefix).then_some(face)
 }
 
-async fn answer(shared: &Shared, caller: Caller, face: Face, request: Request) -> Result<Answer, Problem> {
+/// Answers a request of one face, streamed or not.
+pub(super) async fn answer(
+    shared: &Shared,
+    caller: Caller,
+    face: Face,
+    request: Request,
+) -> Result<Response, Problem> {
     let request = read(shared, caller, face, request).await?;
     // Boxed: the way of a request is long, and its future would be copied at each step.
-    Box::pin(shared.relay.answer(request)).await.map_err(Problem::recorded)
+    Box::pin(shared.relay.answer(request)).await.map(render).map_err(Problem::recorded)
 }
 
 /// Reads a request whole.

@@ -1,12 +1,12 @@
 //! One connection: HTTP/1.1 only, no upgrades, a clock on everything that a client can leave half done.
 
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use hyper::Request;
 use hyper::body::Incoming;
@@ -14,12 +14,12 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
-use tower::ServiceExt;
 
 use super::io::TimedIo;
 use super::listener::Door;
 use super::phase::Phase;
 use super::refusals::Refusals;
+use super::server::Front;
 use super::unheard::Unheard;
 use crate::relay::dormant::Dormant;
 use crate::relay::ending::{Ending, Stage};
@@ -47,27 +47,27 @@ pub(super) async fn turn_away(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
 const FIRST_HEAD: Duration = Duration::from_secs(5);
 
 /// Serves one connection to its end, or until draining begins and the answer under way is out.
-pub(super) async fn serve<S>(
+pub(super) async fn serve<S, F>(
     stream: S,
     door: Door,
     phase: Arc<Phase>,
-    router: Router,
+    front: F,
     refusals: Arc<Refusals>,
     mut ending: Ending,
 ) -> Result<(), hyper::Error>
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
+    F: Front,
 {
     let io = TokioIo::new(TimedIo::new(stream, phase.clone(), refusals));
     let asked = phase.clone();
-    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         phase.head_is_complete();
-        request.extensions_mut().insert(door);
-        let (router, phase) = (router.clone(), phase.clone());
+        let (front, phase) = (front.clone(), phase.clone());
         // Boxed: hyper keeps room for it for as long as the connection lasts.
         Box::pin(async move {
-            let response = router.oneshot(request.map(Body::new)).await;
-            response.map(|response| response.map(|body| Answering { body, phase }))
+            let response = front.answer(request.map(Body::new), door).await;
+            Ok::<_, Infallible>(response.map(|body| Answering { body, phase }))
         })
     });
     let connection = http1::Builder::new()

@@ -58,12 +58,23 @@ mod tests {
     use std::time::Duration;
 
     use axum::Router;
+    use axum::extract::Request;
+    use axum::response::Response;
     use axum::routing::get;
     use tokio::time::timeout;
+    use tower::ServiceExt;
 
     use super::pair;
-    use crate::http::server;
+    use crate::http::listener::Door;
+    use crate::http::server::{self, Front};
     use crate::relay::ending::Ending;
+
+    impl Front for Router {
+        async fn answer(self, request: Request, _: Door) -> Response {
+            let Ok(response) = self.oneshot(request).await;
+            response
+        }
+    }
 
     async fn asked(router: Router) -> Option<std::io::Result<()>> {
         let (probe, probes) = pair();

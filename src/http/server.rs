@@ -6,7 +6,8 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
+use axum::extract::Request;
+use axum::response::Response;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
@@ -28,6 +29,12 @@ const TURNED_AWAY: usize = 64;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What was cut off has this long to say so to its client.
 const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// Who answers what comes over a connection. A clone is the same one.
+pub trait Front: Clone + Send + Sync + 'static {
+    /// Answers one request, which came in that way.
+    fn answer(self, request: Request, door: Door) -> impl Future<Output = Response> + Send;
+}
 
 /// Where it listens, and how that changes.
 #[derive(Debug)]
@@ -78,17 +85,17 @@ impl Mover {
     }
 }
 
-/// Serves `router` on `listeners` until the end is told, then waits for the answers under way, until they are cut off.
+/// Serves `front` on `listeners` until the end is told, then waits for the answers under way, until they are cut off.
 /// What connects from then on stays in the backlog: it is for the next process where the sockets were handed over.
 /// Returns how many connections were still busy at the end of that.
 pub async fn run(
     listeners: Listeners,
-    router: Router,
+    front: impl Front,
     refusals: Arc<Refusals>,
     mut probes: Probes,
     mut ending: Ending,
 ) -> usize {
-    let house = House::new(router, refusals, ending.clone());
+    let house = House::new(front, refusals, ending.clone());
     let Listeners { mut open, mut moves } = listeners;
     loop {
         tokio::select! {
@@ -120,8 +127,8 @@ pub async fn run(
 }
 
 /// The connections.
-struct House {
-    router: Router,
+struct House<F> {
+    front: F,
     refusals: Arc<Refusals>,
     places: Arc<Places>,
     /// One entry a connection, those that get no place included.
@@ -131,24 +138,24 @@ struct House {
     ending: Ending,
 }
 
-impl House {
-    fn new(router: Router, refusals: Arc<Refusals>, ending: Ending) -> Self {
+impl<F: Front> House<F> {
+    fn new(front: F, refusals: Arc<Refusals>, ending: Ending) -> Self {
         let places = Places::new();
         let entrance = Arc::new(Semaphore::new(places.limit() + TURNED_AWAY));
-        Self { router, refusals, places, entrance, full: AtomicBool::new(false), ending }
+        Self { front, refusals, places, entrance, full: AtomicBool::new(false), ending }
     }
 
     fn spawn(&self, stream: Stream, door: Door, entry: Option<OwnedSemaphorePermit>) {
         let place = self.places.take();
-        let (router, refusals, ending) = (self.router.clone(), self.refusals.clone(), self.ending.clone());
+        let (front, refusals, ending) = (self.front.clone(), self.refusals.clone(), self.ending.clone());
         // Once: a crowd shall not drown the log.
         if !self.full.swap(place.is_none(), Ordering::Relaxed) && place.is_none() {
             warn!("every place is taken by a request under way: clients are turned away");
         }
         tokio::spawn(async move {
             match stream {
-                Stream::Tcp(stream) => take_in(stream, door, place, router, refusals, ending).await,
-                Stream::Unix(stream) => take_in(stream, door, place, router, refusals, ending).await,
+                Stream::Tcp(stream) => take_in(stream, door, place, front, refusals, ending).await,
+                Stream::Unix(stream) => take_in(stream, door, place, front, refusals, ending).await,
             }
             drop(entry);
         });
@@ -160,7 +167,7 @@ impl House {
             probe,
             Door::OWN,
             Arc::<Phase>::default(),
-            self.router.clone(),
+            self.front.clone(),
             self.refusals.clone(),
             Ending::never(),
         );
@@ -196,7 +203,7 @@ async fn take_in(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     door: Door,
     place: Option<Place>,
-    router: Router,
+    front: impl Front,
     refusals: Arc<Refusals>,
     ending: Ending,
 ) {
@@ -206,7 +213,7 @@ async fn take_in(
             let (lost, gone) = (Dormant::new(place.lost()), Dormant::new(end.reached(Stage::Gone)));
             tokio::select! {
                 biased;
-                ended = serve(stream, door, place.phase(), router, refusals, ending) => told(ended),
+                ended = serve(stream, door, place.phase(), front, refusals, ending) => told(ended),
                 () = lost => debug!("an idle connection made room for another"),
                 () = gone => debug!("a connection is dropped: its client was too slow for the end"),
             }
