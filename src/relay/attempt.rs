@@ -227,10 +227,11 @@ impl Run {
             Ok(Call { method: http::Method::POST, url: target.url().clone(), headers, body })
         };
         let streamed = self.bodies.own().wants_stream();
-        let answer_clock = self.answer_clock(target, sent);
-        let head =
-            Clock { started: sent, limit: self.settings.failover.head, name: HEAD, deadline: self.deadline };
-        let head = if streamed && head.limit < answer_clock.limit { &head } else { &answer_clock };
+        let mut answer_clock = self.answer_clock(target, sent);
+        let limit = self.settings.failover.head;
+        let mut head_clock =
+            (streamed && limit < answer_clock.limit()).then(|| Clock::new(sent, limit, HEAD, self.deadline));
+        let head = head_clock.as_mut().unwrap_or(&mut answer_clock);
         // A clock of ours ran out: the target may be at work on it.
         let sent = head.run(self.logins.send(&target.provider, call)).await.map_err(Fallen::at_work)??;
         let Sent { response, provider } = sent;
@@ -279,7 +280,7 @@ impl Run {
             Some(limit) => (limit, "timeoutSeconds of the provider"),
             None => (self.settings.failover.first_byte, "failover.timeouts.firstByteSeconds"),
         };
-        Clock { started: sent, limit, name, deadline: self.deadline }
+        Clock::new(sent, limit, name, self.deadline)
     }
 
     fn hold(&self) -> crate::wire::held::Body {

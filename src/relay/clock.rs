@@ -1,27 +1,53 @@
 //! The clocks of one request. Connecting has its own in the HTTP client; the others are here.
 
 use std::future::poll_fn;
-use std::pin::pin;
-use std::task::Poll;
+use std::pin::{Pin, pin};
+use std::task::{Poll, ready};
 
 use futures_util::FutureExt;
-use tokio::time::{Duration, Instant, Sleep, sleep_until, timeout_at};
+use tokio::task::coop::unconstrained;
+use tokio::time::{Duration, Instant, Sleep, sleep_until};
 
 use super::dormant::Dormant;
 use crate::failure::{Failure, Reason};
 
 /// One of the clocks of `failover.timeouts`, cut by the deadline of the whole request.
 pub(super) struct Clock {
-    pub(super) started: Instant,
-    pub(super) limit: Duration,
-    pub(super) name: &'static str,
-    pub(super) deadline: Option<Instant>,
+    started: Instant,
+    limit: Duration,
+    name: &'static str,
+    deadline: Option<Instant>,
+    /// Set when something is waited for, once for all that is.
+    alarm: Option<Pin<Box<Sleep>>>,
 }
 
 impl Clock {
+    pub(super) const fn new(
+        started: Instant,
+        limit: Duration,
+        name: &'static str,
+        deadline: Option<Instant>,
+    ) -> Self {
+        Self { started, limit, name, deadline, alarm: None }
+    }
+
+    pub(super) const fn limit(&self) -> Duration {
+        self.limit
+    }
+
     /// Works until the clock runs out; the failure names the clock.
-    pub(super) async fn run<T>(&self, work: impl Future<Output = T>) -> Result<T, Failure> {
-        timeout_at(self.end(), work).await.map_err(|_| self.failure())
+    pub(super) async fn run<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Failure> {
+        let (mut work, end) = (pin!(work), self.end());
+        poll_fn(|context| {
+            if let Poll::Ready(done) = work.as_mut().poll(context) {
+                return Poll::Ready(Ok(done));
+            }
+            let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(end)));
+            // Work that takes the task's whole turn each time would never let the clock ring.
+            ready!(pin!(unconstrained(alarm)).poll(context));
+            Poll::Ready(Err(self.failure()))
+        })
+        .await
     }
 
     fn end(&self) -> Instant {
@@ -50,7 +76,7 @@ pub(super) struct Repeated {
 
 impl Repeated {
     pub(super) fn new(limit: Duration, name: &'static str, deadline: Option<Instant>) -> Self {
-        let clock = Clock { started: Instant::now(), limit, name, deadline };
+        let clock = Clock::new(Instant::now(), limit, name, deadline);
         let alarm = Dormant::new(sleep_until(clock.end()));
         Self { clock, alarm }
     }

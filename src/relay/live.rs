@@ -82,9 +82,12 @@ impl UnderWay {
         self.tell();
     }
 
-    /// Something of one has changed.
+    /// Something of one has changed. Whoever begins to look in this moment finds it changed: it asks for the requests
+    /// afterwards, and each of them is behind a lock.
     pub(super) fn tell(&self) {
-        self.changes.send_modify(|count| *count = count.wrapping_add(1));
+        if self.changes.receiver_count() > 0 {
+            self.changes.send_modify(|count| *count = count.wrapping_add(1));
+        }
     }
 
     /// How many have no complete answer yet.
