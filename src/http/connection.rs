@@ -11,7 +11,7 @@ use axum::body::Body;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
@@ -24,8 +24,6 @@ use super::unheard::Unheard;
 use crate::relay::dormant::Dormant;
 use crate::relay::ending::{Ending, Stage};
 
-/// The time for a request head, and the time that an idle connection is kept: hyper has one clock for both.
-const IDLE: Duration = Duration::from_mins(2);
 /// The largest request head.
 const HEAD_BYTES: usize = 64 * 1024;
 
@@ -70,9 +68,10 @@ where
             Ok::<_, Infallible>(response.map(|body| Answering { body, phase }))
         })
     });
+    // Without a clock of hyper's, which would be set anew for each request: a head has one in the socket, and who is idle
+    // is sent away by whoever keeps the places.
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(IDLE)
+        .header_read_timeout(None)
         .max_header_size(HEAD_BYTES)
         .serve_connection(io, service);
     let mut connection = pin!(connection);

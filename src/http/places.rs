@@ -1,10 +1,11 @@
-//! How many may be connected at one time. When every place is taken, the connection that has been idle the longest makes
-//! room, so that no client can keep others out by doing nothing.
+//! How many may be connected at one time, and how long one may do nothing. When every place is taken, the connection that
+//! has been idle the longest makes room, so that no client can keep others out by doing nothing.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
+use tokio::time::{Duration, Instant};
 
 use super::phase::Phase;
 
@@ -81,6 +82,18 @@ impl Places {
         taken.seats.insert(number, seat.clone());
         Some(Place { number, seat, places: self.clone() })
     }
+
+    /// Sends away who has been idle for so long.
+    pub(super) fn sweep(&self, longest: Duration) {
+        let now = Instant::now();
+        self.taken().seats.retain(|_, seat| {
+            let stays = seat.phase.idle_since().is_none_or(|since| now.duration_since(since) < longest);
+            if !stays {
+                seat.leave.notify_one();
+            }
+            stays
+        });
+    }
 }
 
 impl Place {
@@ -89,7 +102,7 @@ impl Place {
         self.seat.phase.clone()
     }
 
-    /// Resolves when another connection is to have the place. A request that came in the same moment keeps it.
+    /// Resolves when another connection is to have the place, or this one has been idle for too long. A request that came in the same moment keeps it.
     pub(super) async fn lost(&self) {
         loop {
             self.seat.leave.notified().await;
@@ -120,8 +133,6 @@ fn descriptors(limits: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use futures_util::FutureExt;
     use tokio::time::advance;
 
@@ -163,6 +174,21 @@ mod tests {
         for place in [&first, &second] {
             assert!(place.lost().now_or_never().is_some(), "there is one place, and a third one has it");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_idle_for_long_is_sent_away_and_who_is_at_work_is_not() {
+        let places = Places::of(9);
+        let [idle, fresh, busy] = [(); 3].map(|()| places.take().unwrap());
+        busy.phase().head_is_complete();
+        advance(Duration::from_secs(10)).await;
+        fresh.phase().head_is_complete();
+        fresh.phase().answer_is_out();
+        fresh.phase().flushed();
+        advance(Duration::from_secs(1)).await;
+        places.sweep(Duration::from_secs(11));
+        assert!(idle.lost().now_or_never().is_some());
+        assert!(fresh.lost().now_or_never().is_none() && busy.lost().now_or_never().is_none());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use axum::extract::Request;
 use axum::response::Response;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::timeout;
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{debug, warn};
 
 use super::connection::{serve, turn_away};
@@ -27,6 +27,9 @@ use crate::relay::ending::{Ending, Stage};
 const TURNED_AWAY: usize = 64;
 /// When accepting fails (no file descriptors), trying again at once would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// An idle connection is kept for so long, and until its turn comes.
+const IDLE: Duration = Duration::from_mins(2);
+const IDLE_TURN: Duration = Duration::from_secs(10);
 /// What was cut off has this long to say so to its client.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
@@ -97,12 +100,15 @@ pub async fn run(
 ) -> usize {
     let house = House::new(front, refusals, ending.clone());
     let Listeners { mut open, mut moves } = listeners;
+    let mut idle_turn = interval(IDLE_TURN);
+    idle_turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             // In this order: who connects once the end was told is the next process's.
             biased;
             () = ending.reached(Stage::Draining) => break,
             probe = probes.next() => house.probed(probe),
+            _ = idle_turn.tick() => house.places.sweep(IDLE),
             next = next(&mut moves) => house.close(std::mem::replace(&mut open, vec![next])),
             accepted = accept(&open, &house.entrance) => match accepted {
                 Some((stream, door, entry)) => house.spawn(stream, door, Some(entry)),
@@ -214,7 +220,7 @@ async fn take_in(
             tokio::select! {
                 biased;
                 ended = serve(stream, door, place.phase(), front, refusals, ending) => told(ended),
-                () = lost => debug!("an idle connection made room for another"),
+                () = lost => debug!("an idle connection was closed"),
                 () = gone => debug!("a connection is dropped: its client was too slow for the end"),
             }
         }
@@ -250,5 +256,37 @@ async fn accept(
             warn!(%error, "cannot accept a connection");
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::config::settings::Bind;
+    use crate::http::probe;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_nothing_for_long_is_sent_away_and_who_waits_for_an_answer_is_not() {
+        let listener = Listener::bind(&Bind::Loopback, 0, None).await.unwrap();
+        let address = listener.address().strip_prefix("http://").unwrap().to_owned();
+        let (listeners, _mover) = Listeners::new(vec![listener]);
+        let (_probe, probes) = probe::pair();
+        let router = Router::new().route("/", get(std::future::pending::<&str>));
+        let serving = tokio::spawn(run(listeners, router, Arc::default(), probes, Ending::never()));
+        let began = Instant::now();
+        let mut busy = TcpStream::connect(&address).await.unwrap();
+        busy.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+        let mut idle = TcpStream::connect(&address).await.unwrap();
+        assert_eq!(idle.read(&mut [0; 8]).await.unwrap(), 0);
+        let took = began.elapsed();
+        assert!((IDLE..IDLE + 3 * IDLE_TURN).contains(&took), "{took:?}");
+        assert!(timeout(IDLE, busy.read(&mut [0; 8])).await.is_err(), "its answer is under way");
+        serving.abort();
     }
 }
