@@ -1,10 +1,12 @@
 //! Tokens of clients.
 
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName};
 use subtle::ConstantTimeEq;
 
 use crate::secret::Secret;
+
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// The client whose token the request carries: `Authorization: Bearer` or `x-api-key`. `None` when no token fits.
 /// Every token is compared, each in constant time, so that the time tells nothing.
@@ -13,7 +15,7 @@ pub(super) fn client<'t>(headers: &HeaderMap, tokens: &'t [(String, Secret)]) ->
         let (scheme, token) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     });
-    let key = headers.get("x-api-key").and_then(|value| value.to_str().ok());
+    let key = headers.get(API_KEY).and_then(|value| value.to_str().ok());
     let mut found = None;
     for given in [bearer, key].into_iter().flatten() {
         for (name, token) in tokens {

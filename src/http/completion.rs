@@ -19,8 +19,8 @@ const FALLBACK: HeaderName = HeaderName::from_static("x-moonrelay-fallback");
 
 /// The face whose answers stand at this path.
 pub(super) fn face(path: &str) -> Option<Face> {
-    let (prefix, face) = path.split_once("/v1/")?;
-    let face = Face::ALL.into_iter().find(|known| known.path().strip_prefix('/') == Some(face))?;
+    let face = Face::ALL.into_iter().find(|face| path.ends_with(face.path()))?;
+    let prefix = path.strip_suffix(face.path())?.strip_suffix("/v1")?;
     PREFIXES.contains(&prefix).then_some(face)
 }
 
@@ -81,6 +81,34 @@ fn render(answer: Answer) -> Response {
             all.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
             tell(all, model.as_deref(), &attempts);
             response
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_stand_at_their_paths_and_nowhere_else() {
+        for prefix in PREFIXES {
+            for known in Face::ALL {
+                assert_eq!(face(&format!("{prefix}/v1{}", known.path())), Some(known));
+            }
+        }
+        for path in [
+            "/v1/messages/",
+            "//v1/messages",
+            "/xv1/messages",
+            "/v1/%6dessages",
+            "/coding/coding/v1/responses",
+            "/v1/v1/messages",
+            "/v1/models/x/v1/messages",
+            "/messages",
+            "/v1/completions",
+            "",
+        ] {
+            assert_eq!(face(path), None, "{path}");
         }
     }
 }

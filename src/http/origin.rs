@@ -1,7 +1,7 @@
 //! Browser pages of other origins, and names that are not ours, are refused: a web site must not reach a gateway on
 //! loopback (cross-site requests, DNS rebinding).
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use http::header::{HOST, HeaderName, ORIGIN};
 use http::uri::Authority;
@@ -30,11 +30,11 @@ pub(super) fn allowed(
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
         return Err(Refused::Unclear("a request has exactly one Host"));
     };
-    let host = host.to_str().ok().and_then(authority).ok_or(Refused::Unclear("the Host is no host"))?;
+    let host = host.to_str().unwrap_or_default();
+    let host_name = host_name(host).ok_or(Refused::Unclear("the Host is no host"))?;
     // RFC 9112, 3.2.2: what stands in the target counts. A client of ours says the same in both.
-    for named in uri.authority().into_iter().chain([&host]) {
-        if by_name && !is_ours(named.host(), hostname) {
-            let name = named.host();
+    for name in uri.authority().map(Authority::host).into_iter().chain([host_name]) {
+        if by_name && !is_ours(name, hostname) {
             let why = format!("{name:?} is not a name of this gateway; use 127.0.0.1 or localhost");
             return Err(Refused::Foreign(why));
         }
@@ -42,7 +42,7 @@ pub(super) fn allowed(
     let own_site = headers.get_all(FETCH_SITE).iter().all(|site| site == "same-origin" || site == "none");
     let own_page = headers.get_all(ORIGIN).iter().all(|origin| {
         let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
-        origin.is_some_and(|(_, page)| page.eq_ignore_ascii_case(host.as_str()))
+        origin.is_some_and(|(_, page)| page.eq_ignore_ascii_case(host))
     });
     if own_site && own_page {
         Ok(())
@@ -51,22 +51,33 @@ pub(super) fn allowed(
     }
 }
 
-/// `host` or `host:port`, and nothing before or between.
-fn authority(text: &str) -> Option<Authority> {
+/// What is named by `host` or `host:port` with nothing before or between.
+fn host_name(text: &str) -> Option<&str> {
+    let is_port = |port: &str| port.is_empty() || port.parse::<u16>().is_ok();
+    // What nearly every client says, and what nobody can take for anything else.
+    let (name, port) = text.split_once(':').unwrap_or((text, ""));
+    if name.parse::<Ipv4Addr>().is_ok() && port.bytes().all(|byte| byte.is_ascii_digit()) && is_port(port) {
+        return Some(name);
+    }
     let authority: Authority = text.parse().ok()?;
-    let after = text.strip_prefix(authority.host())?;
+    let (name, after) = text.split_at_checked(authority.host().len())?;
+    if name != authority.host() {
+        return None;
+    }
     let port = after.strip_prefix(':');
-    let port_is_one = port.is_none_or(|port| port.is_empty() || port.parse::<u16>().is_ok());
-    ((after.is_empty() || port.is_some()) && port_is_one).then_some(authority)
+    ((after.is_empty() || port.is_some()) && port.is_none_or(is_port)).then_some(name)
 }
 
 /// An address as host is safe: only a name can be rebound.
 fn is_ours(name: &str, hostname: Option<&str>) -> bool {
     let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
-    let name = bare.unwrap_or_else(|| name.strip_suffix('.').unwrap_or(name)).to_ascii_lowercase();
+    let name = bare.unwrap_or_else(|| name.strip_suffix('.').unwrap_or(name));
+    if name.parse::<IpAddr>().is_ok() {
+        return true;
+    }
+    let name = name.to_ascii_lowercase();
     name == "localhost"
         || name.strip_suffix(".localhost").is_some_and(|below| !below.is_empty())
-        || name.parse::<IpAddr>().is_ok()
         || hostname.is_some_and(|own| {
             let own = own.to_ascii_lowercase();
             name == own || name.strip_suffix(".local") == Some(&own)
