@@ -11,7 +11,7 @@ use crate::config::settings::{Provider, Settings};
 use crate::ledger::{Ledger, Writer};
 use crate::observe::log;
 use crate::observe::metrics::Metrics;
-use crate::observe::outbox::{Observer, Outbox};
+use crate::observe::outbox::{Observer, Outbox, Telling};
 use crate::observe::traces::{self, Exporter, Traces};
 use crate::record::Record;
 use crate::relay::Sink;
@@ -126,24 +126,21 @@ pub(super) struct Work {
 /// The same at work.
 pub(super) struct Working {
     outbox: Arc<Outbox>,
-    /// Ends with this.
-    _telling: JoinSet<()>,
+    /// Ends with this. Without it (the system had no thread) all is told when somebody asks for it, and at the end.
+    _telling: Option<Telling>,
     writing: JoinSet<()>,
     sending: Option<Sending>,
 }
 
 impl Work {
     pub(super) fn begin(self) -> Working {
-        let (mut telling, mut writing) = (JoinSet::new(), JoinSet::new());
-        let outbox = self.outbox;
-        telling.spawn({
-            let outbox = outbox.clone();
-            async move { outbox.run().await }
-        });
+        let (outbox, mut writing) = (self.outbox, JoinSet::new());
+        let telling = outbox.begin();
+        let telling = telling.inspect_err(|why| error!("no thread tells of requests as they end: {why}"));
         if let Some(writer) = self.writer {
             writing.spawn(writer.run());
         }
-        Working { outbox, _telling: telling, writing, sending: self.exporter.map(Sending::begin) }
+        Working { outbox, _telling: telling.ok(), writing, sending: self.exporter.map(Sending::begin) }
     }
 }
 

@@ -1,10 +1,13 @@
 //! Records of requests that are over, until they are told: a client has its answer before anybody formats a line of it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+use std::{io, mem};
 
 use tokio::sync::Notify;
-use tokio::task::spawn_blocking;
-use tokio::time::{Duration, sleep};
+use tokio::task::{JoinSet, spawn_blocking};
 
 use crate::record::Record;
 
@@ -13,24 +16,47 @@ pub type Observer = Box<dyn Fn(Vec<Record>) + Send + Sync>;
 
 /// What the first record waits for others: code that runs for many of them in a row is in the cache for all but the first,
 /// and their lines are one write.
-const GATHER: Duration = Duration::from_millis(2);
+const GATHER: Duration = Duration::from_millis(10);
 
 /// What waits to be told, in the order in which it ended.
 pub struct Outbox {
-    waiting: Mutex<Vec<Record>>,
+    waiting: Mutex<Waiting>,
+    /// For the task that wakes the thread.
     filled: Notify,
+    /// For the thread.
+    woken: Condvar,
     /// One tells at a time, so that who asks for it finds everything told.
     observer: Mutex<Observer>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    records: Vec<Record>,
+    /// Nobody is to wait for more.
+    is_closed: bool,
+}
+
+/// The thread that tells. Dropped, it tells what waits still, and ends.
+pub struct Telling {
+    outbox: Arc<Outbox>,
+    /// Wakes it. To do so is a call of the system, after which the thread may push the one aside that is about to write an
+    /// answer; a task has its turn when that is written.
+    _waking: JoinSet<()>,
 }
 
 impl Outbox {
     /// For this observer.
     #[must_use]
     pub fn new(observer: Observer) -> Arc<Self> {
-        Arc::new(Self { waiting: Mutex::default(), filled: Notify::new(), observer: Mutex::new(observer) })
+        Arc::new(Self {
+            waiting: Mutex::default(),
+            filled: Notify::new(),
+            woken: Condvar::new(),
+            observer: Mutex::new(observer),
+        })
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Vec<Record>> {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -38,8 +64,8 @@ impl Outbox {
     pub fn put(&self, record: Record) {
         let is_first = {
             let mut waiting = self.waiting();
-            waiting.push(record);
-            waiting.len() == 1
+            waiting.records.push(record);
+            waiting.records.len() == 1
         };
         if is_first {
             self.filled.notify_one();
@@ -48,9 +74,9 @@ impl Outbox {
 
     fn empty(&self) {
         let observer = self.observer.lock().unwrap_or_else(PoisonError::into_inner);
-        let waiting = std::mem::take(&mut *self.waiting());
-        if !waiting.is_empty() {
-            observer(waiting);
+        let records = mem::take(&mut self.waiting().records);
+        if !records.is_empty() {
+            observer(records);
         }
     }
 
@@ -62,19 +88,51 @@ impl Outbox {
         let _ = spawn_blocking(move || outbox.empty()).await;
     }
 
-    /// Tells what comes, for ever.
-    pub async fn run(self: &Arc<Self>) {
+    /// Tells what comes, on a thread of its own, which waits and gathers without waking the one that serves. To be called
+    /// within a runtime.
+    ///
+    /// # Errors
+    /// When the system has no thread for it.
+    pub fn begin(self: &Arc<Self>) -> io::Result<Telling> {
+        let outbox = self.clone();
+        thread::Builder::new().name("telling".to_owned()).spawn(move || outbox.run())?;
+        let (outbox, mut waking) = (self.clone(), JoinSet::new());
+        waking.spawn(async move {
+            loop {
+                outbox.filled.notified().await;
+                outbox.woken.notify_one();
+            }
+        });
+        Ok(Telling { outbox: self.clone(), _waking: waking })
+    }
+
+    fn run(&self) {
         loop {
-            self.filled.notified().await;
-            sleep(GATHER).await;
-            self.told().await;
+            let is_closed = {
+                let is_idle = |waiting: &mut Waiting| waiting.records.is_empty() && !waiting.is_closed;
+                let waiting = self.woken.wait_while(self.waiting(), is_idle);
+                let waiting = waiting.unwrap_or_else(PoisonError::into_inner);
+                let gathered = self.woken.wait_timeout_while(waiting, GATHER, |waiting| !waiting.is_closed);
+                gathered.unwrap_or_else(PoisonError::into_inner).0.is_closed
+            };
+            // Whom one batch was too much for gets the next one all the same.
+            let _ = catch_unwind(AssertUnwindSafe(|| self.empty()));
+            if is_closed {
+                return;
+            }
         }
+    }
+}
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        self.outbox.waiting().is_closed = true;
+        self.outbox.woken.notify_one();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use futures_util::FutureExt;
     use tokio::sync::mpsc;
 
     use super::*;
@@ -84,7 +142,8 @@ mod tests {
         let (told, ids) = mpsc::unbounded_channel();
         let observer = Outbox::new(Box::new(move |records| {
             for record in records {
-                let _ = told.send(record.request_id);
+                let _ = told.send(record.request_id.clone());
+                assert_ne!(record.request_id, "too much");
             }
         }));
         (observer, ids)
@@ -94,23 +153,21 @@ mod tests {
         Record::begun(id.to_owned(), "client".to_owned(), Face::Chat)
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn what_is_put_is_told_in_order_and_once() {
         let (outbox, mut ids) = outbox();
-        let telling = tokio::spawn({
-            let outbox = outbox.clone();
-            async move { outbox.run().await }
-        });
         for id in ["1", "2"] {
             outbox.put(record(id));
         }
-        assert!(ids.recv().now_or_never().is_none(), "whoever puts does not tell");
+        assert!(ids.try_recv().is_err(), "whoever puts does not tell");
+        let telling = outbox.begin().unwrap();
         assert_eq!((ids.recv().await.unwrap(), ids.recv().await.unwrap()), ("1".to_owned(), "2".to_owned()));
+        outbox.put(record("too much"));
+        assert_eq!(ids.recv().await.unwrap(), "too much");
         outbox.put(record("3"));
-        assert_eq!(ids.recv().await.unwrap(), "3");
-        outbox.told().await;
-        assert!(ids.recv().now_or_never().is_none());
-        telling.abort();
+        assert_eq!(ids.recv().await.unwrap(), "3", "it tells on");
+        drop((telling, outbox));
+        assert!(ids.recv().await.is_none(), "the thread ends");
     }
 
     #[tokio::test]
