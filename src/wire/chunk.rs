@@ -253,7 +253,8 @@ fn is_empty(text: &[u8], span: &Span) -> bool {
 fn key_text<'t>(text: &'t [u8], key: &Span) -> Cow<'t, [u8]> {
     let literal = text.get(key.clone()).unwrap_or_default();
     let inner = text.get(key.start + 1..key.end.saturating_sub(1)).unwrap_or_default();
-    if memchr::memchr(b'\\', inner).is_none() {
+    // A key is short: not worth `memchr`'s preparations.
+    if !inner.contains(&b'\\') {
         return Cow::Borrowed(inner);
     }
     json::unescape(literal).map_or(Cow::Borrowed(inner), |key| Cow::Owned(key.into_owned().into_bytes()))
