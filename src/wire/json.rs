@@ -1,8 +1,10 @@
 //! Spans of JSON text, found in one pass without a tree.
 //!
 //! The scanner checks what it needs to find its way (brackets, strings, separators), not everything that JSON asks
-//! for; what it does not look at goes on as it came. Strings are found with `memchr`, so a megabyte of base64 costs
-//! microseconds.
+//! for; what it does not look at goes on as it came. Strings are passed over a block at a time, so a megabyte of base64
+//! costs microseconds.
+
+mod blocks;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -60,41 +62,10 @@ pub fn skip_string(text: &[u8], at: usize) -> Result<usize, Malformed> {
     if text.get(at) != Some(&b'"') {
         return malformed(at, "a string");
     }
-    let mut from = at + 1;
-    loop {
-        let Some(quote) = next_quote(text, from) else {
-            return malformed(text.len(), "the end of a string");
-        };
-        // Backslashes matter before a quote only, so the many `\n` of code cost nothing. Runs of them between two
-        // quotes are looked at once.
-        let escapes =
-            text.get(at + 1..quote).unwrap_or_default().iter().rev().take_while(|byte| **byte == b'\\');
-        from = quote + 1;
-        if escapes.count() % 2 == 0 {
-            return Ok(from);
-        }
+    match blocks::closing_quote(text, at + 1) {
+        Some(quote) => Ok(quote + 1),
+        None => malformed(text.len(), "the end of a string"),
     }
-}
-
-/// Keys and words are over within so many words of eight bytes; what is longer is worth `memchr`'s preparations.
-const SHORT: usize = 4;
-
-/// The offset of the first quote from `from` on.
-fn next_quote(text: &[u8], from: usize) -> Option<usize> {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
-    let rest = text.get(from..)?;
-    let mut looked = 0;
-    for word in rest.as_chunks().0.iter().take(SHORT) {
-        // The lowest byte that is a quote becomes 0, and its high bit is set here; bits above it may be set by the carry.
-        let quotes = u64::from_le_bytes(*word) ^ u64::from_ne_bytes([b'"'; 8]);
-        let found = quotes.wrapping_sub(ONES) & !quotes & HIGHS;
-        if found != 0 {
-            return Some(from + looked + found.trailing_zeros() as usize / 8);
-        }
-        looked += word.len();
-    }
-    memchr::memchr(b'"', rest.get(looked..)?).map(|found| from + looked + found)
 }
 
 /// The offset after the value that starts at `at` (no white space before it).

@@ -1,0 +1,109 @@
+//! The end of a string, found a block of bytes at a time. A quote after one backslash ends nothing, and a block shows
+//! that without a look at single bytes, so code with its many `\"` and `\n` costs hardly more than prose.
+
+/// Keys and words are over within so many words of eight bytes.
+const SHORT: usize = 2;
+
+/// Bytes of a block, which the compiler compares with vectors.
+const BLOCK: usize = 32;
+
+/// A quote and the two bytes before it tell whether it may end a string.
+const BEFORE: usize = 2;
+
+/// After so many blocks without an end the rest is long prose or base64, and may be worth `memchr`'s preparations.
+const LONG: usize = 8;
+
+/// The offset of the quote that ends the string whose text starts at `from`; `None` where none does.
+pub(super) fn closing_quote(text: &[u8], from: usize) -> Option<usize> {
+    let mut at = from;
+    for _ in 0..SHORT {
+        let Some(word) = text.get(at..).and_then(|rest| rest.first_chunk()) else { break };
+        if let Some(end) = end_in(text, from, at, *word) {
+            return Some(end);
+        }
+        at += word.len();
+    }
+    if at >= BEFORE
+        && let Some(end) = end_in_blocks(text, from, &mut at)
+    {
+        return Some(end);
+    }
+    while let Some(word) = text.get(at..).and_then(|rest| rest.first_chunk()) {
+        if let Some(end) = end_in(text, from, at, *word) {
+            return Some(end);
+        }
+        at += word.len();
+    }
+    let rest = text.get(at..)?;
+    let mut last = [0; 8];
+    last.get_mut(..rest.len())?.copy_from_slice(rest);
+    end_in(text, from, at, last)
+}
+
+/// The same within the whole blocks from `at` on, which is at least [`BEFORE`]; `at` goes to where they end.
+fn end_in_blocks(text: &[u8], from: usize, at: &mut usize) -> Option<usize> {
+    let (mut looked, mut long) = (0, LONG);
+    let mut rest = text.get(*at - BEFORE..)?;
+    while let Some(block) = rest.first_chunk::<{ BEFORE + BLOCK }>() {
+        if may_end(block) {
+            for (nth, word) in text.get(*at..*at + BLOCK)?.as_chunks().0.iter().enumerate() {
+                if let Some(end) = end_in(text, from, *at + nth * word.len(), *word) {
+                    return Some(end);
+                }
+            }
+        }
+        *at += BLOCK;
+        looked += 1;
+        if looked == long {
+            looked = 0;
+            let quote = memchr::memchr(b'"', text.get(*at..)?).unwrap_or(text.len() - *at);
+            *at += quote;
+            if quote < LONG * BLOCK {
+                // Quotes stand close here.
+                long *= 2;
+            }
+        }
+        rest = text.get(*at - BEFORE..)?;
+    }
+    None
+}
+
+/// Whether there is a quote with no backslash before it, or with more than one. No branch and no early return: this way
+/// the compiler makes a few comparisons of vectors of it.
+#[inline]
+fn may_end(block: &[u8; BEFORE + BLOCK]) -> bool {
+    let (_, quotes) = block.split_at(BEFORE);
+    let (_, before) = block.split_at(BEFORE - 1);
+    let each = quotes.iter().zip(before).zip(block);
+    each.fold(false, |any, ((byte, before), first)| {
+        any | ((*byte == b'"') & ((*before != b'\\') | (*first == b'\\')))
+    })
+}
+
+/// The end within the word that stands at `at`.
+#[inline]
+fn end_in(text: &[u8], from: usize, at: usize, word: [u8; 8]) -> Option<usize> {
+    let mut quotes = quotes(word);
+    while quotes != 0 {
+        let quote = at + quotes.trailing_zeros() as usize / 8;
+        // Runs of backslashes between two quotes are looked at once.
+        let before = text.get(from..quote).unwrap_or_default();
+        let slashes = before.iter().rev().take_while(|byte| **byte == b'\\').count();
+        if slashes % 2 == 0 {
+            return Some(quote);
+        }
+        quotes &= quotes - 1;
+    }
+    None
+}
+
+/// The high bit of each byte that is a quote, and no other.
+const fn quotes(word: [u8; 8]) -> u64 {
+    const LOWS: u64 = u64::from_ne_bytes([0x7f; 8]);
+    let other = u64::from_le_bytes(word) ^ u64::from_ne_bytes([b'"'; 8]);
+    // What is not zero below the high bit carries into it; no byte carries into the next one.
+    !(((other & LOWS) + LOWS) | other | LOWS)
+}
+
+#[cfg(test)]
+mod tests;

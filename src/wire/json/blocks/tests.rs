@@ -1,0 +1,95 @@
+//! The blocks against a look at each byte.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// A byte at a time.
+fn slowly(text: &[u8], from: usize) -> Option<usize> {
+    let mut bytes = text.iter().enumerate().skip(from);
+    while let Some((at, byte)) = bytes.next() {
+        match byte {
+            b'"' => return Some(at),
+            b'\\' => {
+                bytes.next();
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+fn same(text: &[u8], from: usize) {
+    assert_eq!(
+        closing_quote(text, from),
+        slowly(text, from),
+        "{} from {from}",
+        String::from_utf8_lossy(text)
+    );
+}
+
+#[test]
+fn runs_of_backslashes_count_wherever_they_stand_in_a_block() {
+    for before in 0..4 * BLOCK + 8 * SHORT {
+        for run in [0, 1, 2, 3, 15, 16, 17, 62, 63, 64, 65, 66, 127, 128, 129] {
+            for after in [0, 1, BLOCK] {
+                let text = ["x".repeat(before), "\\".repeat(run), "\"".into(), "x".repeat(after)].concat();
+                same(text.as_bytes(), 0);
+                same([&text, "\""].concat().as_bytes(), 0);
+                same(text.as_bytes(), before / 2);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_escape_at_each_offset_hides_the_quote_after_it() {
+    for offset in 0..3 * BLOCK {
+        for escape in [r#"\""#, r"\\", r#"\\\""#, r"\n", r#"\n\""#] {
+            for length in [0, 1, 8 * SHORT - 1, 8 * SHORT, BLOCK - 1, BLOCK, 2 * BLOCK] {
+                let text = ["x".repeat(offset), escape.into(), "x".repeat(length)].concat();
+                same(text.as_bytes(), 0);
+                same([&text, "\""].concat().as_bytes(), 0);
+                same([&text, "\" \"\\\""].concat().as_bytes(), 0);
+            }
+        }
+    }
+}
+
+#[test]
+fn long_runs_without_marks_end_at_any_of_them() {
+    for length in LONG * BLOCK - 2..LONG * BLOCK + 2 * BLOCK {
+        for end in ["", "\"", "\\", "\\\"", "\\\\\"", "\\\"\"", "\\n\""] {
+            let text = ["é".repeat(length / 2), "x".repeat(length % 2), end.into()].concat();
+            same(text.as_bytes(), 0);
+            same([text.as_str(), &text].concat().as_bytes(), 0);
+        }
+    }
+}
+
+#[test]
+fn nothing_ends_behind_the_text() {
+    for from in 0..3 {
+        assert_eq!(closing_quote(b"x", from), None);
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_string_ends_where_a_look_at_each_byte_says(
+        bytes in prop::collection::vec(prop::sample::select(&b"\"\\\\\\xxxxxxxx\n\xff"[..]), 0..400),
+        from in 0..80_usize,
+    ) {
+        prop_assert_eq!(closing_quote(&bytes, from), if from > bytes.len() { None } else { slowly(&bytes, from) });
+    }
+
+    #[test]
+    fn quotes_are_marked_and_nothing_else(word in any::<[u8; 8]>(), at in 0..8_usize) {
+        let mut word = word;
+        for byte in [b'"', b'"' ^ 1, b'"' ^ 0x80, 0, 0xff] {
+            word[at] = byte;
+            let expected = word.map(|byte| if byte == b'"' { 0x80 } else { 0 });
+            prop_assert_eq!(quotes(word), u64::from_le_bytes(expected));
+        }
+    }
+}
