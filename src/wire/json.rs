@@ -5,9 +5,12 @@
 //! costs microseconds.
 
 mod blocks;
+mod lengths;
 
 use std::borrow::Cow;
 use std::ops::Range;
+
+pub use lengths::Lengths;
 
 /// A range of bytes in the text.
 pub type Span = Range<usize>;
@@ -289,15 +292,16 @@ pub fn ends_with_high_surrogate(inner: &[u8]) -> bool {
 #[must_use]
 pub fn literal_is(literal: &[u8], expected: &str) -> bool {
     let [b'"', inner @ .., b'"'] = literal else { return false };
-    let begins = |one: &[u8], other: &str| one.first() == other.as_bytes().first();
-    // Nearly all comparisons end here, with no look at the rest.
-    if !begins(inner, expected) && !inner.starts_with(b"\\") {
-        return false;
+    // Up to the first escape it says what it means, and nearly all comparisons end with the first byte.
+    for (byte, other) in inner.iter().zip(expected.as_bytes()) {
+        if *byte == b'\\' {
+            return unescape(literal).is_some_and(|text| text == expected);
+        }
+        if byte != other {
+            return false;
+        }
     }
-    if !inner.contains(&b'\\') {
-        return inner == expected.as_bytes();
-    }
-    unescape(literal).is_some_and(|text| text == expected)
+    inner.len() == expected.len()
 }
 
 /// The last member with this key: of duplicates the last one counts.

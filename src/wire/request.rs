@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::face::Face;
-use super::json::{self, Malformed, Member, Span};
+use super::json::{self, Lengths, Malformed, Member, Span};
 use super::object::Object;
 
 /// A request body and where its parts stand.
@@ -28,6 +28,7 @@ pub struct Message {
     pub span: Span,
     /// Its members; empty when it is no object.
     pub members: Vec<Member>,
+    keys: Lengths,
 }
 
 impl RequestBody {
@@ -98,13 +99,20 @@ impl RequestBody {
     /// A message as an object; `None` when it is none.
     #[must_use]
     pub fn object<'b>(&'b self, message: &'b Message) -> Option<Object<'b>> {
-        Object::known(&self.text, message.span.clone(), &message.members)
+        Object::known(&self.text, message.span.clone(), &message.members, message.keys)
+    }
+
+    /// Where a message's value stands; of duplicates the last.
+    #[must_use]
+    pub fn span(&self, message: &Message, key: &str) -> Option<Span> {
+        let found = || json::find(&self.text, &message.members, key).map(|member| member.value.clone());
+        message.keys.may_have(key).then(found).flatten()
     }
 
     /// The JSON text of a message's value.
     #[must_use]
     pub fn field(&self, message: &Message, key: &str) -> Option<&[u8]> {
-        self.text.get(json::find(&self.text, &message.members, key)?.value.clone())
+        self.text.get(self.span(message, key)?)
     }
 
     /// Whether the message's `role` is this one.
@@ -120,7 +128,8 @@ fn index_message(text: &[u8], at: usize, into: &mut Vec<Message>) -> Result<usiz
     } else {
         (Vec::new(), json::skip_value(text, at)?)
     };
-    into.push(Message { span: at..end, members });
+    let keys = Lengths::of(text, &members);
+    into.push(Message { span: at..end, members, keys });
     Ok(end)
 }
 

@@ -46,8 +46,7 @@ pub(in crate::dialect) fn of(body: &RequestBody, message: &Message) -> Vec<Call>
 
 /// The literals of the ids that one element of the conversation answers.
 pub(in crate::dialect) fn answered(body: &RequestBody, message: &Message) -> Vec<Span> {
-    let text = &body.text;
-    let member = |key| json::find(text, &message.members, key).map(|member| member.value.clone());
+    let member = |key| body.span(message, key);
     match body.face {
         Face::Chat => member("tool_call_id").into_iter().collect(),
         Face::Responses => {
