@@ -3,6 +3,8 @@
 //! names only what `properties` has. Not mended, so that the provider judges: boolean schemas, tuples, enums that do not
 //! fit their type.
 
+mod sound;
+
 use crate::wire::edit::{Edits, ObjectPatch};
 use crate::wire::json::{self, Malformed, Member, Span};
 
@@ -32,6 +34,10 @@ const SELF_TYPED: [&str; 5] = ["type", "$ref", "allOf", "oneOf", "$dynamicRef"];
 /// Adds the edits that make the schema at `span` one that Moonshot takes; tells whether there were any. A schema that
 /// is fine, or is not JSON, stays as it is.
 pub(in crate::dialect) fn mend(text: &[u8], span: &Span, edits: &mut Edits) -> bool {
+    !sound::is_sound(text, span.start) && walk(text, span, edits)
+}
+
+fn walk(text: &[u8], span: &Span, edits: &mut Edits) -> bool {
     // On trial first, so that malformed text leaves no half of a change behind.
     let mut trial = Edits::new();
     if Walk::over(text, span, &mut trial).is_err() || trial.is_empty() {

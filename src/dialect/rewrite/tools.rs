@@ -33,24 +33,30 @@ impl Tool {
 
 /// The entries of the array at `span`; in the place of a namespace the tools in it.
 fn listed(draft: &Draft<'_>, span: &Span) -> Vec<Tool> {
-    let Ok((elements, _)) = json::elements(&draft.body().text, span.start) else { return Vec::new() };
-    let mut tools = Vec::with_capacity(elements.len());
-    for element in elements {
-        match namespaces::tools(draft, &element) {
+    let text = &draft.body().text;
+    let mut tools = Vec::new();
+    let walked = json::walk_array(text, span.start, |at| {
+        // What is no object in order may be something all the same.
+        let (members, end) = match json::members(text, at) {
+            Ok(found) => found,
+            Err(_) => (Vec::new(), json::skip_value(text, at)?),
+        };
+        match namespaces::tools(draft, at) {
             Some((namespace, inner)) => tools.extend(inner.into_iter().map(|element| {
                 let namespace = Some(namespace.clone());
-                Tool { namespace, ..entry(draft, element) }
+                let members = json::members(text, element.start).map(|(members, _)| members);
+                Tool { namespace, ..entry(draft, element, members.unwrap_or_default()) }
             })),
-            None => tools.push(entry(draft, element)),
+            None => tools.push(entry(draft, at..end, members)),
         }
-    }
-    tools
+        Ok(end)
+    });
+    if walked.is_ok() { tools } else { Vec::new() }
 }
 
-fn entry(draft: &Draft<'_>, span: Span) -> Tool {
+fn entry(draft: &Draft<'_>, span: Span, members: Vec<Member>) -> Tool {
     let text = &draft.body().text;
     let face = draft.body().face;
-    let members = json::members(text, span.start).map(|(members, _)| members).unwrap_or_default();
     let kind = json::find(text, &members, "type").map(|kind| draft.text(&kind.value));
     let is = |word: &str| kind.is_some_and(|kind| json::literal_is(kind, word));
     let is_builtin = is("builtin_function");
@@ -75,7 +81,7 @@ fn arrays(draft: &Draft<'_>) -> Vec<Span> {
         .messages
         .iter()
         .filter(|_| body.face == Face::Chat)
-        .filter_map(|message| json::find(&body.text, &message.members, "tools").map(|m| m.value.clone()));
+        .filter_map(|message| body.span(message, "tools"));
     draft.untouched("tools").into_iter().chain(dynamic).collect()
 }
 
@@ -176,7 +182,7 @@ fn history_names(draft: &Draft<'_>) -> Vec<(Span, Option<String>)> {
         .iter()
         .filter(|_| body.face == Face::Chat)
         .filter(|message| body.role_is(message, "tool"))
-        .filter_map(|message| json::find(&body.text, &message.members, "name").map(|m| m.value.clone()));
+        .filter_map(|message| body.span(message, "name"));
     calls.chain(results.map(|span| (span, None))).collect()
 }
 

@@ -7,12 +7,12 @@ use crate::wire::face::Face;
 use crate::wire::json::Span;
 use crate::wire::object::Object;
 
-/// The name of a namespace and where its tools stand; `None` for what is no namespace, or an empty one.
-pub(super) fn tools(draft: &Draft<'_>, element: &Span) -> Option<(String, Vec<Span>)> {
+/// The name of the namespace at `at` and where its tools stand; `None` for what is no namespace, or an empty one.
+pub(super) fn tools(draft: &Draft<'_>, at: usize) -> Option<(String, Vec<Span>)> {
     if draft.body().face != Face::Responses {
         return None;
     }
-    let entry = Object::at(&draft.body().text, element.start)?;
+    let entry = Object::at(&draft.body().text, at)?;
     if entry.word("type") != "namespace" {
         return None;
     }
