@@ -40,12 +40,17 @@ pub fn untaken(dialect: DialectId, body: &RequestBody) -> Option<Untaken> {
     }
     body.messages.iter().enumerate().find_map(|(index, message)| {
         let place = || format!("{}[{index}]", body.face.list());
+        let is_list = |key: &&str| body.field(message, key).is_some_and(|value| value.starts_with(b"["));
+        // A tool's result stands in `output` on the Responses face.
+        let mut lists = ["content", "output"].into_iter().filter(is_list).peekable();
+        if lists.peek().is_none() && body.face != Face::Responses {
+            return None;
+        }
         let object = body.object(message)?;
         if body.face == Face::Responses && is_kept_elsewhere(&object.word("type")) {
             return Some(Untaken { place: place(), kind: object.word("type").into_owned() });
         }
-        // A tool's result stands in `output` on the Responses face.
-        ["content", "output"].into_iter().find_map(|key| {
+        lists.find_map(|key| {
             let (inner, kind) = of_list(body.face, &object, key)?;
             Some(Untaken { place: format!("{}.{inner}", place()), kind })
         })

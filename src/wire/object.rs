@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::amount::Amount;
-use super::json::{self, Lengths, Malformed, Member, Span};
+use super::json::{self, Keys, Malformed, Member, Span};
 
 /// An object and where its members stand; all spans are those of the text that was given, also in objects within it.
 /// Of duplicate keys the last counts; `null` counts as absent.
@@ -12,7 +12,7 @@ pub struct Object<'t> {
     text: &'t [u8],
     extent: Span,
     members: Cow<'t, [Member]>,
-    keys: Lengths,
+    keys: Keys,
 }
 
 impl<'t> Object<'t> {
@@ -26,12 +26,12 @@ impl<'t> Object<'t> {
     #[must_use]
     pub fn at(text: &'t [u8], open: usize) -> Option<Self> {
         let (members, end) = json::members(text, open).ok()?;
-        Some(Self { text, extent: open..end, members: members.into(), keys: Lengths::ANY })
+        Some(Self { text, extent: open..end, members: members.into(), keys: Keys::ANY })
     }
 
-    /// The object that stands here, whose members are known, and the lengths of their keys. `None` when none does.
+    /// The object that stands here, whose members are known, and which keys they may have. `None` when none does.
     #[must_use]
-    pub fn known(text: &'t [u8], extent: Span, members: &'t [Member], keys: Lengths) -> Option<Self> {
+    pub fn known(text: &'t [u8], extent: Span, members: &'t [Member], keys: Keys) -> Option<Self> {
         (text.get(extent.start) == Some(&b'{')).then(|| Self { text, extent, members: members.into(), keys })
     }
 
@@ -45,7 +45,7 @@ impl<'t> Object<'t> {
         if json::skip_space(text, end) != text.len() || !json::is_valid(text) {
             return Err(Malformed { at: end, expected: "nothing but one object" });
         }
-        Ok(Self { text, extent: open..end, members: members.into(), keys: Lengths::ANY })
+        Ok(Self { text, extent: open..end, members: members.into(), keys: Keys::ANY })
     }
 
     /// Where it stands, braces included.

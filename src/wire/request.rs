@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::face::Face;
-use super::json::{self, Lengths, Malformed, Member, Span};
+use super::json::{self, Keys, Malformed, Member, Span};
 use super::object::Object;
 
 /// A request body and where its parts stand.
@@ -28,7 +28,7 @@ pub struct Message {
     pub span: Span,
     /// Its members; empty when it is no object.
     pub members: Vec<Member>,
-    keys: Lengths,
+    keys: Keys,
 }
 
 impl RequestBody {
@@ -128,7 +128,7 @@ fn index_message(text: &[u8], at: usize, into: &mut Vec<Message>) -> Result<usiz
     } else {
         (Vec::new(), json::skip_value(text, at)?)
     };
-    let keys = Lengths::of(text, &members);
+    let keys = Keys::of(text, &members);
     into.push(Message { span: at..end, members, keys });
     Ok(end)
 }

@@ -2,8 +2,7 @@
 //! blocks (messages), in items (responses).
 
 use crate::wire::face::Face;
-use crate::wire::json::{self, Span};
-use crate::wire::object::Object;
+use crate::wire::json::{self, Malformed, Span};
 use crate::wire::request::{Message, RequestBody};
 
 /// One call.
@@ -19,15 +18,11 @@ pub(in crate::dialect) struct Call {
 
 /// The calls of one element of the conversation.
 pub(in crate::dialect) fn of(body: &RequestBody, message: &Message) -> Vec<Call> {
+    if body.face == Face::Chat {
+        return body.span(message, "tool_calls").map_or_else(Vec::new, |calls| chat(&body.text, calls.start));
+    }
     let Some(object) = body.object(message) else { return Vec::new() };
     match body.face {
-        Face::Chat => {
-            let call = |call: &Object<'_>| {
-                let name = call.object("function").and_then(|function| function.span("name"));
-                Call { id: call.span("id"), name, namespace: None }
-            };
-            object.objects("tool_calls").iter().map(call).collect()
-        }
         Face::Messages => {
             let calls =
                 object.objects("content").into_iter().filter(|block| block.word("type") == "tool_use");
@@ -40,8 +35,52 @@ pub(in crate::dialect) fn of(body: &RequestBody, message: &Message) -> Vec<Call>
                 namespace: object.string("namespace").map(std::borrow::Cow::into_owned),
             }]
         }
-        Face::Responses => Vec::new(),
+        Face::Chat | Face::Responses => Vec::new(),
     }
+}
+
+/// The calls in the array at `open`, none where none is; read in one pass, as every request brings all of them again.
+fn chat(text: &[u8], open: usize) -> Vec<Call> {
+    let mut calls = Vec::new();
+    let walked = json::walk_array(text, open, |at| {
+        let (mut id, mut name) = (None, None);
+        let end = json::walk_object(text, at, |key, value| {
+            let key = text.get(key).unwrap_or_default();
+            if json::literal_is(key, "function") {
+                let function = function(text, value);
+                name = function.as_ref().ok().and_then(|(name, _)| name.clone());
+                return function.map_or_else(|_| json::skip_value(text, value), |(_, end)| Ok(end));
+            }
+            let end = json::skip_value(text, value)?;
+            if json::literal_is(key, "id") {
+                id = given(text, value..end);
+            }
+            Ok(end)
+        });
+        // What is no call in order may be a value all the same.
+        let Ok(end) = end else { return json::skip_value(text, at) };
+        calls.push(Call { id, name, namespace: None });
+        Ok(end)
+    });
+    if walked.is_ok() { calls } else { Vec::new() }
+}
+
+/// The literal of the name of the function at `open`, and the offset after it.
+fn function(text: &[u8], open: usize) -> Result<(Option<Span>, usize), Malformed> {
+    let mut name = None;
+    let end = json::walk_object(text, open, |key, value| {
+        let end = json::skip_value(text, value)?;
+        if json::literal_is(text.get(key).unwrap_or_default(), "name") {
+            name = given(text, value..end);
+        }
+        Ok(end)
+    })?;
+    Ok((name, end))
+}
+
+/// `null` counts as absent.
+fn given(text: &[u8], value: Span) -> Option<Span> {
+    (text.get(value.clone()) != Some(b"null")).then_some(value)
 }
 
 /// The literals of the ids that one element of the conversation answers.
@@ -70,3 +109,6 @@ pub(in crate::dialect) fn is_assistant(body: &RequestBody, message: &Message) ->
         || (body.face == Face::Responses
             && body.field(message, "type").and_then(json::unescape).is_some_and(|kind| is_item(&kind)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -83,8 +83,8 @@ fn rename(draft: &mut Draft<'_>, form: Form) {
     }
 }
 
-fn id_text(draft: &Draft<'_>, span: &Span) -> Option<String> {
-    json::unescape(draft.text(span)).filter(|id| !id.is_empty()).map(Cow::into_owned)
+fn id_text<'a>(draft: &Draft<'a>, span: &Span) -> Option<Cow<'a, str>> {
+    json::unescape(draft.text(span)).filter(|id| !id.is_empty())
 }
 
 /// Ids given out so far.
@@ -103,7 +103,7 @@ struct Ids {
 impl Ids {
     /// `None` when nothing needs a change.
     fn collect(draft: &Draft<'_>, form: Form) -> Option<Self> {
-        let mut taken = HashSet::new();
+        let mut taken = HashSet::with_capacity(draft.calls().len());
         let mut changes = form == Form::Sanitized;
         for span in draft.calls().values().flatten().filter_map(|call| call.id.as_ref()) {
             let Some(id) = id_text(draft, span) else { continue };
@@ -113,9 +113,11 @@ impl Ids {
         if !changes {
             return None;
         }
-        if form == Form::Sanitized {
-            taken.clear();
-        }
+        let taken = if form == Form::Sanitized {
+            HashSet::new()
+        } else {
+            taken.into_iter().map(Cow::into_owned).collect()
+        };
         Some(Self { form, taken, met: HashMap::new(), waiting: HashMap::new(), last: HashMap::new() })
     }
 

@@ -1,5 +1,7 @@
 //! The tools of a request: names, schemas, kinds.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use super::draft::Draft;
@@ -136,12 +138,13 @@ fn rename(draft: &mut Draft<'_>, tools: &[Tool], limited: bool) {
     let name = |tool: &Tool| Some((tool.name(draft)?, tool.namespace.clone()));
     let mut places: Vec<(Span, Option<String>)> = tools.iter().filter_map(name).collect();
     let plain = places.iter().filter(|(_, namespace)| namespace.is_none());
-    let offered: Vec<String> = plain.filter_map(|(span, _)| text_of(draft, span)).collect();
+    let offered: Vec<String> = plain.filter_map(|(span, _)| owned_text_of(draft, span)).collect();
     let pinned = pinned_name(draft).map(|span| (span, None));
     let elsewhere = pinned.into_iter().chain(history_names(draft));
     places.extend(elsewhere.filter(|(span, _)| {
         // `$web_search` and its like are Moonshot's own, unless a function has such a name.
-        text_of(draft, span).is_some_and(|name| !name.starts_with('$') || offered.contains(&name))
+        text_of(draft, span)
+            .is_some_and(|name| !name.starts_with('$') || offered.iter().any(|offered| *offered == name))
     }));
     let mut names = Names::new(offered.into_iter());
     for (span, namespace) in places {
@@ -159,8 +162,12 @@ fn rename(draft: &mut Draft<'_>, tools: &[Tool], limited: bool) {
     draft.plan.namespaced = names.namespaced;
 }
 
-fn text_of(draft: &Draft<'_>, span: &Span) -> Option<String> {
-    json::unescape(draft.text(span)).map(std::borrow::Cow::into_owned)
+fn text_of<'a>(draft: &Draft<'a>, span: &Span) -> Option<Cow<'a, str>> {
+    json::unescape(draft.text(span))
+}
+
+fn owned_text_of(draft: &Draft<'_>, span: &Span) -> Option<String> {
+    text_of(draft, span).map(Cow::into_owned)
 }
 
 fn pinned_name(draft: &Draft<'_>) -> Option<Span> {
@@ -181,8 +188,7 @@ fn history_names(draft: &Draft<'_>) -> Vec<(Span, Option<String>)> {
         .messages
         .iter()
         .filter(|_| body.face == Face::Chat)
-        .filter(|message| body.role_is(message, "tool"))
-        .filter_map(|message| body.span(message, "name"));
+        .filter_map(|message| body.span(message, "name").filter(|_| body.role_is(message, "tool")));
     calls.chain(results.map(|span| (span, None))).collect()
 }
 
@@ -190,7 +196,7 @@ fn history_names(draft: &Draft<'_>) -> Vec<(Span, Option<String>)> {
 pub(in crate::dialect) fn has_builtin(draft: &Draft<'_>, name: &str) -> bool {
     let tools = arrays(draft).into_iter().flat_map(|array| listed(draft, &array));
     let mut builtin = tools.filter(|tool| tool.is_builtin);
-    builtin.any(|tool| tool.name(draft).and_then(|span| text_of(draft, &span)).as_deref() == Some(name))
+    builtin.any(|tool| tool.name(draft).and_then(|span| owned_text_of(draft, &span)).as_deref() == Some(name))
 }
 
 /// Leaves out Moonshot's builtin tools, which nobody else knows, and a choice that pins one of them.
@@ -219,9 +225,9 @@ fn without(draft: &mut Draft<'_>, is_gone: impl Fn(&Tool) -> bool, rule: Rule) {
     }
     let names = |gone: bool| -> Vec<String> {
         let tools = tools.iter().filter(|tool| is_gone(tool) == gone);
-        tools.filter_map(|tool| text_of(draft, &tool.name(draft)?)).collect()
+        tools.filter_map(|tool| owned_text_of(draft, &tool.name(draft)?)).collect()
     };
-    let pinned = pinned_name(draft).and_then(|span| text_of(draft, &span));
+    let pinned = pinned_name(draft).and_then(|span| owned_text_of(draft, &span));
     let pins_one = match draft.body().face {
         Face::Chat => pinned.is_some_and(|name| names(true).contains(&name)),
         // What is hosted has a name or a type of its own.

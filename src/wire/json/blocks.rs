@@ -14,15 +14,27 @@ const BEFORE: usize = 2;
 const LONG: usize = 8;
 
 /// The offset of the quote that ends the string whose text starts at `from`; `None` where none does.
+#[inline]
 pub(super) fn closing_quote(text: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     for _ in 0..SHORT {
         let Some(word) = text.get(at..).and_then(|rest| rest.first_chunk()) else { break };
-        if let Some(end) = end_in(text, from, at, *word) {
-            return Some(end);
+        let quotes = quotes(*word);
+        if quotes != 0 {
+            let quote = at + quotes.trailing_zeros() as usize / 8;
+            if quote == from || text.get(quote - 1) != Some(&b'\\') {
+                return Some(quote);
+            }
+            break;
         }
         at += word.len();
     }
+    long(text, from, at)
+}
+
+/// The same where the text up to `at` holds no quote.
+#[inline(never)]
+fn long(text: &[u8], from: usize, mut at: usize) -> Option<usize> {
     if at >= BEFORE
         && let Some(end) = end_in_blocks(text, from, &mut at)
     {
