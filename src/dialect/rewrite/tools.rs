@@ -10,7 +10,7 @@ use super::tool_names::Names;
 use super::{schema, tool_choice};
 use crate::wire::edit::{Edits, ObjectPatch};
 use crate::wire::face::Face;
-use crate::wire::json::{self, Member, Span};
+use crate::wire::json::{self, Malformed, Member, Span};
 
 mod namespaces;
 
@@ -38,6 +38,11 @@ fn listed(draft: &Draft<'_>, span: &Span) -> Vec<Tool> {
     let text = &draft.body().text;
     let mut tools = Vec::new();
     let walked = json::walk_array(text, span.start, |at| {
+        if draft.body().face == Face::Chat {
+            let (tool, end) = in_chat(text, at)?;
+            tools.push(tool);
+            return Ok(end);
+        }
         // What is no object in order may be something all the same.
         let (members, end) = match json::members(text, at) {
             Ok(found) => found,
@@ -56,23 +61,46 @@ fn listed(draft: &Draft<'_>, span: &Span) -> Vec<Tool> {
     if walked.is_ok() { tools } else { Vec::new() }
 }
 
+/// The entry at `at`, and the offset after it. Its function is read on the way: it is nearly all there is.
+fn in_chat(text: &[u8], at: usize) -> Result<(Tool, usize), Malformed> {
+    let (mut is_builtin, mut function) = (false, None);
+    let walked = json::walk_object(text, at, |key, value| {
+        let key = text.get(key).unwrap_or_default();
+        if json::literal_is(key, "function") {
+            let members = json::members(text, value);
+            let end = members.as_ref().map_or_else(|_| json::skip_value(text, value), |(_, end)| Ok(*end));
+            function = members.ok().map(|(members, _)| (value, members));
+            return end;
+        }
+        let end = json::skip_value(text, value)?;
+        if json::literal_is(key, "type") {
+            let kind = text.get(value..end).unwrap_or_default();
+            is_builtin = json::literal_is(kind, "builtin_function");
+        }
+        Ok(end)
+    });
+    let end = match walked {
+        Ok(end) => end,
+        // What is no object in order may be something all the same.
+        Err(_) => {
+            (is_builtin, function) = (false, None);
+            json::skip_value(text, at)?
+        }
+    };
+    Ok((Tool { span: at..end, function, is_builtin, is_hosted: false, namespace: None }, end))
+}
+
 fn entry(draft: &Draft<'_>, span: Span, members: Vec<Member>) -> Tool {
     let text = &draft.body().text;
-    let face = draft.body().face;
     let kind = json::find(text, &members, "type").map(|kind| draft.text(&kind.value));
     let is = |word: &str| kind.is_some_and(|kind| json::literal_is(kind, word));
     let is_builtin = is("builtin_function");
-    let is_hosted = match face {
-        Face::Chat => false,
-        Face::Messages => !(kind.is_none_or(|kind| kind == b"null") || is("custom")),
-        Face::Responses => !is("function"),
+    let is_hosted = if draft.body().face == Face::Messages {
+        !(kind.is_none_or(|kind| kind == b"null") || is("custom"))
+    } else {
+        !is("function")
     };
-    let function = match face {
-        Face::Chat => json::find(text, &members, "function").and_then(|member| {
-            json::members(text, member.value.start).ok().map(|(inner, _)| (member.value.start, inner))
-        }),
-        Face::Messages | Face::Responses => (!is_hosted).then_some((span.start, members)),
-    };
+    let function = (!is_hosted).then_some((span.start, members));
     Tool { span, function, is_builtin, is_hosted, namespace: None }
 }
 
