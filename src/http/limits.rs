@@ -81,7 +81,7 @@ pub(super) async fn read_in_time(
 async fn read(headers: &HeaderMap, body: Body, relay: &Relay) -> Result<Bytes, BodyRefused> {
     let body = read_into(relay.hold(), headers, body, relay.settings().gateway.body_limit).await?;
     // JSON is UTF-8 (RFC 8259, 8.1); a provider would say so with its own words, or with a 500.
-    match std::str::from_utf8(&body) {
+    match simdutf8::compat::from_utf8(&body) {
         Ok(_) => Ok(body),
         Err(error) => Err(BodyRefused::NotText(error.valid_up_to())),
     }
