@@ -35,6 +35,14 @@ pub(super) fn closing_quote(text: &[u8], from: usize) -> Option<usize> {
 /// The same where the text up to `at` holds no quote.
 #[inline(never)]
 fn long(text: &[u8], from: usize, mut at: usize) -> Option<usize> {
+    // What begins with its own quote has one byte before its text, and a block wants two.
+    while at < BEFORE {
+        let Some(word) = text.get(at..).and_then(|rest| rest.first_chunk()) else { break };
+        if let Some(end) = end_in(text, from, at, *word) {
+            return Some(end);
+        }
+        at += word.len();
+    }
     if at >= BEFORE
         && let Some(end) = end_in_blocks(text, from, &mut at)
     {
