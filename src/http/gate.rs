@@ -19,7 +19,7 @@ use crate::record::new_id;
 use crate::wire::face::Face;
 
 /// The request's id on its answer.
-pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-moonrelay-request-id");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-moonrelay-request-id");
 /// Anthropic's SDKs show it with their errors.
 const ANTHROPIC_ID: HeaderName = HeaderName::from_static("request-id");
 

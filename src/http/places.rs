@@ -102,7 +102,8 @@ impl Place {
         self.seat.phase.clone()
     }
 
-    /// Resolves when another connection is to have the place, or this one has been idle for too long. A request that came in the same moment keeps it.
+    /// Resolves when another connection is to have the place, or this one has been idle for too long. A request that came
+    /// in the same moment keeps it.
     pub(super) async fn lost(&self) {
         loop {
             self.seat.leave.notified().await;

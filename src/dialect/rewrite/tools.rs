@@ -166,15 +166,14 @@ fn rename(draft: &mut Draft<'_>, tools: &[Tool], limited: bool) {
     let name = |tool: &Tool| Some((tool.name(draft)?, tool.namespace.clone()));
     let mut places: Vec<(Span, Option<String>)> = tools.iter().filter_map(name).collect();
     let plain = places.iter().filter(|(_, namespace)| namespace.is_none());
-    let offered: Vec<String> = plain.filter_map(|(span, _)| owned_text_of(draft, span)).collect();
+    let offered: Vec<Cow<'_, str>> = plain.filter_map(|(span, _)| text_of(draft, span)).collect();
     let pinned = pinned_name(draft).map(|span| (span, None));
     let elsewhere = pinned.into_iter().chain(history_names(draft));
     places.extend(elsewhere.filter(|(span, _)| {
         // `$web_search` and its like are Moonshot's own, unless a function has such a name.
-        text_of(draft, span)
-            .is_some_and(|name| !name.starts_with('$') || offered.iter().any(|offered| *offered == name))
+        text_of(draft, span).is_some_and(|name| !name.starts_with('$') || offered.contains(&name))
     }));
-    let mut names = Names::new(offered.into_iter());
+    let mut names = Names::new(offered.into_iter().map(Cow::into_owned));
     for (span, namespace) in places {
         let Some(name) = text_of(draft, &span) else { continue };
         let (sent, rule) = match namespace {
@@ -192,10 +191,6 @@ fn rename(draft: &mut Draft<'_>, tools: &[Tool], limited: bool) {
 
 fn text_of<'a>(draft: &Draft<'a>, span: &Span) -> Option<Cow<'a, str>> {
     json::unescape(draft.text(span))
-}
-
-fn owned_text_of(draft: &Draft<'_>, span: &Span) -> Option<String> {
-    text_of(draft, span).map(Cow::into_owned)
 }
 
 fn pinned_name(draft: &Draft<'_>) -> Option<Span> {
@@ -224,7 +219,7 @@ fn history_names(draft: &Draft<'_>) -> Vec<(Span, Option<String>)> {
 pub(in crate::dialect) fn has_builtin(draft: &Draft<'_>, name: &str) -> bool {
     let tools = arrays(draft).into_iter().flat_map(|array| listed(draft, &array));
     let mut builtin = tools.filter(|tool| tool.is_builtin);
-    builtin.any(|tool| tool.name(draft).and_then(|span| owned_text_of(draft, &span)).as_deref() == Some(name))
+    builtin.any(|tool| tool.name(draft).and_then(|span| text_of(draft, &span)).as_deref() == Some(name))
 }
 
 /// Leaves out Moonshot's builtin tools, which nobody else knows, and a choice that pins one of them.
@@ -251,11 +246,11 @@ fn without(draft: &mut Draft<'_>, is_gone: impl Fn(&Tool) -> bool, rule: Rule) {
         remove_all(draft);
         return;
     }
-    let names = |gone: bool| -> Vec<String> {
+    let names = |gone: bool| -> Vec<Cow<'_, str>> {
         let tools = tools.iter().filter(|tool| is_gone(tool) == gone);
-        tools.filter_map(|tool| owned_text_of(draft, &tool.name(draft)?)).collect()
+        tools.filter_map(|tool| text_of(draft, &tool.name(draft)?)).collect()
     };
-    let pinned = pinned_name(draft).and_then(|span| owned_text_of(draft, &span));
+    let pinned = pinned_name(draft).and_then(|span| text_of(draft, &span));
     let pins_one = match draft.body().face {
         Face::Chat => pinned.is_some_and(|name| names(true).contains(&name)),
         // What is hosted has a name or a type of its own.
