@@ -76,7 +76,8 @@ impl Chunk {
     pub fn parse(text: &[u8]) -> Result<Self, Malformed> {
         let mut chunk = Self { open: json::skip_space(text, 0), ..Self::default() };
         let end = json::walk_object(text, chunk.open, |key, value| {
-            if key_is(text, &key, b"choices") && text.get(value) == Some(&b'[') {
+            let key = key_text(text, &key);
+            if &*key == b"choices" && text.get(value) == Some(&b'[') {
                 chunk.choice.clear();
                 // There is one as good as always.
                 chunk.choice.reserve_exact(1);
@@ -89,7 +90,7 @@ impl Chunk {
                 return Ok(end);
             }
             let end = json::skip_value(text, value)?;
-            let slot = match &*key_text(text, &key) {
+            let slot = match &*key {
                 b"model" => &mut chunk.model,
                 b"error" => &mut chunk.error,
                 b"usage" => &mut chunk.usage,
@@ -253,8 +254,8 @@ fn is_empty(text: &[u8], span: &Span) -> bool {
 fn key_text<'t>(text: &'t [u8], key: &Span) -> Cow<'t, [u8]> {
     let literal = text.get(key.clone()).unwrap_or_default();
     let inner = text.get(key.start + 1..key.end.saturating_sub(1)).unwrap_or_default();
-    // A key is short: not worth `memchr`'s preparations.
-    if !inner.contains(&b'\\') {
+    // A key is short: not worth a search's preparations.
+    if !inner.iter().fold(false, |any, byte| any | (*byte == b'\\')) {
         return Cow::Borrowed(inner);
     }
     json::unescape(literal).map_or(Cow::Borrowed(inner), |key| Cow::Owned(key.into_owned().into_bytes()))
