@@ -43,9 +43,33 @@ impl Alike {
         self.tries < TRIES && !self.pattern.as_ref().is_some_and(|pattern| pattern.is_of(&frame.raw))
     }
 
-    /// Looks at a chat chunk, where it brings one piece of text and nothing else.
-    pub fn learn_chunk(&mut self, frame: &Frame, payload: &[u8], chunk: &Chunk) {
-        let [choice] = chunk.choice.as_slice() else { return };
+    /// Looks at an event, where it brings one piece of text and nothing else.
+    pub fn learn(&mut self, frame: &Frame, lone: Option<&Lone>) {
+        let Some(lone) = lone.filter(|_| self.may_learn(frame)) else { return };
+        let Some(data) = frame.data_place() else { return };
+        let place = data.start + lone.text.start..data.start + lone.text.end;
+        if let Some(pattern) = Pattern::of(&frame.raw, &place) {
+            self.pattern = Some(pattern);
+            self.reasons = lone.reasons;
+            self.tries += 1;
+        }
+    }
+}
+
+/// The one piece of text that an event brings, where it brings nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lone {
+    /// The place of the string in the payload, quotes included.
+    text: Span,
+    /// It is reasoning.
+    reasons: bool,
+}
+
+impl Lone {
+    /// Of a chat chunk.
+    #[must_use]
+    pub fn of_chunk(payload: &[u8], chunk: &Chunk) -> Option<Self> {
+        let [choice] = chunk.choice.as_slice() else { return None };
         let brings_more = chunk.usage.is_some()
             || chunk.error.is_some()
             || choice.usage.is_some()
@@ -58,37 +82,29 @@ impl Alike {
         let text = match (&choice.content, &choice.reasoning) {
             (Some(content), None) if choice.says_something => content,
             (_, Some(reasoning)) if choice.reasons && !choice.says_something => reasoning,
-            _ => return,
+            _ => return None,
         };
-        if !brings_more {
-            self.learn(frame, text, choice.reasoning.is_some());
-        }
+        (!brings_more).then(|| Self { text: text.clone(), reasons: choice.reasoning.is_some() })
     }
 
-    /// Looks at an event of the Messages face, where it is a piece of text or of thinking.
-    pub fn learn_delta(&mut self, frame: &Frame, event: &Object<'_>) {
+    /// Of an event of the Messages face.
+    #[must_use]
+    pub fn of_event(event: &Object<'_>) -> Option<Self> {
         if event.word("type") != "content_block_delta" {
-            return;
+            return None;
         }
-        let Some(delta) = event.object("delta") else { return };
+        Self::of_delta(&event.object("delta")?)
+    }
+
+    /// Of the `delta` of a `content_block_delta`.
+    #[must_use]
+    pub fn of_delta(delta: &Object<'_>) -> Option<Self> {
         let (key, reasons) = match &*delta.word("type") {
             "text_delta" => ("text", false),
             "thinking_delta" => ("thinking", true),
-            _ => return,
+            _ => return None,
         };
-        if let Some(text) = delta.span(key).filter(|_| delta.says(key)) {
-            self.learn(frame, &text, reasons);
-        }
-    }
-
-    /// `text` is the place of a string in the payload.
-    fn learn(&mut self, frame: &Frame, text: &Span, reasons: bool) {
-        let Some(data) = frame.data_place().filter(|_| self.may_learn(frame)) else { return };
-        let place = data.start + text.start..data.start + text.end;
-        if let Some(pattern) = Pattern::of(&frame.raw, &place) {
-            self.pattern = Some(pattern);
-            self.reasons = reasons;
-            self.tries += 1;
-        }
+        let text = delta.span(key).filter(|_| delta.says(key))?;
+        Some(Self { text, reasons })
     }
 }

@@ -12,7 +12,7 @@ use super::{Meter, Volume, length};
 use crate::catalog::DialectId;
 use crate::dialect::rewrite::AnswerPlan;
 use crate::failure::Failure;
-use crate::wire::alike::Alike;
+use crate::wire::alike::{Alike, Lone};
 use crate::wire::chunk::{Choice, Chunk};
 use crate::wire::edit::{Edits, Segments};
 use crate::wire::pattern::{Found, Pattern};
@@ -138,7 +138,7 @@ impl ChatStream {
         if edits.is_empty() {
             self.pass(frame, out);
             if keeps == Keeps::Substance && !finishes {
-                self.alike.learn_chunk(frame, payload, chunk);
+                self.alike.learn(frame, Lone::of_chunk(payload, chunk).as_ref());
             }
         } else {
             self.put(output::edited(frame, payload, edits), 1, out);

@@ -14,7 +14,7 @@ use super::{Meter, Volume, length};
 use crate::catalog::DialectId;
 use crate::dialect::rewrite::AnswerPlan;
 use crate::failure::Failure;
-use crate::wire::alike::Alike;
+use crate::wire::alike::{Alike, Lone};
 use crate::wire::edit::{Edits, Segments};
 use crate::wire::face::Face;
 use crate::wire::object::Object;
@@ -179,7 +179,7 @@ impl MessagesStream {
             self.finish(event, &mut edits, out);
         }
         if says_something && edits.is_empty() && self.leaks.is_idle() && frame.event().is_some() {
-            self.alike.learn_delta(frame, event);
+            self.alike.learn(frame, Lone::of_event(event).as_ref());
         }
         let events = out.step.frames;
         self.put(frame, payload, &kind, edits, out);

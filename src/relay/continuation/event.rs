@@ -6,6 +6,7 @@ mod responses;
 
 use bytes::Bytes;
 
+use crate::wire::alike::Lone;
 use crate::wire::edit::Segments;
 use crate::wire::face::Face;
 use crate::wire::sse::{Frame, FrameReader};
@@ -47,6 +48,8 @@ pub(super) struct Said<'t> {
     pub(super) edge: bool,
     /// It says that the provider is alive, and nothing else.
     pub(super) idle: bool,
+    /// The text, or reasoning, where there is nothing else. Not of responses: each of their events has a number of its own.
+    pub(super) lone: Option<Lone>,
 }
 
 impl Said<'_> {

@@ -8,12 +8,10 @@ use super::event::{self, Reading};
 use super::identity::Identity;
 use super::terms::Terms;
 use crate::wire::alike::Alike;
-use crate::wire::chunk::Chunk;
 use crate::wire::edit::Segments;
 use crate::wire::face::Face;
 use crate::wire::held::Room;
 use crate::wire::json;
-use crate::wire::object::Object;
 use crate::wire::sse::{Frame, FrameReader};
 
 /// More than this is not held back, in bytes; what exceeds it goes out live, and nobody goes on with it.
@@ -65,12 +63,12 @@ pub(in crate::relay) struct Guard {
     reading: Reading,
     terms: Terms,
     reach: Reach,
-    /// Of chat; what the other faces repeat is known to who writes their rest.
-    identity: Option<Identity>,
+    /// The payload of chat's first event; what the other faces repeat is known to who writes their rest.
+    first: Vec<u8>,
     text: String,
     named: bool,
     held: Held,
-    /// What text and held events take.
+    /// What first event, text and held events take.
     room: Room,
     /// The answer is finished, or nobody could go on with it: all passes as it comes.
     open: bool,
@@ -100,7 +98,7 @@ impl Guard {
             reading: Reading::of(face),
             terms,
             reach,
-            identity: None,
+            first: Vec::new(),
             text: String::new(),
             named: false,
             held: Held::default(),
@@ -131,23 +129,6 @@ impl Guard {
         }
     }
 
-    fn learn(&mut self, frame: &Frame, payload: &[u8]) {
-        match self.face {
-            Face::Chat => {
-                if let Ok(chunk) = Chunk::parse(payload) {
-                    self.alike.learn_chunk(frame, payload, &chunk);
-                }
-            }
-            Face::Messages => {
-                if let Some(event) = Object::read(payload) {
-                    self.alike.learn_delta(frame, &event);
-                }
-            }
-            // Each of its events has a number of its own.
-            Face::Responses => {}
-        }
-    }
-
     /// Takes events that differ from one before in a piece of text only; gives where they stand.
     fn take_alike(&mut self, reader: &mut FrameReader, bytes: &Bytes) -> Range<usize> {
         let mut run = 0..0;
@@ -163,10 +144,15 @@ impl Guard {
             self.alike.has_hit();
             run = if run.is_empty() { event.place } else { run.start..event.place.end };
         }
-        if !run.is_empty() && (!self.may_keep() || self.room.resize(self.text.len()).is_err()) {
+        if !run.is_empty() && (!self.may_keep() || self.room.resize(self.kept()).is_err()) {
             self.open(&mut Segments::default());
         }
         run
+    }
+
+    /// What is kept of the answer, in bytes.
+    const fn kept(&self) -> usize {
+        self.first.len() + self.text.len()
     }
 
     /// Whether its text is worth being kept.
@@ -179,8 +165,10 @@ impl Guard {
         if self.open || !self.can_go_on() || self.terms.ends_inside_stop(&self.text) {
             return None;
         }
-        let identity = self.identity.unwrap_or_default();
-        Some(Broken { identity, text: self.text, named: self.named, room: self.room })
+        let (identity, mut room) = (Identity::of(&self.first), self.room);
+        // To take less never fails.
+        let _ = room.resize(self.text.len());
+        Some(Broken { identity, text: self.text, named: self.named, room })
     }
 
     fn can_go_on(&self) -> bool {
@@ -203,8 +191,8 @@ impl Guard {
         if said.idle {
             return out.push(frame.raw.clone());
         }
-        if self.face == Face::Chat {
-            self.identity.get_or_insert_with(|| Identity::of(&payload));
+        if self.face == Face::Chat && self.first.is_empty() {
+            self.first = payload.to_vec();
         }
         if said.calls && !self.held.calls && !self.can_go_on() {
             return self.open_with(frame, out);
@@ -222,11 +210,11 @@ impl Guard {
             self.release(out);
         }
         let taken = self.held.events.len();
-        if taken > HELD || self.room.resize(taken + self.text.len()).is_err() {
+        if taken > HELD || self.room.resize(taken + self.kept()).is_err() {
             self.open(out);
         }
-        if taken == 0 && self.alike.may_learn(frame) {
-            self.learn(frame, &payload);
+        if taken == 0 {
+            self.alike.learn(frame, said.lone.as_ref());
         }
     }
 
@@ -248,6 +236,7 @@ impl Guard {
     /// From here on nothing is held and nothing kept.
     fn open(&mut self, out: &mut Segments) {
         self.open = true;
+        self.first = Vec::new();
         self.text = String::new();
         out.append(std::mem::take(&mut self.held).events);
         // Giving back never fails.

@@ -15,7 +15,7 @@ pub(super) struct Identity(Vec<(&'static str, Bytes)>);
 
 impl Identity {
     /// As one chunk has it.
-    pub(super) fn of(payload: &Bytes) -> Self {
+    pub(super) fn of(payload: &[u8]) -> Self {
         let open = json::skip_space(payload, 0);
         let Ok((members, _)) = json::members(payload, open) else { return Self::default() };
         let value = |key: &'static str| {

@@ -14,7 +14,7 @@ use crate::relay::attempt::Run;
 use crate::relay::bodies::Said;
 use crate::relay::continuation::{frames, reader};
 use crate::relay::held;
-use crate::wire::alike::Alike;
+use crate::wire::alike::{Alike, Lone};
 use crate::wire::edit::Segments;
 use crate::wire::error::ErrorBody;
 use crate::wire::face::Face;
@@ -142,7 +142,7 @@ fn follow(encoder: &mut Encoder, alike: &mut Alike, out: &Segments) {
             && alike.may_learn(&frame)
             && let Some(event) = Object::read(&payload)
         {
-            alike.learn_delta(&frame, &event);
+            alike.learn(&frame, Lone::of_event(&event).as_ref());
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Chunks of chat completions.
 
 use super::{Said, inner};
+use crate::wire::alike::Lone;
 use crate::wire::chunk::{Choice, Chunk};
 use crate::wire::json::{self, Span};
 
@@ -27,6 +28,7 @@ impl<'t> Said<'t> {
                 || choice.speaks
                 || (choice.says_something && content.is_none())
                 || is_signed(payload, choice),
+            lone: Lone::of_chunk(payload, chunk),
             ..Self::default()
         }
     }

@@ -4,6 +4,7 @@
 //! the rest; a block of thinking that broke ends without a signature, as those of models do that never sign.
 
 use super::{Said, inner};
+use crate::wire::alike::Lone;
 use crate::wire::object::Object;
 
 pub(super) fn read(payload: &[u8]) -> Option<Said<'_>> {
@@ -44,9 +45,11 @@ fn begin<'t>(block: &Object<'t>) -> Said<'t> {
 fn piece<'t>(delta: &Object<'t>) -> Said<'t> {
     match delta.string("type").as_deref() {
         Some("text_delta") => {
-            Said { text: inner(delta.literal("text").unwrap_or_default()), ..Said::default() }
+            let text = inner(delta.literal("text").unwrap_or_default());
+            Said { text, lone: Lone::of_delta(delta), ..Said::default() }
         }
-        Some("thinking_delta" | "signature_delta") => Said::default(),
+        Some("thinking_delta") => Said { lone: Lone::of_delta(delta), ..Said::default() },
+        Some("signature_delta") => Said::default(),
         Some("input_json_delta") => Said::calls(),
         _ => Said::foreign(),
     }
