@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::fmt::{self, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use itoa::Integer;
 use jiff::Timestamp;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -71,15 +72,21 @@ impl Fields {
         }
     }
 
+    fn number(&mut self, field: &Field, value: impl Integer) {
+        self.begin(field);
+        self.text.push_str(itoa::Buffer::new().format(value));
+    }
+
     /// What a terminal would take for a command is escaped, whoever said it.
     fn harmless_from(&mut self, start: usize) {
         let is_harmful = |character: char| {
             matches!(character, '\x07' | '\x08' | '\x0c' | '\x1b' | '\x7f' | '\u{80}'..='\u{9f}')
         };
         // Of such characters all are single control bytes, or begin with this byte.
-        let may_be = |byte: u8| byte < 0x20 || matches!(byte, 0x7f | 0xc2);
+        let may_be = |byte: u8| (byte < 0x20) | (byte == 0x7f) | (byte == 0xc2);
         let written = self.text.get(start..).unwrap_or_default();
-        if !written.bytes().any(may_be) || !written.contains(is_harmful) {
+        // No early return: this way the compiler looks at many bytes at a time.
+        if !written.bytes().fold(false, |any, byte| any | may_be(byte)) || !written.contains(is_harmful) {
             return;
         }
         let written = self.text.split_off(start);
@@ -106,8 +113,8 @@ impl Visit for Fields {
             self.record_debug(field, &format_args!("{value}"));
             return;
         }
-        let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
-        if !value.bytes().all(is_plain) {
+        let is_plain = |byte: u8| matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\');
+        if !value.bytes().fold(true, |all, byte| all & is_plain(byte)) {
             self.record_debug(field, &value);
             return;
         }
@@ -115,6 +122,18 @@ impl Visit for Fields {
         for part in ["\"", value, "\""] {
             self.text.push_str(part);
         }
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.number(field, value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.number(field, value);
+    }
+
+    fn record_u128(&mut self, field: &Field, value: u128) {
+        self.number(field, value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
