@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-pub use entry::{Entry, Try};
+pub use entry::{Entry, Try, Word};
 pub use store::{By, Pending, Question, Store, StoreError, Sum, Tokens, Total};
 pub use writer::Writer;
 
@@ -122,7 +122,11 @@ impl Ledger {
             }
             recent.push_front(entry);
         }
-        self.changes.send_modify(|count| *count = count.wrapping_add(1));
+        self.changes.send_if_modified(|count| {
+            *count = count.wrapping_add(1);
+            // Who subscribes later finds it above.
+            self.changes.receiver_count() > 0
+        });
     }
 
     /// How the writing goes.

@@ -92,10 +92,10 @@ async fn store(entries: usize) {
 fn entry(number: usize, of: usize, now: SystemTime) -> Entry {
     let model = ["kimi/kimi-for-coding", "moonshot/kimi-k3", "openrouter/auto"][number % 3];
     let (provider, name) = model.split_once('/').expect("it has a provider");
-    let attempt = |outcome: &str, usage: Option<Usage>| Try {
+    let attempt = |outcome: &'static str, usage: Option<Usage>| Try {
         provider: provider.to_owned(),
         model: name.to_owned(),
-        outcome: outcome.to_owned(),
+        outcome: outcome.into(),
         detail: String::new(),
         began: Duration::ZERO,
         took: Duration::from_millis(900),
@@ -113,15 +113,15 @@ fn entry(number: usize, of: usize, now: SystemTime) -> Entry {
         at: now - DAY * 29 + (DAY * 29).mul_f64(number as f64 / of as f64),
         client: "opencode".to_owned(),
         requested: "default".to_owned(),
-        face: "openai-completions".to_owned(),
-        called: Some("openai-completions".to_owned()),
+        face: "openai-completions".into(),
+        called: Some("openai-completions".into()),
         answered: Some(model.to_owned()),
         streamed: true,
         thinking: None,
-        outcome: "ok".to_owned(),
+        outcome: "ok".into(),
         first_byte: Some(Duration::from_millis(700)),
         took: Duration::from_secs(4),
-        rules: vec!["model".to_owned()],
+        rules: vec!["model".into()],
         dropped: Vec::new(),
         attempts: failed.into_iter().chain([attempt("ok", Some(usage))]).collect(),
     }

@@ -1,11 +1,15 @@
 //! One request as the ledger has it.
 
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use crate::record::{Attempt, Bill, Outcome, Record, Skip};
 use crate::wire::usage::Usage;
 
-/// One request. Its words are those of headers and logs; a store gives back what an older version wrote, too.
+/// A word of headers and logs; a store gives back those of an older version, too.
+pub type Word = Cow<'static, str>;
+
+/// One request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// As in `x-moonrelay-request-id`.
@@ -17,25 +21,25 @@ pub struct Entry {
     /// What was asked for; empty where nothing was named that can be a model.
     pub requested: String,
     /// The client's protocol: `openai-completions`, `openai-responses` or `anthropic-messages`.
-    pub face: String,
+    pub face: Word,
     /// The protocol in which the target that answered was called.
-    pub called: Option<String>,
+    pub called: Option<Word>,
     /// The reference that answered.
     pub answered: Option<String>,
     /// Whether a stream was asked for.
     pub streamed: bool,
     /// How much thinking was asked for.
-    pub thinking: Option<String>,
+    pub thinking: Option<Word>,
     /// `ok`, `abandoned` (the client went away), or the reason of the failure.
-    pub outcome: String,
+    pub outcome: Word,
     /// From the request read to the first meaningful byte.
     pub first_byte: Option<Duration>,
     /// From the request read to the end.
     pub took: Duration,
     /// The dialect rules that changed it.
-    pub rules: Vec<String>,
+    pub rules: Vec<Word>,
     /// What of it another face could not say.
-    pub dropped: Vec<String>,
+    pub dropped: Vec<Word>,
     /// Every try, and every target that was passed over.
     pub attempts: Vec<Try>,
 }
@@ -48,7 +52,7 @@ pub struct Try {
     /// A model's id.
     pub model: String,
     /// `ok`, a reason of a failure, why it was passed over, or `cancelled`.
-    pub outcome: String,
+    pub outcome: Word,
     /// For people; empty when it succeeded.
     pub detail: String,
     /// From the request read to this try begun.
@@ -65,18 +69,18 @@ impl Entry {
     /// A request that is over, or as far as it has come.
     #[must_use]
     pub fn of(record: &Record) -> Self {
-        let owned = |words: &[&'static str]| words.iter().map(|word| (*word).to_owned()).collect();
+        let owned = |words: &[&'static str]| words.iter().copied().map(Cow::Borrowed).collect();
         Self {
             request_id: record.request_id.clone(),
             at: record.at,
             client: record.client.clone(),
             requested: record.requested.clone(),
-            face: record.face.api().to_owned(),
-            called: record.called.map(|face| face.api().to_owned()),
+            face: record.face.api().into(),
+            called: record.called.map(|face| face.api().into()),
             answered: record.answered.clone(),
             streamed: record.streamed,
-            thinking: record.thinking.map(|level| level.as_str().to_owned()),
-            outcome: record.outcome().to_owned(),
+            thinking: record.thinking.map(|level| level.as_str().into()),
+            outcome: record.outcome().into(),
             first_byte: record.first_byte,
             took: record.took,
             rules: owned(&record.rules),
@@ -98,7 +102,7 @@ impl Try {
         Self {
             provider: provider.to_owned(),
             model: model.to_owned(),
-            outcome: attempt.outcome.as_str().to_owned(),
+            outcome: attempt.outcome.as_str().into(),
             detail: attempt.detail.clone(),
             began: attempt.began,
             took: attempt.took,

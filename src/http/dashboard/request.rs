@@ -48,7 +48,6 @@ fn headline(entry: &Entry) -> Markup {
 
 fn facts(entry: &Entry, clock: &Clock) -> Markup {
     let called = entry.called.as_ref().filter(|called| **called != entry.face);
-    let listed = |words: &[String]| words.join(", ");
     html! {
         dl.facts {
             dt { "Time" } dd { (clock.moment(entry.at)) }
@@ -65,8 +64,8 @@ fn facts(entry: &Entry, clock: &Clock) -> Markup {
             @for (currency, amount) in costs(entry) {
                 dt { "Cost" } dd title={ (amount) " " (currency) } { (money(amount, currency)) }
             }
-            @if !entry.rules.is_empty() { dt { "Rules" } dd { (listed(&entry.rules)) } }
-            @if !entry.dropped.is_empty() { dt { "Left out in translation" } dd { (listed(&entry.dropped)) } }
+            @if !entry.rules.is_empty() { dt { "Rules" } dd { (entry.rules.join(", ")) } }
+            @if !entry.dropped.is_empty() { dt { "Left out in translation" } dd { (entry.dropped.join(", ")) } }
         }
     }
 }

@@ -39,7 +39,7 @@ fn attempt(reference: &str, outcome: &str, began: u64, took: u64) -> Try {
     Try {
         provider: provider.to_owned(),
         model: model.to_owned(),
-        outcome: outcome.to_owned(),
+        outcome: outcome.to_owned().into(),
         detail: String::new(),
         began: millis(began),
         took: millis(took),
@@ -61,16 +61,16 @@ fn fallen() -> Entry {
         at: clock().now - Duration::from_secs(5),
         client: "laptop".to_owned(),
         requested: "default".to_owned(),
-        face: "anthropic-messages".to_owned(),
-        called: Some("openai-completions".to_owned()),
+        face: "anthropic-messages".into(),
+        called: Some("openai-completions".into()),
         answered: Some("openrouter/auto".to_owned()),
         streamed: true,
-        thinking: Some("high".to_owned()),
-        outcome: "ok".to_owned(),
+        thinking: Some("high".into()),
+        outcome: "ok".into(),
         first_byte: Some(millis(900)),
         took: millis(2_000),
-        rules: vec!["one-rule".to_owned()],
-        dropped: vec!["top_k".to_owned()],
+        rules: vec!["one-rule".into()],
+        dropped: vec!["top_k".into()],
         attempts: vec![
             Try { detail: EVIL.to_owned(), ..attempt("kimi/kimi-for-coding", "rate_limit", 0, 400) },
             attempt("moonshot/kimi-k3", "cooling_down", 400, 0),
@@ -188,8 +188,7 @@ fn the_page_of_a_request_has_each_attempt_with_time_tokens_and_cost() {
     );
     assert_says(&request::attempts(&fallen()), &["<span class=\"ms\">400 ms</span>", "data-result=\"ok\""]);
     assert_says(&request::unknown(EVIL), &["&lt;script&gt;"]);
-    let nobody =
-        Entry { attempts: Vec::new(), answered: None, outcome: "bad_request".to_owned(), ..fallen() };
+    let nobody = Entry { attempts: Vec::new(), answered: None, outcome: "bad_request".into(), ..fallen() };
     assert_says(&request::page(&nobody, &clock()), &["Nobody was asked: the request is wrong"]);
 }
 

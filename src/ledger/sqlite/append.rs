@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{CachedStatement, Connection, TransactionBehavior, params};
+use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+use rusqlite::{CachedStatement, Connection, TransactionBehavior};
 
 use super::read::micros;
-use crate::ledger::entry::{Entry, Try};
+use crate::ledger::entry::{Entry, Try, Word};
 
 const REQUEST: &str = "INSERT INTO requests (request_id, at, client, requested, face, called, answered, streamed, \
      thinking, outcome, first_byte, took, rules, dropped) \
@@ -20,68 +21,101 @@ const ATTEMPT: &str = "INSERT INTO attempts (request, place, provider, model, ou
 pub(super) fn batch(connection: &mut Connection, batch: &[Arc<Entry>]) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     {
-        let mut request = transaction.prepare_cached(REQUEST)?;
-        let mut attempt = transaction.prepare_cached(ATTEMPT)?;
+        let mut requests = Rows::of(transaction.prepare_cached(REQUEST)?);
+        let mut attempts = Rows::of(transaction.prepare_cached(ATTEMPT)?);
         for entry in batch {
             // One that is there is left as it is.
-            if put_request(&mut request, entry)? == 0 {
+            if requests.put(request(entry))? == 0 {
                 continue;
             }
             let number = transaction.last_insert_rowid();
             for (place, one) in (0_i64..).zip(&entry.attempts) {
-                put_attempt(&mut attempt, number, place, one)?;
+                attempts.put(attempt(number, place, one))?;
             }
         }
     }
     transaction.commit()
 }
 
-fn put_request(statement: &mut CachedStatement<'_>, entry: &Entry) -> rusqlite::Result<usize> {
-    statement.execute(params![
-        entry.request_id,
-        micros(entry.at),
-        entry.client,
-        entry.requested,
-        entry.face,
-        entry.called,
-        entry.answered,
-        entry.streamed,
-        entry.thinking,
-        entry.outcome,
-        entry.first_byte.map(length),
-        length(entry.took),
-        words(&entry.rules),
-        words(&entry.dropped),
-    ])
+/// What inserts row after row. SQLite copies each text that it is given, and most requests of a batch have client, model and
+/// outcome of the one before: that is bound still.
+struct Rows<'c, 'e, const COLUMNS: usize> {
+    statement: CachedStatement<'c>,
+    bound: Option<[ToSqlOutput<'e>; COLUMNS]>,
 }
 
-fn put_attempt(
-    statement: &mut CachedStatement<'_>,
-    number: i64,
-    place: i64,
-    attempt: &Try,
-) -> rusqlite::Result<usize> {
+impl<'c, 'e, const COLUMNS: usize> Rows<'c, 'e, COLUMNS> {
+    const fn of(statement: CachedStatement<'c>) -> Self {
+        Self { statement, bound: None }
+    }
+
+    /// How many rows that made.
+    fn put(&mut self, row: [ToSqlOutput<'e>; COLUMNS]) -> rusqlite::Result<usize> {
+        let before = self.bound.take();
+        for (place, value) in row.iter().enumerate() {
+            let bound = before.as_ref().and_then(|before| before.get(place));
+            if bound != Some(value) {
+                self.statement.raw_bind_parameter(place + 1, value)?;
+            }
+        }
+        self.bound = Some(row);
+        self.statement.raw_execute()
+    }
+}
+
+fn request(entry: &Entry) -> [ToSqlOutput<'_>; 14] {
+    [
+        text(&entry.request_id),
+        value(micros(entry.at)),
+        text(&entry.client),
+        text(&entry.requested),
+        text(&entry.face),
+        text_or_null(entry.called.as_deref()),
+        text_or_null(entry.answered.as_deref()),
+        value(entry.streamed),
+        text_or_null(entry.thinking.as_deref()),
+        text(&entry.outcome),
+        value(entry.first_byte.map(length)),
+        value(length(entry.took)),
+        value(words(&entry.rules)),
+        value(words(&entry.dropped)),
+    ]
+}
+
+fn attempt(number: i64, place: i64, attempt: &Try) -> [ToSqlOutput<'_>; 18] {
     let (usage, bill) = (attempt.usage.as_ref(), attempt.bill.as_ref());
-    statement.execute(params![
-        number,
-        place,
-        attempt.provider,
-        attempt.model,
-        attempt.outcome,
-        attempt.detail,
-        length(attempt.began),
-        length(attempt.took),
-        usage.map(|usage| whole(usage.input)),
-        usage.map(|usage| whole(usage.output)),
-        usage.map(|usage| whole(usage.cache_read)),
-        usage.map(|usage| whole(usage.cache_write)),
-        usage.map(|usage| whole(usage.reasoning)),
-        usage.map(|usage| usage.estimated),
-        usage.and_then(|usage| usage.cost).map(|cost| whole(cost.picos())),
-        bill.map(|bill| whole(bill.amount.picos())),
-        bill.map(|bill| bill.currency.as_str()),
-        bill.map(|bill| bill.pricing.as_str()),
-    ])
+    [
+        value(number),
+        value(place),
+        text(&attempt.provider),
+        text(&attempt.model),
+        text(&attempt.outcome),
+        text(&attempt.detail),
+        value(length(attempt.began)),
+        value(length(attempt.took)),
+        value(usage.map(|usage| whole(usage.input))),
+        value(usage.map(|usage| whole(usage.output))),
+        value(usage.map(|usage| whole(usage.cache_read))),
+        value(usage.map(|usage| whole(usage.cache_write))),
+        value(usage.map(|usage| whole(usage.reasoning))),
+        value(usage.map(|usage| usage.estimated)),
+        value(usage.and_then(|usage| usage.cost).map(|cost| whole(cost.picos()))),
+        value(bill.map(|bill| whole(bill.amount.picos()))),
+        text_or_null(bill.map(|bill| bill.currency.as_str())),
+        text_or_null(bill.map(|bill| bill.pricing.as_str())),
+    ]
+}
+
+fn text(text: &str) -> ToSqlOutput<'_> {
+    ToSqlOutput::Borrowed(text.into())
+}
+
+fn text_or_null(text: Option<&str>) -> ToSqlOutput<'_> {
+    ToSqlOutput::Borrowed(text.map_or(ValueRef::Null, ValueRef::from))
+}
+
+fn value<'e>(value: impl Into<Value>) -> ToSqlOutput<'e> {
+    ToSqlOutput::Owned(value.into())
 }
 
 /// SQLite's integers have a sign. The largest is nine million units of money.
@@ -95,6 +129,6 @@ fn length(duration: Duration) -> i64 {
 }
 
 /// As a JSON array; nothing where there are none.
-fn words(words: &[String]) -> Option<String> {
-    (!words.is_empty()).then(|| serde_json::Value::from(words).to_string())
+fn words(words: &[Word]) -> Option<String> {
+    if words.is_empty() { None } else { serde_json::to_string(words).ok() }
 }

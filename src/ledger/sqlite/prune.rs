@@ -14,12 +14,17 @@ const PAGES: i64 = 256;
 
 /// Removes some of the oldest from before a moment; how many.
 pub(super) fn step(connection: &Connection, before: SystemTime) -> rusqlite::Result<u64> {
-    let removed = connection
-        .prepare_cached(
-            "DELETE FROM requests WHERE number IN \
-             (SELECT number FROM requests WHERE at < ?1 ORDER BY at LIMIT ?2)",
-        )?
-        .execute([micros(before), STEP])?;
+    let mut delete = connection.prepare_cached(
+        "DELETE FROM requests WHERE number IN \
+         (SELECT number FROM requests WHERE at < ?1 ORDER BY at LIMIT ?2)",
+    )?;
+    // Attempts go with their request. Whoever writes does without: each attempt would be a look at the other table.
+    let cascade = |is_on: bool| connection.pragma_update(None, "foreign_keys", is_on);
+    cascade(true)?;
+    let removed = delete.execute([micros(before), STEP]);
+    let off = cascade(false);
+    let removed = removed?;
+    off?;
     Ok(removed as u64)
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use crate::ledger::entry::{Entry, Try};
+use crate::ledger::entry::{Entry, Try, Word};
 use crate::record::{Bill, Pricing};
 use crate::wire::amount::Amount;
 use crate::wire::usage::Usage;
@@ -122,6 +122,6 @@ pub(super) fn micros(moment: SystemTime) -> i64 {
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
-fn words(text: Option<String>) -> Vec<String> {
+fn words(text: Option<String>) -> Vec<Word> {
     text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
 }

@@ -26,7 +26,7 @@ fn answered(reference: &str) -> Try {
     Try {
         provider: provider.to_owned(),
         model: model.to_owned(),
-        outcome: "ok".to_owned(),
+        outcome: "ok".into(),
         detail: String::new(),
         began: Duration::from_micros(3),
         took: Duration::from_millis(20),
@@ -41,7 +41,7 @@ fn answered(reference: &str) -> Try {
 
 /// One that used nothing.
 fn went(reference: &str, outcome: &str) -> Try {
-    Try { outcome: outcome.to_owned(), usage: None, bill: None, ..answered(reference) }
+    Try { outcome: outcome.to_owned().into(), usage: None, bill: None, ..answered(reference) }
 }
 
 fn entry(id: &str, at: &str, attempts: Vec<Try>) -> Entry {
@@ -50,15 +50,15 @@ fn entry(id: &str, at: &str, attempts: Vec<Try>) -> Entry {
         at: moment(at),
         client: "opencode".to_owned(),
         requested: "auto".to_owned(),
-        face: "openai-completions".to_owned(),
-        called: Some("anthropic-messages".to_owned()),
+        face: "openai-completions".into(),
+        called: Some("anthropic-messages".into()),
         answered: attempts.last().map(|last| format!("{}/{}", last.provider, last.model)),
         streamed: true,
         thinking: None,
-        outcome: "ok".to_owned(),
+        outcome: "ok".into(),
         first_byte: Some(Duration::from_micros(1_234_567)),
         took: Duration::from_secs(3),
-        rules: vec!["usage".to_owned(), "a \"b\", c".to_owned()],
+        rules: vec!["usage".into(), "a \"b\", c".into()],
         dropped: Vec::new(),
         attempts,
     }
@@ -102,7 +102,7 @@ async fn what_was_put_in_comes_out_the_newest_first() {
     };
     let first = entry("1", "2026-11-21T10:00:00.123456Z", vec![strange, answered("kimi/k")]);
     let refused = Entry {
-        outcome: "model_not_found".to_owned(),
+        outcome: "model_not_found".into(),
         called: None,
         first_byte: None,
         ..entry("2", "2026-11-21T11:00:00Z", Vec::new())
@@ -139,9 +139,9 @@ async fn an_entry_that_is_there_is_left_as_it_is() {
 #[tokio::test]
 async fn a_request_counts_once_for_each_of_its_keys() {
     let home = TempDir::new().unwrap();
-    let lost = Try { outcome: "truncated".to_owned(), ..answered("kimi/k") };
+    let lost = Try { outcome: "truncated".into(), ..answered("kimi/k") };
     let unpriced = Try { bill: None, ..answered("kimi/k") };
-    let cancelled = Try { usage: None, bill: None, outcome: "cancelled".to_owned(), ..answered("kimi/k") };
+    let cancelled = Try { usage: None, bill: None, outcome: "cancelled".into(), ..answered("kimi/k") };
     let store = kept(
         home.path(),
         vec![
