@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::face::Face;
-use super::json::{self, Malformed, Span};
+use super::json::{self, Malformed, Scan, Span};
 use super::usage::Usage;
 
 /// A whole answer or one chunk of it, and where its parts stand. Of duplicate keys the last counts; `null` counts as
@@ -74,22 +74,34 @@ impl Chunk {
     /// # Errors
     /// When the scan meets something that is not JSON, or the text is not one object.
     pub fn parse(text: &[u8]) -> Result<Self, Malformed> {
+        Self::index(text, Scan::Loose)
+    }
+
+    /// The same of a text that is to be JSON all through.
+    ///
+    /// # Errors
+    /// Also when it is not.
+    pub fn whole(text: &[u8]) -> Result<Self, Malformed> {
+        Self::index(text, Scan::Strict)
+    }
+
+    fn index(text: &[u8], scan: Scan) -> Result<Self, Malformed> {
         let mut chunk = Self { open: json::skip_space(text, 0), ..Self::default() };
-        let end = json::walk_object(text, chunk.open, |key, value| {
+        let end = scan.object(text, chunk.open, |key, value| {
             let key = key_text(text, &key);
             if &*key == b"choices" && text.get(value) == Some(&b'[') {
                 chunk.choice.clear();
                 // There is one as good as always.
                 chunk.choice.reserve_exact(1);
                 let end = json::walk_array(text, value, |at| {
-                    let (choice, end) = parse_choice(text, at)?;
+                    let (choice, end) = parse_choice(text, at, scan)?;
                     chunk.choice.extend(choice);
                     Ok(end)
                 })?;
                 chunk.choices = Some(value..end);
                 return Ok(end);
             }
-            let end = json::skip_value(text, value)?;
+            let end = scan.value(text, value)?;
             let slot = match &*key {
                 b"model" => &mut chunk.model,
                 b"error" => &mut chunk.error,
@@ -180,19 +192,19 @@ pub fn tool_names(text: &[u8], tool_calls: &Span) -> Result<Vec<Span>, Malformed
     Ok(names)
 }
 
-fn parse_choice(text: &[u8], at: usize) -> Result<(Option<Choice>, usize), Malformed> {
+fn parse_choice(text: &[u8], at: usize, scan: Scan) -> Result<(Option<Choice>, usize), Malformed> {
     if text.get(at) != Some(&b'{') {
-        return Ok((None, json::skip_value(text, at)?));
+        return Ok((None, scan.value(text, at)?));
     }
     let mut choice = Choice::default();
-    let end = json::walk_object(text, at, |key, value| {
+    let end = scan.object(text, at, |key, value| {
         let key = key_text(text, &key);
         if matches!(&*key, b"delta" | b"message") && text.get(value) == Some(&b'{') {
-            let end = parse_delta(text, value, &mut choice)?;
+            let end = parse_delta(text, value, &mut choice, scan)?;
             choice.delta = Some(value..end);
             return Ok(end);
         }
-        let end = json::skip_value(text, value)?;
+        let end = scan.value(text, value)?;
         let slot = match &*key {
             b"index" => &mut choice.index,
             b"finish_reason" => &mut choice.finish,
@@ -208,9 +220,9 @@ fn parse_choice(text: &[u8], at: usize) -> Result<(Option<Choice>, usize), Malfo
     Ok((Some(choice), end))
 }
 
-fn parse_delta(text: &[u8], at: usize, choice: &mut Choice) -> Result<usize, Malformed> {
-    json::walk_object(text, at, |key, value| {
-        let end = json::skip_value(text, value)?;
+fn parse_delta(text: &[u8], at: usize, choice: &mut Choice, scan: Scan) -> Result<usize, Malformed> {
+    scan.object(text, at, |key, value| {
+        let end = scan.value(text, value)?;
         let present = present(text, value..end);
         let holds_something = present.as_ref().is_some_and(|span| !is_empty(text, span));
         match &*key_text(text, &key) {

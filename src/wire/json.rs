@@ -6,6 +6,7 @@
 
 mod blocks;
 mod keys;
+mod strict;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -134,6 +135,60 @@ pub fn is_valid(text: &[u8]) -> bool {
     serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok()
 }
 
+/// How closely a scan looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scan {
+    /// As far as it needs to find its way.
+    Loose,
+    /// What it passes is JSON all through, as [`is_valid`] has it.
+    Strict,
+}
+
+impl Scan {
+    /// [`skip_value`].
+    ///
+    /// # Errors
+    /// Its own; of a strict scan also when the value is no JSON.
+    pub fn value(self, text: &[u8], at: usize) -> Result<usize, Malformed> {
+        match self {
+            Self::Loose => skip_value(text, at),
+            Self::Strict => strict::value(text, at),
+        }
+    }
+
+    /// [`walk_object`].
+    ///
+    /// # Errors
+    /// Its own; of a strict scan also when a key is no JSON.
+    pub fn object(
+        self,
+        text: &[u8],
+        at: usize,
+        mut visit: impl FnMut(Span, usize) -> Result<usize, Malformed>,
+    ) -> Result<usize, Malformed> {
+        walk_object(text, at, |key, value| {
+            if self == Self::Strict {
+                strict::check(text, &key)?;
+            }
+            visit(key, value)
+        })
+    }
+
+    /// [`members`].
+    ///
+    /// # Errors
+    /// Its own; of a strict scan also when one of them is no JSON.
+    pub fn members(self, text: &[u8], at: usize) -> Result<(Vec<Member>, usize), Malformed> {
+        let mut found = Vec::new();
+        let end = self.object(text, at, |key, value| {
+            let end = self.value(text, value)?;
+            found.push(Member { key, value: value..end });
+            Ok(end)
+        })?;
+        Ok((found, end))
+    }
+}
+
 /// Calls `visit` with each member of the object that starts at `at`; returns the offset after its closing brace.
 /// `visit` gets the key's span and the value's start, and returns the offset after the value (see [`skip_value`]).
 ///
@@ -198,13 +253,7 @@ pub fn walk_array(
 /// # Errors
 /// When there is no object.
 pub fn members(text: &[u8], at: usize) -> Result<(Vec<Member>, usize), Malformed> {
-    let mut found = Vec::new();
-    let end = walk_object(text, at, |key, value| {
-        let end = skip_value(text, value)?;
-        found.push(Member { key, value: value..end });
-        Ok(end)
-    })?;
-    Ok((found, end))
+    Scan::Loose.members(text, at)
 }
 
 /// The spans of the elements of the array at `at`, and the offset after it.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::amount::Amount;
-use super::json::{self, Keys, Malformed, Member, Span};
+use super::json::{self, Keys, Malformed, Member, Scan, Span};
 
 /// An object and where its members stand; all spans are those of the text that was given, also in objects within it.
 /// Of duplicate keys the last counts; `null` counts as absent.
@@ -41,8 +41,8 @@ impl<'t> Object<'t> {
     /// When it is not JSON all through, or no object.
     pub fn whole(text: &'t [u8]) -> Result<Self, Malformed> {
         let open = json::skip_space(text, 0);
-        let (members, end) = json::members(text, open)?;
-        if json::skip_space(text, end) != text.len() || !json::is_valid(text) {
+        let (members, end) = Scan::Strict.members(text, open)?;
+        if json::skip_space(text, end) != text.len() {
             return Err(Malformed { at: end, expected: "nothing but one object" });
         }
         Ok(Self { text, extent: open..end, members: members.into(), keys: Keys::ANY })

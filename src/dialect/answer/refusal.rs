@@ -27,10 +27,7 @@ pub(super) fn truncated(message: &str) -> Failure {
 /// # Errors
 /// When it is not, or not an object.
 pub(super) fn parse(text: &[u8]) -> Result<Chunk, Failure> {
-    match Chunk::parse(text) {
-        Ok(chunk) if json::is_valid(text) => Ok(chunk),
-        _ => Err(server(NOT_JSON)),
-    }
+    Chunk::whole(text).map_err(|_| server(NOT_JSON))
 }
 
 /// What an error body means.

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::{Chunk, tool_names};
-use crate::wire::json::sample;
+use crate::wire::json::{self, sample};
 use crate::wire::usage::Usage;
 
 fn parse(text: &str) -> Chunk {
@@ -158,7 +158,9 @@ proptest! {
             let at = at.index(bytes.len());
             bytes[at] = byte;
         }
-        if let Ok(chunk) = Chunk::parse(&bytes) {
+        let loose = Chunk::parse(&bytes);
+        prop_assert_eq!(Chunk::whole(&bytes).is_ok(), loose.is_ok() && json::is_valid(&bytes));
+        if let Ok(chunk) = loose {
             let _ = (chunk.usage(&bytes), chunk.finish(&bytes), chunk.error(&bytes));
             for calls in chunk.choice.iter().filter_map(|choice| choice.tool_calls.as_ref()) {
                 let names = tool_names(&bytes, calls).unwrap_or_default();

@@ -71,6 +71,27 @@ fn validity_is_more_than_the_scan_looks_at() {
 }
 
 #[test]
+fn a_strict_scan_passes_what_is_valid() {
+    let whole = br#"{"a":"x\u00e9\n","b":[1,-0.5e+3,{"c":null}],"d\t":true,"e":20,"f":{},"g":"plain"}"#;
+    let damage = (0..whole.len()).flat_map(|at| (0..=u8::MAX).map(move |byte| (at, byte)));
+    let (mut passed, mut refused) = (0, 0);
+    for (at, byte) in damage {
+        let mut text = whole.to_vec();
+        text[at] = byte;
+        let [loose, strict] = [Scan::Loose, Scan::Strict].map(|scan| scan.members(&text, 0));
+        let is_strict = strict.as_ref().is_ok_and(|(_, end)| *end == text.len());
+        assert_eq!(is_strict, is_valid(&text), "{}", text.escape_ascii());
+        passed += u32::from(is_strict);
+        if strict.is_ok() {
+            assert_eq!(strict, loose, "{}", text.escape_ascii());
+        } else {
+            refused += u32::from(loose.is_ok());
+        }
+    }
+    assert!(passed > 1_000 && refused > 1_000, "{passed} passed, {refused} refused by it alone");
+}
+
+#[test]
 fn what_was_expected_is_said() {
     let error = members(b"{\"a\" 1}", 0).unwrap_err();
     assert_eq!(error.to_string(), "malformed JSON at byte 5: expected a colon");

@@ -1,6 +1,5 @@
 //! Content blocks, as events of a stream or as elements of a message.
 
-use crate::wire::json;
 use crate::wire::object::Object;
 use crate::wire::translate::encoder::frame::{escaped, number, put, string};
 use crate::wire::translate::encoder::sequence::{Block, Blocks};
@@ -170,7 +169,7 @@ fn write_call(id: &str, name: &str, out: &mut Vec<u8>) {
 fn write_input(text: &str, out: &mut Vec<u8>) {
     if text.trim_ascii().is_empty() {
         put(out, "{}");
-    } else if json::is_valid(text.as_bytes()) && Object::read(text.as_bytes()).is_some() {
+    } else if Object::whole(text.as_bytes()).is_ok() {
         put(out, text.trim_ascii());
     } else {
         put(out, "{\"arguments\":");
