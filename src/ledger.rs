@@ -27,7 +27,7 @@ use crate::config::settings::Usage;
 use crate::record::Record;
 
 /// How many entries are kept in memory for whoever looks; of some kilobytes each.
-const RECENT: usize = 200;
+pub const RECENT: usize = 200;
 
 /// What whoever asks the store waits for the writer at most: a disk that takes longer shows what it had before.
 const SETTLED: Duration = Duration::from_secs(3);

@@ -8,10 +8,10 @@ use tracing::{error, warn};
 
 use super::collector::{self, Collector, Sending};
 use crate::config::settings::{Provider, Settings};
-use crate::ledger::{Ledger, Writer};
+use crate::ledger::{Ledger, RECENT, Writer};
 use crate::observe::log;
 use crate::observe::metrics::Metrics;
-use crate::observe::outbox::{Observer, Outbox, Telling};
+use crate::observe::outbox::{FULL, Observer, Outbox, Telling};
 use crate::observe::traces::{self, Exporter, Traces};
 use crate::record::Record;
 use crate::relay::Sink;
@@ -19,6 +19,9 @@ use crate::upstream::Connector;
 
 /// A stop waits no longer for what is not written yet.
 const FLUSH: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Who asks for a request that is just over finds it in memory, also when many are told at once.
+const _: () = assert!(FULL <= RECENT);
 
 /// What is told of each request. None of it waits.
 pub struct Observers {

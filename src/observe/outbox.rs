@@ -15,8 +15,11 @@ use crate::record::Record;
 pub type Observer = Box<dyn Fn(Vec<Record>) + Send + Sync>;
 
 /// What the first record waits for others: code that runs for many of them in a row is in the cache for all but the first,
-/// and their lines are one write.
-const GATHER: Duration = Duration::from_millis(10);
+/// and their lines are one write. Each turn also takes that cache from the requests. Nobody misses a line for so long.
+const GATHER: Duration = Duration::from_millis(50);
+
+/// So many wait no longer: requests wait while many are told.
+pub const FULL: usize = 200;
 
 /// What waits to be told, in the order in which it ended.
 pub struct Outbox {
@@ -34,6 +37,12 @@ struct Waiting {
     records: Vec<Record>,
     /// Nobody is to wait for more.
     is_closed: bool,
+}
+
+impl Waiting {
+    fn is_ripe(&self) -> bool {
+        self.is_closed || self.records.len() >= FULL
+    }
 }
 
 /// The thread that tells. Dropped, it tells what waits still, and ends.
@@ -62,12 +71,12 @@ impl Outbox {
 
     /// Has it told soon. It never waits.
     pub fn put(&self, record: Record) {
-        let is_first = {
+        let count = {
             let mut waiting = self.waiting();
             waiting.records.push(record);
-            waiting.records.len() == 1
+            waiting.records.len()
         };
-        if is_first {
+        if matches!(count, 1 | FULL) {
             self.filled.notify_one();
         }
     }
@@ -112,7 +121,7 @@ impl Outbox {
                 let is_idle = |waiting: &mut Waiting| waiting.records.is_empty() && !waiting.is_closed;
                 let waiting = self.woken.wait_while(self.waiting(), is_idle);
                 let waiting = waiting.unwrap_or_else(PoisonError::into_inner);
-                let gathered = self.woken.wait_timeout_while(waiting, GATHER, |waiting| !waiting.is_closed);
+                let gathered = self.woken.wait_timeout_while(waiting, GATHER, |waiting| !waiting.is_ripe());
                 gathered.unwrap_or_else(PoisonError::into_inner).0.is_closed
             };
             // Whom one batch was too much for gets the next one all the same.
@@ -168,6 +177,17 @@ mod tests {
         assert_eq!(ids.recv().await.unwrap(), "3", "it tells on");
         drop((telling, outbox));
         assert!(ids.recv().await.is_none(), "the thread ends");
+    }
+
+    #[test]
+    fn many_wait_for_no_more() {
+        let (outbox, _) = outbox();
+        for number in 1..FULL {
+            outbox.put(record(&number.to_string()));
+        }
+        assert!(!outbox.waiting().is_ripe());
+        outbox.put(record("the last"));
+        assert!(outbox.waiting().is_ripe());
     }
 
     #[tokio::test]
