@@ -23,6 +23,8 @@ use crate::service::watch::Watch;
 
 /// A read that takes longer waits for something that may never come: a pipe, a mount whose server is gone.
 const READ: Duration = Duration::from_secs(5);
+/// A log that nobody takes in holds up no reload for longer.
+const TELL: Duration = Duration::from_secs(1);
 /// Each read that hangs holds a thread.
 const READS: usize = 4;
 
@@ -120,6 +122,8 @@ impl Reloading {
         if let Some(note) = &change.note {
             warn!("{note}");
         }
+        // What ended before is told as the settings of then want it.
+        let _ = timeout(TELL, running.shared.outbox.told()).await;
         log::change(&settings.logging.level);
         running.told.follow(&settings);
         let relay = &running.shared.relay;
