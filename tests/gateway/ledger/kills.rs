@@ -33,7 +33,14 @@ async fn fifty_kills_under_load_leave_a_sound_file_and_everything_that_was_told_
         let mut gateway = setup.clone().start().await;
         let mut load = Load::on(gateway.base(), CLIENTS);
         // Early, between batches, and in the midst of them.
-        load.answers(5 + kill * 37 % 280).await;
+        let came = 5 + kill * 37 % 280;
+        load.answers(came).await;
+        let mut least = 0;
+        if kill % 3 == 0 {
+            // For a page the ledger writes what it has.
+            assert_eq!(gateway.get("/").await.status, 200);
+            least = came.saturating_sub(2 * CLIENTS);
+        }
         let told = gateway.get("/status").await.json()["ledger"].clone();
         signal("-KILL", gateway.serving.pid()).await;
         gateway.serving.ended().await;
@@ -45,7 +52,7 @@ async fn fifty_kills_under_load_leave_a_sound_file_and_everything_that_was_told_
         assert!(there.is_superset(&before), "what was there before is there still");
         let new = there.len() - before.len();
         let written = usize::try_from(told["written"].as_u64().unwrap()).unwrap();
-        assert!(new >= written, "kill {kill}: {new} of {told}");
+        assert!(new >= written.max(least), "kill {kill}: {new} of {told}, {least} were on a page");
         assert_eq!((&told["dropped"], &told["trouble"]), (&0.into(), &serde_json::Value::Null));
         let missing: usize = answered.iter().map(|ids| missing(ids, &there)).sum();
         assert!(missing <= 2 * BATCH, "kill {kill}: {missing} of {told}");
@@ -54,5 +61,4 @@ async fn fifty_kills_under_load_leave_a_sound_file_and_everything_that_was_told_
         before = there;
     }
     println!("{KILLS} kills: {answers} answers, {} kept, {lost} lost, at most {most} at once", before.len());
-    assert!(before.len() > answers / 3, "{} of {answers}", before.len());
 }
