@@ -10,6 +10,7 @@ pub mod cli;
 pub mod config;
 pub mod dialect;
 pub mod failure;
+pub mod future;
 pub mod http;
 pub mod ledger;
 pub mod login;

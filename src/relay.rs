@@ -7,7 +7,6 @@ mod chain;
 mod clock;
 mod continuation;
 pub mod count;
-pub mod dormant;
 pub mod ending;
 mod fallen;
 pub mod headers;

@@ -21,7 +21,7 @@ use super::phase::Phase;
 use super::refusals::Refusals;
 use super::server::Front;
 use super::unheard::Unheard;
-use crate::relay::dormant::Dormant;
+use crate::future::Dormant;
 use crate::relay::ending::{Ending, Stage};
 
 /// The largest request head.

@@ -20,7 +20,7 @@ use super::places::{Place, Places};
 use super::probe::Probes;
 use super::refusals::Refusals;
 use super::unheard::Unheard;
-use crate::relay::dormant::Dormant;
+use crate::future::Dormant;
 use crate::relay::ending::{Ending, Stage};
 
 /// This many at one time are told that there is no place; beyond, clients wait in the kernel's backlog.

@@ -8,8 +8,8 @@ use futures_util::FutureExt;
 use tokio::task::coop::unconstrained;
 use tokio::time::{Duration, Instant, Sleep, sleep_until};
 
-use super::dormant::Dormant;
 use crate::failure::{Failure, Reason};
+use crate::future::Dormant;
 
 /// One of the clocks of `failover.timeouts`, cut by the deadline of the whole request.
 pub(super) struct Clock {

@@ -22,10 +22,10 @@ use self::drive::{comment, drive};
 use self::outlet::Outlet;
 use self::slot::Slot;
 use super::attempt::Run;
-use super::dormant::Dormant;
 use super::ending::Stage;
 use super::{Answer, Refusal};
 use crate::failure::Reason;
+use crate::future::Dormant;
 use crate::wire::translate::encoder::Encoder;
 
 /// What the run tells the body. Small: each future that hands one over has room for it.
