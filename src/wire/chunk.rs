@@ -94,8 +94,12 @@ impl Chunk {
                 // There is one as good as always.
                 chunk.choice.reserve_exact(1);
                 let end = json::walk_array(text, value, |at| {
-                    let (choice, end) = parse_choice(text, at, scan)?;
-                    chunk.choice.extend(choice);
+                    if text.get(at) != Some(&b'{') {
+                        return scan.value(text, at);
+                    }
+                    let mut choice = Choice::default();
+                    let end = parse_choice(text, at, &mut choice, scan)?;
+                    chunk.choice.push(choice);
                     Ok(end)
                 })?;
                 chunk.choices = Some(value..end);
@@ -192,15 +196,11 @@ pub fn tool_names(text: &[u8], tool_calls: &Span) -> Result<Vec<Span>, Malformed
     Ok(names)
 }
 
-fn parse_choice(text: &[u8], at: usize, scan: Scan) -> Result<(Option<Choice>, usize), Malformed> {
-    if text.get(at) != Some(&b'{') {
-        return Ok((None, scan.value(text, at)?));
-    }
-    let mut choice = Choice::default();
+fn parse_choice(text: &[u8], at: usize, choice: &mut Choice, scan: Scan) -> Result<usize, Malformed> {
     let end = scan.object(text, at, |key, value| {
         let key = key_text(text, &key);
         if matches!(&*key, b"delta" | b"message") && text.get(value) == Some(&b'{') {
-            let end = parse_delta(text, value, &mut choice, scan)?;
+            let end = parse_delta(text, value, choice, scan)?;
             choice.delta = Some(value..end);
             return Ok(end);
         }
@@ -215,9 +215,9 @@ fn parse_choice(text: &[u8], at: usize, scan: Scan) -> Result<(Option<Choice>, u
         *slot = present(text, value..end);
         Ok(end)
     })?;
-    choice.finish = choice.finish.filter(|span| text.get(span.clone()) != Some(b"\"\""));
+    choice.finish = choice.finish.take().filter(|span| text.get(span.clone()) != Some(b"\"\""));
     choice.span = at..end;
-    Ok((Some(choice), end))
+    Ok(end)
 }
 
 fn parse_delta(text: &[u8], at: usize, choice: &mut Choice, scan: Scan) -> Result<usize, Malformed> {
