@@ -1,6 +1,7 @@
 //! Writing entries.
 
 use std::sync::Arc;
+use std::thread::yield_now;
 use std::time::Duration;
 
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
@@ -17,13 +18,20 @@ const ATTEMPT: &str = "INSERT INTO attempts (request, place, provider, model, ou
      output, cache_read, cache_write, reasoning, estimated, told, amount, currency, pricing) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
 
+/// After so many entries a request that has come meanwhile has its turn, where both have one processor: it would wait for the
+/// whole batch. Not after each: who yields on a busy machine waits for all its neighbours.
+const AT_ONCE: usize = 32;
+
 /// Writes all of them, or nothing.
 pub(super) fn batch(connection: &mut Connection, batch: &[Arc<Entry>]) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     {
         let mut requests = Rows::of(transaction.prepare_cached(REQUEST)?);
         let mut attempts = Rows::of(transaction.prepare_cached(ATTEMPT)?);
-        for entry in batch {
+        for (written, entry) in batch.iter().enumerate() {
+            if written > 0 && written % AT_ONCE == 0 {
+                yield_now();
+            }
             // One that is there is left as it is.
             if requests.put(request(entry))? == 0 {
                 continue;
