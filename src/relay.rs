@@ -242,7 +242,7 @@ impl Relay {
             track,
             settings,
         };
-        if streamed { stream::answer(run).await } else { run.whole_or_cut().await }
+        if streamed { stream::answer(Arc::new(run)).await } else { run.whole_or_cut().await }
     }
 
     /// Reads a request, and plans who is asked.

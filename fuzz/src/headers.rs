@@ -161,7 +161,7 @@ fn answered(model: &str, headers: HeaderMap, recorder: Arc<Recorder>) -> Option<
     let body = format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":"hi"}}]}}"#);
     let mut request = Request::post("/v1/chat/completions").body(Body::from(body)).ok()?;
     *request.headers_mut() = headers;
-    let answer = gate.answer(request, Door { by_name: true, private: true });
+    let answer = gate.answer(&mut request, Door { by_name: true, private: true });
     let response = RUNTIME.with(|runtime| Some(runtime.as_ref()?.block_on(answer)))?;
     Some((response.status(), response.headers().clone()))
 }

@@ -1,5 +1,7 @@
 //! `POST /v1/chat/completions`, `/v1/responses`, `/v1/messages`: answers.
 
+use std::mem::take;
+
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
@@ -12,6 +14,7 @@ use super::error::Problem;
 use super::router::PREFIXES;
 use super::shared::{Caller, Shared};
 use super::{hygiene, limits};
+use crate::future::boxed;
 use crate::relay::{Answer, ClientRequest};
 use crate::wire::face::Face;
 
@@ -29,11 +32,11 @@ pub(super) async fn answer(
     shared: &Shared,
     caller: Caller,
     face: Face,
-    request: Request,
+    request: &mut Request,
 ) -> Result<Response, Problem> {
     let request = read(shared, caller, face, request).await?;
-    // Boxed: the way of a request is long, and its future would be copied at each step.
-    Box::pin(shared.relay.answer(request)).await.map(render).map_err(Problem::recorded)
+    // The way of a request is long, and its future would be copied at each step.
+    boxed(|| shared.relay.answer(request)).await.map(render).map_err(Problem::recorded)
 }
 
 /// Reads a request whole.
@@ -41,9 +44,10 @@ pub(super) async fn read(
     shared: &Shared,
     caller: Caller,
     face: Face,
-    request: Request,
+    request: &mut Request,
 ) -> Result<ClientRequest, Problem> {
-    let (head, body) = request.into_parts();
+    // All of it: its path is a slice of the 8 KiB that were read from the socket.
+    let (head, body) = take(request).into_parts();
     let body = limits::read_in_time(&head.headers, body, &shared.relay).await?;
     let first_target_only = match head.headers.get(FALLBACK).map(HeaderValue::as_bytes) {
         None | Some(b"on") => false,

@@ -21,7 +21,7 @@ use super::phase::Phase;
 use super::refusals::Refusals;
 use super::server::Front;
 use super::unheard::Unheard;
-use crate::future::Dormant;
+use crate::future::{Dormant, boxed};
 use crate::relay::ending::{Ending, Stage};
 
 /// The largest request head.
@@ -62,9 +62,10 @@ where
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         phase.head_is_complete();
         let (front, phase) = (front.clone(), phase.clone());
-        // Boxed: hyper keeps room for it for as long as the connection lasts.
-        Box::pin(async move {
-            let response = front.answer(request.map(Body::new), door).await;
+        // hyper keeps room for it for as long as the connection lasts.
+        boxed(|| async move {
+            let mut request = request.map(Body::new);
+            let response = front.answer(&mut request, door).await;
             Ok::<_, Infallible>(response.map(|body| Answering { body, phase }))
         })
     });

@@ -37,7 +37,7 @@ pub(super) async fn tokens(
     }
 }
 
-async fn count(shared: &Shared, caller: Caller, request: Request) -> Result<Count, Problem> {
-    let request = completion::read(shared, caller, Face::Messages, request).await?;
+async fn count(shared: &Shared, caller: Caller, mut request: Request) -> Result<Count, Problem> {
+    let request = completion::read(shared, caller, Face::Messages, &mut request).await?;
     Ok(shared.relay.count(request).await?)
 }

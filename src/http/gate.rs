@@ -1,6 +1,7 @@
 //! What holds for every request: first an id, then the page it may come from, then the token. Behind that stand the
 //! answers, which most requests ask for, and the routes.
 
+use std::mem::take;
 use std::sync::Arc;
 
 use axum::Router;
@@ -42,7 +43,7 @@ impl Gate {
 }
 
 impl Front for Gate {
-    async fn answer(self, request: Request, door: Door) -> Response {
+    async fn answer(self, request: &mut Request, door: Door) -> Response {
         let request_id = new_id();
         let id = HeaderValue::from_str(&request_id).ok();
         let face = face::of(request.uri().path(), request.headers());
@@ -64,20 +65,20 @@ impl Front for Gate {
 impl Inner {
     async fn outcome(
         &self,
-        mut request: Request,
+        request: &mut Request,
         door: Door,
         request_id: String,
     ) -> Result<Response, Problem> {
         let shared = &self.shared;
-        let caller = match admit(shared, &request, door, request_id) {
+        let caller = match admit(shared, request, door, request_id) {
             Ok(caller) => caller,
-            Err(problem) => return Err(refuse(request, |_, _| problem).await),
+            Err(problem) => return Err(refuse(take(request), |_, _| problem).await),
         };
         match completion::face(request.uri().path()) {
             Some(face) if request.method() == Method::POST => {
                 return completion::answer(shared, caller, face, request).await;
             }
-            Some(_) => return Err(refuse(request, Problem::wrong_method).await),
+            Some(_) => return Err(refuse(take(request), Problem::wrong_method).await),
             None => {}
         }
         // Whoever asks what became of requests finds those whose answers are out. Probes ask for nothing of that.
@@ -85,7 +86,7 @@ impl Inner {
             shared.outbox.told().await;
         }
         request.extensions_mut().insert(caller);
-        let Ok(mut response) = self.routes.clone().oneshot(request).await;
+        let Ok(mut response) = self.routes.clone().oneshot(take(request)).await;
         response.extensions_mut().remove::<Problem>().map_or(Ok(response), Err)
     }
 }

@@ -70,8 +70,8 @@ mod tests {
     use crate::relay::ending::Ending;
 
     impl Front for Router {
-        async fn answer(self, request: Request, _: Door) -> Response {
-            let Ok(response) = self.oneshot(request).await;
+        async fn answer(self, request: &mut Request, _: Door) -> Response {
+            let Ok(response) = self.oneshot(std::mem::take(request)).await;
             response
         }
     }

@@ -39,8 +39,8 @@ pub(super) async fn answer(
     }
 }
 
-async fn search(shared: &Shared, caller: Caller, request: Request) -> Result<Found, Problem> {
-    let request = completion::read(shared, caller, Face::Chat, request).await?;
+async fn search(shared: &Shared, caller: Caller, mut request: Request) -> Result<Found, Problem> {
+    let request = completion::read(shared, caller, Face::Chat, &mut request).await?;
     let query = query(&request.body)?;
     let relay = &shared.relay;
     let searcher = Searcher::sharing(shared.found.clone(), relay.connector(), &relay.settings());

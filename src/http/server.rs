@@ -35,8 +35,8 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// Who answers what comes over a connection. A clone is the same one.
 pub trait Front: Clone + Send + Sync + 'static {
-    /// Answers one request, which came in that way.
-    fn answer(self, request: Request, door: Door) -> impl Future<Output = Response> + Send;
+    /// Answers one request, which came in that way, and may take it apart. (By reference: it would be copied at each step.)
+    fn answer(self, request: &mut Request, door: Door) -> impl Future<Output = Response> + Send;
 }
 
 /// Where it listens, and how that changes.

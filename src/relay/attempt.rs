@@ -118,7 +118,11 @@ impl Run {
     }
 
     /// Every try of one target. `Err(None)`: it was not tried after all.
-    pub(super) async fn try_target(&self, target: &Target, anyway: bool) -> Result<Opened, Option<Failure>> {
+    pub(super) async fn try_target(
+        &self,
+        target: &Target,
+        anyway: bool,
+    ) -> Result<Box<Opened>, Option<Failure>> {
         let reference = target.name.clone();
         let prepared = match self.bodies.prepare(target, self.settings.thinking_default) {
             Ok(prepared) => prepared,
@@ -135,7 +139,7 @@ impl Run {
         prepared: &Prepared<'_>,
         tries: u32,
         anyway: bool,
-    ) -> Result<Opened, Option<Failure>> {
+    ) -> Result<Box<Opened>, Option<Failure>> {
         let reference = target.name.clone();
         let failover = &self.settings.failover;
         let limits = Limits { tries, initial: failover.backoff_initial, max: failover.backoff_max };
@@ -162,7 +166,8 @@ impl Run {
                         Content::Stream(_) => pass.answers(),
                     }
                     self.succeeded(target, started, prepared);
-                    return Ok(Opened { reference, headers, content, target: target.clone(), pass });
+                    let target = target.clone();
+                    return Ok(Box::new(Opened { reference, headers, content, target, pass }));
                 }
                 Err(Fallen { failure, used }) => {
                     let failure = target.scrub(failure);

@@ -44,7 +44,7 @@ struct Course<'r> {
 
 impl Run {
     /// The first target that answers.
-    pub(super) async fn first_answer(&self) -> Result<Opened, Refusal> {
+    pub(super) async fn first_answer(&self) -> Result<Box<Opened>, Refusal> {
         let considered = if self.request.first_target_only { 1 } else { self.plan.targets.len() };
         let targets = self.plan.targets.get(..considered).unwrap_or(&self.plan.targets);
         let waiting = targets.iter().enumerate();
@@ -113,7 +113,7 @@ impl Run {
 
 impl<'r> Course<'r> {
     /// Asks until one answers or nobody is left. Returning drops whoever is still being asked.
-    async fn first(&mut self) -> Option<Opened> {
+    async fn first(&mut self) -> Option<Box<Opened>> {
         let run = self.run;
         if run.settings.failover.hedge_after.is_none() {
             return self.one_by_one().await;
@@ -141,7 +141,7 @@ impl<'r> Course<'r> {
     }
 
     /// As [`Self::first`], where nobody is asked beside another.
-    async fn one_by_one(&mut self) -> Option<Opened> {
+    async fn one_by_one(&mut self) -> Option<Box<Opened>> {
         while let Some((place, target)) = self.next_to_ask() {
             match self.run.try_target(target, false).await {
                 Ok(opened) => return Some(opened),

@@ -69,7 +69,7 @@ impl Run {
                 }
             };
             match self.try_prepared(&target, &prepared, 1, anyway).await {
-                Ok(opened) => return Resumed::By(Box::new(opened)),
+                Ok(opened) => return Resumed::By(opened),
                 Err(Some(failure)) if failure.out_of_time => break,
                 Err(_) => {}
             }

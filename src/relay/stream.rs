@@ -25,7 +25,7 @@ use super::attempt::Run;
 use super::ending::Stage;
 use super::{Answer, Refusal};
 use crate::failure::Reason;
-use crate::future::Dormant;
+use crate::future::{Dormant, boxed};
 use crate::wire::translate::encoder::Encoder;
 
 /// What the run tells the body. Small: each future that hands one over has room for it.
@@ -57,15 +57,14 @@ pub struct StreamBody {
 
 /// Answers a streamed request: with the head as soon as the first meaningful event or the refusal is known, or when
 /// the client has waited for `keepAliveSeconds`.
-pub(super) async fn answer(run: Run) -> Result<Answer, Refusal> {
+pub(super) async fn answer(run: Arc<Run>) -> Result<Answer, Refusal> {
     let keep_alive = run.settings.failover.keep_alive;
     let (pieces, said) = (Slot::default(), Instant::now());
-    let run = Arc::new(run);
     let late = Arc::new(AtomicBool::new(false));
     let outlet = Arc::new(Mutex::new(Outlet::new(&run)));
     let way = Way { run: run.clone(), outlet: outlet.clone(), late: late.clone(), pieces: pieces.clone() };
     let mut body = StreamBody {
-        run: Some(Box::pin(drive_or_cut(way))),
+        run: Some(boxed(|| drive_or_cut(way))),
         pieces,
         said,
         pause: Dormant::new(sleep_until(said + keep_alive)),

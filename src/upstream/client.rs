@@ -26,6 +26,7 @@ use super::resolve::{self, Lookup};
 use super::url::Place;
 use super::{Call, Connector, Response};
 use crate::failure::{Failure, Reason};
+use crate::future::boxed;
 use answer::Arriving;
 use connect::Connect;
 
@@ -147,7 +148,7 @@ impl Pool {
 
 impl Connector for Client {
     fn send(&self, call: Call) -> Pin<Box<dyn Future<Output = Result<Response, Failure>> + Send + '_>> {
-        Box::pin(self.call(call))
+        boxed(|| self.call(call))
     }
 
     fn limit_connect(&self, limit: Duration) {

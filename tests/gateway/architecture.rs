@@ -16,7 +16,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("record", &["failure", "wire", "catalog"]),
     ("config", &["secret", "login", "catalog", "wire"]),
     ("dialect", &["failure", "wire", "catalog"]),
-    ("upstream", &["failure", "secret", "login", "config::settings"]),
+    ("upstream", &["failure", "future", "secret", "login", "config::settings"]),
     (
         "relay",
         &[

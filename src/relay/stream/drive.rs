@@ -8,6 +8,7 @@ use tokio::time::timeout;
 
 use super::pump::{Broke, pump, send, used};
 use super::{Piece, Way};
+use crate::future::boxed;
 use crate::record::{attempts_header, header_text};
 use crate::relay::attempt::{Content, Opened};
 use crate::relay::continuation::{Broken, Joiner, Spent, Through};
@@ -22,7 +23,7 @@ const CLOSING: Duration = Duration::from_millis(50);
 pub(super) async fn drive(way: &Way) {
     let Way { run, pieces, .. } = way;
     // Boxed, here and below: what only the beginning and a break need is not kept while the answer runs.
-    let begun = Box::pin(run.first_answer()).await.map(Box::new).map_err(Box::new);
+    let begun = boxed(|| run.first_answer()).await.map_err(Box::new);
     let mut leg = match begun {
         Ok(opened) => opened,
         Err(refusal) => {
