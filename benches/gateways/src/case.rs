@@ -27,11 +27,15 @@ pub enum Case {
     Translation,
     /// The first target fails at once, each time; the second answers.
     Fallback,
+    /// Small and not streamed, one by one, the caches of the gateway's core emptied before each.
+    Cold,
+    /// The same of a stream of one chunk.
+    ColdStream,
 }
 
 impl Case {
     /// All of them, in the order in which they run.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Small,
         Self::Throughput,
         Self::Agent,
@@ -42,6 +46,8 @@ impl Case {
         Self::Open5000,
         Self::Translation,
         Self::Fallback,
+        Self::Cold,
+        Self::ColdStream,
     ];
 
     /// As `--cases` takes it.
@@ -58,6 +64,8 @@ impl Case {
             Self::Open5000 => "open-5000",
             Self::Translation => "translation",
             Self::Fallback => "fallback",
+            Self::Cold => "cold",
+            Self::ColdStream => "cold-stream",
         }
     }
 
@@ -65,18 +73,21 @@ impl Case {
     #[must_use]
     pub const fn lane(self) -> Lane {
         match self {
-            Self::Small | Self::Throughput | Self::Agent | Self::Image | Self::Translation => Lane::Json,
+            Self::Small | Self::Throughput | Self::Agent | Self::Image | Self::Translation | Self::Cold => {
+                Lane::Json
+            }
             Self::Streams => Lane::Full,
             Self::Paced => Lane::Paced,
             Self::Open1000 | Self::Open5000 => Lane::Slow,
             Self::Fallback => Lane::Failing,
+            Self::ColdStream => Lane::One,
         }
     }
 
     /// Whether its requests say `"stream": true`.
     #[must_use]
     pub const fn streams(self) -> bool {
-        matches!(self, Self::Streams | Self::Paced | Self::Open1000 | Self::Open5000)
+        matches!(self, Self::Streams | Self::Paced | Self::Open1000 | Self::Open5000 | Self::ColdStream)
     }
 }
 
@@ -98,13 +109,15 @@ pub enum Lane {
     Paced,
     /// 10 chunks, one a second.
     Slow,
+    /// One chunk at once.
+    One,
     /// 500 at once.
     Failing,
 }
 
 impl Lane {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Json, Self::Full, Self::Paced, Self::Slow, Self::Failing];
+    pub const ALL: [Self; 6] = [Self::Json, Self::Full, Self::Paced, Self::Slow, Self::One, Self::Failing];
 
     /// The first part of the path. Streams are `stream-CHUNKS-MILLISECONDS`, failures `fail-STATUS`; the mock takes any
     /// numbers there.
@@ -115,6 +128,7 @@ impl Lane {
             Self::Full => "stream-100-0",
             Self::Paced => "stream-10-13",
             Self::Slow => "stream-10-1000",
+            Self::One => "stream-1-0",
             Self::Failing => "fail-500",
         }
     }
@@ -125,6 +139,7 @@ impl Lane {
         match self {
             Self::Full => Some(100),
             Self::Paced | Self::Slow => Some(10),
+            Self::One => Some(1),
             Self::Json | Self::Failing => None,
         }
     }

@@ -148,6 +148,12 @@ impl Contestant {
         Ok(address)
     }
 
+    /// Where it runs.
+    #[must_use]
+    pub const fn core(&self) -> usize {
+        self.cores.gateway
+    }
+
     /// Whether it is a process of its own.
     #[must_use]
     pub fn is_process(&self) -> bool {

@@ -6,11 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 mod answer;
 mod body;
 mod closed;
+mod cold;
 mod connection;
 mod open;
 mod streams;
 
 pub use closed::closed;
+pub use cold::cold;
 pub use connection::{Connection, Reply};
 pub use open::{Schedule, open};
 pub use streams::{Burst, streams};

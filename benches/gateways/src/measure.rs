@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::case::Case;
 use crate::contestant::Contestant;
-use crate::load::{Burst, Connection, Samples, Schedule, Target, closed, open, streams};
+use crate::load::{Burst, Connection, Samples, Schedule, Target, closed, cold, open, streams};
 use crate::mock::Mock;
 use crate::stats::{median, percentile};
 
@@ -13,6 +13,9 @@ use crate::stats::{median, percentile};
 pub const CLIENTS: [usize; 2] = [64, 16];
 /// The share of its time that a row may be busy on a fixed schedule: one that is slower than that is asked less often.
 const BUSY: f64 = 0.4;
+
+/// Requests with empty caches for each second of [`Lengths::open`]: each takes more than a millisecond.
+const COLD: f64 = 250.0;
 
 /// How long each case is measured.
 #[derive(Clone, Copy, Debug)]
@@ -108,6 +111,10 @@ pub async fn measure(
             let ramp = Duration::from_secs_f64(count as f64 / 2000.0);
             streams(&target, Burst { count, ramp, patience: Duration::from_secs(120) }).await
         }
+        Case::Cold | Case::ColdStream => {
+            let count = (lengths.open.as_secs_f64() * COLD) as usize;
+            cold(&target, contestant.core(), count, begun).await
+        }
         Case::Paced => open(&target, Schedule::new(rate, lengths.paced), begun).await,
         _ => open(&target, Schedule::new(rate, lengths.open), begun).await,
     };
@@ -141,13 +148,14 @@ impl Load {
         let when = |holds: bool, value: f64| if holds { value } else { f64::NAN };
         let held = matches!(self.case, Case::Open1000 | Case::Open5000);
         let closed = matches!(self.case, Case::Throughput | Case::Streams);
+        let one_by_one = matches!(self.case, Case::Cold | Case::ColdStream);
         let cpu_request = when(process, self.cpu / right);
         Measure {
             whole: both(&mut samples.whole),
             first: both(&mut samples.first),
             chunk: both(&mut samples.chunks),
             per_second: when(closed, right / (samples.elapsed as f64 / 1e9)),
-            rate: when(!held && !closed, self.rate),
+            rate: when(!held && !closed && !one_by_one, self.rate),
             cpu_request,
             cpu_chunk: chunks.map_or(f64::NAN, |chunks| cpu_request / f64::from(chunks)),
             peak: when(process, self.peak),

@@ -40,7 +40,8 @@ impl Cores {
     }
 }
 
-fn pin(core: usize) -> io::Result<()> {
+/// Puts this thread on one core.
+pub(crate) fn pin(core: usize) -> io::Result<()> {
     let mut cores = CpuSet::new();
     cores.set(core);
     Ok(sched_setaffinity(None, &cores)?)

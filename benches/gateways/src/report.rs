@@ -53,6 +53,12 @@ pub fn tables(results: &Results) -> Vec<Table> {
     add(Case::Open5000, "5,000 streams at a time, a chunk a second", &[each, per_chunk, delay, peak]);
     add(Case::Translation, "Chat completions to an upstream that speaks messages", &fixed);
     add(Case::Fallback, "The first target answers 500, the second answers", &fixed);
+    add(
+        Case::Cold,
+        "Small body, one by one, the caches of the core emptied before each",
+        &[ADDED, whole, cpu],
+    );
+    add(Case::ColdStream, "A stream of one chunk, the caches of the core emptied before it", &[first, cpu]);
     tables.push(footprints(results));
     tables.extend(acceptance::table(results));
     tables
