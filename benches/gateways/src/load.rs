@@ -74,6 +74,19 @@ impl Samples {
     }
 }
 
+/// Asks over this connection, or over a new one where there is none, and keeps it for the next request if it may.
+async fn ask(target: &Target, kept: &mut Option<Connection>) -> Result<Reply, String> {
+    let mut connection = match kept.take() {
+        Some(connection) => connection,
+        None => Connection::open(target.address).await.map_err(|error| error.to_string())?,
+    };
+    let reply = connection.ask(target).await?;
+    if reply.keeps {
+        *kept = Some(connection);
+    }
+    Ok(reply)
+}
+
 /// Samples that tasks fill together.
 #[derive(Clone, Debug, Default)]
 struct Shared(Arc<Mutex<Samples>>);

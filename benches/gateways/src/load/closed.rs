@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::Samples;
-use super::{Connection, Shared, Target};
+use super::{Samples, Shared, Target, ask};
 use crate::clock;
+
+/// Who does not answer is not asked without rest.
+const AFTER_FAULT: Duration = Duration::from_millis(10);
 
 /// Keeps `connections` busy. After `warm` the answers count, for `time`; `begun` is called in between, so that the
 /// caller can read the clocks of processes; the second clock is read by the caller when this returns.
@@ -47,26 +49,12 @@ pub async fn closed(
 }
 
 async fn one(target: &Target, shared: &Shared, stop: &AtomicBool) {
-    let mut open = None;
+    let mut kept = None;
     while !stop.load(Ordering::Relaxed) {
         let sent = clock::now();
-        let mut connection = match open.take() {
-            Some(connection) => connection,
-            None => match Connection::open(target.address).await {
-                Ok(connection) => connection,
-                Err(error) => {
-                    shared.add(sent, Err(error.to_string()));
-                    sleep(Duration::from_millis(10)).await;
-                    continue;
-                }
-            },
-        };
-        let reply = connection.ask(target).await;
-        if reply.as_ref().is_ok_and(|reply| reply.keeps) {
-            open = Some(connection);
-        }
+        let reply = ask(target, &mut kept).await;
         if reply.is_err() {
-            sleep(Duration::from_millis(1)).await;
+            sleep(AFTER_FAULT).await;
         }
         shared.add(sent, reply);
     }

@@ -6,7 +6,8 @@ use std::io;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread;
 
-use super::{Connection, Samples, Shared, Target};
+use super::open::until;
+use super::{Samples, Shared, Target, ask};
 use crate::clock;
 use crate::process::pin;
 
@@ -53,10 +54,7 @@ impl Emptier {
             }
             tokio::task::yield_now().await;
         }
-        let end = clock::now() + REST;
-        while clock::now() < end {
-            tokio::task::yield_now().await;
-        }
+        until(clock::now() + REST).await;
         Ok(())
     }
 }
@@ -91,18 +89,6 @@ pub async fn cold(target: &Target, core: usize, count: usize, begun: impl FnOnce
     let mut samples = shared.take();
     samples.elapsed = clock::now() - start;
     samples
-}
-
-async fn ask(target: &Target, open: &mut Option<Connection>) -> Result<super::Reply, String> {
-    let mut connection = match open.take() {
-        Some(connection) => connection,
-        None => Connection::open(target.address).await.map_err(|error| error.to_string())?,
-    };
-    let reply = connection.ask(target).await?;
-    if reply.keeps {
-        *open = Some(connection);
-    }
-    Ok(reply)
 }
 
 #[cfg(test)]

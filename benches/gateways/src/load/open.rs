@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::{Connection, Samples, Shared, Target};
+use super::{Connection, Samples, Shared, Target, ask};
 use crate::clock;
 
 /// When requests are due.
@@ -73,23 +73,17 @@ pub async fn open(target: &Target, schedule: Schedule, begun: impl FnOnce()) -> 
     samples
 }
 
-async fn until(due: u64) {
+pub(super) async fn until(due: u64) {
     while clock::now() < due {
         tokio::task::yield_now().await;
     }
 }
 
 async fn one(target: &Target, idle: &Idle) -> Result<super::Reply, String> {
-    let kept = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-    let mut connection = match kept {
-        Some(connection) => connection,
-        None => Connection::open(target.address).await.map_err(|error| error.to_string())?,
-    };
-    let reply = connection.ask(target).await?;
-    if reply.keeps {
-        idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
-    }
-    Ok(reply)
+    let mut kept = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    let reply = ask(target, &mut kept).await;
+    idle.lock().unwrap_or_else(PoisonError::into_inner).extend(kept);
+    reply
 }
 
 #[cfg(test)]
