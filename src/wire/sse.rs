@@ -154,6 +154,12 @@ impl FrameReader {
         }
     }
 
+    /// A reader for frames that another one has let pass: of any length, and a byte order mark is none there.
+    #[must_use]
+    pub fn again() -> Self {
+        Self { bom: None, ..Self::with_cap(usize::MAX) }
+    }
+
     /// Takes bytes as they were read. Frames of the bytes fed before must have been taken with [`Self::next_frame`];
     /// what was not is joined, at the cost of a copy.
     pub fn feed(&mut self, chunk: Bytes) {

@@ -24,8 +24,7 @@ pub(in crate::relay) fn frames(out: &Segments) -> Vec<Frame> {
 
 /// Reads the events of a step.
 pub(in crate::relay) fn reader(events: Bytes) -> FrameReader {
-    // The reader of the provider's bytes has a cap; what it let pass is not lost here.
-    let mut reader = FrameReader::with_cap(usize::MAX);
+    let mut reader = FrameReader::again();
     reader.feed(events);
     reader
 }
