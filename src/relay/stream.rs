@@ -7,6 +7,7 @@ mod pump;
 mod slot;
 pub(super) mod speech;
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,7 +17,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{FutureExt, Stream};
 use http::HeaderMap;
-use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use self::drive::{comment, drive};
 use self::outlet::Outlet;
@@ -73,16 +74,23 @@ pub(super) async fn answer(run: Arc<Run>) -> Result<Answer, Refusal> {
         outlet,
         ping: Bytes::from_static(Encoder::ping(run.request.face)),
     };
-    let first = std::future::poll_fn(|context| body.poll_piece(context));
-    match timeout(keep_alive, first).await {
-        Ok(Some(Piece::Begun { model, headers })) => {
+    // One clock for that and for the pings behind it.
+    let first = poll_fn(|context| match body.poll_piece(context) {
+        Poll::Ready(piece) => Poll::Ready(Some(piece)),
+        Poll::Pending if body.is_silent(context) => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+    });
+    match first.await {
+        Some(Some(Piece::Begun { model, headers })) => {
             let headers = *headers;
             Ok(Answer::Stream { model: Some(model), attempts: run.track.attempts(), headers, body })
         }
-        Ok(Some(Piece::Refused(refusal))) => Err(*refusal),
-        Ok(Some(Piece::Data(_)) | None) => Err(Refusal::Unservable { attempts: run.track.attempts() }),
-        Err(_) => {
+        Some(Some(Piece::Refused(refusal))) => Err(*refusal),
+        Some(Some(Piece::Data(_)) | None) => Err(Refusal::Unservable { attempts: run.track.attempts() }),
+        None => {
             body.late.store(true, Ordering::Relaxed);
+            // It rings again at once: a ping goes with the head.
+            body.pause.change(|pause| pause.reset(said + keep_alive));
             let attempts = run.track.attempts();
             Ok(Answer::Stream { model: None, attempts, headers: HeaderMap::new(), body })
         }
