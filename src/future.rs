@@ -1,8 +1,11 @@
-//! What `std` and tokio have not, for futures on the way of a request: one is made where it stays, one is left alone.
+//! What `std` and tokio have not, for futures on the way of a request: one is made where it stays, one is left alone,
+//! one gives way.
 
 mod dormant;
 
+use std::future::poll_fn;
 use std::pin::Pin;
+use std::task::Poll;
 
 pub use dormant::Dormant;
 
@@ -13,9 +16,46 @@ pub fn boxed<F>(make: impl FnOnce() -> F) -> Pin<Box<F>> {
     Box::into_pin(Box::write(Box::new_uninit(), make()))
 }
 
+/// Lets who polls this do something else first, once. tokio's `yield_now` also has the kernel asked what has come.
+pub async fn yielded() {
+    let mut has_yielded = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut has_yielded, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Context, Wake};
+
     use super::*;
+
+    #[test]
+    fn who_yields_is_polled_twice_and_has_asked_for_it() {
+        let wakes = Arc::new(Wakes::default());
+        let waker = wakes.clone().into();
+        let mut yielding = pin!(yielded());
+        assert!(yielding.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        assert_eq!(wakes.0.load(Ordering::Relaxed), 1);
+        assert!(yielding.poll(&mut Context::from_waker(&waker)).is_ready());
+    }
+
+    #[derive(Default)]
+    struct Wakes(AtomicUsize);
+
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
 
     #[tokio::test]
     async fn it_is_the_future_that_was_made() {

@@ -1,8 +1,10 @@
 //! The first stream of an answer: what was released of it, and what is held back.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use bytes::Bytes;
+use memchr::memmem::Finder;
 
 use super::event::{self, Reading};
 use super::identity::Identity;
@@ -18,6 +20,9 @@ use crate::wire::sse::{Frame, FrameReader};
 pub(super) const HELD: usize = 4 << 20;
 /// Longer texts are not kept, in bytes: about 250,000 tokens, and no provider takes a larger message.
 pub(super) const KEPT: usize = 1 << 20;
+
+/// The key of a chunk's tool calls.
+static CALLS: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("tool_calls"));
 
 /// Who could go on, if the stream broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +111,16 @@ impl Guard {
             open: false,
             alike: Alike::default(),
         }
+    }
+
+    /// Whether these are the first events, and none of them is held back. That is told by their bytes: what is held back
+    /// of a chat answer are tool calls and half a character, which needs an escape. Where in doubt it is no.
+    pub(in crate::relay) fn lets_pass(&self, out: &Segments) -> bool {
+        if out.is_empty() || self.face != Face::Chat || !self.first.is_empty() || self.open {
+            return false;
+        }
+        let events = out.to_bytes();
+        memchr::memchr(b'\\', &events).is_none() && CALLS.find(&events).is_none()
     }
 
     /// What the client gets of these events now.

@@ -58,6 +58,23 @@ fn tool_calls_wait_for_their_finish() {
 }
 
 #[test]
+fn the_first_words_are_let_pass_and_what_may_be_held_is_not() {
+    let lets = |guard: &Guard, events: &str| {
+        guard.lets_pass(&Segments::whole(Bytes::copy_from_slice(events.as_bytes())))
+    };
+    let mut one = guard(BOTH);
+    let begin = event("{\"role\":\"assistant\",\"content\":\"\"}") + &text("a");
+    assert!(lets(&one, &begin));
+    for other in [call("1"), text("\\ud83d"), event("{\"tool\\u005fcalls\":[1]}")] {
+        assert!(!lets(&one, &(begin.clone() + &other)), "{other}");
+    }
+    assert_eq!(pass(&mut one, &begin), begin);
+    assert!(!lets(&one, &text("b")), "these are not the first");
+    pass(&mut one, &finish());
+    assert!(!lets(&one, &text("b")), "nor behind the finish");
+}
+
+#[test]
 fn what_is_held_and_kept_is_bounded() {
     let piece = call(&"x".repeat(64 << 10));
     let mut held = guard(BOTH);
@@ -204,6 +221,23 @@ fn through(seam: &mut Seam, said: &str, piece: usize) -> Option<String> {
 }
 
 proptest! {
+    /// What the client was given before anything was learned from it is what it gets.
+    #[test]
+    fn what_is_let_pass_is_not_held(picked in prop::collection::vec(0..10_usize, 0..5), cut in 0..40_usize) {
+        let kinds = [
+            text("a"), text("\\ud83d"), text("é"), call("1"), finish(), event("{\"tool_calls\":null}"),
+            event("{\"role\":\"assistant\"}"), ": waiting\n\n".to_owned(), "data: [DONE]\n\n".to_owned(),
+            format!("\u{feff}{}", text("a")),
+        ];
+        let mut events: Vec<u8> = picked.into_iter().flat_map(|kind| kinds[kind].bytes()).collect();
+        events.truncate(events.len().saturating_sub(cut.saturating_sub(20)));
+        let out = Segments::whole(events.clone().into());
+        let mut guard = guard(BOTH);
+        if guard.lets_pass(&out) {
+            prop_assert_eq!(guard.pass(out).to_bytes(), events);
+        }
+    }
+
     #[test]
     fn the_rest_joins_without_loss_or_the_answer_ends_with_an_error(whole in prose(), at in any::<prop::sample::Index>(), piece in 1_usize..30) {
         let (sent, _) = whole.split_at(boundary(&whole, at));

@@ -8,6 +8,7 @@ use super::speech::{Speech, echo, encoder, with_names};
 use super::{Piece, Way};
 use crate::dialect::answer::{Step, StreamReader, Volume};
 use crate::failure::Failure;
+use crate::future::yielded;
 use crate::record::Outcome;
 use crate::relay::attempt::{Content, OpenStream, Opened, Run};
 use crate::relay::clock::Repeated;
@@ -133,7 +134,7 @@ async fn read(
     loop {
         let said = speech.say(step.out);
         held::keep(&mut room, speech.kept()).map_err(|Full| Break::by_us(held::full()))?;
-        pass(way, said, through).await?;
+        pass_first(way, said, through, step.done).await?;
         if let Some(failure) = step.failure {
             // Behind the finish nothing is missing but form.
             let Some(end) = stream.reader.conclude(told(&stream.reader)) else {
@@ -176,6 +177,22 @@ async fn pass(way: &Way, said: Segments, through: &mut Through) -> Result<(), Br
     let (out, astray) = through.pass(said);
     send(way, out).await.map_err(|Full| Break::by_us(held::full()))?;
     astray.map_or(Ok(()), |failure| Err(Break::by_us(failure)))
+}
+
+/// The same; where all of these go on as they are, the client has them before anything is kept of them. An answer that
+/// `is_done` with them is at once known to be.
+async fn pass_first(way: &Way, said: Segments, through: &mut Through, is_done: bool) -> Result<(), Break> {
+    if is_done || !through.lets_pass(&said) {
+        return pass(way, said, through).await;
+    }
+    send(way, said.clone()).await.map_err(|Full| Break::by_us(held::full()))?;
+    way.pieces.taken().await;
+    // hyper writes what it has before it asks again.
+    yielded().await;
+    let length = said.len();
+    let (out, _) = through.pass(said);
+    debug_assert_eq!(out.len(), length, "what the client has was held back");
+    Ok(())
 }
 
 /// Gives the client these events.
