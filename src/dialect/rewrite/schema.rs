@@ -5,6 +5,9 @@
 
 mod sound;
 
+use std::borrow::Cow;
+use std::collections::HashSet;
+
 use crate::wire::edit::{Edits, ObjectPatch};
 use crate::wire::json::{self, Malformed, Member, Span};
 
@@ -128,10 +131,10 @@ impl<'t, 'e> Walk<'t, 'e> {
         let Some(required) = json::find(self.text, members, "required") else { return };
         let Ok((names, _)) = json::elements(self.text, required.value.start) else { return };
         let properties = object(self.text, members, "properties").unwrap_or_default();
-        let has = |name: &Span| {
-            let name = self.text.get(name.clone()).and_then(json::unescape);
-            name.is_some_and(|name| json::find(self.text, &properties, &name).is_some())
-        };
+        let said = |name: &Span| self.text.get(name.clone()).and_then(json::unescape);
+        let known: HashSet<Cow<'_, str>> =
+            properties.iter().filter_map(|property| said(&property.key)).collect();
+        let has = |name: &Span| said(name).is_some_and(|name| known.contains(&name));
         let kept: Vec<&[u8]> =
             names.iter().filter(|name| has(name)).filter_map(|name| self.text.get(name.clone())).collect();
         if kept.is_empty() && !names.is_empty() {

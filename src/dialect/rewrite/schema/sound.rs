@@ -1,11 +1,16 @@
 //! Whether a schema needs no change at all, told in one pass without a list of its members: nearly all are such, and
 //! they come with every request.
 
+use std::collections::HashSet;
+
 use super::{MAPS, SCHEMAS};
 use crate::wire::json::{self, Malformed, Span};
 
 /// Deeper schemas are left to the walk that mends.
 const DEEPEST: usize = 32;
+
+/// Properties of one schema.
+const FEW: usize = 32;
 
 /// Whether the walk that mends would certainly change nothing in the schema at `at`. `false` is no verdict.
 pub(super) fn is_sound(text: &[u8], at: usize) -> bool {
@@ -70,11 +75,21 @@ impl Look<'_> {
         if let Some(required) = seen.required {
             let (first, last) = seen.properties.unwrap_or_default();
             let names = self.names.get(first..last).unwrap_or_default();
+            // To look through a few is quicker than to make a set of them, which is for thousands.
+            let set =
+                (names.len() > FEW).then(|| names.iter().map(|name| self.text(name)).collect::<HashSet<_>>());
+            let has = |name: &[u8]| match &set {
+                Some(set) => set.contains(name),
+                None => names.iter().any(|known| self.text(known) == name),
+            };
             json::walk_array(self.text, required, |name| {
                 let end = json::skip_value(self.text, name)?;
                 let name = self.text(&(name..end));
-                let is_there = name.starts_with(b"\"") && names.iter().any(|known| self.text(known) == name);
-                if is_there { Ok(end) } else { Err(Malformed { at: end, expected: "a property's name" }) }
+                if name.starts_with(b"\"") && has(name) {
+                    Ok(end)
+                } else {
+                    Err(Malformed { at: end, expected: "a property's name" })
+                }
             })?;
         }
         self.names.truncate(outer);

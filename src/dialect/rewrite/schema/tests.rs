@@ -2,8 +2,8 @@ use bytes::Bytes;
 
 use super::*;
 
-fn mended(schema: &'static str) -> String {
-    let text = Bytes::from_static(schema.as_bytes());
+fn mended(schema: &str) -> String {
+    let text = Bytes::copy_from_slice(schema.as_bytes());
     let mut edits = Edits::new();
     mend(&text, &(0..text.len()), &mut edits);
     String::from_utf8(edits.apply(&text).to_bytes().to_vec()).unwrap()
@@ -81,6 +81,22 @@ fn requires_only_what_there_is() {
     ] {
         assert_eq!(mended(schema), expected);
     }
+}
+
+#[test]
+fn requires_only_what_there_is_of_thousands_too() {
+    let names: Vec<String> = (0..5000).map(|number| format!("\"p{number}\"")).collect();
+    let properties = names.iter().map(|name| format!("{name}:{{}}")).collect::<Vec<_>>().join(",");
+    let with = |required: &[String]| {
+        format!(r#"{{"type":"object","properties":{{{properties}}},"required":[{}]}}"#, required.join(","))
+    };
+    let backwards: Vec<String> = names.iter().rev().cloned().collect();
+    for required in [&names, &backwards] {
+        assert_eq!(mended(&with(required)), with(required));
+        let more = [&required[..2500], &["\"none\"".to_owned()], &required[2500..]].concat();
+        assert_eq!(mended(&with(&more)), with(required));
+    }
+    assert_eq!(mended(&with(&[r#""\u007012""#.to_owned()])), with(&[r#""\u007012""#.to_owned()]));
 }
 
 #[test]
