@@ -9,6 +9,7 @@ use rusqlite::{CachedStatement, Connection, TransactionBehavior};
 
 use super::read::micros;
 use crate::ledger::entry::{Entry, Try, Word};
+use crate::ledger::queue::BATCH;
 
 const REQUEST: &str = "INSERT INTO requests (request_id, at, client, requested, face, called, answered, streamed, \
      thinking, outcome, first_byte, took, rules, dropped) \
@@ -19,7 +20,8 @@ const ATTEMPT: &str = "INSERT INTO attempts (request, place, provider, model, ou
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
 
 /// After so many entries a request that has come meanwhile has its turn, where both have one processor: it would wait for the
-/// whole batch. Not after each: who yields on a busy machine waits for all its neighbours.
+/// whole batch. Not after each: who yields on a busy machine waits for all its neighbours. Nor in a batch that is full:
+/// where others wait behind it, as with 64 clients that never rest, half of them were lost.
 const AT_ONCE: usize = 32;
 
 /// Writes all of them, or nothing.
@@ -29,7 +31,7 @@ pub(super) fn batch(connection: &mut Connection, batch: &[Arc<Entry>]) -> rusqli
         let mut requests = Rows::of(transaction.prepare_cached(REQUEST)?);
         let mut attempts = Rows::of(transaction.prepare_cached(ATTEMPT)?);
         for (written, entry) in batch.iter().enumerate() {
-            if written > 0 && written % AT_ONCE == 0 {
+            if gives_way(written, batch.len()) {
                 yield_now();
             }
             // One that is there is left as it is.
@@ -43,6 +45,11 @@ pub(super) fn batch(connection: &mut Connection, batch: &[Arc<Entry>]) -> rusqli
         }
     }
     transaction.commit()
+}
+
+/// Whether others have their turn when so many of a batch are written.
+const fn gives_way(written: usize, batch: usize) -> bool {
+    written > 0 && written.is_multiple_of(AT_ONCE) && batch < BATCH
 }
 
 /// What inserts row after row. SQLite copies each text that it is given, and most requests of a batch have client, model and
@@ -139,4 +146,15 @@ fn length(duration: Duration) -> i64 {
 /// As a JSON array; nothing where there are none.
 fn words(words: &[Word]) -> Option<String> {
     if words.is_empty() { None } else { serde_json::to_string(words).ok() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_batch_gives_way_to_nobody() {
+        let ways = |batch| (0..batch).filter(|written| gives_way(*written, batch)).count();
+        assert_eq!([0, 1, AT_ONCE, AT_ONCE + 1, 200, BATCH - 1, BATCH].map(ways), [0, 0, 0, 1, 6, 7, 0]);
+    }
 }
