@@ -1,18 +1,20 @@
 //! A row that runs.
 
-use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::{Duration, Instant};
+use std::{fs, io};
 
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::bodies;
 use crate::case::Case;
 use crate::clock;
 use crate::load::{Connection, Target};
 use crate::process::{Cores, Process, Usage, last_words};
-use crate::row::{Launch, Place, Row};
+use crate::row::{CLIENT_KEY, Launch, Place, Row};
 use crate::stats::median;
 
 const READY: Duration = Duration::from_secs(10);
@@ -172,6 +174,20 @@ impl Contestant {
         self.running.as_ref().map_or(0, |running| running.fresh)
     }
 
+    /// How many requests it did not write down since it was started, where it counts them.
+    ///
+    /// # Errors
+    ///
+    /// When it does not say.
+    pub async fn lost(&self) -> Result<u64, String> {
+        let (Some(running), Some(counter)) = (&self.running, self.row.losses()) else { return Ok(0) };
+        let text = tokio::time::timeout(READY, metrics(running.address)).await;
+        let text =
+            text.map_err(|_| "/metrics does not answer")?.map_err(|error| format!("/metrics: {error}"))?;
+        let value = text.lines().find_map(|line| line.strip_prefix(counter)?.trim().parse().ok());
+        value.ok_or_else(|| format!("/metrics does not tell {counter}"))
+    }
+
     /// Lets its peak begin anew.
     pub fn forget_peak(&self) {
         if let Some(process) = self.process() {
@@ -182,6 +198,18 @@ impl Contestant {
     fn process(&self) -> Option<&Process> {
         self.running.as_ref()?.process.as_ref()
     }
+}
+
+/// What it answers there, head included.
+async fn metrics(address: SocketAddr) -> io::Result<String> {
+    let mut socket = TcpStream::connect(address).await?;
+    let head = format!(
+        "GET /metrics HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {CLIENT_KEY}\r\nconnection: close\r\n\r\n"
+    );
+    socket.write_all(head.as_bytes()).await?;
+    let mut text = String::new();
+    socket.read_to_string(&mut text).await?;
+    Ok(text)
 }
 
 /// The port that it says it chose.
@@ -226,6 +254,6 @@ async fn pause(why: &str, deadline: u64, process: &mut Process) -> Result<(), St
     Ok(())
 }
 
-fn free_port() -> std::io::Result<u16> {
+fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }

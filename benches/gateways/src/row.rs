@@ -35,6 +35,11 @@ pub trait Row {
         None
     }
 
+    /// The counter of its `/metrics` that tells which requests it did not write down: what is lost is wrong.
+    fn losses(&self) -> Option<&'static str> {
+        None
+    }
+
     /// What a reader of the table must know of this row: what is off, what differs.
     fn note(&self) -> Option<String> {
         None

@@ -36,6 +36,10 @@ impl Row for Moonrelay {
         Some(Request::chat(model))
     }
 
+    fn losses(&self) -> Option<&'static str> {
+        Some("moonrelay_ledger_dropped_total")
+    }
+
     fn note(&self) -> Option<String> {
         let note = "token, chain with a fallback, metering, ledger, log and metrics on; in `fallback` the first target \
                     answers 404 instead of 500, after which no target rests";
