@@ -6,15 +6,14 @@ use std::time::{Duration, Instant};
 use std::{fs, io};
 
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use crate::bodies;
 use crate::case::Case;
 use crate::clock;
+use crate::ledger::Books;
 use crate::load::{Connection, Target};
 use crate::process::{Cores, Process, Usage, last_words};
-use crate::row::{CLIENT_KEY, Launch, Place, Row};
+use crate::row::{Launch, Place, Row};
 use crate::stats::median;
 
 const READY: Duration = Duration::from_secs(10);
@@ -174,18 +173,16 @@ impl Contestant {
         self.running.as_ref().map_or(0, |running| running.fresh)
     }
 
-    /// How many requests it did not write down since it was started, where it counts them.
+    /// What its ledger holds, once nothing waits to be written; `None` where it keeps none.
     ///
     /// # Errors
     ///
-    /// When it does not say.
-    pub async fn lost(&self) -> Result<u64, String> {
-        let (Some(running), Some(counter)) = (&self.running, self.row.losses()) else { return Ok(0) };
-        let text = tokio::time::timeout(READY, metrics(running.address)).await;
-        let text =
-            text.map_err(|_| "/metrics does not answer")?.map_err(|error| format!("/metrics: {error}"))?;
-        let value = text.lines().find_map(|line| line.strip_prefix(counter)?.trim().parse().ok());
-        value.ok_or_else(|| format!("/metrics does not tell {counter}"))
+    /// When it does not say, or does not write.
+    pub async fn books(&self) -> Result<Option<Books>, String> {
+        match (&self.running, self.row.ledger()) {
+            (Some(running), Some(counters)) => counters.settled(running.address).await.map(Some),
+            _ => Ok(None),
+        }
     }
 
     /// Lets its peak begin anew.
@@ -198,18 +195,6 @@ impl Contestant {
     fn process(&self) -> Option<&Process> {
         self.running.as_ref()?.process.as_ref()
     }
-}
-
-/// What it answers there, head included.
-async fn metrics(address: SocketAddr) -> io::Result<String> {
-    let mut socket = TcpStream::connect(address).await?;
-    let head = format!(
-        "GET /metrics HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {CLIENT_KEY}\r\nconnection: close\r\n\r\n"
-    );
-    socket.write_all(head.as_bytes()).await?;
-    let mut text = String::new();
-    socket.read_to_string(&mut text).await?;
-    Ok(text)
 }
 
 /// The port that it says it chose.

@@ -5,6 +5,7 @@ pub mod bodies;
 pub mod case;
 pub mod clock;
 pub mod contestant;
+pub mod ledger;
 pub mod load;
 pub mod measure;
 pub mod mock;

@@ -39,6 +39,8 @@ pub struct Samples {
     pub chunks: Vec<u64>,
     /// Right answers.
     pub right: u64,
+    /// Right answers beside these: while it warmed up, and behind the end.
+    pub uncounted: u64,
     /// Others.
     pub wrong: u64,
     /// What was wrong with the first of them.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::case::Case;
 use crate::contestant::Contestant;
+use crate::ledger::audit;
 use crate::load::{Burst, Connection, Samples, Schedule, Target, closed, cold, open, streams};
 use crate::mock::Mock;
 use crate::stats::{median, percentile};
@@ -93,7 +94,7 @@ pub async fn measure(
     mock: &Mock,
 ) -> Option<Measure> {
     let target = contestant.target(case)?;
-    let lost = contestant.lost().await;
+    let books = contestant.books().await;
     contestant.forget_peak();
     let before = Cell::new(contestant.usage());
     let after = Cell::new(None);
@@ -129,27 +130,10 @@ pub async fn measure(
         }
     }
     let after = after.take().unwrap_or_else(|| contestant.usage());
-    missed(&mut samples, lost, contestant.lost().await);
+    audit(&mut samples, books, contestant.books().await);
     let cpu = after.cpu.saturating_sub(before.get().cpu) as f64 / 1e3;
     let load = Load { case, cpu, peak: after.peak as f64, fresh: contestant.fresh() as f64, rate };
     Some(load.measure(samples, target.chunks, contestant.is_process()))
-}
-
-/// Requests that were answered and, as the gateway says, not written down count as wrong.
-fn missed(samples: &mut Samples, before: Result<u64, String>, after: Result<u64, String>) {
-    let fault = match (before, after) {
-        (Ok(before), Ok(after)) if after <= before => return,
-        (Ok(before), Ok(after)) => {
-            samples.wrong += after - before;
-            samples.right = samples.right.saturating_sub(after - before);
-            format!("{} requests are not in its ledger", after - before)
-        }
-        (Err(why), _) | (_, Err(why)) => {
-            samples.wrong += 1;
-            why
-        }
-    };
-    samples.fault.get_or_insert(fault);
 }
 
 struct Load {

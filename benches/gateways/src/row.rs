@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::case::{Case, Lane};
+use crate::ledger::Counters;
 
 /// The key that every upstream is given, and that the mock insists on (as a bearer token or as `x-api-key`).
 pub const UPSTREAM_KEY: &str = "sk-upstream-0123456789abcdef";
@@ -35,8 +36,8 @@ pub trait Row {
         None
     }
 
-    /// The counter of its `/metrics` that tells which requests it did not write down: what is lost is wrong.
-    fn losses(&self) -> Option<&'static str> {
+    /// What its `/metrics` tell of its ledger, where it keeps one: a right answer that is not in it is wrong.
+    fn ledger(&self) -> Option<Counters> {
         None
     }
 

@@ -43,6 +43,7 @@ pub async fn closed(
         // A task that panicked has no samples, and the run says so by their number.
         let _ = task.await;
     }
+    samples.uncounted = warmed.right + shared.take().right;
     samples.wrong += warmed.wrong;
     samples.fault = samples.fault.or(warmed.fault);
     samples

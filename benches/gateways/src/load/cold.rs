@@ -63,7 +63,7 @@ impl Emptier {
 /// counts is about to go out.
 pub async fn cold(target: &Target, core: usize, count: usize, begun: impl FnOnce()) -> Samples {
     let shared = Shared::default();
-    let mut begun = Some(begun);
+    let (mut begun, mut uncounted) = (Some(begun), 0);
     let warm = count.div_ceil(10);
     let emptier = Emptier::start(core).map_err(|error| error.to_string());
     let start = clock::now();
@@ -76,7 +76,7 @@ pub async fn cold(target: &Target, core: usize, count: usize, begun: impl FnOnce
         if index == warm
             && let Some(begun) = begun.take()
         {
-            shared.take();
+            uncounted = shared.take().right;
             begun();
         }
         let sent = clock::now();
@@ -86,7 +86,7 @@ pub async fn cold(target: &Target, core: usize, count: usize, begun: impl FnOnce
         };
         shared.add(sent, reply);
     }
-    let mut samples = shared.take();
+    let mut samples = Samples { uncounted, ..shared.take() };
     samples.elapsed = clock::now() - start;
     samples
 }

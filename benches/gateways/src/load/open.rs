@@ -44,7 +44,7 @@ type Idle = Arc<Mutex<Vec<Connection>>>;
 /// The clock is watched without rest, so that neither the kernel's timers nor a sleeping core add to what is measured.
 pub async fn open(target: &Target, schedule: Schedule, begun: impl FnOnce()) -> Samples {
     let shared = Shared::default();
-    let mut warming = Some((Shared::default(), begun));
+    let (warmed, mut begun) = (Shared::default(), Some(begun));
     let idle = Idle::default();
     let mut tasks = Vec::new();
     let start = clock::now() + schedule.interval;
@@ -52,11 +52,11 @@ pub async fn open(target: &Target, schedule: Schedule, begun: impl FnOnce()) -> 
         let due = start + schedule.due(index);
         until(due).await;
         if index == schedule.warm
-            && let Some((_, begun)) = warming.take()
+            && let Some(begun) = begun.take()
         {
             begun();
         }
-        let into = warming.as_ref().map_or(&shared, |(warm, _)| warm).clone();
+        let into = if index < schedule.warm { &warmed } else { &shared }.clone();
         let (target, idle) = (target.clone(), Arc::clone(&idle));
         tasks.push(tokio::spawn(async move { into.add(due, one(&target, &idle).await) }));
     }
@@ -69,6 +69,7 @@ pub async fn open(target: &Target, schedule: Schedule, begun: impl FnOnce()) -> 
     }
     let mut samples = shared.take();
     samples.missing(schedule.count);
+    samples.uncounted = warmed.take().right;
     samples.elapsed = clock::now() - (start + schedule.due(schedule.warm));
     samples
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::case::{Case, Lane};
+use crate::ledger::Counters;
 use crate::row::{CLIENT_KEY, Launch, Place, Request, Row, UPSTREAM_KEY};
 
 /// The real binary.
@@ -36,8 +37,12 @@ impl Row for Moonrelay {
         Some(Request::chat(model))
     }
 
-    fn losses(&self) -> Option<&'static str> {
-        Some("moonrelay_ledger_dropped_total")
+    fn ledger(&self) -> Option<Counters> {
+        Some(Counters {
+            waiting: "moonrelay_ledger_queue_length",
+            written: "moonrelay_ledger_written_total",
+            lost: "moonrelay_ledger_dropped_total",
+        })
     }
 
     fn note(&self) -> Option<String> {
