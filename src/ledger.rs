@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 pub use entry::{Entry, Try, Word};
-pub use store::{By, Pending, Question, Store, StoreError, Sum, Tokens, Total};
+pub use store::{By, Pace, Pending, Question, Store, StoreError, Sum, Tokens, Total};
 pub use writer::Writer;
 
 use self::queue::Queue;

@@ -17,7 +17,7 @@ use clap::Parser;
 use futures_util::StreamExt;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method};
-use moonrelay::ledger::{self, By, Entry, Question, Try};
+use moonrelay::ledger::{self, By, Entry, Pace, Question, Try};
 use moonrelay::record::{Bill, Pricing};
 use moonrelay::upstream::{Call, Client, Connector};
 use moonrelay::wire::amount::Amount;
@@ -68,7 +68,7 @@ async fn store(entries: usize) {
     let all: Vec<_> = (0..entries).map(|number| Arc::new(entry(number, entries, now))).collect();
     for batch in all.chunks(256) {
         let began = Instant::now();
-        store.append(batch).await.expect("it is written");
+        store.append(batch, Pace::InHaste).await.expect("it is written");
         appends.push(began.elapsed().as_secs_f64() * 1e3);
     }
     let question = Question {

@@ -22,7 +22,7 @@ use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
 use super::entry::Entry;
-use super::store::{Pending, Question, Store, StoreError, Sum};
+use super::store::{Pace, Pending, Question, Store, StoreError, Sum};
 use trouble::trouble;
 
 /// The file's name in the state directory.
@@ -151,9 +151,9 @@ async fn blocking<T: Send + 'static>(
 }
 
 impl Store for Sqlite {
-    fn append<'a>(&'a self, batch: &'a [Arc<Entry>]) -> Pending<'a, ()> {
+    fn append<'a>(&'a self, batch: &'a [Arc<Entry>], pace: Pace) -> Pending<'a, ()> {
         let batch = batch.to_vec();
-        Box::pin(self.write(move |connection| append::batch(connection, &batch)))
+        Box::pin(self.write(move |connection| append::batch(connection, &batch, pace)))
     }
 
     fn prune(&self, before: SystemTime) -> Pending<'_, u64> {

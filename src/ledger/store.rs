@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use jiff::tz::TimeZone;
@@ -15,7 +16,7 @@ pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + S
 /// What keeps entries. Each method may take as long as a disk takes; none is called on a request's way.
 pub trait Store: Send + Sync {
     /// Takes a batch as a whole, or nothing of it. An entry that it has already (by `request_id`) is left as it is.
-    fn append<'a>(&'a self, batch: &'a [std::sync::Arc<Entry>]) -> Pending<'a, ()>;
+    fn append<'a>(&'a self, batch: &'a [Arc<Entry>], pace: Pace) -> Pending<'a, ()>;
 
     /// Removes entries from before a moment; how many.
     fn prune(&self, before: SystemTime) -> Pending<'_, u64>;
@@ -28,6 +29,15 @@ pub trait Store: Send + Sync {
 
     /// One entry.
     fn request<'a>(&'a self, id: &'a str) -> Pending<'a, Option<Entry>>;
+}
+
+/// How a batch is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// Requests that share the processor with the store have their turn in between: one would wait for the whole batch.
+    GivesWay,
+    /// As fast as it goes: another batch waits already, and who gives way falls behind until entries find no room.
+    InHaste,
 }
 
 /// What a sum is over.

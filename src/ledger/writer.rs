@@ -12,7 +12,7 @@ use tokio::time::sleep;
 
 use super::entry::Entry;
 use super::queue::{BATCH, Queue};
-use super::store::{Store, StoreError};
+use super::store::{Pace, Store, StoreError};
 
 /// What the first entry of a batch waits for others. A batch costs one transaction.
 const GATHER: Duration = Duration::from_millis(200);
@@ -156,8 +156,9 @@ impl Writer {
     }
 
     async fn append(&self, batch: &[Arc<Entry>]) -> Result<(), StoreError> {
+        let pace = if self.waiting.len() < BATCH { Pace::GivesWay } else { Pace::InHaste };
         match self.store() {
-            Some(store) => store.append(batch).await,
+            Some(store) => store.append(batch, pace).await,
             None => Err(StoreError { place: String::new(), problem: "is not open".to_owned() }),
         }
     }

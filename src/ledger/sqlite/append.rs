@@ -9,7 +9,7 @@ use rusqlite::{CachedStatement, Connection, TransactionBehavior};
 
 use super::read::micros;
 use crate::ledger::entry::{Entry, Try, Word};
-use crate::ledger::queue::BATCH;
+use crate::ledger::store::Pace;
 
 const REQUEST: &str = "INSERT INTO requests (request_id, at, client, requested, face, called, answered, streamed, \
      thinking, outcome, first_byte, took, rules, dropped) \
@@ -19,19 +19,18 @@ const ATTEMPT: &str = "INSERT INTO attempts (request, place, provider, model, ou
      output, cache_read, cache_write, reasoning, estimated, told, amount, currency, pricing) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
 
-/// After so many entries a request that has come meanwhile has its turn, where both have one processor: it would wait for the
-/// whole batch. Not after each: who yields on a busy machine waits for all its neighbours. Nor in a batch that is full:
-/// where others wait behind it, as with 64 clients that never rest, half of them were lost.
+/// A batch that gives way does so after each so many entries. Not after each one: who yields on a busy machine waits for all
+/// its neighbours.
 const AT_ONCE: usize = 32;
 
 /// Writes all of them, or nothing.
-pub(super) fn batch(connection: &mut Connection, batch: &[Arc<Entry>]) -> rusqlite::Result<()> {
+pub(super) fn batch(connection: &mut Connection, batch: &[Arc<Entry>], pace: Pace) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     {
         let mut requests = Rows::of(transaction.prepare_cached(REQUEST)?);
         let mut attempts = Rows::of(transaction.prepare_cached(ATTEMPT)?);
         for (written, entry) in batch.iter().enumerate() {
-            if gives_way(written, batch.len()) {
+            if gives_way(written, pace) {
                 yield_now();
             }
             // One that is there is left as it is.
@@ -48,8 +47,8 @@ pub(super) fn batch(connection: &mut Connection, batch: &[Arc<Entry>]) -> rusqli
 }
 
 /// Whether others have their turn when so many of a batch are written.
-const fn gives_way(written: usize, batch: usize) -> bool {
-    written > 0 && written.is_multiple_of(AT_ONCE) && batch < BATCH
+const fn gives_way(written: usize, pace: Pace) -> bool {
+    matches!(pace, Pace::GivesWay) && written > 0 && written.is_multiple_of(AT_ONCE)
 }
 
 /// What inserts row after row. SQLite copies each text that it is given, and most requests of a batch have client, model and
@@ -153,8 +152,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_batch_gives_way_to_nobody() {
-        let ways = |batch| (0..batch).filter(|written| gives_way(*written, batch)).count();
-        assert_eq!([0, 1, AT_ONCE, AT_ONCE + 1, 200, BATCH - 1, BATCH].map(ways), [0, 0, 0, 1, 6, 7, 0]);
+    fn others_have_their_turn_unless_it_is_in_haste() {
+        let ways = |batch, pace| (0..batch).filter(|written| gives_way(*written, pace)).count();
+        assert_eq!([1, AT_ONCE, AT_ONCE + 1, 256].map(|batch| ways(batch, Pace::GivesWay)), [0, 0, 1, 7]);
+        assert_eq!(ways(256, Pace::InHaste), 0);
     }
 }

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::{FILE, READERS, Sqlite};
 use crate::ledger::entry::{Entry, Try};
-use crate::ledger::store::{By, Question, Store, Sum};
+use crate::ledger::store::{By, Pace, Question, Store, Sum};
 use crate::record::{Bill, Pricing};
 use crate::wire::amount::Amount;
 use crate::wire::usage::Usage;
@@ -67,7 +67,7 @@ fn entry(id: &str, at: &str, attempts: Vec<Try>) -> Entry {
 async fn kept(directory: &Path, entries: Vec<Entry>) -> Sqlite {
     let store = Sqlite::open(directory).unwrap();
     let batch: Vec<_> = entries.into_iter().map(Arc::new).collect();
-    store.append(&batch).await.unwrap();
+    store.append(&batch, Pace::GivesWay).await.unwrap();
     store
 }
 
@@ -120,7 +120,7 @@ async fn what_was_put_in_comes_out_the_newest_first() {
     assert_eq!(reader.request("2").await.unwrap(), Some(refused));
     drop(store);
     assert_eq!(reader.request("1").await.unwrap(), Some(first));
-    let refusal = reader.append(&[]).await.unwrap_err().to_string();
+    let refusal = reader.append(&[], Pace::GivesWay).await.unwrap_err().to_string();
     assert!(refusal.contains("reading only"), "{refusal}");
 }
 
@@ -130,7 +130,7 @@ async fn an_entry_that_is_there_is_left_as_it_is() {
     let first = entry("1", "2026-11-21T10:00:00Z", vec![answered("kimi/k")]);
     let other = Entry { client: "other".to_owned(), ..first.clone() };
     let store = kept(home.path(), vec![first.clone(), other.clone()]).await;
-    store.append(&[Arc::new(other)]).await.unwrap();
+    store.append(&[Arc::new(other)], Pace::InHaste).await.unwrap();
     assert_eq!(store.request("1").await.unwrap(), Some(first));
     let all = sums(&store, &[]).await;
     assert_eq!((all[0].requests, all[0].answered.attempts), (1, 1));
@@ -276,7 +276,7 @@ async fn a_file_that_was_moved_away_is_not_written_any_more() {
     let one = entry("1", "2026-11-21T10:00:00Z", Vec::new());
     let store = kept(home.path(), vec![one.clone()]).await;
     std::fs::rename(home.path().join(FILE), home.path().join("old")).unwrap();
-    let refusal = store.append(&[Arc::new(one)]).await.unwrap_err().to_string();
+    let refusal = store.append(&[Arc::new(one)], Pace::GivesWay).await.unwrap_err().to_string();
     assert!(refusal.contains("moved away or removed"), "{refusal}");
 }
 

@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::retention::{EVERY, LEAP};
-use super::{AGAIN, BATCH, GATHER, REOPEN, Store, StoreError};
+use super::{AGAIN, BATCH, GATHER, Pace, REOPEN, Store, StoreError};
 use crate::config::settings::Usage;
 use crate::ledger::entry::Entry;
 use crate::ledger::queue::WAITING;
@@ -18,8 +18,8 @@ use crate::wire::face::Face;
 
 /// A store that answers when it is let, and as it is told.
 struct Double {
-    /// The length of each batch that came.
-    came: mpsc::UnboundedSender<usize>,
+    /// The length of each batch that came, and how it shall be written.
+    came: mpsc::UnboundedSender<(usize, Pace)>,
     /// One permit an answer.
     answers: Semaphore,
     /// What to say; without it, that it is done.
@@ -35,9 +35,9 @@ fn refused(problem: &str) -> StoreError {
 }
 
 impl Store for Double {
-    fn append<'a>(&'a self, batch: &'a [Arc<Entry>]) -> Pending<'a, ()> {
+    fn append<'a>(&'a self, batch: &'a [Arc<Entry>], pace: Pace) -> Pending<'a, ()> {
         Box::pin(async move {
-            let _ = self.came.send(batch.len());
+            let _ = self.came.send((batch.len(), pace));
             self.answers.acquire().await.unwrap().forget();
             let refusal = self.refusals.lock().unwrap().pop_front();
             refusal.filter(|refusal| !refusal.is_empty()).map_or(Ok(()), |refusal| Err(refused(refusal)))
@@ -68,7 +68,7 @@ impl Store for Double {
 struct Rig {
     ledger: Ledger,
     double: Arc<Double>,
-    came: mpsc::UnboundedReceiver<usize>,
+    came: mpsc::UnboundedReceiver<(usize, Pace)>,
     opened: Arc<AtomicUsize>,
     writer: JoinHandle<()>,
 }
@@ -132,13 +132,15 @@ async fn entries_are_gathered_and_a_whole_batch_waits_for_nothing() {
     rig.until(|_| rig.opened.load(Ordering::SeqCst) == 1).await;
     let began = Instant::now();
     rig.note(3);
-    assert_eq!(rig.came.recv().await, Some(3));
+    assert_eq!(rig.came.recv().await, Some((3, Pace::GivesWay)));
     assert!((GATHER..GATHER * 2).contains(&began.elapsed()), "{:?}", began.elapsed());
     let began = Instant::now();
     rig.note(2 * BATCH + 1);
-    assert_eq!((rig.came.recv().await, rig.came.recv().await), (Some(BATCH), Some(BATCH)));
+    // Another batch waits behind the first.
+    assert_eq!(rig.came.recv().await, Some((BATCH, Pace::InHaste)));
+    assert_eq!(rig.came.recv().await, Some((BATCH, Pace::GivesWay)));
     assert!(began.elapsed() < GATHER, "{:?}", began.elapsed());
-    assert_eq!(rig.came.recv().await, Some(1));
+    assert_eq!(rig.came.recv().await, Some((1, Pace::GivesWay)));
     let health = rig.end().await;
     assert_eq!(health, Health { written: 2 * BATCH as u64 + 4, ..Health::default() });
 }
@@ -157,7 +159,7 @@ async fn whoever_asks_the_store_gets_what_was_noted_before_and_need_not_wait_for
             () = &mut settled => panic!("it was not written"),
             came = rig.came.recv() => came,
         };
-        assert_eq!(came, Some(3));
+        assert_eq!(came, Some((3, Pace::GivesWay)));
         rig.double.answers.add_permits(1);
         settled.await;
     }
@@ -190,7 +192,7 @@ async fn nobody_waits_long_for_a_store_that_hangs_or_at_all_for_one_in_trouble_o
 async fn a_store_that_hangs_costs_what_does_not_fit_and_holds_nobody_up() {
     let mut rig = Rig::new(0, 0, &[]);
     rig.note(1);
-    assert_eq!(rig.came.recv().await, Some(1));
+    assert_eq!(rig.came.recv().await, Some((1, Pace::GivesWay)));
     // Not one of these waits: the store does.
     rig.note(WAITING + 7);
     let health = rig.ledger.health();
@@ -207,7 +209,7 @@ async fn a_refused_batch_has_a_second_chance_and_is_counted_then() {
     let mut rig = Rig::new(0, 100, &["disk full", "", "disk full", "still full"]);
     rig.until(|_| rig.opened.load(Ordering::SeqCst) == 1).await;
     rig.note(2);
-    assert_eq!(rig.came.recv().await, Some(2));
+    assert_eq!(rig.came.recv().await, Some((2, Pace::GivesWay)));
     let began = Instant::now();
     let trouble = rig.until(|health| health.trouble.is_some()).await.trouble.unwrap();
     assert_eq!(trouble, "the ledger double: disk full");
@@ -221,6 +223,18 @@ async fn a_refused_batch_has_a_second_chance_and_is_counted_then() {
     rig.note(1);
     let health = rig.end().await;
     assert_eq!((health.written, health.dropped, health.trouble), (3, 5, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_chance_is_in_haste_where_a_batch_has_come_meanwhile() {
+    let mut rig = Rig::new(0, 100, &["disk full"]);
+    rig.note(1);
+    assert_eq!(rig.came.recv().await, Some((1, Pace::GivesWay)));
+    rig.until(|health| health.trouble.is_some()).await;
+    rig.note(BATCH);
+    assert_eq!(rig.came.recv().await, Some((1, Pace::InHaste)));
+    assert_eq!(rig.came.recv().await, Some((BATCH, Pace::GivesWay)));
+    assert_eq!(rig.end().await.written, BATCH as u64 + 1);
 }
 
 #[tokio::test(start_paused = true)]
