@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::json::{Member, Span, literal_is, string_literal};
+use super::json::{Member, Span, literal_is, string_literal, unescape};
 
 /// Changes to one text, in any order; they must not overlap.
 #[derive(Clone, Debug, Default)]
@@ -160,6 +160,18 @@ impl<'a> ObjectPatch<'a> {
         let before = self.added.len();
         self.added.retain(|(added, _)| added != key);
         any || before != self.added.len()
+    }
+
+    /// Removes every member of the object whose key is such, unescaped.
+    pub fn remove_where(&mut self, is_such: impl Fn(&str) -> bool) {
+        for entry in self.entries.iter_mut().filter(|entry| !entry.removed) {
+            let own = || self.text.get(entry.member.key.clone()).and_then(unescape);
+            entry.removed = match &entry.key {
+                Some(renamed) => is_such(renamed),
+                None => own().is_some_and(|key| is_such(&key)),
+            };
+        }
+        self.added.retain(|(added, _)| !is_such(added));
     }
 
     /// Gives every member with this key the value, which is JSON text; adds one where there is none.

@@ -6,7 +6,7 @@
 mod sound;
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::wire::edit::{Edits, ObjectPatch};
 use crate::wire::json::{self, Malformed, Member, Span};
@@ -57,11 +57,17 @@ fn object(text: &[u8], members: &[Member], key: &str) -> Option<Vec<Member>> {
     json::members(text, json::find(text, members, key)?.value.start).ok().map(|(members, _)| members)
 }
 
+fn unescaped<'t>(text: &'t [u8], literal: &Span) -> Option<Cow<'t, str>> {
+    text.get(literal.clone()).and_then(json::unescape)
+}
+
 /// One schema on its way.
 struct Walk<'t, 'e> {
     text: &'t [u8],
-    /// What references point at: `$defs`, or `definitions` as it was called before 2019.
-    definitions: Vec<Member>,
+    /// What references point at, and where it begins: `$defs`, or `definitions` as it was called before 2019.
+    definitions: HashMap<Cow<'t, str>, usize>,
+    /// The keys of those that were referred to, by where they begin: many references may point at one.
+    said: HashMap<usize, HashSet<Cow<'t, str>>>,
     edits: &'e mut Edits,
 }
 
@@ -75,7 +81,11 @@ impl<'t, 'e> Walk<'t, 'e> {
         let old = object(text, &members, "definitions");
         let renames = named.is_none() && old.is_some();
         let definitions = named.or(old).unwrap_or_default();
-        let mut walk = Self { text, definitions, edits };
+        let definitions = definitions
+            .iter()
+            .filter_map(|definition| Some((unescaped(text, &definition.key)?, definition.value.start)))
+            .collect();
+        let mut walk = Self { text, definitions, said: HashMap::new(), edits };
         walk.node(span.start, None, Some(renames))
     }
 
@@ -100,7 +110,7 @@ impl<'t, 'e> Walk<'t, 'e> {
             patch.set("type", inherited.to_vec());
         }
         if let Some(target) = refers {
-            self.refer(target, &members, &mut patch);
+            self.refer(target, &mut patch);
         }
         self.require(&members, &mut patch);
         if root == Some(true) {
@@ -111,19 +121,19 @@ impl<'t, 'e> Walk<'t, 'e> {
     }
 
     /// A reference into `definitions` follows their new name; what its target says too stands there only.
-    fn refer(&self, target: &[u8], members: &[Member], patch: &mut ObjectPatch<'_>) {
+    fn refer(&mut self, target: &[u8], patch: &mut ObjectPatch<'_>) {
         let Some(target) = json::unescape(target) else { return };
         if let Some(name) = target.strip_prefix("#/definitions/") {
             patch.set("$ref", json::string_literal(&format!("#/$defs/{name}")));
         }
         let name = target.strip_prefix("#/$defs/").or_else(|| target.strip_prefix("#/definitions/"));
-        let Some(schema) = name.and_then(|name| object(self.text, &self.definitions, name)) else { return };
-        for member in members {
-            let key = self.text.get(member.key.clone()).and_then(json::unescape).unwrap_or_default();
-            if key != "$ref" && json::find(self.text, &schema, &key).is_some() {
-                patch.remove(&key);
-            }
-        }
+        let Some(schema) = name.and_then(|name| self.definitions.get(name)) else { return };
+        let text = self.text;
+        let said = self.said.entry(*schema).or_insert_with(|| {
+            let members = json::members(text, *schema).map(|(members, _)| members).unwrap_or_default();
+            members.iter().filter_map(|member| unescaped(text, &member.key)).collect()
+        });
+        patch.remove_where(|key| key != "$ref" && said.contains(key));
     }
 
     /// `required` may name only what `properties` has.
@@ -131,10 +141,9 @@ impl<'t, 'e> Walk<'t, 'e> {
         let Some(required) = json::find(self.text, members, "required") else { return };
         let Ok((names, _)) = json::elements(self.text, required.value.start) else { return };
         let properties = object(self.text, members, "properties").unwrap_or_default();
-        let said = |name: &Span| self.text.get(name.clone()).and_then(json::unescape);
         let known: HashSet<Cow<'_, str>> =
-            properties.iter().filter_map(|property| said(&property.key)).collect();
-        let has = |name: &Span| said(name).is_some_and(|name| known.contains(&name));
+            properties.iter().filter_map(|property| unescaped(self.text, &property.key)).collect();
+        let has = |name: &Span| unescaped(self.text, name).is_some_and(|name| known.contains(&name));
         let kept: Vec<&[u8]> =
             names.iter().filter(|name| has(name)).filter_map(|name| self.text.get(name.clone())).collect();
         if kept.is_empty() && !names.is_empty() {

@@ -39,6 +39,13 @@ fn commas_come_out_right() {
         let value: Value = serde_json::from_str(&added).unwrap();
         assert_eq!((&value["d"], value.as_object().unwrap().len()), (&Value::from(4), 4 - removed.len()));
     }
+    let short = patched(r#"{"a":1,"bb":2,"\u0063":3,"d":4,"e":5}"#, |patch| {
+        assert!(patch.remove("a") && patch.rename("d", "dd"));
+        patch.set("f", "6");
+        patch.set("ff", "7");
+        patch.remove_where(|key| key.len() == 1);
+    });
+    assert_eq!(short, r#"{"bb":2,"dd":4,"ff":7}"#);
     assert_eq!(patched("{}", |patch| patch.set("d", "4")), r#"{"d":4}"#);
     assert_eq!(patched(r#"{"a":1}"#, |patch| patch.set("a\"", "4")), r#"{"a":1,"a\"":4}"#);
 }

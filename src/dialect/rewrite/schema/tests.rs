@@ -68,6 +68,28 @@ fn references_point_into_defs_and_repeat_nothing() {
 }
 
 #[test]
+fn references_of_thousands_repeat_nothing_too() {
+    let many =
+        |count: usize, line: &dyn Fn(usize) -> String| (0..count).map(line).collect::<Vec<_>>().join(",");
+    let defs = many(3000, &|number| format!(r#""d{number}":{{"title":"","k{number}":1}}"#));
+    let schema = |beside: &dyn Fn(usize) -> String| {
+        let refs = many(3000, &|number| {
+            format!(r##""p{number}":{{"$ref":"#/$defs/d{number}"{}}}"##, beside(number))
+        });
+        format!(r#"{{"type":"object","$defs":{{{defs}}},"properties":{{{refs}}}}}"#)
+    };
+    // A key that its own target has, escaped too, goes; one that another target has stays.
+    let repeats = schema(&|number| format!(r#","title":"","\u006b{number}":2,"k{}":3"#, number + 1));
+    assert_eq!(mended(&repeats), schema(&|number| format!(r#","k{}":3"#, number + 1)));
+    let keys = many(3000, &|number| format!(r#""k{number}":1"#));
+    let one = |beside: &str| {
+        let refs = many(30, &|number| format!(r##""p{number}":{{"$ref":"#/$defs/d",{beside}"x":2}}"##));
+        format!(r#"{{"type":"object","$defs":{{"\u0064":{{{keys}}}}},"properties":{{{refs}}}}}"#)
+    };
+    assert_eq!(mended(&one(&format!("{keys},"))), one(""));
+}
+
+#[test]
 fn requires_only_what_there_is() {
     for (schema, expected) in [
         (
