@@ -162,7 +162,12 @@ impl<'a> ObjectPatch<'a> {
         any || before != self.added.len()
     }
 
-    /// Removes every member of the object whose key is such, unescaped.
+    /// The members that stay, whatever their keys and values will be.
+    pub fn kept(&self) -> impl Iterator<Item = &'a Member> {
+        self.entries.iter().filter(|entry| !entry.removed).map(|entry| entry.member)
+    }
+
+    /// Removes every member for whose key, unescaped, this holds.
     pub fn remove_where(&mut self, is_such: impl Fn(&str) -> bool) {
         for entry in self.entries.iter_mut().filter(|entry| !entry.removed) {
             let own = || self.text.get(entry.member.key.clone()).and_then(unescape);

@@ -116,8 +116,10 @@ impl<'t, 'e> Walk<'t, 'e> {
         if root == Some(true) {
             patch.rename("definitions", "$defs");
         }
+        // What goes is not changed.
+        self.children(patch.kept(), is_union, own.or(inherited))?;
         patch.finish(self.edits);
-        self.children(&members, is_union, own.or(inherited))
+        Ok(())
     }
 
     /// A reference into `definitions` follows their new name; what its target says too stands there only.
@@ -138,7 +140,8 @@ impl<'t, 'e> Walk<'t, 'e> {
 
     /// `required` may name only what `properties` has.
     fn require(&self, members: &[Member], patch: &mut ObjectPatch<'_>) {
-        let Some(required) = json::find(self.text, members, "required") else { return };
+        let required = json::find(self.text, members, "required").filter(|_| patch.has("required"));
+        let Some(required) = required else { return };
         let Ok((names, _)) = json::elements(self.text, required.value.start) else { return };
         let properties = object(self.text, members, "properties").unwrap_or_default();
         let known: HashSet<Cow<'_, str>> =
@@ -153,9 +156,9 @@ impl<'t, 'e> Walk<'t, 'e> {
         }
     }
 
-    fn children(
+    fn children<'m>(
         &mut self,
-        members: &[Member],
+        members: impl Iterator<Item = &'m Member>,
         is_union: bool,
         own: Option<&'t [u8]>,
     ) -> Result<(), Malformed> {

@@ -62,6 +62,21 @@ fn references_point_into_defs_and_repeat_nothing() {
             r##"{"type":"object","$defs":{"a":{"description":"A"}},"properties":{"x":{"$ref":"#/$defs/a","description":"x"}}}"##,
             r##"{"type":"object","$defs":{"a":{"description":"A"}},"properties":{"x":{"$ref":"#/$defs/a"}}}"##,
         ),
+        // Of duplicates the last one counts.
+        (
+            r##"{"type":"object","$defs":{"a":{"title":""},"a":{"not":{}}},"properties":{"x":{"$ref":"#/$defs/a","title":"","not":{}}}}"##,
+            r##"{"type":"object","$defs":{"a":{"title":""},"a":{"not":{}}},"properties":{"x":{"$ref":"#/$defs/a","title":""}}}"##,
+        ),
+        // What goes is not mended.
+        (
+            r##"{"type":"object","$defs":{"a":{"required":[],"not":{}}},"properties":{"x":{"$ref":"#/$defs/a","required":["a","b"],"properties":{"a":{}},"not":{"type":"x","anyOf":[{}]}}}}"##,
+            r##"{"type":"object","$defs":{"a":{"required":[],"not":{}}},"properties":{"x":{"$ref":"#/$defs/a","properties":{"a":{}}}}}"##,
+        ),
+        // What is no object, and what is not there, says nothing.
+        (
+            r##"{"$defs":{"a":true},"properties":{"x":{"$ref":"#/$defs/a","not":{}},"y":{"$ref":"#/$defs/b","not":{}}}}"##,
+            r##"{"$defs":{"a":true},"properties":{"x":{"$ref":"#/$defs/a","not":{}},"y":{"$ref":"#/$defs/b","not":{}}},"type":"object"}"##,
+        ),
     ] {
         assert_eq!(mended(schema), expected);
     }
