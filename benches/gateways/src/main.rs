@@ -2,6 +2,7 @@
 //!
 //! `cargo run --release -p moonrelay-gateways`
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
@@ -13,6 +14,7 @@ use gateways::mock::Mock;
 use gateways::process::{Cores, raise_file_limit};
 use gateways::race::{Plan, Results, race};
 use gateways::{peers, report, rows};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Measures gateways side by side and prints tables of ratios.
 #[derive(Parser)]
@@ -91,7 +93,12 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     }
     eprintln!("gateways on core {}, load and mock on core {}, {files} files", cores.gateway, cores.load);
     let say = |step: &str| eprintln!("[{:>4}s] {step}", begun.elapsed().as_secs());
-    let results = race(rows, &plan, &mock, cores, say).await;
+    let results = tokio::select! {
+        biased;
+        results = race(rows, &plan, &mock, cores, say) => results,
+        // Dropped, the race ends what it started.
+        signalled = interrupted() => return Err(signalled.map_or_else(Into::into, |()| "interrupted: no tables".into())),
+    };
     let tables = report::tables(&results);
     for table in &tables {
         print!("{}", table.text());
@@ -108,6 +115,18 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         std::fs::write(file, format!("{}\n\n{tables}{notes}", heading(&arguments, &plan, busy.as_deref())))?;
     }
     eprintln!("[{:>4}s] done", begun.elapsed().as_secs());
+    Ok(())
+}
+
+/// Resolves when somebody ends this program.
+async fn interrupted() -> io::Result<()> {
+    let [mut hangup, mut interrupt, mut terminate] =
+        [signal(SignalKind::hangup())?, signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
+    tokio::select! {
+        _ = hangup.recv() => {}
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
     Ok(())
 }
 
