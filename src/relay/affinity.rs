@@ -51,8 +51,7 @@ fn by_field(body: &RequestBody) -> Option<(&'static str, &[u8])> {
 /// The JSON text of a field, or of a field in a field.
 fn literal<'r>(body: &'r RequestBody, field: &str) -> Option<&'r [u8]> {
     let Some((outer, inner)) = field.split_once('.') else { return body.value(field) };
-    let outer = json::find(&body.text, &body.top, outer)?;
-    let (members, _) = json::members(&body.text, outer.value.start).ok()?;
+    let (members, _) = json::members(&body.text, body.place(outer)?.start).ok()?;
     body.text.get(json::find(&body.text, &members, inner)?.value.clone())
 }
 

@@ -27,8 +27,8 @@ pub(super) fn parts(body: &RequestBody) -> Vec<Span> {
     for message in &body.messages {
         // A tool's result stands in `output` on the Responses face.
         for key in ["content", "output"] {
-            if let Some(member) = json::find(&body.text, &message.members, key) {
-                look(&body.text, member.value.start, 0, &mut found);
+            if let Some(span) = body.span(message, key) {
+                look(&body.text, span.start, 0, &mut found);
             }
         }
     }

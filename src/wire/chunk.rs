@@ -266,8 +266,7 @@ fn is_empty(text: &[u8], span: &Span) -> bool {
 fn key_text<'t>(text: &'t [u8], key: &Span) -> Cow<'t, [u8]> {
     let literal = text.get(key.clone()).unwrap_or_default();
     let inner = text.get(key.start + 1..key.end.saturating_sub(1)).unwrap_or_default();
-    // A key is short: not worth a search's preparations.
-    if !inner.iter().fold(false, |any, byte| any | (*byte == b'\\')) {
+    if !json::has_escape(inner) {
         return Cow::Borrowed(inner);
     }
     json::unescape(literal).map_or(Cow::Borrowed(inner), |key| Cow::Owned(key.into_owned().into_bytes()))

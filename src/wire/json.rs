@@ -11,7 +11,7 @@ mod strict;
 use std::borrow::Cow;
 use std::ops::Range;
 
-pub use keys::Keys;
+pub use keys::{Keys, has_escape};
 
 /// A range of bytes in the text.
 pub type Span = Range<usize>;
@@ -166,12 +166,35 @@ impl Scan {
         at: usize,
         mut visit: impl FnMut(Span, usize) -> Result<usize, Malformed>,
     ) -> Result<usize, Malformed> {
-        walk_object(text, at, |key, value| {
-            if self == Self::Strict {
-                strict::check(text, &key)?;
+        if text.get(at) != Some(&b'{') {
+            return malformed(at, "an object");
+        }
+        let mut at = skip_space(text, at + 1);
+        if text.get(at) == Some(&b'}') {
+            return Ok(at + 1);
+        }
+        loop {
+            let key_end = self.string(text, at)?;
+            let key = at..key_end;
+            at = skip_space(text, key_end);
+            if text.get(at) != Some(&b':') {
+                return malformed(at, "a colon");
             }
-            visit(key, value)
-        })
+            at = skip_space(text, visit(key, skip_space(text, at + 1))?);
+            match text.get(at) {
+                Some(b',') => at = skip_space(text, at + 1),
+                Some(b'}') => return Ok(at + 1),
+                _ => return malformed(at, "a comma or the end of the object"),
+            }
+        }
+    }
+
+    #[inline]
+    fn string(self, text: &[u8], at: usize) -> Result<usize, Malformed> {
+        match self {
+            Self::Loose => skip_string(text, at),
+            Self::Strict => strict::string(text, at),
+        }
     }
 
     /// [`members`].
@@ -197,29 +220,9 @@ impl Scan {
 pub fn walk_object(
     text: &[u8],
     at: usize,
-    mut visit: impl FnMut(Span, usize) -> Result<usize, Malformed>,
+    visit: impl FnMut(Span, usize) -> Result<usize, Malformed>,
 ) -> Result<usize, Malformed> {
-    if text.get(at) != Some(&b'{') {
-        return malformed(at, "an object");
-    }
-    let mut at = skip_space(text, at + 1);
-    if text.get(at) == Some(&b'}') {
-        return Ok(at + 1);
-    }
-    loop {
-        let key_end = skip_string(text, at)?;
-        let key = at..key_end;
-        at = skip_space(text, key_end);
-        if text.get(at) != Some(&b':') {
-            return malformed(at, "a colon");
-        }
-        at = skip_space(text, visit(key, skip_space(text, at + 1))?);
-        match text.get(at) {
-            Some(b',') => at = skip_space(text, at + 1),
-            Some(b'}') => return Ok(at + 1),
-            _ => return malformed(at, "a comma or the end of the object"),
-        }
-    }
+    Scan::Loose.object(text, at, visit)
 }
 
 /// Calls `visit` with the start of each element of the array at `at`; as [`walk_object`].

@@ -17,6 +17,7 @@ pub struct RequestBody {
     pub open: usize,
     /// Top-level members.
     pub top: Vec<Member>,
+    keys: Keys,
     /// The elements of the last `messages` (chat, messages) or `input` (responses), where that is an array.
     pub messages: Vec<Message>,
 }
@@ -59,13 +60,20 @@ impl RequestBody {
         if end != text.len() {
             return Err(Malformed { at: end, expected: "nothing after the object" });
         }
-        Ok(Self { face, text, open, top, messages })
+        let keys = Keys::of(&text, &top);
+        Ok(Self { face, text, open, top, keys, messages })
     }
 
-    /// The JSON text of a top-level value; the last of duplicates.
+    /// Where a top-level value stands; of duplicates the last.
+    #[must_use]
+    pub fn place(&self, key: &str) -> Option<Span> {
+        find(&self.text, &self.top, self.keys, key)
+    }
+
+    /// The JSON text of a top-level value.
     #[must_use]
     pub fn value(&self, key: &str) -> Option<&[u8]> {
-        self.text.get(json::find(&self.text, &self.top, key)?.value.clone())
+        self.text.get(self.place(key)?)
     }
 
     /// A top-level string, unescaped.
@@ -87,8 +95,8 @@ impl RequestBody {
         if self.face != Face::Chat {
             return true;
         }
-        json::find(&self.text, &self.top, "stream_options")
-            .and_then(|member| json::members(&self.text, member.value.start).ok())
+        self.place("stream_options")
+            .and_then(|place| json::members(&self.text, place.start).ok())
             .and_then(|(members, _)| {
                 json::find(&self.text, &members, "include_usage")
                     .and_then(|flag| self.text.get(flag.value.clone()).map(|value| value == b"true"))
@@ -105,8 +113,7 @@ impl RequestBody {
     /// Where a message's value stands; of duplicates the last.
     #[must_use]
     pub fn span(&self, message: &Message, key: &str) -> Option<Span> {
-        let found = || json::find(&self.text, &message.members, key).map(|member| member.value.clone());
-        message.keys.may_have(key).then(found).flatten()
+        find(&self.text, &message.members, message.keys, key)
     }
 
     /// The JSON text of a message's value.
@@ -120,6 +127,12 @@ impl RequestBody {
     pub fn role_is(&self, message: &Message, role: &str) -> bool {
         self.field(message, "role").is_some_and(|value| json::literal_is(value, role))
     }
+}
+
+/// Most of what is looked for is not there.
+fn find(text: &[u8], members: &[Member], keys: Keys, key: &str) -> Option<Span> {
+    let found = || json::find(text, members, key).map(|member| member.value.clone());
+    keys.may_have(key).then(found).flatten()
 }
 
 fn index_message(text: &[u8], at: usize, into: &mut Vec<Message>) -> Result<usize, Malformed> {

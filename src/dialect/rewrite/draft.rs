@@ -85,7 +85,7 @@ impl<'a> Draft<'a> {
         if self.top.iter().any(|(changed, _)| changed == key) {
             return None;
         }
-        json::find(&self.body().text, &self.body().top, key).map(|member| member.value.clone())
+        self.body().place(key)
     }
 
     /// Gives a top-level key a value, which is JSON text; tells whether that changes anything.

@@ -27,7 +27,7 @@ pub(in crate::dialect) fn append(
         let message = "Responses has no place for the beginning of an answer to go on from";
         return Err(Failure::new(Reason::BadRequest, message));
     }
-    let Some(messages) = json::find(&body.text, &body.top, "messages") else { return Ok(()) };
+    let Some(messages) = body.place("messages") else { return Ok(()) };
     let mut message = if body.messages.is_empty() { Vec::new() } else { b",".to_vec() };
     message.extend_from_slice(b"{\"role\":\"assistant\",\"content\":");
     json::write_string(&mut message, text);
@@ -41,7 +41,7 @@ pub(in crate::dialect) fn append(
         draft.remove("thinking");
     }
     // Before the closing bracket: no other edit stands behind the last message.
-    let end = messages.value.end.saturating_sub(1);
+    let end = messages.end.saturating_sub(1);
     draft.replace(end..end, message);
     draft.plan.goes_on = true;
     draft.fire(rules::CONTINUATION);

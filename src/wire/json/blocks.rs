@@ -4,6 +4,9 @@
 /// Keys and words are over within so many words of eight bytes.
 const SHORT: usize = 2;
 
+/// As many words hold what [`plain_end`] finds: the ids of answers are 33 bytes long.
+const PLAIN: usize = 5;
+
 /// Bytes of a block, which the compiler compares with vectors.
 const BLOCK: usize = 32;
 
@@ -117,12 +120,44 @@ fn end_in(text: &[u8], from: usize, at: usize, word: [u8; 8]) -> Option<usize> {
     None
 }
 
+/// As [`closing_quote`], of a string that is short and says what it means: nothing before its end is escaped or ought to
+/// be. `None` of others, and near the end of the text.
+#[inline]
+pub(super) fn plain_end(text: &[u8], from: usize) -> Option<usize> {
+    let mut at = from;
+    for _ in 0..PLAIN {
+        let word = *text.get(at..)?.first_chunk()?;
+        let marks = quotes(word) | backslashes_and_controls(word);
+        if marks != 0 {
+            let mark = at + marks.trailing_zeros() as usize / 8;
+            return (text.get(mark) == Some(&b'"')).then_some(mark);
+        }
+        at += word.len();
+    }
+    None
+}
+
 /// The high bit of each byte that is a quote, and no other.
 const fn quotes(word: [u8; 8]) -> u64 {
-    const LOWS: u64 = u64::from_ne_bytes([0x7f; 8]);
-    let other = u64::from_le_bytes(word) ^ u64::from_ne_bytes([b'"'; 8]);
+    zeros(u64::from_le_bytes(word) ^ each(b'"'))
+}
+
+/// The same of a backslash and of what is below the space.
+const fn backslashes_and_controls(word: [u8; 8]) -> u64 {
+    let word = u64::from_le_bytes(word);
+    // Of the first three bits a control character has none, and everything else has one.
+    zeros(word ^ each(b'\\')) | zeros(word & each(0xe0))
+}
+
+/// The high bit of each byte that is zero, and no other.
+const fn zeros(word: u64) -> u64 {
+    const LOWS: u64 = each(0x7f);
     // What is not zero below the high bit carries into it; no byte carries into the next one.
-    !(((other & LOWS) + LOWS) | other | LOWS)
+    !(((word & LOWS) + LOWS) | word | LOWS)
+}
+
+const fn each(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
 }
 
 #[cfg(test)]

@@ -44,8 +44,9 @@ const fn bit(key: &[u8]) -> u64 {
     1 << ((key.len() + 7 * first) % 64)
 }
 
-/// Keys are short: words that overlap are quicker than a loop.
-fn has_escape(key: &[u8]) -> bool {
+/// Whether a key, without its quotes, holds a backslash. Keys are short: words that overlap are quicker than a loop.
+#[must_use]
+pub fn has_escape(key: &[u8]) -> bool {
     let in_word = |word: &[u8; 4]| word.iter().fold(false, |any, byte| any | (*byte == b'\\'));
     match (key.as_chunks().0, key.last_chunk()) {
         (words, Some(last)) => words.iter().any(in_word) || in_word(last),

@@ -1,28 +1,40 @@
 //! Whether what a scan passes over is JSON all through. Most values are plain, which a look over their bytes tells; the
 //! rest is left to `serde_json`.
 
-use super::{Malformed, Span, is_valid, malformed, skip_value};
+use super::blocks::plain_end;
+use super::{Malformed, is_valid, malformed, skip_string, skip_value};
 
 /// As [`skip_value`].
 ///
 /// # Errors
 /// Also when the value is no JSON.
 pub(super) fn value(text: &[u8], at: usize) -> Result<usize, Malformed> {
-    let end = skip_value(text, at)?;
-    check(text, &(at..end)).map(|()| end)
+    if text.get(at) == Some(&b'"') { string(text, at) } else { checked(text, at, skip_value(text, at)?) }
 }
 
+/// As [`skip_string`].
+///
 /// # Errors
-/// When what stands there is no JSON.
-pub(super) fn check(text: &[u8], place: &Span) -> Result<(), Malformed> {
-    let value = text.get(place.clone()).unwrap_or_default();
+/// Also when the string is no JSON.
+pub(super) fn string(text: &[u8], at: usize) -> Result<usize, Malformed> {
+    if text.get(at) == Some(&b'"')
+        && let Some(quote) = plain_end(text, at + 1)
+    {
+        return Ok(quote + 1);
+    }
+    checked(text, at, skip_string(text, at)?)
+}
+
+/// The end of a value, once that is known to be JSON.
+fn checked(text: &[u8], at: usize, end: usize) -> Result<usize, Malformed> {
+    let value = text.get(at..end).unwrap_or_default();
     let is_plain = match value {
         [b'"', inner @ .., b'"'] => is_plain(inner),
         [b'1'..=b'9', digits @ ..] => digits.iter().all(u8::is_ascii_digit),
         b"null" | b"true" | b"false" | b"0" => true,
         _ => false,
     };
-    if is_plain || is_valid(value) { Ok(()) } else { malformed(place.start, "valid JSON") }
+    if is_plain || is_valid(value) { Ok(end) } else { malformed(at, "valid JSON") }
 }
 
 /// Whether a string with this between its quotes has neither escapes nor characters that want one. No early return: this

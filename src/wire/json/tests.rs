@@ -72,7 +72,8 @@ fn validity_is_more_than_the_scan_looks_at() {
 
 #[test]
 fn a_strict_scan_passes_what_is_valid() {
-    let whole = br#"{"a":"x\u00e9\n","b":[1,-0.5e+3,{"c":null}],"d\t":true,"e":20,"f":{},"g":"plain"}"#;
+    let whole = br#"{"a":"x\u00e9\n","b":[1,-0.5e+3,{"c":null}],"d\t":true,"e":20,"f":{},"g":"plain",
+        "h":"a text with more letters than are looked at in words of eight bytes"}"#;
     let damage = (0..whole.len()).flat_map(|at| (0..=u8::MAX).map(move |byte| (at, byte)));
     let (mut passed, mut refused) = (0, 0);
     for (at, byte) in damage {

@@ -28,6 +28,14 @@ fn the_parts_of_a_request_are_found() {
 }
 
 #[test]
+fn keys_may_be_escaped() {
+    let body = parse(r#"{"mod\u0065l":"k3","stream":false,"str\u0065am":true}"#);
+    assert_eq!(body.string("model").unwrap(), "k3");
+    assert!(body.wants_stream());
+    assert!(body.place("tools").is_none() && body.place("messages").is_none());
+}
+
+#[test]
 fn messages_that_are_no_array_hide_those_before() {
     let body = parse(r#"{"messages":[{"role":"user"}],"messages":null}"#);
     assert!(body.messages.is_empty());

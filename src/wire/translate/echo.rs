@@ -80,8 +80,8 @@ impl Echo {
             reasoning.value("summary").is_some() || reasoning.value("generate_summary").is_some()
         });
         for (name, _) in REPEATED {
-            if let Some(member) = json::find(&body.text, &body.top, name) {
-                self.members.push((name, one_line(&body.text.slice(member.value.clone()))));
+            if let Some(place) = body.place(name) {
+                self.members.push((name, one_line(&body.text.slice(place))));
             }
         }
     }

@@ -29,6 +29,26 @@ fn same(text: &[u8], from: usize) {
 }
 
 #[test]
+fn a_plain_end_is_the_first_mark_and_a_quote() {
+    let (mut found, mut others) = (0, 0);
+    for offset in 0..8 * PLAIN + 2 {
+        for byte in 0..=u8::MAX {
+            for second in [b'x', b'"', b'\\', b'\n', 0x80, 0xff] {
+                let mut text = vec![b'x'; offset];
+                text.extend([byte, second]);
+                text.extend_from_slice(b"\"\n\\xxxxxxxxx");
+                let first = text.iter().position(|byte| matches!(byte, b'"' | b'\\' | ..0x20)).unwrap();
+                let expected = (text[first] == b'"' && first < 8 * PLAIN).then_some(first);
+                assert_eq!(plain_end(&text, 0), expected, "{}", text.escape_ascii());
+                *(if expected.is_some() { &mut found } else { &mut others }) += 1;
+            }
+        }
+    }
+    assert!(found > 10_000 && others > 5_000, "{found} found, {others} not");
+    assert_eq!([plain_end(b"abcdef\"", 0), plain_end(b"abcdef\",", 0)], [None, Some(6)]);
+}
+
+#[test]
 fn runs_of_backslashes_count_wherever_they_stand_in_a_block() {
     for before in 0..4 * BLOCK + 8 * SHORT {
         for run in [0, 1, 2, 3, 15, 16, 17, 62, 63, 64, 65, 66, 127, 128, 129] {
