@@ -67,18 +67,16 @@ impl Clock {
     }
 }
 
-/// A clock that starts again with each piece of a stream. Its timer is set once, and again only when it has rung though
-/// a piece had come: a timer for each piece would cost more than reading it.
+/// A clock that starts again with each piece of a stream. Its timer is set when a piece is waited for, and again only when
+/// it has rung though one had come: a timer for each piece would cost more than reading it.
 pub(super) struct Repeated {
     clock: Clock,
-    alarm: Dormant<Sleep>,
+    alarm: Option<Dormant<Sleep>>,
 }
 
 impl Repeated {
     pub(super) fn new(limit: Duration, name: &'static str, deadline: Option<Instant>) -> Self {
-        let clock = Clock::new(Instant::now(), limit, name, deadline);
-        let alarm = Dormant::new(sleep_until(clock.end()));
-        Self { clock, alarm }
+        Self { clock: Clock::new(Instant::now(), limit, name, deadline), alarm: None }
     }
 
     /// As [`Clock::run`], from now on.
@@ -89,14 +87,15 @@ impl Repeated {
             if let Poll::Ready(done) = work.as_mut().poll(context) {
                 return Poll::Ready(Ok(done));
             }
-            while self.alarm.poll_unpin(context).is_ready() {
+            let alarm = self.alarm.get_or_insert_with(|| Dormant::new(sleep_until(self.clock.end())));
+            while alarm.poll_unpin(context).is_ready() {
                 let end = self.clock.end();
                 if Instant::now() >= end {
                     // Who goes on all the same hears it again.
-                    self.alarm.change(|_| ());
+                    alarm.change(|_| ());
                     return Poll::Ready(Err(self.clock.failure()));
                 }
-                self.alarm.change(|alarm| alarm.reset(end));
+                alarm.change(|alarm| alarm.reset(end));
             }
             Poll::Pending
         })

@@ -16,7 +16,7 @@ mod terms;
 mod tests;
 
 pub(super) use event::{frames, reader};
-pub(super) use guard::{Broken, Guard, Reach};
+pub(super) use guard::{Broken, Guard, Reach, lets_pass};
 pub(super) use joiner::Joiner;
 pub(super) use spent::{Spent, estimate, estimate_of};
 pub(super) use terms::Terms;
@@ -35,12 +35,6 @@ pub(super) enum Through {
 }
 
 impl Through {
-    /// Whether these are the first events of an answer, and [`Self::pass`] will give the client all of them as they are.
-    /// Then it can have them before anything is learned from them.
-    pub(super) fn lets_pass(&self, out: &Segments) -> bool {
-        matches!(self, Self::Guard(guard) if guard.lets_pass(out))
-    }
-
     /// What the client gets of these events, and why nothing may follow it.
     pub(super) fn pass(&mut self, out: Segments) -> (Segments, Option<Failure>) {
         match self {

@@ -95,6 +95,16 @@ struct Held {
     edge: bool,
 }
 
+/// Whether a guard would hold back none of these events, the first ones of an answer. That is told by their bytes: what is
+/// held back of a chat answer are tool calls and half a character, which needs an escape. Where in doubt it is no.
+pub(in crate::relay) fn lets_pass(face: Face, first: &Segments) -> bool {
+    if first.is_empty() || face != Face::Chat {
+        return false;
+    }
+    let events = first.to_bytes();
+    memchr::memchr(b'\\', &events).is_none() && CALLS.find(&events).is_none()
+}
+
 impl Guard {
     /// Over a stream in the client's face.
     pub(in crate::relay) fn new(face: Face, terms: Terms, reach: Reach, room: Room) -> Self {
@@ -111,16 +121,6 @@ impl Guard {
             open: false,
             alike: Alike::default(),
         }
-    }
-
-    /// Whether these are the first events, and none of them is held back. That is told by their bytes: what is held back
-    /// of a chat answer are tool calls and half a character, which needs an escape. Where in doubt it is no.
-    pub(in crate::relay) fn lets_pass(&self, out: &Segments) -> bool {
-        if out.is_empty() || self.face != Face::Chat || !self.first.is_empty() || self.open {
-            return false;
-        }
-        let events = out.to_bytes();
-        memchr::memchr(b'\\', &events).is_none() && CALLS.find(&events).is_none()
     }
 
     /// What the client gets of these events now.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::guard::{HELD, KEPT};
 use super::seam::{HEAD, Seam};
-use super::{Guard, Reach, Terms};
+use super::{Guard, Reach, Terms, lets_pass};
 use crate::wire::edit::Segments;
 use crate::wire::face::Face;
 use crate::wire::held::Held;
@@ -59,19 +59,14 @@ fn tool_calls_wait_for_their_finish() {
 
 #[test]
 fn the_first_words_are_let_pass_and_what_may_be_held_is_not() {
-    let lets = |guard: &Guard, events: &str| {
-        guard.lets_pass(&Segments::whole(Bytes::copy_from_slice(events.as_bytes())))
-    };
-    let mut one = guard(BOTH);
+    let lets =
+        |events: &str| lets_pass(Face::Chat, &Segments::whole(Bytes::copy_from_slice(events.as_bytes())));
     let begin = event("{\"role\":\"assistant\",\"content\":\"\"}") + &text("a");
-    assert!(lets(&one, &begin));
+    assert!(lets(&begin) && !lets(""));
     for other in [call("1"), text("\\ud83d"), event("{\"tool\\u005fcalls\":[1]}")] {
-        assert!(!lets(&one, &(begin.clone() + &other)), "{other}");
+        assert!(!lets(&(begin.clone() + &other)), "{other}");
     }
-    assert_eq!(pass(&mut one, &begin), begin);
-    assert!(!lets(&one, &text("b")), "these are not the first");
-    pass(&mut one, &finish());
-    assert!(!lets(&one, &text("b")), "nor behind the finish");
+    assert!(!lets_pass(Face::Messages, &Segments::whole(begin.into())), "the edge of a block is held there");
 }
 
 #[test]
@@ -233,7 +228,7 @@ proptest! {
         events.truncate(events.len().saturating_sub(cut.saturating_sub(20)));
         let out = Segments::whole(events.clone().into());
         let mut guard = guard(BOTH);
-        if guard.lets_pass(&out) {
+        if lets_pass(Face::Chat, &out) {
             prop_assert_eq!(guard.pass(out).to_bytes(), events);
         }
     }

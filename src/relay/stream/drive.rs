@@ -33,10 +33,10 @@ pub(super) async fn drive(way: &Way) {
     };
     let headers = Box::new(std::mem::take(&mut leg.headers));
     pieces.put(Piece::Begun { model: leg.reference.clone(), headers }).await;
-    let mut through = run.guard(&leg.target);
+    let mut through = None;
     let mut ended = pump(way, &mut leg, &mut through).await;
     if let Err(broke) = &ended
-        && let Through::Guard(guard) = through
+        && let Some(Through::Guard(guard)) = through
         && way.outlet().can_go_on()
         && let Some(broken) = guard.broke()
     {
@@ -100,7 +100,8 @@ async fn resume(way: &Way, leg: &mut Opened, broke: &Broke, broken: Broken) -> E
         }
         Resumed::By(opened) => {
             *leg = *opened;
-            let mut through = Through::Joiner(Box::new(Joiner::new(broken, spent)));
+            let joiner = Box::new(Joiner::new(broken, spent));
+            let mut through = Some(Through::Joiner(joiner));
             way.outlet().go_on(run.bodies.for_target(&leg.target).ok().as_ref());
             let ended = pump(way, leg, &mut through).await;
             let Content::Stream(stream) = &leg.content else { return Ended::AsItWas };
@@ -117,7 +118,8 @@ async fn resume(way: &Way, leg: &mut Opened, broke: &Broke, broken: Broken) -> E
                 }
                 Err(second) => {
                     // What was held back of its text is more of the first's.
-                    let leftover = through.pass(second.leftover).0;
+                    let leftover =
+                        through.map(|mut through| through.pass(second.leftover).0).unwrap_or_default();
                     Ended::Broken(Broke { leftover, ..second })
                 }
             }

@@ -12,12 +12,13 @@ use crate::future::yielded;
 use crate::record::Outcome;
 use crate::relay::attempt::{Content, OpenStream, Opened, Run};
 use crate::relay::clock::Repeated;
-use crate::relay::continuation::{Through, estimate};
+use crate::relay::continuation::{Through, estimate, lets_pass};
 use crate::relay::count::prompt_of;
 use crate::relay::held;
+use crate::relay::plan::Target;
 use crate::wire::edit::Segments;
 use crate::wire::face::Face;
-use crate::wire::held::Full;
+use crate::wire::held::{Full, Room};
 use crate::wire::usage::Usage;
 
 /// How often what is kept of an answer stands in memory when it ends: kept, and in the events that close text, part,
@@ -35,19 +36,21 @@ pub(super) struct Broke {
     pub(super) reference: String,
 }
 
-/// Passes events on until the end, and tells target and record how it ended.
-pub(super) async fn pump(way: &Way, leg: &mut Opened, through: &mut Through) -> Result<(), Broke> {
+/// Passes events on until the end, and tells target and record how it ended. `through` is what they go through; where there
+/// is nothing yet, what stands over an answer's first stream, made behind its first words.
+pub(super) async fn pump(way: &Way, leg: &mut Opened, through: &mut Option<Through>) -> Result<(), Broke> {
     let run = &way.run;
-    let Content::Stream(stream) = &mut leg.content else { return Ok(()) };
+    let Opened { content: Content::Stream(stream), target, .. } = leg else { return Ok(()) };
     let mut metered = Metered::of(run, &stream.reader);
-    let ended = match run.bodies.for_target(&leg.target) {
+    let ended = match run.bodies.for_target(target) {
         Ok(said) => {
             let own = run.bodies.own();
             // What goes on with an answer is joined to it as chat.
-            let to = if matches!(through, Through::Joiner(_)) { Face::Chat } else { own.face };
+            let to = if matches!(through, Some(Through::Joiner(_))) { Face::Chat } else { own.face };
             let echo = || with_names(echo(&run.request.id, own), &said);
-            let speech = Speech::new(leg.target.face, to, || encoder(to, echo(), prompt_of(own)));
-            read(way, stream, through, speech, &mut metered).await
+            let speech = Speech::new(target.face, to, || encoder(to, echo(), prompt_of(own)));
+            let mut passage = Passage { way, target, speech, through, room: run.room() };
+            read(&mut passage, stream, &mut metered).await
         }
         // It was sent, so it was said.
         Err(failure) => Err(Break::by_us(failure)),
@@ -118,39 +121,33 @@ impl Break {
 
 /// Reads a stream to its end.
 async fn read(
-    way: &Way,
+    passage: &mut Passage<'_>,
     stream: &mut OpenStream,
-    through: &mut Through,
-    mut speech: Speech,
     metered: &mut Metered<'_>,
 ) -> Result<(), Break> {
-    let run = &way.run;
-    let mut room = run.room();
-    let wants_usage = run.bodies.own().wants_usage() || speech.is_translated();
+    let Way { run, pieces, .. } = passage.way;
+    let wants_usage = run.bodies.own().wants_usage() || passage.speech.is_translated();
     let told = |reader: &StreamReader| wants_usage.then(|| used(run, reader));
     let mut step = Step { out: std::mem::take(&mut stream.held), done: stream.done, ..Step::default() };
     let mut bytes = Joined::new(&mut stream.bytes);
     let mut idle = Repeated::new(run.settings.failover.idle, IDLE, run.deadline);
     loop {
-        let said = speech.say(step.out);
-        held::keep(&mut room, speech.kept()).map_err(|Full| Break::by_us(held::full()))?;
-        pass_first(way, said, through, step.done).await?;
+        passage.take(step.out, step.done).await?;
         if let Some(failure) = step.failure {
             // Behind the finish nothing is missing but form.
             let Some(end) = stream.reader.conclude(told(&stream.reader)) else {
-                let leftover = speech.leave(step.leftover);
+                let leftover = passage.speech.leave(step.leftover);
                 return Err(Break { failure, leftover, is_astray: false });
             };
-            pass(way, speech.say(end), through).await?;
+            let end = passage.speech.say(end);
+            passage.pass(end).await?;
             step.done = true;
         }
         if step.done {
-            // The events that end it say all of it again.
-            room.resize(ENDING * speech.kept()).map_err(|Full| Break::by_us(held::full()))?;
-            return pass(way, speech.end(told(&stream.reader)), through).await;
+            return passage.end(told(&stream.reader)).await;
         }
         // First the client gets what there is: more of it is joined only with what is waiting then.
-        way.pieces.taken().await;
+        pieces.taken().await;
         let next = match idle.run(bytes.next()).await {
             // What had come when the clock ran out counts.
             Err(late) => bytes.in_hand().map(|held| Some(Ok(held))).ok_or(late),
@@ -172,27 +169,60 @@ async fn read(
     }
 }
 
-/// Gives the client what it may have of these events.
-async fn pass(way: &Way, said: Segments, through: &mut Through) -> Result<(), Break> {
-    let (out, astray) = through.pass(said);
-    send(way, out).await.map_err(|Full| Break::by_us(held::full()))?;
-    astray.map_or(Ok(()), |failure| Err(Break::by_us(failure)))
+/// What events go through between a stream and its client.
+struct Passage<'p> {
+    way: &'p Way,
+    /// Who answers.
+    target: &'p Target,
+    speech: Speech,
+    through: &'p mut Option<Through>,
+    /// For what the speech keeps.
+    room: Room,
 }
 
-/// The same; where all of these go on as they are, the client has them before anything is kept of them. An answer that
-/// `is_done` with them is at once known to be.
-async fn pass_first(way: &Way, said: Segments, through: &mut Through, is_done: bool) -> Result<(), Break> {
-    if is_done || !through.lets_pass(&said) {
-        return pass(way, said, through).await;
+impl Passage<'_> {
+    /// Gives the client what it may have of a target's next events. Of an answer's first ones nothing is learned before it
+    /// has them, where none is held back; one that `is_done` with them is at once known to be.
+    async fn take(&mut self, out: Segments, is_done: bool) -> Result<(), Break> {
+        let said = self.speech.say(out);
+        held::keep(&mut self.room, self.speech.kept()).map_err(|Full| Break::by_us(held::full()))?;
+        let Way { run, pieces, .. } = self.way;
+        if self.through.is_some() || is_done || !lets_pass(run.request.face, &said) {
+            return self.pass(said).await;
+        }
+        self.send(said.clone()).await?;
+        pieces.taken().await;
+        // hyper writes what it has before it asks again.
+        yielded().await;
+        let length = said.len();
+        let (out, _) = self.through().pass(said);
+        debug_assert_eq!(out.len(), length, "what the client has was held back");
+        Ok(())
     }
-    send(way, said.clone()).await.map_err(|Full| Break::by_us(held::full()))?;
-    way.pieces.taken().await;
-    // hyper writes what it has before it asks again.
-    yielded().await;
-    let length = said.len();
-    let (out, _) = through.pass(said);
-    debug_assert_eq!(out.len(), length, "what the client has was held back");
-    Ok(())
+
+    fn through(&mut self) -> &mut Through {
+        let Self { way, target, .. } = self;
+        self.through.get_or_insert_with(|| way.run.guard(target))
+    }
+
+    /// The end of an answer that is complete.
+    async fn end(&mut self, usage: Option<Usage>) -> Result<(), Break> {
+        // The events that end it say all of it again.
+        self.room.resize(ENDING * self.speech.kept()).map_err(|Full| Break::by_us(held::full()))?;
+        let end = self.speech.end(usage);
+        self.pass(end).await
+    }
+
+    /// Gives the client what it may have of these events, which are in its face.
+    async fn pass(&mut self, said: Segments) -> Result<(), Break> {
+        let (out, astray) = self.through().pass(said);
+        self.send(out).await?;
+        astray.map_or(Ok(()), |failure| Err(Break::by_us(failure)))
+    }
+
+    async fn send(&self, out: Segments) -> Result<(), Break> {
+        send(self.way, out).await.map_err(|Full| Break::by_us(held::full()))
+    }
 }
 
 /// Gives the client these events.
