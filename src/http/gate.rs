@@ -46,8 +46,9 @@ impl Front for Gate {
     async fn answer(self, request: &mut Request, door: Door) -> Response {
         let request_id = new_id();
         let id = HeaderValue::from_str(&request_id).ok();
-        let face = face::of(request.uri().path(), request.headers());
-        let outcome = self.0.outcome(request, door, request_id.clone()).await;
+        let asked = completion::face(request.uri().path());
+        let face = asked.unwrap_or_else(|| face::of(request.uri().path(), request.headers()));
+        let outcome = self.0.outcome(request, asked, door, request_id.clone()).await;
         let mut response = outcome.unwrap_or_else(|problem| {
             self.0.shared.refusals.note(&request_id, &problem);
             problem.render(face, &request_id)
@@ -63,9 +64,11 @@ impl Front for Gate {
 }
 
 impl Inner {
+    /// `asked` is the face of an answer that it asks for.
     async fn outcome(
         &self,
         request: &mut Request,
+        asked: Option<Face>,
         door: Door,
         request_id: String,
     ) -> Result<Response, Problem> {
@@ -74,7 +77,7 @@ impl Inner {
             Ok(caller) => caller,
             Err(problem) => return Err(refuse(take(request), |_, _| problem).await),
         };
-        match completion::face(request.uri().path()) {
+        match asked {
             Some(face) if request.method() == Method::POST => {
                 return completion::answer(shared, caller, face, request).await;
             }

@@ -133,6 +133,8 @@ mod tests {
         let host = [("host", "localhost:1969")];
         assert_eq!(check("http://127.0.0.1:1969/v1/models", &host), Ok(()));
         assert!(matches!(check("http://evil.example/v1/models", &host), Err(Refused::Foreign(_))));
+        let host = [("host", "127.0.0.1:1969")];
+        assert!(matches!(check("http://evil.example/v1/models", &host), Err(Refused::Foreign(_))));
         let foreign = [("host", "evil.example")];
         assert!(matches!(check("http://localhost:1969/", &foreign), Err(Refused::Foreign(_))));
     }

@@ -20,6 +20,10 @@ const ADDED: usize = 4;
 const ANSWER_HEADERS: [HeaderName; 2] =
     [HeaderName::from_static("x-generation-id"), HeaderName::from_static("x-provider-name")];
 
+/// Room for what the gateway says of a stream. hyper keeps the map as long as the connection lasts, and the next larger one
+/// holds twelve: that is for answers with one of [`ANSWER_HEADERS`], and for Messages, which have `request-id` too.
+const OURS: usize = 6;
+
 /// The calling client's User-Agent.
 pub(super) fn user_agent(headers: &HeaderMap) -> Option<&str> {
     headers.get(USER_AGENT).and_then(|value| value.to_str().ok())
@@ -107,10 +111,11 @@ fn suits(name: &HeaderName, client: Face, target: Face) -> bool {
 
 /// What a client may see of a provider's headers.
 pub(super) fn for_client(upstream: &HeaderMap) -> HeaderMap {
-    ANSWER_HEADERS
-        .into_iter()
-        .filter_map(|name| upstream.get(&name).map(|value| (name, value.clone())))
-        .collect()
+    let mut out = HeaderMap::with_capacity(OURS);
+    for (name, value) in upstream.iter().filter(|(name, _)| ANSWER_HEADERS.contains(name)) {
+        out.entry(name).or_insert_with(|| value.clone());
+    }
+    out
 }
 
 #[cfg(test)]
@@ -133,6 +138,22 @@ mod tests {
                 .map(|(client, target)| suits(&name, client, target));
             assert_eq!(found, expected, "{name}");
         }
+    }
+
+    #[test]
+    fn a_client_sees_the_first_of_what_names_the_generation() {
+        let told = [
+            ("x-generation-id", "1"),
+            ("set-cookie", "2"),
+            ("x-generation-id", "3"),
+            ("x-provider-name", "4"),
+        ];
+        let told = told.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        let mut upstream = HeaderMap::new();
+        told.into_iter().for_each(|(name, value)| _ = upstream.append(name, value));
+        let seen = for_client(&upstream);
+        let seen: Vec<_> = seen.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+        assert_eq!(seen, [("x-generation-id", &b"1"[..]), ("x-provider-name", b"4")]);
     }
 
     #[test]

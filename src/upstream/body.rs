@@ -8,7 +8,10 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-/// Slices, sent in order without a copy.
+/// Up to here a copy costs less than what hyper does for each slice.
+const SMALL: u64 = 4096;
+
+/// Slices, sent in order; without a copy where they are large.
 pub(super) struct Slices {
     parts: VecDeque<Bytes>,
     left: u64,
@@ -17,6 +20,7 @@ pub(super) struct Slices {
 impl Slices {
     pub(super) fn new(parts: Vec<Bytes>) -> Self {
         let left = parts.iter().map(|part| part.len() as u64).sum();
+        let parts = if parts.len() > 1 && left <= SMALL { vec![parts.concat().into()] } else { parts };
         Self { parts: parts.into(), left }
     }
 }
@@ -42,5 +46,40 @@ impl Body for Slices {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.left)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_small_is_one_slice_and_nothing_is_lost() {
+        let large = SMALL as usize + 1;
+        for (lengths, frames) in [
+            (vec![], 0),
+            (vec![0], 1),
+            (vec![0, 0], 1),
+            (vec![3, 0, 5], 1),
+            (vec![large - 2, 1], 1),
+            (vec![large - 1, 1], 2),
+            (vec![large], 1),
+            (vec![1, large, 1], 3),
+        ] {
+            let parts: Vec<Bytes> =
+                lengths.iter().zip(b'a'..).map(|(n, byte)| vec![byte; *n].into()).collect();
+            let whole = parts.concat();
+            let (mut body, mut read, mut count) = (Slices::new(parts), Vec::new(), 0);
+            loop {
+                assert_eq!(body.size_hint().exact(), Some((whole.len() - read.len()) as u64), "{lengths:?}");
+                let Some(frame) = body.frame().await else { break };
+                read.extend(frame.unwrap().into_data().unwrap());
+                count += 1;
+            }
+            assert_eq!((read, count), (whole, frames), "{lengths:?}");
+            assert!(body.is_end_stream());
+        }
     }
 }
