@@ -16,6 +16,8 @@ BESIDE = {
 AGENT_BYTES = 230_000
 IMAGE_BYTES = 5_000_000
 SHORT, LONG = 100, 300
+# As long as those of Moonshot.
+ID = "chatcmpl-6a2f0c51d94e7b3801c5e9f2"
 TEXT = "The way of a request through the house. "
 USAGE = {"prompt_tokens": 64, "completion_tokens": 128, "total_tokens": 192, "cached_tokens": 32}
 # As the documentation names the figures.
@@ -84,7 +86,7 @@ def picture(size):
 def chat_answer():
     message = {"role": "assistant", "content": TEXT * 4}
     choice = {"index": 0, "message": message, "finish_reason": "stop"}
-    text = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "kimi-k3", "choices": [choice], "usage": USAGE}
+    text = {"id": ID, "object": "chat.completion", "created": 1, "model": "kimi-k3", "choices": [choice], "usage": USAGE}
     return whole(json.dumps(text).encode())
 
 
@@ -105,7 +107,7 @@ def chat_events(count):
     def event(delta, finish=None, **more):
         choice = {"index": 0, "delta": delta, "finish_reason": finish, **more}
         return b"data: %s\n\n" % json.dumps(
-            {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "kimi-k3", "choices": [choice]},
+            {"id": ID, "object": "chat.completion.chunk", "created": 1, "model": "kimi-k3", "choices": [choice]},
             separators=(",", ":"),
         ).encode()
 
