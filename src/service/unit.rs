@@ -129,6 +129,8 @@ LimitNOFILE=16384
 const REFRESH: &str = "\
 # A reload reads rotated keys (systemd 260; an older one warns, and a restart reads them).
 RefreshOnReload=credentials
+# A stop while systemd reads them leaves its draft, and later starts fail with 243/CREDENTIALS over that (systemd 262).
+ExecStopPost=-rm -rf %t/systemd/temporary-credentials/%n
 ";
 
 /// All of it works in a user's own systemd on every kernel. What needs a user namespace (ProtectSystem, ProtectHome,
@@ -217,6 +219,7 @@ mod tests {
         has(&text, "LoadCredential=KIMI_API_KEY:/home/u/50%%/kimi key");
         has(&text, "SetCredential=KIMI_API_KEY:\\n");
         has(&text, "RefreshOnReload=credentials");
+        has(&text, "ExecStopPost=-rm -rf %t/systemd/temporary-credentials/%n");
     }
 
     #[test]

@@ -93,13 +93,13 @@
 
   texts = lib.genAttrs names evaluate;
 
-  # Store paths change with every change of the sources; their names say enough.
+  # Store paths change with every change of the sources; their names, without a version, say enough.
   scrub = text: let
     parts = builtins.split "${builtins.storeDir}/[a-z0-9]{32}-([A-Za-z0-9._+-]*)" (builtins.unsafeDiscardStringContext text);
   in
     lib.concatMapStrings (part:
       if lib.isList part
-      then "@${lib.head part}@"
+      then "@${(builtins.parseDrvName (lib.head part)).name}@"
       else part)
     parts;
 

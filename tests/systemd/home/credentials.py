@@ -12,6 +12,7 @@ from machine import (
     KEYS,
     MOONSHOT_KEY,
     OPENROUTER_KEY,
+    RUNTIME,
     SECOND,
     SERVICE,
     STATE,
@@ -27,6 +28,7 @@ from machine import (
     says,
     state,
     systemctl,
+    within,
 )
 from unit import PLAIN
 
@@ -100,6 +102,20 @@ def unreadable_key():
     answers_from(FIRST)
 
 
+def draft_in_the_way():
+    """What systemd leaves of credentials that it was reading when the service was stopped keeps it down no longer than a
+    restart takes."""
+    draft = RUNTIME / "systemd/temporary-credentials" / SERVICE
+    draft.mkdir()
+    systemctl("restart", SERVICE)
+    answers_from(FIRST)
+    systemctl("stop", SERVICE)
+    draft.mkdir()
+    systemctl("start", SERVICE, ok=False)
+    within(20, "it runs", lambda: state() == "active/running")
+    answers_from(FIRST)
+
+
 def keys_are_nowhere():
     """Not in the process's arguments nor, of a credential, in its environment, nor in the journal and the state."""
     pid = main_pid()
@@ -121,5 +137,6 @@ CHECKS = [
     ("an environment file counts at the start only, and may be missing", environment_file_counts_at_the_start),
     ("no key at all: 78, and it is not started again", no_key_at_all),
     ("a key that may not be read: 243", unreadable_key),
+    ("what a cut off reading of keys leaves is in nobody's way", draft_in_the_way),
     ("keys are in no argument, no journal and no state", keys_are_nowhere),
 ]

@@ -92,7 +92,7 @@ class Generation:
 
     def text(self, file, config):
         text = (SHARE / "eval" / self.case / file).read_text()
-        text = re.sub(r"@moonrelay-[0-9.]+@", str(self.program.parent.parent), text)
+        text = text.replace("@moonrelay@", str(self.program.parent.parent)).replace("@coreutils@", "/usr")
         text = text.replace("@moonrelay-config.json@", str(config))
         # The module writes the port into the socket and its trigger, and nowhere else.
         port = self.settings.get("gateway", {}).get("port", 1969)

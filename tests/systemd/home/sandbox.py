@@ -65,7 +65,7 @@ def probed(generation, env=None):
         "StandardOutput": f"truncate:{output}",
         "StandardError": "journal",
     }
-    text = re.sub(r"^(Type|ExecStart|ExecReload|Restart\w*|WatchdogSec|RefreshOnReload)=.*\n", "", text, flags=re.MULTILINE)
+    text = re.sub(r"^(Type|ExecStart|ExecReload|ExecStopPost|Restart\w*|WatchdogSec|RefreshOnReload)=.*\n", "", text, flags=re.MULTILINE)
     lines = "".join(f"{key}={value}\n" for key, value in ours.items())
     probe = UNITS / "probe.service"
     probe.write_text(text.replace("[Service]\n", f"[Service]\n{lines}"))
