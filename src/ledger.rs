@@ -3,6 +3,7 @@
 //! Requests only put an [`Entry`] into a queue; whoever asks what happened a moment ago gets it from memory.
 
 mod entry;
+mod pace;
 mod queue;
 mod sqlite;
 mod store;
@@ -17,7 +18,8 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 pub use entry::{Entry, Try, Word};
-pub use store::{By, Pace, Pending, Question, Store, StoreError, Sum, Tokens, Total};
+pub use pace::Pace;
+pub use store::{By, Pending, Question, Store, StoreError, Sum, Tokens, Total};
 pub use writer::Writer;
 
 use self::queue::Queue;

@@ -8,7 +8,7 @@ use tracing::{error, warn};
 
 use super::collector::{self, Collector, Sending};
 use crate::config::settings::{Provider, Settings};
-use crate::ledger::{Ledger, RECENT, Writer};
+use crate::ledger::{Ledger, Pace, RECENT, Writer};
 use crate::observe::log;
 use crate::observe::metrics::Metrics;
 use crate::observe::outbox::{FULL, Observer, Outbox, Telling};
@@ -94,7 +94,16 @@ impl Told {
                 error!(request_id = %id, "this request could not be told of: a defect of Moonrelay");
             }
         };
-        Box::new(move |records| log::together(|| records.into_iter().for_each(&tell)))
+        Box::new(move |records| {
+            let pace = if records.len() < FULL { Pace::GivesWay } else { Pace::InHaste };
+            log::together(|| {
+                let mut turns = pace.begin();
+                for record in records {
+                    turns.give_way();
+                    tell(record);
+                }
+            });
+        })
     }
 
     /// These settings count from now on.

@@ -22,7 +22,8 @@ use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
 use super::entry::Entry;
-use super::store::{Pace, Pending, Question, Store, StoreError, Sum};
+use super::pace::Pace;
+use super::store::{Pending, Question, Store, StoreError, Sum};
 use trouble::trouble;
 
 /// The file's name in the state directory.

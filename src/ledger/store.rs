@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use jiff::tz::TimeZone;
 
 use super::entry::Entry;
+use super::pace::Pace;
 use crate::wire::amount::Amount;
 
 /// A store's answer to come.
@@ -29,15 +30,6 @@ pub trait Store: Send + Sync {
 
     /// One entry.
     fn request<'a>(&'a self, id: &'a str) -> Pending<'a, Option<Entry>>;
-}
-
-/// How a batch is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pace {
-    /// Requests that share the processor with the store have their turn in between: one would wait for the whole batch.
-    GivesWay,
-    /// As fast as it goes: another batch waits already, and who gives way falls behind until entries find no room.
-    InHaste,
 }
 
 /// What a sum is over.

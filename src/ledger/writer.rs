@@ -11,8 +11,9 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use super::entry::Entry;
+use super::pace::Pace;
 use super::queue::{BATCH, Queue};
-use super::store::{Pace, Store, StoreError};
+use super::store::{Store, StoreError};
 
 /// What the first entry of a batch waits for others. A batch costs one transaction.
 const GATHER: Duration = Duration::from_millis(200);

@@ -1,7 +1,6 @@
 //! Writing entries.
 
 use std::sync::Arc;
-use std::thread::yield_now;
 use std::time::Duration;
 
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
@@ -9,7 +8,7 @@ use rusqlite::{CachedStatement, Connection, TransactionBehavior};
 
 use super::read::micros;
 use crate::ledger::entry::{Entry, Try, Word};
-use crate::ledger::store::Pace;
+use crate::ledger::pace::Pace;
 
 const REQUEST: &str = "INSERT INTO requests (request_id, at, client, requested, face, called, answered, streamed, \
      thinking, outcome, first_byte, took, rules, dropped) \
@@ -19,20 +18,15 @@ const ATTEMPT: &str = "INSERT INTO attempts (request, place, provider, model, ou
      output, cache_read, cache_write, reasoning, estimated, told, amount, currency, pricing) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
 
-/// A batch that gives way does so after each so many entries. Not after each one: who yields on a busy machine waits for all
-/// its neighbours.
-const AT_ONCE: usize = 32;
-
 /// Writes all of them, or nothing.
 pub(super) fn batch(connection: &mut Connection, batch: &[Arc<Entry>], pace: Pace) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     {
         let mut requests = Rows::of(transaction.prepare_cached(REQUEST)?);
         let mut attempts = Rows::of(transaction.prepare_cached(ATTEMPT)?);
-        for (written, entry) in batch.iter().enumerate() {
-            if gives_way(written, pace) {
-                yield_now();
-            }
+        let mut turns = pace.begin();
+        for entry in batch {
+            turns.give_way();
             // One that is there is left as it is.
             if requests.put(request(entry))? == 0 {
                 continue;
@@ -44,11 +38,6 @@ pub(super) fn batch(connection: &mut Connection, batch: &[Arc<Entry>], pace: Pac
         }
     }
     transaction.commit()
-}
-
-/// Whether others have their turn when so many of a batch are written.
-const fn gives_way(written: usize, pace: Pace) -> bool {
-    matches!(pace, Pace::GivesWay) && written > 0 && written.is_multiple_of(AT_ONCE)
 }
 
 /// What inserts row after row. SQLite copies each text that it is given, and most requests of a batch have client, model and
@@ -145,16 +134,4 @@ fn length(duration: Duration) -> i64 {
 /// As a JSON array; nothing where there are none.
 fn words(words: &[Word]) -> Option<String> {
     if words.is_empty() { None } else { serde_json::to_string(words).ok() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn others_have_their_turn_unless_it_is_in_haste() {
-        let ways = |batch, pace| (0..batch).filter(|written| gives_way(*written, pace)).count();
-        assert_eq!([1, AT_ONCE, AT_ONCE + 1, 256].map(|batch| ways(batch, Pace::GivesWay)), [0, 0, 1, 7]);
-        assert_eq!(ways(256, Pace::InHaste), 0);
-    }
 }

@@ -11,7 +11,8 @@ use tempfile::TempDir;
 
 use super::{FILE, READERS, Sqlite};
 use crate::ledger::entry::{Entry, Try};
-use crate::ledger::store::{By, Pace, Question, Store, Sum};
+use crate::ledger::pace::Pace;
+use crate::ledger::store::{By, Question, Store, Sum};
 use crate::record::{Bill, Pricing};
 use crate::wire::amount::Amount;
 use crate::wire::usage::Usage;
