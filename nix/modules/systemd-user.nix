@@ -46,7 +46,7 @@ in {
           // lib.optionalAttrs (cfg.credentials != {}) {
             # A stop while systemd reads credentials leaves its draft of them, and each later start, to which that is in
             # the way, fails with 243/CREDENTIALS (systemd 262, as long as the user's manager runs).
-            ExecStopPost = "-+${lib.getExe' pkgs.coreutils "rm"} -rf %t/systemd/temporary-credentials/%n";
+            ExecStopPost = ["-+${lib.getExe' pkgs.coreutils "rm"} -rf %t/systemd/temporary-credentials/%n"];
           }
           // (
             if cfg.sandbox == "strict"

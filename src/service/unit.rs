@@ -24,6 +24,8 @@ pub fn is_ours(text: &str) -> bool {
 pub struct Unit {
     /// The binary, absolute.
     pub program: PathBuf,
+    /// `rm`, absolute: the path in which systemd looks for it itself need not have it (NixOS).
+    pub remove: PathBuf,
     /// `--config`, absolute; the default place otherwise.
     pub config: Option<PathBuf>,
     /// Names, and the absolute files that hold their secrets.
@@ -76,7 +78,8 @@ impl Unit {
             );
         }
         if !self.credentials.is_empty() {
-            text.push_str(REFRESH);
+            let remove = word(&self.remove)?;
+            let _ = write!(text, "{REFRESH}ExecStopPost=-{remove} -rf %t/systemd/temporary-credentials/%n\n");
         }
         text.push_str(SANDBOX);
         text.push_str("\n[Install]\nWantedBy=default.target\n");
@@ -130,7 +133,6 @@ const REFRESH: &str = "\
 # A reload reads rotated keys (systemd 260; an older one warns, and a restart reads them).
 RefreshOnReload=credentials
 # A stop while systemd reads them leaves its draft, and later starts fail with 243/CREDENTIALS over that (systemd 262).
-ExecStopPost=-rm -rf %t/systemd/temporary-credentials/%n
 ";
 
 /// All of it works in a user's own systemd on every kernel. What needs a user namespace (ProtectSystem, ProtectHome,
@@ -182,7 +184,8 @@ mod tests {
     use super::{Unit, is_ours};
 
     fn unit(program: &str) -> Unit {
-        Unit { program: PathBuf::from(program), config: None, credentials: Vec::new(), listen: None }
+        let remove = PathBuf::from("/run/current-system/sw/bin/rm");
+        Unit { program: PathBuf::from(program), remove, config: None, credentials: Vec::new(), listen: None }
     }
 
     fn has(text: &str, line: &str) {
@@ -219,7 +222,7 @@ mod tests {
         has(&text, "LoadCredential=KIMI_API_KEY:/home/u/50%%/kimi key");
         has(&text, "SetCredential=KIMI_API_KEY:\\n");
         has(&text, "RefreshOnReload=credentials");
-        has(&text, "ExecStopPost=-rm -rf %t/systemd/temporary-credentials/%n");
+        has(&text, "ExecStopPost=-/run/current-system/sw/bin/rm -rf %t/systemd/temporary-credentials/%n");
     }
 
     #[test]

@@ -106,11 +106,18 @@ def draft_in_the_way():
     """What systemd leaves of credentials that it was reading when the service was stopped keeps it down no longer than a
     restart takes."""
     draft = RUNTIME / "systemd/temporary-credentials" / SERVICE
-    draft.mkdir()
+
+    def leave():
+        draft.mkdir()
+        (draft / "moonshot").write_text("cut o")
+        (draft / "moonshot").chmod(0o400)
+
+    leave()
     systemctl("restart", SERVICE)
     answers_from(FIRST)
+    says(False, draft.exists())
     systemctl("stop", SERVICE)
-    draft.mkdir()
+    leave()
     systemctl("start", SERVICE, ok=False)
     within(20, "it runs", lambda: state() == "active/running")
     answers_from(FIRST)
