@@ -95,7 +95,8 @@ impl Told {
             }
         };
         Box::new(move |records| {
-            let pace = if records.len() < FULL { Pace::GivesWay } else { Pace::InHaste };
+            // So many have come behind those that it was woken for.
+            let pace = if records.len() < 2 * FULL { Pace::GivesWay } else { Pace::InHaste };
             log::together(|| {
                 let mut turns = pace.begin();
                 for record in records {

@@ -38,15 +38,20 @@ pub struct Turns {
 impl Turns {
     /// To be called between two pieces of the batch. It takes a fraction of a microsecond where nobody wants the processor.
     pub fn give_way(&mut self) {
-        if self.until.is_some() && self.is_over(Instant::now()) {
-            yield_now();
-            self.next = Instant::now() + TURN;
+        if self.until.is_some() {
+            self.give_way_at(Instant::now(), || {
+                yield_now();
+                Instant::now()
+            });
         }
     }
 
-    fn is_over(&mut self, now: Instant) -> bool {
+    /// `others` have their turn where this one is over; it says when that was.
+    fn give_way_at(&mut self, now: Instant, others: impl FnOnce() -> Instant) {
         self.until = self.until.filter(|until| now < *until);
-        self.until.is_some() && now >= self.next
+        if self.until.is_some() && now >= self.next {
+            self.next = others() + TURN;
+        }
     }
 }
 
@@ -54,13 +59,26 @@ impl Turns {
 mod tests {
     use super::*;
 
-    #[test]
-    fn others_have_their_turn_for_a_while_and_not_in_haste() {
-        let mut turns = Pace::GivesWay.begin();
+    /// Of pieces that end so many microseconds after a batch began: those behind which others had their turn, of 100 µs.
+    fn behind(pace: Pace, ends: &[u64]) -> Vec<u64> {
+        let mut turns = pace.begin();
         let began = turns.next.checked_sub(TURN).unwrap();
         let at = |micros| began + Duration::from_micros(micros);
-        let over = |micros| turns.is_over(at(micros));
-        assert_eq!([0, 29, 30, 24_999, 25_000, 24_999].map(over), [false, false, true, true, false, false]);
-        assert!(!Pace::InHaste.begin().is_over(at(1_000_000)));
+        let mut gave_way = |end| {
+            let mut has = false;
+            turns.give_way_at(at(end), || {
+                has = true;
+                at(end + 100)
+            });
+            has
+        };
+        ends.iter().copied().filter(|end| gave_way(*end)).collect()
+    }
+
+    #[test]
+    fn others_have_their_turn_each_thirty_microseconds_for_a_while_and_not_in_haste() {
+        assert_eq!(behind(Pace::GivesWay, &[0, 29, 30, 130, 159, 160, 24_999]), [30, 160, 24_999]);
+        assert_eq!(behind(Pace::GivesWay, &[25_000, 24_999]), [0; 0]);
+        assert_eq!(behind(Pace::InHaste, &[30, 1_000]), [0; 0]);
     }
 }
