@@ -26,7 +26,7 @@ use self::queue::Queue;
 use self::sqlite::Sqlite;
 use self::writer::Open;
 use crate::config::settings::Usage;
-use crate::record::Record;
+use crate::record::{Record, RequestId};
 
 /// How many entries are kept in memory for whoever looks; of some kilobytes each.
 pub const RECENT: usize = 200;
@@ -112,8 +112,8 @@ impl Ledger {
     }
 
     /// Takes a request that is over. It never waits.
-    pub fn note(&self, record: &Record) {
-        let entry = Arc::new(Entry::of(record));
+    pub fn note(&self, record: Record) {
+        let entry = Arc::new(Entry::from(record));
         if let Some(queue) = &self.queue {
             queue.put(entry.clone());
         }
@@ -161,7 +161,7 @@ impl Ledger {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn find(&self, id: &str) -> Result<Option<Arc<Entry>>, StoreError> {
+    pub async fn find(&self, id: RequestId) -> Result<Option<Arc<Entry>>, StoreError> {
         let known = self.entries().iter().find(|entry| entry.request_id == id).cloned();
         match (known, self.store()) {
             (None, Some(store)) => Ok(store.request(id).await?.map(Arc::new)),

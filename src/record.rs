@@ -12,7 +12,7 @@ use crate::wire::error::AttemptLine;
 use crate::wire::face::Face;
 use crate::wire::usage::Usage;
 
-pub use id::new_id;
+pub use id::{NoId, RequestId};
 
 /// How one attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,9 +154,9 @@ pub struct Attempt {
 /// One request, complete, for the journal, the ledger and the metrics.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// Our id, as in `x-moonrelay-request-id`.
-    pub request_id: String,
-    /// When it was read.
+    /// Our id, as in `x-moonrelay-request-id`; it says when the request came.
+    pub request_id: RequestId,
+    /// When it was read whole.
     pub at: SystemTime,
     /// The client's `traceparent` (W3C Trace Context), as it came.
     pub trace_parent: Option<String>,
@@ -195,7 +195,7 @@ pub struct Record {
 impl Record {
     /// A request that has just been read. Until its end is told its client counts as gone.
     #[must_use]
-    pub fn begun(request_id: String, client: String, face: Face) -> Self {
+    pub fn begun(request_id: RequestId, client: String, face: Face) -> Self {
         Self {
             request_id,
             at: SystemTime::now(),
@@ -245,7 +245,7 @@ pub fn header_text(reference: &str) -> Cow<'_, str> {
 /// Renders attempts for `x-moonrelay-attempts`: `kimi/kimi-for-coding=rate_limit, openrouter/auto=ok`.
 #[must_use]
 pub fn attempts_header(attempts: &[Attempt]) -> String {
-    let mut out = String::new();
+    let mut out = String::with_capacity(attempts.len() * 48);
     for attempt in attempts {
         if !out.is_empty() {
             out.push_str(", ");

@@ -31,7 +31,7 @@ use http::HeaderMap;
 
 use crate::config::settings::{Lookup, Reference, Settings};
 use crate::failure::{Failure, Reason};
-use crate::record::{Attempt, Record, attempts_header};
+use crate::record::{Attempt, Record, RequestId, attempts_header};
 use crate::upstream::Connector;
 use crate::upstream::oauth::Logins;
 use crate::wire::edit::Segments;
@@ -49,7 +49,7 @@ pub type Sink = Arc<dyn Fn(Record) + Send + Sync>;
 #[derive(Clone, Debug)]
 pub struct ClientRequest {
     /// Ours, for headers and logs.
-    pub id: String,
+    pub id: RequestId,
     /// Which protocol the client speaks.
     pub face: Face,
     /// The client's name, where its token has one.

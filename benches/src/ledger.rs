@@ -18,7 +18,7 @@ use futures_util::StreamExt;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method};
 use moonrelay::ledger::{self, By, Entry, Pace, Question, Try};
-use moonrelay::record::{Bill, Pricing};
+use moonrelay::record::{Bill, Pricing, RequestId};
 use moonrelay::upstream::{Call, Client, Connector};
 use moonrelay::wire::amount::Amount;
 use moonrelay::wire::usage::Usage;
@@ -109,8 +109,7 @@ fn entry(number: usize, of: usize, now: SystemTime) -> Entry {
     let usage = Usage { input: 600, output: 200, cache_read: 400, ..Usage::default() };
     let failed = number.is_multiple_of(4).then(|| attempt("rate_limit", None));
     Entry {
-        request_id: format!("{:016x}", number << 12),
-        at: now - DAY * 29 + (DAY * 29).mul_f64(number as f64 / of as f64),
+        request_id: RequestId::first(now - DAY * 29 + (DAY * 29).mul_f64(number as f64 / of as f64)),
         client: "opencode".to_owned(),
         requested: "default".to_owned(),
         face: "openai-completions".into(),

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use moonrelay::failure::Reason;
 use moonrelay::observe::metrics::Metrics;
 use moonrelay::observe::metrics::standing::{Ledger, Standing};
-use moonrelay::record::{Attempt, Bill, Outcome, Pricing, Record};
+use moonrelay::record::{Attempt, Bill, Outcome, Pricing, Record, RequestId};
 use moonrelay::wire::amount::Amount;
 use moonrelay::wire::face::Face;
 use moonrelay::wire::usage::Usage;
@@ -64,7 +64,7 @@ fn record(failed: &[&str]) -> Record {
     };
     attempts.push(Attempt { usage: Some(usage), bill: Some(bill), ..attempt(MODELS[2], Outcome::Ok) });
     Record {
-        request_id: "0123456789abcdef".to_owned(),
+        request_id: RequestId::now(),
         at: SystemTime::UNIX_EPOCH,
         trace_parent: None,
         client: "laptop".to_owned(),

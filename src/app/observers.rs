@@ -23,12 +23,15 @@ const FLUSH: std::time::Duration = std::time::Duration::from_secs(5);
 /// Who asks for a request that is just over finds it in memory, also when many are told at once.
 const _: () = assert!(FULL <= RECENT);
 
+/// The log, or what stands in its place.
+type Log = Arc<dyn Fn(&Record) + Send + Sync>;
+
 /// What is told of each request. None of it waits.
 pub struct Observers {
     ledger: Ledger,
     /// What writes it.
     writer: Option<Writer>,
-    first: Sink,
+    log: Log,
     /// Whether the settings say who else is told.
     are_all: bool,
 }
@@ -37,14 +40,15 @@ impl Observers {
     /// The log, the metrics, this ledger, and traces where the settings want them.
     #[must_use]
     pub fn new(ledger: Ledger, writer: Writer) -> Self {
-        let first: Sink = Arc::new(|record| log::request(&record));
-        Self { ledger, writer: Some(writer), first, are_all: true }
+        let log: Log = Arc::new(log::request);
+        Self { ledger, writer: Some(writer), log, are_all: true }
     }
 
     /// No log, and nothing that outlives the process: only this, and the metrics.
     #[must_use]
     pub fn only(sink: Sink) -> Self {
-        Self { ledger: Ledger::forgetful(), writer: None, first: sink, are_all: false }
+        let log: Log = Arc::new(move |record| sink(record.clone()));
+        Self { ledger: Ledger::forgetful(), writer: None, log, are_all: false }
     }
 
     /// Who is told from now on, what the relay tells, and the work that goes with it.
@@ -53,7 +57,7 @@ impl Observers {
         connector: Arc<dyn Connector>,
         settings: &Settings,
     ) -> (Told, Arc<Outbox>, Work) {
-        let Self { ledger, writer, first, are_all } = self;
+        let Self { ledger, writer, log, are_all } = self;
         let tracing = are_all.then(|| {
             let carrier = Arc::new(Collector::new(connector));
             traces::pair(carrier, collector::wish(settings))
@@ -61,7 +65,7 @@ impl Observers {
         let (traces, exporter) = tracing.unzip();
         let told = Told { ledger: Arc::new(ledger), metrics: Arc::default(), traces: traces.map(Arc::new) };
         told.follow(settings);
-        let outbox = Outbox::new(told.observer(first));
+        let outbox = Outbox::new(told.observer(log));
         (told, outbox.clone(), Work { outbox, writer, exporter })
     }
 }
@@ -78,18 +82,18 @@ pub(super) struct Told {
 }
 
 impl Told {
-    fn observer(&self, first: Sink) -> Observer {
+    fn observer(&self, log: Log) -> Observer {
         let Self { ledger, metrics, traces } = self.clone();
         let tell = move |record: Record| {
-            ledger.note(&record);
             metrics.note(&record);
             if let Some(traces) = &traces {
                 traces.note(&record);
             }
-            first(record);
+            log(&record);
+            ledger.note(record);
         };
         let tell = move |record: Record| {
-            let id = record.request_id.clone();
+            let id = record.request_id;
             if catch_unwind(AssertUnwindSafe(|| tell(record))).is_err() {
                 error!(request_id = %id, "this request could not be told of: a defect of Moonrelay");
             }

@@ -35,6 +35,7 @@ use self::clock::Clock;
 use self::view::View;
 use super::requests::{Id, recorded, text};
 use super::shared::Shared;
+use crate::record::RequestId;
 
 pub(super) use self::events::room;
 
@@ -71,7 +72,11 @@ async fn first(State(shared): State<Arc<Shared>>, uri: Uri) -> Response {
 async fn one(State(shared): State<Arc<Shared>>, id: Id) -> Response {
     let id = text(id);
     let clock = Clock::system();
-    let (status, content) = match shared.ledger.find(&id).await {
+    let found = match id.parse::<RequestId>() {
+        Ok(id) => shared.ledger.find(id).await,
+        Err(_) => Ok(None),
+    };
+    let (status, content) = match found {
         Ok(Some(entry)) => (StatusCode::OK, request::page(&entry, &clock)),
         Ok(None) => (StatusCode::NOT_FOUND, request::unknown(&id)),
         Err(trouble) => (StatusCode::INTERNAL_SERVER_ERROR, html! { p.notice.bad { (trouble) } }),

@@ -9,7 +9,7 @@ use super::answer::tell;
 use super::limits::BodyRefused;
 use super::origin::Refused;
 use crate::failure::{Failure, Reason};
-use crate::record::{Attempt, Outcome, Skip, attempt_lines};
+use crate::record::{Attempt, Outcome, RequestId, Skip, attempt_lines};
 use crate::relay::Refusal;
 use crate::search::{Kind, SearchFailure};
 use crate::wire::error::ErrorBody;
@@ -350,15 +350,15 @@ fn kind(failure: &Failure) -> &str {
 
 impl Problem {
     /// The answer in a face's own shape. `id` is that of the request.
-    pub(super) fn render(self, face: Face, id: &str) -> Response {
-        let lines = attempt_lines(&self.attempts);
+    pub(super) fn render(self, face: Face, id: RequestId) -> Response {
+        let (lines, id) = (attempt_lines(&self.attempts), id.to_string());
         let body = ErrorBody {
             message: &self.message,
             kind: &self.kind,
             code: Some(self.code),
             param: self.param,
             attempts: &lines,
-            request_id: Some(id),
+            request_id: Some(&id),
             again: false,
         }
         .body(face);

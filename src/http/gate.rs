@@ -16,7 +16,7 @@ use super::router::{PREFIXES, router};
 use super::server::Front;
 use super::shared::{Caller, Shared};
 use super::{auth, completion, dashboard, face, health, limits, origin};
-use crate::record::new_id;
+use crate::record::RequestId;
 use crate::wire::face::Face;
 
 /// The request's id on its answer.
@@ -44,14 +44,14 @@ impl Gate {
 
 impl Front for Gate {
     async fn answer(self, request: &mut Request, door: Door) -> Response {
-        let request_id = new_id();
-        let id = HeaderValue::from_str(&request_id).ok();
+        let request_id = RequestId::now();
+        let id = HeaderValue::from_bytes(&request_id.digits()).ok();
         let asked = completion::face(request.uri().path());
         let face = asked.unwrap_or_else(|| face::of(request.uri().path(), request.headers()));
-        let outcome = self.0.outcome(request, asked, door, request_id.clone()).await;
+        let outcome = self.0.outcome(request, asked, door, request_id).await;
         let mut response = outcome.unwrap_or_else(|problem| {
-            self.0.shared.refusals.note(&request_id, &problem);
-            problem.render(face, &request_id)
+            self.0.shared.refusals.note(request_id, &problem);
+            problem.render(face, request_id)
         });
         if let Some(id) = id {
             if face == Face::Messages {
@@ -70,7 +70,7 @@ impl Inner {
         request: &mut Request,
         asked: Option<Face>,
         door: Door,
-        request_id: String,
+        request_id: RequestId,
     ) -> Result<Response, Problem> {
         let shared = &self.shared;
         let caller = match admit(shared, request, door, request_id) {
@@ -102,7 +102,7 @@ pub(super) async fn refuse(request: Request, problem: impl FnOnce(&Method, &str)
     problem
 }
 
-fn admit(shared: &Shared, request: &Request, door: Door, request_id: String) -> Result<Caller, Problem> {
+fn admit(shared: &Shared, request: &Request, door: Door, request_id: RequestId) -> Result<Caller, Problem> {
     origin::allowed(request.uri(), request.headers(), door.by_name, shared.hostname.as_deref())?;
     let settings = shared.relay.settings();
     let tokens = &settings.gateway.tokens;

@@ -10,6 +10,7 @@ use tracing::{debug, warn};
 use super::error::Problem;
 use super::unheard::Unheard;
 use crate::observe::metrics::Metrics;
+use crate::record::RequestId;
 
 /// Between two warnings.
 const PAUSE: Duration = Duration::from_mins(1);
@@ -29,7 +30,7 @@ impl Refusals {
     }
 
     /// A request got this instead of an answer. What the relay has recorded is none of ours.
-    pub(super) fn note(&self, request_id: &str, problem: &Problem) {
+    pub(super) fn note(&self, request_id: RequestId, problem: &Problem) {
         if problem.is_recorded() {
             return;
         }
@@ -37,13 +38,13 @@ impl Refusals {
         self.metrics.refused(code);
         if problem.is_forbidden() && self.may_warn() {
             warn!(
-                request_id,
+                %request_id,
                 code,
                 "a client was refused: {} (the next minute's go unsaid)",
                 problem.message()
             );
         } else {
-            debug!(request_id, code, "refused: {}", problem.message());
+            debug!(%request_id, code, "refused: {}", problem.message());
         }
     }
 

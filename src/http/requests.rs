@@ -13,6 +13,7 @@ use super::answer::{json, millis};
 use super::error::Problem;
 use super::shared::Shared;
 use crate::ledger::{Entry, StoreError, Try};
+use crate::record::RequestId;
 use crate::relay::ending::Stage;
 use crate::wire::amount::Amount;
 use crate::wire::usage::Usage;
@@ -41,6 +42,7 @@ pub(super) async fn one(State(shared): State<Arc<Shared>>, id: Id) -> Response {
 /// The record of a request that has just ended, or is about to. Anybody may wait here for what never comes, so the store
 /// is asked once; what ends from then on is in memory. Nobody waits once the gateway stops.
 pub(super) async fn recorded(shared: &Shared, id: &str) -> Result<Option<Arc<Entry>>, StoreError> {
+    let Ok(id) = id.parse::<RequestId>() else { return Ok(None) };
     let mut changes = shared.ledger.changes();
     let known = shared.ledger.find(id).await?;
     if known.is_some() {
@@ -70,7 +72,7 @@ fn as_json(entry: &Entry) -> Value {
     let usage = entry.attempts.iter().filter_map(|attempt| attempt.usage).reduce(together);
     object!({
         "id": entry.request_id,
-        "at": millis(entry.at),
+        "at": millis(entry.at()),
         "client": entry.client,
         "requested": entry.requested,
         "answered": entry.answered,

@@ -11,6 +11,7 @@ use crate::ledger::Ledger;
 use crate::observe::metrics::Metrics;
 use crate::observe::outbox::Outbox;
 use crate::observe::traces::Traces;
+use crate::record::RequestId;
 use crate::relay::Relay;
 use crate::search::cache::Cache;
 
@@ -65,6 +66,6 @@ impl Shared {
 /// Who sends a request, and its id.
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
-    pub(super) request_id: String,
+    pub(super) request_id: RequestId,
     pub(super) client: Option<String>,
 }

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use super::error::RETRY_SECONDS;
-use crate::record::new_id;
+use crate::record::RequestId;
 use crate::wire::error::ErrorBody;
 use crate::wire::face::Face;
 
@@ -76,7 +76,7 @@ impl Unheard {
         let head = format!(
             "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\
              x-moonrelay-request-id: {}\r\n{retry}connection: close\r\n\r\n",
-            new_id()
+            RequestId::now()
         );
         [head.as_bytes(), &body].concat().into()
     }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
-use crate::record::{Attempt, Bill, Outcome, Record, Skip};
+use crate::record::{Attempt, Bill, Outcome, Record, RequestId, Skip};
 use crate::wire::usage::Usage;
 
 /// A word of headers and logs; a store gives back those of an older version, too.
@@ -12,10 +12,8 @@ pub type Word = Cow<'static, str>;
 /// One request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// As in `x-moonrelay-request-id`.
-    pub request_id: String,
-    /// When it was read.
-    pub at: SystemTime,
+    /// As in `x-moonrelay-request-id`; it says when the request came.
+    pub request_id: RequestId,
     /// Who asked.
     pub client: String,
     /// What was asked for; empty where nothing was named that can be a model.
@@ -65,28 +63,54 @@ pub struct Try {
     pub bill: Option<Bill>,
 }
 
-impl Entry {
+impl From<Record> for Entry {
     /// A request that is over, or as far as it has come.
-    #[must_use]
-    pub fn of(record: &Record) -> Self {
-        let owned = |words: &[&'static str]| words.iter().copied().map(Cow::Borrowed).collect();
+    fn from(record: Record) -> Self {
+        let words = |words: Vec<&'static str>| words.into_iter().map(Cow::Borrowed).collect();
         Self {
-            request_id: record.request_id.clone(),
-            at: record.at,
-            client: record.client.clone(),
-            requested: record.requested.clone(),
+            outcome: record.outcome().into(),
+            request_id: record.request_id,
+            client: record.client,
+            requested: record.requested,
             face: record.face.api().into(),
             called: record.called.map(|face| face.api().into()),
-            answered: record.answered.clone(),
+            answered: record.answered,
             streamed: record.streamed,
             thinking: record.thinking.map(|level| level.as_str().into()),
-            outcome: record.outcome().into(),
             first_byte: record.first_byte,
             took: record.took,
-            rules: owned(&record.rules),
-            dropped: owned(&record.dropped),
-            attempts: record.attempts.iter().map(Try::of).collect(),
+            rules: words(record.rules),
+            dropped: words(record.dropped),
+            attempts: record.attempts.into_iter().map(Try::from).collect(),
         }
+    }
+}
+
+impl From<Attempt> for Try {
+    fn from(attempt: Attempt) -> Self {
+        let mut provider = attempt.reference;
+        let model = provider.find('/').map(|slash| provider.split_off(slash + 1)).unwrap_or_default();
+        if provider.ends_with('/') {
+            provider.pop();
+        }
+        Self {
+            provider,
+            model,
+            outcome: attempt.outcome.as_str().into(),
+            detail: attempt.detail,
+            began: attempt.began,
+            took: attempt.took,
+            usage: attempt.usage,
+            bill: attempt.bill,
+        }
+    }
+}
+
+impl Entry {
+    /// When it came.
+    #[must_use]
+    pub fn at(&self) -> SystemTime {
+        self.request_id.moment()
     }
 }
 
@@ -95,20 +119,6 @@ impl Try {
     #[must_use]
     pub fn answered(&self) -> bool {
         has_answered(&self.outcome)
-    }
-
-    fn of(attempt: &Attempt) -> Self {
-        let (provider, model) = attempt.reference.split_once('/').unwrap_or((&attempt.reference, ""));
-        Self {
-            provider: provider.to_owned(),
-            model: model.to_owned(),
-            outcome: attempt.outcome.as_str().into(),
-            detail: attempt.detail.clone(),
-            began: attempt.began,
-            took: attempt.took,
-            usage: attempt.usage,
-            bill: attempt.bill.clone(),
-        }
     }
 }
 

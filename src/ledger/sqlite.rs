@@ -24,6 +24,7 @@ use tokio::sync::Semaphore;
 use super::entry::Entry;
 use super::pace::Pace;
 use super::store::{Pending, Question, Store, StoreError, Sum};
+use crate::record::RequestId;
 use trouble::trouble;
 
 /// The file's name in the state directory.
@@ -182,8 +183,7 @@ impl Store for Sqlite {
         Box::pin(self.read(move |connection| read::before(connection, moment, limit)))
     }
 
-    fn request<'a>(&'a self, id: &'a str) -> Pending<'a, Option<Entry>> {
-        let id = id.to_owned();
-        Box::pin(self.read(move |connection| read::request(connection, &id)))
+    fn request(&self, id: RequestId) -> Pending<'_, Option<Entry>> {
+        Box::pin(self.read(move |connection| read::request(connection, id)))
     }
 }

@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 
 use super::entry::Entry;
 use super::pace::Pace;
+use crate::record::RequestId;
 use crate::wire::amount::Amount;
 
 /// A store's answer to come.
@@ -29,7 +30,7 @@ pub trait Store: Send + Sync {
     fn before(&self, moment: SystemTime, limit: usize) -> Pending<'_, Vec<Entry>>;
 
     /// One entry.
-    fn request<'a>(&'a self, id: &'a str) -> Pending<'a, Option<Entry>>;
+    fn request(&self, id: RequestId) -> Pending<'_, Option<Entry>>;
 }
 
 /// What a sum is over.

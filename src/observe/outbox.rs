@@ -145,36 +145,42 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::*;
+    use crate::record::RequestId;
     use crate::wire::face::Face;
 
-    fn outbox() -> (Arc<Outbox>, mpsc::UnboundedReceiver<String>) {
+    /// A request that cannot be told of.
+    const TOO_MUCH: u64 = 99;
+
+    fn outbox() -> (Arc<Outbox>, mpsc::UnboundedReceiver<u64>) {
         let (told, ids) = mpsc::unbounded_channel();
         let observer = Outbox::new(Box::new(move |records| {
             for record in records {
-                let _ = told.send(record.request_id.clone());
-                assert_ne!(record.request_id, "too much");
+                let number = record.took.as_secs();
+                let _ = told.send(number);
+                assert_ne!(number, TOO_MUCH);
             }
         }));
         (observer, ids)
     }
 
-    fn record(id: &str) -> Record {
-        Record::begun(id.to_owned(), "client".to_owned(), Face::Chat)
+    fn record(number: u64) -> Record {
+        let record = Record::begun(RequestId::now(), "client".to_owned(), Face::Chat);
+        Record { took: Duration::from_secs(number), ..record }
     }
 
     #[tokio::test]
     async fn what_is_put_is_told_in_order_and_once() {
         let (outbox, mut ids) = outbox();
-        for id in ["1", "2"] {
-            outbox.put(record(id));
+        for number in [1, 2] {
+            outbox.put(record(number));
         }
         assert!(ids.try_recv().is_err(), "whoever puts does not tell");
         let telling = outbox.begin().unwrap();
-        assert_eq!((ids.recv().await.unwrap(), ids.recv().await.unwrap()), ("1".to_owned(), "2".to_owned()));
-        outbox.put(record("too much"));
-        assert_eq!(ids.recv().await.unwrap(), "too much");
-        outbox.put(record("3"));
-        assert_eq!(ids.recv().await.unwrap(), "3", "it tells on");
+        assert_eq!((ids.recv().await.unwrap(), ids.recv().await.unwrap()), (1, 2));
+        outbox.put(record(TOO_MUCH));
+        assert_eq!(ids.recv().await.unwrap(), TOO_MUCH);
+        outbox.put(record(3));
+        assert_eq!(ids.recv().await.unwrap(), 3, "it tells on");
         drop((telling, outbox));
         assert!(ids.recv().await.is_none(), "the thread ends");
     }
@@ -183,18 +189,18 @@ mod tests {
     fn many_wait_for_no_more() {
         let (outbox, _) = outbox();
         for number in 1..FULL {
-            outbox.put(record(&number.to_string()));
+            outbox.put(record(number as u64));
         }
         assert!(!outbox.waiting().is_ripe());
-        outbox.put(record("the last"));
+        outbox.put(record(FULL as u64));
         assert!(outbox.waiting().is_ripe());
     }
 
     #[tokio::test]
     async fn who_asks_finds_everything_told() {
         let (outbox, mut ids) = outbox();
-        outbox.put(record("1"));
+        outbox.put(record(1));
         outbox.told().await;
-        assert_eq!(ids.try_recv().unwrap(), "1");
+        assert_eq!(ids.try_recv().unwrap(), 1);
     }
 }

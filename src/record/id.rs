@@ -1,34 +1,138 @@
 //! A request's id.
 
+use std::fmt;
+use std::str::FromStr;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The microsecond in which it came and a count, so that ids differ within a process and sort by time. An index over
-/// them grows at its end; over random ones the ledger would write a page of the disk for each request. The count begins
-/// at the process's id, so that two processes that write one ledger differ in the same microsecond.
-#[must_use]
-pub fn new_id() -> String {
-    static COUNT: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(u64::from(std::process::id())));
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    // 52 bits of microseconds last until 2112.
-    let micros = u64::try_from(since.as_micros()).unwrap_or(u64::MAX);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    format!("{:016x}", micros << 12 | count & 0xfff)
+use serde::{Serialize, Serializer};
+
+/// Below the microsecond: so many requests can come in one.
+const COUNT_BITS: u32 = 11;
+
+/// 52 bits of microseconds last until 2112, and leave the sign of SQLite's integers alone.
+const LAST_MICROS: u64 = (1 << 52) - 1;
+
+/// The microsecond in which the request came and a count, so that ids differ within a process and sort by time. The count
+/// begins at the process's id, so that two processes that write one ledger differ in the same microsecond. In words, as in
+/// `x-moonrelay-request-id`, sixteen hexadecimal digits. The default is no request's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(u64);
+
+impl RequestId {
+    /// That of a request that comes now.
+    #[must_use]
+    pub fn now() -> Self {
+        static COUNT: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(u64::from(std::process::id())));
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        Self::first(SystemTime::now()).plus(count)
+    }
+
+    /// The least of those that came at this moment or later.
+    #[must_use]
+    pub fn first(moment: SystemTime) -> Self {
+        let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let micros = u64::try_from(since.as_micros()).unwrap_or(u64::MAX);
+        Self(micros.min(LAST_MICROS) << COUNT_BITS)
+    }
+
+    /// One of its microsecond's others.
+    #[must_use]
+    pub const fn plus(self, count: u64) -> Self {
+        Self(self.0 | (count & ((1 << COUNT_BITS) - 1)))
+    }
+
+    /// When the request came, to the microsecond.
+    #[must_use]
+    pub fn moment(self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_micros(self.0 >> COUNT_BITS)
+    }
+
+    /// As a number that SQLite can hold.
+    #[must_use]
+    pub const fn number(self) -> i64 {
+        self.0.cast_signed()
+    }
+
+    /// That of a number. One below nothing is that of no request.
+    #[must_use]
+    pub fn of_number(number: i64) -> Self {
+        Self(u64::try_from(number).unwrap_or_default())
+    }
+
+    /// In words.
+    #[must_use]
+    pub fn digits(self) -> [u8; 16] {
+        std::array::from_fn(|place| b"0123456789abcdef"[(self.0 >> (60 - 4 * place) & 0xf) as usize])
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        std::str::from_utf8(&self.digits()).map_or(Err(fmt::Error), |digits| out.write_str(digits))
+    }
+}
+
+/// What is no id of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a request's id has sixteen hexadecimal digits")]
+pub struct NoId;
+
+impl FromStr for RequestId {
+    type Err = NoId;
+
+    fn from_str(text: &str) -> Result<Self, NoId> {
+        if text.len() != 16 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(NoId);
+        }
+        let number = u64::from_str_radix(text, 16).map_err(|_| NoId)?;
+        if number >> 63 == 0 { Ok(Self(number)) } else { Err(NoId) }
+    }
+}
+
+impl Serialize for RequestId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::new_id;
+    use std::time::{Duration, SystemTime};
+
+    use super::{LAST_MICROS, NoId, RequestId};
 
     #[test]
     fn ids_differ_and_sort_by_time() {
-        let ids: Vec<String> = (0..4_000).map(|_| new_id()).collect();
-        assert!(ids.iter().all(|id| id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit())));
+        let before = SystemTime::now() - Duration::from_micros(1);
+        let ids: Vec<RequestId> = (0..2_000).map(|_| RequestId::now()).collect();
         let mut sorted = ids.clone();
         sorted.sort_unstable();
         sorted.dedup();
         assert_eq!(sorted.len(), ids.len());
         assert!(ids.first() < ids.last());
+        for id in ids {
+            assert!(before < id.moment() && id.moment() <= SystemTime::now());
+        }
+    }
+
+    #[test]
+    fn an_id_comes_back_from_words_and_numbers() {
+        let moment = SystemTime::UNIX_EPOCH + Duration::from_micros(1_795_348_800_000_007);
+        let id = RequestId::first(moment).plus(2_047);
+        assert_eq!(id.to_string(), "3306e1bbc6803fff");
+        assert_eq!(
+            (id.moment(), id.to_string().parse(), RequestId::of_number(id.number())),
+            (moment, Ok(id), id)
+        );
+        assert!(id < RequestId::first(moment + Duration::from_micros(1)));
+        let last = RequestId::first(SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 40)).plus(u64::MAX);
+        let end = SystemTime::UNIX_EPOCH + Duration::from_micros(LAST_MICROS);
+        assert_eq!((last.number(), last.moment()), (i64::MAX, end));
+        for words in ["", "1", "+306e1bbc6803fff", "f306e1bbc6803fff", "3306e1bbc6803fff0", "é306e1bbc6803ff"]
+        {
+            assert_eq!(words.parse::<RequestId>(), Err(NoId), "{words}");
+        }
     }
 }

@@ -266,7 +266,7 @@ impl Run {
             return body;
         }
         let own = self.bodies.own();
-        let echo = speech::with_names(speech::echo(&self.request.id, own), said);
+        let echo = speech::with_names(speech::echo(self.request.id, own), said);
         let mut events = whole::decode(target.face, &body.to_bytes());
         if !events.iter().any(|event| matches!(event, Event::Usage(_))) {
             events.push(Event::Usage(usage));

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::record::Record;
+use crate::record::{Record, RequestId};
 
 /// One request, as far as it has come.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl Live {
     /// The record of a request that is over; none is left here.
     pub(super) fn over(&self) -> Record {
         let mut record = self.record();
-        let rest = Record::begun(String::new(), String::new(), record.face);
+        let rest = Record::begun(RequestId::default(), String::new(), record.face);
         Record { took: self.started.elapsed(), ..std::mem::replace(&mut record, rest) }
     }
 }
@@ -111,7 +111,7 @@ impl UnderWay {
             (requests.live.len(), requests.live.values().take(most).cloned().collect())
         };
         // One whose record was taken in this moment is about to leave.
-        let is_there = |record: &Record| !record.request_id.is_empty();
+        let is_there = |record: &Record| record.request_id != RequestId::default();
         (count, oldest.iter().map(|request| request.now()).filter(is_there).collect())
     }
 

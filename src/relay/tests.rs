@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use self::script::Script;
 use super::{Answer, ClientRequest, Refusal, Relay};
 use crate::config::{self, Environment};
-use crate::record::{Record, attempts_header};
+use crate::record::{Record, RequestId, attempts_header};
 use crate::wire::face::Face;
 
 /// A gateway whose providers are scripted.
@@ -84,7 +84,7 @@ impl Fixture {
 
 fn request(body: &Value) -> ClientRequest {
     ClientRequest {
-        id: "1".to_owned(),
+        id: RequestId::now(),
         face: Face::Chat,
         client: None,
         headers: HeaderMap::new(),

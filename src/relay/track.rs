@@ -155,7 +155,7 @@ pub(super) fn begun(request: &ClientRequest) -> Record {
     let product = product.map(|name| name.get(..LONGEST_NAME).unwrap_or(name));
     let client = request.client.clone().unwrap_or_else(|| product.unwrap_or("unknown").to_owned());
     let trace_parent = headers::text(&request.headers, &TRACE_PARENT);
-    Record { trace_parent, ..Record::begun(request.id.clone(), client, request.face) }
+    Record { trace_parent, ..Record::begun(request.id, client, request.face) }
 }
 
 /// Adds what is not there yet.

@@ -59,9 +59,11 @@ async function move(stand, days) {
     ids.map((id) => {
       const by = back * 86_400 + random(7 * 3600) + 600;
       const [first, took] = [600 + random(2400), 4000 + random(38_000)];
-      return `UPDATE requests SET at = at - ${by}000000, first_byte = ${first}000, took = ${took}000 WHERE request_id = '${id}';
-        UPDATE attempts SET took = ${first}000 - began
-        WHERE outcome = 'ok' AND request = (SELECT number FROM requests WHERE request_id = '${id}');`;
+      // A request's number is the microsecond in which it came, and eleven bits.
+      return `UPDATE attempts SET took = ${first}000 - began WHERE outcome = 'ok' AND request = 0x${id};
+        UPDATE attempts SET request = request - (${by}000000 << 11) WHERE request = 0x${id};
+        UPDATE requests SET number = number - (${by}000000 << 11), first_byte = ${first}000, took = ${took}000
+        WHERE number = 0x${id};`;
     }),
   );
   execFileSync("sqlite3", [join(stand.state, "moonrelay", "ledger.sqlite"), `BEGIN; ${moved.join("\n")} COMMIT;`]);

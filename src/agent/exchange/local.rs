@@ -9,7 +9,7 @@ use http::HeaderMap;
 use super::told::Told;
 use super::{Refused, Reply};
 use crate::config::settings::Settings;
-use crate::record::{Record, new_id};
+use crate::record::{Record, RequestId};
 use crate::relay::{Answer, ClientRequest, Refusal, Relay, Sink};
 use crate::upstream::Connector;
 use crate::wire::face::Face;
@@ -33,25 +33,19 @@ impl Local {
     }
 
     pub(super) async fn ask(&self, body: Bytes, headers: HeaderMap) -> Result<Reply, Refused> {
-        let id = new_id();
-        let request = ClientRequest {
-            id: id.clone(),
-            face: Face::Messages,
-            client: None,
-            headers,
-            body,
-            first_target_only: false,
-        };
+        let id = RequestId::now();
+        let request =
+            ClientRequest { id, face: Face::Messages, client: None, headers, body, first_target_only: false };
         // Boxed: the way of a request is long.
         match Box::pin(self.relay.answer(request)).await {
             Ok(Answer::Stream { model, attempts, body, .. }) => {
                 let head = Told::of_head(model.as_deref(), &attempts);
-                Ok(Reply { id, body: Box::pin(body.map(Ok)), head })
+                Ok(Reply { id: id.to_string(), body: Box::pin(body.map(Ok)), head })
             }
             Ok(Answer::Whole { body, model, attempts, .. }) => {
                 let head = Told::of_head(Some(&model), &attempts);
                 let body = futures_util::stream::iter([Ok(body.to_bytes())]);
-                Ok(Reply { id, body: Box::pin(body), head })
+                Ok(Reply { id: id.to_string(), body: Box::pin(body), head })
             }
             Err(refusal) => Err(refused(id, &refusal)),
         }
@@ -60,7 +54,10 @@ impl Local {
     pub(super) fn told(&self, id: Option<&str>) -> Option<Told> {
         let mut records = locked(&self.records);
         let place = match id {
-            Some(id) => records.iter().position(|record| record.request_id == id)?,
+            Some(id) => {
+                let id = id.parse().ok()?;
+                records.iter().position(|record| record.request_id == id)?
+            }
             None => records.len().checked_sub(1)?,
         };
         Some(Told::of(&records.swap_remove(place)))
@@ -71,7 +68,7 @@ fn locked(records: &Mutex<Vec<Record>>) -> MutexGuard<'_, Vec<Record>> {
     records.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn refused(id: String, refusal: &Refusal) -> Refused {
+fn refused(id: RequestId, refusal: &Refusal) -> Refused {
     let kind = match refusal {
         Refusal::UnknownModel { .. } => "unknown_model",
         _ => refusal.reason().as_str(),
@@ -82,5 +79,10 @@ fn refused(id: String, refusal: &Refusal) -> Refused {
         | Refusal::Stopping { attempts } => attempts.as_slice(),
         _ => &[],
     };
-    Refused { kind, message: refusal.to_string(), id: Some(id), head: Told::of_head(None, attempts) }
+    Refused {
+        kind,
+        message: refusal.to_string(),
+        id: Some(id.to_string()),
+        head: Told::of_head(None, attempts),
+    }
 }

@@ -59,7 +59,7 @@ impl Place {
         match &self.books {
             Some(books) => {
                 let ledger = books.ledger.clone();
-                Exchange::local(settings, connector, Arc::new(move |record| ledger.note(&record)))
+                Exchange::local(settings, connector, Arc::new(move |record| ledger.note(record)))
             }
             None => {
                 let address = Address::of(&settings.gateway.bind, settings.gateway.port);

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::agent::tools::{Called, Tool};
 use crate::config::settings::Settings;
 use crate::ledger::Ledger;
-use crate::record::{Record, new_id};
+use crate::record::{Record, RequestId};
 use crate::search::{Searcher, tool};
 use crate::upstream::Connector;
 use crate::upstream::gateway::Address;
@@ -38,8 +38,8 @@ impl WebSearch {
         let query = tool::query(arguments)?;
         let outcome = match &self.own {
             Some(ledger) => {
-                let record = Record::begun(new_id(), "moonrelay".to_owned(), Face::Chat);
-                self.searcher.recorded(query, record, |record| ledger.note(&record)).await
+                let record = Record::begun(RequestId::now(), "moonrelay".to_owned(), Face::Chat);
+                self.searcher.recorded(query, record, |record| ledger.note(record)).await
             }
             // What it cost stands in the gateway's ledger.
             None => self.searcher.search(query).await,

@@ -18,7 +18,7 @@ use crate::dialect::answer;
 use crate::dialect::classify::{Refused, classify};
 use crate::dialect::rewrite::AnswerPlan;
 use crate::failure::{Failure, Reason};
-use crate::record::{Attempt, Outcome};
+use crate::record::{Attempt, Outcome, RequestId};
 use crate::relay::{Answer, ClientRequest, Refusal, Relay, headers};
 use crate::upstream::oauth::{Logins, Sent};
 use crate::upstream::{Call, Connector, read_whole, retry_after};
@@ -157,7 +157,7 @@ async fn called(
         "messages": [{"role": "user", "content": "ping"}],
     });
     let request = ClientRequest {
-        id: "probe".to_owned(),
+        id: RequestId::now(),
         face: crate::wire::face::Face::Chat,
         client: None,
         headers: HeaderMap::from_iter([(USER_AGENT, own)]),

@@ -28,7 +28,7 @@ pub(super) fn section(count: usize, records: &[Record], clock: &Clock) -> Markup
 }
 
 fn row(record: &Record, clock: &Clock) -> Markup {
-    let entry = Entry::of(record);
+    let entry = Entry::from(record.clone());
     let state = match (&record.answered, record.attempts.is_empty()) {
         (Some(model), _) => format!("{model} answers"),
         (None, true) => "waits for the first target".to_owned(),

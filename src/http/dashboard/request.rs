@@ -50,7 +50,7 @@ fn facts(entry: &Entry, clock: &Clock) -> Markup {
     let called = entry.called.as_ref().filter(|called| **called != entry.face);
     html! {
         dl.facts {
-            dt { "Time" } dd { (clock.moment(entry.at)) }
+            dt { "Time" } dd { (clock.moment(entry.at())) }
             dt { "Client" } dd { (entry.client) }
             dt { "Asked for" } dd { @if entry.requested.is_empty() { "no model" } @else { (entry.requested) } }
             dt { "Protocol" }

@@ -11,6 +11,7 @@ use super::figures::{count, money, span};
 use super::reason::{meaning, tone};
 use crate::http::answer::millis;
 use crate::ledger::{Entry, Health, Ledger, StoreError, Try};
+use crate::record::RequestId;
 use crate::wire::amount::Amount;
 
 /// On one page.
@@ -40,7 +41,7 @@ impl Page {
         let (newest, health) = (before.is_none(), ledger.health());
         let mut page = Self { entries, newest, kept, trouble: None, health };
         if let Some(store) = ledger.store().filter(|_| page.entries.len() < SHOWN) {
-            let oldest = page.entries.last().map(|entry| entry.at);
+            let oldest = page.entries.last().map(|entry| entry.at());
             let moment = before.or(oldest).unwrap_or_else(SystemTime::now);
             match store.before(moment, SHOWN - page.entries.len()).await {
                 Ok(older) => page.add(older),
@@ -51,7 +52,7 @@ impl Page {
     }
 
     fn add(&mut self, older: Vec<Entry>) {
-        let known: HashSet<String> = self.entries.iter().map(|entry| entry.request_id.clone()).collect();
+        let known: HashSet<RequestId> = self.entries.iter().map(|entry| entry.request_id).collect();
         let new = older.into_iter().filter(|entry| !known.contains(&entry.request_id));
         self.entries.extend(new.map(Arc::new));
     }
@@ -73,7 +74,7 @@ impl Page {
                 @if !self.newest { a href="/#requests" { "Newest" } " " }
                 @if let Some(last) = self.entries.last().filter(|_| self.kept && self.entries.len() == SHOWN) {
                     // The rest of the last one's millisecond is not left out.
-                    a href={ "/?before=" (millis(last.at) + 1) "#requests" } { "Older" }
+                    a href={ "/?before=" (millis(last.at()) + 1) "#requests" } { "Older" }
                 }
                 @if !self.kept {
                     span.muted { "Only the last requests are known: usage.store is \"none\"." }
@@ -119,7 +120,7 @@ fn row(entry: &Entry, clock: &Clock) -> Markup {
         tr role="row" data-request=(entry.request_id) data-outcome=(entry.outcome)
             data-fallback[fell_back(entry)] {
             td.when role="cell" {
-                a href={ "/dashboard/requests/" (entry.request_id) } { (clock.moment(entry.at)) }
+                a href={ "/dashboard/requests/" (entry.request_id) } { (clock.moment(entry.at())) }
             }
             td.who role="cell" { (entry.client) }
             td.asked role="cell" {

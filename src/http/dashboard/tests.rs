@@ -15,7 +15,7 @@ use crate::config::settings::Reference;
 use crate::failure::Reason;
 use crate::ledger::{Entry, Ledger, Sum, Tokens, Total, Try};
 use crate::policy::cooldown::{Cooldowns, Steps};
-use crate::record::{Bill, Pricing};
+use crate::record::{Bill, Pricing, RequestId};
 use crate::relay::plan::{Link, Standing};
 use crate::relay::reload::Reload;
 use crate::relay::snapshot::Snapshot;
@@ -57,8 +57,7 @@ fn fallen() -> Entry {
         pricing: Pricing::Price,
     };
     Entry {
-        request_id: "0123456789abcdef".to_owned(),
-        at: clock().now - Duration::from_secs(5),
+        request_id: RequestId::first(clock().now - Duration::from_secs(5)),
         client: "laptop".to_owned(),
         requested: "default".to_owned(),
         face: "anthropic-messages".into(),
@@ -173,7 +172,7 @@ fn the_page_of_a_request_has_each_attempt_with_time_tokens_and_cost() {
     assert_says(
         &request::page(&fallen(), &clock()),
         &[
-            "data-request=\"0123456789abcdef\" data-outcome=\"ok\"",
+            "data-request=\"330640caa9260000\" data-outcome=\"ok\"",
             "<strong>openrouter/auto</strong> answered, after 2 attempts that did not",
             "anthropic-messages, translated to openai-completions, streamed",
             "<dd>one-rule</dd>",

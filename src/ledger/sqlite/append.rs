@@ -6,13 +6,12 @@ use std::time::Duration;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{CachedStatement, Connection, TransactionBehavior};
 
-use super::read::micros;
 use crate::ledger::entry::{Entry, Try, Word};
 use crate::ledger::pace::Pace;
 
-const REQUEST: &str = "INSERT INTO requests (request_id, at, client, requested, face, called, answered, streamed, \
-     thinking, outcome, first_byte, took, rules, dropped) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT (request_id) DO NOTHING";
+const REQUEST: &str = "INSERT INTO requests (number, client, requested, face, called, answered, streamed, thinking, \
+     outcome, first_byte, took, rules, dropped) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT (number) DO NOTHING";
 
 const ATTEMPT: &str = "INSERT INTO attempts (request, place, provider, model, outcome, detail, began, took, input, \
      output, cache_read, cache_write, reasoning, estimated, told, amount, currency, pricing) \
@@ -31,7 +30,7 @@ pub(super) fn batch(connection: &mut Connection, batch: &[Arc<Entry>], pace: Pac
             if requests.put(request(entry))? == 0 {
                 continue;
             }
-            let number = transaction.last_insert_rowid();
+            let number = entry.request_id.number();
             for (place, one) in (0_i64..).zip(&entry.attempts) {
                 attempts.put(attempt(number, place, one))?;
             }
@@ -66,10 +65,9 @@ impl<'c, 'e, const COLUMNS: usize> Rows<'c, 'e, COLUMNS> {
     }
 }
 
-fn request(entry: &Entry) -> [ToSqlOutput<'_>; 14] {
+fn request(entry: &Entry) -> [ToSqlOutput<'_>; 13] {
     [
-        text(&entry.request_id),
-        value(micros(entry.at)),
+        value(entry.request_id.number()),
         text(&entry.client),
         text(&entry.requested),
         text(&entry.face),

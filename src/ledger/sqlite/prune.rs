@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use rusqlite::Connection;
 
-use super::read::micros;
+use crate::record::RequestId;
 
 /// Requests that go at once: a few milliseconds of work.
 const STEP: i64 = 500;
@@ -16,12 +16,12 @@ const PAGES: i64 = 256;
 pub(super) fn step(connection: &Connection, before: SystemTime) -> rusqlite::Result<u64> {
     let mut delete = connection.prepare_cached(
         "DELETE FROM requests WHERE number IN \
-         (SELECT number FROM requests WHERE at < ?1 ORDER BY at LIMIT ?2)",
+         (SELECT number FROM requests WHERE number < ?1 ORDER BY number LIMIT ?2)",
     )?;
     // Attempts go with their request. Whoever writes does without: each attempt would be a look at the other table.
     let cascade = |is_on: bool| connection.pragma_update(None, "foreign_keys", is_on);
     cascade(true)?;
-    let removed = delete.execute([micros(before), STEP]);
+    let removed = delete.execute([RequestId::first(before).number(), STEP]);
     let off = cascade(false);
     let removed = removed?;
     off?;

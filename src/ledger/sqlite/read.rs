@@ -5,12 +5,12 @@ use std::time::{Duration, SystemTime};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::ledger::entry::{Entry, Try, Word};
-use crate::record::{Bill, Pricing};
+use crate::record::{Bill, Pricing, RequestId};
 use crate::wire::amount::Amount;
 use crate::wire::usage::Usage;
 
-const REQUEST: &str = "SELECT number, request_id, at, client, requested, face, called, answered, streamed, thinking, \
-     outcome, first_byte, took, rules, dropped FROM requests";
+const REQUEST: &str = "SELECT number, client, requested, face, called, answered, streamed, thinking, outcome, \
+     first_byte, took, rules, dropped FROM requests";
 
 const ATTEMPTS: &str = "SELECT provider, model, outcome, detail, began, took, input, output, cache_read, cache_write, \
      reasoning, estimated, told, amount, currency, pricing FROM attempts WHERE request = ?1 ORDER BY place";
@@ -24,31 +24,30 @@ pub(super) fn before(
     // What is written meanwhile is not half seen.
     let transaction = connection.unchecked_transaction()?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let text = format!("{REQUEST} WHERE at < ?1 ORDER BY at DESC, number DESC LIMIT ?2");
+    let text = format!("{REQUEST} WHERE number < ?1 ORDER BY number DESC LIMIT ?2");
     let mut statement = transaction.prepare_cached(&text)?;
-    let rows = statement.query_map([micros(moment), limit], request_of)?;
+    let rows = statement.query_map([RequestId::first(moment).number(), limit], request_of)?;
     rows.map(|row| with_attempts(&transaction, row?)).collect()
 }
 
 /// The one with this id.
-pub(super) fn request(connection: &Connection, id: &str) -> rusqlite::Result<Option<Entry>> {
+pub(super) fn request(connection: &Connection, id: RequestId) -> rusqlite::Result<Option<Entry>> {
     let transaction = connection.unchecked_transaction()?;
-    let mut statement = transaction.prepare_cached(&format!("{REQUEST} WHERE request_id = ?1"))?;
-    let found = statement.query_row([id], request_of).optional()?;
+    let mut statement = transaction.prepare_cached(&format!("{REQUEST} WHERE number = ?1"))?;
+    let found = statement.query_row([id.number()], request_of).optional()?;
     found.map(|found| with_attempts(&transaction, found)).transpose()
 }
 
-fn with_attempts(connection: &Connection, found: (i64, Entry)) -> rusqlite::Result<Entry> {
-    let (number, entry) = found;
+fn with_attempts(connection: &Connection, entry: Entry) -> rusqlite::Result<Entry> {
     let mut statement = connection.prepare_cached(ATTEMPTS)?;
-    let attempts = statement.query_map([number], attempt_of)?.collect::<rusqlite::Result<_>>()?;
+    let attempts =
+        statement.query_map([entry.request_id.number()], attempt_of)?.collect::<rusqlite::Result<_>>()?;
     Ok(Entry { attempts, ..entry })
 }
 
-fn request_of(row: &Row<'_>) -> rusqlite::Result<(i64, Entry)> {
-    let entry = Entry {
-        request_id: row.get("request_id")?,
-        at: SystemTime::UNIX_EPOCH + length(row.get("at")?),
+fn request_of(row: &Row<'_>) -> rusqlite::Result<Entry> {
+    Ok(Entry {
+        request_id: RequestId::of_number(row.get("number")?),
         client: row.get("client")?,
         requested: row.get("requested")?,
         face: row.get("face")?,
@@ -62,8 +61,7 @@ fn request_of(row: &Row<'_>) -> rusqlite::Result<(i64, Entry)> {
         rules: words(row.get("rules")?),
         dropped: words(row.get("dropped")?),
         attempts: Vec::new(),
-    };
-    Ok((row.get("number")?, entry))
+    })
 }
 
 fn attempt_of(row: &Row<'_>) -> rusqlite::Result<Try> {
@@ -114,12 +112,6 @@ pub(super) fn whole(number: i64) -> u64 {
 
 fn length(micros: i64) -> Duration {
     Duration::from_micros(whole(micros))
-}
-
-/// A moment in microseconds since 1970; none is earlier.
-pub(super) fn micros(moment: SystemTime) -> i64 {
-    let since = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
 fn words(text: Option<String>) -> Vec<Word> {

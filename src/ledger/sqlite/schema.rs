@@ -10,8 +10,15 @@ use crate::ledger::store::StoreError;
 /// Marks the file as ours (`PRAGMA application_id`): "Moon".
 const APPLICATION: i64 = 0x4d6f_6f6e;
 
-/// Each makes of the version before it the next one. One that was released is never changed; another one is added.
-const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql")];
+/// The tables of a new file, which has the newest version.
+const TABLES: &str = include_str!("schema/tables.sql");
+
+/// Each makes of a version, of the first one first, the next one. One that was released is never changed; another one is
+/// added.
+const MIGRATIONS: &[&str] = &[include_str!("schema/1-to-2.sql")];
+
+/// What a file has behind all of them.
+const NEWEST: usize = MIGRATIONS.len() + 1;
 
 /// What is in the file.
 struct Found {
@@ -31,9 +38,8 @@ impl Found {
         })
     }
 
-    /// How many migrations it has had.
-    fn past(&self, path: &Path) -> Result<usize, StoreError> {
-        let newest = MIGRATIONS.len();
+    /// The version of its tables; 0 where it has none.
+    fn version(&self, path: &Path) -> Result<usize, StoreError> {
         let is_ours = self.application == APPLICATION || (self.is_empty && self.application == 0);
         if !is_ours {
             return Err(StoreError::at(
@@ -42,12 +48,12 @@ impl Found {
                  starts or reloads",
             ));
         }
-        usize::try_from(self.version).ok().filter(|version| *version <= newest).ok_or_else(|| {
+        usize::try_from(self.version).ok().filter(|version| *version <= NEWEST).ok_or_else(|| {
             let version = self.version;
             StoreError::at(
                 path,
                 &format!(
-                    "it has version {version} of the tables, and this Moonrelay knows {newest}: use the newer Moonrelay \
+                    "it has version {version} of the tables, and this Moonrelay knows {NEWEST}: use the newer Moonrelay \
                      that wrote it, or move the file away, and the gateway begins a new one when it starts or reloads"
                 ),
             )
@@ -58,7 +64,7 @@ impl Found {
 /// Refuses what is not ours, or of a newer version, before anything is changed.
 pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let found = Found::read(connection).map_err(|error| trouble(path, &error))?;
-    found.past(path).map(|_| ())
+    found.version(path).map(|_| ())
 }
 
 /// Refuses what is not of this version: who only reads cannot migrate it.
@@ -66,9 +72,9 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), StoreErr
 /// False where there are no tables yet: a gateway that starts has made the file, and is about to make them.
 pub(super) fn check_current(connection: &Connection, path: &Path) -> Result<bool, StoreError> {
     let found = Found::read(connection).map_err(|error| trouble(path, &error))?;
-    let past = found.past(path)?;
-    if past == MIGRATIONS.len() || (past == 0 && found.is_empty) {
-        return Ok(past > 0);
+    let version = found.version(path)?;
+    if version == NEWEST || (version == 0 && found.is_empty) {
+        return Ok(version > 0);
     }
     Err(StoreError::at(
         path,
@@ -76,17 +82,20 @@ pub(super) fn check_current(connection: &Connection, path: &Path) -> Result<bool
     ))
 }
 
-/// Brings the file up to date, one version at a time; each as a whole or not at all.
+/// Makes the tables of a new file, and brings another up to date, one version at a time; each as a whole or not at all.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     loop {
         let failed = |error: rusqlite::Error| trouble(path, &error);
         // Another process may do the same: what counts is read while nobody else writes.
         let transaction =
             connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-        let past = Found::read(&transaction).map_err(failed)?.past(path)?;
-        let Some(migration) = MIGRATIONS.get(past) else { return Ok(()) };
-        let version = i64::try_from(past + 1).unwrap_or(i64::MAX);
-        transaction.execute_batch(migration).map_err(failed)?;
+        let (text, version) = match Found::read(&transaction).map_err(failed)?.version(path)? {
+            0 => (TABLES, NEWEST),
+            NEWEST => return Ok(()),
+            version => (MIGRATIONS[version - 1], version + 1),
+        };
+        let version = i64::try_from(version).unwrap_or(i64::MAX);
+        transaction.execute_batch(text).map_err(failed)?;
         transaction.pragma_update(None, "application_id", APPLICATION).map_err(failed)?;
         transaction.pragma_update(None, "user_version", version).map_err(failed)?;
         transaction.commit().map_err(failed)?;

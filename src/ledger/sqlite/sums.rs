@@ -7,22 +7,24 @@ use std::collections::HashMap;
 use rusqlite::{Connection, Row};
 
 use self::calendar::Calendar;
-use super::read::{micros, whole};
+use super::read::whole;
 use crate::ledger::entry;
 use crate::ledger::store::{By, Question, Sum, Total};
+use crate::record::RequestId;
 use crate::wire::amount::Amount;
 
-/// All rows of one request come together, and requests in the order of time.
+/// All rows of one request come together, and requests in the order of time, which is that of their numbers.
 const ROWS: &str = "SELECT r.number, r.at, r.client, a.provider, a.model, a.outcome, a.input, a.output, a.cache_read, \
      a.cache_write, a.reasoning, a.estimated, a.amount, a.currency \
      FROM requests r LEFT JOIN attempts a ON a.request = r.number \
-     WHERE r.at >= ?1 AND r.at < ?2 ORDER BY r.at, r.number";
+     WHERE r.number >= ?1 AND r.number < ?2 ORDER BY r.number";
 
 /// The sums of each combination, in the order of their keys.
 pub(super) fn sums(connection: &Connection, question: &Question) -> rusqlite::Result<Vec<Sum>> {
-    let until = question.until.map_or(i64::MAX, micros);
+    let first = |moment| RequestId::first(moment).number();
+    let until = question.until.map_or(i64::MAX, first);
     let mut statement = connection.prepare_cached(ROWS)?;
-    let mut rows = statement.query([micros(question.since), until])?;
+    let mut rows = statement.query([first(question.since), until])?;
     let mut groups = Groups::new(question);
     while let Some(row) = rows.next()? {
         groups.add(row)?;

@@ -13,7 +13,7 @@ use super::{FILE, READERS, Sqlite};
 use crate::ledger::entry::{Entry, Try};
 use crate::ledger::pace::Pace;
 use crate::ledger::store::{By, Question, Store, Sum};
-use crate::record::{Bill, Pricing};
+use crate::record::{Bill, Pricing, RequestId};
 use crate::wire::amount::Amount;
 use crate::wire::usage::Usage;
 
@@ -45,10 +45,9 @@ fn went(reference: &str, outcome: &str) -> Try {
     Try { outcome: outcome.to_owned().into(), usage: None, bill: None, ..answered(reference) }
 }
 
-fn entry(id: &str, at: &str, attempts: Vec<Try>) -> Entry {
+fn entry(at: &str, attempts: Vec<Try>) -> Entry {
     Entry {
-        request_id: id.to_owned(),
-        at: moment(at),
+        request_id: RequestId::first(moment(at)),
         client: "opencode".to_owned(),
         requested: "auto".to_owned(),
         face: "openai-completions".into(),
@@ -101,26 +100,26 @@ async fn what_was_put_in_comes_out_the_newest_first() {
         }),
         ..went("openrouter/moonshotai/kimi-k3:free", "truncated")
     };
-    let first = entry("1", "2026-11-21T10:00:00.123456Z", vec![strange, answered("kimi/k")]);
+    let first = entry("2026-11-21T10:00:00.123456Z", vec![strange, answered("kimi/k")]);
     let refused = Entry {
         outcome: "model_not_found".into(),
         called: None,
         first_byte: None,
-        ..entry("2", "2026-11-21T11:00:00Z", Vec::new())
+        ..entry("2026-11-21T11:00:00Z", Vec::new())
     };
     let store = kept(home.path(), vec![first.clone(), refused.clone()]).await;
     let late = moment("2026-11-22T00:00:00Z");
     assert_eq!(store.before(late, 10).await.unwrap(), [refused.clone(), first.clone()]);
     assert_eq!(store.before(late, 1).await.unwrap(), std::slice::from_ref(&refused));
-    assert_eq!(store.before(refused.at, 10).await.unwrap(), std::slice::from_ref(&first));
-    assert_eq!(store.request("1").await.unwrap(), Some(first.clone()));
-    assert_eq!(store.request("3").await.unwrap(), None);
+    assert_eq!(store.before(refused.at(), 10).await.unwrap(), std::slice::from_ref(&first));
+    assert_eq!(store.request(first.request_id).await.unwrap(), Some(first.clone()));
+    assert_eq!(store.request(first.request_id.plus(1)).await.unwrap(), None);
 
     // The gateway may run, or not, while it is read.
     let reader = Sqlite::read_only(home.path()).unwrap().unwrap();
-    assert_eq!(reader.request("2").await.unwrap(), Some(refused));
+    assert_eq!(reader.request(refused.request_id).await.unwrap(), Some(refused));
     drop(store);
-    assert_eq!(reader.request("1").await.unwrap(), Some(first));
+    assert_eq!(reader.request(first.request_id).await.unwrap(), Some(first));
     let refusal = reader.append(&[], Pace::GivesWay).await.unwrap_err().to_string();
     assert!(refusal.contains("reading only"), "{refusal}");
 }
@@ -128,11 +127,11 @@ async fn what_was_put_in_comes_out_the_newest_first() {
 #[tokio::test]
 async fn an_entry_that_is_there_is_left_as_it_is() {
     let home = TempDir::new().unwrap();
-    let first = entry("1", "2026-11-21T10:00:00Z", vec![answered("kimi/k")]);
+    let first = entry("2026-11-21T10:00:00Z", vec![answered("kimi/k")]);
     let other = Entry { client: "other".to_owned(), ..first.clone() };
     let store = kept(home.path(), vec![first.clone(), other.clone()]).await;
     store.append(&[Arc::new(other)], Pace::InHaste).await.unwrap();
-    assert_eq!(store.request("1").await.unwrap(), Some(first));
+    assert_eq!(store.request(first.request_id).await.unwrap(), Some(first));
     let all = sums(&store, &[]).await;
     assert_eq!((all[0].requests, all[0].answered.attempts), (1, 1));
 }
@@ -146,10 +145,10 @@ async fn a_request_counts_once_for_each_of_its_keys() {
     let store = kept(
         home.path(),
         vec![
-            entry("1", "2026-11-21T10:00:00Z", vec![went("kimi/k", "rate_limit"), lost, answered("or/k")]),
-            entry("2", "2026-11-21T11:00:00Z", vec![went("or/k", "cooling_down"), cancelled, unpriced]),
-            entry("3", "2026-11-21T12:00:00Z", Vec::new()),
-            entry("4", "2026-11-21T12:00:00Z", vec![answered("kimi/l")]),
+            entry("2026-11-21T10:00:00Z", vec![went("kimi/k", "rate_limit"), lost, answered("or/k")]),
+            entry("2026-11-21T11:00:00Z", vec![went("or/k", "cooling_down"), cancelled, unpriced]),
+            entry("2026-11-21T12:00:00Z", Vec::new()),
+            entry("2026-11-21T12:00:00.000001Z", vec![answered("kimi/l")]),
         ],
     )
     .await;
@@ -171,14 +170,10 @@ async fn a_request_counts_once_for_each_of_its_keys() {
 #[tokio::test]
 async fn days_are_those_of_the_zone_and_the_question_has_ends() {
     let home = TempDir::new().unwrap();
-    let at = |id, at| entry(id, at, vec![answered("kimi/k")]);
+    let at = |at| entry(at, vec![answered("kimi/k")]);
     let store = kept(
         home.path(),
-        vec![
-            at("1", "2026-10-24T22:00:00Z"),
-            at("2", "2026-10-25T22:59:59.999999Z"),
-            at("3", "2026-10-25T23:00:00Z"),
-        ],
+        vec![at("2026-10-24T22:00:00Z"), at("2026-10-25T22:59:59.999999Z"), at("2026-10-25T23:00:00Z")],
     )
     .await;
     let expected = [("2026-10-25", 2), ("2026-10-26", 1)].map(|(key, count)| (key.to_owned(), count));
@@ -202,8 +197,7 @@ async fn sums_stop_at_the_largest() {
     let bill =
         Bill { amount: Amount::from_picos(u64::MAX), currency: "USD".to_owned(), pricing: Pricing::Provider };
     let huge = || Try { usage: Some(most), bill: Some(bill.clone()), ..answered("kimi/k") };
-    let store =
-        kept(home.path(), vec![entry("1", "2026-11-21T10:00:00Z", vec![huge(), huge(), huge()])]).await;
+    let store = kept(home.path(), vec![entry("2026-11-21T10:00:00Z", vec![huge(), huge(), huge()])]).await;
     let all = sums(&store, &[]).await;
     assert_eq!(all[0].answered.tokens.input, u64::MAX);
     assert_eq!(all[0].answered.cost["USD"].picos(), u64::MAX);
@@ -214,8 +208,8 @@ async fn what_is_too_old_goes_and_gives_its_room_back() {
     let home = TempDir::new().unwrap();
     let start = moment("2026-01-01T00:00:00Z");
     let old = |number: u64| Entry {
-        at: start + Duration::from_secs(number),
-        ..entry(&number.to_string(), "2026-01-01T00:00:00Z", vec![went("kimi/k", "quota"), answered("or/k")])
+        request_id: RequestId::first(start + Duration::from_secs(number)),
+        ..entry("2026-01-01T00:00:00Z", vec![went("kimi/k", "quota"), answered("or/k")])
     };
     let store = kept(home.path(), (0..1_700).map(old).collect()).await;
     assert_eq!(store.prune(start + Duration::from_secs(1_600)).await.unwrap(), 1_600);
@@ -231,7 +225,7 @@ async fn what_is_too_old_goes_and_gives_its_room_back() {
 async fn the_file_is_for_its_owner_only() {
     let home = TempDir::new().unwrap();
     let directory = home.path().join("state/moonrelay");
-    let _store = kept(&directory, vec![entry("1", "2026-11-21T10:00:00Z", Vec::new())]).await;
+    let _store = kept(&directory, vec![entry("2026-11-21T10:00:00Z", Vec::new())]).await;
     let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&directory), 0o700);
     for file in ["ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm"] {
@@ -274,7 +268,7 @@ fn what_is_not_ours_or_newer_is_refused_and_left_alone() {
 #[tokio::test]
 async fn a_file_that_was_moved_away_is_not_written_any_more() {
     let home = TempDir::new().unwrap();
-    let one = entry("1", "2026-11-21T10:00:00Z", Vec::new());
+    let one = entry("2026-11-21T10:00:00Z", Vec::new());
     let store = kept(home.path(), vec![one.clone()]).await;
     std::fs::rename(home.path().join(FILE), home.path().join("old")).unwrap();
     let refusal = store.append(&[Arc::new(one)], Pace::GivesWay).await.unwrap_err().to_string();
@@ -306,4 +300,65 @@ async fn a_question_that_nobody_waits_for_any_more_keeps_its_place_until_it_is_a
     let all = u32::try_from(READERS).unwrap();
     let _all = tokio::time::timeout(Duration::from_secs(10), store.readers.permits.acquire_many(all)).await;
     assert_eq!(free(), 0, "its place is given back");
+}
+
+/// A file of the first version, with these requests of one attempt each.
+fn first_version(directory: &Path, requests: &[(&str, i64)]) {
+    let file = Connection::open(directory.join(FILE)).unwrap();
+    file.execute_batch(include_str!("schema/1.sql")).unwrap();
+    file.execute_batch(
+        "PRAGMA application_id = 0x4d6f6f6e; PRAGMA user_version = 1; PRAGMA foreign_keys = off",
+    )
+    .unwrap();
+    for (id, at) in requests {
+        let request = "INSERT INTO requests (request_id, at, client, requested, face, answered, streamed, outcome, took, rules) \
+             VALUES (?1, ?2, ?1, 'auto', 'anthropic-messages', 'kimi/k', 1, 'ok', 7, '[\"usage\"]')";
+        file.execute(request, rusqlite::params![id, at]).unwrap();
+        let attempt = "INSERT INTO attempts (request, place, provider, model, outcome, detail, began, took, input, amount, \
+             currency) VALUES (last_insert_rowid(), 0, 'kimi', 'k', 'ok', ?1, 0, 6, 60, 110, 'USD')";
+        file.execute(attempt, [id]).unwrap();
+    }
+    file.execute(
+        "INSERT INTO attempts SELECT 99, 0, 'x', 'x', 'ok', '', 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, '', '' ",
+        [],
+    )
+    .unwrap();
+}
+
+#[tokio::test]
+async fn what_the_first_version_kept_is_kept_on() {
+    let home = TempDir::new().unwrap();
+    let noon = moment("2026-11-21T12:00:00.000001Z");
+    let micros = 1_795_262_400_000_001;
+    first_version(home.path(), &[("later", micros + 1), ("one", micros), ("two", micros), ("never", 0)]);
+    let refusal = Sqlite::read_only(home.path()).err().unwrap().to_string();
+    assert!(refusal.contains("start the gateway once"), "{refusal}");
+    let store = Sqlite::open(home.path()).unwrap();
+    let entries = store.before(moment("2027-01-01T00:00:00Z"), 10).await.unwrap();
+    let told: Vec<_> = entries.iter().map(|entry| (entry.client.as_str(), entry.at())).collect();
+    let later = noon + Duration::from_micros(1);
+    assert_eq!(told, [("later", later), ("two", noon), ("one", noon), ("never", SystemTime::UNIX_EPOCH)]);
+    for entry in &entries {
+        assert_eq!(store.request(entry.request_id).await.unwrap().as_ref(), Some(entry));
+        assert_eq!((entry.took.as_micros(), &entry.rules[..]), (7, &["usage".into()][..]));
+        let [attempt] = &entry.attempts[..] else { panic!("{entry:?}") };
+        assert_eq!((&attempt.detail, attempt.usage.unwrap().input), (&entry.client, 60));
+    }
+    assert_eq!(sums(&store, &[]).await[0].answered.cost["USD"].picos(), 440);
+    let connection = Connection::open(home.path().join(FILE)).unwrap();
+    let texts = |connection: &Connection, sql| -> Vec<String> {
+        let mut statement = connection.prepare(sql).unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    let new = TempDir::new().unwrap();
+    drop(Sqlite::open(new.path()).unwrap());
+    let tables = "SELECT schema.name || ' ' || columns.name || columns.type || columns.\"notnull\" || columns.pk || columns.hidden \
+         FROM sqlite_schema AS schema, pragma_table_xinfo(schema.name) AS columns WHERE schema.sql IS NOT NULL ORDER BY 1";
+    let of_new = texts(&Connection::open(new.path().join(FILE)).unwrap(), tables);
+    assert_eq!(texts(&connection, tables), of_new, "its tables are those of a new file");
+    assert_eq!(texts(&connection, "PRAGMA foreign_key_check"), [""; 0]);
+    let ids =
+        texts(&connection, "SELECT printf('%016x', number) FROM requests WHERE at > 0 ORDER BY number DESC");
+    let told: Vec<_> = entries.iter().map(|entry| entry.request_id.to_string()).collect();
+    assert_eq!(ids, told[..3]);
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
+use crate::ledger::entry::Entry;
 use crate::ledger::queue::Queue;
 use crate::ledger::store::{Store, StoreError};
 
@@ -47,7 +48,7 @@ pub(super) async fn keep(queue: &Queue) {
 
 async fn forget(store: &Arc<dyn Store>, days: u32, clock: &mut Clock) -> Result<(), StoreError> {
     let now = SystemTime::now();
-    let newest = store.before(now + DAY * 36_500, 1).await?.first().map(|entry| entry.at);
+    let newest = store.before(now + DAY * 36_500, 1).await?.first().map(Entry::at);
     if !clock.is_believed(now, newest) {
         return Ok(());
     }

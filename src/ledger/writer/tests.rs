@@ -13,7 +13,7 @@ use crate::config::settings::Usage;
 use crate::ledger::entry::Entry;
 use crate::ledger::queue::WAITING;
 use crate::ledger::{Health, Ledger, Pending, Question, SETTLED, Sum};
-use crate::record::Record;
+use crate::record::{Record, RequestId};
 use crate::wire::face::Face;
 
 /// A store that answers when it is let, and as it is told.
@@ -55,11 +55,12 @@ impl Store for Double {
     }
 
     fn before(&self, _moment: SystemTime, _limit: usize) -> Pending<'_, Vec<Entry>> {
-        let newest = Entry { at: SystemTime::now() - self.age, ..Entry::of(&record()) };
+        let newest =
+            Entry { request_id: RequestId::first(SystemTime::now() - self.age), ..Entry::from(record()) };
         Box::pin(async { Ok(vec![newest]) })
     }
 
-    fn request<'a>(&'a self, _id: &'a str) -> Pending<'a, Option<Entry>> {
+    fn request(&self, _id: RequestId) -> Pending<'_, Option<Entry>> {
         Box::pin(async { Ok(None) })
     }
 }
@@ -99,7 +100,7 @@ impl Rig {
     }
 
     fn note(&self, count: usize) {
-        (0..count).for_each(|_| self.ledger.note(&record()));
+        (0..count).for_each(|_| self.ledger.note(record()));
     }
 
     /// Until this is so; the paused clock runs meanwhile.
@@ -123,7 +124,7 @@ impl Rig {
 }
 
 fn record() -> Record {
-    Record { abandoned: false, ..Record::begun("id".to_owned(), "test".to_owned(), Face::Chat) }
+    Record { abandoned: false, ..Record::begun(RequestId::now(), "test".to_owned(), Face::Chat) }
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@ use std::time::{Duration, SystemTime};
 use super::standing::{Ledger, Standing, Target};
 use super::{CONTENT_TYPE, Metrics, family};
 use crate::failure::Reason;
-use crate::record::{Attempt, Bill, Outcome, Pricing, Record, Skip};
+use crate::record::{Attempt, Bill, Outcome, Pricing, Record, RequestId, Skip};
 use crate::wire::amount::Amount;
 use crate::wire::face::Face;
 use crate::wire::usage::Usage;
@@ -29,7 +29,7 @@ fn paid(reference: &str, outcome: Outcome, usage: Usage, picos: u64) -> Attempt 
 fn record(attempts: Vec<Attempt>) -> Record {
     let last = attempts.last().filter(|last| last.outcome == Outcome::Ok);
     Record {
-        request_id: "1".to_owned(),
+        request_id: RequestId::now(),
         at: SystemTime::UNIX_EPOCH,
         trace_parent: None,
         client: "somebody".to_owned(),

@@ -90,7 +90,7 @@ impl Trace {
             None => Outcome::Ok.as_str(),
         };
         let mut say = |name, value: Value| span.attributes.push(KeyValue::new(name, value));
-        say(names::REQUEST_ID, record.request_id.clone().into());
+        say(names::REQUEST_ID, record.request_id.to_string().into());
         say(names::CLIENT, record.client.clone().into());
         say(names::FACE, record.face.api().into());
         say(names::REQUESTED, record.requested.clone().into());

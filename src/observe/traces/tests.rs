@@ -9,7 +9,7 @@ use opentelemetry::trace::{SpanId, SpanKind};
 use opentelemetry_http::{HttpClient, HttpError};
 
 use super::*;
-use crate::record::{Attempt, Outcome};
+use crate::record::{Attempt, Outcome, RequestId};
 use crate::wire::face::Face;
 
 #[derive(Debug)]
@@ -38,7 +38,7 @@ fn record() -> Record {
     Record {
         at: SystemTime::UNIX_EPOCH,
         took: Duration::from_secs(1),
-        ..Record::begun("1".to_owned(), "test".to_owned(), Face::Chat)
+        ..Record::begun(RequestId::now(), "test".to_owned(), Face::Chat)
     }
 }
 

@@ -44,7 +44,7 @@ impl Outlet {
     /// Nothing was said.
     pub(in crate::relay) fn new(run: &Run) -> Self {
         let body = run.bodies.own();
-        let (encoder, alike) = (|| Encoder::new(body.face, echo(&run.request.id, body)), Alike::default());
+        let (encoder, alike) = (|| Encoder::new(body.face, echo(run.request.id, body)), Alike::default());
         Self {
             encoder: (body.face != Face::Chat).then(encoder),
             rest: None,

@@ -47,7 +47,7 @@ pub(super) async fn pump(way: &Way, leg: &mut Opened, through: &mut Option<Throu
             let own = run.bodies.own();
             // What goes on with an answer is joined to it as chat.
             let to = if matches!(through, Some(Through::Joiner(_))) { Face::Chat } else { own.face };
-            let echo = || with_names(echo(&run.request.id, own), &said);
+            let echo = || with_names(echo(run.request.id, own), &said);
             let speech = Speech::new(target.face, to, || encoder(to, echo(), prompt_of(own)));
             let mut passage = Passage { way, target, speech, through, room: run.room() };
             read(&mut passage, stream, &mut metered).await

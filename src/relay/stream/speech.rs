@@ -4,6 +4,7 @@
 
 use std::time::SystemTime;
 
+use crate::record::RequestId;
 use crate::relay::bodies::Said;
 use crate::relay::continuation::frames;
 use crate::wire::edit::Segments;
@@ -33,10 +34,10 @@ struct Anew {
 }
 
 /// What an answer in the client's face repeats of its request.
-pub(in crate::relay) fn echo(request_id: &str, body: &RequestBody) -> Echo {
+pub(in crate::relay) fn echo(request_id: RequestId, body: &RequestBody) -> Echo {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let mut echo = Echo::of(body);
-    echo.id = request_id.to_owned();
+    echo.id = request_id.to_string();
     echo.created = since.as_secs();
     echo
 }

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use self::model::{Model, TEXT};
 use super::{Answer, ClientRequest, Relay, read};
 use crate::config::{self, Environment};
-use crate::record::Record;
+use crate::record::{Record, RequestId};
 use crate::wire::face::Face;
 
 /// Two targets that both go on from a text.
@@ -78,7 +78,7 @@ impl Fixture {
         let mut body = question(face);
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let request = ClientRequest {
-            id: "1".to_owned(),
+            id: RequestId::now(),
             face,
             client: None,
             headers: HeaderMap::new(),

@@ -9,7 +9,7 @@ use super::script::{ARGUMENTS, Line, Script, calls, refuses, says, searches};
 use crate::config::settings::Settings;
 use crate::config::{self, Environment};
 use crate::failure::Reason;
-use crate::record::{Outcome, Record};
+use crate::record::{Outcome, Record, RequestId};
 use crate::search::{Found, Kind, SearchFailure, Searcher};
 use crate::wire::face::Face;
 
@@ -217,7 +217,7 @@ async fn a_question_is_neither_empty_nor_a_document() {
 #[tokio::test]
 async fn a_search_is_one_request_of_the_ledger_however_it_ends() {
     let told: Mutex<Vec<Record>> = Mutex::default();
-    let begun = || Record::begun("id".to_owned(), "laptop".to_owned(), Face::Chat);
+    let begun = || Record::begun(RequestId::now(), "laptop".to_owned(), Face::Chat);
     let sink = |record| told.lock().unwrap().push(record);
     let script = Script::of([searches(), says("found"), says("memory"), searches(), Line::Silent]);
     let searcher = searcher(&script, "{}");

@@ -41,7 +41,7 @@ impl Kept {
         if !self.has_tables() {
             return BTreeSet::new();
         }
-        self.texts("SELECT request_id FROM requests", []).into_iter().collect()
+        self.texts("SELECT printf('%016x', number) FROM requests", []).into_iter().collect()
     }
 
     /// Fails where SQLite finds fault with the file, or an entry is there in part.
@@ -50,10 +50,9 @@ impl Kept {
         if !self.has_tables() {
             return;
         }
-        let faults = "SELECT 'twice ' || request_id FROM requests GROUP BY request_id HAVING count(*) > 1 \
-             UNION ALL SELECT 'no request for ' || request FROM attempts WHERE request NOT IN \
+        let faults = "SELECT 'no request for ' || request FROM attempts WHERE request NOT IN \
              (SELECT number FROM requests) \
-             UNION ALL SELECT 'no answer for ' || request_id FROM requests WHERE outcome = 'ok' AND number NOT IN \
+             UNION ALL SELECT 'no answer for ' || printf('%016x', number) FROM requests WHERE outcome = 'ok' AND number NOT IN \
              (SELECT request FROM attempts WHERE outcome = 'ok' AND input IS NOT NULL)";
         assert_eq!(self.texts(faults, []), [""; 0]);
     }
@@ -75,7 +74,7 @@ impl Kept {
         let sql = "SELECT outcome, client, requested, face, answered, took, first_byte, \
              (SELECT group_concat(provider || '/' || model || '=' || outcome, ', ') FROM \
              (SELECT * FROM attempts WHERE request = number ORDER BY place)), number \
-             FROM requests WHERE request_id = ?1";
+             FROM requests WHERE printf('%016x', number) = ?1";
         let mut statement = self.connection.prepare(sql).unwrap();
         let rows = statement.query_map([id], |row| {
             let text = |column| row.get::<_, Option<String>>(column);

@@ -182,7 +182,8 @@ impl Ledger {
         let file =
             Connection::open_with_flags(directory.join("ledger.sqlite"), OpenFlags::SQLITE_OPEN_READ_ONLY)
                 .unwrap();
-        let mut requests = file.prepare("SELECT request_id, client, outcome FROM requests").unwrap();
+        let mut requests =
+            file.prepare("SELECT printf('%016x', number), client, outcome FROM requests").unwrap();
         let requests = requests
             .query_map([], |row| Ok(Row { id: row.get(0)?, client: row.get(1)?, outcome: row.get(2)? }))
             .unwrap();

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::model::{Break, Model, Sample, Second, TEXT};
 use super::{Answer, Fixture, Got, KIMI_THEN_OPENROUTER, TWO_KIMI};
-use crate::record::attempts_header;
+use crate::record::{RequestId, attempts_header};
 
 /// More than 64 characters, without reasoning, in events of one line.
 pub(super) const PLAIN: Sample = Sample {
@@ -349,7 +349,7 @@ async fn half_of_leaked_markup_is_dropped_where_the_answer_goes_on() {
 async fn a_client_that_goes_away_ends_the_second_stream_too() {
     let fixture = Fixture::new(TWO_KIMI, Model { how: Break::Stalls, ..broken(&PLAIN, 3) });
     let request = super::ClientRequest {
-        id: "1".to_owned(),
+        id: RequestId::now(),
         face: crate::wire::face::Face::Chat,
         client: None,
         headers: http::HeaderMap::new(),
