@@ -4,19 +4,24 @@ mod line;
 mod lines;
 
 use std::fs::File;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use tracing::{info, warn};
+use tracing::{Level, enabled, info, warn};
 use tracing_journald::{Priority, PriorityMappings};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, fmt, reload};
 
+use self::line::{Fields, MESSAGE};
+use crate::failure::Reason;
 use crate::record::{Outcome, Record, attempts_header};
+use crate::wire::face::Face;
 
 pub use lines::together;
 
@@ -25,6 +30,9 @@ pub const ANNOUNCEMENT: &str = "announcement";
 
 /// The process has one log, as it has one standard error.
 static FILTER: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
+
+/// Where the log is lines without colour: a request's is written without an event.
+static PLAIN: AtomicBool = AtomicBool::new(false);
 
 /// Logs from `level` on, and [`ANNOUNCEMENT`]s at every level: to the journal where standard error is the journal, else
 /// as lines to standard error. The first call counts.
@@ -42,8 +50,10 @@ pub fn start(level: &str) {
         let layer = fmt::layer().log_internal_errors(false).with_writer(lines::writer);
         layer.with_ansi(false).event_format(line::Line)
     });
+    let is_plain = plain.is_some();
     if logs.with(journal).with(coloured).with(plain).try_init().is_ok() {
         let _ = FILTER.set(handle);
+        PLAIN.store(is_plain, Ordering::Relaxed);
     }
 }
 
@@ -94,48 +104,106 @@ pub fn request(record: &Record) {
             );
         }
     }
-    let usage = record.usage.unwrap_or_default();
-    info!(
-        request_id = %record.request_id,
-        client = %record.client,
-        requested = %record.requested,
-        model = record.answered.as_deref().unwrap_or("none"),
-        attempts = %attempts_header(&record.attempts),
-        face = record.face.api(),
-        called = record.called.map(|face| face.api()),
-        rules = %record.rules.join(","),
-        dropped = %record.dropped.join(","),
-        thinking = record.thinking.map(|level| level.as_str()),
-        streamed = record.streamed,
-        input = usage.input,
-        cached = usage.cache_read,
-        output = usage.output,
-        estimated = usage.estimated,
-        first_byte_ms = record.first_byte.map(|took| took.as_millis()),
-        ms = record.took.as_millis(),
-        abandoned = record.abandoned,
-        failed = record.failed.map(|reason| reason.as_str()),
-        "{}",
-        summary(record)
-    );
+    if !PLAIN.load(Ordering::Relaxed) {
+        as_event(record);
+    } else if enabled!(Level::INFO) {
+        // There is nobody to tell that standard error is gone.
+        let _ = lines::writer().write_all(as_line(record).as_bytes());
+    }
+}
+
+/// The fields of a request in their order: `shown` is text as it is, `quoted` text in quotes.
+macro_rules! fields {
+    ($tell:ident of $record:ident) => {
+        let (usage, digits) = ($record.usage.unwrap_or_default(), $record.request_id.digits());
+        $tell! {
+            shown request_id = std::str::from_utf8(&digits).unwrap_or_default();
+            shown client = &$record.client;
+            shown requested = &$record.requested;
+            quoted model = Some($record.answered.as_deref().unwrap_or("none"));
+            shown attempts = &attempts_header(&$record.attempts);
+            quoted face = Some($record.face.api());
+            quoted called = $record.called.map(Face::api);
+            shown rules = &$record.rules.join(",");
+            shown dropped = &$record.dropped.join(",");
+            quoted thinking = $record.thinking.map(|level| level.as_str());
+            flag streamed = Some($record.streamed);
+            number input = Some(usage.input);
+            number cached = Some(usage.cache_read);
+            number output = Some(usage.output);
+            flag estimated = Some(usage.estimated);
+            number first_byte_ms = $record.first_byte.map(millis);
+            number ms = Some(millis($record.took));
+            flag abandoned = Some($record.abandoned);
+            quoted failed = $record.failed.map(Reason::as_str);
+        }
+    };
+}
+
+/// For whoever takes fields one by one.
+fn as_event(record: &Record) {
+    macro_rules! value {
+        (shown $value:expr) => {
+            tracing::field::display($value)
+        };
+        ($kind:ident $value:expr) => {
+            $value
+        };
+    }
+    macro_rules! tell {
+        ($($kind:ident $name:ident = $value:expr;)*) => {
+            info!($($name = value!($kind $value),)* "{}", Summary(record))
+        };
+    }
+    fields!(tell of record);
+}
+
+/// The same as a line without colour.
+fn as_line(record: &Record) -> String {
+    let mut fields = Fields::of(Level::INFO);
+    fields.written(MESSAGE, format_args!("{}", Summary(record)));
+    macro_rules! tell {
+        ($($kind:ident $name:ident = $value:expr;)*) => {
+            $(tell!($kind stringify!($name), $value);)*
+        };
+        (shown $name:expr, $value:expr) => {
+            fields.shown($name, $value)
+        };
+        ($kind:ident $name:expr, $value:expr) => {
+            if let Some(value) = $value {
+                fields.$kind($name, value);
+            }
+        };
+    }
+    fields!(tell of record);
+    fields.line()
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The journal shows nothing but this unless it is asked for more.
-fn summary(record: &Record) -> String {
-    let ms = record.took.as_millis();
-    match (&record.answered, record.failed) {
-        (Some(model), None) if record.abandoned => {
-            format!("{model} was answering {:?}, and the client went away after {ms} ms", record.requested)
+struct Summary<'r>(&'r Record);
+
+impl std::fmt::Display for Summary<'_> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let record = self.0;
+        let (ms, requested) = (record.took.as_millis(), &record.requested);
+        match (&record.answered, record.failed) {
+            (Some(model), None) if record.abandoned => {
+                write!(out, "{model} was answering {requested:?}, and the client went away after {ms} ms")
+            }
+            (Some(model), None) => {
+                write!(out, "{model} answered {requested:?} in {ms} ms")?;
+                let level = record.thinking.map(|level| level.as_str());
+                level.map_or(Ok(()), |level| write!(out, ", thinking {level}"))
+            }
+            (Some(model), Some(reason)) => {
+                write!(out, "{model} broke off its answer to {requested:?} after {ms} ms: {reason}")
+            }
+            (None, Some(reason)) => write!(out, "nobody answered {requested:?} in {ms} ms: {reason}"),
+            (None, None) => write!(out, "the client that asked for {requested:?} went away after {ms} ms"),
         }
-        (Some(model), None) => {
-            let thinking =
-                record.thinking.map_or_else(String::new, |level| format!(", thinking {}", level.as_str()));
-            format!("{model} answered {:?} in {ms} ms{thinking}", record.requested)
-        }
-        (Some(model), Some(reason)) => {
-            format!("{model} broke off its answer to {:?} after {ms} ms: {reason}", record.requested)
-        }
-        (None, Some(reason)) => format!("nobody answered {:?} in {ms} ms: {reason}", record.requested),
-        (None, None) => format!("the client that asked for {:?} went away after {ms} ms", record.requested),
     }
 }
