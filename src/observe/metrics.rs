@@ -7,6 +7,7 @@ mod cost;
 pub mod family;
 mod names;
 mod process;
+mod series;
 pub mod standing;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use prometheus::{HistogramVec, IntCounterVec, Registry, TextEncoder};
 
 use self::cost::Cost;
 use self::names::{Names, OTHER};
+use self::series::Series;
 use self::standing::Standing;
 use crate::record::{Attempt, Outcome, Record};
 use crate::wire::usage::Usage;
@@ -55,7 +57,7 @@ impl Metrics {
     /// A request was refused before the relay saw it. `reason` is a word of ours, so there are few.
     pub fn refused(&self, reason: &'static str) {
         if let Ok(counted) = &self.counted {
-            add(&counted.refused, &[reason], 1);
+            counted.refused.add(&[reason], 1);
         }
     }
 
@@ -79,16 +81,16 @@ impl Metrics {
 struct Counted {
     registry: Registry,
     names: Names,
-    requests: IntCounterVec,
-    duration: HistogramVec,
-    first_byte: HistogramVec,
-    attempts: IntCounterVec,
-    fallbacks: IntCounterVec,
-    tokens: IntCounterVec,
-    reasoning: IntCounterVec,
-    estimated: IntCounterVec,
+    requests: Series<IntCounterVec>,
+    duration: Series<HistogramVec>,
+    first_byte: Series<HistogramVec>,
+    attempts: Series<IntCounterVec>,
+    fallbacks: Series<IntCounterVec>,
+    tokens: Series<IntCounterVec>,
+    reasoning: Series<IntCounterVec>,
+    estimated: Series<IntCounterVec>,
     cost: Cost,
-    refused: IntCounterVec,
+    refused: Series<IntCounterVec>,
 }
 
 impl Counted {
@@ -111,20 +113,19 @@ impl Counted {
     }
 
     fn request(&self, record: &Record) {
-        let answered = record.answered.as_deref();
-        if let Some(answered) = answered {
-            self.names.learn(answered);
-        }
-        let model = answered.map_or(NOBODY, |answered| self.names.label(answered));
-        add(&self.requests, &[record.face.api(), model, record.outcome()], 1);
+        let answered = record.answered.as_deref().map(|answered| (answered, self.names.learn(answered)));
+        let model = answered.map_or(NOBODY, |(_, label)| label);
+        self.requests.add(&[record.face.api(), model, record.outcome()], 1);
         let stream = if record.streamed { "true" } else { "false" };
-        observe(&self.duration, &[model, stream], record.took.as_secs_f64());
+        self.duration.observe(&[model, stream], record.took.as_secs_f64());
         if let Some(first_byte) = record.first_byte {
-            observe(&self.first_byte, &[model, stream], first_byte.as_secs_f64());
+            self.first_byte.observe(&[model, stream], first_byte.as_secs_f64());
         }
         self.fallback(record);
         for attempt in &record.attempts {
-            self.attempt(attempt);
+            let is_answer = |(answered, _): &(&str, _)| *answered == attempt.reference;
+            let label = answered.filter(is_answer).map(|(_, label)| label);
+            self.attempt(attempt, label.unwrap_or_else(|| self.names.label(&attempt.reference)));
         }
     }
 
@@ -134,14 +135,14 @@ impl Counted {
             && *to != first.reference
         {
             let (from, to) = (self.names.label(&first.reference), self.names.label(to));
-            add(&self.fallbacks, &[from, to, first.outcome.as_str()], 1);
+            self.fallbacks.add(&[from, to, first.outcome.as_str()], 1);
         }
     }
 
-    fn attempt(&self, attempt: &Attempt) {
+    /// `model` is the label of its reference.
+    fn attempt(&self, attempt: &Attempt, model: &str) {
         let (provider, _) = attempt.reference.split_once('/').unwrap_or((OTHER, ""));
-        let model = self.names.label(&attempt.reference);
-        add(&self.attempts, &[provider, model, attempt.outcome.as_str()], 1);
+        self.attempts.add(&[provider, model, attempt.outcome.as_str()], 1);
         // As in the ledger: what did not answer to the end and used tokens all the same was paid for beside the answer.
         let part = if attempt.outcome == Outcome::Ok { "answered" } else { "lost" };
         if let Some(usage) = &attempt.usage {
@@ -160,24 +161,11 @@ impl Counted {
             ("cache_write", usage.cache_write),
         ];
         for (kind, tokens) in kinds {
-            add(&self.tokens, &[model, kind, part], tokens);
+            self.tokens.add(&[model, kind, part], tokens);
             if usage.estimated {
-                add(&self.estimated, &[model, kind], tokens);
+                self.estimated.add(&[model, kind], tokens);
             }
         }
-        add(&self.reasoning, &[model, part], usage.reasoning);
-    }
-}
-
-/// Labels and definition are of one table, so nothing is lost here; a test sees that each counter counts.
-fn add(counter: &IntCounterVec, labels: &[&str], count: u64) {
-    if let Ok(counter) = counter.get_metric_with_label_values(labels) {
-        counter.inc_by(count);
-    }
-}
-
-fn observe(histogram: &HistogramVec, labels: &[&str], value: f64) {
-    if let Ok(histogram) = histogram.get_metric_with_label_values(labels) {
-        histogram.observe(value);
+        self.reasoning.add(&[model, part], usage.reasoning);
     }
 }

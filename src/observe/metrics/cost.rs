@@ -1,6 +1,5 @@
 //! Money: kept as the integer that it is, told as the float that the format has.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus::core::{Collector, Desc};
@@ -13,10 +12,10 @@ use crate::wire::amount::Amount;
 /// Model, currency, and what it was paid for.
 type Labels = [String; 3];
 
-/// The sums. A float that grew by each cost would lose the small ones: a cached token is a ten-millionth of a dollar.
+/// The sums; what is added to often is at the front. A float that grew by each cost would lose the small ones: a cached token is a ten-millionth of a dollar.
 #[derive(Clone)]
 pub(super) struct Cost {
-    sums: Arc<Mutex<BTreeMap<Labels, Amount>>>,
+    sums: Arc<Mutex<Vec<(Labels, Amount)>>>,
     told: CounterVec,
 }
 
@@ -29,8 +28,12 @@ impl Cost {
 
     pub(super) fn add(&self, labels: [&str; 3], amount: Amount) {
         let mut sums = self.sums.lock().unwrap_or_else(PoisonError::into_inner);
-        let sum = sums.entry(labels.map(str::to_owned)).or_default();
-        *sum = sum.plus(amount);
+        let place = sums.iter().position(|(known, _)| *known == labels).unwrap_or_else(|| {
+            sums.push((labels.map(str::to_owned), Amount::default()));
+            sums.len() - 1
+        });
+        sums[place].1 = sums[place].1.plus(amount);
+        sums.swap(place, place / 2);
     }
 }
 
@@ -42,7 +45,7 @@ impl Collector for Cost {
     fn collect(&self) -> Vec<MetricFamily> {
         // Held to the end: of two scrapes at once each tells the sums once.
         let sums = self.sums.lock().unwrap_or_else(PoisonError::into_inner);
-        for (labels, sum) in sums.iter() {
+        for (labels, sum) in &*sums {
             if let Ok(counter) = self.told.get_metric_with_label_values(labels) {
                 counter.reset();
                 counter.inc_by(sum.as_f64());

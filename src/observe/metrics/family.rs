@@ -2,6 +2,8 @@
 
 use prometheus::{CounterVec, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
 
+use super::series::Series;
+
 /// What a metric is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
@@ -111,20 +113,20 @@ impl Family {
         Opts::new(self.name, self.help)
     }
 
-    pub(super) fn counter(&self, registry: &Registry) -> Result<IntCounterVec, prometheus::Error> {
+    pub(super) fn counter(&self, registry: &Registry) -> Result<Series<IntCounterVec>, prometheus::Error> {
         let counter = IntCounterVec::new(self.opts(), self.labels)?;
         registry.register(Box::new(counter.clone()))?;
-        Ok(counter)
+        Ok(Series::of(counter))
     }
 
-    pub(super) fn histogram(&self, registry: &Registry) -> Result<HistogramVec, prometheus::Error> {
+    pub(super) fn histogram(&self, registry: &Registry) -> Result<Series<HistogramVec>, prometheus::Error> {
         let mut opts = HistogramOpts::from(self.opts());
         if let Kind::Histogram(bounds) = self.kind {
             opts.buckets = bounds.to_vec();
         }
         let histogram = HistogramVec::new(opts, self.labels)?;
         registry.register(Box::new(histogram.clone()))?;
-        Ok(histogram)
+        Ok(Series::of(histogram))
     }
 
     pub(super) fn gauge(&self, registry: &Registry) -> Result<GaugeVec, prometheus::Error> {

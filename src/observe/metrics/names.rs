@@ -28,15 +28,16 @@ impl Names {
         self.write().references.extend(references.into_iter().map(str::to_owned));
     }
 
-    /// This one has answered, so it is a model, and no client's invention.
-    pub(super) fn learn(&self, reference: &str) {
+    /// This one has answered, so it is a model, and no client's invention: its [`Names::label`] from now on.
+    pub(super) fn learn<'r>(&self, reference: &'r str) -> &'r str {
         if self.knows(reference) {
-            return;
+            return reference;
         }
         let mut known = self.write();
         if known.learned < MOST && known.references.insert(reference.to_owned()) {
             known.learned += 1;
         }
+        if known.references.contains(reference) { reference } else { OTHER }
     }
 
     /// The reference, or [`OTHER`].
@@ -67,7 +68,8 @@ mod tests {
         names.configured(["kimi/kimi-for-coding"]);
         assert_eq!(names.label("openrouter/invented"), OTHER, "it never answered");
         for number in 0..MOST + 50 {
-            names.learn(&format!("openrouter/{number}"));
+            let reference = format!("openrouter/{number}");
+            assert_eq!(names.learn(&reference), if number < MOST { &reference } else { OTHER });
         }
         assert_eq!(names.label("openrouter/99"), "openrouter/99");
         assert_eq!(names.label("openrouter/100"), OTHER);

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use prometheus::{GaugeVec, Registry};
 
-use super::{add, family, process};
+use super::{family, process};
 
 /// What a target of the chain can be.
 pub const TARGET_STATES: [&str; 4] = ["answering", "ready", "cooling_down", "off"];
@@ -68,7 +68,7 @@ impl Standing {
             }
         }
         self.ledger.tell(&registry)?;
-        add(&family::TRACES_DROPPED.counter(&registry)?, &[], self.traces_dropped);
+        family::TRACES_DROPPED.counter(&registry)?.add(&[], self.traces_dropped);
         let plain = [
             (family::IN_FLIGHT, Some(self.in_flight as f64)),
             (family::RELOADED, Some(truth(self.reloaded))),
@@ -104,8 +104,8 @@ impl Ledger {
     fn tell(&self, registry: &Registry) -> Result<(), prometheus::Error> {
         set(&family::LEDGER_QUEUE.gauge(registry)?, &[], self.queued as f64);
         set(&family::LEDGER_FAILING.gauge(registry)?, &[], truth(self.failing));
-        add(&family::LEDGER_WRITTEN.counter(registry)?, &[], self.written);
-        add(&family::LEDGER_DROPPED.counter(registry)?, &[], self.dropped);
+        family::LEDGER_WRITTEN.counter(registry)?.add(&[], self.written);
+        family::LEDGER_DROPPED.counter(registry)?.add(&[], self.dropped);
         Ok(())
     }
 }
