@@ -79,7 +79,7 @@ impl Unit {
         }
         if !self.credentials.is_empty() {
             let remove = word(&self.remove)?;
-            let _ = write!(text, "{REFRESH}ExecStopPost=-{remove} -rf %t/systemd/temporary-credentials/%n\n");
+            let _ = writeln!(text, "{REFRESH}ExecStopPost=-{remove} -rf %t/systemd/temporary-credentials/%n");
         }
         text.push_str(SANDBOX);
         text.push_str("\n[Install]\nWantedBy=default.target\n");
