@@ -24,7 +24,7 @@ pub fn is_ours(text: &str) -> bool {
 pub struct Unit {
     /// The binary, absolute.
     pub program: PathBuf,
-    /// `rm`, absolute: the path in which systemd looks for it itself need not have it (NixOS).
+    /// `rm`, absolute: systemd's own search path need not have it (NixOS).
     pub remove: PathBuf,
     /// `--config`, absolute; the default place otherwise.
     pub config: Option<PathBuf>,

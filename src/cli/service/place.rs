@@ -39,7 +39,7 @@ impl Files {
         let directory = directory(&console.environment)?;
         let unit = Unit {
             program: program(&console.environment)?,
-            remove: remove(&console.environment),
+            remove: remove(),
             config: config_file(console)?,
             credentials: credentials(choices, &console.environment)?,
             listen: choices.socket.then(|| console.settings().map(|s| listen(&s.gateway))).transpose()?,
@@ -70,25 +70,16 @@ fn program(environment: &Environment) -> Result<PathBuf, Ending> {
     let unknown =
         |error| Ending::failure("no_program", format!("cannot tell where this program is: {error}"));
     let program = std::env::current_exe().and_then(|path| path.canonicalize()).map_err(unknown)?;
-    let is_this = |path: &Path| path.canonicalize().is_ok_and(|path| path == program);
-    Ok(in_search_path(environment, "moonrelay", is_this).unwrap_or(program))
-}
-
-/// What removes files: where the search path has it, else where most systems do.
-fn remove(environment: &Environment) -> PathBuf {
-    in_search_path(environment, "rm", Path::is_file).unwrap_or_else(|| PathBuf::from("/bin/rm"))
-}
-
-/// The first program of this name that is the right one.
-fn in_search_path(
-    environment: &Environment,
-    name: &str,
-    is_right: impl Fn(&Path) -> bool,
-) -> Option<PathBuf> {
     let paths = environment.get("PATH").unwrap_or_default();
     let mut named =
-        std::env::split_paths(paths).filter(|path| path.is_absolute()).map(|path| path.join(name));
-    named.find(|path| is_right(path))
+        std::env::split_paths(paths).filter(|path| path.is_absolute()).map(|path| path.join("moonrelay"));
+    Ok(named.find(|path| path.canonicalize().is_ok_and(|path| path == program)).unwrap_or(program))
+}
+
+/// What removes files, where it stays: in a shell of Nix the search path leads to what is collected some day.
+fn remove() -> PathBuf {
+    let known = ["/run/current-system/sw/bin/rm", "/usr/bin/rm", "/bin/rm"].map(PathBuf::from);
+    known.iter().find(|path| path.is_file()).unwrap_or(&known[2]).clone()
 }
 
 /// The file that the unit names: one that somebody chose, as systemd does not know this shell's variables.
