@@ -17,23 +17,23 @@ def filled(home, days):
     file.parent.mkdir(parents=True, mode=0o700)
     now = time.time_ns() // 1000
     with sqlite3.connect(file) as store:
-        versions = sorted(SCHEMA.glob("*.sql"), key=lambda version: int(version.stem))
-        for version in versions:
-            store.executescript(version.read_text())
+        store.executescript((SCHEMA / "tables.sql").read_text())
         store.execute(f"PRAGMA application_id = {APPLICATION}")
-        store.execute(f"PRAGMA user_version = {len(versions)}")
+        store.execute(f"PRAGMA user_version = {len(list(SCHEMA.glob("*-to-*.sql"))) + 1}")
         store.execute("PRAGMA journal_mode = WAL")
         total = days * REQUESTS_A_DAY
+
+        def came(number):
+            """A request's id: the microsecond, and eleven bits."""
+            return now - (total - number) * DAY // REQUESTS_A_DAY << 11
+
         store.executemany(
-            "INSERT INTO requests VALUES (?, ?, ?, ?, 'default', 'chat', 'chat', ?, 1, NULL, 'ok', 900000, 8000000, NULL, NULL)",
-            (
-                (number, f"{number:016x}", now - (total - number) * DAY // REQUESTS_A_DAY, f"client-{number % 3}", model(number))
-                for number in range(1, total + 1)
-            ),
+            "INSERT INTO requests VALUES (?, ?, 'default', 'chat', 'chat', ?, 1, NULL, 'ok', 900000, 8000000, NULL, NULL)",
+            ((came(number), f"client-{number % 3}", model(number)) for number in range(1, total + 1)),
         )
         store.executemany(
             "INSERT INTO attempts VALUES (?, 0, ?, ?, 'ok', '', 1000, 7000000, 12000, 800, 30000, NULL, 200, NULL, NULL, 28000000000, 'USD', 'price')",
-            ((number, *model(number).split("/")) for number in range(1, total + 1)),
+            ((came(number), *model(number).split("/")) for number in range(1, total + 1)),
         )
     store.close()
     return file
