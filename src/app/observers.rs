@@ -84,17 +84,19 @@ pub(super) struct Told {
 impl Told {
     fn observer(&self, log: Log) -> Observer {
         let Self { ledger, metrics, traces } = self.clone();
-        let tell = move |record: Record| {
-            metrics.note(&record);
+        let tell = move |record: &Record| {
+            metrics.note(record);
             if let Some(traces) = &traces {
-                traces.note(&record);
+                traces.note(record);
             }
-            log(&record);
-            ledger.note(record);
+            log(record);
         };
         let tell = move |record: Record| {
             let id = record.request_id;
-            if catch_unwind(AssertUnwindSafe(|| tell(record))).is_err() {
+            let told = catch_unwind(AssertUnwindSafe(|| tell(&record)));
+            // Whatever became of the others.
+            let kept = catch_unwind(AssertUnwindSafe(|| ledger.note(record)));
+            if told.is_err() || kept.is_err() {
                 error!(request_id = %id, "this request could not be told of: a defect of Moonrelay");
             }
         };

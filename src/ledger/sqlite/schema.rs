@@ -1,5 +1,8 @@
 //! The tables, and how those of an older version become those of this one.
 
+use std::fs::{self, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use rusqlite::{Connection, TransactionBehavior};
@@ -84,8 +87,12 @@ pub(super) fn check_current(connection: &Connection, path: &Path) -> Result<bool
 
 /// Makes the tables of a new file, and brings another up to date, one version at a time; each as a whole or not at all.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let failed = |error: rusqlite::Error| trouble(path, &error);
+    let found = Found::read(connection).map_err(failed)?.version(path)?;
+    if (1..NEWEST).contains(&found) {
+        keep_copy(connection, path, found)?;
+    }
     loop {
-        let failed = |error: rusqlite::Error| trouble(path, &error);
         // Another process may do the same: what counts is read while nobody else writes.
         let transaction =
             connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
@@ -100,4 +107,23 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), St
         transaction.pragma_update(None, "user_version", version).map_err(failed)?;
         transaction.commit().map_err(failed)?;
     }
+}
+
+/// For who goes back to the Moonrelay that wrote it. One that is there is left as it is.
+fn keep_copy(connection: &Connection, path: &Path, version: usize) -> Result<(), StoreError> {
+    let copy = path.with_file_name(format!("ledger.{version}.sqlite"));
+    if copy.exists() {
+        return Ok(());
+    }
+    // Whole or not at all.
+    let draft = copy.with_extension("sqlite.new");
+    let refused = |error: std::io::Error| StoreError::at(&copy, &error.to_string());
+    match fs::remove_file(&draft) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(refused(error)),
+        _ => {}
+    }
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).map_err(refused)?;
+    let copied = connection.execute("VACUUM INTO ?1", [draft.to_string_lossy()]);
+    copied.map_err(|error| trouble(&draft, &error))?;
+    fs::rename(&draft, &copy).map_err(refused)
 }

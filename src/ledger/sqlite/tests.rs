@@ -319,7 +319,7 @@ fn first_version(directory: &Path, requests: &[(&str, i64)]) {
         file.execute(attempt, [id]).unwrap();
     }
     file.execute(
-        "INSERT INTO attempts SELECT 99, 0, 'x', 'x', 'ok', '', 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, '', '' ",
+        "INSERT INTO attempts SELECT 99999999, 0, 'x', 'x', 'ok', '', 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, '', '' ",
         [],
     )
     .unwrap();
@@ -361,4 +361,43 @@ async fn what_the_first_version_kept_is_kept_on() {
         texts(&connection, "SELECT printf('%016x', number) FROM requests WHERE at > 0 ORDER BY number DESC");
     let told: Vec<_> = entries.iter().map(|entry| entry.request_id.to_string()).collect();
     assert_eq!(ids, told[..3]);
+}
+
+#[tokio::test]
+async fn moments_of_a_wrong_clock_lose_no_request() {
+    let home = TempDir::new().unwrap();
+    let ids: Vec<String> = (0..2_100).map(|number| number.to_string()).collect();
+    let at_once = ids.iter().map(|id| (id.as_str(), 0));
+    let wrong = [("before", -5), ("next", 1), ("far", 1 << 60), ("farther", (1 << 60) + 1)];
+    first_version(home.path(), &at_once.chain(wrong).collect::<Vec<_>>());
+    let store = Sqlite::open(home.path()).unwrap();
+    let all = &sums(&store, &[]).await[0];
+    assert_eq!((all.requests, all.answered.attempts), (2_104, 2_104));
+    let newest = store.before(moment("2050-01-01T00:00:00Z"), 3).await.unwrap();
+    let told: Vec<_> =
+        newest.iter().map(|entry| (entry.client.as_str(), entry.attempts[0].detail.as_str())).collect();
+    assert_eq!(told, [("farther", "farther"), ("far", "far"), ("next", "next")]);
+}
+
+#[test]
+fn the_older_version_stays_beside_the_newer_one() {
+    let home = TempDir::new().unwrap();
+    let copy = home.path().join("ledger.1.sqlite");
+    first_version(home.path(), &[("one", 1)]);
+    // As a gateway leaves it that is killed meanwhile.
+    std::fs::write(home.path().join("ledger.1.sqlite.new"), "in part").unwrap();
+    drop(Sqlite::open(home.path()).unwrap());
+    assert_eq!(copy.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    let id = |path: &Path| -> rusqlite::Result<String> {
+        let file = Connection::open(path).unwrap();
+        assert_eq!(file.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)), Ok(1));
+        file.query_row("SELECT request_id FROM requests", [], |row| row.get(0))
+    };
+    assert_eq!(id(&copy), Ok("one".to_owned()));
+    assert!(!home.path().join("ledger.1.sqlite.new").exists());
+    // Somebody goes back, and forth again.
+    std::fs::remove_file(home.path().join(FILE)).unwrap();
+    first_version(home.path(), &[("two", 1)]);
+    drop(Sqlite::open(home.path()).unwrap());
+    assert_eq!(id(&copy), Ok("one".to_owned()), "the first one is left as it is");
 }

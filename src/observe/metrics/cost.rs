@@ -12,7 +12,8 @@ use crate::wire::amount::Amount;
 /// Model, currency, and what it was paid for.
 type Labels = [String; 3];
 
-/// The sums; what is added to often is at the front. A float that grew by each cost would lose the small ones: a cached token is a ten-millionth of a dollar.
+/// The sums; what is added to often is at the front. A float that grew by each cost would lose the small ones: a cached
+/// token is a ten-millionth of a dollar.
 #[derive(Clone)]
 pub(super) struct Cost {
     sums: Arc<Mutex<Vec<(Labels, Amount)>>>,

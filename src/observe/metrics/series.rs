@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use prometheus::{Error, Histogram, HistogramVec, IntCounter, IntCounterVec};
 
-/// A request asks a family for four at most, one for each kind of token.
+/// A request of one attempt asks a family for four at most, one for each kind of token.
 const LAST: usize = 8;
 
 /// What the crate keeps for a family.

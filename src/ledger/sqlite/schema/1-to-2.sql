@@ -15,11 +15,14 @@ CREATE TABLE requests_2 (
   dropped    TEXT                   -- JSON array of what another face could not say
 ) STRICT;
 
--- Ids were random at first: each request gets one anew, of the moment that was kept.
+-- Ids were random at first: each request gets one anew, of the moment that was kept, or the next that is free. A moment
+-- that no clock tells until 2041 is of one that was wrong.
 CREATE TABLE renumbered (before INTEGER PRIMARY KEY, number INTEGER NOT NULL) STRICT;
 
 INSERT INTO renumbered
-  SELECT number, (min(at, (1 << 52) - 1) << 11) + row_number() OVER (PARTITION BY at ORDER BY number) - 1 FROM requests;
+  SELECT before, place + max(least - place) OVER (ORDER BY place)
+  FROM (SELECT number AS before, max(0, min(at, 1 << 51)) << 11 AS least, row_number() OVER (ORDER BY at, number) AS place
+    FROM requests);
 
 INSERT INTO requests_2 (number, client, requested, face, called, answered, streamed, thinking, outcome, first_byte, took,
     rules, dropped)
@@ -27,8 +30,10 @@ INSERT INTO requests_2 (number, client, requested, face, called, answered, strea
     dropped
   FROM renumbered JOIN requests ON requests.number = before ORDER BY renumbered.number;
 
+-- In two steps: a new number may be an old one of another request.
 DELETE FROM attempts WHERE request NOT IN (SELECT before FROM renumbered);
-UPDATE attempts SET request = (SELECT number FROM renumbered WHERE before = request);
+UPDATE attempts SET request = -1 - (SELECT number FROM renumbered WHERE before = request);
+UPDATE attempts SET request = -1 - request;
 
 DROP TABLE renumbered;
 DROP TABLE requests;
