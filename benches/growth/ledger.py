@@ -19,7 +19,8 @@ def filled(home, days):
     with sqlite3.connect(file) as store:
         store.executescript((SCHEMA / "tables.sql").read_text())
         store.execute(f"PRAGMA application_id = {APPLICATION}")
-        store.execute(f"PRAGMA user_version = {len(list(SCHEMA.glob("*-to-*.sql"))) + 1}")
+        migrations = list(SCHEMA.glob("*-to-*.sql"))
+        store.execute(f"PRAGMA user_version = {len(migrations) + 1}")
         store.execute("PRAGMA journal_mode = WAL")
         total = days * REQUESTS_A_DAY
 
