@@ -131,6 +131,13 @@ impl Ledger {
         });
     }
 
+    /// What was noted until now came together, and more does not come soon: nobody is to wait for it.
+    pub fn noted(&self) {
+        if let Some(queue) = &self.queue {
+            queue.batch.notify_one();
+        }
+    }
+
     /// How the writing goes.
     #[must_use]
     pub fn health(&self) -> Health {

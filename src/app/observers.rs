@@ -84,6 +84,7 @@ pub(super) struct Told {
 impl Told {
     fn observer(&self, log: Log) -> Observer {
         let Self { ledger, metrics, traces } = self.clone();
+        let told = ledger.clone();
         let tell = move |record: &Record| {
             metrics.note(record);
             if let Some(traces) = &traces {
@@ -110,6 +111,7 @@ impl Told {
                     tell(record);
                 }
             });
+            told.noted();
         })
     }
 

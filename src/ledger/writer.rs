@@ -15,7 +15,8 @@ use super::pace::Pace;
 use super::queue::{BATCH, Queue};
 use super::store::{Store, StoreError};
 
-/// What the first entry of a batch waits for others. A batch costs one transaction.
+/// What the first entry of a batch waits for others, unless it is told that there are no more
+/// ([`super::Ledger::noted`]). A batch costs one transaction.
 const GATHER: Duration = Duration::from_millis(200);
 
 /// How long a batch that was refused waits for its second and last try.

@@ -15,8 +15,9 @@ use crate::record::Record;
 pub type Observer = Box<dyn Fn(Vec<Record>) + Send + Sync>;
 
 /// What the first record waits for others: code that runs for many of them in a row is in the cache for all but the first,
-/// and their lines are one write. Each turn also takes that cache from the requests. Nobody misses a line for so long.
-const GATHER: Duration = Duration::from_millis(50);
+/// and their lines are one write. Each turn also takes that cache from the requests. Nobody misses a line for so long, and
+/// who asks does not wait.
+const GATHER: Duration = Duration::from_millis(200);
 
 /// So many wait no longer: requests wait while many are told.
 pub const FULL: usize = 200;
