@@ -131,8 +131,8 @@ impl Ledger {
         });
     }
 
-    /// What was noted until now came together, and more does not come soon: nobody is to wait for it.
-    pub fn noted(&self) {
+    /// What was noted until now came together: the writer need not wait for more.
+    pub fn hurry(&self) {
         if let Some(queue) = &self.queue {
             queue.batch.notify_one();
         }

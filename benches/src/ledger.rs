@@ -25,7 +25,7 @@ use moonrelay::wire::usage::Usage;
 use process::{Served, gateway, simulator};
 use serde_json::json;
 
-/// Longer than the writer gathers.
+/// Longer than what is told is gathered, and written.
 const WRITTEN: Duration = Duration::from_millis(600);
 const CLIENTS: usize = 4;
 const DAY: Duration = Duration::from_secs(86_400);

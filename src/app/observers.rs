@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tracing::{error, warn};
@@ -11,14 +12,14 @@ use crate::config::settings::{Provider, Settings};
 use crate::ledger::{Ledger, Pace, RECENT, Writer};
 use crate::observe::log;
 use crate::observe::metrics::Metrics;
-use crate::observe::outbox::{FULL, Observer, Outbox, Telling};
+use crate::observe::outbox::{FULL, GATHER, Observer, Outbox, Telling};
 use crate::observe::traces::{self, Exporter, Traces};
 use crate::record::Record;
 use crate::relay::Sink;
 use crate::upstream::Connector;
 
 /// A stop waits no longer for what is not written yet.
-const FLUSH: std::time::Duration = std::time::Duration::from_secs(5);
+const FLUSH: Duration = Duration::from_secs(5);
 
 /// Who asks for a request that is just over finds it in memory, also when many are told at once.
 const _: () = assert!(FULL <= RECENT);
@@ -44,7 +45,7 @@ impl Observers {
         Self { ledger, writer: Some(writer), log, are_all: true }
     }
 
-    /// No log, and nothing that outlives the process: only this, and the metrics.
+    /// No log, and nothing that outlives the process: only this, which is told each request at once, and the metrics.
     #[must_use]
     pub fn only(sink: Sink) -> Self {
         let log: Log = Arc::new(move |record| sink(record.clone()));
@@ -65,7 +66,8 @@ impl Observers {
         let (traces, exporter) = tracing.unzip();
         let told = Told { ledger: Arc::new(ledger), metrics: Arc::default(), traces: traces.map(Arc::new) };
         told.follow(settings);
-        let outbox = Outbox::new(told.observer(log));
+        let gather = if are_all { GATHER } else { Duration::ZERO };
+        let outbox = Outbox::new(told.observer(log), gather);
         (told, outbox.clone(), Work { outbox, writer, exporter })
     }
 }
@@ -84,7 +86,7 @@ pub(super) struct Told {
 impl Told {
     fn observer(&self, log: Log) -> Observer {
         let Self { ledger, metrics, traces } = self.clone();
-        let told = ledger.clone();
+        let book = ledger.clone();
         let tell = move |record: &Record| {
             metrics.note(record);
             if let Some(traces) = &traces {
@@ -111,7 +113,7 @@ impl Told {
                     tell(record);
                 }
             });
-            told.noted();
+            book.hurry();
         })
     }
 
@@ -181,5 +183,34 @@ impl Working {
             let lost = ledger.health().queued;
             warn!(lost, "the ledger could not be written in time");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+    use crate::config::settings::Usage;
+    use crate::record::RequestId;
+    use crate::wire::face::Face;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_told_together_is_written_at_once() {
+        let home = tempfile::tempdir().unwrap();
+        let (ledger, writer) = Ledger::kept(Some(home.path()), Usage::default());
+        let told = Told { ledger: Arc::new(ledger), metrics: Arc::default(), traces: None };
+        let writing = tokio::spawn(writer.run());
+        told.ledger.settled().await;
+        let record = || Record::begun(RequestId::now(), "test".to_owned(), Face::Chat);
+        let began = Instant::now();
+        told.observer(Arc::new(|_| {}))(vec![record(), record()]);
+        // The clock stands still while a file is written.
+        while told.ledger.health().written < 2 {
+            sleep(Duration::from_millis(1)).await;
+        }
+        assert!(began.elapsed() < Duration::from_millis(100), "{:?}", began.elapsed());
+        told.ledger.end();
+        writing.await.unwrap();
     }
 }

@@ -9,7 +9,7 @@ use super::dashboard;
 use super::refusals::Refusals;
 use crate::ledger::Ledger;
 use crate::observe::metrics::Metrics;
-use crate::observe::outbox::Outbox;
+use crate::observe::outbox::{GATHER, Outbox};
 use crate::observe::traces::Traces;
 use crate::record::RequestId;
 use crate::relay::Relay;
@@ -46,7 +46,7 @@ impl Shared {
         let (ledger, metrics) = (Arc::new(Ledger::forgetful()), Arc::<Metrics>::default());
         let refusals = Arc::new(Refusals::new(metrics.clone()));
         let found = Arc::<Cache>::default();
-        let outbox = Outbox::new(Box::new(drop));
+        let outbox = Outbox::new(Box::new(drop), GATHER);
         let (watchers, address) = (dashboard::room(), ArcSwap::from_pointee(address));
         Self {
             relay,

@@ -44,7 +44,7 @@ pub(super) struct Queue {
     pub(super) store: watch::Sender<Option<Arc<dyn Store>>>,
     /// No more requests come.
     pub(super) ended: watch::Sender<bool>,
-    /// There is a whole batch, or no more comes soon, or somebody waits for what there is.
+    /// There is a whole batch, or nobody is to wait for more of it.
     pub(super) batch: Notify,
     counts: watch::Sender<Counts>,
     /// Since the last entry that found a place there were some that did not.

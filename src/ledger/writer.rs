@@ -15,8 +15,8 @@ use super::pace::Pace;
 use super::queue::{BATCH, Queue};
 use super::store::{Store, StoreError};
 
-/// What the first entry of a batch waits for others, unless it is told that there are no more
-/// ([`super::Ledger::noted`]). A batch costs one transaction.
+/// What the first entry of a batch waits for others where nobody says that there are no more
+/// ([`super::Ledger::hurry`]). A batch costs one transaction.
 const GATHER: Duration = Duration::from_millis(200);
 
 /// How long a batch that was refused waits for its second and last try.
@@ -108,10 +108,12 @@ impl Writer {
 
     /// Until there is a batch, or its time is up.
     async fn gather(&self) {
+        // A clock is set only where none of the others is there already.
         tokio::select! {
-            () = sleep(GATHER) => {}
+            biased;
             () = self.queue.batch.notified() => {}
             () = self.queue.end() => {}
+            () = sleep(GATHER) => {}
         }
     }
 

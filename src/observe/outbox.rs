@@ -17,7 +17,7 @@ pub type Observer = Box<dyn Fn(Vec<Record>) + Send + Sync>;
 /// What the first record waits for others: code that runs for many of them in a row is in the cache for all but the first,
 /// and their lines are one write. Each turn also takes that cache from the requests. Nobody misses a line for so long, and
 /// who asks does not wait.
-const GATHER: Duration = Duration::from_millis(200);
+pub const GATHER: Duration = Duration::from_millis(200);
 
 /// So many wait no longer: requests wait while many are told.
 pub const FULL: usize = 200;
@@ -31,6 +31,7 @@ pub struct Outbox {
     woken: Condvar,
     /// One tells at a time, so that who asks for it finds everything told.
     observer: Mutex<Observer>,
+    gather: Duration,
 }
 
 #[derive(Default)]
@@ -55,14 +56,15 @@ pub struct Telling {
 }
 
 impl Outbox {
-    /// For this observer.
+    /// For this observer. A record waits for others for so long: [`GATHER`], or less where somebody waits for each.
     #[must_use]
-    pub fn new(observer: Observer) -> Arc<Self> {
+    pub fn new(observer: Observer, gather: Duration) -> Arc<Self> {
         Arc::new(Self {
             waiting: Mutex::default(),
             filled: Notify::new(),
             woken: Condvar::new(),
             observer: Mutex::new(observer),
+            gather,
         })
     }
 
@@ -122,7 +124,8 @@ impl Outbox {
                 let is_idle = |waiting: &mut Waiting| waiting.records.is_empty() && !waiting.is_closed;
                 let waiting = self.woken.wait_while(self.waiting(), is_idle);
                 let waiting = waiting.unwrap_or_else(PoisonError::into_inner);
-                let gathered = self.woken.wait_timeout_while(waiting, GATHER, |waiting| !waiting.is_ripe());
+                let gathered =
+                    self.woken.wait_timeout_while(waiting, self.gather, |waiting| !waiting.is_ripe());
                 gathered.unwrap_or_else(PoisonError::into_inner).0.is_closed
             };
             // Whom one batch was too much for gets the next one all the same.
@@ -154,14 +157,14 @@ mod tests {
 
     fn outbox() -> (Arc<Outbox>, mpsc::UnboundedReceiver<u64>) {
         let (told, ids) = mpsc::unbounded_channel();
-        let observer = Outbox::new(Box::new(move |records| {
+        let observer = move |records| {
             for record in records {
-                let number = record.took.as_secs();
-                let _ = told.send(number);
-                assert_ne!(number, TOO_MUCH);
+                let Record { took, .. } = record;
+                let _ = told.send(took.as_secs());
+                assert_ne!(took.as_secs(), TOO_MUCH);
             }
-        }));
-        (observer, ids)
+        };
+        (Outbox::new(Box::new(observer), GATHER), ids)
     }
 
     fn record(number: u64) -> Record {

@@ -137,7 +137,7 @@ async fn entries_are_gathered_and_a_whole_batch_or_one_that_came_together_waits_
     assert!((GATHER..GATHER * 2).contains(&began.elapsed()), "{:?}", began.elapsed());
     let began = Instant::now();
     rig.note(4);
-    rig.ledger.noted();
+    rig.ledger.hurry();
     assert_eq!(rig.came.recv().await, Some((4, Pace::GivesWay)));
     rig.note(2 * BATCH + 1);
     // Another batch waits behind the first.
