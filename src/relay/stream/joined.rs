@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
+use tokio::runtime::Handle;
 
 use crate::failure::Failure;
 use crate::upstream::ByteStream;
@@ -18,7 +19,9 @@ const LOOKS: u8 = 2;
 /// A provider's bytes, those that are there together joined.
 ///
 /// The HTTP client hands over one chunk at a time, and reads the next out of its buffer when that is taken. So who has
-/// taken one lets the other task run once, and goes on when that brought nothing. Nothing is waited for.
+/// taken one lets the other task run once, and goes on when that brought nothing. Nothing is waited for. Where chunks come
+/// one by one, those turns bring nothing each time: then a chunk goes on as it came, until two come together again. Those
+/// two are two writes, and so is an end behind the last chunk.
 pub(super) struct Joined<'s> {
     bytes: &'s mut ByteStream,
     first: Bytes,
@@ -26,21 +29,25 @@ pub(super) struct Joined<'s> {
     all: Vec<u8>,
     /// How often nothing was there since the last chunk.
     looks: u8,
+    /// Whether others are looked for behind the first.
+    company: Company,
     /// What came behind them: the end.
     ended: Option<Option<Failure>>,
 }
 
 impl<'s> Joined<'s> {
     pub(super) fn new(bytes: &'s mut ByteStream) -> Self {
-        Self { bytes, first: Bytes::new(), all: Vec::new(), looks: 0, ended: None }
+        Self { bytes, first: Bytes::new(), all: Vec::new(), looks: 0, company: Company::new(), ended: None }
     }
 
     fn add(&mut self, chunk: Bytes) {
         self.looks = 0;
         if self.first.is_empty() {
+            self.company.begin(slept());
             self.first = chunk;
             return;
         }
+        self.company.is_likely = true;
         if self.all.is_empty() {
             // As much as hyper reads at first.
             self.all.reserve(8 * 1024);
@@ -74,7 +81,13 @@ impl Stream for Joined<'_> {
                     break;
                 }
                 Poll::Pending if this.first.is_empty() => return Poll::Pending,
-                Poll::Pending if this.looks == LOOKS => break,
+                Poll::Pending if !this.company.is_likely => break,
+                Poll::Pending if this.looks == LOOKS => {
+                    if this.all.is_empty() {
+                        this.company.failed();
+                    }
+                    break;
+                }
                 Poll::Pending => {
                     this.looks += 1;
                     context.waker().wake_by_ref();
@@ -86,9 +99,44 @@ impl Stream for Joined<'_> {
     }
 }
 
+/// Whether a chunk is likely to have others with it.
+#[derive(Clone, Copy)]
+struct Company {
+    is_likely: bool,
+    /// The chunk came before the thread was out of tasks since the one before: as far as can be told they were together.
+    has_followed: bool,
+    /// How often the thread had been out of tasks when the last chunk came.
+    slept: Option<u64>,
+}
+
+impl Company {
+    const fn new() -> Self {
+        Self { is_likely: true, has_followed: false, slept: None }
+    }
+
+    /// A chunk came after so many sleeps, with no other in hand.
+    fn begin(&mut self, slept: u64) {
+        self.has_followed = self.slept.replace(slept) == Some(slept);
+        self.is_likely |= self.has_followed;
+    }
+
+    /// It was looked for, and there was none.
+    const fn failed(&mut self) {
+        self.is_likely = self.has_followed;
+    }
+}
+
+/// How often this thread was out of tasks. (The first one, where there are several: those serve nobody, and guess worse.)
+fn slept() -> u64 {
+    Handle::current().metrics().worker_park_count(0)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
 
     use futures_util::stream::poll_fn;
 
@@ -129,6 +177,47 @@ mod tests {
     async fn one_turn_is_given_to_who_brings_more_and_no_second_one() {
         assert_eq!(joined(&["a", "", "", "b", "", "c"], false).await, ["abc"]);
         assert_eq!(joined(&["a", "", "", "", "b", "", "", "", "c"], false).await, ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn company_is_sought_until_there_is_none_and_again_when_two_have_come_together() {
+        let mut company = Company::new();
+        // A chunk's moment, in sleeps; whether more is sought then, and whether that brings something.
+        let mut sought = |slept, has_more: bool| {
+            company.begin(slept);
+            let is_likely = company.is_likely;
+            if is_likely && !has_more {
+                company.failed();
+            }
+            is_likely
+        };
+        assert!(sought(1, true) && sought(2, false), "before it is known, and behind some that had others");
+        assert!(!sought(3, false) && !sought(4, true), "not behind one that was alone");
+        assert!(sought(4, false), "the one before was not alone");
+        assert!(sought(5, false), "nor may this be");
+        assert!(!sought(6, false));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn chunks_that_come_one_by_one_go_on_without_another_turn() {
+        let mut clock = tokio::time::interval(Duration::from_millis(10));
+        let polls = Arc::new(AtomicUsize::new(0));
+        let count = polls.clone();
+        let mut bytes: ByteStream = Box::pin(poll_fn(move |context| {
+            count.fetch_add(1, Ordering::Relaxed);
+            clock.poll_tick(context).map(|_| Some(Ok(Bytes::from_static(b"x"))))
+        }));
+        let mut joined = Joined::new(&mut bytes);
+        let mut counts = Vec::new();
+        for _ in 0..4 {
+            assert_eq!(joined.next().await.unwrap().unwrap(), "x");
+            counts.push(polls.swap(0, Ordering::Relaxed));
+        }
+        assert_eq!(
+            counts,
+            [4, 3, 3, 3],
+            "a wait but for the first, the chunk, and what is there behind it; two turns more once"
+        );
     }
 
     #[tokio::test]
