@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, RuntimeMetrics};
 
 use crate::failure::Failure;
 use crate::upstream::ByteStream;
@@ -31,19 +31,23 @@ pub(super) struct Joined<'s> {
     looks: u8,
     /// Whether others are looked for behind the first.
     company: Company,
+    thread: RuntimeMetrics,
     /// What came behind them: the end.
     ended: Option<Option<Failure>>,
 }
 
 impl<'s> Joined<'s> {
     pub(super) fn new(bytes: &'s mut ByteStream) -> Self {
-        Self { bytes, first: Bytes::new(), all: Vec::new(), looks: 0, company: Company::new(), ended: None }
+        let thread = Handle::current().metrics();
+        let company = Company::new();
+        Self { bytes, first: Bytes::new(), all: Vec::new(), looks: 0, company, thread, ended: None }
     }
 
     fn add(&mut self, chunk: Bytes) {
         self.looks = 0;
         if self.first.is_empty() {
-            self.company.begin(slept());
+            // The first thread, where there are several: those serve nobody, and guess worse.
+            self.company.begin(self.thread.worker_park_count(0));
             self.first = chunk;
             return;
         }
@@ -100,7 +104,6 @@ impl Stream for Joined<'_> {
 }
 
 /// Whether a chunk is likely to have others with it.
-#[derive(Clone, Copy)]
 struct Company {
     is_likely: bool,
     /// The chunk came before the thread was out of tasks since the one before: as far as can be told they were together.
@@ -124,11 +127,6 @@ impl Company {
     const fn failed(&mut self) {
         self.is_likely = self.has_followed;
     }
-}
-
-/// How often this thread was out of tasks. (The first one, where there are several: those serve nobody, and guess worse.)
-fn slept() -> u64 {
-    Handle::current().metrics().worker_park_count(0)
 }
 
 #[cfg(test)]
