@@ -7,6 +7,7 @@ mod reload;
 mod status;
 mod watchdog;
 
+use std::convert::Infallible;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -67,7 +68,10 @@ const GONE: Duration = Duration::from_secs(1);
 
 /// How serving ended.
 enum End {
-    InOrder,
+    InOrder {
+        /// Connections that were cut off.
+        busy: usize,
+    },
     /// Nobody shall wait for anything any more.
     AtOnce,
 }
@@ -150,7 +154,7 @@ impl App {
         relay.state().advance(Stage::Gone);
         let _ = tokio::time::timeout(GONE, relay.state().under_way().over()).await;
         if let Some(working) = working {
-            working.finish(&ledger, matches!(end, End::InOrder)).await;
+            working.finish(&ledger, end).await;
         }
     }
 
@@ -190,7 +194,7 @@ impl App {
             );
         }
         tokio::select! {
-            _ = &mut serving => return End::InOrder,
+            busy = &mut serving => return End::InOrder { busy },
             () = signals.next() => {}
             Some(_) = reloading.join_next() => info!("the terminal is gone"),
         }
@@ -225,15 +229,12 @@ async fn drained(
     manager: Manager,
 ) -> End {
     tokio::select! {
-        busy = &mut serving => {
-            info!(busy, "stopped");
-            End::InOrder
-        }
+        busy = &mut serving => End::InOrder { busy },
         () = cut_off(state, &mut signals) => {
             warn!("stopped at once");
             End::AtOnce
         }
-        () = ask_for_time(manager) => End::InOrder,
+        never = ask_for_time(manager) => match never {},
     }
 }
 
@@ -248,7 +249,7 @@ async fn cut_off(state: &State, signals: &mut impl Signals) {
 }
 
 /// While answers run to their end the manager waits, whatever its limit for a stop is; [`DRAIN`] ends that.
-async fn ask_for_time(manager: Manager) {
+async fn ask_for_time(manager: Manager) -> Infallible {
     let mut beat = tokio::time::interval(EXTENSION / 2);
     loop {
         beat.tick().await;

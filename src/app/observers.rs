@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
+use super::End;
 use super::collector::{self, Collector, Sending};
 use crate::config::settings::{Provider, Settings};
 use crate::ledger::{Ledger, Pace, RECENT, Writer};
@@ -168,13 +169,16 @@ impl Work {
 }
 
 impl Working {
-    /// Writes what waits. `in_order`: there is time to send traces, too.
-    pub(super) async fn finish(mut self, ledger: &Ledger, in_order: bool) {
+    /// Tells of what is over, and then of the end; writes what waits, and sends traces where there is time for that.
+    pub(super) async fn finish(mut self, ledger: &Ledger, end: End) {
         // Who cannot be told by then would not hear of that either.
         let _ = tokio::time::timeout(FLUSH, self.outbox.told()).await;
+        if let End::InOrder { busy } = end {
+            info!(busy, "stopped");
+        }
         ledger.end();
         let sent = async {
-            if let Some(sending) = self.sending.filter(|_| in_order) {
+            if let Some(sending) = self.sending.filter(|_| matches!(end, End::InOrder { .. })) {
                 sending.finish().await;
             }
         };
