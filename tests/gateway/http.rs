@@ -33,11 +33,13 @@ async fn send(request: reqwest::RequestBuilder) -> Answer {
 #[tokio::test]
 async fn a_token_is_asked_for_and_taken_from_either_header() {
     let upstream = Upstream::start().await;
-    let gateway = Setup::chain(&upstream, &[Provider::Moonshot])
+    let mut gateway = Setup::chain(&upstream, &[Provider::Moonshot])
         .set(
             "gateway.auth",
             json!({ "mode": "token", "token": TOKEN, "tokens": { "laptop": "laptop-token-0123456789" } }),
         )
+        // Each refusal has a line then.
+        .set("logging.level", json!("debug"))
         .start()
         .await;
     let ask = || gateway.chat_request(prompt("moonshot/kimi-k3", "Say hello", false).to_string());
@@ -76,7 +78,10 @@ async fn a_token_is_asked_for_and_taken_from_either_header() {
             "a client's key went upstream: {text}"
         );
     }
-    assert!(!gateway.serving.output().contains(TOKEN));
+    let told = gateway.serving.stop().await;
+    assert_eq!(told.matches("attempts=moonshot/kimi-k3=ok").count(), 4, "{told}");
+    assert_eq!(told.matches("invalid_api_key").count(), 6, "{told}");
+    assert!(!told.contains(TOKEN) && !told.contains("laptop-token"), "{told}");
 }
 
 #[tokio::test]
@@ -285,15 +290,16 @@ async fn headers_that_are_nobody_elses_business_stay_here() {
 
 #[tokio::test]
 async fn account_identifiers_never_reach_client_or_journal() {
-    let (upstream, gateway) = moonshot().await;
+    let (upstream, mut gateway) = moonshot().await;
     upstream.fault(faults::documented(Provider::Moonshot, "concurrency")).await;
     let request = gateway
         .chat_request(prompt("moonshot/kimi-k3", "Say hello", false).to_string())
         .header("x-moonrelay-fallback", "off");
     let answer = send(request).await;
     assert_eq!(answer.status, 429, "{}", answer.text());
-    let output = gateway.serving.output();
-    for text in [answer.text(), output, format!("{:?}", answer.headers)] {
+    let told = gateway.serving.stop().await;
+    assert!(told.contains(answer.header("x-moonrelay-request-id")), "{told}");
+    for text in [answer.text(), told, format!("{:?}", answer.headers)] {
         assert!(!text.contains("org-") && !text.contains("ak-") && !text.contains("proj-"), "{text}");
     }
 }
@@ -412,7 +418,7 @@ async fn an_expected_continue_is_given() {
 
 #[tokio::test]
 async fn names_that_cannot_be_are_refused_in_our_own_shape() {
-    let (_upstream, gateway) = moonshot().await;
+    let (_upstream, mut gateway) = moonshot().await;
     let escaped = gateway.get("/v1/models/%ff").await;
     assert_eq!(escaped.status, 400, "{}", escaped.text());
     openai_error(&escaped);
@@ -422,7 +428,9 @@ async fn names_that_cannot_be_are_refused_in_our_own_shape() {
         assert_eq!(openai_error(&answer)["param"], json!("model"));
         assert!(answer.text().len() < 1_000, "the name is not repeated");
     }
-    assert!(!gateway.serving.output().contains("forged"), "{}", gateway.serving.output());
+    let told = gateway.serving.stop().await;
+    assert_eq!(told.matches("failed=\"bad_request\"").count(), 2, "{told}");
+    assert!(!told.contains("forged"), "{told}");
 }
 
 #[tokio::test]

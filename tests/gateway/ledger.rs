@@ -11,15 +11,9 @@ use self::kept::Kept;
 use self::load::Load;
 use crate::common::process::signal;
 use crate::common::raw::Raw;
-use crate::common::{Answer, Gateway, Provider, Setup, Upstream, prompt};
+use crate::common::{Answer, Provider, Setup, Upstream, prompt};
 
 const MODEL: &str = "moonshot/kimi-k3";
-
-/// Ends it in order; what it says it wrote is in the file then.
-async fn stop(gateway: &mut Gateway) {
-    signal("-TERM", gateway.serving.pid()).await;
-    assert!(gateway.serving.ended().await.success(), "{}", gateway.serving.output());
-}
 
 #[tokio::test]
 async fn an_entry_says_what_headers_and_usage_said() {
@@ -30,7 +24,7 @@ async fn an_entry_says_what_headers_and_usage_said() {
     let stream = gateway.chat(&prompt("default", "Say hello", true)).await;
     let refused = gateway.chat(&prompt("nobody/nothing", "Say hello", false)).await;
     assert_eq!((whole.status, stream.status), (200, 200), "{}", whole.text());
-    stop(&mut gateway).await;
+    gateway.serving.stop().await;
 
     let kept = Kept::of(gateway.home());
     for (answer, told, attempts) in [
@@ -135,6 +129,6 @@ async fn nothing_is_kept_where_none_is_asked_for() {
     assert_eq!(gateway.chat(&prompt(MODEL, "Say hello", false)).await.status, 200);
     let status = gateway.get("/status").await.json();
     assert_eq!(status["ledger"], json!({ "queued": 0, "written": 0, "dropped": 0, "trouble": null }));
-    stop(&mut gateway).await;
+    gateway.serving.stop().await;
     assert!(!gateway.home().join("state").exists());
 }

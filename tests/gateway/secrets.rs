@@ -10,8 +10,23 @@ use crate::common::{Answer, Gateway, Provider, Setup, Upstream, prompt};
 /// The beginnings of the identifiers that the simulator's providers tell, and what they set.
 const THEIRS: &[&str] = &["org-", "proj-", "ak-", "user_2", "msh-uid", "set-cookie", "sk-"];
 
-fn everything(answer: &Answer, gateway: &Gateway) -> String {
-    format!("{:?}\n{}\n{}", answer.headers, answer.text(), gateway.serving.output()).to_lowercase()
+/// What the client is told.
+fn everything(answer: &Answer) -> String {
+    format!("{:?}\n{}", answer.headers, answer.text()).to_lowercase()
+}
+
+/// What its log told in its life, which is of all these answers.
+async fn log_of(gateway: &mut Gateway, answers: &[String]) -> String {
+    let told = gateway.serving.stop().await;
+    for id in answers {
+        assert!(told.contains(id), "no line of {id}: {told}");
+    }
+    assert!(told.lines().last().is_some_and(|line| line.contains("stopped")), "it ends with the end: {told}");
+    told.to_lowercase()
+}
+
+fn id(answer: &Answer) -> String {
+    answer.header("x-moonrelay-request-id").to_owned()
 }
 
 #[tokio::test]
@@ -20,7 +35,9 @@ async fn no_documented_error_tells_whose_account_it_is() {
     let kinds = upstream.kinds().await;
     let mut asked = 0;
     for provider in Provider::ALL {
-        let gateway = Setup::chain(&upstream, &[provider]).set("logging.level", json!("debug")).start().await;
+        let mut gateway =
+            Setup::chain(&upstream, &[provider]).set("logging.level", json!("debug")).start().await;
+        let mut answers = Vec::new();
         let of_provider = |kind: &&Value| {
             (kind["provider"] == provider.id() || kind["provider"] == "*")
                 && kind["value"]["required"] != true
@@ -37,13 +54,18 @@ async fn no_documented_error_tells_whose_account_it_is() {
                     .header("x-moonrelay-fallback", "off");
                 let answer = Answer::read(request.send().await.unwrap()).await;
                 upstream.no_faults().await;
-                let told = everything(&answer, &gateway);
+                let told = everything(&answer);
                 for theirs in THEIRS {
                     assert!(!told.contains(theirs), "{provider:?} {kind}: {theirs} in {told}");
                 }
-                asked += 1;
+                answers.push(id(&answer));
             }
         }
+        let told = log_of(&mut gateway, &answers).await;
+        for theirs in THEIRS {
+            assert!(!told.contains(theirs), "{provider:?}: {theirs} in {told}");
+        }
+        asked += answers.len();
     }
     println!("{asked} answers looked at");
     assert!(asked > 100, "{asked} answers");
@@ -64,13 +86,17 @@ async fn a_provider_that_repeats_the_key_repeats_it_to_nobody() {
             let _ = stream.write_all(format!("{head}{body}").as_bytes()).await;
         })
         .await;
-        let gateway = scripted.setup().set("logging.level", json!("debug")).start().await;
+        let mut gateway = scripted.setup().set("logging.level", json!("debug")).start().await;
+        let mut answers = Vec::new();
         for stream in [false, true] {
             let answer = gateway.chat(&prompt("own/model", "Say hello", stream)).await;
             assert!(answer.status >= 400, "{status}: {}", answer.text());
-            let told = everything(&answer, &gateway);
+            let told = everything(&answer);
             assert!(!told.contains(KEY), "{status}: {told}");
+            answers.push(id(&answer));
         }
+        let told = log_of(&mut gateway, &answers).await;
+        assert!(!told.contains(KEY), "{status}: {told}");
     }
 }
 
@@ -116,5 +142,6 @@ async fn the_journal_says_whose_token_it_was_and_never_the_token() {
         assert_eq!(Answer::read(request.send().await.unwrap()).await.status, 200);
         gateway.serving.said(&format!("client={name} ")).await;
     }
-    assert!(!gateway.serving.output().contains("-token-"), "{}", gateway.serving.output());
+    let told = gateway.serving.stop().await;
+    assert!(!told.contains("-token-"), "{told}");
 }

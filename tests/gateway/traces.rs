@@ -324,7 +324,9 @@ async fn a_collector_that_is_not_there_costs_a_line() {
     assert_eq!(gateway.chat(&hello(false)).await.status, 200);
     gateway.serving.said(&format!("traces do not reach 127.0.0.1:{port}: cannot connect")).await;
     assert_eq!(gateway.chat(&hello(false)).await.status, 200);
-    assert!(!gateway.serving.output().contains("sk-in-a-path"), "{}", gateway.serving.output());
+    let told = gateway.serving.stop().await;
+    assert_eq!(told.matches("attempts=").count(), 2, "{told}");
+    assert!(!told.contains("sk-in-a-path"), "{told}");
 }
 
 #[tokio::test]
@@ -355,12 +357,14 @@ async fn a_reload_moves_them_and_switches_them_off_and_on() {
 async fn the_variable_for_headers_counts_and_is_told_to_nobody() {
     const KEY: &str = "sk-of-the-collector-0123456789";
     let (upstream, mut collector) = (Upstream::start().await, Collector::start().await);
-    let gateway = traced(&upstream, &CHAIN, &collector)
+    let mut gateway = traced(&upstream, &CHAIN, &collector)
         .set("logging.level", json!("trace"))
         .environment("OTEL_EXPORTER_OTLP_HEADERS", &format!("authorization=Bearer%20{KEY}"))
         .start()
         .await;
     assert_eq!(gateway.chat(&hello(false)).await.status, 200);
     assert_eq!(collector.next().await.headers["authorization"], format!("Bearer {KEY}"));
-    assert!(!gateway.serving.output().contains(KEY), "{}", gateway.serving.output());
+    let told = gateway.serving.stop().await;
+    assert_eq!(told.matches("attempts=").count(), 1, "{told}");
+    assert!(!told.contains(KEY), "{told}");
 }

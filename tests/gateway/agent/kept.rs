@@ -147,14 +147,16 @@ async fn no_key_is_told_by_a_turn_or_kept_of_it() {
     let token = "t-not-to-be-told-0123";
     let setup = Setup::chain(&upstream, &Provider::ALL)
         .set("gateway.auth", json!({ "mode": "token", "token": token }));
-    let (desk, gateway) = Desk::beside(setup).await;
+    let (desk, mut gateway) = Desk::beside(setup).await;
     let mut told = String::new();
     upstream.fault(json!({ "provider": "moonshot", "kind": "status", "value": 401 })).await;
     for place in [&["--local"][..], &[]] {
         told.push_str(&desk.ask(&[place, &["-m", "hi", "--json"]].concat()).await.both());
     }
     told.push_str(&desk.ask(&["-m", "x", "--explain"]).await.both());
-    told.push_str(&gateway.serving.output());
+    let log = gateway.serving.stop().await;
+    assert!(log.contains("attempts=moonshot/kimi-k3=auth"), "{log}");
+    told.push_str(&log);
     for name in desk.sessions() {
         told.push_str(&std::fs::read_to_string(desk.state().join("sessions").join(name)).unwrap());
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 /// Nothing here waits for time to pass; this only ends a test that would hang.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -82,6 +83,8 @@ pub(crate) async fn run(mut command: Command) -> Ended {
 pub(crate) struct Serving {
     child: Child,
     output: Arc<Mutex<String>>,
+    /// Who reads it, to its end.
+    readers: Vec<JoinHandle<()>>,
     /// Lines that nobody has waited for yet.
     seen: mpsc::UnboundedReceiver<String>,
     /// Where it listens: `http://127.0.0.1:PORT`.
@@ -94,8 +97,10 @@ impl Serving {
         let mut child = command.spawn().expect("the binary starts");
         let output = Arc::new(Mutex::new(String::new()));
         let (lines, mut seen) = mpsc::unbounded_channel();
-        collect(child.stdout.take(), &output, lines.clone());
-        collect(child.stderr.take(), &output, lines);
+        let readers = vec![
+            collect(child.stdout.take(), &output, lines.clone()),
+            collect(child.stderr.take(), &output, lines),
+        ];
         let found = tokio::time::timeout(PATIENCE, async {
             while let Some(line) = seen.recv().await {
                 if let Some(base) = address(&line, announcement) {
@@ -109,7 +114,7 @@ impl Serving {
             let code = child.try_wait();
             panic!("no line {announcement:?} ({code:?}):\n{}", output.lock().unwrap());
         };
-        Self { child, output, seen, base }
+        Self { child, output, readers, seen, base }
     }
 
     /// Everything that it printed so far, stdout and stderr as they came.
@@ -147,9 +152,22 @@ impl Serving {
         self.base.strip_prefix("http://").expect("the base is http")
     }
 
-    /// Waits for its end.
+    /// Waits for its end, and that of its output.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
-        tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends").expect("it can be awaited")
+        let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        for reader in self.readers.drain(..) {
+            let read = tokio::time::timeout(PATIENCE, reader).await;
+            read.expect("its output ends with it").expect("all of it was read");
+        }
+        ended.expect("it ends").expect("it can be awaited")
+    }
+
+    /// Ends it in order, and gives all that it ever printed. Of what it answered last [`Self::output`] lacks the line
+    /// of the log, which comes some time behind the answer.
+    pub(crate) async fn stop(&mut self) -> String {
+        signal("-TERM", self.pid()).await;
+        assert!(self.ended().await.success(), "{}", self.output());
+        self.output()
     }
 }
 
@@ -165,12 +183,12 @@ fn collect(
     source: Option<impl AsyncRead + Unpin + Send + 'static>,
     into: &Arc<Mutex<String>>,
     lines: mpsc::UnboundedSender<String>,
-) {
+) -> JoinHandle<()> {
     let source = source.expect("the output is piped");
     let into = Arc::clone(into);
     tokio::spawn(async move {
         let mut reader = BufReader::new(source).lines();
-        while let Ok(Some(line)) = reader.next_line().await {
+        while let Some(line) = reader.next_line().await.expect("its output is text, in UTF-8") {
             {
                 let mut text = into.lock().unwrap();
                 text.push_str(&line);
@@ -179,7 +197,7 @@ fn collect(
             // Nobody waits for lines any more once the address is known.
             let _ = lines.send(line);
         }
-    });
+    })
 }
 
 /// Makes a named pipe.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Kept, MODEL, stop};
+use super::{Kept, MODEL};
 use crate::common::process::signal;
 use crate::common::{Gateway, Manager, Provider, Setup, Upstream, prompt};
 
@@ -39,7 +39,7 @@ async fn a_file_that_is_none_is_left_alone_and_one_put_right_counts_at_a_reload(
     gateway.serving.said("the ledger has no trouble any more").await;
     let status = gateway.get("/status").await.json();
     assert_eq!((&status["ledger"]["dropped"], &status["ledger"]["trouble"]), (&json!(0), &Value::Null));
-    stop(&mut gateway).await;
+    gateway.serving.stop().await;
     assert_eq!(Kept::at(home.path()).ids().len(), 1, "the request from before was kept in memory");
 }
 
@@ -51,7 +51,7 @@ async fn a_place_that_nobody_can_write_is_named() {
     gateway.serving.has_said("/proc/moonrelay must be a directory that the user").await;
     asked(&gateway).await;
     assert!(trouble(&gateway).await.contains("/proc/moonrelay/ledger.sqlite"));
-    stop(&mut gateway).await;
+    gateway.serving.stop().await;
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ async fn busy(gateway: &Gateway, count: u64) {
 async fn fifty_requests_with_a_key_that_has_ended_make_one_refresh() {
     let upstream = upstream().await;
     let setup = setup(&upstream).set("logging.level", json!("trace"));
-    let gateway = gateway(&upstream, setup).await;
+    let mut gateway = gateway(&upstream, setup).await;
     let first = secrets(gateway.home());
     let_it_end_in(gateway.home(), -1);
     upstream.order(json!({ "hold": true })).await;
@@ -42,8 +42,10 @@ async fn fifty_requests_with_a_key_that_has_ended_make_one_refresh() {
     let next = secrets(gateway.home());
     assert!(first[0] != next[0] && first[1] != next[1], "both are new, and kept");
     assert_eq!(super::mode(&super::tokens(gateway.home())), 0o600);
-    tells_no_secret(gateway.home(), &gateway.serving.output());
-    assert!(!gateway.serving.output().contains(&first[0]), "nor an old one");
+    let told = gateway.serving.stop().await;
+    assert_eq!(told.matches("attempts=kimi/kimi-for-coding=ok").count(), 50, "{told}");
+    tells_no_secret(gateway.home(), &told);
+    assert!(!told.contains(&first[0]), "nor an old one");
 }
 
 #[tokio::test]
@@ -118,7 +120,7 @@ async fn a_key_that_is_refused_before_its_time_is_refreshed_and_the_request_made
 #[tokio::test]
 async fn without_the_authorization_server_a_key_serves_to_its_end_and_then_the_next_target_does() {
     let upstream = upstream().await;
-    let gateway = gateway(&upstream, setup(&upstream)).await;
+    let mut gateway = gateway(&upstream, setup(&upstream)).await;
     upstream.order(json!({ "refreshes": ["503", "reset", "503"] })).await;
     let_it_end_in(gateway.home(), 100);
     let answer = gateway.chat(&prompt(KIMI, "Say hello", false)).await;
@@ -127,7 +129,9 @@ async fn without_the_authorization_server_a_key_serves_to_its_end_and_then_the_n
     let_it_end_in(gateway.home(), -1);
     let answer = gateway.chat(&prompt(KIMI, "Say hello", false)).await;
     assert_eq!(answer.attempts(), "kimi/kimi-for-coding=network, openrouter/auto=ok", "{}", answer.text());
-    tells_no_secret(gateway.home(), &gateway.serving.output());
+    let told = gateway.serving.stop().await;
+    assert!(told.contains(answer.header("x-moonrelay-request-id")), "{told}");
+    tells_no_secret(gateway.home(), &told);
 }
 
 #[tokio::test]

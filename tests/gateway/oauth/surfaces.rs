@@ -58,8 +58,11 @@ async fn tokens_that_others_can_read_are_not_used_until_that_is_mended() {
     assert!(told.contains(&format!("chmod 600 {}", path.display())), "{told}");
     set(0o600);
     gateway.serving.said("reloaded; chain").await;
-    assert_eq!(gateway.chat(&asked).await.model(), KIMI);
-    tells_no_secret(gateway.home(), &gateway.serving.output());
+    let answer = gateway.chat(&asked).await;
+    assert_eq!(answer.model(), KIMI);
+    let told = gateway.serving.stop().await;
+    assert!(told.contains(answer.header("x-moonrelay-request-id")), "{told}");
+    tells_no_secret(gateway.home(), &told);
 }
 
 #[tokio::test]

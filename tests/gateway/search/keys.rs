@@ -46,7 +46,7 @@ async fn a_key_of_the_other_product_is_left_out() {
 #[tokio::test]
 async fn a_refusal_names_the_key_the_region_and_the_setting() {
     let upstream = Upstream::with(&["--key", "sk-the-only-good-one-00"]).await;
-    let gateway = alone(&upstream)
+    let mut gateway = alone(&upstream)
         .environment("KIMI_API_KEY", "sk-KIMI-0000000001")
         .environment("MOONSHOT_API_KEY", "sk-PLATFORM-0000000002")
         .start()
@@ -64,8 +64,12 @@ async fn a_refusal_names_the_key_the_region_and_the_setting() {
     ] {
         assert!(message.contains(part), "{part}: {message}");
     }
-    assert!(!answer.text().contains("0000000001") && !gateway.serving.output().contains("0000000001"));
     assert_eq!(shown(&upstream).await, ["KIMI", "PLATFORM"], "in this order, each once");
+    let told = gateway.serving.stop().await;
+    assert!(told.contains(answer.header("x-moonrelay-request-id")), "{told}");
+    for told in [answer.text(), told] {
+        assert!(!told.contains("0000000001") && !told.contains("0000000002"), "{told}");
+    }
 }
 
 #[tokio::test]
