@@ -69,7 +69,7 @@ const GONE: Duration = Duration::from_secs(1);
 /// How serving ended.
 enum End {
     InOrder {
-        /// Connections that were cut off.
+        /// Connections that were still busy.
         busy: usize,
     },
     /// Nobody shall wait for anything any more.

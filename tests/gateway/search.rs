@@ -140,8 +140,7 @@ async fn a_search_is_for_whoever_has_the_token() {
 
     // What it was stands in the ledger, under the token's name and at its price.
     let told = answer.json()["usage"].clone();
-    signal("-TERM", gateway.serving.pid()).await;
-    assert!(gateway.serving.ended().await.success(), "{}", gateway.serving.output());
+    gateway.serving.stop().await;
     let row = |rows: &Value, key: &str| {
         let rows = rows["rows"].as_array().unwrap();
         rows.iter().find(|row| row["key"] == key).cloned().unwrap_or_else(|| panic!("{key}: {rows:?}"))

@@ -159,8 +159,7 @@ async fn used(upstream: &Upstream) -> (Gateway, [Counts; 3]) {
         count(&mut providers, model.split('/').next().unwrap(), told);
         count(&mut clients, client.split('/').next().unwrap(), told);
     }
-    signal("-TERM", gateway.serving.pid()).await;
-    assert!(gateway.serving.ended().await.success(), "{}", gateway.serving.output());
+    gateway.serving.stop().await;
     (gateway, [models, providers, clients])
 }
 

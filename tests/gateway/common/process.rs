@@ -155,11 +155,12 @@ impl Serving {
     /// Waits for its end, and that of its output.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
         let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        let status = ended.expect("it ends").expect("it can be awaited");
         for reader in self.readers.drain(..) {
             let read = tokio::time::timeout(PATIENCE, reader).await;
             read.expect("its output ends with it").expect("all of it was read");
         }
-        ended.expect("it ends").expect("it can be awaited")
+        status
     }
 
     /// Ends it in order, and gives all that it ever printed. Of what it answered last [`Self::output`] lacks the line

@@ -79,11 +79,9 @@ async fn a_full_disk_costs_entries_and_is_told_and_counted() {
         }
     }
     assert!(told["trouble"].is_string() && told["dropped"] != 0, "{told}");
-    signal("-TERM", gateway.serving.pid()).await;
-    assert!(gateway.serving.ended().await.success(), "{}", gateway.serving.output());
+    let output = gateway.serving.stop().await;
     let answered: usize = load.end().await.iter().map(Vec::len).sum();
     // A log that was emptied into the file has room for a while.
-    let output = gateway.serving.output();
     let (troubles, ends) =
         (output.matches("serves on, and keeps"), output.matches("has no trouble any more"));
     let (troubles, ends) = (troubles.count(), ends.count());
