@@ -8,8 +8,8 @@ mod data;
 #[cfg(test)]
 mod tests;
 
-use crate::wire::amount::Amount;
-use crate::wire::usage::Usage;
+use crate::protocol::amount::Amount;
+use crate::protocol::usage::Usage;
 
 pub use builtin::{Builtin, BuiltinProvider, Confidence, Fact, Source, builtin};
 

@@ -7,10 +7,10 @@ use std::time::{Duration, SystemTime};
 
 use crate::catalog::ThinkingLevel;
 use crate::failure::Reason;
-use crate::wire::amount::Amount;
-use crate::wire::error::AttemptLine;
-use crate::wire::face::Face;
-use crate::wire::usage::Usage;
+use crate::protocol::amount::Amount;
+use crate::protocol::error::AttemptLine;
+use crate::protocol::face::Face;
+use crate::protocol::usage::Usage;
 
 pub use id::{NoId, RequestId};
 

@@ -4,7 +4,7 @@ import pathlib
 import sqlite3
 import time
 
-SCHEMA = pathlib.Path(__file__).resolve().parents[2] / "src/ledger/sqlite/schema"
+SCHEMA = pathlib.Path(__file__).resolve().parents[2] / "src/usage/sqlite/schema"
 # "Moon", as the gateway marks its file.
 APPLICATION = 0x4D6F6F6E
 REQUESTS_A_DAY = 500

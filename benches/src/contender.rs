@@ -5,11 +5,11 @@ use std::fmt;
 
 use bytes::Bytes;
 use moonrelay::catalog::DialectId;
-use moonrelay::dialect::answer::StreamReader;
-use moonrelay::dialect::rewrite::AnswerPlan;
-use moonrelay::wire::edit::{Edits, ObjectPatch, Segments};
-use moonrelay::wire::face::Face;
-use moonrelay::wire::request::RequestBody;
+use moonrelay::protocol::edit::{Edits, ObjectPatch, Segments};
+use moonrelay::protocol::face::Face;
+use moonrelay::protocol::request::RequestBody;
+use moonrelay::provider::answer::StreamReader;
+use moonrelay::provider::rewrite::AnswerPlan;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};

@@ -17,11 +17,11 @@ use clap::Parser;
 use futures_util::StreamExt;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method};
-use moonrelay::ledger::{self, By, Entry, Pace, Question, Try};
+use moonrelay::protocol::amount::Amount;
+use moonrelay::protocol::usage::Usage;
 use moonrelay::record::{Bill, Pricing, RequestId};
 use moonrelay::upstream::{Call, Client, Connector};
-use moonrelay::wire::amount::Amount;
-use moonrelay::wire::usage::Usage;
+use moonrelay::usage::{self, By, Entry, Pace, Question, Try};
 use process::{Served, gateway, simulator};
 use serde_json::json;
 

@@ -7,12 +7,12 @@ mod race;
 use std::time::{Duration, SystemTime};
 
 use moonrelay::failure::Reason;
-use moonrelay::observe::metrics::Metrics;
-use moonrelay::observe::metrics::standing::{Ledger, Standing};
+use moonrelay::protocol::amount::Amount;
+use moonrelay::protocol::face::Face;
+use moonrelay::protocol::usage::Usage;
 use moonrelay::record::{Attempt, Bill, Outcome, Pricing, Record, RequestId};
-use moonrelay::wire::amount::Amount;
-use moonrelay::wire::face::Face;
-use moonrelay::wire::usage::Usage;
+use moonrelay::telemetry::metrics::Metrics;
+use moonrelay::telemetry::metrics::standing::{Ledger, Standing};
 
 use race::{Contender, race};
 

@@ -8,15 +8,15 @@ pub mod normal;
 pub mod order;
 
 use bytes::Bytes;
-use moonrelay::wire::error::ErrorBody;
-use moonrelay::wire::face::Face;
-use moonrelay::wire::request::RequestBody;
-use moonrelay::wire::sse::FrameReader;
-use moonrelay::wire::translate::decoder::Decoder;
-use moonrelay::wire::translate::echo::Echo;
-use moonrelay::wire::translate::encoder::Encoder;
-use moonrelay::wire::translate::event::Event;
-use moonrelay::wire::translate::whole;
+use moonrelay::protocol::error::ErrorBody;
+use moonrelay::protocol::face::Face;
+use moonrelay::protocol::request::RequestBody;
+use moonrelay::protocol::sse::FrameReader;
+use moonrelay::protocol::translate::decoder::Decoder;
+use moonrelay::protocol::translate::echo::Echo;
+use moonrelay::protocol::translate::encoder::Encoder;
+use moonrelay::protocol::translate::event::Event;
+use moonrelay::protocol::translate::whole;
 
 use super::take;
 use normal::Normal;

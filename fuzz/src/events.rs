@@ -4,11 +4,11 @@
 
 use bytes::Bytes;
 use moonrelay::catalog::DialectId;
-use moonrelay::dialect::answer::StreamReader;
-use moonrelay::dialect::rewrite::AnswerPlan;
-use moonrelay::wire::face::Face;
-use moonrelay::wire::json;
-use moonrelay::wire::sse::{FrameReader, FrameTooLong};
+use moonrelay::protocol::face::Face;
+use moonrelay::protocol::json;
+use moonrelay::protocol::sse::{FrameReader, FrameTooLong};
+use moonrelay::provider::answer::StreamReader;
+use moonrelay::provider::rewrite::AnswerPlan;
 
 use super::take;
 

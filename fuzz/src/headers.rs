@@ -13,11 +13,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 use moonrelay::config::settings::Settings;
 use moonrelay::config::{Environment, from_text};
 use moonrelay::failure::Failure;
-use moonrelay::http::gate::Gate;
-use moonrelay::http::listener::Door;
-use moonrelay::http::server::Front;
-use moonrelay::http::shared::Shared;
-use moonrelay::relay::Relay;
+use moonrelay::gateway::gate::Gate;
+use moonrelay::gateway::listener::Door;
+use moonrelay::gateway::server::Front;
+use moonrelay::gateway::shared::Shared;
+use moonrelay::routing::Relay;
 use moonrelay::upstream::{Call, Connector, Response};
 use tokio::runtime::{Builder, Runtime};
 

@@ -4,11 +4,11 @@
 
 use bytes::Bytes;
 use moonrelay::catalog::{Compat, DialectId, MaxTokensField, Model, Thinking, ThinkingLevel};
-use moonrelay::dialect::rewrite::{Request, rewrite};
-use moonrelay::wire::edit::{Edits, ObjectPatch};
-use moonrelay::wire::face::Face;
-use moonrelay::wire::json;
-use moonrelay::wire::request::RequestBody;
+use moonrelay::protocol::edit::{Edits, ObjectPatch};
+use moonrelay::protocol::face::Face;
+use moonrelay::protocol::json;
+use moonrelay::protocol::request::RequestBody;
+use moonrelay::provider::rewrite::{Request, rewrite};
 use serde_json::{Map, Value};
 
 use super::take;

@@ -4,10 +4,10 @@
 //! Input: a byte for the two faces, and the body.
 
 use bytes::Bytes;
-use moonrelay::wire::face::Face;
-use moonrelay::wire::request::RequestBody;
-use moonrelay::wire::translate::losses::LOSSES;
-use moonrelay::wire::translate::{Translated, Untranslatable, request};
+use moonrelay::protocol::face::Face;
+use moonrelay::protocol::request::RequestBody;
+use moonrelay::protocol::translate::losses::LOSSES;
+use moonrelay::protocol::translate::{Translated, Untranslatable, request};
 use serde_json::{Map, Value};
 
 use super::take;

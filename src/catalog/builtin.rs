@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use super::{DialectId, Model};
-use crate::wire::face::Face;
+use crate::protocol::face::Face;
 
 /// How far a source can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

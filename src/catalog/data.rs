@@ -9,7 +9,7 @@ use super::{
     Builtin, BuiltinProvider, Compat, Confidence, Cost, DialectId, Fact, Inputs, Model, Retired, Source,
     Thinking,
 };
-use crate::wire::face::Face;
+use crate::protocol::face::Face;
 
 /// In the order of preference for the default chain.
 pub(super) const FILES: [(&str, &str); 4] = [

@@ -1,6 +1,6 @@
 use super::data::{FILES, read};
 use super::{Builtin, Confidence, Cost, Thinking, builtin};
-use crate::wire::face::Face;
+use crate::protocol::face::Face;
 
 fn is_date(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();

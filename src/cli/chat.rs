@@ -36,9 +36,9 @@ use self::world::World;
 use super::agent::place::Place;
 use super::agent::{context, level, no_state};
 use super::exit::{self, Ending};
-use crate::agent::command::{Footer, Reasoning};
-use crate::agent::session::{self, Sessions, is_id};
-use crate::agent::turn::Agent;
+use crate::assistant::command::{Footer, Reasoning};
+use crate::assistant::session::{self, Sessions, is_id};
+use crate::assistant::turn::Agent;
 use crate::config::{self, Environment};
 
 /// `chat`.

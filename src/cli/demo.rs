@@ -13,9 +13,9 @@ use self::conversation::{Asked, ask};
 use super::exit::{self, Ending};
 use super::rig;
 use crate::config::{self, Environment};
-use crate::observe::log;
 use crate::service::signals::Termination;
 use crate::simulator::{self, Control};
+use crate::telemetry::log;
 use crate::upstream::Client;
 
 const PRIMARY: &str = "moonshot/kimi-k3";

@@ -14,13 +14,13 @@ use super::gateway::no_key;
 use crate::config::settings::{MatchedBy, Settings};
 use crate::config::{self, Environment};
 use crate::failure::Failure;
-use crate::relay::affinity;
-use crate::relay::bodies::{Bodies, Prepared};
-use crate::relay::plan::{Plan, Planned, plan};
-use crate::relay::state::State;
-use crate::relay::stateless;
-use crate::wire::face::Face;
-use crate::wire::request::RequestBody;
+use crate::protocol::face::Face;
+use crate::protocol::request::RequestBody;
+use crate::routing::affinity;
+use crate::routing::bodies::{Bodies, Prepared};
+use crate::routing::plan::{Plan, Planned, plan};
+use crate::routing::state::State;
+use crate::routing::stateless;
 
 /// `explain`.
 #[derive(Debug, ClapArgs)]

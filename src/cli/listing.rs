@@ -9,12 +9,12 @@ use http::header::CONTENT_TYPE;
 use serde::Deserialize;
 
 use crate::config::settings::Provider;
-use crate::dialect::classify::{Refused, classify};
 use crate::failure::{Failure, Reason};
-use crate::relay::headers;
+use crate::protocol::face::Face;
+use crate::provider::classify::{Refused, classify};
+use crate::routing::headers;
 use crate::upstream::oauth::{Logins, Sent};
 use crate::upstream::{Call, Connector, Response, read_whole, retry_after};
-use crate::wire::face::Face;
 
 /// For a whole list; OpenRouter's is half a megabyte.
 const WHOLE: Duration = Duration::from_secs(30);

@@ -15,7 +15,7 @@ use super::console::Console;
 use super::exit::{self, Ending};
 use crate::config::Environment;
 use crate::config::settings::Settings;
-use crate::login::Place;
+use crate::credentials::Place;
 use crate::upstream::{Client, Connector, oauth};
 
 pub(in crate::cli) use flow::device_login;

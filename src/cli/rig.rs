@@ -9,10 +9,10 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::app::{self, Observers};
 use crate::config::settings::Settings;
-use crate::http::listener::Listener;
-use crate::relay::Sink;
+use crate::gateway::listener::Listener;
+use crate::routing::Sink;
+use crate::runtime::{self, Observers};
 use crate::simulator::{Control, Options, Simulator};
 use crate::upstream::Client;
 
@@ -55,7 +55,7 @@ pub(super) async fn serve(settings: Settings, sink: Sink) -> io::Result<Gateway>
     let listener = Listener::tcp(TcpListener::bind(ANY_PORT).await?)?;
     let address = listener.address().to_owned();
     let connector = Arc::new(Client::new(settings.failover.connect));
-    let app = app::build(Arc::new(settings), vec![listener], connector, None, Observers::only(sink));
+    let app = runtime::build(Arc::new(settings), vec![listener], connector, None, Observers::only(sink));
     let (stop, stopped) = mpsc::channel(1);
     Ok(Gateway { address, stop, serving: tokio::spawn(app.run(stopped)) })
 }

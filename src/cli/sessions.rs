@@ -16,7 +16,7 @@ use clap::{Args as ClapArgs, Subcommand};
 
 use super::console::Console;
 use super::exit::{self, Ending};
-use crate::agent::session::{SessionError, Sessions};
+use crate::assistant::session::{SessionError, Sessions};
 use crate::config::Environment;
 
 /// The verbs of `sessions`.

@@ -26,7 +26,7 @@ use super::console::Console;
 use super::exit::{self, Ending};
 use crate::config::Environment;
 use crate::config::settings::Settings;
-use crate::ledger::{self, Store};
+use crate::usage::{self, Store};
 
 /// `moonrelay usage`.
 #[derive(Debug, ClapArgs)]
@@ -62,12 +62,12 @@ enum By {
 }
 
 impl By {
-    const fn of_ledger(self) -> ledger::By {
+    const fn of_ledger(self) -> usage::By {
         match self {
-            Self::Model => ledger::By::Model,
-            Self::Provider => ledger::By::Provider,
-            Self::Client => ledger::By::Client,
-            Self::Day => ledger::By::Day,
+            Self::Model => usage::By::Model,
+            Self::Provider => usage::By::Provider,
+            Self::Client => usage::By::Client,
+            Self::Day => usage::By::Day,
         }
     }
 
@@ -121,7 +121,7 @@ fn stored(environment: &Environment) -> Result<Option<Arc<dyn Store>>, Ending> {
     let directory = environment.state_directory().ok_or_else(|| {
         Ending::failure("no_state", "no place for a ledger: set HOME, XDG_STATE_HOME or STATE_DIRECTORY")
     })?;
-    ledger::read_only(&directory).map_err(|error| Ending::failure("ledger_error", error.to_string()))
+    usage::read_only(&directory).map_err(|error| Ending::failure("ledger_error", error.to_string()))
 }
 
 /// Why there may be nothing to see, or not all.

@@ -11,9 +11,9 @@ use clap::Args as ClapArgs;
 
 use super::console::Console;
 use super::exit::{self, Ending};
+use crate::assistant::search::{Found, Searcher};
 use crate::config::Environment;
 use crate::config::settings::Settings;
-use crate::search::{Found, Searcher};
 use crate::upstream::Client;
 use crate::upstream::gateway::Address;
 

@@ -7,7 +7,7 @@ use super::bounded;
 use super::environment::Environment;
 use super::file::At;
 use super::secrets_file::SecretsFile;
-use crate::login::Place;
+use crate::credentials::Place;
 use crate::secret::Secret;
 
 /// Where variables are looked up: the process, systemd's credentials, the secrets file, the `env` block, in this order.

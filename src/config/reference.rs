@@ -10,8 +10,8 @@ use super::lookup::DEFAULT;
 use super::nearest::{did_you_mean, nearest};
 use super::settings::{Auth, Key, Provider, ProviderModel, Reference};
 use crate::catalog::{DialectId, Model};
+use crate::protocol::face::Face;
 use crate::secret::Secret;
-use crate::wire::face::Face;
 
 impl Provider {
     /// A model of it: one that is known, or any where any is accepted.

@@ -9,9 +9,9 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::catalog::{DialectId, Model, ThinkingLevel};
-use crate::login::Place;
+use crate::credentials::Place;
+use crate::protocol::face::Face;
 use crate::secret::Secret;
-use crate::wire::face::Face;
 
 pub use super::lookup::{Lookup, MatchedBy};
 pub use super::nearest::nearest;

@@ -14,8 +14,8 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::{Instant, sleep};
 
+use crate::credentials::{Lock, Place};
 use crate::failure::{Failure, Reason};
-use crate::login::{Lock, Place};
 
 pub use device::{Code, NoLogin, ask, wait};
 pub use endpoint::Issuer;

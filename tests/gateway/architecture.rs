@@ -8,78 +8,92 @@ const TABLE: &[(&str, &[&str])] = &[
     ("failure", &[]),
     ("secret", &[]),
     ("future", &[]),
-    ("login", &["secret"]),
-    ("wire", &[]),
+    ("credentials", &["secret"]),
+    ("protocol", &[]),
     ("service", &[]),
     ("policy", &["failure"]),
-    ("catalog", &["wire"]),
-    ("record", &["failure", "wire", "catalog"]),
-    ("config", &["secret", "login", "catalog", "wire"]),
-    ("dialect", &["failure", "wire", "catalog"]),
-    ("upstream", &["failure", "future", "secret", "login", "config::settings"]),
+    ("catalog", &["protocol"]),
+    ("record", &["failure", "protocol", "catalog"]),
+    ("config", &["secret", "credentials", "catalog", "protocol"]),
+    ("provider", &["failure", "protocol", "catalog"]),
+    ("upstream", &["failure", "future", "secret", "credentials", "config::settings"]),
     (
-        "relay",
+        "routing",
         &[
-            "dialect",
+            "provider",
             "upstream",
             "policy",
             "record",
             "failure",
             "future",
-            "wire",
+            "protocol",
             "catalog",
             "config::settings",
         ],
     ),
-    ("search", &["dialect", "upstream", "record", "failure", "wire", "catalog", "config::settings"]),
-    ("ledger", &["record", "wire", "config::settings"]),
-    ("observe", &["record", "failure", "wire"]),
-    ("agent", &["relay", "upstream", "record", "search", "failure", "wire", "catalog", "config::settings"]),
+    ("usage", &["record", "protocol", "config::settings"]),
+    ("telemetry", &["record", "failure", "protocol"]),
     (
-        "http",
+        "assistant",
+        &["routing", "provider", "upstream", "record", "failure", "protocol", "catalog", "config::settings"],
+    ),
+    (
+        "gateway",
         &[
-            "relay",
-            "search",
-            "ledger",
-            "observe",
+            "assistant",
+            "routing",
+            "usage",
+            "telemetry",
             "record",
             "failure",
             "future",
-            "wire",
+            "protocol",
             "secret",
             "config::settings",
         ],
     ),
     ("simulator", &[]),
     (
-        "app",
+        "runtime",
         &[
-            "catalog", "config", "dialect", "failure", "http", "ledger", "login", "observe", "policy",
-            "record", "relay", "search", "secret", "service", "upstream", "wire",
+            "catalog",
+            "config",
+            "provider",
+            "failure",
+            "gateway",
+            "usage",
+            "credentials",
+            "telemetry",
+            "policy",
+            "record",
+            "routing",
+            "secret",
+            "service",
+            "upstream",
+            "protocol",
         ],
     ),
     (
         "cli",
         &[
-            "agent",
-            "app",
+            "assistant",
+            "runtime",
             "catalog",
             "config",
-            "dialect",
+            "provider",
             "failure",
-            "http",
-            "ledger",
-            "login",
-            "observe",
+            "gateway",
+            "usage",
+            "credentials",
+            "telemetry",
             "policy",
             "record",
-            "relay",
-            "search",
+            "routing",
             "secret",
             "service",
             "simulator",
             "upstream",
-            "wire",
+            "protocol",
         ],
     ),
 ];
@@ -214,7 +228,7 @@ fn the_table_is_the_one_in_the_documentation() {
     for (room, may) in TABLE {
         let may = match (*room, may.len()) {
             (_, 0) => "nothing of ours".to_owned(),
-            ("app", _) => "all but cli and simulator".to_owned(),
+            ("runtime", _) => "all but cli and simulator".to_owned(),
             ("cli", _) => "all".to_owned(),
             _ => may.join(", "),
         };
@@ -225,12 +239,14 @@ fn the_table_is_the_one_in_the_documentation() {
 
 #[test]
 fn the_parser_of_paths_sees_nested_lists() {
-    let text =
-        "use crate::{failure::Failure, wire::{json, sse::Reader}};\nlet x = crate::config::settings::Model;";
+    let text = "use crate::{failure::Failure, protocol::{json, sse::Reader}};\nlet x = crate::config::settings::Model;";
     let found: Vec<_> = paths(text).into_iter().collect();
-    assert_eq!(found, ["config::settings::Model", "failure::Failure", "wire::json", "wire::sse::Reader"]);
-    assert!(!allowed("relay", "config::file::Tree") && allowed("relay", "config::settings::Model"));
-    assert!(!allowed("simulator", "wire::json"));
+    assert_eq!(
+        found,
+        ["config::settings::Model", "failure::Failure", "protocol::json", "protocol::sse::Reader"]
+    );
+    assert!(!allowed("routing", "config::file::Tree") && allowed("routing", "config::settings::Model"));
+    assert!(!allowed("simulator", "protocol::json"));
 }
 
 #[test]

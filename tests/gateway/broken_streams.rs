@@ -1,5 +1,5 @@
 //! Streams that break after their head: cut at every event boundary and at random bytes, over real sockets, the client
-//! has the whole answer or an error event. (A thousand more cuts, without processes: `src/relay/tests/broken`.)
+//! has the whole answer or an error event. (A thousand more cuts, without processes: `src/routing/tests/broken`.)
 
 use serde_json::{Value, json};
 

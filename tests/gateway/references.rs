@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use moonrelay::cli::doctor::check::CHECKS;
-use moonrelay::dialect::rewrite::rules::RULES;
-use moonrelay::observe::metrics::family::{ALL, Kind};
-use moonrelay::wire::translate::losses::LOSSES;
+use moonrelay::protocol::translate::losses::LOSSES;
+use moonrelay::provider::rewrite::rules::RULES;
+use moonrelay::telemetry::metrics::family::{ALL, Kind};
 use serde_json::Value;
 
 use crate::common::process::{command, run};

@@ -1,7 +1,7 @@
 //! Answers go from one face to another and say the same, whatever their pieces and wherever somebody else takes over.
 
-use moonrelay::wire::translate::event::{Event, Finish};
-use moonrelay::wire::usage::Usage;
+use moonrelay::protocol::translate::event::{Event, Finish};
+use moonrelay::protocol::usage::Usage;
 use proptest::prelude::*;
 
 use crate::corpora::judges::answers::judge_events;

@@ -10,11 +10,11 @@ use tempfile::TempDir;
 use crate::bodies;
 use crate::case::Case;
 use crate::clock;
-use crate::ledger::Books;
 use crate::load::{Connection, Target};
 use crate::process::{Cores, Process, Usage, last_words};
 use crate::row::{Launch, Place, Row};
 use crate::stats::median;
+use crate::usage::Books;
 
 const READY: Duration = Duration::from_secs(10);
 

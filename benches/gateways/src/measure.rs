@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use crate::case::Case;
 use crate::contestant::Contestant;
-use crate::ledger::audit;
 use crate::load::{Burst, Connection, Samples, Schedule, Target, closed, cold, open, streams};
 use crate::mock::Mock;
 use crate::stats::{median, percentile};
+use crate::usage::audit;
 
 /// Connections of [`Case::Throughput`] and of [`Case::Streams`].
 pub const CLIENTS: [usize; 2] = [64, 16];

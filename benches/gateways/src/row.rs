@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::case::{Case, Lane};
-use crate::ledger::Counters;
+use crate::usage::Counters;
 
 /// The key that every upstream is given, and that the mock insists on (as a bearer token or as `x-api-key`).
 pub const UPSTREAM_KEY: &str = "sk-upstream-0123456789abcdef";

@@ -2,16 +2,16 @@
 
 use bytes::Bytes;
 use moonrelay::catalog::{DialectId, Model};
-use moonrelay::dialect::answer::StreamReader;
-use moonrelay::dialect::rewrite::{AnswerPlan, Request, rewrite};
-use moonrelay::wire::edit::Segments;
-use moonrelay::wire::face::Face;
-use moonrelay::wire::request::RequestBody;
-use moonrelay::wire::sse::FrameReader;
-use moonrelay::wire::translate::decoder::Decoder;
-use moonrelay::wire::translate::echo::Echo;
-use moonrelay::wire::translate::encoder::Encoder;
-use moonrelay::wire::translate::request as translate;
+use moonrelay::protocol::edit::Segments;
+use moonrelay::protocol::face::Face;
+use moonrelay::protocol::request::RequestBody;
+use moonrelay::protocol::sse::FrameReader;
+use moonrelay::protocol::translate::decoder::Decoder;
+use moonrelay::protocol::translate::echo::Echo;
+use moonrelay::protocol::translate::encoder::Encoder;
+use moonrelay::protocol::translate::request as translate;
+use moonrelay::provider::answer::StreamReader;
+use moonrelay::provider::rewrite::{AnswerPlan, Request, rewrite};
 use serde_json::Map;
 
 use crate::race::{Contender, race};

@@ -1,9 +1,9 @@
 //! What an answer says, however its pieces were cut.
 
-use moonrelay::wire::face::Face;
-use moonrelay::wire::translate::event::{Event, Finish};
-use moonrelay::wire::translate::ids;
-use moonrelay::wire::usage::Usage;
+use moonrelay::protocol::face::Face;
+use moonrelay::protocol::translate::event::{Event, Finish};
+use moonrelay::protocol::translate::ids;
+use moonrelay::protocol::usage::Usage;
 
 /// An answer without the boundaries of its pieces.
 #[derive(Clone, Debug, Default, PartialEq)]

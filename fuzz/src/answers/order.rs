@@ -4,7 +4,7 @@ mod chat;
 mod messages;
 mod responses;
 
-use moonrelay::wire::face::Face;
+use moonrelay::protocol::face::Face;
 use serde_json::Value;
 
 /// How a stream must end.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{Args, context, message};
-use crate::agent::context::Context;
-use crate::agent::session::{Past, Sessions};
-use crate::agent::turn::{Ask, Choice, TurnFailure, explain};
+use crate::assistant::context::Context;
+use crate::assistant::session::{Past, Sessions};
+use crate::assistant::turn::{Ask, Choice, TurnFailure, explain};
 use crate::catalog::ThinkingLevel;
 use crate::cli::exit::Ending;
 use crate::cli::explain::Explained;

@@ -8,14 +8,14 @@ use tokio::task::JoinSet;
 
 use super::note;
 use super::web_search::WebSearch;
-use crate::agent::exchange::Exchange;
-use crate::agent::tools::{Tool, Tools};
+use crate::assistant::exchange::Exchange;
+use crate::assistant::tools::{Tool, Tools};
 use crate::cli::exit::Ending;
 use crate::cli::gateway::no_key;
 use crate::config::settings::Settings;
-use crate::ledger::Ledger;
 use crate::upstream::gateway::Address;
 use crate::upstream::{Client, Connector};
+use crate::usage::Ledger;
 
 /// The end waits no longer for what is not written yet.
 const FLUSH: Duration = Duration::from_secs(5);

@@ -4,8 +4,8 @@ use std::io::Write;
 
 use serde_json::{Map, Value, json};
 
-use crate::agent::transcript::Spent;
-use crate::agent::turn::{TurnFailure, Turned};
+use crate::assistant::transcript::Spent;
+use crate::assistant::turn::{TurnFailure, Turned};
 use crate::cli::exit::Ending;
 
 /// Prints it; one that failed ends with exit 1.

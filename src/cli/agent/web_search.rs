@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::agent::tools::{Called, Tool};
+use crate::assistant::search::{Searcher, tool};
+use crate::assistant::tools::{Called, Tool};
 use crate::config::settings::Settings;
-use crate::ledger::Ledger;
+use crate::protocol::face::Face;
 use crate::record::{Record, RequestId};
-use crate::search::{Searcher, tool};
 use crate::upstream::Connector;
 use crate::upstream::gateway::Address;
-use crate::wire::face::Face;
+use crate::usage::Ledger;
 
 /// See the module.
 pub(super) struct WebSearch {

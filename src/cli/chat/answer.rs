@@ -7,9 +7,9 @@ use super::footer::footer;
 use super::shown::Shown;
 use super::source::Source;
 use super::talk::Talk;
-use crate::agent::session::Session;
-use crate::agent::transcript::Stop;
-use crate::agent::turn::{Ask, Seen, TurnFailure, Turned};
+use crate::assistant::session::Session;
+use crate::assistant::transcript::Stop;
+use crate::assistant::turn::{Ask, Seen, TurnFailure, Turned};
 use crate::cli::exit::Ending;
 
 impl Talk {
@@ -75,7 +75,7 @@ impl Talk {
     /// What the session has chosen.
     pub(super) fn remember(&mut self, session: &Session) {
         self.model = session.model();
-        self.thinking = session.thinking().and_then(crate::agent::thinking::read);
+        self.thinking = session.thinking().and_then(crate::assistant::thinking::read);
     }
 
     fn failed_with(&mut self, why: &str, source: &Source) -> Result<(), Ending> {

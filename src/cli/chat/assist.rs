@@ -8,7 +8,7 @@ use rustyline::hint::Hinter;
 use rustyline::validate::Validator;
 use rustyline::{Context, Helper};
 
-use crate::agent::command::{Row, TABLE, Takes};
+use crate::assistant::command::{Row, TABLE, Takes};
 
 /// What can be completed at this moment.
 #[derive(Default)]

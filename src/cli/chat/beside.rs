@@ -9,8 +9,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::shown::Shown;
 use super::typed::{Input, Typed};
-use crate::agent::command::{self, Command};
-use crate::agent::turn::Seen;
+use crate::assistant::command::{self, Command};
+use crate::assistant::turn::Seen;
 
 /// A person beside an answer.
 pub(super) struct Beside<'t> {

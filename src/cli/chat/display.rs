@@ -3,7 +3,7 @@
 use super::model::Told;
 use super::talk::Talk;
 use super::totals::totals;
-use crate::agent::command::{Footer, Reasoning};
+use crate::assistant::command::{Footer, Reasoning};
 
 impl Talk {
     /// `/reasoning`.

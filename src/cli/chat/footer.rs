@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use crate::agent::command::Footer;
-use crate::agent::session::Total;
-use crate::agent::transcript::Spent;
-use crate::agent::turn::Turned;
+use crate::assistant::command::Footer;
+use crate::assistant::session::Total;
+use crate::assistant::transcript::Spent;
+use crate::assistant::turn::Turned;
 use crate::cli::usage::figure::{compact, digits_beside, money};
-use crate::wire::amount::Amount;
+use crate::protocol::amount::Amount;
 
 /// The line for a turn; `None` where none is wanted. `session` is what its session used until now.
 pub(super) fn footer(wanted: Footer, turned: &Turned, session: &Total) -> Option<String> {

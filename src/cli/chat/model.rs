@@ -2,8 +2,8 @@
 
 use super::names::short;
 use super::talk::Talk;
-use crate::agent::session::SessionError;
-use crate::agent::thinking;
+use crate::assistant::session::SessionError;
+use crate::assistant::thinking;
 use crate::cli::console::table;
 use crate::cli::exit::Ending;
 use crate::cli::usage::figure::compact;

@@ -1,6 +1,6 @@
 //! Who answers in the place of the model that was asked, said once, and that it is back, said once.
 
-use crate::agent::turn::Turned;
+use crate::assistant::turn::Turned;
 use crate::config::settings::Reference;
 
 /// What was said of fallbacks so far.
@@ -46,8 +46,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::agent::transcript::Stop;
-    use crate::agent::turn::Tried;
+    use crate::assistant::transcript::Stop;
+    use crate::assistant::turn::Tried;
 
     fn turned(asked: &str, attempts: &[(&str, &str)]) -> Turned {
         let reference = |text: &str| Reference::parse(text).unwrap();

@@ -7,9 +7,9 @@ use super::model::{Told, window};
 use super::shown::Shown;
 use super::source::Source;
 use super::talk::Talk;
-use crate::agent::command::Reasoning;
-use crate::agent::session::{self, Session};
-use crate::agent::transcript::Message;
+use crate::assistant::command::Reasoning;
+use crate::assistant::session::{self, Session};
+use crate::assistant::transcript::Message;
 use crate::cli::exit::Ending;
 use crate::cli::usage::figure::compact;
 

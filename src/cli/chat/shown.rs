@@ -5,8 +5,8 @@ use std::io;
 use serde_json::Value;
 
 use super::screen::{Look, Screen};
-use crate::agent::command::Reasoning;
-use crate::agent::turn::Seen;
+use crate::assistant::command::Reasoning;
+use crate::assistant::turn::Seen;
 use crate::cli::agent::plain::harmless;
 
 /// See the module.

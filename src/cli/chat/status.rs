@@ -8,7 +8,7 @@ use super::footer::{costs, tokens};
 use super::model::{Told, named, window};
 use super::past::used;
 use super::talk::Talk;
-use crate::agent::session::Total;
+use crate::assistant::session::Total;
 use crate::cli::models::rests::{Rest, rests};
 use crate::cli::usage::figure::{compact, wait};
 use crate::config::settings::{Auth, Reference};

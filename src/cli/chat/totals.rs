@@ -5,13 +5,13 @@ use std::sync::Arc;
 use jiff::Zoned;
 
 use super::footer;
-use crate::agent::session::Total;
+use crate::assistant::session::Total;
 use crate::cli::exit::Ending;
 use crate::cli::usage::figure::compact;
 use crate::cli::usage::report::all;
 use crate::cli::usage::span::Span;
 use crate::config::Environment;
-use crate::ledger::{self, Question, Store, Sum};
+use crate::usage::{self, Question, Store, Sum};
 
 /// Three lines; of the ledger's why there are none, where that is so.
 pub(super) async fn totals(session: &Total, environment: &Environment) -> Vec<String> {
@@ -29,7 +29,7 @@ pub(super) async fn totals(session: &Total, environment: &Environment) -> Vec<St
 
 async fn spent(environment: &Environment) -> Result<Option<(Sum, Sum)>, Ending> {
     let Some(directory) = environment.state_directory() else { return Ok(None) };
-    let opened = tokio::task::spawn_blocking(move || ledger::read_only(&directory)).await;
+    let opened = tokio::task::spawn_blocking(move || usage::read_only(&directory)).await;
     let store = opened.map_err(|error| broken(&error))?.map_err(|error| broken(&error))?;
     let Some(store) = store else { return Ok(None) };
     let now = Zoned::now();

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use crate::cli::exit::Ending;
 use crate::failure::Failure;
+use crate::protocol::sse::FrameReader;
 use crate::upstream::{Call, Client, Connector, Response};
-use crate::wire::sse::FrameReader;
 
 /// What came of a question.
 pub(super) struct Asked {

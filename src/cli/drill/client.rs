@@ -9,8 +9,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Value, json};
 
 use super::case::Phase;
+use crate::protocol::sse::FrameReader;
 use crate::upstream::{Call, Connector, Response};
-use crate::wire::sse::FrameReader;
 
 /// Long enough that a break behind a few chunks falls into its middle.
 const PROMPT: &str = "reply with 120 words";

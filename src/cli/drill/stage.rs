@@ -9,9 +9,9 @@ use crate::cli::exit::Ending;
 use crate::cli::gateway::no_key;
 use crate::config::settings::{Auth, Bind, Chain, Gateway, Key, Lookup, Provider, Reference, Settings};
 use crate::config::{self, Environment};
+use crate::protocol::face::Face;
 use crate::secret::Secret;
 use crate::simulator;
-use crate::wire::face::Face;
 
 /// What takes the place of a base URL until the simulator of a case has a port.
 const NOWHERE: &str = "http://127.0.0.1:9";

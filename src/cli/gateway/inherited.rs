@@ -6,9 +6,9 @@ use tracing::info;
 
 use crate::cli::exit::Ending;
 use crate::config::settings::{Bind, Gateway};
-use crate::http::listener::Listener;
-use crate::observe::log;
+use crate::gateway::listener::Listener;
 use crate::service::sockets::{Inherited, inherited};
+use crate::telemetry::log;
 
 /// The sockets, a TCP one first where there is one; none where nothing was handed over.
 pub(super) fn take(gateway: &Gateway) -> Result<Vec<Listener>, Ending> {

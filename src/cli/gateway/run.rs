@@ -9,18 +9,18 @@ use std::sync::Arc;
 use clap::Args as ClapArgs;
 
 use super::{Place, inherited};
-use crate::app::{Flags, Observers, Origin};
 use crate::cli::exit::{self, Ending};
 use crate::config::settings::Settings;
 use crate::config::{self, Environment};
-use crate::http::listener::Listener;
-use crate::http::places::ENOUGH_DESCRIPTORS;
-use crate::ledger::Ledger;
-use crate::observe::log;
+use crate::gateway::listener::Listener;
+use crate::gateway::places::ENOUGH_DESCRIPTORS;
+use crate::runtime::{Flags, Observers, Origin};
 use crate::service::descriptors;
 use crate::service::notify::Manager;
 use crate::service::signals::{Hangup, Termination};
-use crate::{app, upstream};
+use crate::telemetry::log;
+use crate::usage::Ledger;
+use crate::{runtime, upstream};
 
 /// `gateway run`.
 #[derive(Debug, ClapArgs)]
@@ -55,7 +55,7 @@ async fn serve(args: Args) -> Result<(), Ending> {
     let state = Environment::process().state_directory();
     let (ledger, writer) = Ledger::kept(state.as_deref(), settings.usage);
     let observers = Observers::new(ledger, writer);
-    let app = app::build(Arc::new(settings), listeners, connector, hostname(), observers);
+    let app = runtime::build(Arc::new(settings), listeners, connector, hostname(), observers);
     let again = move || load_again(&place).map_err(|ending| ending.message().to_owned());
     app.reloading(hangup, origin, again).managed_by(Manager::of_process()).run(termination).await;
     Ok(())

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::cli::console::Console;
 use crate::cli::exit::Ending;
-use crate::login::Login;
+use crate::credentials::Login;
 
 /// Somebody is logged in.
 pub(in crate::cli) struct LoggedIn {

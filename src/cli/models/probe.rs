@@ -14,15 +14,15 @@ use serde_json::{Value, json};
 use crate::catalog::DialectId;
 use crate::cli::progress::Progress;
 use crate::config::settings::{Auth, Key, Provider, Reference, Settings};
-use crate::dialect::answer;
-use crate::dialect::classify::{Refused, classify};
-use crate::dialect::rewrite::AnswerPlan;
 use crate::failure::{Failure, Reason};
+use crate::protocol::face::Face;
+use crate::provider::answer;
+use crate::provider::classify::{Refused, classify};
+use crate::provider::rewrite::AnswerPlan;
 use crate::record::{Attempt, Outcome, RequestId};
-use crate::relay::{Answer, ClientRequest, Refusal, Relay, headers};
+use crate::routing::{Answer, ClientRequest, Refusal, Relay, headers};
 use crate::upstream::oauth::{Logins, Sent};
 use crate::upstream::{Call, Connector, read_whole, retry_after};
-use crate::wire::face::Face;
 
 /// For one target: a tiny answer, of a model that may think before it.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -158,7 +158,7 @@ async fn called(
     });
     let request = ClientRequest {
         id: RequestId::now(),
-        face: crate::wire::face::Face::Chat,
+        face: crate::protocol::face::Face::Chat,
         client: None,
         headers: HeaderMap::from_iter([(USER_AGENT, own)]),
         body: Bytes::from(body.to_string()),

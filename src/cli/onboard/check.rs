@@ -10,8 +10,8 @@ use crate::cli::listing::{self, Listing};
 use crate::cli::product::is_of_the_catalog;
 use crate::config::settings::{Auth, Header, Provider};
 use crate::failure::{Failure, Reason};
+use crate::protocol::face::Face;
 use crate::upstream::Connector;
-use crate::wire::face::Face;
 
 /// What came of it.
 #[derive(Debug, PartialEq)]

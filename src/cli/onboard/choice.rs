@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 
 use crate::catalog::{BuiltinProvider, builtin};
-use crate::wire::face::Face;
+use crate::protocol::face::Face;
 
 /// Which account answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -1,7 +1,7 @@
 //! Which session is meant.
 
 use super::failed;
-use crate::agent::session::Sessions;
+use crate::assistant::session::Sessions;
 use crate::cli::exit::Ending;
 use crate::config::nearest::did_you_mean;
 

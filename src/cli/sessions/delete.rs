@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::choice::chosen;
 use super::figure;
-use crate::agent::session::{Deleted, Sessions};
+use crate::assistant::session::{Deleted, Sessions};
 use crate::cli::console::Console;
 use crate::cli::exit::Ending;
 use crate::cli::usage::figure::counted;

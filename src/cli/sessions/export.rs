@@ -10,8 +10,8 @@ use serde_json::json;
 
 use super::choice::chosen;
 use super::{failed, markdown};
-use crate::agent::session::Sessions;
-use crate::agent::transcript::reader::Transcript;
+use crate::assistant::session::Sessions;
+use crate::assistant::transcript::reader::Transcript;
 use crate::cli::console::Console;
 use crate::cli::exit::Ending;
 

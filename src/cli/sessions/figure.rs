@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
-use crate::agent::session::Total;
-use crate::agent::transcript::{Costs, Spent};
+use crate::assistant::session::Total;
+use crate::assistant::transcript::{Costs, Spent};
 use crate::cli::usage::figure::{counted, digits_beside, grouped, money};
 use crate::cli::usage::screen::harmless;
 

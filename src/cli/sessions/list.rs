@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use serde_json::{Value, json};
 
 use super::{failed, figure};
-use crate::agent::session::{Digest, SessionError, Sessions};
+use crate::assistant::session::{Digest, SessionError, Sessions};
 use crate::cli::console::{Console, table};
 use crate::cli::exit::Ending;
 use crate::cli::usage::figure::{compact, counted, grouped};

@@ -2,9 +2,9 @@
 
 use super::figure;
 use super::show::{end, notes, turns};
-use crate::agent::session::Total;
-use crate::agent::transcript::reader::Transcript;
-use crate::agent::transcript::{Block, Line, Message, Said};
+use crate::assistant::session::Total;
+use crate::assistant::transcript::reader::Transcript;
+use crate::assistant::transcript::{Block, Line, Message, Said};
 use crate::cli::usage::screen::harmless;
 
 /// All of it. Moments are in UTC, as the reader may be elsewhere.

@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::choice::chosen;
 use super::{failed, figure};
-use crate::agent::session::{Sessions, Total};
-use crate::agent::transcript::reader::Transcript;
-use crate::agent::transcript::{Block, Line, Message, Place, Said, Stop};
+use crate::assistant::session::{Sessions, Total};
+use crate::assistant::transcript::reader::Transcript;
+use crate::assistant::transcript::{Block, Line, Message, Place, Said, Stop};
 use crate::cli::console::Console;
 use crate::cli::exit::Ending;
 use crate::cli::usage::figure::counted;

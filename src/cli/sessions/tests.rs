@@ -4,11 +4,11 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::json;
 
 use super::*;
-use crate::agent::transcript::currency::Currency;
-use crate::agent::transcript::{Block, Costs, Message, Said, Spent, Stop};
+use crate::assistant::transcript::currency::Currency;
+use crate::assistant::transcript::{Block, Costs, Message, Said, Spent, Stop};
 use crate::cli::console::tests::{Desk, told};
 use crate::config::settings::Reference;
-use crate::wire::amount::Amount;
+use crate::protocol::amount::Amount;
 
 fn sessions(desk: &Desk) -> Sessions {
     Sessions::of(&desk.home.path().join(".local/state/moonrelay"))

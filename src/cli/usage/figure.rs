@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::wire::amount::Amount;
+use crate::protocol::amount::Amount;
 
 /// Of an [`Amount`], behind the point.
 const PLACES: u32 = 12;

@@ -10,8 +10,8 @@ use super::figure::wait;
 use super::screen::{Colour, Screen, harmless, piece};
 use crate::cli::gateway::running::Address;
 use crate::config::settings::Settings;
-use crate::http::quota::as_json;
-use crate::relay::quota::Quotas;
+use crate::gateway::quota::as_json;
+use crate::routing::quota::Quotas;
 use crate::upstream::Client;
 use crate::upstream::oauth::Logins;
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::span::Span;
 use crate::cli::exit::Ending;
-use crate::ledger::{By, Question, Store, Sum, Tokens, Total};
+use crate::usage::{By, Question, Store, Sum, Tokens, Total};
 
 /// What is shown.
 #[derive(Debug, Default)]
@@ -30,8 +30,7 @@ impl Report {
             by,
             zone: span.now.time_zone().clone(),
         };
-        let unreadable =
-            |error: crate::ledger::StoreError| Ending::failure("ledger_error", error.to_string());
+        let unreadable = |error: crate::usage::StoreError| Ending::failure("ledger_error", error.to_string());
         let rows = store.sums(&question(vec![by])).await.map_err(unreadable)?;
         let total = store.sums(&question(Vec::new())).await.map_err(unreadable)?;
         let rows = rows.into_iter().map(|sum| (sum.keys.first().cloned().unwrap_or_default(), sum)).collect();

@@ -3,8 +3,8 @@
 use super::figure::{compact, counted, digits_beside, grouped, money};
 use super::report::{Report, all};
 use super::screen::{Colour, Screen, harmless, piece};
-use crate::ledger::{Sum, Tokens, Total};
-use crate::wire::amount::Amount;
+use crate::protocol::amount::Amount;
+use crate::usage::{Sum, Tokens, Total};
 
 /// Between columns.
 const GAP: usize = 2;

@@ -3,8 +3,8 @@ use std::time::UNIX_EPOCH;
 
 use super::*;
 use crate::cli::console::tests::{Desk, told};
-use crate::ledger::{Sum, Tokens, Total};
-use crate::wire::amount::Amount;
+use crate::protocol::amount::Amount;
+use crate::usage::{Sum, Tokens, Total};
 
 const PIPED: Screen = Screen { width: 100, blocks: false, colours: false };
 

@@ -1,7 +1,7 @@
 //! The answer on a terminal.
 
+use crate::assistant::search::Found;
 use crate::cli::agent::plain::harmless;
-use crate::search::Found;
 
 /// The answer, then its pages with numbers, then what it cost. Nothing of it commands the terminal.
 pub(super) fn text(found: &Found) -> String {
@@ -33,8 +33,8 @@ mod tests {
     use std::time::Duration;
 
     use super::text;
-    use crate::search::{Costs, Found, Spent};
-    use crate::wire::amount::Amount;
+    use crate::assistant::search::{Costs, Found, Spent};
+    use crate::protocol::amount::Amount;
 
     #[test]
     fn an_answer_its_pages_and_its_price() {

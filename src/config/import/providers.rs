@@ -10,7 +10,7 @@ use crate::catalog::builtin;
 use crate::config::file::{At, Value as Raw};
 use crate::config::keypath::{KeyPath, Step};
 use crate::config::resolve::is_loopback;
-use crate::wire::face::Face;
+use crate::protocol::face::Face;
 
 /// Settings of a provider that mean the same here.
 const SAME: [&str; 7] =

@@ -7,7 +7,7 @@ use crate::catalog::{BuiltinProvider, builtin};
 use crate::config::file::At;
 use crate::config::interpolate::not_set;
 use crate::config::schema::public_url;
-use crate::wire::face::Face;
+use crate::protocol::face::Face;
 
 /// What a URL in the file comes to.
 pub(super) enum Address {

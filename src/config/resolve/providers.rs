@@ -10,8 +10,8 @@ use super::{Scope, endpoint, keys, models};
 use crate::catalog::{BuiltinProvider, DialectId, builtin};
 use crate::config::file::At;
 use crate::config::settings::{Auth, Figures, Key, Provider};
-use crate::login::Place;
-use crate::wire::face::Face;
+use crate::credentials::Place;
+use crate::protocol::face::Face;
 
 /// The providers while they are being put together.
 pub(super) struct Providers {

@@ -11,8 +11,8 @@ use super::{Scope, endpoint, keys};
 use crate::catalog::{DialectId, builtin};
 use crate::config::file::At;
 use crate::config::settings::{Key, Provider, WebSearch};
+use crate::protocol::face::Face;
 use crate::secret::Secret;
-use crate::wire::face::Face;
 
 /// The model that searches when none is named: `OpenClaw`'s default, and the cheapest that the platform serves.
 const MODEL: &str = "kimi-k2.6";

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{issues, provider, settings, settings_with, warnings};
 use crate::catalog::{DialectId, Thinking};
 use crate::config::settings::Auth;
-use crate::wire::face::Face;
+use crate::protocol::face::Face;
 
 /// `face=base` of every face.
 fn faces(text: &str, id: &str) -> Vec<String> {

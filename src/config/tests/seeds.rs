@@ -7,7 +7,7 @@ use super::{environment, provider, settings_with, warnings, written};
 use crate::catalog::{DialectId, ThinkingLevel};
 use crate::config::settings::{ProviderModel, Settings};
 use crate::config::{Lookup, MatchedBy, from_text};
-use crate::wire::face::Face;
+use crate::protocol::face::Face;
 
 macro_rules! seed {
     ($name:literal) => {

@@ -6,8 +6,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::super::Connector;
 use super::endpoint::{Grant, Issuer, Told, harmless, seconds};
+use crate::credentials::{Login, random};
 use crate::failure::{Failure, Reason};
-use crate::login::{Login, random};
 use crate::secret::Secret;
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";

@@ -11,8 +11,8 @@ use super::super::Connector;
 use super::endpoint::{Grant, Issuer, Told};
 use super::unfinished::Unfinished;
 use super::{Clock, lock};
+use crate::credentials::{Lock, Login, Place, Print};
 use crate::failure::{Failure, Reason};
-use crate::login::{Lock, Login, Place, Print};
 
 /// At the latest so long before its end a key is refreshed.
 const AHEAD: Duration = Duration::from_mins(3);

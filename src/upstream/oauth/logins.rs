@@ -10,8 +10,8 @@ use super::super::{Call, Connector, Response};
 use super::Clock;
 use super::keeper::Keeper;
 use crate::config::settings::{Auth, Key, Provider};
+use crate::credentials::{Login, Place};
 use crate::failure::Failure;
-use crate::login::{Login, Place};
 
 /// The logins of all providers, and what sends calls.
 pub struct Logins {

@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{Clock, Issuer, NoLogin, ask, wait};
+use crate::credentials::Login;
 use crate::failure::{Failure, Reason};
-use crate::login::Login;
 use crate::upstream::{Call, Connector, Response};
 
 /// What the server says next.

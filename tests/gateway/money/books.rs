@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use moonrelay::ledger::{By, Question, Store, Sum, Total, read_only};
+use moonrelay::usage::{By, Question, Store, Sum, Total, read_only};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::case::{Case, Lane};
-use crate::ledger::Counters;
 use crate::row::{CLIENT_KEY, Launch, Place, Request, Row, UPSTREAM_KEY};
+use crate::usage::Counters;
 
 /// The real binary.
 pub struct Moonrelay {

@@ -6,7 +6,7 @@ use crate::catalog::DialectId;
 use crate::cli::doctor::check::{Check, Verdict};
 use crate::cli::doctor::facts::Facts;
 use crate::cli::doctor::finding::Finding;
-use crate::wire::face::Face;
+use crate::protocol::face::Face;
 
 pub(in crate::cli::doctor) const CHECK: Check = Check {
     name: "gate",

@@ -5,7 +5,7 @@ use crate::catalog::builtin;
 use crate::cli::doctor::check::{Check, Verdict};
 use crate::cli::doctor::facts::Facts;
 use crate::cli::doctor::finding::Finding;
-use crate::login::Place;
+use crate::credentials::Place;
 
 pub(in crate::cli::doctor) const CHECK: Check = Check {
     name: "keys",

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::files::Stat;
-use crate::ledger;
+use crate::usage;
 
 /// What was seen of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl State {
         };
         let readable = keeps && facts.is_some();
         let ledger =
-            if readable { ledger::read_only(&path).err().map(|error| error.to_string()) } else { None };
+            if readable { usage::read_only(&path).err().map(|error| error.to_string()) } else { None };
         Self {
             stat: facts.as_ref().filter(|facts| facts.is_dir()).map(Stat::of),
             unwritable,

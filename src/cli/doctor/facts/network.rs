@@ -13,12 +13,12 @@ use crate::cli::listing;
 use crate::cli::product::{is_misdirected, other_region};
 use crate::cli::progress::Progress;
 use crate::config::settings::{Auth, Provider, Settings};
+use crate::credentials::Place;
 use crate::failure::{Failure, Reason};
-use crate::login::Place;
-use crate::relay::headers;
+use crate::protocol::face::Face;
+use crate::routing::headers;
 use crate::upstream::oauth::{Logins, Sent};
 use crate::upstream::{Call, Connector};
-use crate::wire::face::Face;
 
 /// For the head of an answer.
 const HEAD: Duration = Duration::from_secs(10);

@@ -3,7 +3,7 @@
 use super::*;
 use crate::config::settings::{Auth, Provider};
 use crate::config::{self, Environment};
-use crate::login::Place;
+use crate::credentials::Place;
 use crate::secret::Secret;
 use crate::upstream::oauth::Logins;
 
@@ -179,7 +179,7 @@ async fn a_time_that_no_clock_counts_loses_no_token() {
 /// A call as a provider gets it.
 fn call(provider: &Arc<Provider>) -> Result<Call, Failure> {
     let (_, value) =
-        provider.credential(crate::wire::face::Face::Messages, &provider.keys[0].secret).unwrap();
+        provider.credential(crate::protocol::face::Face::Messages, &provider.keys[0].secret).unwrap();
     let headers = HeaderMap::from_iter([(http::header::AUTHORIZATION, value)]);
     Ok(Call {
         method: http::Method::GET,

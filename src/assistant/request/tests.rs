@@ -1,0 +1,88 @@
+use serde_json::{Value, json};
+
+use super::Body;
+use crate::assistant::transcript::{Block, Message, Said, Stop};
+use crate::catalog::ThinkingLevel;
+
+fn text(text: &str) -> Block {
+    Block::Text { text: text.to_owned() }
+}
+
+fn user(words: &str) -> Message {
+    Message::User { content: vec![text(words)], timestamp: 1 }
+}
+
+fn said(content: Vec<Block>) -> Message {
+    Message::Assistant(Box::new(Said {
+        content,
+        api: "anthropic-messages".to_owned(),
+        provider: "moonshot".to_owned(),
+        model: "kimi-k3".to_owned(),
+        usage: None,
+        stop_reason: Stop::Stop,
+        error_message: None,
+        timestamp: 1,
+        response_id: None,
+    }))
+}
+
+fn result(id: &str) -> Message {
+    Message::ToolResult {
+        tool_call_id: id.to_owned(),
+        tool_name: "web_search".to_owned(),
+        content: vec![text("found")],
+        is_error: false,
+        timestamp: 1,
+    }
+}
+
+fn call(id: &str) -> Block {
+    Block::ToolCall { id: id.to_owned(), name: "web_search".to_owned(), arguments: json!({"query": "moon"}) }
+}
+
+fn written(level: Option<ThinkingLevel>, summary: Option<&str>, messages: &[&Message]) -> Value {
+    serde_json::from_slice(&Body::new("kimi", 32_000, level, summary, messages).bytes()).unwrap()
+}
+
+#[test]
+fn a_conversation_is_told_again_with_its_calls_and_thinking() {
+    let thought = Block::Thinking { thinking: "hm".to_owned(), thinking_signature: Some("sig".to_owned()) };
+    let messages =
+        [user("find it"), said(vec![thought, call("a")]), result("a"), said(vec![text("here")]), user("ok")];
+    let all: Vec<&Message> = messages.iter().collect();
+    let body = written(Some(ThinkingLevel::High), None, &all);
+    assert_eq!(
+        body["messages"],
+        json!([
+            {"role": "user", "content": [{"type": "text", "text": "find it"}]},
+            {"role": "assistant", "content": [
+                {"type": "thinking", "thinking": "hm", "signature": "sig"},
+                {"type": "tool_use", "id": "a", "name": "web_search", "input": {"query": "moon"}},
+            ]},
+            {"role": "user", "content": [
+                {"type": "tool_result", "tool_use_id": "a", "content": [{"type": "text", "text": "found"}]},
+            ]},
+            {"role": "assistant", "content": [{"type": "text", "text": "here"}]},
+            {"role": "user", "content": [{"type": "text", "text": "ok"}]},
+        ])
+    );
+    assert_eq!(
+        (&body["thinking"], &body["output_config"]),
+        (&json!({"type": "adaptive"}), &json!({"effort": "high"}))
+    );
+    assert_eq!(body.get("system"), None);
+    let keys: Vec<&String> = body.as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["model", "max_tokens", "stream", "thinking", "output_config", "messages"]);
+}
+
+#[test]
+fn what_nobody_answered_is_left_out_and_one_side_speaks_once() {
+    let thought = Block::Thinking { thinking: "hm".to_owned(), thinking_signature: None };
+    let messages = [user("one"), said(vec![thought, call("gone")]), user("two")];
+    let all: Vec<&Message> = messages.iter().collect();
+    let body = written(None, Some("they said hello"), &all);
+    let blocks = body["messages"][0]["content"].as_array().unwrap();
+    let words: Vec<&str> = blocks.iter().map(|block| block["text"].as_str().unwrap()).collect();
+    assert_eq!(words, ["What was said before, in short:\n\nthey said hello", "one", "two"]);
+    assert_eq!(body["messages"].as_array().unwrap().len(), 1);
+}

@@ -1,0 +1,392 @@
+mod kills;
+mod tears;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::json;
+
+use super::*;
+use crate::assistant::transcript::{Block, Costs, Said, Spent};
+use crate::protocol::amount::Amount;
+
+fn sessions() -> (tempfile::TempDir, Sessions) {
+    let home = tempfile::tempdir().unwrap();
+    let sessions = Sessions::of(home.path());
+    (home, sessions)
+}
+
+async fn held(sessions: &Sessions) -> Session {
+    sessions.hold("t1", || panic!("nobody holds it")).await.unwrap()
+}
+
+fn text(text: &str) -> Vec<Block> {
+    vec![Block::Text { text: text.to_owned() }]
+}
+
+fn user(words: &str) -> Message {
+    Message::User { content: text(words), timestamp: 1 }
+}
+
+fn said(content: Vec<Block>, stop_reason: Stop) -> Message {
+    Message::Assistant(Box::new(Said {
+        content,
+        api: "anthropic-messages".to_owned(),
+        provider: "kimi".to_owned(),
+        model: "kimi-for-coding".to_owned(),
+        usage: None,
+        stop_reason,
+        error_message: None,
+        timestamp: 2,
+        response_id: None,
+    }))
+}
+
+fn call(id: &str) -> Block {
+    Block::ToolCall { id: id.to_owned(), name: "web_search".to_owned(), arguments: json!({"query": "x"}) }
+}
+
+fn result(id: &str) -> Message {
+    Message::ToolResult {
+        tool_call_id: id.to_owned(),
+        tool_name: "web_search".to_owned(),
+        content: text("found"),
+        is_error: false,
+        timestamp: 3,
+    }
+}
+
+fn answer(words: &str) -> Message {
+    said(text(words), Stop::Stop)
+}
+
+fn again(session: &Session) -> Vec<Message> {
+    session.conversation().into_iter().cloned().collect()
+}
+
+#[tokio::test]
+async fn a_session_is_the_same_when_it_is_held_again() {
+    let (home, sessions) = sessions();
+    let model = Reference::parse("moonshot/kimi-k2.6").unwrap();
+    let mut session = held(&sessions).await;
+    session.choose(&model).unwrap();
+    session.think("high").unwrap();
+    session.say(user("hi")).unwrap();
+    session.say(answer("hello")).unwrap();
+    let spoken = again(&session);
+    assert_eq!(spoken, [user("hi"), answer("hello")]);
+    drop(session);
+    // One that knows what it read, and one that does not.
+    for sessions in [sessions.clone(), Sessions::of(home.path())] {
+        let session = held(&sessions).await;
+        assert_eq!(
+            (session.id(), session.model(), session.thinking()),
+            ("t1", Some(model.clone()), Some("high"))
+        );
+        assert_eq!(again(&session), spoken);
+    }
+    let path = home.path().join("sessions/t1.jsonl");
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+    let lines: Vec<serde_json::Value> =
+        fs::read_to_string(path).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let kinds: Vec<&str> = lines.iter().map(|line| line["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["session", "model_change", "thinking_level_change", "message", "message"]);
+    assert_eq!((&lines[0]["version"], &lines[0]["id"]), (&json!(3), &json!("t1")));
+    assert_eq!(lines[1]["parentId"], json!(null));
+    for pair in lines[1..].windows(2) {
+        assert_eq!(pair[1]["parentId"], pair[0]["id"]);
+    }
+    let moment: Timestamp = lines[0]["timestamp"].as_str().unwrap().parse().unwrap();
+    assert_eq!(lines[0]["timestamp"], json!(format!("{moment:.3}")));
+}
+
+#[tokio::test]
+async fn what_others_appended_is_read_when_it_is_held_again() {
+    let (home, sessions) = sessions();
+    held(&sessions).await.say(user("one")).unwrap();
+    held(&Sessions::of(home.path())).await.say(answer("two")).unwrap();
+    assert_eq!(again(&held(&sessions).await), [user("one"), answer("two")]);
+    // Another file of that name, which is as long.
+    let path = home.path().join("sessions/t1.jsonl");
+    let other = fs::read_to_string(&path).unwrap().replace("two", "owt");
+    fs::write(&path, other).unwrap();
+    assert_eq!(again(&held(&sessions).await), [user("one"), answer("owt")]);
+}
+
+#[tokio::test]
+async fn a_session_in_which_nothing_is_said_leaves_no_file() {
+    let (home, sessions) = sessions();
+    drop(held(&sessions).await);
+    assert_eq!(fs::read_dir(home.path().join("sessions")).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_torn_line_stands_alone_and_nothing_else_is_lost() {
+    let (home, sessions) = sessions();
+    let path = home.path().join("sessions/t1.jsonl");
+    let mut session = held(&sessions).await;
+    session.say(user("one")).unwrap();
+    session.say(answer("two")).unwrap();
+    drop(session);
+    let whole = fs::read(&path).unwrap();
+    let torn = [&whole[..], br#"{"type":"message","id":"x","parentId":"#].concat();
+    fs::write(&path, &torn).unwrap();
+    let mut session = held(&Sessions::of(home.path())).await;
+    session.say(user("three")).unwrap();
+    session.say(answer("four")).unwrap();
+    assert_eq!(again(&session), [user("one"), answer("two"), user("three"), answer("four")]);
+    assert_eq!(session.transcript().broken(), [4]);
+    let now = fs::read(&path).unwrap();
+    assert!(now.starts_with(&[&torn[..], b"\n{"].concat()));
+}
+
+#[tokio::test]
+async fn a_header_that_was_torn_is_written_once_more() {
+    let (home, sessions) = sessions();
+    let path = home.path().join("sessions/t1.jsonl");
+    for torn in [r#"{"ty"#, r#"{"type":"session","version":3,"id":"t"#, "\0\0\0"] {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, torn).unwrap();
+        held(&sessions).await.say(user("one")).unwrap();
+        let read = Transcript::read(&fs::read(&path).unwrap());
+        assert_eq!((read.header().unwrap().version, read.entries().len(), read.broken()), (3, 1, &[1][..]));
+        assert!(!read.is_stranger());
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_ours_is_not_written_to() {
+    let (home, sessions) = sessions();
+    let path = home.path().join("sessions/t1.jsonl");
+    fs::create_dir_all(&path).unwrap();
+    let mut why = Vec::new();
+    for text in
+        [None, Some("Dear diary,\n"), Some("{\"type\":\"session\",\"version\":4,\"new\":[]}\n"), Some("{}")]
+    {
+        if let Some(text) = text {
+            let _ = fs::remove_dir(&path);
+            fs::write(&path, text).unwrap();
+        }
+        why.push(sessions.hold("t1", || {}).await.unwrap_err().to_string());
+        assert_eq!(text.map(str::to_owned), fs::read_to_string(&path).ok());
+    }
+    let path = path.display();
+    assert!(why[0].starts_with(&format!("cannot hold {path}: ")), "{why:?}");
+    assert!(why[1].starts_with(&format!("cannot continue {path}: it is no transcript")), "{why:?}");
+    assert!(why[2].contains("it is of version 4 (a later Moonrelay or OpenClaw wrote it)"), "{why:?}");
+    assert!(why[3].contains("it is no transcript"), "{why:?}");
+    assert!(sessions.hold("../x", || {}).await.unwrap_err().to_string().contains("is no id of a session"));
+}
+
+#[tokio::test]
+async fn lines_of_others_are_kept_and_skipped() {
+    let (home, sessions) = sessions();
+    let path = home.path().join("sessions/t1.jsonl");
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let foreign = concat!(
+        r#"{"type":"session","version":3,"id":"t1","timestamp":"2026-11-21T17:48:48.282Z","cwd":"/","new":1}"#,
+        "\n",
+        r#"{"type":"thinking_level_change","id":"a","parentId":null,"thinkingLevel":"off"}"#,
+        "\n",
+        r#"{"type":"custom","customType":"model-snapshot","data":{"x":[1]}}"#,
+        "\n",
+        r#"{"type":"message","id":"b","parentId":"a","timestamp":"x","new":2,"message":{"role":"user","content":"plain","timestamp":1}}"#,
+        "\n",
+        r#"{"type":"message","id":"c","parentId":"b","timestamp":"x","message":{"role":"assistant","content":[{"type":"image","data":""},{"type":"text","text":"hello","new":3}],"provider":"p","model":"m","usage":{"odd":1},"stopReason":"stop"}}"#,
+        "\n",
+        r#"{"type":"label","id":"d","parentId":"c","label":"x"}"#,
+        "\n",
+    );
+    fs::write(&path, foreign).unwrap();
+    let mut session = held(&sessions).await;
+    assert_eq!((session.thinking(), session.spent()), (Some("off"), Total::default()));
+    assert_eq!(again(&session)[0], user("plain"));
+    let Message::Assistant(answer) = &again(&session)[1] else { panic!() };
+    assert_eq!(answer.content, text("hello"));
+    session.say(user("more")).unwrap();
+    assert_eq!((session.transcript().foreign(), session.transcript().broken()), (2, &[][..]));
+    let now = fs::read_to_string(&path).unwrap();
+    assert!(now.starts_with(foreign) && now[foreign.len()..].contains(r#""parentId":"d""#), "{now}");
+}
+
+#[tokio::test]
+async fn only_what_was_answered_is_told_again() {
+    let (_home, sessions) = sessions();
+    let thinking = Block::Thinking { thinking: "hm".to_owned(), thinking_signature: Some("s".to_owned()) };
+    let both = vec![thinking.clone(), Block::Text { text: "so".to_owned() }, call("1"), call("2")];
+    let turns: [(Vec<Message>, Vec<Message>); 7] = [
+        // Failed, was stopped, or was killed, with nothing said.
+        (vec![user("a"), said(vec![], Stop::Error)], vec![]),
+        (vec![user("b"), said(vec![thinking.clone()], Stop::Aborted)], vec![]),
+        (vec![user("c")], vec![]),
+        (vec![user("d"), said(vec![call("1")], Stop::ToolUse), result("1")], vec![]),
+        // With something said.
+        (
+            vec![user("e"), said(text("par"), Stop::Aborted)],
+            vec![user("e"), said(text("par"), Stop::Aborted)],
+        ),
+        // With a call that has no result, and a result that has no call.
+        (
+            vec![
+                user("f"),
+                said(both.clone(), Stop::ToolUse),
+                result("2"),
+                result("2"),
+                result("3"),
+                answer("g"),
+            ],
+            vec![user("f"), said([&both[..2], &both[3..]].concat(), Stop::ToolUse), result("2"), answer("g")],
+        ),
+        (
+            vec![
+                user("h"),
+                said(vec![thinking, call("1")], Stop::ToolUse),
+                said(vec![], Stop::Error),
+                answer("i"),
+            ],
+            vec![user("h"), answer("i")],
+        ),
+    ];
+    let mut expected = Vec::new();
+    for (turn, kept) in turns {
+        let mut session = held(&sessions).await;
+        turn.into_iter().for_each(|message| session.say(message).unwrap());
+        expected.extend(kept);
+    }
+    assert_eq!(again(&held(&sessions).await), expected);
+    let mut session = held(&sessions).await;
+    session.compact("they talked", 1200).unwrap();
+    assert_eq!((again(&session), session.summary()), (vec![], Some("they talked")));
+    session.say(user("j")).unwrap();
+    session.say(answer("k")).unwrap();
+    assert_eq!((again(&session), session.summary()), (vec![user("j"), answer("k")], Some("they talked")));
+    session.compact("", 1300).unwrap();
+    assert_eq!((again(&session), session.summary()), (vec![], None));
+}
+
+#[tokio::test]
+async fn the_turn_that_runs_is_told_until_it_has_ended() {
+    let (_home, sessions) = sessions();
+    let mut session = held(&sessions).await;
+    session.say(user("a")).unwrap();
+    assert_eq!(again(&session), [user("a")]);
+    let calls = said(vec![call("1")], Stop::ToolUse);
+    session.say(calls.clone()).unwrap();
+    assert_eq!(again(&session), [user("a")], "a call without its result is not told");
+    session.say(result("1")).unwrap();
+    assert_eq!(again(&session), [user("a"), calls, result("1")]);
+    session.say(said(vec![], Stop::Error)).unwrap();
+    assert_eq!(again(&session), []);
+    session.say(user("b")).unwrap();
+    assert_eq!(again(&session), [user("b")]);
+}
+
+#[tokio::test]
+async fn sums_are_exact_and_currencies_are_not_mixed() {
+    let (_home, sessions) = sessions();
+    let mut session = held(&sessions).await;
+    let amount = |literal: &str| Amount::read(literal).unwrap();
+    let yuan = super::super::transcript::currency::Currency::read("CNY").unwrap();
+    let dollar =
+        Costs { input: amount("0.1"), output: amount("0.2"), total: amount("0.3"), ..Costs::default() };
+    let costs = [Some(dollar), Some(Costs { currency: yuan, ..dollar }), None, Some(dollar), Some(dollar)];
+    for cost in costs {
+        let spent = Spent { input: 3, output: 2, cache_read: 1, cache_write: 0, total_tokens: 6, cost };
+        let Message::Assistant(mut message) = answer("x") else { panic!() };
+        message.usage = Some(spent);
+        session.say(Message::Assistant(message)).unwrap();
+    }
+    drop(session);
+    let total = held(&Sessions::of(sessions.directory().parent().unwrap())).await.spent();
+    assert_eq!(
+        (total.answers, total.unpriced, total.tokens.total_tokens, total.tokens.cost),
+        (5, 1, 30, None)
+    );
+    let sums: Vec<(&str, String, String)> = total
+        .costs
+        .iter()
+        .map(|cost| (cost.currency.code(), cost.input.to_string(), cost.total.to_string()))
+        .collect();
+    let of = |code, input: &str, total: &str| (code, input.to_owned(), total.to_owned());
+    assert_eq!(sums, [of("CNY", "0.1", "0.3"), of("USD", "0.3", "0.9")]);
+    let text = fs::read_to_string(sessions.directory().join("t1.jsonl")).unwrap();
+    assert_eq!((text.matches(r#""currency":"CNY""#).count(), text.matches("USD").count()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_session_is_deleted_only_when_nobody_holds_it() {
+    let (_home, sessions) = sessions();
+    assert_eq!((sessions.delete("t1").unwrap(), sessions.ids().unwrap()), (Deleted::Absent, vec![]));
+    let mut session = held(&sessions).await;
+    session.say(user("one")).unwrap();
+    assert_eq!(sessions.delete("t1").unwrap(), Deleted::Held);
+    assert_eq!(sessions.read("t1").unwrap().unwrap().entries().len(), 1);
+    drop(session);
+    assert_eq!(
+        (sessions.ids().unwrap(), sessions.delete("t1").unwrap()),
+        (vec!["t1".to_owned()], Deleted::Gone)
+    );
+    assert_eq!(sessions.delete("t1").unwrap(), Deleted::Absent);
+    assert!(sessions.read("t1").unwrap().is_none() && again(&held(&sessions).await).is_empty());
+}
+
+#[tokio::test]
+async fn who_waits_is_told_so_and_reads_what_was_said_meanwhile() {
+    let (home, sessions) = sessions();
+    let mut first = held(&sessions).await;
+    first.say(user("one")).unwrap();
+    let (told, waits) = tokio::sync::oneshot::channel();
+    let other = Sessions::of(home.path());
+    let second = tokio::spawn(async move {
+        let mut session = other.hold("t1", || told.send(()).unwrap()).await.unwrap();
+        session.say(user("three")).unwrap();
+        again(&session)
+    });
+    waits.await.unwrap();
+    first.say(answer("two")).unwrap();
+    drop(first);
+    assert_eq!(second.await.unwrap(), [user("one"), answer("two"), user("three")]);
+}
+
+#[tokio::test]
+async fn who_waits_for_a_session_that_is_deleted_begins_a_new_one() {
+    let (home, sessions) = sessions();
+    for renamed in [false, true] {
+        let mut first = held(&sessions).await;
+        first.say(user("one")).unwrap();
+        let (told, waits) = tokio::sync::oneshot::channel();
+        let other = Sessions::of(home.path());
+        let second = tokio::spawn(async move {
+            let mut session = other.hold("t1", || told.send(()).unwrap()).await.unwrap();
+            session.say(user("new")).unwrap();
+        });
+        waits.await.unwrap();
+        let path = sessions.path("t1");
+        if renamed {
+            fs::rename(&path, sessions.path("t2")).unwrap();
+        } else {
+            fs::remove_file(&path).unwrap();
+        }
+        let why = first.say(answer("lost")).unwrap_err().to_string();
+        assert!(why.ends_with("it was deleted or renamed while a turn held it"), "{why}");
+        drop(first);
+        second.await.unwrap();
+        let entries = |id| sessions.read(id).unwrap().map(|read| read.entries().len());
+        assert_eq!((entries("t1"), entries("t2")), (Some(1), renamed.then_some(1)));
+        assert_eq!(sessions.delete("t1").unwrap(), Deleted::Gone);
+    }
+}
+
+#[tokio::test]
+async fn a_session_behind_a_link_is_held_like_another() {
+    let (home, sessions) = sessions();
+    let place = home.path().join("elsewhere.jsonl");
+    held(&sessions).await.say(user("a")).unwrap();
+    fs::rename(sessions.path("t1"), &place).unwrap();
+    std::os::unix::fs::symlink(&place, sessions.path("t1")).unwrap();
+    let mut session = held(&sessions).await;
+    session.say(user("b")).unwrap();
+    drop(session);
+    assert_eq!(fs::read_to_string(&place).unwrap().lines().count(), 3, "a header, and two messages");
+}

@@ -1,0 +1,28 @@
+//! What is read more generously than it is written: OpenClaw's lines have more forms than ours.
+
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use super::{Block, Spent};
+
+/// A list of blocks, or plain text. Blocks of other kinds (an image) are left out.
+pub(in crate::assistant) fn read<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Block>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Content {
+        Text(String),
+        Blocks(Vec<Value>),
+    }
+    Ok(match Content::deserialize(from)? {
+        Content::Text(text) => vec![Block::Text { text }],
+        Content::Blocks(blocks) => {
+            blocks.into_iter().filter_map(|block| serde_json::from_value(block).ok()).collect()
+        }
+    })
+}
+
+/// What was used, or `None` where that is told in a way that is not known here: the answer counts more than its price.
+pub(in crate::assistant) fn usage<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Spent>, D::Error> {
+    let told = Value::deserialize(from)?;
+    Ok(serde_json::from_value(told).ok())
+}

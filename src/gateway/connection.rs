@@ -1,0 +1,129 @@
+//! One connection: HTTP/1.1 only, no upgrades, a clock on everything that a client can leave half done.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use axum::body::Body;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
+
+use super::io::TimedIo;
+use super::listener::Door;
+use super::phase::Phase;
+use super::refusals::Refusals;
+use super::server::Front;
+use super::unheard::Unheard;
+use crate::future::{Dormant, boxed};
+use crate::routing::ending::{Ending, Stage};
+
+/// The largest request head.
+const HEAD_BYTES: usize = 64 * 1024;
+
+/// Whom we turn away has this long to read why.
+const TURNING_AWAY: Duration = Duration::from_secs(2);
+
+/// Tells a client that there is no place for it.
+pub(super) async fn turn_away(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+    let telling = async {
+        stream.write_all(&Unheard::Busy.answer()).await?;
+        stream.shutdown().await?;
+        // Closing on bytes that were not read would make the kernel throw the answer away (RST).
+        tokio::io::copy(&mut stream, &mut tokio::io::sink()).await
+    };
+    let _ = timeout(TURNING_AWAY, telling).await;
+}
+
+/// Who has just connected when the end comes is about to ask something.
+const FIRST_HEAD: Duration = Duration::from_secs(5);
+
+/// Serves one connection to its end, or until draining begins and the answer under way is out.
+pub(super) async fn serve<S, F>(
+    stream: S,
+    door: Door,
+    phase: Arc<Phase>,
+    front: F,
+    refusals: Arc<Refusals>,
+    mut ending: Ending,
+) -> Result<(), hyper::Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+    F: Front,
+{
+    let io = TokioIo::new(TimedIo::new(stream, phase.clone(), refusals));
+    let asked = phase.clone();
+    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        phase.head_is_complete();
+        let (front, phase) = (front.clone(), phase.clone());
+        // hyper keeps room for it for as long as the connection lasts.
+        boxed(|| async move {
+            let mut request = request.map(Body::new);
+            let response = front.answer(&mut request, door).await;
+            Ok::<_, Infallible>(response.map(|body| Answering { body, phase }))
+        })
+    });
+    // Without a clock of hyper's, which would be set anew for each request: a head has one in the socket, and who is idle
+    // is sent away by whoever keeps the places.
+    let connection = http1::Builder::new()
+        .header_read_timeout(None)
+        .max_header_size(HEAD_BYTES)
+        .serve_connection(io, service);
+    let mut connection = pin!(connection);
+    let draining = Dormant::new(ending.reached(Stage::Draining));
+    tokio::select! {
+        // A request that has arrived comes before the end.
+        biased;
+        ended = connection.as_mut() => return ended,
+        () = draining => {}
+    }
+    let first_head = poll_fn(|context| match connection.as_mut().poll(context) {
+        Poll::Ready(ended) => Poll::Ready(Some(ended)),
+        Poll::Pending if asked.has_begun() => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+    });
+    if let Ok(Some(ended)) = timeout(FIRST_HEAD, first_head).await {
+        return ended;
+    }
+    // An idle connection closes at once; an answer under way is the last one, and says so where its head is not out.
+    connection.as_mut().graceful_shutdown();
+    connection.await
+}
+
+/// An answer's body; when it is gone the connection waits for the next head.
+struct Answering {
+    body: Body,
+    phase: Arc<Phase>,
+}
+
+impl hyper::body::Body for Answering {
+    type Data = bytes::Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<hyper::body::Frame<Self::Data>, Self::Error>>> {
+        std::pin::Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> hyper::body::SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.phase.answer_is_out();
+    }
+}

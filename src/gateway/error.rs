@@ -1,0 +1,391 @@
+//! Errors as a client sees them: the status, and a body in the shape that the face's own SDK parses.
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+
+use super::answer::tell;
+use super::limits::BodyRefused;
+use super::origin::Refused;
+use crate::assistant::search::{Kind, SearchFailure};
+use crate::failure::{Failure, Reason};
+use crate::protocol::error::ErrorBody;
+use crate::protocol::face::Face;
+use crate::record::{Attempt, Outcome, RequestId, Skip, attempt_lines};
+use crate::routing::Refusal;
+
+/// Tells the SDKs not to try again what the gateway has tried already.
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+
+/// For what passes with the next answer that is out; an SDK that waits as long does not press.
+pub(super) const RETRY_SECONDS: u64 = 1;
+
+/// An error answer. A handler gives it as its response; [`Problem::render`] makes it one that the client can parse.
+#[derive(Clone, Debug)]
+pub(super) struct Problem {
+    status: StatusCode,
+    kind: String,
+    code: &'static str,
+    param: Option<&'static str>,
+    message: String,
+    attempts: Vec<Attempt>,
+    /// The gateway has tried all it could, so the same again would fail the same.
+    exhausted: bool,
+    retry_after: Option<u64>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    /// The relay has told what became of the request.
+    recorded: bool,
+}
+
+impl Problem {
+    fn new(status: StatusCode, kind: &str, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            kind: kind.to_owned(),
+            code,
+            param: None,
+            message: message.into(),
+            attempts: Vec::new(),
+            exhausted: true,
+            retry_after: None,
+            headers: Vec::new(),
+            recorded: false,
+        }
+    }
+
+    /// The relay has told what became of the request.
+    pub(super) fn recorded(refusal: Refusal) -> Self {
+        Self { recorded: true, ..Self::from(refusal) }
+    }
+
+    pub(super) const fn is_recorded(&self) -> bool {
+        self.recorded
+    }
+
+    /// Somebody calls who may not.
+    pub(super) fn is_forbidden(&self) -> bool {
+        matches!(self.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+    }
+
+    /// What it is, in a word of ours.
+    pub(super) const fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// What it is, for people.
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
+    fn invalid(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(status, "invalid_request_error", code, message)
+    }
+
+    pub(super) fn no_route(method: &Method, path: &str) -> Self {
+        let hint = if path.contains("/v1/v1/") {
+            "the client adds /v1 itself, so its base URL must end before that"
+        } else if path.split('/').any(|segment| segment == "v1") {
+            "answers are POST /v1/chat/completions, /v1/responses, /v1/messages and /v1/search"
+        } else {
+            "answers stand under /v1, which may be missing at the end of the client's base URL"
+        };
+        let message = format!("no such route: {method} {path}; {hint}");
+        Self::invalid(StatusCode::NOT_FOUND, "no_route", message)
+    }
+
+    pub(super) fn wrong_method(method: &Method, path: &str) -> Self {
+        let allowed = allowed(path);
+        let message = format!("{path} does not take {method}, but {allowed}");
+        let mut problem = Self::invalid(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", message);
+        problem.headers.push((ALLOW, HeaderValue::from_static(allowed)));
+        problem
+    }
+
+    /// A response that would have to be kept.
+    pub(super) fn not_kept() -> Self {
+        let message = "responses are not kept here, so none can be fetched, deleted or cancelled later: take what \
+                       POST /v1/responses answers, and close its connection to cancel it";
+        Self::invalid(StatusCode::NOT_FOUND, "not_kept", message)
+    }
+
+    /// Nobody has asked that, or it was forgotten.
+    pub(super) fn no_request(id: &str) -> Self {
+        let message = format!(
+            "nothing is known of a request {id:?}: it may be under way still, older than what is kept \
+             (usage.retentionDays), or of another gateway"
+        );
+        Self::invalid(StatusCode::NOT_FOUND, "no_such_request", message)
+    }
+
+    pub(super) fn bad_query(param: &'static str, message: &str) -> Self {
+        let mut problem = Self::invalid(StatusCode::BAD_REQUEST, "bad_query", message);
+        problem.param = Some(param);
+        problem
+    }
+
+    /// A body that is not what it should be; `param` is the member that is wrong.
+    pub(super) fn bad_body(param: Option<&'static str>, message: impl Into<String>) -> Self {
+        Self { param, ..Self::invalid(StatusCode::BAD_REQUEST, "bad_request", message) }
+    }
+
+    /// The gateway stops before a search was over.
+    pub(super) fn search_cut() -> Self {
+        let problem = Self::stopping("the gateway stops before the search was over; ask again", Vec::new());
+        Self { recorded: true, ..problem }
+    }
+
+    pub(super) fn no_token() -> Self {
+        let message = "this gateway wants one of its tokens: Authorization: Bearer TOKEN or x-api-key: TOKEN";
+        let mut problem =
+            Self::new(StatusCode::UNAUTHORIZED, "authentication_error", "invalid_api_key", message);
+        problem.headers.push((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"moonrelay\"")));
+        problem
+    }
+
+    /// A mistake of ours.
+    pub(super) fn broken(message: String) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "broken", message)
+    }
+
+    pub(super) fn bad_header(message: &str) -> Self {
+        Self::invalid(StatusCode::BAD_REQUEST, "bad_header", message)
+    }
+
+    /// The next process can answer.
+    fn stopping(message: impl Into<String>, attempts: Vec<Attempt>) -> Self {
+        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_error", "stopping", message);
+        Self { attempts, exhausted: false, retry_after: Some(RETRY_SECONDS), ..problem }
+    }
+
+    fn unknown_model(message: String) -> Self {
+        let mut problem = Self::invalid(StatusCode::NOT_FOUND, "model_not_found", message);
+        problem.param = Some("model");
+        problem
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Unclear(why) => Self::invalid(StatusCode::BAD_REQUEST, "bad_host", why),
+            Refused::Foreign(why) => {
+                Self::new(StatusCode::FORBIDDEN, "permission_error", "refused_origin", why)
+            }
+        }
+    }
+}
+
+impl From<BodyRefused> for Problem {
+    fn from(refused: BodyRefused) -> Self {
+        match refused {
+            BodyRefused::TooLarge(limit) => Self::invalid(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "body_too_large",
+                format!("the body has more than {limit} bytes (gateway.bodyLimitMiB)"),
+            ),
+            BodyRefused::Slow => {
+                let why = "the body stopped coming, or came too slowly";
+                Self::invalid(StatusCode::REQUEST_TIMEOUT, "body_too_slow", why)
+            }
+            BodyRefused::Full => Self {
+                retry_after: Some(RETRY_SECONDS),
+                ..Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "server_error",
+                    "out_of_room",
+                    "the requests and answers under way hold as much memory as they may; try again soon",
+                )
+            },
+            BodyRefused::Broken => {
+                Self::invalid(StatusCode::BAD_REQUEST, "body_broken", "the body broke off")
+            }
+            BodyRefused::NotText(at) => Self::invalid(
+                StatusCode::BAD_REQUEST,
+                "malformed_json",
+                format!("the body is not UTF-8 from byte {at} on"),
+            ),
+            BodyRefused::Coded => Self::invalid(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "body_coded",
+                "send the body without content-encoding",
+            ),
+            BodyRefused::Late => {
+                Self::stopping("the gateway stops, and the body was not complete; ask again", Vec::new())
+            }
+        }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let message = refusal.to_string();
+        match refusal {
+            Refusal::Malformed(_) => Self::invalid(StatusCode::BAD_REQUEST, "malformed_json", message),
+            Refusal::NoModel => {
+                let mut problem = Self::invalid(StatusCode::BAD_REQUEST, "no_model", message);
+                problem.param = Some("model");
+                problem
+            }
+            Refusal::NotKept { param, .. } => {
+                let mut problem = Self::invalid(StatusCode::BAD_REQUEST, "not_kept", message);
+                problem.param = Some(param);
+                problem
+            }
+            Refusal::UnknownModel { .. } => Self::unknown_model(message),
+            Refusal::Stopping { attempts } => Self::stopping(message, attempts),
+            Refusal::Unservable { attempts } => {
+                let (status, kind, code) = unservable(&attempts);
+                Self { attempts, ..Self::new(status, kind, code, message) }
+            }
+            Refusal::Failed { failure, attempts, .. } => Self {
+                retry_after: failure.retry_after.map(|wait| wait.as_secs_f64().ceil() as u64),
+                attempts,
+                ..Self::new(status(&failure), kind(&failure), failure.reason.as_str(), message)
+            },
+        }
+    }
+}
+
+impl From<SearchFailure> for Problem {
+    fn from(failed: SearchFailure) -> Self {
+        let SearchFailure { kind, message, failure, asked, .. } = failed;
+        let code = kind.as_str();
+        let attempt = |reference| Attempt {
+            reference,
+            outcome: Outcome::Failed(kind.reason()),
+            detail: message.clone(),
+            began: std::time::Duration::ZERO,
+            took: std::time::Duration::ZERO,
+            usage: None,
+            bill: None,
+        };
+        let attempts: Vec<Attempt> = asked.map(attempt).into_iter().collect();
+        let problem = match (kind, &failure) {
+            (Kind::InvalidQuery, _) => Self::bad_body(Some("query"), message),
+            (Kind::MissingKey, _) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_error", code, message)
+            }
+            (_, Some(failure)) => Self::new(status(failure), self::kind(failure), code, message),
+            (_, None) => Self::new(StatusCode::BAD_GATEWAY, "server_error", code, message),
+        };
+        Self {
+            attempts,
+            code,
+            // Nothing was tried again here: who asked may, where that can help.
+            exhausted: !kind.reason().is_transient() || kind == Kind::Ungrounded,
+            retry_after: failure
+                .and_then(|failure| failure.retry_after)
+                .map(|wait| wait.as_secs_f64().ceil() as u64),
+            recorded: true,
+            ..problem
+        }
+    }
+}
+
+/// What a path takes, for `Allow`.
+fn allowed(path: &str) -> &'static str {
+    let ends = |ends: &[&str]| ends.iter().any(|end| path.ends_with(end));
+    if ends(&["/chat/completions", "/responses", "/messages", "/messages/count_tokens", "/search", "/cancel"])
+    {
+        "POST"
+    } else if path.contains("/responses/") {
+        "GET, HEAD, DELETE"
+    } else {
+        "GET, HEAD"
+    }
+}
+
+/// What kept every target from being tried: the request, or us.
+fn unservable(attempts: &[Attempt]) -> (StatusCode, &'static str, &'static str) {
+    let skipped = |wanted: &[Skip]| {
+        attempts
+            .iter()
+            .any(|attempt| matches!(attempt.outcome, Outcome::Skipped(skip) if wanted.contains(&skip)))
+    };
+    if skipped(&[Skip::WindowTooSmall, Skip::MessagesTooLarge]) {
+        return (StatusCode::BAD_REQUEST, "invalid_request_error", "context_length_exceeded");
+    }
+    if skipped(&[Skip::MediaNotAccepted]) {
+        return (StatusCode::BAD_REQUEST, "invalid_request_error", "media_not_accepted");
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, "server_error", "no_target")
+}
+
+/// The provider's own status where it says the same; else the one that the SDKs turn into the fitting error.
+fn status(failure: &Failure) -> StatusCode {
+    let own = failure.status.and_then(|status| StatusCode::from_u16(status).ok());
+    let client_error = own.filter(StatusCode::is_client_error);
+    match failure.reason {
+        Reason::RateLimit | Reason::Quota => client_error.unwrap_or(StatusCode::TOO_MANY_REQUESTS),
+        Reason::Overloaded => own.filter(|own| !own.is_success()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE),
+        Reason::Billing => client_error.unwrap_or(StatusCode::PAYMENT_REQUIRED),
+        Reason::Auth => client_error.unwrap_or(StatusCode::UNAUTHORIZED),
+        Reason::ForbiddenClient => client_error.unwrap_or(StatusCode::FORBIDDEN),
+        Reason::ModelNotFound => client_error.unwrap_or(StatusCode::NOT_FOUND),
+        Reason::ContextOverflow | Reason::ContentFilter | Reason::BadRequest => {
+            client_error.unwrap_or(StatusCode::BAD_REQUEST)
+        }
+        Reason::Timeout => StatusCode::GATEWAY_TIMEOUT,
+        Reason::Network | Reason::Truncated => StatusCode::BAD_GATEWAY,
+        Reason::Server => own.filter(StatusCode::is_server_error).unwrap_or(StatusCode::BAD_GATEWAY),
+    }
+}
+
+/// The provider's own type, else OpenAI's for the reason.
+fn kind(failure: &Failure) -> &str {
+    if let Some(own) = &failure.provider_type {
+        return own;
+    }
+    match failure.reason {
+        Reason::RateLimit | Reason::Overloaded => "rate_limit_error",
+        Reason::Quota | Reason::Billing => "insufficient_quota",
+        Reason::Auth => "authentication_error",
+        Reason::ForbiddenClient => "permission_error",
+        Reason::ModelNotFound | Reason::ContextOverflow | Reason::BadRequest => "invalid_request_error",
+        Reason::ContentFilter => "content_filter",
+        Reason::Timeout | Reason::Network | Reason::Truncated | Reason::Server => "server_error",
+    }
+}
+
+impl Problem {
+    /// The answer in a face's own shape. `id` is that of the request.
+    pub(super) fn render(self, face: Face, id: RequestId) -> Response {
+        let (lines, id) = (attempt_lines(&self.attempts), id.to_string());
+        let body = ErrorBody {
+            message: &self.message,
+            kind: &self.kind,
+            code: Some(self.code),
+            param: self.param,
+            attempts: &lines,
+            request_id: Some(&id),
+            again: false,
+        }
+        .body(face);
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.extend(self.headers);
+        if !self.attempts.is_empty() {
+            tell(headers, None, &self.attempts);
+            if self.exhausted {
+                headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+            }
+        }
+        if let Some(seconds) = self.retry_after {
+            headers.insert(RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+}
+
+impl IntoResponse for Problem {
+    /// The problem itself rides along: only who knows the request's face can write it down.
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = self.status;
+        response.extensions_mut().insert(self);
+        response
+    }
+}

@@ -1,0 +1,154 @@
+//! `GET /v1/models`: every name that a client may ask for.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, StatusCode, Uri};
+use serde_json::{Value, json};
+use url::form_urlencoded;
+
+use super::answer::json as answer;
+use super::error::Problem;
+use super::face::is_anthropic;
+use super::shared::Shared;
+use crate::routing::Refusal;
+use crate::routing::plan::Offered;
+
+/// Both SDKs want a time; the catalog's facts have dates, names of the user's have none.
+const CREATED: u64 = 0;
+
+/// The list, in OpenAI's shape, or Anthropic's for its clients.
+pub(super) async fn list(State(shared): State<Arc<Shared>>, uri: Uri, headers: HeaderMap) -> Response {
+    let offered = shared.relay.offered();
+    if !is_anthropic(&headers) {
+        let value = json!({"object": "list", "data": offered.iter().map(openai).collect::<Vec<_>>()});
+        return answer(StatusCode::OK, &value);
+    }
+    let page = match Page::read(uri.query().unwrap_or_default()) {
+        Ok(page) => page,
+        Err(problem) => return problem.into_response(),
+    };
+    let (models, has_more) = page.of(&offered);
+    let value = json!({
+        "data": models.iter().map(anthropic).collect::<Vec<_>>(),
+        "has_more": has_more,
+        "first_id": models.first().map(|model| &model.id),
+        "last_id": models.last().map(|model| &model.id),
+    });
+    answer(StatusCode::OK, &value)
+}
+
+/// Which part of the list is asked for (Anthropic's API reference, "List Models", 2026). Without a limit it is all of
+/// it, which a client has to be ready for: it may be as short as a page.
+#[derive(Debug, Default)]
+struct Page {
+    limit: Option<usize>,
+    after: Option<String>,
+    before: Option<String>,
+}
+
+impl Page {
+    fn read(query: &str) -> Result<Self, Problem> {
+        let mut page = Self::default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            match &*name {
+                "limit" => {
+                    let limit = value.parse().ok().filter(|limit| *limit > 0);
+                    let wrong = || Problem::bad_query("limit", "limit takes a number from 1 on");
+                    page.limit = Some(limit.ok_or_else(wrong)?);
+                }
+                "after_id" => page.after = Some(value.into_owned()),
+                "before_id" => page.before = Some(value.into_owned()),
+                _ => {}
+            }
+        }
+        Ok(page)
+    }
+
+    /// The models, and whether there are more in the direction in which the client goes.
+    fn of<'m>(&self, all: &'m [Offered]) -> (&'m [Offered], bool) {
+        let place = |id: &Option<String>| all.iter().position(|model| Some(&model.id) == id.as_ref());
+        let start = place(&self.after).map_or(0, |place| place + 1);
+        let end = place(&self.before).unwrap_or(all.len()).max(start);
+        let limit = self.limit.unwrap_or(all.len());
+        let (from, to) = if self.before.is_some() && self.after.is_none() {
+            (end.saturating_sub(limit).max(start), end)
+        } else {
+            (start, start.saturating_add(limit).min(end))
+        };
+        (all.get(from..to).unwrap_or_default(), from > start || to < end)
+    }
+}
+
+/// One name, as [`list`] has it, or any other that a request may use.
+pub(super) async fn one(
+    State(shared): State<Arc<Shared>>,
+    id: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+) -> Response {
+    let Ok(Path(id)) = id else {
+        return Problem::from(Refusal::NoModel).into_response();
+    };
+    match shared.relay.offer(&id) {
+        Ok(model) => {
+            let value = if is_anthropic(&headers) { anthropic(&model) } else { openai(&model) };
+            answer(StatusCode::OK, &value)
+        }
+        Err(refusal) => Problem::from(refusal).into_response(),
+    }
+}
+
+fn openai(model: &Offered) -> Value {
+    let mut value = json!({"id": model.id, "object": "model", "created": CREATED, "owned_by": model.owner, "name": model.name});
+    if let Some(window) = model.context_window {
+        value["context_length"] = window.into();
+    }
+    if let Some(most) = model.max_tokens {
+        value["max_output_tokens"] = most.into();
+    }
+    value
+}
+
+fn anthropic(model: &Offered) -> Value {
+    json!({"type": "model", "id": model.id, "display_name": model.name, "created_at": "1970-01-01T00:00:00Z"})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paged(query: &str) -> (String, bool) {
+        let model = |id: char| Offered {
+            id: id.to_string(),
+            name: String::new(),
+            owner: String::new(),
+            context_window: None,
+            max_tokens: None,
+        };
+        let all: Vec<Offered> = "abcde".chars().map(model).collect();
+        let (models, has_more) = Page::read(query).unwrap().of(&all);
+        (models.iter().map(|model| model.id.as_str()).collect(), has_more)
+    }
+
+    #[test]
+    fn pages_go_both_ways_and_end() {
+        for (query, ids, has_more) in [
+            ("", "abcde", false),
+            ("limit=1000", "abcde", false),
+            ("limit=2", "ab", true),
+            ("limit=2&after_id=b", "cd", true),
+            ("limit=2&after_id=d", "e", false),
+            ("after_id=e", "", false),
+            ("limit=2&before_id=d", "bc", true),
+            ("before_id=c", "ab", false),
+            ("limit=2&beta=true&after_id=unknown", "ab", true),
+        ] {
+            assert_eq!(paged(query), (ids.to_owned(), has_more), "{query}");
+        }
+        for wrong in ["limit=0", "limit=-1", "limit=many"] {
+            assert!(Page::read(wrong).is_err(), "{wrong}");
+        }
+    }
+}

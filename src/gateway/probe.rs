@@ -1,0 +1,103 @@
+//! The gateway asks itself whether it serves: a request of its own through the accept loop, the connection's protocol,
+//! the gate and the router. It takes no place among the connections, so a full house does not look dead.
+
+use std::io;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::sync::mpsc;
+
+const REQUEST: &[u8] = b"GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+const PIPE: usize = 4096;
+
+/// Asks.
+#[derive(Clone, Debug)]
+pub struct Probe {
+    connections: mpsc::Sender<DuplexStream>,
+}
+
+/// What the accept loop takes probes from.
+#[derive(Debug)]
+pub struct Probes {
+    connections: mpsc::Receiver<DuplexStream>,
+}
+
+/// Both ends.
+#[must_use]
+pub fn pair() -> (Probe, Probes) {
+    let (sender, receiver) = mpsc::channel(1);
+    (Probe { connections: sender }, Probes { connections: receiver })
+}
+
+impl Probe {
+    /// Resolves when the serving loop has answered. The caller brings the time limit.
+    ///
+    /// # Errors
+    /// When the loop is gone, or answers with anything but a 200.
+    pub async fn ask(&self) -> io::Result<()> {
+        let (mut near, far) = duplex(PIPE);
+        self.connections.send(far).await.map_err(|_| io::ErrorKind::NotConnected)?;
+        near.write_all(REQUEST).await?;
+        let mut answer = Vec::new();
+        near.read_to_end(&mut answer).await?;
+        if answer.starts_with(b"HTTP/1.1 200 ") { Ok(()) } else { Err(io::ErrorKind::InvalidData.into()) }
+    }
+}
+
+impl Probes {
+    /// The next one; never again once nobody asks.
+    pub(super) async fn next(&mut self) -> DuplexStream {
+        match self.connections.recv().await {
+            Some(connection) => connection,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use axum::Router;
+    use axum::extract::Request;
+    use axum::response::Response;
+    use axum::routing::get;
+    use tokio::time::timeout;
+    use tower::ServiceExt;
+
+    use super::pair;
+    use crate::gateway::listener::Door;
+    use crate::gateway::server::{self, Front};
+    use crate::routing::ending::Ending;
+
+    impl Front for Router {
+        async fn answer(self, request: &mut Request, _: Door) -> Response {
+            let Ok(response) = self.oneshot(std::mem::take(request)).await;
+            response
+        }
+    }
+
+    async fn asked(router: Router) -> Option<std::io::Result<()>> {
+        let (probe, probes) = pair();
+        let (nowhere, _mover) = server::Listeners::new(Vec::new());
+        let serving =
+            tokio::spawn(server::run(nowhere, router, std::sync::Arc::default(), probes, Ending::never()));
+        let answer = timeout(Duration::from_secs(5), probe.ask()).await.ok();
+        serving.abort();
+        answer
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_a_loop_that_answers_is_well() {
+        assert!(matches!(asked(Router::new().route("/health", get(async || "well"))).await, Some(Ok(()))));
+        assert!(matches!(asked(Router::new()).await, Some(Err(_))), "a 404 is not well");
+        let hangs = Router::new().route("/health", get(std::future::pending::<&str>));
+        assert!(asked(hangs).await.is_none(), "no answer is none");
+    }
+
+    #[tokio::test]
+    async fn a_loop_that_is_gone_is_an_error() {
+        let (probe, probes) = pair();
+        drop(probes);
+        assert_eq!(probe.ask().await.unwrap_err().kind(), std::io::ErrorKind::NotConnected);
+    }
+}

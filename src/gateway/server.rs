@@ -1,0 +1,292 @@
+//! Accepts connections and serves them until told to stop; then answers that are under way run to their end.
+
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::extract::Request;
+use axum::response::Response;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tracing::{debug, warn};
+
+use super::connection::{serve, turn_away};
+use super::listener::{Door, Listener, Stream};
+use super::phase::Phase;
+use super::places::{Place, Places};
+use super::probe::Probes;
+use super::refusals::Refusals;
+use super::unheard::Unheard;
+use crate::future::Dormant;
+use crate::routing::ending::{Ending, Stage};
+
+/// This many at one time are told that there is no place; beyond, clients wait in the kernel's backlog.
+const TURNED_AWAY: usize = 64;
+/// When accepting fails (no file descriptors), trying again at once would spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// An idle connection is kept for so long, and until its turn comes.
+const IDLE: Duration = Duration::from_mins(2);
+const IDLE_TURN: Duration = Duration::from_secs(10);
+/// What was cut off has this long to say so to its client.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// Who answers what comes over a connection. A clone is the same one.
+pub trait Front: Clone + Send + Sync + 'static {
+    /// Answers one request, which came in that way, and may take it apart. (By reference: it would be copied at each step.)
+    fn answer(self, request: &mut Request, door: Door) -> impl Future<Output = Response> + Send;
+}
+
+/// Where it listens, and how that changes.
+#[derive(Debug)]
+pub struct Listeners {
+    open: Vec<Arc<Listener>>,
+    moves: mpsc::Receiver<Arc<Listener>>,
+}
+
+/// Moves the gateway to another place.
+#[derive(Debug)]
+pub struct Mover {
+    moves: mpsc::Sender<Arc<Listener>>,
+    current: Option<Weak<Listener>>,
+}
+
+impl Listeners {
+    /// These, and who can put another one in their place.
+    #[must_use]
+    pub fn new(listeners: Vec<Listener>) -> (Self, Mover) {
+        let open: Vec<Arc<Listener>> = listeners.into_iter().map(Arc::new).collect();
+        let current = open.first().map(Arc::downgrade);
+        let (sender, moves) = mpsc::channel(1);
+        (Self { open, moves }, Mover { moves: sender, current })
+    }
+}
+
+/// The next one to listen on; never where nobody moves anything.
+async fn next(moves: &mut mpsc::Receiver<Arc<Listener>>) -> Arc<Listener> {
+    match moves.recv().await {
+        Some(listener) => listener,
+        None => std::future::pending().await,
+    }
+}
+
+impl Mover {
+    /// The one that a move would replace.
+    #[must_use]
+    pub fn current(&self) -> Option<Arc<Listener>> {
+        self.current.as_ref().and_then(Weak::upgrade)
+    }
+
+    /// From now on clients are taken there. Who came another way is served to the end.
+    pub async fn go(&mut self, listener: Listener) {
+        let listener = Arc::new(listener);
+        self.current = Some(Arc::downgrade(&listener));
+        // Nobody takes it where the end has come.
+        let _ = self.moves.send(listener).await;
+    }
+}
+
+/// Serves `front` on `listeners` until the end is told, then waits for the answers under way, until they are cut off.
+/// What connects from then on stays in the backlog: it is for the next process where the sockets were handed over.
+/// Returns how many connections were still busy at the end of that.
+pub async fn run(
+    listeners: Listeners,
+    front: impl Front,
+    refusals: Arc<Refusals>,
+    mut probes: Probes,
+    mut ending: Ending,
+) -> usize {
+    let house = House::new(front, refusals, ending.clone());
+    let Listeners { mut open, mut moves } = listeners;
+    let mut idle_turn = interval(IDLE_TURN);
+    idle_turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            // In this order: who connects once the end was told is the next process's.
+            biased;
+            () = ending.reached(Stage::Draining) => break,
+            probe = probes.next() => house.probed(probe),
+            _ = idle_turn.tick() => house.places.sweep(IDLE),
+            next = next(&mut moves) => house.close(std::mem::replace(&mut open, vec![next])),
+            accepted = accept(&open, &house.entrance) => match accepted {
+                Some((stream, door, entry)) => house.spawn(stream, door, Some(entry)),
+                None => tokio::time::sleep(ACCEPT_PAUSE).await,
+            },
+        }
+    }
+    house.close(open);
+    drop(moves);
+    let mut empty = std::pin::pin!(house.empty());
+    loop {
+        tokio::select! {
+            () = &mut empty => return 0,
+            () = ending.reached(Stage::Cut) => break,
+            probe = probes.next() => house.probed(probe),
+        }
+    }
+    match timeout(LAST_WORDS, empty).await {
+        Ok(()) => 0,
+        Err(_) => house.busy(),
+    }
+}
+
+/// The connections.
+struct House<F> {
+    front: F,
+    refusals: Arc<Refusals>,
+    places: Arc<Places>,
+    /// One entry a connection, those that get no place included.
+    entrance: Arc<Semaphore>,
+    /// Clients are turned away since the last one that got a place.
+    full: AtomicBool,
+    ending: Ending,
+}
+
+impl<F: Front> House<F> {
+    fn new(front: F, refusals: Arc<Refusals>, ending: Ending) -> Self {
+        let places = Places::new();
+        let entrance = Arc::new(Semaphore::new(places.limit() + TURNED_AWAY));
+        Self { front, refusals, places, entrance, full: AtomicBool::new(false), ending }
+    }
+
+    fn spawn(&self, stream: Stream, door: Door, entry: Option<OwnedSemaphorePermit>) {
+        let place = self.places.take();
+        let (front, refusals, ending) = (self.front.clone(), self.refusals.clone(), self.ending.clone());
+        // Once: a crowd shall not drown the log.
+        if !self.full.swap(place.is_none(), Ordering::Relaxed) && place.is_none() {
+            warn!("every place is taken by a request under way: clients are turned away");
+        }
+        tokio::spawn(async move {
+            match stream {
+                Stream::Tcp(stream) => take_in(stream, door, place, front, refusals, ending).await,
+                Stream::Unix(stream) => take_in(stream, door, place, front, refusals, ending).await,
+            }
+            drop(entry);
+        });
+    }
+
+    /// Takes no place, and is not waited for.
+    fn probed(&self, probe: DuplexStream) {
+        let connection = serve(
+            probe,
+            Door::OWN,
+            Arc::<Phase>::default(),
+            self.front.clone(),
+            self.refusals.clone(),
+            Ending::never(),
+        );
+        tokio::spawn(async move { told(connection.await) });
+    }
+
+    /// Closes listeners. Who has connected to our own is served still: nobody else would.
+    fn close(&self, listeners: Vec<Arc<Listener>>) {
+        for listener in listeners.into_iter().filter_map(Arc::into_inner) {
+            let door = listener.door();
+            for stream in listener.give_up() {
+                // No more than the backlog: beyond the cap they are told at least that there is no place.
+                self.spawn(stream, door, self.entrance.clone().try_acquire_owned().ok());
+            }
+        }
+    }
+
+    fn busy(&self) -> usize {
+        // Each entry holds the semaphore once more.
+        Arc::strong_count(&self.entrance) - 1
+    }
+
+    /// Resolves when every connection has ended.
+    async fn empty(&self) {
+        let all = u32::try_from(self.places.limit() + TURNED_AWAY).unwrap_or(u32::MAX);
+        // It fails only when the semaphore is closed.
+        let _ = self.entrance.acquire_many(all).await;
+    }
+}
+
+/// Serves one client, or tells it that there is no place.
+async fn take_in(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    door: Door,
+    place: Option<Place>,
+    front: impl Front,
+    refusals: Arc<Refusals>,
+    ending: Ending,
+) {
+    match place {
+        Some(place) => {
+            let mut end = ending.clone();
+            let (lost, gone) = (Dormant::new(place.lost()), Dormant::new(end.reached(Stage::Gone)));
+            tokio::select! {
+                biased;
+                ended = serve(stream, door, place.phase(), front, refusals, ending) => told(ended),
+                () = lost => debug!("an idle connection was closed"),
+                () = gone => debug!("a connection is dropped: its client was too slow for the end"),
+            }
+        }
+        None => {
+            refusals.unheard(Unheard::Busy);
+            turn_away(stream).await;
+        }
+    }
+}
+
+fn told(ended: Result<(), hyper::Error>) {
+    if let Err(error) = ended {
+        debug!(%error, "a connection ended badly");
+    }
+}
+
+async fn accept(
+    listeners: &[Arc<Listener>],
+    entrance: &Arc<Semaphore>,
+) -> Option<(Stream, Door, OwnedSemaphorePermit)> {
+    // The entry comes first: beyond the cap clients wait in the kernel's backlog.
+    let entry = entrance.clone().acquire_owned().await.ok()?;
+    let any = |context: &mut Context<'_>| {
+        let accepted = listeners.iter().find_map(|listener| match listener.poll_accept(context) {
+            Poll::Ready(accepted) => Some(accepted.map(|stream| (stream, listener.door()))),
+            Poll::Pending => None,
+        });
+        accepted.map_or(Poll::Pending, Poll::Ready)
+    };
+    match poll_fn(any).await {
+        Ok((stream, door)) => Some((stream, door, entry)),
+        Err(error) => {
+            warn!(%error, "cannot accept a connection");
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::config::settings::Bind;
+    use crate::gateway::probe;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_nothing_for_long_is_sent_away_and_who_waits_for_an_answer_is_not() {
+        let listener = Listener::bind(&Bind::Loopback, 0, None).await.unwrap();
+        let address = listener.address().strip_prefix("http://").unwrap().to_owned();
+        let (listeners, _mover) = Listeners::new(vec![listener]);
+        let (_probe, probes) = probe::pair();
+        let router = Router::new().route("/", get(std::future::pending::<&str>));
+        let serving = tokio::spawn(run(listeners, router, Arc::default(), probes, Ending::never()));
+        let began = Instant::now();
+        let mut busy = TcpStream::connect(&address).await.unwrap();
+        busy.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+        let mut idle = TcpStream::connect(&address).await.unwrap();
+        assert_eq!(idle.read(&mut [0; 8]).await.unwrap(), 0);
+        let took = began.elapsed();
+        assert!((IDLE..IDLE + 3 * IDLE_TURN).contains(&took), "{took:?}");
+        assert!(timeout(IDLE, busy.read(&mut [0; 8])).await.is_err(), "its answer is under way");
+        serving.abort();
+    }
+}

@@ -1,0 +1,109 @@
+//! What of a client's request its answer repeats.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use crate::protocol::face::Face;
+use crate::protocol::json;
+use crate::protocol::object::Object;
+use crate::protocol::request::RequestBody;
+
+/// The members of a request that a response repeats, and what it says where the request is silent. From the OpenAI SDKs'
+/// type `Response`, 2026-11.
+const REPEATED: &[(&str, &str)] = &[
+    ("background", "false"),
+    ("instructions", "null"),
+    ("max_output_tokens", "null"),
+    ("max_tool_calls", "null"),
+    ("metadata", "{}"),
+    ("parallel_tool_calls", "true"),
+    ("previous_response_id", "null"),
+    ("prompt_cache_key", "null"),
+    ("reasoning", "{\"effort\":null,\"summary\":null}"),
+    ("safety_identifier", "null"),
+    ("service_tier", "null"),
+    ("store", "false"),
+    ("temperature", "null"),
+    ("text", "{\"format\":{\"type\":\"text\"}}"),
+    ("tool_choice", "\"auto\""),
+    ("tools", "[]"),
+    ("top_logprobs", "0"),
+    ("top_p", "null"),
+    ("truncation", "\"disabled\""),
+    ("user", "null"),
+];
+
+/// See the module.
+#[derive(Clone, Debug, Default)]
+pub struct Echo {
+    /// The model that the client asked for: the answer's where the provider does not name its own.
+    pub model: String,
+    /// The answer's id where the provider gives none.
+    pub id: String,
+    /// When the answer was made, in seconds since 1970.
+    pub created: u64,
+    /// The client wants a chat stream to tell the usage.
+    pub usage: bool,
+    /// The client wants the encrypted content of reasoning items.
+    pub encrypted: bool,
+    /// The client wants reasoning as summaries, not as its text.
+    pub summary: bool,
+    /// Of the tools of a namespace that were sent to the provider as plain functions: namespace and name, by the name
+    /// that was sent.
+    pub namespaced: BTreeMap<String, (String, String)>,
+    /// What a response repeats: names and values, one line each.
+    members: Vec<(&'static str, Bytes)>,
+}
+
+impl Echo {
+    /// Of this request; the caller fills in `id`, `created` and `namespaced`.
+    #[must_use]
+    pub fn of(body: &RequestBody) -> Self {
+        let mut echo = Self {
+            model: body.string("model").unwrap_or_default(),
+            usage: body.wants_usage(),
+            ..Self::default()
+        };
+        if body.face == Face::Responses {
+            echo.read_response(body);
+        }
+        echo
+    }
+
+    fn read_response(&mut self, body: &RequestBody) {
+        let top = body.text.get(body.open..).and_then(Object::read);
+        let Some(top) = top else { return };
+        let wanted = "reasoning.encrypted_content";
+        self.encrypted = top.elements("include").iter().any(|each| json::literal_is(each, wanted));
+        self.summary = top.object("reasoning").is_some_and(|reasoning| {
+            reasoning.value("summary").is_some() || reasoning.value("generate_summary").is_some()
+        });
+        for (name, _) in REPEATED {
+            if let Some(place) = body.place(name) {
+                self.members.push((name, one_line(&body.text.slice(place))));
+            }
+        }
+    }
+
+    /// The members that a response repeats, each with a comma behind it.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        for (name, otherwise) in REPEATED {
+            let told = self.members.iter().find(|(told, _)| told == name).map(|(_, value)| value.as_ref());
+            let told = told.filter(|value| *value != b"null").unwrap_or(otherwise.as_bytes());
+            out.push(b'"');
+            out.extend_from_slice(name.as_bytes());
+            out.extend_from_slice(b"\":");
+            out.extend_from_slice(told);
+            out.push(b',');
+        }
+    }
+}
+
+/// In JSON a line end is white space, in an event it ends the data line.
+fn one_line(value: &Bytes) -> Bytes {
+    if memchr::memchr2(b'\n', b'\r', value).is_none() {
+        return value.clone();
+    }
+    value.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect()
+}

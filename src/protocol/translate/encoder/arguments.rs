@@ -1,0 +1,69 @@
+//! Whether the arguments of a call are complete, piece by piece.
+
+/// How far a JSON value has come, as far as its end is concerned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::protocol::translate) struct Progress {
+    depth: usize,
+    in_string: bool,
+    escaped: bool,
+    complete: bool,
+}
+
+impl Progress {
+    /// Takes a piece of the text.
+    pub(in crate::protocol::translate) fn push(&mut self, piece: &str) {
+        for byte in piece.bytes() {
+            if self.complete {
+                return;
+            }
+            self.take(byte);
+        }
+    }
+
+    /// Whether the object (or array, or string) is closed; a bare number or word is never known to have ended.
+    pub(in crate::protocol::translate) const fn is_complete(self) -> bool {
+        self.complete
+    }
+
+    const fn take(&mut self, byte: u8) {
+        if self.in_string {
+            let ends = byte == b'"' && !self.escaped;
+            self.escaped = byte == b'\\' && !self.escaped;
+            self.in_string = !ends;
+            self.complete = ends && self.depth == 0;
+            return;
+        }
+        match byte {
+            b'"' => self.in_string = true,
+            b'{' | b'[' => self.depth += 1,
+            b'}' | b']' => {
+                self.depth = self.depth.saturating_sub(1);
+                self.complete = self.depth == 0;
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Progress;
+
+    #[test]
+    fn a_value_is_complete_with_its_last_bracket() {
+        let complete = |text: &str| {
+            let mut progress = Progress::default();
+            for at in 0..text.len() {
+                assert!(!progress.is_complete(), "{text} at {at}");
+                progress.push(&text[at..=at]);
+            }
+            progress.is_complete()
+        };
+        for text in [r#"{"a":"}\"\\"}"#, "[1,[2],{}]", r#""x\"""#, "{}", " {\"a\":{}}"] {
+            assert!(complete(text), "{text}");
+        }
+        for text in ["", "{", r#"{"a":"}"#, "12", r#""x\""#] {
+            assert!(!complete(text), "{text}");
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Answers from one face to another. That each face says the same in its own order is asked of the whole by
+//! `tests/gateway/translated_answers.rs` and `fuzz/src/answers.rs`; here stand the cases that have a name.
+
+mod encoded;
+mod golden;
+mod pitfalls;
+
+use crate::protocol::face::Face;
+use crate::protocol::request::RequestBody;
+use crate::protocol::sse::FrameReader;
+use crate::protocol::translate::decoder::Decoder;
+use crate::protocol::translate::echo::Echo;
+use crate::protocol::translate::encoder::Encoder;
+use crate::protocol::translate::event::Event;
+
+/// What a client of this face sent, as far as its answer repeats it.
+fn echo(face: Face) -> Echo {
+    let body = br#"{"model":"asked","stream_options":{"include_usage":true},"include":["reasoning.encrypted_content"],
+        "tools":[{"type":"function",
+        "name":"Read"}],"metadata":{"a":"b"},"temperature":null}"#;
+    let body = RequestBody::parse(face, body.as_slice().into()).unwrap();
+    let mut echo = Echo::of(&body);
+    echo.id = "0123".to_owned();
+    echo.created = 1_795_254_202;
+    echo
+}
+
+/// The payloads of a stream.
+fn payloads(stream: &[u8]) -> Vec<Vec<u8>> {
+    let mut reader = FrameReader::new();
+    reader.feed(stream.to_vec().into());
+    let mut found = Vec::new();
+    while let Some(frame) = reader.next_frame().unwrap() {
+        found.extend(frame.data().map(|data| data.to_vec()));
+    }
+    assert!(reader.end().is_none(), "every frame is whole");
+    found
+}
+
+fn decode(face: Face, stream: &[u8]) -> Vec<Event> {
+    let (mut decoder, mut events) = (Decoder::new(face), Vec::new());
+    for payload in payloads(stream) {
+        decoder.frame(&payload, &mut events);
+    }
+    decoder.end(&mut events);
+    events
+}
+
+fn encode(events: &[Event], face: Face) -> Vec<u8> {
+    let (mut encoder, mut out) = (Encoder::new(face, echo(face)), Vec::new());
+    for event in events {
+        encoder.write(event, &mut out);
+    }
+    encoder.finish(&mut out);
+    out
+}

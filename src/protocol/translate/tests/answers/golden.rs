@@ -1,0 +1,34 @@
+//! One rich chat stream, as each face says it. `MOONRELAY_BLESS=1` writes the files anew; what they hold was read with
+//! the `anthropic` and `openai` SDKs.
+
+use std::path::PathBuf;
+
+use super::{decode, echo, encode};
+use crate::protocol::face::Face;
+use crate::protocol::translate::whole;
+
+const STREAM: &[u8] = include_bytes!("golden/upstream.sse");
+
+fn compare(name: &str, text: &[u8]) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("src/protocol/translate/tests/answers/golden")
+        .join(name);
+    if std::env::var_os("MOONRELAY_BLESS").is_some() {
+        std::fs::write(&path, text).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(
+        String::from_utf8(text.to_vec()).unwrap(),
+        expected,
+        "{name}; MOONRELAY_BLESS=1 writes it anew"
+    );
+}
+
+#[test]
+fn a_rich_chat_stream_in_every_face() {
+    let events = decode(Face::Chat, STREAM);
+    for (face, name) in [(Face::Chat, "chat"), (Face::Messages, "messages"), (Face::Responses, "responses")] {
+        compare(&format!("{name}.sse"), &encode(&events, face));
+        compare(&format!("{name}.json"), &whole::encode(&events, face, &echo(face)));
+    }
+}

@@ -1,0 +1,162 @@
+//! What real clients send goes to every other face; a handful is kept as it must look there.
+//!
+//! `tests/fixtures/captures` holds trimmed recordings of 2026-11-21 (`tests/gateway/captures.rs` says how), and
+//! `tests/fixtures/translated` what becomes of some, with texts left as `@fill:…` and two tools each.
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::super::{RequestBody, Translated, request};
+use crate::protocol::face::Face;
+
+fn fixtures(folder: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(folder)
+}
+
+struct Capture {
+    name: String,
+    face: Face,
+    body: Value,
+}
+
+/// Every recorded request, with its tools; texts stand as `@fill:…`.
+fn captures() -> Vec<Capture> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(fixtures("captures")).unwrap() {
+        let path = entry.unwrap().path();
+        let client = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let recorded: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        for request in recorded["requests"].as_array().unwrap() {
+            let target = request["target"].as_str().unwrap().split('?').next().unwrap();
+            let face = Face::ALL.into_iter().find(|face| target.ends_with(face.path()));
+            let mut body = request["body"].clone();
+            if let Some(index) = body["tools"].as_str().and_then(|tools| tools.strip_prefix("@tools:")) {
+                body["tools"] = recorded["tools"][index.parse::<usize>().unwrap()].clone();
+            }
+            // Tokens are counted with the body of a message.
+            let face = face.or_else(|| target.ends_with("/count_tokens").then_some(Face::Messages)).unwrap();
+            found.push(Capture {
+                name: format!("{client}.{}", request["name"].as_str().unwrap()),
+                face,
+                body,
+            });
+        }
+    }
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    found
+}
+
+fn translate(capture: &Capture, to: Face) -> Translated {
+    let body = RequestBody::parse(capture.face, Bytes::from(capture.body.to_string())).unwrap();
+    request(&body, to, Some(32_768)).unwrap_or_else(|wrong| panic!("{} to {to:?}: {wrong}", capture.name))
+}
+
+/// The texts of a body, wherever they stand.
+fn texts(value: &Value, into: &mut Vec<String>) {
+    match value {
+        Value::String(text) => into.push(text.clone()),
+        Value::Array(items) => items.iter().for_each(|item| texts(item, into)),
+        Value::Object(members) => members.values().for_each(|member| texts(member, into)),
+        _ => {}
+    }
+}
+
+fn names(tools: &Value) -> Vec<&str> {
+    let tools = tools.as_array().into_iter().flatten();
+    tools.filter_map(|tool| tool["name"].as_str().or_else(|| tool["function"]["name"].as_str())).collect()
+}
+
+#[test]
+fn every_recorded_request_goes_to_every_other_face() {
+    let captures = captures();
+    assert!(captures.len() >= 65, "{}", captures.len());
+    for face in Face::ALL {
+        assert!(captures.iter().filter(|capture| capture.face == face).count() >= 8, "{face:?}");
+    }
+    for capture in captures {
+        for to in Face::ALL {
+            let translated = translate(&capture, to);
+            let written: Value = serde_json::from_slice(&translated.body).unwrap();
+            let mut heard = Vec::new();
+            texts(&written, &mut heard);
+            let mut said = Vec::new();
+            for key in ["messages", "input", "system", "instructions"] {
+                texts(&capture.body[key], &mut said);
+            }
+            for text in said.iter().filter(|text| text.starts_with("@fill:") || text.contains("captured")) {
+                let is_heard = heard.iter().any(|heard| heard.contains(text.as_str()));
+                // Arguments are text in some faces and an object in others.
+                assert!(
+                    is_heard || text.starts_with('{') || text.starts_with("echo"),
+                    "{} {text:?}",
+                    capture.name
+                );
+            }
+            let sent = names(&written["tools"]);
+            let left_out = ["web_search", "DeferredToolPlaceholder", "multi_agent_v1", "$web_search"];
+            for name in names(&capture.body["tools"]) {
+                assert!(
+                    sent.contains(&name) != left_out.contains(&name),
+                    "{} to {to:?}: {name}",
+                    capture.name
+                );
+            }
+            assert_eq!(translate(&capture, to), translated, "{}", capture.name);
+        }
+    }
+}
+
+/// The first two tools, and those of a special kind.
+fn shorten(tools: &mut Value) {
+    let Some(tools) = tools.as_array_mut() else { return };
+    let mut plain = 0;
+    tools.retain(|tool| {
+        let is_special =
+            !matches!(tool["type"].as_str(), None | Some("function")) || tool.get("defer_loading").is_some();
+        plain += usize::from(!is_special);
+        is_special || plain <= 2
+    });
+    for inner in tools.iter_mut().filter_map(|tool| tool.get_mut("tools")) {
+        shorten(inner);
+    }
+}
+
+#[test]
+fn some_look_as_they_are_kept() {
+    let kept = [
+        ("claude-code.tool.2", Face::Chat),
+        ("claude-code.tool.2", Face::Responses),
+        ("codex.tool.1", Face::Chat),
+        ("codex.tool.1", Face::Messages),
+        ("kimi-code.tool.1", Face::Messages),
+        ("kimi-code.tool.1", Face::Responses),
+        ("opencode.tool.1", Face::Messages),
+        ("openclaw-messages.kimi.text.0", Face::Chat),
+    ];
+    let captures = captures();
+    for (name, to) in kept {
+        let found = captures.iter().find(|capture| capture.name == name).unwrap_or_else(|| panic!("{name}"));
+        let mut body = found.body.clone();
+        shorten(&mut body["tools"]);
+        let translated = translate(&Capture { name: name.to_owned(), face: found.face, body }, to);
+        let body: Value = serde_json::from_slice(&translated.body).unwrap();
+        let namespaced: Vec<Value> =
+            translated.namespaced.iter().map(|(sent, own)| json!([sent, own.0, own.1])).collect();
+        let shown = json!({ "dropped": translated.dropped, "namespaced": namespaced, "body": body });
+        let shown = format!("{shown:#}\n");
+        let path = fixtures("translated").join(format!("{name}.{}.json", to.api()));
+        if std::env::var_os("MOONRELAY_BLESS").is_some() {
+            std::fs::write(&path, &shown).unwrap();
+        }
+        let kept = std::fs::read_to_string(&path).unwrap_or_default();
+        let lines = shown.lines().zip(kept.lines().chain(std::iter::repeat("")));
+        let difference = { lines }.find(|(now, kept)| now != kept);
+        assert!(
+            shown == kept,
+            "{} is not what comes; MOONRELAY_BLESS=1 cargo test writes it. First difference (now, kept): {difference:?}",
+            path.display()
+        );
+    }
+}

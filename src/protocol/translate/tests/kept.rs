@@ -1,0 +1,240 @@
+//! What is said comes over whole, and comes back.
+
+use bytes::Bytes;
+use proptest::prelude::*;
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::super::{RequestBody, Translated, ids, request};
+use super::conversations::{Said, conversation};
+use crate::protocol::face::Face;
+
+/// A message or an item of any face; what stands raw is what a tree would not hold.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Item {
+    role: String,
+    #[serde(rename = "type")]
+    kind: String,
+    content: Option<Box<RawValue>>,
+    reasoning_content: String,
+    reasoning_details: Vec<Value>,
+    tool_calls: Vec<Value>,
+    tool_call_id: String,
+    call_id: String,
+    name: String,
+    arguments: String,
+    output: Value,
+    summary: Vec<Value>,
+    encrypted_content: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Block {
+    #[serde(rename = "type")]
+    kind: String,
+    text: String,
+    thinking: String,
+    signature: String,
+    id: String,
+    name: String,
+    input: Option<Box<RawValue>>,
+    tool_use_id: String,
+    content: Value,
+    source: Value,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Body {
+    messages: Vec<Item>,
+    input: Vec<Item>,
+    system: Vec<Value>,
+    instructions: Option<String>,
+}
+
+fn string(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no string")).to_owned()
+}
+
+fn texts(content: &Value) -> Vec<String> {
+    match content {
+        Value::String(text) if text.is_empty() => Vec::new(),
+        Value::String(text) => vec![text.clone()],
+        Value::Array(parts) => parts.iter().map(|part| string(&part["text"])).collect(),
+        other => panic!("{other} is no content"),
+    }
+}
+
+/// What a body says, by a reading of its own.
+fn said(face: Face, body: &[u8]) -> Vec<Said> {
+    let body: Body = serde_json::from_slice(body).unwrap();
+    let mut said: Vec<Said> = body.system.iter().map(|block| Said::System(string(&block["text"]))).collect();
+    said.extend(body.instructions.map(Said::System));
+    for item in body.messages.iter().chain(&body.input) {
+        match face {
+            Face::Chat => chat(item, &mut said),
+            Face::Messages => messages(item, &mut said),
+            Face::Responses => responses(item, &mut said),
+        }
+    }
+    said
+}
+
+fn by_role(role: &str, text: String) -> Said {
+    match role {
+        "system" => Said::System(text),
+        "user" => Said::User(text),
+        "assistant" => Said::Assistant(text),
+        other => panic!("{other}"),
+    }
+}
+
+fn chat(item: &Item, said: &mut Vec<Said>) {
+    let content: Value = serde_json::from_str(item.content.as_ref().map_or("null", |raw| raw.get())).unwrap();
+    if item.role == "tool" {
+        return said.push(Said::Result(item.tool_call_id.clone(), texts(&content)));
+    }
+    if !item.reasoning_content.is_empty() {
+        let seal = item.reasoning_details.iter().find_map(|detail| detail["signature"].as_str());
+        said.push(Said::Reasoning(item.reasoning_content.clone(), seal.unwrap_or_default().to_owned()));
+    }
+    match &content {
+        Value::String(text) => said.push(by_role(&item.role, text.clone())),
+        Value::Array(parts) => said.extend(parts.iter().map(|part| match &part["image_url"]["url"] {
+            Value::String(url) => Said::Image(url.clone()),
+            _ => by_role(&item.role, string(&part["text"])),
+        })),
+        Value::Null => {}
+        other => panic!("{other}"),
+    }
+    said.extend(item.tool_calls.iter().map(|call| {
+        let function = &call["function"];
+        Said::Call(string(&call["id"]), string(&function["name"]), string(&function["arguments"]))
+    }));
+}
+
+fn messages(item: &Item, said: &mut Vec<Said>) {
+    let blocks: Vec<Block> = serde_json::from_str(item.content.as_ref().unwrap().get()).unwrap();
+    assert!(!blocks.is_empty());
+    for block in blocks {
+        said.push(match block.kind.as_str() {
+            "text" => by_role(&item.role, block.text),
+            "thinking" => Said::Reasoning(block.thinking, block.signature),
+            "tool_use" => {
+                assert!(
+                    block.id.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
+                        && block.id.len() <= 64
+                );
+                Said::Call(block.id, block.name, block.input.unwrap().get().to_owned())
+            }
+            "tool_result" => Said::Result(block.tool_use_id, texts(&block.content)),
+            "image" => match &block.source["data"] {
+                Value::String(data) => {
+                    Said::Image(format!("data:{};base64,{data}", string(&block.source["media_type"])))
+                }
+                _ => Said::Image(string(&block.source["url"])),
+            },
+            other => panic!("{other}"),
+        });
+    }
+}
+
+fn responses(item: &Item, said: &mut Vec<Said>) {
+    assert!(item.call_id.chars().count() <= 64);
+    match item.kind.as_str() {
+        "message" => {
+            let parts: Vec<Value> = serde_json::from_str(item.content.as_ref().unwrap().get()).unwrap();
+            said.extend(parts.iter().map(|part| match &part["image_url"] {
+                Value::String(url) => Said::Image(url.clone()),
+                _ => by_role(&item.role, string(&part["text"])),
+            }));
+        }
+        "reasoning" => {
+            let text = item.summary.iter().map(|part| string(&part["text"])).collect();
+            said.push(Said::Reasoning(text, item.encrypted_content.clone().unwrap_or_default()));
+        }
+        "function_call" => {
+            said.push(Said::Call(item.call_id.clone(), item.name.clone(), item.arguments.clone()));
+        }
+        "function_call_output" => said.push(Said::Result(item.call_id.clone(), texts(&item.output))),
+        other => panic!("{other}"),
+    }
+}
+
+fn with_ids(said: &[Said], id: impl Fn(&str) -> String) -> Vec<Said> {
+    let with_id = |said: &Said| match said {
+        Said::Call(old, name, arguments) => Said::Call(id(old), name.clone(), arguments.clone()),
+        Said::Result(old, texts) => Said::Result(id(old), texts.clone()),
+        other => other.clone(),
+    };
+    said.iter().map(with_id).collect()
+}
+
+/// The id as a client of this face has it.
+fn in_face(face: Face, id: &str) -> String {
+    match face {
+        Face::Chat => id.to_owned(),
+        Face::Messages => ids::for_messages(id).into_owned(),
+        Face::Responses => ids::for_responses(id).into_owned(),
+    }
+}
+
+/// The provider's own; chat never escapes one.
+fn own(face: Face, id: &str) -> String {
+    if face == Face::Chat { id.to_owned() } else { ids::original(id).into_owned() }
+}
+
+fn translate(from: Face, to: Face, body: &[u8]) -> Translated {
+    let body = RequestBody::parse(from, Bytes::copy_from_slice(body)).unwrap();
+    request(&body, to, None).unwrap()
+}
+
+/// The elements of the conversation, as bytes.
+fn elements(face: Face, body: &Bytes) -> Vec<Bytes> {
+    let parsed = RequestBody::parse(face, body.clone()).unwrap();
+    parsed.messages.iter().map(|message| body.slice(message.span.clone())).collect()
+}
+
+proptest! {
+    // Each case goes through all nine directions and back.
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_face_says_the_same_there_and_back(conversation in conversation()) {
+        for from in Face::ALL {
+            let conversation = conversation.with_ids(|id| in_face(from, id));
+            let body = conversation.body(from);
+            let original = said(from, body.as_bytes());
+            prop_assert_eq!(&original, &conversation.said());
+            for to in Face::ALL {
+                let there = translate(from, to, body.as_bytes());
+                prop_assert_eq!(said(to, &there.body), with_ids(&original, |id| in_face(to, &own(from, id))), "{:?} to {:?}", from, to);
+                let back = translate(to, from, &there.body);
+                let expected = with_ids(&original, |id| in_face(from, &own(to, &in_face(to, &own(from, id)))));
+                prop_assert_eq!(said(from, &back.body), expected, "{:?} to {:?} and back", from, to);
+                prop_assert_eq!(there.dropped, Vec::<&str>::new());
+            }
+        }
+    }
+
+    #[test]
+    fn the_beginning_of_a_conversation_gives_the_same_bytes(conversation in conversation()) {
+        for from in Face::ALL {
+            for to in Face::ALL {
+                let whole = translate(from, to, conversation.body(from).as_bytes());
+                prop_assert_eq!(&whole, &translate(from, to, conversation.body(from).as_bytes()));
+                let whole = elements(to, &whole.body);
+                for exchanges in 1..conversation.exchanges.len() {
+                    let begun = translate(from, to, conversation.begun(exchanges).body(from).as_bytes());
+                    let begun = elements(to, &begun.body);
+                    // A last message of the assistant's is marked as a beginning.
+                    let settled = begun.len() - 1;
+                    prop_assert_eq!(&begun[..settled], &whole[..settled], "{:?} to {:?}", from, to);
+                }
+            }
+        }
+    }
+}

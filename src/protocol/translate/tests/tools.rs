@@ -1,0 +1,213 @@
+//! Tools, calls and results where the faces differ most, and the fields beside the conversation.
+
+use serde_json::{Value, json};
+
+use super::{said, translated};
+use crate::protocol::face::Face;
+use Face::{Chat, Messages, Responses};
+
+fn to(from: Face, to: Face, body: &Value) -> Value {
+    said(&translated(from, to, body))
+}
+
+#[test]
+fn results_follow_their_calls_and_come_before_what_was_said_meanwhile() {
+    let call = |id: &str| json!({"id": id, "type": "function", "function": {"name": "run", "arguments": ""}});
+    let chat = json!({"messages": [
+        {"role": "user", "content": "go"},
+        {"role": "assistant", "content": "", "tool_calls": [call("a"), call("b")]},
+        {"role": "tool", "tool_call_id": "b", "content": "2"},
+        {"role": "user", "content": "hurry"},
+        {"role": "tool", "tool_call_id": "a", "content": "1"},
+    ]});
+    let messages = to(Chat, Messages, &chat);
+    assert_eq!(
+        messages["messages"][1]["content"],
+        json!([
+            {"type": "tool_use", "id": "a", "name": "run", "input": {}},
+            {"type": "tool_use", "id": "b", "name": "run", "input": {}},
+        ])
+    );
+    assert_eq!(
+        messages["messages"][2]["content"],
+        json!([
+            {"type": "tool_result", "tool_use_id": "b", "content": "2"},
+            {"type": "tool_result", "tool_use_id": "a", "content": "1"},
+        ])
+    );
+    assert_eq!(
+        messages["messages"][3],
+        json!({"role": "user", "content": [{"type": "text", "text": "hurry"}]})
+    );
+    let back = to(Messages, Chat, &messages);
+    let roles: Vec<_> = back["messages"].as_array().unwrap().iter().map(|message| &message["role"]).collect();
+    assert_eq!(roles, ["user", "assistant", "tool", "tool", "user"]);
+}
+
+#[test]
+fn an_answer_to_no_call_stays_for_the_provider_to_judge() {
+    let chat = json!({"messages": [{"role": "tool", "tool_call_id": "a", "content": "1"}, {"role": "user", "content": "b"}]});
+    let messages = to(Chat, Messages, &chat);
+    assert_eq!(messages["messages"][0]["content"][0]["tool_use_id"], "a");
+}
+
+#[test]
+fn arguments_that_are_no_object_come_back_as_they_were() {
+    for broken in ["{\"command", "[1]", "\"text\"", "nothing"] {
+        let chat = json!({"messages": [{"role": "assistant", "content": null, "tool_calls": [
+            {"id": "a", "type": "function", "function": {"name": "run", "arguments": broken}}]}]});
+        let back = to(Messages, Chat, &to(Chat, Messages, &chat));
+        assert_eq!(back["messages"], chat["messages"]);
+    }
+}
+
+#[test]
+fn schemas_keep_their_bytes() {
+    let schema = r#"{ "type":"object" , "required":["b","a"],"properties":{"b":{"maximum":123456789012345678901234567890.0},"a":{}} }"#;
+    let body = format!(
+        r#"{{"messages":[],"tools":[{{"type":"function","function":{{"name":"run","parameters":{schema}}}}}]}}"#
+    );
+    let parsed = super::RequestBody::parse(Chat, body.into()).unwrap();
+    for face in Face::ALL {
+        let written = super::request(&parsed, face, None).unwrap().body;
+        assert!(std::str::from_utf8(&written).unwrap().contains(schema), "{face:?}");
+    }
+}
+
+#[test]
+fn a_namespace_is_flat_and_its_calls_too() {
+    let body = json!({
+        "tools": [{"type": "namespace", "name": "agents", "tools": [{"type": "function", "name": "close", "strict": false}]},
+                  {"type": "namespace", "name": "mcp__git__", "tools": [{"type": "function", "name": "log"}]},
+                  {"type": "namespace", "name": "n".repeat(60), "tools": [{"type": "function", "name": "close"}]}],
+        "tool_choice": {"type": "function", "name": "close", "namespace": "agents"},
+        "input": [
+            {"type": "function_call", "call_id": "a", "name": "close", "namespace": "agents", "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "a", "output": "ok"},
+        ],
+    });
+    let translated = translated(Responses, Chat, &body);
+    let pair = |namespace: &str, name: &str| Some((namespace.to_owned(), name.to_owned()));
+    assert_eq!(translated.namespaced.get("agents__close").cloned(), pair("agents", "close"));
+    assert_eq!(translated.namespaced.get("mcp__git__log").cloned(), pair("mcp__git__", "log"));
+    assert!(translated.namespaced.len() == 3 && translated.namespaced.keys().all(|name| name.len() <= 64));
+    let chat = said(&translated);
+    assert_eq!(chat["tools"][0]["function"], json!({"name": "agents__close", "strict": false}));
+    assert_eq!(chat["tool_choice"]["function"]["name"], "agents__close");
+    assert_eq!(chat["messages"][0]["tool_calls"][0]["function"]["name"], "agents__close");
+}
+
+#[test]
+fn choices_of_tools_in_every_face() {
+    let tools = json!([{"type": "function", "function": {"name": "run"}}]);
+    let named = json!({"type": "function", "function": {"name": "run"}});
+    let cases = [
+        (json!("auto"), json!({"type": "auto"}), json!("auto")),
+        (json!("none"), json!({"type": "none"}), json!("none")),
+        (json!("required"), json!({"type": "any"}), json!("required")),
+        (named, json!({"type": "tool", "name": "run"}), json!({"type": "function", "name": "run"})),
+    ];
+    for (chat, messages, responses) in cases {
+        let body = json!({"messages": [], "tools": tools, "tool_choice": chat});
+        for (face, expected) in [(Messages, messages), (Responses, responses)] {
+            let there = to(Chat, face, &body);
+            assert_eq!(there["tool_choice"], expected);
+            assert_eq!(to(face, Chat, &there)["tool_choice"], chat);
+        }
+    }
+    let alone = json!({"messages": [], "tools": tools, "parallel_tool_calls": false});
+    let there = to(Chat, Messages, &alone);
+    assert_eq!(there["tool_choice"], json!({"type": "auto", "disable_parallel_tool_use": true}));
+    assert_eq!(to(Messages, Chat, &there)["parallel_tool_calls"], false);
+}
+
+#[test]
+fn thinking_is_asked_for_in_the_words_of_the_face() {
+    let chat = |thinking: Value| {
+        let mut body = json!({"messages": [], "max_tokens": 20_000});
+        body.as_object_mut().unwrap().extend(thinking.as_object().unwrap().clone());
+        body
+    };
+    let cases = [
+        (json!({"reasoning_effort": "low"}), json!({"type": "enabled", "budget_tokens": 1024}), json!("low")),
+        (
+            json!({"reasoning": {"effort": "xhigh"}}),
+            json!({"type": "enabled", "budget_tokens": 8192}),
+            json!("xhigh"),
+        ),
+        (
+            json!({"reasoning": {"max_tokens": 90_000}}),
+            json!({"type": "enabled", "budget_tokens": 19_999}),
+            Value::Null,
+        ),
+        (json!({"reasoning_effort": "none"}), json!({"type": "disabled"}), Value::Null),
+        (json!({"thinking": {"type": "disabled"}}), json!({"type": "disabled"}), Value::Null),
+        (json!({"thinking": {"type": "enabled"}}), json!({"type": "adaptive"}), Value::Null),
+        (json!({"reasoning_effort": null}), Value::Null, Value::Null),
+    ];
+    for (asked, thinking, effort) in cases {
+        let messages = to(Chat, Messages, &chat(asked));
+        assert_eq!((&messages["thinking"], &messages["output_config"]["effort"]), (&thinking, &effort));
+    }
+    let small = to(Chat, Messages, &json!({"messages": [], "max_tokens": 500, "reasoning_effort": "high"}));
+    assert_eq!((&small["thinking"], &small["output_config"]["effort"]), (&Value::Null, &json!("high")));
+    let asked = json!({"messages": [], "thinking": {"type": "enabled", "budget_tokens": 4000}});
+    assert_eq!(to(Messages, Chat, &asked)["reasoning_effort"], "medium");
+    assert_eq!(to(Messages, Responses, &asked)["reasoning"], json!({"effort": "medium", "summary": "auto"}));
+    let off = json!({"messages": [], "thinking": {"type": "disabled"}});
+    assert_eq!(to(Messages, Responses, &off)["reasoning"], json!({"effort": "none"}));
+}
+
+#[test]
+fn fields_take_the_name_of_the_face() {
+    let schema = json!({"type": "object"});
+    let chat = json!({
+        "model": "m", "max_tokens": 7, "stop": "a", "safety_identifier": "u", "service_tier": "default", "temperature": 0.5,
+        "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": schema, "strict": true}},
+        "messages": [{"role": "user", "content": "a"}],
+    });
+    let messages = to(Chat, Messages, &chat);
+    assert_eq!(messages["stop_sequences"], json!(["a"]));
+    assert_eq!(messages["metadata"], json!({"user_id": "u"}));
+    assert_eq!(messages["service_tier"], "standard_only");
+    assert_eq!(messages["output_config"], json!({"format": {"type": "json_schema", "schema": schema}}));
+    let responses = to(Chat, Responses, &chat);
+    assert_eq!((&responses["max_output_tokens"], &responses["store"]), (&json!(7), &json!(false)));
+    assert_eq!(
+        responses["text"],
+        json!({"format": {"type": "json_schema", "name": "n", "schema": schema, "strict": true}})
+    );
+    assert_eq!(to(Responses, Chat, &responses)["response_format"], chat["response_format"]);
+    let limits = |default| {
+        let body = super::RequestBody::parse(Chat, r#"{"messages":[]}"#.into()).unwrap();
+        let written = super::request(&body, Messages, default).unwrap().body;
+        serde_json::from_slice::<Value>(&written).unwrap()["max_tokens"].clone()
+    };
+    assert_eq!((limits(Some(9)), limits(None)), (json!(9), json!(32_000)));
+}
+
+#[test]
+fn a_last_message_of_the_assistant_is_a_beginning() {
+    let messages =
+        json!({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "So"}]});
+    let chat = to(Messages, Chat, &messages);
+    assert_eq!(chat["messages"][1], json!({"role": "assistant", "content": "So", "partial": true}));
+    let there = to(Chat, Messages, &chat);
+    assert_eq!(there["messages"][1]["content"], json!([{"type": "text", "text": "So"}]));
+}
+
+#[test]
+fn reasoning_and_its_seal_are_one_whichever_field_told_them() {
+    let streamed = json!({"messages": [{"role": "assistant", "content": "a", "reasoning_content": "why",
+        "reasoning_details": [{"type": "reasoning.text", "text": "", "signature": "s"}, {"type": "reasoning.encrypted", "data": "d"}]}]});
+    let messages = to(Chat, Messages, &streamed);
+    let blocks = json!([
+        {"type": "thinking", "thinking": "why", "signature": "s"},
+        {"type": "redacted_thinking", "data": "d"},
+        {"type": "text", "text": "a"},
+    ]);
+    assert_eq!(messages["messages"][0]["content"], blocks);
+    let responses = to(Messages, Responses, &messages);
+    assert_eq!(responses["input"][1], json!({"type": "reasoning", "summary": [], "encrypted_content": "d"}));
+    assert_eq!(to(Responses, Messages, &responses)["messages"][0]["content"], blocks);
+}

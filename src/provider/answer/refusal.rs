@@ -1,0 +1,78 @@
+//! Errors in the place of an answer, under a status of 200.
+
+use std::time::SystemTime;
+
+use crate::catalog::DialectId;
+use crate::failure::{Failure, Reason};
+use crate::protocol::chunk::Chunk;
+use crate::protocol::json;
+use crate::protocol::object::Object;
+use crate::provider::classify::{Refused, classify};
+
+/// The messages of failures that are decided here.
+pub(super) const HTML: &str = "the answer was an HTML page";
+pub(super) const NOT_JSON: &str = "the answer was not JSON";
+pub(super) const EMPTY: &str = "the answer was empty";
+
+pub(super) fn server(message: &str) -> Failure {
+    Failure { status: Some(200), ..Failure::new(Reason::Server, message) }
+}
+
+pub(super) fn truncated(message: &str) -> Failure {
+    Failure { status: Some(200), ..Failure::new(Reason::Truncated, message) }
+}
+
+/// Reads an answer or a chunk. What is not JSON all through would make the client's SDK raise.
+///
+/// # Errors
+/// When it is not, or not an object.
+pub(super) fn parse(text: &[u8]) -> Result<Chunk, Failure> {
+    Chunk::whole(text).map_err(|_| server(NOT_JSON))
+}
+
+/// What an error body means.
+pub(super) fn of(dialect: DialectId, body: &[u8]) -> Failure {
+    // The error is read as it comes: now is when it came.
+    let now = SystemTime::now();
+    classify(dialect, &Refused { status: 200, content_type: None, retry_after: None, now, body })
+}
+
+/// Whether an object has an error in its usual place: an object or a string with something in it.
+pub(super) fn is_in(object: &Object<'_>) -> bool {
+    let error = object.value("error");
+    error.is_some_and(|error| matches!(error.first(), Some(b'{' | b'"')) && error.len() > 2)
+}
+
+/// The failure that a chunk or a whole answer holds.
+pub(super) fn in_chunk(dialect: DialectId, text: &[u8], chunk: &Chunk) -> Option<Failure> {
+    if let Some(error) = chunk.error(text) {
+        if chunk.error.as_ref() == Some(&error) {
+            return Some(of(dialect, text));
+        }
+        // A choice's error is read as one in its usual place.
+        let object = text.get(error).unwrap_or_default();
+        return Some(of(dialect, &[b"{\"error\":", object, b"}"].concat()));
+    }
+    let broke = chunk
+        .choice
+        .iter()
+        .filter_map(|choice| text.get(choice.finish.clone()?))
+        .any(|finish| json::literal_is(finish, "error"));
+    broke.then(|| server("the provider broke the answer off with finish_reason \"error\""))
+}
+
+/// A JSON body where a stream was asked for: an error when it holds one. `complete` when no more comes.
+///
+/// # Errors
+/// Always, once the body is complete.
+pub(super) fn of_whole_body(dialect: DialectId, body: &[u8], complete: bool) -> Result<(), Failure> {
+    if !complete && body.trim_ascii_end().last() != Some(&b'}') {
+        return Ok(());
+    }
+    match Chunk::parse(body) {
+        Ok(chunk) => Err(in_chunk(dialect, body, &chunk)
+            .unwrap_or_else(|| server("a whole answer came where a stream was asked for"))),
+        Err(_) if complete => Err(server(NOT_JSON)),
+        Err(_) => Ok(()),
+    }
+}

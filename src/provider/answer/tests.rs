@@ -1,0 +1,103 @@
+//! Streams and answers as providers send them, whole and cut anywhere.
+
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::{Meter, Step, StreamReader, whole};
+use crate::catalog::DialectId;
+use crate::failure::{Failure, Reason};
+use crate::protocol::face::Face;
+use crate::protocol::usage::Usage;
+use crate::provider::rewrite::AnswerPlan;
+
+mod alike;
+mod leaks;
+mod messages;
+mod responses;
+mod streams;
+mod wholes;
+
+/// What the answers here say of their tokens, in each face's own figures.
+const USAGE: Usage = Usage {
+    input: 36,
+    output: 40,
+    cache_read: 64,
+    cache_write: 0,
+    reasoning: 30,
+    estimated: false,
+    cost: None,
+};
+
+/// What a client saw of a stream.
+#[derive(Debug, Default)]
+struct Seen {
+    text: String,
+    meaningful: bool,
+    done: bool,
+    failure: Option<Failure>,
+    meter: Meter,
+}
+
+impl Seen {
+    fn add(&mut self, step: Step) {
+        assert!(step.frames == 0 || !step.out.is_empty(), "{step:?}");
+        self.text.push_str(std::str::from_utf8(&step.out.to_bytes()).unwrap());
+        assert!(step.leftover.is_empty() || step.failure.is_some(), "{step:?}");
+        self.text.push_str(std::str::from_utf8(&step.leftover.to_bytes()).unwrap());
+        self.meaningful |= step.meaningful;
+        self.done |= step.done;
+        self.failure = self.failure.take().or(step.failure);
+    }
+}
+
+fn read(dialect: DialectId, plan: &AnswerPlan, pieces: &[&[u8]]) -> Seen {
+    read_over(Face::Chat, dialect, plan, pieces)
+}
+
+fn read_over(face: Face, dialect: DialectId, plan: &AnswerPlan, pieces: &[&[u8]]) -> Seen {
+    let mut reader = StreamReader::new(dialect, face, plan.clone());
+    let mut seen = Seen::default();
+    for piece in pieces {
+        seen.add(reader.push(Bytes::copy_from_slice(piece)));
+    }
+    if !seen.done && seen.failure.is_none() {
+        seen.add(reader.end(None));
+    }
+    seen.meter = reader.meter().clone();
+    seen
+}
+
+/// A plan with one renamed tool.
+fn renaming() -> AnswerPlan {
+    AnswerPlan { tool_names: vec![("ls_tool".to_owned(), "ls".to_owned())], ..AnswerPlan::default() }
+}
+
+fn plain() -> AnswerPlan {
+    AnswerPlan::default()
+}
+
+fn hiding() -> AnswerPlan {
+    AnswerPlan { hide_usage: true, ..AnswerPlan::default() }
+}
+
+fn with_tools() -> AnswerPlan {
+    AnswerPlan { offers_tools: true, ..AnswerPlan::default() }
+}
+
+fn event(payload: &str) -> String {
+    format!("data: {payload}\n\n")
+}
+
+fn chunk(delta: &str) -> String {
+    event(&format!(
+        r#"{{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"kimi-k3","choices":[{{"index":0,"delta":{delta},"finish_reason":null}}],"system_fingerprint":"fpv0_1"}}"#
+    ))
+}
+
+fn finish(reason: &str) -> String {
+    event(&format!(
+        r#"{{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"kimi-k3","choices":[{{"index":0,"delta":{{}},"finish_reason":"{reason}"}}]}}"#
+    ))
+}
+
+const DONE: &str = "data: [DONE]\n\n";

@@ -1,0 +1,147 @@
+//! What a provider tells of its account: how much is used, what is left, when it begins anew.
+//!
+//! Nothing here fails a request. A body that says less than it should gives less; one that says nothing is an error in
+//! words.
+
+mod kimi_code;
+mod openrouter;
+#[cfg(test)]
+mod tests;
+
+use std::time::SystemTime;
+
+use serde_json::Value;
+
+use super::classify::redaction::redact;
+use crate::catalog::DialectId;
+use crate::protocol::amount::Amount;
+use crate::protocol::face::Face;
+
+/// One limit of an account: a window, a balance, a key's budget.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Allowance {
+    /// `5 hours`, `week`, `balance`, `key`.
+    pub name: String,
+    /// The share that is used, from 0 to 1; `None` where no limit is told.
+    pub used: Option<f64>,
+    /// The money that is left; `None` where no money is told.
+    pub left: Option<Balance>,
+    /// When it begins anew.
+    pub resets: Option<SystemTime>,
+}
+
+/// Money that is left, or owed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Balance {
+    /// It is owed.
+    pub negative: bool,
+    /// How much.
+    pub amount: Amount,
+    /// ISO 4217.
+    pub currency: String,
+}
+
+/// With its sign: `49.58894`, `-3.5`.
+impl std::fmt::Display for Balance {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}{}", if self.negative { "-" } else { "" }, self.amount)
+    }
+}
+
+impl Allowance {
+    fn named(name: impl Into<String>) -> Self {
+        Self { name: name.into(), used: None, left: None, resets: None }
+    }
+}
+
+/// Where a provider is asked, from the base URLs that it is called at; `None` where it tells nothing of that kind.
+///
+/// Moonshot: `GET /v1/users/me/balance` (its API reference, 2026-09), beside the base of its Messages face, not under
+/// it. Kimi Code: `GET /coding/v1/usages` (kimi-code 2.1.0). `OpenRouter`: `GET /api/v1/key` (its SDK 1.3.19).
+#[must_use]
+pub fn url(dialect: DialectId, faces: &[(Face, String)]) -> Option<String> {
+    let path = match dialect {
+        DialectId::Moonshot => "/users/me/balance",
+        DialectId::KimiCode => "/usages",
+        DialectId::OpenRouter => "/key",
+        DialectId::Generic => return None,
+    };
+    let other = |(face, _): &&(Face, String)| *face != Face::Messages;
+    let (_, base) = faces.iter().find(other).or_else(|| faces.first())?;
+    let root = base.strip_suffix("/anthropic/v1").filter(|_| dialect == DialectId::Moonshot);
+    Some(root.map_or_else(|| format!("{base}{path}"), |root| format!("{root}/v1{path}")))
+}
+
+/// Reads the body of a successful answer; `currency` is that of the provider's account.
+///
+/// # Errors
+/// In words, where the body is no object, says that it failed, or names no limit that we know.
+pub fn read(
+    dialect: DialectId,
+    body: &[u8],
+    currency: &str,
+    now: SystemTime,
+) -> Result<Vec<Allowance>, String> {
+    let body: Value = serde_json::from_slice(body).map_err(|_| "the answer is no JSON".to_owned())?;
+    if let Some(refusal) = refusal(&body) {
+        return Err(refusal);
+    }
+    let found = match dialect {
+        DialectId::Moonshot => balance(&body, currency),
+        DialectId::KimiCode => kimi_code::windows(&body),
+        DialectId::OpenRouter => openrouter::key(&body, currency, now),
+        DialectId::Generic => Vec::new(),
+    };
+    if found.is_empty() { Err("the answer tells of no quota that is known".to_owned()) } else { Ok(found) }
+}
+
+/// Moonshot puts a `code` that is not zero, and `status: false`, into what failed; the others an `error`.
+fn refusal(body: &Value) -> Option<String> {
+    let error = body.get("error").filter(|error| !error.is_null());
+    let code = body.get("code").and_then(number).filter(|code| *code != 0.0);
+    let failed = body.get("status") == Some(&Value::Bool(false));
+    if error.is_none() && code.is_none() && !failed {
+        return None;
+    }
+    let places = [error.and_then(|error| error.get("message")), body.get("message"), error];
+    let said = places.into_iter().flatten().filter_map(Value::as_str).find(|text| !text.trim().is_empty());
+    let said = said.unwrap_or("the provider says that it failed");
+    let code = code.map(|code| format!("code {code}: ")).unwrap_or_default();
+    Some(redact(&format!("{code}{said}")))
+}
+
+/// Moonshot's: at 0 and below nothing is answered any more. Cash may be negative beside vouchers: what is owed.
+fn balance(body: &Value, currency: &str) -> Vec<Allowance> {
+    let of = |key: &str| money(body.pointer("/data")?.get(key)?, currency);
+    let row = |name: &str, left: Balance| Allowance { left: Some(left), ..Allowance::named(name) };
+    let cash = of("cash_balance").filter(|cash| cash.negative).map(|cash| row("cash", cash));
+    of("available_balance").map(|left| row("balance", left)).into_iter().chain(cash).collect()
+}
+
+/// A number, or the string that is one.
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.trim().parse().ok().filter(|number: &f64| number.is_finite()),
+        _ => None,
+    }
+}
+
+/// An amount of money, as a number or as a string.
+fn money(value: &Value, currency: &str) -> Option<Balance> {
+    let literal = match value {
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => text.trim().to_owned(),
+        _ => return None,
+    };
+    let owed = literal.strip_prefix('-');
+    let amount = Amount::read(owed.unwrap_or(&literal))?;
+    let negative = owed.is_some() && amount > Amount::ZERO;
+    Some(Balance { negative, amount, currency: currency.to_owned() })
+}
+
+/// The part of a whole, from 0 to 1; `None` of nothing.
+fn share(part: f64, whole: f64) -> Option<f64> {
+    let share = part / whole;
+    (whole > 0.0 && share.is_finite()).then(|| share.clamp(0.0, 1.0))
+}

@@ -1,0 +1,154 @@
+//! Requests: the client's body becomes the provider's by edits of spans.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::{content, generic, kimi_code, moonshot, openrouter};
+use crate::catalog::{DialectId, Model, ThinkingLevel};
+use crate::failure::Failure;
+use crate::protocol::edit::Edits;
+use crate::protocol::face::Face;
+use crate::protocol::request::RequestBody;
+
+pub(super) mod calls;
+pub(super) mod compat;
+pub(super) mod digest;
+pub(super) mod draft;
+pub(super) mod limits;
+mod messages;
+pub(super) mod params;
+pub(super) mod prefill;
+pub(super) mod reasoning;
+mod responses;
+pub(super) mod roles;
+pub mod rules;
+pub(super) mod schema;
+#[cfg(test)]
+mod tests;
+pub(super) mod thinking;
+pub(super) mod tool_choice;
+pub(super) mod tool_ids;
+pub(super) mod tool_names;
+pub(super) mod tools;
+pub(super) mod usage;
+
+use draft::Draft;
+
+/// What a rewrite needs to know.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The body in the face over which the provider is asked.
+    pub body: &'a RequestBody,
+    /// Facts of the model, compat flags included.
+    pub model: &'a Model,
+    /// The id that the provider is to see.
+    pub wire_model: &'a str,
+    /// `params` of the configuration: they fill only what the client left out.
+    pub params: &'a Map<String, Value>,
+    /// `thinkingDefault`; after `params`, and only what is still left out.
+    pub thinking: Option<ThinkingLevel>,
+    /// `sanitizeToolCallIds`.
+    pub sanitize_tool_call_ids: bool,
+}
+
+/// What there is already of an answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Begun<'a> {
+    /// The text to go on from; empty where the answer starts afresh.
+    pub text: &'a str,
+    /// Output tokens that it took.
+    pub used: u64,
+}
+
+/// What became of it.
+#[derive(Clone, Debug, Default)]
+pub struct Rewritten {
+    /// The changes.
+    pub edits: Edits,
+    /// The rules that changed something, in order, without repetition; [`rules::RULES`] explains them.
+    pub rules: Vec<&'static str>,
+    /// What the answer needs.
+    pub answer: AnswerPlan,
+    /// How much thinking the request asks for as it is sent; `None` leaves it to the model.
+    pub thinking: Option<ThinkingLevel>,
+}
+
+/// What must be done to the answer so that the client does not notice the rewrite.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AnswerPlan {
+    /// Tool names as sent, and as the client knows them.
+    pub tool_names: Vec<(String, String)>,
+    /// Tools of a namespace that were sent as plain functions: namespace and name by the name as sent.
+    pub namespaced: BTreeMap<String, (String, String)>,
+    /// The client did not ask for usage in the stream: hide it.
+    pub hide_usage: bool,
+    /// What comes is the rest of an answer: it may be nothing but a finish.
+    pub goes_on: bool,
+    /// Names of the request's tools as sent: leaked markup becomes calls only where tools were offered.
+    pub offers_tools: bool,
+}
+
+/// Rewrites a request for one provider.
+///
+/// # Errors
+/// When the request breaks a rule of the provider that no rewrite can mend: the failure to record without a call.
+pub fn rewrite(dialect: DialectId, request: &Request<'_>) -> Result<Rewritten, Failure> {
+    let mut draft = Draft::new(request);
+    settle(dialect, &mut draft)?;
+    Ok(sealed(draft))
+}
+
+/// Whether a model, asked over this face, goes on from the beginning of an answer. Chat as the catalog and the
+/// configuration say; over Messages only where the configuration says so of a provider that the catalog does not know:
+/// of Kimi's and OpenRouter's Messages faces nobody has said it. Responses has no such thing.
+#[must_use]
+pub fn takes_prefill(dialect: DialectId, face: Face, model: &Model) -> bool {
+    let is_known = match face {
+        Face::Chat => true,
+        Face::Messages => dialect == DialectId::Generic,
+        Face::Responses => false,
+    };
+    is_known && model.compat.supports_prefill == Some(true)
+}
+
+/// Rewrites a request for the provider that is to go on with an answer which broke off. `None` when the client's
+/// output limit is used up.
+///
+/// # Errors
+/// As [`rewrite`], and where there is text over a face without a place for it: see [`takes_prefill`].
+pub fn go_on(
+    dialect: DialectId,
+    request: &Request<'_>,
+    begun: &Begun<'_>,
+) -> Result<Option<Rewritten>, Failure> {
+    let mut draft = Draft::new(request);
+    settle(dialect, &mut draft)?;
+    let has_room = limits::shrink(&mut draft, begun.used);
+    prefill::append(&mut draft, dialect, begun.text)?;
+    Ok(has_room.then(|| sealed(draft)))
+}
+
+fn sealed(draft: Draft<'_>) -> Rewritten {
+    let thinking = thinking::Spellings::of(&draft).wish().level();
+    Rewritten { thinking, ..draft.finish() }
+}
+
+fn settle(dialect: DialectId, draft: &mut Draft<'_>) -> Result<(), Failure> {
+    draft.set_model();
+    if dialect == DialectId::KimiCode {
+        kimi_code::check_size(draft)?;
+    }
+    if let Some(untaken) = content::untaken(dialect, draft.body()) {
+        return Err(untaken.into());
+    }
+    match (draft.body().face, dialect) {
+        (Face::Chat, DialectId::Moonshot) => moonshot::rewrite(draft),
+        (Face::Chat, DialectId::KimiCode) => kimi_code::rewrite(draft),
+        (Face::Chat, DialectId::OpenRouter) => openrouter::rewrite(draft),
+        (Face::Chat, DialectId::Generic) => generic::rewrite(draft),
+        (Face::Messages, _) => messages::rewrite(dialect, draft),
+        (Face::Responses, _) => responses::rewrite(dialect, draft),
+    }
+    Ok(())
+}

@@ -1,0 +1,32 @@
+//! Kimi's demand for thinking in the history, as `rewrite::reasoning` has it for chat.
+
+use crate::protocol::object::Object;
+use crate::provider::rewrite::draft::Draft;
+use crate::provider::rewrite::rules;
+
+/// What passes: any text that is not empty, and no signature (hermes-agent pull requests 14018 and 49143).
+const FILLER: &[u8] = br#"{"type":"thinking","thinking":" ","signature":""},"#;
+
+/// Assistant messages with tool calls and no thinking that says something get some. Thinking with a signature stands as
+/// it is, empty or not: a provider that omits the text knows it by that.
+pub(super) fn fill(draft: &mut Draft<'_>) {
+    let body = draft.body();
+    let lacking: Vec<usize> = draft.calls().keys().copied().collect();
+    for index in lacking {
+        let Some(message) = body.messages.get(index) else { continue };
+        let Some(object) = body.object(message) else { continue };
+        let blocks = object.objects("content");
+        let is_thinking = |block: &&Object<'_>| block.word("type") == "thinking";
+        if blocks.iter().filter(is_thinking).any(|block| block.says("thinking") || block.says("signature")) {
+            continue;
+        }
+        match blocks.iter().find(is_thinking).and_then(|block| block.span("thinking")) {
+            Some(empty) => draft.replace(empty, &b"\" \""[..]),
+            None => {
+                let Some(content) = object.span("content") else { continue };
+                draft.replace(content.start + 1..content.start + 1, FILLER);
+            }
+        }
+        draft.fire(rules::THINKING_FILLER);
+    }
+}

@@ -1,0 +1,59 @@
+//! `params` of the configuration, which are written for chat, under the names that this face has for them.
+
+use serde_json::{Value, json};
+
+use crate::provider::rewrite::draft::Draft;
+use crate::provider::rewrite::params;
+
+/// Members that this face has under their own names, OpenRouter's among them; what thinking asks for is settled with it.
+const OWN: [&str; 18] = [
+    "max_tokens",
+    "metadata",
+    "stop_sequences",
+    "temperature",
+    "top_k",
+    "top_p",
+    "tool_choice",
+    "service_tier",
+    "cache_control",
+    "container",
+    "context_management",
+    "mcp_servers",
+    "speed",
+    "inference_geo",
+    "provider",
+    "models",
+    "plugins",
+    "session_id",
+];
+
+/// Fills what the client left out; `dropped` names fields that the dialect drops anyway.
+pub(super) fn fill(draft: &mut Draft<'_>, dropped: &[&str]) {
+    params::fill_as(draft, dropped, named);
+}
+
+/// The name and value of this face; `None` for what it has no place for.
+fn named(key: &str, value: Value) -> Option<(&'static str, Value)> {
+    match key {
+        "max_completion_tokens" => Some(("max_tokens", value)),
+        "stop" if value.is_string() => Some(("stop_sequences", json!([value]))),
+        "stop" => Some(("stop_sequences", value)),
+        "tool_choice" => Some(("tool_choice", choice(value)?)),
+        _ => OWN.into_iter().find(|own| *own == key).map(|own| (own, value)),
+    }
+}
+
+fn choice(value: Value) -> Option<Value> {
+    match &value {
+        Value::String(word) => match word.as_str() {
+            "required" => Some(json!({"type": "any"})),
+            "auto" | "any" | "none" => Some(json!({"type": word})),
+            _ => None,
+        },
+        Value::Object(members) => match members.get("function").and_then(|function| function.get("name")) {
+            Some(name) => Some(json!({"type": "tool", "name": name})),
+            None => Some(value),
+        },
+        _ => None,
+    }
+}

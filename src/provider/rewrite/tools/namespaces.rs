@@ -1,0 +1,52 @@
+//! Namespaces of tools, which Codex sends over the Responses face and Kimi does not know there.
+
+use bytes::Bytes;
+
+use crate::protocol::face::Face;
+use crate::protocol::json::Span;
+use crate::protocol::object::Object;
+use crate::provider::rewrite::draft::Draft;
+
+/// The name of the namespace at `at` and where its tools stand; `None` for what is no namespace, or an empty one.
+pub(super) fn tools(draft: &Draft<'_>, at: usize) -> Option<(String, Vec<Span>)> {
+    if draft.body().face != Face::Responses {
+        return None;
+    }
+    let entry = Object::at(&draft.body().text, at)?;
+    if entry.word("type") != "namespace" {
+        return None;
+    }
+    let tools: Vec<Span> = entry.objects("tools").iter().map(Object::extent).collect();
+    (!tools.is_empty()).then(|| (entry.word("name").into_owned(), tools))
+}
+
+/// Leaves nothing but these in an array, in which they stand in this order, however deep.
+pub(super) fn nothing_but(draft: &mut Draft<'_>, array: &Span, kept: &[Span]) {
+    let text = &draft.body().text;
+    let mut from = array.start + 1;
+    for (index, span) in kept.iter().enumerate() {
+        let joint: &[u8] = if index == 0 { b"" } else { b"," };
+        if text.get(from..span.start).is_some_and(|gap| gap.trim_ascii() != joint) {
+            draft.replace(from..span.start, Bytes::from_static(if index == 0 { b"" } else { b"," }));
+        }
+        from = span.end;
+    }
+    let end = array.end.saturating_sub(1);
+    if text.get(from..end).is_some_and(|gap| !gap.trim_ascii().is_empty()) {
+        draft.replace(from..end, Bytes::new());
+    }
+}
+
+/// Takes the namespace out of the calls of the history; their names get it instead.
+pub(super) fn without_marks(draft: &mut Draft<'_>) {
+    let is_marked = |calls: &[crate::provider::rewrite::calls::Call]| {
+        calls.iter().any(|call| call.namespace.is_some() && call.name.is_some())
+    };
+    let marked: Vec<usize> =
+        draft.calls().iter().filter(|(_, calls)| is_marked(calls)).map(|(index, _)| *index).collect();
+    for index in marked {
+        if let Some(patch) = draft.message(index) {
+            patch.remove("namespace");
+        }
+    }
+}

@@ -1,0 +1,287 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+use super::guard::{HELD, KEPT};
+use super::seam::{HEAD, Seam};
+use super::{Guard, Reach, Terms, lets_pass};
+use crate::protocol::edit::Segments;
+use crate::protocol::face::Face;
+use crate::protocol::held::Held;
+use crate::protocol::request::RequestBody;
+
+const BOTH: Reach = Reach { afresh: true, from_text: true };
+
+fn guard(reach: Reach) -> Guard {
+    Guard::new(Face::Chat, Terms::default(), reach, Arc::<Held>::default().room(usize::MAX))
+}
+
+fn event(delta: &str) -> String {
+    format!(
+        "data: {{\"id\":\"a\",\"choices\":[{{\"index\":0,\"delta\":{delta},\"finish_reason\":null}}]}}\n\n"
+    )
+}
+
+fn text(escaped: &str) -> String {
+    event(&format!("{{\"content\":\"{escaped}\"}}"))
+}
+
+fn call(arguments: &str) -> String {
+    event(&format!("{{\"tool_calls\":[{{\"index\":0,\"function\":{{\"arguments\":\"{arguments}\"}}}}]}}"))
+}
+
+fn finish() -> String {
+    event("{}").replace("null", "\"stop\"")
+}
+
+fn pass(guard: &mut Guard, events: &str) -> String {
+    let out = guard.pass(Segments::whole(Bytes::copy_from_slice(events.as_bytes())));
+    String::from_utf8(out.to_bytes().to_vec()).unwrap()
+}
+
+#[test]
+fn tool_calls_wait_for_their_finish() {
+    let mut one = guard(BOTH);
+    assert_eq!(pass(&mut one, &text("a")), text("a"));
+    assert_eq!(pass(&mut one, &(call("1") + ": waiting\n\n" + &text("b"))), ": waiting\n\n");
+    assert_eq!(pass(&mut one, &finish()), call("1") + &text("b") + &finish());
+    assert!(one.broke().is_none(), "a finished answer does not go on");
+    let mut other = guard(BOTH);
+    assert_eq!(pass(&mut other, &(text("a") + &call("1"))), text("a"));
+    assert_eq!(other.broke().unwrap().text, "a");
+    // Nobody could make the call again.
+    let mut alone = guard(Reach { afresh: false, from_text: true });
+    assert_eq!(pass(&mut alone, &call("1")), call("1"));
+    assert!(alone.broke().is_none());
+}
+
+#[test]
+fn the_first_words_are_let_pass_and_what_may_be_held_is_not() {
+    let lets =
+        |events: &str| lets_pass(Face::Chat, &Segments::whole(Bytes::copy_from_slice(events.as_bytes())));
+    let begin = event("{\"role\":\"assistant\",\"content\":\"\"}") + &text("a");
+    assert!(lets(&begin) && !lets(""));
+    for other in [call("1"), text("\\ud83d"), event("{\"tool\\u005fcalls\":[1]}")] {
+        assert!(!lets(&(begin.clone() + &other)), "{other}");
+    }
+    assert!(!lets_pass(Face::Messages, &Segments::whole(begin.into())), "the edge of a block is held there");
+}
+
+#[test]
+fn what_is_held_and_kept_is_bounded() {
+    let piece = call(&"x".repeat(64 << 10));
+    let mut held = guard(BOTH);
+    let mut sent = 0;
+    let mut got = 0;
+    while got == 0 {
+        sent += piece.len();
+        got = pass(&mut held, &piece).len();
+        assert!(sent <= HELD + piece.len());
+    }
+    assert_eq!(got, sent, "all of it goes out, and nothing is held any more");
+    assert_eq!(pass(&mut held, &piece), piece);
+    assert!(held.broke().is_none());
+    let mut kept = guard(BOTH);
+    let piece = text(&"y".repeat(64 << 10));
+    for _ in 0..=KEPT / (64 << 10) {
+        assert_eq!(pass(&mut kept, &piece), piece);
+    }
+    assert!(kept.broke().is_none());
+}
+
+#[test]
+fn all_streams_together_hold_no_more_than_there_is_room_for() {
+    let held = Arc::<Held>::default();
+    let guarded = || Guard::new(Face::Chat, Terms::default(), BOTH, held.room(1000));
+    let (mut one, mut two) = (guarded(), guarded());
+    pass(&mut one, &text("y"));
+    let first = held.bytes();
+    assert!(first < 200, "its first event, and its text: {first}");
+    pass(&mut one, &text(&"y".repeat(500)));
+    assert_eq!(held.bytes(), first + 500);
+    let piece = call(&"x".repeat(200));
+    assert_eq!(pass(&mut one, &piece), "");
+    assert_eq!(held.bytes(), first + 500 + piece.len());
+    assert_eq!(pass(&mut two, &piece), piece, "there is no room: it goes out live");
+    assert!(two.broke().is_none(), "and nobody goes on with it");
+    let broken = one.broke().unwrap();
+    assert!(held.bytes() >= 500, "the text is kept for the rest");
+    drop(broken);
+    assert_eq!(held.bytes(), 0);
+}
+
+#[test]
+fn half_a_character_waits_for_its_other_half() {
+    let mut one = guard(BOTH);
+    assert_eq!(pass(&mut one, &text("a\\ud83d")), "");
+    assert_eq!(pass(&mut one, &text("\\ude00\\uD83D")), "");
+    let all = text("a\\ud83d") + &text("\\ude00\\uD83D") + &text("\\ude80");
+    assert_eq!(pass(&mut one, &text("\\ude80")), all);
+    assert_eq!(pass(&mut one, &text("\\\\ud83d")), text("\\\\ud83d"), "an escaped backslash is none");
+    assert_eq!(pass(&mut one, &text("\\ud83d")), "");
+    assert_eq!(one.broke().unwrap().text, "a😀🚀\\ud83d");
+}
+
+#[test]
+fn white_space_alone_is_no_text_to_go_on_from() {
+    let mut one = guard(Reach { afresh: true, from_text: false });
+    assert_eq!(pass(&mut one, &text("\\n\\n")), text("\\n\\n"));
+    let broken = one.broke().unwrap();
+    assert_eq!((broken.prefill(), &*broken.text), ("", "\n\n"));
+}
+
+#[test]
+fn terms_are_those_of_the_request_and_of_the_configuration() {
+    let terms = |body: &Value, params: &Value| {
+        let body = RequestBody::parse(Face::Chat, body.to_string().into()).unwrap();
+        Terms::of(&body, params.as_object().unwrap_or(&Map::new()))
+    };
+    let json_mode = json!({"response_format": {"type": "json_object"}});
+    assert!(terms(&json!({}), &Value::Null).is_some());
+    assert!(terms(&json_mode, &Value::Null).is_none() && terms(&json!({}), &json_mode).is_none());
+    assert!(terms(&json!({"n": null}), &Value::Null).is_some());
+    assert!(terms(&json!({"top_logprobs": 3}), &Value::Null).is_none());
+    let stops = terms(&json!({"stop": ["\n\nHuman:", "ß!"]}), &Value::Null).unwrap();
+    for (said, inside) in
+        [("a\n", true), ("a\n\nHum", true), ("a", false), ("a\n\nHuman:", false), ("ß", true), ("", false)]
+    {
+        assert_eq!(stops.ends_inside_stop(said), inside, "{said:?}");
+    }
+}
+
+/// Events of messages: the index is of no interest to the guard.
+fn block(kind: &str, member: &str) -> String {
+    format!("event: {kind}\ndata: {{\"type\":\"{kind}\",\"index\":0{member}}}\n\n")
+}
+
+#[test]
+fn the_edges_of_a_block_wait_for_what_follows_them() {
+    let over = |face| Guard::new(face, Terms::default(), BOTH, Arc::<Held>::default().room(usize::MAX));
+    let start =
+        |kind: &str| block("content_block_start", &format!(",\"content_block\":{{\"type\":\"{kind}\"}}"));
+    let delta = |kind: &str, text: &str| {
+        block(
+            "content_block_delta",
+            &format!(",\"delta\":{{\"type\":\"{kind}_delta\",\"{kind}\":\"{text}\"}}"),
+        )
+    };
+    let (stop, ping) = (block("content_block_stop", ""), block("ping", ""));
+    let mut one = over(Face::Messages);
+    assert_eq!(pass(&mut one, &start("text")), "", "an empty block is none");
+    assert_eq!(pass(&mut one, &delta("text", "a")), start("text") + &delta("text", "a"));
+    assert_eq!(pass(&mut one, &(stop.clone() + &ping)), ping, "the rest may belong to the block");
+    let thinking = start("thinking") + &delta("thinking", "Hm") + &delta("signature", "abc");
+    assert_eq!(pass(&mut one, &thinking), stop.clone() + &thinking);
+    assert_eq!(pass(&mut one, &(stop.clone() + &start("tool_use"))), "");
+    let end = block("message_delta", ",\"delta\":{\"stop_reason\":\"tool_use\"}");
+    let call = stop.clone() + &start("tool_use");
+    assert_eq!(pass(&mut one, &(stop.clone() + &end)), call + &stop + &end);
+    assert!(one.broke().is_none(), "it is finished");
+    let mut cut = over(Face::Messages);
+    let sent = start("text") + &delta("text", "a") + &delta("text", "b");
+    assert_eq!(pass(&mut cut, &(sent.clone() + &stop + &start("tool_use"))), sent);
+    assert_eq!(cut.broke().unwrap().text, "ab");
+    // Text that came otherwise than in pieces is not known, so nobody goes on from it.
+    let mut silent = over(Face::Responses);
+    let item = |event: &str, content: &str| {
+        let item = format!(",\"item\":{{\"type\":\"message\",\"content\":[{content}]}}");
+        block(&format!("response.output_item.{event}"), &item)
+    };
+    assert_eq!(pass(&mut silent, &item("added", "")), "");
+    let told = item("done", "{\"type\":\"output_text\",\"text\":\"a\"}");
+    assert_eq!(pass(&mut silent, &told), item("added", "") + &told);
+    assert!(silent.broke().is_none());
+}
+
+/// Text of few kinds of character, so that it often repeats itself.
+fn prose() -> impl Strategy<Value = String> {
+    prop::collection::vec(prop::sample::select(&["a", "b ", " ", "\n", "é", "😀"][..]), 0..200)
+        .prop_map(|parts| parts.concat())
+}
+
+fn boundary(text: &str, at: prop::sample::Index) -> usize {
+    text.floor_char_boundary(at.index(text.len() + 1))
+}
+
+/// What the client gets of a second stream that says this in pieces; `None` for an error event.
+fn through(seam: &mut Seam, said: &str, piece: usize) -> Option<String> {
+    let mut out = String::new();
+    for piece in said.chars().collect::<Vec<_>>().chunks(piece) {
+        out += &seam.push(&piece.iter().collect::<String>()).ok()?;
+    }
+    out += &seam.end().ok()?;
+    Some(out)
+}
+
+proptest! {
+    /// What the client was given before anything was learned from it is what it gets.
+    #[test]
+    fn what_is_let_pass_is_not_held(picked in prop::collection::vec(0..10_usize, 0..5), cut in 0..40_usize) {
+        let kinds = [
+            text("a"), text("\\ud83d"), text("é"), call("1"), finish(), event("{\"tool_calls\":null}"),
+            event("{\"role\":\"assistant\"}"), ": waiting\n\n".to_owned(), "data: [DONE]\n\n".to_owned(),
+            format!("\u{feff}{}", text("a")),
+        ];
+        let mut events: Vec<u8> = picked.into_iter().flat_map(|kind| kinds[kind].bytes()).collect();
+        events.truncate(events.len().saturating_sub(cut.saturating_sub(20)));
+        let out = Segments::whole(events.clone().into());
+        let mut guard = guard(BOTH);
+        if lets_pass(Face::Chat, &out) {
+            prop_assert_eq!(guard.pass(out).to_bytes(), events);
+        }
+    }
+
+    #[test]
+    fn the_rest_joins_without_loss_or_the_answer_ends_with_an_error(whole in prose(), at in any::<prop::sample::Index>(), piece in 1_usize..30) {
+        let (sent, _) = whole.split_at(boundary(&whole, at));
+        let rest = whole.strip_prefix(sent.trim_end()).unwrap();
+        let joined = through(&mut Seam::new(sent.to_owned()), rest, piece);
+        // Only an answer that repeats its own beginning can be taken for one that begins anew.
+        let head: String = sent.chars().take(HEAD).collect();
+        if !rest.starts_with(&head) || sent.trim_end().is_empty() {
+            prop_assert_eq!(joined.clone().map(|joined| sent.to_owned() + &joined), Some(whole.clone()));
+        }
+    }
+
+    #[test]
+    fn an_answer_that_begins_anew_is_whole_or_an_error(whole in prose(), at in any::<prop::sample::Index>(), piece in 1_usize..30) {
+        let (sent, _) = whole.split_at(boundary(&whole, at));
+        prop_assume!(!sent.trim_end().is_empty());
+        let joined = through(&mut Seam::new(sent.to_owned()), &whole, piece);
+        if sent.chars().count() >= HEAD {
+            prop_assert_eq!(joined.map(|joined| sent.to_owned() + &joined), Some(whole.clone()));
+        } else {
+            prop_assert_eq!(joined, None);
+        }
+    }
+
+    #[test]
+    fn a_whole_answer_passes_unchanged_and_a_cut_one_is_known(
+        kinds in prop::collection::vec(0_usize..5, 0..30),
+        cut in any::<prop::sample::Index>(),
+        read in 1_usize..6,
+    ) {
+        let events: Vec<String> = kinds.iter().map(|kind| match kind {
+            0 => text("word "),
+            1 => text("\\ud83d"),
+            2 => text("\\ude00"),
+            3 => event("{\"reasoning_content\":\"hm\"}"),
+            _ => ": comment\n\n".to_owned(),
+        }).collect();
+        let whole = events.concat() + &finish() + "data: [DONE]\n\n";
+        let mut one = guard(BOTH);
+        let whole_events: Vec<&str> = whole.split_inclusive("\n\n").collect();
+        let got: String = whole_events.chunks(read).map(|events| pass(&mut one, &events.concat())).collect();
+        // Comments overtake what waits for the other half of a character.
+        let data = |stream: &str| stream.split("\n\n").filter(|event| event.starts_with("data")).collect::<Vec<_>>().concat();
+        prop_assert_eq!((data(&got), got.len()), (data(&whole), whole.len()));
+        let mut other = guard(BOTH);
+        let cut = cut.index(events.len() + 1);
+        let got = pass(&mut other, &events[..cut].concat());
+        let sent: String = got.split("content\":\"").skip(1).filter(|rest| !rest.starts_with("hm")).map(|rest| rest.split('"').next().unwrap()).collect();
+        let sent = crate::protocol::json::unescape(format!("\"{sent}\"").as_bytes()).unwrap().into_owned();
+        prop_assert_eq!(other.broke().unwrap().text, sent);
+    }
+}

@@ -1,0 +1,75 @@
+//! What a Responses request asks of a provider that keeps conversations: nothing is kept here, so that any target can
+//! answer the next request.
+
+use super::Refusal;
+use crate::protocol::face::Face;
+use crate::protocol::json;
+use crate::protocol::request::RequestBody;
+
+const SEND_ALL: &str =
+    "send the whole conversation as input instead, as Codex does, and the SDKs with store: false";
+
+/// Refuses what would have to be kept. `store` itself asks for nothing that the answer needs: `OpenAI`'s default is
+/// true, so SDKs that never look at a stored response leave it so.
+///
+/// # Errors
+/// [`Refusal::NotKept`], which names the field and what to send instead.
+pub fn check(body: &RequestBody) -> Result<(), Refusal> {
+    if body.face != Face::Responses {
+        return Ok(());
+    }
+    for (param, what) in [
+        ("previous_response_id", "responses are not kept here"),
+        ("conversation", "conversations are not kept here"),
+        ("prompt", "prompt templates are not kept here"),
+    ] {
+        if body.value(param).is_some_and(|value| value != b"null") {
+            return Err(refusal(param, format!("{param}: {what}; {SEND_ALL}")));
+        }
+    }
+    if body.value("background") == Some(b"true") {
+        let why = "background: nothing runs on when its client is gone; leave it out, and use stream: true for long answers";
+        return Err(refusal("background", why.to_owned()));
+    }
+    let is_reference = |item: &[u8]| json::literal_is(item, "item_reference");
+    let at = body.messages.iter().position(|item| body.field(item, "type").is_some_and(is_reference));
+    at.map_or(Ok(()), |at| {
+        let why = format!("input[{at}] refers to an item that was not kept; {SEND_ALL}");
+        Err(refusal("input", why))
+    })
+}
+
+const fn refusal(param: &'static str, message: String) -> Refusal {
+    Refusal::NotKept { param, message }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn refused(face: Face, body: &Value) -> Option<&'static str> {
+        match check(&RequestBody::parse(face, Bytes::from(body.to_string())).unwrap()) {
+            Err(Refusal::NotKept { param, .. }) => Some(param),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn what_would_have_to_be_kept_is_refused_by_name_and_nothing_else_is() {
+        for (body, param) in [
+            (json!({"previous_response_id": "resp_1"}), Some("previous_response_id")),
+            (json!({"conversation": {"id": "conv_1"}}), Some("conversation")),
+            (json!({"background": true}), Some("background")),
+            (json!({"prompt": {"id": "pmpt_1"}}), Some("prompt")),
+            (json!({"input": [{"role": "user"}, {"type": "item_reference", "id": "rs_1"}]}), Some("input")),
+            (json!({"store": true, "background": false, "previous_response_id": null, "input": "hi"}), None),
+            (json!({"store": false, "input": [{"type": "message", "role": "user", "content": "hi"}]}), None),
+        ] {
+            assert_eq!(refused(Face::Responses, &body), param, "{body}");
+            assert_eq!(refused(Face::Chat, &body), None, "{body}");
+        }
+    }
+}

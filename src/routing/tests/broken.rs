@@ -1,0 +1,183 @@
+//! Streams that break, and go on: whatever is cut where, the client has the whole answer or an error event.
+
+mod faces;
+mod model;
+mod read;
+mod rules;
+mod table;
+
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use serde_json::{Value, json};
+
+use self::model::{Model, TEXT};
+use super::{Answer, ClientRequest, Relay, read};
+use crate::config::{self, Environment};
+use crate::protocol::face::Face;
+use crate::record::{Record, RequestId};
+
+/// Two targets that both go on from a text.
+const TWO_KIMI: &str = r#"{ primary: "moonshot/kimi-k3", fallbacks: ["moonshot/kimi-k2.6"] }"#;
+/// One that does, and one that does not.
+const KIMI_THEN_OPENROUTER: &str = r#"{ primary: "moonshot/kimi-k3", fallbacks: ["openrouter/auto"] }"#;
+
+/// A gateway in front of one model.
+struct Fixture {
+    relay: Relay,
+    model: Arc<Model>,
+    records: Arc<Mutex<Vec<Record>>>,
+}
+
+impl Fixture {
+    fn new(chain: &str, model: Model) -> Self {
+        Self::with(chain, "{}", model)
+    }
+
+    /// `failover` as a user writes it.
+    fn with(chain: &str, failover: &str, model: Model) -> Self {
+        let text = format!(
+            r#"{{ agents: {{ defaults: {{ model: {chain} }} }}, failover: {failover}, models: {{ providers: {{
+                moonshot: {{ apiKey: "sk-moonshot-000000" }}, openrouter: {{ apiKey: "sk-or-v1-000000" }},
+                chatty: {{ apiKey: "key-000000", baseUrl: "https://chat.example/v1", models: [{{ id: "m", name: "M",
+                    reasoning: true, compat: {{ supportsPrefill: true }} }}] }},
+                claudish: {{ apiKey: "key-000000", baseUrl: "https://messages.example/v1", api: "anthropic-messages",
+                    models: [{{ id: "m", name: "M", reasoning: true, compat: {{ supportsPrefill: true }} }}] }} }} }} }}"#
+        );
+        let settings = config::from_text(&text, None, &Environment::default())
+            .unwrap_or_else(|invalid| panic!("{invalid}"));
+        let model = Arc::new(model);
+        let records = Arc::new(Mutex::new(Vec::new()));
+        let sink = records.clone();
+        let relay = Relay::new(
+            Arc::new(settings),
+            model.clone(),
+            Arc::new(move |record| sink.lock().unwrap().push(record)),
+        );
+        Self { relay, model, records }
+    }
+
+    /// What the client got, these members being in its request too.
+    async fn ask(&self, more: &Value) -> Got {
+        Got::read(&self.stream(more).await)
+    }
+
+    /// The same as it came.
+    async fn stream(&self, more: &Value) -> String {
+        self.send(more, false).await
+    }
+
+    /// As [`Self::stream`]; `x-moonrelay-fallback: off` where only the first target is asked for.
+    async fn send(&self, more: &Value, first_target_only: bool) -> String {
+        self.say(Face::Chat, more, first_target_only).await
+    }
+
+    /// As [`Self::send`], of a client of any face.
+    async fn say(&self, face: Face, more: &Value, first_target_only: bool) -> String {
+        let mut body = question(face);
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let request = ClientRequest {
+            id: RequestId::now(),
+            face,
+            client: None,
+            headers: HeaderMap::new(),
+            body: Bytes::from(body.to_string()),
+            first_target_only,
+        };
+        match self.relay.answer(request).await {
+            Ok(answer @ Answer::Stream { .. }) => read(answer).await.0,
+            Ok(Answer::Whole { .. }) => panic!("a stream was asked for"),
+            Err(refusal) => panic!("{refusal}"),
+        }
+    }
+
+    fn record(&self) -> Record {
+        self.records.lock().unwrap().last().cloned().expect("a record")
+    }
+
+    /// The bodies that went up.
+    fn calls(&self) -> Vec<Value> {
+        self.model.calls.lock().unwrap().clone()
+    }
+}
+
+/// A request with a tool.
+fn question(face: Face) -> Value {
+    let (messages, schema) = (json!([{"role": "user", "content": "hi"}]), json!({"type": "object"}));
+    match face {
+        Face::Chat => json!({
+            "model": "default", "stream": true, "stream_options": {"include_usage": true}, "messages": messages,
+            "tools": [{"type": "function", "function": {"name": "look", "parameters": schema}}],
+        }),
+        Face::Messages => json!({
+            "model": "default", "stream": true, "max_tokens": 4096, "messages": messages,
+            "tools": [{"name": "look", "input_schema": schema}],
+        }),
+        Face::Responses => json!({
+            "model": "default", "stream": true, "input": messages,
+            "tools": [{"type": "function", "name": "look", "parameters": schema}],
+        }),
+    }
+}
+
+/// A stream as a client puts it together.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Got {
+    text: String,
+    reasoning: String,
+    /// Name and arguments.
+    calls: Vec<(String, String)>,
+    roles: usize,
+    finishes: Vec<String>,
+    ids: Vec<String>,
+    models: Vec<String>,
+    usages: Vec<Value>,
+    errors: Vec<String>,
+    done: usize,
+    comments: String,
+}
+
+impl Got {
+    fn read(stream: &str) -> Self {
+        let mut got = Self::default();
+        // Half a character may stand at the end of a chunk; the pieces are put together as they came.
+        let mut text = String::new();
+        for line in stream.lines() {
+            match line.strip_prefix("data: ") {
+                Some("[DONE]") => got.done += 1,
+                Some(data) => got.add(data, &mut text),
+                None => got.comments.extend(line.strip_prefix(": ").into_iter().flat_map(|c| [c, "\n"])),
+            }
+        }
+        got.text = serde_json::from_str(&format!("\"{text}\"")).expect("whole characters");
+        got
+    }
+
+    fn add(&mut self, data: &str, text: &mut String) {
+        // serde_json refuses half a character.
+        let lossless = data.replace("\\u", "\\\\u");
+        let value: Value = serde_json::from_str(&lossless).unwrap_or_else(|error| panic!("{error}: {data}"));
+        self.errors.extend(value["error"]["message"].as_str().map(str::to_owned));
+        for (key, all) in [("id", &mut self.ids), ("model", &mut self.models)] {
+            let new = value[key].as_str().filter(|id| all.last().is_none_or(|last| last != id));
+            all.extend(new.map(str::to_owned));
+        }
+        self.usages.extend(Some(&value["usage"]).filter(|usage| usage.is_object()).cloned());
+        for choice in value["choices"].as_array().into_iter().flatten() {
+            let delta = &choice["delta"];
+            self.finishes.extend(choice["finish_reason"].as_str().map(str::to_owned));
+            self.roles += usize::from(delta["role"].is_string());
+            let content = delta["content"].as_str().unwrap_or_default();
+            text.push_str(&content.replace('\n', "\\n").replace('"', "\\\""));
+            self.reasoning.push_str(delta["reasoning_content"].as_str().unwrap_or_default());
+            for call in delta["tool_calls"].as_array().into_iter().flatten() {
+                let index = usize::try_from(call["index"].as_u64().unwrap()).unwrap();
+                self.calls.resize(self.calls.len().max(index + 1), Default::default());
+                let (name, arguments) = &mut self.calls[index];
+                name.push_str(call["function"]["name"].as_str().unwrap_or_default());
+                arguments.push_str(call["function"]["arguments"].as_str().unwrap_or_default());
+            }
+        }
+    }
+}

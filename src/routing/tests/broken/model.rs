@@ -1,0 +1,224 @@
+//! A model that always gives the same answer, in whatever face it is asked, goes on from where a request says, and breaks
+//! where a test says.
+
+mod messages;
+mod responses;
+
+use std::pin::Pin;
+use std::sync::Mutex;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use http::{HeaderMap, StatusCode};
+use serde_json::{Value, json};
+
+use crate::failure::{Failure, Reason};
+use crate::protocol::face::Face;
+use crate::upstream::{Call, Connector, Response};
+
+/// What it says, in the pieces in which it says it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sample {
+    pub(super) reasoning: &'static [&'static str],
+    /// As in JSON: a character may be in two halves.
+    pub(super) text: &'static [&'static str],
+    pub(super) calls: &'static [(&'static str, &'static [&'static str])],
+}
+
+pub(super) const TEXT: Sample = Sample {
+    reasoning: &["Let me ", "see."],
+    text: &[
+        "The moon ",
+        "relays every word ",
+        "naïvely, \\ud83d",
+        "\\ude00 in order \\ud83c\\udf15",
+        ",\\n\\n",
+        "月光 and never",
+        " twice, ",
+        "though \\\"it\\\" may \\ud83d",
+        "\\ude80\\ud83d",
+        "\\ude00 well begin ",
+        "again; and so on.",
+        "\\n",
+    ],
+    calls: &[],
+};
+
+impl Sample {
+    pub(super) fn whole_text(&self) -> String {
+        serde_json::from_str(&format!("\"{}\"", self.text.concat())).unwrap()
+    }
+
+    pub(super) fn whole_calls(&self) -> Vec<(String, String)> {
+        self.calls.iter().map(|(name, arguments)| ((*name).to_owned(), arguments.concat())).collect()
+    }
+
+    /// The answer in a face.
+    pub(super) fn in_face(&self, face: Face, id: &str, begun: &str) -> Vec<String> {
+        match face {
+            Face::Chat => self.events(id, begun),
+            Face::Messages => self.messages(id, begun),
+            Face::Responses => self.responses(id, begun),
+        }
+    }
+
+    /// The answer as chat events of one provider, from behind `begun` on.
+    pub(super) fn events(&self, id: &str, begun: &str) -> Vec<String> {
+        let chunk = |delta: &str, finish: &str, usage: &str| {
+            let choice = format!(r#"{{"index":0,"delta":{delta},"finish_reason":{finish}{usage}}}"#);
+            let head =
+                format!(r#""id":"{id}","object":"chat.completion.chunk","created":1,"model":"m-{id}""#);
+            format!("data: {{{head},\"choices\":[{choice}]}}\n\n")
+        };
+        let usage = r#"{"prompt_tokens":100,"completion_tokens":40,"total_tokens":140}"#;
+        let mut events = vec![chunk(r#"{"role":"assistant","content":""}"#, "null", "")];
+        let plain = |key: &str, piece: &str| chunk(&format!(r#"{{"{key}":"{piece}"}}"#), "null", "");
+        events.extend(self.reasoning.iter().map(|piece| plain("reasoning_content", piece)));
+        events.extend(rest(self, begun).iter().map(|piece| plain("content", piece)));
+        for (index, (name, arguments)) in self.calls.iter().enumerate() {
+            let open = json!({"index": index, "id": format!("{name}_{index}"), "type": "function",
+                "function": {"name": name, "arguments": ""}});
+            events.push(chunk(&json!({"tool_calls": [open]}).to_string(), "null", ""));
+            for piece in *arguments {
+                let more = json!({"index": index, "function": {"arguments": piece}});
+                events.push(chunk(&json!({"tool_calls": [more]}).to_string(), "null", ""));
+            }
+        }
+        let finish = if self.calls.is_empty() { "\"stop\"" } else { "\"tool_calls\"" };
+        // A provider of another kind tells its usage at the end alone.
+        let inside = if id.starts_with("or") { String::new() } else { format!(",\"usage\":{usage}") };
+        events.push(chunk("{}", finish, &inside));
+        events.push(format!(
+            "data: {{\"id\":\"{id}\",\"model\":\"m-{id}\",\"choices\":[],\"usage\":{usage}}}\n\n"
+        ));
+        events.push("data: [DONE]\n\n".to_owned());
+        events
+    }
+}
+
+/// The text behind `begun`, in pieces, as in JSON.
+fn rest(sample: &Sample, begun: &str) -> Vec<String> {
+    if begun.is_empty() {
+        return sample.text.iter().map(|piece| (*piece).to_owned()).collect();
+    }
+    let whole = sample.whole_text();
+    let rest = whole.strip_prefix(begun).unwrap_or_else(|| panic!("{begun:?} is not how it begins"));
+    let literal = serde_json::to_string(rest).unwrap();
+    vec![literal[1..literal.len() - 1].to_owned()]
+}
+
+/// The face of a call.
+pub(super) fn face_of(url: &str) -> Face {
+    Face::ALL.into_iter().find(|face| url.ends_with(face.path())).expect("a known path")
+}
+
+/// How the first stream breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Break {
+    /// The body ends as if it were whole.
+    Ends,
+    /// The connection breaks.
+    Resets,
+    /// Nothing comes any more.
+    Stalls,
+    /// An error event.
+    Error(&'static str),
+}
+
+/// What the second stream does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Second {
+    GoesOn,
+    /// It breaks as well, behind so many bytes.
+    Breaks(usize),
+    /// These events come.
+    Says(String),
+    Refuses(u16, &'static str),
+}
+
+pub(super) struct Model {
+    pub(super) sample: Sample,
+    pub(super) cut: usize,
+    pub(super) how: Break,
+    pub(super) second: Second,
+    /// In the place of the first answer.
+    pub(super) first: Option<String>,
+    /// The client's own prefill is taken for none of ours.
+    pub(super) lenient: bool,
+    pub(super) calls: Mutex<Vec<Value>>,
+    /// Where they went.
+    pub(super) urls: Mutex<Vec<String>>,
+}
+
+impl Model {
+    /// Its first stream breaks behind so many bytes.
+    pub(super) fn new(sample: &Sample, cut: usize, how: Break) -> Self {
+        Self {
+            sample: sample.clone(),
+            cut,
+            how,
+            second: Second::GoesOn,
+            first: None,
+            lenient: false,
+            calls: Mutex::default(),
+            urls: Mutex::default(),
+        }
+    }
+
+    pub(super) fn then(self, second: Second) -> Self {
+        Self { second, ..self }
+    }
+
+    fn answer(&self, url: &str, body: &Value, number: usize) -> Response {
+        let id = format!("{}-{number}", if url.contains("openrouter") { "or" } else { "kimi" });
+        let last = body["messages"].as_array().and_then(|messages| messages.last()).unwrap_or(&Value::Null);
+        let begun =
+            if last["role"] == "assistant" && !self.lenient { last["content"].as_str().unwrap() } else { "" };
+        let is_marked = !begun.is_empty() && url.contains("moonshot");
+        assert_eq!(last["partial"], if is_marked { json!(true) } else { Value::Null }, "{url}");
+        let text = || self.sample.in_face(face_of(url), &id, begun).concat();
+        let (mut text, how) = match (number, &self.second) {
+            (0, _) => (self.first.clone().unwrap_or_else(text).into_bytes(), Some(self.how)),
+            (_, Second::GoesOn) => (text().into_bytes(), None),
+            (_, Second::Breaks(at)) => (text().as_bytes()[..*at].to_vec(), Some(Break::Resets)),
+            (_, Second::Says(events)) => (events.clone().into_bytes(), None),
+            (_, Second::Refuses(status, body)) => return respond(*status, vec![Bytes::from(*body)], None),
+        };
+        if number == 0 {
+            text.truncate(self.cut);
+        }
+        if let Some(Break::Error(event)) = how {
+            // What came of an event is lost: an error stands for itself.
+            let whole = text.windows(2).rposition(|pair| pair == b"\n\n").map_or(0, |at| at + 2);
+            text.truncate(whole);
+            text.extend_from_slice(event.as_bytes());
+        }
+        respond(200, text.chunks(97).map(Bytes::copy_from_slice).collect(), how)
+    }
+}
+
+fn respond(status: u16, pieces: Vec<Bytes>, how: Option<Break>) -> Response {
+    let end = match how {
+        Some(Break::Resets) => {
+            let broke = Err(Failure::new(Reason::Network, "the connection broke"));
+            futures_util::stream::once(std::future::ready(broke)).boxed()
+        }
+        Some(Break::Stalls) => futures_util::stream::pending().boxed(),
+        _ => futures_util::stream::empty().boxed(),
+    };
+    let body = Box::pin(futures_util::stream::iter(pieces).map(Ok).chain(end));
+    let kind = if status == 200 { "text/event-stream" } else { "application/json" };
+    let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, kind.parse().unwrap())]);
+    Response { status: StatusCode::from_u16(status).unwrap(), headers, body }
+}
+
+impl Connector for Model {
+    fn send(&self, call: Call) -> Pin<Box<dyn Future<Output = Result<Response, Failure>> + Send + '_>> {
+        let body: Value = serde_json::from_slice(&call.body.concat()).unwrap();
+        let mut calls = self.calls.lock().unwrap();
+        let response = self.answer(&call.url, &body, calls.len());
+        calls.push(body);
+        self.urls.lock().unwrap().push(call.url.to_string());
+        Box::pin(std::future::ready(Ok(response)))
+    }
+}
