@@ -1,4 +1,8 @@
-//! Secrets: values that never reach a log, an error or a debug print.
+//! Secrets: values that never reach a log, an error or a debug print, and their redaction from text of providers.
+
+mod redactor;
+
+pub use redactor::Redactor;
 
 /// A key, a token or a header value. It has no `Debug`, `Display` or `Serialize`: what must see it calls
 /// [`Secret::expose`], which is easy to find.

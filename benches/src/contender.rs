@@ -9,7 +9,9 @@ use moonrelay::protocol::edit::{Edits, ObjectPatch, Segments};
 use moonrelay::protocol::face::Face;
 use moonrelay::protocol::request::RequestBody;
 use moonrelay::provider::answer::StreamReader;
+use moonrelay::provider::classify::Classifier;
 use moonrelay::provider::rewrite::AnswerPlan;
+use moonrelay::secret::Redactor;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
@@ -87,7 +89,8 @@ impl Serialize for Split<'_> {
 /// Ours: what goes to the client, and the prompt tokens that were metered.
 pub fn stream_by_spans(stream: &Bytes, offers_tools: bool) -> (Bytes, Option<u64>) {
     let plan = AnswerPlan { offers_tools, ..AnswerPlan::default() };
-    let mut reader = StreamReader::new(DialectId::Moonshot, Face::Chat, plan);
+    let mut reader =
+        StreamReader::new(Classifier::new(DialectId::Moonshot, Redactor::default()), Face::Chat, plan);
     let step = reader.push(stream.clone());
     assert!(step.done && step.failure.is_none());
     (step.out.to_bytes(), reader.meter().usage.map(|usage| usage.input + usage.cache_read))

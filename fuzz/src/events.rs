@@ -8,7 +8,9 @@ use moonrelay::protocol::face::Face;
 use moonrelay::protocol::json;
 use moonrelay::protocol::sse::{FrameReader, FrameTooLong};
 use moonrelay::provider::answer::StreamReader;
+use moonrelay::provider::classify::Classifier;
 use moonrelay::provider::rewrite::AnswerPlan;
+use moonrelay::secret::Redactor;
 
 use super::take;
 
@@ -114,7 +116,7 @@ struct Answer {
 }
 
 fn read(dialect: DialectId, face: Face, plan: &AnswerPlan, pieces: &[Bytes]) -> Answer {
-    let mut reader = StreamReader::new(dialect, face, plan.clone());
+    let mut reader = StreamReader::new(Classifier::new(dialect, Redactor::default()), face, plan.clone());
     let mut out = Vec::new();
     let (mut done, mut failed) = (false, false);
     let ends = std::iter::once(None);

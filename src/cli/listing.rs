@@ -11,8 +11,9 @@ use serde::Deserialize;
 use crate::config::settings::Provider;
 use crate::failure::{Failure, Reason};
 use crate::protocol::face::Face;
-use crate::provider::classify::{Refused, classify};
+use crate::provider::classify::{Classifier, Refused};
 use crate::routing::headers;
+use crate::secret::Redactor;
 use crate::upstream::oauth::{Logins, Sent};
 use crate::upstream::{Call, Connector, Response, read_whole, retry_after};
 
@@ -44,8 +45,7 @@ pub(super) fn base(provider: &Provider) -> Option<(Face, &str)> {
     chat.map(|(face, base)| (*face, base.as_str()))
 }
 
-/// One GET with the provider's first key: the body, or why there is none. What was refused has its status. Never the
-/// key: some providers repeat the one that they refuse.
+/// One GET with the provider's first key: the body, or why there is none. What was refused has its status.
 ///
 /// # Errors
 /// A failure of the provider's dialect.
@@ -55,10 +55,11 @@ pub(super) async fn get(
     connector: &dyn Connector,
 ) -> Result<Bytes, Failure> {
     let asked = async { read(connector.send(call(provider, route)?).await?, provider).await };
-    in_time(asked).await.map_err(|failure| without_key(failure, provider))
+    in_time(asked).await
 }
 
 /// The same with the key of now of a provider that may have a login. One that is refused before its time is refreshed.
+/// The redactor has the secrets that were sent, for what is shown of the body.
 ///
 /// # Errors
 /// As [`get`], and when the login is over or cannot be refreshed.
@@ -66,15 +67,15 @@ pub(super) async fn get_called(
     provider: &Arc<Provider>,
     route: &str,
     logins: &Logins,
-) -> Result<Bytes, Failure> {
+) -> Result<(Bytes, Redactor), Failure> {
     let asked = async {
         let Sent { response, provider } = logins.send(provider, |called| call(called, route)).await?;
-        read(response, &provider).await.map_err(|failure| without_key(failure, &provider))
+        Ok((read(response, &provider).await?, provider.redactor()))
     };
     in_time(asked).await
 }
 
-async fn in_time(asked: impl Future<Output = Result<Bytes, Failure>>) -> Result<Bytes, Failure> {
+async fn in_time<T>(asked: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let late = || Failure::new(Reason::Timeout, format!("no answer within {} s", WHOLE.as_secs()));
     tokio::time::timeout(WHOLE, asked).await.unwrap_or_else(|_| Err(late()))
 }
@@ -96,13 +97,5 @@ async fn read(response: Response, provider: &Provider) -> Result<Bytes, Failure>
     }
     let status = status.as_u16();
     let refused = Refused { status, content_type: kind.as_deref(), retry_after: waits, now, body: &body };
-    Err(classify(provider.dialect, &refused))
-}
-
-fn without_key(mut failure: Failure, provider: &Provider) -> Failure {
-    let key = provider.keys.first().map(|key| key.secret.expose()).filter(|key| !key.is_empty());
-    if let Some(key) = key {
-        failure.message = failure.message.replace(key, "…");
-    }
-    failure
+    Err(Classifier::new(provider.dialect, provider.redactor()).classify(&refused))
 }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use crate::catalog::{DialectId, Model, ThinkingLevel};
 use crate::credentials::Place;
 use crate::protocol::face::Face;
-use crate::secret::Secret;
+use crate::secret::{Redactor, Secret};
 
 pub use super::lookup::{Lookup, MatchedBy};
 pub use super::nearest::nearest;
@@ -117,6 +117,20 @@ pub struct Provider {
     pub currency: String,
     /// Whether the configuration names it.
     pub configured: bool,
+}
+
+impl Provider {
+    /// Every secret that a call of this provider may carry: its keys, and the headers that the configuration sets.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        let keys = self.keys.iter().map(|key| &key.secret);
+        keys.chain(self.headers.iter().map(|header| &header.value))
+    }
+
+    /// A redactor of these secrets, for what this provider says.
+    #[must_use]
+    pub fn redactor(&self) -> Redactor {
+        Redactor::new(self.secrets())
+    }
 }
 
 /// `contextWindow` and `maxTokens` of a provider, in tokens: they fill what neither a row nor the catalog says.

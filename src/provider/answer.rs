@@ -14,20 +14,20 @@ pub use stream::StreamReader;
 
 use bytes::Bytes;
 
+use super::classify::Classifier;
 use super::rewrite::AnswerPlan;
-use crate::catalog::DialectId;
 use crate::failure::Failure;
 use crate::protocol::edit::Segments;
 use crate::protocol::face::Face;
 use crate::protocol::json::{self, Span};
 use crate::protocol::usage::Usage;
 
-/// Reads one whole answer of a provider that was asked over this face.
+/// Reads one whole answer of a provider that was asked over this face; errors in it go through the classifier.
 ///
 /// # Errors
 /// When it holds an error object, is no JSON, or is empty.
 pub fn whole(
-    dialect: DialectId,
+    classifier: &Classifier,
     face: Face,
     plan: &AnswerPlan,
     body: Bytes,
@@ -38,9 +38,9 @@ pub fn whole(
         _ => {}
     }
     match face {
-        Face::Chat => chat::whole(dialect, plan, &body),
-        Face::Messages => messages::whole(dialect, plan, &body),
-        Face::Responses => responses::whole(dialect, plan, &body),
+        Face::Chat => chat::whole(classifier, plan, &body),
+        Face::Messages => messages::whole(classifier, plan, &body),
+        Face::Responses => responses::whole(classifier, plan, &body),
     }
 }
 

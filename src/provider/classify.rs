@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime};
 use super::{generic, kimi_code, moonshot, openrouter};
 use crate::catalog::DialectId;
 use crate::failure::{Failure, Reason};
+use crate::secret::Redactor;
 
 pub(super) mod notice;
-pub mod redaction;
 pub(super) mod reset;
 pub(super) mod row;
 mod status;
@@ -36,25 +36,47 @@ pub struct Refused<'a> {
 /// A key goes where the configuration says, and nowhere else.
 const REDIRECT: &str = "a redirect, which is never followed with a key: set baseUrl to where it leads";
 
-/// What a refusal means: by the provider's own words where its dialect knows them, else by words that many use, else
-/// by the status.
-#[must_use]
-pub fn classify(dialect: DialectId, refused: &Refused<'_>) -> Failure {
-    let notice = Notice::read(refused);
-    let own = match dialect {
-        DialectId::Moonshot => row::first(moonshot::refusals::ROWS, &notice),
-        DialectId::KimiCode => row::first(kimi_code::refusals::ROWS, &notice)
-            .or_else(|| row::first(moonshot::refusals::ROWS, &notice)),
-        DialectId::OpenRouter => openrouter::refusals::verdict(&notice),
-        DialectId::Generic => None,
-    };
-    let verdict = own
-        .or_else(|| row::first(generic::refusals::ROWS, &notice))
-        .unwrap_or_else(|| status::verdict(&notice));
-    failure(refused, &notice, verdict)
+/// Turns the errors of one called provider into failures. It needs the secrets of the call: an error is redacted where
+/// it is read, so that no failure holds a provider's raw text.
+#[derive(Clone, Debug)]
+pub struct Classifier {
+    dialect: DialectId,
+    redactor: Redactor,
 }
 
-fn failure(refused: &Refused<'_>, notice: &Notice, verdict: Verdict) -> Failure {
+impl Classifier {
+    /// A classifier of the errors of this provider, which was sent the secrets of the redactor.
+    #[must_use]
+    pub const fn new(dialect: DialectId, redactor: Redactor) -> Self {
+        Self { dialect, redactor }
+    }
+
+    /// Whose errors are classified.
+    #[must_use]
+    pub const fn dialect(&self) -> DialectId {
+        self.dialect
+    }
+
+    /// What a refusal means: by the provider's own words where its dialect knows them, else by words that many use,
+    /// else by the status.
+    #[must_use]
+    pub fn classify(&self, refused: &Refused<'_>) -> Failure {
+        let notice = Notice::read(refused);
+        let own = match self.dialect {
+            DialectId::Moonshot => row::first(moonshot::refusals::ROWS, &notice),
+            DialectId::KimiCode => row::first(kimi_code::refusals::ROWS, &notice)
+                .or_else(|| row::first(moonshot::refusals::ROWS, &notice)),
+            DialectId::OpenRouter => openrouter::refusals::verdict(&notice),
+            DialectId::Generic => None,
+        };
+        let verdict = own
+            .or_else(|| row::first(generic::refusals::ROWS, &notice))
+            .unwrap_or_else(|| status::verdict(&notice));
+        failure(&self.redactor, refused, &notice, verdict)
+    }
+}
+
+fn failure(redactor: &Redactor, refused: &Refused<'_>, notice: &Notice, verdict: Verdict) -> Failure {
     let waits = matches!(
         verdict.reason,
         Reason::RateLimit | Reason::Overloaded | Reason::Quota | Reason::Server | Reason::Timeout
@@ -64,13 +86,13 @@ fn failure(refused: &Refused<'_>, notice: &Notice, verdict: Verdict) -> Failure 
     let told = || wait::in_text(&notice.words).filter(|_| waits);
     let message = match refused.status {
         300..400 => format!("status {}: {REDIRECT}", refused.status),
-        _ => redaction::redact(&notice.for_people()),
+        _ => redactor.redact(&notice.for_people()),
     };
     Failure {
         reason: verdict.reason,
         message,
         status: Some(refused.status),
-        provider_type: notice.provider_type(),
+        provider_type: notice.provider_type(redactor),
         retry_after: reset.or(refused.retry_after).or_else(told),
         provider_rule: verdict.provider_rule,
         out_of_time: false,

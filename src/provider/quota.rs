@@ -12,10 +12,10 @@ use std::time::SystemTime;
 
 use serde_json::Value;
 
-use super::classify::redaction::redact;
 use crate::catalog::DialectId;
 use crate::protocol::amount::Amount;
 use crate::protocol::face::Face;
+use crate::secret::Redactor;
 
 /// One limit of an account: a window, a balance, a key's budget.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,7 +72,8 @@ pub fn url(dialect: DialectId, faces: &[(Face, String)]) -> Option<String> {
     Some(root.map_or_else(|| format!("{base}{path}"), |root| format!("{root}/v1{path}")))
 }
 
-/// Reads the body of a successful answer; `currency` is that of the provider's account.
+/// Reads the body of a successful answer; `currency` is that of the provider's account, and `redactor` has the secrets of
+/// the call.
 ///
 /// # Errors
 /// In words, where the body is no object, says that it failed, or names no limit that we know.
@@ -81,14 +82,15 @@ pub fn read(
     body: &[u8],
     currency: &str,
     now: SystemTime,
+    redactor: &Redactor,
 ) -> Result<Vec<Allowance>, String> {
     let body: Value = serde_json::from_slice(body).map_err(|_| "the answer is no JSON".to_owned())?;
-    if let Some(refusal) = refusal(&body) {
+    if let Some(refusal) = refusal(&body, redactor) {
         return Err(refusal);
     }
     let found = match dialect {
         DialectId::Moonshot => balance(&body, currency),
-        DialectId::KimiCode => kimi_code::windows(&body),
+        DialectId::KimiCode => kimi_code::windows(&body, redactor),
         DialectId::OpenRouter => openrouter::key(&body, currency, now),
         DialectId::Generic => Vec::new(),
     };
@@ -96,7 +98,7 @@ pub fn read(
 }
 
 /// Moonshot puts a `code` that is not zero, and `status: false`, into what failed; the others an `error`.
-fn refusal(body: &Value) -> Option<String> {
+fn refusal(body: &Value, redactor: &Redactor) -> Option<String> {
     let error = body.get("error").filter(|error| !error.is_null());
     let code = body.get("code").and_then(number).filter(|code| *code != 0.0);
     let failed = body.get("status") == Some(&Value::Bool(false));
@@ -107,7 +109,7 @@ fn refusal(body: &Value) -> Option<String> {
     let said = places.into_iter().flatten().filter_map(Value::as_str).find(|text| !text.trim().is_empty());
     let said = said.unwrap_or("the provider says that it failed");
     let code = code.map(|code| format!("code {code}: ")).unwrap_or_default();
-    Some(redact(&format!("{code}{said}")))
+    Some(redactor.redact(&format!("{code}{said}")))
 }
 
 /// Moonshot's: at 0 and below nothing is answered any more. Cash may be negative beside vouchers: what is owed.

@@ -25,7 +25,7 @@ use crate::protocol::translate::event::Event;
 use crate::protocol::translate::whole;
 use crate::protocol::usage::Usage;
 use crate::provider::answer::{self, Meter, Step, StreamReader};
-use crate::provider::classify::{Refused, classify};
+use crate::provider::classify::Refused;
 use crate::provider::rewrite::AnswerPlan;
 use crate::record::{Attempt, Outcome};
 use crate::upstream::oauth::{Logins, Sent};
@@ -169,10 +169,7 @@ impl Run {
                     let target = target.clone();
                     return Ok(Box::new(Opened { reference, headers, content, target, pass }));
                 }
-                Err(Fallen { failure, used }) => {
-                    let failure = target.scrub(failure);
-                    self.failed(&reference, started, Fallen { failure, used })
-                }
+                Err(fallen) => self.failed(&reference, started, fallen),
             };
             match decide(&failure, tries, limits, fastrand::f64()) {
                 Next::Again(wait) if !failure.out_of_time && self.time_for(wait) => sleep(wait).await,
@@ -240,19 +237,20 @@ impl Run {
         // A clock of ours ran out: the target may be at work on it.
         let sent = head.run(self.logins.send(&target.provider, call)).await.map_err(Fallen::at_work)??;
         let Sent { response, provider } = sent;
+        // With the key that was sent: that of a login is known only now.
+        let called = target.called(&provider);
         if !response.status.is_success() {
-            let failure = refusal(target, response, self.left(REFUSAL_TIME)).await;
-            return Err(target.called(&provider).scrub(failure).into());
+            return Err(refusal(&called, response, self.left(REFUSAL_TIME)).await.into());
         }
-        let headers = headers::for_client(&response.headers);
+        let headers = headers::for_client(&response.headers, called.redactor());
         let content = if streamed {
-            let begun = answer_clock.run(begin(target, &prepared.rewritten.answer, response)).await;
+            let begun = answer_clock.run(begin(&called, &prepared.rewritten.answer, response)).await;
             begun.map_err(Fallen::at_work)??
         } else {
             let read = answer_clock.run(held::read(self.hold(), response.body)).await;
             let bytes = read.flatten().map_err(Fallen::at_work)?;
             let plan = &prepared.rewritten.answer;
-            let (body, mut meter) = answer::whole(target.provider.dialect, target.face, plan, bytes.clone())
+            let (body, mut meter) = answer::whole(&called.classifier(), target.face, plan, bytes.clone())
                 .map_err(|failure| Fallen::of_whole(failure, target.face, &bytes))?;
             let usage = *meter.usage.get_or_insert_with(|| self.estimated(target.face, &body));
             Content::Whole(self.in_own_face(body, target, &prepared.said, usage), meter)
@@ -324,7 +322,7 @@ async fn refusal(target: &Target, response: Response, patience: Duration) -> Fai
         now,
         body: &body,
     };
-    classify(target.provider.dialect, &refused)
+    target.classifier().classify(&refused)
 }
 
 fn content_type(response: &Response) -> Option<String> {
@@ -334,16 +332,16 @@ fn content_type(response: &Response) -> Option<String> {
 /// Reads up to the first meaningful event. JSON in the place of a stream is an error in a 200, or no answer to what
 /// was asked.
 async fn begin(target: &Target, plan: &AnswerPlan, mut response: Response) -> Result<Content, Fallen> {
-    let dialect = target.provider.dialect;
+    let classifier = target.classifier();
     if content_type(&response).is_some_and(|kind| kind.starts_with("application/json")) {
         let bytes = read_whole(response.body, REFUSAL_CAP).await?;
-        let failure = match answer::whole(dialect, target.face, plan, bytes.clone()) {
+        let failure = match answer::whole(&classifier, target.face, plan, bytes.clone()) {
             Ok(_) => Failure::new(Reason::Server, "a whole answer where a stream was asked for"),
             Err(failure) => failure,
         };
         return Err(Fallen::of_whole(failure, target.face, &bytes));
     }
-    let mut reader = StreamReader::new(dialect, target.face, plan.clone());
+    let mut reader = StreamReader::new(classifier, target.face, plan.clone());
     let mut held = Segments::default();
     let mut frames = 0;
     loop {

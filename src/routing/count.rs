@@ -55,7 +55,6 @@ impl Relay {
                     return Ok(Count { tokens, counted_by: Some(target.name.clone()) });
                 }
                 Ok(Err(failure)) => {
-                    let failure = target.scrub(failure);
                     tracing::debug!(request_id = %request.id, "{} did not count: {failure}", target.reference);
                 }
                 Err(_) => {

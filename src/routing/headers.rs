@@ -7,6 +7,7 @@ use super::plan::{Parts, Target};
 use crate::catalog::DialectId;
 use crate::config::settings::Provider;
 use crate::protocol::face::Face;
+use crate::secret::Redactor;
 
 /// Our requests have the form of this version, which every provider takes: the one of 2026-10-21 only refuses more
 /// (Anthropic's versioning page, 2026-11), and of Kimi and Moonshot nobody has seen that they know it.
@@ -109,10 +110,12 @@ fn suits(name: &HeaderName, client: Face, target: Face) -> bool {
     !name.starts_with("openai-") || target != Face::Messages
 }
 
-/// What a client may see of a provider's headers.
-pub(super) fn for_client(upstream: &HeaderMap) -> HeaderMap {
+/// What a client may see of a provider's headers: none with a secret of the call.
+pub(super) fn for_client(upstream: &HeaderMap, redactor: &Redactor) -> HeaderMap {
     let mut out = HeaderMap::with_capacity(OURS);
-    for (name, value) in upstream.iter().filter(|(name, _)| ANSWER_HEADERS.contains(name)) {
+    let is_safe = |value: &HeaderValue| value.to_str().is_ok_and(|text| !redactor.finds_value(text));
+    let known = upstream.iter().filter(|(name, _)| ANSWER_HEADERS.contains(name));
+    for (name, value) in known.filter(|(_, value)| is_safe(value)) {
         out.entry(name).or_insert_with(|| value.clone());
     }
     out
@@ -151,7 +154,7 @@ mod tests {
         let told = told.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
         let mut upstream = HeaderMap::new();
         told.into_iter().for_each(|(name, value)| _ = upstream.append(name, value));
-        let seen = for_client(&upstream);
+        let seen = for_client(&upstream, &Redactor::default());
         let seen: Vec<_> = seen.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
         assert_eq!(seen, [("x-generation-id", &b"1"[..]), ("x-provider-name", b"4")]);
     }

@@ -21,7 +21,6 @@ use crate::record::Skip;
 pub(super) use leads::Leads;
 pub use offered::Offered;
 pub(super) use offered::{offer, offered};
-pub(super) use target::scrub;
 pub use target::{Parts, Target};
 
 /// A target, and whether it will be tried.

@@ -11,11 +11,11 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderValue, Method};
 use tokio::time::{Instant, timeout};
 
-use super::{headers, plan};
+use super::headers;
 use crate::config::settings::{Provider, Settings};
 use crate::failure::{Failure, Reason};
 use crate::protocol::face::Face;
-use crate::provider::classify::{Refused, classify};
+use crate::provider::classify::{Classifier, Refused};
 use crate::provider::quota;
 use crate::upstream::oauth::{Logins, Sent};
 use crate::upstream::{Call, read_capped};
@@ -120,10 +120,8 @@ impl Quotas {
     async fn ask(&self, question: &Question) -> (String, Known) {
         let id = question.provider.id.clone();
         let late = || Failure::new(Reason::Timeout, format!("no answer within {} s", PATIENCE.as_secs()));
-        let told = match timeout(PATIENCE, self.hear(question)).await.unwrap_or_else(|_| Err(late())) {
-            Ok(told) => Ok(told),
-            Err(failure) => Err(scrubbed(&question.provider, failure)),
-        };
+        let heard = timeout(PATIENCE, self.hear(question)).await.unwrap_or_else(|_| Err(late()));
+        let told = heard.map_err(|failure| failure.to_string());
         if let Err(why) = &told {
             tracing::debug!("{id} told nothing of its quota: {why}");
         }
@@ -142,25 +140,18 @@ impl Quotas {
         let Sent { response, provider: called } = self.logins.send(&question.provider, call).await?;
         // The caller's clock runs out before this one.
         let body = read_capped(&response.headers, response.body, LARGEST, 2 * PATIENCE).await;
-        let (provider, now) = (&question.provider, SystemTime::now());
+        // With the key that was sent, also that of a login.
+        let (redactor, now) = (called.redactor(), SystemTime::now());
         if response.status.is_success() {
-            return quota::read(provider.dialect, &body, &provider.currency, now).map_err(unsaid);
+            return quota::read(called.dialect, &body, &called.currency, now, &redactor).map_err(unsaid);
         }
         let kind = response.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         let status = response.status.as_u16();
         let refused = Refused { status, content_type: kind, retry_after: None, now, body: &body };
-        let failure = classify(provider.dialect, &refused);
-        Err(plan::scrub(failure, called.keys.iter().map(|key| key.secret.expose())))
+        Err(Classifier::new(called.dialect, redactor).classify(&refused))
     }
 
     fn entries(&self) -> MutexGuard<'_, BTreeMap<String, Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Why, without what is ours to hide.
-fn scrubbed(provider: &Provider, failure: Failure) -> String {
-    let keys = provider.keys.iter().map(|key| key.secret.expose());
-    let headers = provider.headers.iter().map(|header| header.value.expose());
-    plan::scrub(failure, keys.chain(headers)).to_string()
 }

@@ -15,7 +15,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("catalog", &["protocol"]),
     ("record", &["failure", "protocol", "catalog"]),
     ("config", &["secret", "credentials", "catalog", "protocol"]),
-    ("provider", &["failure", "protocol", "catalog"]),
+    ("provider", &["failure", "secret", "protocol", "catalog"]),
     ("upstream", &["failure", "future", "secret", "credentials", "config::settings"]),
     (
         "routing",
@@ -25,6 +25,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "policy",
             "record",
             "failure",
+            "secret",
             "future",
             "protocol",
             "catalog",
@@ -35,7 +36,17 @@ const TABLE: &[(&str, &[&str])] = &[
     ("telemetry", &["record", "failure", "protocol"]),
     (
         "assistant",
-        &["routing", "provider", "upstream", "record", "failure", "protocol", "catalog", "config::settings"],
+        &[
+            "routing",
+            "provider",
+            "upstream",
+            "record",
+            "failure",
+            "secret",
+            "protocol",
+            "catalog",
+            "config::settings",
+        ],
     ),
     (
         "gateway",

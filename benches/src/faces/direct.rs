@@ -11,7 +11,9 @@ use moonrelay::protocol::translate::echo::Echo;
 use moonrelay::protocol::translate::encoder::Encoder;
 use moonrelay::protocol::translate::request as translate;
 use moonrelay::provider::answer::StreamReader;
+use moonrelay::provider::classify::Classifier;
 use moonrelay::provider::rewrite::{AnswerPlan, Request, rewrite};
+use moonrelay::secret::Redactor;
 use serde_json::Map;
 
 use crate::race::{Contender, race};
@@ -76,7 +78,11 @@ fn payloads(out: &Segments) -> Vec<Bytes> {
 /// What a client gets of a target's stream, as the relay has it: validated and metered, and where the faces differ
 /// written anew. An answer of the client's own face passes as it came, and but for chat its numbers are followed.
 fn heard(stream: &[Bytes], from: Face, to: Face) -> Vec<u8> {
-    let mut reader = StreamReader::new(DialectId::Generic, from, AnswerPlan::default());
+    let mut reader = StreamReader::new(
+        Classifier::new(DialectId::Generic, Redactor::default()),
+        from,
+        AnswerPlan::default(),
+    );
     let mut encoder = (from != to || to != Face::Chat).then(|| Encoder::new(to, echo()));
     let mut decoder = (from != to).then(|| Decoder::new(from));
     let (mut text, mut events) = (Vec::new(), Vec::new());

@@ -16,7 +16,7 @@ use crate::catalog::DialectId;
 use crate::config::settings::Key;
 use crate::failure::{Failure, Reason};
 use crate::protocol::object::Object;
-use crate::provider::classify::{Refused, classify};
+use crate::provider::classify::{Classifier, Refused};
 use crate::upstream::{Call, Connector, Response, read_capped, read_whole, retry_after};
 
 /// A model that still wants to search then will not come to an answer.
@@ -107,11 +107,10 @@ impl Asking<'_> {
                 Err(End::Other(failure)) => return Err(failure),
             }
         }
-        Err(self.terms.refused(&refused, self.terms.scrub(last)))
+        Err(self.terms.refused(&refused, last))
     }
 
     fn failed(&self, failure: Failure, model: &str) -> SearchFailure {
-        let failure = self.terms.scrub(failure);
         let mut message = format!("{}: {}", self.terms.reference(model), failure.message);
         if failure.reason == Reason::ModelNotFound {
             message
@@ -137,7 +136,7 @@ impl Asking<'_> {
             match step {
                 Step::Again(more) => messages.extend(more),
                 Step::Said(content) => return grounded(content, searches, memory).map_err(End::Other),
-                Step::Nothing(finish) => return Err(End::Other(nothing(searches, &finish))),
+                Step::Nothing(finish) => return Err(End::Other(self.nothing(searches, &finish))),
             }
         }
         let message =
@@ -158,10 +157,8 @@ impl Asking<'_> {
         let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let refused = |body: &[u8]| {
             let retry_after = retry_after(&headers, now);
-            classify(
-                DialectId::Moonshot,
-                &Refused { status: status.as_u16(), content_type, retry_after, now, body },
-            )
+            let refused = Refused { status: status.as_u16(), content_type, retry_after, now, body };
+            Classifier::new(DialectId::Moonshot, self.terms.redactor()).classify(&refused)
         };
         if !status.is_success() {
             return Err(refused(&read_capped(&headers, body, LARGEST_REFUSAL, PATIENCE).await));
@@ -169,6 +166,18 @@ impl Asking<'_> {
         let body = read_whole(body, LARGEST).await?;
         let is_error = Object::read(&body).is_none_or(|top| top.value("error").is_some());
         if is_error { Err(refused(&body)) } else { Ok(body) }
+    }
+
+    fn nothing(&self, searches: u64, finish: &str) -> SearchFailure {
+        let did =
+            if searches > 0 { "searched, and said nothing" } else { "neither searched nor said anything" };
+        let why = match finish {
+            "" => "its answer was empty".to_owned(),
+            finish => {
+                format!("its answer was empty (finish_reason {})", self.terms.redactor().redact(finish))
+            }
+        };
+        SearchFailure::new(Kind::NoAnswer, format!("the model {did}: {why}; ask again, or for less at once"))
     }
 }
 
@@ -196,15 +205,6 @@ fn grounded(content: String, searches: u64, memory: Memory) -> Result<Grounded, 
         citations.of_text(&content);
     }
     Ok(Grounded { content, citations: citations.into_urls() })
-}
-
-fn nothing(searches: u64, finish: &str) -> SearchFailure {
-    let did = if searches > 0 { "searched, and said nothing" } else { "neither searched nor said anything" };
-    let why = match finish {
-        "" => "its answer was empty".to_owned(),
-        finish => format!("its answer was empty (finish_reason {finish})"),
-    };
-    SearchFailure::new(Kind::NoAnswer, format!("the model {did}: {why}; ask again, or for less at once"))
 }
 
 fn late(limit: Duration, who: &str) -> SearchFailure {

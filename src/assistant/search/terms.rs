@@ -8,6 +8,7 @@ use super::spent::Price;
 use crate::catalog::{Model, builtin};
 use crate::config::settings::{Key, Provider, Settings, WebSearch};
 use crate::failure::Failure;
+use crate::secret::Redactor;
 
 /// Of an account that no longer has the model of old; accounts of after October 2026 are said not to (wire facts 1.2,
 /// third parties), and at the end of 2026 none.
@@ -134,15 +135,8 @@ impl Terms {
         }
     }
 
-    /// Takes our keys out of what was said: some servers repeat the key that they refuse.
-    pub(super) fn scrub(&self, mut failure: Failure) -> Failure {
-        for key in &self.search.keys {
-            let secret = key.secret.expose().trim();
-            if secret.len() >= 8 {
-                failure.message = failure.message.replace(secret, "…");
-                failure.provider_type = failure.provider_type.filter(|kind| !kind.contains(secret));
-            }
-        }
-        failure
+    /// Removes the keys from what the provider says.
+    pub(super) fn redactor(&self) -> Redactor {
+        Redactor::new(self.search.keys.iter().map(|key| &key.secret))
     }
 }

@@ -60,14 +60,17 @@ pub(super) async fn ask(
 async fn fetch(provider: &Arc<Provider>, connector: &Arc<dyn Connector>) -> Result<Vec<Listed>, String> {
     let (_, base) = listing::base(provider).ok_or("it has no address")?;
     let body = listing::get_called(provider, "/models", &Logins::new(connector.clone())).await;
-    let body =
+    let (body, redactor) =
         body.map_err(|failure| match failure.status.and_then(|code| StatusCode::from_u16(code).ok()) {
             Some(status) => format!("GET {base}/models answered {status}{}", hint(status)),
             None => failure.to_string(),
         })?;
-    let listing: Listing = serde_json::from_slice(&body)
-        .map_err(|error| format!("GET {base}/models answered no list of models: {error}"))?;
-    Ok(listing.data)
+    // The error may quote the body.
+    let listing: Listing = serde_json::from_slice(&body).map_err(|error| {
+        format!("GET {base}/models answered no list of models: {}", redactor.redact(&error.to_string()))
+    })?;
+    let redacted = |model: Listed| Listed { id: redactor.redact_values(&model.id), ..model };
+    Ok(listing.data.into_iter().map(redacted).collect())
 }
 
 fn hint(status: StatusCode) -> &'static str {

@@ -17,7 +17,7 @@ use crate::config::settings::{Auth, Key, Provider, Reference, Settings};
 use crate::failure::{Failure, Reason};
 use crate::protocol::face::Face;
 use crate::provider::answer;
-use crate::provider::classify::{Refused, classify};
+use crate::provider::classify::{Classifier, Refused};
 use crate::provider::rewrite::AnswerPlan;
 use crate::record::{Attempt, Outcome, RequestId};
 use crate::routing::{Answer, ClientRequest, Refusal, Relay, headers};
@@ -215,17 +215,13 @@ async fn message(provider: &Arc<Provider>, reference: &Reference, logins: &Login
     let kind = response.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).map(str::to_owned);
     let waits = retry_after(&response.headers, now);
     let body = read_whole(response.body, LARGEST).await?;
+    let classifier = Classifier::new(called.dialect, called.redactor());
     if status.is_success() {
-        return answer::whole(provider.dialect, face, &AnswerPlan::default(), body).map(|_| ());
+        return answer::whole(&classifier, face, &AnswerPlan::default(), body).map(|_| ());
     }
     let status = status.as_u16();
     let refused = Refused { status, content_type: kind.as_deref(), retry_after: waits, now, body: &body };
-    let mut failure = classify(provider.dialect, &refused);
-    // Some providers repeat the key that they refuse.
-    for key in called.keys.iter().map(|key| key.secret.expose()).filter(|key| !key.is_empty()) {
-        failure.message = failure.message.replace(key, "…");
-    }
-    Err(failure)
+    Err(classifier.classify(&refused))
 }
 
 impl Probed {

@@ -83,7 +83,8 @@ async fn ask(provider: &Provider, connector: &dyn Connector) -> Verdict {
     }
     match serde_json::from_slice::<Listing>(&body) {
         Ok(listing) => {
-            let models = listing.data.into_iter().map(|model| model.id).collect();
+            let redactor = provider.redactor();
+            let models = listing.data.into_iter().map(|model| redactor.redact_values(&model.id)).collect();
             Verdict::Taken { models: Some(models), note: None }
         }
         Err(_) => strange(provider, route),

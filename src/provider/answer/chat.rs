@@ -17,6 +17,7 @@ use crate::protocol::edit::{Edits, Segments};
 use crate::protocol::pattern::{Found, Pattern};
 use crate::protocol::sse::{DONE, Frame};
 use crate::protocol::usage::Usage;
+use crate::provider::classify::Classifier;
 use crate::provider::rewrite::AnswerPlan;
 
 mod calls;
@@ -28,7 +29,7 @@ pub(super) use whole::whole;
 /// Reads one streamed answer.
 #[derive(Debug)]
 pub(super) struct ChatStream {
-    dialect: DialectId,
+    classifier: Classifier,
     plan: AnswerPlan,
     meter: Meter,
     /// The choices that have begun, by index, and whether their `finish_reason` was read.
@@ -58,9 +59,9 @@ pub(super) struct ChatStream {
 
 impl ChatStream {
     /// At the start of an answer.
-    pub(super) fn new(dialect: DialectId, plan: AnswerPlan) -> Self {
+    pub(super) fn new(classifier: Classifier, plan: AnswerPlan) -> Self {
         Self {
-            dialect,
+            classifier,
             plan,
             meter: Meter::default(),
             choices: BTreeMap::new(),
@@ -170,7 +171,7 @@ impl ChatStream {
 
     /// OpenRouter's last chunk repeats role and finish beside the usage (observed streams, 2026-10).
     fn is_closing(&self, chunk: &Chunk) -> bool {
-        self.dialect == DialectId::OpenRouter
+        self.classifier.dialect() == DialectId::OpenRouter
             && self.is_finished()
             && chunk.usage.is_some()
             && !chunk.has_substance()
@@ -308,10 +309,10 @@ impl Reading for ChatStream {
             return Ok(Flow::Done);
         }
         if !frame.raw.starts_with(b"data:") && frame.event().is_some_and(|event| &*event == b"error") {
-            return Err(refusal::of(self.dialect, &payload));
+            return Err(refusal::of(&self.classifier, &payload));
         }
         let chunk = refusal::parse(&payload)?;
-        if let Some(failure) = refusal::in_chunk(self.dialect, &payload, &chunk) {
+        if let Some(failure) = refusal::in_chunk(&self.classifier, &payload, &chunk) {
             return Err(failure);
         }
         self.meter.read(&payload, &chunk);

@@ -3,11 +3,11 @@
 use bytes::Bytes;
 
 use super::refusal::{self, server, truncated};
-use crate::catalog::DialectId;
 use crate::failure::Failure;
 use crate::protocol::json;
 use crate::protocol::pattern::{Found, Pattern};
 use crate::protocol::sse::{Frame, FrameReader};
+use crate::provider::classify::Classifier;
 
 /// A body that is no event stream is read up to here, in bytes, for the error that it may hold.
 const MAX_BODY: usize = 256 << 10;
@@ -15,7 +15,7 @@ const MAX_BODY: usize = 256 << 10;
 /// Cuts the body into frames.
 #[derive(Debug)]
 pub(super) struct Intake {
-    dialect: DialectId,
+    classifier: Classifier,
     frames: FrameReader,
     opening: Opening,
 }
@@ -31,8 +31,8 @@ enum Opening {
 }
 
 impl Intake {
-    pub(super) fn new(dialect: DialectId) -> Self {
-        Self { dialect, frames: FrameReader::new(), opening: Opening::Unknown }
+    pub(super) fn new(classifier: Classifier) -> Self {
+        Self { classifier, frames: FrameReader::new(), opening: Opening::Unknown }
     }
 
     /// Takes bytes as they were read.
@@ -45,7 +45,7 @@ impl Intake {
         }
         if let Opening::Json(body) = &mut self.opening {
             body.extend_from_slice(&bytes);
-            return refusal::of_whole_body(self.dialect, body, body.len() > MAX_BODY);
+            return refusal::of_whole_body(&self.classifier, body, body.len() > MAX_BODY);
         }
         self.frames.feed(bytes);
         Ok(())
@@ -74,7 +74,7 @@ impl Intake {
     /// When it broke off, or the body was no stream.
     pub(super) fn end(&mut self) -> Result<Option<Frame>, Failure> {
         if let Opening::Json(body) = &self.opening {
-            refusal::of_whole_body(self.dialect, body, true)?;
+            refusal::of_whole_body(&self.classifier, body, true)?;
         }
         let frame = self.frames.end().filter(|frame| frame.terminated || frame.data().is_some());
         if let Some(frame) = &frame {

@@ -11,7 +11,6 @@ use super::output::{self, Output};
 use super::refusal::{EMPTY, server, truncated};
 use super::stream::{Flow, Reading, Told, told};
 use super::{Meter, Volume, length};
-use crate::catalog::DialectId;
 use crate::failure::Failure;
 use crate::protocol::alike::{Alike, Lone};
 use crate::protocol::edit::{Edits, Segments};
@@ -20,6 +19,7 @@ use crate::protocol::object::Object;
 use crate::protocol::pattern::{Found, Pattern};
 use crate::protocol::sse::Frame;
 use crate::protocol::usage::Usage;
+use crate::provider::classify::Classifier;
 use crate::provider::rewrite::AnswerPlan;
 use leaked::Leaks;
 
@@ -34,7 +34,7 @@ const STOP: &[u8] = b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n
 /// Reads one streamed answer.
 #[derive(Debug)]
 pub(super) struct MessagesStream {
-    dialect: DialectId,
+    classifier: Classifier,
     plan: AnswerPlan,
     meter: Meter,
     volume: Volume,
@@ -52,9 +52,9 @@ pub(super) struct MessagesStream {
 
 impl MessagesStream {
     /// At the start of an answer.
-    pub(super) fn new(dialect: DialectId, plan: AnswerPlan) -> Self {
+    pub(super) fn new(classifier: Classifier, plan: AnswerPlan) -> Self {
         Self {
-            dialect,
+            classifier,
             plan,
             meter: Meter::default(),
             volume: Volume::default(),
@@ -213,7 +213,7 @@ impl MessagesStream {
 impl Reading for MessagesStream {
     fn take(&mut self, frame: &Frame, out: &mut Output) -> Result<Flow, Failure> {
         let payload = frame.data();
-        let (payload, event) = match told(self.dialect, frame, payload.as_ref(), out)? {
+        let (payload, event) = match told(&self.classifier, frame, payload.as_ref(), out)? {
             Told::Nothing => return Ok(Flow::On),
             Told::Done => {
                 self.check_end()?;

@@ -2,12 +2,11 @@
 
 use std::time::SystemTime;
 
-use crate::catalog::DialectId;
 use crate::failure::{Failure, Reason};
 use crate::protocol::chunk::Chunk;
 use crate::protocol::json;
 use crate::protocol::object::Object;
-use crate::provider::classify::{Refused, classify};
+use crate::provider::classify::{Classifier, Refused};
 
 /// The messages of failures that are decided here.
 pub(super) const HTML: &str = "the answer was an HTML page";
@@ -31,10 +30,10 @@ pub(super) fn parse(text: &[u8]) -> Result<Chunk, Failure> {
 }
 
 /// What an error body means.
-pub(super) fn of(dialect: DialectId, body: &[u8]) -> Failure {
+pub(super) fn of(classifier: &Classifier, body: &[u8]) -> Failure {
     // The error is read as it comes: now is when it came.
     let now = SystemTime::now();
-    classify(dialect, &Refused { status: 200, content_type: None, retry_after: None, now, body })
+    classifier.classify(&Refused { status: 200, content_type: None, retry_after: None, now, body })
 }
 
 /// Whether an object has an error in its usual place: an object or a string with something in it.
@@ -44,14 +43,14 @@ pub(super) fn is_in(object: &Object<'_>) -> bool {
 }
 
 /// The failure that a chunk or a whole answer holds.
-pub(super) fn in_chunk(dialect: DialectId, text: &[u8], chunk: &Chunk) -> Option<Failure> {
+pub(super) fn in_chunk(classifier: &Classifier, text: &[u8], chunk: &Chunk) -> Option<Failure> {
     if let Some(error) = chunk.error(text) {
         if chunk.error.as_ref() == Some(&error) {
-            return Some(of(dialect, text));
+            return Some(of(classifier, text));
         }
         // A choice's error is read as one in its usual place.
         let object = text.get(error).unwrap_or_default();
-        return Some(of(dialect, &[b"{\"error\":", object, b"}"].concat()));
+        return Some(of(classifier, &[b"{\"error\":", object, b"}"].concat()));
     }
     let broke = chunk
         .choice
@@ -65,12 +64,12 @@ pub(super) fn in_chunk(dialect: DialectId, text: &[u8], chunk: &Chunk) -> Option
 ///
 /// # Errors
 /// Always, once the body is complete.
-pub(super) fn of_whole_body(dialect: DialectId, body: &[u8], complete: bool) -> Result<(), Failure> {
+pub(super) fn of_whole_body(classifier: &Classifier, body: &[u8], complete: bool) -> Result<(), Failure> {
     if !complete && body.trim_ascii_end().last() != Some(&b'}') {
         return Ok(());
     }
     match Chunk::parse(body) {
-        Ok(chunk) => Err(in_chunk(dialect, body, &chunk)
+        Ok(chunk) => Err(in_chunk(classifier, body, &chunk)
             .unwrap_or_else(|| server("a whole answer came where a stream was asked for"))),
         Err(_) if complete => Err(server(NOT_JSON)),
         Err(_) => Ok(()),

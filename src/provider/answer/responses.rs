@@ -11,12 +11,12 @@ use super::output::{self, Output};
 use super::refusal::{EMPTY, server, truncated};
 use super::stream::{Flow, Reading, Told, told};
 use super::{Meter, Volume, length};
-use crate::catalog::DialectId;
 use crate::failure::Failure;
 use crate::protocol::edit::{Edits, Segments};
 use crate::protocol::object::Object;
 use crate::protocol::sse::Frame;
 use crate::protocol::usage::Usage;
+use crate::provider::classify::Classifier;
 use crate::provider::rewrite::AnswerPlan;
 
 mod item;
@@ -27,7 +27,7 @@ pub(super) use whole::whole;
 /// Reads one streamed answer.
 #[derive(Debug)]
 pub(super) struct ResponsesStream {
-    dialect: DialectId,
+    classifier: Classifier,
     plan: AnswerPlan,
     meter: Meter,
     volume: Volume,
@@ -37,8 +37,8 @@ pub(super) struct ResponsesStream {
 
 impl ResponsesStream {
     /// At the start of an answer.
-    pub(super) fn new(dialect: DialectId, plan: AnswerPlan) -> Self {
-        Self { dialect, plan, meter: Meter::default(), volume: Volume::default(), has_substance: false }
+    pub(super) fn new(classifier: Classifier, plan: AnswerPlan) -> Self {
+        Self { classifier, plan, meter: Meter::default(), volume: Volume::default(), has_substance: false }
     }
 
     /// Learns from an event; tells whether it says something that a person would notice.
@@ -70,7 +70,7 @@ impl ResponsesStream {
         let Some(response) = response else {
             return if self.has_substance { Ok(()) } else { Err(server(EMPTY)) };
         };
-        item::check(self.dialect, text, response)?;
+        item::check(&self.classifier, text, response)?;
         self.meter.usage = item::usage(response);
         self.has_substance |= item::has_substance(response);
         if !self.has_substance && !self.plan.goes_on && item::promises_substance(response) {
@@ -95,7 +95,7 @@ impl ResponsesStream {
         let flow = match &*kind {
             "response.completed" | "response.incomplete" | "response.done" => Flow::Done,
             "response.failed" | "response.cancelled" => {
-                return Err(item::failure(self.dialect, payload, response.as_ref(), &kind));
+                return Err(item::failure(&self.classifier, payload, response.as_ref(), &kind));
             }
             _ => Flow::On,
         };
@@ -119,7 +119,7 @@ impl ResponsesStream {
 impl Reading for ResponsesStream {
     fn take(&mut self, frame: &Frame, out: &mut Output) -> Result<Flow, Failure> {
         let payload = frame.data();
-        let (payload, event) = match told(self.dialect, frame, payload.as_ref(), out)? {
+        let (payload, event) = match told(&self.classifier, frame, payload.as_ref(), out)? {
             Told::Nothing => return Ok(Flow::On),
             Told::Done => return Err(truncated(CUT)),
             Told::Event(payload, event) => (payload, event),

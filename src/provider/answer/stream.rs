@@ -11,7 +11,6 @@ use super::output::Output;
 use super::refusal::{self, NOT_JSON, server};
 use super::responses::ResponsesStream;
 use super::{Meter, Step, Volume};
-use crate::catalog::DialectId;
 use crate::failure::Failure;
 use crate::protocol::edit::Segments;
 use crate::protocol::face::Face;
@@ -19,6 +18,7 @@ use crate::protocol::object::Object;
 use crate::protocol::pattern::{Found, Pattern};
 use crate::protocol::sse::Frame;
 use crate::protocol::usage::Usage;
+use crate::provider::classify::Classifier;
 use crate::provider::rewrite::AnswerPlan;
 
 /// Reads one streamed answer.
@@ -83,7 +83,7 @@ pub(super) enum Told<'p> {
 /// # Errors
 /// When it tells an error, or is no JSON.
 pub(super) fn told<'p>(
-    dialect: DialectId,
+    classifier: &Classifier,
     frame: &Frame,
     payload: Option<&'p Bytes>,
     out: &mut Output,
@@ -105,11 +105,11 @@ pub(super) fn told<'p>(
         return Ok(Told::Done);
     }
     if frame.event().is_some_and(|event| &*event == b"error") {
-        return Err(refusal::of(dialect, payload));
+        return Err(refusal::of(classifier, payload));
     }
     let event = Object::whole(payload).map_err(|_| server(NOT_JSON))?;
     if event.word("type") == "error" || refusal::is_in(&event) {
-        return Err(refusal::of(dialect, payload));
+        return Err(refusal::of(classifier, payload));
     }
     Ok(Told::Event(payload, event))
 }
@@ -122,15 +122,15 @@ pub(super) enum Flow {
 }
 
 impl StreamReader {
-    /// At the start of an answer of a provider that was asked over this face.
+    /// At the start of an answer of a provider that was asked over this face; errors in it go through the classifier.
     #[must_use]
-    pub fn new(dialect: DialectId, face: Face, plan: AnswerPlan) -> Self {
+    pub fn new(classifier: Classifier, face: Face, plan: AnswerPlan) -> Self {
         let reading: Box<dyn Reading> = match face {
-            Face::Chat => Box::new(ChatStream::new(dialect, plan)),
-            Face::Messages => Box::new(MessagesStream::new(dialect, plan)),
-            Face::Responses => Box::new(ResponsesStream::new(dialect, plan)),
+            Face::Chat => Box::new(ChatStream::new(classifier.clone(), plan)),
+            Face::Messages => Box::new(MessagesStream::new(classifier.clone(), plan)),
+            Face::Responses => Box::new(ResponsesStream::new(classifier.clone(), plan)),
         };
-        Self { intake: Intake::new(dialect), reading, closed: false }
+        Self { intake: Intake::new(classifier), reading, closed: false }
     }
 
     /// Takes bytes as they were read. After `done` or a failure nothing is read any more.

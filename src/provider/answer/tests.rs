@@ -8,7 +8,9 @@ use crate::catalog::DialectId;
 use crate::failure::{Failure, Reason};
 use crate::protocol::face::Face;
 use crate::protocol::usage::Usage;
+use crate::provider::classify::Classifier;
 use crate::provider::rewrite::AnswerPlan;
+use crate::secret::Redactor;
 
 mod alike;
 mod leaks;
@@ -50,12 +52,17 @@ impl Seen {
     }
 }
 
+/// A classifier of a call without secrets.
+fn errors_of(dialect: DialectId) -> Classifier {
+    Classifier::new(dialect, Redactor::default())
+}
+
 fn read(dialect: DialectId, plan: &AnswerPlan, pieces: &[&[u8]]) -> Seen {
     read_over(Face::Chat, dialect, plan, pieces)
 }
 
 fn read_over(face: Face, dialect: DialectId, plan: &AnswerPlan, pieces: &[&[u8]]) -> Seen {
-    let mut reader = StreamReader::new(dialect, face, plan.clone());
+    let mut reader = StreamReader::new(errors_of(dialect), face, plan.clone());
     let mut seen = Seen::default();
     for piece in pieces {
         seen.add(reader.push(Bytes::copy_from_slice(piece)));

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{Refused, redaction};
+use super::Refused;
+use crate::secret::Redactor;
 
-/// More of a text than this is not looked at: what a refusal means stands at its beginning.
+/// More characters of a text than this are not classified: what a refusal means is at its beginning.
 const LONGEST_TEXT: usize = 8192;
 
 /// What was found.
@@ -81,8 +82,9 @@ impl Notice {
     }
 
     fn plain(text: &str) -> Self {
-        let message: String = text.chars().take(LONGEST_TEXT).collect();
-        Self { words: message.to_lowercase(), message, ..Self::default() }
+        let words = text.chars().take(LONGEST_TEXT).collect::<String>().to_lowercase();
+        // Whole: a cut could split a key before it is redacted.
+        Self { words, message: text.to_owned(), ..Self::default() }
     }
 
     /// Whether `error.type` or `error.code` is this word, at this provider or at the one behind it.
@@ -96,7 +98,7 @@ impl Notice {
         self.metadata.as_ref().and_then(|metadata| metadata.get(key)?.as_str()).unwrap_or_default()
     }
 
-    /// The message for people, not yet redacted.
+    /// The raw message for people: it must be redacted.
     pub(in crate::provider) fn for_people(&self) -> String {
         let status = self.status.map_or_else(|| "no status".to_owned(), |status| format!("status {status}"));
         if self.is_html {
@@ -115,11 +117,11 @@ impl Notice {
     }
 
     /// The provider's word for it, as the client may see it.
-    pub(in crate::provider) fn provider_type(&self) -> Option<String> {
+    pub(in crate::provider) fn provider_type(&self, redactor: &Redactor) -> Option<String> {
         let kind = self.kinds.first().cloned().unwrap_or_else(|| self.detail("error_type").to_owned());
         let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
         let fits = !kind.is_empty() && kind.len() <= 64 && kind.chars().all(is_plain);
-        (fits && redaction::redact(&kind) == kind).then_some(kind)
+        (fits && redactor.redact(&kind) == kind).then_some(kind)
     }
 }
 

@@ -19,7 +19,11 @@ fn now() -> SystemTime {
 
 fn read(dialect: DialectId, status: u16, body: &str) -> Failure {
     let body = body.as_bytes();
-    classify(dialect, &Refused { status, content_type: None, retry_after: None, now: now(), body })
+    classifier(dialect).classify(&Refused { status, content_type: None, retry_after: None, now: now(), body })
+}
+
+fn classifier(dialect: DialectId) -> Classifier {
+    Classifier::new(dialect, Redactor::default())
 }
 
 /// Checks one line of a table: `expected` is its reason and wait.
@@ -303,12 +307,12 @@ fn bodies_without_words() {
         now: now(),
         body: b"gateway",
     };
-    assert_eq!(classify(Moonshot, &labelled).reason, R::Timeout);
+    assert_eq!(classifier(Moonshot).classify(&labelled).reason, R::Timeout);
     let mislabelled =
         Refused { status: 429, body: br#"{"error":{"type":"engine_overloaded_error"}}"#, ..labelled };
-    assert_eq!(classify(Moonshot, &mislabelled).reason, R::Overloaded);
+    assert_eq!(classifier(Moonshot).classify(&mislabelled).reason, R::Overloaded);
     let invalid = Refused { status: 500, content_type: None, body: b"\xff\xfe gzip? \x1f", ..labelled };
-    assert_eq!(classify(Moonshot, &invalid).message, "\u{fffd}\u{fffd} gzip?");
+    assert_eq!(classifier(Moonshot).classify(&invalid).message, "\u{fffd}\u{fffd} gzip?");
 }
 
 #[test]
@@ -332,7 +336,7 @@ fn the_header_wins_over_the_text() {
         body:
             br#"{"error":{"type":"rate_limit_reached_error","message":"please try again after 1 seconds"}}"#,
     };
-    assert_eq!(classify(Moonshot, &refused).retry_after, Some(Duration::from_secs(9)));
+    assert_eq!(classifier(Moonshot).classify(&refused).retry_after, Some(Duration::from_secs(9)));
 }
 
 #[test]

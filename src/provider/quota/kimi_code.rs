@@ -7,17 +7,22 @@ use serde_json::Value;
 
 use super::{Allowance, number, share};
 use crate::provider::classify::reset;
+use crate::secret::Redactor;
 
 const MINUTES_OF_AN_HOUR: u64 = 60;
 const MINUTES_OF_A_DAY: u64 = 24 * MINUTES_OF_AN_HOUR;
 const MINUTES_OF_A_WEEK: u64 = 7 * MINUTES_OF_A_DAY;
 
 /// Each window once; where two places tell of the same one, the exact share counts.
-pub(super) fn windows(body: &Value) -> Vec<Allowance> {
+pub(super) fn windows(body: &Value, redactor: &Redactor) -> Vec<Allowance> {
     let exact = body.get("usages").and_then(Value::as_object).into_iter().flatten();
     let exact = exact.filter_map(|(key, window)| {
         let used = number(window.get("used_ratio")?)?.clamp(0.0, 1.0);
-        Some(Allowance { used: Some(used), resets: resets(window), ..Allowance::named(name_of_key(key)) })
+        Some(Allowance {
+            used: Some(used),
+            resets: resets(window),
+            ..Allowance::named(name_of_key(key, redactor))
+        })
     });
     let limits = body.get("limits").and_then(Value::as_array).into_iter().flatten();
     let limits = limits.filter_map(|limit| {
@@ -69,14 +74,14 @@ fn name_of_window(window: &Value) -> Option<String> {
 }
 
 /// `limit_5h` is `5 hours`, `limit_month_code` is `month code`.
-fn name_of_key(key: &str) -> String {
+fn name_of_key(key: &str, redactor: &Redactor) -> String {
     let key = key.strip_prefix("limit_").unwrap_or(key);
     let length = |unit: char| key.strip_suffix(unit)?.parse::<u32>().ok().map(f64::from);
     match (length('h'), length('d')) {
         (Some(hours), _) => counted(hours, "hour"),
         (_, Some(7.0)) => "week".to_owned(),
         (_, Some(days)) => counted(days, "day"),
-        _ => super::redact(&key.strip_suffix("_total").unwrap_or(key).replace('_', " ")),
+        _ => redactor.redact(&key.strip_suffix("_total").unwrap_or(key).replace('_', " ")),
     }
 }
 

@@ -15,7 +15,7 @@ fn hours(at: Option<SystemTime>) -> Option<u64> {
 }
 
 fn told(dialect: DialectId, body: &Value) -> Result<Vec<Allowance>, String> {
-    read(dialect, body.to_string().as_bytes(), "USD", noon())
+    read(dialect, body.to_string().as_bytes(), "USD", noon(), &Redactor::default())
 }
 
 /// Name, share that is used, money left, hours until it begins anew.
@@ -170,7 +170,7 @@ fn openrouter_tells_of_a_key() {
 fn what_is_no_quota_is_told_in_words() {
     let code =
         json!({"code": 5, "error": "url.not_found", "message": "没找到对象 of org-3f2a9c", "status": false});
-    let page = read(DialectId::Moonshot, b"<html>", "USD", noon());
+    let page = read(DialectId::Moonshot, b"<html>", "USD", noon(), &Redactor::default());
     assert_eq!(page, Err("the answer is no JSON".to_owned()));
     for (body, expected) in [
         (code, "code 5: 没找到对象 of …"),

@@ -11,12 +11,11 @@ use crate::config::settings::{Auth, Key, Provider, ProviderModel, Reference};
 use crate::failure::Failure;
 use crate::protocol::face::Face;
 use crate::protocol::request::RequestBody;
+use crate::provider::classify::Classifier;
 use crate::provider::rewrite::{self, Begun, Rewritten};
 use crate::routing::headers;
+use crate::secret::Redactor;
 use crate::upstream::Url;
-
-/// In bytes.
-const SHORTEST_SECRET: usize = 8;
 
 /// One reference with the key and the settings to call it. A clone is the same one.
 #[derive(Clone)]
@@ -26,6 +25,7 @@ struct Inner {
     parts: Parts,
     /// Made at the first call: most targets are only looked at.
     way: OnceLock<Way>,
+    redactor: OnceLock<Redactor>,
 }
 
 /// What is the same for every call.
@@ -75,23 +75,9 @@ impl Deref for Target {
     }
 }
 
-/// Takes secrets out of what a provider said.
-pub(in crate::routing) fn scrub<'s>(mut failure: Failure, secrets: impl Iterator<Item = &'s str>) -> Failure {
-    for secret in secrets {
-        let secret = secret.trim();
-        // Shorter values are words such as `true`, and no secrets.
-        if secret.len() < SHORTEST_SECRET {
-            continue;
-        }
-        failure.message = failure.message.replace(secret, "…");
-        failure.provider_type = failure.provider_type.filter(|kind| !kind.contains(secret));
-    }
-    failure
-}
-
 impl Target {
     pub(super) fn new(parts: Parts) -> Self {
-        Self(Arc::new(Inner { parts, way: OnceLock::new() }))
+        Self(Arc::new(Inner { parts, way: OnceLock::new(), redactor: OnceLock::new() }))
     }
 
     fn way(&self) -> &Way {
@@ -115,12 +101,17 @@ impl Target {
         Cow::Owned(Self::new(Parts { provider: provider.clone(), ..self.0.parts.clone() }))
     }
 
-    /// Takes our own secrets out of what a provider said: some repeat the key that they refuse.
-    #[must_use]
-    pub(in crate::routing) fn scrub(&self, failure: Failure) -> Failure {
-        let headers = self.provider.headers.iter().chain(&self.model.headers);
-        let headers = headers.map(|header| header.value.expose());
-        scrub(failure, self.key().map(|key| key.secret.expose()).into_iter().chain(headers))
+    /// Removes the secrets of a call of this target from what its provider says.
+    pub(in crate::routing) fn redactor(&self) -> &Redactor {
+        self.0.redactor.get_or_init(|| {
+            let headers = self.model.headers.iter().map(|header| &header.value);
+            Redactor::new(self.provider.secrets().chain(headers))
+        })
+    }
+
+    /// What turns its provider's errors into failures.
+    pub(in crate::routing) fn classifier(&self) -> Classifier {
+        Classifier::new(self.provider.dialect, self.redactor().clone())
     }
 
     /// The request as this target's provider takes it.

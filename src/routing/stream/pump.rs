@@ -63,7 +63,6 @@ pub(super) async fn pump(way: &Way, leg: &mut Opened, through: &mut Option<Throu
     };
     // Nothing of it is wanted any more, and its provider may count it as a request under way.
     stream.bytes = Box::pin(futures_util::stream::empty());
-    let failure = leg.target.scrub(failure);
     if !is_astray {
         leg.pass.failed(&failure, &run.settings.failover);
     }

@@ -12,7 +12,7 @@ use url::Url;
 use super::super::url::is_loopback;
 use super::super::{Call, Connector, read_capped, retry_after};
 use crate::failure::{Failure, Reason};
-use crate::secret::Secret;
+use crate::secret::{Redactor, Secret};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// For one answer; a healthy one takes some tenths of a second.
@@ -25,6 +25,9 @@ const LIFE: Duration = Duration::from_mins(15);
 const LONGEST: Duration = Duration::from_hours(24 * 365);
 /// What is shown of the server's own words, in characters.
 const SHOWN: usize = 300;
+
+/// Fields of a form whose values are secrets.
+const SECRETS: [&str; 2] = ["device_code", "refresh_token"];
 
 /// Who gives logins, and who asks for one.
 #[derive(Clone)]
@@ -116,7 +119,10 @@ impl Issuer {
             body: vec![self.form(fields)],
         };
         let late = || Failure::new(Reason::Timeout, format!("no answer within {} s", PATIENCE.as_secs()));
-        match timeout(PATIENCE, hear(connector, call)).await {
+        let secrets = fields.iter().filter(|(name, _)| SECRETS.contains(name));
+        let secrets: Vec<Secret> = secrets.map(|(_, value)| Secret::new((*value).to_owned())).collect();
+        let redactor = Redactor::new(&secrets);
+        match timeout(PATIENCE, hear(connector, call, &redactor)).await {
             Ok(told) => told.map_err(|failure| self.of_host(failure)),
             Err(_) => Err(self.of_host(late())),
         }
@@ -133,13 +139,16 @@ impl Issuer {
     }
 }
 
-async fn hear(connector: &dyn Connector, call: Call) -> Result<Told, Failure> {
+async fn hear(connector: &dyn Connector, call: Call, redactor: &Redactor) -> Result<Told, Failure> {
     let response = connector.send(call).await?;
     let (status, asked) = (response.status, retry_after(&response.headers, std::time::SystemTime::now()));
     // The caller's clock runs out before this one.
     let body = read_capped(&response.headers, response.body, LARGEST, 2 * PATIENCE).await;
     let members = serde_json::from_slice::<Map<String, Value>>(&body).unwrap_or_default();
-    let text = |key: &str| members.get(key).and_then(Value::as_str).map(harmless).unwrap_or_default();
+    let text = |key: &str| {
+        let text = members.get(key).and_then(Value::as_str).unwrap_or_default();
+        harmless(&redactor.redact(text))
+    };
     let error = text("error");
     if !error.is_empty() {
         return Ok(Told::Refused { error, description: text("error_description"), status });

@@ -3,7 +3,6 @@
 use bytes::Bytes;
 
 use super::{calls, delta};
-use crate::catalog::DialectId;
 use crate::failure::Failure;
 use crate::protocol::chunk::Choice;
 use crate::protocol::edit::{Edits, ObjectPatch, Segments};
@@ -11,6 +10,7 @@ use crate::protocol::json;
 use crate::provider::answer::Meter;
 use crate::provider::answer::leak::{LeakFilter, Piece, may_leak};
 use crate::provider::answer::refusal::{self, EMPTY, NOT_JSON, server};
+use crate::provider::classify::Classifier;
 use crate::provider::rewrite::AnswerPlan;
 
 /// Reads one.
@@ -18,12 +18,12 @@ use crate::provider::rewrite::AnswerPlan;
 /// # Errors
 /// When it holds an error object, is not JSON, or is empty.
 pub(in crate::provider::answer) fn whole(
-    dialect: DialectId,
+    classifier: &Classifier,
     plan: &AnswerPlan,
     body: &Bytes,
 ) -> Result<(Segments, Meter), Failure> {
     let chunk = refusal::parse(body)?;
-    if let Some(failure) = refusal::in_chunk(dialect, body, &chunk) {
+    if let Some(failure) = refusal::in_chunk(classifier, body, &chunk) {
         return Err(failure);
     }
     if chunk.choice.is_empty() {

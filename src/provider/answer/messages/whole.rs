@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 use super::{block, leaked, usage};
-use crate::catalog::DialectId;
 use crate::failure::Failure;
 use crate::protocol::edit::{Edits, Segments};
 use crate::protocol::object::Object;
 use crate::provider::answer::refusal::{self, EMPTY, NOT_JSON, server};
 use crate::provider::answer::{Meter, Volume};
+use crate::provider::classify::Classifier;
 use crate::provider::rewrite::AnswerPlan;
 
 /// Reads one.
@@ -18,13 +18,13 @@ use crate::provider::rewrite::AnswerPlan;
 /// # Errors
 /// When it holds an error object, is not JSON, or is empty.
 pub(in crate::provider::answer) fn whole(
-    dialect: DialectId,
+    classifier: &Classifier,
     plan: &AnswerPlan,
     body: &Bytes,
 ) -> Result<(Segments, Meter), Failure> {
     let answer = Object::whole(body).map_err(|_| server(NOT_JSON))?;
     if answer.word("type") == "error" || refusal::is_in(&answer) {
-        return Err(refusal::of(dialect, body));
+        return Err(refusal::of(classifier, body));
     }
     if !answer.has_array("content") {
         return Err(server("the answer has no content"));

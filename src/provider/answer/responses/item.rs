@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use crate::catalog::DialectId;
 use crate::failure::Failure;
 use crate::protocol::edit::Edits;
 use crate::protocol::face::Face;
@@ -10,6 +9,7 @@ use crate::protocol::object::Object;
 use crate::protocol::usage::Usage;
 use crate::provider::answer::names;
 use crate::provider::answer::refusal::{self, server};
+use crate::provider::classify::Classifier;
 use crate::provider::rewrite::AnswerPlan;
 
 /// Whether an item says something by itself.
@@ -54,17 +54,17 @@ pub(super) fn usage(response: &Object<'_>) -> Option<Usage> {
 ///
 /// # Errors
 /// What its error means.
-pub(super) fn check(dialect: DialectId, text: &[u8], response: &Object<'_>) -> Result<(), Failure> {
+pub(super) fn check(classifier: &Classifier, text: &[u8], response: &Object<'_>) -> Result<(), Failure> {
     let status = response.word("status");
     if refusal::is_in(response) || matches!(&*status, "failed" | "cancelled") {
-        return Err(failure(dialect, text, Some(response), &status));
+        return Err(failure(classifier, text, Some(response), &status));
     }
     Ok(())
 }
 
 /// What the error of a response means; `ended` is the word for its end.
 pub(super) fn failure(
-    dialect: DialectId,
+    classifier: &Classifier,
     text: &[u8],
     response: Option<&Object<'_>>,
     ended: &str,
@@ -72,7 +72,7 @@ pub(super) fn failure(
     let error =
         response.filter(|response| refusal::is_in(response)).and_then(|response| response.span("error"));
     match error.and_then(|span| text.get(span)) {
-        Some(error) => refusal::of(dialect, &[b"{\"error\":", error, b"}"].concat()),
+        Some(error) => refusal::of(classifier, &[b"{\"error\":", error, b"}"].concat()),
         None => server(&format!("the provider broke the answer off ({ended})")),
     }
 }

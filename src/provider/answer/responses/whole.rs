@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 use super::item;
-use crate::catalog::DialectId;
 use crate::failure::Failure;
 use crate::protocol::edit::{Edits, Segments};
 use crate::protocol::object::Object;
 use crate::provider::answer::Meter;
 use crate::provider::answer::refusal::{self, EMPTY, NOT_JSON, server};
+use crate::provider::classify::Classifier;
 use crate::provider::rewrite::AnswerPlan;
 
 /// Reads one.
@@ -18,15 +18,15 @@ use crate::provider::rewrite::AnswerPlan;
 /// # Errors
 /// When it holds an error object, is not JSON, or is empty.
 pub(in crate::provider::answer) fn whole(
-    dialect: DialectId,
+    classifier: &Classifier,
     plan: &AnswerPlan,
     body: &Bytes,
 ) -> Result<(Segments, Meter), Failure> {
     let response = Object::whole(body).map_err(|_| server(NOT_JSON))?;
     if response.word("type") == "error" {
-        return Err(refusal::of(dialect, body));
+        return Err(refusal::of(classifier, body));
     }
-    item::check(dialect, body, &response)?;
+    item::check(classifier, body, &response)?;
     let is_complete = item::promises_substance(&response);
     if is_complete && !response.has_array("output") {
         return Err(server("the answer has no output"));

@@ -7,7 +7,7 @@ use super::*;
 use crate::provider::answer::Volume;
 
 fn all(face: Face, plan: &AnswerPlan, text: &str, size: usize) -> (Seen, usize, Volume) {
-    let mut reader = StreamReader::new(DialectId::Moonshot, face, plan.clone());
+    let mut reader = StreamReader::new(errors_of(DialectId::Moonshot), face, plan.clone());
     let (mut seen, mut frames) = (Seen::default(), 0);
     for piece in text.as_bytes().chunks(size) {
         let step = reader.push(Bytes::copy_from_slice(piece));

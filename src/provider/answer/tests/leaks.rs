@@ -125,7 +125,7 @@ fn a_text_full_of_markers_costs_its_length() {
 #[test]
 fn what_is_held_back_has_a_cap() {
     let begin = "<|tool_calls_section_begin|><|tool_call_begin|>f:0<|tool_call_argument_begin|>";
-    let mut reader = StreamReader::new(DialectId::Moonshot, Face::Chat, with_tools());
+    let mut reader = StreamReader::new(errors_of(DialectId::Moonshot), Face::Chat, with_tools());
     assert!(reader.push(Bytes::from(chunk(&format!(r#"{{"content":"{begin}"}}"#)))).out.is_empty());
     let piece = chunk(&format!(r#"{{"content":"{}"}}"#, "x".repeat(1 << 18)));
     let sent: Vec<_> = (0..5).map(|_| reader.push(Bytes::from(piece.clone())).out.len()).collect();
@@ -176,7 +176,7 @@ fn a_mention_of_the_marker_does_not_hide_a_real_section() {
 
 #[test]
 fn text_that_cannot_become_a_marker_is_not_held_back() {
-    let mut reader = StreamReader::new(DialectId::Moonshot, Face::Chat, with_tools());
+    let mut reader = StreamReader::new(errors_of(DialectId::Moonshot), Face::Chat, with_tools());
     let text = chunk(r#"{"content":"if a < b { <div>"}"#);
     assert_eq!(reader.push(Bytes::from(text.clone())).out.to_bytes(), text);
     let held = reader.push(Bytes::from(chunk(r#"{"content":"x <|tool_"}"#)));

@@ -83,7 +83,7 @@ fn a_stream_passes_byte_for_byte_and_is_metered() {
         model: Some("kimi-for-coding".to_owned()),
     };
     assert_eq!(seen.meter, meter);
-    let mut reader = StreamReader::new(DialectId::KimiCode, Face::Messages, plain());
+    let mut reader = StreamReader::new(errors_of(DialectId::KimiCode), Face::Messages, plain());
     reader.push(Bytes::from(text));
     assert_eq!(reader.volume(), super::super::Volume { reasoning: 3, text: 9, calls: 7 + 13 });
 }
@@ -113,7 +113,7 @@ fn what_an_sdk_stumbles_over_does_not_reach_it() {
 
 #[test]
 fn pings_and_comments_are_no_events_of_the_answer() {
-    let mut reader = StreamReader::new(DialectId::Generic, Face::Messages, plain());
+    let mut reader = StreamReader::new(errors_of(DialectId::Generic), Face::Messages, plain());
     let step = reader.push(Bytes::from(": x\n\n".to_owned() + &event("ping", "") + &start()));
     assert_eq!((step.frames, step.meaningful), (1, false));
     let step = reader.push(Bytes::from(block(0, r#"{"type":"text","text":""}"#, &[])));
@@ -126,7 +126,7 @@ fn a_stream_that_ends_behind_its_finish_gets_the_end_that_is_missing() {
     let body = start() + &text_block(0) + &finish("max_tokens");
     let seen = seen(DialectId::Moonshot, &body);
     assert_eq!((seen.text, seen.done), (body.clone() + &stop(), true));
-    let mut reader = StreamReader::new(DialectId::Moonshot, Face::Messages, plain());
+    let mut reader = StreamReader::new(errors_of(DialectId::Moonshot), Face::Messages, plain());
     assert!(reader.conclude(None).is_none());
     reader.push(Bytes::from(start() + &text_block(0)));
     assert!(reader.conclude(None).is_none());
@@ -201,7 +201,7 @@ fn an_empty_answer_with_a_stop_is_a_failure() {
 fn whole_answers() {
     let face = Face::Messages;
     let body = r#"{"id":"m","type":"message","model":"k3","content":[{"type":"text","text":"a"},{"type":"tool_use","id":"a","name":"ls_tool","input":{}}],"stop_reason":"tool_use","usage":{"input_tokens":36,"cache_read_input_tokens":64,"cache_creation_input_tokens":5,"output_tokens":40}}"#;
-    let (segments, meter) = whole(DialectId::Moonshot, face, &renaming(), body.into()).unwrap();
+    let (segments, meter) = whole(&errors_of(DialectId::Moonshot), face, &renaming(), body.into()).unwrap();
     assert_eq!(segments.to_bytes(), body.replace("ls_tool", "ls"));
     assert_eq!(meter.usage, Some(Usage { cache_write: 5, reasoning: 0, ..USAGE }));
     assert_eq!((meter.finish.as_deref(), meter.model.as_deref()), (Some("tool_use"), Some("k3")));
@@ -218,11 +218,11 @@ fn whole_answers() {
         ("", Reason::Server),
         ("[]", Reason::Server),
     ] {
-        let failure = whole(DialectId::Moonshot, face, &plain(), body.into()).unwrap_err();
+        let failure = whole(&errors_of(DialectId::Moonshot), face, &plain(), body.into()).unwrap_err();
         assert_eq!(failure.reason, reason, "{body}");
     }
     let cut = r#"{"type":"message","content":[],"stop_reason":"max_tokens"}"#;
-    assert!(whole(DialectId::Moonshot, face, &plain(), cut.into()).is_ok());
+    assert!(whole(&errors_of(DialectId::Moonshot), face, &plain(), cut.into()).is_ok());
 }
 
 /// Text with calls in it, as Go back ends write it: `<` is an escape.
@@ -322,11 +322,12 @@ fn calls_that_leak_into_a_whole_answer_become_calls() {
         r#"{{"type":"message","content":[{{"type":"text","text":"{LEAK}"}}],"stop_reason":"end_turn"}}"#
     );
     let (segments, meter) =
-        whole(DialectId::KimiCode, Face::Messages, &offering(), body.clone().into()).unwrap();
+        whole(&errors_of(DialectId::KimiCode), Face::Messages, &offering(), body.clone().into()).unwrap();
     let expected = r#"{"type":"message","content":[{"type":"text","text":"Look: "},{"type":"tool_use","id":"functions_ls_tool_0","name":"ls","input":{"a":1}},{"type":"tool_use","id":"functions_read_1","name":"read","input":{}}],"stop_reason":"tool_use"}"#;
     assert_eq!(segments.to_bytes(), expected);
     assert_eq!(meter.finish.as_deref(), Some("tool_use"));
-    let (segments, _) = whole(DialectId::KimiCode, Face::Messages, &plain(), body.clone().into()).unwrap();
+    let (segments, _) =
+        whole(&errors_of(DialectId::KimiCode), Face::Messages, &plain(), body.clone().into()).unwrap();
     assert_eq!(segments.to_bytes(), body);
 }
 

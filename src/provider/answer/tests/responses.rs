@@ -52,7 +52,7 @@ fn a_stream_passes_byte_for_byte_and_is_metered() {
     let meter =
         Meter { usage: Some(USAGE), finish: Some("completed".to_owned()), model: Some("kimi-k3".to_owned()) };
     assert_eq!(seen.meter, meter);
-    let mut reader = StreamReader::new(DialectId::Moonshot, Face::Responses, plain());
+    let mut reader = StreamReader::new(errors_of(DialectId::Moonshot), Face::Responses, plain());
     assert!(!reader.push(Bytes::from(begin())).meaningful);
     assert!(reader.push(Bytes::from(said())).meaningful);
     assert_eq!(reader.volume(), super::super::Volume { reasoning: 3, text: 5, calls: 7 + 13 });
@@ -122,10 +122,10 @@ fn whole_answers() {
     };
     let body = object("completed", ITEM, USAGE_JSON);
     let (segments, meter) =
-        whole(DialectId::Moonshot, Face::Responses, &renaming(), body.clone().into()).unwrap();
+        whole(&errors_of(DialectId::Moonshot), Face::Responses, &renaming(), body.clone().into()).unwrap();
     assert_eq!(segments.to_bytes(), body.replace(r#""name":"ls_tool""#, r#""name":"ls""#));
     assert_eq!((meter.usage, meter.finish.as_deref()), (Some(USAGE), Some("completed")));
-    let read = |body: String| whole(DialectId::Moonshot, Face::Responses, &plain(), body.into());
+    let read = |body: String| whole(&errors_of(DialectId::Moonshot), Face::Responses, &plain(), body.into());
     for (body, reason) in [
         (object("completed", "", ""), Reason::Server),
         (object("failed", "", ""), Reason::Server),
@@ -153,7 +153,8 @@ fn calls_get_their_namespace_back() {
     assert!(!seen.text.contains(r#""name":"ls_tool""#), "{}", seen.text);
     let whole = response("completed", ITEM, USAGE_JSON).replacen("\"response\":", "", 1);
     let (body, _) =
-        super::super::whole(DialectId::Moonshot, Face::Responses, &plan, Bytes::from(whole)).unwrap();
+        super::super::whole(&errors_of(DialectId::Moonshot), Face::Responses, &plan, Bytes::from(whole))
+            .unwrap();
     let body = String::from_utf8(body.to_bytes().to_vec()).unwrap();
     assert_eq!(body.matches(own).count(), 2, "{body}");
 }

@@ -61,7 +61,7 @@ fn moonshot_passes_byte_for_byte() {
 #[test]
 fn frames_that_wait_together_are_one_slice() {
     let text = moonshot(true);
-    let mut reader = StreamReader::new(DialectId::Moonshot, Face::Chat, plain());
+    let mut reader = StreamReader::new(errors_of(DialectId::Moonshot), Face::Chat, plain());
     let step = reader.push(Bytes::from(text.clone()));
     assert_eq!((step.out.parts().len(), step.frames), (1, 8));
     assert_eq!(step.out.to_bytes(), text);
@@ -78,7 +78,7 @@ fn hidden_usage_is_metered_and_not_sent() {
 
 #[test]
 fn role_and_comments_are_not_meaningful() {
-    let mut reader = StreamReader::new(DialectId::OpenRouter, Face::Chat, plain());
+    let mut reader = StreamReader::new(errors_of(DialectId::OpenRouter), Face::Chat, plain());
     assert!(!reader.push(Bytes::from(": OPENROUTER PROCESSING\n\n")).meaningful);
     assert!(!reader.push(Bytes::from(chunk(r#"{"role":"assistant","content":""}"#))).meaningful);
     assert!(
@@ -98,7 +98,7 @@ fn every_kind_of_substance_is_meaningful() {
         r#"{"tool_calls":[{"index":0,"function":{"arguments":""}}]}"#,
         r#"{"conten\u0074":"a"}"#,
     ] {
-        let mut reader = StreamReader::new(DialectId::Generic, Face::Chat, plain());
+        let mut reader = StreamReader::new(errors_of(DialectId::Generic), Face::Chat, plain());
         assert!(reader.push(Bytes::from(chunk(delta))).meaningful, "{delta}");
     }
 }
@@ -128,7 +128,7 @@ fn openrouters_last_chunk_keeps_only_its_usage() {
 fn comments_may_come_after_the_finish_and_nothing_after_the_end() {
     let text =
         chunk(r#"{"content":"a"}"#) + &finish("stop") + ": still here\n\n" + &event(USAGE_CHUNK) + DONE;
-    let mut reader = StreamReader::new(DialectId::OpenRouter, Face::Chat, plain());
+    let mut reader = StreamReader::new(errors_of(DialectId::OpenRouter), Face::Chat, plain());
     let step = reader.push(Bytes::from(text.clone() + ": bye\n\n" + &chunk(r#"{"content":"b"}"#)));
     assert_eq!((step.out.to_bytes(), step.done), (Bytes::from(text), true));
     for after in [reader.push(Bytes::from(chunk(r#"{"content":"b"}"#))), reader.end(None)] {
@@ -275,7 +275,7 @@ fn malformed_json_is_a_failure() {
 
 #[test]
 fn an_endless_frame_is_a_failure() {
-    let mut reader = StreamReader::new(DialectId::Generic, Face::Chat, plain());
+    let mut reader = StreamReader::new(errors_of(DialectId::Generic), Face::Chat, plain());
     let piece = Bytes::from(vec![b'a'; 1 << 20]);
     assert!(reader.push(Bytes::from_static(b"data: ")).failure.is_none());
     let failure = (0..33).find_map(|_| reader.push(piece.clone()).failure).unwrap();
@@ -313,11 +313,11 @@ fn changed_frames_keep_their_line_ends_and_comments() {
             ": hi\r\nid: 7\r\ndata: {{\"choices\":[{{\"delta\":{{\"tool_calls\":[{{\"function\":{{\"name\":\"{name}\"}}}}]}}}}]}}\r\n\r\n"
         )
     };
-    let mut reader = StreamReader::new(DialectId::Generic, Face::Chat, plan.clone());
+    let mut reader = StreamReader::new(errors_of(DialectId::Generic), Face::Chat, plan.clone());
     assert_eq!(reader.push(Bytes::from(frame("sent"))).out.to_bytes(), frame("known"));
     let parted =
         "data: {\"choices\":[{\"delta\":{\"tool_calls\":\ndata: [{\"function\":{\"name\":\"sent\"}}]}}]}\n\n";
-    let mut reader = StreamReader::new(DialectId::Generic, Face::Chat, plan);
+    let mut reader = StreamReader::new(errors_of(DialectId::Generic), Face::Chat, plan);
     assert_eq!(
         reader.push(Bytes::from(parted)).out.to_bytes(),
         event("{\"choices\":[{\"delta\":{\"tool_calls\": [{\"function\":{\"name\":\"known\"}}]}}]}")
@@ -397,7 +397,7 @@ proptest! {
             bytes[at] = byte;
         }
         let cut = cut.index(bytes.len());
-        let mut reader = StreamReader::new(dialect, Face::Chat, plan);
+        let mut reader = StreamReader::new(errors_of(dialect), Face::Chat, plan);
         let steps = [reader.push(Bytes::copy_from_slice(&bytes[..cut])), reader.push(Bytes::copy_from_slice(&bytes[cut..])), reader.end(None)];
         prop_assert!(steps.iter().any(|step| step.done || step.failure.is_some()));
     }
@@ -414,13 +414,13 @@ fn the_end_is_one_only_when_each_choice_has_finished() {
         + &choice(1, r#"{"content":"b"}"#, "null")
         + &choice(0, "{}", r#""stop""#);
     for rest in ["", DONE] {
-        let mut reader = StreamReader::new(DialectId::Generic, Face::Chat, plain());
+        let mut reader = StreamReader::new(errors_of(DialectId::Generic), Face::Chat, plain());
         let step = reader.push((one.clone() + rest).into());
         assert!(reader.conclude(None).is_none(), "nothing hides that the other one broke off");
         let failure = step.failure.or(reader.end(None).failure).unwrap();
         assert_eq!(failure.reason, Reason::Truncated, "{rest:?}");
     }
-    let mut reader = StreamReader::new(DialectId::Generic, Face::Chat, plain());
+    let mut reader = StreamReader::new(errors_of(DialectId::Generic), Face::Chat, plain());
     let both = one + &choice(1, "{}", r#""stop""#);
     assert!(reader.push(both.into()).failure.is_none() && reader.conclude(None).is_some());
     assert!(reader.end(None).done);
@@ -429,7 +429,7 @@ fn the_end_is_one_only_when_each_choice_has_finished() {
 #[test]
 fn an_answer_has_the_volume_of_its_text_however_it_is_escaped() {
     let volume = |content: &str| {
-        let mut reader = StreamReader::new(DialectId::Generic, Face::Chat, plain());
+        let mut reader = StreamReader::new(errors_of(DialectId::Generic), Face::Chat, plain());
         reader.push(chunk(&format!(r#"{{"content":"{content}","reasoning":"{content}"}}"#)).into());
         (reader.volume().text, reader.volume().reasoning)
     };

@@ -12,7 +12,7 @@ fn answer(message: &str, finish: &str) -> String {
 
 fn read_whole(plan: &AnswerPlan, text: &str) -> Result<(String, Meter), Failure> {
     let (segments, meter) =
-        whole(DialectId::Moonshot, Face::Chat, plan, Bytes::copy_from_slice(text.as_bytes()))?;
+        whole(&errors_of(DialectId::Moonshot), Face::Chat, plan, Bytes::copy_from_slice(text.as_bytes()))?;
     Ok((String::from_utf8(segments.to_bytes().to_vec()).unwrap(), meter))
 }
 
@@ -103,7 +103,7 @@ proptest! {
         }
         let plan = AnswerPlan { tool_names: vec![("f".into(), "g".into())], ..with_tools() };
         let length = bytes.len();
-        if let Ok((segments, _)) = whole(DialectId::Generic, Face::Chat, &plan, bytes.into()) {
+        if let Ok((segments, _)) = whole(&errors_of(DialectId::Generic), Face::Chat, &plan, bytes.into()) {
             prop_assert!(segments.len() <= length + 1);
         }
     }
