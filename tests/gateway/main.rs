@@ -47,6 +47,7 @@ mod places;
 mod plan;
 mod pressure;
 mod probing;
+mod redaction;
 mod references;
 mod reload;
 mod search;

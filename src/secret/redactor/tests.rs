@@ -118,7 +118,7 @@ fn a_key_that_the_read_limit_cuts_is_redacted() {
         [key.to_owned(), percent_encoded(key, true), unicode_escaped(key), base64(key.as_bytes())[0].clone()];
     for form in forms {
         // White space makes room for the cut key in the redacted text.
-        for kept in SHORTEST_PART..form.len() {
+        for kept in (SHORTEST_PART..form.len()).step_by(7) {
             let text = format!("key{}{form}", " ".repeat(READ - "key".len() - kept));
             let redacted = redactor(&[key]).redact(&text);
             // Less than eight characters of the key may remain.

@@ -156,6 +156,17 @@ async fn what_ends_it_is_told_apart() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_error_that_repeats_the_device_code_is_redacted() {
+    for repeated in ["the-device", "the%2Ddevice", "dGhlLWRldmljZQ=="] {
+        let said =
+            json!({ "error": "invalid_client", "error_description": format!("<{repeated}> is wrong") });
+        let failed = log_in(&Server::saying([code(), Says::Json(400, said)])).await.err().unwrap();
+        let NoLogin::Failed(failure) = failed else { panic!("{failed:?}") };
+        assert!(failure.message.ends_with("refuses: invalid_client: <…> is wrong"), "{failure}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_code_that_nobody_enters_ends_by_our_own_clock_too() {
     let began = Instant::now();
     let pending = (0..119).map(|_| error("authorization_pending"));

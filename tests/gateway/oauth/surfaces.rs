@@ -1,11 +1,16 @@
 //! Whatever uses a provider's key works with a login.
 
 use std::os::unix::fs::PermissionsExt;
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 
-use super::{KIMI, gateway, let_it_end_in, logged_in, moonrelay, setup, tells_no_secret, tokens, upstream};
+use super::{
+    KIMI, gateway, let_it_end_in, logged_in, moonrelay, secrets, setup, tells_no_secret, tokens, upstream,
+};
 use crate::common::process::run;
+use crate::common::scripted::Scripted;
 use crate::common::{Face, Gateway, prompt};
 use crate::doctor::{Patient, told};
 
@@ -199,4 +204,41 @@ async fn a_provider_without_a_login_cannot_ask_for_one_in_the_file() {
     assert_eq!(issues[0]["path"], "models.providers.openrouter.auth", "{issues}");
     assert!(issues[0]["message"].as_str().unwrap().contains("only Kimi Code has a login"), "{issues}");
     assert_eq!(issues.as_array().unwrap().len(), 1, "{issues}");
+}
+
+#[tokio::test]
+async fn an_access_token_that_the_provider_repeats_is_redacted() {
+    let upstream = upstream().await;
+    let response = Arc::new(Mutex::new(String::new()));
+    let sent = response.clone();
+    let scripted = Scripted::start(move |mut stream| {
+        let response = sent.lock().unwrap().clone();
+        async move {
+            let _ = stream.write_all(response.as_bytes()).await;
+        }
+    })
+    .await;
+    let base = scripted.provider()["baseUrl"].clone();
+    let setup = setup(&upstream).set("models.providers.kimi.baseUrl", base);
+    let mut gateway = gateway(&upstream, setup).await;
+    let [token, _] = secrets(gateway.home());
+    // No pattern recognises a token in this form.
+    let repeated: String = token.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let error = json!({ "error": { "message": format!("marker <{repeated}>"), "code": 400 } });
+    let chunk = json!({ "choices": [{ "index": 0, "delta": { "role": "assistant", "content": "Hello" } }] });
+    for (status, is_stream, body) in [
+        ("400 Bad Request", false, error.to_string()),
+        ("200 OK", false, error.to_string()),
+        ("200 OK", true, format!("data: {error}\n\n")),
+        ("200 OK", true, format!("data: {chunk}\n\ndata: {error}\n\n")),
+    ] {
+        let kind = if is_stream { "text/event-stream" } else { "application/json" };
+        *response.lock().unwrap() =
+            format!("HTTP/1.1 {status}\r\ncontent-type: {kind}\r\nconnection: close\r\n\r\n{body}");
+        let answer = gateway.chat(&prompt(KIMI, "Say hello", is_stream)).await;
+        assert!(answer.text().contains("marker <…>"), "{status} {kind}: {}", answer.text());
+        assert!(!answer.text().contains(&repeated[..30]), "{status} {kind}: {}", answer.text());
+    }
+    let log = gateway.serving.stop().await;
+    assert!(log.contains("marker <…>") && !log.contains(&repeated[..30]), "{log}");
 }
