@@ -73,13 +73,7 @@ impl Terms {
             return Ok(&self.search.keys);
         }
         let why = self.search.off.as_deref().unwrap_or("no key is set");
-        Err(SearchFailure::new(
-            Kind::MissingKey,
-            format!(
-                "web search has no key: {why}. Set plugins.entries.moonshot.config.webSearch.apiKey, or MOONSHOT_API_KEY \
-                 where moonrelay runs"
-            ),
-        ))
+        Err(SearchFailure::new(Kind::MissingKey, format!("web search has no key: {why}")))
     }
 
     /// All keys were refused: which, and why that may be.

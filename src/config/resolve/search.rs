@@ -26,33 +26,31 @@ const NAMES: [&str; 2] = ["KIMI_API_KEY", "MOONSHOT_API_KEY"];
 /// Where nothing says another one.
 const INTERNATIONAL: &str = "https://api.moonshot.ai/v1";
 
-/// Reads it, with what it leaves out.
+/// The setting that names where web search sends its requests.
+const BASE_URL: &str = "plugins.entries.moonshot.config.webSearch.baseUrl";
+
+/// The setting that gives web search a key of its own.
+const API_KEY: &str = "plugins.entries.moonshot.config.webSearch.apiKey";
+
+/// Reads the settings and fills in the defaults.
 pub(super) fn read(root: &At<'_>, providers: &Providers, scope: &mut Scope<'_, '_, '_>) -> WebSearch {
     let at = root.find(&["plugins", "entries", "moonshot", "config", "webSearch"]);
     let setting = |key| at.as_ref().and_then(|at| at.get(key));
-    let near = near(providers);
-    let own = || near.and_then(native_base).unwrap_or_else(|| INTERNATIONAL.to_owned());
-    let mut lost = None;
-    let base_url = match setting("baseUrl") {
-        None => own(),
-        Some(at) => {
-            let clear = ClearText::Refused { what: "the key", fix: "use https://" };
-            match endpoint::read(&at, clear, scope) {
-                Address::Url(url) => url.as_str().trim_end_matches('/').to_owned(),
-                Address::Missing(what) => {
-                    scope.warn(&at, format!("{what}: web search is off until it is"));
-                    lost = Some(format!("{what} (its baseUrl)"));
-                    own()
-                }
-                Address::None => own(),
-            }
-        }
-    };
-    let found = match (lost, setting("apiKey")) {
+    let Base { url: base_url, is_own, unusable } =
+        base(setting("baseUrl"), setting("apiKey").is_some(), providers, scope);
+    let found = match (unusable, setting("apiKey")) {
         // The key is for the host that the user means, not for another one.
-        (Some(what), _) => Err(what),
+        (Some(why), _) => Err(why),
         (None, Some(at)) => configured(&at, &base_url, scope),
-        (None, None) => named(&base_url, providers, scope),
+        (None, None) => named(&base_url, is_own, providers, scope).map_err(|missing| match missing {
+            MissingKey::Unset(why) => why,
+            MissingKey::Withheld(why) => {
+                if let Some(at) = setting("baseUrl").as_ref().or(at.as_ref()) {
+                    scope.warn(at, format!("web search is off: {why}"));
+                }
+                why
+            }
+        }),
     };
     let (keys, off) = match found {
         Ok(keys) => (keys, None),
@@ -78,11 +76,66 @@ pub(super) fn read(root: &At<'_>, providers: &Providers, scope: &mut Scope<'_, '
     }
 }
 
+/// Where web search sends its requests.
+struct Base {
+    /// Without a trailing slash.
+    url: String,
+    /// Whether `webSearch.baseUrl` names it.
+    is_own: bool,
+    /// Why no key may be sent there.
+    unusable: Option<String>,
+}
+
+/// `webSearch.baseUrl`, else the base URL of the provider whose key is used.
+fn base(
+    setting: Option<At<'_>>,
+    has_own_key: bool,
+    providers: &Providers,
+    scope: &mut Scope<'_, '_, '_>,
+) -> Base {
+    let default = || match default_base(providers, has_own_key) {
+        Ok(url) => Base { url, is_own: false, unusable: None },
+        Err(why) => Base { url: INTERNATIONAL.to_owned(), is_own: false, unusable: Some(why) },
+    };
+    let Some(at) = setting else { return default() };
+    let clear = ClearText::Refused { what: "the key", fix: "use https://" };
+    match endpoint::read(&at, clear, scope) {
+        Address::Url(url) => {
+            Base { url: url.as_str().trim_end_matches('/').to_owned(), is_own: true, unusable: None }
+        }
+        Address::Missing(what) => {
+            scope.warn(&at, format!("{what}: web search is off until it is"));
+            Base { unusable: Some(format!("{what} (its baseUrl)")), ..default() }
+        }
+        Address::None => default(),
+    }
+}
+
+/// The base URL where none is configured. A key that is borrowed from a provider stays at that provider's base URL; a key
+/// of web search itself is for Moonshot's own host.
+fn default_base(providers: &Providers, has_own_key: bool) -> Result<String, String> {
+    let Some(provider) = near(providers) else { return Ok(INTERNATIONAL.to_owned()) };
+    if let Some(base) = native_base(provider) {
+        return Ok(base);
+    }
+    if has_own_key || provider_keys(provider).next().is_none() {
+        return Ok(INTERNATIONAL.to_owned());
+    }
+    let chat = provider.faces.iter().find(|(face, _)| *face == Face::Chat);
+    chat.map(|(_, base)| base.clone()).ok_or_else(|| {
+        format!(
+            "web search needs the Chat Completions API, which models.providers.{}.baseUrl does not serve. Set {BASE_URL} \
+             and {API_KEY}",
+            provider.id
+        )
+    })
+}
+
 /// The one key that the user means.
 fn configured(at: &At<'_>, base: &str, scope: &mut Scope<'_, '_, '_>) -> Result<Vec<Key>, String> {
     let found = scope.variables.secret(at);
     let key = found.and_then(|found| keys::from_found(at, found, "web search is off until it is", scope));
-    let key = key.ok_or("plugins.entries.moonshot.config.webSearch.apiKey is not there")?;
+    let key = key.ok_or_else(|| format!("{API_KEY} has no value"))?;
     if key.is_of_kimi_code() && native(base).is_some() {
         scope.warn(
             at,
@@ -96,43 +149,87 @@ fn configured(at: &At<'_>, base: &str, scope: &mut Scope<'_, '_, '_>) -> Result<
     Ok(vec![key])
 }
 
-/// Keys under the names that it has, then those of the provider at the same place; none of the other product, as far as
-/// that can be told.
-fn named(base: &str, providers: &Providers, scope: &Scope<'_, '_, '_>) -> Result<Vec<Key>, String> {
+/// Why there is no key.
+enum MissingKey {
+    /// None is set.
+    Unset(String),
+    /// There is one, and it belongs to a provider at another host.
+    Withheld(String),
+}
+
+/// The keys of the environment variables, then those of the provider at the same place, without keys of Kimi Code.
+///
+/// A key of a configured provider goes to that provider's base URLs only, also where it comes from one of the variables.
+fn named(
+    base: &str,
+    is_own: bool,
+    providers: &Providers,
+    scope: &Scope<'_, '_, '_>,
+) -> Result<Vec<Key>, MissingKey> {
     let of_names = NAMES.iter().filter_map(|name| {
         let (value, origin) = scope.variables.find(name)?;
         HeaderValue::from_str(&value).ok()?;
         Some(Key { secret: Secret::new(value), origin })
     });
-    let place = place_of(base);
-    // Whatever else stands at the same place has keys of its own.
-    let there = |provider: &&Provider| {
-        provider.dialect == DialectId::Moonshot
-            && provider.faces.iter().any(|(_, base)| place_of(base) == place)
-    };
-    let of_provider =
-        providers.table.values().filter(there).flat_map(|provider| provider.keys.iter().cloned());
+    let is_there = |provider: &Provider| is_at(provider, base);
+    // Other providers at the same place have keys of their own.
+    let of_provider = providers.table.values().filter(|provider| is_moonshot_at(provider, base));
+    let of_provider = of_provider.flat_map(provider_keys).cloned();
     let mut other_product = None;
+    let mut withheld = None;
     let mut keys: Vec<Key> = Vec::new();
-    for key in of_names.chain(of_provider).filter(|key| !key.secret.expose().is_empty()) {
+    for key in of_names.chain(of_provider) {
+        let has_key = |provider: &&Provider| provider.keys.iter().any(|known| known.secret == key.secret);
+        let owners: Vec<&Provider> = providers.table.values().filter(has_key).collect();
+        let owner = owners.iter().find(|provider| provider.configured);
         if key.is_of_kimi_code() {
             other_product.get_or_insert(key.origin);
-        } else if !keys.iter().any(|known| known.secret == key.secret) {
+        } else if owners.iter().any(|provider| is_there(provider)) {
+            if !keys.iter().any(|known| known.secret == key.secret) {
+                keys.push(key);
+            }
+        } else if let Some(owner) = owner {
+            withheld.get_or_insert(*owner);
+        } else if (is_own || native(base).is_some()) && !keys.iter().any(|known| known.secret == key.secret) {
             keys.push(key);
         }
     }
-    match other_product {
-        _ if !keys.is_empty() => Ok(keys),
-        Some(origin) => Err(format!(
-            "{origin} begins with sk-kimi-, so it is a key of Kimi Code, which Moonshot's web search does not take: set \
-             MOONSHOT_API_KEY to one from platform.kimi.ai (China: platform.kimi.com)"
-        )),
-        None => Err(
-            "neither plugins.entries.moonshot.config.webSearch.apiKey nor KIMI_API_KEY nor MOONSHOT_API_KEY \
-                     is set"
-                .to_owned(),
-        ),
+    if !keys.is_empty() {
+        return Ok(keys);
     }
+    let lender = near(providers).filter(|lender| lender.configured && !is_there(lender));
+    let lender = lender.filter(|lender| provider_keys(lender).any(|key| !key.is_of_kimi_code()));
+    Err(match (lender.or(withheld), other_product) {
+        (Some(owner), _) => MissingKey::Withheld(withheld_key(owner, base, is_own)),
+        (None, Some(origin)) => MissingKey::Unset(format!(
+            "{origin} begins with sk-kimi-, so it is a key of Kimi Code, which Moonshot's web search does not take. Set \
+             MOONSHOT_API_KEY to one from platform.kimi.ai (China: platform.kimi.com), or {API_KEY}"
+        )),
+        (None, None) => MissingKey::Unset(format!(
+            "neither {API_KEY} nor KIMI_API_KEY nor MOONSHOT_API_KEY is set. Set one of them where moonrelay runs"
+        )),
+    })
+}
+
+/// Why the key of a provider is not sent to the base URL of web search, with the fix.
+fn withheld_key(owner: &Provider, base: &str, is_own: bool) -> String {
+    let id = &owner.id;
+    let setting = format!("models.providers.{id}.baseUrl");
+    let place = owner.faces.first().map_or("", |(_, base)| base.as_str());
+    let shown = if is_own { format!("{BASE_URL} ({base})") } else { base.to_owned() };
+    let other = match is_own && owner.dialect == DialectId::Moonshot {
+        true => format!(", or remove {BASE_URL} to search at {place}"),
+        false => String::new(),
+    };
+    format!(
+        "the key of provider {id} is only sent to {setting} ({place}), and web search sends its requests to \
+         another host, {shown}. Set {API_KEY} to a key for that host{other}"
+    )
+}
+
+/// The keys of a provider; one that takes no key has none.
+fn provider_keys(provider: &Provider) -> impl Iterator<Item = &Key> {
+    provider.keys.iter().filter(|key| !key.secret.expose().is_empty())
 }
 
 /// The provider whose account is meant where nothing is said: `moonshot` or the China site's, rather the one that the
@@ -163,15 +260,20 @@ fn place_of(base: &str) -> Option<url::Origin> {
     Url::parse(base).ok().map(|url| url.origin())
 }
 
-/// Whose prices hold there.
-fn provider_of(base: &str, providers: &Providers) -> String {
+/// Whether one of a provider's base URLs has the scheme, host and port of this one.
+fn is_at(provider: &Provider, base: &str) -> bool {
     let place = place_of(base);
-    let there = |provider: &&Provider| {
-        provider.dialect == DialectId::Moonshot
-            && provider.faces.iter().any(|(_, base)| place_of(base) == place)
-    };
-    let configured = ["moonshot", "moonshot-cn"].iter().filter_map(|id| providers.table.get(*id)).find(there);
-    if let Some(configured) = configured {
+    provider.faces.iter().any(|(_, base)| place_of(base) == place)
+}
+
+fn is_moonshot_at(provider: &Provider, base: &str) -> bool {
+    provider.dialect == DialectId::Moonshot && is_at(provider, base)
+}
+
+/// The provider whose prices apply at a base URL.
+fn provider_of(base: &str, providers: &Providers) -> String {
+    let configured = ["moonshot", "moonshot-cn"].iter().filter_map(|id| providers.table.get(*id));
+    if let Some(configured) = configured.into_iter().find(|provider| is_moonshot_at(provider, base)) {
         return configured.id.clone();
     }
     let host = Url::parse(base).ok().and_then(|url| url.host_str().map(str::to_owned));

@@ -263,13 +263,14 @@ const MOONSHOT: &Shape = &Shape::Object(&[key(
         key(
             "apiKey",
             "A key of Moonshot's platform. Else KIMI_API_KEY, else MOONSHOT_API_KEY, each unless it is a key of Kimi Code \
-             (`sk-kimi-…`), else the one of the provider at the same place.",
+             (`sk-kimi-…`), else the one of the provider at the same host. A configured provider's key goes to that \
+             provider's host only.",
             SECRET,
         ),
         key(
             "baseUrl",
-            "`https://api.moonshot.ai/v1` or `https://api.moonshot.cn/v1`. Else where `models.providers.moonshot` is, \
-             if that is one of Moonshot's own hosts, else the first.",
+            "`https://api.moonshot.ai/v1` or `https://api.moonshot.cn/v1`. Default: the base URL of \
+             `models.providers.moonshot`; with `apiKey` only if that is one of Moonshot's own hosts, else the first.",
             TEXT,
         ),
         key(

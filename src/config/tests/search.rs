@@ -37,7 +37,8 @@ fn the_region_is_that_of_the_account() {
     assert_eq!(base(&preferred), place("https://api.moonshot.cn/v1", "moonshot"), "the search speaks chat");
     assert_eq!(base("'moonshot-cn': {}"), place("https://api.moonshot.cn/v1", "moonshot-cn"));
     assert_eq!(base("moonshot: {}, 'moonshot-cn': {}"), international);
-    assert_eq!(base("moonshot: { baseUrl: 'https://proxy.example/v1', apiKey: 'sk-proxy' }"), international);
+    let proxy = "moonshot: { baseUrl: 'https://proxy.example/v1', apiKey: 'sk-proxy' }";
+    assert_eq!(base(proxy), place("https://proxy.example/v1", "moonshot"));
     let explicit = search("{ baseUrl: 'https://api.moonshot.cn/v1/' }", "", KEY);
     assert_eq!(
         (explicit.base_url.as_str(), explicit.provider.as_str()),
@@ -54,8 +55,6 @@ fn keys_come_in_their_order_and_each_goes_where_it_belongs() {
         ["sk-a", "sk-b", "sk-c"]
     );
     assert_eq!(keys(&search("{ apiKey: 'sk-own' }", "moonshot: { apiKey: 'sk-c' }", &both)), ["sk-own"]);
-    let proxy = "moonshot: { baseUrl: 'https://proxy.example/v1', apiKey: 'sk-proxy' }";
-    assert!(keys(&search("{}", proxy, &[])).is_empty(), "the proxy's key is the proxy's");
     let kimi = [("KIMI_API_KEY", "sk-kimi-1"), ("MOONSHOT_API_KEY", "sk-b")];
     assert_eq!(keys(&search("{}", "", &kimi)), ["sk-b"]);
     let off = search("{}", "", &kimi[..1]);
@@ -65,6 +64,58 @@ fn keys_come_in_their_order_and_each_goes_where_it_belongs() {
     let other = "moonshot: { baseUrl: 'http://127.0.0.1:9/moonshot/v1', apiKey: 'sk-m' }, \
                  openrouter: { baseUrl: 'http://127.0.0.1:9/openrouter/api/v1', apiKey: 'sk-or' }";
     assert_eq!(keys(&search("{ baseUrl: 'http://127.0.0.1:9/moonshot/v1' }", other, &[])), ["sk-m"]);
+}
+
+#[test]
+fn provider_key_stays_at_the_base_url_of_its_provider() {
+    let from_name = "moonshot: { baseUrl: 'https://proxy.example/v1' }";
+    let written = "moonshot: { baseUrl: 'https://proxy.example/v1', apiKey: '${MOONSHOT_API_KEY}' }";
+    for provider in [from_name, written] {
+        let at_the_provider = search("{}", provider, KEY);
+        assert_eq!(at_the_provider.base_url, "https://proxy.example/v1");
+        assert_eq!(keys(&at_the_provider), ["sk-moon-1"]);
+        let elsewhere = search("{ baseUrl: 'https://api.moonshot.ai/v1' }", provider, KEY);
+        assert_eq!(elsewhere.base_url, "https://api.moonshot.ai/v1");
+        assert!(keys(&elsewhere).is_empty());
+        let own = search("{ apiKey: 'sk-own' }", provider, KEY);
+        assert_eq!((own.base_url.as_str(), keys(&own)), ("https://api.moonshot.ai/v1", vec!["sk-own"]));
+    }
+    let both = [("KIMI_API_KEY", "sk-a"), ("MOONSHOT_API_KEY", "sk-moon-1")];
+    assert_eq!(keys(&search("{}", from_name, &both)), ["sk-moon-1"], "KIMI_API_KEY is not the proxy's");
+    let elsewhere = search("{ baseUrl: 'https://api.moonshot.ai/v1' }", from_name, &both);
+    assert_eq!(keys(&elsewhere), ["sk-a"]);
+    let of_kimi = "kimi: { baseUrl: 'https://proxy.example/coding/v1', apiKey: '${KIMI_API_KEY}' }";
+    assert_eq!(keys(&search("{}", of_kimi, &both)), ["sk-moon-1"], "KIMI_API_KEY belongs to provider kimi");
+    let region = search("{ baseUrl: 'https://api.moonshot.cn/v1' }", "moonshot: { apiKey: 'sk-m' }", &[]);
+    assert!(keys(&region).is_empty(), "keys are per region");
+}
+
+#[test]
+fn withheld_key_is_a_warning_that_names_both_settings_and_the_fix() {
+    let provider = "moonshot: { baseUrl: 'https://proxy.example/v1', apiKey: 'sk-moon-000000001' }";
+    let settings = settings_with(&text("{ baseUrl: 'https://api.moonshot.ai/v1' }", provider), &[]);
+    let found = warnings(&settings);
+    let warning = found.iter().find(|warning| warning.starts_with(&format!("{SETTING}.baseUrl: "))).unwrap();
+    for part in
+        ["models.providers.moonshot.baseUrl", &format!("Set {SETTING}.apiKey"), "remove", "proxy.example"]
+    {
+        assert!(warning.contains(part), "{part}: {warning}");
+    }
+    assert!(!warning.contains("0001"), "{warning}");
+    assert!(settings.web_search.off.is_some_and(|off| warning.ends_with(&off)));
+    assert!(warnings(&settings_with(&text("{}", provider), &[])).is_empty());
+}
+
+#[test]
+fn provider_without_chat_completions_does_not_lend_its_key() {
+    let provider =
+        "moonshot: { baseUrl: 'https://proxy.example/messages', api: 'anthropic-messages', apiKey: 'sk-m' }";
+    let found = search("{}", provider, &[]);
+    assert!(keys(&found).is_empty());
+    let off = found.off.unwrap();
+    for part in ["models.providers.moonshot.baseUrl", "webSearch.baseUrl", "webSearch.apiKey"] {
+        assert!(off.contains(part), "{part}: {off}");
+    }
 }
 
 #[test]

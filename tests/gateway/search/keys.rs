@@ -105,3 +105,34 @@ async fn a_default_model_that_is_gone_has_a_successor_and_a_chosen_one_has_not()
     assert_eq!((status, code.as_str()), (404, "model_not_found"));
     assert!(message.contains("webSearch.model"), "{message}");
 }
+
+#[tokio::test]
+async fn provider_key_stays_at_its_host_and_search_uses_that_host() {
+    let (provider, elsewhere) = (Upstream::start().await, Upstream::start().await);
+    let base = |upstream: &Upstream| json!(format!("{}{}", upstream.base(), Provider::Moonshot.path()));
+    let moonshot = json!({ "baseUrl": base(&provider), "apiKey": "${MOONSHOT_API_KEY}" });
+    let with = |search: Value| {
+        Setup::of(json!({ "models": { "providers": { "moonshot": moonshot } } }))
+            .set(SETTING, search)
+            .environment("MOONSHOT_API_KEY", Provider::Moonshot.key())
+    };
+    let gateway = with(json!({})).start().await;
+    assert_eq!(search(&gateway, "moon").await.status, 200);
+    assert!(!provider.requests().await.is_empty(), "the provider's base URL");
+
+    provider.forget().await;
+    let gateway = with(json!({ "baseUrl": base(&elsewhere) })).start().await;
+    let (status, code, message) = refused(&search(&gateway, "moon").await);
+    assert_eq!((status, code.as_str()), (503, "missing_key"), "{message}");
+    for part in
+        ["models.providers.moonshot.baseUrl", &format!("{SETTING}.baseUrl"), &format!("{SETTING}.apiKey")]
+    {
+        assert!(message.contains(part), "{part}: {message}");
+    }
+    assert!(elsewhere.requests().await.is_empty() && provider.requests().await.is_empty());
+
+    let own = json!({ "baseUrl": base(&elsewhere), "apiKey": Provider::Moonshot.key() });
+    let gateway = with(own).start().await;
+    assert_eq!(search(&gateway, "moon").await.status, 200);
+    assert!(!elsewhere.requests().await.is_empty() && provider.requests().await.is_empty());
+}
