@@ -51,7 +51,7 @@ enum Verb {
         #[arg(long)]
         live: bool,
     },
-    /// Make a model the primary
+    /// Make a model the primary; the former primary becomes the first fallback
     Set {
         /// provider/model, or an alias
         #[arg(value_name = "REF|ALIAS")]

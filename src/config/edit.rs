@@ -87,6 +87,7 @@ enum Change {
     Set(Value),
     Remove,
     Push(Value),
+    PushFront(Value),
 }
 
 /// A file that is being changed. Nobody else changes it until this is dropped: two at a time in one thread would wait
@@ -176,12 +177,21 @@ impl Document {
         self.apply(path, Change::Push(value.clone())).map(drop)
     }
 
+    /// Inserts before the first element of a list. A missing list is created.
+    ///
+    /// # Errors
+    /// When the value at the path is not a list.
+    pub fn push_front(&mut self, path: &KeyPath, value: &Value) -> Result<(), EditError> {
+        self.apply(path, Change::PushFront(value.clone())).map(drop)
+    }
+
     /// Makes a change, and remembers it; `false` when there was nothing to change.
     fn apply(&mut self, path: &KeyPath, change: Change) -> Result<bool, EditError> {
         let made = match &change {
             Change::Set(value) => self.put(path, value)?,
             Change::Remove => self.take(path)?,
-            Change::Push(value) => self.append(path, value)?,
+            Change::Push(value) => self.insert(path, value, None)?,
+            Change::PushFront(value) => self.insert(path, value, Some(0))?,
         };
         if made {
             self.changes.push((path.clone(), change));
@@ -223,14 +233,18 @@ impl Document {
         })
     }
 
-    fn append(&self, path: &KeyPath, value: &Value) -> Result<bool, EditError> {
+    /// Inserts into a list at an index, without one at its end.
+    fn insert(&self, path: &KeyPath, value: &Value, index: Option<usize>) -> Result<bool, EditError> {
         match self.get(path) {
             None => self.put(path, &Value::Array(vec![value.clone()])),
             Some(Value::Array(_)) => {
                 let Some(Container::List(array)) = self.container(&path.0, false)? else {
                     return Err(no_such(path));
                 };
-                array.append(input(value));
+                match index {
+                    Some(index) => array.insert(index, input(value)),
+                    None => array.append(input(value)),
+                };
                 Ok(true)
             }
             Some(_) => Err(EditError::Path(format!("{path} is no list"))),

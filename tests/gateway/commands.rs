@@ -171,7 +171,13 @@ async fn models_set_edits_the_file_and_keeps_its_comments() {
     let home = Home::with(CONFIG);
     let ended = home.run(&["models", "set", "moonshot/kimi-k3"]).await;
     assert_eq!(ended.code, Some(0), "{}", ended.both());
-    assert_eq!(home.text(), CONFIG.replace("'kimi/kimi-for-coding'", "\"moonshot/kimi-k3\""));
+    assert!(home.text().contains("// Kimi first.") && home.text().contains("// paid"), "{}", home.text());
+    let report = home.json(&["models", "set", "moonshot/kimi-k3", "--json"], 0).await;
+    assert_eq!((&report["changed"], &report["primary"]), (&json!(false), &json!("moonshot/kimi-k3")));
+    assert_eq!(report["fallbacks"], json!(["kimi/kimi-for-coding", "openrouter/auto"]));
+    for line in ["1. moonshot/kimi-k3", "2. kimi/kimi-for-coding", "3. openrouter/auto"] {
+        assert!(ended.stdout.contains(line), "{line}: {}", ended.both());
+    }
 
     let home = Home::with(CONFIG);
     assert_eq!(home.run(&["models", "set", "K3"]).await.code, Some(0), "an alias, in any case");

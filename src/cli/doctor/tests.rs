@@ -195,7 +195,9 @@ fn models_that_are_gone_or_going_have_a_successor_that_stays() {
     };
     let gone = about(&of("moonshot/kimi-k2.5"), "moonshot/kimi-k2.5");
     assert!(gone.severity == Severity::Warning && gone.what.contains("2026-08-31"), "{gone:?}");
-    assert_eq!(fix(&gone), "moonrelay models set moonshot/kimi-k3", "K2.6 goes, too");
+    let command =
+        "moonrelay models set moonshot/kimi-k3 && moonrelay models fallbacks remove moonshot/kimi-k2.5";
+    assert_eq!(fix(&gone), command, "K2.6 goes, too");
     let mut facts = of("moonshot/kimi-k2.6");
     assert_eq!(about(&facts, "moonshot/kimi-k2.6").severity, Severity::Info);
     facts.now += Duration::from_hours(24 * 30);

@@ -135,18 +135,68 @@ async fn the_table_is_for_people() {
 }
 
 #[tokio::test]
-async fn set_changes_the_primary_and_keeps_comments() {
+async fn set_keeps_the_former_primary_as_first_fallback_and_keeps_comments() {
     let mut desk = Desk::with(FILE);
     run(&mut desk, set("moonshot/kimi-k3"), false).await.unwrap();
+    let expected = FILE
+        .replace("'kimi/kimi-for-coding', // first", "\"moonshot/kimi-k3\", // first")
+        .replace("['moonshot/kimi-k2.6'", "[\"kimi/kimi-for-coding\", 'moonshot/kimi-k2.6'");
+    assert_eq!(desk.text(), expected);
+    let printed_chain = desk.printed().lines().skip(1).collect::<Vec<_>>().join("\n");
     assert_eq!(
-        desk.text(),
-        FILE.replace("'kimi/kimi-for-coding', // first", "\"moonshot/kimi-k3\", // first")
+        printed_chain,
+        "fallback chain:\n1. moonshot/kimi-k3\n2. kimi/kimi-for-coding\n3. moonshot/kimi-k2.6\n4. openrouter/vendor/new"
     );
     run(&mut desk, set("KIMI"), false).await.unwrap();
     assert!(desk.text().contains("primary: \"kimi/kimi-for-coding\", // first"));
+    assert!(
+        desk.text().contains("[\"moonshot/kimi-k3\", 'moonshot/kimi-k2.6', 'openrouter/vendor/new']"),
+        "{}",
+        desk.text()
+    );
     let before = desk.text();
     assert!(printed(&mut desk, set("kimi/k2p5")).await.starts_with("No change: "));
+    assert!(desk.printed().contains("2. moonshot/kimi-k3"), "{}", desk.printed());
     assert_eq!(desk.text(), before);
+}
+
+#[tokio::test]
+async fn set_removes_duplicates_from_the_fallbacks() {
+    let text = "{ agents: { defaults: {
+      model: {
+        primary: 'Kimi',
+        fallbacks: [
+          'moonshot/kimi-k3',
+          // the paid one
+          'openrouter/auto',
+          'kimi/kimi-for-coding',
+          'openrouter/auto',
+        ],
+      },
+      models: { 'kimi/kimi-for-coding': { alias: 'Kimi' } },
+    } } }";
+    let mut desk = Desk::with(text);
+    let report = json_of(&mut desk, set("moonshot/kimi-k3")).await;
+    assert_eq!((&report["ok"], &report["changed"]), (&json!(true), &json!(true)));
+    assert_eq!(report["primary"], json!("moonshot/kimi-k3"));
+    assert_eq!(report["fallbacks"], json!(["kimi/kimi-for-coding", "openrouter/auto"]));
+    let model = desk.console(false).document().unwrap().get(&super::path(&["agents", "defaults", "model"]));
+    let expected = json!({ "primary": "moonshot/kimi-k3", "fallbacks": ["Kimi", "openrouter/auto"] });
+    assert_eq!(model, Some(expected), "{}", desk.text());
+    assert!(desk.text().contains("// the paid one\n          'openrouter/auto'"), "{}", desk.text());
+}
+
+#[tokio::test]
+async fn set_under_nix_prints_the_lines_of_the_new_chain() {
+    let mut desk = Desk::with(FILE).variable("MOONRELAY_NIX_MODE", "1");
+    let refused = told(run(&mut desk, set("moonshot/kimi-k3"), false).await);
+    for line in [
+        "agents.defaults.model.primary = \\\"moonshot/kimi-k3\\\";",
+        "agents.defaults.model.fallbacks = [ \\\"kimi/kimi-for-coding\\\" \\\"moonshot/kimi-k2.6\\\" \\\"openrouter/vendor/new\\\" ];",
+    ] {
+        assert!(refused.contains(line), "{line}: {refused}");
+    }
+    assert_eq!(desk.text(), FILE);
 }
 
 #[tokio::test]
@@ -178,14 +228,16 @@ async fn a_route_that_takes_everything_does_not_take_the_names_of_models() {
 async fn set_without_a_chain_writes_the_fallbacks_that_served() {
     let mut desk = Desk::empty().variable("MOONSHOT_API_KEY", "sk-m").variable("OPENROUTER_API_KEY", "sk-o");
     run(&mut desk, set("moonshot/kimi-k2.7-code"), true).await.unwrap();
-    assert_eq!(desk.printed_json(), json!({ "ok": true, "changed": true, "path": desk.file() }));
+    let fallbacks = json!(["moonshot/kimi-k3", "openrouter/auto"]);
+    let expected = json!({ "ok": true, "changed": true, "path": desk.file(), "primary": "moonshot/kimi-k2.7-code", "fallbacks": fallbacks });
+    assert_eq!(desk.printed_json(), expected);
     let settings = desk.console(false).settings().unwrap();
     let chain: Vec<String> = settings.default_chain.references.iter().map(ToString::to_string).collect();
     assert_eq!(chain, ["moonshot/kimi-k2.7-code", "moonshot/kimi-k3", "openrouter/auto"]);
 }
 
 #[tokio::test]
-async fn set_keeps_a_chain_that_is_only_a_name() {
+async fn set_keeps_a_primary_that_is_the_whole_chain() {
     let mut desk = Desk::with("{ agents: { defaults: { model: 'moonshot/kimi-k3' } } }");
     run(&mut desk, set("moonshot/kimi-k2.5"), false).await.unwrap();
     assert!(
@@ -193,7 +245,10 @@ async fn set_keeps_a_chain_that_is_only_a_name() {
         "{}",
         desk.printed()
     );
-    assert_eq!(desk.text(), "{ agents: { defaults: { model: \"moonshot/kimi-k2.5\" } } }");
+    let model = desk.console(false).document().unwrap().get(&super::path(&["agents", "defaults", "model"]));
+    assert_eq!(model, Some(json!({ "primary": "moonshot/kimi-k2.5", "fallbacks": ["moonshot/kimi-k3"] })));
+    let mut desk = Desk::with("{ agents: { defaults: { model: 'moonshot/kimi-k3' } } }");
+    assert!(printed(&mut desk, set("moonshot/kimi-k3")).await.starts_with("No change: "));
 }
 
 #[tokio::test]

@@ -212,9 +212,13 @@ async fn models_that_are_gone_are_named_with_their_successors() {
     );
     assert_eq!(found.len(), 2);
     assert!(examined.of("configuration").is_empty(), "it is told once: {:#}", examined.value);
-    // The command that it names mends it.
-    let set = crate::common::process::run(patient.command(&["models", "set", "moonshot/kimi-k3"])).await;
-    assert_eq!(set.code, Some(0), "{}", set.both());
+    // The commands of the fix remove the finding.
+    let fix = examined.of("retired")[0]["fix"].as_str().unwrap().to_owned();
+    for command in fix.split(" && ") {
+        let arguments: Vec<&str> = command.split(' ').skip(1).collect();
+        let ended = crate::common::process::run(patient.command(&arguments)).await;
+        assert_eq!(ended.code, Some(0), "{command}: {}", ended.both());
+    }
     let examined = patient.examined(&["--offline"]).await;
     assert!(
         !examined.of("retired").into_iter().any(|found| told(found).1.contains("was retired")),

@@ -56,7 +56,8 @@ fn places(settings: &Settings, facts: &Facts) -> Vec<Place> {
     let mut all = Vec::new();
     for (at, reference) in settings.default_chain.references.iter().enumerate() {
         let command: fn(&Reference, &str) -> String = match at {
-            0 => |_, new| format!("moonrelay models set {new}"),
+            // `set` keeps the former primary as a fallback.
+            0 => |old, new| format!("moonrelay models set {new} && moonrelay models fallbacks remove {old}"),
             _ => |old, new| {
                 format!("moonrelay models fallbacks add {new} && moonrelay models fallbacks remove {old}")
             },
