@@ -159,11 +159,11 @@ async fn where_all_is_well_it_says_so_and_what_was_checked() {
         .map(|entry| entry["check"].as_str().unwrap())
         .collect();
     assert_eq!(skipped, ["service-keys", "unit", "linger"], "there is no systemd here");
-    assert_eq!(examined.value["checksRun"], json!(17));
+    assert_eq!(examined.value["checksRun"], json!(18));
     let shown = run(patient.command(&[&["doctor"][..], &arguments].concat())).await;
     assert_eq!(shown.code, Some(0), "{}", shown.both());
     assert!(shown.stdout.starts_with("✓ all is well\n"), "{}", shown.both());
-    assert!(shown.stdout.contains("checked 17: configuration, literal-keys, "), "{}", shown.both());
+    assert!(shown.stdout.contains("checked 18: configuration, literal-keys, "), "{}", shown.both());
     assert!(
         shown.stdout.contains("not checked: unit (no systemd of your own answers: System has not"),
         "{}",

@@ -41,5 +41,6 @@ pub const CHECKS: &[Check] = &[
     unit::CHECK,
     linger::CHECK,
     state::CHECK,
+    state_link::CHECK,
     ledger::CHECK,
 ];

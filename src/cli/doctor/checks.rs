@@ -18,5 +18,6 @@ pub(super) mod retired;
 pub(super) mod secret_files;
 pub(super) mod service_keys;
 pub(super) mod state;
+pub(super) mod state_link;
 pub(super) mod store;
 pub(super) mod unit;

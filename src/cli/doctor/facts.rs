@@ -160,12 +160,15 @@ async fn programs(
     configuration: &Configuration,
 ) -> (Result<Service, String>, Option<State>) {
     let directory = environment.state_directory();
+    let of_configuration = environment.config_directory();
     let keeps = configuration.settings.as_ref().map_or(true, |settings| settings.usage.kept);
     let of_systemd = tokio::task::spawn_blocking({
         let environment = environment.clone();
         move || Service::look(&environment)
     });
-    let of_disk = tokio::task::spawn_blocking(move || directory.map(|path| State::look(path, keeps)));
+    let of_disk = tokio::task::spawn_blocking(move || {
+        directory.map(|path| State::look(path, of_configuration.as_deref(), keeps))
+    });
     let (service, state) =
         tokio::join!(tokio::time::timeout(PROGRAMS, of_systemd), tokio::time::timeout(PROGRAMS, of_disk));
     let late = || format!("systemctl did not answer within {} s", PROGRAMS.as_secs());

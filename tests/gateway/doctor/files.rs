@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use super::{Patient, link, says, told};
+use crate::common::process::Serving;
+use crate::common::{Provider, Upstream};
 
 const CHAIN: &str =
     "agents: { defaults: { model: { primary: 'moonshot/kimi-k3', fallbacks: ['openrouter/auto'] } } }";
@@ -225,4 +227,87 @@ async fn models_that_are_gone_are_named_with_their_successors() {
         "{:#}",
         examined.value
     );
+}
+
+/// Answers for a unit whose process is none of this machine's, and notes what it is asked to stop and to start.
+const SYSTEMCTL: &str = r#"#!/bin/sh
+case "$*" in
+  "--user show-environment") printf 'HOME=%s\n' "$HOME" ;;
+  "--user show "*socket) echo LoadState=not-found ;;
+  "--user show "*) printf 'LoadState=loaded\nActiveState=active\nMainPID=0\n' ;;
+  "--user stop "*|"--user start "*) echo "$*" >> "$HOME/asked" ;;
+esac
+"#;
+
+#[tokio::test]
+async fn state_directory_linked_to_the_configuration_is_found_and_its_fix_undoes_it() {
+    let upstream = Upstream::start().await;
+    let base = format!("{}{}", upstream.base(), Provider::Moonshot.path());
+    let patient = Patient::new(&format!(
+        "{{ agents: {{ defaults: {{ model: 'moonshot/kimi-k3' }} }}, models: {{ providers: {{ moonshot: {{ baseUrl: '{base}' }} }} }} }}"
+    ));
+    patient.write("config/moonrelay/env", KEYS, 0o600);
+    patient.program("systemctl", SYSTEMCTL);
+    assert!(patient.examined(&["--offline"]).await.of("state-link").is_empty(), "it does not exist");
+    // The link is relative, as systemd makes it.
+    fs::create_dir_all(patient.path("state")).unwrap();
+    std::os::unix::fs::symlink("../config/moonrelay", patient.path("state/moonrelay")).unwrap();
+    let before = names(&patient, "config/moonrelay");
+    // What this program stores, so that a new name is noticed here; then what older programs and home-manager store.
+    let mut gateway =
+        Serving::start(patient.command(&["gateway", "run", "--port", "0"]), "listening on").await;
+    gateway.stop().await;
+    let answered = crate::common::process::run(patient.command(&["agent", "--local", "-m", "hello"])).await;
+    assert_eq!(answered.code, Some(0), "{}", answered.both());
+    assert!(patient.path("config/moonrelay/sessions").is_dir(), "{:?}", names(&patient, "config/moonrelay"));
+    for name in ["ledger.sqlite-wal", "ledger.1.sqlite", "chat_history", ".keep"] {
+        patient.write(&format!("config/moonrelay/{name}"), "", 0o600);
+    }
+    patient.write("config/moonrelay/oauth/kimi.json", "{}", 0o600);
+
+    let examined = patient.examined(&["--offline"]).await;
+    let found = examined.only("state-link");
+    says(&found, "warning", &["symbolic link", "config/moonrelay", "state/moonrelay"]);
+    let fix = examined.of("state-link")[0]["fix"].as_str().unwrap().to_owned();
+    let stored = names(&patient, "config/moonrelay");
+    // A stop removes this file.
+    fs::remove_file(patient.path("config/moonrelay/ledger.sqlite-wal")).unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let mut shell = tokio::process::Command::new("/bin/sh");
+    shell.args(["-c", &fix]).env("PATH", format!("{}:{path}", patient.path("bin").display()));
+    shell
+        .env("HOME", patient.home.path())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    let done = crate::common::process::run(shell).await;
+    assert_eq!(done.code, Some(0), "{fix}: {}", done.both());
+
+    let state = fs::symlink_metadata(patient.path("state/moonrelay")).unwrap();
+    assert!(state.is_dir() && state.permissions().mode() & 0o777 == 0o700, "{state:?}");
+    assert_eq!(names(&patient, "config/moonrelay"), before, "only the configuration is left");
+    let moved = names(&patient, "state/moonrelay");
+    let expected = stored.into_iter().filter(|name| !before.contains(name) && name != "ledger.sqlite-wal");
+    assert_eq!(moved, expected.collect::<Vec<_>>());
+    let asked = fs::read_to_string(patient.path("asked")).unwrap();
+    assert_eq!(asked, "--user stop moonrelay.service\n--user start moonrelay.service\n");
+    assert!(patient.examined(&["--offline"]).await.of("state-link").is_empty());
+}
+
+#[tokio::test]
+async fn state_directory_linked_elsewhere_is_not_a_finding() {
+    let patient = Patient::new(&format!("{{ {CHAIN} }}"));
+    patient.write("config/moonrelay/env", KEYS, 0o600);
+    patient.write("disk/moonrelay/sessions/one.jsonl", "", 0o600);
+    fs::create_dir_all(patient.path("state")).unwrap();
+    std::os::unix::fs::symlink(patient.path("disk/moonrelay"), patient.path("state/moonrelay")).unwrap();
+    assert!(patient.examined(&["--offline"]).await.of("state-link").is_empty());
+}
+
+/// The names in a directory, sorted.
+fn names(patient: &Patient, directory: &str) -> Vec<String> {
+    let entries = fs::read_dir(patient.path(directory)).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
 }

@@ -20,6 +20,46 @@ pub(in crate::cli::doctor) struct State {
     pub(in crate::cli::doctor) space: Option<Space>,
     /// Why the ledger cannot be read.
     pub(in crate::cli::doctor) ledger: Option<String>,
+    /// Set if the state directory is a symbolic link to the configuration directory.
+    pub(in crate::cli::doctor) link: Option<StateLink>,
+}
+
+/// The configuration directory behind a state directory that is a symbolic link to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::cli::doctor) struct StateLink {
+    /// The path of the configuration directory.
+    pub(in crate::cli::doctor) configuration: PathBuf,
+    /// Whether files of the database are stored there.
+    pub(in crate::cli::doctor) has_database: bool,
+    /// The names of the other state files and directories that are stored there.
+    pub(in crate::cli::doctor) entries: Vec<&'static str>,
+}
+
+/// What the names of the database's files begin with, also those of its backups.
+pub(in crate::cli::doctor) const DATABASE_FILES: &str = "ledger.";
+
+/// The other entries of a state directory: sessions, log-ins, the history of `chat`, and the file of the home-manager module
+/// that keeps the directory in existence.
+const STATE_ENTRIES: [&str; 4] = [".keep", "chat_history", "oauth", "sessions"];
+
+impl StateLink {
+    fn look(state: &Path, configuration: &Path) -> Option<Self> {
+        let is_link = fs::symlink_metadata(state).is_ok_and(|facts| facts.is_symlink());
+        if !is_link || fs::canonicalize(state).ok()? != fs::canonicalize(configuration).ok()? {
+            return None;
+        }
+        let names: Vec<_> =
+            fs::read_dir(configuration).ok()?.flatten().map(|entry| entry.file_name()).collect();
+        let is_of_database = |name: &std::ffi::OsString| name.to_string_lossy().starts_with(DATABASE_FILES);
+        Some(Self {
+            configuration: configuration.to_owned(),
+            has_database: names.iter().any(is_of_database),
+            entries: STATE_ENTRIES
+                .into_iter()
+                .filter(|entry| names.iter().any(|name| name == entry))
+                .collect(),
+        })
+    }
 }
 
 /// What stands in its place is a file.
@@ -35,8 +75,8 @@ pub(in crate::cli::doctor) struct Space {
 }
 
 impl State {
-    /// Looks; `keeps` says whether the ledger is kept there.
-    pub(super) fn look(path: PathBuf, keeps: bool) -> Self {
+    /// Looks; `configuration` is the configuration directory, and `keeps` says whether the ledger is kept in `path`.
+    pub(super) fn look(path: PathBuf, configuration: Option<&Path>, keeps: bool) -> Self {
         let facts = fs::metadata(&path).ok();
         let there = path.ancestors().find(|part| part.exists()).map(Path::to_owned);
         let unwritable = match (&facts, &there) {
@@ -52,6 +92,7 @@ impl State {
             unwritable,
             space: there.and_then(|it| space(&it)),
             ledger,
+            link: configuration.and_then(|configuration| StateLink::look(&path, configuration)),
             path,
         }
     }
