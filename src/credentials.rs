@@ -5,6 +5,7 @@
 //! login begins or ends and not when it is refreshed, so that it is what a gateway watches.
 
 mod device;
+mod error;
 mod file;
 mod lock;
 #[cfg(test)]
@@ -16,6 +17,7 @@ use std::time::{Duration, SystemTime};
 use crate::secret::Secret;
 
 pub use device::random;
+pub use error::{LoginError, LoginProblem};
 pub use file::Print;
 pub use lock::Lock;
 

@@ -131,6 +131,50 @@ impl fmt::Display for Reason {
     }
 }
 
+/// A time limit of ours on one attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeoutKind {
+    /// `failover.timeouts.connectSeconds`.
+    Connect,
+    /// `failover.timeouts.headSeconds`.
+    ResponseHeader,
+    /// `failover.timeouts.firstByteSeconds`.
+    FirstToken,
+    /// `timeoutSeconds` of the provider, instead of the former.
+    Provider,
+    /// `failover.timeouts.idleSeconds`.
+    Idle,
+    /// `failover.timeouts.totalSeconds`: the deadline of the whole request.
+    Total,
+}
+
+impl TimeoutKind {
+    /// The setting.
+    const fn setting(self) -> &'static str {
+        match self {
+            Self::Connect => "failover.timeouts.connectSeconds",
+            Self::ResponseHeader => "failover.timeouts.headSeconds",
+            Self::FirstToken => "failover.timeouts.firstByteSeconds",
+            Self::Provider => "timeoutSeconds of the provider",
+            Self::Idle => "failover.timeouts.idleSeconds",
+            Self::Total => "failover.timeouts.totalSeconds",
+        }
+    }
+
+    /// The message of a failure after this time.
+    #[must_use]
+    pub fn message(self, after: Duration) -> String {
+        let (seconds, setting) = (after.as_secs_f64(), self.setting());
+        match self {
+            Self::Connect => format!("no connection within {seconds:.1} s ({setting})"),
+            Self::Total => format!("the time for the whole request is over ({setting})"),
+            Self::ResponseHeader | Self::FirstToken | Self::Provider | Self::Idle => {
+                format!("nothing within {seconds:.1} s ({setting})")
+            }
+        }
+    }
+}
+
 /// One attempt's failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -149,6 +193,8 @@ pub struct Failure {
     /// A limit of ours, of the whole request's time or of all memory, ended it: no target is to blame, and no other
     /// one can help.
     pub out_of_time: bool,
+    /// The time limit of ours that ended it.
+    pub timeout: Option<TimeoutKind>,
 }
 
 impl Failure {
@@ -163,7 +209,14 @@ impl Failure {
             retry_after: None,
             provider_rule: false,
             out_of_time: false,
+            timeout: None,
         }
+    }
+
+    /// A time limit of ours ended it.
+    #[must_use]
+    pub fn timed_out(kind: TimeoutKind, after: Duration) -> Self {
+        Self { timeout: Some(kind), ..Self::new(Reason::Timeout, kind.message(after)) }
     }
 
     /// Whether the next target may be asked: all but a request that is simply wrong.

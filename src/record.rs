@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use crate::catalog::ThinkingLevel;
-use crate::failure::Reason;
+use crate::failure::{Reason, TimeoutKind};
 use crate::protocol::amount::Amount;
 use crate::protocol::error::AttemptLine;
 use crate::protocol::face::Face;
@@ -140,6 +140,8 @@ pub struct Attempt {
     pub outcome: Outcome,
     /// For people: the failure's message or the reason for the skip. Empty when it succeeded.
     pub detail: String,
+    /// The time limit of ours that ended it.
+    pub timeout: Option<TimeoutKind>,
     /// From the request read to this try begun.
     pub began: Duration,
     /// From the try begun to its outcome known: of one that answers, the first meaningful byte or the whole answer; of

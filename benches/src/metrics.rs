@@ -50,6 +50,7 @@ fn record(failed: &[&str]) -> Record {
         reference: reference.to_owned(),
         outcome,
         detail: String::new(),
+        timeout: None,
         began: Duration::ZERO,
         took: Duration::from_millis(20),
         usage: None,

@@ -7,6 +7,7 @@ pub mod check;
 mod checks;
 mod facts;
 pub mod finding;
+pub mod kind;
 mod report;
 #[cfg(test)]
 mod tests;

@@ -181,9 +181,9 @@ impl<'a> Step<'a> {
         (from != to).then(|| format!("{} to {}", from.api(), to.api()))
     }
 
-    fn key(&self) -> Option<(String, &str)> {
+    fn key(&self) -> Option<(String, String)> {
         let target = &self.planned.target;
-        target.key().map(|key| (target.provider.masked(key), key.origin.as_str()))
+        target.key().map(|key| (target.provider.masked(key), key.origin.to_string()))
     }
 }
 

@@ -7,6 +7,7 @@ use super::bounded;
 use super::environment::Environment;
 use super::file::At;
 use super::secrets_file::SecretsFile;
+use super::settings::{Missing, SecretOrigin, SecretsFileProblem};
 use crate::credentials::Place;
 use crate::secret::Secret;
 
@@ -23,9 +24,9 @@ pub struct Variables<'e> {
 #[derive(Clone)]
 pub enum Found {
     /// The value and where it came from.
-    Value(Secret, String),
-    /// What is missing, for a warning: `KIMI_API_KEY is not set or empty`.
-    Missing(String),
+    Value(Secret, SecretOrigin),
+    /// What is not available.
+    Missing(Missing),
 }
 
 impl<'e> Variables<'e> {
@@ -39,8 +40,8 @@ impl<'e> Variables<'e> {
 
     /// What is wrong with the secrets file.
     #[must_use]
-    pub fn warnings(&self) -> &[String] {
-        &self.secrets_file.warnings
+    pub fn secrets_file_problems(&self) -> &[SecretsFileProblem] {
+        &self.secrets_file.problems
     }
 
     /// Where a provider's login is kept; `None` without a state directory.
@@ -51,19 +52,19 @@ impl<'e> Variables<'e> {
 
     /// A variable's value and where it was found; an empty one is as good as none.
     #[must_use]
-    pub fn find(&self, name: &str) -> Option<(String, String)> {
+    pub fn find(&self, name: &str) -> Option<(String, SecretOrigin)> {
         if let Some(value) = self.environment.get(name) {
-            return Some((value.to_owned(), format!("env {name}")));
+            return Some((value.to_owned(), SecretOrigin::Environment(name.to_owned())));
         }
         if let Some(value) = self.credential(name) {
-            return Some((value, format!("credential {name}")));
+            return Some((value, SecretOrigin::Credential(name.to_owned())));
         }
         let kept =
             |map: &BTreeMap<String, String>| map.get(name).filter(|value| !value.trim().is_empty()).cloned();
         if let Some(value) = kept(&self.secrets_file.values) {
-            return Some((value, format!("secrets file {name}")));
+            return Some((value, SecretOrigin::SecretsFile(name.to_owned())));
         }
-        kept(&self.block).map(|value| (value, format!("env block {name}")))
+        kept(&self.block).map(|value| (value, SecretOrigin::EnvBlock(name.to_owned())))
     }
 
     fn credential(&self, name: &str) -> Option<String> {
@@ -79,7 +80,7 @@ impl<'e> Variables<'e> {
     ///
     /// # Errors
     /// The first name that is missing or empty.
-    pub fn interpolate(&self, text: &str) -> Result<(String, Option<String>), String> {
+    pub fn interpolate(&self, text: &str) -> Result<(String, Option<SecretOrigin>), String> {
         let mut out = String::with_capacity(text.len());
         let mut origin = None;
         let mut rest = text;
@@ -110,35 +111,35 @@ impl<'e> Variables<'e> {
     pub fn secret(&self, at: &At<'_>) -> Option<Found> {
         if let Some(text) = at.text() {
             return Some(match self.interpolate(text) {
-                Err(name) => Found::Missing(not_set(&name)),
-                Ok((value, _)) if value.trim().is_empty() => Found::Missing("it is empty".to_owned()),
+                Err(name) => Found::Missing(Missing::variable(&name)),
+                Ok((value, _)) if value.trim().is_empty() => Found::Missing(Missing::Empty),
                 Ok((value, origin)) => {
-                    Found::Value(Secret::new(value), origin.unwrap_or_else(|| "the configuration".to_owned()))
+                    Found::Value(Secret::new(value), origin.unwrap_or(SecretOrigin::Configuration))
                 }
             });
         }
         let source = at.get("source")?.text()?;
         let id = at.get("id")?.text()?.to_owned();
         let found = match source {
-            "env" => self.find(&id),
-            "credential" => self.credential(&id).map(|value| (value, format!("credential {id}"))),
+            "env" => self.find(&id).ok_or_else(|| Missing::variable(&id)),
+            "credential" => match self.credential(&id) {
+                Some(value) => Ok((value, SecretOrigin::Credential(id))),
+                None => Err(Missing::Credential(id)),
+            },
             "file" => {
                 let path = self.environment.expand(&id, self.base.as_deref());
-                read_secret(&path).map(|value| (value, format!("file {}", path.display())))
+                match read_secret(&path) {
+                    Some(value) => Ok((value, SecretOrigin::File(path))),
+                    None => Err(Missing::File(id)),
+                }
             }
             _ => return None,
         };
-        Some(match (found, source) {
-            (Some((value, origin)), _) => Found::Value(Secret::new(value), origin),
-            (None, "env") => Found::Missing(not_set(&id)),
-            (None, _) => Found::Missing(format!("the {source} {id} cannot be read or is empty")),
+        Some(match found {
+            Ok((value, origin)) => Found::Value(Secret::new(value), origin),
+            Err(missing) => Found::Missing(missing),
         })
     }
-}
-
-/// The words for a variable that is missing.
-pub(super) fn not_set(name: &str) -> String {
-    format!("{name} is not set or empty")
 }
 
 /// The first line end of a file with a secret is not part of it.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::file::Tree;
 use super::keypath::KeyPath;
-use super::settings::Warning;
+use super::settings::{SecretsFileProblem, Warning, WarningKind};
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,24 +82,23 @@ impl<'t> Report<'t> {
         self.issues.push(Issue { path: path.to_string(), message: message.into(), line, column });
     }
 
-    /// Something is not wrong enough to refuse the configuration. The same words are kept once.
-    pub fn warn(&mut self, path: &KeyPath, message: impl Into<String>) {
-        let warning = Warning { path: path.to_string(), message: message.into() };
+    /// Something is not wrong enough to refuse the configuration. The same warning is kept once.
+    pub fn warn(&mut self, path: &KeyPath, kind: WarningKind) {
+        let warning = Warning::new(path.to_string(), kind);
         if !self.warnings.contains(&warning) {
             self.warnings.push(warning);
         }
     }
 
-    /// Something is not right with another file that the configuration is read with.
-    pub fn warn_of_file(&mut self, file: &Path, message: impl Into<String>) {
-        self.warnings.push(Warning { path: file.display().to_string(), message: message.into() });
+    /// Something is not right with the secrets file.
+    pub fn warn_of_secrets_file(&mut self, file: &Path, problem: SecretsFileProblem) {
+        self.warnings.push(Warning::new(file.display().to_string(), WarningKind::SecretsFile(problem)));
     }
 
-    /// As [`Report::warn`], but the same words at another place are not repeated.
-    pub fn warn_once(&mut self, path: &KeyPath, message: impl Into<String>) {
-        let message = message.into();
-        if !self.warnings.iter().any(|known| known.message == message) {
-            self.warnings.push(Warning { path: path.to_string(), message });
+    /// As [`Report::warn`], but the same kind at another place is not repeated.
+    pub fn warn_once(&mut self, path: &KeyPath, kind: WarningKind) {
+        if !self.warnings.iter().any(|known| known.kind == kind) {
+            self.warnings.push(Warning::new(path.to_string(), kind));
         }
     }
 

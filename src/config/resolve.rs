@@ -21,7 +21,7 @@ use super::environment::Environment;
 use super::file::{At, Tree};
 use super::interpolate::Variables;
 use super::issue::Report;
-use super::settings::{Logging, Settings, Usage};
+use super::settings::{Logging, Settings, Usage, WarningKind};
 use crate::catalog::ThinkingLevel;
 use endpoint::{Address, ClearText};
 
@@ -38,8 +38,8 @@ impl Scope<'_, '_, '_> {
     }
 
     /// Something is not wrong enough.
-    fn warn(&mut self, at: &At<'_>, message: impl Into<String>) {
-        self.report.warn(&at.path, message);
+    fn warn(&mut self, at: &At<'_>, kind: WarningKind) {
+        self.report.warn(&at.path, kind);
     }
 }
 
@@ -52,8 +52,8 @@ pub fn resolve(
 ) -> Settings {
     let root = At::root(tree);
     let variables = Variables::new(environment, env_block(&root), path.and_then(Path::parent));
-    for warning in variables.warnings() {
-        report.warn_of_file(&environment.secrets_file().unwrap_or_default(), warning);
+    for problem in variables.secrets_file_problems() {
+        report.warn_of_secrets_file(&environment.secrets_file().unwrap_or_default(), problem.clone());
     }
     let mut scope = Scope { variables: &variables, report };
 
@@ -104,8 +104,8 @@ fn otlp_endpoint(root: &At<'_>, scope: &mut Scope<'_, '_, '_>) -> Option<String>
     let clear = ClearText::Refused { what: "traces", fix: "use https://" };
     match endpoint::read(&at, clear, scope) {
         Address::Url(url) => Some(url.to_string()),
-        Address::Missing(what) => {
-            scope.warn(&at, format!("{what}: nothing is exported until it is"));
+        Address::Missing(missing) => {
+            scope.warn(&at, WarningKind::MissingTraceEndpoint(missing));
             None
         }
         Address::None => None,

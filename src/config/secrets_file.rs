@@ -6,14 +6,15 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::bounded;
+use super::settings::SecretsFileProblem;
 
-/// What the file says, and what is wrong with it. Never a value in a warning.
+/// What the file says, and what is wrong with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SecretsFile {
     /// By name.
     pub values: BTreeMap<String, String>,
-    /// For people.
-    pub warnings: Vec<String>,
+    /// In the order in which they were found.
+    pub problems: Vec<SecretsFileProblem>,
 }
 
 impl SecretsFile {
@@ -26,16 +27,15 @@ impl SecretsFile {
                 return Self::default();
             }
             Err(error) => {
-                let warning = format!("it cannot be read, so nothing in it counts: {error}");
-                return Self { values: BTreeMap::new(), warnings: vec![warning] };
+                let problem = SecretsFileProblem::Unreadable(error.to_string());
+                return Self { values: BTreeMap::new(), problems: vec![problem] };
             }
         };
         let mut file = Self::parse(&bytes);
         // What cannot be asked now was open a moment ago: nothing to say.
         let mode = path.metadata().map_or(0, |facts| facts.permissions().mode() & 0o777);
         if mode & 0o044 != 0 {
-            let warning = format!("others can read it (mode {mode:03o}): chmod 600 {}", path.display());
-            file.warnings.push(warning);
+            file.problems.push(SecretsFileProblem::OpenToOthers { path: path.to_owned(), mode });
         }
         file
     }
@@ -48,7 +48,7 @@ impl SecretsFile {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         for (number, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
             let Ok(line) = std::str::from_utf8(line) else {
-                file.warnings.push(format!("line {} is not UTF-8 and is left out", number + 1));
+                file.problems.push(SecretsFileProblem::InvalidLine(number + 1));
                 continue;
             };
             if let Some((key, value)) = pair(line) {
@@ -84,7 +84,7 @@ mod tests {
     use std::fs::{self, Permissions};
     use std::os::unix::fs::{PermissionsExt, symlink};
 
-    use super::SecretsFile;
+    use super::{SecretsFile, SecretsFileProblem};
 
     fn pairs(file: &SecretsFile) -> Vec<(&str, &str)> {
         file.values.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
@@ -94,14 +94,14 @@ mod tests {
     fn reads_lines_in_every_form() {
         let read = SecretsFile::parse(b"# keys\nA=1\r\nexport B = 'two words'\n\nC=\"x=y\"\nnonsense\n");
         assert_eq!(pairs(&read), [("A", "1"), ("B", "two words"), ("C", "x=y")]);
-        assert_eq!(read.warnings, Vec::<String>::new());
+        assert_eq!(read.problems, []);
     }
 
     #[test]
     fn a_byte_order_mark_and_a_line_that_is_no_text_cost_nothing_else() {
         let read = SecretsFile::parse(b"\xef\xbb\xbfA=1\nB=\xff\xfe\nC=3\n");
         assert_eq!(pairs(&read), [("A", "1"), ("C", "3")]);
-        assert_eq!(read.warnings, ["line 2 is not UTF-8 and is left out"]);
+        assert_eq!(read.problems, [SecretsFileProblem::InvalidLine(2)]);
     }
 
     #[test]
@@ -109,13 +109,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("env");
         assert_eq!(SecretsFile::read(&path), SecretsFile::default());
-        let only_warning = |read: SecretsFile| {
-            assert!(read.values.is_empty() && read.warnings.len() == 1, "{read:?}");
-            read.warnings.into_iter().next().unwrap()
+        let is_unreadable = |read: SecretsFile| {
+            read.values.is_empty() && matches!(read.problems[..], [SecretsFileProblem::Unreadable(_)])
         };
-        assert!(only_warning(SecretsFile::read(folder.path())).contains("directory"), "a directory");
+        assert!(is_unreadable(SecretsFile::read(folder.path())), "a directory");
         symlink("/nowhere/at/all", &path).unwrap();
-        assert!(only_warning(SecretsFile::read(&path)).contains("cannot be read"), "a link to nowhere");
+        assert!(is_unreadable(SecretsFile::read(&path)), "a link to nowhere");
     }
 
     #[test]
@@ -127,12 +126,12 @@ mod tests {
             fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
             let read = SecretsFile::read(&path);
             assert_eq!(
-                (pairs(&read), read.warnings.len()),
+                (pairs(&read), read.problems.len()),
                 (vec![("A", "1")], usize::from(told)),
                 "{mode:o}"
             );
         }
-        let warning = SecretsFile::read(&path).warnings.remove(0);
-        assert_eq!(warning, format!("others can read it (mode 604): chmod 600 {}", path.display()));
+        let problem = SecretsFile::read(&path).problems.remove(0).to_string();
+        assert_eq!(problem, format!("others can read it (mode 604): chmod 600 {}", path.display()));
     }
 }

@@ -1,5 +1,8 @@
 //! Checked settings: what the rest of the house reads.
 
+mod origin;
+mod warning;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -15,6 +18,8 @@ use crate::secret::{Redactor, Secret};
 
 pub use super::lookup::{Lookup, MatchedBy};
 pub use super::nearest::nearest;
+pub use origin::SecretOrigin;
+pub use warning::{Missing, NO_STATE_DIRECTORY, SecretsFileProblem, Warning, WarningKind, unconfigured};
 
 /// `provider/model`, split at the first slash.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,8 +59,8 @@ pub struct Header {
 pub struct Key {
     /// The key; empty where the provider takes none ([`Auth::None`]).
     pub secret: Secret,
-    /// Where it came from, for people: `env KIMI_API_KEY`, `credential KIMI_API_KEY`, `the configuration`.
-    pub origin: String,
+    /// Where it was found.
+    pub origin: SecretOrigin,
 }
 
 impl Key {
@@ -392,15 +397,6 @@ pub struct WebSearch {
     pub model_is_chosen: bool,
     /// For one request to the model.
     pub timeout: Duration,
-}
-
-/// Something that is not wrong enough to refuse the configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Warning {
-    /// Where: `models.providers.kimi.apiKey`.
-    pub path: String,
-    /// What, and what to do.
-    pub message: String,
 }
 
 /// Everything, checked.

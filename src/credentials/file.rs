@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Lock, Login, Place};
+use super::{Lock, Login, LoginError, LoginProblem, Place};
 use crate::secret::Secret;
 
 /// In bytes. A token has one or two thousand.
@@ -43,43 +43,36 @@ impl Place {
     /// The login, as it stands on disk.
     ///
     /// # Errors
-    /// Why there is none that could be used, and what to do; never a token.
-    pub fn read(&self) -> Result<Login, String> {
-        let path = self.tokens();
-        let shown = path.display();
-        let file = match File::open(&path) {
+    /// Why there is none that could be used, and the fix; never a token.
+    pub fn read(&self) -> Result<Login, LoginError> {
+        self.read_file().map_err(|problem| LoginError { place: self.clone(), problem })
+    }
+
+    fn read_file(&self) -> Result<Login, LoginProblem> {
+        let file = match File::open(self.tokens()) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                return Err(format!("nobody is logged in; log in: {}", self.command()));
+                return Err(LoginProblem::LoggedOut);
             }
-            Err(error) => {
-                return Err(format!(
-                    "{shown} cannot be read ({error}): make it yours and chmod 600 {shown}, or log in again: {}",
-                    self.command()
-                ));
-            }
+            Err(error) => return Err(LoginProblem::Unreadable(error.to_string())),
         };
-        let again = |what: String| format!("{shown} {what}; log in again: {}", self.command());
         let mode = file.metadata().map_or(0, |facts| facts.mode() & 0o777);
         if mode & 0o077 != 0 {
-            return Err(format!(
-                "others can read {shown} (mode {mode:03o}), so it is not used: chmod 600 {shown}, and log in again where \
-                 somebody may have"
-            ));
+            return Err(LoginProblem::OpenToOthers { mode });
         }
         let mut text = Vec::new();
         if let Err(error) = file.take(LARGEST).read_to_end(&mut text) {
-            return Err(again(format!("cannot be read ({error})")));
+            return Err(LoginProblem::Invalid(format!("cannot be read ({error})")));
         }
         // Its own words for what is wrong may hold a token.
         let kept: Kept = serde_json::from_slice(&text).map_err(|error| {
-            again(format!("is no login (line {}, column {})", error.line(), error.column()))
+            LoginProblem::Invalid(format!("is no login (line {}, column {})", error.line(), error.column()))
         })?;
         if let Some(why) = kept.ended {
-            return Err(format!("the login has ended ({why}); log in again: {}", self.command()));
+            return Err(LoginProblem::Ended(why));
         }
         let (Some(access), Some(expires)) = (kept.access_token, kept.expires_at) else {
-            return Err(again("has no token".to_owned()));
+            return Err(LoginProblem::Invalid("has no token".to_owned()));
         };
         let expires = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(expires));
         Ok(Login {
@@ -88,7 +81,7 @@ impl Place {
             client_id: kept.client_id,
             access: Secret::new(access),
             refresh: kept.refresh_token.map(Secret::new),
-            expires: expires.ok_or_else(|| again("ends at no time".to_owned()))?,
+            expires: expires.ok_or_else(|| LoginProblem::Invalid("ends at no time".to_owned()))?,
             life: Duration::from_secs(kept.life_seconds.unwrap_or(0)),
         })
     }

@@ -86,17 +86,22 @@ fn what_cannot_be_used_is_told_with_the_fix_and_without_a_token() {
     let place = Place::new(state.path(), "kimi");
     let again = "log in again: moonrelay onboard --auth-choice kimi-code-oauth";
     assert_eq!(
-        place.read().err().unwrap(),
+        place.read().err().unwrap().to_string(),
         "nobody is logged in; log in: moonrelay onboard --auth-choice kimi-code-oauth"
     );
     assert!(
-        Place::new(state.path(), "mine").read().err().unwrap().ends_with("moonrelay login --provider mine")
+        Place::new(state.path(), "mine")
+            .read()
+            .err()
+            .unwrap()
+            .to_string()
+            .ends_with("moonrelay login --provider mine")
     );
     let lock = place.try_lock().unwrap().unwrap();
     place.begin(&lock, &login()).unwrap();
     fs::set_permissions(place.tokens(), Permissions::from_mode(0o644)).unwrap();
     let shown = place.tokens().display().to_string();
-    let why = place.read().err().unwrap();
+    let why = place.read().err().unwrap().to_string();
     assert!(why.contains("(mode 644)") && why.contains(&format!("chmod 600 {shown}")), "{why}");
     fs::set_permissions(place.tokens(), Permissions::from_mode(0o600)).unwrap();
     let whole = fs::read_to_string(place.tokens()).unwrap();
@@ -109,9 +114,12 @@ fn what_cannot_be_used_is_told_with_the_fix_and_without_a_token() {
     ];
     for text in broken {
         fs::write(place.tokens(), &text).unwrap();
-        let why = place.read().err().unwrap();
+        let why = place.read().err().unwrap().to_string();
         assert!(why.contains(&shown) && why.ends_with(again) && !why.contains("eyJ"), "{text}: {why}");
     }
     place.end(&lock, &login(), "invalid_grant").unwrap();
-    assert_eq!(place.read().err().unwrap(), format!("the login has ended (invalid_grant); {again}"));
+    assert_eq!(
+        place.read().err().unwrap().to_string(),
+        format!("the login has ended (invalid_grant); {again}")
+    );
 }

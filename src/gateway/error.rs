@@ -255,6 +255,7 @@ impl From<SearchFailure> for Problem {
             reference,
             outcome: Outcome::Failed(kind.reason()),
             detail: message.clone(),
+            timeout: None,
             began: std::time::Duration::ZERO,
             took: std::time::Duration::ZERO,
             usage: None,

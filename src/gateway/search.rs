@@ -69,6 +69,7 @@ fn attempt(found: &Found) -> Attempt {
         reference: found.reference.clone(),
         outcome: Outcome::Ok,
         detail: String::new(),
+        timeout: None,
         began: std::time::Duration::ZERO,
         took: found.took,
         usage: None,

@@ -96,6 +96,7 @@ fn failure(redactor: &Redactor, refused: &Refused<'_>, notice: &Notice, verdict:
         retry_after: reset.or(refused.retry_after).or_else(told),
         provider_rule: verdict.provider_rule,
         out_of_time: false,
+        timeout: None,
     }
 }
 

@@ -17,7 +17,7 @@ use super::stream::speech;
 use super::track::Track;
 use super::{Answer, ClientRequest, Refusal, headers, held};
 use crate::config::settings::Settings;
-use crate::failure::{Failure, Reason};
+use crate::failure::{Failure, Reason, TimeoutKind};
 use crate::policy::retry::{Limits, Next, decide};
 use crate::protocol::edit::Segments;
 use crate::protocol::face::Face;
@@ -38,8 +38,6 @@ const REFUSAL_TIME: Duration = Duration::from_secs(5);
 /// What is held back before the first meaningful event: role chunks and the like. Beyond, the stream counts as begun.
 const HELD_EVENTS: usize = 64;
 const HELD_BYTES: usize = 256 * 1024;
-
-const HEAD: &str = "failover.timeouts.headSeconds";
 
 /// One request on its way.
 pub(super) struct Run {
@@ -191,6 +189,7 @@ impl Run {
             reference,
             outcome: Outcome::Ok,
             detail: String::new(),
+            timeout: None,
             began: self.track.since(started),
             took: started.elapsed(),
             usage: None,
@@ -206,6 +205,7 @@ impl Run {
             reference: reference.to_owned(),
             outcome: Outcome::Failed(failure.reason),
             detail: failure.message.clone(),
+            timeout: failure.timeout,
             began: self.track.since(started),
             took: started.elapsed(),
             usage,
@@ -231,8 +231,8 @@ impl Run {
         let streamed = self.bodies.own().wants_stream();
         let mut answer_clock = self.answer_clock(target, sent);
         let limit = self.settings.failover.head;
-        let mut head_clock =
-            (streamed && limit < answer_clock.limit()).then(|| Clock::new(sent, limit, HEAD, self.deadline));
+        let mut head_clock = (streamed && limit < answer_clock.limit())
+            .then(|| Clock::new(sent, limit, TimeoutKind::ResponseHeader, self.deadline));
         let head = head_clock.as_mut().unwrap_or(&mut answer_clock);
         // A clock of ours ran out: the target may be at work on it.
         let sent = head.run(self.logins.send(&target.provider, call)).await.map_err(Fallen::at_work)??;
@@ -279,11 +279,11 @@ impl Run {
 
     /// The clock of a whole answer, and of a stream's first meaningful event.
     fn answer_clock(&self, target: &Target, sent: Instant) -> Clock {
-        let (limit, name) = match target.provider.timeout {
-            Some(limit) => (limit, "timeoutSeconds of the provider"),
-            None => (self.settings.failover.first_byte, "failover.timeouts.firstByteSeconds"),
+        let (limit, kind) = match target.provider.timeout {
+            Some(limit) => (limit, TimeoutKind::Provider),
+            None => (self.settings.failover.first_byte, TimeoutKind::FirstToken),
         };
-        Clock::new(sent, limit, name, self.deadline)
+        Clock::new(sent, limit, kind, self.deadline)
     }
 
     fn hold(&self) -> crate::protocol::held::Body {

@@ -103,6 +103,7 @@ impl Run {
             reference: target.name.clone(),
             outcome: Outcome::Skipped(skip),
             detail: why.to_owned(),
+            timeout: None,
             began: self.track.since(Instant::now()),
             took: Duration::ZERO,
             usage: None,

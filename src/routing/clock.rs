@@ -8,14 +8,14 @@ use futures_util::FutureExt;
 use tokio::task::coop::unconstrained;
 use tokio::time::{Duration, Instant, Sleep, sleep_until};
 
-use crate::failure::{Failure, Reason};
+use crate::failure::{Failure, TimeoutKind};
 use crate::future::Dormant;
 
 /// One of the clocks of `failover.timeouts`, cut by the deadline of the whole request.
 pub(super) struct Clock {
     started: Instant,
     limit: Duration,
-    name: &'static str,
+    kind: TimeoutKind,
     deadline: Option<Instant>,
     /// Set when something is waited for, once for all that is.
     alarm: Option<Pin<Box<Sleep>>>,
@@ -25,10 +25,10 @@ impl Clock {
     pub(super) const fn new(
         started: Instant,
         limit: Duration,
-        name: &'static str,
+        kind: TimeoutKind,
         deadline: Option<Instant>,
     ) -> Self {
-        Self { started, limit, name, deadline, alarm: None }
+        Self { started, limit, kind, deadline, alarm: None }
     }
 
     pub(super) const fn limit(&self) -> Duration {
@@ -57,13 +57,8 @@ impl Clock {
 
     fn failure(&self) -> Failure {
         let out_of_time = self.deadline.is_some_and(|deadline| deadline < self.started + self.limit);
-        let message = if out_of_time {
-            "the time for the whole request is over (failover.timeouts.totalSeconds)".to_owned()
-        } else {
-            let seconds = self.started.elapsed().as_secs_f64();
-            format!("nothing within {seconds:.1} s ({})", self.name)
-        };
-        Failure { out_of_time, ..Failure::new(Reason::Timeout, message) }
+        let kind = if out_of_time { TimeoutKind::Total } else { self.kind };
+        Failure { out_of_time, ..Failure::timed_out(kind, self.started.elapsed()) }
     }
 }
 
@@ -75,8 +70,8 @@ pub(super) struct Repeated {
 }
 
 impl Repeated {
-    pub(super) fn new(limit: Duration, name: &'static str, deadline: Option<Instant>) -> Self {
-        Self { clock: Clock::new(Instant::now(), limit, name, deadline), alarm: None }
+    pub(super) fn new(limit: Duration, kind: TimeoutKind, deadline: Option<Instant>) -> Self {
+        Self { clock: Clock::new(Instant::now(), limit, kind, deadline), alarm: None }
     }
 
     /// As [`Clock::run`], from now on.

@@ -196,6 +196,7 @@ impl Drop for Trying<'_> {
             reference: self.reference.to_owned(),
             outcome: Outcome::Cancelled,
             detail: "another target answered first, or the client went away".to_owned(),
+            timeout: None,
             began: self.track.since(self.started),
             took: self.started.elapsed(),
             // A provider may bill the prompt of what was cancelled; none says how much it was.

@@ -85,6 +85,11 @@ impl Examined {
         self.value["findings"].as_array().unwrap().iter().filter(|found| found["check"] == check).collect()
     }
 
+    /// The kinds of what one check found.
+    pub(super) fn kinds(&self, check: &str) -> Vec<&str> {
+        self.of(check).into_iter().map(|found| found["kind"].as_str().unwrap()).collect()
+    }
+
     /// The one finding of a check: its severity, and all of its words.
     pub(super) fn only(&self, check: &str) -> (&str, String) {
         let found = self.of(check);

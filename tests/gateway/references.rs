@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use moonrelay::cli::doctor::check::CHECKS;
+use moonrelay::cli::doctor::kind::FindingKind;
 use moonrelay::protocol::translate::losses::LOSSES;
 use moonrelay::provider::rewrite::rules::RULES;
 use moonrelay::telemetry::metrics::family::{ALL, Kind};
@@ -222,6 +223,10 @@ fn the_reference_of_checks_is_the_table_in_the_code() {
         let asks = if check.asks_providers { " *Asks the providers.*" } else { "" };
         let _ = writeln!(out, "| `{}` | {} | {}.{asks} |", check.name, check.group, check.says);
     }
+    out.push_str("\n## Kinds of findings\n\n| kind | meaning |\n|---|---|\n");
+    for kind in FindingKind::ALL {
+        let _ = writeln!(out, "| `{}` | {} |", kind.as_str(), kind.meaning());
+    }
     compare("docs/reference/doctor.md", &out);
 }
 
@@ -246,7 +251,7 @@ With `--json`:
   \"checksRun\": 19,
   \"checksSkipped\": [{ \"check\": \"linger\", \"why\": \"no unit is installed\" }],
   \"findings\": [{
-    \"check\": \"secret-files\", \"severity\": \"error\",
+    \"check\": \"secret-files\", \"kind\": \"secret_file_readable_by_all\", \"severity\": \"error\",
     \"what\": \"everybody on this machine can read the secrets file /home/u/.config/moonrelay/env\",
     \"how\": \"its mode is 644\", \"fix\": \"chmod 600 /home/u/.config/moonrelay/env\",
     \"path\": \"/home/u/.config/moonrelay/env\"
@@ -254,7 +259,8 @@ With `--json`:
 }
 ```
 
-`ok` is false with at least one error; `fix` may be `null`, and `path` stands where it is about a file.
+`ok` is false with at least one error. `kind` is stable: programs should compare it instead of the text. `fix` may be
+`null`. `path` is present if the finding is about a file.
 ";
 
 #[tokio::test]

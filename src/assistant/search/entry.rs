@@ -66,6 +66,7 @@ impl<S: Fn(Record)> Drop for Entry<'_, S> {
                 reference: self.terms.reference(&seen.model),
                 outcome: self.outcome,
                 detail: std::mem::take(&mut self.detail),
+                timeout: None,
                 began: std::time::Duration::ZERO,
                 took,
                 usage,

@@ -93,7 +93,7 @@ impl Terms {
                      platform (platform.kimi.ai, China: platform.kimi.com).",
                     key.origin
                 ));
-            } else if key.origin.contains("KIMI_API_KEY") {
+            } else if key.origin.name() == Some("KIMI_API_KEY") {
                 message.push_str(
                     " KIMI_API_KEY often is a key of Kimi Code, which Moonshot's platform refuses.",
                 );

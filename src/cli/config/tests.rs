@@ -35,7 +35,7 @@ fn validate_tells_valid_files_with_their_warnings() {
     let expected = json!({
         "valid": true,
         "path": desk.file(),
-        "warnings": [{ "path": "models.providers.moonshot.apiKey", "message": message }],
+        "warnings": [{ "path": "models.providers.moonshot.apiKey", "kind": "missing_key", "message": message }],
     });
     assert_eq!(desk.printed_json(), expected);
     execute(Verb::Validate { file: None }, &mut desk.console(false)).unwrap();

@@ -27,7 +27,7 @@ fn valid(settings: &Settings, console: &mut Console<'_>) -> Result<(), Ending> {
         let warnings: Vec<_> = settings
             .warnings
             .iter()
-            .map(|warning| json!({ "path": warning.path, "message": warning.message }))
+            .map(|warning| json!({ "path": warning.path, "kind": warning.kind.as_str(), "message": warning.message }))
             .collect();
         return console.print_json(&json!({ "valid": true, "path": settings.path, "warnings": warnings }));
     }

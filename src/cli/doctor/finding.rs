@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use super::kind::FindingKind;
+
 /// How much it matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -39,6 +41,8 @@ impl Severity {
 /// One thing that is not as it should be. Never a secret in any of its texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
+    /// What it is about.
+    pub kind: FindingKind,
     /// How much it matters.
     pub severity: Severity,
     /// What is wrong.
@@ -52,23 +56,23 @@ pub struct Finding {
 }
 
 impl Finding {
-    fn of(severity: Severity, what: impl Into<String>, how: impl Into<String>) -> Self {
-        Self { severity, what: what.into(), how: how.into(), fix: None, path: None }
+    fn of(severity: Severity, kind: FindingKind, what: impl Into<String>, how: impl Into<String>) -> Self {
+        Self { kind, severity, what: what.into(), how: how.into(), fix: None, path: None }
     }
 
     /// Of severity error.
-    pub(super) fn error(what: impl Into<String>, how: impl Into<String>) -> Self {
-        Self::of(Severity::Error, what, how)
+    pub(super) fn error(kind: FindingKind, what: impl Into<String>, how: impl Into<String>) -> Self {
+        Self::of(Severity::Error, kind, what, how)
     }
 
     /// Of severity warning.
-    pub(super) fn warning(what: impl Into<String>, how: impl Into<String>) -> Self {
-        Self::of(Severity::Warning, what, how)
+    pub(super) fn warning(kind: FindingKind, what: impl Into<String>, how: impl Into<String>) -> Self {
+        Self::of(Severity::Warning, kind, what, how)
     }
 
     /// Of severity info.
-    pub(super) fn info(what: impl Into<String>, how: impl Into<String>) -> Self {
-        Self::of(Severity::Info, what, how)
+    pub(super) fn info(kind: FindingKind, what: impl Into<String>, how: impl Into<String>) -> Self {
+        Self::of(Severity::Info, kind, what, how)
     }
 
     /// What mends it.
@@ -85,6 +89,7 @@ impl Finding {
     pub(super) fn json(&self, check: &str) -> Value {
         let mut value = json!({
             "check": check,
+            "kind": self.kind.as_str(),
             "severity": self.severity.as_str(),
             "what": self.what,
             "how": self.how,

@@ -13,6 +13,7 @@ use super::facts::configuration::Configuration;
 use super::facts::files::{File, Role, Stat};
 use super::facts::network::{Asked, Outcome, Stage};
 use super::finding::{Finding, Severity};
+use super::kind::FindingKind;
 use super::report::Report;
 use crate::config::file::Tree;
 use crate::config::schema::{ROOT, literal_secrets};
@@ -86,6 +87,40 @@ fn names_are_unique_and_every_check_says_what_it_looks_for() {
 }
 
 #[test]
+fn kinds_have_unique_names_and_a_meaning() {
+    let mut names: Vec<&str> = FindingKind::ALL.iter().map(|kind| kind.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), FindingKind::ALL.len());
+    assert!(FindingKind::ALL.iter().all(|kind| kind.meaning().ends_with('.')));
+}
+
+#[test]
+fn warnings_of_the_configuration_are_reported_by_the_check_of_their_kind() {
+    let text = "{ models: { providers: { lab: { baseUrl: '${LAB_URL}/v1', headers: { 'x-a': '${LAB_HEADER}' }, models: [{ id: 'm' }] },
+        bare: { models: [{ id: 'm' }] }, moonshot: { apiKey: ['${A}', '${MOONSHOT_API_KEY}'] } } },
+        agents: { defaults: { model: { primary: 'openrouter/auto', fallbacks: ['moonshot/kimi-k2.5'] } } },
+        gateway: { auth: { token: '${TOKEN}' } }, plugins: { entries: { moonshot: { config: { webSearch: { apiKey: '${SEARCH}' } } } } } }";
+    let facts = facts(text, &[("MOONSHOT_API_KEY", "sk-0123456789")]);
+    let kinds = |check: &str| found(&facts, check).iter().map(|found| found.kind).collect::<Vec<_>>();
+    assert_eq!(kinds("configuration"), [FindingKind::ConfigurationWarning; 2], "no baseUrl, no token");
+    let keys = [
+        (FindingKind::MissingHeader, "LAB_HEADER"),
+        (FindingKind::MissingBaseUrl, "LAB_URL"),
+        (FindingKind::MissingKey, "moonshot-api-key"),
+        (FindingKind::MissingKey, "openrouter-api-key"),
+        (FindingKind::MissingWebSearch, "SEARCH"),
+    ];
+    let mut all = found(&facts, "keys");
+    assert_eq!(all.len(), keys.len(), "{all:?}");
+    for (kind, name) in keys {
+        let at = all.iter().position(|found| found.kind == kind && fix(found).contains(name));
+        all.remove(at.unwrap_or_else(|| panic!("{kind:?} {name}: {all:?}")));
+    }
+    assert_eq!(kinds("retired"), [FindingKind::RetiredModel]);
+}
+
+#[test]
 fn the_clock_is_judged_by_the_provider_that_is_nearest() {
     let mut facts = facts(TWO, &KEYS);
     for (ahead, expected) in [
@@ -103,6 +138,7 @@ fn the_clock_is_judged_by_the_provider_that_is_nearest() {
     }
     facts.providers = Some(vec![answered(200, Some(-400))]);
     let finding = only(&facts, "clock");
+    assert_eq!(finding.kind, FindingKind::ClockSkew);
     assert!(finding.what.contains("400 s behind") && fix(&finding).contains("set-ntp"), "{finding:?}");
 }
 
@@ -128,7 +164,8 @@ fn a_key_of_the_other_region_is_told_once_and_with_its_address() {
     assert_eq!(found(&facts, "region"), Vec::new());
     let finding = only(&facts, "reach");
     assert!(
-        finding.what.contains("refuses its key sk-…89")
+        finding.kind == FindingKind::KeyRejected
+            && finding.what.contains("sk-…89")
             && finding.what.contains("so does https://api.moonshot.cn"),
         "{finding:?}"
     );
@@ -139,19 +176,17 @@ fn what_fails_on_the_way_is_told_apart_and_weighs_more_where_nobody_answers() {
     let mut facts = facts(TWO, &KEYS);
     let failed =
         |stage| Asked { outcome: Outcome::Failed { stage, why: "it broke".to_owned() }, ..answered(0, None) };
-    for (stage, said) in [
-        (Stage::Name, "the name api.moonshot.ai has no address"),
-        (Stage::Connection, "nobody takes a connection"),
-        (Stage::Tls, "(TLS)"),
-        (Stage::Proxy, "a proxy"),
-        (Stage::Answer, "does not answer"),
+    for (stage, kind) in [
+        (Stage::Name, FindingKind::NameNotResolved),
+        (Stage::Connection, FindingKind::ConnectionFailed),
+        (Stage::Tls, FindingKind::TlsFailed),
+        (Stage::Proxy, FindingKind::ProxyFailed),
+        (Stage::Answer, FindingKind::NoResponse),
+        (Stage::Login, FindingKind::LoginFailed),
     ] {
         facts.providers = Some(vec![failed(stage)]);
         let alone = only(&facts, "reach");
-        assert!(
-            alone.what.contains(said) && alone.severity == Severity::Error && alone.fix.is_some(),
-            "{alone:?}"
-        );
+        assert!(alone.kind == kind && alone.severity == Severity::Error && alone.fix.is_some(), "{alone:?}");
         facts.providers = Some(vec![failed(stage), answered(200, None)]);
         assert_eq!(only(&facts, "reach").severity, Severity::Warning);
     }
@@ -207,13 +242,13 @@ fn models_that_are_gone_or_going_have_a_successor_that_stays() {
 #[test]
 fn a_chain_without_a_way_out_is_told() {
     let one = only(&facts(TWO, &KEYS[..1]), "chain");
-    assert!(one.what.contains("only") || one.what.contains("no fallback is left"), "{one:?}");
+    assert_eq!(one.kind, FindingKind::NoFallback);
     assert!(fix(&one).contains("openrouter-api-key"), "{one:?}");
     let text =
         "{ agents: { defaults: { model: { primary: 'kimi/k3', fallbacks: ['kimi/kimi-for-coding'] } } } }";
     let same = only(&facts(text, &KEYS), "chain");
     assert!(
-        same.what.contains("provider kimi") && fix(&same).contains("fallbacks add openrouter/auto"),
+        same.kind == FindingKind::SingleProviderChain && fix(&same).contains("fallbacks add openrouter/auto"),
         "{same:?}"
     );
     assert_eq!(found(&facts(TWO, &KEYS), "chain"), Vec::new());
@@ -235,13 +270,22 @@ fn a_gateway_that_differs_from_what_is_here_is_told() {
     let status = |uptime: u64| json!({ "version": version, "config": path, "uptimeSeconds": uptime });
     assert_eq!(told(status(10)), Vec::new(), "it was read after the file was written");
     let old = told(status(1000));
-    assert!(old.len() == 1 && fix(&old[0]) == "moonrelay gateway reload", "{old:?}");
+    assert!(
+        old.len() == 1
+            && old[0].kind == FindingKind::ReloadPending
+            && fix(&old[0]) == "moonrelay gateway reload",
+        "{old:?}"
+    );
     let refused = told(
         json!({ "version": version, "config": path, "reload": { "ok": false, "message": "4:2: no", "at": 1 } }),
     );
-    assert!(refused[0].severity == Severity::Error && refused[0].what.contains("4:2: no"), "{refused:?}");
+    assert!(
+        refused[0].kind == FindingKind::ReloadRejected && refused[0].what.contains("4:2: no"),
+        "{refused:?}"
+    );
     let other = told(json!({ "version": "0.0.1", "config": "/etc/other.json5", "uptimeSeconds": 1 }));
-    assert!(other[0].what.contains("0.0.1") && other[1].what.contains("/etc/other.json5"), "{other:?}");
+    let kinds: Vec<FindingKind> = other.iter().map(|finding| finding.kind).collect();
+    assert_eq!(kinds, [FindingKind::OtherVersion, FindingKind::OtherConfiguration]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::settings::Settings;
-use crate::failure::Reason;
+use crate::failure::TimeoutKind;
 use crate::record::{Attempt, Outcome};
 
 /// The shortest clock of a drill: a busy machine answers within it all the same.
@@ -13,12 +13,23 @@ const LEAST: Duration = Duration::from_secs(1);
 const STEP: Duration = Duration::from_millis(300);
 /// Waits between two tries of one target are real, up to here.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
-const TOTAL: &str = "totalSeconds";
-const HEDGE: &str = "hedgeAfterMs";
+
+/// What a clock limits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Limit {
+    /// An attempt, at every provider.
+    Timeout(TimeoutKind),
+    /// An attempt at this provider: [`TimeoutKind::Provider`].
+    OfProvider(String),
+    /// The wait for an attempt before another one is hedged.
+    Hedge,
+}
 
 /// A clock of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Clock {
+    /// What it limits.
+    pub(super) limit: Limit,
     /// The last word of its setting; for a provider's own its id.
     pub(super) name: String,
     /// As configured.
@@ -34,15 +45,16 @@ pub(super) fn shorten(settings: &mut Settings) -> Vec<Clock> {
         let place = known.iter().position(|clock| *clock == real).unwrap_or(known.len());
         real.min(LEAST + STEP * u32::try_from(place).unwrap_or(u32::MAX))
     };
-    let clock = |name: &str, real: Duration| Clock { name: name.to_owned(), real, drilled: short(real) };
+    let clock = |limit, name: &str, real| Clock { limit, name: name.to_owned(), real, drilled: short(real) };
     let failover = &mut settings.failover;
     let mut clocks = vec![
-        clock("headSeconds", failover.head),
-        clock("firstByteSeconds", failover.first_byte),
-        clock("idleSeconds", failover.idle),
+        clock(Limit::Timeout(TimeoutKind::ResponseHeader), "headSeconds", failover.head),
+        clock(Limit::Timeout(TimeoutKind::FirstToken), "firstByteSeconds", failover.first_byte),
+        clock(Limit::Timeout(TimeoutKind::Idle), "idleSeconds", failover.idle),
     ];
-    clocks.extend(failover.total.map(|total| clock(TOTAL, total)));
-    clocks.extend(failover.hedge_after.map(|hedge| clock(HEDGE, hedge)));
+    clocks
+        .extend(failover.total.map(|total| clock(Limit::Timeout(TimeoutKind::Total), "totalSeconds", total)));
+    clocks.extend(failover.hedge_after.map(|hedge| clock(Limit::Hedge, "hedgeAfterMs", hedge)));
     let needed = [
         &mut failover.connect,
         &mut failover.head,
@@ -59,7 +71,7 @@ pub(super) fn shorten(settings: &mut Settings) -> Vec<Clock> {
     failover.backoff_max = failover.backoff_max.min(LONGEST_BACKOFF);
     for provider in settings.providers.values_mut() {
         if let Some(real) = provider.timeout {
-            clocks.push(clock(&provider.id, real));
+            clocks.push(clock(Limit::OfProvider(provider.id.clone()), &provider.id, real));
             Arc::make_mut(provider).timeout = Some(short(real));
         }
     }
@@ -78,25 +90,26 @@ fn configured(settings: &Settings) -> Vec<Duration> {
     clocks
 }
 
-/// The clock that the text of a time-out of `provider` names.
-fn named<'c>(clocks: &'c [Clock], provider: &str, text: &str) -> Option<&'c Clock> {
-    let is_own = text.contains("(timeoutSeconds of the provider)");
-    let tells = |clock: &&Clock| match is_own {
-        true => clock.name == provider,
-        false => text.contains(&format!("(failover.timeouts.{})", clock.name)),
+/// The clock that ended an attempt.
+fn clock_of<'c>(clocks: &'c [Clock], attempt: &Attempt) -> Option<&'c Clock> {
+    let limit = match attempt.timeout? {
+        TimeoutKind::Provider => {
+            Limit::OfProvider(attempt.reference.split('/').next().unwrap_or_default().to_owned())
+        }
+        kind => Limit::Timeout(kind),
     };
-    clocks.iter().find(tells)
+    clocks.iter().find(|clock| clock.limit == limit)
 }
 
-/// An error of `provider` as it would be with the user's clocks.
-pub(super) fn told(clocks: &[Clock], provider: &str, text: &str) -> String {
-    let parts = text.split_once("nothing within ").zip(named(clocks, provider, text));
-    match parts.and_then(|((before, rest), clock)| Some((before, rest.split_once(" s (")?.1, clock))) {
-        Some((before, after, clock)) => {
-            format!("{before}nothing within {:.1} s ({after}", clock.real.as_secs_f64())
+/// An error text with the messages of the attempts' timeouts as they would be with the user's clocks.
+pub(super) fn with_real_times(clocks: &[Clock], attempts: &[Attempt], text: &str) -> String {
+    let mut text = text.to_owned();
+    for attempt in attempts {
+        if let Some((kind, clock)) = attempt.timeout.zip(clock_of(clocks, attempt)) {
+            text = text.replacen(&attempt.detail, &kind.message(clock.real), 1);
         }
-        None => text.to_owned(),
     }
+    text
 }
 
 /// How long the attempts would have taken with the user's clocks, where they took `took` with the drill's.
@@ -104,16 +117,13 @@ pub(super) fn real_time(clocks: &[Clock], took: Duration, attempts: &[Attempt]) 
     let longer = |clock: Option<&Clock>| {
         clock.map_or(Duration::ZERO, |clock| clock.real.saturating_sub(clock.drilled))
     };
-    let by_name = |name: &str| clocks.iter().find(|clock| clock.name == name);
+    let limiting = |limit: Limit| clocks.iter().find(|clock| clock.limit == limit);
     let of_attempt = |attempt: &Attempt| match attempt.outcome {
-        Outcome::Failed(Reason::Timeout) => {
-            let provider = attempt.reference.split('/').next().unwrap_or_default();
-            longer(named(clocks, provider, &attempt.detail))
-        }
+        Outcome::Failed(_) => longer(clock_of(clocks, attempt)),
         // Another one was asked beside it, and answered.
-        Outcome::Cancelled => longer(by_name(HEDGE)),
+        Outcome::Cancelled => longer(limiting(Limit::Hedge)),
         _ => Duration::ZERO,
     };
     let real = took + attempts.iter().map(of_attempt).sum::<Duration>();
-    by_name(TOTAL).map_or(real, |total| real.min(total.real.max(took)))
+    limiting(Limit::Timeout(TimeoutKind::Total)).map_or(real, |total| real.min(total.real.max(took)))
 }

@@ -51,9 +51,11 @@ impl Row {
         let real = record
             .as_ref()
             .map_or(saw.took, |record| clocks::real_time(&stage.clocks, saw.took, &record.attempts));
-        let told = |text: String| clocks::told(&stage.clocks, stage.primary().unwrap_or_default(), &text);
         let verdict = match verdict {
-            Verdict::Error(text) => Verdict::Error(told(text)),
+            Verdict::Error(text) => {
+                let attempts = record.as_ref().map(|record| record.attempts.as_slice()).unwrap_or_default();
+                Verdict::Error(clocks::with_real_times(&stage.clocks, attempts, &text))
+            }
             other => other,
         };
         let attempts = record.as_ref().map_or_else(String::new, |record| attempts_header(&record.attempts));

@@ -7,7 +7,9 @@ use super::clocks::{self, Clock};
 use crate::catalog::{DialectId, builtin};
 use crate::cli::exit::Ending;
 use crate::cli::gateway::no_key;
-use crate::config::settings::{Auth, Bind, Chain, Gateway, Key, Lookup, Provider, Reference, Settings};
+use crate::config::settings::{
+    Auth, Bind, Chain, Gateway, Key, Lookup, Provider, Reference, SecretOrigin, Settings,
+};
 use crate::config::{self, Environment};
 use crate::protocol::face::Face;
 use crate::secret::Secret;
@@ -187,7 +189,7 @@ fn make_safe(settings: &mut Settings, chain: &Chain) -> Vec<String> {
 }
 
 fn invented(index: usize) -> Key {
-    Key { secret: Secret::new(format!("sk-drill-invented-{index}")), origin: "the drill".to_owned() }
+    Key { secret: Secret::new(format!("sk-drill-invented-{index}")), origin: SecretOrigin::Drill }
 }
 
 /// # Errors

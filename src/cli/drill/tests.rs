@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use super::case::{self, Phase};
 use super::client::Saw;
-use super::clocks::{real_time, told};
+use super::clocks::{real_time, with_real_times};
 use super::stage::Stage;
 use super::verdict::{Verdict, judge};
 use crate::config::Environment;
 use crate::config::settings::Auth;
-use crate::failure::Reason;
+use crate::failure::{Reason, TimeoutKind};
 use crate::record::{Attempt, Outcome};
 
 const CONFIG: &str = r#"{
@@ -88,18 +88,17 @@ fn clocks_keep_their_order_and_say_what_they_were() {
     clocks.sort_by_key(|clock| clock.real);
     assert!(clocks.windows(2).all(|pair| pair[0].drilled < pair[1].drilled), "{clocks:?}");
     assert!(clocks.iter().all(|clock| clock.drilled <= Duration::from_secs(4)), "{clocks:?}");
-    let left = |reference: &str, detail: &str| {
-        let attempts = [attempt(reference, Outcome::Failed(Reason::Timeout), detail)];
-        real_time(&stage.clocks, Duration::ZERO, &attempts).as_secs()
-    };
-    assert_eq!(left("kimi/k3", "nothing within 1.3 s (failover.timeouts.headSeconds)"), 58);
-    assert_eq!(left("kimi/k3", "nothing within 1.3 s (failover.timeouts.firstByteSeconds)"), 297);
-    assert_eq!(left("own/m", "nothing within 1.3 s (timeoutSeconds of the provider)"), 43);
-    assert_eq!(left("kimi/k3", "timed out"), 0);
+    let left = |attempt| real_time(&stage.clocks, Duration::ZERO, &[attempt]).as_secs();
+    assert_eq!(left(timed_out("kimi/k3", TimeoutKind::ResponseHeader)), 58);
+    assert_eq!(left(timed_out("kimi/k3", TimeoutKind::FirstToken)), 297);
+    assert_eq!(left(timed_out("own/m", TimeoutKind::Provider)), 43);
+    assert_eq!(left(timed_out("kimi/k3", TimeoutKind::Connect)), 0);
+    assert_eq!(left(attempt("kimi/k3", Outcome::Failed(Reason::Timeout))), 0);
+    let attempts = [timed_out("own/m", TimeoutKind::Provider)];
     let error = "status 504: own/m: nothing within 1.3 s (timeoutSeconds of the provider) (tried: …)";
     let meant = "status 504: own/m: nothing within 45.0 s (timeoutSeconds of the provider) (tried: …)";
-    assert_eq!(told(&stage.clocks, "own", error), meant);
-    assert_eq!(told(&stage.clocks, "own", "status 400"), "status 400");
+    assert_eq!(with_real_times(&stage.clocks, &attempts, error), meant);
+    assert_eq!(with_real_times(&stage.clocks, &attempts, "status 400"), "status 400");
 }
 
 #[test]
@@ -109,20 +108,27 @@ fn a_hedge_and_the_limit_of_all_count_in_the_time_as_they_are_configured() {
     let stage = stage(&text, None);
     let took = Duration::from_secs(1);
     let time = |attempts: &[Attempt]| real_time(&stage.clocks, took, attempts).as_secs();
-    let answered = attempt("kimi/k3", Outcome::Ok, "");
-    assert_eq!(time(&[attempt("kimi/k3", Outcome::Cancelled, ""), answered.clone()]), 5);
+    let answered = attempt("kimi/k3", Outcome::Ok);
+    assert_eq!(time(&[attempt("kimi/k3", Outcome::Cancelled), answered.clone()]), 5);
     assert_eq!(time(&[answered]), 1);
-    let head = "nothing within 1.3 s (failover.timeouts.headSeconds)";
-    let silent = attempt("kimi/k3", Outcome::Failed(Reason::Timeout), head);
+    let silent = timed_out("kimi/k3", TimeoutKind::ResponseHeader);
     assert_eq!(time(&[silent.clone(), silent.clone(), silent]), 90);
 }
 
-fn attempt(reference: &str, outcome: Outcome, detail: &str) -> Attempt {
-    let (reference, detail) = (reference.to_owned(), detail.to_owned());
+fn timed_out(reference: &str, kind: TimeoutKind) -> Attempt {
     Attempt {
-        reference,
+        detail: kind.message(Duration::from_millis(1300)),
+        timeout: Some(kind),
+        ..attempt(reference, Outcome::Failed(Reason::Timeout))
+    }
+}
+
+fn attempt(reference: &str, outcome: Outcome) -> Attempt {
+    Attempt {
+        reference: reference.to_owned(),
         outcome,
-        detail,
+        detail: String::new(),
+        timeout: None,
         began: Duration::ZERO,
         took: Duration::ZERO,
         usage: None,

@@ -76,7 +76,7 @@ fn as_json(settings: &Settings, gateway: &Gateway, primary: Option<String>, fall
     let warnings: Vec<Value> = settings
         .warnings
         .iter()
-        .map(|warning| json!({ "path": warning.path, "message": warning.message }))
+        .map(|warning| json!({ "path": warning.path, "kind": warning.kind.as_str(), "message": warning.message }))
         .collect();
     json!({
         "config": settings.path,
@@ -123,9 +123,9 @@ const fn state(provider: &Provider) -> &'static str {
 }
 
 /// Masked, and where each came from.
-fn keys(provider: &Provider) -> impl Iterator<Item = (String, &str)> {
+fn keys(provider: &Provider) -> impl Iterator<Item = (String, String)> {
     let real = provider.keys.iter().filter(|_| provider.auth != Auth::None);
-    real.map(|key| (provider.masked(key), key.origin.as_str()))
+    real.map(|key| (provider.masked(key), key.origin.to_string()))
 }
 
 /// The key of now of a login, and when it ends.

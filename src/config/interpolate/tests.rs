@@ -60,8 +60,8 @@ fn the_process_comes_before_credentials_the_file_and_the_block() {
 fn secret(variables: &Variables<'_>, text: &str) -> Result<(String, String), String> {
     let tree = Tree::parse(text).unwrap();
     match variables.secret(&At::root(&tree)).expect("it has the shape of a secret") {
-        Found::Value(secret, origin) => Ok((secret.expose().to_owned(), origin)),
-        Found::Missing(what) => Err(what),
+        Found::Value(secret, origin) => Ok((secret.expose().to_owned(), origin.to_string())),
+        Found::Missing(missing) => Err(missing.to_string()),
     }
 }
 

@@ -8,7 +8,7 @@ use super::{Scope, models};
 use crate::catalog::builtin;
 use crate::config::file::At;
 use crate::config::reference;
-use crate::config::settings::{Chain, Reference};
+use crate::config::settings::{Chain, Missing, Reference, WarningKind};
 
 /// What `agents.defaults` says.
 pub(super) struct Agents {
@@ -55,8 +55,7 @@ impl Agents {
     ) {
         let Some(alias) = at.text().filter(|alias| !alias.trim().is_empty()) else { return };
         if let Some(hidden) = reference::hidden_by(&providers.table, &providers.aliases, alias, reference) {
-            let message = format!("alias \"{alias}\" hides {hidden}, as aliases come first: choose another");
-            scope.warn(at, message);
+            scope.warn(at, WarningKind::ShadowingAlias { alias: alias.to_owned(), hidden });
         }
         match self.aliases.get(&alias.to_lowercase()) {
             Some(other) if other != reference => {
@@ -126,16 +125,27 @@ fn note_retired(reference: &Reference, at: &At<'_>, providers: &Providers, scope
     let retired =
         provider.and_then(|p| p.model(&reference.model)).and_then(|model| model.facts.retired.clone());
     if let Some(retired) = retired {
-        scope.report.warn_once(&at.path, retired.notice(&reference.to_string()));
+        let kind = WarningKind::RetiredModel { reference: reference.clone(), retired };
+        scope.report.warn_once(&at.path, kind);
     }
 }
 
 /// Where the configuration names the provider, the setting that is missing was named already.
 fn note_off(reference: &Reference, at: &At<'_>, providers: &Providers, scope: &mut Scope<'_, '_, '_>) {
     let provider = providers.table.get(&reference.provider).filter(|provider| !provider.configured);
-    if let Some(why) = provider.and_then(|provider| provider.off.as_ref()) {
-        scope.warn(at, format!("provider {} is off: {why}", reference.provider));
-    }
+    let Some(provider) = provider.filter(|provider| provider.off.is_some()) else { return };
+    let Some(known) = builtin().provider(&provider.id) else { return };
+    let id = provider.id.clone();
+    scope.warn(
+        at,
+        match known.on_by_default {
+            true => WarningKind::KeylessTarget {
+                provider: id,
+                missing: Missing::Variables(known.key_names.clone()),
+            },
+            false => WarningKind::UnconfiguredTarget { provider: id },
+        },
+    );
 }
 
 /// A provider whose models nobody names. After the parameters, as those name models too.
@@ -143,9 +153,7 @@ fn note_empty(root: &At<'_>, providers: &Providers, scope: &mut Scope<'_, '_, '_
     for (key, at) in root.find(&["models", "providers"]).map(|at| at.members()).unwrap_or_default() {
         let provider = providers.table.get(&key.to_lowercase());
         if let Some(provider) = provider.filter(|provider| provider.off.is_none() && !provider.has_models()) {
-            let id = &provider.id;
-            scope
-                .warn(&at, format!("provider {id} has no models, so nothing can be asked of it: add models"));
+            scope.warn(&at, WarningKind::NoModels { provider: provider.id.clone() });
         }
     }
 }

@@ -5,16 +5,16 @@ use url::{Host, Url};
 use super::Scope;
 use crate::catalog::{BuiltinProvider, builtin};
 use crate::config::file::At;
-use crate::config::interpolate::not_set;
 use crate::config::schema::public_url;
+use crate::config::settings::Missing;
 use crate::protocol::face::Face;
 
 /// What a URL in the file comes to.
 pub(super) enum Address {
     /// It can be called.
     Url(Url),
-    /// A variable in it is missing: what, for the caller's warning, who knows the effect.
-    Missing(String),
+    /// A variable in it is not available. The caller warns, as it knows the effect.
+    Missing(Missing),
     /// It is empty, or wrong, which was said.
     None,
 }
@@ -39,7 +39,7 @@ pub(super) fn read(at: &At<'_>, clear: ClearText, scope: &mut Scope<'_, '_, '_>)
     let Some(written) = at.text().filter(|written| !written.trim().is_empty()) else { return Address::None };
     let text = match scope.variables.interpolate(written) {
         Ok((text, _)) => text,
-        Err(name) => return Address::Missing(not_set(&name)),
+        Err(name) => return Address::Missing(Missing::variable(&name)),
     };
     match check(&text, clear) {
         Ok(url) => Address::Url(url),

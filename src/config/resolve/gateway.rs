@@ -4,7 +4,7 @@ use super::Scope;
 use crate::config::file::At;
 use crate::config::interpolate::Found;
 use crate::config::nearest::did_you_mean;
-use crate::config::settings::{Bind, Gateway};
+use crate::config::settings::{Bind, Gateway, WarningKind};
 use crate::secret::Secret;
 
 /// Reads it. A bind that others can reach needs a token.
@@ -64,9 +64,9 @@ fn auth(gateway_at: &At<'_>, gateway: &mut Gateway, scope: &mut Scope<'_, '_, '_
     for (name, place) in places {
         match scope.variables.secret(&place) {
             Some(Found::Value(token, _)) => add(name, token, &place, gateway, scope),
-            Some(Found::Missing(what)) => {
-                scope.warn(&place, format!("{what}: the gateway does not start without it"));
-                gateway.refusal.get_or_insert(format!("{}: {what}", place.path));
+            Some(Found::Missing(missing)) => {
+                gateway.refusal.get_or_insert(format!("{}: {missing}", place.path));
+                scope.warn(&place, WarningKind::MissingClientToken(missing));
             }
             None => {}
         }

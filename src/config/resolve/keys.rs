@@ -5,7 +5,7 @@ use http::{HeaderName, HeaderValue};
 use super::Scope;
 use crate::config::file::{At, Value};
 use crate::config::interpolate::Found;
-use crate::config::settings::{Header, Key};
+use crate::config::settings::{Header, Key, Missing, WarningKind};
 
 /// Headers that belong to the connection or the body, not to the configuration.
 const OURS: [&str; 9] = [
@@ -23,7 +23,7 @@ const OURS: [&str; 9] = [
 /// What was found, and the first thing that is missing.
 pub(super) struct Gathered<T> {
     pub(super) found: Vec<T>,
-    pub(super) missing: Option<String>,
+    pub(super) missing: Option<Missing>,
 }
 
 /// Reads `apiKey`: one, or a list.
@@ -36,42 +36,32 @@ pub(super) fn from_setting(at: &At<'_>, id: &str, scope: &mut Scope<'_, '_, '_>)
             Some(Found::Value(secret, origin)) if HeaderValue::from_str(secret.expose()).is_ok() => {
                 keys.push(Key { secret, origin });
             }
-            Some(Found::Value(_, origin)) => {
-                let what = format!("the key ({origin}) holds characters that no HTTP header can carry");
-                missing.push((place, what));
-            }
+            Some(Found::Value(_, origin)) => missing.push((place, Missing::InvalidKey(origin))),
             Some(Found::Missing(what)) => missing.push((place, what)),
             None => {}
         }
     }
-    let effect = if keys.is_empty() {
-        format!("provider {id} is off until it is")
-    } else {
-        format!("provider {id} goes on with its other keys")
-    };
-    for (place, what) in &missing {
-        scope.warn(place, format!("{what}: {effect}"));
+    for (place, missing) in &missing {
+        let kind = WarningKind::MissingKey {
+            provider: id.to_owned(),
+            missing: missing.clone(),
+            has_other_keys: !keys.is_empty(),
+        };
+        scope.warn(place, kind);
     }
-    Gathered { found: keys, missing: missing.into_iter().next().map(|(_, what)| what) }
+    Gathered { found: keys, missing: missing.into_iter().next().map(|(_, missing)| missing) }
 }
 
-/// A single key that stands in for no provider; `effect` ends the warning when it is missing.
-pub(super) fn from_found(
-    at: &At<'_>,
-    found: Found,
-    effect: &str,
-    scope: &mut Scope<'_, '_, '_>,
-) -> Option<Key> {
-    let what = match found {
+/// The key of the web search.
+pub(super) fn for_web_search(at: &At<'_>, found: Found, scope: &mut Scope<'_, '_, '_>) -> Option<Key> {
+    let missing = match found {
         Found::Value(secret, origin) if HeaderValue::from_str(secret.expose()).is_ok() => {
             return Some(Key { secret, origin });
         }
-        Found::Value(_, origin) => {
-            format!("the key ({origin}) holds characters that no HTTP header can carry")
-        }
-        Found::Missing(what) => what,
+        Found::Value(_, origin) => Missing::InvalidKey(origin),
+        Found::Missing(missing) => missing,
     };
-    scope.warn(at, format!("{what}: {effect}"));
+    scope.warn(at, WarningKind::MissingWebSearch(missing));
     None
 }
 
@@ -84,10 +74,7 @@ pub(super) fn from_names(names: &[String], scope: &Scope<'_, '_, '_>) -> Gathere
             let key = Key { secret: crate::secret::Secret::new(value), origin };
             Gathered { found: vec![key], missing: None }
         }
-        None => Gathered {
-            found: Vec::new(),
-            missing: Some(format!("{} is not set or empty", names.join(" or "))),
-        },
+        None => Gathered { found: Vec::new(), missing: Some(Missing::Variables(names.to_vec())) },
     }
 }
 
@@ -116,7 +103,8 @@ pub(super) fn headers(at: Option<&At<'_>>, id: &str, scope: &mut Scope<'_, '_, '
                 scope.wrong(&place, "the value holds characters that no HTTP header can carry");
             }
             Some(Found::Missing(what)) => {
-                scope.warn(&place, format!("{what}: provider {id} is off until it is"));
+                let provider = id.to_owned();
+                scope.warn(&place, WarningKind::MissingHeader { provider, missing: what.clone() });
                 missing.get_or_insert(what);
             }
             None => {}

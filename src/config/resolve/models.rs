@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 use super::{Scope, keys};
 use crate::catalog::{BuiltinProvider, Compat, Cost, DialectId, Inputs, MaxTokensField, Model, Thinking};
 use crate::config::file::At;
-use crate::config::settings::{Figures, ProviderModel};
+use crate::config::settings::{Figures, Missing, ProviderModel, Reference, WarningKind};
 
 /// Models by id.
 pub(super) type Models = BTreeMap<String, Arc<ProviderModel>>;
@@ -40,7 +40,7 @@ pub(super) struct Rows<'r, 't> {
 
 impl Rows<'_, '_> {
     /// The models, and what a header of one lacks.
-    pub(super) fn read(&self, scope: &mut Scope<'_, '_, '_>) -> (Models, Option<String>) {
+    pub(super) fn read(&self, scope: &mut Scope<'_, '_, '_>) -> (Models, Option<Missing>) {
         let mut models = self.facts.filter(|_| self.with_catalog).map(of_catalog).unwrap_or_default();
         let mut missing = None;
         for row in self.at.get("models").map(|at| at.elements()).unwrap_or_default() {
@@ -64,8 +64,9 @@ impl Rows<'_, '_> {
             missing = missing.or(headers.missing);
             let facts = self.facts_of(id, &row);
             if let Some(retired) = &facts.retired {
-                let message = retired.notice(&format!("{}/{id}", self.id));
-                scope.report.warn_once(&row.path, message);
+                let reference = Reference { provider: self.id.to_owned(), model: id.to_owned() };
+                let kind = WarningKind::RetiredModel { reference, retired: retired.clone() };
+                scope.report.warn_once(&row.path, kind);
             }
             let params = object(row.get("params").as_ref());
             let model = ProviderModel { facts, headers: headers.found, params, configured: true };

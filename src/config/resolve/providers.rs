@@ -9,7 +9,10 @@ use super::endpoint::{Address, ClearText};
 use super::{Scope, endpoint, keys, models};
 use crate::catalog::{BuiltinProvider, DialectId, builtin};
 use crate::config::file::At;
-use crate::config::settings::{Auth, Figures, Key, Provider};
+use crate::config::settings::{
+    Auth, Figures, Key, NO_STATE_DIRECTORY, Provider, SecretOrigin, WarningKind,
+    unconfigured as not_configured,
+};
 use crate::credentials::Place;
 use crate::protocol::face::Face;
 
@@ -58,9 +61,9 @@ fn aliases(table: &BTreeMap<String, Provider>) -> BTreeMap<String, String> {
 fn unconfigured(known: &BuiltinProvider, scope: &Scope<'_, '_, '_>) -> Provider {
     let gathered = keys::from_names(&known.key_names, scope);
     let off = if known.on_by_default {
-        gathered.missing
+        gathered.missing.map(|missing| missing.to_string())
     } else {
-        Some(format!("it serves only when models.providers.{} is configured", known.id))
+        Some(not_configured(&known.id))
     };
     Provider {
         id: known.id.clone(),
@@ -129,7 +132,7 @@ fn configured(id: &str, at: &At<'_>, replaces: bool, scope: &mut Scope<'_, '_, '
     let off = if faces.is_empty() {
         Some(no_address(id, at, address.as_ref(), scope))
     } else {
-        headers.missing.or(no_key)
+        headers.missing.map(|missing| missing.to_string()).or(no_key)
     };
     let figures = figures(at);
     let rows = models::Rows {
@@ -147,7 +150,7 @@ fn configured(id: &str, at: &At<'_>, replaces: bool, scope: &mut Scope<'_, '_, '
         keys,
         auth,
         login,
-        off: off.or(missing_header),
+        off: off.or(missing_header.map(|missing| missing.to_string())),
         headers: headers.found,
         models,
         open: known.by_id.is_some_and(|known| known.open),
@@ -175,19 +178,14 @@ fn figures(at: &At<'_>) -> Figures {
 /// Why a provider without an address cannot be called; where its URL is wrong that was said already.
 fn no_address(id: &str, at: &At<'_>, base: Option<&Address>, scope: &mut Scope<'_, '_, '_>) -> String {
     match base {
-        Some(Address::Missing(what)) => {
-            let place = at.path.key("baseUrl");
-            scope.report.warn(&place, format!("{what}: provider {id} is off until it is"));
-            format!("{what} (its baseUrl)")
+        Some(Address::Missing(missing)) => {
+            let kind = WarningKind::MissingBaseUrl { provider: id.to_owned(), missing: missing.clone() };
+            scope.report.warn(&at.path.key("baseUrl"), kind);
+            format!("{missing} (its baseUrl)")
         }
         Some(_) => "its baseUrl cannot be used".to_owned(),
         None => {
-            scope.warn(
-                at,
-                format!(
-                    "provider {id} has no baseUrl and is not in the catalog, so it is off: add a baseUrl"
-                ),
-            );
+            scope.warn(at, WarningKind::NoBaseUrl { provider: id.to_owned() });
             "it has no baseUrl".to_owned()
         }
     }
@@ -208,7 +206,7 @@ fn credentials(id: &str, at: &At<'_>, known: Known, scope: &mut Scope<'_, '_, '_
     let of = |keys, missing| Credentials { keys, auth, login: None, missing };
     let keyless = || {
         let secret = crate::secret::Secret::new(String::new());
-        let keys = vec![Key { secret, origin: "no key".to_owned() }];
+        let keys = vec![Key { secret, origin: SecretOrigin::NoKey }];
         Credentials { auth: Auth::None, ..of(keys, None) }
     };
     match setting {
@@ -218,21 +216,23 @@ fn credentials(id: &str, at: &At<'_>, known: Known, scope: &mut Scope<'_, '_, '_
     }
     if let Some(key) = at.get("apiKey") {
         let gathered = keys::from_setting(&key, id, scope);
-        let missing = if gathered.found.is_empty() { gathered.missing } else { None };
-        return of(gathered.found, missing);
+        let missing = gathered.missing.filter(|_| gathered.found.is_empty());
+        return of(gathered.found, missing.map(|missing| missing.to_string()));
     }
     let Some(known) = known.by_id.or(known.facts) else {
         if setting.is_none() {
             return keyless();
         }
-        scope.warn(at, format!("provider {id} has no apiKey, so it is off: add one, or set auth: \"none\""));
+        scope.warn(at, WarningKind::NoApiKey { provider: id.to_owned() });
         return of(Vec::new(), Some("it has no apiKey".to_owned()));
     };
     let gathered = keys::from_names(&known.key_names, scope);
     if let Some(missing) = &gathered.missing {
-        scope.report.warn(&at.path.key("apiKey"), format!("{missing}: provider {id} is off until it is"));
+        let (provider, missing) = (id.to_owned(), missing.clone());
+        let kind = WarningKind::MissingKey { provider, missing, has_other_keys: false };
+        scope.report.warn(&at.path.key("apiKey"), kind);
     }
-    of(gathered.found, gathered.missing)
+    of(gathered.found, gathered.missing.map(|missing| missing.to_string()))
 }
 
 /// The login of `auth: "oauth"`. Where nobody is logged in the provider is off until somebody is.
@@ -246,22 +246,23 @@ fn login(id: &str, at: &At<'_>, known: Known, scope: &mut Scope<'_, '_, '_>) -> 
         return off(None, "it has no login".to_owned());
     }
     if let Some(key) = at.get("apiKey") {
-        scope.warn(&key, "it does not count beside auth: \"oauth\": remove one of both");
+        scope.warn(&key, WarningKind::UnusedApiKey);
     }
     let found = match &place {
-        Some(place) => place.read(),
-        None => Err("there is no place for its login: set HOME".to_owned()),
+        Some(place) => place.read().map_err(Some),
+        None => Err(None),
     };
     match found {
         Ok(login) => {
             let key = Key {
                 secret: crate::secret::Secret::new(login.id),
-                origin: format!("login at {}", login.host),
+                origin: SecretOrigin::Login { host: login.host },
             };
             Credentials { keys: vec![key], auth: Auth::Login, login: place, missing: None }
         }
-        Err(why) => {
-            scope.warn(&setting, format!("provider {id} is off: {why}"));
+        Err(error) => {
+            let why = error.as_ref().map_or_else(|| NO_STATE_DIRECTORY.to_owned(), ToString::to_string);
+            scope.warn(&setting, WarningKind::MissingLogin { provider: id.to_owned(), error });
             off(place, why)
         }
     }

@@ -5,7 +5,7 @@ use super::agents::{self, Agents};
 use super::providers::Providers;
 use crate::config::file::At;
 use crate::config::lookup::DEFAULT;
-use crate::config::settings::{Chain, Route};
+use crate::config::settings::{Chain, Route, WarningKind};
 
 /// Reads the routes: exact names first, then globs, the longest first.
 pub(super) fn read(
@@ -23,10 +23,7 @@ pub(super) fn read(
             continue;
         }
         if agents.aliases.contains_key(&pattern.to_lowercase()) {
-            scope.warn(
-                at,
-                format!("\"{pattern}\" is an alias too, and aliases come first: the route is never used"),
-            );
+            scope.warn(at, WarningKind::UnreachableRoute { pattern: (*pattern).to_owned() });
         }
         if routes.iter().any(|route| route.pattern.eq_ignore_ascii_case(pattern)) {
             scope.wrong(

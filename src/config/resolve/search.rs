@@ -10,7 +10,7 @@ use super::providers::Providers;
 use super::{Scope, endpoint, keys};
 use crate::catalog::{DialectId, builtin};
 use crate::config::file::At;
-use crate::config::settings::{Key, Provider, WebSearch};
+use crate::config::settings::{Key, Provider, Reference, WarningKind, WebSearch};
 use crate::protocol::face::Face;
 use crate::secret::Secret;
 
@@ -46,7 +46,7 @@ pub(super) fn read(root: &At<'_>, providers: &Providers, scope: &mut Scope<'_, '
             MissingKey::Unset(why) => why,
             MissingKey::Withheld(why) => {
                 if let Some(at) = setting("baseUrl").as_ref().or(at.as_ref()) {
-                    scope.warn(at, format!("web search is off: {why}"));
+                    scope.warn(at, WarningKind::WithheldKey { reason: why.clone() });
                 }
                 why
             }
@@ -60,8 +60,9 @@ pub(super) fn read(root: &At<'_>, providers: &Providers, scope: &mut Scope<'_, '
     let model = setting("model").and_then(|at| at.text()).filter(|model| !model.trim().is_empty());
     let known = model.and_then(|id| builtin().provider(&provider)?.model(id));
     if let (Some(at), Some(retired)) = (setting("model"), known.and_then(|known| known.retired.as_ref())) {
-        let id = model.unwrap_or_default();
-        scope.warn(&at, retired.notice(&format!("{provider}/{id}")));
+        let model = model.unwrap_or_default().to_owned();
+        let reference = Reference { provider: provider.clone(), model };
+        scope.warn(&at, WarningKind::RetiredModel { reference, retired: retired.clone() });
     }
     let is_wanted = at.is_some() || root.find(&["tools", "web", "search", "provider"]).is_some();
     WebSearch {
@@ -103,9 +104,10 @@ fn base(
         Address::Url(url) => {
             Base { url: url.as_str().trim_end_matches('/').to_owned(), is_own: true, unusable: None }
         }
-        Address::Missing(what) => {
-            scope.warn(&at, format!("{what}: web search is off until it is"));
-            Base { unusable: Some(format!("{what} (its baseUrl)")), ..default() }
+        Address::Missing(missing) => {
+            let unusable = Some(format!("{missing} (its baseUrl)"));
+            scope.warn(&at, WarningKind::MissingWebSearch(missing));
+            Base { unusable, ..default() }
         }
         Address::None => default(),
     }
@@ -134,17 +136,10 @@ fn default_base(providers: &Providers, has_own_key: bool) -> Result<String, Stri
 /// The one key that the user means.
 fn configured(at: &At<'_>, base: &str, scope: &mut Scope<'_, '_, '_>) -> Result<Vec<Key>, String> {
     let found = scope.variables.secret(at);
-    let key = found.and_then(|found| keys::from_found(at, found, "web search is off until it is", scope));
+    let key = found.and_then(|found| keys::for_web_search(at, found, scope));
     let key = key.ok_or_else(|| format!("{API_KEY} has no value"))?;
     if key.is_of_kimi_code() && native(base).is_some() {
-        scope.warn(
-            at,
-            format!(
-                "{} begins with sk-kimi-, so it is a key of Kimi Code, and Moonshot's platform takes none of those: web \
-                 search wants one from platform.kimi.ai (China: platform.kimi.com)",
-                key.origin
-            ),
-        );
+        scope.warn(at, WarningKind::KimiCodeKeyForWebSearch { origin: key.origin.clone() });
     }
     Ok(vec![key])
 }

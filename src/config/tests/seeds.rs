@@ -108,7 +108,7 @@ fn skill_kimi_code_calls_kimi_code_under_its_own_id() {
     assert_eq!(provider(&settings, "kimicode").dialect, DialectId::KimiCode);
     let facts = &model(&settings, "kimicode", "kimi-for-coding").facts;
     assert_eq!((facts.context_window, facts.max_tokens), (Some(200_000), Some(8_192)));
-    assert_eq!(provider(&settings, "kimicode").keys[0].origin, "env KIMICODE_API_KEY");
+    assert_eq!(provider(&settings, "kimicode").keys[0].origin.to_string(), "env KIMICODE_API_KEY");
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn cn_moonshot_takes_its_key_from_the_env_block() {
     assert_eq!((facts.context_window, facts.max_tokens), (Some(256_000), Some(8_192)));
     assert!(!facts.inputs.image);
     assert_eq!(facts.cost.expect("the user gives one").output, 0);
-    assert_eq!(provider(&settings, "moonshot").keys[0].origin, "env block MOONSHOT_API_KEY");
+    assert_eq!(provider(&settings, "moonshot").keys[0].origin.to_string(), "env block MOONSHOT_API_KEY");
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn blog_kimi_code_has_its_identity_alias_and_thinking() {
     assert!(settings.aliases.contains_key("kimi k2.5 (kimi code)"));
     let facts = &model(&settings, "kimi-code", "kimi-for-coding").facts;
     assert_eq!((facts.context_window, facts.max_tokens), (Some(262_144), Some(32_768)));
-    assert_eq!(provider(&settings, "kimi-code").keys[0].origin, "the configuration");
+    assert_eq!(provider(&settings, "kimi-code").keys[0].origin.to_string(), "the configuration");
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn blog_variables_feed_other_providers_too() {
         .replace("\"apiKey\": \"sk-kimi-YOUR_API_KEY_HERE\"", "\"apiKey\": \"${KIMICODE_API_KEY}\"");
     let settings = settings_with(&text, &[]);
     assert_eq!(provider(&settings, "kimi-code").keys[0].secret.expose(), "sk-kimi-YOUR_API_KEY_HERE");
-    assert_eq!(provider(&settings, "kimi").keys[0].origin, "env block KIMICODE_API_KEY");
+    assert_eq!(provider(&settings, "kimi").keys[0].origin.to_string(), "env block KIMICODE_API_KEY");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use super::joined::Joined;
 use super::speech::{Speech, echo, encoder, with_names};
 use super::{Piece, Way};
-use crate::failure::Failure;
+use crate::failure::{Failure, TimeoutKind};
 use crate::future::yielded;
 use crate::protocol::edit::Segments;
 use crate::protocol::face::Face;
@@ -24,8 +24,6 @@ use crate::routing::plan::Target;
 /// How often what is kept of an answer stands in memory when it ends: kept, and in the events that close text, part,
 /// item and answer.
 const ENDING: usize = 5;
-
-const IDLE: &str = "failover.timeouts.idleSeconds";
 
 /// A stream that broke.
 pub(super) struct Broke {
@@ -70,6 +68,7 @@ pub(super) async fn pump(way: &Way, leg: &mut Opened, through: &mut Option<Throu
         attempt.outcome = Outcome::Failed(failure.reason);
         attempt.took = run.track.since(Instant::now()).saturating_sub(attempt.began);
         attempt.detail.clone_from(&failure.message);
+        attempt.timeout = failure.timeout;
     });
     Err(Broke { failure, leftover, reference: leg.reference.clone() })
 }
@@ -129,7 +128,7 @@ async fn read(
     let told = |reader: &StreamReader| wants_usage.then(|| used(run, reader));
     let mut step = Step { out: std::mem::take(&mut stream.held), done: stream.done, ..Step::default() };
     let mut bytes = Joined::new(&mut stream.bytes);
-    let mut idle = Repeated::new(run.settings.failover.idle, IDLE, run.deadline);
+    let mut idle = Repeated::new(run.settings.failover.idle, TimeoutKind::Idle, run.deadline);
     loop {
         passage.take(step.out, step.done).await?;
         if let Some(failure) = step.failure {

@@ -13,6 +13,7 @@ fn attempt(reference: &str, outcome: Outcome) -> Attempt {
         reference: reference.to_owned(),
         outcome,
         detail: String::new(),
+        timeout: None,
         began: Duration::ZERO,
         took: Duration::ZERO,
         usage: None,

@@ -72,6 +72,7 @@ fn a_client_that_went_away_leaves_a_request_without_an_error() {
         reference: "openrouter/a/b".to_owned(),
         outcome: Outcome::Cancelled,
         detail: "a detail".to_owned(),
+        timeout: None,
         began: Duration::from_millis(10),
         took: Duration::from_millis(20),
         usage: None,

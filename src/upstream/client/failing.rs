@@ -6,18 +6,18 @@ use std::time::Duration;
 
 use hyper_util::client::legacy;
 
-use crate::failure::{Failure, Reason};
+use crate::failure::{Failure, Reason, TimeoutKind};
 
 /// No connection within our own limit.
 #[derive(Debug, thiserror::Error)]
-#[error("no connection within {:.1} s (failover.timeouts.connectSeconds)", .0.as_secs_f64())]
+#[error("{}", TimeoutKind::Connect.message(*.0))]
 pub(super) struct Late(pub(super) Duration);
 
 /// Of a call that got no head.
 pub(super) fn of_call(error: &legacy::Error) -> Failure {
     if let Some(late) = causes(error).find_map(|cause| cause.downcast_ref::<Late>()) {
         // It rests the target as every time-out does.
-        return Failure::new(Reason::Timeout, late.to_string());
+        return Failure::timed_out(TimeoutKind::Connect, late.0);
     }
     failure(error, error.is_connect())
 }

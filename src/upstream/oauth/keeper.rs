@@ -168,7 +168,7 @@ impl Keeper {
             }
             Err(why) => {
                 *known = None;
-                Err(Failure::new(Reason::Auth, why))
+                Err(Failure::new(Reason::Auth, why.to_string()))
             }
         }
     }

@@ -9,7 +9,7 @@ use http::StatusCode;
 use super::super::{Call, Connector, Response};
 use super::Clock;
 use super::keeper::Keeper;
-use crate::config::settings::{Auth, Key, Provider};
+use crate::config::settings::{Auth, Key, Provider, SecretOrigin};
 use crate::credentials::{Login, Place};
 use crate::failure::Failure;
 
@@ -88,7 +88,10 @@ impl Logins {
 
 /// A token of a login is always a bearer token, also where a key would have a header of its own (kimi-code 2.1.0).
 fn with_key(provider: &Provider, login: &Login) -> Arc<Provider> {
-    let origin = provider.keys.first().map_or_else(|| "login".to_owned(), |key| key.origin.clone());
+    let origin = provider
+        .keys
+        .first()
+        .map_or_else(|| SecretOrigin::Login { host: login.host.clone() }, |key| key.origin.clone());
     let key = Key { secret: login.access.clone(), origin };
     Arc::new(Provider { keys: vec![key], auth: Auth::Bearer, login: None, ..provider.clone() })
 }

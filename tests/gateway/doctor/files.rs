@@ -56,16 +56,17 @@ async fn a_file_with_keys_is_its_owners_alone() {
     let secrets = patient.write("config/moonrelay/env", KEYS, 0o600);
     let lab = patient.write("lab.key", "lab-0123456789\n", 0o600);
     assert!(patient.examined(&["--offline"]).await.of("secret-files").is_empty());
-    for (path, mode, severity, said) in [
-        (&secrets, 0o604, "error", "everybody on this machine can read the secrets file"),
-        (&secrets, 0o640, "warning", "its group can read the secrets file"),
-        (&secrets, 0o620, "error", "others can write the secrets file"),
-        (&lab, 0o644, "error", "everybody on this machine can read the key's file"),
+    for (path, mode, severity, kind) in [
+        (&secrets, 0o604, "error", "secret_file_readable_by_all"),
+        (&secrets, 0o640, "warning", "secret_file_readable_by_group"),
+        (&secrets, 0o620, "error", "secret_file_writable_by_others"),
+        (&lab, 0o644, "error", "secret_file_readable_by_all"),
     ] {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
         let examined = patient.examined(&["--offline"]).await;
         let fix = format!("chmod 600 {}", path.display());
-        says(&examined.only("secret-files"), severity, &[said, &format!("mode is {mode:03o}"), &fix]);
+        says(&examined.only("secret-files"), severity, &[&format!("mode is {mode:03o}"), &fix]);
+        assert_eq!(examined.kinds("secret-files"), [kind]);
         assert!(examined.of("configuration").is_empty(), "it is told once: {:#}", examined.value);
         fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
     }
@@ -112,7 +113,8 @@ async fn what_is_missing_is_named_with_the_provider_that_it_turns_off() {
     );
     // With no key at all nothing can start.
     let nothing = Patient::new("{}").examined(&["--offline"]).await;
-    says(&nothing.only("keys"), "error", &["no provider has a key", "exit 78", "onboard"]);
+    assert_eq!(nothing.kinds("keys"), ["no_usable_provider"]);
+    says(&nothing.only("keys"), "error", &["exit 78", "onboard"]);
 }
 
 #[tokio::test]
@@ -190,7 +192,7 @@ async fn the_state_directory_is_ones_own_and_can_be_written() {
     says(
         &patient.examined(&["--offline"]).await.only("state"),
         "error",
-        &["nothing can be written", "no directory"],
+        &["nothing can be written", "not a directory"],
     );
 }
 

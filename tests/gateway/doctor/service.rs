@@ -130,8 +130,9 @@ async fn a_key_that_only_the_shell_has_does_not_reach_the_unit() {
     patient.write("config/moonrelay/env", "", 0o600);
     let examined = offline(&patient).await;
     says(&examined.only("service-keys"), "error", &["KIMI_API_KEY"]);
-    let (_, nothing) = super::told(examined.of("keys")[0]);
-    assert!(nothing.contains("no provider has a key") && nothing.contains("kimi-code-api-key"), "{nothing}");
+    let nothing = examined.of("keys")[0];
+    assert_eq!(nothing["kind"], "no_usable_provider");
+    assert_eq!(nothing["fix"], "moonrelay onboard --auth-choice kimi-code-api-key");
     // Each of the ways that systemd knows.
     let credential = patient.write("kimi.key", "sk-kimi-0123456789ab\n", 0o600);
     let unit = patient.path("config/systemd/user/moonrelay.service");

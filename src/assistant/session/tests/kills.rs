@@ -19,7 +19,7 @@ fn words(writer: &str, turn: usize) -> String {
 
 fn child(test: &str, home: &Path, writer: &str, first: usize) -> Command {
     let mut child = Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", &format!("agent::session::tests::kills::{test}"), "--ignored", "--nocapture"]);
+    child.args(["--exact", &format!("assistant::session::tests::kills::{test}"), "--ignored", "--nocapture"]);
     child.env("SESSION_TEST", format!("{}|{writer}|{first}", home.display()));
     child.stdout(Stdio::piped()).stderr(Stdio::null());
     child

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::cli::doctor::check::{Check, Verdict};
 use crate::cli::doctor::facts::Facts;
 use crate::cli::doctor::finding::Finding;
+use crate::cli::doctor::kind::FindingKind;
 use crate::config::settings::{Reference, Settings};
 
 pub(in crate::cli::doctor) const CHECK: Check = Check {
@@ -34,16 +35,20 @@ fn run(facts: &Facts) -> Verdict {
     let finding = match (usable.as_slice(), providers.len()) {
         // Where nothing can be called at all, the check of the keys says so.
         ([], _) if !settings.has_target() => return Ok(Vec::new()),
-        ([], _) => Finding::error("no model of the default chain can be called", how),
-        ([only], _) => {
-            Finding::warning(format!("no fallback is left: when {only} fails, the request fails"), how)
+        ([], _) => {
+            Finding::error(FindingKind::NoCallableModel, "no model of the default chain can be called", how)
         }
+        ([only], _) => Finding::warning(
+            FindingKind::NoFallback,
+            format!("no fallback is left: when {only} fails, the request fails"),
+            how,
+        ),
         (_, 1) => {
             let what = format!(
                 "every model of the chain is one of {}: what stops the provider or its key stops all",
                 names_of(&providers)
             );
-            Finding::warning(what, how)
+            Finding::warning(FindingKind::SingleProviderChain, what, how)
         }
         _ => return Ok(Vec::new()),
     };

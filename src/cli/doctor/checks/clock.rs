@@ -4,6 +4,7 @@ use crate::cli::doctor::check::{Check, Verdict};
 use crate::cli::doctor::facts::Facts;
 use crate::cli::doctor::facts::network::Outcome;
 use crate::cli::doctor::finding::Finding;
+use crate::cli::doctor::kind::FindingKind;
 
 pub(in crate::cli::doctor) const CHECK: Check = Check {
     name: "clock",
@@ -35,9 +36,13 @@ fn run(facts: &Facts) -> Verdict {
         return Ok(Vec::new());
     }
     let finding = if off <= BAD {
-        Finding::warning(what, how)
+        Finding::warning(FindingKind::ClockSkew, what, how)
     } else {
-        Finding::error(format!("{what}: certificates and tokens count as expired, or not valid yet"), how)
+        Finding::error(
+            FindingKind::ClockSkew,
+            format!("{what}: certificates and tokens count as expired, or not valid yet"),
+            how,
+        )
     };
     Ok(vec![finding.fix(facts.fix("sudo timedatectl set-ntp true", "services.timesyncd.enable = true;"))])
 }

@@ -4,7 +4,8 @@ use crate::cli::doctor::check::{Check, Verdict};
 use crate::cli::doctor::facts::Facts;
 use crate::cli::doctor::facts::files::{File, Role};
 use crate::cli::doctor::finding::Finding;
-use crate::config::settings::Warning;
+use crate::cli::doctor::kind::FindingKind;
+use crate::config::settings::{SecretsFileProblem, WarningKind};
 
 pub(in crate::cli::doctor) const CHECK: Check = Check {
     name: "configuration",
@@ -24,14 +25,25 @@ fn run(facts: &Facts) -> Verdict {
                 "mend services.moonrelay.settings there, and switch again",
             );
             found.extend(invalid.issues.iter().map(|issue| {
-                Finding::error(issue.to_string(), "moonrelay config validate refuses it").fix(&fix).at(&path)
+                Finding::error(
+                    FindingKind::InvalidConfiguration,
+                    issue.to_string(),
+                    "moonrelay config validate refuses it",
+                )
+                .fix(&fix)
+                .at(&path)
             }));
         }
         Ok(settings) => {
-            let others = settings.warnings.iter().filter(|warning| subject(warning, facts) == Subject::Other);
+            let others = settings.warnings.iter().filter(|warning| !has_own_check(&warning.kind));
             found.extend(others.map(|warning| {
                 let what = format!("{}: {}", warning.path, warning.message);
-                Finding::warning(what, "moonrelay config validate warns of it").at(&path)
+                Finding::warning(
+                    FindingKind::ConfigurationWarning,
+                    what,
+                    "moonrelay config validate warns of it",
+                )
+                .at(&path)
             }));
         }
     }
@@ -44,33 +56,19 @@ fn written_by_others(file: &File) -> Option<Finding> {
     let mode = file.stat.filter(|stat| stat.mode & 0o022 != 0)?.mode;
     let path = file.path.display();
     let what = format!("others can change the configuration {path}, and with it where your keys are sent");
-    let finding = Finding::error(what, format!("its mode is {mode:03o}"));
+    let finding =
+        Finding::error(FindingKind::ConfigurationWritableByOthers, what, format!("its mode is {mode:03o}"));
     Some(finding.fix(format!("chmod go-w {path}")).at(&file.path))
 }
 
-/// Which check tells of a warning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cli::doctor) enum Subject {
-    /// A key that is missing.
-    Key,
-    /// A file that others can read, or nobody.
-    SecretsFile,
-    /// A model that is gone.
-    Retired,
-    /// Any other.
-    Other,
-}
-
-pub(in crate::cli::doctor) fn subject(warning: &Warning, facts: &Facts) -> Subject {
-    let says = |words: &str| warning.message.contains(words);
-    let secrets = facts.environment.secrets_file();
-    if secrets.is_some_and(|path| warning.path == path.display().to_string()) {
-        // A line that is no text is told by nobody else.
-        return if says("left out") { Subject::Other } else { Subject::SecretsFile };
-    }
-    if says(" was retired on ") {
-        return Subject::Retired;
-    }
-    let off = ["is off until it is", " is off: ", "so it is off: add one", "goes on with its other keys"];
-    if off.into_iter().any(says) { Subject::Key } else { Subject::Other }
+/// Whether another check reports what a warning is about.
+fn has_own_check(kind: &WarningKind) -> bool {
+    super::keys::kind_of(kind).is_some()
+        || matches!(
+            kind,
+            // `secret-files` does not look at the lines.
+            WarningKind::SecretsFile(
+                SecretsFileProblem::Unreadable(_) | SecretsFileProblem::OpenToOthers { .. }
+            ) | WarningKind::RetiredModel { .. }
+        )
 }

@@ -6,6 +6,7 @@ use crate::catalog::DialectId;
 use crate::cli::doctor::check::{Check, Verdict};
 use crate::cli::doctor::facts::Facts;
 use crate::cli::doctor::finding::Finding;
+use crate::cli::doctor::kind::FindingKind;
 use crate::protocol::face::Face;
 
 pub(in crate::cli::doctor) const CHECK: Check = Check {
@@ -40,7 +41,11 @@ fn run(facts: &Facts) -> Verdict {
         let how =
             format!("{reference} is in the default chain, and no header User-Agent is configured for it");
         let id = &provider.id;
-        let finding = if only_chat { Finding::warning(what, how) } else { Finding::info(what, how) };
+        let finding = if only_chat {
+            Finding::warning(FindingKind::ClientGate, what, how)
+        } else {
+            Finding::info(FindingKind::ClientGate, what, how)
+        };
         found.push(finding.fix(facts.fix(
             format!("point the client at the Messages protocol (ANTHROPIC_BASE_URL), or set what it is: moonrelay config set models.providers.{id}.headers.User-Agent NAME/VERSION"),
             format!("services.moonrelay.settings.models.providers.{id}.headers.User-Agent = \"NAME/VERSION\"; # what your client is"),

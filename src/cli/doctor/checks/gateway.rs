@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::cli::doctor::check::{Check, Verdict};
 use crate::cli::doctor::facts::Facts;
 use crate::cli::doctor::finding::Finding;
+use crate::cli::doctor::kind::FindingKind;
 
 pub(in crate::cli::doctor) const CHECK: Check = Check {
     name: "gateway",
@@ -29,7 +30,7 @@ fn run(facts: &Facts) -> Verdict {
     let version = env!("CARGO_PKG_VERSION");
     if let Some(other) = text("version").filter(|other| *other != version) {
         let what = format!("the gateway that runs is version {other}, and this program is {version}");
-        found.push(Finding::warning(what, how).fix(restart(facts)));
+        found.push(Finding::warning(FindingKind::OtherVersion, what, how).fix(restart(facts)));
     }
     let path = facts.configuration.path.as_deref().filter(|path| path.exists());
     let serves = text("config").map(Path::new);
@@ -37,7 +38,7 @@ fn run(facts: &Facts) -> Verdict {
         let serves = serves.map_or_else(|| "no file".to_owned(), |path| path.display().to_string());
         let what =
             format!("the gateway that runs reads {serves}, and what is checked here is {}", path.display());
-        found.push(Finding::warning(what, how).fix(restart(facts)).at(path));
+        found.push(Finding::warning(FindingKind::OtherConfiguration, what, how).fix(restart(facts)).at(path));
     }
     found.extend(reload(status, facts, path));
     Ok(found)
@@ -48,7 +49,11 @@ fn down(why: &str, facts: &Facts) -> Finding {
         Some(_) => "moonrelay gateway start",
         None => "moonrelay gateway run",
     };
-    let finding = Finding::info("no gateway answers where this configuration says", why.to_owned());
+    let finding = Finding::info(
+        FindingKind::GatewayDown,
+        "no gateway answers where this configuration says",
+        why.to_owned(),
+    );
     finding
         .fix(facts.fix(fix, if facts.unit().is_some() { fix } else { "services.moonrelay.enable = true;" }))
 }
@@ -74,13 +79,14 @@ fn reload(status: &Value, facts: &Facts, path: Option<&Path>) -> Option<Finding>
             message.unwrap_or_default()
         );
         return Some(
-            Finding::error(what, "moonrelay gateway status")
+            Finding::error(FindingKind::ReloadRejected, what, "moonrelay gateway status")
                 .fix("moonrelay config validate, and then moonrelay gateway reload"),
         );
     }
     if let Some(message) = message {
         return Some(
             Finding::warning(
+                FindingKind::ReloadIncomplete,
                 format!("of the last reload not everything counts: {message}"),
                 "moonrelay gateway status",
             )
@@ -104,7 +110,7 @@ fn reload(status: &Value, facts: &Facts, path: Option<&Path>) -> Option<Finding>
     late.then(|| {
         let what =
             format!("{} was changed after the gateway read it, and it was not read again", path.display());
-        Finding::warning(what, "the file's time, and that of the last reload")
+        Finding::warning(FindingKind::ReloadPending, what, "the file's time, and that of the last reload")
             .fix("moonrelay gateway reload")
             .at(path)
     })

@@ -1,11 +1,12 @@
 //! Keys that are missing, and what they turn off.
 
-use super::configuration::{Subject, subject};
 use crate::catalog::builtin;
 use crate::cli::doctor::check::{Check, Verdict};
 use crate::cli::doctor::facts::Facts;
 use crate::cli::doctor::finding::Finding;
-use crate::credentials::Place;
+use crate::cli::doctor::kind::FindingKind;
+use crate::config::settings::{Missing, WarningKind};
+use crate::credentials::{LoginError, LoginProblem, Place};
 
 pub(in crate::cli::doctor) const CHECK: Check = Check {
     name: "keys",
@@ -28,48 +29,68 @@ fn run(facts: &Facts) -> Verdict {
         let provider = at_hand.unwrap_or("kimi");
         let login = settings.providers.get(provider).and_then(|provider| provider.login.as_ref());
         let fix = login.map_or_else(|| remedy(facts, provider, variable(provider)), Place::command);
-        found.push(Finding::error(what, view).fix(fix));
+        found.push(Finding::error(FindingKind::NoUsableProvider, what, view).fix(fix));
     }
-    for warning in settings.warnings.iter().filter(|warning| subject(warning, facts) == Subject::Key) {
-        let provider = provider_in(&warning.message);
+    for warning in &settings.warnings {
+        let Some((kind, missing)) = kind_of(&warning.kind) else { continue };
+        let provider = provider_of(&warning.kind);
         let on = provider.is_some_and(|provider| facts.is_on_in_the_gateway(provider));
+        let sealed = facts.unit().map(|unit| unit.file.sealed.as_slice()).unwrap_or_default();
         // The gateway has what neither this shell nor the unit's files show: a sealed credential, its own environment.
-        if on
-            || facts.unit().is_some_and(|unit| {
-                unit.file.sealed.iter().any(|name| warning.message.contains(name.as_str()))
-            })
-        {
+        if on || names(missing).any(|name| sealed.iter().any(|sealed| sealed == name)) {
             continue;
         }
-        let name = variable_in(&warning.message).unwrap_or("NAME");
-        let finding = Finding::warning(format!("{}: {}", warning.path, warning.message), view);
         let login = provider.and_then(|id| settings.providers.get(id)?.login.as_ref());
-        let fix = match login {
-            Some(place) if warning.message.contains("chmod 600") => {
-                format!("chmod 600 {}", place.tokens().display())
-            }
-            Some(place) => place.command(),
-            None => remedy(facts, provider.unwrap_or_default(), name),
+        let fix = match (&warning.kind, login) {
+            (WarningKind::MissingLogin { error: Some(error), .. }, _) => login_fix(error),
+            (WarningKind::MissingLogin { error: None, .. }, _) => "set HOME".to_owned(),
+            (_, Some(place)) => place.command(),
+            (_, None) => remedy(facts, provider.unwrap_or_default(), names(missing).next().unwrap_or("NAME")),
         };
+        let finding = Finding::warning(kind, format!("{}: {}", warning.path, warning.message), view);
         found.push(finding.fix(fix));
     }
     Ok(found)
 }
 
-/// The id behind the word "provider".
-fn provider_in(message: &str) -> Option<&str> {
-    let (_, rest) = message.split_once("provider ")?;
-    rest.split([' ', ':']).next()
+/// The finding for a warning that this check reports, and what is not available.
+pub(super) fn kind_of(warning: &WarningKind) -> Option<(FindingKind, Option<&Missing>)> {
+    match warning {
+        WarningKind::MissingKey { missing, .. } | WarningKind::KeylessTarget { missing, .. } => {
+            Some((FindingKind::MissingKey, Some(missing)))
+        }
+        WarningKind::NoApiKey { .. } => Some((FindingKind::MissingKey, None)),
+        WarningKind::MissingLogin { .. } => Some((FindingKind::MissingLogin, None)),
+        WarningKind::MissingHeader { missing, .. } => Some((FindingKind::MissingHeader, Some(missing))),
+        WarningKind::MissingBaseUrl { missing, .. } => Some((FindingKind::MissingBaseUrl, Some(missing))),
+        WarningKind::MissingWebSearch(missing) => Some((FindingKind::MissingWebSearch, Some(missing))),
+        _ => None,
+    }
 }
 
-/// The first word of capitals.
-fn variable_in(message: &str) -> Option<&str> {
-    let is_name = |word: &&str| {
-        word.len() > 2
-            && word.starts_with(|c: char| c.is_ascii_uppercase())
-            && word.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
-    };
-    message.split([' ', ':', ',', '/']).find(is_name)
+fn provider_of(warning: &WarningKind) -> Option<&str> {
+    match warning {
+        WarningKind::MissingKey { provider, .. }
+        | WarningKind::KeylessTarget { provider, .. }
+        | WarningKind::NoApiKey { provider }
+        | WarningKind::MissingLogin { provider, .. }
+        | WarningKind::MissingHeader { provider, .. }
+        | WarningKind::MissingBaseUrl { provider, .. } => Some(provider),
+        _ => None,
+    }
+}
+
+fn names(missing: Option<&Missing>) -> impl Iterator<Item = &str> {
+    missing.into_iter().flat_map(Missing::names)
+}
+
+fn login_fix(error: &LoginError) -> String {
+    match error.problem {
+        LoginProblem::Unreadable(_) | LoginProblem::OpenToOthers { .. } => {
+            format!("chmod 600 {}", error.place.tokens().display())
+        }
+        LoginProblem::LoggedOut | LoginProblem::Invalid(_) | LoginProblem::Ended(_) => error.place.command(),
+    }
 }
 
 /// What a provider's key is called.
@@ -97,27 +118,18 @@ pub(in crate::cli::doctor) fn remedy(facts: &Facts, provider: &str, name: &str) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::settings::SecretOrigin;
 
     #[test]
-    fn a_warning_says_whose_key_it_is_and_how_it_is_called() {
-        for (message, provider, name) in [
-            (
-                "KIMI_API_KEY or KIMICODE_API_KEY is not set or empty: provider kimi is off until it is",
-                Some("kimi"),
-                Some("KIMI_API_KEY"),
-            ),
-            (
-                "provider openrouter is off: OPENROUTER_API_KEY is not set or empty",
-                Some("openrouter"),
-                Some("OPENROUTER_API_KEY"),
-            ),
-            (
-                "the file /run/secrets/lab cannot be read or is empty: provider lab is off until it is",
-                Some("lab"),
-                None,
-            ),
+    fn missing_value_has_the_names_under_which_it_is_looked_up() {
+        let kimi = Missing::Variables(vec!["KIMI_API_KEY".to_owned(), "KIMICODE_API_KEY".to_owned()]);
+        for (missing, expected) in [
+            (kimi, &["KIMI_API_KEY", "KIMICODE_API_KEY"][..]),
+            (Missing::Credential("lab".to_owned()), &["lab"]),
+            (Missing::InvalidKey(SecretOrigin::Environment("LAB_KEY".to_owned())), &["LAB_KEY"]),
+            (Missing::File("/run/secrets/lab".to_owned()), &[]),
         ] {
-            assert_eq!((provider_in(message), variable_in(message)), (provider, name), "{message}");
+            assert_eq!(names(Some(&missing)).collect::<Vec<_>>(), expected, "{missing}");
         }
     }
 }

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::cli::doctor::check::{Check, Verdict};
 use crate::cli::doctor::facts::Facts;
 use crate::cli::doctor::finding::Finding;
+use crate::cli::doctor::kind::FindingKind;
 
 pub(in crate::cli::doctor) const CHECK: Check = Check {
     name: "ledger",
@@ -18,7 +19,11 @@ fn run(facts: &Facts) -> Verdict {
     let state = facts.state.as_ref().ok_or("no home, or its disk did not answer")?;
     let mut found = Vec::new();
     if let Some(why) = &state.ledger {
-        let finding = Finding::error("the ledger cannot be read: moonrelay usage shows nothing", why.clone());
+        let finding = Finding::error(
+            FindingKind::UnreadableUsageDatabase,
+            "the ledger cannot be read: moonrelay usage shows nothing",
+            why.clone(),
+        );
         let fix = format!(
             "mv {0}/ledger.sqlite {0}/ledger.old; the gateway begins a new one at its next start",
             state.path.display()
@@ -31,13 +36,17 @@ fn run(facts: &Facts) -> Verdict {
     let how = "moonrelay gateway status";
     if let Some(trouble) = trouble {
         let finding = Finding::error(
+            FindingKind::UsageDatabaseNotWritten,
             format!("the running gateway cannot write the ledger ({dropped} entries are lost): {trouble}"),
             how,
         );
         found.push(finding.fix("mend that; it goes on by itself"));
     } else if dropped > 0 {
-        found
-            .push(Finding::warning(format!("the running gateway lost {dropped} entries of the ledger"), how));
+        found.push(Finding::warning(
+            FindingKind::UsageEntriesLost,
+            format!("the running gateway lost {dropped} entries of the ledger"),
+            how,
+        ));
     }
     Ok(found)
 }

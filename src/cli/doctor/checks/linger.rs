@@ -3,6 +3,7 @@
 use crate::cli::doctor::check::{Check, Verdict};
 use crate::cli::doctor::facts::Facts;
 use crate::cli::doctor::finding::Finding;
+use crate::cli::doctor::kind::FindingKind;
 
 pub(in crate::cli::doctor) const CHECK: Check = Check {
     name: "linger",
@@ -20,6 +21,7 @@ fn run(facts: &Facts) -> Verdict {
     let what =
         "the gateway ends with your last session, and does not start at boot: this user does not linger";
     let user = facts.environment.get("USER").unwrap_or("NAME");
-    let finding = Finding::warning(what, "loginctl show-user, or /var/lib/systemd/linger");
+    let finding =
+        Finding::warning(FindingKind::NoLinger, what, "loginctl show-user, or /var/lib/systemd/linger");
     Ok(vec![finding.fix(facts.fix("loginctl enable-linger", format!("users.users.{user}.linger = true;")))])
 }

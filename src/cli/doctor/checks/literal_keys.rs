@@ -4,6 +4,7 @@ use crate::cli::doctor::check::{Check, Verdict};
 use crate::cli::doctor::facts::Facts;
 use crate::cli::doctor::facts::files::Role;
 use crate::cli::doctor::finding::Finding;
+use crate::cli::doctor::kind::FindingKind;
 use crate::config::keypath::{KeyPath, Step};
 
 pub(in crate::cli::doctor) const CHECK: Check = Check {
@@ -28,9 +29,13 @@ fn run(facts: &Facts) -> Verdict {
     if let Some(mode) = file.stat.map(|stat| stat.mode).filter(|mode| mode & 0o044 != 0) {
         let what = format!("others can read {path}, and keys stand in it");
         found.push(
-            Finding::error(what, format!("its mode is {mode:03o}"))
-                .fix(format!("chmod 600 {path}"))
-                .at(&file.path),
+            Finding::error(
+                FindingKind::ConfigurationReadableByOthers,
+                what,
+                format!("its mode is {mode:03o}"),
+            )
+            .fix(format!("chmod 600 {path}"))
+            .at(&file.path),
         );
     }
     let secrets = facts.environment.secrets_file().unwrap_or_default();
@@ -47,9 +52,13 @@ fn run(facts: &Facts) -> Verdict {
                 secrets.display()
             )
         };
-        Finding::warning(what, format!("it is no ${{VARIABLE}} and no SecretRef in {path}"))
-            .fix(fix)
-            .at(&file.path)
+        Finding::warning(
+            FindingKind::PlainTextKey,
+            what,
+            format!("it is no ${{VARIABLE}} and no SecretRef in {path}"),
+        )
+        .fix(fix)
+        .at(&file.path)
     }));
     Ok(found)
 }

@@ -8,6 +8,7 @@ use crate::cli::doctor::check::{Check, Verdict};
 use crate::cli::doctor::facts::Facts;
 use crate::cli::doctor::facts::sockets::Listener;
 use crate::cli::doctor::finding::Finding;
+use crate::cli::doctor::kind::FindingKind;
 use crate::config::settings::Bind;
 
 pub(in crate::cli::doctor) const CHECK: Check = Check {
@@ -63,15 +64,18 @@ fn told(other: &Listener, port: u16, facts: &Facts) -> Finding {
             "port {port} is held by another moonrelay ({who}) that does not answer this configuration"
         );
         let fix = format!("moonrelay gateway restart, or where it runs by hand: kill {}", holder.pid);
-        return Finding::error(what, how).fix(fix);
+        return Finding::error(FindingKind::PortHeldByMoonrelay, what, how).fix(fix);
     }
     let free = port.checked_add(1).unwrap_or(1969);
-    Finding::error(format!("port {port} is taken by {who}: the gateway cannot listen there"), how).fix(
-        facts.fix(
-            format!("moonrelay config set gateway.port {free}"),
-            format!("services.moonrelay.settings.gateway.port = {free};"),
-        ),
+    Finding::error(
+        FindingKind::PortTaken,
+        format!("port {port} is taken by {who}: the gateway cannot listen there"),
+        how,
     )
+    .fix(facts.fix(
+        format!("moonrelay config set gateway.port {free}"),
+        format!("services.moonrelay.settings.gateway.port = {free};"),
+    ))
 }
 
 fn of_path(path: &Path) -> Option<Finding> {
@@ -79,6 +83,7 @@ fn of_path(path: &Path) -> Option<Finding> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     if directory.is_some_and(|directory| !directory.is_dir()) {
         let finding = Finding::error(
+            FindingKind::MissingSocketDirectory,
             format!("the directory of the socket {shown} is not there"),
             "gateway.bind names it",
         );
@@ -87,6 +92,7 @@ fn of_path(path: &Path) -> Option<Finding> {
     let there = path.symlink_metadata().ok()?;
     if !there.file_type().is_socket() {
         let finding = Finding::error(
+            FindingKind::NotASocket,
             format!("{shown} is there and is no socket: the gateway does not replace it"),
             "gateway.bind names it",
         );
@@ -96,16 +102,25 @@ fn of_path(path: &Path) -> Option<Finding> {
         Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
             let what =
                 format!("the socket {shown} was left by a process that is gone; the next start replaces it");
-            Some(Finding::info(what, "nobody takes a connection there").at(path))
+            Some(Finding::info(FindingKind::StaleSocket, what, "nobody takes a connection there").at(path))
         }
-        Err(error) => {
-            Some(Finding::error(format!("the socket {shown} cannot be opened"), error.to_string()).at(path))
-        }
+        Err(error) => Some(
+            Finding::error(
+                FindingKind::UnreachableSocket,
+                format!("the socket {shown} cannot be opened"),
+                error.to_string(),
+            )
+            .at(path),
+        ),
         Ok(_) => {
             let what = format!("somebody else listens on {shown}");
             Some(
-                Finding::error(what, "it takes a connection, and does not answer as the gateway does")
-                    .at(path),
+                Finding::error(
+                    FindingKind::SocketTaken,
+                    what,
+                    "it takes a connection, and does not answer as the gateway does",
+                )
+                .at(path),
             )
         }
     }

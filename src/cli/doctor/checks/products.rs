@@ -4,6 +4,7 @@ use crate::catalog::{DialectId, builtin};
 use crate::cli::doctor::check::{Check, Verdict};
 use crate::cli::doctor::facts::Facts;
 use crate::cli::doctor::finding::Finding;
+use crate::cli::doctor::kind::FindingKind;
 use crate::cli::product::{self, is_of_the_catalog};
 use crate::config::settings::Auth;
 
@@ -31,9 +32,9 @@ fn run(facts: &Facts) -> Verdict {
             let how = format!("the key begins as those of {whose} do; {own} refuses it");
             // A mirror may have keys of its own.
             let finding = if is_of_the_catalog(provider) {
-                Finding::error(what, how)
+                Finding::error(FindingKind::KeyOfOtherProduct, what, how)
             } else {
-                Finding::warning(what, how)
+                Finding::warning(FindingKind::KeyOfOtherProduct, what, how)
             };
             let right = builtin()
                 .providers

@@ -4,6 +4,7 @@ use crate::cli::doctor::check::{Check, Verdict};
 use crate::cli::doctor::facts::Facts;
 use crate::cli::doctor::facts::network::{Asked, Outcome, Stage};
 use crate::cli::doctor::finding::Finding;
+use crate::cli::doctor::kind::FindingKind;
 
 pub(in crate::cli::doctor) const CHECK: Check = Check {
     name: "reach",
@@ -36,7 +37,16 @@ fn judge(asked: &Asked, nobody: bool, facts: &Facts) -> Option<Finding> {
                     (what, format!("GET {url}: {why}"), mend(*stage, url, facts))
                 }
             };
-            let finding = if nobody { Finding::error(what, how) } else { Finding::warning(what, how) };
+            let kind = match stage {
+                Stage::Name => FindingKind::NameNotResolved,
+                Stage::Connection => FindingKind::ConnectionFailed,
+                Stage::Tls => FindingKind::TlsFailed,
+                Stage::Proxy => FindingKind::ProxyFailed,
+                Stage::Answer => FindingKind::NoResponse,
+                Stage::Login => FindingKind::LoginFailed,
+            };
+            let finding =
+                if nobody { Finding::error(kind, what, how) } else { Finding::warning(kind, what, how) };
             Some(finding.fix(fix))
         }
         Outcome::Answered { status, .. } => refused(asked, *status, facts),
@@ -56,14 +66,14 @@ fn refused(asked: &Asked, status: u16, facts: &Facts) -> Option<Finding> {
             let what = format!("provider {id} refuses its key {key}{also}");
             let fix = asked.login.clone();
             let fix = fix.unwrap_or_else(|| super::keys::remedy(facts, id, super::keys::variable(id)));
-            Some(Finding::error(what, how).fix(fix))
+            Some(Finding::error(FindingKind::KeyRejected, what, how).fix(fix))
         }
         402 | 403 => {
             let what = format!(
                 "provider {id} knows its key {key} and does not serve it: no membership, no money, or this address is not allowed"
             );
             Some(
-                Finding::warning(what, how)
+                Finding::warning(FindingKind::KeyNotServed, what, how)
                     .fix(format!("moonrelay models status --probe tells {id}'s own words")),
             )
         }
@@ -75,12 +85,18 @@ fn refused(asked: &Asked, status: u16, facts: &Facts) -> Option<Finding> {
                 format!("moonrelay config set models.providers.{id}.baseUrl https://…/v1"),
                 format!("services.moonrelay.settings.models.providers.{id}.baseUrl = \"https://…/v1\";"),
             );
-            Some(Finding::warning(what, how).fix(fix))
+            Some(Finding::warning(FindingKind::NoModelList, what, how).fix(fix))
         }
-        300..=399 => {
-            Some(Finding::warning(format!("provider {id} redirects: its baseUrl is not the last one"), how))
-        }
-        500.. => Some(Finding::warning(format!("provider {id} is in trouble itself"), how)),
+        300..=399 => Some(Finding::warning(
+            FindingKind::ProviderRedirects,
+            format!("provider {id} redirects: its baseUrl is not the last one"),
+            how,
+        )),
+        500.. => Some(Finding::warning(
+            FindingKind::ProviderError,
+            format!("provider {id} is in trouble itself"),
+            how,
+        )),
         _ => None,
     }
 }

@@ -3,6 +3,7 @@
 use crate::cli::doctor::check::{Check, Verdict};
 use crate::cli::doctor::facts::Facts;
 use crate::cli::doctor::finding::Finding;
+use crate::cli::doctor::kind::FindingKind;
 
 pub(in crate::cli::doctor) const CHECK: Check = Check {
     name: "region",
@@ -28,8 +29,12 @@ fn run(facts: &Facts) -> Verdict {
                 format!("services.moonrelay.settings.models.providers.{id}.baseUrl = \"{other}\";"),
             );
             Some(
-                Finding::error(what, format!("GET {} answered 401, and there it is taken", asked.url))
-                    .fix(fix),
+                Finding::error(
+                    FindingKind::KeyOfOtherRegion,
+                    what,
+                    format!("GET {} answered 401, and there it is taken", asked.url),
+                )
+                .fix(fix),
             )
         })
         .collect())

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::cli::doctor::check::{Check, Verdict};
 use crate::cli::doctor::facts::Facts;
 use crate::cli::doctor::finding::Finding;
+use crate::cli::doctor::kind::FindingKind;
 
 pub(in crate::cli::doctor) const CHECK: Check = Check {
     name: "rests",
@@ -32,10 +33,10 @@ fn run(facts: &Facts) -> Verdict {
         let what = format!("{target} rests for {left} s more ({reason}): meanwhile {who}");
         let how = "moonrelay gateway status";
         let finding = match (answering, reason) {
-            (None, _) => Finding::error(what, how),
+            (None, _) => Finding::error(FindingKind::TargetInCooldown, what, how),
             // These do not pass by themselves.
-            (Some(_), "billing" | "auth") => Finding::warning(what, how),
-            (Some(_), _) => Finding::info(what, how),
+            (Some(_), "billing" | "auth") => Finding::warning(FindingKind::TargetInCooldown, what, how),
+            (Some(_), _) => Finding::info(FindingKind::TargetInCooldown, what, how),
         };
         found.push(match mend(reason) {
             Some(fix) => finding.fix(fix),

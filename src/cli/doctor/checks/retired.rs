@@ -8,6 +8,7 @@ use crate::catalog::{Model, Retired, builtin};
 use crate::cli::doctor::check::{Check, Verdict};
 use crate::cli::doctor::facts::Facts;
 use crate::cli::doctor::finding::Finding;
+use crate::cli::doctor::kind::FindingKind;
 use crate::config::settings::{Reference, Settings};
 
 pub(in crate::cli::doctor) const CHECK: Check = Check {
@@ -26,18 +27,19 @@ fn run(facts: &Facts) -> Verdict {
     let today =
         Timestamp::try_from(facts.now).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(TimeZone::UTC).date();
     let mut found: Vec<Finding> = Vec::new();
+    let mut judged: Vec<Reference> = Vec::new();
     for place in places(settings, facts) {
         let Some(model) =
             settings.providers.get(&place.reference.provider).and_then(|p| p.model(&place.reference.model))
         else {
             continue;
         };
-        if let Some(finding) = judge(&place, &model.facts, today, facts) {
-            // One model is told once, at its first place.
-            if !found.iter().any(|known| known.what == finding.what) {
-                found.push(finding);
-            }
+        // A model is reported once, at its first place.
+        if judged.contains(&place.reference) {
+            continue;
         }
+        found.extend(judge(&place, &model.facts, today, facts));
+        judged.push(place.reference);
     }
     Ok(found)
 }
@@ -103,9 +105,11 @@ fn judge(place: &Place, model: &Model, today: Date, facts: &Facts) -> Option<Fin
     let reference = &place.reference;
     let how = |end: &Retired| format!("the catalog has it: {}/{}, {}", provider, model.id, end.on);
     let finding = match (&model.retired, &model.leaving) {
-        (Some(gone), _) => {
-            Finding::warning(format!("{reference} was retired on {}: it answers 404", gone.on), how(gone))
-        }
+        (Some(gone), _) => Finding::warning(
+            FindingKind::RetiredModel,
+            format!("{reference} was retired on {}: it answers 404", gone.on),
+            how(gone),
+        ),
         (None, Some(going)) => {
             let days = going
                 .on
@@ -117,7 +121,11 @@ fn judge(place: &Place, model: &Model, today: Date, facts: &Facts) -> Option<Fin
                 "{reference} is said to be retired on {} (guides of third parties; Moonshot's own page does not say so yet)",
                 going.on
             );
-            if days > SOON { Finding::info(what, how(going)) } else { Finding::warning(what, how(going)) }
+            if days > SOON {
+                Finding::info(FindingKind::RetiringModel, what, how(going))
+            } else {
+                Finding::warning(FindingKind::RetiringModel, what, how(going))
+            }
         }
         (None, None) => return None,
     };

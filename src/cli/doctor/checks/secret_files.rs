@@ -4,6 +4,7 @@ use crate::cli::doctor::check::{Check, Verdict};
 use crate::cli::doctor::facts::Facts;
 use crate::cli::doctor::facts::files::{File, Role};
 use crate::cli::doctor::finding::Finding;
+use crate::cli::doctor::kind::FindingKind;
 
 pub(in crate::cli::doctor) const CHECK: Check = Check {
     name: "secret-files",
@@ -22,12 +23,19 @@ fn run(facts: &Facts) -> Verdict {
 fn judge(file: &File, own: Option<u32>) -> Option<Finding> {
     let (path, name) = (file.path.display(), file.describe());
     if file.dangling {
-        let finding =
-            Finding::error(format!("{name} is a link that leads nowhere"), "what it leads to is not there");
+        let finding = Finding::error(
+            FindingKind::DanglingSecretFile,
+            format!("{name} is a link that leads nowhere"),
+            "what it leads to is not there",
+        );
         return Some(finding.fix(format!("ls -l {path}, and put the file there")).at(&file.path));
     }
     if let Some(why) = &file.unreadable {
-        let finding = Finding::error(format!("{name} cannot be read, so nothing in it counts"), why.clone());
+        let finding = Finding::error(
+            FindingKind::UnreadableSecretFile,
+            format!("{name} cannot be read, so nothing in it counts"),
+            why.clone(),
+        );
         return Some(
             finding
                 .fix(format!("ls -ld {path}; it is to be a file of your own with mode 600"))
@@ -38,13 +46,25 @@ fn judge(file: &File, own: Option<u32>) -> Option<Finding> {
     let how = format!("its mode is {:03o}", stat.mode);
     let fix = format!("chmod 600 {path}");
     let finding = match stat.mode {
-        mode if mode & 0o022 != 0 => Finding::error(format!("others can write {name}"), how).fix(fix),
-        mode if mode & 0o004 != 0 => {
-            Finding::error(format!("everybody on this machine can read {name}"), how).fix(fix)
+        mode if mode & 0o022 != 0 => {
+            Finding::error(FindingKind::SecretFileWritableByOthers, format!("others can write {name}"), how)
+                .fix(fix)
         }
-        mode if mode & 0o040 != 0 => Finding::warning(format!("its group can read {name}"), how).fix(fix),
+        mode if mode & 0o004 != 0 => Finding::error(
+            FindingKind::SecretFileReadableByAll,
+            format!("everybody on this machine can read {name}"),
+            how,
+        )
+        .fix(fix),
+        mode if mode & 0o040 != 0 => Finding::warning(
+            FindingKind::SecretFileReadableByGroup,
+            format!("its group can read {name}"),
+            how,
+        )
+        .fix(fix),
         _ if own.is_some_and(|own| stat.uid != own && stat.uid != 0) => {
             let finding = Finding::warning(
+                FindingKind::SecretFileOfOtherUser,
                 format!("{name} belongs to somebody else"),
                 format!("its owner is user {}", stat.uid),
             );

@@ -4,6 +4,8 @@ use super::keys::remedy;
 use crate::cli::doctor::check::{Check, Verdict};
 use crate::cli::doctor::facts::Facts;
 use crate::cli::doctor::finding::Finding;
+use crate::cli::doctor::kind::FindingKind;
+use crate::config::settings::SecretOrigin;
 
 pub(in crate::cli::doctor) const CHECK: Check = Check {
     name: "service-keys",
@@ -21,8 +23,10 @@ fn run(facts: &Facts) -> Verdict {
     let mut found = Vec::new();
     for (id, provider) in &own.providers {
         let is_off = seen.providers.get(id).is_some_and(|seen| seen.off.is_some());
-        let name = provider.keys.first().and_then(|key| key.origin.strip_prefix("env "));
-        let (Some(name), None, true) = (name, &provider.off, is_off) else { continue };
+        let origin = provider.keys.first().map(|key| &key.origin);
+        let (Some(SecretOrigin::Environment(name)), None, true) = (origin, &provider.off, is_off) else {
+            continue;
+        };
         if facts.is_on_in_the_gateway(id) {
             continue;
         }
@@ -34,7 +38,11 @@ fn run(facts: &Facts) -> Verdict {
              EnvironmentFile= or LoadCredential= of {}",
             service.unit.file()
         );
-        let finding = if seen.has_target() { Finding::warning(what, how) } else { Finding::error(what, how) };
+        let finding = if seen.has_target() {
+            Finding::warning(FindingKind::KeyOnlyInShell, what, how)
+        } else {
+            Finding::error(FindingKind::KeyOnlyInShell, what, how)
+        };
         found.push(finding.fix(remedy(facts, id, name)));
     }
     Ok(found)

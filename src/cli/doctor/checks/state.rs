@@ -2,8 +2,9 @@
 
 use crate::cli::doctor::check::{Check, Verdict};
 use crate::cli::doctor::facts::Facts;
-use crate::cli::doctor::facts::disk::{NO_DIRECTORY, Space, State};
+use crate::cli::doctor::facts::disk::{Space, State, Unwritable};
 use crate::cli::doctor::finding::Finding;
+use crate::cli::doctor::kind::FindingKind;
 
 pub(in crate::cli::doctor) const CHECK: Check = Check {
     name: "state",
@@ -22,9 +23,12 @@ fn run(facts: &Facts) -> Verdict {
     let path = state.path.display();
     let mut found = Vec::new();
     if let Some(why) = &state.unwritable {
-        let finding =
-            Finding::error(format!("nothing can be written to the state directory {path}"), why.clone());
-        let fix = if why == NO_DIRECTORY {
+        let finding = Finding::error(
+            FindingKind::UnwritableState,
+            format!("nothing can be written to the state directory {path}"),
+            why.to_string(),
+        );
+        let fix = if *why == Unwritable::NotADirectory {
             format!("mv {path} {path}.old")
         } else {
             format!("install -d -m 0700 {path}, as the user who runs the gateway")
@@ -35,13 +39,15 @@ fn run(facts: &Facts) -> Verdict {
         let what = format!(
             "others can look into the state directory {path}: tokens, sessions and what was asked are there"
         );
-        let finding = Finding::warning(what, format!("its mode is {mode:03o}"));
+        let finding =
+            Finding::warning(FindingKind::StateOpenToOthers, what, format!("its mode is {mode:03o}"));
         found.push(finding.fix(format!("chmod 700 {path}")).at(&state.path));
     }
     if let (Some(uid), Some(own)) = (state.stat.map(|stat| stat.uid), facts.uid)
         && uid != own
     {
         let finding = Finding::warning(
+            FindingKind::StateOfOtherUser,
             format!("the state directory {path} belongs to somebody else"),
             format!("its owner is user {uid}"),
         );
@@ -57,8 +63,8 @@ fn full(state: &State) -> Option<Finding> {
     let what =
         format!("the disk of the state directory {path} has {} MiB left ({used} % are used)", free / 1024);
     let finding = match free {
-        free if free < NOTHING => Finding::error(what, "df -Pk"),
-        free if free < LITTLE => Finding::warning(what, "df -Pk"),
+        free if free < NOTHING => Finding::error(FindingKind::DiskFull, what, "df -Pk"),
+        free if free < LITTLE => Finding::warning(FindingKind::DiskFull, what, "df -Pk"),
         _ => return None,
     };
     Some(finding.fix("make room there, or set usage.retentionDays lower").at(&state.path))

@@ -10,6 +10,7 @@ use crate::cli::doctor::check::{Check, Verdict};
 use crate::cli::doctor::facts::Facts;
 use crate::cli::doctor::facts::disk::{DATABASE_FILES, StateLink};
 use crate::cli::doctor::finding::Finding;
+use crate::cli::doctor::kind::FindingKind;
 use crate::service::unit::{SERVICE, SOCKET};
 
 pub(in crate::cli::doctor) const CHECK: Check = Check {
@@ -31,7 +32,7 @@ fn run(facts: &Facts) -> Verdict {
     );
     let how = "systemd links the two if the state directory is missing when the service starts. The service cannot undo it: \
                systemd resolves the link before the service runs, and its sandbox hides the rest of the home";
-    Ok(vec![Finding::warning(what, how).fix(undo(&state.path, link, facts)).at(&state.path)])
+    Ok(vec![Finding::warning(FindingKind::LinkedStateDirectory, what, how).fix(undo(&state.path, link, facts)).at(&state.path)])
 }
 
 /// One command line that replaces the link by a directory with the state that is stored behind it. It ends at the first

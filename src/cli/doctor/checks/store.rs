@@ -4,6 +4,7 @@ use crate::cli::doctor::check::{Check, Verdict};
 use crate::cli::doctor::facts::Facts;
 use crate::cli::doctor::facts::files::{File, Role};
 use crate::cli::doctor::finding::Finding;
+use crate::cli::doctor::kind::FindingKind;
 use crate::config::edit::nix_lines;
 
 pub(in crate::cli::doctor) const CHECK: Check = Check {
@@ -30,11 +31,14 @@ fn run(facts: &Facts) -> Verdict {
         let line = credential(name);
         let fix = facts.fix(format!("moonrelay service install --credential {name}=FILE"), &line);
         found.push(match unit {
-            Some(unit) if unit.in_store => {
-                Finding::error(format!("{name} stands in the unit, {OPEN}"), "an Environment= line of it")
-                    .fix(line)
-            }
+            Some(unit) if unit.in_store => Finding::error(
+                FindingKind::KeyInNixStore,
+                format!("{name} stands in the unit, {OPEN}"),
+                "an Environment= line of it",
+            )
+            .fix(line),
             _ => Finding::warning(
+                FindingKind::KeyInUnit,
                 format!("{name} stands in the unit's file, which is no place for keys"),
                 "an Environment= line of it",
             )
@@ -53,6 +57,7 @@ fn judge(file: &File, facts: &Facts) -> Vec<Finding> {
             let finding = |place| {
                 let fix = nix_lines(&document, std::slice::from_ref(place)).join("\n");
                 Finding::error(
+                    FindingKind::KeyInNixStore,
                     format!("the key at {place} is {OPEN}"),
                     format!("{path} leads there, and the key stands in it as it is"),
                 )
@@ -71,7 +76,11 @@ fn judge(file: &File, facts: &Facts) -> Vec<Finding> {
                 _ => credential("NAME"),
             };
             let what = format!("{} is {OPEN}", file.describe().trim_end_matches(','));
-            vec![Finding::error(what, "where it leads, link by link").fix(fix).at(&file.path)]
+            vec![
+                Finding::error(FindingKind::KeyInNixStore, what, "where it leads, link by link")
+                    .fix(fix)
+                    .at(&file.path),
+            ]
         }
     }
 }

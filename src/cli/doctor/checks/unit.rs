@@ -6,6 +6,7 @@ use crate::cli::doctor::check::{Check, Verdict};
 use crate::cli::doctor::facts::Facts;
 use crate::cli::doctor::facts::service::Service;
 use crate::cli::doctor::finding::Finding;
+use crate::cli::doctor::kind::FindingKind;
 use crate::service::unit::SERVICE;
 
 pub(in crate::cli::doctor) const CHECK: Check = Check {
@@ -29,6 +30,7 @@ fn run(facts: &Facts) -> Verdict {
             "the gateway starts only by hand"
         };
         let finding = Finding::info(
+            FindingKind::NoUnit,
             format!("no unit is installed: {runs}"),
             format!("systemctl --user show {SERVICE}"),
         );
@@ -41,7 +43,10 @@ fn run(facts: &Facts) -> Verdict {
     found.extend(enabled(service, facts));
     if service.unit.get("NeedDaemonReload") == "yes" {
         let what = "the unit's file was changed, and systemd has not read it again";
-        found.push(Finding::warning(what, "NeedDaemonReload=yes").fix("systemctl --user daemon-reload"));
+        found.push(
+            Finding::warning(FindingKind::DaemonReloadNeeded, what, "NeedDaemonReload=yes")
+                .fix("systemctl --user daemon-reload"),
+        );
     }
     found.extend(program(service, facts));
     found.extend(configuration(service, facts));
@@ -59,14 +64,24 @@ fn activity(service: &Service, facts: &Facts) -> Option<Finding> {
     match active {
         "failed" => {
             let (meaning, fix) = ending(service.unit.exit(), result, facts);
-            Some(Finding::error(format!("the unit failed: {meaning}"), how).fix(fix))
+            Some(Finding::error(FindingKind::UnitFailed, format!("the unit failed: {meaning}"), how).fix(fix))
         }
         "inactive" if socket_waits => None,
-        "inactive" => Some(Finding::warning("the unit does not run", how).fix("moonrelay gateway start")),
+        "inactive" => Some(
+            Finding::warning(FindingKind::UnitInactive, "the unit does not run", how)
+                .fix("moonrelay gateway start"),
+        ),
         // Between two starts of a service that does not come up.
         "activating" if service.unit.exit() != "0" => {
             let (meaning, fix) = ending(service.unit.exit(), result, facts);
-            Some(Finding::error(format!("the unit starts again and again: {meaning}"), how).fix(fix))
+            Some(
+                Finding::error(
+                    FindingKind::UnitRestarting,
+                    format!("the unit starts again and again: {meaning}"),
+                    how,
+                )
+                .fix(fix),
+            )
         }
         _ => None,
     }
@@ -127,6 +142,7 @@ fn enabled(service: &Service, facts: &Facts) -> Option<Finding> {
         return None;
     }
     let finding = Finding::warning(
+        FindingKind::UnitDisabled,
         format!("the unit is {own}: it does not start with your session"),
         format!("systemctl --user is-enabled {SERVICE}"),
     );
@@ -141,6 +157,7 @@ fn program(service: &Service, facts: &Facts) -> Option<Finding> {
     let program = service.file.program().map(|path| path.display().to_string()).unwrap_or_default();
     if service.is_replaced {
         let finding = Finding::warning(
+            FindingKind::ProgramReplaced,
             "the unit runs a program that was replaced since",
             "its process's program is deleted",
         );
@@ -151,10 +168,14 @@ fn program(service: &Service, facts: &Facts) -> Option<Finding> {
     let how = format!("ExecStart= of {}", service.unit.file());
     let fix = facts.fix("moonrelay service install", "services.moonrelay.package = …; # and switch");
     if said == own {
-        return Some(Finding::info(format!("the unit runs another copy of this version: {program}"), how));
+        return Some(Finding::info(
+            FindingKind::OtherCopy,
+            format!("the unit runs another copy of this version: {program}"),
+            how,
+        ));
     }
     let what = format!("the unit runs another program than this: {program} ({said}), and this is {own}");
-    Some(Finding::warning(what, how).fix(fix))
+    Some(Finding::warning(FindingKind::OtherProgram, what, how).fix(fix))
 }
 
 fn configuration(service: &Service, facts: &Facts) -> Option<Finding> {
@@ -175,7 +196,11 @@ fn configuration(service: &Service, facts: &Facts) -> Option<Finding> {
     } else {
         "its --config or MOONRELAY_CONFIG"
     };
-    let finding = Finding::warning(what, format!("{}, and {named}", service.unit.file()));
+    let finding = Finding::warning(
+        FindingKind::UnitReadsOtherConfiguration,
+        what,
+        format!("{}, and {named}", service.unit.file()),
+    );
     Some(finding.fix(facts.fix(
         format!("moonrelay service install --config {}", own.display()),
         format!("moonrelay doctor --config {}", read.display()),

@@ -1,5 +1,6 @@
 //! The state directory: whether it can be written, who may look into it, what is left on its disk, and its ledger.
 
+use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -15,7 +16,7 @@ pub(in crate::cli::doctor) struct State {
     /// `None` where no such directory is there yet.
     pub(in crate::cli::doctor) stat: Option<Stat>,
     /// Why nothing can be written there; where it is missing, in the next directory above.
-    pub(in crate::cli::doctor) unwritable: Option<String>,
+    pub(in crate::cli::doctor) unwritable: Option<Unwritable>,
     /// What is left on its disk.
     pub(in crate::cli::doctor) space: Option<Space>,
     /// Why the ledger cannot be read.
@@ -62,8 +63,26 @@ impl StateLink {
     }
 }
 
-/// What stands in its place is a file.
-pub(in crate::cli::doctor) const NO_DIRECTORY: &str = "it is no directory";
+/// Why nothing can be written to the state directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::cli::doctor) enum Unwritable {
+    /// Its path is a file.
+    NotADirectory,
+    /// No directory above it exists.
+    NoParent,
+    /// A file cannot be created in it; the error.
+    Failed(String),
+}
+
+impl fmt::Display for Unwritable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotADirectory => f.write_str("it is not a directory"),
+            Self::NoParent => f.write_str("no directory above it exists"),
+            Self::Failed(error) => f.write_str(error),
+        }
+    }
+}
 
 /// As df(1) tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,9 +99,9 @@ impl State {
         let facts = fs::metadata(&path).ok();
         let there = path.ancestors().find(|part| part.exists()).map(Path::to_owned);
         let unwritable = match (&facts, &there) {
-            (Some(facts), _) if !facts.is_dir() => Some(NO_DIRECTORY.to_owned()),
-            (_, Some(there)) => attempt(there).err().map(|error| error.to_string()),
-            (_, None) => Some("no directory above it is there".to_owned()),
+            (Some(facts), _) if !facts.is_dir() => Some(Unwritable::NotADirectory),
+            (_, Some(there)) => attempt(there).err().map(|error| Unwritable::Failed(error.to_string())),
+            (_, None) => Some(Unwritable::NoParent),
         };
         let readable = keeps && facts.is_some();
         let ledger =

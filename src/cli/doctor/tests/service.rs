@@ -5,6 +5,7 @@ use crate::cli::doctor::facts::service::Service;
 use crate::cli::doctor::facts::sockets;
 use crate::cli::doctor::facts::unit_file::UnitFile;
 use crate::cli::doctor::finding::Severity;
+use crate::cli::doctor::kind::FindingKind;
 use crate::config::{self, Environment};
 use crate::service::systemctl::State;
 
@@ -66,7 +67,7 @@ fn a_unit_that_failed_says_what_its_exit_status_means() {
     ] {
         let facts = with(unit(&[("ActiveState", "failed"), ("ExecMainStatus", status), ("Result", result)]));
         let finding = only(&facts, "unit");
-        assert_eq!(finding.severity, Severity::Error);
+        assert_eq!((finding.kind, finding.severity), (FindingKind::UnitFailed, Severity::Error));
         assert!(finding.what.contains(meaning) && fix(&finding).contains(mends), "{finding:?}");
         assert!(finding.how.contains(&format!("ExecMainStatus={status}")), "{finding:?}");
     }
@@ -74,13 +75,14 @@ fn a_unit_that_failed_says_what_its_exit_status_means() {
 
 #[test]
 fn what_is_not_as_it_should_be_has_its_command_or_its_nix_line() {
-    for (properties, said, command) in [
-        (&[("ActiveState", "inactive")][..], "does not run", "moonrelay gateway start"),
-        (&[("UnitFileState", "disabled")], "is disabled", "systemctl --user enable moonrelay.service"),
-        (&[("NeedDaemonReload", "yes")], "not read it again", "systemctl --user daemon-reload"),
+    let enable = "systemctl --user enable moonrelay.service";
+    for (properties, kind, command) in [
+        (&[("ActiveState", "inactive")][..], FindingKind::UnitInactive, "moonrelay gateway start"),
+        (&[("UnitFileState", "disabled")], FindingKind::UnitDisabled, enable),
+        (&[("NeedDaemonReload", "yes")], FindingKind::DaemonReloadNeeded, "systemctl --user daemon-reload"),
     ] {
         let finding = only(&with(unit(properties)), "unit");
-        assert!(finding.severity == Severity::Warning && finding.what.contains(said), "{finding:?}");
+        assert_eq!((finding.kind, finding.severity), (kind, Severity::Warning));
         assert_eq!(fix(&finding), command);
     }
     let mut facts = with(Service { lingers: Some(false), ..unit(&[]) });
@@ -88,9 +90,9 @@ fn what_is_not_as_it_should_be_has_its_command_or_its_nix_line() {
     facts.configuration.managed = true;
     assert_eq!(fix(&only(&facts, "linger")), "users.users.u.linger = true;");
     let replaced = with(Service { is_replaced: true, ..unit(&[]) });
-    assert_eq!(fix(&only(&replaced, "unit")), "moonrelay gateway restart");
+    assert_eq!(only(&replaced, "unit").kind, FindingKind::ProgramReplaced);
     let older = with(Service { other_program: Some("moonrelay 0.0.1".to_owned()), ..unit(&[]) });
-    assert!(only(&older, "unit").what.contains("moonrelay 0.0.1"));
+    assert_eq!(only(&older, "unit").kind, FindingKind::OtherProgram);
     let mut file = UnitFile::default();
     file.add(
         "[Service]\nExecStart=/usr/bin/moonrelay gateway run --config /etc/other.json5\n",
@@ -98,7 +100,8 @@ fn what_is_not_as_it_should_be_has_its_command_or_its_nix_line() {
     );
     let finding = only(&with(Service { file, ..unit(&[]) }), "unit");
     assert!(
-        finding.what.contains("/etc/other.json5") && fix(&finding).contains("service install --config"),
+        finding.kind == FindingKind::UnitReadsOtherConfiguration
+            && fix(&finding).contains("service install --config"),
         "{finding:?}"
     );
     // A service that its socket starts need neither be enabled nor run.

@@ -73,6 +73,7 @@ fn answered() -> Record {
         reference: reference.to_owned(),
         outcome,
         detail: String::new(),
+        timeout: None,
         began: Duration::ZERO,
         took: Duration::from_millis(3),
         usage: None,

@@ -1,0 +1,298 @@
+//! Warnings of the configuration: typed, so that no code has to read their text.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::{Reference, SecretOrigin};
+use crate::catalog::Retired;
+use crate::credentials::LoginError;
+
+/// Something that is not wrong enough to refuse the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// A key path (`models.providers.kimi.apiKey`), or the path of the secrets file.
+    pub path: String,
+    /// What is wrong.
+    pub kind: WarningKind,
+    /// The text of `kind`, with the fix.
+    pub message: String,
+}
+
+impl Warning {
+    /// A warning whose message is the text of its kind.
+    #[must_use]
+    pub fn new(path: String, kind: WarningKind) -> Self {
+        Self { path, message: kind.to_string(), kind }
+    }
+}
+
+/// What a warning is about. Displayed as the message for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WarningKind {
+    /// The secrets file cannot be used, or not as it is.
+    SecretsFile(SecretsFileProblem),
+    /// A key of a provider is not available.
+    MissingKey {
+        /// The provider's id.
+        provider: String,
+        /// What is not available.
+        missing: Missing,
+        /// Whether the provider has another key, and so is not off.
+        has_other_keys: bool,
+    },
+    /// A provider with `auth` has no `apiKey`.
+    NoApiKey {
+        /// The provider's id.
+        provider: String,
+    },
+    /// The login of a provider cannot be used.
+    MissingLogin {
+        /// The provider's id.
+        provider: String,
+        /// Why; `None` where no state directory is known.
+        error: Option<LoginError>,
+    },
+    /// The value of a provider's header is not available.
+    MissingHeader {
+        /// The provider's id.
+        provider: String,
+        /// What is not available.
+        missing: Missing,
+    },
+    /// A variable in a provider's `baseUrl` is not available.
+    MissingBaseUrl {
+        /// The provider's id.
+        provider: String,
+        /// What is not available.
+        missing: Missing,
+    },
+    /// A provider that the catalog does not know has no `baseUrl`.
+    NoBaseUrl {
+        /// The provider's id.
+        provider: String,
+    },
+    /// A chain names a provider that the configuration does not configure and that has no key.
+    KeylessTarget {
+        /// The provider's id.
+        provider: String,
+        /// What is not available.
+        missing: Missing,
+    },
+    /// A chain names a provider that is off until the configuration configures it.
+    UnconfiguredTarget {
+        /// The provider's id.
+        provider: String,
+    },
+    /// A provider has no models.
+    NoModels {
+        /// The provider's id.
+        provider: String,
+    },
+    /// `apiKey` beside `auth: "oauth"`.
+    UnusedApiKey,
+    /// A client token is not available; the gateway refuses to start.
+    MissingClientToken(Missing),
+    /// The key or the URL of the web search is not available.
+    MissingWebSearch(Missing),
+    /// Web search has no key of its own, and the provider's key must not be sent to another host.
+    WithheldKey {
+        /// Which settings disagree, and the fix.
+        reason: String,
+    },
+    /// The endpoint of traces is not available.
+    MissingTraceEndpoint(Missing),
+    /// The web search has a key of Kimi Code, which Moonshot's platform refuses.
+    KimiCodeKeyForWebSearch {
+        /// Where the key was found.
+        origin: SecretOrigin,
+    },
+    /// A model was retired.
+    RetiredModel {
+        /// The model.
+        reference: Reference,
+        /// Since when, and its successor.
+        retired: Retired,
+    },
+    /// A route is never used, as an alias has its name.
+    UnreachableRoute {
+        /// The route's name.
+        pattern: String,
+    },
+    /// An alias has the name of something else, which nothing can request any more.
+    ShadowingAlias {
+        /// The alias.
+        alias: String,
+        /// What it hides, for people.
+        hidden: String,
+    },
+}
+
+impl WarningKind {
+    /// A stable name, for programs.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::SecretsFile(SecretsFileProblem::Unreadable(_)) => "unreadable_secrets_file",
+            Self::SecretsFile(SecretsFileProblem::OpenToOthers { .. }) => "secrets_file_open_to_others",
+            Self::SecretsFile(SecretsFileProblem::InvalidLine(_)) => "invalid_secrets_file_line",
+            Self::MissingKey { .. } => "missing_key",
+            Self::NoApiKey { .. } => "no_api_key",
+            Self::MissingLogin { .. } => "missing_login",
+            Self::MissingHeader { .. } => "missing_header",
+            Self::MissingBaseUrl { .. } => "missing_base_url",
+            Self::NoBaseUrl { .. } => "no_base_url",
+            Self::KeylessTarget { .. } => "keyless_target",
+            Self::UnconfiguredTarget { .. } => "unconfigured_target",
+            Self::NoModels { .. } => "no_models",
+            Self::UnusedApiKey => "unused_api_key",
+            Self::MissingClientToken(_) => "missing_client_token",
+            Self::MissingWebSearch(_) => "missing_web_search",
+            Self::WithheldKey { .. } => "withheld_key",
+            Self::MissingTraceEndpoint(_) => "missing_trace_endpoint",
+            Self::KimiCodeKeyForWebSearch { .. } => "kimi_code_key_for_web_search",
+            Self::RetiredModel { .. } => "retired_model",
+            Self::UnreachableRoute { .. } => "unreachable_route",
+            Self::ShadowingAlias { .. } => "shadowing_alias",
+        }
+    }
+}
+
+impl fmt::Display for WarningKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SecretsFile(problem) => problem.fmt(f),
+            Self::MissingKey { provider, missing, has_other_keys: true } => {
+                write!(f, "{missing}: provider {provider} goes on with its other keys")
+            }
+            Self::MissingKey { provider, missing, .. }
+            | Self::MissingHeader { provider, missing }
+            | Self::MissingBaseUrl { provider, missing } => {
+                write!(f, "{missing}: provider {provider} is off until it is")
+            }
+            Self::NoApiKey { provider } => {
+                write!(f, "provider {provider} has no apiKey, so it is off: add one, or set auth: \"none\"")
+            }
+            Self::MissingLogin { provider, error: Some(error) } => {
+                write!(f, "provider {provider} is off: {error}")
+            }
+            Self::MissingLogin { provider, error: None } => {
+                write!(f, "provider {provider} is off: {NO_STATE_DIRECTORY}")
+            }
+            Self::NoBaseUrl { provider } => write!(
+                f,
+                "provider {provider} has no baseUrl and is not in the catalog, so it is off: add a baseUrl"
+            ),
+            Self::KeylessTarget { provider, missing } => write!(f, "provider {provider} is off: {missing}"),
+            Self::UnconfiguredTarget { provider } => {
+                write!(f, "provider {provider} is off: {}", unconfigured(provider))
+            }
+            Self::NoModels { provider } => {
+                write!(f, "provider {provider} has no models, so nothing can be asked of it: add models")
+            }
+            Self::UnusedApiKey => f.write_str("it does not count beside auth: \"oauth\": remove one of both"),
+            Self::MissingClientToken(missing) => {
+                write!(f, "{missing}: the gateway does not start without it")
+            }
+            Self::WithheldKey { reason } => write!(f, "web search is disabled: {reason}"),
+            Self::MissingWebSearch(missing) => write!(f, "{missing}: web search is off until it is"),
+            Self::MissingTraceEndpoint(missing) => write!(f, "{missing}: nothing is exported until it is"),
+            Self::KimiCodeKeyForWebSearch { origin } => write!(
+                f,
+                "{origin} begins with sk-kimi-, so it is a key of Kimi Code, and Moonshot's platform takes none of those: \
+                 web search wants one from platform.kimi.ai (China: platform.kimi.com)"
+            ),
+            Self::RetiredModel { reference, retired } => f.write_str(&retired.notice(&reference.to_string())),
+            Self::UnreachableRoute { pattern } => {
+                write!(f, "\"{pattern}\" is an alias too, and aliases come first: the route is never used")
+            }
+            Self::ShadowingAlias { alias, hidden } => {
+                write!(f, "alias \"{alias}\" hides {hidden}, as aliases come first: choose another")
+            }
+        }
+    }
+}
+
+/// Why a provider has no login where no state directory is known.
+pub const NO_STATE_DIRECTORY: &str = "there is no place for its login: set HOME";
+
+/// Why a provider of the catalog is off that is not on by default.
+#[must_use]
+pub fn unconfigured(provider: &str) -> String {
+    format!("it serves only when models.providers.{provider} is configured")
+}
+
+/// What is wrong with the secrets file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretsFileProblem {
+    /// It cannot be read; the error.
+    Unreadable(String),
+    /// Other users can read it.
+    OpenToOthers {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// A line is not UTF-8; its number, from 1.
+    InvalidLine(usize),
+}
+
+impl fmt::Display for SecretsFileProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(error) => write!(f, "it cannot be read, so nothing in it counts: {error}"),
+            Self::OpenToOthers { path, mode } => {
+                write!(f, "others can read it (mode {mode:03o}): chmod 600 {}", path.display())
+            }
+            Self::InvalidLine(number) => write!(f, "line {number} is not UTF-8 and is left out"),
+        }
+    }
+}
+
+/// A value that the configuration refers to, and that is not available.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// None of these variables is set, or each is empty.
+    Variables(Vec<String>),
+    /// This credential of systemd cannot be read, or is empty.
+    Credential(String),
+    /// This file, as the configuration names it, cannot be read, or is empty.
+    File(String),
+    /// The configuration holds an empty string.
+    Empty,
+    /// The key that was found there holds characters that no HTTP header can carry.
+    InvalidKey(SecretOrigin),
+}
+
+impl Missing {
+    /// One variable.
+    #[must_use]
+    pub fn variable(name: &str) -> Self {
+        Self::Variables(vec![name.to_owned()])
+    }
+
+    /// The names under which it was looked up: of variables, or of a credential.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let (many, one) = match self {
+            Self::Variables(names) => (names.as_slice(), None),
+            Self::Credential(name) => (&[][..], Some(name.as_str())),
+            Self::InvalidKey(origin) => (&[][..], origin.name()),
+            Self::File(_) | Self::Empty => (&[][..], None),
+        };
+        many.iter().map(String::as_str).chain(one)
+    }
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Variables(names) => write!(f, "{} is not set or empty", names.join(" or ")),
+            Self::Credential(name) => write!(f, "the credential {name} cannot be read or is empty"),
+            Self::File(name) => write!(f, "the file {name} cannot be read or is empty"),
+            Self::Empty => f.write_str("it is empty"),
+            Self::InvalidKey(origin) => {
+                write!(f, "the key ({origin}) holds characters that no HTTP header can carry")
+            }
+        }
+    }
+}
