@@ -9,13 +9,13 @@ mod data;
 mod tests;
 
 use crate::protocol::amount::Amount;
-use crate::protocol::usage::Usage;
+use crate::protocol::usage::TokenUsage;
 
-pub use builtin::{Builtin, BuiltinProvider, Confidence, Fact, Source, builtin};
+pub use builtin::{BuiltinProvider, Catalog, Confidence, FactProvenance, FactSource, builtin_catalog};
 
 /// Whose peculiarities a provider has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum DialectId {
+pub enum AdapterId {
     /// Moonshot's open platform (`api.moonshot.ai`, `api.moonshot.cn`).
     Moonshot,
     /// The Kimi Code subscription (`api.kimi.com`, `api.kimi.ai`).
@@ -28,7 +28,7 @@ pub enum DialectId {
 
 /// How a model thinks, and what its API takes to control that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Thinking {
+pub enum ThinkingControl {
     /// It does not.
     None,
     /// On or off by `thinking.type` (K2.6).
@@ -77,7 +77,7 @@ impl ThinkingLevel {
 
     /// The level that the configuration's word names.
     #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
+    pub fn from_name(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|level| level.as_str() == word)
     }
 
@@ -99,7 +99,7 @@ impl ThinkingLevel {
 
 /// What a model takes as input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Inputs {
+pub struct InputModalities {
     /// `image_url` parts.
     pub image: bool,
     /// `video_url` parts.
@@ -108,7 +108,7 @@ pub struct Inputs {
 
 /// Prices in the provider's currency, in millionths of a unit per million tokens (so $0.95/MTok is 950,000).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Cost {
+pub struct TokenPrices {
     /// Uncached input.
     pub input: u64,
     /// Output, reasoning included.
@@ -119,10 +119,10 @@ pub struct Cost {
     pub cache_write: u64,
 }
 
-impl Cost {
+impl TokenPrices {
     /// An amount per million tokens (0.95) in the unit of [`Cost`] (950,000); `None` for what is no price.
     #[must_use]
-    pub fn millionths(amount: f64) -> Option<u64> {
+    pub fn units_to_millionths(amount: f64) -> Option<u64> {
         // More than a million a token is a mistake; below that an f64 holds every millionth exactly.
         if !(0.0..=1e6).contains(&amount) {
             return None;
@@ -133,16 +133,16 @@ impl Cost {
     /// What an answer costs. Each token counts once: `input` holds nothing of what the cache gave or took, and `output`
     /// holds the reasoning.
     #[must_use]
-    pub const fn of(&self, usage: &Usage) -> Amount {
-        Amount::of(usage.input, self.input)
-            .plus(Amount::of(usage.output, self.output))
-            .plus(Amount::of(usage.cache_read, self.cache_read))
-            .plus(Amount::of(usage.cache_write, self.cache_write))
+    pub const fn compute_cost(&self, usage: &TokenUsage) -> Amount {
+        Amount::from_tokens(usage.input, self.input)
+            .saturating_add(Amount::from_tokens(usage.output, self.output))
+            .saturating_add(Amount::from_tokens(usage.cache_read, self.cache_read))
+            .saturating_add(Amount::from_tokens(usage.cache_write, self.cache_write))
     }
 
     /// An amount of [`Cost`] per million tokens, as people write it.
     #[must_use]
-    pub fn per_million(millionths: u64) -> f64 {
+    pub fn millionths_to_units(millionths: u64) -> f64 {
         millionths as f64 / 1e6
     }
 }
@@ -183,19 +183,19 @@ pub enum MaxTokensField {
 
 /// That a model is gone, or going.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Retired {
+pub struct Retirement {
     /// ISO date.
-    pub on: String,
+    pub date: String,
     /// The model id that takes its place, of the same provider.
     pub successor: String,
 }
 
-impl Retired {
+impl Retirement {
     /// The words for it, for people.
     #[must_use]
-    pub fn notice(&self, reference: &str) -> String {
+    pub fn render_notice(&self, reference: &str) -> String {
         let provider = reference.split_once('/').map_or("", |(provider, _)| provider);
-        let Self { on, successor } = self;
+        let Self { date: on, successor } = self;
         format!(
             "{reference} was retired on {on}; its successor is {provider}/{successor}. It is sent as it is."
         )
@@ -204,44 +204,44 @@ impl Retired {
 
 /// One model of one provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Model {
+pub struct ModelInfo {
     /// As the provider calls it (the part of the reference after the first slash).
     pub id: String,
     /// For people.
     pub name: String,
     /// What it takes.
-    pub inputs: Inputs,
+    pub input_modalities: InputModalities,
     /// How it thinks.
-    pub thinking: Thinking,
+    pub thinking_control: ThinkingControl,
     /// Prompt and answer together, in tokens; `None` where unknown.
     pub context_window: Option<u64>,
     /// The largest answer in tokens; `None` where unknown.
     pub max_tokens: Option<u64>,
     /// `None` where unknown or part of a subscription.
-    pub cost: Option<Cost>,
+    pub prices: Option<TokenPrices>,
     /// Deviations.
     pub compat: Compat,
     /// Set when it is gone: it is passed on as it is, with a warning.
-    pub retired: Option<Retired>,
+    pub retirement: Option<Retirement>,
     /// Set when it is said to be going: it is served until then.
-    pub leaving: Option<Retired>,
+    pub planned_retirement: Option<Retirement>,
 }
 
-impl Model {
+impl ModelInfo {
     /// A model of which only the id is known: everything is passed on, nothing is ruled out.
     #[must_use]
     pub fn unknown(id: &str) -> Self {
         Self {
             id: id.to_owned(),
             name: id.to_owned(),
-            inputs: Inputs { image: true, video: true },
-            thinking: Thinking::Unknown,
+            input_modalities: InputModalities { image: true, video: true },
+            thinking_control: ThinkingControl::Unknown,
             context_window: None,
             max_tokens: None,
-            cost: None,
+            prices: None,
             compat: Compat::default(),
-            retired: None,
-            leaving: None,
+            retirement: None,
+            planned_retirement: None,
         }
     }
 }

@@ -10,18 +10,18 @@ pub mod drill;
 pub mod exit;
 pub mod explain;
 pub mod gateway;
-mod listing;
+mod key_product;
 pub mod login;
 pub mod man;
 pub mod models;
 pub mod onboard;
-mod product;
 mod progress;
-mod rig;
+mod provider_query;
 pub mod service;
 pub mod sessions;
 pub mod simulate;
-mod units;
+mod simulation;
+mod systemd_units;
 pub mod usage;
 pub mod web_search;
 
@@ -39,11 +39,11 @@ use crate::upstream::oauth;
 #[command(name = "moonrelay", version, arg_required_else_help = true)]
 pub struct Cli {
     #[command(subcommand)]
-    verb: Verb,
+    command: Command,
 }
 
 #[derive(Subcommand)]
-enum Verb {
+enum Command {
     /// Set a provider up: ask for its key, check it, write it down; or the web search
     Onboard(onboard::Args),
     /// Serve; ask the one that serves; start, stop and reload its systemd unit
@@ -93,18 +93,18 @@ enum Verb {
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return wrong_usage(&error),
+        Err(error) => return report_usage_error(&error),
     };
-    let runtime = match runtime(&cli.verb).enable_all().build() {
+    let runtime = match runtime_builder(&cli.command).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             let why = format!("cannot start: {error}");
-            return exit::code(Err(exit::Ending::failure("runtime_error", why)), false);
+            return exit::into_exit_code(Err(exit::CommandError::failure("runtime_error", why)), false);
         }
     };
     let code = runtime.block_on(async {
-        let code = run(cli.verb).await;
-        oauth::settled().await;
+        let code = run(cli.command).await;
+        oauth::wait_for_refreshes().await;
         code
     });
     // A read that hangs (a FIFO, a mount that is gone) shall not keep the process.
@@ -114,18 +114,18 @@ pub fn main() -> ExitCode {
 
 /// Who serves does it on one thread: that costs a quarter less for each request, also where there are more cores
 /// (docs/explanation/performance.md). Files are read and written on others. A command may wait at a prompt.
-fn runtime(verb: &Verb) -> Builder {
+fn runtime_builder(verb: &Command) -> Builder {
     match verb {
-        Verb::Gateway(args) if args.serves() => Builder::new_current_thread(),
+        Command::Gateway(args) if args.is_run() => Builder::new_current_thread(),
         _ => Builder::new_multi_thread(),
     }
 }
 
 /// Help and version too come as errors; those are for standard output and are none.
-fn wrong_usage(error: &clap::Error) -> ExitCode {
+fn report_usage_error(error: &clap::Error) -> ExitCode {
     let mut arguments = std::env::args_os().skip(1).take_while(|argument| argument != "--");
     if error.use_stderr() && arguments.any(|argument| argument == "--json") {
-        return exit::code(Err(exit::Ending::usage(summary(error))), true);
+        return exit::into_exit_code(Err(exit::CommandError::usage(usage_error_summary(error))), true);
     }
     // Nobody is left to tell when the stream is gone.
     let _ = error.print();
@@ -133,40 +133,40 @@ fn wrong_usage(error: &clap::Error) -> ExitCode {
 }
 
 /// The first paragraph, in one line: what is wrong, without the usage that follows.
-fn summary(error: &clap::Error) -> String {
+fn usage_error_summary(error: &clap::Error) -> String {
     let text = error.to_string();
     let lines = text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim);
     let line = lines.collect::<Vec<_>>().join(" ");
     line.strip_prefix("error: ").unwrap_or(&line).to_owned()
 }
 
-fn completions(shell: Shell) -> Result<(), exit::Ending> {
+fn print_completions(shell: Shell) -> Result<(), exit::CommandError> {
     // The generator panics where a write fails, and `| head` closes the pipe.
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "moonrelay", &mut script);
-    std::io::stdout().write_all(&script).map_err(exit::Ending::output)
+    std::io::stdout().write_all(&script).map_err(exit::CommandError::from_output_error)
 }
 
-async fn run(verb: Verb) -> ExitCode {
+async fn run(verb: Command) -> ExitCode {
     match verb {
-        Verb::Onboard(args) => Box::pin(onboard::run(args)).await,
-        Verb::Gateway(args) => gateway::run(args).await,
-        Verb::Models(args) => models::run(args).await,
-        Verb::Explain(args) => explain::run(&args),
-        Verb::Agent(args) => agent::run(args).await,
-        Verb::Chat(args) => Box::pin(chat::run(args)).await,
-        Verb::Usage(args) => usage::run(args).await,
-        Verb::WebSearch(args) => web_search::run(args).await,
-        Verb::Config(args) => config::run(args).await,
-        Verb::Sessions(args) => sessions::run(args).await,
-        Verb::Login(args) => login::run(args).await,
-        Verb::Logout(args) => login::run_logout(args).await,
-        Verb::Service(args) => service::run(args),
-        Verb::Simulate(args) => simulate::run(args).await,
-        Verb::Demo(args) => demo::run(args).await,
-        Verb::Drill(args) => drill::run(args).await,
-        Verb::Doctor(args) => doctor::run(args).await,
-        Verb::Completions { shell } => exit::code(completions(shell), false),
-        Verb::Man(args) => exit::code(man::run(&args), false),
+        Command::Onboard(args) => Box::pin(onboard::run(args)).await,
+        Command::Gateway(args) => gateway::run(args).await,
+        Command::Models(args) => models::run(args).await,
+        Command::Explain(args) => explain::run(&args),
+        Command::Agent(args) => agent::run(args).await,
+        Command::Chat(args) => Box::pin(chat::run(args)).await,
+        Command::Usage(args) => usage::run(args).await,
+        Command::WebSearch(args) => web_search::run(args).await,
+        Command::Config(args) => config::run(args).await,
+        Command::Sessions(args) => sessions::run(args).await,
+        Command::Login(args) => login::run(args).await,
+        Command::Logout(args) => login::run_logout(args).await,
+        Command::Service(args) => service::run(args),
+        Command::Simulate(args) => simulate::run(args).await,
+        Command::Demo(args) => demo::run(args).await,
+        Command::Drill(args) => drill::run(args).await,
+        Command::Doctor(args) => doctor::run(args).await,
+        Command::Completions { shell } => exit::into_exit_code(print_completions(shell), false),
+        Command::Man(args) => exit::into_exit_code(man::run(&args), false),
     }
 }

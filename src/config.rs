@@ -4,7 +4,7 @@
 //! [`schema`] (unknown keys, wrong types, duplicates), [`resolve`] gives it meaning (references, keys, URLs). Both
 //! report everything they find; only a file that does not parse ends the search at once.
 
-mod bounded;
+mod bounded_read;
 pub mod edit;
 pub mod environment;
 pub mod file;
@@ -19,13 +19,13 @@ pub mod resolve;
 pub mod schema;
 pub mod secrets_file;
 pub mod settings;
-pub mod walk;
+pub mod validate;
 
 use std::path::{Path, PathBuf};
 
 pub use environment::Environment;
-pub use issue::{Invalid, Issue};
-pub use lookup::{Lookup, MatchedBy};
+pub use issue::{ConfigError, Issue};
+pub use lookup::{Lookup, MatchKind};
 
 use settings::Settings;
 
@@ -55,33 +55,41 @@ pub fn locate(flag: Option<&Path>, environment: &Environment) -> Option<Location
 ///
 /// # Errors
 /// Everything that is wrong with the file, at once.
-pub fn load(flag: Option<&Path>, environment: &Environment) -> Result<Settings, Invalid> {
+pub fn load(flag: Option<&Path>, environment: &Environment) -> Result<Settings, ConfigError> {
     let Some(location) = locate(flag, environment) else {
         return from_text("{}", None, environment);
     };
-    match bounded::read(&location.path) {
+    match bounded_read::read_bounded(&location.path) {
         Ok(bytes) => match String::from_utf8(bytes) {
             Ok(text) => from_text(&text, Some(&location.path), environment),
             Err(error) => {
                 let valid = error.utf8_error().valid_up_to();
-                Err(Invalid::unreadable(&location.path, &format!("it is not UTF-8 (at byte {valid})")))
+                Err(ConfigError::from_unreadable_file(
+                    &location.path,
+                    &format!("it is not UTF-8 (at byte {valid})"),
+                ))
             }
         },
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => match dangling(&location.path) {
-            Some((link, target)) => {
-                let why = format!("{} is a link to {}, which is not there", link.display(), target.display());
-                Err(Invalid::unreadable(&location.path, &why))
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            match find_dangling_link(&location.path) {
+                Some((link, target)) => {
+                    let why =
+                        format!("{} is a link to {}, which is not there", link.display(), target.display());
+                    Err(ConfigError::from_unreadable_file(&location.path, &why))
+                }
+                None if location.explicit => {
+                    Err(ConfigError::from_unreadable_file(&location.path, &error.to_string()))
+                }
+                None => from_text("{}", None, environment),
             }
-            None if location.explicit => Err(Invalid::unreadable(&location.path, &error.to_string())),
-            None => from_text("{}", None, environment),
-        },
-        Err(error) => Err(Invalid::unreadable(&location.path, &error.to_string())),
+        }
+        Err(error) => Err(ConfigError::from_unreadable_file(&location.path, &error.to_string())),
     }
 }
 
 /// The link on the way to a file that leads nowhere, and where it leads: a file that was meant to be there, unlike one
 /// that nobody wrote.
-fn dangling(path: &Path) -> Option<(PathBuf, PathBuf)> {
+fn find_dangling_link(path: &Path) -> Option<(PathBuf, PathBuf)> {
     let link = path.ancestors().find(|part| part.symlink_metadata().is_ok())?;
     let target = std::fs::read_link(link).ok()?;
     link.metadata().is_err().then(|| (link.to_owned(), target))
@@ -91,12 +99,16 @@ fn dangling(path: &Path) -> Option<(PathBuf, PathBuf)> {
 ///
 /// # Errors
 /// Everything that is wrong with it, at once.
-pub fn from_text(text: &str, path: Option<&Path>, environment: &Environment) -> Result<Settings, Invalid> {
-    let invalid = |issues| Invalid { path: path.map(Path::to_owned), issues };
+pub fn from_text(
+    text: &str,
+    path: Option<&Path>,
+    environment: &Environment,
+) -> Result<Settings, ConfigError> {
+    let invalid = |issues| ConfigError { path: path.map(Path::to_owned), issues };
     let tree = file::Tree::parse(text).map_err(|issue| invalid(vec![issue]))?;
-    let mut report = issue::Report::new(&tree);
-    walk::check(&tree, &mut report);
-    let settings = resolve::resolve(&tree, path, environment, &mut report);
+    let mut report = issue::Diagnostics::new(&tree);
+    validate::check_tree(&tree, &mut report);
+    let settings = resolve::resolve_settings(&tree, path, environment, &mut report);
     let (mut issues, warnings) = report.into_parts();
     if !issues.is_empty() {
         issues.sort_by_key(|issue| (issue.line, issue.column));

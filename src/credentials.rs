@@ -4,7 +4,7 @@
 //! makes it. `oauth/PROVIDER.lock` is locked for that, as a refresh token may be good only once. It is written when a
 //! login begins or ends and not when it is refreshed, so that it is what a gateway watches.
 
-mod device;
+mod device_id;
 mod error;
 mod file;
 mod lock;
@@ -16,10 +16,10 @@ use std::time::{Duration, SystemTime};
 
 use crate::secret::Secret;
 
-pub use device::random;
+pub use device_id::generate_id;
 pub use error::{LoginError, LoginProblem};
-pub use file::Print;
-pub use lock::Lock;
+pub use file::FileVersion;
+pub use lock::LoginLock;
 
 /// A login: who gave it, and the tokens of now.
 #[derive(Clone, PartialEq, Eq)]
@@ -31,23 +31,23 @@ pub struct Login {
     /// The client that the login was given to.
     pub client_id: String,
     /// The key of now.
-    pub access: Secret,
+    pub access_token: Secret,
     /// Gets the next one; `None`: there is none, and the login ends with the key.
-    pub refresh: Option<Secret>,
+    pub refresh_token: Option<Secret>,
     /// When the key of now ends.
-    pub expires: SystemTime,
+    pub expires_at: SystemTime,
     /// For how long it was good in all.
-    pub life: Duration,
+    pub lifetime: Duration,
 }
 
 /// Where the login of one provider is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Place {
+pub struct LoginFile {
     directory: PathBuf,
     provider: String,
 }
 
-impl Place {
+impl LoginFile {
     /// `state` is the state directory, `provider` an id of the configuration.
     #[must_use]
     pub fn new(state: &Path, provider: &str) -> Self {
@@ -62,19 +62,19 @@ impl Place {
 
     /// The file with the tokens.
     #[must_use]
-    pub fn tokens(&self) -> PathBuf {
+    pub fn token_path(&self) -> PathBuf {
         self.directory.join(format!("{}.json", self.provider))
     }
 
     /// The file that is locked by who changes the other, and that is written when a login begins or ends.
     #[must_use]
-    pub fn mark(&self) -> PathBuf {
+    pub fn lock_path(&self) -> PathBuf {
         self.directory.join(format!("{}.lock", self.provider))
     }
 
     /// The command that logs in.
     #[must_use]
-    pub fn command(&self) -> String {
+    pub fn login_command(&self) -> String {
         match self.provider.as_str() {
             "kimi" => "moonrelay onboard --auth-choice kimi-code-oauth".to_owned(),
             other => format!("moonrelay login --provider {other}"),

@@ -41,7 +41,7 @@ pub enum Reason {
 
 /// What a failure puts to rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rests {
+pub enum CooldownScope {
     /// Provider, key and model together.
     Target,
     /// The key, for every model of its provider.
@@ -49,7 +49,7 @@ pub enum Rests {
     /// The target, for this User-Agent only.
     ClientOnTarget,
     /// Nothing: the next request may succeed at once.
-    Nothing,
+    None,
 }
 
 impl Reason {
@@ -94,18 +94,18 @@ impl Reason {
 
     /// What this reason puts to rest (contract 1, Failover).
     #[must_use]
-    pub const fn rests(self) -> Rests {
+    pub const fn cooldown_scope(self) -> CooldownScope {
         match self {
             Self::RateLimit
             | Self::Overloaded
             | Self::Timeout
             | Self::Network
             | Self::Server
-            | Self::Truncated => Rests::Target,
-            Self::Auth | Self::Billing | Self::Quota => Rests::Key,
-            Self::ForbiddenClient => Rests::ClientOnTarget,
+            | Self::Truncated => CooldownScope::Target,
+            Self::Auth | Self::Billing | Self::Quota => CooldownScope::Key,
+            Self::ForbiddenClient => CooldownScope::ClientOnTarget,
             Self::ContentFilter | Self::ContextOverflow | Self::ModelNotFound | Self::BadRequest => {
-                Rests::Nothing
+                CooldownScope::None
             }
         }
     }
@@ -185,14 +185,14 @@ pub struct Failure {
     /// The provider's HTTP status, where there was a response.
     pub status: Option<u16>,
     /// The provider's own `error.type` or `error.code`, for the client's error body.
-    pub provider_type: Option<String>,
+    pub provider_error_type: Option<String>,
     /// How long the provider asks to wait (Retry-After, or its text). Not clamped.
     pub retry_after: Option<Duration>,
     /// For a `BadRequest`: it is this provider's own rule, so another provider could serve the request as it is.
-    pub provider_rule: bool,
+    pub is_provider_rule: bool,
     /// A limit of ours, of the whole request's time or of all memory, ended it: no target is to blame, and no other
     /// one can help.
-    pub out_of_time: bool,
+    pub is_gateway_limit: bool,
     /// The time limit of ours that ended it.
     pub timeout: Option<TimeoutKind>,
 }
@@ -205,10 +205,10 @@ impl Failure {
             reason,
             message: message.into(),
             status: None,
-            provider_type: None,
+            provider_error_type: None,
             retry_after: None,
-            provider_rule: false,
-            out_of_time: false,
+            is_provider_rule: false,
+            is_gateway_limit: false,
             timeout: None,
         }
     }
@@ -221,8 +221,8 @@ impl Failure {
 
     /// Whether the next target may be asked: all but a request that is simply wrong.
     #[must_use]
-    pub const fn moves_on(&self) -> bool {
-        !matches!(self.reason, Reason::BadRequest) || self.provider_rule
+    pub const fn allows_failover(&self) -> bool {
+        !matches!(self.reason, Reason::BadRequest) || self.is_provider_rule
     }
 }
 

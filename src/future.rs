@@ -1,23 +1,23 @@
 //! What `std` and tokio have not, for futures on the way of a request: one is made where it stays, one is left alone,
 //! one gives way.
 
-mod dormant;
+mod poll_on_wake;
 
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
 
-pub use dormant::Dormant;
+pub use poll_on_wake::PollOnWake;
 
 /// Boxes the future that this makes. With `Box::pin` the compiler makes it on the stack and copies all of it, also the room
 /// for what it will hold later, which is most of it; of this it makes, optimised, writes of what it holds now.
 #[inline]
-pub fn boxed<F>(make: impl FnOnce() -> F) -> Pin<Box<F>> {
+pub fn box_in_place<F>(make: impl FnOnce() -> F) -> Pin<Box<F>> {
     Box::into_pin(Box::write(Box::new_uninit(), make()))
 }
 
 /// Lets who polls this do something else first, once. tokio's `yield_now` also has the kernel asked what has come.
-pub async fn yielded() {
+pub async fn yield_once() {
     let mut has_yielded = false;
     poll_fn(|context| {
         if std::mem::replace(&mut has_yielded, true) {
@@ -42,7 +42,7 @@ mod tests {
     fn who_yields_is_polled_twice_and_has_asked_for_it() {
         let wakes = Arc::new(Wakes::default());
         let waker = wakes.clone().into();
-        let mut yielding = pin!(yielded());
+        let mut yielding = pin!(yield_once());
         assert!(yielding.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
         assert_eq!(wakes.0.load(Ordering::Relaxed), 1);
         assert!(yielding.poll(&mut Context::from_waker(&waker)).is_ready());
@@ -60,7 +60,7 @@ mod tests {
     #[tokio::test]
     async fn it_is_the_future_that_was_made() {
         let room = [7_u8; 4096];
-        let made = boxed(|| async move {
+        let made = box_in_place(|| async move {
             tokio::task::yield_now().await;
             room.iter().map(|byte| usize::from(*byte)).sum::<usize>()
         });

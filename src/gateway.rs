@@ -1,31 +1,31 @@
 //! The HTTP side: connections, authentication, limits, and each face's answers and errors. Only this room chooses the
 //! status that a client sees, and only it knows axum.
 
-mod answer;
+pub mod app_state;
 mod auth;
+mod client_api;
 mod completion;
 mod connection;
-mod count;
+pub mod connection_slots;
+mod count_tokens;
 mod dashboard;
 mod error;
-mod face;
-pub mod gate;
+mod forwarded_headers;
+pub mod handler;
 mod health;
-mod hygiene;
 mod io;
-mod limits;
 pub mod listener;
 mod metrics;
 mod models;
 mod origin;
 mod phase;
-pub mod places;
 pub mod probe;
+mod protocol_error;
 pub mod quota;
-pub mod refusals;
+pub mod rejections;
+mod request_body;
 mod requests;
+mod response;
 mod router;
 mod search;
 pub mod server;
-pub mod shared;
-mod unheard;

@@ -5,13 +5,13 @@
 
 pub mod answer;
 pub mod classify;
-pub mod content;
-pub mod counting;
 mod generic;
 mod kimi_code;
 mod moonshot;
 mod openrouter;
 pub mod quota;
 pub mod rewrite;
+pub mod token_counter;
+pub mod unsupported_content;
 
-pub use kimi_code::{KIMI_CODE_MESSAGE_LIMIT, message_bytes};
+pub use kimi_code::{KIMI_CODE_MAX_MESSAGE_BYTES, count_message_bytes};

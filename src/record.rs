@@ -8,26 +8,26 @@ use std::time::{Duration, SystemTime};
 use crate::catalog::ThinkingLevel;
 use crate::failure::{Reason, TimeoutKind};
 use crate::protocol::amount::Amount;
-use crate::protocol::error::AttemptLine;
-use crate::protocol::face::Face;
-use crate::protocol::usage::Usage;
+use crate::protocol::api::Api;
+use crate::protocol::error::AttemptSummary;
+use crate::protocol::usage::TokenUsage;
 
-pub use id::{NoId, RequestId};
+pub use id::{InvalidRequestId, RequestId};
 
 /// How one attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum AttemptOutcome {
     /// The target answered (or is answering).
     Ok,
     /// It failed.
     Failed(Reason),
     /// It was not tried.
-    Skipped(Skip),
+    Skipped(SkipReason),
     /// It was given up while it was silent: another one answered first, or the client went away.
     Cancelled,
 }
 
-impl Outcome {
+impl AttemptOutcome {
     /// The word for headers, logs and the ledger.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -42,13 +42,13 @@ impl Outcome {
 
 /// Why a target was not tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Skip {
+pub enum SkipReason {
     /// Its provider has no key.
     NoKey,
     /// Its provider does not speak the face that it would be called with.
-    FaceNotSpoken,
+    ApiNotSupported,
     /// It rests after a failure of this type.
-    CoolingDown(Reason),
+    InCooldown(Reason),
     /// The request holds an image, a video, a document or the like, and the model takes none.
     MediaNotAccepted,
     /// The request certainly does not fit the model's window.
@@ -57,12 +57,12 @@ pub enum Skip {
     MessagesTooLarge,
 }
 
-impl Skip {
+impl SkipReason {
     /// Each kind once.
     const KINDS: [Self; 6] = [
         Self::NoKey,
-        Self::FaceNotSpoken,
-        Self::CoolingDown(Reason::Server),
+        Self::ApiNotSupported,
+        Self::InCooldown(Reason::Server),
         Self::MediaNotAccepted,
         Self::WindowTooSmall,
         Self::MessagesTooLarge,
@@ -70,17 +70,17 @@ impl Skip {
 
     /// Whether a word of an attempt says that its target was not tried.
     #[must_use]
-    pub fn says(word: &str) -> bool {
+    pub fn matches_name(word: &str) -> bool {
         Self::KINDS.iter().any(|kind| kind.as_str() == word)
     }
 
     /// What a request failed of when nothing but this kept it from being served.
     #[must_use]
-    pub const fn reason(self) -> Reason {
+    pub const fn failure_reason(self) -> Reason {
         match self {
             Self::NoKey => Reason::Auth,
-            Self::FaceNotSpoken => Reason::Server,
-            Self::CoolingDown(reason) => reason,
+            Self::ApiNotSupported => Reason::Server,
+            Self::InCooldown(reason) => reason,
             Self::MediaNotAccepted => Reason::BadRequest,
             Self::WindowTooSmall | Self::MessagesTooLarge => Reason::ContextOverflow,
         }
@@ -91,8 +91,8 @@ impl Skip {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NoKey => "no_key",
-            Self::FaceNotSpoken => "face_not_spoken",
-            Self::CoolingDown(_) => "cooling_down",
+            Self::ApiNotSupported => "face_not_spoken",
+            Self::InCooldown(_) => "cooling_down",
             Self::MediaNotAccepted => "media_not_accepted",
             Self::WindowTooSmall => "window_too_small",
             Self::MessagesTooLarge => "messages_too_large",
@@ -102,19 +102,19 @@ impl Skip {
 
 /// Whose figure a cost is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pricing {
+pub enum CostSource {
     /// Tokens times the catalog's or the configuration's price.
-    Price,
+    PriceTable,
     /// The provider told it (OpenRouter's `usage.cost`), which wins.
     Provider,
 }
 
-impl Pricing {
+impl CostSource {
     /// The word for the ledger.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Price => "price",
+            Self::PriceTable => "price",
             Self::Provider => "provider",
         }
     }
@@ -122,13 +122,13 @@ impl Pricing {
 
 /// What an attempt costs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bill {
+pub struct AttemptCost {
     /// In `currency`.
     pub amount: Amount,
     /// ISO 4217, of the provider's account; amounts of two currencies are never added.
     pub currency: String,
     /// Whose figure it is.
-    pub pricing: Pricing,
+    pub source: CostSource,
 }
 
 /// One try of one target, or why it was not tried.
@@ -137,20 +137,20 @@ pub struct Attempt {
     /// `provider/model`.
     pub reference: String,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: AttemptOutcome,
     /// For people: the failure's message or the reason for the skip. Empty when it succeeded.
     pub detail: String,
     /// The time limit of ours that ended it.
     pub timeout: Option<TimeoutKind>,
     /// From the request read to this try begun.
-    pub began: Duration,
+    pub start_offset: Duration,
     /// From the try begun to its outcome known: of one that answers, the first meaningful byte or the whole answer; of
     /// one that began to and broke off, that.
-    pub took: Duration,
+    pub duration: Duration,
     /// What it used, where it answered or began to; of one that was cancelled an estimate of its prompt.
-    pub usage: Option<Usage>,
+    pub usage: Option<TokenUsage>,
     /// What that costs; `None` where it used nothing, and where no price is known (a subscription).
-    pub bill: Option<Bill>,
+    pub cost: Option<AttemptCost>,
 }
 
 /// One request, complete, for the journal, the ledger and the metrics.
@@ -159,64 +159,64 @@ pub struct Record {
     /// Our id, as in `x-moonrelay-request-id`; it says when the request came.
     pub request_id: RequestId,
     /// When it was read whole.
-    pub at: SystemTime,
+    pub received_at: SystemTime,
     /// The client's `traceparent` (W3C Trace Context), as it came.
     pub trace_parent: Option<String>,
     /// The client's name from its token, else its User-Agent's product.
     pub client: String,
     /// What the client asked for; empty where it named nothing that can be a model.
-    pub requested: String,
+    pub requested_model: String,
     /// The protocol that the client speaks.
-    pub face: Face,
+    pub api: Api,
     /// The protocol in which the target that answered was called.
-    pub called: Option<Face>,
+    pub upstream_api: Option<Api>,
     /// The reference that answered; of several, the last.
-    pub answered: Option<String>,
+    pub served_by: Option<String>,
     /// Every try, in the order in which they ended; the one that answered is the last.
     pub attempts: Vec<Attempt>,
     /// The dialect rules that changed the request, in order, without repetition.
-    pub rules: Vec<&'static str>,
+    pub applied_rules: Vec<&'static str>,
     /// What of the request could not be said in another face, by the names of the table of losses, without repetition.
-    pub dropped: Vec<&'static str>,
+    pub losses: Vec<&'static str>,
     /// How much thinking the request to the target that answered asked for; `None` left it to the model.
     pub thinking: Option<ThinkingLevel>,
     /// Tokens as the client was told them: of an answer that two targets gave, the first prompt and all of the output.
-    pub usage: Option<Usage>,
+    pub usage: Option<TokenUsage>,
     /// Whether the client asked for a stream.
-    pub streamed: bool,
+    pub is_streaming: bool,
     /// From the request read to the first meaningful byte.
-    pub first_byte: Option<Duration>,
+    pub time_to_first_byte: Option<Duration>,
     /// From the request read to the end.
-    pub took: Duration,
+    pub duration: Duration,
     /// The client went away before the end.
-    pub abandoned: bool,
+    pub client_disconnected: bool,
     /// How it ended for the client, when not well.
-    pub failed: Option<Reason>,
+    pub failure_reason: Option<Reason>,
 }
 
 impl Record {
     /// A request that has just been read. Until its end is told its client counts as gone.
     #[must_use]
-    pub fn begun(request_id: RequestId, client: String, face: Face) -> Self {
+    pub fn new(request_id: RequestId, client: String, api: Api) -> Self {
         Self {
             request_id,
-            at: SystemTime::now(),
+            received_at: SystemTime::now(),
             trace_parent: None,
             client,
-            requested: String::new(),
-            face,
-            called: None,
-            answered: None,
+            requested_model: String::new(),
+            api,
+            upstream_api: None,
+            served_by: None,
             attempts: Vec::new(),
-            rules: Vec::new(),
-            dropped: Vec::new(),
+            applied_rules: Vec::new(),
+            losses: Vec::new(),
             thinking: None,
             usage: None,
-            streamed: false,
-            first_byte: None,
-            took: Duration::ZERO,
-            abandoned: true,
-            failed: None,
+            is_streaming: false,
+            time_to_first_byte: None,
+            duration: Duration::ZERO,
+            client_disconnected: true,
+            failure_reason: None,
         }
     }
 
@@ -224,9 +224,9 @@ impl Record {
     /// reason of the failure.
     #[must_use]
     pub const fn outcome(&self) -> &'static str {
-        match self.failed {
+        match self.failure_reason {
             Some(reason) => reason.as_str(),
-            None if self.abandoned => "abandoned",
+            None if self.client_disconnected => "abandoned",
             None => "ok",
         }
     }
@@ -234,7 +234,7 @@ impl Record {
 
 /// A reference as a header may hold it: what is not printable ASCII is percent-encoded.
 #[must_use]
-pub fn header_text(reference: &str) -> Cow<'_, str> {
+pub fn encode_header_value(reference: &str) -> Cow<'_, str> {
     let plain = |byte: u8| byte.is_ascii_graphic() & (byte != b'%');
     // No early return: this way the compiler looks at many bytes at a time.
     if reference.bytes().fold(true, |all, byte| all & plain(byte)) {
@@ -246,13 +246,13 @@ pub fn header_text(reference: &str) -> Cow<'_, str> {
 
 /// Renders attempts for `x-moonrelay-attempts`: `kimi/kimi-for-coding=rate_limit, openrouter/auto=ok`.
 #[must_use]
-pub fn attempts_header(attempts: &[Attempt]) -> String {
+pub fn render_attempts_header(attempts: &[Attempt]) -> String {
     let mut out = String::with_capacity(attempts.len() * 48);
     for attempt in attempts {
         if !out.is_empty() {
             out.push_str(", ");
         }
-        out.push_str(&header_text(&attempt.reference));
+        out.push_str(&encode_header_value(&attempt.reference));
         out.push('=');
         out.push_str(attempt.outcome.as_str());
     }
@@ -261,10 +261,10 @@ pub fn attempts_header(attempts: &[Attempt]) -> String {
 
 /// The attempts as an error body tells them.
 #[must_use]
-pub fn attempt_lines(attempts: &[Attempt]) -> Vec<AttemptLine<'_>> {
+pub fn summarize_attempts(attempts: &[Attempt]) -> Vec<AttemptSummary<'_>> {
     attempts
         .iter()
-        .map(|attempt| AttemptLine {
+        .map(|attempt| AttemptSummary {
             model: &attempt.reference,
             result: attempt.outcome.as_str(),
             message: &attempt.detail,
@@ -274,11 +274,14 @@ pub fn attempt_lines(attempts: &[Attempt]) -> Vec<AttemptLine<'_>> {
 
 #[cfg(test)]
 mod tests {
-    use super::header_text;
+    use super::encode_header_value;
 
     #[test]
     fn headers_hold_printable_ascii_only() {
-        assert_eq!(header_text("openrouter/moonshotai/kimi-k3:free"), "openrouter/moonshotai/kimi-k3:free");
-        assert_eq!(header_text("own/bé 100%\n"), "own/b%C3%A9%20100%25%0A");
+        assert_eq!(
+            encode_header_value("openrouter/moonshotai/kimi-k3:free"),
+            "openrouter/moonshotai/kimi-k3:free"
+        );
+        assert_eq!(encode_header_value("own/bé 100%\n"), "own/b%C3%A9%20100%25%0A");
     }
 }

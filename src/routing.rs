@@ -1,27 +1,27 @@
 //! From a client's request to an answer: which targets, in what order, what when one fails.
 
+mod active_requests;
 pub mod affinity;
 mod attempt;
-pub mod bodies;
-mod chain;
-mod clock;
+mod body_buffer;
 mod continuation;
-pub mod count;
-pub mod ending;
-mod fallen;
+mod executor;
+mod failed_attempt;
 pub mod headers;
-mod held;
-mod live;
 mod media;
 pub mod plan;
 pub mod quota;
 pub mod reload;
+pub mod request_bodies;
 mod resume;
+pub mod shutdown;
 pub mod snapshot;
 pub mod state;
 pub mod stateless;
 mod stream;
-mod track;
+mod timeout;
+pub mod token_count;
+mod tracker;
 
 use std::sync::Arc;
 
@@ -31,19 +31,19 @@ use http::HeaderMap;
 
 use crate::config::settings::{Lookup, Reference, Settings};
 use crate::failure::{Failure, Reason};
+use crate::protocol::api::Api;
 use crate::protocol::edit::Segments;
-use crate::protocol::face::Face;
-use crate::protocol::json::Malformed;
+use crate::protocol::json::MalformedJson;
 use crate::protocol::request::RequestBody;
-use crate::record::{Attempt, Record, RequestId, attempts_header};
+use crate::record::{Attempt, Record, RequestId, render_attempts_header};
 use crate::upstream::Connector;
-use crate::upstream::oauth::Logins;
+use crate::upstream::oauth::AuthenticatedConnector;
 
-pub use live::UnderWay;
+pub use active_requests::ActiveRequests;
 pub use stream::StreamBody;
 
 /// Takes the record of each request when it is over. It must not block.
-pub type Sink = Arc<dyn Fn(Record) + Send + Sync>;
+pub type RecordSink = Arc<dyn Fn(Record) + Send + Sync>;
 
 /// A client's request, read whole.
 #[derive(Clone, Debug)]
@@ -51,7 +51,7 @@ pub struct ClientRequest {
     /// Ours, for headers and logs.
     pub id: RequestId,
     /// Which protocol the client speaks.
-    pub face: Face,
+    pub api: Api,
     /// The client's name, where its token has one.
     pub client: Option<String>,
     /// End-to-end headers without credentials and cookies.
@@ -59,13 +59,13 @@ pub struct ClientRequest {
     /// The body as it came.
     pub body: Bytes,
     /// `x-moonrelay-fallback: off`.
-    pub first_target_only: bool,
+    pub is_fallback_disabled: bool,
 }
 
 /// An answer on its way to the client.
 pub enum Answer {
     /// Complete.
-    Whole {
+    Complete {
         /// JSON.
         body: Segments,
         /// Who answered.
@@ -90,13 +90,13 @@ pub enum Answer {
 
 /// Why there is no answer.
 #[derive(Clone, Debug)]
-pub enum Refusal {
+pub enum RequestError {
     /// The body is not what it should be.
-    Malformed(Malformed),
+    Malformed(MalformedJson),
     /// `model` is missing, no string, too long, or holds control characters.
-    NoModel,
+    InvalidModel,
     /// It asks for what would have to be kept from one request to the next.
-    NotKept {
+    UnsupportedState {
         /// The field.
         param: &'static str,
         /// What is wrong, and what to do.
@@ -110,12 +110,12 @@ pub enum Refusal {
         nearest: Vec<String>,
     },
     /// No target was tried; the attempts say why.
-    Unservable {
+    NoUsableTarget {
         /// One entry a target.
         attempts: Vec<Attempt>,
     },
     /// All that were tried failed; this is the primary's failure, or that of the request itself.
-    Failed {
+    AttemptsFailed {
         /// The failure to show.
         failure: Failure,
         /// Whose it is.
@@ -124,32 +124,32 @@ pub enum Refusal {
         attempts: Vec<Attempt>,
     },
     /// The gateway stops before there was an answer.
-    Stopping {
+    ShuttingDown {
         /// The tries so far.
         attempts: Vec<Attempt>,
     },
 }
 
 /// The way of requests.
-pub struct Relay {
+pub struct Engine {
     settings: ArcSwap<Settings>,
     connector: Arc<dyn Connector>,
-    logins: Arc<Logins>,
+    logins: Arc<AuthenticatedConnector>,
     state: Arc<state::State>,
-    sink: Sink,
-    reload: ArcSwapOption<reload::Reload>,
-    quotas: quota::Quotas,
+    sink: RecordSink,
+    last_reload: ArcSwapOption<reload::ReloadOutcome>,
+    quotas: quota::QuotaCache,
 }
 
-impl Relay {
+impl Engine {
     /// Opens nothing.
     #[must_use]
-    pub fn new(settings: Arc<Settings>, connector: Arc<dyn Connector>, sink: Sink) -> Self {
+    pub fn new(settings: Arc<Settings>, connector: Arc<dyn Connector>, sink: RecordSink) -> Self {
         let state = Arc::new(state::State::new());
-        let reload = ArcSwapOption::empty();
-        let logins = Arc::new(Logins::new(connector.clone()));
-        let quotas = quota::Quotas::new(logins.clone());
-        Self { settings: ArcSwap::new(settings), connector, logins, state, sink, reload, quotas }
+        let last_reload = ArcSwapOption::empty();
+        let logins = Arc::new(AuthenticatedConnector::new(connector.clone()));
+        let quotas = quota::QuotaCache::new(logins.clone());
+        Self { settings: ArcSwap::new(settings), connector, logins, state, sink, last_reload, quotas }
     }
 
     /// The settings of now.
@@ -166,24 +166,24 @@ impl Relay {
 
     /// What the providers tell of their accounts.
     #[must_use]
-    pub const fn quotas(&self) -> &quota::Quotas {
+    pub const fn quotas(&self) -> &quota::QuotaCache {
         &self.quotas
     }
 
     /// A body to be read, a request's or a whole answer's; together they have a limit.
     #[must_use]
-    pub fn hold(&self) -> crate::protocol::held::Body {
-        self.state.held().body(self.settings.load().gateway.held_limit())
+    pub fn new_body_buffer(&self) -> crate::protocol::memory_budget::BodyBuffer {
+        self.state.memory_budget().start_body(self.settings.load().gateway.buffer_memory_limit())
     }
 
     /// The record of a request that is answered beside the way of requests, as it begins.
     #[must_use]
-    pub fn begun(request: &ClientRequest) -> Record {
-        track::begun(request)
+    pub fn new_record(request: &ClientRequest) -> Record {
+        tracker::new_record(request)
     }
 
     /// Tells what such a request was, when it is over.
-    pub fn tell(&self, record: Record) {
+    pub fn send_record(&self, record: Record) {
         (self.sink)(record);
     }
 
@@ -195,21 +195,21 @@ impl Relay {
 
     /// Every name that a client may ask for.
     #[must_use]
-    pub fn offered(&self) -> Vec<plan::Offered> {
-        plan::offered(&self.settings())
+    pub fn list_models(&self) -> Vec<plan::ModelListing> {
+        plan::list_models(&self.settings())
     }
 
     /// What a client gets for one name.
     ///
     /// # Errors
     /// [`Refusal::UnknownModel`].
-    pub fn offer(&self, id: &str) -> Result<plan::Offered, Refusal> {
+    pub fn describe_model(&self, id: &str) -> Result<plan::ModelListing, RequestError> {
         let settings = self.settings();
         plan::check_name(id)?;
-        let unknown = |nearest| Refusal::UnknownModel { requested: id.to_owned(), nearest };
+        let unknown = |nearest| RequestError::UnknownModel { requested: id.to_owned(), nearest };
         match settings.lookup(id) {
-            Lookup::Found { chain, .. } => {
-                let offers = |reference: &Reference| plan::offer(&settings, id, reference);
+            Lookup::Resolved { chain, .. } => {
+                let offers = |reference: &Reference| plan::describe_model(&settings, id, reference);
                 chain.references.iter().find_map(offers).ok_or_else(|| unknown(Vec::new()))
             }
             Lookup::Unknown { nearest } => Err(unknown(nearest)),
@@ -220,70 +220,76 @@ impl Relay {
     ///
     /// # Errors
     /// With the refusal to show to the client, when no target answered before the head had to go out.
-    pub async fn answer(&self, request: ClientRequest) -> Result<Answer, Refusal> {
+    pub async fn answer(&self, request: ClientRequest) -> Result<Answer, RequestError> {
         let settings = self.settings();
-        let track = track::Track::new(self.sink.clone(), self.state.clone(), settings.clone(), &request);
-        let planned = self.planned(&settings, &request, &track);
-        let (body, requested, mut plan) = planned.inspect_err(|refusal| track.refused(refusal.reason()))?;
-        let stay = affinity::conversation(&settings, &request, &requested, &body)
-            .and_then(|conversation| self.state.stay(&conversation, &mut plan.targets));
+        let track =
+            tracker::RequestTracker::new(self.sink.clone(), self.state.clone(), settings.clone(), &request);
+        let planned = self.plan_request(&settings, &request, &track);
+        let (body, requested, mut plan) =
+            planned.inspect_err(|refusal| track.record_rejection(refusal.reason()))?;
+        let stay = affinity::identify_conversation(&settings, &request, &requested, &body)
+            .and_then(|conversation| self.state.apply_affinity(&conversation, &mut plan.targets));
         for warning in &plan.warnings {
             tracing::warn!(request_id = %request.id, "{warning}");
         }
         let streamed = body.wants_stream();
-        let run = attempt::Run {
-            deadline: settings.failover.total.map(|total| tokio::time::Instant::now() + total),
+        let run = attempt::RequestExecution {
+            deadline: settings.failover.total_timeout.map(|total| tokio::time::Instant::now() + total),
             state: self.state.clone(),
             logins: self.logins.clone(),
             request,
-            bodies: bodies::Bodies::new(body, self.state.held().clone(), settings.gateway.held_limit()),
+            bodies: request_bodies::RequestBodies::new(
+                body,
+                self.state.memory_budget().clone(),
+                settings.gateway.buffer_memory_limit(),
+            ),
             plan,
-            stay,
-            track,
+            affinity: stay,
+            tracker: track,
             settings,
         };
-        if streamed { stream::answer(Arc::new(run)).await } else { run.whole_or_cut().await }
+        if streamed { stream::start_stream(Arc::new(run)).await } else { run.execute_until_shutdown().await }
     }
 
     /// Reads a request, and plans who is asked.
-    fn planned(
+    fn plan_request(
         &self,
         settings: &Arc<Settings>,
         request: &ClientRequest,
-        track: &track::Track,
-    ) -> Result<(RequestBody, String, plan::Plan), Refusal> {
-        let body = RequestBody::parse(request.face, request.body.clone()).map_err(Refusal::Malformed)?;
-        stateless::check(&body)?;
-        let requested = body.string("model").ok_or(Refusal::NoModel)?;
+        track: &tracker::RequestTracker,
+    ) -> Result<(RequestBody, String, plan::Plan), RequestError> {
+        let body = RequestBody::parse(request.api, request.body.clone()).map_err(RequestError::Malformed)?;
+        stateless::check_stateless(&body)?;
+        let requested = body.string("model").ok_or(RequestError::InvalidModel)?;
         plan::check_name(&requested)?;
-        track.asks(&requested, body.wants_stream());
+        track.record_requested(&requested, body.wants_stream());
         let user_agent = headers::user_agent(&request.headers);
-        let plan = plan::plan(settings, &self.state, &requested, &body, user_agent)?;
+        let plan = plan::plan_request(settings, &self.state, &requested, &body, user_agent)?;
         Ok((body, requested, plan))
     }
 }
 
-impl Refusal {
+impl RequestError {
     /// The type of what went wrong.
     #[must_use]
     pub fn reason(&self) -> Reason {
         match self {
-            Self::Malformed(_) | Self::NoModel | Self::NotKept { .. } => Reason::BadRequest,
+            Self::Malformed(_) | Self::InvalidModel | Self::UnsupportedState { .. } => Reason::BadRequest,
             Self::UnknownModel { .. } => Reason::ModelNotFound,
-            Self::Failed { failure, .. } => failure.reason,
-            Self::Unservable { .. } | Self::Stopping { .. } => Reason::Server,
+            Self::AttemptsFailed { failure, .. } => failure.reason,
+            Self::NoUsableTarget { .. } | Self::ShuttingDown { .. } => Reason::Server,
         }
     }
 }
 
-impl std::fmt::Display for Refusal {
+impl std::fmt::Display for RequestError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Malformed(what) => write!(f, "{what}"),
-            Self::NoModel => f.write_str(
+            Self::InvalidModel => f.write_str(
                 "\"model\" must be a string of at most 256 bytes: a model's name, alias or provider/model",
             ),
-            Self::NotKept { message, .. } => f.write_str(message),
+            Self::UnsupportedState { message, .. } => f.write_str(message),
             Self::UnknownModel { requested, nearest } => {
                 write!(f, "no model, alias or route is called {requested:?}; ")?;
                 if !nearest.is_empty() {
@@ -291,21 +297,21 @@ impl std::fmt::Display for Refusal {
                 }
                 f.write_str("a route in models.routes (a pattern such as \"claude-*\", too) says who answers to a name")
             }
-            Self::Unservable { attempts } => {
+            Self::NoUsableTarget { attempts } => {
                 f.write_str("no target can serve this request")?;
                 for attempt in attempts {
                     write!(f, "; {}: {}", attempt.reference, attempt.detail)?;
                 }
                 Ok(())
             }
-            Self::Failed { failure, reference, attempts } => {
+            Self::AttemptsFailed { failure, reference, attempts } => {
                 write!(f, "{reference}: {}", failure.message)?;
                 if attempts.len() > 1 {
-                    write!(f, " (tried: {})", attempts_header(attempts))?;
+                    write!(f, " (tried: {})", render_attempts_header(attempts))?;
                 }
                 Ok(())
             }
-            Self::Stopping { .. } => {
+            Self::ShuttingDown { .. } => {
                 f.write_str("the gateway stops before the answer was complete; ask again")
             }
         }

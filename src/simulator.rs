@@ -12,25 +12,25 @@
 
 mod account;
 mod admin;
+mod api;
 mod chat;
 mod engine;
-mod face;
+mod error_response;
 mod fault;
-mod header;
-mod journal;
-mod limit;
+mod headers;
 mod messages;
+mod models;
 mod oauth;
 mod provider;
-mod refusal;
+mod rate_limit;
 mod render;
+mod request_log;
 mod responses;
-mod roster;
 mod route;
 mod rules;
-mod script;
+mod scripted_body;
 mod server;
-mod tally;
+mod usage;
 
 #[cfg(test)]
 mod tests;
@@ -42,39 +42,45 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-pub use face::Face;
-pub use fault::{Fault, FaultError, FaultKind, fault_kinds};
-pub use journal::{Received, Stats};
-pub use limit::Limits;
+pub use api::Api;
+pub use fault::{Fault, FaultDescription, FaultError, list_faults};
 pub use provider::Provider;
-pub use tally::Used;
+pub use rate_limit::RateLimits;
+pub use request_log::{RecordedRequest, Stats};
+pub use usage::ModelUsage;
 
-use fault::Board;
-use journal::Journal;
-use limit::Meter;
-use oauth::Office;
-use tally::Tally;
+use fault::FaultQueue;
+use oauth::AuthServer;
+use rate_limit::RateLimiter;
+use request_log::RequestLog;
+use usage::UsageCounters;
 
 /// What a simulator is started with.
 #[derive(Clone)]
-pub struct Options {
+pub struct SimulatorOptions {
     /// The only key that is taken, on all providers; without one the prefix decides (`sk-kimi-…` for Kimi Code, any other
     /// `sk-…` for the others).
     pub key: Option<String>,
     /// Faults that are on order from the start.
     pub faults: Vec<Fault>,
     /// Rate limits and sizes.
-    pub limits: Limits,
+    pub limits: RateLimits,
     /// Whether the providers' rules are enforced. On by default.
-    pub strict: bool,
+    pub is_strict: bool,
     /// Whether any client is let in and any model answers, the provider's first one for an id that it does not have: for
     /// configurations of users. Off by default.
-    pub open: bool,
+    pub accepts_any_client: bool,
 }
 
-impl Default for Options {
+impl Default for SimulatorOptions {
     fn default() -> Self {
-        Self { key: None, faults: Vec::new(), limits: Limits::default(), strict: true, open: false }
+        Self {
+            key: None,
+            faults: Vec::new(),
+            limits: RateLimits::default(),
+            is_strict: true,
+            accepts_any_client: false,
+        }
     }
 }
 
@@ -82,7 +88,7 @@ impl Default for Options {
 pub struct Simulator {
     listener: TcpListener,
     address: SocketAddr,
-    state: Arc<State>,
+    state: Arc<SimulatorState>,
 }
 
 impl Simulator {
@@ -90,13 +96,20 @@ impl Simulator {
     ///
     /// # Errors
     /// Those of binding.
-    pub async fn bind(address: SocketAddr, options: Options) -> io::Result<Self> {
+    pub async fn bind(address: SocketAddr, options: SimulatorOptions) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
-        let board = Board::new(options.faults.clone());
-        let (journal, tally) = (Journal::default(), Tally::default());
+        let board = FaultQueue::new(options.faults.clone());
+        let (journal, tally) = (RequestLog::default(), UsageCounters::default());
         let (meters, office) = Default::default();
-        let state = State { options, board, journal, tally, meters, office };
+        let state = SimulatorState {
+            options,
+            faults: board,
+            request_log: journal,
+            usage: tally,
+            rate_limiters: meters,
+            auth_server: office,
+        };
         Ok(Self { listener, address, state: Arc::new(state) })
     }
 
@@ -109,7 +122,7 @@ impl Simulator {
     /// A provider's base URL, without a trailing slash; [`Provider::base_of`] has the faces that stand elsewhere.
     #[must_use]
     pub fn base_url(&self, provider: Provider) -> String {
-        format!("http://{}{}", self.address, provider.base())
+        format!("http://{}{}", self.address, provider.base_path())
     }
 
     /// A handle for orders and questions while it runs.
@@ -127,62 +140,62 @@ impl Simulator {
 /// What the routes `/_faults`, `/_requests`, `/_stats` and `/_tally` offer, within the process.
 #[derive(Clone)]
 pub struct Control {
-    state: Arc<State>,
+    state: Arc<SimulatorState>,
 }
 
 impl Control {
     /// Orders a fault, behind those that are on order.
-    pub fn order(&self, fault: Fault) {
-        self.state.board.add(fault);
+    pub fn add_fault(&self, fault: Fault) {
+        self.state.faults.add(fault);
     }
 
     /// Takes back all faults.
     pub fn clear_faults(&self) {
-        self.state.board.clear();
+        self.state.faults.clear();
     }
 
     /// The last 1,000 requests that came, in order.
     #[must_use]
-    pub fn requests(&self) -> Vec<Received> {
-        self.state.journal.requests()
+    pub fn requests(&self) -> Vec<RecordedRequest> {
+        self.state.request_log.requests()
     }
 
     /// Forgets the requests and sets the counters to zero.
     pub fn clear_requests(&self) {
-        self.state.journal.clear();
+        self.state.request_log.clear();
     }
 
     /// The counters now.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.state.journal.stats()
+        self.state.request_log.stats()
     }
 
     /// What the answers to requests for this model used.
     #[must_use]
-    pub fn used(&self, provider: Provider, model: &str, face: Face) -> Used {
-        self.state.tally.of(provider, model, face)
+    pub fn usage(&self, provider: Provider, model: &str, face: Api) -> ModelUsage {
+        self.state.usage.usage_of(provider, model, face)
     }
 
     /// Waits until `reached` holds for the counters; false when it does not within `limit`.
-    pub async fn wait(&self, limit: Duration, reached: impl FnMut(&Stats) -> bool) -> bool {
-        self.state.journal.wait(limit, reached).await
+    pub async fn wait_for(&self, limit: Duration, reached: impl FnMut(&Stats) -> bool) -> bool {
+        self.state.request_log.wait_for(limit, reached).await
     }
 }
 
 /// What all connections share.
-struct State {
-    options: Options,
-    board: Board,
-    journal: Journal,
-    tally: Tally,
-    meters: [Meter; 3],
-    office: Office,
+struct SimulatorState {
+    options: SimulatorOptions,
+    faults: FaultQueue,
+    request_log: RequestLog,
+    usage: UsageCounters,
+    rate_limiters: [RateLimiter; 3],
+    auth_server: AuthServer,
 }
 
-impl State {
-    fn meter(&self, provider: Provider) -> &Meter {
-        let [moonshot, kimi, openrouter] = &self.meters;
+impl SimulatorState {
+    fn rate_limiter(&self, provider: Provider) -> &RateLimiter {
+        let [moonshot, kimi, openrouter] = &self.rate_limiters;
         match provider {
             Provider::Moonshot => moonshot,
             Provider::Kimi => kimi,

@@ -2,5 +2,5 @@
 
 pub mod log;
 pub mod metrics;
-pub mod outbox;
+pub mod record_queue;
 pub mod traces;

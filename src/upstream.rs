@@ -1,11 +1,11 @@
 //! The one HTTP client. It returns a response head and a byte stream, or a typed failure.
 
-mod body;
 mod client;
-pub mod gateway;
+pub mod gateway_client;
 pub mod oauth;
-mod read;
+mod request_body;
 mod resolve;
+mod response_body;
 mod url;
 
 use std::pin::Pin;
@@ -18,16 +18,16 @@ use http::{HeaderMap, Method, StatusCode};
 use crate::failure::Failure;
 
 pub use client::Client;
-pub use read::{read_capped, read_whole, retry_after};
-pub use url::Url;
+pub use response_body::{parse_retry_after, read_body, read_capped_body};
+pub use url::UpstreamUrl;
 
 /// One call, complete.
 #[derive(Clone, Debug)]
-pub struct Call {
+pub struct UpstreamRequest {
     /// `POST` for completions, `GET` for the rest.
     pub method: Method,
     /// Where to.
-    pub url: Url,
+    pub url: UpstreamUrl,
     /// Everything but `host` and `content-length`. Values that hold keys are marked sensitive, so `Debug` hides them.
     pub headers: HeaderMap,
     /// The body as slices; their lengths add up to `content-length`.
@@ -38,7 +38,7 @@ pub struct Call {
 pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, Failure>> + Send>>;
 
 /// A response whose head has arrived.
-pub struct Response {
+pub struct UpstreamResponse {
     /// The provider's.
     pub status: StatusCode,
     /// The provider's, all of them.
@@ -50,8 +50,11 @@ pub struct Response {
 /// What sends calls: the real [`Client`], or a test's record of what would have been sent.
 pub trait Connector: Send + Sync {
     /// Sends a call and waits for the head. Dropping the future, or the body, cancels the call.
-    fn send(&self, call: Call) -> Pin<Box<dyn Future<Output = Result<Response, Failure>> + Send + '_>>;
+    fn send(
+        &self,
+        call: UpstreamRequest,
+    ) -> Pin<Box<dyn Future<Output = Result<UpstreamResponse, Failure>> + Send + '_>>;
 
     /// From now on a connection has this long to be established. Calls under way keep theirs.
-    fn limit_connect(&self, _limit: Duration) {}
+    fn set_connect_timeout(&self, _limit: Duration) {}
 }

@@ -2,11 +2,11 @@
 //!
 //! Requests only put an [`Entry`] into a queue; whoever asks what happened a moment ago gets it from memory.
 
+mod database;
 mod entry;
-mod pace;
 mod queue;
 mod sqlite;
-mod store;
+mod write_priority;
 mod writer;
 
 use std::collections::VecDeque;
@@ -17,29 +17,31 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-pub use entry::{Entry, Try, Word};
-pub use pace::Pace;
-pub use store::{By, Pending, Question, Store, StoreError, Sum, Tokens, Total};
-pub use writer::Writer;
+pub use database::{
+    DatabaseError, DatabaseFuture, GroupBy, TokenTotals, UsageDatabase, UsageQuery, UsageRow, UsageTotals,
+};
+pub use entry::{Label, UsageAttempt, UsageEntry};
+pub use write_priority::WritePriority;
+pub use writer::UsageWriter;
 
-use self::queue::Queue;
-use self::sqlite::Sqlite;
-use self::writer::Open;
-use crate::config::settings::Usage;
+use self::queue::UsageQueue;
+use self::sqlite::SqliteDatabase;
+use self::writer::OpenDatabase;
+use crate::config::settings::UsageSettings;
 use crate::record::{Record, RequestId};
 
 /// How many entries are kept in memory for whoever looks; of some kilobytes each.
-pub const RECENT: usize = 200;
+pub const RECENT_CAPACITY: usize = 200;
 
 /// What whoever asks the store waits for the writer at most: a disk that takes longer shows what it had before.
-const SETTLED: Duration = Duration::from_secs(3);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What keeps entries in a state directory; made where it is missing. It may block.
 ///
 /// # Errors
 /// When the file cannot be written, is damaged, is something else, or is of a newer Moonrelay. It is left as it is then.
-pub fn open(directory: &Path) -> Result<Arc<dyn Store>, StoreError> {
-    Ok(Arc::new(Sqlite::open(directory)?))
+pub fn open_database(directory: &Path) -> Result<Arc<dyn UsageDatabase>, DatabaseError> {
+    Ok(Arc::new(SqliteDatabase::open(directory)?))
 }
 
 /// What was kept in a state directory, for reading, whether the gateway runs or not; `None` where nothing was. It may
@@ -47,14 +49,14 @@ pub fn open(directory: &Path) -> Result<Arc<dyn Store>, StoreError> {
 ///
 /// # Errors
 /// When the file cannot be read, is damaged, is something else, or has another version's tables.
-pub fn read_only(directory: &Path) -> Result<Option<Arc<dyn Store>>, StoreError> {
-    let found = Sqlite::read_only(directory)?;
-    Ok(found.map(|store| Arc::new(store) as Arc<dyn Store>))
+pub fn open_read_only(directory: &Path) -> Result<Option<Arc<dyn UsageDatabase>>, DatabaseError> {
+    let found = SqliteDatabase::read_only(directory)?;
+    Ok(found.map(|store| Arc::new(store) as Arc<dyn UsageDatabase>))
 }
 
 /// How the writing goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Health {
+pub struct UsageHealth {
     /// Entries that wait to be written.
     pub queued: u64,
     /// Entries that the store has taken.
@@ -62,64 +64,66 @@ pub struct Health {
     /// Entries that nobody will find: the queue was full, or the store refused them.
     pub dropped: u64,
     /// Why the last write failed; `None` when it did not.
-    pub trouble: Option<String>,
+    pub last_error: Option<String>,
 }
 
 /// The ledger of a running gateway.
-pub struct Ledger {
+pub struct UsageStore {
     /// `None` where nothing is ever written.
-    queue: Option<Arc<Queue>>,
-    recent: Mutex<VecDeque<Arc<Entry>>>,
+    queue: Option<Arc<UsageQueue>>,
+    recent: Mutex<VecDeque<Arc<UsageEntry>>>,
     changes: watch::Sender<u64>,
 }
 
-impl Ledger {
+impl UsageStore {
     /// One that keeps what is recent and forgets the rest.
     #[must_use]
-    pub fn forgetful() -> Self {
+    pub fn in_memory() -> Self {
         Self { queue: None, recent: Mutex::default(), changes: watch::Sender::new(0) }
     }
 
     /// One that keeps what `usage` asks for in this directory. The writer must run for that, and opens the store then:
     /// one that cannot be opened is told in [`Ledger::health`] and in the log, and tried again.
     #[must_use]
-    pub fn kept(directory: Option<&Path>, usage: Usage) -> (Self, Writer) {
+    pub fn persistent(directory: Option<&Path>, usage: UsageSettings) -> (Self, UsageWriter) {
         let directory = directory.map(Path::to_path_buf);
-        Self::kept_in(
+        Self::with_opener(
             usage,
-            Arc::new(move || directory.as_deref().ok_or_else(StoreError::nowhere).and_then(open)),
+            Arc::new(move || {
+                directory.as_deref().ok_or_else(DatabaseError::no_directory).and_then(open_database)
+            }),
         )
     }
 
-    fn kept_in(usage: Usage, open: Open) -> (Self, Writer) {
-        let (queue, waiting) = Queue::new(usage);
-        let writer = Writer { queue: queue.clone(), waiting, open };
-        (Self { queue: Some(queue), ..Self::forgetful() }, writer)
+    fn with_opener(usage: UsageSettings, open: OpenDatabase) -> (Self, UsageWriter) {
+        let (queue, waiting) = UsageQueue::new(usage);
+        let writer = UsageWriter { queue: queue.clone(), receiver: waiting, open };
+        (Self { queue: Some(queue), ..Self::in_memory() }, writer)
     }
 
     /// Keeps what these settings ask for from now on. A store that could not be opened is tried again.
-    pub fn settle(&self, usage: Usage) {
+    pub fn apply_settings(&self, usage: UsageSettings) {
         if let Some(queue) = &self.queue {
-            queue.usage.send_replace(usage);
+            queue.settings.send_replace(usage);
         }
     }
 
     /// No more requests come: the writer writes what waits, and ends.
-    pub fn end(&self) {
+    pub fn close(&self) {
         if let Some(queue) = &self.queue {
-            queue.ended.send_replace(true);
+            queue.is_closed.send_replace(true);
         }
     }
 
     /// Takes a request that is over. It never waits.
-    pub fn note(&self, record: Record) {
-        let entry = Arc::new(Entry::from(record));
+    pub fn record(&self, record: Record) {
+        let entry = Arc::new(UsageEntry::from(record));
         if let Some(queue) = &self.queue {
-            queue.put(entry.clone());
+            queue.push(entry.clone());
         }
         {
-            let mut recent = self.entries();
-            if recent.len() == RECENT {
+            let mut recent = self.lock_entries();
+            if recent.len() == RECENT_CAPACITY {
                 recent.pop_back();
             }
             recent.push_front(entry);
@@ -132,57 +136,57 @@ impl Ledger {
     }
 
     /// What was noted until now came together: the writer need not wait for more.
-    pub fn hurry(&self) {
+    pub fn request_flush(&self) {
         if let Some(queue) = &self.queue {
-            queue.batch.notify_one();
+            queue.batch_ready.notify_one();
         }
     }
 
     /// How the writing goes.
     #[must_use]
-    pub fn health(&self) -> Health {
+    pub fn health(&self) -> UsageHealth {
         self.queue.as_ref().map(|queue| queue.health()).unwrap_or_default()
     }
 
     /// Where what is older stands; `None` where nothing is kept, and where the store cannot be opened.
     #[must_use]
-    pub fn store(&self) -> Option<Arc<dyn Store>> {
-        self.queue.as_ref().and_then(|queue| queue.store.borrow().clone())
+    pub fn database(&self) -> Option<Arc<dyn UsageDatabase>> {
+        self.queue.as_ref().and_then(|queue| queue.database.borrow().clone())
     }
 
     /// Until the store is open and has what was noted before; the writer is asked to hurry. It waits for nothing that
     /// will not come: not where nothing is kept, not for a store that is in trouble, and never longer than some seconds.
-    pub async fn settled(&self) {
-        if let Some(queue) = self.queue.as_ref().filter(|queue| queue.is_sound()) {
-            let _ = timeout(SETTLED, queue.settled()).await;
+    pub async fn flush(&self) {
+        if let Some(queue) = self.queue.as_ref().filter(|queue| queue.is_healthy()) {
+            let _ = timeout(FLUSH_TIMEOUT, queue.wait_until_written()).await;
         }
     }
 
     /// The last requests that are over, the newest first.
     #[must_use]
-    pub fn recent(&self) -> Vec<Arc<Entry>> {
-        self.entries().iter().cloned().collect()
+    pub fn recent(&self) -> Vec<Arc<UsageEntry>> {
+        self.lock_entries().iter().cloned().collect()
     }
 
     /// A request by its id: of the last ones from memory, of the rest from the store.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn find(&self, id: RequestId) -> Result<Option<Arc<Entry>>, StoreError> {
-        let known = self.entries().iter().find(|entry| entry.request_id == id).cloned();
-        match (known, self.store()) {
-            (None, Some(store)) => Ok(store.request(id).await?.map(Arc::new)),
+    pub async fn find_request(&self, id: RequestId) -> Result<Option<Arc<UsageEntry>>, DatabaseError> {
+        let known = self.lock_entries().iter().find(|entry| entry.request_id == id).cloned();
+        match (known, self.database()) {
+            (None, Some(store)) => Ok(store.find_request(id).await?.map(Arc::new)),
             (known, _) => Ok(known),
         }
     }
 
     /// Changes with each request that is over.
     #[must_use]
-    pub fn changes(&self) -> watch::Receiver<u64> {
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
 
-    fn entries(&self) -> MutexGuard<'_, VecDeque<Arc<Entry>>> {
+    fn lock_entries(&self) -> MutexGuard<'_, VecDeque<Arc<UsageEntry>>> {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

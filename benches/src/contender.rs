@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
-use moonrelay::catalog::DialectId;
+use moonrelay::catalog::AdapterId;
+use moonrelay::protocol::api::Api;
 use moonrelay::protocol::edit::{Edits, ObjectPatch, Segments};
-use moonrelay::protocol::face::Face;
 use moonrelay::protocol::request::RequestBody;
 use moonrelay::provider::answer::StreamReader;
 use moonrelay::provider::classify::Classifier;
@@ -22,12 +22,12 @@ const MODEL: &str = "kimi-for-coding";
 
 /// Ours: indexes the messages too.
 pub fn span_edit(body: &Bytes) -> Segments {
-    let body = RequestBody::parse(Face::Chat, body.clone()).expect("a chat body");
+    let body = RequestBody::parse(Api::ChatCompletions, body.clone()).expect("a chat body");
     let mut edits = Edits::new();
-    let mut patch = ObjectPatch::new(&body.text, body.open, &body.top);
+    let mut patch = ObjectPatch::new(&body.text, body.open_brace, &body.members);
     patch.set("model", format!("\"{MODEL}\""));
     patch.remove("temperature");
-    patch.finish(&mut edits);
+    patch.write_edits(&mut edits);
     edits.apply(&body.text)
 }
 
@@ -89,11 +89,14 @@ impl Serialize for Split<'_> {
 /// Ours: what goes to the client, and the prompt tokens that were metered.
 pub fn stream_by_spans(stream: &Bytes, offers_tools: bool) -> (Bytes, Option<u64>) {
     let plan = AnswerPlan { offers_tools, ..AnswerPlan::default() };
-    let mut reader =
-        StreamReader::new(Classifier::new(DialectId::Moonshot, Redactor::default()), Face::Chat, plan);
-    let step = reader.push(stream.clone());
-    assert!(step.done && step.failure.is_none());
-    (step.out.to_bytes(), reader.meter().usage.map(|usage| usage.input + usage.cache_read))
+    let mut reader = StreamReader::new(
+        Classifier::new(AdapterId::Moonshot, Redactor::default()),
+        Api::ChatCompletions,
+        plan,
+    );
+    let step = reader.read_chunk(stream.clone());
+    assert!(step.is_complete && step.failure.is_none());
+    (step.output.to_bytes(), reader.meter().usage.map(|usage| usage.input + usage.cache_read))
 }
 
 /// Every chunk into a tree and back.

@@ -18,10 +18,10 @@ use futures_util::StreamExt;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method};
 use moonrelay::protocol::amount::Amount;
-use moonrelay::protocol::usage::Usage;
-use moonrelay::record::{Bill, Pricing, RequestId};
-use moonrelay::upstream::{Call, Client, Connector};
-use moonrelay::usage::{self, By, Entry, Pace, Question, Try};
+use moonrelay::protocol::usage::TokenUsage;
+use moonrelay::record::{AttemptCost, CostSource, RequestId};
+use moonrelay::upstream::{Client, Connector, UpstreamRequest};
+use moonrelay::usage::{self, GroupBy, UsageAttempt, UsageEntry, UsageQuery, WritePriority};
 use process::{Served, gateway, simulator};
 use serde_json::json;
 
@@ -68,13 +68,13 @@ async fn store(entries: usize) {
     let all: Vec<_> = (0..entries).map(|number| Arc::new(entry(number, entries, now))).collect();
     for batch in all.chunks(256) {
         let began = Instant::now();
-        store.append(batch, Pace::InHaste).await.expect("it is written");
+        store.append(batch, WritePriority::Urgent).await.expect("it is written");
         appends.push(began.elapsed().as_secs_f64() * 1e3);
     }
-    let question = Question {
+    let question = UsageQuery {
         since: now - DAY * 30,
         until: None,
-        by: vec![By::Day, By::Model],
+        group_by: vec![GroupBy::Day, GroupBy::Model],
         zone: jiff::tz::TimeZone::UTC,
     };
     let mut sums = Vec::new();
@@ -89,39 +89,39 @@ async fn store(entries: usize) {
 }
 
 /// One of many, evenly over 29 days; every fourth fell back.
-fn entry(number: usize, of: usize, now: SystemTime) -> Entry {
+fn entry(number: usize, of: usize, now: SystemTime) -> UsageEntry {
     let model = ["kimi/kimi-for-coding", "moonshot/kimi-k3", "openrouter/auto"][number % 3];
     let (provider, name) = model.split_once('/').expect("it has a provider");
-    let attempt = |outcome: &'static str, usage: Option<Usage>| Try {
+    let attempt = |outcome: &'static str, usage: Option<TokenUsage>| UsageAttempt {
         provider: provider.to_owned(),
         model: name.to_owned(),
         outcome: outcome.into(),
         detail: String::new(),
-        began: Duration::ZERO,
-        took: Duration::from_millis(900),
+        started_after: Duration::ZERO,
+        duration: Duration::from_millis(900),
         usage,
-        bill: usage.map(|_| Bill {
+        bill: usage.map(|_| AttemptCost {
             amount: Amount::from_picos(1_434_000_000),
             currency: "USD".to_owned(),
-            pricing: Pricing::Price,
+            source: CostSource::PriceTable,
         }),
     };
-    let usage = Usage { input: 600, output: 200, cache_read: 400, ..Usage::default() };
+    let usage = TokenUsage { input: 600, output: 200, cache_read: 400, ..TokenUsage::default() };
     let failed = number.is_multiple_of(4).then(|| attempt("rate_limit", None));
-    Entry {
-        request_id: RequestId::first(now - DAY * 29 + (DAY * 29).mul_f64(number as f64 / of as f64)),
+    UsageEntry {
+        request_id: RequestId::from_time(now - DAY * 29 + (DAY * 29).mul_f64(number as f64 / of as f64)),
         client: "opencode".to_owned(),
         requested: "default".to_owned(),
-        face: "openai-completions".into(),
-        called: Some("openai-completions".into()),
-        answered: Some(model.to_owned()),
-        streamed: true,
+        api: "openai-completions".into(),
+        target_api: Some("openai-completions".into()),
+        answered_by: Some(model.to_owned()),
+        is_streamed: true,
         thinking: None,
         outcome: "ok".into(),
         first_byte: Some(Duration::from_millis(700)),
-        took: Duration::from_secs(4),
+        duration: Duration::from_secs(4),
         rules: vec!["model".into()],
-        dropped: Vec::new(),
+        losses: Vec::new(),
         attempts: failed.into_iter().chain([attempt("ok", Some(usage))]).collect(),
     }
 }
@@ -191,7 +191,7 @@ async fn ask(client: &Client, url: &str) {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let body = json!({ "model": "default", "messages": [{ "role": "user", "content": "Say hello" }] });
     let body = vec![Bytes::from(body.to_string())];
-    let call = Call { method: Method::POST, url: url.to_owned().into(), headers, body };
+    let call = UpstreamRequest { method: Method::POST, url: url.to_owned().into(), headers, body };
     let mut response = client.send(call).await.expect("it answers");
     assert!(response.status.is_success(), "{}", response.status);
     while let Some(chunk) = response.body.next().await {

@@ -8,11 +8,11 @@ use std::time::{Duration, SystemTime};
 
 use moonrelay::failure::Reason;
 use moonrelay::protocol::amount::Amount;
-use moonrelay::protocol::face::Face;
-use moonrelay::protocol::usage::Usage;
-use moonrelay::record::{Attempt, Bill, Outcome, Pricing, Record, RequestId};
+use moonrelay::protocol::api::Api;
+use moonrelay::protocol::usage::TokenUsage;
+use moonrelay::record::{Attempt, AttemptCost, AttemptOutcome, CostSource, Record, RequestId};
 use moonrelay::telemetry::metrics::Metrics;
-use moonrelay::telemetry::metrics::standing::{Ledger, Standing};
+use moonrelay::telemetry::metrics::gauges::{GaugeSnapshot, UsageWriterGauges};
 
 use race::{Contender, race};
 
@@ -20,7 +20,7 @@ const MODELS: [&str; 3] = ["kimi/kimi-for-coding", "moonshot/kimi-k3", "openrout
 
 fn main() {
     let metrics = Metrics::default();
-    metrics.configured(MODELS);
+    metrics.register_models(MODELS);
     let (well, fallen) = (record(&[]), record(&MODELS[..2]));
     let mut contenders = [
         Contender::new("answered at once", || note(&metrics, &well)),
@@ -29,7 +29,7 @@ fn main() {
     race("count a request", "ns", 1e9 / f64::from(TIMES), 400, &mut contenders);
     let standing = standing();
     let mut contenders =
-        [Contender::new("all", || metrics.text(&standing).map(|text| text.len()).unwrap_or_default())];
+        [Contender::new("all", || metrics.encode(&standing).map(|text| text.len()).unwrap_or_default())];
     race("tell a scrape", "µs", 1e6, 400, &mut contenders);
 }
 
@@ -38,62 +38,63 @@ const TIMES: u32 = 1000;
 
 fn note(metrics: &Metrics, record: &Record) -> usize {
     for _ in 0..TIMES {
-        metrics.note(std::hint::black_box(record));
+        metrics.record(std::hint::black_box(record));
     }
     0
 }
 
 /// A stream that the last model answers, behind these that failed.
 fn record(failed: &[&str]) -> Record {
-    let usage = Usage { input: 900, output: 300, cache_read: 8000, reasoning: 100, ..Usage::default() };
+    let usage =
+        TokenUsage { input: 900, output: 300, cache_read: 8000, reasoning: 100, ..TokenUsage::default() };
     let attempt = |reference: &str, outcome| Attempt {
         reference: reference.to_owned(),
         outcome,
         detail: String::new(),
         timeout: None,
-        began: Duration::ZERO,
-        took: Duration::from_millis(20),
+        start_offset: Duration::ZERO,
+        duration: Duration::from_millis(20),
         usage: None,
-        bill: None,
+        cost: None,
     };
     let mut attempts: Vec<Attempt> =
-        failed.iter().map(|model| attempt(model, Outcome::Failed(Reason::RateLimit))).collect();
-    let bill = Bill {
+        failed.iter().map(|model| attempt(model, AttemptOutcome::Failed(Reason::RateLimit))).collect();
+    let bill = AttemptCost {
         amount: Amount::from_picos(1_434_000_000),
         currency: "USD".to_owned(),
-        pricing: Pricing::Price,
+        source: CostSource::PriceTable,
     };
-    attempts.push(Attempt { usage: Some(usage), bill: Some(bill), ..attempt(MODELS[2], Outcome::Ok) });
+    attempts.push(Attempt { usage: Some(usage), cost: Some(bill), ..attempt(MODELS[2], AttemptOutcome::Ok) });
     Record {
         request_id: RequestId::now(),
-        at: SystemTime::UNIX_EPOCH,
+        received_at: SystemTime::UNIX_EPOCH,
         trace_parent: None,
         client: "laptop".to_owned(),
-        requested: "default".to_owned(),
-        face: Face::Chat,
-        called: Some(Face::Chat),
-        answered: Some(MODELS[2].to_owned()),
+        requested_model: "default".to_owned(),
+        api: Api::ChatCompletions,
+        upstream_api: Some(Api::ChatCompletions),
+        served_by: Some(MODELS[2].to_owned()),
         attempts,
-        rules: Vec::new(),
-        dropped: Vec::new(),
+        applied_rules: Vec::new(),
+        losses: Vec::new(),
         thinking: None,
         usage: Some(usage),
-        streamed: true,
-        first_byte: Some(Duration::from_millis(800)),
-        took: Duration::from_secs(12),
-        abandoned: false,
-        failed: None,
+        is_streaming: true,
+        time_to_first_byte: Some(Duration::from_millis(800)),
+        duration: Duration::from_secs(12),
+        client_disconnected: false,
+        failure_reason: None,
     }
 }
 
-fn standing() -> Standing {
-    Standing {
+fn standing() -> GaugeSnapshot {
+    GaugeSnapshot {
         targets: Vec::new(),
         providers: Vec::new(),
         in_flight: 1,
-        reloaded: true,
-        started: SystemTime::UNIX_EPOCH,
-        ledger: Ledger::default(),
+        is_reload_successful: true,
+        started_at: SystemTime::UNIX_EPOCH,
+        usage_writer: UsageWriterGauges::default(),
         traces_dropped: 0,
     }
 }

@@ -8,15 +8,15 @@ pub mod normal;
 pub mod order;
 
 use bytes::Bytes;
+use moonrelay::protocol::api::Api;
 use moonrelay::protocol::error::ErrorBody;
-use moonrelay::protocol::face::Face;
 use moonrelay::protocol::request::RequestBody;
 use moonrelay::protocol::sse::FrameReader;
 use moonrelay::protocol::translate::decoder::Decoder;
-use moonrelay::protocol::translate::echo::Echo;
+use moonrelay::protocol::translate::echo::RequestEcho;
 use moonrelay::protocol::translate::encoder::Encoder;
-use moonrelay::protocol::translate::event::Event;
-use moonrelay::protocol::translate::whole;
+use moonrelay::protocol::translate::event::ResponseEvent;
+use moonrelay::protocol::translate::non_streaming;
 
 use super::take;
 use normal::Normal;
@@ -25,19 +25,19 @@ use order::Ending;
 /// Judges one input.
 pub fn judge(mut data: &[u8]) {
     let (face, place, seed) = (take(&mut data), take(&mut data), take(&mut data));
-    let face = Face::ALL[usize::from(face) % Face::ALL.len()];
+    let face = Api::ALL[usize::from(face) % Api::ALL.len()];
     let one = payloads(std::iter::once(data));
     let size = 1 + usize::from(seed) % 64;
     assert_eq!(one, payloads(data.chunks(size)), "the events depend on the cuts");
     let events = decode(face, &one);
     judge_events(&events, usize::from(place));
-    judge_events(&whole::decode(face, data), usize::from(place));
-    for client in Face::ALL {
+    judge_events(&non_streaming::decode_response(face, data), usize::from(place));
+    for client in Api::ALL {
         // What somebody else wrote may be out of order, but it breaks nothing here.
         for fails in [false, true] {
             let mut encoder = Encoder::new(client, echo(client));
             for payload in &one {
-                encoder.follow(payload);
+                encoder.observe_payload(payload);
             }
             let mut out = Vec::new();
             if fails {
@@ -62,25 +62,28 @@ pub const ERROR: ErrorBody<'static> = ErrorBody {
     param: None,
     attempts: &[],
     request_id: None,
-    again: false,
+    is_retryable: false,
 };
 
 /// Judges what becomes of events in every face; at `place` another encoder takes over.
-pub fn judge_events(events: &[Event], place: usize) {
+pub fn judge_events(events: &[ResponseEvent], place: usize) {
     normal::check(events);
     if events.is_empty() {
         return;
     }
-    for face in Face::ALL {
+    for face in Api::ALL {
         let stream = encode(events, face);
         order::check(face, &stream, Ending::Well);
         let expected = Normal::of(events).seen_in(face);
         assert_eq!(Normal::of(&decode(face, &payloads([stream.as_slice()]))), expected, "{face:?}, streamed");
-        let body = whole::encode(events, face, &echo(face));
+        let body = non_streaming::encode_response(events, face, &echo(face));
         serde_json::from_slice::<serde_json::Value>(&body).expect("a whole answer is JSON");
-        let again = Normal::of(&whole::decode(face, &body));
-        let (again, expected) =
-            if face == Face::Chat { (again.by_kind(), expected.by_kind()) } else { (again, expected) };
+        let again = Normal::of(&non_streaming::decode_response(face, &body));
+        let (again, expected) = if face == Api::ChatCompletions {
+            (again.by_kind(), expected.by_kind())
+        } else {
+            (again, expected)
+        };
         if !normal::is_loose(events) {
             assert_eq!(again.without_halves(), expected.without_halves(), "{face:?}, whole");
         }
@@ -90,14 +93,14 @@ pub fn judge_events(events: &[Event], place: usize) {
 
 /// The first frames are another's; from there on the encoder ends the answer with an error, or goes on with the events
 /// of another provider.
-fn judge_taking_over(events: &[Event], face: Face, stream: &[u8], place: usize) {
+fn judge_taking_over(events: &[ResponseEvent], face: Api, stream: &[u8], place: usize) {
     let frames = frames(stream);
     let place = place % frames.len();
     let (head, _) = frames.split_at(place);
     let mut out = head.concat();
     let mut encoder = Encoder::new(face, echo(face));
     for payload in payloads([out.as_slice()]) {
-        encoder.follow(&payload);
+        encoder.observe_payload(&payload);
     }
     encoder.fail(&ERROR, &mut out);
     order::check(face, &out, Ending::Broken);
@@ -105,7 +108,7 @@ fn judge_taking_over(events: &[Event], face: Face, stream: &[u8], place: usize) 
     let mut out = head.concat();
     let mut encoder = Encoder::new(face, echo(face));
     for payload in payloads([out.as_slice()]) {
-        encoder.follow(&payload);
+        encoder.observe_payload(&payload);
     }
     for event in events {
         encoder.write(event, &mut out);
@@ -125,29 +128,29 @@ fn judge_taking_over(events: &[Event], face: Face, stream: &[u8], place: usize) 
 }
 
 /// What a client of this face asked for.
-pub fn echo(face: Face) -> Echo {
+pub fn echo(face: Api) -> RequestEcho {
     let body = br#"{"model":"asked","stream_options":{"include_usage":true},
         "include":["reasoning.encrypted_content"],"tools":[{"type":"function",
         "name":"Read"}]}"#;
     let body = RequestBody::parse(face, Bytes::from_static(body)).expect("the body is an object");
-    let mut echo = Echo::of(&body);
+    let mut echo = RequestEcho::from_request(&body);
     echo.id = "0123".to_owned();
-    echo.created = 1_795_254_202;
+    echo.created_at = 1_795_254_202;
     echo
 }
 
 /// The events of the payloads of a stream.
-pub fn decode(face: Face, payloads: &[Bytes]) -> Vec<Event> {
+pub fn decode(face: Api, payloads: &[Bytes]) -> Vec<ResponseEvent> {
     let (mut decoder, mut events) = (Decoder::new(face), Vec::new());
     for payload in payloads {
-        decoder.frame(payload, &mut events);
+        decoder.read_payload(payload, &mut events);
     }
     decoder.end(&mut events);
     events
 }
 
 /// The stream of events.
-pub fn encode(events: &[Event], face: Face) -> Vec<u8> {
+pub fn encode(events: &[ResponseEvent], face: Api) -> Vec<u8> {
     let (mut encoder, mut out) = (Encoder::new(face, echo(face)), Vec::new());
     for event in events {
         encoder.write(event, &mut out);
@@ -165,7 +168,7 @@ pub fn payloads<'p>(pieces: impl IntoIterator<Item = &'p [u8]>) -> Vec<Bytes> {
             found.extend(frame.data());
         }
     }
-    found.extend(reader.end().and_then(|frame| frame.data()));
+    found.extend(reader.finish().and_then(|frame| frame.data()));
     found
 }
 

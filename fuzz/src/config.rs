@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use moonrelay::config::edit::Document;
 use moonrelay::config::keypath::KeyPath;
-use moonrelay::config::{Environment, Invalid, Location, from_text, import};
+use moonrelay::config::{ConfigError, Environment, Location, from_text, import};
 use serde_json::json;
 
 /// Judges one input.
@@ -28,7 +28,7 @@ pub fn judge(data: &[u8]) {
 }
 
 /// Lines end with LF or CRLF; columns count characters, and one past the end is the line's end.
-fn placed(invalid: &Invalid, text: &str) {
+fn placed(invalid: &ConfigError, text: &str) {
     assert!(!invalid.issues.is_empty(), "refused without a reason");
     let lines: Vec<usize> = text.split('\n').map(|line| line.chars().count()).collect();
     for issue in &invalid.issues {

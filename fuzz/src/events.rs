@@ -3,8 +3,8 @@
 //! Input: a byte for the dialect and the face, one for the plan, one that seeds the cuts, and the stream.
 
 use bytes::Bytes;
-use moonrelay::catalog::DialectId;
-use moonrelay::protocol::face::Face;
+use moonrelay::catalog::AdapterId;
+use moonrelay::protocol::api::Api;
 use moonrelay::protocol::json;
 use moonrelay::protocol::sse::{FrameReader, FrameTooLong};
 use moonrelay::provider::answer::StreamReader;
@@ -14,8 +14,8 @@ use moonrelay::secret::Redactor;
 
 use super::take;
 
-const DIALECTS: [DialectId; 4] =
-    [DialectId::Moonshot, DialectId::KimiCode, DialectId::OpenRouter, DialectId::Generic];
+const DIALECTS: [AdapterId; 4] =
+    [AdapterId::Moonshot, AdapterId::KimiCode, AdapterId::OpenRouter, AdapterId::Generic];
 /// A cap that small inputs reach too.
 const CAP: usize = 200;
 
@@ -33,13 +33,13 @@ pub fn judge(mut data: &[u8]) {
             assert!(one.raw == unmarked && many.raw == unmarked, "the frames are not the stream");
         }
     }
-    let face = Face::ALL[usize::from(dialect) / DIALECTS.len() % Face::ALL.len()];
+    let face = Api::ALL[usize::from(dialect) / DIALECTS.len() % Api::ALL.len()];
     let dialect = DIALECTS[usize::from(dialect) % DIALECTS.len()];
     let plan = AnswerPlan {
         tool_names: vec![("sent_name".to_owned(), "client.name".to_owned())],
-        namespaced: [("mcp__x__look".to_owned(), ("mcp__x".to_owned(), "look".to_owned()))].into(),
-        hide_usage: plan & 1 != 0,
-        goes_on: plan & 4 != 0,
+        namespaced_tools: [("mcp__x__look".to_owned(), ("mcp__x".to_owned(), "look".to_owned()))].into(),
+        hides_usage: plan & 1 != 0,
+        is_continuation: plan & 4 != 0,
         offers_tools: plan & 2 != 0,
     };
     let (one, many) = (read(dialect, face, &plan, &whole), read(dialect, face, &plan, &pieces));
@@ -71,7 +71,7 @@ struct Frames {
 }
 
 fn frames(pieces: &[Bytes], cap: usize) -> Frames {
-    let mut reader = FrameReader::with_cap(cap);
+    let mut reader = FrameReader::with_max_bytes(cap);
     let mut seen = Frames { events: Vec::new(), raw: Vec::new(), error: None };
     let mut found = Vec::new();
     for piece in pieces {
@@ -79,8 +79,8 @@ fn frames(pieces: &[Bytes], cap: usize) -> Frames {
         loop {
             match reader.next_frame() {
                 Ok(Some(frame)) => {
-                    assert!(frame.terminated && frame.raw.len() <= cap);
-                    if let Some(place) = &frame.place {
+                    assert!(frame.is_terminated && frame.raw.len() <= cap);
+                    if let Some(place) = &frame.input_span {
                         assert_eq!(piece.slice(place.clone()), frame.raw);
                     }
                     found.push(frame);
@@ -97,14 +97,14 @@ fn frames(pieces: &[Bytes], cap: usize) -> Frames {
         }
     }
     if seen.error.is_none() {
-        found.extend(reader.end());
+        found.extend(reader.finish());
     }
     for frame in found {
         seen.raw.extend_from_slice(&frame.raw);
-        if let Some(place) = frame.data_place() {
+        if let Some(place) = frame.data_span() {
             assert_eq!(frame.data().as_deref(), frame.raw.get(place));
         }
-        seen.events.extend(frame.data().map(|data| (frame.event(), data)));
+        seen.events.extend(frame.data().map(|data| (frame.event_name(), data)));
     }
     seen
 }
@@ -115,24 +115,24 @@ struct Answer {
     failed: bool,
 }
 
-fn read(dialect: DialectId, face: Face, plan: &AnswerPlan, pieces: &[Bytes]) -> Answer {
+fn read(dialect: AdapterId, face: Api, plan: &AnswerPlan, pieces: &[Bytes]) -> Answer {
     let mut reader = StreamReader::new(Classifier::new(dialect, Redactor::default()), face, plan.clone());
     let mut out = Vec::new();
     let (mut done, mut failed) = (false, false);
     let ends = std::iter::once(None);
     for piece in pieces.iter().cloned().map(Some).chain(ends) {
         let step = match piece {
-            Some(piece) => reader.push(piece),
-            None => reader.end(None),
+            Some(piece) => reader.read_chunk(piece),
+            None => reader.finish(None),
         };
-        assert!(!(done || failed) || step.out.is_empty(), "something follows the end");
-        assert!(!(step.done && step.failure.is_some()), "it ended well and failed");
-        done |= step.done;
+        assert!(!(done || failed) || step.output.is_empty(), "something follows the end");
+        assert!(!(step.is_complete && step.failure.is_some()), "it ended well and failed");
+        done |= step.is_complete;
         failed |= step.failure.is_some();
-        out.extend_from_slice(&step.out.to_bytes());
+        out.extend_from_slice(&step.output.to_bytes());
     }
     assert!(done || failed, "it neither ended nor failed");
-    let finish = reader.meter().finish.is_some();
+    let finish = reader.meter().finish_reason.is_some();
     assert!(failed || finish, "an answer without a finish ended well");
     let events: Vec<Bytes> =
         frames(&[out.into()], usize::MAX).events.into_iter().map(|(_, data)| data).collect();

@@ -13,12 +13,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 use moonrelay::config::settings::Settings;
 use moonrelay::config::{Environment, from_text};
 use moonrelay::failure::Failure;
-use moonrelay::gateway::gate::Gate;
-use moonrelay::gateway::listener::Door;
-use moonrelay::gateway::server::Front;
-use moonrelay::gateway::shared::Shared;
-use moonrelay::routing::Relay;
-use moonrelay::upstream::{Call, Connector, Response};
+use moonrelay::gateway::app_state::AppState;
+use moonrelay::gateway::handler::GatewayHandler;
+use moonrelay::gateway::listener::ListenerInfo;
+use moonrelay::gateway::server::Handler;
+use moonrelay::routing::Engine;
+use moonrelay::upstream::{Connector, UpstreamRequest, UpstreamResponse};
 use tokio::runtime::{Builder, Runtime};
 
 use super::take;
@@ -71,16 +71,19 @@ const ANSWER: &[u8] = br#"{"id":"1","object":"chat.completion","model":"m","choi
 /// Answers every call, and keeps what it was.
 struct Recorder {
     headers: HeaderMap,
-    calls: Mutex<Vec<Call>>,
+    calls: Mutex<Vec<UpstreamRequest>>,
 }
 
 impl Connector for Recorder {
-    fn send(&self, call: Call) -> Pin<Box<dyn Future<Output = Result<Response, Failure>> + Send + '_>> {
+    fn send(
+        &self,
+        call: UpstreamRequest,
+    ) -> Pin<Box<dyn Future<Output = Result<UpstreamResponse, Failure>> + Send + '_>> {
         if let Ok(mut calls) = self.calls.lock() {
             calls.push(call);
         }
         let body = Box::pin(futures_util::stream::iter([Ok(Bytes::from_static(ANSWER))]));
-        let response = Response { status: StatusCode::OK, headers: self.headers.clone(), body };
+        let response = UpstreamResponse { status: StatusCode::OK, headers: self.headers.clone(), body };
         Box::pin(async { Ok(response) })
     }
 }
@@ -156,12 +159,12 @@ fn answered(model: &str, headers: HeaderMap, recorder: Arc<Recorder>) -> Option<
         static RUNTIME: Option<Runtime> = Builder::new_current_thread().enable_time().build().ok();
     }
     let settings = READ.get_or_init(|| from_text(SETTINGS, None, &Environment::default()).ok().map(Arc::new));
-    let relay = Arc::new(Relay::new(settings.clone()?, recorder, Arc::new(drop)));
-    let gate = Gate::new(Arc::new(Shared::new(relay, "http://127.0.0.1:1969".to_owned())));
+    let relay = Arc::new(Engine::new(settings.clone()?, recorder, Arc::new(drop)));
+    let gate = GatewayHandler::new(Arc::new(AppState::new(relay, "http://127.0.0.1:1969".to_owned())));
     let body = format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":"hi"}}]}}"#);
     let mut request = Request::post("/v1/chat/completions").body(Body::from(body)).ok()?;
     *request.headers_mut() = headers;
-    let answer = gate.answer(&mut request, Door { by_name: true, private: true });
+    let answer = gate.handle(&mut request, ListenerInfo { is_reached_by_name: true, is_private: true });
     let response = RUNTIME.with(|runtime| Some(runtime.as_ref()?.block_on(answer)))?;
     Some((response.status(), response.headers().clone()))
 }

@@ -3,12 +3,12 @@
 //! Input: a byte for dialect and model, one for the settings, one for an edit, and the body.
 
 use bytes::Bytes;
-use moonrelay::catalog::{Compat, DialectId, MaxTokensField, Model, Thinking, ThinkingLevel};
+use moonrelay::catalog::{AdapterId, Compat, MaxTokensField, ModelInfo, ThinkingControl, ThinkingLevel};
+use moonrelay::protocol::api::Api;
 use moonrelay::protocol::edit::{Edits, ObjectPatch};
-use moonrelay::protocol::face::Face;
 use moonrelay::protocol::json;
 use moonrelay::protocol::request::RequestBody;
-use moonrelay::provider::rewrite::{Request, rewrite};
+use moonrelay::provider::rewrite::{RewriteInput, rewrite_request};
 use serde_json::{Map, Value};
 
 use super::take;
@@ -54,11 +54,11 @@ pub fn judge(mut data: &[u8]) {
     let (which, settings, edit) = (take(&mut data), take(&mut data), take(&mut data));
     let text = Bytes::copy_from_slice(data);
     let tree = serde_json::from_slice::<Map<String, Value>>(&text).ok();
-    let body = match RequestBody::parse(Face::Chat, text.clone()) {
+    let body = match RequestBody::parse(Api::ChatCompletions, text.clone()) {
         Ok(body) => body,
         Err(error) => {
             assert!(tree.is_none(), "serde_json reads what the scan refuses: {error}");
-            assert!(error.at <= text.len(), "{error} is beyond the end");
+            assert!(error.offset <= text.len(), "{error} is beyond the end");
             return;
         }
     };
@@ -67,13 +67,13 @@ pub fn judge(mut data: &[u8]) {
         edited(&body, tree, edit);
     }
     rewritten(&body, tree.as_ref(), which, settings);
-    for face in [Face::Messages, Face::Responses] {
+    for face in [Api::Messages, Api::Responses] {
         over(face, &text, tree.as_ref(), which, settings);
     }
 }
 
 /// The same body over another face: JSON stays JSON, and what no rule names stays what it was.
-fn over(face: Face, text: &Bytes, tree: Option<&Map<String, Value>>, which: u8, settings: u8) {
+fn over(face: Api, text: &Bytes, tree: Option<&Map<String, Value>>, which: u8, settings: u8) {
     let (dialect, model) = model(which);
     let Ok(body) = RequestBody::parse(face, text.clone()) else {
         assert!(tree.is_none(), "serde_json reads what the scan refuses over {face:?}");
@@ -88,20 +88,20 @@ fn over(face: Face, text: &Bytes, tree: Option<&Map<String, Value>>, which: u8, 
 fn sent(
     body: &RequestBody,
     tree: Option<&Map<String, Value>>,
-    (dialect, model): (DialectId, &Model),
+    (dialect, model): (AdapterId, &ModelInfo),
     params: &Map<String, Value>,
     settings: u8,
     is_ruled: impl Fn(&str) -> bool,
 ) -> Option<Map<String, Value>> {
-    let request = Request {
+    let request = RewriteInput {
         body,
         model,
         wire_model: &model.id,
         params,
-        thinking: ThinkingLevel::ALL.get(usize::from(settings >> 4)).copied(),
+        default_thinking: ThinkingLevel::ALL.get(usize::from(settings >> 4)).copied(),
         sanitize_tool_call_ids: settings & 2 != 0,
     };
-    let rewritten = rewrite(dialect, &request).ok()?;
+    let rewritten = rewrite_request(dialect, &request).ok()?;
     let sent = rewritten.edits.apply(&body.text).to_bytes();
     if json::is_valid(&body.text) {
         assert!(json::is_valid(&sent), "no JSON goes up: {}", String::from_utf8_lossy(&sent));
@@ -134,7 +134,7 @@ fn edited(body: &RequestBody, tree: &Map<String, Value>, edit: u8) {
     let own = |nth: usize| tree.keys().nth(nth).cloned().unwrap_or_else(|| format!("key{nth}"));
     let (first, second) = (own(usize::from(edit % 4)), own(usize::from(edit / 4 % 4)));
     let mut expected = tree.clone();
-    let mut patch = ObjectPatch::new(&body.text, body.open, &body.top);
+    let mut patch = ObjectPatch::new(&body.text, body.open_brace, &body.members);
     for step in 0..3 {
         match (edit / 16 + step) % 4 {
             0 => assert_eq!(patch.remove(&first), expected.shift_remove(&first).is_some()),
@@ -156,7 +156,7 @@ fn edited(body: &RequestBody, tree: &Map<String, Value>, edit: u8) {
         }
     }
     let mut edits = Edits::new();
-    patch.finish(&mut edits);
+    patch.write_edits(&mut edits);
     let segments = edits.apply(&body.text);
     assert_eq!(segments.len(), segments.to_bytes().len());
     assert_eq!(object(&segments.to_bytes()), expected);
@@ -197,21 +197,21 @@ fn same_message(before: &Value, after: &Value) {
 }
 
 /// Every dialect, with each way of thinking, and a server with every `compat` flag.
-fn model(which: u8) -> (DialectId, Model) {
+fn model(which: u8) -> (AdapterId, ModelInfo) {
     let (dialect, id, thinking) = match which % 10 {
-        0 => (DialectId::Moonshot, "kimi-k2.6", Thinking::Switch),
-        1 => (DialectId::Moonshot, "kimi-k2.7-code", Thinking::Always),
-        2 => (DialectId::Moonshot, "kimi-k3", Thinking::Effort),
-        3 => (DialectId::KimiCode, "kimi-for-coding", Thinking::Effort),
-        4 => (DialectId::KimiCode, "kimi-for-coding", Thinking::Always),
-        5 => (DialectId::OpenRouter, "openrouter/auto", Thinking::Unknown),
-        6 => (DialectId::OpenRouter, "moonshotai/kimi-k3", Thinking::Effort),
-        7 => (DialectId::Generic, "m", Thinking::Effort),
-        8 => (DialectId::Generic, "m", Thinking::Switch),
-        _ => (DialectId::Generic, "m", Thinking::None),
+        0 => (AdapterId::Moonshot, "kimi-k2.6", ThinkingControl::Switch),
+        1 => (AdapterId::Moonshot, "kimi-k2.7-code", ThinkingControl::Always),
+        2 => (AdapterId::Moonshot, "kimi-k3", ThinkingControl::Effort),
+        3 => (AdapterId::KimiCode, "kimi-for-coding", ThinkingControl::Effort),
+        4 => (AdapterId::KimiCode, "kimi-for-coding", ThinkingControl::Always),
+        5 => (AdapterId::OpenRouter, "openrouter/auto", ThinkingControl::Unknown),
+        6 => (AdapterId::OpenRouter, "moonshotai/kimi-k3", ThinkingControl::Effort),
+        7 => (AdapterId::Generic, "m", ThinkingControl::Effort),
+        8 => (AdapterId::Generic, "m", ThinkingControl::Switch),
+        _ => (AdapterId::Generic, "m", ThinkingControl::None),
     };
-    let mut model = Model { thinking, ..Model::unknown(id) };
-    if dialect == DialectId::Generic {
+    let mut model = ModelInfo { thinking_control: thinking, ..ModelInfo::unknown(id) };
+    if dialect == AdapterId::Generic {
         model.compat = Compat {
             supports_developer_role: Some(false),
             supports_usage_in_streaming: Some(true),

@@ -4,10 +4,10 @@
 //! Input: a byte for the two faces, and the body.
 
 use bytes::Bytes;
-use moonrelay::protocol::face::Face;
+use moonrelay::protocol::api::Api;
 use moonrelay::protocol::request::RequestBody;
 use moonrelay::protocol::translate::losses::LOSSES;
-use moonrelay::protocol::translate::{Translated, Untranslatable, request};
+use moonrelay::protocol::translate::{TranslatedRequest, TranslationError, translate_request};
 use serde_json::{Map, Value};
 
 use super::take;
@@ -15,16 +15,16 @@ use super::take;
 /// Judges one input.
 pub fn judge(mut data: &[u8]) {
     let faces = usize::from(take(&mut data));
-    let (from, to) = (Face::ALL[faces % 3], Face::ALL[faces / 3 % 3]);
+    let (from, to) = (Api::ALL[faces % 3], Api::ALL[faces / 3 % 3]);
     let Ok(body) = RequestBody::parse(from, Bytes::copy_from_slice(data)) else { return };
-    let translated = match request(&body, to, None) {
+    let translated = match translate_request(&body, to, None) {
         Ok(translated) => translated,
-        Err(Untranslatable { place, why }) => {
+        Err(TranslationError { path: place, reason: why }) => {
             assert!(!place.is_empty() && !why.is_empty(), "an error without a place or a reason");
             return;
         }
     };
-    assert_eq!(request(&body, to, None).as_ref(), Ok(&translated), "another body the second time");
+    assert_eq!(translate_request(&body, to, None).as_ref(), Ok(&translated), "another body the second time");
     check_losses(&translated);
     // What the scan does not look at goes on as it came, damage and all.
     let Ok(tree) = serde_json::from_slice::<Map<String, Value>>(data) else { return };
@@ -36,26 +36,26 @@ pub fn judge(mut data: &[u8]) {
     }
     let again = RequestBody::parse(to, translated.body);
     let again = again.unwrap_or_else(|error| panic!("what was written cannot be read: {error}"));
-    for third in Face::ALL {
-        if let Err(wrong) = request(&again, third, None) {
+    for third in Api::ALL {
+        if let Err(wrong) = translate_request(&again, third, None) {
             panic!("what was written for {to:?} does not go to {third:?}: {wrong}: {:?}", again.text);
         }
     }
 }
 
-fn check_losses(translated: &Translated) {
-    for (index, name) in translated.dropped.iter().enumerate() {
+fn check_losses(translated: &TranslatedRequest) {
+    for (index, name) in translated.losses.iter().enumerate() {
         assert!(LOSSES.iter().any(|loss| loss.name == *name), "{name} is no loss");
-        assert!(!translated.dropped[..index].contains(name), "{name} twice");
+        assert!(!translated.losses[..index].contains(name), "{name} twice");
     }
 }
 
 /// What the user's messages say, where that is a string.
-fn said(face: Face, tree: &Map<String, Value>) -> Vec<String> {
-    let messages = tree.get(face.list()).and_then(Value::as_array).into_iter().flatten();
+fn said(face: Api, tree: &Map<String, Value>) -> Vec<String> {
+    let messages = tree.get(face.conversation_field()).and_then(Value::as_array).into_iter().flatten();
     let of_users = messages.filter(|message| message["role"] == "user");
     let of_users = of_users
-        .filter(|item| face != Face::Responses || matches!(item["type"].as_str(), None | Some("message")));
+        .filter(|item| face != Api::Responses || matches!(item["type"].as_str(), None | Some("message")));
     of_users.filter_map(|message| message["content"].as_str()).map(str::to_owned).collect()
 }
 

@@ -6,14 +6,14 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use self::table::{Row, TABLE, Takes};
-use crate::config::settings::nearest;
+pub use self::table::{ArgumentKind, COMMANDS, CommandSpec};
+use crate::config::settings::find_nearest;
 
 /// What a person typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Typed {
+pub enum Input {
     /// White space only.
-    Nothing,
+    Empty,
     /// Words for the model.
     Message(String),
     /// Something to be done here.
@@ -28,13 +28,13 @@ pub enum Command {
     /// What models there are.
     Models,
     /// Another level of thinking, or `default`; `None`: which one it is, and which there are.
-    Think(Option<String>),
+    Thinking(Option<String>),
     /// Whether thinking is shown; `None`: whether it is.
-    Reasoning(Option<Reasoning>),
+    Reasoning(Option<ReasoningDisplay>),
     /// The card.
     Status,
     /// What stands below each answer; `None`: what does.
-    Usage(Option<Footer>),
+    Usage(Option<UsageFooter>),
     /// Another session, with another model where one is named.
     New(Option<String>),
     /// What was said is forgotten.
@@ -51,7 +51,7 @@ pub enum Command {
 
 /// Whether the model's thinking is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Reasoning {
+pub enum ReasoningDisplay {
     /// It is not.
     #[default]
     Off,
@@ -63,7 +63,7 @@ pub enum Reasoning {
 
 /// What stands below each answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Footer {
+pub enum UsageFooter {
     /// Nothing.
     #[default]
     Off,
@@ -75,11 +75,11 @@ pub enum Footer {
     Cost,
 }
 
-impl Reasoning {
+impl ReasoningDisplay {
     /// The words for it.
-    pub const WORDS: [&str; 3] = ["on", "off", "stream"];
+    pub const NAMES: [&str; 3] = ["on", "off", "stream"];
 
-    fn from_word(word: &str) -> Option<Self> {
+    fn from_name(word: &str) -> Option<Self> {
         match word {
             "off" => Some(Self::Off),
             "on" => Some(Self::On),
@@ -90,7 +90,7 @@ impl Reasoning {
 
     /// As it is typed.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Off => "off",
             Self::On => "on",
@@ -99,11 +99,11 @@ impl Reasoning {
     }
 }
 
-impl Footer {
+impl UsageFooter {
     /// The words for it.
-    pub const WORDS: [&str; 4] = ["off", "tokens", "full", "cost"];
+    pub const NAMES: [&str; 4] = ["off", "tokens", "full", "cost"];
 
-    fn from_word(word: &str) -> Option<Self> {
+    fn from_name(word: &str) -> Option<Self> {
         match word {
             "off" => Some(Self::Off),
             "tokens" => Some(Self::Tokens),
@@ -115,7 +115,7 @@ impl Footer {
 
     /// As it is typed.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Off => "off",
             Self::Tokens => "tokens",
@@ -128,70 +128,72 @@ impl Footer {
 /// What is wrong with a command, with the fix.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Wrong(pub String);
+pub struct CommandError(pub String);
 
 /// Understands what was typed. Two slashes, or a space before the first one, make text of it.
 ///
 /// # Errors
 /// A command that there is not, or not with these arguments. It is never sent to a model.
-pub fn read(typed: &str) -> Result<Typed, Wrong> {
+pub fn parse_input(typed: &str) -> Result<Input, CommandError> {
     let text = typed.trim();
     if text.is_empty() {
-        return Ok(Typed::Nothing);
+        return Ok(Input::Empty);
     }
     // What is above and below a pasted text is no part of it; what stands before its first line's words may be.
     let whole = typed.trim_end().trim_start_matches(['\n', '\r']);
     if let Some(escaped) = whole.strip_prefix("//") {
-        return Ok(Typed::Message(format!("/{escaped}")));
+        return Ok(Input::Message(format!("/{escaped}")));
     }
     let Some(command) = whole.strip_prefix('/') else {
         let message = if text.starts_with('/') { text } else { whole };
-        return Ok(Typed::Message(message.to_owned()));
+        return Ok(Input::Message(message.to_owned()));
     };
     let mut words = command.split_whitespace();
     let name = if command.starts_with(char::is_whitespace) { "" } else { words.next().unwrap_or_default() };
-    let row = Row::named(name).ok_or_else(|| unknown(name))?;
+    let row = CommandSpec::find(name).ok_or_else(|| unknown_command_error(name))?;
     let argument = words.next();
-    if words.next().is_some() || (argument.is_some() && row.takes == Takes::Nothing) {
-        return Err(Wrong(format!("too many words; it is {}", row.usage())));
+    if words.next().is_some() || (argument.is_some() && row.argument == ArgumentKind::NoArgument) {
+        return Err(CommandError(format!("too many words; it is {}", row.usage_line())));
     }
-    understood(row, argument).map(Typed::Command)
+    parse_command(row, argument).map(Input::Command)
 }
 
-fn understood(row: &Row, argument: Option<&str>) -> Result<Command, Wrong> {
+fn parse_command(row: &CommandSpec, argument: Option<&str>) -> Result<Command, CommandError> {
     let named = || argument.map(str::to_owned);
     let no_word = |word: &str| {
-        let Takes::Words(words) = row.takes else { return Wrong(row.usage()) };
-        Wrong(format!("\"{word}\" is none of {}; it is {}", words.join(", "), row.usage()))
+        let ArgumentKind::Choice(words) = row.argument else { return CommandError(row.usage_line()) };
+        CommandError(format!("\"{word}\" is none of {}; it is {}", words.join(", "), row.usage_line()))
     };
     Ok(match row.name {
         "model" => Command::Model(named()),
         "models" => Command::Models,
-        "think" => Command::Think(argument.map(str::to_lowercase)),
-        "reasoning" => Command::Reasoning(one_of(argument, Reasoning::from_word, no_word)?),
+        "think" => Command::Thinking(argument.map(str::to_lowercase)),
+        "reasoning" => Command::Reasoning(parse_choice(argument, ReasoningDisplay::from_name, no_word)?),
         "status" => Command::Status,
-        "usage" => Command::Usage(one_of(argument, Footer::from_word, no_word)?),
+        "usage" => Command::Usage(parse_choice(argument, UsageFooter::from_name, no_word)?),
         "new" => Command::New(named()),
         "reset" => Command::Reset,
         "compact" => Command::Compact,
         "stop" => Command::Stop,
         "help" => Command::Help,
         "quit" => Command::Quit,
-        name => return Err(unknown(name)),
+        name => return Err(unknown_command_error(name)),
     })
 }
 
-fn one_of<T>(
+fn parse_choice<T>(
     argument: Option<&str>,
     from_word: impl Fn(&str) -> Option<T>,
-    no_word: impl Fn(&str) -> Wrong,
-) -> Result<Option<T>, Wrong> {
+    no_word: impl Fn(&str) -> CommandError,
+) -> Result<Option<T>, CommandError> {
     argument.map(|word| from_word(&word.to_lowercase()).ok_or_else(|| no_word(word))).transpose()
 }
 
-fn unknown(name: &str) -> Wrong {
-    let near = nearest(&name.to_lowercase(), TABLE.iter().map(|row| row.name));
+fn unknown_command_error(name: &str) -> CommandError {
+    let near = find_nearest(&name.to_lowercase(), COMMANDS.iter().map(|row| row.name));
     let near = near.map_or_else(|| "/help lists them".to_owned(), |near| format!("did you mean /{near}?"));
     let first: String = name.chars().take(40).collect();
-    Wrong(format!("no command /{first} ({near}); a message that begins with a slash is written //{first}"))
+    CommandError(format!(
+        "no command /{first} ({near}); a message that begins with a slash is written //{first}"
+    ))
 }

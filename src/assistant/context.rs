@@ -4,46 +4,46 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 /// Read in this order. The names are those of OpenClaw's workspace.
-const FILES: [&str; 3] = ["AGENTS.md", "SOUL.md", "TOOLS.md"];
+const PROMPT_FILES: [&str; 3] = ["AGENTS.md", "SOUL.md", "TOOLS.md"];
 
 /// Of one file this much is told, in bytes: about 16,000 tokens, of which every turn pays.
-const MOST: usize = 64 << 10;
+const MAX_FILE_BYTES: usize = 64 << 10;
 
 /// What a file gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
+pub struct PromptSource {
     /// Where it stands.
     pub path: PathBuf,
     /// Its size, in bytes.
     pub bytes: u64,
     /// Whether only its beginning is told.
-    pub is_cut: bool,
+    pub is_truncated: bool,
 }
 
 /// The system prompt, and where it came from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Context {
+pub struct SystemPrompt {
     /// `None` where there is no folder, or nothing in it.
-    pub prompt: Option<String>,
+    pub text: Option<String>,
     /// The files that it is made of.
-    pub sources: Vec<Source>,
+    pub sources: Vec<PromptSource>,
     /// What could not be read, for people.
     pub warnings: Vec<String>,
 }
 
-impl Context {
+impl SystemPrompt {
     /// Of the files in a folder that are there. It reads the disk.
     #[must_use]
-    pub fn of(workspace: Option<&Path>) -> Self {
+    pub fn from_workspace(workspace: Option<&Path>) -> Self {
         let mut context = Self::default();
         let Some(folder) = workspace else { return context };
         let mut parts = Vec::new();
-        for name in FILES {
+        for name in PROMPT_FILES {
             let path = folder.join(name);
-            match read(&path) {
+            match read_truncated(&path) {
                 Ok((text, source)) => {
                     if !text.trim().is_empty() {
-                        parts.push(part(name, &text, &source));
+                        parts.push(format_file(name, &text, &source));
                         context.sources.push(source);
                     }
                 }
@@ -51,16 +51,16 @@ impl Context {
                 Err(error) => context.warnings.push(format!("{}: {error}; it is left out", path.display())),
             }
         }
-        context.prompt = (!parts.is_empty()).then(|| parts.join("\n\n"));
+        context.text = (!parts.is_empty()).then(|| parts.join("\n\n"));
         context
     }
 }
 
-fn part(name: &str, text: &str, source: &Source) -> String {
+fn format_file(name: &str, text: &str, source: &PromptSource) -> String {
     let text = text.trim();
-    if source.is_cut {
+    if source.is_truncated {
         return format!(
-            "# {name}\n\n{text}\n\n[{name} has {} bytes; only the first {MOST} are told here.]",
+            "# {name}\n\n{text}\n\n[{name} has {} bytes; only the first {MAX_FILE_BYTES} are told here.]",
             source.bytes
         );
     }
@@ -68,7 +68,7 @@ fn part(name: &str, text: &str, source: &Source) -> String {
 }
 
 /// The text of a regular file, as far as it is told.
-fn read(path: &Path) -> std::io::Result<(String, Source)> {
+fn read_truncated(path: &Path) -> std::io::Result<(String, PromptSource)> {
     // A pipe would be waited for, and a device has no end.
     if !std::fs::metadata(path)?.is_file() {
         return Err(std::io::Error::new(ErrorKind::InvalidInput, "it is no regular file"));
@@ -76,9 +76,9 @@ fn read(path: &Path) -> std::io::Result<(String, Source)> {
     let file = std::fs::File::open(path)?;
     let bytes = file.metadata()?.len();
     let mut raw = Vec::new();
-    file.take(MOST as u64 + 1).read_to_end(&mut raw)?;
-    let is_cut = raw.len() > MOST;
-    raw.truncate(MOST);
+    file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut raw)?;
+    let is_cut = raw.len() > MAX_FILE_BYTES;
+    raw.truncate(MAX_FILE_BYTES);
     let text = match String::from_utf8(raw) {
         Ok(text) => text,
         // The cut may fall into a character.
@@ -89,7 +89,7 @@ fn read(path: &Path) -> std::io::Result<(String, Source)> {
         Err(_) => return Err(std::io::Error::new(ErrorKind::InvalidData, "it is no UTF-8")),
     };
     let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
-    Ok((text, Source { path: path.to_owned(), bytes, is_cut }))
+    Ok((text, PromptSource { path: path.to_owned(), bytes, is_truncated: is_cut }))
 }
 
 #[cfg(test)]
@@ -102,27 +102,27 @@ mod tests {
         std::fs::write(folder.path().join("TOOLS.md"), "use few\n").unwrap();
         std::fs::write(folder.path().join("AGENTS.md"), "\u{feff}be brief\n").unwrap();
         std::fs::write(folder.path().join("README.md"), "not this").unwrap();
-        let context = Context::of(Some(folder.path()));
-        assert_eq!(context.prompt.as_deref(), Some("# AGENTS.md\n\nbe brief\n\n# TOOLS.md\n\nuse few"));
+        let context = SystemPrompt::from_workspace(Some(folder.path()));
+        assert_eq!(context.text.as_deref(), Some("# AGENTS.md\n\nbe brief\n\n# TOOLS.md\n\nuse few"));
         assert_eq!(context.sources.len(), 2);
-        assert_eq!(context, Context::of(Some(folder.path())));
-        assert_eq!(Context::of(None), Context::default());
-        assert_eq!(Context::of(Some(Path::new("/nowhere/at/all"))), Context::default());
+        assert_eq!(context, SystemPrompt::from_workspace(Some(folder.path())));
+        assert_eq!(SystemPrompt::from_workspace(None), SystemPrompt::default());
+        assert_eq!(SystemPrompt::from_workspace(Some(Path::new("/nowhere/at/all"))), SystemPrompt::default());
     }
 
     #[test]
     fn what_is_long_is_cut_and_says_so_and_what_cannot_be_read_warns() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("AGENTS.md"), format!("a{}", "ü".repeat(MOST))).unwrap();
+        std::fs::write(folder.path().join("AGENTS.md"), format!("a{}", "ü".repeat(MAX_FILE_BYTES))).unwrap();
         std::fs::write(folder.path().join("SOUL.md"), [0xff, 0xfe]).unwrap();
         std::fs::create_dir(folder.path().join("TOOLS.md")).unwrap();
-        let context = Context::of(Some(folder.path()));
-        let prompt = context.prompt.unwrap();
+        let context = SystemPrompt::from_workspace(Some(folder.path()));
+        let prompt = context.text.unwrap();
         assert!(
             prompt.ends_with("[AGENTS.md has 131073 bytes; only the first 65536 are told here.]"),
             "{prompt}"
         );
-        assert!(!prompt.contains('\u{fffd}') && context.sources[0].is_cut);
+        assert!(!prompt.contains('\u{fffd}') && context.sources[0].is_truncated);
         assert_eq!(context.warnings.len(), 2, "{:?}", context.warnings);
         assert!(context.warnings[0].contains("SOUL.md: it is no UTF-8"), "{:?}", context.warnings);
     }

@@ -5,12 +5,12 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::thinking;
-use super::transcript::{Block, Message};
+use super::transcript::{ContentBlock, TranscriptMessage};
 use crate::catalog::ThinkingLevel;
 
 /// The body, in the order in which it is written.
 #[derive(Serialize)]
-pub(super) struct Body<'t> {
+pub(super) struct MessagesRequest<'t> {
     pub(super) model: &'t str,
     pub(super) max_tokens: u64,
     pub(super) stream: bool,
@@ -27,20 +27,20 @@ pub(super) struct Body<'t> {
     messages: Vec<Value>,
 }
 
-impl<'t> Body<'t> {
+impl<'t> MessagesRequest<'t> {
     /// Of a conversation that ends with the person, or with what a tool answered.
     pub(super) fn new(
         model: &'t str,
         max_tokens: u64,
         level: Option<ThinkingLevel>,
         summary: Option<&str>,
-        conversation: &[&Message],
+        conversation: &[&TranscriptMessage],
     ) -> Self {
-        let (thinking, output_config) = match level.map(thinking::said) {
+        let (thinking, output_config) = match level.map(thinking::request_fields) {
             Some((thinking, effort)) => (Some(thinking), effort),
             None => (None, None),
         };
-        let messages = messages(summary, conversation);
+        let messages = build_messages(summary, conversation);
         let (system, tools, tool_choice) = (None, [].as_slice(), None);
         Self {
             model,
@@ -56,14 +56,14 @@ impl<'t> Body<'t> {
     }
 
     /// JSON.
-    pub(super) fn bytes(&self) -> bytes::Bytes {
+    pub(super) fn to_bytes(&self) -> bytes::Bytes {
         // A tree of strings and numbers always can be written.
         serde_json::to_vec(self).unwrap_or_default().into()
     }
 }
 
 /// One after another; what one side says in several pieces is one message of several blocks.
-fn messages(summary: Option<&str>, conversation: &[&Message]) -> Vec<Value> {
+fn build_messages(summary: Option<&str>, conversation: &[&TranscriptMessage]) -> Vec<Value> {
     let mut out: Vec<(&str, Vec<Value>)> = Vec::new();
     let mut add = |role: &'static str, blocks: Vec<Value>| {
         if blocks.is_empty() {
@@ -75,17 +75,19 @@ fn messages(summary: Option<&str>, conversation: &[&Message]) -> Vec<Value> {
         }
     };
     if let Some(summary) = summary.filter(|summary| !summary.is_empty()) {
-        add("user", vec![text(&format!("What was said before, in short:\n\n{summary}"))]);
+        add("user", vec![text_block(&format!("What was said before, in short:\n\n{summary}"))]);
     }
     for (place, message) in conversation.iter().enumerate() {
         match message {
-            Message::User { content, .. } => add("user", content.iter().filter_map(words).collect()),
-            Message::Assistant(said) => {
-                let rest = conversation.get(place + 1..).unwrap_or_default();
-                add("assistant", spoken(&said.content, rest));
+            TranscriptMessage::User { content, .. } => {
+                add("user", content.iter().filter_map(block_text).collect())
             }
-            Message::ToolResult { tool_call_id, content, is_error, .. } => {
-                let content: Vec<Value> = content.iter().filter_map(words).collect();
+            TranscriptMessage::Assistant(said) => {
+                let rest = conversation.get(place + 1..).unwrap_or_default();
+                add("assistant", assistant_content(&said.content, rest));
+            }
+            TranscriptMessage::ToolResult { tool_call_id, content, is_error, .. } => {
+                let content: Vec<Value> = content.iter().filter_map(block_text).collect();
                 let mut result =
                     json!({"type": "tool_result", "tool_use_id": tool_call_id, "content": content});
                 if *is_error {
@@ -98,46 +100,47 @@ fn messages(summary: Option<&str>, conversation: &[&Message]) -> Vec<Value> {
     out.into_iter().map(|(role, content)| json!({"role": role, "content": content})).collect()
 }
 
-fn text(words: &str) -> Value {
+fn text_block(words: &str) -> Value {
     json!({"type": "text", "text": words})
 }
 
-fn words(block: &Block) -> Option<Value> {
+fn block_text(block: &ContentBlock) -> Option<Value> {
     match block {
-        Block::Text { text } if !text.is_empty() => Some(self::text(text)),
+        ContentBlock::Text { text } if !text.is_empty() => Some(self::text_block(text)),
         _ => None,
     }
 }
 
 /// What the model said. A call that nobody answered is left out, and so is thinking that nothing followed: providers
 /// refuse both.
-fn spoken(content: &[Block], rest: &[&Message]) -> Vec<Value> {
+fn assistant_content(content: &[ContentBlock], rest: &[&TranscriptMessage]) -> Vec<Value> {
     let answered = |wanted: &str| {
-        let of_turn = rest.iter().take_while(|message| matches!(message, Message::ToolResult { .. }));
+        let of_turn =
+            rest.iter().take_while(|message| matches!(message, TranscriptMessage::ToolResult { .. }));
         of_turn.into_iter().any(
-            |message| matches!(message, Message::ToolResult { tool_call_id, .. } if tool_call_id == wanted),
+            |message| matches!(message, TranscriptMessage::ToolResult { tool_call_id, .. } if tool_call_id == wanted),
         )
     };
     let mut is_said = false;
     let mut out = Vec::new();
     for block in content {
         match block {
-            Block::Text { text } if !text.is_empty() => {
+            ContentBlock::Text { text } if !text.is_empty() => {
                 is_said = true;
-                out.push(self::text(text));
+                out.push(self::text_block(text));
             }
-            Block::ToolCall { id, name, arguments } if answered(id) => {
+            ContentBlock::ToolCall { id, name, arguments } if answered(id) => {
                 is_said = true;
                 let input = if arguments.is_object() { arguments.clone() } else { json!({}) };
                 out.push(json!({"type": "tool_use", "id": id, "name": name, "input": input}));
             }
             // An empty signature is what Kimi takes for thinking that nobody signed.
-            Block::Thinking { thinking, thinking_signature } => out.push(json!({
+            ContentBlock::Thinking { thinking, thinking_signature } => out.push(json!({
                 "type": "thinking",
                 "thinking": thinking,
                 "signature": thinking_signature.as_deref().unwrap_or_default(),
             })),
-            Block::Text { .. } | Block::ToolCall { .. } => {}
+            ContentBlock::Text { .. } | ContentBlock::ToolCall { .. } => {}
         }
     }
     if is_said { out } else { Vec::new() }

@@ -7,20 +7,20 @@
 mod answer;
 pub mod cache;
 mod citations;
-mod entry;
+mod conversation;
 mod failure;
-mod found;
+mod recorder;
 mod remote;
 mod request;
-mod rounds;
+mod result;
+mod search_config;
 mod searcher;
-mod spent;
-mod terms;
 #[cfg(test)]
 mod tests;
 pub mod tool;
+mod usage;
 
-pub use failure::{Kind, SearchFailure};
-pub use found::Found;
+pub use failure::{SearchFailure, SearchFailureKind};
+pub use result::SearchResult;
 pub use searcher::Searcher;
-pub use spent::{Costs, Spent};
+pub use usage::{SearchCosts, SearchUsage};

@@ -2,71 +2,74 @@
 
 use serde_json::{Value, json};
 
-use crate::catalog::{DialectId, Model, Thinking, ThinkingLevel};
+use crate::catalog::{AdapterId, ModelInfo, ThinkingControl, ThinkingLevel};
 use crate::config::settings::{Reference, Settings};
 
 /// The levels of one model, least first. `on` stands for [`ThinkingLevel::Adaptive`] where there is nothing between on
 /// and off, or nothing but on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Levels(&'static [&'static str]);
+pub struct ThinkingLevels(&'static [&'static str]);
 
 /// K2.6: `thinking.type`.
-const SWITCH: Levels = Levels(&["off", "on"]);
+const ON_OFF_LEVELS: ThinkingLevels = ThinkingLevels(&["off", "on"]);
 /// K2.7 Code thinks whatever it is told.
-const ALWAYS: Levels = Levels(&["on"]);
+const ALWAYS_ON_LEVELS: ThinkingLevels = ThinkingLevels(&["on"]);
 /// A model that does not.
-const NONE: Levels = Levels(&["off"]);
+const NO_LEVELS: ThinkingLevels = ThinkingLevels(&["off"]);
 /// The K3 family at Moonshot, where it can be switched off.
-const EFFORT: Levels = Levels(&["off", "low", "high", "max"]);
+const EFFORT_LEVELS: ThinkingLevels = ThinkingLevels(&["off", "low", "high", "max"]);
 /// The same at Kimi Code, which refuses that.
-const KIMI_CODE: Levels = Levels(&["low", "high", "max"]);
+const KIMI_CODE_LEVELS: ThinkingLevels = ThinkingLevels(&["low", "high", "max"]);
 /// Nobody knows: what is asked for is passed on.
-const UNKNOWN: Levels = Levels(&["off", "minimal", "low", "medium", "high", "xhigh", "max", "adaptive"]);
+const ALL_LEVELS: ThinkingLevels =
+    ThinkingLevels(&["off", "minimal", "low", "medium", "high", "xhigh", "max", "adaptive"]);
 
-impl Levels {
+impl ThinkingLevels {
     /// Of a model of a provider of this kind, as the dialects' rules have it (`dialect::rewrite::messages::thinking`).
     #[must_use]
-    pub fn of(dialect: DialectId, model: &Model) -> Self {
-        match (dialect, model.thinking) {
-            (_, Thinking::Always) => ALWAYS,
-            (_, Thinking::Switch) => SWITCH,
+    pub fn for_model(dialect: AdapterId, model: &ModelInfo) -> Self {
+        match (dialect, model.thinking_control) {
+            (_, ThinkingControl::Always) => ALWAYS_ON_LEVELS,
+            (_, ThinkingControl::Switch) => ON_OFF_LEVELS,
             // Which models there are depends on the account; one that the catalog does not know is like the others.
-            (DialectId::KimiCode, _) => KIMI_CODE,
-            (_, Thinking::Effort) => EFFORT,
-            (_, Thinking::None) if model.compat.supports_reasoning_effort == Some(true) => UNKNOWN,
-            (_, Thinking::None) => NONE,
-            (_, Thinking::Unknown) => UNKNOWN,
+            (AdapterId::KimiCode, _) => KIMI_CODE_LEVELS,
+            (_, ThinkingControl::Effort) => EFFORT_LEVELS,
+            (_, ThinkingControl::None) if model.compat.supports_reasoning_effort == Some(true) => ALL_LEVELS,
+            (_, ThinkingControl::None) => NO_LEVELS,
+            (_, ThinkingControl::Unknown) => ALL_LEVELS,
         }
     }
 
     /// Of what a reference names; of a model of which nothing is known all of them.
     #[must_use]
-    pub fn of_reference(settings: &Settings, reference: &Reference) -> Self {
-        let Some(provider) = settings.providers.get(&reference.provider) else { return UNKNOWN };
-        provider.model(&reference.model).map_or(UNKNOWN, |model| Self::of(provider.dialect, &model.facts))
+    pub fn for_reference(settings: &Settings, reference: &Reference) -> Self {
+        let Some(provider) = settings.providers.get(&reference.provider) else { return ALL_LEVELS };
+        provider
+            .find_model(&reference.model)
+            .map_or(ALL_LEVELS, |model| Self::for_model(provider.adapter, &model.model))
     }
 
     /// As people write them.
     #[must_use]
-    pub const fn words(self) -> &'static [&'static str] {
+    pub const fn names(self) -> &'static [&'static str] {
         self.0
     }
 
     /// Whether the model has it.
     #[must_use]
-    pub fn has(self, level: ThinkingLevel) -> bool {
-        self.0.iter().any(|word| read(word) == Some(level))
+    pub fn supports(self, level: ThinkingLevel) -> bool {
+        self.0.iter().any(|word| parse_level(word) == Some(level))
     }
 
     /// The level as these levels call it.
     #[must_use]
-    pub fn word(self, level: ThinkingLevel) -> &'static str {
-        self.0.iter().find(|word| read(word) == Some(level)).copied().unwrap_or(level.as_str())
+    pub fn name_of(self, level: ThinkingLevel) -> &'static str {
+        self.0.iter().find(|word| parse_level(word) == Some(level)).copied().unwrap_or(level.as_str())
     }
 
     /// Why a level is refused, with those that are not.
     #[must_use]
-    pub fn refusal(self, level: ThinkingLevel, reference: &Reference) -> String {
+    pub fn unsupported_message(self, level: ThinkingLevel, reference: &Reference) -> String {
         let word = if level == ThinkingLevel::Adaptive { "on" } else { level.as_str() };
         format!("thinking level \"{word}\" is not one of {reference}; use one of: {}", self.0.join(", "))
     }
@@ -74,22 +77,22 @@ impl Levels {
 
 /// A level by its word; `on` leaves to the model how much.
 #[must_use]
-pub fn read(word: &str) -> Option<ThinkingLevel> {
+pub fn parse_level(word: &str) -> Option<ThinkingLevel> {
     match word.trim().to_ascii_lowercase().as_str() {
         "on" => Some(ThinkingLevel::Adaptive),
-        word => ThinkingLevel::from_word(word),
+        word => ThinkingLevel::from_name(word),
     }
 }
 
 /// Every word that [`read`] takes.
 #[must_use]
-pub fn words() -> Vec<&'static str> {
+pub fn level_names() -> Vec<&'static str> {
     ThinkingLevel::ALL.into_iter().map(ThinkingLevel::as_str).chain(["on"]).collect()
 }
 
 /// What a messages request says for it: `thinking`, and `output_config` where it names an effort. The dialects make of
 /// it what each model takes.
-pub(super) fn said(level: ThinkingLevel) -> (Value, Option<Value>) {
+pub(super) fn request_fields(level: ThinkingLevel) -> (Value, Option<Value>) {
     let effort = match level {
         ThinkingLevel::Off => return (json!({"type": "disabled"}), None),
         ThinkingLevel::Adaptive => return (json!({"type": "adaptive"}), None),
@@ -105,12 +108,12 @@ pub(super) fn said(level: ThinkingLevel) -> (Value, Option<Value>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::builtin;
+    use crate::catalog::builtin_catalog;
 
     fn levels(provider: &str, model: &str) -> &'static [&'static str] {
-        let provider = builtin().provider(provider).unwrap();
+        let provider = builtin_catalog().provider(provider).unwrap();
         let model = provider.models.iter().find(|known| known.id == model).unwrap();
-        Levels::of(provider.dialect, model).words()
+        ThinkingLevels::for_model(provider.adapter, model).names()
     }
 
     #[test]
@@ -125,10 +128,12 @@ mod tests {
     #[test]
     fn what_a_model_does_not_have_is_refused_with_what_it_has() {
         let reference = Reference::parse("moonshot/kimi-k2.6").unwrap();
-        assert!(SWITCH.has(ThinkingLevel::Adaptive) && !SWITCH.has(ThinkingLevel::High));
-        let refusal = SWITCH.refusal(ThinkingLevel::High, &reference);
+        assert!(
+            ON_OFF_LEVELS.supports(ThinkingLevel::Adaptive) && !ON_OFF_LEVELS.supports(ThinkingLevel::High)
+        );
+        let refusal = ON_OFF_LEVELS.unsupported_message(ThinkingLevel::High, &reference);
         assert_eq!(refusal, "thinking level \"high\" is not one of moonshot/kimi-k2.6; use one of: off, on");
-        assert_eq!(SWITCH.word(ThinkingLevel::Adaptive), "on");
-        assert_eq!((read("ON"), read("lots")), (Some(ThinkingLevel::Adaptive), None));
+        assert_eq!(ON_OFF_LEVELS.name_of(ThinkingLevel::Adaptive), "on");
+        assert_eq!((parse_level("ON"), parse_level("lots")), (Some(ThinkingLevel::Adaptive), None));
     }
 }

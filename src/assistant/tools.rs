@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 /// What came of a call: text for the model, or why there is none, for the model too.
-pub type Called<'a> = Pin<Box<dyn Future<Output = Result<String, String>> + Send + 'a>>;
+pub type ToolFuture<'a> = Pin<Box<dyn Future<Output = Result<String, String>> + Send + 'a>>;
 
 /// One tool.
 pub trait Tool: Send + Sync {
@@ -14,22 +14,22 @@ pub trait Tool: Send + Sync {
     fn definition(&self) -> Value;
 
     /// Calls it. Dropping the future cancels the call.
-    fn call<'a>(&'a self, arguments: &'a Value) -> Called<'a>;
+    fn call<'a>(&'a self, arguments: &'a Value) -> ToolFuture<'a>;
 }
 
 /// Those that a turn offers.
 #[derive(Clone, Default)]
-pub struct Tools {
-    all: Vec<Arc<dyn Tool>>,
+pub struct ToolSet {
+    tools: Vec<Arc<dyn Tool>>,
     definitions: Vec<Value>,
 }
 
-impl Tools {
+impl ToolSet {
     /// With one more.
     #[must_use]
-    pub fn with(mut self, tool: Arc<dyn Tool>) -> Self {
+    pub fn with_tool(mut self, tool: Arc<dyn Tool>) -> Self {
         self.definitions.push(tool.definition());
-        self.all.push(tool);
+        self.tools.push(tool);
         self
     }
 
@@ -56,7 +56,7 @@ impl Tools {
         if !arguments.is_object() {
             return Err(format!("the arguments of {name} are no JSON object"));
         }
-        match self.all.get(place) {
+        match self.tools.get(place) {
             Some(tool) => tool.call(arguments).await,
             None => Err(format!("no tool is called {name:?}")),
         }

@@ -18,7 +18,7 @@ pub const VERSION: u32 = 3;
 /// One line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub enum Line {
+pub enum TranscriptLine {
     /// The first one.
     Session {
         /// [`VERSION`]; the first version wrote none.
@@ -38,7 +38,7 @@ pub enum Line {
     ModelChange {
         /// Where it stands.
         #[serde(flatten)]
-        at: Place,
+        meta: EntryMeta,
         /// A provider's id.
         provider: String,
         /// The model's id there.
@@ -49,7 +49,7 @@ pub enum Line {
     ThinkingLevelChange {
         /// Where it stands.
         #[serde(flatten)]
-        at: Place,
+        meta: EntryMeta,
         /// As `--thinking` takes it.
         #[serde(rename = "thinkingLevel")]
         thinking_level: String,
@@ -58,15 +58,15 @@ pub enum Line {
     Message {
         /// Where it stands.
         #[serde(flatten)]
-        at: Place,
+        meta: EntryMeta,
         /// What.
-        message: Message,
+        message: TranscriptMessage,
     },
     /// What was said before was replaced by a summary (`/compact`), or forgotten (`/reset`: an empty one).
     Compaction {
         /// Where it stands.
         #[serde(flatten)]
-        at: Place,
+        meta: EntryMeta,
         /// In the words of a model; empty: nothing is kept.
         summary: String,
         /// The whole prompt before it, in tokens.
@@ -75,16 +75,16 @@ pub enum Line {
     },
 }
 
-impl Line {
+impl TranscriptLine {
     /// Where it stands; the header stands nowhere.
     #[must_use]
-    pub const fn place(&self) -> Option<&Place> {
+    pub const fn meta(&self) -> Option<&EntryMeta> {
         match self {
             Self::Session { .. } => None,
-            Self::ModelChange { at, .. }
-            | Self::ThinkingLevelChange { at, .. }
-            | Self::Message { at, .. }
-            | Self::Compaction { at, .. } => Some(at),
+            Self::ModelChange { meta: at, .. }
+            | Self::ThinkingLevelChange { meta: at, .. }
+            | Self::Message { meta: at, .. }
+            | Self::Compaction { meta: at, .. } => Some(at),
         }
     }
 }
@@ -96,7 +96,7 @@ const fn first_version() -> u32 {
 /// An entry's place in the file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Place {
+pub struct EntryMeta {
     /// Unique within the session.
     pub id: String,
     /// The entry before it; `None` of the first.
@@ -109,18 +109,18 @@ pub struct Place {
 /// What somebody said.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "role", rename_all = "camelCase")]
-pub enum Message {
+pub enum TranscriptMessage {
     /// The person.
     User {
         /// Text.
         #[serde(deserialize_with = "content::read")]
-        content: Vec<Block>,
+        content: Vec<ContentBlock>,
         /// Milliseconds since 1970.
         #[serde(default)]
         timestamp: u64,
     },
     /// The model.
-    Assistant(Box<Said>),
+    Assistant(Box<AssistantMessage>),
     /// A tool that the model called.
     #[serde(rename_all = "camelCase")]
     ToolResult {
@@ -130,7 +130,7 @@ pub enum Message {
         tool_name: String,
         /// Text.
         #[serde(deserialize_with = "content::read")]
-        content: Vec<Block>,
+        content: Vec<ContentBlock>,
         /// Whether the call failed.
         #[serde(default)]
         is_error: bool,
@@ -143,7 +143,7 @@ pub enum Message {
 /// A part of a message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
-pub enum Block {
+pub enum ContentBlock {
     /// Words.
     Text {
         /// The words.
@@ -171,10 +171,10 @@ pub enum Block {
 /// What a model said.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Said {
+pub struct AssistantMessage {
     /// Thinking, text and calls in their order.
     #[serde(deserialize_with = "content::read")]
-    pub content: Vec<Block>,
+    pub content: Vec<ContentBlock>,
     /// The face in which the target was asked, as `models.providers.<id>.api` names it.
     #[serde(default)]
     pub api: String,
@@ -184,9 +184,9 @@ pub struct Said {
     pub model: String,
     /// `None` where nothing is known.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "content::usage")]
-    pub usage: Option<Spent>,
+    pub usage: Option<AnswerUsage>,
     /// Why it ended.
-    pub stop_reason: Stop,
+    pub stop_reason: StopReason,
     /// What went wrong, where something did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_message: Option<String>,
@@ -201,7 +201,7 @@ pub struct Said {
 /// Why an answer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Stop {
+pub enum StopReason {
     /// It was complete.
     Stop,
     /// The output limit.
@@ -217,7 +217,7 @@ pub enum Stop {
 /// What an answer used, in tokens, and what that costs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Spent {
+pub struct AnswerUsage {
     /// Uncached.
     pub input: u64,
     /// Reasoning included.
@@ -230,13 +230,13 @@ pub struct Spent {
     pub total_tokens: u64,
     /// In the account's currency; `None` where no price is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cost: Option<Costs>,
+    pub cost: Option<AnswerCosts>,
 }
 
 /// What an answer costs, by kind of token, in units of one currency.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Costs {
+pub struct AnswerCosts {
     /// Uncached.
     #[serde(with = "units")]
     pub input: Amount,
@@ -270,7 +270,7 @@ mod units {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Amount, D::Error> {
         let number = serde_json::Number::deserialize(from)?;
-        Amount::read(&number.to_string()).ok_or_else(|| D::Error::custom("a cost is a number from 0 on"))
+        Amount::parse(&number.to_string()).ok_or_else(|| D::Error::custom("a cost is a number from 0 on"))
     }
 }
 
@@ -281,9 +281,11 @@ mod tests {
     #[test]
     fn a_line_is_as_openclaw_writes_it() {
         let line = r#"{"type":"message","id":"b","parentId":"a","timestamp":"2026-11-21T17:48:48.282Z","message":{"role":"assistant","content":[{"type":"thinking","thinking":"..","thinkingSignature":"reasoning_content"},{"type":"text","text":".."}],"api":"openai-completions","provider":"moonshot","model":"kimi-k2.6","usage":{"input":600,"output":200,"cacheRead":400,"cacheWrite":0,"totalTokens":1200,"cost":{"input":0.00057,"output":0.0008,"cacheRead":0.000064,"cacheWrite":0.0,"total":0.001434}},"stopReason":"stop","timestamp":1795254128282,"responseId":"cmpl-1"}}"#;
-        let read: Line = serde_json::from_str(line).unwrap();
+        let read: TranscriptLine = serde_json::from_str(line).unwrap();
         assert_eq!(serde_json::to_string(&read).unwrap(), line);
-        let Line::Message { message: Message::Assistant(said), .. } = read else { panic!("{line}") };
-        assert_eq!(said.usage.unwrap().cost.unwrap().total, Amount::read("0.001434").unwrap());
+        let TranscriptLine::Message { message: TranscriptMessage::Assistant(said), .. } = read else {
+            panic!("{line}")
+        };
+        assert_eq!(said.usage.unwrap().cost.unwrap().total, Amount::parse("0.001434").unwrap());
     }
 }

@@ -2,8 +2,8 @@
 
 use std::sync::OnceLock;
 
-use super::{DialectId, Model};
-use crate::protocol::face::Face;
+use super::{AdapterId, ModelInfo};
+use crate::protocol::api::Api;
 
 /// How far a source can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub enum Confidence {
 
 /// Who says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
+pub struct FactSource {
     /// For people.
     pub title: String,
     /// Where it can be read, if anywhere.
@@ -31,13 +31,13 @@ pub struct Source {
 
 /// Where a group of facts is from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fact {
+pub struct FactProvenance {
     /// A model id; empty for what is said of the provider.
     pub model: String,
     /// `faces`, `renamed`, `webSearch`, `limits`, `price`, `abilities`, `prefill`, `retired` or `leaving`.
     pub group: &'static str,
     /// Who says so.
-    pub source: Source,
+    pub source: FactSource,
 }
 
 /// A provider of the catalog.
@@ -46,21 +46,21 @@ pub struct BuiltinProvider {
     /// The id in references.
     pub id: String,
     /// Whose peculiarities it has.
-    pub dialect: DialectId,
+    pub adapter: AdapterId,
     /// Base URL of each face that it serves, without a trailing slash (`…/v1`).
-    pub faces: Vec<(Face, String)>,
+    pub base_urls: Vec<(Api, String)>,
     /// The hosts that are this provider, whatever id the user gives it; the first is the one of `faces`.
     pub hosts: Vec<String>,
     /// Environment names of its key; the first that is set counts.
-    pub key_names: Vec<String>,
+    pub key_variables: Vec<String>,
     /// Other ids that mean it, unless the user defines those.
     pub aliases: Vec<String>,
     /// Old model ids and what is sent for them.
-    pub renamed: Vec<(String, String)>,
+    pub model_renames: Vec<(String, String)>,
     /// Whether any model id is accepted.
-    pub open: bool,
+    pub accepts_any_model: bool,
     /// Whether it serves without being named in the configuration.
-    pub on_by_default: bool,
+    pub is_enabled_by_default: bool,
     /// ISO 4217.
     pub currency: String,
     /// The model that answers when nothing else is said.
@@ -69,17 +69,17 @@ pub struct BuiltinProvider {
     /// has none.
     pub search_price: Option<u64>,
     /// Its models.
-    pub models: Vec<Model>,
+    pub models: Vec<ModelInfo>,
     /// Where all of this is from.
-    pub facts: Vec<Fact>,
+    pub provenance: Vec<FactProvenance>,
 }
 
 impl BuiltinProvider {
     /// The faces on one of its hosts: the documented paths, at `host`.
     #[must_use]
-    pub fn faces_at(&self, host: &str) -> Vec<(Face, String)> {
+    pub fn base_urls_at_host(&self, host: &str) -> Vec<(Api, String)> {
         let default = self.hosts.first().map_or("", String::as_str);
-        self.faces
+        self.base_urls
             .iter()
             .map(|(face, base)| (*face, base.replacen(&format!("//{default}/"), &format!("//{host}/"), 1)))
             .collect()
@@ -87,20 +87,20 @@ impl BuiltinProvider {
 
     /// The facts of one model, by its id or by an old one.
     #[must_use]
-    pub fn model(&self, id: &str) -> Option<&Model> {
-        let id = self.renamed.iter().find(|(old, _)| old == id).map_or(id, |(_, new)| new.as_str());
+    pub fn model(&self, id: &str) -> Option<&ModelInfo> {
+        let id = self.model_renames.iter().find(|(old, _)| old == id).map_or(id, |(_, new)| new.as_str());
         self.models.iter().find(|model| model.id == id)
     }
 }
 
 /// The whole catalog.
 #[derive(Clone, Debug, Default)]
-pub struct Builtin {
+pub struct Catalog {
     /// In the order of preference for the default chain.
     pub providers: Vec<BuiltinProvider>,
 }
 
-impl Builtin {
+impl Catalog {
     /// The provider with this id (not an alias of it).
     #[must_use]
     pub fn provider(&self, id: &str) -> Option<&BuiltinProvider> {
@@ -109,21 +109,21 @@ impl Builtin {
 
     /// The provider that serves on this host.
     #[must_use]
-    pub fn by_host(&self, host: &str) -> Option<&BuiltinProvider> {
+    pub fn find_by_host(&self, host: &str) -> Option<&BuiltinProvider> {
         self.providers.iter().find(|provider| provider.hosts.iter().any(|known| known == host))
     }
 
     /// The provider that `alias` means, where it is an alias.
     #[must_use]
-    pub fn by_alias(&self, alias: &str) -> Option<&BuiltinProvider> {
+    pub fn find_by_alias(&self, alias: &str) -> Option<&BuiltinProvider> {
         self.providers.iter().find(|provider| provider.aliases.iter().any(|known| known == alias))
     }
 }
 
 /// The catalog, read once.
 #[must_use]
-pub fn builtin() -> &'static Builtin {
-    static READ: OnceLock<Builtin> = OnceLock::new();
+pub fn builtin_catalog() -> &'static Catalog {
+    static READ: OnceLock<Catalog> = OnceLock::new();
     // The files are part of the program and a test reads every one of them, so this does not fail in a release.
-    READ.get_or_init(|| super::data::read(&super::data::FILES).unwrap_or_default())
+    READ.get_or_init(|| super::data::parse_files(&super::data::FILES).unwrap_or_default())
 }

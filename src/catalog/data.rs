@@ -6,10 +6,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
-    Builtin, BuiltinProvider, Compat, Confidence, Cost, DialectId, Fact, Inputs, Model, Retired, Source,
-    Thinking,
+    AdapterId, BuiltinProvider, Catalog, Compat, Confidence, FactProvenance, FactSource, InputModalities,
+    ModelInfo, Retirement, ThinkingControl, TokenPrices,
 };
-use crate::protocol::face::Face;
+use crate::protocol::api::Api;
 
 /// In the order of preference for the default chain.
 pub(super) const FILES: [(&str, &str); 4] = [
@@ -26,10 +26,10 @@ struct ProviderFile {
     dialect: String,
     sources: BTreeMap<String, SourceRow>,
     hosts: Vec<String>,
-    faces: Pairs,
+    faces: SourcedPairs,
     keys: Vec<String>,
     aliases: Vec<String>,
-    renamed: Pairs,
+    renamed: SourcedPairs,
     any_model: bool,
     on_by_default: bool,
     currency: String,
@@ -38,7 +38,7 @@ struct ProviderFile {
     models: Vec<ModelRow>,
     models_of: Option<String>,
     #[serde(default)]
-    prices: BTreeMap<String, Price>,
+    prices: BTreeMap<String, PriceRow>,
     web_search: Option<WebSearchRow>,
 }
 
@@ -63,17 +63,17 @@ struct SourceRow {
 struct ModelRow {
     id: String,
     name: String,
-    limits: Option<Limits>,
-    price: Option<Price>,
-    abilities: Abilities,
-    prefill: Option<Prefill>,
-    retired: Option<RetiredRow>,
-    leaving: Option<RetiredRow>,
+    limits: Option<LimitsRow>,
+    price: Option<PriceRow>,
+    abilities: CapabilitiesRow,
+    prefill: Option<PrefillRow>,
+    retired: Option<RetirementRow>,
+    leaving: Option<RetirementRow>,
 }
 
 #[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Limits {
+struct LimitsRow {
     context_window: Option<u64>,
     max_tokens: Option<u64>,
     source: String,
@@ -81,7 +81,7 @@ struct Limits {
 
 #[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Price {
+struct PriceRow {
     input: f64,
     output: f64,
     cache_read: f64,
@@ -91,7 +91,7 @@ struct Price {
 
 #[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Abilities {
+struct CapabilitiesRow {
     input: Vec<String>,
     thinking: String,
     source: String,
@@ -99,13 +99,13 @@ struct Abilities {
 
 #[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Prefill {
+struct PrefillRow {
     source: String,
 }
 
 #[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct RetiredRow {
+struct RetirementRow {
     on: String,
     successor: String,
     source: String,
@@ -114,11 +114,11 @@ struct RetiredRow {
 /// An object of strings whose order counts, with `source` among its keys.
 #[derive(Deserialize)]
 #[serde(transparent)]
-struct Pairs(Map<String, Value>);
+struct SourcedPairs(Map<String, Value>);
 
-impl Pairs {
+impl SourcedPairs {
     /// The pairs but for `source`, and `source`.
-    fn without_source(&self) -> (Vec<(&str, &str)>, Option<&str>) {
+    fn split_source(&self) -> (Vec<(&str, &str)>, Option<&str>) {
         let texts = self.0.iter().filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)));
         let (source, pairs): (Vec<_>, Vec<_>) = texts.partition(|(key, _)| *key == "source");
         (pairs, source.first().map(|(_, source)| *source))
@@ -129,19 +129,19 @@ impl Pairs {
 ///
 /// # Errors
 /// A line for the contributor: which file, and what is wrong in it.
-pub(super) fn read(files: &[(&str, &str)]) -> Result<Builtin, String> {
+pub(super) fn parse_files(files: &[(&str, &str)]) -> Result<Catalog, String> {
     let mut parsed = Vec::new();
     for (name, text) in files {
-        parsed.push(parse(text).map_err(|error| format!("{name}: {error}"))?);
+        parsed.push(parse_file(text).map_err(|error| format!("{name}: {error}"))?);
     }
     let mut providers = Vec::new();
     for (file, (name, _)) in parsed.iter().zip(files) {
-        providers.push(provider(file, &parsed).map_err(|error| format!("{name}: {error}"))?);
+        providers.push(build_provider(file, &parsed).map_err(|error| format!("{name}: {error}"))?);
     }
-    Ok(Builtin { providers })
+    Ok(Catalog { providers })
 }
 
-fn parse(text: &str) -> Result<ProviderFile, String> {
+fn parse_file(text: &str) -> Result<ProviderFile, String> {
     let options = jsonc_parser::ParseOptions { allow_missing_commas: false, ..Default::default() };
     let tree = jsonc_parser::parse_to_ast(text, &jsonc_parser::CollectOptions::default(), &options)
         .map_err(|error| error.to_string())?;
@@ -149,43 +149,52 @@ fn parse(text: &str) -> Result<ProviderFile, String> {
     serde_json::from_value(value).map_err(|error| error.to_string())
 }
 
-fn provider(file: &ProviderFile, all: &[ProviderFile]) -> Result<BuiltinProvider, String> {
+fn build_provider(file: &ProviderFile, all: &[ProviderFile]) -> Result<BuiltinProvider, String> {
     let host = file.hosts.first().ok_or("`hosts` is empty")?;
-    let (paths, faces_source) = file.faces.without_source();
-    let (renamed, renamed_source) = file.renamed.without_source();
-    let mut facts = vec![file.fact("", "faces", faces_source.ok_or("`faces` names no source")?)?];
+    let (paths, faces_source) = file.faces.split_source();
+    let (renamed, renamed_source) = file.renamed.split_source();
+    let mut facts =
+        vec![file.build_provenance("", "faces", faces_source.ok_or("`faces` names no source")?)?];
     if !renamed.is_empty() {
-        facts.push(file.fact("", "renamed", renamed_source.ok_or("`renamed` names no source")?)?);
+        facts.push(file.build_provenance(
+            "",
+            "renamed",
+            renamed_source.ok_or("`renamed` names no source")?,
+        )?);
     }
     let mut search_price = None;
     if let Some(row) = &file.web_search {
-        facts.push(file.fact("", "webSearch", &row.source)?);
-        search_price = Some(Cost::millionths(row.price).ok_or("`webSearch` has no price")?);
+        facts.push(file.build_provenance("", "webSearch", &row.source)?);
+        search_price = Some(TokenPrices::units_to_millionths(row.price).ok_or("`webSearch` has no price")?);
     }
     let mut faces = Vec::new();
     for (api, path) in paths {
-        let face = Face::from_api(api).ok_or_else(|| format!("no face `{api}`"))?;
+        let face = Api::from_name(api).ok_or_else(|| format!("no face `{api}`"))?;
         faces.push((face, format!("https://{host}{path}")));
     }
     Ok(BuiltinProvider {
         id: file.id.clone(),
-        dialect: dialect(&file.dialect)?,
-        faces,
+        adapter: parse_adapter(&file.dialect)?,
+        base_urls: faces,
         hosts: file.hosts.clone(),
-        key_names: file.keys.clone(),
+        key_variables: file.keys.clone(),
         aliases: file.aliases.clone(),
-        renamed: renamed.into_iter().map(|(old, new)| (old.to_owned(), new.to_owned())).collect(),
-        open: file.any_model,
-        on_by_default: file.on_by_default,
+        model_renames: renamed.into_iter().map(|(old, new)| (old.to_owned(), new.to_owned())).collect(),
+        accepts_any_model: file.any_model,
+        is_enabled_by_default: file.on_by_default,
         currency: file.currency.clone(),
         default_model: file.default_model.clone(),
         search_price,
-        models: models(file, all, &mut facts)?,
-        facts,
+        models: build_models(file, all, &mut facts)?,
+        provenance: facts,
     })
 }
 
-fn models(file: &ProviderFile, all: &[ProviderFile], facts: &mut Vec<Fact>) -> Result<Vec<Model>, String> {
+fn build_models(
+    file: &ProviderFile,
+    all: &[ProviderFile],
+    facts: &mut Vec<FactProvenance>,
+) -> Result<Vec<ModelInfo>, String> {
     let rows = match &file.models_of {
         None => file,
         Some(id) => all.iter().find(|other| other.id == *id).ok_or_else(|| format!("no provider `{id}`"))?,
@@ -196,22 +205,27 @@ fn models(file: &ProviderFile, all: &[ProviderFile], facts: &mut Vec<Fact>) -> R
     let mut models = Vec::new();
     for row in &rows.models {
         let price = if file.models_of.is_some() { file.prices.get(&row.id) } else { row.price.as_ref() };
-        facts.extend(rows.model_facts(row)?);
+        facts.extend(rows.collect_model_provenance(row)?);
         if let Some(price) = price {
-            facts.push(file.fact(&row.id, "price", &price.source)?);
+            facts.push(file.build_provenance(&row.id, "price", &price.source)?);
         }
-        models.push(model(row, price).map_err(|error| format!("model `{}`: {error}", row.id))?);
+        models.push(build_model(row, price).map_err(|error| format!("model `{}`: {error}", row.id))?);
     }
     Ok(models)
 }
 
 impl ProviderFile {
-    fn fact(&self, model: &str, group: &'static str, source: &str) -> Result<Fact, String> {
+    fn build_provenance(
+        &self,
+        model: &str,
+        group: &'static str,
+        source: &str,
+    ) -> Result<FactProvenance, String> {
         let row = self.sources.get(source).ok_or_else(|| format!("no source `{source}`"))?;
-        Ok(Fact {
+        Ok(FactProvenance {
             model: model.to_owned(),
             group,
-            source: Source {
+            source: FactSource {
                 title: row.title.clone(),
                 url: row.url.clone(),
                 as_of: row.as_of.clone(),
@@ -226,7 +240,7 @@ impl ProviderFile {
     }
 
     /// Where the groups of a row are from, but for its price.
-    fn model_facts(&self, row: &ModelRow) -> Result<Vec<Fact>, String> {
+    fn collect_model_provenance(&self, row: &ModelRow) -> Result<Vec<FactProvenance>, String> {
         let groups = [
             ("abilities", Some(&row.abilities.source)),
             ("limits", row.limits.as_ref().map(|limits| &limits.source)),
@@ -235,32 +249,33 @@ impl ProviderFile {
             ("leaving", row.leaving.as_ref().map(|leaving| &leaving.source)),
         ];
         let named = groups.into_iter().filter_map(|(group, source)| Some((group, source?)));
-        named.map(|(group, source)| self.fact(&row.id, group, source)).collect()
+        named.map(|(group, source)| self.build_provenance(&row.id, group, source)).collect()
     }
 }
 
-fn model(row: &ModelRow, price: Option<&Price>) -> Result<Model, String> {
+fn build_model(row: &ModelRow, price: Option<&PriceRow>) -> Result<ModelInfo, String> {
     let has = |kind: &str| row.abilities.input.iter().any(|input| input == kind);
-    let end = |row: &Option<RetiredRow>| {
-        row.as_ref().map(|row| Retired { on: row.on.clone(), successor: row.successor.clone() })
+    let end = |row: &Option<RetirementRow>| {
+        row.as_ref().map(|row| Retirement { date: row.on.clone(), successor: row.successor.clone() })
     };
-    Ok(Model {
+    Ok(ModelInfo {
         id: row.id.clone(),
         name: row.name.clone(),
-        inputs: Inputs { image: has("image"), video: has("video") },
-        thinking: thinking(&row.abilities.thinking)?,
+        input_modalities: InputModalities { image: has("image"), video: has("video") },
+        thinking_control: parse_thinking_control(&row.abilities.thinking)?,
         context_window: row.limits.as_ref().and_then(|limits| limits.context_window),
         max_tokens: row.limits.as_ref().and_then(|limits| limits.max_tokens),
-        cost: price.map(cost).transpose()?,
+        prices: price.map(parse_prices).transpose()?,
         compat: Compat { supports_prefill: row.prefill.as_ref().map(|_| true), ..Compat::default() },
-        retired: end(&row.retired),
-        leaving: end(&row.leaving),
+        retirement: end(&row.retired),
+        planned_retirement: end(&row.leaving),
     })
 }
 
-fn cost(price: &Price) -> Result<Cost, String> {
-    let read = |amount| Cost::millionths(amount).ok_or_else(|| format!("{amount} is not a price"));
-    Ok(Cost {
+fn parse_prices(price: &PriceRow) -> Result<TokenPrices, String> {
+    let read =
+        |amount| TokenPrices::units_to_millionths(amount).ok_or_else(|| format!("{amount} is not a price"));
+    Ok(TokenPrices {
         input: read(price.input)?,
         output: read(price.output)?,
         cache_read: read(price.cache_read)?,
@@ -268,23 +283,23 @@ fn cost(price: &Price) -> Result<Cost, String> {
     })
 }
 
-fn dialect(name: &str) -> Result<DialectId, String> {
+fn parse_adapter(name: &str) -> Result<AdapterId, String> {
     Ok(match name {
-        "moonshot" => DialectId::Moonshot,
-        "kimi-code" => DialectId::KimiCode,
-        "openrouter" => DialectId::OpenRouter,
-        "generic" => DialectId::Generic,
+        "moonshot" => AdapterId::Moonshot,
+        "kimi-code" => AdapterId::KimiCode,
+        "openrouter" => AdapterId::OpenRouter,
+        "generic" => AdapterId::Generic,
         other => return Err(format!("no dialect `{other}`")),
     })
 }
 
-fn thinking(name: &str) -> Result<Thinking, String> {
+fn parse_thinking_control(name: &str) -> Result<ThinkingControl, String> {
     Ok(match name {
-        "none" => Thinking::None,
-        "switch" => Thinking::Switch,
-        "always" => Thinking::Always,
-        "effort" => Thinking::Effort,
-        "unknown" => Thinking::Unknown,
+        "none" => ThinkingControl::None,
+        "switch" => ThinkingControl::Switch,
+        "always" => ThinkingControl::Always,
+        "effort" => ThinkingControl::Effort,
+        "unknown" => ThinkingControl::Unknown,
         other => return Err(format!("no way of thinking `{other}`")),
     })
 }

@@ -1,6 +1,6 @@
-use super::data::{FILES, read};
-use super::{Builtin, Confidence, Cost, Thinking, builtin};
-use crate::protocol::face::Face;
+use super::data::{FILES, parse_files};
+use super::{Catalog, Confidence, ThinkingControl, TokenPrices, builtin_catalog};
+use crate::protocol::api::Api;
 
 fn is_date(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
@@ -10,9 +10,9 @@ fn is_date(text: &str) -> bool {
             && (1..=31).contains(&day.parse::<u32>().unwrap_or(0)))
 }
 
-fn providers() -> &'static Builtin {
-    read(&FILES).expect("the catalog's files are right");
-    builtin()
+fn providers() -> &'static Catalog {
+    parse_files(&FILES).expect("the catalog's files are right");
+    builtin_catalog()
 }
 
 #[test]
@@ -24,8 +24,8 @@ fn every_file_is_read() {
 #[test]
 fn every_fact_has_a_source_and_a_date() {
     for provider in &providers().providers {
-        assert!(provider.facts.iter().any(|fact| fact.group == "faces"), "{}", provider.id);
-        for fact in &provider.facts {
+        assert!(provider.provenance.iter().any(|fact| fact.group == "faces"), "{}", provider.id);
+        for fact in &provider.provenance {
             assert!(is_date(&fact.source.as_of), "{} {}: {}", provider.id, fact.model, fact.source.as_of);
             assert!(!fact.source.title.is_empty());
             if fact.source.confidence == Confidence::Vendor {
@@ -38,12 +38,13 @@ fn every_fact_has_a_source_and_a_date() {
             }
         }
         for model in &provider.models {
-            let has = |group| provider.facts.iter().any(|fact| fact.model == model.id && fact.group == group);
+            let has =
+                |group| provider.provenance.iter().any(|fact| fact.model == model.id && fact.group == group);
             assert!(has("abilities"), "{}/{}", provider.id, model.id);
-            assert_eq!(has("price"), model.cost.is_some(), "{}/{}", provider.id, model.id);
+            assert_eq!(has("price"), model.prices.is_some(), "{}/{}", provider.id, model.id);
             assert_eq!(has("prefill"), model.compat.supports_prefill == Some(true), "{}", model.id);
-            assert_eq!(has("retired"), model.retired.is_some(), "{}/{}", provider.id, model.id);
-            assert_eq!(has("leaving"), model.leaving.is_some(), "{}/{}", provider.id, model.id);
+            assert_eq!(has("retired"), model.retirement.is_some(), "{}/{}", provider.id, model.id);
+            assert_eq!(has("leaving"), model.planned_retirement.is_some(), "{}/{}", provider.id, model.id);
             let limits = model.context_window.is_some() || model.max_tokens.is_some();
             assert_eq!(has("limits"), limits, "{}/{}", provider.id, model.id);
         }
@@ -54,7 +55,7 @@ fn every_fact_has_a_source_and_a_date() {
 fn who_takes_a_prefill_was_seen_to_take_it() {
     let mut models = Vec::new();
     for provider in &providers().providers {
-        for fact in provider.facts.iter().filter(|fact| fact.group == "prefill") {
+        for fact in provider.provenance.iter().filter(|fact| fact.group == "prefill") {
             let source = &fact.source;
             assert!(source.confidence != Confidence::Claimed && source.url.is_some(), "{}", source.title);
             models.push(format!("{}/{}", provider.id, fact.model));
@@ -68,12 +69,14 @@ fn who_takes_a_prefill_was_seen_to_take_it() {
 fn a_retired_model_has_a_date_and_a_successor_that_is_served() {
     for provider in &providers().providers {
         for model in &provider.models {
-            let Some(retired) = model.retired.as_ref().or(model.leaving.as_ref()) else { continue };
-            assert!(is_date(&retired.on), "{}: {}", model.id, retired.on);
+            let Some(retired) = model.retirement.as_ref().or(model.planned_retirement.as_ref()) else {
+                continue;
+            };
+            assert!(is_date(&retired.date), "{}: {}", model.id, retired.date);
             let successor = provider.model(&retired.successor).expect("the successor exists");
-            assert_eq!(successor.retired, None, "{} has a successor that is gone", model.id);
+            assert_eq!(successor.retirement, None, "{} has a successor that is gone", model.id);
             assert!(
-                model.leaving.is_none() || successor.leaving.is_none(),
+                model.planned_retirement.is_none() || successor.planned_retirement.is_none(),
                 "{} has a successor that goes too",
                 model.id
             );
@@ -85,7 +88,7 @@ fn a_retired_model_has_a_date_and_a_successor_that_is_served() {
 fn prices_and_windows_are_plausible() {
     for provider in &providers().providers {
         for model in &provider.models {
-            if let Some(cost) = model.cost {
+            if let Some(cost) = model.prices {
                 assert!(cost.cache_read < cost.input && cost.input < cost.output, "{}", model.id);
                 assert!(cost.output <= 200_000_000, "{}", model.id);
             }
@@ -106,8 +109,8 @@ fn ids_are_unique_and_the_default_is_served() {
         ids.dedup();
         assert_eq!(ids.len(), count, "{}", provider.id);
         let default = provider.model(&provider.default_model).expect("the default is listed");
-        assert_eq!(default.retired, None);
-        for (old, new) in &provider.renamed {
+        assert_eq!(default.retirement, None);
+        for (old, new) in &provider.model_renames {
             assert!(ids.contains(&new.as_str()) && !ids.contains(&old.as_str()), "{old}");
         }
     }
@@ -117,12 +120,12 @@ fn ids_are_unique_and_the_default_is_served() {
 fn the_china_site_has_the_same_models_at_its_own_prices() {
     let international = providers().provider("moonshot").unwrap();
     let china = providers().provider("moonshot-cn").unwrap();
-    let ids = |models: &[super::Model]| models.iter().map(|model| model.id.clone()).collect::<Vec<_>>();
+    let ids = |models: &[super::ModelInfo]| models.iter().map(|model| model.id.clone()).collect::<Vec<_>>();
     assert_eq!(ids(&international.models), ids(&china.models));
-    let yuan = china.model("kimi-k2.6").unwrap().cost.unwrap();
-    let cost = Cost { input: 6_500_000, output: 27_000_000, cache_read: 1_100_000, cache_write: 0 };
+    let yuan = china.model("kimi-k2.6").unwrap().prices.unwrap();
+    let cost = TokenPrices { input: 6_500_000, output: 27_000_000, cache_read: 1_100_000, cache_write: 0 };
     assert_eq!(yuan, cost);
-    assert_eq!(china.model("kimi-k3.1-pro").unwrap().cost, None);
+    assert_eq!(china.model("kimi-k3.1-pro").unwrap().prices, None);
     assert_eq!(china.currency, "CNY");
 }
 
@@ -130,16 +133,16 @@ fn the_china_site_has_the_same_models_at_its_own_prices() {
 fn faces_stand_at_their_documented_places() {
     let base = |id: &str, face| {
         let provider = providers().provider(id).unwrap();
-        provider.faces.iter().find(|(known, _)| *known == face).map(|(_, base)| base.clone()).unwrap()
+        provider.base_urls.iter().find(|(known, _)| *known == face).map(|(_, base)| base.clone()).unwrap()
     };
-    assert_eq!(base("moonshot", Face::Chat), "https://api.moonshot.ai/v1");
-    assert_eq!(base("moonshot", Face::Messages), "https://api.moonshot.ai/anthropic/v1");
-    assert_eq!(base("moonshot-cn", Face::Chat), "https://api.moonshot.cn/v1");
-    assert_eq!(base("kimi", Face::Messages), "https://api.kimi.com/coding/v1");
-    assert_eq!(base("openrouter", Face::Chat), "https://openrouter.ai/api/v1");
-    let global = providers().provider("kimi").unwrap().faces_at("api.kimi.ai");
+    assert_eq!(base("moonshot", Api::ChatCompletions), "https://api.moonshot.ai/v1");
+    assert_eq!(base("moonshot", Api::Messages), "https://api.moonshot.ai/anthropic/v1");
+    assert_eq!(base("moonshot-cn", Api::ChatCompletions), "https://api.moonshot.cn/v1");
+    assert_eq!(base("kimi", Api::Messages), "https://api.kimi.com/coding/v1");
+    assert_eq!(base("openrouter", Api::ChatCompletions), "https://openrouter.ai/api/v1");
+    let global = providers().provider("kimi").unwrap().base_urls_at_host("api.kimi.ai");
     assert!(global.iter().all(|(_, base)| base == "https://api.kimi.ai/coding/v1"));
-    assert!(providers().providers.iter().all(|provider| provider.faces[0].0 == Face::Chat));
+    assert!(providers().providers.iter().all(|provider| provider.base_urls[0].0 == Api::ChatCompletions));
 }
 
 #[test]
@@ -148,12 +151,12 @@ fn old_ids_have_the_facts_of_the_new_one() {
     for old in ["kimi-code", "k2p5", "kimi-k2p5"] {
         assert_eq!(kimi.model(old).unwrap().id, "kimi-for-coding");
     }
-    assert_eq!(kimi.model("k3").unwrap().thinking, Thinking::Effort);
+    assert_eq!(kimi.model("k3").unwrap().thinking_control, ThinkingControl::Effort);
 }
 
 #[test]
 fn a_wrong_file_says_what_is_wrong() {
-    let wrong = |text: &str| read(&[("x.json5", text)]).expect_err("it is wrong");
+    let wrong = |text: &str| parse_files(&[("x.json5", text)]).expect_err("it is wrong");
     assert!(wrong("{ id: 1 }").starts_with("x.json5: "));
     let (_, kimi) = FILES[0];
     let without = kimi.replace("source: \"plans\"", "source: \"hearsay\"");
@@ -164,9 +167,9 @@ fn a_wrong_file_says_what_is_wrong() {
 
 #[test]
 fn prices_are_kept_in_millionths() {
-    assert_eq!(Cost::millionths(0.95), Some(950_000));
-    assert_eq!(Cost::millionths(0.0), Some(0));
-    assert_eq!(Cost::millionths(-1.0), None);
-    assert_eq!(Cost::millionths(f64::NAN), None);
-    assert!((Cost::per_million(950_000) - 0.95).abs() < f64::EPSILON);
+    assert_eq!(TokenPrices::units_to_millionths(0.95), Some(950_000));
+    assert_eq!(TokenPrices::units_to_millionths(0.0), Some(0));
+    assert_eq!(TokenPrices::units_to_millionths(-1.0), None);
+    assert_eq!(TokenPrices::units_to_millionths(f64::NAN), None);
+    assert!((TokenPrices::millionths_to_units(950_000) - 0.95).abs() < f64::EPSILON);
 }

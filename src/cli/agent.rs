@@ -1,11 +1,11 @@
 //! `moonrelay agent`: one turn of a conversation, from the shell.
 
-mod explained;
+pub(in crate::cli) mod backend;
+mod dry_run;
+mod interrupts;
 mod message;
-pub(in crate::cli) mod place;
-pub(in crate::cli) mod plain;
 mod report;
-mod stops;
+pub(in crate::cli) mod terminal_text;
 mod web_search;
 
 use std::io::{IsTerminal, Write};
@@ -15,15 +15,15 @@ use std::sync::Arc;
 
 use clap::Args as ClapArgs;
 
-use self::place::Place;
-use self::plain::Plain;
-use self::stops::Stops;
-use super::chat::notices::why;
-use super::exit::{self, Ending};
-use crate::assistant::context::Context;
-use crate::assistant::session::{Session, Sessions, fresh};
+use self::backend::AgentBackend;
+use self::interrupts::InterruptCounter;
+use self::terminal_text::TerminalWriter;
+use super::chat::fallback_notices::failure_reason;
+use super::exit::{self, CommandError};
+use crate::assistant::context::SystemPrompt;
+use crate::assistant::session::{Session, SessionStore, new_id};
 use crate::assistant::thinking;
-use crate::assistant::turn::{Agent, Ask, Seen, TurnFailure, Turned};
+use crate::assistant::turn::{Agent, TurnEvent, TurnFailure, TurnRequest, TurnResult};
 use crate::catalog::ThinkingLevel;
 use crate::config::settings::Settings;
 use crate::config::{self, Environment};
@@ -63,124 +63,129 @@ pub struct Args {
 /// Takes a turn.
 pub async fn run(args: Args) -> ExitCode {
     let json = args.json;
-    exit::code(Box::pin(take(args)).await, json)
+    exit::into_exit_code(Box::pin(run_agent(args)).await, json)
 }
 
-async fn take(args: Args) -> Result<(), Ending> {
-    let level = args.thinking.as_deref().map(level).transpose()?;
-    let environment = Environment::process();
+async fn run_agent(args: Args) -> Result<(), CommandError> {
+    let level = args.thinking.as_deref().map(parse_thinking_level).transpose()?;
+    let environment = Environment::from_process();
     let settings = Arc::new(config::load(args.config.as_deref(), &environment)?);
     if args.explain {
-        return explained::print(&args, level, &settings, &environment);
+        return dry_run::print_plan(&args, level, &settings, &environment);
     }
-    let message = message::read(args.message.as_deref())?;
-    let state = environment.state_directory().ok_or_else(no_state)?;
-    let context = context(&settings);
-    let place = Place::of(settings.clone(), args.local, &state)?;
-    let agent = Agent::new(place.exchange(), &context, place.tools(args.web_search));
-    let id = args.session_id.clone().unwrap_or_else(fresh);
-    let ask = Ask { message, model: args.model.clone(), thinking: level };
-    let outcome = Turn { agent, id, json: args.json }.take(&Sessions::of(&state), ask).await;
+    let message = message::read_message(args.message.as_deref())?;
+    let state = environment.state_directory().ok_or_else(missing_state_directory)?;
+    let context = load_context(&settings);
+    let place = AgentBackend::new(settings.clone(), args.local, &state)?;
+    let agent = Agent::new(place.new_exchange(), &context, place.tools(args.web_search));
+    let id = args.session_id.clone().unwrap_or_else(new_id);
+    let ask = TurnRequest { message, model: args.model.clone(), thinking: level };
+    let outcome = SessionTurn { agent, id, json: args.json }.run(&SessionStore::new(&state), ask).await;
     place.finish().await;
     outcome
 }
 
 /// `--thinking`.
-pub(in crate::cli) fn level(word: &str) -> Result<ThinkingLevel, Ending> {
-    let wrong =
-        || Ending::usage(format!("--thinking {word}: one of {} is expected", thinking::words().join(", ")));
-    thinking::read(word).ok_or_else(wrong)
+pub(in crate::cli) fn parse_thinking_level(word: &str) -> Result<ThinkingLevel, CommandError> {
+    let wrong = || {
+        CommandError::usage(format!(
+            "--thinking {word}: one of {} is expected",
+            thinking::level_names().join(", ")
+        ))
+    };
+    thinking::parse_level(word).ok_or_else(wrong)
 }
 
-pub(in crate::cli) fn no_state() -> Ending {
-    Ending::failure("no_state", "no place for sessions: set HOME, XDG_STATE_HOME or STATE_DIRECTORY")
+pub(in crate::cli) fn missing_state_directory() -> CommandError {
+    CommandError::failure("no_state", "no place for sessions: set HOME, XDG_STATE_HOME or STATE_DIRECTORY")
 }
 
 /// The workspace's files; what cannot be read of them is told.
-pub(in crate::cli) fn context(settings: &Settings) -> Context {
-    let context = Context::of(settings.workspace.as_deref());
+pub(in crate::cli) fn load_context(settings: &Settings) -> SystemPrompt {
+    let context = SystemPrompt::from_workspace(settings.workspace.as_deref());
     for warning in &context.warnings {
-        note(&format!("moonrelay: warning: {warning}"));
+        print_note(&format!("moonrelay: warning: {warning}"));
     }
     context
 }
 
 /// To standard error. Nobody is left to tell when it is gone.
-fn note(line: &str) {
+fn print_note(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// One turn of one session.
-struct Turn {
+struct SessionTurn {
     agent: Agent,
     id: String,
     json: bool,
 }
 
-impl Turn {
-    async fn take(self, sessions: &Sessions, ask: Ask) -> Result<(), Ending> {
-        let waiting = || note("moonrelay: another turn of this session is under way; waiting for its end");
+impl SessionTurn {
+    async fn run(self, sessions: &SessionStore, ask: TurnRequest) -> Result<(), CommandError> {
+        let waiting =
+            || print_note("moonrelay: another turn of this session is under way; waiting for its end");
         let mut session = sessions
-            .hold(&self.id, waiting)
+            .lock(&self.id, waiting)
             .await
-            .map_err(|error| Ending::failure("session_error", error.to_string()))?;
-        let stops = Stops::install()?;
+            .map_err(|error| CommandError::failure("session_error", error.to_string()))?;
+        let stops = InterruptCounter::install()?;
         let (outcome, is_shown) = match self.json {
-            true => (self.ask(&mut session, ask, &stops, &mut |_| {}).await, Ok(())),
+            true => (self.run_interruptibly(&mut session, ask, &stops, &mut |_| {}).await, Ok(())),
             false => {
-                let mut plain = Plain::to(std::io::stdout());
-                let mut seen = |seen: Seen| {
+                let mut plain = TerminalWriter::new(std::io::stdout());
+                let mut seen = |seen: TurnEvent| {
                     let written = match seen {
-                        Seen::Text(piece) => plain.say(&piece),
+                        TurnEvent::Text(piece) => plain.write(&piece),
                         // What was said before the call is a line of its own.
-                        Seen::Again => plain.line(),
-                        Seen::Thinking(_) | Seen::Calls { .. } => Ok(()),
+                        TurnEvent::NextRequest => plain.end_line(),
+                        TurnEvent::Thinking(_) | TurnEvent::ToolCall { .. } => Ok(()),
                     };
                     if written.is_err() {
                         // Nobody reads on: what the answer costs from here on would be for nothing.
-                        stops.stop();
+                        stops.interrupt();
                     }
                 };
-                let outcome = self.ask(&mut session, ask, &stops, &mut seen).await;
-                (outcome, plain.end())
+                let outcome = self.run_interruptibly(&mut session, ask, &stops, &mut seen).await;
+                (outcome, plain.finish())
             }
         };
         let outcome = outcome
-            .ok_or_else(|| Ending::failure("aborted", "it was stopped twice: what came is not kept"))?;
+            .ok_or_else(|| CommandError::failure("aborted", "it was stopped twice: what came is not kept"))?;
         if self.json {
-            return report::print(&self.id, &outcome);
+            return report::print_turn(&self.id, &outcome);
         }
-        tell(&outcome);
-        is_shown.map_err(Ending::output)?;
+        print_fallback_notice(&outcome);
+        is_shown.map_err(CommandError::from_output_error)?;
         match outcome {
             Ok(_) => Ok(()),
-            Err(failure) => Err(Ending::failure(failure.kind, failure.message)),
+            Err(failure) => Err(CommandError::failure(failure.kind, failure.message)),
         }
     }
 
     /// `None`: it was stopped twice.
-    async fn ask(
+    async fn run_interruptibly(
         &self,
         session: &mut Session,
-        ask: Ask,
-        stops: &Stops,
-        seen: &mut (dyn FnMut(Seen) + Send),
-    ) -> Option<Result<Turned, TurnFailure>> {
+        ask: TurnRequest,
+        stops: &InterruptCounter,
+        seen: &mut (dyn FnMut(TurnEvent) + Send),
+    ) -> Option<Result<TurnResult, TurnFailure>> {
         tokio::select! {
             biased;
-            outcome = self.agent.turn(session, ask, stops.reached(1), seen) => Some(outcome),
-            () = stops.reached(2) => None,
+            outcome = self.agent.run_turn(session, ask, stops.wait_for_count(1), seen) => Some(outcome),
+            () = stops.wait_for_count(2) => None,
         }
     }
 }
 
 /// Who answered in the place of whom, for who sits there.
-fn tell(outcome: &Result<Turned, TurnFailure>) {
+fn print_fallback_notice(outcome: &Result<TurnResult, TurnFailure>) {
     let Ok(turned) = outcome else { return };
-    if let (Some(asked), Some(answered)) = (&turned.asked, &turned.answered)
-        && turned.fallback_used()
+    if let (Some(asked), Some(answered)) = (&turned.primary, &turned.answered_by)
+        && turned.is_fallback_used()
         && std::io::stderr().is_terminal()
     {
-        note(&format!("{}; {answered} answered", why(asked, turned)));
+        print_note(&format!("{}; {answered} answered", failure_reason(asked, turned)));
     }
 }

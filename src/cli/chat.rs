@@ -1,24 +1,24 @@
 //! `moonrelay chat`: a conversation at a terminal, or from a pipe.
 
 mod answer;
-mod assist;
-mod beside;
-mod display;
+mod answer_view;
+mod chat_loop;
+mod completion;
+mod display_commands;
+pub(in crate::cli) mod fallback_notices;
 mod footer;
-mod keys;
-mod model;
-mod names;
-pub(in crate::cli) mod notices;
-mod past;
-mod prompt;
-mod screen;
-mod shown;
-mod source;
-mod status;
-mod talk;
-mod totals;
-mod typed;
-mod world;
+mod gateway_context;
+mod input_source;
+mod key_bindings;
+mod line_editor;
+mod model_commands;
+mod model_names;
+mod session_commands;
+mod status_command;
+mod terminal;
+mod terminal_input;
+mod turn_input;
+mod usage_totals;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -28,16 +28,16 @@ use std::sync::Arc;
 use clap::Args as ClapArgs;
 use tokio::signal::unix::{SignalKind, signal};
 
-use self::notices::Notices;
-use self::screen::Screen;
-use self::source::Source;
-use self::talk::Talk;
-use self::world::World;
-use super::agent::place::Place;
-use super::agent::{context, level, no_state};
-use super::exit::{self, Ending};
-use crate::assistant::command::{Footer, Reasoning};
-use crate::assistant::session::{self, Sessions, is_id};
+use self::chat_loop::Chat;
+use self::fallback_notices::FallbackNotices;
+use self::gateway_context::GatewayContext;
+use self::input_source::InputSource;
+use self::terminal::ChatTerminal;
+use super::agent::backend::AgentBackend;
+use super::agent::{load_context, missing_state_directory, parse_thinking_level};
+use super::exit::{self, CommandError};
+use crate::assistant::command::{ReasoningDisplay, UsageFooter};
+use crate::assistant::session::{self, SessionStore, is_id};
 use crate::assistant::turn::Agent;
 use crate::config::{self, Environment};
 
@@ -66,39 +66,39 @@ pub struct Args {
 
 /// Talks until the person leaves.
 pub async fn run(args: Args) -> ExitCode {
-    exit::code(Box::pin(talk(args)).await, false)
+    exit::into_exit_code(Box::pin(run_chat(args)).await, false)
 }
 
-async fn talk(args: Args) -> Result<(), Ending> {
-    args.thinking.as_deref().filter(|word| *word != "default").map(level).transpose()?;
-    let environment = Environment::process();
+async fn run_chat(args: Args) -> Result<(), CommandError> {
+    args.thinking.as_deref().filter(|word| *word != "default").map(parse_thinking_level).transpose()?;
+    let environment = Environment::from_process();
     let settings = Arc::new(config::load(args.config.as_deref(), &environment)?);
-    let state = environment.state_directory().ok_or_else(no_state)?;
-    let place = Place::of(settings.clone(), args.local, &state)?;
-    let screen = Screen::of(&environment);
-    let (source, trouble) = Source::of(&state, screen.is_terminal, screen.has_colours())?;
-    let failed = |error| Ending::failure("signal_error", format!("cannot take Ctrl-C: {error}"));
-    let mut talk = Talk {
-        agent: Agent::new(place.exchange(), &context(&settings), place.tools(args.web_search)),
-        world: World::of(environment, &settings, args.local),
+    let state = environment.state_directory().ok_or_else(missing_state_directory)?;
+    let place = AgentBackend::new(settings.clone(), args.local, &state)?;
+    let screen = ChatTerminal::from_environment(&environment);
+    let (source, trouble) = InputSource::new(&state, screen.is_terminal, screen.uses_colour())?;
+    let failed = |error| CommandError::failure("signal_error", format!("cannot take Ctrl-C: {error}"));
+    let mut talk = Chat {
+        agent: Agent::new(place.new_exchange(), &load_context(&settings), place.tools(args.web_search)),
+        gateway_context: GatewayContext::new(environment, &settings, args.local),
         settings,
-        sessions: Sessions::of(&state),
-        id: args.session_id.unwrap_or_else(session::fresh),
+        sessions: SessionStore::new(&state),
+        id: args.session_id.unwrap_or_else(session::new_id),
         model: None,
         thinking: None,
-        reasoning: Reasoning::default(),
-        footer: Footer::default(),
-        notices: Notices::default(),
+        reasoning: ReasoningDisplay::default(),
+        footer: UsageFooter::default(),
+        notices: FallbackNotices::default(),
         screen,
         interrupts: signal(SignalKind::interrupt()).map_err(failed)?,
-        queue: VecDeque::new(),
-        has_left: false,
-        failed: false,
+        queued_lines: VecDeque::new(),
+        has_quit: false,
+        has_failed: false,
     };
     if let Some(trouble) = trouble {
-        talk.note(&trouble)?;
+        talk.print_note(&trouble)?;
     }
-    let outcome = match talk.open(args.model.as_deref(), args.thinking.as_deref()).await {
+    let outcome = match talk.apply_options(args.model.as_deref(), args.thinking.as_deref()).await {
         Ok(()) => Box::pin(talk.run(source)).await,
         Err(ending) => Err(ending),
     };
@@ -106,20 +106,24 @@ async fn talk(args: Args) -> Result<(), Ending> {
     outcome
 }
 
-impl Talk {
+impl Chat {
     /// Reads what the session has chosen, and chooses what the command line asks for.
-    async fn open(&mut self, model: Option<&str>, thinking: Option<&str>) -> Result<(), Ending> {
+    async fn apply_options(
+        &mut self,
+        model: Option<&str>,
+        thinking: Option<&str>,
+    ) -> Result<(), CommandError> {
         if !is_id(&self.id) {
-            return Err(Ending::usage(format!(
+            return Err(CommandError::usage(format!(
                 "--session-id {}: letters, digits, . _ and - make an id",
                 self.id
             )));
         }
-        let session = self.hold().await;
-        let session = session.map_err(|error| Ending::failure("session_error", error.to_string()))?;
-        self.remember(&session);
+        let session = self.lock_session().await;
+        let session = session.map_err(|error| CommandError::failure("session_error", error.to_string()))?;
+        self.load_session_choices(&session);
         drop(session);
-        let refused = |why: String| Ending::failure("invalid_choice", why);
+        let refused = |why: String| CommandError::failure("invalid_choice", why);
         if let Some(name) = model {
             self.set_model(name).await?.map_err(refused)?;
         }

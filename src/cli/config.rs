@@ -14,7 +14,7 @@ use clap::{Args as ClapArgs, Subcommand};
 use serde_json::json;
 
 use super::console::Console;
-use super::exit::{self, Ending};
+use super::exit::{self, CommandError};
 use crate::config::Environment;
 use crate::config::schema::json_schema;
 
@@ -22,7 +22,7 @@ use crate::config::schema::json_schema;
 #[derive(Debug, ClapArgs)]
 pub struct Args {
     #[command(subcommand)]
-    verb: Verb,
+    command: ConfigCommand,
     /// The configuration file [default: $MOONRELAY_CONFIG, else ~/.config/moonrelay/config.json5]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -32,7 +32,7 @@ pub struct Args {
 }
 
 #[derive(Debug, Subcommand)]
-enum Verb {
+enum ConfigCommand {
     /// Check a file: every error at once, with its place; exit 0 when it is valid, 78 when it is not
     Validate {
         /// The file to check
@@ -76,30 +76,30 @@ pub async fn run(args: Args) -> ExitCode {
     let mut out = std::io::stdout();
     let json = args.json;
     let mut console =
-        Console { environment: Environment::process(), config: args.config, json, out: &mut out };
-    match execute(args.verb, &mut console) {
+        Console { environment: Environment::from_process(), config: args.config, json, out: &mut out };
+    match execute(args.command, &mut console) {
         Ok(code) => code,
-        Err(ending) => exit::code(Err(ending), json),
+        Err(ending) => exit::into_exit_code(Err(ending), json),
     }
 }
 
-fn execute(verb: Verb, console: &mut Console<'_>) -> Result<ExitCode, Ending> {
+fn execute(verb: ConfigCommand, console: &mut Console<'_>) -> Result<ExitCode, CommandError> {
     match verb {
-        Verb::Validate { file } => return validate::validate(file, console),
-        Verb::Get { path } => value::get(path.as_deref().unwrap_or_default(), console)?,
-        Verb::Set { path, value, dry_run } => value::set(&path, &value, dry_run, console)?,
-        Verb::Unset { path, dry_run } => value::unset(&path, dry_run, console)?,
-        Verb::Schema => console.print_json(&json_schema())?,
-        Verb::Path => path(console)?,
-        Verb::Import(args) => import::import(&args, console)?,
+        ConfigCommand::Validate { file } => return validate::validate(file, console),
+        ConfigCommand::Get { path } => value::get(path.as_deref().unwrap_or_default(), console)?,
+        ConfigCommand::Set { path, value, dry_run } => value::set(&path, &value, dry_run, console)?,
+        ConfigCommand::Unset { path, dry_run } => value::unset(&path, dry_run, console)?,
+        ConfigCommand::Schema => console.print_json(&json_schema())?,
+        ConfigCommand::Path => print_path(console)?,
+        ConfigCommand::Import(args) => import::import(&args, console)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn path(console: &mut Console<'_>) -> Result<(), Ending> {
-    let path = console.location()?.path;
+fn print_path(console: &mut Console<'_>) -> Result<(), CommandError> {
+    let path = console.locate_config()?.path;
     if console.json {
         return console.print_json(&json!({ "path": path, "exists": path.exists() }));
     }
-    console.line(path.display())
+    console.print_line(path.display())
 }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::exit::Ending;
-use crate::config::edit::{Document, EditError, Saved};
+use super::exit::CommandError;
+use crate::config::edit::{Document, EditError, SaveOutcome};
 use crate::config::settings::Settings;
 use crate::config::{self, Environment, Location};
 
@@ -28,23 +28,23 @@ impl Console<'_> {
     ///
     /// # Errors
     /// When the output is gone.
-    pub fn line(&mut self, text: impl Display) -> Result<(), Ending> {
-        writeln!(self.out, "{text}").map_err(Ending::output)
+    pub fn print_line(&mut self, text: impl Display) -> Result<(), CommandError> {
+        writeln!(self.out, "{text}").map_err(CommandError::from_output_error)
     }
 
     /// Prints JSON, on several lines.
     ///
     /// # Errors
     /// When the output is gone.
-    pub fn print_json(&mut self, value: &Value) -> Result<(), Ending> {
-        self.line(format_args!("{value:#}"))
+    pub fn print_json(&mut self, value: &Value) -> Result<(), CommandError> {
+        self.print_line(format_args!("{value:#}"))
     }
 
     /// The settings.
     ///
     /// # Errors
     /// When the configuration is bad: exit 78.
-    pub fn settings(&self) -> Result<Settings, Ending> {
+    pub fn load_settings(&self) -> Result<Settings, CommandError> {
         Ok(config::load(self.config.as_deref(), &self.environment)?)
     }
 
@@ -52,9 +52,9 @@ impl Console<'_> {
     ///
     /// # Errors
     /// When there is neither a flag nor a home.
-    pub fn location(&self) -> Result<Location, Ending> {
+    pub fn locate_config(&self) -> Result<Location, CommandError> {
         config::locate(self.config.as_deref(), &self.environment).ok_or_else(|| {
-            Ending::failure("no_home", "no place for a configuration: set HOME, or give --config FILE")
+            CommandError::failure("no_home", "no place for a configuration: set HOME, or give --config FILE")
         })
     }
 
@@ -62,16 +62,16 @@ impl Console<'_> {
     ///
     /// # Errors
     /// When it cannot be read, or does not parse (exit 78).
-    pub fn document(&self) -> Result<Document, Ending> {
-        Document::open(&self.location()?).map_err(unreadable)
+    pub fn open_document(&self) -> Result<Document, CommandError> {
+        Document::open(&self.locate_config()?).map_err(open_error)
     }
 
     /// The file, only to look.
     ///
     /// # Errors
     /// When it cannot be read, or does not parse (exit 78).
-    pub fn reading(&self) -> Result<Document, Ending> {
-        Document::read(&self.location()?).map_err(unreadable)
+    pub fn read_document(&self) -> Result<Document, CommandError> {
+        Document::read(&self.locate_config()?).map_err(open_error)
     }
 
     /// Checks and writes a changed file; a change that would make it wrong ends with exit 1, one to a file that was
@@ -79,16 +79,16 @@ impl Console<'_> {
     ///
     /// # Errors
     /// When it was not written.
-    pub fn save(&self, document: &Document) -> Result<Saved, Ending> {
-        document.save(&self.environment).map_err(|error| refused(&error))
+    pub fn save(&self, document: &Document) -> Result<SaveOutcome, CommandError> {
+        document.save(&self.environment).map_err(|error| edit_error(&error))
     }
 }
 
 /// What became of a change of the file: for `--json`.
 #[must_use]
-pub fn saved_json(saved: &Saved, file: &Path) -> Value {
+pub fn save_result_json(saved: &SaveOutcome, file: &Path) -> Value {
     let mut report = json!({ "ok": true, "changed": saved.is_written(), "path": file });
-    if let (Saved::Written { backup: Some(backup) }, Some(report)) = (saved, report.as_object_mut()) {
+    if let (SaveOutcome::Written { backup: Some(backup) }, Some(report)) = (saved, report.as_object_mut()) {
         report.insert("backup".to_owned(), json!(backup));
     }
     report
@@ -96,41 +96,43 @@ pub fn saved_json(saved: &Saved, file: &Path) -> Value {
 
 /// What became of a change of the file: for people.
 #[must_use]
-pub fn saved_words(saved: &Saved, done: &str, file: &Path) -> String {
+pub fn save_result_text(saved: &SaveOutcome, done: &str, file: &Path) -> String {
     let file = file.display();
     match saved {
-        Saved::Unchanged => format!("No change: {file} says so already"),
-        Saved::Written { backup: None } => format!("{done} ({file})"),
-        Saved::Written { backup: Some(backup) } => format!("{done} ({file}; before: {})", backup.display()),
+        SaveOutcome::Unchanged => format!("No change: {file} says so already"),
+        SaveOutcome::Written { backup: None } => format!("{done} ({file})"),
+        SaveOutcome::Written { backup: Some(backup) } => {
+            format!("{done} ({file}; before: {})", backup.display())
+        }
     }
 }
 
-fn unreadable(error: EditError) -> Ending {
+fn open_error(error: EditError) -> CommandError {
     match error {
         EditError::Invalid(invalid) => invalid.into(),
-        other => refused(&other),
+        other => edit_error(&other),
     }
 }
 
 /// A change that was not made: exit 1, or 78 where the file was wrong before.
-pub fn refused(error: &EditError) -> Ending {
+pub fn edit_error(error: &EditError) -> CommandError {
     match error {
-        EditError::Invalid(invalid) => Ending::failure(
+        EditError::Invalid(invalid) => CommandError::failure(
             "invalid_config",
             format!("nothing was changed, as the result would be wrong: {invalid}"),
         ),
-        EditError::Broken { .. } => Ending::configuration(format!(
+        EditError::AlreadyInvalid { .. } => CommandError::configuration(format!(
             "nothing was changed, as the configuration is wrong already (a change that mends one of its errors is made): {error}"
         )),
-        EditError::Managed(_) => Ending::failure("managed_config", error.to_string()),
-        EditError::Path(_) => Ending::failure("invalid_path", error.to_string()),
-        EditError::File { .. } => Ending::failure("file_error", error.to_string()),
+        EditError::Managed(_) => CommandError::failure("managed_config", error.to_string()),
+        EditError::Path(_) => CommandError::failure("invalid_path", error.to_string()),
+        EditError::File { .. } => CommandError::failure("file_error", error.to_string()),
     }
 }
 
 /// Columns under headings, two spaces apart; the last column is not filled up.
 #[must_use]
-pub fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
+pub fn render_table(headings: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize, heading: &str| {
         let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
         cells.chain([heading.chars().count()]).max().unwrap_or(0)
@@ -154,8 +156,8 @@ pub(super) mod tests {
 
     use serde_json::Value;
 
-    use super::{Console, table};
-    use crate::cli::exit::Ending;
+    use super::{Console, render_table};
+    use crate::cli::exit::CommandError;
     use crate::config::Environment;
 
     /// A home with a configuration, and what a command printed.
@@ -209,7 +211,7 @@ pub(super) mod tests {
     }
 
     /// Exit code, kind and message of an ending.
-    pub(crate) fn told<T>(outcome: Result<T, Ending>) -> String {
+    pub(crate) fn told<T>(outcome: Result<T, CommandError>) -> String {
         match outcome {
             Ok(_) => panic!("it succeeded"),
             Err(ending) => format!("{ending:?}"),
@@ -219,6 +221,6 @@ pub(super) mod tests {
     #[test]
     fn columns_stand_under_their_headings() {
         let rows = [vec!["a".to_owned(), "long cell".to_owned()], vec!["bbb".to_owned(), String::new()]];
-        assert_eq!(table(&["X", "Y"], &rows), "X    Y\na    long cell\nbbb\n");
+        assert_eq!(render_table(&["X", "Y"], &rows), "X    Y\na    long cell\nbbb\n");
     }
 }

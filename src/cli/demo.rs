@@ -9,11 +9,11 @@ use std::sync::Arc;
 use clap::Args as ClapArgs;
 use serde_json::json;
 
-use self::conversation::{Asked, ask};
-use super::exit::{self, Ending};
-use super::rig;
+use self::conversation::{DemoAnswer, stream_answer};
+use super::exit::{self, CommandError};
+use super::simulation;
 use crate::config::{self, Environment};
-use crate::service::signals::Termination;
+use crate::service::signals::TerminationSignals;
 use crate::simulator::{self, Control};
 use crate::telemetry::log;
 use crate::upstream::Client;
@@ -31,35 +31,37 @@ pub struct Args {
 
 /// Runs the demonstration.
 pub async fn run(args: Args) -> ExitCode {
-    exit::code(show(args).await, false)
+    exit::into_exit_code(run_demo(args).await, false)
 }
 
-async fn show(args: Args) -> Result<(), Ending> {
-    let failed =
-        |what: &str, error: &dyn std::fmt::Display| Ending::failure("demo_error", format!("{what}: {error}"));
-    let mut termination = Termination::install().map_err(|error| failed("cannot catch signals", &error))?;
-    let upstreams = rig::simulate(simulator::Options::default())
+async fn run_demo(args: Args) -> Result<(), CommandError> {
+    let failed = |what: &str, error: &dyn std::fmt::Display| {
+        CommandError::failure("demo_error", format!("{what}: {error}"))
+    };
+    let mut termination =
+        TerminationSignals::install().map_err(|error| failed("cannot catch signals", &error))?;
+    let upstreams = simulation::start_upstreams(simulator::SimulatorOptions::default())
         .await
         .map_err(|error| failed("cannot start the simulated upstreams", &error))?;
     // So that one sees it stream.
-    order(&upstreams.control, "drip:40")?;
-    let settings = config::from_text(&configuration(&upstreams.address), None, &Environment::default())?;
-    let gateway = rig::serve(settings, Arc::new(|record| log::request(&record)))
+    inject_fault(&upstreams.control, "drip:40")?;
+    let settings = config::from_text(&demo_config(&upstreams.address), None, &Environment::default())?;
+    let gateway = simulation::start_gateway(settings, Arc::new(|record| log::log_request(&record)))
         .await
         .map_err(|error| failed("cannot listen", &error))?;
-    converse(&gateway.address, &upstreams.address, &upstreams.control).await?;
+    run_conversation(&gateway.address, &upstreams.address, &upstreams.control).await?;
     if args.serve || (std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
-        say("\nServing until Ctrl-C.")?;
-        termination.received().await;
+        print_line("\nServing until Ctrl-C.")?;
+        termination.recv().await;
     } else {
-        say("\nWith `demo --serve` it keeps running for the curl line.")?;
+        print_line("\nWith `demo --serve` it keeps running for the curl line.")?;
     }
     gateway.stop().await;
     Ok(())
 }
 
 /// What a user would write, but for the base URLs.
-fn configuration(simulated: &str) -> String {
+fn demo_config(simulated: &str) -> String {
     json!({
         "agents": {"defaults": {"model": {"primary": PRIMARY, "fallbacks": [FALLBACK]}}},
         "models": {"providers": {
@@ -70,41 +72,42 @@ fn configuration(simulated: &str) -> String {
     .to_string()
 }
 
-async fn converse(gateway: &str, simulated: &str, control: &Control) -> Result<(), Ending> {
-    let client = Client::new(rig::CONNECT);
-    say(&format!(
+async fn run_conversation(gateway: &str, simulated: &str, control: &Control) -> Result<(), CommandError> {
+    let client = Client::new(simulation::CONNECT_TIMEOUT);
+    print_line(&format!(
         "gateway    {gateway}/v1\nupstreams  {simulated} (simulated)\nchain      {PRIMARY} → {FALLBACK}\n"
     ))?;
-    say("1. Kimi is well.")?;
-    tell(&ask(&client, gateway, "What is the moon made of?").await?)?;
-    say("\n2. Kimi fails: every call gets a 429, engine overloaded.")?;
-    order(control, "moonshot:overloaded")?;
-    tell(&ask(&client, gateway, "And what is it made of now?").await?)?;
-    say("\n3. The same again: Kimi rests, the fallback is asked at once.")?;
-    tell(&ask(&client, gateway, "Once more, please.").await?)?;
+    print_line("1. Kimi is well.")?;
+    print_outcome(&stream_answer(&client, gateway, "What is the moon made of?").await?)?;
+    print_line("\n2. Kimi fails: every call gets a 429, engine overloaded.")?;
+    inject_fault(control, "moonshot:overloaded")?;
+    print_outcome(&stream_answer(&client, gateway, "And what is it made of now?").await?)?;
+    print_line("\n3. The same again: Kimi rests, the fallback is asked at once.")?;
+    print_outcome(&stream_answer(&client, gateway, "Once more, please.").await?)?;
     let body = json!({"model": PRIMARY, "stream": true, "messages": [{"role": "user", "content": "Hello"}]});
-    say(&format!(
+    print_line(&format!(
         "\nTry it:\n  curl -N {gateway}/v1/chat/completions -H 'content-type: application/json' \\\n    -d '{body}'"
     ))
 }
 
-fn order(control: &Control, fault: &str) -> Result<(), Ending> {
-    let fault = fault.parse().map_err(|error| Ending::failure("demo_error", format!("{fault}: {error}")))?;
-    control.order(fault);
+fn inject_fault(control: &Control, fault: &str) -> Result<(), CommandError> {
+    let fault =
+        fault.parse().map_err(|error| CommandError::failure("demo_error", format!("{fault}: {error}")))?;
+    control.add_fault(fault);
     Ok(())
 }
 
 /// The headers that say who answered.
-fn tell(asked: &Asked) -> Result<(), Ending> {
-    say(&format!(
+fn print_outcome(asked: &DemoAnswer) -> Result<(), CommandError> {
+    print_line(&format!(
         "   x-moonrelay-model: {}\n   x-moonrelay-attempts: {}\n   first byte {:.1} ms, whole answer {:.1} ms",
         asked.model,
         asked.attempts,
         asked.first_byte.as_secs_f64() * 1e3,
-        asked.took.as_secs_f64() * 1e3,
+        asked.elapsed.as_secs_f64() * 1e3,
     ))
 }
 
-fn say(line: &str) -> Result<(), Ending> {
-    writeln!(std::io::stdout(), "{line}").map_err(Ending::output)
+fn print_line(line: &str) -> Result<(), CommandError> {
+    writeln!(std::io::stdout(), "{line}").map_err(CommandError::from_output_error)
 }

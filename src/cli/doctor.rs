@@ -19,9 +19,9 @@ use std::sync::Arc;
 use clap::Args as ClapArgs;
 
 use self::facts::Facts;
-use self::report::Report;
+use self::report::DoctorReport;
 use super::console::Console;
-use super::exit::{self, Ending};
+use super::exit::{self, CommandError};
 use super::progress::Progress;
 use crate::config::Environment;
 use crate::upstream::{Client, Connector};
@@ -45,24 +45,27 @@ pub async fn run(args: Args) -> ExitCode {
     let mut out = std::io::stdout();
     let json = args.json;
     let mut console =
-        Console { environment: Environment::process(), config: args.config, json, out: &mut out };
-    let connector: Arc<dyn Connector> = Arc::new(Client::new(facts::CONNECT));
-    exit::code(examine(&mut console, &connector, args.offline, &Progress::on_terminal()).await, json)
+        Console { environment: Environment::from_process(), config: args.config, json, out: &mut out };
+    let connector: Arc<dyn Connector> = Arc::new(Client::new(facts::CONNECT_TIMEOUT));
+    exit::into_exit_code(
+        run_checks(&mut console, &connector, args.offline, &Progress::on_terminal()).await,
+        json,
+    )
 }
 
-async fn examine(
+async fn run_checks(
     console: &mut Console<'_>,
     connector: &Arc<dyn Connector>,
     offline: bool,
     progress: &Progress,
-) -> Result<(), Ending> {
+) -> Result<(), CommandError> {
     let facts = Facts::gather(console, connector, offline, progress).await;
     progress.clear();
-    let report = Report::of(&facts);
+    let report = DoctorReport::from_facts(&facts);
     if console.json {
-        console.print_json(&report.json())?;
+        console.print_json(&report.to_json())?;
     } else {
-        console.line(report.text().trim_end())?;
+        console.print_line(report.to_text().trim_end())?;
     }
-    if report.has_error() { Err(Ending::silent()) } else { Ok(()) }
+    if report.has_error() { Err(CommandError::silent()) } else { Ok(()) }
 }

@@ -5,12 +5,12 @@
 
 mod case;
 mod client;
-mod clocks;
-mod play;
 mod report;
-mod stage;
+mod runner;
+mod setup;
 #[cfg(test)]
 mod tests;
+mod timeouts;
 mod verdict;
 
 use std::io::Write;
@@ -20,14 +20,14 @@ use std::process::ExitCode;
 use clap::Args as ClapArgs;
 use futures_util::StreamExt;
 
-use self::play::Drill;
-use self::report::Row;
-use self::stage::Stage;
-use super::exit::{self, Ending};
+use self::report::CaseResult;
+use self::runner::DrillRunner;
+use self::setup::DrillSetup;
+use super::exit::{self, CommandError};
 use crate::config::Environment;
 
 /// Cases at a time. They mostly wait; more would make each other late on a small machine.
-const AT_ONCE: usize = 6;
+const MAX_CONCURRENT: usize = 6;
 
 /// `drill`.
 #[derive(Debug, ClapArgs)]
@@ -48,32 +48,34 @@ pub struct Args {
 
 /// Plays the faults.
 pub async fn run(args: Args) -> ExitCode {
-    exit::code(drill(&args).await, args.json)
+    exit::into_exit_code(run_drill(&args).await, args.json)
 }
 
-async fn drill(args: &Args) -> Result<(), Ending> {
-    let stage = Stage::of(args.config.as_deref(), &Environment::process(), args.model.as_deref())?;
-    let cases = case::cases(&stage, &args.faults)?;
-    let drill = Drill::new(stage).await?;
+async fn run_drill(args: &Args) -> Result<(), CommandError> {
+    let stage =
+        DrillSetup::load(args.config.as_deref(), &Environment::from_process(), args.model.as_deref())?;
+    let cases = case::list_cases(&stage, &args.faults)?;
+    let drill = DrillRunner::new(stage).await?;
     let mut out = std::io::stdout();
-    let mut print = |text: &str| writeln!(out, "{text}").map_err(Ending::output);
+    let mut print = |text: &str| writeln!(out, "{text}").map_err(CommandError::from_output_error);
     if !args.json {
-        print(&report::heading(&drill.stage, &cases))?;
+        print(&report::heading_text(&drill.setup, &cases))?;
     }
-    let mut rows: Vec<Row> = Vec::with_capacity(cases.len());
-    let mut playing = futures_util::stream::iter(&cases).map(|case| drill.play(case)).buffered(AT_ONCE);
+    let mut rows: Vec<CaseResult> = Vec::with_capacity(cases.len());
+    let mut playing =
+        futures_util::stream::iter(&cases).map(|case| drill.run_case(case)).buffered(MAX_CONCURRENT);
     while let Some(row) = playing.next().await {
         let row = row?;
         if !args.json {
-            print(&row.line(&cases))?;
+            print(&row.to_line(&cases))?;
         }
         rows.push(row);
     }
-    let summary = report::Summary::of(&rows);
+    let summary = report::DrillSummary::from_results(&rows);
     if args.json {
-        print(&report::as_json(&drill.stage, &rows, &summary).to_string())?;
+        print(&report::as_json(&drill.setup, &rows, &summary).to_string())?;
     } else {
-        print(&summary.text())?;
+        print(&summary.to_text())?;
     }
-    if summary.lost == 0 { Ok(()) } else { Err(Ending::silent()) }
+    if summary.lost == 0 { Ok(()) } else { Err(CommandError::silent()) }
 }

@@ -5,20 +5,20 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use crate::config::Invalid;
+use crate::config::ConfigError;
 
 /// A bad configuration (`EX_CONFIG` of sysexits).
-const CONFIGURATION: u8 = 78;
+const EX_CONFIG: u8 = 78;
 
 /// Why a command did not succeed.
 #[derive(Debug)]
-pub struct Ending {
+pub struct CommandError {
     code: u8,
     kind: &'static str,
     message: String,
 }
 
-impl Ending {
+impl CommandError {
     /// It tried and failed: exit 1.
     pub fn failure(kind: &'static str, message: impl Into<String>) -> Self {
         Self { code: 1, kind, message: message.into() }
@@ -31,7 +31,7 @@ impl Ending {
 
     /// The configuration is bad: exit 78.
     pub fn configuration(message: impl Into<String>) -> Self {
-        Self { code: CONFIGURATION, kind: "invalid_config", message: message.into() }
+        Self { code: EX_CONFIG, kind: "invalid_config", message: message.into() }
     }
 
     /// It failed, and has said so already, or nobody listens: exit 1.
@@ -48,7 +48,7 @@ impl Ending {
 
     /// Standard output is gone. A reader that has seen enough (`head`) needs no word about it.
     #[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
-    pub fn output(error: std::io::Error) -> Self {
+    pub fn from_output_error(error: std::io::Error) -> Self {
         match error.kind() {
             std::io::ErrorKind::BrokenPipe => Self::silent(),
             _ => Self::failure("output_error", format!("cannot write: {error}")),
@@ -56,14 +56,14 @@ impl Ending {
     }
 }
 
-impl From<Invalid> for Ending {
-    fn from(invalid: Invalid) -> Self {
+impl From<ConfigError> for CommandError {
+    fn from(invalid: ConfigError) -> Self {
         Self::configuration(invalid.to_string())
     }
 }
 
 /// The exit code; an error goes to standard error, or as JSON to standard output.
-pub fn code(outcome: Result<(), Ending>, as_json: bool) -> ExitCode {
+pub fn into_exit_code(outcome: Result<(), CommandError>, as_json: bool) -> ExitCode {
     let Err(ending) = outcome else {
         return ExitCode::SUCCESS;
     };

@@ -9,16 +9,16 @@ use bytes::Bytes;
 use clap::{Args as ClapArgs, ValueEnum};
 use serde_json::{Value, json};
 
-use super::exit::{self, Ending};
-use super::gateway::no_key;
-use crate::config::settings::{MatchedBy, Settings};
+use super::exit::{self, CommandError};
+use super::gateway::no_key_error;
+use crate::config::settings::{MatchKind, Settings};
 use crate::config::{self, Environment};
 use crate::failure::Failure;
-use crate::protocol::face::Face;
+use crate::protocol::api::Api;
 use crate::protocol::request::RequestBody;
 use crate::routing::affinity;
-use crate::routing::bodies::{Bodies, Prepared};
-use crate::routing::plan::{Plan, Planned, plan};
+use crate::routing::plan::{Plan, PlannedTarget, plan_request};
+use crate::routing::request_bodies::{PreparedRequest, RequestBodies};
 use crate::routing::state::State;
 use crate::routing::stateless;
 
@@ -32,7 +32,7 @@ pub struct Args {
     body: Option<PathBuf>,
     /// Which protocol the client speaks
     #[arg(long, value_enum, default_value_t)]
-    face: Spoken,
+    face: ClientApi,
     /// The configuration file
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -43,7 +43,7 @@ pub struct Args {
 
 /// The protocols, as people call them.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum Spoken {
+enum ClientApi {
     /// OpenAI Chat Completions
     #[default]
     Chat,
@@ -53,17 +53,17 @@ enum Spoken {
     Messages,
 }
 
-impl Spoken {
-    const fn face(self) -> Face {
+impl ClientApi {
+    const fn api(self) -> Api {
         match self {
-            Self::Chat => Face::Chat,
-            Self::Responses => Face::Responses,
-            Self::Messages => Face::Messages,
+            Self::Chat => Api::ChatCompletions,
+            Self::Responses => Api::Responses,
+            Self::Messages => Api::Messages,
         }
     }
 
     /// The shortest request that asks for this model.
-    fn request(self, model: &str) -> Value {
+    fn minimal_request(self, model: &str) -> Value {
         let messages = json!([{"role": "user", "content": "hi"}]);
         match self {
             Self::Chat => json!({"model": model, "messages": messages}),
@@ -75,57 +75,62 @@ impl Spoken {
 
 /// Prints the plan.
 pub fn run(args: &Args) -> ExitCode {
-    exit::code(explain(args), args.json)
+    exit::into_exit_code(explain(args), args.json)
 }
 
-fn explain(args: &Args) -> Result<(), Ending> {
-    let settings = config::load(args.config.as_deref(), &Environment::process())?;
-    let explained = Explained::of(&settings, &args.model, body(args)?)?;
+fn explain(args: &Args) -> Result<(), CommandError> {
+    let settings = config::load(args.config.as_deref(), &Environment::from_process())?;
+    let explained = Explanation::new(&settings, &args.model, read_request(args)?)?;
     let text = match args.json {
         true => explained.json.to_string(),
         false => explained.text,
     };
-    writeln!(std::io::stdout(), "{}", text.trim_end()).map_err(Ending::output)
+    writeln!(std::io::stdout(), "{}", text.trim_end()).map_err(CommandError::from_output_error)
 }
 
 /// The plan for a request, for programs and for people.
-pub(in crate::cli) struct Explained {
+pub(in crate::cli) struct Explanation {
     pub(in crate::cli) json: Value,
     pub(in crate::cli) text: String,
 }
 
-impl Explained {
+impl Explanation {
     /// Of a request for this model.
-    pub(in crate::cli) fn of(settings: &Settings, model: &str, body: RequestBody) -> Result<Self, Ending> {
-        stateless::check(&body).map_err(|refusal| Ending::failure("not_kept", refusal.to_string()))?;
-        let plan = plan(&Arc::new(settings.clone()), &State::new(), model, &body, None)
-            .map_err(|refusal| Ending::failure("unknown_model", refusal.to_string()))?;
+    pub(in crate::cli) fn new(
+        settings: &Settings,
+        model: &str,
+        body: RequestBody,
+    ) -> Result<Self, CommandError> {
+        stateless::check_stateless(&body)
+            .map_err(|refusal| CommandError::failure("not_kept", refusal.to_string()))?;
+        let plan = plan_request(&Arc::new(settings.clone()), &State::new(), model, &body, None)
+            .map_err(|refusal| CommandError::failure("unknown_model", refusal.to_string()))?;
         if plan.targets.is_empty() {
-            return Err(nothing_answers(settings));
+            return Err(no_target_error(settings));
         }
-        let bodies = Bodies::new(body, Arc::default(), usize::MAX);
-        let steps: Vec<Step<'_>> =
-            plan.targets.iter().map(|planned| Step::of(settings, planned, &bodies)).collect();
-        let note = affinity::explained(settings, bodies.own());
+        let bodies = RequestBodies::new(body, Arc::default(), usize::MAX);
+        let steps: Vec<PlanStep<'_>> =
+            plan.targets.iter().map(|planned| PlanStep::new(settings, planned, &bodies)).collect();
+        let note = affinity::explain_affinity(settings, bodies.client_body());
         let (json, text) = (as_json(&plan, &steps, note.as_deref()), as_text(&plan, &steps, note.as_deref()));
         Ok(Self { json, text })
     }
 }
 
 /// The chain `default` is empty.
-fn nothing_answers(settings: &Settings) -> Ending {
+fn no_target_error(settings: &Settings) -> CommandError {
     if settings.has_target() {
         let why = "none of kimi, moonshot and openrouter has a key, so no model is the default: \
                    set agents.defaults.model (moonrelay models set REF)";
-        return Ending::failure("no_primary", why);
+        return CommandError::failure("no_primary", why);
     }
-    no_key(settings)
+    no_key_error(settings)
 }
 
 /// The request to plan for; the model that was asked for on the command line counts.
-fn body(args: &Args) -> Result<RequestBody, Ending> {
+fn read_request(args: &Args) -> Result<RequestBody, CommandError> {
     let text: Bytes = match &args.body {
-        None => args.face.request(&args.model).to_string().into(),
+        None => args.face.minimal_request(&args.model).to_string().into(),
         Some(path) => {
             let mut text = Vec::new();
             let read = if path.as_os_str() == "-" {
@@ -133,30 +138,30 @@ fn body(args: &Args) -> Result<RequestBody, Ending> {
             } else {
                 std::fs::read(path)
             };
-            read.map_err(|error| Ending::failure("read_error", format!("{}: {error}", path.display())))?
+            read.map_err(|error| CommandError::failure("read_error", format!("{}: {error}", path.display())))?
                 .into()
         }
     };
-    RequestBody::parse(args.face.face(), text)
-        .map_err(|error| Ending::failure("malformed_json", error.to_string()))
+    RequestBody::parse(args.face.api(), text)
+        .map_err(|error| CommandError::failure("malformed_json", error.to_string()))
 }
 
 /// One target and what would be sent to it.
-struct Step<'a> {
-    planned: &'a Planned,
+struct PlanStep<'a> {
+    planned: &'a PlannedTarget,
     /// The client's face.
-    face: Face,
-    prepared: Result<Prepared<'a>, Failure>,
+    client_api: Api,
+    prepared: Result<PreparedRequest<'a>, Failure>,
 }
 
-impl<'a> Step<'a> {
-    fn of(settings: &Settings, planned: &'a Planned, bodies: &'a Bodies) -> Self {
-        let prepared = bodies.prepare(&planned.target, settings.thinking_default);
-        Self { planned, face: bodies.own().face, prepared }
+impl<'a> PlanStep<'a> {
+    fn new(settings: &Settings, planned: &'a PlannedTarget, bodies: &'a RequestBodies) -> Self {
+        let prepared = bodies.prepare(&planned.target, settings.default_thinking);
+        Self { planned, client_api: bodies.client_body().api, prepared }
     }
 
-    fn skipped(&self) -> Option<(&str, &str)> {
-        match (&self.planned.skipped, &self.prepared) {
+    fn skip_reason(&self) -> Option<(&str, &str)> {
+        match (&self.planned.skip_reason, &self.prepared) {
             (Some((skip, why)), _) => Some((skip.as_str(), why)),
             (None, Err(failure)) => Some((failure.reason.as_str(), &failure.message)),
             (None, Ok(_)) => None,
@@ -168,36 +173,36 @@ impl<'a> Step<'a> {
     }
 
     fn rules(&self) -> &[&'static str] {
-        self.prepared.as_ref().map_or(&[], |prepared| &prepared.rewritten.rules)
+        self.prepared.as_ref().map_or(&[], |prepared| &prepared.adapted.rules)
     }
 
-    fn dropped(&self) -> &[&'static str] {
-        self.prepared.as_ref().map_or(&[], |prepared| prepared.said.dropped())
+    fn dropped_fields(&self) -> &[&'static str] {
+        self.prepared.as_ref().map_or(&[], |prepared| prepared.request_body.dropped())
     }
 
     /// The protocols, where the client's is not the target's.
-    fn translated(&self) -> Option<String> {
-        let (from, to) = (self.face, self.planned.target.face);
-        (from != to).then(|| format!("{} to {}", from.api(), to.api()))
+    fn translation(&self) -> Option<String> {
+        let (from, to) = (self.client_api, self.planned.target.api);
+        (from != to).then(|| format!("{} to {}", from.as_str(), to.as_str()))
     }
 
-    fn key(&self) -> Option<(String, String)> {
+    fn masked_key(&self) -> Option<(String, String)> {
         let target = &self.planned.target;
-        target.key().map(|key| (target.provider.masked(key), key.origin.to_string()))
+        target.key().map(|key| (target.provider.mask_key(key), key.origin.to_string()))
     }
 }
 
-fn matched(by: &MatchedBy) -> String {
+fn describe_match(by: &MatchKind) -> String {
     match by {
-        MatchedBy::Alias => "an alias".to_owned(),
-        MatchedBy::Reference => "a reference".to_owned(),
-        MatchedBy::Route(pattern) => format!("matched by the route {pattern:?}"),
-        MatchedBy::Default => "the default chain".to_owned(),
-        MatchedBy::BareId => "a model id".to_owned(),
+        MatchKind::Alias => "an alias".to_owned(),
+        MatchKind::Reference => "a reference".to_owned(),
+        MatchKind::Route(pattern) => format!("matched by the route {pattern:?}"),
+        MatchKind::Default => "the default chain".to_owned(),
+        MatchKind::BareId => "a model id".to_owned(),
     }
 }
 
-fn as_json(plan: &Plan, steps: &[Step<'_>], note: Option<&str>) -> Value {
+fn as_json(plan: &Plan, steps: &[PlanStep<'_>], note: Option<&str>) -> Value {
     let targets: Vec<Value> = steps
         .iter()
         .map(|step| {
@@ -206,26 +211,26 @@ fn as_json(plan: &Plan, steps: &[Step<'_>], note: Option<&str>) -> Value {
                 "reference": target.reference.to_string(),
                 "sentAs": target.wire_model,
                 "url": step.url(),
-                "face": target.face.api(),
-                "translated": step.translated().is_some(),
-                "dropped": step.dropped(),
-                "key": step.key().map(|(masked, origin)| json!({"masked": masked, "origin": origin})),
+                "face": target.api.as_str(),
+                "translated": step.translation().is_some(),
+                "dropped": step.dropped_fields(),
+                "key": step.masked_key().map(|(masked, origin)| json!({"masked": masked, "origin": origin})),
                 "rules": step.rules(),
-                "skipped": step.skipped().map(|(word, why)| json!({"reason": word, "detail": why})),
+                "skipped": step.skip_reason().map(|(word, why)| json!({"reason": word, "detail": why})),
             })
         })
         .collect();
     json!({
         "requested": plan.requested,
-        "matched": matched(&plan.by),
+        "matched": describe_match(&plan.matched_by),
         "targets": targets,
         "warnings": plan.warnings,
         "note": note,
     })
 }
 
-fn as_text(plan: &Plan, steps: &[Step<'_>], note: Option<&str>) -> String {
-    let mut out = format!("{} is {}\n", plan.requested, matched(&plan.by));
+fn as_text(plan: &Plan, steps: &[PlanStep<'_>], note: Option<&str>) -> String {
+    let mut out = format!("{} is {}\n", plan.requested, describe_match(&plan.matched_by));
     for warning in &plan.warnings {
         out.push_str(&format!("warning: {warning}\n"));
     }
@@ -235,22 +240,25 @@ fn as_text(plan: &Plan, steps: &[Step<'_>], note: Option<&str>) -> String {
     for (index, step) in steps.iter().enumerate() {
         let target = &step.planned.target;
         out.push_str(&format!("\n{}. {}\n", index + 1, target.reference));
-        if let Some((word, why)) = step.skipped() {
+        if let Some((word, why)) = step.skip_reason() {
             out.push_str(&format!("   skipped   {word}: {why}\n"));
             continue;
         }
         out.push_str(&format!("   sent to   {} as {}\n", step.url(), target.wire_model));
-        if let Some((masked, origin)) = step.key() {
+        if let Some((masked, origin)) = step.masked_key() {
             out.push_str(&format!("   key       {masked} from {origin}\n"));
         }
-        if let Some(translated) = step.translated() {
-            out.push_str(&format!("   translate {translated}\n   dropped   {}\n", listed(step.dropped())));
+        if let Some(translated) = step.translation() {
+            out.push_str(&format!(
+                "   translate {translated}\n   dropped   {}\n",
+                join_names(step.dropped_fields())
+            ));
         }
-        out.push_str(&format!("   rewrites  {}\n", listed(step.rules())));
+        out.push_str(&format!("   rewrites  {}\n", join_names(step.rules())));
     }
     out
 }
 
-fn listed(names: &[&str]) -> String {
+fn join_names(names: &[&str]) -> String {
     if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
 }

@@ -1,11 +1,11 @@
 //! `moonrelay gateway`: serve, ask the one that serves, and the unit that makes it serve.
 
 mod control;
-mod inherited;
+mod inherited_sockets;
 mod logs;
 mod reload;
 mod run;
-pub(super) mod running;
+pub(super) mod running_gateway;
 mod status;
 
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use clap::{Args as ClapArgs, Subcommand};
 
 use super::console::Console;
-use super::exit::{self, Ending};
+use super::exit::{self, CommandError};
 use crate::config::Environment;
 use crate::config::settings::{Bind, Settings};
 
@@ -22,18 +22,18 @@ use crate::config::settings::{Bind, Settings};
 #[derive(Debug, ClapArgs)]
 pub struct Args {
     #[command(subcommand)]
-    verb: Verb,
+    command: GatewayCommand,
 }
 
 impl Args {
     /// Whether this is the process that serves.
-    pub(super) const fn serves(&self) -> bool {
-        matches!(self.verb, Verb::Run(_))
+    pub(super) const fn is_run(&self) -> bool {
+        matches!(self.command, GatewayCommand::Run(_))
     }
 }
 
 #[derive(Debug, Subcommand)]
-enum Verb {
+enum GatewayCommand {
     /// Serve in the foreground
     Run(run::Args),
     /// Ask the running gateway how it is; exit 1 when it is down
@@ -52,7 +52,7 @@ enum Verb {
 
 /// What `run` and `status` take.
 #[derive(Debug, ClapArgs)]
-struct Place {
+struct ListenOptions {
     /// The configuration file [default: $MOONRELAY_CONFIG, else ~/.config/moonrelay/config.json5]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -65,14 +65,15 @@ struct Place {
 }
 
 /// Reads `--bind`.
-fn bind(text: &str) -> Result<Bind, Ending> {
-    let refused =
-        || Ending::usage(format!("--bind {text}: loopback, all, an IP address or unix:PATH is expected"));
+fn parse_bind(text: &str) -> Result<Bind, CommandError> {
+    let refused = || {
+        CommandError::usage(format!("--bind {text}: loopback, all, an IP address or unix:PATH is expected"))
+    };
     Bind::parse(text).ok_or_else(refused)
 }
 
 /// Nothing can be asked of anybody: exit 78.
-pub(super) fn no_key(settings: &Settings) -> Ending {
+pub(super) fn no_key_error(settings: &Settings) -> CommandError {
     let mut message = "no provider has a key".to_owned();
     for warning in &settings.warnings {
         message.push_str(&format!("\n  {}: {}", warning.path, warning.message));
@@ -80,28 +81,28 @@ pub(super) fn no_key(settings: &Settings) -> Ending {
     message.push_str(
         "\nSet KIMI_API_KEY, MOONSHOT_API_KEY or OPENROUTER_API_KEY, or apiKey in the configuration.",
     );
-    Ending::configuration(message)
+    CommandError::configuration(message)
 }
 
 /// Runs one of the verbs.
 pub async fn run(args: Args) -> ExitCode {
-    match args.verb {
-        Verb::Run(args) => run::run(args).await,
-        Verb::Status(args) => status::run(args).await,
-        Verb::Start(args) => at_console(None, args.json, control::start),
-        Verb::Stop(args) => at_console(None, args.json, control::stop),
-        Verb::Restart(args) => at_console(None, args.json, control::restart),
-        Verb::Reload(args) => at_console(args.config, args.json, reload::reload),
-        Verb::Logs(args) => exit::code(logs::logs(&args), false),
+    match args.command {
+        GatewayCommand::Run(args) => run::run(args).await,
+        GatewayCommand::Status(args) => status::run(args).await,
+        GatewayCommand::Start(args) => run_with_console(None, args.json, control::start),
+        GatewayCommand::Stop(args) => run_with_console(None, args.json, control::stop),
+        GatewayCommand::Restart(args) => run_with_console(None, args.json, control::restart),
+        GatewayCommand::Reload(args) => run_with_console(args.config, args.json, reload::reload),
+        GatewayCommand::Logs(args) => exit::into_exit_code(logs::print_logs(&args), false),
     }
 }
 
-fn at_console(
+fn run_with_console(
     config: Option<PathBuf>,
     json: bool,
-    verb: impl FnOnce(&mut Console<'_>) -> Result<(), Ending>,
+    verb: impl FnOnce(&mut Console<'_>) -> Result<(), CommandError>,
 ) -> ExitCode {
     let mut out = std::io::stdout();
-    let mut console = Console { environment: Environment::process(), config, json, out: &mut out };
-    exit::code(verb(&mut console), json)
+    let mut console = Console { environment: Environment::from_process(), config, json, out: &mut out };
+    exit::into_exit_code(verb(&mut console), json)
 }

@@ -1,6 +1,6 @@
 //! `moonrelay login` and `moonrelay logout`: Kimi Code's device login, in the place of a key.
 
-mod flow;
+mod device_flow;
 mod outcome;
 
 use std::path::PathBuf;
@@ -12,23 +12,23 @@ use clap::Args as ClapArgs;
 use serde_json::json;
 
 use super::console::Console;
-use super::exit::{self, Ending};
+use super::exit::{self, CommandError};
 use crate::config::Environment;
 use crate::config::settings::Settings;
-use crate::credentials::Place;
+use crate::credentials::LoginFile;
 use crate::upstream::{Client, Connector, oauth};
 
-pub(in crate::cli) use flow::device_login;
-pub(in crate::cli) use outcome::Configured;
+pub(in crate::cli) use device_flow::run_device_login;
+pub(in crate::cli) use outcome::ConfigChange;
 
 /// To connect.
-const CONNECT: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// `login`.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
     #[command(flatten)]
-    wish: Wish,
+    options: LoginOptions,
     /// The configuration file [default: $MOONRELAY_CONFIG, else ~/.config/moonrelay/config.json5]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -39,7 +39,7 @@ pub struct Args {
 
 /// Which login is wanted.
 #[derive(Clone, Debug, ClapArgs)]
-pub(in crate::cli) struct Wish {
+pub(in crate::cli) struct LoginOptions {
     /// The provider that gets the login: kimi, or another one of the configuration that is Kimi Code
     #[arg(long, value_name = "ID", default_value = "kimi")]
     pub(in crate::cli) provider: String,
@@ -71,9 +71,9 @@ pub async fn run(args: Args) -> ExitCode {
     let mut out = std::io::stdout();
     let json = args.json;
     let mut console =
-        Console { environment: Environment::process(), config: args.config, json, out: &mut out };
-    let client: Arc<dyn Connector> = Arc::new(Client::new(CONNECT));
-    exit::code(log_in(&args.wish, &mut console, client.as_ref()).await, json)
+        Console { environment: Environment::from_process(), config: args.config, json, out: &mut out };
+    let client: Arc<dyn Connector> = Arc::new(Client::new(CONNECT_TIMEOUT));
+    exit::into_exit_code(log_in(&args.options, &mut console, client.as_ref()).await, json)
 }
 
 /// Logs out.
@@ -81,32 +81,40 @@ pub async fn run_logout(args: LogoutArgs) -> ExitCode {
     let mut out = std::io::stdout();
     let json = args.json;
     let mut console =
-        Console { environment: Environment::process(), config: args.config, json, out: &mut out };
-    exit::code(log_out(&args.provider, &mut console).await, json)
+        Console { environment: Environment::from_process(), config: args.config, json, out: &mut out };
+    exit::into_exit_code(log_out(&args.provider, &mut console).await, json)
 }
 
-async fn log_in(wish: &Wish, console: &mut Console<'_>, connector: &dyn Connector) -> Result<(), Ending> {
-    let outcome = device_login(wish, console, connector).await?;
+async fn log_in(
+    wish: &LoginOptions,
+    console: &mut Console<'_>,
+    connector: &dyn Connector,
+) -> Result<(), CommandError> {
+    let outcome = run_device_login(wish, console, connector).await?;
     outcome.print(console)
 }
 
-async fn log_out(provider: &str, console: &mut Console<'_>) -> Result<(), Ending> {
+async fn log_out(provider: &str, console: &mut Console<'_>) -> Result<(), CommandError> {
     // Who wants to log out shall not have to mend a configuration first.
-    let settings = console.settings().ok();
-    let id = settings.as_ref().map_or_else(|| provider.to_lowercase(), |settings| id_of(settings, provider));
+    let settings = console.load_settings().ok();
+    let id =
+        settings.as_ref().map_or_else(|| provider.to_lowercase(), |settings| provider_id(settings, provider));
     if id.is_empty() || id.contains(['/', ' ']) {
-        return Err(Ending::usage(format!("{provider:?} is no provider's id")));
+        return Err(CommandError::usage(format!("{provider:?} is no provider's id")));
     }
-    let place = place(&id, console)?;
+    let place = login_file(&id, console)?;
     let failed = |error: std::io::Error| {
-        Ending::failure("file_error", format!("{} cannot be removed: {error}", place.tokens().display()))
+        CommandError::failure(
+            "file_error",
+            format!("{} cannot be removed: {error}", place.token_path().display()),
+        )
     };
     // Where nobody ever logged in nothing is made.
-    let was = match place.mark().exists() || place.tokens().exists() {
+    let was = match place.lock_path().exists() || place.token_path().exists() {
         true => {
-            let lock = oauth::lock(&place).await;
-            let lock = lock.map_err(|failure| Ending::failure("lock_error", failure.message))?;
-            place.forget(&lock).map_err(failed)?
+            let lock = oauth::acquire_lock(&place).await;
+            let lock = lock.map_err(|failure| CommandError::failure("lock_error", failure.message))?;
+            place.remove_login(&lock).map_err(failed)?
         }
         false => false,
     };
@@ -114,12 +122,12 @@ async fn log_out(provider: &str, console: &mut Console<'_>) -> Result<(), Ending
         return console.print_json(&json!({ "ok": true, "provider": id, "loggedOut": was }));
     }
     if !was {
-        return console.line(format_args!("nobody was logged in as provider {id}"));
+        return console.print_line(format_args!("nobody was logged in as provider {id}"));
     }
-    console.line(format_args!("logged out: the tokens of provider {id} are gone from this machine"))?;
+    console.print_line(format_args!("logged out: the tokens of provider {id} are gone from this machine"))?;
     let uses = settings.and_then(|settings| settings.providers.get(&id).cloned());
-    if uses.is_some_and(|provider| provider.login.is_some()) {
-        console.line(format_args!(
+    if uses.is_some_and(|provider| provider.login_file.is_some()) {
+        console.print_line(format_args!(
             "its auth is still \"oauth\", so it is off; with a key instead: moonrelay config set models.providers.{id}.auth api-key"
         ))?;
     }
@@ -127,14 +135,15 @@ async fn log_out(provider: &str, console: &mut Console<'_>) -> Result<(), Ending
 }
 
 /// The id that is meant: case does not count, and other names of a provider do.
-fn id_of(settings: &Settings, name: &str) -> String {
+fn provider_id(settings: &Settings, name: &str) -> String {
     let name = name.to_lowercase();
     settings.provider_aliases.get(&name).cloned().unwrap_or(name)
 }
 
-fn place(provider: &str, console: &Console<'_>) -> Result<Place, Ending> {
+fn login_file(provider: &str, console: &Console<'_>) -> Result<LoginFile, CommandError> {
     let state = console.environment.state_directory();
-    let state = state
-        .ok_or_else(|| Ending::failure("no_home", "no place for a login: set HOME or STATE_DIRECTORY"))?;
-    Ok(Place::new(&state, provider))
+    let state = state.ok_or_else(|| {
+        CommandError::failure("no_home", "no place for a login: set HOME or STATE_DIRECTORY")
+    })?;
+    Ok(LoginFile::new(&state, provider))
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::CommandFactory;
 
 use super::Cli;
-use super::exit::Ending;
+use super::exit::CommandError;
 
 /// `moonrelay man`.
 #[derive(clap::Args)]
@@ -18,7 +18,7 @@ pub struct Args {
 ///
 /// # Errors
 /// When one cannot be written.
-pub fn run(args: &Args) -> Result<(), Ending> {
+pub fn run(args: &Args) -> Result<(), CommandError> {
     let pages = clap_mangen::generate_to(Cli::command(), &args.directory);
-    pages.map_err(|error| Ending::failure("io_error", format!("{}: {error}", args.directory.display())))
+    pages.map_err(|error| CommandError::failure("io_error", format!("{}: {error}", args.directory.display())))
 }

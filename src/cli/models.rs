@@ -1,11 +1,11 @@
 //! `moonrelay models`: list, choose, name, chain.
 
 pub(in crate::cli) mod aliases;
-mod chain;
+pub(in crate::cli) mod cooldowns;
+mod fallbacks;
 mod list;
-mod live;
 mod probe;
-pub(in crate::cli) mod rests;
+mod provider_lists;
 mod status;
 
 #[cfg(test)]
@@ -17,21 +17,21 @@ use std::sync::Arc;
 
 use clap::{Args as ClapArgs, Subcommand};
 
-use super::console::{Console, saved_json, saved_words};
-use super::exit::{self, Ending};
+use super::console::{Console, save_result_json, save_result_text};
+use super::exit::{self, CommandError};
 use super::progress::Progress;
 use crate::config::Environment;
 use crate::config::edit::Document;
 use crate::config::keypath::KeyPath;
 use crate::config::settings::{Reference, Settings};
 use crate::upstream::{Client, Connector};
-use live::Live;
+use provider_lists::ProviderListing;
 
 /// The verbs of `models`.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
     #[command(subcommand)]
-    verb: Verb,
+    command: ModelsCommand,
     /// The configuration file [default: $MOONRELAY_CONFIG, else ~/.config/moonrelay/config.json5]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -41,7 +41,7 @@ pub struct Args {
 }
 
 #[derive(Debug, Subcommand)]
-enum Verb {
+enum ModelsCommand {
     /// Every model: input, context, price, whether it can be called, and its place in the chain
     List {
         /// Only those of one provider
@@ -59,10 +59,10 @@ enum Verb {
     },
     /// Other names for models
     #[command(subcommand)]
-    Aliases(aliases::Verb),
+    Aliases(aliases::AliasesCommand),
     /// The models that are asked when the primary cannot answer
     #[command(subcommand)]
-    Fallbacks(chain::Verb),
+    Fallbacks(fallbacks::FallbacksCommand),
     /// Providers: which keys they have (masked), where each came from, why one is off, and until when one rests
     Status {
         /// Make one tiny call a target of the default chain; exit 1 when none answers
@@ -76,74 +76,81 @@ pub async fn run(args: Args) -> ExitCode {
     let mut out = std::io::stdout();
     let json = args.json;
     let mut console =
-        Console { environment: Environment::process(), config: args.config, json, out: &mut out };
+        Console { environment: Environment::from_process(), config: args.config, json, out: &mut out };
     // The limit to connect is that of the default settings: a list is not worth more patience.
-    let client: Arc<dyn Connector> = Arc::new(Client::new(live::CONNECT));
-    exit::code(execute(args.verb, &mut console, &client, &Progress::on_terminal()).await, json)
+    let client: Arc<dyn Connector> = Arc::new(Client::new(provider_lists::CONNECT_TIMEOUT));
+    exit::into_exit_code(execute(args.command, &mut console, &client, &Progress::on_terminal()).await, json)
 }
 
 async fn execute(
-    verb: Verb,
+    verb: ModelsCommand,
     console: &mut Console<'_>,
     connector: &Arc<dyn Connector>,
     progress: &Progress,
-) -> Result<(), Ending> {
+) -> Result<(), CommandError> {
     match verb {
-        Verb::List { provider, live } => {
-            let settings = console.settings()?;
-            let provider = provider.map(|id| list::provider(&settings, &id)).transpose()?;
+        ModelsCommand::List { provider, live } => {
+            let settings = console.load_settings()?;
+            let provider = provider.map(|id| list::resolve_provider(&settings, &id)).transpose()?;
             let live = match live {
-                true => Some(live::ask(&settings, provider.as_deref(), connector).await),
+                true => Some(provider_lists::fetch_lists(&settings, provider.as_deref(), connector).await),
                 false => None,
             };
             list::print(&settings, provider.as_deref(), live.as_deref(), console)?;
             match live {
-                Some(live) if !live.is_empty() && !live.iter().any(Live::is_ok) => Err(Ending::silent()),
+                Some(live) if !live.is_empty() && !live.iter().any(ProviderListing::is_ok) => {
+                    Err(CommandError::silent())
+                }
                 _ => Ok(()),
             }
         }
-        Verb::Set { name } => chain::set(&name, console),
-        Verb::Aliases(verb) => aliases::execute(verb, console),
-        Verb::Fallbacks(verb) => chain::execute(verb, console),
-        Verb::Status { probe } => {
-            let settings = console.settings()?;
+        ModelsCommand::Set { name } => fallbacks::set_primary(&name, console),
+        ModelsCommand::Aliases(verb) => aliases::execute(verb, console),
+        ModelsCommand::Fallbacks(verb) => fallbacks::execute(verb, console),
+        ModelsCommand::Status { probe } => {
+            let settings = console.load_settings()?;
             let probed = match probe {
-                true => Some(probe::probe(&settings, connector, progress).await),
+                true => Some(probe::probe_chain(&settings, connector, progress).await),
                 false => None,
             };
-            let gateway = rests::Gateway::ask(&settings, connector.as_ref()).await;
+            let gateway = cooldowns::GatewayCooldowns::fetch(&settings, connector.as_ref()).await;
             status::print(&settings, &gateway, probed.as_deref(), console)
         }
     }
 }
 
 /// The model that a name on the command line means: an alias, a reference, or the only model of that id.
-fn named(settings: &Settings, name: &str) -> Result<Reference, Ending> {
-    settings.model_named(name).map_err(|why| Ending::failure("unknown_model", why))
+fn resolve_model(settings: &Settings, name: &str) -> Result<Reference, CommandError> {
+    settings.find_model(name).map_err(|why| CommandError::failure("unknown_model", why))
 }
 
 /// A path of keys.
-fn path(keys: &[&str]) -> KeyPath {
-    keys.iter().fold(KeyPath::default(), |path, key| path.key(key))
+fn key_path(keys: &[&str]) -> KeyPath {
+    keys.iter().fold(KeyPath::default(), |path, key| path.join_key(key))
 }
 
 /// Saves, and says what became of it.
-fn finish(document: &Document, done: &str, console: &mut Console<'_>) -> Result<(), Ending> {
+fn save_and_report(document: &Document, done: &str, console: &mut Console<'_>) -> Result<(), CommandError> {
     let saved = console.save(document)?;
-    let file = console.location()?.path;
+    let file = console.locate_config()?.path;
     if console.json {
-        return console.print_json(&saved_json(&saved, &file));
+        return console.print_json(&save_result_json(&saved, &file));
     }
-    console.line(saved_words(&saved, done, &file))
+    console.print_line(save_result_text(&saved, done, &file))
 }
 
 /// A warning where a model is gone.
-fn warn_retired(settings: &Settings, reference: &Reference, console: &mut Console<'_>) -> Result<(), Ending> {
+fn warn_retired(
+    settings: &Settings,
+    reference: &Reference,
+    console: &mut Console<'_>,
+) -> Result<(), CommandError> {
     let provider = settings.providers.get(&reference.provider);
-    let retired = provider.and_then(|p| p.model(&reference.model)).and_then(|m| m.facts.retired.clone());
+    let retired =
+        provider.and_then(|p| p.find_model(&reference.model)).and_then(|m| m.model.retirement.clone());
     match retired {
         Some(gone) if !console.json => {
-            console.line(format_args!("warning: {}", gone.notice(&reference.to_string())))
+            console.print_line(format_args!("warning: {}", gone.render_notice(&reference.to_string())))
         }
         _ => Ok(()),
     }

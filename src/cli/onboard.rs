@@ -1,18 +1,18 @@
 //! `moonrelay onboard`: a provider, its key, its place in the chain; or the web search.
 
 mod chain;
-mod check;
 mod choice;
-mod interview;
 mod key;
-mod managed;
+mod key_check;
+mod managed_config;
 mod oauth;
 mod prompt;
-mod provider;
+mod provider_config;
+mod provider_setup;
+mod questions;
 mod report;
-mod setup;
-mod terminal;
-mod unit;
+mod saved_terminal;
+mod service_unit;
 mod web_search;
 
 use std::path::PathBuf;
@@ -22,14 +22,14 @@ use std::time::Duration;
 use clap::{Args as ClapArgs, ValueEnum};
 
 use self::choice::{Choice, Region};
-use self::terminal::Terminal;
+use self::saved_terminal::SavedTerminal;
 use super::console::Console;
-use super::exit::{self, Ending};
+use super::exit::{self, CommandError};
 use crate::config::Environment;
 use crate::upstream::{Client, Connector};
 
 /// To connect: a person waits.
-const CONNECT: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// `onboard`.
 #[derive(Debug, Default, ClapArgs)]
@@ -60,7 +60,7 @@ pub struct Args {
     provider: Option<String>,
     /// With custom: the protocol that the server speaks
     #[arg(long, value_enum, value_name = "FACE")]
-    face: Option<Protocol>,
+    face: Option<CustomApi>,
     /// With custom: the server asks for no key
     #[arg(long, conflicts_with = "api_key_stdin")]
     no_key: bool,
@@ -97,7 +97,7 @@ enum Section {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Protocol {
+enum CustomApi {
     /// OpenAI Chat Completions
     Chat,
     /// OpenAI Responses
@@ -106,9 +106,9 @@ enum Protocol {
     Messages,
 }
 
-impl Protocol {
+impl CustomApi {
     /// As `api` has it.
-    const fn api(self) -> &'static str {
+    const fn as_config_value(self) -> &'static str {
         match self {
             Self::Chat => "openai-completions",
             Self::Responses => "openai-responses",
@@ -121,27 +121,31 @@ impl Protocol {
 pub async fn run(args: Args) -> ExitCode {
     let mut out = std::io::stdout();
     let json = args.json;
-    let console =
-        Console { environment: Environment::process(), config: args.config.clone(), json, out: &mut out };
-    exit::code(guarded(args, console).await, json)
+    let console = Console {
+        environment: Environment::from_process(),
+        config: args.config.clone(),
+        json,
+        out: &mut out,
+    };
+    exit::into_exit_code(run_with_terminal(args, console).await, json)
 }
 
 /// Leaves the terminal as it was, whatever ends this.
-async fn guarded(args: Args, mut console: Console<'_>) -> Result<(), Ending> {
-    let client = Client::new(CONNECT);
+async fn run_with_terminal(args: Args, mut console: Console<'_>) -> Result<(), CommandError> {
+    let client = Client::new(CONNECT_TIMEOUT);
     if args.non_interactive {
         return execute(&args, &mut console, &client).await;
     }
-    if !Terminal::is_there() {
-        return Err(Ending::usage(
+    if !SavedTerminal::is_available() {
+        return Err(CommandError::usage(
             "there is no terminal to ask on: give --non-interactive, --auth-choice CHOICE (or --section web-search) and, \
              with the key on standard input, --api-key-stdin",
         ));
     }
-    let terminal = Terminal::now();
+    let terminal = SavedTerminal::save();
     let outcome = tokio::select! {
         biased;
-        _ = tokio::signal::ctrl_c() => Err(prompt::cancelled()),
+        _ = tokio::signal::ctrl_c() => Err(prompt::cancelled_error()),
         outcome = execute(&args, &mut console, &client) => outcome,
     };
     if outcome.is_err() {
@@ -150,18 +154,22 @@ async fn guarded(args: Args, mut console: Console<'_>) -> Result<(), Ending> {
     outcome
 }
 
-async fn execute(args: &Args, console: &mut Console<'_>, connector: &dyn Connector) -> Result<(), Ending> {
+async fn execute(
+    args: &Args,
+    console: &mut Console<'_>,
+    connector: &dyn Connector,
+) -> Result<(), CommandError> {
     match args.section {
         Some(Section::WebSearch) => {
-            interview::fitting(args, None)?;
+            questions::validate_flags(args, None)?;
             Box::pin(web_search::set_up(args, console, connector)).await
         }
         None => {
-            let choice = interview::choice(args).await?;
-            interview::fitting(args, Some(choice))?;
+            let choice = questions::ask_choice(args).await?;
+            questions::validate_flags(args, Some(choice))?;
             match choice {
                 Choice::KimiCodeOauth => Box::pin(oauth::set_up(args, console, connector)).await,
-                _ => Box::pin(provider::set_up(choice, args, console, connector)).await,
+                _ => Box::pin(provider_setup::set_up(choice, args, console, connector)).await,
             }
         }
     }

@@ -4,19 +4,19 @@ use std::io::{IsTerminal, Write};
 
 /// The line.
 pub(super) struct Progress {
-    shown: bool,
+    is_visible: bool,
 }
 
 impl Progress {
     /// Shown where standard error is a terminal.
     pub(super) fn on_terminal() -> Self {
-        Self { shown: std::io::stderr().is_terminal() }
+        Self { is_visible: std::io::stderr().is_terminal() }
     }
 
     /// Nowhere.
     #[cfg(test)]
     pub(super) const fn hidden() -> Self {
-        Self { shown: false }
+        Self { is_visible: false }
     }
 
     /// Puts this in place of what stands there.
@@ -30,7 +30,7 @@ impl Progress {
     }
 
     fn write(&self, text: &str) {
-        if self.shown {
+        if self.is_visible {
             let mut out = std::io::stderr().lock();
             // Nobody is left to tell when the terminal is gone.
             let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());

@@ -1,8 +1,8 @@
 //! `moonrelay service`: the systemd user unit, for people without Nix.
 
 mod install;
-mod place;
 mod uninstall;
+mod unit_files;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,27 +10,27 @@ use std::process::ExitCode;
 use clap::{Args as ClapArgs, Subcommand};
 use serde_json::json;
 
-use self::place::Files;
+use self::unit_files::RenderedUnits;
 use super::console::Console;
-use super::exit::{self, Ending};
+use super::exit::{self, CommandError};
 use crate::config::Environment;
 
 /// The verbs of `service`.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
     #[command(subcommand)]
-    verb: Verb,
+    command: ServiceCommand,
     /// Print JSON
     #[arg(long, global = true)]
     json: bool,
 }
 
 #[derive(Debug, Subcommand)]
-enum Verb {
+enum ServiceCommand {
     /// Print the unit that `install` would write
-    Show(Choices),
+    Show(UnitOptions),
     /// Write the unit into ~/.config/systemd/user, enable it and start it
-    Install(Install),
+    Install(InstallArgs),
     /// Stop and disable the unit, and remove its files; configuration and state stay
     Uninstall {
         /// Also files that `install` did not write
@@ -41,7 +41,7 @@ enum Verb {
 
 /// What the unit depends on.
 #[derive(Debug, ClapArgs)]
-struct Choices {
+struct UnitOptions {
     /// The configuration file [default: $MOONRELAY_CONFIG, else ~/.config/moonrelay/config.json5]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -54,9 +54,9 @@ struct Choices {
 }
 
 #[derive(Debug, ClapArgs)]
-struct Install {
+struct InstallArgs {
     #[command(flatten)]
-    choices: Choices,
+    options: UnitOptions,
     /// Replace files that `install` did not write
     #[arg(long)]
     force: bool,
@@ -69,32 +69,34 @@ struct Install {
 pub fn run(args: Args) -> ExitCode {
     let mut out = std::io::stdout();
     let json = args.json;
-    let config = match &args.verb {
-        Verb::Show(choices) | Verb::Install(Install { choices, .. }) => choices.config.clone(),
-        Verb::Uninstall { .. } => None,
+    let config = match &args.command {
+        ServiceCommand::Show(choices) | ServiceCommand::Install(InstallArgs { options: choices, .. }) => {
+            choices.config.clone()
+        }
+        ServiceCommand::Uninstall { .. } => None,
     };
-    let mut console = Console { environment: Environment::process(), config, json, out: &mut out };
-    let outcome = match args.verb {
-        Verb::Show(choices) => show(&choices, &mut console),
-        Verb::Install(args) => install::install(&args, &mut console),
-        Verb::Uninstall { force } => uninstall::uninstall(force, &mut console),
+    let mut console = Console { environment: Environment::from_process(), config, json, out: &mut out };
+    let outcome = match args.command {
+        ServiceCommand::Show(choices) => show(&choices, &mut console),
+        ServiceCommand::Install(args) => install::install(&args, &mut console),
+        ServiceCommand::Uninstall { force } => uninstall::uninstall(force, &mut console),
     };
-    exit::code(outcome, json)
+    exit::into_exit_code(outcome, json)
 }
 
 /// As `install` without any flag, for who set a provider up. How the service is then: `active`, `failed`, ….
 ///
 /// # Errors
 /// When there is no systemd, or it does not start.
-pub(super) fn install_unit(console: &Console<'_>) -> Result<String, Ending> {
-    let choices = Choices { config: console.config.clone(), socket: false, credentials: Vec::new() };
-    let args = Install { choices, force: false, no_start: false };
-    install::perform(&args, console)?;
-    install::state().map(|service| service.active().to_owned())
+pub(super) fn install_unit(console: &Console<'_>) -> Result<String, CommandError> {
+    let choices = UnitOptions { config: console.config.clone(), socket: false, credentials: Vec::new() };
+    let args = InstallArgs { options: choices, force: false, no_start: false };
+    install::install_files(&args, console)?;
+    install::query_state().map(|service| service.active_state().to_owned())
 }
 
-fn show(choices: &Choices, console: &mut Console<'_>) -> Result<(), Ending> {
-    let files = Files::of(choices, console)?;
+fn show(choices: &UnitOptions, console: &mut Console<'_>) -> Result<(), CommandError> {
+    let files = RenderedUnits::render(choices, console)?;
     if console.json {
         let units = files.0.iter().map(|file| json!({ "path": file.path, "text": file.text }));
         return console.print_json(&json!({ "units": units.collect::<Vec<_>>() }));
@@ -104,9 +106,9 @@ fn show(choices: &Choices, console: &mut Console<'_>) -> Result<(), Ending> {
     for (number, file) in files.0.iter().enumerate() {
         if named {
             let gap = if number == 0 { "" } else { "\n" };
-            console.line(format_args!("{gap}# {}", file.path.display()))?;
+            console.print_line(format_args!("{gap}# {}", file.path.display()))?;
         }
-        console.line(file.text.trim_end())?;
+        console.print_line(file.text.trim_end())?;
     }
     Ok(())
 }

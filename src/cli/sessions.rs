@@ -1,11 +1,11 @@
 //! `moonrelay sessions`: what `agent` and `chat` keep of their conversations.
 
-mod choice;
 mod delete;
 mod export;
-mod figure;
 mod list;
 mod markdown;
+mod session_format;
+mod session_id;
 mod show;
 #[cfg(test)]
 mod tests;
@@ -15,22 +15,22 @@ use std::process::ExitCode;
 use clap::{Args as ClapArgs, Subcommand};
 
 use super::console::Console;
-use super::exit::{self, Ending};
-use crate::assistant::session::{SessionError, Sessions};
+use super::exit::{self, CommandError};
+use crate::assistant::session::{SessionError, SessionStore};
 use crate::config::Environment;
 
 /// The verbs of `sessions`.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
     #[command(subcommand)]
-    verb: Verb,
+    command: SessionsCommand,
     /// Print JSON
     #[arg(long, global = true)]
     json: bool,
 }
 
 #[derive(Debug, Subcommand)]
-enum Verb {
+enum SessionsCommand {
     /// All of them, the one that was used last first: when, how many turns, model, tokens, cost
     List,
     /// Who said what in one, and what each answer used and cost
@@ -59,17 +59,17 @@ enum Verb {
 pub async fn run(args: Args) -> ExitCode {
     let mut out = std::io::stdout();
     let json = args.json;
-    let mut console = Console { environment: Environment::process(), config: None, json, out: &mut out };
-    exit::code(execute(args.verb, &mut console), json)
+    let mut console = Console { environment: Environment::from_process(), config: None, json, out: &mut out };
+    exit::into_exit_code(execute(args.command, &mut console), json)
 }
 
-fn execute(verb: Verb, console: &mut Console<'_>) -> Result<(), Ending> {
-    let sessions = stored(&console.environment)?;
+fn execute(verb: SessionsCommand, console: &mut Console<'_>) -> Result<(), CommandError> {
+    let sessions = open_sessions(&console.environment)?;
     match verb {
-        Verb::List => list::list(&sessions, console),
-        Verb::Show { id, thinking } => show::show(&sessions, &id, thinking, console),
-        Verb::Export(args) => export::export(&sessions, &args, console),
-        Verb::Delete { ids, yes } => delete::delete(&sessions, &ids, yes, console),
+        SessionsCommand::List => list::list(&sessions, console),
+        SessionsCommand::Show { id, thinking } => show::show(&sessions, &id, thinking, console),
+        SessionsCommand::Export(args) => export::export(&sessions, &args, console),
+        SessionsCommand::Delete { ids, yes } => delete::delete_sessions(&sessions, &ids, yes, console),
     }
 }
 
@@ -77,14 +77,17 @@ fn execute(verb: Verb, console: &mut Console<'_>) -> Result<(), Ending> {
 ///
 /// # Errors
 /// When there is no place for one.
-pub fn stored(environment: &Environment) -> Result<Sessions, Ending> {
+pub fn open_sessions(environment: &Environment) -> Result<SessionStore, CommandError> {
     let state = environment.state_directory().ok_or_else(|| {
-        Ending::failure("no_state", "no place for sessions: set HOME, XDG_STATE_HOME or STATE_DIRECTORY")
+        CommandError::failure(
+            "no_state",
+            "no place for sessions: set HOME, XDG_STATE_HOME or STATE_DIRECTORY",
+        )
     })?;
-    Ok(Sessions::of(&state))
+    Ok(SessionStore::new(&state))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
-fn failed(error: SessionError) -> Ending {
-    Ending::failure("session_error", error.to_string())
+fn session_error(error: SessionError) -> CommandError {
+    CommandError::failure("session_error", error.to_string())
 }

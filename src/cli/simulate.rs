@@ -4,8 +4,8 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use crate::service::signals::Termination;
-use crate::simulator::{Face, Fault, Options, Provider, Simulator};
+use crate::service::signals::TerminationSignals;
+use crate::simulator::{Api, Fault, Provider, Simulator, SimulatorOptions};
 
 /// Where everything stands; the paths are the providers' own.
 const ROUTES: &str = "\
@@ -50,23 +50,23 @@ pub async fn run(args: Args) -> ExitCode {
 
 async fn serve(args: Args) -> io::Result<()> {
     let Args { listen, key, faults } = args;
-    let simulator = Simulator::bind(listen, Options { key, faults, ..Options::default() })
+    let simulator = Simulator::bind(listen, SimulatorOptions { key, faults, ..SimulatorOptions::default() })
         .await
         .map_err(|problem| io::Error::new(problem.kind(), format!("cannot listen on {listen}: {problem}")))?;
     // Caught before the line that says it is ready, so that a signal right behind that line ends it properly.
-    let mut termination = Termination::install()?;
-    announce(&simulator)?;
-    simulator.run(termination.received()).await;
+    let mut termination = TerminationSignals::install()?;
+    print_addresses(&simulator)?;
+    simulator.run(termination.recv()).await;
     Ok(())
 }
 
-fn announce(simulator: &Simulator) -> io::Result<()> {
+fn print_addresses(simulator: &Simulator) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "simulating on http://{}", simulator.address())?;
     for provider in Provider::ALL {
         writeln!(out, "{:<11} {}", provider.as_str(), simulator.base_url(provider))?;
-        let messages = provider.base_of(Face::Messages);
-        if messages != provider.base() {
+        let messages = provider.base_path_for(Api::Messages);
+        if messages != provider.base_path() {
             writeln!(out, "{:<11} http://{}{messages} (Messages)", "", simulator.address())?;
         }
     }

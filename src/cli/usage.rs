@@ -1,11 +1,11 @@
 //! `moonrelay usage`: what requests used and cost, from the ledger, and what the providers tell of their quotas.
 
-pub(in crate::cli) mod figure;
+pub(in crate::cli) mod date_range;
 mod notes;
+pub(in crate::cli) mod number_format;
+pub(in crate::cli) mod output_style;
 mod quota;
 pub(in crate::cli) mod report;
-pub(in crate::cli) mod screen;
-pub(in crate::cli) mod span;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -19,14 +19,14 @@ use clap::{Args as ClapArgs, ValueEnum};
 use jiff::Zoned;
 use serde_json::{Value, json};
 
-use self::report::Report;
-use self::screen::Screen;
-use self::span::Span;
+use self::date_range::DateRange;
+use self::output_style::OutputStyle;
+use self::report::UsageReport;
 use super::console::Console;
-use super::exit::{self, Ending};
+use super::exit::{self, CommandError};
 use crate::config::Environment;
 use crate::config::settings::Settings;
-use crate::usage::{self, Store};
+use crate::usage::{self, UsageDatabase};
 
 /// `moonrelay usage`.
 #[derive(Debug, ClapArgs)]
@@ -35,8 +35,8 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=36_500))]
     days: u32,
     /// One row for each of these
-    #[arg(long, value_enum, default_value_t = By::Model)]
-    by: By,
+    #[arg(long, value_enum, default_value_t = GroupByArg::Model)]
+    by: GroupByArg,
     /// Leave out what the providers tell of their quotas: then nobody is asked
     #[arg(long)]
     no_quota: bool,
@@ -50,7 +50,7 @@ pub struct Args {
 
 /// What a row is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum By {
+enum GroupByArg {
     /// provider/model of each attempt
     Model,
     /// The provider of each attempt
@@ -61,17 +61,17 @@ enum By {
     Day,
 }
 
-impl By {
-    const fn of_ledger(self) -> usage::By {
+impl GroupByArg {
+    const fn to_group_by(self) -> usage::GroupBy {
         match self {
-            Self::Model => usage::By::Model,
-            Self::Provider => usage::By::Provider,
-            Self::Client => usage::By::Client,
-            Self::Day => usage::By::Day,
+            Self::Model => usage::GroupBy::Model,
+            Self::Provider => usage::GroupBy::Provider,
+            Self::Client => usage::GroupBy::Client,
+            Self::Day => usage::GroupBy::Day,
         }
     }
 
-    const fn word(self) -> &'static str {
+    const fn as_str(self) -> &'static str {
         match self {
             Self::Model => "model",
             Self::Provider => "provider",
@@ -93,40 +93,44 @@ impl By {
 /// Prints the table, or JSON.
 pub async fn run(args: Args) -> ExitCode {
     let mut out = std::io::stdout();
-    let (environment, config, json) = (Environment::process(), args.config.clone(), args.json);
+    let (environment, config, json) = (Environment::from_process(), args.config.clone(), args.json);
     let mut console = Console { environment, config, json, out: &mut out };
-    exit::code(execute(&args, &mut console).await, json)
+    exit::into_exit_code(execute(&args, &mut console).await, json)
 }
 
-async fn execute(args: &Args, console: &mut Console<'_>) -> Result<(), Ending> {
-    let settings = console.settings()?;
-    let span = Span::of(args.days, Zoned::now())?;
-    let store = stored(&console.environment)?;
+async fn execute(args: &Args, console: &mut Console<'_>) -> Result<(), CommandError> {
+    let settings = console.load_settings()?;
+    let span = DateRange::last_days(args.days, Zoned::now())?;
+    let store = open_usage(&console.environment)?;
     let report = match &store {
-        Some(store) => Report::gather(store.as_ref(), &span, args.by.of_ledger()).await?,
-        None => Report::default(),
+        Some(store) => UsageReport::gather(store.as_ref(), &span, args.by.to_group_by()).await?,
+        None => UsageReport::default(),
     };
-    let note = note(&settings, store.is_some(), &console.environment);
-    let quotas = if args.no_quota { None } else { Some(quota::told(&settings).await) };
-    let shown = Shown { span, by: args.by, report, note, quotas };
+    let note = data_note(&settings, store.is_some(), &console.environment);
+    let quotas = if args.no_quota { None } else { Some(quota::fetch_quotas(&settings).await) };
+    let shown = UsageView { span, by: args.by, report, note, quotas };
     if console.json {
-        return console.print_json(&shown.json());
+        return console.print_json(&shown.to_json());
     }
-    let screen = Screen::of(&console.environment);
-    console.line(shown.text(screen, SystemTime::now()))
+    let screen = OutputStyle::from_environment(&console.environment);
+    console.print_line(shown.to_text(screen, SystemTime::now()))
 }
 
 /// The ledger in the state directory, whether the gateway runs or not.
-fn stored(environment: &Environment) -> Result<Option<Arc<dyn Store>>, Ending> {
+fn open_usage(environment: &Environment) -> Result<Option<Arc<dyn UsageDatabase>>, CommandError> {
     let directory = environment.state_directory().ok_or_else(|| {
-        Ending::failure("no_state", "no place for a ledger: set HOME, XDG_STATE_HOME or STATE_DIRECTORY")
+        CommandError::failure(
+            "no_state",
+            "no place for a ledger: set HOME, XDG_STATE_HOME or STATE_DIRECTORY",
+        )
     })?;
-    usage::read_only(&directory).map_err(|error| Ending::failure("ledger_error", error.to_string()))
+    usage::open_read_only(&directory)
+        .map_err(|error| CommandError::failure("ledger_error", error.to_string()))
 }
 
 /// Why there may be nothing to see, or not all.
-fn note(settings: &Settings, found: bool, environment: &Environment) -> Option<String> {
-    match (settings.usage.kept, found) {
+fn data_note(settings: &Settings, found: bool, environment: &Environment) -> Option<String> {
+    match (settings.usage.is_enabled, found) {
         (true, true) => None,
         (true, false) => Some(format!(
             "nothing recorded yet: there is no ledger in {}; the gateway makes one there when it runs as this user \
@@ -139,43 +143,43 @@ fn note(settings: &Settings, found: bool, environment: &Environment) -> Option<S
 }
 
 /// All that is shown.
-struct Shown {
-    span: Span,
-    by: By,
-    report: Report,
+struct UsageView {
+    span: DateRange,
+    by: GroupByArg,
+    report: UsageReport,
     note: Option<String>,
     quotas: Option<Value>,
 }
 
-impl Shown {
-    fn json(&self) -> Value {
+impl UsageView {
+    fn to_json(&self) -> Value {
         let mut value = json!({
             "days": self.span.days,
             "since": self.span.since.timestamp().to_string(),
-            "timeZone": self.span.zone(),
-            "by": self.by.word(),
+            "timeZone": self.span.zone_name(),
+            "by": self.by.as_str(),
         });
         if let Some(members) = value.as_object_mut() {
-            members.extend(self.report.members());
+            members.extend(self.report.to_json_members());
             members.extend(self.note.iter().map(|note| ("note".to_owned(), json!(note))));
             members.extend(self.quotas.iter().map(|quotas| ("quotas".to_owned(), quotas.clone())));
         }
         value
     }
 
-    fn text(&self, screen: Screen, now: SystemTime) -> String {
+    fn to_text(&self, screen: OutputStyle, now: SystemTime) -> String {
         let mut parts = Vec::new();
         if self.report.total.requests > 0 {
-            parts.push(screen.wrapped(&self.title(), 0));
-            parts.push(table::table(&self.report, self.by.heading(), screen));
+            parts.push(screen.wrap_text(&self.title(), 0));
+            parts.push(table::render_table(&self.report, self.by.heading(), screen));
         } else if self.note.is_none() {
-            parts.push(screen.wrapped(&format!("no requests since {}", self.span.first()), 0));
+            parts.push(screen.wrap_text(&format!("no requests since {}", self.span.first_date()), 0));
         }
-        let notes = notes::notes(&self.report);
-        let notes = notes.iter().chain(&self.note).map(|note| screen.wrapped(note, 0));
+        let notes = notes::table_notes(&self.report);
+        let notes = notes.iter().chain(&self.note).map(|note| screen.wrap_text(note, 0));
         parts.extend(Some(notes.collect::<Vec<_>>().join("\n")).filter(|notes| !notes.is_empty()));
         if let Some(quotas) = &self.quotas {
-            let lines = quota::lines(quotas, screen, now);
+            let lines = quota::quota_lines(quotas, screen, now);
             let none = ["  no provider with a key tells one".to_owned()];
             let lines = if lines.is_empty() { &none[..] } else { &lines };
             parts.push(format!("Quotas\n{}", lines.join("\n")));
@@ -184,7 +188,7 @@ impl Shown {
     }
 
     fn title(&self) -> String {
-        let (by, first, zone) = (self.by.word(), self.span.first(), self.span.zone());
+        let (by, first, zone) = (self.by.as_str(), self.span.first_date(), self.span.zone_name());
         match self.span.days {
             1 => format!("Today, {first}, by {by} ({zone})"),
             days => format!("The last {days} days by {by}, since {first} ({zone})"),

@@ -1,6 +1,6 @@
 //! `moonrelay web-search`: an answer from the web, and the pages that it rests on.
 
-mod words;
+mod text;
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -10,12 +10,12 @@ use std::sync::Arc;
 use clap::Args as ClapArgs;
 
 use super::console::Console;
-use super::exit::{self, Ending};
-use crate::assistant::search::{Found, Searcher};
+use super::exit::{self, CommandError};
+use crate::assistant::search::{SearchResult, Searcher};
 use crate::config::Environment;
 use crate::config::settings::Settings;
 use crate::upstream::Client;
-use crate::upstream::gateway::Address;
+use crate::upstream::gateway_client::GatewayAddress;
 
 /// `moonrelay web-search`.
 #[derive(Debug, ClapArgs)]
@@ -37,40 +37,40 @@ pub struct Args {
 /// Searches, and prints the answer.
 pub async fn run(args: Args) -> ExitCode {
     let mut out = std::io::stdout();
-    let (environment, config, json) = (Environment::process(), args.config.clone(), args.json);
+    let (environment, config, json) = (Environment::from_process(), args.config.clone(), args.json);
     let mut console = Console { environment, config, json, out: &mut out };
-    exit::code(execute(&args, &mut console).await, json)
+    exit::into_exit_code(execute(&args, &mut console).await, json)
 }
 
-async fn execute(args: &Args, console: &mut Console<'_>) -> Result<(), Ending> {
-    let settings = console.settings()?;
+async fn execute(args: &Args, console: &mut Console<'_>) -> Result<(), CommandError> {
+    let settings = console.load_settings()?;
     let query = args.query.join(" ");
-    let note = Note::show();
+    let note = SearchNote::show();
     let found = search(&query, args.local, &settings).await;
     drop(note);
     let found = found?;
     if console.json {
         return console.print_json(&found.to_json());
     }
-    console.line(words::text(&found))
+    console.print_line(text::render_answer(&found))
 }
 
 /// Asks the gateway where one runs; else searches here.
-async fn search(query: &str, local: bool, settings: &Settings) -> Result<Found, Ending> {
-    let connector = Arc::new(Client::new(settings.failover.connect));
+async fn search(query: &str, local: bool, settings: &Settings) -> Result<SearchResult, CommandError> {
+    let connector = Arc::new(Client::new(settings.failover.connect_timeout));
     let mut searcher = Searcher::new(connector, settings);
     if !local {
-        let address = Address::of(&settings.gateway.bind, settings.gateway.port);
-        searcher = searcher.beside(address, settings);
+        let address = GatewayAddress::from_bind(&settings.gateway.bind, settings.gateway.port);
+        searcher = searcher.with_gateway(address, settings);
     }
     let found = Box::pin(searcher.search(query)).await;
-    found.map_err(|failure| Ending::failure(failure.kind.as_str(), failure.message))
+    found.map_err(|failure| CommandError::failure(failure.kind.as_str(), failure.message))
 }
 
 /// A line on the terminal while it searches, which takes seconds; it goes when this is dropped.
-struct Note(bool);
+struct SearchNote(bool);
 
-impl Note {
+impl SearchNote {
     fn show() -> Self {
         let mut stderr = std::io::stderr();
         let shown = stderr.is_terminal() && write!(stderr, "searching the web…").is_ok();
@@ -79,7 +79,7 @@ impl Note {
     }
 }
 
-impl Drop for Note {
+impl Drop for SearchNote {
     fn drop(&mut self) {
         if self.0 {
             // To the beginning of the line, and nothing behind it (ECMA-48).

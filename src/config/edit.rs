@@ -1,12 +1,12 @@
 //! Changes to the file that keep its comments, its quotes and its order.
 
+mod atomic_write;
 mod backup;
 mod check;
 mod lock;
 mod nix;
+mod replace;
 mod secret;
-mod whole;
-mod write;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -18,35 +18,35 @@ use serde_json::Value;
 
 use super::environment::Environment;
 use super::file;
-use super::issue::{Invalid, Issue};
-use super::keypath::{KeyPath, Step};
+use super::issue::{ConfigError, Issue};
+use super::keypath::{KeyPath, PathSegment};
 use super::{Location, from_text};
 
-pub use nix::lines as nix_lines;
-pub use secret::set as set_secret;
-pub use whole::{replace, replace_config};
-pub use write::{Managed, managed};
+pub use atomic_write::{ManagedFile, find_manager};
+pub use nix::render_assignments as nix_lines;
+pub use replace::{replace_config, replace_file};
+pub use secret::set_secret;
 
 /// Why a change was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum EditError {
     /// The file does not parse, or would be wrong with the change.
     #[error(transparent)]
-    Invalid(#[from] Invalid),
+    Invalid(#[from] ConfigError),
     /// The file was wrong before, and the change does not mend it.
     #[error("{before}{}", also(.added.as_ref()))]
-    Broken {
+    AlreadyInvalid {
         /// What is wrong with it.
-        before: Invalid,
+        before: ConfigError,
         /// What would be wrong besides.
-        added: Option<Invalid>,
+        added: Option<ConfigError>,
     },
     /// The path leads through a value that is no object or list, or beyond the end of a list.
     #[error("{0}")]
     Path(String),
     /// Somebody else manages the file.
     #[error("{0}")]
-    Managed(Managed),
+    Managed(ManagedFile),
     /// It cannot be read or written.
     #[error("{path}: {source}", path = .path.display())]
     File {
@@ -59,7 +59,7 @@ pub enum EditError {
 
 /// What became of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Saved {
+pub enum SaveOutcome {
     /// The file says so already; it was not touched.
     Unchanged,
     /// It was written.
@@ -69,7 +69,7 @@ pub enum Saved {
     },
 }
 
-impl Saved {
+impl SaveOutcome {
     /// Whether there was something to change.
     #[must_use]
     pub const fn is_written(&self) -> bool {
@@ -77,7 +77,7 @@ impl Saved {
     }
 }
 
-fn also(added: Option<&Invalid>) -> String {
+fn also(added: Option<&ConfigError>) -> String {
     added.map(|added| format!("\nthe change would add: {added}")).unwrap_or_default()
 }
 
@@ -96,7 +96,7 @@ enum Change {
 pub struct Document {
     path: PathBuf,
     /// As read; `None` where there is no file yet.
-    original: Option<String>,
+    original_text: Option<String>,
     root: CstRootNode,
     /// What was done, in this order.
     changes: Vec<(KeyPath, Change)>,
@@ -110,7 +110,7 @@ impl Document {
     /// # Errors
     /// When it cannot be read, or does not parse.
     pub fn open(location: &Location) -> Result<Self, EditError> {
-        Self::locked(&location.path)
+        Self::open_locked(&location.path)
     }
 
     /// As [`Document::open`], only to look: it waits for nobody, and nobody waits for it.
@@ -121,8 +121,8 @@ impl Document {
         Self::parse(&location.path, None)
     }
 
-    fn locked(path: &Path) -> Result<Self, EditError> {
-        Self::parse(path, lock::of(path))
+    fn open_locked(path: &Path) -> Result<Self, EditError> {
+        Self::parse(path, lock::lock_directory(path))
     }
 
     fn parse(path: &Path, lock: Option<File>) -> Result<Self, EditError> {
@@ -133,24 +133,26 @@ impl Document {
             Err(source) => return Err(EditError::File { path, source }),
         };
         let text = original.as_deref().unwrap_or("{}\n");
-        let invalid = |issue: Issue| Invalid { path: Some(path.clone()), issues: vec![issue] };
+        let invalid = |issue: Issue| ConfigError { path: Some(path.clone()), issues: vec![issue] };
         // The tree's parser words its errors for people and refuses an empty file.
         file::Tree::parse(text).map_err(invalid)?;
-        let root = CstRootNode::parse(file::without_mark(text), &file::options()).map_err(|error| {
-            invalid(Issue {
-                path: KeyPath::default().to_string(),
-                message: error.kind().to_string(),
-                line: error.line_display(),
-                column: error.column_display(),
-            })
-        })?;
-        Ok(Self { path, original, root, changes: Vec::new(), lock })
+        let root = CstRootNode::parse(file::strip_byte_order_mark(text), &file::parse_options()).map_err(
+            |error| {
+                invalid(Issue {
+                    path: KeyPath::default().to_string(),
+                    message: error.kind().to_string(),
+                    line: error.line_display(),
+                    column: error.column_display(),
+                })
+            },
+        )?;
+        Ok(Self { path, original_text: original, root, changes: Vec::new(), lock })
     }
 
     /// The value at a path.
     #[must_use]
     pub fn get(&self, path: &KeyPath) -> Option<Value> {
-        find(&self.root.to_serde_value()?, path).cloned()
+        find_value(&self.root.to_serde_value()?, path).cloned()
     }
 
     /// Sets the value at a path; objects on the way are made.
@@ -188,8 +190,8 @@ impl Document {
     /// Makes a change, and remembers it; `false` when there was nothing to change.
     fn apply(&mut self, path: &KeyPath, change: Change) -> Result<bool, EditError> {
         let made = match &change {
-            Change::Set(value) => self.put(path, value)?,
-            Change::Remove => self.take(path)?,
+            Change::Set(value) => self.set_value(path, value)?,
+            Change::Remove => self.remove_value(path)?,
             Change::Push(value) => self.insert(path, value, None)?,
             Change::PushFront(value) => self.insert(path, value, Some(0))?,
         };
@@ -199,34 +201,36 @@ impl Document {
         Ok(made)
     }
 
-    fn put(&self, path: &KeyPath, value: &Value) -> Result<bool, EditError> {
+    fn set_value(&self, path: &KeyPath, value: &Value) -> Result<bool, EditError> {
         if self.get(path).as_ref() == Some(value) {
             return Ok(false);
         }
         let Some((last, above)) = path.0.split_last() else {
             return Err(EditError::Path("the whole configuration cannot be set: name a path".to_owned()));
         };
-        let parent = self.container(above, true)?.ok_or_else(|| no_such(path))?;
+        let parent = self.container(above, true)?.ok_or_else(|| missing_path_error(path))?;
         match (parent, last) {
-            (Container::Object(object), Step::Key(key)) => match property(&object, key) {
-                Some(property) => property.set_value(input(value)),
+            (Container::Object(object), PathSegment::Key(key)) => match find_property(&object, key) {
+                Some(property) => property.set_value(to_cst_input(value)),
                 None => {
-                    object.append(key, input(value));
+                    object.append(key, to_cst_input(value));
                 }
             },
-            (Container::List(list), Step::Index(index)) => replace_element(&list, *index, value, path)?,
-            _ => return Err(no_such(path)),
+            (Container::List(list), PathSegment::Index(index)) => {
+                replace_element(&list, *index, value, path)?
+            }
+            _ => return Err(missing_path_error(path)),
         }
         Ok(true)
     }
 
-    fn take(&self, path: &KeyPath) -> Result<bool, EditError> {
+    fn remove_value(&self, path: &KeyPath) -> Result<bool, EditError> {
         let Some((last, above)) = path.0.split_last() else { return Ok(false) };
         Ok(match (self.container(above, false)?, last) {
-            (Some(Container::Object(object)), Step::Key(key)) => {
-                property(&object, key).map(CstObjectProp::remove).is_some()
+            (Some(Container::Object(object)), PathSegment::Key(key)) => {
+                find_property(&object, key).map(CstObjectProp::remove).is_some()
             }
-            (Some(Container::List(list)), Step::Index(index)) => {
+            (Some(Container::List(list)), PathSegment::Index(index)) => {
                 list.elements().into_iter().nth(*index).map(CstNode::remove).is_some()
             }
             _ => false,
@@ -236,14 +240,14 @@ impl Document {
     /// Inserts into a list at an index, without one at its end.
     fn insert(&self, path: &KeyPath, value: &Value, index: Option<usize>) -> Result<bool, EditError> {
         match self.get(path) {
-            None => self.put(path, &Value::Array(vec![value.clone()])),
+            None => self.set_value(path, &Value::Array(vec![value.clone()])),
             Some(Value::Array(_)) => {
                 let Some(Container::List(array)) = self.container(&path.0, false)? else {
-                    return Err(no_such(path));
+                    return Err(missing_path_error(path));
                 };
                 match index {
-                    Some(index) => array.insert(index, input(value)),
-                    None => array.append(input(value)),
+                    Some(index) => array.insert(index, to_cst_input(value)),
+                    None => array.append(to_cst_input(value)),
                 };
                 Ok(true)
             }
@@ -254,7 +258,7 @@ impl Document {
     /// The text with its changes.
     #[must_use]
     pub fn text(&self) -> String {
-        let mark = match &self.original {
+        let mark = match &self.original_text {
             Some(text) if text.starts_with('\u{feff}') => "\u{feff}",
             _ => "",
         };
@@ -264,27 +268,27 @@ impl Document {
     /// Whether the file says so already.
     #[must_use]
     pub fn is_unchanged(&self) -> bool {
-        self.changes.is_empty() || self.original.as_ref() == Some(&self.text())
+        self.changes.is_empty() || self.original_text.as_ref() == Some(&self.text())
     }
 
     /// What Nix would have to say instead, one line a change.
     #[must_use]
     pub fn nix_lines(&self) -> Vec<String> {
         let places: Vec<KeyPath> = self.changes.iter().map(|(path, _)| path.clone()).collect();
-        nix::lines(&self.root.to_serde_value().unwrap_or_default(), &places)
+        nix::render_assignments(&self.root.to_serde_value().unwrap_or_default(), &places)
     }
 
     /// Whether the result may be written, as [`Document::save`] asks.
     ///
     /// # Errors
     /// When the result would be wrong, or when somebody else manages the file.
-    pub fn verify(&self, environment: &Environment) -> Result<(), EditError> {
+    pub fn check(&self, environment: &Environment) -> Result<(), EditError> {
         if self.is_unchanged() {
             return Ok(());
         }
-        check::check(self.original.as_deref(), &self.text(), &self.path, environment)?;
-        match managed(&self.path, environment) {
-            Some(managed) => Err(EditError::Managed(Managed { lines: self.nix_lines(), ..managed })),
+        check::check_change(self.original_text.as_deref(), &self.text(), &self.path, environment)?;
+        match find_manager(&self.path, environment) {
+            Some(managed) => Err(EditError::Managed(ManagedFile { nix_lines: self.nix_lines(), ..managed })),
             None => Ok(()),
         }
     }
@@ -294,32 +298,34 @@ impl Document {
     ///
     /// # Errors
     /// When the result would be wrong, when somebody else manages the file, or when it cannot be written.
-    pub fn save(&self, environment: &Environment) -> Result<Saved, EditError> {
+    pub fn save(&self, environment: &Environment) -> Result<SaveOutcome, EditError> {
         if self.is_unchanged() {
-            return Ok(Saved::Unchanged);
+            return Ok(SaveOutcome::Unchanged);
         }
-        self.verify(environment)?;
+        self.check(environment)?;
         let failed = |source| EditError::File { path: self.path.clone(), source };
         let mut fresh = None;
-        if self.lock.is_none() && self.original.is_none() {
+        if self.lock.is_none() && self.original_text.is_none() {
             // There was no directory to lock; somebody else may have made it, and the file, meanwhile.
-            write::make_directory(&self.path).map_err(failed)?;
-            let document = Self::locked(&self.path)?;
-            if document.original.is_some() {
-                return self.again(document, environment);
+            atomic_write::create_directory(&self.path).map_err(failed)?;
+            let document = Self::open_locked(&self.path)?;
+            if document.original_text.is_some() {
+                return self.replay_onto(document, environment);
             }
             fresh = Some(document);
         }
-        let before = self.original.as_deref();
-        let backup =
-            before.map(|before| backup::keep(&self.path, before.as_bytes())).transpose().map_err(failed)?;
-        write::atomically(&self.path, &self.text()).map_err(failed)?;
+        let before = self.original_text.as_deref();
+        let backup = before
+            .map(|before| backup::back_up(&self.path, before.as_bytes()))
+            .transpose()
+            .map_err(failed)?;
+        atomic_write::write_atomically(&self.path, &self.text()).map_err(failed)?;
         drop(fresh);
-        Ok(Saved::Written { backup })
+        Ok(SaveOutcome::Written { backup })
     }
 
     /// Makes the same changes to a file that was not there when this one was opened.
-    fn again(&self, mut other: Self, environment: &Environment) -> Result<Saved, EditError> {
+    fn replay_onto(&self, mut other: Self, environment: &Environment) -> Result<SaveOutcome, EditError> {
         for (path, change) in &self.changes {
             other.apply(path, change.clone())?;
         }
@@ -333,7 +339,7 @@ impl Document {
     }
 
     /// The object or list at a path; with `make`, objects on the way are made.
-    fn container(&self, steps: &[Step], make: bool) -> Result<Option<Container>, EditError> {
+    fn container(&self, steps: &[PathSegment], make: bool) -> Result<Option<Container>, EditError> {
         let Some(root) = self.root.object_value() else {
             return Err(EditError::Path("the file is no object".to_owned()));
         };
@@ -341,14 +347,14 @@ impl Document {
         for (depth, step) in steps.iter().enumerate() {
             let at = || KeyPath(steps.iter().take(depth + 1).cloned().collect());
             let next = match (&here, step) {
-                (Container::Object(object), Step::Key(key)) => match property(object, key) {
+                (Container::Object(object), PathSegment::Key(key)) => match find_property(object, key) {
                     Some(property) => property.value(),
                     None if make => object
                         .object_value_or_create(key)
                         .map(|made| CstNode::Container(CstContainerNode::Object(made))),
                     None => return Ok(None),
                 },
-                (Container::List(list), Step::Index(index)) => list.elements().into_iter().nth(*index),
+                (Container::List(list), PathSegment::Index(index)) => list.elements().into_iter().nth(*index),
                 _ => None,
             };
             here = match next {
@@ -362,10 +368,10 @@ impl Document {
 }
 
 /// The value at a path of another.
-fn find<'v>(value: &'v Value, path: &KeyPath) -> Option<&'v Value> {
+fn find_value<'v>(value: &'v Value, path: &KeyPath) -> Option<&'v Value> {
     path.0.iter().try_fold(value, |value, step| match (step, value) {
-        (Step::Key(key), Value::Object(object)) => object.get(key),
-        (Step::Index(index), Value::Array(list)) => list.get(*index),
+        (PathSegment::Key(key), Value::Object(object)) => object.get(key),
+        (PathSegment::Index(index), Value::Array(list)) => list.get(*index),
         _ => None,
     })
 }
@@ -376,14 +382,14 @@ enum Container {
 }
 
 /// The property of this name: of one that stands twice the last counts, as for every reader of the file.
-fn property(object: &CstObject, key: &str) -> Option<CstObjectProp> {
+fn find_property(object: &CstObject, key: &str) -> Option<CstObjectProp> {
     let named = |property: &CstObjectProp| {
         property.name().and_then(|name| name.decoded_value().ok()).is_some_and(|name| name == key)
     };
     object.properties().into_iter().rfind(named)
 }
 
-fn no_such(path: &KeyPath) -> EditError {
+fn missing_path_error(path: &KeyPath) -> EditError {
     EditError::Path(format!("there is no place {path}"))
 }
 
@@ -391,22 +397,22 @@ fn replace_element(list: &CstArray, index: usize, value: &Value, path: &KeyPath)
     let Some(old) = list.elements().into_iter().nth(index) else {
         return Err(EditError::Path(format!("{path} is beyond the end of its list")));
     };
-    list.insert(index, input(value));
+    list.insert(index, to_cst_input(value));
     old.remove();
     Ok(())
 }
 
 /// A value as the tree takes it.
-fn input(value: &Value) -> CstInputValue {
+fn to_cst_input(value: &Value) -> CstInputValue {
     match value {
         Value::Null => CstInputValue::Null,
         Value::Bool(flag) => CstInputValue::Bool(*flag),
         Value::Number(number) => CstInputValue::Number(number.to_string()),
         Value::String(text) => CstInputValue::String(text.clone()),
-        Value::Array(list) => CstInputValue::Array(list.iter().map(input).collect()),
-        Value::Object(object) => {
-            CstInputValue::Object(object.iter().map(|(key, value)| (key.clone(), input(value))).collect())
-        }
+        Value::Array(list) => CstInputValue::Array(list.iter().map(to_cst_input).collect()),
+        Value::Object(object) => CstInputValue::Object(
+            object.iter().map(|(key, value)| (key.clone(), to_cst_input(value))).collect(),
+        ),
     }
 }
 

@@ -18,7 +18,7 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Environment {
 impl Environment {
     /// That of this process; variables that are not UTF-8 are left out.
     #[must_use]
-    pub fn process() -> Self {
+    pub fn from_process() -> Self {
         std::env::vars_os()
             .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
             .collect()
@@ -32,7 +32,7 @@ impl Environment {
 
     /// The same with one variable more, or with another value of it.
     #[must_use]
-    pub fn with(&self, name: &str, value: &str) -> Self {
+    pub fn with_variable(&self, name: &str, value: &str) -> Self {
         let mut variables = self.variables.clone();
         variables.insert(name.to_owned(), value.to_owned());
         Self { variables }
@@ -89,7 +89,7 @@ impl Environment {
 
     /// A path as the user writes it: `~/` is the home, a relative one starts at `base`.
     #[must_use]
-    pub fn expand(&self, path: &str, base: Option<&Path>) -> PathBuf {
+    pub fn expand_path(&self, path: &str, base: Option<&Path>) -> PathBuf {
         if let (Some(rest), Some(home)) = (path.strip_prefix("~/"), self.home()) {
             return home.join(rest);
         }

@@ -13,37 +13,37 @@ use super::keypath::KeyPath;
 #[derive(Clone, Debug)]
 pub struct Node {
     /// Offset of its first byte in the text.
-    pub at: usize,
+    pub offset: usize,
     /// The value.
-    pub value: Value,
+    pub value: NodeValue,
 }
 
 /// What a value is.
 #[derive(Clone, Debug)]
-pub enum Value {
+pub enum NodeValue {
     /// `null`.
     Null,
     /// `true` or `false`.
-    Flag(bool),
+    Bool(bool),
     /// A number; hexadecimal ones too.
     Number(Number),
     /// `NaN`, `Infinity`, or a number beyond reach, as written.
-    NoNumber(String),
+    InvalidNumber(String),
     /// A string.
     Text(String),
     /// A list.
     List(Vec<Node>),
     /// An object; a key may stand in it twice.
-    Object(Vec<Member>),
+    Object(Vec<ObjectMember>),
 }
 
 /// One member of an object.
 #[derive(Clone, Debug)]
-pub struct Member {
+pub struct ObjectMember {
     /// The key, unescaped.
     pub key: String,
     /// Offset of the key.
-    pub at: usize,
+    pub offset: usize,
     /// The value.
     pub node: Node,
 }
@@ -58,13 +58,13 @@ pub struct Tree {
 
 /// What of JSON5 is allowed.
 #[must_use]
-pub fn options() -> jsonc_parser::ParseOptions {
+pub fn parse_options() -> jsonc_parser::ParseOptions {
     jsonc_parser::ParseOptions { allow_missing_commas: false, ..Default::default() }
 }
 
 /// The text without a byte order mark.
 #[must_use]
-pub fn without_mark(text: &str) -> &str {
+pub fn strip_byte_order_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
@@ -74,12 +74,13 @@ impl Tree {
     /// # Errors
     /// Where it stops being JSON5; the parser does not go on after that.
     pub fn parse(text: &str) -> Result<Self, Issue> {
-        let text = without_mark(text);
-        let parsed = jsonc_parser::parse_to_ast(text, &jsonc_parser::CollectOptions::default(), &options());
+        let text = strip_byte_order_mark(text);
+        let parsed =
+            jsonc_parser::parse_to_ast(text, &jsonc_parser::CollectOptions::default(), &parse_options());
         let parsed = parsed.map_err(|error| {
             // The parser's own place counts a bare CR as a line, which editors and the places of all other errors do not.
             let (line, column) = position(text, error.range().start);
-            let message = format!("it is not JSON5: {}", lower_first(&error.kind().to_string()));
+            let message = format!("it is not JSON5: {}", lowercase_first(&error.kind().to_string()));
             Issue { path: KeyPath::default().to_string(), message, line, column }
         })?;
         let Some(value) = parsed.value else {
@@ -90,7 +91,7 @@ impl Tree {
                 column: 1,
             });
         };
-        Ok(Self { root: node(value), text: text.to_owned() })
+        Ok(Self { root: convert_node(value), text: text.to_owned() })
     }
 
     /// Line and column of an offset, both from 1; the column counts characters.
@@ -108,28 +109,33 @@ fn position(text: &str, offset: usize) -> (usize, usize) {
     (line, column)
 }
 
-fn lower_first(text: &str) -> String {
+fn lowercase_first(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
 }
 
-fn node(value: ast::Value<'_>) -> Node {
+fn convert_node(value: ast::Value<'_>) -> Node {
     let at = value.range().start;
     let value = match value {
-        ast::Value::NullKeyword(_) => Value::Null,
-        ast::Value::BooleanLit(flag) => Value::Flag(flag.value),
-        ast::Value::StringLit(text) => Value::Text(text.value.into_owned()),
-        ast::Value::NumberLit(number) => {
-            parse_number(number.value).map_or_else(|| Value::NoNumber(number.value.to_owned()), Value::Number)
+        ast::Value::NullKeyword(_) => NodeValue::Null,
+        ast::Value::BooleanLit(flag) => NodeValue::Bool(flag.value),
+        ast::Value::StringLit(text) => NodeValue::Text(text.value.into_owned()),
+        ast::Value::NumberLit(number) => parse_number(number.value)
+            .map_or_else(|| NodeValue::InvalidNumber(number.value.to_owned()), NodeValue::Number),
+        ast::Value::Array(list) => NodeValue::List(list.elements.into_iter().map(convert_node).collect()),
+        ast::Value::Object(object) => {
+            NodeValue::Object(object.properties.into_iter().map(convert_member).collect())
         }
-        ast::Value::Array(list) => Value::List(list.elements.into_iter().map(node).collect()),
-        ast::Value::Object(object) => Value::Object(object.properties.into_iter().map(member).collect()),
     };
-    Node { at, value }
+    Node { offset: at, value }
 }
 
-fn member(property: ast::ObjectProp<'_>) -> Member {
-    Member { at: property.name.range().start, key: property.name.into_string(), node: node(property.value) }
+fn convert_member(property: ast::ObjectProp<'_>) -> ObjectMember {
+    ObjectMember {
+        offset: property.name.range().start,
+        key: property.name.into_string(),
+        node: convert_node(property.value),
+    }
 }
 
 /// JSON5's numbers: a sign, hexadecimal, a bare decimal point.
@@ -149,15 +155,15 @@ fn parse_number(text: &str) -> Option<Number> {
     signed(digits).parse::<f64>().ok().and_then(Number::from_f64)
 }
 
-impl Value {
+impl NodeValue {
     /// What it is, for messages.
     #[must_use]
-    pub const fn kind(&self) -> &'static str {
+    pub const fn type_name(&self) -> &'static str {
         match self {
             Self::Null => "null",
-            Self::Flag(_) => "a boolean",
+            Self::Bool(_) => "a boolean",
             Self::Number(_) => "a number",
-            Self::NoNumber(_) => "no finite number",
+            Self::InvalidNumber(_) => "no finite number",
             Self::Text(_) => "a string",
             Self::List(_) => "a list",
             Self::Object(_) => "an object",
@@ -165,12 +171,12 @@ impl Value {
     }
 
     /// The members, last of duplicates only, in the order of the file; none when it is no object.
-    pub fn members(&self) -> impl Iterator<Item = &Member> {
-        let members: &[Member] = match self {
+    pub fn members(&self) -> impl Iterator<Item = &ObjectMember> {
+        let members: &[ObjectMember] = match self {
             Self::Object(members) => members,
             _ => &[],
         };
-        let is_last = |(at, member): &(usize, &Member)| {
+        let is_last = |(at, member): &(usize, &ObjectMember)| {
             !members.iter().skip(at + 1).any(|later| later.key == member.key)
         };
         members.iter().enumerate().filter(is_last).map(|(_, member)| member).collect::<Vec<_>>().into_iter()
@@ -181,8 +187,8 @@ impl Value {
     pub fn to_json(&self) -> serde_json::Value {
         use serde_json::Value as Json;
         match self {
-            Self::Null | Self::NoNumber(_) => Json::Null,
-            Self::Flag(flag) => Json::Bool(*flag),
+            Self::Null | Self::InvalidNumber(_) => Json::Null,
+            Self::Bool(flag) => Json::Bool(*flag),
             Self::Number(number) => Json::Number(number.clone()),
             Self::Text(text) => Json::String(text.clone()),
             Self::List(list) => Json::Array(list.iter().map(|node| node.value.to_json()).collect()),
@@ -195,14 +201,14 @@ impl Value {
 
 /// A value, its place and the way to it.
 #[derive(Clone, Debug)]
-pub struct At<'t> {
+pub struct Cursor<'t> {
     /// From the root.
     pub path: KeyPath,
     /// The value.
     pub node: &'t Node,
 }
 
-impl<'t> At<'t> {
+impl<'t> Cursor<'t> {
     /// The root of a tree.
     #[must_use]
     pub fn root(tree: &'t Tree) -> Self {
@@ -213,60 +219,61 @@ impl<'t> At<'t> {
     #[must_use]
     pub fn get(&self, key: &str) -> Option<Self> {
         let member = self.node.value.members().find(|member| member.key == key)?;
-        Some(Self { path: self.path.key(key), node: &member.node })
+        Some(Self { path: self.path.join_key(key), node: &member.node })
     }
 
     /// [`At::get`] along several keys.
     #[must_use]
-    pub fn find(&self, keys: &[&str]) -> Option<Self> {
+    pub fn get_path(&self, keys: &[&str]) -> Option<Self> {
         keys.iter().try_fold(self.clone(), |at, key| at.get(key))
     }
 
     /// Every member with its key.
     pub fn members(&self) -> Vec<(&'t str, Self)> {
         let node: &'t Node = self.node;
-        let at = |member: &'t Member| Self { path: self.path.key(&member.key), node: &member.node };
+        let at =
+            |member: &'t ObjectMember| Self { path: self.path.join_key(&member.key), node: &member.node };
         node.value.members().map(|member| (member.key.as_str(), at(member))).collect()
     }
 
     /// Every element of a list.
     pub fn elements(&self) -> Vec<Self> {
-        let Value::List(list) = &self.node.value else { return Vec::new() };
-        list.iter().enumerate().map(|(i, node)| Self { path: self.path.index(i), node }).collect()
+        let NodeValue::List(list) = &self.node.value else { return Vec::new() };
+        list.iter().enumerate().map(|(i, node)| Self { path: self.path.join_index(i), node }).collect()
     }
 
     /// A string.
     #[must_use]
-    pub fn text(&self) -> Option<&'t str> {
+    pub fn as_str(&self) -> Option<&'t str> {
         match &self.node.value {
-            Value::Text(text) => Some(text),
+            NodeValue::Text(text) => Some(text),
             _ => None,
         }
     }
 
     /// A boolean.
     #[must_use]
-    pub const fn flag(&self) -> Option<bool> {
+    pub const fn as_bool(&self) -> Option<bool> {
         match self.node.value {
-            Value::Flag(flag) => Some(flag),
+            NodeValue::Bool(flag) => Some(flag),
             _ => None,
         }
     }
 
     /// A number.
     #[must_use]
-    pub fn amount(&self) -> Option<f64> {
+    pub fn as_f64(&self) -> Option<f64> {
         match &self.node.value {
-            Value::Number(number) => number.as_f64(),
+            NodeValue::Number(number) => number.as_f64(),
             _ => None,
         }
     }
 
     /// A whole number that is not negative; `1e6` is one.
     #[must_use]
-    pub fn whole(&self) -> Option<u64> {
+    pub fn as_u64(&self) -> Option<u64> {
         match &self.node.value {
-            Value::Number(number) => whole(number),
+            NodeValue::Number(number) => to_whole_number(number),
             _ => None,
         }
     }
@@ -274,7 +281,7 @@ impl<'t> At<'t> {
 
 /// A number as a whole one, where it is.
 #[must_use]
-pub fn whole(number: &Number) -> Option<u64> {
+pub fn to_whole_number(number: &Number) -> Option<u64> {
     number.as_u64().or_else(|| {
         let float = number.as_f64()?;
         let is_whole = float.fract() == 0.0 && (0.0..=9e15).contains(&float);

@@ -4,66 +4,70 @@
 mod agents;
 mod notes;
 mod providers;
+mod prune;
 mod search;
-mod settle;
 
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
 use super::environment::Environment;
-use super::file::{At, Tree};
-use super::issue::{Invalid, Issue};
+use super::file::{Cursor, Tree};
+use super::issue::{ConfigError, Issue};
 
-pub use notes::Note;
-use notes::Notes;
+pub use notes::ImportNote;
+use notes::ImportNotes;
 
 /// What an import gives.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Imported {
+pub struct ImportResult {
     /// The new configuration.
     pub config: Value,
     /// Keys and references that are left out.
-    pub left_out: Vec<Note>,
+    pub skipped: Vec<ImportNote>,
     /// What was carried over in another form.
-    pub changed: Vec<Note>,
+    pub changed: Vec<ImportNote>,
 }
 
 /// Reads a whole `openclaw.json`. The result is a valid configuration: what would make it wrong is left out.
 ///
 /// # Errors
 /// When the text does not parse or is no object.
-pub fn import(text: &str, path: Option<&Path>, environment: &Environment) -> Result<Imported, Invalid> {
-    let invalid = |issue| Invalid { path: path.map(Path::to_owned), issues: vec![issue] };
+pub fn import(
+    text: &str,
+    path: Option<&Path>,
+    environment: &Environment,
+) -> Result<ImportResult, ConfigError> {
+    let invalid = |issue| ConfigError { path: path.map(Path::to_owned), issues: vec![issue] };
     let tree = Tree::parse(text).map_err(invalid)?;
-    let root = At::root(&tree);
+    let root = Cursor::root(&tree);
     if !root.node.value.to_json().is_object() {
-        let message = format!("expected an object, found {}", root.node.value.kind());
+        let message = format!("expected an object, found {}", root.node.value.type_name());
         return Err(invalid(Issue { path: "<root>".to_owned(), message, line: 1, column: 1 }));
     }
-    let mut notes = Notes::default();
+    let mut notes = ImportNotes::default();
     let mut config = Map::new();
-    notes.others(&root, &["env", "agents", "models", "plugins", "tools", "$schema"], why_top);
-    insert(&mut config, "env", env(root.get("env"), &mut notes));
-    let models = providers::models(root.get("models"), &mut notes);
-    let known = providers::known(models.as_ref());
-    let (agents, chain) = agents::agents(root.get("agents"), &known, &mut notes);
-    insert(&mut config, "agents", agents);
-    insert(&mut config, "models", models);
-    insert(&mut config, "plugins", search::plugins(root.get("plugins"), &mut notes));
-    insert(&mut config, "tools", search::tools(root.get("tools"), &mut notes));
-    let config = settle::settle(Value::Object(config), chain, environment, &mut notes);
-    Ok(Imported { config, left_out: notes.left_out, changed: notes.changed })
+    notes.skip_others(&root, &["env", "agents", "models", "plugins", "tools", "$schema"], skip_reason);
+    insert_non_empty(&mut config, "env", import_env(root.get("env"), &mut notes));
+    let models = providers::import_models(root.get("models"), &mut notes);
+    let known = providers::known_provider_ids(models.as_ref());
+    let (agents, chain) = agents::import_agents(root.get("agents"), &known, &mut notes);
+    insert_non_empty(&mut config, "agents", agents);
+    insert_non_empty(&mut config, "models", models);
+    insert_non_empty(&mut config, "plugins", search::import_plugins(root.get("plugins"), &mut notes));
+    insert_non_empty(&mut config, "tools", search::import_tools(root.get("tools"), &mut notes));
+    let config = prune::prune_invalid(Value::Object(config), chain, environment, &mut notes);
+    Ok(ImportResult { config, skipped: notes.skipped, changed: notes.changed })
 }
 
 /// Adds what is there and not empty.
-fn insert(object: &mut Map<String, Value>, key: &str, value: Option<Value>) {
+fn insert_non_empty(object: &mut Map<String, Value>, key: &str, value: Option<Value>) {
     if let Some(value) = value.filter(|value| value.as_object().is_none_or(|inner| !inner.is_empty())) {
         object.insert(key.to_owned(), value);
     }
 }
 
-fn why_top(key: &str) -> String {
+fn skip_reason(key: &str) -> String {
     match key {
         "$include" => "included files are not followed: import the merged file",
         "gateway" => "Moonrelay's gateway has a port, a bind and tokens of its own",
@@ -82,34 +86,34 @@ fn why_top(key: &str) -> String {
 }
 
 /// `env`: strings, and in `vars` more of them.
-fn env(at: Option<At<'_>>, notes: &mut Notes) -> Option<Value> {
+fn import_env(at: Option<Cursor<'_>>, notes: &mut ImportNotes) -> Option<Value> {
     let mut env = Map::new();
-    for (key, member) in notes.object(at)?.members() {
-        match (key, member.text()) {
+    for (key, member) in notes.expect_object(at)?.members() {
+        match (key, member.as_str()) {
             (_, Some(text)) => {
                 env.insert(key.to_owned(), json!(text));
             }
-            ("vars", None) => insert(&mut env, "vars", variables(member, notes)),
+            ("vars", None) => insert_non_empty(&mut env, "vars", import_variables(member, notes)),
             ("shellEnv", None) => {
-                notes.left_out(
+                notes.record_skipped(
                     &member.path,
                     "no login shell is asked: put the variables into the secrets file",
                 );
             }
-            _ => notes.left_out(&member.path, "a variable is a string"),
+            _ => notes.record_skipped(&member.path, "a variable is a string"),
         }
     }
     Some(Value::Object(env))
 }
 
-fn variables(at: At<'_>, notes: &mut Notes) -> Option<Value> {
+fn import_variables(at: Cursor<'_>, notes: &mut ImportNotes) -> Option<Value> {
     let mut vars = Map::new();
-    for (key, member) in notes.object(Some(at))?.members() {
-        match member.text() {
+    for (key, member) in notes.expect_object(Some(at))?.members() {
+        match member.as_str() {
             Some(text) => {
                 vars.insert(key.to_owned(), json!(text));
             }
-            None => notes.left_out(&member.path, "a variable is a string"),
+            None => notes.record_skipped(&member.path, "a variable is a string"),
         }
     }
     Some(Value::Object(vars))

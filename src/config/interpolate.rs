@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::bounded;
+use super::bounded_read;
 use super::environment::Environment;
-use super::file::At;
+use super::file::Cursor;
 use super::secrets_file::SecretsFile;
 use super::settings::{Missing, SecretOrigin, SecretsFileProblem};
-use crate::credentials::Place;
+use crate::credentials::LoginFile;
 use crate::secret::Secret;
 
 /// Where variables are looked up: the process, systemd's credentials, the secrets file, the `env` block, in this order.
@@ -16,15 +16,15 @@ use crate::secret::Secret;
 pub struct Variables<'e> {
     environment: &'e Environment,
     secrets_file: SecretsFile,
-    block: BTreeMap<String, String>,
-    base: Option<PathBuf>,
+    env_block: BTreeMap<String, String>,
+    base_directory: Option<PathBuf>,
 }
 
 /// A secret, or why there is none.
 #[derive(Clone)]
-pub enum Found {
+pub enum SecretLookup {
     /// The value and where it came from.
-    Value(Secret, SecretOrigin),
+    Resolved(Secret, SecretOrigin),
     /// What is not available.
     Missing(Missing),
 }
@@ -32,10 +32,14 @@ pub enum Found {
 impl<'e> Variables<'e> {
     /// Reads the secrets file; `block` is the `env` of the configuration, `base` the directory of its file.
     #[must_use]
-    pub fn new(environment: &'e Environment, block: BTreeMap<String, String>, base: Option<&Path>) -> Self {
+    pub fn new(
+        environment: &'e Environment,
+        env_block: BTreeMap<String, String>,
+        base: Option<&Path>,
+    ) -> Self {
         let secrets_file =
             environment.secrets_file().map(|path| SecretsFile::read(&path)).unwrap_or_default();
-        Self { environment, secrets_file, block, base: base.map(Path::to_owned) }
+        Self { environment, secrets_file, env_block, base_directory: base.map(Path::to_owned) }
     }
 
     /// What is wrong with the secrets file.
@@ -46,17 +50,17 @@ impl<'e> Variables<'e> {
 
     /// Where a provider's login is kept; `None` without a state directory.
     #[must_use]
-    pub fn login(&self, provider: &str) -> Option<Place> {
-        Some(Place::new(&self.environment.state_directory()?, provider))
+    pub fn login_file(&self, provider: &str) -> Option<LoginFile> {
+        Some(LoginFile::new(&self.environment.state_directory()?, provider))
     }
 
     /// A variable's value and where it was found; an empty one is as good as none.
     #[must_use]
-    pub fn find(&self, name: &str) -> Option<(String, SecretOrigin)> {
+    pub fn find_variable(&self, name: &str) -> Option<(String, SecretOrigin)> {
         if let Some(value) = self.environment.get(name) {
             return Some((value.to_owned(), SecretOrigin::Environment(name.to_owned())));
         }
-        if let Some(value) = self.credential(name) {
+        if let Some(value) = self.read_credential(name) {
             return Some((value, SecretOrigin::Credential(name.to_owned())));
         }
         let kept =
@@ -64,15 +68,15 @@ impl<'e> Variables<'e> {
         if let Some(value) = kept(&self.secrets_file.values) {
             return Some((value, SecretOrigin::SecretsFile(name.to_owned())));
         }
-        kept(&self.block).map(|value| (value, SecretOrigin::EnvBlock(name.to_owned())))
+        kept(&self.env_block).map(|value| (value, SecretOrigin::EnvBlock(name.to_owned())))
     }
 
-    fn credential(&self, name: &str) -> Option<String> {
+    fn read_credential(&self, name: &str) -> Option<String> {
         // A name with a slash would leave the directory.
         if name.contains('/') || name == ".." {
             return None;
         }
-        read_secret(&self.environment.credentials_directory()?.join(name))
+        read_secret_file(&self.environment.credentials_directory()?.join(name))
     }
 
     /// Replaces `${NAME}`; `$${NAME}` is a literal `${NAME}`; anything else stays. Returns the text and the origin of
@@ -87,12 +91,12 @@ impl<'e> Variables<'e> {
         while let Some(dollar) = rest.find('$') {
             let (before, from) = rest.split_at(dollar);
             out.push_str(before);
-            if let Some((name, after)) = from.strip_prefix('$').and_then(reference) {
-                let (value, place) = self.find(name).ok_or_else(|| name.to_owned())?;
+            if let Some((name, after)) = from.strip_prefix('$').and_then(parse_reference) {
+                let (value, place) = self.find_variable(name).ok_or_else(|| name.to_owned())?;
                 out.push_str(&value);
                 origin.get_or_insert(place);
                 rest = after;
-            } else if let Some((name, after)) = from.strip_prefix("$$").and_then(reference) {
+            } else if let Some((name, after)) = from.strip_prefix("$$").and_then(parse_reference) {
                 out.push_str("${");
                 out.push_str(name);
                 out.push('}');
@@ -108,27 +112,27 @@ impl<'e> Variables<'e> {
 
     /// The secret that a string or a SecretRef means; `None` when the value is neither (the walk has said so).
     #[must_use]
-    pub fn secret(&self, at: &At<'_>) -> Option<Found> {
-        if let Some(text) = at.text() {
+    pub fn resolve_secret(&self, at: &Cursor<'_>) -> Option<SecretLookup> {
+        if let Some(text) = at.as_str() {
             return Some(match self.interpolate(text) {
-                Err(name) => Found::Missing(Missing::variable(&name)),
-                Ok((value, _)) if value.trim().is_empty() => Found::Missing(Missing::Empty),
+                Err(name) => SecretLookup::Missing(Missing::variable(&name)),
+                Ok((value, _)) if value.trim().is_empty() => SecretLookup::Missing(Missing::Empty),
                 Ok((value, origin)) => {
-                    Found::Value(Secret::new(value), origin.unwrap_or(SecretOrigin::Configuration))
+                    SecretLookup::Resolved(Secret::new(value), origin.unwrap_or(SecretOrigin::Configuration))
                 }
             });
         }
-        let source = at.get("source")?.text()?;
-        let id = at.get("id")?.text()?.to_owned();
+        let source = at.get("source")?.as_str()?;
+        let id = at.get("id")?.as_str()?.to_owned();
         let found = match source {
-            "env" => self.find(&id).ok_or_else(|| Missing::variable(&id)),
-            "credential" => match self.credential(&id) {
+            "env" => self.find_variable(&id).ok_or_else(|| Missing::variable(&id)),
+            "credential" => match self.read_credential(&id) {
                 Some(value) => Ok((value, SecretOrigin::Credential(id))),
                 None => Err(Missing::Credential(id)),
             },
             "file" => {
-                let path = self.environment.expand(&id, self.base.as_deref());
-                match read_secret(&path) {
+                let path = self.environment.expand_path(&id, self.base_directory.as_deref());
+                match read_secret_file(&path) {
                     Some(value) => Ok((value, SecretOrigin::File(path))),
                     None => Err(Missing::File(id)),
                 }
@@ -136,20 +140,20 @@ impl<'e> Variables<'e> {
             _ => return None,
         };
         Some(match found {
-            Ok((value, origin)) => Found::Value(Secret::new(value), origin),
-            Err(missing) => Found::Missing(missing),
+            Ok((value, origin)) => SecretLookup::Resolved(Secret::new(value), origin),
+            Err(missing) => SecretLookup::Missing(missing),
         })
     }
 }
 
 /// The first line end of a file with a secret is not part of it.
-fn read_secret(path: &Path) -> Option<String> {
-    let text = String::from_utf8(bounded::read(path).ok()?).ok()?;
+fn read_secret_file(path: &Path) -> Option<String> {
+    let text = String::from_utf8(bounded_read::read_bounded(path).ok()?).ok()?;
     Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
 /// `{NAME}` at the start of a text: the name and what follows.
-fn reference(text: &str) -> Option<(&str, &str)> {
+fn parse_reference(text: &str) -> Option<(&str, &str)> {
     let (name, after) = text.strip_prefix('{')?.split_once('}')?;
     let first = name.bytes().next()?;
     let starts = first == b'_' || first.is_ascii_uppercase();

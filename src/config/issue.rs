@@ -31,22 +31,22 @@ impl fmt::Display for Issue {
 
 /// A configuration that cannot be used, with every reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub struct Invalid {
+pub struct ConfigError {
     /// The file, where there is one.
     pub path: Option<PathBuf>,
     /// Every reason, in the order of the file.
     pub issues: Vec<Issue>,
 }
 
-impl Invalid {
-    pub(super) fn unreadable(path: &Path, why: &str) -> Self {
+impl ConfigError {
+    pub(super) fn from_unreadable_file(path: &Path, why: &str) -> Self {
         let message = format!("{} cannot be read: {why}", path.display());
         let issue = Issue { path: "<root>".to_owned(), message, line: 0, column: 0 };
         Self { path: Some(path.to_owned()), issues: vec![issue] }
     }
 }
 
-impl fmt::Display for Invalid {
+impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.issues.len();
         let noun = if count == 1 { "error" } else { "errors" };
@@ -63,13 +63,13 @@ impl fmt::Display for Invalid {
 
 /// Collects what a pass over the tree finds.
 #[derive(Debug)]
-pub struct Report<'t> {
+pub struct Diagnostics<'t> {
     tree: &'t Tree,
     issues: Vec<Issue>,
     warnings: Vec<Warning>,
 }
 
-impl<'t> Report<'t> {
+impl<'t> Diagnostics<'t> {
     /// An empty one.
     #[must_use]
     pub const fn new(tree: &'t Tree) -> Self {
@@ -77,13 +77,13 @@ impl<'t> Report<'t> {
     }
 
     /// Something is wrong at this offset of the text.
-    pub fn wrong(&mut self, path: &KeyPath, offset: usize, message: impl Into<String>) {
+    pub fn add_error(&mut self, path: &KeyPath, offset: usize, message: impl Into<String>) {
         let (line, column) = self.tree.position(offset);
         self.issues.push(Issue { path: path.to_string(), message: message.into(), line, column });
     }
 
     /// Something is not wrong enough to refuse the configuration. The same warning is kept once.
-    pub fn warn(&mut self, path: &KeyPath, kind: WarningKind) {
+    pub fn add_warning(&mut self, path: &KeyPath, kind: WarningKind) {
         let warning = Warning::new(path.to_string(), kind);
         if !self.warnings.contains(&warning) {
             self.warnings.push(warning);
@@ -96,7 +96,7 @@ impl<'t> Report<'t> {
     }
 
     /// As [`Report::warn`], but the same kind at another place is not repeated.
-    pub fn warn_once(&mut self, path: &KeyPath, kind: WarningKind) {
+    pub fn add_warning_once(&mut self, path: &KeyPath, kind: WarningKind) {
         if !self.warnings.iter().any(|known| known.kind == kind) {
             self.warnings.push(Warning::new(path.to_string(), kind));
         }

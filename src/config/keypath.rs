@@ -4,7 +4,7 @@ use std::fmt;
 
 /// One step down.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum PathSegment {
     /// Into an object.
     Key(String),
     /// Into a list, from 0.
@@ -13,22 +13,22 @@ pub enum Step {
 
 /// From the root to a value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct KeyPath(pub Vec<Step>);
+pub struct KeyPath(pub Vec<PathSegment>);
 
 impl KeyPath {
     /// This path and one key more.
     #[must_use]
-    pub fn key(&self, key: &str) -> Self {
-        self.then(Step::Key(key.to_owned()))
+    pub fn join_key(&self, key: &str) -> Self {
+        self.join(PathSegment::Key(key.to_owned()))
     }
 
     /// This path and one index more.
     #[must_use]
-    pub fn index(&self, index: usize) -> Self {
-        self.then(Step::Index(index))
+    pub fn join_index(&self, index: usize) -> Self {
+        self.join(PathSegment::Index(index))
     }
 
-    fn then(&self, step: Step) -> Self {
+    fn join(&self, step: PathSegment) -> Self {
         let mut steps = self.0.clone();
         steps.push(step);
         Self(steps)
@@ -57,7 +57,7 @@ impl KeyPath {
                 if key.is_empty() {
                     return Err(format!("`{text}` is not a path: expected a key at `{word}`"));
                 }
-                steps.push(Step::Key(key.to_owned()));
+                steps.push(PathSegment::Key(key.to_owned()));
                 rest = after;
             }
         }
@@ -66,15 +66,15 @@ impl KeyPath {
 }
 
 /// `inner` starts after the bracket.
-fn parse_bracket(inner: &str) -> Option<(Step, &str)> {
+fn parse_bracket(inner: &str) -> Option<(PathSegment, &str)> {
     for quote in ['"', '\''] {
         if let Some(quoted) = inner.strip_prefix(quote) {
             let (key, after) = quoted.split_once(quote)?;
-            return Some((Step::Key(key.to_owned()), after.strip_prefix(']')?));
+            return Some((PathSegment::Key(key.to_owned()), after.strip_prefix(']')?));
         }
     }
     let (number, after) = inner.split_once(']')?;
-    Some((Step::Index(number.parse().ok()?), after))
+    Some((PathSegment::Index(number.parse().ok()?), after))
 }
 
 /// Whether a key can stand in a path without quotes.
@@ -90,10 +90,10 @@ impl fmt::Display for KeyPath {
         }
         for (number, step) in self.0.iter().enumerate() {
             match step {
-                Step::Index(index) => write!(f, "[{index}]")?,
-                Step::Key(key) if !is_plain(key) => write!(f, "[\"{key}\"]")?,
-                Step::Key(key) if number == 0 => f.write_str(key)?,
-                Step::Key(key) => write!(f, ".{key}")?,
+                PathSegment::Index(index) => write!(f, "[{index}]")?,
+                PathSegment::Key(key) if !is_plain(key) => write!(f, "[\"{key}\"]")?,
+                PathSegment::Key(key) if number == 0 => f.write_str(key)?,
+                PathSegment::Key(key) => write!(f, ".{key}")?,
             }
         }
         Ok(())

@@ -2,17 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use super::nearest::distance;
+use super::nearest::edit_distance;
 use super::reference;
 use super::settings::{Chain, Provider, Reference, Route, Settings};
-use crate::catalog::builtin;
+use crate::catalog::builtin_catalog;
 
 /// The name of the chain of `agents.defaults.model`. Case does not count.
-pub const DEFAULT: &str = "default";
+pub const DEFAULT_CHAIN: &str = "default";
 
 /// How a requested name was understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum MatchedBy {
+pub enum MatchKind {
     /// It is an alias.
     Alias,
     /// It is a reference.
@@ -29,9 +29,9 @@ pub enum MatchedBy {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lookup {
     /// These, in this order.
-    Found {
+    Resolved {
         /// How.
-        by: MatchedBy,
+        matched_by: MatchKind,
         /// What it names first, then the fallbacks of the chain that this belongs to, else of `default`. Empty only
         /// for `default` when no provider has a key.
         chain: Chain,
@@ -50,22 +50,28 @@ impl Settings {
     pub fn lookup(&self, name: &str) -> Lookup {
         let name = name.trim();
         if let Some(reference) = self.aliases.get(&name.to_lowercase()) {
-            return Lookup::Found { by: MatchedBy::Alias, chain: self.chain_from(reference) };
+            return Lookup::Resolved { matched_by: MatchKind::Alias, chain: self.chain_from(reference) };
         }
-        if let Some(reference) = reference::find(&self.providers, &self.provider_aliases, name) {
-            return Lookup::Found { by: MatchedBy::Reference, chain: self.chain_from(&reference) };
+        if let Some(reference) = reference::find_reference(&self.providers, &self.provider_aliases, name) {
+            return Lookup::Resolved { matched_by: MatchKind::Reference, chain: self.chain_from(&reference) };
         }
-        if name.eq_ignore_ascii_case(DEFAULT) {
-            return Lookup::Found { by: MatchedBy::Default, chain: self.default_chain.clone() };
+        if name.eq_ignore_ascii_case(DEFAULT_CHAIN) {
+            return Lookup::Resolved { matched_by: MatchKind::Default, chain: self.default_chain.clone() };
         }
         // Globs stand by length, the longest first.
-        let glob = || self.routes.iter().find(|route| !route.is_exact() && matches(&route.pattern, name));
-        if let Some(route) = self.exact_route(name).or_else(glob) {
-            return Lookup::Found { by: MatchedBy::Route(route.pattern.clone()), chain: route.chain.clone() };
+        let glob =
+            || self.routes.iter().find(|route| !route.is_exact() && matches_pattern(&route.pattern, name));
+        if let Some(route) = self.find_exact_route(name).or_else(glob) {
+            return Lookup::Resolved {
+                matched_by: MatchKind::Route(route.pattern.clone()),
+                chain: route.chain.clone(),
+            };
         }
-        match self.bare(name) {
-            Some(reference) => Lookup::Found { by: MatchedBy::BareId, chain: self.chain_from(&reference) },
-            None => Lookup::Unknown { nearest: self.nearest_names(name) },
+        match self.find_by_bare_id(name) {
+            Some(reference) => {
+                Lookup::Resolved { matched_by: MatchKind::BareId, chain: self.chain_from(&reference) }
+            }
+            None => Lookup::Unknown { nearest: self.find_nearest_names(name) },
         }
     }
 
@@ -74,21 +80,21 @@ impl Settings {
     ///
     /// # Errors
     /// What is wrong with it, and the nearest names.
-    pub fn model_named(&self, name: &str) -> Result<Reference, String> {
+    pub fn find_model(&self, name: &str) -> Result<Reference, String> {
         let name = name.trim();
         if let Some(reference) = self.aliases.get(&name.to_lowercase()) {
             return Ok(reference.clone());
         }
-        let mut why = match self.reference(name) {
+        let mut why = match self.parse_reference(name) {
             Ok(reference) => return Ok(reference),
             Err(why) => why,
         };
-        if name.eq_ignore_ascii_case(DEFAULT) || self.exact_route(name).is_some() {
+        if name.eq_ignore_ascii_case(DEFAULT_CHAIN) || self.find_exact_route(name).is_some() {
             why = format!("\"{name}\" is a route; a model is wanted: provider/model, or an alias");
-        } else if let Some(reference) = self.bare(name) {
+        } else if let Some(reference) = self.find_by_bare_id(name) {
             return Ok(reference);
         }
-        let nearest = self.nearest_names(name);
+        let nearest = self.find_nearest_names(name);
         let hint =
             if nearest.is_empty() { String::new() } else { format!("; nearest: {}", nearest.join(", ")) };
         Err(format!("{why}{hint}"))
@@ -97,20 +103,20 @@ impl Settings {
     /// Whether anything can be asked of anybody: some provider is on and has a model, or takes any.
     #[must_use]
     pub fn has_target(&self) -> bool {
-        let serves = |provider: &Provider| provider.off.is_none() && provider.has_models();
+        let serves = |provider: &Provider| provider.disabled_reason.is_none() && provider.has_models();
         self.providers.values().any(|provider| serves(provider))
     }
 
-    fn exact_route(&self, name: &str) -> Option<&Route> {
-        self.routes.iter().find(|route| route.is_exact() && matches(&route.pattern, name))
+    fn find_exact_route(&self, name: &str) -> Option<&Route> {
+        self.routes.iter().find(|route| route.is_exact() && matches_pattern(&route.pattern, name))
     }
 
     /// Reads a reference.
     ///
     /// # Errors
     /// What is wrong with it, with the nearest name.
-    pub fn reference(&self, text: &str) -> Result<Reference, String> {
-        reference::parse(&self.providers, &self.provider_aliases, text)
+    pub fn parse_reference(&self, text: &str) -> Result<Reference, String> {
+        reference::parse_reference(&self.providers, &self.provider_aliases, text)
     }
 
     /// The reference, then the fallbacks of the chain that it belongs to: `default` where it stands in it, else a route
@@ -130,9 +136,9 @@ impl Settings {
 
     /// The only provider's model of this id; those that can be called come before those that cannot.
     #[must_use]
-    pub fn bare(&self, id: &str) -> Option<Reference> {
+    pub fn find_by_bare_id(&self, id: &str) -> Option<Reference> {
         let has = |provider: &&Provider| {
-            provider.is_wanted() && provider.models.keys().any(|known| known.eq_ignore_ascii_case(id))
+            provider.is_enabled() && provider.models.keys().any(|known| known.eq_ignore_ascii_case(id))
         };
         let of = |provider: &Provider| {
             let exact = provider.models.get_key_value(id).map(|(known, _)| known);
@@ -142,7 +148,8 @@ impl Settings {
         };
         let all = || self.providers.values().map(AsRef::as_ref).filter(has);
         for serves in [true, false] {
-            let mut found = all().filter(|provider: &&Provider| !serves || provider.off.is_none());
+            let mut found =
+                all().filter(|provider: &&Provider| !serves || provider.disabled_reason.is_none());
             match (found.next(), found.next()) {
                 (Some(only), None) => return of(only),
                 (Some(_), Some(_)) => return None,
@@ -154,15 +161,15 @@ impl Settings {
 
     /// At most three names that would be found, the nearest first; models that are gone are not among them.
     #[must_use]
-    pub fn nearest_names(&self, wrong: &str) -> Vec<String> {
+    pub fn find_nearest_names(&self, wrong: &str) -> Vec<String> {
         let mut scored: Vec<(usize, String)> = Vec::new();
         let bare = |name: &str| name.rsplit('/').next().unwrap_or(name).to_owned();
         let wrong_bare = bare(wrong);
         let mut add = |name: String, penalty: usize| {
-            let of_bare = distance(&wrong_bare, &bare(&name));
+            let of_bare = edit_distance(&wrong_bare, &bare(&name));
             // Where a provider was named, another one's model is a little further away.
             let other_provider = usize::from(of_bare > 0 && wrong != wrong_bare);
-            let score = distance(wrong, &name).min(of_bare + other_provider);
+            let score = edit_distance(wrong, &name).min(of_bare + other_provider);
             scored.push((score + penalty, name));
         };
         self.aliases.keys().for_each(|alias| add(alias.clone(), 0));
@@ -170,10 +177,10 @@ impl Settings {
         exact.for_each(|route| add(route.pattern.clone(), 0));
         self.default_chain.references.iter().for_each(|reference| add(reference.to_string(), 0));
         // What can be called comes before what is off.
-        for provider in self.providers.values().filter(|provider| provider.is_wanted()) {
-            let served = provider.models.values().filter(|model| model.facts.retired.is_none());
-            let off = usize::from(provider.off.is_some());
-            served.for_each(|model| add(format!("{}/{}", provider.id, model.facts.id), off));
+        for provider in self.providers.values().filter(|provider| provider.is_enabled()) {
+            let served = provider.models.values().filter(|model| model.model.retirement.is_none());
+            let off = usize::from(provider.disabled_reason.is_some());
+            served.for_each(|model| add(format!("{}/{}", provider.id, model.model.id), off));
         }
         scored.sort();
         // One that is found in several ways may have several scores: the best one counts.
@@ -187,14 +194,15 @@ impl Provider {
     /// Whether somebody wants it: the configuration names it, or the catalog has it on by default. Others count only
     /// where they are named in full.
     #[must_use]
-    pub fn is_wanted(&self) -> bool {
-        self.configured || builtin().provider(&self.id).is_none_or(|known| known.on_by_default)
+    pub fn is_enabled(&self) -> bool {
+        self.is_configured
+            || builtin_catalog().provider(&self.id).is_none_or(|known| known.is_enabled_by_default)
     }
 
     /// Whether it accepts any model id, or at least one.
     #[must_use]
     pub fn has_models(&self) -> bool {
-        self.open || !self.models.is_empty()
+        self.accepts_any_model || !self.models.is_empty()
     }
 }
 
@@ -208,7 +216,7 @@ impl Route {
 
 /// Whether a name is the pattern, or fits it: `*` stands for any characters. Case does not count.
 #[must_use]
-pub fn matches(pattern: &str, name: &str) -> bool {
+pub fn matches_pattern(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (pattern.to_lowercase(), name.to_lowercase());
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();

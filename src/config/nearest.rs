@@ -2,7 +2,7 @@
 
 /// The number of characters to insert, delete, change or swap with the neighbour to come from one text to the other.
 #[must_use]
-pub fn distance(one: &str, other: &str) -> usize {
+pub fn edit_distance(one: &str, other: &str) -> usize {
     let one: Vec<char> = one.chars().flat_map(char::to_lowercase).collect();
     let other: Vec<char> = other.chars().flat_map(char::to_lowercase).collect();
     let mut before_last: Vec<usize> = Vec::new();
@@ -28,35 +28,35 @@ pub fn distance(one: &str, other: &str) -> usize {
 
 /// The candidate that was probably meant: at most a third of its characters differ.
 #[must_use]
-pub fn nearest<'c>(wrong: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
-    let scored = candidates.into_iter().map(|candidate| (distance(wrong, candidate), candidate));
+pub fn find_nearest<'c>(wrong: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    let scored = candidates.into_iter().map(|candidate| (edit_distance(wrong, candidate), candidate));
     let (score, best) = scored.min_by_key(|(score, _)| *score)?;
     (score <= (best.chars().count().max(wrong.chars().count()) / 3).max(1)).then_some(best)
 }
 
 /// ` (did you mean …?)`, or nothing.
 #[must_use]
-pub fn did_you_mean<'c>(wrong: &str, candidates: impl IntoIterator<Item = &'c str>) -> String {
-    nearest(wrong, candidates).map_or_else(String::new, |best| format!(" (did you mean \"{best}\"?)"))
+pub fn format_suggestion<'c>(wrong: &str, candidates: impl IntoIterator<Item = &'c str>) -> String {
+    find_nearest(wrong, candidates).map_or_else(String::new, |best| format!(" (did you mean \"{best}\"?)"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{distance, nearest};
+    use super::{edit_distance, find_nearest};
 
     #[test]
     fn counts_changes() {
-        assert_eq!(distance("baseUrl", "baseURL"), 0);
-        assert_eq!(distance("apikey", "apiKeys"), 1);
-        assert_eq!(distance("provdiers", "providers"), 1);
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("kimi", "gemini"), 4);
+        assert_eq!(edit_distance("baseUrl", "baseURL"), 0);
+        assert_eq!(edit_distance("apikey", "apiKeys"), 1);
+        assert_eq!(edit_distance("provdiers", "providers"), 1);
+        assert_eq!(edit_distance("", "abc"), 3);
+        assert_eq!(edit_distance("kimi", "gemini"), 4);
     }
 
     #[test]
     fn means_only_what_is_near() {
-        assert_eq!(nearest("fallback", ["primary", "fallbacks"]), Some("fallbacks"));
-        assert_eq!(nearest("channels", ["models", "agents"]), None);
-        assert_eq!(nearest("x", []), None);
+        assert_eq!(find_nearest("fallback", ["primary", "fallbacks"]), Some("fallbacks"));
+        assert_eq!(find_nearest("channels", ["models", "agents"]), None);
+        assert_eq!(find_nearest("x", []), None);
     }
 }

@@ -1,20 +1,20 @@
 //! The shape of the configuration as a table: the walk reads it for errors, `config schema` prints it as JSON Schema.
 
-mod hide;
 mod json;
+mod redact;
 mod table;
 
-use super::keypath::{KeyPath, Step};
+use super::keypath::{KeyPath, PathSegment};
 
-pub(super) use hide::{public_url, replace_secrets};
+pub(super) use redact::{redact_url, replace_secrets};
 
-pub use hide::{hide_secrets, literal_secrets};
 pub use json::json_schema;
+pub use redact::{find_literal_secrets, redact_secrets};
 pub use table::ROOT;
 
 /// What a value may be.
 #[derive(Clone, Copy, Debug)]
-pub enum Shape {
+pub enum ValueShape {
     /// Any JSON: `params`.
     Anything,
     /// `true` or `false`.
@@ -37,53 +37,57 @@ pub enum Shape {
     /// One of these words.
     Choice(&'static [&'static str]),
     /// Exactly these keys.
-    Object(&'static [Key]),
+    Object(&'static [SchemaKey]),
     /// Any keys, values of one shape.
     Map {
         /// What the keys are, for people.
         keys: &'static str,
         /// What the values are.
-        values: &'static Shape,
+        values: &'static ValueShape,
     },
     /// Strings by name, never shown; `vars` holds more of them.
     Variables,
     /// A list.
-    List(&'static Shape),
+    List(&'static ValueShape),
     /// A string or an object.
-    TextOr(&'static Shape),
+    TextOr(&'static ValueShape),
     /// `null` or this.
-    OrNull(&'static Shape),
+    OrNull(&'static ValueShape),
 }
 
 /// One key of an object.
 #[derive(Clone, Copy, Debug)]
-pub struct Key {
+pub struct SchemaKey {
     /// As the file has it.
     pub name: &'static str,
     /// For people.
     pub about: &'static str,
     /// What its value may be.
-    pub shape: &'static Shape,
+    pub shape: &'static ValueShape,
     /// Whether the object is wrong without it.
-    pub required: bool,
+    pub is_required: bool,
 }
 
-impl Shape {
+impl ValueShape {
     /// The shape at a path below this one; `None` where the table has no such place.
     #[must_use]
-    pub fn at(&'static self, path: &KeyPath) -> Option<&'static Self> {
+    pub fn shape_at(&'static self, path: &KeyPath) -> Option<&'static Self> {
         path.0.iter().try_fold(self, |shape, step| shape.step(step))
     }
 
-    fn step(&'static self, step: &Step) -> Option<&'static Self> {
+    fn step(&'static self, step: &PathSegment) -> Option<&'static Self> {
         match (self, step) {
             (Self::OrNull(inner) | Self::TextOr(inner), _) => inner.step(step),
-            (Self::Object(keys), Step::Key(name)) => {
+            (Self::Object(keys), PathSegment::Key(name)) => {
                 keys.iter().find(|key| key.name == name).map(|key| key.shape)
             }
-            (Self::Map { values, .. }, Step::Key(_)) | (Self::List(values), Step::Index(_)) => Some(values),
-            (Self::Variables, Step::Key(name)) if name == "vars" => Some(self),
-            (Self::Variables, Step::Key(_)) | (Self::Secrets, Step::Index(_)) => Some(&Self::Secret),
+            (Self::Map { values, .. }, PathSegment::Key(_)) | (Self::List(values), PathSegment::Index(_)) => {
+                Some(values)
+            }
+            (Self::Variables, PathSegment::Key(name)) if name == "vars" => Some(self),
+            (Self::Variables, PathSegment::Key(_)) | (Self::Secrets, PathSegment::Index(_)) => {
+                Some(&Self::Secret)
+            }
             (Self::Anything, _) => Some(self),
             _ => None,
         }

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::bounded;
+use super::bounded_read;
 use super::settings::SecretsFileProblem;
 
 /// What the file says, and what is wrong with it.
@@ -21,7 +21,7 @@ impl SecretsFile {
     /// Reads it. A file that is not there has nothing and is no reason for a warning; a link that leads nowhere is.
     #[must_use]
     pub fn read(path: &Path) -> Self {
-        let bytes = match bounded::read(path) {
+        let bytes = match bounded_read::read_bounded(path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == ErrorKind::NotFound && path.symlink_metadata().is_err() => {
                 return Self::default();
@@ -51,8 +51,8 @@ impl SecretsFile {
                 file.problems.push(SecretsFileProblem::InvalidLine(number + 1));
                 continue;
             };
-            if let Some((key, value)) = pair(line) {
-                file.values.insert(key.to_owned(), unquoted(value).to_owned());
+            if let Some((key, value)) = parse_pair(line) {
+                file.values.insert(key.to_owned(), strip_quotes(value).to_owned());
             }
         }
         file
@@ -61,20 +61,20 @@ impl SecretsFile {
 
 /// The name that a line gives a value to; `None` for comments and whatever else is none.
 #[must_use]
-pub fn name_of(line: &[u8]) -> Option<&str> {
+pub fn parse_name(line: &[u8]) -> Option<&str> {
     let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
-    pair(std::str::from_utf8(line).ok()?).map(|(name, _)| name)
+    parse_pair(std::str::from_utf8(line).ok()?).map(|(name, _)| name)
 }
 
 /// Name and value as written.
-fn pair(line: &str) -> Option<(&str, &str)> {
+fn parse_pair(line: &str) -> Option<(&str, &str)> {
     let line = line.trim();
     let line = line.strip_prefix("export ").unwrap_or(line);
     let (name, value) = line.split_once('=').filter(|_| !line.starts_with('#'))?;
     Some((name.trim(), value.trim()))
 }
 
-fn unquoted(value: &str) -> &str {
+fn strip_quotes(value: &str) -> &str {
     let inside = |quote| value.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
     inside('"').or_else(|| inside('\'')).unwrap_or(value)
 }

@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::catalog::{DialectId, Model, ThinkingLevel};
-use crate::credentials::Place;
-use crate::protocol::face::Face;
+use crate::catalog::{AdapterId, ModelInfo, ThinkingLevel};
+use crate::credentials::LoginFile;
+use crate::protocol::api::Api;
 use crate::secret::{Redactor, Secret};
 
-pub use super::lookup::{Lookup, MatchedBy};
-pub use super::nearest::nearest;
+pub use super::lookup::{Lookup, MatchKind};
+pub use super::nearest::find_nearest;
 pub use origin::SecretOrigin;
 pub use warning::{Missing, NO_STATE_DIRECTORY, SecretsFileProblem, Warning, WarningKind, unconfigured};
 
@@ -56,18 +56,18 @@ pub struct Header {
 
 /// One key of a provider.
 #[derive(Clone)]
-pub struct Key {
+pub struct ProviderKey {
     /// The key; empty where the provider takes none ([`Auth::None`]).
     pub secret: Secret,
     /// Where it was found.
     pub origin: SecretOrigin,
 }
 
-impl Key {
+impl ProviderKey {
     /// Whether its beginning says that it is one of Kimi Code, which Moonshot's platform refuses, as Kimi Code does its
     /// keys (Kimi Code's console; keys of the platform begin with `sk-` and anything else).
     #[must_use]
-    pub fn is_of_kimi_code(&self) -> bool {
+    pub fn is_kimi_code_key(&self) -> bool {
         self.secret.expose().starts_with("sk-kimi-")
     }
 }
@@ -77,7 +77,7 @@ impl Key {
 pub enum Auth {
     /// As the face asks: `Authorization: Bearer`, or `x-api-key` on the Messages face of Kimi Code and of a generic
     /// provider; see [`Provider::credential`].
-    Face,
+    ByApi,
     /// Always as `Authorization: Bearer`.
     Bearer,
     /// Not at all: a server on this machine that asks for none.
@@ -93,35 +93,35 @@ pub struct Provider {
     /// Its id in references.
     pub id: String,
     /// Whose peculiarities it has.
-    pub dialect: DialectId,
+    pub adapter: AdapterId,
     /// Base URL of each face that it serves, without a trailing slash; the first is the preferred one.
-    pub faces: Vec<(Face, String)>,
+    pub apis: Vec<(Api, String)>,
     /// In the order in which they are tried. Empty: see `off`. With [`Auth::None`] one empty key.
-    pub keys: Vec<Key>,
+    pub keys: Vec<ProviderKey>,
     /// How a key is sent.
     pub auth: Auth,
     /// Where its login is kept; only with [`Auth::Login`].
-    pub login: Option<Place>,
+    pub login_file: Option<LoginFile>,
     /// Why it cannot be called; `None` when it can.
-    pub off: Option<String>,
+    pub disabled_reason: Option<String>,
     /// Headers for every model.
     pub headers: Vec<Header>,
     /// Models by id.
     pub models: BTreeMap<String, Arc<ProviderModel>>,
     /// Whether any model id is accepted.
-    pub open: bool,
+    pub accepts_any_model: bool,
     /// Figures for models that do not say.
-    pub figures: Figures,
+    pub model_defaults: ModelDefaults,
     /// What is sent for old model ids.
-    pub renamed: BTreeMap<String, String>,
+    pub model_renames: BTreeMap<String, String>,
     /// `timeoutSeconds`: replaces the first-byte limit for this provider.
-    pub timeout: Option<Duration>,
+    pub first_token_timeout: Option<Duration>,
     /// Rewrite every tool-call id to letters and digits.
     pub sanitize_tool_call_ids: bool,
     /// ISO 4217, for costs.
     pub currency: String,
     /// Whether the configuration names it.
-    pub configured: bool,
+    pub is_configured: bool,
 }
 
 impl Provider {
@@ -140,16 +140,16 @@ impl Provider {
 
 /// `contextWindow` and `maxTokens` of a provider, in tokens: they fill what neither a row nor the catalog says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Figures {
+pub struct ModelDefaults {
     /// Prompt and answer together.
     pub context_window: Option<u64>,
     /// The largest answer.
     pub max_tokens: Option<u64>,
 }
 
-impl Figures {
+impl ModelDefaults {
     /// Fills what the facts leave open.
-    pub fn fill(self, facts: &mut Model) {
+    pub fn fill_missing(self, facts: &mut ModelInfo) {
         facts.context_window = facts.context_window.or(self.context_window);
         facts.max_tokens = facts.max_tokens.or(self.max_tokens);
     }
@@ -159,13 +159,13 @@ impl Figures {
 #[derive(Clone)]
 pub struct ProviderModel {
     /// Catalog facts, the user's figures over them.
-    pub facts: Model,
+    pub model: ModelInfo,
     /// Headers for this model; they win over the provider's.
     pub headers: Vec<Header>,
     /// `models.providers.<id>.models[].params`, then `agents.defaults.models.<ref>.params` over it.
     pub params: Map<String, Value>,
     /// Whether the model came from the configuration.
-    pub configured: bool,
+    pub is_configured: bool,
 }
 
 /// A primary and its fallbacks, without repetition.
@@ -186,55 +186,55 @@ pub struct Route {
 
 /// `failover`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Failover {
+pub struct FailoverSettings {
     /// Tries of one target for transient causes.
     pub attempts_per_target: u32,
     /// First wait.
-    pub backoff_initial: Duration,
+    pub initial_backoff: Duration,
     /// Longest wait.
-    pub backoff_max: Duration,
+    pub max_backoff: Duration,
     /// Cooldown after the first, second, … failure in a row.
     pub cooldown_steps: Vec<Duration>,
     /// Cooldown of a key without money.
-    pub cooldown_billing: Duration,
+    pub billing_cooldown: Duration,
     /// To connect.
-    pub connect: Duration,
+    pub connect_timeout: Duration,
     /// From the request sent to the response head.
-    pub head: Duration,
+    pub response_header_timeout: Duration,
     /// From the request sent to the first meaningful event; the whole answer when it is not streamed.
-    pub first_byte: Duration,
+    pub first_token_timeout: Duration,
     /// Between bytes of a stream.
-    pub idle: Duration,
+    pub idle_timeout: Duration,
     /// All of a request, every attempt included; `None` is without limit.
-    pub total: Option<Duration>,
+    pub total_timeout: Option<Duration>,
     /// `returnToPrimary: "session"`: a conversation stays on its fallback until that rests; else it is back as soon as
     /// the primary's cooldown ends.
-    pub return_at_session_end: bool,
+    pub keeps_fallback_for_session: bool,
     /// `hedgeAfterMs`.
     pub hedge_after: Option<Duration>,
     /// `midStream: "continue"`.
-    pub continue_mid_stream: bool,
+    pub continues_interrupted_streams: bool,
     /// After this, a waiting stream gets its head and comments.
-    pub keep_alive: Duration,
+    pub keep_alive_interval: Duration,
 }
 
-impl Default for Failover {
+impl Default for FailoverSettings {
     fn default() -> Self {
         Self {
             attempts_per_target: 2,
-            backoff_initial: Duration::from_millis(250),
-            backoff_max: Duration::from_secs(2),
+            initial_backoff: Duration::from_millis(250),
+            max_backoff: Duration::from_secs(2),
             cooldown_steps: vec![Duration::from_secs(30), Duration::from_mins(1), Duration::from_mins(5)],
-            cooldown_billing: Duration::from_mins(10),
-            connect: Duration::from_secs(10),
-            head: Duration::from_mins(1),
-            first_byte: Duration::from_mins(5),
-            idle: Duration::from_mins(2),
-            total: None,
-            return_at_session_end: false,
+            billing_cooldown: Duration::from_mins(10),
+            connect_timeout: Duration::from_secs(10),
+            response_header_timeout: Duration::from_mins(1),
+            first_token_timeout: Duration::from_mins(5),
+            idle_timeout: Duration::from_mins(2),
+            total_timeout: None,
+            keeps_fallback_for_session: false,
             hedge_after: None,
-            continue_mid_stream: true,
-            keep_alive: Duration::from_secs(15),
+            continues_interrupted_streams: true,
+            keep_alive_interval: Duration::from_secs(15),
         }
     }
 }
@@ -269,7 +269,7 @@ impl Bind {
 
     /// Whether only this machine can reach it.
     #[must_use]
-    pub const fn is_private(&self) -> bool {
+    pub const fn is_local_only(&self) -> bool {
         match self {
             Self::Loopback | Self::Unix(_) => true,
             Self::All => false,
@@ -290,11 +290,11 @@ impl std::fmt::Display for Bind {
 }
 
 /// Of a whole answer this much is held, in bytes: a million output tokens are about 4 MB, images far more.
-pub const LARGEST_ANSWER: usize = 64 << 20;
+pub const MAX_BUFFERED_RESPONSE: usize = 64 << 20;
 
 /// `gateway`.
 #[derive(Clone)]
-pub struct Gateway {
+pub struct GatewaySettings {
     /// 0 picks a free one.
     pub port: u16,
     /// Where.
@@ -304,89 +304,89 @@ pub struct Gateway {
     /// Largest request body in bytes.
     pub body_limit: usize,
     /// Whether the file is watched.
-    pub reload: bool,
+    pub is_reload_enabled: bool,
     /// Whether `/metrics` needs no token.
-    pub public_metrics: bool,
+    pub has_public_metrics: bool,
     /// Why the gateway must not start as it is configured: a token is asked for, but its variable or file is missing.
-    pub refusal: Option<String>,
+    pub start_error: Option<String>,
 }
 
-impl Gateway {
+impl GatewaySettings {
     /// What the bodies of all requests and whole answers under way, and what is kept of streams, may hold together, in
     /// bytes: four of the largest requests or hundreds of ordinary ones, and at least [`LARGEST_ANSWER`].
     #[must_use]
-    pub fn held_limit(&self) -> usize {
-        self.body_limit.saturating_mul(4).max(LARGEST_ANSWER)
+    pub fn buffer_memory_limit(&self) -> usize {
+        self.body_limit.saturating_mul(4).max(MAX_BUFFERED_RESPONSE)
     }
 
     /// Whether a token is asked for on this bind, or why the gateway must not start there.
     ///
     /// # Errors
     /// A line for people, with the fix.
-    pub fn check(&self, bind: &Bind) -> Result<(), String> {
-        if let Some(refusal) = &self.refusal {
+    pub fn check_bind(&self, bind: &Bind) -> Result<(), String> {
+        if let Some(refusal) = &self.start_error {
             return Err(refusal.clone());
         }
-        if self.tokens.is_empty() && !bind.is_private() {
+        if self.tokens.is_empty() && !bind.is_local_only() {
             return Err(format!("bind \"{bind}\" can be reached from elsewhere: set gateway.auth.token"));
         }
         Ok(())
     }
 }
 
-impl Default for Gateway {
+impl Default for GatewaySettings {
     fn default() -> Self {
         Self {
             port: 1969,
             bind: Bind::Loopback,
             tokens: Vec::new(),
             body_limit: 64 << 20,
-            reload: true,
-            public_metrics: true,
-            refusal: None,
+            is_reload_enabled: true,
+            has_public_metrics: true,
+            start_error: None,
         }
     }
 }
 
 /// `logging`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Logging {
+pub struct LoggingSettings {
     /// `error`, `warn`, `info`, `debug` or `trace`.
     pub level: String,
     /// Whether prompts and answers may be logged.
-    pub content: bool,
+    pub logs_content: bool,
 }
 
-impl Default for Logging {
+impl Default for LoggingSettings {
     fn default() -> Self {
-        Self { level: "info".to_owned(), content: false }
+        Self { level: "info".to_owned(), logs_content: false }
     }
 }
 
 /// `usage`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Usage {
+pub struct UsageSettings {
     /// `store: "sqlite"`: records are kept.
-    pub kept: bool,
+    pub is_enabled: bool,
     /// For how many days.
     pub retention_days: u32,
 }
 
-impl Default for Usage {
+impl Default for UsageSettings {
     fn default() -> Self {
-        Self { kept: true, retention_days: 90 }
+        Self { is_enabled: true, retention_days: 90 }
     }
 }
 
 /// `plugins.entries.moonshot.config.webSearch`, with what it leaves out.
 #[derive(Clone)]
-pub struct WebSearch {
+pub struct WebSearchSettings {
     /// Whether the configuration speaks of it: then models may search in `agent` and `chat`.
-    pub is_wanted: bool,
+    pub is_configured: bool,
     /// In the order in which they are tried; a refused one leads to the next. Empty: it cannot search, see `off`.
-    pub keys: Vec<Key>,
+    pub keys: Vec<ProviderKey>,
     /// Why there is no key, for people, with the fix.
-    pub off: Option<String>,
+    pub disabled_reason: Option<String>,
     /// Without a trailing slash.
     pub base_url: String,
     /// The catalog's provider whose prices and facts hold there: `moonshot` or `moonshot-cn`.
@@ -394,7 +394,7 @@ pub struct WebSearch {
     /// A model id of that host.
     pub model: String,
     /// Whether the configuration names it; else another one may take its place when it is gone.
-    pub model_is_chosen: bool,
+    pub is_model_configured: bool,
     /// For one request to the model.
     pub timeout: Duration,
 }
@@ -405,7 +405,7 @@ pub struct Settings {
     /// The file that it was read from; `None` without one.
     pub path: Option<PathBuf>,
     /// Other files that it was read with, or would have been were they there: of secrets, and of logins.
-    pub files: Vec<PathBuf>,
+    pub watched_files: Vec<PathBuf>,
     /// By id.
     pub providers: BTreeMap<String, Arc<Provider>>,
     /// Other ids that mean a provider.
@@ -417,19 +417,19 @@ pub struct Settings {
     /// What answers when nothing else is said; empty references when no provider has a key.
     pub default_chain: Chain,
     /// `agents.defaults.thinkingDefault`.
-    pub thinking_default: Option<ThinkingLevel>,
+    pub default_thinking: Option<ThinkingLevel>,
     /// `failover`.
-    pub failover: Failover,
+    pub failover: FailoverSettings,
     /// `gateway`.
-    pub gateway: Gateway,
+    pub gateway: GatewaySettings,
     /// `logging`.
-    pub logging: Logging,
+    pub logging: LoggingSettings,
     /// `usage`.
-    pub usage: Usage,
+    pub usage: UsageSettings,
     /// `telemetry.otlp.endpoint`.
     pub otlp_endpoint: Option<String>,
     /// Kimi's web search.
-    pub web_search: WebSearch,
+    pub web_search: WebSearchSettings,
     /// `agents.defaults.workspace`, with `~` expanded.
     pub workspace: Option<PathBuf>,
     /// All of them.

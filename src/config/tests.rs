@@ -9,7 +9,7 @@ mod search;
 mod seeds;
 
 use super::settings::{Provider, Settings};
-use super::{Environment, Invalid, from_text};
+use super::{ConfigError, Environment, from_text};
 
 /// An environment with these variables and nothing else.
 fn environment(pairs: &[(&str, &str)]) -> Environment {
@@ -34,7 +34,7 @@ fn settings(text: &str) -> Settings {
 }
 
 /// What is wrong with a text.
-fn invalid(text: &str) -> Invalid {
+fn invalid(text: &str) -> ConfigError {
     match from_text(text, None, &Environment::default()) {
         Ok(_) => panic!("it is valid"),
         Err(invalid) => invalid,

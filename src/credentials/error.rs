@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use super::Place;
+use super::LoginFile;
 
 /// Why the login of a provider cannot be used. Displayed with the fix, never with a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoginError {
     /// Where the login is stored.
-    pub place: Place,
+    pub place: LoginFile,
     /// What is wrong.
     pub problem: LoginProblem,
 }
@@ -33,7 +33,7 @@ pub enum LoginProblem {
 
 impl fmt::Display for LoginError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (path, login) = (self.place.tokens(), self.place.command());
+        let (path, login) = (self.place.token_path(), self.place.login_command());
         let path = path.display();
         match &self.problem {
             LoginProblem::LoggedOut => write!(f, "nobody is logged in; log in: {login}"),

@@ -9,15 +9,15 @@ use std::time::{Duration, SystemTime};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Lock, Login, LoginError, LoginProblem, Place};
+use super::{Login, LoginError, LoginFile, LoginLock, LoginProblem};
 use crate::secret::Secret;
 
 /// In bytes. A token has one or two thousand.
-const LARGEST: u64 = 64 * 1024;
+const MAX_FILE_BYTES: u64 = 64 * 1024;
 
 /// What tells one version of the file from another without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Print {
+pub struct FileVersion {
     inode: (u64, u64),
     changed: (i64, i64),
     size: u64,
@@ -26,7 +26,7 @@ pub struct Print {
 /// The file.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Kept {
+struct StoredLogin {
     login: String,
     host: String,
     client_id: String,
@@ -39,7 +39,7 @@ struct Kept {
     ended: Option<String>,
 }
 
-impl Place {
+impl LoginFile {
     /// The login, as it stands on disk.
     ///
     /// # Errors
@@ -49,7 +49,7 @@ impl Place {
     }
 
     fn read_file(&self) -> Result<Login, LoginProblem> {
-        let file = match File::open(self.tokens()) {
+        let file = match File::open(self.token_path()) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 return Err(LoginProblem::LoggedOut);
@@ -61,11 +61,11 @@ impl Place {
             return Err(LoginProblem::OpenToOthers { mode });
         }
         let mut text = Vec::new();
-        if let Err(error) = file.take(LARGEST).read_to_end(&mut text) {
+        if let Err(error) = file.take(MAX_FILE_BYTES).read_to_end(&mut text) {
             return Err(LoginProblem::Invalid(format!("cannot be read ({error})")));
         }
         // Its own words for what is wrong may hold a token.
-        let kept: Kept = serde_json::from_slice(&text).map_err(|error| {
+        let kept: StoredLogin = serde_json::from_slice(&text).map_err(|error| {
             LoginProblem::Invalid(format!("is no login (line {}, column {})", error.line(), error.column()))
         })?;
         if let Some(why) = kept.ended {
@@ -79,18 +79,18 @@ impl Place {
             id: kept.login,
             host: kept.host,
             client_id: kept.client_id,
-            access: Secret::new(access),
-            refresh: kept.refresh_token.map(Secret::new),
-            expires: expires.ok_or_else(|| LoginProblem::Invalid("ends at no time".to_owned()))?,
-            life: Duration::from_secs(kept.life_seconds.unwrap_or(0)),
+            access_token: Secret::new(access),
+            refresh_token: kept.refresh_token.map(Secret::new),
+            expires_at: expires.ok_or_else(|| LoginProblem::Invalid("ends at no time".to_owned()))?,
+            lifetime: Duration::from_secs(kept.life_seconds.unwrap_or(0)),
         })
     }
 
     /// Which version of the file there is; `None`: none.
     #[must_use]
-    pub fn print(&self) -> Option<Print> {
-        let facts = fs::metadata(self.tokens()).ok()?;
-        Some(Print {
+    pub fn version(&self) -> Option<FileVersion> {
+        let facts = fs::metadata(self.token_path()).ok()?;
+        Some(FileVersion {
             inode: (facts.dev(), facts.ino()),
             changed: (facts.ctime(), facts.ctime_nsec()),
             size: facts.size(),
@@ -101,16 +101,16 @@ impl Place {
     ///
     /// # Errors
     /// Those of the disk: then what was there is still there.
-    pub fn replace(&self, _: &Lock, login: &Login) -> io::Result<()> {
-        let expires = login.expires.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    pub fn replace_tokens(&self, _: &LoginLock, login: &Login) -> io::Result<()> {
+        let expires = login.expires_at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         self.write(&json!({
             "login": login.id,
             "host": login.host,
             "clientId": login.client_id,
-            "accessToken": login.access.expose(),
-            "refreshToken": login.refresh.as_ref().map(Secret::expose),
+            "accessToken": login.access_token.expose(),
+            "refreshToken": login.refresh_token.as_ref().map(Secret::expose),
             "expiresAt": u64::try_from(expires.as_millis()).unwrap_or(u64::MAX),
-            "lifeSeconds": login.life.as_secs(),
+            "lifeSeconds": login.lifetime.as_secs(),
         }))
     }
 
@@ -118,30 +118,30 @@ impl Place {
     ///
     /// # Errors
     /// Those of the disk.
-    pub fn begin(&self, lock: &Lock, login: &Login) -> io::Result<()> {
-        self.replace(lock, login)?;
-        lock.tell(&login.id)
+    pub fn start_login(&self, lock: &LoginLock, login: &Login) -> io::Result<()> {
+        self.replace_tokens(lock, login)?;
+        lock.write_marker(&login.id)
     }
 
     /// The login is over: its tokens go, and the reason stays.
     ///
     /// # Errors
     /// Those of the disk.
-    pub fn end(&self, lock: &Lock, login: &Login, why: &str) -> io::Result<()> {
+    pub fn end_login(&self, lock: &LoginLock, login: &Login, why: &str) -> io::Result<()> {
         self.write(&json!({
             "login": login.id, "host": login.host, "clientId": login.client_id, "ended": why,
         }))?;
-        lock.tell("ended")
+        lock.write_marker("ended")
     }
 
     /// Forgets the login; `false` where there was none.
     ///
     /// # Errors
     /// Those of the disk.
-    pub fn forget(&self, lock: &Lock) -> io::Result<bool> {
-        remove(&self.draft())?;
-        match fs::remove_file(self.tokens()) {
-            Ok(()) => lock.tell("none").map(|()| true),
+    pub fn remove_login(&self, lock: &LoginLock) -> io::Result<bool> {
+        remove_if_present(&self.draft_path())?;
+        match fs::remove_file(self.token_path()) {
+            Ok(()) => lock.write_marker("none").map(|()| true),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
         }
@@ -149,18 +149,18 @@ impl Place {
 
     fn write(&self, value: &Value) -> io::Result<()> {
         // Of a process that was killed there; it may hold tokens. Who writes has the lock, so nobody is at work on it.
-        remove(&self.draft())?;
+        remove_if_present(&self.draft_path())?;
         let text = format!("{value:#}\n");
-        write_whole(&self.directory, &self.draft(), &self.tokens(), text.as_bytes())
+        write_atomically(&self.directory, &self.draft_path(), &self.token_path(), text.as_bytes())
     }
 
     /// The next version of the file, until it takes its place.
-    fn draft(&self) -> PathBuf {
+    fn draft_path(&self) -> PathBuf {
         self.directory.join(format!(".{}.tmp", self.provider))
     }
 }
 
-fn remove(path: &Path) -> io::Result<()> {
+fn remove_if_present(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
         _ => Ok(()),
@@ -168,7 +168,7 @@ fn remove(path: &Path) -> io::Result<()> {
 }
 
 /// Makes the directory, 0700; one that others can look into is closed.
-pub(super) fn make(directory: &Path) -> io::Result<()> {
+pub(super) fn create_directory(directory: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     if fs::metadata(directory)?.mode() & 0o077 != 0 {
         fs::set_permissions(directory, Permissions::from_mode(0o700))?;
@@ -177,8 +177,8 @@ pub(super) fn make(directory: &Path) -> io::Result<()> {
 }
 
 /// Beside it first, 0600, then in its place. There is no draft yet.
-pub(super) fn write_whole(directory: &Path, draft: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    make(directory)?;
+pub(super) fn write_atomically(directory: &Path, draft: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    create_directory(directory)?;
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft)?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::rename(draft, path));
     if written.is_err() {

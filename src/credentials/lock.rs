@@ -4,14 +4,14 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 
-use super::{Place, file};
+use super::{LoginFile, file};
 
 /// Leave to change a login. It ends when this is dropped, or with the process.
-pub struct Lock(File);
+pub struct LoginLock(File);
 
-impl Lock {
+impl LoginLock {
     /// A login began or ended: who watches the file learns it. It is written in place, because the lock is on it.
-    pub(super) fn tell(&self, word: &str) -> io::Result<()> {
+    pub(super) fn write_marker(&self, word: &str) -> io::Result<()> {
         let mut file = &self.0;
         file.set_len(0)?;
         file.rewind()?;
@@ -19,20 +19,22 @@ impl Lock {
     }
 }
 
-impl Place {
+impl LoginFile {
     /// Leave to change the login; `None` while another has it.
     ///
     /// # Errors
     /// When the file cannot be made.
-    pub fn try_lock(&self) -> io::Result<Option<Lock>> {
-        file::make(&self.directory)?;
+    pub fn try_lock(&self) -> io::Result<Option<LoginLock>> {
+        file::create_directory(&self.directory)?;
         let file =
-            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(self.mark())?;
+            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(self.lock_path())?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Lock(file))),
+            Ok(()) => Ok(Some(LoginLock(file))),
             Err(TryLockError::WouldBlock) => Ok(None),
             // A file system that knows no locks: there it is no worse than without.
-            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => Ok(Some(Lock(file))),
+            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
+                Ok(Some(LoginLock(file)))
+            }
             Err(TryLockError::Error(error)) => Err(error),
         }
     }

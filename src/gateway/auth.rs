@@ -10,7 +10,7 @@ const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// The client whose token the request carries: `Authorization: Bearer` or `x-api-key`. `None` when no token fits.
 /// Every token is compared, each in constant time, so that the time tells nothing.
-pub(super) fn client<'t>(headers: &HeaderMap, tokens: &'t [(String, Secret)]) -> Option<&'t str> {
+pub(super) fn authenticate<'t>(headers: &HeaderMap, tokens: &'t [(String, Secret)]) -> Option<&'t str> {
     let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
         let (scheme, token) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
@@ -40,13 +40,13 @@ mod tests {
         let named = |name: &'static str, value: &str| {
             let headers: HeaderMap =
                 [(http::HeaderName::from_static(name), value.parse().unwrap())].into_iter().collect();
-            client(&headers, &tokens).map(str::to_owned)
+            authenticate(&headers, &tokens).map(str::to_owned)
         };
         assert_eq!(named("authorization", "Bearer two").as_deref(), Some("codex"));
         assert_eq!(named("authorization", "bearer one").as_deref(), Some("claude"));
         assert_eq!(named("x-api-key", "one").as_deref(), Some("claude"));
         assert_eq!(named("authorization", "Basic one"), None);
         assert_eq!(named("x-api-key", "three"), None);
-        assert_eq!(client(&HeaderMap::new(), &tokens), None);
+        assert_eq!(authenticate(&HeaderMap::new(), &tokens), None);
     }
 }

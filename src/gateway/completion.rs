@@ -9,69 +9,69 @@ use futures_util::StreamExt;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue};
 
-use super::answer::tell;
-use super::error::Problem;
-use super::router::PREFIXES;
-use super::shared::{Caller, Shared};
-use super::{hygiene, limits};
-use crate::future::boxed;
-use crate::protocol::face::Face;
+use super::app_state::{AppState, Caller};
+use super::error::ApiError;
+use super::response::insert_answer_headers;
+use super::router::PATH_PREFIXES;
+use super::{forwarded_headers, request_body};
+use crate::future::box_in_place;
+use crate::protocol::api::Api;
 use crate::routing::{Answer, ClientRequest};
 
-const FALLBACK: HeaderName = HeaderName::from_static("x-moonrelay-fallback");
+const FALLBACK_HEADER: HeaderName = HeaderName::from_static("x-moonrelay-fallback");
 
 /// The face whose answers stand at this path.
-pub(super) fn face(path: &str) -> Option<Face> {
-    let face = Face::ALL.into_iter().find(|face| path.ends_with(face.path()))?;
+pub(super) fn detect_completion_api(path: &str) -> Option<Api> {
+    let face = Api::ALL.into_iter().find(|face| path.ends_with(face.path()))?;
     let prefix = path.strip_suffix(face.path())?.strip_suffix("/v1")?;
-    PREFIXES.contains(&prefix).then_some(face)
+    PATH_PREFIXES.contains(&prefix).then_some(face)
 }
 
 /// Answers a request of one face, streamed or not.
-pub(super) async fn answer(
-    shared: &Shared,
+pub(super) async fn handle_completion(
+    shared: &AppState,
     caller: Caller,
-    face: Face,
+    face: Api,
     request: &mut Request,
-) -> Result<Response, Problem> {
-    let request = read(shared, caller, face, request).await?;
+) -> Result<Response, ApiError> {
+    let request = read_request(shared, caller, face, request).await?;
     // The way of a request is long, and its future would be copied at each step.
-    boxed(|| shared.relay.answer(request)).await.map(render).map_err(Problem::recorded)
+    box_in_place(|| shared.engine.answer(request)).await.map(render_answer).map_err(ApiError::from_recorded)
 }
 
 /// Reads a request whole.
-pub(super) async fn read(
-    shared: &Shared,
+pub(super) async fn read_request(
+    shared: &AppState,
     caller: Caller,
-    face: Face,
+    face: Api,
     request: &mut Request,
-) -> Result<ClientRequest, Problem> {
+) -> Result<ClientRequest, ApiError> {
     // All of it: its path is a slice of the 8 KiB that were read from the socket.
     let (head, body) = take(request).into_parts();
-    let body = limits::read_in_time(&head.headers, body, &shared.relay).await?;
-    let first_target_only = match head.headers.get(FALLBACK).map(HeaderValue::as_bytes) {
+    let body = request_body::read_until_shutdown(&head.headers, body, &shared.engine).await?;
+    let first_target_only = match head.headers.get(FALLBACK_HEADER).map(HeaderValue::as_bytes) {
         None | Some(b"on") => false,
         Some(b"off") => true,
-        Some(_) => return Err(Problem::bad_header("x-moonrelay-fallback takes on or off")),
+        Some(_) => return Err(ApiError::bad_header("x-moonrelay-fallback takes on or off")),
     };
     Ok(ClientRequest {
         id: caller.request_id,
-        face,
+        api: face,
         client: caller.client,
-        headers: hygiene::end_to_end(&head.headers),
+        headers: forwarded_headers::filter_headers(&head.headers),
         body,
-        first_target_only,
+        is_fallback_disabled: first_target_only,
     })
 }
 
-fn render(answer: Answer) -> Response {
+fn render_answer(answer: Answer) -> Response {
     match answer {
-        Answer::Whole { body, model, attempts, headers } => {
+        Answer::Complete { body, model, attempts, headers } => {
             let mut response = Response::new(Body::from(body.to_bytes()));
             let all = response.headers_mut();
             *all = headers;
             all.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            tell(all, Some(&model), &attempts);
+            insert_answer_headers(all, Some(&model), &attempts);
             response
         }
         Answer::Stream { model, attempts, headers, body } => {
@@ -83,7 +83,7 @@ fn render(answer: Answer) -> Response {
             all.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
             // nginx would collect the events otherwise.
             all.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
-            tell(all, model.as_deref(), &attempts);
+            insert_answer_headers(all, model.as_deref(), &attempts);
             response
         }
     }
@@ -95,9 +95,9 @@ mod tests {
 
     #[test]
     fn answers_stand_at_their_paths_and_nowhere_else() {
-        for prefix in PREFIXES {
-            for known in Face::ALL {
-                assert_eq!(face(&format!("{prefix}/v1{}", known.path())), Some(known));
+        for prefix in PATH_PREFIXES {
+            for known in Api::ALL {
+                assert_eq!(detect_completion_api(&format!("{prefix}/v1{}", known.path())), Some(known));
             }
         }
         for path in [
@@ -112,7 +112,7 @@ mod tests {
             "/v1/completions",
             "",
         ] {
-            assert_eq!(face(path), None, "{path}");
+            assert_eq!(detect_completion_api(path), None, "{path}");
         }
     }
 }

@@ -16,13 +16,13 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::io::TimedIo;
-use super::listener::Door;
+use super::listener::ListenerInfo;
 use super::phase::Phase;
-use super::refusals::Refusals;
-use super::server::Front;
-use super::unheard::Unheard;
-use crate::future::{Dormant, boxed};
-use crate::routing::ending::{Ending, Stage};
+use super::protocol_error::ProtocolError;
+use super::rejections::RejectionLog;
+use super::server::Handler;
+use crate::future::{PollOnWake, box_in_place};
+use crate::routing::shutdown::{ShutdownPhase, ShutdownWatch};
 
 /// The largest request head.
 const HEAD_BYTES: usize = 64 * 1024;
@@ -31,9 +31,9 @@ const HEAD_BYTES: usize = 64 * 1024;
 const TURNING_AWAY: Duration = Duration::from_secs(2);
 
 /// Tells a client that there is no place for it.
-pub(super) async fn turn_away(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+pub(super) async fn reject_connection(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     let telling = async {
-        stream.write_all(&Unheard::Busy.answer()).await?;
+        stream.write_all(&ProtocolError::Busy.response_bytes()).await?;
         stream.shutdown().await?;
         // Closing on bytes that were not read would make the kernel throw the answer away (RST).
         tokio::io::copy(&mut stream, &mut tokio::io::sink()).await
@@ -47,15 +47,15 @@ const FIRST_HEAD: Duration = Duration::from_secs(5);
 /// Serves one connection to its end, or until draining begins and the answer under way is out.
 pub(super) async fn serve<S, F>(
     stream: S,
-    door: Door,
+    door: ListenerInfo,
     phase: Arc<Phase>,
     front: F,
-    refusals: Arc<Refusals>,
-    mut ending: Ending,
+    refusals: Arc<RejectionLog>,
+    mut ending: ShutdownWatch,
 ) -> Result<(), hyper::Error>
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
-    F: Front,
+    F: Handler,
 {
     let io = TokioIo::new(TimedIo::new(stream, phase.clone(), refusals));
     let asked = phase.clone();
@@ -63,9 +63,9 @@ where
         phase.head_is_complete();
         let (front, phase) = (front.clone(), phase.clone());
         // hyper keeps room for it for as long as the connection lasts.
-        boxed(|| async move {
+        box_in_place(|| async move {
             let mut request = request.map(Body::new);
-            let response = front.answer(&mut request, door).await;
+            let response = front.handle(&mut request, door).await;
             Ok::<_, Infallible>(response.map(|body| Answering { body, phase }))
         })
     });
@@ -76,7 +76,7 @@ where
         .max_header_size(HEAD_BYTES)
         .serve_connection(io, service);
     let mut connection = pin!(connection);
-    let draining = Dormant::new(ending.reached(Stage::Draining));
+    let draining = PollOnWake::new(ending.wait_for(ShutdownPhase::Draining));
     tokio::select! {
         // A request that has arrived comes before the end.
         biased;

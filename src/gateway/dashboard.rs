@@ -1,25 +1,25 @@
 //! The dashboard at `/`: pages that are complete as the server sends them, and a script that keeps them up to date.
 
+mod active_requests;
+mod assets;
 mod chain;
 mod chart;
+mod chart_data;
 mod charts;
-mod clock;
 mod document;
 mod events;
-mod figures;
-mod files;
-mod live;
+mod format;
+mod local_time;
+mod outcome_text;
 mod palette;
+mod playground;
 mod quota;
-mod range;
-mod reason;
 mod request;
 mod requests;
-mod spent;
 #[cfg(test)]
 mod tests;
+mod time_range;
 mod timeline;
-mod trial;
 mod view;
 
 use std::sync::Arc;
@@ -31,66 +31,66 @@ use axum::routing::get;
 use http::{StatusCode, Uri};
 use maud::html;
 
-use self::clock::Clock;
-use self::view::View;
-use super::requests::{Id, recorded, text};
-use super::shared::Shared;
+use self::local_time::LocalTime;
+use self::view::DashboardView;
+use super::app_state::AppState;
+use super::requests::{RequestIdPath, decode_id, wait_for_record};
 use crate::record::RequestId;
 
-pub(super) use self::events::room;
+pub(super) use self::events::create_viewer_slots;
 
 /// Its routes.
-pub(super) fn routes() -> Router<Arc<Shared>> {
+pub(super) fn build_routes() -> Router<Arc<AppState>> {
     Router::new()
-        .route("/", get(first))
-        .route("/dashboard/style.css", get(files::style))
-        .route("/dashboard/app.js", get(files::script))
-        .route("/dashboard/icon.svg", get(files::icon))
-        .route("/dashboard/events", get(events::events))
-        .route("/dashboard/requests/{id}", get(one))
-        .route("/dashboard/requests/{id}/attempts", get(attempts))
+        .route("/", get(get_overview))
+        .route("/dashboard/style.css", get(assets::get_style))
+        .route("/dashboard/app.js", get(assets::get_script))
+        .route("/dashboard/icon.svg", get(assets::get_icon))
+        .route("/dashboard/events", get(events::stream_events))
+        .route("/dashboard/requests/{id}", get(get_request_page))
+        .route("/dashboard/requests/{id}/attempts", get(get_attempts_fragment))
 }
 
 /// Whether a path is one of these, which can be read without a token.
-pub(super) fn has(path: &str) -> bool {
+pub(super) fn is_dashboard_path(path: &str) -> bool {
     path == "/" || path.starts_with("/dashboard/")
 }
 
 /// `GET /`.
-async fn first(State(shared): State<Arc<Shared>>, uri: Uri) -> Response {
-    let view = match View::read(shared, uri.query().unwrap_or_default()) {
+async fn get_overview(State(shared): State<Arc<AppState>>, uri: Uri) -> Response {
+    let view = match DashboardView::parse(shared, uri.query().unwrap_or_default()) {
         Ok(view) => view,
         Err(problem) => return problem.into_response(),
     };
-    let clock = Clock::system();
-    let content = view.whole(&clock).await;
-    let page = document::page("Moonrelay", &clock, &view.top(&clock), &content);
-    document::html_answer(StatusCode::OK, page)
+    let clock = LocalTime::now();
+    let content = view.render_overview(&clock).await;
+    let page = document::render_page("Moonrelay", &clock, &view.render_header(&clock), &content);
+    document::html_response(StatusCode::OK, page)
 }
 
 /// `GET /dashboard/requests/{id}`.
-async fn one(State(shared): State<Arc<Shared>>, id: Id) -> Response {
-    let id = text(id);
-    let clock = Clock::system();
+async fn get_request_page(State(shared): State<Arc<AppState>>, id: RequestIdPath) -> Response {
+    let id = decode_id(id);
+    let clock = LocalTime::now();
     let found = match id.parse::<RequestId>() {
-        Ok(id) => shared.ledger.find(id).await,
+        Ok(id) => shared.usage.find_request(id).await,
         Err(_) => Ok(None),
     };
     let (status, content) = match found {
-        Ok(Some(entry)) => (StatusCode::OK, request::page(&entry, &clock)),
-        Ok(None) => (StatusCode::NOT_FOUND, request::unknown(&id)),
+        Ok(Some(entry)) => (StatusCode::OK, request::render_page(&entry, &clock)),
+        Ok(None) => (StatusCode::NOT_FOUND, request::render_not_found(&id)),
         Err(trouble) => (StatusCode::INTERNAL_SERVER_ERROR, html! { p.notice.bad { (trouble) } }),
     };
     let title = format!("Request {id} – Moonrelay");
-    document::html_answer(status, document::page(&title, &clock, &html! {}, &content))
+    document::html_response(status, document::render_page(&title, &clock, &html! {}, &content))
 }
 
 /// `GET /dashboard/requests/{id}/attempts`: for the test box, which asks as soon as it has the answer.
-async fn attempts(State(shared): State<Arc<Shared>>, id: Id) -> Response {
-    let id = text(id);
-    match recorded(&shared, &id).await {
-        Ok(Some(entry)) => document::html_answer(StatusCode::OK, request::attempts(&entry)),
-        Ok(None) => document::html_answer(StatusCode::NOT_FOUND, html! {}),
-        Err(_) => document::html_answer(StatusCode::INTERNAL_SERVER_ERROR, html! {}),
+async fn get_attempts_fragment(State(shared): State<Arc<AppState>>, id: RequestIdPath) -> Response {
+    let id = decode_id(id);
+    match wait_for_record(&shared, &id).await {
+        Ok(Some(entry)) => document::html_response(StatusCode::OK, request::render_attempts(&entry)),
+        Ok(None) => document::html_response(StatusCode::NOT_FOUND, html! {}),
+        Err(_) => document::html_response(StatusCode::INTERNAL_SERVER_ERROR, html! {}),
     }
 }

@@ -5,62 +5,62 @@ use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
-use super::answer::tell;
-use super::limits::BodyRefused;
-use super::origin::Refused;
-use crate::assistant::search::{Kind, SearchFailure};
+use super::origin::OriginError;
+use super::request_body::BodyError;
+use super::response::insert_answer_headers;
+use crate::assistant::search::{SearchFailure, SearchFailureKind};
 use crate::failure::{Failure, Reason};
+use crate::protocol::api::Api;
 use crate::protocol::error::ErrorBody;
-use crate::protocol::face::Face;
-use crate::record::{Attempt, Outcome, RequestId, Skip, attempt_lines};
-use crate::routing::Refusal;
+use crate::record::{Attempt, AttemptOutcome, RequestId, SkipReason, summarize_attempts};
+use crate::routing::RequestError;
 
 /// Tells the SDKs not to try again what the gateway has tried already.
-const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+const SHOULD_RETRY_HEADER: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// For what passes with the next answer that is out; an SDK that waits as long does not press.
 pub(super) const RETRY_SECONDS: u64 = 1;
 
 /// An error answer. A handler gives it as its response; [`Problem::render`] makes it one that the client can parse.
 #[derive(Clone, Debug)]
-pub(super) struct Problem {
+pub(super) struct ApiError {
     status: StatusCode,
-    kind: String,
+    error_type: String,
     code: &'static str,
     param: Option<&'static str>,
     message: String,
     attempts: Vec<Attempt>,
     /// The gateway has tried all it could, so the same again would fail the same.
-    exhausted: bool,
+    is_exhausted: bool,
     retry_after: Option<u64>,
     headers: Vec<(HeaderName, HeaderValue)>,
     /// The relay has told what became of the request.
-    recorded: bool,
+    is_recorded: bool,
 }
 
-impl Problem {
+impl ApiError {
     fn new(status: StatusCode, kind: &str, code: &'static str, message: impl Into<String>) -> Self {
         Self {
             status,
-            kind: kind.to_owned(),
+            error_type: kind.to_owned(),
             code,
             param: None,
             message: message.into(),
             attempts: Vec::new(),
-            exhausted: true,
+            is_exhausted: true,
             retry_after: None,
             headers: Vec::new(),
-            recorded: false,
+            is_recorded: false,
         }
     }
 
     /// The relay has told what became of the request.
-    pub(super) fn recorded(refusal: Refusal) -> Self {
-        Self { recorded: true, ..Self::from(refusal) }
+    pub(super) fn from_recorded(refusal: RequestError) -> Self {
+        Self { is_recorded: true, ..Self::from(refusal) }
     }
 
     pub(super) const fn is_recorded(&self) -> bool {
-        self.recorded
+        self.is_recorded
     }
 
     /// Somebody calls who may not.
@@ -82,7 +82,7 @@ impl Problem {
         Self::new(status, "invalid_request_error", code, message)
     }
 
-    pub(super) fn no_route(method: &Method, path: &str) -> Self {
+    pub(super) fn route_not_found(method: &Method, path: &str) -> Self {
         let hint = if path.contains("/v1/v1/") {
             "the client adds /v1 itself, so its base URL must end before that"
         } else if path.split('/').any(|segment| segment == "v1") {
@@ -94,8 +94,8 @@ impl Problem {
         Self::invalid(StatusCode::NOT_FOUND, "no_route", message)
     }
 
-    pub(super) fn wrong_method(method: &Method, path: &str) -> Self {
-        let allowed = allowed(path);
+    pub(super) fn method_not_allowed(method: &Method, path: &str) -> Self {
+        let allowed = allowed_methods(path);
         let message = format!("{path} does not take {method}, but {allowed}");
         let mut problem = Self::invalid(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", message);
         problem.headers.push((ALLOW, HeaderValue::from_static(allowed)));
@@ -103,14 +103,14 @@ impl Problem {
     }
 
     /// A response that would have to be kept.
-    pub(super) fn not_kept() -> Self {
+    pub(super) fn response_not_stored() -> Self {
         let message = "responses are not kept here, so none can be fetched, deleted or cancelled later: take what \
                        POST /v1/responses answers, and close its connection to cancel it";
         Self::invalid(StatusCode::NOT_FOUND, "not_kept", message)
     }
 
     /// Nobody has asked that, or it was forgotten.
-    pub(super) fn no_request(id: &str) -> Self {
+    pub(super) fn request_not_found(id: &str) -> Self {
         let message = format!(
             "nothing is known of a request {id:?}: it may be under way still, older than what is kept \
              (usage.retentionDays), or of another gateway"
@@ -130,12 +130,13 @@ impl Problem {
     }
 
     /// The gateway stops before a search was over.
-    pub(super) fn search_cut() -> Self {
-        let problem = Self::stopping("the gateway stops before the search was over; ask again", Vec::new());
-        Self { recorded: true, ..problem }
+    pub(super) fn search_interrupted() -> Self {
+        let problem =
+            Self::shutting_down("the gateway stops before the search was over; ask again", Vec::new());
+        Self { is_recorded: true, ..problem }
     }
 
-    pub(super) fn no_token() -> Self {
+    pub(super) fn missing_token() -> Self {
         let message = "this gateway wants one of its tokens: Authorization: Bearer TOKEN or x-api-key: TOKEN";
         let mut problem =
             Self::new(StatusCode::UNAUTHORIZED, "authentication_error", "invalid_api_key", message);
@@ -144,7 +145,7 @@ impl Problem {
     }
 
     /// A mistake of ours.
-    pub(super) fn broken(message: String) -> Self {
+    pub(super) fn internal(message: String) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "broken", message)
     }
 
@@ -153,9 +154,9 @@ impl Problem {
     }
 
     /// The next process can answer.
-    fn stopping(message: impl Into<String>, attempts: Vec<Attempt>) -> Self {
+    fn shutting_down(message: impl Into<String>, attempts: Vec<Attempt>) -> Self {
         let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_error", "stopping", message);
-        Self { attempts, exhausted: false, retry_after: Some(RETRY_SECONDS), ..problem }
+        Self { attempts, is_exhausted: false, retry_after: Some(RETRY_SECONDS), ..problem }
     }
 
     fn unknown_model(message: String) -> Self {
@@ -165,30 +166,30 @@ impl Problem {
     }
 }
 
-impl From<Refused> for Problem {
-    fn from(refused: Refused) -> Self {
+impl From<OriginError> for ApiError {
+    fn from(refused: OriginError) -> Self {
         match refused {
-            Refused::Unclear(why) => Self::invalid(StatusCode::BAD_REQUEST, "bad_host", why),
-            Refused::Foreign(why) => {
+            OriginError::InvalidHost(why) => Self::invalid(StatusCode::BAD_REQUEST, "bad_host", why),
+            OriginError::Forbidden(why) => {
                 Self::new(StatusCode::FORBIDDEN, "permission_error", "refused_origin", why)
             }
         }
     }
 }
 
-impl From<BodyRefused> for Problem {
-    fn from(refused: BodyRefused) -> Self {
+impl From<BodyError> for ApiError {
+    fn from(refused: BodyError) -> Self {
         match refused {
-            BodyRefused::TooLarge(limit) => Self::invalid(
+            BodyError::TooLarge(limit) => Self::invalid(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "body_too_large",
                 format!("the body has more than {limit} bytes (gateway.bodyLimitMiB)"),
             ),
-            BodyRefused::Slow => {
+            BodyError::TooSlow => {
                 let why = "the body stopped coming, or came too slowly";
                 Self::invalid(StatusCode::REQUEST_TIMEOUT, "body_too_slow", why)
             }
-            BodyRefused::Full => Self {
+            BodyError::MemoryLimit => Self {
                 retry_after: Some(RETRY_SECONDS),
                 ..Self::new(
                     StatusCode::SERVICE_UNAVAILABLE,
@@ -197,95 +198,102 @@ impl From<BodyRefused> for Problem {
                     "the requests and answers under way hold as much memory as they may; try again soon",
                 )
             },
-            BodyRefused::Broken => {
+            BodyError::Interrupted => {
                 Self::invalid(StatusCode::BAD_REQUEST, "body_broken", "the body broke off")
             }
-            BodyRefused::NotText(at) => Self::invalid(
+            BodyError::InvalidUtf8(at) => Self::invalid(
                 StatusCode::BAD_REQUEST,
                 "malformed_json",
                 format!("the body is not UTF-8 from byte {at} on"),
             ),
-            BodyRefused::Coded => Self::invalid(
+            BodyError::UnsupportedEncoding => Self::invalid(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "body_coded",
                 "send the body without content-encoding",
             ),
-            BodyRefused::Late => {
-                Self::stopping("the gateway stops, and the body was not complete; ask again", Vec::new())
+            BodyError::ShuttingDown => {
+                Self::shutting_down("the gateway stops, and the body was not complete; ask again", Vec::new())
             }
         }
     }
 }
 
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Self {
+impl From<RequestError> for ApiError {
+    fn from(refusal: RequestError) -> Self {
         let message = refusal.to_string();
         match refusal {
-            Refusal::Malformed(_) => Self::invalid(StatusCode::BAD_REQUEST, "malformed_json", message),
-            Refusal::NoModel => {
+            RequestError::Malformed(_) => Self::invalid(StatusCode::BAD_REQUEST, "malformed_json", message),
+            RequestError::InvalidModel => {
                 let mut problem = Self::invalid(StatusCode::BAD_REQUEST, "no_model", message);
                 problem.param = Some("model");
                 problem
             }
-            Refusal::NotKept { param, .. } => {
+            RequestError::UnsupportedState { param, .. } => {
                 let mut problem = Self::invalid(StatusCode::BAD_REQUEST, "not_kept", message);
                 problem.param = Some(param);
                 problem
             }
-            Refusal::UnknownModel { .. } => Self::unknown_model(message),
-            Refusal::Stopping { attempts } => Self::stopping(message, attempts),
-            Refusal::Unservable { attempts } => {
-                let (status, kind, code) = unservable(&attempts);
+            RequestError::UnknownModel { .. } => Self::unknown_model(message),
+            RequestError::ShuttingDown { attempts } => Self::shutting_down(message, attempts),
+            RequestError::NoUsableTarget { attempts } => {
+                let (status, kind, code) = classify_unservable(&attempts);
                 Self { attempts, ..Self::new(status, kind, code, message) }
             }
-            Refusal::Failed { failure, attempts, .. } => Self {
+            RequestError::AttemptsFailed { failure, attempts, .. } => Self {
                 retry_after: failure.retry_after.map(|wait| wait.as_secs_f64().ceil() as u64),
                 attempts,
-                ..Self::new(status(&failure), kind(&failure), failure.reason.as_str(), message)
+                ..Self::new(
+                    choose_status(&failure),
+                    choose_error_type(&failure),
+                    failure.reason.as_str(),
+                    message,
+                )
             },
         }
     }
 }
 
-impl From<SearchFailure> for Problem {
+impl From<SearchFailure> for ApiError {
     fn from(failed: SearchFailure) -> Self {
-        let SearchFailure { kind, message, failure, asked, .. } = failed;
+        let SearchFailure { kind, message, failure, target: asked, .. } = failed;
         let code = kind.as_str();
         let attempt = |reference| Attempt {
             reference,
-            outcome: Outcome::Failed(kind.reason()),
+            outcome: AttemptOutcome::Failed(kind.reason()),
             detail: message.clone(),
             timeout: None,
-            began: std::time::Duration::ZERO,
-            took: std::time::Duration::ZERO,
+            start_offset: std::time::Duration::ZERO,
+            duration: std::time::Duration::ZERO,
             usage: None,
-            bill: None,
+            cost: None,
         };
         let attempts: Vec<Attempt> = asked.map(attempt).into_iter().collect();
         let problem = match (kind, &failure) {
-            (Kind::InvalidQuery, _) => Self::bad_body(Some("query"), message),
-            (Kind::MissingKey, _) => {
+            (SearchFailureKind::InvalidQuery, _) => Self::bad_body(Some("query"), message),
+            (SearchFailureKind::MissingKey, _) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_error", code, message)
             }
-            (_, Some(failure)) => Self::new(status(failure), self::kind(failure), code, message),
+            (_, Some(failure)) => {
+                Self::new(choose_status(failure), self::choose_error_type(failure), code, message)
+            }
             (_, None) => Self::new(StatusCode::BAD_GATEWAY, "server_error", code, message),
         };
         Self {
             attempts,
             code,
             // Nothing was tried again here: who asked may, where that can help.
-            exhausted: !kind.reason().is_transient() || kind == Kind::Ungrounded,
+            is_exhausted: !kind.reason().is_transient() || kind == SearchFailureKind::Ungrounded,
             retry_after: failure
                 .and_then(|failure| failure.retry_after)
                 .map(|wait| wait.as_secs_f64().ceil() as u64),
-            recorded: true,
+            is_recorded: true,
             ..problem
         }
     }
 }
 
 /// What a path takes, for `Allow`.
-fn allowed(path: &str) -> &'static str {
+fn allowed_methods(path: &str) -> &'static str {
     let ends = |ends: &[&str]| ends.iter().any(|end| path.ends_with(end));
     if ends(&["/chat/completions", "/responses", "/messages", "/messages/count_tokens", "/search", "/cancel"])
     {
@@ -298,23 +306,23 @@ fn allowed(path: &str) -> &'static str {
 }
 
 /// What kept every target from being tried: the request, or us.
-fn unservable(attempts: &[Attempt]) -> (StatusCode, &'static str, &'static str) {
-    let skipped = |wanted: &[Skip]| {
+fn classify_unservable(attempts: &[Attempt]) -> (StatusCode, &'static str, &'static str) {
+    let skipped = |wanted: &[SkipReason]| {
         attempts
             .iter()
-            .any(|attempt| matches!(attempt.outcome, Outcome::Skipped(skip) if wanted.contains(&skip)))
+            .any(|attempt| matches!(attempt.outcome, AttemptOutcome::Skipped(skip) if wanted.contains(&skip)))
     };
-    if skipped(&[Skip::WindowTooSmall, Skip::MessagesTooLarge]) {
+    if skipped(&[SkipReason::WindowTooSmall, SkipReason::MessagesTooLarge]) {
         return (StatusCode::BAD_REQUEST, "invalid_request_error", "context_length_exceeded");
     }
-    if skipped(&[Skip::MediaNotAccepted]) {
+    if skipped(&[SkipReason::MediaNotAccepted]) {
         return (StatusCode::BAD_REQUEST, "invalid_request_error", "media_not_accepted");
     }
     (StatusCode::SERVICE_UNAVAILABLE, "server_error", "no_target")
 }
 
 /// The provider's own status where it says the same; else the one that the SDKs turn into the fitting error.
-fn status(failure: &Failure) -> StatusCode {
+fn choose_status(failure: &Failure) -> StatusCode {
     let own = failure.status.and_then(|status| StatusCode::from_u16(status).ok());
     let client_error = own.filter(StatusCode::is_client_error);
     match failure.reason {
@@ -334,8 +342,8 @@ fn status(failure: &Failure) -> StatusCode {
 }
 
 /// The provider's own type, else OpenAI's for the reason.
-fn kind(failure: &Failure) -> &str {
-    if let Some(own) = &failure.provider_type {
+fn choose_error_type(failure: &Failure) -> &str {
+    if let Some(own) = &failure.provider_error_type {
         return own;
     }
     match failure.reason {
@@ -349,29 +357,29 @@ fn kind(failure: &Failure) -> &str {
     }
 }
 
-impl Problem {
+impl ApiError {
     /// The answer in a face's own shape. `id` is that of the request.
-    pub(super) fn render(self, face: Face, id: RequestId) -> Response {
-        let (lines, id) = (attempt_lines(&self.attempts), id.to_string());
+    pub(super) fn render(self, face: Api, id: RequestId) -> Response {
+        let (lines, id) = (summarize_attempts(&self.attempts), id.to_string());
         let body = ErrorBody {
             message: &self.message,
-            kind: &self.kind,
+            kind: &self.error_type,
             code: Some(self.code),
             param: self.param,
             attempts: &lines,
             request_id: Some(&id),
-            again: false,
+            is_retryable: false,
         }
-        .body(face);
+        .render_body(face);
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.extend(self.headers);
         if !self.attempts.is_empty() {
-            tell(headers, None, &self.attempts);
-            if self.exhausted {
-                headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+            insert_answer_headers(headers, None, &self.attempts);
+            if self.is_exhausted {
+                headers.insert(SHOULD_RETRY_HEADER, HeaderValue::from_static("false"));
             }
         }
         if let Some(seconds) = self.retry_after {
@@ -381,7 +389,7 @@ impl Problem {
     }
 }
 
-impl IntoResponse for Problem {
+impl IntoResponse for ApiError {
     /// The problem itself rides along: only who knows the request's face can write it down.
     fn into_response(self) -> Response {
         let mut response = Response::new(Body::empty());

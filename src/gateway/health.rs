@@ -7,56 +7,56 @@ use axum::response::Response;
 use http::StatusCode;
 use serde_json::{Value, json as object};
 
-use super::answer::{json, millis};
-use super::shared::Shared;
-use crate::routing::plan::Standing;
+use super::app_state::AppState;
+use super::response::{json_response, to_unix_millis};
+use crate::routing::plan::TargetStatus;
 use crate::routing::snapshot::Snapshot;
 
 /// Whether this is the path of a probe.
-pub(super) fn has(path: &str) -> bool {
+pub(super) fn is_probe_path(path: &str) -> bool {
     matches!(path, "/health" | "/healthz" | "/ready" | "/readyz")
 }
 
 /// `GET /health`: the process serves.
-pub(super) async fn live() -> Response {
-    json(StatusCode::OK, &object!({"ok": true, "status": "live"}))
+pub(super) async fn get_liveness() -> Response {
+    json_response(StatusCode::OK, &object!({"ok": true, "status": "live"}))
 }
 
 /// `GET /api/hello`: Claude Code asks before it asks for more.
-pub(super) async fn hello() -> Response {
-    json(StatusCode::OK, &object!({"message": "hello"}))
+pub(super) async fn get_hello() -> Response {
+    json_response(StatusCode::OK, &object!({"message": "hello"}))
 }
 
 /// `GET /ready`: at least one target of the default chain can be tried; 503 otherwise.
-pub(super) async fn ready(State(shared): State<Arc<Shared>>) -> Response {
-    let snapshot = shared.relay.snapshot();
-    let ready = snapshot.answering().is_some();
-    let failing = snapshot.links.iter().filter(|link| link.standing != Standing::Usable);
+pub(super) async fn get_readiness(State(shared): State<Arc<AppState>>) -> Response {
+    let snapshot = shared.engine.snapshot();
+    let ready = snapshot.active_entry().is_some();
+    let failing = snapshot.chain_entries.iter().filter(|link| link.status != TargetStatus::Ready);
     let failing: Vec<String> = failing.map(|link| link.reference.to_string()).collect();
     let uptime = u64::try_from(snapshot.uptime.as_millis()).unwrap_or(u64::MAX);
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    json(status, &object!({"ready": ready, "failing": failing, "uptimeMs": uptime}))
+    json_response(status, &object!({"ready": ready, "failing": failing, "uptimeMs": uptime}))
 }
 
 /// `GET /status`: what `moonrelay gateway status` shows.
-pub(super) async fn status(State(shared): State<Arc<Shared>>) -> Response {
-    let snapshot = shared.relay.snapshot();
+pub(super) async fn get_status(State(shared): State<Arc<AppState>>) -> Response {
+    let snapshot = shared.engine.snapshot();
     let chain: Vec<Value> = snapshot
         .chain()
         .into_iter()
         .map(|link| {
-            let entry = object!({"target": link.reference.to_string(), "state": snapshot.state(link)});
-            with_reason(entry, &link.standing, &snapshot)
+            let entry = object!({"target": link.reference.to_string(), "state": snapshot.entry_state(link)});
+            add_reason(entry, &link.status, &snapshot)
         })
         .collect();
     let providers: Vec<Value> = snapshot
         .providers
         .iter()
         .map(|(id, standing)| {
-            with_reason(object!({"id": id, "state": standing.as_str()}), standing, &snapshot)
+            add_reason(object!({"id": id, "state": standing.as_str()}), standing, &snapshot)
         })
         .collect();
-    let ledger = shared.ledger.health();
+    let ledger = shared.usage.health();
     let mut value = object!({
         "ok": true,
         "version": env!("CARGO_PKG_VERSION"),
@@ -70,23 +70,23 @@ pub(super) async fn status(State(shared): State<Arc<Shared>>) -> Response {
             "queued": ledger.queued,
             "written": ledger.written,
             "dropped": ledger.dropped,
-            "trouble": ledger.trouble,
+            "trouble": ledger.last_error,
         },
     });
     if let (Some(reload), Some(status)) = (&snapshot.reload, value.as_object_mut()) {
-        let told = object!({"ok": reload.ok, "message": reload.message, "at": millis(reload.at)});
+        let told = object!({"ok": reload.is_accepted, "message": reload.message, "at": to_unix_millis(reload.finished_at)});
         status.insert("reload".to_owned(), told);
     }
-    json(StatusCode::OK, &value)
+    json_response(StatusCode::OK, &value)
 }
 
 /// Adds why something cannot be used, and until when.
-fn with_reason(mut entry: Value, standing: &Standing, snapshot: &Snapshot) -> Value {
+fn add_reason(mut entry: Value, standing: &TargetStatus, snapshot: &Snapshot) -> Value {
     match standing {
-        Standing::Usable => {}
-        Standing::Off(why) => entry["reason"] = why.as_str().into(),
-        Standing::Resting(rest) => {
-            entry["cooldownUntil"] = millis(snapshot.wall_of(rest.until)).into();
+        TargetStatus::Ready => {}
+        TargetStatus::Disabled(why) => entry["reason"] = why.as_str().into(),
+        TargetStatus::InCooldown(rest) => {
+            entry["cooldownUntil"] = to_unix_millis(snapshot.to_wall_time(rest.until)).into();
             entry["reason"] = rest.reason.as_str().into();
         }
     }

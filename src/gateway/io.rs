@@ -13,8 +13,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::phase::Phase;
-use super::refusals::Refusals;
-use super::unheard::Unheard;
+use super::protocol_error::ProtocolError;
+use super::rejections::RejectionLog;
 
 /// A head comes in one packet or a few; who takes longer is not a client.
 const HEAD: Duration = Duration::from_secs(10);
@@ -30,7 +30,7 @@ const HTTP2: &[u8] = b"PRI * HTTP/2";
 pub(super) struct TimedIo<S> {
     stream: S,
     phase: Arc<Phase>,
-    refusals: Arc<Refusals>,
+    refusals: Arc<RejectionLog>,
     /// Since when a head has been coming.
     head: Option<Instant>,
     /// Its clock.
@@ -42,7 +42,7 @@ pub(super) struct TimedIo<S> {
 }
 
 impl<S> TimedIo<S> {
-    pub(super) const fn new(stream: S, phase: Arc<Phase>, refusals: Arc<Refusals>) -> Self {
+    pub(super) const fn new(stream: S, phase: Arc<Phase>, refusals: Arc<RejectionLog>) -> Self {
         Self { stream, phase, refusals, head: None, late: None, stalled: None, last: None, linger: None }
     }
 
@@ -82,14 +82,14 @@ impl<S> TimedIo<S> {
     /// What is written when nothing was asked is hyper's own answer, which has no words: ours goes out instead.
     fn speaks_for_hyper(&mut self, answer: &[u8]) -> bool {
         if self.last.is_none() && self.phase.is_idle() {
-            self.say(Unheard::of(answer));
+            self.say(ProtocolError::from_response(answer));
         }
         self.last.is_some()
     }
 
-    fn say(&mut self, what: Unheard) {
-        self.refusals.unheard(what);
-        self.last = Some(what.answer());
+    fn say(&mut self, what: ProtocolError) {
+        self.refusals.record_protocol_error(what);
+        self.last = Some(what.response_bytes());
     }
 }
 
@@ -144,12 +144,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for TimedIo<S> {
         let progress = !read.is_empty();
         if self.head.is_none() && read.starts_with(HTTP2) && self.phase.is_idle() {
             // For hyper the connection ends here; the shutdown that follows brings the words.
-            self.say(Unheard::Http2);
+            self.say(ProtocolError::Http2);
             buffer.set_filled(before);
             return Poll::Ready(Ok(()));
         }
         if let Err(error) = self.watch_head(context, progress) {
-            self.say(Unheard::HeadTooSlow);
+            self.say(ProtocolError::HeadTooSlow);
             // Nothing else was sent on this connection, so the socket takes it whole, or nobody listens.
             let _ = self.poll_last(context);
             return Poll::Ready(Err(error));

@@ -19,16 +19,16 @@ const BACKLOG: u32 = 4096;
 /// Which way a client came in, an extension of its requests. It holds for its connection to the end, whatever a reload
 /// moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Door {
+pub struct ListenerInfo {
     /// Clients reach it by a name, which a browser page can have rebound.
-    pub by_name: bool,
+    pub is_reached_by_name: bool,
     /// Only this machine reaches it.
-    pub private: bool,
+    pub is_private: bool,
 }
 
-impl Door {
+impl ListenerInfo {
     /// Nobody but the gateway itself.
-    pub(super) const OWN: Self = Self { by_name: false, private: true };
+    pub(super) const INTERNAL: Self = Self { is_reached_by_name: false, is_private: true };
 }
 
 #[derive(Debug)]
@@ -38,7 +38,7 @@ enum Socket {
 }
 
 /// A connection that was taken.
-pub(super) enum Stream {
+pub(super) enum ClientStream {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
@@ -47,12 +47,12 @@ pub(super) enum Stream {
 #[derive(Debug)]
 pub struct Listener {
     socket: Socket,
-    door: Door,
+    info: ListenerInfo,
     address: String,
     /// What waits there at the end is ours to serve: nobody else holds the socket.
-    own: bool,
+    is_exclusive: bool,
     /// Removed with it.
-    _file: Option<SocketFile>,
+    _socket_file: Option<SocketFile>,
 }
 
 impl Listener {
@@ -60,35 +60,35 @@ impl Listener {
     ///
     /// # Errors
     /// When it has no address.
-    pub fn handed_over_tcp(listener: std::net::TcpListener) -> io::Result<Self> {
-        Ok(Self { own: false, ..Self::tcp(TcpListener::from_std(listener)?)? })
+    pub fn from_inherited_tcp(listener: std::net::TcpListener) -> io::Result<Self> {
+        Ok(Self { is_exclusive: false, ..Self::from_tcp(TcpListener::from_std(listener)?)? })
     }
 
     /// A UNIX socket that somebody else holds too; its file stays.
     ///
     /// # Errors
     /// When it is no socket for this runtime.
-    pub fn handed_over_unix(listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
+    pub fn from_inherited_unix(listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
         let bound = listener.local_addr()?;
         let path = bound.as_pathname().map_or_else(|| "@".to_owned(), |path| path.display().to_string());
-        Ok(Self { own: false, ..Self::unix(UnixListener::from_std(listener)?, path, None) })
+        Ok(Self { is_exclusive: false, ..Self::from_unix(UnixListener::from_std(listener)?, path, None) })
     }
 
     /// A TCP socket of our own.
     ///
     /// # Errors
     /// When it has no address.
-    pub fn tcp(listener: TcpListener) -> io::Result<Self> {
+    pub fn from_tcp(listener: TcpListener) -> io::Result<Self> {
         let bound = listener.local_addr()?;
-        let door = Door { by_name: true, private: bound.ip().is_loopback() };
+        let door = ListenerInfo { is_reached_by_name: true, is_private: bound.ip().is_loopback() };
         let (socket, address) = (Socket::Tcp(listener), format!("http://{bound}"));
-        Ok(Self { socket, door, address, own: true, _file: None })
+        Ok(Self { socket, info: door, address, is_exclusive: true, _socket_file: None })
     }
 
-    fn unix(listener: UnixListener, path: String, file: Option<SocketFile>) -> Self {
-        let door = Door { by_name: false, private: true };
+    fn from_unix(listener: UnixListener, path: String, file: Option<SocketFile>) -> Self {
+        let info = ListenerInfo { is_reached_by_name: false, is_private: true };
         let (socket, address) = (Socket::Unix(listener), format!("unix:{path}"));
-        Self { socket, door, address, own: true, _file: file }
+        Self { socket, info, address, is_exclusive: true, _socket_file: file }
     }
 
     /// Binds where the configuration says; `instead` is the one of ours that it will replace, which may have the same
@@ -103,8 +103,9 @@ impl Listener {
             Bind::Address(ip) => *ip,
             Bind::Unix(path) => {
                 let shown = path.display().to_string();
-                let (listener, file) = bind_unix(path).await.map_err(|error| cannot_bind(&shown, &error))?;
-                return Ok(Self::unix(listener, shown, file));
+                let (listener, file) =
+                    bind_unix(path).await.map_err(|error| describe_bind_error(&shown, &error))?;
+                return Ok(Self::from_unix(listener, shown, file));
             }
         };
         let place = SocketAddr::new(ip, port);
@@ -115,7 +116,7 @@ impl Listener {
             }
             (bound, _) => bound,
         };
-        listener.and_then(Self::tcp).map_err(|error| cannot_bind(&place.to_string(), &error))
+        listener.and_then(Self::from_tcp).map_err(|error| describe_bind_error(&place.to_string(), &error))
     }
 
     /// How clients reach it: `http://127.0.0.1:1969`, `unix:/run/gateway.sock`.
@@ -133,31 +134,31 @@ impl Listener {
         }
     }
 
-    pub(super) const fn door(&self) -> Door {
-        self.door
+    pub(super) const fn info(&self) -> ListenerInfo {
+        self.info
     }
 
-    pub(super) fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<Stream>> {
+    pub(super) fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<ClientStream>> {
         match &self.socket {
             Socket::Tcp(listener) => {
-                listener.poll_accept(context).map_ok(|(stream, _)| Stream::Tcp(without_delay(stream)))
+                listener.poll_accept(context).map_ok(|(stream, _)| ClientStream::Tcp(disable_delay(stream)))
             }
             Socket::Unix(listener) => {
-                listener.poll_accept(context).map_ok(|(stream, _)| Stream::Unix(stream))
+                listener.poll_accept(context).map_ok(|(stream, _)| ClientStream::Unix(stream))
             }
         }
     }
 
     /// Closes it. Who has connected already is given out, unless a next process will take them.
-    pub(super) fn give_up(self) -> Box<dyn Iterator<Item = Stream> + Send> {
+    pub(super) fn close(self) -> Box<dyn Iterator<Item = ClientStream> + Send> {
         match self.socket {
-            _ if !self.own => Box::new(std::iter::empty()),
+            _ if !self.is_exclusive => Box::new(std::iter::empty()),
             Socket::Tcp(listener) => {
                 let listener = listener.into_std();
                 Box::new(std::iter::from_fn(move || {
                     let stream = listener.as_ref().ok()?.accept().ok()?.0;
                     stream.set_nonblocking(true).ok()?;
-                    TcpStream::from_std(stream).ok().map(|stream| Stream::Tcp(without_delay(stream)))
+                    TcpStream::from_std(stream).ok().map(|stream| ClientStream::Tcp(disable_delay(stream)))
                 }))
             }
             Socket::Unix(listener) => {
@@ -165,7 +166,7 @@ impl Listener {
                 Box::new(std::iter::from_fn(move || {
                     let stream = listener.as_ref().ok()?.accept().ok()?.0;
                     stream.set_nonblocking(true).ok()?;
-                    UnixStream::from_std(stream).ok().map(Stream::Unix)
+                    UnixStream::from_std(stream).ok().map(ClientStream::Unix)
                 }))
             }
         }
@@ -173,7 +174,7 @@ impl Listener {
 }
 
 /// Without it a chunk waits for the acknowledgement of the one before, 34 ms on Linux.
-fn without_delay(stream: TcpStream) -> TcpStream {
+fn disable_delay(stream: TcpStream) -> TcpStream {
     let _ = stream.set_nodelay(true);
     stream
 }
@@ -188,11 +189,11 @@ fn bind_tcp(place: SocketAddr, instead: Option<&Listener>) -> io::Result<TcpList
         return Err(error);
     }
     // It may be ours alone that is in the way (loopback → all): the two share the port until the old one is given up.
-    share(old, true)?;
+    set_port_sharing(old, true)?;
     let bound = listen(place, true);
-    share(old, false)?;
+    set_port_sharing(old, false)?;
     let bound = bound?;
-    share(&bound, false)?;
+    set_port_sharing(&bound, false)?;
     Ok(bound)
 }
 
@@ -208,7 +209,7 @@ fn listen(place: SocketAddr, shared: bool) -> io::Result<TcpListener> {
 }
 
 /// tokio sets options before the bind only; a second descriptor of the same socket gets around that.
-fn share(listener: &TcpListener, on: bool) -> io::Result<()> {
+fn set_port_sharing(listener: &TcpListener, on: bool) -> io::Result<()> {
     let twin = listener.as_fd().try_clone_to_owned()?;
     TcpSocket::from_std_stream(std::net::TcpStream::from(twin)).set_reuseport(on)
 }
@@ -233,10 +234,10 @@ async fn bind_unix(path: &Path) -> io::Result<(UnixListener, Option<SocketFile>)
     let listener = UnixListener::bind(&draft)?;
     std::fs::set_permissions(&draft, std::fs::Permissions::from_mode(0o600))?;
     std::fs::rename(&draft, path)?;
-    Ok((listener, SocketFile::at(path)))
+    Ok((listener, SocketFile::from_path(path)))
 }
 
-fn cannot_bind(place: &str, error: &io::Error) -> String {
+fn describe_bind_error(place: &str, error: &io::Error) -> String {
     let fix = if error.kind() == io::ErrorKind::AddrInUse {
         "; another gateway may run (moonrelay gateway status), or choose another place (--port, --bind)"
     } else {
@@ -253,21 +254,21 @@ struct SocketFile {
 }
 
 impl SocketFile {
-    fn at(path: &Path) -> Option<Self> {
-        Some(Self { path: std::path::absolute(path).ok()?, identity: identity(path)? })
+    fn from_path(path: &Path) -> Option<Self> {
+        Some(Self { path: std::path::absolute(path).ok()?, identity: read_identity(path)? })
     }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
         // Another gateway may have put its own in this place.
-        if identity(&self.path) == Some(self.identity) {
+        if read_identity(&self.path) == Some(self.identity) {
             let _ = std::fs::remove_file(&self.path);
         }
     }
 }
 
-fn identity(path: &Path) -> Option<(u64, u64)> {
+fn read_identity(path: &Path) -> Option<(u64, u64)> {
     std::fs::symlink_metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
 }
 
@@ -300,7 +301,7 @@ mod tests {
         let all = Listener::bind(&Bind::All, port, Some(&old)).await.unwrap();
         drop(old);
         let back = Listener::bind(&Bind::Loopback, port, Some(&all)).await.unwrap();
-        assert_eq!((all.door.private, back.door.private), (false, true));
+        assert_eq!((all.info.is_private, back.info.is_private), (false, true));
         drop(all);
         let refused = Listener::bind(&Bind::Loopback, port, None).await.unwrap_err();
         assert!(refused.contains("another gateway may run"), "{refused}");

@@ -9,30 +9,34 @@ use http::{HeaderMap, StatusCode, Uri};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use super::answer::json as answer;
-use super::error::Problem;
-use super::face::is_anthropic;
-use super::shared::Shared;
-use crate::routing::Refusal;
-use crate::routing::plan::Offered;
+use super::app_state::AppState;
+use super::client_api::has_anthropic_version;
+use super::error::ApiError;
+use super::response::json_response as answer;
+use crate::routing::RequestError;
+use crate::routing::plan::ModelListing;
 
 /// Both SDKs want a time; the catalog's facts have dates, names of the user's have none.
 const CREATED: u64 = 0;
 
 /// The list, in OpenAI's shape, or Anthropic's for its clients.
-pub(super) async fn list(State(shared): State<Arc<Shared>>, uri: Uri, headers: HeaderMap) -> Response {
-    let offered = shared.relay.offered();
-    if !is_anthropic(&headers) {
-        let value = json!({"object": "list", "data": offered.iter().map(openai).collect::<Vec<_>>()});
+pub(super) async fn list_models(
+    State(shared): State<Arc<AppState>>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let offered = shared.engine.list_models();
+    if !has_anthropic_version(&headers) {
+        let value = json!({"object": "list", "data": offered.iter().map(render_openai).collect::<Vec<_>>()});
         return answer(StatusCode::OK, &value);
     }
-    let page = match Page::read(uri.query().unwrap_or_default()) {
+    let page = match ModelPage::parse(uri.query().unwrap_or_default()) {
         Ok(page) => page,
         Err(problem) => return problem.into_response(),
     };
-    let (models, has_more) = page.of(&offered);
+    let (models, has_more) = page.select(&offered);
     let value = json!({
-        "data": models.iter().map(anthropic).collect::<Vec<_>>(),
+        "data": models.iter().map(render_anthropic).collect::<Vec<_>>(),
         "has_more": has_more,
         "first_id": models.first().map(|model| &model.id),
         "last_id": models.last().map(|model| &model.id),
@@ -43,20 +47,20 @@ pub(super) async fn list(State(shared): State<Arc<Shared>>, uri: Uri, headers: H
 /// Which part of the list is asked for (Anthropic's API reference, "List Models", 2026). Without a limit it is all of
 /// it, which a client has to be ready for: it may be as short as a page.
 #[derive(Debug, Default)]
-struct Page {
+struct ModelPage {
     limit: Option<usize>,
     after: Option<String>,
     before: Option<String>,
 }
 
-impl Page {
-    fn read(query: &str) -> Result<Self, Problem> {
+impl ModelPage {
+    fn parse(query: &str) -> Result<Self, ApiError> {
         let mut page = Self::default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*name {
                 "limit" => {
                     let limit = value.parse().ok().filter(|limit| *limit > 0);
-                    let wrong = || Problem::bad_query("limit", "limit takes a number from 1 on");
+                    let wrong = || ApiError::bad_query("limit", "limit takes a number from 1 on");
                     page.limit = Some(limit.ok_or_else(wrong)?);
                 }
                 "after_id" => page.after = Some(value.into_owned()),
@@ -68,7 +72,7 @@ impl Page {
     }
 
     /// The models, and whether there are more in the direction in which the client goes.
-    fn of<'m>(&self, all: &'m [Offered]) -> (&'m [Offered], bool) {
+    fn select<'m>(&self, all: &'m [ModelListing]) -> (&'m [ModelListing], bool) {
         let place = |id: &Option<String>| all.iter().position(|model| Some(&model.id) == id.as_ref());
         let start = place(&self.after).map_or(0, |place| place + 1);
         let end = place(&self.before).unwrap_or(all.len()).max(start);
@@ -83,25 +87,29 @@ impl Page {
 }
 
 /// One name, as [`list`] has it, or any other that a request may use.
-pub(super) async fn one(
-    State(shared): State<Arc<Shared>>,
+pub(super) async fn get_model(
+    State(shared): State<Arc<AppState>>,
     id: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Response {
     let Ok(Path(id)) = id else {
-        return Problem::from(Refusal::NoModel).into_response();
+        return ApiError::from(RequestError::InvalidModel).into_response();
     };
-    match shared.relay.offer(&id) {
+    match shared.engine.describe_model(&id) {
         Ok(model) => {
-            let value = if is_anthropic(&headers) { anthropic(&model) } else { openai(&model) };
+            let value = if has_anthropic_version(&headers) {
+                render_anthropic(&model)
+            } else {
+                render_openai(&model)
+            };
             answer(StatusCode::OK, &value)
         }
-        Err(refusal) => Problem::from(refusal).into_response(),
+        Err(refusal) => ApiError::from(refusal).into_response(),
     }
 }
 
-fn openai(model: &Offered) -> Value {
-    let mut value = json!({"id": model.id, "object": "model", "created": CREATED, "owned_by": model.owner, "name": model.name});
+fn render_openai(model: &ModelListing) -> Value {
+    let mut value = json!({"id": model.id, "object": "model", "created": CREATED, "owned_by": model.owner, "name": model.display_name});
     if let Some(window) = model.context_window {
         value["context_length"] = window.into();
     }
@@ -111,8 +119,8 @@ fn openai(model: &Offered) -> Value {
     value
 }
 
-fn anthropic(model: &Offered) -> Value {
-    json!({"type": "model", "id": model.id, "display_name": model.name, "created_at": "1970-01-01T00:00:00Z"})
+fn render_anthropic(model: &ModelListing) -> Value {
+    json!({"type": "model", "id": model.id, "display_name": model.display_name, "created_at": "1970-01-01T00:00:00Z"})
 }
 
 #[cfg(test)]
@@ -120,15 +128,15 @@ mod tests {
     use super::*;
 
     fn paged(query: &str) -> (String, bool) {
-        let model = |id: char| Offered {
+        let model = |id: char| ModelListing {
             id: id.to_string(),
-            name: String::new(),
+            display_name: String::new(),
             owner: String::new(),
             context_window: None,
             max_tokens: None,
         };
-        let all: Vec<Offered> = "abcde".chars().map(model).collect();
-        let (models, has_more) = Page::read(query).unwrap().of(&all);
+        let all: Vec<ModelListing> = "abcde".chars().map(model).collect();
+        let (models, has_more) = ModelPage::parse(query).unwrap().select(&all);
         (models.iter().map(|model| model.id.as_str()).collect(), has_more)
     }
 
@@ -148,7 +156,7 @@ mod tests {
             assert_eq!(paged(query), (ids.to_owned(), has_more), "{query}");
         }
         for wrong in ["limit=0", "limit=-1", "limit=many"] {
-            assert!(Page::read(wrong).is_err(), "{wrong}");
+            assert!(ModelPage::parse(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -7,39 +7,40 @@ use http::header::{HOST, HeaderName, ORIGIN};
 use http::uri::Authority;
 use http::{HeaderMap, Uri};
 
-const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const FETCH_SITE_HEADER: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Why a request may not be served.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Refused {
+pub(super) enum OriginError {
     /// It does not say, once and clearly, whom it is for (RFC 9112, 3.2: 400).
-    Unclear(&'static str),
+    InvalidHost(&'static str),
     /// It is for somebody else, or comes from a page that is not ours.
-    Foreign(String),
+    Forbidden(String),
 }
 
 /// Whether the request may be served. A page cannot reach a UNIX socket, whose clients say any host (`by_name` is false
 /// there).
-pub(super) fn allowed(
+pub(super) fn check_origin(
     uri: &Uri,
     headers: &HeaderMap,
     by_name: bool,
     hostname: Option<&str>,
-) -> Result<(), Refused> {
+) -> Result<(), OriginError> {
     let mut hosts = headers.get_all(HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
-        return Err(Refused::Unclear("a request has exactly one Host"));
+        return Err(OriginError::InvalidHost("a request has exactly one Host"));
     };
     let host = host.to_str().unwrap_or_default();
-    let host_name = host_name(host).ok_or(Refused::Unclear("the Host is no host"))?;
+    let host_name = parse_host_name(host).ok_or(OriginError::InvalidHost("the Host is no host"))?;
     // RFC 9112, 3.2.2: what stands in the target counts. A client of ours says the same in both.
     for name in uri.authority().map(Authority::host).into_iter().chain([host_name]) {
-        if by_name && !is_ours(name, hostname) {
+        if by_name && !is_own_name(name, hostname) {
             let why = format!("{name:?} is not a name of this gateway; use 127.0.0.1 or localhost");
-            return Err(Refused::Foreign(why));
+            return Err(OriginError::Forbidden(why));
         }
     }
-    let own_site = headers.get_all(FETCH_SITE).iter().all(|site| site == "same-origin" || site == "none");
+    let own_site =
+        headers.get_all(FETCH_SITE_HEADER).iter().all(|site| site == "same-origin" || site == "none");
     let own_page = headers.get_all(ORIGIN).iter().all(|origin| {
         let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
         origin.is_some_and(|(_, page)| page.eq_ignore_ascii_case(host))
@@ -47,12 +48,12 @@ pub(super) fn allowed(
     if own_site && own_page {
         Ok(())
     } else {
-        Err(Refused::Foreign("browser pages of another origin are refused".to_owned()))
+        Err(OriginError::Forbidden("browser pages of another origin are refused".to_owned()))
     }
 }
 
 /// What is named by `host` or `host:port` with nothing before or between.
-fn host_name(text: &str) -> Option<&str> {
+fn parse_host_name(text: &str) -> Option<&str> {
     let is_port = |port: &str| port.is_empty() || port.parse::<u16>().is_ok();
     // What nearly every client says, and what nobody can take for anything else.
     let (name, port) = text.split_once(':').unwrap_or((text, ""));
@@ -69,7 +70,7 @@ fn host_name(text: &str) -> Option<&str> {
 }
 
 /// An address as host is safe: only a name can be rebound.
-fn is_ours(name: &str, hostname: Option<&str>) -> bool {
+fn is_own_name(name: &str, hostname: Option<&str>) -> bool {
     let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
     let name = bare.unwrap_or_else(|| name.strip_suffix('.').unwrap_or(name));
     if name.parse::<IpAddr>().is_ok() {
@@ -88,13 +89,13 @@ fn is_ours(name: &str, hostname: Option<&str>) -> bool {
 mod tests {
     use super::*;
 
-    fn check(uri: &'static str, pairs: &[(&'static str, &str)]) -> Result<(), Refused> {
+    fn check(uri: &'static str, pairs: &[(&'static str, &str)]) -> Result<(), OriginError> {
         let headers =
             pairs.iter().map(|&(name, value)| (HeaderName::from_static(name), value.parse().unwrap()));
-        allowed(&Uri::from_static(uri), &headers.collect(), true, Some("Desk"))
+        check_origin(&Uri::from_static(uri), &headers.collect(), true, Some("Desk"))
     }
 
-    fn host(host: &str) -> Result<(), Refused> {
+    fn host(host: &str) -> Result<(), OriginError> {
         check("/", &[("host", host)])
     }
 
@@ -112,7 +113,7 @@ mod tests {
         let foreign = "evil.example:1969 localhost.evil.example 127.0.0.1.evil.example localhost.evil localhost.. \
                        .localhost 2130706433 0x7f.1 127.1 desk.evil.example";
         for name in foreign.split_whitespace() {
-            assert!(matches!(host(name), Err(Refused::Foreign(_))), "{name}: {:?}", host(name));
+            assert!(matches!(host(name), Err(OriginError::Forbidden(_))), "{name}: {:?}", host(name));
         }
     }
 
@@ -121,22 +122,22 @@ mod tests {
         for name in
             ["", "a b", "me@localhost", "localhost:99999", "localhost:x", "[::1", "[::1]x:1", "::1", "a/b"]
         {
-            assert!(matches!(host(name), Err(Refused::Unclear(_))), "{name}: {:?}", host(name));
+            assert!(matches!(host(name), Err(OriginError::InvalidHost(_))), "{name}: {:?}", host(name));
         }
-        assert!(matches!(check("/", &[]), Err(Refused::Unclear(_))));
+        assert!(matches!(check("/", &[]), Err(OriginError::InvalidHost(_))));
         let twice = [("host", "localhost"), ("host", "localhost")];
-        assert!(matches!(check("/", &twice), Err(Refused::Unclear(_))));
+        assert!(matches!(check("/", &twice), Err(OriginError::InvalidHost(_))));
     }
 
     #[test]
     fn an_absolute_target_must_be_ours_too() {
         let host = [("host", "localhost:1969")];
         assert_eq!(check("http://127.0.0.1:1969/v1/models", &host), Ok(()));
-        assert!(matches!(check("http://evil.example/v1/models", &host), Err(Refused::Foreign(_))));
+        assert!(matches!(check("http://evil.example/v1/models", &host), Err(OriginError::Forbidden(_))));
         let host = [("host", "127.0.0.1:1969")];
-        assert!(matches!(check("http://evil.example/v1/models", &host), Err(Refused::Foreign(_))));
+        assert!(matches!(check("http://evil.example/v1/models", &host), Err(OriginError::Forbidden(_))));
         let foreign = [("host", "evil.example")];
-        assert!(matches!(check("http://localhost:1969/", &foreign), Err(Refused::Foreign(_))));
+        assert!(matches!(check("http://localhost:1969/", &foreign), Err(OriginError::Forbidden(_))));
     }
 
     #[test]
@@ -146,10 +147,10 @@ mod tests {
         assert_eq!(from("sec-fetch-mode", "cors"), Ok(()));
         assert_eq!(from("sec-fetch-site", "none"), Ok(()));
         for origin in ["https://evil.example", "http://localhost:3000", "http://localhost", "null", ""] {
-            assert!(matches!(from("origin", origin), Err(Refused::Foreign(_))), "{origin}");
+            assert!(matches!(from("origin", origin), Err(OriginError::Forbidden(_))), "{origin}");
         }
         for site in ["cross-site", "same-site", "anything"] {
-            assert!(matches!(from("sec-fetch-site", site), Err(Refused::Foreign(_))), "{site}");
+            assert!(matches!(from("sec-fetch-site", site), Err(OriginError::Forbidden(_))), "{site}");
         }
     }
 }

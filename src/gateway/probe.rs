@@ -6,44 +6,44 @@ use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::mpsc;
 
-const REQUEST: &[u8] = b"GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
-const PIPE: usize = 4096;
+const PROBE_REQUEST: &[u8] = b"GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+const PIPE_BYTES: usize = 4096;
 
 /// Asks.
 #[derive(Clone, Debug)]
-pub struct Probe {
+pub struct ProbeSender {
     connections: mpsc::Sender<DuplexStream>,
 }
 
 /// What the accept loop takes probes from.
 #[derive(Debug)]
-pub struct Probes {
+pub struct ProbeReceiver {
     connections: mpsc::Receiver<DuplexStream>,
 }
 
 /// Both ends.
 #[must_use]
-pub fn pair() -> (Probe, Probes) {
+pub fn channel() -> (ProbeSender, ProbeReceiver) {
     let (sender, receiver) = mpsc::channel(1);
-    (Probe { connections: sender }, Probes { connections: receiver })
+    (ProbeSender { connections: sender }, ProbeReceiver { connections: receiver })
 }
 
-impl Probe {
+impl ProbeSender {
     /// Resolves when the serving loop has answered. The caller brings the time limit.
     ///
     /// # Errors
     /// When the loop is gone, or answers with anything but a 200.
-    pub async fn ask(&self) -> io::Result<()> {
-        let (mut near, far) = duplex(PIPE);
+    pub async fn check(&self) -> io::Result<()> {
+        let (mut near, far) = duplex(PIPE_BYTES);
         self.connections.send(far).await.map_err(|_| io::ErrorKind::NotConnected)?;
-        near.write_all(REQUEST).await?;
+        near.write_all(PROBE_REQUEST).await?;
         let mut answer = Vec::new();
         near.read_to_end(&mut answer).await?;
         if answer.starts_with(b"HTTP/1.1 200 ") { Ok(()) } else { Err(io::ErrorKind::InvalidData.into()) }
     }
 }
 
-impl Probes {
+impl ProbeReceiver {
     /// The next one; never again once nobody asks.
     pub(super) async fn next(&mut self) -> DuplexStream {
         match self.connections.recv().await {
@@ -64,24 +64,29 @@ mod tests {
     use tokio::time::timeout;
     use tower::ServiceExt;
 
-    use super::pair;
-    use crate::gateway::listener::Door;
-    use crate::gateway::server::{self, Front};
-    use crate::routing::ending::Ending;
+    use super::channel;
+    use crate::gateway::listener::ListenerInfo;
+    use crate::gateway::server::{self, Handler};
+    use crate::routing::shutdown::ShutdownWatch;
 
-    impl Front for Router {
-        async fn answer(self, request: &mut Request, _: Door) -> Response {
+    impl Handler for Router {
+        async fn handle(self, request: &mut Request, _: ListenerInfo) -> Response {
             let Ok(response) = self.oneshot(std::mem::take(request)).await;
             response
         }
     }
 
     async fn asked(router: Router) -> Option<std::io::Result<()>> {
-        let (probe, probes) = pair();
-        let (nowhere, _mover) = server::Listeners::new(Vec::new());
-        let serving =
-            tokio::spawn(server::run(nowhere, router, std::sync::Arc::default(), probes, Ending::never()));
-        let answer = timeout(Duration::from_secs(5), probe.ask()).await.ok();
+        let (probe, probes) = channel();
+        let (nowhere, _mover) = server::ListenerSet::new(Vec::new());
+        let serving = tokio::spawn(server::run(
+            nowhere,
+            router,
+            std::sync::Arc::default(),
+            probes,
+            ShutdownWatch::never(),
+        ));
+        let answer = timeout(Duration::from_secs(5), probe.check()).await.ok();
         serving.abort();
         answer
     }
@@ -96,8 +101,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_loop_that_is_gone_is_an_error() {
-        let (probe, probes) = pair();
+        let (probe, probes) = channel();
         drop(probes);
-        assert_eq!(probe.ask().await.unwrap_err().kind(), std::io::ErrorKind::NotConnected);
+        assert_eq!(probe.check().await.unwrap_err().kind(), std::io::ErrorKind::NotConnected);
     }
 }

@@ -9,42 +9,45 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde_json::{Value, json as object};
 
-use super::answer::{json, millis};
-use super::error::Problem;
-use super::shared::Shared;
+use super::app_state::AppState;
+use super::error::ApiError;
+use super::response::{json_response, to_unix_millis};
 use crate::protocol::amount::Amount;
-use crate::protocol::usage::Usage;
+use crate::protocol::usage::TokenUsage;
 use crate::record::RequestId;
-use crate::routing::ending::Stage;
-use crate::usage::{Entry, StoreError, Try};
+use crate::routing::shutdown::ShutdownPhase;
+use crate::usage::{DatabaseError, UsageAttempt, UsageEntry};
 
 /// Between an answer's last byte and its record there is no more than this.
-const RECORDED: Duration = Duration::from_secs(3);
+const RECORD_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A path's id.
-pub(super) type Id = Result<Path<String>, PathRejection>;
+pub(super) type RequestIdPath = Result<Path<String>, PathRejection>;
 
 /// What is no text is no request's.
-pub(super) fn text(id: Id) -> String {
+pub(super) fn decode_id(id: RequestIdPath) -> String {
     id.map_or_else(|_| char::REPLACEMENT_CHARACTER.to_string(), |Path(id)| id)
 }
 
 /// The record of one that is over, or is about to be.
-pub(super) async fn one(State(shared): State<Arc<Shared>>, id: Id) -> Response {
-    let id = text(id);
-    match recorded(&shared, &id).await {
-        Ok(Some(entry)) => json(StatusCode::OK, &as_json(&entry)),
-        Ok(None) => Problem::no_request(&id).into_response(),
-        Err(trouble) => Problem::broken(trouble.to_string()).into_response(),
+pub(super) async fn get_request(State(shared): State<Arc<AppState>>, id: RequestIdPath) -> Response {
+    let id = decode_id(id);
+    match wait_for_record(&shared, &id).await {
+        Ok(Some(entry)) => json_response(StatusCode::OK, &to_json(&entry)),
+        Ok(None) => ApiError::request_not_found(&id).into_response(),
+        Err(trouble) => ApiError::internal(trouble.to_string()).into_response(),
     }
 }
 
 /// The record of a request that has just ended, or is about to. Anybody may wait here for what never comes, so the store
 /// is asked once; what ends from then on is in memory. Nobody waits once the gateway stops.
-pub(super) async fn recorded(shared: &Shared, id: &str) -> Result<Option<Arc<Entry>>, StoreError> {
+pub(super) async fn wait_for_record(
+    shared: &AppState,
+    id: &str,
+) -> Result<Option<Arc<UsageEntry>>, DatabaseError> {
     let Ok(id) = id.parse::<RequestId>() else { return Ok(None) };
-    let mut changes = shared.ledger.changes();
-    let known = shared.ledger.find(id).await?;
+    let mut changes = shared.usage.subscribe();
+    let known = shared.usage.find_request(id).await?;
     if known.is_some() {
         return Ok(known);
     }
@@ -52,89 +55,89 @@ pub(super) async fn recorded(shared: &Shared, id: &str) -> Result<Option<Arc<Ent
         loop {
             // The sender lives as long as the ledger.
             let _ = changes.changed().await;
-            let recent = shared.ledger.recent();
+            let recent = shared.usage.recent();
             if let Some(entry) = recent.into_iter().find(|entry| entry.request_id == id) {
                 return entry;
             }
         }
     };
-    let mut ending = shared.relay.state().ending();
+    let mut ending = shared.engine.state().watch_shutdown();
     tokio::select! {
-        entry = tokio::time::timeout(RECORDED, wait) => Ok(entry.ok()),
-        () = ending.reached(Stage::Draining) => Ok(None),
+        entry = tokio::time::timeout(RECORD_TIMEOUT, wait) => Ok(entry.ok()),
+        () = ending.wait_for(ShutdownPhase::Draining) => Ok(None),
     }
 }
 
-fn as_json(entry: &Entry) -> Value {
-    let answering = entry.attempts.iter().rev().find(|attempt| attempt.answered());
+fn to_json(entry: &UsageEntry) -> Value {
+    let answering = entry.attempts.iter().rev().find(|attempt| attempt.has_answered());
     let bill = answering.and_then(|attempt| attempt.bill.as_ref());
     let currency = bill.map(|bill| bill.currency.as_str());
-    let usage = entry.attempts.iter().filter_map(|attempt| attempt.usage).reduce(together);
+    let usage = entry.attempts.iter().filter_map(|attempt| attempt.usage).reduce(add_usage);
     object!({
         "id": entry.request_id,
-        "at": millis(entry.at()),
+        "at": to_unix_millis(entry.started_at()),
         "client": entry.client,
         "requested": entry.requested,
-        "answered": entry.answered,
-        "face": entry.face,
-        "called": entry.called,
-        "streamed": entry.streamed,
+        "answered": entry.answered_by,
+        "face": entry.api,
+        "called": entry.target_api,
+        "streamed": entry.is_streamed,
         "thinking": entry.thinking,
         "outcome": entry.outcome,
-        "firstByteMs": entry.first_byte.map(ms),
-        "tookMs": ms(entry.took),
-        "attempts": entry.attempts.iter().map(attempt).collect::<Vec<_>>(),
-        "usage": usage.as_ref().map(tokens),
-        "cost": currency.map(|currency| cost(entry, currency).as_f64()),
+        "firstByteMs": entry.first_byte.map(to_millis),
+        "tookMs": to_millis(entry.duration),
+        "attempts": entry.attempts.iter().map(render_attempt).collect::<Vec<_>>(),
+        "usage": usage.as_ref().map(render_usage),
+        "cost": currency.map(|currency| sum_cost(entry, currency).as_f64()),
         "currency": currency,
     })
 }
 
 /// Of all attempts that were paid for in this currency: amounts of two are never added.
-fn cost(entry: &Entry, currency: &str) -> Amount {
+fn sum_cost(entry: &UsageEntry, currency: &str) -> Amount {
     let bills = entry.attempts.iter().filter_map(|attempt| attempt.bill.as_ref());
     bills.filter(|bill| bill.currency == currency).map(|bill| bill.amount).sum()
 }
 
-fn attempt(attempt: &Try) -> Value {
+fn render_attempt(attempt: &UsageAttempt) -> Value {
     let bill = attempt.bill.as_ref();
     object!({
         "model": format!("{}/{}", attempt.provider, attempt.model),
         "result": attempt.outcome,
         "detail": attempt.detail,
-        "beganMs": ms(attempt.began),
-        "tookMs": ms(attempt.took),
-        "usage": attempt.usage.as_ref().map(tokens),
+        "beganMs": to_millis(attempt.started_after),
+        "tookMs": to_millis(attempt.duration),
+        "usage": attempt.usage.as_ref().map(render_usage),
         "cost": bill.map(|bill| bill.amount.as_f64()),
         "currency": bill.map(|bill| bill.currency.as_str()),
-        "pricing": bill.map(|bill| bill.pricing.as_str()),
+        "pricing": bill.map(|bill| bill.source.as_str()),
     })
 }
 
-fn tokens(usage: &Usage) -> Value {
+fn render_usage(usage: &TokenUsage) -> Value {
     object!({
         "input": usage.input,
         "output": usage.output,
         "cacheRead": usage.cache_read,
         "cacheWrite": usage.cache_write,
         "reasoning": usage.reasoning,
-        "estimated": usage.estimated,
+        "estimated": usage.is_estimated,
     })
 }
 
-fn together(one: Usage, other: Usage) -> Usage {
-    Usage {
+fn add_usage(one: TokenUsage, other: TokenUsage) -> TokenUsage {
+    TokenUsage {
         input: one.input.saturating_add(other.input),
         output: one.output.saturating_add(other.output),
         cache_read: one.cache_read.saturating_add(other.cache_read),
         cache_write: one.cache_write.saturating_add(other.cache_write),
         reasoning: one.reasoning.saturating_add(other.reasoning),
-        estimated: one.estimated || other.estimated,
+        is_estimated: one.is_estimated || other.is_estimated,
         cost: None,
     }
 }
 
 /// To the microsecond.
-fn ms(span: Duration) -> f64 {
+fn to_millis(span: Duration) -> f64 {
     (span.as_secs_f64() * 1e6).round() / 1e3
 }

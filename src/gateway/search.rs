@@ -9,29 +9,33 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde_json::Value;
 
-use super::answer::{json, tell, tell_model};
+use super::app_state::{AppState, Caller};
 use super::completion;
-use super::error::Problem;
-use super::shared::{Caller, Shared};
-use crate::assistant::search::{Found, Searcher, tool};
-use crate::protocol::face::Face;
-use crate::record::{Attempt, Outcome};
-use crate::routing::Relay;
-use crate::routing::ending::Stage;
+use super::error::ApiError;
+use super::response::{insert_answer_headers, insert_model_header, json_response};
+use crate::assistant::search::{SearchResult, Searcher, tool};
+use crate::protocol::api::Api;
+use crate::record::{Attempt, AttemptOutcome};
+use crate::routing::Engine;
+use crate::routing::shutdown::ShutdownPhase;
 
 /// Searches. A client that goes away drops this, and with it the request upstream.
-pub(super) async fn answer(
-    State(shared): State<Arc<Shared>>,
+pub(super) async fn handle_search(
+    State(shared): State<Arc<AppState>>,
     Extension(caller): Extension<Caller>,
     request: Request,
 ) -> Response {
     match search(&shared, caller, request).await {
         Ok(found) => {
-            let mut response = json(StatusCode::OK, &found.to_json());
-            if found.cached {
-                tell_model(response.headers_mut(), Some(&found.reference));
+            let mut response = json_response(StatusCode::OK, &found.to_json());
+            if found.is_cached {
+                insert_model_header(response.headers_mut(), Some(&found.reference));
             } else {
-                tell(response.headers_mut(), Some(&found.reference), &[attempt(&found)]);
+                insert_answer_headers(
+                    response.headers_mut(),
+                    Some(&found.reference),
+                    &[build_attempt(&found)],
+                );
             }
             response
         }
@@ -39,40 +43,41 @@ pub(super) async fn answer(
     }
 }
 
-async fn search(shared: &Shared, caller: Caller, mut request: Request) -> Result<Found, Problem> {
-    let request = completion::read(shared, caller, Face::Chat, &mut request).await?;
-    let query = query(&request.body)?;
-    let relay = &shared.relay;
-    let searcher = Searcher::sharing(shared.found.clone(), relay.connector(), &relay.settings());
-    let mut ending = relay.state().ending();
-    let searching = searcher.recorded(&query, Relay::begun(&request), |record| relay.tell(record));
+async fn search(shared: &AppState, caller: Caller, mut request: Request) -> Result<SearchResult, ApiError> {
+    let request = completion::read_request(shared, caller, Api::ChatCompletions, &mut request).await?;
+    let query = parse_query(&request.body)?;
+    let relay = &shared.engine;
+    let searcher = Searcher::with_cache(shared.search_cache.clone(), relay.connector(), &relay.settings());
+    let mut ending = relay.state().watch_shutdown();
+    let searching =
+        searcher.search_recorded(&query, Engine::new_record(&request), |record| relay.send_record(record));
     tokio::select! {
         outcome = Box::pin(searching) => Ok(outcome?),
-        () = ending.reached(Stage::Cut) => Err(Problem::search_cut()),
+        () = ending.wait_for(ShutdownPhase::Interrupting) => Err(ApiError::search_interrupted()),
     }
 }
 
 /// What is asked; nothing else may stand beside it, as it would not count.
-fn query(body: &Bytes) -> Result<String, Problem> {
+fn parse_query(body: &Bytes) -> Result<String, ApiError> {
     let value: Value = serde_json::from_slice(body)
-        .map_err(|error| Problem::bad_body(None, format!("the body is not JSON: {error}")))?;
+        .map_err(|error| ApiError::bad_body(None, format!("the body is not JSON: {error}")))?;
     let wrong =
-        || Problem::bad_body(Some("query"), "the body must be {\"query\": \"…\"}, and the query a string");
+        || ApiError::bad_body(Some("query"), "the body must be {\"query\": \"…\"}, and the query a string");
     let members = value.as_object().ok_or_else(wrong)?;
-    tool::refuse_others(members).map_err(|why| Problem::bad_body(None, why))?;
+    tool::reject_unknown_members(members).map_err(|why| ApiError::bad_body(None, why))?;
     members.get("query").and_then(Value::as_str).map(str::to_owned).ok_or_else(wrong)
 }
 
 /// As the header tells it; an answer from memory has none.
-fn attempt(found: &Found) -> Attempt {
+fn build_attempt(found: &SearchResult) -> Attempt {
     Attempt {
         reference: found.reference.clone(),
-        outcome: Outcome::Ok,
+        outcome: AttemptOutcome::Ok,
         detail: String::new(),
         timeout: None,
-        began: std::time::Duration::ZERO,
-        took: found.took,
+        start_offset: std::time::Duration::ZERO,
+        duration: found.duration,
         usage: None,
-        bill: None,
+        cost: None,
     }
 }

@@ -13,15 +13,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{debug, warn};
 
-use super::connection::{serve, turn_away};
-use super::listener::{Door, Listener, Stream};
+use super::connection::{reject_connection, serve};
+use super::connection_slots::{ConnectionSlot, ConnectionSlots};
+use super::listener::{ClientStream, Listener, ListenerInfo};
 use super::phase::Phase;
-use super::places::{Place, Places};
-use super::probe::Probes;
-use super::refusals::Refusals;
-use super::unheard::Unheard;
-use crate::future::Dormant;
-use crate::routing::ending::{Ending, Stage};
+use super::probe::ProbeReceiver;
+use super::protocol_error::ProtocolError;
+use super::rejections::RejectionLog;
+use crate::future::PollOnWake;
+use crate::routing::shutdown::{ShutdownPhase, ShutdownWatch};
 
 /// This many at one time are told that there is no place; beyond, clients wait in the kernel's backlog.
 const TURNED_AWAY: usize = 64;
@@ -34,33 +34,33 @@ const IDLE_TURN: Duration = Duration::from_secs(10);
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// Who answers what comes over a connection. A clone is the same one.
-pub trait Front: Clone + Send + Sync + 'static {
+pub trait Handler: Clone + Send + Sync + 'static {
     /// Answers one request, which came in that way, and may take it apart. (By reference: it would be copied at each step.)
-    fn answer(self, request: &mut Request, door: Door) -> impl Future<Output = Response> + Send;
+    fn handle(self, request: &mut Request, door: ListenerInfo) -> impl Future<Output = Response> + Send;
 }
 
 /// Where it listens, and how that changes.
 #[derive(Debug)]
-pub struct Listeners {
+pub struct ListenerSet {
     open: Vec<Arc<Listener>>,
     moves: mpsc::Receiver<Arc<Listener>>,
 }
 
 /// Moves the gateway to another place.
 #[derive(Debug)]
-pub struct Mover {
+pub struct ListenerHandle {
     moves: mpsc::Sender<Arc<Listener>>,
     current: Option<Weak<Listener>>,
 }
 
-impl Listeners {
+impl ListenerSet {
     /// These, and who can put another one in their place.
     #[must_use]
-    pub fn new(listeners: Vec<Listener>) -> (Self, Mover) {
+    pub fn new(listeners: Vec<Listener>) -> (Self, ListenerHandle) {
         let open: Vec<Arc<Listener>> = listeners.into_iter().map(Arc::new).collect();
         let current = open.first().map(Arc::downgrade);
         let (sender, moves) = mpsc::channel(1);
-        (Self { open, moves }, Mover { moves: sender, current })
+        (Self { open, moves }, ListenerHandle { moves: sender, current })
     }
 }
 
@@ -72,7 +72,7 @@ async fn next(moves: &mut mpsc::Receiver<Arc<Listener>>) -> Arc<Listener> {
     }
 }
 
-impl Mover {
+impl ListenerHandle {
     /// The one that a move would replace.
     #[must_use]
     pub fn current(&self) -> Option<Arc<Listener>> {
@@ -80,7 +80,7 @@ impl Mover {
     }
 
     /// From now on clients are taken there. Who came another way is served to the end.
-    pub async fn go(&mut self, listener: Listener) {
+    pub async fn replace(&mut self, listener: Listener) {
         let listener = Arc::new(listener);
         self.current = Some(Arc::downgrade(&listener));
         // Nobody takes it where the end has come.
@@ -92,21 +92,21 @@ impl Mover {
 /// What connects from then on stays in the backlog: it is for the next process where the sockets were handed over.
 /// Returns how many connections were still busy at the end of that.
 pub async fn run(
-    listeners: Listeners,
-    front: impl Front,
-    refusals: Arc<Refusals>,
-    mut probes: Probes,
-    mut ending: Ending,
+    listeners: ListenerSet,
+    front: impl Handler,
+    refusals: Arc<RejectionLog>,
+    mut probes: ProbeReceiver,
+    mut ending: ShutdownWatch,
 ) -> usize {
-    let house = House::new(front, refusals, ending.clone());
-    let Listeners { mut open, mut moves } = listeners;
+    let house = Server::new(front, refusals, ending.clone());
+    let ListenerSet { mut open, mut moves } = listeners;
     let mut idle_turn = interval(IDLE_TURN);
     idle_turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             // In this order: who connects once the end was told is the next process's.
             biased;
-            () = ending.reached(Stage::Draining) => break,
+            () = ending.wait_for(ShutdownPhase::Draining) => break,
             probe = probes.next() => house.probed(probe),
             _ = idle_turn.tick() => house.places.sweep(IDLE),
             next = next(&mut moves) => house.close(std::mem::replace(&mut open, vec![next])),
@@ -122,7 +122,7 @@ pub async fn run(
     loop {
         tokio::select! {
             () = &mut empty => return 0,
-            () = ending.reached(Stage::Cut) => break,
+            () = ending.wait_for(ShutdownPhase::Interrupting) => break,
             probe = probes.next() => house.probed(probe),
         }
     }
@@ -133,25 +133,25 @@ pub async fn run(
 }
 
 /// The connections.
-struct House<F> {
+struct Server<F> {
     front: F,
-    refusals: Arc<Refusals>,
-    places: Arc<Places>,
+    refusals: Arc<RejectionLog>,
+    places: Arc<ConnectionSlots>,
     /// One entry a connection, those that get no place included.
     entrance: Arc<Semaphore>,
     /// Clients are turned away since the last one that got a place.
     full: AtomicBool,
-    ending: Ending,
+    ending: ShutdownWatch,
 }
 
-impl<F: Front> House<F> {
-    fn new(front: F, refusals: Arc<Refusals>, ending: Ending) -> Self {
-        let places = Places::new();
+impl<F: Handler> Server<F> {
+    fn new(front: F, refusals: Arc<RejectionLog>, ending: ShutdownWatch) -> Self {
+        let places = ConnectionSlots::new();
         let entrance = Arc::new(Semaphore::new(places.limit() + TURNED_AWAY));
         Self { front, refusals, places, entrance, full: AtomicBool::new(false), ending }
     }
 
-    fn spawn(&self, stream: Stream, door: Door, entry: Option<OwnedSemaphorePermit>) {
+    fn spawn(&self, stream: ClientStream, door: ListenerInfo, entry: Option<OwnedSemaphorePermit>) {
         let place = self.places.take();
         let (front, refusals, ending) = (self.front.clone(), self.refusals.clone(), self.ending.clone());
         // Once: a crowd shall not drown the log.
@@ -160,8 +160,8 @@ impl<F: Front> House<F> {
         }
         tokio::spawn(async move {
             match stream {
-                Stream::Tcp(stream) => take_in(stream, door, place, front, refusals, ending).await,
-                Stream::Unix(stream) => take_in(stream, door, place, front, refusals, ending).await,
+                ClientStream::Tcp(stream) => take_in(stream, door, place, front, refusals, ending).await,
+                ClientStream::Unix(stream) => take_in(stream, door, place, front, refusals, ending).await,
             }
             drop(entry);
         });
@@ -171,11 +171,11 @@ impl<F: Front> House<F> {
     fn probed(&self, probe: DuplexStream) {
         let connection = serve(
             probe,
-            Door::OWN,
+            ListenerInfo::INTERNAL,
             Arc::<Phase>::default(),
             self.front.clone(),
             self.refusals.clone(),
-            Ending::never(),
+            ShutdownWatch::never(),
         );
         tokio::spawn(async move { told(connection.await) });
     }
@@ -183,8 +183,8 @@ impl<F: Front> House<F> {
     /// Closes listeners. Who has connected to our own is served still: nobody else would.
     fn close(&self, listeners: Vec<Arc<Listener>>) {
         for listener in listeners.into_iter().filter_map(Arc::into_inner) {
-            let door = listener.door();
-            for stream in listener.give_up() {
+            let door = listener.info();
+            for stream in listener.close() {
                 // No more than the backlog: beyond the cap they are told at least that there is no place.
                 self.spawn(stream, door, self.entrance.clone().try_acquire_owned().ok());
             }
@@ -207,16 +207,19 @@ impl<F: Front> House<F> {
 /// Serves one client, or tells it that there is no place.
 async fn take_in(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    door: Door,
-    place: Option<Place>,
-    front: impl Front,
-    refusals: Arc<Refusals>,
-    ending: Ending,
+    door: ListenerInfo,
+    place: Option<ConnectionSlot>,
+    front: impl Handler,
+    refusals: Arc<RejectionLog>,
+    ending: ShutdownWatch,
 ) {
     match place {
         Some(place) => {
             let mut end = ending.clone();
-            let (lost, gone) = (Dormant::new(place.lost()), Dormant::new(end.reached(Stage::Gone)));
+            let (lost, gone) = (
+                PollOnWake::new(place.wait_until_closed()),
+                PollOnWake::new(end.wait_for(ShutdownPhase::Terminated)),
+            );
             tokio::select! {
                 biased;
                 ended = serve(stream, door, place.phase(), front, refusals, ending) => told(ended),
@@ -225,8 +228,8 @@ async fn take_in(
             }
         }
         None => {
-            refusals.unheard(Unheard::Busy);
-            turn_away(stream).await;
+            refusals.record_protocol_error(ProtocolError::Busy);
+            reject_connection(stream).await;
         }
     }
 }
@@ -240,12 +243,12 @@ fn told(ended: Result<(), hyper::Error>) {
 async fn accept(
     listeners: &[Arc<Listener>],
     entrance: &Arc<Semaphore>,
-) -> Option<(Stream, Door, OwnedSemaphorePermit)> {
+) -> Option<(ClientStream, ListenerInfo, OwnedSemaphorePermit)> {
     // The entry comes first: beyond the cap clients wait in the kernel's backlog.
     let entry = entrance.clone().acquire_owned().await.ok()?;
     let any = |context: &mut Context<'_>| {
         let accepted = listeners.iter().find_map(|listener| match listener.poll_accept(context) {
-            Poll::Ready(accepted) => Some(accepted.map(|stream| (stream, listener.door()))),
+            Poll::Ready(accepted) => Some(accepted.map(|stream| (stream, listener.info()))),
             Poll::Pending => None,
         });
         accepted.map_or(Poll::Pending, Poll::Ready)
@@ -275,10 +278,10 @@ mod tests {
     async fn who_does_nothing_for_long_is_sent_away_and_who_waits_for_an_answer_is_not() {
         let listener = Listener::bind(&Bind::Loopback, 0, None).await.unwrap();
         let address = listener.address().strip_prefix("http://").unwrap().to_owned();
-        let (listeners, _mover) = Listeners::new(vec![listener]);
-        let (_probe, probes) = probe::pair();
+        let (listeners, _mover) = ListenerSet::new(vec![listener]);
+        let (_probe, probes) = probe::channel();
         let router = Router::new().route("/", get(std::future::pending::<&str>));
-        let serving = tokio::spawn(run(listeners, router, Arc::default(), probes, Ending::never()));
+        let serving = tokio::spawn(run(listeners, router, Arc::default(), probes, ShutdownWatch::never()));
         let began = Instant::now();
         let mut busy = TcpStream::connect(&address).await.unwrap();
         busy.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();

@@ -4,54 +4,55 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 /// A person's agents hold tens of conversations; each costs about 100 bytes here.
-const MOST: usize = 4096;
+const MAX_CONVERSATIONS: usize = 4096;
 /// No prompt cache is warm after a day of silence.
-const LONGEST_SILENCE: Duration = Duration::from_hours(24);
+const MAX_IDLE: Duration = Duration::from_hours(24);
 
 /// Conversations, by fingerprint, and where they are at home.
 #[derive(Debug)]
-pub struct Homes<T> {
-    homes: HashMap<u64, Home<T>>,
+pub struct AffinityMap<T> {
+    entries: HashMap<u64, AffinityEntry<T>>,
 }
 
 #[derive(Debug)]
-struct Home<T> {
-    at: T,
+struct AffinityEntry<T> {
+    target: T,
     /// The last answer.
-    since: Instant,
+    last_used: Instant,
 }
 
-impl<T> Default for Homes<T> {
+impl<T> Default for AffinityMap<T> {
     fn default() -> Self {
-        Self { homes: HashMap::new() }
+        Self { entries: HashMap::new() }
     }
 }
 
-impl<T> Homes<T> {
+impl<T> AffinityMap<T> {
     /// Where a conversation is at home.
     #[must_use]
-    pub fn of(&self, conversation: u64, now: Instant) -> Option<&T> {
-        let home = self.homes.get(&conversation)?;
-        (now.saturating_duration_since(home.since) < LONGEST_SILENCE).then_some(&home.at)
+    pub fn get(&self, conversation: u64, now: Instant) -> Option<&T> {
+        let home = self.entries.get(&conversation)?;
+        (now.saturating_duration_since(home.last_used) < MAX_IDLE).then_some(&home.target)
     }
 
     /// A conversation was answered there. The one that was silent for longest makes room where there is none.
-    pub fn settle(&mut self, conversation: u64, at: T, now: Instant) {
-        if self.homes.len() >= MOST && !self.homes.contains_key(&conversation) {
-            let oldest = self.homes.iter().min_by_key(|(_, home)| home.since).map(|(oldest, _)| *oldest);
-            oldest.map(|oldest| self.homes.remove(&oldest));
+    pub fn insert(&mut self, conversation: u64, at: T, now: Instant) {
+        if self.entries.len() >= MAX_CONVERSATIONS && !self.entries.contains_key(&conversation) {
+            let oldest =
+                self.entries.iter().min_by_key(|(_, home)| home.last_used).map(|(oldest, _)| *oldest);
+            oldest.map(|oldest| self.entries.remove(&oldest));
         }
-        self.homes.insert(conversation, Home { at, since: now });
+        self.entries.insert(conversation, AffinityEntry { target: at, last_used: now });
     }
 
     /// A conversation is where it would be without us.
-    pub fn leave(&mut self, conversation: u64) {
-        self.homes.remove(&conversation);
+    pub fn remove(&mut self, conversation: u64) {
+        self.entries.remove(&conversation);
     }
 
     /// Keeps the homes of which `keep` says so (after a reload).
     pub fn retain(&mut self, mut keep: impl FnMut(&T) -> bool) {
-        self.homes.retain(|_, home| keep(&home.at));
+        self.entries.retain(|_, home| keep(&home.target));
     }
 }
 
@@ -61,35 +62,35 @@ mod tests {
 
     #[test]
     fn a_conversation_has_one_home_until_it_leaves_or_is_silent_for_a_day() {
-        let (mut homes, start) = (Homes::default(), Instant::now());
-        homes.settle(1, "openrouter", start);
-        homes.settle(2, "moonshot", start);
-        homes.settle(1, "kimi", start);
-        assert_eq!((homes.of(1, start), homes.of(2, start)), (Some(&"kimi"), Some(&"moonshot")));
-        homes.leave(2);
-        assert_eq!(homes.of(2, start), None);
-        assert_eq!(homes.of(1, start + LONGEST_SILENCE), None);
+        let (mut homes, start) = (AffinityMap::default(), Instant::now());
+        homes.insert(1, "openrouter", start);
+        homes.insert(2, "moonshot", start);
+        homes.insert(1, "kimi", start);
+        assert_eq!((homes.get(1, start), homes.get(2, start)), (Some(&"kimi"), Some(&"moonshot")));
+        homes.remove(2);
+        assert_eq!(homes.get(2, start), None);
+        assert_eq!(homes.get(1, start + MAX_IDLE), None);
     }
 
     #[test]
     fn memory_is_bounded_and_the_one_that_was_silent_for_longest_goes() {
-        let (mut homes, start) = (Homes::default(), Instant::now());
+        let (mut homes, start) = (AffinityMap::default(), Instant::now());
         let second = Duration::from_secs(1);
-        for conversation in 0..MOST as u64 {
-            homes.settle(conversation, (), start + second);
+        for conversation in 0..MAX_CONVERSATIONS as u64 {
+            homes.insert(conversation, (), start + second);
         }
-        homes.settle(7, (), start);
-        homes.settle(u64::MAX, (), start + second);
-        assert_eq!(homes.homes.len(), MOST);
-        assert_eq!((homes.of(7, start), homes.of(u64::MAX, start)), (None, Some(&())));
+        homes.insert(7, (), start);
+        homes.insert(u64::MAX, (), start + second);
+        assert_eq!(homes.entries.len(), MAX_CONVERSATIONS);
+        assert_eq!((homes.get(7, start), homes.get(u64::MAX, start)), (None, Some(&())));
     }
 
     #[test]
     fn a_reload_keeps_what_is_still_there() {
-        let (mut homes, start) = (Homes::default(), Instant::now());
-        homes.settle(1, "openrouter", start);
-        homes.settle(2, "moonshot", start);
+        let (mut homes, start) = (AffinityMap::default(), Instant::now());
+        homes.insert(1, "openrouter", start);
+        homes.insert(2, "moonshot", start);
         homes.retain(|at| *at == "moonshot");
-        assert_eq!((homes.of(1, start), homes.of(2, start)), (None, Some(&"moonshot")));
+        assert_eq!((homes.get(1, start), homes.get(2, start)), (None, Some(&"moonshot")));
     }
 }

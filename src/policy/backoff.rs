@@ -5,22 +5,22 @@ use std::time::Duration;
 /// Doubling from `initial` to `max`, of which a random half to whole is waited, so that clients that failed together do
 /// not come back together. `tries` counts the failed ones (1 or more), `dice` is in 0..1.
 #[must_use]
-pub fn wait(tries: u32, initial: Duration, max: Duration, dice: f64) -> Duration {
+pub fn compute_delay(tries: u32, initial: Duration, max: Duration, dice: f64) -> Duration {
     let doubled = initial.saturating_mul(1_u32.checked_shl(tries.saturating_sub(1)).unwrap_or(u32::MAX));
     doubled.min(max).mul_f64(0.5 + dice.clamp(0.0, 1.0) / 2.0)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::wait;
+    use super::compute_delay;
     use std::time::Duration;
 
     #[test]
     fn doubles_up_to_the_maximum_and_keeps_at_least_half() {
         let (initial, max) = (Duration::from_millis(250), Duration::from_secs(2));
-        assert_eq!(wait(1, initial, max, 1.0), initial);
-        assert_eq!(wait(1, initial, max, 0.0), initial / 2);
-        assert_eq!(wait(3, initial, max, 1.0), Duration::from_secs(1));
-        assert_eq!(wait(40, initial, max, 1.0), max);
+        assert_eq!(compute_delay(1, initial, max, 1.0), initial);
+        assert_eq!(compute_delay(1, initial, max, 0.0), initial / 2);
+        assert_eq!(compute_delay(3, initial, max, 1.0), Duration::from_secs(1));
+        assert_eq!(compute_delay(40, initial, max, 1.0), max);
     }
 }

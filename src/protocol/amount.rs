@@ -4,9 +4,9 @@ use std::fmt;
 use std::iter::Sum;
 
 /// Digits behind the point.
-const PLACES: u32 = 12;
+const DECIMAL_PLACES: u32 = 12;
 /// Picos of one unit.
-const UNIT: u64 = 10_u64.pow(PLACES);
+const PICOS_PER_UNIT: u64 = 10_u64.pow(DECIMAL_PLACES);
 
 /// An amount of some currency, in millionths of millionths of its unit: a price in millionths per million tokens times
 /// a count of tokens is a whole number of them. The largest is 18 million units; sums stop there.
@@ -25,26 +25,26 @@ impl Amount {
 
     /// In millionths of millionths.
     #[must_use]
-    pub const fn picos(self) -> u64 {
+    pub const fn as_picos(self) -> u64 {
         self.0
     }
 
     /// Tokens at a price in millionths of a unit per million of them.
     #[must_use]
-    pub const fn of(tokens: u64, price: u64) -> Self {
+    pub const fn from_tokens(tokens: u64, price: u64) -> Self {
         Self(tokens.saturating_mul(price))
     }
 
     /// With another one of the same currency.
     #[must_use]
-    pub const fn plus(self, other: Self) -> Self {
+    pub const fn saturating_add(self, other: Self) -> Self {
         Self(self.0.saturating_add(other.0))
     }
 
     /// Reads a JSON number, digit by digit, so that 0.1 is a tenth; what is finer than a pico is rounded. `None` for
     /// what is no number, or less than nothing.
     #[must_use]
-    pub fn read(literal: &str) -> Option<Self> {
+    pub fn parse(literal: &str) -> Option<Self> {
         let is_number = literal.parse::<f64>().is_ok_and(f64::is_finite);
         let (mantissa, exponent) = literal.split_once(['e', 'E']).unwrap_or((literal, "0"));
         let (whole, part) = mantissa.split_once('.').unwrap_or((mantissa, ""));
@@ -54,19 +54,20 @@ impl Amount {
         let digits = format!("{whole}{part}");
         let digits = digits.trim_start_matches('0');
         let behind = i64::try_from(part.len()).ok()?;
-        let shift = exponent.parse::<i64>().ok()?.saturating_sub(behind).saturating_add(i64::from(PLACES));
-        Some(Self(shifted(digits, shift)))
+        let shift =
+            exponent.parse::<i64>().ok()?.saturating_sub(behind).saturating_add(i64::from(DECIMAL_PLACES));
+        Some(Self(scale_digits(digits, shift)))
     }
 
     /// For charts and JSON; an amount under nine thousand units is exact to the pico.
     #[must_use]
     pub fn as_f64(self) -> f64 {
-        self.0 as f64 / UNIT as f64
+        self.0 as f64 / PICOS_PER_UNIT as f64
     }
 }
 
 /// The number that the digits are, times ten to the power of `shift`, rounded; too large a one becomes the largest.
-fn shifted(digits: &str, shift: i64) -> u64 {
+fn scale_digits(digits: &str, shift: i64) -> u64 {
     let Ok(places) = usize::try_from(shift.unsigned_abs()) else { return 0 };
     if digits.is_empty() {
         return 0;
@@ -84,14 +85,14 @@ fn shifted(digits: &str, shift: i64) -> u64 {
 
 impl Sum for Amount {
     fn sum<I: Iterator<Item = Self>>(amounts: I) -> Self {
-        amounts.fold(Self::ZERO, Self::plus)
+        amounts.fold(Self::ZERO, Self::saturating_add)
     }
 }
 
 /// Every digit that says something: `0.001434`, `12`.
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (units, rest) = (self.0 / UNIT, self.0 % UNIT);
+        let (units, rest) = (self.0 / PICOS_PER_UNIT, self.0 % PICOS_PER_UNIT);
         if rest == 0 {
             return write!(f, "{units}");
         }
@@ -106,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_number_is_read_digit_by_digit() {
-        let picos = |literal: &str| Amount::read(literal).map(Amount::picos);
+        let picos = |literal: &str| Amount::parse(literal).map(Amount::as_picos);
         assert_eq!(picos("0.1"), Some(100_000_000_000));
         assert_eq!(picos("1.4e-05"), Some(14_000_000));
         assert_eq!(picos("25E-1"), Some(2_500_000_000_000));
@@ -124,7 +125,7 @@ mod tests {
 
     #[test]
     fn is_shown_with_every_digit_that_says_something() {
-        let shown = |literal| Amount::read(literal).unwrap().to_string();
+        let shown = |literal| Amount::parse(literal).unwrap().to_string();
         assert_eq!(shown("0.001434"), "0.001434");
         assert_eq!(shown("12.50"), "12.5");
         assert_eq!(shown("3"), "3");
@@ -135,6 +136,6 @@ mod tests {
     fn sums_stop_at_the_largest() {
         let most = Amount::from_picos(u64::MAX);
         assert_eq!([most, Amount::from_picos(1)].into_iter().sum::<Amount>(), most);
-        assert_eq!(Amount::of(u64::MAX, 2), most);
+        assert_eq!(Amount::from_tokens(u64::MAX, 2), most);
     }
 }

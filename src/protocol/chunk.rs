@@ -5,16 +5,16 @@
 
 use std::borrow::Cow;
 
-use super::face::Face;
-use super::json::{self, Malformed, Scan, Span};
-use super::usage::Usage;
+use super::api::Api;
+use super::json::{self, MalformedJson, ScanMode, Span};
+use super::usage::TokenUsage;
 
 /// A whole answer or one chunk of it, and where its parts stand. Of duplicate keys the last counts; `null` counts as
 /// absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Chunk {
+pub struct ChatChunk {
     /// Offset of the opening brace.
-    pub open: usize,
+    pub open_brace: usize,
     /// `model`.
     pub model: Option<Span>,
     /// `error`.
@@ -22,14 +22,14 @@ pub struct Chunk {
     /// `usage`.
     pub usage: Option<Span>,
     /// `choices`, when it is an array.
-    pub choices: Option<Span>,
+    pub choices_span: Option<Span>,
     /// Its elements that are objects.
-    pub choice: Vec<Choice>,
+    pub parsed_choices: Vec<ChunkChoice>,
 }
 
 /// One element of `choices`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Choice {
+pub struct ChunkChoice {
     /// The object, braces included.
     pub span: Span,
     /// `index`.
@@ -37,7 +37,7 @@ pub struct Choice {
     /// `delta`, or `message` of a whole answer, when it is an object.
     pub delta: Option<Span>,
     /// `finish_reason`; an empty string counts as absent.
-    pub finish: Option<Span>,
+    pub finish_reason: Option<Span>,
     /// `usage`: Moonshot's place for it in the last chunk.
     pub usage: Option<Span>,
     /// `error`: where older OpenRouter answers had it.
@@ -47,112 +47,112 @@ pub struct Choice {
     /// `delta.content`: a string, or an array of parts.
     pub content: Option<Span>,
     /// The content is not empty.
-    pub says_something: bool,
+    pub has_content: bool,
     /// `delta.tool_calls`, when it is an array with elements.
     pub tool_calls: Option<Span>,
     /// There is a non-empty `reasoning_content`, `reasoning` or `reasoning_details`.
-    pub reasons: bool,
+    pub has_reasoning: bool,
     /// `delta.reasoning_content` or `delta.reasoning`; providers that send both repeat themselves.
     pub reasoning: Option<Span>,
     /// `delta.reasoning_details`.
     pub reasoning_details: Option<Span>,
     /// There is a non-empty `refusal`, or a `function_call` or `audio` object.
-    pub speaks: bool,
+    pub has_other_output: bool,
 }
 
-impl Choice {
+impl ChunkChoice {
     /// Whether a person would notice it: content, reasoning, a tool call, a refusal. A finish is not looked at.
     #[must_use]
-    pub const fn has_substance(&self) -> bool {
-        self.reasons || self.speaks || self.tool_calls.is_some() || self.says_something
+    pub const fn has_output(&self) -> bool {
+        self.has_reasoning || self.has_other_output || self.tool_calls.is_some() || self.has_content
     }
 }
 
-impl Chunk {
+impl ChatChunk {
     /// Indexes an answer or a chunk.
     ///
     /// # Errors
     /// When the scan meets something that is not JSON, or the text is not one object.
-    pub fn parse(text: &[u8]) -> Result<Self, Malformed> {
-        Self::index(text, Scan::Loose)
+    pub fn parse(text: &[u8]) -> Result<Self, MalformedJson> {
+        Self::parse_with(text, ScanMode::Lenient)
     }
 
     /// The same of a text that is to be JSON all through.
     ///
     /// # Errors
     /// Also when it is not.
-    pub fn whole(text: &[u8]) -> Result<Self, Malformed> {
-        Self::index(text, Scan::Strict)
+    pub fn parse_strict(text: &[u8]) -> Result<Self, MalformedJson> {
+        Self::parse_with(text, ScanMode::Strict)
     }
 
-    fn index(text: &[u8], scan: Scan) -> Result<Self, Malformed> {
-        let mut chunk = Self { open: json::skip_space(text, 0), ..Self::default() };
-        let end = scan.object(text, chunk.open, |key, value| {
-            let key = key_text(text, &key);
+    fn parse_with(text: &[u8], scan: ScanMode) -> Result<Self, MalformedJson> {
+        let mut chunk = Self { open_brace: json::skip_whitespace(text, 0), ..Self::default() };
+        let end = scan.walk_object(text, chunk.open_brace, |key, value| {
+            let key = unescape_key(text, &key);
             if &*key == b"choices" && text.get(value) == Some(&b'[') {
-                chunk.choice.clear();
+                chunk.parsed_choices.clear();
                 // There is one as good as always.
-                chunk.choice.reserve_exact(1);
+                chunk.parsed_choices.reserve_exact(1);
                 let end = json::walk_array(text, value, |at| {
                     if text.get(at) != Some(&b'{') {
-                        return scan.value(text, at);
+                        return scan.skip_value(text, at);
                     }
-                    let mut choice = Choice::default();
+                    let mut choice = ChunkChoice::default();
                     let end = parse_choice(text, at, &mut choice, scan)?;
-                    chunk.choice.push(choice);
+                    chunk.parsed_choices.push(choice);
                     Ok(end)
                 })?;
-                chunk.choices = Some(value..end);
+                chunk.choices_span = Some(value..end);
                 return Ok(end);
             }
-            let end = scan.value(text, value)?;
+            let end = scan.skip_value(text, value)?;
             let slot = match &*key {
                 b"model" => &mut chunk.model,
                 b"error" => &mut chunk.error,
                 b"usage" => &mut chunk.usage,
                 _ => return Ok(end),
             };
-            *slot = present(text, value..end);
+            *slot = non_null(text, value..end);
             Ok(end)
         })?;
-        let end = json::skip_space(text, end);
+        let end = json::skip_whitespace(text, end);
         if end != text.len() {
-            return Err(Malformed { at: end, expected: "nothing after the object" });
+            return Err(MalformedJson { offset: end, expected: "nothing after the object" });
         }
         Ok(chunk)
     }
 
     /// Whether a person would notice any of its choices (a finish is not looked at).
     #[must_use]
-    pub fn has_substance(&self) -> bool {
-        self.choice.iter().any(Choice::has_substance)
+    pub fn has_output(&self) -> bool {
+        self.parsed_choices.iter().any(ChunkChoice::has_output)
     }
 
     /// Whether `choices` is there and empty, as in the chunk that brings nothing but usage.
     #[must_use]
-    pub const fn has_no_choice(&self) -> bool {
-        self.choices.is_some() && self.choice.is_empty()
+    pub const fn has_empty_choices(&self) -> bool {
+        self.choices_span.is_some() && self.parsed_choices.is_empty()
     }
 
     /// The last `finish_reason`.
     #[must_use]
-    pub fn finish(&self, text: &[u8]) -> Option<String> {
-        self.choice.iter().rev().find_map(|choice| string(text, choice.finish.as_ref()))
+    pub fn finish_reason(&self, text: &[u8]) -> Option<String> {
+        self.parsed_choices.iter().rev().find_map(|choice| unescape_span(text, choice.finish_reason.as_ref()))
     }
 
     /// The token counts: top-level `usage`, else that of a choice; never both.
     #[must_use]
-    pub fn usage(&self, text: &[u8]) -> Option<Usage> {
+    pub fn usage(&self, text: &[u8]) -> Option<TokenUsage> {
         self.usage
             .iter()
-            .chain(self.choice.iter().filter_map(|choice| choice.usage.as_ref()))
-            .find_map(|span| Usage::read(Face::Chat, text.get(span.clone())?))
+            .chain(self.parsed_choices.iter().filter_map(|choice| choice.usage.as_ref()))
+            .find_map(|span| TokenUsage::from_json(Api::ChatCompletions, text.get(span.clone())?))
     }
 
     /// `model`, unescaped.
     #[must_use]
     pub fn model(&self, text: &[u8]) -> Option<String> {
-        string(text, self.model.as_ref())
+        unescape_span(text, self.model.as_ref())
     }
 
     /// The error that takes the answer's place: `error`, else a choice's. An object or a non-empty string counts;
@@ -161,7 +161,7 @@ impl Chunk {
     pub fn error(&self, text: &[u8]) -> Option<Span> {
         self.error
             .iter()
-            .chain(self.choice.iter().filter_map(|choice| choice.error.as_ref()))
+            .chain(self.parsed_choices.iter().filter_map(|choice| choice.error.as_ref()))
             .find(|span| matches!(text.get(span.start), Some(b'{' | b'"')) && span.end - span.start > 2)
             .cloned()
     }
@@ -171,7 +171,7 @@ impl Chunk {
 ///
 /// # Errors
 /// When the scan meets something that is not JSON.
-pub fn tool_names(text: &[u8], tool_calls: &Span) -> Result<Vec<Span>, Malformed> {
+pub fn find_tool_names(text: &[u8], tool_calls: &Span) -> Result<Vec<Span>, MalformedJson> {
     let mut names = Vec::new();
     json::walk_array(text, tool_calls.start, |call| {
         if text.get(call) != Some(&b'{') {
@@ -179,12 +179,12 @@ pub fn tool_names(text: &[u8], tool_calls: &Span) -> Result<Vec<Span>, Malformed
         }
         let mut name = None;
         let end = json::walk_object(text, call, |key, value| {
-            if !key_is(text, &key, b"function") || text.get(value) != Some(&b'{') {
+            if !key_equals(text, &key, b"function") || text.get(value) != Some(&b'{') {
                 return json::skip_value(text, value);
             }
             json::walk_object(text, value, |key, value| {
                 let end = json::skip_value(text, value)?;
-                if key_is(text, &key, b"name") {
+                if key_equals(text, &key, b"name") {
                     name = Some(value..end);
                 }
                 Ok(end)
@@ -196,60 +196,70 @@ pub fn tool_names(text: &[u8], tool_calls: &Span) -> Result<Vec<Span>, Malformed
     Ok(names)
 }
 
-fn parse_choice(text: &[u8], at: usize, choice: &mut Choice, scan: Scan) -> Result<usize, Malformed> {
-    let end = scan.object(text, at, |key, value| {
-        let key = key_text(text, &key);
+fn parse_choice(
+    text: &[u8],
+    at: usize,
+    choice: &mut ChunkChoice,
+    scan: ScanMode,
+) -> Result<usize, MalformedJson> {
+    let end = scan.walk_object(text, at, |key, value| {
+        let key = unescape_key(text, &key);
         if matches!(&*key, b"delta" | b"message") && text.get(value) == Some(&b'{') {
             let end = parse_delta(text, value, choice, scan)?;
             choice.delta = Some(value..end);
             return Ok(end);
         }
-        let end = scan.value(text, value)?;
+        let end = scan.skip_value(text, value)?;
         let slot = match &*key {
             b"index" => &mut choice.index,
-            b"finish_reason" => &mut choice.finish,
+            b"finish_reason" => &mut choice.finish_reason,
             b"usage" => &mut choice.usage,
             b"error" => &mut choice.error,
             _ => return Ok(end),
         };
-        *slot = present(text, value..end);
+        *slot = non_null(text, value..end);
         Ok(end)
     })?;
-    choice.finish = choice.finish.take().filter(|span| text.get(span.clone()) != Some(b"\"\""));
+    choice.finish_reason = choice.finish_reason.take().filter(|span| text.get(span.clone()) != Some(b"\"\""));
     choice.span = at..end;
     Ok(end)
 }
 
-fn parse_delta(text: &[u8], at: usize, choice: &mut Choice, scan: Scan) -> Result<usize, Malformed> {
-    scan.object(text, at, |key, value| {
-        let end = scan.value(text, value)?;
-        let present = present(text, value..end);
+fn parse_delta(
+    text: &[u8],
+    at: usize,
+    choice: &mut ChunkChoice,
+    scan: ScanMode,
+) -> Result<usize, MalformedJson> {
+    scan.walk_object(text, at, |key, value| {
+        let end = scan.skip_value(text, value)?;
+        let present = non_null(text, value..end);
         let holds_something = present.as_ref().is_some_and(|span| !is_empty(text, span));
-        match &*key_text(text, &key) {
+        match &*unescape_key(text, &key) {
             b"role" => choice.role = present,
             b"content" => {
                 choice.content = present;
-                choice.says_something = holds_something;
+                choice.has_content = holds_something;
             }
             b"tool_calls" => {
                 choice.tool_calls = present.filter(|_| holds_something && text.get(value) == Some(&b'['));
             }
             b"reasoning_content" | b"reasoning" => {
-                choice.reasons |= holds_something;
+                choice.has_reasoning |= holds_something;
                 choice.reasoning = present.or_else(|| choice.reasoning.take());
             }
             b"reasoning_details" => {
-                choice.reasons |= holds_something;
+                choice.has_reasoning |= holds_something;
                 choice.reasoning_details = present;
             }
-            b"refusal" | b"function_call" | b"audio" => choice.speaks |= holds_something,
+            b"refusal" | b"function_call" | b"audio" => choice.has_other_output |= holds_something,
             _ => {}
         }
         Ok(end)
     })
 }
 
-fn present(text: &[u8], span: Span) -> Option<Span> {
+fn non_null(text: &[u8], span: Span) -> Option<Span> {
     (text.get(span.clone()) != Some(b"null")).then_some(span)
 }
 
@@ -257,13 +267,13 @@ fn present(text: &[u8], span: Span) -> Option<Span> {
 fn is_empty(text: &[u8], span: &Span) -> bool {
     match text.get(span.start) {
         Some(b'"') => span.end - span.start == 2,
-        Some(b'[' | b'{') => json::skip_space(text, span.start + 1) + 1 == span.end,
+        Some(b'[' | b'{') => json::skip_whitespace(text, span.start + 1) + 1 == span.end,
         _ => false,
     }
 }
 
 /// A key without quotes, unescaped where it holds an escape.
-fn key_text<'t>(text: &'t [u8], key: &Span) -> Cow<'t, [u8]> {
+fn unescape_key<'t>(text: &'t [u8], key: &Span) -> Cow<'t, [u8]> {
     let literal = text.get(key.clone()).unwrap_or_default();
     let inner = text.get(key.start + 1..key.end.saturating_sub(1)).unwrap_or_default();
     if !json::has_escape(inner) {
@@ -272,11 +282,11 @@ fn key_text<'t>(text: &'t [u8], key: &Span) -> Cow<'t, [u8]> {
     json::unescape(literal).map_or(Cow::Borrowed(inner), |key| Cow::Owned(key.into_owned().into_bytes()))
 }
 
-fn key_is(text: &[u8], key: &Span, name: &[u8]) -> bool {
-    &*key_text(text, key) == name
+fn key_equals(text: &[u8], key: &Span, name: &[u8]) -> bool {
+    &*unescape_key(text, key) == name
 }
 
-fn string(text: &[u8], span: Option<&Span>) -> Option<String> {
+fn unescape_span(text: &[u8], span: Option<&Span>) -> Option<String> {
     json::unescape(text.get(span?.clone())?).map(Cow::into_owned)
 }
 

@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 
-use super::json::{Member, Span, literal_is, string_literal, unescape};
+use super::json::{Member, Span, literal_equals, to_string_literal, unescape};
 
 /// Changes to one text, in any order; they must not overlap.
 #[derive(Clone, Debug, Default)]
 pub struct Edits {
-    list: Vec<(Span, Bytes)>,
+    replacements: Vec<(Span, Bytes)>,
 }
 
 /// A text as slices, in order.
@@ -21,18 +21,18 @@ impl Edits {
     /// No change.
     #[must_use]
     pub const fn new() -> Self {
-        Self { list: Vec::new() }
+        Self { replacements: Vec::new() }
     }
 
     /// Whether nothing changes.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.list.is_empty()
+        self.replacements.is_empty()
     }
 
     /// Puts `with` in the place of `span`; an empty span inserts.
     pub fn replace(&mut self, span: Span, with: impl Into<Bytes>) {
-        self.list.push((span, with.into()));
+        self.replacements.push((span, with.into()));
     }
 
     /// The text with the changes made. Insertions at one offset keep the order in which they were added, and stand
@@ -40,10 +40,10 @@ impl Edits {
     /// as its end.
     #[must_use]
     pub fn apply(mut self, text: &Bytes) -> Segments {
-        self.list.sort_by_key(|(span, _)| (span.start, span.end));
+        self.replacements.sort_by_key(|(span, _)| (span.start, span.end));
         let mut out = Segments::default();
         let mut at = 0;
-        for (span, with) in self.list {
+        for (span, with) in self.replacements {
             debug_assert!(span.start >= at, "edits overlap at byte {}", span.start);
             if span.start < at {
                 continue;
@@ -63,7 +63,7 @@ impl Edits {
 impl Segments {
     /// One slice.
     #[must_use]
-    pub fn whole(text: Bytes) -> Self {
+    pub fn from_bytes(text: Bytes) -> Self {
         let mut out = Self::default();
         out.push(text);
         out
@@ -118,33 +118,35 @@ impl Segments {
 #[derive(Debug)]
 pub struct ObjectPatch<'a> {
     text: &'a [u8],
-    open: usize,
-    entries: Vec<Entry<'a>>,
+    open_brace: usize,
+    entries: Vec<MemberEdit<'a>>,
     added: Vec<(String, Bytes)>,
 }
 
 /// What becomes of one member.
 #[derive(Debug)]
-struct Entry<'a> {
+struct MemberEdit<'a> {
     member: &'a Member,
-    removed: bool,
-    key: Option<String>,
-    value: Option<Bytes>,
+    is_removed: bool,
+    new_key: Option<String>,
+    new_value: Option<Bytes>,
 }
 
 impl<'a> ObjectPatch<'a> {
     /// `open` is the offset of the object's opening brace in `text`.
     #[must_use]
-    pub fn new(text: &'a [u8], open: usize, members: &'a [Member]) -> Self {
-        let entries =
-            members.iter().map(|member| Entry { member, removed: false, key: None, value: None }).collect();
-        Self { text, open, entries, added: Vec::new() }
+    pub fn new(text: &'a [u8], open_brace: usize, members: &'a [Member]) -> Self {
+        let entries = members
+            .iter()
+            .map(|member| MemberEdit { member, is_removed: false, new_key: None, new_value: None })
+            .collect();
+        Self { text, open_brace, entries, added: Vec::new() }
     }
 
     /// Whether the object will have this key.
     #[must_use]
-    pub fn has(&self, key: &str) -> bool {
-        self.entries.iter().any(|entry| entry.is(self.text, key))
+    pub fn has_key(&self, key: &str) -> bool {
+        self.entries.iter().any(|entry| entry.has_key(self.text, key))
             || self.added.iter().any(|(added, _)| added == key)
     }
 
@@ -152,8 +154,8 @@ impl<'a> ObjectPatch<'a> {
     pub fn remove(&mut self, key: &str) -> bool {
         let mut any = false;
         for entry in &mut self.entries {
-            if entry.is(self.text, key) {
-                entry.removed = true;
+            if entry.has_key(self.text, key) {
+                entry.is_removed = true;
                 any = true;
             }
         }
@@ -163,15 +165,15 @@ impl<'a> ObjectPatch<'a> {
     }
 
     /// The members that stay, whatever their keys and values will be.
-    pub fn kept(&self) -> impl Iterator<Item = &'a Member> {
-        self.entries.iter().filter(|entry| !entry.removed).map(|entry| entry.member)
+    pub fn remaining_members(&self) -> impl Iterator<Item = &'a Member> {
+        self.entries.iter().filter(|entry| !entry.is_removed).map(|entry| entry.member)
     }
 
     /// Removes every member for whose key, unescaped, this holds.
     pub fn remove_where(&mut self, is_such: impl Fn(&str) -> bool) {
-        for entry in self.entries.iter_mut().filter(|entry| !entry.removed) {
+        for entry in self.entries.iter_mut().filter(|entry| !entry.is_removed) {
             let own = || self.text.get(entry.member.key.clone()).and_then(unescape);
-            entry.removed = match &entry.key {
+            entry.is_removed = match &entry.new_key {
                 Some(renamed) => is_such(renamed),
                 None => own().is_some_and(|key| is_such(&key)),
             };
@@ -184,8 +186,8 @@ impl<'a> ObjectPatch<'a> {
         let value = value.into();
         let mut any = false;
         for entry in &mut self.entries {
-            if entry.is(self.text, key) {
-                entry.value = Some(value.clone());
+            if entry.has_key(self.text, key) {
+                entry.new_value = Some(value.clone());
                 any = true;
             }
         }
@@ -201,8 +203,8 @@ impl<'a> ObjectPatch<'a> {
     /// Gives the key another name, the value staying where it is; the last of duplicates keeps, the others go, and so
     /// does what had the other name before. Tells whether there was such a key.
     pub fn rename(&mut self, from: &str, to: &str) -> bool {
-        if !self.has(from) || from == to {
-            return self.has(from);
+        if !self.has_key(from) || from == to {
+            return self.has_key(from);
         }
         self.remove(to);
         if let Some(added) = self.added.iter_mut().find(|(added, _)| added == from) {
@@ -211,11 +213,11 @@ impl<'a> ObjectPatch<'a> {
         }
         let mut last = true;
         for entry in self.entries.iter_mut().rev() {
-            if entry.is(self.text, from) {
+            if entry.has_key(self.text, from) {
                 if last {
-                    entry.key = Some(to.to_owned());
+                    entry.new_key = Some(to.to_owned());
                 } else {
-                    entry.removed = true;
+                    entry.is_removed = true;
                 }
                 last = false;
             }
@@ -224,14 +226,14 @@ impl<'a> ObjectPatch<'a> {
     }
 
     /// Adds the edits that make it so.
-    pub fn finish(self, edits: &mut Edits) {
+    pub fn write_edits(self, edits: &mut Edits) {
         let mut any_kept = false;
         // Where a removal before the first member that is kept starts: its comma goes with it.
         let mut leading = None;
-        let mut before = self.open + 1;
+        let mut before = self.open_brace + 1;
         for entry in &self.entries {
             let Member { key, value } = entry.member;
-            match (entry.removed, any_kept) {
+            match (entry.is_removed, any_kept) {
                 (true, true) => edits.replace(before..value.end, Bytes::new()),
                 (true, false) => leading = leading.or(Some(key.start)),
                 (false, _) => {
@@ -239,7 +241,7 @@ impl<'a> ObjectPatch<'a> {
                         edits.replace(start..key.start, Bytes::new());
                     }
                     any_kept = true;
-                    entry.edit(edits);
+                    entry.write_edits(edits);
                 }
             }
             before = value.end;
@@ -247,19 +249,19 @@ impl<'a> ObjectPatch<'a> {
         if let Some(start) = leading {
             edits.replace(start..before, Bytes::new());
         }
-        let text = self.insertion(any_kept);
+        let text = self.render_added(any_kept);
         if !text.is_empty() {
             edits.replace(before..before, text);
         }
     }
 
-    fn insertion(&self, after_others: bool) -> Vec<u8> {
+    fn render_added(&self, after_others: bool) -> Vec<u8> {
         let mut text = Vec::new();
         for (key, value) in &self.added {
             if after_others || !text.is_empty() {
                 text.push(b',');
             }
-            text.extend_from_slice(&string_literal(key));
+            text.extend_from_slice(&to_string_literal(key));
             text.push(b':');
             text.extend_from_slice(value);
         }
@@ -267,20 +269,20 @@ impl<'a> ObjectPatch<'a> {
     }
 }
 
-impl Entry<'_> {
-    fn is(&self, text: &[u8], key: &str) -> bool {
-        !self.removed
-            && match &self.key {
+impl MemberEdit<'_> {
+    fn has_key(&self, text: &[u8], key: &str) -> bool {
+        !self.is_removed
+            && match &self.new_key {
                 Some(renamed) => renamed == key,
-                None => text.get(self.member.key.clone()).is_some_and(|literal| literal_is(literal, key)),
+                None => text.get(self.member.key.clone()).is_some_and(|literal| literal_equals(literal, key)),
             }
     }
 
-    fn edit(&self, edits: &mut Edits) {
-        if let Some(key) = &self.key {
-            edits.replace(self.member.key.clone(), string_literal(key));
+    fn write_edits(&self, edits: &mut Edits) {
+        if let Some(key) = &self.new_key {
+            edits.replace(self.member.key.clone(), to_string_literal(key));
         }
-        if let Some(value) = &self.value {
+        if let Some(value) = &self.new_value {
             edits.replace(self.member.value.clone(), value.clone());
         }
     }

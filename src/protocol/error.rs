@@ -9,13 +9,13 @@ mod names;
 
 use bytes::Bytes;
 
-use super::face::Face;
+use super::api::Api;
 use super::json::write_string;
 use super::sse::DONE;
 
 /// Anthropic's words for it, by which its clients know that a conversation has to be made shorter: no type says so
 /// (anthropics/claude-code issue 820; Claude Code 2.1.329 looks for them whatever their case).
-const TOO_LONG: &str = "prompt is too long";
+const PROMPT_TOO_LONG: &str = "prompt is too long";
 
 /// An error for a client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,16 +30,16 @@ pub struct ErrorBody<'a> {
     /// `param`: the field that is wrong.
     pub param: Option<&'a str>,
     /// Every attempt, in order; the member is left out when there was none.
-    pub attempts: &'a [AttemptLine<'a>],
+    pub attempts: &'a [AttemptSummary<'a>],
     /// The request's id, which the messages face tells in the body too (`request_id`).
     pub request_id: Option<&'a str>,
     /// An answer that had begun broke off, so the same request may be answered by somebody else.
-    pub again: bool,
+    pub is_retryable: bool,
 }
 
 /// One attempt, as an error body tells it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct AttemptLine<'a> {
+pub struct AttemptSummary<'a> {
     /// `provider/model`.
     pub model: &'a str,
     /// How it ended, as in `x-moonrelay-attempts`.
@@ -51,39 +51,39 @@ pub struct AttemptLine<'a> {
 impl ErrorBody<'_> {
     /// The body of an error status; `attempts` stand inside `error`.
     #[must_use]
-    pub fn body(&self, face: Face) -> Bytes {
+    pub fn render_body(&self, face: Api) -> Bytes {
         let mut out = Vec::with_capacity(256);
-        self.write(face, &mut out);
+        self.write_body(face, &mut out);
         out.into()
     }
 
     /// The end of a chat stream that failed: the error as an event, then `[DONE]`, on which clients that know no error
     /// events stop waiting. [`super::translate::encoder::Encoder::fail`] ends the streams of every face.
     #[must_use]
-    pub fn stream_end(&self) -> Bytes {
+    pub fn render_chat_stream_end(&self) -> Bytes {
         let mut out = Vec::with_capacity(256);
-        self.write_event(Face::Chat, &mut out);
+        self.write_event(Api::ChatCompletions, &mut out);
         out.extend_from_slice(DONE);
         out.into()
     }
 
     /// The error as one event of a stream, which may stand anywhere in it. In a responses stream it has the sequence
     /// number 0, so there it is for a stream that has not begun.
-    pub fn write_event(&self, face: Face, out: &mut Vec<u8>) {
-        if face != Face::Chat {
+    pub fn write_event(&self, face: Api, out: &mut Vec<u8>) {
+        if face != Api::ChatCompletions {
             out.extend_from_slice(b"event: error\n");
         }
         out.extend_from_slice(b"data: ");
-        if face == Face::Responses {
+        if face == Api::Responses {
             // Flat: `ResponseErrorEvent` of the OpenAI SDKs.
             out.extend_from_slice(b"{\"type\":\"error\",\"sequence_number\":0,");
-            self.write_named("code", self.response_code(), out);
+            self.write_message_and_name("code", self.responses_error_code(), out);
             out.extend_from_slice(b",\"param\":");
             write_optional(out, self.param);
             self.write_attempts(out);
             out.push(b'}');
         } else {
-            self.write(face, out);
+            self.write_body(face, out);
         }
         out.extend_from_slice(b"\n\n");
     }
@@ -91,20 +91,20 @@ impl ErrorBody<'_> {
     /// `error` of a failed response: `{"code","message"}`, and `attempts`.
     pub(super) fn write_response_error(&self, out: &mut Vec<u8>) {
         out.push(b'{');
-        self.write_named("code", self.response_code(), out);
+        self.write_message_and_name("code", self.responses_error_code(), out);
         self.write_attempts(out);
         out.push(b'}');
     }
 
-    fn write(&self, face: Face, out: &mut Vec<u8>) {
-        if face == Face::Messages {
+    fn write_body(&self, face: Api, out: &mut Vec<u8>) {
+        if face == Api::Messages {
             out.extend_from_slice(b"{\"type\":\"error\",\"error\":{");
-            let message = format!("{TOO_LONG}: {}", self.message);
-            let message = if self.is_too_long() { &message } else { self.message };
-            ErrorBody { message, ..*self }.write_named("type", self.message_type(), out);
+            let message = format!("{PROMPT_TOO_LONG}: {}", self.message);
+            let message = if self.needs_too_long_prefix() { &message } else { self.message };
+            ErrorBody { message, ..*self }.write_message_and_name("type", self.messages_error_type(), out);
         } else {
             out.extend_from_slice(b"{\"error\":{");
-            self.write_named("type", self.kind, out);
+            self.write_message_and_name("type", self.kind, out);
         }
         out.extend_from_slice(b",\"param\":");
         write_optional(out, self.param);
@@ -112,7 +112,7 @@ impl ErrorBody<'_> {
         write_optional(out, self.code);
         self.write_attempts(out);
         out.push(b'}');
-        if let (Face::Messages, Some(id)) = (face, self.request_id) {
+        if let (Api::Messages, Some(id)) = (face, self.request_id) {
             out.extend_from_slice(b",\"request_id\":");
             write_string(out, id);
         }
@@ -120,7 +120,7 @@ impl ErrorBody<'_> {
     }
 
     /// The message, and what the error is called under `key`.
-    fn write_named(&self, key: &str, name: &str, out: &mut Vec<u8>) {
+    fn write_message_and_name(&self, key: &str, name: &str, out: &mut Vec<u8>) {
         out.extend_from_slice(b"\"message\":");
         write_string(out, self.message);
         out.push(b',');
@@ -130,9 +130,9 @@ impl ErrorBody<'_> {
     }
 
     /// Of a conversation that has to be made shorter, where the words do not say so.
-    fn is_too_long(&self) -> bool {
+    fn needs_too_long_prefix(&self) -> bool {
         matches!(self.code, Some("context_overflow" | "context_length_exceeded"))
-            && !self.message.contains(TOO_LONG)
+            && !self.message.contains(PROMPT_TOO_LONG)
     }
 
     fn write_attempts(&self, out: &mut Vec<u8>) {
@@ -150,7 +150,7 @@ impl ErrorBody<'_> {
     }
 }
 
-impl AttemptLine<'_> {
+impl AttemptSummary<'_> {
     fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"model\":");
         write_string(out, self.model);
@@ -175,17 +175,17 @@ fn write_optional(out: &mut Vec<u8>, text: Option<&str>) {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{AttemptLine, ErrorBody, Face};
+    use super::{Api, AttemptSummary, ErrorBody};
 
     #[test]
     fn the_body_is_what_the_sdks_parse() {
         let attempts = [
-            AttemptLine {
+            AttemptSummary {
                 model: "kimi/kimi-for-coding",
                 result: "rate_limit",
                 message: "wait \"a\" while\u{1}",
             },
-            AttemptLine { model: "openrouter/auto", result: "no_key", message: "" },
+            AttemptSummary { model: "openrouter/auto", result: "no_key", message: "" },
         ];
         let error = ErrorBody {
             message: "nobody\nanswered",
@@ -194,7 +194,7 @@ mod tests {
             attempts: &attempts,
             ..ErrorBody::default()
         };
-        let value: Value = serde_json::from_slice(&error.body(Face::Chat)).unwrap();
+        let value: Value = serde_json::from_slice(&error.render_body(Api::ChatCompletions)).unwrap();
         let expected = json!({"error": {
             "message": "nobody\nanswered", "type": "rate_limit", "param": null, "code": "rate_limit",
             "attempts": [
@@ -211,9 +211,9 @@ mod tests {
         let expected =
             "data: {\"error\":{\"message\":\"cut\",\"type\":\"truncated\",\"param\":null,\"code\":null}}\n\n";
         let mut event = Vec::new();
-        error.write_event(Face::Chat, &mut event);
+        error.write_event(Api::ChatCompletions, &mut event);
         assert_eq!(event, expected.as_bytes());
-        assert_eq!(error.stream_end(), format!("{expected}data: [DONE]\n\n"));
+        assert_eq!(error.render_chat_stream_end(), format!("{expected}data: [DONE]\n\n"));
     }
 
     #[test]
@@ -223,13 +223,13 @@ mod tests {
             let mut event = Vec::new();
             error.write_event(face, &mut event);
             let event = String::from_utf8(event).unwrap();
-            let body = String::from_utf8(error.body(face).to_vec()).unwrap();
+            let body = String::from_utf8(error.render_body(face).to_vec()).unwrap();
             [event, body].map(|text| text.matches("prompt is too long").count())
         };
-        assert_eq!(said(long("kimi: 9 of 8 tokens"), Face::Messages), [1, 1]);
-        assert_eq!(said(long("kimi: prompt is too long: 9"), Face::Messages), [1, 1]);
-        assert_eq!(said(long("kimi: 9 of 8 tokens"), Face::Chat), [0, 0]);
-        assert_eq!(said(ErrorBody { code: None, ..long("kimi") }, Face::Messages), [0, 0]);
+        assert_eq!(said(long("kimi: 9 of 8 tokens"), Api::Messages), [1, 1]);
+        assert_eq!(said(long("kimi: prompt is too long: 9"), Api::Messages), [1, 1]);
+        assert_eq!(said(long("kimi: 9 of 8 tokens"), Api::ChatCompletions), [0, 0]);
+        assert_eq!(said(ErrorBody { code: None, ..long("kimi") }, Api::Messages), [0, 0]);
     }
 
     #[test]
@@ -241,14 +241,14 @@ mod tests {
             request_id: Some("1"),
             ..ErrorBody::default()
         };
-        let value: Value = serde_json::from_slice(&error.body(Face::Messages)).unwrap();
+        let value: Value = serde_json::from_slice(&error.render_body(Api::Messages)).unwrap();
         let expected = json!({"type": "error", "error": {
             "message": "full", "type": "overloaded_error", "param": null, "code": "overloaded",
         }, "request_id": "1"});
         assert_eq!(value, expected);
-        assert_eq!(error.body(Face::Responses), error.body(Face::Chat));
+        assert_eq!(error.render_body(Api::Responses), error.render_body(Api::ChatCompletions));
         let mut event = Vec::new();
-        error.write_event(Face::Responses, &mut event);
+        error.write_event(Api::Responses, &mut event);
         let data = event.strip_prefix(b"event: error\ndata: ").unwrap();
         let value: Value = serde_json::from_slice(data).unwrap();
         let expected = json!({

@@ -4,14 +4,14 @@
 //! for; what it does not look at goes on as it came. Strings are passed over a block at a time, so a megabyte of base64
 //! costs microseconds.
 
-mod blocks;
-mod keys;
+mod key_filter;
 mod strict;
+mod string_scan;
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-pub use keys::{Keys, has_escape};
+pub use key_filter::{KeyFilter, has_escape};
 
 /// A range of bytes in the text.
 pub type Span = Range<usize>;
@@ -30,28 +30,28 @@ pub struct Member {
 
 /// The text is not JSON, as far as the scan looked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Malformed {
+pub struct MalformedJson {
     /// Offset of the byte in question.
-    pub at: usize,
+    pub offset: usize,
     /// What was expected there.
     pub expected: &'static str,
 }
 
-impl std::fmt::Display for Malformed {
+impl std::fmt::Display for MalformedJson {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "malformed JSON at byte {}: expected {}", self.at, self.expected)
+        write!(f, "malformed JSON at byte {}: expected {}", self.offset, self.expected)
     }
 }
 
-impl std::error::Error for Malformed {}
+impl std::error::Error for MalformedJson {}
 
-const fn malformed<T>(at: usize, expected: &'static str) -> Result<T, Malformed> {
-    Err(Malformed { at, expected })
+const fn malformed<T>(at: usize, expected: &'static str) -> Result<T, MalformedJson> {
+    Err(MalformedJson { offset: at, expected })
 }
 
 /// The offset of the first byte from `at` on that is not white space.
 #[must_use]
-pub fn skip_space(text: &[u8], mut at: usize) -> usize {
+pub fn skip_whitespace(text: &[u8], mut at: usize) -> usize {
     while let Some(b' ' | b'\t' | b'\n' | b'\r') = text.get(at) {
         at += 1;
     }
@@ -63,11 +63,11 @@ pub fn skip_space(text: &[u8], mut at: usize) -> usize {
 /// # Errors
 /// When there is no string, or it does not end.
 #[inline]
-pub fn skip_string(text: &[u8], at: usize) -> Result<usize, Malformed> {
+pub fn skip_string(text: &[u8], at: usize) -> Result<usize, MalformedJson> {
     if text.get(at) != Some(&b'"') {
         return malformed(at, "a string");
     }
-    match blocks::closing_quote(text, at + 1) {
+    match string_scan::find_closing_quote(text, at + 1) {
         Some(quote) => Ok(quote + 1),
         None => malformed(text.len(), "the end of a string"),
     }
@@ -77,7 +77,7 @@ pub fn skip_string(text: &[u8], at: usize) -> Result<usize, Malformed> {
 ///
 /// # Errors
 /// When no value starts there or it does not end.
-pub fn skip_value(text: &[u8], at: usize) -> Result<usize, Malformed> {
+pub fn skip_value(text: &[u8], at: usize) -> Result<usize, MalformedJson> {
     match text.get(at) {
         Some(b'"') => skip_string(text, at),
         Some(b'{' | b'[') => skip_nested(text, at),
@@ -94,7 +94,7 @@ fn skip_scalar(text: &[u8], mut at: usize) -> usize {
 }
 
 /// Brackets are matched by kind with a bit a level; commas and colons inside are the provider's to judge.
-fn skip_nested(text: &[u8], start: usize) -> Result<usize, Malformed> {
+fn skip_nested(text: &[u8], start: usize) -> Result<usize, MalformedJson> {
     let mut kinds: u128 = 0;
     let mut depth = 0_usize;
     let mut at = start;
@@ -137,22 +137,22 @@ pub fn is_valid(text: &[u8]) -> bool {
 
 /// How closely a scan looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scan {
+pub enum ScanMode {
     /// As far as it needs to find its way.
-    Loose,
+    Lenient,
     /// What it passes is JSON all through, as [`is_valid`] has it.
     Strict,
 }
 
-impl Scan {
+impl ScanMode {
     /// [`skip_value`].
     ///
     /// # Errors
     /// Its own; of a strict scan also when the value is no JSON.
-    pub fn value(self, text: &[u8], at: usize) -> Result<usize, Malformed> {
+    pub fn skip_value(self, text: &[u8], at: usize) -> Result<usize, MalformedJson> {
         match self {
-            Self::Loose => skip_value(text, at),
-            Self::Strict => strict::value(text, at),
+            Self::Lenient => skip_value(text, at),
+            Self::Strict => strict::skip_valid_value(text, at),
         }
     }
 
@@ -160,29 +160,29 @@ impl Scan {
     ///
     /// # Errors
     /// Its own; of a strict scan also when a key is no JSON.
-    pub fn object(
+    pub fn walk_object(
         self,
         text: &[u8],
         at: usize,
-        mut visit: impl FnMut(Span, usize) -> Result<usize, Malformed>,
-    ) -> Result<usize, Malformed> {
+        mut visit: impl FnMut(Span, usize) -> Result<usize, MalformedJson>,
+    ) -> Result<usize, MalformedJson> {
         if text.get(at) != Some(&b'{') {
             return malformed(at, "an object");
         }
-        let mut at = skip_space(text, at + 1);
+        let mut at = skip_whitespace(text, at + 1);
         if text.get(at) == Some(&b'}') {
             return Ok(at + 1);
         }
         loop {
-            let key_end = self.string(text, at)?;
+            let key_end = self.skip_string(text, at)?;
             let key = at..key_end;
-            at = skip_space(text, key_end);
+            at = skip_whitespace(text, key_end);
             if text.get(at) != Some(&b':') {
                 return malformed(at, "a colon");
             }
-            at = skip_space(text, visit(key, skip_space(text, at + 1))?);
+            at = skip_whitespace(text, visit(key, skip_whitespace(text, at + 1))?);
             match text.get(at) {
-                Some(b',') => at = skip_space(text, at + 1),
+                Some(b',') => at = skip_whitespace(text, at + 1),
                 Some(b'}') => return Ok(at + 1),
                 _ => return malformed(at, "a comma or the end of the object"),
             }
@@ -190,10 +190,10 @@ impl Scan {
     }
 
     #[inline]
-    fn string(self, text: &[u8], at: usize) -> Result<usize, Malformed> {
+    fn skip_string(self, text: &[u8], at: usize) -> Result<usize, MalformedJson> {
         match self {
-            Self::Loose => skip_string(text, at),
-            Self::Strict => strict::string(text, at),
+            Self::Lenient => skip_string(text, at),
+            Self::Strict => strict::skip_valid_string(text, at),
         }
     }
 
@@ -201,10 +201,10 @@ impl Scan {
     ///
     /// # Errors
     /// Its own; of a strict scan also when one of them is no JSON.
-    pub fn members(self, text: &[u8], at: usize) -> Result<(Vec<Member>, usize), Malformed> {
+    pub fn parse_members(self, text: &[u8], at: usize) -> Result<(Vec<Member>, usize), MalformedJson> {
         let mut found = Vec::new();
-        let end = self.object(text, at, |key, value| {
-            let end = self.value(text, value)?;
+        let end = self.walk_object(text, at, |key, value| {
+            let end = self.skip_value(text, value)?;
             found.push(Member { key, value: value..end });
             Ok(end)
         })?;
@@ -220,9 +220,9 @@ impl Scan {
 pub fn walk_object(
     text: &[u8],
     at: usize,
-    visit: impl FnMut(Span, usize) -> Result<usize, Malformed>,
-) -> Result<usize, Malformed> {
-    Scan::Loose.object(text, at, visit)
+    visit: impl FnMut(Span, usize) -> Result<usize, MalformedJson>,
+) -> Result<usize, MalformedJson> {
+    ScanMode::Lenient.walk_object(text, at, visit)
 }
 
 /// Calls `visit` with the start of each element of the array at `at`; as [`walk_object`].
@@ -232,19 +232,19 @@ pub fn walk_object(
 pub fn walk_array(
     text: &[u8],
     at: usize,
-    mut visit: impl FnMut(usize) -> Result<usize, Malformed>,
-) -> Result<usize, Malformed> {
+    mut visit: impl FnMut(usize) -> Result<usize, MalformedJson>,
+) -> Result<usize, MalformedJson> {
     if text.get(at) != Some(&b'[') {
         return malformed(at, "an array");
     }
-    let mut at = skip_space(text, at + 1);
+    let mut at = skip_whitespace(text, at + 1);
     if text.get(at) == Some(&b']') {
         return Ok(at + 1);
     }
     loop {
-        at = skip_space(text, visit(at)?);
+        at = skip_whitespace(text, visit(at)?);
         match text.get(at) {
-            Some(b',') => at = skip_space(text, at + 1),
+            Some(b',') => at = skip_whitespace(text, at + 1),
             Some(b']') => return Ok(at + 1),
             _ => return malformed(at, "a comma or the end of the array"),
         }
@@ -255,15 +255,15 @@ pub fn walk_array(
 ///
 /// # Errors
 /// When there is no object.
-pub fn members(text: &[u8], at: usize) -> Result<(Vec<Member>, usize), Malformed> {
-    Scan::Loose.members(text, at)
+pub fn parse_members(text: &[u8], at: usize) -> Result<(Vec<Member>, usize), MalformedJson> {
+    ScanMode::Lenient.parse_members(text, at)
 }
 
 /// The spans of the elements of the array at `at`, and the offset after it.
 ///
 /// # Errors
 /// When there is no array.
-pub fn elements(text: &[u8], at: usize) -> Result<(Vec<Span>, usize), Malformed> {
+pub fn parse_elements(text: &[u8], at: usize) -> Result<(Vec<Span>, usize), MalformedJson> {
     let mut found = Vec::new();
     let end = walk_array(text, at, |value| {
         let end = skip_value(text, value)?;
@@ -343,7 +343,7 @@ pub fn ends_with_high_surrogate(inner: &[u8]) -> bool {
 
 /// Whether a string literal means `expected`: keys compare unescaped.
 #[must_use]
-pub fn literal_is(literal: &[u8], expected: &str) -> bool {
+pub fn literal_equals(literal: &[u8], expected: &str) -> bool {
     let [b'"', inner @ .., b'"'] = literal else { return false };
     // Up to the first escape it says what it means, and nearly all comparisons end with the first byte.
     for (byte, other) in inner.iter().zip(expected.as_bytes()) {
@@ -359,12 +359,12 @@ pub fn literal_is(literal: &[u8], expected: &str) -> bool {
 
 /// The last member with this key: of duplicates the last one counts.
 #[must_use]
-pub fn find<'m>(text: &[u8], members: &'m [Member], key: &str) -> Option<&'m Member> {
+pub fn find_member<'m>(text: &[u8], members: &'m [Member], key: &str) -> Option<&'m Member> {
     let first = key.as_bytes().first().copied().unwrap_or(b'"');
     members.iter().rev().find(|member| {
         // Nearly all comparisons end with the first letter.
         text.get(member.key.start + 1).is_some_and(|byte| *byte == first || *byte == b'\\')
-            && text.get(member.key.clone()).is_some_and(|literal| literal_is(literal, key))
+            && text.get(member.key.clone()).is_some_and(|literal| literal_equals(literal, key))
     })
 }
 
@@ -398,7 +398,7 @@ pub fn write_escaped(out: &mut Vec<u8>, text: &str) {
 
 /// `text` as a JSON string literal.
 #[must_use]
-pub fn string_literal(text: &str) -> Vec<u8> {
+pub fn to_string_literal(text: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len() + 2);
     write_string(&mut out, text);
     out

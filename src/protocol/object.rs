@@ -3,49 +3,59 @@
 use std::borrow::Cow;
 
 use super::amount::Amount;
-use super::json::{self, Keys, Malformed, Member, Scan, Span};
+use super::json::{self, KeyFilter, MalformedJson, Member, ScanMode, Span};
 
 /// An object and where its members stand; all spans are those of the text that was given, also in objects within it.
 /// Of duplicate keys the last counts; `null` counts as absent.
 #[derive(Clone, Debug)]
-pub struct Object<'t> {
+pub struct ObjectView<'t> {
     text: &'t [u8],
     extent: Span,
     members: Cow<'t, [Member]>,
-    keys: Keys,
+    key_filter: KeyFilter,
 }
 
-impl<'t> Object<'t> {
+impl<'t> ObjectView<'t> {
     /// Reads the object that `text` begins with, white space before it aside. `None` when there is none.
     #[must_use]
-    pub fn read(text: &'t [u8]) -> Option<Self> {
-        Self::at(text, json::skip_space(text, 0))
+    pub fn parse(text: &'t [u8]) -> Option<Self> {
+        Self::parse_at(text, json::skip_whitespace(text, 0))
     }
 
     /// Reads the object that opens at an offset. `None` when none does.
     #[must_use]
-    pub fn at(text: &'t [u8], open: usize) -> Option<Self> {
-        let (members, end) = json::members(text, open).ok()?;
-        Some(Self { text, extent: open..end, members: members.into(), keys: Keys::ANY })
+    pub fn parse_at(text: &'t [u8], open: usize) -> Option<Self> {
+        let (members, end) = json::parse_members(text, open).ok()?;
+        Some(Self { text, extent: open..end, members: members.into(), key_filter: KeyFilter::MATCH_ALL })
     }
 
     /// The object that stands here, whose members are known, and which keys they may have. `None` when none does.
     #[must_use]
-    pub fn known(text: &'t [u8], extent: Span, members: &'t [Member], keys: Keys) -> Option<Self> {
-        (text.get(extent.start) == Some(&b'{')).then(|| Self { text, extent, members: members.into(), keys })
+    pub fn from_members(
+        text: &'t [u8],
+        extent: Span,
+        members: &'t [Member],
+        keys: KeyFilter,
+    ) -> Option<Self> {
+        (text.get(extent.start) == Some(&b'{')).then(|| Self {
+            text,
+            extent,
+            members: members.into(),
+            key_filter: keys,
+        })
     }
 
     /// Reads a text that is one object and nothing else.
     ///
     /// # Errors
     /// When it is not JSON all through, or no object.
-    pub fn whole(text: &'t [u8]) -> Result<Self, Malformed> {
-        let open = json::skip_space(text, 0);
-        let (members, end) = Scan::Strict.members(text, open)?;
-        if json::skip_space(text, end) != text.len() {
-            return Err(Malformed { at: end, expected: "nothing but one object" });
+    pub fn parse_strict(text: &'t [u8]) -> Result<Self, MalformedJson> {
+        let open = json::skip_whitespace(text, 0);
+        let (members, end) = ScanMode::Strict.parse_members(text, open)?;
+        if json::skip_whitespace(text, end) != text.len() {
+            return Err(MalformedJson { offset: end, expected: "nothing but one object" });
         }
-        Ok(Self { text, extent: open..end, members: members.into(), keys: Keys::ANY })
+        Ok(Self { text, extent: open..end, members: members.into(), key_filter: KeyFilter::MATCH_ALL })
     }
 
     /// Where it stands, braces included.
@@ -69,10 +79,10 @@ impl<'t> Object<'t> {
     /// Where a value stands.
     #[must_use]
     pub fn span(&self, key: &str) -> Option<Span> {
-        if !self.keys.may_have(key) {
+        if !self.key_filter.may_contain(key) {
             return None;
         }
-        let span = &json::find(self.text, &self.members, key)?.value;
+        let span = &json::find_member(self.text, &self.members, key)?.value;
         (self.text.get(span.clone()) != Some(b"null")).then(|| span.clone())
     }
 
@@ -96,20 +106,20 @@ impl<'t> Object<'t> {
 
     /// A string, unescaped; empty where there is none.
     #[must_use]
-    pub fn word(&self, key: &str) -> Cow<'t, str> {
+    pub fn string_or_empty(&self, key: &str) -> Cow<'t, str> {
         self.string(key).unwrap_or_default()
     }
 
     /// Whether a value is a string with something in it.
     #[must_use]
-    pub fn says(&self, key: &str) -> bool {
+    pub fn has_text(&self, key: &str) -> bool {
         self.literal(key).is_some_and(|value| value.len() > 2)
     }
 
     /// An object.
     #[must_use]
     pub fn object(&self, key: &str) -> Option<Self> {
-        Self::at(self.text, self.span(key)?.start)
+        Self::parse_at(self.text, self.span(key)?.start)
     }
 
     /// Whether a value is an array.
@@ -127,15 +137,15 @@ impl<'t> Object<'t> {
     /// The objects among the elements of an array.
     #[must_use]
     pub fn objects(&self, key: &str) -> Vec<Self> {
-        self.span(key).map(|span| Self::all_at(self.text, span.start)).unwrap_or_default()
+        self.span(key).map(|span| Self::parse_array_at(self.text, span.start)).unwrap_or_default()
     }
 
     /// The objects among the elements of the array that opens at an offset, read in one pass; none where none opens.
     #[must_use]
-    pub fn all_at(text: &'t [u8], open: usize) -> Vec<Self> {
+    pub fn parse_array_at(text: &'t [u8], open: usize) -> Vec<Self> {
         let mut objects = Vec::new();
         let walked = json::walk_array(text, open, |at| {
-            let Some(object) = Self::at(text, at) else { return json::skip_value(text, at) };
+            let Some(object) = Self::parse_at(text, at) else { return json::skip_value(text, at) };
             let end = object.extent.end;
             objects.push(object);
             Ok(end)
@@ -144,20 +154,20 @@ impl<'t> Object<'t> {
     }
 
     fn element_spans(&self, key: &str) -> Vec<Span> {
-        let elements = self.span(key).and_then(|span| json::elements(self.text, span.start).ok());
+        let elements = self.span(key).and_then(|span| json::parse_elements(self.text, span.start).ok());
         elements.map(|(spans, _)| spans).unwrap_or_default()
     }
 
     /// A number that is not negative.
     #[must_use]
     pub fn number(&self, key: &str) -> Option<f64> {
-        number(self.value(key)?)
+        parse_number(self.value(key)?)
     }
 
     /// An amount of money, exact.
     #[must_use]
     pub fn amount(&self, key: &str) -> Option<Amount> {
-        Amount::read(std::str::from_utf8(self.value(key)?).ok()?)
+        Amount::parse(std::str::from_utf8(self.value(key)?).ok()?)
     }
 
     /// A number, rounded; too large a one becomes the largest.
@@ -165,27 +175,27 @@ impl<'t> Object<'t> {
     pub fn count(&self, key: &str) -> Option<u64> {
         let value = self.value(key)?;
         // Nearly all are digits.
-        digits(value).or_else(|| number(value).map(whole))
+        parse_digits(value).or_else(|| parse_number(value).map(round_to_u64))
     }
 
     /// A count that numbers something here.
     #[must_use]
-    pub fn place(&self, key: &str) -> Option<usize> {
+    pub fn index(&self, key: &str) -> Option<usize> {
         self.count(key).map(|count| usize::try_from(count).unwrap_or(usize::MAX))
     }
 }
 
-fn number(literal: &[u8]) -> Option<f64> {
+fn parse_number(literal: &[u8]) -> Option<f64> {
     // "inf" and "nan" parse as well, but no JSON number starts with a letter.
     let number: f64 = std::str::from_utf8(literal).ok()?.parse().ok()?;
     Some(number).filter(|number| number.is_finite() && *number >= 0.0)
 }
 
 /// A number of digits only that any machine holds.
-fn digits(literal: &[u8]) -> Option<u64> {
-    const SAFE: usize = 15;
+fn parse_digits(literal: &[u8]) -> Option<u64> {
+    const MAX_EXACT_DIGITS: usize = 15;
     let one = |number: u64, digit: &u8| digit.is_ascii_digit().then(|| number * 10 + u64::from(digit - b'0'));
-    (1..=SAFE).contains(&literal.len()).then(|| literal.iter().try_fold(0, one)).flatten()
+    (1..=MAX_EXACT_DIGITS).contains(&literal.len()).then(|| literal.iter().try_fold(0, one)).flatten()
 }
 
 /// Rounded; too large a number becomes the largest.
@@ -194,18 +204,18 @@ fn digits(literal: &[u8]) -> Option<u64> {
     clippy::cast_sign_loss,
     reason = "`as` saturates, and callers give no negative number"
 )]
-fn whole(number: f64) -> u64 {
+fn round_to_u64(number: f64) -> u64 {
     number.round() as u64
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Object;
+    use super::ObjectView;
 
     #[test]
     fn members_are_read_by_key_and_kind() {
         let text = br#" {"a":"x\n","n":null,"a":"y\u0041","o":{"i":2.4},"l":[1,{"k":1},{"k":2}],"big":1e99,"neg":-1}"#;
-        let object = Object::read(text).unwrap();
+        let object = ObjectView::parse(text).unwrap();
         assert_eq!(object.string("a").unwrap(), "yA", "the last of duplicates");
         assert_eq!(object.literal("a").unwrap(), br#""y\u0041""#);
         assert_eq!(object.value("n"), None);
@@ -215,21 +225,25 @@ mod tests {
         assert_eq!(object.count("big"), Some(u64::MAX));
         assert_eq!(object.count("neg"), None);
         assert!(object.literal("o").is_none() && object.elements("a").is_empty());
-        assert!(Object::read(b"[1]").is_none());
-        assert!(object.word("o").is_empty() && object.has_array("l") && !object.has_array("o"));
-        assert!(object.says("a") && !object.says("big") && !Object::read(br#"{"a":""}"#).unwrap().says("a"));
+        assert!(ObjectView::parse(b"[1]").is_none());
+        assert!(object.string_or_empty("o").is_empty() && object.has_array("l") && !object.has_array("o"));
+        assert!(
+            object.has_text("a")
+                && !object.has_text("big")
+                && !ObjectView::parse(br#"{"a":""}"#).unwrap().has_text("a")
+        );
     }
 
     #[test]
     fn spans_are_those_of_the_text_and_a_whole_text_is_one_object() {
         let text = br#" {"o":{"l":[ {"k":null}, 7 ]}} "#;
-        let object = Object::whole(text).unwrap();
+        let object = ObjectView::parse_strict(text).unwrap();
         let inner = object.object("o").unwrap().objects("l").remove(0);
         assert_eq!(&text[inner.extent()], br#"{"k":null}"#);
         assert_eq!(&text[object.object("o").unwrap().span("l").unwrap()], br#"[ {"k":null}, 7 ]"#);
         assert_eq!((inner.span("k"), inner.is_empty()), (None, false));
         for broken in [&br#"{"a":1} {}"#[..], br#"{"a":tru}"#, b"[]", b""] {
-            assert!(Object::whole(broken).is_err(), "{}", String::from_utf8_lossy(broken));
+            assert!(ObjectView::parse_strict(broken).is_err(), "{}", String::from_utf8_lossy(broken));
         }
     }
 }

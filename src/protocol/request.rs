@@ -2,34 +2,34 @@
 
 use bytes::Bytes;
 
-use super::face::Face;
-use super::json::{self, Keys, Malformed, Member, Span};
-use super::object::Object;
+use super::api::Api;
+use super::json::{self, KeyFilter, MalformedJson, Member, Span};
+use super::object::ObjectView;
 
 /// A request body and where its parts stand.
 #[derive(Clone, Debug)]
 pub struct RequestBody {
     /// Whose body it is.
-    pub face: Face,
+    pub api: Api,
     /// The client's bytes, untouched.
     pub text: Bytes,
     /// Offset of the opening brace.
-    pub open: usize,
+    pub open_brace: usize,
     /// Top-level members.
-    pub top: Vec<Member>,
-    keys: Keys,
+    pub members: Vec<Member>,
+    key_filter: KeyFilter,
     /// The elements of the last `messages` (chat, messages) or `input` (responses), where that is an array.
-    pub messages: Vec<Message>,
+    pub messages: Vec<RequestMessage>,
 }
 
 /// One message and where its parts stand.
 #[derive(Clone, Debug)]
-pub struct Message {
+pub struct RequestMessage {
     /// The object, braces included.
     pub span: Span,
     /// Its members; empty when it is no object.
     pub members: Vec<Member>,
-    keys: Keys,
+    key_filter: KeyFilter,
 }
 
 impl RequestBody {
@@ -37,14 +37,14 @@ impl RequestBody {
     ///
     /// # Errors
     /// When the scan meets something that is not JSON, or the body is not an object.
-    pub fn parse(face: Face, text: Bytes) -> Result<Self, Malformed> {
-        let list = face.list();
+    pub fn parse(face: Api, text: Bytes) -> Result<Self, MalformedJson> {
+        let list = face.conversation_field();
         let mut top = Vec::with_capacity(8);
         let mut messages = Vec::new();
         let start = text.strip_prefix(b"\xef\xbb\xbf").map_or(0, |_| 3);
-        let open = json::skip_space(&text, start);
+        let open = json::skip_whitespace(&text, start);
         let end = json::walk_object(&text, open, |key, value| {
-            let is_messages = text.get(key.clone()).is_some_and(|k| json::literal_is(k, list));
+            let is_messages = text.get(key.clone()).is_some_and(|k| json::literal_equals(k, list));
             if is_messages {
                 messages.clear();
             }
@@ -56,24 +56,24 @@ impl RequestBody {
             top.push(Member { key, value: value..end });
             Ok(end)
         })?;
-        let end = json::skip_space(&text, end);
+        let end = json::skip_whitespace(&text, end);
         if end != text.len() {
-            return Err(Malformed { at: end, expected: "nothing after the object" });
+            return Err(MalformedJson { offset: end, expected: "nothing after the object" });
         }
-        let keys = Keys::of(&text, &top);
-        Ok(Self { face, text, open, top, keys, messages })
+        let keys = KeyFilter::from_members(&text, &top);
+        Ok(Self { api: face, text, open_brace: open, members: top, key_filter: keys, messages })
     }
 
     /// Where a top-level value stands; of duplicates the last.
     #[must_use]
-    pub fn place(&self, key: &str) -> Option<Span> {
-        find(&self.text, &self.top, self.keys, key)
+    pub fn value_span(&self, key: &str) -> Option<Span> {
+        find_value_span(&self.text, &self.members, self.key_filter, key)
     }
 
     /// The JSON text of a top-level value.
     #[must_use]
     pub fn value(&self, key: &str) -> Option<&[u8]> {
-        self.text.get(self.place(key)?)
+        self.text.get(self.value_span(key)?)
     }
 
     /// A top-level string, unescaped.
@@ -92,13 +92,13 @@ impl RequestBody {
     /// (`stream_options.include_usage`), the other faces always do.
     #[must_use]
     pub fn wants_usage(&self) -> bool {
-        if self.face != Face::Chat {
+        if self.api != Api::ChatCompletions {
             return true;
         }
-        self.place("stream_options")
-            .and_then(|place| json::members(&self.text, place.start).ok())
+        self.value_span("stream_options")
+            .and_then(|place| json::parse_members(&self.text, place.start).ok())
             .and_then(|(members, _)| {
-                json::find(&self.text, &members, "include_usage")
+                json::find_member(&self.text, &members, "include_usage")
                     .and_then(|flag| self.text.get(flag.value.clone()).map(|value| value == b"true"))
             })
             .unwrap_or(false)
@@ -106,43 +106,43 @@ impl RequestBody {
 
     /// A message as an object; `None` when it is none.
     #[must_use]
-    pub fn object<'b>(&'b self, message: &'b Message) -> Option<Object<'b>> {
-        Object::known(&self.text, message.span.clone(), &message.members, message.keys)
+    pub fn message_object<'b>(&'b self, message: &'b RequestMessage) -> Option<ObjectView<'b>> {
+        ObjectView::from_members(&self.text, message.span.clone(), &message.members, message.key_filter)
     }
 
     /// Where a message's value stands; of duplicates the last.
     #[must_use]
-    pub fn span(&self, message: &Message, key: &str) -> Option<Span> {
-        find(&self.text, &message.members, message.keys, key)
+    pub fn field_span(&self, message: &RequestMessage, key: &str) -> Option<Span> {
+        find_value_span(&self.text, &message.members, message.key_filter, key)
     }
 
     /// The JSON text of a message's value.
     #[must_use]
-    pub fn field(&self, message: &Message, key: &str) -> Option<&[u8]> {
-        self.text.get(self.span(message, key)?)
+    pub fn field(&self, message: &RequestMessage, key: &str) -> Option<&[u8]> {
+        self.text.get(self.field_span(message, key)?)
     }
 
     /// Whether the message's `role` is this one.
     #[must_use]
-    pub fn role_is(&self, message: &Message, role: &str) -> bool {
-        self.field(message, "role").is_some_and(|value| json::literal_is(value, role))
+    pub fn has_role(&self, message: &RequestMessage, role: &str) -> bool {
+        self.field(message, "role").is_some_and(|value| json::literal_equals(value, role))
     }
 }
 
 /// Most of what is looked for is not there.
-fn find(text: &[u8], members: &[Member], keys: Keys, key: &str) -> Option<Span> {
-    let found = || json::find(text, members, key).map(|member| member.value.clone());
-    keys.may_have(key).then(found).flatten()
+fn find_value_span(text: &[u8], members: &[Member], keys: KeyFilter, key: &str) -> Option<Span> {
+    let found = || json::find_member(text, members, key).map(|member| member.value.clone());
+    keys.may_contain(key).then(found).flatten()
 }
 
-fn index_message(text: &[u8], at: usize, into: &mut Vec<Message>) -> Result<usize, Malformed> {
+fn index_message(text: &[u8], at: usize, into: &mut Vec<RequestMessage>) -> Result<usize, MalformedJson> {
     let (members, end) = if text.get(at) == Some(&b'{') {
-        json::members(text, at)?
+        json::parse_members(text, at)?
     } else {
         (Vec::new(), json::skip_value(text, at)?)
     };
-    let keys = Keys::of(text, &members);
-    into.push(Message { span: at..end, members, keys });
+    let keys = KeyFilter::from_members(text, &members);
+    into.push(RequestMessage { span: at..end, members, key_filter: keys });
     Ok(end)
 }
 

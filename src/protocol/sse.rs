@@ -7,14 +7,14 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::pattern::{Found, Pattern};
+use super::event_template::{EventTemplate, TemplateMatch};
 
 /// The frame that ends a chat stream.
 pub const DONE: &[u8] = b"data: [DONE]\n\n";
 
 /// A payload as an event of one line: in JSON a line end is white space, in an event it ends the data line.
 #[must_use]
-pub fn event(payload: &[u8]) -> Bytes {
+pub fn encode_event(payload: &[u8]) -> Bytes {
     let mut out = Vec::with_capacity(payload.len() + 8);
     out.extend_from_slice(b"data: ");
     out.extend(payload.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
@@ -31,12 +31,12 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameTooLong {
     /// The cap, in bytes.
-    pub cap: usize,
+    pub max_bytes: usize,
 }
 
 impl std::fmt::Display for FrameTooLong {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "an event is longer than {} bytes", self.cap)
+        write!(f, "an event is longer than {} bytes", self.max_bytes)
     }
 }
 
@@ -48,14 +48,14 @@ pub struct Frame {
     /// Every byte, line ends included.
     pub raw: Bytes,
     /// Where `raw` stands in the bytes that were fed last; `None` when it came in pieces and was joined.
-    pub place: Option<Range<usize>>,
+    pub input_span: Option<Range<usize>>,
     /// Whether its empty line came; only the last frame of a stream may lack it.
-    pub terminated: bool,
-    data: Data,
+    pub is_terminated: bool,
+    data: FrameData,
 }
 
 #[derive(Clone, Debug)]
-enum Data {
+enum FrameData {
     None,
     /// One `data:` line: its value's place in `raw`.
     Line(Range<usize>),
@@ -64,36 +64,36 @@ enum Data {
 }
 
 impl Frame {
-    fn new(raw: Bytes, place: Option<Range<usize>>, terminated: bool) -> Self {
-        let data = read_data(&raw);
-        Self { raw, place, terminated, data }
+    fn new(raw: Bytes, input_span: Option<Range<usize>>, is_terminated: bool) -> Self {
+        let data = parse_data(&raw);
+        Self { raw, input_span, is_terminated, data }
     }
 
     /// The payload: the values of its `data:` lines. `None` for comments and frames without data.
     #[must_use]
     pub fn data(&self) -> Option<Bytes> {
         match &self.data {
-            Data::None => None,
-            Data::Line(place) => Some(self.raw.slice(place.clone())),
-            Data::Joined(joined) => Some(joined.clone()),
+            FrameData::None => None,
+            FrameData::Line(place) => Some(self.raw.slice(place.clone())),
+            FrameData::Joined(joined) => Some(joined.clone()),
         }
     }
 
     /// Where the payload stands in `raw`; `None` when there is none, or it was joined of several lines.
     #[must_use]
-    pub fn data_place(&self) -> Option<Range<usize>> {
+    pub fn data_span(&self) -> Option<Range<usize>> {
         match &self.data {
-            Data::Line(place) => Some(place.clone()),
-            Data::None | Data::Joined(_) => None,
+            FrameData::Line(place) => Some(place.clone()),
+            FrameData::None | FrameData::Joined(_) => None,
         }
     }
 
     /// The value of its last `event:` line.
     #[must_use]
-    pub fn event(&self) -> Option<Bytes> {
+    pub fn event_name(&self) -> Option<Bytes> {
         let mut event = None;
         for_each_line(&self.raw, |line| {
-            if let Some(value) = field(&self.raw, &line, b"event") {
+            if let Some(value) = field_value_span(&self.raw, &line, b"event") {
                 event = Some(self.raw.slice(value));
             }
         });
@@ -104,31 +104,31 @@ impl Frame {
 /// Cuts a stream of bytes into frames.
 #[derive(Debug)]
 pub struct FrameReader {
-    cap: usize,
+    max_bytes: usize,
     /// The head of a frame whose end has not come.
-    head: Vec<u8>,
+    pending: Vec<u8>,
     chunk: Bytes,
     /// Offset in `chunk` of the first byte that is not in `head` or in a frame.
-    at: usize,
+    offset: usize,
     /// The current line has no byte yet.
-    blank: bool,
+    is_line_empty: bool,
     /// The last byte was a CR that ended a line: an LF now would belong to it.
-    after_cr: Option<EndedLine>,
+    pending_cr: Option<LineKind>,
     /// The line before the current one ended with a bare CR.
-    bare_cr: bool,
+    has_bare_cr: bool,
     /// Bytes of a byte order mark that have come, until it is known whether it is one.
-    bom: Option<usize>,
+    bom_bytes_seen: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum EndedLine {
-    Blank,
-    Filled,
+enum LineKind {
+    Empty,
+    NonEmpty,
 }
 
 impl Default for FrameReader {
     fn default() -> Self {
-        Self::with_cap(MAX_FRAME)
+        Self::with_max_bytes(MAX_FRAME)
     }
 }
 
@@ -141,36 +141,36 @@ impl FrameReader {
 
     /// A reader for frames of at most `cap` bytes.
     #[must_use]
-    pub const fn with_cap(cap: usize) -> Self {
+    pub const fn with_max_bytes(max_bytes: usize) -> Self {
         Self {
-            cap,
-            head: Vec::new(),
+            max_bytes,
+            pending: Vec::new(),
             chunk: Bytes::new(),
-            at: 0,
-            blank: true,
-            after_cr: None,
-            bare_cr: false,
-            bom: Some(0),
+            offset: 0,
+            is_line_empty: true,
+            pending_cr: None,
+            has_bare_cr: false,
+            bom_bytes_seen: Some(0),
         }
     }
 
     /// A reader for frames that another one has let pass: of any length, and a byte order mark is none there.
     #[must_use]
-    pub fn again() -> Self {
-        Self { bom: None, ..Self::with_cap(usize::MAX) }
+    pub fn for_accepted_frames() -> Self {
+        Self { bom_bytes_seen: None, ..Self::with_max_bytes(usize::MAX) }
     }
 
     /// Takes bytes as they were read. Frames of the bytes fed before must have been taken with [`Self::next_frame`];
     /// what was not is joined, at the cost of a copy.
     pub fn feed(&mut self, chunk: Bytes) {
-        if self.at < self.chunk.len() {
-            let mut joined = self.chunk.split_off(self.at.min(self.chunk.len())).to_vec();
+        if self.offset < self.chunk.len() {
+            let mut joined = self.chunk.split_off(self.offset.min(self.chunk.len())).to_vec();
             joined.extend_from_slice(&chunk);
             self.chunk = joined.into();
         } else {
             self.chunk = chunk;
         }
-        self.at = 0;
+        self.offset = 0;
     }
 
     /// The next frame that is whole; `None` when more bytes must come.
@@ -181,134 +181,134 @@ impl FrameReader {
         self.skip_bom();
         let found = self.find_end();
         let end = found.unwrap_or(self.chunk.len());
-        let piece = self.at.min(end)..end;
-        if self.head.len() + piece.len() > self.cap {
-            self.head = Vec::new();
-            return Err(FrameTooLong { cap: self.cap });
+        let piece = self.offset.min(end)..end;
+        if self.pending.len() + piece.len() > self.max_bytes {
+            self.pending = Vec::new();
+            return Err(FrameTooLong { max_bytes: self.max_bytes });
         }
-        self.at = end;
+        self.offset = end;
         if found.is_none() {
             // Not kept until the next one comes: it may be a piece of a buffer that a socket waits with.
             let chunk = std::mem::take(&mut self.chunk);
-            self.at = 0;
-            self.head.extend_from_slice(chunk.get(piece).unwrap_or_default());
+            self.offset = 0;
+            self.pending.extend_from_slice(chunk.get(piece).unwrap_or_default());
             return Ok(None);
         }
-        if self.head.is_empty() {
+        if self.pending.is_empty() {
             return Ok(Some(Frame::new(self.chunk.slice(piece.clone()), Some(piece), true)));
         }
-        let mut raw = std::mem::take(&mut self.head);
+        let mut raw = std::mem::take(&mut self.pending);
         raw.extend_from_slice(self.chunk.get(piece).unwrap_or_default());
         Ok(Some(Frame::new(raw.into(), None, true)))
     }
 
     /// The next frame, where it has this pattern; [`Self::skip`] takes it. Nothing is read for it but its bytes.
     #[must_use]
-    pub fn alike(&self, pattern: &Pattern) -> Option<Found> {
-        let begins = self.head.is_empty()
-            && self.blank
-            && self.after_cr.is_none()
-            && !self.bare_cr
-            && matches!(self.bom, None | Some(0));
-        let found = pattern.at(&self.chunk, if begins { self.at } else { return None })?;
-        (found.place.len() <= self.cap).then_some(found)
+    pub fn match_template(&self, pattern: &EventTemplate) -> Option<TemplateMatch> {
+        let begins = self.pending.is_empty()
+            && self.is_line_empty
+            && self.pending_cr.is_none()
+            && !self.has_bare_cr
+            && matches!(self.bom_bytes_seen, None | Some(0));
+        let found = pattern.match_at(&self.chunk, if begins { self.offset } else { return None })?;
+        (found.event_span.len() <= self.max_bytes).then_some(found)
     }
 
     /// Goes on behind a frame that [`Self::alike`] found.
-    pub fn skip(&mut self, frame: &Found) {
-        self.bom = None;
-        self.at = frame.place.end;
+    pub fn skip_match(&mut self, frame: &TemplateMatch) {
+        self.bom_bytes_seen = None;
+        self.offset = frame.event_span.end;
     }
 
     /// The last frame, which may lack its empty line. To be called when [`Self::next_frame`] gives `None` and no more
     /// bytes come.
-    pub fn end(&mut self) -> Option<Frame> {
-        if let Some(seen @ 1..) = self.bom.take() {
+    pub fn finish(&mut self) -> Option<Frame> {
+        if let Some(seen @ 1..) = self.bom_bytes_seen.take() {
             // What looked like a byte order mark was none.
-            self.head.splice(0..0, BOM.iter().copied().take(seen));
+            self.pending.splice(0..0, BOM.iter().copied().take(seen));
         }
-        let raw = std::mem::take(&mut self.head);
+        let raw = std::mem::take(&mut self.pending);
         // After the CR of an empty line only the wait for its LF was left.
-        let terminated = self.after_cr == Some(EndedLine::Blank);
+        let terminated = self.pending_cr == Some(LineKind::Empty);
         (!raw.is_empty()).then(|| Frame::new(raw.into(), None, terminated))
     }
 
     /// A byte order mark may open the stream; it may come in pieces.
     fn skip_bom(&mut self) {
-        while let (Some(seen), Some(&byte)) = (self.bom, self.chunk.get(self.at)) {
+        while let (Some(seen), Some(&byte)) = (self.bom_bytes_seen, self.chunk.get(self.offset)) {
             if BOM.get(seen) == Some(&byte) {
-                self.at += 1;
-                self.bom = (seen + 1 < BOM.len()).then_some(seen + 1);
+                self.offset += 1;
+                self.bom_bytes_seen = (seen + 1 < BOM.len()).then_some(seen + 1);
             } else {
-                self.head.extend(BOM.iter().take(seen));
-                self.blank = seen == 0;
-                self.bom = None;
+                self.pending.extend(BOM.iter().take(seen));
+                self.is_line_empty = seen == 0;
+                self.bom_bytes_seen = None;
             }
         }
     }
 
     /// The offset in `chunk` after the frame's end. The state outlives the chunk, so no byte is looked at twice.
     fn find_end(&mut self) -> Option<usize> {
-        let (mut at, ended) = self.settle_cr();
-        if ended == Some(EndedLine::Blank) {
-            self.restart();
+        let (mut at, ended) = self.resolve_cr();
+        if ended == Some(LineKind::Empty) {
+            self.reset_line();
             return Some(at);
         }
         loop {
             let rest = self.chunk.get(at..).unwrap_or_default();
             let Some(found) = memchr::memchr2(b'\n', b'\r', rest) else {
-                self.blank &= rest.is_empty();
+                self.is_line_empty &= rest.is_empty();
                 return None;
             };
-            let blank = self.blank && found == 0;
+            let blank = self.is_line_empty && found == 0;
             let is_lf = rest.get(found) == Some(&b'\n');
             at += found + 1;
-            self.blank = true;
+            self.is_line_empty = true;
             if is_lf {
                 if blank {
-                    self.restart();
+                    self.reset_line();
                     return Some(at);
                 }
-                self.bare_cr = false;
+                self.has_bare_cr = false;
                 continue;
             }
-            if blank && self.bare_cr {
+            if blank && self.has_bare_cr {
                 // Lines end with bare CRs here, so this one is not held up for an LF; should one follow all the
                 // same, it opens the next frame and means nothing there.
-                self.after_cr = Some(EndedLine::Filled);
+                self.pending_cr = Some(LineKind::NonEmpty);
                 return Some(at);
             }
-            let ended = if blank { EndedLine::Blank } else { EndedLine::Filled };
+            let ended = if blank { LineKind::Empty } else { LineKind::NonEmpty };
             match self.chunk.get(at) {
                 None => {
-                    self.after_cr = Some(ended);
+                    self.pending_cr = Some(ended);
                     return None;
                 }
                 Some(b'\n') => {
                     at += 1;
-                    self.bare_cr = false;
+                    self.has_bare_cr = false;
                 }
-                Some(_) => self.bare_cr = true,
+                Some(_) => self.has_bare_cr = true,
             }
             if blank {
-                self.restart();
+                self.reset_line();
                 return Some(at);
             }
         }
     }
 
     /// Decides what a CR at the end of the bytes before meant: where to go on, and the line that it ended.
-    fn settle_cr(&mut self) -> (usize, Option<EndedLine>) {
-        let Some(&byte) = self.chunk.get(self.at).filter(|_| self.after_cr.is_some()) else {
-            return (self.at, None);
+    fn resolve_cr(&mut self) -> (usize, Option<LineKind>) {
+        let Some(&byte) = self.chunk.get(self.offset).filter(|_| self.pending_cr.is_some()) else {
+            return (self.offset, None);
         };
-        self.bare_cr = byte != b'\n';
-        (self.at + usize::from(byte == b'\n'), self.after_cr.take())
+        self.has_bare_cr = byte != b'\n';
+        (self.offset + usize::from(byte == b'\n'), self.pending_cr.take())
     }
 
-    const fn restart(&mut self) {
-        self.blank = true;
-        self.bare_cr = false;
+    const fn reset_line(&mut self) {
+        self.is_line_empty = true;
+        self.has_bare_cr = false;
     }
 }
 
@@ -325,7 +325,7 @@ fn for_each_line(raw: &[u8], mut visit: impl FnMut(Range<usize>)) {
 }
 
 /// The place of the value when the line is this field's; one space after the colon does not count.
-fn field(raw: &[u8], line: &Range<usize>, name: &[u8]) -> Option<Range<usize>> {
+fn field_value_span(raw: &[u8], line: &Range<usize>, name: &[u8]) -> Option<Range<usize>> {
     let rest = raw.get(line.clone())?.strip_prefix(name)?;
     let value = match rest {
         [] => rest,
@@ -335,11 +335,11 @@ fn field(raw: &[u8], line: &Range<usize>, name: &[u8]) -> Option<Range<usize>> {
     Some(line.end - value.len()..line.end)
 }
 
-fn read_data(raw: &Bytes) -> Data {
+fn parse_data(raw: &Bytes) -> FrameData {
     let mut first: Option<Range<usize>> = None;
     let mut joined: Option<Vec<u8>> = None;
     for_each_line(raw, |line| {
-        let Some(place) = field(raw, &line, b"data") else { return };
+        let Some(place) = field_value_span(raw, &line, b"data") else { return };
         let Some(head) = &first else {
             first = Some(place);
             return;
@@ -349,9 +349,9 @@ fn read_data(raw: &Bytes) -> Data {
         text.extend_from_slice(raw.get(place).unwrap_or_default());
     });
     match (joined, first) {
-        (Some(joined), _) => Data::Joined(joined.into()),
-        (None, Some(place)) => Data::Line(place),
-        (None, None) => Data::None,
+        (Some(joined), _) => FrameData::Joined(joined.into()),
+        (None, Some(place)) => FrameData::Line(place),
+        (None, None) => FrameData::None,
     }
 }
 

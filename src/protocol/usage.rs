@@ -4,12 +4,12 @@
 //! messages it does not. In all of them the output's figure holds the reasoning.
 
 use super::amount::Amount;
-use super::face::Face;
-use super::object::Object;
+use super::api::Api;
+use super::object::ObjectView;
 
 /// What one answer used, in tokens. `input`, `cache_read` and `cache_write` add up to the prompt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
+pub struct TokenUsage {
     /// Uncached input.
     pub input: u64,
     /// Output, reasoning included.
@@ -21,47 +21,47 @@ pub struct Usage {
     /// The part of `output` that was reasoning.
     pub reasoning: u64,
     /// We counted, because the provider gave no figure.
-    pub estimated: bool,
+    pub is_estimated: bool,
     /// The provider's own figure (OpenRouter's `usage.cost`), in its currency.
     pub cost: Option<Amount>,
 }
 
-impl Usage {
+impl TokenUsage {
     /// Reads the `usage` object of an answer. `estimated` is our own mark, which [`Self::to_json`] writes.
     ///
     /// `None` when it is no object, or holds neither of the two counts.
     #[must_use]
-    pub fn read(face: Face, text: &[u8]) -> Option<Self> {
+    pub fn from_json(face: Api, text: &[u8]) -> Option<Self> {
         let mut usage = Self::default();
         usage.update(face, text).then_some(usage)
     }
 
     /// Takes over what a later `usage` object of the same answer says. In messages the figures are cumulative and
     /// those that it lacks stand as they were; in the others it replaces all. Whether it says anything.
-    pub fn update(&mut self, face: Face, text: &[u8]) -> bool {
-        let Some(top) = Object::read(text) else { return false };
+    pub fn update(&mut self, face: Api, text: &[u8]) -> bool {
+        let Some(top) = ObjectView::parse(text) else { return false };
         let read = match face {
-            Face::Chat => read_openai(
+            Api::ChatCompletions => parse_openai(
                 &top,
                 ["prompt_tokens", "prompt_tokens_details"],
                 ["completion_tokens", "completion_tokens_details"],
             ),
-            Face::Responses => read_openai(
+            Api::Responses => parse_openai(
                 &top,
                 ["input_tokens", "input_tokens_details"],
                 ["output_tokens", "output_tokens_details"],
             ),
-            Face::Messages => self.read_messages(&top),
+            Api::Messages => self.merge_messages(&top),
         };
         let Some(mut usage) = read else { return false };
-        usage.estimated = top.value("estimated") == Some(b"true");
+        usage.is_estimated = top.value("estimated") == Some(b"true");
         usage.cost = top.amount("cost").or(usage.cost);
         *self = usage;
         true
     }
 
     /// Source: Anthropic's API reference and SDK types (`Usage`, `MessageDeltaUsage`), 2026-11.
-    fn read_messages(&self, top: &Object<'_>) -> Option<Self> {
+    fn merge_messages(&self, top: &ObjectView<'_>) -> Option<Self> {
         let (input, output) = (top.count("input_tokens"), top.count("output_tokens"));
         let read = top.count("cache_read_input_tokens");
         let write = top.count("cache_creation_input_tokens");
@@ -79,47 +79,47 @@ impl Usage {
             cache_read: prompt(read, self.cache_read),
             cache_write: prompt(write, self.cache_write),
             reasoning: reasoning.unwrap_or(self.reasoning),
-            estimated: false,
+            is_estimated: false,
             cost: self.cost,
         })
     }
 
     /// Whether it tells of any token, or of money.
     #[must_use]
-    pub fn is_something(&self) -> bool {
-        self.prompt() > 0 || self.output > 0 || self.cost.is_some_and(|cost| cost > Amount::ZERO)
+    pub fn is_nonzero(&self) -> bool {
+        self.prompt_tokens() > 0 || self.output > 0 || self.cost.is_some_and(|cost| cost > Amount::ZERO)
     }
 
     /// The whole prompt, what the cache gave and took included.
     #[must_use]
-    pub const fn prompt(&self) -> u64 {
+    pub const fn prompt_tokens(&self) -> u64 {
         self.input.saturating_add(self.cache_read).saturating_add(self.cache_write)
     }
 
     /// As the `usage` object of an answer; one that we counted says so with `estimated`.
     #[must_use]
-    pub fn to_json(&self, face: Face) -> String {
+    pub fn to_json(&self, face: Api) -> String {
         let Self { input, output, cache_read, cache_write, reasoning, .. } = self;
-        let prompt = self.prompt();
+        let prompt = self.prompt_tokens();
         let total = prompt.saturating_add(*output);
-        let mark = if self.estimated { ",\"estimated\":true" } else { "" };
+        let mark = if self.is_estimated { ",\"estimated\":true" } else { "" };
         // A figure that OpenAI's own chat face lacks is told where there is something to tell.
         let written = match cache_write {
             0 => String::new(),
             count => format!(",\"cache_write_tokens\":{count}"),
         };
         match face {
-            Face::Chat => format!(
+            Api::ChatCompletions => format!(
                 "{{\"prompt_tokens\":{prompt},\"completion_tokens\":{output},\"total_tokens\":{total},\
                  \"prompt_tokens_details\":{{\"cached_tokens\":{cache_read}{written}}},\
                  \"completion_tokens_details\":{{\"reasoning_tokens\":{reasoning}}}{mark}}}"
             ),
-            Face::Responses => format!(
+            Api::Responses => format!(
                 "{{\"input_tokens\":{prompt},\"input_tokens_details\":{{\"cached_tokens\":{cache_read},\
                  \"cache_write_tokens\":{cache_write}}},\"output_tokens\":{output},\
                  \"output_tokens_details\":{{\"reasoning_tokens\":{reasoning}}},\"total_tokens\":{total}{mark}}}"
             ),
-            Face::Messages => format!(
+            Api::Messages => format!(
                 "{{\"input_tokens\":{input},\"cache_creation_input_tokens\":{cache_write},\
                  \"cache_read_input_tokens\":{cache_read},\"output_tokens\":{output},\
                  \"output_tokens_details\":{{\"thinking_tokens\":{reasoning}}}{mark}}}"
@@ -131,13 +131,14 @@ impl Usage {
 /// The prompt's figure holds what the cache gave and took (`…_details.cached_tokens`, else Moonshot's `cached_tokens`
 /// at the top; `cache_write_tokens` of OpenRouter and Moonshot). Sources: Moonshot's, OpenRouter's and OpenAI's API
 /// references, 2026-11.
-fn read_openai(
-    top: &Object<'_>,
+fn parse_openai(
+    top: &ObjectView<'_>,
     [prompt, prompt_details]: [&str; 2],
     [output, output_details]: [&str; 2],
-) -> Option<Usage> {
+) -> Option<TokenUsage> {
     let (prompt_details, output_details) = (top.object(prompt_details), top.object(output_details));
-    let count_in = |object: &Option<Object<'_>>, key| object.as_ref().and_then(|object| object.count(key));
+    let count_in =
+        |object: &Option<ObjectView<'_>>, key| object.as_ref().and_then(|object| object.count(key));
     let (prompt, output) = (top.count(prompt), top.count(output));
     if prompt.is_none() && output.is_none() {
         return None;
@@ -145,55 +146,60 @@ fn read_openai(
     let cache_read =
         count_in(&prompt_details, "cached_tokens").or_else(|| top.count("cached_tokens")).unwrap_or(0);
     let cache_write = count_in(&prompt_details, "cache_write_tokens").unwrap_or(0);
-    Some(Usage {
+    Some(TokenUsage {
         input: prompt.unwrap_or(0).saturating_sub(cache_read.saturating_add(cache_write)),
         output: output.unwrap_or(0),
         cache_read,
         cache_write,
         reasoning: count_in(&output_details, "reasoning_tokens").unwrap_or(0),
-        estimated: false,
+        is_estimated: false,
         cost: None,
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Amount, Face, Usage};
+    use super::{Amount, Api, TokenUsage};
 
-    const USAGE: Usage = Usage {
+    const USAGE: TokenUsage = TokenUsage {
         input: 60,
         output: 40,
         cache_read: 30,
         cache_write: 10,
         reasoning: 25,
-        estimated: true,
+        is_estimated: true,
         cost: None,
     };
 
     #[test]
     fn each_face_reads_what_it_writes() {
-        for face in Face::ALL {
+        for face in Api::ALL {
             let text = USAGE.to_json(face);
-            assert_eq!(Usage::read(face, text.as_bytes()), Some(USAGE), "{text}");
+            assert_eq!(TokenUsage::from_json(face, text.as_bytes()), Some(USAGE), "{text}");
         }
         assert!(
-            USAGE.to_json(Face::Chat).starts_with(r#"{"prompt_tokens":100,"#),
+            USAGE.to_json(Api::ChatCompletions).starts_with(r#"{"prompt_tokens":100,"#),
             "the cache is in the prompt"
         );
-        assert!(USAGE.to_json(Face::Responses).starts_with(r#"{"input_tokens":100,"#));
-        assert!(USAGE.to_json(Face::Messages).starts_with(r#"{"input_tokens":60,"#), "and here it is not");
+        assert!(USAGE.to_json(Api::Responses).starts_with(r#"{"input_tokens":100,"#));
+        assert!(USAGE.to_json(Api::Messages).starts_with(r#"{"input_tokens":60,"#), "and here it is not");
     }
 
     #[test]
     fn a_later_figure_of_messages_replaces_and_is_not_added() {
-        let mut usage = Usage::default();
+        let mut usage = TokenUsage::default();
         let start = br#"{"input_tokens":7,"cache_read_input_tokens":5,"output_tokens":1,"cost":0.5}"#;
-        assert!(usage.update(Face::Messages, start));
-        assert!(usage.update(Face::Messages, br#"{"output_tokens":9,"cache_read_input_tokens":null}"#));
-        let expected =
-            Usage { input: 7, output: 9, cache_read: 5, cost: Amount::read("0.5"), ..Usage::default() };
+        assert!(usage.update(Api::Messages, start));
+        assert!(usage.update(Api::Messages, br#"{"output_tokens":9,"cache_read_input_tokens":null}"#));
+        let expected = TokenUsage {
+            input: 7,
+            output: 9,
+            cache_read: 5,
+            cost: Amount::parse("0.5"),
+            ..TokenUsage::default()
+        };
         assert_eq!(usage, expected);
-        assert!(!usage.update(Face::Messages, b"{}"));
+        assert!(!usage.update(Api::Messages, b"{}"));
         assert_eq!(usage, expected);
     }
 }

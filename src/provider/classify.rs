@@ -3,24 +3,24 @@
 use std::time::{Duration, SystemTime};
 
 use super::{generic, kimi_code, moonshot, openrouter};
-use crate::catalog::DialectId;
+use crate::catalog::AdapterId;
 use crate::failure::{Failure, Reason};
 use crate::secret::Redactor;
 
-pub(super) mod notice;
-pub(super) mod reset;
-pub(super) mod row;
+pub(super) mod error_details;
+pub(super) mod error_rule;
+pub(super) mod reset_time;
+mod retry_delay;
 mod status;
 #[cfg(test)]
 mod tests;
-mod wait;
 
-use notice::Notice;
-use row::Verdict;
+use error_details::ErrorDetails;
+use error_rule::Classification;
 
 /// A provider's refusal, as it came.
 #[derive(Clone, Copy, Debug)]
-pub struct Refused<'a> {
+pub struct ProviderError<'a> {
     /// HTTP status; 200 for an error object in an answer or a stream.
     pub status: u16,
     /// `content-type`, where there was one.
@@ -28,80 +28,86 @@ pub struct Refused<'a> {
     /// `Retry-After` (or `x-retry-after`), already read as a time to wait.
     pub retry_after: Option<Duration>,
     /// When it came, for the time until a reset that the body names.
-    pub now: SystemTime,
+    pub received_at: SystemTime,
     /// The body, decoded, capped by the caller.
     pub body: &'a [u8],
 }
 
 /// A key goes where the configuration says, and nowhere else.
-const REDIRECT: &str = "a redirect, which is never followed with a key: set baseUrl to where it leads";
+const REDIRECT_MESSAGE: &str =
+    "a redirect, which is never followed with a key: set baseUrl to where it leads";
 
 /// Turns the errors of one called provider into failures. It needs the secrets of the call: an error is redacted where
 /// it is read, so that no failure holds a provider's raw text.
 #[derive(Clone, Debug)]
 pub struct Classifier {
-    dialect: DialectId,
+    dialect: AdapterId,
     redactor: Redactor,
 }
 
 impl Classifier {
     /// A classifier of the errors of this provider, which was sent the secrets of the redactor.
     #[must_use]
-    pub const fn new(dialect: DialectId, redactor: Redactor) -> Self {
+    pub const fn new(dialect: AdapterId, redactor: Redactor) -> Self {
         Self { dialect, redactor }
     }
 
     /// Whose errors are classified.
     #[must_use]
-    pub const fn dialect(&self) -> DialectId {
+    pub const fn dialect(&self) -> AdapterId {
         self.dialect
     }
 
     /// What a refusal means: by the provider's own words where its dialect knows them, else by words that many use,
     /// else by the status.
     #[must_use]
-    pub fn classify(&self, refused: &Refused<'_>) -> Failure {
-        let notice = Notice::read(refused);
+    pub fn classify(&self, refused: &ProviderError<'_>) -> Failure {
+        let notice = ErrorDetails::read(refused);
         let own = match self.dialect {
-            DialectId::Moonshot => row::first(moonshot::refusals::ROWS, &notice),
-            DialectId::KimiCode => row::first(kimi_code::refusals::ROWS, &notice)
-                .or_else(|| row::first(moonshot::refusals::ROWS, &notice)),
-            DialectId::OpenRouter => openrouter::refusals::verdict(&notice),
-            DialectId::Generic => None,
+            AdapterId::Moonshot => error_rule::match_first(moonshot::errors::ERROR_RULES, &notice),
+            AdapterId::KimiCode => error_rule::match_first(kimi_code::errors::ERROR_RULES, &notice)
+                .or_else(|| error_rule::match_first(moonshot::errors::ERROR_RULES, &notice)),
+            AdapterId::OpenRouter => openrouter::errors::classify(&notice),
+            AdapterId::Generic => None,
         };
         let verdict = own
-            .or_else(|| row::first(generic::refusals::ROWS, &notice))
-            .unwrap_or_else(|| status::verdict(&notice));
+            .or_else(|| error_rule::match_first(generic::errors::ERROR_RULES, &notice))
+            .unwrap_or_else(|| status::classify_status(&notice));
         failure(&self.redactor, refused, &notice, verdict)
     }
 }
 
-fn failure(redactor: &Redactor, refused: &Refused<'_>, notice: &Notice, verdict: Verdict) -> Failure {
+fn failure(
+    redactor: &Redactor,
+    refused: &ProviderError<'_>,
+    notice: &ErrorDetails,
+    verdict: Classification,
+) -> Failure {
     let waits = matches!(
         verdict.reason,
         Reason::RateLimit | Reason::Overloaded | Reason::Quota | Reason::Server | Reason::Timeout
     );
     // A used-up window opens at its reset, whatever wait the edge put into the head.
-    let reset = until_reset(refused, notice).filter(|_| verdict.reason == Reason::Quota);
-    let told = || wait::in_text(&notice.words).filter(|_| waits);
+    let reset = time_until_reset(refused, notice).filter(|_| verdict.reason == Reason::Quota);
+    let told = || retry_delay::find_retry_delay(&notice.lowercase_text).filter(|_| waits);
     let message = match refused.status {
-        300..400 => format!("status {}: {REDIRECT}", refused.status),
-        _ => redactor.redact(&notice.for_people()),
+        300..400 => format!("status {}: {REDIRECT_MESSAGE}", refused.status),
+        _ => redactor.redact(&notice.display_message()),
     };
     Failure {
         reason: verdict.reason,
         message,
         status: Some(refused.status),
-        provider_type: notice.provider_type(redactor),
+        provider_error_type: notice.provider_type(redactor),
         retry_after: reset.or(refused.retry_after).or_else(told),
-        provider_rule: verdict.provider_rule,
-        out_of_time: false,
+        is_provider_rule: verdict.is_provider_rule,
+        is_gateway_limit: false,
         timeout: None,
     }
 }
 
 /// The time until the reset that the metadata name; one that is over says nothing.
-fn until_reset(refused: &Refused<'_>, notice: &Notice) -> Option<Duration> {
-    let at = reset::moment(notice.metadata.as_ref()?.get("resets_at")?)?;
-    at.duration_since(refused.now).ok().filter(|wait| !wait.is_zero())
+fn time_until_reset(refused: &ProviderError<'_>, notice: &ErrorDetails) -> Option<Duration> {
+    let at = reset_time::parse_time(notice.metadata.as_ref()?.get("resets_at")?)?;
+    at.duration_since(refused.received_at).ok().filter(|wait| !wait.is_zero())
 }

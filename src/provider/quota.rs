@@ -12,9 +12,9 @@ use std::time::SystemTime;
 
 use serde_json::Value;
 
-use crate::catalog::DialectId;
+use crate::catalog::AdapterId;
 use crate::protocol::amount::Amount;
-use crate::protocol::face::Face;
+use crate::protocol::api::Api;
 use crate::secret::Redactor;
 
 /// One limit of an account: a window, a balance, a key's budget.
@@ -23,18 +23,18 @@ pub struct Allowance {
     /// `5 hours`, `week`, `balance`, `key`.
     pub name: String,
     /// The share that is used, from 0 to 1; `None` where no limit is told.
-    pub used: Option<f64>,
+    pub used_share: Option<f64>,
     /// The money that is left; `None` where no money is told.
-    pub left: Option<Balance>,
+    pub remaining: Option<Balance>,
     /// When it begins anew.
-    pub resets: Option<SystemTime>,
+    pub resets_at: Option<SystemTime>,
 }
 
 /// Money that is left, or owed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Balance {
     /// It is owed.
-    pub negative: bool,
+    pub is_negative: bool,
     /// How much.
     pub amount: Amount,
     /// ISO 4217.
@@ -44,13 +44,13 @@ pub struct Balance {
 /// With its sign: `49.58894`, `-3.5`.
 impl std::fmt::Display for Balance {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}{}", if self.negative { "-" } else { "" }, self.amount)
+        write!(f, "{}{}", if self.is_negative { "-" } else { "" }, self.amount)
     }
 }
 
 impl Allowance {
     fn named(name: impl Into<String>) -> Self {
-        Self { name: name.into(), used: None, left: None, resets: None }
+        Self { name: name.into(), used_share: None, remaining: None, resets_at: None }
     }
 }
 
@@ -59,16 +59,16 @@ impl Allowance {
 /// Moonshot: `GET /v1/users/me/balance` (its API reference, 2026-09), beside the base of its Messages face, not under
 /// it. Kimi Code: `GET /coding/v1/usages` (kimi-code 2.1.0). `OpenRouter`: `GET /api/v1/key` (its SDK 1.3.19).
 #[must_use]
-pub fn url(dialect: DialectId, faces: &[(Face, String)]) -> Option<String> {
+pub fn quota_url(dialect: AdapterId, faces: &[(Api, String)]) -> Option<String> {
     let path = match dialect {
-        DialectId::Moonshot => "/users/me/balance",
-        DialectId::KimiCode => "/usages",
-        DialectId::OpenRouter => "/key",
-        DialectId::Generic => return None,
+        AdapterId::Moonshot => "/users/me/balance",
+        AdapterId::KimiCode => "/usages",
+        AdapterId::OpenRouter => "/key",
+        AdapterId::Generic => return None,
     };
-    let other = |(face, _): &&(Face, String)| *face != Face::Messages;
+    let other = |(face, _): &&(Api, String)| *face != Api::Messages;
     let (_, base) = faces.iter().find(other).or_else(|| faces.first())?;
-    let root = base.strip_suffix("/anthropic/v1").filter(|_| dialect == DialectId::Moonshot);
+    let root = base.strip_suffix("/anthropic/v1").filter(|_| dialect == AdapterId::Moonshot);
     Some(root.map_or_else(|| format!("{base}{path}"), |root| format!("{root}/v1{path}")))
 }
 
@@ -77,30 +77,30 @@ pub fn url(dialect: DialectId, faces: &[(Face, String)]) -> Option<String> {
 ///
 /// # Errors
 /// In words, where the body is no object, says that it failed, or names no limit that we know.
-pub fn read(
-    dialect: DialectId,
+pub fn parse_response(
+    dialect: AdapterId,
     body: &[u8],
     currency: &str,
     now: SystemTime,
     redactor: &Redactor,
 ) -> Result<Vec<Allowance>, String> {
     let body: Value = serde_json::from_slice(body).map_err(|_| "the answer is no JSON".to_owned())?;
-    if let Some(refusal) = refusal(&body, redactor) {
+    if let Some(refusal) = find_error(&body, redactor) {
         return Err(refusal);
     }
     let found = match dialect {
-        DialectId::Moonshot => balance(&body, currency),
-        DialectId::KimiCode => kimi_code::windows(&body, redactor),
-        DialectId::OpenRouter => openrouter::key(&body, currency, now),
-        DialectId::Generic => Vec::new(),
+        AdapterId::Moonshot => read_moonshot_balance(&body, currency),
+        AdapterId::KimiCode => kimi_code::read_windows(&body, redactor),
+        AdapterId::OpenRouter => openrouter::read_key_limits(&body, currency, now),
+        AdapterId::Generic => Vec::new(),
     };
     if found.is_empty() { Err("the answer tells of no quota that is known".to_owned()) } else { Ok(found) }
 }
 
 /// Moonshot puts a `code` that is not zero, and `status: false`, into what failed; the others an `error`.
-fn refusal(body: &Value, redactor: &Redactor) -> Option<String> {
+fn find_error(body: &Value, redactor: &Redactor) -> Option<String> {
     let error = body.get("error").filter(|error| !error.is_null());
-    let code = body.get("code").and_then(number).filter(|code| *code != 0.0);
+    let code = body.get("code").and_then(parse_number).filter(|code| *code != 0.0);
     let failed = body.get("status") == Some(&Value::Bool(false));
     if error.is_none() && code.is_none() && !failed {
         return None;
@@ -113,15 +113,15 @@ fn refusal(body: &Value, redactor: &Redactor) -> Option<String> {
 }
 
 /// Moonshot's: at 0 and below nothing is answered any more. Cash may be negative beside vouchers: what is owed.
-fn balance(body: &Value, currency: &str) -> Vec<Allowance> {
-    let of = |key: &str| money(body.pointer("/data")?.get(key)?, currency);
-    let row = |name: &str, left: Balance| Allowance { left: Some(left), ..Allowance::named(name) };
-    let cash = of("cash_balance").filter(|cash| cash.negative).map(|cash| row("cash", cash));
+fn read_moonshot_balance(body: &Value, currency: &str) -> Vec<Allowance> {
+    let of = |key: &str| parse_money(body.pointer("/data")?.get(key)?, currency);
+    let row = |name: &str, left: Balance| Allowance { remaining: Some(left), ..Allowance::named(name) };
+    let cash = of("cash_balance").filter(|cash| cash.is_negative).map(|cash| row("cash", cash));
     of("available_balance").map(|left| row("balance", left)).into_iter().chain(cash).collect()
 }
 
 /// A number, or the string that is one.
-fn number(value: &Value) -> Option<f64> {
+fn parse_number(value: &Value) -> Option<f64> {
     match value {
         Value::Number(number) => number.as_f64(),
         Value::String(text) => text.trim().parse().ok().filter(|number: &f64| number.is_finite()),
@@ -130,20 +130,20 @@ fn number(value: &Value) -> Option<f64> {
 }
 
 /// An amount of money, as a number or as a string.
-fn money(value: &Value, currency: &str) -> Option<Balance> {
+fn parse_money(value: &Value, currency: &str) -> Option<Balance> {
     let literal = match value {
         Value::Number(number) => number.to_string(),
         Value::String(text) => text.trim().to_owned(),
         _ => return None,
     };
     let owed = literal.strip_prefix('-');
-    let amount = Amount::read(owed.unwrap_or(&literal))?;
+    let amount = Amount::parse(owed.unwrap_or(&literal))?;
     let negative = owed.is_some() && amount > Amount::ZERO;
-    Some(Balance { negative, amount, currency: currency.to_owned() })
+    Some(Balance { is_negative: negative, amount, currency: currency.to_owned() })
 }
 
 /// The part of a whole, from 0 to 1; `None` of nothing.
-fn share(part: f64, whole: f64) -> Option<f64> {
+fn compute_share(part: f64, whole: f64) -> Option<f64> {
     let share = part / whole;
     (whole > 0.0 && share.is_finite()).then(|| share.clamp(0.0, 1.0))
 }

@@ -4,20 +4,19 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{content, generic, kimi_code, moonshot, openrouter};
-use crate::catalog::{DialectId, Model, ThinkingLevel};
+use super::{generic, kimi_code, moonshot, openrouter, unsupported_content};
+use crate::catalog::{AdapterId, ModelInfo, ThinkingLevel};
 use crate::failure::Failure;
+use crate::protocol::api::Api;
 use crate::protocol::edit::Edits;
-use crate::protocol::face::Face;
 use crate::protocol::request::RequestBody;
 
-pub(super) mod calls;
 pub(super) mod compat;
 pub(super) mod digest;
 pub(super) mod draft;
 pub(super) mod limits;
 mod messages;
-pub(super) mod params;
+pub(super) mod parameters;
 pub(super) mod prefill;
 pub(super) mod reasoning;
 mod responses;
@@ -27,49 +26,50 @@ pub(super) mod schema;
 #[cfg(test)]
 mod tests;
 pub(super) mod thinking;
+pub(super) mod tool_calls;
 pub(super) mod tool_choice;
 pub(super) mod tool_ids;
 pub(super) mod tool_names;
 pub(super) mod tools;
 pub(super) mod usage;
 
-use draft::Draft;
+use draft::RequestDraft;
 
 /// What a rewrite needs to know.
 #[derive(Clone, Copy, Debug)]
-pub struct Request<'a> {
+pub struct RewriteInput<'a> {
     /// The body in the face over which the provider is asked.
     pub body: &'a RequestBody,
     /// Facts of the model, compat flags included.
-    pub model: &'a Model,
+    pub model: &'a ModelInfo,
     /// The id that the provider is to see.
     pub wire_model: &'a str,
     /// `params` of the configuration: they fill only what the client left out.
     pub params: &'a Map<String, Value>,
     /// `thinkingDefault`; after `params`, and only what is still left out.
-    pub thinking: Option<ThinkingLevel>,
+    pub default_thinking: Option<ThinkingLevel>,
     /// `sanitizeToolCallIds`.
     pub sanitize_tool_call_ids: bool,
 }
 
 /// What there is already of an answer.
 #[derive(Clone, Copy, Debug)]
-pub struct Begun<'a> {
+pub struct PartialAnswer<'a> {
     /// The text to go on from; empty where the answer starts afresh.
     pub text: &'a str,
     /// Output tokens that it took.
-    pub used: u64,
+    pub output_tokens: u64,
 }
 
 /// What became of it.
 #[derive(Clone, Debug, Default)]
-pub struct Rewritten {
+pub struct AdaptedRequest {
     /// The changes.
     pub edits: Edits,
     /// The rules that changed something, in order, without repetition; [`rules::RULES`] explains them.
     pub rules: Vec<&'static str>,
     /// What the answer needs.
-    pub answer: AnswerPlan,
+    pub answer_plan: AnswerPlan,
     /// How much thinking the request asks for as it is sent; `None` leaves it to the model.
     pub thinking: Option<ThinkingLevel>,
 }
@@ -80,11 +80,11 @@ pub struct AnswerPlan {
     /// Tool names as sent, and as the client knows them.
     pub tool_names: Vec<(String, String)>,
     /// Tools of a namespace that were sent as plain functions: namespace and name by the name as sent.
-    pub namespaced: BTreeMap<String, (String, String)>,
+    pub namespaced_tools: BTreeMap<String, (String, String)>,
     /// The client did not ask for usage in the stream: hide it.
-    pub hide_usage: bool,
+    pub hides_usage: bool,
     /// What comes is the rest of an answer: it may be nothing but a finish.
-    pub goes_on: bool,
+    pub is_continuation: bool,
     /// Names of the request's tools as sent: leaked markup becomes calls only where tools were offered.
     pub offers_tools: bool,
 }
@@ -93,21 +93,21 @@ pub struct AnswerPlan {
 ///
 /// # Errors
 /// When the request breaks a rule of the provider that no rewrite can mend: the failure to record without a call.
-pub fn rewrite(dialect: DialectId, request: &Request<'_>) -> Result<Rewritten, Failure> {
-    let mut draft = Draft::new(request);
-    settle(dialect, &mut draft)?;
-    Ok(sealed(draft))
+pub fn rewrite_request(dialect: AdapterId, request: &RewriteInput<'_>) -> Result<AdaptedRequest, Failure> {
+    let mut draft = RequestDraft::new(request);
+    apply_rules(dialect, &mut draft)?;
+    Ok(finish_draft(draft))
 }
 
 /// Whether a model, asked over this face, goes on from the beginning of an answer. Chat as the catalog and the
 /// configuration say; over Messages only where the configuration says so of a provider that the catalog does not know:
 /// of Kimi's and OpenRouter's Messages faces nobody has said it. Responses has no such thing.
 #[must_use]
-pub fn takes_prefill(dialect: DialectId, face: Face, model: &Model) -> bool {
+pub fn supports_prefill(dialect: AdapterId, face: Api, model: &ModelInfo) -> bool {
     let is_known = match face {
-        Face::Chat => true,
-        Face::Messages => dialect == DialectId::Generic,
-        Face::Responses => false,
+        Api::ChatCompletions => true,
+        Api::Messages => dialect == AdapterId::Generic,
+        Api::Responses => false,
     };
     is_known && model.compat.supports_prefill == Some(true)
 }
@@ -117,38 +117,38 @@ pub fn takes_prefill(dialect: DialectId, face: Face, model: &Model) -> bool {
 ///
 /// # Errors
 /// As [`rewrite`], and where there is text over a face without a place for it: see [`takes_prefill`].
-pub fn go_on(
-    dialect: DialectId,
-    request: &Request<'_>,
-    begun: &Begun<'_>,
-) -> Result<Option<Rewritten>, Failure> {
-    let mut draft = Draft::new(request);
-    settle(dialect, &mut draft)?;
-    let has_room = limits::shrink(&mut draft, begun.used);
-    prefill::append(&mut draft, dialect, begun.text)?;
-    Ok(has_room.then(|| sealed(draft)))
+pub fn rewrite_continuation(
+    dialect: AdapterId,
+    request: &RewriteInput<'_>,
+    begun: &PartialAnswer<'_>,
+) -> Result<Option<AdaptedRequest>, Failure> {
+    let mut draft = RequestDraft::new(request);
+    apply_rules(dialect, &mut draft)?;
+    let has_room = limits::reduce_limit(&mut draft, begun.output_tokens);
+    prefill::append_prefill(&mut draft, dialect, begun.text)?;
+    Ok(has_room.then(|| finish_draft(draft)))
 }
 
-fn sealed(draft: Draft<'_>) -> Rewritten {
-    let thinking = thinking::Spellings::of(&draft).wish().level();
-    Rewritten { thinking, ..draft.finish() }
+fn finish_draft(draft: RequestDraft<'_>) -> AdaptedRequest {
+    let thinking = thinking::ThinkingFields::read(&draft).resolve().level();
+    AdaptedRequest { thinking, ..draft.finish() }
 }
 
-fn settle(dialect: DialectId, draft: &mut Draft<'_>) -> Result<(), Failure> {
+fn apply_rules(dialect: AdapterId, draft: &mut RequestDraft<'_>) -> Result<(), Failure> {
     draft.set_model();
-    if dialect == DialectId::KimiCode {
+    if dialect == AdapterId::KimiCode {
         kimi_code::check_size(draft)?;
     }
-    if let Some(untaken) = content::untaken(dialect, draft.body()) {
+    if let Some(untaken) = unsupported_content::find_unsupported_content(dialect, draft.body()) {
         return Err(untaken.into());
     }
-    match (draft.body().face, dialect) {
-        (Face::Chat, DialectId::Moonshot) => moonshot::rewrite(draft),
-        (Face::Chat, DialectId::KimiCode) => kimi_code::rewrite(draft),
-        (Face::Chat, DialectId::OpenRouter) => openrouter::rewrite(draft),
-        (Face::Chat, DialectId::Generic) => generic::rewrite(draft),
-        (Face::Messages, _) => messages::rewrite(dialect, draft),
-        (Face::Responses, _) => responses::rewrite(dialect, draft),
+    match (draft.body().api, dialect) {
+        (Api::ChatCompletions, AdapterId::Moonshot) => moonshot::rewrite(draft),
+        (Api::ChatCompletions, AdapterId::KimiCode) => kimi_code::rewrite(draft),
+        (Api::ChatCompletions, AdapterId::OpenRouter) => openrouter::rewrite(draft),
+        (Api::ChatCompletions, AdapterId::Generic) => generic::rewrite(draft),
+        (Api::Messages, _) => messages::rewrite(dialect, draft),
+        (Api::Responses, _) => responses::rewrite(dialect, draft),
     }
     Ok(())
 }

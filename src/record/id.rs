@@ -12,7 +12,7 @@ use serde::{Serialize, Serializer};
 const COUNT_BITS: u32 = 11;
 
 /// 52 bits of microseconds last until 2112, and leave the sign of SQLite's integers alone.
-const LAST_MICROS: u64 = (1 << 52) - 1;
+const MAX_MICROS: u64 = (1 << 52) - 1;
 
 /// The microsecond in which the request came and a count, so that ids differ within a process and sort by time. The count
 /// begins anywhere: of two processes that write one ledger the ids of one microsecond are the same once in 2,048 times. In
@@ -26,68 +26,68 @@ impl RequestId {
     pub fn now() -> Self {
         static COUNT: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(fastrand::u64(..)));
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        Self::first(SystemTime::now()).plus(count)
+        Self::from_time(SystemTime::now()).with_count(count)
     }
 
     /// The least of those that came at this moment or later.
     #[must_use]
-    pub fn first(moment: SystemTime) -> Self {
+    pub fn from_time(moment: SystemTime) -> Self {
         let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
         let micros = u64::try_from(since.as_micros()).unwrap_or(u64::MAX);
-        Self(micros.min(LAST_MICROS) << COUNT_BITS)
+        Self(micros.min(MAX_MICROS) << COUNT_BITS)
     }
 
     /// One of its microsecond's others.
     #[must_use]
-    pub const fn plus(self, count: u64) -> Self {
+    pub const fn with_count(self, count: u64) -> Self {
         Self(self.0 | (count & ((1 << COUNT_BITS) - 1)))
     }
 
     /// When the request came, to the microsecond.
     #[must_use]
-    pub fn moment(self) -> SystemTime {
+    pub fn time(self) -> SystemTime {
         UNIX_EPOCH + Duration::from_micros(self.0 >> COUNT_BITS)
     }
 
     /// As a number that SQLite can hold.
     #[must_use]
-    pub const fn number(self) -> i64 {
+    pub const fn as_i64(self) -> i64 {
         self.0.cast_signed()
     }
 
     /// That of a number. One below nothing is that of no request.
     #[must_use]
-    pub fn of_number(number: i64) -> Self {
+    pub fn from_i64(number: i64) -> Self {
         Self(u64::try_from(number).unwrap_or_default())
     }
 
     /// In words.
     #[must_use]
-    pub fn digits(self) -> [u8; 16] {
+    pub fn to_hex(self) -> [u8; 16] {
         std::array::from_fn(|place| b"0123456789abcdef"[(self.0 >> (60 - 4 * place) & 0xf) as usize])
     }
 }
 
 impl fmt::Display for RequestId {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        std::str::from_utf8(&self.digits()).map_or(Err(fmt::Error), |digits| out.write_str(digits))
+        std::str::from_utf8(&self.to_hex()).map_or(Err(fmt::Error), |digits| out.write_str(digits))
     }
 }
 
 /// What is no id of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a request's id has sixteen hexadecimal digits")]
-pub struct NoId;
+pub struct InvalidRequestId;
 
 impl FromStr for RequestId {
-    type Err = NoId;
+    type Err = InvalidRequestId;
 
-    fn from_str(text: &str) -> Result<Self, NoId> {
+    fn from_str(text: &str) -> Result<Self, InvalidRequestId> {
         if text.len() != 16 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(NoId);
+            return Err(InvalidRequestId);
         }
-        let number = u64::from_str_radix(text, 16).map_err(|_| NoId)?;
-        if number >> 63 == 0 { Ok(Self(number)) } else { Err(NoId) }
+        let number = u64::from_str_radix(text, 16).map_err(|_| InvalidRequestId)?;
+        if number >> 63 == 0 { Ok(Self(number)) } else { Err(InvalidRequestId) }
     }
 }
 
@@ -101,7 +101,7 @@ impl Serialize for RequestId {
 mod tests {
     use std::time::{Duration, SystemTime};
 
-    use super::{LAST_MICROS, NoId, RequestId};
+    use super::{InvalidRequestId, MAX_MICROS, RequestId};
 
     #[test]
     fn ids_differ_and_sort_by_time() {
@@ -113,26 +113,27 @@ mod tests {
         assert_eq!(sorted.len(), ids.len());
         assert!(ids.first() < ids.last());
         for id in ids {
-            assert!(before < id.moment() && id.moment() <= SystemTime::now());
+            assert!(before < id.time() && id.time() <= SystemTime::now());
         }
     }
 
     #[test]
     fn an_id_comes_back_from_words_and_numbers() {
         let moment = SystemTime::UNIX_EPOCH + Duration::from_micros(1_795_348_800_000_007);
-        let id = RequestId::first(moment).plus(2_047);
+        let id = RequestId::from_time(moment).with_count(2_047);
         assert_eq!(id.to_string(), "3306e1bbc6803fff");
         assert_eq!(
-            (id.moment(), id.to_string().parse(), RequestId::of_number(id.number())),
+            (id.time(), id.to_string().parse(), RequestId::from_i64(id.as_i64())),
             (moment, Ok(id), id)
         );
-        assert!(id < RequestId::first(moment + Duration::from_micros(1)));
-        let last = RequestId::first(SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 40)).plus(u64::MAX);
-        let end = SystemTime::UNIX_EPOCH + Duration::from_micros(LAST_MICROS);
-        assert_eq!((last.number(), last.moment()), (i64::MAX, end));
+        assert!(id < RequestId::from_time(moment + Duration::from_micros(1)));
+        let last =
+            RequestId::from_time(SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 40)).with_count(u64::MAX);
+        let end = SystemTime::UNIX_EPOCH + Duration::from_micros(MAX_MICROS);
+        assert_eq!((last.as_i64(), last.time()), (i64::MAX, end));
         for words in ["", "1", "+306e1bbc6803fff", "f306e1bbc6803fff", "3306e1bbc6803fff0", "é306e1bbc6803ff"]
         {
-            assert_eq!(words.parse::<RequestId>(), Err(NoId), "{words}");
+            assert_eq!(words.parse::<RequestId>(), Err(InvalidRequestId), "{words}");
         }
     }
 }

@@ -8,10 +8,11 @@ use crate::protocol::json;
 use crate::protocol::request::RequestBody;
 
 /// Headers that name a conversation: opencode's two (the first is `OpenRouter`'s as well), Claude Code's, Codex's.
-const HEADERS: [&str; 4] = ["x-session-id", "x-session-affinity", "x-claude-code-session-id", "session-id"];
+const CONVERSATION_HEADERS: [&str; 4] =
+    ["x-session-id", "x-session-affinity", "x-claude-code-session-id", "session-id"];
 /// Request fields that do, where no header does: Kimi Code and Codex send the first; in the second, of the Messages
 /// face, Claude Code names its session; the last names a user at least.
-const FIELDS: [&str; 3] = ["prompt_cache_key", "metadata.user_id", "user"];
+const CONVERSATION_FIELDS: [&str; 3] = ["prompt_cache_key", "metadata.user_id", "user"];
 
 /// What makes requests one conversation. Two clients never share one, and neither do two requested names: agents ask
 /// small models for titles in the name of the conversation.
@@ -19,52 +20,52 @@ const FIELDS: [&str; 3] = ["prompt_cache_key", "metadata.user_id", "user"];
 pub(super) struct Conversation<'r> {
     client: Option<&'r str>,
     requested: &'r str,
-    named_by: &'static str,
-    name: &'r [u8],
+    id_source: &'static str,
+    id: &'r [u8],
 }
 
 /// The conversation that a request belongs to, where that is asked for and the request names one.
-pub(super) fn conversation<'r>(
+pub(super) fn identify_conversation<'r>(
     settings: &Settings,
     request: &'r ClientRequest,
     requested: &'r str,
     body: &'r RequestBody,
 ) -> Option<Conversation<'r>> {
-    if !settings.failover.return_at_session_end || request.first_target_only {
+    if !settings.failover.keeps_fallback_for_session || request.is_fallback_disabled {
         return None;
     }
-    let (named_by, name) = by_header(&request.headers).or_else(|| by_field(body))?;
-    Some(Conversation { client: request.client.as_deref(), requested, named_by, name })
+    let (named_by, name) = find_in_headers(&request.headers).or_else(|| find_in_body(body))?;
+    Some(Conversation { client: request.client.as_deref(), requested, id_source: named_by, id: name })
 }
 
-fn by_header(headers: &HeaderMap) -> Option<(&'static str, &[u8])> {
-    let named = HEADERS.iter().filter_map(|name| Some((*name, headers.get(*name)?.as_bytes())));
+fn find_in_headers(headers: &HeaderMap) -> Option<(&'static str, &[u8])> {
+    let named = CONVERSATION_HEADERS.iter().filter_map(|name| Some((*name, headers.get(*name)?.as_bytes())));
     named.into_iter().find(|(_, value)| !value.is_empty())
 }
 
 /// The literal will do: a client writes the same string in the same way.
-fn by_field(body: &RequestBody) -> Option<(&'static str, &[u8])> {
-    let named = FIELDS.iter().filter_map(|field| Some((*field, literal(body, field)?)));
+fn find_in_body(body: &RequestBody) -> Option<(&'static str, &[u8])> {
+    let named = CONVERSATION_FIELDS.iter().filter_map(|field| Some((*field, field_literal(body, field)?)));
     named.into_iter().find(|(_, literal)| literal.len() > 2 && literal.starts_with(b"\""))
 }
 
 /// The JSON text of a field, or of a field in a field.
-fn literal<'r>(body: &'r RequestBody, field: &str) -> Option<&'r [u8]> {
+fn field_literal<'r>(body: &'r RequestBody, field: &str) -> Option<&'r [u8]> {
     let Some((outer, inner)) = field.split_once('.') else { return body.value(field) };
-    let (members, _) = json::members(&body.text, body.place(outer)?.start).ok()?;
-    body.text.get(json::find(&body.text, &members, inner)?.value.clone())
+    let (members, _) = json::parse_members(&body.text, body.value_span(outer)?.start).ok()?;
+    body.text.get(json::find_member(&body.text, &members, inner)?.value.clone())
 }
 
 /// What `explain` says of it: whether a request with this body would stay anywhere.
 #[must_use]
-pub fn explained(settings: &Settings, body: &RequestBody) -> Option<String> {
-    if !settings.failover.return_at_session_end {
+pub fn explain_affinity(settings: &Settings, body: &RequestBody) -> Option<String> {
+    if !settings.failover.keeps_fallback_for_session {
         return None;
     }
     let rule = "a conversation that fell back stays with the target that answered it until that one rests \
                 (failover.returnToPrimary)";
-    let names = [HEADERS.as_slice(), FIELDS.as_slice()].concat().join(", ");
-    Some(match by_field(body) {
+    let names = [CONVERSATION_HEADERS.as_slice(), CONVERSATION_FIELDS.as_slice()].concat().join(", ");
+    Some(match find_in_body(body) {
         Some((field, _)) => format!("{rule}; {field} names this one"),
         None => format!("{rule}; this request names none, which takes one of {names}"),
     })

@@ -3,10 +3,10 @@
 use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
 
-use super::plan::{Parts, Target};
-use crate::catalog::DialectId;
+use super::plan::{Target, TargetParts};
+use crate::catalog::AdapterId;
 use crate::config::settings::Provider;
-use crate::protocol::face::Face;
+use crate::protocol::api::Api;
 use crate::secret::Redactor;
 
 /// Our requests have the form of this version, which every provider takes: the one of 2026-10-21 only refuses more
@@ -15,15 +15,15 @@ const MESSAGES_VERSION: &str = "2023-06-01";
 const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 
 /// Room for what is added to a client's headers beside those of the target.
-const ADDED: usize = 4;
+const ADDED_HEADER_COUNT: usize = 4;
 
 /// A provider's headers that tell a client something and name no account.
-const ANSWER_HEADERS: [HeaderName; 2] =
+const FORWARDED_ANSWER_HEADERS: [HeaderName; 2] =
     [HeaderName::from_static("x-generation-id"), HeaderName::from_static("x-provider-name")];
 
 /// Room for what the gateway says of a stream. hyper keeps the map as long as the connection lasts, and the next larger one
 /// holds twelve: that is for answers with one of [`ANSWER_HEADERS`], and for Messages, which have `request-id` too.
-const OURS: usize = 6;
+const GATEWAY_HEADER_COUNT: usize = 6;
 
 /// The calling client's User-Agent.
 pub(super) fn user_agent(headers: &HeaderMap) -> Option<&str> {
@@ -31,20 +31,22 @@ pub(super) fn user_agent(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// A header's text; what is no text is as good as absent.
-pub(super) fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+pub(super) fn text_value(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
 /// The client's own headers, the key over them, the configuration's over all. `face` is the one that the client speaks.
-pub(super) fn for_target(client: &HeaderMap, face: Face, target: &Target) -> HeaderMap {
-    let goes = |name: &HeaderName| belongs(name, target.provider.dialect) && suits(name, face, target.face);
-    let mut out = HeaderMap::with_capacity(client.len() + ADDED + target.headers().len());
+pub(super) fn build_request_headers(client: &HeaderMap, face: Api, target: &Target) -> HeaderMap {
+    let goes = |name: &HeaderName| {
+        is_allowed_for_provider(name, target.provider.adapter) && is_allowed_for_api(name, face, target.api)
+    };
+    let mut out = HeaderMap::with_capacity(client.len() + ADDED_HEADER_COUNT + target.headers().len());
     for (name, value) in client.iter().filter(|(name, _)| goes(name)) {
         out.append(name.clone(), value.clone());
     }
     out.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
     let title = HeaderName::from_static("x-openrouter-title");
-    if target.provider.dialect == DialectId::OpenRouter && !out.contains_key("x-title") {
+    if target.provider.adapter == AdapterId::OpenRouter && !out.contains_key("x-title") {
         out.entry(title).or_insert(HeaderValue::from_static("Moonrelay"));
     }
     for (name, value) in target.headers() {
@@ -54,12 +56,12 @@ pub(super) fn for_target(client: &HeaderMap, face: Face, target: &Target) -> Hea
 }
 
 /// What is the same in the head of every call of a target, in the order in which one replaces another.
-pub(super) fn of_every_call(target: &Parts) -> Vec<(HeaderName, HeaderValue)> {
+pub(super) fn build_target_headers(target: &TargetParts) -> Vec<(HeaderName, HeaderValue)> {
     let mut all = vec![(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-    if target.face == Face::Messages {
+    if target.api == Api::Messages {
         all.push((ANTHROPIC_VERSION, HeaderValue::from_static(MESSAGES_VERSION)));
     }
-    all.extend(target.key().and_then(|key| target.provider.credential(target.face, &key.secret)));
+    all.extend(target.key().and_then(|key| target.provider.auth_header(target.api, &key.secret)));
     for header in target.provider.headers.iter().chain(&target.model.headers) {
         if let Ok(mut value) = HeaderValue::from_str(header.value.expose()) {
             value.set_sensitive(header.name != USER_AGENT);
@@ -74,10 +76,10 @@ pub(super) fn of_every_call(target: &Parts) -> Vec<(HeaderName, HeaderValue)> {
 ///
 /// # Errors
 /// Where a header that the configuration sets cannot be sent.
-pub fn of_our_own(provider: &Provider, face: Face) -> Result<HeaderMap, String> {
+pub fn build_gateway_headers(provider: &Provider, face: Api) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     headers.insert(USER_AGENT, HeaderValue::from_static(concat!("moonrelay/", env!("CARGO_PKG_VERSION"))));
-    let credential = provider.keys.first().and_then(|key| provider.credential(face, &key.secret));
+    let credential = provider.keys.first().and_then(|key| provider.auth_header(face, &key.secret));
     headers.extend(credential.map(|(name, value)| (Some(name), value)));
     for header in &provider.headers {
         let value = HeaderValue::from_str(header.value.expose());
@@ -89,32 +91,32 @@ pub fn of_our_own(provider: &Provider, face: Face) -> Result<HeaderMap, String> 
 }
 
 /// What identifies a client to one provider is not told to another: Kimi's own clients send the device's name.
-fn belongs(name: &HeaderName, dialect: DialectId) -> bool {
+fn is_allowed_for_provider(name: &HeaderName, dialect: AdapterId) -> bool {
     let name = name.as_str();
     if name.starts_with("x-msh-") {
-        return matches!(dialect, DialectId::KimiCode | DialectId::Moonshot);
+        return matches!(dialect, AdapterId::KimiCode | AdapterId::Moonshot);
     }
     if name == "http-referer" || name == "x-title" || name.starts_with("x-openrouter-") {
-        return dialect == DialectId::OpenRouter;
+        return dialect == AdapterId::OpenRouter;
     }
     true
 }
 
 /// What a client says of one protocol means nothing where the target is asked over the other: betas change a request's
 /// form, and a translated one has ours.
-fn suits(name: &HeaderName, client: Face, target: Face) -> bool {
+fn is_allowed_for_api(name: &HeaderName, client: Api, target: Api) -> bool {
     let name = name.as_str();
     if name.starts_with("anthropic-") {
-        return client == Face::Messages && target == Face::Messages;
+        return client == Api::Messages && target == Api::Messages;
     }
-    !name.starts_with("openai-") || target != Face::Messages
+    !name.starts_with("openai-") || target != Api::Messages
 }
 
 /// What a client may see of a provider's headers: none with a secret of the call.
-pub(super) fn for_client(upstream: &HeaderMap, redactor: &Redactor) -> HeaderMap {
-    let mut out = HeaderMap::with_capacity(OURS);
+pub(super) fn build_client_headers(upstream: &HeaderMap, redactor: &Redactor) -> HeaderMap {
+    let mut out = HeaderMap::with_capacity(GATEWAY_HEADER_COUNT);
     let is_safe = |value: &HeaderValue| value.to_str().is_ok_and(|text| !redactor.finds_value(text));
-    let known = upstream.iter().filter(|(name, _)| ANSWER_HEADERS.contains(name));
+    let known = upstream.iter().filter(|(name, _)| FORWARDED_ANSWER_HEADERS.contains(name));
     for (name, value) in known.filter(|(_, value)| is_safe(value)) {
         out.entry(name).or_insert_with(|| value.clone());
     }
@@ -134,11 +136,11 @@ mod tests {
             ("x-stainless-lang", [true, true, true, true]),
             ("user-agent", [true, true, true, true]),
         ];
-        let (chat, messages) = (Face::Chat, Face::Messages);
+        let (chat, messages) = (Api::ChatCompletions, Api::Messages);
         for (name, expected) in table {
             let name = HeaderName::from_static(name);
-            let found = [(messages, messages), (messages, chat), (chat, messages), (chat, Face::Responses)]
-                .map(|(client, target)| suits(&name, client, target));
+            let found = [(messages, messages), (messages, chat), (chat, messages), (chat, Api::Responses)]
+                .map(|(client, target)| is_allowed_for_api(&name, client, target));
             assert_eq!(found, expected, "{name}");
         }
     }
@@ -154,18 +156,19 @@ mod tests {
         let told = told.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
         let mut upstream = HeaderMap::new();
         told.into_iter().for_each(|(name, value)| _ = upstream.append(name, value));
-        let seen = for_client(&upstream, &Redactor::default());
+        let seen = build_client_headers(&upstream, &Redactor::default());
         let seen: Vec<_> = seen.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
         assert_eq!(seen, [("x-generation-id", &b"1"[..]), ("x-provider-name", b"4")]);
     }
 
     #[test]
     fn what_identifies_a_client_stays_with_its_provider() {
-        let own = |name: &'static str, dialect| belongs(&HeaderName::from_static(name), dialect);
-        for dialect in [DialectId::KimiCode, DialectId::Moonshot, DialectId::OpenRouter, DialectId::Generic] {
-            let is_kimi = matches!(dialect, DialectId::KimiCode | DialectId::Moonshot);
+        let own =
+            |name: &'static str, dialect| is_allowed_for_provider(&HeaderName::from_static(name), dialect);
+        for dialect in [AdapterId::KimiCode, AdapterId::Moonshot, AdapterId::OpenRouter, AdapterId::Generic] {
+            let is_kimi = matches!(dialect, AdapterId::KimiCode | AdapterId::Moonshot);
             assert_eq!(own("x-msh-device-name", dialect), is_kimi);
-            assert_eq!(own("http-referer", dialect), dialect == DialectId::OpenRouter);
+            assert_eq!(own("http-referer", dialect), dialect == AdapterId::OpenRouter);
             assert!(own("anthropic-beta", dialect));
         }
     }

@@ -1,34 +1,34 @@
 //! Which targets a requested name leads to, in what order, and which are passed over, with the reason for each.
 
-mod fitting;
-mod leads;
-mod offered;
+mod conditions;
+mod model_listing;
+mod route_cache;
 mod target;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
-use self::fitting::Contents;
-use super::Refusal;
+use self::conditions::RequestContents;
+use super::RequestError;
 use super::state::{self, State};
-use crate::config::settings::{Chain, MatchedBy, Provider, ProviderModel, Reference, Settings};
-use crate::policy::cooldown::Rest;
-use crate::protocol::face::Face;
+use crate::config::settings::{Chain, MatchKind, Provider, ProviderModel, Reference, Settings};
+use crate::policy::cooldown::Cooldown;
+use crate::protocol::api::Api;
 use crate::protocol::request::RequestBody;
-use crate::record::Skip;
+use crate::record::SkipReason;
 
-pub(super) use leads::Leads;
-pub use offered::Offered;
-pub(super) use offered::{offer, offered};
-pub use target::{Parts, Target};
+pub use model_listing::ModelListing;
+pub(super) use model_listing::{describe_model, list_models};
+pub(super) use route_cache::RouteCache;
+pub use target::{Target, TargetParts};
 
 /// A target, and whether it will be tried.
-pub struct Planned {
+pub struct PlannedTarget {
     /// The target.
     pub target: Target,
     /// `None` when it will be tried; else why not, in a word and in words.
-    pub skipped: Option<(Skip, String)>,
+    pub skip_reason: Option<(SkipReason, String)>,
 }
 
 /// What will be tried, in order.
@@ -36,9 +36,9 @@ pub struct Plan {
     /// As asked.
     pub requested: String,
     /// What the name is.
-    pub by: MatchedBy,
+    pub matched_by: MatchKind,
     /// Every target of the chain.
-    pub targets: Vec<Planned>,
+    pub targets: Vec<PlannedTarget>,
     /// What whoever asks for this name should know: its model is gone.
     pub warnings: Vec<String>,
 }
@@ -47,125 +47,125 @@ pub struct Plan {
 ///
 /// # Errors
 /// [`Refusal::UnknownModel`] when nothing has this name.
-pub fn plan(
+pub fn plan_request(
     settings: &Arc<Settings>,
     state: &State,
     requested: &str,
     body: &RequestBody,
     user_agent: Option<&str>,
-) -> Result<Plan, Refusal> {
+) -> Result<Plan, RequestError> {
     check_name(requested)?;
-    let lead = state.leads().of(settings, requested, body.face)?;
-    let contents = Contents::of(body);
-    let judged = |target: &Target| judge(target.clone(), state, &contents, user_agent);
+    let lead = state.route_cache().get_or_resolve(settings, requested, body.api)?;
+    let contents = RequestContents::new(body);
+    let judged = |target: &Target| evaluate_target(target.clone(), state, &contents, user_agent);
     Ok(Plan {
         requested: requested.to_owned(),
-        by: lead.by.clone(),
+        matched_by: lead.matched_by.clone(),
         targets: lead.targets.iter().map(judged).collect(),
         warnings: lead.warnings.clone(),
     })
 }
 
 /// That a model is gone, where it is.
-fn retirement(settings: &Settings, reference: &Reference) -> Option<String> {
-    let (_, model) = find(settings, reference)?;
-    model.facts.retired.as_ref().map(|retired| retired.notice(&reference.to_string()))
+fn retirement_warning(settings: &Settings, reference: &Reference) -> Option<String> {
+    let (_, model) = find_model(settings, reference)?;
+    model.model.retirement.as_ref().map(|retired| retired.render_notice(&reference.to_string()))
 }
 
 /// No model's name is longer; comparing a megabyte with every name would stop the house.
-const LONGEST_NAME: usize = 256;
+const MAX_NAME_BYTES: usize = 256;
 
 /// Refuses what cannot be a name, before it is compared, logged or put into a header.
-pub(super) fn check_name(requested: &str) -> Result<(), Refusal> {
+pub(super) fn check_name(requested: &str) -> Result<(), RequestError> {
     let wrong =
-        requested.is_empty() || requested.len() > LONGEST_NAME || requested.chars().any(char::is_control);
-    if wrong { Err(Refusal::NoModel) } else { Ok(()) }
+        requested.is_empty() || requested.len() > MAX_NAME_BYTES || requested.chars().any(char::is_control);
+    if wrong { Err(RequestError::InvalidModel) } else { Ok(()) }
 }
 
 /// Whether a target would be tried now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum TargetStatus {
     /// Yes.
-    Usable,
+    Ready,
     /// It rests.
-    Resting(Rest),
+    InCooldown(Cooldown),
     /// Its provider cannot be called; why, in words.
-    Off(String),
+    Disabled(String),
 }
 
-impl Standing {
+impl TargetStatus {
     /// In a word for programs: `ready`, `cooling_down` or `off`.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
-            Self::Usable => "ready",
-            Self::Resting(_) => "cooling_down",
-            Self::Off(_) => "off",
+            Self::Ready => "ready",
+            Self::InCooldown(_) => "cooling_down",
+            Self::Disabled(_) => "off",
         }
     }
 
     /// Why it would not be tried, in words.
     #[must_use]
-    pub fn why_not(&self) -> Option<String> {
+    pub fn unavailable_reason(&self) -> Option<String> {
         match self {
-            Self::Usable => None,
-            Self::Resting(rest) => Some(resting(*rest).1),
-            Self::Off(why) => Some(why.clone()),
+            Self::Ready => None,
+            Self::InCooldown(rest) => Some(describe_cooldown(*rest).1),
+            Self::Disabled(why) => Some(why.clone()),
         }
     }
 }
 
 /// A reference of a chain with one of its keys, and how that stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Link {
+pub struct ChainEntry {
     /// `provider/model`.
     pub reference: Reference,
     /// For clients whose User-Agent is not known.
-    pub standing: Standing,
+    pub status: TargetStatus,
 }
 
 /// Each target of a chain in order, and how it stands now.
-pub(super) fn links(settings: &Settings, state: &State, chain: &Chain) -> Vec<Link> {
+pub(super) fn list_chain_entries(settings: &Settings, state: &State, chain: &Chain) -> Vec<ChainEntry> {
     let targets = chain.references.iter().flat_map(|reference| {
         // The rests that depend on the face are those of one client, and no client is asked about here.
-        targets_of(settings, reference, Face::default())
+        build_targets(settings, reference, Api::default())
     });
     targets
         .map(|target| {
-            let standing = match (unavailable(&target), state.resting(&target, None)) {
-                (Some((_, why)), _) => Standing::Off(why),
-                (None, Some(rest)) => Standing::Resting(rest),
-                (None, None) => Standing::Usable,
+            let standing = match (find_disabled_reason(&target), state.find_cooldown(&target, None)) {
+                (Some((_, why)), _) => TargetStatus::Disabled(why),
+                (None, Some(rest)) => TargetStatus::InCooldown(rest),
+                (None, None) => TargetStatus::Ready,
             };
-            Link { reference: target.reference.clone(), standing }
+            ChainEntry { reference: target.reference.clone(), status: standing }
         })
         .collect()
 }
 
-fn find(settings: &Settings, reference: &Reference) -> Option<(Arc<Provider>, Arc<ProviderModel>)> {
+fn find_model(settings: &Settings, reference: &Reference) -> Option<(Arc<Provider>, Arc<ProviderModel>)> {
     let provider = settings.providers.get(&reference.provider)?;
-    Some((provider.clone(), provider.model(&reference.model)?))
+    Some((provider.clone(), provider.find_model(&reference.model)?))
 }
 
 /// One target a key, for a client of this face.
-fn targets_of(settings: &Settings, reference: &Reference, client: Face) -> Vec<Target> {
-    let Some((provider, model)) = find(settings, reference) else {
+fn build_targets(settings: &Settings, reference: &Reference, client: Api) -> Vec<Target> {
+    let Some((provider, model)) = find_model(settings, reference) else {
         return Vec::new();
     };
-    let wire_model = provider.wire_model(&reference.model);
-    let face = nearest(&provider, client);
+    let wire_model = provider.upstream_model_id(&reference.model);
+    let face = choose_api(&provider, client);
     let indices: Vec<Option<usize>> =
         if provider.keys.is_empty() { vec![None] } else { (0..provider.keys.len()).map(Some).collect() };
     indices
         .into_iter()
         .map(|key_index| {
-            Target::new(Parts {
+            Target::new(TargetParts {
                 reference: reference.clone(),
                 name: reference.to_string(),
                 provider: provider.clone(),
                 model: model.clone(),
                 key_index,
-                face,
+                api: face,
                 wire_model: wire_model.clone(),
             })
         })
@@ -174,31 +174,38 @@ fn targets_of(settings: &Settings, reference: &Reference, client: Face) -> Vec<T
 
 /// The client's own face where the provider serves it, so that nothing is translated without need; else the one that
 /// the provider prefers.
-fn nearest(provider: &Provider, client: Face) -> Face {
-    let own = provider.faces.iter().find(|(face, _)| *face == client);
-    own.or_else(|| provider.faces.first()).map_or(client, |(face, _)| *face)
+fn choose_api(provider: &Provider, client: Api) -> Api {
+    let own = provider.apis.iter().find(|(face, _)| *face == client);
+    own.or_else(|| provider.apis.first()).map_or(client, |(face, _)| *face)
 }
 
-fn judge(target: Target, state: &State, contents: &Contents<'_>, user_agent: Option<&str>) -> Planned {
-    let rest = || state.resting(&target, user_agent).map(resting);
-    let skipped = unavailable(&target).or_else(|| fitting::unfit(&target, contents)).or_else(rest);
-    Planned { target, skipped }
+fn evaluate_target(
+    target: Target,
+    state: &State,
+    contents: &RequestContents<'_>,
+    user_agent: Option<&str>,
+) -> PlannedTarget {
+    let rest = || state.find_cooldown(&target, user_agent).map(describe_cooldown);
+    let skipped = find_disabled_reason(&target)
+        .or_else(|| conditions::find_unmet_condition(&target, contents))
+        .or_else(rest);
+    PlannedTarget { target, skip_reason: skipped }
 }
 
-fn unavailable(target: &Target) -> Option<(Skip, String)> {
-    if let Some(why) = &target.provider.off {
-        return Some((Skip::NoKey, why.clone()));
+fn find_disabled_reason(target: &Target) -> Option<(SkipReason, String)> {
+    if let Some(why) = &target.provider.disabled_reason {
+        return Some((SkipReason::NoKey, why.clone()));
     }
-    if target.base().is_none() {
-        let why = format!("provider {} does not speak {}", target.provider.id, target.face.api());
-        return Some((Skip::FaceNotSpoken, why));
+    if target.base_url().is_none() {
+        let why = format!("provider {} does not speak {}", target.provider.id, target.api.as_str());
+        return Some((SkipReason::ApiNotSupported, why));
     }
     None
 }
 
 /// The words for a rest.
 #[must_use]
-pub fn resting(rest: Rest) -> (Skip, String) {
+pub fn describe_cooldown(rest: Cooldown) -> (SkipReason, String) {
     let left = rest.until.saturating_duration_since(state::now()).as_secs_f64().ceil();
-    (Skip::CoolingDown(rest.reason), format!("cooling down for {left} s after {}", rest.reason))
+    (SkipReason::InCooldown(rest.reason), format!("cooling down for {left} s after {}", rest.reason))
 }

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::Relay;
-use super::plan::{self, Link, Standing};
-use super::reload::Reload;
+use super::Engine;
+use super::plan::{self, ChainEntry, TargetStatus};
+use super::reload::ReloadOutcome;
 use super::state::now;
 
 /// One moment.
@@ -16,38 +16,38 @@ pub struct Snapshot {
     /// When, on the clock of the rests.
     pub at: Instant,
     /// When, for people.
-    pub wall: SystemTime,
+    pub wall_time: SystemTime,
     /// Since the process began to serve.
     pub uptime: Duration,
     /// The file that the settings came from.
     pub config: Option<PathBuf>,
     /// Each target of the default chain in order; a reference with several keys has a link for each.
-    pub links: Vec<Link>,
+    pub chain_entries: Vec<ChainEntry>,
     /// Every provider, with the longest rest of its keys and models, whoever asks.
-    pub providers: Vec<(String, Standing)>,
+    pub providers: Vec<(String, TargetStatus)>,
     /// Requests that have no complete answer yet.
     pub in_flight: usize,
     /// How the last reload went; `None` before the first.
-    pub reload: Option<Arc<Reload>>,
+    pub reload: Option<Arc<ReloadOutcome>>,
 }
 
 impl Snapshot {
     /// A moment of the rests as people tell the time.
     #[must_use]
-    pub fn wall_of(&self, moment: Instant) -> SystemTime {
-        self.wall + moment.saturating_duration_since(self.at)
+    pub fn to_wall_time(&self, moment: Instant) -> SystemTime {
+        self.wall_time + moment.saturating_duration_since(self.at)
     }
 
     /// One link a reference: of its keys the one that can be used first.
     #[must_use]
-    pub fn chain(&self) -> Vec<&Link> {
-        let rank = |link: &Link| match &link.standing {
-            Standing::Usable => (0, None),
-            Standing::Resting(rest) => (1, Some(rest.until)),
-            Standing::Off(_) => (2, None),
+    pub fn chain(&self) -> Vec<&ChainEntry> {
+        let rank = |link: &ChainEntry| match &link.status {
+            TargetStatus::Ready => (0, None),
+            TargetStatus::InCooldown(rest) => (1, Some(rest.until)),
+            TargetStatus::Disabled(_) => (2, None),
         };
-        let mut best: Vec<&Link> = Vec::new();
-        for link in &self.links {
+        let mut best: Vec<&ChainEntry> = Vec::new();
+        for link in &self.chain_entries {
             match best.iter_mut().find(|known| known.reference == link.reference) {
                 Some(known) if rank(link) < rank(known) => *known = link,
                 Some(_) => {}
@@ -59,50 +59,50 @@ impl Snapshot {
 
     /// Who would be asked first now.
     #[must_use]
-    pub fn answering(&self) -> Option<&Link> {
-        self.links.iter().find(|link| link.standing == Standing::Usable)
+    pub fn active_entry(&self) -> Option<&ChainEntry> {
+        self.chain_entries.iter().find(|link| link.status == TargetStatus::Ready)
     }
 
     /// What a link of this chain is, in a word for programs: `answering`, or that of its standing.
     #[must_use]
-    pub fn state(&self, link: &Link) -> &'static str {
-        let answers = self.answering().is_some_and(|first| first.reference == link.reference);
-        if answers && link.standing == Standing::Usable { "answering" } else { link.standing.as_str() }
+    pub fn entry_state(&self, link: &ChainEntry) -> &'static str {
+        let answers = self.active_entry().is_some_and(|first| first.reference == link.reference);
+        if answers && link.status == TargetStatus::Ready { "answering" } else { link.status.as_str() }
     }
 
     /// When the next rest ends by itself, and this is no longer true.
     #[must_use]
-    pub fn holds_until(&self) -> Option<Instant> {
-        let standings = self.links.iter().map(|link| &link.standing);
+    pub fn next_cooldown_expiry(&self) -> Option<Instant> {
+        let standings = self.chain_entries.iter().map(|link| &link.status);
         let standings = standings.chain(self.providers.iter().map(|(_, standing)| standing));
         let ends = standings.filter_map(|standing| match standing {
-            Standing::Resting(rest) if rest.until > self.at => Some(rest.until),
+            TargetStatus::InCooldown(rest) if rest.until > self.at => Some(rest.until),
             _ => None,
         });
         ends.min()
     }
 }
 
-impl Relay {
+impl Engine {
     /// How the gateway stands now.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let settings = self.settings();
         let at = now();
         let standing = |provider: &crate::config::settings::Provider| match (
-            &provider.off,
-            self.state.rest_of_provider(&provider.id),
+            &provider.disabled_reason,
+            self.state.find_provider_cooldown(&provider.id),
         ) {
-            (Some(why), _) => Standing::Off(why.clone()),
-            (None, Some(rest)) => Standing::Resting(rest),
-            (None, None) => Standing::Usable,
+            (Some(why), _) => TargetStatus::Disabled(why.clone()),
+            (None, Some(rest)) => TargetStatus::InCooldown(rest),
+            (None, None) => TargetStatus::Ready,
         };
         Snapshot {
             at,
-            wall: SystemTime::now(),
+            wall_time: SystemTime::now(),
             uptime: at.saturating_duration_since(self.state.started()),
             config: settings.path.clone(),
-            links: plan::links(&settings, &self.state, &settings.default_chain),
+            chain_entries: plan::list_chain_entries(&settings, &self.state, &settings.default_chain),
             providers: settings
                 .providers
                 .values()

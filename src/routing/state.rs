@@ -6,21 +6,21 @@ use std::time::Instant;
 
 use tokio::sync::watch;
 
+use super::active_requests::ActiveRequests;
 use super::affinity::Conversation;
-use super::ending::{End, Ending, Stage};
-use super::live::UnderWay;
-use super::plan::{Leads, Planned, Target};
-use crate::config::settings::{Auth, Failover, Header, Reference, Settings};
-use crate::failure::{Failure, Rests};
-use crate::policy::affinity::Homes;
-use crate::policy::cooldown::{Admission, Cooldowns, Rest, Steps};
-use crate::protocol::face::Face;
-use crate::protocol::held::Held;
+use super::plan::{PlannedTarget, RouteCache, Target};
+use super::shutdown::{ShutdownPhase, ShutdownSignal, ShutdownWatch};
+use crate::config::settings::{Auth, FailoverSettings, Header, Reference, Settings};
+use crate::failure::{CooldownScope, Failure};
+use crate::policy::affinity::AffinityMap;
+use crate::policy::cooldown::{Admission, Cooldown, CooldownDurations, Cooldowns};
+use crate::protocol::api::Api;
+use crate::protocol::memory_budget::MemoryBudget;
 
 /// A thing that can rest. Keys are known by a fingerprint that lasts as long as the process, so that a reload which
 /// keeps a key keeps its rest.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Thing {
+enum CooldownKey {
     Key {
         provider: String,
         key: u64,
@@ -36,7 +36,7 @@ enum Thing {
         provider: String,
         key: u64,
         model: String,
-        face: Face,
+        api: Api,
         user_agent: u64,
     },
 }
@@ -46,22 +46,22 @@ pub(super) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
-fn same_headers(old: &[Header], new: &[Header]) -> bool {
+fn are_headers_equal(old: &[Header], new: &[Header]) -> bool {
     let pair = |header: &Header| (header.name.clone(), header.value.expose().to_owned());
     old.iter().map(pair).eq(new.iter().map(pair))
 }
 
 /// Shared by all requests.
 pub struct State {
-    rests: Mutex<Cooldowns<Thing>>,
-    homes: Mutex<Homes<Thing>>,
-    leads: Leads,
+    cooldowns: Mutex<Cooldowns<CooldownKey>>,
+    affinity_map: Mutex<AffinityMap<CooldownKey>>,
+    route_cache: RouteCache,
     fingerprints: RandomState,
-    under_way: UnderWay,
-    held: Arc<Held>,
+    active_requests: ActiveRequests,
+    memory_budget: Arc<MemoryBudget>,
     started: Instant,
     changes: watch::Sender<u64>,
-    end: End,
+    shutdown: ShutdownSignal,
 }
 
 impl Default for State {
@@ -75,49 +75,49 @@ impl State {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            rests: Mutex::default(),
-            homes: Mutex::default(),
-            leads: Leads::default(),
+            cooldowns: Mutex::default(),
+            affinity_map: Mutex::default(),
+            route_cache: RouteCache::default(),
             fingerprints: RandomState::new(),
-            under_way: UnderWay::new(),
-            held: Arc::default(),
+            active_requests: ActiveRequests::new(),
+            memory_budget: Arc::default(),
             started: now(),
             changes: watch::Sender::new(0),
-            end: End::new(),
+            shutdown: ShutdownSignal::new(),
         }
     }
 
     /// The end comes this near.
-    pub fn advance(&self, stage: Stage) {
-        self.end.advance(stage);
+    pub fn advance_shutdown(&self, stage: ShutdownPhase) {
+        self.shutdown.advance(stage);
     }
 
     /// To watch the end come.
     #[must_use]
-    pub fn ending(&self) -> Ending {
-        self.end.watch()
+    pub fn watch_shutdown(&self) -> ShutdownWatch {
+        self.shutdown.subscribe()
     }
 
     /// Requests that have no complete answer yet.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.under_way.count()
+        self.active_requests.count()
     }
 
     /// Those requests themselves.
     #[must_use]
-    pub const fn under_way(&self) -> &UnderWay {
-        &self.under_way
+    pub const fn active_requests(&self) -> &ActiveRequests {
+        &self.active_requests
     }
 
     /// Where names lead.
-    pub(super) const fn leads(&self) -> &Leads {
-        &self.leads
+    pub(super) const fn route_cache(&self) -> &RouteCache {
+        &self.route_cache
     }
 
     /// What bodies take now.
-    pub(super) const fn held(&self) -> &Arc<Held> {
-        &self.held
+    pub(super) const fn memory_budget(&self) -> &Arc<MemoryBudget> {
+        &self.memory_budget
     }
 
     /// When the process began to serve.
@@ -127,36 +127,35 @@ impl State {
     }
 
     /// After a reload: rests and conversations stay where provider, key and model are the same and are called in the same way.
-    pub(super) fn keep(&self, before: &Settings, after: &Settings) {
+    pub(super) fn retain_unchanged(&self, before: &Settings, after: &Settings) {
         let same = |id: &str, key: u64, model: Option<&str>| {
             let (Some(old), Some(new)) = (before.providers.get(id), after.providers.get(id)) else {
                 return false;
             };
             let keys = new.keys.iter().map(|key| self.fingerprints.hash_one(key.secret.expose()));
-            let model = model.is_none_or(|id| match (old.model(id), new.model(id)) {
-                (Some(old), Some(new)) => same_headers(&old.headers, &new.headers),
+            let model = model.is_none_or(|id| match (old.find_model(id), new.find_model(id)) {
+                (Some(old), Some(new)) => are_headers_equal(&old.headers, &new.headers),
                 _ => false,
             });
-            old.faces == new.faces
+            old.apis == new.apis
                 && old.auth == new.auth
-                && same_headers(&old.headers, &new.headers)
+                && are_headers_equal(&old.headers, &new.headers)
                 && (new.auth == Auth::None || keys.into_iter().any(|known| known == key))
                 && model
         };
-        let keep = |thing: &Thing| match thing {
-            Thing::Key { provider, key } => same(provider, *key, None),
-            Thing::Target { provider, key, model } | Thing::Client { provider, key, model, .. } => {
-                same(provider, *key, Some(model))
-            }
+        let keep = |thing: &CooldownKey| match thing {
+            CooldownKey::Key { provider, key } => same(provider, *key, None),
+            CooldownKey::Target { provider, key, model }
+            | CooldownKey::Client { provider, key, model, .. } => same(provider, *key, Some(model)),
         };
-        self.leads.forget();
-        self.rests().retain(keep);
-        self.homes().retain(keep);
-        self.told();
+        self.route_cache.clear();
+        self.cooldowns().retain(keep);
+        self.affinity_map().retain(keep);
+        self.notify();
     }
 
     /// Wakes who looks at [`State::changes`].
-    pub(super) fn told(&self) {
+    pub(super) fn notify(&self) {
         self.changes.send_modify(|count| *count = count.wrapping_add(1));
     }
 
@@ -166,87 +165,92 @@ impl State {
         self.changes.subscribe()
     }
 
-    fn rests(&self) -> MutexGuard<'_, Cooldowns<Thing>> {
-        self.rests.lock().unwrap_or_else(PoisonError::into_inner)
+    fn cooldowns(&self) -> MutexGuard<'_, Cooldowns<CooldownKey>> {
+        self.cooldowns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn homes(&self) -> MutexGuard<'_, Homes<Thing>> {
-        self.homes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn affinity_map(&self) -> MutexGuard<'_, AffinityMap<CooldownKey>> {
+        self.affinity_map.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Puts the target that a conversation stays with first, unless it cannot be tried now. `None`: nobody is asked.
-    pub(super) fn stay(&self, conversation: &Conversation<'_>, targets: &mut [Planned]) -> Option<Stay> {
+    pub(super) fn apply_affinity(
+        &self,
+        conversation: &Conversation<'_>,
+        targets: &mut [PlannedTarget],
+    ) -> Option<SessionAffinity> {
         let conversation = self.fingerprints.hash_one(conversation);
-        let primary = self.thing(&targets.first()?.target);
-        let usable = |planned: &Planned| planned.skipped.is_none();
-        let homes = self.homes();
-        if let Some(home) = homes.of(conversation, now())
-            && let Some(place) =
-                targets.iter().position(|planned| usable(planned) && self.thing(&planned.target) == *home)
+        let primary = self.target_cooldown_key(&targets.first()?.target);
+        let usable = |planned: &PlannedTarget| planned.skip_reason.is_none();
+        let homes = self.affinity_map();
+        if let Some(home) = homes.get(conversation, now())
+            && let Some(place) = targets
+                .iter()
+                .position(|planned| usable(planned) && self.target_cooldown_key(&planned.target) == *home)
             && let Some(before) = targets.get_mut(..=place)
         {
             before.rotate_right(1);
         }
-        Some(Stay { conversation, primary })
+        Some(SessionAffinity { conversation, primary })
     }
 
     /// A conversation was answered by this target. With the primary it needs no mark.
-    pub(super) fn settle(&self, stay: &Stay, target: &Target) {
-        let thing = self.thing(target);
+    pub(super) fn record_affinity(&self, stay: &SessionAffinity, target: &Target) {
+        let thing = self.target_cooldown_key(target);
         if thing == stay.primary {
-            self.homes().leave(stay.conversation);
+            self.affinity_map().remove(stay.conversation);
         } else {
-            self.homes().settle(stay.conversation, thing, now());
+            self.affinity_map().insert(stay.conversation, thing, now());
         }
     }
 
-    fn key_of(&self, target: &Target) -> u64 {
+    fn key_fingerprint(&self, target: &Target) -> u64 {
         target.key().map_or(0, |key| self.fingerprints.hash_one(key.secret.expose()))
     }
 
-    fn thing(&self, target: &Target) -> Thing {
+    fn target_cooldown_key(&self, target: &Target) -> CooldownKey {
         let Reference { provider, model } = target.reference.clone();
-        Thing::Target { provider, key: self.key_of(target), model }
+        CooldownKey::Target { provider, key: self.key_fingerprint(target), model }
     }
 
-    fn things(&self, target: &Target, user_agent: Option<&str>) -> [Thing; 3] {
+    fn cooldown_keys(&self, target: &Target, user_agent: Option<&str>) -> [CooldownKey; 3] {
         // A head may have 64 KiB of it.
-        self.things_of(target, self.fingerprints.hash_one(user_agent))
+        self.cooldown_keys_for(target, self.fingerprints.hash_one(user_agent))
     }
 
     /// From the widest to the narrowest; the User-Agent by its fingerprint.
-    fn things_of(&self, target: &Target, user_agent: u64) -> [Thing; 3] {
+    fn cooldown_keys_for(&self, target: &Target, user_agent: u64) -> [CooldownKey; 3] {
         let Reference { provider, model } = target.reference.clone();
-        let key = self.key_of(target);
+        let key = self.key_fingerprint(target);
         [
-            Thing::Key { provider: provider.clone(), key },
-            Thing::Target { provider: provider.clone(), key, model: model.clone() },
-            Thing::Client { provider, key, model, face: target.face, user_agent },
+            CooldownKey::Key { provider: provider.clone(), key },
+            CooldownKey::Target { provider: provider.clone(), key, model: model.clone() },
+            CooldownKey::Client { provider, key, model, api: target.api, user_agent },
         ]
     }
 
     /// The rest that keeps a target from being tried, if there is one.
     #[must_use]
-    pub fn resting(&self, target: &Target, user_agent: Option<&str>) -> Option<Rest> {
+    pub fn find_cooldown(&self, target: &Target, user_agent: Option<&str>) -> Option<Cooldown> {
         let now = now();
-        let rests = self.rests();
+        let rests = self.cooldowns();
         if rests.is_empty() {
             return None;
         }
-        let things = self.things(target, user_agent);
-        things.iter().filter_map(|thing| rests.peek(thing, now)).max_by_key(|rest| rest.until)
+        let things = self.cooldown_keys(target, user_agent);
+        things.iter().filter_map(|thing| rests.get_active(thing, now)).max_by_key(|rest| rest.until)
     }
 
     /// The longest rest of a provider's keys and models, whoever asks.
     #[must_use]
-    pub fn rest_of_provider(&self, id: &str) -> Option<Rest> {
-        let of = |thing: &Thing| match thing {
-            Thing::Key { provider, .. } | Thing::Target { provider, .. } => provider == id,
-            Thing::Client { .. } => false,
+    pub fn find_provider_cooldown(&self, id: &str) -> Option<Cooldown> {
+        let of = |thing: &CooldownKey| match thing {
+            CooldownKey::Key { provider, .. } | CooldownKey::Target { provider, .. } => provider == id,
+            CooldownKey::Client { .. } => false,
         };
-        let rests = self.rests();
+        let rests = self.cooldowns();
         rests
-            .running(now())
+            .iter_active(now())
             .filter(|(thing, _)| of(thing))
             .map(|(_, rest)| rest)
             .max_by_key(|rest| rest.until)
@@ -258,21 +262,22 @@ impl State {
         target: &Target,
         user_agent: Option<&str>,
         anyway: bool,
-    ) -> Result<Pass, Rest> {
+    ) -> Result<AdmissionGuard, Cooldown> {
         let now = now();
-        let pass = |probes| Pass {
+        let pass = |probes| AdmissionGuard {
             state: self.clone(),
             target: target.clone(),
             user_agent: self.fingerprints.hash_one(user_agent),
             probes,
-            admitted: now,
+            admitted_at: now,
         };
-        let mut rests = self.rests();
+        let mut rests = self.cooldowns();
         if rests.is_empty() {
             return Ok(pass(Vec::new()));
         }
-        let things = self.things(target, user_agent);
-        let resting = things.iter().filter_map(|thing| rests.peek(thing, now)).max_by_key(|rest| rest.until);
+        let things = self.cooldown_keys(target, user_agent);
+        let resting =
+            things.iter().filter_map(|thing| rests.get_active(thing, now)).max_by_key(|rest| rest.until);
         if let Some(rest) = resting.filter(|_| !anyway) {
             return Err(rest);
         }
@@ -284,86 +289,87 @@ impl State {
 }
 
 /// A conversation that stays with who answers it.
-pub(super) struct Stay {
+pub(super) struct SessionAffinity {
     /// A fingerprint.
     conversation: u64,
     /// Who answers it without that.
-    primary: Thing,
+    primary: CooldownKey,
 }
 
 /// Leave to try a target; what came of it goes back to the rests. Dropped without a verdict, it lets the next request
 /// probe.
-pub(super) struct Pass {
+pub(super) struct AdmissionGuard {
     state: Arc<State>,
     target: Target,
     /// The client's, by its fingerprint.
     user_agent: u64,
-    probes: Vec<Thing>,
-    admitted: Instant,
+    probes: Vec<CooldownKey>,
+    admitted_at: Instant,
 }
 
-impl Pass {
+impl AdmissionGuard {
     /// The target has begun to answer.
-    pub(super) fn answers(&mut self) {
-        self.is_well(|rests, thing, admitted| rests.answers(thing, admitted));
+    pub(super) fn record_answer_start(&mut self) {
+        self.update_cooldowns(|rests, thing, admitted| rests.record_answer_start(thing, admitted));
     }
 
     /// The answer is complete.
-    pub(super) fn succeeded(&mut self) {
-        self.is_well(|rests, thing, admitted| rests.succeeded(thing, admitted));
+    pub(super) fn record_success(&mut self) {
+        self.update_cooldowns(|rests, thing, admitted| rests.record_success(thing, admitted));
     }
 
-    fn is_well(&mut self, note: impl Fn(&mut Cooldowns<Thing>, &Thing, Instant)) {
+    fn update_cooldowns(&mut self, note: impl Fn(&mut Cooldowns<CooldownKey>, &CooldownKey, Instant)) {
         self.probes.clear();
-        let mut rests = self.state.rests();
+        let mut rests = self.state.cooldowns();
         if rests.is_empty() {
             return;
         }
-        for thing in &self.state.things_of(&self.target, self.user_agent) {
-            note(&mut rests, thing, self.admitted);
+        for thing in &self.state.cooldown_keys_for(&self.target, self.user_agent) {
+            note(&mut rests, thing, self.admitted_at);
         }
         drop(rests);
-        self.state.told();
+        self.state.notify();
     }
 
     /// The target failed.
-    pub(super) fn failed(&mut self, failure: &Failure, failover: &Failover) {
-        if failure.out_of_time {
+    pub(super) fn record_failure(&mut self, failure: &Failure, failover: &FailoverSettings) {
+        if failure.is_gateway_limit {
             return;
         }
-        let [key, target, client] = &self.state.things_of(&self.target, self.user_agent);
-        let thing = match failure.reason.rests() {
-            Rests::Key => key,
-            Rests::Target => target,
-            Rests::ClientOnTarget => client,
-            Rests::Nothing => return self.is_there(),
+        let [key, target, client] = &self.state.cooldown_keys_for(&self.target, self.user_agent);
+        let thing = match failure.reason.cooldown_scope() {
+            CooldownScope::Key => key,
+            CooldownScope::Target => target,
+            CooldownScope::ClientOnTarget => client,
+            CooldownScope::None => return self.clear_probes(),
         };
         self.probes.retain(|probe| probe != thing);
-        let steps = Steps { steps: failover.cooldown_steps.clone(), billing: failover.cooldown_billing };
+        let steps =
+            CooldownDurations { steps: failover.cooldown_steps.clone(), billing: failover.billing_cooldown };
         // A shorter wait was for the next try of the same request.
-        let asked = failure.retry_after.filter(|asked| *asked > failover.backoff_max);
-        self.state.rests().failed(thing.clone(), failure.reason, asked, &steps, now());
-        self.state.told();
+        let asked = failure.retry_after.filter(|asked| *asked > failover.max_backoff);
+        self.state.cooldowns().record_failure(thing.clone(), failure.reason, asked, &steps, now());
+        self.state.notify();
     }
 
     /// A refusal that rests nothing shows that what was probed is there again.
-    fn is_there(&mut self) {
-        let mut rests = self.state.rests();
+    fn clear_probes(&mut self) {
+        let mut rests = self.state.cooldowns();
         for thing in self.probes.drain(..) {
-            rests.succeeded(&thing, self.admitted);
+            rests.record_success(&thing, self.admitted_at);
         }
-        self.state.told();
+        self.state.notify();
     }
 }
 
-impl Drop for Pass {
+impl Drop for AdmissionGuard {
     fn drop(&mut self) {
         if !self.probes.is_empty() {
-            let mut rests = self.state.rests();
+            let mut rests = self.state.cooldowns();
             for thing in &self.probes {
-                rests.released(thing);
+                rests.release_probe(thing);
             }
-            self.state.told();
+            self.state.notify();
         }
     }
 }

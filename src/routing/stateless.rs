@@ -1,12 +1,12 @@
 //! What a Responses request asks of a provider that keeps conversations: nothing is kept here, so that any target can
 //! answer the next request.
 
-use super::Refusal;
-use crate::protocol::face::Face;
+use super::RequestError;
+use crate::protocol::api::Api;
 use crate::protocol::json;
 use crate::protocol::request::RequestBody;
 
-const SEND_ALL: &str =
+const SEND_ALL_HINT: &str =
     "send the whole conversation as input instead, as Codex does, and the SDKs with store: false";
 
 /// Refuses what would have to be kept. `store` itself asks for nothing that the answer needs: `OpenAI`'s default is
@@ -14,8 +14,8 @@ const SEND_ALL: &str =
 ///
 /// # Errors
 /// [`Refusal::NotKept`], which names the field and what to send instead.
-pub fn check(body: &RequestBody) -> Result<(), Refusal> {
-    if body.face != Face::Responses {
+pub fn check_stateless(body: &RequestBody) -> Result<(), RequestError> {
+    if body.api != Api::Responses {
         return Ok(());
     }
     for (param, what) in [
@@ -24,23 +24,23 @@ pub fn check(body: &RequestBody) -> Result<(), Refusal> {
         ("prompt", "prompt templates are not kept here"),
     ] {
         if body.value(param).is_some_and(|value| value != b"null") {
-            return Err(refusal(param, format!("{param}: {what}; {SEND_ALL}")));
+            return Err(unsupported_state(param, format!("{param}: {what}; {SEND_ALL_HINT}")));
         }
     }
     if body.value("background") == Some(b"true") {
         let why = "background: nothing runs on when its client is gone; leave it out, and use stream: true for long answers";
-        return Err(refusal("background", why.to_owned()));
+        return Err(unsupported_state("background", why.to_owned()));
     }
-    let is_reference = |item: &[u8]| json::literal_is(item, "item_reference");
+    let is_reference = |item: &[u8]| json::literal_equals(item, "item_reference");
     let at = body.messages.iter().position(|item| body.field(item, "type").is_some_and(is_reference));
     at.map_or(Ok(()), |at| {
-        let why = format!("input[{at}] refers to an item that was not kept; {SEND_ALL}");
-        Err(refusal("input", why))
+        let why = format!("input[{at}] refers to an item that was not kept; {SEND_ALL_HINT}");
+        Err(unsupported_state("input", why))
     })
 }
 
-const fn refusal(param: &'static str, message: String) -> Refusal {
-    Refusal::NotKept { param, message }
+const fn unsupported_state(param: &'static str, message: String) -> RequestError {
+    RequestError::UnsupportedState { param, message }
 }
 
 #[cfg(test)]
@@ -50,9 +50,9 @@ mod tests {
 
     use super::*;
 
-    fn refused(face: Face, body: &Value) -> Option<&'static str> {
-        match check(&RequestBody::parse(face, Bytes::from(body.to_string())).unwrap()) {
-            Err(Refusal::NotKept { param, .. }) => Some(param),
+    fn refused(face: Api, body: &Value) -> Option<&'static str> {
+        match check_stateless(&RequestBody::parse(face, Bytes::from(body.to_string())).unwrap()) {
+            Err(RequestError::UnsupportedState { param, .. }) => Some(param),
             _ => None,
         }
     }
@@ -68,8 +68,8 @@ mod tests {
             (json!({"store": true, "background": false, "previous_response_id": null, "input": "hi"}), None),
             (json!({"store": false, "input": [{"type": "message", "role": "user", "content": "hi"}]}), None),
         ] {
-            assert_eq!(refused(Face::Responses, &body), param, "{body}");
-            assert_eq!(refused(Face::Chat, &body), None, "{body}");
+            assert_eq!(refused(Api::Responses, &body), param, "{body}");
+            assert_eq!(refused(Api::ChatCompletions, &body), None, "{body}");
         }
     }
 }

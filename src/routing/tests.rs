@@ -21,14 +21,14 @@ use http::HeaderMap;
 use serde_json::{Value, json};
 
 use self::script::Script;
-use super::{Answer, ClientRequest, Refusal, Relay};
+use super::{Answer, ClientRequest, Engine, RequestError};
 use crate::config::{self, Environment};
-use crate::protocol::face::Face;
-use crate::record::{Record, RequestId, attempts_header};
+use crate::protocol::api::Api;
+use crate::record::{Record, RequestId, render_attempts_header};
 
 /// A gateway whose providers are scripted.
 struct Fixture {
-    relay: Relay,
+    relay: Engine,
     script: Arc<Script>,
     records: Arc<Mutex<Vec<Record>>>,
 }
@@ -55,7 +55,7 @@ impl Fixture {
         let script = Arc::new(Script::default());
         let records = Arc::new(Mutex::new(Vec::new()));
         let sink = records.clone();
-        let relay = Relay::new(
+        let relay = Engine::new(
             Arc::new(settings),
             script.clone(),
             Arc::new(move |record| sink.lock().unwrap().push(record)),
@@ -63,7 +63,7 @@ impl Fixture {
         Self { relay, script, records }
     }
 
-    async fn ask(&self, streamed: bool) -> Result<Answer, Refusal> {
+    async fn ask(&self, streamed: bool) -> Result<Answer, RequestError> {
         self.send(&json!({
             "model": "moonshot/kimi-k3",
             "stream": streamed,
@@ -72,7 +72,7 @@ impl Fixture {
         .await
     }
 
-    async fn send(&self, body: &Value) -> Result<Answer, Refusal> {
+    async fn send(&self, body: &Value) -> Result<Answer, RequestError> {
         self.relay.answer(request(body)).await
     }
 
@@ -85,20 +85,20 @@ impl Fixture {
 fn request(body: &Value) -> ClientRequest {
     ClientRequest {
         id: RequestId::now(),
-        face: Face::Chat,
+        api: Api::ChatCompletions,
         client: None,
         headers: HeaderMap::new(),
         body: Bytes::from(body.to_string()),
-        first_target_only: false,
+        is_fallback_disabled: false,
     }
 }
 
 /// As the header has them, of a request that was answered, or refused.
-fn attempts(answer: &Result<Answer, Refusal>) -> String {
+fn attempts(answer: &Result<Answer, RequestError>) -> String {
     match answer {
-        Ok(Answer::Whole { attempts, .. } | Answer::Stream { attempts, .. })
-        | Err(Refusal::Failed { attempts, .. } | Refusal::Unservable { attempts }) => {
-            attempts_header(attempts)
+        Ok(Answer::Complete { attempts, .. } | Answer::Stream { attempts, .. })
+        | Err(RequestError::AttemptsFailed { attempts, .. } | RequestError::NoUsableTarget { attempts }) => {
+            render_attempts_header(attempts)
         }
         Err(refusal) => refusal.to_string(),
     }
@@ -113,5 +113,5 @@ async fn read(answer: Answer) -> (String, String) {
     while let Some(bytes) = body.next().await {
         text.extend_from_slice(&bytes);
     }
-    (String::from_utf8(text).unwrap(), attempts_header(&attempts))
+    (String::from_utf8(text).unwrap(), render_attempts_header(&attempts))
 }

@@ -8,76 +8,83 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::{debug, error, info, warn};
 
-use super::observers::Told;
-use super::place::{Place, Wish};
+use super::bind::{BindConfig, BindSource};
 use super::status;
+use super::telemetry::Telemetry;
 use crate::config::settings::Settings;
+use crate::gateway::app_state::AppState;
 use crate::gateway::listener::Listener;
-use crate::gateway::server::Mover;
-use crate::gateway::shared::Shared;
-use crate::routing::Relay;
-use crate::service::notify::{Manager, REFUSED};
-use crate::service::signals::{Hangup, Hung};
-use crate::service::watch::Watch;
+use crate::gateway::server::ListenerHandle;
+use crate::routing::Engine;
+use crate::service::notify::{RELOAD_REJECTED, ServiceManager};
+use crate::service::signals::{HangupCause, HangupSignal};
+use crate::service::watch::FileWatcher;
 use crate::telemetry::log;
 
 /// A read that takes longer waits for something that may never come: a pipe, a mount whose server is gone.
-const READ: Duration = Duration::from_secs(5);
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
 /// A log that nobody takes in holds up no reload for longer.
-const TELL: Duration = Duration::from_secs(1);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 /// Each read that hangs holds a thread.
-const READS: usize = 4;
+const MAX_PENDING_READS: usize = 4;
 
 /// Reads the file as the start did, without what the flags say over it; everything that is wrong with it, in words,
 /// otherwise.
-pub trait Load: Fn() -> Result<Settings, String> + Send + Sync + 'static {}
+pub trait LoadSettings: Fn() -> Result<Settings, String> + Send + Sync + 'static {}
 
-impl<F: Fn() -> Result<Settings, String> + Send + Sync + 'static> Load for F {}
+impl<F: Fn() -> Result<Settings, String> + Send + Sync + 'static> LoadSettings for F {}
 
 /// What asks for reloads, and what they read.
-pub(super) struct Reloading {
-    hangup: Hangup,
+pub(super) struct Reloader {
+    hangup: HangupSignal,
     file: Option<PathBuf>,
-    load: Arc<dyn Load>,
+    load: Arc<dyn LoadSettings>,
     /// One a read that has not come back.
-    reads: Arc<Semaphore>,
-    place: Place,
+    read_permits: Arc<Semaphore>,
+    bind_source: BindSource,
     /// Where the file of the start wanted the gateway.
-    first: Wish,
+    initial_bind: BindConfig,
 }
 
 /// What a reload changes.
-pub(super) struct Running {
-    pub(super) manager: Manager,
-    pub(super) shared: Arc<Shared>,
-    pub(super) mover: Mover,
-    pub(super) told: Told,
+pub(super) struct ReloadTargets {
+    pub(super) manager: ServiceManager,
+    pub(super) state: Arc<AppState>,
+    pub(super) listener_handle: ListenerHandle,
+    pub(super) telemetry: Telemetry,
 }
 
-impl Reloading {
+impl Reloader {
     pub(super) fn new(
-        hangup: Hangup,
+        hangup: HangupSignal,
         file: Option<PathBuf>,
-        load: impl Load,
-        place: Place,
-        first: Wish,
+        load: impl LoadSettings,
+        bind_source: BindSource,
+        initial_bind: BindConfig,
     ) -> Self {
-        Self { hangup, file, load: Arc::new(load), reads: Arc::new(Semaphore::new(READS)), place, first }
+        Self {
+            hangup,
+            file,
+            load: Arc::new(load),
+            read_permits: Arc::new(Semaphore::new(MAX_PENDING_READS)),
+            bind_source,
+            initial_bind,
+        }
     }
 
     /// Reloads whenever it is asked for, one after the other. Returns when the terminal of a gateway in the foreground
     /// is gone.
-    pub(super) async fn keep_current(mut self, mut watch: Option<Watch>, mut running: Running) {
+    pub(super) async fn run(mut self, mut watch: Option<FileWatcher>, mut running: ReloadTargets) {
         loop {
             let changed = async {
                 match &mut watch {
-                    Some(watch) => watch.changed().await,
+                    Some(watch) => watch.wait_for_change().await,
                     None => std::future::pending().await,
                 }
             };
             let asked = tokio::select! {
-                hung = self.hangup.received() => match hung {
-                    Hung::TerminalGone if !running.manager.listens() => return,
+                hung = self.hangup.recv() => match hung {
+                    HangupCause::TerminalGone if !running.manager.is_listening() => return,
                     _ => true,
                 },
                 seen = changed => match seen {
@@ -89,28 +96,28 @@ impl Reloading {
                     }
                 },
             };
-            running.manager.reloading();
+            running.manager.notify_reloading();
             // Before the files are read: what changes while they are is news.
             if let Some(known) = &mut watch
-                && let Err(error) = known.catch_up().await
+                && let Err(error) = known.mark_current().await
             {
                 watch = None;
                 warn!(%error, "the configuration is not watched until the next reload");
             }
             if let Err(why) = self.reload(&mut running).await {
-                refuse(&running.shared.relay, why, asked);
+                report_failure(&running.state.engine, why, asked);
             }
-            watch = self.watch(watch, &running.shared.relay).await;
-            running.manager.ready(&status::words(&running.shared.relay.snapshot()));
+            watch = self.watch(watch, &running.state.engine).await;
+            running.manager.notify_ready(&status::describe_status(&running.state.engine.snapshot()));
         }
     }
 
-    async fn reload(&mut self, running: &mut Running) -> Result<(), String> {
+    async fn reload(&mut self, running: &mut ReloadTargets) -> Result<(), String> {
         let mut settings = self.read().await?;
-        let change = self.place.change(&self.first, &mut settings.gateway)?;
-        let listener = match &change.go_to {
+        let change = self.bind_source.plan_change(&self.initial_bind, &mut settings.gateway)?;
+        let listener = match &change.rebind_to {
             Some(wish) => {
-                let old = running.mover.current();
+                let old = running.listener_handle.current();
                 Some(Listener::bind(&wish.bind, wish.port, old.as_deref()).await?)
             }
             None => None,
@@ -123,21 +130,22 @@ impl Reloading {
             warn!("{note}");
         }
         // What ended before is told as the settings of then want it.
-        let _ = timeout(TELL, running.shared.outbox.told()).await;
-        log::change(&settings.logging.level);
-        running.told.follow(&settings);
-        let relay = &running.shared.relay;
-        relay.replace(Arc::new(settings), change.note);
+        let _ = timeout(FLUSH_TIMEOUT, running.state.record_queue.flush()).await;
+        log::set_level(&settings.logging.level);
+        running.telemetry.apply_settings(&settings);
+        let relay = &running.state.engine;
+        relay.replace_settings(Arc::new(settings), change.note);
         let snapshot = relay.snapshot();
-        let chain: Vec<String> = snapshot.links.iter().map(|link| link.reference.to_string()).collect();
+        let chain: Vec<String> =
+            snapshot.chain_entries.iter().map(|link| link.reference.to_string()).collect();
         info!(target: log::ANNOUNCEMENT, "reloaded; chain: {}", chain.join(" → "));
-        if let (Some(listener), Some(wish)) = (listener, change.go_to) {
+        if let (Some(listener), Some(wish)) = (listener, change.rebind_to) {
             let address = listener.address().to_owned();
             // Behind the new settings: their token guards the new place.
-            running.mover.go(listener).await;
+            running.listener_handle.replace(listener).await;
             info!(target: log::ANNOUNCEMENT, "listening on {address}");
-            running.shared.address.store(Arc::new(address));
-            if let Place::Own { now, .. } = &mut self.place {
+            running.state.address.store(Arc::new(address));
+            if let BindSource::Owned { current: now, .. } = &mut self.bind_source {
                 *now = wish;
             }
         }
@@ -146,40 +154,41 @@ impl Reloading {
 
     /// Files, credentials included, are read where they may block.
     async fn read(&self) -> Result<Settings, String> {
-        let place = self.reads.clone().try_acquire_owned();
-        let place = place.map_err(|_| format!("{READS} reads of it hang: nothing is read until one ends"))?;
+        let place = self.read_permits.clone().try_acquire_owned();
+        let place = place
+            .map_err(|_| format!("{MAX_PENDING_READS} reads of it hang: nothing is read until one ends"))?;
         let load = self.load.clone();
         let read = tokio::task::spawn_blocking(move || {
             let settings = load();
             drop(place);
             settings
         });
-        match timeout(READ, read).await {
+        match timeout(READ_TIMEOUT, read).await {
             Ok(read) => read.map_err(|error| format!("it could not be read: {error}"))?,
-            Err(_) => Err(format!("it could not be read within {} s", READ.as_secs())),
+            Err(_) => Err(format!("it could not be read within {} s", READ_TIMEOUT.as_secs())),
         }
     }
 
     /// Watches what the settings of now were read from.
-    pub(super) async fn watch(&self, watch: Option<Watch>, relay: &Relay) -> Option<Watch> {
+    pub(super) async fn watch(&self, watch: Option<FileWatcher>, relay: &Engine) -> Option<FileWatcher> {
         let settings = relay.settings();
-        let file = self.file.clone().filter(|_| settings.gateway.reload)?;
-        let files = std::iter::once(file).chain(settings.files.iter().cloned()).collect();
+        let file = self.file.clone().filter(|_| settings.gateway.is_reload_enabled)?;
+        let files = std::iter::once(file).chain(settings.watched_files.iter().cloned()).collect();
         let watched = match watch {
-            Some(mut watch) => watch.follow(files).await.map(|()| watch),
-            None => Watch::new(files).await,
+            Some(mut watch) => watch.set_files(files).await.map(|()| watch),
+            None => FileWatcher::new(files).await,
         };
         watched.inspect_err(|error| warn!(%error, "the configuration is not watched; SIGHUP reloads")).ok()
     }
 }
 
-fn refuse(relay: &Relay, why: String, asked: bool) {
+fn report_failure(relay: &Engine, why: String, asked: bool) {
     let again = relay.last_reload().is_some_and(|last| last.message.as_ref() == Some(&why));
     // A file that is written in many steps is wrong in the same way at each of them.
     if again && !asked {
         debug!("the new configuration is refused still: {why}");
     } else {
-        error!("{REFUSED}{why}");
+        error!("{RELOAD_REJECTED}{why}");
     }
-    relay.refuse(why);
+    relay.reject_reload(why);
 }

@@ -3,38 +3,40 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use crate::routing::Relay;
-use crate::routing::plan::{Link, Standing};
-use crate::routing::reload::Reload;
+use crate::routing::Engine;
+use crate::routing::plan::{ChainEntry, TargetStatus};
+use crate::routing::reload::ReloadOutcome;
 use crate::routing::snapshot::Snapshot;
-use crate::service::notify::{Manager, REFUSED};
+use crate::service::notify::{RELOAD_REJECTED, ServiceManager};
 
 /// What `systemctl status` shows: the chain, and behind it why the last reload was refused, or what of it does not
 /// count.
-pub(super) fn words(snapshot: &Snapshot) -> String {
-    let chain = chain(snapshot);
+pub(super) fn describe_status(snapshot: &Snapshot) -> String {
+    let chain = describe_chain(snapshot);
     match snapshot.reload.as_deref() {
-        Some(Reload { ok: false, message: Some(why), .. }) => format!("{chain}; {REFUSED}{why}"),
-        Some(Reload { message: Some(note), .. }) => format!("{chain}; {note}"),
+        Some(ReloadOutcome { is_accepted: false, message: Some(why), .. }) => {
+            format!("{chain}; {RELOAD_REJECTED}{why}")
+        }
+        Some(ReloadOutcome { message: Some(note), .. }) => format!("{chain}; {note}"),
         _ => chain,
     }
 }
 
 /// The words for the chain: `kimi cooling down 42 s, answering from openrouter/auto`.
-fn chain(snapshot: &Snapshot) -> String {
+fn describe_chain(snapshot: &Snapshot) -> String {
     let mut text = String::new();
     for link in snapshot.chain() {
         if !text.is_empty() {
             text.push_str(", ");
         }
-        let name = name(&snapshot.links, link);
-        let said = match &link.standing {
-            Standing::Usable => {
+        let name = choose_link_name(&snapshot.chain_entries, link);
+        let said = match &link.status {
+            TargetStatus::Ready => {
                 let _ = write!(text, "answering from {}", link.reference);
                 return text;
             }
-            Standing::Off(_) => write!(text, "{name} off"),
-            Standing::Resting(rest) => {
+            TargetStatus::Disabled(_) => write!(text, "{name} off"),
+            TargetStatus::InCooldown(rest) => {
                 match rest.until.saturating_duration_since(snapshot.at).as_secs_f64().ceil() {
                     0.0 => write!(text, "{name} tried again"),
                     seconds => write!(text, "{name} cooling down {seconds} s"),
@@ -48,8 +50,8 @@ fn chain(snapshot: &Snapshot) -> String {
 }
 
 /// The provider, or the reference where the chain has others of the provider.
-fn name(links: &[Link], link: &Link) -> String {
-    let others = |other: &Link| {
+fn choose_link_name(links: &[ChainEntry], link: &ChainEntry) -> String {
+    let others = |other: &ChainEntry| {
         other.reference.provider == link.reference.provider && other.reference.model != link.reference.model
     };
     if links.iter().any(others) { link.reference.to_string() } else { link.reference.provider.clone() }
@@ -57,16 +59,16 @@ fn name(links: &[Link], link: &Link) -> String {
 
 /// Tells the manager whenever the words change: when a rest begins, is cut short, or ends, and after a reload.
 /// Nothing ticks.
-pub(super) async fn keep_telling(manager: Manager, relay: Arc<Relay>, mut told: String) {
+pub(super) async fn report_status_changes(manager: ServiceManager, relay: Arc<Engine>, mut told: String) {
     let mut changes = relay.state().changes();
     loop {
         let snapshot = relay.snapshot();
-        let text = words(&snapshot);
+        let text = describe_status(&snapshot);
         if text != told {
-            manager.status(&text);
+            manager.notify_status(&text);
             told = text;
         }
-        let end = snapshot.holds_until();
+        let end = snapshot.next_cooldown_expiry();
         let rest_ends = async {
             match end {
                 Some(end) => tokio::time::sleep_until(end.into()).await,
@@ -84,47 +86,50 @@ pub(super) async fn keep_telling(manager: Manager, relay: Arc<Relay>, mut told: 
 mod tests {
     use std::time::{Duration, Instant, SystemTime};
 
-    use super::{Link, Snapshot, Standing};
+    use super::{ChainEntry, Snapshot, TargetStatus};
     use crate::config::settings::Reference;
     use crate::failure::Reason;
-    use crate::policy::cooldown::{Cooldowns, Steps};
+    use crate::policy::cooldown::{CooldownDurations, Cooldowns};
 
-    fn link(provider: &str, model: &str, standing: Standing) -> Link {
-        Link { reference: Reference { provider: provider.to_owned(), model: model.to_owned() }, standing }
+    fn link(provider: &str, model: &str, standing: TargetStatus) -> ChainEntry {
+        ChainEntry {
+            reference: Reference { provider: provider.to_owned(), model: model.to_owned() },
+            status: standing,
+        }
     }
 
     /// The words for these links.
-    fn chain(links: &[Link], at: Instant) -> String {
-        super::chain(&Snapshot {
+    fn chain(links: &[ChainEntry], at: Instant) -> String {
+        super::describe_chain(&Snapshot {
             at,
-            wall: SystemTime::now(),
+            wall_time: SystemTime::now(),
             uptime: Duration::ZERO,
             config: None,
-            links: links.to_vec(),
+            chain_entries: links.to_vec(),
             providers: Vec::new(),
             in_flight: 0,
             reload: None,
         })
     }
 
-    fn resting(now: Instant, seconds: u64) -> Standing {
-        let steps = Steps { steps: vec![Duration::from_secs(seconds)], billing: Duration::ZERO };
+    fn resting(now: Instant, seconds: u64) -> TargetStatus {
+        let steps = CooldownDurations { steps: vec![Duration::from_secs(seconds)], billing: Duration::ZERO };
         let mut rests = Cooldowns::default();
-        rests.failed("it", Reason::RateLimit, None, &steps, now);
-        Standing::Resting(rests.peek(&"it", now).unwrap())
+        rests.record_failure("it", Reason::RateLimit, None, &steps, now);
+        TargetStatus::InCooldown(rests.get_active(&"it", now).unwrap())
     }
 
     #[test]
     fn says_who_answers_and_who_rests() {
         let now = Instant::now();
-        let auto = || link("openrouter", "auto", Standing::Usable);
-        let well = [link("kimi", "kimi-for-coding", Standing::Usable), auto()];
+        let auto = || link("openrouter", "auto", TargetStatus::Ready);
+        let well = [link("kimi", "kimi-for-coding", TargetStatus::Ready), auto()];
         assert_eq!(chain(&well, now), "answering from kimi/kimi-for-coding");
         let fallen = [link("kimi", "kimi-for-coding", resting(now, 42)), auto()];
         assert_eq!(chain(&fallen, now), "kimi cooling down 42 s, answering from openrouter/auto");
         let none = [
             link("kimi", "k3", resting(now, 42)),
-            link("kimi", "kimi-for-coding", Standing::Off("no key".to_owned())),
+            link("kimi", "kimi-for-coding", TargetStatus::Disabled("no key".to_owned())),
         ];
         assert_eq!(
             chain(&none, now),
@@ -135,7 +140,7 @@ mod tests {
     #[test]
     fn a_second_key_that_is_well_answers() {
         let now = Instant::now();
-        let keys = [link("kimi", "k3", resting(now, 42)), link("kimi", "k3", Standing::Usable)];
+        let keys = [link("kimi", "k3", resting(now, 42)), link("kimi", "k3", TargetStatus::Ready)];
         assert_eq!(chain(&keys, now), "answering from kimi/k3");
     }
 }

@@ -8,7 +8,7 @@ use listenfd::ListenFd;
 
 /// A listening socket from outside; it does not block.
 #[derive(Debug)]
-pub enum Inherited {
+pub enum InheritedSocket {
     /// TCP, IPv4 or IPv6.
     Tcp(TcpListener),
     /// UNIX, of the stream kind.
@@ -20,21 +20,21 @@ pub enum Inherited {
 ///
 /// # Errors
 /// When one is no TCP and no UNIX stream socket.
-pub fn inherited() -> io::Result<Vec<Inherited>> {
+pub fn take_inherited_sockets() -> io::Result<Vec<InheritedSocket>> {
     // The crate would take sockets that name no process, which sd_listen_fds(3) does not.
     if std::env::var_os("LISTEN_PID").is_none_or(|pid| pid.is_empty()) {
         return Ok(Vec::new());
     }
     let mut sockets = ListenFd::from_env();
-    (0..sockets.len()).map(|index| take(&mut sockets, index)).collect()
+    (0..sockets.len()).map(|index| take_socket(&mut sockets, index)).collect()
 }
 
-fn take(sockets: &mut ListenFd, index: usize) -> io::Result<Inherited> {
+fn take_socket(sockets: &mut ListenFd, index: usize) -> io::Result<InheritedSocket> {
     if let Ok(Some(socket)) = sockets.take_unix_listener(index) {
         socket.set_nonblocking(true)?;
-        return Ok(Inherited::Unix(socket));
+        return Ok(InheritedSocket::Unix(socket));
     }
     let socket = sockets.take_tcp_listener(index)?.ok_or(io::ErrorKind::NotFound)?;
     socket.set_nonblocking(true)?;
-    Ok(Inherited::Tcp(socket))
+    Ok(InheritedSocket::Tcp(socket))
 }

@@ -6,27 +6,27 @@ use std::process::{Command, Stdio};
 
 /// Why it did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
-pub enum Refusal {
+pub enum SystemctlError {
     /// There is none, or it does not start.
     #[error("systemctl: {0}")]
-    Absent(#[from] io::Error),
+    Unavailable(#[from] io::Error),
     /// It said no.
-    #[error("systemctl --user {command}: {said}")]
+    #[error("systemctl --user {command}: {message}")]
     Failed {
         /// Its arguments.
         command: String,
         /// Its standard error, or its exit status.
-        said: String,
+        message: String,
     },
 }
 
-impl Refusal {
+impl SystemctlError {
     /// In its own words.
     #[must_use]
-    pub fn said(&self) -> String {
+    pub fn message(&self) -> String {
         match self {
-            Self::Absent(error) => format!("systemctl: {error}"),
-            Self::Failed { said, .. } => said.clone(),
+            Self::Unavailable(error) => format!("systemctl: {error}"),
+            Self::Failed { message: said, .. } => said.clone(),
         }
     }
 }
@@ -35,22 +35,22 @@ impl Refusal {
 ///
 /// # Errors
 /// When there is none, or when it fails.
-pub fn run(arguments: &[&str]) -> Result<String, Refusal> {
+pub fn run(arguments: &[&str]) -> Result<String, SystemctlError> {
     let output = Command::new("systemctl").arg("--user").args(arguments).stdin(Stdio::null()).output()?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     let said = if said.is_empty() { output.status.to_string() } else { said };
-    Err(Refusal::Failed { command: arguments.join(" "), said })
+    Err(SystemctlError::Failed { command: arguments.join(" "), message: said })
 }
 
 /// The version of the manager that runs; `None` where it names none.
 ///
 /// # Errors
 /// When no manager of this user answers.
-pub fn version() -> Result<Option<u32>, Refusal> {
-    let properties = properties(&run(&["show", "--property=Version"])?);
+pub fn read_version() -> Result<Option<u32>, SystemctlError> {
+    let properties = parse_properties(&run(&["show", "--property=Version"])?);
     // For example `257.9-1~deb13u1`.
     let version = properties.get("Version").map(String::as_str).unwrap_or_default();
     Ok(version.split(|c: char| !c.is_ascii_digit()).next().and_then(|number| number.parse().ok()))
@@ -60,23 +60,23 @@ pub fn version() -> Result<Option<u32>, Refusal> {
 ///
 /// # Errors
 /// When no manager of this user answers.
-pub fn environment() -> Result<BTreeMap<String, String>, Refusal> {
-    run(&["show-environment"]).map(|text| properties(&text))
+pub fn read_environment() -> Result<BTreeMap<String, String>, SystemctlError> {
+    run(&["show-environment"]).map(|text| parse_properties(&text))
 }
 
 /// What the manager knows of a unit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct State(BTreeMap<String, String>);
+pub struct UnitState(BTreeMap<String, String>);
 
-impl State {
+impl UnitState {
     /// Asks.
     ///
     /// # Errors
     /// When no manager of this user answers. A unit that does not exist is no error.
-    pub fn of(unit: &str) -> Result<Self, Refusal> {
+    pub fn query(unit: &str) -> Result<Self, SystemctlError> {
         let names = "--property=LoadState,ActiveState,FragmentPath,StatusText,MainPID,ExecMainStatus,Result,\
                      UnitFileState,NeedDaemonReload,DropInPaths";
-        Ok(Self(properties(&run(&["show", names, unit])?)))
+        Ok(Self(parse_properties(&run(&["show", names, unit])?)))
     }
 
     /// Whether there is such a unit.
@@ -87,7 +87,7 @@ impl State {
 
     /// `active`, `failed`, …
     #[must_use]
-    pub fn active(&self) -> &str {
+    pub fn active_state(&self) -> &str {
         self.get("ActiveState")
     }
 
@@ -111,7 +111,7 @@ impl State {
 
     /// The exit code of the last main process.
     #[must_use]
-    pub fn exit(&self) -> &str {
+    pub fn exit_code(&self) -> &str {
         self.get("ExecMainStatus")
     }
 
@@ -123,14 +123,14 @@ impl State {
 }
 
 /// What a manager said before, for who judges it.
-impl FromIterator<(String, String)> for State {
+impl FromIterator<(String, String)> for UnitState {
     fn from_iter<I: IntoIterator<Item = (String, String)>>(properties: I) -> Self {
         Self(properties.into_iter().collect())
     }
 }
 
 /// `KEY=value` lines.
-fn properties(text: &str) -> BTreeMap<String, String> {
+fn parse_properties(text: &str) -> BTreeMap<String, String> {
     let pairs = text.lines().filter_map(|line| line.split_once('='));
     pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }

@@ -2,12 +2,12 @@
 //! mounted secret). Nothing polls.
 
 #[cfg(target_os = "linux")]
-mod entries;
+mod path_entries;
 #[cfg(target_os = "linux")]
-mod look;
+mod scan;
 
 #[cfg(target_os = "linux")]
-pub use linux::Watch;
+pub use linux::FileWatcher;
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -20,34 +20,34 @@ mod linux {
     use tokio::time::{sleep, timeout};
     use tracing::warn;
 
-    use super::look::{Seen, look};
+    use super::scan::{ScanResult, scan_files};
 
     /// An event has 16 bytes and a name of at most 256.
-    const BUFFER: usize = 4096;
+    const EVENT_BUFFER_BYTES: usize = 4096;
     /// Changes that come together count once: when nothing has come for this long…
-    const QUIET: Duration = Duration::from_millis(100);
+    const QUIET_PERIOD: Duration = Duration::from_millis(100);
     /// …or something has for this long.
-    const RESTLESS: Duration = Duration::from_secs(1);
+    const MAX_DEBOUNCE: Duration = Duration::from_secs(1);
     /// A look that takes longer waits for a mount whose server is gone.
-    const LOOK: Duration = Duration::from_secs(5);
+    const SCAN_TIMEOUT: Duration = Duration::from_secs(5);
 
     /// Watched files.
-    pub struct Watch {
+    pub struct FileWatcher {
         files: Vec<PathBuf>,
         events: EventStream<Vec<u8>>,
-        seen: Seen,
+        last_scan: ScanResult,
     }
 
-    impl Watch {
+    impl FileWatcher {
         /// Watches from now on. Neither the files nor their directories need to be there.
         ///
         /// # Errors
         /// When the kernel refuses, or looking takes too long.
         pub async fn new(files: Vec<PathBuf>) -> io::Result<Self> {
-            let events = Inotify::init()?.into_event_stream(vec![0; BUFFER])?;
-            let mut watch = Self { files: Vec::new(), events, seen: Seen::default() };
-            watch.follow(files).await?;
-            watch.catch_up().await?;
+            let events = Inotify::init()?.into_event_stream(vec![0; EVENT_BUFFER_BYTES])?;
+            let mut watch = Self { files: Vec::new(), events, last_scan: ScanResult::default() };
+            watch.set_files(files).await?;
+            watch.mark_current().await?;
             Ok(watch)
         }
 
@@ -55,9 +55,9 @@ mod linux {
         ///
         /// # Errors
         /// When looking takes too long.
-        pub async fn catch_up(&mut self) -> io::Result<()> {
-            let seen = self.look().await?;
-            self.seen.replace(seen, self.events.watches());
+        pub async fn mark_current(&mut self) -> io::Result<()> {
+            let seen = self.scan().await?;
+            self.last_scan.replace(seen, self.events.watches());
             Ok(())
         }
 
@@ -65,59 +65,59 @@ mod linux {
         ///
         /// # Errors
         /// When looking takes too long.
-        pub async fn follow(&mut self, files: Vec<PathBuf>) -> io::Result<()> {
+        pub async fn set_files(&mut self, files: Vec<PathBuf>) -> io::Result<()> {
             self.files = files.into_iter().map(std::path::absolute).collect::<io::Result<_>>()?;
-            let mut seen = self.look().await?;
-            for (file, print) in &mut seen.prints {
-                if let Some(known) = self.seen.prints.get(file) {
+            let mut seen = self.scan().await?;
+            for (file, print) in &mut seen.fingerprints {
+                if let Some(known) = self.last_scan.fingerprints.get(file) {
                     *print = *known;
                 }
             }
-            self.seen.replace(seen, self.events.watches());
+            self.last_scan.replace(seen, self.events.watches());
             Ok(())
         }
 
-        async fn look(&self) -> io::Result<Seen> {
+        async fn scan(&self) -> io::Result<ScanResult> {
             let (files, watches) = (self.files.clone(), self.events.watches());
-            let looking = tokio::task::spawn_blocking(move || look(&files, watches));
-            timeout(LOOK, looking).await?.map_err(io::Error::other)
+            let looking = tokio::task::spawn_blocking(move || scan_files(&files, watches));
+            timeout(SCAN_TIMEOUT, looking).await?.map_err(io::Error::other)
         }
 
         /// Resolves when one of the files is another than it was known to be. It stays so until [`Watch::catch_up`].
         ///
         /// # Errors
         /// When looking takes too long: this watch is no use any more.
-        pub async fn changed(&mut self) -> io::Result<()> {
+        pub async fn wait_for_change(&mut self) -> io::Result<()> {
             let mut is_quiet = false;
             loop {
-                let mut seen = self.look().await?;
-                let changed = seen.differs(&self.seen);
-                seen.prints = std::mem::take(&mut self.seen.prints);
-                self.seen.replace(seen, self.events.watches());
+                let mut seen = self.scan().await?;
+                let changed = seen.has_changed_since(&self.last_scan);
+                seen.fingerprints = std::mem::take(&mut self.last_scan.fingerprints);
+                self.last_scan.replace(seen, self.events.watches());
                 if changed && is_quiet {
                     return Ok(());
                 }
                 // What changed before anybody listened may be half written still: who writes has emptied it first.
                 if !changed {
-                    self.event().await;
+                    self.wait_for_event().await;
                 }
-                let settled = async { while timeout(QUIET, self.event()).await.is_ok() {} };
+                let settled = async { while timeout(QUIET_PERIOD, self.wait_for_event()).await.is_ok() {} };
                 // Longer than that nobody waits for the end of it.
-                let _ = timeout(RESTLESS, settled).await;
+                let _ = timeout(MAX_DEBOUNCE, settled).await;
                 is_quiet = true;
             }
         }
 
         /// Resolves when something may have changed.
-        async fn event(&mut self) {
+        async fn wait_for_event(&mut self) {
             loop {
                 match self.events.next().await {
-                    Some(Ok(event)) if self.seen.matters(&event) => return,
+                    Some(Ok(event)) if self.last_scan.is_relevant(&event) => return,
                     Some(Ok(_)) => {}
                     Some(Err(error)) => {
                         warn!(%error, "an event of the watched files was lost");
                         // It may come again at once.
-                        sleep(QUIET).await;
+                        sleep(QUIET_PERIOD).await;
                         return;
                     }
                     None => std::future::pending().await,
@@ -138,7 +138,7 @@ mod elsewhere {
     /// Nothing is watched here; SIGHUP reloads.
     pub struct Watch;
 
-    impl Watch {
+    impl FileWatcher {
         /// Refuses.
         ///
         /// # Errors

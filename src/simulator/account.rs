@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
+use super::models::{self, SimulatedModel, ThinkingMode};
 use super::provider::Provider;
-use super::roster::{self, Model, Thinking};
 
 /// The body of the models list.
-pub(super) fn models(provider: Provider) -> Value {
-    let models = roster::models(provider).iter();
+pub(super) fn models_body(provider: Provider) -> Value {
+    let models = models::models_of(provider).iter();
     match provider {
         Provider::Moonshot => {
             json!({ "object": "list", "data": models.map(moonshot_model).collect::<Vec<_>>() })
@@ -22,7 +22,7 @@ pub(super) fn models(provider: Provider) -> Value {
 }
 
 /// `GET /users/me/balance` of Moonshot, in dollars.
-pub(super) fn balance() -> Value {
+pub(super) fn balance_body() -> Value {
     json!({
         "code": 0,
         "data": { "available_balance": 49.58894, "voucher_balance": 46.58893, "cash_balance": 3.00001 },
@@ -32,7 +32,7 @@ pub(super) fn balance() -> Value {
 }
 
 /// `GET /usages` of Kimi Code: percent-like numbers, as strings.
-pub(super) fn usages() -> Value {
+pub(super) fn usages_body() -> Value {
     json!({
         "user": {
             "userId": "simulated0user000000",
@@ -55,7 +55,7 @@ pub(super) fn usages() -> Value {
 }
 
 /// `GET /key` of OpenRouter, in dollars.
-pub(super) fn key() -> Value {
+pub(super) fn key_body() -> Value {
     json!({ "data": {
         "label": "sk-or-v1-sim...key",
         "limit": 100,
@@ -78,15 +78,15 @@ pub(super) fn key() -> Value {
 }
 
 /// `GET /credits` of OpenRouter, in dollars.
-pub(super) fn credits() -> Value {
+pub(super) fn credits_body() -> Value {
     json!({ "data": { "total_credits": 100, "total_usage": 25.5 } })
 }
 
-fn efforts(model: &Model) -> Value {
-    json!({ "support": true, "valid_efforts": ["low", "high", "max"], "default_effort": model.effort })
+fn effort_fields(model: &SimulatedModel) -> Value {
+    json!({ "support": true, "valid_efforts": ["low", "high", "max"], "default_effort": model.default_effort })
 }
 
-fn moonshot_model(model: &Model) -> Value {
+fn moonshot_model(model: &SimulatedModel) -> Value {
     let mut value = json!({
         "id": model.id,
         "object": "model",
@@ -95,38 +95,38 @@ fn moonshot_model(model: &Model) -> Value {
         "permission": [],
         "root": "",
         "parent": "",
-        "context_length": model.window,
+        "context_length": model.context_window,
         "supports_image_in": true,
-        "supports_video_in": model.video,
+        "supports_video_in": model.accepts_video,
         "supports_reasoning": true,
-        "supports_dynamic_tools": model.thinking == Thinking::Effort,
+        "supports_dynamic_tools": model.thinking == ThinkingMode::Effort,
     });
-    if let (Thinking::Effort, Some(members)) = (model.thinking, value.as_object_mut()) {
+    if let (ThinkingMode::Effort, Some(members)) = (model.thinking, value.as_object_mut()) {
         members.insert("supports_thinking_type".into(), "only".into());
-        members.insert("think_efforts".into(), efforts(model));
-        members.insert("reasoning_efforts".into(), efforts(model));
+        members.insert("think_efforts".into(), effort_fields(model));
+        members.insert("reasoning_efforts".into(), effort_fields(model));
     }
     value
 }
 
-fn kimi_model(model: &Model) -> Value {
+fn kimi_model(model: &SimulatedModel) -> Value {
     json!({
         "id": model.id,
         "created": model.created,
         "object": "model",
         "display_name": model.name,
         "type": "model",
-        "context_length": model.window,
+        "context_length": model.context_window,
         "supports_reasoning": true,
         "supports_image_in": true,
-        "supports_video_in": model.video,
+        "supports_video_in": model.accepts_video,
         "supports_dynamic_tools": !model.id.ends_with("highspeed"),
         "supports_thinking_type": "only",
-        "think_efforts": efforts(model),
+        "think_efforts": effort_fields(model),
     })
 }
 
-fn openrouter_model(model: &Model) -> Value {
+fn openrouter_model(model: &SimulatedModel) -> Value {
     let [hit, miss, output] = model.price;
     let per_token = |price: u64| format!("0.{price:012}").trim_end_matches('0').to_owned();
     json!({
@@ -135,7 +135,7 @@ fn openrouter_model(model: &Model) -> Value {
         "name": model.name,
         "created": model.created,
         "description": "A simulated model.",
-        "context_length": model.window,
+        "context_length": model.context_window,
         "architecture": {
             "modality": "text+image->text",
             "input_modalities": ["text", "image"],
@@ -153,7 +153,7 @@ fn openrouter_model(model: &Model) -> Value {
             "input_cache_read": per_token(hit),
         },
         "top_provider": {
-            "context_length": model.window,
+            "context_length": model.context_window,
             "max_completion_tokens": null,
             "is_moderated": model.vendor == "OpenAI",
         },

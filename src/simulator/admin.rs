@@ -10,89 +10,93 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 
-use super::State;
+use super::SimulatorState;
 use super::fault::{self, Fault};
-use super::header::JSON;
+use super::headers::JSON;
 use super::oauth;
-use super::script::{ResetFlag, Script, Step};
+use super::scripted_body::{BodyStep, ResetFlag, ScriptedBody};
 
 /// How long a question waits when it does not say so, in milliseconds.
-const WAIT: u64 = 10_000;
+const DEFAULT_WAIT_MILLIS: u64 = 10_000;
 
 /// Answers a request for one of the simulator's own routes.
-pub(super) async fn answer(state: &Arc<State>, request: http::Request<Incoming>) -> Response<Script> {
+pub(super) async fn handle_request(
+    state: &Arc<SimulatorState>,
+    request: http::Request<Incoming>,
+) -> Response<ScriptedBody> {
     let (parts, body) = request.into_parts();
     let query = Query(parts.uri.query().unwrap_or_default());
     match (&parts.method, parts.uri.path()) {
-        (&Method::GET, "/_faults") => reply(200, &state.board.to_json()),
-        (&Method::GET, "/_faults/kinds") => reply(200, &fault::kinds_json()),
-        (&Method::POST, "/_faults") => match order(&whole(body).await) {
+        (&Method::GET, "/_faults") => json_response(200, &state.faults.to_json()),
+        (&Method::GET, "/_faults/kinds") => json_response(200, &fault::kinds_json()),
+        (&Method::POST, "/_faults") => match parse_faults(&read_body(body).await) {
             Ok(faults) => {
-                faults.into_iter().for_each(|fault| state.board.add(fault));
-                reply(200, &state.board.to_json())
+                faults.into_iter().for_each(|fault| state.faults.add(fault));
+                json_response(200, &state.faults.to_json())
             }
-            Err(problem) => reply(400, &json!({ "error": problem })),
+            Err(problem) => json_response(400, &json!({ "error": problem })),
         },
         (&Method::DELETE, "/_faults") => {
-            state.board.clear();
-            reply(200, &state.board.to_json())
+            state.faults.clear();
+            json_response(200, &state.faults.to_json())
         }
         (&Method::GET, "/_requests") => {
             let reached = match query.number("wait") {
-                Some(count) => state.journal.wait(query.limit(), |stats| stats.total >= count).await,
+                Some(count) => state.request_log.wait_for(query.limit(), |stats| stats.total >= count).await,
                 None => true,
             };
-            let mut record = state.journal.to_json();
+            let mut record = state.request_log.to_json();
             if let Some(members) = record.as_object_mut() {
                 members.insert("timedOut".into(), (!reached).into());
             }
-            reply(200, &record)
+            json_response(200, &record)
         }
         (&Method::DELETE, "/_requests") => {
-            state.journal.clear();
-            reply(200, &state.journal.to_json())
+            state.request_log.clear();
+            json_response(200, &state.request_log.to_json())
         }
-        (&Method::GET, "/_tally") => reply(200, &state.tally.to_json()),
+        (&Method::GET, "/_tally") => json_response(200, &state.usage.to_json()),
         (&Method::DELETE, "/_tally") => {
-            state.tally.clear();
-            reply(200, &state.tally.to_json())
+            state.usage.clear();
+            json_response(200, &state.usage.to_json())
         }
-        (&Method::GET, "/_stats") => stats(state, &query).await,
+        (&Method::GET, "/_stats") => handle_stats(state, &query).await,
         (_, "/_oauth") => {
-            let order = whole(body).await;
-            oauth::control(state, &parts, &query, &order).await
+            let order = read_body(body).await;
+            oauth::handle_control(state, &parts, &query, &order).await
         }
-        (_, path) => {
-            reply(404, &json!({ "error": format!("the simulator has no route {} {path}", parts.method) }))
-        }
+        (_, path) => json_response(
+            404,
+            &json!({ "error": format!("the simulator has no route {} {path}", parts.method) }),
+        ),
     }
 }
 
 /// Of a body that breaks off nothing counts.
-async fn whole(body: Incoming) -> Bytes {
+async fn read_body(body: Incoming) -> Bytes {
     body.collect().await.map_or_else(|_| Bytes::new(), http_body_util::Collected::to_bytes)
 }
 
 /// `waitCancelled=N`, `waitTotal=N` and `waitIdle` hold the answer back until it is so.
-async fn stats(state: &State, query: &Query<'_>) -> Response<Script> {
+async fn handle_stats(state: &SimulatorState, query: &Query<'_>) -> Response<ScriptedBody> {
     let cancelled = query.number("waitCancelled").unwrap_or(0);
     let total = query.number("waitTotal").unwrap_or(0);
     let idle = query.text("waitIdle").is_some();
     let reached = state
-        .journal
-        .wait(query.limit(), |stats| {
+        .request_log
+        .wait_for(query.limit(), |stats| {
             stats.cancelled >= cancelled && stats.total >= total && !(idle && stats.in_flight > 0)
         })
         .await;
-    let mut value = serde_json::to_value(state.journal.stats()).unwrap_or_default();
+    let mut value = serde_json::to_value(state.request_log.stats()).unwrap_or_default();
     if let Some(members) = value.as_object_mut() {
         members.insert("timedOut".into(), (!reached).into());
     }
-    reply(200, &value)
+    json_response(200, &value)
 }
 
 /// One fault, a list of faults, or `{"faults": […]}`; all or none is ordered.
-fn order(body: &[u8]) -> Result<Vec<Fault>, String> {
+fn parse_faults(body: &[u8]) -> Result<Vec<Fault>, String> {
     let value: Value = serde_json::from_slice(body).map_err(|problem| format!("not JSON: {problem}"))?;
     let list = value.get("faults").unwrap_or(&value);
     let faults = list.as_array().map_or_else(|| vec![list], |list| list.iter().collect());
@@ -100,10 +104,11 @@ fn order(body: &[u8]) -> Result<Vec<Fault>, String> {
 }
 
 /// An answer in JSON that no fault touches.
-pub(super) fn reply(status: u16, value: &Value) -> Response<Script> {
+pub(super) fn json_response(status: u16, value: &Value) -> Response<ScriptedBody> {
     let text = Bytes::from(format!("{value}\n"));
     let length = text.len();
-    let mut response = Response::new(Script::new(vec![Step::Bytes(text)], None, ResetFlag::default()));
+    let mut response =
+        Response::new(ScriptedBody::new(vec![BodyStep::Bytes(text)], None, ResetFlag::default()));
     *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or_default();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
     response.headers_mut().insert(http::header::CONTENT_LENGTH, HeaderValue::from(length));
@@ -124,6 +129,6 @@ impl Query<'_> {
     }
 
     fn limit(&self) -> Duration {
-        Duration::from_millis(self.number("timeoutMs").unwrap_or(WAIT))
+        Duration::from_millis(self.number("timeoutMs").unwrap_or(DEFAULT_WAIT_MILLIS))
     }
 }

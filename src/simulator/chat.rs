@@ -1,4 +1,4 @@
 //! A chat completion on the wire.
 
-pub(super) mod reply;
+pub(super) mod response;
 pub(super) mod stream;

@@ -5,60 +5,60 @@
 
 pub(super) mod answer;
 pub(super) mod event;
-pub(super) mod order;
+pub(super) mod prompt_command;
 pub(super) mod request;
-pub(super) mod sample;
-pub(super) mod web;
+pub(super) mod schema_sample;
+pub(super) mod web_search;
 
 use serde_json::Value;
 
-use super::face::Face;
+use super::api::Api;
+use super::models::SimulatedModel;
 use super::provider::Provider;
-use super::roster::Model;
 
 /// What an answer costs, in millionths of millionths of a US dollar: tokens times the price of a million of them in
 /// millionths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Cost {
+pub(super) struct ResponseCost {
     /// Of the prompt.
     pub(super) prompt: u64,
     /// Of the completion.
     pub(super) completion: u64,
     /// What the answer tells: of both together, where its provider does that.
-    pub(super) told: u64,
+    pub(super) reported: u64,
 }
 
-impl Cost {
+impl ResponseCost {
     /// An amount in dollars as a JSON number. Below a thousand dollars none of its digits is lost.
-    pub(super) fn dollars(picos: u64) -> Value {
+    pub(super) fn dollars_from_picos(picos: u64) -> Value {
         (picos as f64 / 1e12).into()
     }
 }
 
 /// What every object of one answer repeats.
 #[derive(Clone, Debug)]
-pub(super) struct Exchange {
+pub(super) struct ResponseContext {
     /// Who answers.
     pub(super) provider: Provider,
     /// In which protocol.
-    pub(super) face: Face,
+    pub(super) api: Api,
     /// With which model.
-    pub(super) model: &'static Model,
+    pub(super) model: &'static SimulatedModel,
     /// The model id of the answer: the requested one, which Kimi Code echoes even when it is an alias.
-    pub(super) shown: String,
+    pub(super) echoed_model: String,
     /// `chatcmpl-…`, `msg_…`, `resp_…`, or `gen-…` on all faces of OpenRouter.
     pub(super) id: String,
     /// Unix time, seconds.
     pub(super) created: u64,
 }
 
-impl Exchange {
+impl ResponseContext {
     /// What an answer costs.
-    pub(super) fn cost(&self, usage: &answer::Usage) -> Cost {
+    pub(super) fn cost(&self, usage: &answer::TokenUsage) -> ResponseCost {
         let [hit, miss, output] = self.model.price;
         let prompt = usage.cached * hit + (usage.prompt - usage.cached) * miss;
         let completion = usage.completion * output;
         let told = if self.provider == Provider::OpenRouter { prompt + completion } else { 0 };
-        Cost { prompt, completion, told }
+        ResponseCost { prompt, completion, reported: told }
     }
 }

@@ -1,23 +1,23 @@
 //! Faults on order: which requests they hit, and what happens to those.
 
-mod board;
+mod apply;
 mod documented;
 mod kinds;
-mod shape;
+mod queue;
 mod spec;
 
 #[cfg(test)]
 mod tests;
 
-pub use kinds::{FaultKind, fault_kinds};
+pub use kinds::{FaultDescription, list_faults};
 pub use spec::FaultError;
 
-pub(super) use board::Board;
-pub(super) use documented::refusal;
-pub(super) use kinds::to_json as kinds_json;
-pub(super) use shape::{answer_steps, bytes_steps};
+pub(super) use apply::{body_steps, stream_steps};
+pub(super) use documented::build_error_response;
+pub(super) use kinds::list_json as kinds_json;
+pub(super) use queue::FaultQueue;
 
-use super::face::Face;
+use super::api::Api;
 use super::provider::Provider;
 
 /// A fault, as `[PROVIDER[/MODEL]]:KIND[=VALUE][,key=value…]` or in JSON describes it.
@@ -31,45 +31,45 @@ pub struct Fault {
     /// Which requested model; none stands for all.
     pub model: Option<String>,
     /// On which face; none stands for all.
-    pub face: Option<Face>,
+    pub api: Option<Api>,
     /// How many requests it hits; none stands for all.
     pub times: Option<u32>,
     /// Seconds for the Retry-After headers of an error.
     pub retry_after: Option<u64>,
     /// What happens.
-    pub(super) kind: Kind,
+    pub(super) action: FaultAction,
 }
 
 impl Fault {
     /// The kind's word, as `GET /_faults/kinds` lists it.
     #[must_use]
     pub fn kind(&self) -> &'static str {
-        self.kind.word()
+        self.action.name()
     }
 
     /// Whether it can hit this request; `model` is none before the body was read.
-    fn fits(&self, provider: Provider, face: Face, model: Option<&str>) -> bool {
-        self.is_of(provider, face)
+    fn matches(&self, provider: Provider, face: Api, model: Option<&str>) -> bool {
+        self.matches_target(provider, face)
             && self.model.as_deref().is_none_or(|own| Some(own) == model)
-            && self.kind.applies_to(provider)
+            && self.action.applies_to(provider)
     }
 
-    fn is_of(&self, provider: Provider, face: Face) -> bool {
-        self.provider.is_none_or(|own| own == provider) && self.face.is_none_or(|own| own == face)
+    fn matches_target(&self, provider: Provider, face: Api) -> bool {
+        self.provider.is_none_or(|own| own == provider) && self.api.is_none_or(|own| own == face)
     }
 }
 
 /// What a fault does.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Kind {
+pub(super) enum FaultAction {
     /// An error that the provider documents, by its short name.
     Documented(&'static str),
     /// Any status, with a text of our own.
     Status(u16),
     /// RST as soon as the head was read.
-    Refuse,
+    ResetAfterHead,
     /// RST when the whole request was read.
-    ResetBefore,
+    ResetBeforeResponse,
     /// RST behind so many bytes of the body.
     ResetAfter(usize),
     /// No answer, ever.
@@ -107,7 +107,7 @@ pub(super) enum Kind {
     /// A tool call as markup in the text.
     LeakMarkup,
     /// What a request that brings the beginning of an answer gets.
-    Prefill(Prefill),
+    Prefill(PrefillFault),
     /// A pause before each piece, in milliseconds.
     Drip(u64),
     /// The body in pieces of so many bytes, each in a write of its own.
@@ -120,41 +120,41 @@ pub(super) enum Kind {
 
 /// What becomes of the beginning of an answer that a request brings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Prefill {
+pub(super) enum PrefillFault {
     /// The answer begins anew.
     Restart,
     /// Words of its own stand before the rest.
     Preamble,
     /// The model thinks before it goes on, whether it thinks otherwise or not.
-    Thinks,
+    Reasoning,
     /// A 400.
-    Refused,
+    Rejected,
 }
 
-impl Kind {
+impl FaultAction {
     /// Whether it hits only requests that bring the beginning of an answer.
-    const fn is_of_prefill(&self) -> bool {
+    const fn is_prefill(&self) -> bool {
         matches!(self, Self::Prefill(_))
     }
 
     /// Whether it only changes the shape of an answer.
-    const fn is_shape(&self) -> bool {
+    const fn is_delivery_change(&self) -> bool {
         matches!(self, Self::Drip(_) | Self::Split(_) | Self::Crlf | Self::NoRole)
     }
 
     fn applies_to(&self, provider: Provider) -> bool {
         match self {
-            Self::Documented(name) => documented::known(provider, name),
+            Self::Documented(name) => documented::is_documented(provider, name),
             _ => true,
         }
     }
 
-    const fn word(&self) -> &'static str {
+    const fn name(&self) -> &'static str {
         match self {
             Self::Documented(name) => name,
             Self::Status(_) => "status",
-            Self::Refuse => "refuse",
-            Self::ResetBefore => "reset_before",
+            Self::ResetAfterHead => "refuse",
+            Self::ResetBeforeResponse => "reset_before",
             Self::ResetAfter(_) => "reset_after",
             Self::NoHead => "no_head",
             Self::NoFirstByte => "no_first_byte",
@@ -174,10 +174,10 @@ impl Kind {
             Self::GzipError(_) => "gzip_error",
             Self::InvalidGzip(_) => "invalid_gzip",
             Self::LeakMarkup => "leak_markup",
-            Self::Prefill(Prefill::Restart) => "prefill_restart",
-            Self::Prefill(Prefill::Preamble) => "prefill_preamble",
-            Self::Prefill(Prefill::Thinks) => "prefill_thinks",
-            Self::Prefill(Prefill::Refused) => "prefill_refused",
+            Self::Prefill(PrefillFault::Restart) => "prefill_restart",
+            Self::Prefill(PrefillFault::Preamble) => "prefill_preamble",
+            Self::Prefill(PrefillFault::Reasoning) => "prefill_thinks",
+            Self::Prefill(PrefillFault::Rejected) => "prefill_refused",
             Self::Drip(_) => "drip",
             Self::Split(_) => "split",
             Self::Crlf => "crlf",
@@ -186,7 +186,7 @@ impl Kind {
     }
 
     /// Its number, for those that take one.
-    fn value(&self) -> Option<u64> {
+    fn parameter(&self) -> Option<u64> {
         match self {
             Self::Status(value) | Self::GzipError(value) | Self::InvalidGzip(value) => {
                 Some(u64::from(*value))
@@ -207,32 +207,32 @@ impl Kind {
 
 /// What the faults do to one request.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Verdict {
+pub(super) struct FaultEffects {
     /// The fault that decides, if any.
-    pub(super) outcome: Option<Fault>,
+    pub(super) deciding_fault: Option<Fault>,
     /// Milliseconds before each piece.
-    pub(super) drip: Option<u64>,
+    pub(super) delay_millis: Option<u64>,
     /// Bytes of a piece.
-    pub(super) split: Option<usize>,
+    pub(super) piece_bytes: Option<usize>,
     /// Whether lines end in CRLF.
-    pub(super) crlf: bool,
+    pub(super) uses_crlf: bool,
     /// Whether the role is left out.
-    pub(super) no_role: bool,
+    pub(super) omits_role: bool,
 }
 
-impl Verdict {
+impl FaultEffects {
     /// What decides, if anything.
-    pub(super) fn kind(&self) -> Option<&Kind> {
-        self.outcome.as_ref().map(|fault| &fault.kind)
+    pub(super) fn action(&self) -> Option<&FaultAction> {
+        self.deciding_fault.as_ref().map(|fault| &fault.action)
     }
 
     /// The words of all that hit, for the record.
-    pub(super) fn words(&self) -> Option<String> {
-        let mut words: Vec<&str> = self.outcome.iter().map(Fault::kind).collect();
-        words.extend(self.drip.map(|_| "drip"));
-        words.extend(self.split.map(|_| "split"));
-        words.extend(self.crlf.then_some("crlf"));
-        words.extend(self.no_role.then_some("no_role"));
+    pub(super) fn names(&self) -> Option<String> {
+        let mut words: Vec<&str> = self.deciding_fault.iter().map(Fault::kind).collect();
+        words.extend(self.delay_millis.map(|_| "drip"));
+        words.extend(self.piece_bytes.map(|_| "split"));
+        words.extend(self.uses_crlf.then_some("crlf"));
+        words.extend(self.omits_role.then_some("no_role"));
         (!words.is_empty()).then(|| words.join("+"))
     }
 }

@@ -1,7 +1,7 @@
 //! Anthropic's Messages on the wire.
 
-pub(super) mod check;
 pub(super) mod error;
-pub(super) mod read;
-pub(super) mod reply;
+pub(super) mod request;
+pub(super) mod request_rules;
+pub(super) mod response;
 pub(super) mod stream;

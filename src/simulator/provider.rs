@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::face::{Face, Route};
+use super::api::{Api, ProviderRoute};
 
 /// An upstream that is simulated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,7 +31,7 @@ impl Provider {
 
     /// The path under which its OpenAI faces stand; what follows is the provider's own route.
     #[must_use]
-    pub const fn base(self) -> &'static str {
+    pub const fn base_path(self) -> &'static str {
         match self {
             Self::Moonshot => "/moonshot/v1",
             Self::Kimi => "/kimi/coding/v1",
@@ -41,28 +41,30 @@ impl Provider {
 
     /// The path under which a face stands. Moonshot's Messages face has a base of its own (Moonshot's guide to Claude Code).
     #[must_use]
-    pub const fn base_of(self, face: Face) -> &'static str {
+    pub const fn base_path_for(self, face: Api) -> &'static str {
         match (self, face) {
-            (Self::Moonshot, Face::Messages) => "/moonshot/anthropic/v1",
-            _ => self.base(),
+            (Self::Moonshot, Api::Messages) => "/moonshot/anthropic/v1",
+            _ => self.base_path(),
         }
     }
 
     /// The provider with this word, if there is one.
     #[must_use]
-    pub fn named(word: &str) -> Option<Self> {
+    pub fn from_name(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|provider| provider.as_str() == word)
     }
 
     /// Splits a request path into its provider and the provider's own route.
-    pub(super) fn of_path(path: &str) -> Option<(Self, Route<'_>)> {
+    pub(super) fn from_path(path: &str) -> Option<(Self, ProviderRoute<'_>)> {
         let below =
             |base: &str| path.strip_prefix(base).filter(|rest| rest.is_empty() || rest.starts_with('/'));
         Self::ALL.into_iter().find_map(|provider| {
-            let plain = below(provider.base()).map(|path| Route { path, anthropic: false });
-            let messages = provider.base_of(Face::Messages);
-            let own = || below(messages).filter(|_| messages != provider.base());
-            let route = plain.or_else(|| own().map(|path| Route { path, anthropic: true }))?;
+            let plain =
+                below(provider.base_path()).map(|path| ProviderRoute { path, is_anthropic_base: false });
+            let messages = provider.base_path_for(Api::Messages);
+            let own = || below(messages).filter(|_| messages != provider.base_path());
+            let route =
+                plain.or_else(|| own().map(|path| ProviderRoute { path, is_anthropic_base: true }))?;
             Some((provider, route))
         })
     }

@@ -14,22 +14,22 @@ mod tests;
 
 use serde_json::Value;
 
-pub(super) use access::{GATE, KIMI_WRONG_KEY, authorize, gate};
+pub(super) use access::{CLIENT_NOT_ALLOWED_MESSAGE, KIMI_INVALID_KEY_MESSAGE, check_client, check_key};
 
-use super::engine::request::{Request, list};
-use super::engine::web;
-use super::face::Face;
+use super::api::Api;
+use super::engine::request::{EngineRequest, list};
+use super::engine::web_search;
+use super::error_response::ErrorResponse;
+use super::models::{self, SimulatedModel, ThinkingMode};
 use super::provider::Provider;
-use super::refusal::Refusal;
-use super::roster::{self, Model, Thinking};
 
 /// What decides, beside the request.
 #[derive(Clone, Copy)]
-pub(super) struct Rulebook {
+pub(super) struct RuleOptions {
     /// Off: only the model and the messages' presence are checked.
-    pub(super) strict: bool,
+    pub(super) is_strict: bool,
     /// On: the first model answers for those that the provider does not have.
-    pub(super) open: bool,
+    pub(super) accepts_any_model: bool,
     /// Kimi Code's limit on the bytes of `messages`.
     pub(super) message_bytes: usize,
 }
@@ -38,26 +38,27 @@ pub(super) struct Rulebook {
 ///
 /// # Errors
 /// The refusal that the provider would send.
-pub(super) fn judge(
+pub(super) fn check_request(
     provider: Provider,
-    request: &Request,
-    book: Rulebook,
-) -> Result<&'static Model, Refusal> {
-    let model = known(provider, request, book)?;
-    if !book.strict {
+    request: &EngineRequest,
+    book: RuleOptions,
+) -> Result<&'static SimulatedModel, ErrorResponse> {
+    let model = find_served_model(provider, request, book)?;
+    if !book.is_strict {
         return Ok(model);
     }
-    match (request.face, &request.sent) {
-        (Face::Messages, Some(sent)) => super::messages::check::check(provider, model, sent)?,
-        (Face::Responses, Some(sent)) => super::responses::check::check(provider, sent)?,
+    match (request.api, &request.original_body) {
+        (Api::Messages, Some(sent)) => super::messages::request_rules::check_request(provider, model, sent)?,
+        (Api::Responses, Some(sent)) => super::responses::request_rules::check_request(provider, sent)?,
         _ => {}
     }
     match provider {
-        Provider::Moonshot | Provider::Kimi => engine(provider, model, request, book)?,
+        Provider::Moonshot | Provider::Kimi => check_engine_rules(provider, model, request, book)?,
         Provider::OpenRouter => {
-            messages::fits_openrouter(model, request)?;
-            if pinned_to_moonshot(model, request) {
-                engine(Provider::Moonshot, model, request, book).map_err(Refusal::through_openrouter)?;
+            messages::check_size_openrouter(model, request)?;
+            if is_pinned_to_moonshot(model, request) {
+                check_engine_rules(Provider::Moonshot, model, request, book)
+                    .map_err(ErrorResponse::wrap_for_openrouter)?;
             }
         }
     }
@@ -68,19 +69,19 @@ pub(super) fn judge(
 ///
 /// # Errors
 /// The refusal of an unknown model, or of an empty list of messages.
-pub(super) fn known(
+pub(super) fn find_served_model(
     provider: Provider,
-    request: &Request,
-    book: Rulebook,
-) -> Result<&'static Model, Refusal> {
-    let stand_in = roster::models(provider).first().filter(|_| book.open);
-    let model = choose(provider, request).or_else(|refusal| stand_in.ok_or(refusal))?;
-    messages::present(provider, request)?;
+    request: &EngineRequest,
+    book: RuleOptions,
+) -> Result<&'static SimulatedModel, ErrorResponse> {
+    let stand_in = models::models_of(provider).first().filter(|_| book.accepts_any_model);
+    let model = choose_model(provider, request).or_else(|refusal| stand_in.ok_or(refusal))?;
+    messages::check_present(provider, request)?;
     Ok(model)
 }
 
 /// Whether the model thinks in this request.
-pub(super) fn thinks(model: &Model, request: &Request) -> bool {
+pub(super) fn is_thinking(model: &SimulatedModel, request: &EngineRequest) -> bool {
     let off = match model.vendor {
         "Moonshot AI" => {
             request.thinking_type() == Some("disabled")
@@ -90,40 +91,48 @@ pub(super) fn thinks(model: &Model, request: &Request) -> bool {
         _ => true,
     };
     match model.thinking {
-        Thinking::Never => false,
-        Thinking::Always => true,
-        Thinking::Switch | Thinking::Effort => !off,
+        ThinkingMode::Never => false,
+        ThinkingMode::Always => true,
+        ThinkingMode::Switch | ThinkingMode::Effort => !off,
     }
 }
 
-fn choose(provider: Provider, request: &Request) -> Result<&'static Model, Refusal> {
+fn choose_model(
+    provider: Provider,
+    request: &EngineRequest,
+) -> Result<&'static SimulatedModel, ErrorResponse> {
     let asked = request.model();
-    if let Some(model) = roster::find(provider, asked) {
+    if let Some(model) = models::find_model(provider, asked) {
         return Ok(model);
     }
     if provider != Provider::OpenRouter {
-        return Err(Refusal::unknown_model(asked));
+        return Err(ErrorResponse::unknown_model(asked));
     }
     let fallbacks = list(request.body.get("models")).iter().filter_map(Value::as_str);
-    fallbacks.filter_map(|id| roster::find(provider, id)).next().ok_or_else(|| {
+    fallbacks.filter_map(|id| models::find_model(provider, id)).next().ok_or_else(|| {
         if asked.is_empty() {
-            Refusal::bad("No models provided")
+            ErrorResponse::bad_request("No models provided")
         } else {
-            Refusal::bad(format!("{asked} is not a valid model ID"))
+            ErrorResponse::bad_request(format!("{asked} is not a valid model ID"))
         }
     })
 }
 
-fn engine(provider: Provider, model: &Model, request: &Request, book: Rulebook) -> Result<(), Refusal> {
-    parameters::check(provider, model, request)?;
-    tools::check(provider, model, request)?;
-    messages::check(provider, model, request)?;
-    web::check(provider, request)?;
-    messages::fits(provider, model, request, book.message_bytes)
+fn check_engine_rules(
+    provider: Provider,
+    model: &SimulatedModel,
+    request: &EngineRequest,
+    book: RuleOptions,
+) -> Result<(), ErrorResponse> {
+    parameters::check_parameters(provider, model, request)?;
+    tools::check_tools(provider, model, request)?;
+    messages::check_messages(provider, model, request)?;
+    web_search::check_results(provider, request)?;
+    messages::check_size(provider, model, request, book.message_bytes)
 }
 
 /// Whether OpenRouter may ask nobody but Moonshot.
-fn pinned_to_moonshot(model: &Model, request: &Request) -> bool {
+fn is_pinned_to_moonshot(model: &SimulatedModel, request: &EngineRequest) -> bool {
     let first_is_moonshot = |key: &str| {
         list(request.body.pointer(key))
             .first()

@@ -14,35 +14,39 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::script::ResetFlag;
-use super::{State, route};
+use super::scripted_body::ResetFlag;
+use super::{SimulatorState, route};
 
 /// After a failed accept (no descriptors left, mostly); shorter would spin.
-const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
 
 /// Serves until `shutdown`; open connections are then dropped as they are, like those of an upstream that dies.
-pub(super) async fn serve(listener: TcpListener, state: Arc<State>, shutdown: impl Future<Output = ()>) {
+pub(super) async fn serve(
+    listener: TcpListener,
+    state: Arc<SimulatorState>,
+    shutdown: impl Future<Output = ()>,
+) {
     let mut connections = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         tokio::select! {
             () = &mut shutdown => return,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => { connections.spawn(connection(stream, state.clone())); }
-                Err(_) => sleep(ACCEPT_AGAIN).await,
+                Ok((stream, _)) => { connections.spawn(serve_connection(stream, state.clone())); }
+                Err(_) => sleep(ACCEPT_RETRY_DELAY).await,
             },
             Some(_) = connections.join_next() => {}
         }
     }
 }
 
-async fn connection(stream: TcpStream, state: Arc<State>) {
-    let _counted = state.journal.connection();
+async fn serve_connection(stream: TcpStream, state: Arc<SimulatorState>) {
+    let _counted = state.request_log.count_connection();
     // Without it a small chunk can wait for the acknowledgement of the one before, 40 ms.
     let _ = stream.set_nodelay(true);
     let reset = ResetFlag::default();
-    let wire = Wire { stream, reset: reset.clone() };
-    let service = service_fn(move |request| route::answer(state.clone(), reset.clone(), request));
+    let wire = ResettableStream { stream, reset: reset.clone() };
+    let service = service_fn(move |request| route::handle_request(state.clone(), reset.clone(), request));
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(1 << 20);
     // How a connection ended stands in the journal; there is nobody here to tell.
@@ -50,21 +54,21 @@ async fn connection(stream: TcpStream, state: Arc<State>) {
 }
 
 /// The socket; closed with RST instead of FIN when the flag is up.
-struct Wire {
+struct ResettableStream {
     stream: TcpStream,
     reset: ResetFlag,
 }
 
-impl Drop for Wire {
+impl Drop for ResettableStream {
     fn drop(&mut self) {
-        if self.reset.is_raised() {
+        if self.reset.is_set() {
             // With a zero linger time the kernel resets at close.
             let _ = self.stream.set_zero_linger();
         }
     }
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for ResettableStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -74,7 +78,7 @@ impl AsyncRead for Wire {
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for ResettableStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -100,7 +104,7 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.reset.is_raised() {
+        if self.reset.is_set() {
             // A FIN now would tell the peer that all is well.
             return Poll::Ready(Ok(()));
         }

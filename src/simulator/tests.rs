@@ -17,7 +17,7 @@ use std::net::SocketAddr;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use super::{Control, Face, Fault, Options, Provider, Simulator};
+use super::{Api, Control, Fault, Provider, Simulator, SimulatorOptions};
 use client::Client;
 
 /// A running simulator; it dies with this.
@@ -33,7 +33,7 @@ impl Drop for Running {
     }
 }
 
-async fn start(options: Options) -> Running {
+async fn start(options: SimulatorOptions) -> Running {
     let simulator = Simulator::bind("127.0.0.1:0".parse().unwrap(), options).await.unwrap();
     let (address, control) = (simulator.address(), simulator.control());
     let task = tokio::spawn(simulator.run(std::future::pending()));
@@ -42,12 +42,12 @@ async fn start(options: Options) -> Running {
 
 impl Running {
     async fn new() -> Self {
-        start(Options::default()).await
+        start(SimulatorOptions::default()).await
     }
 
     async fn with(faults: &[&str]) -> Self {
         let faults = faults.iter().map(|spec| spec.parse().unwrap()).collect();
-        start(Options { faults, ..Options::default() }).await
+        start(SimulatorOptions { faults, ..SimulatorOptions::default() }).await
     }
 
     fn moonshot(&self) -> Client {
@@ -71,17 +71,17 @@ impl Running {
     }
 
     /// A face of a provider, and a model there.
-    fn face(&self, provider: Provider, face: Face) -> (Client, &'static str) {
+    fn face(&self, provider: Provider, face: Api) -> (Client, &'static str) {
         let model = match provider {
             Provider::Moonshot => "kimi-k3",
             Provider::Kimi => "kimi-for-coding",
             Provider::OpenRouter => "moonshotai/kimi-k3",
         };
-        (self.prompting(provider).below(provider.base_of(face)), model)
+        (self.prompting(provider).below(provider.base_path_for(face)), model)
     }
 
     fn messages(&self, provider: Provider) -> (Client, &'static str) {
-        let (mut client, model) = self.face(provider, Face::Messages);
+        let (mut client, model) = self.face(provider, Api::Messages);
         // No gate here.
         client.headers[0].1 = "curl/8".into();
         (client, model)
@@ -111,11 +111,11 @@ fn weather() -> Value {
 }
 
 /// A request of any face with a prompt.
-fn prompt(face: Face, model: &str, text: &str) -> Value {
+fn prompt(face: Api, model: &str, text: &str) -> Value {
     match face {
-        Face::Chat => ask(model, text),
-        Face::Messages => message(model, json!(text)),
-        Face::Responses => json!({ "model": model, "input": text }),
+        Api::ChatCompletions => ask(model, text),
+        Api::Messages => message(model, json!(text)),
+        Api::Responses => json!({ "model": model, "input": text }),
     }
 }
 

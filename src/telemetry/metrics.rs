@@ -5,59 +5,59 @@
 
 mod cost;
 pub mod family;
-mod names;
+pub mod gauges;
+mod model_labels;
 mod process;
 mod series;
-pub mod standing;
 #[cfg(test)]
 mod tests;
 
 use prometheus::{HistogramVec, IntCounterVec, Registry, TextEncoder};
 
-use self::cost::Cost;
-use self::names::{Names, OTHER};
+use self::cost::CostCounter;
+use self::gauges::GaugeSnapshot;
+use self::model_labels::{ModelLabels, OTHER_MODEL};
 use self::series::Series;
-use self::standing::Standing;
-use crate::protocol::usage::Usage;
-use crate::record::{Attempt, Outcome, Record};
+use crate::protocol::usage::TokenUsage;
+use crate::record::{Attempt, AttemptOutcome, Record};
 
 /// The type of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
 
 /// In the place of a model where nobody answered.
-const NOBODY: &str = "none";
+const NO_MODEL: &str = "none";
 
 /// All of them, in a registry of their own.
 pub struct Metrics {
     /// A definition that the crate refuses is told to whoever scrapes; it does not keep the gateway from serving.
-    counted: Result<Counted, prometheus::Error>,
+    counters: Result<RequestCounters, prometheus::Error>,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self { counted: Counted::new() }
+        Self { counters: RequestCounters::new() }
     }
 }
 
 impl Metrics {
     /// These references are configured: they have a label of their own from their first attempt on.
-    pub fn configured<'r>(&self, references: impl IntoIterator<Item = &'r str>) {
-        if let Ok(counted) = &self.counted {
-            counted.names.configured(references);
+    pub fn register_models<'r>(&self, references: impl IntoIterator<Item = &'r str>) {
+        if let Ok(counted) = &self.counters {
+            counted.labels.register(references);
         }
     }
 
     /// A request is over.
-    pub fn note(&self, record: &Record) {
-        if let Ok(counted) = &self.counted {
-            counted.request(record);
+    pub fn record(&self, record: &Record) {
+        if let Ok(counted) = &self.counters {
+            counted.record_request(record);
         }
     }
 
     /// A request was refused before the relay saw it. `reason` is a word of ours, so there are few.
-    pub fn refused(&self, reason: &'static str) {
-        if let Ok(counted) = &self.counted {
-            counted.refused.add(&[reason], 1);
+    pub fn record_rejection(&self, reason: &'static str) {
+        if let Ok(counted) = &self.counters {
+            counted.rejections.add(&[reason], 1);
         }
     }
 
@@ -65,22 +65,22 @@ impl Metrics {
     ///
     /// # Errors
     /// When the crate refuses a definition: a mistake in this room.
-    pub fn text(&self, standing: &Standing) -> Result<String, prometheus::Error> {
-        let counted = match &self.counted {
+    pub fn encode(&self, standing: &GaugeSnapshot) -> Result<String, prometheus::Error> {
+        let counted = match &self.counters {
             Ok(counted) => counted,
             Err(error) => return Err(prometheus::Error::Msg(error.to_string())),
         };
         let mut families = counted.registry.gather();
-        families.extend(standing.registry()?.gather());
+        families.extend(standing.build_registry()?.gather());
         families.sort_by(|one, other| one.name().cmp(other.name()));
         TextEncoder::new().encode_to_string(&families)
     }
 }
 
 /// What grows with each request.
-struct Counted {
+struct RequestCounters {
     registry: Registry,
-    names: Names,
+    labels: ModelLabels,
     requests: Series<IntCounterVec>,
     duration: Series<HistogramVec>,
     first_byte: Series<HistogramVec>,
@@ -89,11 +89,11 @@ struct Counted {
     tokens: Series<IntCounterVec>,
     reasoning: Series<IntCounterVec>,
     estimated: Series<IntCounterVec>,
-    cost: Cost,
-    refused: Series<IntCounterVec>,
+    cost: CostCounter,
+    rejections: Series<IntCounterVec>,
 }
 
-impl Counted {
+impl RequestCounters {
     fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         Ok(Self {
@@ -105,55 +105,55 @@ impl Counted {
             tokens: family::TOKENS.counter(&registry)?,
             reasoning: family::REASONING_TOKENS.counter(&registry)?,
             estimated: family::ESTIMATED_TOKENS.counter(&registry)?,
-            cost: Cost::new(&registry)?,
-            refused: family::REFUSED.counter(&registry)?,
-            names: Names::default(),
+            cost: CostCounter::new(&registry)?,
+            rejections: family::REJECTED.counter(&registry)?,
+            labels: ModelLabels::default(),
             registry,
         })
     }
 
-    fn request(&self, record: &Record) {
-        let answered = record.answered.as_deref().map(|answered| (answered, self.names.learn(answered)));
-        let model = answered.map_or(NOBODY, |(_, label)| label);
-        self.requests.add(&[record.face.api(), model, record.outcome()], 1);
-        let stream = if record.streamed { "true" } else { "false" };
-        self.duration.observe(&[model, stream], record.took.as_secs_f64());
-        if let Some(first_byte) = record.first_byte {
+    fn record_request(&self, record: &Record) {
+        let answered = record.served_by.as_deref().map(|answered| (answered, self.labels.learn(answered)));
+        let model = answered.map_or(NO_MODEL, |(_, label)| label);
+        self.requests.add(&[record.api.as_str(), model, record.outcome()], 1);
+        let stream = if record.is_streaming { "true" } else { "false" };
+        self.duration.observe(&[model, stream], record.duration.as_secs_f64());
+        if let Some(first_byte) = record.time_to_first_byte {
             self.first_byte.observe(&[model, stream], first_byte.as_secs_f64());
         }
-        self.fallback(record);
+        self.record_fallback(record);
         for attempt in &record.attempts {
             let is_answer = |(answered, _): &(&str, _)| *answered == attempt.reference;
             let label = answered.filter(is_answer).map(|(_, label)| label);
-            self.attempt(attempt, label.unwrap_or_else(|| self.names.label(&attempt.reference)));
+            self.record_attempt(attempt, label.unwrap_or_else(|| self.labels.label(&attempt.reference)));
         }
     }
 
     /// Another model answered than the first one that was considered.
-    fn fallback(&self, record: &Record) {
-        if let (Some(to), Some(first)) = (&record.answered, record.attempts.first())
+    fn record_fallback(&self, record: &Record) {
+        if let (Some(to), Some(first)) = (&record.served_by, record.attempts.first())
             && *to != first.reference
         {
-            let (from, to) = (self.names.label(&first.reference), self.names.label(to));
+            let (from, to) = (self.labels.label(&first.reference), self.labels.label(to));
             self.fallbacks.add(&[from, to, first.outcome.as_str()], 1);
         }
     }
 
     /// `model` is the label of its reference.
-    fn attempt(&self, attempt: &Attempt, model: &str) {
-        let (provider, _) = attempt.reference.split_once('/').unwrap_or((OTHER, ""));
+    fn record_attempt(&self, attempt: &Attempt, model: &str) {
+        let (provider, _) = attempt.reference.split_once('/').unwrap_or((OTHER_MODEL, ""));
         self.attempts.add(&[provider, model, attempt.outcome.as_str()], 1);
         // As in the ledger: what did not answer to the end and used tokens all the same was paid for beside the answer.
-        let part = if attempt.outcome == Outcome::Ok { "answered" } else { "lost" };
+        let part = if attempt.outcome == AttemptOutcome::Ok { "answered" } else { "lost" };
         if let Some(usage) = &attempt.usage {
-            self.used(model, part, usage);
+            self.record_usage(model, part, usage);
         }
-        if let Some(bill) = &attempt.bill {
+        if let Some(bill) = &attempt.cost {
             self.cost.add([model, &bill.currency, part], bill.amount);
         }
     }
 
-    fn used(&self, model: &str, part: &str, usage: &Usage) {
+    fn record_usage(&self, model: &str, part: &str, usage: &TokenUsage) {
         let kinds = [
             ("input", usage.input),
             ("output", usage.output),
@@ -162,7 +162,7 @@ impl Counted {
         ];
         for (kind, tokens) in kinds {
             self.tokens.add(&[model, kind, part], tokens);
-            if usage.estimated {
+            if usage.is_estimated {
                 self.estimated.add(&[model, kind], tokens);
             }
         }

@@ -3,10 +3,10 @@
 //! Spans are made when a request is over and wait in a bounded queue; one task sends them. A request waits for none of
 //! it, and what finds no room is counted and lost.
 
+mod attributes;
 mod export;
-mod names;
-mod parent;
 mod spans;
+mod traceparent;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,20 +21,20 @@ pub use self::export::Exporter;
 use crate::record::Record;
 
 /// How many requests' spans wait for a collector, of some kilobytes each.
-const QUEUE: usize = 1024;
+const QUEUE_CAPACITY: usize = 1024;
 
 /// Where spans go, and what they tell of the providers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wish {
+pub struct TraceConfig {
     /// The collector's base URL, without a query; `None` makes no spans.
     pub endpoint: Option<String>,
     /// By provider id.
-    pub servers: BTreeMap<String, Server>,
+    pub servers: BTreeMap<String, ServerAddress>,
 }
 
 /// Where a provider's server is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Server {
+pub struct ServerAddress {
     /// A name, or an IP address.
     pub address: String,
     /// The scheme's own where the URL names none.
@@ -42,53 +42,53 @@ pub struct Server {
 }
 
 /// The way to a collector.
-pub trait Carrier: HttpClient {
+pub trait TraceTransport: HttpClient {
     /// How the last call ended, for people: why it got no answer, or the answer's status.
-    fn trouble(&self) -> String;
+    fn last_error(&self) -> String;
 }
 
 /// Takes requests that are over.
 pub struct Traces {
     queue: mpsc::Sender<Vec<SpanData>>,
-    wish: ArcSwap<Wish>,
+    config: ArcSwap<TraceConfig>,
     endpoint: watch::Sender<Option<String>>,
-    lost: Arc<AtomicU64>,
+    dropped: Arc<AtomicU64>,
 }
 
 /// Both ends: what takes requests, and what sends their spans over the carrier.
 #[must_use]
-pub fn pair(carrier: Arc<dyn Carrier>, wish: Wish) -> (Traces, Exporter) {
-    let (queue, waiting) = mpsc::channel(QUEUE);
+pub fn channel(carrier: Arc<dyn TraceTransport>, wish: TraceConfig) -> (Traces, Exporter) {
+    let (queue, waiting) = mpsc::channel(QUEUE_CAPACITY);
     let (endpoint, follows) = watch::channel(wish.endpoint.clone());
     let lost = Arc::new(AtomicU64::new(0));
     let exporter = Exporter::new(waiting, follows, carrier, lost.clone());
-    (Traces { queue, wish: ArcSwap::from_pointee(wish), endpoint, lost }, exporter)
+    (Traces { queue, config: ArcSwap::from_pointee(wish), endpoint, dropped: lost }, exporter)
 }
 
 impl Traces {
     /// From now on this counts. A request that ends just after a reload is told with the servers of after it.
-    pub fn follow(&self, wish: Wish) {
+    pub fn set_config(&self, wish: TraceConfig) {
         self.endpoint.send_replace(wish.endpoint.clone());
-        self.wish.store(Arc::new(wish));
+        self.config.store(Arc::new(wish));
     }
 
     /// Takes a request that is over, unless its client's trace is not sampled. It never waits.
-    pub fn note(&self, record: &Record) {
-        let wish = self.wish.load();
+    pub fn record(&self, record: &Record) {
+        let wish = self.config.load();
         if wish.endpoint.is_none() {
             return;
         }
-        if let Some(spans) = spans::of(record, &wish.servers)
+        if let Some(spans) = spans::build_spans(record, &wish.servers)
             && self.queue.try_send(spans).is_err()
         {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+            self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// Requests of which no collector will know: the queue was full, or the collector did not take them.
     #[must_use]
-    pub fn lost(&self) -> u64 {
-        self.lost.load(Ordering::Relaxed)
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
     }
 }
 

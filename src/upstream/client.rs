@@ -21,14 +21,14 @@ use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
 
-use super::body::Slices;
-use super::resolve::{self, Lookup};
-use super::url::Place;
-use super::{Call, Connector, Response};
+use super::request_body::SlicedBody;
+use super::resolve::{self, LookupFn};
+use super::url::Endpoint;
+use super::{Connector, UpstreamRequest, UpstreamResponse};
 use crate::failure::{Failure, Reason};
-use crate::future::boxed;
-use answer::Arriving;
-use connect::Connect;
+use crate::future::box_in_place;
+use answer::ResponseStream;
+use connect::GuardedConnector;
 
 /// Kimi thinks for minutes without a byte; a ping every half minute keeps NAT entries and tells a dead peer.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
@@ -49,7 +49,7 @@ pub struct Client {
 /// The pools of one connect time-out, which is theirs for life.
 struct Built {
     connect: Duration,
-    names: Lookup,
+    names: LookupFn,
     plain: OnceLock<Result<Pool, String>>,
     tls: OnceLock<Result<Pool, String>>,
     tls_loopback: OnceLock<Result<Pool, String>>,
@@ -57,7 +57,7 @@ struct Built {
 
 /// Connections that are made one way.
 struct Pool {
-    http: legacy::Client<Connect, Slices>,
+    http: legacy::Client<GuardedConnector, SlicedBody>,
     proxies: Option<Arc<Matcher>>,
 }
 
@@ -65,16 +65,16 @@ impl Client {
     /// `connect` is the time limit to establish a connection, TLS included. Nothing is opened yet.
     #[must_use]
     pub fn new(connect: Duration) -> Self {
-        Self::with_names(connect, resolve::system())
+        Self::with_names(connect, resolve::system_lookup())
     }
 
-    fn with_names(connect: Duration, names: Lookup) -> Self {
+    fn with_names(connect: Duration, names: LookupFn) -> Self {
         Self { built: ArcSwap::from_pointee(Built::new(connect, names)) }
     }
 
-    async fn call(&self, call: Call) -> Result<Response, Failure> {
-        let place = call.url.place()?;
-        let mut request = Request::new(Slices::new(call.body));
+    async fn call(&self, call: UpstreamRequest) -> Result<UpstreamResponse, Failure> {
+        let place = call.url.endpoint()?;
+        let mut request = Request::new(SlicedBody::new(call.body));
         *request.method_mut() = call.method;
         *request.headers_mut() = call.headers;
         request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -88,28 +88,32 @@ impl Client {
             let built = self.built.load();
             built.pool(place)?.request(request)
         };
-        let (head, body) = sending.await.map_err(|error| failing::of_call(&error))?.into_parts();
-        Ok(Response { status: head.status, headers: head.headers, body: Box::pin(Arriving(body)) })
+        let (head, body) = sending.await.map_err(|error| failing::from_call_error(&error))?.into_parts();
+        Ok(UpstreamResponse {
+            status: head.status,
+            headers: head.headers,
+            body: Box::pin(ResponseStream(body)),
+        })
     }
 }
 
 impl Built {
-    const fn new(connect: Duration, names: Lookup) -> Self {
+    const fn new(connect: Duration, names: LookupFn) -> Self {
         Self { connect, names, plain: OnceLock::new(), tls: OnceLock::new(), tls_loopback: OnceLock::new() }
     }
 
-    fn pool(&self, place: &Place) -> Result<&Pool, Failure> {
+    fn pool(&self, place: &Endpoint) -> Result<&Pool, Failure> {
         let pool = |proxies, tls: Result<ClientConfig, _>| {
-            let tls = tls.map_err(|error| failing::root(&error))?;
+            let tls = tls.map_err(|error| failing::describe_root_cause(&error))?;
             Ok(Pool::new(self.names.clone(), self.connect, proxies, tls))
         };
         let built = match (place.is_loopback, place.is_secure) {
             (false, _) => {
                 let proxies = || Some(Arc::new(Matcher::from_env()));
-                self.tls.get_or_init(|| pool(proxies(), tls::system()))
+                self.tls.get_or_init(|| pool(proxies(), tls::trust_system_roots()))
             }
-            (true, true) => self.tls_loopback.get_or_init(|| pool(None, tls::system())),
-            (true, false) => self.plain.get_or_init(|| pool(None, tls::nobody())),
+            (true, true) => self.tls_loopback.get_or_init(|| pool(None, tls::trust_system_roots())),
+            (true, false) => self.plain.get_or_init(|| pool(None, tls::trust_none())),
         };
         built.as_ref().map_err(|why| {
             Failure::new(
@@ -121,7 +125,7 @@ impl Built {
 }
 
 impl Pool {
-    fn new(names: Lookup, connect: Duration, proxies: Option<Arc<Matcher>>, tls: ClientConfig) -> Self {
+    fn new(names: LookupFn, connect: Duration, proxies: Option<Arc<Matcher>>, tls: ClientConfig) -> Self {
         let http = legacy::Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
@@ -129,11 +133,11 @@ impl Pool {
             .pool_max_idle_per_host(POOL_SIZE)
             .http2_keep_alive_interval(PING_INTERVAL)
             .http2_keep_alive_timeout(PING_TIMEOUT)
-            .build(Connect::new(names, connect, proxies.clone(), tls));
+            .build(GuardedConnector::new(names, connect, proxies.clone(), tls));
         Self { http, proxies }
     }
 
-    fn request(&self, mut request: Request<Slices>) -> legacy::ResponseFuture {
+    fn request(&self, mut request: Request<SlicedBody>) -> legacy::ResponseFuture {
         // Where the proxy is asked to pass it on; a tunnel's proxy is told when it is asked for the tunnel.
         if let Some(proxies) = &self.proxies
             && request.uri().scheme() == Some(&Scheme::HTTP)
@@ -147,11 +151,14 @@ impl Pool {
 }
 
 impl Connector for Client {
-    fn send(&self, call: Call) -> Pin<Box<dyn Future<Output = Result<Response, Failure>> + Send + '_>> {
-        boxed(|| self.call(call))
+    fn send(
+        &self,
+        call: UpstreamRequest,
+    ) -> Pin<Box<dyn Future<Output = Result<UpstreamResponse, Failure>> + Send + '_>> {
+        box_in_place(|| self.call(call))
     }
 
-    fn limit_connect(&self, limit: Duration) {
+    fn set_connect_timeout(&self, limit: Duration) {
         let built = self.built.load();
         if built.connect != limit {
             self.built.store(Arc::new(Built::new(limit, built.names.clone())));

@@ -1,11 +1,11 @@
 //! Kimi Code's device login (RFC 8628) and the keys that come of it (kimi-code 2.1.0, `packages/oauth`, and a capture of
 //! 2026-11-21).
 
-mod device;
-mod endpoint;
-mod keeper;
-mod logins;
-mod unfinished;
+mod authenticated;
+mod device_flow;
+mod issuer;
+mod pending_refresh;
+mod refresher;
 
 #[cfg(test)]
 mod tests;
@@ -14,47 +14,47 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::{Instant, sleep};
 
-use crate::credentials::{Lock, Place};
+use crate::credentials::{LoginFile, LoginLock};
 use crate::failure::{Failure, Reason};
 
-pub use device::{Code, NoLogin, ask, wait};
-pub use endpoint::Issuer;
-pub use logins::{Logins, Sent};
-pub use unfinished::settled;
+pub use authenticated::{AuthenticatedConnector, AuthenticatedResponse};
+pub use device_flow::{DeviceCode, DeviceFlowError, request_code, wait_for_login};
+pub use issuer::Issuer;
+pub use pending_refresh::wait_for_refreshes;
 
 /// The public client that Kimi Code's own command line asks as. It is no secret: a device login has none, and whoever
 /// grants it sees for whom (kimi-code 2.1.0).
 pub const CLIENT_ID: &str = "17e5f671-d194-4dfb-9706-5516cb48c098";
 
 /// Who gives logins to accounts of api.kimi.com.
-pub const HOST: &str = "https://auth.kimi.com";
+pub const AUTH_HOST: &str = "https://auth.kimi.com";
 /// Who gives logins to accounts of api.kimi.ai.
-pub const HOST_GLOBAL: &str = "https://auth.kimi.ai";
+pub const AUTH_HOST_GLOBAL: &str = "https://auth.kimi.ai";
 
 /// What time it is; the tests' own stands still.
 pub type Clock = std::sync::Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
 /// Another process that refreshes has its answer long before; one that does not go on shall not hold this one.
-const LOCKED_FOR: Duration = Duration::from_secs(30);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 /// Nothing tells when another process's lock ends; a refresh takes some tenths of a second.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Waits for leave to change a login.
 ///
 /// # Errors
 /// When another process does not give it up, or the state directory cannot be written.
-pub async fn lock(place: &Place) -> Result<Lock, Failure> {
-    let end = Instant::now() + LOCKED_FOR;
+pub async fn acquire_lock(place: &LoginFile) -> Result<LoginLock, Failure> {
+    let end = Instant::now() + LOCK_TIMEOUT;
     loop {
         match place.try_lock() {
             Ok(Some(lock)) => return Ok(lock),
-            Ok(None) if Instant::now() < end => sleep(LOOK_AGAIN).await,
+            Ok(None) if Instant::now() < end => sleep(LOCK_POLL_INTERVAL).await,
             Ok(None) => {
-                let message = format!("another process holds {}", place.mark().display());
+                let message = format!("another process holds {}", place.lock_path().display());
                 return Err(Failure::new(Reason::Timeout, message));
             }
             Err(error) => {
-                let message = format!("{} cannot be locked: {error}", place.mark().display());
+                let message = format!("{} cannot be locked: {error}", place.lock_path().display());
                 return Err(Failure::new(Reason::Server, message));
             }
         }

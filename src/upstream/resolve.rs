@@ -12,25 +12,26 @@ use hyper_util::client::legacy::connect::dns::Name;
 use tower::Service;
 
 /// Asks for a name's addresses.
-pub(super) type Lookup = Arc<dyn Fn(String) -> Looking + Send + Sync>;
+pub(super) type LookupFn = Arc<dyn Fn(String) -> LookupFuture + Send + Sync>;
 /// Its answer, without ports; an address of a link says which one (its scope).
-pub(super) type Looking = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
+pub(super) type LookupFuture = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
 
 /// Endings of names that no public name server gives out (RFC 2606, RFC 6761, RFC 6762, RFC 8375, ICANN's `.internal`,
 /// and what routers use). Such a name, and one without a dot, may stand for any machine.
-const PRIVATE: &[&str] = &["local", "internal", "lan", "home", "corp", "intranet", "test", "home.arpa"];
+const PRIVATE_SUFFIXES: &[&str] =
+    &["local", "internal", "lan", "home", "corp", "intranet", "test", "home.arpa"];
 
 /// The system's own.
-pub(super) fn system() -> Lookup {
+pub(super) fn system_lookup() -> LookupFn {
     Arc::new(|name| Box::pin(async move { Ok(tokio::net::lookup_host((name, 0)).await?.collect()) }))
 }
 
 /// Looks names up and takes what they may lead to. The connection is made to these addresses: nothing is looked up a
 /// second time.
 #[derive(Clone)]
-pub(super) struct Guarded(pub(super) Lookup);
+pub(super) struct GuardedResolver(pub(super) LookupFn);
 
-impl Service<Name> for Guarded {
+impl Service<Name> for GuardedResolver {
     type Response = std::vec::IntoIter<SocketAddr>;
     type Error = Box<dyn Error + Send + Sync>;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
@@ -42,20 +43,20 @@ impl Service<Name> for Guarded {
     fn call(&mut self, name: Name) -> Self::Future {
         let name = name.as_str().to_owned();
         let looking = (self.0)(name.clone());
-        Box::pin(async move { Ok(fitting(&name, looking.await?)?.into_iter()) })
+        Box::pin(async move { Ok(filter_addresses(&name, looking.await?)?.into_iter()) })
     }
 }
 
 /// The addresses that this name may have.
-fn fitting(name: &str, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, String> {
+fn filter_addresses(name: &str, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, String> {
     let bare = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
     let below = |end: &str| bare.strip_suffix(end).is_some_and(|rest| rest.ends_with('.'));
     let fits: fn(IpAddr) -> bool = if bare == "localhost" || below("localhost") {
         |ip| ip.to_canonical().is_loopback()
-    } else if !bare.contains('.') || PRIVATE.iter().any(|end| below(end)) {
+    } else if !bare.contains('.') || PRIVATE_SUFFIXES.iter().any(|end| below(end)) {
         |_| true
     } else {
-        leads_away
+        is_public_address
     };
     let first = found.first().copied();
     let fitting: Vec<SocketAddr> = found.into_iter().filter(|address| fits(address.ip())).collect();
@@ -71,7 +72,7 @@ fn fitting(name: &str, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, String
 
 /// Whether an address can be that of a public host. Those of private networks can: companies answer for public names
 /// inside.
-fn leads_away(ip: IpAddr) -> bool {
+fn is_public_address(ip: IpAddr) -> bool {
     match ip.to_canonical() {
         IpAddr::V4(ip) => {
             let here = ip.octets()[0] == 0 || ip.is_loopback() || ip.is_link_local();
@@ -80,7 +81,7 @@ fn leads_away(ip: IpAddr) -> bool {
         // NAT64 carries it to the IPv4 address at its end (RFC 6052, 2.1).
         IpAddr::V6(ip) if ip.segments().starts_with(&[0x64, 0xff9b, 0, 0, 0, 0]) => {
             let [.., a, b, c, d] = ip.octets();
-            leads_away([a, b, c, d].into())
+            is_public_address([a, b, c, d].into())
         }
         IpAddr::V6(ip) => {
             let here = ip.is_unspecified() || ip.is_loopback() || ip.is_unicast_link_local();
@@ -103,32 +104,35 @@ mod tests {
                      ::ffff:127.0.0.1 ::ffff:169.254.1.1 64:ff9b::127.0.0.1 64:ff9b::169.254.169.254";
         for address in addresses(wrong) {
             for name in ["api.moonshot.ai", "API.Moonshot.AI.", "localhost.evil.example", "lan.example"] {
-                let why = fitting(name, vec![address]).unwrap_err();
+                let why = filter_addresses(name, vec![address]).unwrap_err();
                 assert!(why.contains(&address.ip().to_string()) && why.contains(name), "{why}");
             }
         }
         // The last as a DNS64 tells it where there is no IPv4 (RFC 6147).
         let right = addresses("203.0.113.9 2001:db8::1 10.0.0.7 192.168.1.2 fd00::7 64:ff9b::203.0.113.9");
-        assert_eq!(fitting("api.moonshot.ai", right.clone()), Ok(right));
+        assert_eq!(filter_addresses("api.moonshot.ai", right.clone()), Ok(right));
     }
 
     #[test]
     fn what_fits_is_kept_and_nothing_is_no_address() {
         let mixed = addresses("127.0.0.1 203.0.113.9 ::1");
-        assert_eq!(fitting("openrouter.ai", mixed), Ok(addresses("203.0.113.9")));
-        assert_eq!(fitting("openrouter.ai", Vec::new()), Err("openrouter.ai has no address".to_owned()));
+        assert_eq!(filter_addresses("openrouter.ai", mixed), Ok(addresses("203.0.113.9")));
+        assert_eq!(
+            filter_addresses("openrouter.ai", Vec::new()),
+            Err("openrouter.ai has no address".to_owned())
+        );
     }
 
     #[test]
     fn private_names_lead_anywhere_and_localhost_only_here() {
         for name in ["ollama", "box.lan", "box.local", "llm.home.arpa", "Box.Internal."] {
-            assert_eq!(fitting(name, addresses("127.0.0.1")), Ok(addresses("127.0.0.1")), "{name}");
+            assert_eq!(filter_addresses(name, addresses("127.0.0.1")), Ok(addresses("127.0.0.1")), "{name}");
         }
         let on_a_link = vec!["[fe80::7%3]:0".parse().unwrap()];
-        assert_eq!(fitting("box.local", on_a_link.clone()), Ok(on_a_link), "the link is not lost");
+        assert_eq!(filter_addresses("box.local", on_a_link.clone()), Ok(on_a_link), "the link is not lost");
         for name in ["localhost", "moon.localhost", "LOCALHOST."] {
-            assert_eq!(fitting(name, addresses("127.0.0.1 ::1")), Ok(addresses("127.0.0.1 ::1")));
-            assert!(fitting(name, addresses("203.0.113.9")).is_err(), "{name}");
+            assert_eq!(filter_addresses(name, addresses("127.0.0.1 ::1")), Ok(addresses("127.0.0.1 ::1")));
+            assert!(filter_addresses(name, addresses("203.0.113.9")).is_err(), "{name}");
         }
     }
 }

@@ -11,16 +11,16 @@ use crate::failure::{Failure, Reason};
 
 /// An absolute URL. A clone is the same one. Of one that cannot be called the call tells why.
 #[derive(Clone)]
-pub struct Url(Arc<Read>);
+pub struct UpstreamUrl(Arc<ParsedUrl>);
 
-struct Read {
+struct ParsedUrl {
     text: String,
-    place: Result<Place, Failure>,
+    endpoint: Result<Endpoint, Failure>,
 }
 
 /// What a URL means for a call.
 #[derive(Clone)]
-pub(super) struct Place {
+pub(super) struct Endpoint {
     pub(super) uri: Uri,
     pub(super) is_secure: bool,
     /// Only this machine answers there.
@@ -29,20 +29,20 @@ pub(super) struct Place {
     pub(super) host: Option<HeaderValue>,
 }
 
-impl Url {
-    pub(super) fn place(&self) -> Result<&Place, Failure> {
-        self.0.place.as_ref().map_err(Clone::clone)
+impl UpstreamUrl {
+    pub(super) fn endpoint(&self) -> Result<&Endpoint, Failure> {
+        self.0.endpoint.as_ref().map_err(Clone::clone)
     }
 }
 
-impl From<String> for Url {
+impl From<String> for UpstreamUrl {
     fn from(text: String) -> Self {
-        let place = Place::read(&text);
-        Self(Arc::new(Read { text, place }))
+        let place = Endpoint::parse(&text);
+        Self(Arc::new(ParsedUrl { text, endpoint: place }))
     }
 }
 
-impl Deref for Url {
+impl Deref for UpstreamUrl {
     type Target = str;
 
     fn deref(&self) -> &str {
@@ -50,27 +50,27 @@ impl Deref for Url {
     }
 }
 
-impl PartialEq<&str> for Url {
+impl PartialEq<&str> for UpstreamUrl {
     fn eq(&self, other: &&str) -> bool {
         **self == **other
     }
 }
 
-impl std::fmt::Debug for Url {
+impl std::fmt::Debug for UpstreamUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.text.fmt(f)
     }
 }
 
-impl std::fmt::Display for Url {
+impl std::fmt::Display for UpstreamUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.text.fmt(f)
     }
 }
 
-impl Place {
+impl Endpoint {
     /// What can be called. A user's name in a URL would be sent in the authority of HTTP/2.
-    fn read(text: &str) -> Result<Self, Failure> {
+    fn parse(text: &str) -> Result<Self, Failure> {
         let wrong = |why: &dyn std::fmt::Display| Failure::new(Reason::Network, format!("bad URL: {why}"));
         let uri = Uri::try_from(text).map_err(|error| wrong(&error))?;
         let authority = match uri.authority() {

@@ -3,15 +3,15 @@
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
-use crate::protocol::usage::Usage;
-use crate::record::{Attempt, Bill, Outcome, Record, RequestId, Skip};
+use crate::protocol::usage::TokenUsage;
+use crate::record::{Attempt, AttemptCost, AttemptOutcome, Record, RequestId, SkipReason};
 
 /// A word of headers and logs; a store gives back those of an older version, too.
-pub type Word = Cow<'static, str>;
+pub type Label = Cow<'static, str>;
 
 /// One request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct UsageEntry {
     /// As in `x-moonrelay-request-id`; it says when the request came.
     pub request_id: RequestId,
     /// Who asked.
@@ -19,51 +19,51 @@ pub struct Entry {
     /// What was asked for; empty where nothing was named that can be a model.
     pub requested: String,
     /// The client's protocol: `openai-completions`, `openai-responses` or `anthropic-messages`.
-    pub face: Word,
+    pub api: Label,
     /// The protocol in which the target that answered was called.
-    pub called: Option<Word>,
+    pub target_api: Option<Label>,
     /// The reference that answered.
-    pub answered: Option<String>,
+    pub answered_by: Option<String>,
     /// Whether a stream was asked for.
-    pub streamed: bool,
+    pub is_streamed: bool,
     /// How much thinking was asked for.
-    pub thinking: Option<Word>,
+    pub thinking: Option<Label>,
     /// `ok`, `abandoned` (the client went away), or the reason of the failure.
-    pub outcome: Word,
+    pub outcome: Label,
     /// From the request read to the first meaningful byte.
     pub first_byte: Option<Duration>,
     /// From the request read to the end.
-    pub took: Duration,
+    pub duration: Duration,
     /// The dialect rules that changed it.
-    pub rules: Vec<Word>,
+    pub rules: Vec<Label>,
     /// What of it another face could not say.
-    pub dropped: Vec<Word>,
+    pub losses: Vec<Label>,
     /// Every try, and every target that was passed over.
-    pub attempts: Vec<Try>,
+    pub attempts: Vec<UsageAttempt>,
 }
 
 /// One try of one target, or why it was not tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Try {
+pub struct UsageAttempt {
     /// A provider's id.
     pub provider: String,
     /// A model's id.
     pub model: String,
     /// `ok`, a reason of a failure, why it was passed over, or `cancelled`.
-    pub outcome: Word,
+    pub outcome: Label,
     /// For people; empty when it succeeded.
     pub detail: String,
     /// From the request read to this try begun.
-    pub began: Duration,
+    pub started_after: Duration,
     /// From the try begun to its outcome known.
-    pub took: Duration,
+    pub duration: Duration,
     /// What it used.
-    pub usage: Option<Usage>,
+    pub usage: Option<TokenUsage>,
     /// What that costs.
-    pub bill: Option<Bill>,
+    pub bill: Option<AttemptCost>,
 }
 
-impl From<Record> for Entry {
+impl From<Record> for UsageEntry {
     /// A request that is over, or as far as it has come.
     fn from(record: Record) -> Self {
         let words = |words: Vec<&'static str>| words.into_iter().map(Cow::Borrowed).collect();
@@ -71,22 +71,22 @@ impl From<Record> for Entry {
             outcome: record.outcome().into(),
             request_id: record.request_id,
             client: record.client,
-            requested: record.requested,
-            face: record.face.api().into(),
-            called: record.called.map(|face| face.api().into()),
-            answered: record.answered,
-            streamed: record.streamed,
+            requested: record.requested_model,
+            api: record.api.as_str().into(),
+            target_api: record.upstream_api.map(|face| face.as_str().into()),
+            answered_by: record.served_by,
+            is_streamed: record.is_streaming,
             thinking: record.thinking.map(|level| level.as_str().into()),
-            first_byte: record.first_byte,
-            took: record.took,
-            rules: words(record.rules),
-            dropped: words(record.dropped),
-            attempts: record.attempts.into_iter().map(Try::from).collect(),
+            first_byte: record.time_to_first_byte,
+            duration: record.duration,
+            rules: words(record.applied_rules),
+            losses: words(record.losses),
+            attempts: record.attempts.into_iter().map(UsageAttempt::from).collect(),
         }
     }
 }
 
-impl From<Attempt> for Try {
+impl From<Attempt> for UsageAttempt {
     fn from(attempt: Attempt) -> Self {
         let mut provider = attempt.reference;
         let model = provider.find('/').map(|slash| provider.split_off(slash + 1)).unwrap_or_default();
@@ -98,41 +98,43 @@ impl From<Attempt> for Try {
             model,
             outcome: attempt.outcome.as_str().into(),
             detail: attempt.detail,
-            began: attempt.began,
-            took: attempt.took,
+            started_after: attempt.start_offset,
+            duration: attempt.duration,
             usage: attempt.usage,
-            bill: attempt.bill,
+            bill: attempt.cost,
         }
     }
 }
 
-impl Entry {
+impl UsageEntry {
     /// When it came.
     #[must_use]
-    pub fn at(&self) -> SystemTime {
-        self.request_id.moment()
+    pub fn started_at(&self) -> SystemTime {
+        self.request_id.time()
     }
 }
 
-impl Try {
+impl UsageAttempt {
     /// Whether the client was answered by it to the end. What else used tokens was paid for beside that.
     #[must_use]
-    pub fn answered(&self) -> bool {
-        has_answered(&self.outcome)
+    pub fn has_answered(&self) -> bool {
+        is_answered_outcome(&self.outcome)
     }
 }
 
 /// Whether the word of an attempt says that it answered.
-pub(super) fn has_answered(outcome: &str) -> bool {
-    outcome == Outcome::Ok.as_str()
+pub(super) fn is_answered_outcome(outcome: &str) -> bool {
+    outcome == AttemptOutcome::Ok.as_str()
 }
 
 /// Whether it says that the target was called, whatever came of it.
-pub(super) fn was_tried(outcome: &str) -> bool {
-    !Skip::says(outcome)
+pub(super) fn is_attempted_outcome(outcome: &str) -> bool {
+    !SkipReason::matches_name(outcome)
 }
 
 /// Whether it says that the target was called and failed.
-pub(super) fn has_failed(outcome: &str) -> bool {
-    was_tried(outcome) && !has_answered(outcome) && outcome != Outcome::Cancelled.as_str()
+pub(super) fn is_failed_outcome(outcome: &str) -> bool {
+    is_attempted_outcome(outcome)
+        && !is_answered_outcome(outcome)
+        && outcome != AttemptOutcome::Cancelled.as_str()
 }

@@ -6,71 +6,71 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, mpsc, watch};
 use tracing::{error, info, warn};
 
-use super::Health;
-use super::entry::Entry;
-use super::store::{Store, StoreError};
-use crate::config::settings::Usage;
+use super::UsageHealth;
+use super::database::{DatabaseError, UsageDatabase};
+use super::entry::UsageEntry;
+use crate::config::settings::UsageSettings;
 
 /// Entries that may wait: some seconds of a busy team, of some kilobytes each.
-pub(super) const WAITING: usize = 4_096;
+pub(super) const QUEUE_CAPACITY: usize = 4_096;
 
 /// Entries that are written at once.
-pub(super) const BATCH: usize = 256;
+pub(super) const MAX_BATCH: usize = 256;
 
 /// Where entries are. All of them change at once: whoever waits for an entry must not miscount.
 #[derive(Clone, Copy, Default)]
-struct Counts {
+struct QueueCounts {
     queued: u64,
     written: u64,
     /// Refused by the store.
-    lost: u64,
+    failed: u64,
     /// Not taken: the queue was full.
-    overflown: u64,
+    overflowed: u64,
 }
 
-impl Counts {
+impl QueueCounts {
     /// Of those that the queue took, how many are no longer in it.
-    const fn done(&self) -> u64 {
-        self.written + self.lost
+    const fn finished(&self) -> u64 {
+        self.written + self.failed
     }
 }
 
 /// What requests, the writer and whoever looks share.
-pub(super) struct Queue {
-    entries: mpsc::Sender<Arc<Entry>>,
+pub(super) struct UsageQueue {
+    entries: mpsc::Sender<Arc<UsageEntry>>,
     /// What is to be kept; told anew at each reload.
-    pub(super) usage: watch::Sender<Usage>,
+    pub(super) settings: watch::Sender<UsageSettings>,
     /// The store while it is open.
-    pub(super) store: watch::Sender<Option<Arc<dyn Store>>>,
+    pub(super) database: watch::Sender<Option<Arc<dyn UsageDatabase>>>,
     /// No more requests come.
-    pub(super) ended: watch::Sender<bool>,
+    pub(super) is_closed: watch::Sender<bool>,
     /// There is a whole batch, or nobody is to wait for more of it.
-    pub(super) batch: Notify,
-    counts: watch::Sender<Counts>,
+    pub(super) batch_ready: Notify,
+    counts: watch::Sender<QueueCounts>,
     /// Since the last entry that found a place there were some that did not.
-    overflows: AtomicBool,
-    trouble: Mutex<Option<String>>,
+    is_overflowing: AtomicBool,
+    last_error: Mutex<Option<String>>,
 }
 
-impl Queue {
-    pub(super) fn new(usage: Usage) -> (Arc<Self>, mpsc::Receiver<Arc<Entry>>) {
-        let (entries, waiting) = mpsc::channel(WAITING);
+impl UsageQueue {
+    pub(super) fn new(usage: UsageSettings) -> (Arc<Self>, mpsc::Receiver<Arc<UsageEntry>>) {
+        let (entries, waiting) = mpsc::channel(QUEUE_CAPACITY);
         let queue = Self {
             entries,
-            usage: watch::Sender::new(usage),
-            store: watch::Sender::new(None),
-            ended: watch::Sender::new(false),
-            batch: Notify::new(),
+            settings: watch::Sender::new(usage),
+            database: watch::Sender::new(None),
+            is_closed: watch::Sender::new(false),
+            batch_ready: Notify::new(),
             counts: watch::Sender::default(),
-            overflows: AtomicBool::default(),
-            trouble: Mutex::default(),
+            is_overflowing: AtomicBool::default(),
+            last_error: Mutex::default(),
         };
         (Arc::new(queue), waiting)
     }
 
     /// Has it written, where there is room. It never waits.
-    pub(super) fn put(&self, entry: Arc<Entry>) {
-        if !self.usage.borrow().kept {
+    pub(super) fn push(&self, entry: Arc<UsageEntry>) {
+        if !self.settings.borrow().is_enabled {
             return;
         }
         let mut took = false;
@@ -78,55 +78,55 @@ impl Queue {
         self.counts.send_if_modified(|counts| {
             took = self.entries.try_send(entry).is_ok();
             counts.queued += u64::from(took);
-            counts.overflown += u64::from(!took);
-            if took && counts.queued.is_multiple_of(BATCH as u64) {
-                self.batch.notify_one();
+            counts.overflowed += u64::from(!took);
+            if took && counts.queued.is_multiple_of(MAX_BATCH as u64) {
+                self.batch_ready.notify_one();
             }
             false
         });
         // Once: a store that hangs shall not drown the log.
-        if !took && !self.overflows.swap(true, Ordering::Relaxed) {
-            warn!("the ledger's queue of {WAITING} requests is full: what comes now is not kept");
+        if !took && !self.is_overflowing.swap(true, Ordering::Relaxed) {
+            warn!("the ledger's queue of {QUEUE_CAPACITY} requests is full: what comes now is not kept");
         }
     }
 
     /// Whether there is a store that takes what waits, or is about to be one.
-    pub(super) fn is_sound(&self) -> bool {
-        self.usage.borrow().kept && self.why().is_none()
+    pub(super) fn is_healthy(&self) -> bool {
+        self.settings.borrow().is_enabled && self.lock_last_error().is_none()
     }
 
     /// Has what was put until now written at once, and waits for that, whether it goes or not.
-    pub(super) async fn settled(&self) {
+    pub(super) async fn wait_until_written(&self) {
         // The senders are here.
-        let _ = self.store.subscribe().wait_for(Option::is_some).await;
+        let _ = self.database.subscribe().wait_for(Option::is_some).await;
         let mut counts = self.counts.subscribe();
         let now = *counts.borrow();
         if now.queued == 0 {
             return;
         }
-        let all = now.done() + now.queued;
-        self.batch.notify_one();
-        let _ = counts.wait_for(|counts| counts.done() >= all).await;
+        let all = now.finished() + now.queued;
+        self.batch_ready.notify_one();
+        let _ = counts.wait_for(|counts| counts.finished() >= all).await;
     }
 
     /// Resolves when no more requests come.
-    pub(super) async fn end(&self) {
+    pub(super) async fn wait_until_closed(&self) {
         // The sender is here.
-        let _ = self.ended.subscribe().wait_for(|ended| *ended).await;
+        let _ = self.is_closed.subscribe().wait_for(|ended| *ended).await;
     }
 
     /// So many were written.
-    pub(super) fn written(&self, count: usize) {
-        self.gone(count, |counts| &mut counts.written);
-        self.calm();
+    pub(super) fn record_written(&self, count: usize) {
+        self.move_from_queue(count, |counts| &mut counts.written);
+        self.clear_error();
     }
 
     /// So many will not be written.
-    pub(super) fn lost(&self, count: usize) {
-        self.gone(count, |counts| &mut counts.lost);
+    pub(super) fn record_lost(&self, count: usize) {
+        self.move_from_queue(count, |counts| &mut counts.failed);
     }
 
-    fn gone(&self, count: usize, to: impl Fn(&mut Counts) -> &mut u64) {
+    fn move_from_queue(&self, count: usize, to: impl Fn(&mut QueueCounts) -> &mut u64) {
         self.counts.send_modify(|counts| {
             *to(counts) += count as u64;
             counts.queued -= count as u64;
@@ -134,28 +134,30 @@ impl Queue {
     }
 
     /// Writing does not go; told once until it does.
-    pub(super) fn troubled(&self, why: &StoreError) {
-        let before = self.why().replace(why.to_string());
+    pub(super) fn record_error(&self, why: &DatabaseError) {
+        let before = self.lock_last_error().replace(why.to_string());
         if before.is_none() {
-            error!("{why}; the gateway serves on, and keeps up to {WAITING} requests for it in memory");
+            error!(
+                "{why}; the gateway serves on, and keeps up to {QUEUE_CAPACITY} requests for it in memory"
+            );
         }
     }
 
     /// It can be written, or nothing is to be.
-    pub(super) fn calm(&self) {
-        let before = self.why().take();
-        if self.overflows.swap(false, Ordering::Relaxed) || before.is_some() {
+    pub(super) fn clear_error(&self) {
+        let before = self.lock_last_error().take();
+        if self.is_overflowing.swap(false, Ordering::Relaxed) || before.is_some() {
             let dropped = self.health().dropped;
             info!(dropped, "the ledger has no trouble any more");
         }
     }
 
-    fn why(&self) -> MutexGuard<'_, Option<String>> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock_last_error(&self) -> MutexGuard<'_, Option<String>> {
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn health(&self) -> Health {
-        let Counts { queued, written, lost, overflown } = *self.counts.borrow();
-        Health { queued, written, dropped: lost + overflown, trouble: self.why().clone() }
+    pub(super) fn health(&self) -> UsageHealth {
+        let QueueCounts { queued, written, failed: lost, overflowed: overflown } = *self.counts.borrow();
+        UsageHealth { queued, written, dropped: lost + overflown, last_error: self.lock_last_error().clone() }
     }
 }

@@ -10,80 +10,80 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-use super::entry::Entry;
-use super::pace::Pace;
-use super::queue::{BATCH, Queue};
-use super::store::{Store, StoreError};
+use super::database::{DatabaseError, UsageDatabase};
+use super::entry::UsageEntry;
+use super::queue::{MAX_BATCH, UsageQueue};
+use super::write_priority::WritePriority;
 
 /// What the first entry of a batch waits for others where nobody says that there are no more
 /// ([`super::Ledger::hurry`]). A batch costs one transaction.
-const GATHER: Duration = Duration::from_millis(200);
+const BATCH_DELAY: Duration = Duration::from_millis(200);
 
 /// How long a batch that was refused waits for its second and last try.
-const AGAIN: Duration = Duration::from_secs(1);
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// How long a store that could not be opened is left alone.
-const REOPEN: Duration = Duration::from_secs(60);
+const REOPEN_DELAY: Duration = Duration::from_secs(60);
 
 /// Opens the store. It may block.
-pub(super) type Open = Arc<dyn Fn() -> Result<Arc<dyn Store>, StoreError> + Send + Sync>;
+pub(super) type OpenDatabase = Arc<dyn Fn() -> Result<Arc<dyn UsageDatabase>, DatabaseError> + Send + Sync>;
 
 /// Writes what a [`super::Ledger`] takes, once it runs.
-pub struct Writer {
-    pub(super) queue: Arc<Queue>,
-    pub(super) waiting: mpsc::Receiver<Arc<Entry>>,
-    pub(super) open: Open,
+pub struct UsageWriter {
+    pub(super) queue: Arc<UsageQueue>,
+    pub(super) receiver: mpsc::Receiver<Arc<UsageEntry>>,
+    pub(super) open: OpenDatabase,
 }
 
-impl Writer {
+impl UsageWriter {
     /// Writes until [`super::Ledger::end`], and then what waits still.
     pub async fn run(mut self) {
         let queue = self.queue.clone();
         tokio::select! {
-            () = retention::keep(&queue) => {}
-            () = self.write() => {}
+            () = retention::run(&queue) => {}
+            () = self.run_loop() => {}
         }
     }
 
-    async fn write(&mut self) {
+    async fn run_loop(&mut self) {
         let queue = self.queue.clone();
-        let mut usage = queue.usage.subscribe();
-        self.turn().await;
+        let mut usage = queue.settings.subscribe();
+        self.apply_settings().await;
         loop {
-            let (is_open, kept) = (self.store().is_some(), usage.borrow().kept);
+            let (is_open, kept) = (self.database().is_some(), usage.borrow().is_enabled);
             tokio::select! {
                 biased;
-                () = queue.end() => break,
-                _ = usage.changed() => self.turn().await,
-                Some(first) = self.waiting.recv(), if is_open => {
-                    self.gather().await;
-                    self.write_from(Some(first), BATCH).await;
+                () = queue.wait_until_closed() => break,
+                _ = usage.changed() => self.apply_settings().await,
+                Some(first) = self.receiver.recv(), if is_open => {
+                    self.wait_for_batch().await;
+                    self.write_batches(Some(first), MAX_BATCH).await;
                 }
-                () = sleep(REOPEN), if kept && !is_open => self.turn().await,
+                () = sleep(REOPEN_DELAY), if kept && !is_open => self.apply_settings().await,
             }
         }
-        self.waiting.close();
-        if self.store().is_none() && !self.waiting.is_empty() {
-            self.turn().await;
+        self.receiver.close();
+        if self.database().is_none() && !self.receiver.is_empty() {
+            self.apply_settings().await;
         }
-        self.write_from(None, 1).await;
+        self.write_batches(None, 1).await;
         self.close().await;
     }
 
-    fn store(&self) -> Option<Arc<dyn Store>> {
-        self.queue.store.borrow().clone()
+    fn database(&self) -> Option<Arc<dyn UsageDatabase>> {
+        self.queue.database.borrow().clone()
     }
 
     /// Does as the settings of now say: opens the store anew (somebody may have put a file right), or closes it.
-    async fn turn(&mut self) {
-        if !self.queue.usage.borrow().kept {
-            self.write_from(None, 1).await;
+    async fn apply_settings(&mut self) {
+        if !self.queue.settings.borrow().is_enabled {
+            self.write_batches(None, 1).await;
             self.close().await;
-            self.queue.calm();
+            self.queue.clear_error();
             return;
         }
         if self.reopen().await {
-            self.queue.calm();
+            self.queue.clear_error();
         }
     }
 
@@ -92,78 +92,79 @@ impl Writer {
         self.close().await;
         let open = self.open.clone();
         let opened = tokio::task::spawn_blocking(move || open()).await;
-        let opened = opened.unwrap_or_else(|error| Err(StoreError::broken_off("", &error)));
-        let store = opened.inspect_err(|why| self.queue.troubled(why)).ok();
+        let opened = opened.unwrap_or_else(|error| Err(DatabaseError::task_failed("", &error)));
+        let store = opened.inspect_err(|why| self.queue.record_error(why)).ok();
         let is_open = store.is_some();
-        self.queue.store.send_replace(store);
+        self.queue.database.send_replace(store);
         is_open
     }
 
     /// Whoever reads it has it for so long still. Closing writes, and may block.
     async fn close(&self) {
-        if let Some(store) = self.queue.store.send_replace(None) {
+        if let Some(store) = self.queue.database.send_replace(None) {
             let _ = tokio::task::spawn_blocking(move || drop(store)).await;
         }
     }
 
     /// Until there is a batch, or its time is up.
-    async fn gather(&self) {
+    async fn wait_for_batch(&self) {
         // A clock is set only where none of the others is there already.
         tokio::select! {
             biased;
-            () = self.queue.batch.notified() => {}
-            () = self.queue.end() => {}
-            () = sleep(GATHER) => {}
+            () = self.queue.batch_ready.notified() => {}
+            () = self.queue.wait_until_closed() => {}
+            () = sleep(BATCH_DELAY) => {}
         }
     }
 
     /// Writes this one and what waits, as long as so many do.
-    async fn write_from(&mut self, first: Option<Arc<Entry>>, least: usize) {
+    async fn write_batches(&mut self, first: Option<Arc<UsageEntry>>, least: usize) {
         let mut batch: Vec<_> = first.into_iter().collect();
         loop {
-            while batch.len() < BATCH
-                && let Ok(entry) = self.waiting.try_recv()
+            while batch.len() < MAX_BATCH
+                && let Ok(entry) = self.receiver.try_recv()
             {
                 batch.push(entry);
             }
             if batch.is_empty() {
                 return;
             }
-            self.put(&batch).await;
+            self.write_batch(&batch).await;
             batch.clear();
-            if self.waiting.len() < least {
+            if self.receiver.len() < least {
                 return;
             }
         }
     }
 
     /// Writes a batch; one that is refused has a second chance.
-    async fn put(&mut self, batch: &[Arc<Entry>]) {
+    async fn write_batch(&mut self, batch: &[Arc<UsageEntry>]) {
         let mut done = self.append(batch).await;
         if let Err(why) = &done {
-            self.queue.troubled(why);
+            self.queue.record_error(why);
             tokio::select! {
-                () = sleep(AGAIN) => {}
-                () = self.queue.end() => {}
+                () = sleep(RETRY_DELAY) => {}
+                () = self.queue.wait_until_closed() => {}
             }
             // The file may have been moved away, or put right.
             self.reopen().await;
             done = self.append(batch).await;
         }
         match done {
-            Ok(()) => self.queue.written(batch.len()),
+            Ok(()) => self.queue.record_written(batch.len()),
             Err(why) => {
-                self.queue.troubled(&why);
-                self.queue.lost(batch.len());
+                self.queue.record_error(&why);
+                self.queue.record_lost(batch.len());
             }
         }
     }
 
-    async fn append(&self, batch: &[Arc<Entry>]) -> Result<(), StoreError> {
-        let pace = if self.waiting.len() < BATCH { Pace::GivesWay } else { Pace::InHaste };
-        match self.store() {
+    async fn append(&self, batch: &[Arc<UsageEntry>]) -> Result<(), DatabaseError> {
+        let pace =
+            if self.receiver.len() < MAX_BATCH { WritePriority::Background } else { WritePriority::Urgent };
+        match self.database() {
             Some(store) => store.append(batch, pace).await,
-            None => Err(StoreError { place: String::new(), problem: "is not open".to_owned() }),
+            None => Err(DatabaseError { location: String::new(), problem: "is not open".to_owned() }),
         }
     }
 }

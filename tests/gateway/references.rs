@@ -8,7 +8,7 @@ use moonrelay::cli::doctor::check::CHECKS;
 use moonrelay::cli::doctor::kind::FindingKind;
 use moonrelay::protocol::translate::losses::LOSSES;
 use moonrelay::provider::rewrite::rules::RULES;
-use moonrelay::telemetry::metrics::family::{ALL, Kind};
+use moonrelay::telemetry::metrics::family::{ALL, MetricKind};
 use serde_json::Value;
 
 use crate::common::process::{command, run};
@@ -94,7 +94,7 @@ fn the_reference_of_metrics_is_made_of_their_definitions() {
     }
     out.push_str("\n## Buckets\n\nUpper bounds in seconds.\n\n");
     for family in ALL {
-        if let Kind::Histogram(bounds) = family.kind {
+        if let MetricKind::Histogram(bounds) = family.kind {
             let bounds: Vec<String> = bounds.iter().map(ToString::to_string).collect();
             let _ = writeln!(out, "- `{}`: {}", family.name, bounds.join(", "));
         }
@@ -186,7 +186,7 @@ fn kind(schema: &Value) -> String {
 fn the_reference_of_dialect_rules_is_the_table_in_the_code() {
     let mut out = format!("{RULES_PAGE}\n{GENERATED}\n| rule | what it does | source |\n|---|---|---|\n");
     for rule in RULES {
-        let _ = writeln!(out, "| `{}` | {} | {} |", rule.name, rule.says, rule.source);
+        let _ = writeln!(out, "| `{}` | {} | {} |", rule.name, rule.description, rule.source);
     }
     compare("docs/reference/dialect-rules.md", &out);
 }
@@ -220,8 +220,8 @@ fn the_reference_of_checks_is_the_table_in_the_code() {
     let mut out =
         format!("{CHECKS_PAGE}\n{GENERATED}\n| check | subject | what it looks for |\n|---|---|---|\n");
     for check in CHECKS {
-        let asks = if check.asks_providers { " *Asks the providers.*" } else { "" };
-        let _ = writeln!(out, "| `{}` | {} | {}.{asks} |", check.name, check.group, check.says);
+        let asks = if check.needs_network { " *Asks the providers.*" } else { "" };
+        let _ = writeln!(out, "| `{}` | {} | {}.{asks} |", check.name, check.group, check.description);
     }
     out.push_str("\n## Kinds of findings\n\n| kind | meaning |\n|---|---|\n");
     for kind in FindingKind::ALL {

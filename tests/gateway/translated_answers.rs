@@ -1,7 +1,7 @@
 //! Answers go from one face to another and say the same, whatever their pieces and wherever somebody else takes over.
 
-use moonrelay::protocol::translate::event::{Event, Finish};
-use moonrelay::protocol::usage::Usage;
+use moonrelay::protocol::translate::event::{FinishReason, ResponseEvent};
+use moonrelay::protocol::usage::TokenUsage;
 use proptest::prelude::*;
 
 use crate::corpora::judges::answers::judge_events;
@@ -55,55 +55,59 @@ fn part() -> impl Strategy<Value = Part> {
     ]
 }
 
-fn finish() -> impl Strategy<Value = Option<Finish>> {
+fn finish() -> impl Strategy<Value = Option<FinishReason>> {
     prop_oneof![
         Just(None),
-        Just(Some(Finish::Stop)),
-        proptest::option::of("[a-z\n]{1,5}").prop_map(|said| Some(Finish::StopSequence(said))),
-        Just(Some(Finish::Length)),
-        Just(Some(Finish::Window)),
-        Just(Some(Finish::Calls)),
-        Just(Some(Finish::Filtered)),
-        Just(Some(Finish::Pause)),
+        Just(Some(FinishReason::Stop)),
+        proptest::option::of("[a-z\n]{1,5}").prop_map(|said| Some(FinishReason::StopSequence(said))),
+        Just(Some(FinishReason::MaxTokens)),
+        Just(Some(FinishReason::ContextWindow)),
+        Just(Some(FinishReason::ToolCalls)),
+        Just(Some(FinishReason::ContentFilter)),
+        Just(Some(FinishReason::Pause)),
     ]
 }
 
-fn usage() -> impl Strategy<Value = Usage> {
+fn usage() -> impl Strategy<Value = TokenUsage> {
     (any::<[u32; 4]>(), any::<bool>()).prop_map(|([input, output, cache_read, cache_write], estimated)| {
-        Usage {
+        TokenUsage {
             input: input.into(),
             output: output.into(),
             cache_read: cache_read.into(),
             cache_write: cache_write.into(),
             reasoning: u64::from(output / 2),
-            estimated,
+            is_estimated: estimated,
             cost: None,
         }
     })
 }
 
-fn add(part: Part, calls: &mut usize, events: &mut Vec<Event>) {
+fn add(part: Part, calls: &mut usize, events: &mut Vec<ResponseEvent>) {
     match part {
         Part::Reasoning(text, seal) => {
-            events.extend(text.into_iter().map(Event::Reasoning));
-            events.extend(seal.map(Event::Seal));
+            events.extend(text.into_iter().map(ResponseEvent::Reasoning));
+            events.extend(seal.map(ResponseEvent::ReasoningSignature));
         }
-        Part::Veiled(data) => events.push(Event::Veiled(data)),
-        Part::Text(text) => events.extend(text.into_iter().map(Event::Text)),
-        Part::Refusal(text) => events.push(Event::Refusal(text)),
+        Part::Veiled(data) => events.push(ResponseEvent::RedactedReasoning(data)),
+        Part::Text(text) => events.extend(text.into_iter().map(ResponseEvent::Text)),
+        Part::Refusal(text) => events.push(ResponseEvent::Refusal(text)),
         Part::Calls(new, by_turns) => {
             let mut waiting = Vec::new();
             for (id, name, cut) in new {
                 let id = if id.is_empty() { format!("call_{calls}") } else { id };
-                let mut rest: Vec<Event> = vec![Event::CallStart { call: *calls, id, name }];
-                rest.extend(cut.into_iter().map(|piece| Event::CallArguments { call: *calls, piece }));
+                let mut rest: Vec<ResponseEvent> =
+                    vec![ResponseEvent::ToolCallStart { call: *calls, id, name }];
+                rest.extend(
+                    cut.into_iter()
+                        .map(|piece| ResponseEvent::ToolCallArguments { call: *calls, delta: piece }),
+                );
                 waiting.push(rest.into_iter());
                 *calls += 1;
             }
             if by_turns {
                 let mut left = true;
                 while left {
-                    let step: Vec<Event> = waiting.iter_mut().filter_map(Iterator::next).collect();
+                    let step: Vec<ResponseEvent> = waiting.iter_mut().filter_map(Iterator::next).collect();
                     left = !step.is_empty();
                     events.extend(step);
                 }
@@ -122,22 +126,22 @@ prop_compose! {
         usage in proptest::option::of(usage()),
         finish in finish(),
         after in any::<bool>(),
-    ) -> Vec<Event> {
-        let mut events = vec![Event::Start { id: "chatcmpl-1".to_owned(), model }];
-        events.extend(early.map(Event::Usage));
+    ) -> Vec<ResponseEvent> {
+        let mut events = vec![ResponseEvent::Start { id: "chatcmpl-1".to_owned(), model }];
+        events.extend(early.map(ResponseEvent::Usage));
         let mut calls = 0;
         for part in parts {
             add(part, &mut calls, &mut events);
         }
         // A call without arguments has `{}`: decoders never leave it empty.
         for call in 0..calls {
-            let has = |event: &Event| matches!(event, Event::CallArguments { call: of, .. } if *of == call);
+            let has = |event: &ResponseEvent| matches!(event, ResponseEvent::ToolCallArguments { call: of, .. } if *of == call);
             if !events.iter().any(has) {
-                events.push(Event::CallArguments { call, piece: "{}".to_owned() });
+                events.push(ResponseEvent::ToolCallArguments { call, delta: "{}".to_owned() });
             }
         }
-        let usage = usage.map(Event::Usage);
-        let finish = finish.map(Event::Finish);
+        let usage = usage.map(ResponseEvent::Usage);
+        let finish = finish.map(ResponseEvent::Finish);
         events.extend(if after { [finish, usage] } else { [usage, finish] }.into_iter().flatten());
         events
     }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method};
-use moonrelay::upstream::{Call, Client, Connector};
+use moonrelay::upstream::{Client, Connector, UpstreamRequest};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -107,7 +107,7 @@ async fn ask(client: &Client, route: &Route) -> Vec<u8> {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(AUTHORIZATION, HeaderValue::try_from(format!("Bearer {KEY}")).expect("a header"));
     let body = vec![Bytes::from(route.body.to_string())];
-    let call = Call { method: Method::POST, url: route.url.clone().into(), headers, body };
+    let call = UpstreamRequest { method: Method::POST, url: route.url.clone().into(), headers, body };
     let mut response = client.send(call).await.expect("it answers");
     let mut answer = Vec::new();
     while let Some(chunk) = response.body.next().await {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use moonrelay::upstream::{self, Call, Connector, Response};
+use moonrelay::upstream::{self, Connector, UpstreamRequest, UpstreamResponse};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -203,7 +203,7 @@ impl Client {
         Try::Done(judged(&stream, text), moved_on)
     }
 
-    async fn send(&self, method: Method, url: String, body: &Value) -> Option<Response> {
+    async fn send(&self, method: Method, url: String, body: &Value) -> Option<UpstreamResponse> {
         let headers: HeaderMap = [
             (CONTENT_TYPE, HeaderValue::from_static("application/json")),
             (USER_AGENT, HeaderValue::from_static("KimiCLI/1.46.0")),
@@ -213,7 +213,7 @@ impl Client {
         .into_iter()
         .collect();
         let body = if body.is_null() { Vec::new() } else { vec![Bytes::from(body.to_string())] };
-        self.http.send(Call { method, url: url.into(), headers, body }).await.ok()
+        self.http.send(UpstreamRequest { method, url: url.into(), headers, body }).await.ok()
     }
 }
 
@@ -222,7 +222,7 @@ fn body(model: &str, size: usize, stream: bool) -> Value {
     json!({ "model": model, "stream": stream, "messages": [{ "role": "user", "content": prompt }] })
 }
 
-async fn json_of(mut response: Response) -> Value {
+async fn json_of(mut response: UpstreamResponse) -> Value {
     let mut body = Vec::new();
     while let Some(Ok(chunk)) = response.body.next().await {
         body.extend_from_slice(&chunk);

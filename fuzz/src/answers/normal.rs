@@ -1,17 +1,17 @@
 //! What an answer says, however its pieces were cut.
 
-use moonrelay::protocol::face::Face;
-use moonrelay::protocol::translate::event::{Event, Finish};
-use moonrelay::protocol::translate::ids;
-use moonrelay::protocol::usage::Usage;
+use moonrelay::protocol::api::Api;
+use moonrelay::protocol::translate::event::{FinishReason, ResponseEvent};
+use moonrelay::protocol::translate::tool_call_ids;
+use moonrelay::protocol::usage::TokenUsage;
 
 /// An answer without the boundaries of its pieces.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Normal {
     model: String,
     blocks: Vec<Block>,
-    finish: Option<Finish>,
-    usage: Option<Usage>,
+    finish: Option<FinishReason>,
+    usage: Option<TokenUsage>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -24,29 +24,39 @@ enum Block {
 }
 
 /// Whether these are events at all: one start, calls that are numbered and begun, one finish, at the end.
-pub fn check(events: &[Event]) {
+pub fn check(events: &[ResponseEvent]) {
     let (mut calls, mut finished) = (0, false);
     for (at, event) in events.iter().enumerate() {
-        assert_eq!(at == 0, matches!(event, Event::Start { .. }), "a start comes first and once: {events:?}");
-        assert!(!finished || matches!(event, Event::Usage(_)), "only usage follows the finish");
+        assert_eq!(
+            at == 0,
+            matches!(event, ResponseEvent::Start { .. }),
+            "a start comes first and once: {events:?}"
+        );
+        assert!(!finished || matches!(event, ResponseEvent::Usage(_)), "only usage follows the finish");
         match event {
-            Event::CallStart { call, id, .. } => {
+            ResponseEvent::ToolCallStart { call, id, .. } => {
                 assert_eq!(*call, calls, "calls are numbered");
                 assert!(!id.is_empty(), "a call has an id");
                 calls += 1;
             }
-            Event::CallArguments { call, piece } => assert!(*call < calls && !piece.is_empty()),
-            Event::Text(text) | Event::Reasoning(text) | Event::Refusal(text) => assert!(!text.is_empty()),
-            Event::Seal(opaque) | Event::Veiled(opaque) => assert!(!opaque.is_empty()),
-            Event::Finish(_) => finished = true,
-            Event::Start { .. } | Event::Usage(_) => {}
+            ResponseEvent::ToolCallArguments { call, delta: piece } => {
+                assert!(*call < calls && !piece.is_empty())
+            }
+            ResponseEvent::Text(text) | ResponseEvent::Reasoning(text) | ResponseEvent::Refusal(text) => {
+                assert!(!text.is_empty())
+            }
+            ResponseEvent::ReasoningSignature(opaque) | ResponseEvent::RedactedReasoning(opaque) => {
+                assert!(!opaque.is_empty())
+            }
+            ResponseEvent::Finish(_) => finished = true,
+            ResponseEvent::Start { .. } | ResponseEvent::Usage(_) => {}
         }
     }
 }
 
 impl Normal {
     /// Of these events.
-    pub fn of(events: &[Event]) -> Self {
+    pub fn of(events: &[ResponseEvent]) -> Self {
         let mut normal = Self::default();
         let mut calls = Vec::new();
         for event in events {
@@ -55,32 +65,32 @@ impl Normal {
         normal
     }
 
-    fn take(&mut self, event: &Event, calls: &mut Vec<usize>) {
+    fn take(&mut self, event: &ResponseEvent, calls: &mut Vec<usize>) {
         match event {
-            Event::Start { model, .. } => model.clone_into(&mut self.model),
-            Event::Reasoning(text) => match self.blocks.last_mut() {
+            ResponseEvent::Start { model, .. } => model.clone_into(&mut self.model),
+            ResponseEvent::Reasoning(text) => match self.blocks.last_mut() {
                 Some(Block::Reasoning(said, None)) => said.push_str(text),
                 _ => self.blocks.push(Block::Reasoning(text.clone(), None)),
             },
-            Event::Seal(seal) => match self.blocks.last_mut() {
+            ResponseEvent::ReasoningSignature(seal) => match self.blocks.last_mut() {
                 Some(Block::Reasoning(_, empty @ None)) => *empty = Some(seal.clone()),
                 _ => self.blocks.push(Block::Reasoning(String::new(), Some(seal.clone()))),
             },
-            Event::Veiled(data) => self.blocks.push(Block::Veiled(data.clone())),
-            Event::Text(text) => match self.blocks.last_mut() {
+            ResponseEvent::RedactedReasoning(data) => self.blocks.push(Block::Veiled(data.clone())),
+            ResponseEvent::Text(text) => match self.blocks.last_mut() {
                 Some(Block::Text(said)) => said.push_str(text),
                 _ => self.blocks.push(Block::Text(text.clone())),
             },
-            Event::Refusal(text) => match self.blocks.last_mut() {
+            ResponseEvent::Refusal(text) => match self.blocks.last_mut() {
                 Some(Block::Refusal(said)) => said.push_str(text),
                 _ => self.blocks.push(Block::Refusal(text.clone())),
             },
-            Event::CallStart { id, name, .. } => {
+            ResponseEvent::ToolCallStart { id, name, .. } => {
                 calls.push(self.blocks.len());
                 let (id, name) = (id.clone(), name.clone());
                 self.blocks.push(Block::Call { id, name, arguments: String::new() });
             }
-            Event::CallArguments { call, piece } => {
+            ResponseEvent::ToolCallArguments { call, delta: piece } => {
                 let Block::Call { arguments, .. } = &mut self.blocks[calls[*call]] else { unreachable!() };
                 arguments.push_str(piece);
                 // What follows a complete value means nothing, and may be lost where calls come by turns.
@@ -88,41 +98,43 @@ impl Normal {
                 arguments.truncate(end);
             }
             // Beyond this a number is no longer exact, which no answer's is.
-            Event::Usage(usage) if usage.prompt().max(usage.output).max(usage.reasoning) >> 50 > 0 => {
-                self.usage = Some(Usage::default());
+            ResponseEvent::Usage(usage)
+                if usage.prompt_tokens().max(usage.output).max(usage.reasoning) >> 50 > 0 =>
+            {
+                self.usage = Some(TokenUsage::default());
             }
-            Event::Usage(usage) => self.usage = Some(*usage),
-            Event::Finish(finish) => self.finish = Some(finish.clone()),
+            ResponseEvent::Usage(usage) => self.usage = Some(*usage),
+            ResponseEvent::Finish(finish) => self.finish = Some(finish.clone()),
         }
     }
 
     /// What a client of this face can be told of it.
     #[must_use]
-    pub fn seen_in(mut self, face: Face) -> Self {
+    pub fn seen_in(mut self, face: Api) -> Self {
         if self.model.is_empty() {
             self.model = "asked".to_owned();
         }
         let has_calls = self.blocks.iter().any(|block| matches!(block, Block::Call { .. }));
         let refused = self.blocks.iter().any(|block| matches!(block, Block::Refusal(_)));
-        let stop = if has_calls { Finish::Calls } else { Finish::Stop };
-        let finish = self.finish.unwrap_or(Finish::Stop);
+        let stop = if has_calls { FinishReason::ToolCalls } else { FinishReason::Stop };
+        let finish = self.finish.unwrap_or(FinishReason::Stop);
         self.finish = Some(match (face, finish) {
-            (Face::Messages, Finish::Stop) if refused && !has_calls => Finish::Filtered,
-            (Face::Messages, Finish::Stop) => stop,
-            (Face::Messages, other) => other,
-            (Face::Chat, Finish::Calls) => Finish::Calls,
-            (_, Finish::Length | Finish::Window) => Finish::Length,
-            (_, Finish::Filtered) => Finish::Filtered,
+            (Api::Messages, FinishReason::Stop) if refused && !has_calls => FinishReason::ContentFilter,
+            (Api::Messages, FinishReason::Stop) => stop,
+            (Api::Messages, other) => other,
+            (Api::ChatCompletions, FinishReason::ToolCalls) => FinishReason::ToolCalls,
+            (_, FinishReason::MaxTokens | FinishReason::ContextWindow) => FinishReason::MaxTokens,
+            (_, FinishReason::ContentFilter) => FinishReason::ContentFilter,
             _ => stop,
         });
-        if face == Face::Messages {
+        if face == Api::Messages {
             self.usage = Some(self.usage.unwrap_or_default());
         }
         if let Some(usage) = &mut self.usage {
             usage.cost = None;
         }
         let mut blocks = std::mem::take(&mut self.blocks);
-        if face == Face::Chat {
+        if face == Api::ChatCompletions {
             // A call that nobody names waits for its name to the end.
             let nameless = |block: &mut Block| matches!(block, Block::Call { name, .. } if name.is_empty());
             let last: Vec<Block> = blocks.extract_if(.., nameless).collect();
@@ -130,7 +142,7 @@ impl Normal {
         }
         for block in blocks {
             match (block, self.blocks.last_mut()) {
-                (Block::Refusal(text), Some(Block::Text(said))) if face == Face::Messages => {
+                (Block::Refusal(text), Some(Block::Text(said))) if face == Api::Messages => {
                     said.push_str(&text)
                 }
                 (Block::Text(text), Some(Block::Text(said)))
@@ -139,12 +151,12 @@ impl Normal {
                     said.push_str(&text);
                     *open = seal;
                 }
-                (Block::Refusal(text), _) if face == Face::Messages => self.blocks.push(Block::Text(text)),
+                (Block::Refusal(text), _) if face == Api::Messages => self.blocks.push(Block::Text(text)),
                 (Block::Call { id, name, arguments }, _) => {
                     let id = match face {
-                        Face::Chat => id,
-                        Face::Messages => ids::for_messages(&id).into_owned(),
-                        Face::Responses => ids::for_responses(&id).into_owned(),
+                        Api::ChatCompletions => id,
+                        Api::Messages => tool_call_ids::to_messages_id(&id).into_owned(),
+                        Api::Responses => tool_call_ids::to_responses_id(&id).into_owned(),
                     };
                     self.blocks.push(Block::Call { id, name, arguments });
                 }
@@ -200,12 +212,12 @@ impl Normal {
 
 /// Whether something follows the value of a call's arguments: then they are no JSON, and where they end is anybody's
 /// guess.
-pub fn is_loose(events: &[Event]) -> bool {
+pub fn is_loose(events: &[ResponseEvent]) -> bool {
     let mut calls: Vec<String> = Vec::new();
     for event in events {
         match event {
-            Event::CallStart { .. } => calls.push(String::new()),
-            Event::CallArguments { call, piece } => calls[*call].push_str(piece),
+            ResponseEvent::ToolCallStart { .. } => calls.push(String::new()),
+            ResponseEvent::ToolCallArguments { call, delta: piece } => calls[*call].push_str(piece),
             _ => {}
         }
     }

@@ -4,7 +4,7 @@ mod chat;
 mod messages;
 mod responses;
 
-use moonrelay::protocol::face::Face;
+use moonrelay::protocol::api::Api;
 use serde_json::Value;
 
 /// How a stream must end.
@@ -17,13 +17,13 @@ pub enum Ending {
 }
 
 /// Panics where a stream that we wrote is out of order.
-pub fn check(face: Face, stream: &[u8], ending: Ending) {
+pub fn check(face: Api, stream: &[u8], ending: Ending) {
     let text = std::str::from_utf8(stream).expect("what we write is text");
     let frames: Vec<(Option<&str>, &str)> = text.split_terminator("\n\n").map(frame).collect();
     match face {
-        Face::Chat => chat::check(&frames, ending),
-        Face::Messages => messages::check(&named(&frames), ending),
-        Face::Responses => responses::check(&named(&frames), ending),
+        Api::ChatCompletions => chat::check(&frames, ending),
+        Api::Messages => messages::check(&named(&frames), ending),
+        Api::Responses => responses::check(&named(&frames), ending),
     }
 }
 

@@ -1,70 +1,83 @@
 //! The commands, as help, completion and documentation have them.
 
-use super::{Footer, Reasoning};
+use super::{ReasoningDisplay, UsageFooter};
 
 /// What a command takes behind its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Takes {
+pub enum ArgumentKind {
     /// Nothing.
-    Nothing,
+    NoArgument,
     /// A model's name, alias or route.
     Model,
     /// A level of thinking that the model has.
-    Level,
+    ThinkingLevel,
     /// One of these.
-    Words(&'static [&'static str]),
+    Choice(&'static [&'static str]),
 }
 
 /// A command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Row {
+pub struct CommandSpec {
     /// Without the slash.
     pub name: &'static str,
     /// Other names that people know.
-    pub also: &'static [&'static str],
+    pub aliases: &'static [&'static str],
     /// As the help shows them; empty where there are none.
     pub arguments: &'static str,
     /// One line.
     pub help: &'static str,
     /// What is completed.
-    pub takes: Takes,
+    pub argument: ArgumentKind,
 }
 
 /// All of them.
-pub const TABLE: &[Row] = &[
-    row("model", "[NAME|default]", "the model, or another one for this session", Takes::Model),
-    row("models", "", "the models, aliases and routes that there are", Takes::Nothing),
-    row("think", "[LEVEL|default]", "how much the model thinks, or which levels it has", Takes::Level),
-    row("reasoning", "[on|off|stream]", "show what it thinks: before the answer, not, or as it comes", {
-        Takes::Words(&Reasoning::WORDS)
+pub const COMMANDS: &[CommandSpec] = &[
+    command("model", "[NAME|default]", "the model, or another one for this session", ArgumentKind::Model),
+    command("models", "", "the models, aliases and routes that there are", ArgumentKind::NoArgument),
+    command(
+        "think",
+        "[LEVEL|default]",
+        "how much the model thinks, or which levels it has",
+        ArgumentKind::ThinkingLevel,
+    ),
+    command("reasoning", "[on|off|stream]", "show what it thinks: before the answer, not, or as it comes", {
+        ArgumentKind::Choice(&ReasoningDisplay::NAMES)
     }),
-    row("status", "", "model, key, fallbacks, tokens, cost, context", Takes::Nothing),
-    row("usage", "[off|tokens|full|cost]", "what stands below each answer; cost: the totals too", {
-        Takes::Words(&Footer::WORDS)
+    command("status", "", "model, key, fallbacks, tokens, cost, context", ArgumentKind::NoArgument),
+    command("usage", "[off|tokens|full|cost]", "what stands below each answer; cost: the totals too", {
+        ArgumentKind::Choice(&UsageFooter::NAMES)
     }),
-    row("new", "[MODEL]", "begin another session", Takes::Model),
-    row("reset", "", "forget what was said, in the same session", Takes::Nothing),
-    row("compact", "", "put a summary in the place of what was said", Takes::Nothing),
-    row("stop", "", "stop the answer that comes (Ctrl-C does too)", Takes::Nothing),
-    row("help", "", "this list", Takes::Nothing),
-    Row { also: &["exit"], ..row("quit", "", "leave (Ctrl-D does too)", Takes::Nothing) },
+    command("new", "[MODEL]", "begin another session", ArgumentKind::Model),
+    command("reset", "", "forget what was said, in the same session", ArgumentKind::NoArgument),
+    command("compact", "", "put a summary in the place of what was said", ArgumentKind::NoArgument),
+    command("stop", "", "stop the answer that comes (Ctrl-C does too)", ArgumentKind::NoArgument),
+    command("help", "", "this list", ArgumentKind::NoArgument),
+    CommandSpec {
+        aliases: &["exit"],
+        ..command("quit", "", "leave (Ctrl-D does too)", ArgumentKind::NoArgument)
+    },
 ];
 
-const fn row(name: &'static str, arguments: &'static str, help: &'static str, takes: Takes) -> Row {
-    Row { name, also: &[], arguments, help, takes }
+const fn command(
+    name: &'static str,
+    arguments: &'static str,
+    help: &'static str,
+    takes: ArgumentKind,
+) -> CommandSpec {
+    CommandSpec { name, aliases: &[], arguments, help, argument: takes }
 }
 
-impl Row {
+impl CommandSpec {
     /// The command of this name, whatever its case.
     #[must_use]
-    pub fn named(name: &str) -> Option<&'static Self> {
+    pub fn find(name: &str) -> Option<&'static Self> {
         let is = |known: &str| known.eq_ignore_ascii_case(name);
-        TABLE.iter().find(|row| is(row.name) || row.also.iter().any(|also| is(also)))
+        COMMANDS.iter().find(|row| is(row.name) || row.aliases.iter().any(|also| is(also)))
     }
 
     /// `/think [LEVEL|default]`.
     #[must_use]
-    pub fn usage(&self) -> String {
+    pub fn usage_line(&self) -> String {
         let gap = if self.arguments.is_empty() { "" } else { " " };
         format!("/{}{gap}{}", self.name, self.arguments)
     }

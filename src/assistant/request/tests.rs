@@ -1,33 +1,33 @@
 use serde_json::{Value, json};
 
-use super::Body;
-use crate::assistant::transcript::{Block, Message, Said, Stop};
+use super::MessagesRequest;
+use crate::assistant::transcript::{AssistantMessage, ContentBlock, StopReason, TranscriptMessage};
 use crate::catalog::ThinkingLevel;
 
-fn text(text: &str) -> Block {
-    Block::Text { text: text.to_owned() }
+fn text(text: &str) -> ContentBlock {
+    ContentBlock::Text { text: text.to_owned() }
 }
 
-fn user(words: &str) -> Message {
-    Message::User { content: vec![text(words)], timestamp: 1 }
+fn user(words: &str) -> TranscriptMessage {
+    TranscriptMessage::User { content: vec![text(words)], timestamp: 1 }
 }
 
-fn said(content: Vec<Block>) -> Message {
-    Message::Assistant(Box::new(Said {
+fn said(content: Vec<ContentBlock>) -> TranscriptMessage {
+    TranscriptMessage::Assistant(Box::new(AssistantMessage {
         content,
         api: "anthropic-messages".to_owned(),
         provider: "moonshot".to_owned(),
         model: "kimi-k3".to_owned(),
         usage: None,
-        stop_reason: Stop::Stop,
+        stop_reason: StopReason::Stop,
         error_message: None,
         timestamp: 1,
         response_id: None,
     }))
 }
 
-fn result(id: &str) -> Message {
-    Message::ToolResult {
+fn result(id: &str) -> TranscriptMessage {
+    TranscriptMessage::ToolResult {
         tool_call_id: id.to_owned(),
         tool_name: "web_search".to_owned(),
         content: vec![text("found")],
@@ -36,20 +36,26 @@ fn result(id: &str) -> Message {
     }
 }
 
-fn call(id: &str) -> Block {
-    Block::ToolCall { id: id.to_owned(), name: "web_search".to_owned(), arguments: json!({"query": "moon"}) }
+fn call(id: &str) -> ContentBlock {
+    ContentBlock::ToolCall {
+        id: id.to_owned(),
+        name: "web_search".to_owned(),
+        arguments: json!({"query": "moon"}),
+    }
 }
 
-fn written(level: Option<ThinkingLevel>, summary: Option<&str>, messages: &[&Message]) -> Value {
-    serde_json::from_slice(&Body::new("kimi", 32_000, level, summary, messages).bytes()).unwrap()
+fn written(level: Option<ThinkingLevel>, summary: Option<&str>, messages: &[&TranscriptMessage]) -> Value {
+    serde_json::from_slice(&MessagesRequest::new("kimi", 32_000, level, summary, messages).to_bytes())
+        .unwrap()
 }
 
 #[test]
 fn a_conversation_is_told_again_with_its_calls_and_thinking() {
-    let thought = Block::Thinking { thinking: "hm".to_owned(), thinking_signature: Some("sig".to_owned()) };
+    let thought =
+        ContentBlock::Thinking { thinking: "hm".to_owned(), thinking_signature: Some("sig".to_owned()) };
     let messages =
         [user("find it"), said(vec![thought, call("a")]), result("a"), said(vec![text("here")]), user("ok")];
-    let all: Vec<&Message> = messages.iter().collect();
+    let all: Vec<&TranscriptMessage> = messages.iter().collect();
     let body = written(Some(ThinkingLevel::High), None, &all);
     assert_eq!(
         body["messages"],
@@ -77,9 +83,9 @@ fn a_conversation_is_told_again_with_its_calls_and_thinking() {
 
 #[test]
 fn what_nobody_answered_is_left_out_and_one_side_speaks_once() {
-    let thought = Block::Thinking { thinking: "hm".to_owned(), thinking_signature: None };
+    let thought = ContentBlock::Thinking { thinking: "hm".to_owned(), thinking_signature: None };
     let messages = [user("one"), said(vec![thought, call("gone")]), user("two")];
-    let all: Vec<&Message> = messages.iter().collect();
+    let all: Vec<&TranscriptMessage> = messages.iter().collect();
     let body = written(None, Some("they said hello"), &all);
     let blocks = body["messages"][0]["content"].as_array().unwrap();
     let words: Vec<&str> = blocks.iter().map(|block| block["text"].as_str().unwrap()).collect();

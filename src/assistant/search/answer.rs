@@ -7,114 +7,118 @@ use serde_json::Value;
 
 use super::citations::Citations;
 use super::request::WEB_SEARCH;
-use crate::catalog::Thinking;
-use crate::protocol::face::Face;
-use crate::protocol::json::{string_literal, unescape};
-use crate::protocol::object::Object;
-use crate::protocol::usage::Usage;
+use crate::catalog::ThinkingControl;
+use crate::protocol::api::Api;
+use crate::protocol::json::{to_string_literal, unescape};
+use crate::protocol::object::ObjectView;
+use crate::protocol::usage::TokenUsage;
 
 /// One answer, read.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Reading {
-    pub(super) step: Step,
+pub(super) struct ParsedAnswer {
+    pub(super) step: NextStep,
     /// Of this request alone.
-    pub(super) usage: Option<Usage>,
+    pub(super) usage: Option<TokenUsage>,
     /// Calls of `$web_search` in it.
     pub(super) searches: u64,
 }
 
 /// How it goes on.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum NextStep {
     /// These messages are appended, and it is asked again.
-    Again(Vec<Vec<u8>>),
+    Continue(Vec<Vec<u8>>),
     /// That is the answer.
-    Said(String),
+    Answer(String),
     /// It ends, and nothing was said; this is its `finish_reason`.
-    Nothing(String),
+    Empty(String),
 }
 
 /// What is remembered from one round to the next.
 #[derive(Debug, Default)]
-pub(super) struct Memory {
+pub(super) struct ConversationState {
     /// Addresses that searches told.
     pub(super) citations: Citations,
     /// Ids of calls; on the K3 generation they repeat from answer to answer, and Moonshot refuses a conversation in which
     /// one stands twice.
-    ids: HashSet<String>,
+    call_ids: HashSet<String>,
     /// The model may think, and its messages must show that they did.
-    thinks: bool,
+    is_thinking: bool,
 }
 
 /// An edit of a text.
 type Edit = (Range<usize>, Vec<u8>);
 
 /// Reads the body of a 200. `None` when it is no answer; an error object is for the caller to see first.
-pub(super) fn read(body: &[u8], memory: &mut Memory) -> Option<Reading> {
-    let top = Object::whole(body).ok()?;
+pub(super) fn parse_answer(body: &[u8], memory: &mut ConversationState) -> Option<ParsedAnswer> {
+    let top = ObjectView::parse_strict(body).ok()?;
     let choice = top.objects("choices").into_iter().next()?;
     let message = choice.object("message")?;
     let of_choice = choice.value("usage");
-    let usage = top.value("usage").or(of_choice).and_then(|text| Usage::read(Face::Chat, text));
+    let usage =
+        top.value("usage").or(of_choice).and_then(|text| TokenUsage::from_json(Api::ChatCompletions, text));
     for holder in [&top, &choice, &message] {
         let results =
             holder.value("search_results").and_then(|text| serde_json::from_slice::<Value>(text).ok());
         if let Some(results) = results {
-            memory.citations.of_value(&results);
+            memory.citations.add_from_value(&results);
         }
     }
     let calls = message.objects("tool_calls");
     if calls.is_empty() {
-        let text = ["content", "reasoning_content"].map(|key| message.word(key));
+        let text = ["content", "reasoning_content"].map(|key| message.string_or_empty(key));
         let said = text.into_iter().find(|text| !text.trim().is_empty());
         let step = match said {
-            Some(said) => Step::Said(said.into_owned()),
-            None => Step::Nothing(choice.word("finish_reason").into_owned()),
+            Some(said) => NextStep::Answer(said.into_owned()),
+            None => NextStep::Empty(choice.string_or_empty("finish_reason").into_owned()),
         };
-        return Some(Reading { step, usage, searches: 0 });
+        return Some(ParsedAnswer { step, usage, searches: 0 });
     }
-    let mut edits = completed(&message, memory.thinks);
+    let mut edits = complete_message(&message, memory.is_thinking);
     let mut replies = Vec::new();
     let mut searches = 0;
     for (place, call) in calls.iter().enumerate() {
-        searches += u64::from(is_search(call));
-        let id = memory.id(call, place);
-        if let Some(span) = call.span("id").filter(|_| call.word("id") != id) {
-            edits.push((span, string_literal(&id)));
+        searches += u64::from(is_search_call(call));
+        let id = memory.unique_call_id(call, place);
+        if let Some(span) = call.span("id").filter(|_| call.string_or_empty("id") != id) {
+            edits.push((span, to_string_literal(&id)));
         } else if call.span("id").is_none() {
             let open = call.extent().start + 1;
-            edits.push((open..open, [b"\"id\":", string_literal(&id).as_slice(), b","].concat()));
+            edits.push((open..open, [b"\"id\":", to_string_literal(&id).as_slice(), b","].concat()));
         }
-        if is_search(call) {
-            memory.citations.of_arguments(call);
+        if is_search_call(call) {
+            memory.citations.add_from_arguments(call);
         }
-        replies.push(reply(call, &id));
+        replies.push(tool_reply(call, &id));
     }
-    let mut messages = vec![edited(body, &message.extent(), edits)];
+    let mut messages = vec![apply_edits(body, &message.extent(), edits)];
     messages.extend(replies);
-    Some(Reading { step: Step::Again(messages), usage, searches })
+    Some(ParsedAnswer { step: NextStep::Continue(messages), usage, searches })
 }
 
-fn function<'t>(call: &Object<'t>) -> Option<Object<'t>> {
+fn call_function<'t>(call: &ObjectView<'t>) -> Option<ObjectView<'t>> {
     call.object("function")
 }
 
-fn is_search(call: &Object<'_>) -> bool {
-    function(call).is_some_and(|function| function.word("name") == WEB_SEARCH)
+fn is_search_call(call: &ObjectView<'_>) -> bool {
+    call_function(call).is_some_and(|function| function.string_or_empty("name") == WEB_SEARCH)
 }
 
-impl Memory {
+impl ConversationState {
     /// Of a conversation with a model that thinks like this, asked as `request::body` does.
-    pub(super) fn of(thinking: Thinking) -> Self {
-        Self { thinks: matches!(thinking, Thinking::Always | Thinking::Effort), ..Self::default() }
+    pub(super) fn for_model(thinking: ThinkingControl) -> Self {
+        Self {
+            is_thinking: matches!(thinking, ThinkingControl::Always | ThinkingControl::Effort),
+            ..Self::default()
+        }
     }
 
     /// The id by which a call is answered: its own, unless that stands there already.
-    fn id(&mut self, call: &Object<'_>, place: usize) -> String {
-        let own = call.word("id").into_owned();
+    fn unique_call_id(&mut self, call: &ObjectView<'_>, place: usize) -> String {
+        let own = call.string_or_empty("id").into_owned();
         let mut id = if own.is_empty() { format!("search_{place}") } else { own.clone() };
         let mut count = 1;
-        while !self.ids.insert(id.clone()) {
+        while !self.call_ids.insert(id.clone()) {
             count += 1;
             id = format!("{own}_{count}");
         }
@@ -124,24 +128,26 @@ impl Memory {
 
 impl Citations {
     /// The addresses in a call's arguments, which are JSON in a string.
-    fn of_arguments(&mut self, call: &Object<'_>) {
-        let Some(arguments) = function(call).and_then(|function| function.value("arguments")) else { return };
+    fn add_from_arguments(&mut self, call: &ObjectView<'_>) {
+        let Some(arguments) = call_function(call).and_then(|function| function.value("arguments")) else {
+            return;
+        };
         let text = unescape(arguments).unwrap_or_else(|| String::from_utf8_lossy(arguments));
         if let Ok(value) = serde_json::from_str::<Value>(&text) {
-            self.of_value(&value);
+            self.add_from_value(&value);
         }
     }
 }
 
 /// What an assistant message lacks to be taken back: its role, and on a model that thinks something that it thought; any
 /// text will do (Moonshot's 400 without; `LiteLLM` sends a space, too).
-fn completed(message: &Object<'_>, thinks: bool) -> Vec<Edit> {
+fn complete_message(message: &ObjectView<'_>, thinks: bool) -> Vec<Edit> {
     let open = message.extent().start + 1;
     let mut edits = Vec::new();
-    if !message.says("role") {
+    if !message.has_text("role") {
         edits.push((open..open, b"\"role\":\"assistant\",".to_vec()));
     }
-    if thinks && !message.says("reasoning_content") {
+    if thinks && !message.has_text("reasoning_content") {
         edits.push(match message.span("reasoning_content") {
             Some(span) => (span, b"\" \"".to_vec()),
             None => (open..open, b"\"reasoning_content\":\" \",".to_vec()),
@@ -151,20 +157,20 @@ fn completed(message: &Object<'_>, thinks: bool) -> Vec<Edit> {
 }
 
 /// The tool message: the call's own arguments, byte for byte. What is no search cannot be answered here.
-fn reply(call: &Object<'_>, id: &str) -> Vec<u8> {
-    let function = function(call);
+fn tool_reply(call: &ObjectView<'_>, id: &str) -> Vec<u8> {
+    let function = call_function(call);
     let of_function = |key| function.as_ref().and_then(|function| function.value(key)).map(<[u8]>::to_vec);
     let content = match of_function("arguments") {
-        _ if !is_search(call) => string_literal("There is no such tool: only $web_search."),
+        _ if !is_search_call(call) => to_string_literal("There is no such tool: only $web_search."),
         Some(literal) if literal.starts_with(b"\"") => literal,
         // An object in the place of its text.
-        Some(other) => string_literal(&String::from_utf8_lossy(&other)),
-        None => string_literal("{}"),
+        Some(other) => to_string_literal(&String::from_utf8_lossy(&other)),
+        None => to_string_literal("{}"),
     };
-    let name = of_function("name").unwrap_or_else(|| string_literal(WEB_SEARCH));
+    let name = of_function("name").unwrap_or_else(|| to_string_literal(WEB_SEARCH));
     let parts: [&[u8]; 7] = [
         b"{\"role\":\"tool\",\"tool_call_id\":",
-        &string_literal(id),
+        &to_string_literal(id),
         b",\"name\":",
         &name,
         b",\"content\":",
@@ -175,7 +181,7 @@ fn reply(call: &Object<'_>, id: &str) -> Vec<u8> {
 }
 
 /// The text of a span with its edits made.
-fn edited(text: &[u8], span: &Range<usize>, mut edits: Vec<Edit>) -> Vec<u8> {
+fn apply_edits(text: &[u8], span: &Range<usize>, mut edits: Vec<Edit>) -> Vec<u8> {
     edits.sort_by_key(|(place, _)| place.start);
     let (mut out, mut at) = (Vec::with_capacity(span.len()), span.start);
     for (place, new) in edits {

@@ -4,9 +4,9 @@ use serde_json::Value;
 use url::Url;
 
 /// More than a person looks at, and a bound for what is kept.
-const MOST: usize = 50;
+const MAX_CITATIONS: usize = 50;
 /// A browser takes more, a page that is cited has less.
-const LONGEST: usize = 2048;
+const MAX_URL_BYTES: usize = 2048;
 
 /// Addresses in the order in which they were told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,30 +24,30 @@ impl Citations {
     /// One more, where it is an address of a page that is not there yet.
     fn add(&mut self, text: &str) {
         let text = text.trim();
-        if self.0.len() < MOST && is_page(text) && !self.0.iter().any(|known| known == text) {
+        if self.0.len() < MAX_CITATIONS && is_page_url(text) && !self.0.iter().any(|known| known == text) {
             self.0.push(text.to_owned());
         }
     }
 
     /// Every `url` of a value, however deep.
-    pub(super) fn of_value(&mut self, value: &Value) {
+    pub(super) fn add_from_value(&mut self, value: &Value) {
         match value {
             Value::Object(members) => {
                 for (name, inner) in members {
                     match inner {
                         Value::String(text) if name == "url" => self.add(text),
-                        _ => self.of_value(inner),
+                        _ => self.add_from_value(inner),
                     }
                 }
             }
-            Value::Array(elements) => elements.iter().for_each(|element| self.of_value(element)),
+            Value::Array(elements) => elements.iter().for_each(|element| self.add_from_value(element)),
             _ => {}
         }
     }
 
     /// Every address in a text. Punctuation behind one belongs to the sentence, and so does a bracket that it does not
     /// open itself.
-    pub(super) fn of_text(&mut self, text: &str) {
+    pub(super) fn add_from_text(&mut self, text: &str) {
         let mut rest = text;
         while let Some(at) = rest.find("http") {
             let from = rest.get(at..).unwrap_or_default();
@@ -55,14 +55,14 @@ impl Citations {
                 |c: char| c.is_whitespace() || c.is_control() || "<>\"`|{}\\^，。；、）】》".contains(c);
             let end = from.find(ends).unwrap_or(from.len());
             let (candidate, after) = from.split_at(end);
-            self.add(without_tail(candidate));
+            self.add(trim_url(candidate));
             rest = if after.is_empty() { "" } else { after };
         }
     }
 }
 
 /// Of `https://a/b).` what is the address; of Markdown's `https://a](https://a` the first.
-fn without_tail(candidate: &str) -> &str {
+fn trim_url(candidate: &str) -> &str {
     let mut text = candidate.split("](").next().unwrap_or(candidate);
     loop {
         let opened = |open: char, close: char| text.matches(open).count() >= text.matches(close).count();
@@ -81,8 +81,8 @@ fn without_tail(candidate: &str) -> &str {
 }
 
 /// Whether a text is an address that a browser opens as a page, and nothing that a terminal would obey.
-fn is_page(text: &str) -> bool {
-    let plain = text.len() <= LONGEST && !text.chars().any(|c| c.is_control() || c.is_whitespace());
+fn is_page_url(text: &str) -> bool {
+    let plain = text.len() <= MAX_URL_BYTES && !text.chars().any(|c| c.is_control() || c.is_whitespace());
     plain
         && Url::parse(text).is_ok_and(|url| {
             matches!(url.scheme(), "http" | "https") && url.host_str().is_some_and(|host| !host.is_empty())

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use super::spent::Spent;
+use super::usage::SearchUsage;
 use crate::failure::{Failure, Reason};
 
 /// What went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum SearchFailureKind {
     /// There is no key that could be good.
     MissingKey,
     /// The question is empty or too long.
@@ -17,14 +17,14 @@ pub enum Kind {
     /// It searched, and gave no answer.
     NoAnswer,
     /// The provider refused or failed, or a clock ran out.
-    Failed(Reason),
+    Upstream(Reason),
     /// The gateway that runs wants another token.
     GatewayAuth,
     /// The gateway that runs said something else.
     Gateway,
 }
 
-impl Kind {
+impl SearchFailureKind {
     /// The `type` of an error body.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -33,20 +33,20 @@ impl Kind {
             Self::InvalidQuery => "invalid_query",
             Self::Ungrounded => "ungrounded",
             Self::NoAnswer => "no_answer",
-            Self::Failed(reason) => reason.as_str(),
+            Self::Upstream(reason) => reason.as_str(),
             Self::GatewayAuth => "gateway_auth",
             Self::Gateway => "gateway_error",
         }
     }
 
     /// What a gateway's `error.code` means.
-    pub(super) fn from_word(word: &str) -> Option<Self> {
+    pub(super) fn from_code(word: &str) -> Option<Self> {
         // What is wrong with a body that this program writes is its query.
         if word == "bad_request" {
             return Some(Self::InvalidQuery);
         }
         let own = [Self::MissingKey, Self::InvalidQuery, Self::Ungrounded, Self::NoAnswer];
-        let reasons = Reason::ALL.into_iter().map(Self::Failed);
+        let reasons = Reason::ALL.into_iter().map(Self::Upstream);
         own.into_iter().chain(reasons).find(|kind| kind.as_str() == word)
     }
 
@@ -57,7 +57,7 @@ impl Kind {
             Self::MissingKey | Self::GatewayAuth => Reason::Auth,
             Self::InvalidQuery => Reason::BadRequest,
             Self::Ungrounded | Self::NoAnswer | Self::Gateway => Reason::Server,
-            Self::Failed(reason) => reason,
+            Self::Upstream(reason) => reason,
         }
     }
 }
@@ -66,26 +66,26 @@ impl Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SearchFailure {
     /// Its type.
-    pub kind: Kind,
+    pub kind: SearchFailureKind,
     /// For people, with what to do about it; without keys and account identifiers.
     pub message: String,
     /// What the provider said, where it was the provider.
     pub failure: Option<Box<Failure>>,
     /// `provider/model` that was asked last; `None` where nobody was.
-    pub asked: Option<String>,
+    pub target: Option<String>,
     /// What it used all the same, where somebody was asked.
-    pub spent: Option<Box<Spent>>,
+    pub usage: Option<Box<SearchUsage>>,
 }
 
 impl SearchFailure {
-    pub(super) fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), failure: None, asked: None, spent: None }
+    pub(super) fn new(kind: SearchFailureKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), failure: None, target: None, usage: None }
     }
 
     /// Of the provider's failure, with more words.
-    pub(super) fn of(failure: Failure, message: String) -> Self {
-        let kind = Kind::Failed(failure.reason);
-        Self { kind, message, failure: Some(Box::new(failure)), asked: None, spent: None }
+    pub(super) fn from_failure(failure: Failure, message: String) -> Self {
+        let kind = SearchFailureKind::Upstream(failure.reason);
+        Self { kind, message, failure: Some(Box::new(failure)), target: None, usage: None }
     }
 }
 

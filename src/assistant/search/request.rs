@@ -1,6 +1,6 @@
 //! What Moonshot is asked: one body for each round.
 
-use crate::catalog::Thinking;
+use crate::catalog::ThinkingControl;
 use crate::protocol::json::write_string;
 
 /// The builtin that searches. Moonshot runs it; it has no parameters to declare.
@@ -12,14 +12,14 @@ const INSTRUCTION: &str = "Search the web with $web_search before you answer. An
                            address (URL) of each page that the answer rests on. Say so when nothing fits was found.";
 
 /// The most that is asked for, in bytes: a question, no document.
-pub(super) const LONGEST_QUERY: usize = 8 * 1024;
+pub(super) const MAX_QUERY_BYTES: usize = 8 * 1024;
 
 /// The conversation as it begins, each message as JSON text.
-pub(super) fn opening(query: &str) -> Vec<Vec<u8>> {
-    vec![message("system", INSTRUCTION), message("user", query)]
+pub(super) fn initial_messages(query: &str) -> Vec<Vec<u8>> {
+    vec![render_message("system", INSTRUCTION), render_message("user", query)]
 }
 
-fn message(role: &str, content: &str) -> Vec<u8> {
+fn render_message(role: &str, content: &str) -> Vec<u8> {
     let mut out = format!("{{\"role\":\"{role}\",\"content\":").into_bytes();
     write_string(&mut out, content);
     out.push(b'}');
@@ -30,13 +30,13 @@ fn message(role: &str, content: &str) -> Vec<u8> {
 ///
 /// `$web_search` and thinking exclude each other on the models whose thinking can be switched off (Moonshot's guide to web
 /// search, 2026-09), so there it is. Others are told nothing but, where they take an effort, the least.
-pub(super) fn body(model: &str, thinking: Thinking, messages: &[Vec<u8>]) -> Vec<u8> {
+pub(super) fn render_body(model: &str, thinking: ThinkingControl, messages: &[Vec<u8>]) -> Vec<u8> {
     let mut out = b"{\"model\":".to_vec();
     write_string(&mut out, model);
     out.extend_from_slice(match thinking {
-        Thinking::Switch => b",\"thinking\":{\"type\":\"disabled\"}".as_slice(),
-        Thinking::Effort => b",\"reasoning_effort\":\"low\"",
-        Thinking::None | Thinking::Always | Thinking::Unknown => b"",
+        ThinkingControl::Switch => b",\"thinking\":{\"type\":\"disabled\"}".as_slice(),
+        ThinkingControl::Effort => b",\"reasoning_effort\":\"low\"",
+        ThinkingControl::None | ThinkingControl::Always | ThinkingControl::Unknown => b"",
     });
     out.extend_from_slice(b",\"messages\":[");
     out.extend_from_slice(&messages.join(&b','));

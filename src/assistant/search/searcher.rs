@@ -3,130 +3,137 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::cache::{Cache, Question};
-use super::entry::Entry;
-use super::failure::{Kind, SearchFailure};
-use super::found::Found;
-use super::remote::{Asked, Remote};
-use super::request::LONGEST_QUERY;
-use super::rounds::{Asking, Progress};
-use super::terms::Terms;
+use super::cache::{CacheKey, SearchCache};
+use super::conversation::{SearchConversation, SearchProgress};
+use super::failure::{SearchFailure, SearchFailureKind};
+use super::recorder::SearchRecorder;
+use super::remote::{RemoteOutcome, RemoteSearch};
+use super::request::MAX_QUERY_BYTES;
+use super::result::SearchResult;
+use super::search_config::SearchConfig;
 use crate::config::settings::Settings;
 use crate::record::Record;
 use crate::upstream::Connector;
-use crate::upstream::gateway::Address;
+use crate::upstream::gateway_client::GatewayAddress;
 
 /// Searches on the terms of some settings. Opens nothing before it is asked.
 pub struct Searcher {
     connector: Arc<dyn Connector>,
-    cache: Arc<Cache>,
-    terms: Terms,
-    remote: Option<Remote>,
+    cache: Arc<SearchCache>,
+    config: SearchConfig,
+    remote: Option<RemoteSearch>,
 }
 
 impl Searcher {
     /// With a cache of its own.
     #[must_use]
     pub fn new(connector: Arc<dyn Connector>, settings: &Settings) -> Self {
-        Self::sharing(Arc::default(), connector, settings)
+        Self::with_cache(Arc::default(), connector, settings)
     }
 
     /// With this cache, which outlives the settings.
     #[must_use]
-    pub fn sharing(cache: Arc<Cache>, connector: Arc<dyn Connector>, settings: &Settings) -> Self {
-        Self { connector, cache, terms: Terms::of(settings), remote: None }
+    pub fn with_cache(cache: Arc<SearchCache>, connector: Arc<dyn Connector>, settings: &Settings) -> Self {
+        Self { connector, cache, config: SearchConfig::from_settings(settings), remote: None }
     }
 
     /// That asks the gateway at this address first, where one runs there: it may have the answer already, has the key that
     /// a service is given, and keeps the books. Where none runs, and where it has no key, this one searches itself.
     #[must_use]
-    pub fn beside(self, address: Address, settings: &Settings) -> Self {
-        Self { remote: Some(Remote::new(address, settings)), ..self }
+    pub fn with_gateway(self, address: GatewayAddress, settings: &Settings) -> Self {
+        Self { remote: Some(RemoteSearch::new(address, settings)), ..self }
     }
 
     /// `provider/model` that is asked first.
     #[must_use]
     pub fn reference(&self) -> String {
-        self.terms.reference(&self.terms.search.model)
+        self.config.reference(&self.config.settings.model)
     }
 
     /// Searches; dropping the future cancels it.
     ///
     /// # Errors
     /// When there is no answer that rests on the web.
-    pub async fn search(&self, query: &str) -> Result<Found, SearchFailure> {
-        self.follow(query, &Progress::default()).await
+    pub async fn search(&self, query: &str) -> Result<SearchResult, SearchFailure> {
+        self.run_search(query, &SearchProgress::default()).await
     }
 
     /// The same, and `sink` is told what it was when it is over, also when it is dropped. `record` is as it began.
     ///
     /// # Errors
     /// As [`Self::search`].
-    pub async fn recorded(
+    pub async fn search_recorded(
         &self,
         query: &str,
         record: Record,
         sink: impl Fn(Record),
-    ) -> Result<Found, SearchFailure> {
-        let progress = Progress::default();
-        let mut entry = Entry::new(record, sink, &self.terms, &progress);
-        let outcome = self.follow(query, &progress).await;
-        entry.over(&outcome);
+    ) -> Result<SearchResult, SearchFailure> {
+        let progress = SearchProgress::default();
+        let mut entry = SearchRecorder::new(record, sink, &self.config, &progress);
+        let outcome = self.run_search(query, &progress).await;
+        entry.finish(&outcome);
         outcome
     }
 
-    async fn follow(&self, query: &str, progress: &Progress) -> Result<Found, SearchFailure> {
-        let (query, began) = (checked(query)?, Instant::now());
-        let search = &self.terms.search;
-        let question = Question {
+    async fn run_search(
+        &self,
+        query: &str,
+        progress: &SearchProgress,
+    ) -> Result<SearchResult, SearchFailure> {
+        let (query, began) = (check_query(query)?, Instant::now());
+        let search = &self.config.settings;
+        let question = CacheKey {
             query: query.to_owned(),
             base_url: search.base_url.clone(),
             model: search.model.clone(),
         };
         if let Some(found) = self.cache.get(&question, began) {
-            return Ok(Found { took: began.elapsed(), ..found });
+            return Ok(SearchResult { duration: began.elapsed(), ..found });
         }
-        let (connector, terms) = (self.connector.as_ref(), &self.terms);
+        let (connector, terms) = (self.connector.as_ref(), &self.config);
         if let Some(remote) = &self.remote {
-            match remote.ask(query, connector).await {
-                Asked::Answered(outcome) => return outcome,
+            match remote.search(query, connector).await {
+                RemoteOutcome::Completed(outcome) => return outcome,
                 // What it lacks may be here.
-                Asked::NoKey(failure) if search.keys.is_empty() => return Err(failure),
-                Asked::NoKey(_) | Asked::Nobody => {}
+                RemoteOutcome::NoKey(failure) if search.keys.is_empty() => return Err(failure),
+                RemoteOutcome::NoKey(_) | RemoteOutcome::Unavailable => {}
             }
         }
-        let outcome = Asking { connector, terms, query, progress }.ask().await;
-        let seen = progress.seen().clone();
-        let spent = seen.spent.at(terms.price(&seen.model));
+        let outcome = SearchConversation { connector, config: terms, query, progress }.run().await;
+        let seen = progress.lock_state().clone();
+        let spent = seen.usage.with_price(terms.price(&seen.model));
         let grounded = outcome.map_err(|failure| {
             let is_asked = !seen.model.is_empty();
             let asked = is_asked.then(|| terms.reference(&seen.model));
             let spent = is_asked.then(|| Box::new(spent.clone()));
-            SearchFailure { asked, spent, ..failure }
+            SearchFailure { target: asked, usage: spent, ..failure }
         })?;
-        let found = Found {
+        let found = SearchResult {
             query: query.to_owned(),
             reference: terms.reference(&seen.model),
             content: grounded.content,
             citations: grounded.citations,
-            took: began.elapsed(),
-            cached: false,
-            spent,
+            duration: began.elapsed(),
+            is_cached: false,
+            usage: spent,
         };
-        self.cache.put(question, &found, Instant::now());
+        self.cache.insert(question, &found, Instant::now());
         Ok(found)
     }
 }
 
 /// A question, without the white space around it.
-fn checked(query: &str) -> Result<&str, SearchFailure> {
+fn check_query(query: &str) -> Result<&str, SearchFailure> {
     let query = query.trim();
-    let wrong = |message: String| Err(SearchFailure::new(Kind::InvalidQuery, message));
+    let wrong = |message: String| Err(SearchFailure::new(SearchFailureKind::InvalidQuery, message));
     if query.is_empty() {
         return wrong("the query is empty: say what is to be looked up".to_owned());
     }
-    if query.len() > LONGEST_QUERY {
-        return wrong(format!("the query has {} bytes; a search takes at most {LONGEST_QUERY}", query.len()));
+    if query.len() > MAX_QUERY_BYTES {
+        return wrong(format!(
+            "the query has {} bytes; a search takes at most {MAX_QUERY_BYTES}",
+            query.len()
+        ));
     }
     Ok(query)
 }

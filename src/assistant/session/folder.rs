@@ -3,23 +3,23 @@
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
-use super::digest::Digest;
-use super::held::{Held, Refused};
-use super::{Past, SessionError, Sessions, id, is_id};
+use super::locked_file::{LockError, LockedFile};
+use super::summary::SessionSummary;
+use super::{History, SessionError, SessionStore, id, is_id};
 use crate::assistant::transcript::reader::Transcript;
 
 /// What became of a session that was to be deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deleted {
+pub enum DeleteOutcome {
     /// It is gone.
-    Gone,
+    Deleted,
     /// There was none.
-    Absent,
+    NotFound,
     /// A turn holds it, so it stays.
-    Held,
+    Locked,
 }
 
-impl Sessions {
+impl SessionStore {
     /// Where one is, or would be.
     #[must_use]
     pub fn path(&self, id: &str) -> PathBuf {
@@ -31,7 +31,7 @@ impl Sessions {
     /// # Errors
     /// A folder that cannot be read.
     pub fn ids(&self) -> Result<Vec<String>, SessionError> {
-        let unreadable = |error: io::Error| SessionError::file(&self.directory, "read", &error);
+        let unreadable = |error: io::Error| SessionError::from_io(&self.directory, "read", &error);
         let folder = match std::fs::read_dir(&self.directory) {
             Ok(folder) => folder,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -51,7 +51,7 @@ impl Sessions {
     /// # Errors
     /// An id that is none, a file that cannot be read.
     pub fn bytes(&self, id: &str) -> Result<Option<Vec<u8>>, SessionError> {
-        id::check(id)?;
+        id::check_id(id)?;
         let path = self.path(id);
         // To open a pipe would wait for who writes into it.
         let read = match std::fs::metadata(&path) {
@@ -62,7 +62,7 @@ impl Sessions {
         match read {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(SessionError::file(&path, "read", &error)),
+            Err(error) => Err(SessionError::from_io(&path, "read", &error)),
         }
     }
 
@@ -72,30 +72,32 @@ impl Sessions {
     /// As there, and a file that is no transcript.
     pub fn read(&self, id: &str) -> Result<Option<Transcript>, SessionError> {
         let Some(bytes) = self.bytes(id)? else { return Ok(None) };
-        let transcript = Transcript::read(&bytes);
-        if transcript.is_stranger() { Err(self.stranger(id)) } else { Ok(Some(transcript)) }
+        let transcript = Transcript::from_bytes(&bytes);
+        if transcript.is_foreign_file() { Err(self.foreign_file_error(id)) } else { Ok(Some(transcript)) }
     }
 
     /// What was said and chosen in a session, as [`Self::read`]; a turn that holds it goes on.
     ///
     /// # Errors
     /// As there.
-    pub fn past(&self, id: &str) -> Result<Option<Past>, SessionError> {
-        Ok(self.read(id)?.map(Past::of))
+    pub fn history(&self, id: &str) -> Result<Option<History>, SessionError> {
+        Ok(self.read(id)?.map(History::from_transcript))
     }
 
     /// A session in short, as [`Self::bytes`]. `None` also where nothing was said yet.
     ///
     /// # Errors
     /// As there, and a file that is no transcript.
-    pub fn digest(&self, id: &str) -> Result<Option<Digest>, SessionError> {
+    pub fn summary(&self, id: &str) -> Result<Option<SessionSummary>, SessionError> {
         match self.bytes(id)? {
-            Some(bytes) if !bytes.is_empty() => Digest::of(&bytes).map(Some).ok_or_else(|| self.stranger(id)),
+            Some(bytes) if !bytes.is_empty() => {
+                SessionSummary::from_bytes(&bytes).map(Some).ok_or_else(|| self.foreign_file_error(id))
+            }
             _ => Ok(None),
         }
     }
 
-    fn stranger(&self, id: &str) -> SessionError {
+    fn foreign_file_error(&self, id: &str) -> SessionError {
         SessionError(format!("{} is no transcript of a session", self.path(id).display()))
     }
 
@@ -103,15 +105,15 @@ impl Sessions {
     ///
     /// # Errors
     /// An id that is none, a disk that refuses.
-    pub fn delete(&self, id: &str) -> Result<Deleted, SessionError> {
-        id::check(id)?;
+    pub fn delete(&self, id: &str) -> Result<DeleteOutcome, SessionError> {
+        id::check_id(id)?;
         let path = self.path(id);
-        let deleted = match Held::try_lock(&path) {
-            Ok(Ok(held)) => held.delete().map(|()| Deleted::Gone),
-            Ok(Err(Refused::Absent)) => Ok(Deleted::Absent),
-            Ok(Err(Refused::Held)) => Ok(Deleted::Held),
+        let deleted = match LockedFile::try_lock(&path) {
+            Ok(Ok(held)) => held.delete().map(|()| DeleteOutcome::Deleted),
+            Ok(Err(LockError::NotFound)) => Ok(DeleteOutcome::NotFound),
+            Ok(Err(LockError::Locked)) => Ok(DeleteOutcome::Locked),
             Err(error) => Err(error),
         };
-        deleted.map_err(|error| SessionError::file(&path, "delete", &error))
+        deleted.map_err(|error| SessionError::from_io(&path, "delete", &error))
     }
 }

@@ -7,29 +7,29 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::json;
 
 use super::*;
-use crate::assistant::transcript::{Block, Costs, Said, Spent};
+use crate::assistant::transcript::{AnswerCosts, AnswerUsage, AssistantMessage, ContentBlock};
 use crate::protocol::amount::Amount;
 
-fn sessions() -> (tempfile::TempDir, Sessions) {
+fn sessions() -> (tempfile::TempDir, SessionStore) {
     let home = tempfile::tempdir().unwrap();
-    let sessions = Sessions::of(home.path());
+    let sessions = SessionStore::new(home.path());
     (home, sessions)
 }
 
-async fn held(sessions: &Sessions) -> Session {
-    sessions.hold("t1", || panic!("nobody holds it")).await.unwrap()
+async fn held(sessions: &SessionStore) -> Session {
+    sessions.lock("t1", || panic!("nobody holds it")).await.unwrap()
 }
 
-fn text(text: &str) -> Vec<Block> {
-    vec![Block::Text { text: text.to_owned() }]
+fn text(text: &str) -> Vec<ContentBlock> {
+    vec![ContentBlock::Text { text: text.to_owned() }]
 }
 
-fn user(words: &str) -> Message {
-    Message::User { content: text(words), timestamp: 1 }
+fn user(words: &str) -> TranscriptMessage {
+    TranscriptMessage::User { content: text(words), timestamp: 1 }
 }
 
-fn said(content: Vec<Block>, stop_reason: Stop) -> Message {
-    Message::Assistant(Box::new(Said {
+fn said(content: Vec<ContentBlock>, stop_reason: StopReason) -> TranscriptMessage {
+    TranscriptMessage::Assistant(Box::new(AssistantMessage {
         content,
         api: "anthropic-messages".to_owned(),
         provider: "kimi".to_owned(),
@@ -42,12 +42,16 @@ fn said(content: Vec<Block>, stop_reason: Stop) -> Message {
     }))
 }
 
-fn call(id: &str) -> Block {
-    Block::ToolCall { id: id.to_owned(), name: "web_search".to_owned(), arguments: json!({"query": "x"}) }
+fn call(id: &str) -> ContentBlock {
+    ContentBlock::ToolCall {
+        id: id.to_owned(),
+        name: "web_search".to_owned(),
+        arguments: json!({"query": "x"}),
+    }
 }
 
-fn result(id: &str) -> Message {
-    Message::ToolResult {
+fn result(id: &str) -> TranscriptMessage {
+    TranscriptMessage::ToolResult {
         tool_call_id: id.to_owned(),
         tool_name: "web_search".to_owned(),
         content: text("found"),
@@ -56,11 +60,11 @@ fn result(id: &str) -> Message {
     }
 }
 
-fn answer(words: &str) -> Message {
-    said(text(words), Stop::Stop)
+fn answer(words: &str) -> TranscriptMessage {
+    said(text(words), StopReason::Stop)
 }
 
-fn again(session: &Session) -> Vec<Message> {
+fn again(session: &Session) -> Vec<TranscriptMessage> {
     session.conversation().into_iter().cloned().collect()
 }
 
@@ -69,15 +73,15 @@ async fn a_session_is_the_same_when_it_is_held_again() {
     let (home, sessions) = sessions();
     let model = Reference::parse("moonshot/kimi-k2.6").unwrap();
     let mut session = held(&sessions).await;
-    session.choose(&model).unwrap();
-    session.think("high").unwrap();
-    session.say(user("hi")).unwrap();
-    session.say(answer("hello")).unwrap();
+    session.set_model(&model).unwrap();
+    session.set_thinking("high").unwrap();
+    session.append_message(user("hi")).unwrap();
+    session.append_message(answer("hello")).unwrap();
     let spoken = again(&session);
     assert_eq!(spoken, [user("hi"), answer("hello")]);
     drop(session);
     // One that knows what it read, and one that does not.
-    for sessions in [sessions.clone(), Sessions::of(home.path())] {
+    for sessions in [sessions.clone(), SessionStore::new(home.path())] {
         let session = held(&sessions).await;
         assert_eq!(
             (session.id(), session.model(), session.thinking()),
@@ -104,8 +108,8 @@ async fn a_session_is_the_same_when_it_is_held_again() {
 #[tokio::test]
 async fn what_others_appended_is_read_when_it_is_held_again() {
     let (home, sessions) = sessions();
-    held(&sessions).await.say(user("one")).unwrap();
-    held(&Sessions::of(home.path())).await.say(answer("two")).unwrap();
+    held(&sessions).await.append_message(user("one")).unwrap();
+    held(&SessionStore::new(home.path())).await.append_message(answer("two")).unwrap();
     assert_eq!(again(&held(&sessions).await), [user("one"), answer("two")]);
     // Another file of that name, which is as long.
     let path = home.path().join("sessions/t1.jsonl");
@@ -126,17 +130,17 @@ async fn a_torn_line_stands_alone_and_nothing_else_is_lost() {
     let (home, sessions) = sessions();
     let path = home.path().join("sessions/t1.jsonl");
     let mut session = held(&sessions).await;
-    session.say(user("one")).unwrap();
-    session.say(answer("two")).unwrap();
+    session.append_message(user("one")).unwrap();
+    session.append_message(answer("two")).unwrap();
     drop(session);
     let whole = fs::read(&path).unwrap();
     let torn = [&whole[..], br#"{"type":"message","id":"x","parentId":"#].concat();
     fs::write(&path, &torn).unwrap();
-    let mut session = held(&Sessions::of(home.path())).await;
-    session.say(user("three")).unwrap();
-    session.say(answer("four")).unwrap();
+    let mut session = held(&SessionStore::new(home.path())).await;
+    session.append_message(user("three")).unwrap();
+    session.append_message(answer("four")).unwrap();
     assert_eq!(again(&session), [user("one"), answer("two"), user("three"), answer("four")]);
-    assert_eq!(session.transcript().broken(), [4]);
+    assert_eq!(session.transcript().corrupt_lines(), [4]);
     let now = fs::read(&path).unwrap();
     assert!(now.starts_with(&[&torn[..], b"\n{"].concat()));
 }
@@ -148,10 +152,13 @@ async fn a_header_that_was_torn_is_written_once_more() {
     for torn in [r#"{"ty"#, r#"{"type":"session","version":3,"id":"t"#, "\0\0\0"] {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, torn).unwrap();
-        held(&sessions).await.say(user("one")).unwrap();
-        let read = Transcript::read(&fs::read(&path).unwrap());
-        assert_eq!((read.header().unwrap().version, read.entries().len(), read.broken()), (3, 1, &[1][..]));
-        assert!(!read.is_stranger());
+        held(&sessions).await.append_message(user("one")).unwrap();
+        let read = Transcript::from_bytes(&fs::read(&path).unwrap());
+        assert_eq!(
+            (read.header().unwrap().version, read.entries().len(), read.corrupt_lines()),
+            (3, 1, &[1][..])
+        );
+        assert!(!read.is_foreign_file());
     }
 }
 
@@ -168,7 +175,7 @@ async fn what_is_not_ours_is_not_written_to() {
             let _ = fs::remove_dir(&path);
             fs::write(&path, text).unwrap();
         }
-        why.push(sessions.hold("t1", || {}).await.unwrap_err().to_string());
+        why.push(sessions.lock("t1", || {}).await.unwrap_err().to_string());
         assert_eq!(text.map(str::to_owned), fs::read_to_string(&path).ok());
     }
     let path = path.display();
@@ -176,7 +183,7 @@ async fn what_is_not_ours_is_not_written_to() {
     assert!(why[1].starts_with(&format!("cannot continue {path}: it is no transcript")), "{why:?}");
     assert!(why[2].contains("it is of version 4 (a later Moonrelay or OpenClaw wrote it)"), "{why:?}");
     assert!(why[3].contains("it is no transcript"), "{why:?}");
-    assert!(sessions.hold("../x", || {}).await.unwrap_err().to_string().contains("is no id of a session"));
+    assert!(sessions.lock("../x", || {}).await.unwrap_err().to_string().contains("is no id of a session"));
 }
 
 #[tokio::test]
@@ -200,12 +207,15 @@ async fn lines_of_others_are_kept_and_skipped() {
     );
     fs::write(&path, foreign).unwrap();
     let mut session = held(&sessions).await;
-    assert_eq!((session.thinking(), session.spent()), (Some("off"), Total::default()));
+    assert_eq!((session.thinking(), session.usage()), (Some("off"), SessionUsage::default()));
     assert_eq!(again(&session)[0], user("plain"));
-    let Message::Assistant(answer) = &again(&session)[1] else { panic!() };
+    let TranscriptMessage::Assistant(answer) = &again(&session)[1] else { panic!() };
     assert_eq!(answer.content, text("hello"));
-    session.say(user("more")).unwrap();
-    assert_eq!((session.transcript().foreign(), session.transcript().broken()), (2, &[][..]));
+    session.append_message(user("more")).unwrap();
+    assert_eq!(
+        (session.transcript().unknown_line_count(), session.transcript().corrupt_lines()),
+        (2, &[][..])
+    );
     let now = fs::read_to_string(&path).unwrap();
     assert!(now.starts_with(foreign) && now[foreign.len()..].contains(r#""parentId":"d""#), "{now}");
 }
@@ -213,36 +223,42 @@ async fn lines_of_others_are_kept_and_skipped() {
 #[tokio::test]
 async fn only_what_was_answered_is_told_again() {
     let (_home, sessions) = sessions();
-    let thinking = Block::Thinking { thinking: "hm".to_owned(), thinking_signature: Some("s".to_owned()) };
-    let both = vec![thinking.clone(), Block::Text { text: "so".to_owned() }, call("1"), call("2")];
-    let turns: [(Vec<Message>, Vec<Message>); 7] = [
+    let thinking =
+        ContentBlock::Thinking { thinking: "hm".to_owned(), thinking_signature: Some("s".to_owned()) };
+    let both = vec![thinking.clone(), ContentBlock::Text { text: "so".to_owned() }, call("1"), call("2")];
+    let turns: [(Vec<TranscriptMessage>, Vec<TranscriptMessage>); 7] = [
         // Failed, was stopped, or was killed, with nothing said.
-        (vec![user("a"), said(vec![], Stop::Error)], vec![]),
-        (vec![user("b"), said(vec![thinking.clone()], Stop::Aborted)], vec![]),
+        (vec![user("a"), said(vec![], StopReason::Error)], vec![]),
+        (vec![user("b"), said(vec![thinking.clone()], StopReason::Aborted)], vec![]),
         (vec![user("c")], vec![]),
-        (vec![user("d"), said(vec![call("1")], Stop::ToolUse), result("1")], vec![]),
+        (vec![user("d"), said(vec![call("1")], StopReason::ToolUse), result("1")], vec![]),
         // With something said.
         (
-            vec![user("e"), said(text("par"), Stop::Aborted)],
-            vec![user("e"), said(text("par"), Stop::Aborted)],
+            vec![user("e"), said(text("par"), StopReason::Aborted)],
+            vec![user("e"), said(text("par"), StopReason::Aborted)],
         ),
         // With a call that has no result, and a result that has no call.
         (
             vec![
                 user("f"),
-                said(both.clone(), Stop::ToolUse),
+                said(both.clone(), StopReason::ToolUse),
                 result("2"),
                 result("2"),
                 result("3"),
                 answer("g"),
             ],
-            vec![user("f"), said([&both[..2], &both[3..]].concat(), Stop::ToolUse), result("2"), answer("g")],
+            vec![
+                user("f"),
+                said([&both[..2], &both[3..]].concat(), StopReason::ToolUse),
+                result("2"),
+                answer("g"),
+            ],
         ),
         (
             vec![
                 user("h"),
-                said(vec![thinking, call("1")], Stop::ToolUse),
-                said(vec![], Stop::Error),
+                said(vec![thinking, call("1")], StopReason::ToolUse),
+                said(vec![], StopReason::Error),
                 answer("i"),
             ],
             vec![user("h"), answer("i")],
@@ -251,15 +267,15 @@ async fn only_what_was_answered_is_told_again() {
     let mut expected = Vec::new();
     for (turn, kept) in turns {
         let mut session = held(&sessions).await;
-        turn.into_iter().for_each(|message| session.say(message).unwrap());
+        turn.into_iter().for_each(|message| session.append_message(message).unwrap());
         expected.extend(kept);
     }
     assert_eq!(again(&held(&sessions).await), expected);
     let mut session = held(&sessions).await;
     session.compact("they talked", 1200).unwrap();
     assert_eq!((again(&session), session.summary()), (vec![], Some("they talked")));
-    session.say(user("j")).unwrap();
-    session.say(answer("k")).unwrap();
+    session.append_message(user("j")).unwrap();
+    session.append_message(answer("k")).unwrap();
     assert_eq!((again(&session), session.summary()), (vec![user("j"), answer("k")], Some("they talked")));
     session.compact("", 1300).unwrap();
     assert_eq!((again(&session), session.summary()), (vec![], None));
@@ -269,16 +285,16 @@ async fn only_what_was_answered_is_told_again() {
 async fn the_turn_that_runs_is_told_until_it_has_ended() {
     let (_home, sessions) = sessions();
     let mut session = held(&sessions).await;
-    session.say(user("a")).unwrap();
+    session.append_message(user("a")).unwrap();
     assert_eq!(again(&session), [user("a")]);
-    let calls = said(vec![call("1")], Stop::ToolUse);
-    session.say(calls.clone()).unwrap();
+    let calls = said(vec![call("1")], StopReason::ToolUse);
+    session.append_message(calls.clone()).unwrap();
     assert_eq!(again(&session), [user("a")], "a call without its result is not told");
-    session.say(result("1")).unwrap();
+    session.append_message(result("1")).unwrap();
     assert_eq!(again(&session), [user("a"), calls, result("1")]);
-    session.say(said(vec![], Stop::Error)).unwrap();
+    session.append_message(said(vec![], StopReason::Error)).unwrap();
     assert_eq!(again(&session), []);
-    session.say(user("b")).unwrap();
+    session.append_message(user("b")).unwrap();
     assert_eq!(again(&session), [user("b")]);
 }
 
@@ -286,21 +302,26 @@ async fn the_turn_that_runs_is_told_until_it_has_ended() {
 async fn sums_are_exact_and_currencies_are_not_mixed() {
     let (_home, sessions) = sessions();
     let mut session = held(&sessions).await;
-    let amount = |literal: &str| Amount::read(literal).unwrap();
-    let yuan = super::super::transcript::currency::Currency::read("CNY").unwrap();
-    let dollar =
-        Costs { input: amount("0.1"), output: amount("0.2"), total: amount("0.3"), ..Costs::default() };
-    let costs = [Some(dollar), Some(Costs { currency: yuan, ..dollar }), None, Some(dollar), Some(dollar)];
+    let amount = |literal: &str| Amount::parse(literal).unwrap();
+    let yuan = super::super::transcript::currency::Currency::parse("CNY").unwrap();
+    let dollar = AnswerCosts {
+        input: amount("0.1"),
+        output: amount("0.2"),
+        total: amount("0.3"),
+        ..AnswerCosts::default()
+    };
+    let costs =
+        [Some(dollar), Some(AnswerCosts { currency: yuan, ..dollar }), None, Some(dollar), Some(dollar)];
     for cost in costs {
-        let spent = Spent { input: 3, output: 2, cache_read: 1, cache_write: 0, total_tokens: 6, cost };
-        let Message::Assistant(mut message) = answer("x") else { panic!() };
+        let spent = AnswerUsage { input: 3, output: 2, cache_read: 1, cache_write: 0, total_tokens: 6, cost };
+        let TranscriptMessage::Assistant(mut message) = answer("x") else { panic!() };
         message.usage = Some(spent);
-        session.say(Message::Assistant(message)).unwrap();
+        session.append_message(TranscriptMessage::Assistant(message)).unwrap();
     }
     drop(session);
-    let total = held(&Sessions::of(sessions.directory().parent().unwrap())).await.spent();
+    let total = held(&SessionStore::new(sessions.directory().parent().unwrap())).await.usage();
     assert_eq!(
-        (total.answers, total.unpriced, total.tokens.total_tokens, total.tokens.cost),
+        (total.answers, total.unpriced_answers, total.tokens.total_tokens, total.tokens.cost),
         (5, 1, 30, None)
     );
     let sums: Vec<(&str, String, String)> = total
@@ -317,17 +338,17 @@ async fn sums_are_exact_and_currencies_are_not_mixed() {
 #[tokio::test]
 async fn a_session_is_deleted_only_when_nobody_holds_it() {
     let (_home, sessions) = sessions();
-    assert_eq!((sessions.delete("t1").unwrap(), sessions.ids().unwrap()), (Deleted::Absent, vec![]));
+    assert_eq!((sessions.delete("t1").unwrap(), sessions.ids().unwrap()), (DeleteOutcome::NotFound, vec![]));
     let mut session = held(&sessions).await;
-    session.say(user("one")).unwrap();
-    assert_eq!(sessions.delete("t1").unwrap(), Deleted::Held);
+    session.append_message(user("one")).unwrap();
+    assert_eq!(sessions.delete("t1").unwrap(), DeleteOutcome::Locked);
     assert_eq!(sessions.read("t1").unwrap().unwrap().entries().len(), 1);
     drop(session);
     assert_eq!(
         (sessions.ids().unwrap(), sessions.delete("t1").unwrap()),
-        (vec!["t1".to_owned()], Deleted::Gone)
+        (vec!["t1".to_owned()], DeleteOutcome::Deleted)
     );
-    assert_eq!(sessions.delete("t1").unwrap(), Deleted::Absent);
+    assert_eq!(sessions.delete("t1").unwrap(), DeleteOutcome::NotFound);
     assert!(sessions.read("t1").unwrap().is_none() && again(&held(&sessions).await).is_empty());
 }
 
@@ -335,16 +356,16 @@ async fn a_session_is_deleted_only_when_nobody_holds_it() {
 async fn who_waits_is_told_so_and_reads_what_was_said_meanwhile() {
     let (home, sessions) = sessions();
     let mut first = held(&sessions).await;
-    first.say(user("one")).unwrap();
+    first.append_message(user("one")).unwrap();
     let (told, waits) = tokio::sync::oneshot::channel();
-    let other = Sessions::of(home.path());
+    let other = SessionStore::new(home.path());
     let second = tokio::spawn(async move {
-        let mut session = other.hold("t1", || told.send(()).unwrap()).await.unwrap();
-        session.say(user("three")).unwrap();
+        let mut session = other.lock("t1", || told.send(()).unwrap()).await.unwrap();
+        session.append_message(user("three")).unwrap();
         again(&session)
     });
     waits.await.unwrap();
-    first.say(answer("two")).unwrap();
+    first.append_message(answer("two")).unwrap();
     drop(first);
     assert_eq!(second.await.unwrap(), [user("one"), answer("two"), user("three")]);
 }
@@ -354,12 +375,12 @@ async fn who_waits_for_a_session_that_is_deleted_begins_a_new_one() {
     let (home, sessions) = sessions();
     for renamed in [false, true] {
         let mut first = held(&sessions).await;
-        first.say(user("one")).unwrap();
+        first.append_message(user("one")).unwrap();
         let (told, waits) = tokio::sync::oneshot::channel();
-        let other = Sessions::of(home.path());
+        let other = SessionStore::new(home.path());
         let second = tokio::spawn(async move {
-            let mut session = other.hold("t1", || told.send(()).unwrap()).await.unwrap();
-            session.say(user("new")).unwrap();
+            let mut session = other.lock("t1", || told.send(()).unwrap()).await.unwrap();
+            session.append_message(user("new")).unwrap();
         });
         waits.await.unwrap();
         let path = sessions.path("t1");
@@ -368,13 +389,13 @@ async fn who_waits_for_a_session_that_is_deleted_begins_a_new_one() {
         } else {
             fs::remove_file(&path).unwrap();
         }
-        let why = first.say(answer("lost")).unwrap_err().to_string();
+        let why = first.append_message(answer("lost")).unwrap_err().to_string();
         assert!(why.ends_with("it was deleted or renamed while a turn held it"), "{why}");
         drop(first);
         second.await.unwrap();
         let entries = |id| sessions.read(id).unwrap().map(|read| read.entries().len());
         assert_eq!((entries("t1"), entries("t2")), (Some(1), renamed.then_some(1)));
-        assert_eq!(sessions.delete("t1").unwrap(), Deleted::Gone);
+        assert_eq!(sessions.delete("t1").unwrap(), DeleteOutcome::Deleted);
     }
 }
 
@@ -382,11 +403,11 @@ async fn who_waits_for_a_session_that_is_deleted_begins_a_new_one() {
 async fn a_session_behind_a_link_is_held_like_another() {
     let (home, sessions) = sessions();
     let place = home.path().join("elsewhere.jsonl");
-    held(&sessions).await.say(user("a")).unwrap();
+    held(&sessions).await.append_message(user("a")).unwrap();
     fs::rename(sessions.path("t1"), &place).unwrap();
     std::os::unix::fs::symlink(&place, sessions.path("t1")).unwrap();
     let mut session = held(&sessions).await;
-    session.say(user("b")).unwrap();
+    session.append_message(user("b")).unwrap();
     drop(session);
     assert_eq!(fs::read_to_string(&place).unwrap().lines().count(), 3, "a header, and two messages");
 }

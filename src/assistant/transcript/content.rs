@@ -3,10 +3,10 @@
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::{Block, Spent};
+use super::{AnswerUsage, ContentBlock};
 
 /// A list of blocks, or plain text. Blocks of other kinds (an image) are left out.
-pub(in crate::assistant) fn read<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Block>, D::Error> {
+pub(in crate::assistant) fn read<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<ContentBlock>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Content {
@@ -14,7 +14,7 @@ pub(in crate::assistant) fn read<'de, D: Deserializer<'de>>(from: D) -> Result<V
         Blocks(Vec<Value>),
     }
     Ok(match Content::deserialize(from)? {
-        Content::Text(text) => vec![Block::Text { text }],
+        Content::Text(text) => vec![ContentBlock::Text { text }],
         Content::Blocks(blocks) => {
             blocks.into_iter().filter_map(|block| serde_json::from_value(block).ok()).collect()
         }
@@ -22,7 +22,9 @@ pub(in crate::assistant) fn read<'de, D: Deserializer<'de>>(from: D) -> Result<V
 }
 
 /// What was used, or `None` where that is told in a way that is not known here: the answer counts more than its price.
-pub(in crate::assistant) fn usage<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Spent>, D::Error> {
+pub(in crate::assistant) fn usage<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<AnswerUsage>, D::Error> {
     let told = Value::deserialize(from)?;
     Ok(serde_json::from_value(told).ok())
 }

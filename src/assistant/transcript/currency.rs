@@ -15,7 +15,7 @@ impl Currency {
 
     /// Three capital letters; `None` for anything else.
     #[must_use]
-    pub fn read(code: &str) -> Option<Self> {
+    pub fn parse(code: &str) -> Option<Self> {
         let letters: [u8; 3] = code.as_bytes().try_into().ok()?;
         letters.iter().all(u8::is_ascii_uppercase).then_some(Self(letters))
     }
@@ -61,6 +61,6 @@ impl Serialize for Currency {
 impl<'de> Deserialize<'de> for Currency {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let code = String::deserialize(from)?;
-        Self::read(&code).ok_or_else(|| D::Error::custom("a currency is three capital letters"))
+        Self::parse(&code).ok_or_else(|| D::Error::custom("a currency is three capital letters"))
     }
 }

@@ -2,84 +2,99 @@
 
 use tokio::sync::mpsc;
 
-use super::beside::{Beside, stopping};
-use super::footer::footer;
-use super::shown::Shown;
-use super::source::Source;
-use super::talk::Talk;
+use super::answer_view::AnswerView;
+use super::chat_loop::Chat;
+use super::footer::render_footer;
+use super::input_source::InputSource;
+use super::turn_input::{TurnInput, stop_channel};
 use crate::assistant::session::Session;
-use crate::assistant::transcript::Stop;
-use crate::assistant::turn::{Ask, Seen, TurnFailure, Turned};
-use crate::cli::exit::Ending;
+use crate::assistant::transcript::StopReason;
+use crate::assistant::turn::{TurnEvent, TurnFailure, TurnRequest, TurnResult};
+use crate::cli::exit::CommandError;
 
-impl Talk {
+impl Chat {
     /// Asks, shows the answer as it comes, and what there is to say of it.
-    pub(super) async fn answer(&mut self, message: String, source: &mut Source) -> Result<(), Ending> {
-        let mut session = match self.hold().await {
+    pub(super) async fn answer(
+        &mut self,
+        message: String,
+        source: &mut InputSource,
+    ) -> Result<(), CommandError> {
+        let mut session = match self.lock_session().await {
             Ok(session) => session,
-            Err(error) => return self.failed_with(&error.to_string(), source),
+            Err(error) => return self.report_failure(&error.to_string(), source),
         };
-        let outcome = Box::pin(self.ask(&mut session, message, source)).await?;
+        let outcome = Box::pin(self.run_turn(&mut session, message, source)).await?;
         // Another terminal may have chosen in between.
-        self.remember(&session);
-        let spent = session.spent();
+        self.load_session_choices(&session);
+        let spent = session.usage();
         drop(session);
         let (turned, failure) = match outcome {
             Ok(turned) => (Some(turned), None),
-            Err(failure) => (failure.turned.map(|turned| *turned), Some((failure.kind, failure.message))),
+            Err(failure) => (failure.result.map(|turned| *turned), Some((failure.kind, failure.message))),
         };
-        if let Some(notice) = turned.as_ref().and_then(|turned| self.notices.of(turned)) {
-            self.note(&notice)?;
+        if let Some(notice) = turned.as_ref().and_then(|turned| self.notices.notice_for(turned)) {
+            self.print_note(&notice)?;
         }
         match failure {
             Some(("aborted", _)) => {
-                self.note("stopped")?;
+                self.print_note("stopped")?;
                 // A script that is stopped does not go on with its next line.
-                self.has_left |= !source.is_terminal();
-                self.failed |= !source.is_terminal();
+                self.has_quit |= !source.is_terminal();
+                self.has_failed |= !source.is_terminal();
             }
-            Some((_, message)) => self.failed_with(&message, source)?,
+            Some((_, message)) => self.report_failure(&message, source)?,
             None => {}
         }
         let Some(turned) = turned else { return Ok(()) };
-        if turned.stop == Stop::Length {
-            self.note("cut at the largest answer that the model gives")?;
+        if turned.stop_reason == StopReason::Length {
+            self.print_note("cut at the largest answer that the model gives")?;
         }
-        match footer(self.footer, &turned, &spent) {
-            Some(footer) => self.note(&footer),
+        match render_footer(self.footer, &turned, &spent) {
+            Some(footer) => self.print_note(&footer),
             None => Ok(()),
         }
     }
 
-    async fn ask(
+    async fn run_turn(
         &mut self,
         session: &mut Session,
         message: String,
-        source: &mut Source,
-    ) -> Result<Result<Turned, TurnFailure>, Ending> {
+        source: &mut InputSource,
+    ) -> Result<Result<TurnResult, TurnFailure>, CommandError> {
         let reasoning = self.reasoning;
-        let Self { agent, screen, interrupts, queue, has_left, .. } = self;
-        let (stop, stopped) = stopping();
+        let Self { agent, screen, interrupts, queued_lines: queue, has_quit: has_left, .. } = self;
+        let (stop, stopped) = stop_channel();
         let (sender, seen) = mpsc::unbounded_channel();
         // Nobody looks any more once the screen is gone.
-        let mut see = |event: Seen| drop(sender.send(event));
-        let mut shown = Shown::new(screen, reasoning, "thinking…").map_err(Ending::output)?;
-        let mut beside = Beside { typed: source.beside(), interrupts, queue, has_left };
-        let work = Box::pin(agent.turn(session, Ask { message, ..Ask::default() }, stopped, &mut see));
-        let (outcome, printed) = beside.wait(work, stop, seen, &mut shown).await;
-        source.go_on(beside.typed);
-        shown.end().and(printed).map_err(Ending::output)?;
+        let mut see = |event: TurnEvent| drop(sender.send(event));
+        let mut shown =
+            AnswerView::new(screen, reasoning, "thinking…").map_err(CommandError::from_output_error)?;
+        let mut beside = TurnInput {
+            terminal_input: source.open_terminal_input(),
+            interrupts,
+            queued_lines: queue,
+            has_quit: has_left,
+        };
+        let work = Box::pin(agent.run_turn(
+            session,
+            TurnRequest { message, ..TurnRequest::default() },
+            stopped,
+            &mut see,
+        ));
+        let (outcome, printed) = beside.run(work, stop, seen, &mut shown).await;
+        source.resume(beside.terminal_input);
+        shown.finish().and(printed).map_err(CommandError::from_output_error)?;
         Ok(outcome)
     }
 
     /// What the session has chosen.
-    pub(super) fn remember(&mut self, session: &Session) {
+    pub(super) fn load_session_choices(&mut self, session: &Session) {
         self.model = session.model();
-        self.thinking = session.thinking().and_then(crate::assistant::thinking::read);
+        self.thinking = session.thinking().and_then(crate::assistant::thinking::parse_level);
     }
 
-    fn failed_with(&mut self, why: &str, source: &Source) -> Result<(), Ending> {
-        self.failed = true;
-        self.wrong(why, source)
+    fn report_failure(&mut self, why: &str, source: &InputSource) -> Result<(), CommandError> {
+        self.has_failed = true;
+        self.print_error(why, source)
     }
 }

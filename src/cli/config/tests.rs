@@ -3,7 +3,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use super::{Verb, execute, import};
+use super::{ConfigCommand, execute, import};
 use crate::cli::console::tests::{Desk, told};
 
 fn same(code: ExitCode, expected: u8) -> bool {
@@ -15,13 +15,13 @@ fn backup(desk: &Desk) -> std::path::PathBuf {
 }
 
 fn get(desk: &mut Desk, path: &str) -> String {
-    execute(Verb::Get { path: Some(path.to_owned()) }, &mut desk.console(false)).unwrap();
+    execute(ConfigCommand::Get { path: Some(path.to_owned()) }, &mut desk.console(false)).unwrap();
     desk.printed()
 }
 
-fn set(desk: &mut Desk, path: &str, value: &str) -> Result<ExitCode, crate::cli::exit::Ending> {
+fn set(desk: &mut Desk, path: &str, value: &str) -> Result<ExitCode, crate::cli::exit::CommandError> {
     execute(
-        Verb::Set { path: path.to_owned(), value: value.to_owned(), dry_run: false },
+        ConfigCommand::Set { path: path.to_owned(), value: value.to_owned(), dry_run: false },
         &mut desk.console(false),
     )
 }
@@ -29,7 +29,7 @@ fn set(desk: &mut Desk, path: &str, value: &str) -> Result<ExitCode, crate::cli:
 #[test]
 fn validate_tells_valid_files_with_their_warnings() {
     let mut desk = Desk::with("{ models: { providers: { moonshot: { apiKey: '${K}' } } } }");
-    let code = execute(Verb::Validate { file: None }, &mut desk.console(true)).unwrap();
+    let code = execute(ConfigCommand::Validate { file: None }, &mut desk.console(true)).unwrap();
     assert!(same(code, 0));
     let message = "K is not set or empty: provider moonshot is off until it is";
     let expected = json!({
@@ -38,7 +38,7 @@ fn validate_tells_valid_files_with_their_warnings() {
         "warnings": [{ "path": "models.providers.moonshot.apiKey", "kind": "missing_key", "message": message }],
     });
     assert_eq!(desk.printed_json(), expected);
-    execute(Verb::Validate { file: None }, &mut desk.console(false)).unwrap();
+    execute(ConfigCommand::Validate { file: None }, &mut desk.console(false)).unwrap();
     let text =
         format!("{}: valid\nwarning: models.providers.moonshot.apiKey: {message}\n", desk.file().display());
     assert_eq!(desk.printed(), text);
@@ -49,7 +49,8 @@ fn validate_tells_every_issue_with_its_place() {
     let mut desk = Desk::empty();
     let file = desk.home.path().join("other.json5");
     fs::write(&file, "{\n  modles: {},\n  gateway: { port: 'x' },\n}").unwrap();
-    let code = execute(Verb::Validate { file: Some(file.clone()) }, &mut desk.console(true)).unwrap();
+    let code =
+        execute(ConfigCommand::Validate { file: Some(file.clone()) }, &mut desk.console(true)).unwrap();
     assert!(same(code, 78));
     let expected = json!({
         "valid": false,
@@ -66,7 +67,7 @@ fn validate_tells_every_issue_with_its_place() {
     });
     assert_eq!(desk.printed_json(), expected);
     let missing = desk.home.path().join("missing.json5");
-    let code = execute(Verb::Validate { file: Some(missing) }, &mut desk.console(false)).unwrap();
+    let code = execute(ConfigCommand::Validate { file: Some(missing) }, &mut desk.console(false)).unwrap();
     assert!(same(code, 78));
     assert!(desk.printed().contains("cannot be read"), "{}", desk.printed());
 }
@@ -74,7 +75,7 @@ fn validate_tells_every_issue_with_its_place() {
 #[test]
 fn validate_without_a_file_is_valid() {
     let mut desk = Desk::empty();
-    assert!(same(execute(Verb::Validate { file: None }, &mut desk.console(true)).unwrap(), 0));
+    assert!(same(execute(ConfigCommand::Validate { file: None }, &mut desk.console(true)).unwrap(), 0));
     assert_eq!(desk.printed_json(), json!({ "valid": true, "path": null, "warnings": [] }));
 }
 
@@ -86,7 +87,7 @@ fn get_hides_secrets() {
             headers: { 'X-K': 'sk-6' }, models: [{ id: 'kimi-k3', headers: { 'X-K': 'sk-7' } }] } } },
           plugins: { entries: { moonshot: { config: { webSearch: { apiKey: 'sk-8' } } } } } }",
     );
-    execute(Verb::Get { path: None }, &mut desk.console(true)).unwrap();
+    execute(ConfigCommand::Get { path: None }, &mut desk.console(true)).unwrap();
     assert!(!desk.printed().contains("sk-"), "{}", desk.printed());
     let keys = &desk.printed_json()["models"]["providers"]["moonshot"]["apiKey"];
     assert_eq!(*keys, json!(["***", "${KEY}", { "source": "env", "id": "X" }]));
@@ -100,7 +101,7 @@ fn get_hides_secrets() {
 #[test]
 fn get_of_nothing_fails_with_the_nearest_key() {
     let mut desk = Desk::with("{}");
-    let told = told(execute(Verb::Get { path: Some("gatway".into()) }, &mut desk.console(false)));
+    let told = told(execute(ConfigCommand::Get { path: Some("gatway".into()) }, &mut desk.console(false)));
     assert!(told.contains("code: 1") && told.contains("did you mean \\\"gateway\\\"?"), "{told}");
 }
 
@@ -156,7 +157,7 @@ fn a_file_that_was_wrong_ends_with_78_until_a_change_mends_it() {
         "{}",
         desk.printed()
     );
-    execute(Verb::Unset { path: "gatway".into(), dry_run: false }, &mut desk.console(true)).unwrap();
+    execute(ConfigCommand::Unset { path: "gatway".into(), dry_run: false }, &mut desk.console(true)).unwrap();
     assert_eq!(
         desk.printed_json(),
         json!({ "ok": true, "changed": true, "path": desk.file(), "backup": backup(&desk) })
@@ -177,10 +178,13 @@ fn keys_are_not_printed_where_they_are_at_a_wrong_place() {
 #[test]
 fn unset_removes() {
     let mut desk = Desk::with("{ gateway: { port: 1, reload: false } }");
-    execute(Verb::Unset { path: "gateway.port".into(), dry_run: false }, &mut desk.console(false)).unwrap();
+    execute(ConfigCommand::Unset { path: "gateway.port".into(), dry_run: false }, &mut desk.console(false))
+        .unwrap();
     assert_eq!(desk.text(), "{ gateway: { reload: false } }");
-    let told =
-        told(execute(Verb::Unset { path: "gateway.port".into(), dry_run: false }, &mut desk.console(false)));
+    let told = told(execute(
+        ConfigCommand::Unset { path: "gateway.port".into(), dry_run: false },
+        &mut desk.console(false),
+    ));
     assert!(told.contains("gateway.port is not set"), "{told}");
 }
 
@@ -200,7 +204,7 @@ fn managed_files_are_refused_with_the_nix_line() {
     }
     let old = desk.home.path().join("openclaw.json");
     fs::write(&old, "{ env: { K: 'sk-1' }, models: { providers: { kimi: { apiKey: 'sk-2' } } } }").unwrap();
-    let verb = Verb::Import(import::Args::new(old, true, false));
+    let verb = ConfigCommand::Import(import::Args::new(old, true, false));
     let refused = told(execute(verb, &mut desk.console(false)));
     assert!(!refused.contains("sk-") && !refused.contains("***"), "{refused}");
     let line = "services.moonrelay.settings = { models = { providers = { kimi = { apiKey = { source = \\\"credential\\\"; id = \\\"KIMI_API_KEY\\\"; }; }; }; }; };";
@@ -210,14 +214,14 @@ fn managed_files_are_refused_with_the_nix_line() {
 #[test]
 fn schema_and_path_are_printed() {
     let mut desk = Desk::empty();
-    execute(Verb::Schema, &mut desk.console(false)).unwrap();
+    execute(ConfigCommand::Schema, &mut desk.console(false)).unwrap();
     let schema = desk.printed_json();
     assert_eq!(schema["properties"]["gateway"]["properties"]["port"]["maximum"], json!(65_535));
     assert_eq!(schema["additionalProperties"], json!(false));
     let file = desk.file();
-    execute(Verb::Path, &mut desk.console(false)).unwrap();
+    execute(ConfigCommand::Path, &mut desk.console(false)).unwrap();
     assert_eq!(desk.printed(), format!("{}\n", file.display()));
-    execute(Verb::Path, &mut desk.console(true)).unwrap();
+    execute(ConfigCommand::Path, &mut desk.console(true)).unwrap();
     assert_eq!(desk.printed_json(), json!({ "path": file, "exists": false }));
 }
 
@@ -226,7 +230,7 @@ fn import_writes_once_and_names_what_is_left_out() {
     let mut desk = Desk::empty();
     let old = desk.home.path().join("openclaw.json");
     fs::write(&old, "{ channels: {}, agents: { defaults: { model: 'moonshotai/kimi-k3' } } }").unwrap();
-    let verb = |force, dry_run| Verb::Import(import::Args::new(old.clone(), force, dry_run));
+    let verb = |force, dry_run| ConfigCommand::Import(import::Args::new(old.clone(), force, dry_run));
     execute(verb(false, true), &mut desk.console(false)).unwrap();
     let expected = "// changed: agents.defaults.model: moonshotai/kimi-k3 is moonshot/kimi-k3 now\n\
                     // left out: channels: Moonrelay has no chat channels\n\

@@ -5,7 +5,7 @@ use super::facts::Facts;
 use super::finding::Finding;
 
 /// What came of a check: what it found, or why it could not be made.
-pub(super) type Verdict = Result<Vec<Finding>, String>;
+pub(super) type CheckResult = Result<Vec<Finding>, String>;
 
 /// One of them.
 pub struct Check {
@@ -14,33 +14,33 @@ pub struct Check {
     /// What it is about; those of one group stand together.
     pub group: &'static str,
     /// What it looks for.
-    pub says: &'static str,
+    pub description: &'static str,
     /// Whether it needs the network beyond this machine.
-    pub asks_providers: bool,
-    pub(super) run: fn(&Facts) -> Verdict,
+    pub needs_network: bool,
+    pub(super) run: fn(&Facts) -> CheckResult,
 }
 
 /// Every check.
 pub const CHECKS: &[Check] = &[
-    configuration::CHECK,
+    config::CHECK,
     literal_keys::CHECK,
     secret_files::CHECK,
-    store::CHECK,
+    nix_store::CHECK,
     keys::CHECK,
     service_keys::CHECK,
-    products::CHECK,
-    reach::CHECK,
-    region::CHECK,
+    key_product::CHECK,
+    reachability::CHECK,
+    key_region::CHECK,
     clock::CHECK,
-    retired::CHECK,
+    retired_models::CHECK,
     chain::CHECK,
-    rests::CHECK,
-    gate::CHECK,
-    place::CHECK,
+    cooldowns::CHECK,
+    client_gate::CHECK,
+    listen_address::CHECK,
     gateway::CHECK,
     unit::CHECK,
     linger::CHECK,
-    state::CHECK,
+    state_directory::CHECK,
     state_link::CHECK,
-    ledger::CHECK,
+    usage::CHECK,
 ];

@@ -1,9 +1,9 @@
 //! Everything that the checks go by, looked at once. Each look has its limit of time; those that wait run side by side.
 
-pub(super) mod configuration;
+pub(super) mod config;
 pub(super) mod disk;
-pub(super) mod files;
-pub(super) mod network;
+pub(super) mod provider_probe;
+pub(super) mod secret_files;
 pub(super) mod service;
 pub(super) mod sockets;
 pub(super) mod unit_file;
@@ -13,46 +13,46 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-use self::configuration::Configuration;
-use self::disk::State;
-use self::files::File;
-use self::network::Asked;
-use self::service::Service;
-use self::sockets::Listener;
+use self::config::ConfigFacts;
+use self::disk::StateDirectory;
+use self::provider_probe::ProviderProbe;
+use self::secret_files::SecretFile;
+use self::service::UnitFacts;
+use self::sockets::ListeningSocket;
 use crate::cli::console::Console;
-use crate::cli::gateway::running::Address;
+use crate::cli::gateway::running_gateway::GatewayAddress;
 use crate::cli::progress::Progress;
 use crate::config::Environment;
 use crate::config::settings::Settings;
 use crate::upstream::Connector;
 
 /// To connect to a provider.
-pub(super) const CONNECT: Duration = Duration::from_secs(5);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A gateway on this machine answers in milliseconds.
-const GATEWAY: Duration = Duration::from_secs(2);
+const GATEWAY_TIMEOUT: Duration = Duration::from_secs(2);
 /// For what a program of this machine is asked (systemctl, loginctl, df), all of it together.
-const PROGRAMS: Duration = Duration::from_secs(8);
+const PROGRAMS_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// What was seen.
 pub(super) struct Facts {
     /// Variables and directories of this shell.
     pub(super) environment: Environment,
     /// The file, as it stands and as it is understood.
-    pub(super) configuration: Configuration,
+    pub(super) config: ConfigFacts,
     /// Files that hold secrets, or may.
-    pub(super) files: Vec<File>,
+    pub(super) secret_files: Vec<SecretFile>,
     /// The unit in the user's systemd; the error is why none answers.
-    pub(super) service: Result<Service, String>,
+    pub(super) service: Result<UnitFacts, String>,
     /// What the gateway says of itself, or why none answers; `None` where no configuration says where to ask.
     pub(super) gateway: Option<Result<Value, String>>,
     /// Who listens on this machine's ports; `None` where that cannot be seen.
-    pub(super) listeners: Option<Vec<Listener>>,
+    pub(super) listeners: Option<Vec<ListeningSocket>>,
     /// What the providers answered; `None` where none was asked.
-    pub(super) providers: Option<Vec<Asked>>,
+    pub(super) provider_probes: Option<Vec<ProviderProbe>>,
     /// The state directory; `None` without a home.
-    pub(super) state: Option<State>,
+    pub(super) state_directory: Option<StateDirectory>,
     /// Whether nobody beyond this machine may be asked.
-    pub(super) offline: bool,
+    pub(super) is_offline: bool,
     /// This process's user.
     pub(super) uid: Option<u32>,
     /// When it was looked.
@@ -69,60 +69,62 @@ impl Facts {
     ) -> Self {
         progress.show("looking at the configuration");
         let environment = console.environment.clone();
-        let configuration = Configuration::look(console);
+        let configuration = ConfigFacts::load(console);
         progress.show("asking systemd");
-        let (service, state) = programs(&environment, &configuration).await;
-        let service = service.map(|service| service.resolved(&configuration, &environment));
+        let (service, state) = query_programs(&environment, &configuration).await;
+        let service = service.map(|service| service.resolve_settings(&configuration, &environment));
         let mut facts = Self {
-            files: files::look(&environment, &configuration, service.as_ref().ok()),
-            listeners: sockets::listening(),
-            uid: sockets::own_uid(),
+            secret_files: secret_files::inspect_files(&environment, &configuration, service.as_ref().ok()),
+            listeners: sockets::list_listeners(),
+            uid: sockets::current_uid(),
             now: SystemTime::now(),
             environment,
-            configuration,
+            config: configuration,
             service,
             gateway: None,
-            providers: None,
-            state,
-            offline,
+            provider_probes: None,
+            state_directory: state,
+            is_offline: offline,
         };
-        let Ok(settings) = &facts.configuration.settings else { return facts };
+        let Ok(settings) = &facts.config.settings else { return facts };
         progress.show(if offline { "asking the gateway" } else { "asking the gateway and the providers" });
-        let address = Address::of(&settings.gateway.bind, settings.gateway.port);
-        let gateway = address.status(settings, connector.as_ref(), GATEWAY);
+        let address = GatewayAddress::from_bind(&settings.gateway.bind, settings.gateway.port);
+        let gateway = address.fetch_status(settings, connector.as_ref(), GATEWAY_TIMEOUT);
         let providers = async {
-            match (offline, facts.serving()) {
-                (false, Some(serving)) => Some(network::ask(serving, connector, progress).await),
+            match (offline, facts.effective_settings()) {
+                (false, Some(serving)) => {
+                    Some(provider_probe::probe_providers(serving, connector, progress).await)
+                }
                 _ => None,
             }
         };
         let (gateway, providers) = tokio::join!(gateway, providers);
         facts.gateway = Some(gateway);
-        facts.providers = providers;
+        facts.provider_probes = providers;
         facts
     }
 
     /// The settings with which the gateway serves: with the keys that its unit has, where there is one.
-    pub(super) fn serving(&self) -> Option<&Settings> {
-        let own = || self.configuration.settings.as_ref().ok();
-        self.unit().and_then(|service| service.settings.as_ref()).or_else(own)
+    pub(super) fn effective_settings(&self) -> Option<&Settings> {
+        let own = || self.config.settings.as_ref().ok();
+        self.installed_unit().and_then(|service| service.settings.as_ref()).or_else(own)
     }
 
     /// The same, or why there are none: the reason for which most checks are left out.
-    pub(super) fn settings(&self) -> Result<&Settings, String> {
-        self.serving().ok_or_else(|| "the configuration is not valid".to_owned())
+    pub(super) fn require_settings(&self) -> Result<&Settings, String> {
+        self.effective_settings().ok_or_else(|| "the configuration is not valid".to_owned())
     }
 
     /// What systemd knows of the unit, where there is one.
-    pub(super) fn unit(&self) -> Option<&Service> {
-        self.service.as_ref().ok().filter(|service| service.unit.exists())
+    pub(super) fn installed_unit(&self) -> Option<&UnitFacts> {
+        self.service.as_ref().ok().filter(|service| service.service_state.exists())
     }
 
     /// The unit, or why there is none.
-    pub(super) fn installed(&self) -> Result<&Service, String> {
+    pub(super) fn require_unit(&self) -> Result<&UnitFacts, String> {
         let service =
             self.service.as_ref().map_err(|why| format!("no systemd of your own answers: {why}"))?;
-        match (service.unit.exists(), service.of_machine) {
+        match (service.service_state.exists(), service.is_system_unit) {
             (true, _) => Ok(service),
             (false, true) => Err("the unit is the machine's: systemctl status moonrelay".to_owned()),
             (false, false) => Err("no unit is installed".to_owned()),
@@ -130,13 +132,13 @@ impl Facts {
     }
 
     /// What the running gateway says of itself.
-    pub(super) fn status(&self) -> Option<&Value> {
+    pub(super) fn gateway_status(&self) -> Option<&Value> {
         self.gateway.as_ref()?.as_ref().ok()
     }
 
     /// Whether the running gateway can call this provider, as it says itself.
-    pub(super) fn is_on_in_the_gateway(&self, provider: &str) -> bool {
-        let providers = self.status().and_then(|status| status.get("providers")?.as_array());
+    pub(super) fn is_enabled_in_gateway(&self, provider: &str) -> bool {
+        let providers = self.gateway_status().and_then(|status| status.get("providers")?.as_array());
         let text = |entry: &Value, key: &str| entry.get(key).and_then(Value::as_str).map(str::to_owned);
         providers.into_iter().flatten().any(|entry| {
             text(entry, "id").as_deref() == Some(provider) && text(entry, "state").as_deref() != Some("off")
@@ -144,34 +146,36 @@ impl Facts {
     }
 
     /// The command, or where Nix manages the configuration the line of it.
-    pub(super) fn fix(&self, command: impl Into<String>, nix: impl Into<String>) -> String {
-        if self.configuration.managed { nix.into() } else { command.into() }
+    pub(super) fn choose_fix(&self, command: impl Into<String>, nix: impl Into<String>) -> String {
+        if self.config.is_managed { nix.into() } else { command.into() }
     }
 
     /// As a reason for a check that is left out.
-    pub(super) const fn why_nobody_was_asked(&self) -> &'static str {
-        if self.offline { "--offline" } else { "the configuration is not valid" }
+    pub(super) const fn no_probe_reason(&self) -> &'static str {
+        if self.is_offline { "--offline" } else { "the configuration is not valid" }
     }
 }
 
 /// What programs say. They are waited for in a thread: one that hangs is left behind.
-async fn programs(
+async fn query_programs(
     environment: &Environment,
-    configuration: &Configuration,
-) -> (Result<Service, String>, Option<State>) {
+    configuration: &ConfigFacts,
+) -> (Result<UnitFacts, String>, Option<StateDirectory>) {
     let directory = environment.state_directory();
     let of_configuration = environment.config_directory();
-    let keeps = configuration.settings.as_ref().map_or(true, |settings| settings.usage.kept);
+    let keeps = configuration.settings.as_ref().map_or(true, |settings| settings.usage.is_enabled);
     let of_systemd = tokio::task::spawn_blocking({
         let environment = environment.clone();
-        move || Service::look(&environment)
+        move || UnitFacts::query(&environment)
     });
     let of_disk = tokio::task::spawn_blocking(move || {
-        directory.map(|path| State::look(path, of_configuration.as_deref(), keeps))
+        directory.map(|path| StateDirectory::inspect(path, of_configuration.as_deref(), keeps))
     });
-    let (service, state) =
-        tokio::join!(tokio::time::timeout(PROGRAMS, of_systemd), tokio::time::timeout(PROGRAMS, of_disk));
-    let late = || format!("systemctl did not answer within {} s", PROGRAMS.as_secs());
+    let (service, state) = tokio::join!(
+        tokio::time::timeout(PROGRAMS_TIMEOUT, of_systemd),
+        tokio::time::timeout(PROGRAMS_TIMEOUT, of_disk)
+    );
+    let late = || format!("systemctl did not answer within {} s", PROGRAMS_TIMEOUT.as_secs());
     let service = match service {
         Ok(Ok(service)) => service,
         Ok(Err(_)) | Err(_) => Err(late()),

@@ -29,7 +29,7 @@ impl Severity {
     }
 
     /// For people: a sign and a word, so that it is read without colour.
-    pub(super) const fn sign(self) -> &'static str {
+    pub(super) const fn label(self) -> &'static str {
         match self {
             Self::Error => "✗ error",
             Self::Warning => "! warning",
@@ -46,9 +46,9 @@ pub struct Finding {
     /// How much it matters.
     pub severity: Severity,
     /// What is wrong.
-    pub what: String,
+    pub problem: String,
     /// How that was found.
-    pub how: String,
+    pub evidence: String,
     /// The command, or the line of the Nix configuration, that mends it.
     pub fix: Option<String>,
     /// The file that it is about.
@@ -56,43 +56,43 @@ pub struct Finding {
 }
 
 impl Finding {
-    fn of(severity: Severity, kind: FindingKind, what: impl Into<String>, how: impl Into<String>) -> Self {
-        Self { kind, severity, what: what.into(), how: how.into(), fix: None, path: None }
+    fn new(severity: Severity, kind: FindingKind, what: impl Into<String>, how: impl Into<String>) -> Self {
+        Self { kind, severity, problem: what.into(), evidence: how.into(), fix: None, path: None }
     }
 
     /// Of severity error.
     pub(super) fn error(kind: FindingKind, what: impl Into<String>, how: impl Into<String>) -> Self {
-        Self::of(Severity::Error, kind, what, how)
+        Self::new(Severity::Error, kind, what, how)
     }
 
     /// Of severity warning.
     pub(super) fn warning(kind: FindingKind, what: impl Into<String>, how: impl Into<String>) -> Self {
-        Self::of(Severity::Warning, kind, what, how)
+        Self::new(Severity::Warning, kind, what, how)
     }
 
     /// Of severity info.
     pub(super) fn info(kind: FindingKind, what: impl Into<String>, how: impl Into<String>) -> Self {
-        Self::of(Severity::Info, kind, what, how)
+        Self::new(Severity::Info, kind, what, how)
     }
 
     /// What mends it.
-    pub(super) fn fix(self, fix: impl Into<String>) -> Self {
+    pub(super) fn with_fix(self, fix: impl Into<String>) -> Self {
         Self { fix: Some(fix.into()), ..self }
     }
 
     /// The file that it is about.
-    pub(super) fn at(self, path: &Path) -> Self {
+    pub(super) fn with_path(self, path: &Path) -> Self {
         Self { path: Some(path.to_owned()), ..self }
     }
 
     /// For `--json`; `check` is the name of the one that found it.
-    pub(super) fn json(&self, check: &str) -> Value {
+    pub(super) fn to_json(&self, check: &str) -> Value {
         let mut value = json!({
             "check": check,
             "kind": self.kind.as_str(),
             "severity": self.severity.as_str(),
-            "what": self.what,
-            "how": self.how,
+            "what": self.problem,
+            "how": self.evidence,
             "fix": self.fix,
         });
         if let (Some(path), Some(object)) = (&self.path, value.as_object_mut()) {

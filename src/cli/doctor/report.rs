@@ -9,24 +9,24 @@ use super::facts::Facts;
 use super::finding::{Finding, Severity};
 
 /// Every finding, with the name and the group of its check, and what was not checked.
-pub(super) struct Report {
+pub(super) struct DoctorReport {
     findings: Vec<(&'static str, &'static str, Finding)>,
-    run: Vec<&'static str>,
+    checks_run: Vec<&'static str>,
     skipped: Vec<(&'static str, String)>,
 }
 
-impl Report {
+impl DoctorReport {
     /// Makes every check.
-    pub(super) fn of(facts: &Facts) -> Self {
-        let mut report = Self { findings: Vec::new(), run: Vec::new(), skipped: Vec::new() };
+    pub(super) fn from_facts(facts: &Facts) -> Self {
+        let mut report = Self { findings: Vec::new(), checks_run: Vec::new(), skipped: Vec::new() };
         for check in CHECKS {
-            if check.asks_providers && facts.providers.is_none() {
-                report.skipped.push((check.name, facts.why_nobody_was_asked().to_owned()));
+            if check.needs_network && facts.provider_probes.is_none() {
+                report.skipped.push((check.name, facts.no_probe_reason().to_owned()));
                 continue;
             }
             match (check.run)(facts) {
                 Ok(found) => {
-                    report.run.push(check.name);
+                    report.checks_run.push(check.name);
                     report.findings.extend(found.into_iter().map(|found| (check.name, check.group, found)));
                 }
                 Err(why) => report.skipped.push((check.name, why)),
@@ -45,19 +45,19 @@ impl Report {
     }
 
     /// For `--json`.
-    pub(super) fn json(&self) -> Value {
+    pub(super) fn to_json(&self) -> Value {
         let skipped = self.skipped.iter().map(|(check, why)| json!({ "check": check, "why": why }));
         json!({
             "ok": !self.has_error(),
-            "checksRun": self.run.len(),
+            "checksRun": self.checks_run.len(),
             "checksSkipped": skipped.collect::<Vec<_>>(),
-            "findings": self.findings.iter().map(|(check, _, found)| found.json(check)).collect::<Vec<_>>(),
+            "findings": self.findings.iter().map(|(check, _, found)| found.to_json(check)).collect::<Vec<_>>(),
         })
     }
 
     /// For people.
-    pub(super) fn text(&self) -> String {
-        let mut text = self.summary();
+    pub(super) fn to_text(&self) -> String {
+        let mut text = self.summary_text();
         let mut groups: Vec<&str> = Vec::new();
         for (_, group, _) in &self.findings {
             if !groups.contains(group) {
@@ -69,17 +69,17 @@ impl Report {
             let mut of_group: Vec<_> = self.findings.iter().filter(|(_, other, _)| *other == group).collect();
             of_group.sort_by_key(|(.., found)| found.severity);
             for (check, _, found) in of_group {
-                text.push_str(&paragraph(check, found));
+                text.push_str(&finding_text(check, found));
             }
         }
-        let _ = write!(text, "\nchecked {}: {}\n", self.run.len(), self.run.join(", "));
+        let _ = write!(text, "\nchecked {}: {}\n", self.checks_run.len(), self.checks_run.join(", "));
         for (check, why) in &self.skipped {
             let _ = writeln!(text, "not checked: {check} ({why})");
         }
         text
     }
 
-    fn summary(&self) -> String {
+    fn summary_text(&self) -> String {
         let counted = [Severity::Error, Severity::Warning].map(|severity| match self.count(severity) {
             1 => format!("1 {}", severity.as_str()),
             count => format!("{count} {}s", severity.as_str()),
@@ -92,10 +92,10 @@ impl Report {
 }
 
 /// Lines behind the first are moved in below it.
-fn paragraph(check: &str, found: &Finding) -> String {
+fn finding_text(check: &str, found: &Finding) -> String {
     let inside = |text: &str| text.replace('\n', "\n             ");
-    let mut out = format!("  {:<9}  {} [{check}]\n", found.severity.sign(), inside(&found.what));
-    let _ = writeln!(out, "      found  {}", inside(&found.how));
+    let mut out = format!("  {:<9}  {} [{check}]\n", found.severity.label(), inside(&found.problem));
+    let _ = writeln!(out, "      found  {}", inside(&found.evidence));
     if let Some(fix) = &found.fix {
         let _ = writeln!(out, "      fix    {}", inside(fix));
     }

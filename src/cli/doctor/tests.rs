@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 
 use super::check::CHECKS;
 use super::facts::Facts;
-use super::facts::configuration::Configuration;
-use super::facts::files::{File, Role, Stat};
-use super::facts::network::{Asked, Outcome, Stage};
+use super::facts::config::ConfigFacts;
+use super::facts::provider_probe::{ProbeOutcome, ProbeStage, ProviderProbe};
+use super::facts::secret_files::{FilePermissions, FileRole, SecretFile};
 use super::finding::{Finding, Severity};
 use super::kind::FindingKind;
-use super::report::Report;
+use super::report::DoctorReport;
 use crate::config::file::Tree;
-use crate::config::schema::{ROOT, literal_secrets};
+use crate::config::schema::{ROOT, find_literal_secrets};
 use crate::config::{self, Environment};
 
 /// A machine on which this configuration stands, without systemd, gateway and network.
@@ -26,22 +26,22 @@ fn facts(text: &str, variables: &[(&str, &str)]) -> Facts {
     let path = PathBuf::from("/home/u/.config/moonrelay/config.json5");
     let document = Tree::parse(text).unwrap().root.value.to_json();
     Facts {
-        configuration: Configuration {
+        config: ConfigFacts {
             settings: config::from_text(text, Some(&path), &environment),
-            literals: literal_secrets(&document, &ROOT),
+            literal_secrets: find_literal_secrets(&document, &ROOT),
             document: Some(document),
-            explicit: false,
-            managed: false,
+            is_explicit: false,
+            is_managed: false,
             path: Some(path),
         },
         environment,
-        files: Vec::new(),
+        secret_files: Vec::new(),
         service: Err("there is none".to_owned()),
         gateway: Some(Err("nobody is there".to_owned())),
         listeners: Some(Vec::new()),
-        providers: None,
-        state: None,
-        offline: true,
+        provider_probes: None,
+        state_directory: None,
+        is_offline: true,
         uid: Some(1000),
         now: SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_300_000),
     }
@@ -66,14 +66,14 @@ fn fix(finding: &Finding) -> &str {
     finding.fix.as_deref().unwrap_or_default()
 }
 
-fn answered(status: u16, ahead: Option<i64>) -> Asked {
-    Asked {
+fn answered(status: u16, ahead: Option<i64>) -> ProviderProbe {
+    ProviderProbe {
         provider: "moonshot".to_owned(),
         key: Some("sk-…89 (env MOONSHOT_API_KEY)".to_owned()),
         url: "https://api.moonshot.ai/v1/models".to_owned(),
-        outcome: Outcome::Answered { status, ahead },
-        login: None,
-        elsewhere: None,
+        outcome: ProbeOutcome::Answered { status, clock_offset_seconds: ahead },
+        login_command: None,
+        other_region: None,
     }
 }
 
@@ -83,7 +83,7 @@ fn names_are_unique_and_every_check_says_what_it_looks_for() {
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), CHECKS.len());
-    assert!(CHECKS.iter().all(|check| !check.says.is_empty() && !check.group.is_empty()));
+    assert!(CHECKS.iter().all(|check| !check.description.is_empty() && !check.group.is_empty()));
 }
 
 #[test]
@@ -132,22 +132,26 @@ fn the_clock_is_judged_by_the_provider_that_is_nearest() {
         (vec![4000, 2], None),
         (vec![4000, -100], Some(Severity::Warning)),
     ] {
-        facts.providers = Some(ahead.iter().map(|ahead| answered(200, Some(*ahead))).collect());
+        facts.provider_probes = Some(ahead.iter().map(|ahead| answered(200, Some(*ahead))).collect());
         let severity = found(&facts, "clock").first().map(|finding| finding.severity);
         assert_eq!(severity, expected, "{ahead:?}");
     }
-    facts.providers = Some(vec![answered(200, Some(-400))]);
+    facts.provider_probes = Some(vec![answered(200, Some(-400))]);
     let finding = only(&facts, "clock");
     assert_eq!(finding.kind, FindingKind::ClockSkew);
-    assert!(finding.what.contains("400 s behind") && fix(&finding).contains("set-ntp"), "{finding:?}");
+    assert!(finding.problem.contains("400 s behind") && fix(&finding).contains("set-ntp"), "{finding:?}");
 }
 
 #[test]
 fn a_key_of_the_other_region_is_told_once_and_with_its_address() {
     let mut facts = facts("{}", &[("MOONSHOT_API_KEY", "sk-0123456789")]);
-    let there =
-        |status| Some(("https://api.moonshot.cn/v1".to_owned(), Outcome::Answered { status, ahead: None }));
-    facts.providers = Some(vec![Asked { elsewhere: there(200), ..answered(401, None) }]);
+    let there = |status| {
+        Some((
+            "https://api.moonshot.cn/v1".to_owned(),
+            ProbeOutcome::Answered { status, clock_offset_seconds: None },
+        ))
+    };
+    facts.provider_probes = Some(vec![ProviderProbe { other_region: there(200), ..answered(401, None) }]);
     assert_eq!(found(&facts, "reach"), Vec::new(), "that is the region's check");
     let finding = only(&facts, "region");
     assert_eq!(finding.severity, Severity::Error);
@@ -155,18 +159,18 @@ fn a_key_of_the_other_region_is_told_once_and_with_its_address() {
         fix(&finding),
         "moonrelay config set models.providers.moonshot.baseUrl https://api.moonshot.cn/v1"
     );
-    facts.configuration.managed = true;
+    facts.config.is_managed = true;
     let line =
         "services.moonrelay.settings.models.providers.moonshot.baseUrl = \"https://api.moonshot.cn/v1\";";
     assert_eq!(fix(&only(&facts, "region")), line);
     // Refused in both: the key is just wrong.
-    facts.providers = Some(vec![Asked { elsewhere: there(401), ..answered(401, None) }]);
+    facts.provider_probes = Some(vec![ProviderProbe { other_region: there(401), ..answered(401, None) }]);
     assert_eq!(found(&facts, "region"), Vec::new());
     let finding = only(&facts, "reach");
     assert!(
         finding.kind == FindingKind::KeyRejected
-            && finding.what.contains("sk-…89")
-            && finding.what.contains("so does https://api.moonshot.cn"),
+            && finding.problem.contains("sk-…89")
+            && finding.problem.contains("so does https://api.moonshot.cn"),
         "{finding:?}"
     );
 }
@@ -174,20 +178,22 @@ fn a_key_of_the_other_region_is_told_once_and_with_its_address() {
 #[test]
 fn what_fails_on_the_way_is_told_apart_and_weighs_more_where_nobody_answers() {
     let mut facts = facts(TWO, &KEYS);
-    let failed =
-        |stage| Asked { outcome: Outcome::Failed { stage, why: "it broke".to_owned() }, ..answered(0, None) };
+    let failed = |stage| ProviderProbe {
+        outcome: ProbeOutcome::Failed { stage, why: "it broke".to_owned() },
+        ..answered(0, None)
+    };
     for (stage, kind) in [
-        (Stage::Name, FindingKind::NameNotResolved),
-        (Stage::Connection, FindingKind::ConnectionFailed),
-        (Stage::Tls, FindingKind::TlsFailed),
-        (Stage::Proxy, FindingKind::ProxyFailed),
-        (Stage::Answer, FindingKind::NoResponse),
-        (Stage::Login, FindingKind::LoginFailed),
+        (ProbeStage::NameResolution, FindingKind::NameNotResolved),
+        (ProbeStage::Connection, FindingKind::ConnectionFailed),
+        (ProbeStage::Tls, FindingKind::TlsFailed),
+        (ProbeStage::Proxy, FindingKind::ProxyFailed),
+        (ProbeStage::Response, FindingKind::NoResponse),
+        (ProbeStage::Login, FindingKind::LoginFailed),
     ] {
-        facts.providers = Some(vec![failed(stage)]);
+        facts.provider_probes = Some(vec![failed(stage)]);
         let alone = only(&facts, "reach");
         assert!(alone.kind == kind && alone.severity == Severity::Error && alone.fix.is_some(), "{alone:?}");
-        facts.providers = Some(vec![failed(stage), answered(200, None)]);
+        facts.provider_probes = Some(vec![failed(stage), answered(200, None)]);
         assert_eq!(only(&facts, "reach").severity, Severity::Warning);
     }
 }
@@ -196,24 +202,30 @@ fn what_fails_on_the_way_is_told_apart_and_weighs_more_where_nobody_answers() {
 fn a_key_in_the_store_is_an_error_with_the_nix_lines() {
     let text = "{ models: { providers: { kimi: { apiKey: 'sk-kimi-0123456789' } } } }";
     let mut facts = facts(text, &[]);
-    facts.configuration.managed = true;
-    let path = facts.configuration.path.clone().unwrap();
-    let stat = Some(Stat { mode: 0o444, uid: 0 });
-    let file =
-        File { path, role: Role::Configuration, stat, unreadable: None, in_store: true, dangling: false };
-    let key = File {
+    facts.config.is_managed = true;
+    let path = facts.config.path.clone().unwrap();
+    let stat = Some(FilePermissions { mode: 0o444, uid: 0 });
+    let file = SecretFile {
+        path,
+        role: FileRole::Configuration,
+        permissions: stat,
+        read_error: None,
+        is_in_nix_store: true,
+        is_dangling: false,
+    };
+    let key = SecretFile {
         path: "/nix/store/x-kimi".into(),
-        role: Role::Credential("KIMI_API_KEY".to_owned()),
+        role: FileRole::Credential("KIMI_API_KEY".to_owned()),
         ..file.clone()
     };
-    facts.files = vec![file, key];
+    facts.secret_files = vec![file, key];
     let all = found(&facts, "store");
     assert!(all.iter().all(|finding| finding.severity == Severity::Error), "{all:?}");
     assert!(fix(&all[0]).starts_with(
         "services.moonrelay.settings.models.providers.kimi.apiKey = { source = \"credential\";"
     ));
     assert!(
-        all[1].what.contains("KIMI_API_KEY")
+        all[1].problem.contains("KIMI_API_KEY")
             && fix(&all[1]).starts_with("services.moonrelay.credentials.KIMI_API_KEY")
     );
     assert_eq!(found(&facts, "literal-keys"), Vec::new(), "it is told once");
@@ -226,10 +238,10 @@ fn models_that_are_gone_or_going_have_a_successor_that_stays() {
     let of = |primary: &str| facts(&text(primary), &[("MOONSHOT_API_KEY", "sk-0123456789")]);
     let about = |facts: &Facts, model: &str| {
         let all = found(facts, "retired");
-        all.into_iter().find(|finding| finding.what.starts_with(model)).unwrap()
+        all.into_iter().find(|finding| finding.problem.starts_with(model)).unwrap()
     };
     let gone = about(&of("moonshot/kimi-k2.5"), "moonshot/kimi-k2.5");
-    assert!(gone.severity == Severity::Warning && gone.what.contains("2026-08-31"), "{gone:?}");
+    assert!(gone.severity == Severity::Warning && gone.problem.contains("2026-08-31"), "{gone:?}");
     let command =
         "moonrelay models set moonshot/kimi-k3 && moonrelay models fallbacks remove moonshot/kimi-k2.5";
     assert_eq!(fix(&gone), command, "K2.6 goes, too");
@@ -261,7 +273,7 @@ fn a_gateway_that_differs_from_what_is_here_is_told() {
     std::fs::write(&path, TWO).unwrap();
     let mut facts = facts(TWO, &KEYS);
     facts.now = SystemTime::now() + Duration::from_mins(1);
-    facts.configuration.path = Some(path.clone());
+    facts.config.path = Some(path.clone());
     let version = env!("CARGO_PKG_VERSION");
     let mut told = |status: Value| {
         facts.gateway = Some(Ok(status));
@@ -280,7 +292,7 @@ fn a_gateway_that_differs_from_what_is_here_is_told() {
         json!({ "version": version, "config": path, "reload": { "ok": false, "message": "4:2: no", "at": 1 } }),
     );
     assert!(
-        refused[0].kind == FindingKind::ReloadRejected && refused[0].what.contains("4:2: no"),
+        refused[0].kind == FindingKind::ReloadRejected && refused[0].problem.contains("4:2: no"),
         "{refused:?}"
     );
     let other = told(json!({ "version": "0.0.1", "config": "/etc/other.json5", "uptimeSeconds": 1 }));
@@ -302,22 +314,22 @@ fn who_rests_is_told_with_the_reason() {
         facts.gateway = Some(Ok(json!({ "chain": chain })));
         let finding = only(&facts, "rests");
         assert_eq!(finding.severity, expected, "{finding:?}");
-        assert!(finding.what.contains("kimi/k3 rests for 42 s"), "{finding:?}");
+        assert!(finding.problem.contains("kimi/k3 rests for 42 s"), "{finding:?}");
     }
 }
 
 #[test]
 fn a_report_is_told_by_subject_with_the_worst_first() {
     let mut facts = facts(TWO, &KEYS[..1]);
-    let report = Report::of(&facts);
+    let report = DoctorReport::from_facts(&facts);
     assert!(!report.has_error());
-    let text = report.text();
+    let text = report.to_text();
     assert!(text.starts_with("0 errors, "), "{text}");
     assert!(text.contains("\nChain\n  ! warning  no fallback is left"), "{text}");
     assert!(text.contains("not checked: reach (--offline)\n"), "{text}");
-    facts.configuration.settings = Err(config::Invalid { path: None, issues: Vec::new() });
+    facts.config.settings = Err(config::ConfigError { path: None, issues: Vec::new() });
     facts.gateway = None;
-    let value = Report::of(&facts).json();
+    let value = DoctorReport::from_facts(&facts).to_json();
     let skipped = value["checksSkipped"].as_array().unwrap();
     assert_eq!(value["checksRun"].as_u64().unwrap() + skipped.len() as u64, CHECKS.len() as u64);
     assert!(

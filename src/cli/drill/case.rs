@@ -2,28 +2,28 @@
 
 use std::fmt;
 
-use super::stage::Stage;
-use crate::cli::exit::Ending;
-use crate::simulator::{Fault, FaultKind, fault_kinds};
+use super::setup::DrillSetup;
+use crate::cli::exit::CommandError;
+use crate::simulator::{Fault, FaultDescription, list_faults};
 
 /// How the answer is asked for, and when the fault comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// Whole.
-    Whole,
+    NonStreaming,
     /// Streamed; nothing was sent yet.
-    Before,
+    BeforeContent,
     /// Streamed; a part of the answer has gone out.
-    After,
+    AfterContent,
 }
 
 impl Phase {
     /// The word in the table.
     pub(super) const fn as_str(self) -> &'static str {
         match self {
-            Self::Whole => "whole",
-            Self::Before => "stream",
-            Self::After => "mid-stream",
+            Self::NonStreaming => "whole",
+            Self::BeforeContent => "stream",
+            Self::AfterContent => "mid-stream",
         }
     }
 }
@@ -37,13 +37,14 @@ pub(super) struct Case {
 }
 
 /// Statuses with a text that no provider documents.
-const STATUSES: [u64; 15] = [400, 401, 402, 403, 404, 408, 413, 422, 429, 500, 502, 503, 504, 524, 529];
+const UNDOCUMENTED_STATUSES: [u64; 15] =
+    [400, 401, 402, 403, 404, 408, 413, 422, 429, 500, 502, 503, 504, 524, 529];
 /// Kinds that an answer in one piece does not have.
-const STREAMS_ONLY: [&str; 4] = ["error_chunk_first", "error_chunk_after", "truncate_no_done", "crlf"];
+const STREAM_ONLY_FAULTS: [&str; 4] = ["error_chunk_first", "error_chunk_after", "truncate_no_done", "crlf"];
 /// Content chunks before a break in the middle.
-const MIDDLE: u64 = 4;
+const CHUNKS_BEFORE_BREAK: u64 = 4;
 /// Bytes before a reset or an end in the middle: more than head and role, less than the answer.
-const MIDDLE_BYTES: u64 = 3000;
+const BYTES_BEFORE_BREAK: u64 = 3000;
 
 impl Case {
     /// As `--fault` takes it, with its number where that tells cases apart.
@@ -58,19 +59,19 @@ impl Case {
     ///
     /// # Errors
     /// When the simulator does not know it, which a test excludes.
-    pub(super) fn faults(&self, stage: &Stage) -> Result<Vec<Fault>, Ending> {
+    pub(super) fn simulator_faults(&self, stage: &DrillSetup) -> Result<Vec<Fault>, CommandError> {
         let spec = self.value.map_or_else(|| self.kind.to_owned(), |value| format!("{}={value}", self.kind));
         // A reset throws away what was not read yet; a drip lets each piece be read before.
-        let drips = self.phase == Phase::After && self.kind == "reset_after";
+        let drips = self.phase == Phase::AfterContent && self.kind == "reset_after";
         // What breaks an answer in its middle comes once, so that the one who is asked for the rest can give it.
-        let times = (self.phase == Phase::After).then_some(1);
+        let times = (self.phase == Phase::AfterContent).then_some(1);
         let specs = drips.then(|| "drip=5".to_owned()).into_iter().chain([spec]);
         specs
             .map(|spec| {
                 let mut fault: Fault = spec
                     .parse()
-                    .map_err(|error| Ending::failure("drill_error", format!("{spec}: {error}")))?;
-                fault.provider = Some(stage.primary_plays);
+                    .map_err(|error| CommandError::failure("drill_error", format!("{spec}: {error}")))?;
+                fault.provider = Some(stage.primary_simulator);
                 fault.model = Some(stage.primary_model.clone());
                 fault.times = times;
                 Ok(fault)
@@ -89,44 +90,48 @@ impl fmt::Display for Case {
 ///
 /// # Errors
 /// Exit 2 for a kind that there is not.
-pub(super) fn cases(stage: &Stage, wanted: &[String]) -> Result<Vec<Case>, Ending> {
-    let kinds = of_provider(stage);
-    if let Some(unknown) = wanted.iter().find(|name| !kinds.iter().any(|kind| kind.word == name.as_str())) {
-        let words: Vec<&str> = kinds.iter().map(|kind| kind.word).collect();
-        return Err(Ending::usage(format!("no fault is called {unknown:?}; there are {}", words.join(", "))));
+pub(super) fn list_cases(stage: &DrillSetup, wanted: &[String]) -> Result<Vec<Case>, CommandError> {
+    let kinds = provider_faults(stage);
+    if let Some(unknown) = wanted.iter().find(|name| !kinds.iter().any(|kind| kind.name == name.as_str())) {
+        let words: Vec<&str> = kinds.iter().map(|kind| kind.name).collect();
+        return Err(CommandError::usage(format!(
+            "no fault is called {unknown:?}; there are {}",
+            words.join(", ")
+        )));
     }
-    let chosen = kinds.iter().filter(|kind| wanted.is_empty() || wanted.iter().any(|name| name == kind.word));
-    Ok(chosen.flat_map(|kind| phases(kind.word)).collect())
+    let chosen = kinds.iter().filter(|kind| wanted.is_empty() || wanted.iter().any(|name| name == kind.name));
+    Ok(chosen.flat_map(|kind| cases_for_kind(kind.name)).collect())
 }
 
 /// A server that nobody knows has no errors of its own, and markup leaks only where tools are offered. What a model may do
 /// wrong when it goes on with an answer is a fault of the second order: one alone hits nothing.
-fn of_provider(stage: &Stage) -> Vec<FaultKind> {
-    let plays = |kind: &FaultKind| match kind.provider {
-        None if kind.word.starts_with("prefill_") => false,
-        None => kind.word != "leak_markup" || stage.takes_tools,
-        Some(provider) => !stage.is_generic && provider == stage.primary_plays,
+fn provider_faults(stage: &DrillSetup) -> Vec<FaultDescription> {
+    let plays = |kind: &FaultDescription| match kind.provider {
+        None if kind.name.starts_with("prefill_") => false,
+        None => kind.name != "leak_markup" || stage.accepts_tools,
+        Some(provider) => !stage.is_generic && provider == stage.primary_simulator,
     };
-    fault_kinds().into_iter().filter(plays).collect()
+    list_faults().into_iter().filter(plays).collect()
 }
 
-fn phases(kind: &'static str) -> Vec<Case> {
+fn cases_for_kind(kind: &'static str) -> Vec<Case> {
     let case = |value, phase| Case { kind, value, phase };
     if kind == "status" {
-        let both = |status| [case(Some(status), Phase::Whole), case(Some(status), Phase::Before)];
-        return STATUSES.into_iter().flat_map(both).collect();
+        let both =
+            |status| [case(Some(status), Phase::NonStreaming), case(Some(status), Phase::BeforeContent)];
+        return UNDOCUMENTED_STATUSES.into_iter().flat_map(both).collect();
     }
     let (at_once, later) = match kind {
         "retry_after" => (Some(30), None),
         "drip" => (Some(5), None),
         "split" => (Some(3), None),
-        "reset_after" | "end_after" => (Some(0), Some(MIDDLE_BYTES)),
+        "reset_after" | "end_after" => (Some(0), Some(BYTES_BEFORE_BREAK)),
         "stall" | "truncate" | "malformed_json" | "malformed_sse" | "error_chunk_after" => {
-            (Some(0), Some(MIDDLE))
+            (Some(0), Some(CHUNKS_BEFORE_BREAK))
         }
         _ => (None, None),
     };
-    let whole = (!STREAMS_ONLY.contains(&kind)).then(|| case(at_once, Phase::Whole));
-    let after = later.map(|later| case(Some(later), Phase::After));
-    whole.into_iter().chain([case(at_once, Phase::Before)]).chain(after).collect()
+    let whole = (!STREAM_ONLY_FAULTS.contains(&kind)).then(|| case(at_once, Phase::NonStreaming));
+    let after = later.map(|later| case(Some(later), Phase::AfterContent));
+    whole.into_iter().chain([case(at_once, Phase::BeforeContent)]).chain(after).collect()
 }

@@ -10,37 +10,37 @@ use serde_json::{Value, json};
 
 use super::case::Phase;
 use crate::protocol::sse::FrameReader;
-use crate::upstream::{Call, Connector, Response};
+use crate::upstream::{Connector, UpstreamRequest, UpstreamResponse};
 
 /// Long enough that a break behind a few chunks falls into its middle.
 const PROMPT: &str = "reply with 120 words";
-const CALL_PROMPT: &str = "Please call get_weather for Paris";
+const TOOL_PROMPT: &str = "Please call get_weather for Paris";
 
 /// What a client saw of one answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Saw {
+pub(super) struct ObservedResponse {
     /// 0 where not even a head came.
     pub(super) status: u16,
     pub(super) text: String,
     /// The tools that it is to call, each with its arguments.
-    pub(super) calls: Vec<String>,
-    pub(super) finishes: Vec<String>,
+    pub(super) tool_calls: Vec<String>,
+    pub(super) finish_reasons: Vec<String>,
     /// The `[DONE]`s of a stream.
-    pub(super) done: usize,
-    pub(super) streamed: bool,
+    pub(super) done_count: usize,
+    pub(super) is_stream: bool,
     /// The message of an error body or event.
     pub(super) error: Option<String>,
     /// How the connection broke.
-    pub(super) broke: Option<String>,
-    pub(super) took: Duration,
+    pub(super) connection_error: Option<String>,
+    pub(super) elapsed: Duration,
 }
 
 /// What to send.
-pub(super) fn body(model: &str, phase: Phase, with_tool: bool) -> Value {
-    let prompt = if with_tool { CALL_PROMPT } else { PROMPT };
+pub(super) fn request_body(model: &str, phase: Phase, with_tool: bool) -> Value {
+    let prompt = if with_tool { TOOL_PROMPT } else { PROMPT };
     let mut body = json!({
         "model": model,
-        "stream": phase != Phase::Whole,
+        "stream": phase != Phase::NonStreaming,
         "messages": [{"role": "user", "content": prompt}],
     });
     if with_tool && let Some(members) = body.as_object_mut() {
@@ -53,28 +53,43 @@ pub(super) fn body(model: &str, phase: Phase, with_tool: bool) -> Value {
 }
 
 /// Asks, and reads to the end. `alone` asks for the first target only.
-pub(super) async fn ask(client: &dyn Connector, gateway: &str, body: &Value, alone: bool) -> Saw {
+pub(super) async fn send_request(
+    client: &dyn Connector,
+    gateway: &str,
+    body: &Value,
+    alone: bool,
+) -> ObservedResponse {
     let mut headers: HeaderMap =
         [(CONTENT_TYPE, HeaderValue::from_static("application/json"))].into_iter().collect();
     if alone {
         headers.insert(HeaderName::from_static("x-moonrelay-fallback"), HeaderValue::from_static("off"));
     }
     let url = format!("{gateway}/v1/chat/completions");
-    let call =
-        Call { method: Method::POST, url: url.into(), headers, body: vec![Bytes::from(body.to_string())] };
+    let call = UpstreamRequest {
+        method: Method::POST,
+        url: url.into(),
+        headers,
+        body: vec![Bytes::from(body.to_string())],
+    };
     let asked = Instant::now();
     let mut saw = match client.send(call).await {
-        Ok(response) => read(response).await,
-        Err(failure) => Saw { broke: Some(failure.to_string()), ..Saw::default() },
+        Ok(response) => read_response(response).await,
+        Err(failure) => {
+            ObservedResponse { connection_error: Some(failure.to_string()), ..ObservedResponse::default() }
+        }
     };
-    saw.took = asked.elapsed();
+    saw.elapsed = asked.elapsed();
     saw
 }
 
-async fn read(mut response: Response) -> Saw {
+async fn read_response(mut response: UpstreamResponse) -> ObservedResponse {
     let kind = response.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let streams = kind.starts_with("text/event-stream");
-    let mut saw = Saw { status: response.status.as_u16(), streamed: streams, ..Saw::default() };
+    let mut saw = ObservedResponse {
+        status: response.status.as_u16(),
+        is_stream: streams,
+        ..ObservedResponse::default()
+    };
     let mut reader = FrameReader::new();
     let mut whole = Vec::new();
     while let Some(chunk) = response.body.next().await {
@@ -82,24 +97,24 @@ async fn read(mut response: Response) -> Saw {
             Ok(chunk) if streams => {
                 reader.feed(chunk);
                 while let Ok(Some(frame)) = reader.next_frame() {
-                    saw.note(frame.data().as_deref().unwrap_or_default());
+                    saw.record_payload(frame.data().as_deref().unwrap_or_default());
                 }
             }
             Ok(chunk) => whole.extend_from_slice(&chunk),
-            Err(failure) => saw.broke = Some(failure.to_string()),
+            Err(failure) => saw.connection_error = Some(failure.to_string()),
         }
     }
     if !streams {
-        saw.note(&whole);
+        saw.record_payload(&whole);
     }
     saw
 }
 
-impl Saw {
+impl ObservedResponse {
     /// Takes in a body or an event's payload; a chunk's `delta` and an answer's `message` have the same members.
-    fn note(&mut self, payload: &[u8]) {
+    fn record_payload(&mut self, payload: &[u8]) {
         if payload == b"[DONE]" {
-            self.done += 1;
+            self.done_count += 1;
         }
         let Ok(value) = serde_json::from_slice::<Value>(payload) else { return };
         if let Some(error) = value.get("error").filter(|error| !error.is_null()) {
@@ -113,11 +128,11 @@ impl Saw {
         let calls = part.get("tool_calls").and_then(Value::as_array).into_iter().flatten();
         for function in calls.filter_map(|call| call.get("function")) {
             let member = |key| function.get(key).and_then(Value::as_str);
-            self.calls.extend(member("name").map(|name| format!("{name} ")));
-            if let Some((call, arguments)) = self.calls.last_mut().zip(member("arguments")) {
+            self.tool_calls.extend(member("name").map(|name| format!("{name} ")));
+            if let Some((call, arguments)) = self.tool_calls.last_mut().zip(member("arguments")) {
                 call.push_str(arguments);
             }
         }
-        self.finishes.extend(choice.get("finish_reason").and_then(Value::as_str).map(str::to_owned));
+        self.finish_reasons.extend(choice.get("finish_reason").and_then(Value::as_str).map(str::to_owned));
     }
 }

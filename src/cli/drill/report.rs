@@ -6,32 +6,32 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::case::Case;
-use super::client::Saw;
-use super::clocks;
-use super::stage::Stage;
-use super::verdict::Verdict;
-use crate::record::{Attempt, Outcome, Record, attempts_header};
+use super::client::ObservedResponse;
+use super::setup::DrillSetup;
+use super::timeouts;
+use super::verdict::CaseVerdict;
+use crate::record::{Attempt, AttemptOutcome, Record, render_attempts_header};
 
 /// Of an error so much is shown in the table; `--json` has all of it.
-const SHOWN: usize = 110;
+const MAX_ERROR_CHARS: usize = 110;
 
 /// One case, played.
-pub(super) struct Row {
+pub(super) struct CaseResult {
     label: String,
     phase: &'static str,
-    saw: Saw,
-    verdict: Verdict,
+    observed: ObservedResponse,
+    verdict: CaseVerdict,
     /// Who answered.
     model: Option<String>,
     attempts: String,
     /// The same for people: what failed before, from the first comma on.
-    failed: String,
+    failed_attempts: String,
     /// With the user's own clocks.
-    real: Duration,
+    real_duration: Duration,
 }
 
 /// How all cases ended.
-pub(super) struct Summary {
+pub(super) struct DrillSummary {
     cases: usize,
     unnoticed: usize,
     errors: usize,
@@ -39,71 +39,82 @@ pub(super) struct Summary {
     pub(super) lost: usize,
 }
 
-impl Row {
+impl CaseResult {
     /// What a case led to; a request that left no record has no attempts either.
     pub(super) fn new(
         case: &Case,
-        saw: Saw,
-        verdict: Verdict,
+        observed: ObservedResponse,
+        verdict: CaseVerdict,
         record: Option<Record>,
-        stage: &Stage,
+        stage: &DrillSetup,
     ) -> Self {
-        let real = record
-            .as_ref()
-            .map_or(saw.took, |record| clocks::real_time(&stage.clocks, saw.took, &record.attempts));
+        let real_duration = record.as_ref().map_or(observed.elapsed, |record| {
+            timeouts::estimate_real_time(&stage.timeouts, observed.elapsed, &record.attempts)
+        });
         let verdict = match verdict {
-            Verdict::Error(text) => {
+            CaseVerdict::Error(text) => {
                 let attempts = record.as_ref().map(|record| record.attempts.as_slice()).unwrap_or_default();
-                Verdict::Error(clocks::with_real_times(&stage.clocks, attempts, &text))
+                CaseVerdict::Error(timeouts::with_real_times(&stage.timeouts, attempts, &text))
             }
             other => other,
         };
-        let attempts = record.as_ref().map_or_else(String::new, |record| attempts_header(&record.attempts));
-        let failed = record.as_ref().map_or_else(String::new, |record| failed(&record.attempts));
-        let model = record.and_then(|record| record.answered);
-        Self { label: case.label(), phase: case.phase.as_str(), saw, verdict, model, attempts, failed, real }
+        let attempts =
+            record.as_ref().map_or_else(String::new, |record| render_attempts_header(&record.attempts));
+        let failed_attempts =
+            record.as_ref().map_or_else(String::new, |record| failed_attempts_text(&record.attempts));
+        let model = record.and_then(|record| record.served_by);
+        Self {
+            label: case.label(),
+            phase: case.phase.as_str(),
+            observed,
+            verdict,
+            model,
+            attempts,
+            failed_attempts,
+            real_duration,
+        }
     }
 
     /// The row, in columns as wide as all `cases` need.
-    pub(super) fn line(&self, cases: &[Case]) -> String {
+    pub(super) fn to_line(&self, cases: &[Case]) -> String {
         let width = label_width(cases);
-        let time = duration(self.real);
-        let seen = self.seen();
+        let time = format_duration(self.real_duration);
+        let seen = self.outcome_text();
         format!("{:<width$}  {:<10}  {time:>7}  {seen}", self.label, self.phase)
     }
 
-    fn seen(&self) -> String {
+    fn outcome_text(&self) -> String {
         match &self.verdict {
-            Verdict::Unnoticed => {
-                format!("{} answers{}", self.model.as_deref().unwrap_or("somebody"), self.failed)
+            CaseVerdict::Unnoticed => {
+                format!("{} answers{}", self.model.as_deref().unwrap_or("somebody"), self.failed_attempts)
             }
-            Verdict::Error(what) => short(what),
-            Verdict::Lost(what) => format!("LOST: {}", short(what)),
+            CaseVerdict::Error(what) => truncate(what),
+            CaseVerdict::Lost(what) => format!("LOST: {}", truncate(what)),
         }
     }
 
     fn as_json(&self) -> Value {
         let message = match &self.verdict {
-            Verdict::Unnoticed => None,
-            Verdict::Error(what) | Verdict::Lost(what) => Some(what),
+            CaseVerdict::Unnoticed => None,
+            CaseVerdict::Error(what) | CaseVerdict::Lost(what) => Some(what),
         };
         json!({
-            "fault": self.label, "phase": self.phase, "result": self.verdict.as_str(), "status": self.saw.status,
+            "fault": self.label, "phase": self.phase, "result": self.verdict.as_str(), "status": self.observed.status,
             "model": self.model, "attempts": self.attempts, "message": message,
-            "drillMs": millis(self.saw.took), "realMs": millis(self.real),
+            "drillMs": whole_millis(self.observed.elapsed), "realMs": whole_millis(self.real_duration),
         })
     }
 }
 
-impl Summary {
+impl DrillSummary {
     /// Counts.
-    pub(super) fn of(rows: &[Row]) -> Self {
+    pub(super) fn from_results(rows: &[CaseResult]) -> Self {
         let count = |word: &str| rows.iter().filter(|row| row.verdict.as_str() == word).count();
         Self { cases: rows.len(), unnoticed: count("unnoticed"), errors: count("error"), lost: count("lost") }
     }
 
     /// The last lines.
-    pub(super) fn text(&self) -> String {
+    pub(super) fn to_text(&self) -> String {
         let Self { cases, unnoticed, errors, lost } = self;
         let mut text =
             format!("\n{unnoticed} of {cases} faults the client did not notice; {errors} ended in an error");
@@ -116,18 +127,29 @@ impl Summary {
 }
 
 /// What is drilled, and the headings of the columns.
-pub(super) fn heading(stage: &Stage, cases: &[Case]) -> String {
+pub(super) fn heading_text(stage: &DrillSetup, cases: &[Case]) -> String {
     let chain: Vec<String> = stage.chain.references.iter().map(ToString::to_string).collect();
-    let mut text = format!("asked for  {}\nchain      {}\n", stage.requested, chain.join(" → "));
-    let _ = writeln!(text, "faults on  {}", stage.primary().unwrap_or_default());
-    if !stage.without_key.is_empty() {
-        let _ = writeln!(text, "no key     {}: drilled as if there were one", stage.without_key.join(", "));
+    let mut text = format!("asked for  {}\nchain      {}\n", stage.requested_model, chain.join(" → "));
+    let _ = writeln!(text, "faults on  {}", stage.primary_provider().unwrap_or_default());
+    if !stage.providers_without_key.is_empty() {
+        let _ = writeln!(
+            text,
+            "no key     {}: drilled as if there were one",
+            stage.providers_without_key.join(", ")
+        );
     }
     let short: Vec<String> = stage
-        .clocks
+        .timeouts
         .iter()
-        .filter(|clock| clock.real > clock.drilled)
-        .map(|clock| format!("{} {} for {}", clock.name, duration(clock.drilled), duration(clock.real)))
+        .filter(|clock| clock.configured > clock.shortened)
+        .map(|clock| {
+            format!(
+                "{} {} for {}",
+                clock.name,
+                format_duration(clock.shortened),
+                format_duration(clock.configured)
+            )
+        })
         .collect();
     if !short.is_empty() {
         let _ = writeln!(text, "clocks     {}; times are those of your own clocks", short.join(", "));
@@ -138,17 +160,17 @@ pub(super) fn heading(stage: &Stage, cases: &[Case]) -> String {
 }
 
 /// Everything.
-pub(super) fn as_json(stage: &Stage, rows: &[Row], summary: &Summary) -> Value {
-    let clocks = stage.clocks.iter().map(
-        |clock| json!({"name": clock.name, "drillMs": millis(clock.drilled), "realMs": millis(clock.real)}),
+pub(super) fn as_json(stage: &DrillSetup, rows: &[CaseResult], summary: &DrillSummary) -> Value {
+    let clocks = stage.timeouts.iter().map(
+        |clock| json!({"name": clock.name, "drillMs": whole_millis(clock.shortened), "realMs": whole_millis(clock.configured)}),
     );
     json!({
         "ok": summary.lost == 0,
-        "requested": stage.requested,
+        "requested": stage.requested_model,
         "chain": stage.chain.references.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "withoutKey": stage.without_key,
+        "withoutKey": stage.providers_without_key,
         "clocks": clocks.collect::<Vec<_>>(),
-        "cases": rows.iter().map(Row::as_json).collect::<Vec<_>>(),
+        "cases": rows.iter().map(CaseResult::as_json).collect::<Vec<_>>(),
         "summary": {
             "cases": summary.cases, "unnoticed": summary.unnoticed, "errors": summary.errors, "lost": summary.lost,
         },
@@ -156,10 +178,10 @@ pub(super) fn as_json(stage: &Stage, rows: &[Row], summary: &Summary) -> Value {
 }
 
 /// `, after kimi/kimi-for-coding: overloaded, overloaded`; nothing where the first try was good.
-fn failed(attempts: &[Attempt]) -> String {
+fn failed_attempts_text(attempts: &[Attempt]) -> String {
     let mut text = String::new();
     let mut last = "";
-    for attempt in attempts.iter().filter(|attempt| attempt.outcome != Outcome::Ok) {
+    for attempt in attempts.iter().filter(|attempt| attempt.outcome != AttemptOutcome::Ok) {
         let word = attempt.outcome.as_str();
         let _ = if attempt.reference == last {
             write!(text, ", {word}")
@@ -175,11 +197,11 @@ fn label_width(cases: &[Case]) -> usize {
     cases.iter().map(|case| case.label().len()).chain(["FAULT".len()]).max().unwrap_or_default()
 }
 
-fn millis(time: Duration) -> u64 {
+fn whole_millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn duration(time: Duration) -> String {
+fn format_duration(time: Duration) -> String {
     match time.as_secs_f64() {
         seconds if seconds < 0.95 => format!("{:.0} ms", seconds * 1e3),
         seconds if seconds < 9.95 => format!("{seconds:.1} s"),
@@ -187,9 +209,9 @@ fn duration(time: Duration) -> String {
     }
 }
 
-fn short(text: &str) -> String {
+fn truncate(text: &str) -> String {
     let text = text.replace(char::is_control, " ");
-    match text.char_indices().nth(SHOWN) {
+    match text.char_indices().nth(MAX_ERROR_CHARS) {
         Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
         None => text,
     }

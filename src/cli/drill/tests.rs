@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use super::case::{self, Phase};
-use super::client::Saw;
-use super::clocks::{real_time, with_real_times};
-use super::stage::Stage;
-use super::verdict::{Verdict, judge};
+use super::client::ObservedResponse;
+use super::setup::DrillSetup;
+use super::timeouts::{estimate_real_time, with_real_times};
+use super::verdict::{CaseVerdict, evaluate};
 use crate::config::Environment;
 use crate::config::settings::Auth;
 use crate::failure::{Reason, TimeoutKind};
-use crate::record::{Attempt, Outcome};
+use crate::record::{Attempt, AttemptOutcome};
 
 const CONFIG: &str = r#"{
     agents: { defaults: { model: { primary: "own/m", fallbacks: ["kimi/kimi-for-coding", "openrouter/auto"] } } },
@@ -23,24 +23,24 @@ const CONFIG: &str = r#"{
     plugins: { entries: { moonshot: { config: { webSearch: { apiKey: "sk-real-eight" } } } } },
 }"#;
 
-fn stage(text: &str, model: Option<&str>) -> Stage {
+fn stage(text: &str, model: Option<&str>) -> DrillSetup {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), text).unwrap();
-    Stage::of(Some(file.path()), &Environment::default(), model).unwrap()
+    DrillSetup::load(Some(file.path()), &Environment::default(), model).unwrap()
 }
 
 #[test]
 fn no_key_and_no_address_of_the_user_is_left() {
     let stage = stage(CONFIG, None);
-    assert_eq!(stage.without_key, ["kimi"]);
+    assert_eq!(stage.providers_without_key, ["kimi"]);
     let ids: Vec<&str> = stage.providers().iter().map(|provider| provider.id.as_str()).collect();
     assert_eq!(ids, ["own", "kimi", "openrouter"]);
     let addresses =
         ids.iter().map(|id| ((*id).to_owned(), "http://127.0.0.1:4".to_owned())).collect::<Vec<_>>();
-    let settings = stage.settings(&addresses).unwrap();
+    let settings = stage.simulated_settings(&addresses).unwrap();
     for provider in settings.providers.values() {
         let id = &provider.id;
-        for (_, url) in &provider.faces {
+        for (_, url) in &provider.apis {
             let simulated = url.starts_with("http://127.0.0.1:4/");
             assert_eq!(simulated, ids.contains(&id.as_str()), "{id}: {url}");
             assert!(simulated || url == "http://127.0.0.1:9", "{id}: {url}");
@@ -57,11 +57,11 @@ fn no_key_and_no_address_of_the_user_is_left() {
     // A provider that nobody simulates leads nowhere, never to the user's.
     assert!(
         stage
-            .settings(&[])
+            .simulated_settings(&[])
             .unwrap()
             .providers
             .values()
-            .all(|p| p.faces.iter().all(|f| f.1.contains("127.0.0.1")))
+            .all(|p| p.apis.iter().all(|f| f.1.contains("127.0.0.1")))
     );
 }
 
@@ -74,9 +74,9 @@ fn a_login_is_left_alone() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
         let environment: Environment = variables.into_iter().collect();
-        let stage = Stage::of(Some(file.path()), &environment, None).unwrap();
+        let stage = DrillSetup::load(Some(file.path()), &environment, None).unwrap();
         let kimi = stage.providers()[0];
-        assert!(kimi.login.is_none() && kimi.auth == Auth::Bearer, "its key is an invented one");
+        assert!(kimi.login_file.is_none() && kimi.auth == Auth::Bearer, "its key is an invented one");
     }
     assert_eq!(std::fs::read_dir(state.path()).unwrap().count(), 0);
 }
@@ -84,21 +84,21 @@ fn a_login_is_left_alone() {
 #[test]
 fn clocks_keep_their_order_and_say_what_they_were() {
     let stage = stage(CONFIG, None);
-    let mut clocks = stage.clocks.clone();
-    clocks.sort_by_key(|clock| clock.real);
-    assert!(clocks.windows(2).all(|pair| pair[0].drilled < pair[1].drilled), "{clocks:?}");
-    assert!(clocks.iter().all(|clock| clock.drilled <= Duration::from_secs(4)), "{clocks:?}");
-    let left = |attempt| real_time(&stage.clocks, Duration::ZERO, &[attempt]).as_secs();
+    let mut clocks = stage.timeouts.clone();
+    clocks.sort_by_key(|clock| clock.configured);
+    assert!(clocks.windows(2).all(|pair| pair[0].shortened < pair[1].shortened), "{clocks:?}");
+    assert!(clocks.iter().all(|clock| clock.shortened <= Duration::from_secs(4)), "{clocks:?}");
+    let left = |attempt| estimate_real_time(&stage.timeouts, Duration::ZERO, &[attempt]).as_secs();
     assert_eq!(left(timed_out("kimi/k3", TimeoutKind::ResponseHeader)), 58);
     assert_eq!(left(timed_out("kimi/k3", TimeoutKind::FirstToken)), 297);
     assert_eq!(left(timed_out("own/m", TimeoutKind::Provider)), 43);
     assert_eq!(left(timed_out("kimi/k3", TimeoutKind::Connect)), 0);
-    assert_eq!(left(attempt("kimi/k3", Outcome::Failed(Reason::Timeout))), 0);
+    assert_eq!(left(attempt("kimi/k3", AttemptOutcome::Failed(Reason::Timeout))), 0);
     let attempts = [timed_out("own/m", TimeoutKind::Provider)];
     let error = "status 504: own/m: nothing within 1.3 s (timeoutSeconds of the provider) (tried: …)";
     let meant = "status 504: own/m: nothing within 45.0 s (timeoutSeconds of the provider) (tried: …)";
-    assert_eq!(with_real_times(&stage.clocks, &attempts, error), meant);
-    assert_eq!(with_real_times(&stage.clocks, &attempts, "status 400"), "status 400");
+    assert_eq!(with_real_times(&stage.timeouts, &attempts, error), meant);
+    assert_eq!(with_real_times(&stage.timeouts, &attempts, "status 400"), "status 400");
 }
 
 #[test]
@@ -107,9 +107,9 @@ fn a_hedge_and_the_limit_of_all_count_in_the_time_as_they_are_configured() {
     let text = format!("{{ agents: {{ defaults: {{ model: \"kimi/k3\" }} }}, {failover} }}");
     let stage = stage(&text, None);
     let took = Duration::from_secs(1);
-    let time = |attempts: &[Attempt]| real_time(&stage.clocks, took, attempts).as_secs();
-    let answered = attempt("kimi/k3", Outcome::Ok);
-    assert_eq!(time(&[attempt("kimi/k3", Outcome::Cancelled), answered.clone()]), 5);
+    let time = |attempts: &[Attempt]| estimate_real_time(&stage.timeouts, took, attempts).as_secs();
+    let answered = attempt("kimi/k3", AttemptOutcome::Ok);
+    assert_eq!(time(&[attempt("kimi/k3", AttemptOutcome::Cancelled), answered.clone()]), 5);
     assert_eq!(time(&[answered]), 1);
     let silent = timed_out("kimi/k3", TimeoutKind::ResponseHeader);
     assert_eq!(time(&[silent.clone(), silent.clone(), silent]), 90);
@@ -119,20 +119,20 @@ fn timed_out(reference: &str, kind: TimeoutKind) -> Attempt {
     Attempt {
         detail: kind.message(Duration::from_millis(1300)),
         timeout: Some(kind),
-        ..attempt(reference, Outcome::Failed(Reason::Timeout))
+        ..attempt(reference, AttemptOutcome::Failed(Reason::Timeout))
     }
 }
 
-fn attempt(reference: &str, outcome: Outcome) -> Attempt {
+fn attempt(reference: &str, outcome: AttemptOutcome) -> Attempt {
     Attempt {
         reference: reference.to_owned(),
         outcome,
         detail: String::new(),
         timeout: None,
-        began: Duration::ZERO,
-        took: Duration::ZERO,
+        start_offset: Duration::ZERO,
+        duration: Duration::ZERO,
         usage: None,
-        bill: None,
+        cost: None,
     }
 }
 
@@ -140,36 +140,44 @@ fn attempt(reference: &str, outcome: Outcome) -> Attempt {
 fn every_case_can_be_ordered() {
     for model in ["own/m", "moonshot/kimi-k3", "kimi/kimi-for-coding", "openrouter/auto"] {
         let stage = stage(CONFIG, Some(model));
-        let cases = case::cases(&stage, &[]).unwrap();
+        let cases = case::list_cases(&stage, &[]).unwrap();
         assert!(cases.len() > 60, "{model}: {}", cases.len());
         for case in cases {
-            let faults = case.faults(&stage).unwrap_or_else(|ending| panic!("{case}: {ending:?}"));
+            let faults = case.simulator_faults(&stage).unwrap_or_else(|ending| panic!("{case}: {ending:?}"));
             assert!(faults.iter().all(|fault| fault.model.as_ref() == Some(&stage.primary_model)), "{case}");
         }
     }
     let stage = stage(CONFIG, None);
-    assert!(case::cases(&stage, &["nonsense".to_owned()]).is_err());
-    let some = case::cases(&stage, &["stall".to_owned()]).unwrap();
+    assert!(case::list_cases(&stage, &["nonsense".to_owned()]).is_err());
+    let some = case::list_cases(&stage, &["stall".to_owned()]).unwrap();
     assert_eq!(
         some.iter().map(|case| case.phase).collect::<Vec<_>>(),
-        [Phase::Whole, Phase::Before, Phase::After]
+        [Phase::NonStreaming, Phase::BeforeContent, Phase::AfterContent]
     );
 }
 
 #[test]
 fn what_is_cut_without_an_error_is_lost() {
-    let whole = Saw { status: 200, text: "the moon".into(), finishes: vec!["stop".into()], ..Saw::default() };
+    let whole = ObservedResponse {
+        status: 200,
+        text: "the moon".into(),
+        finish_reasons: vec!["stop".into()],
+        ..ObservedResponse::default()
+    };
     let calm = [whole.clone()];
-    let word = |saw: &Saw| judge(saw, &calm).as_str();
-    assert_eq!(judge(&whole, &calm), Verdict::Unnoticed);
-    assert_eq!(word(&Saw { text: "the m".into(), ..whole.clone() }), "lost");
-    assert_eq!(word(&Saw { finishes: Vec::new(), ..whole.clone() }), "lost");
-    assert_eq!(word(&Saw { finishes: vec!["stop".into(); 2], ..whole.clone() }), "lost");
-    assert_eq!(word(&Saw { calls: vec!["get_weather {".into()], ..whole.clone() }), "lost");
-    let streamed = Saw { streamed: true, done: 1, ..whole.clone() };
+    let word = |saw: &ObservedResponse| evaluate(saw, &calm).as_str();
+    assert_eq!(evaluate(&whole, &calm), CaseVerdict::Unnoticed);
+    assert_eq!(word(&ObservedResponse { text: "the m".into(), ..whole.clone() }), "lost");
+    assert_eq!(word(&ObservedResponse { finish_reasons: Vec::new(), ..whole.clone() }), "lost");
+    assert_eq!(word(&ObservedResponse { finish_reasons: vec!["stop".into(); 2], ..whole.clone() }), "lost");
+    assert_eq!(word(&ObservedResponse { tool_calls: vec!["get_weather {".into()], ..whole.clone() }), "lost");
+    let streamed = ObservedResponse { is_stream: true, done_count: 1, ..whole.clone() };
     assert_eq!(word(&streamed), "unnoticed");
-    assert_eq!(word(&Saw { done: 0, ..streamed }), "lost");
-    assert_eq!(word(&Saw { broke: Some("reset".into()), ..whole.clone() }), "lost");
-    assert_eq!(word(&Saw { status: 503, ..Saw::default() }), "lost");
-    assert_eq!(word(&Saw { text: "the m".into(), error: Some("broke off".into()), ..whole }), "error");
+    assert_eq!(word(&ObservedResponse { done_count: 0, ..streamed }), "lost");
+    assert_eq!(word(&ObservedResponse { connection_error: Some("reset".into()), ..whole.clone() }), "lost");
+    assert_eq!(word(&ObservedResponse { status: 503, ..ObservedResponse::default() }), "lost");
+    assert_eq!(
+        word(&ObservedResponse { text: "the m".into(), error: Some("broke off".into()), ..whole }),
+        "error"
+    );
 }

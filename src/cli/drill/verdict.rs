@@ -1,10 +1,10 @@
 //! Whether a client lost something, and whether it was told.
 
-use super::client::Saw;
+use super::client::ObservedResponse;
 
 /// How a case ended for the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum CaseVerdict {
     /// A whole answer, as if nothing had been.
     Unnoticed,
     /// An error that an SDK raises.
@@ -13,7 +13,7 @@ pub(super) enum Verdict {
     Lost(String),
 }
 
-impl Verdict {
+impl CaseVerdict {
     /// The word in JSON.
     pub(super) const fn as_str(&self) -> &'static str {
         match self {
@@ -25,32 +25,36 @@ impl Verdict {
 }
 
 /// Judges what a client saw; `calm` are the answers of the chain's targets when nothing is wrong.
-pub(super) fn judge(saw: &Saw, calm: &[Saw]) -> Verdict {
+pub(super) fn evaluate(saw: &ObservedResponse, calm: &[ObservedResponse]) -> CaseVerdict {
     let sent = saw.text.chars().count();
     if let Some(error) = &saw.error {
         let after = if sent == 0 { String::new() } else { format!(" after {sent} characters of the answer") };
-        return Verdict::Error(format!("{}{after}: {error}", head(saw)));
+        return CaseVerdict::Error(format!("{}{after}: {error}", status_text(saw)));
     }
-    if let Some(broke) = &saw.broke {
-        return Verdict::Lost(format!("no error, and the connection broke: {broke}"));
+    if let Some(broke) = &saw.connection_error {
+        return CaseVerdict::Lost(format!("no error, and the connection broke: {broke}"));
     }
     if saw.status != 200 {
-        return Verdict::Lost(format!("status {} without an error", saw.status));
+        return CaseVerdict::Lost(format!("status {} without an error", saw.status));
     }
-    let is_whole =
-        |other: &Saw| other.text == saw.text && other.finishes == saw.finishes && other.calls == saw.calls;
+    let is_whole = |other: &ObservedResponse| {
+        other.text == saw.text
+            && other.finish_reasons == saw.finish_reasons
+            && other.tool_calls == saw.tool_calls
+    };
     if !calm.iter().any(is_whole) {
-        let finish = if saw.finishes.is_empty() { "none".to_owned() } else { saw.finishes.join(", ") };
+        let finish =
+            if saw.finish_reasons.is_empty() { "none".to_owned() } else { saw.finish_reasons.join(", ") };
         let message =
             format!("no error, and another text than the answer: {sent} characters, finish {finish}");
-        return Verdict::Lost(message);
+        return CaseVerdict::Lost(message);
     }
-    if saw.done != usize::from(saw.streamed) {
-        return Verdict::Lost(format!("no error, and {} times [DONE]", saw.done));
+    if saw.done_count != usize::from(saw.is_stream) {
+        return CaseVerdict::Lost(format!("no error, and {} times [DONE]", saw.done_count));
     }
-    Verdict::Unnoticed
+    CaseVerdict::Unnoticed
 }
 
-fn head(saw: &Saw) -> String {
+fn status_text(saw: &ObservedResponse) -> String {
     if saw.status == 200 { "an error event".to_owned() } else { format!("status {}", saw.status) }
 }

@@ -4,9 +4,9 @@ use clap::Args as ClapArgs;
 use serde_json::json;
 
 use crate::cli::console::Console;
-use crate::cli::exit::Ending;
-use crate::cli::units::{self, Units};
-use crate::service::unit::SERVICE;
+use crate::cli::exit::CommandError;
+use crate::cli::systemd_units::{self, UnitStates};
+use crate::service::unit::SERVICE_NAME;
 
 /// What `start`, `stop` and `restart` take.
 #[derive(Debug, ClapArgs)]
@@ -16,46 +16,47 @@ pub(super) struct Args {
     pub(super) json: bool,
 }
 
-const BY_HAND: &str = "run: moonrelay gateway run";
+const MANUAL_HINT: &str = "run: moonrelay gateway run";
 
 /// Starts the socket, where there is one, and the service; waits until it is ready.
-pub(super) fn start(console: &mut Console<'_>) -> Result<(), Ending> {
-    let names = Units::installed(BY_HAND)?.names();
-    units::forget_failures(&names);
-    units::ask("start", &names)?;
-    tell(console)
+pub(super) fn start(console: &mut Console<'_>) -> Result<(), CommandError> {
+    let names = UnitStates::query_installed(MANUAL_HINT)?.unit_names();
+    systemd_units::reset_failed(&names);
+    systemd_units::run_systemctl("start", &names)?;
+    print_state(console)
 }
 
 /// Stops both; answers under way run to their end first.
-pub(super) fn stop(console: &mut Console<'_>) -> Result<(), Ending> {
+pub(super) fn stop(console: &mut Console<'_>) -> Result<(), CommandError> {
     let by_hand = "end the one in your terminal with Ctrl-C, or with kill and its process id";
-    let names = Units::installed(by_hand)?.names();
-    units::ask("stop", &names)?;
-    tell(console)
+    let names = UnitStates::query_installed(by_hand)?.unit_names();
+    systemd_units::run_systemctl("stop", &names)?;
+    print_state(console)
 }
 
 /// Ends the service and starts it again. A socket stays: who connects meanwhile waits.
-pub(super) fn restart(console: &mut Console<'_>) -> Result<(), Ending> {
-    let units = Units::installed(BY_HAND)?;
-    units::forget_failures(&units.names());
+pub(super) fn restart(console: &mut Console<'_>) -> Result<(), CommandError> {
+    let units = UnitStates::query_installed(MANUAL_HINT)?;
+    systemd_units::reset_failed(&units.unit_names());
     // A socket that failed with its service is not brought back by the service alone.
-    if units.socket.exists() && units.socket.active() != "active" {
-        units::ask("stop", &[SERVICE])?;
+    if units.socket.exists() && units.socket.active_state() != "active" {
+        systemd_units::run_systemctl("stop", &[SERVICE_NAME])?;
         return start(console);
     }
-    units::ask("restart", &[SERVICE])?;
-    tell(console)
+    systemd_units::run_systemctl("restart", &[SERVICE_NAME])?;
+    print_state(console)
 }
 
 /// How the service is now.
-pub(super) fn tell(console: &mut Console<'_>) -> Result<(), Ending> {
-    let service = Units::look(BY_HAND)?.service;
-    let (state, status) = (service.active(), service.status());
+pub(super) fn print_state(console: &mut Console<'_>) -> Result<(), CommandError> {
+    let service = UnitStates::query(MANUAL_HINT)?.service;
+    let (state, status) = (service.active_state(), service.status());
     if console.json {
-        return console.print_json(&json!({ "ok": true, "unit": SERVICE, "state": state, "status": status }));
+        return console
+            .print_json(&json!({ "ok": true, "unit": SERVICE_NAME, "state": state, "status": status }));
     }
     match status {
-        "" => console.line(format_args!("{SERVICE}: {state}")),
-        status => console.line(format_args!("{SERVICE}: {state}, {status}")),
+        "" => console.print_line(format_args!("{SERVICE_NAME}: {state}")),
+        status => console.print_line(format_args!("{SERVICE_NAME}: {state}, {status}")),
     }
 }

@@ -2,8 +2,8 @@
 
 use clap::Args as ClapArgs;
 
-use crate::cli::exit::Ending;
-use crate::cli::units::{self, Units};
+use crate::cli::exit::CommandError;
+use crate::cli::systemd_units::{self, UnitStates};
 
 /// `gateway logs`.
 #[derive(Debug, ClapArgs)]
@@ -20,8 +20,8 @@ pub(super) struct Args {
 }
 
 /// Hands over to journalctl.
-pub(super) fn logs(args: &Args) -> Result<(), Ending> {
-    Units::installed("the gateway in your terminal logs to its standard error")?;
+pub(super) fn print_logs(args: &Args) -> Result<(), CommandError> {
+    UnitStates::query_installed("the gateway in your terminal logs to its standard error")?;
     let mut arguments = Vec::new();
     if args.follow {
         arguments.push("-f".to_owned());
@@ -32,5 +32,5 @@ pub(super) fn logs(args: &Args) -> Result<(), Ending> {
     if let Some(since) = &args.since {
         arguments.extend(["--since".to_owned(), since.clone()]);
     }
-    units::journal(&arguments)
+    systemd_units::run_journalctl(&arguments)
 }

@@ -8,11 +8,11 @@ use clap::Args as ClapArgs;
 
 use super::control;
 use crate::cli::console::Console;
-use crate::cli::exit::Ending;
-use crate::cli::units::{self, Units};
+use crate::cli::exit::CommandError;
+use crate::cli::systemd_units::{self, UnitStates};
 use crate::config;
-use crate::service::notify::REFUSED;
-use crate::service::unit::SERVICE;
+use crate::service::notify::RELOAD_REJECTED;
+use crate::service::unit::SERVICE_NAME;
 
 /// `gateway reload`.
 #[derive(Debug, ClapArgs)]
@@ -25,35 +25,36 @@ pub(super) struct Args {
     pub(super) json: bool,
 }
 
-const BY_HAND: &str = "send the running gateway SIGHUP: kill -HUP and its process id";
+const MANUAL_HINT: &str = "send the running gateway SIGHUP: kill -HUP and its process id";
 
 /// Reloads the running gateway; a refusal, whoever says it, is an error with its reasons.
-pub(super) fn reload(console: &mut Console<'_>) -> Result<(), Ending> {
-    let units = Units::installed(BY_HAND)?;
-    let Some(pid) = units.service.pid().filter(|_| !matches!(units.service.active(), "inactive" | "failed"))
+pub(super) fn reload(console: &mut Console<'_>) -> Result<(), CommandError> {
+    let units = UnitStates::query_installed(MANUAL_HINT)?;
+    let Some(pid) =
+        units.service.pid().filter(|_| !matches!(units.service.active_state(), "inactive" | "failed"))
     else {
-        let message = format!("{SERVICE} does not run: moonrelay gateway start");
-        return Err(Ending::failure("gateway_down", message));
+        let message = format!("{SERVICE_NAME} does not run: moonrelay gateway start");
+        return Err(CommandError::failure("gateway_down", message));
     };
-    let file = console.config.clone().or_else(|| of_process(pid));
+    let file = console.config.clone().or_else(|| config_of_process(pid));
     if let Err(invalid) = config::load(file.as_deref(), &console.environment) {
-        return Err(refused(&invalid.to_string()));
+        return Err(reload_error(&invalid.to_string()));
     }
-    units::ask("reload", &[SERVICE])?;
+    systemd_units::run_systemctl("reload", &[SERVICE_NAME])?;
     // What only the gateway knows: keys that are credentials, its flags.
-    let after = Units::look(BY_HAND)?.service;
-    match after.status().split_once(REFUSED) {
-        Some((_, why)) => Err(refused(why)),
-        None => control::tell(console),
+    let after = UnitStates::query(MANUAL_HINT)?.service;
+    match after.status().split_once(RELOAD_REJECTED) {
+        Some((_, why)) => Err(reload_error(why)),
+        None => control::print_state(console),
     }
 }
 
-fn refused(why: &str) -> Ending {
-    Ending::failure("reload_refused", format!("{REFUSED}{why}"))
+fn reload_error(why: &str) -> CommandError {
+    CommandError::failure("reload_refused", format!("{RELOAD_REJECTED}{why}"))
 }
 
 /// The file that a gateway was started with, which may be relative to its directory; `None` where it is the default one.
-fn of_process(pid: u32) -> Option<PathBuf> {
+fn config_of_process(pid: u32) -> Option<PathBuf> {
     let line = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     let directory = std::fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default();
     let mut words = line.split(|byte| *byte == 0);

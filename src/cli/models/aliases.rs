@@ -3,19 +3,19 @@
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
-use super::{finish, named, path, warn_retired};
-use crate::cli::console::{Console, refused, table};
-use crate::cli::exit::Ending;
+use super::{key_path, resolve_model, save_and_report, warn_retired};
+use crate::cli::console::{Console, edit_error, render_table};
+use crate::cli::exit::CommandError;
 use crate::config::edit::Document;
-use crate::config::nearest::did_you_mean;
+use crate::config::nearest::format_suggestion;
 use crate::config::reference;
 use crate::config::settings::{Reference, Settings};
 
 /// Where aliases stand, by reference.
-const MODELS: [&str; 3] = ["agents", "defaults", "models"];
+const MODELS_PATH: [&str; 3] = ["agents", "defaults", "models"];
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Verb {
+pub(super) enum AliasesCommand {
     /// Every alias
     List,
     /// Give a model another name; a model has one alias, so a new one replaces the old
@@ -33,87 +33,87 @@ pub(super) enum Verb {
     },
 }
 
-pub(super) fn execute(verb: Verb, console: &mut Console<'_>) -> Result<(), Ending> {
+pub(super) fn execute(verb: AliasesCommand, console: &mut Console<'_>) -> Result<(), CommandError> {
     match verb {
-        Verb::List => list(console),
-        Verb::Add { alias, model } => add(&alias, &model, console),
-        Verb::Remove { alias } => remove(&alias, console),
+        AliasesCommand::List => list(console),
+        AliasesCommand::Add { alias, model } => add(&alias, &model, console),
+        AliasesCommand::Remove { alias } => remove(&alias, console),
     }
 }
 
 /// One alias as the file has it.
-struct Row {
+struct AliasRow {
     alias: String,
     /// The key under which it stands.
-    written: String,
+    written_reference: String,
 }
 
-fn rows(document: &Document) -> Vec<Row> {
-    let Some(Value::Object(models)) = document.get(&path(&MODELS)) else { return Vec::new() };
+fn read_rows(document: &Document) -> Vec<AliasRow> {
+    let Some(Value::Object(models)) = document.get(&key_path(&MODELS_PATH)) else { return Vec::new() };
     let row = |(written, value): (String, Value)| {
         let alias = value.get("alias")?.as_str()?.to_owned();
-        Some(Row { alias, written })
+        Some(AliasRow { alias, written_reference: written })
     };
     models.into_iter().filter_map(row).collect()
 }
 
-fn list(console: &mut Console<'_>) -> Result<(), Ending> {
-    let settings = console.settings()?;
-    let rows = rows(&console.document()?);
-    let meant = |row: &Row| settings.aliases.get(&row.alias.to_lowercase()).map(ToString::to_string);
+fn list(console: &mut Console<'_>) -> Result<(), CommandError> {
+    let settings = console.load_settings()?;
+    let rows = read_rows(&console.open_document()?);
+    let meant = |row: &AliasRow| settings.aliases.get(&row.alias.to_lowercase()).map(ToString::to_string);
     if console.json {
         let aliases: Map<String, Value> =
             rows.iter().map(|row| (row.alias.clone(), json!(meant(row)))).collect();
         return console.print_json(&json!({ "aliases": aliases }));
     }
     if rows.is_empty() {
-        return console.line("no aliases: `moonrelay models aliases add NAME REF` makes one");
+        return console.print_line("no aliases: `moonrelay models aliases add NAME REF` makes one");
     }
     let cells: Vec<Vec<String>> =
         rows.iter().map(|row| vec![row.alias.clone(), meant(row).unwrap_or_default()]).collect();
-    console.line(table(&["Alias", "Model"], &cells).trim_end())
+    console.print_line(render_table(&["Alias", "Model"], &cells).trim_end())
 }
 
-fn add(alias: &str, model: &str, console: &mut Console<'_>) -> Result<(), Ending> {
-    let settings = console.settings()?;
-    let reference = named(&settings, model)?;
+fn add(alias: &str, model: &str, console: &mut Console<'_>) -> Result<(), CommandError> {
+    let settings = console.load_settings()?;
+    let reference = resolve_model(&settings, model)?;
     if let Some(other) = settings.aliases.get(&alias.to_lowercase()).filter(|other| **other != reference) {
         let why = format!("alias \"{alias}\" means {other}: remove it there first");
-        return Err(Ending::failure("alias_taken", why));
+        return Err(CommandError::failure("alias_taken", why));
     }
-    let hidden = reference::hidden_by(&settings.providers, &settings.provider_aliases, alias, &reference);
+    let hidden = reference::find_hidden(&settings.providers, &settings.provider_aliases, alias, &reference);
     if let Some(hidden) = hidden {
         let why = format!("alias \"{alias}\" would hide {hidden}, as aliases come first: choose another");
-        return Err(Ending::failure("alias_hides", why));
+        return Err(CommandError::failure("alias_hides", why));
     }
-    let mut document = console.document()?;
-    let key = written_key(&document, &settings, &reference).unwrap_or_else(|| reference.to_string());
-    let place = path(&MODELS).key(&key).key("alias");
-    document.set(&place, &json!(alias)).map_err(|error| refused(&error))?;
+    let mut document = console.open_document()?;
+    let key = find_written_key(&document, &settings, &reference).unwrap_or_else(|| reference.to_string());
+    let place = key_path(&MODELS_PATH).join_key(&key).join_key("alias");
+    document.set(&place, &json!(alias)).map_err(|error| edit_error(&error))?;
     warn_retired(&settings, &reference, console)?;
-    finish(&document, &format!("{alias} means {reference}"), console)
+    save_and_report(&document, &format!("{alias} means {reference}"), console)
 }
 
 /// The key under which the file already has this model, however it is written there.
-pub(in crate::cli) fn written_key(
+pub(in crate::cli) fn find_written_key(
     document: &Document,
     settings: &Settings,
     reference: &Reference,
 ) -> Option<String> {
-    let Some(Value::Object(models)) = document.get(&path(&MODELS)) else { return None };
-    models.keys().find(|key| settings.reference(key).as_ref() == Ok(reference)).cloned()
+    let Some(Value::Object(models)) = document.get(&key_path(&MODELS_PATH)) else { return None };
+    models.keys().find(|key| settings.parse_reference(key).as_ref() == Ok(reference)).cloned()
 }
 
-fn remove(alias: &str, console: &mut Console<'_>) -> Result<(), Ending> {
-    let mut document = console.document()?;
-    let rows = rows(&document);
+fn remove(alias: &str, console: &mut Console<'_>) -> Result<(), CommandError> {
+    let mut document = console.open_document()?;
+    let rows = read_rows(&document);
     let Some(row) = rows.iter().find(|row| row.alias.to_lowercase() == alias.to_lowercase()) else {
-        let hint = did_you_mean(alias, rows.iter().map(|row| row.alias.as_str()));
-        return Err(Ending::failure("unknown_alias", format!("there is no alias \"{alias}\"{hint}")));
+        let hint = format_suggestion(alias, rows.iter().map(|row| row.alias.as_str()));
+        return Err(CommandError::failure("unknown_alias", format!("there is no alias \"{alias}\"{hint}")));
     };
-    let entry = path(&MODELS).key(&row.written);
+    let entry = key_path(&MODELS_PATH).join_key(&row.written_reference);
     let only_alias = document.get(&entry).and_then(|value| value.as_object().map(Map::len)) == Some(1);
-    let place = if only_alias { entry } else { entry.key("alias") };
-    document.remove(&place).map_err(|error| refused(&error))?;
-    finish(&document, &format!("alias {} is gone", row.alias), console)
+    let place = if only_alias { entry } else { entry.join_key("alias") };
+    document.remove(&place).map_err(|error| edit_error(&error))?;
+    save_and_report(&document, &format!("alias {} is gone", row.alias), console)
 }

@@ -4,61 +4,66 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::live::Live;
-use crate::catalog::{Cost, Inputs, Model, Thinking};
-use crate::cli::console::{Console, table};
-use crate::cli::exit::Ending;
-use crate::config::nearest::did_you_mean;
+use super::provider_lists::ProviderListing;
+use crate::catalog::{InputModalities, ModelInfo, ThinkingControl, TokenPrices};
+use crate::cli::console::{Console, render_table};
+use crate::cli::exit::CommandError;
+use crate::config::nearest::format_suggestion;
 use crate::config::settings::{Provider, ProviderModel, Reference, Settings};
 
 /// The provider that `--provider` means.
-pub(super) fn provider(settings: &Settings, id: &str) -> Result<String, Ending> {
+pub(super) fn resolve_provider(settings: &Settings, id: &str) -> Result<String, CommandError> {
     let id = id.to_lowercase();
     let meant = settings.provider_aliases.get(&id).unwrap_or(&id);
     if settings.providers.contains_key(meant) {
         return Ok(meant.clone());
     }
-    let hint = did_you_mean(&id, settings.providers.keys().map(String::as_str));
-    Err(Ending::failure("unknown_provider", format!("there is no provider \"{id}\"{hint}")))
+    let hint = format_suggestion(&id, settings.providers.keys().map(String::as_str));
+    Err(CommandError::failure("unknown_provider", format!("there is no provider \"{id}\"{hint}")))
 }
 
 /// One model of the list.
-struct Row<'s> {
+struct ModelRow<'s> {
     reference: Reference,
     model: Arc<ProviderModel>,
     provider: &'s Provider,
     tags: Vec<String>,
     /// Neither the catalog nor the file knows it; its provider accepts any id.
-    missing: bool,
+    is_missing: bool,
 }
 
 /// The chain first, then by provider and id. Models that are gone stand in it only where the file names them, and so
 /// does a provider that serves only when it is configured.
-fn rows<'s>(settings: &'s Settings, only: Option<&str>) -> Vec<Row<'s>> {
+fn list_rows<'s>(settings: &'s Settings, only: Option<&str>) -> Vec<ModelRow<'s>> {
     let mut references = settings.default_chain.references.clone();
     for (id, provider) in &settings.providers {
-        let listed = provider
-            .models
-            .values()
-            .filter(|model| model.configured || (model.facts.retired.is_none() && provider.is_wanted()));
-        let all = listed.map(|model| Reference { provider: id.clone(), model: model.facts.id.clone() });
+        let listed = provider.models.values().filter(|model| {
+            model.is_configured || (model.model.retirement.is_none() && provider.is_enabled())
+        });
+        let all = listed.map(|model| Reference { provider: id.clone(), model: model.model.id.clone() });
         references.extend(all);
     }
     references.extend(settings.aliases.values().cloned());
-    let mut rows: Vec<Row<'s>> = Vec::new();
+    let mut rows: Vec<ModelRow<'s>> = Vec::new();
     for reference in references {
         let known = rows.iter().any(|row| row.reference == reference);
         let Some(provider) = settings.providers.get(&reference.provider) else { continue };
         let wanted = only.is_none_or(|only| only == reference.provider);
-        if let (false, true, Some(model)) = (known, wanted, provider.model(&reference.model)) {
+        if let (false, true, Some(model)) = (known, wanted, provider.find_model(&reference.model)) {
             let missing = !provider.models.contains_key(&reference.model);
-            rows.push(Row { tags: tags(settings, &reference), reference, model, provider, missing });
+            rows.push(ModelRow {
+                tags: model_tags(settings, &reference),
+                reference,
+                model,
+                provider,
+                is_missing: missing,
+            });
         }
     }
     rows
 }
 
-fn tags(settings: &Settings, reference: &Reference) -> Vec<String> {
+fn model_tags(settings: &Settings, reference: &Reference) -> Vec<String> {
     let place = settings.default_chain.references.iter().position(|other| other == reference);
     let mut tags: Vec<String> = place
         .map(|place| if place == 0 { "default".to_owned() } else { format!("fallback#{place}") })
@@ -73,50 +78,50 @@ fn tags(settings: &Settings, reference: &Reference) -> Vec<String> {
 pub(super) fn print(
     settings: &Settings,
     only: Option<&str>,
-    live: Option<&[Live]>,
+    live: Option<&[ProviderListing]>,
     console: &mut Console<'_>,
-) -> Result<(), Ending> {
-    let rows = rows(settings, only);
+) -> Result<(), CommandError> {
+    let rows = list_rows(settings, only);
     if console.json {
         let models: Vec<Value> = rows.iter().map(as_json).collect();
         let mut list = json!({ "count": models.len(), "models": models });
         if let (Some(live), Some(object)) = (live, list.as_object_mut()) {
-            object.insert("live".to_owned(), live.iter().map(Live::as_json).collect());
+            object.insert("live".to_owned(), live.iter().map(ProviderListing::as_json).collect());
         }
         return console.print_json(&list);
     }
-    let cells: Vec<Vec<String>> = rows.iter().map(as_cells).collect();
-    let text = table(&["Model", "Input", "Context", "Price in/out", "Ready", "Tags"], &cells);
-    console.line(text.trim_end())?;
+    let cells: Vec<Vec<String>> = rows.iter().map(row_cells).collect();
+    let text = render_table(&["Model", "Input", "Context", "Price in/out", "Ready", "Tags"], &cells);
+    console.print_line(text.trim_end())?;
     for answer in live.unwrap_or_default() {
-        console.line("")?;
+        console.print_line("")?;
         for line in answer.as_lines() {
-            console.line(line)?;
+            console.print_line(line)?;
         }
     }
     Ok(())
 }
 
-fn as_json(row: &Row<'_>) -> Value {
-    let facts = &row.model.facts;
+fn as_json(row: &ModelRow<'_>) -> Value {
+    let facts = &row.model.model;
     let mut value = json!({
         "key": row.reference.to_string(),
         "name": facts.name,
-        "input": input(facts.inputs),
+        "input": input_text(facts.input_modalities),
         "contextWindow": facts.context_window,
         "maxTokens": facts.max_tokens,
-        "reasoning": reasoning(facts),
-        "cost": facts.cost.map(cost),
+        "reasoning": supports_reasoning(facts),
+        "cost": facts.prices.map(cost_json),
         "tags": row.tags,
-        "available": row.provider.off.is_none(),
+        "available": row.provider.disabled_reason.is_none(),
     });
-    if let (true, Some(object)) = (row.missing, value.as_object_mut()) {
+    if let (true, Some(object)) = (row.is_missing, value.as_object_mut()) {
         object.insert("missing".to_owned(), json!(true));
     }
     value
 }
 
-fn input(inputs: Inputs) -> String {
+fn input_text(inputs: InputModalities) -> String {
     let mut words = vec!["text"];
     words.extend(inputs.image.then_some("image"));
     words.extend(inputs.video.then_some("video"));
@@ -124,49 +129,50 @@ fn input(inputs: Inputs) -> String {
 }
 
 /// `None` where it is not known.
-fn reasoning(facts: &Model) -> Option<bool> {
-    match facts.thinking {
-        Thinking::Unknown => None,
-        Thinking::None => Some(false),
-        Thinking::Switch | Thinking::Always | Thinking::Effort => Some(true),
+fn supports_reasoning(facts: &ModelInfo) -> Option<bool> {
+    match facts.thinking_control {
+        ThinkingControl::Unknown => None,
+        ThinkingControl::None => Some(false),
+        ThinkingControl::Switch | ThinkingControl::Always | ThinkingControl::Effort => Some(true),
     }
 }
 
-fn cost(cost: Cost) -> Value {
+fn cost_json(cost: TokenPrices) -> Value {
     json!({
-        "input": Cost::per_million(cost.input),
-        "output": Cost::per_million(cost.output),
-        "cacheRead": Cost::per_million(cost.cache_read),
-        "cacheWrite": Cost::per_million(cost.cache_write),
+        "input": TokenPrices::millionths_to_units(cost.input),
+        "output": TokenPrices::millionths_to_units(cost.output),
+        "cacheRead": TokenPrices::millionths_to_units(cost.cache_read),
+        "cacheWrite": TokenPrices::millionths_to_units(cost.cache_write),
     })
 }
 
-fn as_cells(row: &Row<'_>) -> Vec<String> {
-    let facts = &row.model.facts;
-    let price = facts.cost.map_or_else(
+fn row_cells(row: &ModelRow<'_>) -> Vec<String> {
+    let facts = &row.model.model;
+    let price = facts.prices.map_or_else(
         || "-".to_owned(),
         |cost| {
-            let (input, output) = (Cost::per_million(cost.input), Cost::per_million(cost.output));
+            let (input, output) =
+                (TokenPrices::millionths_to_units(cost.input), TokenPrices::millionths_to_units(cost.output));
             format!("{input}/{output} {}", row.provider.currency)
         },
     );
     vec![
         row.reference.to_string(),
-        input(facts.inputs),
-        facts.context_window.map_or_else(|| "-".to_owned(), tokens),
+        input_text(facts.input_modalities),
+        facts.context_window.map_or_else(|| "-".to_owned(), format_window),
         price,
-        if row.provider.off.is_none() { "yes" } else { "no" }.to_owned(),
+        if row.provider.disabled_reason.is_none() { "yes" } else { "no" }.to_owned(),
         row.tags
             .iter()
             .map(String::as_str)
-            .chain(row.missing.then_some("not in the catalog"))
+            .chain(row.is_missing.then_some("not in the catalog"))
             .collect::<Vec<_>>()
             .join(", "),
     ]
 }
 
 /// Windows are powers of two or round numbers: 262144 is 256k, 200000 is 200k.
-pub(super) fn tokens(count: u64) -> String {
+pub(super) fn format_window(count: u64) -> String {
     match count {
         0..1_000 => count.to_string(),
         _ if count.is_multiple_of(1_048_576) => format!("{}M", count / 1_048_576),

@@ -4,10 +4,10 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
-use super::probe::Probed;
-use super::rests::Gateway;
-use crate::cli::console::{Console, table};
-use crate::cli::exit::Ending;
+use super::cooldowns::GatewayCooldowns;
+use super::probe::ProbeResult;
+use crate::cli::console::{Console, render_table};
+use crate::cli::exit::CommandError;
 use crate::config::settings::{Auth, Provider, Settings};
 
 /// Prints it. Keys are masked.
@@ -16,59 +16,64 @@ use crate::config::settings::{Auth, Provider, Settings};
 /// When probes were made and no target answered, or the output is gone.
 pub(super) fn print(
     settings: &Settings,
-    gateway: &Gateway,
-    probed: Option<&[Probed]>,
+    gateway: &GatewayCooldowns,
+    probed: Option<&[ProbeResult]>,
     console: &mut Console<'_>,
-) -> Result<(), Ending> {
-    tell(settings, gateway, probed, console)?;
+) -> Result<(), CommandError> {
+    print_text(settings, gateway, probed, console)?;
     match probed {
-        Some(probed) if !probed.iter().any(Probed::is_ok) => Err(Ending::silent()),
+        Some(probed) if !probed.iter().any(ProbeResult::is_ok) => Err(CommandError::silent()),
         _ => Ok(()),
     }
 }
 
-fn tell(
+fn print_text(
     settings: &Settings,
-    gateway: &Gateway,
-    probed: Option<&[Probed]>,
+    gateway: &GatewayCooldowns,
+    probed: Option<&[ProbeResult]>,
     console: &mut Console<'_>,
-) -> Result<(), Ending> {
+) -> Result<(), CommandError> {
     let mut chain = settings.default_chain.references.iter().map(ToString::to_string);
     let primary = chain.next();
     let fallbacks: Vec<String> = chain.collect();
     if console.json {
         let mut value = as_json(settings, gateway, primary, &fallbacks);
         if let (Some(probed), Some(object)) = (probed, value.as_object_mut()) {
-            object.insert("probes".to_owned(), probed.iter().map(Probed::json).collect());
+            object.insert("probes".to_owned(), probed.iter().map(ProbeResult::to_json).collect());
         }
         return console.print_json(&value);
     }
     match &settings.path {
-        Some(path) => console.line(format_args!("configuration  {}", path.display()))?,
-        None => console.line("configuration  none: the built-in catalog serves")?,
+        Some(path) => console.print_line(format_args!("configuration  {}", path.display()))?,
+        None => console.print_line("configuration  none: the built-in catalog serves")?,
     }
     let none = "none: no provider has a key";
-    console.line(format_args!("primary        {}", primary.as_deref().unwrap_or(none)))?;
+    console.print_line(format_args!("primary        {}", primary.as_deref().unwrap_or(none)))?;
     if !fallbacks.is_empty() {
-        console.line(format_args!("fallbacks      {}", fallbacks.join(", ")))?;
+        console.print_line(format_args!("fallbacks      {}", fallbacks.join(", ")))?;
     }
-    console.line(format_args!("gateway        {}", gateway.describe()))?;
-    console.line("")?;
+    console.print_line(format_args!("gateway        {}", gateway.describe()))?;
+    console.print_line("")?;
     let rows: Vec<Vec<String>> =
-        settings.providers.values().map(|provider| cells(provider, gateway)).collect();
-    console.line(table(&["Provider", "State", "Address", "Keys"], &rows).trim_end())?;
+        settings.providers.values().map(|provider| provider_cells(provider, gateway)).collect();
+    console.print_line(render_table(&["Provider", "State", "Address", "Keys"], &rows).trim_end())?;
     if let Some(probed) = probed {
-        let rows: Vec<Vec<String>> = probed.iter().map(Probed::cells).collect();
-        console.line("")?;
-        console.line(table(&["Target", "Key", "Result", "Took", ""], &rows).trim_end())?;
+        let rows: Vec<Vec<String>> = probed.iter().map(ProbeResult::to_cells).collect();
+        console.print_line("")?;
+        console.print_line(render_table(&["Target", "Key", "Result", "Took", ""], &rows).trim_end())?;
     }
     for warning in &settings.warnings {
-        console.line(format_args!("warning: {}: {}", warning.path, warning.message))?;
+        console.print_line(format_args!("warning: {}: {}", warning.path, warning.message))?;
     }
     Ok(())
 }
 
-fn as_json(settings: &Settings, gateway: &Gateway, primary: Option<String>, fallbacks: &[String]) -> Value {
+fn as_json(
+    settings: &Settings,
+    gateway: &GatewayCooldowns,
+    primary: Option<String>,
+    fallbacks: &[String],
+) -> Value {
     let providers: Vec<Value> =
         settings.providers.values().map(|provider| provider_json(provider, gateway)).collect();
     let aliases: serde_json::Map<String, Value> =
@@ -83,27 +88,27 @@ fn as_json(settings: &Settings, gateway: &Gateway, primary: Option<String>, fall
         "primary": primary,
         "fallbacks": fallbacks,
         "aliases": aliases,
-        "gateway": gateway.json(),
+        "gateway": gateway.to_json(),
         "providers": providers,
         "warnings": warnings,
     })
 }
 
-fn provider_json(provider: &Provider, gateway: &Gateway) -> Value {
+fn provider_json(provider: &Provider, gateway: &GatewayCooldowns) -> Value {
     let keys: Vec<Value> =
-        keys(provider).map(|(masked, origin)| json!({ "key": masked, "origin": origin })).collect();
+        masked_keys(provider).map(|(masked, origin)| json!({ "key": masked, "origin": origin })).collect();
     let mut value = json!({
         "id": provider.id,
-        "state": state(provider),
-        "configured": provider.configured,
-        "baseUrl": provider.faces.first().map(|(_, base)| base),
+        "state": provider_state(provider),
+        "configured": provider.is_configured,
+        "baseUrl": provider.apis.first().map(|(_, base)| base),
         "keys": keys,
     });
-    if let (Some((masked, expires)), Some(object)) = (login(provider), value.as_object_mut()) {
+    if let (Some((masked, expires)), Some(object)) = (login_key(provider), value.as_object_mut()) {
         let expires = expires.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
         object.insert("login".to_owned(), json!({ "key": masked, "expiresAt": u64::try_from(expires).ok() }));
     }
-    match (&provider.off, gateway.rest(&provider.id), value.as_object_mut()) {
+    match (&provider.disabled_reason, gateway.cooldown(&provider.id), value.as_object_mut()) {
         (Some(why), _, Some(object)) => {
             object.insert("reason".to_owned(), json!(why));
         }
@@ -118,45 +123,45 @@ fn provider_json(provider: &Provider, gateway: &Gateway) -> Value {
     value
 }
 
-const fn state(provider: &Provider) -> &'static str {
-    if provider.off.is_some() { "off" } else { "on" }
+const fn provider_state(provider: &Provider) -> &'static str {
+    if provider.disabled_reason.is_some() { "off" } else { "on" }
 }
 
 /// Masked, and where each came from.
-fn keys(provider: &Provider) -> impl Iterator<Item = (String, String)> {
+fn masked_keys(provider: &Provider) -> impl Iterator<Item = (String, String)> {
     let real = provider.keys.iter().filter(|_| provider.auth != Auth::None);
-    real.map(|key| (provider.masked(key), key.origin.to_string()))
+    real.map(|key| (provider.mask_key(key), key.origin.to_string()))
 }
 
 /// The key of now of a login, and when it ends.
-fn login(provider: &Provider) -> Option<(String, SystemTime)> {
-    let login = provider.login.as_ref()?.read().ok()?;
-    Some((login.access.masked(), login.expires))
+fn login_key(provider: &Provider) -> Option<(String, SystemTime)> {
+    let login = provider.login_file.as_ref()?.read().ok()?;
+    Some((login.access_token.masked(), login.expires_at))
 }
 
 /// When a login's key ends, for people.
-fn ends(expires: SystemTime, now: SystemTime) -> String {
+fn format_expiry(expires: SystemTime, now: SystemTime) -> String {
     match expires.duration_since(now) {
         Ok(left) => format!("good for {} min", left.as_secs().div_ceil(60)),
         Err(_) => "refreshed at its next use".to_owned(),
     }
 }
 
-fn cells(provider: &Provider, gateway: &Gateway) -> Vec<String> {
+fn provider_cells(provider: &Provider, gateway: &GatewayCooldowns) -> Vec<String> {
     let mut keys: Vec<String> =
-        keys(provider).map(|(masked, origin)| format!("{masked} ({origin})")).collect();
-    if let Some((masked, expires)) = login(provider) {
-        keys.push(format!("now {masked}, {}", ends(expires, SystemTime::now())));
+        masked_keys(provider).map(|(masked, origin)| format!("{masked} ({origin})")).collect();
+    if let Some((masked, expires)) = login_key(provider) {
+        keys.push(format!("now {masked}, {}", format_expiry(expires, SystemTime::now())));
     }
-    let last = match (&provider.off, keys.is_empty()) {
+    let last = match (&provider.disabled_reason, keys.is_empty()) {
         (Some(why), _) => why.clone(),
         (None, true) => "needs none".to_owned(),
         (None, false) => keys.join(", "),
     };
-    let base = provider.faces.first().map_or("-", |(_, base)| base.as_str());
-    let state = match gateway.rest(&provider.id).filter(|_| provider.off.is_none()) {
+    let base = provider.apis.first().map_or("-", |(_, base)| base.as_str());
+    let state = match gateway.cooldown(&provider.id).filter(|_| provider.disabled_reason.is_none()) {
         Some(rest) => rest.describe(SystemTime::now()),
-        None => state(provider).to_owned(),
+        None => provider_state(provider).to_owned(),
     };
     vec![provider.id.clone(), state, base.to_owned(), last]
 }

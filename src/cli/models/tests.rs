@@ -5,18 +5,21 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Verb, aliases, chain, execute};
+use super::{ModelsCommand, aliases, execute, fallbacks};
 use crate::cli::console::tests::{Desk, told};
-use crate::cli::exit::Ending;
+use crate::cli::exit::CommandError;
 use crate::cli::progress::Progress;
 use crate::failure::{Failure, Reason};
-use crate::upstream::{Call, Connector, Response};
+use crate::upstream::{Connector, UpstreamRequest, UpstreamResponse};
 
 /// Nothing may be called.
 struct Nobody;
 
 impl Connector for Nobody {
-    fn send(&self, _: Call) -> Pin<Box<dyn Future<Output = Result<Response, Failure>> + Send + '_>> {
+    fn send(
+        &self,
+        _: UpstreamRequest,
+    ) -> Pin<Box<dyn Future<Output = Result<UpstreamResponse, Failure>> + Send + '_>> {
         Box::pin(async { Err(Failure::new(Reason::Network, "nobody is there")) })
     }
 }
@@ -27,53 +30,53 @@ fn nobody() -> Arc<dyn Connector> {
 
 async fn run_with(
     desk: &mut Desk,
-    verb: Verb,
+    verb: ModelsCommand,
     json: bool,
     connector: &Arc<dyn Connector>,
-) -> Result<(), Ending> {
+) -> Result<(), CommandError> {
     execute(verb, &mut desk.console(json), connector, &Progress::hidden()).await
 }
 
-async fn run(desk: &mut Desk, verb: Verb, json: bool) -> Result<(), Ending> {
+async fn run(desk: &mut Desk, verb: ModelsCommand, json: bool) -> Result<(), CommandError> {
     run_with(desk, verb, json, &nobody()).await
 }
 
-async fn printed(desk: &mut Desk, verb: Verb) -> String {
+async fn printed(desk: &mut Desk, verb: ModelsCommand) -> String {
     run(desk, verb, false).await.unwrap();
     desk.printed()
 }
 
-async fn json_of(desk: &mut Desk, verb: Verb) -> Value {
+async fn json_of(desk: &mut Desk, verb: ModelsCommand) -> Value {
     run(desk, verb, true).await.unwrap();
     desk.printed_json()
 }
 
-const fn list() -> Verb {
-    Verb::List { provider: None, live: false }
+const fn list() -> ModelsCommand {
+    ModelsCommand::List { provider: None, live: false }
 }
 
-fn list_of(provider: &str) -> Verb {
-    Verb::List { provider: Some(provider.to_owned()), live: false }
+fn list_of(provider: &str) -> ModelsCommand {
+    ModelsCommand::List { provider: Some(provider.to_owned()), live: false }
 }
 
-fn set(name: &str) -> Verb {
-    Verb::Set { name: name.to_owned() }
+fn set(name: &str) -> ModelsCommand {
+    ModelsCommand::Set { name: name.to_owned() }
 }
 
-fn alias(alias: &str, model: &str) -> Verb {
-    Verb::Aliases(aliases::Verb::Add { alias: alias.to_owned(), model: model.to_owned() })
+fn alias(alias: &str, model: &str) -> ModelsCommand {
+    ModelsCommand::Aliases(aliases::AliasesCommand::Add { alias: alias.to_owned(), model: model.to_owned() })
 }
 
-fn no_alias(alias: &str) -> Verb {
-    Verb::Aliases(aliases::Verb::Remove { alias: alias.to_owned() })
+fn no_alias(alias: &str) -> ModelsCommand {
+    ModelsCommand::Aliases(aliases::AliasesCommand::Remove { alias: alias.to_owned() })
 }
 
-fn fallback(model: &str) -> Verb {
-    Verb::Fallbacks(chain::Verb::Add { model: model.to_owned() })
+fn fallback(model: &str) -> ModelsCommand {
+    ModelsCommand::Fallbacks(fallbacks::FallbacksCommand::Add { model: model.to_owned() })
 }
 
-fn no_fallback(model: &str) -> Verb {
-    Verb::Fallbacks(chain::Verb::Remove { model: model.to_owned() })
+fn no_fallback(model: &str) -> ModelsCommand {
+    ModelsCommand::Fallbacks(fallbacks::FallbacksCommand::Remove { model: model.to_owned() })
 }
 
 const FILE: &str = "{\n  // mine\n  agents: {\n    defaults: {\n      model: {\n        primary: 'kimi/kimi-for-coding', // first\n        fallbacks: ['moonshot/kimi-k2.6', 'openrouter/vendor/new'],\n      },\n      models: {\n        'kimi/kimi-for-coding': { alias: 'Kimi' },\n      },\n    },\n  },\n}\n";
@@ -180,7 +183,8 @@ async fn set_removes_duplicates_from_the_fallbacks() {
     assert_eq!((&report["ok"], &report["changed"]), (&json!(true), &json!(true)));
     assert_eq!(report["primary"], json!("moonshot/kimi-k3"));
     assert_eq!(report["fallbacks"], json!(["kimi/kimi-for-coding", "openrouter/auto"]));
-    let model = desk.console(false).document().unwrap().get(&super::path(&["agents", "defaults", "model"]));
+    let model =
+        desk.console(false).open_document().unwrap().get(&super::key_path(&["agents", "defaults", "model"]));
     let expected = json!({ "primary": "moonshot/kimi-k3", "fallbacks": ["Kimi", "openrouter/auto"] });
     assert_eq!(model, Some(expected), "{}", desk.text());
     assert!(desk.text().contains("// the paid one\n          'openrouter/auto'"), "{}", desk.text());
@@ -219,7 +223,7 @@ async fn a_route_that_takes_everything_does_not_take_the_names_of_models() {
     assert!(told.contains("there is no provider") && told.contains("nearest: "), "{told}");
     run(&mut desk, set("kimi-for-coding"), false).await.unwrap();
     run(&mut desk, fallback("kimi-k3"), false).await.unwrap();
-    let chain = desk.console(false).settings().unwrap().default_chain;
+    let chain = desk.console(false).load_settings().unwrap().default_chain;
     let chain: Vec<String> = chain.references.iter().map(ToString::to_string).collect();
     assert_eq!(chain, ["kimi/kimi-for-coding", "moonshot/kimi-k3"]);
 }
@@ -231,7 +235,7 @@ async fn set_without_a_chain_writes_the_fallbacks_that_served() {
     let fallbacks = json!(["moonshot/kimi-k3", "openrouter/auto"]);
     let expected = json!({ "ok": true, "changed": true, "path": desk.file(), "primary": "moonshot/kimi-k2.7-code", "fallbacks": fallbacks });
     assert_eq!(desk.printed_json(), expected);
-    let settings = desk.console(false).settings().unwrap();
+    let settings = desk.console(false).load_settings().unwrap();
     let chain: Vec<String> = settings.default_chain.references.iter().map(ToString::to_string).collect();
     assert_eq!(chain, ["moonshot/kimi-k2.7-code", "moonshot/kimi-k3", "openrouter/auto"]);
 }
@@ -245,7 +249,8 @@ async fn set_keeps_a_primary_that_is_the_whole_chain() {
         "{}",
         desk.printed()
     );
-    let model = desk.console(false).document().unwrap().get(&super::path(&["agents", "defaults", "model"]));
+    let model =
+        desk.console(false).open_document().unwrap().get(&super::key_path(&["agents", "defaults", "model"]));
     assert_eq!(model, Some(json!({ "primary": "moonshot/kimi-k2.5", "fallbacks": ["moonshot/kimi-k3"] })));
     let mut desk = Desk::with("{ agents: { defaults: { model: 'moonshot/kimi-k3' } } }");
     assert!(printed(&mut desk, set("moonshot/kimi-k3")).await.starts_with("No change: "));
@@ -254,7 +259,7 @@ async fn set_keeps_a_primary_that_is_the_whole_chain() {
 #[tokio::test]
 async fn aliases_are_listed_added_and_removed() {
     let mut desk = Desk::with(FILE);
-    let verb = || Verb::Aliases(aliases::Verb::List);
+    let verb = || ModelsCommand::Aliases(aliases::AliasesCommand::List);
     assert_eq!(json_of(&mut desk, verb()).await, json!({ "aliases": { "Kimi": "kimi/kimi-for-coding" } }));
     run(&mut desk, alias("big", "moonshot/kimi-k3"), false).await.unwrap();
     run(&mut desk, alias("coder", "kimi-code/k2p5"), false).await.unwrap();
@@ -293,7 +298,7 @@ async fn removing_an_alias_keeps_the_parameters() {
 #[tokio::test]
 async fn fallbacks_are_listed_added_removed_and_cleared() {
     let mut desk = Desk::with(FILE);
-    let verb = || Verb::Fallbacks(chain::Verb::List);
+    let verb = || ModelsCommand::Fallbacks(fallbacks::FallbacksCommand::List);
     let is = |list: &[&str]| json!({ "fallbacks": list });
     assert_eq!(json_of(&mut desk, verb()).await, is(&["moonshot/kimi-k2.6", "openrouter/vendor/new"]));
     run(&mut desk, fallback("openrouter/auto"), false).await.unwrap();
@@ -310,7 +315,7 @@ async fn fallbacks_are_listed_added_removed_and_cleared() {
     assert!(unknown.contains("is not among the fallbacks"), "{unknown}");
     let refused = told(run(&mut desk, fallback("nobody/x"), false).await);
     assert!(refused.contains("unknown_model"), "{refused}");
-    run(&mut desk, Verb::Fallbacks(chain::Verb::Clear), false).await.unwrap();
+    run(&mut desk, ModelsCommand::Fallbacks(fallbacks::FallbacksCommand::Clear), false).await.unwrap();
     assert_eq!(json_of(&mut desk, verb()).await, is(&[]));
     assert!(desk.text().contains("// first"));
 }
@@ -319,7 +324,8 @@ async fn fallbacks_are_listed_added_removed_and_cleared() {
 async fn fallbacks_spell_out_a_chain_that_is_only_a_name_or_not_there() {
     let mut desk = Desk::with("{ agents: { defaults: { model: 'moonshot/kimi-k3' } } }");
     run(&mut desk, fallback("openrouter/auto"), false).await.unwrap();
-    let model = desk.console(false).document().unwrap().get(&super::path(&["agents", "defaults", "model"]));
+    let model =
+        desk.console(false).open_document().unwrap().get(&super::key_path(&["agents", "defaults", "model"]));
     assert_eq!(model, Some(json!({ "primary": "moonshot/kimi-k3", "fallbacks": ["openrouter/auto"] })));
     let mut none = Desk::empty();
     let told = told(run(&mut none, fallback("openrouter/auto"), false).await);
@@ -327,8 +333,11 @@ async fn fallbacks_spell_out_a_chain_that_is_only_a_name_or_not_there() {
     let mut automatic =
         Desk::empty().variable("MOONSHOT_API_KEY", "sk-m").variable("OPENROUTER_API_KEY", "sk-o");
     run(&mut automatic, no_fallback("openrouter/auto"), false).await.unwrap();
-    let model =
-        automatic.console(false).document().unwrap().get(&super::path(&["agents", "defaults", "model"]));
+    let model = automatic
+        .console(false)
+        .open_document()
+        .unwrap()
+        .get(&super::key_path(&["agents", "defaults", "model"]));
     assert_eq!(model, Some(json!({ "primary": "moonshot/kimi-k3", "fallbacks": [] })));
 }
 
@@ -337,7 +346,7 @@ async fn status_masks_keys_and_names_their_origin() {
     let text = "{ env: { OPENROUTER_API_KEY: 'sk-or-1234567890' }, models: { providers: {
       lab: { baseUrl: 'http://127.0.0.1:9/v1' }, dark: { baseUrl: 'https://x.example/v1', apiKey: '${DARK}' } } } }";
     let mut desk = Desk::with(text).variable("KIMI_API_KEY", "sk-kimi-1234567890");
-    let status = json_of(&mut desk, Verb::Status { probe: false }).await;
+    let status = json_of(&mut desk, ModelsCommand::Status { probe: false }).await;
     assert!(!desk.printed().contains("1234567890"), "{}", desk.printed());
     assert_eq!(status["primary"], json!("kimi/kimi-for-coding"));
     assert_eq!(status["fallbacks"], json!(["openrouter/auto"]));
@@ -350,7 +359,7 @@ async fn status_masks_keys_and_names_their_origin() {
     assert_eq!((provider("lab")["state"].clone(), provider("lab")["keys"].clone()), (json!("on"), json!([])));
     assert_eq!(provider("dark")["reason"], json!("DARK is not set or empty"));
     assert_eq!(provider("moonshot")["state"], json!("off"));
-    let text = printed(&mut desk, Verb::Status { probe: false }).await;
+    let text = printed(&mut desk, ModelsCommand::Status { probe: false }).await;
     assert!(!text.contains("1234567890") && text.contains("sk-…90 (env KIMI_API_KEY)"), "{text}");
 }
 

@@ -2,37 +2,39 @@
 
 use serde_json::{Value, json};
 
-use super::setup::Setup;
-use crate::catalog::builtin;
-use crate::cli::console::refused;
-use crate::cli::exit::Ending;
-use crate::cli::models::aliases::written_key;
+use super::provider_config::ProviderSetup;
+use crate::catalog::builtin_catalog;
+use crate::cli::console::edit_error;
+use crate::cli::exit::CommandError;
+use crate::cli::models::aliases::find_written_key;
 use crate::config::edit::{Document, EditError};
 use crate::config::keypath::KeyPath;
 use crate::config::reference;
 use crate::config::settings::{Reference, Settings};
 
-fn defaults(key: &str) -> KeyPath {
-    KeyPath::default().key("agents").key("defaults").key(key)
+fn defaults_path(key: &str) -> KeyPath {
+    KeyPath::default().join_key("agents").join_key("defaults").join_key(key)
 }
 
 /// The model of the provider that answers.
 ///
 /// # Errors
 /// When the provider does not have the one that was asked for, or none is known.
-pub(super) fn reference(setup: &Setup, settings: &Settings) -> Result<Reference, Ending> {
+pub(super) fn chosen_model(setup: &ProviderSetup, settings: &Settings) -> Result<Reference, CommandError> {
     let id = &setup.id;
     let asked = setup.model.as_deref().map(|model| model.strip_prefix(&format!("{id}/")).unwrap_or(model));
-    let known = || builtin().provider(id).map(|known| known.default_model.as_str());
+    let known = || builtin_catalog().provider(id).map(|known| known.default_model.as_str());
     let Some(model) = asked.or_else(known) else {
-        return Err(Ending::usage("--model ID: which of its models answers?"));
+        return Err(CommandError::usage("--model ID: which of its models answers?"));
     };
-    settings.reference(&format!("{id}/{model}")).map_err(|why| Ending::failure("unknown_model", why))
+    settings
+        .parse_reference(&format!("{id}/{model}"))
+        .map_err(|why| CommandError::failure("unknown_model", why))
 }
 
 /// Whether the file says who answers.
-pub(super) fn is_written(document: &Document) -> bool {
-    document.get(&defaults("model")).is_some()
+pub(super) fn has_chain(document: &Document) -> bool {
+    document.get(&defaults_path("model")).is_some()
 }
 
 /// Puts it into the chain. Where there was none it is asked first, and after it what else has a key; else it is asked
@@ -40,31 +42,31 @@ pub(super) fn is_written(document: &Document) -> bool {
 ///
 /// # Errors
 /// When the file cannot be changed so.
-pub(super) fn apply(
-    setup: &Setup,
+pub(super) fn add_to_chain(
+    setup: &ProviderSetup,
     chosen: &Reference,
     settings: &Settings,
     document: &mut Document,
-) -> Result<(), Ending> {
-    let named = match extend(setup, chosen, settings, document) {
-        Ok(true) => name(setup, chosen, settings, document),
+) -> Result<(), CommandError> {
+    let named = match extend_chain(setup, chosen, settings, document) {
+        Ok(true) => add_alias(setup, chosen, settings, document),
         unchanged => unchanged.map(drop),
     };
-    named.map_err(|error| refused(&error))
+    named.map_err(|error| edit_error(&error))
 }
 
 /// Whether that changed anything.
-fn extend(
-    setup: &Setup,
+fn extend_chain(
+    setup: &ProviderSetup,
     chosen: &Reference,
     settings: &Settings,
     document: &mut Document,
 ) -> Result<bool, EditError> {
-    let place = defaults("model");
+    let place = defaults_path("model");
     let chain = &settings.default_chain.references;
     let Some(written) = document.get(&place) else {
         let others: Vec<&Reference> = chain.iter().filter(|other| other.provider != setup.id).collect();
-        document.set(&place, &as_json(chosen, &others))?;
+        document.set(&place, &chain_json(chosen, &others))?;
         return Ok(true);
     };
     let stands = match setup.model {
@@ -72,7 +74,7 @@ fn extend(
         None => chain.iter().any(|other| other.provider == setup.id),
     };
     let first = chain.first();
-    if setup.primary {
+    if setup.is_primary {
         let is_first = match setup.model {
             Some(_) => first == Some(chosen),
             None => first.is_some_and(|first| first.provider == setup.id),
@@ -81,7 +83,7 @@ fn extend(
             return Ok(false);
         }
         let others: Vec<&Reference> = chain.iter().filter(|other| *other != chosen).collect();
-        document.set(&place, &as_json(chosen, &others))?;
+        document.set(&place, &chain_json(chosen, &others))?;
         return Ok(true);
     }
     if stands {
@@ -90,12 +92,12 @@ fn extend(
     if written.is_string() {
         document.set(&place, &json!({ "primary": written, "fallbacks": [chosen.to_string()] }))?;
     } else {
-        document.push(&place.key("fallbacks"), &json!(chosen.to_string()))?;
+        document.push(&place.join_key("fallbacks"), &json!(chosen.to_string()))?;
     }
     Ok(true)
 }
 
-fn as_json(primary: &Reference, fallbacks: &[&Reference]) -> Value {
+fn chain_json(primary: &Reference, fallbacks: &[&Reference]) -> Value {
     let fallbacks: Vec<String> = fallbacks.iter().map(ToString::to_string).collect();
     match fallbacks.is_empty() {
         true => json!({ "primary": primary.to_string() }),
@@ -104,18 +106,18 @@ fn as_json(primary: &Reference, fallbacks: &[&Reference]) -> Value {
 }
 
 /// The provider's id as a short name for the model, where it has none and nothing else has this one.
-fn name(
-    setup: &Setup,
+fn add_alias(
+    setup: &ProviderSetup,
     chosen: &Reference,
     settings: &Settings,
     document: &mut Document,
 ) -> Result<(), EditError> {
     let alias = setup.id.to_lowercase();
     let has_one = settings.aliases.values().any(|meant| meant == chosen);
-    let hides = reference::hidden_by(&settings.providers, &settings.provider_aliases, &alias, chosen);
+    let hides = reference::find_hidden(&settings.providers, &settings.provider_aliases, &alias, chosen);
     if has_one || settings.aliases.contains_key(&alias) || hides.is_some() {
         return Ok(());
     }
-    let key = written_key(document, settings, chosen).unwrap_or_else(|| chosen.to_string());
-    document.set(&defaults("models").key(&key).key("alias"), &json!(alias))
+    let key = find_written_key(document, settings, chosen).unwrap_or_else(|| chosen.to_string());
+    document.set(&defaults_path("models").join_key(&key).join_key("alias"), &json!(alias))
 }

@@ -2,8 +2,8 @@
 
 use clap::ValueEnum;
 
-use crate::catalog::{BuiltinProvider, builtin};
-use crate::protocol::face::Face;
+use crate::catalog::{BuiltinProvider, builtin_catalog};
+use crate::protocol::api::Api;
 
 /// Which account answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -50,16 +50,16 @@ impl Region {
 
     /// `api.moonshot.ai` or `api.moonshot.cn`.
     pub(super) fn host(self) -> &'static str {
-        self.catalog().and_then(|known| known.hosts.first()).map_or("", String::as_str)
+        self.catalog_provider().and_then(|known| known.hosts.first()).map_or("", String::as_str)
     }
 
     /// The base URL of its OpenAI faces.
-    pub(super) fn base(self) -> &'static str {
-        self.catalog().and_then(chat_base).unwrap_or_default()
+    pub(super) fn base_url(self) -> &'static str {
+        self.catalog_provider().and_then(chat_base_url).unwrap_or_default()
     }
 
-    fn catalog(self) -> Option<&'static BuiltinProvider> {
-        builtin().provider(self.catalog_id())
+    fn catalog_provider(self) -> Option<&'static BuiltinProvider> {
+        builtin_catalog().provider(self.catalog_id())
     }
 
     /// How people call its platform.
@@ -71,7 +71,7 @@ impl Region {
     }
 
     /// The word on the command line.
-    pub(super) const fn word(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Ai => "ai",
             Self::Cn => "cn",
@@ -87,8 +87,8 @@ impl Region {
     }
 }
 
-fn chat_base(known: &BuiltinProvider) -> Option<&str> {
-    known.faces.iter().find(|(face, _)| *face == Face::Chat).map(|(_, base)| base.as_str())
+fn chat_base_url(known: &BuiltinProvider) -> Option<&str> {
+    known.base_urls.iter().find(|(face, _)| *face == Api::ChatCompletions).map(|(_, base)| base.as_str())
 }
 
 impl Choice {
@@ -103,7 +103,7 @@ impl Choice {
     ];
 
     /// The word on the command line.
-    pub(super) const fn word(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::KimiCodeApiKey => "kimi-code-api-key",
             Self::KimiCodeOauth => "kimi-code-oauth",
@@ -152,18 +152,21 @@ mod tests {
     use clap::ValueEnum;
 
     use super::{Choice, Region};
-    use crate::catalog::builtin;
+    use crate::catalog::builtin_catalog;
 
     #[test]
     fn every_choice_has_its_word_and_a_provider_of_the_catalog() {
         assert_eq!(Choice::ALL, Choice::value_variants());
         for choice in Choice::ALL {
-            assert_eq!(choice.to_possible_value().unwrap().get_name(), choice.word());
-            assert!(choice.provider().is_none_or(|id| builtin().provider(id).is_some()), "{choice:?}");
+            assert_eq!(choice.to_possible_value().unwrap().get_name(), choice.as_str());
+            assert!(
+                choice.provider().is_none_or(|id| builtin_catalog().provider(id).is_some()),
+                "{choice:?}"
+            );
         }
         for region in [Region::Ai, Region::Cn] {
-            assert_eq!(region.to_possible_value().unwrap().get_name(), region.word());
-            assert_eq!(region.base(), format!("https://{}/v1", region.host()));
+            assert_eq!(region.to_possible_value().unwrap().get_name(), region.as_str());
+            assert_eq!(region.base_url(), format!("https://{}/v1", region.host()));
             assert_eq!(region.choice().region(), Some(region));
         }
     }

@@ -5,30 +5,32 @@ use std::io::Read;
 use http::HeaderValue;
 
 use super::choice::Choice;
-use crate::catalog::DialectId;
-use crate::cli::exit::Ending;
-use crate::cli::product;
+use crate::catalog::AdapterId;
+use crate::cli::exit::CommandError;
+use crate::cli::key_product;
 use crate::secret::Secret;
 
 /// More than any key; a file that was meant for something else is not read to its end.
-const LARGEST: u64 = 64 * 1024;
+const MAX_KEY_BYTES: u64 = 64 * 1024;
 
 /// Reads a key from standard input: one line.
 ///
 /// # Errors
 /// When there is none (exit 2), or it cannot be one.
-pub(super) fn from_stdin() -> Result<Secret, Ending> {
+pub(super) fn read_key_from_stdin() -> Result<Secret, CommandError> {
     let mut text = String::new();
-    let read = std::io::stdin().lock().take(LARGEST).read_to_string(&mut text);
-    read.map_err(|error| Ending::usage(format!("--api-key-stdin: no text on standard input: {error}")))?;
-    checked(&text).map_err(|why| Ending::usage(format!("--api-key-stdin: {why}")))
+    let read = std::io::stdin().lock().take(MAX_KEY_BYTES).read_to_string(&mut text);
+    read.map_err(|error| {
+        CommandError::usage(format!("--api-key-stdin: no text on standard input: {error}"))
+    })?;
+    parse_key(&text).map_err(|why| CommandError::usage(format!("--api-key-stdin: {why}")))
 }
 
 /// A key without the white space around it.
 ///
 /// # Errors
 /// Why it cannot be one, without the key.
-pub(super) fn checked(text: &str) -> Result<Secret, String> {
+pub(super) fn parse_key(text: &str) -> Result<Secret, String> {
     let key = text.trim();
     if key.is_empty() {
         return Err("there is no key".to_owned());
@@ -47,34 +49,34 @@ pub(super) fn checked(text: &str) -> Result<Secret, String> {
 }
 
 /// The choice that this key belongs to, where that is another product than the one of this dialect.
-pub(super) fn other_product(dialect: DialectId, key: &Secret) -> Option<Choice> {
-    match product::other(dialect, key)? {
-        DialectId::KimiCode => Some(Choice::KimiCodeApiKey),
-        DialectId::OpenRouter => Some(Choice::OpenrouterApiKey),
-        DialectId::Moonshot | DialectId::Generic => None,
+pub(super) fn choice_for_other_product(dialect: AdapterId, key: &Secret) -> Option<Choice> {
+    match key_product::detect_other_product(dialect, key)? {
+        AdapterId::KimiCode => Some(Choice::KimiCodeApiKey),
+        AdapterId::OpenRouter => Some(Choice::OpenrouterApiKey),
+        AdapterId::Moonshot | AdapterId::Generic => None,
     }
 }
 
 /// What a refused key probably is, where its beginning proves nothing: a plain `sk-…` at Kimi Code or OpenRouter is
 /// most likely one of Moonshot's platform.
-pub(super) fn suspected(dialect: DialectId, key: &Secret) -> Option<Choice> {
+pub(super) fn suspect_product(dialect: AdapterId, key: &Secret) -> Option<Choice> {
     let is_plain = key.expose().starts_with("sk-")
         && !["sk-kimi-", "sk-or-", "sk-ant-", "sk-proj-"].iter().any(|start| key.expose().starts_with(start));
     match dialect {
-        DialectId::KimiCode | DialectId::OpenRouter if is_plain => Some(Choice::MoonshotApiKey),
+        AdapterId::KimiCode | AdapterId::OpenRouter if is_plain => Some(Choice::MoonshotApiKey),
         _ => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Choice, checked, other_product, suspected};
-    use crate::catalog::DialectId;
+    use super::{Choice, choice_for_other_product, parse_key, suspect_product};
+    use crate::catalog::AdapterId;
     use crate::secret::Secret;
 
     #[test]
     fn what_cannot_be_a_key_is_told_without_it() {
-        assert_eq!(checked(" sk-1\r\n").map(|key| key.expose().to_owned()), Ok("sk-1".to_owned()));
+        assert_eq!(parse_key(" sk-1\r\n").map(|key| key.expose().to_owned()), Ok("sk-1".to_owned()));
         for (text, why) in [
             ("", "no key"),
             (" \n", "no key"),
@@ -84,14 +86,14 @@ mod tests {
             ("sk-…", "characters"),
             ("sk-\u{7}", "characters"),
         ] {
-            let told = checked(text).map(|_| ()).unwrap_err();
+            let told = parse_key(text).map(|_| ()).unwrap_err();
             assert!(told.contains(why) && !told.contains("sk-"), "{text:?}: {told}");
         }
     }
 
     #[test]
     fn keys_of_another_product_are_known_by_their_beginning() {
-        use DialectId::{Generic, KimiCode, Moonshot, OpenRouter};
+        use AdapterId::{Generic, KimiCode, Moonshot, OpenRouter};
         let key = |text: &str| Secret::new(text.to_owned());
         for (dialect, text, certain, perhaps) in [
             (Moonshot, "sk-kimi-1", Some(Choice::KimiCodeApiKey), None),
@@ -106,7 +108,7 @@ mod tests {
             (OpenRouter, "sk-ant-1", None, None),
             (Generic, "sk-kimi-1", None, None),
         ] {
-            let found = (other_product(dialect, &key(text)), suspected(dialect, &key(text)));
+            let found = (choice_for_other_product(dialect, &key(text)), suspect_product(dialect, &key(text)));
             assert_eq!(found, (certain, perhaps), "{dialect:?} {text}");
         }
     }

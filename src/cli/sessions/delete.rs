@@ -4,56 +4,56 @@ use std::io::{BufRead, IsTerminal};
 
 use serde_json::json;
 
-use super::choice::chosen;
-use super::figure;
-use crate::assistant::session::{Deleted, Sessions};
+use super::session_format;
+use super::session_id::resolve_id;
+use crate::assistant::session::{DeleteOutcome, SessionStore};
 use crate::cli::console::Console;
-use crate::cli::exit::Ending;
-use crate::cli::usage::figure::counted;
+use crate::cli::exit::CommandError;
+use crate::cli::usage::number_format::format_count;
 
 /// Deletes them, or none where one of them is not there.
-pub(super) fn delete(
-    sessions: &Sessions,
+pub(super) fn delete_sessions(
+    sessions: &SessionStore,
     texts: &[String],
     yes: bool,
     console: &mut Console<'_>,
-) -> Result<(), Ending> {
+) -> Result<(), CommandError> {
     let mut ids = Vec::new();
-    for id in all(sessions, texts)? {
+    for id in resolve_ids(sessions, texts)? {
         if !ids.contains(&id) {
             ids.push(id);
         }
     }
-    if !yes && !agreed(sessions, &ids, console)? {
-        return Err(Ending::failure("not_deleted", "nothing was deleted"));
+    if !yes && !confirm(sessions, &ids, console)? {
+        return Err(CommandError::failure("not_deleted", "nothing was deleted"));
     }
     let (mut deleted, mut kept) = (Vec::new(), Vec::new());
     for id in ids {
         match sessions.delete(&id) {
-            Ok(Deleted::Gone) => deleted.push(id),
-            Ok(Deleted::Held) => {
+            Ok(DeleteOutcome::Deleted) => deleted.push(id),
+            Ok(DeleteOutcome::Locked) => {
                 kept.push(format!("a turn holds session {id}: stop it, or wait for its end"))
             }
-            Ok(Deleted::Absent) => kept.push(format!("somebody else has deleted session {id}")),
+            Ok(DeleteOutcome::NotFound) => kept.push(format!("somebody else has deleted session {id}")),
             Err(error) => kept.push(error.to_string()),
         }
     }
     if !console.json {
-        deleted.iter().try_for_each(|id| console.line(format_args!("Deleted session {id}")))?;
+        deleted.iter().try_for_each(|id| console.print_line(format_args!("Deleted session {id}")))?;
     }
     if !kept.is_empty() {
         let done =
             if deleted.is_empty() { String::new() } else { format!(" (deleted: {})", deleted.join(", ")) };
-        return Err(Ending::failure("session_error", kept.join("; ") + &done));
+        return Err(CommandError::failure("session_error", kept.join("; ") + &done));
     }
     if console.json { console.print_json(&json!({ "ok": true, "deleted": deleted })) } else { Ok(()) }
 }
 
 /// Their whole ids; every one that is not there is named.
-fn all(sessions: &Sessions, texts: &[String]) -> Result<Vec<String>, Ending> {
+fn resolve_ids(sessions: &SessionStore, texts: &[String]) -> Result<Vec<String>, CommandError> {
     let (mut ids, mut missing) = (Vec::new(), Vec::new());
     for text in texts {
-        match chosen(sessions, text) {
+        match resolve_id(sessions, text) {
             Ok(id) => ids.push(id),
             Err(ending) => missing.push(ending),
         }
@@ -62,28 +62,31 @@ fn all(sessions: &Sessions, texts: &[String]) -> Result<Vec<String>, Ending> {
         0 => Ok(ids),
         1 => Err(missing.swap_remove(0)),
         _ => {
-            let each: Vec<&str> = missing.iter().map(Ending::message).collect();
-            Err(Ending::failure("unknown_session", format!("nothing was deleted: {}", each.join("; "))))
+            let each: Vec<&str> = missing.iter().map(CommandError::message).collect();
+            Err(CommandError::failure("unknown_session", format!("nothing was deleted: {}", each.join("; "))))
         }
     }
 }
 
 /// Asks, on a terminal; elsewhere nobody could answer.
-fn agreed(sessions: &Sessions, ids: &[String], console: &mut Console<'_>) -> Result<bool, Ending> {
+fn confirm(sessions: &SessionStore, ids: &[String], console: &mut Console<'_>) -> Result<bool, CommandError> {
     let asks = std::io::stdin().is_terminal() && std::io::stdout().is_terminal() && !console.json;
     if !asks {
-        return Err(Ending::usage("to delete without being asked give --yes"));
+        return Err(CommandError::usage("to delete without being asked give --yes"));
     }
     for id in ids {
-        let digest = sessions.digest(id).ok().flatten().unwrap_or_default();
-        let summary = figure::summary(digest.turns, &digest.total);
-        console.line(format_args!("{id}  {}  {summary}", figure::moment(&digest.last)))?;
+        let digest = sessions.summary(id).ok().flatten().unwrap_or_default();
+        let summary = session_format::format_summary(digest.turns, &digest.usage);
+        console.print_line(format_args!(
+            "{id}  {}  {summary}",
+            session_format::format_time(&digest.updated_at)
+        ))?;
     }
-    let what = counted(ids.len() as u64, "session");
-    write!(console.out, "Delete {what} for good? [y/N] ").map_err(Ending::output)?;
-    console.out.flush().map_err(Ending::output)?;
+    let what = format_count(ids.len() as u64, "session");
+    write!(console.out, "Delete {what} for good? [y/N] ").map_err(CommandError::from_output_error)?;
+    console.out.flush().map_err(CommandError::from_output_error)?;
     let mut answer = String::new();
     let read = std::io::stdin().lock().read_line(&mut answer);
-    read.map_err(|error| Ending::failure("input_error", format!("cannot read the answer: {error}")))?;
+    read.map_err(|error| CommandError::failure("input_error", format!("cannot read the answer: {error}")))?;
     Ok(["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()))
 }

@@ -8,15 +8,15 @@ use std::path::{Path, PathBuf};
 use clap::{Args as ClapArgs, ValueEnum};
 use serde_json::json;
 
-use super::choice::chosen;
-use super::{failed, markdown};
-use crate::assistant::session::Sessions;
+use super::session_id::resolve_id;
+use super::{markdown, session_error};
+use crate::assistant::session::SessionStore;
 use crate::assistant::transcript::reader::Transcript;
 use crate::cli::console::Console;
-use crate::cli::exit::Ending;
+use crate::cli::exit::CommandError;
 
 /// For its owner alone, as the session itself.
-const MODE: u32 = 0o600;
+const EXPORT_MODE: u32 = 0o600;
 
 /// `sessions export`.
 #[derive(Debug, ClapArgs)]
@@ -46,43 +46,49 @@ enum Format {
 }
 
 /// Writes it out.
-pub(super) fn export(sessions: &Sessions, args: &Args, console: &mut Console<'_>) -> Result<(), Ending> {
-    let id = chosen(sessions, &args.id)?;
-    let transcript = sessions.read(&id).map_err(failed)?.unwrap_or_default();
+pub(super) fn export(
+    sessions: &SessionStore,
+    args: &Args,
+    console: &mut Console<'_>,
+) -> Result<(), CommandError> {
+    let id = resolve_id(sessions, &args.id)?;
+    let transcript = sessions.read(&id).map_err(session_error)?.unwrap_or_default();
     let bytes = match args.format {
-        Format::Markdown => markdown::page(&id, &transcript, args.thinking).into_bytes(),
-        Format::Jsonl => Transcript::sound(&sessions.bytes(&id).map_err(failed)?.unwrap_or_default()),
+        Format::Markdown => markdown::render_page(&id, &transcript, args.thinking).into_bytes(),
+        Format::Jsonl => {
+            Transcript::valid_lines(&sessions.bytes(&id).map_err(session_error)?.unwrap_or_default())
+        }
     };
     let Some(path) = &args.output else {
-        return console.out.write_all(&bytes).map_err(Ending::output);
+        return console.out.write_all(&bytes).map_err(CommandError::from_output_error);
     };
-    write(path, &bytes, args.force).map_err(|error| refused(path, &error))?;
+    write_atomically(path, &bytes, args.force).map_err(|error| write_error(path, &error))?;
     if console.json {
-        let broken = transcript.broken();
+        let broken = transcript.corrupt_lines();
         return console.print_json(&json!({ "ok": true, "id": id, "path": path, "brokenLines": broken }));
     }
-    console.line(format_args!("Session {id} is in {}", path.display()))
+    console.print_line(format_args!("Session {id} is in {}", path.display()))
 }
 
-fn refused(path: &Path, error: &io::Error) -> Ending {
+fn write_error(path: &Path, error: &io::Error) -> CommandError {
     let path = path.display();
     match error.kind() {
         ErrorKind::AlreadyExists => {
-            Ending::failure("file_exists", format!("{path} is there already: --force replaces it"))
+            CommandError::failure("file_exists", format!("{path} is there already: --force replaces it"))
         }
-        _ => Ending::failure("file_error", format!("cannot write {path}: {error}")),
+        _ => CommandError::failure("file_error", format!("cannot write {path}: {error}")),
     }
 }
 
 /// All of it or nothing: beside the file, then under its name.
-fn write(path: &Path, bytes: &[u8], force: bool) -> io::Result<()> {
+fn write_atomically(path: &Path, bytes: &[u8], force: bool) -> io::Result<()> {
     if !force {
         // The name is taken now, and nobody else's file is replaced below.
         create(path)?;
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let draft = folder.join(format!(".moonrelay-{:016x}.tmp", fastrand::u64(..)));
-    let written = fill(&draft, bytes).and_then(|()| std::fs::rename(&draft, path));
+    let written = write_draft(&draft, bytes).and_then(|()| std::fs::rename(&draft, path));
     if written.is_err() {
         // What was wrong is told by the first error.
         let ours = [Some(draft.as_path()), (!force).then_some(path)];
@@ -91,12 +97,12 @@ fn write(path: &Path, bytes: &[u8], force: bool) -> io::Result<()> {
     written
 }
 
-fn fill(draft: &Path, bytes: &[u8]) -> io::Result<()> {
+fn write_draft(draft: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = create(draft)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
 
 fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create_new(true).mode(MODE).open(path)
+    OpenOptions::new().write(true).create_new(true).mode(EXPORT_MODE).open(path)
 }

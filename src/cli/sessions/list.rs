@@ -4,85 +4,91 @@ use std::cmp::Reverse;
 
 use serde_json::{Value, json};
 
-use super::{failed, figure};
-use crate::assistant::session::{Digest, SessionError, Sessions};
-use crate::cli::console::{Console, table};
-use crate::cli::exit::Ending;
-use crate::cli::usage::figure::{compact, counted, grouped};
-use crate::cli::usage::screen::harmless;
+use super::{session_error, session_format};
+use crate::assistant::session::{SessionError, SessionStore, SessionSummary};
+use crate::cli::console::{Console, render_table};
+use crate::cli::exit::CommandError;
+use crate::cli::usage::number_format::{format_compact, format_count, group_digits};
+use crate::cli::usage::output_style::sanitize_line;
 
 /// Of the first question, in characters.
-const FIRST_WORDS: usize = 40;
+const MAX_FIRST_WORDS: usize = 40;
 
 /// What there is.
 #[derive(Default)]
-struct Shown {
-    sessions: Vec<(String, Digest)>,
+struct SessionList {
+    sessions: Vec<(String, SessionSummary)>,
     unreadable: Vec<(String, SessionError)>,
 }
 
 /// Prints a table, the session that was used last first; a file that is none is named below it.
-pub(super) fn list(sessions: &Sessions, console: &mut Console<'_>) -> Result<(), Ending> {
-    let mut shown = Shown::default();
-    for id in sessions.ids().map_err(failed)? {
-        match sessions.digest(&id) {
+pub(super) fn list(sessions: &SessionStore, console: &mut Console<'_>) -> Result<(), CommandError> {
+    let mut shown = SessionList::default();
+    for id in sessions.ids().map_err(session_error)? {
+        match sessions.summary(&id) {
             Ok(Some(digest)) => shown.sessions.push((id, digest)),
             Ok(None) => {}
             Err(error) => shown.unreadable.push((id, error)),
         }
     }
-    shown.sessions.sort_by_cached_key(|(id, digest)| Reverse((digest.last.clone(), id.clone())));
+    shown.sessions.sort_by_cached_key(|(id, digest)| Reverse((digest.updated_at.clone(), id.clone())));
     shown.unreadable.sort_by(|(one, _), (other, _)| one.cmp(other));
     if console.json {
-        return console.print_json(&shown.json(sessions));
+        return console.print_json(&shown.to_json(sessions));
     }
-    console.line(shown.text(sessions))
+    console.print_line(shown.to_text(sessions))
 }
 
-impl Shown {
-    fn text(&self, sessions: &Sessions) -> String {
-        let folder = harmless(&sessions.directory().display().to_string());
+impl SessionList {
+    fn to_text(&self, sessions: &SessionStore) -> String {
+        let folder = sanitize_line(&sessions.directory().display().to_string());
         let mut parts = vec![match self.sessions[..] {
             [] => format!("no sessions in {folder}"),
-            _ => self.table().trim_end().to_owned(),
+            _ => self.to_table().trim_end().to_owned(),
         }];
-        let broken = self.sessions.iter().filter(|(_, digest)| digest.broken > 0);
+        let broken = self.sessions.iter().filter(|(_, digest)| digest.corrupt_lines > 0);
         parts.extend(broken.map(|(id, digest)| {
-            let lines = counted(digest.broken, "line");
+            let lines = format_count(digest.corrupt_lines, "line");
             format!("{id}: {lines} cannot be read; `moonrelay sessions show {id}` says which")
         }));
-        parts.extend(self.unreadable.iter().map(|(id, why)| format!("{id}: {}", harmless(&why.to_string()))));
+        parts.extend(
+            self.unreadable.iter().map(|(id, why)| format!("{id}: {}", sanitize_line(&why.to_string()))),
+        );
         parts.join("\n")
     }
 
-    fn table(&self) -> String {
-        let row = |(id, digest): &(String, Digest)| {
-            let cost = figure::cost(&digest.total.costs);
+    fn to_table(&self) -> String {
+        let row = |(id, digest): &(String, SessionSummary)| {
+            let cost = session_format::format_cost(&digest.usage.costs);
             vec![
                 id.clone(),
-                figure::moment(&digest.begun),
-                figure::moment(&digest.last),
-                grouped(digest.turns),
-                harmless(&digest.model.as_ref().map(ToString::to_string).unwrap_or_default()),
-                compact(digest.total.tokens.total_tokens),
-                if cost.is_empty() && digest.total.unpriced > 0 { "no price".to_owned() } else { cost },
-                first_words(&digest.first_words),
+                session_format::format_time(&digest.started_at),
+                session_format::format_time(&digest.updated_at),
+                group_digits(digest.turns),
+                sanitize_line(&digest.model.as_ref().map(ToString::to_string).unwrap_or_default()),
+                format_compact(digest.usage.tokens.total_tokens),
+                if cost.is_empty() && digest.usage.unpriced_answers > 0 {
+                    "no price".to_owned()
+                } else {
+                    cost
+                },
+                truncate_first_words(&digest.title),
             ]
         };
         let rows: Vec<Vec<String>> = self.sessions.iter().map(row).collect();
-        table(&["Id", "Begun", "Last", "Turns", "Model", "Tokens", "Cost", "First words"], &rows)
+        render_table(&["Id", "Begun", "Last", "Turns", "Model", "Tokens", "Cost", "First words"], &rows)
     }
 
-    fn json(&self, sessions: &Sessions) -> Value {
-        let session = |(id, digest): &(String, Digest)| {
+    fn to_json(&self, sessions: &SessionStore) -> Value {
+        let session = |(id, digest): &(String, SessionSummary)| {
             let model = digest.model.as_ref().map(ToString::to_string);
             let mut value = json!({
-                "id": id, "begun": digest.begun, "last": digest.last, "turns": digest.turns, "model": model,
-                "firstWords": digest.first_words,
+                "id": id, "begun": digest.started_at, "last": digest.updated_at, "turns": digest.turns, "model": model,
+                "firstWords": digest.title,
             });
             if let Some(members) = value.as_object_mut() {
-                members.extend(figure::members(&digest.total));
-                members.insert("brokenLines".to_owned(), json!(digest.broken));
+                members.extend(session_format::total_json(&digest.usage));
+                members.insert("brokenLines".to_owned(), json!(digest.corrupt_lines));
             }
             value
         };
@@ -96,10 +102,10 @@ impl Shown {
     }
 }
 
-fn first_words(words: &str) -> String {
-    let words = harmless(words);
-    if words.chars().count() <= FIRST_WORDS {
+fn truncate_first_words(words: &str) -> String {
+    let words = sanitize_line(words);
+    if words.chars().count() <= MAX_FIRST_WORDS {
         return words;
     }
-    words.chars().take(FIRST_WORDS - 1).chain(['…']).collect()
+    words.chars().take(MAX_FIRST_WORDS - 1).chain(['…']).collect()
 }

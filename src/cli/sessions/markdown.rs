@@ -1,75 +1,87 @@
 //! A session as Markdown, for people who read or pass it on.
 
-use super::figure;
-use super::show::{end, notes, turns};
-use crate::assistant::session::Total;
+use super::session_format;
+use super::show::{count_turns, hidden_notes, stop_text};
+use crate::assistant::session::SessionUsage;
 use crate::assistant::transcript::reader::Transcript;
-use crate::assistant::transcript::{Block, Line, Message, Said};
-use crate::cli::usage::screen::harmless;
+use crate::assistant::transcript::{AssistantMessage, ContentBlock, TranscriptLine, TranscriptMessage};
+use crate::cli::usage::output_style::sanitize_line;
 
 /// All of it. Moments are in UTC, as the reader may be elsewhere.
-pub(super) fn page(id: &str, transcript: &Transcript, thinking: bool) -> String {
+pub(super) fn render_page(id: &str, transcript: &Transcript, thinking: bool) -> String {
     let begun = transcript.header().map_or("", |header| header.timestamp.as_str());
-    let summary = figure::summary(turns(transcript), &Total::of(transcript.entries()));
-    let mut parts = vec![format!("# Session {id}"), format!("Begun {}. {summary}.", harmless(begun))];
+    let summary = session_format::format_summary(
+        count_turns(transcript),
+        &SessionUsage::from_entries(transcript.entries()),
+    );
+    let mut parts = vec![format!("# Session {id}"), format!("Begun {}. {summary}.", sanitize_line(begun))];
     for entry in transcript.entries() {
-        parts.extend(part(entry, thinking));
+        parts.extend(render_entry(entry, thinking));
     }
-    parts.extend(notes(transcript).iter().map(|note| format!("*{}*", note.trim())));
+    parts.extend(hidden_notes(transcript).iter().map(|note| format!("*{}*", note.trim())));
     parts.join("\n\n") + "\n"
 }
 
-fn part(entry: &Line, thinking: bool) -> Vec<String> {
+fn render_entry(entry: &TranscriptLine, thinking: bool) -> Vec<String> {
     match entry {
-        Line::Session { .. } => Vec::new(),
-        Line::ModelChange { provider, model_id, .. } => {
-            vec![format!("*Model: {}*", code(&figure::model(provider, model_id)))]
+        TranscriptLine::Session { .. } => Vec::new(),
+        TranscriptLine::ModelChange { provider, model_id, .. } => {
+            vec![format!("*Model: {}*", inline_code(&session_format::model_name(provider, model_id)))]
         }
-        Line::ThinkingLevelChange { thinking_level, .. } => {
-            vec![format!("*Thinking: {}*", harmless(thinking_level))]
+        TranscriptLine::ThinkingLevelChange { thinking_level, .. } => {
+            vec![format!("*Thinking: {}*", sanitize_line(thinking_level))]
         }
-        Line::Compaction { summary, .. } if summary.is_empty() => {
+        TranscriptLine::Compaction { summary, .. } if summary.is_empty() => {
             vec!["*What stands above is forgotten.*".to_owned()]
         }
-        Line::Compaction { summary, .. } => {
-            vec!["## Summary of what stands above".to_owned(), lines(summary)]
+        TranscriptLine::Compaction { summary, .. } => {
+            vec!["## Summary of what stands above".to_owned(), sanitize_lines(summary)]
         }
-        Line::Message { message: Message::User { content, .. }, .. } => {
-            [vec!["## You".to_owned()], blocks(content, thinking)].concat()
+        TranscriptLine::Message { message: TranscriptMessage::User { content, .. }, .. } => {
+            [vec!["## You".to_owned()], render_blocks(content, thinking)].concat()
         }
-        Line::Message { message: Message::Assistant(said), .. } => answer(said, thinking),
-        Line::Message { message: Message::ToolResult { tool_name, content, is_error, .. }, .. } => {
+        TranscriptLine::Message { message: TranscriptMessage::Assistant(said), .. } => {
+            render_answer(said, thinking)
+        }
+        TranscriptLine::Message {
+            message: TranscriptMessage::ToolResult { tool_name, content, is_error, .. },
+            ..
+        } => {
             let failed = if *is_error { ", which failed" } else { "" };
-            [vec![format!("### Result of {}{failed}", code(tool_name))], blocks(content, thinking)].concat()
+            [
+                vec![format!("### Result of {}{failed}", inline_code(tool_name))],
+                render_blocks(content, thinking),
+            ]
+            .concat()
         }
     }
 }
 
-fn answer(said: &Said, thinking: bool) -> Vec<String> {
-    let mut parts = vec![format!("## {}", figure::model(&said.provider, &said.model))];
-    parts.extend(blocks(&said.content, thinking));
-    parts.extend(end(said).map(|end| format!("*({})*", harmless(&end))));
-    parts.extend(said.usage.as_ref().map(|usage| format!("*{}*", figure::spent(usage))));
+fn render_answer(said: &AssistantMessage, thinking: bool) -> Vec<String> {
+    let mut parts = vec![format!("## {}", session_format::model_name(&said.provider, &said.model))];
+    parts.extend(render_blocks(&said.content, thinking));
+    parts.extend(stop_text(said).map(|end| format!("*({})*", sanitize_line(&end))));
+    parts.extend(said.usage.as_ref().map(|usage| format!("*{}*", session_format::format_usage(usage))));
     parts
 }
 
-fn blocks(blocks: &[Block], thinking: bool) -> Vec<String> {
-    let block = |block: &Block| match block {
-        Block::Text { text } => Some(lines(text)),
-        Block::Thinking { thinking: text, .. } if thinking => {
-            Some(lines(text).lines().map(|line| format!("> {line}")).collect::<Vec<_>>().join("\n"))
+fn render_blocks(blocks: &[ContentBlock], thinking: bool) -> Vec<String> {
+    let block = |block: &ContentBlock| match block {
+        ContentBlock::Text { text } => Some(sanitize_lines(text)),
+        ContentBlock::Thinking { thinking: text, .. } if thinking => {
+            Some(sanitize_lines(text).lines().map(|line| format!("> {line}")).collect::<Vec<_>>().join("\n"))
         }
-        Block::Thinking { .. } => None,
-        Block::ToolCall { name, arguments, .. } => {
-            Some(format!("Calls {} with {}", code(name), code(&arguments.to_string())))
+        ContentBlock::Thinking { .. } => None,
+        ContentBlock::ToolCall { name, arguments, .. } => {
+            Some(format!("Calls {} with {}", inline_code(name), inline_code(&arguments.to_string())))
         }
     };
     blocks.iter().filter_map(block).collect()
 }
 
 /// In one line, between more backticks than stand in it.
-fn code(text: &str) -> String {
-    let text = harmless(text);
+fn inline_code(text: &str) -> String {
+    let text = sanitize_line(text);
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let ticks = "`".repeat(longest + 1);
     let gap = if longest > 0 { " " } else { "" };
@@ -77,7 +89,7 @@ fn code(text: &str) -> String {
 }
 
 /// As it was written, but for what a terminal would obey.
-fn lines(text: &str) -> String {
-    let line = |line: &str| line.split('\t').map(harmless).collect::<Vec<_>>().join("\t");
+fn sanitize_lines(text: &str) -> String {
+    let line = |line: &str| line.split('\t').map(sanitize_line).collect::<Vec<_>>().join("\t");
     text.lines().map(line).collect::<Vec<_>>().join("\n")
 }

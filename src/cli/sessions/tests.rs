@@ -5,61 +5,70 @@ use serde_json::json;
 
 use super::*;
 use crate::assistant::transcript::currency::Currency;
-use crate::assistant::transcript::{Block, Costs, Message, Said, Spent, Stop};
+use crate::assistant::transcript::{
+    AnswerCosts, AnswerUsage, AssistantMessage, ContentBlock, StopReason, TranscriptMessage,
+};
 use crate::cli::console::tests::{Desk, told};
 use crate::config::settings::Reference;
 use crate::protocol::amount::Amount;
 
-fn sessions(desk: &Desk) -> Sessions {
-    Sessions::of(&desk.home.path().join(".local/state/moonrelay"))
+fn sessions(desk: &Desk) -> SessionStore {
+    SessionStore::new(&desk.home.path().join(".local/state/moonrelay"))
 }
 
-fn user(text: &str) -> Message {
-    Message::User { content: vec![Block::Text { text: text.to_owned() }], timestamp: 1 }
+fn user(text: &str) -> TranscriptMessage {
+    TranscriptMessage::User { content: vec![ContentBlock::Text { text: text.to_owned() }], timestamp: 1 }
 }
 
-fn answer(content: Vec<Block>, cost: Option<(&str, &str)>, stop_reason: Stop) -> Message {
-    let cost = cost.map(|(total, currency)| Costs {
-        total: Amount::read(total).unwrap(),
-        currency: Currency::read(currency).unwrap(),
-        ..Costs::default()
+fn answer(
+    content: Vec<ContentBlock>,
+    cost: Option<(&str, &str)>,
+    stop_reason: StopReason,
+) -> TranscriptMessage {
+    let cost = cost.map(|(total, currency)| AnswerCosts {
+        total: Amount::parse(total).unwrap(),
+        currency: Currency::parse(currency).unwrap(),
+        ..AnswerCosts::default()
     });
-    let usage = Spent { input: 600, output: 200, cache_read: 400, cache_write: 0, total_tokens: 1200, cost };
-    Message::Assistant(Box::new(Said {
+    let usage =
+        AnswerUsage { input: 600, output: 200, cache_read: 400, cache_write: 0, total_tokens: 1200, cost };
+    TranscriptMessage::Assistant(Box::new(AssistantMessage {
         content,
         api: "anthropic-messages".to_owned(),
         provider: "moonshot".to_owned(),
         model: "kimi-k2.6".to_owned(),
         usage: Some(usage),
         stop_reason,
-        error_message: (stop_reason == Stop::Error).then(|| "overloaded".to_owned()),
+        error_message: (stop_reason == StopReason::Error).then(|| "overloaded".to_owned()),
         timestamp: 2,
         response_id: None,
     }))
 }
 
-fn text(text: &str) -> Block {
-    Block::Text { text: text.to_owned() }
+fn text(text: &str) -> ContentBlock {
+    ContentBlock::Text { text: text.to_owned() }
 }
 
 /// Two sessions, one of them with everything that a session can have, and two files that are none.
 async fn desk() -> Desk {
     let desk = Desk::empty();
     let sessions = sessions(&desk);
-    let mut first = sessions.hold("first-1", || {}).await.unwrap();
-    first.choose(&Reference::parse("moonshot/kimi-k2.6").unwrap()).unwrap();
-    first.choose(&Reference { provider: String::new(), model: "default".to_owned() }).unwrap();
-    first.think("high").unwrap();
-    first.say(user("What is `a`?\n\x1b[2J\tIt is")).unwrap();
-    let thinking = Block::Thinking { thinking: "hm".to_owned(), thinking_signature: None };
-    let call = Block::ToolCall {
+    let mut first = sessions.lock("first-1", || {}).await.unwrap();
+    first.set_model(&Reference::parse("moonshot/kimi-k2.6").unwrap()).unwrap();
+    first.set_model(&Reference { provider: String::new(), model: "default".to_owned() }).unwrap();
+    first.set_thinking("high").unwrap();
+    first.append_message(user("What is `a`?\n\x1b[2J\tIt is")).unwrap();
+    let thinking = ContentBlock::Thinking { thinking: "hm".to_owned(), thinking_signature: None };
+    let call = ContentBlock::ToolCall {
         id: "1".to_owned(),
         name: "web_search".to_owned(),
         arguments: json!({"query": "a`b"}),
     };
-    first.say(answer(vec![thinking, call], Some(("0.001434", "USD")), Stop::ToolUse)).unwrap();
     first
-        .say(Message::ToolResult {
+        .append_message(answer(vec![thinking, call], Some(("0.001434", "USD")), StopReason::ToolUse))
+        .unwrap();
+    first
+        .append_message(TranscriptMessage::ToolResult {
             tool_call_id: "1".to_owned(),
             tool_name: "web_search".to_owned(),
             content: vec![text("found")],
@@ -67,13 +76,13 @@ async fn desk() -> Desk {
             timestamp: 3,
         })
         .unwrap();
-    first.say(answer(vec![text("# A letter")], Some(("0.02", "CNY")), Stop::Stop)).unwrap();
+    first.append_message(answer(vec![text("# A letter")], Some(("0.02", "CNY")), StopReason::Stop)).unwrap();
     first.compact("They spoke of a.", 1800).unwrap();
-    first.say(user("And b?")).unwrap();
-    first.say(answer(vec![text("Anoth")], None, Stop::Error)).unwrap();
+    first.append_message(user("And b?")).unwrap();
+    first.append_message(answer(vec![text("Anoth")], None, StopReason::Error)).unwrap();
     drop(first);
-    let mut second = sessions.hold("second", || {}).await.unwrap();
-    second.say(user("hi")).unwrap();
+    let mut second = sessions.lock("second", || {}).await.unwrap();
+    second.append_message(user("hi")).unwrap();
     drop(second);
     fs::write(sessions.path("diary"), "Dear diary,\n").unwrap();
     fs::write(sessions.directory().join(".hidden.jsonl"), "x").unwrap();
@@ -84,14 +93,14 @@ async fn desk() -> Desk {
     desk
 }
 
-fn does(desk: &mut Desk, verb: Verb, json: bool) -> Result<(), Ending> {
+fn does(desk: &mut Desk, verb: SessionsCommand, json: bool) -> Result<(), CommandError> {
     execute(verb, &mut desk.console(json))
 }
 
 #[tokio::test]
 async fn a_list_has_the_session_used_last_first_and_names_what_is_none() {
     let mut desk = desk().await;
-    does(&mut desk, Verb::List, false).unwrap();
+    does(&mut desk, SessionsCommand::List, false).unwrap();
     let printed = desk.printed();
     let lines: Vec<&str> = printed.lines().collect();
     assert!(lines[0].starts_with("Id       Begun"), "{printed}");
@@ -109,7 +118,7 @@ async fn a_list_has_the_session_used_last_first_and_names_what_is_none() {
     );
     assert_eq!(lines.len(), 5);
 
-    does(&mut desk, Verb::List, true).unwrap();
+    does(&mut desk, SessionsCommand::List, true).unwrap();
     let value = desk.printed_json();
     assert_eq!((&value["count"], &value["sessions"][1]["id"]), (&json!(2), &json!("first-1")));
     let first = &value["sessions"][1];
@@ -120,22 +129,22 @@ async fn a_list_has_the_session_used_last_first_and_names_what_is_none() {
         (&json!("What is `a`? \u{1b}[2J It is"), &json!("diary"))
     );
     let long = "many words ".repeat(9);
-    drop(sessions(&desk).hold("long", || {}).await.unwrap().say(user(&long)));
-    does(&mut desk, Verb::List, false).unwrap();
+    drop(sessions(&desk).lock("long", || {}).await.unwrap().append_message(user(&long)));
+    does(&mut desk, SessionsCommand::List, false).unwrap();
     let printed = desk.printed();
     assert!(printed.contains("  many words many words many words many w…\n"), "{printed}");
 
     let mut empty = Desk::empty();
-    does(&mut empty, Verb::List, false).unwrap();
+    does(&mut empty, SessionsCommand::List, false).unwrap();
     assert!(empty.printed().starts_with("no sessions in /"), "{}", empty.printed());
     let mut nowhere = Desk { variables: Vec::new(), ..Desk::empty() };
-    assert!(told(does(&mut nowhere, Verb::List, true)).contains("STATE_DIRECTORY"));
+    assert!(told(does(&mut nowhere, SessionsCommand::List, true)).contains("STATE_DIRECTORY"));
 }
 
 #[tokio::test]
 async fn a_session_is_shown_as_it_was_said_and_no_terminal_obeys_it() {
     let mut desk = desk().await;
-    does(&mut desk, Verb::Show { id: "fir".to_owned(), thinking: false }, false).unwrap();
+    does(&mut desk, SessionsCommand::Show { id: "fir".to_owned(), thinking: false }, false).unwrap();
     let printed = desk.printed();
     let without_moments: Vec<&str> =
         printed.lines().map(|line| if line.starts_with('[') { &line[22..] } else { line }).collect();
@@ -156,10 +165,10 @@ async fn a_session_is_shown_as_it_was_said_and_no_terminal_obeys_it() {
          Not shown: 1 line that cannot be read (number 13).\n\n\
          Not shown: 1 line of kinds that are not known here."
     );
-    does(&mut desk, Verb::Show { id: "first-1".to_owned(), thinking: true }, false).unwrap();
+    does(&mut desk, SessionsCommand::Show { id: "first-1".to_owned(), thinking: true }, false).unwrap();
     assert!(desk.printed().contains("\n  (thinking)\n  hm\n  calls web_search"), "{}", desk.printed());
 
-    does(&mut desk, Verb::Show { id: "first-1".to_owned(), thinking: false }, true).unwrap();
+    does(&mut desk, SessionsCommand::Show { id: "first-1".to_owned(), thinking: false }, true).unwrap();
     let value = desk.printed_json();
     assert_eq!(
         (&value["turns"], &value["brokenLines"], &value["otherLines"]),
@@ -172,22 +181,22 @@ async fn a_session_is_shown_as_it_was_said_and_no_terminal_obeys_it() {
 async fn an_id_may_be_cut_where_it_is_still_one() {
     let mut desk = desk().await;
     let mut shown =
-        |id: &str| told(does(&mut desk, Verb::Show { id: id.to_owned(), thinking: false }, false));
+        |id: &str| told(does(&mut desk, SessionsCommand::Show { id: id.to_owned(), thinking: false }, false));
     let why = shown("secnod");
     assert!(why.contains("unknown_session") && why.contains(r#"(did you mean \"second\"?)"#), "{why}");
     assert!(shown("../x").contains("is no id of a session"));
     assert!(shown("diary").contains("is no transcript of a session"));
-    drop(sessions(&desk).hold("second-2", || {}).await.unwrap().say(user("x")));
+    drop(sessions(&desk).lock("second-2", || {}).await.unwrap().append_message(user("x")));
     // The whole id of one goes before the beginning of others.
-    does(&mut desk, Verb::Show { id: "second".to_owned(), thinking: false }, false).unwrap();
-    let why = told(does(&mut desk, Verb::Show { id: "sec".to_owned(), thinking: false }, false));
+    does(&mut desk, SessionsCommand::Show { id: "second".to_owned(), thinking: false }, false).unwrap();
+    let why = told(does(&mut desk, SessionsCommand::Show { id: "sec".to_owned(), thinking: false }, false));
     assert!(
         why.contains("ambiguous_session") && why.contains("second, second-2; give more of the id"),
         "{why}"
     );
 }
 
-fn export(desk: &mut Desk, options: &[&str], json: bool) -> Result<(), Ending> {
+fn export(desk: &mut Desk, options: &[&str], json: bool) -> Result<(), CommandError> {
     use clap::Parser;
     #[derive(Parser)]
     struct Command {
@@ -195,7 +204,7 @@ fn export(desk: &mut Desk, options: &[&str], json: bool) -> Result<(), Ending> {
         args: export::Args,
     }
     let args = Command::try_parse_from([&["export"], options].concat()).unwrap().args;
-    does(desk, Verb::Export(args), json)
+    does(desk, SessionsCommand::Export(args), json)
 }
 
 #[tokio::test]
@@ -250,14 +259,14 @@ async fn sessions_are_deleted_all_or_none_and_never_unasked() {
     let kept = sessions(&desk);
     let mut delete = |ids: &[&str], yes: bool, json: bool| {
         let ids = ids.iter().map(|id| (*id).to_owned()).collect();
-        let outcome = does(&mut desk, Verb::Delete { ids, yes }, json);
+        let outcome = does(&mut desk, SessionsCommand::Delete { ids, yes }, json);
         (outcome.map_err(|ending| format!("{ending:?}")), String::from_utf8(desk.output.clone()).unwrap())
     };
     let why = delete(&["second"], false, false).0.unwrap_err();
     assert!(why.contains("give --yes") && why.contains("code: 2"), "{why}");
     let why = delete(&["second", "thrid", "frist-1"], true, false).0.unwrap_err();
     assert!(why.contains("nothing was deleted") && why.contains("thrid") && why.contains("first-1"), "{why}");
-    let turn = kept.hold("second", || {}).await.unwrap();
+    let turn = kept.lock("second", || {}).await.unwrap();
     let why = delete(&["second", "fir"], true, false).0.unwrap_err();
     assert!(why.contains("a turn holds session second") && why.contains("(deleted: first-1)"), "{why}");
     drop(turn);

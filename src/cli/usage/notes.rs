@@ -1,15 +1,15 @@
 //! What stands below the table: what did not answer and was used all the same, and what the marks mean.
 
-use super::figure::{counted, grouped};
-use super::report::Report;
-use super::table::paid;
+use super::number_format::{format_count, group_digits};
+use super::report::UsageReport;
+use super::table::paid_amounts;
 
 /// One sentence each.
-pub(super) fn notes(report: &Report) -> Vec<String> {
+pub(super) fn table_notes(report: &UsageReport) -> Vec<String> {
     let total = &report.total;
     let mut notes = Vec::new();
     if total.failed > 0 {
-        notes.push(format!("{} failed.", counted(total.failed, "attempt")));
+        notes.push(format!("{} failed.", format_count(total.failed, "attempt")));
     }
     let lost = &total.lost;
     if lost.attempts > 0 {
@@ -17,16 +17,16 @@ pub(super) fn notes(report: &Report) -> Vec<String> {
         let tokens = lost.tokens;
         let mut note = format!(
             "Not in the table: {} that did not answer to the end used {about}{} input, {} cached and {} output tokens",
-            counted(lost.attempts, "attempt"),
-            grouped(tokens.input.saturating_add(tokens.cache_write)),
-            grouped(tokens.cache_read),
-            grouped(tokens.output),
+            format_count(lost.attempts, "attempt"),
+            group_digits(tokens.input.saturating_add(tokens.cache_write)),
+            group_digits(tokens.cache_read),
+            group_digits(tokens.output),
         );
         if !lost.cost.is_empty() {
-            note += &format!(" and cost {}", paid(lost).join(" and "));
+            note += &format!(" and cost {}", paid_amounts(lost).join(" and "));
         }
         if lost.unpriced > 0 {
-            note += &format!("; of {} no price is known", grouped(lost.unpriced));
+            note += &format!("; of {} no price is known", group_digits(lost.unpriced));
         }
         notes.push(note + ".");
     }
@@ -40,11 +40,11 @@ pub(super) fn notes(report: &Report) -> Vec<String> {
         notes.push(words.join(" "));
     }
     if answered.estimated > 0 {
-        let count = counted(answered.estimated, "answer");
+        let count = format_count(answered.estimated, "answer");
         notes.push(format!("~ holds estimates: of {count} the provider told no tokens."));
     }
     if answered.unpriced > 0 {
-        let count = counted(answered.unpriced, "answer");
+        let count = format_count(answered.unpriced, "answer");
         notes.push(format!("No price is known of {count}: a subscription, or a model without a price."));
     }
     notes

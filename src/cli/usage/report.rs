@@ -5,37 +5,45 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::span::Span;
-use crate::cli::exit::Ending;
-use crate::usage::{By, Question, Store, Sum, Tokens, Total};
+use super::date_range::DateRange;
+use crate::cli::exit::CommandError;
+use crate::usage::{GroupBy, TokenTotals, UsageDatabase, UsageQuery, UsageRow, UsageTotals};
 
 /// What is shown.
 #[derive(Debug, Default)]
-pub(super) struct Report {
+pub(super) struct UsageReport {
     /// One a key, the one with the most tokens first; days in their order, also those without requests.
-    pub(super) rows: Vec<(String, Sum)>,
+    pub(super) rows: Vec<(String, UsageRow)>,
     /// Of all. A request is counted once here, and in each row that it was tried in.
-    pub(super) total: Sum,
+    pub(super) total: UsageRow,
 }
 
-impl Report {
+impl UsageReport {
     /// Asks the ledger.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub(super) async fn gather(store: &dyn Store, span: &Span, by: By) -> Result<Self, Ending> {
-        let question = |by| Question {
+    pub(super) async fn gather(
+        store: &dyn UsageDatabase,
+        span: &DateRange,
+        by: GroupBy,
+    ) -> Result<Self, CommandError> {
+        let question = |by| UsageQuery {
             since: span.since.timestamp().into(),
             until: None,
-            by,
+            group_by: by,
             zone: span.now.time_zone().clone(),
         };
-        let unreadable = |error: crate::usage::StoreError| Ending::failure("ledger_error", error.to_string());
-        let rows = store.sums(&question(vec![by])).await.map_err(unreadable)?;
-        let total = store.sums(&question(Vec::new())).await.map_err(unreadable)?;
+        let unreadable =
+            |error: crate::usage::DatabaseError| CommandError::failure("ledger_error", error.to_string());
+        let rows = store.query(&question(vec![by])).await.map_err(unreadable)?;
+        let total = store.query(&question(Vec::new())).await.map_err(unreadable)?;
         let rows = rows.into_iter().map(|sum| (sum.keys.first().cloned().unwrap_or_default(), sum)).collect();
         let total = total.into_iter().next().unwrap_or_default();
-        Ok(Self { rows: if by == By::Day { with_all_days(rows, span) } else { by_tokens(rows) }, total })
+        Ok(Self {
+            rows: if by == GroupBy::Day { fill_missing_days(rows, span) } else { sort_by_tokens(rows) },
+            total,
+        })
     }
 
     /// The currencies in which answers were paid, in their order.
@@ -45,8 +53,8 @@ impl Report {
     }
 
     /// For `--json`.
-    pub(super) fn members(&self) -> Map<String, Value> {
-        let row = |(key, sum): &(String, Sum)| {
+    pub(super) fn to_json_members(&self) -> Map<String, Value> {
+        let row = |(key, sum): &(String, UsageRow)| {
             let mut row = Map::from_iter([("key".to_owned(), json!(key))]);
             row.extend(sum_json(sum));
             Value::Object(row)
@@ -60,24 +68,24 @@ impl Report {
 }
 
 /// All of them, as one figure to compare by.
-pub(in crate::cli) const fn all(tokens: &Tokens) -> u64 {
+pub(in crate::cli) const fn total_tokens(tokens: &TokenTotals) -> u64 {
     let input = tokens.input.saturating_add(tokens.cache_read).saturating_add(tokens.cache_write);
     input.saturating_add(tokens.output)
 }
 
-fn by_tokens(mut rows: Vec<(String, Sum)>) -> Vec<(String, Sum)> {
-    rows.sort_by_key(|(_, sum)| Reverse((all(&sum.answered.tokens), sum.requests)));
+fn sort_by_tokens(mut rows: Vec<(String, UsageRow)>) -> Vec<(String, UsageRow)> {
+    rows.sort_by_key(|(_, sum)| Reverse((total_tokens(&sum.answered.tokens), sum.requests)));
     rows
 }
 
-fn with_all_days(rows: Vec<(String, Sum)>, span: &Span) -> Vec<(String, Sum)> {
-    let empty = span.dates().into_iter().map(|date| (date, Sum::default()));
-    let mut days: BTreeMap<String, Sum> = empty.collect();
+fn fill_missing_days(rows: Vec<(String, UsageRow)>, span: &DateRange) -> Vec<(String, UsageRow)> {
+    let empty = span.dates().into_iter().map(|date| (date, UsageRow::default()));
+    let mut days: BTreeMap<String, UsageRow> = empty.collect();
     days.extend(rows);
     days.into_iter().collect()
 }
 
-fn sum_json(sum: &Sum) -> Map<String, Value> {
+fn sum_json(sum: &UsageRow) -> Map<String, Value> {
     Map::from_iter([
         ("requests".to_owned(), json!(sum.requests)),
         ("failed".to_owned(), json!(sum.failed)),
@@ -86,8 +94,8 @@ fn sum_json(sum: &Sum) -> Map<String, Value> {
     ])
 }
 
-fn total_json(total: &Total) -> Value {
-    let Tokens { input, output, cache_read, cache_write, reasoning } = total.tokens;
+fn total_json(total: &UsageTotals) -> Value {
+    let TokenTotals { input, output, cache_read, cache_write, reasoning } = total.tokens;
     let cost = total.cost.iter().map(|(currency, amount)| (currency.clone(), amount.to_string().into()));
     json!({
         "attempts": total.attempts,

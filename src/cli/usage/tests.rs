@@ -4,45 +4,51 @@ use std::time::UNIX_EPOCH;
 use super::*;
 use crate::cli::console::tests::{Desk, told};
 use crate::protocol::amount::Amount;
-use crate::usage::{Sum, Tokens, Total};
+use crate::usage::{TokenTotals, UsageRow, UsageTotals};
 
-const PIPED: Screen = Screen { width: 100, blocks: false, colours: false };
+const PIPED: OutputStyle = OutputStyle { width: 100, use_blocks: false, use_colour: false };
 
-fn total(attempts: u64, tokens: [u64; 5], cost: &[(&str, &str)]) -> Total {
+fn total(attempts: u64, tokens: [u64; 5], cost: &[(&str, &str)]) -> UsageTotals {
     let [input, cache_read, cache_write, output, reasoning] = tokens;
-    let cost = cost.iter().map(|(currency, amount)| ((*currency).to_owned(), Amount::read(amount).unwrap()));
-    Total {
+    let cost = cost.iter().map(|(currency, amount)| ((*currency).to_owned(), Amount::parse(amount).unwrap()));
+    UsageTotals {
         attempts,
         estimated: 0,
         unpriced: 0,
-        tokens: Tokens { input, output, cache_read, cache_write, reasoning },
+        tokens: TokenTotals { input, output, cache_read, cache_write, reasoning },
         cost: cost.collect::<BTreeMap<_, _>>(),
     }
 }
 
 /// A subscription, a provider in dollars that was estimated once, one in yuan, and something that was lost.
-fn sample() -> Report {
-    let kimi = Total { unpriced: 9, ..total(9, [120_000, 1_200_000, 0, 34_567, 9_000], &[]) };
-    let moonshot = Total { estimated: 1, ..total(3, [600, 400, 0, 200, 0], &[("USD", "0.001434")]) };
+fn sample() -> UsageReport {
+    let kimi = UsageTotals { unpriced: 9, ..total(9, [120_000, 1_200_000, 0, 34_567, 9_000], &[]) };
+    let moonshot = UsageTotals { estimated: 1, ..total(3, [600, 400, 0, 200, 0], &[("USD", "0.001434")]) };
     let cn = total(1, [1_000, 0, 0, 50, 0], &[("CNY", "12.5")]);
     let mut all = total(13, [121_600, 1_200_400, 0, 34_817, 9_000], &[("CNY", "12.5"), ("USD", "0.001434")]);
     (all.estimated, all.unpriced) = (1, 9);
     let lost = total(2, [700, 0, 0, 12, 0], &[("USD", "0.0000665")]);
-    let sum = |requests, failed, answered| Sum { requests, failed, answered, ..Sum::default() };
+    let sum = |requests, failed, answered| UsageRow { requests, failed, answered, ..UsageRow::default() };
     let row = |key: &str, sum| (key.to_owned(), sum);
-    Report {
+    UsageReport {
         rows: vec![
             row("kimi/kimi-for-coding", sum(12, 3, kimi)),
             row("moonshot/kimi-k2.6", sum(4, 1, moonshot)),
             row("moonshot-cn/kimi-k3", sum(1, 0, cn)),
         ],
-        total: Sum { keys: Vec::new(), requests: 13, failed: 4, answered: all, lost },
+        total: UsageRow { keys: Vec::new(), requests: 13, failed: 4, answered: all, lost },
     }
 }
 
-fn shown(report: Report, quotas: Option<Value>) -> Shown {
+fn shown(report: UsageReport, quotas: Option<Value>) -> UsageView {
     let now = jiff::civil::date(2026, 11, 21).at(12, 0, 0, 0).to_zoned(jiff::tz::TimeZone::UTC).unwrap();
-    Shown { span: Span::of(7, now).unwrap(), by: By::Model, report, note: None, quotas }
+    UsageView {
+        span: DateRange::last_days(7, now).unwrap(),
+        by: GroupByArg::Model,
+        report,
+        note: None,
+        quotas,
+    }
 }
 
 fn text(width: usize) -> String {
@@ -59,7 +65,7 @@ fn text(width: usize) -> String {
             {"name": "key", "used": null, "left": null, "currency": null, "resets": null}]},
         {"id": "other", "at": 0, "allowances": [], "error": "auth: \u{1b}[31mthe key is wrong"},
     ]);
-    shown(sample(), Some(quotas)).text(Screen { width, ..PIPED }, UNIX_EPOCH)
+    shown(sample(), Some(quotas)).to_text(OutputStyle { width, ..PIPED }, UNIX_EPOCH)
 }
 
 /// In 110 columns.
@@ -155,8 +161,8 @@ fn nothing_is_wider_than_the_screen() {
 fn colours_add_nothing_to_the_width_and_take_nothing_from_the_text() {
     let quotas = json!([{"id": "kimi", "allowances": [{"name": "week", "used": 0.95, "resets": 60_000}]}]);
     let shown = shown(sample(), Some(quotas));
-    let plain = shown.text(Screen { width: 40, ..PIPED }, UNIX_EPOCH);
-    let mut coloured = shown.text(Screen { width: 40, colours: true, ..PIPED }, UNIX_EPOCH);
+    let plain = shown.to_text(OutputStyle { width: 40, ..PIPED }, UNIX_EPOCH);
+    let mut coloured = shown.to_text(OutputStyle { width: 40, use_colour: true, ..PIPED }, UNIX_EPOCH);
     assert!(coloured.contains("\u{1b}[31m###################.\u{1b}[0m"), "{coloured}");
     for code in ["\u{1b}[0m", "\u{1b}[31m", "\u{1b}[36m"] {
         coloured = coloured.replace(code, "");
@@ -166,7 +172,7 @@ fn colours_add_nothing_to_the_width_and_take_nothing_from_the_text() {
 
 #[test]
 fn json_has_whole_tokens_and_exact_amounts() {
-    let value = shown(sample(), None).json();
+    let value = shown(sample(), None).to_json();
     assert_eq!(value["since"], "2026-11-15T00:00:00Z");
     assert_eq!(
         [&value["days"], &value["by"], &value["timeZone"]],
@@ -193,8 +199,8 @@ fn json_has_whole_tokens_and_exact_amounts() {
 }
 
 /// What the command says with this configuration and nobody asked.
-async fn said(desk: &mut Desk, json: bool) -> Result<(), Ending> {
-    let args = Args { days: 7, by: By::Day, no_quota: true, config: None, json };
+async fn said(desk: &mut Desk, json: bool) -> Result<(), CommandError> {
+    let args = Args { days: 7, by: GroupByArg::Day, no_quota: true, config: None, json };
     execute(&args, &mut desk.console(json)).await
 }
 

@@ -5,15 +5,15 @@ use std::path::Path;
 use super::EditError;
 use crate::config::environment::Environment;
 use crate::config::from_text;
-use crate::config::issue::{Invalid, Issue};
-use crate::config::keypath::{KeyPath, Step};
+use crate::config::issue::{ConfigError, Issue};
+use crate::config::keypath::{KeyPath, PathSegment};
 
 /// What a change does to the errors of a file.
 ///
 /// # Errors
 /// [`EditError::Invalid`] when it makes a valid file wrong; [`EditError::Broken`] when the file was wrong already, and
 /// the change takes no error out or adds one.
-pub(super) fn check(
+pub(super) fn check_change(
     before: Option<&str>,
     after: &str,
     path: &Path,
@@ -22,10 +22,10 @@ pub(super) fn check(
     let issues = |text| from_text(text, Some(path), environment).err();
     let Some(after) = issues(after) else { return Ok(()) };
     let Some(before) = before.and_then(issues) else { return Err(after.into()) };
-    let mut gone: Vec<String> = before.issues.iter().map(identity).collect();
+    let mut gone: Vec<String> = before.issues.iter().map(issue_identity).collect();
     let mut added = Vec::new();
     for issue in after.issues {
-        let identity = identity(&issue);
+        let identity = issue_identity(&issue);
         match gone.iter().position(|known| *known == identity) {
             Some(at) => {
                 gone.swap_remove(at);
@@ -36,13 +36,13 @@ pub(super) fn check(
     if added.is_empty() && !gone.is_empty() {
         return Ok(());
     }
-    let added = (!added.is_empty()).then_some(Invalid { path: after.path, issues: added });
-    Err(EditError::Broken { before, added })
+    let added = (!added.is_empty()).then_some(ConfigError { path: after.path, issues: added });
+    Err(EditError::AlreadyInvalid { before, added })
 }
 
 /// What an error is, wherever it stands: lines move with a change, and places in a list do.
-fn identity(issue: &Issue) -> String {
+fn issue_identity(issue: &Issue) -> String {
     let mut path = KeyPath::parse(&issue.path).unwrap_or_default();
-    path.0.retain(|step| matches!(step, Step::Key(_)));
+    path.0.retain(|step| matches!(step, PathSegment::Key(_)));
     format!("{path}: {}", issue.message)
 }

@@ -4,14 +4,14 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use super::write::{directory_of, link_target};
+use super::atomic_write::{directory_of, resolve_links};
 
 /// Waits until nobody else edits files of this directory. The lock is on the directory itself, as the file is replaced
 /// and nothing shall be left beside it; it ends with the file handle. `None` where there is no directory yet, or the
 /// file system knows no locks: an edit goes on without.
-pub(super) fn of(path: &Path) -> Option<File> {
-    let target = link_target(path).ok()?;
-    if target.starts_with(super::write::STORE) {
+pub(super) fn lock_directory(path: &Path) -> Option<File> {
+    let target = resolve_links(path).ok()?;
+    if target.starts_with(super::atomic_write::NIX_STORE) {
         return None;
     }
     let directory = File::open(directory_of(&target)).ok()?;

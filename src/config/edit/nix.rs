@@ -2,49 +2,49 @@
 
 use serde_json::{Value, json};
 
-use super::find;
-use crate::config::keypath::{KeyPath, Step};
+use super::find_value;
+use crate::config::keypath::{KeyPath, PathSegment};
 use crate::config::schema::{ROOT, replace_secrets};
 
 /// Where the home-manager and NixOS modules take the configuration.
-const OPTION: &str = "services.moonrelay.settings";
+const SETTINGS_OPTION: &str = "services.moonrelay.settings";
 
 /// Where they take the files with secrets, by the name that `${NAME}` finds.
-const CREDENTIALS: &str = "services.moonrelay.credentials";
+const CREDENTIALS_OPTION: &str = "services.moonrelay.credentials";
 
 /// What to write into a Nix configuration, so that it says at these places what the document says there: one line a
 /// place, `services.moonrelay.settings.a."b/c" = …;`, or a comment where there is nothing any more. Of a place in a
 /// list it is the whole list, as Nix has no place in a list. Secrets do not belong into the store: references to
 /// credentials stand for them, and a line for each lets systemd read a file with the secret.
 #[must_use]
-pub fn lines(document: &Value, places: &[KeyPath]) -> Vec<String> {
+pub fn render_assignments(document: &Value, places: &[KeyPath]) -> Vec<String> {
     let mut names = Vec::new();
     let mut lines = Vec::new();
-    for path in attributes(places) {
-        let mut value = find(document, &path).cloned();
-        if take_variables(&path, value.as_mut(), &mut names) {
+    for path in attribute_paths(places) {
+        let mut value = find_value(document, &path).cloned();
+        if remove_variables(&path, value.as_mut(), &mut names) {
             continue;
         }
         let value = value.map(|value| {
-            replace_secrets(value, &path, ROOT.at(&path), &mut |place| {
-                let name = credential(place, &names);
+            replace_secrets(value, &path, ROOT.shape_at(&path), &mut |place| {
+                let name = credential_name(place, &names);
                 names.push(name.clone());
                 json!({ "source": "credential", "id": name })
             })
         });
-        lines.push(assignment(&path, value.as_ref()));
+        lines.push(render_assignment(&path, value.as_ref()));
     }
     lines.extend(names.iter().map(|name| {
-        let name = self::name(name);
-        format!("{CREDENTIALS}.{name} = \"/path/to/it\"; # a file with the value alone, outside of the store")
+        let name = self::render_attribute_name(name);
+        format!("{CREDENTIALS_OPTION}.{name} = \"/path/to/it\"; # a file with the value alone, outside of the store")
     }));
     lines
 }
 
 /// The places without those in lists, and without those that another one holds.
-fn attributes(places: &[KeyPath]) -> Vec<KeyPath> {
+fn attribute_paths(places: &[KeyPath]) -> Vec<KeyPath> {
     let keys = |path: &KeyPath| {
-        KeyPath(path.0.iter().take_while(|step| matches!(step, Step::Key(_))).cloned().collect())
+        KeyPath(path.0.iter().take_while(|step| matches!(step, PathSegment::Key(_))).cloned().collect())
     };
     let all: Vec<KeyPath> = places.iter().map(keys).collect();
     let mut kept: Vec<KeyPath> = Vec::new();
@@ -59,39 +59,43 @@ fn attributes(places: &[KeyPath]) -> Vec<KeyPath> {
 
 /// Takes the variables of `env` out: what is looked up as `${NAME}` is found as a credential too. True when nothing
 /// else is at the path.
-fn take_variables(path: &KeyPath, value: Option<&mut Value>, names: &mut Vec<String>) -> bool {
+fn remove_variables(path: &KeyPath, value: Option<&mut Value>, names: &mut Vec<String>) -> bool {
     let Some(value) = value else { return false };
     if path.0.is_empty() {
         if let Some(env) = value.as_object_mut().and_then(|root| root.shift_remove("env")) {
-            add_variables("env", &env, names);
+            collect_variables("env", &env, names);
         }
         return false;
     }
     match path.0.as_slice() {
-        [Step::Key(env), .., Step::Key(name)] if env == "env" => add_variables(name, value, names),
-        [Step::Key(env)] if env == "env" => add_variables(env, value, names),
+        [PathSegment::Key(env), .., PathSegment::Key(name)] if env == "env" => {
+            collect_variables(name, value, names)
+        }
+        [PathSegment::Key(env)] if env == "env" => collect_variables(env, value, names),
         _ => return false,
     }
     true
 }
 
-fn add_variables(name: &str, value: &Value, names: &mut Vec<String>) {
+fn collect_variables(name: &str, value: &Value, names: &mut Vec<String>) {
     match value {
-        Value::Object(object) => object.iter().for_each(|(name, value)| add_variables(name, value, names)),
+        Value::Object(object) => {
+            object.iter().for_each(|(name, value)| collect_variables(name, value, names))
+        }
         _ if names.iter().any(|known| known == name) => {}
         _ => names.push(name.to_owned()),
     }
 }
 
 /// The name of a credential for the secret at a place: `KIMI_API_KEY` for `models.providers.kimi.apiKey`.
-fn credential(place: &KeyPath, taken: &[String]) -> String {
+fn credential_name(place: &KeyPath, taken: &[String]) -> String {
     let mut words: Vec<String> = Vec::new();
     for step in &place.0 {
         match step {
-            Step::Key(key) => words.push(snake(key)),
+            PathSegment::Key(key) => words.push(to_upper_snake_case(key)),
             // The first of a list has the name of the list.
-            Step::Index(0) => {}
-            Step::Index(index) => words.push((index + 1).to_string()),
+            PathSegment::Index(0) => {}
+            PathSegment::Index(index) => words.push((index + 1).to_string()),
         }
     }
     let start = match words.first().map(String::as_str) {
@@ -107,7 +111,7 @@ fn credential(place: &KeyPath, taken: &[String]) -> String {
 }
 
 /// `apiKey` as `API_KEY`; what is no letter or digit becomes `_`.
-fn snake(key: &str) -> String {
+fn to_upper_snake_case(key: &str) -> String {
     let mut word = String::new();
     let mut after_small = false;
     for character in key.chars() {
@@ -121,48 +125,50 @@ fn snake(key: &str) -> String {
 }
 
 /// One line.
-fn assignment(path: &KeyPath, value: Option<&Value>) -> String {
-    let mut attribute = OPTION.to_owned();
+fn render_assignment(path: &KeyPath, value: Option<&Value>) -> String {
+    let mut attribute = SETTINGS_OPTION.to_owned();
     for step in &path.0 {
-        if let Step::Key(key) = step {
+        if let PathSegment::Key(key) = step {
             attribute.push('.');
-            attribute.push_str(&name(key));
+            attribute.push_str(&render_attribute_name(key));
         }
     }
     match value {
-        Some(json) => format!("{attribute} = {};", self::value(json)),
+        Some(json) => format!("{attribute} = {};", self::render_value(json)),
         None => format!("# remove {attribute}"),
     }
 }
 
 /// A JSON value as Nix.
-fn value(json: &Value) -> String {
+fn render_value(json: &Value) -> String {
     match json {
         Value::Null => "null".to_owned(),
         Value::Bool(flag) => flag.to_string(),
         // A negative number in a list would be a subtraction without its brackets.
         Value::Number(number) if number.to_string().starts_with('-') => format!("({number})"),
         Value::Number(number) => number.to_string(),
-        Value::String(text) => string(text),
+        Value::String(text) => render_string(text),
         Value::Array(list) if list.is_empty() => "[ ]".to_owned(),
-        Value::Array(list) => format!("[ {} ]", list.iter().map(value).collect::<Vec<_>>().join(" ")),
+        Value::Array(list) => format!("[ {} ]", list.iter().map(render_value).collect::<Vec<_>>().join(" ")),
         Value::Object(object) if object.is_empty() => "{ }".to_owned(),
         Value::Object(object) => {
-            let pairs = object.iter().map(|(key, inner)| format!("{} = {};", name(key), value(inner)));
+            let pairs = object
+                .iter()
+                .map(|(key, inner)| format!("{} = {};", render_attribute_name(key), render_value(inner)));
             format!("{{ {} }}", pairs.collect::<Vec<_>>().join(" "))
         }
     }
 }
 
-fn name(key: &str) -> String {
+fn render_attribute_name(key: &str) -> String {
     let starts = key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     let goes_on = key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '\''));
     // A keyword would end the expression.
     let keywords = ["if", "then", "else", "assert", "with", "let", "in", "rec", "inherit", "or"];
-    if starts && goes_on && !keywords.contains(&key) { key.to_owned() } else { string(key) }
+    if starts && goes_on && !keywords.contains(&key) { key.to_owned() } else { render_string(key) }
 }
 
-fn string(text: &str) -> String {
+fn render_string(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     let mut chars = text.chars().peekable();
@@ -185,13 +191,13 @@ fn string(text: &str) -> String {
 mod tests {
     use serde_json::json;
 
-    use super::{KeyPath, lines, value};
+    use super::{KeyPath, render_assignments, render_value};
 
     #[test]
     fn values_are_nix() {
         let json = json!({ "a": [1, -2.5, true, null], "b/c": "${X} \"q\" $5\\", "if": {}, "e": [] });
         let nix = r#"{ a = [ 1 (-2.5) true null ]; "b/c" = "\${X} \"q\" $5\\"; "if" = { }; e = [ ]; }"#;
-        assert_eq!(value(&json), nix);
+        assert_eq!(render_value(&json), nix);
     }
 
     #[test]
@@ -199,9 +205,9 @@ mod tests {
         let document = json!({ "agents": { "defaults": { "models": { "kimi/k3": { "alias": "big" } } } } });
         let path = KeyPath::parse("agents.defaults.models[\"kimi/k3\"].alias").unwrap();
         let line = "services.moonrelay.settings.agents.defaults.models.\"kimi/k3\".alias = \"big\";";
-        assert_eq!(lines(&document, std::slice::from_ref(&path)), [line]);
+        assert_eq!(render_assignments(&document, std::slice::from_ref(&path)), [line]);
         let line = "# remove services.moonrelay.settings.agents.defaults.models.\"kimi/k3\".alias";
-        assert_eq!(lines(&json!({}), &[path]), [line]);
+        assert_eq!(render_assignments(&json!({}), &[path]), [line]);
     }
 
     #[test]
@@ -212,10 +218,10 @@ mod tests {
             .map(|path| KeyPath::parse(path).unwrap());
         let line =
             "services.moonrelay.settings.models.providers.lab.models = [ { id = \"a\"; } { id = \"b\"; } ];";
-        assert_eq!(lines(&document, &paths), [line]);
+        assert_eq!(render_assignments(&document, &paths), [line]);
         let paths = ["models.providers.lab.models[1].id", "models.providers.lab"]
             .map(|path| KeyPath::parse(path).unwrap());
-        assert_eq!(lines(&document, &paths).len(), 1);
+        assert_eq!(render_assignments(&document, &paths).len(), 1);
     }
 
     #[test]
@@ -233,9 +239,9 @@ mod tests {
             )
         };
         let is = |path: &str, expected: &[String]| {
-            assert_eq!(lines(&document, &[KeyPath::parse(path).unwrap()]), expected, "{path}");
+            assert_eq!(render_assignments(&document, &[KeyPath::parse(path).unwrap()]), expected, "{path}");
         };
-        let all = lines(&document, &[KeyPath::default()]);
+        let all = render_assignments(&document, &[KeyPath::default()]);
         assert!(!all.concat().contains("sk-") && !all.concat().contains("env ="), "{all:?}");
         let names = [
             "A",

@@ -4,13 +4,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::{EditError, whole, write};
+use super::{EditError, atomic_write, replace};
 use crate::config::environment::Environment;
-use crate::config::secrets_file::{SecretsFile, name_of};
+use crate::config::secrets_file::{SecretsFile, parse_name};
 use crate::secret::Secret;
 
 /// Nobody else reads it.
-const MODE: u32 = 0o600;
+const FILE_MODE: u32 = 0o600;
 
 /// Writes `NAME=value` into the file with secrets, whole or not at all, 0600. The line that counts is replaced where it
 /// stands, whatever else the file says is kept; a file that says so already is not touched, but for its mode. Returns
@@ -18,10 +18,15 @@ const MODE: u32 = 0o600;
 ///
 /// # Errors
 /// When the value cannot stand in a line, when somebody else manages the file, or when it cannot be written.
-pub fn set(path: &Path, name: &str, value: &Secret, environment: &Environment) -> Result<bool, EditError> {
-    whole::change(path, environment, |before| {
+pub fn set_secret(
+    path: &Path,
+    name: &str,
+    value: &Secret,
+    environment: &Environment,
+) -> Result<bool, EditError> {
+    replace::change_file(path, environment, |before| {
         let before = before.unwrap_or_default();
-        let after = with(before, name, value.expose());
+        let after = replace_line(before, name, value.expose());
         // What a reader would not read back is refused before it is written.
         if SecretsFile::parse(&after).values.get(name).map(String::as_str) != Some(value.expose()) {
             let why = "the value cannot stand in a line of this file";
@@ -31,15 +36,15 @@ pub fn set(path: &Path, name: &str, value: &Secret, environment: &Environment) -
         if after == before && is_private {
             return Ok(false);
         }
-        write::with_mode(path, &after, MODE)?;
+        atomic_write::write_with_mode(path, &after, FILE_MODE)?;
         Ok(true)
     })
 }
 
 /// The bytes with the line. Of several lines of a name the last one counts.
-fn with(before: &[u8], name: &str, value: &str) -> Vec<u8> {
+fn replace_line(before: &[u8], name: &str, value: &str) -> Vec<u8> {
     let mut lines: Vec<&[u8]> = before.split(|byte| *byte == b'\n').collect();
-    let counts = lines.iter().rposition(|line| name_of(line).is_some_and(|known| known == name));
+    let counts = lines.iter().rposition(|line| parse_name(line).is_some_and(|known| known == name));
     let known = SecretsFile::parse(before);
     if counts.is_some() && known.values.get(name).map(String::as_str) == Some(value) {
         return before.to_owned();
@@ -80,12 +85,12 @@ mod tests {
     use std::fs::{self, Permissions};
     use std::os::unix::fs::{PermissionsExt, symlink};
 
-    use super::{set, with};
+    use super::{replace_line, set_secret};
     use crate::config::{Environment, edit::EditError};
     use crate::secret::Secret;
 
     fn after(before: &str, name: &str, value: &str) -> String {
-        String::from_utf8(with(before.as_bytes(), name, value)).unwrap()
+        String::from_utf8(replace_line(before.as_bytes(), name, value)).unwrap()
     }
 
     #[test]
@@ -106,7 +111,7 @@ mod tests {
         for same in ["K=new\n", "export K = 'new'\n# x", "K=old\nK=\"new\""] {
             assert_eq!(after(same, "K", "new"), same);
         }
-        assert_eq!(with(b"A=\xff\nK=1\n", "K", "2"), b"A=\xff\nK=2\n");
+        assert_eq!(replace_line(b"A=\xff\nK=1\n", "K", "2"), b"A=\xff\nK=2\n");
     }
 
     #[test]
@@ -114,7 +119,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/moonrelay/env");
         let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        let write = |value: &str| set(&path, "K", &Secret::new(value.to_owned()), &Environment::default());
+        let write =
+            |value: &str| set_secret(&path, "K", &Secret::new(value.to_owned()), &Environment::default());
         assert!(write("1").unwrap());
         assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
         assert!(!write("1").unwrap());
@@ -129,13 +135,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("env");
         for value in ["sk-1\nsk-2", " sk-1", "'sk-1'"] {
-            let refused = set(&path, "K", &Secret::new(value.to_owned()), &Environment::default());
+            let refused = set_secret(&path, "K", &Secret::new(value.to_owned()), &Environment::default());
             let told = refused.unwrap_err().to_string();
             assert!(told.contains("cannot stand in a line") && !told.contains("sk-"), "{told}");
         }
         assert!(!path.exists());
         symlink("/nix/store/0000-env", &path).unwrap();
-        let refused = set(&path, "K", &Secret::new("v".to_owned()), &Environment::default());
+        let refused = set_secret(&path, "K", &Secret::new("v".to_owned()), &Environment::default());
         assert!(matches!(refused, Err(EditError::Managed(_))), "{refused:?}");
     }
 }

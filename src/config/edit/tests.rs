@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::{Document, EditError, Saved};
+use super::{Document, EditError, SaveOutcome};
 use crate::config::keypath::KeyPath;
 use crate::config::{Environment, Location};
 
@@ -44,7 +44,7 @@ fn path(text: &str) -> KeyPath {
     KeyPath::parse(text).unwrap()
 }
 
-fn save(document: &Document) -> Result<Saved, EditError> {
+fn save(document: &Document) -> Result<SaveOutcome, EditError> {
     document.save(&Environment::default())
 }
 
@@ -74,7 +74,7 @@ fn a_change_that_changes_nothing_leaves_every_byte() {
     let mut document = place.open();
     document.set(&path("agents.defaults.model.primary"), &json!("moonshot/kimi-k3")).unwrap();
     assert!(!document.remove(&path("agents.defaults.nothing")).unwrap());
-    assert_eq!(save(&document).unwrap(), Saved::Unchanged);
+    assert_eq!(save(&document).unwrap(), SaveOutcome::Unchanged);
     assert_eq!(place.text(), text);
     document.set(&path("agents.defaults.model.primary"), &json!("kimi/k3")).unwrap();
     assert!(save(&document).unwrap().is_written());
@@ -131,12 +131,12 @@ fn what_a_change_replaces_is_kept() {
     let mut document = place.open();
     document.set(&path("gateway.port"), &json!(2000)).unwrap();
     let kept = place.path.with_file_name("config.json5.bak");
-    assert_eq!(save(&document).unwrap(), Saved::Written { backup: Some(kept.clone()) });
+    assert_eq!(save(&document).unwrap(), SaveOutcome::Written { backup: Some(kept.clone()) });
     assert_eq!((fs::read_to_string(&kept).unwrap().as_str(), mode(&kept)), (FILE, 0o600));
     drop(document);
     let mut document = place.open();
     document.set(&path("gateway.port"), &json!(2000)).unwrap();
-    assert_eq!(save(&document).unwrap(), Saved::Unchanged);
+    assert_eq!(save(&document).unwrap(), SaveOutcome::Unchanged);
     assert_eq!(fs::read_dir(place.directory.path()).unwrap().count(), 2, "no change, no backup");
 }
 
@@ -146,7 +146,7 @@ fn a_new_file_is_its_owners_only() {
     let file = directory.path().join("new/moonrelay/config.json5");
     let mut document = Document::open(&location(&file)).unwrap();
     document.set(&path("logging.level"), &json!("debug")).unwrap();
-    assert_eq!(save(&document).unwrap(), Saved::Written { backup: None });
+    assert_eq!(save(&document).unwrap(), SaveOutcome::Written { backup: None });
     assert_eq!(fs::read_to_string(&file).unwrap(), "{\n  \"logging\": {\n    \"level\": \"debug\"\n  }\n}\n");
     assert_eq!((mode(&file), mode(file.parent().unwrap())), (0o600, 0o700));
     assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1);
@@ -216,10 +216,10 @@ fn links_are_followed_to_their_end() {
     symlink("second", at("first")).unwrap();
     symlink("/nix/store/0000-files/moonrelay", at("directory")).unwrap();
     for path in [at("second"), at("first"), at("directory").join("config.json5")] {
-        let managed = super::managed(&path, &Environment::default());
+        let managed = super::find_manager(&path, &Environment::default());
         assert!(managed.is_some(), "{}", path.display());
     }
-    assert_eq!(super::managed(&place.path, &Environment::default()), None);
+    assert_eq!(super::find_manager(&place.path, &Environment::default()), None);
     // A chain whose end is missing, but not in the store, is written at its end.
     fs::create_dir(at("deep")).unwrap();
     symlink("../new.json5", at("deep/link")).unwrap();
@@ -230,7 +230,7 @@ fn links_are_followed_to_their_end() {
     assert!(fs::read_to_string(at("new.json5")).unwrap().contains("debug"));
     assert!(fs::symlink_metadata(at("deep/link")).unwrap().is_symlink());
     symlink("circle", at("circle")).unwrap();
-    let error = super::replace(&at("circle"), "{}", &Environment::default()).unwrap_err();
+    let error = super::replace_file(&at("circle"), "{}", &Environment::default()).unwrap_err();
     assert!(error.to_string().contains("too many links"), "{error}");
 }
 
@@ -293,7 +293,7 @@ fn a_wrong_file_can_be_mended_step_by_step() {
     // Neither what leaves both errors, nor what trades one for another.
     for (at, value) in [("gateway.reload", json!(false)), ("gateway.port", json!("y"))] {
         let refused = attempt(&|document| document.set(&path(at), &value).unwrap());
-        let Err(EditError::Broken { before: wrong, added }) = refused else { panic!("{refused:?}") };
+        let Err(EditError::AlreadyInvalid { before: wrong, added }) = refused else { panic!("{refused:?}") };
         assert_eq!((wrong.issues.len(), added.is_some()), (2, at == "gateway.port"));
     }
     assert_eq!(place.text(), before);
@@ -310,7 +310,7 @@ fn an_element_can_be_removed_before_another_wrong_one() {
     let place = Place::with("{ failover: { cooldown: { stepsSeconds: ['a', 1, 'b'] } } }");
     for (index, left) in [(0, 1), (1, 0)] {
         let mut document = place.open();
-        document.remove(&path("failover.cooldown.stepsSeconds").index(index)).unwrap();
+        document.remove(&path("failover.cooldown.stepsSeconds").join_index(index)).unwrap();
         assert!(save(&document).unwrap().is_written());
         assert_eq!(document.issues(&Environment::default()).len(), left);
     }

@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use super::{At, Tree};
+use super::{Cursor, Tree};
 
 fn json_of(text: &str) -> serde_json::Value {
     Tree::parse(text).unwrap().root.value.to_json()
@@ -33,9 +33,9 @@ fn what_json_cannot_hold_is_no_number() {
 #[test]
 fn places_count_lines_and_characters_from_one() {
     let tree = Tree::parse("{\r\n  'ü': {\n    b: 1 } }").unwrap();
-    let at = At::root(&tree).get("ü").unwrap();
-    assert_eq!(tree.position(at.node.at), (2, 8));
-    assert_eq!(tree.position(at.get("b").unwrap().node.at), (3, 8));
+    let at = Cursor::root(&tree).get("ü").unwrap();
+    assert_eq!(tree.position(at.node.offset), (2, 8));
+    assert_eq!(tree.position(at.get("b").unwrap().node.offset), (3, 8));
     assert_eq!(tree.position(0), (1, 1));
 }
 

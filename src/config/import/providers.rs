@@ -4,23 +4,24 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::insert;
-use super::notes::Notes;
-use crate::catalog::builtin;
-use crate::config::file::{At, Value as Raw};
-use crate::config::keypath::{KeyPath, Step};
+use super::insert_non_empty;
+use super::notes::ImportNotes;
+use crate::catalog::builtin_catalog;
+use crate::config::file::{Cursor, NodeValue as Raw};
+use crate::config::keypath::{KeyPath, PathSegment};
 use crate::config::resolve::is_loopback;
-use crate::protocol::face::Face;
+use crate::protocol::api::Api;
 
 /// Settings of a provider that mean the same here.
-const SAME: [&str; 7] =
+const SHARED_PROVIDER_KEYS: [&str; 7] =
     ["baseUrl", "authHeader", "timeoutSeconds", "contextWindow", "maxTokens", "sanitizeToolCallIds", "api"];
 
 /// Settings of a model that mean the same here.
-const SAME_OF_MODEL: [&str; 7] = ["id", "name", "reasoning", "input", "contextWindow", "maxTokens", "params"];
+const SHARED_MODEL_KEYS: [&str; 7] =
+    ["id", "name", "reasoning", "input", "contextWindow", "maxTokens", "params"];
 
 /// Flags of `compat` that mean the same here.
-const SAME_OF_COMPAT: [&str; 10] = [
+const SHARED_COMPAT_KEYS: [&str; 10] = [
     "supportsDeveloperRole",
     "supportsUsageInStreaming",
     "supportsReasoningEffort",
@@ -34,43 +35,43 @@ const SAME_OF_COMPAT: [&str; 10] = [
 ];
 
 /// `models`, with the providers that can be called.
-pub(super) fn models(at: Option<At<'_>>, notes: &mut Notes) -> Option<Value> {
-    let at = notes.object(at)?;
+pub(super) fn import_models(at: Option<Cursor<'_>>, notes: &mut ImportNotes) -> Option<Value> {
+    let at = notes.expect_object(at)?;
     let mut models = Map::new();
-    notes.others(&at, &["mode", "providers"], |_| "Moonrelay has no such setting".to_owned());
-    insert(&mut models, "mode", at.get("mode").map(|at| at.node.value.to_json()));
+    notes.skip_others(&at, &["mode", "providers"], |_| "Moonrelay has no such setting".to_owned());
+    insert_non_empty(&mut models, "mode", at.get("mode").map(|at| at.node.value.to_json()));
     let mut providers = Map::new();
-    let listed = notes.object(at.get("providers")).map(|at| at.members()).unwrap_or_default();
+    let listed = notes.expect_object(at.get("providers")).map(|at| at.members()).unwrap_or_default();
     // The id in lower case, as references name it, and as it is written.
     let mut ids: Vec<(String, &str)> = Vec::new();
     for (written, at) in listed {
-        let Some(at) = notes.object(Some(at)) else { continue };
-        if let Some(why) = refusal(&at) {
-            notes.left_out(&at.path, why);
+        let Some(at) = notes.expect_object(Some(at)) else { continue };
+        if let Some(why) = unsupported_reason(&at) {
+            notes.record_skipped(&at.path, why);
             continue;
         }
         let lower = written.to_lowercase();
-        let new = renamed(&lower);
+        let new = catalog_id(&lower);
         let id = new.map_or(lower, str::to_owned);
         if let Some((_, first)) = ids.iter().find(|(known, _)| *known == id) {
-            notes.left_out(&at.path, format!("it is the same provider as {first}, which stands first"));
+            notes.record_skipped(&at.path, format!("it is the same provider as {first}, which stands first"));
             continue;
         }
         if let Some(new) = new {
-            notes.changed(&at.path, format!("{written} is {new} now"));
+            notes.record_changed(&at.path, format!("{written} is {new} now"));
         }
-        providers.insert(new.unwrap_or(written).to_owned(), provider(&at, notes));
+        providers.insert(new.unwrap_or(written).to_owned(), import_provider(&at, notes));
         ids.push((id, written));
     }
-    insert(&mut models, "providers", Some(Value::Object(providers)));
+    insert_non_empty(&mut models, "providers", Some(Value::Object(providers)));
     Some(Value::Object(models))
 }
 
 /// Ids by which a provider can be named: those of the file, and those of the catalog where it is merged.
-pub(super) fn known(models: Option<&Value>) -> BTreeSet<String> {
+pub(super) fn known_provider_ids(models: Option<&Value>) -> BTreeSet<String> {
     let mut known = BTreeSet::new();
     let replaces = models.and_then(|models| models.get("mode")).and_then(Value::as_str) == Some("replace");
-    for provider in builtin().providers.iter().filter(|_| !replaces) {
+    for provider in builtin_catalog().providers.iter().filter(|_| !replaces) {
         known.insert(provider.id.clone());
         known.extend(provider.aliases.iter().cloned());
     }
@@ -80,14 +81,14 @@ pub(super) fn known(models: Option<&Value>) -> BTreeSet<String> {
 }
 
 /// Ids of OpenClaw that the catalog has under another one.
-pub(super) fn renamed(id: &str) -> Option<&'static str> {
+pub(super) fn catalog_id(id: &str) -> Option<&'static str> {
     matches!(id, "moonshotai" | "moonshot-ai").then_some("moonshot")
 }
 
 /// Why a provider cannot be called from here.
-fn refusal(at: &At<'_>) -> Option<String> {
-    let text = |key| at.get(key).and_then(|at| at.text());
-    if let Some(api) = text("api").filter(|api| Face::from_api(api).is_none()) {
+fn unsupported_reason(at: &Cursor<'_>) -> Option<String> {
+    let text = |key| at.get(key).and_then(|at| at.as_str());
+    if let Some(api) = text("api").filter(|api| Api::from_name(api).is_none()) {
         return Some(format!("Moonrelay does not speak {api}"));
     }
     if let Some(auth) = text("auth").filter(|auth| !matches!(*auth, "api-key" | "token")) {
@@ -97,30 +98,35 @@ fn refusal(at: &At<'_>) -> Option<String> {
     at.get("localService").map(|_| "Moonrelay does not start model servers".to_owned())
 }
 
-fn provider(at: &At<'_>, notes: &mut Notes) -> Value {
+fn import_provider(at: &Cursor<'_>, notes: &mut ImportNotes) -> Value {
     let mut provider = Map::new();
-    for key in SAME {
-        insert(&mut provider, key, at.get(key).map(|at| at.node.value.to_json()));
+    for key in SHARED_PROVIDER_KEYS {
+        insert_non_empty(&mut provider, key, at.get(key).map(|at| at.node.value.to_json()));
     }
-    insert(&mut provider, "auth", at.get("auth").map(|at| at.node.value.to_json()));
-    insert(&mut provider, "apiKey", at.get("apiKey").and_then(|at| secret(&at, notes)));
-    insert(&mut provider, "headers", notes.object(at.get("headers")).map(|at| headers(&at, notes)));
-    if had_key(at, &provider) {
-        need_key(&mut provider, &at.path, notes);
+    insert_non_empty(&mut provider, "auth", at.get("auth").map(|at| at.node.value.to_json()));
+    insert_non_empty(&mut provider, "apiKey", at.get("apiKey").and_then(|at| import_secret(&at, notes)));
+    insert_non_empty(
+        &mut provider,
+        "headers",
+        notes.expect_object(at.get("headers")).map(|at| import_headers(&at, notes)),
+    );
+    if has_lost_key(at, &provider) {
+        require_key(&mut provider, &at.path, notes);
     }
-    if let Some(base) = at.get("baseUrl").filter(|base| base.text().is_some_and(is_clear_text)) {
+    if let Some(base) = at.get("baseUrl").filter(|base| base.as_str().is_some_and(is_cleartext_url)) {
         provider.insert("allowInsecure".to_owned(), json!(true));
-        notes.changed(&base.path, "allowInsecure: true was added, as the address is plain http");
+        notes.record_changed(&base.path, "allowInsecure: true was added, as the address is plain http");
     }
     let mut rows = Vec::new();
-    for row in notes.list(at.get("models")) {
-        rows.extend(notes.object(Some(row)).map(|row| model(&row, notes)));
+    for row in notes.expect_list(at.get("models")) {
+        rows.extend(notes.expect_object(Some(row)).map(|row| import_model(&row, notes)));
     }
     if !rows.is_empty() {
         provider.insert("models".to_owned(), Value::Array(rows));
     }
-    let taken: Vec<&str> = SAME.into_iter().chain(["auth", "apiKey", "headers", "models"]).collect();
-    notes.others(at, &taken, |key| match key {
+    let taken: Vec<&str> =
+        SHARED_PROVIDER_KEYS.into_iter().chain(["auth", "apiKey", "headers", "models"]).collect();
+    notes.skip_others(at, &taken, |key| match key {
         "contextTokens" => "set contextWindow instead".to_owned(),
         "params" => "parameters stand at a model: models[].params".to_owned(),
         "request" => "set headers or baseUrl instead".to_owned(),
@@ -130,9 +136,10 @@ fn provider(at: &At<'_>, notes: &mut Notes) -> Value {
 }
 
 /// Whether the old provider sends a key that did not come along.
-fn had_key(at: &At<'_>, provider: &Map<String, Value>) -> bool {
+fn has_lost_key(at: &Cursor<'_>, provider: &Map<String, Value>) -> bool {
     let lost = |key: &str, member: &str| {
-        at.find(&[key, member]).is_some() && provider.get(key).is_none_or(|inner| inner.get(member).is_none())
+        at.get_path(&[key, member]).is_some()
+            && provider.get(key).is_none_or(|inner| inner.get(member).is_none())
     };
     let holds_key =
         |name: &str| ["authorization", "x-api-key", "api-key"].contains(&name.to_lowercase().as_str());
@@ -141,21 +148,29 @@ fn had_key(at: &At<'_>, provider: &Map<String, Value>) -> bool {
         names.iter().any(|(name, _)| holds_key(name) && lost("headers", name))
     };
     let is_left = !provider.contains_key("apiKey");
-    is_left && (at.get("apiKey").is_some() || at.find(&["request", "auth"]).is_some() || lost_header())
+    is_left && (at.get("apiKey").is_some() || at.get_path(&["request", "auth"]).is_some() || lost_header())
 }
 
 /// Without a key and without this a provider counts as one that needs none, and is called.
-fn need_key(provider: &mut Map<String, Value>, path: &KeyPath, notes: &mut Notes) {
+fn require_key(provider: &mut Map<String, Value>, path: &KeyPath, notes: &mut ImportNotes) {
     if !provider.contains_key("auth") {
         provider.insert("auth".to_owned(), json!("api-key"));
-        notes
-            .changed(path, "auth: \"api-key\" was added, as its key is left out: it is off until it has one");
+        notes.record_changed(
+            path,
+            "auth: \"api-key\" was added, as its key is left out: it is off until it has one",
+        );
     }
 }
 
 /// As [`need_key`], for a provider whose key was taken out of the new configuration.
-pub(super) fn switch_off(config: &mut Value, removed: &KeyPath, notes: &mut Notes) {
-    let [Step::Key(models), Step::Key(providers), Step::Key(id), Step::Key(key), ..] = removed.0.as_slice()
+pub(super) fn disable_provider(config: &mut Value, removed: &KeyPath, notes: &mut ImportNotes) {
+    let [
+        PathSegment::Key(models),
+        PathSegment::Key(providers),
+        PathSegment::Key(id),
+        PathSegment::Key(key),
+        ..,
+    ] = removed.0.as_slice()
     else {
         return;
     };
@@ -164,34 +179,38 @@ pub(super) fn switch_off(config: &mut Value, removed: &KeyPath, notes: &mut Note
     }
     let provider = config.get_mut(models).and_then(|models| models.get_mut(providers)?.get_mut(id));
     if let Some(provider) = provider.and_then(Value::as_object_mut).filter(|at| !at.contains_key("apiKey")) {
-        let path = KeyPath::default().key(models).key(providers).key(id);
-        need_key(provider, &path, notes);
+        let path = KeyPath::default().join_key(models).join_key(providers).join_key(id);
+        require_key(provider, &path, notes);
     }
 }
 
 /// Whether a key would cross the network unencrypted.
-fn is_clear_text(url: &str) -> bool {
+fn is_cleartext_url(url: &str) -> bool {
     url::Url::parse(url).is_ok_and(|url| url.scheme() == "http" && !is_loopback(&url))
 }
 
-fn model(at: &At<'_>, notes: &mut Notes) -> Value {
+fn import_model(at: &Cursor<'_>, notes: &mut ImportNotes) -> Value {
     let mut model = Map::new();
-    for key in SAME_OF_MODEL {
-        insert(&mut model, key, at.get(key).map(|at| at.node.value.to_json()));
+    for key in SHARED_MODEL_KEYS {
+        insert_non_empty(&mut model, key, at.get(key).map(|at| at.node.value.to_json()));
     }
-    insert(&mut model, "headers", notes.object(at.get("headers")).map(|at| headers(&at, notes)));
-    if let Some(cost) = notes.object(at.get("cost")) {
-        insert(
+    insert_non_empty(
+        &mut model,
+        "headers",
+        notes.expect_object(at.get("headers")).map(|at| import_headers(&at, notes)),
+    );
+    if let Some(cost) = notes.expect_object(at.get("cost")) {
+        insert_non_empty(
             &mut model,
             "cost",
-            Some(some_of(&cost, &["input", "output", "cacheRead", "cacheWrite"], notes)),
+            Some(copy_keys(&cost, &["input", "output", "cacheRead", "cacheWrite"], notes)),
         );
     }
-    if let Some(compat) = notes.object(at.get("compat")) {
-        insert(&mut model, "compat", Some(some_of(&compat, &SAME_OF_COMPAT, notes)));
+    if let Some(compat) = notes.expect_object(at.get("compat")) {
+        insert_non_empty(&mut model, "compat", Some(copy_keys(&compat, &SHARED_COMPAT_KEYS, notes)));
     }
-    let taken: Vec<&str> = SAME_OF_MODEL.into_iter().chain(["headers", "cost", "compat"]).collect();
-    notes.others(at, &taken, |key| match key {
+    let taken: Vec<&str> = SHARED_MODEL_KEYS.into_iter().chain(["headers", "cost", "compat"]).collect();
+    notes.skip_others(at, &taken, |key| match key {
         "api" | "baseUrl" => "one provider has one address: make a second provider for this model".to_owned(),
         "contextTokens" => "set contextWindow instead".to_owned(),
         _ => "Moonrelay has no such setting".to_owned(),
@@ -200,31 +219,31 @@ fn model(at: &At<'_>, notes: &mut Notes) -> Value {
 }
 
 /// These keys of an object; the others are named.
-fn some_of(at: &At<'_>, keys: &[&str], notes: &mut Notes) -> Value {
-    notes.others(at, keys, |_| "Moonrelay has no such setting".to_owned());
+fn copy_keys(at: &Cursor<'_>, keys: &[&str], notes: &mut ImportNotes) -> Value {
+    notes.skip_others(at, keys, |_| "Moonrelay has no such setting".to_owned());
     let mut kept = Map::new();
     for key in keys {
-        insert(&mut kept, key, at.get(key).map(|at| at.node.value.to_json()));
+        insert_non_empty(&mut kept, key, at.get(key).map(|at| at.node.value.to_json()));
     }
     Value::Object(kept)
 }
 
-fn headers(at: &At<'_>, notes: &mut Notes) -> Value {
+fn import_headers(at: &Cursor<'_>, notes: &mut ImportNotes) -> Value {
     let mut headers = Map::new();
     for (name, at) in at.members() {
-        insert(&mut headers, name, secret(&at, notes));
+        insert_non_empty(&mut headers, name, import_secret(&at, notes));
     }
     Value::Object(headers)
 }
 
 /// A string, a SecretRef to the environment, or a list of them; other references lead to stores that only OpenClaw
 /// reads.
-pub(super) fn secret(at: &At<'_>, notes: &mut Notes) -> Option<Value> {
-    let text = |key| at.get(key).and_then(|at| at.text());
+pub(super) fn import_secret(at: &Cursor<'_>, notes: &mut ImportNotes) -> Option<Value> {
+    let text = |key| at.get(key).and_then(|at| at.as_str());
     match &at.node.value {
         Raw::Text(text) => Some(json!(text)),
         Raw::List(_) => {
-            let kept: Vec<Value> = at.elements().iter().filter_map(|at| secret(at, notes)).collect();
+            let kept: Vec<Value> = at.elements().iter().filter_map(|at| import_secret(at, notes)).collect();
             (!kept.is_empty()).then_some(Value::Array(kept))
         }
         Raw::Object(_) => match (text("source"), text("id")) {
@@ -234,12 +253,12 @@ pub(super) fn secret(at: &At<'_>, notes: &mut Notes) -> Option<Value> {
                 let why = format!(
                     "a secret of source \"{source}\" is OpenClaw's own: put it into a file or variable"
                 );
-                notes.left_out(&at.path, why);
+                notes.record_skipped(&at.path, why);
                 None
             }
         },
         _ => {
-            notes.unexpected(at, "a string or { source, id }");
+            notes.record_wrong_type(at, "a string or { source, id }");
             None
         }
     }

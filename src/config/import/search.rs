@@ -2,51 +2,51 @@
 
 use serde_json::{Map, Value, json};
 
-use super::notes::Notes;
-use super::{insert, providers};
-use crate::config::file::At;
+use super::notes::ImportNotes;
+use super::{insert_non_empty, providers};
+use crate::config::file::Cursor;
 
 /// `plugins`: only web search through Kimi.
-pub(super) fn plugins(at: Option<At<'_>>, notes: &mut Notes) -> Option<Value> {
+pub(super) fn import_plugins(at: Option<Cursor<'_>>, notes: &mut ImportNotes) -> Option<Value> {
     let why = |_: &str| "Moonrelay has no plugins but Kimi's web search".to_owned();
-    let search = inner(at, &["entries", "moonshot", "config", "webSearch"], why, notes)?;
+    let search = descend(at, &["entries", "moonshot", "config", "webSearch"], why, notes)?;
     let taken = ["apiKey", "baseUrl", "model"];
-    notes.others(&search, &taken, |_| "Kimi's web search has no such setting".to_owned());
+    notes.skip_others(&search, &taken, |_| "Kimi's web search has no such setting".to_owned());
     let mut kept = Map::new();
     for key in taken {
         let value = search.get(key).and_then(|at| match key {
-            "apiKey" => providers::secret(&at, notes),
+            "apiKey" => providers::import_secret(&at, notes),
             _ => Some(at.node.value.to_json()),
         });
-        insert(&mut kept, key, value);
+        insert_non_empty(&mut kept, key, value);
     }
     (!kept.is_empty()).then(|| json!({ "entries": { "moonshot": { "config": { "webSearch": kept } } } }))
 }
 
 /// `tools`: only who searches.
-pub(super) fn tools(at: Option<At<'_>>, notes: &mut Notes) -> Option<Value> {
+pub(super) fn import_tools(at: Option<Cursor<'_>>, notes: &mut ImportNotes) -> Option<Value> {
     let why = |_: &str| "it belongs to OpenClaw's agent".to_owned();
-    let search = inner(at, &["web", "search"], why, notes)?;
-    notes.others(&search, &["provider"], why);
+    let search = descend(at, &["web", "search"], why, notes)?;
+    notes.skip_others(&search, &["provider"], why);
     let provider = search.get("provider")?;
-    if provider.text() == Some("kimi") {
+    if provider.as_str() == Some("kimi") {
         return Some(json!({ "web": { "search": { "provider": "kimi" } } }));
     }
-    notes.left_out(&provider.path, "Moonrelay searches through Kimi only");
+    notes.record_skipped(&provider.path, "Moonrelay searches through Kimi only");
     None
 }
 
 /// The object along these keys; everything beside the way is named.
-fn inner<'t>(
-    at: Option<At<'t>>,
+fn descend<'t>(
+    at: Option<Cursor<'t>>,
     keys: &[&str],
     why: impl Fn(&str) -> String,
-    notes: &mut Notes,
-) -> Option<At<'t>> {
-    let mut at = notes.object(at)?;
+    notes: &mut ImportNotes,
+) -> Option<Cursor<'t>> {
+    let mut at = notes.expect_object(at)?;
     for key in keys {
-        notes.others(&at, &[key], &why);
-        at = notes.object(at.get(key))?;
+        notes.skip_others(&at, &[key], &why);
+        at = notes.expect_object(at.get(key))?;
     }
     Some(at)
 }

@@ -1,14 +1,14 @@
 use serde_json::json;
 
-use super::{Imported, import};
+use super::{ImportResult, import};
 use crate::config::{Environment, from_text};
 
-fn imported(text: &str) -> Imported {
+fn imported(text: &str) -> ImportResult {
     import(text, None, &Environment::default()).unwrap()
 }
 
-fn lines(notes: &[super::Note]) -> Vec<String> {
-    notes.iter().map(|note| format!("{}: {}", note.path, note.why)).collect()
+fn lines(notes: &[super::ImportNote]) -> Vec<String> {
+    notes.iter().map(|note| format!("{}: {}", note.path, note.reason)).collect()
 }
 
 const OPENCLAW: &str = r#"{
@@ -95,7 +95,7 @@ fn what_means_the_same_is_carried_over() {
 
 #[test]
 fn every_key_and_reference_that_is_left_out_is_named() {
-    let left_out: Vec<String> = imported(OPENCLAW).left_out.into_iter().map(|note| note.path).collect();
+    let left_out: Vec<String> = imported(OPENCLAW).skipped.into_iter().map(|note| note.path).collect();
     let expected = [
         "meta",
         "channels",
@@ -183,7 +183,7 @@ fn of_two_names_for_one_provider_the_first_is_kept_and_the_other_named() {
         "models.providers.lab: it is the same provider as Lab, which stands first",
         "agents.defaults.models[\"Moonshot-AI/kimi-k3\"]: it is the same model as moonshot/kimi-k3, which stands first",
     ];
-    assert_eq!(lines(&imported.left_out), expected);
+    assert_eq!(lines(&imported.skipped), expected);
     assert_eq!(lines(&imported.changed), ["models.providers.Moonshot-AI: Moonshot-AI is moonshot now"]);
 }
 
@@ -191,7 +191,7 @@ fn of_two_names_for_one_provider_the_first_is_kept_and_the_other_named() {
 fn the_first_good_fallback_takes_the_place_of_a_primary_that_is_unknown() {
     let chain = |model: &str| {
         let imported = imported(&format!("{{ agents: {{ defaults: {{ model: {model} }} }} }}"));
-        let left_out: Vec<String> = imported.left_out.iter().map(|note| note.path.clone()).collect();
+        let left_out: Vec<String> = imported.skipped.iter().map(|note| note.path.clone()).collect();
         let model = imported.config["agents"]["defaults"]["model"].clone();
         (model, left_out.join(" "), lines(&imported.changed).join("\n"))
     };
@@ -264,7 +264,7 @@ fn values_of_a_wrong_type_are_named_without_the_value() {
         ("{ tools: null }", format!("tools: {why} null")),
         ("{ tools: { web: { search: 'kimi' } } }", format!("tools.web.search: {why} a string")),
     ] {
-        assert_eq!(lines(&imported(text).left_out), [expected], "{text}");
+        assert_eq!(lines(&imported(text).skipped), [expected], "{text}");
     }
 }
 
@@ -287,7 +287,7 @@ fn a_provider_whose_key_is_left_out_is_off() {
         );
         let config = imported(&text).config.to_string();
         let settings = from_text(&config, None, &Environment::default()).unwrap();
-        assert_eq!(settings.providers["lab"].off.is_some(), is_off, "{config}");
+        assert_eq!(settings.providers["lab"].disabled_reason.is_some(), is_off, "{config}");
         assert_eq!(settings.warnings.iter().any(|w| w.message.contains("it is off")), is_off, "{config}");
     }
 }
@@ -296,7 +296,7 @@ fn a_provider_whose_key_is_left_out_is_off() {
 fn notes_hold_no_key_of_a_url() {
     let imported =
         imported(r#"{ models: { providers: { x: { baseUrl: "https://e.example/v1?key=sk-1" } } } }"#);
-    let notes = lines(&imported.left_out).concat();
+    let notes = lines(&imported.skipped).concat();
     assert!(notes.contains("https://e.example/v1?***") && !notes.contains("sk-1"), "{notes}");
 }
 
@@ -313,7 +313,7 @@ fn every_seed_is_carried_over_whole() {
         include_str!("../../../tests/fixtures/seeds/skill-both.json5"),
     ] {
         let imported = imported(text);
-        assert_eq!(lines(&imported.left_out), Vec::<String>::new(), "{text}");
+        assert_eq!(lines(&imported.skipped), Vec::<String>::new(), "{text}");
         let original = crate::config::file::Tree::parse(text).unwrap().root.value.to_json();
         assert_eq!(imported.config, original);
     }

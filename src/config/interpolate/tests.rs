@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use super::super::file::{At, Tree};
-use super::{Environment, Found, Variables};
+use super::super::file::{Cursor, Tree};
+use super::{Environment, SecretLookup, Variables};
 
 fn block(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
@@ -47,7 +47,7 @@ fn the_process_comes_before_credentials_the_file_and_the_block() {
     let environment: Environment = pairs.into_iter().collect();
     let all = block(&[("A", "block"), ("B", "block"), ("C", "block"), ("D", "block"), ("F", "")]);
     let variables = Variables::new(&environment, all, None);
-    let found = |name| variables.find(name).map(|(value, origin)| format!("{value} from {origin}"));
+    let found = |name| variables.find_variable(name).map(|(value, origin)| format!("{value} from {origin}"));
     assert_eq!(found("A").as_deref(), Some("process from env A"));
     assert_eq!(found("B").as_deref(), Some("credential from credential B"));
     assert_eq!(found("C").as_deref(), Some("file from secrets file C"));
@@ -59,9 +59,9 @@ fn the_process_comes_before_credentials_the_file_and_the_block() {
 
 fn secret(variables: &Variables<'_>, text: &str) -> Result<(String, String), String> {
     let tree = Tree::parse(text).unwrap();
-    match variables.secret(&At::root(&tree)).expect("it has the shape of a secret") {
-        Found::Value(secret, origin) => Ok((secret.expose().to_owned(), origin.to_string())),
-        Found::Missing(missing) => Err(missing.to_string()),
+    match variables.resolve_secret(&Cursor::root(&tree)).expect("it has the shape of a secret") {
+        SecretLookup::Resolved(secret, origin) => Ok((secret.expose().to_owned(), origin.to_string())),
+        SecretLookup::Missing(missing) => Err(missing.to_string()),
     }
 }
 

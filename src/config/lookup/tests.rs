@@ -1,4 +1,4 @@
-use super::matches;
+use super::matches_pattern;
 
 #[test]
 fn globs_match_whole_names() {
@@ -14,7 +14,7 @@ fn globs_match_whole_names() {
         ("exact", "Exact"),
         ("**", "x"),
     ] {
-        assert!(matches(pattern, name), "{pattern} {name}");
+        assert!(matches_pattern(pattern, name), "{pattern} {name}");
     }
     for (pattern, name) in [
         ("claude-*", "my-claude-opus"),
@@ -24,6 +24,6 @@ fn globs_match_whole_names() {
         ("exact", "exactly"),
         ("", "x"),
     ] {
-        assert!(!matches(pattern, name), "{pattern} {name}");
+        assert!(!matches_pattern(pattern, name), "{pattern} {name}");
     }
 }

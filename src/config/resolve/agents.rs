@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::providers::Providers;
 use super::{Scope, models};
-use crate::catalog::builtin;
-use crate::config::file::At;
+use crate::catalog::builtin_catalog;
+use crate::config::file::Cursor;
 use crate::config::reference;
 use crate::config::settings::{Chain, Missing, Reference, WarningKind};
 
@@ -18,13 +18,13 @@ pub(super) struct Agents {
 }
 
 /// Reads it, and lays `params` over the models.
-pub(super) fn read(root: &At<'_>, providers: &mut Providers, scope: &mut Scope<'_, '_, '_>) -> Agents {
-    let defaults = root.find(&["agents", "defaults"]);
+pub(super) fn read(root: &Cursor<'_>, providers: &mut Providers, scope: &mut Scope<'_, '_, '_>) -> Agents {
+    let defaults = root.get_path(&["agents", "defaults"]);
     let mut agents = Agents { aliases: BTreeMap::new(), default_chain: Chain { references: Vec::new() } };
     for (written, at) in
         defaults.as_ref().and_then(|at| at.get("models")).map(|at| at.members()).unwrap_or_default()
     {
-        let reference = match reference::parse(&providers.table, &providers.aliases, written) {
+        let reference = match reference::parse_reference(&providers.table, &providers.aliases, written) {
             Ok(reference) => reference,
             Err(message) => {
                 scope.wrong(&at, message);
@@ -48,13 +48,13 @@ pub(super) fn read(root: &At<'_>, providers: &mut Providers, scope: &mut Scope<'
 impl Agents {
     fn add_alias(
         &mut self,
-        at: &At<'_>,
+        at: &Cursor<'_>,
         reference: &Reference,
         providers: &Providers,
         scope: &mut Scope<'_, '_, '_>,
     ) {
-        let Some(alias) = at.text().filter(|alias| !alias.trim().is_empty()) else { return };
-        if let Some(hidden) = reference::hidden_by(&providers.table, &providers.aliases, alias, reference) {
+        let Some(alias) = at.as_str().filter(|alias| !alias.trim().is_empty()) else { return };
+        if let Some(hidden) = reference::find_hidden(&providers.table, &providers.aliases, alias, reference) {
             scope.warn(at, WarningKind::ShadowingAlias { alias: alias.to_owned(), hidden });
         }
         match self.aliases.get(&alias.to_lowercase()) {
@@ -70,22 +70,22 @@ impl Agents {
     }
 }
 
-fn add_params(reference: &Reference, at: &At<'_>, providers: &mut Providers) {
+fn add_params(reference: &Reference, at: &Cursor<'_>, providers: &mut Providers) {
     let Some(provider) = providers.table.get_mut(&reference.provider) else { return };
-    let unlisted = Arc::new(provider.unlisted(&reference.model));
+    let unlisted = Arc::new(provider.unlisted_model(&reference.model));
     let model = Arc::make_mut(provider.models.entry(reference.model.clone()).or_insert(unlisted));
     model.params.extend(models::object(at.get("params").as_ref()));
 }
 
 /// A chain as written: a name, or a primary with fallbacks; names are aliases or references.
 pub(super) fn chain(
-    at: &At<'_>,
+    at: &Cursor<'_>,
     providers: &Providers,
     aliases: &BTreeMap<String, Reference>,
     scope: &mut Scope<'_, '_, '_>,
 ) -> Chain {
     let mut places = Vec::new();
-    if at.text().is_some() {
+    if at.as_str().is_some() {
         places.push(at.clone());
     } else {
         places.extend(at.get("primary"));
@@ -93,7 +93,7 @@ pub(super) fn chain(
     }
     let mut references: Vec<Reference> = Vec::new();
     for place in places {
-        let Some(name) = place.text().filter(|name| !name.trim().is_empty()) else { continue };
+        let Some(name) = place.as_str().filter(|name| !name.trim().is_empty()) else { continue };
         match named(name, providers, aliases) {
             Ok(reference) => {
                 note_retired(&reference, &place, providers, scope);
@@ -116,32 +116,38 @@ pub(super) fn named(
 ) -> Result<Reference, String> {
     match aliases.get(&name.to_lowercase()) {
         Some(reference) => Ok(reference.clone()),
-        None => reference::parse(&providers.table, &providers.aliases, name),
+        None => reference::parse_reference(&providers.table, &providers.aliases, name),
     }
 }
 
-fn note_retired(reference: &Reference, at: &At<'_>, providers: &Providers, scope: &mut Scope<'_, '_, '_>) {
+fn note_retired(
+    reference: &Reference,
+    at: &Cursor<'_>,
+    providers: &Providers,
+    scope: &mut Scope<'_, '_, '_>,
+) {
     let provider = providers.table.get(&reference.provider);
-    let retired =
-        provider.and_then(|p| p.model(&reference.model)).and_then(|model| model.facts.retired.clone());
+    let retired = provider
+        .and_then(|p| p.find_model(&reference.model))
+        .and_then(|model| model.model.retirement.clone());
     if let Some(retired) = retired {
         let kind = WarningKind::RetiredModel { reference: reference.clone(), retired };
-        scope.report.warn_once(&at.path, kind);
+        scope.report.add_warning_once(&at.path, kind);
     }
 }
 
 /// Where the configuration names the provider, the setting that is missing was named already.
-fn note_off(reference: &Reference, at: &At<'_>, providers: &Providers, scope: &mut Scope<'_, '_, '_>) {
-    let provider = providers.table.get(&reference.provider).filter(|provider| !provider.configured);
-    let Some(provider) = provider.filter(|provider| provider.off.is_some()) else { return };
-    let Some(known) = builtin().provider(&provider.id) else { return };
+fn note_off(reference: &Reference, at: &Cursor<'_>, providers: &Providers, scope: &mut Scope<'_, '_, '_>) {
+    let provider = providers.table.get(&reference.provider).filter(|provider| !provider.is_configured);
+    let Some(provider) = provider.filter(|provider| provider.disabled_reason.is_some()) else { return };
+    let Some(known) = builtin_catalog().provider(&provider.id) else { return };
     let id = provider.id.clone();
     scope.warn(
         at,
-        match known.on_by_default {
+        match known.is_enabled_by_default {
             true => WarningKind::KeylessTarget {
                 provider: id,
-                missing: Missing::Variables(known.key_names.clone()),
+                missing: Missing::Variables(known.key_variables.clone()),
             },
             false => WarningKind::UnconfiguredTarget { provider: id },
         },
@@ -149,10 +155,12 @@ fn note_off(reference: &Reference, at: &At<'_>, providers: &Providers, scope: &m
 }
 
 /// A provider whose models nobody names. After the parameters, as those name models too.
-fn note_empty(root: &At<'_>, providers: &Providers, scope: &mut Scope<'_, '_, '_>) {
-    for (key, at) in root.find(&["models", "providers"]).map(|at| at.members()).unwrap_or_default() {
+fn note_empty(root: &Cursor<'_>, providers: &Providers, scope: &mut Scope<'_, '_, '_>) {
+    for (key, at) in root.get_path(&["models", "providers"]).map(|at| at.members()).unwrap_or_default() {
         let provider = providers.table.get(&key.to_lowercase());
-        if let Some(provider) = provider.filter(|provider| provider.off.is_none() && !provider.has_models()) {
+        if let Some(provider) =
+            provider.filter(|provider| provider.disabled_reason.is_none() && !provider.has_models())
+        {
             scope.warn(&at, WarningKind::NoModels { provider: provider.id.clone() });
         }
     }
@@ -160,10 +168,12 @@ fn note_empty(root: &At<'_>, providers: &Providers, scope: &mut Scope<'_, '_, '_
 
 /// Without a chain in the file: the catalog's providers that can be called, in its order.
 fn first_with_a_key(providers: &Providers) -> Chain {
-    let on = builtin().providers.iter().filter(|known| known.on_by_default).filter_map(|known| {
-        let provider = providers.table.get(&known.id).filter(|provider| provider.off.is_none())?;
-        provider.model(&known.default_model)?;
-        Some(Reference { provider: known.id.clone(), model: known.default_model.clone() })
-    });
+    let on =
+        builtin_catalog().providers.iter().filter(|known| known.is_enabled_by_default).filter_map(|known| {
+            let provider =
+                providers.table.get(&known.id).filter(|provider| provider.disabled_reason.is_none())?;
+            provider.find_model(&known.default_model)?;
+            Some(Reference { provider: known.id.clone(), model: known.default_model.clone() })
+        });
     Chain { references: on.collect() }
 }

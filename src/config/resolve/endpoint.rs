@@ -3,11 +3,11 @@
 use url::{Host, Url};
 
 use super::Scope;
-use crate::catalog::{BuiltinProvider, builtin};
-use crate::config::file::At;
-use crate::config::schema::public_url;
+use crate::catalog::{BuiltinProvider, builtin_catalog};
+use crate::config::file::Cursor;
+use crate::config::schema::redact_url;
 use crate::config::settings::Missing;
-use crate::protocol::face::Face;
+use crate::protocol::api::Api;
 
 /// What a URL in the file comes to.
 pub(super) enum Address {
@@ -35,8 +35,10 @@ pub(super) enum ClearText {
 
 /// Reads a URL that is called; says what is wrong with it. Messages show it as written, before any `${VAR}`, and
 /// without what may be a key.
-pub(super) fn read(at: &At<'_>, clear: ClearText, scope: &mut Scope<'_, '_, '_>) -> Address {
-    let Some(written) = at.text().filter(|written| !written.trim().is_empty()) else { return Address::None };
+pub(super) fn read(at: &Cursor<'_>, clear: ClearText, scope: &mut Scope<'_, '_, '_>) -> Address {
+    let Some(written) = at.as_str().filter(|written| !written.trim().is_empty()) else {
+        return Address::None;
+    };
     let text = match scope.variables.interpolate(written) {
         Ok((text, _)) => text,
         Err(name) => return Address::Missing(Missing::variable(&name)),
@@ -44,7 +46,7 @@ pub(super) fn read(at: &At<'_>, clear: ClearText, scope: &mut Scope<'_, '_, '_>)
     match check(&text, clear) {
         Ok(url) => Address::Url(url),
         Err(Wrong { why, shown }) => {
-            let message = if shown { format!("\"{}\" {why}", public_url(written)) } else { why };
+            let message = if shown { format!("\"{}\" {why}", redact_url(written)) } else { why };
             scope.wrong(at, message);
             Address::None
         }
@@ -101,7 +103,7 @@ pub(in crate::config) fn is_loopback(url: &Url) -> bool {
 /// The catalog's provider whose host this is, whatever port and scheme: the peculiarities are the same behind a
 /// tunnel.
 pub(super) fn host_of(url: &Url) -> Option<&'static BuiltinProvider> {
-    builtin().by_host(url.host_str()?)
+    builtin_catalog().find_by_host(url.host_str()?)
 }
 
 /// The catalog's provider that this is: faces, models and prices are those of its own port and scheme only.
@@ -111,10 +113,10 @@ pub(super) fn catalog_of(url: &Url) -> Option<&'static BuiltinProvider> {
 
 /// The faces behind a base URL, the preferred one first: on a host of the catalog every documented one. Elsewhere only
 /// the one that the user names; where none is named and the id is that of `known`, the faces of a mirror of it.
-pub(super) fn faces(url: &Url, api: Option<Face>, known: Option<&BuiltinProvider>) -> Vec<(Face, String)> {
+pub(super) fn faces(url: &Url, api: Option<Api>, known: Option<&BuiltinProvider>) -> Vec<(Api, String)> {
     let path = url.path().trim_end_matches('/');
     if let (Some(known), Some(host)) = (catalog_of(url), url.host_str()) {
-        let faces = known.faces_at(host);
+        let faces = known.base_urls_at_host(host);
         let is_documented = |base: &String| {
             let documented = path_of(base);
             path == documented || Some(path) == documented.strip_suffix("/v1")
@@ -128,20 +130,20 @@ pub(super) fn faces(url: &Url, api: Option<Face>, known: Option<&BuiltinProvider
         return faces;
     }
     let base = url.as_str().trim_end_matches('/').to_owned();
-    let face = api.unwrap_or(Face::Chat);
+    let face = api.unwrap_or(Api::ChatCompletions);
     // Bases of the Messages face are commonly written without the version that its paths have.
-    let base = if face == Face::Messages && !path.ends_with("/v1") { format!("{base}/v1") } else { base };
+    let base = if face == Api::Messages && !path.ends_with("/v1") { format!("{base}/v1") } else { base };
     vec![(face, base)]
 }
 
 /// A catalog's provider behind a tunnel, a cache, a simulator: its faces lie there as they lie at its own host, below
 /// what stands before the documented path that this URL ends with. None where it ends with none.
-fn mirrored(url: &Url, known: &BuiltinProvider) -> Option<Vec<(Face, String)>> {
+fn mirrored(url: &Url, known: &BuiltinProvider) -> Option<Vec<(Api, String)>> {
     let base = url.as_str().trim_end_matches('/');
-    let documented = known.faces.iter().map(|(_, base)| path_of(base)).filter(|path| path.len() > 1);
+    let documented = known.base_urls.iter().map(|(_, base)| path_of(base)).filter(|path| path.len() > 1);
     // `/anthropic/v1` ends with `/v1` too: the longest one is meant.
     let root = documented.filter_map(|path| base.strip_suffix(path)).min_by_key(|root| root.len())?;
-    Some(known.faces.iter().map(|(face, base)| (*face, format!("{root}{}", path_of(base)))).collect())
+    Some(known.base_urls.iter().map(|(face, base)| (*face, format!("{root}{}", path_of(base)))).collect())
 }
 
 /// The path of a catalog's base URL, with its slash at the front.
@@ -152,7 +154,7 @@ fn path_of(base: &str) -> &str {
 }
 
 /// The same faces, the preferred one first.
-pub(super) fn preferring(api: Option<Face>, mut faces: Vec<(Face, String)>) -> Vec<(Face, String)> {
+pub(super) fn preferring(api: Option<Api>, mut faces: Vec<(Api, String)>) -> Vec<(Api, String)> {
     if let Some(at) = faces.iter().position(|(face, _)| Some(*face) == api) {
         let preferred = faces.remove(at);
         faces.insert(0, preferred);

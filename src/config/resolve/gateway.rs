@@ -1,34 +1,34 @@
 //! `gateway`: where it listens, and who may call it.
 
 use super::Scope;
-use crate::config::file::At;
-use crate::config::interpolate::Found;
-use crate::config::nearest::did_you_mean;
-use crate::config::settings::{Bind, Gateway, WarningKind};
+use crate::config::file::Cursor;
+use crate::config::interpolate::SecretLookup;
+use crate::config::nearest::format_suggestion;
+use crate::config::settings::{Bind, GatewaySettings, WarningKind};
 use crate::secret::Secret;
 
 /// Reads it. A bind that others can reach needs a token.
-pub(super) fn read(root: &At<'_>, scope: &mut Scope<'_, '_, '_>) -> Gateway {
-    let mut gateway = Gateway::default();
+pub(super) fn read(root: &Cursor<'_>, scope: &mut Scope<'_, '_, '_>) -> GatewaySettings {
+    let mut gateway = GatewaySettings::default();
     let Some(at) = root.get("gateway") else { return gateway };
-    if let Some(port) = at.get("port").and_then(|at| at.whole()) {
+    if let Some(port) = at.get("port").and_then(|at| at.as_u64()) {
         gateway.port = u16::try_from(port).unwrap_or(gateway.port);
     }
-    if let Some(limit) = at.get("bodyLimitMiB").and_then(|at| at.whole()) {
+    if let Some(limit) = at.get("bodyLimitMiB").and_then(|at| at.as_u64()) {
         gateway.body_limit = usize::try_from(limit << 20).unwrap_or(usize::MAX);
     }
-    if let Some(reload) = at.get("reload").and_then(|at| at.flag()) {
-        gateway.reload = reload;
+    if let Some(reload) = at.get("reload").and_then(|at| at.as_bool()) {
+        gateway.is_reload_enabled = reload;
     }
-    if let Some(public) = at.find(&["metrics", "public"]).and_then(|at| at.flag()) {
-        gateway.public_metrics = public;
+    if let Some(public) = at.get_path(&["metrics", "public"]).and_then(|at| at.as_bool()) {
+        gateway.has_public_metrics = public;
     }
     let bind = at.get("bind");
-    if let Some(text) = bind.as_ref().and_then(At::text).filter(|text| !text.trim().is_empty()) {
+    if let Some(text) = bind.as_ref().and_then(Cursor::as_str).filter(|text| !text.trim().is_empty()) {
         match (Bind::parse(text), &bind) {
             (Some(parsed), _) => gateway.bind = parsed,
             (None, Some(place)) => {
-                let hint = did_you_mean(text, ["loopback", "all"]);
+                let hint = format_suggestion(text, ["loopback", "all"]);
                 let message =
                     format!("\"{text}\" is not one of loopback, all, an IP address, unix:PATH{hint}");
                 scope.wrong(place, message);
@@ -37,7 +37,7 @@ pub(super) fn read(root: &At<'_>, scope: &mut Scope<'_, '_, '_>) -> Gateway {
         }
     }
     auth(&at, &mut gateway, scope);
-    if !gateway.bind.is_private() && gateway.tokens.is_empty() && gateway.refusal.is_none() {
+    if !gateway.bind.is_local_only() && gateway.tokens.is_empty() && gateway.start_error.is_none() {
         let place = bind.as_ref().unwrap_or(&at);
         let message = format!(
             "\"{}\" can be reached from elsewhere, and no token is asked for: set gateway.auth.token",
@@ -48,13 +48,13 @@ pub(super) fn read(root: &At<'_>, scope: &mut Scope<'_, '_, '_>) -> Gateway {
     gateway
 }
 
-fn auth(gateway_at: &At<'_>, gateway: &mut Gateway, scope: &mut Scope<'_, '_, '_>) {
+fn auth(gateway_at: &Cursor<'_>, gateway: &mut GatewaySettings, scope: &mut Scope<'_, '_, '_>) {
     let Some(at) = gateway_at.get("auth") else { return };
-    let mode = at.get("mode").and_then(|at| at.text());
+    let mode = at.get("mode").and_then(|at| at.as_str());
     if mode == Some("none") {
         return;
     }
-    let mut places: Vec<(String, At<'_>)> = Vec::new();
+    let mut places: Vec<(String, Cursor<'_>)> = Vec::new();
     places.extend(at.get("token").map(|at| ("default".to_owned(), at)));
     let named = at.get("tokens").map(|at| at.members()).unwrap_or_default();
     places.extend(named.into_iter().map(|(name, at)| (name.to_owned(), at)));
@@ -62,10 +62,10 @@ fn auth(gateway_at: &At<'_>, gateway: &mut Gateway, scope: &mut Scope<'_, '_, '_
         scope.wrong(&at, "mode is \"token\", but there is no token: set gateway.auth.token");
     }
     for (name, place) in places {
-        match scope.variables.secret(&place) {
-            Some(Found::Value(token, _)) => add(name, token, &place, gateway, scope),
-            Some(Found::Missing(missing)) => {
-                gateway.refusal.get_or_insert(format!("{}: {missing}", place.path));
+        match scope.variables.resolve_secret(&place) {
+            Some(SecretLookup::Resolved(token, _)) => add(name, token, &place, gateway, scope),
+            Some(SecretLookup::Missing(missing)) => {
+                gateway.start_error.get_or_insert(format!("{}: {missing}", place.path));
                 scope.warn(&place, WarningKind::MissingClientToken(missing));
             }
             None => {}
@@ -75,7 +75,13 @@ fn auth(gateway_at: &At<'_>, gateway: &mut Gateway, scope: &mut Scope<'_, '_, '_
 
 /// A token tells who calls, so no two clients can have the same one. White space at its ends no header carries, and
 /// what is not ASCII each client writes in its own way.
-fn add(name: String, token: Secret, at: &At<'_>, gateway: &mut Gateway, scope: &mut Scope<'_, '_, '_>) {
+fn add(
+    name: String,
+    token: Secret,
+    at: &Cursor<'_>,
+    gateway: &mut GatewaySettings,
+    scope: &mut Scope<'_, '_, '_>,
+) {
     let text = token.expose();
     if text.trim() != text || !text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return scope.wrong(

@@ -3,9 +3,9 @@
 use http::{HeaderName, HeaderValue};
 
 use super::Scope;
-use crate::config::file::{At, Value};
-use crate::config::interpolate::Found;
-use crate::config::settings::{Header, Key, Missing, WarningKind};
+use crate::config::file::{Cursor, NodeValue};
+use crate::config::interpolate::SecretLookup;
+use crate::config::settings::{Header, Missing, ProviderKey, WarningKind};
 
 /// Headers that belong to the connection or the body, not to the configuration.
 const OURS: [&str; 9] = [
@@ -27,17 +27,23 @@ pub(super) struct Gathered<T> {
 }
 
 /// Reads `apiKey`: one, or a list.
-pub(super) fn from_setting(at: &At<'_>, id: &str, scope: &mut Scope<'_, '_, '_>) -> Gathered<Key> {
-    let places = if matches!(at.node.value, Value::List(_)) { at.elements() } else { vec![at.clone()] };
+pub(super) fn from_setting(
+    at: &Cursor<'_>,
+    id: &str,
+    scope: &mut Scope<'_, '_, '_>,
+) -> Gathered<ProviderKey> {
+    let places = if matches!(at.node.value, NodeValue::List(_)) { at.elements() } else { vec![at.clone()] };
     let mut keys = Vec::new();
     let mut missing = Vec::new();
     for place in places {
-        match scope.variables.secret(&place) {
-            Some(Found::Value(secret, origin)) if HeaderValue::from_str(secret.expose()).is_ok() => {
-                keys.push(Key { secret, origin });
+        match scope.variables.resolve_secret(&place) {
+            Some(SecretLookup::Resolved(secret, origin))
+                if HeaderValue::from_str(secret.expose()).is_ok() =>
+            {
+                keys.push(ProviderKey { secret, origin });
             }
-            Some(Found::Value(_, origin)) => missing.push((place, Missing::InvalidKey(origin))),
-            Some(Found::Missing(what)) => missing.push((place, what)),
+            Some(SecretLookup::Resolved(_, origin)) => missing.push((place, Missing::InvalidKey(origin))),
+            Some(SecretLookup::Missing(what)) => missing.push((place, what)),
             None => {}
         }
     }
@@ -53,25 +59,29 @@ pub(super) fn from_setting(at: &At<'_>, id: &str, scope: &mut Scope<'_, '_, '_>)
 }
 
 /// The key of the web search.
-pub(super) fn for_web_search(at: &At<'_>, found: Found, scope: &mut Scope<'_, '_, '_>) -> Option<Key> {
+pub(super) fn for_web_search(
+    at: &Cursor<'_>,
+    found: SecretLookup,
+    scope: &mut Scope<'_, '_, '_>,
+) -> Option<ProviderKey> {
     let missing = match found {
-        Found::Value(secret, origin) if HeaderValue::from_str(secret.expose()).is_ok() => {
-            return Some(Key { secret, origin });
+        SecretLookup::Resolved(secret, origin) if HeaderValue::from_str(secret.expose()).is_ok() => {
+            return Some(ProviderKey { secret, origin });
         }
-        Found::Value(_, origin) => Missing::InvalidKey(origin),
-        Found::Missing(missing) => missing,
+        SecretLookup::Resolved(_, origin) => Missing::InvalidKey(origin),
+        SecretLookup::Missing(missing) => missing,
     };
     scope.warn(at, WarningKind::MissingWebSearch(missing));
     None
 }
 
 /// The first of the catalog's names that is set.
-pub(super) fn from_names(names: &[String], scope: &Scope<'_, '_, '_>) -> Gathered<Key> {
-    let found = names.iter().find_map(|name| scope.variables.find(name));
+pub(super) fn from_names(names: &[String], scope: &Scope<'_, '_, '_>) -> Gathered<ProviderKey> {
+    let found = names.iter().find_map(|name| scope.variables.find_variable(name));
     let usable = found.filter(|(value, _)| HeaderValue::from_str(value).is_ok());
     match usable {
         Some((value, origin)) => {
-            let key = Key { secret: crate::secret::Secret::new(value), origin };
+            let key = ProviderKey { secret: crate::secret::Secret::new(value), origin };
             Gathered { found: vec![key], missing: None }
         }
         None => Gathered { found: Vec::new(), missing: Some(Missing::Variables(names.to_vec())) },
@@ -79,10 +89,10 @@ pub(super) fn from_names(names: &[String], scope: &Scope<'_, '_, '_>) -> Gathere
 }
 
 /// Reads `headers`.
-pub(super) fn headers(at: Option<&At<'_>>, id: &str, scope: &mut Scope<'_, '_, '_>) -> Gathered<Header> {
+pub(super) fn headers(at: Option<&Cursor<'_>>, id: &str, scope: &mut Scope<'_, '_, '_>) -> Gathered<Header> {
     let mut headers: Vec<Header> = Vec::new();
     let mut missing = None;
-    for (key, place) in at.map(At::members).unwrap_or_default() {
+    for (key, place) in at.map(Cursor::members).unwrap_or_default() {
         let Ok(name) = HeaderName::from_bytes(key.as_bytes()) else {
             scope.wrong(&place, format!("\"{key}\" is not the name of a header"));
             continue;
@@ -95,14 +105,14 @@ pub(super) fn headers(at: Option<&At<'_>>, id: &str, scope: &mut Scope<'_, '_, '
             scope.wrong(&place, format!("the header {name} stands here twice: remove one"));
             continue;
         }
-        match scope.variables.secret(&place) {
-            Some(Found::Value(value, _)) if HeaderValue::from_str(value.expose()).is_ok() => {
+        match scope.variables.resolve_secret(&place) {
+            Some(SecretLookup::Resolved(value, _)) if HeaderValue::from_str(value.expose()).is_ok() => {
                 headers.push(Header { name, value });
             }
-            Some(Found::Value(..)) => {
+            Some(SecretLookup::Resolved(..)) => {
                 scope.wrong(&place, "the value holds characters that no HTTP header can carry");
             }
-            Some(Found::Missing(what)) => {
+            Some(SecretLookup::Missing(what)) => {
                 let provider = id.to_owned();
                 scope.warn(&place, WarningKind::MissingHeader { provider, missing: what.clone() });
                 missing.get_or_insert(what);

@@ -7,14 +7,14 @@ use url::Url;
 
 use super::endpoint::{Address, ClearText};
 use super::{Scope, endpoint, keys, models};
-use crate::catalog::{BuiltinProvider, DialectId, builtin};
-use crate::config::file::At;
+use crate::catalog::{AdapterId, BuiltinProvider, builtin_catalog};
+use crate::config::file::Cursor;
 use crate::config::settings::{
-    Auth, Figures, Key, NO_STATE_DIRECTORY, Provider, SecretOrigin, WarningKind,
+    Auth, ModelDefaults, NO_STATE_DIRECTORY, Provider, ProviderKey, SecretOrigin, WarningKind,
     unconfigured as not_configured,
 };
-use crate::credentials::Place;
-use crate::protocol::face::Face;
+use crate::credentials::LoginFile;
+use crate::protocol::api::Api;
 
 /// The providers while they are being put together.
 pub(super) struct Providers {
@@ -23,10 +23,10 @@ pub(super) struct Providers {
 }
 
 /// Reads every provider: those of the file, and with `merge` those of the catalog.
-pub(super) fn read(root: &At<'_>, scope: &mut Scope<'_, '_, '_>) -> Providers {
-    let replaces = root.find(&["models", "mode"]).and_then(|at| at.text()) == Some("replace");
+pub(super) fn read(root: &Cursor<'_>, scope: &mut Scope<'_, '_, '_>) -> Providers {
+    let replaces = root.get_path(&["models", "mode"]).and_then(|at| at.as_str()) == Some("replace");
     let mut table = BTreeMap::new();
-    for (key, at) in root.find(&["models", "providers"]).map(|at| at.members()).unwrap_or_default() {
+    for (key, at) in root.get_path(&["models", "providers"]).map(|at| at.members()).unwrap_or_default() {
         let id = key.to_lowercase();
         if key.contains(['/', ' ']) || key.is_empty() {
             scope.wrong(
@@ -43,7 +43,7 @@ pub(super) fn read(root: &At<'_>, scope: &mut Scope<'_, '_, '_>) -> Providers {
         table.insert(id, provider);
     }
     if !replaces {
-        for known in &builtin().providers {
+        for known in &builtin_catalog().providers {
             table.entry(known.id.clone()).or_insert_with(|| unconfigured(known, scope));
         }
     }
@@ -52,36 +52,36 @@ pub(super) fn read(root: &At<'_>, scope: &mut Scope<'_, '_, '_>) -> Providers {
 
 /// The catalog's other ids, but for those that the user defines.
 fn aliases(table: &BTreeMap<String, Provider>) -> BTreeMap<String, String> {
-    let known = builtin().providers.iter().filter(|known| table.contains_key(&known.id));
+    let known = builtin_catalog().providers.iter().filter(|known| table.contains_key(&known.id));
     let pairs = known.flat_map(|known| known.aliases.iter().map(|alias| (alias.clone(), known.id.clone())));
     pairs.filter(|(alias, _)| !table.contains_key(alias)).collect()
 }
 
 /// A provider that only the catalog knows.
 fn unconfigured(known: &BuiltinProvider, scope: &Scope<'_, '_, '_>) -> Provider {
-    let gathered = keys::from_names(&known.key_names, scope);
-    let off = if known.on_by_default {
+    let gathered = keys::from_names(&known.key_variables, scope);
+    let off = if known.is_enabled_by_default {
         gathered.missing.map(|missing| missing.to_string())
     } else {
         Some(not_configured(&known.id))
     };
     Provider {
         id: known.id.clone(),
-        dialect: known.dialect,
-        faces: known.faces.clone(),
+        adapter: known.adapter,
+        apis: known.base_urls.clone(),
         keys: if off.is_none() { gathered.found } else { Vec::new() },
-        auth: Auth::Face,
-        login: None,
-        off,
+        auth: Auth::ByApi,
+        login_file: None,
+        disabled_reason: off,
         headers: Vec::new(),
         models: models::of_catalog(known),
-        open: known.open,
-        figures: Figures::default(),
-        renamed: known.renamed.iter().cloned().collect(),
-        timeout: None,
+        accepts_any_model: known.accepts_any_model,
+        model_defaults: ModelDefaults::default(),
+        model_renames: known.model_renames.iter().cloned().collect(),
+        first_token_timeout: None,
         sanitize_tool_call_ids: false,
         currency: known.currency.clone(),
-        configured: false,
+        is_configured: false,
     }
 }
 
@@ -98,23 +98,23 @@ struct Known {
 
 impl Known {
     fn of(id: &str, url: Option<&Url>) -> Self {
-        let by_id = builtin().provider(id);
+        let by_id = builtin_catalog().provider(id);
         let by_host = url.and_then(endpoint::catalog_of);
         let facts = match (by_id, by_host) {
-            (Some(id), Some(host)) if id.dialect != host.dialect => Some(id),
+            (Some(id), Some(host)) if id.adapter != host.adapter => Some(id),
             (id, host) => host.or(id),
         };
         Self { by_id, facts, host: url.and_then(endpoint::host_of) }
     }
 
-    fn dialect(self) -> DialectId {
-        self.by_id.or(self.facts).or(self.host).map_or(DialectId::Generic, |known| known.dialect)
+    fn dialect(self) -> AdapterId {
+        self.by_id.or(self.facts).or(self.host).map_or(AdapterId::Generic, |known| known.adapter)
     }
 }
 
-fn configured(id: &str, at: &At<'_>, replaces: bool, scope: &mut Scope<'_, '_, '_>) -> Provider {
-    let flag = |key| at.get(key).and_then(|at| at.flag());
-    let api = at.get("api").and_then(|at| at.text()).and_then(Face::from_api);
+fn configured(id: &str, at: &Cursor<'_>, replaces: bool, scope: &mut Scope<'_, '_, '_>) -> Provider {
+    let flag = |key| at.get(key).and_then(|at| at.as_bool());
+    let api = at.get("api").and_then(|at| at.as_str()).and_then(Api::from_name);
     let base = at.get("baseUrl");
     let address = base.as_ref().map(|base| endpoint::read(base, clear_text(at), scope));
     let url = match &address {
@@ -124,7 +124,7 @@ fn configured(id: &str, at: &At<'_>, replaces: bool, scope: &mut Scope<'_, '_, '
     let known = Known::of(id, url);
     let faces = match (&base, url, known.by_id) {
         (Some(_), Some(url), _) => endpoint::faces(url, api, known.by_id),
-        (None, _, Some(known)) => endpoint::preferring(api, known.faces.clone()),
+        (None, _, Some(known)) => endpoint::preferring(api, known.base_urls.clone()),
         _ => Vec::new(),
     };
     let headers = keys::headers(at.get("headers").as_ref(), id, scope);
@@ -145,42 +145,45 @@ fn configured(id: &str, at: &At<'_>, replaces: bool, scope: &mut Scope<'_, '_, '
     let (models, missing_header) = rows.read(scope);
     Provider {
         id: id.to_owned(),
-        dialect: known.dialect(),
-        faces,
+        adapter: known.dialect(),
+        apis: faces,
         keys,
         auth,
-        login,
-        off: off.or(missing_header.map(|missing| missing.to_string())),
+        login_file: login,
+        disabled_reason: off.or(missing_header.map(|missing| missing.to_string())),
         headers: headers.found,
         models,
-        open: known.by_id.is_some_and(|known| known.open),
-        figures,
-        renamed: known.by_id.map(|known| known.renamed.iter().cloned().collect()).unwrap_or_default(),
-        timeout: at.get("timeoutSeconds").and_then(|at| at.whole()).map(Duration::from_secs),
+        accepts_any_model: known.by_id.is_some_and(|known| known.accepts_any_model),
+        model_defaults: figures,
+        model_renames: known
+            .by_id
+            .map(|known| known.model_renames.iter().cloned().collect())
+            .unwrap_or_default(),
+        first_token_timeout: at.get("timeoutSeconds").and_then(|at| at.as_u64()).map(Duration::from_secs),
         sanitize_tool_call_ids: flag("sanitizeToolCallIds") == Some(true),
         currency: known.facts.map_or("USD", |known| known.currency.as_str()).to_owned(),
-        configured: true,
+        is_configured: true,
     }
 }
 
-fn clear_text(at: &At<'_>) -> ClearText {
-    match at.get("allowInsecure").and_then(|at| at.flag()) {
+fn clear_text(at: &Cursor<'_>) -> ClearText {
+    match at.get("allowInsecure").and_then(|at| at.as_bool()) {
         Some(true) => ClearText::Allowed,
         _ => ClearText::Refused { what: "the key", fix: "use https://, or set allowInsecure: true" },
     }
 }
 
-fn figures(at: &At<'_>) -> Figures {
-    let figure = |key| at.get(key).and_then(|at| at.whole());
-    Figures { context_window: figure("contextWindow"), max_tokens: figure("maxTokens") }
+fn figures(at: &Cursor<'_>) -> ModelDefaults {
+    let figure = |key| at.get(key).and_then(|at| at.as_u64());
+    ModelDefaults { context_window: figure("contextWindow"), max_tokens: figure("maxTokens") }
 }
 
 /// Why a provider without an address cannot be called; where its URL is wrong that was said already.
-fn no_address(id: &str, at: &At<'_>, base: Option<&Address>, scope: &mut Scope<'_, '_, '_>) -> String {
+fn no_address(id: &str, at: &Cursor<'_>, base: Option<&Address>, scope: &mut Scope<'_, '_, '_>) -> String {
     match base {
         Some(Address::Missing(missing)) => {
             let kind = WarningKind::MissingBaseUrl { provider: id.to_owned(), missing: missing.clone() };
-            scope.report.warn(&at.path.key("baseUrl"), kind);
+            scope.report.add_warning(&at.path.join_key("baseUrl"), kind);
             format!("{missing} (its baseUrl)")
         }
         Some(_) => "its baseUrl cannot be used".to_owned(),
@@ -193,20 +196,20 @@ fn no_address(id: &str, at: &At<'_>, base: Option<&Address>, scope: &mut Scope<'
 
 /// Keys, how they are sent, and why there is none.
 struct Credentials {
-    keys: Vec<Key>,
+    keys: Vec<ProviderKey>,
     auth: Auth,
-    login: Option<Place>,
+    login: Option<LoginFile>,
     missing: Option<String>,
 }
 
-fn credentials(id: &str, at: &At<'_>, known: Known, scope: &mut Scope<'_, '_, '_>) -> Credentials {
-    let setting = at.get("auth").and_then(|at| at.text());
-    let bearer = setting == Some("token") || at.get("authHeader").and_then(|at| at.flag()) == Some(true);
-    let auth = if bearer { Auth::Bearer } else { Auth::Face };
+fn credentials(id: &str, at: &Cursor<'_>, known: Known, scope: &mut Scope<'_, '_, '_>) -> Credentials {
+    let setting = at.get("auth").and_then(|at| at.as_str());
+    let bearer = setting == Some("token") || at.get("authHeader").and_then(|at| at.as_bool()) == Some(true);
+    let auth = if bearer { Auth::Bearer } else { Auth::ByApi };
     let of = |keys, missing| Credentials { keys, auth, login: None, missing };
     let keyless = || {
         let secret = crate::secret::Secret::new(String::new());
-        let keys = vec![Key { secret, origin: SecretOrigin::NoKey }];
+        let keys = vec![ProviderKey { secret, origin: SecretOrigin::NoKey }];
         Credentials { auth: Auth::None, ..of(keys, None) }
     };
     match setting {
@@ -226,21 +229,21 @@ fn credentials(id: &str, at: &At<'_>, known: Known, scope: &mut Scope<'_, '_, '_
         scope.warn(at, WarningKind::NoApiKey { provider: id.to_owned() });
         return of(Vec::new(), Some("it has no apiKey".to_owned()));
     };
-    let gathered = keys::from_names(&known.key_names, scope);
+    let gathered = keys::from_names(&known.key_variables, scope);
     if let Some(missing) = &gathered.missing {
         let (provider, missing) = (id.to_owned(), missing.clone());
         let kind = WarningKind::MissingKey { provider, missing, has_other_keys: false };
-        scope.report.warn(&at.path.key("apiKey"), kind);
+        scope.report.add_warning(&at.path.join_key("apiKey"), kind);
     }
     of(gathered.found, gathered.missing.map(|missing| missing.to_string()))
 }
 
 /// The login of `auth: "oauth"`. Where nobody is logged in the provider is off until somebody is.
-fn login(id: &str, at: &At<'_>, known: Known, scope: &mut Scope<'_, '_, '_>) -> Credentials {
-    let place = scope.variables.login(id);
+fn login(id: &str, at: &Cursor<'_>, known: Known, scope: &mut Scope<'_, '_, '_>) -> Credentials {
+    let place = scope.variables.login_file(id);
     let off = |login, why| Credentials { keys: Vec::new(), auth: Auth::Login, login, missing: Some(why) };
     let Some(setting) = at.get("auth") else { return off(place, "it has no login".to_owned()) };
-    if known.dialect() != DialectId::KimiCode {
+    if known.dialect() != AdapterId::KimiCode {
         scope
             .wrong(&setting, format!("only Kimi Code has a login, and provider {id} is none: set an apiKey"));
         return off(None, "it has no login".to_owned());
@@ -254,7 +257,7 @@ fn login(id: &str, at: &At<'_>, known: Known, scope: &mut Scope<'_, '_, '_>) -> 
     };
     match found {
         Ok(login) => {
-            let key = Key {
+            let key = ProviderKey {
                 secret: crate::secret::Secret::new(login.id),
                 origin: SecretOrigin::Login { host: login.host },
             };

@@ -3,22 +3,22 @@
 use super::Scope;
 use super::agents::{self, Agents};
 use super::providers::Providers;
-use crate::config::file::At;
-use crate::config::lookup::DEFAULT;
+use crate::config::file::Cursor;
+use crate::config::lookup::DEFAULT_CHAIN;
 use crate::config::settings::{Chain, Route, WarningKind};
 
 /// Reads the routes: exact names first, then globs, the longest first.
 pub(super) fn read(
-    root: &At<'_>,
+    root: &Cursor<'_>,
     providers: &Providers,
     agents: &Agents,
     scope: &mut Scope<'_, '_, '_>,
 ) -> Vec<Route> {
-    let rows = root.find(&["models", "routes"]).map(|at| at.members()).unwrap_or_default();
+    let rows = root.get_path(&["models", "routes"]).map(|at| at.members()).unwrap_or_default();
     let table = Table { rows: &rows, providers, agents };
     let mut routes: Vec<Route> = Vec::new();
     for (pattern, at) in &rows {
-        if pattern.eq_ignore_ascii_case(DEFAULT) {
+        if pattern.eq_ignore_ascii_case(DEFAULT_CHAIN) {
             scope.wrong(at, "\"default\" is the chain of agents.defaults.model: set it there");
             continue;
         }
@@ -44,19 +44,24 @@ pub(super) fn read(
 }
 
 struct Table<'r, 't> {
-    rows: &'r [(&'t str, At<'t>)],
+    rows: &'r [(&'t str, Cursor<'t>)],
     providers: &'r Providers,
     agents: &'r Agents,
 }
 
 impl<'t> Table<'_, 't> {
     /// `above` holds the routes that led here.
-    fn chain(&self, at: &At<'t>, above: &mut Vec<&'t str>, scope: &mut Scope<'_, '_, '_>) -> Option<Chain> {
-        let Some(name) = at.text() else {
+    fn chain(
+        &self,
+        at: &Cursor<'t>,
+        above: &mut Vec<&'t str>,
+        scope: &mut Scope<'_, '_, '_>,
+    ) -> Option<Chain> {
+        let Some(name) = at.as_str() else {
             let chain = agents::chain(at, self.providers, &self.agents.aliases, scope);
             return Some(chain).filter(|chain| !chain.references.is_empty());
         };
-        if name.eq_ignore_ascii_case(DEFAULT) {
+        if name.eq_ignore_ascii_case(DEFAULT_CHAIN) {
             return Some(self.agents.default_chain.clone());
         }
         let called = self.rows.iter().find(|(pattern, _)| pattern.eq_ignore_ascii_case(name));

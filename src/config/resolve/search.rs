@@ -8,10 +8,10 @@ use url::Url;
 use super::endpoint::{Address, ClearText};
 use super::providers::Providers;
 use super::{Scope, endpoint, keys};
-use crate::catalog::{DialectId, builtin};
-use crate::config::file::At;
-use crate::config::settings::{Key, Provider, Reference, WarningKind, WebSearch};
-use crate::protocol::face::Face;
+use crate::catalog::{AdapterId, builtin_catalog};
+use crate::config::file::Cursor;
+use crate::config::settings::{Provider, ProviderKey, Reference, WarningKind, WebSearchSettings};
+use crate::protocol::api::Api;
 use crate::secret::Secret;
 
 /// The model that searches when none is named: `OpenClaw`'s default, and the cheapest that the platform serves.
@@ -33,8 +33,12 @@ const BASE_URL: &str = "plugins.entries.moonshot.config.webSearch.baseUrl";
 const API_KEY: &str = "plugins.entries.moonshot.config.webSearch.apiKey";
 
 /// Reads the settings and fills in the defaults.
-pub(super) fn read(root: &At<'_>, providers: &Providers, scope: &mut Scope<'_, '_, '_>) -> WebSearch {
-    let at = root.find(&["plugins", "entries", "moonshot", "config", "webSearch"]);
+pub(super) fn read(
+    root: &Cursor<'_>,
+    providers: &Providers,
+    scope: &mut Scope<'_, '_, '_>,
+) -> WebSearchSettings {
+    let at = root.get_path(&["plugins", "entries", "moonshot", "config", "webSearch"]);
     let setting = |key| at.as_ref().and_then(|at| at.get(key));
     let Base { url: base_url, is_own, unusable } =
         base(setting("baseUrl"), setting("apiKey").is_some(), providers, scope);
@@ -57,23 +61,23 @@ pub(super) fn read(root: &At<'_>, providers: &Providers, scope: &mut Scope<'_, '
         Err(off) => (Vec::new(), Some(off)),
     };
     let provider = provider_of(&base_url, providers);
-    let model = setting("model").and_then(|at| at.text()).filter(|model| !model.trim().is_empty());
-    let known = model.and_then(|id| builtin().provider(&provider)?.model(id));
-    if let (Some(at), Some(retired)) = (setting("model"), known.and_then(|known| known.retired.as_ref())) {
+    let model = setting("model").and_then(|at| at.as_str()).filter(|model| !model.trim().is_empty());
+    let known = model.and_then(|id| builtin_catalog().provider(&provider)?.model(id));
+    if let (Some(at), Some(retired)) = (setting("model"), known.and_then(|known| known.retirement.as_ref())) {
         let model = model.unwrap_or_default().to_owned();
         let reference = Reference { provider: provider.clone(), model };
         scope.warn(&at, WarningKind::RetiredModel { reference, retired: retired.clone() });
     }
-    let is_wanted = at.is_some() || root.find(&["tools", "web", "search", "provider"]).is_some();
-    WebSearch {
-        is_wanted,
+    let is_wanted = at.is_some() || root.get_path(&["tools", "web", "search", "provider"]).is_some();
+    WebSearchSettings {
+        is_configured: is_wanted,
         keys,
-        off,
+        disabled_reason: off,
         provider,
         base_url,
         model: model.unwrap_or(MODEL).to_owned(),
-        model_is_chosen: model.is_some(),
-        timeout: setting("timeoutSeconds").and_then(|at| at.whole()).map_or(TIMEOUT, Duration::from_secs),
+        is_model_configured: model.is_some(),
+        timeout: setting("timeoutSeconds").and_then(|at| at.as_u64()).map_or(TIMEOUT, Duration::from_secs),
     }
 }
 
@@ -89,7 +93,7 @@ struct Base {
 
 /// `webSearch.baseUrl`, else the base URL of the provider whose key is used.
 fn base(
-    setting: Option<At<'_>>,
+    setting: Option<Cursor<'_>>,
     has_own_key: bool,
     providers: &Providers,
     scope: &mut Scope<'_, '_, '_>,
@@ -123,7 +127,7 @@ fn default_base(providers: &Providers, has_own_key: bool) -> Result<String, Stri
     if has_own_key || provider_keys(provider).next().is_none() {
         return Ok(INTERNATIONAL.to_owned());
     }
-    let chat = provider.faces.iter().find(|(face, _)| *face == Face::Chat);
+    let chat = provider.apis.iter().find(|(face, _)| *face == Api::ChatCompletions);
     chat.map(|(_, base)| base.clone()).ok_or_else(|| {
         format!(
             "web search needs the Chat Completions API, which models.providers.{}.baseUrl does not serve. Set {BASE_URL} \
@@ -134,11 +138,15 @@ fn default_base(providers: &Providers, has_own_key: bool) -> Result<String, Stri
 }
 
 /// The one key that the user means.
-fn configured(at: &At<'_>, base: &str, scope: &mut Scope<'_, '_, '_>) -> Result<Vec<Key>, String> {
-    let found = scope.variables.secret(at);
+fn configured(
+    at: &Cursor<'_>,
+    base: &str,
+    scope: &mut Scope<'_, '_, '_>,
+) -> Result<Vec<ProviderKey>, String> {
+    let found = scope.variables.resolve_secret(at);
     let key = found.and_then(|found| keys::for_web_search(at, found, scope));
     let key = key.ok_or_else(|| format!("{API_KEY} has no value"))?;
-    if key.is_of_kimi_code() && native(base).is_some() {
+    if key.is_kimi_code_key() && native(base).is_some() {
         scope.warn(at, WarningKind::KimiCodeKeyForWebSearch { origin: key.origin.clone() });
     }
     Ok(vec![key])
@@ -160,11 +168,11 @@ fn named(
     is_own: bool,
     providers: &Providers,
     scope: &Scope<'_, '_, '_>,
-) -> Result<Vec<Key>, MissingKey> {
+) -> Result<Vec<ProviderKey>, MissingKey> {
     let of_names = NAMES.iter().filter_map(|name| {
-        let (value, origin) = scope.variables.find(name)?;
+        let (value, origin) = scope.variables.find_variable(name)?;
         HeaderValue::from_str(&value).ok()?;
-        Some(Key { secret: Secret::new(value), origin })
+        Some(ProviderKey { secret: Secret::new(value), origin })
     });
     let is_there = |provider: &Provider| is_at(provider, base);
     // Other providers at the same place have keys of their own.
@@ -172,12 +180,12 @@ fn named(
     let of_provider = of_provider.flat_map(provider_keys).cloned();
     let mut other_product = None;
     let mut withheld = None;
-    let mut keys: Vec<Key> = Vec::new();
+    let mut keys: Vec<ProviderKey> = Vec::new();
     for key in of_names.chain(of_provider) {
         let has_key = |provider: &&Provider| provider.keys.iter().any(|known| known.secret == key.secret);
         let owners: Vec<&Provider> = providers.table.values().filter(has_key).collect();
-        let owner = owners.iter().find(|provider| provider.configured);
-        if key.is_of_kimi_code() {
+        let owner = owners.iter().find(|provider| provider.is_configured);
+        if key.is_kimi_code_key() {
             other_product.get_or_insert(key.origin);
         } else if owners.iter().any(|provider| is_there(provider)) {
             if !keys.iter().any(|known| known.secret == key.secret) {
@@ -192,8 +200,8 @@ fn named(
     if !keys.is_empty() {
         return Ok(keys);
     }
-    let lender = near(providers).filter(|lender| lender.configured && !is_there(lender));
-    let lender = lender.filter(|lender| provider_keys(lender).any(|key| !key.is_of_kimi_code()));
+    let lender = near(providers).filter(|lender| lender.is_configured && !is_there(lender));
+    let lender = lender.filter(|lender| provider_keys(lender).any(|key| !key.is_kimi_code_key()));
     Err(match (lender.or(withheld), other_product) {
         (Some(owner), _) => MissingKey::Withheld(withheld_key(owner, base, is_own)),
         (None, Some(origin)) => MissingKey::Unset(format!(
@@ -210,9 +218,9 @@ fn named(
 fn withheld_key(owner: &Provider, base: &str, is_own: bool) -> String {
     let id = &owner.id;
     let setting = format!("models.providers.{id}.baseUrl");
-    let place = owner.faces.first().map_or("", |(_, base)| base.as_str());
+    let place = owner.apis.first().map_or("", |(_, base)| base.as_str());
     let shown = if is_own { format!("{BASE_URL} ({base})") } else { base.to_owned() };
-    let other = match is_own && owner.dialect == DialectId::Moonshot {
+    let other = match is_own && owner.adapter == AdapterId::Moonshot {
         true => format!(", or remove {BASE_URL} to search at {place}"),
         false => String::new(),
     };
@@ -223,7 +231,7 @@ fn withheld_key(owner: &Provider, base: &str, is_own: bool) -> String {
 }
 
 /// The keys of a provider; one that takes no key has none.
-fn provider_keys(provider: &Provider) -> impl Iterator<Item = &Key> {
+fn provider_keys(provider: &Provider) -> impl Iterator<Item = &ProviderKey> {
     provider.keys.iter().filter(|key| !key.secret.expose().is_empty())
 }
 
@@ -231,23 +239,23 @@ fn provider_keys(provider: &Provider) -> impl Iterator<Item = &Key> {
 /// configuration names, and rather one with a key.
 fn near(providers: &Providers) -> Option<&Provider> {
     let both = ["moonshot", "moonshot-cn"].into_iter().filter_map(|id| providers.table.get(id));
-    let ours = both.filter(|provider| provider.dialect == DialectId::Moonshot);
-    let standing = |provider: &&Provider| (!provider.keys.is_empty(), provider.configured);
+    let ours = both.filter(|provider| provider.adapter == AdapterId::Moonshot);
+    let standing = |provider: &&Provider| (!provider.keys.is_empty(), provider.is_configured);
     // Of two that stand the same the first.
     ours.rev().max_by_key(standing)
 }
 
 /// Base URL of the chat face at Moonshot's own host, where this provider is there, whatever face it prefers.
 fn native_base(provider: &Provider) -> Option<String> {
-    provider.faces.iter().find_map(|(_, base)| native(base))
+    provider.apis.iter().find_map(|(_, base)| native(base))
 }
 
 /// Base URL of the chat face at the host of Moonshot's that a URL has.
 fn native(base: &str) -> Option<String> {
     let url = Url::parse(base).ok()?;
-    let known = endpoint::catalog_of(&url).filter(|known| known.dialect == DialectId::Moonshot)?;
-    let faces = known.faces_at(url.host_str()?);
-    faces.into_iter().find(|(face, _)| *face == Face::Chat).map(|(_, base)| base)
+    let known = endpoint::catalog_of(&url).filter(|known| known.adapter == AdapterId::Moonshot)?;
+    let faces = known.base_urls_at_host(url.host_str()?);
+    faces.into_iter().find(|(face, _)| *face == Api::ChatCompletions).map(|(_, base)| base)
 }
 
 /// Scheme, host and port.
@@ -258,11 +266,11 @@ fn place_of(base: &str) -> Option<url::Origin> {
 /// Whether one of a provider's base URLs has the scheme, host and port of this one.
 fn is_at(provider: &Provider, base: &str) -> bool {
     let place = place_of(base);
-    provider.faces.iter().any(|(_, base)| place_of(base) == place)
+    provider.apis.iter().any(|(_, base)| place_of(base) == place)
 }
 
 fn is_moonshot_at(provider: &Provider, base: &str) -> bool {
-    provider.dialect == DialectId::Moonshot && is_at(provider, base)
+    provider.adapter == AdapterId::Moonshot && is_at(provider, base)
 }
 
 /// The provider whose prices apply at a base URL.
@@ -272,9 +280,9 @@ fn provider_of(base: &str, providers: &Providers) -> String {
         return configured.id.clone();
     }
     let host = Url::parse(base).ok().and_then(|url| url.host_str().map(str::to_owned));
-    let known = host.and_then(|host| builtin().by_host(&host));
+    let known = host.and_then(|host| builtin_catalog().find_by_host(&host));
     known
-        .filter(|known| known.dialect == DialectId::Moonshot)
+        .filter(|known| known.adapter == AdapterId::Moonshot)
         .map_or("moonshot", |known| &known.id)
         .to_owned()
 }

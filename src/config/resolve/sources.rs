@@ -4,30 +4,30 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::config::environment::Environment;
-use crate::config::file::At;
+use crate::config::file::Cursor;
 use crate::config::settings::Provider;
 
 /// The secrets file, each `{ source: "file", id }`, and those of logins; `base` is where a relative one starts.
 pub(super) fn files(
-    root: &At<'_>,
+    root: &Cursor<'_>,
     providers: &BTreeMap<String, Provider>,
     environment: &Environment,
     base: Option<&Path>,
 ) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = environment.secrets_file().into_iter().collect();
     for provider in providers.values() {
-        let Some(place) = &provider.login else { continue };
-        found.push(place.mark());
+        let Some(place) = &provider.login_file else { continue };
+        found.push(place.lock_path());
         // It changes with each refresh, which is no news. One that cannot be used may be mended.
-        if provider.off.is_some() {
-            found.push(place.tokens());
+        if provider.disabled_reason.is_some() {
+            found.push(place.token_path());
         }
     }
     let mut left = vec![root.clone()];
     while let Some(at) = left.pop() {
-        let text = |key: &str| at.get(key).and_then(|at| at.text().map(str::to_owned));
+        let text = |key: &str| at.get(key).and_then(|at| at.as_str().map(str::to_owned));
         if let (Some("file"), Some(id)) = (text("source").as_deref(), text("id")) {
-            found.push(environment.expand(&id, base));
+            found.push(environment.expand_path(&id, base));
         }
         left.extend(at.members().into_iter().map(|(_, member)| member));
         left.extend(at.elements());

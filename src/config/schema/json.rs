@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Key, ROOT, Shape};
+use super::{ROOT, SchemaKey, ValueShape};
 
 /// The schema of the whole file.
 #[must_use]
@@ -34,22 +34,22 @@ fn secret() -> Value {
     })
 }
 
-fn shape(of: &Shape) -> Value {
+fn shape(of: &ValueShape) -> Value {
     match of {
-        Shape::Anything => json!({}),
-        Shape::Flag => json!({ "type": "boolean" }),
-        Shape::Text => json!({ "type": "string", "minLength": 1 }),
-        Shape::Secret => json!({ "$ref": "#/$defs/secret" }),
-        Shape::Secrets => {
-            let one = shape(&Shape::Secret);
+        ValueShape::Anything => json!({}),
+        ValueShape::Flag => json!({ "type": "boolean" }),
+        ValueShape::Text => json!({ "type": "string", "minLength": 1 }),
+        ValueShape::Secret => json!({ "$ref": "#/$defs/secret" }),
+        ValueShape::Secrets => {
+            let one = shape(&ValueShape::Secret);
             json!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1 }] })
         }
-        Shape::Whole { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
-        Shape::Amount => json!({ "type": "number", "minimum": 0 }),
-        Shape::Choice(words) => json!({ "enum": words }),
-        Shape::Object(keys) => object(keys),
-        Shape::Map { values, .. } => json!({ "type": "object", "additionalProperties": shape(values) }),
-        Shape::Variables => {
+        ValueShape::Whole { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
+        ValueShape::Amount => json!({ "type": "number", "minimum": 0 }),
+        ValueShape::Choice(words) => json!({ "enum": words }),
+        ValueShape::Object(keys) => object(keys),
+        ValueShape::Map { values, .. } => json!({ "type": "object", "additionalProperties": shape(values) }),
+        ValueShape::Variables => {
             let texts = json!({ "type": "object", "additionalProperties": { "type": "string" } });
             json!({
                 "type": "object",
@@ -57,13 +57,13 @@ fn shape(of: &Shape) -> Value {
                 "additionalProperties": { "type": "string" },
             })
         }
-        Shape::List(items) => json!({ "type": "array", "items": shape(items) }),
-        Shape::TextOr(other) => json!({ "anyOf": [shape(&Shape::Text), shape(other)] }),
-        Shape::OrNull(other) => json!({ "anyOf": [{ "type": "null" }, shape(other)] }),
+        ValueShape::List(items) => json!({ "type": "array", "items": shape(items) }),
+        ValueShape::TextOr(other) => json!({ "anyOf": [shape(&ValueShape::Text), shape(other)] }),
+        ValueShape::OrNull(other) => json!({ "anyOf": [{ "type": "null" }, shape(other)] }),
     }
 }
 
-fn object(keys: &[Key]) -> Value {
+fn object(keys: &[SchemaKey]) -> Value {
     let mut properties = Map::new();
     for key in keys {
         let mut property = shape(key.shape);
@@ -72,7 +72,7 @@ fn object(keys: &[Key]) -> Value {
         }
         properties.insert(key.name.to_owned(), property);
     }
-    let required: Vec<&str> = keys.iter().filter(|key| key.required).map(|key| key.name).collect();
+    let required: Vec<&str> = keys.iter().filter(|key| key.is_required).map(|key| key.name).collect();
     let mut schema = json!({ "type": "object", "properties": properties, "additionalProperties": false });
     if let (false, Some(object)) = (required.is_empty(), schema.as_object_mut()) {
         object.insert("required".to_owned(), json!(required));

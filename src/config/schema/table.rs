@@ -1,29 +1,29 @@
 //! Every key of the configuration.
 
-use super::{Key, Shape};
+use super::{SchemaKey, ValueShape};
 
-const fn key(name: &'static str, about: &'static str, shape: &'static Shape) -> Key {
-    Key { name, about, shape, required: false }
+const fn key(name: &'static str, about: &'static str, shape: &'static ValueShape) -> SchemaKey {
+    SchemaKey { name, about, shape, is_required: false }
 }
 
-const fn required(name: &'static str, about: &'static str, shape: &'static Shape) -> Key {
-    Key { name, about, shape, required: true }
+const fn required(name: &'static str, about: &'static str, shape: &'static ValueShape) -> SchemaKey {
+    SchemaKey { name, about, shape, is_required: true }
 }
 
-const FLAG: &Shape = &Shape::Flag;
-const TEXT: &Shape = &Shape::Text;
-const SECRET: &Shape = &Shape::Secret;
-const ANYTHING: &Shape = &Shape::Anything;
-const AMOUNT: &Shape = &Shape::Amount;
-const TEXTS: &Shape = &Shape::List(TEXT);
-const TOKENS: &Shape = &Shape::Whole { min: 1, max: 1_000_000_000 };
-const SECONDS: &Shape = &Shape::Whole { min: 1, max: 604_800 };
-const MILLISECONDS: &Shape = &Shape::Whole { min: 1, max: 604_800_000 };
-const PARAMS: &Shape = &Shape::Map { keys: "request field", values: ANYTHING };
-const HEADERS: &Shape = &Shape::Map { keys: "header name", values: SECRET };
+const FLAG: &ValueShape = &ValueShape::Flag;
+const TEXT: &ValueShape = &ValueShape::Text;
+const SECRET: &ValueShape = &ValueShape::Secret;
+const ANYTHING: &ValueShape = &ValueShape::Anything;
+const AMOUNT: &ValueShape = &ValueShape::Amount;
+const TEXTS: &ValueShape = &ValueShape::List(TEXT);
+const TOKENS: &ValueShape = &ValueShape::Whole { min: 1, max: 1_000_000_000 };
+const SECONDS: &ValueShape = &ValueShape::Whole { min: 1, max: 604_800 };
+const MILLISECONDS: &ValueShape = &ValueShape::Whole { min: 1, max: 604_800_000 };
+const PARAMS: &ValueShape = &ValueShape::Map { keys: "request field", values: ANYTHING };
+const HEADERS: &ValueShape = &ValueShape::Map { keys: "header name", values: SECRET };
 
 /// The whole file.
-pub static ROOT: Shape = Shape::Object(&[
+pub static ROOT: ValueShape = ValueShape::Object(&[
     key("$schema", "For editors.", TEXT),
     key("env", "Variables for ${VAR}; `vars` holds more. They never override the process environment.", ENV),
     key("agents", "What answers, and how.", AGENTS),
@@ -37,19 +37,19 @@ pub static ROOT: Shape = Shape::Object(&[
     key("tools", "Tools of `agent` and `chat`.", TOOLS),
 ]);
 
-const ENV: &Shape = &Shape::Variables;
+const ENV: &ValueShape = &ValueShape::Variables;
 
-const AGENTS: &Shape =
-    &Shape::Object(&[key("defaults", "For every request that does not say otherwise.", DEFAULTS)]);
+const AGENTS: &ValueShape =
+    &ValueShape::Object(&[key("defaults", "For every request that does not say otherwise.", DEFAULTS)]);
 
-const DEFAULTS: &Shape = &Shape::Object(&[
+const DEFAULTS: &ValueShape = &ValueShape::Object(&[
     key("model", "The chain `default`: a reference, or a primary with fallbacks.", CHAIN),
     key(
         "models",
         "By reference: another name for it, and parameters that fill what a client leaves out.",
-        &Shape::Map {
+        &ValueShape::Map {
             keys: "reference",
-            values: &Shape::Object(&[
+            values: &ValueShape::Object(&[
                 key("alias", "Another name for the model.", TEXT),
                 key("params", "Request fields; a client's own win.", PARAMS),
             ]),
@@ -63,37 +63,41 @@ const DEFAULTS: &Shape = &Shape::Object(&[
     ),
 ]);
 
-const THINKING: &Shape =
-    &Shape::Choice(&["off", "minimal", "low", "medium", "high", "xhigh", "max", "adaptive"]);
+const THINKING: &ValueShape =
+    &ValueShape::Choice(&["off", "minimal", "low", "medium", "high", "xhigh", "max", "adaptive"]);
 
-const CHAIN: &Shape = &Shape::TextOr(&Shape::Object(&[
+const CHAIN: &ValueShape = &ValueShape::TextOr(&ValueShape::Object(&[
     required("primary", "The reference that is asked first.", TEXT),
     key("fallbacks", "References that are asked after it, in this order.", TEXTS),
 ]));
 
-const MODELS: &Shape = &Shape::Object(&[
-    key("mode", "`merge` with the built-in catalog, or `replace` it.", &Shape::Choice(&["merge", "replace"])),
-    key("providers", "By id.", &Shape::Map { keys: "provider id", values: PROVIDER }),
+const MODELS: &ValueShape = &ValueShape::Object(&[
+    key(
+        "mode",
+        "`merge` with the built-in catalog, or `replace` it.",
+        &ValueShape::Choice(&["merge", "replace"]),
+    ),
+    key("providers", "By id.", &ValueShape::Map { keys: "provider id", values: PROVIDER }),
     key(
         "routes",
         "Requested name, or glob with `*`, and what answers: a chain, the name of one, or a reference.",
-        &Shape::Map { keys: "requested name or glob", values: CHAIN },
+        &ValueShape::Map { keys: "requested name or glob", values: CHAIN },
     ),
 ]);
 
-const PROVIDER: &Shape = &Shape::Object(&[
+const PROVIDER: &ValueShape = &ValueShape::Object(&[
     key(
         "baseUrl",
         "Up to and with `/v1`. Under an id of the catalog every protocol of that provider is looked for there, as its own \
          host lays them out, unless `api` names one.",
         TEXT,
     ),
-    key("apiKey", "A key, or several that are tried in this order.", &Shape::Secrets),
+    key("apiKey", "A key, or several that are tried in this order.", &ValueShape::Secrets),
     key(
         "auth",
         "`api-key` sends the key as the protocol asks, `token` always as a bearer token, `none` sends no key. `oauth`, \
          for Kimi Code: no `apiKey`, but the login of `moonrelay login`.",
-        &Shape::Choice(&["api-key", "token", "oauth", "none"]),
+        &ValueShape::Choice(&["api-key", "token", "oauth", "none"]),
     ),
     key("authHeader", "Send the key as `Authorization: Bearer`, whatever the protocol asks.", FLAG),
     key(
@@ -107,21 +111,26 @@ const PROVIDER: &Shape = &Shape::Object(&[
     key("maxTokens", "Largest answer in tokens, for models that do not say.", TOKENS),
     key("sanitizeToolCallIds", "Rewrite every tool-call id to letters and digits.", FLAG),
     key("allowInsecure", "Allow http:// to a host that is not this machine.", FLAG),
-    key("models", "Rows over those of the catalog.", &Shape::List(MODEL)),
+    key("models", "Rows over those of the catalog.", &ValueShape::List(MODEL)),
 ]);
 
-const API: &Shape = &Shape::Choice(&["openai-completions", "openai-responses", "anthropic-messages"]);
+const API: &ValueShape =
+    &ValueShape::Choice(&["openai-completions", "openai-responses", "anthropic-messages"]);
 
-const MODEL: &Shape = &Shape::Object(&[
+const MODEL: &ValueShape = &ValueShape::Object(&[
     required("id", "As the provider calls it.", TEXT),
     key("name", "For people.", TEXT),
     key("reasoning", "Whether it thinks.", FLAG),
-    key("input", "What it takes.", &Shape::List(&Shape::Choice(&["text", "image", "video", "audio"]))),
+    key(
+        "input",
+        "What it takes.",
+        &ValueShape::List(&ValueShape::Choice(&["text", "image", "video", "audio"])),
+    ),
     key(
         "cost",
         "Per million tokens, in the currency of the provider's account: yuan at `api.moonshot.cn`, else \
          US dollars. What is left out is the catalog's price, or free where there is none.",
-        &Shape::Object(&[
+        &ValueShape::Object(&[
             key("input", "Not cached.", AMOUNT),
             key("output", "Reasoning included.", AMOUNT),
             key("cacheRead", "Cached.", AMOUNT),
@@ -135,7 +144,7 @@ const MODEL: &Shape = &Shape::Object(&[
     key("compat", "What an OpenAI-compatible server does differently.", COMPAT),
 ]);
 
-const COMPAT: &Shape = &Shape::Object(&[
+const COMPAT: &ValueShape = &ValueShape::Object(&[
     key("supportsDeveloperRole", "Takes the role `developer`.", FLAG),
     key("supportsUsageInStreaming", "Takes `stream_options.include_usage`.", FLAG),
     key("supportsReasoningEffort", "Takes `reasoning_effort`.", FLAG),
@@ -152,16 +161,20 @@ const COMPAT: &Shape = &Shape::Object(&[
     key(
         "maxTokensField",
         "The name of the output limit.",
-        &Shape::Choice(&["max_completion_tokens", "max_tokens"]),
+        &ValueShape::Choice(&["max_completion_tokens", "max_tokens"]),
     ),
 ]);
 
-const FAILOVER: &Shape = &Shape::Object(&[
-    key("attemptsPerTarget", "Tries of one target for causes that pass.", &Shape::Whole { min: 1, max: 10 }),
+const FAILOVER: &ValueShape = &ValueShape::Object(&[
+    key(
+        "attemptsPerTarget",
+        "Tries of one target for causes that pass.",
+        &ValueShape::Whole { min: 1, max: 10 },
+    ),
     key(
         "backoff",
         "Waits between them.",
-        &Shape::Object(&[
+        &ValueShape::Object(&[
             key("initialMs", "The first.", MILLISECONDS),
             key("maxMs", "The longest.", MILLISECONDS),
         ]),
@@ -169,8 +182,8 @@ const FAILOVER: &Shape = &Shape::Object(&[
     key(
         "cooldown",
         "Rests after failures.",
-        &Shape::Object(&[
-            key("stepsSeconds", "After the first, second, … failure in a row.", &Shape::List(SECONDS)),
+        &ValueShape::Object(&[
+            key("stepsSeconds", "After the first, second, … failure in a row.", &ValueShape::List(SECONDS)),
             key("billingSeconds", "Of a key without money.", SECONDS),
         ]),
     ),
@@ -178,22 +191,22 @@ const FAILOVER: &Shape = &Shape::Object(&[
     key(
         "returnToPrimary",
         "When its cooldown ends; with `session` a conversation that fell back stays until its target rests.",
-        &Shape::Choice(&["cooldown", "session"]),
+        &ValueShape::Choice(&["cooldown", "session"]),
     ),
     key(
         "hedgeAfterMs",
         "Ask the next target too when one has been silent for this long; the first to answer wins.",
-        &Shape::OrNull(MILLISECONDS),
+        &ValueShape::OrNull(MILLISECONDS),
     ),
     key(
         "midStream",
         "Go on with a broken stream where that is safe, or end it with an error.",
-        &Shape::Choice(&["continue", "error"]),
+        &ValueShape::Choice(&["continue", "error"]),
     ),
     key("keepAliveSeconds", "A waiting stream gets a comment this often.", SECONDS),
 ]);
 
-const TIMEOUTS: &Shape = &Shape::Object(&[
+const TIMEOUTS: &ValueShape = &ValueShape::Object(&[
     key("connectSeconds", "To connect.", SECONDS),
     key("headSeconds", "To a stream's response head.", SECONDS),
     key(
@@ -202,64 +215,72 @@ const TIMEOUTS: &Shape = &Shape::Object(&[
         SECONDS,
     ),
     key("idleSeconds", "Between bytes of a stream.", SECONDS),
-    key("totalSeconds", "The request with every attempt; null is without limit.", &Shape::OrNull(SECONDS)),
+    key(
+        "totalSeconds",
+        "The request with every attempt; null is without limit.",
+        &ValueShape::OrNull(SECONDS),
+    ),
 ]);
 
-const GATEWAY: &Shape = &Shape::Object(&[
-    key("port", "0 picks a free one.", &Shape::Whole { min: 0, max: 65_535 }),
+const GATEWAY: &ValueShape = &ValueShape::Object(&[
+    key("port", "0 picks a free one.", &ValueShape::Whole { min: 0, max: 65_535 }),
     key("bind", "`loopback`, `all`, an IP address, or `unix:PATH`.", TEXT),
     key(
         "auth",
         "Who may call.",
-        &Shape::Object(&[
-            key("mode", "`none` only on this machine.", &Shape::Choice(&["none", "token"])),
+        &ValueShape::Object(&[
+            key("mode", "`none` only on this machine.", &ValueShape::Choice(&["none", "token"])),
             key("token", "One for everybody.", SECRET),
-            key("tokens", "By client name.", &Shape::Map { keys: "client name", values: SECRET }),
+            key("tokens", "By client name.", &ValueShape::Map { keys: "client name", values: SECRET }),
         ]),
     ),
-    key("bodyLimitMiB", "Largest request body.", &Shape::Whole { min: 1, max: 4_096 }),
+    key("bodyLimitMiB", "Largest request body.", &ValueShape::Whole { min: 1, max: 4_096 }),
     key("reload", "Watch the file and apply changes.", FLAG),
     key(
         "metrics",
         "`/metrics`.",
-        &Shape::Object(&[key("public", "Without a token, also where the other routes want one.", FLAG)]),
+        &ValueShape::Object(&[key("public", "Without a token, also where the other routes want one.", FLAG)]),
     ),
 ]);
 
-const USAGE: &Shape = &Shape::Object(&[
+const USAGE: &ValueShape = &ValueShape::Object(&[
     key(
         "store",
         "`sqlite` keeps it in the state directory, `none` keeps nothing.",
-        &Shape::Choice(&["sqlite", "none"]),
+        &ValueShape::Choice(&["sqlite", "none"]),
     ),
-    key("retentionDays", "How long requests are kept.", &Shape::Whole { min: 1, max: 36_500 }),
+    key("retentionDays", "How long requests are kept.", &ValueShape::Whole { min: 1, max: 36_500 }),
 ]);
 
-const TELEMETRY: &Shape = &Shape::Object(&[key(
+const TELEMETRY: &ValueShape = &ValueShape::Object(&[key(
     "otlp",
     "OpenTelemetry.",
-    &Shape::Object(&[key(
+    &ValueShape::Object(&[key(
         "endpoint",
         "Base URL of a collector (OTLP over HTTP): `http://127.0.0.1:4318`.",
         TEXT,
     )]),
 )]);
 
-const LOGGING: &Shape = &Shape::Object(&[
-    key("level", "How much.", &Shape::Choice(&["error", "warn", "info", "debug", "trace"])),
+const LOGGING: &ValueShape = &ValueShape::Object(&[
+    key("level", "How much.", &ValueShape::Choice(&["error", "warn", "info", "debug", "trace"])),
     key("content", "Log prompts and answers too. Accepted, not built yet.", FLAG),
 ]);
 
-const PLUGINS: &Shape = &Shape::Object(&[key(
+const PLUGINS: &ValueShape = &ValueShape::Object(&[key(
     "entries",
     "By plugin.",
-    &Shape::Object(&[key("moonshot", "Kimi.", &Shape::Object(&[key("config", "Its settings.", MOONSHOT)]))]),
+    &ValueShape::Object(&[key(
+        "moonshot",
+        "Kimi.",
+        &ValueShape::Object(&[key("config", "Its settings.", MOONSHOT)]),
+    )]),
 )]);
 
-const MOONSHOT: &Shape = &Shape::Object(&[key(
+const MOONSHOT: &ValueShape = &ValueShape::Object(&[key(
     "webSearch",
     "Kimi's web search: `moonrelay web-search`, `POST /v1/search` and the tool `web_search`.",
-    &Shape::Object(&[
+    &ValueShape::Object(&[
         key(
             "apiKey",
             "A key of Moonshot's platform. Else KIMI_API_KEY, else MOONSHOT_API_KEY, each unless it is a key of Kimi Code \
@@ -282,12 +303,12 @@ const MOONSHOT: &Shape = &Shape::Object(&[key(
     ]),
 )]);
 
-const TOOLS: &Shape = &Shape::Object(&[key(
+const TOOLS: &ValueShape = &ValueShape::Object(&[key(
     "web",
     "The web.",
-    &Shape::Object(&[key(
+    &ValueShape::Object(&[key(
         "search",
         "Search.",
-        &Shape::Object(&[key("provider", "Who searches.", &Shape::Choice(&["kimi"]))]),
+        &ValueShape::Object(&[key("provider", "Who searches.", &ValueShape::Choice(&["kimi"]))]),
     )]),
 )]);

@@ -1,53 +1,53 @@
 use serde_json::{Map, Value, json};
 
 use super::super::file::Tree;
-use super::super::issue::Report;
-use super::super::walk;
-use super::{Key, ROOT, Shape, json_schema};
+use super::super::issue::Diagnostics;
+use super::super::validate;
+use super::{ROOT, SchemaKey, ValueShape, json_schema};
 
 /// A value that the table allows, with every key that it has.
-fn sample(shape: &Shape) -> Value {
+fn sample(shape: &ValueShape) -> Value {
     match shape {
-        Shape::Anything => json!({ "any": [1, "thing"] }),
-        Shape::Flag => json!(true),
-        Shape::Text => json!("text"),
-        Shape::Secret => json!({ "source": "env", "id": "X" }),
-        Shape::Secrets => json!(["one", { "source": "file", "id": "/x" }]),
-        Shape::Whole { max, .. } => json!(max),
-        Shape::Amount => json!(0.5),
-        Shape::Choice(words) => json!(words[0]),
-        Shape::Object(keys) => Value::Object(object(keys)),
-        Shape::Map { values, .. } => json!({ "a": sample(values) }),
-        Shape::Variables => json!({ "A": "a", "vars": { "B": "b" } }),
-        Shape::List(items) => json!([sample(items)]),
-        Shape::TextOr(other) => sample(other),
-        Shape::OrNull(_) => Value::Null,
+        ValueShape::Anything => json!({ "any": [1, "thing"] }),
+        ValueShape::Flag => json!(true),
+        ValueShape::Text => json!("text"),
+        ValueShape::Secret => json!({ "source": "env", "id": "X" }),
+        ValueShape::Secrets => json!(["one", { "source": "file", "id": "/x" }]),
+        ValueShape::Whole { max, .. } => json!(max),
+        ValueShape::Amount => json!(0.5),
+        ValueShape::Choice(words) => json!(words[0]),
+        ValueShape::Object(keys) => Value::Object(object(keys)),
+        ValueShape::Map { values, .. } => json!({ "a": sample(values) }),
+        ValueShape::Variables => json!({ "A": "a", "vars": { "B": "b" } }),
+        ValueShape::List(items) => json!([sample(items)]),
+        ValueShape::TextOr(other) => sample(other),
+        ValueShape::OrNull(_) => Value::Null,
     }
 }
 
-fn object(keys: &[Key]) -> Map<String, Value> {
+fn object(keys: &[SchemaKey]) -> Map<String, Value> {
     keys.iter().map(|key| (key.name.to_owned(), sample(key.shape))).collect()
 }
 
 #[test]
 fn the_walk_takes_every_key_of_the_table() {
     let tree = Tree::parse(&sample(&ROOT).to_string()).unwrap();
-    let mut report = Report::new(&tree);
-    walk::check(&tree, &mut report);
+    let mut report = Diagnostics::new(&tree);
+    validate::check_tree(&tree, &mut report);
     assert_eq!(report.into_parts().0, []);
 }
 
 /// Calls `visit` with every object of the table.
-fn objects(shape: &'static Shape, visit: &mut impl FnMut(&'static [Key])) {
+fn objects(shape: &'static ValueShape, visit: &mut impl FnMut(&'static [SchemaKey])) {
     match shape {
-        Shape::Object(keys) => {
+        ValueShape::Object(keys) => {
             visit(keys);
             keys.iter().for_each(|key| objects(key.shape, visit));
         }
-        Shape::Map { values: inner, .. }
-        | Shape::List(inner)
-        | Shape::TextOr(inner)
-        | Shape::OrNull(inner) => {
+        ValueShape::Map { values: inner, .. }
+        | ValueShape::List(inner)
+        | ValueShape::TextOr(inner)
+        | ValueShape::OrNull(inner) => {
             objects(inner, visit);
         }
         _ => {}

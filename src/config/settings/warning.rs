@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::{Reference, SecretOrigin};
-use crate::catalog::Retired;
+use crate::catalog::Retirement;
 use crate::credentials::LoginError;
 
 /// Something that is not wrong enough to refuse the configuration.
@@ -111,7 +111,7 @@ pub enum WarningKind {
         /// The model.
         reference: Reference,
         /// Since when, and its successor.
-        retired: Retired,
+        retired: Retirement,
     },
     /// A route is never used, as an alias has its name.
     UnreachableRoute {
@@ -201,7 +201,9 @@ impl fmt::Display for WarningKind {
                 "{origin} begins with sk-kimi-, so it is a key of Kimi Code, and Moonshot's platform takes none of those: \
                  web search wants one from platform.kimi.ai (China: platform.kimi.com)"
             ),
-            Self::RetiredModel { reference, retired } => f.write_str(&retired.notice(&reference.to_string())),
+            Self::RetiredModel { reference, retired } => {
+                f.write_str(&retired.render_notice(&reference.to_string()))
+            }
             Self::UnreachableRoute { pattern } => {
                 write!(f, "\"{pattern}\" is an alias too, and aliases come first: the route is never used")
             }

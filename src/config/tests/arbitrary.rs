@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 
-use crate::config::file::{At, Tree};
-use crate::config::schema::{ROOT, hide_secrets};
+use crate::config::file::{Cursor, Tree};
+use crate::config::schema::{ROOT, redact_secrets};
 use crate::config::{Environment, from_text, import};
 
 const PIECES: [&str; 30] = [
@@ -65,7 +65,7 @@ proptest! {
     fn secrets_are_hidden_wherever_the_table_has_them(secret in "sk-[a-z]{12}") {
         let text = SEED.replace("sk-...", &secret).replace("${KIMICODE_API_KEY}", &secret).replace("KimiCLI/0.77", &secret);
         let tree = Tree::parse(&text).unwrap();
-        let shown = hide_secrets(At::root(&tree).node.value.to_json(), Some(&ROOT)).to_string();
+        let shown = redact_secrets(Cursor::root(&tree).node.value.to_json(), Some(&ROOT)).to_string();
         prop_assert!(!shown.contains(&secret), "{}", shown);
         prop_assert_eq!(shown.matches("***").count(), 3);
     }

@@ -257,9 +257,9 @@ fn a_token_that_is_missing_refuses_the_start_but_not_the_file() {
         warnings(&settings),
         ["gateway.auth.token: GATE is not set or empty: the gateway does not start without it"]
     );
-    let refusal = settings.gateway.check(&settings.gateway.bind).unwrap_err();
+    let refusal = settings.gateway.check_bind(&settings.gateway.bind).unwrap_err();
     assert_eq!(refusal, "gateway.auth.token: GATE is not set or empty");
-    assert_eq!(settings_with(text, &[("GATE", "x")]).gateway.check(&settings.gateway.bind), Ok(()));
+    assert_eq!(settings_with(text, &[("GATE", "x")]).gateway.check_bind(&settings.gateway.bind), Ok(()));
 }
 
 #[test]

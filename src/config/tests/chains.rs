@@ -2,7 +2,7 @@
 
 use super::{settings, settings_with, written};
 use crate::config::settings::Settings;
-use crate::config::{Lookup, MatchedBy};
+use crate::config::{Lookup, MatchKind};
 
 const FILE: &str = "{
   agents: { defaults: {
@@ -20,15 +20,15 @@ const FILE: &str = "{
   } },
 }";
 
-fn found(settings: &Settings, name: &str) -> (MatchedBy, Vec<String>) {
+fn found(settings: &Settings, name: &str) -> (MatchKind, Vec<String>) {
     match settings.lookup(name) {
-        Lookup::Found { by, chain } => (by, written(&chain)),
+        Lookup::Resolved { matched_by: by, chain } => (by, written(&chain)),
         Lookup::Unknown { nearest } => panic!("{name} is unknown; nearest {nearest:?}"),
     }
 }
 
-fn route(pattern: &str) -> MatchedBy {
-    MatchedBy::Route(pattern.to_owned())
+fn route(pattern: &str) -> MatchKind {
+    MatchKind::Route(pattern.to_owned())
 }
 
 const CODE_THEN_ROUTER: [&str; 2] = ["moonshot/kimi-k2.7-code", "openrouter/auto"];
@@ -38,7 +38,7 @@ fn an_alias_comes_first_and_its_case_does_not_count() {
     let settings = settings(FILE);
     // not in a chain: the fallbacks of `default` follow
     let (by, chain) = found(&settings, "bIG");
-    assert_eq!(by, MatchedBy::Alias);
+    assert_eq!(by, MatchKind::Alias);
     assert_eq!(chain, ["moonshot/kimi-k3", "moonshot/kimi-k2.7-code", "openrouter/auto"]);
     // a fallback of `default` goes first, without being repeated and without the primary
     assert_eq!(found(&settings, "code").1, CODE_THEN_ROUTER);
@@ -48,7 +48,7 @@ fn an_alias_comes_first_and_its_case_does_not_count() {
 fn a_reference_brings_the_fallbacks_of_its_chain() {
     let settings = settings(FILE);
     let (by, chain) = found(&settings, "kimi/kimi-for-coding");
-    assert_eq!(by, MatchedBy::Reference);
+    assert_eq!(by, MatchKind::Reference);
     assert_eq!(chain, ["kimi/kimi-for-coding", "moonshot/kimi-k2.7-code", "openrouter/auto"]);
     assert_eq!(found(&settings, "openrouter/auto").1, ["openrouter/auto", "moonshot/kimi-k2.7-code"]);
     let coding = ["moonshot/kimi-k3.1-pro", "openrouter/moonshotai/kimi-k3"];
@@ -87,7 +87,7 @@ fn a_route_that_takes_everything_takes_unknown_names() {
 #[test]
 fn a_bare_id_counts_where_one_provider_has_it() {
     let settings = settings(FILE);
-    assert_eq!(found(&settings, "kimi-k2.6"), (MatchedBy::BareId, found(&settings, "moonshot/kimi-k2.6").1));
+    assert_eq!(found(&settings, "kimi-k2.6"), (MatchKind::BareId, found(&settings, "moonshot/kimi-k2.6").1));
     assert_eq!(found(&settings, "moonshotai/kimi-k2.6").1[0], "openrouter/moonshotai/kimi-k2.6");
     assert_eq!(found(&settings, "auto").1[0], "openrouter/auto");
 }
@@ -106,7 +106,7 @@ fn a_provider_that_nobody_wants_is_no_second_owner_of_a_bare_id() {
     for pairs in [&[][..], &[("KIMI_API_KEY", "sk-k")], &[("MOONSHOT_API_KEY", "sk-m")]] {
         let settings = settings_with("{}", pairs);
         let (by, chain) = found(&settings, "kimi-k3");
-        assert_eq!((by, chain[0].as_str()), (MatchedBy::BareId, "moonshot/kimi-k3"), "{pairs:?}");
+        assert_eq!((by, chain[0].as_str()), (MatchKind::BareId, "moonshot/kimi-k3"), "{pairs:?}");
     }
     let cn = "{ models: { providers: { 'moonshot-cn': {} } } }";
     let both = settings_with(cn, &[]);
@@ -117,7 +117,7 @@ fn a_provider_that_nobody_wants_is_no_second_owner_of_a_bare_id() {
 fn a_model_is_named_by_alias_reference_or_id_whatever_routes_there_are() {
     let all = FILE.replace("'moonshot/old-*'", "'*'");
     let settings = settings(&all);
-    let named = |name: &str| settings.model_named(name).map(|reference| reference.to_string());
+    let named = |name: &str| settings.find_model(name).map(|reference| reference.to_string());
     for (name, meant) in [
         ("BIG", "moonshot/kimi-k3"),
         ("kimi-code/k2p5", "kimi/kimi-for-coding"),
@@ -133,7 +133,7 @@ fn a_model_is_named_by_alias_reference_or_id_whatever_routes_there_are() {
         assert!(named(route).unwrap_err().contains("is a route; a model is wanted"), "{route}");
     }
     let replaced = settings_with("{ models: { mode: 'replace' } }", &[]);
-    let why = replaced.model_named("x").unwrap_err();
+    let why = replaced.find_model("x").unwrap_err();
     assert!(!why.contains("nearest"), "{why}");
 }
 
@@ -143,7 +143,7 @@ fn case_does_not_count_in_the_names_of_routes() {
     let settings = settings(text);
     assert_eq!(found(&settings, "gpt-4"), (route("gpt-4"), found(&settings, "gpt").1));
     assert_eq!(found(&settings, "x").1, found(&settings, "default").1);
-    assert_eq!(found(&settings, "DEFAULT").0, MatchedBy::Default);
+    assert_eq!(found(&settings, "DEFAULT").0, MatchKind::Default);
 }
 
 #[test]
@@ -159,10 +159,12 @@ fn an_unknown_name_brings_the_nearest_ones() {
 #[test]
 fn nearest_names_prefer_what_can_be_called() {
     let none = settings_with("{}", &[]);
-    assert_eq!(none.nearest_names("kimi-k9")[0], "moonshot/kimi-k3");
+    assert_eq!(none.find_nearest_names("kimi-k9")[0], "moonshot/kimi-k3");
     let some = settings_with("{}", &[("OPENROUTER_API_KEY", "sk")]);
-    assert_eq!(some.nearest_names("kimi-k3x")[0], "openrouter/moonshotai/kimi-k3");
-    assert!(!none.nearest_names("moonshot-cn/kimi-k3").iter().any(|name| name.starts_with("moonshot-cn")));
+    assert_eq!(some.find_nearest_names("kimi-k3x")[0], "openrouter/moonshotai/kimi-k3");
+    assert!(
+        !none.find_nearest_names("moonshot-cn/kimi-k3").iter().any(|name| name.starts_with("moonshot-cn"))
+    );
 }
 
 #[test]
@@ -191,7 +193,7 @@ fn a_model_as_a_string_is_a_chain_of_one() {
 fn the_nearest_names_are_three_different_ones() {
     // A target of the chain whose provider is off has two scores.
     let chain = "{ agents: { defaults: { model: { primary: 'kimi/k3', fallbacks: ['openrouter/auto'] } } } }";
-    let nearest = settings_with(chain, &[]).nearest_names("nope");
+    let nearest = settings_with(chain, &[]).find_nearest_names("nope");
     let different: std::collections::BTreeSet<&String> = nearest.iter().collect();
     assert_eq!((nearest.len(), different.len()), (3, 3), "{nearest:?}");
 }

@@ -5,14 +5,14 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{issues, provider, settings, settings_with, warnings};
-use crate::catalog::{DialectId, Thinking};
+use crate::catalog::{AdapterId, ThinkingControl};
 use crate::config::settings::Auth;
-use crate::protocol::face::Face;
+use crate::protocol::api::Api;
 
 /// `face=base` of every face.
 fn faces(text: &str, id: &str) -> Vec<String> {
     let settings = settings(text);
-    provider(&settings, id).faces.iter().map(|(face, base)| format!("{}={base}", face.api())).collect()
+    provider(&settings, id).apis.iter().map(|(face, base)| format!("{}={base}", face.as_str())).collect()
 }
 
 fn of_provider(id: &str, body: &str) -> String {
@@ -77,35 +77,35 @@ fn a_key_goes_in_the_header_that_the_face_wants() {
     let header = |id: &str, body: &str, face| {
         let settings = settings(&of_provider(id, &format!("apiKey: 'k1', {body}")));
         let provider = provider(&settings, id);
-        let (name, value) = provider.credential(face, &provider.keys[0].secret).unwrap();
+        let (name, value) = provider.auth_header(face, &provider.keys[0].secret).unwrap();
         assert!(value.is_sensitive());
         format!("{name}: {}", value.to_str().unwrap())
     };
     let own = "baseUrl: 'https://lab.example/v1'";
     for id in ["kimi", "moonshot", "openrouter", "lab"] {
         let body = if id == "lab" { own } else { "" };
-        for face in [Face::Chat, Face::Responses] {
+        for face in [Api::ChatCompletions, Api::Responses] {
             assert_eq!(header(id, body, face), "authorization: Bearer k1", "{id}");
         }
         let takes_key = matches!(id, "kimi" | "lab");
         let expected = if takes_key { "x-api-key: k1" } else { "authorization: Bearer k1" };
-        assert_eq!(header(id, body, Face::Messages), expected, "{id}");
+        assert_eq!(header(id, body, Api::Messages), expected, "{id}");
         let bearer = format!("authHeader: true, {body}");
-        assert_eq!(header(id, &bearer, Face::Messages), "authorization: Bearer k1", "{id}");
+        assert_eq!(header(id, &bearer, Api::Messages), "authorization: Bearer k1", "{id}");
     }
     let settings = settings(&of_provider("lab", &format!("auth: 'none', {own}")));
     let lab = provider(&settings, "lab");
-    assert!(lab.credential(Face::Messages, &lab.keys[0].secret).is_none());
+    assert!(lab.auth_header(Api::Messages, &lab.keys[0].secret).is_none());
 }
 
 #[test]
 fn the_dialect_is_the_ids_else_the_hosts_else_generic() {
-    let dialect = |id: &str, body: &str| provider(&settings(&of_provider(id, body)), id).dialect;
-    assert_eq!(dialect("kimi", "baseUrl: 'http://127.0.0.1:1/kimi/coding/v1'"), DialectId::KimiCode);
-    assert_eq!(dialect("mine", "baseUrl: 'https://api.kimi.ai/coding/v1'"), DialectId::KimiCode);
-    assert_eq!(dialect("mine", "baseUrl: 'https://api.moonshot.cn/v1'"), DialectId::Moonshot);
-    assert_eq!(dialect("mine", "baseUrl: 'https://openrouter.ai/api/v1'"), DialectId::OpenRouter);
-    assert_eq!(dialect("mine", "baseUrl: 'https://api.example/v1'"), DialectId::Generic);
+    let dialect = |id: &str, body: &str| provider(&settings(&of_provider(id, body)), id).adapter;
+    assert_eq!(dialect("kimi", "baseUrl: 'http://127.0.0.1:1/kimi/coding/v1'"), AdapterId::KimiCode);
+    assert_eq!(dialect("mine", "baseUrl: 'https://api.kimi.ai/coding/v1'"), AdapterId::KimiCode);
+    assert_eq!(dialect("mine", "baseUrl: 'https://api.moonshot.cn/v1'"), AdapterId::Moonshot);
+    assert_eq!(dialect("mine", "baseUrl: 'https://openrouter.ai/api/v1'"), AdapterId::OpenRouter);
+    assert_eq!(dialect("mine", "baseUrl: 'https://api.example/v1'"), AdapterId::Generic);
 }
 
 #[test]
@@ -115,11 +115,14 @@ fn a_missing_key_disables_its_provider_and_names_variable_and_setting() {
     let warning =
         "models.providers.moonshot.apiKey: MY_KEY is not set or empty: provider moonshot is off until it is";
     assert_eq!(warnings(&settings), [warning]);
-    assert_eq!(provider(&settings, "moonshot").off.as_deref(), Some("MY_KEY is not set or empty"));
+    assert_eq!(
+        provider(&settings, "moonshot").disabled_reason.as_deref(),
+        Some("MY_KEY is not set or empty")
+    );
     let settings = settings_with(&of_provider("moonshot", "timeoutSeconds: 9"), &[]);
     let warning = "models.providers.moonshot.apiKey: MOONSHOT_API_KEY is not set or empty: provider moonshot is off until it is";
     assert_eq!(warnings(&settings), [warning]);
-    assert_eq!(provider(&settings, "moonshot").timeout, Some(Duration::from_secs(9)));
+    assert_eq!(provider(&settings, "moonshot").first_token_timeout, Some(Duration::from_secs(9)));
 }
 
 #[test]
@@ -129,7 +132,7 @@ fn several_keys_are_tried_in_order_and_one_may_be_missing() {
     let keys: Vec<&str> =
         provider(&settings, "moonshot").keys.iter().map(|key| key.secret.expose()).collect();
     assert_eq!(keys, ["sk-b", "literal"]);
-    assert_eq!(provider(&settings, "moonshot").off, None);
+    assert_eq!(provider(&settings, "moonshot").disabled_reason, None);
     let warning = "models.providers.moonshot.apiKey[0]: A is not set or empty: provider moonshot goes on with its other keys";
     assert_eq!(warnings(&settings), [warning]);
 }
@@ -145,23 +148,23 @@ fn a_key_that_no_header_can_carry_is_no_key() {
 fn a_header_without_its_variable_disables_the_provider() {
     let text = of_provider("moonshot", "apiKey: 'sk', headers: { 'X-Team': '${TEAM}' }");
     let settings = settings_with(&text, &[]);
-    assert_eq!(provider(&settings, "moonshot").off.as_deref(), Some("TEAM is not set or empty"));
+    assert_eq!(provider(&settings, "moonshot").disabled_reason.as_deref(), Some("TEAM is not set or empty"));
     let text = of_provider(
         "moonshot",
         "apiKey: 'sk', models: [{ id: 'kimi-k3', headers: { 'X-Team': '${TEAM}' } }]",
     );
     let settings = settings_with(&text, &[]);
-    assert_eq!(provider(&settings, "moonshot").off.as_deref(), Some("TEAM is not set or empty"));
+    assert_eq!(provider(&settings, "moonshot").disabled_reason.as_deref(), Some("TEAM is not set or empty"));
 }
 
 #[test]
 fn servers_without_a_key_can_be_called() {
     let settings = settings_with(&of_provider("lab", "baseUrl: 'http://127.0.0.1:1/v1'"), &[]);
     let lab = provider(&settings, "lab");
-    assert_eq!((lab.auth, lab.keys.len(), lab.off.as_deref()), (Auth::None, 1, None));
+    assert_eq!((lab.auth, lab.keys.len(), lab.disabled_reason.as_deref()), (Auth::None, 1, None));
     assert!(lab.keys[0].secret.expose().is_empty());
     let asked = settings_with(&of_provider("lab", "baseUrl: 'http://127.0.0.1:1/v1', auth: 'token'"), &[]);
-    assert_eq!(provider(&asked, "lab").off.as_deref(), Some("it has no apiKey"));
+    assert_eq!(provider(&asked, "lab").disabled_reason.as_deref(), Some("it has no apiKey"));
     let bearer = settings_with(
         &of_provider("lab", "baseUrl: 'http://127.0.0.1:1/v1', authHeader: true, apiKey: 'x'"),
         &[],
@@ -171,22 +174,22 @@ fn servers_without_a_key_can_be_called() {
 
 #[test]
 fn moonshot_cn_serves_only_when_it_is_configured() {
-    let off = provider(&settings("{}"), "moonshot-cn").off.clone();
+    let off = provider(&settings("{}"), "moonshot-cn").disabled_reason.clone();
     assert_eq!(off.as_deref(), Some("it serves only when models.providers.moonshot-cn is configured"));
     let on = settings(&of_provider("moonshot-cn", ""));
-    assert_eq!(provider(&on, "moonshot-cn").off, None);
-    assert_eq!(provider(&on, "moonshot-cn").faces[0].1, "https://api.moonshot.cn/v1");
+    assert_eq!(provider(&on, "moonshot-cn").disabled_reason, None);
+    assert_eq!(provider(&on, "moonshot-cn").apis[0].1, "https://api.moonshot.cn/v1");
 }
 
 #[test]
 fn other_ids_mean_kimi_unless_the_user_defines_them() {
     let alone = settings("{}");
-    assert_eq!(alone.reference("kimi-coding/k3").unwrap().to_string(), "kimi/k3");
+    assert_eq!(alone.parse_reference("kimi-coding/k3").unwrap().to_string(), "kimi/k3");
     let own =
         settings(&of_provider("kimi-coding", "baseUrl: 'http://127.0.0.1:1/v1', models: [{ id: 'x' }]"));
-    assert_eq!(own.reference("kimi-coding/x").unwrap().to_string(), "kimi-coding/x");
-    assert!(own.reference("kimi-coding/k3").is_err());
-    assert_eq!(own.reference("kimicode/k3").unwrap().to_string(), "kimi/k3");
+    assert_eq!(own.parse_reference("kimi-coding/x").unwrap().to_string(), "kimi-coding/x");
+    assert!(own.parse_reference("kimi-coding/k3").is_err());
+    assert_eq!(own.parse_reference("kimicode/k3").unwrap().to_string(), "kimi/k3");
 }
 
 #[test]
@@ -198,14 +201,17 @@ fn rows_lay_their_figures_over_the_catalogs() {
     );
     let settings = settings(&text);
     let moonshot = provider(&settings, "moonshot");
-    let known = &moonshot.models["kimi-k2.6"].facts;
+    let known = &moonshot.models["kimi-k2.6"].model;
     assert_eq!((known.context_window, known.max_tokens), (Some(262_144), Some(1_000)));
-    assert_eq!(known.cost.map(|cost| (cost.input, cost.output)), Some((500_000, 4_000_000)));
-    assert_eq!((known.thinking, known.inputs.video), (Thinking::Switch, true));
-    let new = &moonshot.models["new"].facts;
-    assert_eq!((new.thinking, new.inputs.image, new.context_window), (Thinking::None, false, Some(100_000)));
+    assert_eq!(known.prices.map(|cost| (cost.input, cost.output)), Some((500_000, 4_000_000)));
+    assert_eq!((known.thinking_control, known.input_modalities.video), (ThinkingControl::Switch, true));
+    let new = &moonshot.models["new"].model;
+    assert_eq!(
+        (new.thinking_control, new.input_modalities.image, new.context_window),
+        (ThinkingControl::None, false, Some(100_000))
+    );
     assert!(moonshot.models.contains_key("kimi-k3"));
-    assert!(!moonshot.models["kimi-k3"].configured && moonshot.models["new"].configured);
+    assert!(!moonshot.models["kimi-k3"].is_configured && moonshot.models["new"].is_configured);
 }
 
 #[test]
@@ -220,7 +226,7 @@ fn a_providers_figures_are_for_models_that_do_not_say() {
     ));
     let openrouter = provider(&settings, "openrouter");
     let figures = |id: &str| {
-        let facts = openrouter.model(id).unwrap().facts.clone();
+        let facts = openrouter.find_model(id).unwrap().model.clone();
         (facts.context_window, facts.max_tokens)
     };
     assert_eq!(figures("a/b"), (Some(1_000), Some(100)), "a row");
@@ -228,7 +234,7 @@ fn a_providers_figures_are_for_models_that_do_not_say() {
     assert_eq!(figures("a/d"), (Some(1_000), Some(100)), "an id that only has parameters");
     assert_eq!(figures("no/row"), (Some(1_000), Some(100)), "an id that nobody listed");
     let kimi = settings_with(&of_provider("kimi", "apiKey: 'sk-k', maxTokens: 77"), &[]);
-    let known = &provider(&kimi, "kimi").models["kimi-for-coding"].facts;
+    let known = &provider(&kimi, "kimi").models["kimi-for-coding"].model;
     assert_eq!((known.context_window, known.max_tokens), (Some(1_048_576), Some(77)), "a row of the catalog");
 }
 
@@ -239,9 +245,9 @@ fn the_dialect_is_the_hosts_at_any_port_but_faces_and_prices_are_not() {
             format!("baseUrl: '{base}', apiKey: 'sk', allowInsecure: true, models: [{{ id: 'kimi-k3' }}]");
         let settings = settings(&of_provider("mine", &body));
         let mine = provider(&settings, "mine");
-        assert_eq!(mine.dialect, DialectId::Moonshot, "{base}");
-        let faces: Vec<&str> = mine.faces.iter().map(|(_, base)| base.as_str()).collect();
-        assert_eq!((faces, mine.models["kimi-k3"].facts.cost), (vec![base], None));
+        assert_eq!(mine.adapter, AdapterId::Moonshot, "{base}");
+        let faces: Vec<&str> = mine.apis.iter().map(|(_, base)| base.as_str()).collect();
+        assert_eq!((faces, mine.models["kimi-k3"].model.prices), (vec![base], None));
     }
 }
 
@@ -251,7 +257,10 @@ fn a_missing_variable_in_an_address_names_variable_provider_and_effect() {
     let warning =
         "models.providers.lab.baseUrl: LAB_URL is not set or empty: provider lab is off until it is";
     assert_eq!(warnings(&settings), [warning]);
-    assert_eq!(provider(&settings, "lab").off.as_deref(), Some("LAB_URL is not set or empty (its baseUrl)"));
+    assert_eq!(
+        provider(&settings, "lab").disabled_reason.as_deref(),
+        Some("LAB_URL is not set or empty (its baseUrl)")
+    );
     let text =
         "{ plugins: { entries: { moonshot: { config: { webSearch: { apiKey: 'sk', baseUrl: '${U}' } } } } },
       telemetry: { otlp: { endpoint: 'https://${U}' } } }";
@@ -302,8 +311,8 @@ fn replace_leaves_only_what_stands_in_the_file() {
     assert_eq!(settings.providers.len(), 1);
     let moonshot = provider(&settings, "moonshot");
     assert_eq!(moonshot.models.keys().collect::<Vec<_>>(), ["kimi-k3"]);
-    assert_eq!(moonshot.models["kimi-k3"].facts.context_window, Some(1_048_576));
-    assert_eq!(moonshot.faces.len(), 3);
+    assert_eq!(moonshot.models["kimi-k3"].model.context_window, Some(1_048_576));
+    assert_eq!(moonshot.apis.len(), 3);
     let dangling = "{ models: { mode: 'replace', providers: { moonshot: { models: [{ id: 'kimi-k3' }] } } },
       agents: { defaults: { model: 'openrouter/auto' } } }";
     assert_eq!(issues(dangling), ["agents.defaults.model: there is no provider \"openrouter\""]);
@@ -315,14 +324,14 @@ fn params_of_the_defaults_lie_over_those_of_the_row() {
       agents: { defaults: { models: { 'moonshot/kimi-k3': { params: { b: 2 } }, 'openrouter/x/y': { params: { c: 3 } } } } } }";
     let settings = settings(text);
     assert_eq!(json!(provider(&settings, "moonshot").models["kimi-k3"].params), json!({ "a": 1, "b": 2 }));
-    let open = provider(&settings, "openrouter").model("x/y").unwrap();
+    let open = provider(&settings, "openrouter").find_model("x/y").unwrap();
     assert_eq!(json!(open.params), json!({ "c": 3 }));
 }
 
 #[test]
 fn the_id_on_the_wire_is_the_providers_own() {
     let settings = settings("{}");
-    let wire = |id: &str, model: &str| provider(&settings, id).wire_model(model);
+    let wire = |id: &str, model: &str| provider(&settings, id).upstream_model_id(model);
     assert_eq!(wire("openrouter", "auto"), "openrouter/auto");
     assert_eq!(wire("openrouter", "moonshotai/kimi-k3"), "moonshotai/kimi-k3");
     assert_eq!(wire("kimi", "kimi-code"), "kimi-for-coding");
@@ -364,13 +373,13 @@ fn the_whole_example_of_the_documentation_is_valid() {
   tools: { web: { search: { provider: "kimi" } } },
 }"#;
     let settings = settings(text);
-    assert_eq!(settings.failover, crate::config::settings::Failover::default());
+    assert_eq!(settings.failover, crate::config::settings::FailoverSettings::default());
     let tokens: Vec<&str> = settings.gateway.tokens.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(tokens, ["default", "editor"]);
     let lab = provider(&settings, "lab");
     assert_eq!((lab.keys.len(), lab.headers[0].value.expose()), (2, "a x"));
-    assert_eq!(lab.timeout, Some(Duration::from_secs(30)));
-    assert_eq!(lab.models["m"].facts.compat.requires_reasoning_content, Some(true));
+    assert_eq!(lab.first_token_timeout, Some(Duration::from_secs(30)));
+    assert_eq!(lab.models["m"].model.compat.requires_reasoning_content, Some(true));
     assert_eq!(warnings(&settings), Vec::<String>::new());
 }
 
@@ -382,12 +391,12 @@ fn everything_of_later_parts_is_kept() {
       gateway: { port: 0, bodyLimitMiB: 1, reload: false, metrics: { public: false } } }";
     let settings = settings_with(text, &[("HOME", "/home/u")]);
     assert_eq!(settings.failover.hedge_after, Some(Duration::from_millis(1_500)));
-    assert!(settings.failover.return_at_session_end && !settings.failover.continue_mid_stream);
-    assert_eq!((settings.usage.kept, settings.usage.retention_days), (false, 7));
+    assert!(settings.failover.keeps_fallback_for_session && !settings.failover.continues_interrupted_streams);
+    assert_eq!((settings.usage.is_enabled, settings.usage.retention_days), (false, 7));
     assert_eq!(settings.otlp_endpoint.as_deref(), Some("http://127.0.0.1:4318/"));
-    assert_eq!((settings.logging.level.as_str(), settings.logging.content), ("debug", true));
+    assert_eq!((settings.logging.level.as_str(), settings.logging.logs_content), ("debug", true));
     assert_eq!(settings.workspace, Some("/home/u/moonrelay".into()));
     let gateway = &settings.gateway;
     assert_eq!((gateway.port, gateway.body_limit), (0, 1 << 20));
-    assert!(!gateway.reload && !gateway.public_metrics);
+    assert!(!gateway.is_reload_enabled && !gateway.has_public_metrics);
 }

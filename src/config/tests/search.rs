@@ -1,7 +1,7 @@
 //! Web search: where it asks, with which keys, and what is said of a setting that cannot work.
 
 use super::{issues, settings_with, warnings};
-use crate::config::settings::WebSearch;
+use crate::config::settings::WebSearchSettings;
 
 const SETTING: &str = "plugins.entries.moonshot.config.webSearch";
 
@@ -12,11 +12,11 @@ fn text(search: &str, providers: &str) -> String {
     )
 }
 
-fn search(search: &str, providers: &str, variables: &[(&str, &str)]) -> WebSearch {
+fn search(search: &str, providers: &str, variables: &[(&str, &str)]) -> WebSearchSettings {
     settings_with(&text(search, providers), variables).web_search
 }
 
-fn keys(search: &WebSearch) -> Vec<&str> {
+fn keys(search: &WebSearchSettings) -> Vec<&str> {
     search.keys.iter().map(|key| key.secret.expose()).collect()
 }
 
@@ -58,7 +58,7 @@ fn keys_come_in_their_order_and_each_goes_where_it_belongs() {
     let kimi = [("KIMI_API_KEY", "sk-kimi-1"), ("MOONSHOT_API_KEY", "sk-b")];
     assert_eq!(keys(&search("{}", "", &kimi)), ["sk-b"]);
     let off = search("{}", "", &kimi[..1]);
-    assert!(keys(&off).is_empty() && off.off.is_some_and(|why| why.contains("env KIMI_API_KEY")));
+    assert!(keys(&off).is_empty() && off.disabled_reason.is_some_and(|why| why.contains("env KIMI_API_KEY")));
     let lost = search("{ apiKey: '${LOST}' }", "", &both);
     assert!(keys(&lost).is_empty(), "the one that is meant, and no other");
     let other = "moonshot: { baseUrl: 'http://127.0.0.1:9/moonshot/v1', apiKey: 'sk-m' }, \
@@ -102,7 +102,7 @@ fn withheld_key_is_a_warning_that_names_both_settings_and_the_fix() {
         assert!(warning.contains(part), "{part}: {warning}");
     }
     assert!(!warning.contains("0001"), "{warning}");
-    assert!(settings.web_search.off.is_some_and(|off| warning.ends_with(&off)));
+    assert!(settings.web_search.disabled_reason.is_some_and(|off| warning.ends_with(&off)));
     assert!(warnings(&settings_with(&text("{}", provider), &[])).is_empty());
 }
 
@@ -112,7 +112,7 @@ fn provider_without_chat_completions_does_not_lend_its_key() {
         "moonshot: { baseUrl: 'https://proxy.example/messages', api: 'anthropic-messages', apiKey: 'sk-m' }";
     let found = search("{}", provider, &[]);
     assert!(keys(&found).is_empty());
-    let off = found.off.unwrap();
+    let off = found.disabled_reason.unwrap();
     for part in ["models.providers.moonshot.baseUrl", "webSearch.baseUrl", "webSearch.apiKey"] {
         assert!(off.contains(part), "{part}: {off}");
     }
@@ -132,7 +132,7 @@ fn what_cannot_work_is_said_when_the_file_is_read() {
     assert!(of("apiKey").contains("Kimi Code") && !of("apiKey").contains("0001"));
     assert!(of("model").contains("its successor is moonshot/kimi-k2.6"));
     assert_eq!(settings.web_search.timeout.as_secs(), 5);
-    assert!(settings.web_search.model_is_chosen);
+    assert!(settings.web_search.is_model_configured);
     let clear = issues(&text("{ baseUrl: 'http://10.0.0.5/v1' }", ""));
     assert!(
         clear[0].starts_with(&format!("{SETTING}.baseUrl: ")) && clear[0].contains("clear text"),

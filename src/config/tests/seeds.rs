@@ -4,10 +4,10 @@
 use serde_json::json;
 
 use super::{environment, provider, settings_with, warnings, written};
-use crate::catalog::{DialectId, ThinkingLevel};
+use crate::catalog::{AdapterId, ThinkingLevel};
 use crate::config::settings::{ProviderModel, Settings};
-use crate::config::{Lookup, MatchedBy, from_text};
-use crate::protocol::face::Face;
+use crate::config::{Lookup, MatchKind, from_text};
+use crate::protocol::api::Api;
 
 macro_rules! seed {
     ($name:literal) => {
@@ -49,20 +49,20 @@ fn model<'s>(settings: &'s Settings, id: &str, model: &str) -> &'s ProviderModel
 
 /// The first call for a requested name.
 fn call(settings: &Settings, name: &str) -> Call {
-    let Lookup::Found { chain, .. } = settings.lookup(name) else { panic!("{name} is not found") };
+    let Lookup::Resolved { chain, .. } = settings.lookup(name) else { panic!("{name} is not found") };
     let first = &chain.references[0];
     let provider = provider(settings, &first.provider);
-    assert_eq!(provider.off, None, "{name}");
-    let model = provider.model(&first.model).expect("the model exists");
+    assert_eq!(provider.disabled_reason, None, "{name}");
+    let model = provider.find_model(&first.model).expect("the model exists");
     let of = |headers: &[crate::config::settings::Header]| {
         let header = headers.iter().find(|header| header.name == "user-agent")?;
         Some(header.value.expose().to_owned())
     };
-    assert_eq!(provider.faces[0].0, Face::Chat);
+    assert_eq!(provider.apis[0].0, Api::ChatCompletions);
     Call {
-        base: provider.faces[0].1.clone(),
+        base: provider.apis[0].1.clone(),
         key: provider.keys[0].secret.expose().to_owned(),
-        model: provider.wire_model(&first.model),
+        model: provider.upstream_model_id(&first.model),
         user_agent: of(&model.headers).or_else(|| of(&provider.headers)),
     }
 }
@@ -88,11 +88,11 @@ fn skill_moonshot_calls_the_china_site() {
     assert_eq!(call(&settings, "moonshot/moonlight-v1-32k"), expected(moonshot, "sk-cn", "moonlight-v1-32k"));
     assert_eq!(call(&settings, "moonshot-v1-128k"), expected(moonshot, "sk-cn", "moonshot-v1-128k"));
     let site = provider(&settings, "moonshot");
-    assert_eq!((site.dialect, site.currency.as_str()), (DialectId::Moonshot, "CNY"));
-    assert_eq!(model(&settings, "moonshot", "moonlight-v1-32k").facts.context_window, Some(32_768));
-    assert_eq!(model(&settings, "moonshot", "kimi-k2.5").facts.context_window, Some(200_000));
+    assert_eq!((site.adapter, site.currency.as_str()), (AdapterId::Moonshot, "CNY"));
+    assert_eq!(model(&settings, "moonshot", "moonlight-v1-32k").model.context_window, Some(32_768));
+    assert_eq!(model(&settings, "moonshot", "kimi-k2.5").model.context_window, Some(200_000));
     // merged with the catalog, at the prices of that site
-    let merged = model(&settings, "moonshot", "kimi-k2.6").facts.cost.expect("the catalog has a price");
+    let merged = model(&settings, "moonshot", "kimi-k2.6").model.prices.expect("the catalog has a price");
     assert_eq!(merged.input, 6_500_000);
     let retired = "moonshot/kimi-k2.5 was retired on 2026-08-31; its successor is moonshot/kimi-k2.6.";
     assert!(warnings(&settings).iter().any(|warning| warning.contains(retired)), "{:?}", warnings(&settings));
@@ -105,8 +105,8 @@ fn skill_kimi_code_calls_kimi_code_under_its_own_id() {
     let kimi = expected("https://api.kimi.com/coding/v1", "sk-kimi", "kimi-for-coding");
     assert_eq!(call(&settings, "kimi"), kimi);
     assert_eq!(call(&settings, "kimicode/kimi-for-coding"), kimi);
-    assert_eq!(provider(&settings, "kimicode").dialect, DialectId::KimiCode);
-    let facts = &model(&settings, "kimicode", "kimi-for-coding").facts;
+    assert_eq!(provider(&settings, "kimicode").adapter, AdapterId::KimiCode);
+    let facts = &model(&settings, "kimicode", "kimi-for-coding").model;
     assert_eq!((facts.context_window, facts.max_tokens), (Some(200_000), Some(8_192)));
     assert_eq!(provider(&settings, "kimicode").keys[0].origin.to_string(), "env KIMICODE_API_KEY");
 }
@@ -130,10 +130,10 @@ fn cn_moonshot_takes_its_key_from_the_env_block() {
     assert_eq!(call(&settings, "default"), expected(base, "sk-...", "kimi-k2-0905-preview"));
     assert_eq!(call(&settings, "kimi k2 thinking turbo"), expected(base, "sk-...", "kimi-k2-thinking-turbo"));
     assert_eq!(settings.aliases.len(), 4);
-    let facts = &model(&settings, "moonshot", "kimi-k2-thinking").facts;
+    let facts = &model(&settings, "moonshot", "kimi-k2-thinking").model;
     assert_eq!((facts.context_window, facts.max_tokens), (Some(256_000), Some(8_192)));
-    assert!(!facts.inputs.image);
-    assert_eq!(facts.cost.expect("the user gives one").output, 0);
+    assert!(!facts.input_modalities.image);
+    assert_eq!(facts.prices.expect("the user gives one").output, 0);
     assert_eq!(provider(&settings, "moonshot").keys[0].origin.to_string(), "env block MOONSHOT_API_KEY");
 }
 
@@ -144,7 +144,7 @@ fn cn_kimi_code_sends_the_configured_identity() {
     assert_eq!(call.user_agent.as_deref(), Some("KimiCLI/0.77"));
     assert_eq!(call.base, "https://api.kimi.com/coding/v1");
     assert_eq!(call.key, "sk-...");
-    let compat = &model(&settings, "kimi-code", "kimi-for-coding").facts.compat;
+    let compat = &model(&settings, "kimi-code", "kimi-for-coding").model.compat;
     assert_eq!(compat.supports_developer_role, Some(false));
 }
 
@@ -154,9 +154,9 @@ fn blog_kimi_code_has_its_identity_alias_and_thinking() {
     let call = call(&settings, "kimi-code/kimi-for-coding");
     assert_eq!(call.user_agent.as_deref(), Some("KimiCLI/0.77"));
     assert_eq!((call.key.as_str(), call.model.as_str()), ("sk-kimi-YOUR_API_KEY_HERE", "kimi-for-coding"));
-    assert_eq!(settings.thinking_default, Some(ThinkingLevel::Low));
+    assert_eq!(settings.default_thinking, Some(ThinkingLevel::Low));
     assert!(settings.aliases.contains_key("kimi k2.5 (kimi code)"));
-    let facts = &model(&settings, "kimi-code", "kimi-for-coding").facts;
+    let facts = &model(&settings, "kimi-code", "kimi-for-coding").model;
     assert_eq!((facts.context_window, facts.max_tokens), (Some(262_144), Some(32_768)));
     assert_eq!(provider(&settings, "kimi-code").keys[0].origin.to_string(), "the configuration");
 }
@@ -179,9 +179,9 @@ fn nix_kimi_sends_the_old_id_as_the_stable_one() {
         call(&settings, "default"),
         expected("https://api.kimi.com/coding/v1", "sk-k", "kimi-for-coding")
     );
-    let facts = &model(&settings, "kimi", "kimi-k2p5").facts;
+    let facts = &model(&settings, "kimi", "kimi-k2p5").model;
     assert_eq!((facts.context_window, facts.max_tokens), (Some(262_144), Some(8_192)));
-    assert!(facts.inputs.image && !facts.inputs.video);
+    assert!(facts.input_modalities.image && !facts.input_modalities.video);
     let fallback = call(&settings, "openrouter/auto");
     assert_eq!(fallback, expected("https://openrouter.ai/api/v1", "sk-o", "openrouter/auto"));
     assert_eq!(warnings(&settings), Vec::<String>::new());
@@ -192,7 +192,7 @@ fn nix_kimi_without_the_fallbacks_key_still_serves() {
     let settings = settings_with(seed!("nix-kimi"), &[("KIMI_API_KEY", "sk-k")]);
     let off = "agents.defaults.model.fallbacks[0]: provider openrouter is off: OPENROUTER_API_KEY is not set or empty";
     assert_eq!(warnings(&settings), [off]);
-    assert_eq!(provider(&settings, "kimi").off, None);
+    assert_eq!(provider(&settings, "kimi").disabled_reason, None);
 }
 
 #[test]
@@ -202,12 +202,12 @@ fn openclaw_moonshot_has_its_prices_and_aliases() {
     assert_eq!(call(&settings, "default"), expected(base, "sk-...", "kimi-k2.6"));
     assert_eq!(call(&settings, "Kimi K2.7 Code"), expected(base, "sk-...", "kimi-k2.7-code"));
     assert_eq!(settings.aliases.len(), 6);
-    let cost = model(&settings, "moonshot", "kimi-k2.7-code").facts.cost.expect("it has a price");
+    let cost = model(&settings, "moonshot", "kimi-k2.7-code").model.prices.expect("it has a price");
     assert_eq!(
         (cost.input, cost.output, cost.cache_read, cost.cache_write),
         (950_000, 4_000_000, 190_000, 0)
     );
-    assert_eq!(model(&settings, "moonshot", "kimi-k2-turbo").facts.max_tokens, Some(16_384));
+    assert_eq!(model(&settings, "moonshot", "kimi-k2-turbo").model.max_tokens, Some(16_384));
     assert_eq!(provider(&settings, "moonshot").currency, "USD");
 }
 
@@ -221,10 +221,10 @@ fn openclaw_default_models_need_no_provider_block() {
         let settings = settings_with(seed, pairs);
         let kimi = expected("https://api.kimi.com/coding/v1", "sk-...", "kimi-for-coding");
         assert_eq!(call(&settings, "default"), kimi);
-        let Lookup::Found { by, .. } = settings.lookup("kimi/kimi-code") else {
+        let Lookup::Resolved { matched_by: by, .. } = settings.lookup("kimi/kimi-code") else {
             panic!("old references work")
         };
-        assert_eq!(by, MatchedBy::Reference);
+        assert_eq!(by, MatchKind::Reference);
         assert_eq!(call(&settings, "kimi/k2p5"), kimi);
     }
 }
@@ -246,8 +246,8 @@ fn openclaw_sanitize_is_kept_and_says_that_the_provider_is_off() {
     let settings = settings_with(seed!("openclaw-sanitize"), &[]);
     let proxy = provider(&settings, "my-kimi-proxy");
     assert!(proxy.sanitize_tool_call_ids);
-    assert_eq!(proxy.dialect, DialectId::Generic);
-    assert!(proxy.off.is_some());
+    assert_eq!(proxy.adapter, AdapterId::Generic);
+    assert!(proxy.disabled_reason.is_some());
     let warning = "models.providers.my-kimi-proxy: provider my-kimi-proxy has no baseUrl";
     assert!(warnings(&settings).iter().any(|found| found.starts_with(warning)), "{:?}", warnings(&settings));
 }

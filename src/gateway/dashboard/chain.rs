@@ -2,38 +2,38 @@
 
 use maud::{Markup, html};
 
-use super::clock::Clock;
-use super::reason::meaning;
-use crate::routing::plan::{Link, Standing};
-use crate::routing::reload::Reload;
+use super::local_time::LocalTime;
+use super::outcome_text::describe_outcome;
+use crate::routing::plan::{ChainEntry, TargetStatus};
+use crate::routing::reload::ReloadOutcome;
 use crate::routing::snapshot::Snapshot;
 
 /// The section.
-pub(super) fn section(snapshot: &Snapshot, clock: &Clock) -> Markup {
+pub(super) fn render_section(snapshot: &Snapshot, clock: &LocalTime) -> Markup {
     let links = snapshot.chain();
     html! {
         h2 id="chain-title" { "Chain" }
-        (headline(snapshot))
-        @if let Some(reload) = &snapshot.reload { (reloaded(reload, clock)) }
+        (render_headline(snapshot))
+        @if let Some(reload) = &snapshot.reload { (render_reload(reload, clock)) }
         ol.links {
-            @for link in &links { (row(snapshot, link, clock)) }
+            @for link in &links { (render_row(snapshot, link, clock)) }
         }
-        (others(snapshot, &links, clock))
+        (render_other_providers(snapshot, &links, clock))
     }
 }
 
 /// Who answers, in one line.
-fn headline(snapshot: &Snapshot) -> Markup {
+fn render_headline(snapshot: &Snapshot) -> Markup {
     html! {
         p.headline aria-live="polite" {
-            @match snapshot.answering() {
+            @match snapshot.active_entry() {
                 Some(link) => {
                     strong { (link.reference) } " answers"
-                    @if let Some(primary) = snapshot.links.first().filter(|first| first.reference != link.reference) {
+                    @if let Some(primary) = snapshot.chain_entries.first().filter(|first| first.reference != link.reference) {
                         " in place of " (primary.reference)
                     }
                 }
-                None if snapshot.links.is_empty() => {
+                None if snapshot.chain_entries.is_empty() => {
                     strong { "Nobody can answer" } ": no provider has a key. Set KIMI_API_KEY, MOONSHOT_API_KEY or \
                     OPENROUTER_API_KEY, or write a provider into the configuration."
                 }
@@ -44,27 +44,28 @@ fn headline(snapshot: &Snapshot) -> Markup {
 }
 
 /// The word for what can be done with it, for programs and colours, and for people.
-fn state(snapshot: &Snapshot, link: &Link) -> (&'static str, &'static str) {
-    let answering = snapshot.answering().is_some_and(|first| first.reference == link.reference);
-    match link.standing {
-        Standing::Usable if answering => ("answering", "answers"),
-        Standing::Usable => ("ready", "ready"),
-        Standing::Resting(_) => ("resting", "rests"),
-        Standing::Off(_) => ("off", "off"),
+fn describe_state(snapshot: &Snapshot, link: &ChainEntry) -> (&'static str, &'static str) {
+    let answering = snapshot.active_entry().is_some_and(|first| first.reference == link.reference);
+    match link.status {
+        TargetStatus::Ready if answering => ("answering", "answers"),
+        TargetStatus::Ready => ("ready", "ready"),
+        TargetStatus::InCooldown(_) => ("resting", "rests"),
+        TargetStatus::Disabled(_) => ("off", "off"),
     }
 }
 
-fn row(snapshot: &Snapshot, link: &Link, clock: &Clock) -> Markup {
-    let (state, word) = state(snapshot, link);
-    let keys: Vec<_> = snapshot.links.iter().filter(|other| other.reference == link.reference).collect();
-    let resting = keys.iter().filter(|key| matches!(key.standing, Standing::Resting(_))).count();
+fn render_row(snapshot: &Snapshot, link: &ChainEntry, clock: &LocalTime) -> Markup {
+    let (state, word) = describe_state(snapshot, link);
+    let keys: Vec<_> =
+        snapshot.chain_entries.iter().filter(|other| other.reference == link.reference).collect();
+    let resting = keys.iter().filter(|key| matches!(key.status, TargetStatus::InCooldown(_))).count();
     html! {
         li data-target=(link.reference) data-state=(state) {
             span.name { (link.reference) }
             span.state { (word) }
             span.why {
-                (why(snapshot, &link.standing, clock))
-                @if keys.len() > 1 && resting > 0 && link.standing == Standing::Usable {
+                (render_reason(snapshot, &link.status, clock))
+                @if keys.len() > 1 && resting > 0 && link.status == TargetStatus::Ready {
                     (resting) " of its " (keys.len()) " keys rest"
                 }
             }
@@ -73,17 +74,17 @@ fn row(snapshot: &Snapshot, link: &Link, clock: &Clock) -> Markup {
 }
 
 /// Until when and why; nothing for what can be used.
-fn why(snapshot: &Snapshot, standing: &Standing, clock: &Clock) -> Markup {
+fn render_reason(snapshot: &Snapshot, standing: &TargetStatus, clock: &LocalTime) -> Markup {
     match standing {
-        Standing::Usable => html! {},
-        Standing::Off(why) => html! { (why) },
-        Standing::Resting(rest) if rest.until <= snapshot.at => html! {
-            "its rest is over and one request tries it; it rested for: " (meaning(rest.reason.as_str()))
+        TargetStatus::Ready => html! {},
+        TargetStatus::Disabled(why) => html! { (why) },
+        TargetStatus::InCooldown(rest) if rest.until <= snapshot.at => html! {
+            "its rest is over and one request tries it; it rested for: " (describe_outcome(rest.reason.as_str()))
         },
-        Standing::Resting(rest) => {
-            let until = snapshot.wall_of(rest.until);
+        TargetStatus::InCooldown(rest) => {
+            let until = snapshot.to_wall_time(rest.until);
             html! {
-                "until " (clock.moment(until)) " (" (clock.left(until)) "): " (meaning(rest.reason.as_str()))
+                "until " (clock.render_time(until)) " (" (clock.render_countdown(until)) "): " (describe_outcome(rest.reason.as_str()))
                 @if rest.failures > 1 { ", " (rest.failures) " times in a row" }
             }
         }
@@ -91,9 +92,9 @@ fn why(snapshot: &Snapshot, standing: &Standing, clock: &Clock) -> Markup {
 }
 
 /// How the last reload went.
-fn reloaded(reload: &Reload, clock: &Clock) -> Markup {
-    let at = clock.moment(reload.at);
-    match (reload.ok, reload.message.as_deref()) {
+fn render_reload(reload: &ReloadOutcome, clock: &LocalTime) -> Markup {
+    let at = clock.render_time(reload.finished_at);
+    match (reload.is_accepted, reload.message.as_deref()) {
         (false, why) => html! {
             p.notice.bad role="status" {
                 "The reload at " (at) " was refused, the settings before it serve on: "
@@ -108,7 +109,7 @@ fn reloaded(reload: &Reload, clock: &Clock) -> Markup {
 }
 
 /// Providers that stand in no link of the chain.
-fn others(snapshot: &Snapshot, links: &[&Link], clock: &Clock) -> Markup {
+fn render_other_providers(snapshot: &Snapshot, links: &[&ChainEntry], clock: &LocalTime) -> Markup {
     let beside = |id: &str| links.iter().all(|link| link.reference.provider != id);
     let others: Vec<_> = snapshot.providers.iter().filter(|(id, _)| beside(id)).collect();
     html! {
@@ -118,14 +119,14 @@ fn others(snapshot: &Snapshot, links: &[&Link], clock: &Clock) -> Markup {
                 ul.links {
                     @for (id, standing) in others {
                         @let (state, word) = match standing {
-                            Standing::Usable => ("ready", "ready"),
-                            Standing::Resting(_) => ("resting", "rests"),
-                            Standing::Off(_) => ("off", "off"),
+                            TargetStatus::Ready => ("ready", "ready"),
+                            TargetStatus::InCooldown(_) => ("resting", "rests"),
+                            TargetStatus::Disabled(_) => ("off", "off"),
                         };
                         li data-provider=(id) data-state=(state) {
                             span.name { (id) }
                             span.state { (word) }
-                            span.why { (why(snapshot, standing, clock)) }
+                            span.why { (render_reason(snapshot, standing, clock)) }
                         }
                     }
                 }

@@ -12,32 +12,32 @@ use plotters::element::{Rectangle, Text};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, IntoFont, TextStyle};
 
-use super::figures::short;
-use super::palette::{LINE, TEXT, of};
+use super::format::format_axis_value;
+use super::palette::{LINE_COLOR, TEXT_COLOR, select_series_color};
 
 /// In the units of the drawing, which a page stretches; chosen so that its text can be read 340 pixels wide.
-const SIZE: (u32, u32) = (440, 210);
+const VIEW_SIZE: (u32, u32) = (440, 210);
 /// Of the text. plotters divides it by 1.24.
-const FONT: f64 = 15.5;
+const FONT_SIZE: f64 = 15.5;
 /// At most so many labels stand under the bars.
-const LABELS: usize = 8;
+const MAX_LABELS: usize = 8;
 
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-type Plane<'a> = DrawingArea<SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
-type Failed = DrawingAreaErrorKind<std::io::Error>;
+type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+type PlotArea<'a> = DrawingArea<SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+type DrawError = DrawingAreaErrorKind<std::io::Error>;
 
 /// What is drawn.
 #[derive(Debug, Default)]
-pub(super) struct Bars {
+pub(super) struct BarChart {
     /// Under each bar.
     pub(super) labels: Vec<String>,
     /// Of each series, from the bottom up, its part of each bar.
     pub(super) series: Vec<Vec<f64>>,
 }
 
-impl Bars {
+impl BarChart {
     /// The tallest bar.
-    fn top(&self) -> f64 {
+    fn max_height(&self) -> f64 {
         let height = |at: usize| self.series.iter().filter_map(|values| values.get(at)).sum::<f64>();
         (0..self.labels.len()).map(height).fold(0.0, f64::max)
     }
@@ -46,7 +46,7 @@ impl Bars {
     ///
     /// # Errors
     /// Writing into a string does not fail; what plotters says all the same.
-    pub(super) fn svg(&self, label: &str) -> Result<String, String> {
+    pub(super) fn render_svg(&self, label: &str) -> Result<String, String> {
         let mut svg = String::new();
         self.draw(&mut svg).map_err(|error| error.to_string())?;
         let (_, inner) = svg.split_once("viewBox=").ok_or("no drawing came out")?;
@@ -54,12 +54,12 @@ impl Bars {
         Ok(format!("<svg role=\"img\" aria-label=\"{label}\" viewBox={inner}"))
     }
 
-    fn draw(&self, svg: &mut String) -> Result<(), Failed> {
-        let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
-        let top = self.top();
+    fn draw(&self, svg: &mut String) -> Result<(), DrawError> {
+        let root = SVGBackend::with_string(svg, VIEW_SIZE).into_drawing_area();
+        let top = self.max_height();
         // An axis needs a height; an empty one has no figures.
         let (reach, figures) = if top > 0.0 { (top * 1.05, 5) } else { (1.0, 0) };
-        let font = || TextStyle::from(("sans-serif", FONT).into_font()).color(&TEXT);
+        let font = || TextStyle::from(("sans-serif", FONT_SIZE).into_font()).color(&TEXT_COLOR);
         let mut chart = ChartBuilder::on(&root)
             .margin_top(8)
             // Half of the last bar's label.
@@ -72,26 +72,26 @@ impl Bars {
             .disable_x_mesh()
             .disable_x_axis()
             .y_labels(figures)
-            .y_label_formatter(&|value| short(*value))
+            .y_label_formatter(&|value| format_axis_value(*value))
             .label_style(font())
-            .axis_style(LINE)
-            .bold_line_style(LINE)
-            .light_line_style(LINE.mix(0.0))
+            .axis_style(LINE_COLOR)
+            .bold_line_style(LINE_COLOR)
+            .light_line_style(LINE_COLOR.mix(0.0))
             .draw()?;
         let plane = chart.plotting_area();
-        self.bars(plane)?;
-        self.name(&root, plane, &font().pos(Pos::new(HPos::Center, VPos::Top)))?;
+        self.draw_bars(plane)?;
+        self.draw_labels(&root, plane, &font().pos(Pos::new(HPos::Center, VPos::Top)))?;
         root.present()
     }
 
-    fn bars(&self, plane: &Plane<'_>) -> Result<(), Failed> {
+    fn draw_bars(&self, plane: &PlotArea<'_>) -> Result<(), DrawError> {
         for at in 0..self.labels.len() {
             let (left, right) = (at as f64 + 0.15, at as f64 + 0.85);
             let mut bottom = 0.0;
             for (place, values) in self.series.iter().enumerate() {
                 let Some(value) = values.get(at).filter(|value| **value > 0.0) else { continue };
                 let corners = [(left, bottom + value), (right, bottom)];
-                plane.draw(&Rectangle::new(corners, of(place).filled()))?;
+                plane.draw(&Rectangle::new(corners, select_series_color(place).filled()))?;
                 bottom += value;
             }
         }
@@ -99,8 +99,13 @@ impl Bars {
     }
 
     /// Writes the labels under the bars, some of them where there are many.
-    fn name(&self, root: &Area<'_>, plane: &Plane<'_>, style: &TextStyle<'_>) -> Result<(), Failed> {
-        let step = self.labels.len().div_ceil(LABELS).max(1);
+    fn draw_labels(
+        &self,
+        root: &Canvas<'_>,
+        plane: &PlotArea<'_>,
+        style: &TextStyle<'_>,
+    ) -> Result<(), DrawError> {
+        let step = self.labels.len().div_ceil(MAX_LABELS).max(1);
         // The last bar is the newest, which has its label always.
         let offset = self.labels.len().saturating_sub(1) % step;
         for (at, label) in self.labels.iter().enumerate().skip(offset).step_by(step) {
@@ -113,15 +118,15 @@ impl Bars {
 
 #[cfg(test)]
 mod tests {
-    use super::Bars;
+    use super::BarChart;
 
     #[test]
     fn a_drawing_has_its_bars_and_nothing_that_the_policy_refuses() {
-        let bars = Bars {
+        let bars = BarChart {
             labels: ["Nov 20", "Nov <21>"].map(str::to_owned).to_vec(),
             series: vec![vec![1000.0, 0.0], vec![500.0, 250.0]],
         };
-        let svg = bars.svg("tokens of \"us\" & <them>").unwrap();
+        let svg = bars.render_svg("tokens of \"us\" & <them>").unwrap();
         assert_eq!(svg.matches("fill=\"#0B62A8\"").count(), 1, "{svg}");
         assert_eq!(svg.matches("fill=\"#C46A00\"").count(), 2, "{svg}");
         assert!(
@@ -139,7 +144,7 @@ mod tests {
 
     #[test]
     fn nothing_is_drawn_as_an_empty_plane() {
-        let svg = Bars::default().svg("nothing").unwrap();
+        let svg = BarChart::default().render_svg("nothing").unwrap();
         assert!(!svg.contains("NaN") && svg.contains("</svg>"), "{svg}");
     }
 }

@@ -2,40 +2,47 @@
 
 use maud::{Markup, PreEscaped, html};
 
-use super::chart::Bars;
-use super::clock::Clock;
-use super::figures::{count, money, with_currency};
-use super::palette::{SERIES, hex, of};
-use super::range::Range;
-use super::spent::{Spent, Used};
+use super::chart::BarChart;
+use super::chart_data::{ChartData, ModelUsage};
+use super::format::{format_count, format_money, format_with_currency};
+use super::local_time::LocalTime;
+use super::palette::{SERIES_COLORS, format_hex, select_series_color};
+use super::time_range::TimeRange;
 use crate::protocol::amount::Amount;
-use crate::usage::{Ledger, Question, StoreError};
+use crate::usage::{DatabaseError, UsageQuery, UsageStore};
 
 /// What there is to draw; `None` where the settings keep nothing.
-pub(super) type Drawn = Result<Option<Spent>, StoreError>;
+pub(super) type ChartResult = Result<Option<ChartData>, DatabaseError>;
 
 /// Asks the store; `kept` is whether the settings have one.
-pub(super) async fn ask(ledger: &Ledger, kept: bool, range: Range, clock: &Clock) -> Drawn {
-    let Some(store) = ledger.store() else { return if kept { Err(closed(ledger)) } else { Ok(None) } };
-    let Some((since, bars)) = range.bars(clock) else { return Ok(Some(Spent::default())) };
-    let by = vec![range.by(), crate::usage::By::Model];
-    let question = Question { since, until: None, by, zone: clock.zone.clone() };
-    let sums = store.sums(&question).await?;
-    Ok(Some(Spent::of(bars, &sums)))
+pub(super) async fn load_chart(
+    ledger: &UsageStore,
+    kept: bool,
+    range: TimeRange,
+    clock: &LocalTime,
+) -> ChartResult {
+    let Some(store) = ledger.database() else {
+        return if kept { Err(build_unavailable_error(ledger)) } else { Ok(None) };
+    };
+    let Some((since, bars)) = range.build_bars(clock) else { return Ok(Some(ChartData::default())) };
+    let by = vec![range.group_by(), crate::usage::GroupBy::Model];
+    let question = UsageQuery { since, until: None, group_by: by, zone: clock.zone.clone() };
+    let sums = store.query(&question).await?;
+    Ok(Some(ChartData::from_rows(bars, &sums)))
 }
 
 /// The settings have a store, and it is not open.
-fn closed(ledger: &Ledger) -> StoreError {
-    let problem = ledger.health().trouble.unwrap_or_else(|| "it is not open yet".to_owned());
-    StoreError { place: "in the state directory".to_owned(), problem }
+fn build_unavailable_error(ledger: &UsageStore) -> DatabaseError {
+    let problem = ledger.health().last_error.unwrap_or_else(|| "it is not open yet".to_owned());
+    DatabaseError { location: "in the state directory".to_owned(), problem }
 }
 
 /// The section.
-pub(super) fn section(drawn: &Drawn, range: Range) -> Markup {
+pub(super) fn render_section(drawn: &ChartResult, range: TimeRange) -> Markup {
     html! {
         h2 id="charts-title" { "Tokens and cost" }
         @match drawn {
-            Ok(Some(spent)) => { (ranges(range)) (figures(spent, range)) }
+            Ok(Some(spent)) => { (render_range_links(range)) (render_figures(spent, range)) }
             Ok(None) => p.muted {
                 "Nothing is kept, so there is nothing to draw: usage.store is \"none\" in the configuration. \
                  With \"sqlite\" the gateway remembers tokens and cost of each request."
@@ -45,78 +52,85 @@ pub(super) fn section(drawn: &Drawn, range: Range) -> Markup {
     }
 }
 
-fn ranges(chosen: Range) -> Markup {
+fn render_range_links(chosen: TimeRange) -> Markup {
     html! {
         nav.ranges aria-label="Time of the charts" {
-            @for range in Range::ALL {
+            @for range in TimeRange::ALL {
                 a href={ "/?days=" (range.days()) "#charts" } aria-current=[(range == chosen).then_some("true")] {
-                    (range.name())
+                    (range.label())
                 }
             }
         }
     }
 }
 
-fn figures(spent: &Spent, range: Range) -> Markup {
+fn render_figures(spent: &ChartData, range: TimeRange) -> Markup {
     html! {
         div.figures {
-            (tokens(spent, range))
-            @if spent.currencies.is_empty() { (cost(spent, range, None)) }
-            @for currency in &spent.currencies { (cost(spent, range, Some(currency))) }
+            (render_token_chart(spent, range))
+            @if spent.currencies.is_empty() { (render_cost_chart(spent, range, None)) }
+            @for currency in &spent.currencies { (render_cost_chart(spent, range, Some(currency))) }
         }
-        (legend(&spent.models))
+        (render_legend(&spent.models))
     }
 }
 
-fn tokens(spent: &Spent, range: Range) -> Markup {
-    let Spent { answered, lost, estimated, .. } = spent;
+fn render_token_chart(spent: &ChartData, range: TimeRange) -> Markup {
+    let ChartData { answered, unanswered: lost, estimated, .. } = spent;
     let caption = html! {
-        strong { (count(spent.tokens())) " tokens" } " in " (range.name())
-        @if spent.tokens() > 0 {
-            ": " (count(answered.input)) " in, " (count(answered.cache_read)) " from caches, "
-            (count(answered.output)) " out"
-            @if answered.cache_write > 0 { ", " (count(answered.cache_write)) " into caches" }
-            @if *lost > 0 { "; " (count(*lost)) " in attempts that did not answer" }
-            @if *estimated > 0 { "; estimated in " (attempts(*estimated)) }
+        strong { (format_count(spent.total_tokens())) " tokens" } " in " (range.label())
+        @if spent.total_tokens() > 0 {
+            ": " (format_count(answered.input)) " in, " (format_count(answered.cache_read)) " from caches, "
+            (format_count(answered.output)) " out"
+            @if answered.cache_write > 0 { ", " (format_count(answered.cache_write)) " into caches" }
+            @if *lost > 0 { "; " (format_count(*lost)) " in attempts that did not answer" }
+            @if *estimated > 0 { "; estimated in " (format_attempts(*estimated)) }
         }
     };
-    let about = format!("Tokens by model over {}: {} in all", range.name(), count(spent.tokens()));
-    let table = table(spent, range, |used| count(used.tokens));
-    figure("tokens", None, &caption, &drawing(spent, &about, |used| used.tokens as f64), &table)
+    let about =
+        format!("Tokens by model over {}: {} in all", range.label(), format_count(spent.total_tokens()));
+    let table = render_table(spent, range, |used| format_count(used.tokens));
+    render_figure("tokens", None, &caption, &render_drawing(spent, &about, |used| used.tokens as f64), &table)
 }
 
-fn cost(spent: &Spent, range: Range, currency: Option<&String>) -> Markup {
+fn render_cost_chart(spent: &ChartData, range: TimeRange, currency: Option<&String>) -> Markup {
     let Some(currency) = currency else {
-        let about = format!("Cost by model over {}: nothing with a known price", range.name());
-        let caption = html! { strong { "No cost" } " in " (range.name()) (unpriced(spent)) };
-        let table = table(spent, range, |_| "–".to_owned());
-        return figure("cost", None, &caption, &drawing(spent, &about, |_| 0.0), &table);
+        let about = format!("Cost by model over {}: nothing with a known price", range.label());
+        let caption = html! { strong { "No cost" } " in " (range.label()) (render_unpriced_note(spent)) };
+        let table = render_table(spent, range, |_| "–".to_owned());
+        return render_figure("cost", None, &caption, &render_drawing(spent, &about, |_| 0.0), &table);
     };
-    let all = spent.cost(currency);
-    let about = format!("Cost by model over {}: {} in all", range.name(), money(all, currency));
+    let all = spent.total_cost(currency);
+    let about = format!("Cost by model over {}: {} in all", range.label(), format_money(all, currency));
     let caption = html! {
-        strong title={ (all) " " (currency) } { (money(all, currency)) } " in " (range.name()) (unpriced(spent))
+        strong title={ (all) " " (currency) } { (format_money(all, currency)) } " in " (range.label()) (render_unpriced_note(spent))
     };
-    let exact = |amount: Amount| with_currency(&amount.to_string(), currency);
-    let table = table(spent, range, |used| exact(used.cost(currency)));
-    let drawing = drawing(spent, &about, |used| used.cost(currency).as_f64());
-    figure("cost", Some(currency), &caption, &drawing, &table)
+    let exact = |amount: Amount| format_with_currency(&amount.to_string(), currency);
+    let table = render_table(spent, range, |used| exact(used.cost(currency)));
+    let drawing = render_drawing(spent, &about, |used| used.cost(currency).as_f64());
+    render_figure("cost", Some(currency), &caption, &drawing, &table)
 }
 
-fn unpriced(spent: &Spent) -> Markup {
+fn render_unpriced_note(spent: &ChartData) -> Markup {
     html! {
         @if spent.unpriced > 0 {
-            "; " (attempts(spent.unpriced)) " without a price of " (if spent.unpriced == 1 { "its" } else { "their" })
+            "; " (format_attempts(spent.unpriced)) " without a price of " (if spent.unpriced == 1 { "its" } else { "their" })
             " own (a subscription, or none is known)"
         }
     }
 }
 
-fn attempts(number: u64) -> String {
-    format!("{} {}", count(number), if number == 1 { "attempt" } else { "attempts" })
+fn format_attempts(number: u64) -> String {
+    format!("{} {}", format_count(number), if number == 1 { "attempt" } else { "attempts" })
 }
 
-fn figure(chart: &str, currency: Option<&str>, caption: &Markup, drawing: &Markup, table: &Markup) -> Markup {
+fn render_figure(
+    chart: &str,
+    currency: Option<&str>,
+    caption: &Markup,
+    drawing: &Markup,
+    table: &Markup,
+) -> Markup {
     let id = format!("values-{chart}-{}", currency.unwrap_or("none"));
     html! {
         figure data-chart=(chart) data-currency=[currency] {
@@ -130,29 +144,29 @@ fn figure(chart: &str, currency: Option<&str>, caption: &Markup, drawing: &Marku
     }
 }
 
-fn drawing(spent: &Spent, about: &str, value: impl Fn(&Used) -> f64) -> Markup {
+fn render_drawing(spent: &ChartData, about: &str, value: impl Fn(&ModelUsage) -> f64) -> Markup {
     let labels = spent.bars.iter().map(|(bar, _)| bar.label.clone()).collect();
-    let shown = spent.models.len().min(SERIES.len());
+    let shown = spent.models.len().min(SERIES_COLORS.len());
     let mut series: Vec<Vec<f64>> = (0..shown)
         .map(|place| spent.bars.iter().map(|(_, used)| used.get(place).map_or(0.0, &value)).collect())
         .collect();
-    let rest = |used: &[Used]| used.iter().skip(SERIES.len()).map(&value).sum();
-    if spent.models.len() > SERIES.len() {
+    let rest = |used: &[ModelUsage]| used.iter().skip(SERIES_COLORS.len()).map(&value).sum();
+    if spent.models.len() > SERIES_COLORS.len() {
         series.push(spent.bars.iter().map(|(_, used)| rest(used)).collect());
     }
-    match (Bars { labels, series }).svg(about) {
+    match (BarChart { labels, series }).render_svg(about) {
         Ok(svg) => PreEscaped(svg),
         Err(why) => html! { p.notice.bad { "The chart cannot be drawn: " (why) } },
     }
 }
 
 /// The values, exactly.
-fn table(spent: &Spent, range: Range, value: impl Fn(&Used) -> String) -> Markup {
+fn render_table(spent: &ChartData, range: TimeRange, value: impl Fn(&ModelUsage) -> String) -> Markup {
     html! {
         table.values {
             thead {
                 tr {
-                    th scope="col" { @if range == Range::Day { "Hour" } @else { "Day" } }
+                    th scope="col" { @if range == TimeRange::Day { "Hour" } @else { "Day" } }
                     @for model in &spent.models { th.number scope="col" { (model) } }
                 }
             }
@@ -165,18 +179,18 @@ fn table(spent: &Spent, range: Range, value: impl Fn(&Used) -> String) -> Markup
     }
 }
 
-fn legend(models: &[String]) -> Markup {
+fn render_legend(models: &[String]) -> Markup {
     let swatch = |place: usize| {
-        let colour = hex(of(place));
+        let colour = format_hex(select_series_color(place));
         html! {
             svg.swatch viewBox="0 0 10 10" aria-hidden="true" { rect width="10" height="10" rx="2" fill=(colour) {} }
         }
     };
     html! {
         ul.legend {
-            @for (place, model) in models.iter().enumerate().take(SERIES.len()) { li { (swatch(place)) (model) } }
-            @if let Some(more) = models.len().checked_sub(SERIES.len()).filter(|more| *more > 0) {
-                li { (swatch(SERIES.len())) (more) " others" }
+            @for (place, model) in models.iter().enumerate().take(SERIES_COLORS.len()) { li { (swatch(place)) (model) } }
+            @if let Some(more) = models.len().checked_sub(SERIES_COLORS.len()).filter(|more| *more > 0) {
+                li { (swatch(SERIES_COLORS.len())) (more) " others" }
             }
         }
     }

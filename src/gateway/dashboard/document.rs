@@ -8,35 +8,35 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, StatusCode};
 use maud::{DOCTYPE, Markup, html};
 
-use super::clock::Clock;
-use crate::gateway::answer::millis;
+use super::local_time::LocalTime;
+use crate::gateway::response::to_unix_millis;
 
 /// Nothing but our own files, and no page may frame us.
-const POLICY: HeaderValue = HeaderValue::from_static(
+const CSP: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
      base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
 );
 
 /// Puts the headers on that everything of the dashboard has.
-pub(super) fn guard(headers: &mut HeaderMap) {
-    headers.insert(CONTENT_SECURITY_POLICY, POLICY);
+pub(super) fn insert_security_headers(headers: &mut HeaderMap) {
+    headers.insert(CONTENT_SECURITY_POLICY, CSP);
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
 }
 
 /// HTML, whole or a part of a page.
-pub(super) fn html_answer(status: StatusCode, markup: Markup) -> Response {
+pub(super) fn html_response(status: StatusCode, markup: Markup) -> Response {
     let mut response = Response::new(Body::from(markup.into_string()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    guard(headers);
+    insert_security_headers(headers);
     response
 }
 
 /// A whole page. `top` stands beside the name.
-pub(super) fn page(title: &str, clock: &Clock, top: &Markup, content: &Markup) -> Markup {
+pub(super) fn render_page(title: &str, clock: &LocalTime, top: &Markup, content: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -49,7 +49,7 @@ pub(super) fn page(title: &str, clock: &Clock, top: &Markup, content: &Markup) -
                 link rel="stylesheet" href="/dashboard/style.css";
                 script src="/dashboard/app.js" defer {}
             }
-            body data-now=(millis(clock.now)) {
+            body data-now=(to_unix_millis(clock.now)) {
                 a.skip href="#main" { "Skip to the content" }
                 header.top {
                     a.brand href="/" { img src="/dashboard/icon.svg" alt="" width="22" height="22"; "Moonrelay" }

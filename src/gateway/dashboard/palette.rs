@@ -4,11 +4,11 @@
 use plotters::style::RGBColor;
 
 /// Of the text in a drawing.
-pub(super) const TEXT: RGBColor = RGBColor(0x5B, 0x64, 0x70);
+pub(super) const TEXT_COLOR: RGBColor = RGBColor(0x5B, 0x64, 0x70);
 /// Of its lines.
-pub(super) const LINE: RGBColor = RGBColor(0xD9, 0xDE, 0xE5);
+pub(super) const LINE_COLOR: RGBColor = RGBColor(0xD9, 0xDE, 0xE5);
 /// Of its bars, one a model; they differ in lightness too, for eyes that see fewer hues.
-pub(super) const SERIES: [RGBColor; 6] = [
+pub(super) const SERIES_COLORS: [RGBColor; 6] = [
     RGBColor(0x0B, 0x62, 0xA8),
     RGBColor(0xC4, 0x6A, 0x00),
     RGBColor(0x0A, 0x7D, 0x5E),
@@ -17,21 +17,21 @@ pub(super) const SERIES: [RGBColor; 6] = [
     RGBColor(0xB2, 0x3A, 0x1E),
 ];
 /// Of the bars of all models that have no colour of their own.
-pub(super) const OTHERS: RGBColor = RGBColor(0x76, 0x78, 0x7D);
+pub(super) const OTHER_COLOR: RGBColor = RGBColor(0x76, 0x78, 0x7D);
 
 /// The colour of the bars in this place.
-pub(super) fn of(place: usize) -> RGBColor {
-    SERIES.get(place).copied().unwrap_or(OTHERS)
+pub(super) fn select_series_color(place: usize) -> RGBColor {
+    SERIES_COLORS.get(place).copied().unwrap_or(OTHER_COLOR)
 }
 
 /// As an attribute has it, in the letters that plotters writes.
-pub(super) fn hex(RGBColor(red, green, blue): RGBColor) -> String {
+pub(super) fn format_hex(RGBColor(red, green, blue): RGBColor) -> String {
     format!("#{red:02X}{green:02X}{blue:02X}")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{LINE, OTHERS, SERIES, TEXT, hex};
+    use super::{LINE_COLOR, OTHER_COLOR, SERIES_COLORS, TEXT_COLOR, format_hex};
 
     const STYLE: &str = include_str!("style.css");
 
@@ -58,9 +58,10 @@ mod tests {
     #[test]
     fn each_colour_has_one_for_dark_pages_and_stands_out_on_both() {
         let [light, dark] = property("card")[..] else { panic!("two cards") };
-        let all = SERIES.iter().chain([&OTHERS]).map(|colour| (*colour, "fill", 3.0));
-        for (colour, attribute, least) in all.chain([(TEXT, "fill", 4.5), (LINE, "stroke", 1.0)]) {
-            let colour = hex(colour);
+        let all = SERIES_COLORS.iter().chain([&OTHER_COLOR]).map(|colour| (*colour, "fill", 3.0));
+        for (colour, attribute, least) in all.chain([(TEXT_COLOR, "fill", 4.5), (LINE_COLOR, "stroke", 1.0)])
+        {
+            let colour = format_hex(colour);
             let rule = format!("svg [{attribute}=\"{colour}\"] {{ {attribute}: ");
             let (_, found) = STYLE.split_once(&rule).unwrap_or_else(|| panic!("style.css lacks {rule}"));
             let other = &found[..7];

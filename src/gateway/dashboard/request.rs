@@ -2,38 +2,38 @@
 
 use maud::{Markup, html};
 
-use super::clock::Clock;
-use super::figures::{count, money, span};
-use super::reason::{meaning, tone};
-use super::requests::{costs, ended};
-use super::timeline::timeline;
-use crate::protocol::usage::Usage;
-use crate::usage::{Entry, Try};
+use super::format::{format_count, format_duration, format_money};
+use super::local_time::LocalTime;
+use super::outcome_text::{choose_tone, describe_outcome};
+use super::requests::{render_outcome, sum_costs};
+use super::timeline::render_timeline;
+use crate::protocol::usage::TokenUsage;
+use crate::usage::{UsageAttempt, UsageEntry};
 
 /// All that is known of it.
-pub(super) fn page(entry: &Entry, clock: &Clock) -> Markup {
+pub(super) fn render_page(entry: &UsageEntry, clock: &LocalTime) -> Markup {
     html! {
         nav.back { a href="/#requests" { "← Dashboard" } }
         section.card id="request" data-request=(entry.request_id) data-outcome=(entry.outcome) {
             h1 { "Request " code { (entry.request_id) } }
-            p.headline { (headline(entry)) }
-            (facts(entry, clock))
+            p.headline { (render_headline(entry)) }
+            (render_facts(entry, clock))
         }
         section.card id="attempts" {
             h2 { "Attempts" }
             @if entry.attempts.is_empty() {
-                p.muted { "Nobody was asked: " (meaning(&entry.outcome)) "." }
+                p.muted { "Nobody was asked: " (describe_outcome(&entry.outcome)) "." }
             } @else {
-                (timeline(entry))
-                div.scroll tabindex="0" role="region" aria-label="Attempts" { (table(&entry.attempts)) }
+                (render_timeline(entry))
+                div.scroll tabindex="0" role="region" aria-label="Attempts" { (render_table(&entry.attempts)) }
             }
         }
     }
 }
 
-fn headline(entry: &Entry) -> Markup {
+fn render_headline(entry: &UsageEntry) -> Markup {
     html! {
-        @match &entry.answered {
+        @match &entry.answered_by {
             Some(model) => {
                 strong { (model) } " answered"
                 @if let Some(before) = entry.attempts.len().checked_sub(1).filter(|before| *before > 0) {
@@ -42,35 +42,35 @@ fn headline(entry: &Entry) -> Markup {
             }
             None => strong { "Nobody answered" },
         }
-        @if entry.outcome != "ok" { " " (ended(&entry.outcome)) " " (meaning(&entry.outcome)) }
+        @if entry.outcome != "ok" { " " (render_outcome(&entry.outcome)) " " (describe_outcome(&entry.outcome)) }
     }
 }
 
-fn facts(entry: &Entry, clock: &Clock) -> Markup {
-    let called = entry.called.as_ref().filter(|called| **called != entry.face);
+fn render_facts(entry: &UsageEntry, clock: &LocalTime) -> Markup {
+    let called = entry.target_api.as_ref().filter(|called| **called != entry.api);
     html! {
         dl.facts {
-            dt { "Time" } dd { (clock.moment(entry.at())) }
+            dt { "Time" } dd { (clock.render_time(entry.started_at())) }
             dt { "Client" } dd { (entry.client) }
             dt { "Asked for" } dd { @if entry.requested.is_empty() { "no model" } @else { (entry.requested) } }
             dt { "Protocol" }
             dd {
-                (entry.face) @if let Some(called) = called { ", translated to " (called) }
-                @if entry.streamed { ", streamed" }
+                (entry.api) @if let Some(called) = called { ", translated to " (called) }
+                @if entry.is_streamed { ", streamed" }
             }
             @if let Some(thinking) = &entry.thinking { dt { "Thinking" } dd { (thinking) } }
-            @if let Some(first) = entry.first_byte { dt { "First byte" } dd { (span(first)) } }
-            dt { "Took" } dd { (span(entry.took)) }
-            @for (currency, amount) in costs(entry) {
-                dt { "Cost" } dd title={ (amount) " " (currency) } { (money(amount, currency)) }
+            @if let Some(first) = entry.first_byte { dt { "First byte" } dd { (format_duration(first)) } }
+            dt { "Took" } dd { (format_duration(entry.duration)) }
+            @for (currency, amount) in sum_costs(entry) {
+                dt { "Cost" } dd title={ (amount) " " (currency) } { (format_money(amount, currency)) }
             }
             @if !entry.rules.is_empty() { dt { "Rules" } dd { (entry.rules.join(", ")) } }
-            @if !entry.dropped.is_empty() { dt { "Left out in translation" } dd { (entry.dropped.join(", ")) } }
+            @if !entry.losses.is_empty() { dt { "Left out in translation" } dd { (entry.losses.join(", ")) } }
         }
     }
 }
 
-fn table(attempts: &[Try]) -> Markup {
+fn render_table(attempts: &[UsageAttempt]) -> Markup {
     let numbers = ["Began", "Took", "In", "Cached", "Out", "Reasoning", "Cost"];
     html! {
         table.attempts {
@@ -80,31 +80,32 @@ fn table(attempts: &[Try]) -> Markup {
                     @for column in numbers { th.number scope="col" { (column) } }
                 }
             }
-            tbody { @for attempt in attempts { (row(attempt)) } }
+            tbody { @for attempt in attempts { (render_row(attempt)) } }
         }
     }
 }
 
-fn row(attempt: &Try) -> Markup {
+fn render_row(attempt: &UsageAttempt) -> Markup {
     let usage = attempt.usage.as_ref();
-    let figure = |of: fn(&Usage) -> u64| usage.map_or_else(|| "–".to_owned(), |usage| count(of(usage)));
+    let figure =
+        |of: fn(&TokenUsage) -> u64| usage.map_or_else(|| "–".to_owned(), |usage| format_count(of(usage)));
     html! {
         tr data-attempt={ (attempt.provider) "/" (attempt.model) } data-result=(attempt.outcome) {
             th scope="row" { (attempt.provider) "/" (attempt.model) }
-            td { span.ended data-tone=(tone(&attempt.outcome)) { (attempt.outcome) } }
+            td { span.ended data-tone=(choose_tone(&attempt.outcome)) { (attempt.outcome) } }
             td.why {
-                (meaning(&attempt.outcome))
+                (describe_outcome(&attempt.outcome))
                 @if !attempt.detail.is_empty() { ": " (attempt.detail) }
             }
-            td.number { (span(attempt.began)) }
-            td.number { (span(attempt.took)) }
-            td.number { @if usage.is_some_and(|usage| usage.estimated) { "≈" } (figure(|usage| usage.input)) }
+            td.number { (format_duration(attempt.started_after)) }
+            td.number { (format_duration(attempt.duration)) }
+            td.number { @if usage.is_some_and(|usage| usage.is_estimated) { "≈" } (figure(|usage| usage.input)) }
             td.number { (figure(|usage| usage.cache_read)) }
             td.number { (figure(|usage| usage.output)) }
             td.number { (figure(|usage| usage.reasoning)) }
             td.number {
                 @match &attempt.bill {
-                    Some(bill) => span title={ (bill.amount) " " (bill.currency) } { (money(bill.amount, &bill.currency)) },
+                    Some(bill) => span title={ (bill.amount) " " (bill.currency) } { (format_money(bill.amount, &bill.currency)) },
                     None => "–",
                 }
             }
@@ -113,16 +114,16 @@ fn row(attempt: &Try) -> Markup {
 }
 
 /// The attempts as the test box lists them.
-pub(super) fn attempts(entry: &Entry) -> Markup {
+pub(super) fn render_attempts(entry: &UsageEntry) -> Markup {
     html! {
         @for attempt in &entry.attempts {
-            li data-tone=(tone(&attempt.outcome)) data-result=(attempt.outcome) {
+            li data-tone=(choose_tone(&attempt.outcome)) data-result=(attempt.outcome) {
                 span.name { (attempt.provider) "/" (attempt.model) } " "
                 span.word { (attempt.outcome) } " "
-                @if tone(&attempt.outcome) == "quiet" && attempt.took.is_zero() {
+                @if choose_tone(&attempt.outcome) == "quiet" && attempt.duration.is_zero() {
                     span.ms { "not asked" }
                 } @else {
-                    span.ms { (attempt.took.as_millis()) " ms" }
+                    span.ms { (attempt.duration.as_millis()) " ms" }
                 }
                 @if !attempt.detail.is_empty() { " " span.why { (attempt.detail) } }
             }
@@ -131,7 +132,7 @@ pub(super) fn attempts(entry: &Entry) -> Markup {
 }
 
 /// Nothing is known of it.
-pub(super) fn unknown(id: &str) -> Markup {
+pub(super) fn render_not_found(id: &str) -> Markup {
     html! {
         nav.back { a href="/#requests" { "← Dashboard" } }
         section.card {

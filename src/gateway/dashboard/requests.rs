@@ -6,77 +6,77 @@ use std::time::SystemTime;
 
 use maud::{Markup, html};
 
-use super::clock::Clock;
-use super::figures::{count, money, span};
-use super::reason::{meaning, tone};
-use crate::gateway::answer::millis;
+use super::format::{format_count, format_duration, format_money};
+use super::local_time::LocalTime;
+use super::outcome_text::{choose_tone, describe_outcome};
+use crate::gateway::response::to_unix_millis;
 use crate::protocol::amount::Amount;
 use crate::record::RequestId;
-use crate::usage::{Entry, Health, Ledger, StoreError, Try};
+use crate::usage::{DatabaseError, UsageAttempt, UsageEntry, UsageHealth, UsageStore};
 
 /// On one page.
-const SHOWN: usize = 25;
+const PAGE_SIZE: usize = 25;
 
 /// What a page shows.
-pub(super) struct Page {
-    entries: Vec<Arc<Entry>>,
+pub(super) struct RequestPage {
+    entries: Vec<Arc<UsageEntry>>,
     /// Whether it begins with the newest, and grows.
-    newest: bool,
+    is_newest: bool,
     /// Whether the settings have a store: older ones can be asked for.
-    kept: bool,
+    has_store: bool,
     /// Why the store told nothing.
-    trouble: Option<StoreError>,
+    error: Option<DatabaseError>,
     /// How the writing goes.
-    health: Health,
+    health: UsageHealth,
 }
 
-impl Page {
+impl RequestPage {
     /// The newest ones, or those from before a moment.
-    pub(super) async fn of(ledger: &Ledger, kept: bool, before: Option<SystemTime>) -> Self {
+    pub(super) async fn load(ledger: &UsageStore, kept: bool, before: Option<SystemTime>) -> Self {
         let mut entries = match before {
             None => ledger.recent(),
             Some(_) => Vec::new(),
         };
-        entries.truncate(SHOWN);
+        entries.truncate(PAGE_SIZE);
         let (newest, health) = (before.is_none(), ledger.health());
-        let mut page = Self { entries, newest, kept, trouble: None, health };
-        if let Some(store) = ledger.store().filter(|_| page.entries.len() < SHOWN) {
-            let oldest = page.entries.last().map(|entry| entry.at());
+        let mut page = Self { entries, is_newest: newest, has_store: kept, error: None, health };
+        if let Some(store) = ledger.database().filter(|_| page.entries.len() < PAGE_SIZE) {
+            let oldest = page.entries.last().map(|entry| entry.started_at());
             let moment = before.or(oldest).unwrap_or_else(SystemTime::now);
-            match store.before(moment, SHOWN - page.entries.len()).await {
-                Ok(older) => page.add(older),
-                Err(trouble) => page.trouble = Some(trouble),
+            match store.list_before(moment, PAGE_SIZE - page.entries.len()).await {
+                Ok(older) => page.append_older(older),
+                Err(trouble) => page.error = Some(trouble),
             }
         }
         page
     }
 
-    fn add(&mut self, older: Vec<Entry>) {
+    fn append_older(&mut self, older: Vec<UsageEntry>) {
         let known: HashSet<RequestId> = self.entries.iter().map(|entry| entry.request_id).collect();
         let new = older.into_iter().filter(|entry| !known.contains(&entry.request_id));
         self.entries.extend(new.map(Arc::new));
     }
 
     /// The section.
-    pub(super) fn section(&self, clock: &Clock) -> Markup {
+    pub(super) fn render(&self, clock: &LocalTime) -> Markup {
         html! {
             h2 id="requests-title" { "Requests" }
-            @if let Some(trouble) = &self.trouble {
+            @if let Some(trouble) = &self.error {
                 p.notice.bad { "Older requests cannot be read: " (trouble) }
             }
-            (written(&self.health))
+            (render_write_errors(&self.health))
             @if self.entries.is_empty() {
-                p.muted { @if self.newest { "None yet." } @else { "None from before that." } }
+                p.muted { @if self.is_newest { "None yet." } @else { "None from before that." } }
             } @else {
-                (table(&self.entries, clock))
+                (render_table(&self.entries, clock))
             }
             p.pages {
-                @if !self.newest { a href="/#requests" { "Newest" } " " }
-                @if let Some(last) = self.entries.last().filter(|_| self.kept && self.entries.len() == SHOWN) {
+                @if !self.is_newest { a href="/#requests" { "Newest" } " " }
+                @if let Some(last) = self.entries.last().filter(|_| self.has_store && self.entries.len() == PAGE_SIZE) {
                     // The rest of the last one's millisecond is not left out.
-                    a href={ "/?before=" (millis(last.at()) + 1) "#requests" } { "Older" }
+                    a href={ "/?before=" (to_unix_millis(last.started_at()) + 1) "#requests" } { "Older" }
                 }
-                @if !self.kept {
+                @if !self.has_store {
                     span.muted { "Only the last requests are known: usage.store is \"none\"." }
                 }
             }
@@ -85,19 +85,19 @@ impl Page {
 }
 
 /// What of the ledger is not on its disk, where something is not.
-fn written(health: &Health) -> Markup {
+fn render_write_errors(health: &UsageHealth) -> Markup {
     html! {
-        @if let Some(trouble) = &health.trouble {
+        @if let Some(trouble) = &health.last_error {
             p.notice.bad { "Requests cannot be written down: " (trouble) }
         }
         @if health.dropped > 0 {
-            p.notice.bad { (count(health.dropped)) " requests were not written down; the sums lack them." }
+            p.notice.bad { (format_count(health.dropped)) " requests were not written down; the sums lack them." }
         }
     }
 }
 
 /// A table whose rows become cards on a narrow screen; the roles keep it a table for who cannot see it.
-fn table(entries: &[Arc<Entry>], clock: &Clock) -> Markup {
+fn render_table(entries: &[Arc<UsageEntry>], clock: &LocalTime) -> Markup {
     let columns = ["Time", "Client", "Asked for", "Way", "First byte", "Took", "Tokens", "Cost"];
     html! {
         table.requests role="table" aria-labelledby="requests-title" {
@@ -109,47 +109,47 @@ fn table(entries: &[Arc<Entry>], clock: &Clock) -> Markup {
                 }
             }
             tbody role="rowgroup" {
-                @for entry in entries { (row(entry, clock)) }
+                @for entry in entries { (render_row(entry, clock)) }
             }
         }
     }
 }
 
-fn row(entry: &Entry, clock: &Clock) -> Markup {
+fn render_row(entry: &UsageEntry, clock: &LocalTime) -> Markup {
     html! {
         tr role="row" data-request=(entry.request_id) data-outcome=(entry.outcome)
-            data-fallback[fell_back(entry)] {
+            data-fallback[used_fallback(entry)] {
             td.when role="cell" {
-                a href={ "/dashboard/requests/" (entry.request_id) } { (clock.moment(entry.at())) }
+                a href={ "/dashboard/requests/" (entry.request_id) } { (clock.render_time(entry.started_at())) }
             }
             td.who role="cell" { (entry.client) }
             td.asked role="cell" {
                 @if entry.requested.is_empty() { span.muted { "no model" } } @else { (entry.requested) }
             }
-            td.way role="cell" { (way(entry)) @if entry.outcome != "ok" { (ended(&entry.outcome)) } }
-            td.number.first role="cell" { @if let Some(first) = entry.first_byte { (span(first)) } @else { "–" } }
-            td.number.took role="cell" { (span(entry.took)) }
-            td.number.tokens role="cell" { (tokens(entry)) }
-            td.number.cost role="cell" { (cost(entry)) }
+            td.way role="cell" { (render_attempt_chips(entry)) @if entry.outcome != "ok" { (render_outcome(&entry.outcome)) } }
+            td.number.first role="cell" { @if let Some(first) = entry.first_byte { (format_duration(first)) } @else { "–" } }
+            td.number.took role="cell" { (format_duration(entry.duration)) }
+            td.number.tokens role="cell" { (render_tokens(entry)) }
+            td.number.cost role="cell" { (render_cost(entry)) }
         }
     }
 }
 
 /// Whether somebody else answered than who was asked first.
-pub(super) fn fell_back(entry: &Entry) -> bool {
-    let name = |attempt: &Try| format!("{}/{}", attempt.provider, attempt.model);
+pub(super) fn used_fallback(entry: &UsageEntry) -> bool {
+    let name = |attempt: &UsageAttempt| format!("{}/{}", attempt.provider, attempt.model);
     let first = entry.attempts.first().map(name);
-    entry.answered.is_some() && first.is_some() && first != entry.answered
+    entry.answered_by.is_some() && first.is_some() && first != entry.answered_by
 }
 
 /// The targets in order, each with how it ended.
-pub(super) fn way(entry: &Entry) -> Markup {
+pub(super) fn render_attempt_chips(entry: &UsageEntry) -> Markup {
     html! {
         span.chips {
             @for attempt in &entry.attempts {
-                span.chip data-tone=(tone(&attempt.outcome)) title=(meaning(&attempt.outcome)) {
+                span.chip data-tone=(choose_tone(&attempt.outcome)) title=(describe_outcome(&attempt.outcome)) {
                     (attempt.provider) "/" (attempt.model)
-                    @if !attempt.answered() { " " span.word { (attempt.outcome) } }
+                    @if !attempt.has_answered() { " " span.word { (attempt.outcome) } }
                 }
             }
         }
@@ -157,43 +157,43 @@ pub(super) fn way(entry: &Entry) -> Markup {
 }
 
 /// How the request ended for its client, where not well.
-pub(super) fn ended(outcome: &str) -> Markup {
-    html! { span.ended data-tone=(tone(outcome)) title=(meaning(outcome)) { (outcome) } }
+pub(super) fn render_outcome(outcome: &str) -> Markup {
+    html! { span.ended data-tone=(choose_tone(outcome)) title=(describe_outcome(outcome)) { (outcome) } }
 }
 
 /// What all attempts used: the prompt and the output.
-fn tokens(entry: &Entry) -> Markup {
+fn render_tokens(entry: &UsageEntry) -> Markup {
     let used = || entry.attempts.iter().filter_map(|attempt| attempt.usage);
     let (prompt, output): (u64, u64) = used().fold((0, 0), |(prompt, output), usage| {
-        (prompt.saturating_add(usage.prompt()), output.saturating_add(usage.output))
+        (prompt.saturating_add(usage.prompt_tokens()), output.saturating_add(usage.output))
     });
-    let estimated = used().any(|usage| usage.estimated);
+    let estimated = used().any(|usage| usage.is_estimated);
     html! {
         @if prompt == 0 && output == 0 { "–" } @else {
-            span title={ (count(prompt)) " in, " (count(output)) " out" @if estimated { ", estimated" } } {
-                @if estimated { "≈" } (count(prompt)) "\u{2009}+\u{2009}" (count(output))
+            span title={ (format_count(prompt)) " in, " (format_count(output)) " out" @if estimated { ", estimated" } } {
+                @if estimated { "≈" } (format_count(prompt)) "\u{2009}+\u{2009}" (format_count(output))
             }
         }
     }
 }
 
 /// What all attempts cost, each currency by itself.
-pub(super) fn costs(entry: &Entry) -> BTreeMap<&str, Amount> {
+pub(super) fn sum_costs(entry: &UsageEntry) -> BTreeMap<&str, Amount> {
     let mut costs = BTreeMap::new();
     for bill in entry.attempts.iter().filter_map(|attempt| attempt.bill.as_ref()) {
         let sum: &mut Amount = costs.entry(bill.currency.as_str()).or_default();
-        *sum = sum.plus(bill.amount);
+        *sum = sum.saturating_add(bill.amount);
     }
     costs
 }
 
-fn cost(entry: &Entry) -> Markup {
-    let costs = costs(entry);
+fn render_cost(entry: &UsageEntry) -> Markup {
+    let costs = sum_costs(entry);
     html! {
         @if costs.is_empty() { "–" }
         @for (at, (currency, amount)) in costs.iter().enumerate() {
             @if at > 0 { " " }
-            span title={ (amount) " " (currency) } { (money(*amount, currency)) }
+            span title={ (amount) " " (currency) } { (format_money(*amount, currency)) }
         }
     }
 }

@@ -4,66 +4,75 @@ use std::time::Duration;
 
 use maud::{Markup, html};
 
-use super::figures::span;
-use super::reason::tone;
-use crate::usage::{Entry, Try};
+use super::format::format_duration;
+use super::outcome_text::choose_tone;
+use crate::usage::{UsageAttempt, UsageEntry};
 
 /// In the units of the drawing, which a page stretches.
 const WIDTH: u64 = 440;
 /// Of each attempt: its name, and its bar below.
-const ROW: usize = 36;
+const ROW_HEIGHT: usize = 36;
 /// Of a bar.
-const BAR: usize = 12;
+const BAR_HEIGHT: usize = 12;
 /// For the scale below.
-const SCALE: usize = 24;
+const SCALE_HEIGHT: usize = 24;
 
 /// The drawing.
-pub(super) fn timeline(entry: &Entry) -> Markup {
-    let ends = entry.attempts.iter().map(|attempt| attempt.began + attempt.took);
-    let whole = ends.chain([entry.took, Duration::from_millis(1)]).max().unwrap_or_default();
-    let height = ROW * entry.attempts.len() + SCALE;
+pub(super) fn render_timeline(entry: &UsageEntry) -> Markup {
+    let ends = entry.attempts.iter().map(|attempt| attempt.started_after + attempt.duration);
+    let whole = ends.chain([entry.duration, Duration::from_millis(1)]).max().unwrap_or_default();
+    let height = ROW_HEIGHT * entry.attempts.len() + SCALE_HEIGHT;
     let across = |moment: Duration| {
         let part = moment.as_micros().saturating_mul(u128::from(WIDTH)) / whole.as_micros().max(1);
         u64::try_from(part).unwrap_or(WIDTH).min(WIDTH)
     };
     let foot = height - 6;
     html! {
-        svg.timeline role="img" aria-label=(words(entry)) viewBox={ "0 0 " (WIDTH) " " (height) } {
+        svg.timeline role="img" aria-label=(describe_attempts(entry)) viewBox={ "0 0 " (WIDTH) " " (height) } {
             @for (at, attempt) in entry.attempts.iter().enumerate() {
-                (row(entry, attempt, ROW * at, &across))
+                (render_row(entry, attempt, ROW_HEIGHT * at, &across))
             }
-            line.axis x1="0" x2=(WIDTH) y1=(height - SCALE + 2) y2=(height - SCALE + 2) {}
+            line.axis x1="0" x2=(WIDTH) y1=(height - SCALE_HEIGHT + 2) y2=(height - SCALE_HEIGHT + 2) {}
             text x="0" y=(foot) { "0" }
-            text x=(WIDTH / 2) y=(foot) text-anchor="middle" { (span(whole / 2)) }
-            text x=(WIDTH) y=(foot) text-anchor="end" { (span(whole)) }
+            text x=(WIDTH / 2) y=(foot) text-anchor="middle" { (format_duration(whole / 2)) }
+            text x=(WIDTH) y=(foot) text-anchor="end" { (format_duration(whole)) }
         }
     }
 }
 
 /// A bar from an attempt's beginning to its outcome; behind that of the one that answered, the rest of its answer.
-fn row(entry: &Entry, attempt: &Try, top: usize, across: &impl Fn(Duration) -> u64) -> Markup {
-    let (began, known) = (across(attempt.began), across(attempt.began + attempt.took));
+fn render_row(
+    entry: &UsageEntry,
+    attempt: &UsageAttempt,
+    top: usize,
+    across: &impl Fn(Duration) -> u64,
+) -> Markup {
+    let (began, known) = (across(attempt.started_after), across(attempt.started_after + attempt.duration));
     // What took no time is seen all the same.
     let width = known.saturating_sub(began).max(2);
     let began = began.min(WIDTH - width.min(WIDTH));
-    let end = across(entry.took);
+    let end = across(entry.duration);
     html! {
         text.name x="0" y=(top + 13) {
-            (attempt.provider) "/" (attempt.model) " – " (attempt.outcome) ", " (span(attempt.took))
+            (attempt.provider) "/" (attempt.model) " – " (attempt.outcome) ", " (format_duration(attempt.duration))
         }
-        @if attempt.answered() && end > known {
-            rect.rest x=(known) y=(top + 19) width=(end - known) height=(BAR) {}
+        @if attempt.has_answered() && end > known {
+            rect.rest x=(known) y=(top + 19) width=(end - known) height=(BAR_HEIGHT) {}
         }
-        rect data-tone=(tone(&attempt.outcome)) x=(began) y=(top + 19) width=(width) height=(BAR) rx="2" {}
+        rect data-tone=(choose_tone(&attempt.outcome)) x=(began) y=(top + 19) width=(width) height=(BAR_HEIGHT) rx="2" {}
     }
 }
 
 /// The same for who does not see it.
-fn words(entry: &Entry) -> String {
-    let told = |attempt: &Try| {
-        let Try { provider, model, outcome, began, took, .. } = attempt;
-        format!("{provider}/{model} {outcome} after {}, begun at {}", span(*took), span(*began))
+fn describe_attempts(entry: &UsageEntry) -> String {
+    let told = |attempt: &UsageAttempt| {
+        let UsageAttempt { provider, model, outcome, started_after: began, duration: took, .. } = attempt;
+        format!(
+            "{provider}/{model} {outcome} after {}, begun at {}",
+            format_duration(*took),
+            format_duration(*began)
+        )
     };
     let attempts: Vec<String> = entry.attempts.iter().map(told).collect();
-    format!("Attempts over {}: {}", span(entry.took), attempts.join("; "))
+    format!("Attempts over {}: {}", format_duration(entry.duration), attempts.join("; "))
 }

@@ -6,18 +6,18 @@ use std::time::{Duration, SystemTime};
 use maud::{Markup, html};
 use url::form_urlencoded;
 
-use super::clock::Clock;
-use super::figures::seconds;
-use super::range::Range;
-use super::{chain, charts, live, quota, requests, trial};
-use crate::gateway::error::Problem;
-use crate::gateway::shared::Shared;
+use super::format::format_seconds;
+use super::local_time::LocalTime;
+use super::time_range::TimeRange;
+use super::{active_requests, chain, charts, playground, quota, requests};
+use crate::gateway::app_state::AppState;
+use crate::gateway::error::ApiError;
 
 /// A section that changes while somebody looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Section {
     Chain,
-    Live,
+    ActiveRequests,
     Requests,
     Charts,
     Quota,
@@ -28,7 +28,7 @@ impl Section {
     pub(super) const fn id(self) -> &'static str {
         match self {
             Self::Chain => "chain",
-            Self::Live => "live",
+            Self::ActiveRequests => "live",
             Self::Requests => "requests",
             Self::Charts => "charts",
             Self::Quota => "quota",
@@ -38,24 +38,24 @@ impl Section {
 
 /// What of it was asked for.
 #[derive(Clone)]
-pub(super) struct View {
-    pub(super) shared: Arc<Shared>,
-    range: Range,
+pub(super) struct DashboardView {
+    pub(super) state: Arc<AppState>,
+    range: TimeRange,
     before: Option<SystemTime>,
 }
 
-impl View {
+impl DashboardView {
     /// Reads `?days=` and `?before=` (milliseconds since 1970); what else stands there is not ours.
-    pub(super) fn read(shared: Arc<Shared>, query: &str) -> Result<Self, Problem> {
-        let mut view = Self { shared, range: Range::default(), before: None };
+    pub(super) fn parse(shared: Arc<AppState>, query: &str) -> Result<Self, ApiError> {
+        let mut view = Self { state: shared, range: TimeRange::default(), before: None };
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*name {
                 "days" => {
-                    let wrong = || Problem::bad_query("days", "days takes 1, 7 or 30");
-                    view.range = Range::read(&value).ok_or_else(wrong)?;
+                    let wrong = || ApiError::bad_query("days", "days takes 1, 7 or 30");
+                    view.range = TimeRange::parse(&value).ok_or_else(wrong)?;
                 }
                 "before" => {
-                    let wrong = || Problem::bad_query("before", "before takes milliseconds since 1970");
+                    let wrong = || ApiError::bad_query("before", "before takes milliseconds since 1970");
                     // Later than a calendar has is no time.
                     let millis = value.parse().ok().filter(|millis| *millis < 253_402_300_800_000);
                     let since = Duration::from_millis(millis.ok_or_else(wrong)?);
@@ -68,69 +68,69 @@ impl View {
     }
 
     /// Whether its requests are those of a time that is past, which do not change.
-    pub(super) const fn is_of_the_past(&self) -> bool {
+    pub(super) const fn shows_older_requests(&self) -> bool {
         self.before.is_some()
     }
 
     /// Whether there shall be a store, and it is not open; nobody is told when it is.
-    pub(super) fn waits_for_the_store(&self) -> bool {
-        self.shared.relay.settings().usage.kept && self.shared.ledger.store().is_none()
+    pub(super) fn is_waiting_for_store(&self) -> bool {
+        self.state.engine.settings().usage.is_enabled && self.state.usage.database().is_none()
     }
 
     /// Until the charts have every request that is in the list.
-    pub(super) async fn settled(&self) {
-        self.shared.ledger.settled().await;
+    pub(super) async fn wait_until_written(&self) {
+        self.state.usage.flush().await;
     }
 
     /// What stands within a section now.
-    pub(super) async fn section(&self, section: Section, clock: &Clock) -> Markup {
-        let (relay, ledger) = (&self.shared.relay, &self.shared.ledger);
-        let kept = relay.settings().usage.kept;
+    pub(super) async fn render_section(&self, section: Section, clock: &LocalTime) -> Markup {
+        let (relay, ledger) = (&self.state.engine, &self.state.usage);
+        let kept = relay.settings().usage.is_enabled;
         match section {
-            Section::Chain => chain::section(&relay.snapshot(), clock),
-            Section::Live => {
-                let (count, oldest) = relay.state().under_way().oldest(live::SHOWN);
-                live::section(count, &oldest, clock)
+            Section::Chain => chain::render_section(&relay.snapshot(), clock),
+            Section::ActiveRequests => {
+                let (count, oldest) = relay.state().active_requests().oldest(active_requests::MAX_SHOWN);
+                active_requests::render_section(count, &oldest, clock)
             }
-            Section::Requests => requests::Page::of(ledger, kept, self.before).await.section(clock),
+            Section::Requests => requests::RequestPage::load(ledger, kept, self.before).await.render(clock),
             Section::Charts => {
-                charts::section(&charts::ask(ledger, kept, self.range, clock).await, self.range)
+                charts::render_section(&charts::load_chart(ledger, kept, self.range, clock).await, self.range)
             }
-            Section::Quota => quota::section(&quota::ask(relay).await, clock),
+            Section::Quota => quota::render_section(&quota::load_quotas(relay).await, clock),
         }
     }
 
     /// All of the first page.
-    pub(super) async fn whole(&self, clock: &Clock) -> Markup {
+    pub(super) async fn render_overview(&self, clock: &LocalTime) -> Markup {
         // Without scripts there is no second look at them.
-        self.settled().await;
+        self.wait_until_written().await;
         html! {
             h1.unseen { "Dashboard of this gateway" }
-            (self.boxed(Section::Chain, clock).await)
-            (self.boxed(Section::Quota, clock).await)
-            (self.boxed(Section::Live, clock).await)
-            (self.boxed(Section::Charts, clock).await)
-            (self.boxed(Section::Requests, clock).await)
-            section.card id="try" aria-labelledby="try-title" { (trial::section(&self.shared.relay)) }
+            (self.render_card(Section::Chain, clock).await)
+            (self.render_card(Section::Quota, clock).await)
+            (self.render_card(Section::ActiveRequests, clock).await)
+            (self.render_card(Section::Charts, clock).await)
+            (self.render_card(Section::Requests, clock).await)
+            section.card id="try" aria-labelledby="try-title" { (playground::render_section(&self.state.engine)) }
         }
     }
 
-    async fn boxed(&self, section: Section, clock: &Clock) -> Markup {
+    async fn render_card(&self, section: Section, clock: &LocalTime) -> Markup {
         let id = section.id();
         html! {
-            section.card id=(id) aria-labelledby={ (id) "-title" } { (self.section(section, clock).await) }
+            section.card id=(id) aria-labelledby={ (id) "-title" } { (self.render_section(section, clock).await) }
         }
     }
 
     /// Beside the name: which version, since when, and whether the page is up to date.
-    pub(super) fn top(&self, clock: &Clock) -> Markup {
-        let uptime = self.shared.relay.snapshot().uptime;
+    pub(super) fn render_header(&self, clock: &LocalTime) -> Markup {
+        let uptime = self.state.engine.snapshot().uptime;
         let started = clock.now.checked_sub(uptime).unwrap_or(clock.now);
-        let past = self.is_of_the_past().then_some("past");
+        let past = self.shows_older_requests().then_some("past");
         html! {
             p.about {
                 "v" (env!("CARGO_PKG_VERSION")) " · up "
-                @if uptime.as_secs() == 0 { (seconds(uptime)) } @else { (clock.since(started)) }
+                @if uptime.as_secs() == 0 { (format_seconds(uptime)) } @else { (clock.render_elapsed(started)) }
             }
             p.pulse id="pulse" role="status" data-days=(self.range.days()) data-past=[past] { "not live" }
         }

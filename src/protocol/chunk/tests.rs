@@ -3,12 +3,12 @@
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::{Chunk, tool_names};
+use super::{ChatChunk, find_tool_names};
 use crate::protocol::json::{self, sample};
-use crate::protocol::usage::Usage;
+use crate::protocol::usage::TokenUsage;
 
-fn parse(text: &str) -> Chunk {
-    Chunk::parse(text.as_bytes()).unwrap()
+fn parse(text: &str) -> ChatChunk {
+    ChatChunk::parse(text.as_bytes()).unwrap()
 }
 
 #[test]
@@ -17,15 +17,15 @@ fn the_last_of_duplicate_keys_counts_and_null_is_absent() {
     let chunk = parse(text);
     assert_eq!(chunk.model(text.as_bytes()).unwrap(), "b");
     assert_eq!(chunk.error(text.as_bytes()), None);
-    assert_eq!((chunk.choice.len(), chunk.finish(text.as_bytes())), (1, None));
+    assert_eq!((chunk.parsed_choices.len(), chunk.finish_reason(text.as_bytes())), (1, None));
 }
 
 #[test]
 fn escaped_keys_count() {
     let text = r#"{"\u0063hoices":[{"\u0064elta":{"c\u006fntent":"a"},"finish\u005freason":"stop"}]}"#;
     let chunk = parse(text);
-    assert!(chunk.has_substance());
-    assert_eq!(chunk.finish(text.as_bytes()).unwrap(), "stop");
+    assert!(chunk.has_output());
+    assert_eq!(chunk.finish_reason(text.as_bytes()).unwrap(), "stop");
 }
 
 #[test]
@@ -39,14 +39,14 @@ fn empty_values_are_no_substance() {
         r#"{"tool_calls":[ ]}"#,
         r#"{"tool_calls":null,"reasoning":"","reasoning_details":[],"reasoning_content":null}"#,
     ] {
-        assert!(!parse(&format!(r#"{{"choices":[{{"delta":{delta}}}]}}"#)).has_substance(), "{delta}");
+        assert!(!parse(&format!(r#"{{"choices":[{{"delta":{delta}}}]}}"#)).has_output(), "{delta}");
     }
 }
 
 #[test]
 fn an_empty_finish_is_none() {
     let text = r#"{"choices":[{"finish_reason":""}]}"#;
-    assert_eq!(parse(text).finish(text.as_bytes()), None);
+    assert_eq!(parse(text).finish_reason(text.as_bytes()), None);
 }
 
 #[test]
@@ -79,7 +79,8 @@ fn only_objects_and_texts_are_errors() {
 fn names_of_calls_are_found() {
     let text = r#"{"choices":[{"delta":{"tool_calls":[{"function":{"name":"a","arguments":"{\"name\":1}"}},{"index":1},7,{"function":{"name":null}}]}}]}"#;
     let chunk = parse(text);
-    let names = tool_names(text.as_bytes(), chunk.choice[0].tool_calls.as_ref().unwrap()).unwrap();
+    let names =
+        find_tool_names(text.as_bytes(), chunk.parsed_choices[0].tool_calls.as_ref().unwrap()).unwrap();
     let names: Vec<_> = names.into_iter().map(|span| &text[span]).collect();
     assert_eq!(names, ["\"a\"", "null"]);
 }
@@ -87,13 +88,14 @@ fn names_of_calls_are_found() {
 #[test]
 fn what_is_not_one_object_is_malformed() {
     for text in ["", "null", "[]", "{} x", "{\"choices\":[{]}", "{\"a\" 1}"] {
-        assert!(Chunk::parse(text.as_bytes()).is_err(), "{text}");
+        assert!(ChatChunk::parse(text.as_bytes()).is_err(), "{text}");
     }
 }
 
 #[test]
 fn usage_arithmetic() {
-    let read = |text: &str| Usage::read(crate::protocol::face::Face::Chat, text.as_bytes());
+    let read =
+        |text: &str| TokenUsage::from_json(crate::protocol::api::Api::ChatCompletions, text.as_bytes());
     let moonshot = read(r#" {"prompt_tokens":100,"completion_tokens":40,"cached_tokens":64}"#).unwrap();
     assert_eq!((moonshot.input, moonshot.cache_read), (36, 64));
     let details_win =
@@ -102,7 +104,7 @@ fn usage_arithmetic() {
     let null_details = read(r#"{"prompt_tokens":9,"cached_tokens":1,"prompt_tokens_details":null}"#).unwrap();
     assert_eq!(null_details.input, 8);
     let odd = read(r#"{"prompt_tokens":1e2,"completion_tokens":-1,"cost":1.4e-05,"prompt_tokens_details":{"cached_tokens":1000}}"#).unwrap();
-    assert_eq!((odd.input, odd.output, odd.cost), (0, 0, crate::protocol::amount::Amount::read("0.000014")));
+    assert_eq!((odd.input, odd.output, odd.cost), (0, 0, crate::protocol::amount::Amount::parse("0.000014")));
     let huge = read(r#"{"prompt_tokens":123456789012345678901234567890,"completion_tokens":1e999}"#).unwrap();
     assert_eq!((huge.input, huge.output), (u64::MAX, 0));
     assert_eq!(read("{}"), None);
@@ -130,7 +132,7 @@ proptest! {
         error in sample::value(sample::Text::ForTrees),
     ) {
         let text = format!(r#" {{ "choices" : [ {{ "delta" : {{"{key}": {value} }} , "finish_reason":{finish}}} ], "error":{error}, "model":{finish}}} "#);
-        let chunk = Chunk::parse(text.as_bytes()).unwrap();
+        let chunk = ChatChunk::parse(text.as_bytes()).unwrap();
         let tree: Value = serde_json::from_str(&text).unwrap();
         let said = &tree["choices"][0]["delta"][key];
         let speaks = match key {
@@ -138,9 +140,9 @@ proptest! {
             "tool_calls" => said.is_array() && holds(said),
             _ => holds(said),
         };
-        prop_assert_eq!(chunk.has_substance(), speaks);
+        prop_assert_eq!(chunk.has_output(), speaks);
         let finish = tree["choices"][0]["finish_reason"].as_str().filter(|finish| !finish.is_empty());
-        let found = chunk.finish(text.as_bytes());
+        let found = chunk.finish_reason(text.as_bytes());
         prop_assert_eq!(found.as_deref(), finish);
         let found = chunk.model(text.as_bytes());
         prop_assert_eq!(found.as_deref(), tree["model"].as_str());
@@ -158,12 +160,12 @@ proptest! {
             let at = at.index(bytes.len());
             bytes[at] = byte;
         }
-        let loose = Chunk::parse(&bytes);
-        prop_assert_eq!(Chunk::whole(&bytes).is_ok(), loose.is_ok() && json::is_valid(&bytes));
+        let loose = ChatChunk::parse(&bytes);
+        prop_assert_eq!(ChatChunk::parse_strict(&bytes).is_ok(), loose.is_ok() && json::is_valid(&bytes));
         if let Ok(chunk) = loose {
-            let _ = (chunk.usage(&bytes), chunk.finish(&bytes), chunk.error(&bytes));
-            for calls in chunk.choice.iter().filter_map(|choice| choice.tool_calls.as_ref()) {
-                let names = tool_names(&bytes, calls).unwrap_or_default();
+            let _ = (chunk.usage(&bytes), chunk.finish_reason(&bytes), chunk.error(&bytes));
+            for calls in chunk.parsed_choices.iter().filter_map(|choice| choice.tool_calls.as_ref()) {
+                let names = find_tool_names(&bytes, calls).unwrap_or_default();
                 prop_assert!(names.iter().all(|name| name.end <= bytes.len()));
             }
         }

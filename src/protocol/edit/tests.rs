@@ -9,12 +9,12 @@ use crate::protocol::json::{self, sample};
 
 fn patched(text: &str, change: impl FnOnce(&mut ObjectPatch<'_>)) -> String {
     let bytes = Bytes::copy_from_slice(text.as_bytes());
-    let open = json::skip_space(&bytes, 0);
-    let (members, _) = json::members(&bytes, open).unwrap();
+    let open = json::skip_whitespace(&bytes, 0);
+    let (members, _) = json::parse_members(&bytes, open).unwrap();
     let mut patch = ObjectPatch::new(&bytes, open, &members);
     change(&mut patch);
     let mut edits = Edits::new();
-    patch.finish(&mut edits);
+    patch.write_edits(&mut edits);
     String::from_utf8(edits.apply(&bytes).to_bytes().to_vec()).unwrap()
 }
 
@@ -61,7 +61,9 @@ fn a_renamed_key_keeps_its_place_and_value() {
         patch.set("a", "2");
         patch.set("n", "3");
         assert!(patch.rename("a", "b") && patch.rename("b", "c") && patch.rename("n", "m"));
-        assert!(!patch.rename("a", "z") && patch.rename("c", "c") && patch.has("c") && !patch.has("a"));
+        assert!(
+            !patch.rename("a", "z") && patch.rename("c", "c") && patch.has_key("c") && !patch.has_key("a")
+        );
     });
     assert_eq!(chain, r#"{"c":2,"m":3}"#);
 }
@@ -98,8 +100,8 @@ fn edits_beyond_the_text_stand_at_its_end() {
 
 #[test]
 fn segments_are_appended() {
-    let mut all = Segments::whole(Bytes::from_static(b"ab"));
-    all.append(Segments::whole(Bytes::from_static(b"cd")));
+    let mut all = Segments::from_bytes(Bytes::from_static(b"ab"));
+    all.append(Segments::from_bytes(Bytes::from_static(b"cd")));
     all.append(Segments::default());
     assert_eq!((all.len(), all.parts().len(), all.is_empty()), (4, 2, false));
 }
@@ -174,7 +176,7 @@ proptest! {
             Change::Rename(a, b) => *a == key || *b == key,
         });
         let kept = |text: &str| -> Vec<(String, String)> {
-            let (members, _) = json::members(text.as_bytes(), json::skip_space(text.as_bytes(), 0)).unwrap();
+            let (members, _) = json::parse_members(text.as_bytes(), json::skip_whitespace(text.as_bytes(), 0)).unwrap();
             members
                 .into_iter()
                 .filter(|member| !touched(&json::unescape(text[member.key.clone()].as_bytes()).unwrap()))

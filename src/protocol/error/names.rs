@@ -6,8 +6,8 @@ use super::ErrorBody;
 
 impl ErrorBody<'_> {
     /// `error.type` of the messages face (Anthropic's API reference, "Errors", 2026-11).
-    pub(super) fn message_type(&self) -> &'static str {
-        self.words().find_map(message_type).unwrap_or("api_error")
+    pub(super) fn messages_error_type(&self) -> &'static str {
+        self.codes().find_map(find_messages_error_type).unwrap_or("api_error")
     }
 
     /// `error.code` of a failed response. The SDKs name `server_error`, `rate_limit_exceeded` and `invalid_prompt`.
@@ -16,21 +16,21 @@ impl ErrorBody<'_> {
     /// stream that ends without an end and on `response.incomplete`; in the message of `rate_limit_exceeded` it looks
     /// for "try again in 3 s" (openai/codex, `codex-rs/codex-api/src/sse/responses.rs`, 2026). So an error for which
     /// somebody else may answer the next try is a `server_error`.
-    pub(super) fn response_code(&self) -> &'static str {
-        let code = self.words().find_map(response_code).unwrap_or("server_error");
+    pub(super) fn responses_error_code(&self) -> &'static str {
+        let code = self.codes().find_map(find_responses_error_code).unwrap_or("server_error");
         match code {
-            "insufficient_quota" | "server_is_overloaded" if self.again => "server_error",
+            "insufficient_quota" | "server_is_overloaded" if self.is_retryable => "server_error",
             _ => code,
         }
     }
 
     /// The code is the more precise of the two.
-    fn words(&self) -> impl Iterator<Item = &str> {
+    fn codes(&self) -> impl Iterator<Item = &str> {
         self.code.into_iter().chain([self.kind])
     }
 }
 
-fn message_type(word: &str) -> Option<&'static str> {
+fn find_messages_error_type(word: &str) -> Option<&'static str> {
     Some(match word {
         "body_too_large" | "request_too_large" => "request_too_large",
         "auth"
@@ -56,7 +56,7 @@ fn message_type(word: &str) -> Option<&'static str> {
     })
 }
 
-fn response_code(word: &str) -> Option<&'static str> {
+fn find_responses_error_code(word: &str) -> Option<&'static str> {
     Some(match word {
         "context_overflow" => "context_length_exceeded",
         "rate_limit" | "rate_limit_error" | "rate_limit_reached_error" => "rate_limit_exceeded",
@@ -83,9 +83,12 @@ mod tests {
             ("content_filter", "invalid_prompt", "invalid_prompt"),
         ] {
             let error = ErrorBody { kind, code: Some(kind), ..ErrorBody::default() };
-            assert_eq!(error.response_code(), alone);
-            assert_eq!(ErrorBody { again: true, ..error }.response_code(), again);
-            assert_eq!(ErrorBody { again: true, ..error }.message_type(), error.message_type());
+            assert_eq!(error.responses_error_code(), alone);
+            assert_eq!(ErrorBody { is_retryable: true, ..error }.responses_error_code(), again);
+            assert_eq!(
+                ErrorBody { is_retryable: true, ..error }.messages_error_type(),
+                error.messages_error_type()
+            );
         }
     }
 
@@ -93,7 +96,7 @@ mod tests {
     fn the_code_tells_more_than_the_kind() {
         let named = |kind, code| {
             let error = ErrorBody { kind, code, ..ErrorBody::default() };
-            (error.message_type(), error.response_code())
+            (error.messages_error_type(), error.responses_error_code())
         };
         let cases = [
             (

@@ -1,32 +1,36 @@
 //! Whether what a scan passes over is JSON all through. Most values are plain, which a look over their bytes tells; the
 //! rest is left to `serde_json`.
 
-use super::blocks::plain_end;
-use super::{Malformed, is_valid, malformed, skip_string, skip_value};
+use super::string_scan::find_plain_end;
+use super::{MalformedJson, is_valid, malformed, skip_string, skip_value};
 
 /// As [`skip_value`].
 ///
 /// # Errors
 /// Also when the value is no JSON.
-pub(super) fn value(text: &[u8], at: usize) -> Result<usize, Malformed> {
-    if text.get(at) == Some(&b'"') { string(text, at) } else { checked(text, at, skip_value(text, at)?) }
+pub(super) fn skip_valid_value(text: &[u8], at: usize) -> Result<usize, MalformedJson> {
+    if text.get(at) == Some(&b'"') {
+        skip_valid_string(text, at)
+    } else {
+        check_value(text, at, skip_value(text, at)?)
+    }
 }
 
 /// As [`skip_string`].
 ///
 /// # Errors
 /// Also when the string is no JSON.
-pub(super) fn string(text: &[u8], at: usize) -> Result<usize, Malformed> {
+pub(super) fn skip_valid_string(text: &[u8], at: usize) -> Result<usize, MalformedJson> {
     if text.get(at) == Some(&b'"')
-        && let Some(quote) = plain_end(text, at + 1)
+        && let Some(quote) = find_plain_end(text, at + 1)
     {
         return Ok(quote + 1);
     }
-    checked(text, at, skip_string(text, at)?)
+    check_value(text, at, skip_string(text, at)?)
 }
 
 /// The end of a value, once that is known to be JSON.
-fn checked(text: &[u8], at: usize, end: usize) -> Result<usize, Malformed> {
+fn check_value(text: &[u8], at: usize, end: usize) -> Result<usize, MalformedJson> {
     let value = text.get(at..end).unwrap_or_default();
     let is_plain = match value {
         [b'"', inner @ .., b'"'] => is_plain(inner),

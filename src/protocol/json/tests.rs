@@ -52,12 +52,12 @@ fn brackets_match_by_kind() {
 fn separators_are_asked_for() {
     for text in ["{\"a\" 1}", "{\"a\":1 \"b\":2}", "{\"a\":1,}", "{,}", "{a:1}", "{\"a\":}", "{\"a\":1", "{"]
     {
-        assert!(members(text.as_bytes(), 0).is_err(), "{text}");
+        assert!(parse_members(text.as_bytes(), 0).is_err(), "{text}");
     }
     for text in ["[1 2]", "[1,]", "[,]", "[", "[1"] {
-        assert!(elements(text.as_bytes(), 0).is_err(), "{text}");
+        assert!(parse_elements(text.as_bytes(), 0).is_err(), "{text}");
     }
-    assert_eq!(elements(b"[ ]x", 0).unwrap(), (vec![], 3));
+    assert_eq!(parse_elements(b"[ ]x", 0).unwrap(), (vec![], 3));
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn a_strict_scan_passes_what_is_valid() {
     for (at, byte) in damage {
         let mut text = whole.to_vec();
         text[at] = byte;
-        let [loose, strict] = [Scan::Loose, Scan::Strict].map(|scan| scan.members(&text, 0));
+        let [loose, strict] = [ScanMode::Lenient, ScanMode::Strict].map(|scan| scan.parse_members(&text, 0));
         let is_strict = strict.as_ref().is_ok_and(|(_, end)| *end == text.len());
         assert_eq!(is_strict, is_valid(&text), "{}", text.escape_ascii());
         passed += u32::from(is_strict);
@@ -94,7 +94,7 @@ fn a_strict_scan_passes_what_is_valid() {
 
 #[test]
 fn what_was_expected_is_said() {
-    let error = members(b"{\"a\" 1}", 0).unwrap_err();
+    let error = parse_members(b"{\"a\" 1}", 0).unwrap_err();
     assert_eq!(error.to_string(), "malformed JSON at byte 5: expected a colon");
 }
 
@@ -119,22 +119,22 @@ fn escapes_are_read() {
 #[test]
 fn keys_compare_unescaped_and_the_last_counts() {
     let text = br#"{"a":1,"\u0061":2,"b":3}"#;
-    let (members, _) = members(text, 0).unwrap();
-    assert_eq!(find(text, &members, "a").unwrap().value, 16..17);
-    assert!(find(text, &members, "c").is_none());
+    let (members, _) = parse_members(text, 0).unwrap();
+    assert_eq!(find_member(text, &members, "a").unwrap().value, 16..17);
+    assert!(find_member(text, &members, "c").is_none());
     assert!(
-        literal_is(br#""\u006dodel""#, "model")
-            && !literal_is(b"model", "model")
-            && !literal_is(b"\"", "")
-            && !literal_is(br#""mo\rel""#, r"mo\rel")
-            && literal_is(br#""mo\\rel""#, r"mo\rel")
+        literal_equals(br#""\u006dodel""#, "model")
+            && !literal_equals(b"model", "model")
+            && !literal_equals(b"\"", "")
+            && !literal_equals(br#""mo\rel""#, r"mo\rel")
+            && literal_equals(br#""mo\\rel""#, r"mo\rel")
     );
 }
 
 #[test]
 fn literals_come_back_as_they_were() {
     for text in ["", "a\"b\\c\n\r\t\u{1}\u{1f}é\u{2028}😀"] {
-        let literal = string_literal(text);
+        let literal = to_string_literal(text);
         assert_eq!(serde_json::from_slice::<String>(&literal).unwrap(), text);
         assert_eq!(unescape(&literal).unwrap(), text);
     }
@@ -143,16 +143,16 @@ fn literals_come_back_as_they_were() {
 /// Every walk there is, over any bytes.
 fn walk_all(text: &[u8]) {
     for at in 0..=text.len() + 1 {
-        let _ = skip_space(text, at);
+        let _ = skip_whitespace(text, at);
         let _ = skip_string(text, at);
-        let _ = elements(text, at);
+        let _ = parse_elements(text, at);
         if let Ok(end) = skip_value(text, at) {
             assert!(end <= text.len() && end > at);
             let _ = unescape(&text[at..end]);
         }
-        if let Ok((found, end)) = members(text, at) {
+        if let Ok((found, end)) = parse_members(text, at) {
             assert!(end <= text.len());
-            let _ = find(text, &found, "model");
+            let _ = find_member(text, &found, "model");
         }
     }
 }
@@ -167,11 +167,11 @@ proptest! {
     #[test]
     fn members_are_those_of_serde_json(text in sample::object(sample::Text::ForTrees)) {
         let bytes = text.as_bytes();
-        let (members, end) = members(bytes, skip_space(bytes, 0)).unwrap();
-        prop_assert_eq!(skip_space(bytes, end), bytes.len());
+        let (members, end) = parse_members(bytes, skip_whitespace(bytes, 0)).unwrap();
+        prop_assert_eq!(skip_whitespace(bytes, end), bytes.len());
         let tree: serde_json::Map<String, Value> = serde_json::from_str(&text).unwrap();
         for (key, value) in &tree {
-            let member = find(bytes, &members, key).unwrap();
+            let member = find_member(bytes, &members, key).unwrap();
             let found: Value = serde_json::from_slice(&bytes[member.value.clone()]).unwrap();
             prop_assert_eq!(&found, value);
         }

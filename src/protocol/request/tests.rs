@@ -4,12 +4,12 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::RequestBody;
+use crate::protocol::api::Api;
 use crate::protocol::edit::{Edits, ObjectPatch};
-use crate::protocol::face::Face;
 use crate::protocol::json::sample;
 
 fn parse(text: &str) -> RequestBody {
-    RequestBody::parse(Face::Chat, Bytes::copy_from_slice(text.as_bytes())).unwrap()
+    RequestBody::parse(Api::ChatCompletions, Bytes::copy_from_slice(text.as_bytes())).unwrap()
 }
 
 #[test]
@@ -21,7 +21,7 @@ fn the_parts_of_a_request_are_found() {
     assert_eq!(body.string("model").unwrap(), "kimi");
     assert!(body.wants_stream() && body.wants_usage());
     let [system, seven, user] = body.messages.as_slice() else { panic!("the last `messages` counts") };
-    assert!(body.role_is(system, "system") && body.role_is(user, "user") && !body.role_is(seven, "user"));
+    assert!(body.has_role(system, "system") && body.has_role(user, "user") && !body.has_role(seven, "user"));
     assert_eq!(body.field(user, "content").unwrap(), br#"[{"type":"text"}]"#);
     assert_eq!(&body.text[seven.span.clone()], b"7");
     assert_eq!((body.value("tools"), body.string("stream")), (None, None));
@@ -32,7 +32,7 @@ fn keys_may_be_escaped() {
     let body = parse(r#"{"mod\u0065l":"k3","stream":false,"str\u0065am":true}"#);
     assert_eq!(body.string("model").unwrap(), "k3");
     assert!(body.wants_stream());
-    assert!(body.place("tools").is_none() && body.place("messages").is_none());
+    assert!(body.value_span("tools").is_none() && body.value_span("messages").is_none());
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn messages_that_are_no_array_hide_those_before() {
 #[test]
 fn a_byte_order_mark_is_passed_over() {
     let body = parse("\u{feff}{\"model\":\"a\"}");
-    assert_eq!((body.open, body.string("model").unwrap()), (3, "a".to_owned()));
+    assert_eq!((body.open_brace, body.string("model").unwrap()), (3, "a".to_owned()));
 }
 
 #[test]
@@ -52,7 +52,10 @@ fn what_is_no_object_is_malformed() {
     for text in
         ["", " ", "[]", "\"a\"", "{} {}", "{\"messages\":[{\"role\":\"user\"]}", "{\"a\":1", "\u{feff}"]
     {
-        assert!(RequestBody::parse(Face::Chat, Bytes::copy_from_slice(text.as_bytes())).is_err(), "{text}");
+        assert!(
+            RequestBody::parse(Api::ChatCompletions, Bytes::copy_from_slice(text.as_bytes())).is_err(),
+            "{text}"
+        );
     }
     assert!(!parse(r#"{"stream":"true","stream_options":null}"#).wants_usage());
     assert!(!parse(r#"{"stream":1,"stream_options":[true]}"#).wants_stream());
@@ -64,10 +67,10 @@ proptest! {
         let text = format!("{{\"model\": \"a\",\"temperature\":{other} ,\"messages\":[{messages} , {other}], \"x\" : {other}}}");
         let body = parse(&text);
         let mut edits = Edits::new();
-        let mut patch = ObjectPatch::new(&body.text, body.open, &body.top);
+        let mut patch = ObjectPatch::new(&body.text, body.open_brace, &body.members);
         patch.set("model", "\"b\"");
         patch.remove("temperature");
-        patch.finish(&mut edits);
+        patch.write_edits(&mut edits);
         let expected = format!("{{\"model\": \"b\" ,\"messages\":[{messages} , {other}], \"x\" : {other}}}");
         prop_assert_eq!(&edits.apply(&body.text).to_bytes()[..], expected.as_bytes());
         prop_assert_eq!(body.messages.len(), 2);
@@ -85,10 +88,10 @@ proptest! {
             let at = at.index(bytes.len());
             bytes[at] = byte;
         }
-        if let Ok(body) = RequestBody::parse(Face::Chat, bytes.into()) {
+        if let Ok(body) = RequestBody::parse(Api::ChatCompletions, bytes.into()) {
             let _ = (body.string("model"), body.wants_usage(), body.wants_stream());
             for message in &body.messages {
-                let _ = body.role_is(message, "user");
+                let _ = body.has_role(message, "user");
             }
         }
     }

@@ -18,12 +18,12 @@ fn read(pieces: &[&[u8]]) -> Vec<Frame> {
         reader.feed(Bytes::copy_from_slice(piece));
         drain(&mut reader, &mut frames);
     }
-    frames.extend(reader.end());
+    frames.extend(reader.finish());
     frames
 }
 
 fn shown(frames: &[Frame]) -> Vec<(Vec<u8>, Option<Vec<u8>>, bool)> {
-    frames.iter().map(|f| (f.raw.to_vec(), f.data().map(|d| d.to_vec()), f.terminated)).collect()
+    frames.iter().map(|f| (f.raw.to_vec(), f.data().map(|d| d.to_vec()), f.is_terminated)).collect()
 }
 
 fn payloads(stream: &[u8]) -> Vec<Option<String>> {
@@ -66,7 +66,7 @@ fn crlf_may_be_cut_between_cr_and_lf() {
     let frames = read(&[b"data: a\r", b"\n\r", b"\ndata: b\r\n\r\n"]);
     assert_eq!(frames[0].raw, "data: a\r\n\r\n");
     assert_eq!(frames[1].raw, "data: b\r\n\r\n");
-    assert_eq!(frames[1].place, Some(1..12));
+    assert_eq!(frames[1].input_span, Some(1..12));
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn comments_and_blank_lines_are_frames() {
 #[test]
 fn the_last_frame_may_lack_its_empty_line() {
     let frames = read(&[b"data: a\n\ndata: b"]);
-    assert_eq!((frames[0].terminated, frames[1].terminated), (true, false));
+    assert_eq!((frames[0].is_terminated, frames[1].is_terminated), (true, false));
     assert_eq!(frames[1].data().unwrap(), "b");
 }
 
@@ -105,17 +105,17 @@ fn a_byte_order_mark_is_dropped_at_the_start_only() {
 #[test]
 fn the_event_name_is_read() {
     let frames = read(&[b"event: error\ndata: {}\n\n"]);
-    assert_eq!(frames[0].event().unwrap(), "error");
+    assert_eq!(frames[0].event_name().unwrap(), "error");
 }
 
 #[test]
 fn a_frame_beyond_the_cap_is_an_error() {
-    let mut reader = FrameReader::with_cap(16);
+    let mut reader = FrameReader::with_max_bytes(16);
     reader.feed(Bytes::from_static(b"data: 0123456789"));
     assert!(reader.next_frame().unwrap().is_none());
     reader.feed(Bytes::from_static(b"x"));
-    assert_eq!(reader.next_frame().unwrap_err().cap, 16);
-    let mut reader = FrameReader::with_cap(16);
+    assert_eq!(reader.next_frame().unwrap_err().max_bytes, 16);
+    let mut reader = FrameReader::with_max_bytes(16);
     reader.feed(Bytes::from_static(b"data: 0123456789\n\n"));
     assert!(reader.next_frame().is_err());
 }

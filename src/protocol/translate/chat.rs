@@ -1,6 +1,6 @@
 //! The chat face.
 
 pub(super) mod read_content;
-pub(super) mod read_knobs;
+pub(super) mod read_parameters;
 pub(super) mod read_request;
 pub(super) mod write_request;

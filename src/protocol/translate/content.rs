@@ -1,25 +1,25 @@
 //! What the faces' contents have in common: a string, or a list of parts.
 
-use super::Untranslatable;
-use super::conversation::Block;
+use super::TranslationError;
+use super::conversation::ContentBlock;
 use super::losses::{self, Losses};
-use super::node::{Literal, Node, Object};
+use super::node::{JsonNode, ObjectNode, StringLiteral};
 
 /// Reads a content; `parts` is the face's word for its parts, `part` reads one of them and adds what it says.
 ///
 /// # Errors
 /// When it is neither a string nor an array of parts, or a part cannot be read.
-pub(super) fn read<'t>(
-    content: Node<'t>,
+pub(super) fn read_parts<'t>(
+    content: JsonNode<'t>,
     parts: &str,
-    mut part: impl FnMut(Node<'t>, &mut Vec<Block<'t>>) -> Result<(), Untranslatable>,
-) -> Result<Vec<Block<'t>>, Untranslatable> {
+    mut part: impl FnMut(JsonNode<'t>, &mut Vec<ContentBlock<'t>>) -> Result<(), TranslationError>,
+) -> Result<Vec<ContentBlock<'t>>, TranslationError> {
     if let Some(text) = content.literal() {
-        return Ok(if text.is_empty() { Vec::new() } else { vec![Block::Text(text)] });
+        return Ok(if text.is_empty() { Vec::new() } else { vec![ContentBlock::Text(text)] });
     }
     if !content.is_array() {
-        let why = format!("must be a string or an array of {parts}, not {}", content.kind());
-        return Err(Untranslatable::new(why));
+        let why = format!("must be a string or an array of {parts}, not {}", content.type_name());
+        return Err(TranslationError::new(why));
     }
     let mut blocks = Vec::new();
     for (index, node) in content.elements()?.into_iter().enumerate() {
@@ -29,22 +29,22 @@ pub(super) fn read<'t>(
 }
 
 /// Sound, which no other face takes.
-pub(super) fn sound<'t>(losses: &mut Losses) -> Block<'t> {
-    losses.note(losses::AUDIO);
-    Block::Text(Literal::of("[sound was left out here]"))
+pub(super) fn make_audio_placeholder<'t>(losses: &mut Losses) -> ContentBlock<'t> {
+    losses.record(losses::AUDIO);
+    ContentBlock::Text(StringLiteral::from_text("[sound was left out here]"))
 }
 
 /// A part of a type that is not known: its text. `what` such a part is, for the error.
 ///
 /// # Errors
 /// When it has no text: the model would not see what was said.
-pub(super) fn unknown<'t>(
-    part: &Object<'t>,
+pub(super) fn read_unknown_part<'t>(
+    part: &ObjectNode<'t>,
     what: &str,
     losses: &mut Losses,
-) -> Result<Block<'t>, Untranslatable> {
-    losses.note(losses::UNKNOWN_BLOCKS);
+) -> Result<ContentBlock<'t>, TranslationError> {
+    losses.record(losses::UNKNOWN_BLOCKS);
     let kind = part.string("type").unwrap_or_default();
-    let why = || Untranslatable::new(format!("{kind:?} is no {what} that other faces have")).within("type");
-    part.literal("text").map(Block::Text).ok_or_else(why)
+    let why = || TranslationError::new(format!("{kind:?} is no {what} that other faces have")).within("type");
+    part.literal("text").map(ContentBlock::Text).ok_or_else(why)
 }

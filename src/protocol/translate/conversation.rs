@@ -4,33 +4,33 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 
 use super::losses::{self, Losses};
-use super::node::Literal;
+use super::node::StringLiteral;
 
-pub mod knobs;
 pub mod media;
+pub mod parameters;
 pub mod thinking;
 pub mod tools;
 
-use knobs::Knobs;
-use media::{File, Image};
-use thinking::Thinking;
-use tools::{Choice, Tool};
+use media::{FileBlock, ImageBlock};
+use parameters::Parameters;
+use thinking::ThinkingSettings;
+use tools::{ToolChoice, ToolDefinition};
 
 /// A request.
 #[derive(Clone, Debug, Default)]
 pub struct Conversation<'t> {
     /// Who said what, in order.
-    pub turns: Vec<Turn<'t>>,
+    pub turns: Vec<ConversationTurn<'t>>,
     /// The tools that the model may call.
-    pub tools: Vec<Tool<'t>>,
+    pub tools: Vec<ToolDefinition<'t>>,
     /// Which of them it shall call.
-    pub choice: Option<Choice<'t>>,
+    pub tool_choice: Option<ToolChoice<'t>>,
     /// Whether it may call several at once.
-    pub parallel: Option<bool>,
+    pub parallel_tool_calls: Option<bool>,
     /// How it shall think.
-    pub thinking: Thinking<'t>,
+    pub thinking: ThinkingSettings<'t>,
     /// Everything else.
-    pub knobs: Knobs<'t>,
+    pub parameters: Parameters<'t>,
 }
 
 /// Who speaks.
@@ -58,77 +58,77 @@ impl Role {
 
 /// What one of them says at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Turn<'t> {
+pub struct ConversationTurn<'t> {
     /// Who.
     pub role: Role,
     /// What, in order.
-    pub blocks: Vec<Block<'t>>,
+    pub blocks: Vec<ContentBlock<'t>>,
     /// The author's name; chat has it.
-    pub name: Option<Literal<'t>>,
+    pub name: Option<StringLiteral<'t>>,
     /// The model shall go on with this text.
-    pub partial: bool,
+    pub is_partial: bool,
 }
 
-impl<'t> Turn<'t> {
+impl<'t> ConversationTurn<'t> {
     /// Of these blocks.
     #[must_use]
-    pub const fn new(role: Role, blocks: Vec<Block<'t>>) -> Self {
-        Self { role, blocks, name: None, partial: false }
+    pub const fn new(role: Role, blocks: Vec<ContentBlock<'t>>) -> Self {
+        Self { role, blocks, name: None, is_partial: false }
     }
 
     /// Whether the model calls a tool in it.
     #[must_use]
     pub fn has_calls(&self) -> bool {
-        self.blocks.iter().any(|block| matches!(block, Block::Call(_)))
+        self.blocks.iter().any(|block| matches!(block, ContentBlock::ToolCall(_)))
     }
 }
 
 /// A piece of a turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Block<'t> {
+pub enum ContentBlock<'t> {
     /// Text.
-    Text(Literal<'t>),
+    Text(StringLiteral<'t>),
     /// The model's refusal, where the face keeps it apart from text.
-    Refusal(Literal<'t>),
+    Refusal(StringLiteral<'t>),
     /// An image.
-    Image(Image<'t>),
+    Image(ImageBlock<'t>),
     /// A document.
-    File(File<'t>),
+    File(FileBlock<'t>),
     /// A video's URL.
-    Video(Literal<'t>),
+    Video(StringLiteral<'t>),
     /// Reasoning that can be read, and what lets its provider recognise it.
     Reasoning {
         /// The text; may be empty.
-        text: Literal<'t>,
+        text: StringLiteral<'t>,
         /// A signature, or encrypted content. Opaque.
-        seal: Option<Literal<'t>>,
+        signature: Option<StringLiteral<'t>>,
     },
     /// Reasoning that only its provider can read. Opaque.
-    Veiled(Literal<'t>),
+    RedactedReasoning(StringLiteral<'t>),
     /// A call of a tool.
-    Call(Call<'t>),
+    ToolCall(ToolCall<'t>),
     /// What came of one.
-    Result(Outcome<'t>),
+    ToolResult(ToolResult<'t>),
 }
 
 /// A call of a tool.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Call<'t> {
+pub struct ToolCall<'t> {
     /// The provider's id.
     pub id: Cow<'t, str>,
     /// The tool's name, as it is sent.
-    pub name: Literal<'t>,
+    pub name: StringLiteral<'t>,
     /// The arguments: JSON text if the model kept to it.
     pub arguments: Cow<'t, [u8]>,
 }
 
 /// What came of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome<'t> {
+pub struct ToolResult<'t> {
     /// The call's id.
-    pub id: Cow<'t, str>,
+    pub call_id: Cow<'t, str>,
     /// Text, images and files.
-    pub content: Vec<Block<'t>>,
+    pub content: Vec<ContentBlock<'t>>,
     /// The tool failed.
     pub is_error: bool,
 }
@@ -136,9 +136,9 @@ pub struct Outcome<'t> {
 impl Conversation<'_> {
     /// Puts results right behind the calls that they answer, before whatever else was said: every face wants them there.
     /// Drops turns without a word, and a choice among no tools.
-    pub(super) fn settle(&mut self, losses: &mut Losses) {
+    pub(super) fn normalize(&mut self, losses: &mut Losses) {
         self.turns.retain(|turn| !turn.blocks.is_empty());
-        let mut settled: Vec<Turn<'_>> = Vec::with_capacity(self.turns.len());
+        let mut settled: Vec<ConversationTurn<'_>> = Vec::with_capacity(self.turns.len());
         // Where the results of the last calls go.
         let mut results: Option<usize> = None;
         for turn in self.turns.drain(..) {
@@ -155,33 +155,37 @@ impl Conversation<'_> {
             }
         }
         self.turns = settled;
-        self.settle_tools(losses);
+        self.normalize_tools(losses);
     }
 
     /// One tool a name, plain functions first; a choice of something that is offered.
-    fn settle_tools(&mut self, losses: &mut Losses) {
-        let plain = |tool: &Tool<'_>| tool.namespace.is_none().then(|| tool.name.text().into_owned());
+    fn normalize_tools(&mut self, losses: &mut Losses) {
+        let plain =
+            |tool: &ToolDefinition<'_>| tool.namespace.is_none().then(|| tool.name.text().into_owned());
         let plain: HashSet<String> = self.tools.iter().filter_map(plain).collect();
         self.tools.retain(|tool| {
             let clashes = tool.namespace.is_some() && plain.contains(&*tool.name.text());
-            losses.note_if(clashes, losses::NAMESPACE_CLASH);
+            losses.record_if(clashes, losses::NAMESPACE_CLASH);
             !clashes
         });
-        if self.tools.is_empty() && self.choice.is_some() {
-            losses.note_if(!matches!(self.choice, Some(Choice::Auto | Choice::None)), losses::TOOL_CHOICE);
-            self.choice = None;
+        if self.tools.is_empty() && self.tool_choice.is_some() {
+            losses.record_if(
+                !matches!(self.tool_choice, Some(ToolChoice::Auto | ToolChoice::None)),
+                losses::TOOL_CHOICE,
+            );
+            self.tool_choice = None;
         }
-        if let Some(Choice::Tool(name)) = &self.choice
+        if let Some(ToolChoice::Named(name)) = &self.tool_choice
             && !self.tools.iter().any(|tool| tool.name.text() == name.text())
         {
-            losses.note(losses::TOOL_CHOICE);
-            self.choice = Some(Choice::Auto);
+            losses.record(losses::TOOL_CHOICE);
+            self.tool_choice = Some(ToolChoice::Auto);
         }
     }
 
     /// Namespace and name of the tools that have one, by the name that is sent.
-    pub(super) fn namespaced(&self) -> BTreeMap<String, (String, String)> {
-        let pair = |tool: &Tool<'_>| {
+    pub(super) fn tool_namespaces(&self) -> BTreeMap<String, (String, String)> {
+        let pair = |tool: &ToolDefinition<'_>| {
             let (namespace, name) = tool.namespace.as_ref()?;
             Some((tool.name.text().into_owned(), (namespace.to_string(), name.to_string())))
         };

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use crate::protocol::face::Face;
+use crate::protocol::api::Api;
 use crate::protocol::json;
-use crate::protocol::object::Object;
+use crate::protocol::object::ObjectView;
 use crate::protocol::request::RequestBody;
 
 /// The members of a request that a response repeats, and what it says where the request is silent. From the OpenAI SDKs'
 /// type `Response`, 2026-11.
-const REPEATED: &[(&str, &str)] = &[
+const ECHOED_MEMBERS: &[(&str, &str)] = &[
     ("background", "false"),
     ("instructions", "null"),
     ("max_output_tokens", "null"),
@@ -36,59 +36,60 @@ const REPEATED: &[(&str, &str)] = &[
 
 /// See the module.
 #[derive(Clone, Debug, Default)]
-pub struct Echo {
+pub struct RequestEcho {
     /// The model that the client asked for: the answer's where the provider does not name its own.
     pub model: String,
     /// The answer's id where the provider gives none.
     pub id: String,
     /// When the answer was made, in seconds since 1970.
-    pub created: u64,
+    pub created_at: u64,
     /// The client wants a chat stream to tell the usage.
-    pub usage: bool,
+    pub wants_usage: bool,
     /// The client wants the encrypted content of reasoning items.
-    pub encrypted: bool,
+    pub wants_encrypted_reasoning: bool,
     /// The client wants reasoning as summaries, not as its text.
-    pub summary: bool,
+    pub wants_reasoning_summary: bool,
     /// Of the tools of a namespace that were sent to the provider as plain functions: namespace and name, by the name
     /// that was sent.
-    pub namespaced: BTreeMap<String, (String, String)>,
+    pub tool_namespaces: BTreeMap<String, (String, String)>,
     /// What a response repeats: names and values, one line each.
     members: Vec<(&'static str, Bytes)>,
 }
 
-impl Echo {
+impl RequestEcho {
     /// Of this request; the caller fills in `id`, `created` and `namespaced`.
     #[must_use]
-    pub fn of(body: &RequestBody) -> Self {
+    pub fn from_request(body: &RequestBody) -> Self {
         let mut echo = Self {
             model: body.string("model").unwrap_or_default(),
-            usage: body.wants_usage(),
+            wants_usage: body.wants_usage(),
             ..Self::default()
         };
-        if body.face == Face::Responses {
-            echo.read_response(body);
+        if body.api == Api::Responses {
+            echo.read_responses_fields(body);
         }
         echo
     }
 
-    fn read_response(&mut self, body: &RequestBody) {
-        let top = body.text.get(body.open..).and_then(Object::read);
+    fn read_responses_fields(&mut self, body: &RequestBody) {
+        let top = body.text.get(body.open_brace..).and_then(ObjectView::parse);
         let Some(top) = top else { return };
         let wanted = "reasoning.encrypted_content";
-        self.encrypted = top.elements("include").iter().any(|each| json::literal_is(each, wanted));
-        self.summary = top.object("reasoning").is_some_and(|reasoning| {
+        self.wants_encrypted_reasoning =
+            top.elements("include").iter().any(|each| json::literal_equals(each, wanted));
+        self.wants_reasoning_summary = top.object("reasoning").is_some_and(|reasoning| {
             reasoning.value("summary").is_some() || reasoning.value("generate_summary").is_some()
         });
-        for (name, _) in REPEATED {
-            if let Some(place) = body.place(name) {
-                self.members.push((name, one_line(&body.text.slice(place))));
+        for (name, _) in ECHOED_MEMBERS {
+            if let Some(place) = body.value_span(name) {
+                self.members.push((name, replace_line_breaks(&body.text.slice(place))));
             }
         }
     }
 
     /// The members that a response repeats, each with a comma behind it.
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
-        for (name, otherwise) in REPEATED {
+    pub(super) fn write_members(&self, out: &mut Vec<u8>) {
+        for (name, otherwise) in ECHOED_MEMBERS {
             let told = self.members.iter().find(|(told, _)| told == name).map(|(_, value)| value.as_ref());
             let told = told.filter(|value| *value != b"null").unwrap_or(otherwise.as_bytes());
             out.push(b'"');
@@ -101,7 +102,7 @@ impl Echo {
 }
 
 /// In JSON a line end is white space, in an event it ends the data line.
-fn one_line(value: &Bytes) -> Bytes {
+fn replace_line_breaks(value: &Bytes) -> Bytes {
     if memchr::memchr2(b'\n', b'\r', value).is_none() {
         return value.clone();
     }

@@ -1,11 +1,11 @@
 //! What an answer says, whatever face says it.
 
-use crate::protocol::usage::Usage;
+use crate::protocol::usage::TokenUsage;
 
 /// One step of an answer. A stream is a sequence of them, and so is a whole answer: text and arguments come in pieces
 /// or at once, in the order in which the model said them.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Event {
+pub enum ResponseEvent {
     /// The answer begins. Comes once, before everything else.
     Start {
         /// The provider's id of the answer; empty where it gave none.
@@ -17,15 +17,15 @@ pub enum Event {
     Reasoning(String),
     /// What lets the provider recognise the reasoning before it: a signature (messages), or the encrypted content of a
     /// reasoning item (responses). Opaque.
-    Seal(String),
+    ReasoningSignature(String),
     /// Reasoning that only the provider can read (`redacted_thinking`). Opaque.
-    Veiled(String),
+    RedactedReasoning(String),
     /// A piece of text.
     Text(String),
     /// A piece of a refusal, which chat and responses keep apart from text.
     Refusal(String),
     /// A tool call begins.
-    CallStart {
+    ToolCallStart {
         /// The number of the call in this answer, from 0; the pieces of its arguments bear it.
         call: usize,
         /// The provider's id of it. Opaque.
@@ -34,40 +34,40 @@ pub enum Event {
         name: String,
     },
     /// A piece of a call's arguments, which together are JSON text.
-    CallArguments {
+    ToolCallArguments {
         /// The call's number.
         call: usize,
         /// The piece, unescaped.
-        piece: String,
+        delta: String,
     },
     /// What the answer used. A later one replaces an earlier one.
-    Usage(Usage),
+    Usage(TokenUsage),
     /// The answer is finished. Only [`Event::Usage`] may follow.
-    Finish(Finish),
+    Finish(FinishReason),
 }
 
 /// Why an answer is finished.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Finish {
+pub enum FinishReason {
     /// The model had no more to say.
     Stop,
     /// It said one of the request's stop sequences; which, where the provider tells.
     StopSequence(Option<String>),
     /// The output limit.
-    Length,
+    MaxTokens,
     /// The context window is full.
-    Window,
+    ContextWindow,
     /// It wants its calls answered.
-    Calls,
+    ToolCalls,
     /// It, or a filter, refused.
-    Filtered,
+    ContentFilter,
     /// It pauses in the middle of work on the provider's side (`pause_turn`).
     Pause,
 }
 
-impl Event {
+impl ResponseEvent {
     /// Id and model, where it begins the answer.
-    pub(super) fn names(&self) -> Option<(&str, &str)> {
+    pub(super) fn id_and_model(&self) -> Option<(&str, &str)> {
         match self {
             Self::Start { id, model } => Some((id, model)),
             _ => None,
@@ -75,7 +75,7 @@ impl Event {
     }
 
     /// The finish, where it is one.
-    pub(super) const fn finish(&self) -> Option<&Finish> {
+    pub(super) const fn finish_reason(&self) -> Option<&FinishReason> {
         match self {
             Self::Finish(finish) => Some(finish),
             _ => None,
@@ -83,7 +83,7 @@ impl Event {
     }
 
     /// The usage, where it tells one.
-    pub(super) const fn usage(&self) -> Option<&Usage> {
+    pub(super) const fn usage(&self) -> Option<&TokenUsage> {
         match self {
             Self::Usage(usage) => Some(usage),
             _ => None,

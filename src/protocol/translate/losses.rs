@@ -1,6 +1,6 @@
 //! What a request loses on its way to another face, by name: for `explain`, the journal and the documentation.
 
-use super::node::Object;
+use super::node::ObjectNode;
 
 /// One thing that cannot be carried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,22 +72,27 @@ pub(super) struct Losses(Vec<&'static str>);
 
 impl Losses {
     /// Notes one.
-    pub(super) fn note(&mut self, loss: Loss) {
+    pub(super) fn record(&mut self, loss: Loss) {
         if !self.0.contains(&loss.name) {
             self.0.push(loss.name);
         }
     }
 
     /// Notes one where something is there to be lost.
-    pub(super) fn note_if(&mut self, there: bool, loss: Loss) {
+    pub(super) fn record_if(&mut self, there: bool, loss: Loss) {
         if there {
-            self.note(loss);
+            self.record(loss);
         }
     }
 
     /// Notes what a face's reader does not read: `read` are the fields that it does, `lost` what those that it knows mean.
     /// `null`, `false`, zero and nothing are no loss.
-    pub(super) fn note_unread(&mut self, top: &Object<'_>, read: &[&str], lost: &[(&str, Loss)]) {
+    pub(super) fn record_unread_fields(
+        &mut self,
+        top: &ObjectNode<'_>,
+        read: &[&str],
+        lost: &[(&str, Loss)],
+    ) {
         for (key, value) in top.entries() {
             let is_idle =
                 matches!(value.raw(), b"false" | b"0" | b"0.0" | b"[]" | b"{}" | b"\"\"" | b"[\"text\"]")
@@ -96,7 +101,7 @@ impl Losses {
                 continue;
             }
             let known = lost.iter().find(|(name, _)| *name == key);
-            self.note(known.map_or(UNKNOWN_FIELDS, |(_, loss)| *loss));
+            self.record(known.map_or(UNKNOWN_FIELDS, |(_, loss)| *loss));
         }
     }
 

@@ -3,14 +3,14 @@
 
 use std::borrow::Cow;
 
-use super::Untranslatable;
+use super::TranslationError;
 use crate::protocol::json::{self, Member};
 
 /// A JSON value's text, without the white space around it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Node<'t>(&'t [u8]);
+pub(super) struct JsonNode<'t>(&'t [u8]);
 
-impl<'t> Node<'t> {
+impl<'t> JsonNode<'t> {
     pub(super) const fn new(text: &'t [u8]) -> Self {
         Self(text)
     }
@@ -28,7 +28,7 @@ impl<'t> Node<'t> {
     }
 
     /// `true` or `false`.
-    pub(super) fn flag(self) -> Option<bool> {
+    pub(super) fn as_bool(self) -> Option<bool> {
         match self.0 {
             b"true" => Some(true),
             b"false" => Some(false),
@@ -44,8 +44,8 @@ impl<'t> Node<'t> {
         self.0.first() == Some(&b'{')
     }
 
-    pub(super) fn literal(self) -> Option<Literal<'t>> {
-        (self.0.len() > 1 && self.0.first() == Some(&b'"')).then_some(Literal(Cow::Borrowed(self.0)))
+    pub(super) fn literal(self) -> Option<StringLiteral<'t>> {
+        (self.0.len() > 1 && self.0.first() == Some(&b'"')).then_some(StringLiteral(Cow::Borrowed(self.0)))
     }
 
     /// The string, unescaped.
@@ -54,30 +54,30 @@ impl<'t> Node<'t> {
     }
 
     /// A whole number that is not negative.
-    pub(super) fn count(self) -> Option<u64> {
+    pub(super) fn as_u64(self) -> Option<u64> {
         std::str::from_utf8(self.0).ok()?.parse().ok()
     }
 
     /// # Errors
     /// When it is no object.
-    pub(super) fn object(self) -> Result<Object<'t>, Untranslatable> {
-        match json::members(self.0, 0) {
-            Ok((members, _)) => Ok(Object { text: self.0, members }),
-            Err(_) => Err(Untranslatable::new(format!("must be an object, not {}", self.kind()))),
+    pub(super) fn object(self) -> Result<ObjectNode<'t>, TranslationError> {
+        match json::parse_members(self.0, 0) {
+            Ok((members, _)) => Ok(ObjectNode { text: self.0, members }),
+            Err(_) => Err(TranslationError::new(format!("must be an object, not {}", self.type_name()))),
         }
     }
 
     /// # Errors
     /// When it is no array.
-    pub(super) fn elements(self) -> Result<Vec<Self>, Untranslatable> {
-        match json::elements(self.0, 0) {
+    pub(super) fn elements(self) -> Result<Vec<Self>, TranslationError> {
+        match json::parse_elements(self.0, 0) {
             Ok((spans, _)) => Ok(spans.into_iter().filter_map(|span| self.0.get(span).map(Self)).collect()),
-            Err(_) => Err(Untranslatable::new(format!("must be an array, not {}", self.kind()))),
+            Err(_) => Err(TranslationError::new(format!("must be an array, not {}", self.type_name()))),
         }
     }
 
     /// What it is, for people.
-    pub(super) fn kind(self) -> &'static str {
+    pub(super) fn type_name(self) -> &'static str {
         match self.0.first() {
             Some(b'"') => "a string",
             Some(b'{') => "an object",
@@ -92,20 +92,20 @@ impl<'t> Node<'t> {
 
 /// An object's members; what is `null` counts as absent, and of duplicates the last counts.
 #[derive(Clone, Debug)]
-pub(super) struct Object<'t> {
+pub(super) struct ObjectNode<'t> {
     text: &'t [u8],
     members: Vec<Member>,
 }
 
-impl<'t> Object<'t> {
+impl<'t> ObjectNode<'t> {
     /// Of members that were found already.
-    pub(super) const fn of(text: &'t [u8], members: Vec<Member>) -> Self {
+    pub(super) const fn from_members(text: &'t [u8], members: Vec<Member>) -> Self {
         Self { text, members }
     }
 
-    pub(super) fn get(&self, key: &str) -> Option<Node<'t>> {
-        let span = json::find(self.text, &self.members, key)?.value.clone();
-        self.text.get(span).map(Node).filter(|node| !node.is_null())
+    pub(super) fn get(&self, key: &str) -> Option<JsonNode<'t>> {
+        let span = json::find_member(self.text, &self.members, key)?.value.clone();
+        self.text.get(span).map(JsonNode).filter(|node| !node.is_null())
     }
 
     /// A string, unescaped; `None` also where it is something else.
@@ -113,7 +113,7 @@ impl<'t> Object<'t> {
         self.get(key)?.string()
     }
 
-    pub(super) fn literal(&self, key: &str) -> Option<Literal<'t>> {
+    pub(super) fn literal(&self, key: &str) -> Option<StringLiteral<'t>> {
         self.get(key)?.literal()
     }
 
@@ -121,19 +121,20 @@ impl<'t> Object<'t> {
     ///
     /// # Errors
     /// When it is absent or something else.
-    pub(super) fn required(&self, key: &str) -> Result<Literal<'t>, Untranslatable> {
+    pub(super) fn require_string(&self, key: &str) -> Result<StringLiteral<'t>, TranslationError> {
         let Some(node) = self.get(key) else {
-            return Err(Untranslatable::new("must be a string and is missing").within(key));
+            return Err(TranslationError::new("must be a string and is missing").within(key));
         };
-        node.literal()
-            .ok_or_else(|| Untranslatable::new(format!("must be a string, not {}", node.kind())).within(key))
+        node.literal().ok_or_else(|| {
+            TranslationError::new(format!("must be a string, not {}", node.type_name())).within(key)
+        })
     }
 
     /// The elements of an array that may be absent.
     ///
     /// # Errors
     /// When it is something else.
-    pub(super) fn list(&self, key: &str) -> Result<Vec<Node<'t>>, Untranslatable> {
+    pub(super) fn list(&self, key: &str) -> Result<Vec<JsonNode<'t>>, TranslationError> {
         self.get(key).map_or(Ok(Vec::new()), |node| node.elements().map_err(|wrong| wrong.within(key)))
     }
 
@@ -141,7 +142,7 @@ impl<'t> Object<'t> {
     ///
     /// # Errors
     /// When it is something else.
-    pub(super) fn object(&self, key: &str) -> Result<Option<Self>, Untranslatable> {
+    pub(super) fn object(&self, key: &str) -> Result<Option<Self>, TranslationError> {
         self.get(key).map(|node| node.object().map_err(|wrong| wrong.within(key))).transpose()
     }
 
@@ -149,21 +150,21 @@ impl<'t> Object<'t> {
     ///
     /// # Errors
     /// When it is something else.
-    pub(super) fn strings(&self, key: &str) -> Result<Vec<Literal<'t>>, Untranslatable> {
-        let read = |(index, node): (usize, Node<'t>)| {
+    pub(super) fn strings(&self, key: &str) -> Result<Vec<StringLiteral<'t>>, TranslationError> {
+        let read = |(index, node): (usize, JsonNode<'t>)| {
             node.literal().ok_or_else(|| {
-                let why = format!("must be a string, not {}", node.kind());
-                Untranslatable::new(why).within(&format!("{key}[{index}]"))
+                let why = format!("must be a string, not {}", node.type_name());
+                TranslationError::new(why).within(&format!("{key}[{index}]"))
             })
         };
         self.list(key)?.into_iter().enumerate().map(read).collect()
     }
 
     /// Keys (unescaped) with values, in order; what is `null` is absent.
-    pub(super) fn entries(&self) -> impl Iterator<Item = (Cow<'t, str>, Node<'t>)> + '_ {
+    pub(super) fn entries(&self) -> impl Iterator<Item = (Cow<'t, str>, JsonNode<'t>)> + '_ {
         self.members.iter().filter_map(|member| {
             let key = json::unescape(self.text.get(member.key.clone())?)?;
-            let value = Node(self.text.get(member.value.clone())?);
+            let value = JsonNode(self.text.get(member.value.clone())?);
             (!value.is_null()).then_some((key, value))
         })
     }
@@ -171,13 +172,13 @@ impl<'t> Object<'t> {
 
 /// A JSON string as it is written, quotes included.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Literal<'t>(Cow<'t, [u8]>);
+pub struct StringLiteral<'t>(Cow<'t, [u8]>);
 
-impl<'t> Literal<'t> {
+impl<'t> StringLiteral<'t> {
     /// Of text of our own.
     #[must_use]
-    pub fn of(text: &str) -> Self {
-        Self(Cow::Owned(json::string_literal(text)))
+    pub fn from_text(text: &str) -> Self {
+        Self(Cow::Owned(json::to_string_literal(text)))
     }
 
     /// As it is written.
@@ -203,11 +204,11 @@ impl<'t> Literal<'t> {
     }
 
     /// One string of several, with `between` in the middle.
-    pub(super) fn joined(parts: &[Self], between: &str) -> Self {
+    pub(super) fn join(parts: &[Self], between: &str) -> Self {
         if let [only] = parts {
             return only.clone();
         }
-        let mut joint = json::string_literal(between);
+        let mut joint = json::to_string_literal(between);
         joint.pop();
         let joint = joint.get(1..).unwrap_or_default();
         let mut out = vec![b'"'];
@@ -222,7 +223,7 @@ impl<'t> Literal<'t> {
     }
 
     /// The string between two others.
-    pub(super) fn wrapped(&self, before: &str, after: &str) -> Self {
-        Self::joined(&[Self::of(before), self.clone(), Self::of(after)], "")
+    pub(super) fn wrap(&self, before: &str, after: &str) -> Self {
+        Self::join(&[Self::from_text(before), self.clone(), Self::from_text(after)], "")
     }
 }

@@ -14,12 +14,12 @@ mod kept;
 mod lost;
 mod tools;
 
-fn translated(from: Face, to: Face, body: &Value) -> Translated {
+fn translated(from: Api, to: Api, body: &Value) -> TranslatedRequest {
     let parsed = RequestBody::parse(from, Bytes::from(body.to_string())).unwrap();
-    request(&parsed, to, None).unwrap_or_else(|wrong| panic!("{wrong}: {body}"))
+    translate_request(&parsed, to, None).unwrap_or_else(|wrong| panic!("{wrong}: {body}"))
 }
 
-fn said(translated: &Translated) -> Value {
+fn said(translated: &TranslatedRequest) -> Value {
     serde_json::from_slice(&translated.body).unwrap()
 }
 
@@ -34,7 +34,7 @@ fn text_goes_from_chat_to_messages_and_back() {
             {"role": "user", "content": "bye"},
         ],
     });
-    let messages = said(&translated(Face::Chat, Face::Messages, &chat));
+    let messages = said(&translated(Api::ChatCompletions, Api::Messages, &chat));
     let text = |text: &str| json!([{"type": "text", "text": text}]);
     assert_eq!(
         messages,
@@ -47,7 +47,7 @@ fn text_goes_from_chat_to_messages_and_back() {
             ],
         })
     );
-    let back = said(&translated(Face::Messages, Face::Chat, &messages));
+    let back = said(&translated(Api::Messages, Api::ChatCompletions, &messages));
     assert_eq!(back["messages"], chat["messages"]);
     assert_eq!(back["max_completion_tokens"], 5);
     assert_eq!(back["stream_options"], json!({"include_usage": true}));

@@ -1,6 +1,6 @@
 //! JSON text, written member by member.
 
-use super::node::Literal;
+use super::node::StringLiteral;
 use crate::protocol::json;
 
 /// An object that is being written.
@@ -41,11 +41,11 @@ impl<'o> ObjectWriter<'o> {
         json::write_string(self.value(key), text);
     }
 
-    pub(super) fn literal(&mut self, key: &str, literal: &Literal<'_>) {
+    pub(super) fn literal(&mut self, key: &str, literal: &StringLiteral<'_>) {
         self.raw(key, literal.as_bytes());
     }
 
-    pub(super) fn literal_if(&mut self, key: &str, literal: Option<&Literal<'_>>) {
+    pub(super) fn literal_if(&mut self, key: &str, literal: Option<&StringLiteral<'_>>) {
         if let Some(literal) = literal {
             self.literal(key, literal);
         }
@@ -57,7 +57,7 @@ impl<'o> ObjectWriter<'o> {
 
     /// An object within.
     pub(super) fn object(&mut self, key: &str, write: impl FnOnce(&mut ObjectWriter<'_>)) {
-        object(self.value(key), write);
+        write_object(self.value(key), write);
     }
 
     /// An array within.
@@ -67,7 +67,7 @@ impl<'o> ObjectWriter<'o> {
         items: impl IntoIterator<Item = T>,
         write: impl FnMut(&mut Vec<u8>, T),
     ) {
-        array(self.value(key), items, write);
+        write_array(self.value(key), items, write);
     }
 
     pub(super) fn end(self) {
@@ -76,14 +76,14 @@ impl<'o> ObjectWriter<'o> {
 }
 
 /// Writes an object.
-pub(super) fn object(out: &mut Vec<u8>, write: impl FnOnce(&mut ObjectWriter<'_>)) {
+pub(super) fn write_object(out: &mut Vec<u8>, write: impl FnOnce(&mut ObjectWriter<'_>)) {
     let mut object = ObjectWriter::new(out);
     write(&mut object);
     object.end();
 }
 
 /// Writes an array; an item that writes nothing leaves no trace.
-pub(super) fn array<T>(
+pub(super) fn write_array<T>(
     out: &mut Vec<u8>,
     items: impl IntoIterator<Item = T>,
     mut write: impl FnMut(&mut Vec<u8>, T),

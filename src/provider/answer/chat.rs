@@ -4,27 +4,27 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::leak::{LeakFilter, LeakedCall, Piece, may_leak};
+use super::error::{self, EMPTY_ANSWER, NOT_JSON, server_failure, truncated_failure};
+use super::leak::{FilteredPiece, LeakFilter, LeakedCall, may_leak};
 use super::output::{self, Output};
-use super::refusal::{self, EMPTY, NOT_JSON, server, truncated};
-use super::stream::{Flow, Reading};
-use super::{Meter, Volume, length};
-use crate::catalog::DialectId;
+use super::stream::{ApiStream, StreamFlow};
+use super::{ContentBytes, Meter, decoded_length};
+use crate::catalog::AdapterId;
 use crate::failure::Failure;
-use crate::protocol::alike::{Alike, Lone};
-use crate::protocol::chunk::{Choice, Chunk};
+use crate::protocol::chunk::{ChatChunk, ChunkChoice};
 use crate::protocol::edit::{Edits, Segments};
-use crate::protocol::pattern::{Found, Pattern};
+use crate::protocol::event_template::{EventTemplate, TemplateMatch};
 use crate::protocol::sse::{DONE, Frame};
-use crate::protocol::usage::Usage;
+use crate::protocol::template_learner::{SingleDelta, TemplateLearner};
+use crate::protocol::usage::TokenUsage;
 use crate::provider::classify::Classifier;
 use crate::provider::rewrite::AnswerPlan;
 
 mod calls;
+mod complete;
 mod delta;
-mod whole;
 
-pub(super) use whole::whole;
+pub(super) use complete::read_complete;
 
 /// Reads one streamed answer.
 #[derive(Debug)]
@@ -33,28 +33,28 @@ pub(super) struct ChatStream {
     plan: AnswerPlan,
     meter: Meter,
     /// The choices that have begun, by index, and whether their `finish_reason` was read.
-    choices: BTreeMap<u64, bool>,
+    finished_choices: BTreeMap<u64, bool>,
     /// A role went out.
-    named: bool,
+    has_role: bool,
     /// Content, reasoning, a tool call or a refusal was read.
-    has_substance: bool,
+    has_content: bool,
     /// The finish of an answer that is empty so far, and the frames after it.
-    withheld: Option<(Segments, usize)>,
-    leak: LeakFilter,
+    withheld_finish: Option<(Segments, usize)>,
+    leak_filter: LeakFilter,
     /// The chunk whose text is held back.
-    held_from: Bytes,
+    withheld_chunk: Bytes,
     /// The number of the next tool call that is found in text.
-    next_call: usize,
+    next_call_index: usize,
     /// The number of the first one that was.
-    first_leaked: usize,
+    first_leaked_index: usize,
     /// How many were.
-    leaked: usize,
-    volume: Volume,
+    leaked_count: usize,
+    content_bytes: ContentBytes,
     /// The chunk with the finish, once it went out.
-    finish: Option<Bytes>,
+    finish_chunk: Option<Bytes>,
     /// A chunk with the usage went out after it.
-    told_usage: bool,
-    alike: Alike,
+    has_sent_usage: bool,
+    template_learner: TemplateLearner,
 }
 
 impl ChatStream {
@@ -64,223 +64,226 @@ impl ChatStream {
             classifier,
             plan,
             meter: Meter::default(),
-            choices: BTreeMap::new(),
-            named: false,
-            has_substance: false,
-            withheld: None,
-            leak: LeakFilter::default(),
-            held_from: Bytes::new(),
-            next_call: 0,
-            first_leaked: 0,
-            leaked: 0,
-            volume: Volume::default(),
-            finish: None,
-            told_usage: false,
-            alike: Alike::default(),
+            finished_choices: BTreeMap::new(),
+            has_role: false,
+            has_content: false,
+            withheld_finish: None,
+            leak_filter: LeakFilter::default(),
+            withheld_chunk: Bytes::new(),
+            next_call_index: 0,
+            first_leaked_index: 0,
+            leaked_count: 0,
+            content_bytes: ContentBytes::default(),
+            finish_chunk: None,
+            has_sent_usage: false,
+            template_learner: TemplateLearner::default(),
         }
     }
 
     /// Every choice that has begun has its finish.
     fn is_finished(&self) -> bool {
-        !self.choices.is_empty() && self.choices.values().all(|finished| *finished)
+        !self.finished_choices.is_empty() && self.finished_choices.values().all(|finished| *finished)
     }
 
     /// Whether the answer may end here.
     fn check_end(&self) -> Result<(), Failure> {
         if !self.is_finished() {
-            return Err(truncated("the answer ended without a finish_reason"));
+            return Err(truncated_failure("the answer ended without a finish_reason"));
         }
-        if self.withheld.is_some() {
-            return Err(server(EMPTY));
+        if self.withheld_finish.is_some() {
+            return Err(server_failure(EMPTY_ANSWER));
         }
         Ok(())
     }
 
-    fn take_chunk(
+    fn process_chunk(
         &mut self,
         frame: &Frame,
         payload: &Bytes,
-        chunk: &Chunk,
+        chunk: &ChatChunk,
         out: &mut Output,
     ) -> Result<(), Failure> {
-        if self.take_usage(frame, payload, chunk, out) {
+        if self.process_usage(frame, payload, chunk, out) {
             return Ok(());
         }
-        let finishes = chunk.choice.iter().any(|choice| choice.finish.is_some());
-        self.told_usage |= chunk.usage.is_some();
-        if chunk.has_substance() && !self.has_substance {
-            self.has_substance = true;
-            self.release(out);
+        let finishes = chunk.parsed_choices.iter().any(|choice| choice.finish_reason.is_some());
+        self.has_sent_usage |= chunk.usage.is_some();
+        if chunk.has_output() && !self.has_content {
+            self.has_content = true;
+            self.release_finish(out);
         }
-        for choice in chunk.choice.iter().filter(|choice| choice.has_substance() || choice.finish.is_some()) {
-            *self.choices.entry(delta::index(payload, choice)).or_default() |= choice.finish.is_some();
+        for choice in
+            chunk.parsed_choices.iter().filter(|choice| choice.has_output() || choice.finish_reason.is_some())
+        {
+            *self.finished_choices.entry(delta::read_index(payload, choice)).or_default() |=
+                choice.finish_reason.is_some();
         }
         let mut edits = Edits::new();
-        calls::restore_names(payload, chunk, &self.plan, &mut edits).map_err(|_| server(NOT_JSON))?;
+        calls::restore_names(payload, chunk, &self.plan, &mut edits).map_err(|_| server_failure(NOT_JSON))?;
         let keeps = self.filter_text(payload, chunk, finishes, &mut edits, out);
         if finishes {
-            if !self.has_substance && !self.plan.goes_on && delta::promises_substance(payload, chunk) {
-                self.withheld.get_or_insert_default();
+            if !self.has_content && !self.plan.is_continuation && delta::requires_content(payload, chunk) {
+                self.withheld_finish.get_or_insert_default();
             }
-            if self.withheld.is_none() {
-                self.finish = Some(payload.clone());
+            if self.withheld_finish.is_none() {
+                self.finish_chunk = Some(payload.clone());
             }
-            if self.leaked > 0 {
-                delta::finish_with_calls(payload, chunk, &mut edits);
-                self.meter.finish = Some("tool_calls".to_owned());
+            if self.leaked_count > 0 {
+                delta::set_tool_calls_finish(payload, chunk, &mut edits);
+                self.meter.finish_reason = Some("tool_calls".to_owned());
             }
         }
-        if keeps == Keeps::Nothing {
+        if keeps == ChunkContent::Empty {
             return Ok(());
         }
-        self.named |= chunk.choice.iter().any(|choice| choice.role.is_some());
-        let speaks = keeps == Keeps::Substance || finishes;
-        out.step.meaningful |= speaks && self.withheld.is_none();
+        self.has_role |= chunk.parsed_choices.iter().any(|choice| choice.role.is_some());
+        let speaks = keeps == ChunkContent::Content || finishes;
+        out.outcome.has_content |= speaks && self.withheld_finish.is_none();
         if edits.is_empty() {
-            self.pass(frame, out);
-            if keeps == Keeps::Substance && !finishes {
-                self.alike.learn(frame, Lone::of_chunk(payload, chunk).as_ref());
+            self.forward_frame(frame, out);
+            if keeps == ChunkContent::Content && !finishes {
+                self.template_learner.learn(frame, SingleDelta::from_chat_chunk(payload, chunk).as_ref());
             }
         } else {
-            self.put(output::edited(frame, payload, edits), 1, out);
+            self.append(output::edit_frame(frame, payload, edits), 1, out);
         }
         Ok(())
     }
 
     /// Takes a chunk that only tells the usage, or repeats what was said beside it.
-    fn take_usage(&mut self, frame: &Frame, payload: &Bytes, chunk: &Chunk, out: &mut Output) -> bool {
-        let alone = chunk.usage.is_some() && chunk.choice.is_empty();
-        if !alone && !self.is_closing(chunk) {
+    fn process_usage(&mut self, frame: &Frame, payload: &Bytes, chunk: &ChatChunk, out: &mut Output) -> bool {
+        let alone = chunk.usage.is_some() && chunk.parsed_choices.is_empty();
+        if !alone && !self.is_final_usage(chunk) {
             return false;
         }
-        if self.plan.hide_usage {
+        if self.plan.hides_usage {
             return true;
         }
-        self.told_usage = true;
+        self.has_sent_usage = true;
         if alone {
-            self.pass(frame, out);
+            self.forward_frame(frame, out);
             return true;
         }
         let mut edits = Edits::new();
-        if let Some(choices) = &chunk.choices {
+        if let Some(choices) = &chunk.choices_span {
             edits.replace(choices.clone(), Bytes::from_static(b"[]"));
         }
-        self.put(output::edited(frame, payload, edits), 1, out);
+        self.append(output::edit_frame(frame, payload, edits), 1, out);
         true
     }
 
     /// OpenRouter's last chunk repeats role and finish beside the usage (observed streams, 2026-10).
-    fn is_closing(&self, chunk: &Chunk) -> bool {
-        self.classifier.dialect() == DialectId::OpenRouter
+    fn is_final_usage(&self, chunk: &ChatChunk) -> bool {
+        self.classifier.dialect() == AdapterId::OpenRouter
             && self.is_finished()
             && chunk.usage.is_some()
-            && !chunk.has_substance()
+            && !chunk.has_output()
     }
 
     /// Looks for leaked calls in the content. What stands before the last piece of text goes out in chunks of its own.
     fn filter_text(
         &mut self,
         payload: &Bytes,
-        chunk: &Chunk,
+        chunk: &ChatChunk,
         finishes: bool,
         edits: &mut Edits,
         out: &mut Output,
-    ) -> Keeps {
-        let as_it_is = if chunk.has_substance() { Keeps::Substance } else { Keeps::Form };
-        let [choice] = chunk.choice.as_slice() else { return as_it_is };
-        if !self.plan.offers_tools || delta::index(payload, choice) != 0 {
+    ) -> ChunkContent {
+        let as_it_is = if chunk.has_output() { ChunkContent::Content } else { ChunkContent::Metadata };
+        let [choice] = chunk.parsed_choices.as_slice() else { return as_it_is };
+        if !self.plan.offers_tools || delta::read_index(payload, choice) != 0 {
             return as_it_is;
         }
         if let Some(calls) = &choice.tool_calls {
-            let after = calls::renumber(payload, calls, self.first_leaked, self.leaked, edits);
-            self.next_call = self.next_call.max(after);
+            let after = calls::renumber(payload, calls, self.first_leaked_index, self.leaked_count, edits);
+            self.next_call_index = self.next_call_index.max(after);
         }
-        let content = delta::text(payload, choice);
+        let content = delta::read_text(payload, choice);
         let escaped = content.as_ref().map_or(&b""[..], |(_, escaped)| escaped);
-        if self.leak.is_idle() && !may_leak(escaped) {
+        if self.leak_filter.is_idle() && !may_leak(escaped) {
             return as_it_is;
         }
-        let mut pieces = self.leak.push(escaped);
+        let mut pieces = self.leak_filter.push(escaped);
         if finishes {
-            let rest = self.leak.flush();
-            delta::add_text(&mut pieces, rest);
+            let rest = self.leak_filter.flush();
+            delta::append_text(&mut pieces, rest);
         }
-        self.held_from = if self.leak.is_idle() { Bytes::new() } else { payload.clone() };
+        self.withheld_chunk = if self.leak_filter.is_idle() { Bytes::new() } else { payload.clone() };
         let last = match pieces.pop() {
-            Some(Piece::Text(text)) if content.is_some() => text,
+            Some(FilteredPiece::Text(text)) if content.is_some() => text,
             Some(other) => {
                 pieces.push(other);
                 Vec::new()
             }
             None => Vec::new(),
         };
-        self.put_pieces(payload, pieces, out);
+        self.append_pieces(payload, pieces, out);
         let Some((place, escaped)) = content else { return as_it_is };
         let says_something = !last.is_empty();
         if last != escaped {
             edits.replace(place, [b"\"", &*last, b"\""].concat());
         }
-        if says_something || choice.reasons || choice.speaks || choice.tool_calls.is_some() {
-            Keeps::Substance
-        } else if finishes || self.has_form(chunk, choice) {
-            Keeps::Form
+        if says_something || choice.has_reasoning || choice.has_other_output || choice.tool_calls.is_some() {
+            ChunkContent::Content
+        } else if finishes || self.has_metadata(chunk, choice) {
+            ChunkContent::Metadata
         } else {
-            Keeps::Nothing
+            ChunkContent::Empty
         }
     }
 
     /// Whether a chunk without text still says something of the answer. A role that was said already is nothing:
     /// OpenRouter repeats it in every chunk.
-    const fn has_form(&self, chunk: &Chunk, choice: &Choice) -> bool {
-        (choice.role.is_some() && !self.named) || choice.usage.is_some() || chunk.usage.is_some()
+    const fn has_metadata(&self, chunk: &ChatChunk, choice: &ChunkChoice) -> bool {
+        (choice.role.is_some() && !self.has_role) || choice.usage.is_some() || chunk.usage.is_some()
     }
 
-    fn put_pieces(&mut self, payload: &Bytes, pieces: Vec<Piece>, out: &mut Output) {
+    fn append_pieces(&mut self, payload: &Bytes, pieces: Vec<FilteredPiece>, out: &mut Output) {
         for piece in pieces {
             match piece {
-                Piece::Text(text) => self.put_text(payload, &text, out),
-                Piece::Calls(found) => self.put_calls(payload, &found, out),
+                FilteredPiece::Text(text) => self.append_text(payload, &text, out),
+                FilteredPiece::Calls(found) => self.append_tool_calls(payload, &found, out),
             }
         }
     }
 
-    fn put_text(&mut self, payload: &Bytes, text: &[u8], out: &mut Output) {
-        self.put(delta::text_like(payload, text), 1, out);
-        out.step.meaningful = true;
+    fn append_text(&mut self, payload: &Bytes, text: &[u8], out: &mut Output) {
+        self.append(delta::chunk_with_text(payload, text), 1, out);
+        out.outcome.has_content = true;
     }
 
-    fn put_calls(&mut self, payload: &Bytes, found: &[LeakedCall], out: &mut Output) {
-        let rendered = calls::render(found, &self.plan, Some(self.next_call));
-        if self.leaked == 0 {
-            self.first_leaked = self.next_call;
+    fn append_tool_calls(&mut self, payload: &Bytes, found: &[LeakedCall], out: &mut Output) {
+        let rendered = calls::render_tool_calls(found, &self.plan, Some(self.next_call_index));
+        if self.leaked_count == 0 {
+            self.first_leaked_index = self.next_call_index;
         }
-        self.next_call += found.len();
-        self.leaked += found.len();
+        self.next_call_index += found.len();
+        self.leaked_count += found.len();
         let delta = [b"{\"tool_calls\":[", &*rendered, b"]}"].concat();
-        self.put(delta::like(payload, delta), 1, out);
-        out.step.meaningful = true;
+        self.append(delta::chunk_with_delta(payload, delta), 1, out);
+        out.outcome.has_content = true;
     }
 
     /// What was kept back as a finish of nothing was not the end.
-    fn release(&mut self, out: &mut Output) {
-        if let Some((segments, frames)) = self.withheld.take() {
-            out.put(segments, frames);
+    fn release_finish(&mut self, out: &mut Output) {
+        if let Some((segments, frames)) = self.withheld_finish.take() {
+            out.append(segments, frames);
         }
     }
 
-    fn pass(&mut self, frame: &Frame, out: &mut Output) {
-        match &mut self.withheld {
-            None => out.pass(frame),
+    fn forward_frame(&mut self, frame: &Frame, out: &mut Output) {
+        match &mut self.withheld_finish {
+            None => out.forward_frame(frame),
             Some((segments, frames)) => {
-                segments.append(output::whole(frame));
+                segments.append(output::complete_frame(frame));
                 *frames += 1;
             }
         }
     }
 
-    fn put(&mut self, frame: Segments, count: usize, out: &mut Output) {
-        match &mut self.withheld {
-            None => out.put(frame, count),
+    fn append(&mut self, frame: Segments, count: usize, out: &mut Output) {
+        match &mut self.withheld_finish {
+            None => out.append(frame, count),
             Some((segments, frames)) => {
                 segments.append(frame);
                 *frames += count;
@@ -289,79 +292,85 @@ impl ChatStream {
     }
 }
 
-impl Reading for ChatStream {
-    fn take(&mut self, frame: &Frame, out: &mut Output) -> Result<Flow, Failure> {
+impl ApiStream for ChatStream {
+    fn process_frame(&mut self, frame: &Frame, out: &mut Output) -> Result<StreamFlow, Failure> {
         let Some(payload) = frame.data() else {
             // A comment is no event: a provider that thinks for long sends hundreds before its answer begins.
-            let events = out.step.frames;
-            self.pass(frame, out);
-            out.step.frames = events;
-            return Ok(Flow::On);
+            let events = out.outcome.event_count;
+            self.forward_frame(frame, out);
+            out.outcome.event_count = events;
+            return Ok(StreamFlow::Continue);
         };
         let text = payload.trim_ascii();
         if text.is_empty() {
             // The SDKs parse whatever stands in a data line, and stumble over nothing.
-            return Ok(Flow::On);
+            return Ok(StreamFlow::Continue);
         }
         if text.starts_with(b"[DONE]") {
             self.check_end()?;
-            out.pass(frame);
-            return Ok(Flow::Done);
+            out.forward_frame(frame);
+            return Ok(StreamFlow::Done);
         }
-        if !frame.raw.starts_with(b"data:") && frame.event().is_some_and(|event| &*event == b"error") {
-            return Err(refusal::of(&self.classifier, &payload));
+        if !frame.raw.starts_with(b"data:") && frame.event_name().is_some_and(|event| &*event == b"error") {
+            return Err(error::classify_body(&self.classifier, &payload));
         }
-        let chunk = refusal::parse(&payload)?;
-        if let Some(failure) = refusal::in_chunk(&self.classifier, &payload, &chunk) {
+        let chunk = error::parse_chunk(&payload)?;
+        if let Some(failure) = error::find_failure(&self.classifier, &payload, &chunk) {
             return Err(failure);
         }
         self.meter.read(&payload, &chunk);
-        self.volume.read(&payload, &chunk);
-        self.take_chunk(frame, &payload, &chunk, out)?;
-        Ok(Flow::On)
+        self.content_bytes.read(&payload, &chunk);
+        self.process_chunk(frame, &payload, &chunk, out)?;
+        Ok(StreamFlow::Continue)
     }
 
-    fn pattern(&self) -> Option<&Pattern> {
-        self.alike.pattern()
+    fn template(&self) -> Option<&EventTemplate> {
+        self.template_learner.template()
     }
 
-    fn take_alike(&mut self, frame: &Found, out: &mut Output) -> bool {
-        let passes = self.leak.is_idle() && self.withheld.is_none();
-        passes && out.take_alike(frame, &mut self.alike, &mut self.volume, self.plan.offers_tools)
+    fn process_matching(&mut self, frame: &TemplateMatch, out: &mut Output) -> bool {
+        let passes = self.leak_filter.is_idle() && self.withheld_finish.is_none();
+        passes
+            && out.forward_matching(
+                frame,
+                &mut self.template_learner,
+                &mut self.content_bytes,
+                self.plan.offers_tools,
+            )
     }
 
-    fn end(&mut self, usage: Option<Usage>, out: &mut Output) -> Result<(), Failure> {
+    fn process_end(&mut self, usage: Option<TokenUsage>, out: &mut Output) -> Result<(), Failure> {
         self.check_end()?;
-        let whole = || Segments::whole(Bytes::from_static(DONE));
-        out.put(self.conclude(usage).unwrap_or_else(whole), 1);
+        let whole = || Segments::from_bytes(Bytes::from_static(DONE));
+        out.append(self.render_missing_end(usage).unwrap_or_else(whole), 1);
         Ok(())
     }
 
-    fn conclude(&self, usage: Option<Usage>) -> Option<Segments> {
-        let finish = self.finish.as_ref().filter(|_| self.is_finished())?;
+    fn render_missing_end(&self, usage: Option<TokenUsage>) -> Option<Segments> {
+        let finish = self.finish_chunk.as_ref().filter(|_| self.is_finished())?;
         let mut out = Segments::default();
         if let Some(usage) = self.meter.usage.or(usage).filter(|_| usage.is_some())
-            && !self.told_usage
-            && !self.plan.hide_usage
+            && !self.has_sent_usage
+            && !self.plan.hides_usage
         {
-            out.append(delta::usage_like(finish, &usage));
+            out.append(delta::chunk_with_usage(finish, &usage));
         }
         out.push(Bytes::from_static(DONE));
         Some(out)
     }
 
-    fn give_up(&mut self) -> Segments {
-        self.withheld = None;
-        let held = self.leak.flush();
+    fn take_withheld(&mut self) -> Segments {
+        self.withheld_finish = None;
+        let held = self.leak_filter.flush();
         if held.is_empty() {
             return Segments::default();
         }
-        let payload = std::mem::take(&mut self.held_from);
-        delta::text_like(&payload, &held)
+        let payload = std::mem::take(&mut self.withheld_chunk);
+        delta::chunk_with_text(&payload, &held)
     }
 
-    fn volume(&self) -> Volume {
-        self.volume
+    fn content_bytes(&self) -> ContentBytes {
+        self.content_bytes
     }
 
     fn meter(&self) -> &Meter {
@@ -370,12 +379,12 @@ impl Reading for ChatStream {
 }
 
 impl Meter {
-    fn read(&mut self, text: &[u8], chunk: &Chunk) {
+    fn read(&mut self, text: &[u8], chunk: &ChatChunk) {
         if self.model.is_none() {
             self.model = chunk.model(text);
         }
-        if let Some(finish) = chunk.finish(text) {
-            self.finish = Some(finish);
+        if let Some(finish) = chunk.finish_reason(text) {
+            self.finish_reason = Some(finish);
         }
         // A later figure replaces an earlier one: Moonshot tells it twice, in a choice and then at the top.
         if let Some(usage) = chunk.usage(text) {
@@ -384,23 +393,23 @@ impl Meter {
     }
 }
 
-impl Volume {
-    fn read(&mut self, text: &[u8], chunk: &Chunk) {
-        for choice in &chunk.choice {
-            self.reasoning += length(text, choice.reasoning.as_ref());
-            self.text += length(text, choice.content.as_ref());
-            self.calls += length(text, choice.tool_calls.as_ref());
+impl ContentBytes {
+    fn read(&mut self, text: &[u8], chunk: &ChatChunk) {
+        for choice in &chunk.parsed_choices {
+            self.reasoning += decoded_length(text, choice.reasoning.as_ref());
+            self.text += decoded_length(text, choice.content.as_ref());
+            self.tool_calls += decoded_length(text, choice.tool_calls.as_ref());
         }
     }
 }
 
 /// What is left of a chunk when held-back text is taken out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Keeps {
+enum ChunkContent {
     /// Something that a person would notice.
-    Substance,
+    Content,
     /// A role, a finish, usage.
-    Form,
+    Metadata,
     /// Nothing: it is not sent.
-    Nothing,
+    Empty,
 }

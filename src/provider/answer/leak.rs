@@ -19,10 +19,10 @@ const ARGUMENT_BEGIN: &[u8] = b"<|tool_call_argument_begin|>";
 const CALL_END: &[u8] = b"<|tool_call_end|>";
 
 /// A section longer than this is text: it bounds what one stream holds back.
-const MAX_SECTION: usize = 1 << 20;
+const MAX_SECTION_BYTES: usize = 1 << 20;
 
 /// Longer ids than any provider's.
-const MAX_ID: usize = 256;
+const MAX_ID_BYTES: usize = 256;
 
 /// A call that was found in text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub(super) struct LeakedCall {
 
 /// What a text turned out to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Piece {
+pub(super) enum FilteredPiece {
     /// Text, escaped as it came.
     Text(Vec<u8>),
     /// The calls of one section.
@@ -48,18 +48,18 @@ pub(super) enum Piece {
 #[derive(Debug, Default)]
 pub(super) struct LeakFilter {
     /// Escaped text; between pushes it starts with a marker, or a part of one.
-    held: Vec<u8>,
+    buffered: Vec<u8>,
     /// Offset in `held` up to which it has gone on.
-    gone: usize,
+    released_to: usize,
     /// Offset in `held` up to which it was looked at.
-    at: usize,
-    state: State,
+    position: usize,
+    state: FilterState,
     calls: Vec<LeakedCall>,
 }
 
 /// Where in a section `at` stands.
 #[derive(Debug, Default)]
-enum State {
+enum FilterState {
     #[default]
     Text,
     /// Before a call or the section's end.
@@ -71,12 +71,12 @@ enum State {
 }
 
 /// Whether a marker stands at an offset.
-enum Marker {
+enum MarkerMatch {
     /// Yes, up to there.
-    Whole(usize),
+    Complete(usize),
     /// The text ends inside it.
-    Part,
-    No,
+    Partial,
+    Absent,
 }
 
 /// Whether a literal may hold (the beginning of) a marker.
@@ -87,170 +87,171 @@ pub(super) fn may_leak(escaped: &[u8]) -> bool {
 impl LeakFilter {
     /// Whether nothing is held back.
     pub(super) const fn is_idle(&self) -> bool {
-        self.held.is_empty()
+        self.buffered.is_empty()
     }
 
     /// Takes the inside of a string literal; gives what it is sure of.
-    pub(super) fn push(&mut self, escaped: &[u8]) -> Vec<Piece> {
-        self.held.extend_from_slice(escaped);
+    pub(super) fn push(&mut self, escaped: &[u8]) -> Vec<FilteredPiece> {
+        self.buffered.extend_from_slice(escaped);
         let mut out = Vec::new();
         while self.step(&mut out) {}
-        if self.held.len() - self.gone > MAX_SECTION {
-            self.give_back(self.held.len(), &mut out);
+        if self.buffered.len() - self.released_to > MAX_SECTION_BYTES {
+            self.release_as_text(self.buffered.len(), &mut out);
         }
-        self.forget_gone();
+        self.drop_released();
         out
     }
 
     /// Once a push, so that a text full of markers costs no more than its length.
-    fn forget_gone(&mut self) {
-        let gone = std::mem::take(&mut self.gone);
-        self.held.drain(..gone);
-        self.at -= gone;
-        if let State::Id(from) | State::Arguments { from, .. } = &mut self.state {
+    fn drop_released(&mut self) {
+        let gone = std::mem::take(&mut self.released_to);
+        self.buffered.drain(..gone);
+        self.position -= gone;
+        if let FilterState::Id(from) | FilterState::Arguments { from, .. } = &mut self.state {
             *from -= gone;
         }
     }
 
     /// What is held back, as text: no more comes.
     pub(super) fn flush(&mut self) -> Vec<u8> {
-        self.state = State::Text;
+        self.state = FilterState::Text;
         self.calls.clear();
-        self.at = 0;
-        std::mem::take(&mut self.held)
+        self.position = 0;
+        std::mem::take(&mut self.buffered)
     }
 
     /// One step through the grammar; false when more text is needed.
-    fn step(&mut self, out: &mut Vec<Piece>) -> bool {
+    fn step(&mut self, out: &mut Vec<FilteredPiece>) -> bool {
         match &self.state {
-            State::Text => self.step_text(out),
-            State::Between => self.step_between(out),
-            State::Id(from) => self.step_id(*from, out),
-            State::Arguments { from, .. } => self.step_arguments(*from, out),
+            FilterState::Text => self.step_text(out),
+            FilterState::Between => self.step_between(out),
+            FilterState::Id(from) => self.step_id(*from, out),
+            FilterState::Arguments { from, .. } => self.step_arguments(*from, out),
         }
     }
 
-    fn step_text(&mut self, out: &mut Vec<Piece>) -> bool {
-        let Some(open) = find_open(&self.held, self.at) else {
-            self.give_back(self.held.len(), out);
+    fn step_text(&mut self, out: &mut Vec<FilteredPiece>) -> bool {
+        let Some(open) = find_open(&self.buffered, self.position) else {
+            self.release_as_text(self.buffered.len(), out);
             return false;
         };
-        match marker_at(&self.held, open, SECTION_BEGIN) {
-            Marker::No => {
-                self.at = open + unit(&self.held, open).1;
+        match match_marker(&self.buffered, open, SECTION_BEGIN) {
+            MarkerMatch::Absent => {
+                self.position = open + decode_unit(&self.buffered, open).1;
                 true
             }
-            Marker::Part => {
-                self.give_back(open, out);
+            MarkerMatch::Partial => {
+                self.release_as_text(open, out);
                 false
             }
-            Marker::Whole(end) => {
-                self.give_back(open, out);
-                self.at = end;
-                self.state = State::Between;
+            MarkerMatch::Complete(end) => {
+                self.release_as_text(open, out);
+                self.position = end;
+                self.state = FilterState::Between;
                 true
             }
         }
     }
 
-    fn step_between(&mut self, out: &mut Vec<Piece>) -> bool {
-        while let (Some(byte), length) = unit(&self.held, self.at)
+    fn step_between(&mut self, out: &mut Vec<FilteredPiece>) -> bool {
+        while let (Some(byte), length) = decode_unit(&self.buffered, self.position)
             && byte.is_ascii_whitespace()
         {
-            self.at += length;
+            self.position += length;
         }
-        if self.at >= self.held.len() {
+        if self.position >= self.buffered.len() {
             return false;
         }
-        match marker_at(&self.held, self.at, CALL_BEGIN) {
-            Marker::Whole(end) => {
-                self.at = end;
-                self.state = State::Id(end);
+        match match_marker(&self.buffered, self.position, CALL_BEGIN) {
+            MarkerMatch::Complete(end) => {
+                self.position = end;
+                self.state = FilterState::Id(end);
                 return true;
             }
-            Marker::Part => return false,
-            Marker::No => {}
+            MarkerMatch::Partial => return false,
+            MarkerMatch::Absent => {}
         }
-        match marker_at(&self.held, self.at, SECTION_END) {
-            Marker::Whole(end) if !self.calls.is_empty() => {
-                out.push(Piece::Calls(std::mem::take(&mut self.calls)));
-                self.gone = end;
-                self.at = end;
-                self.state = State::Text;
+        match match_marker(&self.buffered, self.position, SECTION_END) {
+            MarkerMatch::Complete(end) if !self.calls.is_empty() => {
+                out.push(FilteredPiece::Calls(std::mem::take(&mut self.calls)));
+                self.released_to = end;
+                self.position = end;
+                self.state = FilterState::Text;
                 true
             }
-            Marker::Part => false,
-            Marker::Whole(_) | Marker::No => self.give_back(self.at, out),
+            MarkerMatch::Partial => false,
+            MarkerMatch::Complete(_) | MarkerMatch::Absent => self.release_as_text(self.position, out),
         }
     }
 
-    fn step_id(&mut self, from: usize, out: &mut Vec<Piece>) -> bool {
-        while let (Some(byte), length) = unit(&self.held, self.at)
+    fn step_id(&mut self, from: usize, out: &mut Vec<FilteredPiece>) -> bool {
+        while let (Some(byte), length) = decode_unit(&self.buffered, self.position)
             && byte != b'<'
-            && self.at - from <= MAX_ID
+            && self.position - from <= MAX_ID_BYTES
         {
-            self.at += length;
+            self.position += length;
         }
-        if self.at >= self.held.len() {
+        if self.position >= self.buffered.len() {
             return false;
         }
-        match marker_at(&self.held, self.at, ARGUMENT_BEGIN) {
-            Marker::Part => false,
-            Marker::No => self.give_back(self.at, out),
-            Marker::Whole(end) => {
-                let Some((id, name)) = self.held.get(from..self.at).and_then(read_id) else {
-                    return self.give_back(self.at, out);
+        match match_marker(&self.buffered, self.position, ARGUMENT_BEGIN) {
+            MarkerMatch::Partial => false,
+            MarkerMatch::Absent => self.release_as_text(self.position, out),
+            MarkerMatch::Complete(end) => {
+                let Some((id, name)) = self.buffered.get(from..self.position).and_then(read_id) else {
+                    return self.release_as_text(self.position, out);
                 };
-                self.at = end;
-                self.state = State::Arguments { id, name, from: end };
+                self.position = end;
+                self.state = FilterState::Arguments { id, name, from: end };
                 true
             }
         }
     }
 
-    fn step_arguments(&mut self, from: usize, out: &mut Vec<Piece>) -> bool {
-        let Some(open) = find_open(&self.held, self.at) else {
-            self.at = self.held.len();
+    fn step_arguments(&mut self, from: usize, out: &mut Vec<FilteredPiece>) -> bool {
+        let Some(open) = find_open(&self.buffered, self.position) else {
+            self.position = self.buffered.len();
             return false;
         };
-        self.at = open;
-        match marker_at(&self.held, open, CALL_END) {
-            Marker::Part => false,
-            Marker::No => {
-                self.at += unit(&self.held, open).1;
+        self.position = open;
+        match match_marker(&self.buffered, open, CALL_END) {
+            MarkerMatch::Partial => false,
+            MarkerMatch::Absent => {
+                self.position += decode_unit(&self.buffered, open).1;
                 true
             }
-            Marker::Whole(end) => {
-                let arguments = self.held.get(from..open).map(trim).filter(|escaped| is_json_object(escaped));
-                let state = std::mem::replace(&mut self.state, State::Between);
-                let (Some(arguments), State::Arguments { id, name, .. }) = (arguments, state) else {
-                    return self.give_back(end, out);
+            MarkerMatch::Complete(end) => {
+                let arguments =
+                    self.buffered.get(from..open).map(trim).filter(|escaped| is_json_object(escaped));
+                let state = std::mem::replace(&mut self.state, FilterState::Between);
+                let (Some(arguments), FilterState::Arguments { id, name, .. }) = (arguments, state) else {
+                    return self.release_as_text(end, out);
                 };
                 self.calls.push(LeakedCall { id, name, arguments: arguments.to_vec() });
-                self.at = end;
+                self.position = end;
                 true
             }
         }
     }
 
     /// What is held up to there is text after all; goes on behind it.
-    fn give_back(&mut self, end: usize, out: &mut Vec<Piece>) -> bool {
-        let text = self.held.get(self.gone..end).unwrap_or_default();
+    fn release_as_text(&mut self, end: usize, out: &mut Vec<FilteredPiece>) -> bool {
+        let text = self.buffered.get(self.released_to..end).unwrap_or_default();
         match out.last_mut() {
             _ if text.is_empty() => {}
-            Some(Piece::Text(before)) => before.extend_from_slice(text),
-            _ => out.push(Piece::Text(text.to_vec())),
+            Some(FilteredPiece::Text(before)) => before.extend_from_slice(text),
+            _ => out.push(FilteredPiece::Text(text.to_vec())),
         }
-        self.gone = end;
-        self.at = end;
+        self.released_to = end;
+        self.position = end;
         self.calls.clear();
-        self.state = State::Text;
+        self.state = FilterState::Text;
         true
     }
 }
 
 /// The character at an offset when it is ASCII, and the length of its escaped form (at least 1).
-fn unit(escaped: &[u8], at: usize) -> (Option<u8>, usize) {
+fn decode_unit(escaped: &[u8], at: usize) -> (Option<u8>, usize) {
     let rest = escaped.get(at..).unwrap_or_default();
     match rest {
         [b'\\', b'u', hex @ ..] => {
@@ -272,26 +273,26 @@ fn find_open(escaped: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     loop {
         at += memchr::memchr2(b'<', b'\\', escaped.get(at..)?)?;
-        match unit(escaped, at) {
+        match decode_unit(escaped, at) {
             (Some(b'<'), _) => return Some(at),
             (_, length) => at += length,
         }
     }
 }
 
-fn marker_at(escaped: &[u8], at: usize, marker: &[u8]) -> Marker {
+fn match_marker(escaped: &[u8], at: usize, marker: &[u8]) -> MarkerMatch {
     let mut at = at;
     for expected in marker {
         if at >= escaped.len() {
-            return Marker::Part;
+            return MarkerMatch::Partial;
         }
-        let (byte, length) = unit(escaped, at);
+        let (byte, length) = decode_unit(escaped, at);
         if byte != Some(*expected) {
-            return Marker::No;
+            return MarkerMatch::Absent;
         }
         at += length;
     }
-    Marker::Whole(at)
+    MarkerMatch::Complete(at)
 }
 
 /// Without white space at both ends, which may be escaped.
@@ -299,7 +300,7 @@ fn trim(escaped: &[u8]) -> &[u8] {
     let mut kept: Option<Range<usize>> = None;
     let mut at = 0;
     while at < escaped.len() {
-        let (byte, length) = unit(escaped, at);
+        let (byte, length) = decode_unit(escaped, at);
         if !byte.is_some_and(|byte| byte.is_ascii_whitespace()) {
             kept = Some(kept.map_or(at, |kept| kept.start)..at + length);
         }

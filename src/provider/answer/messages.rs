@@ -7,29 +7,29 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
+use super::error::{EMPTY_ANSWER, server_failure, truncated_failure};
 use super::output::{self, Output};
-use super::refusal::{EMPTY, server, truncated};
-use super::stream::{Flow, Reading, Told, told};
-use super::{Meter, Volume, length};
+use super::stream::{ApiStream, NamedEvent, StreamFlow, read_named_event};
+use super::{ContentBytes, Meter, decoded_length};
 use crate::failure::Failure;
-use crate::protocol::alike::{Alike, Lone};
+use crate::protocol::api::Api;
 use crate::protocol::edit::{Edits, Segments};
-use crate::protocol::face::Face;
-use crate::protocol::object::Object;
-use crate::protocol::pattern::{Found, Pattern};
+use crate::protocol::event_template::{EventTemplate, TemplateMatch};
+use crate::protocol::object::ObjectView;
 use crate::protocol::sse::Frame;
-use crate::protocol::usage::Usage;
+use crate::protocol::template_learner::{SingleDelta, TemplateLearner};
+use crate::protocol::usage::TokenUsage;
 use crate::provider::classify::Classifier;
 use crate::provider::rewrite::AnswerPlan;
-use leaked::Leaks;
+use leaked_calls::LeakedCallBlocks;
 
 mod block;
-mod leaked;
-mod whole;
+mod complete;
+mod leaked_calls;
 
-pub(super) use whole::whole;
+pub(super) use complete::read_complete;
 
-const STOP: &[u8] = b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+const MESSAGE_STOP_EVENT: &[u8] = b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
 
 /// Reads one streamed answer.
 #[derive(Debug)]
@@ -37,17 +37,17 @@ pub(super) struct MessagesStream {
     classifier: Classifier,
     plan: AnswerPlan,
     meter: Meter,
-    volume: Volume,
+    content_bytes: ContentBytes,
     /// What `message_start` told. Its output is a beginning, so it becomes the meter's with `message_delta` only.
-    begun_with: Option<Usage>,
+    initial_usage: Option<TokenUsage>,
     /// Text, thinking, a tool call or another block was read.
-    has_substance: bool,
+    has_content: bool,
     /// The `stop_reason` was read.
-    finished: bool,
+    is_finished: bool,
     /// The finish of an answer that is empty so far, and the frames after it.
-    withheld: Option<(Segments, usize)>,
-    leaks: Leaks,
-    alike: Alike,
+    withheld_finish: Option<(Segments, usize)>,
+    leaks: LeakedCallBlocks,
+    template_learner: TemplateLearner,
 }
 
 impl MessagesStream {
@@ -57,51 +57,51 @@ impl MessagesStream {
             classifier,
             plan,
             meter: Meter::default(),
-            volume: Volume::default(),
-            begun_with: None,
-            has_substance: false,
-            finished: false,
-            withheld: None,
-            leaks: Leaks::default(),
-            alike: Alike::default(),
+            content_bytes: ContentBytes::default(),
+            initial_usage: None,
+            has_content: false,
+            is_finished: false,
+            withheld_finish: None,
+            leaks: LeakedCallBlocks::default(),
+            template_learner: TemplateLearner::default(),
         }
     }
 
     fn check_end(&self) -> Result<(), Failure> {
-        if !self.finished {
-            return Err(truncated("the answer ended without a stop_reason"));
+        if !self.is_finished {
+            return Err(truncated_failure("the answer ended without a stop_reason"));
         }
-        if self.withheld.is_some() {
-            return Err(server(EMPTY));
+        if self.withheld_finish.is_some() {
+            return Err(server_failure(EMPTY_ANSWER));
         }
         Ok(())
     }
 
     /// Learns from an event; tells whether it says something that a person would notice.
-    fn learn(&mut self, text: &[u8], event: &Object<'_>, kind: &str) -> bool {
+    fn update_meter(&mut self, text: &[u8], event: &ObjectView<'_>, kind: &str) -> bool {
         match kind {
             "message_start" => {
                 if let Some(message) = event.object("message") {
                     self.meter.model =
                         self.meter.model.take().or_else(|| message.string("model").map(Cow::into_owned));
-                    self.begun_with = usage(&message, None);
+                    self.initial_usage = read_usage(&message, None);
                 }
                 false
             }
             "content_block_start" => {
                 let block = event.object("content_block");
-                block.is_some_and(|block| block::read(text, &block, &mut self.volume))
+                block.is_some_and(|block| block::read_block(text, &block, &mut self.content_bytes))
             }
             "content_block_delta" => {
                 let delta = event.object("delta");
-                delta.is_some_and(|delta| block::read_delta(text, &delta, &mut self.volume))
+                delta.is_some_and(|delta| block::read_delta(text, &delta, &mut self.content_bytes))
             }
             "message_delta" => {
                 if let Some(reason) = event.object("delta").and_then(|delta| delta.string("stop_reason")) {
-                    self.meter.finish = Some(reason.into_owned());
-                    self.finished = true;
+                    self.meter.finish_reason = Some(reason.into_owned());
+                    self.is_finished = true;
                 }
-                if let Some(usage) = usage(event, self.meter.usage.or(self.begun_with)) {
+                if let Some(usage) = read_usage(event, self.meter.usage.or(self.initial_usage)) {
                     self.meter.usage = Some(usage);
                 }
                 false
@@ -110,11 +110,11 @@ impl MessagesStream {
         }
     }
 
-    fn put(&mut self, frame: &Frame, payload: &Bytes, kind: &str, edits: Edits, out: &mut Output) {
+    fn append_frame(&mut self, frame: &Frame, payload: &Bytes, kind: &str, edits: Edits, out: &mut Output) {
         // The SDKs go by the event's name.
-        let named = frame.event().is_some() || kind.is_empty();
-        if named && edits.is_empty() && self.withheld.is_none() {
-            out.pass(frame);
+        let named = frame.event_name().is_some() || kind.is_empty();
+        if named && edits.is_empty() && self.withheld_finish.is_none() {
+            out.forward_frame(frame);
             return;
         }
         let mut segments = Segments::default();
@@ -122,16 +122,16 @@ impl MessagesStream {
             segments.push(format!("event: {kind}\n").into());
         }
         segments.append(if edits.is_empty() {
-            output::whole(frame)
+            output::complete_frame(frame)
         } else {
-            output::edited(frame, payload, edits)
+            output::edit_frame(frame, payload, edits)
         });
-        self.put_segments(segments, out);
+        self.append(segments, out);
     }
 
-    fn put_segments(&mut self, segments: Segments, out: &mut Output) {
-        match &mut self.withheld {
-            None => out.put(segments, 1),
+    fn append(&mut self, segments: Segments, out: &mut Output) {
+        match &mut self.withheld_finish {
+            None => out.append(segments, 1),
             Some((held, frames)) => {
                 held.append(segments);
                 *frames += 1;
@@ -140,28 +140,34 @@ impl MessagesStream {
     }
 
     /// Something was said: what was kept back as a finish of nothing was not the end.
-    fn speak(&mut self, out: &mut Output) {
-        self.has_substance = true;
-        if let Some((held, frames)) = self.withheld.take() {
-            out.put(held, frames);
+    fn record_content(&mut self, out: &mut Output) {
+        self.has_content = true;
+        if let Some((held, frames)) = self.withheld_finish.take() {
+            out.append(held, frames);
         }
-        out.step.meaningful = true;
+        out.outcome.has_content = true;
     }
 
-    fn take_event(&mut self, frame: &Frame, payload: &Bytes, event: &Object<'_>, out: &mut Output) -> Flow {
-        let kind = event.word("type");
-        let says_something = self.learn(payload, event, &kind);
+    fn process_event(
+        &mut self,
+        frame: &Frame,
+        payload: &Bytes,
+        event: &ObjectView<'_>,
+        out: &mut Output,
+    ) -> StreamFlow {
+        let kind = event.string_or_empty("type");
+        let says_something = self.update_meter(payload, event, &kind);
         if self.plan.offers_tools
-            && let Some(frames) = self.leaks.take(event, &kind, &self.plan)
+            && let Some(frames) = self.leaks.process_event(event, &kind, &self.plan)
         {
             if !frames.is_empty() {
-                self.speak(out);
+                self.record_content(out);
             }
-            frames.into_iter().for_each(|frame| self.put_segments(frame, out));
-            return Flow::On;
+            frames.into_iter().for_each(|frame| self.append(frame, out));
+            return StreamFlow::Continue;
         }
         if says_something {
-            self.speak(out);
+            self.record_content(out);
         }
         let mut edits = Edits::new();
         self.leaks.renumber(event, &mut edits);
@@ -169,95 +175,101 @@ impl MessagesStream {
             block::restore_name(payload, &block, &self.plan, &mut edits);
         }
         if kind == "message_delta" {
-            let held = self.leaks.give_up();
+            let held = self.leaks.flush();
             if !held.is_empty() {
-                self.speak(out);
-                self.put_segments(held, out);
+                self.record_content(out);
+                self.append(held, out);
             }
         }
-        if kind == "message_delta" && self.finished {
-            self.finish(event, &mut edits, out);
+        if kind == "message_delta" && self.is_finished {
+            self.process_finish(event, &mut edits, out);
         }
-        if says_something && edits.is_empty() && self.leaks.is_idle() && frame.event().is_some() {
-            self.alike.learn(frame, Lone::of_event(event).as_ref());
+        if says_something && edits.is_empty() && self.leaks.is_idle() && frame.event_name().is_some() {
+            self.template_learner.learn(frame, SingleDelta::from_messages_event(event).as_ref());
         }
-        let events = out.step.frames;
-        self.put(frame, payload, &kind, edits, out);
+        let events = out.outcome.event_count;
+        self.append_frame(frame, payload, &kind, edits, out);
         if kind == "ping" {
             // No event of the answer: a provider that thinks for long sends hundreds before it begins.
-            out.step.frames = events;
+            out.outcome.event_count = events;
         }
-        if kind == "message_stop" { Flow::Done } else { Flow::On }
+        if kind == "message_stop" { StreamFlow::Done } else { StreamFlow::Continue }
     }
 
     /// The event with the `stop_reason`.
-    fn finish(&mut self, event: &Object<'_>, edits: &mut Edits, out: &mut Output) {
-        if self.leaks.any() && self.meter.finish.as_deref() == Some("end_turn") {
+    fn process_finish(&mut self, event: &ObjectView<'_>, edits: &mut Edits, out: &mut Output) {
+        if self.leaks.has_calls() && self.meter.finish_reason.as_deref() == Some("end_turn") {
             if let Some(reason) = event.object("delta").and_then(|delta| delta.span("stop_reason")) {
                 edits.replace(reason, Bytes::from_static(b"\"tool_use\""));
             }
-            self.meter.finish = Some("tool_use".to_owned());
+            self.meter.finish_reason = Some("tool_use".to_owned());
         }
-        if !self.has_substance && !self.plan.goes_on && self.promises_substance() {
-            self.withheld.get_or_insert_default();
+        if !self.has_content && !self.plan.is_continuation && self.requires_content() {
+            self.withheld_finish.get_or_insert_default();
         }
-        out.step.meaningful |= self.withheld.is_none();
+        out.outcome.has_content |= self.withheld_finish.is_none();
     }
 
     /// With these an empty answer is a broken one; the output limit, a filter or a stop sequence may leave nothing.
-    fn promises_substance(&self) -> bool {
-        block::promises_substance(self.meter.finish.as_deref())
+    fn requires_content(&self) -> bool {
+        block::requires_content(self.meter.finish_reason.as_deref())
     }
 }
 
-impl Reading for MessagesStream {
-    fn take(&mut self, frame: &Frame, out: &mut Output) -> Result<Flow, Failure> {
+impl ApiStream for MessagesStream {
+    fn process_frame(&mut self, frame: &Frame, out: &mut Output) -> Result<StreamFlow, Failure> {
         let payload = frame.data();
-        let (payload, event) = match told(&self.classifier, frame, payload.as_ref(), out)? {
-            Told::Nothing => return Ok(Flow::On),
-            Told::Done => {
+        let (payload, event) = match read_named_event(&self.classifier, frame, payload.as_ref(), out)? {
+            NamedEvent::Ignored => return Ok(StreamFlow::Continue),
+            NamedEvent::Done => {
                 self.check_end()?;
-                out.put(Segments::whole(Bytes::from_static(STOP)), 1);
-                return Ok(Flow::Done);
+                out.append(Segments::from_bytes(Bytes::from_static(MESSAGE_STOP_EVENT)), 1);
+                return Ok(StreamFlow::Done);
             }
-            Told::Event(payload, event) => (payload, event),
+            NamedEvent::Event(payload, event) => (payload, event),
         };
-        if event.word("type") == "message_stop" {
+        if event.string_or_empty("type") == "message_stop" {
             self.check_end()?;
         }
-        Ok(self.take_event(frame, payload, &event, out))
+        Ok(self.process_event(frame, payload, &event, out))
     }
 
-    fn pattern(&self) -> Option<&Pattern> {
-        self.alike.pattern()
+    fn template(&self) -> Option<&EventTemplate> {
+        self.template_learner.template()
     }
 
-    fn take_alike(&mut self, frame: &Found, out: &mut Output) -> bool {
-        let passes = self.leaks.is_idle() && self.withheld.is_none();
-        passes && out.take_alike(frame, &mut self.alike, &mut self.volume, self.plan.offers_tools)
+    fn process_matching(&mut self, frame: &TemplateMatch, out: &mut Output) -> bool {
+        let passes = self.leaks.is_idle() && self.withheld_finish.is_none();
+        passes
+            && out.forward_matching(
+                frame,
+                &mut self.template_learner,
+                &mut self.content_bytes,
+                self.plan.offers_tools,
+            )
     }
 
-    fn end(&mut self, usage: Option<Usage>, out: &mut Output) -> Result<(), Failure> {
+    fn process_end(&mut self, usage: Option<TokenUsage>, out: &mut Output) -> Result<(), Failure> {
         self.check_end()?;
-        if let Some(end) = self.conclude(usage) {
-            out.put(end, 1);
+        if let Some(end) = self.render_missing_end(usage) {
+            out.append(end, 1);
         }
         Ok(())
     }
 
-    fn conclude(&self, _usage: Option<Usage>) -> Option<Segments> {
+    fn render_missing_end(&self, _usage: Option<TokenUsage>) -> Option<Segments> {
         // The usage stood beside the stop_reason.
-        let finished = self.finished && self.withheld.is_none();
-        finished.then(|| Segments::whole(Bytes::from_static(STOP)))
+        let finished = self.is_finished && self.withheld_finish.is_none();
+        finished.then(|| Segments::from_bytes(Bytes::from_static(MESSAGE_STOP_EVENT)))
     }
 
-    fn give_up(&mut self) -> Segments {
-        self.withheld = None;
-        self.leaks.give_up()
+    fn take_withheld(&mut self) -> Segments {
+        self.withheld_finish = None;
+        self.leaks.flush()
     }
 
-    fn volume(&self) -> Volume {
-        self.volume
+    fn content_bytes(&self) -> ContentBytes {
+        self.content_bytes
     }
 
     fn meter(&self) -> &Meter {
@@ -265,7 +277,7 @@ impl Reading for MessagesStream {
     }
 }
 
-fn usage(of: &Object<'_>, before: Option<Usage>) -> Option<Usage> {
+fn read_usage(of: &ObjectView<'_>, before: Option<TokenUsage>) -> Option<TokenUsage> {
     let mut usage = before.unwrap_or_default();
-    usage.update(Face::Messages, of.value("usage")?).then_some(usage)
+    usage.update(Api::Messages, of.value("usage")?).then_some(usage)
 }

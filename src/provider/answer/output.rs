@@ -4,110 +4,110 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::{Step, Volume};
-use crate::protocol::alike::Alike;
+use super::{ContentBytes, ReaderOutput};
 use crate::protocol::edit::{Edits, Segments};
-use crate::protocol::pattern::Found;
-use crate::protocol::sse::{Frame, event};
+use crate::protocol::event_template::TemplateMatch;
+use crate::protocol::sse::{Frame, encode_event};
+use crate::protocol::template_learner::TemplateLearner;
 
 /// Collects frames; those that stand side by side in the bytes that were read stay one slice.
 #[derive(Debug)]
 pub(super) struct Output {
-    read: Bytes,
-    run: Range<usize>,
-    pub step: Step,
+    input: Bytes,
+    pending_range: Range<usize>,
+    pub outcome: ReaderOutput,
 }
 
 impl Output {
     /// For the bytes that [`Frame::place`] speaks of.
-    pub(super) fn new(read: Bytes) -> Self {
-        Self { read, run: 0..0, step: Step::default() }
+    pub(super) fn new(input: Bytes) -> Self {
+        Self { input, pending_range: 0..0, outcome: ReaderOutput::default() }
     }
 
     /// Adds a frame as it came.
-    pub(super) fn pass(&mut self, frame: &Frame) {
-        match &frame.place {
-            Some(place) => self.pass_place(place),
-            None => self.put(whole(frame), 1),
+    pub(super) fn forward_frame(&mut self, frame: &Frame) {
+        match &frame.input_span {
+            Some(place) => self.forward_range(place),
+            None => self.append(complete_frame(frame), 1),
         }
     }
 
     /// Adds the frame that stands there in the bytes that were read.
-    fn pass_place(&mut self, place: &Range<usize>) {
-        if place.start == self.run.end && !self.run.is_empty() {
-            self.run.end = place.end;
+    fn forward_range(&mut self, place: &Range<usize>) {
+        if place.start == self.pending_range.end && !self.pending_range.is_empty() {
+            self.pending_range.end = place.end;
         } else {
-            self.close_run();
-            self.run = place.clone();
+            self.flush_range();
+            self.pending_range = place.clone();
         }
-        self.step.frames += 1;
+        self.outcome.event_count += 1;
     }
 
     /// Adds a frame that is known but for its text, and counts that. False where the text may be leaked markup, which is
     /// for the filter; only who was offered tools leaks any.
-    pub(super) fn take_alike(
+    pub(super) fn forward_matching(
         &mut self,
-        frame: &Found,
-        alike: &mut Alike,
-        volume: &mut Volume,
+        frame: &TemplateMatch,
+        alike: &mut TemplateLearner,
+        volume: &mut ContentBytes,
         offers_tools: bool,
     ) -> bool {
-        let text = self.read.get(frame.text.clone()).unwrap_or_default();
-        let reasons = alike.reasons();
+        let text = self.input.get(frame.text_span.clone()).unwrap_or_default();
+        let reasons = alike.is_reasoning();
         if offers_tools && !reasons && memchr::memchr(b'<', text).is_some() {
             return false;
         }
         let length = String::from_utf8_lossy(text).len();
         *if reasons { &mut volume.reasoning } else { &mut volume.text } += length;
-        alike.has_hit();
-        self.step.meaningful = true;
-        self.pass_place(&frame.place);
+        alike.record_hit();
+        self.outcome.has_content = true;
+        self.forward_range(&frame.event_span);
         true
     }
 
     /// Adds frames of ours.
-    pub(super) fn put(&mut self, segments: Segments, frames: usize) {
-        self.close_run();
-        self.step.out.append(segments);
-        self.step.frames += frames;
+    pub(super) fn append(&mut self, segments: Segments, frames: usize) {
+        self.flush_range();
+        self.outcome.output.append(segments);
+        self.outcome.event_count += frames;
     }
 
-    fn close_run(&mut self) {
-        let run = std::mem::take(&mut self.run);
+    fn flush_range(&mut self) {
+        let run = std::mem::take(&mut self.pending_range);
         if !run.is_empty() {
-            self.step.out.push(self.read.slice(run));
+            self.outcome.output.push(self.input.slice(run));
         }
     }
 
-    pub(super) fn finish(mut self) -> Step {
-        self.close_run();
-        self.step
+    pub(super) fn into_outcome(mut self) -> ReaderOutput {
+        self.flush_range();
+        self.outcome
     }
 }
 
 /// A frame as it came; the last one of a stream gets the empty line that it may lack, without which clients drop it.
-pub(super) fn whole(frame: &Frame) -> Segments {
-    let mut out = Segments::whole(frame.raw.clone());
-    out.push(missing_end(frame));
+pub(super) fn complete_frame(frame: &Frame) -> Segments {
+    let mut out = Segments::from_bytes(frame.raw.clone());
+    out.push(missing_terminator(frame));
     out
 }
 
 /// A frame with changes to its payload.
-pub(super) fn edited(frame: &Frame, payload: &Bytes, edits: Edits) -> Segments {
+pub(super) fn edit_frame(frame: &Frame, payload: &Bytes, edits: Edits) -> Segments {
     let mut out = Segments::default();
-    if let Some(place) = frame.data_place() {
+    if let Some(place) = frame.data_span() {
         out.push(frame.raw.slice(..place.start));
         out.append(edits.apply(payload));
         out.push(frame.raw.slice(place.end..));
-        out.push(missing_end(frame));
+        out.push(missing_terminator(frame));
         return out;
     }
     // Several `data:` lines become one.
-    Segments::whole(event(&edits.apply(payload).to_bytes()))
+    Segments::from_bytes(encode_event(&edits.apply(payload).to_bytes()))
 }
 
-fn missing_end(frame: &Frame) -> Bytes {
-    match (frame.terminated, frame.raw.last()) {
+fn missing_terminator(frame: &Frame) -> Bytes {
+    match (frame.is_terminated, frame.raw.last()) {
         (true, _) => Bytes::new(),
         (false, Some(b'\n')) => Bytes::from_static(b"\n"),
         // Behind a CR the first LF belongs to it.

@@ -7,22 +7,22 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
+use super::error::{EMPTY_ANSWER, server_failure, truncated_failure};
 use super::output::{self, Output};
-use super::refusal::{EMPTY, server, truncated};
-use super::stream::{Flow, Reading, Told, told};
-use super::{Meter, Volume, length};
+use super::stream::{ApiStream, NamedEvent, StreamFlow, read_named_event};
+use super::{ContentBytes, Meter, decoded_length};
 use crate::failure::Failure;
 use crate::protocol::edit::{Edits, Segments};
-use crate::protocol::object::Object;
+use crate::protocol::object::ObjectView;
 use crate::protocol::sse::Frame;
-use crate::protocol::usage::Usage;
+use crate::protocol::usage::TokenUsage;
 use crate::provider::classify::Classifier;
 use crate::provider::rewrite::AnswerPlan;
 
+mod complete;
 mod item;
-mod whole;
 
-pub(super) use whole::whole;
+pub(super) use complete::read_complete;
 
 /// Reads one streamed answer.
 #[derive(Debug)]
@@ -30,117 +30,129 @@ pub(super) struct ResponsesStream {
     classifier: Classifier,
     plan: AnswerPlan,
     meter: Meter,
-    volume: Volume,
+    content_bytes: ContentBytes,
     /// Text, reasoning or a call was read.
-    has_substance: bool,
+    has_content: bool,
 }
 
 impl ResponsesStream {
     /// At the start of an answer.
     pub(super) fn new(classifier: Classifier, plan: AnswerPlan) -> Self {
-        Self { classifier, plan, meter: Meter::default(), volume: Volume::default(), has_substance: false }
+        Self {
+            classifier,
+            plan,
+            meter: Meter::default(),
+            content_bytes: ContentBytes::default(),
+            has_content: false,
+        }
     }
 
     /// Learns from an event; tells whether it says something that a person would notice.
-    fn learn(&mut self, text: &[u8], event: &Object<'_>, kind: &str) -> bool {
+    fn update_meter(&mut self, text: &[u8], event: &ObjectView<'_>, kind: &str) -> bool {
         let count = match kind {
-            "response.output_text.delta" | "response.refusal.delta" => &mut self.volume.text,
+            "response.output_text.delta" | "response.refusal.delta" => &mut self.content_bytes.text,
             "response.reasoning_text.delta"
             | "response.reasoning_summary_text.delta"
-            | "response.reasoning.delta" => &mut self.volume.reasoning,
+            | "response.reasoning.delta" => &mut self.content_bytes.reasoning,
             "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta" => {
-                &mut self.volume.calls
+                &mut self.content_bytes.tool_calls
             }
             "response.output_item.added" | "response.output_item.done" => {
                 let item = event.object("item");
                 if let Some(item) = item.as_ref().filter(|_| kind.ends_with("added")) {
-                    self.volume.calls += length(text, item.span("name").as_ref());
+                    self.content_bytes.tool_calls += decoded_length(text, item.span("name").as_ref());
                 }
-                return item.is_some_and(|item| item::says_something(&item));
+                return item.is_some_and(|item| item::item_has_content(&item));
             }
             _ => return false,
         };
-        *count += length(text, event.span("delta").as_ref());
-        event.says("delta")
+        *count += decoded_length(text, event.span("delta").as_ref());
+        event.has_text("delta")
     }
 
     /// The end of the answer; `ended` is its event's word for it.
-    fn finish(&mut self, text: &[u8], response: Option<&Object<'_>>, ended: &str) -> Result<(), Failure> {
-        self.meter.finish = response.and_then(item::finish).or_else(|| Some(ended.to_owned()));
+    fn process_finish(
+        &mut self,
+        text: &[u8],
+        response: Option<&ObjectView<'_>>,
+        ended: &str,
+    ) -> Result<(), Failure> {
+        self.meter.finish_reason =
+            response.and_then(item::read_finish_reason).or_else(|| Some(ended.to_owned()));
         let Some(response) = response else {
-            return if self.has_substance { Ok(()) } else { Err(server(EMPTY)) };
+            return if self.has_content { Ok(()) } else { Err(server_failure(EMPTY_ANSWER)) };
         };
-        item::check(&self.classifier, text, response)?;
-        self.meter.usage = item::usage(response);
-        self.has_substance |= item::has_substance(response);
-        if !self.has_substance && !self.plan.goes_on && item::promises_substance(response) {
-            return Err(server(EMPTY));
+        item::check_status(&self.classifier, text, response)?;
+        self.meter.usage = item::read_usage(response);
+        self.has_content |= item::response_has_content(response);
+        if !self.has_content && !self.plan.is_continuation && item::requires_content(response) {
+            return Err(server_failure(EMPTY_ANSWER));
         }
         Ok(())
     }
 
-    fn take_event(
+    fn process_event(
         &mut self,
         frame: &Frame,
         payload: &Bytes,
-        event: &Object<'_>,
+        event: &ObjectView<'_>,
         out: &mut Output,
-    ) -> Result<Flow, Failure> {
-        let kind = event.word("type");
+    ) -> Result<StreamFlow, Failure> {
+        let kind = event.string_or_empty("type");
         let response = event.object("response");
         if let Some(response) = &response {
             self.meter.model =
                 self.meter.model.take().or_else(|| response.string("model").map(Cow::into_owned));
         }
         let flow = match &*kind {
-            "response.completed" | "response.incomplete" | "response.done" => Flow::Done,
+            "response.completed" | "response.incomplete" | "response.done" => StreamFlow::Done,
             "response.failed" | "response.cancelled" => {
-                return Err(item::failure(&self.classifier, payload, response.as_ref(), &kind));
+                return Err(item::build_failure(&self.classifier, payload, response.as_ref(), &kind));
             }
-            _ => Flow::On,
+            _ => StreamFlow::Continue,
         };
-        if flow == Flow::Done {
-            self.finish(payload, response.as_ref(), kind.trim_start_matches("response."))?;
+        if flow == StreamFlow::Done {
+            self.process_finish(payload, response.as_ref(), kind.trim_start_matches("response."))?;
         }
-        let says_something = self.learn(payload, event, &kind);
-        self.has_substance |= says_something;
+        let says_something = self.update_meter(payload, event, &kind);
+        self.has_content |= says_something;
         let mut edits = Edits::new();
         item::restore_names(payload, event, response.as_ref(), &self.plan, &mut edits);
-        out.step.meaningful |= says_something || flow == Flow::Done;
+        out.outcome.has_content |= says_something || flow == StreamFlow::Done;
         if edits.is_empty() {
-            out.pass(frame);
+            out.forward_frame(frame);
         } else {
-            out.put(output::edited(frame, payload, edits), 1);
+            out.append(output::edit_frame(frame, payload, edits), 1);
         }
         Ok(flow)
     }
 }
 
-impl Reading for ResponsesStream {
-    fn take(&mut self, frame: &Frame, out: &mut Output) -> Result<Flow, Failure> {
+impl ApiStream for ResponsesStream {
+    fn process_frame(&mut self, frame: &Frame, out: &mut Output) -> Result<StreamFlow, Failure> {
         let payload = frame.data();
-        let (payload, event) = match told(&self.classifier, frame, payload.as_ref(), out)? {
-            Told::Nothing => return Ok(Flow::On),
-            Told::Done => return Err(truncated(CUT)),
-            Told::Event(payload, event) => (payload, event),
+        let (payload, event) = match read_named_event(&self.classifier, frame, payload.as_ref(), out)? {
+            NamedEvent::Ignored => return Ok(StreamFlow::Continue),
+            NamedEvent::Done => return Err(truncated_failure(MISSING_END)),
+            NamedEvent::Event(payload, event) => (payload, event),
         };
-        self.take_event(frame, payload, &event, out)
+        self.process_event(frame, payload, &event, out)
     }
 
-    fn end(&mut self, _usage: Option<Usage>, _out: &mut Output) -> Result<(), Failure> {
-        Err(truncated(CUT))
+    fn process_end(&mut self, _usage: Option<TokenUsage>, _out: &mut Output) -> Result<(), Failure> {
+        Err(truncated_failure(MISSING_END))
     }
 
-    fn conclude(&self, _usage: Option<Usage>) -> Option<Segments> {
+    fn render_missing_end(&self, _usage: Option<TokenUsage>) -> Option<Segments> {
         None
     }
 
-    fn give_up(&mut self) -> Segments {
+    fn take_withheld(&mut self) -> Segments {
         Segments::default()
     }
 
-    fn volume(&self) -> Volume {
-        self.volume
+    fn content_bytes(&self) -> ContentBytes {
+        self.content_bytes
     }
 
     fn meter(&self) -> &Meter {
@@ -148,4 +160,4 @@ impl Reading for ResponsesStream {
     }
 }
 
-const CUT: &str = "the answer ended without response.completed";
+const MISSING_END: &str = "the answer ended without response.completed";

@@ -4,20 +4,20 @@ use std::fmt::Debug;
 
 use bytes::Bytes;
 
+use super::body_reader::BodyReader;
 use super::chat::ChatStream;
-use super::intake::Intake;
+use super::error::{self, NOT_JSON, server_failure};
 use super::messages::MessagesStream;
 use super::output::Output;
-use super::refusal::{self, NOT_JSON, server};
 use super::responses::ResponsesStream;
-use super::{Meter, Step, Volume};
+use super::{ContentBytes, Meter, ReaderOutput};
 use crate::failure::Failure;
+use crate::protocol::api::Api;
 use crate::protocol::edit::Segments;
-use crate::protocol::face::Face;
-use crate::protocol::object::Object;
-use crate::protocol::pattern::{Found, Pattern};
+use crate::protocol::event_template::{EventTemplate, TemplateMatch};
+use crate::protocol::object::ObjectView;
 use crate::protocol::sse::Frame;
-use crate::protocol::usage::Usage;
+use crate::protocol::usage::TokenUsage;
 use crate::provider::classify::Classifier;
 use crate::provider::rewrite::AnswerPlan;
 
@@ -27,27 +27,27 @@ use crate::provider::rewrite::AnswerPlan;
 /// ends: an empty answer is a failure, and the client must not have seen its finish.
 #[derive(Debug)]
 pub struct StreamReader {
-    intake: Intake,
-    reading: Box<dyn Reading>,
+    body_reader: BodyReader,
+    api_stream: Box<dyn ApiStream>,
     /// The answer's end, the body's or a failure was read.
-    closed: bool,
+    is_closed: bool,
 }
 
 /// What differs between the faces.
-pub(super) trait Reading: Debug + Send + Sync {
+pub(super) trait ApiStream: Debug + Send + Sync {
     /// Takes one frame.
     ///
     /// # Errors
     /// When the answer failed here.
-    fn take(&mut self, frame: &Frame, out: &mut Output) -> Result<Flow, Failure>;
+    fn process_frame(&mut self, frame: &Frame, out: &mut Output) -> Result<StreamFlow, Failure>;
 
     /// What most frames look like, as far as it is known.
-    fn pattern(&self) -> Option<&Pattern> {
+    fn template(&self) -> Option<&EventTemplate> {
         None
     }
 
     /// Takes a frame that looks so, where nothing but its text has to be known; tells whether it did.
-    fn take_alike(&mut self, _frame: &Found, _out: &mut Output) -> bool {
+    fn process_matching(&mut self, _frame: &TemplateMatch, _out: &mut Output) -> bool {
         false
     }
 
@@ -55,163 +55,164 @@ pub(super) trait Reading: Debug + Send + Sync {
     ///
     /// # Errors
     /// When the answer may not end here.
-    fn end(&mut self, usage: Option<Usage>, out: &mut Output) -> Result<(), Failure>;
+    fn process_end(&mut self, usage: Option<TokenUsage>, out: &mut Output) -> Result<(), Failure>;
 
     /// See [`StreamReader::conclude`].
-    fn conclude(&self, usage: Option<Usage>) -> Option<Segments>;
+    fn render_missing_end(&self, usage: Option<TokenUsage>) -> Option<Segments>;
 
     /// The answer failed: gives text that was held back, and forgets what was.
-    fn give_up(&mut self) -> Segments;
+    fn take_withheld(&mut self) -> Segments;
 
-    fn volume(&self) -> Volume;
+    fn content_bytes(&self) -> ContentBytes;
 
     fn meter(&self) -> &Meter;
 }
 
 /// What a frame of a face with named events holds.
-pub(super) enum Told<'p> {
+pub(super) enum NamedEvent<'p> {
     /// No event of the answer; a comment has gone on.
-    Nothing,
+    Ignored,
     /// `data: [DONE]`, which neither of these faces has, and some servers send.
     Done,
     /// An event: its text, and what that says.
-    Event(&'p Bytes, Object<'p>),
+    Event(&'p Bytes, ObjectView<'p>),
 }
 
 /// Reads a frame of the Messages or the Responses face; `payload` is its data.
 ///
 /// # Errors
 /// When it tells an error, or is no JSON.
-pub(super) fn told<'p>(
+pub(super) fn read_named_event<'p>(
     classifier: &Classifier,
     frame: &Frame,
     payload: Option<&'p Bytes>,
     out: &mut Output,
-) -> Result<Told<'p>, Failure> {
+) -> Result<NamedEvent<'p>, Failure> {
     let Some(payload) = payload else {
         // A comment is no event. An event without data is nothing that an SDK could parse.
-        if frame.event().is_none() {
-            let events = out.step.frames;
-            out.pass(frame);
-            out.step.frames = events;
+        if frame.event_name().is_none() {
+            let events = out.outcome.event_count;
+            out.forward_frame(frame);
+            out.outcome.event_count = events;
         }
-        return Ok(Told::Nothing);
+        return Ok(NamedEvent::Ignored);
     };
     let text = payload.trim_ascii();
     if text.is_empty() {
-        return Ok(Told::Nothing);
+        return Ok(NamedEvent::Ignored);
     }
     if text.starts_with(b"[DONE]") {
-        return Ok(Told::Done);
+        return Ok(NamedEvent::Done);
     }
-    if frame.event().is_some_and(|event| &*event == b"error") {
-        return Err(refusal::of(classifier, payload));
+    if frame.event_name().is_some_and(|event| &*event == b"error") {
+        return Err(error::classify_body(classifier, payload));
     }
-    let event = Object::whole(payload).map_err(|_| server(NOT_JSON))?;
-    if event.word("type") == "error" || refusal::is_in(&event) {
-        return Err(refusal::of(classifier, payload));
+    let event = ObjectView::parse_strict(payload).map_err(|_| server_failure(NOT_JSON))?;
+    if event.string_or_empty("type") == "error" || error::has_error(&event) {
+        return Err(error::classify_body(classifier, payload));
     }
-    Ok(Told::Event(payload, event))
+    Ok(NamedEvent::Event(payload, event))
 }
 
 /// Whether more follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Flow {
-    On,
+pub(super) enum StreamFlow {
+    Continue,
     Done,
 }
 
 impl StreamReader {
     /// At the start of an answer of a provider that was asked over this face; errors in it go through the classifier.
     #[must_use]
-    pub fn new(classifier: Classifier, face: Face, plan: AnswerPlan) -> Self {
-        let reading: Box<dyn Reading> = match face {
-            Face::Chat => Box::new(ChatStream::new(classifier.clone(), plan)),
-            Face::Messages => Box::new(MessagesStream::new(classifier.clone(), plan)),
-            Face::Responses => Box::new(ResponsesStream::new(classifier.clone(), plan)),
+    pub fn new(classifier: Classifier, face: Api, plan: AnswerPlan) -> Self {
+        let api_stream: Box<dyn ApiStream> = match face {
+            Api::ChatCompletions => Box::new(ChatStream::new(classifier.clone(), plan)),
+            Api::Messages => Box::new(MessagesStream::new(classifier.clone(), plan)),
+            Api::Responses => Box::new(ResponsesStream::new(classifier.clone(), plan)),
         };
-        Self { intake: Intake::new(classifier), reading, closed: false }
+        Self { body_reader: BodyReader::new(classifier), api_stream, is_closed: false }
     }
 
     /// Takes bytes as they were read. After `done` or a failure nothing is read any more.
-    pub fn push(&mut self, chunk: Bytes) -> Step {
+    pub fn read_chunk(&mut self, chunk: Bytes) -> ReaderOutput {
         let mut out = Output::new(chunk.clone());
-        if !self.closed
+        if !self.is_closed
             && let Err(failure) = self.read(chunk, &mut out)
         {
-            self.fail(failure, &mut out);
+            self.record_failure(failure, &mut out);
         }
-        self.close(out)
+        self.finish_outcome(out)
     }
 
     /// The upstream closed. A stream that closed without a finish is [`crate::failure::Reason::Truncated`]; of one that
     /// did finish, what is missing is added: chat's usage, which the client gets as `usage` has it where the provider
     /// never told it, and `[DONE]`; of messages `message_stop`. Without `usage` there is none to add.
-    pub fn end(&mut self, usage: Option<Usage>) -> Step {
+    pub fn finish(&mut self, usage: Option<TokenUsage>) -> ReaderOutput {
         let mut out = Output::new(Bytes::new());
-        if !self.closed
+        if !self.is_closed
             && let Err(failure) = self.read_end(usage, &mut out)
         {
-            self.fail(failure, &mut out);
+            self.record_failure(failure, &mut out);
         }
-        self.closed = true;
-        self.close(out)
+        self.is_closed = true;
+        self.finish_outcome(out)
     }
 
     /// After a failure behind the finish: what is missing of the end, as [`Self::end`] has it. `None` when no finish
     /// went out, or that of another choice is missing; over responses, where finish and end are one, always.
     #[must_use]
-    pub fn conclude(&self, usage: Option<Usage>) -> Option<Segments> {
-        self.reading.conclude(usage)
+    pub fn render_missing_end(&self, usage: Option<TokenUsage>) -> Option<Segments> {
+        self.api_stream.render_missing_end(usage)
     }
 
     /// How much was read so far.
     #[must_use]
-    pub fn volume(&self) -> Volume {
-        self.reading.volume()
+    pub fn content_bytes(&self) -> ContentBytes {
+        self.api_stream.content_bytes()
     }
 
     /// What was learned so far.
     #[must_use]
     pub fn meter(&self) -> &Meter {
-        self.reading.meter()
+        self.api_stream.meter()
     }
 
-    fn close(&self, out: Output) -> Step {
-        let mut step = out.finish();
-        step.done = self.closed && step.failure.is_none();
+    fn finish_outcome(&self, out: Output) -> ReaderOutput {
+        let mut step = out.into_outcome();
+        step.is_complete = self.is_closed && step.failure.is_none();
         step
     }
 
-    fn fail(&mut self, failure: Failure, out: &mut Output) {
-        self.closed = true;
-        out.step.leftover = self.reading.give_up();
-        out.step.failure = Some(failure);
+    fn record_failure(&mut self, failure: Failure, out: &mut Output) {
+        self.is_closed = true;
+        out.outcome.withheld_text = self.api_stream.take_withheld();
+        out.outcome.failure = Some(failure);
     }
 
     fn read(&mut self, bytes: Bytes, out: &mut Output) -> Result<(), Failure> {
-        self.intake.feed(bytes)?;
+        self.body_reader.feed(bytes)?;
         loop {
-            while let Some(frame) = self.reading.pattern().and_then(|pattern| self.intake.alike(pattern))
-                && self.reading.take_alike(&frame, out)
+            while let Some(frame) =
+                self.api_stream.template().and_then(|pattern| self.body_reader.match_template(pattern))
+                && self.api_stream.process_matching(&frame, out)
             {
-                self.intake.skip(&frame);
+                self.body_reader.skip_match(&frame);
             }
-            let Some(frame) = self.intake.next_frame()? else { break };
-            if self.reading.take(&frame, out)? == Flow::Done {
-                self.closed = true;
+            let Some(frame) = self.body_reader.next_frame()? else { break };
+            if self.api_stream.process_frame(&frame, out)? == StreamFlow::Done {
+                self.is_closed = true;
                 break;
             }
         }
         Ok(())
     }
 
-    fn read_end(&mut self, usage: Option<Usage>, out: &mut Output) -> Result<(), Failure> {
-        if let Some(frame) = self.intake.end()?
-            && self.reading.take(&frame, out)? == Flow::Done
+    fn read_end(&mut self, usage: Option<TokenUsage>, out: &mut Output) -> Result<(), Failure> {
+        if let Some(frame) = self.body_reader.end()?
+            && self.api_stream.process_frame(&frame, out)? == StreamFlow::Done
         {
             return Ok(());
         }
-        self.reading.end(usage, out)
+        self.api_stream.process_end(usage, out)
     }
 }

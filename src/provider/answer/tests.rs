@@ -3,11 +3,11 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::{Meter, Step, StreamReader, whole};
-use crate::catalog::DialectId;
+use super::{Meter, ReaderOutput, StreamReader, read_complete};
+use crate::catalog::AdapterId;
 use crate::failure::{Failure, Reason};
-use crate::protocol::face::Face;
-use crate::protocol::usage::Usage;
+use crate::protocol::api::Api;
+use crate::protocol::usage::TokenUsage;
 use crate::provider::classify::Classifier;
 use crate::provider::rewrite::AnswerPlan;
 use crate::secret::Redactor;
@@ -20,13 +20,13 @@ mod streams;
 mod wholes;
 
 /// What the answers here say of their tokens, in each face's own figures.
-const USAGE: Usage = Usage {
+const USAGE: TokenUsage = TokenUsage {
     input: 36,
     output: 40,
     cache_read: 64,
     cache_write: 0,
     reasoning: 30,
-    estimated: false,
+    is_estimated: false,
     cost: None,
 };
 
@@ -41,34 +41,34 @@ struct Seen {
 }
 
 impl Seen {
-    fn add(&mut self, step: Step) {
-        assert!(step.frames == 0 || !step.out.is_empty(), "{step:?}");
-        self.text.push_str(std::str::from_utf8(&step.out.to_bytes()).unwrap());
-        assert!(step.leftover.is_empty() || step.failure.is_some(), "{step:?}");
-        self.text.push_str(std::str::from_utf8(&step.leftover.to_bytes()).unwrap());
-        self.meaningful |= step.meaningful;
-        self.done |= step.done;
+    fn add(&mut self, step: ReaderOutput) {
+        assert!(step.event_count == 0 || !step.output.is_empty(), "{step:?}");
+        self.text.push_str(std::str::from_utf8(&step.output.to_bytes()).unwrap());
+        assert!(step.withheld_text.is_empty() || step.failure.is_some(), "{step:?}");
+        self.text.push_str(std::str::from_utf8(&step.withheld_text.to_bytes()).unwrap());
+        self.meaningful |= step.has_content;
+        self.done |= step.is_complete;
         self.failure = self.failure.take().or(step.failure);
     }
 }
 
 /// A classifier of a call without secrets.
-fn errors_of(dialect: DialectId) -> Classifier {
+fn errors_of(dialect: AdapterId) -> Classifier {
     Classifier::new(dialect, Redactor::default())
 }
 
-fn read(dialect: DialectId, plan: &AnswerPlan, pieces: &[&[u8]]) -> Seen {
-    read_over(Face::Chat, dialect, plan, pieces)
+fn read(dialect: AdapterId, plan: &AnswerPlan, pieces: &[&[u8]]) -> Seen {
+    read_over(Api::ChatCompletions, dialect, plan, pieces)
 }
 
-fn read_over(face: Face, dialect: DialectId, plan: &AnswerPlan, pieces: &[&[u8]]) -> Seen {
+fn read_over(face: Api, dialect: AdapterId, plan: &AnswerPlan, pieces: &[&[u8]]) -> Seen {
     let mut reader = StreamReader::new(errors_of(dialect), face, plan.clone());
     let mut seen = Seen::default();
     for piece in pieces {
-        seen.add(reader.push(Bytes::copy_from_slice(piece)));
+        seen.add(reader.read_chunk(Bytes::copy_from_slice(piece)));
     }
     if !seen.done && seen.failure.is_none() {
-        seen.add(reader.end(None));
+        seen.add(reader.finish(None));
     }
     seen.meter = reader.meter().clone();
     seen
@@ -84,7 +84,7 @@ fn plain() -> AnswerPlan {
 }
 
 fn hiding() -> AnswerPlan {
-    AnswerPlan { hide_usage: true, ..AnswerPlan::default() }
+    AnswerPlan { hides_usage: true, ..AnswerPlan::default() }
 }
 
 fn with_tools() -> AnswerPlan {

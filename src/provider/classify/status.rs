@@ -1,11 +1,11 @@
 //! By the status alone, where no words are known.
 
-use super::notice::Notice;
-use super::row::Verdict;
+use super::error_details::ErrorDetails;
+use super::error_rule::Classification;
 use crate::failure::Reason;
 
 /// What a status means by itself.
-pub(super) fn verdict(notice: &Notice) -> Verdict {
+pub(super) fn classify_status(notice: &ErrorDetails) -> Classification {
     // No status: an error object in an answer that has begun, without a code of its own.
     let Some(status) = notice.status else { return Reason::Server.into() };
     match status {

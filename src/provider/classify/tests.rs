@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::json;
 
 use super::*;
-use crate::catalog::DialectId::{Generic, KimiCode, Moonshot, OpenRouter};
+use crate::catalog::AdapterId::{Generic, KimiCode, Moonshot, OpenRouter};
 use crate::failure::Reason as R;
 
 mod faces;
@@ -17,12 +17,18 @@ fn now() -> SystemTime {
     SystemTime::UNIX_EPOCH + NOW
 }
 
-fn read(dialect: DialectId, status: u16, body: &str) -> Failure {
+fn read(dialect: AdapterId, status: u16, body: &str) -> Failure {
     let body = body.as_bytes();
-    classifier(dialect).classify(&Refused { status, content_type: None, retry_after: None, now: now(), body })
+    classifier(dialect).classify(&ProviderError {
+        status,
+        content_type: None,
+        retry_after: None,
+        received_at: now(),
+        body,
+    })
 }
 
-fn classifier(dialect: DialectId) -> Classifier {
+fn classifier(dialect: AdapterId) -> Classifier {
     Classifier::new(dialect, Redactor::default())
 }
 
@@ -31,8 +37,8 @@ fn check(failure: &Failure, expected: &[&str], line: &str) {
     let own_rule = expected[0].ends_with('!');
     let wait = expected.get(1).map(|seconds| Duration::from_secs(seconds.parse().unwrap()));
     assert_eq!(failure.reason.as_str(), expected[0].trim_end_matches('!'), "{line}");
-    assert_eq!(failure.provider_rule, own_rule, "{line}");
-    assert_eq!(failure.moves_on(), failure.reason != R::BadRequest || own_rule, "{line}");
+    assert_eq!(failure.is_provider_rule, own_rule, "{line}");
+    assert_eq!(failure.allows_failover(), failure.reason != R::BadRequest || own_rule, "{line}");
     assert_eq!(failure.retry_after, wait, "{line}");
 }
 
@@ -45,7 +51,7 @@ fn lines(table: &str) -> impl Iterator<Item = (u16, Vec<&str>, &str, &str)> {
 }
 
 /// Rows with an error object of type and message.
-fn rows(dialect: DialectId, table: &str) {
+fn rows(dialect: AdapterId, table: &str) {
     for (status, head, message, line) in lines(table) {
         let kind = Some(head[0]).filter(|kind| *kind != "-");
         let error = kind.map_or_else(
@@ -55,12 +61,12 @@ fn rows(dialect: DialectId, table: &str) {
         let failure = read(dialect, status, &error.to_string());
         check(&failure, &head[1..], line);
         assert_eq!(failure.status, Some(status), "{line}");
-        assert_eq!(failure.provider_type.as_deref(), kind, "{line}");
+        assert_eq!(failure.provider_error_type.as_deref(), kind, "{line}");
     }
 }
 
 /// Rows with a whole body.
-fn bodies(dialect: DialectId, table: &str) {
+fn bodies(dialect: AdapterId, table: &str) {
     for (status, head, body, line) in lines(table) {
         check(&read(dialect, status, body), &head, line);
     }
@@ -219,7 +225,7 @@ fn kimi_code() {
     rows(KimiCode, KIMI_CODE);
     let body = r#"{"error":{"type":"<nil>","message":"We're receiving too many requests at the moment."},"type":"error"}"#;
     let nil = read(KimiCode, 429, body);
-    assert_eq!((nil.reason, nil.provider_type), (R::RateLimit, None));
+    assert_eq!((nil.reason, nil.provider_error_type), (R::RateLimit, None));
 }
 
 #[test]
@@ -260,8 +266,8 @@ fn openrouter_error_types() {
     ] {
         let body = json!({"error": {"code": 502, "message": "Provider returned error", "metadata": {"error_type": kind}}});
         let failure = read(OpenRouter, 200, &body.to_string());
-        assert_eq!((failure.reason, failure.provider_rule), (reason, rule), "{kind}");
-        assert_eq!(failure.provider_type.as_deref(), Some(kind));
+        assert_eq!((failure.reason, failure.is_provider_rule), (reason, rule), "{kind}");
+        assert_eq!(failure.provider_error_type.as_deref(), Some(kind));
     }
 }
 
@@ -300,18 +306,18 @@ fn bodies_without_words() {
             assert_eq!((failure.reason, failure.message.as_str()), (reason, message), "{dialect:?} {status}");
         }
     }
-    let labelled = Refused {
+    let labelled = ProviderError {
         status: 504,
         content_type: Some("text/html; charset=utf-8"),
         retry_after: None,
-        now: now(),
+        received_at: now(),
         body: b"gateway",
     };
     assert_eq!(classifier(Moonshot).classify(&labelled).reason, R::Timeout);
     let mislabelled =
-        Refused { status: 429, body: br#"{"error":{"type":"engine_overloaded_error"}}"#, ..labelled };
+        ProviderError { status: 429, body: br#"{"error":{"type":"engine_overloaded_error"}}"#, ..labelled };
     assert_eq!(classifier(Moonshot).classify(&mislabelled).reason, R::Overloaded);
-    let invalid = Refused { status: 500, content_type: None, body: b"\xff\xfe gzip? \x1f", ..labelled };
+    let invalid = ProviderError { status: 500, content_type: None, body: b"\xff\xfe gzip? \x1f", ..labelled };
     assert_eq!(classifier(Moonshot).classify(&invalid).message, "\u{fffd}\u{fffd} gzip?");
 }
 
@@ -321,18 +327,18 @@ fn every_status_means_something() {
         for status in 100..=599 {
             let failure = read(dialect, status, "");
             assert_eq!(failure.status, Some(status));
-            assert!(!failure.provider_rule && !failure.message.is_empty());
+            assert!(!failure.is_provider_rule && !failure.message.is_empty());
         }
     }
 }
 
 #[test]
 fn the_header_wins_over_the_text() {
-    let refused = Refused {
+    let refused = ProviderError {
         status: 429,
         content_type: None,
         retry_after: Some(Duration::from_secs(9)),
-        now: now(),
+        received_at: now(),
         body:
             br#"{"error":{"type":"rate_limit_reached_error","message":"please try again after 1 seconds"}}"#,
     };
@@ -354,5 +360,5 @@ fn account_identifiers_stay_here() {
     );
     assert_eq!(behind.message, "Provider returned error (Moonshot AI): account … failed");
     let kind = read(Generic, 400, r#"{"error":{"type":"sk-secret1","message":"x"}}"#);
-    assert_eq!(kind.provider_type, None);
+    assert_eq!(kind.provider_error_type, None);
 }

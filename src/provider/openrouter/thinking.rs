@@ -2,66 +2,67 @@
 
 use serde_json::Value;
 
-use crate::catalog::{Thinking, ThinkingLevel};
-use crate::provider::rewrite::draft::Draft;
+use crate::catalog::{ThinkingControl, ThinkingLevel};
+use crate::provider::rewrite::draft::RequestDraft;
 use crate::provider::rewrite::rules;
-use crate::provider::rewrite::thinking::{Spellings, Wish};
+use crate::provider::rewrite::thinking::{ThinkingFields, ThinkingRequest};
 
-const OFF: &str = r#"{"enabled":false}"#;
-const ON: &str = r#"{"enabled":true}"#;
+const REASONING_OFF: &str = r#"{"enabled":false}"#;
+const REASONING_ON: &str = r#"{"enabled":true}"#;
 
 /// Says it as OpenRouter understands it; its own spellings stay as the client wrote them.
-pub(super) fn settle(draft: &mut Draft<'_>) {
-    let spelled = Spellings::of(draft);
-    let wish = spelled.wish();
-    if wish == Wish::Unsaid {
-        by_default(draft);
+pub(super) fn apply_thinking(draft: &mut RequestDraft<'_>) {
+    let spelled = ThinkingFields::read(draft);
+    let wish = spelled.resolve();
+    if wish == ThinkingRequest::Unspecified {
+        apply_default(draft);
     }
-    let is_its_own = draft.given("reasoning").is_some() || draft.given("reasoning_effort").is_some();
+    let is_its_own =
+        draft.non_null_value("reasoning").is_some() || draft.non_null_value("reasoning_effort").is_some();
     let Some(thinking) = &spelled.thinking else { return };
     draft.remove("thinking");
-    draft.fire(rules::THINKING);
+    draft.record_rule(rules::THINKING);
     match wish {
-        Wish::Off => {
+        ThinkingRequest::Off => {
             draft.remove("reasoning_effort");
             // A model that always thinks could only refuse.
-            if draft.request().model.thinking == Thinking::Always {
+            if draft.request().model.thinking_control == ThinkingControl::Always {
                 draft.remove("reasoning");
             } else {
-                draft.set("reasoning", OFF);
+                draft.set("reasoning", REASONING_OFF);
             }
         }
-        Wish::On | Wish::Level(_) if !is_its_own => {
-            draft.set("reasoning", as_reasoning(thinking, wish));
+        ThinkingRequest::On | ThinkingRequest::Level(_) if !is_its_own => {
+            draft.set("reasoning", render_reasoning(thinking, wish));
         }
         _ => {}
     }
 }
 
-fn as_reasoning(thinking: &Value, wish: Wish) -> String {
+fn render_reasoning(thinking: &Value, wish: ThinkingRequest) -> String {
     match (wish, thinking.get("budget_tokens").and_then(Value::as_u64)) {
-        (Wish::Level(level), _) => effort(level),
+        (ThinkingRequest::Level(level), _) => render_effort(level),
         (_, Some(budget)) => format!(r#"{{"max_tokens":{budget}}}"#),
-        _ => ON.to_owned(),
+        _ => REASONING_ON.to_owned(),
     }
 }
 
-fn effort(level: ThinkingLevel) -> String {
+fn render_effort(level: ThinkingLevel) -> String {
     format!(r#"{{"effort":"{}"}}"#, level.as_str())
 }
 
 /// `thinkingDefault`, for models that think or of which nothing is known.
-fn by_default(draft: &mut Draft<'_>) {
+fn apply_default(draft: &mut RequestDraft<'_>) {
     let request = draft.request();
-    let reasoning = match (request.thinking, request.model.thinking) {
-        (None | Some(ThinkingLevel::Adaptive), _) | (_, Thinking::None) => return,
+    let reasoning = match (request.default_thinking, request.model.thinking_control) {
+        (None | Some(ThinkingLevel::Adaptive), _) | (_, ThinkingControl::None) => return,
         // It could only be refused.
-        (Some(ThinkingLevel::Off), Thinking::Always) => return,
-        (Some(ThinkingLevel::Off), _) => OFF.to_owned(),
-        (Some(level), _) => effort(level),
+        (Some(ThinkingLevel::Off), ThinkingControl::Always) => return,
+        (Some(ThinkingLevel::Off), _) => REASONING_OFF.to_owned(),
+        (Some(level), _) => render_effort(level),
     };
     draft.remove("reasoning_effort");
     if draft.set("reasoning", reasoning) {
-        draft.fire(rules::THINKING_DEFAULT);
+        draft.record_rule(rules::THINKING_DEFAULT);
     }
 }

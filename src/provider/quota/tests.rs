@@ -14,17 +14,17 @@ fn hours(at: Option<SystemTime>) -> Option<u64> {
     at.map(|at| at.duration_since(noon()).unwrap().as_secs() / 3600)
 }
 
-fn told(dialect: DialectId, body: &Value) -> Result<Vec<Allowance>, String> {
-    read(dialect, body.to_string().as_bytes(), "USD", noon(), &Redactor::default())
+fn told(dialect: AdapterId, body: &Value) -> Result<Vec<Allowance>, String> {
+    parse_response(dialect, body.to_string().as_bytes(), "USD", noon(), &Redactor::default())
 }
 
 /// Name, share that is used, money left, hours until it begins anew.
 type Row = (String, Option<f64>, Option<String>, Option<u64>);
 
-fn rows(dialect: DialectId, body: &Value) -> Vec<Row> {
+fn rows(dialect: AdapterId, body: &Value) -> Vec<Row> {
     let row = |row: Allowance| {
-        let left = row.left.map(|left| format!("{left} {}", left.currency));
-        (row.name, row.used, left, hours(row.resets))
+        let left = row.remaining.map(|left| format!("{left} {}", left.currency));
+        (row.name, row.used_share, left, hours(row.resets_at))
     };
     told(dialect, body).unwrap().into_iter().map(row).collect()
 }
@@ -35,35 +35,35 @@ fn row(name: &str, used: Option<f64>, left: Option<&str>, hours: Option<u64>) ->
 
 #[test]
 fn the_place_follows_from_the_base_that_is_configured() {
-    let (chat, messages) = (Face::Chat, Face::Messages);
+    let (chat, messages) = (Api::ChatCompletions, Api::Messages);
     for (dialect, faces, expected) in [
         (
-            DialectId::Moonshot,
+            AdapterId::Moonshot,
             vec![(messages, "https://api.moonshot.cn/anthropic/v1"), (chat, "https://api.moonshot.cn/v1")],
             "https://api.moonshot.cn/v1/users/me/balance",
         ),
         (
-            DialectId::Moonshot,
+            AdapterId::Moonshot,
             vec![(messages, "http://127.0.0.1:9/moonshot/anthropic/v1")],
             "http://127.0.0.1:9/moonshot/v1/users/me/balance",
         ),
-        (DialectId::Moonshot, vec![(messages, "https://tunnel/v1")], "https://tunnel/v1/users/me/balance"),
+        (AdapterId::Moonshot, vec![(messages, "https://tunnel/v1")], "https://tunnel/v1/users/me/balance"),
         (
-            DialectId::KimiCode,
+            AdapterId::KimiCode,
             vec![(messages, "https://api.kimi.ai/coding/v1")],
             "https://api.kimi.ai/coding/v1/usages",
         ),
         (
-            DialectId::OpenRouter,
+            AdapterId::OpenRouter,
             vec![(chat, "https://openrouter.ai/api/v1")],
             "https://openrouter.ai/api/v1/key",
         ),
     ] {
         let faces: Vec<_> = faces.into_iter().map(|(face, base)| (face, base.to_owned())).collect();
-        assert_eq!(url(dialect, &faces).as_deref(), Some(expected));
+        assert_eq!(quota_url(dialect, &faces).as_deref(), Some(expected));
     }
-    assert_eq!(url(DialectId::Generic, &[(chat, "http://127.0.0.1:8000/v1".to_owned())]), None);
-    assert_eq!(url(DialectId::Moonshot, &[]), None);
+    assert_eq!(quota_url(AdapterId::Generic, &[(chat, "http://127.0.0.1:8000/v1".to_owned())]), None);
+    assert_eq!(quota_url(AdapterId::Moonshot, &[]), None);
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn moonshot_tells_a_balance() {
         json!({"code": 0, "data": {"available_balance": available, "voucher_balance": 46.58893,
                "cash_balance": cash}, "scode": "0x0", "status": true})
     };
-    let of = |available, cash| rows(DialectId::Moonshot, &body(available, cash));
+    let of = |available, cash| rows(AdapterId::Moonshot, &body(available, cash));
     let left = |left| row("balance", None, Some(left), None);
     assert_eq!(of(json!(49.58894), json!(3.00001)), [left("49.58894 USD")]);
     assert_eq!(of(json!("49.5"), json!(null)), [left("49.5 USD")]);
@@ -92,7 +92,7 @@ fn kimi_code_tells_windows() {
         "parallel": {"limit": "30"}, "totalQuota": {},
     });
     let expected = [row("5 hours", Some(0.07), None, Some(3)), row("week", Some(0.47), None, Some(168))];
-    assert_eq!(rows(DialectId::KimiCode, &body), expected);
+    assert_eq!(rows(AdapterId::KimiCode, &body), expected);
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn kimi_codes_exact_shares_win() {
         row("month", Some(1.0), None, None),
         row("month code", Some(0.25), None, None),
     ];
-    assert_eq!(rows(DialectId::KimiCode, &body), expected);
+    assert_eq!(rows(AdapterId::KimiCode, &body), expected);
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn of_kimi_codes_windows_any_part_may_be_missing() {
         row("month", Some(0.0), None, None),
         row("week", Some(1.0), None, None),
     ];
-    assert_eq!(rows(DialectId::KimiCode, &body), expected);
+    assert_eq!(rows(AdapterId::KimiCode, &body), expected);
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn openrouter_tells_of_a_key() {
                "limit_reset": reset, "usage": 25.5, "is_free_tier": false,
                "free_model_daily_requests": {"used": 0, "limit": 1000, "remaining": 1000}}})
     };
-    let of = |limit, left, reset| rows(DialectId::OpenRouter, &body(limit, left, reset)).remove(0);
+    let of = |limit, left, reset| rows(AdapterId::OpenRouter, &body(limit, left, reset)).remove(0);
     assert_eq!(of(json!(100), json!(74.5), json!(null)), row("key", Some(0.255), Some("74.5 USD"), None));
     assert_eq!(of(json!(null), json!(null), json!(null)), row("key", None, None, None));
     assert_eq!(
@@ -163,14 +163,14 @@ fn openrouter_tells_of_a_key() {
                       "effective_budget": {"remaining_usd": 1.5}}});
     let expected =
         [row("key", None, Some("1.5 USD"), None), row("free requests of the day", Some(0.5), None, None)];
-    assert_eq!(rows(DialectId::OpenRouter, &free), expected);
+    assert_eq!(rows(AdapterId::OpenRouter, &free), expected);
 }
 
 #[test]
 fn what_is_no_quota_is_told_in_words() {
     let code =
         json!({"code": 5, "error": "url.not_found", "message": "没找到对象 of org-3f2a9c", "status": false});
-    let page = read(DialectId::Moonshot, b"<html>", "USD", noon(), &Redactor::default());
+    let page = parse_response(AdapterId::Moonshot, b"<html>", "USD", noon(), &Redactor::default());
     assert_eq!(page, Err("the answer is no JSON".to_owned()));
     for (body, expected) in [
         (code, "code 5: 没找到对象 of …"),
@@ -178,7 +178,7 @@ fn what_is_no_quota_is_told_in_words() {
         (json!({"error": {"message": "Invalid Authentication"}}), "Invalid Authentication"),
         (json!({"error": "nope"}), "nope"),
     ] {
-        for dialect in [DialectId::Moonshot, DialectId::KimiCode, DialectId::OpenRouter] {
+        for dialect in [AdapterId::Moonshot, AdapterId::KimiCode, AdapterId::OpenRouter] {
             assert_eq!(told(dialect, &body), Err(expected.to_owned()));
         }
     }
@@ -191,11 +191,11 @@ fn what_is_no_quota_is_told_in_words() {
         json!({"data": 5, "usage": "47", "limits": [{"window": {}, "detail": {}}], "usages": {"limit_5h": 1}}),
         json!({"code": 0, "data": []}),
     ] {
-        for dialect in [DialectId::Moonshot, DialectId::KimiCode, DialectId::OpenRouter] {
+        for dialect in [AdapterId::Moonshot, AdapterId::KimiCode, AdapterId::OpenRouter] {
             let expected = "the answer tells of no quota that is known";
             assert_eq!(told(dialect, &body), Err(expected.to_owned()), "{body}");
         }
     }
     let big = json!({"data": {"available_balance": 1e300, "cash_balance": "NaN"}});
-    assert_eq!(rows(DialectId::Moonshot, &big).len(), 1);
+    assert_eq!(rows(AdapterId::Moonshot, &big).len(), 1);
 }

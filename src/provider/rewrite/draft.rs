@@ -5,35 +5,35 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde_json::json as tree;
 
-use super::calls::{self, Call};
 use super::rules::{self, Rule};
-use super::{AnswerPlan, Request, Rewritten};
+use super::tool_calls::{self, ToolCallSpans};
+use super::{AdaptedRequest, AnswerPlan, RewriteInput};
 use crate::protocol::edit::{Edits, ObjectPatch};
 use crate::protocol::json::{self, Span};
 use crate::protocol::request::RequestBody;
 
 /// See the module.
-pub(in crate::provider) struct Draft<'a> {
-    request: &'a Request<'a>,
+pub(in crate::provider) struct RequestDraft<'a> {
+    request: &'a RewriteInput<'a>,
     top: Vec<(String, Option<Bytes>)>,
     messages: BTreeMap<usize, ObjectPatch<'a>>,
-    calls: BTreeMap<usize, Vec<Call>>,
-    leaves: Edits,
+    calls: BTreeMap<usize, Vec<ToolCallSpans>>,
+    edits: Edits,
     rules: Vec<&'static str>,
     /// For the answer.
-    pub(in crate::provider) plan: AnswerPlan,
+    pub(in crate::provider) answer_plan: AnswerPlan,
 }
 
-impl<'a> Draft<'a> {
+impl<'a> RequestDraft<'a> {
     /// Nothing changed yet.
-    pub(in crate::provider) fn new(request: &'a Request<'a>) -> Self {
+    pub(in crate::provider) fn new(request: &'a RewriteInput<'a>) -> Self {
         let body = request.body;
         let calls = body
             .messages
             .iter()
             .enumerate()
             .filter_map(|(index, message)| {
-                let calls = calls::of(body, message);
+                let calls = tool_calls::read_calls(body, message);
                 (!calls.is_empty()).then_some((index, calls))
             })
             .collect();
@@ -42,13 +42,13 @@ impl<'a> Draft<'a> {
             top: Vec::new(),
             messages: BTreeMap::new(),
             calls,
-            leaves: Edits::new(),
+            edits: Edits::new(),
             rules: Vec::new(),
-            plan: AnswerPlan::default(),
+            answer_plan: AnswerPlan::default(),
         }
     }
 
-    pub(in crate::provider) const fn request(&self) -> &'a Request<'a> {
+    pub(in crate::provider) const fn request(&self) -> &'a RewriteInput<'a> {
         self.request
     }
 
@@ -61,7 +61,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Notes that a rule changed something.
-    pub(in crate::provider) fn fire(&mut self, rule: Rule) {
+    pub(in crate::provider) fn record_rule(&mut self, rule: Rule) {
         if !self.rules.contains(&rule.name) {
             self.rules.push(rule.name);
         }
@@ -76,16 +76,16 @@ impl<'a> Draft<'a> {
     }
 
     /// As [`Self::value`], `null` being nothing.
-    pub(in crate::provider) fn given(&self, key: &str) -> Option<&[u8]> {
+    pub(in crate::provider) fn non_null_value(&self, key: &str) -> Option<&[u8]> {
         self.value(key).filter(|value| *value != b"null")
     }
 
     /// The span of a top-level value that no rule has changed.
-    pub(in crate::provider) fn untouched(&self, key: &str) -> Option<Span> {
+    pub(in crate::provider) fn unchanged_span(&self, key: &str) -> Option<Span> {
         if self.top.iter().any(|(changed, _)| changed == key) {
             return None;
         }
-        self.body().place(key)
+        self.body().value_span(key)
     }
 
     /// Gives a top-level key a value, which is JSON text; tells whether that changes anything.
@@ -109,24 +109,25 @@ impl<'a> Draft<'a> {
 
     /// Gives a string to a member of a top-level object, or takes it out, and with it an object of nothing else; tells
     /// whether that changes anything. What is no object is left alone.
-    pub(in crate::provider) fn set_within(&mut self, key: &str, member: &str, value: Option<&str>) -> bool {
-        let Some(object) = self.given(key).map(Bytes::copy_from_slice) else {
+    pub(in crate::provider) fn set_member(&mut self, key: &str, member: &str, value: Option<&str>) -> bool {
+        let Some(object) = self.non_null_value(key).map(Bytes::copy_from_slice) else {
             return value.is_some_and(|value| self.set(key, tree!({ member: value }).to_string()));
         };
-        let Ok((members, _)) = json::members(&object, 0) else { return false };
-        let stands = json::find(&object, &members, member).and_then(|found| object.get(found.value.clone()));
+        let Ok((members, _)) = json::parse_members(&object, 0) else { return false };
+        let stands =
+            json::find_member(&object, &members, member).and_then(|found| object.get(found.value.clone()));
         let mut patch = ObjectPatch::new(&object, 0, &members);
         match (stands, value) {
             (None, None) => return false,
-            (Some(stands), Some(value)) if json::literal_is(stands, value) => return false,
+            (Some(stands), Some(value)) if json::literal_equals(stands, value) => return false,
             (Some(_), None) if members.len() == 1 => return self.remove(key),
             (Some(_), None) => {
                 patch.remove(member);
             }
-            (_, Some(value)) => patch.set(member, json::string_literal(value)),
+            (_, Some(value)) => patch.set(member, json::to_string_literal(value)),
         }
         let mut edits = Edits::new();
-        patch.finish(&mut edits);
+        patch.write_edits(&mut edits);
         self.set(key, edits.apply(&object).to_bytes())
     }
 
@@ -140,14 +141,14 @@ impl<'a> Draft<'a> {
     /// Sends the provider's own model id.
     pub(in crate::provider) fn set_model(&mut self) {
         let wire = self.request.wire_model;
-        if !self.value("model").is_some_and(|literal| json::literal_is(literal, wire)) {
-            self.change("model", Some(json::string_literal(wire).into()));
-            self.fire(rules::MODEL);
+        if !self.value("model").is_some_and(|literal| json::literal_equals(literal, wire)) {
+            self.change("model", Some(json::to_string_literal(wire).into()));
+            self.record_rule(rules::MODEL);
         }
     }
 
     /// Changes to one message's members. `tool_calls`, `tools` and arrays of blocks are changed by [`Self::replace`] alone.
-    pub(in crate::provider) fn message(&mut self, index: usize) -> Option<&mut ObjectPatch<'a>> {
+    pub(in crate::provider) fn message_patch(&mut self, index: usize) -> Option<&mut ObjectPatch<'a>> {
         let body = self.request.body;
         let message = body.messages.get(index).filter(|message| !message.members.is_empty())?;
         Some(
@@ -158,28 +159,28 @@ impl<'a> Draft<'a> {
     }
 
     /// The elements of the conversation that make calls: their index and the calls.
-    pub(in crate::provider) fn calls(&self) -> &BTreeMap<usize, Vec<Call>> {
+    pub(in crate::provider) fn calls(&self) -> &BTreeMap<usize, Vec<ToolCallSpans>> {
         &self.calls
     }
 
     /// Puts other text in the place of a span that no other change touches.
     pub(in crate::provider) fn replace(&mut self, span: Span, with: impl Into<Bytes>) {
-        self.leaves.replace(span, with);
+        self.edits.replace(span, with);
     }
 
     /// Where rules that work on spans of one part leave their edits.
-    pub(in crate::provider) const fn leaves(&mut self) -> &mut Edits {
-        &mut self.leaves
+    pub(in crate::provider) const fn edits(&mut self) -> &mut Edits {
+        &mut self.edits
     }
 
     /// Turns the changes into edits.
-    pub(in crate::provider) fn finish(self) -> Rewritten {
+    pub(in crate::provider) fn finish(self) -> AdaptedRequest {
         let body = self.request.body;
-        let mut edits = self.leaves;
+        let mut edits = self.edits;
         for patch in self.messages.into_values() {
-            patch.finish(&mut edits);
+            patch.write_edits(&mut edits);
         }
-        let mut top = ObjectPatch::new(&body.text, body.open, &body.top);
+        let mut top = ObjectPatch::new(&body.text, body.open_brace, &body.members);
         for (key, value) in self.top {
             match value {
                 Some(value) => top.set(&key, value),
@@ -188,7 +189,7 @@ impl<'a> Draft<'a> {
                 }
             }
         }
-        top.finish(&mut edits);
-        Rewritten { edits, rules: self.rules, answer: self.plan, thinking: None }
+        top.write_edits(&mut edits);
+        AdaptedRequest { edits, rules: self.rules, answer_plan: self.answer_plan, thinking: None }
     }
 }

@@ -1,70 +1,70 @@
 //! Requests over the Messages face: what each dialect changes, in which order.
 
-use super::draft::Draft;
+use super::draft::RequestDraft;
 use super::{rules, tool_ids, tools};
-use crate::catalog::DialectId;
+use crate::catalog::AdapterId;
 use crate::provider::openrouter;
 
 mod blocks;
-mod filler;
 mod parameters;
 mod thinking;
+mod thinking_filler;
 
 /// What Kimi models pin (see `moonshot::SAMPLING`), by the names that this face has.
-const SAMPLING: [&str; 3] = ["temperature", "top_p", "top_k"];
+const PINNED_SAMPLING_FIELDS: [&str; 3] = ["temperature", "top_p", "top_k"];
 
 /// The request as the provider takes it.
-pub(super) fn rewrite(dialect: DialectId, draft: &mut Draft<'_>) {
+pub(super) fn rewrite(dialect: AdapterId, draft: &mut RequestDraft<'_>) {
     match dialect {
-        DialectId::Moonshot | DialectId::KimiCode => kimi(dialect, draft),
-        DialectId::OpenRouter => {
-            parameters::fill(draft, &[]);
-            thinking::by_default(draft);
-            openrouter::provider_order(draft);
-            finish(dialect, draft);
+        AdapterId::Moonshot | AdapterId::KimiCode => rewrite_for_kimi(dialect, draft),
+        AdapterId::OpenRouter => {
+            parameters::fill_missing(draft, &[]);
+            thinking::apply_default(draft);
+            openrouter::set_provider_order(draft);
+            apply_common_rules(dialect, draft);
         }
-        DialectId::Generic => {
-            parameters::fill(draft, &[]);
-            thinking::by_default(draft);
+        AdapterId::Generic => {
+            parameters::fill_missing(draft, &[]);
+            thinking::apply_default(draft);
             if draft.request().model.compat.requires_reasoning_content == Some(true) {
-                filler::fill(draft);
+                thinking_filler::insert_filler(draft);
             } else {
-                blocks::without_unsigned(draft);
+                blocks::remove_unsigned_thinking(draft);
             }
-            finish(dialect, draft);
+            apply_common_rules(dialect, draft);
         }
     }
 }
 
-fn kimi(dialect: DialectId, draft: &mut Draft<'_>) {
-    parameters::fill(draft, &SAMPLING);
-    for field in SAMPLING {
+fn rewrite_for_kimi(dialect: AdapterId, draft: &mut RequestDraft<'_>) {
+    parameters::fill_missing(draft, &PINNED_SAMPLING_FIELDS);
+    for field in PINNED_SAMPLING_FIELDS {
         if draft.remove(field) {
-            draft.fire(rules::SAMPLING);
+            draft.record_rule(rules::SAMPLING);
         }
     }
     // Kimi Code's own client sends it there.
-    if dialect == DialectId::Moonshot && draft.remove("context_management") {
-        draft.fire(rules::CONTEXT_MANAGEMENT);
+    if dialect == AdapterId::Moonshot && draft.remove("context_management") {
+        draft.record_rule(rules::CONTEXT_MANAGEMENT);
     }
-    let may_think = thinking::settle(dialect, draft);
-    tools::without_hosted(draft);
-    let may_think = thinking::settle_tool_choice(dialect, draft, may_think);
-    blocks::without_foreign(draft);
+    let may_think = thinking::apply_thinking(dialect, draft);
+    tools::remove_hosted(draft);
+    let may_think = thinking::resolve_tool_choice(dialect, draft, may_think);
+    blocks::replace_foreign_blocks(draft);
     if may_think && draft.request().model.compat.requires_reasoning_content.unwrap_or(true) {
-        filler::fill(draft);
+        thinking_filler::insert_filler(draft);
     }
-    tools::fit(draft);
-    finish(dialect, draft);
+    tools::adapt_for_moonshot(draft);
+    apply_common_rules(dialect, draft);
 }
 
-fn finish(dialect: DialectId, draft: &mut Draft<'_>) {
-    if draft.request().model.compat.supports_tools == Some(false) && tools::remove_all(draft) {
-        draft.fire(rules::TOOLS);
+fn apply_common_rules(dialect: AdapterId, draft: &mut RequestDraft<'_>) {
+    if draft.request().model.compat.supports_tools == Some(false) && tools::remove_all_tools(draft) {
+        draft.record_rule(rules::TOOLS);
     }
     match dialect {
-        DialectId::Moonshot | DialectId::KimiCode => tool_ids::make_unique(draft),
-        DialectId::OpenRouter | DialectId::Generic => tool_ids::make_plain(draft),
+        AdapterId::Moonshot | AdapterId::KimiCode => tool_ids::make_unique(draft),
+        AdapterId::OpenRouter | AdapterId::Generic => tool_ids::escape_and_make_unique(draft),
     }
-    tools::note_offer(draft);
+    tools::record_offered_tools(draft);
 }

@@ -1,10 +1,10 @@
 //! The beginning of the answer, as the last message.
 
-use super::draft::Draft;
+use super::draft::RequestDraft;
 use super::rules;
-use crate::catalog::DialectId;
+use crate::catalog::AdapterId;
 use crate::failure::{Failure, Reason};
-use crate::protocol::face::Face;
+use crate::protocol::api::Api;
 use crate::protocol::json;
 
 /// Appends the assistant's text so far, for the model to go on from. Moonshot's and Kimi's mark for that is `partial`
@@ -13,37 +13,37 @@ use crate::protocol::json;
 ///
 /// # Errors
 /// Where the face has no place for it.
-pub(in crate::provider) fn append(
-    draft: &mut Draft<'_>,
-    dialect: DialectId,
+pub(in crate::provider) fn append_prefill(
+    draft: &mut RequestDraft<'_>,
+    dialect: AdapterId,
     text: &str,
 ) -> Result<(), Failure> {
     let body = draft.body();
-    let text = if body.face == Face::Messages { text.trim_end() } else { text };
+    let text = if body.api == Api::Messages { text.trim_end() } else { text };
     if text.is_empty() {
         return Ok(());
     }
-    if body.face == Face::Responses {
+    if body.api == Api::Responses {
         let message = "Responses has no place for the beginning of an answer to go on from";
         return Err(Failure::new(Reason::BadRequest, message));
     }
-    let Some(messages) = body.place("messages") else { return Ok(()) };
+    let Some(messages) = body.value_span("messages") else { return Ok(()) };
     let mut message = if body.messages.is_empty() { Vec::new() } else { b",".to_vec() };
     message.extend_from_slice(b"{\"role\":\"assistant\",\"content\":");
     json::write_string(&mut message, text);
-    match (body.face, dialect) {
-        (Face::Chat, DialectId::Moonshot | DialectId::KimiCode) => {
+    match (body.api, dialect) {
+        (Api::ChatCompletions, AdapterId::Moonshot | AdapterId::KimiCode) => {
             message.extend_from_slice(b",\"partial\":true}");
         }
         _ => message.push(b'}'),
     }
-    if body.face == Face::Messages {
+    if body.api == Api::Messages {
         draft.remove("thinking");
     }
     // Before the closing bracket: no other edit stands behind the last message.
     let end = messages.end.saturating_sub(1);
     draft.replace(end..end, message);
-    draft.plan.goes_on = true;
-    draft.fire(rules::CONTINUATION);
+    draft.answer_plan.is_continuation = true;
+    draft.record_rule(rules::CONTINUATION);
     Ok(())
 }

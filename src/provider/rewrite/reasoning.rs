@@ -1,40 +1,40 @@
 //! Reasoning in the history: its name, and Moonshot's demand for it.
 
-use super::draft::Draft;
+use super::draft::RequestDraft;
 use super::rules;
-use crate::protocol::request::{Message, RequestBody};
+use crate::protocol::request::{RequestBody, RequestMessage};
 
 /// A string with something in it.
-fn says_something(body: &RequestBody, message: &Message, key: &str) -> bool {
+fn has_text(body: &RequestBody, message: &RequestMessage, key: &str) -> bool {
     body.field(message, key).is_some_and(|value| value.starts_with(b"\"") && value != b"\"\"")
 }
 
 /// `reasoning`, as OpenRouter has it, becomes `reasoning_content` where that is missing.
-pub(in crate::provider) fn as_reasoning_content(draft: &mut Draft<'_>) {
-    rename(draft, "reasoning", "reasoning_content");
+pub(in crate::provider) fn rename_to_reasoning_content(draft: &mut RequestDraft<'_>) {
+    rename_field(draft, "reasoning", "reasoning_content");
 }
 
 /// `reasoning_content`, as Moonshot has it, becomes `reasoning` where that is missing.
-pub(in crate::provider) fn as_reasoning(draft: &mut Draft<'_>) {
-    rename(draft, "reasoning_content", "reasoning");
+pub(in crate::provider) fn rename_to_reasoning(draft: &mut RequestDraft<'_>) {
+    rename_field(draft, "reasoning_content", "reasoning");
 }
 
-fn rename(draft: &mut Draft<'_>, from: &str, to: &str) {
+fn rename_field(draft: &mut RequestDraft<'_>, from: &str, to: &str) {
     let body = draft.body();
     for (index, message) in body.messages.iter().enumerate() {
-        if says_something(body, message, from)
-            && !says_something(body, message, to)
-            && body.role_is(message, "assistant")
-            && let Some(patch) = draft.message(index)
+        if has_text(body, message, from)
+            && !has_text(body, message, to)
+            && body.has_role(message, "assistant")
+            && let Some(patch) = draft.message_patch(index)
         {
             patch.rename(from, to);
-            draft.fire(rules::REASONING_NAME);
+            draft.record_rule(rules::REASONING_NAME);
         }
     }
 }
 
 /// Assistant messages with tool calls and without `reasoning_content` get one space: any text that is not empty passes.
-pub(in crate::provider) fn fill(draft: &mut Draft<'_>) {
+pub(in crate::provider) fn fill_missing(draft: &mut RequestDraft<'_>) {
     let body = draft.body();
     let lacking: Vec<usize> = draft
         .calls()
@@ -42,15 +42,14 @@ pub(in crate::provider) fn fill(draft: &mut Draft<'_>) {
         .copied()
         .filter(|index| {
             body.messages.get(*index).is_some_and(|message| {
-                !says_something(body, message, "reasoning_content")
-                    && !says_something(body, message, "reasoning")
+                !has_text(body, message, "reasoning_content") && !has_text(body, message, "reasoning")
             })
         })
         .collect();
     for index in lacking {
-        if let Some(patch) = draft.message(index) {
+        if let Some(patch) = draft.message_patch(index) {
             patch.set("reasoning_content", "\" \"");
-            draft.fire(rules::REASONING_FILLER);
+            draft.record_rule(rules::REASONING_FILLER);
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Requests over the Responses face: what each dialect changes, in which order.
 
-use super::draft::Draft;
+use super::draft::RequestDraft;
 use super::{roles, rules, tool_choice, tool_ids, tools};
-use crate::catalog::DialectId;
+use crate::catalog::AdapterId;
 use crate::provider::{moonshot, openrouter};
 
 mod items;
@@ -10,36 +10,36 @@ mod parameters;
 mod thinking;
 
 /// The request as the provider takes it.
-pub(super) fn rewrite(dialect: DialectId, draft: &mut Draft<'_>) {
-    let is_kimi = matches!(dialect, DialectId::Moonshot | DialectId::KimiCode);
-    parameters::fill(draft, if is_kimi { &moonshot::SAMPLING } else { &[] });
+pub(super) fn rewrite(dialect: AdapterId, draft: &mut RequestDraft<'_>) {
+    let is_kimi = matches!(dialect, AdapterId::Moonshot | AdapterId::KimiCode);
+    parameters::fill_missing(draft, if is_kimi { &moonshot::PINNED_SAMPLING_FIELDS } else { &[] });
     if is_kimi {
-        moonshot::without_sampling(draft);
-        thinking::settle(draft);
-        tools::without_hosted(draft);
-        if tool_choice::forced(draft) != tool_choice::Forced::No {
+        moonshot::remove_sampling(draft);
+        thinking::apply_thinking(draft);
+        tools::remove_hosted(draft);
+        if tool_choice::read_forced_choice(draft) != tool_choice::ForcedToolChoice::NotForced {
             // The same engine answers as over chat, and these models think.
-            tool_choice::let_it_choose(draft, rules::TOOL_CHOICE);
+            tool_choice::reset_to_auto(draft, rules::TOOL_CHOICE);
         }
-        items::without_foreign(draft);
-        tools::fit(draft);
+        items::remove_foreign_items(draft);
+        tools::adapt_for_moonshot(draft);
     } else {
-        tools::flatten(draft);
-        thinking::by_default(draft);
+        tools::flatten_namespaces(draft);
+        thinking::apply_default(draft);
     }
-    if dialect == DialectId::OpenRouter {
-        openrouter::provider_order(draft);
+    if dialect == AdapterId::OpenRouter {
+        openrouter::set_provider_order(draft);
     }
     let compat = &draft.request().model.compat;
     if compat.supports_developer_role == Some(false) {
-        roles::without_developer(draft);
+        roles::replace_developer_role(draft);
     }
     if compat.supports_store == Some(false) && draft.remove("store") {
-        draft.fire(rules::STORE);
+        draft.record_rule(rules::STORE);
     }
-    if compat.supports_tools == Some(false) && tools::remove_all(draft) {
-        draft.fire(rules::TOOLS);
+    if compat.supports_tools == Some(false) && tools::remove_all_tools(draft) {
+        draft.record_rule(rules::TOOLS);
     }
     tool_ids::make_unique(draft);
-    tools::note_offer(draft);
+    tools::record_offered_tools(draft);
 }

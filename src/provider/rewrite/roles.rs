@@ -1,17 +1,17 @@
 //! Roles.
 
-use super::draft::Draft;
+use super::draft::RequestDraft;
 use super::rules;
 
 /// `developer` becomes `system`.
-pub(in crate::provider) fn without_developer(draft: &mut Draft<'_>) {
+pub(in crate::provider) fn replace_developer_role(draft: &mut RequestDraft<'_>) {
     let body = draft.body();
     for (index, message) in body.messages.iter().enumerate() {
-        if body.role_is(message, "developer")
-            && let Some(patch) = draft.message(index)
+        if body.has_role(message, "developer")
+            && let Some(patch) = draft.message_patch(index)
         {
             patch.set("role", "\"system\"");
-            draft.fire(rules::ROLES);
+            draft.record_rule(rules::ROLES);
         }
     }
 }

@@ -6,7 +6,7 @@ pub struct Rule {
     /// The stable name, as the journal has it.
     pub name: &'static str,
     /// What it does and why, in a sentence.
-    pub says: &'static str,
+    pub description: &'static str,
     /// Where the fact comes from.
     pub source: &'static str,
 }
@@ -15,7 +15,7 @@ macro_rules! rules {
     ($($constant:ident = $name:literal: $says:literal, $source:literal;)*) => {
         $(
             #[doc = $says]
-            pub const $constant: Rule = Rule { name: $name, says: $says, source: $source };
+            pub const $constant: Rule = Rule { name: $name, description: $says, source: $source };
         )*
         /// Every rule, in the order of the documentation.
         pub const RULES: &[Rule] = &[$($constant),*];

@@ -4,10 +4,10 @@ use bytes::Bytes;
 use serde_json::json;
 
 use super::*;
-use crate::catalog::DialectId::{Generic, KimiCode, Moonshot, OpenRouter};
-use crate::catalog::{Compat, MaxTokensField, Retired, Thinking};
+use crate::catalog::AdapterId::{Generic, KimiCode, Moonshot, OpenRouter};
+use crate::catalog::{Compat, MaxTokensField, Retirement, ThinkingControl};
 use crate::failure::Reason;
-use crate::protocol::face::Face;
+use crate::protocol::api::Api;
 
 mod continuation;
 mod history;
@@ -19,12 +19,12 @@ mod responses;
 /// A request to be rewritten, with what most tests leave as it is.
 #[derive(Debug)]
 pub(super) struct Case {
-    pub(super) dialect: DialectId,
-    pub(super) model: Model,
+    pub(super) dialect: AdapterId,
+    pub(super) model: ModelInfo,
     pub(super) params: Map<String, Value>,
     pub(super) thinking: Option<ThinkingLevel>,
     pub(super) sanitize: bool,
-    pub(super) face: Face,
+    pub(super) face: Api,
 }
 
 /// What came out.
@@ -36,39 +36,46 @@ pub(super) struct Sent {
 }
 
 impl Case {
-    pub(super) fn new(dialect: DialectId, id: &str, thinking: Thinking) -> Self {
-        let model = Model { thinking, ..Model::unknown(id) };
-        Self { dialect, model, params: Map::new(), thinking: None, sanitize: false, face: Face::Chat }
+    pub(super) fn new(dialect: AdapterId, id: &str, thinking: ThinkingControl) -> Self {
+        let model = ModelInfo { thinking_control: thinking, ..ModelInfo::unknown(id) };
+        Self {
+            dialect,
+            model,
+            params: Map::new(),
+            thinking: None,
+            sanitize: false,
+            face: Api::ChatCompletions,
+        }
     }
 
     pub(super) fn k26() -> Self {
-        Self::new(Moonshot, "kimi-k2.6", Thinking::Switch)
+        Self::new(Moonshot, "kimi-k2.6", ThinkingControl::Switch)
     }
 
     pub(super) fn k27() -> Self {
-        Self::new(Moonshot, "kimi-k2.7-code", Thinking::Always)
+        Self::new(Moonshot, "kimi-k2.7-code", ThinkingControl::Always)
     }
 
     pub(super) fn k3() -> Self {
-        Self::new(Moonshot, "kimi-k3", Thinking::Effort)
+        Self::new(Moonshot, "kimi-k3", ThinkingControl::Effort)
     }
 
     pub(super) fn code() -> Self {
-        Self::new(KimiCode, "kimi-for-coding", Thinking::Effort)
+        Self::new(KimiCode, "kimi-for-coding", ThinkingControl::Effort)
     }
 
     pub(super) fn openrouter() -> Self {
-        Self::new(OpenRouter, "openrouter/auto", Thinking::Unknown)
+        Self::new(OpenRouter, "openrouter/auto", ThinkingControl::Unknown)
     }
 
     pub(super) fn generic(compat: Compat) -> Self {
-        let mut case = Self::new(Generic, "m", Thinking::Unknown);
+        let mut case = Self::new(Generic, "m", ThinkingControl::Unknown);
         case.model.compat = compat;
         case
     }
 
     /// The same over another face.
-    pub(super) fn over(mut self, face: Face) -> Self {
+    pub(super) fn over(mut self, face: Api) -> Self {
         self.face = face;
         self
     }
@@ -83,16 +90,16 @@ impl Case {
         self
     }
 
-    fn rewritten(&self, body: &RequestBody) -> Result<Rewritten, Failure> {
-        let request = Request {
+    fn rewritten(&self, body: &RequestBody) -> Result<AdaptedRequest, Failure> {
+        let request = RewriteInput {
             body,
             model: &self.model,
             wire_model: &self.model.id,
             params: &self.params,
-            thinking: self.thinking,
+            default_thinking: self.thinking,
             sanitize_tool_call_ids: self.sanitize,
         };
-        rewrite(self.dialect, &request)
+        rewrite_request(self.dialect, &request)
     }
 
     pub(super) fn send(&self, body: &str) -> Sent {
@@ -106,7 +113,7 @@ impl Case {
         let sent = Sent {
             body: String::from_utf8(sent.to_vec()).unwrap(),
             rules: rewritten.rules,
-            answer: rewritten.answer,
+            answer: rewritten.answer_plan,
             thinking: rewritten.thinking,
         };
         assert!(RequestBody::parse(self.face, sent.body.clone().into()).is_ok(), "{}", sent.body);
@@ -138,7 +145,7 @@ fn a_request_that_needs_nothing_goes_up_as_it_came() {
         let sent = case.send(&body.replace("kimi-k3", &case.model.id));
         assert_eq!(sent.body, body.replace("kimi-k3", &case.model.id));
         assert!(sent.rules.is_empty(), "{:?}", sent.rules);
-        assert!(sent.answer.offers_tools && !sent.answer.hide_usage && sent.answer.tool_names.is_empty());
+        assert!(sent.answer.offers_tools && !sent.answer.hides_usage && sent.answer.tool_names.is_empty());
     }
 }
 
@@ -152,8 +159,8 @@ fn the_model_becomes_the_provider_s() {
 
 #[test]
 fn a_retired_model_is_passed_on_under_its_own_id_and_by_the_same_rules() {
-    let mut case = Case::new(Moonshot, "kimi-k2.5", Thinking::Switch);
-    case.model.retired = Some(Retired { on: "2026-08-31".into(), successor: "kimi-k2.6".into() });
+    let mut case = Case::new(Moonshot, "kimi-k2.5", ThinkingControl::Switch);
+    case.model.retirement = Some(Retirement { date: "2026-08-31".into(), successor: "kimi-k2.6".into() });
     let sent =
         case.send(r#"{"model":"kimi-k2.5","temperature":0,"messages":[{"role":"developer","content":"x"}]}"#);
     assert_eq!(sent.body, r#"{"model":"kimi-k2.5","messages":[{"role":"system","content":"x"}]}"#);
@@ -229,13 +236,13 @@ fn thinking_of_a_model_with_a_switch() {
         (r#""thinking":{"type":"disabled"},"reasoning_effort":null"#, r#""thinking":{"type":"disabled"}"#),
     ]);
     // Another model with a switch takes no keep.
-    Case::new(Moonshot, "kimi-next", Thinking::Switch)
+    Case::new(Moonshot, "kimi-next", ThinkingControl::Switch)
         .table(&[(r#""thinking":{"type":"enabled","keep":"all"}"#, r#""thinking":{"type":"enabled"}"#)]);
 }
 
 #[test]
 fn thinking_of_a_model_that_always_does() {
-    for case in [Case::k27(), Case::new(KimiCode, "kimi-for-coding-highspeed", Thinking::Always)] {
+    for case in [Case::k27(), Case::new(KimiCode, "kimi-for-coding-highspeed", ThinkingControl::Always)] {
         case.table(&[
             (r#""thinking":{"type":"disabled"},"a":1"#, r#""a":1"#),
             (r#""a":1,"thinking":{"type":"enabled","keep":"all"}"#, r#""a":1"#),
@@ -248,7 +255,7 @@ fn thinking_of_a_model_that_always_does() {
 
 #[test]
 fn efforts_of_the_k3_family() {
-    for case in [Case::k3(), Case::code(), Case::new(KimiCode, "k9", Thinking::Unknown)] {
+    for case in [Case::k3(), Case::code(), Case::new(KimiCode, "k9", ThinkingControl::Unknown)] {
         for (said, sent) in [
             ("minimal", "low"),
             ("low", "low"),
@@ -392,13 +399,13 @@ fn usage_is_asked_for_in_streams() {
     ] {
         let sent = Case::k3().send(&format!(r#"{{"model":"kimi-k3",{members}}}"#));
         assert_eq!(sent.body, format!(r#"{{"model":"kimi-k3",{expected}}}"#));
-        assert_eq!(sent.answer.hide_usage, hidden, "{members}");
+        assert_eq!(sent.answer.hides_usage, hidden, "{members}");
     }
     let mut without = Case::k3();
     without.model.compat.supports_usage_in_streaming = Some(false);
     let sent = without.send(&format!(r#"{{"model":"kimi-k3",{asked}}}"#));
     assert_eq!(sent.body, r#"{"model":"kimi-k3","stream":true}"#);
-    assert!(!sent.answer.hide_usage);
+    assert!(!sent.answer.hides_usage);
 }
 
 #[test]
@@ -407,11 +414,11 @@ fn kimi_code_limits_the_messages() {
         let text = "x".repeat(bytes - r#"{"role":"user","content":""}"#.len());
         let body =
             format!(r#"{{"model":"kimi-for-coding","messages":[{{"role":"user","content":"{text}"}}]}}"#);
-        RequestBody::parse(Face::Chat, body.into()).unwrap()
+        RequestBody::parse(Api::ChatCompletions, body.into()).unwrap()
     };
-    let limit = crate::provider::KIMI_CODE_MESSAGE_LIMIT;
+    let limit = crate::provider::KIMI_CODE_MAX_MESSAGE_BYTES;
     let fits = body(limit);
-    assert_eq!(crate::provider::message_bytes(&fits), limit);
+    assert_eq!(crate::provider::count_message_bytes(&fits), limit);
     assert!(Case::code().rewritten(&fits).is_ok());
     let failure = Case::code().rewritten(&body(limit + 1)).unwrap_err();
     assert_eq!(failure.reason, Reason::ContextOverflow);
@@ -422,7 +429,7 @@ fn kimi_code_limits_the_messages() {
 #[test]
 fn every_rule_says_what_and_whence() {
     for (index, rule) in rules::RULES.iter().enumerate() {
-        assert!(rule.says.ends_with('.') && !rule.source.is_empty(), "{}", rule.name);
+        assert!(rule.description.ends_with('.') && !rule.source.is_empty(), "{}", rule.name);
         assert!(rules::RULES.iter().skip(index + 1).all(|other| other.name != rule.name), "{}", rule.name);
     }
 }

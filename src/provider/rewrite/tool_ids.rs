@@ -4,50 +4,50 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use super::draft::Draft;
-use super::{calls, digest, rules};
+use super::draft::RequestDraft;
+use super::{digest, rules, tool_calls};
 use crate::protocol::json::{self, Span};
-use crate::protocol::translate::ids;
+use crate::protocol::translate::tool_call_ids;
 
 /// The longest id that `sanitizeToolCallIds` lets through.
-const SANITIZED_LENGTH: usize = 40;
+const MAX_SANITIZED_CHARS: usize = 40;
 
 /// Makes ids unique: the first occurrence keeps its own, later ones get one that is derived from it. With
 /// `sanitizeToolCallIds` every id becomes letters and digits first. Results follow their calls.
-pub(in crate::provider) fn make_unique(draft: &mut Draft<'_>) {
+pub(in crate::provider) fn make_unique(draft: &mut RequestDraft<'_>) {
     let sanitize = draft.request().sanitize_tool_call_ids;
-    rename(draft, if sanitize { Form::Sanitized } else { Form::Own });
+    rename_ids(draft, if sanitize { IdForm::Sanitized } else { IdForm::Original });
 }
 
 /// The same for servers that take letters, digits, `_` and `-` alone, as Anthropic's do: Kimi's Messages face gives and
 /// takes `functions.exec:0`, and the conversation may move on.
-pub(in crate::provider) fn make_plain(draft: &mut Draft<'_>) {
+pub(in crate::provider) fn escape_and_make_unique(draft: &mut RequestDraft<'_>) {
     let sanitize = draft.request().sanitize_tool_call_ids;
-    rename(draft, if sanitize { Form::Sanitized } else { Form::Escaped });
+    rename_ids(draft, if sanitize { IdForm::Sanitized } else { IdForm::Escaped });
 }
 
 /// The form in which an id is sent that stands in the history once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
-    Own,
+enum IdForm {
+    Original,
     Escaped,
     Sanitized,
 }
 
-impl Form {
-    fn of(self, id: &str) -> Cow<'_, str> {
+impl IdForm {
+    fn apply(self, id: &str) -> Cow<'_, str> {
         match self {
-            Self::Own => Cow::Borrowed(id),
+            Self::Original => Cow::Borrowed(id),
             // One that was escaped before is plain, and stays as the client knows it.
-            Self::Escaped if ids::original(id) != id => Cow::Borrowed(id),
-            Self::Escaped => ids::for_messages(id),
-            Self::Sanitized => Cow::Owned(sanitized(id)),
+            Self::Escaped if tool_call_ids::restore_original(id) != id => Cow::Borrowed(id),
+            Self::Escaped => tool_call_ids::to_messages_id(id),
+            Self::Sanitized => Cow::Owned(sanitize(id)),
         }
     }
 }
 
-fn rename(draft: &mut Draft<'_>, form: Form) {
-    let Some(mut ids) = Ids::collect(draft, form) else { return };
+fn rename_ids(draft: &mut RequestDraft<'_>, form: IdForm) {
+    let Some(mut ids) = IdAllocator::collect(draft, form) else { return };
     let body = draft.body();
     let mut changes: Vec<(Span, String)> = Vec::new();
     let mut after_assistant = false;
@@ -55,97 +55,103 @@ fn rename(draft: &mut Draft<'_>, form: Form) {
         if let Some(calls) = draft.calls().get(&index) {
             if !after_assistant {
                 // What was left unanswered before stays so: its id must not catch the results that follow.
-                ids.waiting.clear();
+                ids.awaiting_result.clear();
             }
             for span in calls.iter().filter_map(|call| call.id.as_ref()) {
-                let Some(raw) = id_text(draft, span) else { continue };
-                let sent = ids.call(&raw);
+                let Some(raw) = read_id(draft, span) else { continue };
+                let sent = ids.assign_call_id(&raw);
                 changes.extend((sent != raw).then(|| (span.clone(), sent)));
             }
         } else {
-            for span in calls::answered(body, message) {
-                let Some(raw) = id_text(draft, &span) else { continue };
-                let sent = ids.result(&raw);
+            for span in tool_calls::read_result_ids(body, message) {
+                let Some(raw) = read_id(draft, &span) else { continue };
+                let sent = ids.resolve_result_id(&raw);
                 changes.extend((sent != raw).then_some((span, sent)));
             }
         }
-        after_assistant = calls::is_assistant(body, message);
+        after_assistant = tool_calls::is_assistant(body, message);
     }
     if !changes.is_empty() {
-        draft.fire(match form {
-            Form::Own => rules::TOOL_IDS,
-            Form::Escaped => rules::TOOL_IDS_ESCAPED,
-            Form::Sanitized => rules::TOOL_IDS_SANITIZED,
+        draft.record_rule(match form {
+            IdForm::Original => rules::TOOL_IDS,
+            IdForm::Escaped => rules::TOOL_IDS_ESCAPED,
+            IdForm::Sanitized => rules::TOOL_IDS_SANITIZED,
         });
     }
     for (span, sent) in changes {
-        draft.replace(span, json::string_literal(&sent));
+        draft.replace(span, json::to_string_literal(&sent));
     }
 }
 
-fn id_text<'a>(draft: &Draft<'a>, span: &Span) -> Option<Cow<'a, str>> {
+fn read_id<'a>(draft: &RequestDraft<'a>, span: &Span) -> Option<Cow<'a, str>> {
     json::unescape(draft.text(span)).filter(|id| !id.is_empty())
 }
 
 /// Ids given out so far.
-struct Ids {
-    form: Form,
+struct IdAllocator {
+    form: IdForm,
     /// Every id that may not be given out again: the history's own (unless all are rewritten) and ours.
-    taken: HashSet<String>,
+    reserved: HashSet<String>,
     /// How often an id of the history was met.
-    met: HashMap<String, usize>,
+    occurrences: HashMap<String, usize>,
     /// What was sent for an id, oldest first, as long as no result came.
-    waiting: HashMap<String, VecDeque<String>>,
+    awaiting_result: HashMap<String, VecDeque<String>>,
     /// What was sent for an id last.
-    last: HashMap<String, String>,
+    last_sent: HashMap<String, String>,
 }
 
-impl Ids {
+impl IdAllocator {
     /// `None` when nothing needs a change.
-    fn collect(draft: &Draft<'_>, form: Form) -> Option<Self> {
+    fn collect(draft: &RequestDraft<'_>, form: IdForm) -> Option<Self> {
         let mut taken = HashSet::with_capacity(draft.calls().len());
-        let mut changes = form == Form::Sanitized;
+        let mut changes = form == IdForm::Sanitized;
         for span in draft.calls().values().flatten().filter_map(|call| call.id.as_ref()) {
-            let Some(id) = id_text(draft, span) else { continue };
-            changes |= form.of(&id) != id;
+            let Some(id) = read_id(draft, span) else { continue };
+            changes |= form.apply(&id) != id;
             changes |= !taken.insert(id);
         }
         if !changes {
             return None;
         }
-        let taken = if form == Form::Sanitized {
+        let taken = if form == IdForm::Sanitized {
             HashSet::new()
         } else {
             taken.into_iter().map(Cow::into_owned).collect()
         };
-        Some(Self { form, taken, met: HashMap::new(), waiting: HashMap::new(), last: HashMap::new() })
+        Some(Self {
+            form,
+            reserved: taken,
+            occurrences: HashMap::new(),
+            awaiting_result: HashMap::new(),
+            last_sent: HashMap::new(),
+        })
     }
 
-    fn call(&mut self, raw: &str) -> String {
-        let met = self.met.entry(raw.to_owned()).or_default();
+    fn assign_call_id(&mut self, raw: &str) -> String {
+        let met = self.occurrences.entry(raw.to_owned()).or_default();
         let occurrence = *met;
         *met += 1;
-        let sent = self.unused(raw, occurrence);
-        self.taken.insert(sent.clone());
-        self.waiting.entry(raw.to_owned()).or_default().push_back(sent.clone());
-        self.last.insert(raw.to_owned(), sent.clone());
+        let sent = self.generate_id(raw, occurrence);
+        self.reserved.insert(sent.clone());
+        self.awaiting_result.entry(raw.to_owned()).or_default().push_back(sent.clone());
+        self.last_sent.insert(raw.to_owned(), sent.clone());
         sent
     }
 
-    fn unused(&self, raw: &str, occurrence: usize) -> String {
+    fn generate_id(&self, raw: &str, occurrence: usize) -> String {
         if occurrence == 0 {
-            let plain = self.form.of(raw);
-            let is_own = self.form != Form::Sanitized && plain == raw;
-            if is_own || (!plain.is_empty() && !self.taken.contains(&*plain)) {
+            let plain = self.form.apply(raw);
+            let is_own = self.form != IdForm::Sanitized && plain == raw;
+            if is_own || (!plain.is_empty() && !self.reserved.contains(&*plain)) {
                 return plain.into_owned();
             }
         }
-        let prefix = if self.form == Form::Sanitized { "call" } else { "call_" };
+        let prefix = if self.form == IdForm::Sanitized { "call" } else { "call_" };
         let mut attempt = 0_usize;
         loop {
             let parts = [raw, &occurrence.to_string(), &attempt.to_string()];
             let id = format!("{prefix}{}", digest::hex(&parts, 24));
-            if !self.taken.contains(&id) {
+            if !self.reserved.contains(&id) {
                 return id;
             }
             attempt += 1;
@@ -153,17 +159,17 @@ impl Ids {
     }
 
     /// The oldest call of that id that waits; else the last one; else an id that no call has.
-    fn result(&mut self, raw: &str) -> String {
-        if let Some(sent) = self.waiting.get_mut(raw).and_then(VecDeque::pop_front) {
+    fn resolve_result_id(&mut self, raw: &str) -> String {
+        if let Some(sent) = self.awaiting_result.get_mut(raw).and_then(VecDeque::pop_front) {
             return sent;
         }
-        match self.last.get(raw) {
+        match self.last_sent.get(raw) {
             Some(sent) => sent.clone(),
-            None => self.unused(raw, 0),
+            None => self.generate_id(raw, 0),
         }
     }
 }
 
-fn sanitized(raw: &str) -> String {
-    raw.chars().filter(char::is_ascii_alphanumeric).take(SANITIZED_LENGTH).collect()
+fn sanitize(raw: &str) -> String {
+    raw.chars().filter(char::is_ascii_alphanumeric).take(MAX_SANITIZED_CHARS).collect()
 }

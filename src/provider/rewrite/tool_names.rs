@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::digest;
-use crate::protocol::translate::conversation::tools::flat_name;
+use crate::protocol::translate::conversation::tools::flatten_name;
 
 /// Moonshot's `^[a-zA-Z_][a-zA-Z0-9-_]{2,63}$`.
-const SHORTEST: usize = 3;
-const LONGEST: usize = 64;
+const MIN_NAME_BYTES: usize = 3;
+const MAX_NAME_BYTES: usize = 64;
 
 /// Whether Moonshot takes a function of this name (its API reference, 2026-09-23).
 pub(in crate::provider) fn is_accepted(name: &str) -> bool {
-    (SHORTEST..=LONGEST).contains(&name.len())
+    (MIN_NAME_BYTES..=MAX_NAME_BYTES).contains(&name.len())
         && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.bytes().all(is_name_byte)
 }
@@ -22,62 +22,62 @@ const fn is_name_byte(byte: u8) -> bool {
 
 /// Names given out so far.
 #[derive(Debug, Default)]
-pub(in crate::provider) struct Names {
-    taken: HashSet<String>,
-    sent: HashMap<String, String>,
+pub(in crate::provider) struct NameAllocator {
+    reserved: HashSet<String>,
+    sent_names: HashMap<String, String>,
     /// The name that is sent by namespace and name.
-    flat: HashMap<(String, String), String>,
+    flat_names: HashMap<(String, String), String>,
     /// As sent, and as the client knows it, in order.
-    pub(in crate::provider) pairs: Vec<(String, String)>,
+    pub(in crate::provider) renamed_tools: Vec<(String, String)>,
     /// Namespace and name of the tools that have one, by the name that is sent.
-    pub(in crate::provider) namespaced: BTreeMap<String, (String, String)>,
+    pub(in crate::provider) namespaced_tools: BTreeMap<String, (String, String)>,
 }
 
-impl Names {
+impl NameAllocator {
     /// Knows the names that are offered, so that no new one equals them.
     pub(in crate::provider) fn new(offered: impl Iterator<Item = String>) -> Self {
-        Self { taken: offered.filter(|name| is_accepted(name)).collect(), ..Self::default() }
+        Self { reserved: offered.filter(|name| is_accepted(name)).collect(), ..Self::default() }
     }
 
     /// The name to send, where it is another one.
-    pub(in crate::provider) fn renamed(&mut self, name: &str) -> Option<String> {
+    pub(in crate::provider) fn rename(&mut self, name: &str) -> Option<String> {
         if name.is_empty() || is_accepted(name) {
             return None;
         }
-        if let Some(sent) = self.sent.get(name) {
+        if let Some(sent) = self.sent_names.get(name) {
             return Some(sent.clone());
         }
-        let sent = self.unused(name);
-        self.taken.insert(sent.clone());
-        self.sent.insert(name.to_owned(), sent.clone());
-        self.pairs.push((sent.clone(), name.to_owned()));
+        let sent = self.generate_name(name);
+        self.reserved.insert(sent.clone());
+        self.sent_names.insert(name.to_owned(), sent.clone());
+        self.renamed_tools.push((sent.clone(), name.to_owned()));
         Some(sent)
     }
 
     /// The one name for a tool of a namespace: the one that translation to another face would give it, unless that is
     /// taken or refused.
-    pub(in crate::provider) fn flat(&mut self, namespace: &str, name: &str) -> String {
+    pub(in crate::provider) fn flatten(&mut self, namespace: &str, name: &str) -> String {
         let own = (namespace.to_owned(), name.to_owned());
-        if let Some(sent) = self.flat.get(&own) {
+        if let Some(sent) = self.flat_names.get(&own) {
             return sent.clone();
         }
-        let sent = self.unused(&flat_name(namespace, name));
-        self.taken.insert(sent.clone());
-        self.namespaced.insert(sent.clone(), own.clone());
-        self.flat.insert(own, sent.clone());
+        let sent = self.generate_name(&flatten_name(namespace, name));
+        self.reserved.insert(sent.clone());
+        self.namespaced_tools.insert(sent.clone(), own.clone());
+        self.flat_names.insert(own, sent.clone());
         sent
     }
 
-    fn unused(&self, name: &str) -> String {
-        let readable = readable(name);
-        if readable.len() <= LONGEST && !self.taken.contains(&readable) {
+    fn generate_name(&self, name: &str) -> String {
+        let readable = make_readable(name);
+        if readable.len() <= MAX_NAME_BYTES && !self.reserved.contains(&readable) {
             return readable;
         }
-        let stem: String = readable.chars().take(LONGEST - 9).collect();
+        let stem: String = readable.chars().take(MAX_NAME_BYTES - 9).collect();
         let mut attempt = 0_usize;
         loop {
             let candidate = format!("{stem}_{}", digest::hex(&[name, &attempt.to_string()], 8));
-            if !self.taken.contains(&candidate) {
+            if !self.reserved.contains(&candidate) {
                 return candidate;
             }
             attempt += 1;
@@ -86,13 +86,13 @@ impl Names {
 }
 
 /// Close to the original, because the name tells the model what the tool does.
-fn readable(name: &str) -> String {
+fn make_readable(name: &str) -> String {
     let mut out: String =
         name.chars().map(|c| if c.is_ascii() && is_name_byte(c as u8) { c } else { '_' }).collect();
     if !out.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
         out.insert(0, '_');
     }
-    if out.len() < SHORTEST {
+    if out.len() < MIN_NAME_BYTES {
         out.push_str("_tool");
     }
     out
@@ -105,14 +105,14 @@ mod tests {
     #[test]
     fn renames_what_is_refused_and_nothing_else() {
         let offered = ["ls", "a.b", "a_b", "read_file", "9lives"].map(String::from);
-        let mut names = Names::new(offered.into_iter());
-        assert_eq!(names.renamed("read_file"), None);
-        assert_eq!(names.renamed("ls").as_deref(), Some("ls_tool"));
-        assert_eq!(names.renamed("9lives").as_deref(), Some("_9lives"));
-        let dotted = names.renamed("a.b").unwrap();
+        let mut names = NameAllocator::new(offered.into_iter());
+        assert_eq!(names.rename("read_file"), None);
+        assert_eq!(names.rename("ls").as_deref(), Some("ls_tool"));
+        assert_eq!(names.rename("9lives").as_deref(), Some("_9lives"));
+        let dotted = names.rename("a.b").unwrap();
         assert!(dotted.starts_with("a_b_") && is_accepted(&dotted), "{dotted}");
-        assert_eq!(names.renamed("a.b").as_deref(), Some(dotted.as_str()), "twice the same");
-        assert_eq!(names.pairs.len(), 3);
+        assert_eq!(names.rename("a.b").as_deref(), Some(dotted.as_str()), "twice the same");
+        assert_eq!(names.renamed_tools.len(), 3);
     }
 
     #[test]
@@ -120,8 +120,8 @@ mod tests {
         let long = "mcp__server__".repeat(9);
         let longer = format!("{long}x");
         let raw = ["a", "-", "é", "日本語", "a b", "a.b", "a/b", "$x", long.as_str(), longer.as_str()];
-        let mut names = Names::new(raw.iter().map(ToString::to_string));
-        let sent: HashSet<String> = raw.iter().map(|name| names.renamed(name).unwrap()).collect();
+        let mut names = NameAllocator::new(raw.iter().map(ToString::to_string));
+        let sent: HashSet<String> = raw.iter().map(|name| names.rename(name).unwrap()).collect();
         assert_eq!(sent.len(), raw.len());
         for name in sent {
             assert!(is_accepted(&name), "{name}");

@@ -4,18 +4,23 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::guard::{HELD, KEPT};
-use super::seam::{HEAD, Seam};
-use super::{Guard, Reach, Terms, lets_pass};
+use super::resume_buffer::{MAX_STORED_TEXT_BYTES, MAX_WITHHELD_BYTES};
+use super::splice_point::{COMPARED_CHARS, SplicePoint};
+use super::{ContinuationSupport, ResumeBuffer, ResumeConditions, withholds_nothing};
+use crate::protocol::api::Api;
 use crate::protocol::edit::Segments;
-use crate::protocol::face::Face;
-use crate::protocol::held::Held;
+use crate::protocol::memory_budget::MemoryBudget;
 use crate::protocol::request::RequestBody;
 
-const BOTH: Reach = Reach { afresh: true, from_text: true };
+const BOTH: ContinuationSupport = ContinuationSupport { can_restart: true, can_prefill: true };
 
-fn guard(reach: Reach) -> Guard {
-    Guard::new(Face::Chat, Terms::default(), reach, Arc::<Held>::default().room(usize::MAX))
+fn guard(reach: ContinuationSupport) -> ResumeBuffer {
+    ResumeBuffer::new(
+        Api::ChatCompletions,
+        ResumeConditions::default(),
+        reach,
+        Arc::<MemoryBudget>::default().start_reservation(usize::MAX),
+    )
 }
 
 fn event(delta: &str) -> String {
@@ -36,8 +41,8 @@ fn finish() -> String {
     event("{}").replace("null", "\"stop\"")
 }
 
-fn pass(guard: &mut Guard, events: &str) -> String {
-    let out = guard.pass(Segments::whole(Bytes::copy_from_slice(events.as_bytes())));
+fn pass(guard: &mut ResumeBuffer, events: &str) -> String {
+    let out = guard.process(Segments::from_bytes(Bytes::copy_from_slice(events.as_bytes())));
     String::from_utf8(out.to_bytes().to_vec()).unwrap()
 }
 
@@ -47,26 +52,33 @@ fn tool_calls_wait_for_their_finish() {
     assert_eq!(pass(&mut one, &text("a")), text("a"));
     assert_eq!(pass(&mut one, &(call("1") + ": waiting\n\n" + &text("b"))), ": waiting\n\n");
     assert_eq!(pass(&mut one, &finish()), call("1") + &text("b") + &finish());
-    assert!(one.broke().is_none(), "a finished answer does not go on");
+    assert!(one.interrupt().is_none(), "a finished answer does not go on");
     let mut other = guard(BOTH);
     assert_eq!(pass(&mut other, &(text("a") + &call("1"))), text("a"));
-    assert_eq!(other.broke().unwrap().text, "a");
+    assert_eq!(other.interrupt().unwrap().text, "a");
     // Nobody could make the call again.
-    let mut alone = guard(Reach { afresh: false, from_text: true });
+    let mut alone = guard(ContinuationSupport { can_restart: false, can_prefill: true });
     assert_eq!(pass(&mut alone, &call("1")), call("1"));
-    assert!(alone.broke().is_none());
+    assert!(alone.interrupt().is_none());
 }
 
 #[test]
 fn the_first_words_are_let_pass_and_what_may_be_held_is_not() {
-    let lets =
-        |events: &str| lets_pass(Face::Chat, &Segments::whole(Bytes::copy_from_slice(events.as_bytes())));
+    let lets = |events: &str| {
+        withholds_nothing(
+            Api::ChatCompletions,
+            &Segments::from_bytes(Bytes::copy_from_slice(events.as_bytes())),
+        )
+    };
     let begin = event("{\"role\":\"assistant\",\"content\":\"\"}") + &text("a");
     assert!(lets(&begin) && !lets(""));
     for other in [call("1"), text("\\ud83d"), event("{\"tool\\u005fcalls\":[1]}")] {
         assert!(!lets(&(begin.clone() + &other)), "{other}");
     }
-    assert!(!lets_pass(Face::Messages, &Segments::whole(begin.into())), "the edge of a block is held there");
+    assert!(
+        !withholds_nothing(Api::Messages, &Segments::from_bytes(begin.into())),
+        "the edge of a block is held there"
+    );
 }
 
 #[test]
@@ -78,38 +90,45 @@ fn what_is_held_and_kept_is_bounded() {
     while got == 0 {
         sent += piece.len();
         got = pass(&mut held, &piece).len();
-        assert!(sent <= HELD + piece.len());
+        assert!(sent <= MAX_WITHHELD_BYTES + piece.len());
     }
     assert_eq!(got, sent, "all of it goes out, and nothing is held any more");
     assert_eq!(pass(&mut held, &piece), piece);
-    assert!(held.broke().is_none());
+    assert!(held.interrupt().is_none());
     let mut kept = guard(BOTH);
     let piece = text(&"y".repeat(64 << 10));
-    for _ in 0..=KEPT / (64 << 10) {
+    for _ in 0..=MAX_STORED_TEXT_BYTES / (64 << 10) {
         assert_eq!(pass(&mut kept, &piece), piece);
     }
-    assert!(kept.broke().is_none());
+    assert!(kept.interrupt().is_none());
 }
 
 #[test]
 fn all_streams_together_hold_no_more_than_there_is_room_for() {
-    let held = Arc::<Held>::default();
-    let guarded = || Guard::new(Face::Chat, Terms::default(), BOTH, held.room(1000));
+    let held = Arc::<MemoryBudget>::default();
+    let guarded = || {
+        ResumeBuffer::new(
+            Api::ChatCompletions,
+            ResumeConditions::default(),
+            BOTH,
+            held.start_reservation(1000),
+        )
+    };
     let (mut one, mut two) = (guarded(), guarded());
     pass(&mut one, &text("y"));
-    let first = held.bytes();
+    let first = held.used_bytes();
     assert!(first < 200, "its first event, and its text: {first}");
     pass(&mut one, &text(&"y".repeat(500)));
-    assert_eq!(held.bytes(), first + 500);
+    assert_eq!(held.used_bytes(), first + 500);
     let piece = call(&"x".repeat(200));
     assert_eq!(pass(&mut one, &piece), "");
-    assert_eq!(held.bytes(), first + 500 + piece.len());
+    assert_eq!(held.used_bytes(), first + 500 + piece.len());
     assert_eq!(pass(&mut two, &piece), piece, "there is no room: it goes out live");
-    assert!(two.broke().is_none(), "and nobody goes on with it");
-    let broken = one.broke().unwrap();
-    assert!(held.bytes() >= 500, "the text is kept for the rest");
+    assert!(two.interrupt().is_none(), "and nobody goes on with it");
+    let broken = one.interrupt().unwrap();
+    assert!(held.used_bytes() >= 500, "the text is kept for the rest");
     drop(broken);
-    assert_eq!(held.bytes(), 0);
+    assert_eq!(held.used_bytes(), 0);
 }
 
 #[test]
@@ -121,22 +140,22 @@ fn half_a_character_waits_for_its_other_half() {
     assert_eq!(pass(&mut one, &text("\\ude80")), all);
     assert_eq!(pass(&mut one, &text("\\\\ud83d")), text("\\\\ud83d"), "an escaped backslash is none");
     assert_eq!(pass(&mut one, &text("\\ud83d")), "");
-    assert_eq!(one.broke().unwrap().text, "a😀🚀\\ud83d");
+    assert_eq!(one.interrupt().unwrap().text, "a😀🚀\\ud83d");
 }
 
 #[test]
 fn white_space_alone_is_no_text_to_go_on_from() {
-    let mut one = guard(Reach { afresh: true, from_text: false });
+    let mut one = guard(ContinuationSupport { can_restart: true, can_prefill: false });
     assert_eq!(pass(&mut one, &text("\\n\\n")), text("\\n\\n"));
-    let broken = one.broke().unwrap();
+    let broken = one.interrupt().unwrap();
     assert_eq!((broken.prefill(), &*broken.text), ("", "\n\n"));
 }
 
 #[test]
 fn terms_are_those_of_the_request_and_of_the_configuration() {
     let terms = |body: &Value, params: &Value| {
-        let body = RequestBody::parse(Face::Chat, body.to_string().into()).unwrap();
-        Terms::of(&body, params.as_object().unwrap_or(&Map::new()))
+        let body = RequestBody::parse(Api::ChatCompletions, body.to_string().into()).unwrap();
+        ResumeConditions::from_request(&body, params.as_object().unwrap_or(&Map::new()))
     };
     let json_mode = json!({"response_format": {"type": "json_object"}});
     assert!(terms(&json!({}), &Value::Null).is_some());
@@ -147,7 +166,7 @@ fn terms_are_those_of_the_request_and_of_the_configuration() {
     for (said, inside) in
         [("a\n", true), ("a\n\nHum", true), ("a", false), ("a\n\nHuman:", false), ("ß", true), ("", false)]
     {
-        assert_eq!(stops.ends_inside_stop(said), inside, "{said:?}");
+        assert_eq!(stops.ends_with_partial_stop(said), inside, "{said:?}");
     }
 }
 
@@ -158,7 +177,14 @@ fn block(kind: &str, member: &str) -> String {
 
 #[test]
 fn the_edges_of_a_block_wait_for_what_follows_them() {
-    let over = |face| Guard::new(face, Terms::default(), BOTH, Arc::<Held>::default().room(usize::MAX));
+    let over = |face| {
+        ResumeBuffer::new(
+            face,
+            ResumeConditions::default(),
+            BOTH,
+            Arc::<MemoryBudget>::default().start_reservation(usize::MAX),
+        )
+    };
     let start =
         |kind: &str| block("content_block_start", &format!(",\"content_block\":{{\"type\":\"{kind}\"}}"));
     let delta = |kind: &str, text: &str| {
@@ -168,7 +194,7 @@ fn the_edges_of_a_block_wait_for_what_follows_them() {
         )
     };
     let (stop, ping) = (block("content_block_stop", ""), block("ping", ""));
-    let mut one = over(Face::Messages);
+    let mut one = over(Api::Messages);
     assert_eq!(pass(&mut one, &start("text")), "", "an empty block is none");
     assert_eq!(pass(&mut one, &delta("text", "a")), start("text") + &delta("text", "a"));
     assert_eq!(pass(&mut one, &(stop.clone() + &ping)), ping, "the rest may belong to the block");
@@ -178,13 +204,13 @@ fn the_edges_of_a_block_wait_for_what_follows_them() {
     let end = block("message_delta", ",\"delta\":{\"stop_reason\":\"tool_use\"}");
     let call = stop.clone() + &start("tool_use");
     assert_eq!(pass(&mut one, &(stop.clone() + &end)), call + &stop + &end);
-    assert!(one.broke().is_none(), "it is finished");
-    let mut cut = over(Face::Messages);
+    assert!(one.interrupt().is_none(), "it is finished");
+    let mut cut = over(Api::Messages);
     let sent = start("text") + &delta("text", "a") + &delta("text", "b");
     assert_eq!(pass(&mut cut, &(sent.clone() + &stop + &start("tool_use"))), sent);
-    assert_eq!(cut.broke().unwrap().text, "ab");
+    assert_eq!(cut.interrupt().unwrap().text, "ab");
     // Text that came otherwise than in pieces is not known, so nobody goes on from it.
-    let mut silent = over(Face::Responses);
+    let mut silent = over(Api::Responses);
     let item = |event: &str, content: &str| {
         let item = format!(",\"item\":{{\"type\":\"message\",\"content\":[{content}]}}");
         block(&format!("response.output_item.{event}"), &item)
@@ -192,7 +218,7 @@ fn the_edges_of_a_block_wait_for_what_follows_them() {
     assert_eq!(pass(&mut silent, &item("added", "")), "");
     let told = item("done", "{\"type\":\"output_text\",\"text\":\"a\"}");
     assert_eq!(pass(&mut silent, &told), item("added", "") + &told);
-    assert!(silent.broke().is_none());
+    assert!(silent.interrupt().is_none());
 }
 
 /// Text of few kinds of character, so that it often repeats itself.
@@ -206,7 +232,7 @@ fn boundary(text: &str, at: prop::sample::Index) -> usize {
 }
 
 /// What the client gets of a second stream that says this in pieces; `None` for an error event.
-fn through(seam: &mut Seam, said: &str, piece: usize) -> Option<String> {
+fn through(seam: &mut SplicePoint, said: &str, piece: usize) -> Option<String> {
     let mut out = String::new();
     for piece in said.chars().collect::<Vec<_>>().chunks(piece) {
         out += &seam.push(&piece.iter().collect::<String>()).ok()?;
@@ -226,10 +252,10 @@ proptest! {
         ];
         let mut events: Vec<u8> = picked.into_iter().flat_map(|kind| kinds[kind].bytes()).collect();
         events.truncate(events.len().saturating_sub(cut.saturating_sub(20)));
-        let out = Segments::whole(events.clone().into());
+        let out = Segments::from_bytes(events.clone().into());
         let mut guard = guard(BOTH);
-        if lets_pass(Face::Chat, &out) {
-            prop_assert_eq!(guard.pass(out).to_bytes(), events);
+        if withholds_nothing(Api::ChatCompletions, &out) {
+            prop_assert_eq!(guard.process(out).to_bytes(), events);
         }
     }
 
@@ -237,9 +263,9 @@ proptest! {
     fn the_rest_joins_without_loss_or_the_answer_ends_with_an_error(whole in prose(), at in any::<prop::sample::Index>(), piece in 1_usize..30) {
         let (sent, _) = whole.split_at(boundary(&whole, at));
         let rest = whole.strip_prefix(sent.trim_end()).unwrap();
-        let joined = through(&mut Seam::new(sent.to_owned()), rest, piece);
+        let joined = through(&mut SplicePoint::new(sent.to_owned()), rest, piece);
         // Only an answer that repeats its own beginning can be taken for one that begins anew.
-        let head: String = sent.chars().take(HEAD).collect();
+        let head: String = sent.chars().take(COMPARED_CHARS).collect();
         if !rest.starts_with(&head) || sent.trim_end().is_empty() {
             prop_assert_eq!(joined.clone().map(|joined| sent.to_owned() + &joined), Some(whole.clone()));
         }
@@ -249,8 +275,8 @@ proptest! {
     fn an_answer_that_begins_anew_is_whole_or_an_error(whole in prose(), at in any::<prop::sample::Index>(), piece in 1_usize..30) {
         let (sent, _) = whole.split_at(boundary(&whole, at));
         prop_assume!(!sent.trim_end().is_empty());
-        let joined = through(&mut Seam::new(sent.to_owned()), &whole, piece);
-        if sent.chars().count() >= HEAD {
+        let joined = through(&mut SplicePoint::new(sent.to_owned()), &whole, piece);
+        if sent.chars().count() >= COMPARED_CHARS {
             prop_assert_eq!(joined.map(|joined| sent.to_owned() + &joined), Some(whole.clone()));
         } else {
             prop_assert_eq!(joined, None);
@@ -282,6 +308,6 @@ proptest! {
         let got = pass(&mut other, &events[..cut].concat());
         let sent: String = got.split("content\":\"").skip(1).filter(|rest| !rest.starts_with("hm")).map(|rest| rest.split('"').next().unwrap()).collect();
         let sent = crate::protocol::json::unescape(format!("\"{sent}\"").as_bytes()).unwrap().into_owned();
-        prop_assert_eq!(other.broke().unwrap().text, sent);
+        prop_assert_eq!(other.interrupt().unwrap().text, sent);
     }
 }

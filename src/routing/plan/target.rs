@@ -7,36 +7,36 @@ use std::sync::{Arc, OnceLock};
 use http::{HeaderName, HeaderValue};
 
 use crate::catalog::ThinkingLevel;
-use crate::config::settings::{Auth, Key, Provider, ProviderModel, Reference};
+use crate::config::settings::{Auth, Provider, ProviderKey, ProviderModel, Reference};
 use crate::failure::Failure;
-use crate::protocol::face::Face;
+use crate::protocol::api::Api;
 use crate::protocol::request::RequestBody;
 use crate::provider::classify::Classifier;
-use crate::provider::rewrite::{self, Begun, Rewritten};
+use crate::provider::rewrite::{self, AdaptedRequest, PartialAnswer};
 use crate::routing::headers;
 use crate::secret::Redactor;
-use crate::upstream::Url;
+use crate::upstream::UpstreamUrl;
 
 /// One reference with the key and the settings to call it. A clone is the same one.
 #[derive(Clone)]
-pub struct Target(Arc<Inner>);
+pub struct Target(Arc<TargetInner>);
 
-struct Inner {
-    parts: Parts,
+struct TargetInner {
+    parts: TargetParts,
     /// Made at the first call: most targets are only looked at.
-    way: OnceLock<Way>,
+    endpoint: OnceLock<Endpoint>,
     redactor: OnceLock<Redactor>,
 }
 
 /// What is the same for every call.
-struct Way {
-    url: Url,
+struct Endpoint {
+    url: UpstreamUrl,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// What a target is made of.
 #[derive(Clone)]
-pub struct Parts {
+pub struct TargetParts {
     /// `provider/model`.
     pub reference: Reference,
     /// The same as text.
@@ -48,57 +48,57 @@ pub struct Parts {
     /// Which of the provider's keys; `None` where it needs none.
     pub key_index: Option<usize>,
     /// The face that it is called with: the client's own where the provider serves that one.
-    pub face: Face,
+    pub api: Api,
     /// The id that the provider sees.
     pub wire_model: String,
 }
 
-impl Parts {
+impl TargetParts {
     /// The key, where one is sent.
     #[must_use]
-    pub fn key(&self) -> Option<&Key> {
+    pub fn key(&self) -> Option<&ProviderKey> {
         self.provider.keys.get(self.key_index?).filter(|_| self.provider.auth != Auth::None)
     }
 
     /// Base URL of the face that it is called with; `None` where the provider does not speak it.
     #[must_use]
-    pub fn base(&self) -> Option<&str> {
-        self.provider.faces.iter().find(|(face, _)| *face == self.face).map(|(_, base)| base.as_str())
+    pub fn base_url(&self) -> Option<&str> {
+        self.provider.apis.iter().find(|(face, _)| *face == self.api).map(|(_, base)| base.as_str())
     }
 }
 
 impl Deref for Target {
-    type Target = Parts;
+    type Target = TargetParts;
 
-    fn deref(&self) -> &Parts {
+    fn deref(&self) -> &TargetParts {
         &self.0.parts
     }
 }
 
 impl Target {
-    pub(super) fn new(parts: Parts) -> Self {
-        Self(Arc::new(Inner { parts, way: OnceLock::new(), redactor: OnceLock::new() }))
+    pub(super) fn new(parts: TargetParts) -> Self {
+        Self(Arc::new(TargetInner { parts, endpoint: OnceLock::new(), redactor: OnceLock::new() }))
     }
 
-    fn way(&self) -> &Way {
-        self.0.way.get_or_init(|| {
-            let url = format!("{}{}", self.base().unwrap_or_default(), self.face.path()).into();
-            Way { url, headers: headers::of_every_call(self) }
+    fn endpoint(&self) -> &Endpoint {
+        self.0.endpoint.get_or_init(|| {
+            let url = format!("{}{}", self.base_url().unwrap_or_default(), self.api.path()).into();
+            Endpoint { url, headers: headers::build_target_headers(self) }
         })
     }
 
     /// The same over another face.
-    pub(in crate::routing) fn over(&self, face: Face) -> Self {
-        Self::new(Parts { face, ..self.0.parts.clone() })
+    pub(in crate::routing) fn with_api(&self, face: Api) -> Self {
+        Self::new(TargetParts { api: face, ..self.0.parts.clone() })
     }
 
     /// The target with its provider as that is called now: a login's key changes.
     #[must_use]
-    pub(in crate::routing) fn called(&self, provider: &Arc<Provider>) -> Cow<'_, Self> {
+    pub(in crate::routing) fn with_provider(&self, provider: &Arc<Provider>) -> Cow<'_, Self> {
         if Arc::ptr_eq(provider, &self.provider) {
             return Cow::Borrowed(self);
         }
-        Cow::Owned(Self::new(Parts { provider: provider.clone(), ..self.0.parts.clone() }))
+        Cow::Owned(Self::new(TargetParts { provider: provider.clone(), ..self.0.parts.clone() }))
     }
 
     /// Removes the secrets of a call of this target from what its provider says.
@@ -111,66 +111,75 @@ impl Target {
 
     /// What turns its provider's errors into failures.
     pub(in crate::routing) fn classifier(&self) -> Classifier {
-        Classifier::new(self.provider.dialect, self.redactor().clone())
+        Classifier::new(self.provider.adapter, self.redactor().clone())
     }
 
     /// The request as this target's provider takes it.
     ///
     /// # Errors
     /// When it breaks a rule of the provider that no rewrite can mend.
-    pub fn rewrite(&self, body: &RequestBody, thinking: Option<ThinkingLevel>) -> Result<Rewritten, Failure> {
-        rewrite::rewrite(self.provider.dialect, &self.request(body, thinking))
+    pub fn rewrite_request(
+        &self,
+        body: &RequestBody,
+        thinking: Option<ThinkingLevel>,
+    ) -> Result<AdaptedRequest, Failure> {
+        rewrite::rewrite_request(self.provider.adapter, &self.rewrite_input(body, thinking))
     }
 
     /// The request for the rest of an answer that broke off; `None` when the client's output limit is used up.
     ///
     /// # Errors
     /// As [`Self::rewrite`].
-    pub(in crate::routing) fn go_on(
+    pub(in crate::routing) fn rewrite_continuation(
         &self,
         body: &RequestBody,
         thinking: Option<ThinkingLevel>,
-        begun: &Begun<'_>,
-    ) -> Result<Option<Rewritten>, Failure> {
-        rewrite::go_on(self.provider.dialect, &self.request(body, thinking), begun)
+        begun: &PartialAnswer<'_>,
+    ) -> Result<Option<AdaptedRequest>, Failure> {
+        rewrite::rewrite_continuation(self.provider.adapter, &self.rewrite_input(body, thinking), begun)
     }
 
     /// Whether the model goes on from the beginning of an answer, over some face that its provider serves.
-    pub(in crate::routing) fn takes_prefill(&self) -> bool {
-        self.prefill_face().is_some()
+    pub(in crate::routing) fn supports_prefill(&self) -> bool {
+        self.prefill_api().is_some()
     }
 
     /// The target as it is asked to go on from the beginning of an answer: over its own face where it is known to do so
     /// there, else over another one.
-    pub(in crate::routing) fn going_on(&self) -> Option<Self> {
-        self.prefill_face().map(|face| self.over(face))
+    pub(in crate::routing) fn for_continuation(&self) -> Option<Self> {
+        self.prefill_api().map(|face| self.with_api(face))
     }
 
-    fn prefill_face(&self) -> Option<Face> {
-        let served = self.provider.faces.iter().map(|(face, _)| *face);
-        let own = served.clone().filter(|face| *face == self.face);
-        own.chain(served).find(|face| rewrite::takes_prefill(self.provider.dialect, *face, &self.model.facts))
+    fn prefill_api(&self) -> Option<Api> {
+        let served = self.provider.apis.iter().map(|(face, _)| *face);
+        let own = served.clone().filter(|face| *face == self.api);
+        own.chain(served)
+            .find(|face| rewrite::supports_prefill(self.provider.adapter, *face, &self.model.model))
     }
 
-    fn request<'a>(&'a self, body: &'a RequestBody, thinking: Option<ThinkingLevel>) -> rewrite::Request<'a> {
-        rewrite::Request {
+    fn rewrite_input<'a>(
+        &'a self,
+        body: &'a RequestBody,
+        thinking: Option<ThinkingLevel>,
+    ) -> rewrite::RewriteInput<'a> {
+        rewrite::RewriteInput {
             body,
-            model: &self.model.facts,
+            model: &self.model.model,
             wire_model: &self.wire_model,
             params: &self.model.params,
-            thinking,
+            default_thinking: thinking,
             sanitize_tool_call_ids: self.provider.sanitize_tool_call_ids,
         }
     }
 
     /// Where it is called.
     #[must_use]
-    pub fn url(&self) -> &Url {
-        &self.way().url
+    pub fn url(&self) -> &UpstreamUrl {
+        &self.endpoint().url
     }
 
     /// What its provider, its model and its key put into the head of each call.
     pub(in crate::routing) fn headers(&self) -> &[(HeaderName, HeaderValue)] {
-        &self.way().headers
+        &self.endpoint().headers
     }
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::{Face, RequestBody, State, offered, plan};
+use super::{Api, RequestBody, State, list_models, plan_request};
 use crate::config::{self, Environment};
-use crate::record::Skip;
+use crate::record::SkipReason;
 
-fn body(face: Face, value: &Value) -> RequestBody {
+fn body(face: Api, value: &Value) -> RequestBody {
     RequestBody::parse(face, Bytes::from(value.to_string())).unwrap()
 }
 
@@ -26,9 +26,9 @@ fn each_client_gets_its_own_face_where_the_provider_has_it_and_else_the_preferre
     }"#;
     let settings = Arc::new(config::from_text(text, None, &Environment::default()).unwrap());
     let state = State::new();
-    for face in Face::ALL {
+    for face in Api::ALL {
         let request = body(face, &json!({"model": "default", "messages": [], "input": "hi"}));
-        let plan = plan(&settings, &state, "default", &request, None).ok().unwrap();
+        let plan = plan_request(&settings, &state, "default", &request, None).ok().unwrap();
         let called: Vec<&str> = plan.targets.iter().map(|planned| &**planned.target.url()).collect();
         let own = format!("https://api.kimi.com/coding/v1{}", face.path());
         let expected = [
@@ -37,7 +37,7 @@ fn each_client_gets_its_own_face_where_the_provider_has_it_and_else_the_preferre
             "https://messages.example/v1/messages",
         ];
         assert_eq!(called, expected, "{face:?}");
-        assert!(plan.targets.iter().all(|planned| planned.skipped.is_none()));
+        assert!(plan.targets.iter().all(|planned| planned.skip_reason.is_none()));
     }
 }
 
@@ -51,10 +51,10 @@ fn an_image_goes_past_a_model_without_eyes_on_every_face() {
     let settings = Arc::new(config::from_text(text, None, &Environment::default()).unwrap());
     let part =
         json!({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AA=="}});
-    let request = body(Face::Messages, &json!({"messages": [{"role": "user", "content": [part]}]}));
-    let plan = plan(&settings, &State::new(), "default", &request, None).ok().unwrap();
-    let skipped = plan.targets[0].skipped.as_ref().map(|(skip, _)| *skip);
-    assert_eq!(skipped, Some(Skip::MediaNotAccepted));
+    let request = body(Api::Messages, &json!({"messages": [{"role": "user", "content": [part]}]}));
+    let plan = plan_request(&settings, &State::new(), "default", &request, None).ok().unwrap();
+    let skipped = plan.targets[0].skip_reason.as_ref().map(|(skip, _)| *skip);
+    assert_eq!(skipped, Some(SkipReason::MediaNotAccepted));
 }
 
 #[test]
@@ -67,19 +67,22 @@ fn a_document_goes_past_kimi_over_every_face_and_the_reason_names_it() {
     let settings = Arc::new(config::from_text(text, None, &Environment::default()).unwrap());
     let source = json!({"type": "base64", "media_type": "application/pdf", "data": "AA=="});
     for (face, part) in [
-        (Face::Chat, json!({"type": "file", "file": {"file_data": "data:application/pdf;base64,AA=="}})),
-        (Face::Messages, json!({"type": "document", "source": source})),
-        (Face::Responses, json!({"type": "input_file", "file_data": "data:application/pdf;base64,AA=="})),
+        (
+            Api::ChatCompletions,
+            json!({"type": "file", "file": {"file_data": "data:application/pdf;base64,AA=="}}),
+        ),
+        (Api::Messages, json!({"type": "document", "source": source})),
+        (Api::Responses, json!({"type": "input_file", "file_data": "data:application/pdf;base64,AA=="})),
     ] {
         let list = json!([{"role": "user", "content": [part]}]);
         let request = body(face, &json!({"messages": list, "input": list}));
-        let plan = plan(&settings, &State::new(), "default", &request, None).ok().unwrap();
-        let skipped: Vec<_> = plan.targets.iter().map(|planned| planned.skipped.clone()).collect();
+        let plan = plan_request(&settings, &State::new(), "default", &request, None).ok().unwrap();
+        let skipped: Vec<_> = plan.targets.iter().map(|planned| planned.skip_reason.clone()).collect();
         let [Some((kimi, why)), Some((moonshot, _)), None] = skipped.as_slice() else {
             panic!("{skipped:?}")
         };
-        assert_eq!((*kimi, *moonshot), (Skip::MediaNotAccepted, Skip::MediaNotAccepted));
-        let place = format!("{}[0].content[0]", face.list());
+        assert_eq!((*kimi, *moonshot), (SkipReason::MediaNotAccepted, SkipReason::MediaNotAccepted));
+        let place = format!("{}[0].content[0]", face.conversation_field());
         assert!(why.starts_with(&place), "{why}");
     }
 }
@@ -100,7 +103,7 @@ fn globs_are_listed_by_a_name_that_they_take() {
         },
     }"#;
     let settings = Arc::new(config::from_text(text, None, &Environment::default()).unwrap());
-    let offered = offered(&settings);
+    let offered = list_models(&settings);
     let routes: Vec<_> = offered
         .iter()
         .filter(|offered| !offered.id.contains('/'))
@@ -111,5 +114,5 @@ fn globs_are_listed_by_a_name_that_they_take() {
         ["claude-fixed", "claude-haiku-moonshotai-kimi-k2.6", "claude-kimi-k3", "-mini-kimi-k2.6"]
     );
     let glob = offered.iter().find(|offered| offered.id == "claude-kimi-k3").unwrap();
-    assert_eq!((glob.name.as_str(), glob.owner.as_str()), ("Kimi K3 (claude-*)", "moonshot"));
+    assert_eq!((glob.display_name.as_str(), glob.owner.as_str()), ("Kimi K3 (claude-*)", "moonshot"));
 }

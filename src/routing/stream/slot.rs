@@ -4,29 +4,29 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
-use super::Piece;
+use super::StreamItem;
 
 /// Room for one piece. Who waits here is polled again by the body that takes it.
 #[derive(Clone, Default)]
-pub(super) struct Slot(Arc<Mutex<Option<Piece>>>);
+pub(super) struct ItemSlot(Arc<Mutex<Option<StreamItem>>>);
 
-impl Slot {
-    fn piece(&self) -> MutexGuard<'_, Option<Piece>> {
+impl ItemSlot {
+    fn lock_item(&self) -> MutexGuard<'_, Option<StreamItem>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Puts a piece there, once the one before is taken.
-    pub(super) async fn put(&self, piece: Piece) {
-        self.taken().await;
-        *self.piece() = Some(piece);
+    pub(super) async fn put(&self, piece: StreamItem) {
+        self.wait_until_empty().await;
+        *self.lock_item() = Some(piece);
     }
 
     /// Resolves when nothing is there.
-    pub(super) async fn taken(&self) {
-        poll_fn(|_| if self.piece().is_some() { Poll::Pending } else { Poll::Ready(()) }).await;
+    pub(super) async fn wait_until_empty(&self) {
+        poll_fn(|_| if self.lock_item().is_some() { Poll::Pending } else { Poll::Ready(()) }).await;
     }
 
-    pub(super) fn take(&self) -> Option<Piece> {
-        self.piece().take()
+    pub(super) fn take(&self) -> Option<StreamItem> {
+        self.lock_item().take()
     }
 }

@@ -119,7 +119,7 @@ async fn clients_and_requested_names_are_kept_apart() {
 async fn fallback_off_asks_the_primary_and_changes_nothing() {
     let fixture = fixture();
     fall_back(&fixture, session("one")).await;
-    let only = ClientRequest { first_target_only: true, ..session("one") };
+    let only = ClientRequest { is_fallback_disabled: true, ..session("one") };
     assert_eq!(ask(&fixture, only).await, PRIMARY);
     assert_eq!(ask(&fixture, session("one")).await, FALLBACK);
 }
@@ -146,9 +146,9 @@ async fn a_reload_keeps_it_where_the_target_is_the_same() {
     };
     let fixture = fixture();
     fall_back(&fixture, session("one")).await;
-    fixture.relay.replace(settings("sk-or-v1-000000"), None);
+    fixture.relay.replace_settings(settings("sk-or-v1-000000"), None);
     assert_eq!(ask(&fixture, session("one")).await, FALLBACK);
-    fixture.relay.replace(settings("sk-or-v1-111111"), None);
+    fixture.relay.replace_settings(settings("sk-or-v1-111111"), None);
     assert_eq!(ask(&fixture, session("one")).await, PRIMARY);
 }
 

@@ -13,9 +13,9 @@ use http::HeaderMap;
 use serde_json::{Value, json};
 
 use self::model::{Model, TEXT};
-use super::{Answer, ClientRequest, Relay, read};
+use super::{Answer, ClientRequest, Engine, read};
 use crate::config::{self, Environment};
-use crate::protocol::face::Face;
+use crate::protocol::api::Api;
 use crate::record::{Record, RequestId};
 
 /// Two targets that both go on from a text.
@@ -25,7 +25,7 @@ const KIMI_THEN_OPENROUTER: &str = r#"{ primary: "moonshot/kimi-k3", fallbacks: 
 
 /// A gateway in front of one model.
 struct Fixture {
-    relay: Relay,
+    relay: Engine,
     model: Arc<Model>,
     records: Arc<Mutex<Vec<Record>>>,
 }
@@ -50,7 +50,7 @@ impl Fixture {
         let model = Arc::new(model);
         let records = Arc::new(Mutex::new(Vec::new()));
         let sink = records.clone();
-        let relay = Relay::new(
+        let relay = Engine::new(
             Arc::new(settings),
             model.clone(),
             Arc::new(move |record| sink.lock().unwrap().push(record)),
@@ -70,24 +70,24 @@ impl Fixture {
 
     /// As [`Self::stream`]; `x-moonrelay-fallback: off` where only the first target is asked for.
     async fn send(&self, more: &Value, first_target_only: bool) -> String {
-        self.say(Face::Chat, more, first_target_only).await
+        self.say(Api::ChatCompletions, more, first_target_only).await
     }
 
     /// As [`Self::send`], of a client of any face.
-    async fn say(&self, face: Face, more: &Value, first_target_only: bool) -> String {
+    async fn say(&self, face: Api, more: &Value, first_target_only: bool) -> String {
         let mut body = question(face);
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let request = ClientRequest {
             id: RequestId::now(),
-            face,
+            api: face,
             client: None,
             headers: HeaderMap::new(),
             body: Bytes::from(body.to_string()),
-            first_target_only,
+            is_fallback_disabled: first_target_only,
         };
         match self.relay.answer(request).await {
             Ok(answer @ Answer::Stream { .. }) => read(answer).await.0,
-            Ok(Answer::Whole { .. }) => panic!("a stream was asked for"),
+            Ok(Answer::Complete { .. }) => panic!("a stream was asked for"),
             Err(refusal) => panic!("{refusal}"),
         }
     }
@@ -103,18 +103,18 @@ impl Fixture {
 }
 
 /// A request with a tool.
-fn question(face: Face) -> Value {
+fn question(face: Api) -> Value {
     let (messages, schema) = (json!([{"role": "user", "content": "hi"}]), json!({"type": "object"}));
     match face {
-        Face::Chat => json!({
+        Api::ChatCompletions => json!({
             "model": "default", "stream": true, "stream_options": {"include_usage": true}, "messages": messages,
             "tools": [{"type": "function", "function": {"name": "look", "parameters": schema}}],
         }),
-        Face::Messages => json!({
+        Api::Messages => json!({
             "model": "default", "stream": true, "max_tokens": 4096, "messages": messages,
             "tools": [{"name": "look", "input_schema": schema}],
         }),
-        Face::Responses => json!({
+        Api::Responses => json!({
             "model": "default", "stream": true, "input": messages,
             "tools": [{"type": "function", "name": "look", "parameters": schema}],
         }),

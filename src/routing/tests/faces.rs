@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::script::Reply;
-use super::{Answer, ClientRequest, Fixture, Refusal, attempts, read, request};
-use crate::protocol::face::Face;
+use super::{Answer, ClientRequest, Fixture, RequestError, attempts, read, request};
+use crate::protocol::api::Api;
 
 /// A target of each face and nothing else.
 const ONE_FACE_EACH: &str = r#"{
@@ -42,82 +42,82 @@ const CHAT_WHOLE: &str = "{\"id\":\"c1\",\"object\":\"chat.completion\",\"create
 const MESSAGES_WHOLE: &str = "{\"id\":\"msg_1\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"m\",\"content\":[{\"type\":\"text\",\"text\":\"hello\"}],\"stop_reason\":\"end_turn\",\"stop_sequence\":null,\"usage\":{\"input_tokens\":7,\"output_tokens\":3}}";
 const RESPONSES_WHOLE: &str = "{\"id\":\"resp_1\",\"object\":\"response\",\"created_at\":1,\"status\":\"completed\",\"model\":\"m\",\"output\":[{\"id\":\"i1\",\"type\":\"message\",\"role\":\"assistant\",\"status\":\"completed\",\"content\":[{\"type\":\"output_text\",\"text\":\"hello\",\"annotations\":[]}]}],\"usage\":{\"input_tokens\":7,\"output_tokens\":3,\"total_tokens\":10}}";
 
-pub(super) const fn beginning(face: Face) -> &'static str {
+pub(super) const fn beginning(face: Api) -> &'static str {
     match face {
-        Face::Chat => CHAT_STREAM,
-        Face::Messages => MESSAGES_STREAM,
-        Face::Responses => RESPONSES_STREAM,
+        Api::ChatCompletions => CHAT_STREAM,
+        Api::Messages => MESSAGES_STREAM,
+        Api::Responses => RESPONSES_STREAM,
     }
 }
 
-pub(super) const fn end(face: Face) -> &'static str {
+pub(super) const fn end(face: Api) -> &'static str {
     match face {
-        Face::Chat => CHAT_END,
-        Face::Messages => MESSAGES_END,
-        Face::Responses => RESPONSES_END,
+        Api::ChatCompletions => CHAT_END,
+        Api::Messages => MESSAGES_END,
+        Api::Responses => RESPONSES_END,
     }
 }
 
-pub(super) const fn whole(face: Face) -> &'static str {
+pub(super) const fn whole(face: Api) -> &'static str {
     match face {
-        Face::Chat => CHAT_WHOLE,
-        Face::Messages => MESSAGES_WHOLE,
-        Face::Responses => RESPONSES_WHOLE,
+        Api::ChatCompletions => CHAT_WHOLE,
+        Api::Messages => MESSAGES_WHOLE,
+        Api::Responses => RESPONSES_WHOLE,
     }
 }
 
-const fn target(face: Face) -> &'static str {
+const fn target(face: Api) -> &'static str {
     match face {
-        Face::Chat => "chatty/m",
-        Face::Messages => "claudish/m",
-        Face::Responses => "codexish/m",
+        Api::ChatCompletions => "chatty/m",
+        Api::Messages => "claudish/m",
+        Api::Responses => "codexish/m",
     }
 }
 
-pub(super) fn chain(primary: Face, fallback: Face) -> Fixture {
+pub(super) fn chain(primary: Api, fallback: Api) -> Fixture {
     let text = ONE_FACE_EACH.replace("PRIMARY", target(primary)).replace("FALLBACK", target(fallback));
     Fixture::with(&text, &[])
 }
 
-pub(super) fn asked(face: Face, streamed: bool) -> ClientRequest {
+pub(super) fn asked(face: Api, streamed: bool) -> ClientRequest {
     let messages = json!([{"role": "user", "content": "hi"}]);
     let mut body = json!({"model": "default", "stream": streamed});
     match face {
-        Face::Chat => {
+        Api::ChatCompletions => {
             body["messages"] = messages;
             body["stream_options"] = json!({"include_usage": true});
         }
-        Face::Messages => {
+        Api::Messages => {
             body["messages"] = messages;
             body["max_tokens"] = json!(99);
         }
-        Face::Responses => body["input"] = json!("hi"),
+        Api::Responses => body["input"] = json!("hi"),
     }
-    ClientRequest { face, ..request(&body) }
+    ClientRequest { api: face, ..request(&body) }
 }
 
 /// The text of a stream, the words that say that it is complete, and the output tokens that it tells.
-fn heard(face: Face, stream: &str) -> (String, bool, Value) {
+fn heard(face: Api, stream: &str) -> (String, bool, Value) {
     let (mut text, mut complete, mut output) = (String::new(), false, Value::Null);
     for data in stream.lines().filter_map(|line| line.strip_prefix("data: ")) {
         if data == "[DONE]" {
-            complete |= face == Face::Chat;
+            complete |= face == Api::ChatCompletions;
             continue;
         }
         let event: Value = serde_json::from_str(data).unwrap();
         match face {
-            Face::Chat => {
+            Api::ChatCompletions => {
                 text += event["choices"][0]["delta"]["content"].as_str().unwrap_or_default();
                 output = event["usage"]["completion_tokens"].clone();
             }
-            Face::Messages => {
+            Api::Messages => {
                 text += event["delta"]["text"].as_str().unwrap_or_default();
                 complete |= event["type"] == "message_stop";
                 if event["type"] == "message_delta" {
                     output = event["usage"]["output_tokens"].clone();
                 }
             }
-            Face::Responses => {
+            Api::Responses => {
                 text += event["delta"].as_str().unwrap_or_default();
                 complete |= event["type"] == "response.completed";
                 output = event["response"]["usage"]["output_tokens"].clone();
@@ -129,8 +129,8 @@ fn heard(face: Face, stream: &str) -> (String, bool, Value) {
 
 #[tokio::test(start_paused = true)]
 async fn each_client_gets_its_own_face_of_each_targets_stream() {
-    for client in Face::ALL {
-        for called in Face::ALL {
+    for client in Api::ALL {
+        for called in Api::ALL {
             let fixture = chain(called, called);
             fixture.script.then(Reply::Events(vec![(0, beginning(called)), (0, end(called))]));
             let answer = fixture.relay.answer(asked(client, true)).await.ok().unwrap();
@@ -141,7 +141,10 @@ async fn each_client_gets_its_own_face_of_each_targets_stream() {
                 assert_eq!(text, [beginning(called), end(called)].concat(), "untouched");
             }
             let record = fixture.records.lock().unwrap().pop().unwrap();
-            assert_eq!((record.face, record.called, record.failed), (client, Some(called), None));
+            assert_eq!(
+                (record.api, record.upstream_api, record.failure_reason),
+                (client, Some(called), None)
+            );
             assert_eq!(record.usage.map(|usage| (usage.input, usage.output)), Some((7, 3)), "{called:?}");
             let url = fixture.script.calls.lock().unwrap()[0].url.clone();
             assert!(url.ends_with(&format!("/v1{}", called.path())), "{url}");
@@ -151,23 +154,23 @@ async fn each_client_gets_its_own_face_of_each_targets_stream() {
 
 #[tokio::test(start_paused = true)]
 async fn each_client_gets_its_own_face_of_each_targets_whole_answer() {
-    for client in Face::ALL {
-        for called in Face::ALL {
+    for client in Api::ALL {
+        for called in Api::ALL {
             let fixture = chain(called, called);
             fixture.script.then(Reply::Body(200, whole(called)));
             let answer = fixture.relay.answer(asked(client, false)).await;
-            let Ok(Answer::Whole { body, .. }) = answer else { panic!("{}", attempts(&answer)) };
+            let Ok(Answer::Complete { body, .. }) = answer else { panic!("{}", attempts(&answer)) };
             let body = body.to_bytes();
             if client == called {
                 assert_eq!(body, whole(called));
             }
             let value: Value = serde_json::from_slice(&body).unwrap();
             let (text, output) = match client {
-                Face::Chat => {
+                Api::ChatCompletions => {
                     (&value["choices"][0]["message"]["content"], &value["usage"]["completion_tokens"])
                 }
-                Face::Messages => (&value["content"][0]["text"], &value["usage"]["output_tokens"]),
-                Face::Responses => {
+                Api::Messages => (&value["content"][0]["text"], &value["usage"]["output_tokens"]),
+                Api::Responses => {
                     (&value["output"][0]["content"][0]["text"], &value["usage"]["output_tokens"])
                 }
             };
@@ -178,25 +181,26 @@ async fn each_client_gets_its_own_face_of_each_targets_whole_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn a_whole_answer_without_usage_is_estimated_as_a_stream_is() {
-    for client in Face::ALL {
-        for called in Face::ALL {
+    for client in Api::ALL {
+        for called in Api::ALL {
             let fixture = chain(called, called);
             let told = whole(called);
             let (before, _) = told.split_once(",\"usage\"").unwrap();
             let silent: &'static str = Box::leak(format!("{before}}}").into_boxed_str());
             fixture.script.then(Reply::Body(200, silent));
             let answer = fixture.relay.answer(asked(client, false)).await;
-            let Ok(Answer::Whole { body, .. }) = answer else { panic!("{}", attempts(&answer)) };
+            let Ok(Answer::Complete { body, .. }) = answer else { panic!("{}", attempts(&answer)) };
             let body = body.to_bytes();
             let record = fixture.records.lock().unwrap().pop().unwrap();
             let usage = record.usage.unwrap();
-            assert_eq!((usage.estimated, usage.output), (true, 2), "{client:?} from {called:?}");
+            assert_eq!((usage.is_estimated, usage.output), (true, 2), "{client:?} from {called:?}");
             assert!(usage.input > 0, "{usage:?}");
             if client == called {
                 assert_eq!(body, silent, "what passes is not touched");
             } else {
                 let value: Value = serde_json::from_slice(&body).unwrap();
-                let output = if client == Face::Chat { "completion_tokens" } else { "output_tokens" };
+                let output =
+                    if client == Api::ChatCompletions { "completion_tokens" } else { "output_tokens" };
                 assert_eq!(value["usage"][output], 2, "{client:?} from {called:?}: {value}");
             }
         }
@@ -206,10 +210,12 @@ async fn a_whole_answer_without_usage_is_estimated_as_a_stream_is() {
 #[tokio::test(start_paused = true)]
 async fn a_client_falls_from_one_face_to_another_and_does_not_notice() {
     let refused = "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"busy\"}}";
-    for client in Face::ALL {
-        for (first, second) in
-            [(Face::Messages, Face::Chat), (Face::Chat, Face::Messages), (Face::Responses, Face::Chat)]
-        {
+    for client in Api::ALL {
+        for (first, second) in [
+            (Api::Messages, Api::ChatCompletions),
+            (Api::ChatCompletions, Api::Messages),
+            (Api::Responses, Api::ChatCompletions),
+        ] {
             let failures = [
                 Reply::Body(529, refused),
                 Reply::Body(500, refused),
@@ -233,10 +239,10 @@ async fn a_client_falls_from_one_face_to_another_and_does_not_notice() {
 #[tokio::test(start_paused = true)]
 async fn what_breaks_ends_with_an_error_of_the_clients_own_face() {
     for (client, marks) in [
-        (Face::Messages, ["event: error\ndata: {\"type\":\"error\"", "claudish/m broke off"]),
-        (Face::Responses, ["event: response.failed\n", "codexish/m broke off"]),
+        (Api::Messages, ["event: error\ndata: {\"type\":\"error\"", "claudish/m broke off"]),
+        (Api::Responses, ["event: response.failed\n", "codexish/m broke off"]),
     ] {
-        for called in [client, Face::Chat] {
+        for called in [client, Api::ChatCompletions] {
             let fixture = chain(called, called);
             fixture.script.then(Reply::Cut(vec![(0, beginning(called))]));
             let (text, _) = read(fixture.relay.answer(asked(client, true)).await.ok().unwrap()).await;
@@ -244,7 +250,7 @@ async fn what_breaks_ends_with_an_error_of_the_clients_own_face() {
             assert!(marks.iter().all(|mark| text.contains(mark)), "{called:?}: {text}");
             assert_eq!(heard(client, &text).0, "hello", "{text}");
             assert!(!heard(client, &text).1, "no success: {text}");
-            assert_eq!(fixture.records.lock().unwrap()[0].failed.unwrap().as_str(), "truncated");
+            assert_eq!(fixture.records.lock().unwrap()[0].failure_reason.unwrap().as_str(), "truncated");
         }
     }
 }
@@ -254,12 +260,13 @@ async fn a_chat_client_goes_on_where_a_target_of_another_face_broke() {
     let thinking = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"m\",\"content\":[],\"usage\":{\"input_tokens\":7,\"output_tokens\":1}}}\n\n\
         event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"thinking\",\"thinking\":\"\"}}\n\n\
         event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"thinking_delta\",\"thinking\":\"hm\"}}\n\n";
-    for second in [Face::Chat, Face::Responses] {
-        let fixture = chain(Face::Messages, second);
+    for second in [Api::ChatCompletions, Api::Responses] {
+        let fixture = chain(Api::Messages, second);
         fixture.script.then(Reply::Cut(vec![(0, thinking)]));
         fixture.script.then(Reply::Events(vec![(0, beginning(second)), (0, end(second))]));
-        let (text, _) = read(fixture.relay.answer(asked(Face::Chat, true)).await.ok().unwrap()).await;
-        let (said, complete, _) = heard(Face::Chat, &text);
+        let (text, _) =
+            read(fixture.relay.answer(asked(Api::ChatCompletions, true)).await.ok().unwrap()).await;
+        let (said, complete, _) = heard(Api::ChatCompletions, &text);
         assert_eq!((said.as_str(), complete), ("hello", true), "{second:?}: {text}");
         assert!(text.contains("\"reasoning_content\":\"hm\"") && !text.contains("\"error\""), "{text}");
         let ids: std::collections::BTreeSet<_> =
@@ -270,11 +277,10 @@ async fn a_chat_client_goes_on_where_a_target_of_another_face_broke() {
 
 #[tokio::test(start_paused = true)]
 async fn a_waiting_client_is_kept_waiting_in_its_own_face() {
-    for (client, ping) in [
-        (Face::Messages, "event: ping\ndata: {\"type\":\"ping\"}\n\n"),
-        (Face::Responses, ": keep-alive\n\n"),
-    ] {
-        for called in [client, Face::Chat] {
+    for (client, ping) in
+        [(Api::Messages, "event: ping\ndata: {\"type\":\"ping\"}\n\n"), (Api::Responses, ": keep-alive\n\n")]
+    {
+        for called in [client, Api::ChatCompletions] {
             let fixture = chain(called, called);
             fixture.script.then(Reply::Events(vec![(20, beginning(called)), (20, end(called))]));
             let (text, _) = read(fixture.relay.answer(asked(client, true)).await.ok().unwrap()).await;
@@ -290,9 +296,9 @@ async fn a_waiting_client_is_kept_waiting_in_its_own_face() {
 #[tokio::test(start_paused = true)]
 async fn after_the_head_a_refusal_is_the_faces_own_error() {
     for (client, mark) in
-        [(Face::Messages, "event: error\n"), (Face::Responses, "\"type\":\"response.failed\"")]
+        [(Api::Messages, "event: error\n"), (Api::Responses, "\"type\":\"response.failed\"")]
     {
-        let fixture = chain(Face::Chat, Face::Chat);
+        let fixture = chain(Api::ChatCompletions, Api::ChatCompletions);
         fixture.script.then(Reply::Silent);
         let (text, attempts) = read(fixture.relay.answer(asked(client, true)).await.ok().unwrap()).await;
         assert_eq!(attempts, "");
@@ -302,17 +308,17 @@ async fn after_the_head_a_refusal_is_the_faces_own_error() {
 
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_said_in_another_face_is_a_400_unless_a_target_speaks_the_clients() {
-    let mut odd = asked(Face::Messages, false);
+    let mut odd = asked(Api::Messages, false);
     odd.body = json!({"model": "default", "max_tokens": 9, "messages": [{"role": "user", "content": 7}]})
         .to_string()
         .into();
-    let fixture = chain(Face::Chat, Face::Responses);
-    let Err(Refusal::Failed { failure, .. }) = fixture.relay.answer(odd.clone()).await else {
+    let fixture = chain(Api::ChatCompletions, Api::Responses);
+    let Err(RequestError::AttemptsFailed { failure, .. }) = fixture.relay.answer(odd.clone()).await else {
         panic!("answered")
     };
     assert_eq!(failure.reason.as_str(), "bad_request");
     assert!(failure.message.contains("messages[0].content"), "{}", failure.message);
-    let fixture = chain(Face::Chat, Face::Messages);
+    let fixture = chain(Api::ChatCompletions, Api::Messages);
     fixture.script.then(Reply::Body(200, MESSAGES_WHOLE));
     assert_eq!(attempts(&fixture.relay.answer(odd).await), "chatty/m=bad_request, claudish/m=ok");
 }
@@ -324,16 +330,13 @@ async fn the_gate_of_kimi_codes_chat_face_keeps_no_messages_client_away() {
     let fixture = Fixture::with(text, &[]);
     let gate = "{\"error\":{\"message\":\"Kimi For Coding is currently only available for Coding Agents such as Kimi CLI, Claude Code, Roo Code, Kilo Code, etc.\",\"type\":\"access_terminated_error\"}}";
     fixture.script.then(Reply::Body(403, gate));
-    let refused = fixture.relay.answer(asked(Face::Chat, false)).await;
+    let refused = fixture.relay.answer(asked(Api::ChatCompletions, false)).await;
     assert_eq!(attempts(&refused), "kimi/kimi-for-coding=forbidden_client");
     fixture.script.then(Reply::Body(200, MESSAGES_WHOLE));
-    assert_eq!(
-        attempts(&fixture.relay.answer(asked(Face::Messages, false)).await),
-        "kimi/kimi-for-coding=ok"
-    );
+    assert_eq!(attempts(&fixture.relay.answer(asked(Api::Messages, false)).await), "kimi/kimi-for-coding=ok");
     tokio::time::advance(Duration::from_secs(1)).await;
     let state = fixture.relay.state();
-    assert!(state.rest_of_provider("kimi").is_none(), "nobody else rests");
+    assert!(state.find_provider_cooldown("kimi").is_none(), "nobody else rests");
 }
 
 #[tokio::test(start_paused = true)]
@@ -341,7 +344,7 @@ async fn a_count_that_does_not_come_is_an_estimate_and_rests_nobody() {
     let text = r#"{ agents: { defaults: { model: "kimi/kimi-for-coding" } },
                     models: { providers: { kimi: { apiKey: "sk-kimi-000000" } } } }"#;
     let fixture = Fixture::with(text, &[]);
-    let ask = || fixture.relay.count(asked(Face::Messages, false));
+    let ask = || fixture.relay.count_tokens(asked(Api::Messages, false));
     fixture.script.then(Reply::Body(200, "{\"input_tokens\":42}"));
     let count = ask().await.ok().unwrap();
     assert_eq!((count.tokens, count.counted_by.as_deref()), (42, Some("kimi/kimi-for-coding")));
@@ -354,15 +357,15 @@ async fn a_count_that_does_not_come_is_an_estimate_and_rests_nobody() {
         assert_eq!(count.counted_by, None);
         assert!((5..20).contains(&count.tokens) && began.elapsed().as_secs() <= 3, "{count:?}");
     }
-    assert!(fixture.relay.state().rest_of_provider("kimi").is_none());
+    assert!(fixture.relay.state().find_provider_cooldown("kimi").is_none());
     assert!(fixture.records.lock().unwrap().is_empty(), "a count is no answer");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_translated_message_begins_with_an_estimate_of_its_prompt_and_ends_with_the_providers() {
-    let fixture = chain(Face::Chat, Face::Chat);
+    let fixture = chain(Api::ChatCompletions, Api::ChatCompletions);
     fixture.script.then(Reply::Events(vec![(0, CHAT_STREAM), (0, CHAT_END)]));
-    let (text, _) = read(fixture.relay.answer(asked(Face::Messages, true)).await.ok().unwrap()).await;
+    let (text, _) = read(fixture.relay.answer(asked(Api::Messages, true)).await.ok().unwrap()).await;
     let events: Vec<Value> =
         text.lines().filter_map(|line| serde_json::from_str(line.strip_prefix("data: ")?).ok()).collect();
     let usage = &events[0]["message"]["usage"];

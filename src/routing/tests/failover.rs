@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::script::Reply;
-use super::{Answer, Fixture, Refusal};
+use super::{Answer, Fixture, RequestError};
 use crate::failure::Reason;
 
 pub(super) const GOOD: Reply = Reply::Body(
@@ -61,7 +61,7 @@ async fn a_used_up_budget_rests_until_its_reset_a_week_at_most() {
     let ask = || async {
         let body = json!({"model": "openrouter/auto", "messages": [{"role": "user", "content": "hi"}]});
         match fixture.send(&body).await {
-            Ok(Answer::Whole { attempts, .. }) => crate::record::attempts_header(&attempts),
+            Ok(Answer::Complete { attempts, .. }) => crate::record::render_attempts_header(&attempts),
             _ => panic!("it is answered"),
         }
     };
@@ -92,7 +92,7 @@ async fn a_request_that_is_simply_wrong_costs_one_call() {
     let fixture = Fixture::new(&json!({}));
     fixture.script.then(WRONG);
     let refusal = fixture.ask(false).await.err().unwrap();
-    let Refusal::Failed { failure, reference, .. } = refusal else { panic!("{refusal:?}") };
+    let RequestError::AttemptsFailed { failure, reference, .. } = refusal else { panic!("{refusal:?}") };
     assert_eq!((failure.reason, reference.as_str()), (Reason::BadRequest, "moonshot/kimi-k3"));
     assert_eq!(failure.message, "Invalid request: messages must not be empty");
     assert_eq!(fixture.script.hosts().len(), 1);
@@ -111,7 +111,7 @@ async fn when_all_refuse_the_client_gets_the_primarys_own_error() {
     let fixture = Fixture::new(&json!({"attemptsPerTarget": 1}));
     fixture.script.then(FILTERED).then(DOWN);
     let refusal = fixture.ask(true).await.err().unwrap();
-    let Refusal::Failed { failure, attempts, .. } = refusal else { panic!("{refusal:?}") };
+    let RequestError::AttemptsFailed { failure, attempts, .. } = refusal else { panic!("{refusal:?}") };
     assert_eq!(failure.reason, Reason::ContentFilter);
     assert_eq!(attempts.len(), 2);
 }
@@ -149,11 +149,11 @@ async fn every_request_leaves_one_record() {
     let fixture = Fixture::new(&json!({}));
     fixture.script.then(GOOD);
     let answer = fixture.ask(false).await.ok().unwrap();
-    assert!(matches!(answer, Answer::Whole { .. }));
+    assert!(matches!(answer, Answer::Complete { .. }));
     let records = fixture.records.lock().unwrap();
     assert_eq!(records.len(), 1);
-    assert_eq!(records[0].answered.as_deref(), Some("moonshot/kimi-k3"));
-    assert!(!records[0].abandoned);
+    assert_eq!(records[0].served_by.as_deref(), Some("moonshot/kimi-k3"));
+    assert!(!records[0].client_disconnected);
     assert_eq!(fixture.relay.state().in_flight(), 0);
 }
 
@@ -196,7 +196,7 @@ async fn what_cannot_be_a_name_is_refused_before_it_is_looked_up() {
     for name in [String::new(), "x".repeat(257), "openrouter/a\nforged".to_owned()] {
         let question = json!({"model": name, "messages": []});
         let refusal = fixture.send(&question).await.err().unwrap();
-        assert!(matches!(refusal, Refusal::NoModel), "{refusal}");
+        assert!(matches!(refusal, RequestError::InvalidModel), "{refusal}");
     }
     assert!(fixture.script.hosts().is_empty());
 }

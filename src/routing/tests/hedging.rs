@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::failover::{DOWN, GOOD, WRONG};
 use super::script::Reply;
 use super::streams::{HELLO, ROLE};
-use super::{Fixture, Refusal, attempts, read, request};
+use super::{Fixture, RequestError, attempts, read, request};
 use crate::failure::Reason;
 
 const OK: &str = match GOOD {
@@ -62,10 +62,10 @@ async fn the_next_one_answers_for_one_that_is_silent_and_nobody_rests() {
         assert_eq!(timed(&fixture).await, ("moonshot/kimi-k3=cancelled, openrouter/auto=ok".to_owned(), 7));
     }
     let record = fixture.records.lock().unwrap().pop().unwrap();
-    assert_eq!(record.answered.as_deref(), Some("openrouter/auto"));
+    assert_eq!(record.served_by.as_deref(), Some("openrouter/auto"));
     assert_eq!(record.attempts.len(), 2);
     let cost = record.attempts[0].usage.unwrap();
-    assert!(cost.estimated && cost.input > 0 && cost.output == 0, "what it may have cost: {cost:?}");
+    assert!(cost.is_estimated && cost.input > 0 && cost.output == 0, "what it may have cost: {cost:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -135,7 +135,9 @@ async fn when_both_fail_the_error_is_that_of_the_first_in_the_chain() {
     fixture.script.then(Reply::Late(8, 429, limited)).then(DOWN);
     let refusal = fixture.ask(false).await;
     assert_eq!(attempts(&refusal), "openrouter/auto=server, moonshot/kimi-k3=rate_limit");
-    let Err(Refusal::Failed { failure, reference, .. }) = refusal else { panic!("it is refused") };
+    let Err(RequestError::AttemptsFailed { failure, reference, .. }) = refusal else {
+        panic!("it is refused")
+    };
     assert_eq!((failure.reason, reference.as_str()), (Reason::RateLimit, "moonshot/kimi-k3"));
 }
 
@@ -147,7 +149,7 @@ async fn a_request_that_the_hedge_calls_wrong_may_still_be_answered_by_the_first
     let fixture = three();
     fixture.script.then(Reply::Late(8, 500, BOOM)).then(WRONG);
     let refusal = fixture.ask(false).await.err().unwrap();
-    let Refusal::Failed { failure, reference, .. } = refusal else { panic!("{refusal:?}") };
+    let RequestError::AttemptsFailed { failure, reference, .. } = refusal else { panic!("{refusal:?}") };
     assert_eq!((failure.reason, reference.as_str()), (Reason::BadRequest, "openrouter/auto"));
     let fixture = three();
     fixture.script.then(Reply::Late(8, 400, BAD)).then(Reply::Silent);
@@ -170,7 +172,7 @@ async fn a_stream_that_broke_is_the_one_that_the_record_blames() {
     fixture.script.then(Reply::Silent).then(Reply::Cut(vec![(0, super::streams::WORD)]));
     read(fixture.ask(true).await.ok().unwrap()).await;
     let record = fixture.records.lock().unwrap().pop().unwrap();
-    let attempts = crate::record::attempts_header(&record.attempts);
+    let attempts = crate::record::render_attempts_header(&record.attempts);
     assert_eq!(attempts, "moonshot/kimi-k3=cancelled, openrouter/auto=truncated");
 }
 
@@ -180,7 +182,7 @@ async fn fallback_off_is_one_target_only() {
     fixture.script.then(Reply::Late(60, 200, OK));
     let body = json!({"model": "moonshot/kimi-k3", "messages": [{"role": "user", "content": "hi"}]});
     let mut asked = request(&body);
-    asked.first_target_only = true;
+    asked.is_fallback_disabled = true;
     assert_eq!(attempts(&fixture.relay.answer(asked).await), "moonshot/kimi-k3=ok");
 }
 
@@ -243,7 +245,7 @@ async fn a_client_that_goes_away_leaves_both_in_the_record() {
     let asked = tokio::time::timeout(Duration::from_secs(6), fixture.ask(false)).await;
     assert!(asked.is_err());
     let record = fixture.records.lock().unwrap().pop().unwrap();
-    assert!(record.abandoned);
+    assert!(record.client_disconnected);
     let mut attempts: Vec<String> = record
         .attempts
         .iter()
@@ -262,7 +264,7 @@ async fn ended(fixture: &Fixture, replies: &[Reply]) -> (Result<(), (String, Rea
     let began = Instant::now();
     let ended = match fixture.ask(false).await {
         Ok(_) => Ok(()),
-        Err(Refusal::Failed { failure, reference, .. }) => Err((reference, failure.reason)),
+        Err(RequestError::AttemptsFailed { failure, reference, .. }) => Err((reference, failure.reason)),
         Err(refusal) => panic!("{refusal}"),
     };
     (ended, began.elapsed().as_secs())

@@ -9,9 +9,9 @@ use super::faces::{asked, beginning, end, whole};
 use super::script::Reply;
 use super::{Answer, ClientRequest, Fixture, read, request};
 use crate::protocol::amount::Amount;
-use crate::protocol::face::Face;
-use crate::protocol::usage::Usage;
-use crate::record::{Attempt, Bill, Pricing, Record};
+use crate::protocol::api::Api;
+use crate::protocol::usage::TokenUsage;
+use crate::record::{Attempt, AttemptCost, CostSource, Record};
 
 const EMPTY: &str = r#"{"id":"c1","choices":[{"index":0,"message":{"role":"assistant","content":""},"finish_reason":"stop"}],"usage":{"prompt_tokens":9,"completion_tokens":1}}"#;
 
@@ -39,22 +39,22 @@ async fn done(fixture: &Fixture, request: ClientRequest) -> Record {
     fixture.records.lock().unwrap().pop().unwrap()
 }
 
-fn bill(text: &str, currency: &str, pricing: Pricing) -> Option<Bill> {
-    Some(Bill { amount: Amount::read(text).unwrap(), currency: currency.to_owned(), pricing })
+fn bill(text: &str, currency: &str, pricing: CostSource) -> Option<AttemptCost> {
+    Some(AttemptCost { amount: Amount::parse(text).unwrap(), currency: currency.to_owned(), source: pricing })
 }
 
 /// 600 tokens of uncached input, 400 of the cache's, 200 of output of which 150 are reasoning, in a face's own figures.
-fn with_figures(face: Face, text: &str) -> &'static str {
+fn with_figures(face: Api, text: &str) -> &'static str {
     let text = match face {
-        Face::Chat => text.replace(
+        Api::ChatCompletions => text.replace(
             r#""prompt_tokens":7,"completion_tokens":3,"total_tokens":10"#,
             r#""prompt_tokens":1000,"completion_tokens":200,"total_tokens":1200,"cached_tokens":400,"prompt_tokens_details":{"cached_tokens":400},"completion_tokens_details":{"reasoning_tokens":150}"#,
         ),
-        Face::Responses => text.replace(
+        Api::Responses => text.replace(
             r#""input_tokens":7,"output_tokens":3,"total_tokens":10"#,
             r#""input_tokens":1000,"input_tokens_details":{"cached_tokens":400},"output_tokens":200,"output_tokens_details":{"reasoning_tokens":150},"total_tokens":1200"#,
         ),
-        Face::Messages => text
+        Api::Messages => text
             .replace(r#""input_tokens":7,"#, r#""input_tokens":600,"cache_read_input_tokens":400,"#)
             .replace(r#""output_tokens":3"#, r#""output_tokens":200,"output_tokens_details":{"thinking_tokens":150}"#),
     };
@@ -62,9 +62,9 @@ fn with_figures(face: Face, text: &str) -> &'static str {
 }
 
 /// K2.6's answer with these figures, streamed and whole, in each face.
-async fn costs(provider: &str, providers: &Value) -> Vec<Option<Bill>> {
+async fn costs(provider: &str, providers: &Value) -> Vec<Option<AttemptCost>> {
     let mut bills = Vec::new();
-    for face in Face::ALL {
+    for face in Api::ALL {
         for streamed in [false, true] {
             let fixture = fixture(&format!("{provider}/kimi-k2.6"), &[], providers);
             fixture.script.then(if streamed {
@@ -76,9 +76,9 @@ async fn costs(provider: &str, providers: &Value) -> Vec<Option<Bill>> {
             let record = done(&fixture, asked(face, streamed)).await;
             let [attempt] = record.attempts.as_slice() else { panic!("{record:?}") };
             let (input, output, cache_read, reasoning) = (600, 200, 400, 150);
-            let usage = Usage { input, output, cache_read, reasoning, ..Usage::default() };
+            let usage = TokenUsage { input, output, cache_read, reasoning, ..TokenUsage::default() };
             assert_eq!((attempt.usage, record.usage), (Some(usage), Some(usage)), "{face:?} {streamed}");
-            bills.push(attempt.bill.clone());
+            bills.push(attempt.cost.clone());
         }
     }
     bills
@@ -86,9 +86,9 @@ async fn costs(provider: &str, providers: &Value) -> Vec<Option<Bill>> {
 
 #[tokio::test(start_paused = true)]
 async fn each_token_is_paid_once_in_every_face_and_in_the_accounts_currency() {
-    let dollars = bill("0.001434", "USD", Pricing::Price);
+    let dollars = bill("0.001434", "USD", CostSource::PriceTable);
     assert_eq!(costs("moonshot", &moonshot()).await, vec![dollars; 6]);
-    let yuan = bill("0.00974", "CNY", Pricing::Price);
+    let yuan = bill("0.00974", "CNY", CostSource::PriceTable);
     for id in ["moonshot", "moonshot-cn", "mine"] {
         let china = json!({id: {"apiKey": "sk-0000000000", "baseUrl": "https://api.moonshot.cn/v1"}});
         let api = json!({"apiKey": "sk-0000000000"});
@@ -98,18 +98,18 @@ async fn each_token_is_paid_once_in_every_face_and_in_the_accounts_currency() {
 }
 
 /// The bill of a whole chat answer with this usage.
-async fn billed(model: &str, providers: &Value, usage: &str) -> Option<Bill> {
+async fn billed(model: &str, providers: &Value, usage: &str) -> Option<AttemptCost> {
     let fixture = fixture(model, &[], providers);
-    let text =
-        with_figures(Face::Chat, whole(Face::Chat)).replace("\"usage\":{", &format!("\"usage\":{{{usage}"));
+    let text = with_figures(Api::ChatCompletions, whole(Api::ChatCompletions))
+        .replace("\"usage\":{", &format!("\"usage\":{{{usage}"));
     fixture.script.then(Reply::Body(200, Box::leak(text.into_boxed_str())));
-    done(&fixture, asked(Face::Chat, false)).await.attempts.pop().unwrap().bill
+    done(&fixture, asked(Api::ChatCompletions, false)).await.attempts.pop().unwrap().cost
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_providers_own_figure_wins_and_without_any_price_there_is_none() {
     let key = json!({"apiKey": "sk-or-v1-000000"});
-    let told = bill("0.000012345678", "USD", Pricing::Provider);
+    let told = bill("0.000012345678", "USD", CostSource::Provider);
     let cost = r#""cost":1.2345678e-05,"#;
     for model in ["openrouter/auto", "openrouter/some/model-nobody-knows"] {
         assert_eq!(billed(model, &json!({"openrouter": key}), cost).await, told, "{model}");
@@ -118,31 +118,31 @@ async fn the_providers_own_figure_wins_and_without_any_price_there_is_none() {
     let priced = json!({"id": "auto", "cost": {"input": 1, "output": 2, "cacheRead": 0.5}});
     let priced = json!({"openrouter": {"apiKey": "sk-or-v1-000000", "models": [priced]}});
     assert_eq!(billed("openrouter/auto", &priced, cost).await, told);
-    assert_eq!(billed("openrouter/auto", &priced, "").await, bill("0.0012", "USD", Pricing::Price));
+    assert_eq!(billed("openrouter/auto", &priced, "").await, bill("0.0012", "USD", CostSource::PriceTable));
     let kimi = json!({"kimi": {"apiKey": "sk-kimi-000000"}});
     for model in ["kimi/kimi-for-coding", "kimi/k2p5", "kimi/some-new-model"] {
         assert_eq!(billed(model, &kimi, "").await, None, "a subscription: {model}");
     }
     let own = json!({"own": {"baseUrl": "https://llm.example/v1", "apiKey": "k", "models": [
         {"id": "a/b", "cost": {"input": 0.1, "output": 0.7, "cacheRead": 0.000_001}}, {"id": "c"}]}});
-    assert_eq!(billed("own/a/b", &own, "").await, bill("0.0002000004", "USD", Pricing::Price));
+    assert_eq!(billed("own/a/b", &own, "").await, bill("0.0002000004", "USD", CostSource::PriceTable));
     assert_eq!(billed("own/c", &own, "").await, None);
 }
 
 fn chat(streamed: bool) -> ClientRequest {
-    asked(Face::Chat, streamed)
+    asked(Api::ChatCompletions, streamed)
 }
 
 /// The first of two attempts, which did not answer.
 async fn first(reply: Reply, request: ClientRequest) -> Attempt {
     let fixture = fixture("moonshot/kimi-k2.6", &["openrouter/auto"], &moonshot());
-    let streamed = crate::protocol::request::RequestBody::parse(Face::Chat, request.body.clone())
+    let streamed = crate::protocol::request::RequestBody::parse(Api::ChatCompletions, request.body.clone())
         .unwrap()
         .wants_stream();
     fixture.script.then(reply).then(if streamed {
-        Reply::Events(vec![(0, beginning(Face::Chat)), (0, end(Face::Chat))])
+        Reply::Events(vec![(0, beginning(Api::ChatCompletions)), (0, end(Api::ChatCompletions))])
     } else {
-        Reply::Body(200, whole(Face::Chat))
+        Reply::Body(200, whole(Api::ChatCompletions))
     });
     let mut record = done(&fixture, request).await;
     assert_eq!(record.attempts.len(), 2, "{record:?}");
@@ -163,7 +163,7 @@ async fn what_was_refused_costs_nothing_and_what_had_begun_costs_its_prompt() {
         (Reply::Events(vec![(0, ERROR)]), true),
     ] {
         let attempt = first(reply.clone(), chat(streamed)).await;
-        assert_eq!((attempt.usage, attempt.bill), (None, None), "{reply:?}");
+        assert_eq!((attempt.usage, attempt.cost), (None, None), "{reply:?}");
     }
     for (reply, streamed) in [
         (Reply::Silent, true),
@@ -178,33 +178,39 @@ async fn what_was_refused_costs_nothing_and_what_had_begun_costs_its_prompt() {
         let attempt = first(reply.clone(), chat(streamed)).await;
         let used = attempt.usage.unwrap_or_else(|| panic!("{reply:?}"));
         // [{"content":"hi","role":"user"}], a token for four bytes, at $0.95.
-        let prompt = Usage { input: 8, estimated: true, ..Usage::default() };
-        assert_eq!((used, attempt.bill), (prompt, bill("0.0000076", "USD", Pricing::Price)), "{reply:?}");
+        let prompt = TokenUsage { input: 8, is_estimated: true, ..TokenUsage::default() };
+        assert_eq!(
+            (used, attempt.cost),
+            (prompt, bill("0.0000076", "USD", CostSource::PriceTable)),
+            "{reply:?}"
+        );
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_empty_answer_costs_what_its_provider_says() {
     let attempt = first(Reply::Body(200, EMPTY), chat(false)).await;
-    assert_eq!(attempt.usage, Some(Usage { input: 9, output: 1, ..Usage::default() }));
-    assert_eq!(attempt.bill, bill("0.00001255", "USD", Pricing::Price));
-    let attempt = first(Reply::Events(vec![(0, end(Face::Chat))]), chat(true)).await;
-    assert_eq!(attempt.usage, Some(Usage { input: 7, output: 3, ..Usage::default() }));
+    assert_eq!(attempt.usage, Some(TokenUsage { input: 9, output: 1, ..TokenUsage::default() }));
+    assert_eq!(attempt.cost, bill("0.00001255", "USD", CostSource::PriceTable));
+    let attempt = first(Reply::Events(vec![(0, end(Api::ChatCompletions))]), chat(true)).await;
+    assert_eq!(attempt.usage, Some(TokenUsage { input: 7, output: 3, ..TokenUsage::default() }));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_leaves_in_the_middle_has_used_what_came() {
     let fixture = fixture("moonshot/kimi-k2.6", &[], &moonshot());
-    fixture.script.then(Reply::Events(vec![(0, beginning(Face::Chat)), (9, end(Face::Chat))]));
+    fixture
+        .script
+        .then(Reply::Events(vec![(0, beginning(Api::ChatCompletions)), (9, end(Api::ChatCompletions))]));
     let answer = fixture.relay.answer(chat(true)).await;
     let Ok(Answer::Stream { mut body, .. }) = answer else { panic!("a stream was asked for") };
     while !String::from_utf8_lossy(&body.next().await.unwrap()).contains("hello") {}
     drop(body);
     let record = fixture.records.lock().unwrap().pop().unwrap();
-    let used = Usage { input: 8, output: 2, estimated: true, ..Usage::default() };
-    assert!(record.abandoned);
+    let used = TokenUsage { input: 8, output: 2, is_estimated: true, ..TokenUsage::default() };
+    assert!(record.client_disconnected);
     assert_eq!((record.attempts[0].usage, record.usage), (Some(used), Some(used)));
-    assert_eq!(record.attempts[0].bill, bill("0.0000156", "USD", Pricing::Price));
+    assert_eq!(record.attempts[0].cost, bill("0.0000156", "USD", CostSource::PriceTable));
 }
 
 #[tokio::test(start_paused = true)]
@@ -213,7 +219,7 @@ async fn an_estimate_counts_a_picture_and_not_its_bytes() {
     let body = json!({"model": "default", "messages": [{"role": "user", "content": [
         {"type": "text", "text": "what is this?"}, {"type": "image_url", "image_url": {"url": picture}}]}]});
     let used = first(Reply::Silent, request(&body)).await.usage.unwrap();
-    assert!(used.estimated && (1_000..3_000).contains(&used.input), "{used:?}");
+    assert!(used.is_estimated && (1_000..3_000).contains(&used.input), "{used:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -225,12 +231,12 @@ async fn each_try_and_each_key_is_paid_for_itself() {
     });
     let fixture = Fixture::with(&text.to_string(), &[]);
     fixture.script.then(Reply::Body(200, EMPTY)).then(Reply::Body(200, EMPTY));
-    fixture.script.then(Reply::Body(429, "{}")).then(Reply::Body(200, whole(Face::Chat)));
+    fixture.script.then(Reply::Body(429, "{}")).then(Reply::Body(200, whole(Api::ChatCompletions)));
     let record = done(&fixture, chat(false)).await;
     let costs: Vec<_> = record
         .attempts
         .iter()
-        .map(|attempt| attempt.bill.as_ref().map(|bill| bill.amount.to_string()))
+        .map(|attempt| attempt.cost.as_ref().map(|bill| bill.amount.to_string()))
         .collect();
     let costs: Vec<_> = costs.iter().map(Option::as_deref).collect();
     assert_eq!(costs, [Some("0.00001255"), Some("0.00001255"), None, Some("0.00001865")], "{record:?}");

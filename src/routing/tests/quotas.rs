@@ -6,7 +6,7 @@ use tokio::time::{Instant, advance};
 
 use super::script::Reply;
 use super::*;
-use crate::routing::quota::Quota;
+use crate::routing::quota::ProviderQuota;
 
 const BALANCE: &str = r#"{"code":0,"data":{"available_balance":1.5},"status":true}"#;
 const KEY: &str = r#"{"data":{"limit":10,"limit_remaining":7.5,"limit_reset":null}}"#;
@@ -17,12 +17,12 @@ fn fixture() -> Fixture {
 }
 
 async fn look(fixture: &Fixture) -> Vec<(String, String)> {
-    words(&fixture.relay.quotas().refreshed(&fixture.relay.settings()).await)
+    words(&fixture.relay.quotas().refresh(&fixture.relay.settings()).await)
 }
 
-fn words(quotas: &[Quota]) -> Vec<(String, String)> {
-    let row = |quota: &Quota| match &quota.told {
-        Ok(told) => told.iter().filter_map(|each| each.left.as_ref()).map(ToString::to_string).collect(),
+fn words(quotas: &[ProviderQuota]) -> Vec<(String, String)> {
+    let row = |quota: &ProviderQuota| match &quota.limits {
+        Ok(told) => told.iter().filter_map(|each| each.remaining.as_ref()).map(ToString::to_string).collect(),
         Err(why) => why.clone(),
     };
     quotas.iter().map(|quota| (quota.provider.clone(), row(quota))).collect()
@@ -35,7 +35,7 @@ fn told(moonshot: &str, openrouter: &str) -> Vec<(String, String)> {
 #[tokio::test(start_paused = true)]
 async fn nobody_is_asked_until_somebody_looks_and_then_once_a_minute() {
     let fixture = fixture();
-    assert_eq!(fixture.relay.quotas().known(), []);
+    assert_eq!(fixture.relay.quotas().cached(), []);
     fixture.script.then(Reply::Late(2, 200, BALANCE)).then(Reply::Late(3, 200, KEY));
     let began = Instant::now();
     let both = futures_util::future::join(look(&fixture), look(&fixture)).await;
@@ -43,7 +43,7 @@ async fn nobody_is_asked_until_somebody_looks_and_then_once_a_minute() {
     assert_eq!(began.elapsed(), Duration::from_secs(3), "both at the same time");
     advance(Duration::from_secs(50)).await;
     assert_eq!(look(&fixture).await, told("1.5", "7.5"));
-    assert_eq!(words(&fixture.relay.quotas().known()), told("1.5", "7.5"));
+    assert_eq!(words(&fixture.relay.quotas().cached()), told("1.5", "7.5"));
     {
         let calls = fixture.script.calls.lock().unwrap();
         let urls: Vec<&str> = calls.iter().map(|call| &*call.url).collect();
@@ -67,8 +67,8 @@ async fn what_fails_is_told_in_words_rests_nothing_and_is_no_request() {
     assert_eq!(began.elapsed(), Duration::from_secs(5));
     advance(Duration::from_secs(54)).await;
     assert_eq!(look(&fixture).await, found, "a failure is kept as long as an answer");
-    let standings = fixture.relay.snapshot().links.into_iter().map(|link| link.standing);
-    assert!(standings.into_iter().all(|standing| standing.why_not().is_none()));
+    let standings = fixture.relay.snapshot().chain_entries.into_iter().map(|link| link.status);
+    assert!(standings.into_iter().all(|standing| standing.unavailable_reason().is_none()));
     assert!(fixture.records.lock().unwrap().is_empty());
 }
 
@@ -96,8 +96,8 @@ async fn another_key_is_another_account() {
         .to_string(),
         &[],
     );
-    fixture.relay.replace(other.relay.settings(), None);
-    assert_eq!(words(&fixture.relay.quotas().known()), told("1.5", "7.5")[1..]);
+    fixture.relay.replace_settings(other.relay.settings(), None);
+    assert_eq!(words(&fixture.relay.quotas().cached()), told("1.5", "7.5")[1..]);
     fixture.script.then(Reply::Refused);
     assert_eq!(look(&fixture).await, told("network: cannot connect", "7.5"));
     let calls = fixture.script.calls.lock().unwrap();

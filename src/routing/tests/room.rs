@@ -5,22 +5,22 @@ use serde_json::{Value, json};
 use super::faces::{asked, beginning, chain, end};
 use super::script::Reply;
 use super::{Fixture, read};
-use crate::protocol::face::Face;
-use crate::protocol::held::Room;
+use crate::protocol::api::Api;
+use crate::protocol::memory_budget::MemoryReservation;
 
 const MIB: usize = 1 << 20;
 
 /// One event with this much text.
-fn large(face: Face) -> &'static str {
+fn large(face: Api) -> &'static str {
     let (before, after) = beginning(face).rsplit_once("hello").unwrap();
     let before = before.rsplit_once("\n\n").map_or(before, |(_, last)| last);
     Box::leak(format!("{before}{}{after}", "x".repeat(MIB)).into_boxed_str())
 }
 
 /// All the room but this much is taken.
-fn crowd(fixture: &Fixture, left: usize) -> Room {
-    let total = fixture.relay.settings().gateway.held_limit();
-    let mut room = fixture.relay.state.held().room(total);
+fn crowd(fixture: &Fixture, left: usize) -> MemoryReservation {
+    let total = fixture.relay.settings().gateway.buffer_memory_limit();
+    let mut room = fixture.relay.state.memory_budget().start_reservation(total);
     room.resize(total - left).unwrap();
     room
 }
@@ -34,14 +34,14 @@ fn last_event(stream: &str) -> Value {
 async fn a_translated_answer_that_finds_no_room_ends_with_an_error_and_gives_all_back() {
     // Enough to keep it, not enough to say all of it again at its end; and not enough to keep it.
     for (left, pieces) in [(8 * MIB, 2), (8 * MIB, 12)] {
-        let fixture = chain(Face::Chat, Face::Chat);
+        let fixture = chain(Api::ChatCompletions, Api::ChatCompletions);
         let crowd = crowd(&fixture, left);
-        let before = fixture.relay.state.held().bytes();
-        let mut events = vec![(0, beginning(Face::Chat))];
-        events.extend(vec![(0, large(Face::Chat)); pieces]);
-        events.push((0, end(Face::Chat)));
+        let before = fixture.relay.state.memory_budget().used_bytes();
+        let mut events = vec![(0, beginning(Api::ChatCompletions))];
+        events.extend(vec![(0, large(Api::ChatCompletions)); pieces]);
+        events.push((0, end(Api::ChatCompletions)));
         fixture.script.then(Reply::Events(events));
-        let (text, _) = read(fixture.relay.answer(asked(Face::Responses, true)).await.ok().unwrap()).await;
+        let (text, _) = read(fixture.relay.answer(asked(Api::Responses, true)).await.ok().unwrap()).await;
         let last = last_event(&text);
         assert_eq!(last["type"], "response.failed", "{pieces}");
         let message = last["response"]["error"]["message"].as_str().unwrap();
@@ -51,32 +51,32 @@ async fn a_translated_answer_that_finds_no_room_ends_with_an_error_and_gives_all
         let calls = std::mem::take(&mut *fixture.script.calls.lock().unwrap());
         assert_eq!(calls.len(), 1, "it is nobody's fault, and nobody else is asked");
         drop(calls);
-        assert_eq!(fixture.relay.state.held().bytes(), before, "{pieces}");
+        assert_eq!(fixture.relay.state.memory_budget().used_bytes(), before, "{pieces}");
         drop(crowd);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_only_passes_needs_no_room() {
-    let fixture = chain(Face::Responses, Face::Responses);
+    let fixture = chain(Api::Responses, Api::Responses);
     let _crowd = crowd(&fixture, 3 * MIB);
-    let before = fixture.relay.state.held().bytes();
-    let mut events = vec![(0, beginning(Face::Responses))];
-    events.extend(vec![(0, large(Face::Responses)); 8]);
+    let before = fixture.relay.state.memory_budget().used_bytes();
+    let mut events = vec![(0, beginning(Api::Responses))];
+    events.extend(vec![(0, large(Api::Responses)); 8]);
     let mut cut = events.clone();
-    events.push((0, end(Face::Responses)));
+    events.push((0, end(Api::Responses)));
     let whole: String = events.iter().map(|(_, text)| *text).collect();
     fixture.script.then(Reply::Events(events));
-    let (text, _) = read(fixture.relay.answer(asked(Face::Responses, true)).await.ok().unwrap()).await;
+    let (text, _) = read(fixture.relay.answer(asked(Api::Responses, true)).await.ok().unwrap()).await;
     assert!(text == whole, "byte for byte");
     fixture.script.calls.lock().unwrap().clear();
-    assert_eq!(fixture.relay.state.held().bytes(), before);
+    assert_eq!(fixture.relay.state.memory_budget().used_bytes(), before);
 
     // The end of one that breaks is still one, though nobody knows its items any more.
     let sent: String = cut.iter().map(|(_, text)| *text).collect();
     cut.push((0, ": nothing more\n\n"));
     fixture.script.then(Reply::Cut(cut));
-    let (text, _) = read(fixture.relay.answer(asked(Face::Responses, true)).await.ok().unwrap()).await;
+    let (text, _) = read(fixture.relay.answer(asked(Api::Responses, true)).await.ok().unwrap()).await;
     assert!(text.starts_with(&sent));
     let last = last_event(&text);
     assert_eq!((&last["type"], &last["response"]["output"]), (&json!("response.failed"), &json!([])));

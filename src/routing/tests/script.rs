@@ -10,7 +10,7 @@ use futures_util::StreamExt;
 use http::{HeaderMap, StatusCode};
 
 use crate::failure::{Failure, Reason};
-use crate::upstream::{Call, Connector, Response};
+use crate::upstream::{Connector, UpstreamRequest, UpstreamResponse};
 
 /// What a provider does with a call.
 #[derive(Clone, Debug)]
@@ -37,7 +37,7 @@ pub(super) enum Reply {
 #[derive(Default)]
 pub(super) struct Script {
     replies: Mutex<VecDeque<Reply>>,
-    pub(super) calls: Mutex<Vec<Call>>,
+    pub(super) calls: Mutex<Vec<UpstreamRequest>>,
     /// Calls without a response yet: now, and the most there were.
     open: Arc<Mutex<(usize, usize)>>,
 }
@@ -83,7 +83,7 @@ fn response(
     headers: &[(&'static str, &str)],
     body: Vec<(u64, &'static str)>,
     cut: bool,
-) -> Response {
+) -> UpstreamResponse {
     let headers: HeaderMap = headers
         .iter()
         .map(|&(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()))
@@ -94,11 +94,14 @@ fn response(
     });
     let end = cut.then(|| Err(Failure::new(Reason::Truncated, "the connection broke")));
     let body = Box::pin(events.chain(futures_util::stream::iter(end)));
-    Response { status: StatusCode::from_u16(status).unwrap(), headers, body }
+    UpstreamResponse { status: StatusCode::from_u16(status).unwrap(), headers, body }
 }
 
 impl Connector for Script {
-    fn send(&self, call: Call) -> Pin<Box<dyn Future<Output = Result<Response, Failure>> + Send + '_>> {
+    fn send(
+        &self,
+        call: UpstreamRequest,
+    ) -> Pin<Box<dyn Future<Output = Result<UpstreamResponse, Failure>> + Send + '_>> {
         self.calls.lock().unwrap().push(call);
         let reply = self.replies.lock().unwrap().pop_front().expect("no call was expected");
         let open = Open::new(&self.open);

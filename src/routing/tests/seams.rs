@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use super::script::Reply;
 use super::streams::{HELLO, ROLE, WORD};
 use super::{Fixture, read, request};
-use crate::record::attempts_header;
+use crate::record::render_attempts_header;
 
 #[tokio::test(start_paused = true)]
 async fn the_winner_of_two_goes_on_alone_and_the_conversation_stays_with_it() {
@@ -29,12 +29,12 @@ async fn the_winner_of_two_goes_on_alone_and_the_conversation_stays_with_it() {
     assert_eq!((text.matches("\"id\":\"2\"").count(), text.matches("\"role\"").count()), (0, 1), "{text}");
     let record = fixture.records.lock().unwrap().pop().unwrap();
     let attempts = "openrouter/auto=cancelled, moonshot/kimi-k3=truncated, moonshot/kimi-k3=ok";
-    assert_eq!(attempts_header(&record.attempts), attempts);
+    assert_eq!(render_attempts_header(&record.attempts), attempts);
     let used: Vec<_> =
         record.attempts.iter().map(|attempt| attempt.usage.map(|usage| usage.output)).collect();
     assert_eq!(used, [Some(0), Some(2), Some(2)], "each has its own: {record:?}");
     assert!(
-        fixture.relay.snapshot().links.iter().all(|link| link.standing.why_not().is_none()),
+        fixture.relay.snapshot().chain_entries.iter().all(|link| link.status.unavailable_reason().is_none()),
         "it answered after all"
     );
     fixture.script.then(Reply::Events(vec![(0, HELLO)]));
@@ -57,7 +57,7 @@ async fn the_limit_of_the_whole_request_holds_for_the_rest_of_an_answer_too() {
         assert!(!text.contains("\"finish_reason\":\"stop\""), "{text}");
         let record = fixture.records.lock().unwrap().pop().unwrap();
         assert_eq!(
-            attempts_header(&record.attempts),
+            render_attempts_header(&record.attempts),
             "moonshot/kimi-k3=truncated, moonshot/kimi-k3=timeout",
             "nobody else is asked"
         );

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::script::Reply;
-use super::{Fixture, Refusal};
-use crate::upstream::Call;
+use super::{Fixture, RequestError};
+use crate::upstream::UpstreamRequest;
 
 const OK: Reply = Reply::Body(
     200,
@@ -30,7 +30,7 @@ fn question(model: &str) -> Value {
 }
 
 /// The call that a block leads to for a requested name.
-async fn call(text: &str, variables: &[(&str, &str)], model: &str) -> Call {
+async fn call(text: &str, variables: &[(&str, &str)], model: &str) -> UpstreamRequest {
     let fixture = Fixture::with(text, variables);
     fixture.script.then(OK);
     if let Err(refusal) = fixture.send(&question(model)).await {
@@ -39,16 +39,16 @@ async fn call(text: &str, variables: &[(&str, &str)], model: &str) -> Call {
     fixture.script.calls.lock().unwrap().remove(0)
 }
 
-fn header<'c>(call: &'c Call, name: &str) -> Option<&'c str> {
+fn header<'c>(call: &'c UpstreamRequest, name: &str) -> Option<&'c str> {
     call.headers.get(name).map(|value| value.to_str().unwrap())
 }
 
-fn body(call: &Call) -> Value {
+fn body(call: &UpstreamRequest) -> Value {
     serde_json::from_slice(&call.body.concat()).unwrap()
 }
 
 /// URL, key, User-Agent and model id, as sent.
-fn sent(call: &Call) -> (&str, &str, Option<&str>, String) {
+fn sent(call: &UpstreamRequest) -> (&str, &str, Option<&str>, String) {
     let key = header(call, "authorization").unwrap().strip_prefix("Bearer ").unwrap();
     let model = body(call)["model"].as_str().unwrap().to_owned();
     (&call.url, key, header(call, "user-agent"), model)
@@ -138,7 +138,7 @@ async fn a_provider_without_a_base_url_is_off_and_with_one_has_its_ids_rewritten
     let text = seed!("openclaw-sanitize");
     let fixture = Fixture::with(text, &[]);
     let refusal = fixture.send(&question("my-kimi-proxy/kimi-k2.6")).await.err().unwrap();
-    let off = matches!(&refusal, Refusal::UnknownModel { .. } | Refusal::Unservable { .. });
+    let off = matches!(&refusal, RequestError::UnknownModel { .. } | RequestError::NoUsableTarget { .. });
     assert!(off, "{refusal}");
     let complete = text.replace(
         "sanitizeToolCallIds: true,",

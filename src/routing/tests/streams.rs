@@ -32,7 +32,7 @@ async fn a_stream_that_breaks_after_content_ends_with_an_error_event() {
         assert!(text.starts_with(&format!("{ROLE}{WORD}data: {{\"error\":")), "{text}");
         assert!(text.contains("moonshot/kimi-k3 broke off"), "{text}");
         let record = fixture.records.lock().unwrap().pop().unwrap();
-        assert_eq!(record.failed.unwrap().as_str(), "truncated");
+        assert_eq!(record.failure_reason.unwrap().as_str(), "truncated");
         tokio::time::advance(Duration::from_secs(301)).await;
     }
 }
@@ -105,7 +105,7 @@ async fn a_client_that_goes_away_is_recorded_and_nothing_runs_on() {
     assert_eq!(fixture.relay.state().in_flight(), 1);
     drop(body);
     assert_eq!(fixture.relay.state().in_flight(), 0);
-    assert!(fixture.records.lock().unwrap()[0].abandoned);
+    assert!(fixture.records.lock().unwrap()[0].client_disconnected);
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,30 +2,34 @@
 
 use serde_json::{Map, Value, json};
 
-use super::reply;
-use crate::simulator::engine::Exchange;
-use crate::simulator::engine::answer::{self, Answer};
-use crate::simulator::engine::event::{Event, Kind, pieces};
-use crate::simulator::engine::request::Request;
+use super::response;
+use crate::simulator::engine::ResponseContext;
+use crate::simulator::engine::answer::{self, SimulatedAnswer};
+use crate::simulator::engine::event::{EventKind, SseEvent, split_text};
+use crate::simulator::engine::request::EngineRequest;
 use crate::simulator::provider::Provider;
 
 /// All events of the answer.
-pub(in crate::simulator) fn events(exchange: &Exchange, request: &Request, answer: &Answer) -> Vec<Event> {
-    let chunks = Chunks { exchange, fingerprint: fingerprint(exchange) };
+pub(in crate::simulator) fn response_events(
+    exchange: &ResponseContext,
+    request: &EngineRequest,
+    answer: &SimulatedAnswer,
+) -> Vec<SseEvent> {
+    let chunks = ChunkWriter { exchange, fingerprint: fingerprint(exchange) };
     match exchange.provider {
-        Provider::Moonshot | Provider::Kimi => chunks.kimi(answer, request.wants_usage()),
-        Provider::OpenRouter => chunks.openrouter(answer),
+        Provider::Moonshot | Provider::Kimi => chunks.kimi_events(answer, request.wants_usage()),
+        Provider::OpenRouter => chunks.openrouter_events(answer),
     }
 }
 
 /// An error in the middle of a 200 stream: OpenRouter's documented chunk; a bare envelope for the others, of which no report exists.
-pub(in crate::simulator) fn error_event(exchange: &Exchange) -> Event {
+pub(in crate::simulator) fn error_event(exchange: &ResponseContext) -> SseEvent {
     let value = match exchange.provider {
         Provider::OpenRouter => json!({
             "id": exchange.id,
             "object": "chat.completion.chunk",
             "created": exchange.created,
-            "model": exchange.shown,
+            "model": exchange.echoed_model,
             "provider": exchange.model.vendor,
             "error": {
                 "code": 502,
@@ -38,82 +42,85 @@ pub(in crate::simulator) fn error_event(exchange: &Exchange) -> Event {
             json!({ "error": { "message": "The server had an error while processing your request", "type": "server_error" } })
         }
     };
-    Event::data(Kind::Foreign, &value)
+    SseEvent::data(EventKind::Other, &value)
 }
 
-struct Chunks<'a> {
-    exchange: &'a Exchange,
+struct ChunkWriter<'a> {
+    exchange: &'a ResponseContext,
     fingerprint: String,
 }
 
-impl Chunks<'_> {
+impl ChunkWriter<'_> {
     /// Role, reasoning, text, calls, finish with the usage inside the choice, usage when asked for, `[DONE]`.
-    fn kimi(&self, answer: &Answer, wants_usage: bool) -> Vec<Event> {
-        let usage = reply::usage(self.exchange, &answer.usage);
-        let mut events = vec![self.delta(Kind::Role, json!({ "role": "assistant", "content": "" }))];
-        for piece in pieces(&answer.reasoning) {
-            events.push(self.delta(Kind::Content, json!({ "reasoning_content": piece })));
+    fn kimi_events(&self, answer: &SimulatedAnswer, wants_usage: bool) -> Vec<SseEvent> {
+        let usage = response::usage_object(self.exchange, &answer.usage);
+        let mut events =
+            vec![self.delta_event(EventKind::Role, json!({ "role": "assistant", "content": "" }))];
+        for piece in split_text(&answer.reasoning) {
+            events.push(self.delta_event(EventKind::Content, json!({ "reasoning_content": piece })));
         }
-        for piece in pieces(&answer.text) {
-            events.push(self.delta(Kind::Content, json!({ "content": piece })));
+        for piece in split_text(&answer.text) {
+            events.push(self.delta_event(EventKind::Content, json!({ "content": piece })));
         }
-        self.calls(answer, &mut events, None);
-        let finish = json!({ "index": 0, "delta": {}, "finish_reason": answer.finish, "usage": usage });
-        events.push(self.chunk(Kind::Finish, finish));
+        self.push_tool_calls(answer, &mut events, None);
+        let finish =
+            json!({ "index": 0, "delta": {}, "finish_reason": answer.finish_reason, "usage": usage });
+        events.push(self.chunk_event(EventKind::Finish, finish));
         if wants_usage {
             let value = json!({
                 "id": self.exchange.id,
                 "object": "chat.completion.chunk",
                 "created": self.exchange.created,
-                "model": self.exchange.shown,
+                "model": self.exchange.echoed_model,
                 "choices": [],
                 "usage": usage,
             });
-            events.push(Event::data(Kind::Usage, &value));
+            events.push(SseEvent::data(EventKind::Usage, &value));
         }
-        events.push(Event::done());
+        events.push(SseEvent::done());
         events
     }
 
     /// Comments first; every delta repeats the role; the finish comes twice, the second time with the usage.
-    fn openrouter(&self, answer: &Answer) -> Vec<Event> {
-        let mut events = vec![Event::processing(), Event::processing()];
-        events.push(self.delta(Kind::Role, json!({ "role": "assistant", "content": "" })));
-        for piece in pieces(&answer.reasoning) {
+    fn openrouter_events(&self, answer: &SimulatedAnswer) -> Vec<SseEvent> {
+        let mut events = vec![SseEvent::processing(), SseEvent::processing()];
+        events.push(self.delta_event(EventKind::Role, json!({ "role": "assistant", "content": "" })));
+        for piece in split_text(&answer.reasoning) {
             let delta = json!({
                 "role": "assistant",
                 "content": "",
                 "reasoning": piece,
-                "reasoning_details": [reply::reasoning_detail(piece)],
+                "reasoning_details": [response::reasoning_detail(piece)],
             });
-            events.push(self.delta(Kind::Content, delta));
+            events.push(self.delta_event(EventKind::Content, delta));
         }
-        for (index, piece) in pieces(&answer.text).into_iter().enumerate() {
+        for (index, piece) in split_text(&answer.text).into_iter().enumerate() {
             if index % 16 == 3 {
-                events.push(Event::processing());
+                events.push(SseEvent::processing());
             }
-            events.push(self.delta(Kind::Content, json!({ "role": "assistant", "content": piece })));
+            events
+                .push(self.delta_event(EventKind::Content, json!({ "role": "assistant", "content": piece })));
         }
-        self.calls(answer, &mut events, Some("assistant"));
+        self.push_tool_calls(answer, &mut events, Some("assistant"));
         let closing = json!({
             "index": 0,
             "delta": { "role": "assistant", "content": "" },
-            "finish_reason": answer.finish,
-            "native_finish_reason": answer.finish,
+            "finish_reason": answer.finish_reason,
+            "native_finish_reason": answer.finish_reason,
             "logprobs": null,
         });
-        events.push(self.chunk(Kind::Finish, closing.clone()));
+        events.push(self.chunk_event(EventKind::Finish, closing.clone()));
         let mut last = self.envelope(closing);
         if let Some(members) = last.as_object_mut() {
-            members.insert("usage".into(), reply::usage(self.exchange, &answer.usage));
+            members.insert("usage".into(), response::usage_object(self.exchange, &answer.usage));
         }
-        events.push(Event::data(Kind::Usage, &last));
-        events.push(Event::done());
+        events.push(SseEvent::data(EventKind::Usage, &last));
+        events.push(SseEvent::done());
         events
     }
 
     /// Each call opens with id, name and empty arguments; the arguments follow in pieces.
-    fn calls(&self, answer: &Answer, events: &mut Vec<Event>, role: Option<&str>) {
+    fn push_tool_calls(&self, answer: &SimulatedAnswer, events: &mut Vec<SseEvent>, role: Option<&str>) {
         let mut push = |fragment: Value| {
             let mut delta = Map::new();
             if let Some(role) = role {
@@ -121,22 +128,22 @@ impl Chunks<'_> {
                 delta.insert("content".into(), Value::Null);
             }
             delta.insert("tool_calls".into(), json!([fragment]));
-            events.push(self.delta(Kind::Content, Value::Object(delta)));
+            events.push(self.delta_event(EventKind::Content, Value::Object(delta)));
         };
         for (index, call) in answer.calls.iter().enumerate() {
             push(json!({
                 "index": index,
                 "id": call.id,
-                "type": reply::kind(&call.name),
+                "type": response::tool_call_type(&call.name),
                 "function": { "name": call.name, "arguments": "" },
             }));
-            for piece in pieces(&call.arguments) {
+            for piece in split_text(&call.arguments) {
                 push(json!({ "index": index, "function": { "arguments": piece } }));
             }
         }
     }
 
-    fn delta(&self, kind: Kind, delta: Value) -> Event {
+    fn delta_event(&self, kind: EventKind, delta: Value) -> SseEvent {
         let choice = match self.exchange.provider {
             Provider::OpenRouter => json!({
                 "index": 0,
@@ -149,15 +156,15 @@ impl Chunks<'_> {
                 json!({ "index": 0, "delta": delta, "finish_reason": null })
             }
         };
-        self.chunk(kind, choice)
+        self.chunk_event(kind, choice)
     }
 
-    fn chunk(&self, kind: Kind, choice: Value) -> Event {
-        Event::data(kind, &self.envelope(choice))
+    fn chunk_event(&self, kind: EventKind, choice: Value) -> SseEvent {
+        SseEvent::data(kind, &self.envelope(choice))
     }
 
     fn envelope(&self, choice: Value) -> Value {
-        let Exchange { id, created, shown, model, .. } = self.exchange;
+        let ResponseContext { id, created, echoed_model: shown, model, .. } = self.exchange;
         match self.exchange.provider {
             Provider::OpenRouter => json!({
                 "id": id,
@@ -180,7 +187,7 @@ impl Chunks<'_> {
     }
 }
 
-fn fingerprint(exchange: &Exchange) -> String {
-    let hash = answer::fnv(exchange.model.id) & 0xffff_ffff;
+fn fingerprint(exchange: &ResponseContext) -> String {
+    let hash = answer::fnv1a_hash(exchange.model.id) & 0xffff_ffff;
     format!("fpv0_{hash:08x}")
 }

@@ -5,60 +5,62 @@ use std::collections::HashMap;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::simulator::face::Face;
-use crate::simulator::refusal::Refusal;
+use crate::simulator::api::Api;
+use crate::simulator::error_response::ErrorResponse;
 use crate::simulator::{messages, responses};
 
 /// A parsed request.
 #[derive(Debug)]
-pub(in crate::simulator) struct Request {
+pub(in crate::simulator) struct EngineRequest {
     /// The face that it came on.
-    pub(in crate::simulator) face: Face,
+    pub(in crate::simulator) api: Api,
     /// The whole body, an object, as a chat request has it.
     pub(in crate::simulator) body: Value,
     /// The body as it was sent, where another face than chat sent it.
-    pub(in crate::simulator) sent: Option<Value>,
+    pub(in crate::simulator) original_body: Option<Value>,
     /// Bytes of the list of messages as it was sent; Kimi Code limits them.
     pub(in crate::simulator) message_bytes: usize,
 }
 
-impl Request {
+impl EngineRequest {
     /// Reads a body; lone surrogates, which `serde_json` refuses and the providers do not, become U+FFFD.
     ///
     /// # Errors
     /// A 400 for what is not a JSON object.
-    pub(in crate::simulator) fn read(face: Face, bytes: &[u8]) -> Result<Self, Refusal> {
+    pub(in crate::simulator) fn read(face: Api, bytes: &[u8]) -> Result<Self, ErrorResponse> {
         let parsed = serde_json::from_slice::<Value>(bytes)
-            .or_else(|_| serde_json::from_slice(&without_lone_surrogates(bytes)));
+            .or_else(|_| serde_json::from_slice(&replace_lone_surrogates(bytes)));
         let Some(sent) = parsed.ok().filter(Value::is_object) else {
-            return Err(Refusal::bad("Invalid request: failed to parse the request body as a JSON object"));
+            return Err(ErrorResponse::bad_request(
+                "Invalid request: failed to parse the request body as a JSON object",
+            ));
         };
-        let message_bytes = bytes_of(face.list(), bytes);
+        let message_bytes = member_bytes(face.conversation_field(), bytes);
         let (body, sent) = match face {
-            Face::Chat => (sent, None),
-            Face::Messages => (messages::read::chat(&sent), Some(sent)),
-            Face::Responses => (responses::read::chat(&sent), Some(sent)),
+            Api::ChatCompletions => (sent, None),
+            Api::Messages => (messages::request::to_chat_request(&sent), Some(sent)),
+            Api::Responses => (responses::request::to_chat_request(&sent), Some(sent)),
         };
-        Ok(Self { face, body, sent, message_bytes })
+        Ok(Self { api: face, body, original_body: sent, message_bytes })
     }
 
     /// The requested model id, empty when there is none.
     pub(in crate::simulator) fn model(&self) -> &str {
-        self.text("model").unwrap_or_default()
+        self.string_member("model").unwrap_or_default()
     }
 
     /// A top-level string.
-    pub(in crate::simulator) fn text(&self, key: &str) -> Option<&str> {
+    pub(in crate::simulator) fn string_member(&self, key: &str) -> Option<&str> {
         self.body.get(key).and_then(Value::as_str)
     }
 
     /// A top-level value that is neither absent nor null.
-    pub(in crate::simulator) fn given(&self, key: &str) -> Option<&Value> {
+    pub(in crate::simulator) fn non_null(&self, key: &str) -> Option<&Value> {
         self.body.get(key).filter(|value| !value.is_null())
     }
 
     /// Whether the answer is to be streamed.
-    pub(in crate::simulator) fn streams(&self) -> bool {
+    pub(in crate::simulator) fn is_streaming(&self) -> bool {
         self.body.get("stream").and_then(Value::as_bool).unwrap_or(false)
     }
 
@@ -84,19 +86,19 @@ impl Request {
 
     /// The cap on output tokens: `max_completion_tokens` before the deprecated `max_tokens`.
     pub(in crate::simulator) fn max_tokens(&self) -> Option<u64> {
-        ["max_completion_tokens", "max_tokens"].into_iter().find_map(|key| self.given(key)?.as_u64())
+        ["max_completion_tokens", "max_tokens"].into_iter().find_map(|key| self.non_null(key)?.as_u64())
     }
 
     /// What the prompt weighs in tokens: about four bytes each; an image counts as 1,024 however long its data is.
     pub(in crate::simulator) fn prompt_tokens(&self) -> u64 {
-        let mut weight = Weight::default();
+        let mut weight = PromptWeight::default();
         self.messages().iter().for_each(|message| weight.add(message));
         self.tools().iter().for_each(|tool| weight.add(tool));
         (weight.bytes.div_ceil(4) + weight.images * 1024).max(1)
     }
 
     /// How many tool calls the history shows.
-    pub(in crate::simulator) fn calls_so_far(&self) -> usize {
+    pub(in crate::simulator) fn past_tool_calls(&self) -> usize {
         self.messages().iter().map(|message| list(message.get("tool_calls")).len()).sum()
     }
 }
@@ -124,12 +126,12 @@ pub(in crate::simulator) fn content_texts(message: &Value) -> Vec<String> {
 }
 
 #[derive(Default)]
-struct Weight {
+struct PromptWeight {
     bytes: u64,
     images: u64,
 }
 
-impl Weight {
+impl PromptWeight {
     fn add(&mut self, value: &Value) {
         match value {
             Value::String(text) if text.starts_with("data:") => self.images += 1,
@@ -144,13 +146,13 @@ impl Weight {
     }
 }
 
-fn bytes_of(list: &str, bytes: &[u8]) -> usize {
+fn member_bytes(list: &str, bytes: &[u8]) -> usize {
     let members = serde_json::from_slice::<HashMap<String, &RawValue>>(bytes);
     members.ok().and_then(|members| Some(members.get(list)?.get().len())).unwrap_or(0)
 }
 
 /// Replaces every `\uD800`..`\uDFFF` escape that has no partner by `\uFFFD`, which has the same length.
-fn without_lone_surrogates(bytes: &[u8]) -> Vec<u8> {
+fn replace_lone_surrogates(bytes: &[u8]) -> Vec<u8> {
     let mut out = bytes.to_vec();
     let mut at = 0;
     while at < out.len() {
@@ -158,12 +160,12 @@ fn without_lone_surrogates(bytes: &[u8]) -> Vec<u8> {
             at += 1;
             continue;
         }
-        let Some(unit) = escape_unit(&out, at) else {
+        let Some(unit) = parse_unicode_escape(&out, at) else {
             at += 2;
             continue;
         };
         let paired = (0xD800..0xDC00).contains(&unit)
-            && escape_unit(&out, at + 6).is_some_and(|low| (0xDC00..0xE000).contains(&low));
+            && parse_unicode_escape(&out, at + 6).is_some_and(|low| (0xDC00..0xE000).contains(&low));
         if paired {
             at += 12;
             continue;
@@ -178,7 +180,7 @@ fn without_lone_surrogates(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-fn escape_unit(bytes: &[u8], at: usize) -> Option<u32> {
+fn parse_unicode_escape(bytes: &[u8], at: usize) -> Option<u32> {
     let escape = bytes.get(at..at + 6)?;
     let digits = escape.strip_prefix(br"\u")?;
     u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()

@@ -6,11 +6,11 @@
 use serde_json::Value;
 
 use super::Fault;
+use crate::simulator::error_response::{ACCOUNT_IDS, ErrorResponse};
 use crate::simulator::provider::Provider::{self, Kimi, Moonshot, OpenRouter};
-use crate::simulator::refusal::{ACCOUNT, Refusal};
 
 /// One error of one provider.
-pub(super) struct Documented {
+pub(super) struct DocumentedError {
     /// Short name; the same on several providers where they mean the same.
     pub(super) name: &'static str,
     pub(super) provider: Provider,
@@ -25,144 +25,144 @@ pub(super) struct Documented {
     retry_after: Option<u64>,
 }
 
-const fn plain(
+const fn error(
     provider: Provider,
     name: &'static str,
     status: u16,
     kind: &'static str,
     message: &'static str,
-) -> Documented {
-    Documented { name, provider, status, kind, message, metadata: "", retry_after: None }
+) -> DocumentedError {
+    DocumentedError { name, provider, status, kind, message, metadata: "", retry_after: None }
 }
 
-const fn soon(error: Documented, seconds: u64) -> Documented {
-    Documented { retry_after: Some(seconds), ..error }
+const fn with_retry_after(error: DocumentedError, seconds: u64) -> DocumentedError {
+    DocumentedError { retry_after: Some(seconds), ..error }
 }
 
-const fn router(
+const fn openrouter_error(
     name: &'static str,
     status: u16,
     message: &'static str,
     metadata: &'static str,
-) -> Documented {
-    Documented { name, provider: OpenRouter, status, kind: "", message, metadata, retry_after: None }
+) -> DocumentedError {
+    DocumentedError { name, provider: OpenRouter, status, kind: "", message, metadata, retry_after: None }
 }
 
-const INVALID: &str = "invalid_request_error";
-const RATE: &str = "rate_limit_reached_error";
-const TERMINATED: &str = "access_terminated_error";
-const QUOTA: &str = "exceeded_current_quota_error";
-const OVERLOADED: &str = "The engine is currently overloaded, please try again later";
+const INVALID_REQUEST_TYPE: &str = "invalid_request_error";
+const RATE_LIMIT_TYPE: &str = "rate_limit_reached_error";
+const TERMINATED_TYPE: &str = "access_terminated_error";
+const QUOTA_TYPE: &str = "exceeded_current_quota_error";
+const OVERLOADED_MESSAGE: &str = "The engine is currently overloaded, please try again later";
 
-static MOONSHOT: [Documented; 21] = [
-    plain(
+static MOONSHOT: [DocumentedError; 21] = [
+    error(
         Moonshot,
         "content_filter",
         400,
         "content_filter",
         "The request was rejected because it was considered high risk",
     ),
-    plain(Moonshot, "bad_request", 400, INVALID, "Invalid request: messages must not be empty"),
-    plain(
+    error(Moonshot, "bad_request", 400, INVALID_REQUEST_TYPE, "Invalid request: messages must not be empty"),
+    error(
         Moonshot,
         "context_overflow",
         400,
-        INVALID,
+        INVALID_REQUEST_TYPE,
         "Invalid request: Your request exceeded model token limit: 262144 (requested: 269030)",
     ),
-    plain(Moonshot, "input_too_long", 400, INVALID, "Input token length too long"),
-    plain(Moonshot, "invalid_key", 401, "invalid_authentication_error", "Invalid Authentication"),
-    plain(Moonshot, "incorrect_key", 401, "incorrect_api_key_error", "Incorrect API key provided"),
-    plain(
+    error(Moonshot, "input_too_long", 400, INVALID_REQUEST_TYPE, "Input token length too long"),
+    error(Moonshot, "invalid_key", 401, "invalid_authentication_error", "Invalid Authentication"),
+    error(Moonshot, "incorrect_key", 401, "incorrect_api_key_error", "Incorrect API key provided"),
+    error(
         Moonshot,
         "permission_denied",
         403,
         "permission_denied_error",
         "The API you are accessing is not open",
     ),
-    plain(
+    error(
         Moonshot,
         "other_user",
         403,
         "permission_denied_error",
         "You are not allowed to get other user info",
     ),
-    plain(
+    error(
         Moonshot,
         "ip_not_allowed",
         403,
         "permission_denied_error",
         "Your IP is not allowed to access this organization",
     ),
-    plain(
+    error(
         Moonshot,
         "model_not_found",
         404,
         "resource_not_found_error",
         "Not found the model {model} or Permission denied",
     ),
-    soon(plain(Moonshot, "overloaded", 429, "engine_overloaded_error", OVERLOADED), 1),
-    soon(
-        plain(
+    with_retry_after(error(Moonshot, "overloaded", 429, "engine_overloaded_error", OVERLOADED_MESSAGE), 1),
+    with_retry_after(
+        error(
             Moonshot,
             "rate_limit",
             429,
-            RATE,
+            RATE_LIMIT_TYPE,
             "Your account {account} request reached organization max RPM: 20, please try again after 1 seconds",
         ),
         1,
     ),
-    soon(
-        plain(
+    with_retry_after(
+        error(
             Moonshot,
             "concurrency",
             429,
-            RATE,
+            RATE_LIMIT_TYPE,
             "Your account {account} request reached organization max concurrency: 3, please try again after 1 seconds",
         ),
         1,
     ),
-    soon(
-        plain(
+    with_retry_after(
+        error(
             Moonshot,
             "tokens_per_minute",
             429,
-            RATE,
+            RATE_LIMIT_TYPE,
             "Your account {account} request reached organization TPM rate limit, current:540000, limit:500000",
         ),
         1,
     ),
-    plain(
+    error(
         Moonshot,
         "tokens_per_day",
         429,
-        RATE,
+        RATE_LIMIT_TYPE,
         "Your account {account} request reached TPD rate limit, current: 1526210, limit: 1500000",
     ),
-    plain(
+    error(
         Moonshot,
         "insufficient_balance",
         429,
-        QUOTA,
+        QUOTA_TYPE,
         "Your account {account} is suspended due to insufficient balance, please recharge your account or check your plan and billing details",
     ),
-    plain(
+    error(
         Moonshot,
         "token_quota",
         429,
-        QUOTA,
+        QUOTA_TYPE,
         "You exceeded your current token quota: {account} 5000000, please check your account balance",
     ),
-    plain(Moonshot, "client_closed", 499, "client_closed_request", "Client closed request"),
-    plain(
+    error(Moonshot, "client_closed", 499, "client_closed_request", "Client closed request"),
+    error(
         Moonshot,
         "server_error",
         500,
         "server_error",
         "The server had an error while processing your request",
     ),
-    plain(Moonshot, "unexpected_output", 500, "unexpected_output", "invalid state transition"),
-    plain(
+    error(Moonshot, "unexpected_output", 500, "unexpected_output", "invalid state transition"),
+    error(
         Moonshot,
         "unavailable",
         503,
@@ -171,102 +171,120 @@ static MOONSHOT: [Documented; 21] = [
     ),
 ];
 
-static KIMI: [Documented; 23] = [
-    plain(Kimi, "bad_request", 400, INVALID, "messages must not be empty"),
-    plain(
+static KIMI: [DocumentedError; 23] = [
+    error(Kimi, "bad_request", 400, INVALID_REQUEST_TYPE, "messages must not be empty"),
+    error(
         Kimi,
         "context_overflow",
         400,
-        INVALID,
+        INVALID_REQUEST_TYPE,
         "Your request exceeded model token limit: 262144 (requested: 269030)",
     ),
-    plain(Kimi, "message_size", 400, INVALID, "total message size 2306867 exceeds limit 2097152"),
-    plain(
+    error(
+        Kimi,
+        "message_size",
+        400,
+        INVALID_REQUEST_TYPE,
+        "total message size 2306867 exceeds limit 2097152",
+    ),
+    error(
         Kimi,
         "reasoning_missing",
         400,
-        INVALID,
+        INVALID_REQUEST_TYPE,
         "thinking is enabled but reasoning_content is missing in assistant tool call message at index 2",
     ),
-    plain(
+    error(
         Kimi,
         "content_filter",
         400,
         "content_filter",
         "The request was rejected because it was considered high risk",
     ),
-    plain(Kimi, "invalid_key", 401, "invalid_authentication_error", crate::simulator::rules::KIMI_WRONG_KEY),
-    plain(
+    error(
+        Kimi,
+        "invalid_key",
+        401,
+        "invalid_authentication_error",
+        crate::simulator::rules::KIMI_INVALID_KEY_MESSAGE,
+    ),
+    error(
         Kimi,
         "membership",
         402,
-        INVALID,
+        INVALID_REQUEST_TYPE,
         "We're unable to verify your membership benefits at this time. Please ensure your membership is active.",
     ),
-    plain(
+    error(
         Kimi,
         "quota_5h",
         403,
-        TERMINATED,
+        TERMINATED_TYPE,
         "You've reached your 5-hour usage limit. Your quota will reset when the current 5-hour window ends.",
     ),
-    plain(
+    error(
         Kimi,
         "quota_weekly",
         403,
-        TERMINATED,
+        TERMINATED_TYPE,
         "You've reached your weekly (7-day) usage limit. Your quota will reset when the current 7-day window ends.",
     ),
-    plain(
+    error(
         Kimi,
         "quota_cycle",
         403,
-        TERMINATED,
+        TERMINATED_TYPE,
         "You've reached your usage limit for this billing cycle. Your quota will be refreshed in the next cycle. Upgrade to get more.",
     ),
-    plain(
+    error(
         Kimi,
         "concurrency",
         403,
-        TERMINATED,
+        TERMINATED_TYPE,
         "You've reached your concurrent request limit. Please wait for your ongoing requests to finish and try again.",
     ),
-    plain(Kimi, "terminated", 403, TERMINATED, "Access terminated."),
-    plain(Kimi, "forbidden_client", 403, TERMINATED, crate::simulator::rules::GATE),
-    plain(
+    error(Kimi, "terminated", 403, TERMINATED_TYPE, "Access terminated."),
+    error(
+        Kimi,
+        "forbidden_client",
+        403,
+        TERMINATED_TYPE,
+        crate::simulator::rules::CLIENT_NOT_ALLOWED_MESSAGE,
+    ),
+    error(
         Kimi,
         "model_not_found",
         404,
         "resource_not_found_error",
         "Not found the model {model} or Permission denied",
     ),
-    plain(Kimi, "method_not_found", 404, "resource_not_found_error", "method not found"),
-    plain(Kimi, "overloaded", 429, "engine_overloaded_error", OVERLOADED),
-    plain(
+    error(Kimi, "method_not_found", 404, "resource_not_found_error", "method not found"),
+    error(Kimi, "overloaded", 429, "engine_overloaded_error", OVERLOADED_MESSAGE),
+    error(
         Kimi,
         "rate_limit",
         429,
-        RATE,
+        RATE_LIMIT_TYPE,
         "We're receiving too many requests at the moment. Please wait a moment and try again.",
     ),
-    plain(
+    error(
         Kimi,
         "quota_monthly",
         429,
-        RATE,
+        RATE_LIMIT_TYPE,
         "You've reached kimi monthly usage limit for this billing cycle. Your quota will be refreshed in the next cycle.",
     ),
-    plain(
+    error(
         Kimi,
         "quota_period",
         429,
-        RATE,
+        RATE_LIMIT_TYPE,
         "You've reached your usage limit for this period. Your quota will be refreshed in the next period.",
     ),
-    plain(Kimi, "client_closed", 499, "client_closed_request", "context canceled"),
-    plain(Kimi, "server_error", 500, "server_error", "failed to get membership: database error"),
-    plain(Kimi, "context_canceled", 500, "server_error", "context canceled"),
-    plain(
+    error(Kimi, "client_closed", 499, "client_closed_request", "context canceled"),
+    error(Kimi, "server_error", 500, "server_error", "failed to get membership: database error"),
+    error(Kimi, "context_canceled", 500, "server_error", "context canceled"),
+    error(
         Kimi,
         "unavailable",
         503,
@@ -275,35 +293,35 @@ static KIMI: [Documented; 23] = [
     ),
 ];
 
-static OPENROUTER: [Documented; 25] = [
-    router(
+static OPENROUTER: [DocumentedError; 25] = [
+    openrouter_error(
         "bad_request",
         400,
         "Input required: specify \"prompt\" or \"messages\"",
         r#"{"error_type":"invalid_request"}"#,
     ),
-    router(
+    openrouter_error(
         "context_overflow",
         400,
         "This endpoint's maximum context length is 262144 tokens. However, you requested about 269030 tokens. Please reduce the length of either one, or use the context-compression plugin to compress your prompt automatically.",
         r#"{"error_type":"context_length_exceeded","provider_name":null}"#,
     ),
-    router("missing_key", 401, "No cookie auth credentials found", ""),
-    router("invalid_key", 401, "User not found.", ""),
-    router(
+    openrouter_error("missing_key", 401, "No cookie auth credentials found", ""),
+    openrouter_error("invalid_key", 401, "User not found.", ""),
+    openrouter_error(
         "insufficient_balance",
         402,
         "Insufficient credits. Add more using https://openrouter.ai/settings/credits",
         r#"{"error_type":"payment_required","limit_source":"openrouter_credits","remedy_hint":"add_credits"}"#,
     ),
-    router(
+    openrouter_error(
         "too_dear",
         402,
         "This request requires more credits, or fewer max_tokens. You requested up to 131072 tokens, but can only afford 2048.",
         r#"{"error_type":"payment_required","limit_source":"openrouter_credits","reason":"weight_exceeds_budget","remedy_hint":"lower_max_tokens"}"#,
     ),
-    soon(
-        router(
+    with_retry_after(
+        openrouter_error(
             "in_flight_budget",
             402,
             "Too many requests in flight for the remaining budget. Please retry shortly.",
@@ -311,41 +329,41 @@ static OPENROUTER: [Documented; 25] = [
         ),
         4,
     ),
-    router(
+    openrouter_error(
         "content_filter",
         403,
         "Your chosen model requires moderation and your input was flagged",
         r#"{"reasons":["violence"],"flagged_input":"simulated","provider_name":"OpenAI","model_slug":"openai/gpt-5-mini"}"#,
     ),
-    router(
+    openrouter_error(
         "key_limit",
         403,
         "Budget limit exceeded",
         r#"{"limit_source":"openrouter_key_limit","scope":"key","limit_usd":10,"spend_usd":10.02,"resets_at":null}"#,
     ),
-    router(
+    openrouter_error(
         "guardrail_budget",
         403,
         "Budget limit exceeded",
         r#"{"limit_source":"openrouter_guardrail_budget","scope":"guardrail","limit_usd":5,"spend_usd":5.1,"resets_at":"2026-12-01T00:00:00Z"}"#,
     ),
-    router(
+    openrouter_error(
         "workspace_budget",
         403,
         "Budget limit exceeded",
         r#"{"limit_source":"openrouter_workspace_budget","scope":"workspace","limit_usd":100,"spend_usd":100.4,"resets_at":"2026-12-01T00:00:00Z"}"#,
     ),
-    router(
+    openrouter_error(
         "model_not_found",
         404,
         "No endpoints found for {model}.",
         r#"{"error_type":"not_found","failed_routing_step":"model"}"#,
     ),
-    router("timeout", 408, "Request timed out", r#"{"error_type":"timeout"}"#),
-    router("message_size", 413, "Request body too large", r#"{"error_type":"payload_too_large"}"#),
-    router("unprocessable", 422, "Request validation failed", r#"{"error_type":"unprocessable"}"#),
-    soon(
-        router(
+    openrouter_error("timeout", 408, "Request timed out", r#"{"error_type":"timeout"}"#),
+    openrouter_error("message_size", 413, "Request body too large", r#"{"error_type":"payload_too_large"}"#),
+    openrouter_error("unprocessable", 422, "Request validation failed", r#"{"error_type":"unprocessable"}"#),
+    with_retry_after(
+        openrouter_error(
             "rate_limit",
             429,
             "Rate limit exceeded: free-models-per-min. ",
@@ -353,45 +371,45 @@ static OPENROUTER: [Documented; 25] = [
         ),
         2,
     ),
-    router(
+    openrouter_error(
         "upstream_rate_limit",
         429,
         "Provider returned error",
         r#"{"provider_name":"Moonshot AI","raw":"{\"error\":{\"message\":\"The engine is currently overloaded, please try again later\",\"type\":\"engine_overloaded_error\"}}","is_byok":false}"#,
     ),
-    router(
+    openrouter_error(
         "shared_pool",
         429,
         "Provider returned error",
         r#"{"provider_name":"Chutes","raw":"moonshotai/kimi-k2.6:free is temporarily rate-limited upstream. Please retry shortly.","limit_source":"upstream_provider_shared_pool"}"#,
     ),
-    router("server_error", 500, "Internal Server Error", r#"{"error_type":"server"}"#),
-    router(
+    openrouter_error("server_error", 500, "Internal Server Error", r#"{"error_type":"server"}"#),
+    openrouter_error(
         "upstream_error",
         502,
         "Provider returned error",
         r#"{"provider_name":"Moonshot AI","raw":"{\"error\":{\"message\":\"The server had an error while processing your request\",\"type\":\"server_error\"}}"}"#,
     ),
-    router(
+    openrouter_error(
         "upstream_bad_request",
         400,
         "Provider returned error",
         r#"{"provider_name":"Moonshot AI","raw":"{\"error\":{\"message\":\"invalid temperature: only 1 is allowed for this model\",\"type\":\"invalid_request_error\"}}","is_byok":false}"#,
     ),
-    router(
+    openrouter_error(
         "unavailable",
         503,
         "No allowed providers are available for the selected model.",
         r#"{"error_type":"provider_unavailable"}"#,
     ),
-    router("edge_timeout", 524, "Provider returned error", r#"{"error_type":"timeout"}"#),
-    router(
+    openrouter_error("edge_timeout", 524, "Provider returned error", r#"{"error_type":"timeout"}"#),
+    openrouter_error(
         "overloaded",
         529,
         "Provider returned error",
         r#"{"error_type":"provider_overloaded","provider_name":"Moonshot AI"}"#,
     ),
-    router(
+    openrouter_error(
         "refusal",
         403,
         "The request was rejected by the provider's content policy",
@@ -400,35 +418,35 @@ static OPENROUTER: [Documented; 25] = [
 ];
 
 /// All of them.
-pub(super) fn all() -> impl Iterator<Item = &'static Documented> {
+pub(super) fn all_errors() -> impl Iterator<Item = &'static DocumentedError> {
     MOONSHOT.iter().chain(&KIMI).chain(&OPENROUTER)
 }
 
 /// The static form of a name that at least one provider has.
-pub(super) fn name(word: &str) -> Option<&'static str> {
-    all().map(|error| error.name).find(|name| *name == word)
+pub(super) fn find_name(word: &str) -> Option<&'static str> {
+    all_errors().map(|error| error.name).find(|name| *name == word)
 }
 
 /// Whether this provider has an error of this name.
-pub(super) fn known(provider: Provider, name: &str) -> bool {
-    all().any(|error| error.provider == provider && error.name == name)
+pub(super) fn is_documented(provider: Provider, name: &str) -> bool {
+    all_errors().any(|error| error.provider == provider && error.name == name)
 }
 
 /// The error that a fault orders, as the provider sends it.
-pub(in crate::simulator) fn refusal(
+pub(in crate::simulator) fn build_error_response(
     provider: Provider,
     name: &str,
     model: &str,
     fault: Option<&Fault>,
-) -> Refusal {
-    let found = all().find(|error| error.provider == provider && error.name == name);
+) -> ErrorResponse {
+    let found = all_errors().find(|error| error.provider == provider && error.name == name);
     let Some(error) = found else {
-        return Refusal::new(500, "server_error", format!("{provider} has no error {name}"));
+        return ErrorResponse::new(500, "server_error", format!("{provider} has no error {name}"));
     };
-    let message = error.message.replace("{account}", ACCOUNT).replace("{model}", model);
-    Refusal {
+    let message = error.message.replace("{account}", ACCOUNT_IDS).replace("{model}", model);
+    ErrorResponse {
         status: error.status,
-        kind: error.kind,
+        error_type: error.kind,
         message,
         metadata: serde_json::from_str::<Value>(error.metadata).ok().map(Box::new),
         retry_after: fault.and_then(|fault| fault.retry_after).or(error.retry_after),

@@ -7,26 +7,26 @@ use crate::simulator::provider::Provider;
 
 /// A kind of fault that can be ordered.
 #[derive(Clone, Debug)]
-pub struct FaultKind {
+pub struct FaultDescription {
     /// The word in a spec.
-    pub word: &'static str,
+    pub name: &'static str,
     /// The provider that has it; none stands for all.
     pub provider: Option<Provider>,
     /// The HTTP status that it answers, where it answers an error.
     pub status: Option<u16>,
     /// What its number means, where it takes one, and whether it must be given.
-    pub value: Option<(&'static str, bool)>,
+    pub parameter: Option<(&'static str, bool)>,
     /// What happens, or the text that the provider sends.
-    pub sentence: &'static str,
+    pub description: &'static str,
 }
 
 /// Word, what its number means and whether it is needed, sentence.
-type Row = (&'static str, Option<(&'static str, bool)>, &'static str);
+type FaultRow = (&'static str, Option<(&'static str, bool)>, &'static str);
 
 const CHUNKS: Option<(&str, bool)> = Some(("content chunks (or pieces of 32 bytes of a whole answer)", true));
 const CHUNKS_OR_NONE: Option<(&str, bool)> = Some(("content chunks before it", false));
 
-static SHAPES: [Row; 31] = [
+static GENERIC_FAULTS: [FaultRow; 31] = [
     (
         "status",
         Some(("the status", true)),
@@ -94,41 +94,41 @@ static SHAPES: [Row; 31] = [
 
 /// All kinds: those of shape first, then every provider's documented errors.
 #[must_use]
-pub fn fault_kinds() -> Vec<FaultKind> {
-    let shapes = SHAPES.iter().map(|(word, value, sentence)| FaultKind {
-        word,
+pub fn list_faults() -> Vec<FaultDescription> {
+    let shapes = GENERIC_FAULTS.iter().map(|(word, value, sentence)| FaultDescription {
+        name: word,
         provider: None,
         status: None,
-        value: *value,
-        sentence,
+        parameter: *value,
+        description: sentence,
     });
-    let errors = documented::all().map(|error| FaultKind {
-        word: error.name,
+    let errors = documented::all_errors().map(|error| FaultDescription {
+        name: error.name,
         provider: Some(error.provider),
         status: Some(error.status),
-        value: None,
-        sentence: error.message,
+        parameter: None,
+        description: error.message,
     });
     shapes.chain(errors).collect()
 }
 
 /// Whether there is a kind of this word.
-pub(super) fn find(word: &str) -> Option<&'static str> {
-    let shape = SHAPES.iter().find(|(own, ..)| *own == word);
-    shape.map(|(own, ..)| *own).or_else(|| documented::name(word))
+pub(super) fn find_name(word: &str) -> Option<&'static str> {
+    let shape = GENERIC_FAULTS.iter().find(|(own, ..)| *own == word);
+    shape.map(|(own, ..)| *own).or_else(|| documented::find_name(word))
 }
 
 /// What `GET /_faults/kinds` answers.
-pub(in crate::simulator) fn to_json() -> Value {
-    let kinds: Vec<Value> = fault_kinds()
+pub(in crate::simulator) fn list_json() -> Value {
+    let kinds: Vec<Value> = list_faults()
         .into_iter()
         .map(|kind| {
             json!({
-                "kind": kind.word,
+                "kind": kind.name,
                 "provider": kind.provider.map_or("*", Provider::as_str),
                 "status": kind.status,
-                "value": kind.value.map(|(means, needed)| json!({ "means": means, "required": needed })),
-                "sentence": kind.sentence,
+                "value": kind.parameter.map(|(means, needed)| json!({ "means": means, "required": needed })),
+                "sentence": kind.description,
             })
         })
         .collect();

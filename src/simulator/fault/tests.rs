@@ -1,7 +1,7 @@
 //! Faults as text.
 
 use super::*;
-use crate::simulator::face::Face;
+use crate::simulator::api::Api;
 
 #[test]
 fn specs_are_read_and_written() {
@@ -48,37 +48,46 @@ fn a_spec_that_means_nothing_says_what_is_wrong() {
 #[test]
 fn a_fault_hits_as_often_as_it_says_and_shapes_add_up() {
     let parse = |spec: &str| spec.parse::<Fault>().unwrap();
-    let board = Board::new(vec![
+    let board = FaultQueue::new(vec![
         parse("drip:5"),
         parse("kimi:rate_limit,times=1"),
         parse("kimi/k3:empty"),
         parse("split:3,times=1"),
     ]);
-    let words = |model: &str| board.hit(Provider::Kimi, Face::Chat, model, false).words().unwrap();
+    let words =
+        |model: &str| board.take_effects(Provider::Kimi, Api::ChatCompletions, model, false).names().unwrap();
     assert_eq!(words("k3"), "rate_limit+drip+split");
     assert_eq!(words("k3"), "empty+drip");
     assert_eq!(words("kimi-for-coding"), "drip");
     assert_eq!(
-        board.hit(Provider::Moonshot, Face::Chat, "k3", false).words().unwrap(),
+        board.take_effects(Provider::Moonshot, Api::ChatCompletions, "k3", false).names().unwrap(),
         "empty+drip".replace("empty+", "")
     );
     board.clear();
-    assert_eq!(board.hit(Provider::Kimi, Face::Chat, "k3", false).words(), None);
+    assert_eq!(board.take_effects(Provider::Kimi, Api::ChatCompletions, "k3", false).names(), None);
 }
 
 #[test]
 fn an_early_refusal_waits_for_faults_that_come_before_it() {
     let parse = |spec: &str| spec.parse::<Fault>().unwrap();
-    let board = Board::new(vec![parse("kimi/k3:empty,times=1"), parse("refuse,times=1")]);
-    assert!(!board.refuses(Provider::Kimi, Face::Chat), "the model decides first");
-    assert!(board.refuses(Provider::Moonshot, Face::Chat));
-    assert_eq!(board.hit(Provider::Kimi, Face::Chat, "k3", false).words().unwrap(), "empty");
-    assert!(!board.refuses(Provider::Kimi, Face::Chat), "it was used up on Moonshot");
+    let board = FaultQueue::new(vec![parse("kimi/k3:empty,times=1"), parse("refuse,times=1")]);
+    assert!(!board.take_refuse(Provider::Kimi, Api::ChatCompletions), "the model decides first");
+    assert!(board.take_refuse(Provider::Moonshot, Api::ChatCompletions));
+    assert_eq!(
+        board.take_effects(Provider::Kimi, Api::ChatCompletions, "k3", false).names().unwrap(),
+        "empty"
+    );
+    assert!(!board.take_refuse(Provider::Kimi, Api::ChatCompletions), "it was used up on Moonshot");
 }
 
 #[test]
 fn a_name_that_a_provider_lacks_passes_it_by() {
-    let board = Board::new(vec!["insufficient_balance".parse().unwrap()]);
-    assert!(board.hit(Provider::Kimi, Face::Chat, "k3", false).kind().is_none());
-    assert!(board.hit(Provider::OpenRouter, Face::Chat, "openrouter/auto", false).kind().is_some());
+    let board = FaultQueue::new(vec!["insufficient_balance".parse().unwrap()]);
+    assert!(board.take_effects(Provider::Kimi, Api::ChatCompletions, "k3", false).action().is_none());
+    assert!(
+        board
+            .take_effects(Provider::OpenRouter, Api::ChatCompletions, "openrouter/auto", false)
+            .action()
+            .is_some()
+    );
 }

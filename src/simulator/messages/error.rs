@@ -6,28 +6,32 @@
 
 use serde_json::{Value, json};
 
+use crate::simulator::error_response::ErrorResponse;
 use crate::simulator::provider::Provider;
-use crate::simulator::refusal::Refusal;
 
 /// The body, none where the provider sends the same as on its OpenAI faces.
-pub(in crate::simulator) fn body(provider: Provider, refusal: &Refusal, id: &str) -> Option<Value> {
+pub(in crate::simulator) fn error_body(
+    provider: Provider,
+    refusal: &ErrorResponse,
+    id: &str,
+) -> Option<Value> {
     let message = &refusal.message;
     Some(match provider {
         Provider::Moonshot if matches!(refusal.status, 401 | 429) => return None,
         Provider::Moonshot => json!({
-            "error": { "type": named(refusal.status), "message": message },
+            "error": { "type": anthropic_error_type(refusal.status), "message": message },
             "request_id": id,
             "type": "error",
         }),
         Provider::Kimi => {
-            json!({ "error": { "type": kimi(refusal), "message": message }, "type": "error" })
+            json!({ "error": { "type": kimi_error_type(refusal), "message": message }, "type": "error" })
         }
         Provider::OpenRouter => json!({
             "type": "error",
             "error": {
-                "type": named(refusal.status),
+                "type": anthropic_error_type(refusal.status),
                 "message": message,
-                "error_type": error_type(refusal),
+                "error_type": openrouter_error_type(refusal),
             },
             "request_id": id,
         }),
@@ -35,7 +39,7 @@ pub(in crate::simulator) fn body(provider: Provider, refusal: &Refusal, id: &str
 }
 
 /// Anthropic's name of a status.
-fn named(status: u16) -> &'static str {
+fn anthropic_error_type(status: u16) -> &'static str {
     match status {
         401 => "authentication_error",
         402 => "billing_error",
@@ -50,15 +54,15 @@ fn named(status: u16) -> &'static str {
     }
 }
 
-fn kimi(refusal: &Refusal) -> &'static str {
+fn kimi_error_type(refusal: &ErrorResponse) -> &'static str {
     match refusal.status {
-        401 | 403 | 429 => named(refusal.status),
+        401 | 403 | 429 => anthropic_error_type(refusal.status),
         499 | 500 => "<nil>",
-        _ => refusal.kind,
+        _ => refusal.error_type,
     }
 }
 
-fn error_type(refusal: &Refusal) -> String {
+fn openrouter_error_type(refusal: &ErrorResponse) -> String {
     let given = refusal.metadata.as_ref().and_then(|metadata| metadata.get("error_type")?.as_str());
     let usual = match refusal.status {
         401 => "authentication",

@@ -5,11 +5,11 @@
 
 use serde_json::{Value, json};
 
+use crate::simulator::error_response::ErrorResponse;
 use crate::simulator::provider::Provider;
-use crate::simulator::refusal::Refusal;
 
 /// The body, none where the provider sends the same as on its chat face.
-pub(in crate::simulator) fn body(provider: Provider, refusal: &Refusal) -> Option<Value> {
+pub(in crate::simulator) fn error_body(provider: Provider, refusal: &ErrorResponse) -> Option<Value> {
     if provider != Provider::OpenRouter {
         return None;
     }

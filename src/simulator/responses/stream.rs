@@ -3,43 +3,47 @@
 
 use serde_json::{Value, json};
 
-use super::reply;
-use crate::simulator::engine::Exchange;
-use crate::simulator::engine::answer::Answer;
-use crate::simulator::engine::event::{Event, Kind, pieces};
-use crate::simulator::engine::request::Request;
+use super::response;
+use crate::simulator::engine::ResponseContext;
+use crate::simulator::engine::answer::SimulatedAnswer;
+use crate::simulator::engine::event::{EventKind, SseEvent, split_text};
+use crate::simulator::engine::request::EngineRequest;
 use crate::simulator::provider::Provider;
 
 /// All events of the answer.
-pub(in crate::simulator) fn events(exchange: &Exchange, request: &Request, answer: &Answer) -> Vec<Event> {
+pub(in crate::simulator) fn response_events(
+    exchange: &ResponseContext,
+    request: &EngineRequest,
+    answer: &SimulatedAnswer,
+) -> Vec<SseEvent> {
     let brokered = exchange.provider == Provider::OpenRouter;
-    let mut stream = Stream { events: Vec::new(), next: 0, brokered };
+    let mut stream = EventWriter { events: Vec::new(), next_sequence_number: 0, is_openrouter: brokered };
     if brokered {
-        stream.events.extend([Event::processing(), Event::processing()]);
+        stream.events.extend([SseEvent::processing(), SseEvent::processing()]);
     }
-    let opening = reply::opening(exchange, request);
-    stream.push(Kind::Role, json!({ "type": "response.created", "response": opening }));
-    stream.push(Kind::Frame, json!({ "type": "response.in_progress", "response": opening }));
-    let items = reply::items(exchange, request, answer);
+    let opening = response::initial_response(exchange, request);
+    stream.push(EventKind::Role, json!({ "type": "response.created", "response": opening }));
+    stream.push(EventKind::BlockBoundary, json!({ "type": "response.in_progress", "response": opening }));
+    let items = response::output_items(exchange, request, answer);
     for (index, item) in items.iter().enumerate() {
-        stream.item(index, item);
+        stream.push_item(index, item);
     }
-    let closing = reply::closing(exchange, request, answer, items);
-    let kind = if answer.finish == "length" { "response.incomplete" } else { "response.completed" };
-    stream.push(Kind::Done, json!({ "type": kind, "response": closing }));
+    let closing = response::final_response(exchange, request, answer, items);
+    let kind = if answer.finish_reason == "length" { "response.incomplete" } else { "response.completed" };
+    stream.push(EventKind::Done, json!({ "type": kind, "response": closing }));
     if brokered {
-        stream.events.push(Event::done());
+        stream.events.push(SseEvent::done());
     }
     stream.events
 }
 
 /// An error in the middle of a stream: `response.failed` where the response was begun, else OpenAI's `error`.
-pub(in crate::simulator) fn error_event(exchange: &Exchange, kept: &[Event]) -> Event {
+pub(in crate::simulator) fn error_event(exchange: &ResponseContext, kept: &[SseEvent]) -> SseEvent {
     let message = match exchange.provider {
         Provider::OpenRouter => "Provider returned error",
         Provider::Moonshot | Provider::Kimi => "The server had an error while processing your request",
     };
-    let sent: Vec<Value> = kept.iter().filter_map(payload).collect();
+    let sent: Vec<Value> = kept.iter().filter_map(event_payload).collect();
     let mut response = sent.iter().find_map(|event| event.get("response")).cloned();
     let members = response.as_mut().and_then(Value::as_object_mut);
     let value = match members {
@@ -57,33 +61,34 @@ pub(in crate::simulator) fn error_event(exchange: &Exchange, kept: &[Event]) -> 
         }),
     };
     match exchange.provider {
-        Provider::OpenRouter => Event::data(Kind::Foreign, &value),
-        Provider::Moonshot | Provider::Kimi => Event::named(Kind::Foreign, &value),
+        Provider::OpenRouter => SseEvent::data(EventKind::Other, &value),
+        Provider::Moonshot | Provider::Kimi => SseEvent::with_name(EventKind::Other, &value),
     }
 }
 
-fn payload(event: &Event) -> Option<Value> {
+fn event_payload(event: &SseEvent) -> Option<Value> {
     let data = event.text.lines().find_map(|line| line.strip_prefix("data: "))?;
     serde_json::from_str(data).ok()
 }
 
-struct Stream {
-    events: Vec<Event>,
-    next: u64,
-    brokered: bool,
+struct EventWriter {
+    events: Vec<SseEvent>,
+    next_sequence_number: u64,
+    is_openrouter: bool,
 }
 
-impl Stream {
-    fn push(&mut self, kind: Kind, mut value: Value) {
+impl EventWriter {
+    fn push(&mut self, kind: EventKind, mut value: Value) {
         if let Some(members) = value.as_object_mut() {
-            members.insert("sequence_number".into(), self.next.into());
+            members.insert("sequence_number".into(), self.next_sequence_number.into());
         }
-        self.next += 1;
-        let event = if self.brokered { Event::data(kind, &value) } else { Event::named(kind, &value) };
+        self.next_sequence_number += 1;
+        let event =
+            if self.is_openrouter { SseEvent::data(kind, &value) } else { SseEvent::with_name(kind, &value) };
         self.events.push(event);
     }
 
-    fn item(&mut self, index: usize, item: &Value) {
+    fn push_item(&mut self, index: usize, item: &Value) {
         let mut begun = item.clone();
         if let Some(members) = begun.as_object_mut() {
             members.insert("status".into(), "in_progress".into());
@@ -98,31 +103,34 @@ impl Stream {
             }
         }
         self.push(
-            Kind::Frame,
+            EventKind::BlockBoundary,
             json!({ "type": "response.output_item.added", "output_index": index, "item": begun }),
         );
         if item.get("type").and_then(Value::as_str) == Some("function_call") {
-            self.call(index, item);
+            self.push_tool_call(index, item);
         } else {
-            self.parts(index, item);
+            self.push_parts(index, item);
         }
         self.push(
-            Kind::Frame,
+            EventKind::BlockBoundary,
             json!({ "type": "response.output_item.done", "output_index": index, "item": item }),
         );
     }
 
-    fn call(&mut self, index: usize, item: &Value) {
+    fn push_tool_call(&mut self, index: usize, item: &Value) {
         let arguments = item.get("arguments").and_then(Value::as_str).unwrap_or_default();
         let event = |kind: &str, key: &str, value: &str| json!({ "type": kind, "output_index": index, "item_id": item.get("id"), key: value });
-        for piece in pieces(arguments) {
-            self.push(Kind::Content, event("response.function_call_arguments.delta", "delta", piece));
+        for piece in split_text(arguments) {
+            self.push(EventKind::Content, event("response.function_call_arguments.delta", "delta", piece));
         }
-        self.push(Kind::Frame, event("response.function_call_arguments.done", "arguments", arguments));
+        self.push(
+            EventKind::BlockBoundary,
+            event("response.function_call_arguments.done", "arguments", arguments),
+        );
     }
 
     /// The text of a message, of a summary or of reasoning: a part is opened, filled and closed.
-    fn parts(&mut self, index: usize, item: &Value) {
+    fn push_parts(&mut self, index: usize, item: &Value) {
         let summarised = item.pointer("/summary/0").is_some();
         let list = if summarised { "summary" } else { "content" };
         let Some(part) = item.get(list).and_then(|list| list.get(0)) else { return };
@@ -137,11 +145,11 @@ impl Stream {
         if let Some(members) = empty.as_object_mut() {
             members.insert("text".into(), "".into());
         }
-        self.push(Kind::Frame, event(format!("response.{frame}.added"), "part", empty));
-        for piece in pieces(text) {
-            self.push(Kind::Content, event(format!("response.{delta}.delta"), "delta", piece.into()));
+        self.push(EventKind::BlockBoundary, event(format!("response.{frame}.added"), "part", empty));
+        for piece in split_text(text) {
+            self.push(EventKind::Content, event(format!("response.{delta}.delta"), "delta", piece.into()));
         }
-        self.push(Kind::Frame, event(format!("response.{delta}.done"), "text", text.into()));
-        self.push(Kind::Frame, event(format!("response.{frame}.done"), "part", part.clone()));
+        self.push(EventKind::BlockBoundary, event(format!("response.{delta}.done"), "text", text.into()));
+        self.push(EventKind::BlockBoundary, event(format!("response.{frame}.done"), "part", part.clone()));
     }
 }

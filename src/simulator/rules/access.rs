@@ -3,14 +3,15 @@
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, USER_AGENT};
 
-use crate::simulator::face::Face;
-use crate::simulator::oauth::Office;
+use crate::simulator::api::Api;
+use crate::simulator::error_response::ErrorResponse;
+use crate::simulator::oauth::AuthServer;
 use crate::simulator::provider::Provider;
-use crate::simulator::refusal::Refusal;
 
 /// Agents that Kimi Code's OpenAI face lets in, by the start of their User-Agent, lower case.
 /// Seen in the wild (captures of 2026-11-21 and issues of MoonshotAI/kimi-code).
-const AGENTS: [&str; 6] = ["kimicli/", "kimi-code-cli/", "claude-cli/", "claude-code/", "roocode/", "kilo"];
+const ALLOWED_AGENTS: [&str; 6] =
+    ["kimicli/", "kimi-code-cli/", "claude-cli/", "claude-code/", "roocode/", "kilo"];
 
 /// Whether the request carries a key that the provider takes: as `Authorization: Bearer`, and on Kimi Code's Messages
 /// face also as `x-api-key` (kimi-code 2.1 sends that; Moonshot's and OpenRouter's guides have Bearer only).
@@ -20,24 +21,25 @@ const AGENTS: [&str; 6] = ["kimicli/", "kimi-code-cli/", "claude-cli/", "claude-
 ///
 /// # Errors
 /// The provider's 401.
-pub(in crate::simulator) fn authorize(
+pub(in crate::simulator) fn check_key(
     provider: Provider,
-    face: Face,
+    face: Api,
     headers: &HeaderMap,
     key: Option<&str>,
-    office: &Office,
-) -> Result<(), Refusal> {
+    office: &AuthServer,
+) -> Result<(), ErrorResponse> {
     let text = |value: &'_ http::HeaderValue| value.to_str().ok().map(str::to_owned);
-    let api_key = headers.get("x-api-key").filter(|_| (provider, face) == (Provider::Kimi, Face::Messages));
-    let token = || headers.get(AUTHORIZATION).and_then(text).as_deref().and_then(bearer).map(str::to_owned);
+    let api_key = headers.get("x-api-key").filter(|_| (provider, face) == (Provider::Kimi, Api::Messages));
+    let token =
+        || headers.get(AUTHORIZATION).and_then(text).as_deref().and_then(bearer_token).map(str::to_owned);
     let given = api_key.and_then(text).or_else(token).filter(|key| !key.is_empty());
-    let Some(given) = given else { return Err(missing(provider)) };
+    let Some(given) = given else { return Err(missing_key_error(provider)) };
     let good = match key {
-        _ if provider == Provider::Kimi && office.knows(&given) => true,
+        _ if provider == Provider::Kimi && office.is_valid_token(&given) => true,
         Some(key) => key == given,
-        None => plausible(provider, &given),
+        None => has_expected_prefix(provider, &given),
     };
-    if good { Ok(()) } else { Err(wrong(provider)) }
+    if good { Ok(()) } else { Err(wrong_key_error(provider)) }
 }
 
 /// Whether Kimi Code serves this client at all. Its Messages face and the other two providers ask nobody (Kimi Code's
@@ -45,31 +47,35 @@ pub(in crate::simulator) fn authorize(
 ///
 /// # Errors
 /// The gate's 403.
-pub(in crate::simulator) fn gate(provider: Provider, face: Face, headers: &HeaderMap) -> Result<(), Refusal> {
-    if provider != Provider::Kimi || face == Face::Messages {
+pub(in crate::simulator) fn check_client(
+    provider: Provider,
+    face: Api,
+    headers: &HeaderMap,
+) -> Result<(), ErrorResponse> {
+    if provider != Provider::Kimi || face == Api::Messages {
         return Ok(());
     }
     let agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let agent = agent.to_ascii_lowercase();
-    if AGENTS.iter().any(|known| agent.starts_with(known)) {
+    if ALLOWED_AGENTS.iter().any(|known| agent.starts_with(known)) {
         return Ok(());
     }
-    Err(Refusal::new(403, "access_terminated_error", GATE))
+    Err(ErrorResponse::new(403, "access_terminated_error", CLIENT_NOT_ALLOWED_MESSAGE))
 }
 
 /// The gate's text (Kimi Code's error reference).
-pub(in crate::simulator) const GATE: &str = "Kimi For Coding is currently only available for Coding Agents such as Kimi CLI, Claude Code, Roo Code, Kilo Code, etc.";
+pub(in crate::simulator) const CLIENT_NOT_ALLOWED_MESSAGE: &str = "Kimi For Coding is currently only available for Coding Agents such as Kimi CLI, Claude Code, Roo Code, Kilo Code, etc.";
 
 /// Kimi Code's text for a key that it does not take.
-pub(in crate::simulator) const KIMI_WRONG_KEY: &str =
+pub(in crate::simulator) const KIMI_INVALID_KEY_MESSAGE: &str =
     "The API Key appears to be invalid or may have expired. Please verify your credentials and try again.";
 
-fn bearer(value: &str) -> Option<&str> {
+fn bearer_token(value: &str) -> Option<&str> {
     let (scheme, key) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
 }
 
-fn plausible(provider: Provider, key: &str) -> bool {
+fn has_expected_prefix(provider: Provider, key: &str) -> bool {
     match provider {
         Provider::Kimi => key.starts_with("sk-kimi-"),
         Provider::Moonshot | Provider::OpenRouter => {
@@ -78,18 +84,22 @@ fn plausible(provider: Provider, key: &str) -> bool {
     }
 }
 
-fn missing(provider: Provider) -> Refusal {
+fn missing_key_error(provider: Provider) -> ErrorResponse {
     match provider {
-        Provider::Moonshot => Refusal::new(401, "incorrect_api_key_error", "Incorrect API key provided"),
-        Provider::Kimi => Refusal::new(401, "invalid_authentication_error", KIMI_WRONG_KEY),
-        Provider::OpenRouter => Refusal::new(401, "", "No cookie auth credentials found"),
+        Provider::Moonshot => {
+            ErrorResponse::new(401, "incorrect_api_key_error", "Incorrect API key provided")
+        }
+        Provider::Kimi => ErrorResponse::new(401, "invalid_authentication_error", KIMI_INVALID_KEY_MESSAGE),
+        Provider::OpenRouter => ErrorResponse::new(401, "", "No cookie auth credentials found"),
     }
 }
 
-fn wrong(provider: Provider) -> Refusal {
+fn wrong_key_error(provider: Provider) -> ErrorResponse {
     match provider {
-        Provider::Moonshot => Refusal::new(401, "invalid_authentication_error", "Invalid Authentication"),
-        Provider::Kimi => Refusal::new(401, "invalid_authentication_error", KIMI_WRONG_KEY),
-        Provider::OpenRouter => Refusal::new(401, "", "User not found."),
+        Provider::Moonshot => {
+            ErrorResponse::new(401, "invalid_authentication_error", "Invalid Authentication")
+        }
+        Provider::Kimi => ErrorResponse::new(401, "invalid_authentication_error", KIMI_INVALID_KEY_MESSAGE),
+        Provider::OpenRouter => ErrorResponse::new(401, "", "User not found."),
     }
 }

@@ -4,101 +4,119 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use crate::simulator::engine::request::{Request, list};
-use crate::simulator::face::Face;
+use crate::simulator::api::Api;
+use crate::simulator::engine::request::{EngineRequest, list};
+use crate::simulator::error_response::ErrorResponse;
+use crate::simulator::models::SimulatedModel;
 use crate::simulator::provider::Provider;
-use crate::simulator::refusal::Refusal;
-use crate::simulator::roster::Model;
 
 /// # Errors
 /// When there is no message.
-pub(super) fn present(provider: Provider, request: &Request) -> Result<(), Refusal> {
+pub(super) fn check_present(provider: Provider, request: &EngineRequest) -> Result<(), ErrorResponse> {
     if !request.messages().is_empty() {
         return Ok(());
     }
     Err(match provider {
-        Provider::OpenRouter => Refusal::bad("Input required: specify \"prompt\" or \"messages\""),
-        Provider::Moonshot | Provider::Kimi => {
-            Refusal::invalid(provider, format!("{} must not be empty", request.face.list()))
+        Provider::OpenRouter => {
+            ErrorResponse::bad_request("Input required: specify \"prompt\" or \"messages\"")
         }
+        Provider::Moonshot | Provider::Kimi => ErrorResponse::invalid_request(
+            provider,
+            format!("{} must not be empty", request.api.conversation_field()),
+        ),
     })
 }
 
 /// # Errors
 /// The first rule that a message breaks.
-pub(super) fn check(provider: Provider, model: &Model, request: &Request) -> Result<(), Refusal> {
+pub(super) fn check_messages(
+    provider: Provider,
+    model: &SimulatedModel,
+    request: &EngineRequest,
+) -> Result<(), ErrorResponse> {
     let messages = request.messages();
     for (index, message) in messages.iter().enumerate() {
-        shape(provider, model, index, message)?;
+        check_shape(provider, model, index, message)?;
     }
-    calls(provider, messages)?;
-    if super::thinks(model, request) && checks_history(request) {
-        reasoning(messages)?;
+    check_calls(provider, messages)?;
+    if super::is_thinking(model, request) && requires_reasoning_history(request) {
+        check_reasoning(messages)?;
     }
     Ok(())
 }
 
 /// Whether the history must show what was thought. On the Messages face only where the request asks for thinking:
 /// hermes-agent leaves `thinking` out there to be spared the check.
-fn checks_history(request: &Request) -> bool {
-    match request.face {
-        Face::Chat => true,
-        Face::Messages => request.thinking_type() == Some("enabled"),
+fn requires_reasoning_history(request: &EngineRequest) -> bool {
+    match request.api {
+        Api::ChatCompletions => true,
+        Api::Messages => request.thinking_type() == Some("enabled"),
         // Codex gives no reasoning back that is not sealed, and is served (captured 2026-11-21; CLIProxyAPI#5647).
-        Face::Responses => false,
+        Api::Responses => false,
     }
 }
 
 /// # Errors
 /// When the prompt is longer than the model's window, or Kimi Code's message limit is passed.
-pub(super) fn fits(
+pub(super) fn check_size(
     provider: Provider,
-    model: &Model,
-    request: &Request,
+    model: &SimulatedModel,
+    request: &EngineRequest,
     limit: usize,
-) -> Result<(), Refusal> {
+) -> Result<(), ErrorResponse> {
     let bytes = request.message_bytes;
     if provider == Provider::Kimi && bytes > limit {
-        return Err(Refusal::bad(format!("total message size {bytes} exceeds limit {limit}")));
+        return Err(ErrorResponse::bad_request(format!("total message size {bytes} exceeds limit {limit}")));
     }
     let tokens = request.prompt_tokens();
-    if tokens > model.window {
-        let text = format!("Your request exceeded model token limit: {} (requested: {tokens})", model.window);
-        return Err(Refusal::invalid(provider, text));
+    if tokens > model.context_window {
+        let text = format!(
+            "Your request exceeded model token limit: {} (requested: {tokens})",
+            model.context_window
+        );
+        return Err(ErrorResponse::invalid_request(provider, text));
     }
     Ok(())
 }
 
 /// # Errors
 /// OpenRouter's wording of a prompt that is too long.
-pub(super) fn fits_openrouter(model: &Model, request: &Request) -> Result<(), Refusal> {
+pub(super) fn check_size_openrouter(
+    model: &SimulatedModel,
+    request: &EngineRequest,
+) -> Result<(), ErrorResponse> {
     let tokens = request.prompt_tokens();
-    if tokens <= model.window {
+    if tokens <= model.context_window {
         return Ok(());
     }
     let text = format!(
         "This endpoint's maximum context length is {} tokens. However, you requested about {tokens} tokens. Please reduce \
          the length of either one, or use the context-compression plugin to compress your prompt automatically.",
-        model.window
+        model.context_window
     );
-    Err(Refusal::bad(text)
-        .with(serde_json::json!({ "error_type": "context_length_exceeded", "provider_name": null })))
+    Err(ErrorResponse::bad_request(text)
+        .with_metadata(serde_json::json!({ "error_type": "context_length_exceeded", "provider_name": null })))
 }
 
-fn shape(provider: Provider, model: &Model, index: usize, message: &Value) -> Result<(), Refusal> {
+fn check_shape(
+    provider: Provider,
+    model: &SimulatedModel,
+    index: usize,
+    message: &Value,
+) -> Result<(), ErrorResponse> {
     let role = message.get("role").and_then(Value::as_str).unwrap_or_default();
     if !matches!(role, "system" | "user" | "assistant" | "tool") {
-        return Err(Refusal::bad("invalid request: unsupported role ROLE_UNSPECIFIED"));
+        return Err(ErrorResponse::bad_request("invalid request: unsupported role ROLE_UNSPECIFIED"));
     }
     let empty = match message.get("content") {
         None | Some(Value::Null) => true,
         Some(Value::String(text)) => text.is_empty(),
         Some(Value::Array(parts)) => {
-            parts.iter().try_for_each(|part| part_shape(provider, model, index, role, part))?;
+            parts.iter().try_for_each(|part| check_part(provider, model, index, role, part))?;
             parts.is_empty()
         }
         Some(_) => {
-            return Err(Refusal::invalid(
+            return Err(ErrorResponse::invalid_request(
                 provider,
                 format!("the content of the message at position {index} must be a string or an array"),
             ));
@@ -113,28 +131,28 @@ fn shape(provider: Provider, model: &Model, index: usize, message: &Value) -> Re
     };
     if empty && !excused {
         let text = format!("the message at position {index} with role '{role}' must not be empty");
-        return Err(Refusal::invalid(provider, text));
+        return Err(ErrorResponse::invalid_request(provider, text));
     }
     Ok(())
 }
 
-fn part_shape(
+fn check_part(
     provider: Provider,
-    model: &Model,
+    model: &SimulatedModel,
     index: usize,
     role: &str,
     part: &Value,
-) -> Result<(), Refusal> {
+) -> Result<(), ErrorResponse> {
     let kind = part.get("type").and_then(Value::as_str).unwrap_or_default();
     let media = match kind {
         "text" => return Ok(()),
         "image_url" => "image",
-        "video_url" if model.video => "video",
+        "video_url" if model.accepts_video => "video",
         _ => {
             let text = format!(
                 "the message at position {index} with role '{role}' contains an invalid part type: {kind}"
             );
-            return Err(Refusal::invalid(provider, text));
+            return Err(ErrorResponse::invalid_request(provider, text));
         }
     };
     let target = part.get(kind);
@@ -144,11 +162,11 @@ fn part_shape(
         return Ok(());
     }
     // The text carries its prefix on both hosts.
-    Err(Refusal::bad(format!("Invalid request: unsupported {media} url: {url}")))
+    Err(ErrorResponse::bad_request(format!("Invalid request: unsupported {media} url: {url}")))
 }
 
 /// Every tool call has an id of its own and its answer right behind it; every answer belongs to a call.
-fn calls(provider: Provider, messages: &[Value]) -> Result<(), Refusal> {
+fn check_calls(provider: Provider, messages: &[Value]) -> Result<(), ErrorResponse> {
     let mut ids = HashSet::new();
     let mut open: Vec<&str> = Vec::new();
     for message in messages {
@@ -156,24 +174,30 @@ fn calls(provider: Provider, messages: &[Value]) -> Result<(), Refusal> {
         if role == "tool" {
             let id = message.get("tool_call_id").and_then(Value::as_str).unwrap_or_default();
             let Some(at) = open.iter().position(|open| *open == id) else {
-                return Err(Refusal::invalid(provider, format!("tool_call_id {id} is not found")));
+                return Err(ErrorResponse::invalid_request(
+                    provider,
+                    format!("tool_call_id {id} is not found"),
+                ));
             };
             open.remove(at);
             continue;
         }
-        answered(provider, &open)?;
+        check_answered(provider, &open)?;
         open = list(message.get("tool_calls"))
             .iter()
             .map(|call| call.get("id").and_then(Value::as_str).unwrap_or_default())
             .collect();
         if let Some(twice) = open.iter().find(|id| !ids.insert(**id)) {
-            return Err(Refusal::invalid(provider, format!("tool call id {twice} is duplicated")));
+            return Err(ErrorResponse::invalid_request(
+                provider,
+                format!("tool call id {twice} is duplicated"),
+            ));
         }
     }
-    answered(provider, &open)
+    check_answered(provider, &open)
 }
 
-fn answered(provider: Provider, open: &[&str]) -> Result<(), Refusal> {
+fn check_answered(provider: Provider, open: &[&str]) -> Result<(), ErrorResponse> {
     if open.is_empty() {
         return Ok(());
     }
@@ -182,18 +206,18 @@ fn answered(provider: Provider, open: &[&str]) -> Result<(), Refusal> {
          following tool_call_ids did not have response messages: {}",
         open.join(", ")
     );
-    Err(Refusal::invalid(provider, text))
+    Err(ErrorResponse::invalid_request(provider, text))
 }
 
 /// With thinking on, an assistant message with tool calls keeps what was thought; any text that is not empty passes.
-fn reasoning(messages: &[Value]) -> Result<(), Refusal> {
+fn check_reasoning(messages: &[Value]) -> Result<(), ErrorResponse> {
     let missing = |message: &Value| {
         !list(message.get("tool_calls")).is_empty()
             && message.get("reasoning_content").and_then(Value::as_str).is_none_or(str::is_empty)
     };
     match messages.iter().position(missing) {
         None => Ok(()),
-        Some(index) => Err(Refusal::bad(format!(
+        Some(index) => Err(ErrorResponse::bad_request(format!(
             "thinking is enabled but reasoning_content is missing in assistant tool call message at index {index}"
         ))),
     }

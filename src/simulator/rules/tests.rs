@@ -4,11 +4,11 @@ use serde_json::json;
 
 use super::*;
 
-const BOOK: Rulebook = Rulebook { strict: true, open: false, message_bytes: 2_097_152 };
+const BOOK: RuleOptions = RuleOptions { is_strict: true, accepts_any_model: false, message_bytes: 2_097_152 };
 
 fn verdict(provider: Provider, body: &Value) -> Result<(), (u16, String)> {
-    let request = Request::read(Face::Chat, body.to_string().as_bytes()).unwrap();
-    judge(provider, &request, BOOK).map(|_| ()).map_err(|refusal| (refusal.status, refusal.message))
+    let request = EngineRequest::read(Api::ChatCompletions, body.to_string().as_bytes()).unwrap();
+    check_request(provider, &request, BOOK).map(|_| ()).map_err(|refusal| (refusal.status, refusal.message))
 }
 
 fn moonshot(model: &str, more: &Value) -> Result<(), (u16, String)> {

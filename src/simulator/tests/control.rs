@@ -6,7 +6,7 @@ use tokio::io::AsyncReadExt;
 
 use super::client::read_until;
 use super::*;
-use crate::simulator::Limits;
+use crate::simulator::RateLimits;
 
 #[tokio::test]
 async fn faults_are_ordered_listed_and_taken_back() {
@@ -99,9 +99,9 @@ async fn questions_wait_for_requests_and_cancellations() {
 
 #[tokio::test]
 async fn limits_are_each_providers_own() {
-    let limits = Limits { concurrency: Some(1), requests_per_minute: Some(3), ..Limits::default() };
+    let limits = RateLimits { concurrency: Some(1), requests_per_minute: Some(3), ..RateLimits::default() };
     let faults = vec!["stall:1,times=2".parse().unwrap()];
-    let running = start(Options { limits, faults, ..Options::default() }).await;
+    let running = start(SimulatorOptions { limits, faults, ..SimulatorOptions::default() }).await;
     let mut first = running.moonshot().open_chat(&streaming(ask("kimi-k2.6", "hello"))).await;
     read_until(&mut first, "\"role\"").await;
     let reply = running.moonshot().chat(&ask("kimi-k2.6", "x")).await;
@@ -109,7 +109,7 @@ async fn limits_are_each_providers_own() {
     let text = reply.json()["error"]["message"].as_str().unwrap().to_owned();
     assert!(text.contains("max concurrency: 1, please try again after 1 seconds"), "{text}");
     drop(first);
-    assert!(running.control.wait(Duration::from_secs(1), |stats| stats.in_flight == 0).await);
+    assert!(running.control.wait_for(Duration::from_secs(1), |stats| stats.in_flight == 0).await);
     assert_eq!(running.moonshot().chat(&ask("kimi-k2.6", "x")).await.status, 200);
     assert_eq!(running.moonshot().chat(&ask("kimi-k2.6", "x")).await.status, 200);
     let reply = running.moonshot().chat(&ask("kimi-k2.6", "x")).await;
@@ -120,9 +120,10 @@ async fn limits_are_each_providers_own() {
 
 #[tokio::test]
 async fn a_simulator_that_stops_cuts_what_is_open() {
-    let simulator = Simulator::bind("127.0.0.1:0".parse().unwrap(), Options::default()).await.unwrap();
+    let simulator =
+        Simulator::bind("127.0.0.1:0".parse().unwrap(), SimulatorOptions::default()).await.unwrap();
     let (address, control) = (simulator.address(), simulator.control());
-    control.order("stall:0".parse().unwrap());
+    control.add_fault("stall:0".parse().unwrap());
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let served = tokio::spawn(simulator.run(async {
         let _ = stopped.await;

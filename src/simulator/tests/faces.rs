@@ -2,29 +2,29 @@
 
 use super::client::{End, Reply};
 use super::*;
-use crate::simulator::{FaultKind, fault_kinds};
+use crate::simulator::{FaultDescription, list_faults};
 
 const TEXT: &str = "reply with 60 words";
 
 /// What one fault makes of one request.
-async fn faulty(running: &Running, provider: Provider, face: Face, spec: &str, stream: bool) -> Reply {
+async fn faulty(running: &Running, provider: Provider, face: Api, spec: &str, stream: bool) -> Reply {
     running.control.clear_faults();
-    running.control.order(format!("{provider}:{spec},face={face},times=1").parse().unwrap());
+    running.control.add_fault(format!("{provider}:{spec},face={face},times=1").parse().unwrap());
     let (client, model) = running.face(provider, face);
     let body = prompt(face, model, TEXT);
     client.post(face.route(), &if stream { streaming(body) } else { body }).await
 }
 
-fn each() -> impl Iterator<Item = (Provider, Face)> {
-    Provider::ALL.into_iter().flat_map(|provider| Face::ALL.map(|face| (provider, face)))
+fn each() -> impl Iterator<Item = (Provider, Api)> {
+    Provider::ALL.into_iter().flat_map(|provider| Api::ALL.map(|face| (provider, face)))
 }
 
 /// The visible text of a stream, whatever the face.
-fn text(reply: &Reply, face: Face) -> String {
+fn text(reply: &Reply, face: Api) -> String {
     let said = |event: &Value| match face {
-        Face::Chat => event.pointer("/choices/0/delta/content").cloned(),
-        Face::Messages => event.pointer("/delta/text").cloned(),
-        Face::Responses => {
+        Api::ChatCompletions => event.pointer("/choices/0/delta/content").cloned(),
+        Api::Messages => event.pointer("/delta/text").cloned(),
+        Api::Responses => {
             event.get("delta").filter(|_| event["type"] == "response.output_text.delta").cloned()
         }
     };
@@ -32,33 +32,33 @@ fn text(reply: &Reply, face: Face) -> String {
 }
 
 /// Whether a stream says why the answer is finished.
-fn finished(reply: &Reply, face: Face) -> bool {
+fn finished(reply: &Reply, face: Api) -> bool {
     reply.events().iter().any(|event| match face {
-        Face::Chat => event["choices"][0]["finish_reason"].is_string(),
-        Face::Messages => event["delta"]["stop_reason"].is_string(),
-        Face::Responses => event["response"]["status"] == "completed",
+        Api::ChatCompletions => event["choices"][0]["finish_reason"].is_string(),
+        Api::Messages => event["delta"]["stop_reason"].is_string(),
+        Api::Responses => event["response"]["status"] == "completed",
     })
 }
 
 #[tokio::test]
 async fn every_documented_error_has_its_status_and_a_message_on_every_face() {
     let running = Running::new().await;
-    let documented: Vec<FaultKind> =
-        fault_kinds().into_iter().filter(|kind| kind.provider.is_some()).collect();
+    let documented: Vec<FaultDescription> =
+        list_faults().into_iter().filter(|kind| kind.provider.is_some()).collect();
     for kind in documented {
         let provider = kind.provider.unwrap();
-        for face in [Face::Messages, Face::Responses] {
-            let reply = faulty(&running, provider, face, kind.word, true).await;
-            assert_eq!(Some(reply.status), kind.status, "{provider}:{}", kind.word);
+        for face in [Api::Messages, Api::Responses] {
+            let reply = faulty(&running, provider, face, kind.name, true).await;
+            assert_eq!(Some(reply.status), kind.status, "{provider}:{}", kind.name);
             let body = reply.json();
             assert!(body["error"]["message"].as_str().is_some_and(|text| text.len() > 5), "{body}");
             let bare = provider == Provider::Moonshot && [401, 429].contains(&reply.status);
-            assert_eq!(body["type"] == "error", face == Face::Messages && !bare, "{body}");
+            assert_eq!(body["type"] == "error", face == Api::Messages && !bare, "{body}");
             assert_eq!(
                 reply.header("retry-after").is_some(),
-                body_waits(provider, kind.word),
+                body_waits(provider, kind.name),
                 "{}",
-                kind.word
+                kind.name
             );
         }
     }
@@ -134,24 +134,24 @@ async fn errors_come_in_a_stream_as_the_face_has_them() {
         for (spec, begun) in [("error_chunk_first", false), ("error_chunk_after=3", true)] {
             let reply = faulty(&running, provider, face, spec, true).await;
             // OpenRouter's chunk on the chat face has `finish_reason: "error"`.
-            assert!(face == Face::Chat || !finished(&reply, face), "{provider} {face}");
+            assert!(face == Api::ChatCompletions || !finished(&reply, face), "{provider} {face}");
             let events = reply.events();
             assert_eq!(events.len() > 1, begun, "{provider} {face}");
             let last = events.last().unwrap();
             let expected = match face {
-                Face::Responses if begun => json!("response.failed"),
-                Face::Messages if provider == Provider::Moonshot => Value::Null,
-                Face::Chat => Value::Null,
+                Api::Responses if begun => json!("response.failed"),
+                Api::Messages if provider == Provider::Moonshot => Value::Null,
+                Api::ChatCompletions => Value::Null,
                 _ => json!("error"),
             };
             assert_eq!(last["type"], expected, "{provider} {face}");
             let message = match face {
-                Face::Responses if begun => &last["response"]["error"]["message"],
-                Face::Responses => &last["message"],
+                Api::Responses if begun => &last["response"]["error"]["message"],
+                Api::Responses => &last["message"],
                 _ => &last["error"]["message"],
             };
             assert!(message.is_string(), "{provider} {face}: {last}");
-            if face == Face::Responses {
+            if face == Api::Responses {
                 assert_eq!(last["sequence_number"], events.len() - 1);
             }
             let whole = faulty(&running, provider, face, spec, false).await;
@@ -181,9 +181,9 @@ async fn whole_answers_are_spoilt_on_every_face() {
         assert!(!nobody.text().contains(r#""role":"assistant""#), "{place}");
         let empty = faulty(&running, provider, face, "empty", false).await.json();
         match face {
-            Face::Chat => assert_eq!(empty["choices"][0]["message"]["content"], "", "{place}"),
-            Face::Messages => assert_eq!(empty["content"], json!([]), "{place}"),
-            Face::Responses => assert_eq!(empty["output"], json!([]), "{place}"),
+            Api::ChatCompletions => assert_eq!(empty["choices"][0]["message"]["content"], "", "{place}"),
+            Api::Messages => assert_eq!(empty["content"], json!([]), "{place}"),
+            Api::Responses => assert_eq!(empty["output"], json!([]), "{place}"),
         }
     }
 }
@@ -192,7 +192,7 @@ async fn whole_answers_are_spoilt_on_every_face() {
 async fn a_fault_of_one_face_leaves_the_others_alone() {
     let running = Running::with(&["kimi:overloaded,face=messages"]).await;
     let mut statuses = Vec::new();
-    for face in Face::ALL {
+    for face in Api::ALL {
         let (client, model) = running.face(Provider::Kimi, face);
         statuses.push(client.post(face.route(), &prompt(face, model, "x")).await.status);
     }

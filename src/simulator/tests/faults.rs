@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout};
 
 use super::client::{End, Reply, read_until};
 use super::*;
-use crate::simulator::{FaultKind, fault_kinds};
+use crate::simulator::{FaultDescription, list_faults};
 
 /// Long enough not to pass for an answer, short enough to wait for.
 const SILENCE: Duration = Duration::from_millis(100);
@@ -34,17 +34,17 @@ fn client(running: &Running, provider: Provider) -> (Client, &'static str) {
 #[tokio::test]
 async fn every_documented_error_comes_with_its_status_and_text_streamed_or_not() {
     let running = Running::new().await;
-    let documented: Vec<FaultKind> =
-        fault_kinds().into_iter().filter(|kind| kind.provider.is_some()).collect();
+    let documented: Vec<FaultDescription> =
+        list_faults().into_iter().filter(|kind| kind.provider.is_some()).collect();
     assert!(documented.len() > 60);
     for kind in documented {
         let provider = kind.provider.unwrap();
         let (client, model) = client(&running, provider);
         for stream in [false, true] {
-            running.control.order(format!("{provider}:{},times=1", kind.word).parse().unwrap());
+            running.control.add_fault(format!("{provider}:{},times=1", kind.name).parse().unwrap());
             let body = if stream { streaming(ask(model, "x")) } else { ask(model, "x") };
             let reply = client.chat(&body).await;
-            assert_eq!(Some(reply.status), kind.status, "{provider}:{}", kind.word);
+            assert_eq!(Some(reply.status), kind.status, "{provider}:{}", kind.name);
             assert_eq!(reply.end, End::Clean);
             let error = &reply.json()["error"];
             let text = error["message"].as_str().unwrap();
@@ -67,12 +67,12 @@ async fn metadata_of_every_openrouter_error_is_json() {
     assert_eq!(reply.status, 402);
     assert_eq!(reply.header("retry-after"), Some("4"));
     assert_eq!(reply.json()["error"]["metadata"]["limit_source"], "openrouter_in_flight_budget");
-    for kind in fault_kinds() {
-        if kind.provider == Some(Provider::OpenRouter) && !kind.word.ends_with("_key") {
+    for kind in list_faults() {
+        if kind.provider == Some(Provider::OpenRouter) && !kind.name.ends_with("_key") {
             running.control.clear_faults();
-            running.control.order(format!("openrouter:{}", kind.word).parse().unwrap());
+            running.control.add_fault(format!("openrouter:{}", kind.name).parse().unwrap());
             let reply = running.openrouter().chat(&ask("openrouter/auto", "x")).await;
-            assert!(reply.json()["error"]["metadata"].is_object(), "{}", kind.word);
+            assert!(reply.json()["error"]["metadata"].is_object(), "{}", kind.name);
         }
     }
 }
@@ -120,10 +120,10 @@ async fn no_head_says_nothing_until_the_client_goes() {
     let running = Running::with(&["no_head"]).await;
     for stream in [false, true] {
         let mut socket = running.moonshot().open_chat(&hello(stream)).await;
-        assert!(running.control.wait(Duration::from_secs(5), |stats| stats.total > 0).await);
+        assert!(running.control.wait_for(Duration::from_secs(5), |stats| stats.total > 0).await);
         assert!(timeout(SILENCE, socket.read_u8()).await.is_err());
     }
-    assert!(running.control.wait(Duration::from_secs(1), |stats| stats.cancelled == 2).await);
+    assert!(running.control.wait_for(Duration::from_secs(1), |stats| stats.cancelled == 2).await);
     assert_eq!(running.control.requests()[0].status, None);
 }
 
@@ -147,7 +147,7 @@ async fn stalls_keep_the_connection_and_stop_where_they_should() {
         seen.push_str(&String::from_utf8_lossy(&rest));
         assert!(!seen.contains(absent), "{spec}: {absent} in {seen}");
         drop(socket);
-        let gone = running.control.wait(Duration::from_secs(1), |stats| stats.cancelled == 1).await;
+        let gone = running.control.wait_for(Duration::from_secs(1), |stats| stats.cancelled == 1).await;
         assert!(gone, "{spec}: the client's going away is seen within a second");
     }
 }
@@ -314,6 +314,6 @@ async fn two_hundred_dripping_streams_end_together() {
     for task in tasks {
         assert_eq!(task.await.unwrap(), 600);
     }
-    assert!(running.control.wait(Duration::from_secs(5), |stats| stats.in_flight == 0).await);
+    assert!(running.control.wait_for(Duration::from_secs(5), |stats| stats.in_flight == 0).await);
     assert_eq!(running.control.stats().cancelled, 0);
 }

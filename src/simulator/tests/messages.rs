@@ -153,7 +153,7 @@ async fn kimi_goes_on_from_the_last_message_of_the_assistant() {
     let beginning = json!({ "role": "assistant", "content": [{ "type": "text", "text": begun }] });
     body["messages"].as_array_mut().unwrap().push(beginning);
     assert_eq!(client.post("/messages", &streaming(body.clone())).await.said("text"), rest);
-    running.control.order("kimi:prefill_refused,face=messages".parse().unwrap());
+    running.control.add_fault("kimi:prefill_refused,face=messages".parse().unwrap());
     let refused = client.post("/messages", &body).await.json();
     assert!(refused["error"]["message"].as_str().unwrap().contains("assistant message prefill"));
 }
@@ -175,8 +175,8 @@ async fn tokens_are_counted_as_the_usage_will_have_them() {
         assert_eq!(client.post("/messages/count_tokens", &message(model, json!("x"))).await.status, 404);
     }
     let record = running.control.requests();
-    assert_eq!((record[0].model.as_str(), record[0].face), ("kimi-for-coding", None));
-    assert_eq!((record[1].face, record[1].path.as_str()), (Some(Face::Messages), "/kimi/coding/v1/messages"));
+    assert_eq!((record[0].model.as_str(), record[0].api), ("kimi-for-coding", None));
+    assert_eq!((record[1].api, record[1].path.as_str()), (Some(Api::Messages), "/kimi/coding/v1/messages"));
 }
 
 #[tokio::test]

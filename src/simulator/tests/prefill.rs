@@ -35,7 +35,7 @@ async fn faults_of_prefill_hit_nothing_else() {
     for (kind, reasoning) in
         [("prefill_restart", ""), ("prefill_preamble", ""), ("prefill_thinks", "I go on where it ends.")]
     {
-        running.control.order(format!("moonshot:{kind},times=1").parse().unwrap());
+        running.control.add_fault(format!("moonshot:{kind},times=1").parse().unwrap());
         // It waits for the second request: the first one brings no beginning.
         let (begun, whole, mut body) = begun(&running, "kimi-k2.6", true).await;
         body["thinking"] = json!({ "type": "disabled" });
@@ -51,7 +51,7 @@ async fn faults_of_prefill_hit_nothing_else() {
             (expected, reasoning.to_owned())
         );
     }
-    running.control.order("moonshot:prefill_refused,times=1".parse().unwrap());
+    running.control.add_fault("moonshot:prefill_refused,times=1".parse().unwrap());
     let (.., body) = begun(&running, "kimi-k2.6", true).await;
     assert_eq!(running.moonshot().chat(&body).await.status, 400);
     assert_eq!(running.moonshot().chat(&body).await.status, 200);
@@ -61,7 +61,7 @@ async fn faults_of_prefill_hit_nothing_else() {
 async fn a_body_ends_cleanly_behind_so_many_bytes() {
     let running = Running::new().await;
     let whole = running.moonshot().chat(&streaming(ask("kimi-k2.6", WORDS))).await;
-    running.control.order("moonshot:end_after=700,times=1".parse().unwrap());
+    running.control.add_fault("moonshot:end_after=700,times=1".parse().unwrap());
     let cut = running.moonshot().chat(&streaming(ask("kimi-k2.6", WORDS))).await;
     assert_eq!(cut.end, super::client::End::Clean);
     assert!(cut.body.len() == 700 && whole.body.len() > 700, "{} of {}", cut.body.len(), whole.body.len());

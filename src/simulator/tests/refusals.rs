@@ -49,7 +49,7 @@ async fn keys_belong_to_their_provider() {
 
 #[tokio::test]
 async fn with_a_key_of_its_own_only_that_is_taken() {
-    let options = Options { key: Some("my-key".into()), ..Options::default() };
+    let options = SimulatorOptions { key: Some("my-key".into()), ..SimulatorOptions::default() };
     let running = start(options).await;
     assert_eq!(running.moonshot().chat(&ask("kimi-k3", "x")).await.status, 401);
     for (base, model) in
@@ -137,7 +137,7 @@ async fn openrouter_ignores_what_moonshot_refuses_unless_it_may_ask_nobody_else(
 
 #[tokio::test]
 async fn without_strict_only_the_model_matters() {
-    let running = start(Options { strict: false, ..Options::default() }).await;
+    let running = start(SimulatorOptions { is_strict: false, ..SimulatorOptions::default() }).await;
     let mut body = ask("kimi-k3", "x");
     body["temperature"] = json!(0.2);
     body["messages"][0]["role"] = json!("developer");
@@ -147,7 +147,9 @@ async fn without_strict_only_the_model_matters() {
 
 #[tokio::test]
 async fn an_open_one_answers_any_client_for_any_model() {
-    let running = start(Options { strict: false, open: true, ..Options::default() }).await;
+    let running =
+        start(SimulatorOptions { is_strict: false, accepts_any_client: true, ..SimulatorOptions::default() })
+            .await;
     let mut kimi = running.kimi();
     kimi.headers.clear();
     assert_eq!(kimi.chat(&ask("my-own-model", "x")).await.status, 200);

@@ -23,8 +23,8 @@ async fn a_whole_response_thinks_speaks_and_counts_what_chat_counts() {
     let running = Running::new().await;
     let text = "long prompt ".repeat(200);
     for provider in Provider::ALL {
-        let (client, model) = running.face(provider, Face::Responses);
-        let reply = client.post("/responses", &prompt(Face::Responses, model, &text)).await;
+        let (client, model) = running.face(provider, Api::Responses);
+        let reply = client.post("/responses", &prompt(Api::Responses, model, &text)).await;
         let answer = reply.json();
         assert_eq!(reply.status, 200, "{answer}");
         assert_eq!((&answer["object"], &answer["status"]), (&json!("response"), &json!("completed")));
@@ -53,8 +53,8 @@ async fn a_whole_response_thinks_speaks_and_counts_what_chat_counts() {
 async fn a_stream_numbers_its_events_and_closes_what_it_opens() {
     let running = Running::new().await;
     for provider in Provider::ALL {
-        let (client, model) = running.face(provider, Face::Responses);
-        let body = prompt(Face::Responses, model, "hello");
+        let (client, model) = running.face(provider, Api::Responses);
+        let body = prompt(Api::Responses, model, "hello");
         let whole = client.post("/responses", &body).await.json();
         let reply = client.post("/responses", &streaming(body)).await;
         let events = reply.events();
@@ -96,7 +96,7 @@ async fn a_stream_numbers_its_events_and_closes_what_it_opens() {
 #[tokio::test]
 async fn calls_come_one_or_several_and_their_outputs_are_reported() {
     let running = Running::new().await;
-    let (client, model) = running.face(Provider::Kimi, Face::Responses);
+    let (client, model) = running.face(Provider::Kimi, Api::Responses);
     let text = "call get_weather and call exec_command. Run echo captured";
     let mut body = json!({ "model": model, "instructions": "Be brief.", "store": false, "tools": tools(), "input": [
         { "type": "message", "role": "developer", "content": [{ "type": "input_text", "text": "You code." }] },
@@ -129,8 +129,8 @@ async fn calls_come_one_or_several_and_their_outputs_are_reported() {
 #[tokio::test]
 async fn codex_gets_its_command_run() {
     let running = Running::new().await;
-    let (client, model) = running.face(Provider::Kimi, Face::Responses);
-    let mut body = prompt(Face::Responses, model, "Run echo captured");
+    let (client, model) = running.face(Provider::Kimi, Api::Responses);
+    let mut body = prompt(Api::Responses, model, "Run echo captured");
     body["tools"] = json!([{ "type": "function", "name": "exec_command", "strict": false, "parameters": {
         "type": "object", "properties": { "cmd": { "type": "string" } }, "required": ["cmd"] } }]);
     let answer = client.post("/responses", &body).await.json();
@@ -140,8 +140,8 @@ async fn codex_gets_its_command_run() {
 #[tokio::test]
 async fn a_limit_leaves_a_response_incomplete() {
     let running = Running::new().await;
-    let (client, model) = running.face(Provider::Moonshot, Face::Responses);
-    let mut body = prompt(Face::Responses, model, "hello");
+    let (client, model) = running.face(Provider::Moonshot, Api::Responses);
+    let mut body = prompt(Api::Responses, model, "hello");
     body["max_output_tokens"] = json!(3);
     let answer = client.post("/responses", &body).await.json();
     assert_eq!(answer["status"], "incomplete");
@@ -154,8 +154,8 @@ async fn a_limit_leaves_a_response_incomplete() {
 #[tokio::test]
 async fn openrouter_seals_its_reasoning_on_request() {
     let running = Running::new().await;
-    let (client, model) = running.face(Provider::OpenRouter, Face::Responses);
-    let mut body = prompt(Face::Responses, model, "hello");
+    let (client, model) = running.face(Provider::OpenRouter, Api::Responses);
+    let mut body = prompt(Api::Responses, model, "hello");
     assert!(client.post("/responses", &body).await.json()["output"][0].get("encrypted_content").is_none());
     body["include"] = json!(["reasoning.encrypted_content"]);
     let answer = client.post("/responses", &body).await.json();

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Status and text of the refusal of a request that has these members beside or instead of its own.
-async fn refused(running: &Running, provider: Provider, face: Face, more: Value) -> (u16, String) {
+async fn refused(running: &Running, provider: Provider, face: Api, more: Value) -> (u16, String) {
     let (client, model) = running.face(provider, face);
     let mut body = prompt(face, model, "x");
     for (key, value) in more.as_object().unwrap() {
@@ -75,12 +75,12 @@ async fn messages_have_a_limit_known_roles_and_known_blocks() {
             "failed to convert tool result content: unsupported content type in ContentBlockParamUnion: tool_reference",
         ),
     ] {
-        let (status, message) = refused(&running, Provider::Moonshot, Face::Messages, more.clone()).await;
+        let (status, message) = refused(&running, Provider::Moonshot, Api::Messages, more.clone()).await;
         assert_eq!(status, 400, "{more}");
         assert!(message.ends_with(text), "{message}\n{text}");
     }
     let audio = one(json!({ "role": "user", "content": [{ "type": "audio" }] }));
-    let kimi = refused(&running, Provider::Kimi, Face::Messages, audio).await;
+    let kimi = refused(&running, Provider::Kimi, Api::Messages, audio).await;
     assert_eq!(kimi, (400, "Invalid request Error".into()));
 }
 
@@ -109,7 +109,7 @@ async fn the_knobs_of_messages_have_their_words_and_ranges() {
         (json!({ "temperature": 0.2 }), "invalid temperature: only 1 is allowed for this model"),
         (json!({ "system": 1 }), "system: Input should be a valid string or list"),
     ] {
-        let (status, message) = refused(&running, Provider::Moonshot, Face::Messages, more.clone()).await;
+        let (status, message) = refused(&running, Provider::Moonshot, Api::Messages, more.clone()).await;
         assert_eq!(status, 400, "{more}");
         assert!(message.ends_with(text), "{message}\n{text}");
     }
@@ -138,11 +138,11 @@ async fn uses_and_results_belong_together() {
     ] {
         let messages: Vec<_> = [hello.clone()].into_iter().chain(rest).collect();
         let more = json!({ "messages": messages, "tools": tools });
-        let (status, message) = refused(&running, Provider::Kimi, Face::Messages, more.clone()).await;
+        let (status, message) = refused(&running, Provider::Kimi, Api::Messages, more.clone()).await;
         assert_eq!(status, if kimi.is_empty() { 200 } else { 400 }, "{message}");
         assert!(message.contains(kimi), "{message}");
         let more = json!({ "messages": messages, "tools": tools, "model": "anthropic/claude-sonnet-4.5" });
-        let (status, message) = refused(&running, Provider::OpenRouter, Face::Messages, more).await;
+        let (status, message) = refused(&running, Provider::OpenRouter, Api::Messages, more).await;
         assert_eq!(status, if anthropic.is_empty() { 200 } else { 400 }, "{message}");
         assert!(message.contains(anthropic), "{message}");
     }
@@ -150,7 +150,7 @@ async fn uses_and_results_belong_together() {
     let messages =
         json!([hello, said(json!([use_of("a"), use_of("b")])), result_of("a"), hello, result_of("b")]);
     let more = json!({ "messages": messages, "tools": tools });
-    assert_eq!(refused(&running, Provider::Kimi, Face::Messages, more).await.0, 200);
+    assert_eq!(refused(&running, Provider::Kimi, Api::Messages, more).await.0, 200);
 }
 
 #[tokio::test]
@@ -161,21 +161,21 @@ async fn who_asks_kimi_to_think_shows_what_was_thought() {
             "tools": [{ "name": "get_weather", "input_schema": { "type": "object" } }] })
     };
     let mut bare = history(json!([use_of("a")]));
-    assert_eq!(refused(&running, Provider::Kimi, Face::Messages, bare.clone()).await.0, 200);
+    assert_eq!(refused(&running, Provider::Kimi, Api::Messages, bare.clone()).await.0, 200);
     for thinking in [json!({ "type": "enabled", "budget_tokens": 1024 }), json!({ "type": "adaptive" })] {
         bare["thinking"] = thinking.clone();
         let text =
             "thinking is enabled but reasoning_content is missing in assistant tool call message at index 1";
-        let answer = refused(&running, Provider::Kimi, Face::Messages, bare.clone()).await;
+        let answer = refused(&running, Provider::Kimi, Api::Messages, bare.clone()).await;
         assert_eq!(answer, (400, text.into()));
         let thought = json!({ "type": "thinking", "thinking": "hm", "signature": "" });
         let mut whole = history(json!([thought, use_of("a")]));
         whole["thinking"] = thinking;
-        assert_eq!(refused(&running, Provider::Kimi, Face::Messages, whole).await.0, 200);
+        assert_eq!(refused(&running, Provider::Kimi, Api::Messages, whole).await.0, 200);
     }
     let off = json!({ "thinking": { "type": "disabled" } });
     let text = "invalid thinking: only type=enabled is allowed for this model";
-    assert_eq!(refused(&running, Provider::Kimi, Face::Messages, off).await, (400, text.into()));
+    assert_eq!(refused(&running, Provider::Kimi, Api::Messages, off).await, (400, text.into()));
 }
 
 #[tokio::test]
@@ -185,14 +185,14 @@ async fn any_tool_may_be_asked_for_while_thinking_but_no_single_one() {
     let choose = |choice: Value| json!({ "tools": tools, "tool_choice": choice });
     for word in ["auto", "any", "none"] {
         let more = choose(json!({ "type": word }));
-        assert_eq!(refused(&running, Provider::Moonshot, Face::Messages, more).await.0, 200, "{word}");
+        assert_eq!(refused(&running, Provider::Moonshot, Api::Messages, more).await.0, 200, "{word}");
     }
     let one = choose(json!({ "type": "tool", "name": "get_weather" }));
     let text = "tool_choice 'specified' is incompatible with thinking enabled";
-    assert_eq!(refused(&running, Provider::Moonshot, Face::Messages, one.clone()).await, (400, text.into()));
+    assert_eq!(refused(&running, Provider::Moonshot, Api::Messages, one.clone()).await, (400, text.into()));
     let mut off = one;
     off["thinking"] = json!({ "type": "disabled" });
-    assert_eq!(refused(&running, Provider::Moonshot, Face::Messages, off).await.0, 200);
+    assert_eq!(refused(&running, Provider::Moonshot, Api::Messages, off).await.0, 200);
 }
 
 #[tokio::test]
@@ -238,7 +238,7 @@ async fn responses_refuse_effort_none_strange_items_and_strange_tools() {
             "Invalid 'input[1].call_id': string too long. Expected a string with maximum length 64, but got a string with length 65 instead.",
         ),
     ] {
-        let answer = refused(&running, Provider::Kimi, Face::Responses, more.clone()).await;
+        let answer = refused(&running, Provider::Kimi, Api::Responses, more.clone()).await;
         assert_eq!(answer, (400, text.to_owned()), "{more}");
     }
     for more in [
@@ -246,10 +246,10 @@ async fn responses_refuse_effort_none_strange_items_and_strange_tools() {
         json!({ "tools": [{ "type": "namespace", "name": "n", "tools": [] }] }),
         input(json!({ "type": "web_search_call" })),
     ] {
-        assert_eq!(refused(&running, Provider::OpenRouter, Face::Responses, more).await.0, 200);
+        assert_eq!(refused(&running, Provider::OpenRouter, Api::Responses, more).await.0, 200);
     }
     let ignored = json!({ "store": true, "thinking": { "type": "disabled" }, "client_metadata": {} });
-    assert_eq!(refused(&running, Provider::Moonshot, Face::Responses, ignored).await.0, 200);
+    assert_eq!(refused(&running, Provider::Moonshot, Api::Responses, ignored).await.0, 200);
 }
 
 #[tokio::test]
@@ -257,18 +257,18 @@ async fn errors_come_in_the_envelope_of_their_face() {
     let running = Running::new().await;
     let mut seen = Vec::new();
     for (provider, face, fault) in [
-        (Provider::Moonshot, Face::Messages, "context_overflow"),
-        (Provider::Moonshot, Face::Messages, "invalid_key"),
-        (Provider::Moonshot, Face::Messages, "rate_limit"),
-        (Provider::Kimi, Face::Messages, "quota_5h"),
-        (Provider::Kimi, Face::Messages, "server_error"),
-        (Provider::OpenRouter, Face::Messages, "insufficient_balance"),
-        (Provider::Moonshot, Face::Responses, "overloaded"),
-        (Provider::OpenRouter, Face::Responses, "rate_limit"),
-        (Provider::OpenRouter, Face::Responses, "insufficient_balance"),
+        (Provider::Moonshot, Api::Messages, "context_overflow"),
+        (Provider::Moonshot, Api::Messages, "invalid_key"),
+        (Provider::Moonshot, Api::Messages, "rate_limit"),
+        (Provider::Kimi, Api::Messages, "quota_5h"),
+        (Provider::Kimi, Api::Messages, "server_error"),
+        (Provider::OpenRouter, Api::Messages, "insufficient_balance"),
+        (Provider::Moonshot, Api::Responses, "overloaded"),
+        (Provider::OpenRouter, Api::Responses, "rate_limit"),
+        (Provider::OpenRouter, Api::Responses, "insufficient_balance"),
     ] {
         running.control.clear_faults();
-        running.control.order(format!("{provider}:{fault},face={face}").parse().unwrap());
+        running.control.add_fault(format!("{provider}:{fault},face={face}").parse().unwrap());
         let (client, model) = running.face(provider, face);
         let body = client.post(face.route(), &prompt(face, model, "x")).await.json();
         let error = &body["error"];
@@ -300,11 +300,11 @@ async fn errors_come_in_the_envelope_of_their_face() {
 #[tokio::test]
 async fn kimi_code_asks_who_calls_on_its_responses_face_and_limits_the_size_of_all() {
     let running = Running::new().await;
-    let (mut client, model) = running.face(Provider::Kimi, Face::Responses);
+    let (mut client, model) = running.face(Provider::Kimi, Api::Responses);
     client.headers[0].1 = "curl/8".into();
-    let reply = client.post("/responses", &prompt(Face::Responses, model, "x")).await;
+    let reply = client.post("/responses", &prompt(Api::Responses, model, "x")).await;
     assert_eq!((reply.status, &reply.json()["error"]["type"]), (403, &json!("access_terminated_error")));
-    for face in Face::ALL {
+    for face in Api::ALL {
         let (client, model) = running.face(Provider::Kimi, face);
         let reply = client.post(face.route(), &prompt(face, model, &"x".repeat(2_097_153))).await;
         let text = reply.json()["error"]["message"].as_str().unwrap().to_owned();

@@ -3,25 +3,25 @@
 use std::time::Duration;
 
 use super::*;
-use crate::simulator::Used;
+use crate::simulator::ModelUsage;
 
 /// Prompt, cached, completion and reasoning, in a face's own figures.
-fn figures(face: Face, usage: &Value) -> [u64; 4] {
+fn figures(face: Api, usage: &Value) -> [u64; 4] {
     let at = |path: &str| usage.pointer(path).and_then(Value::as_u64).unwrap_or(0);
     match face {
-        Face::Chat => [
+        Api::ChatCompletions => [
             at("/prompt_tokens"),
             at("/prompt_tokens_details/cached_tokens"),
             at("/completion_tokens"),
             at("/completion_tokens_details/reasoning_tokens"),
         ],
-        Face::Responses => [
+        Api::Responses => [
             at("/input_tokens"),
             at("/input_tokens_details/cached_tokens"),
             at("/output_tokens"),
             at("/output_tokens_details/reasoning_tokens"),
         ],
-        Face::Messages => [
+        Api::Messages => [
             at("/input_tokens") + at("/cache_read_input_tokens"),
             at("/cache_read_input_tokens"),
             at("/output_tokens"),
@@ -34,9 +34,9 @@ fn figures(face: Face, usage: &Value) -> [u64; 4] {
 async fn an_answer_counts_with_the_figures_that_it_tells() {
     let running = Running::new().await;
     for provider in Provider::ALL {
-        for face in Face::ALL {
+        for face in Api::ALL {
             let (client, model) = running.face(provider, face);
-            let used = || running.control.used(provider, model, face);
+            let used = || running.control.usage(provider, model, face);
             let text = format!("{} and say it again", "some history ".repeat(90));
             let asked = prompt(face, model, &text).to_string();
             let usage = client.send("POST", face.route(), asked.as_bytes()).await.json()["usage"].clone();
@@ -44,14 +44,14 @@ async fn an_answer_counts_with_the_figures_that_it_tells() {
             assert!(cached >= 256 && prompt_tokens > cached && completion > 0, "{usage}");
             let cost = usage["cost"].as_f64();
             assert_eq!(cost.is_some(), provider == Provider::OpenRouter, "{usage}");
-            let once = Used {
+            let once = ModelUsage {
                 answers: 1,
                 prompt: prompt_tokens,
                 cached,
                 completion,
                 reasoning,
                 cost: used().cost,
-                ..Used::default()
+                ..ModelUsage::default()
             };
             assert_eq!(used(), once, "{provider} {face}");
             // 0.3, 3 and 15 dollars for a million tokens.
@@ -62,7 +62,7 @@ async fn an_answer_counts_with_the_figures_that_it_tells() {
             let again = streaming(prompt(face, model, &text)).to_string();
             assert_eq!(client.send("POST", face.route(), again.as_bytes()).await.status, 200);
             let twice = used();
-            assert_eq!((twice.answers, twice.prompt, twice.untold), (2, 2 * once.prompt, 0));
+            assert_eq!((twice.answers, twice.prompt, twice.unreported_answers), (2, 2 * once.prompt, 0));
             assert_eq!((twice.completion, twice.cost), (2 * once.completion, 2 * once.cost));
         }
     }
@@ -71,17 +71,17 @@ async fn an_answer_counts_with_the_figures_that_it_tells() {
 #[tokio::test]
 async fn an_answer_that_is_cut_before_its_usage_counts_apart() {
     let running = Running::new().await;
-    for face in Face::ALL {
+    for face in Api::ALL {
         let (client, model) = running.face(Provider::OpenRouter, face);
         for spec in ["truncate=1", "reset_after=40", "error_chunk_after=1", "malformed_json=99", "empty"] {
-            running.control.order(format!("openrouter:{spec},times=1").parse().unwrap());
+            running.control.add_fault(format!("openrouter:{spec},times=1").parse().unwrap());
             let asked = streaming(prompt(face, model, "hello")).to_string();
             let _ = client.exchange("POST", face.route(), asked.as_bytes()).await;
         }
-        assert!(running.control.wait(Duration::from_secs(10), |stats| stats.in_flight == 0).await);
-        let used = running.control.used(Provider::OpenRouter, model, face);
+        assert!(running.control.wait_for(Duration::from_secs(10), |stats| stats.in_flight == 0).await);
+        let used = running.control.usage(Provider::OpenRouter, model, face);
         // What is empty or broken in the middle tells its usage all the same.
-        assert_eq!((used.answers, used.untold), (2, 3), "{face}");
+        assert_eq!((used.answers, used.unreported_answers), (2, 3), "{face}");
     }
     let books = running.own().get("/_tally").await.json();
     let row = &books["rows"][0];

@@ -6,7 +6,7 @@ use super::series::Series;
 
 /// What a metric is.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Kind {
+pub enum MetricKind {
     /// It only grows, until the process ends.
     Counter,
     /// It goes up and down.
@@ -15,7 +15,7 @@ pub enum Kind {
     Histogram(&'static [f64]),
 }
 
-impl Kind {
+impl MetricKind {
     /// As in the text format.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -29,11 +29,11 @@ impl Kind {
 
 /// One metric.
 #[derive(Clone, Copy, Debug)]
-pub struct Family {
+pub struct MetricDefinition {
     /// Its name.
     pub name: &'static str,
     /// Its type.
-    pub kind: Kind,
+    pub kind: MetricKind,
     /// The names of its labels, in the order in which they are given.
     pub labels: &'static [&'static str],
     /// What it says, with its unit.
@@ -50,65 +50,65 @@ const TO_END: &[f64] =
 
 macro_rules! families {
     ($($name:ident = $text:literal $kind:expr, [$($label:literal),*], $help:literal;)*) => {
-        $(pub(super) const $name: Family =
-            Family { name: $text, kind: $kind, labels: &[$($label),*], help: $help };)*
+        $(pub(super) const $name: MetricDefinition =
+            MetricDefinition { name: $text, kind: $kind, labels: &[$($label),*], help: $help };)*
         /// All of them.
-        pub const ALL: &[Family] = &[$($name),*];
+        pub const ALL: &[MetricDefinition] = &[$($name),*];
     };
 }
 
 families! {
-    REQUESTS = "moonrelay_requests_total" Kind::Counter, ["face", "model", "outcome"],
+    REQUESTS = "moonrelay_requests_total" MetricKind::Counter, ["face", "model", "outcome"],
         "Requests that are over, by the client's protocol, the model that answered, and how it ended.";
-    DURATION = "moonrelay_request_duration_seconds" Kind::Histogram(TO_END), ["model", "stream"],
+    DURATION = "moonrelay_request_duration_seconds" MetricKind::Histogram(TO_END), ["model", "stream"],
         "From a request read to its end.";
-    FIRST_BYTE = "moonrelay_time_to_first_byte_seconds" Kind::Histogram(TO_FIRST_BYTE), ["model", "stream"],
+    FIRST_BYTE = "moonrelay_time_to_first_byte_seconds" MetricKind::Histogram(TO_FIRST_BYTE), ["model", "stream"],
         "From a request read to its first meaningful byte; to the whole answer where it is not streamed.";
-    IN_FLIGHT = "moonrelay_requests_in_flight" Kind::Gauge, [],
+    IN_FLIGHT = "moonrelay_requests_in_flight" MetricKind::Gauge, [],
         "Requests that have no complete answer yet.";
-    REFUSED = "moonrelay_refused_total" Kind::Counter, ["reason"],
+    REJECTED = "moonrelay_refused_total" MetricKind::Counter, ["reason"],
         "Requests that got an error and are in no other count: strangers, foreign pages, bodies too large, unknown routes.";
-    ATTEMPTS = "moonrelay_attempts_total" Kind::Counter, ["provider", "model", "result"],
+    ATTEMPTS = "moonrelay_attempts_total" MetricKind::Counter, ["provider", "model", "result"],
         "Tries of targets, and targets that were passed over, by what came of it.";
-    FALLBACKS = "moonrelay_fallbacks_total" Kind::Counter, ["from", "to", "reason"],
+    FALLBACKS = "moonrelay_fallbacks_total" MetricKind::Counter, ["from", "to", "reason"],
         "Requests that another model answered than the first of their chain, and why that one did not.";
-    TOKENS = "moonrelay_tokens_total" Kind::Counter, ["model", "kind", "part"],
+    TOKENS = "moonrelay_tokens_total" MetricKind::Counter, ["model", "kind", "part"],
         "Tokens, each counted once; output includes reasoning.";
-    REASONING_TOKENS = "moonrelay_reasoning_tokens_total" Kind::Counter, ["model", "part"],
+    REASONING_TOKENS = "moonrelay_reasoning_tokens_total" MetricKind::Counter, ["model", "part"],
         "The part of the output tokens that was reasoning.";
-    ESTIMATED_TOKENS = "moonrelay_estimated_tokens_total" Kind::Counter, ["model", "kind"],
+    ESTIMATED_TOKENS = "moonrelay_estimated_tokens_total" MetricKind::Counter, ["model", "kind"],
         "The part of the tokens that the gateway counted itself, as the provider gave no figure.";
-    COST = "moonrelay_cost_total" Kind::Counter, ["model", "currency", "part"],
+    COST = "moonrelay_cost_total" MetricKind::Counter, ["model", "currency", "part"],
         "What the tokens cost, in units of the currency, where a price is known.";
-    TARGET_STATE = "moonrelay_target_state" Kind::Gauge, ["provider", "model", "state"],
+    TARGET_STATE = "moonrelay_target_state" MetricKind::Gauge, ["provider", "model", "state"],
         "1 for the state that a target of the default chain is in, 0 for the others.";
-    RESTS_UNTIL = "moonrelay_target_cooldown_end_timestamp_seconds" Kind::Gauge, ["provider", "model", "reason"],
+    COOLDOWN_END = "moonrelay_target_cooldown_end_timestamp_seconds" MetricKind::Gauge, ["provider", "model", "reason"],
         "When a target of the default chain that cools down is tried again, and why it rests.";
-    PROVIDER_STATE = "moonrelay_provider_state" Kind::Gauge, ["provider", "state"],
+    PROVIDER_STATE = "moonrelay_provider_state" MetricKind::Gauge, ["provider", "state"],
         "1 for the state that a provider is in, 0 for the others; of several keys and models the worst counts.";
-    RELOADED = "moonrelay_config_last_reload_successful" Kind::Gauge, [],
+    RELOAD_SUCCESSFUL = "moonrelay_config_last_reload_successful" MetricKind::Gauge, [],
         "1 unless the last new configuration was refused.";
-    LEDGER_QUEUE = "moonrelay_ledger_queue_length" Kind::Gauge, [],
+    USAGE_QUEUE = "moonrelay_ledger_queue_length" MetricKind::Gauge, [],
         "Entries that wait to be written.";
-    LEDGER_WRITTEN = "moonrelay_ledger_written_total" Kind::Counter, [],
+    USAGE_WRITTEN = "moonrelay_ledger_written_total" MetricKind::Counter, [],
         "Entries that the ledger's store has taken.";
-    LEDGER_DROPPED = "moonrelay_ledger_dropped_total" Kind::Counter, [],
+    USAGE_DROPPED = "moonrelay_ledger_dropped_total" MetricKind::Counter, [],
         "Entries that nobody will find: the queue was full, or the store refused them.";
-    LEDGER_FAILING = "moonrelay_ledger_failing" Kind::Gauge, [],
+    USAGE_FAILING = "moonrelay_ledger_failing" MetricKind::Gauge, [],
         "1 when the last write of the ledger failed.";
-    TRACES_DROPPED = "moonrelay_traces_dropped_total" Kind::Counter, [],
+    TRACES_DROPPED = "moonrelay_traces_dropped_total" MetricKind::Counter, [],
         "Requests whose spans no collector has: the queue was full, or the collector did not take them.";
-    BUILD_INFO = "moonrelay_build_info" Kind::Gauge, ["version"],
+    BUILD_INFO = "moonrelay_build_info" MetricKind::Gauge, ["version"],
         "1; which version runs.";
-    STARTED = "process_start_time_seconds" Kind::Gauge, [],
+    STARTED = "process_start_time_seconds" MetricKind::Gauge, [],
         "When the process began to serve, in seconds since 1970.";
-    MEMORY = "process_resident_memory_bytes" Kind::Gauge, [],
+    MEMORY = "process_resident_memory_bytes" MetricKind::Gauge, [],
         "Memory that the process has; Linux only.";
-    DESCRIPTORS = "process_open_fds" Kind::Gauge, [],
+    DESCRIPTORS = "process_open_fds" MetricKind::Gauge, [],
         "File descriptors that are open; Linux only.";
 }
 
-impl Family {
+impl MetricDefinition {
     fn opts(&self) -> Opts {
         Opts::new(self.name, self.help)
     }
@@ -121,7 +121,7 @@ impl Family {
 
     pub(super) fn histogram(&self, registry: &Registry) -> Result<Series<HistogramVec>, prometheus::Error> {
         let mut opts = HistogramOpts::from(self.opts());
-        if let Kind::Histogram(bounds) = self.kind {
+        if let MetricKind::Histogram(bounds) = self.kind {
             opts.buckets = bounds.to_vec();
         }
         let histogram = HistogramVec::new(opts, self.labels)?;
@@ -136,7 +136,7 @@ impl Family {
     }
 
     /// A counter of what is no whole number, not registered yet.
-    pub(super) fn amounts(&self) -> Result<CounterVec, prometheus::Error> {
+    pub(super) fn float_counter(&self) -> Result<CounterVec, prometheus::Error> {
         CounterVec::new(self.opts(), self.labels)
     }
 }

@@ -1,77 +1,77 @@
 use std::time::{Duration, SystemTime};
 
-use super::standing::{Ledger, Standing, Target};
+use super::gauges::{GaugeSnapshot, TargetGauge, UsageWriterGauges};
 use super::{CONTENT_TYPE, Metrics, family};
 use crate::failure::Reason;
 use crate::protocol::amount::Amount;
-use crate::protocol::face::Face;
-use crate::protocol::usage::Usage;
-use crate::record::{Attempt, Bill, Outcome, Pricing, Record, RequestId, Skip};
+use crate::protocol::api::Api;
+use crate::protocol::usage::TokenUsage;
+use crate::record::{Attempt, AttemptCost, AttemptOutcome, CostSource, Record, RequestId, SkipReason};
 
-fn attempt(reference: &str, outcome: Outcome) -> Attempt {
+fn attempt(reference: &str, outcome: AttemptOutcome) -> Attempt {
     Attempt {
         reference: reference.to_owned(),
         outcome,
         detail: String::new(),
         timeout: None,
-        began: Duration::ZERO,
-        took: Duration::ZERO,
+        start_offset: Duration::ZERO,
+        duration: Duration::ZERO,
         usage: None,
-        bill: None,
+        cost: None,
     }
 }
 
-fn paid(reference: &str, outcome: Outcome, usage: Usage, picos: u64) -> Attempt {
+fn paid(reference: &str, outcome: AttemptOutcome, usage: TokenUsage, picos: u64) -> Attempt {
     let amount = Amount::from_picos(picos);
-    let bill = Some(Bill { amount, currency: "USD".to_owned(), pricing: Pricing::Price });
-    Attempt { usage: Some(usage), bill, ..attempt(reference, outcome) }
+    let bill = Some(AttemptCost { amount, currency: "USD".to_owned(), source: CostSource::PriceTable });
+    Attempt { usage: Some(usage), cost: bill, ..attempt(reference, outcome) }
 }
 
 fn record(attempts: Vec<Attempt>) -> Record {
-    let last = attempts.last().filter(|last| last.outcome == Outcome::Ok);
+    let last = attempts.last().filter(|last| last.outcome == AttemptOutcome::Ok);
     Record {
         request_id: RequestId::now(),
-        at: SystemTime::UNIX_EPOCH,
+        received_at: SystemTime::UNIX_EPOCH,
         trace_parent: None,
         client: "somebody".to_owned(),
-        requested: "default".to_owned(),
-        face: Face::Chat,
-        called: None,
-        answered: last.map(|last| last.reference.clone()),
-        failed: if last.is_none() { Some(Reason::Server) } else { None },
+        requested_model: "default".to_owned(),
+        api: Api::ChatCompletions,
+        upstream_api: None,
+        served_by: last.map(|last| last.reference.clone()),
+        failure_reason: if last.is_none() { Some(Reason::Server) } else { None },
         attempts,
-        rules: Vec::new(),
-        dropped: Vec::new(),
+        applied_rules: Vec::new(),
+        losses: Vec::new(),
         thinking: None,
         usage: None,
-        streamed: true,
-        first_byte: Some(Duration::from_millis(30)),
-        took: Duration::from_secs(3),
-        abandoned: false,
+        is_streaming: true,
+        time_to_first_byte: Some(Duration::from_millis(30)),
+        duration: Duration::from_secs(3),
+        client_disconnected: false,
     }
 }
 
-fn standing() -> Standing {
-    Standing {
+fn standing() -> GaugeSnapshot {
+    GaugeSnapshot {
         targets: vec![
-            Target {
+            TargetGauge {
                 provider: "kimi".to_owned(),
                 reference: "kimi/k3".to_owned(),
                 state: "cooling_down",
-                rest: Some(("quota", SystemTime::UNIX_EPOCH + Duration::from_millis(1500))),
+                cooldown: Some(("quota", SystemTime::UNIX_EPOCH + Duration::from_millis(1500))),
             },
-            Target {
+            TargetGauge {
                 provider: "openrouter".to_owned(),
                 reference: "openrouter/auto".to_owned(),
                 state: "answering",
-                rest: None,
+                cooldown: None,
             },
         ],
         providers: vec![("kimi".to_owned(), "cooling_down"), ("openrouter".to_owned(), "ready")],
         in_flight: 2,
-        reloaded: true,
-        started: SystemTime::UNIX_EPOCH + Duration::from_secs(9),
-        ledger: Ledger { queued: 1, written: 5, dropped: 3, failing: true },
+        is_reload_successful: true,
+        started_at: SystemTime::UNIX_EPOCH + Duration::from_secs(9),
+        usage_writer: UsageWriterGauges { queued: 1, written: 5, dropped: 3, is_failing: true },
         traces_dropped: 4,
     }
 }
@@ -86,17 +86,17 @@ fn has(text: &str, samples: &[&str]) {
 #[test]
 fn a_request_is_counted_where_it_belongs() {
     let metrics = Metrics::default();
-    metrics.configured(["kimi/k3", "openrouter/auto"]);
-    let usage = Usage { input: 10, output: 7, cache_read: 5, reasoning: 4, ..Usage::default() };
-    let guess = Usage { input: 12, estimated: true, ..Usage::default() };
-    metrics.note(&record(vec![
-        attempt("kimi/k3", Outcome::Skipped(Skip::CoolingDown(Reason::Quota))),
-        paid("kimi/k3", Outcome::Failed(Reason::Truncated), guess, 1),
-        paid("openrouter/auto", Outcome::Ok, usage, 1_500_000_000_000),
+    metrics.register_models(["kimi/k3", "openrouter/auto"]);
+    let usage = TokenUsage { input: 10, output: 7, cache_read: 5, reasoning: 4, ..TokenUsage::default() };
+    let guess = TokenUsage { input: 12, is_estimated: true, ..TokenUsage::default() };
+    metrics.record(&record(vec![
+        attempt("kimi/k3", AttemptOutcome::Skipped(SkipReason::InCooldown(Reason::Quota))),
+        paid("kimi/k3", AttemptOutcome::Failed(Reason::Truncated), guess, 1),
+        paid("openrouter/auto", AttemptOutcome::Ok, usage, 1_500_000_000_000),
     ]));
-    metrics.note(&record(vec![attempt("openrouter/auto", Outcome::Failed(Reason::Server))]));
-    metrics.refused("no_route");
-    let text = metrics.text(&standing()).unwrap();
+    metrics.record(&record(vec![attempt("openrouter/auto", AttemptOutcome::Failed(Reason::Server))]));
+    metrics.record_rejection("no_route");
+    let text = metrics.encode(&standing()).unwrap();
     has(
         &text,
         &[
@@ -123,7 +123,7 @@ fn a_request_is_counted_where_it_belongs() {
 #[test]
 fn how_it_stands_is_told_as_of_the_scrape() {
     let metrics = Metrics::default();
-    let text = metrics.text(&standing()).unwrap();
+    let text = metrics.encode(&standing()).unwrap();
     has(
         &text,
         &[
@@ -142,7 +142,7 @@ fn how_it_stands_is_told_as_of_the_scrape() {
             "process_start_time_seconds 9",
         ],
     );
-    let rested = metrics.text(&Standing { targets: Vec::new(), ..standing() }).unwrap();
+    let rested = metrics.encode(&GaugeSnapshot { targets: Vec::new(), ..standing() }).unwrap();
     assert!(!rested.contains("kimi/k3"), "nothing of the last scrape stays: {rested}");
     assert_eq!(CONTENT_TYPE, "text/plain; version=0.0.4");
 }
@@ -150,10 +150,10 @@ fn how_it_stands_is_told_as_of_the_scrape() {
 #[test]
 fn whatever_clients_ask_for_the_labels_stay_few() {
     let metrics = Metrics::default();
-    metrics.configured(["openrouter/auto"]);
+    metrics.register_models(["openrouter/auto"]);
     for number in 0..500 {
         let invented = format!("openrouter/made-up-{number}");
-        metrics.note(&record(vec![attempt(&invented, Outcome::Failed(Reason::ModelNotFound))]));
+        metrics.record(&record(vec![attempt(&invented, AttemptOutcome::Failed(Reason::ModelNotFound))]));
     }
     let models = |text: &str| {
         let lines = text.lines().filter(|line| line.starts_with("moonrelay_attempts_total"));
@@ -161,12 +161,12 @@ fn whatever_clients_ask_for_the_labels_stay_few() {
     };
     let other =
         r#"moonrelay_attempts_total{model="other",provider="openrouter",result="model_not_found"} 500"#;
-    assert_eq!(models(&metrics.text(&standing()).unwrap()), [other], "what never answered is no model");
+    assert_eq!(models(&metrics.encode(&standing()).unwrap()), [other], "what never answered is no model");
     for number in 0..500 {
-        metrics.note(&record(vec![attempt(&format!("openrouter/real-{number}"), Outcome::Ok)]));
+        metrics.record(&record(vec![attempt(&format!("openrouter/real-{number}"), AttemptOutcome::Ok)]));
     }
-    metrics.note(&record(vec![attempt("openrouter/auto", Outcome::Ok)]));
-    let text = metrics.text(&standing()).unwrap();
+    metrics.record(&record(vec![attempt("openrouter/auto", AttemptOutcome::Ok)]));
+    let text = metrics.encode(&standing()).unwrap();
     assert_eq!(models(&text).len(), 103, "a hundred, the configured one, and the rest in one, well and not");
     assert!(text.contains(r#"moonrelay_attempts_total{model="openrouter/auto","#));
 }
@@ -174,20 +174,20 @@ fn whatever_clients_ask_for_the_labels_stay_few() {
 #[test]
 fn every_family_is_told_with_its_labels() {
     let metrics = Metrics::default();
-    metrics.configured(["kimi/k3", "openrouter/auto"]);
-    let usage = Usage { input: 1, estimated: true, ..Usage::default() };
-    metrics.note(&record(vec![
-        attempt("kimi/k3", Outcome::Failed(Reason::Server)),
-        paid("openrouter/auto", Outcome::Ok, usage, 1),
+    metrics.register_models(["kimi/k3", "openrouter/auto"]);
+    let usage = TokenUsage { input: 1, is_estimated: true, ..TokenUsage::default() };
+    metrics.record(&record(vec![
+        attempt("kimi/k3", AttemptOutcome::Failed(Reason::Server)),
+        paid("openrouter/auto", AttemptOutcome::Ok, usage, 1),
     ]));
-    metrics.refused("no_route");
-    let text = metrics.text(&standing()).unwrap();
+    metrics.record_rejection("no_route");
+    let text = metrics.encode(&standing()).unwrap();
     for family in family::ALL {
         assert!(text.contains(&format!("# HELP {} {}\n", family.name, family.help)), "{}", family.name);
         assert!(text.contains(&format!("# TYPE {} {}\n", family.name, family.kind.as_str())), "{text}");
         let labelled = |line: &&str| line.starts_with(&format!("{}{{", family.name));
         let sample = text.lines().find(labelled).unwrap_or_default();
-        let histogram = matches!(family.kind, family::Kind::Histogram(_));
+        let histogram = matches!(family.kind, family::MetricKind::Histogram(_));
         assert!(
             histogram || family.labels.iter().all(|label| sample.contains(&format!("{label}=\""))),
             "{sample}"

@@ -12,26 +12,26 @@ use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
-use super::{Carrier, names};
+use super::{TraceTransport, attributes};
 
 /// Requests in one call at most; what came while the last call was under way goes with the next one.
-const BATCH: usize = 128;
+const MAX_BATCH: usize = 128;
 
 /// The path of traces below a collector's base. Source: OpenTelemetry protocol exporter, "Endpoint URLs for OTLP/HTTP".
-const PATH: &str = "/v1/traces";
+const TRACES_PATH: &str = "/v1/traces";
 
 /// The one task that sends.
 pub struct Exporter {
     queue: mpsc::Receiver<Vec<SpanData>>,
     endpoint: watch::Receiver<Option<String>>,
-    carrier: Arc<dyn Carrier>,
-    lost: Arc<AtomicU64>,
+    transport: Arc<dyn TraceTransport>,
+    dropped: Arc<AtomicU64>,
     resource: Resource,
-    collector: Option<Collector>,
+    collector: Option<CollectorConnection>,
 }
 
 /// Where spans go now.
-struct Collector {
+struct CollectorConnection {
     endpoint: String,
     /// `None` where the exporter does not take the endpoint; that was said.
     exporter: Option<SpanExporter>,
@@ -43,10 +43,10 @@ impl Exporter {
     pub(super) fn new(
         queue: mpsc::Receiver<Vec<SpanData>>,
         endpoint: watch::Receiver<Option<String>>,
-        carrier: Arc<dyn Carrier>,
-        lost: Arc<AtomicU64>,
+        transport: Arc<dyn TraceTransport>,
+        dropped: Arc<AtomicU64>,
     ) -> Self {
-        Self { queue, endpoint, carrier, lost, resource: resource(), collector: None }
+        Self { queue, endpoint, transport, dropped, resource: build_resource(), collector: None }
     }
 
     /// Sends until it is told to stop, and then what waits.
@@ -60,7 +60,7 @@ impl Exporter {
                     stopping = true;
                     self.queue.close();
                 }
-                count = self.queue.recv_many(&mut batch, BATCH) => {
+                count = self.queue.recv_many(&mut batch, MAX_BATCH) => {
                     if count == 0 {
                         return;
                     }
@@ -85,40 +85,46 @@ impl Exporter {
             Some(exporter) => exporter.export(requests.into_iter().flatten().collect()).await.is_ok(),
             None => false,
         };
-        let lost = self.lost.load(Ordering::Relaxed);
+        let lost = self.dropped.load(Ordering::Relaxed);
         if sent {
             if let Some(before) = collector.failing_since.take() {
                 info!(
                     "traces reach {} again; those of {} requests are lost",
-                    host(&collector.endpoint),
+                    extract_host(&collector.endpoint),
                     lost - before
                 );
             }
             return;
         }
-        self.lost.fetch_add(count, Ordering::Relaxed);
+        self.dropped.fetch_add(count, Ordering::Relaxed);
         if collector.failing_since.is_none() {
             collector.failing_since = Some(lost);
-            let why = self.carrier.trouble();
-            warn!("traces do not reach {}: {why}; they are lost until they do", host(&collector.endpoint));
+            let why = self.transport.last_error();
+            warn!(
+                "traces do not reach {}: {why}; they are lost until they do",
+                extract_host(&collector.endpoint)
+            );
         }
     }
 
-    fn connect(&self, endpoint: String) -> Collector {
+    fn connect(&self, endpoint: String) -> CollectorConnection {
         // The error may repeat the endpoint, whose path may hold a key.
-        let exporter = self.exporter(&endpoint).inspect_err(|_| {
-            warn!("traces are not sent: the exporter does not take the endpoint at {}", host(&endpoint));
+        let exporter = self.build_exporter(&endpoint).inspect_err(|_| {
+            warn!(
+                "traces are not sent: the exporter does not take the endpoint at {}",
+                extract_host(&endpoint)
+            );
         });
         // What was said is not said again.
-        let failing_since = exporter.is_err().then(|| self.lost.load(Ordering::Relaxed));
-        Collector { endpoint, exporter: exporter.ok(), failing_since }
+        let failing_since = exporter.is_err().then(|| self.dropped.load(Ordering::Relaxed));
+        CollectorConnection { endpoint, exporter: exporter.ok(), failing_since }
     }
 
-    fn exporter(&self, endpoint: &str) -> Result<SpanExporter, ExporterBuildError> {
-        let carrier: Arc<dyn Carrier> = self.carrier.clone();
+    fn build_exporter(&self, endpoint: &str) -> Result<SpanExporter, ExporterBuildError> {
+        let carrier: Arc<dyn TraceTransport> = self.transport.clone();
         let mut exporter = SpanExporter::builder()
             .with_http()
-            .with_endpoint(address(endpoint))
+            .with_endpoint(build_traces_url(endpoint))
             .with_protocol(Protocol::HttpBinary)
             .with_shared_http_client(carrier)
             // Its own waits would block the thread: the carrier tries again.
@@ -130,13 +136,13 @@ impl Exporter {
 }
 
 /// The base with the path of traces; who wrote that path already means it.
-fn address(endpoint: &str) -> String {
+fn build_traces_url(endpoint: &str) -> String {
     let base = endpoint.trim_end_matches('/');
-    if base.ends_with(PATH) { base.to_owned() } else { format!("{base}{PATH}") }
+    if base.ends_with(TRACES_PATH) { base.to_owned() } else { format!("{base}{TRACES_PATH}") }
 }
 
 /// Host and port, without whatever else stands in the URL.
-fn host(endpoint: &str) -> String {
+fn extract_host(endpoint: &str) -> String {
     let url: Option<http::Uri> = endpoint.parse().ok();
     let host = url.as_ref().and_then(http::Uri::host).unwrap_or("the collector");
     url.as_ref()
@@ -145,16 +151,16 @@ fn host(endpoint: &str) -> String {
 }
 
 /// Who sends: this process. `OTEL_RESOURCE_ATTRIBUTES` adds to it.
-fn resource() -> Resource {
+fn build_resource() -> Resource {
     let attributes = [
-        KeyValue::new(names::SERVICE_VERSION, env!("CARGO_PKG_VERSION")),
-        KeyValue::new(names::SERVICE_INSTANCE, instance(fastrand::u128(..))),
+        KeyValue::new(attributes::SERVICE_VERSION, env!("CARGO_PKG_VERSION")),
+        KeyValue::new(attributes::SERVICE_INSTANCE, format_instance_id(fastrand::u128(..))),
     ];
     Resource::builder().with_service_name("moonrelay").with_attributes(attributes).build()
 }
 
 /// A UUID (RFC 9562, version 4) of these bits, as the conventions recommend.
-fn instance(bits: u128) -> String {
+fn format_instance_id(bits: u128) -> String {
     let bits = bits & !(0xf << 76 | 0x3 << 62) | (0x4 << 76 | 0x2 << 62);
     let hex = format!("{bits:032x}");
     let groups = [0..8, 8..12, 12..16, 16..20, 20..32].map(|group| hex.get(group).unwrap_or_default());
@@ -163,7 +169,7 @@ fn instance(bits: u128) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{address, host, instance};
+    use super::{build_traces_url, extract_host, format_instance_id};
 
     #[test]
     fn the_path_of_traces_is_added_once() {
@@ -172,19 +178,19 @@ mod tests {
             ("https://otlp.example.com/otlp", "https://otlp.example.com/otlp/v1/traces"),
             ("https://otlp.example.com/otlp/v1/traces", "https://otlp.example.com/otlp/v1/traces"),
         ] {
-            assert_eq!(address(endpoint), expected);
+            assert_eq!(build_traces_url(endpoint), expected);
         }
     }
 
     #[test]
     fn a_host_is_told_and_nothing_else() {
-        assert_eq!(host("https://user:sk-secret@otlp.example.com/sk-secret"), "otlp.example.com");
-        assert_eq!(host("http://[::1]:4318/"), "[::1]:4318");
+        assert_eq!(extract_host("https://user:sk-secret@otlp.example.com/sk-secret"), "otlp.example.com");
+        assert_eq!(extract_host("http://[::1]:4318/"), "[::1]:4318");
     }
 
     #[test]
     fn an_instance_is_a_uuid() {
-        assert_eq!(instance(0), "00000000-0000-4000-8000-000000000000");
-        assert_eq!(instance(u128::MAX), "ffffffff-ffff-4fff-bfff-ffffffffffff");
+        assert_eq!(format_instance_id(0), "00000000-0000-4000-8000-000000000000");
+        assert_eq!(format_instance_id(u128::MAX), "ffffffff-ffff-4fff-bfff-ffffffffffff");
     }
 }

@@ -11,53 +11,56 @@ use opentelemetry::{InstrumentationScope, KeyValue, Value};
 use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator, SpanData, SpanEvents, SpanLinks};
 use opentelemetry_semantic_conventions::SCHEMA_URL;
 
-use super::parent::Parent;
-use super::{Server, names};
+use super::traceparent::ParentSpan;
+use super::{ServerAddress, attributes};
 use crate::failure::Reason;
-use crate::protocol::usage::Usage;
-use crate::record::{Attempt, Bill, Outcome, Record, Skip};
+use crate::protocol::usage::TokenUsage;
+use crate::record::{Attempt, AttemptCost, AttemptOutcome, Record, SkipReason};
 
 /// The request's span and those of its attempts; `None` where the client's trace is not sampled.
-pub(super) fn of(record: &Record, servers: &BTreeMap<String, Server>) -> Option<Vec<SpanData>> {
+pub(super) fn build_spans(
+    record: &Record,
+    servers: &BTreeMap<String, ServerAddress>,
+) -> Option<Vec<SpanData>> {
     let ids = RandomIdGenerator::default();
-    let parent = record.trace_parent.as_deref().and_then(Parent::read);
+    let parent = record.trace_parent.as_deref().and_then(ParentSpan::parse);
     if parent.is_some_and(|parent| !parent.is_sampled) {
         return None;
     }
-    let trace = Trace {
-        id: parent.map_or_else(|| ids.new_trace_id(), |parent| parent.trace),
+    let trace = TraceBuilder {
+        id: parent.map_or_else(|| ids.new_trace_id(), |parent| parent.trace_id),
         scope: InstrumentationScope::builder("moonrelay")
             .with_version(env!("CARGO_PKG_VERSION"))
             .with_schema_url(SCHEMA_URL)
             .build(),
-        at: record.at,
+        started_at: record.received_at,
         ids,
     };
-    let mut request = trace.request(record, parent);
+    let mut request = trace.build_request_span(record, parent);
     let mut spans = Vec::with_capacity(1 + record.attempts.len());
     for attempt in &record.attempts {
-        if let Outcome::Skipped(skip) = attempt.outcome {
-            request.events.events.push(skipped(attempt, skip, record.at));
+        if let AttemptOutcome::Skipped(skip) = attempt.outcome {
+            request.events.events.push(build_skip_event(attempt, skip, record.received_at));
         } else {
             let number = spans.len() + 1;
-            spans.push(trace.attempt(record, attempt, number, &request, servers));
+            spans.push(trace.build_attempt_span(record, attempt, number, &request, servers));
         }
     }
-    request.attributes.push(KeyValue::new(names::ATTEMPTS, count(spans.len() as u64)));
+    request.attributes.push(KeyValue::new(attributes::ATTEMPTS, to_value(spans.len() as u64)));
     spans.insert(0, request);
     Some(spans)
 }
 
 /// What all spans of a request share.
-struct Trace {
+struct TraceBuilder {
     id: TraceId,
     scope: InstrumentationScope,
-    at: SystemTime,
+    started_at: SystemTime,
     ids: RandomIdGenerator,
 }
 
-impl Trace {
-    fn span(&self, name: String, kind: SpanKind, began: Duration, ended: Duration) -> SpanData {
+impl TraceBuilder {
+    fn build_span(&self, name: String, kind: SpanKind, began: Duration, ended: Duration) -> SpanData {
         let id = self.ids.new_span_id();
         let context = SpanContext::new(self.id, id, TraceFlags::SAMPLED, false, TraceState::NONE);
         SpanData {
@@ -66,8 +69,8 @@ impl Trace {
             parent_span_is_remote: false,
             span_kind: kind,
             name: name.into(),
-            start_time: self.at + began,
-            end_time: self.at + ended.max(began),
+            start_time: self.started_at + began,
+            end_time: self.started_at + ended.max(began),
             attributes: Vec::new(),
             dropped_attributes_count: 0,
             events: SpanEvents::default(),
@@ -77,128 +80,130 @@ impl Trace {
         }
     }
 
-    fn request(&self, record: &Record, parent: Option<Parent>) -> SpanData {
-        let name = format!("relay {}", record.requested);
-        let mut span = self.span(name.trim_end().to_owned(), SpanKind::Server, Duration::ZERO, record.took);
+    fn build_request_span(&self, record: &Record, parent: Option<ParentSpan>) -> SpanData {
+        let name = format!("relay {}", record.requested_model);
+        let mut span =
+            self.build_span(name.trim_end().to_owned(), SpanKind::Server, Duration::ZERO, record.duration);
         if let Some(parent) = parent {
-            span.parent_span_id = parent.span;
+            span.parent_span_id = parent.span_id;
             span.parent_span_is_remote = true;
         }
-        let outcome = match record.failed {
+        let outcome = match record.failure_reason {
             Some(reason) => reason.as_str(),
-            None if record.abandoned => "abandoned",
-            None => Outcome::Ok.as_str(),
+            None if record.client_disconnected => "abandoned",
+            None => AttemptOutcome::Ok.as_str(),
         };
         let mut say = |name, value: Value| span.attributes.push(KeyValue::new(name, value));
-        say(names::REQUEST_ID, record.request_id.to_string().into());
-        say(names::CLIENT, record.client.clone().into());
-        say(names::FACE, record.face.api().into());
-        say(names::REQUESTED, record.requested.clone().into());
-        say(names::STREAMED, record.streamed.into());
-        say(names::OUTCOME, outcome.into());
-        if let Some(face) = record.called {
-            say(names::CALLED, face.api().into());
+        say(attributes::REQUEST_ID, record.request_id.to_string().into());
+        say(attributes::CLIENT, record.client.clone().into());
+        say(attributes::API, record.api.as_str().into());
+        say(attributes::REQUESTED, record.requested_model.clone().into());
+        say(attributes::STREAMED, record.is_streaming.into());
+        say(attributes::OUTCOME, outcome.into());
+        if let Some(face) = record.upstream_api {
+            say(attributes::TARGET_API, face.as_str().into());
         }
-        if let Some(reference) = &record.answered {
-            say(names::ANSWERED, reference.clone().into());
+        if let Some(reference) = &record.served_by {
+            say(attributes::ANSWERED, reference.clone().into());
         }
         if let Some(level) = record.thinking {
-            say(names::THINKING, level.as_str().into());
+            say(attributes::THINKING, level.as_str().into());
         }
-        if let Some(took) = record.first_byte {
-            say(names::FIRST_BYTE, took.as_secs_f64().into());
+        if let Some(took) = record.time_to_first_byte {
+            say(attributes::FIRST_BYTE, took.as_secs_f64().into());
         }
-        fail(&mut span, record.failed);
+        set_error(&mut span, record.failure_reason);
         span
     }
 
-    fn attempt(
+    fn build_attempt_span(
         &self,
         record: &Record,
         attempt: &Attempt,
         number: usize,
         request: &SpanData,
-        servers: &BTreeMap<String, Server>,
+        servers: &BTreeMap<String, ServerAddress>,
     ) -> SpanData {
         let (provider, model) = attempt.reference.split_once('/').unwrap_or((&attempt.reference, ""));
-        let streams = record.streamed && attempt.outcome == Outcome::Ok;
+        let streams = record.is_streaming && attempt.outcome == AttemptOutcome::Ok;
         // A stream that answers has its outcome at its first event, and ends with the request.
-        let ended = if streams { record.took } else { attempt.began + attempt.took };
-        let mut span = self.span(format!("chat {model}"), SpanKind::Client, attempt.began, ended);
+        let ended = if streams { record.duration } else { attempt.start_offset + attempt.duration };
+        let mut span =
+            self.build_span(format!("chat {model}"), SpanKind::Client, attempt.start_offset, ended);
         span.parent_span_id = request.span_context.span_id();
         let mut say = |name, value: Value| span.attributes.push(KeyValue::new(name, value));
         // The conventions list neither Moonshot nor OpenRouter; where they do not, a provider's own name stands here.
-        say(names::OPERATION, "chat".into());
-        say(names::PROVIDER, provider.to_owned().into());
-        say(names::MODEL, model.to_owned().into());
+        say(attributes::OPERATION, "chat".into());
+        say(attributes::PROVIDER, provider.to_owned().into());
+        say(attributes::MODEL, model.to_owned().into());
         if let Some(server) = servers.get(provider) {
-            say(names::SERVER_ADDRESS, server.address.clone().into());
-            say(names::SERVER_PORT, i64::from(server.port).into());
+            say(attributes::SERVER_ADDRESS, server.address.clone().into());
+            say(attributes::SERVER_PORT, i64::from(server.port).into());
         }
-        if record.streamed {
-            say(names::STREAM, true.into());
+        if record.is_streaming {
+            say(attributes::STREAM, true.into());
         }
         if streams {
-            say(names::FIRST_CHUNK, attempt.took.as_secs_f64().into());
+            say(attributes::FIRST_CHUNK, attempt.duration.as_secs_f64().into());
         }
-        say(names::ATTEMPT, count(number as u64));
-        say(names::OUTCOME, attempt.outcome.as_str().into());
+        say(attributes::ATTEMPT, to_value(number as u64));
+        say(attributes::OUTCOME, attempt.outcome.as_str().into());
         if let Some(usage) = &attempt.usage {
-            span.attributes.extend(used(usage));
+            span.attributes.extend(usage_attributes(usage));
         }
-        if let Some(bill) = &attempt.bill {
-            span.attributes.extend(billed(bill));
+        if let Some(bill) = &attempt.cost {
+            span.attributes.extend(cost_attributes(bill));
         }
         let failed = match attempt.outcome {
-            Outcome::Failed(reason) => Some(reason),
+            AttemptOutcome::Failed(reason) => Some(reason),
             // What was cancelled did nothing wrong.
-            Outcome::Ok | Outcome::Skipped(_) | Outcome::Cancelled => None,
+            AttemptOutcome::Ok | AttemptOutcome::Skipped(_) | AttemptOutcome::Cancelled => None,
         };
-        fail(&mut span, failed);
+        set_error(&mut span, failed);
         span
     }
 }
 
 /// The reason, and no more: a provider's message may repeat what it was sent.
-fn fail(span: &mut SpanData, reason: Option<Reason>) {
+fn set_error(span: &mut SpanData, reason: Option<Reason>) {
     if let Some(reason) = reason {
         span.status = Status::error(reason.as_str());
-        span.attributes.push(KeyValue::new(names::ERROR, reason.as_str()));
+        span.attributes.push(KeyValue::new(attributes::ERROR, reason.as_str()));
     }
 }
 
-fn skipped(attempt: &Attempt, skip: Skip, at: SystemTime) -> Event {
+fn build_skip_event(attempt: &Attempt, skip: SkipReason, at: SystemTime) -> Event {
     let mut attributes = vec![
-        KeyValue::new(names::TARGET, attempt.reference.clone()),
-        KeyValue::new(names::REASON, skip.as_str()),
+        KeyValue::new(attributes::TARGET, attempt.reference.clone()),
+        KeyValue::new(attributes::REASON, skip.as_str()),
     ];
-    if let Skip::CoolingDown(reason) = skip {
-        attributes.push(KeyValue::new(names::REST, reason.as_str()));
+    if let SkipReason::InCooldown(reason) = skip {
+        attributes.push(KeyValue::new(attributes::COOLDOWN_REASON, reason.as_str()));
     }
-    Event::new(names::SKIPPED, at + attempt.began, attributes, 0)
+    Event::new(attributes::TARGET_SKIPPED, at + attempt.start_offset, attributes, 0)
 }
 
 /// In the conventions the input's figure holds what the cache gave and took, and the output's the reasoning.
-fn used(usage: &Usage) -> impl Iterator<Item = KeyValue> {
-    let always = [(names::INPUT, usage.prompt()), (names::OUTPUT, usage.output)];
+fn usage_attributes(usage: &TokenUsage) -> impl Iterator<Item = KeyValue> {
+    let always = [(attributes::INPUT, usage.prompt_tokens()), (attributes::OUTPUT, usage.output)];
     let parts = [
-        (names::CACHE_READ, usage.cache_read),
-        (names::CACHE_WRITE, usage.cache_write),
-        (names::REASONING, usage.reasoning),
+        (attributes::CACHE_READ, usage.cache_read),
+        (attributes::CACHE_WRITE, usage.cache_write),
+        (attributes::REASONING, usage.reasoning),
     ];
     let parts = parts.into_iter().filter(|(_, tokens)| *tokens > 0);
-    let tokens = always.into_iter().chain(parts).map(|(name, tokens)| KeyValue::new(name, count(tokens)));
-    tokens.chain([KeyValue::new(names::ESTIMATED, usage.estimated)])
+    let tokens = always.into_iter().chain(parts).map(|(name, tokens)| KeyValue::new(name, to_value(tokens)));
+    tokens.chain([KeyValue::new(attributes::ESTIMATED, usage.is_estimated)])
 }
 
-fn billed(bill: &Bill) -> [KeyValue; 3] {
+fn cost_attributes(bill: &AttemptCost) -> [KeyValue; 3] {
     [
-        KeyValue::new(names::COST, bill.amount.as_f64()),
-        KeyValue::new(names::CURRENCY, bill.currency.clone()),
-        KeyValue::new(names::PRICING, bill.pricing.as_str()),
+        KeyValue::new(attributes::COST, bill.amount.as_f64()),
+        KeyValue::new(attributes::CURRENCY, bill.currency.clone()),
+        KeyValue::new(attributes::PRICING, bill.source.as_str()),
     ]
 }
 
-fn count(number: u64) -> Value {
+fn to_value(number: u64) -> Value {
     i64::try_from(number).unwrap_or(i64::MAX).into()
 }

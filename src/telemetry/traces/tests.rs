@@ -9,8 +9,8 @@ use opentelemetry::trace::{SpanId, SpanKind};
 use opentelemetry_http::{HttpClient, HttpError};
 
 use super::*;
-use crate::protocol::face::Face;
-use crate::record::{Attempt, Outcome, RequestId};
+use crate::protocol::api::Api;
+use crate::record::{Attempt, AttemptOutcome, RequestId};
 
 #[derive(Debug)]
 struct Nobody;
@@ -28,58 +28,58 @@ impl HttpClient for Nobody {
     }
 }
 
-impl Carrier for Nobody {
-    fn trouble(&self) -> String {
+impl TraceTransport for Nobody {
+    fn last_error(&self) -> String {
         String::new()
     }
 }
 
 fn record() -> Record {
     Record {
-        at: SystemTime::UNIX_EPOCH,
-        took: Duration::from_secs(1),
-        ..Record::begun(RequestId::now(), "test".to_owned(), Face::Chat)
+        received_at: SystemTime::UNIX_EPOCH,
+        duration: Duration::from_secs(1),
+        ..Record::new(RequestId::now(), "test".to_owned(), Api::ChatCompletions)
     }
 }
 
-fn wish() -> Wish {
-    Wish { endpoint: Some("http://127.0.0.1:1/".to_owned()), servers: BTreeMap::new() }
+fn wish() -> TraceConfig {
+    TraceConfig { endpoint: Some("http://127.0.0.1:1/".to_owned()), servers: BTreeMap::new() }
 }
 
 #[test]
 fn what_finds_no_room_is_counted_and_what_nobody_wants_is_not_made() {
-    let (traces, _exporter) = pair(Arc::new(Nobody), wish());
-    for _ in 0..QUEUE + 5 {
-        traces.note(&record());
+    let (traces, _exporter) = channel(Arc::new(Nobody), wish());
+    for _ in 0..QUEUE_CAPACITY + 5 {
+        traces.record(&record());
     }
-    assert_eq!(traces.lost(), 5);
-    traces.follow(Wish::default());
-    traces.note(&record());
-    assert_eq!(traces.lost(), 5);
+    assert_eq!(traces.dropped(), 5);
+    traces.set_config(TraceConfig::default());
+    traces.record(&record());
+    assert_eq!(traces.dropped(), 5);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_ends_the_task_when_the_queue_is_empty() {
-    let (traces, exporter) = pair(Arc::new(Nobody), wish());
+    let (traces, exporter) = channel(Arc::new(Nobody), wish());
     exporter.run(std::future::ready(())).await;
-    traces.note(&record());
-    assert_eq!(traces.lost(), 1, "nobody sends it any more");
+    traces.record(&record());
+    assert_eq!(traces.dropped(), 1, "nobody sends it any more");
 }
 
 #[test]
 fn a_client_that_went_away_leaves_a_request_without_an_error() {
     let attempt = Attempt {
         reference: "openrouter/a/b".to_owned(),
-        outcome: Outcome::Cancelled,
+        outcome: AttemptOutcome::Cancelled,
         detail: "a detail".to_owned(),
         timeout: None,
-        began: Duration::from_millis(10),
-        took: Duration::from_millis(20),
+        start_offset: Duration::from_millis(10),
+        duration: Duration::from_millis(20),
         usage: None,
-        bill: None,
+        cost: None,
     };
-    let spans =
-        spans::of(&Record { attempts: vec![attempt], ..record() }, &BTreeMap::new()).expect("it is sampled");
+    let spans = spans::build_spans(&Record { attempts: vec![attempt], ..record() }, &BTreeMap::new())
+        .expect("it is sampled");
     let names: Vec<&str> = spans.iter().map(|span| &*span.name).collect();
     assert_eq!(names, ["relay", "chat a/b"], "a request that names nothing is no name");
     assert_eq!((spans[0].parent_span_id, &spans[0].span_kind), (SpanId::INVALID, &SpanKind::Server));

@@ -12,9 +12,9 @@ use super::failing;
 use crate::failure::Failure;
 
 /// As they arrive, without the trailers.
-pub(super) struct Arriving(pub(super) Incoming);
+pub(super) struct ResponseStream(pub(super) Incoming);
 
-impl Stream for Arriving {
+impl Stream for ResponseStream {
     type Item = Result<Bytes, Failure>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -25,7 +25,7 @@ impl Stream for Arriving {
                         return Poll::Ready(Some(Ok(data)));
                     }
                 }
-                Some(Err(error)) => return Poll::Ready(Some(Err(failing::of_body(&error)))),
+                Some(Err(error)) => return Poll::Ready(Some(Err(failing::from_body_error(&error)))),
                 None => return Poll::Ready(None),
             }
         }

@@ -18,7 +18,7 @@ use rustls::ClientConfig;
 use tokio::time::{Instant, timeout};
 use tower::Service;
 
-use super::super::resolve::{Guarded, Lookup};
+use super::super::resolve::{GuardedResolver, LookupFn};
 use super::failing::{Late, is_timeout};
 
 /// A peer whose machine is gone is noticed: after this long without a byte the kernel asks, and asks again.
@@ -28,28 +28,28 @@ const PROBES: u32 = 3;
 #[cfg(target_os = "linux")]
 const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
 
-type Tcp = HttpConnector<Guarded>;
+type Tcp = HttpConnector<GuardedResolver>;
 type Failed = Box<dyn Error + Send + Sync>;
 type Connecting<T> = Pin<Box<dyn Future<Output = Result<T, Failed>> + Send>>;
 
 /// Makes connections. The pool clones it for each request.
 #[derive(Clone)]
-pub(super) struct Connect(Arc<Limited>);
+pub(super) struct GuardedConnector(Arc<Limited>);
 
 struct Limited {
     limit: Duration,
     https: HttpsConnector<Hop>,
 }
 
-impl Connect {
+impl GuardedConnector {
     /// `limit` is for all of it: the name, the proxy, TLS.
     pub(super) fn new(
-        names: Lookup,
+        names: LookupFn,
         limit: Duration,
         proxies: Option<Arc<Matcher>>,
         tls: ClientConfig,
     ) -> Self {
-        let mut tcp = HttpConnector::new_with_resolver(Guarded(names));
+        let mut tcp = HttpConnector::new_with_resolver(GuardedResolver(names));
         tcp.enforce_http(false);
         // Each address of a name gets its share, so that the next one has a chance.
         tcp.set_connect_timeout(Some(limit));
@@ -69,7 +69,7 @@ impl Connect {
     }
 }
 
-impl Service<Uri> for Connect {
+impl Service<Uri> for GuardedConnector {
     type Response = Line;
     type Error = Failed;
     type Future = Connecting<Self::Response>;

@@ -14,7 +14,7 @@ use crate::failure::{Failure, Reason, TimeoutKind};
 pub(super) struct Late(pub(super) Duration);
 
 /// Of a call that got no head.
-pub(super) fn of_call(error: &legacy::Error) -> Failure {
+pub(super) fn from_call_error(error: &legacy::Error) -> Failure {
     if let Some(late) = causes(error).find_map(|cause| cause.downcast_ref::<Late>()) {
         // It rests the target as every time-out does.
         return Failure::timed_out(TimeoutKind::Connect, late.0);
@@ -23,7 +23,7 @@ pub(super) fn of_call(error: &legacy::Error) -> Failure {
 }
 
 /// Of an answer that broke off.
-pub(super) fn of_body(error: &hyper::Error) -> Failure {
+pub(super) fn from_body_error(error: &hyper::Error) -> Failure {
     Failure { reason: Reason::Truncated, ..failure(error, false) }
 }
 
@@ -34,7 +34,7 @@ fn failure(error: &(dyn Error + 'static), is_connect: bool) -> Failure {
         (false, true) => (Reason::Timeout, "timed out"),
         (false, false) => (Reason::Network, "the connection broke"),
     };
-    Failure::new(reason, format!("{what}: {}", root(error)))
+    Failure::new(reason, format!("{what}: {}", describe_root_cause(error)))
 }
 
 /// Whether some clock ran out, ours or the kernel's.
@@ -46,7 +46,7 @@ pub(super) fn is_timeout(error: &(dyn Error + 'static)) -> bool {
 }
 
 /// The innermost cause says what happened; the outer ones repeat that a request was sent.
-pub(super) fn root(error: &(dyn Error + 'static)) -> String {
+pub(super) fn describe_root_cause(error: &(dyn Error + 'static)) -> String {
     causes(error).last().map(ToString::to_string).unwrap_or_default()
 }
 

@@ -11,7 +11,7 @@ use super::*;
 const LIMIT: Duration = Duration::from_secs(5);
 
 /// Every name leads to this machine.
-fn poisoned() -> Lookup {
+fn poisoned() -> LookupFn {
     let here = ([127, 0, 0, 1], 0).into();
     Arc::new(move |_| Box::pin(async move { Ok(vec![here]) }))
 }
@@ -23,8 +23,13 @@ fn client(proxies: Option<Matcher>, tls: ClientConfig) -> Client {
     Client { built: ArcSwap::from_pointee(built) }
 }
 
-fn call(url: String) -> Call {
-    Call { method: Method::POST, url: url.into(), headers: HeaderMap::new(), body: vec!["moon".into()] }
+fn call(url: String) -> UpstreamRequest {
+    UpstreamRequest {
+        method: Method::POST,
+        url: url.into(),
+        headers: HeaderMap::new(),
+        body: vec!["moon".into()],
+    }
 }
 
 async fn listener() -> (TcpListener, u16) {
@@ -45,7 +50,7 @@ async fn head(stream: &mut (impl AsyncRead + Unpin)) -> String {
 #[tokio::test]
 async fn a_name_server_that_lies_gets_no_request() {
     let (listener, port) = listener().await;
-    let client = client(None, tls::nobody().unwrap());
+    let client = client(None, tls::trust_none().unwrap());
     let failure = client.send(call(format!("http://api.example.com:{port}/v1"))).await.err().unwrap();
     assert_eq!(failure.reason, Reason::Network);
     assert!(failure.message.contains("leads api.example.com to 127.0.0.1"), "{failure}");
@@ -94,7 +99,7 @@ async fn the_limit_to_connect_holds_for_tls_too() {
         assert_eq!(stream.read_u8().await.unwrap(), 22);
         stream
     };
-    let client = client(None, tls::nobody().unwrap());
+    let client = client(None, tls::trust_none().unwrap());
     let began = tokio::time::Instant::now();
     let (failed, _open) = tokio::join!(client.send(call(format!("https://box.lan:{port}/v1"))), silent);
     let failure = failed.err().unwrap();

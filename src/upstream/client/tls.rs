@@ -10,7 +10,7 @@ use rustls_platform_verifier::BuilderVerifierExt;
 ///
 /// # Errors
 /// When there are none.
-pub(super) fn system() -> Result<ClientConfig, Error> {
+pub(super) fn trust_system_roots() -> Result<ClientConfig, Error> {
     let versions = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?;
     Ok(with_protocols(versions.with_platform_verifier()?.with_no_client_auth()))
@@ -20,7 +20,7 @@ pub(super) fn system() -> Result<ClientConfig, Error> {
 ///
 /// # Errors
 /// Never with ring.
-pub(super) fn nobody() -> Result<ClientConfig, Error> {
+pub(super) fn trust_none() -> Result<ClientConfig, Error> {
     trusting(RootCertStore::empty())
 }
 

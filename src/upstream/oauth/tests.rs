@@ -12,10 +12,10 @@ use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{Clock, Issuer, NoLogin, ask, wait};
+use super::{Clock, DeviceFlowError, Issuer, request_code, wait_for_login};
 use crate::credentials::Login;
 use crate::failure::{Failure, Reason};
-use crate::upstream::{Call, Connector, Response};
+use crate::upstream::{Connector, UpstreamRequest, UpstreamResponse};
 
 /// What the server says next.
 enum Says {
@@ -28,7 +28,7 @@ enum Says {
 #[derive(Default)]
 struct Server {
     says: Mutex<VecDeque<Says>>,
-    asked: Mutex<Vec<(Instant, Call)>>,
+    asked: Mutex<Vec<(Instant, UpstreamRequest)>>,
 }
 
 impl Server {
@@ -56,7 +56,10 @@ impl Server {
 }
 
 impl Connector for Server {
-    fn send(&self, call: Call) -> Pin<Box<dyn Future<Output = Result<Response, Failure>> + Send + '_>> {
+    fn send(
+        &self,
+        call: UpstreamRequest,
+    ) -> Pin<Box<dyn Future<Output = Result<UpstreamResponse, Failure>> + Send + '_>> {
         self.asked.lock().unwrap().push((Instant::now(), call));
         let says = self.says.lock().unwrap().pop_front().expect("no question was expected");
         Box::pin(async move {
@@ -69,7 +72,7 @@ impl Connector for Server {
             };
             let status = StatusCode::from_u16(status).unwrap();
             let body = futures_util::stream::iter([Ok(Bytes::from(text))]);
-            Ok(Response { status, headers: HeaderMap::new(), body: Box::pin(body) })
+            Ok(UpstreamResponse { status, headers: HeaderMap::new(), body: Box::pin(body) })
         })
     }
 }
@@ -96,11 +99,11 @@ fn granted(access: &str, refresh: Option<&str>) -> Says {
     Says::Json(200, json!({"access_token": access, "refresh_token": refresh, "expires_in": 900}))
 }
 
-async fn log_in(server: &Server) -> Result<Login, NoLogin> {
+async fn log_in(server: &Server) -> Result<Login, DeviceFlowError> {
     let issuer = Issuer::new("https://auth.example/", "a client", Some("d".repeat(32))).unwrap();
-    let code = ask(server, &issuer).await?;
-    assert_eq!((code.user_code.as_str(), code.complete.as_deref()), ("ABCD-1", None));
-    wait(server, &issuer, &code, &*clock()).await
+    let code = request_code(server, &issuer).await?;
+    assert_eq!((code.user_code.as_str(), code.complete_uri.as_deref()), ("ABCD-1", None));
+    wait_for_login(server, &issuer, &code, &*clock()).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -110,11 +113,11 @@ async fn it_asks_at_the_servers_pace_until_the_code_is_entered() {
     let server = Server::saying(says);
     let login = log_in(&server).await.unwrap();
     assert_eq!(server.pauses(), [5, 5, 10, 10], "slow_down adds five seconds, from then on");
-    assert_eq!((login.access.expose(), login.refresh.unwrap().expose()), ("eyJ-1", "eyJ-r"));
+    assert_eq!((login.access_token.expose(), login.refresh_token.unwrap().expose()), ("eyJ-1", "eyJ-r"));
     assert_eq!((login.host.as_str(), login.client_id.as_str()), ("https://auth.example", "a client"));
     let (began, life) = (SystemTime::UNIX_EPOCH + Duration::from_hours(24), Duration::from_mins(15));
     let came = began + Duration::from_secs(30);
-    assert_eq!((login.expires, login.life), (came + life, life), "counted from when it came");
+    assert_eq!((login.expires_at, login.lifetime), (came + life, life), "counted from when it came");
     assert_eq!(server.form(0), "client_id=a+client");
     assert_eq!(
         server.form(1),
@@ -152,7 +155,7 @@ async fn what_ends_it_is_told_apart() {
         assert!(format!("{why:?}").starts_with(expected), "{word}: {why:?}");
     }
     let no_code = log_in(&Server::saying([error("invalid_client")])).await;
-    assert!(matches!(no_code, Err(NoLogin::Failed(failure)) if failure.reason == Reason::Auth));
+    assert!(matches!(no_code, Err(DeviceFlowError::Failed(failure)) if failure.reason == Reason::Auth));
 }
 
 #[tokio::test(start_paused = true)]
@@ -161,7 +164,7 @@ async fn an_error_that_repeats_the_device_code_is_redacted() {
         let said =
             json!({ "error": "invalid_client", "error_description": format!("<{repeated}> is wrong") });
         let failed = log_in(&Server::saying([code(), Says::Json(400, said)])).await.err().unwrap();
-        let NoLogin::Failed(failure) = failed else { panic!("{failed:?}") };
+        let DeviceFlowError::Failed(failure) = failed else { panic!("{failed:?}") };
         assert!(failure.message.ends_with("refuses: invalid_client: <…> is wrong"), "{failure}");
     }
 }
@@ -171,7 +174,7 @@ async fn a_code_that_nobody_enters_ends_by_our_own_clock_too() {
     let began = Instant::now();
     let pending = (0..119).map(|_| error("authorization_pending"));
     let server = Server::saying(std::iter::once(code()).chain(pending));
-    assert!(matches!(log_in(&server).await, Err(NoLogin::Expired)));
+    assert!(matches!(log_in(&server).await, Err(DeviceFlowError::Expired)));
     assert_eq!((began.elapsed().as_secs(), server.count()), (600, 120));
 }
 

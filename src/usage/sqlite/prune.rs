@@ -7,13 +7,13 @@ use rusqlite::Connection;
 use crate::record::RequestId;
 
 /// Requests that go at once: a few milliseconds of work.
-const STEP: i64 = 500;
+const DELETE_BATCH: i64 = 500;
 
 /// Free pages that are given back at once.
-const PAGES: i64 = 256;
+const VACUUM_PAGES: i64 = 256;
 
 /// Removes some of the oldest from before a moment; how many.
-pub(super) fn step(connection: &Connection, before: SystemTime) -> rusqlite::Result<u64> {
+pub(super) fn prune_batch(connection: &Connection, before: SystemTime) -> rusqlite::Result<u64> {
     let mut delete = connection.prepare_cached(
         "DELETE FROM requests WHERE number IN \
          (SELECT number FROM requests WHERE number < ?1 ORDER BY number LIMIT ?2)",
@@ -21,7 +21,7 @@ pub(super) fn step(connection: &Connection, before: SystemTime) -> rusqlite::Res
     // Attempts go with their request. Whoever writes does without: each attempt would be a look at the other table.
     let cascade = |is_on: bool| connection.pragma_update(None, "foreign_keys", is_on);
     cascade(true)?;
-    let removed = delete.execute([RequestId::first(before).number(), STEP]);
+    let removed = delete.execute([RequestId::from_time(before).as_i64(), DELETE_BATCH]);
     let off = cascade(false);
     let removed = removed?;
     off?;
@@ -29,13 +29,13 @@ pub(super) fn step(connection: &Connection, before: SystemTime) -> rusqlite::Res
 }
 
 /// Gives some of the room to the file system; whether there is more.
-pub(super) fn give_back(connection: &Connection) -> rusqlite::Result<bool> {
+pub(super) fn vacuum_pages(connection: &Connection) -> rusqlite::Result<bool> {
     let free = |connection: &Connection| {
         connection.pragma_query_value(None, "freelist_count", |row| row.get::<_, i64>(0))
     };
     let before = free(connection)?;
     // It gives back a page for each row that is asked for.
-    let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
+    let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({VACUUM_PAGES})"))?;
     let mut rows = statement.query([])?;
     while rows.next()?.is_some() {}
     let after = free(connection)?;

@@ -7,11 +7,11 @@ use std::path::Path;
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::trouble::trouble;
-use crate::usage::store::StoreError;
+use super::error::database_error;
+use crate::usage::database::DatabaseError;
 
 /// Marks the file as ours (`PRAGMA application_id`): "Moon".
-const APPLICATION: i64 = 0x4d6f_6f6e;
+const APPLICATION_ID: i64 = 0x4d6f_6f6e;
 
 /// The tables of a new file, which has the newest version.
 const TABLES: &str = include_str!("schema/tables.sql");
@@ -21,42 +21,42 @@ const TABLES: &str = include_str!("schema/tables.sql");
 const MIGRATIONS: &[&str] = &[include_str!("schema/1-to-2.sql")];
 
 /// What a file has behind all of them.
-const NEWEST: usize = MIGRATIONS.len() + 1;
+const CURRENT_VERSION: usize = MIGRATIONS.len() + 1;
 
 /// What is in the file.
-struct Found {
-    application: i64,
+struct FileInfo {
+    application_id: i64,
     version: i64,
     is_empty: bool,
 }
 
-impl Found {
+impl FileInfo {
     fn read(connection: &Connection) -> rusqlite::Result<Self> {
         let pragma = |name| connection.pragma_query_value(None, name, |row| row.get(0));
         let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
         Ok(Self {
-            application: pragma("application_id")?,
+            application_id: pragma("application_id")?,
             version: pragma("user_version")?,
             is_empty: tables == 0,
         })
     }
 
     /// The version of its tables; 0 where it has none.
-    fn version(&self, path: &Path) -> Result<usize, StoreError> {
-        let is_ours = self.application == APPLICATION || (self.is_empty && self.application == 0);
+    fn check_version(&self, path: &Path) -> Result<usize, DatabaseError> {
+        let is_ours = self.application_id == APPLICATION_ID || (self.is_empty && self.application_id == 0);
         if !is_ours {
-            return Err(StoreError::at(
+            return Err(DatabaseError::at_path(
                 path,
                 "it is the database of another program; move it away, and the gateway begins a new one when it \
                  starts or reloads",
             ));
         }
-        usize::try_from(self.version).ok().filter(|version| *version <= NEWEST).ok_or_else(|| {
+        usize::try_from(self.version).ok().filter(|version| *version <= CURRENT_VERSION).ok_or_else(|| {
             let version = self.version;
-            StoreError::at(
+            DatabaseError::at_path(
                 path,
                 &format!(
-                    "it has version {version} of the tables, and this Moonrelay knows {NEWEST}: use the newer Moonrelay \
+                    "it has version {version} of the tables, and this Moonrelay knows {CURRENT_VERSION}: use the newer Moonrelay \
                      that wrote it, or move the file away, and the gateway begins a new one when it starts or reloads"
                 ),
             )
@@ -65,65 +65,65 @@ impl Found {
 }
 
 /// Refuses what is not ours, or of a newer version, before anything is changed.
-pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
-    let found = Found::read(connection).map_err(|error| trouble(path, &error))?;
-    found.version(path).map(|_| ())
+pub(super) fn check_compatible(connection: &Connection, path: &Path) -> Result<(), DatabaseError> {
+    let found = FileInfo::read(connection).map_err(|error| database_error(path, &error))?;
+    found.check_version(path).map(|_| ())
 }
 
 /// Refuses what is not of this version: who only reads cannot migrate it.
 ///
 /// False where there are no tables yet: a gateway that starts has made the file, and is about to make them.
-pub(super) fn check_current(connection: &Connection, path: &Path) -> Result<bool, StoreError> {
-    let found = Found::read(connection).map_err(|error| trouble(path, &error))?;
-    let version = found.version(path)?;
-    if version == NEWEST || (version == 0 && found.is_empty) {
+pub(super) fn check_current(connection: &Connection, path: &Path) -> Result<bool, DatabaseError> {
+    let found = FileInfo::read(connection).map_err(|error| database_error(path, &error))?;
+    let version = found.check_version(path)?;
+    if version == CURRENT_VERSION || (version == 0 && found.is_empty) {
         return Ok(version > 0);
     }
-    Err(StoreError::at(
+    Err(DatabaseError::at_path(
         path,
         "an older Moonrelay wrote it; start the gateway once, which brings it up to date",
     ))
 }
 
 /// Makes the tables of a new file, and brings another up to date, one version at a time; each as a whole or not at all.
-pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    let failed = |error: rusqlite::Error| trouble(path, &error);
-    let found = Found::read(connection).map_err(failed)?.version(path)?;
-    if (1..NEWEST).contains(&found) {
-        keep_copy(connection, path, found)?;
+pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), DatabaseError> {
+    let failed = |error: rusqlite::Error| database_error(path, &error);
+    let found = FileInfo::read(connection).map_err(failed)?.check_version(path)?;
+    if (1..CURRENT_VERSION).contains(&found) {
+        back_up(connection, path, found)?;
     }
     loop {
         // Another process may do the same: what counts is read while nobody else writes.
         let transaction =
             connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-        let (text, version) = match Found::read(&transaction).map_err(failed)?.version(path)? {
-            0 => (TABLES, NEWEST),
-            NEWEST => return Ok(()),
+        let (text, version) = match FileInfo::read(&transaction).map_err(failed)?.check_version(path)? {
+            0 => (TABLES, CURRENT_VERSION),
+            CURRENT_VERSION => return Ok(()),
             version => (MIGRATIONS[version - 1], version + 1),
         };
         let version = i64::try_from(version).unwrap_or(i64::MAX);
         transaction.execute_batch(text).map_err(failed)?;
-        transaction.pragma_update(None, "application_id", APPLICATION).map_err(failed)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
         transaction.pragma_update(None, "user_version", version).map_err(failed)?;
         transaction.commit().map_err(failed)?;
     }
 }
 
 /// For who goes back to the Moonrelay that wrote it. One that is there is left as it is.
-fn keep_copy(connection: &Connection, path: &Path, version: usize) -> Result<(), StoreError> {
+fn back_up(connection: &Connection, path: &Path, version: usize) -> Result<(), DatabaseError> {
     let copy = path.with_file_name(format!("ledger.{version}.sqlite"));
     if copy.exists() {
         return Ok(());
     }
     // Whole or not at all.
     let draft = copy.with_extension("sqlite.new");
-    let refused = |error: std::io::Error| StoreError::at(&copy, &error.to_string());
+    let refused = |error: std::io::Error| DatabaseError::at_path(&copy, &error.to_string());
     match fs::remove_file(&draft) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(refused(error)),
         _ => {}
     }
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).map_err(refused)?;
     let copied = connection.execute("VACUUM INTO ?1", [draft.to_string_lossy()]);
-    copied.map_err(|error| trouble(&draft, &error))?;
+    copied.map_err(|error| database_error(&draft, &error))?;
     fs::rename(&draft, &copy).map_err(refused)
 }

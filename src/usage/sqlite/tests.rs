@@ -9,118 +9,118 @@ use jiff::tz::TimeZone;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use super::{FILE, READERS, Sqlite};
+use super::{FILE_NAME, MAX_READERS, SqliteDatabase};
 use crate::protocol::amount::Amount;
-use crate::protocol::usage::Usage;
-use crate::record::{Bill, Pricing, RequestId};
-use crate::usage::entry::{Entry, Try};
-use crate::usage::pace::Pace;
-use crate::usage::store::{By, Question, Store, Sum};
+use crate::protocol::usage::TokenUsage;
+use crate::record::{AttemptCost, CostSource, RequestId};
+use crate::usage::database::{GroupBy, UsageDatabase, UsageQuery, UsageRow};
+use crate::usage::entry::{UsageAttempt, UsageEntry};
+use crate::usage::write_priority::WritePriority;
 
 fn moment(text: &str) -> SystemTime {
     text.parse::<Timestamp>().unwrap().into()
 }
 
 /// One that `reference` answered with ten tokens out of a hundred, for a pico each.
-fn answered(reference: &str) -> Try {
+fn answered(reference: &str) -> UsageAttempt {
     let (provider, model) = reference.split_once('/').unwrap();
-    Try {
+    UsageAttempt {
         provider: provider.to_owned(),
         model: model.to_owned(),
         outcome: "ok".into(),
         detail: String::new(),
-        began: Duration::from_micros(3),
-        took: Duration::from_millis(20),
-        usage: Some(Usage { input: 60, output: 10, cache_read: 40, ..Usage::default() }),
-        bill: Some(Bill {
+        started_after: Duration::from_micros(3),
+        duration: Duration::from_millis(20),
+        usage: Some(TokenUsage { input: 60, output: 10, cache_read: 40, ..TokenUsage::default() }),
+        bill: Some(AttemptCost {
             amount: Amount::from_picos(110),
             currency: "USD".to_owned(),
-            pricing: Pricing::Price,
+            source: CostSource::PriceTable,
         }),
     }
 }
 
 /// One that used nothing.
-fn went(reference: &str, outcome: &str) -> Try {
-    Try { outcome: outcome.to_owned().into(), usage: None, bill: None, ..answered(reference) }
+fn went(reference: &str, outcome: &str) -> UsageAttempt {
+    UsageAttempt { outcome: outcome.to_owned().into(), usage: None, bill: None, ..answered(reference) }
 }
 
-fn entry(at: &str, attempts: Vec<Try>) -> Entry {
-    Entry {
-        request_id: RequestId::first(moment(at)),
+fn entry(at: &str, attempts: Vec<UsageAttempt>) -> UsageEntry {
+    UsageEntry {
+        request_id: RequestId::from_time(moment(at)),
         client: "opencode".to_owned(),
         requested: "auto".to_owned(),
-        face: "openai-completions".into(),
-        called: Some("anthropic-messages".into()),
-        answered: attempts.last().map(|last| format!("{}/{}", last.provider, last.model)),
-        streamed: true,
+        api: "openai-completions".into(),
+        target_api: Some("anthropic-messages".into()),
+        answered_by: attempts.last().map(|last| format!("{}/{}", last.provider, last.model)),
+        is_streamed: true,
         thinking: None,
         outcome: "ok".into(),
         first_byte: Some(Duration::from_micros(1_234_567)),
-        took: Duration::from_secs(3),
+        duration: Duration::from_secs(3),
         rules: vec!["usage".into(), "a \"b\", c".into()],
-        dropped: Vec::new(),
+        losses: Vec::new(),
         attempts,
     }
 }
 
-async fn kept(directory: &Path, entries: Vec<Entry>) -> Sqlite {
-    let store = Sqlite::open(directory).unwrap();
+async fn kept(directory: &Path, entries: Vec<UsageEntry>) -> SqliteDatabase {
+    let store = SqliteDatabase::open(directory).unwrap();
     let batch: Vec<_> = entries.into_iter().map(Arc::new).collect();
-    store.append(&batch, Pace::GivesWay).await.unwrap();
+    store.append(&batch, WritePriority::Background).await.unwrap();
     store
 }
 
-async fn sums(store: &Sqlite, by: &[By]) -> Vec<Sum> {
+async fn sums(store: &SqliteDatabase, by: &[GroupBy]) -> Vec<UsageRow> {
     let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
-    let question = Question { since: SystemTime::UNIX_EPOCH, until: None, by: by.to_vec(), zone };
-    store.sums(&question).await.unwrap()
+    let question = UsageQuery { since: SystemTime::UNIX_EPOCH, until: None, group_by: by.to_vec(), zone };
+    store.query(&question).await.unwrap()
 }
 
 /// Each sum's keys and its requests.
-fn told(sums: &[Sum]) -> Vec<(String, u64)> {
+fn told(sums: &[UsageRow]) -> Vec<(String, u64)> {
     sums.iter().map(|sum| (sum.keys.join(" "), sum.requests)).collect()
 }
 
 #[tokio::test]
 async fn what_was_put_in_comes_out_the_newest_first() {
     let home = TempDir::new().unwrap();
-    let strange = Try {
-        usage: Some(Usage {
-            estimated: true,
-            cost: Amount::read("0.5"),
+    let strange = UsageAttempt {
+        usage: Some(TokenUsage {
+            is_estimated: true,
+            cost: Amount::parse("0.5"),
             reasoning: 7,
             cache_write: 1,
-            ..Usage::default()
+            ..TokenUsage::default()
         }),
-        bill: Some(Bill {
-            amount: Amount::read("0.5").unwrap(),
+        bill: Some(AttemptCost {
+            amount: Amount::parse("0.5").unwrap(),
             currency: "CNY".to_owned(),
-            pricing: Pricing::Provider,
+            source: CostSource::Provider,
         }),
         ..went("openrouter/moonshotai/kimi-k3:free", "truncated")
     };
     let first = entry("2026-11-21T10:00:00.123456Z", vec![strange, answered("kimi/k")]);
-    let refused = Entry {
+    let refused = UsageEntry {
         outcome: "model_not_found".into(),
-        called: None,
+        target_api: None,
         first_byte: None,
         ..entry("2026-11-21T11:00:00Z", Vec::new())
     };
     let store = kept(home.path(), vec![first.clone(), refused.clone()]).await;
     let late = moment("2026-11-22T00:00:00Z");
-    assert_eq!(store.before(late, 10).await.unwrap(), [refused.clone(), first.clone()]);
-    assert_eq!(store.before(late, 1).await.unwrap(), std::slice::from_ref(&refused));
-    assert_eq!(store.before(refused.at(), 10).await.unwrap(), std::slice::from_ref(&first));
-    assert_eq!(store.request(first.request_id).await.unwrap(), Some(first.clone()));
-    assert_eq!(store.request(first.request_id.plus(1)).await.unwrap(), None);
+    assert_eq!(store.list_before(late, 10).await.unwrap(), [refused.clone(), first.clone()]);
+    assert_eq!(store.list_before(late, 1).await.unwrap(), std::slice::from_ref(&refused));
+    assert_eq!(store.list_before(refused.started_at(), 10).await.unwrap(), std::slice::from_ref(&first));
+    assert_eq!(store.find_request(first.request_id).await.unwrap(), Some(first.clone()));
+    assert_eq!(store.find_request(first.request_id.with_count(1)).await.unwrap(), None);
 
     // The gateway may run, or not, while it is read.
-    let reader = Sqlite::read_only(home.path()).unwrap().unwrap();
-    assert_eq!(reader.request(refused.request_id).await.unwrap(), Some(refused));
+    let reader = SqliteDatabase::read_only(home.path()).unwrap().unwrap();
+    assert_eq!(reader.find_request(refused.request_id).await.unwrap(), Some(refused));
     drop(store);
-    assert_eq!(reader.request(first.request_id).await.unwrap(), Some(first));
-    let refusal = reader.append(&[], Pace::GivesWay).await.unwrap_err().to_string();
+    assert_eq!(reader.find_request(first.request_id).await.unwrap(), Some(first));
+    let refusal = reader.append(&[], WritePriority::Background).await.unwrap_err().to_string();
     assert!(refusal.contains("reading only"), "{refusal}");
 }
 
@@ -128,10 +128,10 @@ async fn what_was_put_in_comes_out_the_newest_first() {
 async fn an_entry_that_is_there_is_left_as_it_is() {
     let home = TempDir::new().unwrap();
     let first = entry("2026-11-21T10:00:00Z", vec![answered("kimi/k")]);
-    let other = Entry { client: "other".to_owned(), ..first.clone() };
+    let other = UsageEntry { client: "other".to_owned(), ..first.clone() };
     let store = kept(home.path(), vec![first.clone(), other.clone()]).await;
-    store.append(&[Arc::new(other)], Pace::InHaste).await.unwrap();
-    assert_eq!(store.request(first.request_id).await.unwrap(), Some(first));
+    store.append(&[Arc::new(other)], WritePriority::Urgent).await.unwrap();
+    assert_eq!(store.find_request(first.request_id).await.unwrap(), Some(first));
     let all = sums(&store, &[]).await;
     assert_eq!((all[0].requests, all[0].answered.attempts), (1, 1));
 }
@@ -139,9 +139,10 @@ async fn an_entry_that_is_there_is_left_as_it_is() {
 #[tokio::test]
 async fn a_request_counts_once_for_each_of_its_keys() {
     let home = TempDir::new().unwrap();
-    let lost = Try { outcome: "truncated".into(), ..answered("kimi/k") };
-    let unpriced = Try { bill: None, ..answered("kimi/k") };
-    let cancelled = Try { usage: None, bill: None, outcome: "cancelled".into(), ..answered("kimi/k") };
+    let lost = UsageAttempt { outcome: "truncated".into(), ..answered("kimi/k") };
+    let unpriced = UsageAttempt { bill: None, ..answered("kimi/k") };
+    let cancelled =
+        UsageAttempt { usage: None, bill: None, outcome: "cancelled".into(), ..answered("kimi/k") };
     let store = kept(
         home.path(),
         vec![
@@ -153,16 +154,16 @@ async fn a_request_counts_once_for_each_of_its_keys() {
     )
     .await;
     assert_eq!(told(&sums(&store, &[]).await), [(String::new(), 4)]);
-    assert_eq!(told(&sums(&store, &[By::Client]).await), [("opencode".to_owned(), 4)]);
-    let by_model = sums(&store, &[By::Model]).await;
+    assert_eq!(told(&sums(&store, &[GroupBy::Client]).await), [("opencode".to_owned(), 4)]);
+    let by_model = sums(&store, &[GroupBy::Model]).await;
     let expected = [("kimi/k", 2), ("kimi/l", 1), ("or/k", 1)].map(|(key, count)| (key.to_owned(), count));
     assert_eq!(told(&by_model), expected);
     let [kimi, ..] = &by_model[..] else { panic!() };
     assert_eq!((kimi.failed, kimi.answered.attempts, kimi.answered.unpriced), (2, 1, 1));
-    assert_eq!((kimi.lost.attempts, kimi.lost.cost["USD"].picos()), (1, 110));
+    assert_eq!((kimi.lost.attempts, kimi.lost.cost["USD"].as_picos()), (1, 110));
     assert_eq!((kimi.lost.tokens.input, kimi.lost.tokens.cache_read), (60, 40));
     assert!(kimi.answered.cost.is_empty());
-    let by_provider = sums(&store, &[By::Provider, By::Day]).await;
+    let by_provider = sums(&store, &[GroupBy::Provider, GroupBy::Day]).await;
     let expected = [("kimi 2026-11-21", 3), ("or 2026-11-21", 1)].map(|(key, count)| (key.to_owned(), count));
     assert_eq!(told(&by_provider), expected);
 }
@@ -177,45 +178,48 @@ async fn days_are_those_of_the_zone_and_the_question_has_ends() {
     )
     .await;
     let expected = [("2026-10-25", 2), ("2026-10-26", 1)].map(|(key, count)| (key.to_owned(), count));
-    assert_eq!(told(&sums(&store, &[By::Day]).await), expected);
-    let question = Question {
+    assert_eq!(told(&sums(&store, &[GroupBy::Day]).await), expected);
+    let question = UsageQuery {
         since: moment("2026-10-24T22:00:00Z"),
         until: Some(moment("2026-10-25T23:00:00Z")),
-        by: vec![By::Hour],
+        group_by: vec![GroupBy::Hour],
         zone: TimeZone::UTC,
     };
     let expected = [("2026-10-24T22", 1), ("2026-10-25T22", 1)].map(|(key, count)| (key.to_owned(), count));
-    assert_eq!(told(&store.sums(&question).await.unwrap()), expected);
-    let nothing = Question { since: moment("2027-01-01T00:00:00Z"), by: Vec::new(), ..question };
-    assert_eq!(store.sums(&Question { until: None, ..nothing }).await.unwrap(), []);
+    assert_eq!(told(&store.query(&question).await.unwrap()), expected);
+    let nothing = UsageQuery { since: moment("2027-01-01T00:00:00Z"), group_by: Vec::new(), ..question };
+    assert_eq!(store.query(&UsageQuery { until: None, ..nothing }).await.unwrap(), []);
 }
 
 #[tokio::test]
 async fn sums_stop_at_the_largest() {
     let home = TempDir::new().unwrap();
-    let most = Usage { input: u64::MAX, ..Usage::default() };
-    let bill =
-        Bill { amount: Amount::from_picos(u64::MAX), currency: "USD".to_owned(), pricing: Pricing::Provider };
-    let huge = || Try { usage: Some(most), bill: Some(bill.clone()), ..answered("kimi/k") };
+    let most = TokenUsage { input: u64::MAX, ..TokenUsage::default() };
+    let bill = AttemptCost {
+        amount: Amount::from_picos(u64::MAX),
+        currency: "USD".to_owned(),
+        source: CostSource::Provider,
+    };
+    let huge = || UsageAttempt { usage: Some(most), bill: Some(bill.clone()), ..answered("kimi/k") };
     let store = kept(home.path(), vec![entry("2026-11-21T10:00:00Z", vec![huge(), huge(), huge()])]).await;
     let all = sums(&store, &[]).await;
     assert_eq!(all[0].answered.tokens.input, u64::MAX);
-    assert_eq!(all[0].answered.cost["USD"].picos(), u64::MAX);
+    assert_eq!(all[0].answered.cost["USD"].as_picos(), u64::MAX);
 }
 
 #[tokio::test]
 async fn what_is_too_old_goes_and_gives_its_room_back() {
     let home = TempDir::new().unwrap();
     let start = moment("2026-01-01T00:00:00Z");
-    let old = |number: u64| Entry {
-        request_id: RequestId::first(start + Duration::from_secs(number)),
+    let old = |number: u64| UsageEntry {
+        request_id: RequestId::from_time(start + Duration::from_secs(number)),
         ..entry("2026-01-01T00:00:00Z", vec![went("kimi/k", "quota"), answered("or/k")])
     };
     let store = kept(home.path(), (0..1_700).map(old).collect()).await;
     assert_eq!(store.prune(start + Duration::from_secs(1_600)).await.unwrap(), 1_600);
     assert_eq!(store.prune(start).await.unwrap(), 0);
     assert_eq!(sums(&store, &[]).await[0].requests, 100);
-    let connection = Connection::open(home.path().join(FILE)).unwrap();
+    let connection = Connection::open(home.path().join(FILE_NAME)).unwrap();
     let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
     assert_eq!(number("SELECT count(*) FROM attempts"), 200, "they go with their request");
     assert_eq!(number("PRAGMA freelist_count"), 0);
@@ -231,23 +235,23 @@ async fn the_file_is_for_its_owner_only() {
     for file in ["ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm"] {
         assert_eq!(mode(&directory.join(file)), 0o600, "{file}");
     }
-    assert!(Sqlite::read_only(home.path()).unwrap().is_none(), "there is none");
+    assert!(SqliteDatabase::read_only(home.path()).unwrap().is_none(), "there is none");
     assert_eq!(home.path().read_dir().unwrap().count(), 1, "and none is made");
 }
 
 /// What both ways of opening it say.
 fn refusals(directory: &Path) -> [String; 2] {
-    let before = std::fs::read(directory.join(FILE)).unwrap();
-    let writing = Sqlite::open(directory).err().unwrap().to_string();
-    let reading = Sqlite::read_only(directory).err().unwrap().to_string();
-    assert_eq!(std::fs::read(directory.join(FILE)).unwrap(), before, "it is left as it was");
+    let before = std::fs::read(directory.join(FILE_NAME)).unwrap();
+    let writing = SqliteDatabase::open(directory).err().unwrap().to_string();
+    let reading = SqliteDatabase::read_only(directory).err().unwrap().to_string();
+    assert_eq!(std::fs::read(directory.join(FILE_NAME)).unwrap(), before, "it is left as it was");
     [writing, reading]
 }
 
 #[test]
 fn what_is_not_ours_or_newer_is_refused_and_left_alone() {
     let home = TempDir::new().unwrap();
-    let path = home.path().join(FILE);
+    let path = home.path().join(FILE_NAME);
     std::fs::write(&path, "It is no database, but a letter.".repeat(100)).unwrap();
     for refusal in refusals(home.path()) {
         assert!(refusal.contains("ledger.sqlite: it is no SQLite database; move it away"), "{refusal}");
@@ -258,7 +262,7 @@ fn what_is_not_ours_or_newer_is_refused_and_left_alone() {
         assert!(refusal.contains("another program"), "{refusal}");
     }
     std::fs::remove_file(&path).unwrap();
-    drop(Sqlite::open(home.path()).unwrap());
+    drop(SqliteDatabase::open(home.path()).unwrap());
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     for refusal in refusals(home.path()) {
         assert!(refusal.contains("has version 99 of the tables"), "{refusal}");
@@ -270,24 +274,24 @@ async fn a_file_that_was_moved_away_is_not_written_any_more() {
     let home = TempDir::new().unwrap();
     let one = entry("2026-11-21T10:00:00Z", Vec::new());
     let store = kept(home.path(), vec![one.clone()]).await;
-    std::fs::rename(home.path().join(FILE), home.path().join("old")).unwrap();
-    let refusal = store.append(&[Arc::new(one)], Pace::GivesWay).await.unwrap_err().to_string();
+    std::fs::rename(home.path().join(FILE_NAME), home.path().join("old")).unwrap();
+    let refusal = store.append(&[Arc::new(one)], WritePriority::Background).await.unwrap_err().to_string();
     assert!(refusal.contains("moved away or removed"), "{refusal}");
 }
 
 #[test]
 fn a_file_that_has_no_tables_yet_holds_nothing() {
     let home = tempfile::tempdir().unwrap();
-    std::fs::write(home.path().join(FILE), "").unwrap();
-    assert!(Sqlite::read_only(home.path()).unwrap().is_none());
-    Sqlite::open(home.path()).unwrap();
-    assert!(Sqlite::read_only(home.path()).unwrap().is_some());
+    std::fs::write(home.path().join(FILE_NAME), "").unwrap();
+    assert!(SqliteDatabase::read_only(home.path()).unwrap().is_none());
+    SqliteDatabase::open(home.path()).unwrap();
+    assert!(SqliteDatabase::read_only(home.path()).unwrap().is_some());
 }
 
 #[tokio::test]
 async fn a_question_that_nobody_waits_for_any_more_keeps_its_place_until_it_is_answered() {
     let directory = TempDir::new().unwrap();
-    let store = Sqlite::open(directory.path()).unwrap();
+    let store = SqliteDatabase::open(directory.path()).unwrap();
     let free = || store.readers.permits.available_permits();
     let (answer, answered) = std::sync::mpsc::channel::<()>();
     let question = store.read(move |_| {
@@ -295,16 +299,16 @@ async fn a_question_that_nobody_waits_for_any_more_keeps_its_place_until_it_is_a
         Ok(())
     });
     assert!(question.now_or_never().is_none(), "it is asked, and then given up");
-    assert_eq!(free(), READERS - 1);
+    assert_eq!(free(), MAX_READERS - 1);
     drop(answer);
-    let all = u32::try_from(READERS).unwrap();
+    let all = u32::try_from(MAX_READERS).unwrap();
     let _all = tokio::time::timeout(Duration::from_secs(10), store.readers.permits.acquire_many(all)).await;
     assert_eq!(free(), 0, "its place is given back");
 }
 
 /// A file of the first version, with these requests of one attempt each.
 fn first_version(directory: &Path, requests: &[(&str, i64)]) {
-    let file = Connection::open(directory.join(FILE)).unwrap();
+    let file = Connection::open(directory.join(FILE_NAME)).unwrap();
     file.execute_batch(include_str!("schema/1.sql")).unwrap();
     file.execute_batch(
         "PRAGMA application_id = 0x4d6f6f6e; PRAGMA user_version = 1; PRAGMA foreign_keys = off",
@@ -331,30 +335,30 @@ async fn what_the_first_version_kept_is_kept_on() {
     let noon = moment("2026-11-21T12:00:00.000001Z");
     let micros = 1_795_262_400_000_001;
     first_version(home.path(), &[("later", micros + 1), ("one", micros), ("two", micros), ("never", 0)]);
-    let refusal = Sqlite::read_only(home.path()).err().unwrap().to_string();
+    let refusal = SqliteDatabase::read_only(home.path()).err().unwrap().to_string();
     assert!(refusal.contains("start the gateway once"), "{refusal}");
-    let store = Sqlite::open(home.path()).unwrap();
-    let entries = store.before(moment("2027-01-01T00:00:00Z"), 10).await.unwrap();
-    let told: Vec<_> = entries.iter().map(|entry| (entry.client.as_str(), entry.at())).collect();
+    let store = SqliteDatabase::open(home.path()).unwrap();
+    let entries = store.list_before(moment("2027-01-01T00:00:00Z"), 10).await.unwrap();
+    let told: Vec<_> = entries.iter().map(|entry| (entry.client.as_str(), entry.started_at())).collect();
     let later = noon + Duration::from_micros(1);
     assert_eq!(told, [("later", later), ("two", noon), ("one", noon), ("never", SystemTime::UNIX_EPOCH)]);
     for entry in &entries {
-        assert_eq!(store.request(entry.request_id).await.unwrap().as_ref(), Some(entry));
-        assert_eq!((entry.took.as_micros(), &entry.rules[..]), (7, &["usage".into()][..]));
+        assert_eq!(store.find_request(entry.request_id).await.unwrap().as_ref(), Some(entry));
+        assert_eq!((entry.duration.as_micros(), &entry.rules[..]), (7, &["usage".into()][..]));
         let [attempt] = &entry.attempts[..] else { panic!("{entry:?}") };
         assert_eq!((&attempt.detail, attempt.usage.unwrap().input), (&entry.client, 60));
     }
-    assert_eq!(sums(&store, &[]).await[0].answered.cost["USD"].picos(), 440);
-    let connection = Connection::open(home.path().join(FILE)).unwrap();
+    assert_eq!(sums(&store, &[]).await[0].answered.cost["USD"].as_picos(), 440);
+    let connection = Connection::open(home.path().join(FILE_NAME)).unwrap();
     let texts = |connection: &Connection, sql| -> Vec<String> {
         let mut statement = connection.prepare(sql).unwrap();
         statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
     };
     let new = TempDir::new().unwrap();
-    drop(Sqlite::open(new.path()).unwrap());
+    drop(SqliteDatabase::open(new.path()).unwrap());
     let tables = "SELECT schema.name || ' ' || columns.name || columns.type || columns.\"notnull\" || columns.pk || columns.hidden \
          FROM sqlite_schema AS schema, pragma_table_xinfo(schema.name) AS columns WHERE schema.sql IS NOT NULL ORDER BY 1";
-    let of_new = texts(&Connection::open(new.path().join(FILE)).unwrap(), tables);
+    let of_new = texts(&Connection::open(new.path().join(FILE_NAME)).unwrap(), tables);
     assert_eq!(texts(&connection, tables), of_new, "its tables are those of a new file");
     assert_eq!(texts(&connection, "PRAGMA foreign_key_check"), [""; 0]);
     let ids =
@@ -370,10 +374,10 @@ async fn moments_of_a_wrong_clock_lose_no_request() {
     let at_once = ids.iter().map(|id| (id.as_str(), 0));
     let wrong = [("before", -5), ("next", 1), ("far", 1 << 60), ("farther", (1 << 60) + 1)];
     first_version(home.path(), &at_once.chain(wrong).collect::<Vec<_>>());
-    let store = Sqlite::open(home.path()).unwrap();
+    let store = SqliteDatabase::open(home.path()).unwrap();
     let all = &sums(&store, &[]).await[0];
     assert_eq!((all.requests, all.answered.attempts), (2_104, 2_104));
-    let newest = store.before(moment("2050-01-01T00:00:00Z"), 3).await.unwrap();
+    let newest = store.list_before(moment("2050-01-01T00:00:00Z"), 3).await.unwrap();
     let told: Vec<_> =
         newest.iter().map(|entry| (entry.client.as_str(), entry.attempts[0].detail.as_str())).collect();
     assert_eq!(told, [("farther", "farther"), ("far", "far"), ("next", "next")]);
@@ -386,7 +390,7 @@ fn the_older_version_stays_beside_the_newer_one() {
     first_version(home.path(), &[("one", 1)]);
     // As a gateway leaves it that is killed meanwhile.
     std::fs::write(home.path().join("ledger.1.sqlite.new"), "in part").unwrap();
-    drop(Sqlite::open(home.path()).unwrap());
+    drop(SqliteDatabase::open(home.path()).unwrap());
     assert_eq!(copy.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     let id = |path: &Path| -> rusqlite::Result<String> {
         let file = Connection::open(path).unwrap();
@@ -396,8 +400,8 @@ fn the_older_version_stays_beside_the_newer_one() {
     assert_eq!(id(&copy), Ok("one".to_owned()));
     assert!(!home.path().join("ledger.1.sqlite.new").exists());
     // Somebody goes back, and forth again.
-    std::fs::remove_file(home.path().join(FILE)).unwrap();
+    std::fs::remove_file(home.path().join(FILE_NAME)).unwrap();
     first_version(home.path(), &[("two", 1)]);
-    drop(Sqlite::open(home.path()).unwrap());
+    drop(SqliteDatabase::open(home.path()).unwrap());
     assert_eq!(id(&copy), Ok("one".to_owned()), "the first one is left as it is");
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use moonrelay::usage::{By, Question, Store, Sum, Total, read_only};
+use moonrelay::usage::{GroupBy, UsageDatabase, UsageQuery, UsageRow, UsageTotals, open_read_only};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 
@@ -173,7 +173,7 @@ pub(super) struct Ledger {
     pub(super) requests: Vec<Row>,
     pub(super) lines: Vec<Line>,
     /// Its own sums, by model.
-    sums: BTreeMap<String, Sum>,
+    sums: BTreeMap<String, UsageRow>,
 }
 
 impl Ledger {
@@ -194,7 +194,7 @@ impl Ledger {
             )
             .unwrap();
         let lines = lines.query_map([], line).unwrap();
-        let store = read_only(directory).unwrap().expect("there is a ledger");
+        let store = open_read_only(directory).unwrap().expect("there is a ledger");
         Self {
             requests: requests.map(Result::unwrap).collect(),
             lines: lines.map(Result::unwrap).collect(),
@@ -220,7 +220,7 @@ impl Ledger {
     }
 
     /// Its own sum of a model.
-    pub(super) fn sum(&self, (provider, model): &Target) -> &Sum {
+    pub(super) fn sum(&self, (provider, model): &Target) -> &UsageRow {
         &self.sums[&format!("{provider}/{model}")]
     }
 
@@ -265,21 +265,21 @@ fn sent_as(provider: &str, model: String) -> String {
     }
 }
 
-async fn own_sums(store: Arc<dyn Store>) -> BTreeMap<String, Sum> {
-    let question = Question {
+async fn own_sums(store: Arc<dyn UsageDatabase>) -> BTreeMap<String, UsageRow> {
+    let question = UsageQuery {
         since: SystemTime::UNIX_EPOCH,
         until: None,
-        by: vec![By::Model],
+        group_by: vec![GroupBy::Model],
         zone: jiff::tz::TimeZone::UTC,
     };
-    let sums = store.sums(&question).await.unwrap();
+    let sums = store.query(&question).await.unwrap();
     sums.into_iter().map(|sum| (sum.keys[0].clone(), sum)).collect()
 }
 
 /// Attempts, estimated, unpriced, the five counts of tokens, dollars in millionths of millionths.
 type Figures = ([i128; 8], i128);
 
-fn figures(total: &Total) -> Figures {
+fn figures(total: &UsageTotals) -> Figures {
     let tokens = total.tokens;
     let counts = [
         total.attempts,
@@ -292,7 +292,7 @@ fn figures(total: &Total) -> Figures {
         tokens.reasoning,
     ];
     assert!(total.cost.keys().all(|currency| currency == "USD"), "{total:?}");
-    (counts.map(i128::from), total.cost.get("USD").map_or(0, |amount| i128::from(amount.picos())))
+    (counts.map(i128::from), total.cost.get("USD").map_or(0, |amount| i128::from(amount.as_picos())))
 }
 
 fn added(lines: &[&Line]) -> Figures {

@@ -3,18 +3,18 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::assistant::search::answer::{Memory, Reading, Step, read};
+use crate::assistant::search::answer::{ConversationState, NextStep, ParsedAnswer, parse_answer};
 use crate::assistant::search::citations::Citations;
-use crate::catalog::Thinking;
-use crate::protocol::json::{string_literal, unescape};
+use crate::catalog::ThinkingControl;
+use crate::protocol::json::{to_string_literal, unescape};
 
 fn body(message: &str) -> Vec<u8> {
     format!(r#"{{"choices":[{{"message":{message},"finish_reason":"x"}}]}}"#).into_bytes()
 }
 
-fn again(reading: Option<Reading>) -> Vec<Value> {
+fn again(reading: Option<ParsedAnswer>) -> Vec<Value> {
     match reading.unwrap().step {
-        Step::Again(messages) => {
+        NextStep::Continue(messages) => {
             messages.iter().map(|message| serde_json::from_slice(message).unwrap()).collect()
         }
         other => panic!("{other:?}"),
@@ -24,7 +24,11 @@ fn again(reading: Option<Reading>) -> Vec<Value> {
 #[test]
 fn half_characters_come_back_as_they_were() {
     let message = r#"{"role":"assistant","content":null,"tool_calls":[{"id":"a","function":{"name":"$web_search","arguments":"{\"q\":\"\ud83d\"}"}}]}"#;
-    let Step::Again(messages) = read(&body(message), &mut Memory::default()).unwrap().step else { panic!() };
+    let NextStep::Continue(messages) =
+        parse_answer(&body(message), &mut ConversationState::default()).unwrap().step
+    else {
+        panic!()
+    };
     assert_eq!(messages[0], message.as_bytes(), "the message is the model's own, byte for byte");
     assert!(String::from_utf8_lossy(&messages[1]).ends_with(r#""content":"{\"q\":\"\ud83d\"}"}"#));
 }
@@ -32,8 +36,8 @@ fn half_characters_come_back_as_they_were() {
 #[test]
 fn what_a_message_lacks_is_put_in_and_nothing_else_changes() {
     let message = r#"{"content":"","tool_calls":[{"function":{"name":"$web_search","arguments":{"a":1}}},{"id":"x","function":{"name":"$web_search"}},{"id":"x","function":{"name":"$web_search","arguments":""}}]}"#;
-    let mut memory = Memory::of(Thinking::Effort);
-    let messages = again(read(&body(message), &mut memory));
+    let mut memory = ConversationState::for_model(ThinkingControl::Effort);
+    let messages = again(parse_answer(&body(message), &mut memory));
     assert_eq!(messages[0]["role"], "assistant");
     assert_eq!(messages[0]["reasoning_content"], " ");
     let ids: Vec<&Value> =
@@ -51,17 +55,20 @@ fn what_is_no_answer_is_none() {
     for text in
         ["", "[]", "{", r#"{"choices":[]}"#, r#"{"choices":[{}]}"#, r#"{"choices":[{"message":"x"}]}"#]
     {
-        assert_eq!(read(text.as_bytes(), &mut Memory::default()), None, "{text}");
+        assert_eq!(parse_answer(text.as_bytes(), &mut ConversationState::default()), None, "{text}");
     }
-    let reading = read(&body(r#"{"content":"","reasoning_content":"only thought"}"#), &mut Memory::default());
-    assert_eq!(reading.unwrap().step, Step::Said("only thought".to_owned()));
+    let reading = parse_answer(
+        &body(r#"{"content":"","reasoning_content":"only thought"}"#),
+        &mut ConversationState::default(),
+    );
+    assert_eq!(reading.unwrap().step, NextStep::Answer("only thought".to_owned()));
 }
 
 #[test]
 fn addresses_in_a_text_end_where_its_sentence_goes_on() {
     let found = |text: &str| {
         let mut citations = Citations::default();
-        citations.of_text(text);
+        citations.add_from_text(text);
         citations.into_urls()
     };
     assert_eq!(
@@ -84,8 +91,8 @@ proptest! {
     fn arguments_survive(arguments in any::<String>(), id in "[a-z$_.:0-9]{1,12}", repeat in 1_usize..4) {
         let call = json!({ "id": id, "type": "builtin_function", "function": { "name": "$web_search", "arguments": arguments } });
         let message = json!({ "role": "assistant", "content": "", "tool_calls": vec![call; repeat] });
-        let mut memory = Memory::default();
-        let messages = again(read(&body(&message.to_string()), &mut memory));
+        let mut memory = ConversationState::default();
+        let messages = again(parse_answer(&body(&message.to_string()), &mut memory));
         prop_assert_eq!(messages.len(), repeat + 1);
         let mut ids: Vec<&str> = Vec::new();
         for (reply, call) in messages[1..].iter().zip(messages[0]["tool_calls"].as_array().unwrap()) {
@@ -102,15 +109,15 @@ proptest! {
     #[test]
     fn any_text_is_read(text in "(https?://|[a-z./(){}\\[\\]\"<>\\\\ \u{1b}月])*") {
         let mut citations = Citations::default();
-        citations.of_text(&text);
+        citations.add_from_text(&text);
         let urls = citations.into_urls();
         for (at, url) in urls.iter().enumerate() {
             prop_assert!(url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https")));
             prop_assert!(!url.chars().any(char::is_control) && !urls[..at].contains(url));
             prop_assert!(text.contains(url.as_str()));
         }
-        let _ = read(text.as_bytes(), &mut Memory::default());
-        let literal = string_literal(&text);
+        let _ = parse_answer(text.as_bytes(), &mut ConversationState::default());
+        let literal = to_string_literal(&text);
         prop_assert_eq!(unescape(&literal).unwrap(), text.as_str());
     }
 }

@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 use crate::failure::{Failure, Reason};
-use crate::upstream::{Call, Connector, Response};
+use crate::upstream::{Connector, UpstreamRequest, UpstreamResponse};
 
 /// What the next request gets.
 pub(super) enum Line {
@@ -43,7 +43,10 @@ impl Script {
 }
 
 impl Connector for Script {
-    fn send(&self, call: Call) -> Pin<Box<dyn Future<Output = Result<Response, Failure>> + Send + '_>> {
+    fn send(
+        &self,
+        call: UpstreamRequest,
+    ) -> Pin<Box<dyn Future<Output = Result<UpstreamResponse, Failure>> + Send + '_>> {
         let body = serde_json::from_slice(&call.body.concat()).unwrap();
         self.asked.lock().unwrap().push((call.url.to_string(), call.headers, body));
         let line = self.lines.lock().unwrap().pop_front().expect("nothing more is asked");
@@ -51,7 +54,7 @@ impl Connector for Script {
             match line {
                 Line::Silent => std::future::pending().await,
                 Line::Broken => Err(Failure::new(Reason::Network, "cannot connect")),
-                Line::Status(status, body) => Ok(Response {
+                Line::Status(status, body) => Ok(UpstreamResponse {
                     status: StatusCode::from_u16(status).unwrap(),
                     headers: HeaderMap::new(),
                     body: Box::pin(futures_util::stream::iter([Ok(Bytes::from(body.to_string()))])),

@@ -6,12 +6,12 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::script::{ARGUMENTS, Line, Script, calls, refuses, says, searches};
-use crate::assistant::search::{Found, Kind, SearchFailure, Searcher};
+use crate::assistant::search::{SearchFailure, SearchFailureKind, SearchResult, Searcher};
 use crate::config::settings::Settings;
 use crate::config::{self, Environment};
 use crate::failure::Reason;
-use crate::protocol::face::Face;
-use crate::record::{Outcome, Record, RequestId};
+use crate::protocol::api::Api;
+use crate::record::{AttemptOutcome, Record, RequestId};
 
 fn settings(web_search: &str, variables: &[(&str, &str)]) -> Settings {
     let text =
@@ -25,7 +25,7 @@ fn searcher(script: &Arc<Script>, web_search: &str) -> Searcher {
     Searcher::new(script.clone(), &settings(web_search, &[("MOONSHOT_API_KEY", "sk-platform-000001")]))
 }
 
-async fn search(lines: Vec<Line>) -> (Result<Found, SearchFailure>, Arc<Script>) {
+async fn search(lines: Vec<Line>) -> (Result<SearchResult, SearchFailure>, Arc<Script>) {
     let script = Script::of(lines);
     let outcome = searcher(&script, "{}").search("who landed on the moon?").await;
     (outcome, script)
@@ -59,7 +59,7 @@ async fn the_models_own_arguments_come_back_to_it_as_they_were() {
     let (url, headers, _) = &script.asked.lock().unwrap()[0];
     assert_eq!(url, "https://api.moonshot.ai/v1/chat/completions");
     assert!(headers["user-agent"].to_str().unwrap().starts_with("moonrelay/"));
-    assert_eq!(found.spent.searches, 1);
+    assert_eq!(found.usage.searches, 1);
     assert_eq!(
         found.to_json()["usage"]["cost"]["total"],
         json!(0.00698),
@@ -72,10 +72,13 @@ async fn what_was_found_is_known_and_what_failed_is_not() {
     let script = Script::of([says("from memory"), searches(), says("found")]);
     let searcher = searcher(&script, "{}");
     let ungrounded = searcher.search("q").await.unwrap_err();
-    assert_eq!((ungrounded.kind, ungrounded.spent.unwrap().usage.input), (Kind::Ungrounded, 1000));
-    assert!(!searcher.search(" q ").await.unwrap().cached);
+    assert_eq!(
+        (ungrounded.kind, ungrounded.usage.unwrap().tokens.input),
+        (SearchFailureKind::Ungrounded, 1000)
+    );
+    assert!(!searcher.search(" q ").await.unwrap().is_cached);
     let again = searcher.search("q").await.unwrap();
-    assert!(again.cached && again.content == "found" && again.spent.searches == 0);
+    assert!(again.is_cached && again.content == "found" && again.usage.searches == 0);
     assert_eq!(script.bodies().len(), 3);
 }
 
@@ -83,7 +86,7 @@ async fn what_was_found_is_known_and_what_failed_is_not() {
 async fn three_rounds_are_all() {
     let (outcome, script) = search(vec![searches(), searches(), searches()]).await;
     let failure = outcome.unwrap_err();
-    assert_eq!((failure.kind, failure.spent.unwrap().searches), (Kind::NoAnswer, 3));
+    assert_eq!((failure.kind, failure.usage.unwrap().searches), (SearchFailureKind::NoAnswer, 3));
     let bodies = script.bodies();
     let ids = |at: usize| bodies[2]["messages"][at]["tool_call_id"].as_str().unwrap().to_owned();
     assert_ne!(ids(3), ids(5), "an id stands once in a conversation: {}", bodies[2]);
@@ -93,9 +96,9 @@ async fn three_rounds_are_all() {
 #[tokio::test]
 async fn an_answer_without_words_or_of_another_tool_is_no_answer_from_the_web() {
     let (outcome, _) = search(vec![searches(), says(" ")]).await;
-    assert_eq!(outcome.unwrap_err().kind, Kind::NoAnswer);
+    assert_eq!(outcome.unwrap_err().kind, SearchFailureKind::NoAnswer);
     let (outcome, script) = search(vec![calls("python", "{}"), says("no idea")]).await;
-    assert_eq!(outcome.unwrap_err().kind, Kind::Ungrounded);
+    assert_eq!(outcome.unwrap_err().kind, SearchFailureKind::Ungrounded);
     let reply = &script.bodies()[1]["messages"][3];
     assert!(reply["content"].as_str().unwrap().contains("no such tool"), "{reply}");
 }
@@ -120,7 +123,7 @@ async fn a_refused_key_gives_way_to_the_next_and_the_last_says_which_and_where()
 
     let script = Script::of([refused(), refused()]);
     let failure = Searcher::new(script, &settings("{}", &keys)).search("q").await.unwrap_err();
-    assert_eq!(failure.kind, Kind::Failed(Reason::Auth));
+    assert_eq!(failure.kind, SearchFailureKind::Upstream(Reason::Auth));
     for part in [
         "sk-…01 (env KIMI_API_KEY)",
         "sk-…02 (env MOONSHOT_API_KEY)",
@@ -149,7 +152,7 @@ async fn without_a_key_that_can_work_nobody_is_asked() {
     {
         let script = Script::of([]);
         let failure = Searcher::new(script, &settings("{}", variables)).search("q").await.unwrap_err();
-        assert!(failure.kind == Kind::MissingKey && failure.message.contains(part), "{failure}");
+        assert!(failure.kind == SearchFailureKind::MissingKey && failure.message.contains(part), "{failure}");
         assert!(
             failure.message.contains("MOONSHOT_API_KEY") && !failure.message.contains("0001"),
             "{failure}"
@@ -177,7 +180,7 @@ async fn the_successor_takes_the_place_of_a_default_model_that_is_gone() {
 
     let script = Script::of([gone()]);
     let failure = searcher(&script, "{ model: 'kimi-k2.6' }").search("q").await.unwrap_err();
-    assert_eq!(failure.kind, Kind::Failed(Reason::ModelNotFound));
+    assert_eq!(failure.kind, SearchFailureKind::Upstream(Reason::ModelNotFound));
     assert!(failure.message.contains("webSearch.model"), "{failure}");
 }
 
@@ -186,58 +189,67 @@ async fn a_model_that_is_silent_is_not_waited_for_without_end() {
     let script = Script::of([Line::Silent]);
     let began = tokio::time::Instant::now();
     let failure = searcher(&script, "{}").search("q").await.unwrap_err();
-    assert_eq!((failure.kind, began.elapsed()), (Kind::Failed(Reason::Timeout), Duration::from_secs(30)));
+    assert_eq!(
+        (failure.kind, began.elapsed()),
+        (SearchFailureKind::Upstream(Reason::Timeout), Duration::from_secs(30))
+    );
     assert!(failure.message.contains("timeoutSeconds"), "{failure}");
 }
 
 #[tokio::test]
 async fn other_failures_are_the_providers_and_are_tried_once() {
     let (outcome, script) = search(vec![Line::Broken]).await;
-    assert_eq!((outcome.unwrap_err().kind, script.bodies().len()), (Kind::Failed(Reason::Network), 1));
+    assert_eq!(
+        (outcome.unwrap_err().kind, script.bodies().len()),
+        (SearchFailureKind::Upstream(Reason::Network), 1)
+    );
     let busy =
         refuses(429, "engine_overloaded_error", "The engine is currently overloaded, please try again later");
     let (outcome, _) = search(vec![busy]).await;
-    assert_eq!(outcome.unwrap_err().kind, Kind::Failed(Reason::Overloaded));
+    assert_eq!(outcome.unwrap_err().kind, SearchFailureKind::Upstream(Reason::Overloaded));
     let (outcome, _) =
         search(vec![Line::Status(200, json!({ "error": { "message": "no", "type": "server_error" } }))])
             .await;
-    assert_eq!(outcome.unwrap_err().kind, Kind::Failed(Reason::Server));
+    assert_eq!(outcome.unwrap_err().kind, SearchFailureKind::Upstream(Reason::Server));
     let (outcome, _) = search(vec![Line::Status(200, json!([1]))]).await;
-    assert_eq!(outcome.unwrap_err().kind, Kind::Failed(Reason::Server));
+    assert_eq!(outcome.unwrap_err().kind, SearchFailureKind::Upstream(Reason::Server));
 }
 
 #[tokio::test]
 async fn a_question_is_neither_empty_nor_a_document() {
     let script = Script::of([]);
     for query in ["", " \n", &"x".repeat(8 * 1024 + 1)] {
-        assert_eq!(searcher(&script, "{}").search(query).await.unwrap_err().kind, Kind::InvalidQuery);
+        assert_eq!(
+            searcher(&script, "{}").search(query).await.unwrap_err().kind,
+            SearchFailureKind::InvalidQuery
+        );
     }
 }
 
 #[tokio::test]
 async fn a_search_is_one_request_of_the_ledger_however_it_ends() {
     let told: Mutex<Vec<Record>> = Mutex::default();
-    let begun = || Record::begun(RequestId::now(), "laptop".to_owned(), Face::Chat);
+    let begun = || Record::new(RequestId::now(), "laptop".to_owned(), Api::ChatCompletions);
     let sink = |record| told.lock().unwrap().push(record);
     let script = Script::of([searches(), says("found"), says("memory"), searches(), Line::Silent]);
     let searcher = searcher(&script, "{}");
-    searcher.recorded("q", begun(), sink).await.unwrap();
-    searcher.recorded("q", begun(), sink).await.unwrap();
-    searcher.recorded("other", begun(), sink).await.unwrap_err();
+    searcher.search_recorded("q", begun(), sink).await.unwrap();
+    searcher.search_recorded("q", begun(), sink).await.unwrap();
+    searcher.search_recorded("other", begun(), sink).await.unwrap_err();
     tokio::select! {
         biased;
-        _ = searcher.recorded("third", begun(), sink) => panic!("it is silent"),
+        _ = searcher.search_recorded("third", begun(), sink) => panic!("it is silent"),
         () = std::future::ready(()) => {}
     }
     let told = told.into_inner().unwrap();
     let [found, cached, ungrounded, dropped] = told.as_slice() else { panic!("{told:?}") };
     let attempt = &found.attempts[0];
-    assert_eq!((attempt.outcome, attempt.usage.unwrap().input), (Outcome::Ok, 2000));
-    assert_eq!(attempt.bill.as_ref().unwrap().amount.to_string(), "0.00698");
-    assert_eq!((found.requested.as_str(), found.outcome()), ("web_search", "ok"));
+    assert_eq!((attempt.outcome, attempt.usage.unwrap().input), (AttemptOutcome::Ok, 2000));
+    assert_eq!(attempt.cost.as_ref().unwrap().amount.to_string(), "0.00698");
+    assert_eq!((found.requested_model.as_str(), found.outcome()), ("web_search", "ok"));
     assert_eq!((cached.attempts.len(), cached.outcome()), (0, "ok"));
-    assert_eq!(ungrounded.attempts[0].outcome, Outcome::Failed(Reason::Server));
-    assert!(ungrounded.attempts[0].bill.is_some(), "it was paid all the same");
-    assert_eq!((dropped.outcome(), dropped.attempts[0].outcome), ("abandoned", Outcome::Cancelled));
+    assert_eq!(ungrounded.attempts[0].outcome, AttemptOutcome::Failed(Reason::Server));
+    assert!(ungrounded.attempts[0].cost.is_some(), "it was paid all the same");
+    assert_eq!((dropped.outcome(), dropped.attempts[0].outcome), ("abandoned", AttemptOutcome::Cancelled));
     assert_eq!(dropped.attempts[0].usage.unwrap().input, 1000, "the first round had come to its end");
 }

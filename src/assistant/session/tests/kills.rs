@@ -26,10 +26,10 @@ fn child(test: &str, home: &Path, writer: &str, first: usize) -> Command {
 }
 
 /// The home, the name and the first turn that the parent gave.
-fn given() -> (Sessions, String, usize) {
+fn given() -> (SessionStore, String, usize) {
     let given = std::env::var("SESSION_TEST").unwrap();
     let mut parts = given.split('|');
-    let sessions = Sessions::of(Path::new(parts.next().unwrap()));
+    let sessions = SessionStore::new(Path::new(parts.next().unwrap()));
     (sessions, parts.next().unwrap().to_owned(), parts.next().unwrap().parse().unwrap())
 }
 
@@ -38,9 +38,9 @@ fn given() -> (Sessions, String, usize) {
 async fn a_writer() {
     let (sessions, writer, first) = given();
     for turn in first..TURNS {
-        let mut session = sessions.hold("t1", || {}).await.unwrap();
-        session.say(user(&words(&writer, turn))).unwrap();
-        session.say(answer(&words(&writer, turn))).unwrap();
+        let mut session = sessions.lock("t1", || {}).await.unwrap();
+        session.append_message(user(&words(&writer, turn))).unwrap();
+        session.append_message(answer(&words(&writer, turn))).unwrap();
         drop(session);
         // Past the harness, which would keep it until the end.
         writeln!(std::io::stdout(), "\nsaid {turn}").unwrap();
@@ -61,7 +61,7 @@ fn killed_again_and_again(home: &Path, name: &str) -> BTreeMap<String, usize> {
             next = turn + 1;
         }
         // Between two turns of its, or as soon as somebody has begun to write.
-        let length = || fs::metadata(Sessions::of(home).path("t1")).map_or(0, |metadata| metadata.len());
+        let length = || fs::metadata(SessionStore::new(home).path("t1")).map_or(0, |metadata| metadata.len());
         let before = length();
         while generation % 2 == 1 && length() == before && child.try_wait().unwrap().is_none() {
             std::thread::yield_now();
@@ -87,19 +87,23 @@ fn two_writers_killed_again_and_again_lose_no_line_and_mix_none() {
         let other = scope.spawn(|| killed_again_and_again(home.path(), "b"));
         (killed_again_and_again(home.path(), "a"), other.join().unwrap())
     });
-    let transcript = Sessions::of(home.path()).read("t1").unwrap().unwrap();
+    let transcript = SessionStore::new(home.path()).read("t1").unwrap().unwrap();
     let entries = transcript.entries();
     let mut left: Vec<&String> = one.keys().chain(other.keys()).collect();
     assert_eq!(left.len(), 2 * TURNS);
-    let words_of = |entry: &Line| match entry {
-        Line::Message { message: Message::User { content, .. }, .. } => (true, content.clone()),
-        Line::Message { message: Message::Assistant(said), .. } => (false, said.content.clone()),
+    let words_of = |entry: &TranscriptLine| match entry {
+        TranscriptLine::Message { message: TranscriptMessage::User { content, .. }, .. } => {
+            (true, content.clone())
+        }
+        TranscriptLine::Message { message: TranscriptMessage::Assistant(said), .. } => {
+            (false, said.content.clone())
+        }
         other => panic!("{other:?}"),
     };
     let (mut unknown, mut asked) = (0, None);
     for (place, entry) in entries.iter().enumerate() {
         let (asks, content) = words_of(entry);
-        let [Block::Text { text }] = &content[..] else { panic!("{content:?}") };
+        let [ContentBlock::Text { text }] = &content[..] else { panic!("{content:?}") };
         let (writer, turn) = text.split_once('.').unwrap();
         let turn = turn.split('.').next().unwrap().parse().unwrap();
         assert_eq!(*text, words(writer, turn), "a line is whole, and of one writer");
@@ -115,11 +119,11 @@ fn two_writers_killed_again_and_again_lose_no_line_and_mix_none() {
                 None => unknown += 1,
             }
         }
-        let parent = place.checked_sub(1).map(|before| entries[before].place().unwrap().id.clone());
-        assert_eq!(entry.place().unwrap().parent_id, parent);
+        let parent = place.checked_sub(1).map(|before| entries[before].meta().unwrap().id.clone());
+        assert_eq!(entry.meta().unwrap().parent_id, parent);
     }
     assert!(left.is_empty(), "lost: {left:?}");
-    let broken = transcript.broken().len();
+    let broken = transcript.corrupt_lines().len();
     println!("{} entries, {broken} torn, {unknown} turns that were not told", entries.len());
 }
 
@@ -127,12 +131,12 @@ fn two_writers_killed_again_and_again_lose_no_line_and_mix_none() {
 #[ignore = "the child of a test"]
 async fn a_writer_on_a_full_disk() {
     let (sessions, ..) = given();
-    let mut session = sessions.hold("t1", || {}).await.unwrap();
-    session.say(user("one")).unwrap();
+    let mut session = sessions.lock("t1", || {}).await.unwrap();
+    session.append_message(user("one")).unwrap();
     let before = fs::read(sessions.path("t1")).unwrap();
-    let why = session.say(answer(&"x".repeat(1 << 20))).unwrap_err().to_string();
+    let why = session.append_message(answer(&"x".repeat(1 << 20))).unwrap_err().to_string();
     assert_eq!(fs::read(sessions.path("t1")).unwrap(), before, "nothing of the line is left");
-    session.say(answer("two")).unwrap();
+    session.append_message(answer("two")).unwrap();
     assert_eq!(again(&session), [user("one"), answer("two")]);
     writeln!(std::io::stdout(), "\nsaid {why}").unwrap();
 }
@@ -149,6 +153,6 @@ fn a_line_for_which_there_is_no_room_is_taken_back() {
     let told = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{told}");
     let why = told.lines().find_map(|line| line.strip_prefix("said ")).unwrap();
-    let path = Sessions::of(home.path()).path("t1");
+    let path = SessionStore::new(home.path()).path("t1");
     assert!(why.starts_with(&format!("cannot append to {}: File too large", path.display())), "{why}");
 }

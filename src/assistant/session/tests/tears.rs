@@ -23,9 +23,9 @@ fn step() -> impl Strategy<Value = Step> {
     })
 }
 
-fn messages(transcript: &Transcript) -> Vec<Message> {
-    let message = |entry: &Line| match entry {
-        Line::Message { message, .. } => Some(message.clone()),
+fn messages(transcript: &Transcript) -> Vec<TranscriptMessage> {
+    let message = |entry: &TranscriptLine| match entry {
+        TranscriptLine::Message { message, .. } => Some(message.clone()),
         _ => None,
     };
     transcript.entries().iter().filter_map(message).collect()
@@ -39,7 +39,7 @@ async fn steps_are_kept(steps: &[Step]) -> Result<(), TestCaseError> {
     for step in steps {
         let mut session = held(&sessions).await;
         let message = if step.asks { user(&step.words) } else { answer(&step.words) };
-        session.say(message.clone()).unwrap();
+        session.append_message(message.clone()).unwrap();
         drop(session);
         let now = fs::read(&path).unwrap();
         prop_assert!(now.starts_with(&before), "what was there is there");
@@ -58,22 +58,23 @@ async fn steps_are_kept(steps: &[Step]) -> Result<(), TestCaseError> {
         }
         before = fs::read(&path).unwrap();
         // As one reads who writes nothing.
-        let read = Transcript::read(&before);
+        let read = Transcript::from_bytes(&before);
         prop_assert_eq!(&messages(&read), &expected);
-        prop_assert_eq!(read.broken().len(), broken);
-        let digest = Digest::of(&before).unwrap_or_default();
-        let asked = expected.iter().filter(|message| matches!(message, Message::User { .. })).count();
+        prop_assert_eq!(read.corrupt_lines().len(), broken);
+        let digest = SessionSummary::from_bytes(&before).unwrap_or_default();
+        let asked =
+            expected.iter().filter(|message| matches!(message, TranscriptMessage::User { .. })).count();
         let counted = if read.header().is_some() { (asked as u64, broken as u64) } else { (0, 0) };
-        prop_assert_eq!((digest.turns, digest.broken), counted);
+        prop_assert_eq!((digest.turns, digest.corrupt_lines), counted);
     }
-    let mut session = held(&Sessions::of(sessions.directory().parent().unwrap())).await;
-    session.say(user("last")).unwrap();
+    let mut session = held(&SessionStore::new(sessions.directory().parent().unwrap())).await;
+    session.append_message(user("last")).unwrap();
     expected.push(user("last"));
     let now = fs::read(&path).unwrap();
     prop_assert!(now.starts_with(&before));
-    prop_assert_eq!(messages(&Transcript::read(&now)), expected);
+    prop_assert_eq!(messages(&Transcript::from_bytes(&now)), expected);
     for pair in session.transcript().entries().windows(2) {
-        prop_assert_eq!(&pair[1].place().unwrap().parent_id, &Some(pair[0].place().unwrap().id.clone()));
+        prop_assert_eq!(&pair[1].meta().unwrap().parent_id, &Some(pair[0].meta().unwrap().id.clone()));
     }
     Ok(())
 }
@@ -89,8 +90,8 @@ proptest! {
 
     #[test]
     fn no_file_makes_a_reader_fail(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let read = Transcript::read(&bytes);
-        prop_assert_eq!(Transcript::read(&Transcript::sound(&bytes)).broken().len(), 0);
-        prop_assert_eq!(Digest::of(&bytes).is_some(), read.header().is_some() && !read.is_stranger());
+        let read = Transcript::from_bytes(&bytes);
+        prop_assert_eq!(Transcript::from_bytes(&Transcript::valid_lines(&bytes)).corrupt_lines().len(), 0);
+        prop_assert_eq!(SessionSummary::from_bytes(&bytes).is_some(), read.header().is_some() && !read.is_foreign_file());
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-use crate::cli::doctor::check::{Check, Verdict};
+use crate::cli::doctor::check::{Check, CheckResult};
 use crate::cli::doctor::facts::Facts;
 use crate::cli::doctor::finding::Finding;
 use crate::cli::doctor::kind::FindingKind;
@@ -13,15 +13,15 @@ use crate::cli::doctor::kind::FindingKind;
 pub(in crate::cli::doctor) const CHECK: Check = Check {
     name: "gateway",
     group: "Service",
-    says: "a gateway runs, with this version, this configuration file and its present content; its last reload was not refused",
-    asks_providers: false,
+    description: "a gateway runs, with this version, this configuration file and its present content; its last reload was not refused",
+    needs_network: false,
     run,
 };
 
-fn run(facts: &Facts) -> Verdict {
+fn run(facts: &Facts) -> CheckResult {
     let status = match &facts.gateway {
         None => return Err("the configuration is not valid".to_owned()),
-        Some(Err(why)) => return Ok(vec![down(why, facts)]),
+        Some(Err(why)) => return Ok(vec![not_running(why, facts)]),
         Some(Ok(status)) => status,
     };
     let mut found = Vec::new();
@@ -30,22 +30,26 @@ fn run(facts: &Facts) -> Verdict {
     let version = env!("CARGO_PKG_VERSION");
     if let Some(other) = text("version").filter(|other| *other != version) {
         let what = format!("the gateway that runs is version {other}, and this program is {version}");
-        found.push(Finding::warning(FindingKind::OtherVersion, what, how).fix(restart(facts)));
+        found.push(Finding::warning(FindingKind::OtherVersion, what, how).with_fix(restart_command(facts)));
     }
-    let path = facts.configuration.path.as_deref().filter(|path| path.exists());
+    let path = facts.config.path.as_deref().filter(|path| path.exists());
     let serves = text("config").map(Path::new);
-    if let Some(path) = path.filter(|path| serves.is_none_or(|serves| !same(serves, path))) {
+    if let Some(path) = path.filter(|path| serves.is_none_or(|serves| !is_same_file(serves, path))) {
         let serves = serves.map_or_else(|| "no file".to_owned(), |path| path.display().to_string());
         let what =
             format!("the gateway that runs reads {serves}, and what is checked here is {}", path.display());
-        found.push(Finding::warning(FindingKind::OtherConfiguration, what, how).fix(restart(facts)).at(path));
+        found.push(
+            Finding::warning(FindingKind::OtherConfiguration, what, how)
+                .with_fix(restart_command(facts))
+                .with_path(path),
+        );
     }
-    found.extend(reload(status, facts, path));
+    found.extend(check_reload(status, facts, path));
     Ok(found)
 }
 
-fn down(why: &str, facts: &Facts) -> Finding {
-    let fix = match facts.unit() {
+fn not_running(why: &str, facts: &Facts) -> Finding {
+    let fix = match facts.installed_unit() {
         Some(_) => "moonrelay gateway start",
         None => "moonrelay gateway run",
     };
@@ -54,24 +58,26 @@ fn down(why: &str, facts: &Facts) -> Finding {
         "no gateway answers where this configuration says",
         why.to_owned(),
     );
-    finding
-        .fix(facts.fix(fix, if facts.unit().is_some() { fix } else { "services.moonrelay.enable = true;" }))
+    finding.with_fix(facts.choose_fix(
+        fix,
+        if facts.installed_unit().is_some() { fix } else { "services.moonrelay.enable = true;" },
+    ))
 }
 
-fn restart(facts: &Facts) -> &'static str {
-    if facts.unit().is_some() {
+fn restart_command(facts: &Facts) -> &'static str {
+    if facts.installed_unit().is_some() {
         "moonrelay gateway restart"
     } else {
         "end the one that runs, and start it again: moonrelay gateway run"
     }
 }
 
-fn same(one: &Path, other: &Path) -> bool {
+fn is_same_file(one: &Path, other: &Path) -> bool {
     one == other || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
 /// A refusal; else a file that is younger than what serves.
-fn reload(status: &Value, facts: &Facts, path: Option<&Path>) -> Option<Finding> {
+fn check_reload(status: &Value, facts: &Facts, path: Option<&Path>) -> Option<Finding> {
     let message = status.pointer("/reload/message").and_then(Value::as_str);
     if status.pointer("/reload/ok") == Some(&Value::Bool(false)) {
         let what = format!(
@@ -80,7 +86,7 @@ fn reload(status: &Value, facts: &Facts, path: Option<&Path>) -> Option<Finding>
         );
         return Some(
             Finding::error(FindingKind::ReloadRejected, what, "moonrelay gateway status")
-                .fix("moonrelay config validate, and then moonrelay gateway reload"),
+                .with_fix("moonrelay config validate, and then moonrelay gateway reload"),
         );
     }
     if let Some(message) = message {
@@ -90,7 +96,7 @@ fn reload(status: &Value, facts: &Facts, path: Option<&Path>) -> Option<Finding>
                 format!("of the last reload not everything counts: {message}"),
                 "moonrelay gateway status",
             )
-            .fix(restart(facts)),
+            .with_fix(restart_command(facts)),
         );
     }
     let path = path?;
@@ -105,16 +111,16 @@ fn reload(status: &Value, facts: &Facts, path: Option<&Path>) -> Option<Finding>
         .flatten()
         .max()?;
     // A change of this moment is on its way.
-    let late = changed.duration_since(read).is_ok_and(|late| late > GRACE)
-        && facts.now.duration_since(changed).is_ok_and(|age| age > GRACE);
+    let late = changed.duration_since(read).is_ok_and(|late| late > RELOAD_GRACE)
+        && facts.now.duration_since(changed).is_ok_and(|age| age > RELOAD_GRACE);
     late.then(|| {
         let what =
             format!("{} was changed after the gateway read it, and it was not read again", path.display());
         Finding::warning(FindingKind::ReloadPending, what, "the file's time, and that of the last reload")
-            .fix("moonrelay gateway reload")
-            .at(path)
+            .with_fix("moonrelay gateway reload")
+            .with_path(path)
     })
 }
 
 /// A watched file is read again within a second.
-const GRACE: Duration = Duration::from_secs(3);
+const RELOAD_GRACE: Duration = Duration::from_secs(3);

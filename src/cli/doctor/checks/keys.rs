@@ -1,54 +1,66 @@
 //! Keys that are missing, and what they turn off.
 
-use crate::catalog::builtin;
-use crate::cli::doctor::check::{Check, Verdict};
+use crate::catalog::builtin_catalog;
+use crate::cli::doctor::check::{Check, CheckResult};
 use crate::cli::doctor::facts::Facts;
 use crate::cli::doctor::finding::Finding;
 use crate::cli::doctor::kind::FindingKind;
 use crate::config::settings::{Missing, WarningKind};
-use crate::credentials::{LoginError, LoginProblem, Place};
+use crate::credentials::{LoginError, LoginFile, LoginProblem};
 
 pub(in crate::cli::doctor) const CHECK: Check = Check {
     name: "keys",
     group: "Secrets",
-    says: "every provider of the configuration has its key; which variable, file or credential is missing or empty, and what that turns off",
-    asks_providers: false,
+    description: "every provider of the configuration has its key; which variable, file or credential is missing or empty, and what that turns off",
+    needs_network: false,
     run,
 };
 
-fn run(facts: &Facts) -> Verdict {
-    let settings = facts.settings()?;
-    let view = if facts.unit().is_some() { "as the unit has its keys" } else { "as this shell has its keys" };
+fn run(facts: &Facts) -> CheckResult {
+    let settings = facts.require_settings()?;
+    let view = if facts.installed_unit().is_some() {
+        "as the unit has its keys"
+    } else {
+        "as this shell has its keys"
+    };
     let mut found = Vec::new();
-    if !settings.has_target() && facts.status().is_none() {
+    if !settings.has_target() && facts.gateway_status().is_none() {
         let what = "no provider has a key: the gateway does not start (exit 78)";
         // One that this shell has is at hand.
-        let own = facts.configuration.settings.iter().flat_map(|own| own.providers.values());
-        let at_hand =
-            own.filter(|provider| provider.off.is_none()).map(|provider| provider.id.as_str()).next();
+        let own = facts.config.settings.iter().flat_map(|own| own.providers.values());
+        let at_hand = own
+            .filter(|provider| provider.disabled_reason.is_none())
+            .map(|provider| provider.id.as_str())
+            .next();
         let provider = at_hand.unwrap_or("kimi");
-        let login = settings.providers.get(provider).and_then(|provider| provider.login.as_ref());
-        let fix = login.map_or_else(|| remedy(facts, provider, variable(provider)), Place::command);
-        found.push(Finding::error(FindingKind::NoUsableProvider, what, view).fix(fix));
+        let login = settings.providers.get(provider).and_then(|provider| provider.login_file.as_ref());
+        let fix =
+            login.map_or_else(|| key_fix(facts, provider, key_variable(provider)), LoginFile::login_command);
+        found.push(Finding::error(FindingKind::NoUsableProvider, what, view).with_fix(fix));
     }
     for warning in &settings.warnings {
         let Some((kind, missing)) = kind_of(&warning.kind) else { continue };
         let provider = provider_of(&warning.kind);
-        let on = provider.is_some_and(|provider| facts.is_on_in_the_gateway(provider));
-        let sealed = facts.unit().map(|unit| unit.file.sealed.as_slice()).unwrap_or_default();
+        let on = provider.is_some_and(|provider| facts.is_enabled_in_gateway(provider));
+        let sealed = facts
+            .installed_unit()
+            .map(|unit| unit.unit_file.opaque_credentials.as_slice())
+            .unwrap_or_default();
         // The gateway has what neither this shell nor the unit's files show: a sealed credential, its own environment.
         if on || names(missing).any(|name| sealed.iter().any(|sealed| sealed == name)) {
             continue;
         }
-        let login = provider.and_then(|id| settings.providers.get(id)?.login.as_ref());
+        let login = provider.and_then(|id| settings.providers.get(id)?.login_file.as_ref());
         let fix = match (&warning.kind, login) {
             (WarningKind::MissingLogin { error: Some(error), .. }, _) => login_fix(error),
             (WarningKind::MissingLogin { error: None, .. }, _) => "set HOME".to_owned(),
-            (_, Some(place)) => place.command(),
-            (_, None) => remedy(facts, provider.unwrap_or_default(), names(missing).next().unwrap_or("NAME")),
+            (_, Some(place)) => place.login_command(),
+            (_, None) => {
+                key_fix(facts, provider.unwrap_or_default(), names(missing).next().unwrap_or("NAME"))
+            }
         };
         let finding = Finding::warning(kind, format!("{}: {}", warning.path, warning.message), view);
-        found.push(finding.fix(fix));
+        found.push(finding.with_fix(fix));
     }
     Ok(found)
 }
@@ -87,19 +99,24 @@ fn names(missing: Option<&Missing>) -> impl Iterator<Item = &str> {
 fn login_fix(error: &LoginError) -> String {
     match error.problem {
         LoginProblem::Unreadable(_) | LoginProblem::OpenToOthers { .. } => {
-            format!("chmod 600 {}", error.place.tokens().display())
+            format!("chmod 600 {}", error.place.token_path().display())
         }
-        LoginProblem::LoggedOut | LoginProblem::Invalid(_) | LoginProblem::Ended(_) => error.place.command(),
+        LoginProblem::LoggedOut | LoginProblem::Invalid(_) | LoginProblem::Ended(_) => {
+            error.place.login_command()
+        }
     }
 }
 
 /// What a provider's key is called.
-pub(in crate::cli::doctor) fn variable(provider: &str) -> &'static str {
-    builtin().provider(provider).and_then(|known| known.key_names.first()).map_or("NAME", String::as_str)
+pub(in crate::cli::doctor) fn key_variable(provider: &str) -> &'static str {
+    builtin_catalog()
+        .provider(provider)
+        .and_then(|known| known.key_variables.first())
+        .map_or("NAME", String::as_str)
 }
 
 /// How the gateway gets a key.
-pub(in crate::cli::doctor) fn remedy(facts: &Facts, provider: &str, name: &str) -> String {
+pub(in crate::cli::doctor) fn key_fix(facts: &Facts, provider: &str, name: &str) -> String {
     let choice = match provider {
         "kimi" => "kimi-code-api-key",
         "moonshot" => "moonshot-api-key",
@@ -112,7 +129,7 @@ pub(in crate::cli::doctor) fn remedy(facts: &Facts, provider: &str, name: &str) 
         "" => format!("add the line {name}=… to {} (mode 600)", file.display()),
         choice => format!("moonrelay onboard --auth-choice {choice}"),
     };
-    facts.fix(command, format!("services.moonrelay.credentials.{name} = \"/path/to/it\"; # a file with the key alone, outside of the store"))
+    facts.choose_fix(command, format!("services.moonrelay.credentials.{name} = \"/path/to/it\"; # a file with the key alone, outside of the store"))
 }
 
 #[cfg(test)]

@@ -1,32 +1,32 @@
 //! Keys in the configuration itself.
 
-use crate::cli::doctor::check::{Check, Verdict};
+use crate::cli::doctor::check::{Check, CheckResult};
 use crate::cli::doctor::facts::Facts;
-use crate::cli::doctor::facts::files::Role;
+use crate::cli::doctor::facts::secret_files::FileRole;
 use crate::cli::doctor::finding::Finding;
 use crate::cli::doctor::kind::FindingKind;
-use crate::config::keypath::{KeyPath, Step};
+use crate::config::keypath::{KeyPath, PathSegment};
 
 pub(in crate::cli::doctor) const CHECK: Check = Check {
     name: "literal-keys",
     group: "Secrets",
-    says: "no key stands in the configuration in plain text; where one does, nobody else can read the file",
-    asks_providers: false,
+    description: "no key stands in the configuration in plain text; where one does, nobody else can read the file",
+    needs_network: false,
     run,
 };
 
-fn run(facts: &Facts) -> Verdict {
-    let configuration = &facts.configuration;
-    let Some(file) = facts.files.iter().find(|file| file.role == Role::Configuration) else {
+fn run(facts: &Facts) -> CheckResult {
+    let configuration = &facts.config;
+    let Some(file) = facts.secret_files.iter().find(|file| file.role == FileRole::Configuration) else {
         return Err("there is no configuration file".to_owned());
     };
     // In the store everybody reads it: that is a check of its own.
-    if configuration.literals.is_empty() || file.in_store {
+    if configuration.literal_secrets.is_empty() || file.is_in_nix_store {
         return Ok(Vec::new());
     }
     let path = file.path.display();
     let mut found = Vec::new();
-    if let Some(mode) = file.stat.map(|stat| stat.mode).filter(|mode| mode & 0o044 != 0) {
+    if let Some(mode) = file.permissions.map(|stat| stat.mode).filter(|mode| mode & 0o044 != 0) {
         let what = format!("others can read {path}, and keys stand in it");
         found.push(
             Finding::error(
@@ -34,17 +34,17 @@ fn run(facts: &Facts) -> Verdict {
                 what,
                 format!("its mode is {mode:03o}"),
             )
-            .fix(format!("chmod 600 {path}"))
-            .at(&file.path),
+            .with_fix(format!("chmod 600 {path}"))
+            .with_path(&file.path),
         );
     }
     let secrets = facts.environment.secrets_file().unwrap_or_default();
-    found.extend(configuration.literals.iter().map(|place| {
-        let name = variable(place);
+    found.extend(configuration.literal_secrets.iter().map(|place| {
+        let name = variable_name(place);
         let what = format!(
             "a key stands in the configuration, where an editor, a backup or a screen share shows it: {place}"
         );
-        let fix = if in_env(place) {
+        let fix = if is_in_env_section(place) {
             format!("move its line into {} as {name}=…", secrets.display())
         } else {
             format!(
@@ -57,24 +57,24 @@ fn run(facts: &Facts) -> Verdict {
             what,
             format!("it is no ${{VARIABLE}} and no SecretRef in {path}"),
         )
-        .fix(fix)
-        .at(&file.path)
+        .with_fix(fix)
+        .with_path(&file.path)
     }));
     Ok(found)
 }
 
-fn in_env(place: &KeyPath) -> bool {
-    matches!(place.0.first(), Some(Step::Key(key)) if key == "env")
+fn is_in_env_section(place: &KeyPath) -> bool {
+    matches!(place.0.first(), Some(PathSegment::Key(key)) if key == "env")
 }
 
 /// A name for the key at a place: `KIMI_API_KEY` for `models.providers.kimi.apiKey`.
-fn variable(place: &KeyPath) -> String {
+fn variable_name(place: &KeyPath) -> String {
     let keys: Vec<&str> = place
         .0
         .iter()
         .filter_map(|step| match step {
-            Step::Key(key) => Some(key.as_str()),
-            Step::Index(_) => None,
+            PathSegment::Key(key) => Some(key.as_str()),
+            PathSegment::Index(_) => None,
         })
         .collect();
     let last = keys.last().copied().unwrap_or("API_KEY");

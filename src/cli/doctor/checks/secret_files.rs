@@ -1,36 +1,39 @@
 //! Files with secrets: who may read and write them.
 
-use crate::cli::doctor::check::{Check, Verdict};
+use crate::cli::doctor::check::{Check, CheckResult};
 use crate::cli::doctor::facts::Facts;
-use crate::cli::doctor::facts::files::{File, Role};
+use crate::cli::doctor::facts::secret_files::{FileRole, SecretFile};
 use crate::cli::doctor::finding::Finding;
 use crate::cli::doctor::kind::FindingKind;
 
 pub(in crate::cli::doctor) const CHECK: Check = Check {
     name: "secret-files",
     group: "Secrets",
-    says: "the secrets file, the files of SecretRefs, credentials and EnvironmentFiles can be read, and by their owner only",
-    asks_providers: false,
+    description: "the secrets file, the files of SecretRefs, credentials and EnvironmentFiles can be read, and by their owner only",
+    needs_network: false,
     run,
 };
 
-fn run(facts: &Facts) -> Verdict {
+fn run(facts: &Facts) -> CheckResult {
     // What is in the store has a check of its own, and its modes are Nix's.
-    let files = facts.files.iter().filter(|file| file.role != Role::Configuration && !file.in_store);
-    Ok(files.filter_map(|file| judge(file, facts.uid)).collect())
+    let files = facts
+        .secret_files
+        .iter()
+        .filter(|file| file.role != FileRole::Configuration && !file.is_in_nix_store);
+    Ok(files.filter_map(|file| evaluate(file, facts.uid)).collect())
 }
 
-fn judge(file: &File, own: Option<u32>) -> Option<Finding> {
+fn evaluate(file: &SecretFile, own: Option<u32>) -> Option<Finding> {
     let (path, name) = (file.path.display(), file.describe());
-    if file.dangling {
+    if file.is_dangling {
         let finding = Finding::error(
             FindingKind::DanglingSecretFile,
             format!("{name} is a link that leads nowhere"),
             "what it leads to is not there",
         );
-        return Some(finding.fix(format!("ls -l {path}, and put the file there")).at(&file.path));
+        return Some(finding.with_fix(format!("ls -l {path}, and put the file there")).with_path(&file.path));
     }
-    if let Some(why) = &file.unreadable {
+    if let Some(why) = &file.read_error {
         let finding = Finding::error(
             FindingKind::UnreadableSecretFile,
             format!("{name} cannot be read, so nothing in it counts"),
@@ -38,39 +41,39 @@ fn judge(file: &File, own: Option<u32>) -> Option<Finding> {
         );
         return Some(
             finding
-                .fix(format!("ls -ld {path}; it is to be a file of your own with mode 600"))
-                .at(&file.path),
+                .with_fix(format!("ls -ld {path}; it is to be a file of your own with mode 600"))
+                .with_path(&file.path),
         );
     }
-    let stat = file.stat?;
+    let stat = file.permissions?;
     let how = format!("its mode is {:03o}", stat.mode);
     let fix = format!("chmod 600 {path}");
     let finding = match stat.mode {
         mode if mode & 0o022 != 0 => {
             Finding::error(FindingKind::SecretFileWritableByOthers, format!("others can write {name}"), how)
-                .fix(fix)
+                .with_fix(fix)
         }
         mode if mode & 0o004 != 0 => Finding::error(
             FindingKind::SecretFileReadableByAll,
             format!("everybody on this machine can read {name}"),
             how,
         )
-        .fix(fix),
+        .with_fix(fix),
         mode if mode & 0o040 != 0 => Finding::warning(
             FindingKind::SecretFileReadableByGroup,
             format!("its group can read {name}"),
             how,
         )
-        .fix(fix),
+        .with_fix(fix),
         _ if own.is_some_and(|own| stat.uid != own && stat.uid != 0) => {
             let finding = Finding::warning(
                 FindingKind::SecretFileOfOtherUser,
                 format!("{name} belongs to somebody else"),
                 format!("its owner is user {}", stat.uid),
             );
-            finding.fix(format!("chown \"$USER\" {path}"))
+            finding.with_fix(format!("chown \"$USER\" {path}"))
         }
         _ => return None,
     };
-    Some(finding.at(&file.path))
+    Some(finding.with_path(&file.path))
 }

@@ -6,23 +6,23 @@
 
 use std::path::Path;
 
-use crate::cli::doctor::check::{Check, Verdict};
+use crate::cli::doctor::check::{Check, CheckResult};
 use crate::cli::doctor::facts::Facts;
 use crate::cli::doctor::facts::disk::{DATABASE_FILES, StateLink};
 use crate::cli::doctor::finding::Finding;
 use crate::cli::doctor::kind::FindingKind;
-use crate::service::unit::{SERVICE, SOCKET};
+use crate::service::unit::{SERVICE_NAME, SOCKET_NAME};
 
 pub(in crate::cli::doctor) const CHECK: Check = Check {
     name: "state-link",
     group: "Machine",
-    says: "the state directory is not a symbolic link to the configuration directory",
-    asks_providers: false,
+    description: "the state directory is not a symbolic link to the configuration directory",
+    needs_network: false,
     run,
 };
 
-fn run(facts: &Facts) -> Verdict {
-    let state = facts.state.as_ref().ok_or("no home, or its disk did not answer")?;
+fn run(facts: &Facts) -> CheckResult {
+    let state = facts.state_directory.as_ref().ok_or("no home, or its disk did not answer")?;
     let Some(link) = &state.link else { return Ok(Vec::new()) };
     let what = format!(
         "the state directory {} is a symbolic link to the configuration directory {}: the database and the sessions are \
@@ -32,16 +32,20 @@ fn run(facts: &Facts) -> Verdict {
     );
     let how = "systemd links the two if the state directory is missing when the service starts. The service cannot undo it: \
                systemd resolves the link before the service runs, and its sandbox hides the rest of the home";
-    Ok(vec![Finding::warning(FindingKind::LinkedStateDirectory, what, how).fix(undo(&state.path, link, facts)).at(&state.path)])
+    Ok(vec![
+        Finding::warning(FindingKind::LinkedStateDirectory, what, how)
+            .with_fix(undo(&state.path, link, facts))
+            .with_path(&state.path),
+    ])
 }
 
 /// One command line that replaces the link by a directory with the state that is stored behind it. It ends at the first
 /// command that fails.
 fn undo(state: &Path, link: &StateLink, facts: &Facts) -> String {
     let (path, configuration) = (word(state), word(&link.configuration));
-    let units = facts.unit().map(|service| {
-        let socket = if service.socket.exists() { format!("{SOCKET} ") } else { String::new() };
-        format!("{socket}{SERVICE}")
+    let units = facts.installed_unit().map(|service| {
+        let socket = if service.socket_state.exists() { format!("{SOCKET_NAME} ") } else { String::new() };
+        format!("{socket}{SERVICE_NAME}")
     });
     let mut commands = Vec::new();
     commands.extend(units.iter().map(|units| format!("systemctl --user stop {units}")));

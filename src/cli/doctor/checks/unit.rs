@@ -2,29 +2,29 @@
 
 use std::path::Path;
 
-use crate::cli::doctor::check::{Check, Verdict};
+use crate::cli::doctor::check::{Check, CheckResult};
 use crate::cli::doctor::facts::Facts;
-use crate::cli::doctor::facts::service::Service;
+use crate::cli::doctor::facts::service::UnitFacts;
 use crate::cli::doctor::finding::Finding;
 use crate::cli::doctor::kind::FindingKind;
-use crate::service::unit::SERVICE;
+use crate::service::unit::SERVICE_NAME;
 
 pub(in crate::cli::doctor) const CHECK: Check = Check {
     name: "unit",
     group: "Service",
-    says: "the unit is installed, enabled and active, and why it is not; it runs this program with this configuration; systemd has read its file",
-    asks_providers: false,
+    description: "the unit is installed, enabled and active, and why it is not; it runs this program with this configuration; systemd has read its file",
+    needs_network: false,
     run,
 };
 
-fn run(facts: &Facts) -> Verdict {
+fn run(facts: &Facts) -> CheckResult {
     let service = facts.service.as_ref();
     let service = service.map_err(|why| format!("no systemd of your own answers: {why}"))?;
-    if service.of_machine {
-        return facts.installed().map(|_| Vec::new());
+    if service.is_system_unit {
+        return facts.require_unit().map(|_| Vec::new());
     }
-    if !service.unit.exists() {
-        let runs = if facts.status().is_some() {
+    if !service.service_state.exists() {
+        let runs = if facts.gateway_status().is_some() {
             "the gateway that runs ends with its terminal"
         } else {
             "the gateway starts only by hand"
@@ -32,55 +32,59 @@ fn run(facts: &Facts) -> Verdict {
         let finding = Finding::info(
             FindingKind::NoUnit,
             format!("no unit is installed: {runs}"),
-            format!("systemctl --user show {SERVICE}"),
+            format!("systemctl --user show {SERVICE_NAME}"),
         );
         return Ok(vec![
-            finding.fix(facts.fix("moonrelay service install", "services.moonrelay.enable = true;")),
+            finding
+                .with_fix(facts.choose_fix("moonrelay service install", "services.moonrelay.enable = true;")),
         ]);
     }
     let mut found = Vec::new();
-    found.extend(activity(service, facts));
-    found.extend(enabled(service, facts));
-    if service.unit.get("NeedDaemonReload") == "yes" {
+    found.extend(check_active(service, facts));
+    found.extend(check_enabled(service, facts));
+    if service.service_state.get("NeedDaemonReload") == "yes" {
         let what = "the unit's file was changed, and systemd has not read it again";
         found.push(
             Finding::warning(FindingKind::DaemonReloadNeeded, what, "NeedDaemonReload=yes")
-                .fix("systemctl --user daemon-reload"),
+                .with_fix("systemctl --user daemon-reload"),
         );
     }
-    found.extend(program(service, facts));
-    found.extend(configuration(service, facts));
+    found.extend(check_program(service, facts));
+    found.extend(check_config(service, facts));
     Ok(found)
 }
 
 /// What the service and its socket do.
-fn activity(service: &Service, facts: &Facts) -> Option<Finding> {
-    let (active, result) = (service.unit.active(), service.unit.get("Result"));
+fn check_active(service: &UnitFacts, facts: &Facts) -> Option<Finding> {
+    let (active, result) = (service.service_state.active_state(), service.service_state.get("Result"));
     let how = format!(
-        "systemctl --user show {SERVICE}: ActiveState={active}, Result={result}, ExecMainStatus={}",
-        service.unit.exit()
+        "systemctl --user show {SERVICE_NAME}: ActiveState={active}, Result={result}, ExecMainStatus={}",
+        service.service_state.exit_code()
     );
-    let socket_waits = service.socket.active() == "active";
+    let socket_waits = service.socket_state.active_state() == "active";
     match active {
         "failed" => {
-            let (meaning, fix) = ending(service.unit.exit(), result, facts);
-            Some(Finding::error(FindingKind::UnitFailed, format!("the unit failed: {meaning}"), how).fix(fix))
+            let (meaning, fix) = explain_exit(service.service_state.exit_code(), result, facts);
+            Some(
+                Finding::error(FindingKind::UnitFailed, format!("the unit failed: {meaning}"), how)
+                    .with_fix(fix),
+            )
         }
         "inactive" if socket_waits => None,
         "inactive" => Some(
             Finding::warning(FindingKind::UnitInactive, "the unit does not run", how)
-                .fix("moonrelay gateway start"),
+                .with_fix("moonrelay gateway start"),
         ),
         // Between two starts of a service that does not come up.
-        "activating" if service.unit.exit() != "0" => {
-            let (meaning, fix) = ending(service.unit.exit(), result, facts);
+        "activating" if service.service_state.exit_code() != "0" => {
+            let (meaning, fix) = explain_exit(service.service_state.exit_code(), result, facts);
             Some(
                 Finding::error(
                     FindingKind::UnitRestarting,
                     format!("the unit starts again and again: {meaning}"),
                     how,
                 )
-                .fix(fix),
+                .with_fix(fix),
             )
         }
         _ => None,
@@ -88,9 +92,9 @@ fn activity(service: &Service, facts: &Facts) -> Option<Finding> {
 }
 
 /// What an exit status says (systemd.exec(5), "Process Exit Codes"), and what mends it.
-fn ending(status: &str, result: &str, facts: &Facts) -> (String, String) {
+fn explain_exit(status: &str, result: &str, facts: &Facts) -> (String, String) {
     let sandbox = || {
-        facts.fix(
+        facts.choose_fix(
             "systemctl --user edit moonrelay, and take the sandbox's lines out",
             "services.moonrelay.sandbox = \"syscalls\";",
         )
@@ -104,7 +108,7 @@ fn ending(status: &str, result: &str, facts: &Facts) -> (String, String) {
         ("200", _) => ("its directory cannot be entered (200/CHDIR)", logs()),
         ("203", _) => (
             "its program is not there or is no program (203/EXEC)",
-            facts.fix("moonrelay service install", "home-manager switch"),
+            facts.choose_fix("moonrelay service install", "home-manager switch"),
         ),
         ("217", _) => ("no user namespace can be made for its sandbox (217/USER)", sandbox()),
         ("218", _) => {
@@ -132,41 +136,42 @@ fn ending(status: &str, result: &str, facts: &Facts) -> (String, String) {
     (meaning.to_owned(), fix)
 }
 
-fn enabled(service: &Service, facts: &Facts) -> Option<Finding> {
-    let of = |state: &crate::service::systemctl::State| state.get("UnitFileState").to_owned();
-    let (own, socket) = (of(&service.unit), of(&service.socket));
+fn check_enabled(service: &UnitFacts, facts: &Facts) -> Option<Finding> {
+    let of = |state: &crate::service::systemctl::UnitState| state.get("UnitFileState").to_owned();
+    let (own, socket) = (of(&service.service_state), of(&service.socket_state));
     let starts = |state: &str| {
         matches!(state, "enabled" | "enabled-runtime" | "linked" | "static" | "generated" | "alias" | "")
     };
-    if starts(&own) || (service.socket.exists() && socket == "enabled") {
+    if starts(&own) || (service.socket_state.exists() && socket == "enabled") {
         return None;
     }
     let finding = Finding::warning(
         FindingKind::UnitDisabled,
         format!("the unit is {own}: it does not start with your session"),
-        format!("systemctl --user is-enabled {SERVICE}"),
+        format!("systemctl --user is-enabled {SERVICE_NAME}"),
     );
-    Some(
-        finding.fix(
-            facts.fix(format!("systemctl --user enable {SERVICE}"), "services.moonrelay.enable = true;"),
+    Some(finding.with_fix(
+        facts.choose_fix(
+            format!("systemctl --user enable {SERVICE_NAME}"),
+            "services.moonrelay.enable = true;",
         ),
-    )
+    ))
 }
 
-fn program(service: &Service, facts: &Facts) -> Option<Finding> {
-    let program = service.file.program().map(|path| path.display().to_string()).unwrap_or_default();
+fn check_program(service: &UnitFacts, facts: &Facts) -> Option<Finding> {
+    let program = service.unit_file.program().map(|path| path.display().to_string()).unwrap_or_default();
     if service.is_replaced {
         let finding = Finding::warning(
             FindingKind::ProgramReplaced,
             "the unit runs a program that was replaced since",
             "its process's program is deleted",
         );
-        return Some(finding.fix("moonrelay gateway restart"));
+        return Some(finding.with_fix("moonrelay gateway restart"));
     }
-    let said = service.other_program.as_deref()?;
+    let said = service.other_program_version.as_deref()?;
     let own = concat!("moonrelay ", env!("CARGO_PKG_VERSION"));
-    let how = format!("ExecStart= of {}", service.unit.file());
-    let fix = facts.fix("moonrelay service install", "services.moonrelay.package = …; # and switch");
+    let how = format!("ExecStart= of {}", service.service_state.file());
+    let fix = facts.choose_fix("moonrelay service install", "services.moonrelay.package = …; # and switch");
     if said == own {
         return Some(Finding::info(
             FindingKind::OtherCopy,
@@ -175,14 +180,15 @@ fn program(service: &Service, facts: &Facts) -> Option<Finding> {
         ));
     }
     let what = format!("the unit runs another program than this: {program} ({said}), and this is {own}");
-    Some(Finding::warning(FindingKind::OtherProgram, what, how).fix(fix))
+    Some(Finding::warning(FindingKind::OtherProgram, what, how).with_fix(fix))
 }
 
-fn configuration(service: &Service, facts: &Facts) -> Option<Finding> {
-    let own = facts.configuration.path.as_deref()?;
-    let named = service.file.config();
-    let by_variable = service.file.variables.iter().find(|(name, _)| name == "MOONRELAY_CONFIG");
-    let by_variable = by_variable.map(|(_, path)| path).or_else(|| service.variables.get("MOONRELAY_CONFIG"));
+fn check_config(service: &UnitFacts, facts: &Facts) -> Option<Finding> {
+    let own = facts.config.path.as_deref()?;
+    let named = service.unit_file.config();
+    let by_variable = service.unit_file.variables.iter().find(|(name, _)| name == "MOONRELAY_CONFIG");
+    let by_variable =
+        by_variable.map(|(_, path)| path).or_else(|| service.manager_variables.get("MOONRELAY_CONFIG"));
     let read = named.or_else(|| by_variable.map(Into::into));
     let read = read
         .or_else(|| facts.environment.config_directory().map(|directory| directory.join("config.json5")))?;
@@ -191,7 +197,7 @@ fn configuration(service: &Service, facts: &Facts) -> Option<Finding> {
         return None;
     }
     let what = format!("the unit reads {}, and what is checked here is {}", read.display(), own.display());
-    let named = if facts.configuration.explicit {
+    let named = if facts.config.is_explicit {
         "--config or MOONRELAY_CONFIG of this shell"
     } else {
         "its --config or MOONRELAY_CONFIG"
@@ -199,9 +205,9 @@ fn configuration(service: &Service, facts: &Facts) -> Option<Finding> {
     let finding = Finding::warning(
         FindingKind::UnitReadsOtherConfiguration,
         what,
-        format!("{}, and {named}", service.unit.file()),
+        format!("{}, and {named}", service.service_state.file()),
     );
-    Some(finding.fix(facts.fix(
+    Some(finding.with_fix(facts.choose_fix(
         format!("moonrelay service install --config {}", own.display()),
         format!("moonrelay doctor --config {}", read.display()),
     )))

@@ -5,22 +5,22 @@ use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::files::Stat;
+use super::secret_files::FilePermissions;
 use crate::usage;
 
 /// What was seen of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::cli::doctor) struct State {
+pub(in crate::cli::doctor) struct StateDirectory {
     /// Where it is, or would be.
     pub(in crate::cli::doctor) path: PathBuf,
     /// `None` where no such directory is there yet.
-    pub(in crate::cli::doctor) stat: Option<Stat>,
+    pub(in crate::cli::doctor) permissions: Option<FilePermissions>,
     /// Why nothing can be written there; where it is missing, in the next directory above.
-    pub(in crate::cli::doctor) unwritable: Option<Unwritable>,
+    pub(in crate::cli::doctor) write_error: Option<Unwritable>,
     /// What is left on its disk.
-    pub(in crate::cli::doctor) space: Option<Space>,
+    pub(in crate::cli::doctor) disk_space: Option<DiskSpace>,
     /// Why the ledger cannot be read.
-    pub(in crate::cli::doctor) ledger: Option<String>,
+    pub(in crate::cli::doctor) usage_error: Option<String>,
     /// Set if the state directory is a symbolic link to the configuration directory.
     pub(in crate::cli::doctor) link: Option<StateLink>,
 }
@@ -86,31 +86,31 @@ impl fmt::Display for Unwritable {
 
 /// As df(1) tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cli::doctor) struct Space {
+pub(in crate::cli::doctor) struct DiskSpace {
     /// For this user, in KiB.
-    pub(in crate::cli::doctor) free: u64,
+    pub(in crate::cli::doctor) free_kib: u64,
     /// In percent.
-    pub(in crate::cli::doctor) used: u64,
+    pub(in crate::cli::doctor) used_percent: u64,
 }
 
-impl State {
+impl StateDirectory {
     /// Looks; `configuration` is the configuration directory, and `keeps` says whether the ledger is kept in `path`.
-    pub(super) fn look(path: PathBuf, configuration: Option<&Path>, keeps: bool) -> Self {
+    pub(super) fn inspect(path: PathBuf, configuration: Option<&Path>, keeps: bool) -> Self {
         let facts = fs::metadata(&path).ok();
         let there = path.ancestors().find(|part| part.exists()).map(Path::to_owned);
-        let unwritable = match (&facts, &there) {
+        let write_error = match (&facts, &there) {
             (Some(facts), _) if !facts.is_dir() => Some(Unwritable::NotADirectory),
-            (_, Some(there)) => attempt(there).err().map(|error| Unwritable::Failed(error.to_string())),
+            (_, Some(there)) => try_write(there).err().map(|error| Unwritable::Failed(error.to_string())),
             (_, None) => Some(Unwritable::NoParent),
         };
         let readable = keeps && facts.is_some();
-        let ledger =
-            if readable { usage::read_only(&path).err().map(|error| error.to_string()) } else { None };
+        let usage_error =
+            if readable { usage::open_read_only(&path).err().map(|error| error.to_string()) } else { None };
         Self {
-            stat: facts.as_ref().filter(|facts| facts.is_dir()).map(Stat::of),
-            unwritable,
-            space: there.and_then(|it| space(&it)),
-            ledger,
+            permissions: facts.as_ref().filter(|facts| facts.is_dir()).map(FilePermissions::from_metadata),
+            write_error,
+            disk_space: there.and_then(|it| query_disk_space(&it)),
+            usage_error,
             link: configuration.and_then(|configuration| StateLink::look(&path, configuration)),
             path,
         }
@@ -118,21 +118,21 @@ impl State {
 }
 
 /// Writes a file that nobody else has, and takes it away.
-fn attempt(directory: &Path) -> std::io::Result<()> {
+fn try_write(directory: &Path) -> std::io::Result<()> {
     let path = directory.join(format!(".moonrelay-doctor-{}", std::process::id()));
     OpenOptions::new().write(true).create_new(true).open(&path)?;
     fs::remove_file(path)
 }
 
-fn space(path: &Path) -> Option<Space> {
+fn query_disk_space(path: &Path) -> Option<DiskSpace> {
     let asked = Command::new("df").arg("-Pk").arg(path).stdin(Stdio::null()).stderr(Stdio::null()).output();
-    read_df(&String::from_utf8_lossy(&asked.ok()?.stdout))
+    parse_df(&String::from_utf8_lossy(&asked.ok()?.stdout))
 }
 
 /// The form of POSIX: one line for people, one for the file system.
-pub(in crate::cli::doctor) fn read_df(text: &str) -> Option<Space> {
+pub(in crate::cli::doctor) fn parse_df(text: &str) -> Option<DiskSpace> {
     let words: Vec<&str> = text.lines().nth(1)?.split_whitespace().collect();
     let percent = words.iter().position(|word| word.ends_with('%'))?;
     let free = words.get(percent.checked_sub(1)?)?.parse().ok()?;
-    Some(Space { free, used: words.get(percent)?.trim_end_matches('%').parse().ok()? })
+    Some(DiskSpace { free_kib: free, used_percent: words.get(percent)?.trim_end_matches('%').parse().ok()? })
 }

@@ -5,76 +5,76 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::configuration::Configuration;
+use super::config::ConfigFacts;
 use super::unit_file::UnitFile;
-use crate::config::edit::managed;
+use crate::config::edit::find_manager;
 use crate::config::secrets_file::SecretsFile;
 use crate::config::settings::Settings;
 use crate::config::{self, Environment};
-use crate::service::systemctl::{self, State};
-use crate::service::unit::{SERVICE, SOCKET};
+use crate::service::systemctl::{self, UnitState};
+use crate::service::unit::{SERVICE_NAME, SOCKET_NAME};
 
 /// What was seen of it.
-pub(in crate::cli::doctor) struct Service {
+pub(in crate::cli::doctor) struct UnitFacts {
     /// The service.
-    pub(in crate::cli::doctor) unit: State,
+    pub(in crate::cli::doctor) service_state: UnitState,
     /// Its socket.
-    pub(in crate::cli::doctor) socket: State,
+    pub(in crate::cli::doctor) socket_state: UnitState,
     /// What the service's files say.
-    pub(in crate::cli::doctor) file: UnitFile,
+    pub(in crate::cli::doctor) unit_file: UnitFile,
     /// The variables that the manager hands to what it starts.
-    pub(in crate::cli::doctor) variables: BTreeMap<String, String>,
+    pub(in crate::cli::doctor) manager_variables: BTreeMap<String, String>,
     /// The service's file leads into the Nix store.
-    pub(in crate::cli::doctor) in_store: bool,
+    pub(in crate::cli::doctor) is_in_nix_store: bool,
     /// The machine's own systemd has a unit of this name, as NixOS makes it.
-    pub(in crate::cli::doctor) of_machine: bool,
+    pub(in crate::cli::doctor) is_system_unit: bool,
     /// What `--version` of its program says, where that is another file than this one.
-    pub(in crate::cli::doctor) other_program: Option<String>,
+    pub(in crate::cli::doctor) other_program_version: Option<String>,
     /// What the main process runs is no longer what stands in its place.
     pub(in crate::cli::doctor) is_replaced: bool,
     /// Whether it stays when the last session ends; `None` where nobody says.
-    pub(in crate::cli::doctor) lingers: Option<bool>,
+    pub(in crate::cli::doctor) has_linger: Option<bool>,
     /// The configuration as the service has it; `None` where it is not valid, or there is no unit.
     pub(in crate::cli::doctor) settings: Option<Settings>,
 }
 
-impl Service {
+impl UnitFacts {
     /// Asks systemd. It waits for what it asks.
     ///
     /// # Errors
     /// When no systemd of this user answers.
-    pub(super) fn look(environment: &Environment) -> Result<Self, String> {
-        let of = |unit| State::of(unit).map_err(|refusal| refusal.said());
-        let (unit, socket) = (of(SERVICE)?, of(SOCKET)?);
+    pub(super) fn query(environment: &Environment) -> Result<Self, String> {
+        let of = |unit| UnitState::query(unit).map_err(|refusal| refusal.message());
+        let (unit, socket) = (of(SERVICE_NAME)?, of(SOCKET_NAME)?);
         let mut paths = vec![PathBuf::from(unit.file())];
         paths.extend(unit.get("DropInPaths").split_whitespace().map(PathBuf::from));
         let file = if unit.exists() { UnitFile::read(&paths, environment) } else { UnitFile::default() };
-        let variables = systemctl::environment().map_err(|refusal| refusal.said())?;
+        let variables = systemctl::read_environment().map_err(|refusal| refusal.message())?;
         let is_replaced = unit.pid().is_some_and(|pid| {
             let program = fs::read_link(format!("/proc/{pid}/exe"));
             program.is_ok_and(|program| program.to_string_lossy().ends_with(" (deleted)"))
         });
         let other_program = file.program().filter(|program| !is_this(program)).map(version_of);
         let lingers = lingers(environment);
-        let in_store = managed(Path::new(unit.file()), &Environment::default()).is_some();
+        let in_store = find_manager(Path::new(unit.file()), &Environment::default()).is_some();
         let of_machine = !unit.exists() && is_known_to_the_machine();
         Ok(Self {
-            of_machine,
-            in_store,
-            unit,
-            socket,
-            file,
-            variables,
-            other_program,
+            is_system_unit: of_machine,
+            is_in_nix_store: in_store,
+            service_state: unit,
+            socket_state: socket,
+            unit_file: file,
+            manager_variables: variables,
+            other_program_version: other_program,
             is_replaced,
-            lingers,
+            has_linger: lingers,
             settings: None,
         })
     }
 
     /// With the configuration that the service reads, and the keys that reach it.
-    pub(super) fn resolved(self, configuration: &Configuration, environment: &Environment) -> Self {
-        if !self.unit.exists() {
+    pub(super) fn resolve_settings(self, configuration: &ConfigFacts, environment: &Environment) -> Self {
+        if !self.service_state.exists() {
             return self;
         }
         let variables = self.environment(environment);
@@ -85,21 +85,22 @@ impl Service {
 
     /// What the gateway's process has, as far as it can be told from outside.
     fn environment(&self, own: &Environment) -> Environment {
-        let mut all = self.variables.clone();
+        let mut all = self.manager_variables.clone();
         for name in ["HOME", "XDG_CONFIG_HOME"] {
             all.remove(name);
             all.extend(own.get(name).map(|value| (name.to_owned(), value.to_owned())));
         }
-        all.extend(self.file.variables.iter().cloned());
-        for path in &self.file.environment_files {
+        all.extend(self.unit_file.variables.iter().cloned());
+        for path in &self.unit_file.environment_files {
             all.extend(SecretsFile::parse(&fs::read(path).unwrap_or_default()).values);
         }
-        let held = own.get("XDG_RUNTIME_DIR").map(|run| Path::new(run).join("credentials").join(SERVICE));
+        let held =
+            own.get("XDG_RUNTIME_DIR").map(|run| Path::new(run).join("credentials").join(SERVICE_NAME));
         all.extend(
             held.filter(|path| path.is_dir())
                 .map(|path| ("CREDENTIALS_DIRECTORY".to_owned(), path.display().to_string())),
         );
-        for (name, path) in &self.file.credentials {
+        for (name, path) in &self.unit_file.credentials {
             let value = || fs::read_to_string(path).unwrap_or_default().trim().to_owned();
             all.entry(name.clone()).or_insert_with(value);
         }
@@ -116,7 +117,7 @@ fn is_this(program: &Path) -> bool {
 /// Whether the service is one of the machine's, which every user may ask.
 fn is_known_to_the_machine() -> bool {
     let asked = Command::new("systemctl")
-        .args(["show", "--property=LoadState", SERVICE])
+        .args(["show", "--property=LoadState", SERVICE_NAME])
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .output();

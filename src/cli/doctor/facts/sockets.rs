@@ -6,21 +6,21 @@ use std::os::unix::fs::MetadataExt;
 
 /// A socket that waits for connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::cli::doctor) struct Listener {
+pub(in crate::cli::doctor) struct ListeningSocket {
     /// Where.
     pub(in crate::cli::doctor) ip: IpAddr,
     /// Where.
     pub(in crate::cli::doctor) port: u16,
     /// Whose it is.
-    pub(in crate::cli::doctor) uid: u32,
+    pub(in crate::cli::doctor) owner_uid: u32,
     /// Who holds it; `None` where this user may not see that.
-    pub(in crate::cli::doctor) holder: Option<Holder>,
+    pub(in crate::cli::doctor) process: Option<SocketProcess>,
     inode: u64,
 }
 
 /// A process.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::cli::doctor) struct Holder {
+pub(in crate::cli::doctor) struct SocketProcess {
     /// Its id.
     pub(in crate::cli::doctor) pid: u32,
     /// Its program's name alone: arguments may hold keys.
@@ -28,33 +28,34 @@ pub(in crate::cli::doctor) struct Holder {
 }
 
 /// Who runs this.
-pub(super) fn own_uid() -> Option<u32> {
+pub(super) fn current_uid() -> Option<u32> {
     fs::metadata("/proc/self").ok().map(|facts| facts.uid())
 }
 
 /// Every listener, those of other users without their holder; `None` where the kernel tells nothing.
-pub(in crate::cli::doctor) fn listening() -> Option<Vec<Listener>> {
+pub(in crate::cli::doctor) fn list_listeners() -> Option<Vec<ListeningSocket>> {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(fs::read_to_string);
     if tables.iter().all(Result::is_err) {
         return None;
     }
-    let mut listeners: Vec<Listener> = tables.iter().flatten().flat_map(|table| read_table(table)).collect();
+    let mut listeners: Vec<ListeningSocket> =
+        tables.iter().flatten().flat_map(|table| read_table(table)).collect();
     name_holders(&mut listeners);
     Some(listeners)
 }
 
 /// `/proc/net/tcp`: addresses in hexadecimal words of the machine's byte order, state `0A`.
-fn read_table(table: &str) -> Vec<Listener> {
+fn read_table(table: &str) -> Vec<ListeningSocket> {
     let row = |line: &str| {
         let words: Vec<&str> = line.split_whitespace().collect();
         let (ip, port) = words.get(1)?.split_once(':')?;
         (*words.get(3)? == "0A").then_some(())?;
-        Some(Listener {
+        Some(ListeningSocket {
             ip: address(ip)?,
             port: u16::from_str_radix(port, 16).ok()?,
-            uid: words.get(7)?.parse().ok()?,
+            owner_uid: words.get(7)?.parse().ok()?,
             inode: words.get(9)?.parse().ok()?,
-            holder: None,
+            process: None,
         })
     };
     table.lines().filter_map(row).collect()
@@ -76,7 +77,7 @@ fn address(hex: &str) -> Option<IpAddr> {
 }
 
 /// Looks for each socket among the open files of every process that this user may look at.
-fn name_holders(listeners: &mut [Listener]) {
+fn name_holders(listeners: &mut [ListeningSocket]) {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     for process in processes {
         let Some(pid) = process.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
@@ -88,7 +89,7 @@ fn name_holders(listeners: &mut [Listener]) {
             let inode = inode.and_then(|inode| inode.parse::<u64>().ok());
             for listener in listeners.iter_mut().filter(|one| Some(one.inode) == inode) {
                 // Children that inherited it come later, as their ids are higher, or are no worse an answer.
-                listener.holder.get_or_insert_with(|| Holder { pid, program: program(pid) });
+                listener.process.get_or_insert_with(|| SocketProcess { pid, program: program(pid) });
             }
         }
     }
@@ -115,7 +116,7 @@ mod tests {
             2: 00000000000000000000000001000000:0050 00000000000000000000000000000000:0000 0A 0:0 00:0 0 0 0 7 1 0\n";
         let found: Vec<_> = read_table(table)
             .into_iter()
-            .map(|one| (one.ip.to_string(), one.port, one.uid, one.inode))
+            .map(|one| (one.ip.to_string(), one.port, one.owner_uid, one.inode))
             .collect();
         assert_eq!(found, [("127.0.0.1".to_owned(), 1969, 1000, 4242), ("::1".to_owned(), 80, 0, 7)]);
     }
@@ -125,9 +126,9 @@ mod tests {
     fn a_listener_of_this_process_is_found_with_its_holder() {
         let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = socket.local_addr().unwrap().port();
-        let all = listening().unwrap();
+        let all = list_listeners().unwrap();
         let own = all.iter().find(|one| one.port == port).unwrap();
-        assert_eq!(own.holder.as_ref().unwrap().pid, std::process::id());
-        assert_eq!(Some(own.uid), own_uid());
+        assert_eq!(own.process.as_ref().unwrap().pid, std::process::id());
+        assert_eq!(Some(own.owner_uid), current_uid());
     }
 }

@@ -16,7 +16,7 @@ pub(in crate::cli::doctor) struct UnitFile {
     /// `LoadCredential=`: names and files.
     pub(in crate::cli::doctor) credentials: Vec<(String, PathBuf)>,
     /// Names of credentials whose value nobody sees beforehand: encrypted ones, and such without a file.
-    pub(in crate::cli::doctor) sealed: Vec<String>,
+    pub(in crate::cli::doctor) opaque_credentials: Vec<String>,
 }
 
 impl UnitFile {
@@ -24,13 +24,13 @@ impl UnitFile {
     pub(in crate::cli::doctor) fn read(paths: &[PathBuf], environment: &Environment) -> Self {
         let mut unit = Self::default();
         for path in paths {
-            unit.add(&std::fs::read_to_string(path).unwrap_or_default(), environment);
+            unit.parse(&std::fs::read_to_string(path).unwrap_or_default(), environment);
         }
         unit
     }
 
     /// Takes the lines of one file over those before it.
-    pub(in crate::cli::doctor) fn add(&mut self, text: &str, environment: &Environment) {
+    pub(in crate::cli::doctor) fn parse(&mut self, text: &str, environment: &Environment) {
         let text = text.replace("\\\n", " ");
         let mut section = "";
         for line in text.lines().map(str::trim) {
@@ -65,12 +65,12 @@ impl UnitFile {
                 Some((name, path)) if path.starts_with('/') => {
                     self.credentials.push((name.to_owned(), PathBuf::from(path)));
                 }
-                Some((name, _)) => self.sealed.push(name.to_owned()),
-                None => self.sealed.push(value.to_owned()),
+                Some((name, _)) => self.opaque_credentials.push(name.to_owned()),
+                None => self.opaque_credentials.push(value.to_owned()),
             },
             ("LoadCredentialEncrypted" | "SetCredentialEncrypted" | "ImportCredential", _) => {
                 let name = value.split(':').next().unwrap_or_default();
-                self.sealed.push(name.to_owned());
+                self.opaque_credentials.push(name.to_owned());
             }
             _ => {}
         }
@@ -159,7 +159,7 @@ mod tests {
         let environment: Environment =
             [("HOME", "/home/u"), ("XDG_RUNTIME_DIR", "/run/user/7")].into_iter().collect();
         let mut unit = UnitFile::default();
-        unit.add(
+        unit.parse(
             "[Unit]\nEnvironment=NOT=this\n[Service]\nExecStart=\"/opt/a b/moonrelay\" gateway run \\\n --config %h/50%%.json5\n\
              # Environment=NOR=this\nEnvironment=A=1 \"B=two words\"\nEnvironmentFile=-%t/keys\n\
              LoadCredential=KIMI_API_KEY:%h/.secrets/kimi\nSetCredential=KIMI_API_KEY:\\n\nImportCredential=moon.*\n",
@@ -172,9 +172,9 @@ mod tests {
         assert_eq!(unit.variables, variables);
         assert_eq!(unit.environment_files, [PathBuf::from("/run/user/7/keys")]);
         assert_eq!(unit.credentials, [("KIMI_API_KEY".to_owned(), PathBuf::from("/home/u/.secrets/kimi"))]);
-        assert_eq!(unit.sealed, ["moon.*"]);
+        assert_eq!(unit.opaque_credentials, ["moon.*"]);
         // What is dropped in beside it takes lines back.
-        unit.add("[Service]\nEnvironmentFile=\nLoadCredential=\nExecStart=\nExecStart=/usr/bin/moonrelay gateway run\n", &environment);
+        unit.parse("[Service]\nEnvironmentFile=\nLoadCredential=\nExecStart=\nExecStart=/usr/bin/moonrelay gateway run\n", &environment);
         assert_eq!((unit.environment_files.len(), unit.credentials.len(), unit.config()), (0, 0, None));
         assert_eq!(unit.program(), Some(Path::new("/usr/bin/moonrelay")));
     }

@@ -10,12 +10,12 @@ use futures_util::stream;
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
-use super::super::Verb;
+use super::super::ModelsCommand;
 use super::{nobody, run_with};
 use crate::cli::console::tests::{Desk, told};
 use crate::failure::Failure;
-use crate::simulator::{Options, Provider, Simulator};
-use crate::upstream::{Call, Client, Connector, Response};
+use crate::simulator::{Provider, Simulator, SimulatorOptions};
+use crate::upstream::{Client, Connector, UpstreamRequest, UpstreamResponse};
 
 fn client() -> Arc<dyn Connector> {
     Arc::new(Client::new(Duration::from_secs(5)))
@@ -23,7 +23,8 @@ fn client() -> Arc<dyn Connector> {
 
 #[tokio::test]
 async fn live_shows_what_differs_from_the_catalog() {
-    let simulator = Simulator::bind("127.0.0.1:0".parse().unwrap(), Options::default()).await.unwrap();
+    let simulator =
+        Simulator::bind("127.0.0.1:0".parse().unwrap(), SimulatorOptions::default()).await.unwrap();
     let base = simulator.base_url(Provider::Kimi);
     tokio::spawn(simulator.run(pending()));
     let text = format!(
@@ -32,7 +33,7 @@ async fn live_shows_what_differs_from_the_catalog() {
     );
     let mut desk = Desk::with(&text);
     let client = client();
-    let verb = || Verb::List { provider: Some("kimi".to_owned()), live: true };
+    let verb = || ModelsCommand::List { provider: Some("kimi".to_owned()), live: true };
     run_with(&mut desk, verb(), true, &client).await.unwrap();
     let live = desk.printed_json()["live"][0].clone();
     assert_eq!((&live["provider"], &live["ok"]), (&json!("kimi"), &json!(true)));
@@ -45,20 +46,21 @@ async fn live_shows_what_differs_from_the_catalog() {
 
 #[tokio::test]
 async fn live_says_why_a_list_cannot_be_had() {
-    let simulator = Simulator::bind("127.0.0.1:0".parse().unwrap(), Options::default()).await.unwrap();
+    let simulator =
+        Simulator::bind("127.0.0.1:0".parse().unwrap(), SimulatorOptions::default()).await.unwrap();
     let base = simulator.base_url(Provider::Moonshot);
     tokio::spawn(simulator.run(pending()));
     let text =
         format!("{{ models: {{ providers: {{ moonshot: {{ baseUrl: '{base}', apiKey: 'wrong' }} }} }} }}");
     let mut desk = Desk::with(&text);
     let client = client();
-    let failed = run_with(&mut desk, Verb::List { provider: None, live: true }, true, &client).await;
+    let failed = run_with(&mut desk, ModelsCommand::List { provider: None, live: true }, true, &client).await;
     assert!(told(failed).contains("code: 1"), "nobody answered");
     let live = desk.printed_json()["live"].clone();
     assert_eq!(live.as_array().unwrap().len(), 1, "providers that are off are not asked");
     let error = live[0]["error"].as_str().unwrap();
     assert!(error.contains("answered 401 Unauthorized: the key is wrong"), "{error}");
-    let off = Verb::List { provider: Some("kimi".to_owned()), live: true };
+    let off = ModelsCommand::List { provider: Some("kimi".to_owned()), live: true };
     assert!(run_with(&mut desk, off, false, &nobody()).await.is_err());
     assert!(
         desk.printed().ends_with("kimi: it is off: KIMI_API_KEY or KIMICODE_API_KEY is not set or empty\n")
@@ -67,7 +69,8 @@ async fn live_says_why_a_list_cannot_be_had() {
 
 #[tokio::test]
 async fn probe_makes_one_call_a_key_and_tells_what_came_of_it() {
-    let simulator = Simulator::bind("127.0.0.1:0".parse().unwrap(), Options::default()).await.unwrap();
+    let simulator =
+        Simulator::bind("127.0.0.1:0".parse().unwrap(), SimulatorOptions::default()).await.unwrap();
     let control = simulator.control();
     let base = |provider| simulator.base_url(provider);
     let text = json!({
@@ -80,10 +83,11 @@ async fn probe_makes_one_call_a_key_and_tells_what_came_of_it() {
         }},
     });
     tokio::spawn(simulator.run(pending()));
-    control
-        .order("openrouter:overloaded".parse().unwrap_or_else(|_| "openrouter:status=529".parse().unwrap()));
+    control.add_fault(
+        "openrouter:overloaded".parse().unwrap_or_else(|_| "openrouter:status=529".parse().unwrap()),
+    );
     let mut desk = Desk::with(&text.to_string());
-    run_with(&mut desk, Verb::Status { probe: true }, true, &client()).await.unwrap();
+    run_with(&mut desk, ModelsCommand::Status { probe: true }, true, &client()).await.unwrap();
     let printed = desk.printed_json();
     let probes: Vec<String> = printed["probes"]
         .as_array()
@@ -102,16 +106,19 @@ async fn probe_makes_one_call_a_key_and_tells_what_came_of_it() {
 /// Kimi Code with one answer for every call.
 struct KimiCode {
     answer: (u16, &'static str),
-    calls: Mutex<Vec<Call>>,
+    calls: Mutex<Vec<UpstreamRequest>>,
 }
 
 impl Connector for KimiCode {
-    fn send(&self, call: Call) -> Pin<Box<dyn Future<Output = Result<Response, Failure>> + Send + '_>> {
+    fn send(
+        &self,
+        call: UpstreamRequest,
+    ) -> Pin<Box<dyn Future<Output = Result<UpstreamResponse, Failure>> + Send + '_>> {
         self.calls.lock().unwrap().push(call);
         let (status, body) = self.answer;
         let body = stream::iter([Ok(Bytes::from_static(body.as_bytes()))]);
         let status = StatusCode::from_u16(status).unwrap();
-        let response = Response { status, headers: HeaderMap::new(), body: Box::pin(body) };
+        let response = UpstreamResponse { status, headers: HeaderMap::new(), body: Box::pin(body) };
         Box::pin(async { Ok(response) })
     }
 }
@@ -130,14 +137,14 @@ async fn probe_calls_kimi_code_over_its_messages_face() {
         let mut desk = Desk::with(text);
         let kimi = Arc::new(KimiCode { answer, calls: Mutex::default() });
         let connector: Arc<dyn Connector> = kimi.clone();
-        let probed = run_with(&mut desk, Verb::Status { probe: true }, true, &connector).await;
+        let probed = run_with(&mut desk, ModelsCommand::Status { probe: true }, true, &connector).await;
         assert_eq!(probed.is_ok(), expected == "ok");
         let probe = desk.printed_json()["probes"][0].clone();
         assert_eq!(probe["result"], expected, "{probe}");
         assert!(!desk.printed().contains("sk-kimi-0123456789"), "a key was printed");
         let calls = kimi.calls.lock().unwrap();
         // The other one asks the gateway, which is not there.
-        let of_kimi: Vec<&Call> = calls.iter().filter(|call| call.url.contains("kimi")).collect();
+        let of_kimi: Vec<&UpstreamRequest> = calls.iter().filter(|call| call.url.contains("kimi")).collect();
         let [call] = of_kimi.as_slice() else { panic!("{} calls", of_kimi.len()) };
         assert_eq!(call.url, "https://api.kimi.com/coding/v1/messages");
         let header = |name: &str| call.headers.get(name).map(|value| value.to_str().unwrap());
@@ -153,7 +160,7 @@ async fn probe_calls_kimi_code_over_its_messages_face() {
 async fn probe_fails_when_no_target_answers() {
     let text = "{ models: { providers: { moonshot: { apiKey: 'sk-0123456789ab' } } } }";
     let mut desk = Desk::with(text);
-    let probe = Verb::Status { probe: true };
+    let probe = ModelsCommand::Status { probe: true };
     assert!(run_with(&mut desk, probe, false, &nobody()).await.is_err());
     assert!(desk.printed().contains("network"), "{}", desk.printed());
 }
@@ -163,7 +170,10 @@ async fn probe_fails_when_no_target_answers() {
 struct Silent(Mutex<Vec<String>>);
 
 impl Connector for Silent {
-    fn send(&self, call: Call) -> Pin<Box<dyn Future<Output = Result<Response, Failure>> + Send + '_>> {
+    fn send(
+        &self,
+        call: UpstreamRequest,
+    ) -> Pin<Box<dyn Future<Output = Result<UpstreamResponse, Failure>> + Send + '_>> {
         self.0.lock().unwrap().push(call.url.to_string());
         Box::pin(pending())
     }
@@ -174,7 +184,7 @@ async fn asked_at_once(text: &str) -> Vec<String> {
     let mut desk = Desk::with(text);
     let silent = Arc::new(Silent::default());
     let connector: Arc<dyn Connector> = silent.clone();
-    let mut running = Box::pin(run_with(&mut desk, Verb::Status { probe: true }, true, &connector));
+    let mut running = Box::pin(run_with(&mut desk, ModelsCommand::Status { probe: true }, true, &connector));
     // What begins hands a task or two to the runtime first; each turn lets all of them go on.
     for _ in 0..100 {
         assert!(futures_util::poll!(&mut running).is_pending());

@@ -1,13 +1,13 @@
 //! The model, written as a chat request.
 
-use super::super::conversation::knobs::Format;
-use super::super::conversation::media::{File, Image, Source};
-use super::super::conversation::tools::{Choice, Tool};
-use super::super::conversation::{Block, Call, Conversation, Outcome, Role, Turn};
+use super::super::conversation::media::{FileBlock, ImageBlock, MediaSource};
+use super::super::conversation::parameters::ResponseFormat;
+use super::super::conversation::tools::{ToolChoice, ToolDefinition};
+use super::super::conversation::{ContentBlock, Conversation, ConversationTurn, Role, ToolCall, ToolResult};
 use super::super::losses::{self, Losses};
-use super::super::node::Literal;
+use super::super::node::StringLiteral;
 use super::super::openai;
-use super::super::writer::{ObjectWriter, object};
+use super::super::writer::{ObjectWriter, write_object};
 use crate::protocol::json;
 
 /// The body.
@@ -19,15 +19,15 @@ pub(in crate::protocol::translate) fn write(conversation: &Conversation<'_>, los
     }
     let mut out = Vec::new();
     let mut body = ObjectWriter::new(&mut out);
-    knobs(&mut body, conversation, losses);
+    write_parameters(&mut body, conversation, losses);
     if !conversation.tools.is_empty() {
-        body.array("tools", &conversation.tools, tool);
+        body.array("tools", &conversation.tools, write_tool);
     }
-    if let Some(choice) = &conversation.choice {
-        tool_choice(&mut body, choice);
+    if let Some(choice) = &conversation.tool_choice {
+        write_tool_choice(&mut body, choice);
     }
     if !conversation.tools.is_empty()
-        && let Some(parallel) = conversation.parallel
+        && let Some(parallel) = conversation.parallel_tool_calls
     {
         body.flag("parallel_tool_calls", parallel);
     }
@@ -36,8 +36,8 @@ pub(in crate::protocol::translate) fn write(conversation: &Conversation<'_>, los
     out
 }
 
-fn knobs(body: &mut ObjectWriter<'_>, conversation: &Conversation<'_>, losses: &mut Losses) {
-    let knobs = &conversation.knobs;
+fn write_parameters(body: &mut ObjectWriter<'_>, conversation: &Conversation<'_>, losses: &mut Losses) {
+    let knobs = &conversation.parameters;
     body.raw_if("model", knobs.model);
     if let Some(stream) = knobs.stream {
         body.flag("stream", stream);
@@ -49,13 +49,13 @@ fn knobs(body: &mut ObjectWriter<'_>, conversation: &Conversation<'_>, losses: &
     body.raw_if("temperature", knobs.temperature);
     body.raw_if("top_p", knobs.top_p);
     body.raw_if("top_k", knobs.top_k);
-    if !knobs.stops.is_empty() {
-        body.array("stop", &knobs.stops, |out, stop| out.extend_from_slice(stop.as_bytes()));
+    if !knobs.stop_sequences.is_empty() {
+        body.array("stop", &knobs.stop_sequences, |out, stop| out.extend_from_slice(stop.as_bytes()));
     }
-    openai::write_terms(body, knobs, losses);
+    openai::write_shared_fields(body, knobs, losses);
     body.raw_if("verbosity", knobs.verbosity);
-    match &knobs.format {
-        Some(Format::Json) => body.raw("response_format", r#"{"type":"json_object"}"#),
+    match &knobs.response_format {
+        Some(ResponseFormat::JsonObject) => body.raw("response_format", r#"{"type":"json_object"}"#),
         Some(format) => body.object("response_format", |outer| {
             outer.text("type", "json_schema");
             outer.object("json_schema", |inner| openai::write_schema(inner, format));
@@ -63,84 +63,90 @@ fn knobs(body: &mut ObjectWriter<'_>, conversation: &Conversation<'_>, losses: &
         None => {}
     }
     let thinking = &conversation.thinking;
-    if let Some(word) = thinking.word() {
-        losses.note_if(thinking.effort.is_none() && thinking.budget.is_some(), losses::THINKING_BUDGET);
+    if let Some(word) = thinking.resolve_effort() {
+        losses.record_if(
+            thinking.effort.is_none() && thinking.budget_tokens.is_some(),
+            losses::THINKING_BUDGET,
+        );
         body.text("reasoning_effort", word);
     }
 }
 
-fn tool(out: &mut Vec<u8>, tool: &Tool<'_>) {
-    object(out, |outer| {
+fn write_tool(out: &mut Vec<u8>, tool: &ToolDefinition<'_>) {
+    write_object(out, |outer| {
         outer.text("type", "function");
         outer.object("function", |function| {
             function.literal("name", &tool.name);
             function.literal_if("description", tool.description.as_ref());
             function.raw_if("parameters", tool.schema);
-            if let Some(strict) = tool.strict {
+            if let Some(strict) = tool.is_strict {
                 function.flag("strict", strict);
             }
         });
     });
 }
 
-fn tool_choice(body: &mut ObjectWriter<'_>, choice: &Choice<'_>) {
+fn write_tool_choice(body: &mut ObjectWriter<'_>, choice: &ToolChoice<'_>) {
     match choice {
-        Choice::Auto => body.text("tool_choice", "auto"),
-        Choice::None => body.text("tool_choice", "none"),
-        Choice::Any => body.text("tool_choice", "required"),
-        Choice::Tool(name) => body.object("tool_choice", |choice| {
+        ToolChoice::Auto => body.text("tool_choice", "auto"),
+        ToolChoice::None => body.text("tool_choice", "none"),
+        ToolChoice::Required => body.text("tool_choice", "required"),
+        ToolChoice::Named(name) => body.object("tool_choice", |choice| {
             choice.text("type", "function");
             choice.object("function", |function| function.literal("name", name));
         }),
     }
 }
 
-fn write_turn(turn: &Turn<'_>, is_last: bool, messages: &mut Vec<Vec<u8>>, losses: &mut Losses) {
+fn write_turn(turn: &ConversationTurn<'_>, is_last: bool, messages: &mut Vec<Vec<u8>>, losses: &mut Losses) {
     match turn.role {
-        Role::Tools => results(turn, messages, losses),
-        Role::Assistant => assistant(turn, is_last, messages, losses),
+        Role::Tools => write_tool_results(turn, messages, losses),
+        Role::Assistant => write_assistant(turn, is_last, messages, losses),
         // Every server knows `system`, few `developer`; OpenAI takes both and means the same.
-        Role::System | Role::Developer => message("system", turn, messages, losses),
-        Role::User => message("user", turn, messages, losses),
+        Role::System | Role::Developer => write_message("system", turn, messages, losses),
+        Role::User => write_message("user", turn, messages, losses),
     }
 }
 
-fn message(role: &str, turn: &Turn<'_>, messages: &mut Vec<Vec<u8>>, losses: &mut Losses) {
-    let parts = parts(&turn.blocks, losses);
+fn write_message(role: &str, turn: &ConversationTurn<'_>, messages: &mut Vec<Vec<u8>>, losses: &mut Losses) {
+    let parts = render_parts(&turn.blocks, losses);
     if parts.is_empty() {
         return;
     }
     let mut out = Vec::new();
-    object(&mut out, |message| {
+    write_object(&mut out, |message| {
         message.text("role", role);
         message.literal_if("name", turn.name.as_ref());
-        content(message, &turn.blocks, parts);
+        write_content(message, &turn.blocks, parts);
     });
     messages.push(out);
 }
 
 /// A single text as a string, which every server takes; else the parts.
-fn content(message: &mut ObjectWriter<'_>, blocks: &[Block<'_>], parts: Vec<Vec<u8>>) {
+fn write_content(message: &mut ObjectWriter<'_>, blocks: &[ContentBlock<'_>], parts: Vec<Vec<u8>>) {
     match blocks {
-        [Block::Text(text)] => message.literal("content", text),
+        [ContentBlock::Text(text)] => message.literal("content", text),
         _ => message.array("content", parts, |out, part: Vec<u8>| out.extend_from_slice(&part)),
     }
 }
 
-fn parts(blocks: &[Block<'_>], losses: &mut Losses) -> Vec<Vec<u8>> {
+fn render_parts(blocks: &[ContentBlock<'_>], losses: &mut Losses) -> Vec<Vec<u8>> {
     let mut parts = Vec::new();
     for block in blocks {
         let mut out = Vec::new();
         match block {
-            Block::Text(text) | Block::Refusal(text) => text_part(&mut out, text),
-            Block::Image(image) => image_part(&mut out, image),
-            Block::File(file) => file_part(&mut out, file),
-            Block::Video(url) => object(&mut out, |part| {
+            ContentBlock::Text(text) | ContentBlock::Refusal(text) => write_text_part(&mut out, text),
+            ContentBlock::Image(image) => write_image_part(&mut out, image),
+            ContentBlock::File(file) => write_file_part(&mut out, file),
+            ContentBlock::Video(url) => write_object(&mut out, |part| {
                 part.text("type", "video_url");
                 part.object("video_url", |video| video.literal("url", url));
             }),
-            Block::Reasoning { .. } | Block::Veiled(_) | Block::Call(_) | Block::Result(_) => {
-                losses.note(losses::UNKNOWN_BLOCKS);
+            ContentBlock::Reasoning { .. }
+            | ContentBlock::RedactedReasoning(_)
+            | ContentBlock::ToolCall(_)
+            | ContentBlock::ToolResult(_) => {
+                losses.record(losses::UNKNOWN_BLOCKS);
                 continue;
             }
         }
@@ -149,19 +155,19 @@ fn parts(blocks: &[Block<'_>], losses: &mut Losses) -> Vec<Vec<u8>> {
     parts
 }
 
-fn text_part(out: &mut Vec<u8>, text: &Literal<'_>) {
-    object(out, |part| {
+fn write_text_part(out: &mut Vec<u8>, text: &StringLiteral<'_>) {
+    write_object(out, |part| {
         part.text("type", "text");
         part.literal("text", text);
     });
 }
 
 /// An image that lies at the provider is a file: chat takes images by URL and files by id.
-fn image_part(out: &mut Vec<u8>, image: &Image<'_>) {
-    let Some(url) = image.source.url() else {
-        return file_part(out, &File { source: image.source.clone(), name: None });
+fn write_image_part(out: &mut Vec<u8>, image: &ImageBlock<'_>) {
+    let Some(url) = image.source.to_url() else {
+        return write_file_part(out, &FileBlock { source: image.source.clone(), name: None });
     };
-    object(out, |part| {
+    write_object(out, |part| {
         part.text("type", "image_url");
         part.object("image_url", |inner| {
             inner.literal("url", &url);
@@ -170,13 +176,13 @@ fn image_part(out: &mut Vec<u8>, image: &Image<'_>) {
     });
 }
 
-fn file_part(out: &mut Vec<u8>, file: &File<'_>) {
-    object(out, |part| {
+fn write_file_part(out: &mut Vec<u8>, file: &FileBlock<'_>) {
+    write_object(out, |part| {
         part.text("type", "file");
         part.object("file", |inner| {
             inner.literal_if("filename", file.name.as_ref());
-            match (&file.source, file.source.url()) {
-                (Source::Id(id), _) => inner.literal("file_id", id),
+            match (&file.source, file.source.to_url()) {
+                (MediaSource::FileId(id), _) => inner.literal("file_id", id),
                 // OpenRouter takes a URL here as well (its API reference, 2026-09).
                 (_, Some(url)) => inner.literal("file_data", &url),
                 (_, None) => {}
@@ -185,50 +191,55 @@ fn file_part(out: &mut Vec<u8>, file: &File<'_>) {
     });
 }
 
-fn assistant(turn: &Turn<'_>, is_last: bool, messages: &mut Vec<Vec<u8>>, losses: &mut Losses) {
-    let texts: Vec<&Literal<'_>> = turn
+fn write_assistant(
+    turn: &ConversationTurn<'_>,
+    is_last: bool,
+    messages: &mut Vec<Vec<u8>>,
+    losses: &mut Losses,
+) {
+    let texts: Vec<&StringLiteral<'_>> = turn
         .blocks
         .iter()
-        .filter_map(|block| if let Block::Text(text) = block { Some(text) } else { None })
+        .filter_map(|block| if let ContentBlock::Text(text) = block { Some(text) } else { None })
         .collect();
-    let refusals: Vec<Literal<'_>> = turn
+    let refusals: Vec<StringLiteral<'_>> = turn
         .blocks
         .iter()
-        .filter_map(|block| if let Block::Refusal(text) = block { Some(text.clone()) } else { None })
+        .filter_map(|block| if let ContentBlock::Refusal(text) = block { Some(text.clone()) } else { None })
         .collect();
-    let calls: Vec<&Call<'_>> = turn
+    let calls: Vec<&ToolCall<'_>> = turn
         .blocks
         .iter()
-        .filter_map(|block| if let Block::Call(call) = block { Some(call) } else { None })
+        .filter_map(|block| if let ContentBlock::ToolCall(call) = block { Some(call) } else { None })
         .collect();
     if texts.is_empty() && refusals.is_empty() && calls.is_empty() {
-        losses.note(losses::REASONING_ALONE);
+        losses.record(losses::REASONING_ALONE);
         return;
     }
     let mut out = Vec::new();
-    object(&mut out, |message| {
+    write_object(&mut out, |message| {
         message.text("role", "assistant");
         message.literal_if("name", turn.name.as_ref());
-        reasoning(message, &turn.blocks);
+        write_reasoning(message, &turn.blocks);
         match texts.as_slice() {
             [] => message.raw("content", "null"),
             [text] => message.literal("content", text),
-            _ => message.array("content", &texts, |out, text| text_part(out, text)),
+            _ => message.array("content", &texts, |out, text| write_text_part(out, text)),
         }
         if !refusals.is_empty() {
-            message.literal("refusal", &Literal::joined(&refusals, "\n\n"));
+            message.literal("refusal", &StringLiteral::join(&refusals, "\n\n"));
         }
         if !calls.is_empty() {
-            message.array("tool_calls", &calls, |out, call| call_part(out, call));
-        } else if is_last && turn.partial {
+            message.array("tool_calls", &calls, |out, call| write_tool_call(out, call));
+        } else if is_last && turn.is_partial {
             message.flag("partial", true);
         }
     });
     messages.push(out);
 }
 
-fn call_part(out: &mut Vec<u8>, call: &Call<'_>) {
-    object(out, |outer| {
+fn write_tool_call(out: &mut Vec<u8>, call: &ToolCall<'_>) {
+    write_object(out, |outer| {
         outer.text("id", &call.id);
         outer.text("type", "function");
         outer.object("function", |function| {
@@ -240,9 +251,9 @@ fn call_part(out: &mut Vec<u8>, call: &Call<'_>) {
 
 /// `reasoning_content` holds the text; with a seal, or veiled, `reasoning_details` hold all of it, as OpenRouter gives
 /// it and wants it back.
-fn reasoning(message: &mut ObjectWriter<'_>, blocks: &[Block<'_>]) {
-    let of = |block: &Block<'_>| match block {
-        Block::Reasoning { text, .. } => Some(text.as_bytes().to_vec()),
+fn write_reasoning(message: &mut ObjectWriter<'_>, blocks: &[ContentBlock<'_>]) {
+    let of = |block: &ContentBlock<'_>| match block {
+        ContentBlock::Reasoning { text, .. } => Some(text.as_bytes().to_vec()),
         _ => None,
     };
     let texts: Vec<Vec<u8>> = blocks.iter().filter_map(of).collect();
@@ -251,19 +262,25 @@ fn reasoning(message: &mut ObjectWriter<'_>, blocks: &[Block<'_>]) {
     if !text.is_empty() {
         message.text("reasoning_content", &text);
     }
-    let is_sealed =
-        |block: &Block<'_>| matches!(block, Block::Veiled(_) | Block::Reasoning { seal: Some(_), .. });
+    let is_sealed = |block: &ContentBlock<'_>| {
+        matches!(
+            block,
+            ContentBlock::RedactedReasoning(_) | ContentBlock::Reasoning { signature: Some(_), .. }
+        )
+    };
     if !blocks.iter().any(is_sealed) {
         return;
     }
-    let is_reasoning = |block: &&Block<'_>| matches!(block, Block::Veiled(_) | Block::Reasoning { .. });
+    let is_reasoning = |block: &&ContentBlock<'_>| {
+        matches!(block, ContentBlock::RedactedReasoning(_) | ContentBlock::Reasoning { .. })
+    };
     message.array("reasoning_details", blocks.iter().filter(is_reasoning), |out, block| {
-        object(out, |detail| match block {
-            Block::Veiled(data) => {
+        write_object(out, |detail| match block {
+            ContentBlock::RedactedReasoning(data) => {
                 detail.text("type", "reasoning.encrypted");
                 detail.literal("data", data);
             }
-            Block::Reasoning { text, seal } => {
+            ContentBlock::Reasoning { text, signature: seal } => {
                 detail.text("type", "reasoning.text");
                 detail.literal("text", text);
                 detail.literal_if("signature", seal.as_ref());
@@ -274,37 +291,38 @@ fn reasoning(message: &mut ObjectWriter<'_>, blocks: &[Block<'_>]) {
 }
 
 /// A message a result; what is no text follows them all in one of the user's.
-fn results(turn: &Turn<'_>, messages: &mut Vec<Vec<u8>>, losses: &mut Losses) {
-    let mut beside: Vec<Block<'_>> = Vec::new();
+fn write_tool_results(turn: &ConversationTurn<'_>, messages: &mut Vec<Vec<u8>>, losses: &mut Losses) {
+    let mut beside: Vec<ContentBlock<'_>> = Vec::new();
     for block in &turn.blocks {
-        let Block::Result(outcome) = block else { continue };
-        losses.note_if(outcome.is_error, losses::IS_ERROR);
+        let ContentBlock::ToolResult(outcome) = block else { continue };
+        losses.record_if(outcome.is_error, losses::IS_ERROR);
         let mut out = Vec::new();
-        object(&mut out, |message| {
+        write_object(&mut out, |message| {
             message.text("role", "tool");
-            message.text("tool_call_id", &outcome.id);
-            result_text(message, outcome);
+            message.text("tool_call_id", &outcome.call_id);
+            write_result_text(message, outcome);
         });
         messages.push(out);
-        beside.extend(outcome.content.iter().filter(|block| !matches!(block, Block::Text(_))).cloned());
+        beside
+            .extend(outcome.content.iter().filter(|block| !matches!(block, ContentBlock::Text(_))).cloned());
     }
     if beside.is_empty() {
         return;
     }
-    losses.note(losses::RESULT_IMAGES);
-    message("user", &Turn::new(Role::User, beside), messages, losses);
+    losses.record(losses::RESULT_IMAGES);
+    write_message("user", &ConversationTurn::new(Role::User, beside), messages, losses);
 }
 
-fn result_text(message: &mut ObjectWriter<'_>, outcome: &Outcome<'_>) {
-    let texts: Vec<&Literal<'_>> = outcome
+fn write_result_text(message: &mut ObjectWriter<'_>, outcome: &ToolResult<'_>) {
+    let texts: Vec<&StringLiteral<'_>> = outcome
         .content
         .iter()
-        .filter_map(|block| if let Block::Text(text) = block { Some(text) } else { None })
+        .filter_map(|block| if let ContentBlock::Text(text) = block { Some(text) } else { None })
         .collect();
     match texts.as_slice() {
         [] if outcome.content.is_empty() => message.text("content", ""),
         [] => message.text("content", "(the result follows)"),
         [text] => message.literal("content", text),
-        _ => message.array("content", &texts, |out, text| text_part(out, text)),
+        _ => message.array("content", &texts, |out, text| write_text_part(out, text)),
     }
 }

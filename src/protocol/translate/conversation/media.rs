@@ -2,51 +2,51 @@
 
 use std::borrow::Cow;
 
-use super::super::node::Literal;
+use super::super::node::StringLiteral;
 
 /// Where the bytes are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source<'t> {
+pub enum MediaSource<'t> {
     /// In the request.
     Data {
         /// The media type; a string without quotes.
         media_type: Cow<'t, str>,
         /// Base64, between quotes.
-        data: Literal<'t>,
+        data: StringLiteral<'t>,
     },
     /// Elsewhere.
-    Url(Literal<'t>),
+    Url(StringLiteral<'t>),
     /// At the provider.
-    Id(Literal<'t>),
+    FileId(StringLiteral<'t>),
 }
 
 /// An image.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Image<'t> {
+pub struct ImageBlock<'t> {
     /// Its bytes.
-    pub source: Source<'t>,
+    pub source: MediaSource<'t>,
     /// How closely it is to be looked at: `auto`, `low`, `high`.
-    pub detail: Option<Literal<'t>>,
+    pub detail: Option<StringLiteral<'t>>,
 }
 
 /// A document.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct File<'t> {
+pub struct FileBlock<'t> {
     /// Its bytes.
-    pub source: Source<'t>,
+    pub source: MediaSource<'t>,
     /// Its name or title.
-    pub name: Option<Literal<'t>>,
+    pub name: Option<StringLiteral<'t>>,
 }
 
-impl<'t> Source<'t> {
+impl<'t> MediaSource<'t> {
     /// Of a URL, which may hold the data itself (RFC 2397).
     #[must_use]
-    pub fn of_url(url: Literal<'t>) -> Self {
+    pub fn from_url(url: StringLiteral<'t>) -> Self {
         let data = url.text().strip_prefix("data:").and_then(|rest| {
             let (terms, data) = rest.split_once(',')?;
             let media_type = terms.strip_suffix(";base64")?;
             let media_type = media_type.split(';').next().unwrap_or_default();
-            Some((media_type.to_owned(), Literal::of(data)))
+            Some((media_type.to_owned(), StringLiteral::from_text(data)))
         });
         match data {
             Some((media_type, data)) => Self::Data { media_type: Cow::Owned(media_type), data },
@@ -56,11 +56,11 @@ impl<'t> Source<'t> {
 
     /// As a URL; an id has none.
     #[must_use]
-    pub fn url(&self) -> Option<Literal<'t>> {
+    pub fn to_url(&self) -> Option<StringLiteral<'t>> {
         match self {
-            Self::Data { media_type, data } => Some(data.wrapped(&format!("data:{media_type};base64,"), "")),
+            Self::Data { media_type, data } => Some(data.wrap(&format!("data:{media_type};base64,"), "")),
             Self::Url(url) => Some(url.clone()),
-            Self::Id(_) => None,
+            Self::FileId(_) => None,
         }
     }
 }

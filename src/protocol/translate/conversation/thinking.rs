@@ -2,24 +2,24 @@
 
 use std::borrow::Cow;
 
-use super::super::node::Node;
+use super::super::node::JsonNode;
 
 /// What is asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Thinking<'t> {
+pub struct ThinkingSettings<'t> {
     /// On or off, where it is said.
-    pub switch: Option<Switch>,
+    pub mode: Option<ThinkingMode>,
     /// `minimal`, `low`, `medium`, `high`, `xhigh`, `max`: the client's own word.
     pub effort: Option<Cow<'t, str>>,
     /// Tokens.
-    pub budget: Option<u64>,
+    pub budget_tokens: Option<u64>,
     /// Which summary is wanted: `auto`, `concise`, `detailed`.
     pub summary: Option<Cow<'t, str>>,
 }
 
 /// On or off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Switch {
+pub enum ThinkingMode {
     /// No thinking.
     Off,
     /// Thinking.
@@ -32,47 +32,48 @@ pub enum Switch {
 /// `low`, `medium` and `high`; Claude Code's words for thinking stood for 4,000, 10,000 and 31,999, opencode 1.18 sends
 /// 16,000. A budget is the effort whose range it falls in, and `max` for those who ask for more than 24,576 tokens would
 /// be no word of OpenAI's: it stays `high`.
-const BUDGETS: [(&str, u64, u64); 4] =
+const EFFORT_BUDGETS: [(&str, u64, u64); 4] =
     [("minimal", 1024, 0), ("low", 1024, 2048), ("medium", 4096, 6000), ("high", 8192, u64::MAX)];
 
 /// The least budget that Anthropic's API takes (its reference, 2026-11).
-pub(in crate::protocol::translate) const LEAST_BUDGET: u64 = 1024;
+pub(in crate::protocol::translate) const MIN_BUDGET_TOKENS: u64 = 1024;
 
-impl<'t> Thinking<'t> {
+impl<'t> ThinkingSettings<'t> {
     /// Whether the client asked for thinking.
     #[must_use]
-    pub fn is_wanted(&self) -> bool {
-        self.switch != Some(Switch::Off)
-            && (self.switch.is_some() || self.effort.is_some() || self.budget.is_some())
+    pub fn is_requested(&self) -> bool {
+        self.mode != Some(ThinkingMode::Off)
+            && (self.mode.is_some() || self.effort.is_some() || self.budget_tokens.is_some())
     }
 
     /// The effort in a word: the client's own, else the one that its budget means.
     #[must_use]
-    pub fn word(&self) -> Option<&str> {
-        if self.switch == Some(Switch::Off) {
+    pub fn resolve_effort(&self) -> Option<&str> {
+        if self.mode == Some(ThinkingMode::Off) {
             return Some("none");
         }
-        let by_budget = |budget| BUDGETS.iter().find(|(.., upto)| budget <= *upto).map(|(word, ..)| *word);
-        self.effort.as_deref().or_else(|| self.budget.and_then(by_budget))
+        let by_budget =
+            |budget| EFFORT_BUDGETS.iter().find(|(.., upto)| budget <= *upto).map(|(word, ..)| *word);
+        self.effort.as_deref().or_else(|| self.budget_tokens.and_then(by_budget))
     }
 
     /// The budget: the client's own, else the one that stands for its effort.
     #[must_use]
-    pub fn tokens(&self) -> Option<u64> {
-        let by_word = |word: &str| match BUDGETS.iter().find(|(known, ..)| *known == word) {
+    pub fn resolve_budget(&self) -> Option<u64> {
+        let by_word = |word: &str| match EFFORT_BUDGETS.iter().find(|(known, ..)| *known == word) {
             Some((_, tokens, _)) => Some(*tokens),
             None => matches!(word, "xhigh" | "max" | "ultra").then_some(8192),
         };
-        self.budget.or_else(|| self.effort.as_deref().and_then(by_word))
+        self.budget_tokens.or_else(|| self.effort.as_deref().and_then(by_word))
     }
 
     /// Takes an effort in a word, where one is there; words for off and on throw the switch.
-    pub(in crate::protocol::translate) fn set_word(&mut self, node: Option<Node<'t>>) {
-        let Some(word) = node.and_then(Node::string) else { return };
+    pub(in crate::protocol::translate) fn set_effort(&mut self, node: Option<JsonNode<'t>>) {
+        let Some(word) = node.and_then(JsonNode::string) else { return };
         match &*word {
-            "none" | "off" | "disabled" => self.switch = self.switch.or(Some(Switch::Off)),
-            "on" | "enabled" => self.switch = self.switch.or(Some(Switch::On)),
-            "auto" | "adaptive" => self.switch = self.switch.or(Some(Switch::Adaptive)),
+            "none" | "off" | "disabled" => self.mode = self.mode.or(Some(ThinkingMode::Off)),
+            "on" | "enabled" => self.mode = self.mode.or(Some(ThinkingMode::On)),
+            "auto" | "adaptive" => self.mode = self.mode.or(Some(ThinkingMode::Adaptive)),
             "" => {}
             _ if self.effort.is_none() => self.effort = Some(word),
             _ => {}

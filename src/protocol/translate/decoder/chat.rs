@@ -1,90 +1,93 @@
 //! Chat Completions.
 
-use super::pieces::{Channel, Pieces};
-use crate::protocol::chunk::{Choice, Chunk};
-use crate::protocol::face::Face;
-use crate::protocol::object::Object;
-use crate::protocol::translate::event::{Event, Finish};
+use super::emitter::{Channel, EventEmitter};
+use crate::protocol::api::Api;
+use crate::protocol::chunk::{ChatChunk, ChunkChoice};
+use crate::protocol::object::ObjectView;
+use crate::protocol::translate::event::{FinishReason, ResponseEvent};
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Reader {
-    pieces: Pieces,
-    calls: Vec<Call>,
+pub(super) struct ChatDecoder {
+    emitter: EventEmitter,
+    calls: Vec<PartialCall>,
 }
 
 /// A call as its fragments make it known.
 #[derive(Debug, Default)]
-struct Call {
+struct PartialCall {
     index: Option<u64>,
     id: String,
     /// Its number, once its name is known.
     number: Option<usize>,
     /// Arguments that came before the name, as literals.
-    early: Vec<Vec<u8>>,
+    early_arguments: Vec<Vec<u8>>,
 }
 
-impl Reader {
-    pub(super) fn frame(&mut self, payload: &[u8], out: &mut Vec<Event>) {
-        if self.pieces.has_ended() {
+impl ChatDecoder {
+    pub(super) fn read_payload(&mut self, payload: &[u8], out: &mut Vec<ResponseEvent>) {
+        if self.emitter.has_ended() {
             return;
         }
         if payload.trim_ascii() == b"[DONE]" {
             self.end(out);
             return;
         }
-        let Ok(chunk) = Chunk::parse(payload) else { return };
-        if chunk.choices.is_none() && chunk.usage.is_none() {
+        let Ok(chunk) = ChatChunk::parse(payload) else { return };
+        if chunk.choices_span.is_none() && chunk.usage.is_none() {
             return;
         }
-        let Some(top) = Object::read(payload) else { return };
-        self.pieces.start(top.string("id"), top.string("model"), out);
-        if let Some(choice) = chunk.choice.iter().find(|choice| is_first(payload, choice)) {
-            self.choice(payload, choice, out);
+        let Some(top) = ObjectView::parse(payload) else { return };
+        self.emitter.start(top.string("id"), top.string("model"), out);
+        if let Some(choice) = chunk.parsed_choices.iter().find(|choice| is_first_choice(payload, choice)) {
+            self.read_choice(payload, choice, out);
         }
         // Moonshot tells it in the choice and then at the top: the later one replaces the earlier.
-        let usage =
-            chunk.usage.iter().chain(chunk.choice.iter().filter_map(|choice| choice.usage.as_ref())).next();
-        self.pieces.usage(Face::Chat, usage.and_then(|span| payload.get(span.clone())), out);
+        let usage = chunk
+            .usage
+            .iter()
+            .chain(chunk.parsed_choices.iter().filter_map(|choice| choice.usage.as_ref()))
+            .next();
+        self.emitter.push_usage(Api::ChatCompletions, usage.and_then(|span| payload.get(span.clone())), out);
     }
 
-    pub(super) fn end(&mut self, out: &mut Vec<Event>) {
-        if self.pieces.has_ended() {
+    pub(super) fn end(&mut self, out: &mut Vec<ResponseEvent>) {
+        if self.emitter.has_ended() {
             return;
         }
         for call in &mut self.calls {
             // A call that nobody named is told all the same, where it says something.
-            if call.number.is_none() && !call.early.is_empty() {
-                call.begin(String::new(), &mut self.pieces, out);
+            if call.number.is_none() && !call.early_arguments.is_empty() {
+                call.start(String::new(), &mut self.emitter, out);
             }
         }
-        self.pieces.end(out);
+        self.emitter.end(out);
     }
 
-    fn choice(&mut self, payload: &[u8], choice: &Choice, out: &mut Vec<Event>) {
-        let delta = choice.delta.clone().and_then(|span| Object::read(payload.get(span)?));
+    fn read_choice(&mut self, payload: &[u8], choice: &ChunkChoice, out: &mut Vec<ResponseEvent>) {
+        let delta = choice.delta.clone().and_then(|span| ObjectView::parse(payload.get(span)?));
         if let Some(delta) = delta {
-            self.reasoning(&delta, out);
-            self.content(&delta, out);
+            self.read_reasoning(&delta, out);
+            self.read_content(&delta, out);
             if let Some(refusal) = delta.literal("refusal") {
-                self.pieces.say(Channel::Refusal, refusal, out);
+                self.emitter.push_literal(Channel::Refusal, refusal, out);
             }
             for fragment in delta.objects("tool_calls") {
-                self.fragment(&fragment, out);
+                self.read_call_fragment(&fragment, out);
             }
         }
         let finish =
-            choice.finish.clone().and_then(|span| crate::protocol::json::unescape(payload.get(span)?));
+            choice.finish_reason.clone().and_then(|span| crate::protocol::json::unescape(payload.get(span)?));
         if let Some(finish) = finish {
-            self.pieces.finish(finish_of(&finish));
+            self.emitter.set_finish_reason(parse_finish_reason(&finish));
         }
     }
 
     /// The details hold the same text as `reasoning` or `reasoning_content`, and more: so where they hold text, it is
     /// theirs that counts.
-    fn reasoning(&mut self, delta: &Object<'_>, out: &mut Vec<Event>) {
-        let details: Vec<Object<'_>> = delta.objects("reasoning_details");
-        let text_of = |detail: &Object<'_>| match detail.string("type").as_deref() {
+    fn read_reasoning(&mut self, delta: &ObjectView<'_>, out: &mut Vec<ResponseEvent>) {
+        let details: Vec<ObjectView<'_>> = delta.objects("reasoning_details");
+        let text_of = |detail: &ObjectView<'_>| match detail.string("type").as_deref() {
             Some("reasoning.text") => "text",
             Some("reasoning.summary") => "summary",
             _ => "",
@@ -95,37 +98,37 @@ impl Reader {
         if !detailed {
             let plain = ["reasoning_content", "reasoning"].into_iter().filter_map(|key| delta.literal(key));
             if let Some(literal) = plain.into_iter().find(|literal| literal.len() > 2) {
-                self.pieces.say(Channel::Reasoning, literal, out);
+                self.emitter.push_literal(Channel::Reasoning, literal, out);
             }
         }
         for detail in &details {
             if let Some(literal) = detail.literal(text_of(detail)) {
-                self.pieces.say(Channel::Reasoning, literal, out);
+                self.emitter.push_literal(Channel::Reasoning, literal, out);
             }
             let opaque = |key| detail.string(key).filter(|text| !text.is_empty());
             if let Some(signature) = opaque("signature") {
-                self.pieces.opaque(Event::Seal(signature.into_owned()), out);
+                self.emitter.push_opaque(ResponseEvent::ReasoningSignature(signature.into_owned()), out);
             }
             if let Some(data) = opaque("data") {
-                self.pieces.opaque(Event::Veiled(data.into_owned()), out);
+                self.emitter.push_opaque(ResponseEvent::RedactedReasoning(data.into_owned()), out);
             }
         }
     }
 
-    fn content(&mut self, delta: &Object<'_>, out: &mut Vec<Event>) {
+    fn read_content(&mut self, delta: &ObjectView<'_>, out: &mut Vec<ResponseEvent>) {
         if let Some(text) = delta.literal("content") {
-            self.pieces.say(Channel::Text, text, out);
+            self.emitter.push_literal(Channel::Text, text, out);
         }
         for part in delta.objects("content") {
             match part.string("type").as_deref() {
                 Some("refusal") => {
                     if let Some(refusal) = part.literal("refusal") {
-                        self.pieces.say(Channel::Refusal, refusal, out);
+                        self.emitter.push_literal(Channel::Refusal, refusal, out);
                     }
                 }
                 Some("text" | "output_text") | None => {
                     if let Some(text) = part.literal("text") {
-                        self.pieces.say(Channel::Text, text, out);
+                        self.emitter.push_literal(Channel::Text, text, out);
                     }
                 }
                 Some(_) => {}
@@ -133,28 +136,30 @@ impl Reader {
         }
     }
 
-    fn fragment(&mut self, fragment: &Object<'_>, out: &mut Vec<Event>) {
+    fn read_call_fragment(&mut self, fragment: &ObjectView<'_>, out: &mut Vec<ResponseEvent>) {
         let function = fragment.object("function");
         let function = function.as_ref();
         let id = fragment.string("id").filter(|id| !id.is_empty()).unwrap_or_default();
         let name = function.and_then(|function| function.string("name")).filter(|name| !name.is_empty());
-        let at = self.find(fragment.count("index"), &id, name.is_some());
+        let at = self.find_or_add_call(fragment.count("index"), &id, name.is_some());
         let Some(call) = self.calls.get_mut(at) else { return };
         if call.id.is_empty() {
             call.id = id.into_owned();
         }
         if let Some(name) = name.filter(|_| call.number.is_none()) {
-            call.begin(name.into_owned(), &mut self.pieces, out);
+            call.start(name.into_owned(), &mut self.emitter, out);
         }
         let Some(arguments) = function.and_then(|function| function.value("arguments")) else { return };
         match (call.number, arguments.first()) {
-            (Some(number), Some(b'"')) => self.pieces.say(Channel::Arguments(number), arguments, out),
+            (Some(number), Some(b'"')) => {
+                self.emitter.push_literal(Channel::Arguments(number), arguments, out)
+            }
             // Some servers forget to make a string of the object.
             (Some(number), Some(b'{')) => {
                 let text = String::from_utf8_lossy(arguments).into_owned();
-                self.pieces.put(Channel::Arguments(number), text, out);
+                self.emitter.push_text(Channel::Arguments(number), text, out);
             }
-            (None, Some(b'"')) if arguments.len() > 2 => call.early.push(arguments.to_vec()),
+            (None, Some(b'"')) if arguments.len() > 2 => call.early_arguments.push(arguments.to_vec()),
             _ => {}
         }
     }
@@ -162,50 +167,50 @@ impl Reader {
     /// The call that a fragment belongs to, a new one where it belongs to none: by `index`; without one by id, and
     /// without that to the last. Under one index with another id and a name a new call begins: some servers give every
     /// call the index 0.
-    fn find(&mut self, index: Option<u64>, id: &str, named: bool) -> usize {
+    fn find_or_add_call(&mut self, index: Option<u64>, id: &str, named: bool) -> usize {
         let found = match index {
             Some(_) => self
                 .calls
                 .iter()
                 .rposition(|call| call.index == index)
-                .filter(|at| !self.calls.get(*at).is_some_and(|call| named && call.is_other_than(id))),
+                .filter(|at| !self.calls.get(*at).is_some_and(|call| named && call.has_other_id(id))),
             None if id.is_empty() => self.calls.len().checked_sub(1),
             None => self.calls.iter().rposition(|call| call.id == id),
         };
         found.unwrap_or_else(|| {
-            self.calls.push(Call { index, ..Call::default() });
+            self.calls.push(PartialCall { index, ..PartialCall::default() });
             self.calls.len() - 1
         })
     }
 }
 
-impl Call {
-    fn is_other_than(&self, id: &str) -> bool {
+impl PartialCall {
+    fn has_other_id(&self, id: &str) -> bool {
         self.number.is_some() && !id.is_empty() && !self.id.is_empty() && self.id != id
     }
 
-    fn begin(&mut self, name: String, pieces: &mut Pieces, out: &mut Vec<Event>) {
-        let number = pieces.call(self.id.clone(), name, out);
+    fn start(&mut self, name: String, pieces: &mut EventEmitter, out: &mut Vec<ResponseEvent>) {
+        let number = pieces.start_call(self.id.clone(), name, out);
         self.number = Some(number);
-        for literal in std::mem::take(&mut self.early) {
-            pieces.say(Channel::Arguments(number), &literal, out);
+        for literal in std::mem::take(&mut self.early_arguments) {
+            pieces.push_literal(Channel::Arguments(number), &literal, out);
         }
     }
 }
 
 /// Without an index it is the first.
-fn is_first(payload: &[u8], choice: &Choice) -> bool {
+fn is_first_choice(payload: &[u8], choice: &ChunkChoice) -> bool {
     choice.index.as_ref().is_none_or(|span| payload.get(span.clone()) == Some(b"0"))
 }
 
 /// OpenAI's words, and those that providers let through from models behind them.
-fn finish_of(word: &str) -> Finish {
+fn parse_finish_reason(word: &str) -> FinishReason {
     match word {
-        "length" | "max_tokens" | "max_output_tokens" => Finish::Length,
-        "tool_calls" | "function_call" | "tool_use" => Finish::Calls,
-        "content_filter" | "refusal" => Finish::Filtered,
-        "stop_sequence" => Finish::StopSequence(None),
-        "model_context_window_exceeded" => Finish::Window,
-        _ => Finish::Stop,
+        "length" | "max_tokens" | "max_output_tokens" => FinishReason::MaxTokens,
+        "tool_calls" | "function_call" | "tool_use" => FinishReason::ToolCalls,
+        "content_filter" | "refusal" => FinishReason::ContentFilter,
+        "stop_sequence" => FinishReason::StopSequence(None),
+        "model_context_window_exceeded" => FinishReason::ContextWindow,
+        _ => FinishReason::Stop,
     }
 }

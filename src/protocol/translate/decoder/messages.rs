@@ -2,21 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use super::pieces::{Channel, Pieces};
-use crate::protocol::face::Face;
-use crate::protocol::object::Object;
-use crate::protocol::translate::event::{Event, Finish};
+use super::emitter::{Channel, EventEmitter};
+use crate::protocol::api::Api;
+use crate::protocol::object::ObjectView;
+use crate::protocol::translate::event::{FinishReason, ResponseEvent};
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Reader {
-    pieces: Pieces,
+pub(super) struct MessagesDecoder {
+    emitter: EventEmitter,
     /// The blocks that are open, by index.
-    blocks: BTreeMap<u64, Block>,
+    open_blocks: BTreeMap<u64, BlockState>,
 }
 
 #[derive(Debug)]
-enum Block {
+enum BlockState {
     Text,
     Thinking {
         signature: String,
@@ -24,154 +24,167 @@ enum Block {
     Call {
         number: usize,
         /// What its start had for arguments; it counts where no pieces come.
-        input: Option<String>,
+        initial_input: Option<String>,
     },
     /// Work on the provider's side, which clients of other faces do not know.
     Other,
 }
 
-impl Reader {
-    pub(super) fn frame(&mut self, payload: &[u8], out: &mut Vec<Event>) {
-        if self.pieces.has_ended() {
+impl MessagesDecoder {
+    pub(super) fn read_payload(&mut self, payload: &[u8], out: &mut Vec<ResponseEvent>) {
+        if self.emitter.has_ended() {
             return;
         }
-        let Some(top) = Object::read(payload) else { return };
+        let Some(top) = ObjectView::parse(payload) else { return };
         let index = top.count("index").unwrap_or(0);
         match top.string("type").as_deref() {
             Some("message_start") => {
                 let Some(message) = top.object("message") else { return };
-                self.head(&message, out);
-                self.content(&message, out);
+                self.read_head(&message, out);
+                self.read_content(&message, out);
             }
             Some("content_block_start") => {
-                self.stop(index, out);
+                self.close_block(index, out);
                 if let Some(block) = top.object("content_block") {
-                    self.open(index, &block, out);
+                    self.open_block(index, &block, out);
                 }
             }
             Some("content_block_delta") => {
                 if let Some(delta) = top.object("delta") {
-                    self.delta(index, &delta, out);
+                    self.read_delta(index, &delta, out);
                 }
             }
-            Some("content_block_stop") => self.stop(index, out),
+            Some("content_block_stop") => self.close_block(index, out),
             Some("message_delta") => {
                 if let Some(delta) = top.object("delta") {
-                    self.finish(&delta);
+                    self.read_stop_reason(&delta);
                 }
-                self.pieces.usage(Face::Messages, top.value("usage"), out);
+                self.emitter.push_usage(Api::Messages, top.value("usage"), out);
             }
             Some("message_stop") => self.end(out),
             _ => {}
         }
     }
 
-    pub(super) fn whole(&mut self, body: &[u8], out: &mut Vec<Event>) {
-        let Some(message) = Object::read(body) else { return };
-        self.head(&message, out);
-        self.content(&message, out);
-        self.finish(&message);
+    pub(super) fn read_body(&mut self, body: &[u8], out: &mut Vec<ResponseEvent>) {
+        let Some(message) = ObjectView::parse(body) else { return };
+        self.read_head(&message, out);
+        self.read_content(&message, out);
+        self.read_stop_reason(&message);
     }
 
-    pub(super) fn end(&mut self, out: &mut Vec<Event>) {
-        while let Some(index) = self.blocks.keys().next().copied() {
-            self.stop(index, out);
+    pub(super) fn end(&mut self, out: &mut Vec<ResponseEvent>) {
+        while let Some(index) = self.open_blocks.keys().next().copied() {
+            self.close_block(index, out);
         }
-        self.pieces.end(out);
+        self.emitter.end(out);
     }
 
-    fn head(&mut self, message: &Object<'_>, out: &mut Vec<Event>) {
-        self.pieces.start(message.string("id"), message.string("model"), out);
-        self.pieces.usage(Face::Messages, message.value("usage"), out);
+    fn read_head(&mut self, message: &ObjectView<'_>, out: &mut Vec<ResponseEvent>) {
+        self.emitter.start(message.string("id"), message.string("model"), out);
+        self.emitter.push_usage(Api::Messages, message.value("usage"), out);
     }
 
-    fn content(&mut self, message: &Object<'_>, out: &mut Vec<Event>) {
+    fn read_content(&mut self, message: &ObjectView<'_>, out: &mut Vec<ResponseEvent>) {
         for block in message.objects("content") {
-            self.open(u64::MAX, &block, out);
-            self.stop(u64::MAX, out);
+            self.open_block(u64::MAX, &block, out);
+            self.close_block(u64::MAX, out);
         }
     }
 
-    fn open(&mut self, index: u64, block: &Object<'_>, out: &mut Vec<Event>) {
+    fn open_block(&mut self, index: u64, block: &ObjectView<'_>, out: &mut Vec<ResponseEvent>) {
         let text = |key| block.string(key).unwrap_or_default().into_owned();
         let opened = match block.string("type").as_deref() {
             Some("text") => {
-                self.pieces.say(Channel::Text, block.literal("text").unwrap_or_default(), out);
-                Block::Text
+                self.emitter.push_literal(Channel::Text, block.literal("text").unwrap_or_default(), out);
+                BlockState::Text
             }
             Some("thinking") => {
-                self.pieces.say(Channel::Reasoning, block.literal("thinking").unwrap_or_default(), out);
-                Block::Thinking { signature: text("signature") }
+                self.emitter.push_literal(
+                    Channel::Reasoning,
+                    block.literal("thinking").unwrap_or_default(),
+                    out,
+                );
+                BlockState::Thinking { signature: text("signature") }
             }
             Some("redacted_thinking") => {
                 if block.literal("data").is_some_and(|literal| literal.len() > 2) {
-                    self.pieces.opaque(Event::Veiled(text("data")), out);
+                    self.emitter.push_opaque(ResponseEvent::RedactedReasoning(text("data")), out);
                 }
-                Block::Other
+                BlockState::Other
             }
             Some("tool_use") => {
                 let input = block.value("input").filter(|input| !is_empty_object(input));
-                let number = self.pieces.call(text("id"), text("name"), out);
-                Block::Call { number, input: input.map(|input| String::from_utf8_lossy(input).into_owned()) }
+                let number = self.emitter.start_call(text("id"), text("name"), out);
+                BlockState::Call {
+                    number,
+                    initial_input: input.map(|input| String::from_utf8_lossy(input).into_owned()),
+                }
             }
-            _ => Block::Other,
+            _ => BlockState::Other,
         };
-        self.blocks.insert(index, opened);
+        self.open_blocks.insert(index, opened);
     }
 
-    fn delta(&mut self, index: u64, delta: &Object<'_>, out: &mut Vec<Event>) {
-        let block = self.blocks.get_mut(&index);
+    fn read_delta(&mut self, index: u64, delta: &ObjectView<'_>, out: &mut Vec<ResponseEvent>) {
+        let block = self.open_blocks.get_mut(&index);
         match (delta.string("type").as_deref(), block) {
-            (Some("text_delta"), Some(Block::Text) | None) => {
-                self.pieces.say(Channel::Text, delta.literal("text").unwrap_or_default(), out);
+            (Some("text_delta"), Some(BlockState::Text) | None) => {
+                self.emitter.push_literal(Channel::Text, delta.literal("text").unwrap_or_default(), out);
             }
-            (Some("thinking_delta"), Some(Block::Thinking { .. }) | None) => {
-                self.pieces.say(Channel::Reasoning, delta.literal("thinking").unwrap_or_default(), out);
+            (Some("thinking_delta"), Some(BlockState::Thinking { .. }) | None) => {
+                self.emitter.push_literal(
+                    Channel::Reasoning,
+                    delta.literal("thinking").unwrap_or_default(),
+                    out,
+                );
             }
-            (Some("signature_delta"), Some(Block::Thinking { signature })) => {
+            (Some("signature_delta"), Some(BlockState::Thinking { signature })) => {
                 signature.push_str(&delta.string("signature").unwrap_or_default());
             }
-            (Some("input_json_delta"), Some(Block::Call { number, input })) => {
+            (Some("input_json_delta"), Some(BlockState::Call { number, initial_input: input })) => {
                 let Some(piece) = delta.literal("partial_json").filter(|literal| literal.len() > 2) else {
                     return;
                 };
                 *input = None;
-                self.pieces.say(Channel::Arguments(*number), piece, out);
+                self.emitter.push_literal(Channel::Arguments(*number), piece, out);
             }
             _ => {}
         }
     }
 
-    fn stop(&mut self, index: u64, out: &mut Vec<Event>) {
-        match self.blocks.remove(&index) {
-            Some(Block::Thinking { signature }) if !signature.is_empty() => {
-                self.pieces.opaque(Event::Seal(signature), out);
+    fn close_block(&mut self, index: u64, out: &mut Vec<ResponseEvent>) {
+        match self.open_blocks.remove(&index) {
+            Some(BlockState::Thinking { signature }) if !signature.is_empty() => {
+                self.emitter.push_opaque(ResponseEvent::ReasoningSignature(signature), out);
             }
-            Some(Block::Call { number, input }) => {
+            Some(BlockState::Call { number, initial_input: input }) => {
                 if let Some(input) = input {
-                    self.pieces.put(Channel::Arguments(number), input, out);
+                    self.emitter.push_text(Channel::Arguments(number), input, out);
                 }
-                self.pieces.end_call(number, out);
+                self.emitter.end_call(number, out);
             }
             _ => {}
         }
     }
 
     /// `stop_reason` and `stop_sequence` of a message or of its last delta.
-    fn finish(&mut self, of: &Object<'_>) {
+    fn read_stop_reason(&mut self, of: &ObjectView<'_>) {
         let Some(reason) = of.string("stop_reason") else { return };
-        self.pieces.finish(match &*reason {
-            "max_tokens" => Finish::Length,
-            "stop_sequence" => Finish::StopSequence(of.string("stop_sequence").map(|text| text.into_owned())),
-            "tool_use" => Finish::Calls,
-            "pause_turn" => Finish::Pause,
-            "refusal" => Finish::Filtered,
-            "model_context_window_exceeded" => Finish::Window,
-            _ => Finish::Stop,
+        self.emitter.set_finish_reason(match &*reason {
+            "max_tokens" => FinishReason::MaxTokens,
+            "stop_sequence" => {
+                FinishReason::StopSequence(of.string("stop_sequence").map(|text| text.into_owned()))
+            }
+            "tool_use" => FinishReason::ToolCalls,
+            "pause_turn" => FinishReason::Pause,
+            "refusal" => FinishReason::ContentFilter,
+            "model_context_window_exceeded" => FinishReason::ContextWindow,
+            _ => FinishReason::Stop,
         });
     }
 }
 
 fn is_empty_object(input: &[u8]) -> bool {
-    Object::read(input).is_some_and(|object| object.is_empty())
+    ObjectView::parse(input).is_some_and(|object| object.is_empty())
 }

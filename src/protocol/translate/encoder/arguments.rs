@@ -2,35 +2,35 @@
 
 /// How far a JSON value has come, as far as its end is concerned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::protocol::translate) struct Progress {
+pub(in crate::protocol::translate) struct JsonProgress {
     depth: usize,
     in_string: bool,
-    escaped: bool,
-    complete: bool,
+    is_escaped: bool,
+    is_complete: bool,
 }
 
-impl Progress {
+impl JsonProgress {
     /// Takes a piece of the text.
     pub(in crate::protocol::translate) fn push(&mut self, piece: &str) {
         for byte in piece.bytes() {
-            if self.complete {
+            if self.is_complete {
                 return;
             }
-            self.take(byte);
+            self.push_byte(byte);
         }
     }
 
     /// Whether the object (or array, or string) is closed; a bare number or word is never known to have ended.
     pub(in crate::protocol::translate) const fn is_complete(self) -> bool {
-        self.complete
+        self.is_complete
     }
 
-    const fn take(&mut self, byte: u8) {
+    const fn push_byte(&mut self, byte: u8) {
         if self.in_string {
-            let ends = byte == b'"' && !self.escaped;
-            self.escaped = byte == b'\\' && !self.escaped;
+            let ends = byte == b'"' && !self.is_escaped;
+            self.is_escaped = byte == b'\\' && !self.is_escaped;
             self.in_string = !ends;
-            self.complete = ends && self.depth == 0;
+            self.is_complete = ends && self.depth == 0;
             return;
         }
         match byte {
@@ -38,7 +38,7 @@ impl Progress {
             b'{' | b'[' => self.depth += 1,
             b'}' | b']' => {
                 self.depth = self.depth.saturating_sub(1);
-                self.complete = self.depth == 0;
+                self.is_complete = self.depth == 0;
             }
             _ => {}
         }
@@ -47,12 +47,12 @@ impl Progress {
 
 #[cfg(test)]
 mod tests {
-    use super::Progress;
+    use super::JsonProgress;
 
     #[test]
     fn a_value_is_complete_with_its_last_bracket() {
         let complete = |text: &str| {
-            let mut progress = Progress::default();
+            let mut progress = JsonProgress::default();
             for at in 0..text.len() {
                 assert!(!progress.is_complete(), "{text} at {at}");
                 progress.push(&text[at..=at]);

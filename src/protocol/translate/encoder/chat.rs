@@ -1,271 +1,276 @@
 //! Chat Completions, streamed and whole. The shapes are those of the OpenAI SDKs' `ChatCompletionChunk` and
 //! `ChatCompletion`, with `reasoning_content` as Moonshot has it and `reasoning_details` as OpenRouter has them.
 
-mod whole;
+mod response;
 
-pub(in crate::protocol::translate) use whole::whole;
+pub(in crate::protocol::translate) use response::encode_response;
 
-use super::frame::{self, number, put, string};
-use crate::protocol::chunk::Chunk;
+use super::primitives::{self, write_number, write_raw, write_string};
+use crate::protocol::api::Api;
+use crate::protocol::chunk::ChatChunk;
 use crate::protocol::error::ErrorBody;
-use crate::protocol::face::Face;
-use crate::protocol::object::Object;
+use crate::protocol::object::ObjectView;
 use crate::protocol::sse::DONE;
-use crate::protocol::translate::echo::Echo;
-use crate::protocol::translate::event::{Event, Finish};
-use crate::protocol::usage::Usage;
+use crate::protocol::translate::echo::RequestEcho;
+use crate::protocol::translate::event::{FinishReason, ResponseEvent};
+use crate::protocol::usage::TokenUsage;
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Writer {
-    echo: Echo,
+pub(super) struct ChatEncoder {
+    echo: RequestEcho,
     /// What every chunk begins with, up to `choices`; empty until the answer begins.
     head: Vec<u8>,
     /// Calls so far.
-    calls: usize,
+    call_count: usize,
     /// The index of the first call of the part that is written now.
-    base: usize,
-    finish: Option<Finish>,
-    usage: Option<Usage>,
-    stage: Stage,
+    first_call: usize,
+    finish_reason: Option<FinishReason>,
+    usage: Option<TokenUsage>,
+    stage: ChatStage,
 }
 
 /// How far the answer has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Stage {
+enum ChatStage {
     Open,
     /// A `finish_reason` went out without us.
-    Finished,
+    FinishSent,
     /// And so did the usage.
-    Told,
+    UsageSent,
     /// `[DONE]`.
-    Ended,
+    Done,
 }
 
-impl Writer {
-    pub(super) const fn new(echo: Echo) -> Self {
-        Self { echo, head: Vec::new(), calls: 0, base: 0, finish: None, usage: None, stage: Stage::Open }
+impl ChatEncoder {
+    pub(super) const fn new(echo: RequestEcho) -> Self {
+        Self {
+            echo,
+            head: Vec::new(),
+            call_count: 0,
+            first_call: 0,
+            finish_reason: None,
+            usage: None,
+            stage: ChatStage::Open,
+        }
     }
 
-    pub(super) fn write(&mut self, event: &Event, out: &mut Vec<u8>) {
-        if self.stage != Stage::Open {
-            if let Event::Usage(usage) = event {
+    pub(super) fn write(&mut self, event: &ResponseEvent, out: &mut Vec<u8>) {
+        if self.stage != ChatStage::Open {
+            if let ResponseEvent::Usage(usage) = event {
                 self.usage = Some(*usage);
             }
             return;
         }
         match event {
-            Event::Start { id, model } => {
-                self.start(id, model, out);
-                self.base = self.calls;
+            ResponseEvent::Start { id, model } => {
+                self.write_start(id, model, out);
+                self.first_call = self.call_count;
             }
-            Event::Reasoning(text) => self.text("reasoning_content", text, out),
-            Event::Text(text) => self.text("content", text, out),
-            Event::Refusal(text) => self.text("refusal", text, out),
-            Event::Seal(seal) => self.delta(out, |out| {
-                put(out, "\"reasoning_details\":[");
-                write_sealed("", Some(seal), 0, out);
+            ResponseEvent::Reasoning(text) => self.write_text("reasoning_content", text, out),
+            ResponseEvent::Text(text) => self.write_text("content", text, out),
+            ResponseEvent::Refusal(text) => self.write_text("refusal", text, out),
+            ResponseEvent::ReasoningSignature(seal) => self.write_delta(out, |out| {
+                write_raw(out, "\"reasoning_details\":[");
+                write_signed_reasoning("", Some(seal), 0, out);
                 out.push(b']');
             }),
-            Event::Veiled(data) => self.delta(out, |out| {
-                put(out, "\"reasoning_details\":[");
-                write_veiled(data, 0, out);
+            ResponseEvent::RedactedReasoning(data) => self.write_delta(out, |out| {
+                write_raw(out, "\"reasoning_details\":[");
+                write_redacted_reasoning(data, 0, out);
                 out.push(b']');
             }),
-            Event::CallStart { call, id, name } => {
-                let index = self.base.saturating_add(*call);
-                self.calls = self.calls.max(index.saturating_add(1));
-                self.delta(out, |out| {
-                    put(out, "\"tool_calls\":[{\"index\":");
-                    number(out, index as u64);
-                    put(out, ",");
-                    write_call(id, name, out);
-                    put(out, "\"\"}}]");
+            ResponseEvent::ToolCallStart { call, id, name } => {
+                let index = self.first_call.saturating_add(*call);
+                self.call_count = self.call_count.max(index.saturating_add(1));
+                self.write_delta(out, |out| {
+                    write_raw(out, "\"tool_calls\":[{\"index\":");
+                    write_number(out, index as u64);
+                    write_raw(out, ",");
+                    write_call_start(id, name, out);
+                    write_raw(out, "\"\"}}]");
                 });
             }
-            Event::CallArguments { call, piece } => {
-                let index = self.base.saturating_add(*call);
-                self.delta(out, |out| {
-                    put(out, "\"tool_calls\":[{\"index\":");
-                    number(out, index as u64);
-                    put(out, ",\"function\":{\"arguments\":");
-                    string(out, piece);
-                    put(out, "}}]");
+            ResponseEvent::ToolCallArguments { call, delta: piece } => {
+                let index = self.first_call.saturating_add(*call);
+                self.write_delta(out, |out| {
+                    write_raw(out, "\"tool_calls\":[{\"index\":");
+                    write_number(out, index as u64);
+                    write_raw(out, ",\"function\":{\"arguments\":");
+                    write_string(out, piece);
+                    write_raw(out, "}}]");
                 });
             }
-            Event::Usage(usage) => self.usage = Some(*usage),
-            Event::Finish(finish) => self.finish = Some(finish.clone()),
+            ResponseEvent::Usage(usage) => self.usage = Some(*usage),
+            ResponseEvent::Finish(finish) => self.finish_reason = Some(finish.clone()),
         }
     }
 
     pub(super) fn finish(&mut self, out: &mut Vec<u8>) {
-        if self.stage == Stage::Ended {
+        if self.stage == ChatStage::Done {
             return;
         }
-        self.start("", "", out);
-        if self.stage == Stage::Open {
-            let reason = reason(self.finish.as_ref(), self.calls > 0);
-            self.chunk(out, |out| put(out, "{}"), Some(reason));
+        self.write_start("", "", out);
+        if self.stage == ChatStage::Open {
+            let reason = finish_reason_name(self.finish_reason.as_ref(), self.call_count > 0);
+            self.write_chunk(out, |out| write_raw(out, "{}"), Some(reason));
         }
-        if self.echo.usage
-            && self.stage != Stage::Told
+        if self.echo.wants_usage
+            && self.stage != ChatStage::UsageSent
             && let Some(usage) = self.usage
         {
-            put(out, "data: ");
+            write_raw(out, "data: ");
             out.extend_from_slice(&self.head);
-            put(out, "\"choices\":[],\"usage\":");
-            put(out, &usage.to_json(Face::Chat));
-            put(out, "}\n\n");
+            write_raw(out, "\"choices\":[],\"usage\":");
+            write_raw(out, &usage.to_json(Api::ChatCompletions));
+            write_raw(out, "}\n\n");
         }
         out.extend_from_slice(DONE);
-        self.stage = Stage::Ended;
+        self.stage = ChatStage::Done;
     }
 
     pub(super) fn fail(&mut self, error: &ErrorBody<'_>, out: &mut Vec<u8>) {
-        if self.stage != Stage::Ended {
-            self.stage = Stage::Ended;
-            out.extend_from_slice(&error.stream_end());
+        if self.stage != ChatStage::Done {
+            self.stage = ChatStage::Done;
+            out.extend_from_slice(&error.render_chat_stream_end());
         }
     }
 
-    pub(super) fn follow(&mut self, payload: &[u8]) {
+    pub(super) fn observe_payload(&mut self, payload: &[u8]) {
         if payload.trim_ascii() == b"[DONE]" {
-            self.stage = Stage::Ended;
+            self.stage = ChatStage::Done;
             return;
         }
-        let Ok(chunk) = Chunk::parse(payload) else { return };
+        let Ok(chunk) = ChatChunk::parse(payload) else { return };
         if self.head.is_empty()
-            && let Some(top) = Object::read(payload)
+            && let Some(top) = ObjectView::parse(payload)
         {
-            self.echo.created = top.count("created").unwrap_or(self.echo.created);
+            self.echo.created_at = top.count("created").unwrap_or(self.echo.created_at);
             let text = |key| top.string(key).unwrap_or_default();
-            self.head = self.head_of(&text("id"), &text("model"));
+            self.head = self.render_head(&text("id"), &text("model"));
         }
         let usage = chunk.usage(payload);
         if usage.is_some() {
             self.usage = usage;
         }
-        for choice in &chunk.choice {
-            if choice.finish.is_some() {
-                self.stage = self.stage.max(Stage::Finished);
+        for choice in &chunk.parsed_choices {
+            if choice.finish_reason.is_some() {
+                self.stage = self.stage.max(ChatStage::FinishSent);
             }
-            let calls = choice.delta.clone().and_then(|span| Object::read(payload.get(span)?));
+            let calls = choice.delta.clone().and_then(|span| ObjectView::parse(payload.get(span)?));
             for call in calls.iter().flat_map(|delta| delta.objects("tool_calls")) {
-                let index = call.place("index").unwrap_or(0);
-                self.calls = self.calls.max(index.saturating_add(1));
+                let index = call.index("index").unwrap_or(0);
+                self.call_count = self.call_count.max(index.saturating_add(1));
             }
         }
-        if chunk.usage.is_some() && self.stage == Stage::Finished {
-            self.stage = Stage::Told;
+        if chunk.usage.is_some() && self.stage == ChatStage::FinishSent {
+            self.stage = ChatStage::UsageSent;
         }
     }
 
     /// The chunk that names the role, once.
-    fn start(&mut self, id: &str, model: &str, out: &mut Vec<u8>) {
+    fn write_start(&mut self, id: &str, model: &str, out: &mut Vec<u8>) {
         if self.head.is_empty() {
-            self.head = self.head_of(id, model);
-            self.chunk(out, |out| put(out, "{\"role\":\"assistant\",\"content\":\"\"}"), None);
+            self.head = self.render_head(id, model);
+            self.write_chunk(out, |out| write_raw(out, "{\"role\":\"assistant\",\"content\":\"\"}"), None);
         }
     }
 
-    fn head_of(&self, id: &str, model: &str) -> Vec<u8> {
+    fn render_head(&self, id: &str, model: &str) -> Vec<u8> {
         let mut head = Vec::with_capacity(128);
         write_head(&self.echo, id, model, "chat.completion.chunk", &mut head);
         head
     }
 
-    fn text(&mut self, key: &str, text: &str, out: &mut Vec<u8>) {
+    fn write_text(&mut self, key: &str, text: &str, out: &mut Vec<u8>) {
         if !text.is_empty() {
-            self.delta(out, |out| {
-                string(out, key);
+            self.write_delta(out, |out| {
+                write_string(out, key);
                 out.push(b':');
-                string(out, text);
+                write_string(out, text);
             });
         }
     }
 
-    fn delta(&mut self, out: &mut Vec<u8>, members: impl FnOnce(&mut Vec<u8>)) {
-        self.start("", "", out);
+    fn write_delta(&mut self, out: &mut Vec<u8>, members: impl FnOnce(&mut Vec<u8>)) {
+        self.write_start("", "", out);
         let delta = |out: &mut Vec<u8>| {
             out.push(b'{');
             members(out);
             out.push(b'}');
         };
-        self.chunk(out, delta, None);
+        self.write_chunk(out, delta, None);
     }
 
-    fn chunk(&self, out: &mut Vec<u8>, delta: impl FnOnce(&mut Vec<u8>), finish: Option<&str>) {
-        put(out, "data: ");
+    fn write_chunk(&self, out: &mut Vec<u8>, delta: impl FnOnce(&mut Vec<u8>), finish: Option<&str>) {
+        write_raw(out, "data: ");
         out.extend_from_slice(&self.head);
-        put(out, "\"choices\":[{\"index\":0,\"delta\":");
+        write_raw(out, "\"choices\":[{\"index\":0,\"delta\":");
         delta(out);
-        put(out, ",\"finish_reason\":");
+        write_raw(out, ",\"finish_reason\":");
         match finish {
-            Some(reason) => string(out, reason),
-            None => put(out, "null"),
+            Some(reason) => write_string(out, reason),
+            None => write_raw(out, "null"),
         }
-        put(out, "}]}\n\n");
+        write_raw(out, "}]}\n\n");
     }
 }
 
 /// Up to `choices`.
-fn write_head(echo: &Echo, id: &str, model: &str, object: &str, out: &mut Vec<u8>) {
-    put(out, "{\"id\":");
+fn write_head(echo: &RequestEcho, id: &str, model: &str, object: &str, out: &mut Vec<u8>) {
+    write_raw(out, "{\"id\":");
     // OpenRouter's ids are looked up by clients, so they stay.
-    let made = if id.starts_with("gen-") { id.to_owned() } else { frame::id("chatcmpl-", id, &echo.id) };
-    string(out, &made);
-    put(out, ",\"object\":");
-    string(out, object);
-    put(out, ",\"created\":");
-    number(out, echo.created);
-    put(out, ",\"model\":");
-    string(out, if model.is_empty() { &echo.model } else { model });
+    let made =
+        if id.starts_with("gen-") { id.to_owned() } else { primitives::make_id("chatcmpl-", id, &echo.id) };
+    write_string(out, &made);
+    write_raw(out, ",\"object\":");
+    write_string(out, object);
+    write_raw(out, ",\"created\":");
+    write_number(out, echo.created_at);
+    write_raw(out, ",\"model\":");
+    write_string(out, if model.is_empty() { &echo.model } else { model });
     out.push(b',');
 }
 
 /// Up to the value of `arguments`.
-fn write_call(id: &str, name: &str, out: &mut Vec<u8>) {
-    put(out, "\"id\":");
-    string(out, id);
-    put(out, ",\"type\":\"function\",\"function\":{\"name\":");
-    string(out, name);
-    put(out, ",\"arguments\":");
+fn write_call_start(id: &str, name: &str, out: &mut Vec<u8>) {
+    write_raw(out, "\"id\":");
+    write_string(out, id);
+    write_raw(out, ",\"type\":\"function\",\"function\":{\"name\":");
+    write_string(out, name);
+    write_raw(out, ",\"arguments\":");
 }
 
 /// Reasoning with its seal, as OpenRouter has it.
-fn write_sealed(text: &str, seal: Option<&str>, index: usize, out: &mut Vec<u8>) {
-    put(out, "{\"type\":\"reasoning.text\",\"text\":");
-    string(out, text);
-    put(out, ",\"signature\":");
+fn write_signed_reasoning(text: &str, seal: Option<&str>, index: usize, out: &mut Vec<u8>) {
+    write_raw(out, "{\"type\":\"reasoning.text\",\"text\":");
+    write_string(out, text);
+    write_raw(out, ",\"signature\":");
     match seal {
-        Some(seal) => string(out, seal),
-        None => put(out, "null"),
+        Some(seal) => write_string(out, seal),
+        None => write_raw(out, "null"),
     }
-    put(out, ",\"index\":");
-    number(out, index as u64);
+    write_raw(out, ",\"index\":");
+    write_number(out, index as u64);
     out.push(b'}');
 }
 
-fn write_veiled(data: &str, index: usize, out: &mut Vec<u8>) {
-    put(out, "{\"type\":\"reasoning.encrypted\",\"data\":");
-    string(out, data);
-    put(out, ",\"index\":");
-    number(out, index as u64);
+fn write_redacted_reasoning(data: &str, index: usize, out: &mut Vec<u8>) {
+    write_raw(out, "{\"type\":\"reasoning.encrypted\",\"data\":");
+    write_string(out, data);
+    write_raw(out, ",\"index\":");
+    write_number(out, index as u64);
     out.push(b'}');
 }
 
 /// `finish_reason`.
-const fn reason(finish: Option<&Finish>, has_calls: bool) -> &'static str {
+const fn finish_reason_name(finish: Option<&FinishReason>, has_calls: bool) -> &'static str {
     match finish {
-        None | Some(Finish::Stop | Finish::StopSequence(_) | Finish::Pause) => {
-            if has_calls {
-                "tool_calls"
-            } else {
-                "stop"
-            }
+        None | Some(FinishReason::Stop | FinishReason::StopSequence(_) | FinishReason::Pause) => {
+            if has_calls { "tool_calls" } else { "stop" }
         }
-        Some(Finish::Length | Finish::Window) => "length",
-        Some(Finish::Calls) => "tool_calls",
-        Some(Finish::Filtered) => "content_filter",
+        Some(FinishReason::MaxTokens | FinishReason::ContextWindow) => "length",
+        Some(FinishReason::ToolCalls) => "tool_calls",
+        Some(FinishReason::ContentFilter) => "content_filter",
     }
 }

@@ -2,169 +2,177 @@
 //! SDK types (`RawMessageStreamEvent`), 2026-11.
 
 mod blocks;
-mod follow;
+mod observe;
 
-use blocks::Frames;
+use blocks::BlockEventWriter;
 
-use super::frame::{self, put, string};
-use super::sequence::Sequence;
+use super::primitives::{self, write_raw, write_string};
+use super::sequencer::BlockSequencer;
+use crate::protocol::api::Api;
 use crate::protocol::error::ErrorBody;
-use crate::protocol::face::Face;
-use crate::protocol::translate::echo::Echo;
-use crate::protocol::translate::event::{Event, Finish};
-use crate::protocol::usage::Usage;
+use crate::protocol::translate::echo::RequestEcho;
+use crate::protocol::translate::event::{FinishReason, ResponseEvent};
+use crate::protocol::usage::TokenUsage;
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Writer {
-    echo: Echo,
-    sequence: Sequence,
-    frames: Frames,
-    stage: Stage,
-    usage: Option<Usage>,
-    finish: Option<Finish>,
-    refused: bool,
+pub(super) struct MessagesEncoder {
+    echo: RequestEcho,
+    sequencer: BlockSequencer,
+    block_events: BlockEventWriter,
+    stage: MessagesStage,
+    usage: Option<TokenUsage>,
+    finish_reason: Option<FinishReason>,
+    has_refusal: bool,
 }
 
 /// How far the answer has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Stage {
+enum MessagesStage {
     /// Nothing was written.
-    Before,
+    NotStarted,
     /// `message_start` was.
-    Message,
+    Started,
     /// `message_delta` was.
-    Finished,
+    StopSent,
     /// `message_stop` or an error was.
-    Ended,
+    Done,
 }
 
-impl Writer {
-    pub(super) fn new(echo: Echo) -> Self {
+impl MessagesEncoder {
+    pub(super) fn new(echo: RequestEcho) -> Self {
         Self {
             echo,
-            sequence: Sequence::default(),
-            frames: Frames::default(),
-            stage: Stage::Before,
+            sequencer: BlockSequencer::default(),
+            block_events: BlockEventWriter::default(),
+            stage: MessagesStage::NotStarted,
             usage: None,
-            finish: None,
-            refused: false,
+            finish_reason: None,
+            has_refusal: false,
         }
     }
 
-    pub(super) fn write(&mut self, event: &Event, out: &mut Vec<u8>) {
-        if self.stage >= Stage::Finished {
+    pub(super) fn write(&mut self, event: &ResponseEvent, out: &mut Vec<u8>) {
+        if self.stage >= MessagesStage::StopSent {
             return;
         }
         match event {
-            Event::Usage(usage) => self.usage = Some(*usage),
-            Event::Finish(finish) => self.finish = Some(finish.clone()),
-            Event::Start { id, model } => {
-                self.start(id, model, out);
-                self.sequence.take(event, &mut self.frames, out);
+            ResponseEvent::Usage(usage) => self.usage = Some(*usage),
+            ResponseEvent::Finish(finish) => self.finish_reason = Some(finish.clone()),
+            ResponseEvent::Start { id, model } => {
+                self.write_start(id, model, out);
+                self.sequencer.push(event, &mut self.block_events, out);
             }
             _ => {
-                self.start("", "", out);
-                self.refused |= matches!(event, Event::Refusal(_));
-                self.sequence.take(event, &mut self.frames, out);
+                self.write_start("", "", out);
+                self.has_refusal |= matches!(event, ResponseEvent::Refusal(_));
+                self.sequencer.push(event, &mut self.block_events, out);
             }
         }
     }
 
     pub(super) fn finish(&mut self, out: &mut Vec<u8>) {
-        if self.stage == Stage::Ended {
+        if self.stage == MessagesStage::Done {
             return;
         }
-        self.start("", "", out);
-        if self.stage == Stage::Message {
-            self.sequence.close_all(&mut self.frames, out);
-            put(out, "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{");
-            write_stop(self.finish.as_ref(), self.sequence.calls() > 0, self.refused, out);
-            put(out, "},\"usage\":");
-            put(out, &self.usage.unwrap_or_default().to_json(Face::Messages));
-            put(out, "}\n\n");
+        self.write_start("", "", out);
+        if self.stage == MessagesStage::Started {
+            self.sequencer.close_all(&mut self.block_events, out);
+            write_raw(out, "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{");
+            write_stop_reason(
+                self.finish_reason.as_ref(),
+                self.sequencer.call_count() > 0,
+                self.has_refusal,
+                out,
+            );
+            write_raw(out, "},\"usage\":");
+            write_raw(out, &self.usage.unwrap_or_default().to_json(Api::Messages));
+            write_raw(out, "}\n\n");
         }
-        put(out, "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n");
-        self.stage = Stage::Ended;
+        write_raw(out, "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n");
+        self.stage = MessagesStage::Done;
     }
 
     pub(super) fn fail(&mut self, error: &ErrorBody<'_>, out: &mut Vec<u8>) {
-        if self.stage != Stage::Ended {
-            self.stage = Stage::Ended;
-            error.write_event(Face::Messages, out);
+        if self.stage != MessagesStage::Done {
+            self.stage = MessagesStage::Done;
+            error.write_event(Api::Messages, out);
         }
     }
 
-    pub(super) fn kept(&self) -> usize {
-        self.sequence.kept()
+    pub(super) fn buffered_bytes(&self) -> usize {
+        self.sequencer.queued_bytes()
     }
 
-    fn start(&mut self, id: &str, model: &str, out: &mut Vec<u8>) {
-        if self.stage != Stage::Before {
+    fn write_start(&mut self, id: &str, model: &str, out: &mut Vec<u8>) {
+        if self.stage != MessagesStage::NotStarted {
             return;
         }
-        self.stage = Stage::Message;
-        put(out, "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{");
+        self.stage = MessagesStage::Started;
+        write_raw(out, "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{");
         write_head(&self.echo, id, model, out);
-        put(out, ",\"content\":[],\"stop_reason\":null,\"stop_sequence\":null,\"usage\":");
-        put(out, &self.usage.unwrap_or_default().to_json(Face::Messages));
-        put(out, "}}\n\n");
+        write_raw(out, ",\"content\":[],\"stop_reason\":null,\"stop_sequence\":null,\"usage\":");
+        write_raw(out, &self.usage.unwrap_or_default().to_json(Api::Messages));
+        write_raw(out, "}}\n\n");
     }
 }
 
 /// Id, type, role and model of a message.
-fn write_head(echo: &Echo, id: &str, model: &str, out: &mut Vec<u8>) {
-    put(out, "\"id\":");
-    string(out, &frame::id("msg_", id, &echo.id));
-    put(out, ",\"type\":\"message\",\"role\":\"assistant\",\"model\":");
-    string(out, if model.is_empty() { &echo.model } else { model });
+fn write_head(echo: &RequestEcho, id: &str, model: &str, out: &mut Vec<u8>) {
+    write_raw(out, "\"id\":");
+    write_string(out, &primitives::make_id("msg_", id, &echo.id));
+    write_raw(out, ",\"type\":\"message\",\"role\":\"assistant\",\"model\":");
+    write_string(out, if model.is_empty() { &echo.model } else { model });
 }
 
 /// `stop_reason` and `stop_sequence`. What a model refuses in chat or responses ends with an ordinary stop there.
-fn write_stop(finish: Option<&Finish>, has_calls: bool, refused: bool, out: &mut Vec<u8>) {
+fn write_stop_reason(finish: Option<&FinishReason>, has_calls: bool, refused: bool, out: &mut Vec<u8>) {
     let mut sequence = None;
     let reason = match finish {
-        None | Some(Finish::Stop) if has_calls => "tool_use",
-        None | Some(Finish::Stop) if refused => "refusal",
-        None | Some(Finish::Stop) => "end_turn",
-        Some(Finish::StopSequence(said)) => {
+        None | Some(FinishReason::Stop) if has_calls => "tool_use",
+        None | Some(FinishReason::Stop) if refused => "refusal",
+        None | Some(FinishReason::Stop) => "end_turn",
+        Some(FinishReason::StopSequence(said)) => {
             sequence = said.as_deref();
             "stop_sequence"
         }
-        Some(Finish::Length) => "max_tokens",
-        Some(Finish::Window) => "model_context_window_exceeded",
-        Some(Finish::Calls) => "tool_use",
-        Some(Finish::Filtered) => "refusal",
-        Some(Finish::Pause) => "pause_turn",
+        Some(FinishReason::MaxTokens) => "max_tokens",
+        Some(FinishReason::ContextWindow) => "model_context_window_exceeded",
+        Some(FinishReason::ToolCalls) => "tool_use",
+        Some(FinishReason::ContentFilter) => "refusal",
+        Some(FinishReason::Pause) => "pause_turn",
     };
-    put(out, "\"stop_reason\":");
-    string(out, reason);
-    put(out, ",\"stop_sequence\":");
+    write_raw(out, "\"stop_reason\":");
+    write_string(out, reason);
+    write_raw(out, ",\"stop_sequence\":");
     match sequence {
-        Some(said) => string(out, said),
-        None => put(out, "null"),
+        Some(said) => write_string(out, said),
+        None => write_raw(out, "null"),
     }
 }
 
 /// A whole message.
-pub(in crate::protocol::translate) fn whole(events: &[Event], echo: &Echo) -> Vec<u8> {
+pub(in crate::protocol::translate) fn encode_response(
+    events: &[ResponseEvent],
+    echo: &RequestEcho,
+) -> Vec<u8> {
     let mut out = Vec::with_capacity(1024);
-    let (id, model) = events.iter().find_map(Event::names).unwrap_or_default();
+    let (id, model) = events.iter().find_map(ResponseEvent::id_and_model).unwrap_or_default();
     out.push(b'{');
     write_head(echo, id, model, &mut out);
-    put(&mut out, ",\"content\":[");
-    let (mut sequence, mut content) = (Sequence::default(), blocks::Content::default());
+    write_raw(&mut out, ",\"content\":[");
+    let (mut sequence, mut content) = (BlockSequencer::default(), blocks::BlockArrayWriter::default());
     for event in events {
-        sequence.take(event, &mut content, &mut out);
+        sequence.push(event, &mut content, &mut out);
     }
     sequence.close_all(&mut content, &mut out);
-    put(&mut out, "],");
-    let finish = events.iter().rev().find_map(Event::finish);
-    let refused = events.iter().any(|event| matches!(event, Event::Refusal(_)));
-    write_stop(finish, sequence.calls() > 0, refused, &mut out);
-    put(&mut out, ",\"usage\":");
-    let usage = events.iter().rev().find_map(Event::usage).copied().unwrap_or_default();
-    put(&mut out, &usage.to_json(Face::Messages));
+    write_raw(&mut out, "],");
+    let finish = events.iter().rev().find_map(ResponseEvent::finish_reason);
+    let refused = events.iter().any(|event| matches!(event, ResponseEvent::Refusal(_)));
+    write_stop_reason(finish, sequence.call_count() > 0, refused, &mut out);
+    write_raw(&mut out, ",\"usage\":");
+    let usage = events.iter().rev().find_map(ResponseEvent::usage).copied().unwrap_or_default();
+    write_raw(&mut out, &usage.to_json(Api::Messages));
     out.push(b'}');
     out
 }

@@ -2,219 +2,226 @@
 //! `Response`), 2026-11; Codex reads items as they are done, the SDKs the response at the end as well, so it has all of
 //! them again.
 
-mod follow;
 mod item;
+mod observe;
 mod output;
 
 use std::collections::BTreeMap;
 
-use output::Output;
+use output::OutputWriter;
 
-use super::frame::{self, number, put, string};
-use super::sequence::Sequence;
+use super::primitives::{self, write_number, write_raw, write_string};
+use super::sequencer::BlockSequencer;
+use crate::protocol::api::Api;
 use crate::protocol::error::ErrorBody;
-use crate::protocol::face::Face;
-use crate::protocol::translate::echo::Echo;
-use crate::protocol::translate::event::{Event, Finish};
-use crate::protocol::usage::Usage;
+use crate::protocol::translate::echo::RequestEcho;
+use crate::protocol::translate::event::{FinishReason, ResponseEvent};
+use crate::protocol::usage::TokenUsage;
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Writer {
-    echo: Echo,
-    head: Head,
-    sequence: Sequence,
-    output: Output,
-    stage: Stage,
-    usage: Option<Usage>,
-    finish: Option<Finish>,
+pub(super) struct ResponsesEncoder {
+    echo: RequestEcho,
+    head: ResponseHead,
+    sequencer: BlockSequencer,
+    output: OutputWriter,
+    stage: ResponsesStage,
+    usage: Option<TokenUsage>,
+    finish_reason: Option<FinishReason>,
 }
 
 /// How far the answer has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    Before,
-    Begun,
-    Ended,
+enum ResponsesStage {
+    NotStarted,
+    Started,
+    Done,
 }
 
 /// What stays the same in every copy of the response.
 #[derive(Debug, Default)]
-struct Head {
+struct ResponseHead {
     id: String,
     model: String,
 }
 
 /// How a response ended, or that it has not.
-enum State<'a> {
+enum ResponseStatus<'a> {
     InProgress,
     Completed,
     Incomplete(&'static str),
     Failed(&'a ErrorBody<'a>),
 }
 
-impl Writer {
-    pub(super) fn new(mut echo: Echo) -> Self {
-        let output = Output::new(&mut echo);
+impl ResponsesEncoder {
+    pub(super) fn new(mut echo: RequestEcho) -> Self {
+        let output = OutputWriter::new(&mut echo);
         Self {
             echo,
-            head: Head::default(),
-            sequence: Sequence::default(),
+            head: ResponseHead::default(),
+            sequencer: BlockSequencer::default(),
             output,
-            stage: Stage::Before,
+            stage: ResponsesStage::NotStarted,
             usage: None,
-            finish: None,
+            finish_reason: None,
         }
     }
 
-    pub(super) fn know(&mut self, namespaced: &BTreeMap<String, (String, String)>) {
-        self.output.know(namespaced);
+    pub(super) fn add_tool_namespaces(&mut self, namespaced: &BTreeMap<String, (String, String)>) {
+        self.output.add_tool_namespaces(namespaced);
     }
 
-    pub(super) fn write(&mut self, event: &Event, out: &mut Vec<u8>) {
-        if self.stage == Stage::Ended {
+    pub(super) fn write(&mut self, event: &ResponseEvent, out: &mut Vec<u8>) {
+        if self.stage == ResponsesStage::Done {
             return;
         }
         match event {
-            Event::Usage(usage) => self.usage = Some(*usage),
-            Event::Finish(finish) => self.finish = Some(finish.clone()),
-            Event::Start { id, model } => {
-                self.start(id, model, out);
-                self.output.settle(out);
-                self.sequence.take(event, &mut self.output, out);
+            ResponseEvent::Usage(usage) => self.usage = Some(*usage),
+            ResponseEvent::Finish(finish) => self.finish_reason = Some(finish.clone()),
+            ResponseEvent::Start { id, model } => {
+                self.write_start(id, model, out);
+                self.output.close_other_items(out);
+                self.sequencer.push(event, &mut self.output, out);
             }
             _ => {
-                self.start("", "", out);
-                self.output.settle(out);
-                self.sequence.take(event, &mut self.output, out);
+                self.write_start("", "", out);
+                self.output.close_other_items(out);
+                self.sequencer.push(event, &mut self.output, out);
             }
         }
     }
 
     pub(super) fn finish(&mut self, out: &mut Vec<u8>) {
-        if self.stage == Stage::Ended {
+        if self.stage == ResponsesStage::Done {
             return;
         }
-        self.start("", "", out);
-        let state = self.state();
-        self.output.incomplete = matches!(state, State::Incomplete(_));
-        self.output.settle(out);
-        self.sequence.close_all(&mut self.output, out);
-        let name = if self.output.incomplete { "response.incomplete" } else { "response.completed" };
-        self.response(name, &state, out);
-        self.stage = Stage::Ended;
+        self.write_start("", "", out);
+        let state = self.status();
+        self.output.is_incomplete = matches!(state, ResponseStatus::Incomplete(_));
+        self.output.close_other_items(out);
+        self.sequencer.close_all(&mut self.output, out);
+        let name = if self.output.is_incomplete { "response.incomplete" } else { "response.completed" };
+        self.write_response_event(name, &state, out);
+        self.stage = ResponsesStage::Done;
     }
 
     pub(super) fn fail(&mut self, error: &ErrorBody<'_>, out: &mut Vec<u8>) {
-        if self.stage == Stage::Ended {
+        if self.stage == ResponsesStage::Done {
             return;
         }
-        self.start("", "", out);
-        self.output.abandon();
-        self.response("response.failed", &State::Failed(error), out);
-        self.stage = Stage::Ended;
+        self.write_start("", "", out);
+        self.output.store_open_items();
+        self.write_response_event("response.failed", &ResponseStatus::Failed(error), out);
+        self.stage = ResponsesStage::Done;
     }
 
-    pub(super) fn kept(&self) -> usize {
-        self.sequence.kept() + self.output.kept()
+    pub(super) fn buffered_bytes(&self) -> usize {
+        self.sequencer.queued_bytes() + self.output.buffered_bytes()
     }
 
-    pub(super) fn forget(&mut self) {
-        self.output.forget();
+    pub(super) fn drop_buffer(&mut self) {
+        self.output.drop_items();
     }
 
     /// A response for a client that does not stream.
-    fn whole(mut self, events: &[Event]) -> Vec<u8> {
+    fn encode_response(mut self, events: &[ResponseEvent]) -> Vec<u8> {
         let mut out = Vec::with_capacity(1024);
-        self.output.silent = true;
+        self.output.is_silent = true;
         for event in events {
             self.write(event, &mut out);
         }
-        let state = self.state();
-        self.output.incomplete = matches!(state, State::Incomplete(_));
-        self.sequence.close_all(&mut self.output, &mut out);
+        let state = self.status();
+        self.output.is_incomplete = matches!(state, ResponseStatus::Incomplete(_));
+        self.sequencer.close_all(&mut self.output, &mut out);
         self.write_response(&state, &mut out);
         out
     }
 
-    fn state(&self) -> State<'static> {
-        match self.finish {
-            Some(Finish::Length | Finish::Window) => State::Incomplete("max_output_tokens"),
-            Some(Finish::Filtered) => State::Incomplete("content_filter"),
-            _ => State::Completed,
+    fn status(&self) -> ResponseStatus<'static> {
+        match self.finish_reason {
+            Some(FinishReason::MaxTokens | FinishReason::ContextWindow) => {
+                ResponseStatus::Incomplete("max_output_tokens")
+            }
+            Some(FinishReason::ContentFilter) => ResponseStatus::Incomplete("content_filter"),
+            _ => ResponseStatus::Completed,
         }
     }
 
-    fn start(&mut self, id: &str, model: &str, out: &mut Vec<u8>) {
-        if self.stage != Stage::Before {
+    fn write_start(&mut self, id: &str, model: &str, out: &mut Vec<u8>) {
+        if self.stage != ResponsesStage::NotStarted {
             return;
         }
-        self.stage = Stage::Begun;
-        self.head.id = frame::id("resp_", id, &self.echo.id);
+        self.stage = ResponsesStage::Started;
+        self.head.id = primitives::make_id("resp_", id, &self.echo.id);
         self.head.model = if model.is_empty() { self.echo.model.clone() } else { model.to_owned() };
-        self.output.named(&self.head.id);
-        self.response("response.created", &State::InProgress, out);
-        self.response("response.in_progress", &State::InProgress, out);
+        self.output.set_response_id(&self.head.id);
+        self.write_response_event("response.created", &ResponseStatus::InProgress, out);
+        self.write_response_event("response.in_progress", &ResponseStatus::InProgress, out);
     }
 
     /// An event that has the response.
-    fn response(&mut self, name: &str, state: &State<'_>, out: &mut Vec<u8>) {
-        if self.output.silent {
+    fn write_response_event(&mut self, name: &str, state: &ResponseStatus<'_>, out: &mut Vec<u8>) {
+        if self.output.is_silent {
             return;
         }
-        self.output.begin(name, out);
-        put(out, "\"response\":");
+        self.output.write_event_start(name, out);
+        write_raw(out, "\"response\":");
         self.write_response(state, out);
-        put(out, "}\n\n");
+        write_raw(out, "}\n\n");
     }
 
-    fn write_response(&self, state: &State<'_>, out: &mut Vec<u8>) {
-        put(out, "{\"id\":");
-        string(out, &self.head.id);
-        put(out, ",\"object\":\"response\",\"created_at\":");
-        number(out, self.echo.created);
-        put(out, ",\"status\":\"");
-        put(
+    fn write_response(&self, state: &ResponseStatus<'_>, out: &mut Vec<u8>) {
+        write_raw(out, "{\"id\":");
+        write_string(out, &self.head.id);
+        write_raw(out, ",\"object\":\"response\",\"created_at\":");
+        write_number(out, self.echo.created_at);
+        write_raw(out, ",\"status\":\"");
+        write_raw(
             out,
             match state {
-                State::InProgress => "in_progress",
-                State::Completed => "completed",
-                State::Incomplete(_) => "incomplete",
-                State::Failed(_) => "failed",
+                ResponseStatus::InProgress => "in_progress",
+                ResponseStatus::Completed => "completed",
+                ResponseStatus::Incomplete(_) => "incomplete",
+                ResponseStatus::Failed(_) => "failed",
             },
         );
-        put(out, "\",\"error\":");
+        write_raw(out, "\",\"error\":");
         match state {
-            State::Failed(error) => error.write_response_error(out),
-            _ => put(out, "null"),
+            ResponseStatus::Failed(error) => error.write_response_error(out),
+            _ => write_raw(out, "null"),
         }
-        put(out, ",\"incomplete_details\":");
+        write_raw(out, ",\"incomplete_details\":");
         match state {
-            State::Incomplete(reason) => {
-                put(out, "{\"reason\":");
-                string(out, reason);
+            ResponseStatus::Incomplete(reason) => {
+                write_raw(out, "{\"reason\":");
+                write_string(out, reason);
                 out.push(b'}');
             }
-            _ => put(out, "null"),
+            _ => write_raw(out, "null"),
         }
-        put(out, ",\"model\":");
-        string(out, &self.head.model);
+        write_raw(out, ",\"model\":");
+        write_string(out, &self.head.model);
         out.push(b',');
-        self.echo.write(out);
-        put(out, "\"output\":[");
-        if !matches!(state, State::InProgress) {
-            self.output.write(out);
+        self.echo.write_members(out);
+        write_raw(out, "\"output\":[");
+        if !matches!(state, ResponseStatus::InProgress) {
+            self.output.write_done_items(out);
         }
-        put(out, "],\"usage\":");
+        write_raw(out, "],\"usage\":");
         match &self.usage {
-            Some(usage) if !matches!(state, State::InProgress) => put(out, &usage.to_json(Face::Responses)),
-            _ => put(out, "null"),
+            Some(usage) if !matches!(state, ResponseStatus::InProgress) => {
+                write_raw(out, &usage.to_json(Api::Responses))
+            }
+            _ => write_raw(out, "null"),
         }
         out.push(b'}');
     }
 }
 
 /// A whole response.
-pub(in crate::protocol::translate) fn whole(events: &[Event], echo: &Echo) -> Vec<u8> {
-    Writer::new(echo.clone()).whole(events)
+pub(in crate::protocol::translate) fn encode_response(
+    events: &[ResponseEvent],
+    echo: &RequestEcho,
+) -> Vec<u8> {
+    ResponsesEncoder::new(echo.clone()).encode_response(events)
 }

@@ -1,101 +1,105 @@
 //! Blocks of a message.
 
-use super::super::conversation::media::Source;
-use super::super::conversation::{Block, Call, Outcome};
-use super::super::ids;
+use super::super::conversation::media::MediaSource;
+use super::super::conversation::{ContentBlock, ToolCall, ToolResult};
 use super::super::losses::{self, Losses};
-use super::super::node::{Literal, Node};
-use super::super::writer::{ObjectWriter, array, object};
-use super::read_content::WRAPPER;
+use super::super::node::{JsonNode, StringLiteral};
+use super::super::tool_call_ids;
+use super::super::writer::{ObjectWriter, write_array, write_object};
+use super::read_content::RAW_ARGUMENTS_KEY;
 use crate::protocol::json;
 
 /// Writes a block; nothing for an empty text, which the face refuses.
-pub(super) fn block(out: &mut Vec<u8>, block: &Block<'_>, losses: &mut Losses) {
+pub(super) fn write_block(out: &mut Vec<u8>, block: &ContentBlock<'_>, losses: &mut Losses) {
     match block {
-        Block::Text(text) | Block::Refusal(text) if text.is_empty() => {}
-        Block::Text(text) | Block::Refusal(text) => self::text(out, text),
-        Block::Image(image) => {
-            let is_special = |detail: &Literal<'_>| detail.text() != "auto";
-            losses.note_if(image.detail.as_ref().is_some_and(is_special), losses::IMAGE_DETAIL);
-            object(out, |block| {
+        ContentBlock::Text(text) | ContentBlock::Refusal(text) if text.is_empty() => {}
+        ContentBlock::Text(text) | ContentBlock::Refusal(text) => self::write_text(out, text),
+        ContentBlock::Image(image) => {
+            let is_special = |detail: &StringLiteral<'_>| detail.text() != "auto";
+            losses.record_if(image.detail.as_ref().is_some_and(is_special), losses::IMAGE_DETAIL);
+            write_object(out, |block| {
                 block.text("type", "image");
-                block.object("source", |body| source(body, &image.source));
+                block.object("source", |body| write_source(body, &image.source));
             });
         }
-        Block::File(file) => object(out, |block| {
+        ContentBlock::File(file) => write_object(out, |block| {
             block.text("type", "document");
-            block.object("source", |body| source(body, &file.source));
+            block.object("source", |body| write_source(body, &file.source));
             block.literal_if("title", file.name.as_ref());
         }),
-        Block::Video(_) => {
-            losses.note(losses::VIDEOS);
-            self::text(out, &Literal::of("[a video was left out here]"));
+        ContentBlock::Video(_) => {
+            losses.record(losses::VIDEOS);
+            self::write_text(out, &StringLiteral::from_text("[a video was left out here]"));
         }
-        Block::Reasoning { text, seal } => object(out, |block| {
+        ContentBlock::Reasoning { text, signature: seal } => write_object(out, |block| {
             block.text("type", "thinking");
             block.literal("thinking", text);
             // Kimi takes thinking that nobody signed, with an empty signature.
-            block.literal("signature", seal.as_ref().unwrap_or(&Literal::of("")));
+            block.literal("signature", seal.as_ref().unwrap_or(&StringLiteral::from_text("")));
         }),
-        Block::Veiled(data) => object(out, |block| {
+        ContentBlock::RedactedReasoning(data) => write_object(out, |block| {
             block.text("type", "redacted_thinking");
             block.literal("data", data);
         }),
-        Block::Call(call) => self::call(out, call, losses),
-        Block::Result(outcome) => result(out, outcome, losses),
+        ContentBlock::ToolCall(call) => self::write_tool_call(out, call, losses),
+        ContentBlock::ToolResult(outcome) => write_tool_result(out, outcome, losses),
     }
 }
 
-pub(super) fn text(out: &mut Vec<u8>, text: &Literal<'_>) {
-    object(out, |block| {
+pub(super) fn write_text(out: &mut Vec<u8>, text: &StringLiteral<'_>) {
+    write_object(out, |block| {
         block.text("type", "text");
         block.literal("text", text);
     });
 }
 
-fn source(body: &mut ObjectWriter<'_>, source: &Source<'_>) {
+fn write_source(body: &mut ObjectWriter<'_>, source: &MediaSource<'_>) {
     match source {
-        Source::Data { media_type, data } => {
+        MediaSource::Data { media_type, data } => {
             body.text("type", "base64");
             body.text("media_type", media_type);
             body.literal("data", data);
         }
-        Source::Url(url) => {
+        MediaSource::Url(url) => {
             body.text("type", "url");
             body.literal("url", url);
         }
-        Source::Id(id) => {
+        MediaSource::FileId(id) => {
             body.text("type", "file");
             body.literal("file_id", id);
         }
     }
 }
 
-fn call(out: &mut Vec<u8>, call: &Call<'_>, losses: &mut Losses) {
-    object(out, |block| {
+fn write_tool_call(out: &mut Vec<u8>, call: &ToolCall<'_>, losses: &mut Losses) {
+    write_object(out, |block| {
         block.text("type", "tool_use");
-        block.text("id", &ids::for_messages(&call.id));
+        block.text("id", &tool_call_ids::to_messages_id(&call.id));
         block.literal("name", &call.name);
         let arguments = call.arguments.trim_ascii();
         if arguments.is_empty() {
             block.raw("input", "{}");
-        } else if Node::new(arguments).is_object() && json::is_valid(arguments) {
+        } else if JsonNode::new(arguments).is_object() && json::is_valid(arguments) {
             block.raw("input", arguments);
         } else {
-            losses.note(losses::ARGUMENTS);
-            block.object("input", |input| input.text(WRAPPER, &String::from_utf8_lossy(&call.arguments)));
+            losses.record(losses::ARGUMENTS);
+            block.object("input", |input| {
+                input.text(RAW_ARGUMENTS_KEY, &String::from_utf8_lossy(&call.arguments))
+            });
         }
     });
 }
 
-fn result(out: &mut Vec<u8>, outcome: &Outcome<'_>, losses: &mut Losses) {
-    object(out, |body| {
+fn write_tool_result(out: &mut Vec<u8>, outcome: &ToolResult<'_>, losses: &mut Losses) {
+    write_object(out, |body| {
         body.text("type", "tool_result");
-        body.text("tool_use_id", &ids::for_messages(&outcome.id));
+        body.text("tool_use_id", &tool_call_ids::to_messages_id(&outcome.call_id));
         match outcome.content.as_slice() {
             [] => body.text("content", ""),
-            [Block::Text(text)] => body.literal("content", text),
-            blocks => array(body.value("content"), blocks, |out, inner| block(out, inner, losses)),
+            [ContentBlock::Text(text)] => body.literal("content", text),
+            blocks => {
+                write_array(body.value("content"), blocks, |out, inner| write_block(out, inner, losses))
+            }
         }
         if outcome.is_error {
             body.flag("is_error", true);

@@ -1,16 +1,16 @@
 //! The model, written as a messages request.
 
-use super::super::conversation::knobs::{Format, Knobs};
-use super::super::conversation::thinking::{LEAST_BUDGET, Switch, Thinking};
-use super::super::conversation::tools::{Choice, NO_ARGUMENTS, Tool};
-use super::super::conversation::{Block, Conversation, Role, Turn};
+use super::super::conversation::parameters::{Parameters, ResponseFormat};
+use super::super::conversation::thinking::{MIN_BUDGET_TOKENS, ThinkingMode, ThinkingSettings};
+use super::super::conversation::tools::{EMPTY_SCHEMA, ToolChoice, ToolDefinition};
+use super::super::conversation::{ContentBlock, Conversation, ConversationTurn, Role};
 use super::super::losses::{self, Losses};
-use super::super::node::{Literal, Node};
-use super::super::writer::{ObjectWriter, object};
+use super::super::node::{JsonNode, StringLiteral};
+use super::super::writer::{ObjectWriter, write_object};
 use super::write_content;
 
 /// The output limit where neither client nor catalog says one: what Claude Code and opencode ask for.
-const MAX_TOKENS: u64 = 32_000;
+const DEFAULT_MAX_TOKENS: u64 = 32_000;
 
 /// The body.
 pub(in crate::protocol::translate) fn write(
@@ -18,10 +18,10 @@ pub(in crate::protocol::translate) fn write(
     default_max_tokens: Option<u64>,
     losses: &mut Losses,
 ) -> Vec<u8> {
-    let (system, turns) = split(&conversation.turns, losses);
-    let knobs = &conversation.knobs;
-    let default = default_max_tokens.unwrap_or(MAX_TOKENS);
-    let limit = knobs.max_tokens.and_then(|raw| Node::new(raw).count()).unwrap_or(default);
+    let (system, turns) = split_system(&conversation.turns, losses);
+    let knobs = &conversation.parameters;
+    let default = default_max_tokens.unwrap_or(DEFAULT_MAX_TOKENS);
+    let limit = knobs.max_tokens.and_then(|raw| JsonNode::new(raw).as_u64()).unwrap_or(default);
     let mut out = Vec::new();
     let mut body = ObjectWriter::new(&mut out);
     body.raw_if("model", knobs.model);
@@ -32,50 +32,53 @@ pub(in crate::protocol::translate) fn write(
     if let Some(stream) = knobs.stream {
         body.flag("stream", stream);
     }
-    thinking(&mut body, &conversation.thinking, knobs.format.as_ref(), limit, losses);
-    self::knobs(&mut body, knobs, losses);
+    write_thinking(&mut body, &conversation.thinking, knobs.response_format.as_ref(), limit, losses);
+    self::write_parameters(&mut body, knobs, losses);
     if !system.is_empty() {
-        body.array("system", system, |out, text| write_content::text(out, text));
+        body.array("system", system, |out, text| write_content::write_text(out, text));
     }
     if !conversation.tools.is_empty() {
-        body.array("tools", &conversation.tools, tool);
-        tool_choice(&mut body, conversation, losses);
+        body.array("tools", &conversation.tools, write_tool);
+        write_tool_choice(&mut body, conversation, losses);
     }
-    body.array("messages", turns, |out, turn| message(out, turn, losses));
+    body.array("messages", turns, |out, turn| write_message(out, turn, losses));
     body.end();
     out
 }
 
 /// The texts that lead the conversation are the system's; a conversation of nothing else keeps the last of them, as the
 /// face wants a message.
-fn split<'l, 't>(turns: &'l [Turn<'t>], losses: &mut Losses) -> (Vec<&'l Literal<'t>>, &'l [Turn<'t>]) {
+fn split_system<'l, 't>(
+    turns: &'l [ConversationTurn<'t>],
+    losses: &mut Losses,
+) -> (Vec<&'l StringLiteral<'t>>, &'l [ConversationTurn<'t>]) {
     let leading = turns.iter().take_while(|turn| turn.role.is_system()).count();
     let leading = if leading == turns.len() { leading.saturating_sub(1) } else { leading };
     let (system, rest) = turns.split_at_checked(leading).unwrap_or((&[], turns));
-    losses.note_if(rest.iter().any(|turn| turn.role.is_system()), losses::SYSTEM_IN_PLACE);
-    losses.note_if(turns.iter().any(|turn| turn.name.is_some()), losses::NAMES);
+    losses.record_if(rest.iter().any(|turn| turn.role.is_system()), losses::SYSTEM_IN_PLACE);
+    losses.record_if(turns.iter().any(|turn| turn.name.is_some()), losses::NAMES);
     let blocks = system.iter().flat_map(|turn| &turn.blocks);
     let texts = blocks.filter_map(|block| match block {
-        Block::Text(text) => (!text.is_empty()).then_some(text),
+        ContentBlock::Text(text) => (!text.is_empty()).then_some(text),
         _ => {
-            losses.note(losses::UNKNOWN_BLOCKS);
+            losses.record(losses::UNKNOWN_BLOCKS);
             None
         }
     });
     (texts.collect(), rest)
 }
 
-fn message(out: &mut Vec<u8>, turn: &Turn<'_>, losses: &mut Losses) {
+fn write_message(out: &mut Vec<u8>, turn: &ConversationTurn<'_>, losses: &mut Losses) {
     let mut blocks = Vec::new();
     let is_system = turn.role.is_system();
     for block in &turn.blocks {
         let mut block_out = Vec::new();
         match block {
-            Block::Text(text) if is_system => {
-                let text = text.wrapped("<system-reminder>\n", "\n</system-reminder>");
-                write_content::text(&mut block_out, &text);
+            ContentBlock::Text(text) if is_system => {
+                let text = text.wrap("<system-reminder>\n", "\n</system-reminder>");
+                write_content::write_text(&mut block_out, &text);
             }
-            block => write_content::block(&mut block_out, block, losses),
+            block => write_content::write_block(&mut block_out, block, losses),
         }
         if !block_out.is_empty() {
             blocks.push(block_out);
@@ -84,55 +87,58 @@ fn message(out: &mut Vec<u8>, turn: &Turn<'_>, losses: &mut Losses) {
     if blocks.is_empty() {
         return;
     }
-    object(out, |message| {
+    write_object(out, |message| {
         message.text("role", if turn.role == Role::Assistant { "assistant" } else { "user" });
         message.array("content", &blocks, |out, block| out.extend_from_slice(block));
     });
 }
 
-fn knobs(body: &mut ObjectWriter<'_>, knobs: &Knobs<'_>, losses: &mut Losses) {
+fn write_parameters(body: &mut ObjectWriter<'_>, knobs: &Parameters<'_>, losses: &mut Losses) {
     body.raw_if("temperature", knobs.temperature);
     body.raw_if("top_p", knobs.top_p);
     body.raw_if("top_k", knobs.top_k);
-    if !knobs.stops.is_empty() {
-        body.array("stop_sequences", &knobs.stops, |out, stop| out.extend_from_slice(stop.as_bytes()));
+    if !knobs.stop_sequences.is_empty() {
+        body.array("stop_sequences", &knobs.stop_sequences, |out, stop| {
+            out.extend_from_slice(stop.as_bytes())
+        });
     }
     if let Some(user) = knobs.user.as_ref().or(knobs.safety_identifier.as_ref()) {
         body.object("metadata", |metadata| metadata.literal("user_id", user));
     }
-    match knobs.tier.as_ref().map(|tier| tier.text().into_owned()).as_deref() {
+    match knobs.service_tier.as_ref().map(|tier| tier.text().into_owned()).as_deref() {
         Some("auto") => body.text("service_tier", "auto"),
         Some("default") => body.text("service_tier", "standard_only"),
-        tier => losses.note_if(tier.is_some(), losses::TIER),
+        tier => losses.record_if(tier.is_some(), losses::TIER),
     }
-    losses.note_if(knobs.metadata.is_some_and(|pairs| pairs != b"{}"), losses::METADATA);
-    losses.note_if(!knobs.cache.is_empty(), losses::CACHE_KEY);
-    losses.note_if(knobs.verbosity.is_some(), losses::VERBOSITY);
+    losses.record_if(knobs.metadata.is_some_and(|pairs| pairs != b"{}"), losses::METADATA);
+    losses.record_if(!knobs.cache_fields.is_empty(), losses::CACHE_KEY);
+    losses.record_if(knobs.verbosity.is_some(), losses::VERBOSITY);
 }
 
 /// A budget goes with the effort, because older servers know nothing else; the target's dialect leaves one of them.
-fn thinking(
+fn write_thinking(
     body: &mut ObjectWriter<'_>,
-    thinking: &Thinking<'_>,
-    format: Option<&Format<'_>>,
+    thinking: &ThinkingSettings<'_>,
+    format: Option<&ResponseFormat<'_>>,
     limit: u64,
     losses: &mut Losses,
 ) {
     // The budget must be less than the limit, and no less than the least.
-    let budget = thinking.tokens().map(|tokens| tokens.max(LEAST_BUDGET).min(limit.saturating_sub(1)));
-    match (thinking.switch, budget.filter(|budget| *budget >= LEAST_BUDGET)) {
-        (Some(Switch::Off), _) => body.raw("thinking", r#"{"type":"disabled"}"#),
-        (Some(Switch::Adaptive), _) => body.raw("thinking", r#"{"type":"adaptive"}"#),
+    let budget =
+        thinking.resolve_budget().map(|tokens| tokens.max(MIN_BUDGET_TOKENS).min(limit.saturating_sub(1)));
+    match (thinking.mode, budget.filter(|budget| *budget >= MIN_BUDGET_TOKENS)) {
+        (Some(ThinkingMode::Off), _) => body.raw("thinking", r#"{"type":"disabled"}"#),
+        (Some(ThinkingMode::Adaptive), _) => body.raw("thinking", r#"{"type":"adaptive"}"#),
         (_, Some(budget)) => {
             body.raw("thinking", format!(r#"{{"type":"enabled","budget_tokens":{budget}}}"#))
         }
-        (Some(Switch::On), None) => body.raw("thinking", r#"{"type":"adaptive"}"#),
+        (Some(ThinkingMode::On), None) => body.raw("thinking", r#"{"type":"adaptive"}"#),
         (None, None) => {}
     }
-    let effort = thinking.effort.as_deref().filter(|_| thinking.switch != Some(Switch::Off));
-    losses.note_if(matches!(format, Some(Format::Json)), losses::FORMAT);
+    let effort = thinking.effort.as_deref().filter(|_| thinking.mode != Some(ThinkingMode::Off));
+    losses.record_if(matches!(format, Some(ResponseFormat::JsonObject)), losses::FORMAT);
     let schema = match format {
-        Some(Format::Schema { schema, .. }) => Some(schema),
+        Some(ResponseFormat::JsonSchema { schema, .. }) => Some(schema),
         _ => None,
     };
     if effort.is_none() && schema.is_none() {
@@ -151,36 +157,36 @@ fn thinking(
     });
 }
 
-fn tool(out: &mut Vec<u8>, tool: &Tool<'_>) {
-    object(out, |body| {
+fn write_tool(out: &mut Vec<u8>, tool: &ToolDefinition<'_>) {
+    write_object(out, |body| {
         body.literal("name", &tool.name);
         body.literal_if("description", tool.description.as_ref());
-        body.raw("input_schema", tool.schema.unwrap_or(NO_ARGUMENTS));
-        if tool.strict == Some(true) {
+        body.raw("input_schema", tool.schema.unwrap_or(EMPTY_SCHEMA));
+        if tool.is_strict == Some(true) {
             body.flag("strict", true);
         }
     });
 }
 
-fn tool_choice(body: &mut ObjectWriter<'_>, conversation: &Conversation<'_>, losses: &mut Losses) {
-    let one_at_a_time = conversation.parallel == Some(false);
-    let choice = match &conversation.choice {
-        None if one_at_a_time => &Choice::Auto,
+fn write_tool_choice(body: &mut ObjectWriter<'_>, conversation: &Conversation<'_>, losses: &mut Losses) {
+    let one_at_a_time = conversation.parallel_tool_calls == Some(false);
+    let choice = match &conversation.tool_choice {
+        None if one_at_a_time => &ToolChoice::Auto,
         None => return,
         Some(choice) => choice,
     };
-    losses.note_if(one_at_a_time && *choice == Choice::None, losses::PARALLEL);
+    losses.record_if(one_at_a_time && *choice == ToolChoice::None, losses::PARALLEL);
     body.object("tool_choice", |body| {
         match choice {
-            Choice::Auto => body.text("type", "auto"),
-            Choice::None => body.text("type", "none"),
-            Choice::Any => body.text("type", "any"),
-            Choice::Tool(name) => {
+            ToolChoice::Auto => body.text("type", "auto"),
+            ToolChoice::None => body.text("type", "none"),
+            ToolChoice::Required => body.text("type", "any"),
+            ToolChoice::Named(name) => {
                 body.text("type", "tool");
                 body.literal("name", name);
             }
         }
-        if one_at_a_time && *choice != Choice::None {
+        if one_at_a_time && *choice != ToolChoice::None {
             body.flag("disable_parallel_tool_use", true);
         }
     });

@@ -1,38 +1,45 @@
 //! Items of the input.
 
-use super::super::conversation::media::Source;
-use super::super::conversation::{Block, Call, Outcome, Role, Turn};
-use super::super::ids;
+use super::super::conversation::media::MediaSource;
+use super::super::conversation::{ContentBlock, ConversationTurn, Role, ToolCall, ToolResult};
 use super::super::losses::{self, Losses};
-use super::super::node::Literal;
-use super::super::writer::{ObjectWriter, array, object};
+use super::super::node::StringLiteral;
+use super::super::tool_call_ids;
+use super::super::writer::{ObjectWriter, write_array, write_object};
 
 /// The items of these turns: text of one turn that stands together is one message.
-pub(super) fn of(turns: &[Turn<'_>], losses: &mut Losses) -> Vec<Vec<u8>> {
+pub(super) fn write(turns: &[ConversationTurn<'_>], losses: &mut Losses) -> Vec<Vec<u8>> {
     let mut items = Vec::new();
     for turn in turns {
         let mut parts: Vec<Vec<u8>> = Vec::new();
         for block in &turn.blocks {
             let mut out = Vec::new();
             if is_part(block) {
-                part(&mut out, turn.role, block, losses);
+                write_part(&mut out, turn.role, block, losses);
                 parts.push(out);
                 continue;
             }
-            message(turn.role, &mut parts, &mut items);
-            item(&mut out, block, losses);
+            write_message(turn.role, &mut parts, &mut items);
+            write_item(&mut out, block, losses);
             items.push(out);
         }
-        message(turn.role, &mut parts, &mut items);
+        write_message(turn.role, &mut parts, &mut items);
     }
     items
 }
 
-const fn is_part(block: &Block<'_>) -> bool {
-    matches!(block, Block::Text(_) | Block::Refusal(_) | Block::Image(_) | Block::File(_) | Block::Video(_))
+const fn is_part(block: &ContentBlock<'_>) -> bool {
+    matches!(
+        block,
+        ContentBlock::Text(_)
+            | ContentBlock::Refusal(_)
+            | ContentBlock::Image(_)
+            | ContentBlock::File(_)
+            | ContentBlock::Video(_)
+    )
 }
 
-fn message(role: Role, parts: &mut Vec<Vec<u8>>, items: &mut Vec<Vec<u8>>) {
+fn write_message(role: Role, parts: &mut Vec<Vec<u8>>, items: &mut Vec<Vec<u8>>) {
     if parts.is_empty() {
         return;
     }
@@ -43,7 +50,7 @@ fn message(role: Role, parts: &mut Vec<Vec<u8>>, items: &mut Vec<Vec<u8>>) {
         Role::Assistant => "assistant",
     };
     let mut out = Vec::new();
-    object(&mut out, |message| {
+    write_object(&mut out, |message| {
         message.text("type", "message");
         message.text("role", role);
         message.array("content", parts.drain(..), |out, part| out.extend_from_slice(&part));
@@ -51,78 +58,84 @@ fn message(role: Role, parts: &mut Vec<Vec<u8>>, items: &mut Vec<Vec<u8>>) {
     items.push(out);
 }
 
-fn part(out: &mut Vec<u8>, role: Role, block: &Block<'_>, losses: &mut Losses) {
+fn write_part(out: &mut Vec<u8>, role: Role, block: &ContentBlock<'_>, losses: &mut Losses) {
     let kind = if role == Role::Assistant { "output_text" } else { "input_text" };
     match block {
-        Block::Text(text) => text_part(out, kind, text),
-        Block::Refusal(text) if role == Role::Assistant => object(out, |part| {
+        ContentBlock::Text(text) => write_text_part(out, kind, text),
+        ContentBlock::Refusal(text) if role == Role::Assistant => write_object(out, |part| {
             part.text("type", "refusal");
             part.literal("refusal", text);
         }),
-        Block::Refusal(text) => text_part(out, kind, text),
-        Block::Image(image) => object(out, |part| {
+        ContentBlock::Refusal(text) => write_text_part(out, kind, text),
+        ContentBlock::Image(image) => write_object(out, |part| {
             part.text("type", "input_image");
-            match (&image.source, image.source.url()) {
-                (Source::Id(id), _) => part.literal("file_id", id),
+            match (&image.source, image.source.to_url()) {
+                (MediaSource::FileId(id), _) => part.literal("file_id", id),
                 (_, Some(url)) => part.literal("image_url", &url),
                 (_, None) => {}
             }
             part.literal_if("detail", image.detail.as_ref());
         }),
-        Block::File(file) => object(out, |part| {
+        ContentBlock::File(file) => write_object(out, |part| {
             part.text("type", "input_file");
             part.literal_if("filename", file.name.as_ref());
-            match (&file.source, file.source.url()) {
-                (Source::Id(id), _) => part.literal("file_id", id),
-                (Source::Url(url), _) => part.literal("file_url", url),
-                (Source::Data { .. }, Some(url)) => part.literal("file_data", &url),
-                (Source::Data { .. }, None) => {}
+            match (&file.source, file.source.to_url()) {
+                (MediaSource::FileId(id), _) => part.literal("file_id", id),
+                (MediaSource::Url(url), _) => part.literal("file_url", url),
+                (MediaSource::Data { .. }, Some(url)) => part.literal("file_data", &url),
+                (MediaSource::Data { .. }, None) => {}
             }
         }),
         _ => {
-            losses.note(losses::VIDEOS);
-            text_part(out, kind, &Literal::of("[a video was left out here]"));
+            losses.record(losses::VIDEOS);
+            write_text_part(out, kind, &StringLiteral::from_text("[a video was left out here]"));
         }
     }
 }
 
-fn text_part(out: &mut Vec<u8>, kind: &str, text: &Literal<'_>) {
-    object(out, |part| {
+fn write_text_part(out: &mut Vec<u8>, kind: &str, text: &StringLiteral<'_>) {
+    write_object(out, |part| {
         part.text("type", kind);
         part.literal("text", text);
     });
 }
 
-fn item(out: &mut Vec<u8>, block: &Block<'_>, losses: &mut Losses) {
-    object(out, |item| match block {
-        Block::Reasoning { text, seal } => reasoning(item, Some(text), seal.as_ref()),
-        Block::Veiled(data) => reasoning(item, None, Some(data)),
-        Block::Call(call) => self::call(item, call),
-        Block::Result(outcome) => self::outcome(item, outcome, losses),
+fn write_item(out: &mut Vec<u8>, block: &ContentBlock<'_>, losses: &mut Losses) {
+    write_object(out, |item| match block {
+        ContentBlock::Reasoning { text, signature: seal } => write_reasoning(item, Some(text), seal.as_ref()),
+        ContentBlock::RedactedReasoning(data) => write_reasoning(item, None, Some(data)),
+        ContentBlock::ToolCall(call) => self::write_function_call(item, call),
+        ContentBlock::ToolResult(outcome) => self::write_tool_result(item, outcome, losses),
         _ => {}
     });
 }
 
-fn reasoning(item: &mut ObjectWriter<'_>, text: Option<&Literal<'_>>, seal: Option<&Literal<'_>>) {
+fn write_reasoning(
+    item: &mut ObjectWriter<'_>,
+    text: Option<&StringLiteral<'_>>,
+    seal: Option<&StringLiteral<'_>>,
+) {
     item.text("type", "reasoning");
-    item.array("summary", text, |out, text| text_part(out, "summary_text", text));
+    item.array("summary", text, |out, text| write_text_part(out, "summary_text", text));
     item.literal_if("encrypted_content", seal);
 }
 
-fn call(item: &mut ObjectWriter<'_>, call: &Call<'_>) {
+fn write_function_call(item: &mut ObjectWriter<'_>, call: &ToolCall<'_>) {
     item.text("type", "function_call");
-    item.text("call_id", &ids::for_responses(&call.id));
+    item.text("call_id", &tool_call_ids::to_responses_id(&call.id));
     item.literal("name", &call.name);
     item.text("arguments", &String::from_utf8_lossy(&call.arguments));
 }
 
-fn outcome(item: &mut ObjectWriter<'_>, outcome: &Outcome<'_>, losses: &mut Losses) {
+fn write_tool_result(item: &mut ObjectWriter<'_>, outcome: &ToolResult<'_>, losses: &mut Losses) {
     item.text("type", "function_call_output");
-    item.text("call_id", &ids::for_responses(&outcome.id));
-    losses.note_if(outcome.is_error, losses::IS_ERROR);
+    item.text("call_id", &tool_call_ids::to_responses_id(&outcome.call_id));
+    losses.record_if(outcome.is_error, losses::IS_ERROR);
     match outcome.content.as_slice() {
         [] => item.text("output", ""),
-        [Block::Text(text)] => item.literal("output", text),
-        blocks => array(item.value("output"), blocks, |out, block| part(out, Role::Tools, block, losses)),
+        [ContentBlock::Text(text)] => item.literal("output", text),
+        blocks => write_array(item.value("output"), blocks, |out, block| {
+            write_part(out, Role::Tools, block, losses)
+        }),
     }
 }

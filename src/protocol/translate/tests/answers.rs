@@ -5,23 +5,23 @@ mod encoded;
 mod golden;
 mod pitfalls;
 
-use crate::protocol::face::Face;
+use crate::protocol::api::Api;
 use crate::protocol::request::RequestBody;
 use crate::protocol::sse::FrameReader;
 use crate::protocol::translate::decoder::Decoder;
-use crate::protocol::translate::echo::Echo;
+use crate::protocol::translate::echo::RequestEcho;
 use crate::protocol::translate::encoder::Encoder;
-use crate::protocol::translate::event::Event;
+use crate::protocol::translate::event::ResponseEvent;
 
 /// What a client of this face sent, as far as its answer repeats it.
-fn echo(face: Face) -> Echo {
+fn echo(face: Api) -> RequestEcho {
     let body = br#"{"model":"asked","stream_options":{"include_usage":true},"include":["reasoning.encrypted_content"],
         "tools":[{"type":"function",
         "name":"Read"}],"metadata":{"a":"b"},"temperature":null}"#;
     let body = RequestBody::parse(face, body.as_slice().into()).unwrap();
-    let mut echo = Echo::of(&body);
+    let mut echo = RequestEcho::from_request(&body);
     echo.id = "0123".to_owned();
-    echo.created = 1_795_254_202;
+    echo.created_at = 1_795_254_202;
     echo
 }
 
@@ -33,20 +33,20 @@ fn payloads(stream: &[u8]) -> Vec<Vec<u8>> {
     while let Some(frame) = reader.next_frame().unwrap() {
         found.extend(frame.data().map(|data| data.to_vec()));
     }
-    assert!(reader.end().is_none(), "every frame is whole");
+    assert!(reader.finish().is_none(), "every frame is whole");
     found
 }
 
-fn decode(face: Face, stream: &[u8]) -> Vec<Event> {
+fn decode(face: Api, stream: &[u8]) -> Vec<ResponseEvent> {
     let (mut decoder, mut events) = (Decoder::new(face), Vec::new());
     for payload in payloads(stream) {
-        decoder.frame(&payload, &mut events);
+        decoder.read_payload(&payload, &mut events);
     }
     decoder.end(&mut events);
     events
 }
 
-fn encode(events: &[Event], face: Face) -> Vec<u8> {
+fn encode(events: &[ResponseEvent], face: Api) -> Vec<u8> {
     let (mut encoder, mut out) = (Encoder::new(face, echo(face)), Vec::new());
     for event in events {
         encoder.write(event, &mut out);

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::super::losses::LOSSES;
-use super::super::{RequestBody, request};
-use crate::protocol::face::Face;
+use super::super::{RequestBody, translate_request};
+use crate::protocol::api::Api;
 use crate::protocol::json;
 
 const KEYS: &[&str] = &[
@@ -162,17 +162,17 @@ fn body() -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn no_body_breaks_it(text in prop_oneof![body(), object(value())]) {
-        for from in Face::ALL {
+        for from in Api::ALL {
             let Ok(body) = RequestBody::parse(from, Bytes::from(text.clone())) else { continue };
-            for to in Face::ALL {
-                match request(&body, to, Some(64)) {
+            for to in Api::ALL {
+                match translate_request(&body, to, Some(64)) {
                     Ok(translated) => {
                         prop_assert!(json::is_valid(&translated.body), "{:?}", translated.body);
                         prop_assert!(RequestBody::parse(to, translated.body).is_ok());
                         let known = |name: &&str| LOSSES.iter().any(|loss| loss.name == *name);
-                        prop_assert!(translated.dropped.iter().all(known), "{:?}", translated.dropped);
+                        prop_assert!(translated.losses.iter().all(known), "{:?}", translated.losses);
                     }
-                    Err(wrong) => prop_assert!(!wrong.place.is_empty() && !wrong.why.is_empty(), "{}", wrong),
+                    Err(wrong) => prop_assert!(!wrong.path.is_empty() && !wrong.reason.is_empty(), "{}", wrong),
                 }
             }
         }

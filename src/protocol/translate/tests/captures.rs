@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::super::{RequestBody, Translated, request};
-use crate::protocol::face::Face;
+use super::super::{RequestBody, TranslatedRequest, translate_request};
+use crate::protocol::api::Api;
 
 fn fixtures(folder: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(folder)
@@ -17,7 +17,7 @@ fn fixtures(folder: &str) -> PathBuf {
 
 struct Capture {
     name: String,
-    face: Face,
+    face: Api,
     body: Value,
 }
 
@@ -30,13 +30,13 @@ fn captures() -> Vec<Capture> {
         let recorded: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
         for request in recorded["requests"].as_array().unwrap() {
             let target = request["target"].as_str().unwrap().split('?').next().unwrap();
-            let face = Face::ALL.into_iter().find(|face| target.ends_with(face.path()));
+            let face = Api::ALL.into_iter().find(|face| target.ends_with(face.path()));
             let mut body = request["body"].clone();
             if let Some(index) = body["tools"].as_str().and_then(|tools| tools.strip_prefix("@tools:")) {
                 body["tools"] = recorded["tools"][index.parse::<usize>().unwrap()].clone();
             }
             // Tokens are counted with the body of a message.
-            let face = face.or_else(|| target.ends_with("/count_tokens").then_some(Face::Messages)).unwrap();
+            let face = face.or_else(|| target.ends_with("/count_tokens").then_some(Api::Messages)).unwrap();
             found.push(Capture {
                 name: format!("{client}.{}", request["name"].as_str().unwrap()),
                 face,
@@ -48,9 +48,10 @@ fn captures() -> Vec<Capture> {
     found
 }
 
-fn translate(capture: &Capture, to: Face) -> Translated {
+fn translate(capture: &Capture, to: Api) -> TranslatedRequest {
     let body = RequestBody::parse(capture.face, Bytes::from(capture.body.to_string())).unwrap();
-    request(&body, to, Some(32_768)).unwrap_or_else(|wrong| panic!("{} to {to:?}: {wrong}", capture.name))
+    translate_request(&body, to, Some(32_768))
+        .unwrap_or_else(|wrong| panic!("{} to {to:?}: {wrong}", capture.name))
 }
 
 /// The texts of a body, wherever they stand.
@@ -72,11 +73,11 @@ fn names(tools: &Value) -> Vec<&str> {
 fn every_recorded_request_goes_to_every_other_face() {
     let captures = captures();
     assert!(captures.len() >= 65, "{}", captures.len());
-    for face in Face::ALL {
+    for face in Api::ALL {
         assert!(captures.iter().filter(|capture| capture.face == face).count() >= 8, "{face:?}");
     }
     for capture in captures {
-        for to in Face::ALL {
+        for to in Api::ALL {
             let translated = translate(&capture, to);
             let written: Value = serde_json::from_slice(&translated.body).unwrap();
             let mut heard = Vec::new();
@@ -126,14 +127,14 @@ fn shorten(tools: &mut Value) {
 #[test]
 fn some_look_as_they_are_kept() {
     let kept = [
-        ("claude-code.tool.2", Face::Chat),
-        ("claude-code.tool.2", Face::Responses),
-        ("codex.tool.1", Face::Chat),
-        ("codex.tool.1", Face::Messages),
-        ("kimi-code.tool.1", Face::Messages),
-        ("kimi-code.tool.1", Face::Responses),
-        ("opencode.tool.1", Face::Messages),
-        ("openclaw-messages.kimi.text.0", Face::Chat),
+        ("claude-code.tool.2", Api::ChatCompletions),
+        ("claude-code.tool.2", Api::Responses),
+        ("codex.tool.1", Api::ChatCompletions),
+        ("codex.tool.1", Api::Messages),
+        ("kimi-code.tool.1", Api::Messages),
+        ("kimi-code.tool.1", Api::Responses),
+        ("opencode.tool.1", Api::Messages),
+        ("openclaw-messages.kimi.text.0", Api::ChatCompletions),
     ];
     let captures = captures();
     for (name, to) in kept {
@@ -143,10 +144,10 @@ fn some_look_as_they_are_kept() {
         let translated = translate(&Capture { name: name.to_owned(), face: found.face, body }, to);
         let body: Value = serde_json::from_slice(&translated.body).unwrap();
         let namespaced: Vec<Value> =
-            translated.namespaced.iter().map(|(sent, own)| json!([sent, own.0, own.1])).collect();
-        let shown = json!({ "dropped": translated.dropped, "namespaced": namespaced, "body": body });
+            translated.tool_namespaces.iter().map(|(sent, own)| json!([sent, own.0, own.1])).collect();
+        let shown = json!({ "dropped": translated.losses, "namespaced": namespaced, "body": body });
         let shown = format!("{shown:#}\n");
-        let path = fixtures("translated").join(format!("{name}.{}.json", to.api()));
+        let path = fixtures("translated").join(format!("{name}.{}.json", to.as_str()));
         if std::env::var_os("MOONRELAY_BLESS").is_some() {
             std::fs::write(&path, &shown).unwrap();
         }

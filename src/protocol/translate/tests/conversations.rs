@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::protocol::face::Face;
+use crate::protocol::api::Api;
 
 /// One thing said, in order.
 #[derive(Clone, Debug, PartialEq)]
@@ -125,18 +125,18 @@ impl Conversation {
     }
 
     /// The body. Arguments and results stand in it as the face has them.
-    pub(super) fn body(&self, face: Face) -> String {
+    pub(super) fn body(&self, face: Api) -> String {
         let items: Vec<String> = match face {
-            Face::Chat => self.system.iter().map(chat_part).chain(self.turns(chat_turns)).collect(),
-            Face::Messages => self.turns(messages_turns).collect(),
-            Face::Responses => {
+            Api::ChatCompletions => self.system.iter().map(chat_part).chain(self.turns(chat_turns)).collect(),
+            Api::Messages => self.turns(messages_turns).collect(),
+            Api::Responses => {
                 self.system.iter().map(responses_item).chain(self.turns(responses_turns)).collect()
             }
         };
         let system: Vec<Value> =
             self.system
                 .iter()
-                .filter(|_| face == Face::Messages)
+                .filter(|_| face == Api::Messages)
                 .map(|said| {
                     if let Said::System(text) = said {
                         json!({"type": "text", "text": text})
@@ -145,9 +145,9 @@ impl Conversation {
                     }
                 })
                 .collect();
-        let limit = if face == Face::Messages { "\"max_tokens\":9," } else { "" };
+        let limit = if face == Api::Messages { "\"max_tokens\":9," } else { "" };
         let system = if system.is_empty() { String::new() } else { format!("\"system\":{},", json!(system)) };
-        format!("{{\"model\":\"m\",{limit}{system}\"{}\":[{}]}}", face.list(), items.join(","))
+        format!("{{\"model\":\"m\",{limit}{system}\"{}\":[{}]}}", face.conversation_field(), items.join(","))
     }
 
     fn turns(&self, of: fn(&Exchange) -> Vec<String>) -> impl Iterator<Item = String> {

@@ -6,9 +6,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::super::{RequestBody, Translated, ids, request};
+use super::super::{RequestBody, TranslatedRequest, tool_call_ids, translate_request};
 use super::conversations::{Said, conversation};
-use crate::protocol::face::Face;
+use crate::protocol::api::Api;
 
 /// A message or an item of any face; what stands raw is what a tree would not hold.
 #[derive(Deserialize, Default)]
@@ -69,15 +69,15 @@ fn texts(content: &Value) -> Vec<String> {
 }
 
 /// What a body says, by a reading of its own.
-fn said(face: Face, body: &[u8]) -> Vec<Said> {
+fn said(face: Api, body: &[u8]) -> Vec<Said> {
     let body: Body = serde_json::from_slice(body).unwrap();
     let mut said: Vec<Said> = body.system.iter().map(|block| Said::System(string(&block["text"]))).collect();
     said.extend(body.instructions.map(Said::System));
     for item in body.messages.iter().chain(&body.input) {
         match face {
-            Face::Chat => chat(item, &mut said),
-            Face::Messages => messages(item, &mut said),
-            Face::Responses => responses(item, &mut said),
+            Api::ChatCompletions => chat(item, &mut said),
+            Api::Messages => messages(item, &mut said),
+            Api::Responses => responses(item, &mut said),
         }
     }
     said
@@ -174,26 +174,30 @@ fn with_ids(said: &[Said], id: impl Fn(&str) -> String) -> Vec<Said> {
 }
 
 /// The id as a client of this face has it.
-fn in_face(face: Face, id: &str) -> String {
+fn in_face(face: Api, id: &str) -> String {
     match face {
-        Face::Chat => id.to_owned(),
-        Face::Messages => ids::for_messages(id).into_owned(),
-        Face::Responses => ids::for_responses(id).into_owned(),
+        Api::ChatCompletions => id.to_owned(),
+        Api::Messages => tool_call_ids::to_messages_id(id).into_owned(),
+        Api::Responses => tool_call_ids::to_responses_id(id).into_owned(),
     }
 }
 
 /// The provider's own; chat never escapes one.
-fn own(face: Face, id: &str) -> String {
-    if face == Face::Chat { id.to_owned() } else { ids::original(id).into_owned() }
+fn own(face: Api, id: &str) -> String {
+    if face == Api::ChatCompletions {
+        id.to_owned()
+    } else {
+        tool_call_ids::restore_original(id).into_owned()
+    }
 }
 
-fn translate(from: Face, to: Face, body: &[u8]) -> Translated {
+fn translate(from: Api, to: Api, body: &[u8]) -> TranslatedRequest {
     let body = RequestBody::parse(from, Bytes::copy_from_slice(body)).unwrap();
-    request(&body, to, None).unwrap()
+    translate_request(&body, to, None).unwrap()
 }
 
 /// The elements of the conversation, as bytes.
-fn elements(face: Face, body: &Bytes) -> Vec<Bytes> {
+fn elements(face: Api, body: &Bytes) -> Vec<Bytes> {
     let parsed = RequestBody::parse(face, body.clone()).unwrap();
     parsed.messages.iter().map(|message| body.slice(message.span.clone())).collect()
 }
@@ -204,26 +208,26 @@ proptest! {
 
     #[test]
     fn every_face_says_the_same_there_and_back(conversation in conversation()) {
-        for from in Face::ALL {
+        for from in Api::ALL {
             let conversation = conversation.with_ids(|id| in_face(from, id));
             let body = conversation.body(from);
             let original = said(from, body.as_bytes());
             prop_assert_eq!(&original, &conversation.said());
-            for to in Face::ALL {
+            for to in Api::ALL {
                 let there = translate(from, to, body.as_bytes());
                 prop_assert_eq!(said(to, &there.body), with_ids(&original, |id| in_face(to, &own(from, id))), "{:?} to {:?}", from, to);
                 let back = translate(to, from, &there.body);
                 let expected = with_ids(&original, |id| in_face(from, &own(to, &in_face(to, &own(from, id)))));
                 prop_assert_eq!(said(from, &back.body), expected, "{:?} to {:?} and back", from, to);
-                prop_assert_eq!(there.dropped, Vec::<&str>::new());
+                prop_assert_eq!(there.losses, Vec::<&str>::new());
             }
         }
     }
 
     #[test]
     fn the_beginning_of_a_conversation_gives_the_same_bytes(conversation in conversation()) {
-        for from in Face::ALL {
-            for to in Face::ALL {
+        for from in Api::ALL {
+            for to in Api::ALL {
                 let whole = translate(from, to, conversation.body(from).as_bytes());
                 prop_assert_eq!(&whole, &translate(from, to, conversation.body(from).as_bytes()));
                 let whole = elements(to, &whole.body);

@@ -6,22 +6,22 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::super::losses::LOSSES;
-use super::super::{RequestBody, request};
+use super::super::{RequestBody, translate_request};
 use super::{said, translated};
-use crate::protocol::face::Face;
-use Face::{Chat, Messages, Responses};
+use crate::protocol::api::Api;
+use Api::{ChatCompletions, Messages, Responses};
 
 fn user(parts: Value) -> Value {
     json!({"messages": [{"role": "user", "content": parts}]})
 }
 
-fn dropped(from: Face, to: Face, body: &Value) -> Vec<&'static str> {
-    translated(from, to, body).dropped
+fn dropped(from: Api, to: Api, body: &Value) -> Vec<&'static str> {
+    translated(from, to, body).losses
 }
 
 /// Name, faces, and a request that loses just that.
 #[expect(clippy::too_many_lines, reason = "a table")]
-fn cases() -> Vec<(&'static str, Face, Face, Value)> {
+fn cases() -> Vec<(&'static str, Api, Api, Value)> {
     let hi = || user(json!("hi"));
     let with = |mut body: Value, key: &str, value: Value| {
         body[key] = value;
@@ -53,68 +53,88 @@ fn cases() -> Vec<(&'static str, Face, Face, Value)> {
     vec![
         (
             "system_in_place",
-            Chat,
+            ChatCompletions,
             Messages,
             json!({"messages": [{"role": "user", "content": "a"}, {"role": "system", "content": "b"}]}),
         ),
-        ("names", Chat, Responses, json!({"messages": [{"role": "user", "name": "n", "content": "a"}]})),
-        ("thinking_keep", Chat, Messages, with(hi(), "thinking", json!({"type": "enabled", "keep": "all"}))),
+        (
+            "names",
+            ChatCompletions,
+            Responses,
+            json!({"messages": [{"role": "user", "name": "n", "content": "a"}]}),
+        ),
+        (
+            "thinking_keep",
+            ChatCompletions,
+            Messages,
+            with(hi(), "thinking", json!({"type": "enabled", "keep": "all"})),
+        ),
         (
             "thinking_budget",
             Messages,
-            Chat,
+            ChatCompletions,
             with(hi(), "thinking", json!({"type": "enabled", "budget_tokens": 4096})),
         ),
-        ("thinking_detail", Chat, Messages, with(hi(), "reasoning", json!({"exclude": true}))),
+        ("thinking_detail", ChatCompletions, Messages, with(hi(), "reasoning", json!({"exclude": true}))),
         (
             "reasoning_alone",
             Messages,
-            Chat,
+            ChatCompletions,
             json!({"messages": [{"role": "assistant", "content": [{"type": "redacted_thinking", "data": "d"}]}]}),
         ),
         (
             "cache_control",
             Messages,
-            Chat,
+            ChatCompletions,
             user(json!([{"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}}])),
         ),
-        ("cache_key", Chat, Messages, with(hi(), "prompt_cache_key", json!("k"))),
+        ("cache_key", ChatCompletions, Messages, with(hi(), "prompt_cache_key", json!("k"))),
         (
             "deferred_tools",
             Messages,
-            Chat,
+            ChatCompletions,
             with(hi(), "tools", json!([{"name": "late", "input_schema": {}, "defer_loading": true}])),
         ),
         (
             "hosted_tools",
             Messages,
-            Chat,
+            ChatCompletions,
             with(hi(), "tools", json!([{"type": "web_search_20250305", "name": "web_search"}])),
         ),
-        ("hosted_calls", Responses, Chat, input(json!([{"type": "web_search_call", "id": "ws_1"}]))),
+        (
+            "hosted_calls",
+            Responses,
+            ChatCompletions,
+            input(json!([{"type": "web_search_call", "id": "ws_1"}])),
+        ),
         (
             "custom_tools",
             Responses,
-            Chat,
+            ChatCompletions,
             json!({"input": "hi", "tools": [{"type": "custom", "name": "apply_patch"}]}),
         ),
-        ("namespaces", Responses, Chat, namespace(json!([]))),
-        ("namespace_clash", Responses, Chat, namespace(json!([{"type": "function", "name": "a__b"}]))),
+        ("namespaces", Responses, ChatCompletions, namespace(json!([]))),
+        (
+            "namespace_clash",
+            Responses,
+            ChatCompletions,
+            namespace(json!([{"type": "function", "name": "a__b"}])),
+        ),
         (
             "dynamic_tools",
-            Chat,
+            ChatCompletions,
             Messages,
             json!({"messages": [{"role": "system", "tools": [function]}, {"role": "user", "content": "a"}]}),
         ),
         (
             "tool_extras",
             Messages,
-            Chat,
+            ChatCompletions,
             with(hi(), "tools", json!([{"name": "a", "input_schema": {}, "input_examples": [{}]}])),
         ),
         (
             "tool_choice",
-            Chat,
+            ChatCompletions,
             Messages,
             with(
                 offered.clone(),
@@ -124,55 +144,65 @@ fn cases() -> Vec<(&'static str, Face, Face, Value)> {
         ),
         (
             "parallel",
-            Chat,
+            ChatCompletions,
             Messages,
             with(with(offered, "tool_choice", json!("none")), "parallel_tool_calls", json!(false)),
         ),
-        ("arguments", Chat, Messages, call("{\"command")),
-        ("result_images", Messages, Chat, result(json!([image]), false)),
-        ("is_error", Messages, Chat, result(json!("x"), true)),
+        ("arguments", ChatCompletions, Messages, call("{\"command")),
+        ("result_images", Messages, ChatCompletions, result(json!([image]), false)),
+        ("is_error", Messages, ChatCompletions, result(json!("x"), true)),
         (
             "image_detail",
-            Chat,
+            ChatCompletions,
             Messages,
             user(json!([{"type": "image_url", "image_url": {"url": "https://a/b.png", "detail": "low"}}])),
         ),
-        ("videos", Chat, Responses, user(json!([{"type": "video_url", "video_url": {"url": "ms://1"}}]))),
-        ("audio", Chat, Messages, user(json!([{"type": "input_audio", "input_audio": {"data": "AA=="}}]))),
+        (
+            "videos",
+            ChatCompletions,
+            Responses,
+            user(json!([{"type": "video_url", "video_url": {"url": "ms://1"}}])),
+        ),
+        (
+            "audio",
+            ChatCompletions,
+            Messages,
+            user(json!([{"type": "input_audio", "input_audio": {"data": "AA=="}}])),
+        ),
         (
             "document_terms",
             Messages,
-            Chat,
+            ChatCompletions,
             user(json!([{"type": "document", "context": "c", "source": {"type": "text", "data": "d"}}])),
         ),
         (
             "citations",
             Responses,
-            Chat,
+            ChatCompletions,
             input(
                 json!([{"role": "assistant", "content": [{"type": "output_text", "text": "a", "annotations": [{}]}]}]),
             ),
         ),
-        ("unknown_blocks", Messages, Chat, user(json!([{"type": "hologram", "text": "a"}]))),
-        ("stop", Chat, Responses, with(hi(), "stop", json!("a"))),
+        ("unknown_blocks", Messages, ChatCompletions, user(json!([{"type": "hologram", "text": "a"}]))),
+        ("stop", ChatCompletions, Responses, with(hi(), "stop", json!("a"))),
         ("top_k", Messages, Responses, with(hi(), "top_k", json!(3))),
-        ("sampling", Chat, Messages, with(hi(), "seed", json!(7))),
-        ("choices", Chat, Messages, with(hi(), "n", json!(2))),
-        ("modalities", Chat, Messages, with(hi(), "modalities", json!(["text", "audio"]))),
-        ("format", Chat, Messages, with(hi(), "response_format", json!({"type": "json_object"}))),
-        ("verbosity", Chat, Messages, with(hi(), "verbosity", json!("low"))),
-        ("service_tier", Chat, Messages, with(hi(), "service_tier", json!("flex"))),
-        ("user", Messages, Chat, with(hi(), "metadata", json!({"user_id": "u".repeat(65)}))),
-        ("metadata", Chat, Messages, with(hi(), "metadata", json!({"a": "b"}))),
+        ("sampling", ChatCompletions, Messages, with(hi(), "seed", json!(7))),
+        ("choices", ChatCompletions, Messages, with(hi(), "n", json!(2))),
+        ("modalities", ChatCompletions, Messages, with(hi(), "modalities", json!(["text", "audio"]))),
+        ("format", ChatCompletions, Messages, with(hi(), "response_format", json!({"type": "json_object"}))),
+        ("verbosity", ChatCompletions, Messages, with(hi(), "verbosity", json!("low"))),
+        ("service_tier", ChatCompletions, Messages, with(hi(), "service_tier", json!("flex"))),
+        ("user", Messages, ChatCompletions, with(hi(), "metadata", json!({"user_id": "u".repeat(65)}))),
+        ("metadata", ChatCompletions, Messages, with(hi(), "metadata", json!({"a": "b"}))),
         (
             "context_management",
             Messages,
-            Chat,
+            ChatCompletions,
             with(hi(), "context_management", json!({"edits": [{"type": "clear_tool_uses_20250919"}]})),
         ),
-        ("storage", Responses, Chat, json!({"input": "hi", "store": true})),
-        ("routing", Chat, Messages, with(hi(), "provider", json!({"sort": "price"}))),
-        ("unknown_fields", Chat, Messages, with(hi(), "colour", json!("red"))),
+        ("storage", Responses, ChatCompletions, json!({"input": "hi", "store": true})),
+        ("routing", ChatCompletions, Messages, with(hi(), "provider", json!({"sort": "price"}))),
+        ("unknown_fields", ChatCompletions, Messages, with(hi(), "colour", json!("red"))),
     ]
 }
 
@@ -197,33 +227,37 @@ fn what_says_nothing_is_no_loss() {
         "modalities": ["text"], "response_format": {"type": "text"}, "functions": null,
     });
     for to in [Messages, Responses] {
-        assert_eq!(dropped(Chat, to, &idle), Vec::<&str>::new());
+        assert_eq!(dropped(ChatCompletions, to, &idle), Vec::<&str>::new());
     }
 }
 
 #[test]
 fn what_the_model_would_have_to_see_is_refused_with_its_place() {
     let cases = [
-        (Chat, user(json!(7)), "messages[0].content: must be a string or an array of parts, not a number"),
         (
-            Chat,
+            ChatCompletions,
+            user(json!(7)),
+            "messages[0].content: must be a string or an array of parts, not a number",
+        ),
+        (
+            ChatCompletions,
             user(json!([{"type": "text", "text": 7}])),
             "messages[0].content[0].text: must be a string, not a number",
         ),
-        (Chat, json!({"messages": {}}), "messages: must be an array, not an object"),
-        (Chat, json!({"messages": [7]}), "messages[0]: must be an object, not a number"),
+        (ChatCompletions, json!({"messages": {}}), "messages: must be an array, not an object"),
+        (ChatCompletions, json!({"messages": [7]}), "messages[0]: must be an object, not a number"),
         (
-            Chat,
+            ChatCompletions,
             json!({"messages": [{"role": "owner"}]}),
             "messages[0].role: \"owner\" is no role; there are system, developer, user, assistant and tool",
         ),
         (
-            Chat,
+            ChatCompletions,
             json!({"messages": [{"role": "assistant", "tool_calls": [{"id": "a"}]}]}),
             "messages[0].tool_calls[0].function: must be an object and is missing",
         ),
         (
-            Chat,
+            ChatCompletions,
             json!({"messages": [], "tools": [{"type": "function"}]}),
             "tools[0].function: must be an object and is missing",
         ),
@@ -256,8 +290,8 @@ fn what_the_model_would_have_to_see_is_refused_with_its_place() {
     ];
     for (from, body, expected) in cases {
         let parsed = RequestBody::parse(from, Bytes::from(body.to_string())).unwrap();
-        for to in Face::ALL {
-            let wrong = request(&parsed, to, None).unwrap_err().to_string();
+        for to in Api::ALL {
+            let wrong = translate_request(&parsed, to, None).unwrap_err().to_string();
             assert!(wrong.starts_with(expected), "{wrong}");
         }
     }
@@ -273,7 +307,7 @@ fn a_deferred_tool_is_sent_once_it_was_fetched() {
                 "content": [{"type": "tool_reference", "tool_name": "late"}]}]},
         ],
     });
-    let translated = translated(Messages, Chat, &body);
+    let translated = translated(Messages, ChatCompletions, &body);
     assert_eq!(said(&translated)["tools"][0]["function"]["name"], "late");
     assert_eq!(said(&translated)["messages"][1]["content"], "The tool late can be called now.");
 }

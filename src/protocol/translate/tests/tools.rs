@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{said, translated};
-use crate::protocol::face::Face;
-use Face::{Chat, Messages, Responses};
+use crate::protocol::api::Api;
+use Api::{ChatCompletions, Messages, Responses};
 
-fn to(from: Face, to: Face, body: &Value) -> Value {
+fn to(from: Api, to: Api, body: &Value) -> Value {
     said(&translated(from, to, body))
 }
 
@@ -20,7 +20,7 @@ fn results_follow_their_calls_and_come_before_what_was_said_meanwhile() {
         {"role": "user", "content": "hurry"},
         {"role": "tool", "tool_call_id": "a", "content": "1"},
     ]});
-    let messages = to(Chat, Messages, &chat);
+    let messages = to(ChatCompletions, Messages, &chat);
     assert_eq!(
         messages["messages"][1]["content"],
         json!([
@@ -39,7 +39,7 @@ fn results_follow_their_calls_and_come_before_what_was_said_meanwhile() {
         messages["messages"][3],
         json!({"role": "user", "content": [{"type": "text", "text": "hurry"}]})
     );
-    let back = to(Messages, Chat, &messages);
+    let back = to(Messages, ChatCompletions, &messages);
     let roles: Vec<_> = back["messages"].as_array().unwrap().iter().map(|message| &message["role"]).collect();
     assert_eq!(roles, ["user", "assistant", "tool", "tool", "user"]);
 }
@@ -47,7 +47,7 @@ fn results_follow_their_calls_and_come_before_what_was_said_meanwhile() {
 #[test]
 fn an_answer_to_no_call_stays_for_the_provider_to_judge() {
     let chat = json!({"messages": [{"role": "tool", "tool_call_id": "a", "content": "1"}, {"role": "user", "content": "b"}]});
-    let messages = to(Chat, Messages, &chat);
+    let messages = to(ChatCompletions, Messages, &chat);
     assert_eq!(messages["messages"][0]["content"][0]["tool_use_id"], "a");
 }
 
@@ -56,7 +56,7 @@ fn arguments_that_are_no_object_come_back_as_they_were() {
     for broken in ["{\"command", "[1]", "\"text\"", "nothing"] {
         let chat = json!({"messages": [{"role": "assistant", "content": null, "tool_calls": [
             {"id": "a", "type": "function", "function": {"name": "run", "arguments": broken}}]}]});
-        let back = to(Messages, Chat, &to(Chat, Messages, &chat));
+        let back = to(Messages, ChatCompletions, &to(ChatCompletions, Messages, &chat));
         assert_eq!(back["messages"], chat["messages"]);
     }
 }
@@ -67,9 +67,9 @@ fn schemas_keep_their_bytes() {
     let body = format!(
         r#"{{"messages":[],"tools":[{{"type":"function","function":{{"name":"run","parameters":{schema}}}}}]}}"#
     );
-    let parsed = super::RequestBody::parse(Chat, body.into()).unwrap();
-    for face in Face::ALL {
-        let written = super::request(&parsed, face, None).unwrap().body;
+    let parsed = super::RequestBody::parse(ChatCompletions, body.into()).unwrap();
+    for face in Api::ALL {
+        let written = super::translate_request(&parsed, face, None).unwrap().body;
         assert!(std::str::from_utf8(&written).unwrap().contains(schema), "{face:?}");
     }
 }
@@ -86,11 +86,14 @@ fn a_namespace_is_flat_and_its_calls_too() {
             {"type": "function_call_output", "call_id": "a", "output": "ok"},
         ],
     });
-    let translated = translated(Responses, Chat, &body);
+    let translated = translated(Responses, ChatCompletions, &body);
     let pair = |namespace: &str, name: &str| Some((namespace.to_owned(), name.to_owned()));
-    assert_eq!(translated.namespaced.get("agents__close").cloned(), pair("agents", "close"));
-    assert_eq!(translated.namespaced.get("mcp__git__log").cloned(), pair("mcp__git__", "log"));
-    assert!(translated.namespaced.len() == 3 && translated.namespaced.keys().all(|name| name.len() <= 64));
+    assert_eq!(translated.tool_namespaces.get("agents__close").cloned(), pair("agents", "close"));
+    assert_eq!(translated.tool_namespaces.get("mcp__git__log").cloned(), pair("mcp__git__", "log"));
+    assert!(
+        translated.tool_namespaces.len() == 3
+            && translated.tool_namespaces.keys().all(|name| name.len() <= 64)
+    );
     let chat = said(&translated);
     assert_eq!(chat["tools"][0]["function"], json!({"name": "agents__close", "strict": false}));
     assert_eq!(chat["tool_choice"]["function"]["name"], "agents__close");
@@ -110,15 +113,15 @@ fn choices_of_tools_in_every_face() {
     for (chat, messages, responses) in cases {
         let body = json!({"messages": [], "tools": tools, "tool_choice": chat});
         for (face, expected) in [(Messages, messages), (Responses, responses)] {
-            let there = to(Chat, face, &body);
+            let there = to(ChatCompletions, face, &body);
             assert_eq!(there["tool_choice"], expected);
-            assert_eq!(to(face, Chat, &there)["tool_choice"], chat);
+            assert_eq!(to(face, ChatCompletions, &there)["tool_choice"], chat);
         }
     }
     let alone = json!({"messages": [], "tools": tools, "parallel_tool_calls": false});
-    let there = to(Chat, Messages, &alone);
+    let there = to(ChatCompletions, Messages, &alone);
     assert_eq!(there["tool_choice"], json!({"type": "auto", "disable_parallel_tool_use": true}));
-    assert_eq!(to(Messages, Chat, &there)["parallel_tool_calls"], false);
+    assert_eq!(to(Messages, ChatCompletions, &there)["parallel_tool_calls"], false);
 }
 
 #[test]
@@ -146,13 +149,17 @@ fn thinking_is_asked_for_in_the_words_of_the_face() {
         (json!({"reasoning_effort": null}), Value::Null, Value::Null),
     ];
     for (asked, thinking, effort) in cases {
-        let messages = to(Chat, Messages, &chat(asked));
+        let messages = to(ChatCompletions, Messages, &chat(asked));
         assert_eq!((&messages["thinking"], &messages["output_config"]["effort"]), (&thinking, &effort));
     }
-    let small = to(Chat, Messages, &json!({"messages": [], "max_tokens": 500, "reasoning_effort": "high"}));
+    let small = to(
+        ChatCompletions,
+        Messages,
+        &json!({"messages": [], "max_tokens": 500, "reasoning_effort": "high"}),
+    );
     assert_eq!((&small["thinking"], &small["output_config"]["effort"]), (&Value::Null, &json!("high")));
     let asked = json!({"messages": [], "thinking": {"type": "enabled", "budget_tokens": 4000}});
-    assert_eq!(to(Messages, Chat, &asked)["reasoning_effort"], "medium");
+    assert_eq!(to(Messages, ChatCompletions, &asked)["reasoning_effort"], "medium");
     assert_eq!(to(Messages, Responses, &asked)["reasoning"], json!({"effort": "medium", "summary": "auto"}));
     let off = json!({"messages": [], "thinking": {"type": "disabled"}});
     assert_eq!(to(Messages, Responses, &off)["reasoning"], json!({"effort": "none"}));
@@ -166,21 +173,21 @@ fn fields_take_the_name_of_the_face() {
         "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": schema, "strict": true}},
         "messages": [{"role": "user", "content": "a"}],
     });
-    let messages = to(Chat, Messages, &chat);
+    let messages = to(ChatCompletions, Messages, &chat);
     assert_eq!(messages["stop_sequences"], json!(["a"]));
     assert_eq!(messages["metadata"], json!({"user_id": "u"}));
     assert_eq!(messages["service_tier"], "standard_only");
     assert_eq!(messages["output_config"], json!({"format": {"type": "json_schema", "schema": schema}}));
-    let responses = to(Chat, Responses, &chat);
+    let responses = to(ChatCompletions, Responses, &chat);
     assert_eq!((&responses["max_output_tokens"], &responses["store"]), (&json!(7), &json!(false)));
     assert_eq!(
         responses["text"],
         json!({"format": {"type": "json_schema", "name": "n", "schema": schema, "strict": true}})
     );
-    assert_eq!(to(Responses, Chat, &responses)["response_format"], chat["response_format"]);
+    assert_eq!(to(Responses, ChatCompletions, &responses)["response_format"], chat["response_format"]);
     let limits = |default| {
-        let body = super::RequestBody::parse(Chat, r#"{"messages":[]}"#.into()).unwrap();
-        let written = super::request(&body, Messages, default).unwrap().body;
+        let body = super::RequestBody::parse(ChatCompletions, r#"{"messages":[]}"#.into()).unwrap();
+        let written = super::translate_request(&body, Messages, default).unwrap().body;
         serde_json::from_slice::<Value>(&written).unwrap()["max_tokens"].clone()
     };
     assert_eq!((limits(Some(9)), limits(None)), (json!(9), json!(32_000)));
@@ -190,9 +197,9 @@ fn fields_take_the_name_of_the_face() {
 fn a_last_message_of_the_assistant_is_a_beginning() {
     let messages =
         json!({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "So"}]});
-    let chat = to(Messages, Chat, &messages);
+    let chat = to(Messages, ChatCompletions, &messages);
     assert_eq!(chat["messages"][1], json!({"role": "assistant", "content": "So", "partial": true}));
-    let there = to(Chat, Messages, &chat);
+    let there = to(ChatCompletions, Messages, &chat);
     assert_eq!(there["messages"][1]["content"], json!([{"type": "text", "text": "So"}]));
 }
 
@@ -200,7 +207,7 @@ fn a_last_message_of_the_assistant_is_a_beginning() {
 fn reasoning_and_its_seal_are_one_whichever_field_told_them() {
     let streamed = json!({"messages": [{"role": "assistant", "content": "a", "reasoning_content": "why",
         "reasoning_details": [{"type": "reasoning.text", "text": "", "signature": "s"}, {"type": "reasoning.encrypted", "data": "d"}]}]});
-    let messages = to(Chat, Messages, &streamed);
+    let messages = to(ChatCompletions, Messages, &streamed);
     let blocks = json!([
         {"type": "thinking", "thinking": "why", "signature": "s"},
         {"type": "redacted_thinking", "data": "d"},

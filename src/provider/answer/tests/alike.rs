@@ -4,18 +4,18 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::provider::answer::Volume;
+use crate::provider::answer::ContentBytes;
 
-fn all(face: Face, plan: &AnswerPlan, text: &str, size: usize) -> (Seen, usize, Volume) {
-    let mut reader = StreamReader::new(errors_of(DialectId::Moonshot), face, plan.clone());
+fn all(face: Api, plan: &AnswerPlan, text: &str, size: usize) -> (Seen, usize, ContentBytes) {
+    let mut reader = StreamReader::new(errors_of(AdapterId::Moonshot), face, plan.clone());
     let (mut seen, mut frames) = (Seen::default(), 0);
     for piece in text.as_bytes().chunks(size) {
-        let step = reader.push(Bytes::copy_from_slice(piece));
-        frames += step.frames;
+        let step = reader.read_chunk(Bytes::copy_from_slice(piece));
+        frames += step.event_count;
         seen.add(step);
     }
     seen.meter = reader.meter().clone();
-    (seen, frames, reader.volume())
+    (seen, frames, reader.content_bytes())
 }
 
 fn chat(pieces: &[(u8, String)]) -> String {
@@ -57,7 +57,7 @@ proptest! {
         size in 200_usize..5000,
     ) {
         let plan = AnswerPlan { offers_tools, ..AnswerPlan::default() };
-        for (face, text) in [(Face::Chat, chat(&pieces)), (Face::Messages, messages(&pieces))] {
+        for (face, text) in [(Api::ChatCompletions, chat(&pieces)), (Api::Messages, messages(&pieces))] {
             let (read, frames, volume) = all(face, &plan, &text, 1);
             let (compared, same_frames, same_volume) = all(face, &plan, &text, size);
             prop_assert_eq!(&compared.text, &read.text);

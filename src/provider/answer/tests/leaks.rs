@@ -56,19 +56,19 @@ fn two_calls() -> Vec<(String, String, String)> {
 #[test]
 fn a_section_becomes_calls() {
     let text = stream(&["I look. ", SECTION, " Wait."], "stop");
-    let seen = read(DialectId::Moonshot, &with_tools(), &[text.as_bytes()]);
+    let seen = read(AdapterId::Moonshot, &with_tools(), &[text.as_bytes()]);
     let message = message(&seen.text);
     assert_eq!(message.content, "I look.  Wait.");
     assert_eq!(message.calls, two_calls());
     assert_eq!((message.finish.as_str(), message.roles), ("tool_calls", 1));
-    assert_eq!(seen.meter.finish.as_deref(), Some("tool_calls"));
+    assert_eq!(seen.meter.finish_reason.as_deref(), Some("tool_calls"));
     assert!(!seen.text.contains("<|"));
 }
 
 #[test]
 fn calls_in_one_chunk_with_text_on_both_sides() {
     let text = stream(&[&format!("before{SECTION}after")], "stop");
-    let seen = read(DialectId::KimiCode, &with_tools(), &[text.as_bytes()]);
+    let seen = read(AdapterId::KimiCode, &with_tools(), &[text.as_bytes()]);
     let message = message(&seen.text);
     assert_eq!((message.content.as_str(), message.calls), ("beforeafter", two_calls()));
     let order: Vec<_> =
@@ -79,7 +79,7 @@ fn calls_in_one_chunk_with_text_on_both_sides() {
 #[test]
 fn escaped_markers_count() {
     let escaped = SECTION.replace('<', r"\u003c").replace('>', r"\u003E");
-    let seen = read(DialectId::Moonshot, &with_tools(), &[stream(&[&escaped], "stop").as_bytes()]);
+    let seen = read(AdapterId::Moonshot, &with_tools(), &[stream(&[&escaped], "stop").as_bytes()]);
     assert_eq!(message(&seen.text).calls, two_calls());
 }
 
@@ -89,7 +89,7 @@ fn real_calls_are_numbered_first() {
         r#"{"tool_calls":[{"index":0,"id":"a","type":"function","function":{"name":"f","arguments":"{}"}}]}"#,
     );
     let text = real + &stream(&[SECTION], "tool_calls");
-    let calls = message(&read(DialectId::Moonshot, &with_tools(), &[text.as_bytes()]).text).calls;
+    let calls = message(&read(AdapterId::Moonshot, &with_tools(), &[text.as_bytes()]).text).calls;
     assert_eq!(calls[0].0, "a");
     assert_eq!(calls[1..], two_calls());
 }
@@ -105,7 +105,7 @@ fn real_calls_that_follow_are_numbered_behind() {
     };
     let content = chunk(&format!(r#"{{"content":"{SECTION}"}}"#));
     let text = content + &real("{") + &real("}") + &finish("tool_calls") + DONE;
-    let calls = message(&read(DialectId::Moonshot, &with_tools(), &[text.as_bytes()]).text).calls;
+    let calls = message(&read(AdapterId::Moonshot, &with_tools(), &[text.as_bytes()]).text).calls;
     assert_eq!(calls[..2], two_calls());
     assert_eq!(calls[2], ("a".to_owned(), "f".to_owned(), "{}".to_owned()));
 }
@@ -117,7 +117,7 @@ fn a_text_full_of_markers_costs_its_length() {
     for marker in [begin.to_owned(), format!("{begin}<|tool_call_begin|>f:0<|tool_call_argument_begin|>")] {
         let content = marker.repeat(3_000_000 / marker.len());
         let text = stream(&[&content], "stop");
-        let seen = read(DialectId::Moonshot, &with_tools(), &[text.as_bytes()]);
+        let seen = read(AdapterId::Moonshot, &with_tools(), &[text.as_bytes()]);
         assert_eq!(message(&seen.text).content, content);
     }
 }
@@ -125,10 +125,10 @@ fn a_text_full_of_markers_costs_its_length() {
 #[test]
 fn what_is_held_back_has_a_cap() {
     let begin = "<|tool_calls_section_begin|><|tool_call_begin|>f:0<|tool_call_argument_begin|>";
-    let mut reader = StreamReader::new(errors_of(DialectId::Moonshot), Face::Chat, with_tools());
-    assert!(reader.push(Bytes::from(chunk(&format!(r#"{{"content":"{begin}"}}"#)))).out.is_empty());
+    let mut reader = StreamReader::new(errors_of(AdapterId::Moonshot), Api::ChatCompletions, with_tools());
+    assert!(reader.read_chunk(Bytes::from(chunk(&format!(r#"{{"content":"{begin}"}}"#)))).output.is_empty());
     let piece = chunk(&format!(r#"{{"content":"{}"}}"#, "x".repeat(1 << 18)));
-    let sent: Vec<_> = (0..5).map(|_| reader.push(Bytes::from(piece.clone())).out.len()).collect();
+    let sent: Vec<_> = (0..5).map(|_| reader.read_chunk(Bytes::from(piece.clone())).output.len()).collect();
     assert_eq!(sent[..3], [0, 0, 0]);
     assert!(sent[3] > 1 << 20);
 }
@@ -136,7 +136,7 @@ fn what_is_held_back_has_a_cap() {
 #[test]
 fn without_tools_markup_is_text() {
     let text = stream(&[SECTION], "stop");
-    assert_eq!(read(DialectId::Moonshot, &plain(), &[text.as_bytes()]).text, text);
+    assert_eq!(read(AdapterId::Moonshot, &plain(), &[text.as_bytes()]).text, text);
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn malformed_markup_is_given_back() {
                 continue;
             }
             let text = stream(&[&broken[..cut], &broken[cut..]], "stop");
-            let seen = read(DialectId::Moonshot, &with_tools(), &[text.as_bytes()]);
+            let seen = read(AdapterId::Moonshot, &with_tools(), &[text.as_bytes()]);
             let message = message(&seen.text);
             assert_eq!(message.content, broken.replace(r#"\""#, "\""));
             assert_eq!((message.calls.len(), message.finish.as_str()), (0, "stop"));
@@ -170,25 +170,25 @@ fn malformed_markup_is_given_back() {
 #[test]
 fn a_mention_of_the_marker_does_not_hide_a_real_section() {
     let text = stream(&["<|tool_calls_section_begin|>", SECTION], "stop");
-    let message = message(&read(DialectId::Moonshot, &with_tools(), &[text.as_bytes()]).text);
+    let message = message(&read(AdapterId::Moonshot, &with_tools(), &[text.as_bytes()]).text);
     assert_eq!((message.content.as_str(), message.calls), ("<|tool_calls_section_begin|>", two_calls()));
 }
 
 #[test]
 fn text_that_cannot_become_a_marker_is_not_held_back() {
-    let mut reader = StreamReader::new(errors_of(DialectId::Moonshot), Face::Chat, with_tools());
+    let mut reader = StreamReader::new(errors_of(AdapterId::Moonshot), Api::ChatCompletions, with_tools());
     let text = chunk(r#"{"content":"if a < b { <div>"}"#);
-    assert_eq!(reader.push(Bytes::from(text.clone())).out.to_bytes(), text);
-    let held = reader.push(Bytes::from(chunk(r#"{"content":"x <|tool_"}"#)));
-    assert_eq!(message(std::str::from_utf8(&held.out.to_bytes()).unwrap()).content, "x ");
-    let released = reader.push(Bytes::from(chunk(r#"{"content":"box|>"}"#)));
-    assert_eq!(message(std::str::from_utf8(&released.out.to_bytes()).unwrap()).content, "<|tool_box|>");
+    assert_eq!(reader.read_chunk(Bytes::from(text.clone())).output.to_bytes(), text);
+    let held = reader.read_chunk(Bytes::from(chunk(r#"{"content":"x <|tool_"}"#)));
+    assert_eq!(message(std::str::from_utf8(&held.output.to_bytes()).unwrap()).content, "x ");
+    let released = reader.read_chunk(Bytes::from(chunk(r#"{"content":"box|>"}"#)));
+    assert_eq!(message(std::str::from_utf8(&released.output.to_bytes()).unwrap()).content, "<|tool_box|>");
 }
 
 #[test]
 fn what_is_held_back_comes_out_before_a_failure() {
     let text = chunk(r#"{"content":"a <|tool_calls"}"#);
-    let seen = read(DialectId::Moonshot, &with_tools(), &[text.as_bytes()]);
+    let seen = read(AdapterId::Moonshot, &with_tools(), &[text.as_bytes()]);
     assert_eq!(message(&seen.text).content, "a <|tool_calls");
     assert_eq!(seen.failure.unwrap().reason, Reason::Truncated);
 }
@@ -196,14 +196,14 @@ fn what_is_held_back_comes_out_before_a_failure() {
 #[test]
 fn lone_surrogates_in_arguments_survive() {
     let section = SECTION.replace("Paris", r"\\ud83d \ud83d");
-    let seen = read(DialectId::Moonshot, &with_tools(), &[stream(&[&section], "stop").as_bytes()]);
+    let seen = read(AdapterId::Moonshot, &with_tools(), &[stream(&[&section], "stop").as_bytes()]);
     assert!(seen.text.contains(r#""arguments":"{\"city\":\"\\ud83d \ud83d\"}""#), "{}", seen.text);
 }
 
 #[test]
 fn names_in_markup_come_back_too() {
     let plan = AnswerPlan { tool_names: vec![("get_weather".into(), "get.weather".into())], ..with_tools() };
-    let seen = read(DialectId::Moonshot, &plan, &[stream(&[SECTION], "stop").as_bytes()]);
+    let seen = read(AdapterId::Moonshot, &plan, &[stream(&[SECTION], "stop").as_bytes()]);
     assert_eq!(message(&seen.text).calls[0].1, "get.weather");
 }
 
@@ -229,7 +229,7 @@ proptest! {
             }
         }
         pieces.push(&content[at..]);
-        let seen = read(DialectId::Moonshot, &with_tools(), &[stream(&pieces, "stop").as_bytes()]);
+        let seen = read(AdapterId::Moonshot, &with_tools(), &[stream(&pieces, "stop").as_bytes()]);
         let message = message(&seen.text);
         prop_assert_eq!(message.content, "a <b>é");
         prop_assert_eq!(message.calls, two_calls());

@@ -61,11 +61,11 @@ fn kimi() -> String {
     start() + &event("ping", "") + &thinking + &text_block(1) + &call + &finish("tool_use") + &stop()
 }
 
-fn seen(dialect: DialectId, text: &str) -> Seen {
-    read_over(Face::Messages, dialect, &plain(), &[text.as_bytes()])
+fn seen(dialect: AdapterId, text: &str) -> Seen {
+    read_over(Api::Messages, dialect, &plain(), &[text.as_bytes()])
 }
 
-fn failed(dialect: DialectId, text: &str) -> Failure {
+fn failed(dialect: AdapterId, text: &str) -> Failure {
     let seen = seen(dialect, text);
     assert!(!seen.done, "{text}");
     seen.failure.unwrap_or_else(|| panic!("it passed: {text}"))
@@ -74,24 +74,27 @@ fn failed(dialect: DialectId, text: &str) -> Failure {
 #[test]
 fn a_stream_passes_byte_for_byte_and_is_metered() {
     let text = kimi();
-    let seen = seen(DialectId::KimiCode, &text);
+    let seen = seen(AdapterId::KimiCode, &text);
     assert_eq!(seen.text, text);
     assert!(seen.done && seen.meaningful && seen.failure.is_none(), "{seen:?}");
     let meter = Meter {
         usage: Some(USAGE),
-        finish: Some("tool_use".to_owned()),
+        finish_reason: Some("tool_use".to_owned()),
         model: Some("kimi-for-coding".to_owned()),
     };
     assert_eq!(seen.meter, meter);
-    let mut reader = StreamReader::new(errors_of(DialectId::KimiCode), Face::Messages, plain());
-    reader.push(Bytes::from(text));
-    assert_eq!(reader.volume(), super::super::Volume { reasoning: 3, text: 9, calls: 7 + 13 });
+    let mut reader = StreamReader::new(errors_of(AdapterId::KimiCode), Api::Messages, plain());
+    reader.read_chunk(Bytes::from(text));
+    assert_eq!(
+        reader.content_bytes(),
+        super::super::ContentBytes { reasoning: 3, text: 9, tool_calls: 7 + 13 }
+    );
 }
 
 #[test]
 fn names_come_back_as_the_client_knows_them() {
     let text = kimi();
-    let seen = read_over(Face::Messages, DialectId::KimiCode, &renaming(), &[text.as_bytes()]);
+    let seen = read_over(Api::Messages, AdapterId::KimiCode, &renaming(), &[text.as_bytes()]);
     assert_eq!(seen.text, text.replace(r#""name":"ls_tool""#, r#""name":"ls""#));
 }
 
@@ -99,51 +102,51 @@ fn names_come_back_as_the_client_knows_them() {
 fn what_an_sdk_stumbles_over_does_not_reach_it() {
     let (body, end) = (start() + &text_block(0) + &finish("end_turn"), stop());
     let noise = body.clone() + "data:\n\n" + "event: ping\n\n" + &end + "data: [DONE]\n\n";
-    let seen = seen(DialectId::OpenRouter, &noise);
+    let seen = seen(AdapterId::OpenRouter, &noise);
     assert_eq!((seen.text.as_str(), seen.done), (format!("{body}{end}").as_str(), true));
-    let done_alone = super::messages::seen(DialectId::OpenRouter, &(body.clone() + "data: [DONE]\n\n"));
+    let done_alone = super::messages::seen(AdapterId::OpenRouter, &(body.clone() + "data: [DONE]\n\n"));
     assert_eq!((done_alone.text, done_alone.done), (format!("{body}{end}"), true));
     let comments = ": OPENROUTER PROCESSING\n\n".to_owned() + &body + ": x\n\n" + &end;
-    assert_eq!(super::messages::seen(DialectId::OpenRouter, &comments).text, comments);
+    assert_eq!(super::messages::seen(AdapterId::OpenRouter, &comments).text, comments);
     // The SDKs go by the name of an event.
     let unnamed: String =
         body.lines().filter(|line| !line.starts_with("event:")).map(|line| format!("{line}\n")).collect();
-    assert_eq!(super::messages::seen(DialectId::Generic, &(unnamed + &end)).text, body + &end);
+    assert_eq!(super::messages::seen(AdapterId::Generic, &(unnamed + &end)).text, body + &end);
 }
 
 #[test]
 fn pings_and_comments_are_no_events_of_the_answer() {
-    let mut reader = StreamReader::new(errors_of(DialectId::Generic), Face::Messages, plain());
-    let step = reader.push(Bytes::from(": x\n\n".to_owned() + &event("ping", "") + &start()));
-    assert_eq!((step.frames, step.meaningful), (1, false));
-    let step = reader.push(Bytes::from(block(0, r#"{"type":"text","text":""}"#, &[])));
-    assert_eq!((step.frames, step.meaningful), (2, false));
-    assert!(reader.push(Bytes::from(text_block(1))).meaningful);
+    let mut reader = StreamReader::new(errors_of(AdapterId::Generic), Api::Messages, plain());
+    let step = reader.read_chunk(Bytes::from(": x\n\n".to_owned() + &event("ping", "") + &start()));
+    assert_eq!((step.event_count, step.has_content), (1, false));
+    let step = reader.read_chunk(Bytes::from(block(0, r#"{"type":"text","text":""}"#, &[])));
+    assert_eq!((step.event_count, step.has_content), (2, false));
+    assert!(reader.read_chunk(Bytes::from(text_block(1))).has_content);
 }
 
 #[test]
 fn a_stream_that_ends_behind_its_finish_gets_the_end_that_is_missing() {
     let body = start() + &text_block(0) + &finish("max_tokens");
-    let seen = seen(DialectId::Moonshot, &body);
+    let seen = seen(AdapterId::Moonshot, &body);
     assert_eq!((seen.text, seen.done), (body.clone() + &stop(), true));
-    let mut reader = StreamReader::new(errors_of(DialectId::Moonshot), Face::Messages, plain());
-    assert!(reader.conclude(None).is_none());
-    reader.push(Bytes::from(start() + &text_block(0)));
-    assert!(reader.conclude(None).is_none());
-    reader.push(Bytes::from(finish("end_turn")));
-    assert_eq!(reader.conclude(None).unwrap().to_bytes(), stop());
+    let mut reader = StreamReader::new(errors_of(AdapterId::Moonshot), Api::Messages, plain());
+    assert!(reader.render_missing_end(None).is_none());
+    reader.read_chunk(Bytes::from(start() + &text_block(0)));
+    assert!(reader.render_missing_end(None).is_none());
+    reader.read_chunk(Bytes::from(finish("end_turn")));
+    assert_eq!(reader.render_missing_end(None).unwrap().to_bytes(), stop());
 }
 
 #[test]
 fn a_stream_that_breaks_off_is_truncated_and_counts_nothing() {
     let body = start() + &text_block(0);
     for cut in [body.len(), start().len() + 30, start().len(), body.len() - 1] {
-        let seen = seen(DialectId::KimiCode, &body[..cut]);
+        let seen = seen(AdapterId::KimiCode, &body[..cut]);
         let failure = seen.failure.unwrap();
         assert_eq!((failure.reason, seen.done), (Reason::Truncated, false), "{cut}");
         assert_eq!(seen.meter.usage, None, "the beginning's output is no figure");
     }
-    assert_eq!(failed(DialectId::Generic, &(body + &stop())).reason, Reason::Truncated);
+    assert_eq!(failed(AdapterId::Generic, &(body + &stop())).reason, Reason::Truncated);
 }
 
 #[test]
@@ -170,7 +173,7 @@ fn errors_in_the_place_of_an_answer() {
     ] {
         let is_event = text.starts_with("event") || text.starts_with("data");
         for before in if is_event { vec!["", body.as_str()] } else { vec![""] } {
-            assert_eq!(failed(DialectId::KimiCode, &format!("{before}{text}")).reason, reason, "{text}");
+            assert_eq!(failed(AdapterId::KimiCode, &format!("{before}{text}")).reason, reason, "{text}");
         }
     }
 }
@@ -181,7 +184,7 @@ fn an_empty_answer_with_a_stop_is_a_failure() {
     for body in [start(), start() + &empty] {
         for reason in ["end_turn", "tool_use"] {
             let text = body.clone() + &finish(reason) + &stop();
-            let seen = seen(DialectId::KimiCode, &text);
+            let seen = seen(AdapterId::KimiCode, &text);
             assert_eq!(seen.failure.map(|failure| failure.message).as_deref(), Some("the answer was empty"));
             assert_eq!(
                 (seen.text.as_str(), seen.meaningful),
@@ -190,21 +193,22 @@ fn an_empty_answer_with_a_stop_is_a_failure() {
             );
         }
         let text = body.clone() + &finish("max_tokens") + &stop();
-        assert_eq!(seen(DialectId::KimiCode, &text).text, text);
-        let rest = AnswerPlan { goes_on: true, ..AnswerPlan::default() };
+        assert_eq!(seen(AdapterId::KimiCode, &text).text, text);
+        let rest = AnswerPlan { is_continuation: true, ..AnswerPlan::default() };
         let text = body + &finish("end_turn") + &stop();
-        assert!(read_over(Face::Messages, DialectId::Generic, &rest, &[text.as_bytes()]).done);
+        assert!(read_over(Api::Messages, AdapterId::Generic, &rest, &[text.as_bytes()]).done);
     }
 }
 
 #[test]
 fn whole_answers() {
-    let face = Face::Messages;
+    let face = Api::Messages;
     let body = r#"{"id":"m","type":"message","model":"k3","content":[{"type":"text","text":"a"},{"type":"tool_use","id":"a","name":"ls_tool","input":{}}],"stop_reason":"tool_use","usage":{"input_tokens":36,"cache_read_input_tokens":64,"cache_creation_input_tokens":5,"output_tokens":40}}"#;
-    let (segments, meter) = whole(&errors_of(DialectId::Moonshot), face, &renaming(), body.into()).unwrap();
+    let (segments, meter) =
+        read_complete(&errors_of(AdapterId::Moonshot), face, &renaming(), body.into()).unwrap();
     assert_eq!(segments.to_bytes(), body.replace("ls_tool", "ls"));
-    assert_eq!(meter.usage, Some(Usage { cache_write: 5, reasoning: 0, ..USAGE }));
-    assert_eq!((meter.finish.as_deref(), meter.model.as_deref()), (Some("tool_use"), Some("k3")));
+    assert_eq!(meter.usage, Some(TokenUsage { cache_write: 5, reasoning: 0, ..USAGE }));
+    assert_eq!((meter.finish_reason.as_deref(), meter.model.as_deref()), (Some("tool_use"), Some("k3")));
     for (body, reason) in [
         (r#"{"type":"error","error":{"type":"overloaded_error","message":"x"}}"#, Reason::Overloaded),
         (r#"{"error":{"type":"rate_limit_reached_error","message":"x"}}"#, Reason::RateLimit),
@@ -218,11 +222,12 @@ fn whole_answers() {
         ("", Reason::Server),
         ("[]", Reason::Server),
     ] {
-        let failure = whole(&errors_of(DialectId::Moonshot), face, &plain(), body.into()).unwrap_err();
+        let failure =
+            read_complete(&errors_of(AdapterId::Moonshot), face, &plain(), body.into()).unwrap_err();
         assert_eq!(failure.reason, reason, "{body}");
     }
     let cut = r#"{"type":"message","content":[],"stop_reason":"max_tokens"}"#;
-    assert!(whole(&errors_of(DialectId::Moonshot), face, &plain(), cut.into()).is_ok());
+    assert!(read_complete(&errors_of(AdapterId::Moonshot), face, &plain(), cut.into()).is_ok());
 }
 
 /// Text with calls in it, as Go back ends write it: `<` is an escape.
@@ -288,7 +293,7 @@ fn calls_that_leak_into_text_become_calls() {
         json(r#""tool_use""#),
     ];
     let read = |text: &str, plan: &AnswerPlan| {
-        read_over(Face::Messages, DialectId::KimiCode, plan, &[text.as_bytes()])
+        read_over(Api::Messages, AdapterId::KimiCode, plan, &[text.as_bytes()])
     };
     let whole_text = format!("{LEAK}{behind}");
     let is_cut = |at: usize| whole_text.is_char_boundary(at) && !whole_text[..at].ends_with('\\');
@@ -301,7 +306,7 @@ fn calls_that_leak_into_text_become_calls() {
         let seen = read(&leaking(&[&whole_text[..cut], &whole_text[cut..]]), &offering());
         assert!(seen.done, "{cut} {:?}", seen.failure);
         assert_eq!(assembled(&seen.text), expected, "{cut}");
-        assert_eq!(seen.meter.finish.as_deref(), Some("tool_use"));
+        assert_eq!(seen.meter.finish_reason.as_deref(), Some("tool_use"));
     }
     let text = leaking(&[LEAK]);
     assert_eq!(read(&text, &plain()).text, text, "no tools were offered");
@@ -322,12 +327,13 @@ fn calls_that_leak_into_a_whole_answer_become_calls() {
         r#"{{"type":"message","content":[{{"type":"text","text":"{LEAK}"}}],"stop_reason":"end_turn"}}"#
     );
     let (segments, meter) =
-        whole(&errors_of(DialectId::KimiCode), Face::Messages, &offering(), body.clone().into()).unwrap();
+        read_complete(&errors_of(AdapterId::KimiCode), Api::Messages, &offering(), body.clone().into())
+            .unwrap();
     let expected = r#"{"type":"message","content":[{"type":"text","text":"Look: "},{"type":"tool_use","id":"functions_ls_tool_0","name":"ls","input":{"a":1}},{"type":"tool_use","id":"functions_read_1","name":"read","input":{}}],"stop_reason":"tool_use"}"#;
     assert_eq!(segments.to_bytes(), expected);
-    assert_eq!(meter.finish.as_deref(), Some("tool_use"));
+    assert_eq!(meter.finish_reason.as_deref(), Some("tool_use"));
     let (segments, _) =
-        whole(&errors_of(DialectId::KimiCode), Face::Messages, &plain(), body.clone().into()).unwrap();
+        read_complete(&errors_of(AdapterId::KimiCode), Api::Messages, &plain(), body.clone().into()).unwrap();
     assert_eq!(segments.to_bytes(), body);
 }
 
@@ -347,8 +353,8 @@ proptest! {
         }
         pieces.push(&text.as_bytes()[from..]);
         let plan = if rename { renaming() } else { plain() };
-        let seen = read_over(Face::Messages, DialectId::KimiCode, &plan, &pieces);
-        let once = read_over(Face::Messages, DialectId::KimiCode, &plan, &[text.as_bytes()]);
+        let seen = read_over(Api::Messages, AdapterId::KimiCode, &plan, &pieces);
+        let once = read_over(Api::Messages, AdapterId::KimiCode, &plan, &[text.as_bytes()]);
         prop_assert_eq!((seen.text, seen.done, seen.meter), (once.text, true, once.meter));
     }
 }

@@ -40,7 +40,7 @@ fn completed(output: &str) -> String {
 }
 
 fn seen(text: &str) -> Seen {
-    read_over(Face::Responses, DialectId::Moonshot, &plain(), &[text.as_bytes()])
+    read_over(Api::Responses, AdapterId::Moonshot, &plain(), &[text.as_bytes()])
 }
 
 #[test]
@@ -49,14 +49,20 @@ fn a_stream_passes_byte_for_byte_and_is_metered() {
     let seen = seen(&(text.clone() + "data: [DONE]\n\n"));
     assert_eq!(seen.text, text);
     assert!(seen.done && seen.meaningful, "{seen:?}");
-    let meter =
-        Meter { usage: Some(USAGE), finish: Some("completed".to_owned()), model: Some("kimi-k3".to_owned()) };
+    let meter = Meter {
+        usage: Some(USAGE),
+        finish_reason: Some("completed".to_owned()),
+        model: Some("kimi-k3".to_owned()),
+    };
     assert_eq!(seen.meter, meter);
-    let mut reader = StreamReader::new(errors_of(DialectId::Moonshot), Face::Responses, plain());
-    assert!(!reader.push(Bytes::from(begin())).meaningful);
-    assert!(reader.push(Bytes::from(said())).meaningful);
-    assert_eq!(reader.volume(), super::super::Volume { reasoning: 3, text: 5, calls: 7 + 13 });
-    assert!(reader.conclude(None).is_none());
+    let mut reader = StreamReader::new(errors_of(AdapterId::Moonshot), Api::Responses, plain());
+    assert!(!reader.read_chunk(Bytes::from(begin())).has_content);
+    assert!(reader.read_chunk(Bytes::from(said())).has_content);
+    assert_eq!(
+        reader.content_bytes(),
+        super::super::ContentBytes { reasoning: 3, text: 5, tool_calls: 7 + 13 }
+    );
+    assert!(reader.render_missing_end(None).is_none());
 }
 
 #[test]
@@ -64,7 +70,7 @@ fn names_come_back_as_the_client_knows_them() {
     let text = begin() + &said() + &completed(ITEM);
     for cut in 0..text.len() {
         let pieces = [&text.as_bytes()[..cut], &text.as_bytes()[cut..]];
-        let seen = read_over(Face::Responses, DialectId::Moonshot, &renaming(), &pieces);
+        let seen = read_over(Api::Responses, AdapterId::Moonshot, &renaming(), &pieces);
         assert_eq!(seen.text, text.replace(r#""name":"ls_tool""#, r#""name":"ls""#));
     }
 }
@@ -76,7 +82,7 @@ fn an_answer_that_stops_at_a_limit_is_one() {
         let text = body + &event("response.incomplete", &response("incomplete", "", &rest));
         let seen = seen(&text);
         assert_eq!((seen.text, seen.done), (text, true));
-        assert_eq!(seen.meter.finish.as_deref(), Some("max_output_tokens"));
+        assert_eq!(seen.meter.finish_reason.as_deref(), Some("max_output_tokens"));
     }
 }
 
@@ -122,10 +128,12 @@ fn whole_answers() {
     };
     let body = object("completed", ITEM, USAGE_JSON);
     let (segments, meter) =
-        whole(&errors_of(DialectId::Moonshot), Face::Responses, &renaming(), body.clone().into()).unwrap();
+        read_complete(&errors_of(AdapterId::Moonshot), Api::Responses, &renaming(), body.clone().into())
+            .unwrap();
     assert_eq!(segments.to_bytes(), body.replace(r#""name":"ls_tool""#, r#""name":"ls""#));
-    assert_eq!((meter.usage, meter.finish.as_deref()), (Some(USAGE), Some("completed")));
-    let read = |body: String| whole(&errors_of(DialectId::Moonshot), Face::Responses, &plain(), body.into());
+    assert_eq!((meter.usage, meter.finish_reason.as_deref()), (Some(USAGE), Some("completed")));
+    let read =
+        |body: String| read_complete(&errors_of(AdapterId::Moonshot), Api::Responses, &plain(), body.into());
     for (body, reason) in [
         (object("completed", "", ""), Reason::Server),
         (object("failed", "", ""), Reason::Server),
@@ -143,18 +151,22 @@ fn whole_answers() {
 #[test]
 fn calls_get_their_namespace_back() {
     let own = ("mcp__x".to_owned(), "ls".to_owned());
-    let plan = AnswerPlan { namespaced: [("ls_tool".to_owned(), own)].into(), ..AnswerPlan::default() };
+    let plan = AnswerPlan { namespaced_tools: [("ls_tool".to_owned(), own)].into(), ..AnswerPlan::default() };
     let text = begin() + &said() + &completed(ITEM);
-    let seen = read_over(Face::Responses, DialectId::Moonshot, &plan, &[text.as_bytes()]);
+    let seen = read_over(Api::Responses, AdapterId::Moonshot, &plan, &[text.as_bytes()]);
     let own = r#""name":"ls","namespace":"mcp__x""#;
     // In two lists of tools, added, done, in the whole output; the event of the arguments has a name alone.
     assert_eq!(seen.text.matches(own).count(), 5, "{}", seen.text);
     assert_eq!(seen.text.matches(r#""name":"ls""#).count(), 6, "{}", seen.text);
     assert!(!seen.text.contains(r#""name":"ls_tool""#), "{}", seen.text);
     let whole = response("completed", ITEM, USAGE_JSON).replacen("\"response\":", "", 1);
-    let (body, _) =
-        super::super::whole(&errors_of(DialectId::Moonshot), Face::Responses, &plan, Bytes::from(whole))
-            .unwrap();
+    let (body, _) = super::super::read_complete(
+        &errors_of(AdapterId::Moonshot),
+        Api::Responses,
+        &plan,
+        Bytes::from(whole),
+    )
+    .unwrap();
     let body = String::from_utf8(body.to_bytes().to_vec()).unwrap();
     assert_eq!(body.matches(own).count(), 2, "{body}");
 }

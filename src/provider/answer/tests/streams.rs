@@ -49,42 +49,44 @@ fn openrouter() -> (String, String, String) {
 #[test]
 fn moonshot_passes_byte_for_byte() {
     let text = moonshot(true);
-    let seen = read(DialectId::Moonshot, &with_tools(), &[text.as_bytes()]);
+    let seen = read(AdapterId::Moonshot, &with_tools(), &[text.as_bytes()]);
     assert_eq!(seen.text, text);
     assert!(seen.done && seen.meaningful && seen.failure.is_none());
     assert_eq!(
         seen.meter,
-        Meter { usage: Some(USAGE), finish: Some("stop".into()), model: Some("kimi-k3".into()) }
+        Meter { usage: Some(USAGE), finish_reason: Some("stop".into()), model: Some("kimi-k3".into()) }
     );
 }
 
 #[test]
 fn frames_that_wait_together_are_one_slice() {
     let text = moonshot(true);
-    let mut reader = StreamReader::new(errors_of(DialectId::Moonshot), Face::Chat, plain());
-    let step = reader.push(Bytes::from(text.clone()));
-    assert_eq!((step.out.parts().len(), step.frames), (1, 8));
-    assert_eq!(step.out.to_bytes(), text);
+    let mut reader = StreamReader::new(errors_of(AdapterId::Moonshot), Api::ChatCompletions, plain());
+    let step = reader.read_chunk(Bytes::from(text.clone()));
+    assert_eq!((step.output.parts().len(), step.event_count), (1, 8));
+    assert_eq!(step.output.to_bytes(), text);
 }
 
 #[test]
 fn hidden_usage_is_metered_and_not_sent() {
-    let seen = read(DialectId::Moonshot, &hiding(), &[moonshot(true).as_bytes()]);
+    let seen = read(AdapterId::Moonshot, &hiding(), &[moonshot(true).as_bytes()]);
     assert_eq!(seen.text, moonshot(false));
     assert_eq!(seen.meter.usage, Some(USAGE));
-    let inside = read(DialectId::Moonshot, &hiding(), &[moonshot(false).as_bytes()]);
+    let inside = read(AdapterId::Moonshot, &hiding(), &[moonshot(false).as_bytes()]);
     assert_eq!(inside.meter.usage, Some(USAGE), "read from the choice");
 }
 
 #[test]
 fn role_and_comments_are_not_meaningful() {
-    let mut reader = StreamReader::new(errors_of(DialectId::OpenRouter), Face::Chat, plain());
-    assert!(!reader.push(Bytes::from(": OPENROUTER PROCESSING\n\n")).meaningful);
-    assert!(!reader.push(Bytes::from(chunk(r#"{"role":"assistant","content":""}"#))).meaningful);
+    let mut reader = StreamReader::new(errors_of(AdapterId::OpenRouter), Api::ChatCompletions, plain());
+    assert!(!reader.read_chunk(Bytes::from(": OPENROUTER PROCESSING\n\n")).has_content);
+    assert!(!reader.read_chunk(Bytes::from(chunk(r#"{"role":"assistant","content":""}"#))).has_content);
     assert!(
-        !reader.push(Bytes::from(chunk(r#"{"role":"assistant","content":null,"tool_calls":[]}"#))).meaningful
+        !reader
+            .read_chunk(Bytes::from(chunk(r#"{"role":"assistant","content":null,"tool_calls":[]}"#)))
+            .has_content
     );
-    assert!(reader.push(Bytes::from(chunk(r#"{"reasoning_content":"a"}"#))).meaningful);
+    assert!(reader.read_chunk(Bytes::from(chunk(r#"{"reasoning_content":"a"}"#))).has_content);
 }
 
 #[test]
@@ -98,8 +100,8 @@ fn every_kind_of_substance_is_meaningful() {
         r#"{"tool_calls":[{"index":0,"function":{"arguments":""}}]}"#,
         r#"{"conten\u0074":"a"}"#,
     ] {
-        let mut reader = StreamReader::new(errors_of(DialectId::Generic), Face::Chat, plain());
-        assert!(reader.push(Bytes::from(chunk(delta))).meaningful, "{delta}");
+        let mut reader = StreamReader::new(errors_of(AdapterId::Generic), Api::ChatCompletions, plain());
+        assert!(reader.read_chunk(Bytes::from(chunk(delta))).has_content, "{delta}");
     }
 }
 
@@ -107,19 +109,19 @@ fn every_kind_of_substance_is_meaningful() {
 fn openrouters_last_chunk_keeps_only_its_usage() {
     let (body, closing, shortened) = openrouter();
     let stream = body.clone() + &closing + DONE;
-    let seen = read(DialectId::OpenRouter, &plain(), &[stream.as_bytes()]);
+    let seen = read(AdapterId::OpenRouter, &plain(), &[stream.as_bytes()]);
     assert_eq!(seen.text, body.clone() + &shortened + DONE);
-    let usage = Usage {
+    let usage = TokenUsage {
         input: 25,
         output: 7,
         cache_read: 20,
         cache_write: 5,
         reasoning: 3,
-        estimated: false,
-        cost: Amount::read("0.000123"),
+        is_estimated: false,
+        cost: Amount::parse("0.000123"),
     };
     assert_eq!(seen.meter.usage, Some(usage));
-    let hidden = read(DialectId::OpenRouter, &hiding(), &[stream.as_bytes()]);
+    let hidden = read(AdapterId::OpenRouter, &hiding(), &[stream.as_bytes()]);
     assert_eq!(hidden.text, body + DONE);
     assert_eq!(hidden.meter.usage, Some(usage));
 }
@@ -128,18 +130,20 @@ fn openrouters_last_chunk_keeps_only_its_usage() {
 fn comments_may_come_after_the_finish_and_nothing_after_the_end() {
     let text =
         chunk(r#"{"content":"a"}"#) + &finish("stop") + ": still here\n\n" + &event(USAGE_CHUNK) + DONE;
-    let mut reader = StreamReader::new(errors_of(DialectId::OpenRouter), Face::Chat, plain());
-    let step = reader.push(Bytes::from(text.clone() + ": bye\n\n" + &chunk(r#"{"content":"b"}"#)));
-    assert_eq!((step.out.to_bytes(), step.done), (Bytes::from(text), true));
-    for after in [reader.push(Bytes::from(chunk(r#"{"content":"b"}"#))), reader.end(None)] {
-        assert!(after.out.is_empty() && after.done && after.failure.is_none() && !after.meaningful);
+    let mut reader = StreamReader::new(errors_of(AdapterId::OpenRouter), Api::ChatCompletions, plain());
+    let step = reader.read_chunk(Bytes::from(text.clone() + ": bye\n\n" + &chunk(r#"{"content":"b"}"#)));
+    assert_eq!((step.output.to_bytes(), step.is_complete), (Bytes::from(text), true));
+    for after in [reader.read_chunk(Bytes::from(chunk(r#"{"content":"b"}"#))), reader.finish(None)] {
+        assert!(
+            after.output.is_empty() && after.is_complete && after.failure.is_none() && !after.has_content
+        );
     }
 }
 
 #[test]
 fn a_missing_done_after_a_finish_is_added() {
     let text = chunk(r#"{"content":"a"}"#) + &finish("stop");
-    let seen = read(DialectId::Generic, &plain(), &[text.as_bytes()]);
+    let seen = read(AdapterId::Generic, &plain(), &[text.as_bytes()]);
     assert_eq!(seen.text, text + DONE);
     assert!(seen.done);
 }
@@ -147,9 +151,9 @@ fn a_missing_done_after_a_finish_is_added() {
 #[test]
 fn a_last_frame_without_its_empty_line_gets_it() {
     let text = chunk(r#"{"content":"a"}"#) + &finish("stop");
-    let seen = read(DialectId::Generic, &plain(), &[text.trim_end().as_bytes()]);
+    let seen = read(AdapterId::Generic, &plain(), &[text.trim_end().as_bytes()]);
     assert_eq!(seen.text, text.clone() + DONE);
-    let seen = read(DialectId::Generic, &plain(), &[(text.clone() + "data: [DONE]").as_bytes()]);
+    let seen = read(AdapterId::Generic, &plain(), &[(text.clone() + "data: [DONE]").as_bytes()]);
     assert_eq!(seen.text, text + DONE);
 }
 
@@ -165,12 +169,12 @@ fn an_end_without_finish_is_truncated() {
         "data: {\"choices\":[{\"delta\":{\"content\":\"a",
     ] {
         let text = role.clone() + &content + tail;
-        let seen = read(DialectId::Moonshot, &plain(), &[text.as_bytes()]);
+        let seen = read(AdapterId::Moonshot, &plain(), &[text.as_bytes()]);
         assert_eq!(seen.failure.unwrap().reason, Reason::Truncated, "{tail:?}");
         assert!(seen.text.starts_with(&(role.clone() + &content)) && !seen.text.contains("[DONE]"));
         assert!(!seen.done);
     }
-    let nothing = read(DialectId::Moonshot, &plain(), &[]);
+    let nothing = read(AdapterId::Moonshot, &plain(), &[]);
     assert_eq!(nothing.failure.unwrap().reason, Reason::Truncated);
 }
 
@@ -180,7 +184,7 @@ fn an_empty_answer_is_a_failure_and_its_finish_is_not_seen() {
     for reason in ["stop", "tool_calls"] {
         for tail in [DONE.to_owned(), event(USAGE_CHUNK) + DONE, String::new()] {
             let text = role.clone() + &finish(reason) + &tail;
-            let seen = read(DialectId::Moonshot, &plain(), &[text.as_bytes()]);
+            let seen = read(AdapterId::Moonshot, &plain(), &[text.as_bytes()]);
             let failure = seen.failure.unwrap();
             assert_eq!((failure.reason, &*failure.message), (Reason::Server, "the answer was empty"));
             assert_eq!(seen.text, role);
@@ -193,7 +197,7 @@ fn an_empty_answer_is_a_failure_and_its_finish_is_not_seen() {
 fn an_empty_answer_that_says_why_passes() {
     for reason in ["length", "content_filter", "something_new"] {
         let text = chunk(r#"{"role":"assistant","content":""}"#) + &finish(reason) + DONE;
-        let seen = read(DialectId::Moonshot, &plain(), &[text.as_bytes()]);
+        let seen = read(AdapterId::Moonshot, &plain(), &[text.as_bytes()]);
         assert_eq!(seen.text, text);
         assert!(seen.failure.is_none() && seen.meaningful);
     }
@@ -204,7 +208,7 @@ fn a_finish_may_stand_beside_content() {
     let text = event(
         r#"{"choices":[{"index":0,"delta":{"role":"assistant","content":"Hi"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":1}}"#,
     ) + DONE;
-    for dialect in [DialectId::Generic, DialectId::OpenRouter] {
+    for dialect in [AdapterId::Generic, AdapterId::OpenRouter] {
         let seen = read(dialect, &plain(), &[text.as_bytes()]);
         assert_eq!((seen.text, seen.failure), (text.clone(), None));
         assert_eq!(seen.meter.usage.unwrap().input, 3);
@@ -217,7 +221,7 @@ fn content_after_an_empty_finish_releases_it() {
         + &event(r#"{"choices":[{"index":1,"delta":{"content":"a"},"finish_reason":null}]}"#)
         + &event(r#"{"choices":[{"index":1,"delta":{},"finish_reason":"stop"}]}"#)
         + DONE;
-    let seen = read(DialectId::Generic, &plain(), &[text.as_bytes()]);
+    let seen = read(AdapterId::Generic, &plain(), &[text.as_bytes()]);
     assert_eq!((seen.text, seen.failure), (text, None));
 }
 
@@ -232,22 +236,22 @@ fn errors_in_a_stream_are_failures() {
         r#"{"error":"boom"}"#,
     ] {
         let text = content.clone() + &event(error) + DONE;
-        let seen = read(DialectId::OpenRouter, &plain(), &[text.as_bytes()]);
+        let seen = read(AdapterId::OpenRouter, &plain(), &[text.as_bytes()]);
         assert!(seen.failure.is_some(), "{error}");
         assert_eq!((seen.text.as_str(), seen.done), (content.as_str(), false), "{error}");
     }
     let named = content.clone() + "event: error\ndata: {\"message\":\"boom\"}\n\n";
-    assert!(read(DialectId::Generic, &plain(), &[named.as_bytes()]).failure.is_some());
+    assert!(read(AdapterId::Generic, &plain(), &[named.as_bytes()]).failure.is_some());
     let null =
         event(r#"{"error":null,"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}"#)
             + DONE;
-    assert_eq!(read(DialectId::Generic, &plain(), &[null.as_bytes()]).failure, None);
+    assert_eq!(read(AdapterId::Generic, &plain(), &[null.as_bytes()]).failure, None);
 }
 
 #[test]
 fn what_is_no_event_stream_is_a_failure() {
     for body in ["<html><body>504</body></html>", " \n<!DOCTYPE html>", "\u{feff}<html>"] {
-        let seen = read(DialectId::Moonshot, &plain(), &[body.as_bytes()]);
+        let seen = read(AdapterId::Moonshot, &plain(), &[body.as_bytes()]);
         let failure = seen.failure.unwrap();
         assert_eq!((failure.reason, &*failure.message), (Reason::Server, "the answer was an HTML page"));
     }
@@ -256,7 +260,7 @@ fn what_is_no_event_stream_is_a_failure() {
     {
         let bytewise: Vec<_> = body.as_bytes().chunks(1).collect();
         for pieces in [vec![body.as_bytes()], bytewise] {
-            let seen = read(DialectId::Moonshot, &plain(), &pieces);
+            let seen = read(AdapterId::Moonshot, &plain(), &pieces);
             assert!(seen.failure.is_some() && seen.text.is_empty(), "{body}");
         }
     }
@@ -266,7 +270,7 @@ fn what_is_no_event_stream_is_a_failure() {
 fn malformed_json_is_a_failure() {
     let content = chunk(r#"{"content":"a"}"#);
     for payload in ["{\"choices\":[{", "nonsense", "[]", "{} {}", "{\"id\":nul}", "{\"id\":[1 2]}"] {
-        let seen = read(DialectId::Moonshot, &plain(), &[(content.clone() + &event(payload)).as_bytes()]);
+        let seen = read(AdapterId::Moonshot, &plain(), &[(content.clone() + &event(payload)).as_bytes()]);
         let failure = seen.failure.unwrap();
         assert_eq!((failure.reason, &*failure.message), (Reason::Server, "the answer was not JSON"));
         assert_eq!(seen.text, content);
@@ -275,17 +279,17 @@ fn malformed_json_is_a_failure() {
 
 #[test]
 fn an_endless_frame_is_a_failure() {
-    let mut reader = StreamReader::new(errors_of(DialectId::Generic), Face::Chat, plain());
+    let mut reader = StreamReader::new(errors_of(AdapterId::Generic), Api::ChatCompletions, plain());
     let piece = Bytes::from(vec![b'a'; 1 << 20]);
-    assert!(reader.push(Bytes::from_static(b"data: ")).failure.is_none());
-    let failure = (0..33).find_map(|_| reader.push(piece.clone()).failure).unwrap();
+    assert!(reader.read_chunk(Bytes::from_static(b"data: ")).failure.is_none());
+    let failure = (0..33).find_map(|_| reader.read_chunk(piece.clone()).failure).unwrap();
     assert_eq!(failure.reason, Reason::Server);
 }
 
 #[test]
 fn data_lines_without_a_value_are_dropped() {
     let text = chunk(r#"{"content":"a"}"#) + &finish("stop");
-    let seen = read(DialectId::Generic, &plain(), &[("data:\n\n".to_owned() + &text + DONE).as_bytes()]);
+    let seen = read(AdapterId::Generic, &plain(), &[("data:\n\n".to_owned() + &text + DONE).as_bytes()]);
     assert_eq!((seen.text, seen.failure), (text + DONE, None));
 }
 
@@ -301,7 +305,7 @@ fn tool_names_come_back() {
         chunk(r#"{"tool_calls":[{"index":0,"function":{"name":null,"arguments":"{\"name\":\"t_a_b\"}"}}]}"#)
             + &finish("tool_calls")
             + DONE;
-    let seen = read(DialectId::Moonshot, &plan, &[(call("t_a_b") + &rest).as_bytes()]);
+    let seen = read(AdapterId::Moonshot, &plan, &[(call("t_a_b") + &rest).as_bytes()]);
     assert_eq!(seen.text, call(r#"a.b \"c\""#) + &rest);
 }
 
@@ -313,13 +317,13 @@ fn changed_frames_keep_their_line_ends_and_comments() {
             ": hi\r\nid: 7\r\ndata: {{\"choices\":[{{\"delta\":{{\"tool_calls\":[{{\"function\":{{\"name\":\"{name}\"}}}}]}}}}]}}\r\n\r\n"
         )
     };
-    let mut reader = StreamReader::new(errors_of(DialectId::Generic), Face::Chat, plan.clone());
-    assert_eq!(reader.push(Bytes::from(frame("sent"))).out.to_bytes(), frame("known"));
+    let mut reader = StreamReader::new(errors_of(AdapterId::Generic), Api::ChatCompletions, plan.clone());
+    assert_eq!(reader.read_chunk(Bytes::from(frame("sent"))).output.to_bytes(), frame("known"));
     let parted =
         "data: {\"choices\":[{\"delta\":{\"tool_calls\":\ndata: [{\"function\":{\"name\":\"sent\"}}]}}]}\n\n";
-    let mut reader = StreamReader::new(errors_of(DialectId::Generic), Face::Chat, plan);
+    let mut reader = StreamReader::new(errors_of(AdapterId::Generic), Api::ChatCompletions, plan);
     assert_eq!(
-        reader.push(Bytes::from(parted)).out.to_bytes(),
+        reader.read_chunk(Bytes::from(parted)).output.to_bytes(),
         event("{\"choices\":[{\"delta\":{\"tool_calls\": [{\"function\":{\"name\":\"known\"}}]}}]}")
     );
 }
@@ -329,7 +333,7 @@ fn changed_frames_keep_their_line_ends_and_comments() {
 fn the_last_event_gets_the_empty_line_that_it_lacks() {
     for line_end in ["", "\n", "\r", "\r\n"] {
         let last = chunk(r#"{"content":"hi"}"#) + finish("stop").trim_end() + line_end;
-        let seen = read(DialectId::Generic, &plain(), &[last.as_bytes()]);
+        let seen = read(AdapterId::Generic, &plain(), &[last.as_bytes()]);
         assert!(seen.done && seen.failure.is_none(), "{line_end:?}: {seen:?}");
         let mut frames = crate::protocol::sse::FrameReader::new();
         frames.feed(Bytes::from(seen.text.clone()));
@@ -342,7 +346,7 @@ fn the_last_event_gets_the_empty_line_that_it_lacks() {
     }
 }
 
-fn streams() -> impl Strategy<Value = (DialectId, AnswerPlan, String)> {
+fn streams() -> impl Strategy<Value = (AdapterId, AnswerPlan, String)> {
     let (body, closing, _) = openrouter();
     let names = AnswerPlan { tool_names: vec![("f_x".into(), "f.x".into())], ..with_tools() };
     let leaky = chunk(r#"{"role":"assistant","content":""}"#)
@@ -355,15 +359,15 @@ fn streams() -> impl Strategy<Value = (DialectId, AnswerPlan, String)> {
         + &event(USAGE_CHUNK)
         + DONE;
     prop_oneof![
-        Just((DialectId::Moonshot, hiding(), moonshot(true))),
-        Just((DialectId::Moonshot, with_tools(), moonshot(true).replace('\n', "\r\n"))),
-        Just((DialectId::OpenRouter, plain(), body.clone() + &closing + DONE)),
-        Just((DialectId::OpenRouter, hiding(), body + &closing)),
-        Just((DialectId::KimiCode, names, leaky)),
-        Just((DialectId::Moonshot, plain(), moonshot(true).replace("\"stop\"", "null"))),
-        Just((DialectId::Moonshot, plain(), chunk(r#"{"role":"assistant"}"#) + &finish("stop") + DONE)),
+        Just((AdapterId::Moonshot, hiding(), moonshot(true))),
+        Just((AdapterId::Moonshot, with_tools(), moonshot(true).replace('\n', "\r\n"))),
+        Just((AdapterId::OpenRouter, plain(), body.clone() + &closing + DONE)),
+        Just((AdapterId::OpenRouter, hiding(), body + &closing)),
+        Just((AdapterId::KimiCode, names, leaky)),
+        Just((AdapterId::Moonshot, plain(), moonshot(true).replace("\"stop\"", "null"))),
+        Just((AdapterId::Moonshot, plain(), chunk(r#"{"role":"assistant"}"#) + &finish("stop") + DONE)),
         Just((
-            DialectId::Generic,
+            AdapterId::Generic,
             plain(),
             chunk(r#"{"content":"a"}"#) + &event(r#"{"error":{"message":"x"}}"#)
         )),
@@ -397,9 +401,9 @@ proptest! {
             bytes[at] = byte;
         }
         let cut = cut.index(bytes.len());
-        let mut reader = StreamReader::new(errors_of(dialect), Face::Chat, plan);
-        let steps = [reader.push(Bytes::copy_from_slice(&bytes[..cut])), reader.push(Bytes::copy_from_slice(&bytes[cut..])), reader.end(None)];
-        prop_assert!(steps.iter().any(|step| step.done || step.failure.is_some()));
+        let mut reader = StreamReader::new(errors_of(dialect), Api::ChatCompletions, plan);
+        let steps = [reader.read_chunk(Bytes::copy_from_slice(&bytes[..cut])), reader.read_chunk(Bytes::copy_from_slice(&bytes[cut..])), reader.finish(None)];
+        prop_assert!(steps.iter().any(|step| step.is_complete || step.failure.is_some()));
     }
 }
 
@@ -414,24 +418,24 @@ fn the_end_is_one_only_when_each_choice_has_finished() {
         + &choice(1, r#"{"content":"b"}"#, "null")
         + &choice(0, "{}", r#""stop""#);
     for rest in ["", DONE] {
-        let mut reader = StreamReader::new(errors_of(DialectId::Generic), Face::Chat, plain());
-        let step = reader.push((one.clone() + rest).into());
-        assert!(reader.conclude(None).is_none(), "nothing hides that the other one broke off");
-        let failure = step.failure.or(reader.end(None).failure).unwrap();
+        let mut reader = StreamReader::new(errors_of(AdapterId::Generic), Api::ChatCompletions, plain());
+        let step = reader.read_chunk((one.clone() + rest).into());
+        assert!(reader.render_missing_end(None).is_none(), "nothing hides that the other one broke off");
+        let failure = step.failure.or(reader.finish(None).failure).unwrap();
         assert_eq!(failure.reason, Reason::Truncated, "{rest:?}");
     }
-    let mut reader = StreamReader::new(errors_of(DialectId::Generic), Face::Chat, plain());
+    let mut reader = StreamReader::new(errors_of(AdapterId::Generic), Api::ChatCompletions, plain());
     let both = one + &choice(1, "{}", r#""stop""#);
-    assert!(reader.push(both.into()).failure.is_none() && reader.conclude(None).is_some());
-    assert!(reader.end(None).done);
+    assert!(reader.read_chunk(both.into()).failure.is_none() && reader.render_missing_end(None).is_some());
+    assert!(reader.finish(None).is_complete);
 }
 
 #[test]
 fn an_answer_has_the_volume_of_its_text_however_it_is_escaped() {
     let volume = |content: &str| {
-        let mut reader = StreamReader::new(errors_of(DialectId::Generic), Face::Chat, plain());
-        reader.push(chunk(&format!(r#"{{"content":"{content}","reasoning":"{content}"}}"#)).into());
-        (reader.volume().text, reader.volume().reasoning)
+        let mut reader = StreamReader::new(errors_of(AdapterId::Generic), Api::ChatCompletions, plain());
+        reader.read_chunk(chunk(&format!(r#"{{"content":"{content}","reasoning":"{content}"}}"#)).into());
+        (reader.content_bytes().text, reader.content_bytes().reasoning)
     };
     assert_eq!(volume("\u{6708}\u{5149}"), (6, 6));
     assert_eq!(volume("\\u6708\\u5149"), (6, 6));

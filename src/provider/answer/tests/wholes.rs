@@ -11,8 +11,12 @@ fn answer(message: &str, finish: &str) -> String {
 }
 
 fn read_whole(plan: &AnswerPlan, text: &str) -> Result<(String, Meter), Failure> {
-    let (segments, meter) =
-        whole(&errors_of(DialectId::Moonshot), Face::Chat, plan, Bytes::copy_from_slice(text.as_bytes()))?;
+    let (segments, meter) = read_complete(
+        &errors_of(AdapterId::Moonshot),
+        Api::ChatCompletions,
+        plan,
+        Bytes::copy_from_slice(text.as_bytes()),
+    )?;
     Ok((String::from_utf8(segments.to_bytes().to_vec()).unwrap(), meter))
 }
 
@@ -22,10 +26,10 @@ fn an_answer_passes_byte_for_byte() {
         answer(r#"{"role":"assistant","content":"lone \ud83d","reasoning_content":"1e2"}"#, "\"stop\"");
     let (out, meter) = read_whole(&with_tools(), &text).unwrap();
     assert_eq!(out, text);
-    let usage = Usage { input: 36, output: 40, cache_read: 64, ..Usage::default() };
+    let usage = TokenUsage { input: 36, output: 40, cache_read: 64, ..TokenUsage::default() };
     assert_eq!(
         meter,
-        Meter { usage: Some(usage), finish: Some("stop".into()), model: Some("kimi-k3".into()) }
+        Meter { usage: Some(usage), finish_reason: Some("stop".into()), model: Some("kimi-k3".into()) }
     );
 }
 
@@ -89,7 +93,7 @@ fn names_come_back_and_leaked_calls_become_real() {
         assert_eq!(choice["message"]["content"], content);
         assert_eq!(choice["message"]["tool_calls"], calls);
         assert_eq!(choice["finish_reason"], "tool_calls");
-        assert_eq!(meter.finish.as_deref(), Some("tool_calls"));
+        assert_eq!(meter.finish_reason.as_deref(), Some("tool_calls"));
     }
 }
 
@@ -103,7 +107,7 @@ proptest! {
         }
         let plan = AnswerPlan { tool_names: vec![("f".into(), "g".into())], ..with_tools() };
         let length = bytes.len();
-        if let Ok((segments, _)) = whole(&errors_of(DialectId::Generic), Face::Chat, &plan, bytes.into()) {
+        if let Ok((segments, _)) = read_complete(&errors_of(AdapterId::Generic), Api::ChatCompletions, &plan, bytes.into()) {
             prop_assert!(segments.len() <= length + 1);
         }
     }

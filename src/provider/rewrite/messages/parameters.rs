@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::provider::rewrite::draft::Draft;
-use crate::provider::rewrite::params;
+use crate::provider::rewrite::draft::RequestDraft;
+use crate::provider::rewrite::parameters;
 
 /// Members that this face has under their own names, OpenRouter's among them; what thinking asks for is settled with it.
-const OWN: [&str; 18] = [
+const NATIVE_FIELDS: [&str; 18] = [
     "max_tokens",
     "metadata",
     "stop_sequences",
@@ -28,22 +28,22 @@ const OWN: [&str; 18] = [
 ];
 
 /// Fills what the client left out; `dropped` names fields that the dialect drops anyway.
-pub(super) fn fill(draft: &mut Draft<'_>, dropped: &[&str]) {
-    params::fill_as(draft, dropped, named);
+pub(super) fn fill_missing(draft: &mut RequestDraft<'_>, dropped: &[&str]) {
+    parameters::fill_mapped(draft, dropped, map_parameter);
 }
 
 /// The name and value of this face; `None` for what it has no place for.
-fn named(key: &str, value: Value) -> Option<(&'static str, Value)> {
+fn map_parameter(key: &str, value: Value) -> Option<(&'static str, Value)> {
     match key {
         "max_completion_tokens" => Some(("max_tokens", value)),
         "stop" if value.is_string() => Some(("stop_sequences", json!([value]))),
         "stop" => Some(("stop_sequences", value)),
-        "tool_choice" => Some(("tool_choice", choice(value)?)),
-        _ => OWN.into_iter().find(|own| *own == key).map(|own| (own, value)),
+        "tool_choice" => Some(("tool_choice", map_tool_choice(value)?)),
+        _ => NATIVE_FIELDS.into_iter().find(|own| *own == key).map(|own| (own, value)),
     }
 }
 
-fn choice(value: Value) -> Option<Value> {
+fn map_tool_choice(value: Value) -> Option<Value> {
     match &value {
         Value::String(word) => match word.as_str() {
             "required" => Some(json!({"type": "any"})),

@@ -6,119 +6,128 @@
 
 use serde_json::Value;
 
-use crate::catalog::{DialectId, Thinking, ThinkingLevel};
-use crate::provider::rewrite::draft::Draft;
+use crate::catalog::{AdapterId, ThinkingControl, ThinkingLevel};
+use crate::provider::rewrite::draft::RequestDraft;
 use crate::provider::rewrite::rules;
-use crate::provider::rewrite::thinking::{Spellings, Wish, wished};
-use crate::provider::rewrite::tool_choice::{self, Forced};
+use crate::provider::rewrite::thinking::{ThinkingFields, ThinkingRequest, resolve_thinking};
+use crate::provider::rewrite::tool_choice::{self, ForcedToolChoice};
 
 /// The smallest budget, in tokens.
-const LEAST_BUDGET: u64 = 1024;
+const MIN_BUDGET_TOKENS: u64 = 1024;
 
 const ADAPTIVE: &str = r#"{"type":"adaptive"}"#;
 const DISABLED: &str = r#"{"type":"disabled"}"#;
 
 /// Makes a request to Kimi say it as the model takes it; tells whether the model may think then.
-pub(super) fn settle(dialect: DialectId, draft: &mut Draft<'_>) -> bool {
-    match (dialect, draft.request().model.thinking) {
-        (_, Thinking::Always) => always(draft),
-        (_, Thinking::Switch) => switch(draft),
-        (_, Thinking::Effort) | (DialectId::KimiCode, _) => effort(dialect, draft),
-        _ => Spellings::of(draft).wish() != Wish::Off,
+pub(super) fn apply_thinking(dialect: AdapterId, draft: &mut RequestDraft<'_>) -> bool {
+    match (dialect, draft.request().model.thinking_control) {
+        (_, ThinkingControl::Always) => apply_always(draft),
+        (_, ThinkingControl::Switch) => apply_switch(draft),
+        (_, ThinkingControl::Effort) | (AdapterId::KimiCode, _) => apply_effort(dialect, draft),
+        _ => ThinkingFields::read(draft).resolve() != ThinkingRequest::Off,
     }
 }
 
 /// `params` and `thinkingDefault` where the client says nothing: for models that are known to take it.
-pub(super) fn by_default(draft: &mut Draft<'_>) {
-    let (wish, rule) = wished(draft);
+pub(super) fn apply_default(draft: &mut RequestDraft<'_>) {
+    let (wish, rule) = resolve_thinking(draft);
     let model = draft.request().model;
-    let knows_levels = model.compat.supports_reasoning_effort.unwrap_or(model.thinking == Thinking::Effort);
-    if rule == rules::THINKING || model.thinking == Thinking::None {
+    let knows_levels =
+        model.compat.supports_reasoning_effort.unwrap_or(model.thinking_control == ThinkingControl::Effort);
+    if rule == rules::THINKING || model.thinking_control == ThinkingControl::None {
         return;
     }
-    let changed = match (wish, model.thinking) {
-        (Wish::Unsaid, _) | (Wish::Off, Thinking::Always) => false,
-        (Wish::Off, _) if knows_levels || model.thinking == Thinking::Switch => {
+    let changed = match (wish, model.thinking_control) {
+        (ThinkingRequest::Unspecified, _) | (ThinkingRequest::Off, ThinkingControl::Always) => false,
+        (ThinkingRequest::Off, _) if knows_levels || model.thinking_control == ThinkingControl::Switch => {
             draft.set("thinking", DISABLED)
         }
-        (Wish::Level(level), _) if knows_levels => {
-            draft.set("thinking", ADAPTIVE) | set_effort(draft, Some(word(level)))
+        (ThinkingRequest::Level(level), _) if knows_levels => {
+            draft.set("thinking", ADAPTIVE) | set_effort(draft, Some(effort_name(level)))
         }
-        (Wish::On, _) if knows_levels => draft.set("thinking", ADAPTIVE),
-        (Wish::On | Wish::Level(_), Thinking::Switch) => match budget_for(draft, wish) {
-            Some(budget) => draft.set("thinking", enabled(budget)),
-            None => false,
-        },
+        (ThinkingRequest::On, _) if knows_levels => draft.set("thinking", ADAPTIVE),
+        (ThinkingRequest::On | ThinkingRequest::Level(_), ThinkingControl::Switch) => {
+            match choose_budget(draft, wish) {
+                Some(budget) => draft.set("thinking", render_enabled(budget)),
+                None => false,
+            }
+        }
         _ => false,
     };
     if changed {
-        draft.fire(rule);
+        draft.record_rule(rule);
     }
 }
 
 /// Settles a forced tool call beside thinking; tells whether the model may think then. Moonshot takes `any` beside it
 /// (reported 2026-09), of Kimi Code nobody has said it.
-pub(super) fn settle_tool_choice(dialect: DialectId, draft: &mut Draft<'_>, may_think: bool) -> bool {
-    let can_be_off = match draft.request().model.thinking {
-        Thinking::Switch => true,
-        Thinking::Effort => dialect == DialectId::Moonshot,
+pub(super) fn resolve_tool_choice(dialect: AdapterId, draft: &mut RequestDraft<'_>, may_think: bool) -> bool {
+    let can_be_off = match draft.request().model.thinking_control {
+        ThinkingControl::Switch => true,
+        ThinkingControl::Effort => dialect == AdapterId::Moonshot,
         _ => false,
     };
-    let is_unknown = matches!(draft.request().model.thinking, Thinking::None | Thinking::Unknown);
-    if is_unknown && dialect == DialectId::Moonshot && Spellings::of(draft).wish() == Wish::Unsaid {
+    let is_unknown =
+        matches!(draft.request().model.thinking_control, ThinkingControl::None | ThinkingControl::Unknown);
+    if is_unknown
+        && dialect == AdapterId::Moonshot
+        && ThinkingFields::read(draft).resolve() == ThinkingRequest::Unspecified
+    {
         return may_think;
     }
-    match tool_choice::forced(draft) {
-        Forced::Any if may_think && dialect == DialectId::KimiCode => {
-            tool_choice::let_it_choose(draft, rules::TOOL_CHOICE);
+    match tool_choice::read_forced_choice(draft) {
+        ForcedToolChoice::AnyTool if may_think && dialect == AdapterId::KimiCode => {
+            tool_choice::reset_to_auto(draft, rules::TOOL_CHOICE);
         }
-        Forced::Pinned if may_think && can_be_off => {
+        ForcedToolChoice::PinnedTool if may_think && can_be_off => {
             draft.set("thinking", DISABLED);
             set_effort(draft, None);
-            draft.fire(rules::TOOL_CHOICE_PINNED);
+            draft.record_rule(rules::TOOL_CHOICE_PINNED);
             return false;
         }
-        Forced::Pinned if may_think => tool_choice::let_it_choose(draft, rules::TOOL_CHOICE_PINNED),
+        ForcedToolChoice::PinnedTool if may_think => {
+            tool_choice::reset_to_auto(draft, rules::TOOL_CHOICE_PINNED)
+        }
         _ => {}
     }
     may_think
 }
 
 /// K2.7 Code: `enabled` with a budget passes, everything else is left out.
-fn always(draft: &mut Draft<'_>) -> bool {
-    without_effort(draft);
-    if !keep_enabled(draft) && draft.remove("thinking") {
-        draft.fire(rules::THINKING);
+fn apply_always(draft: &mut RequestDraft<'_>) -> bool {
+    remove_effort(draft);
+    if !preserve_enabled(draft) && draft.remove("thinking") {
+        draft.record_rule(rules::THINKING);
     }
     true
 }
 
 /// K2.6: `enabled` with a budget, or `disabled`.
-fn switch(draft: &mut Draft<'_>) -> bool {
-    let (wish, rule) = wished(draft);
-    without_effort(draft);
+fn apply_switch(draft: &mut RequestDraft<'_>) -> bool {
+    let (wish, rule) = resolve_thinking(draft);
+    remove_effort(draft);
     match wish {
-        Wish::Off => {
-            let stands = Spellings::of(draft).kind_if_only(&["type"]) == Some("disabled");
+        ThinkingRequest::Off => {
+            let stands = ThinkingFields::read(draft).type_if_only(&["type"]) == Some("disabled");
             if !stands && draft.set("thinking", DISABLED) {
-                draft.fire(rule);
+                draft.record_rule(rule);
             }
             return false;
         }
-        Wish::Unsaid => {
+        ThinkingRequest::Unspecified => {
             if draft.remove("thinking") {
-                draft.fire(rules::THINKING);
+                draft.record_rule(rules::THINKING);
             }
         }
-        Wish::On | Wish::Level(_) if keep_enabled(draft) => {}
-        Wish::On | Wish::Level(_) => {
-            let changed = match budget_for(draft, wish) {
-                Some(budget) => draft.set("thinking", enabled(budget)),
+        ThinkingRequest::On | ThinkingRequest::Level(_) if preserve_enabled(draft) => {}
+        ThinkingRequest::On | ThinkingRequest::Level(_) => {
+            let changed = match choose_budget(draft, wish) {
+                Some(budget) => draft.set("thinking", render_enabled(budget)),
                 // It thinks by default; no budget fits into so small an answer.
                 None => draft.remove("thinking"),
             };
             if changed {
-                draft.fire(rule);
+                draft.record_rule(rule);
             }
         }
     }
@@ -126,83 +135,84 @@ fn switch(draft: &mut Draft<'_>) -> bool {
 }
 
 /// The K3 family, and what Kimi Code has that the catalog does not know.
-fn effort(dialect: DialectId, draft: &mut Draft<'_>) -> bool {
-    let (wish, rule) = wished(draft);
-    if wish == Wish::Off {
-        without_effort(draft);
-        let stands = Spellings::of(draft).kind_if_only(&["type"]) == Some("disabled");
+fn apply_effort(dialect: AdapterId, draft: &mut RequestDraft<'_>) -> bool {
+    let (wish, rule) = resolve_thinking(draft);
+    if wish == ThinkingRequest::Off {
+        remove_effort(draft);
+        let stands = ThinkingFields::read(draft).type_if_only(&["type"]) == Some("disabled");
         let changed = match dialect {
-            DialectId::KimiCode => draft.remove("thinking"),
+            AdapterId::KimiCode => draft.remove("thinking"),
             _ => !stands && draft.set("thinking", DISABLED),
         };
         if changed {
-            draft.fire(rule);
+            draft.record_rule(rule);
         }
-        return dialect == DialectId::KimiCode;
+        return dialect == AdapterId::KimiCode;
     }
-    let is_ours = rule != rules::THINKING && wish != Wish::Unsaid;
-    let is_adaptive = kind(draft).as_deref() == Some("adaptive");
+    let is_ours = rule != rules::THINKING && wish != ThinkingRequest::Unspecified;
+    let is_adaptive = thinking_type(draft).as_deref() == Some("adaptive");
     let changed = if is_ours {
         draft.set("thinking", ADAPTIVE)
-    } else if !is_adaptive && !keep_enabled(draft) {
+    } else if !is_adaptive && !preserve_enabled(draft) {
         draft.remove("thinking")
     } else {
         false
     };
     let level = match wish {
-        Wish::Level(ThinkingLevel::Minimal | ThinkingLevel::Low) => Some("low"),
-        Wish::Level(ThinkingLevel::Xhigh | ThinkingLevel::Max) => Some("max"),
-        Wish::Level(_) => Some("high"),
+        ThinkingRequest::Level(ThinkingLevel::Minimal | ThinkingLevel::Low) => Some("low"),
+        ThinkingRequest::Level(ThinkingLevel::Xhigh | ThinkingLevel::Max) => Some("max"),
+        ThinkingRequest::Level(_) => Some("high"),
         _ => None,
     };
     if changed | set_effort(draft, level) {
-        draft.fire(rule);
+        draft.record_rule(rule);
     }
     true
 }
 
 /// Lets `enabled` with a budget of the client's stand, the budget within its bounds; false where it does not say that.
-fn keep_enabled(draft: &mut Draft<'_>) -> bool {
-    let Some(Value::Object(thinking)) = Spellings::of(draft).thinking else { return false };
+fn preserve_enabled(draft: &mut RequestDraft<'_>) -> bool {
+    let Some(Value::Object(thinking)) = ThinkingFields::read(draft).thinking else { return false };
     let budget = thinking.get("budget_tokens").and_then(Value::as_u64);
     let (Some("enabled"), Some(asked)) = (thinking.get("type").and_then(Value::as_str), budget) else {
         return false;
     };
-    let Some(budget) = within(draft, asked) else { return false };
-    if budget != asked && draft.set("thinking", enabled(budget)) {
-        draft.fire(rules::THINKING_BUDGET);
+    let Some(budget) = clamp_budget(draft, asked) else { return false };
+    if budget != asked && draft.set("thinking", render_enabled(budget)) {
+        draft.record_rule(rules::THINKING_BUDGET);
     }
     true
 }
 
-fn kind(draft: &Draft<'_>) -> Option<String> {
-    Spellings::of(draft).thinking?.get("type")?.as_str().map(str::to_owned)
+fn thinking_type(draft: &RequestDraft<'_>) -> Option<String> {
+    ThinkingFields::read(draft).thinking?.get("type")?.as_str().map(str::to_owned)
 }
 
 /// A budget for a model that takes no level.
-fn budget_for(draft: &Draft<'_>, wish: Wish) -> Option<u64> {
+fn choose_budget(draft: &RequestDraft<'_>, wish: ThinkingRequest) -> Option<u64> {
     let budget = match wish {
-        Wish::Level(ThinkingLevel::Minimal | ThinkingLevel::Low) => LEAST_BUDGET,
-        Wish::Level(ThinkingLevel::Medium) => 4096,
+        ThinkingRequest::Level(ThinkingLevel::Minimal | ThinkingLevel::Low) => MIN_BUDGET_TOKENS,
+        ThinkingRequest::Level(ThinkingLevel::Medium) => 4096,
         _ => 8192,
     };
-    within(draft, budget)
+    clamp_budget(draft, budget)
 }
 
 /// The budget within its bounds; `None` where the answer has no room for the smallest one.
-fn within(draft: &Draft<'_>, budget: u64) -> Option<u64> {
-    let limit =
-        draft.given("max_tokens").and_then(|text| std::str::from_utf8(text).ok()?.parse::<u64>().ok());
+fn clamp_budget(draft: &RequestDraft<'_>, budget: u64) -> Option<u64> {
+    let limit = draft
+        .non_null_value("max_tokens")
+        .and_then(|text| std::str::from_utf8(text).ok()?.parse::<u64>().ok());
     let most = limit.map_or(u64::MAX, |limit| limit.saturating_sub(1));
-    (most >= LEAST_BUDGET).then(|| budget.clamp(LEAST_BUDGET, most))
+    (most >= MIN_BUDGET_TOKENS).then(|| budget.clamp(MIN_BUDGET_TOKENS, most))
 }
 
-fn enabled(budget: u64) -> String {
+fn render_enabled(budget: u64) -> String {
     format!(r#"{{"type":"enabled","budget_tokens":{budget}}}"#)
 }
 
 /// Anthropic's words end at `max`.
-const fn word(level: ThinkingLevel) -> &'static str {
+const fn effort_name(level: ThinkingLevel) -> &'static str {
     match level {
         ThinkingLevel::Minimal | ThinkingLevel::Low => "low",
         ThinkingLevel::Medium => "medium",
@@ -211,13 +221,13 @@ const fn word(level: ThinkingLevel) -> &'static str {
     }
 }
 
-fn without_effort(draft: &mut Draft<'_>) {
+fn remove_effort(draft: &mut RequestDraft<'_>) {
     if set_effort(draft, None) {
-        draft.fire(rules::THINKING);
+        draft.record_rule(rules::THINKING);
     }
 }
 
 /// Gives `output_config.effort` a value, or takes it out; tells whether that changes anything.
-fn set_effort(draft: &mut Draft<'_>, level: Option<&str>) -> bool {
-    draft.set_within("output_config", "effort", level)
+fn set_effort(draft: &mut RequestDraft<'_>, level: Option<&str>) -> bool {
+    draft.set_member("output_config", "effort", level)
 }

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::provider::rewrite::draft::Draft;
-use crate::provider::rewrite::params;
+use crate::provider::rewrite::draft::RequestDraft;
+use crate::provider::rewrite::parameters;
 
 /// Members that this face has under their own names, OpenRouter's among them; what thinking asks for is settled with it.
-const OWN: [&str; 21] = [
+const NATIVE_FIELDS: [&str; 21] = [
     "max_output_tokens",
     "temperature",
     "top_p",
@@ -31,18 +31,18 @@ const OWN: [&str; 21] = [
 ];
 
 /// Fills what the client left out; `dropped` names fields that the dialect drops anyway.
-pub(super) fn fill(draft: &mut Draft<'_>, dropped: &[&str]) {
-    params::fill_as(draft, dropped, named);
+pub(super) fn fill_missing(draft: &mut RequestDraft<'_>, dropped: &[&str]) {
+    parameters::fill_mapped(draft, dropped, map_parameter);
 }
 
 /// The name and value of this face; `None` for what it has no place for.
-fn named(key: &str, value: Value) -> Option<(&'static str, Value)> {
+fn map_parameter(key: &str, value: Value) -> Option<(&'static str, Value)> {
     match key {
         "max_tokens" | "max_completion_tokens" => Some(("max_output_tokens", value)),
         "tool_choice" => match value.get("function").and_then(|function| function.get("name")) {
             Some(name) => Some(("tool_choice", json!({"type": "function", "name": name}))),
             None => Some(("tool_choice", value)),
         },
-        _ => OWN.into_iter().find(|own| *own == key).map(|own| (own, value)),
+        _ => NATIVE_FIELDS.into_iter().find(|own| *own == key).map(|own| (own, value)),
     }
 }

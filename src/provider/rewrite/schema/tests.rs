@@ -5,7 +5,7 @@ use super::*;
 fn mended(schema: &str) -> String {
     let text = Bytes::copy_from_slice(schema.as_bytes());
     let mut edits = Edits::new();
-    mend(&text, &(0..text.len()), &mut edits);
+    fix_schema(&text, &(0..text.len()), &mut edits);
     String::from_utf8(edits.apply(&text).to_bytes().to_vec()).unwrap()
 }
 

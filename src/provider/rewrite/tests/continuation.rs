@@ -8,19 +8,21 @@ const QUESTION: &str = r#""messages": [ {"role":"user","content":"hi"} ]"#;
 fn go_on_with(case: &Case, members: &str, text: &str, used: u64) -> Option<(String, AnswerPlan)> {
     let model = &case.model.id;
     let body = format!(r#"{{"model":"{model}",{members}}}"#);
-    let body = RequestBody::parse(Face::Chat, Bytes::from(body)).unwrap();
-    let request = Request {
+    let body = RequestBody::parse(Api::ChatCompletions, Bytes::from(body)).unwrap();
+    let request = RewriteInput {
         body: &body,
         model: &case.model,
         wire_model: model,
         params: &case.params,
-        thinking: None,
+        default_thinking: None,
         sanitize_tool_call_ids: false,
     };
-    let rewritten = go_on(case.dialect, &request, &Begun { text, used }).unwrap()?;
+    let rewritten =
+        rewrite_continuation(case.dialect, &request, &PartialAnswer { text, output_tokens: used })
+            .unwrap()?;
     assert!(rewritten.rules.contains(&rules::CONTINUATION.name) || (text.is_empty() && used == 0));
     let sent = rewritten.edits.apply(&body.text).to_bytes();
-    Some((String::from_utf8(sent.to_vec()).unwrap(), rewritten.answer))
+    Some((String::from_utf8(sent.to_vec()).unwrap(), rewritten.answer_plan))
 }
 
 #[test]
@@ -29,20 +31,20 @@ fn what_was_said_stands_at_the_end_as_each_provider_takes_it() {
     for (dialect, mark) in
         [(Moonshot, r#","partial":true"#), (KimiCode, r#","partial":true"#), (OpenRouter, ""), (Generic, "")]
     {
-        let case = Case::new(dialect, "m", Thinking::None);
+        let case = Case::new(dialect, "m", ThinkingControl::None);
         let (sent, plan) = go_on_with(&case, QUESTION, said, 5).unwrap();
         let last = format!(r#"{{"role":"assistant","content":"naïve \"text\"\n\t🌕"{mark}}}"#);
         // What stands before it is as it was, so the provider's prompt cache knows it.
         let whole = format!(r#"{{"model":"m","messages": [ {{"role":"user","content":"hi"}} ,{last}]}}"#);
-        assert_eq!((sent.as_str(), plan.goes_on), (whole.as_str(), true), "{dialect:?}");
+        assert_eq!((sent.as_str(), plan.is_continuation), (whole.as_str(), true), "{dialect:?}");
     }
 }
 
 #[test]
 fn without_text_the_answer_starts_afresh() {
-    let case = Case::new(Moonshot, "m", Thinking::None);
+    let case = Case::new(Moonshot, "m", ThinkingControl::None);
     let (sent, plan) = go_on_with(&case, QUESTION, "", 0).unwrap();
-    assert_eq!((sent, plan.goes_on), (format!(r#"{{"model":"m",{QUESTION}}}"#), false));
+    assert_eq!((sent, plan.is_continuation), (format!(r#"{{"model":"m",{QUESTION}}}"#), false));
 }
 
 #[test]
@@ -52,9 +54,9 @@ fn the_limit_is_what_is_left_of_it_under_the_name_that_the_provider_wants() {
         let sent: Value = serde_json::from_str(&sent).unwrap();
         Some((sent.get("max_tokens").cloned(), sent.get("max_completion_tokens").cloned()))
     };
-    let moonshot = Case::new(Moonshot, "m", Thinking::None);
+    let moonshot = Case::new(Moonshot, "m", ThinkingControl::None);
     assert_eq!(limits(&moonshot, r#""max_tokens":100"#, 30), Some((None, Some(json!(70)))));
-    let generic = Case::new(Generic, "m", Thinking::None);
+    let generic = Case::new(Generic, "m", ThinkingControl::None);
     assert_eq!(limits(&generic, r#""max_tokens":100"#, 30), Some((Some(json!(70)), None)));
     assert_eq!(
         limits(&generic, r#""max_tokens":100,"max_completion_tokens":31"#, 30),
@@ -71,42 +73,43 @@ fn the_limit_is_what_is_left_of_it_under_the_name_that_the_provider_wants() {
 }
 
 /// What goes up over a face when this was said.
-fn over(face: Face, dialect: DialectId, body: &str, text: &str) -> Result<String, Failure> {
-    let model = Model::unknown("m");
+fn over(face: Api, dialect: AdapterId, body: &str, text: &str) -> Result<String, Failure> {
+    let model = ModelInfo::unknown("m");
     let body = RequestBody::parse(face, Bytes::copy_from_slice(body.as_bytes())).unwrap();
     let params = Map::new();
-    let request = Request {
+    let request = RewriteInput {
         body: &body,
         model: &model,
         wire_model: "m",
         params: &params,
-        thinking: None,
+        default_thinking: None,
         sanitize_tool_call_ids: false,
     };
-    let rewritten = go_on(dialect, &request, &Begun { text, used: 3 })?.unwrap();
+    let rewritten =
+        rewrite_continuation(dialect, &request, &PartialAnswer { text, output_tokens: 3 })?.unwrap();
     Ok(String::from_utf8(rewritten.edits.apply(&body.text).to_bytes().to_vec()).unwrap())
 }
 
 #[test]
 fn over_messages_it_ends_with_no_space_and_stands_beside_no_thinking() {
     let body = r#"{"model":"m","max_tokens":5000,"thinking":{"type":"adaptive"},"messages":[{"role":"user","content":"hi"}]}"#;
-    let sent = over(Face::Messages, Generic, body, "It is \n").unwrap();
+    let sent = over(Api::Messages, Generic, body, "It is \n").unwrap();
     let expected = r#"{"model":"m","max_tokens":4997,"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":"It is"}]}"#;
     assert_eq!(sent, expected);
-    let afresh = over(Face::Messages, Generic, body, " ").unwrap();
+    let afresh = over(Api::Messages, Generic, body, " ").unwrap();
     assert_eq!(afresh, body.replace("5000", "4997"));
 }
 
 #[test]
 fn over_responses_there_is_no_going_on_from_text() {
     let body = r#"{"model":"m","max_output_tokens":50,"input":"hi"}"#;
-    assert_eq!(over(Face::Responses, Generic, body, "").unwrap(), body.replace("50", "47"));
-    assert!(over(Face::Responses, Generic, body, "It is").is_err());
-    let mut model = Model::unknown("m");
+    assert_eq!(over(Api::Responses, Generic, body, "").unwrap(), body.replace("50", "47"));
+    assert!(over(Api::Responses, Generic, body, "It is").is_err());
+    let mut model = ModelInfo::unknown("m");
     model.compat.supports_prefill = Some(true);
-    let takes = |face, dialect| takes_prefill(dialect, face, &model);
-    assert!(takes(Face::Chat, Moonshot) && takes(Face::Messages, Generic));
-    assert!(!takes(Face::Messages, Moonshot) && !takes(Face::Messages, OpenRouter));
-    assert!(!takes(Face::Responses, Generic));
-    assert!(!takes_prefill(Generic, Face::Chat, &Model::unknown("m")));
+    let takes = |face, dialect| supports_prefill(dialect, face, &model);
+    assert!(takes(Api::ChatCompletions, Moonshot) && takes(Api::Messages, Generic));
+    assert!(!takes(Api::Messages, Moonshot) && !takes(Api::Messages, OpenRouter));
+    assert!(!takes(Api::Responses, Generic));
+    assert!(!supports_prefill(Generic, Api::ChatCompletions, &ModelInfo::unknown("m")));
 }

@@ -7,11 +7,11 @@ use super::*;
 const KIMI: [fn() -> Case; 4] = [Case::k26, Case::k27, Case::k3, Case::code];
 
 fn over(case: fn() -> Case) -> Case {
-    case().over(Face::Messages)
+    case().over(Api::Messages)
 }
 
 fn claude() -> Case {
-    Case::generic(Compat::default()).over(Face::Messages)
+    Case::generic(Compat::default()).over(Api::Messages)
 }
 
 /// What Claude Code 2.1.329 and kimi-code 2.1.0 send (captured 2026-11-21), shortened.
@@ -208,7 +208,7 @@ fn thinking_without_a_signature_is_left_out_elsewhere() {
     assert_eq!(claude().members(&both).1, ["unsigned_thinking"]);
     over(Case::k3).table(&[(&both, &both)]);
     assert_eq!(
-        Case::openrouter().over(Face::Messages).members(&only).0,
+        Case::openrouter().over(Api::Messages).members(&only).0,
         only,
         "that is for OpenRouter to judge"
     );
@@ -255,7 +255,7 @@ fn names_and_ids_are_such_as_kimi_takes() {
     let at = |pointer: &str| value.pointer(pointer).unwrap().as_str().unwrap().to_owned();
     assert_eq!(sent.rules, ["tool_schema", "tool_names", "tool_ids"]);
     assert_eq!(sent.answer.tool_names, [("ls_tool".to_owned(), "ls".to_owned())]);
-    assert!(sent.answer.offers_tools && !sent.answer.hide_usage);
+    assert!(sent.answer.offers_tools && !sent.answer.hides_usage);
     for place in
         ["/tools/0/name", "/tool_choice/name", "/messages/0/content/1/name", "/messages/2/content/1/name"]
     {
@@ -277,7 +277,7 @@ fn names_and_ids_are_such_as_kimi_takes() {
 
 #[test]
 fn openrouter_is_asked_for_moonshot_s_endpoint_first() {
-    let case = Case::new(OpenRouter, "moonshotai/kimi-k3", Thinking::Effort).over(Face::Messages);
+    let case = Case::new(OpenRouter, "moonshotai/kimi-k3", ThinkingControl::Effort).over(Api::Messages);
     let order = r#""max_tokens":9,"provider":{"order":["moonshotai"],"allow_fallbacks":true}"#;
     case.table(&[(r#""max_tokens":9"#, order)]);
 }

@@ -23,13 +23,13 @@ fn openrouter_thinking() {
 
 #[test]
 fn openrouter_does_not_switch_off_what_always_thinks() {
-    Case::new(OpenRouter, "x/k2.7", Thinking::Always)
+    Case::new(OpenRouter, "x/k2.7", ThinkingControl::Always)
         .table(&[(r#""thinking":{"type":"disabled"},"a":1"#, r#""a":1"#)]);
 }
 
 #[test]
 fn openrouter_asks_moonshot_first_for_kimi() {
-    let kimi = || Case::new(OpenRouter, "moonshotai/kimi-k3", Thinking::Effort);
+    let kimi = || Case::new(OpenRouter, "moonshotai/kimi-k3", ThinkingControl::Effort);
     let order = r#""provider":{"order":["moonshotai"],"allow_fallbacks":true}"#;
     kimi().table(&[
         (r#""a":1"#, &format!(r#""a":1,{order}"#)),
@@ -39,7 +39,7 @@ fn openrouter_asks_moonshot_first_for_kimi() {
     let configured = kimi().params(&json!({"provider": {"only": ["fireworks"]}}));
     assert_eq!(configured.members(r#""a":1"#).0, r#""a":1,"provider":{"only":["fireworks"]}"#);
     for id in ["openrouter/auto", "anthropic/claude", "moonshotai/kimi-k3:nitro"] {
-        Case::new(OpenRouter, id, Thinking::Unknown).table(&[(r#""a":1"#, r#""a":1"#)]);
+        Case::new(OpenRouter, id, ThinkingControl::Unknown).table(&[(r#""a":1"#, r#""a":1"#)]);
     }
 }
 
@@ -67,7 +67,7 @@ fn openrouter_usage_always_comes() {
         let body = format!(r#"{{"model":"openrouter/auto",{members}}}"#);
         let sent = Case::openrouter().send(&body);
         assert_eq!(sent.body, body);
-        assert_eq!(sent.answer.hide_usage, hidden, "{members}");
+        assert_eq!(sent.answer.hides_usage, hidden, "{members}");
     }
 }
 
@@ -104,7 +104,7 @@ fn generic_is_left_alone_without_flags() {
     let body = r#"{"model":"m","messages":[{"role":"developer","content":[{"type":"text","text":"a"}]}],"temperature":0,"max_tokens":1,"stream":true,"store":true,"reasoning_effort":"low","thinking":{"type":"enabled"},"tools":[{"type":"function","function":{"name":"ls","strict":true}}],"tool_choice":"required"}"#;
     let sent = Case::generic(Compat::default()).send(body);
     assert_eq!(sent.body, body);
-    assert!(sent.rules.is_empty() && sent.answer.offers_tools && !sent.answer.hide_usage);
+    assert!(sent.rules.is_empty() && sent.answer.offers_tools && !sent.answer.hides_usage);
 }
 
 #[test]
@@ -141,5 +141,5 @@ fn generic_by_flags() {
     let level = flag(|c| c.supports_reasoning_effort = Some(true)).level(ThinkingLevel::Max);
     assert_eq!(level.members(r#""a":1"#).0, r#""a":1,"reasoning_effort":"xhigh""#);
     let usage = flag(|c| c.supports_usage_in_streaming = Some(true));
-    assert!(usage.send(r#"{"model":"m","stream":true}"#).answer.hide_usage);
+    assert!(usage.send(r#"{"model":"m","stream":true}"#).answer.hides_usage);
 }

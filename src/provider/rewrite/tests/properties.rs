@@ -72,7 +72,7 @@ fn cases() -> impl Strategy<Value = Case> {
                 2 => Case::k3(),
                 3 => Case::code(),
                 4 => Case::openrouter(),
-                5 => Case::new(OpenRouter, "moonshotai/kimi-k3", Thinking::Effort),
+                5 => Case::new(OpenRouter, "moonshotai/kimi-k3", ThinkingControl::Effort),
                 6 => Case::generic(compat.clone()),
                 _ => Case::generic(Compat { supports_tools: Some(false), ..Compat::default() }),
             };

@@ -3,7 +3,7 @@
 use super::*;
 
 fn over(case: Case) -> Case {
-    case.over(Face::Responses)
+    case.over(Api::Responses)
 }
 
 const KIMI: [fn() -> Case; 4] = [Case::k26, Case::k27, Case::k3, Case::code];
@@ -139,11 +139,11 @@ fn tools_of_a_namespace_become_functions_for_kimi() {
     assert_eq!(named(&value["input"]), ["mcp__files__a_b", "old__x"]);
     assert!(!sent.body.contains("namespace"), "{}", sent.body);
     assert_eq!(sent.rules, ["hosted_tools", "namespaces"]);
-    let own = sent.answer.namespaced.get("mcp__files__a_b").unwrap();
+    let own = sent.answer.namespaced_tools.get("mcp__files__a_b").unwrap();
     assert_eq!(own, &("mcp__files".to_owned(), "a.b".to_owned()));
     // Elsewhere other kinds of tools stand as they are, and a namespace with one of them too.
     let kept = over(Case::openrouter()).send(&body);
-    assert!(kept.body.contains(&space) && kept.answer.namespaced.is_empty());
+    assert!(kept.body.contains(&space) && kept.answer.namespaced_tools.is_empty());
     let functions = body.replace("\"custom\"", "\"function\"").replace("a.b", "ls");
     for case in [Case::openrouter(), Case::generic(Compat::default())] {
         let value: Value = serde_json::from_str(&over(case).send(&functions).body).unwrap();

@@ -2,26 +2,26 @@
 
 use bytes::Bytes;
 
-use crate::protocol::face::Face;
+use crate::protocol::api::Api;
 use crate::protocol::json::Span;
-use crate::protocol::object::Object;
-use crate::provider::rewrite::draft::Draft;
+use crate::protocol::object::ObjectView;
+use crate::provider::rewrite::draft::RequestDraft;
 
 /// The name of the namespace at `at` and where its tools stand; `None` for what is no namespace, or an empty one.
-pub(super) fn tools(draft: &Draft<'_>, at: usize) -> Option<(String, Vec<Span>)> {
-    if draft.body().face != Face::Responses {
+pub(super) fn read_namespace(draft: &RequestDraft<'_>, at: usize) -> Option<(String, Vec<Span>)> {
+    if draft.body().api != Api::Responses {
         return None;
     }
-    let entry = Object::at(&draft.body().text, at)?;
-    if entry.word("type") != "namespace" {
+    let entry = ObjectView::parse_at(&draft.body().text, at)?;
+    if entry.string_or_empty("type") != "namespace" {
         return None;
     }
-    let tools: Vec<Span> = entry.objects("tools").iter().map(Object::extent).collect();
-    (!tools.is_empty()).then(|| (entry.word("name").into_owned(), tools))
+    let tools: Vec<Span> = entry.objects("tools").iter().map(ObjectView::extent).collect();
+    (!tools.is_empty()).then(|| (entry.string_or_empty("name").into_owned(), tools))
 }
 
 /// Leaves nothing but these in an array, in which they stand in this order, however deep.
-pub(super) fn nothing_but(draft: &mut Draft<'_>, array: &Span, kept: &[Span]) {
+pub(super) fn retain_elements(draft: &mut RequestDraft<'_>, array: &Span, kept: &[Span]) {
     let text = &draft.body().text;
     let mut from = array.start + 1;
     for (index, span) in kept.iter().enumerate() {
@@ -38,14 +38,14 @@ pub(super) fn nothing_but(draft: &mut Draft<'_>, array: &Span, kept: &[Span]) {
 }
 
 /// Takes the namespace out of the calls of the history; their names get it instead.
-pub(super) fn without_marks(draft: &mut Draft<'_>) {
-    let is_marked = |calls: &[crate::provider::rewrite::calls::Call]| {
+pub(super) fn remove_call_namespaces(draft: &mut RequestDraft<'_>) {
+    let is_marked = |calls: &[crate::provider::rewrite::tool_calls::ToolCallSpans]| {
         calls.iter().any(|call| call.namespace.is_some() && call.name.is_some())
     };
     let marked: Vec<usize> =
         draft.calls().iter().filter(|(_, calls)| is_marked(calls)).map(|(index, _)| *index).collect();
     for index in marked {
-        if let Some(patch) = draft.message(index) {
+        if let Some(patch) = draft.message_patch(index) {
             patch.remove("namespace");
         }
     }

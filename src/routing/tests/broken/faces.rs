@@ -7,7 +7,7 @@ use super::model::{Break, Model, Sample};
 use super::rules::PLAIN as LINES;
 use super::table::{CALL, PLAIN, REASONING, TEXT_AND_CALLS, WAYS};
 use super::{Fixture, Got, KIMI_THEN_OPENROUTER, TEXT, TWO_KIMI};
-use crate::protocol::face::Face;
+use crate::protocol::api::Api;
 
 /// Random cuts of each kind of answer, case and way.
 const RANDOM: usize = 25;
@@ -18,27 +18,27 @@ const CLAUDISH_THEN_CHATTY: &str = r#"{ primary: "claudish/m", fallbacks: ["chat
 const OPENROUTER_THEN_KIMI: &str = r#"{ primary: "openrouter/auto", fallbacks: ["moonshot/kimi-k3"] }"#;
 
 /// A client's face, and a chain; that of the first target.
-const CASES: [(Face, &str, Face); 8] = [
-    (Face::Messages, TWO_KIMI, Face::Messages),
-    (Face::Messages, OPENROUTER_THEN_KIMI, Face::Messages),
-    (Face::Messages, CHATTY_THEN_CLAUDISH, Face::Chat),
-    (Face::Messages, CLAUDISH_THEN_CHATTY, Face::Messages),
-    (Face::Responses, OPENROUTER_THEN_KIMI, Face::Responses),
-    (Face::Responses, CHATTY_THEN_CLAUDISH, Face::Chat),
-    (Face::Responses, CLAUDISH_THEN_CHATTY, Face::Messages),
-    (Face::Chat, CLAUDISH_THEN_CHATTY, Face::Messages),
+const CASES: [(Api, &str, Api); 8] = [
+    (Api::Messages, TWO_KIMI, Api::Messages),
+    (Api::Messages, OPENROUTER_THEN_KIMI, Api::Messages),
+    (Api::Messages, CHATTY_THEN_CLAUDISH, Api::ChatCompletions),
+    (Api::Messages, CLAUDISH_THEN_CHATTY, Api::Messages),
+    (Api::Responses, OPENROUTER_THEN_KIMI, Api::Responses),
+    (Api::Responses, CHATTY_THEN_CLAUDISH, Api::ChatCompletions),
+    (Api::Responses, CLAUDISH_THEN_CHATTY, Api::Messages),
+    (Api::ChatCompletions, CLAUDISH_THEN_CHATTY, Api::Messages),
 ];
 
 /// The answer is whole and one.
-fn assert_whole(face: Face, got: &Got, sample: &Sample, case: &str) {
+fn assert_whole(face: Api, got: &Got, sample: &Sample, case: &str) {
     assert_eq!(got.text, sample.whole_text(), "{case}");
     assert_eq!(got.calls, sample.whole_calls(), "{case}");
     let finish = match (face, sample.calls.is_empty()) {
-        (Face::Chat, true) => "stop",
-        (Face::Chat, false) => "tool_calls",
-        (Face::Messages, true) => "end_turn",
-        (Face::Messages, false) => "tool_use",
-        (Face::Responses, _) => "completed",
+        (Api::ChatCompletions, true) => "stop",
+        (Api::ChatCompletions, false) => "tool_calls",
+        (Api::Messages, true) => "end_turn",
+        (Api::Messages, false) => "tool_use",
+        (Api::Responses, _) => "completed",
     };
     assert_eq!((&*got.finishes, got.done), (&[finish.to_owned()][..], 1), "{case}: {got:?}");
     assert_eq!((got.ids.len(), got.models.len(), got.roles), (1, 1, 1), "{case}: {got:?}");
@@ -54,7 +54,7 @@ fn assert_error(got: &Got, sample: &Sample, case: &str) {
     assert!(got.calls.is_empty(), "{case}: {got:?}");
 }
 
-async fn play(client: Face, chain: &str, sample: &Sample, cut: usize, how: Break) -> (Fixture, Got, String) {
+async fn play(client: Api, chain: &str, sample: &Sample, cut: usize, how: Break) -> (Fixture, Got, String) {
     let case = format!(
         "{client:?}, {:?} {:?} cut at {cut}, {how:?}, {chain}",
         sample.reasoning.first(),
@@ -87,7 +87,7 @@ async fn whatever_is_cut_a_client_of_any_face_has_the_whole_answer() {
                 let (fixture, got, case) = play(client, chain, &sample, cut, how).await;
                 assert_whole(client, &got, &sample, &case);
                 assert!(fixture.calls().len() <= 2, "{case}");
-                assert_eq!(fixture.record().failed, None, "{case}");
+                assert_eq!(fixture.record().failure_reason, None, "{case}");
             }
         }
     }
@@ -100,11 +100,10 @@ async fn where_nobody_goes_on_from_text_the_answer_is_whole_or_says_that_it_is_n
     for sample in [TEXT, PLAIN, REASONING, CALL, TEXT_AND_CALLS] {
         for cut in cuts(&sample.messages("kimi-0", ""), &mut dice) {
             for how in WAYS {
-                let (fixture, got, case) =
-                    play(Face::Messages, KIMI_THEN_OPENROUTER, &sample, cut, how).await;
+                let (fixture, got, case) = play(Api::Messages, KIMI_THEN_OPENROUTER, &sample, cut, how).await;
                 let same = matches!(how, Break::Ends | Break::Resets);
                 if got.errors.is_empty() {
-                    assert_whole(Face::Messages, &got, &sample, &case);
+                    assert_whole(Api::Messages, &got, &sample, &case);
                     continue;
                 }
                 errors += 1;
@@ -127,8 +126,8 @@ async fn the_rest_of_a_messages_answer_is_asked_over_the_face_that_is_known_to_g
     // message_start, ping, the block's start, two pieces.
     let cut = behind(&LINES.messages("kimi-0", ""), 5);
     let fixture = Fixture::new(TWO_KIMI, Model::new(&LINES, cut, Break::Resets));
-    let got = Got::of(Face::Messages, &fixture.say(Face::Messages, &json!({"max_tokens": 100}), false).await);
-    assert_whole(Face::Messages, &got, &LINES, "two streams");
+    let got = Got::of(Api::Messages, &fixture.say(Api::Messages, &json!({"max_tokens": 100}), false).await);
+    assert_whole(Api::Messages, &got, &LINES, "two streams");
     let urls = fixture.model.urls.lock().unwrap().clone();
     assert!(urls[0].ends_with("/messages") && urls[1].ends_with("/chat/completions"), "{urls:?}");
     let calls = fixture.calls();
@@ -144,8 +143,8 @@ async fn the_rest_of_a_messages_answer_is_asked_over_the_face_that_is_known_to_g
 #[tokio::test(start_paused = true)]
 async fn a_limit_that_is_used_up_ends_the_answer_in_the_clients_words() {
     for (client, member, finish, events) in [
-        (Face::Messages, "max_tokens", "max_tokens", LINES.messages("or-0", "")),
-        (Face::Responses, "max_output_tokens", "incomplete", LINES.responses("or-0", "")),
+        (Api::Messages, "max_tokens", "max_tokens", LINES.messages("or-0", "")),
+        (Api::Responses, "max_output_tokens", "incomplete", LINES.responses("or-0", "")),
     ] {
         // To the second piece of text.
         let at = events.iter().position(|event| event.contains("It takes")).unwrap();
@@ -155,19 +154,19 @@ async fn a_limit_that_is_used_up_ends_the_answer_in_the_clients_words() {
         assert_eq!((&*got.finishes, got.errors.len()), (&[finish.to_owned()][..], 0), "{got:?}");
         assert_eq!(got.usages[0]["output_tokens"], 18, "{got:?}");
         assert_eq!(fixture.calls().len(), 1);
-        assert_eq!(fixture.record().failed, None);
+        assert_eq!(fixture.record().failure_reason, None);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn some_requests_of_other_faces_are_not_joined_of_two() {
     let rows = [
-        (Face::Messages, json!({"tool_choice": {"type": "any"}})),
-        (Face::Messages, json!({"tool_choice": {"type": "tool", "name": "look"}})),
-        (Face::Messages, json!({"stop_sequences": ["while, but"]})),
-        (Face::Messages, json!({"output_config": {"format": {"type": "json_schema", "schema": {}}}})),
-        (Face::Responses, json!({"tool_choice": "required"})),
-        (Face::Responses, json!({"text": {"format": {"type": "json_object"}}})),
+        (Api::Messages, json!({"tool_choice": {"type": "any"}})),
+        (Api::Messages, json!({"tool_choice": {"type": "tool", "name": "look"}})),
+        (Api::Messages, json!({"stop_sequences": ["while, but"]})),
+        (Api::Messages, json!({"output_config": {"format": {"type": "json_schema", "schema": {}}}})),
+        (Api::Responses, json!({"tool_choice": "required"})),
+        (Api::Responses, json!({"text": {"format": {"type": "json_object"}}})),
     ];
     for (client, more) in rows {
         let events = LINES.in_face(client, "or-0", "");
@@ -179,9 +178,9 @@ async fn some_requests_of_other_faces_are_not_joined_of_two() {
         assert_eq!(fixture.calls().len(), 1, "{more}");
     }
     for (client, more) in [
-        (Face::Messages, json!({"tool_choice": {"type": "auto"}, "stop_sequences": ["twice at"]})),
+        (Api::Messages, json!({"tool_choice": {"type": "auto"}, "stop_sequences": ["twice at"]})),
         (
-            Face::Responses,
+            Api::Responses,
             json!({"tool_choice": "auto", "text": {"format": {"type": "text"}, "verbosity": "low"}}),
         ),
     ] {
@@ -213,13 +212,13 @@ async fn work_on_the_providers_side_is_nobody_elses_and_signed_thinking_stays_th
         let mut model = Model::new(&LINES, first.len(), Break::Resets);
         model.first = Some(first);
         let fixture = Fixture::new(OPENROUTER_THEN_KIMI, model);
-        let stream = fixture.say(Face::Messages, &json!({}), false).await;
+        let stream = fixture.say(Api::Messages, &json!({}), false).await;
         assert_eq!(fixture.calls().len(), 1 + usize::from(goes_on.is_some()), "{said}: {stream}");
         let Some(signature) = goes_on else {
             assert!(stream.contains("event: error\n") && !stream.contains("message_stop"), "{stream}");
             continue;
         };
-        let got = Got::of(Face::Messages, &stream);
+        let got = Got::of(Api::Messages, &stream);
         assert_eq!((got.text, got.reasoning.as_str()), (LINES.whole_text(), "Hm"), "{stream}");
         let signatures: Vec<&str> = stream.lines().filter(|line| line.contains("signature_delta")).collect();
         assert!(signatures.len() == 1 && signatures[0].ends_with(signature), "one, as it is: {stream}");
@@ -237,11 +236,11 @@ async fn calls_of_the_second_stream_bear_the_names_that_the_client_knows() {
     let called = events.iter().position(|event| event.contains("function_call")).unwrap();
     let model = Model::new(&sample, behind(&events, called + 1), Break::Resets);
     let fixture = Fixture::new(OPENROUTER_THEN_KIMI, model);
-    let stream = fixture.say(Face::Responses, &json!({"tools": tools}), false).await;
+    let stream = fixture.say(Api::Responses, &json!({"tools": tools}), false).await;
     let calls = fixture.calls();
     assert_eq!(calls[0]["tools"][0]["name"], "mcp__files__look", "{}", calls[0]);
     assert_eq!(calls[1]["tools"][0]["function"]["name"], "mcp__files__look", "{}", calls[1]);
-    let got = Got::of(Face::Responses, &stream);
+    let got = Got::of(Api::Responses, &stream);
     assert_eq!(got.calls, [("look".to_owned(), "{\"at\":1}".to_owned())], "{stream}");
     assert!(stream.contains("\"namespace\":\"mcp__files\""), "{stream}");
 }

@@ -13,8 +13,8 @@ use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 use crate::failure::{Failure, Reason};
-use crate::protocol::face::Face;
-use crate::upstream::{Call, Connector, Response};
+use crate::protocol::api::Api;
+use crate::upstream::{Connector, UpstreamRequest, UpstreamResponse};
 
 /// What it says, in the pieces in which it says it.
 #[derive(Clone, Debug, Default)]
@@ -54,11 +54,11 @@ impl Sample {
     }
 
     /// The answer in a face.
-    pub(super) fn in_face(&self, face: Face, id: &str, begun: &str) -> Vec<String> {
+    pub(super) fn in_face(&self, face: Api, id: &str, begun: &str) -> Vec<String> {
         match face {
-            Face::Chat => self.events(id, begun),
-            Face::Messages => self.messages(id, begun),
-            Face::Responses => self.responses(id, begun),
+            Api::ChatCompletions => self.events(id, begun),
+            Api::Messages => self.messages(id, begun),
+            Api::Responses => self.responses(id, begun),
         }
     }
 
@@ -108,8 +108,8 @@ fn rest(sample: &Sample, begun: &str) -> Vec<String> {
 }
 
 /// The face of a call.
-pub(super) fn face_of(url: &str) -> Face {
-    Face::ALL.into_iter().find(|face| url.ends_with(face.path())).expect("a known path")
+pub(super) fn face_of(url: &str) -> Api {
+    Api::ALL.into_iter().find(|face| url.ends_with(face.path())).expect("a known path")
 }
 
 /// How the first stream breaks.
@@ -169,7 +169,7 @@ impl Model {
         Self { second, ..self }
     }
 
-    fn answer(&self, url: &str, body: &Value, number: usize) -> Response {
+    fn answer(&self, url: &str, body: &Value, number: usize) -> UpstreamResponse {
         let id = format!("{}-{number}", if url.contains("openrouter") { "or" } else { "kimi" });
         let last = body["messages"].as_array().and_then(|messages| messages.last()).unwrap_or(&Value::Null);
         let begun =
@@ -197,7 +197,7 @@ impl Model {
     }
 }
 
-fn respond(status: u16, pieces: Vec<Bytes>, how: Option<Break>) -> Response {
+fn respond(status: u16, pieces: Vec<Bytes>, how: Option<Break>) -> UpstreamResponse {
     let end = match how {
         Some(Break::Resets) => {
             let broke = Err(Failure::new(Reason::Network, "the connection broke"));
@@ -209,11 +209,14 @@ fn respond(status: u16, pieces: Vec<Bytes>, how: Option<Break>) -> Response {
     let body = Box::pin(futures_util::stream::iter(pieces).map(Ok).chain(end));
     let kind = if status == 200 { "text/event-stream" } else { "application/json" };
     let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, kind.parse().unwrap())]);
-    Response { status: StatusCode::from_u16(status).unwrap(), headers, body }
+    UpstreamResponse { status: StatusCode::from_u16(status).unwrap(), headers, body }
 }
 
 impl Connector for Model {
-    fn send(&self, call: Call) -> Pin<Box<dyn Future<Output = Result<Response, Failure>> + Send + '_>> {
+    fn send(
+        &self,
+        call: UpstreamRequest,
+    ) -> Pin<Box<dyn Future<Output = Result<UpstreamResponse, Failure>> + Send + '_>> {
         let body: Value = serde_json::from_slice(&call.body.concat()).unwrap();
         let mut calls = self.calls.lock().unwrap();
         let response = self.answer(&call.url, &body, calls.len());

@@ -7,7 +7,7 @@ mod responses;
 use serde_json::Value;
 
 use super::Got;
-use crate::protocol::face::Face;
+use crate::protocol::api::Api;
 
 /// `serde_json` refuses half a character, so escapes stay as they are, doubled.
 fn lossless(data: &str) -> Value {
@@ -43,11 +43,11 @@ fn events(stream: &str, got: &mut Got) -> Vec<(String, Value)> {
 
 impl Got {
     /// As a client of this face reads it.
-    pub(super) fn of(face: Face, stream: &str) -> Self {
+    pub(super) fn of(face: Api, stream: &str) -> Self {
         match face {
-            Face::Chat => Self::read(stream),
-            Face::Messages => messages::read(stream),
-            Face::Responses => responses::read(stream),
+            Api::ChatCompletions => Self::read(stream),
+            Api::Messages => messages::read(stream),
+            Api::Responses => responses::read(stream),
         }
     }
 }

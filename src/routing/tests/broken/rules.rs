@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::model::{Break, Model, Sample, Second, TEXT};
 use super::{Answer, Fixture, Got, KIMI_THEN_OPENROUTER, TWO_KIMI};
-use crate::record::{RequestId, attempts_header};
+use crate::record::{RequestId, render_attempts_header};
 
 /// More than 64 characters, without reasoning, in events of one line.
 pub(super) const PLAIN: Sample = Sample {
@@ -53,7 +53,7 @@ async fn the_request_for_the_rest_ends_with_the_text_and_asks_for_what_is_left()
     assert_eq!(calls[0]["max_completion_tokens"], 100);
     assert_eq!(calls[1]["max_completion_tokens"], 100 - 72 / 4);
     let record = fixture.record();
-    assert_eq!(attempts_header(&record.attempts), "moonshot/kimi-k3=network, moonshot/kimi-k3=ok");
+    assert_eq!(render_attempts_header(&record.attempts), "moonshot/kimi-k3=network, moonshot/kimi-k3=ok");
     assert!(got.comments.ends_with(
         "x-moonrelay-model: moonshot/kimi-k3\nx-moonrelay-attempts: moonshot/kimi-k3=network, moonshot/kimi-k3=ok\n"
     ));
@@ -70,10 +70,10 @@ async fn the_client_is_told_the_first_prompt_and_all_of_the_output() {
     assert_eq!((&usage["total_tokens"], &usage["estimated"]), (&json!(prompt + output), &json!(true)));
     let record = fixture.record();
     let told = record.usage.unwrap();
-    assert_eq!((told.prompt(), told.output, told.estimated), (82, 58, true));
+    assert_eq!((told.prompt_tokens(), told.output, told.is_estimated), (82, 58, true));
     let own: Vec<_> = record.attempts.iter().map(|attempt| attempt.usage.unwrap()).collect();
-    assert_eq!((own[0].prompt(), own[0].output, own[0].estimated), (82, 18, true));
-    assert_eq!((own[1].prompt(), own[1].output, own[1].estimated), (100, 40, false));
+    assert_eq!((own[0].prompt_tokens(), own[0].output, own[0].is_estimated), (82, 18, true));
+    assert_eq!((own[1].prompt_tokens(), own[1].output, own[1].is_estimated), (100, 40, false));
 }
 
 #[tokio::test(start_paused = true)]
@@ -88,11 +88,11 @@ async fn where_nobody_tells_the_usage_the_prompt_is_the_clients_request() {
     let got = fixture.ask(&json!({})).await;
     let record = fixture.record();
     let [first, second] = [0, 1].map(|place| record.attempts[place].usage.unwrap());
-    assert!(first.estimated && second.estimated, "{record:?}");
+    assert!(first.is_estimated && second.is_estimated, "{record:?}");
     let told = record.usage.unwrap();
-    assert_eq!((told.prompt(), told.output), (first.prompt(), 18 + 1), "{record:?}");
-    assert_eq!(first.prompt(), second.prompt(), "the same bytes were estimated");
-    assert_eq!(got.usages[0]["prompt_tokens"], json!(told.prompt()), "{got:?}");
+    assert_eq!((told.prompt_tokens(), told.output), (first.prompt_tokens(), 18 + 1), "{record:?}");
+    assert_eq!(first.prompt_tokens(), second.prompt_tokens(), "the same bytes were estimated");
+    assert_eq!(got.usages[0]["prompt_tokens"], json!(told.prompt_tokens()), "{got:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -153,8 +153,11 @@ async fn a_refused_prefill_reports_the_original_failure() {
     assert_first_failure(&got);
     assert!(got.errors[0].contains("the connection broke"), "{got:?}");
     let record = fixture.record();
-    assert_eq!(attempts_header(&record.attempts), "moonshot/kimi-k3=network, moonshot/kimi-k3=bad_request");
-    assert_eq!(record.failed.unwrap().as_str(), "network");
+    assert_eq!(
+        render_attempts_header(&record.attempts),
+        "moonshot/kimi-k3=network, moonshot/kimi-k3=bad_request"
+    );
+    assert_eq!(record.failure_reason.unwrap().as_str(), "network");
 }
 
 #[tokio::test(start_paused = true)]
@@ -164,7 +167,10 @@ async fn there_is_one_continuation_a_request() {
     let got = fixture.ask(&json!({})).await;
     assert_eq!((got.errors.len(), got.finishes.len(), fixture.calls().len()), (1, 0, 2), "{got:?}");
     let record = fixture.record();
-    assert_eq!(attempts_header(&record.attempts), "moonshot/kimi-k3=network, moonshot/kimi-k3=network");
+    assert_eq!(
+        render_attempts_header(&record.attempts),
+        "moonshot/kimi-k3=network, moonshot/kimi-k3=network"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -206,7 +212,7 @@ async fn a_limit_that_is_used_up_ends_the_answer_with_length() {
     assert_eq!((&*got.finishes, got.done, got.errors.len()), (&["length".to_owned()][..], 1, 0), "{got:?}");
     assert_eq!((got.ids.len(), got.usages.len(), fixture.calls().len()), (1, 1, 1), "{got:?}");
     assert_eq!(got.usages[0]["completion_tokens"], 18);
-    assert_eq!(fixture.record().failed, None);
+    assert_eq!(fixture.record().failure_reason, None);
 }
 
 #[tokio::test(start_paused = true)]
@@ -281,7 +287,7 @@ async fn behind_the_finish_nothing_is_missing_but_form() {
         let got = fixture.ask(&json!({})).await;
         assert_eq!((got.errors.len(), got.done, got.finishes.len()), (0, 1, 1), "{how:?}: {got:?}");
         assert_eq!(got.usages[0]["estimated"], true, "{how:?}: {got:?}");
-        assert!(fixture.record().usage.unwrap().estimated);
+        assert!(fixture.record().usage.unwrap().is_estimated);
     }
 }
 
@@ -350,13 +356,13 @@ async fn a_client_that_goes_away_ends_the_second_stream_too() {
     let fixture = Fixture::new(TWO_KIMI, Model { how: Break::Stalls, ..broken(&PLAIN, 3) });
     let request = super::ClientRequest {
         id: RequestId::now(),
-        face: crate::protocol::face::Face::Chat,
+        api: crate::protocol::api::Api::ChatCompletions,
         client: None,
         headers: http::HeaderMap::new(),
         body: json!({"model": "default", "stream": true, "messages": [{"role": "user", "content": "hi"}]})
             .to_string()
             .into(),
-        first_target_only: false,
+        is_fallback_disabled: false,
     };
     let Ok(Answer::Stream { mut body, .. }) = fixture.relay.answer(request).await else {
         panic!("no stream")
@@ -367,5 +373,5 @@ async fn a_client_that_goes_away_ends_the_second_stream_too() {
     assert_eq!(fixture.relay.state().in_flight(), 1);
     drop(body);
     assert_eq!(fixture.relay.state().in_flight(), 0);
-    assert!(fixture.record().abandoned);
+    assert!(fixture.record().client_disconnected);
 }

@@ -83,7 +83,7 @@ async fn play(sample: &Sample, chain: &str, cut: usize, how: Break) {
     if !came.text || same || chain == TWO_KIMI {
         assert_whole(&got, sample, &case);
         assert_eq!(calls, 2, "{case}: {got:?}");
-        assert_eq!(fixture.record().failed, None, "{case}");
+        assert_eq!(fixture.record().failure_reason, None, "{case}");
     } else {
         assert_error(&got, sample, &case);
         assert_eq!(calls, 1, "{case}: {got:?}");

@@ -15,7 +15,7 @@ use tokio::io::AsyncWriteExt;
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
-use crate::upstream::read_whole;
+use crate::upstream::read_body;
 
 /// `user:pass word`
 const AUTHORIZED: &str = "proxy-authorization: basic dxnlcjpwyxnzihdvcmq=\r\n";
@@ -78,7 +78,7 @@ async fn https_goes_through_a_tunnel_that_the_proxy_gives_to_its_user() {
         let mut call = call("https://api.moonshot.ai/v1/models".to_owned());
         call.headers.insert(AUTHORIZATION, HeaderValue::from_static("Bearer sk-moon"));
         let answer = client.send(call).await.unwrap();
-        let told = String::from_utf8(read_whole(answer.body, 1000).await.unwrap().to_vec()).unwrap();
+        let told = String::from_utf8(read_body(answer.body, 1000).await.unwrap().to_vec()).unwrap();
         drop(client);
         let asked = tunnel.await.unwrap().to_lowercase();
         assert!(asked.starts_with("connect api.moonshot.ai:443 http/1.1\r\nhost: api.moonshot.ai:443\r\n"));
@@ -95,7 +95,7 @@ async fn https_goes_through_a_tunnel_that_the_proxy_gives_to_its_user() {
 #[tokio::test]
 async fn a_host_at_the_end_of_a_tunnel_has_to_be_the_one_that_is_meant() {
     let wrong_name = ("https://api.example.com/v1", trusting(), "not valid for name");
-    let unknown = ("https://api.moonshot.ai/v1", tls::nobody().unwrap(), "UnknownIssuer");
+    let unknown = ("https://api.moonshot.ai/v1", tls::trust_none().unwrap(), "UnknownIssuer");
     for (url, tls, why) in [wrong_name, unknown] {
         let (listener, port) = listener().await;
         let client = client(proxy(format!("http://127.0.0.1:{port}")), tls);
@@ -111,7 +111,8 @@ async fn a_host_at_the_end_of_a_tunnel_has_to_be_the_one_that_is_meant() {
 #[tokio::test]
 async fn http_is_passed_on_and_names_the_host() {
     let (listener, port) = listener().await;
-    let client = client(proxy(format!("http://user:pass%20word@127.0.0.1:{port}")), tls::nobody().unwrap());
+    let client =
+        client(proxy(format!("http://user:pass%20word@127.0.0.1:{port}")), tls::trust_none().unwrap());
     let passing = async {
         let mut stream = listener.accept().await.unwrap().0;
         let head = head(&mut stream).await;
@@ -120,7 +121,7 @@ async fn http_is_passed_on_and_names_the_host() {
     };
     let sending = client.send(call("http://api.example.com:8080/v1?a=b".to_owned()));
     let (answer, head) = tokio::join!(sending, passing);
-    assert_eq!(read_whole(answer.unwrap().body, 10).await.unwrap(), "ok");
+    assert_eq!(read_body(answer.unwrap().body, 10).await.unwrap(), "ok");
     let head = head.to_lowercase();
     assert!(head.starts_with("post http://api.example.com:8080/v1?a=b http/1.1\r\n"), "{head}");
     assert!(head.contains("\r\nhost: api.example.com:8080\r\n") && head.contains(AUTHORIZED), "{head}");
@@ -132,7 +133,7 @@ async fn no_proxy_is_for_the_hosts_that_it_names() {
     let (direct, port) = listener().await;
     let proxies =
         Matcher::builder().all(format!("http://user:p@127.0.0.1:{proxy}")).no("intern.lan,10.0.0.0/8");
-    let client = client(Some(proxies.build()), tls::nobody().unwrap());
+    let client = client(Some(proxies.build()), tls::trust_none().unwrap());
     for (host, is_direct) in [("box.intern.lan", true), ("box.lan", false), ("api.example.com", false)] {
         let sending = client.send(call(format!("http://{host}:{port}/v1")));
         tokio::select! {
@@ -147,7 +148,7 @@ async fn no_proxy_is_for_the_hosts_that_it_names() {
 async fn the_name_of_a_proxy_is_looked_at_and_what_it_looks_up_is_not() {
     for (name, is_reached) in [("proxy.example.com", false), ("proxy", true)] {
         let (listener, port) = listener().await;
-        let client = client(proxy(format!("http://{name}:{port}")), tls::nobody().unwrap());
+        let client = client(proxy(format!("http://{name}:{port}")), tls::trust_none().unwrap());
         tokio::select! {
             refused = client.send(call("http://api.example.com/v1".to_owned())) => {
                 let failure = refused.err().unwrap();

@@ -3,14 +3,14 @@
 use super::*;
 use crate::config::settings::{Auth, Provider};
 use crate::config::{self, Environment};
-use crate::credentials::Place;
+use crate::credentials::LoginFile;
 use crate::secret::Secret;
-use crate::upstream::oauth::Logins;
+use crate::upstream::oauth::AuthenticatedConnector;
 
 /// A machine where somebody is logged in.
 struct Machine {
     state: tempfile::TempDir,
-    place: Place,
+    place: LoginFile,
     clock: Clock,
     server: Arc<Server>,
 }
@@ -19,19 +19,19 @@ impl Machine {
     /// A key of a quarter of an hour, from now on.
     fn new(says: impl IntoIterator<Item = Says>) -> Self {
         let state = tempfile::tempdir().unwrap();
-        let (place, clock) = (Place::new(state.path(), "kimi"), clock());
+        let (place, clock) = (LoginFile::new(state.path(), "kimi"), clock());
         let lock = place.try_lock().unwrap().unwrap();
         let life = Duration::from_mins(15);
         let login = Login {
             id: "one".to_owned(),
             host: "https://auth.example".to_owned(),
             client_id: "client".to_owned(),
-            access: Secret::new("eyJ-0".to_owned()),
-            refresh: Some(Secret::new("eyJ-r0".to_owned())),
-            expires: clock() + life,
-            life,
+            access_token: Secret::new("eyJ-0".to_owned()),
+            refresh_token: Some(Secret::new("eyJ-r0".to_owned())),
+            expires_at: clock() + life,
+            lifetime: life,
         };
-        place.begin(&lock, &login).unwrap();
+        place.start_login(&lock, &login).unwrap();
         Self { state, place, clock, server: Server::saying(says) }
     }
 
@@ -44,8 +44,8 @@ impl Machine {
     }
 
     /// As another process has them.
-    fn logins(&self) -> Logins {
-        Logins::with_clock(self.server.clone(), self.clock.clone())
+    fn logins(&self) -> AuthenticatedConnector {
+        AuthenticatedConnector::with_clock(self.server.clone(), self.clock.clone())
     }
 
     fn stored(&self) -> Login {
@@ -64,7 +64,7 @@ async fn idle() {
         tokio::task::yield_now().await;
     }
     // With a limit of time the clock, which is stopped, would jump to it while another test's is under way.
-    while !super::super::unfinished::are_none() {
+    while !super::super::pending_refresh::is_idle() {
         tokio::task::yield_now().await;
     }
 }
@@ -78,19 +78,23 @@ async fn a_key_is_refreshed_ahead_while_the_old_one_serves() {
     let machine = Machine::new([granted("eyJ-1", Some("eyJ-r1")), granted("eyJ-2", None)]);
     let (provider, logins) = (machine.provider(), machine.logins());
     after(11).await;
-    assert_eq!(key(&logins.called(&provider).await.unwrap()), "eyJ-0");
+    assert_eq!(key(&logins.authorize(&provider).await.unwrap()), "eyJ-0");
     assert_eq!(machine.server.count(), 0, "more than three minutes are left");
     after(1).await;
-    assert_eq!(key(&logins.called(&provider).await.unwrap()), "eyJ-0", "nobody waits");
+    assert_eq!(key(&logins.authorize(&provider).await.unwrap()), "eyJ-0", "nobody waits");
     idle().await;
     assert_eq!(machine.server.form(0), "client_id=client&grant_type=refresh_token&refresh_token=eyJ-r0");
-    assert_eq!(key(&logins.called(&provider).await.unwrap()), "eyJ-1");
-    assert_eq!(machine.stored().access.expose(), "eyJ-1");
+    assert_eq!(key(&logins.authorize(&provider).await.unwrap()), "eyJ-1");
+    assert_eq!(machine.stored().access_token.expose(), "eyJ-1");
     after(20).await;
-    assert_eq!(key(&logins.called(&provider).await.unwrap()), "eyJ-2", "an old one is not used");
+    assert_eq!(key(&logins.authorize(&provider).await.unwrap()), "eyJ-2", "an old one is not used");
     assert!(machine.server.form(1).ends_with("refresh_token=eyJ-r1"), "the token of the last answer");
     let stored = machine.stored();
-    assert_eq!(stored.refresh.unwrap().expose(), "eyJ-r1", "an answer without one keeps the one before");
+    assert_eq!(
+        stored.refresh_token.unwrap().expose(),
+        "eyJ-r1",
+        "an answer without one keeps the one before"
+    );
     assert_eq!((stored.id.as_str(), machine.server.count()), ("one", 2));
 }
 
@@ -100,7 +104,7 @@ async fn fifty_at_once_and_three_processes_make_one_refresh() {
     after(16).await;
     let provider = machine.provider();
     let processes = [machine.logins(), machine.logins(), machine.logins()];
-    let calls = (0..50).map(|n| processes[n % 3].called(&provider));
+    let calls = (0..50).map(|n| processes[n % 3].authorize(&provider));
     for called in futures_util::future::join_all(calls).await {
         assert_eq!(key(&called.unwrap()), "eyJ-1");
     }
@@ -113,11 +117,11 @@ async fn who_leaves_does_not_break_a_refresh_off() {
     after(16).await;
     let (provider, logins) = (machine.provider(), machine.logins());
     {
-        let called = std::pin::pin!(logins.called(&provider));
+        let called = std::pin::pin!(logins.authorize(&provider));
         assert!(futures_util::FutureExt::now_or_never(called).is_none(), "it waits, and is dropped");
     }
     idle().await;
-    assert_eq!(machine.stored().access.expose(), "eyJ-1");
+    assert_eq!(machine.stored().access_token.expose(), "eyJ-1");
 }
 
 #[tokio::test(start_paused = true)]
@@ -126,23 +130,23 @@ async fn without_a_network_a_key_serves_as_long_as_it_is_good() {
     let (provider, logins) = (machine.provider(), machine.logins());
     after(13).await;
     for _ in 0..3 {
-        assert_eq!(key(&logins.called(&provider).await.unwrap()), "eyJ-0");
+        assert_eq!(key(&logins.authorize(&provider).await.unwrap()), "eyJ-0");
         idle().await;
     }
     assert_eq!(machine.server.count(), 1, "one that failed is not tried again at once");
     machine.server.then(Says::Page(503));
     after(1).await;
-    assert_eq!(key(&logins.called(&provider).await.unwrap()), "eyJ-0");
+    assert_eq!(key(&logins.authorize(&provider).await.unwrap()), "eyJ-0");
     idle().await;
     after(1).await;
     for (says, reason) in [(Says::Nothing, Reason::Network), (Says::Page(503), Reason::Server)] {
         machine.server.then(says);
-        let failure = logins.called(&provider).await.err().unwrap();
+        let failure = logins.authorize(&provider).await.err().unwrap();
         assert_eq!(failure.reason, reason);
         assert!(failure.message.starts_with("https://auth.example: "), "{failure}");
     }
     machine.server.then(granted("eyJ-1", None));
-    assert_eq!(key(&logins.called(&provider).await.unwrap()), "eyJ-1", "it is back");
+    assert_eq!(key(&logins.authorize(&provider).await.unwrap()), "eyJ-1", "it is back");
 }
 
 #[tokio::test(start_paused = true)]
@@ -152,7 +156,7 @@ async fn a_login_that_has_ended_is_told_and_not_asked_for_again() {
         after(16).await;
         let (provider, logins) = (machine.provider(), machine.logins());
         for _ in 0..3 {
-            let failure = logins.called(&provider).await.err().unwrap();
+            let failure = logins.authorize(&provider).await.err().unwrap();
             assert_eq!(failure.reason, Reason::Auth);
             assert!(
                 failure.message.ends_with("moonrelay onboard --auth-choice kimi-code-oauth"),
@@ -160,7 +164,7 @@ async fn a_login_that_has_ended_is_told_and_not_asked_for_again() {
             );
         }
         assert_eq!(machine.server.count(), 1);
-        let off = machine.provider().off.clone().unwrap();
+        let off = machine.provider().disabled_reason.clone().unwrap();
         assert!(off.starts_with("the login has ended ("), "{off}");
     }
 }
@@ -171,17 +175,17 @@ async fn a_time_that_no_clock_counts_loses_no_token() {
     let machine = Machine::new([Says::Json(200, endless)]);
     after(16).await;
     let (provider, logins) = (machine.provider(), machine.logins());
-    assert_eq!(key(&logins.called(&provider).await.unwrap()), "eyJ-1");
-    let kept = provider.login.as_ref().unwrap().read().unwrap();
-    assert_eq!((kept.access.expose(), kept.refresh.unwrap().expose()), ("eyJ-1", "r-1"));
+    assert_eq!(key(&logins.authorize(&provider).await.unwrap()), "eyJ-1");
+    let kept = provider.login_file.as_ref().unwrap().read().unwrap();
+    assert_eq!((kept.access_token.expose(), kept.refresh_token.unwrap().expose()), ("eyJ-1", "r-1"));
 }
 
 /// A call as a provider gets it.
-fn call(provider: &Arc<Provider>) -> Result<Call, Failure> {
+fn call(provider: &Arc<Provider>) -> Result<UpstreamRequest, Failure> {
     let (_, value) =
-        provider.credential(crate::protocol::face::Face::Messages, &provider.keys[0].secret).unwrap();
+        provider.auth_header(crate::protocol::api::Api::Messages, &provider.keys[0].secret).unwrap();
     let headers = HeaderMap::from_iter([(http::header::AUTHORIZATION, value)]);
-    Ok(Call {
+    Ok(UpstreamRequest {
         method: http::Method::GET,
         url: "https://api.example/models".to_owned().into(),
         headers,

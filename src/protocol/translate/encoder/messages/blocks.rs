@@ -1,179 +1,179 @@
 //! Content blocks, as events of a stream or as elements of a message.
 
-use crate::protocol::object::Object;
-use crate::protocol::translate::encoder::frame::{escaped, number, put, string};
-use crate::protocol::translate::encoder::sequence::{Block, Blocks};
-use crate::protocol::translate::ids;
+use crate::protocol::object::ObjectView;
+use crate::protocol::translate::encoder::primitives::{write_escaped, write_number, write_raw, write_string};
+use crate::protocol::translate::encoder::sequencer::{BlockWriter, NewBlock};
+use crate::protocol::translate::tool_call_ids;
 
 /// Writes blocks as events.
 #[derive(Debug, Default)]
-pub(super) struct Frames {
+pub(super) struct BlockEventWriter {
     /// The index of the open block, or of the next one.
     pub(super) index: u64,
-    pub(super) kind: Kind,
+    pub(super) delta_kind: DeltaKind,
     /// The open block of reasoning has its signature.
-    pub(super) signed: bool,
+    pub(super) is_signed: bool,
 }
 
 /// What the open block's deltas are called.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum DeltaKind {
     #[default]
     Text,
     Thinking,
     Call,
 }
 
-impl Blocks for Frames {
-    fn open(&mut self, block: &Block<'_>, out: &mut Vec<u8>) {
-        self.kind = kind(block);
-        self.signed = false;
-        self.start(out);
+impl BlockWriter for BlockEventWriter {
+    fn open(&mut self, block: &NewBlock<'_>, out: &mut Vec<u8>) {
+        self.delta_kind = delta_kind(block);
+        self.is_signed = false;
+        self.write_start(out);
         match block {
-            Block::Reasoning => put(out, "\"thinking\",\"thinking\":\"\",\"signature\":\"\"}}\n\n"),
-            Block::Text | Block::Refusal => put(out, "\"text\",\"text\":\"\"}}\n\n"),
-            Block::Call { id, name } => {
-                write_call(id, name, out);
-                put(out, ",\"input\":{}}}\n\n");
+            NewBlock::Reasoning => write_raw(out, "\"thinking\",\"thinking\":\"\",\"signature\":\"\"}}\n\n"),
+            NewBlock::Text | NewBlock::Refusal => write_raw(out, "\"text\",\"text\":\"\"}}\n\n"),
+            NewBlock::Call { id, name } => {
+                write_tool_use(id, name, out);
+                write_raw(out, ",\"input\":{}}}\n\n");
             }
         }
     }
 
-    fn piece(&mut self, text: &str, out: &mut Vec<u8>) {
-        match self.kind {
-            Kind::Text => self.delta("text_delta", "text", text, out),
-            Kind::Thinking => self.delta("thinking_delta", "thinking", text, out),
-            Kind::Call => self.delta("input_json_delta", "partial_json", text, out),
+    fn write_delta(&mut self, text: &str, out: &mut Vec<u8>) {
+        match self.delta_kind {
+            DeltaKind::Text => self.write_delta_event("text_delta", "text", text, out),
+            DeltaKind::Thinking => self.write_delta_event("thinking_delta", "thinking", text, out),
+            DeltaKind::Call => self.write_delta_event("input_json_delta", "partial_json", text, out),
         }
     }
 
     fn close(&mut self, seal: Option<&str>, out: &mut Vec<u8>) {
         // Clients replay the block with its signature, and miss one that never came.
-        if self.kind == Kind::Thinking && !self.signed {
-            self.delta("signature_delta", "signature", seal.unwrap_or_default(), out);
+        if self.delta_kind == DeltaKind::Thinking && !self.is_signed {
+            self.write_delta_event("signature_delta", "signature", seal.unwrap_or_default(), out);
         }
-        put(out, "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":");
-        number(out, self.index);
-        put(out, "}\n\n");
+        write_raw(out, "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":");
+        write_number(out, self.index);
+        write_raw(out, "}\n\n");
         self.index = self.index.saturating_add(1);
-        self.kind = Kind::Text;
+        self.delta_kind = DeltaKind::Text;
     }
 
-    fn veiled(&mut self, data: &str, out: &mut Vec<u8>) {
-        self.kind = Kind::Text;
-        self.start(out);
-        put(out, "\"redacted_thinking\",\"data\":");
-        string(out, data);
-        put(out, "}}\n\n");
+    fn write_redacted(&mut self, data: &str, out: &mut Vec<u8>) {
+        self.delta_kind = DeltaKind::Text;
+        self.write_start(out);
+        write_raw(out, "\"redacted_thinking\",\"data\":");
+        write_string(out, data);
+        write_raw(out, "}}\n\n");
         self.close(None, out);
     }
 }
 
-impl Frames {
+impl BlockEventWriter {
     /// Up to the block's type.
-    fn start(&self, out: &mut Vec<u8>) {
-        put(out, "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":");
-        number(out, self.index);
-        put(out, ",\"content_block\":{\"type\":");
+    fn write_start(&self, out: &mut Vec<u8>) {
+        write_raw(out, "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":");
+        write_number(out, self.index);
+        write_raw(out, ",\"content_block\":{\"type\":");
     }
 
-    fn delta(&self, kind: &str, key: &str, text: &str, out: &mut Vec<u8>) {
-        put(out, "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":");
-        number(out, self.index);
-        put(out, ",\"delta\":{\"type\":\"");
-        put(out, kind);
-        put(out, "\",\"");
-        put(out, key);
-        put(out, "\":");
-        string(out, text);
-        put(out, "}}\n\n");
+    fn write_delta_event(&self, kind: &str, key: &str, text: &str, out: &mut Vec<u8>) {
+        write_raw(out, "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":");
+        write_number(out, self.index);
+        write_raw(out, ",\"delta\":{\"type\":\"");
+        write_raw(out, kind);
+        write_raw(out, "\",\"");
+        write_raw(out, key);
+        write_raw(out, "\":");
+        write_string(out, text);
+        write_raw(out, "}}\n\n");
     }
 }
 
 /// Writes blocks as elements of an array.
 #[derive(Debug, Default)]
-pub(super) struct Content {
-    begun: bool,
-    kind: Kind,
+pub(super) struct BlockArrayWriter {
+    has_blocks: bool,
+    delta_kind: DeltaKind,
     /// The arguments of the open call.
-    input: String,
+    call_input: String,
 }
 
-impl Blocks for Content {
-    fn open(&mut self, block: &Block<'_>, out: &mut Vec<u8>) {
-        self.begin(out);
-        self.kind = kind(block);
+impl BlockWriter for BlockArrayWriter {
+    fn open(&mut self, block: &NewBlock<'_>, out: &mut Vec<u8>) {
+        self.write_block_start(out);
+        self.delta_kind = delta_kind(block);
         match block {
-            Block::Reasoning => put(out, "\"thinking\",\"thinking\":\""),
-            Block::Text | Block::Refusal => put(out, "\"text\",\"text\":\""),
-            Block::Call { id, name } => write_call(id, name, out),
+            NewBlock::Reasoning => write_raw(out, "\"thinking\",\"thinking\":\""),
+            NewBlock::Text | NewBlock::Refusal => write_raw(out, "\"text\",\"text\":\""),
+            NewBlock::Call { id, name } => write_tool_use(id, name, out),
         }
     }
 
-    fn piece(&mut self, text: &str, out: &mut Vec<u8>) {
-        match self.kind {
-            Kind::Text | Kind::Thinking => escaped(out, text),
-            Kind::Call => self.input.push_str(text),
+    fn write_delta(&mut self, text: &str, out: &mut Vec<u8>) {
+        match self.delta_kind {
+            DeltaKind::Text | DeltaKind::Thinking => write_escaped(out, text),
+            DeltaKind::Call => self.call_input.push_str(text),
         }
     }
 
     fn close(&mut self, seal: Option<&str>, out: &mut Vec<u8>) {
-        match self.kind {
-            Kind::Text => out.push(b'"'),
-            Kind::Thinking => {
-                put(out, "\",\"signature\":");
-                string(out, seal.unwrap_or_default());
+        match self.delta_kind {
+            DeltaKind::Text => out.push(b'"'),
+            DeltaKind::Thinking => {
+                write_raw(out, "\",\"signature\":");
+                write_string(out, seal.unwrap_or_default());
             }
-            Kind::Call => {
-                put(out, ",\"input\":");
-                write_input(&std::mem::take(&mut self.input), out);
+            DeltaKind::Call => {
+                write_raw(out, ",\"input\":");
+                write_arguments_object(&std::mem::take(&mut self.call_input), out);
             }
         }
         out.push(b'}');
     }
 
-    fn veiled(&mut self, data: &str, out: &mut Vec<u8>) {
-        self.begin(out);
-        put(out, "\"redacted_thinking\",\"data\":");
-        string(out, data);
+    fn write_redacted(&mut self, data: &str, out: &mut Vec<u8>) {
+        self.write_block_start(out);
+        write_raw(out, "\"redacted_thinking\",\"data\":");
+        write_string(out, data);
         out.push(b'}');
     }
 }
 
-impl Content {
+impl BlockArrayWriter {
     /// Up to the block's type.
-    fn begin(&mut self, out: &mut Vec<u8>) {
-        let comma = if std::mem::replace(&mut self.begun, true) { "," } else { "" };
-        put(out, comma);
-        put(out, "{\"type\":");
+    fn write_block_start(&mut self, out: &mut Vec<u8>) {
+        let comma = if std::mem::replace(&mut self.has_blocks, true) { "," } else { "" };
+        write_raw(out, comma);
+        write_raw(out, "{\"type\":");
     }
 }
 
-const fn kind(block: &Block<'_>) -> Kind {
+const fn delta_kind(block: &NewBlock<'_>) -> DeltaKind {
     match block {
-        Block::Reasoning => Kind::Thinking,
-        Block::Text | Block::Refusal => Kind::Text,
-        Block::Call { .. } => Kind::Call,
+        NewBlock::Reasoning => DeltaKind::Thinking,
+        NewBlock::Text | NewBlock::Refusal => DeltaKind::Text,
+        NewBlock::Call { .. } => DeltaKind::Call,
     }
 }
 
-fn write_call(id: &str, name: &str, out: &mut Vec<u8>) {
-    put(out, "\"tool_use\",\"id\":");
-    string(out, &ids::for_messages(id));
-    put(out, ",\"name\":");
-    string(out, name);
+fn write_tool_use(id: &str, name: &str, out: &mut Vec<u8>) {
+    write_raw(out, "\"tool_use\",\"id\":");
+    write_string(out, &tool_call_ids::to_messages_id(id));
+    write_raw(out, ",\"name\":");
+    write_string(out, name);
 }
 
 /// A message wants an object. What is none, as arguments that the output limit cut, is wrapped in one, so that no tool
 /// runs on half of its arguments.
-fn write_input(text: &str, out: &mut Vec<u8>) {
+fn write_arguments_object(text: &str, out: &mut Vec<u8>) {
     if text.trim_ascii().is_empty() {
-        put(out, "{}");
-    } else if Object::whole(text.as_bytes()).is_ok() {
-        put(out, text.trim_ascii());
+        write_raw(out, "{}");
+    } else if ObjectView::parse_strict(text.as_bytes()).is_ok() {
+        write_raw(out, text.trim_ascii());
     } else {
-        put(out, "{\"arguments\":");
-        string(out, text);
+        write_raw(out, "{\"arguments\":");
+        write_string(out, text);
         out.push(b'}');
     }
 }

@@ -1,42 +1,42 @@
 //! One item of a response's output while it is written.
 
-use crate::protocol::translate::encoder::frame::{put, string};
+use crate::protocol::translate::encoder::primitives::{write_raw, write_string};
 
 /// An item. Its text is kept, as the events that close it and the response have it again.
 #[derive(Clone, Debug)]
-pub(super) struct Item {
+pub(super) struct OutputItem {
     /// `output_index`.
     pub(super) index: u64,
     pub(super) id: String,
-    pub(super) kind: Kind,
+    pub(super) kind: ItemKind,
     /// The open part's `content_index` or `summary_index`.
-    pub(super) part: u64,
+    pub(super) part_index: u64,
     /// Whether a part is open.
     pub(super) in_part: bool,
     /// The parts that are closed: JSON, with commas between.
-    pub(super) parts: Vec<u8>,
+    pub(super) closed_parts: Vec<u8>,
     /// The open part's text, the call's arguments: escaped, without quotes.
-    pub(super) text: Vec<u8>,
+    pub(super) open_text: Vec<u8>,
     /// The event that ends the text, or the arguments, was written.
-    pub(super) ended: bool,
-    pub(super) seal: Option<String>,
+    pub(super) is_text_done: bool,
+    pub(super) encrypted_content: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ItemKind {
     Text,
     Refusal,
     /// Reasoning as its text.
     Reasoning,
     /// Reasoning as a summary.
     Summary,
-    Call(Call),
+    Call(ItemCall),
     /// An item of somebody else's, as it was told when it began.
     Other(Vec<u8>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Call {
+pub(super) struct ItemCall {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) namespace: Option<String>,
@@ -44,7 +44,7 @@ pub(super) struct Call {
 
 /// What the events of a part are called, and its members.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Names {
+pub(super) struct PartNames {
     pub(super) delta: &'static str,
     pub(super) done: &'static str,
     pub(super) part_added: &'static str,
@@ -56,12 +56,12 @@ pub(super) struct Names {
     /// The member that holds the text, of the part and of the event that ends it.
     pub(super) key: &'static str,
     /// What the part has besides.
-    pub(super) rest: &'static str,
+    pub(super) extra_part_members: &'static str,
     /// What the events of the text have besides.
-    pub(super) beside: &'static str,
+    pub(super) extra_event_members: &'static str,
 }
 
-const TEXT: Names = Names {
+const TEXT: PartNames = PartNames {
     delta: "response.output_text.delta",
     done: "response.output_text.done",
     part_added: "response.content_part.added",
@@ -69,30 +69,30 @@ const TEXT: Names = Names {
     index: "content_index",
     kind: "output_text",
     key: "text",
-    rest: ",\"annotations\":[],\"logprobs\":[]",
-    beside: ",\"logprobs\":[]",
+    extra_part_members: ",\"annotations\":[],\"logprobs\":[]",
+    extra_event_members: ",\"logprobs\":[]",
 };
 
-const REFUSAL: Names = Names {
+const REFUSAL: PartNames = PartNames {
     delta: "response.refusal.delta",
     done: "response.refusal.done",
     kind: "refusal",
     key: "refusal",
-    rest: "",
-    beside: "",
+    extra_part_members: "",
+    extra_event_members: "",
     ..TEXT
 };
 
-const REASONING: Names = Names {
+const REASONING: PartNames = PartNames {
     delta: "response.reasoning_text.delta",
     done: "response.reasoning_text.done",
     kind: "reasoning_text",
-    rest: "",
-    beside: "",
+    extra_part_members: "",
+    extra_event_members: "",
     ..TEXT
 };
 
-const SUMMARY: Names = Names {
+const SUMMARY: PartNames = PartNames {
     delta: "response.reasoning_summary_text.delta",
     done: "response.reasoning_summary_text.done",
     part_added: "response.reasoning_summary_part.added",
@@ -102,7 +102,7 @@ const SUMMARY: Names = Names {
     ..REASONING
 };
 
-impl Kind {
+impl ItemKind {
     /// What begins the id of such an item.
     pub(super) const fn prefix(&self) -> &'static str {
         match self {
@@ -114,7 +114,7 @@ impl Kind {
     }
 
     /// `None` where there are no parts.
-    pub(super) const fn names(&self) -> Option<Names> {
+    pub(super) const fn part_names(&self) -> Option<PartNames> {
         match self {
             Self::Text => Some(TEXT),
             Self::Refusal => Some(REFUSAL),
@@ -125,70 +125,70 @@ impl Kind {
     }
 }
 
-impl Item {
-    pub(super) const fn new(index: u64, id: String, kind: Kind) -> Self {
+impl OutputItem {
+    pub(super) const fn new(index: u64, id: String, kind: ItemKind) -> Self {
         Self {
             index,
             id,
             kind,
-            part: 0,
+            part_index: 0,
             in_part: false,
-            parts: Vec::new(),
-            text: Vec::new(),
-            ended: false,
-            seal: None,
+            closed_parts: Vec::new(),
+            open_text: Vec::new(),
+            is_text_done: false,
+            encrypted_content: None,
         }
     }
 
     /// The open part as JSON.
-    pub(super) fn write_part(&self, names: &Names, out: &mut Vec<u8>) {
-        put(out, "{\"type\":\"");
-        put(out, names.kind);
-        put(out, "\",\"");
-        put(out, names.key);
-        put(out, "\":\"");
-        out.extend_from_slice(&self.text);
+    pub(super) fn write_part(&self, names: &PartNames, out: &mut Vec<u8>) {
+        write_raw(out, "{\"type\":\"");
+        write_raw(out, names.kind);
+        write_raw(out, "\",\"");
+        write_raw(out, names.key);
+        write_raw(out, "\":\"");
+        out.extend_from_slice(&self.open_text);
         out.push(b'"');
-        put(out, names.rest);
+        write_raw(out, names.extra_part_members);
         out.push(b'}');
     }
 
     /// The item as JSON, with what it has so far.
     pub(super) fn write(&self, status: &str, out: &mut Vec<u8>) {
         let kind = match &self.kind {
-            Kind::Other(told) => {
+            ItemKind::Other(told) => {
                 out.extend_from_slice(told);
                 return;
             }
-            Kind::Text | Kind::Refusal => "message",
-            Kind::Reasoning | Kind::Summary => "reasoning",
-            Kind::Call(_) => "function_call",
+            ItemKind::Text | ItemKind::Refusal => "message",
+            ItemKind::Reasoning | ItemKind::Summary => "reasoning",
+            ItemKind::Call(_) => "function_call",
         };
-        put(out, "{\"id\":");
-        string(out, &self.id);
-        put(out, ",\"type\":\"");
-        put(out, kind);
-        put(out, "\",\"status\":\"");
-        put(out, status);
+        write_raw(out, "{\"id\":");
+        write_string(out, &self.id);
+        write_raw(out, ",\"type\":\"");
+        write_raw(out, kind);
+        write_raw(out, "\",\"status\":\"");
+        write_raw(out, status);
         out.push(b'"');
         match &self.kind {
-            Kind::Call(call) => {
+            ItemKind::Call(call) => {
                 call.write(out);
-                put(out, ",\"arguments\":\"");
-                out.extend_from_slice(&self.text);
+                write_raw(out, ",\"arguments\":\"");
+                out.extend_from_slice(&self.open_text);
                 out.push(b'"');
             }
-            Kind::Summary => {
+            ItemKind::Summary => {
                 self.write_parts("summary", out);
-                self.write_seal(out);
+                self.write_encrypted_content(out);
             }
-            Kind::Reasoning => {
-                put(out, ",\"summary\":[]");
+            ItemKind::Reasoning => {
+                write_raw(out, ",\"summary\":[]");
                 self.write_parts("content", out);
-                self.write_seal(out);
+                self.write_encrypted_content(out);
             }
             _ => {
-                put(out, ",\"role\":\"assistant\"");
+                write_raw(out, ",\"role\":\"assistant\"");
                 self.write_parts("content", out);
             }
         }
@@ -196,36 +196,36 @@ impl Item {
     }
 
     fn write_parts(&self, key: &str, out: &mut Vec<u8>) {
-        put(out, ",\"");
-        put(out, key);
-        put(out, "\":[");
-        out.extend_from_slice(&self.parts);
-        if let Some(names) = self.kind.names().filter(|_| self.in_part) {
-            let comma = if self.parts.is_empty() { "" } else { "," };
-            put(out, comma);
+        write_raw(out, ",\"");
+        write_raw(out, key);
+        write_raw(out, "\":[");
+        out.extend_from_slice(&self.closed_parts);
+        if let Some(names) = self.kind.part_names().filter(|_| self.in_part) {
+            let comma = if self.closed_parts.is_empty() { "" } else { "," };
+            write_raw(out, comma);
             self.write_part(&names, out);
         }
         out.push(b']');
     }
 
-    fn write_seal(&self, out: &mut Vec<u8>) {
-        put(out, ",\"encrypted_content\":");
-        match &self.seal {
-            Some(seal) => string(out, seal),
-            None => put(out, "null"),
+    fn write_encrypted_content(&self, out: &mut Vec<u8>) {
+        write_raw(out, ",\"encrypted_content\":");
+        match &self.encrypted_content {
+            Some(seal) => write_string(out, seal),
+            None => write_raw(out, "null"),
         }
     }
 }
 
-impl Call {
+impl ItemCall {
     fn write(&self, out: &mut Vec<u8>) {
-        put(out, ",\"call_id\":");
-        string(out, &self.id);
-        put(out, ",\"name\":");
-        string(out, &self.name);
+        write_raw(out, ",\"call_id\":");
+        write_string(out, &self.id);
+        write_raw(out, ",\"name\":");
+        write_string(out, &self.name);
         if let Some(namespace) = &self.namespace {
-            put(out, ",\"namespace\":");
-            string(out, namespace);
+            write_raw(out, ",\"namespace\":");
+            write_string(out, namespace);
         }
     }
 }

@@ -2,158 +2,165 @@
 
 use std::collections::BTreeMap;
 
-use super::item::{Call, Item, Kind, Names};
-use crate::protocol::translate::echo::Echo;
-use crate::protocol::translate::encoder::frame::{escaped, number, put, string};
-use crate::protocol::translate::encoder::sequence::{Block, Blocks};
-use crate::protocol::translate::ids;
+use super::item::{ItemCall, ItemKind, OutputItem, PartNames};
+use crate::protocol::translate::echo::RequestEcho;
+use crate::protocol::translate::encoder::primitives::{write_escaped, write_number, write_raw, write_string};
+use crate::protocol::translate::encoder::sequencer::{BlockWriter, NewBlock};
+use crate::protocol::translate::tool_call_ids;
 
 /// What an item takes besides its text, in bytes, about.
-const ITEM: usize = 128;
+const ITEM_OVERHEAD_BYTES: usize = 128;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Output {
+pub(super) struct OutputWriter {
     /// Of the next event.
     pub(super) sequence_number: u64,
     /// Of the next item.
-    pub(super) next: u64,
+    pub(super) next_index: u64,
     /// The items that are done, as JSON, by place.
-    done: BTreeMap<u64, Vec<u8>>,
+    done_items: BTreeMap<u64, Vec<u8>>,
     /// What these take, in bytes.
     done_bytes: usize,
     /// What others write is not kept.
-    forgetful: bool,
+    discards_items: bool,
     /// Those that are open; but for frames of others there is one at most, and it is the last.
-    pub(super) open: Vec<Item>,
+    pub(super) open_items: Vec<OutputItem>,
     /// What closes from now on is incomplete.
-    pub(super) incomplete: bool,
+    pub(super) is_incomplete: bool,
     /// No events are written: the response is whole.
-    pub(super) silent: bool,
+    pub(super) is_silent: bool,
     /// What the ids of items have of the response's.
-    stem: String,
-    encrypted: bool,
-    summary: bool,
-    namespaced: BTreeMap<String, (String, String)>,
+    id_stem: String,
+    includes_encrypted: bool,
+    uses_summary: bool,
+    tool_namespaces: BTreeMap<String, (String, String)>,
 }
 
-impl Blocks for Output {
-    fn open(&mut self, block: &Block<'_>, out: &mut Vec<u8>) {
+impl BlockWriter for OutputWriter {
+    fn open(&mut self, block: &NewBlock<'_>, out: &mut Vec<u8>) {
         let kind = match block {
-            Block::Reasoning if self.summary => Kind::Summary,
-            Block::Reasoning => Kind::Reasoning,
-            Block::Text => Kind::Text,
-            Block::Refusal => Kind::Refusal,
-            Block::Call { id, name } => Kind::Call(self.call(id, name)),
+            NewBlock::Reasoning if self.uses_summary => ItemKind::Summary,
+            NewBlock::Reasoning => ItemKind::Reasoning,
+            NewBlock::Text => ItemKind::Text,
+            NewBlock::Refusal => ItemKind::Refusal,
+            NewBlock::Call { id, name } => ItemKind::Call(self.make_call(id, name)),
         };
-        self.add(kind, out);
+        self.open_item(kind, out);
     }
 
-    fn piece(&mut self, text: &str, out: &mut Vec<u8>) {
-        let Some(mut item) = self.open.pop() else { return };
-        let from = item.text.len();
-        escaped(&mut item.text, text);
-        let piece = item.text.get(from..).unwrap_or_default();
-        let names = item.kind.names();
-        self.event(names.map_or("response.function_call_arguments.delta", |names| names.delta), out, |out| {
-            write_place(&item, names.as_ref(), out);
-            put(out, ",\"delta\":\"");
-            out.extend_from_slice(piece);
-            out.push(b'"');
-            put(out, names.map_or("", |names| names.beside));
-        });
-        self.open.push(item);
+    fn write_delta(&mut self, text: &str, out: &mut Vec<u8>) {
+        let Some(mut item) = self.open_items.pop() else { return };
+        let from = item.open_text.len();
+        write_escaped(&mut item.open_text, text);
+        let piece = item.open_text.get(from..).unwrap_or_default();
+        let names = item.kind.part_names();
+        self.write_event(
+            names.map_or("response.function_call_arguments.delta", |names| names.delta),
+            out,
+            |out| {
+                write_item_location(&item, names.as_ref(), out);
+                write_raw(out, ",\"delta\":\"");
+                out.extend_from_slice(piece);
+                out.push(b'"');
+                write_raw(out, names.map_or("", |names| names.extra_event_members));
+            },
+        );
+        self.open_items.push(item);
     }
 
     fn close(&mut self, seal: Option<&str>, out: &mut Vec<u8>) {
-        if let Some(mut item) = self.open.pop() {
-            item.seal = seal.filter(|_| self.encrypted).map(str::to_owned);
-            self.complete(item, out);
+        if let Some(mut item) = self.open_items.pop() {
+            item.encrypted_content = seal.filter(|_| self.includes_encrypted).map(str::to_owned);
+            self.close_item(item, out);
         }
     }
 
-    fn veiled(&mut self, data: &str, out: &mut Vec<u8>) {
-        if self.encrypted {
-            let mut item = self.item(Kind::Reasoning);
-            item.seal = Some(data.to_owned());
-            self.added(&item, out);
-            self.complete(item, out);
+    fn write_redacted(&mut self, data: &str, out: &mut Vec<u8>) {
+        if self.includes_encrypted {
+            let mut item = self.make_item(ItemKind::Reasoning);
+            item.encrypted_content = Some(data.to_owned());
+            self.write_item_added(&item, out);
+            self.close_item(item, out);
         }
     }
 }
 
-impl Output {
-    pub(super) fn new(echo: &mut Echo) -> Self {
+impl OutputWriter {
+    pub(super) fn new(echo: &mut RequestEcho) -> Self {
         Self {
-            encrypted: echo.encrypted,
-            summary: echo.summary,
-            namespaced: std::mem::take(&mut echo.namespaced),
+            includes_encrypted: echo.wants_encrypted_reasoning,
+            uses_summary: echo.wants_reasoning_summary,
+            tool_namespaces: std::mem::take(&mut echo.tool_namespaces),
             ..Self::default()
         }
     }
 
-    pub(super) fn know(&mut self, namespaced: &BTreeMap<String, (String, String)>) {
-        self.namespaced.extend(namespaced.iter().map(|(sent, own)| (sent.clone(), own.clone())));
+    pub(super) fn add_tool_namespaces(&mut self, namespaced: &BTreeMap<String, (String, String)>) {
+        self.tool_namespaces.extend(namespaced.iter().map(|(sent, own)| (sent.clone(), own.clone())));
     }
 
     /// Bytes of the items so far.
-    pub(super) fn kept(&self) -> usize {
-        self.open.iter().map(|item| ITEM + item.parts.len() + item.text.len()).sum::<usize>()
+    pub(super) fn buffered_bytes(&self) -> usize {
+        self.open_items
+            .iter()
+            .map(|item| ITEM_OVERHEAD_BYTES + item.closed_parts.len() + item.open_text.len())
+            .sum::<usize>()
             + self.done_bytes
     }
 
     /// Drops what is kept, and keeps nothing of what others write.
-    pub(super) fn forget(&mut self) {
-        self.forgetful = true;
-        self.done = BTreeMap::new();
+    pub(super) fn drop_items(&mut self) {
+        self.discards_items = true;
+        self.done_items = BTreeMap::new();
         self.done_bytes = 0;
-        for item in &mut self.open {
-            item.text = Vec::new();
-            item.parts = Vec::new();
+        for item in &mut self.open_items {
+            item.open_text = Vec::new();
+            item.closed_parts = Vec::new();
         }
     }
 
     /// Whether what others write is not kept.
-    pub(super) const fn is_forgetful(&self) -> bool {
-        self.forgetful
+    pub(super) const fn discards_items(&self) -> bool {
+        self.discards_items
     }
 
     /// An item that is done, as JSON.
-    pub(super) fn keep(&mut self, index: u64, item: Vec<u8>) {
-        if self.forgetful {
+    pub(super) fn store_item(&mut self, index: u64, item: Vec<u8>) {
+        if self.discards_items {
             return;
         }
-        self.done_bytes += ITEM + item.len();
-        if let Some(before) = self.done.insert(index, item) {
-            self.done_bytes -= ITEM + before.len();
+        self.done_bytes += ITEM_OVERHEAD_BYTES + item.len();
+        if let Some(before) = self.done_items.insert(index, item) {
+            self.done_bytes -= ITEM_OVERHEAD_BYTES + before.len();
         }
     }
 
     /// The response's id, of which the items' ids are made.
-    pub(super) fn named(&mut self, id: &str) {
-        id.strip_prefix("resp_").unwrap_or(id).clone_into(&mut self.stem);
+    pub(super) fn set_response_id(&mut self, id: &str) {
+        id.strip_prefix("resp_").unwrap_or(id).clone_into(&mut self.id_stem);
     }
 
     /// Closes what others left open beside the last item.
-    pub(super) fn settle(&mut self, out: &mut Vec<u8>) {
-        while self.open.len() > 1 {
-            let item = self.open.remove(0);
-            self.complete(item, out);
+    pub(super) fn close_other_items(&mut self, out: &mut Vec<u8>) {
+        while self.open_items.len() > 1 {
+            let item = self.open_items.remove(0);
+            self.close_item(item, out);
         }
     }
 
     /// Counts what is open among the items, without a word.
-    pub(super) fn abandon(&mut self) {
-        for item in std::mem::take(&mut self.open) {
+    pub(super) fn store_open_items(&mut self) {
+        for item in std::mem::take(&mut self.open_items) {
             let mut text = Vec::new();
             item.write("incomplete", &mut text);
-            self.keep(item.index, text);
+            self.store_item(item.index, text);
         }
     }
 
     /// The items that are done, with commas between.
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
-        for (at, item) in self.done.values().enumerate() {
+    pub(super) fn write_done_items(&self, out: &mut Vec<u8>) {
+        for (at, item) in self.done_items.values().enumerate() {
             if at > 0 {
                 out.push(b',');
             }
@@ -162,124 +169,131 @@ impl Output {
     }
 
     /// The beginning of an event, up to its own members.
-    pub(super) fn begin(&mut self, name: &str, out: &mut Vec<u8>) {
-        put(out, "event: ");
-        put(out, name);
-        put(out, "\ndata: {\"type\":\"");
-        put(out, name);
-        put(out, "\",\"sequence_number\":");
-        number(out, self.sequence_number);
+    pub(super) fn write_event_start(&mut self, name: &str, out: &mut Vec<u8>) {
+        write_raw(out, "event: ");
+        write_raw(out, name);
+        write_raw(out, "\ndata: {\"type\":\"");
+        write_raw(out, name);
+        write_raw(out, "\",\"sequence_number\":");
+        write_number(out, self.sequence_number);
         out.push(b',');
         self.sequence_number = self.sequence_number.saturating_add(1);
     }
 
-    fn event(&mut self, name: &str, out: &mut Vec<u8>, members: impl FnOnce(&mut Vec<u8>)) {
-        if !self.silent {
-            self.begin(name, out);
+    fn write_event(&mut self, name: &str, out: &mut Vec<u8>, members: impl FnOnce(&mut Vec<u8>)) {
+        if !self.is_silent {
+            self.write_event_start(name, out);
             members(out);
-            put(out, "}\n\n");
+            write_raw(out, "}\n\n");
         }
     }
 
-    fn call(&self, id: &str, name: &str) -> Call {
-        let (namespace, name) = match self.namespaced.get(name) {
+    fn make_call(&self, id: &str, name: &str) -> ItemCall {
+        let (namespace, name) = match self.tool_namespaces.get(name) {
             Some((namespace, name)) => (Some(namespace.clone()), name.as_str()),
             None => (None, name),
         };
-        Call { id: ids::for_responses(id).into_owned(), name: name.to_owned(), namespace }
+        ItemCall { id: tool_call_ids::to_responses_id(id).into_owned(), name: name.to_owned(), namespace }
     }
 
-    fn item(&mut self, kind: Kind) -> Item {
-        let index = self.next;
-        self.next = self.next.saturating_add(1);
-        let id = format!("{}{}_{index}", kind.prefix(), self.stem);
-        Item::new(index, id, kind)
+    fn make_item(&mut self, kind: ItemKind) -> OutputItem {
+        let index = self.next_index;
+        self.next_index = self.next_index.saturating_add(1);
+        let id = format!("{}{}_{index}", kind.prefix(), self.id_stem);
+        OutputItem::new(index, id, kind)
     }
 
-    fn add(&mut self, kind: Kind, out: &mut Vec<u8>) {
-        let mut item = self.item(kind);
-        self.added(&item, out);
-        if let Some(names) = item.kind.names() {
-            self.part(names.part_added, &item, &names, out);
+    fn open_item(&mut self, kind: ItemKind, out: &mut Vec<u8>) {
+        let mut item = self.make_item(kind);
+        self.write_item_added(&item, out);
+        if let Some(names) = item.kind.part_names() {
+            self.write_part_event(names.part_added, &item, &names, out);
             item.in_part = true;
         }
-        self.open.push(item);
+        self.open_items.push(item);
     }
 
-    fn added(&mut self, item: &Item, out: &mut Vec<u8>) {
-        self.event("response.output_item.added", out, |out| {
-            put(out, "\"output_index\":");
-            number(out, item.index);
-            put(out, ",\"item\":");
+    fn write_item_added(&mut self, item: &OutputItem, out: &mut Vec<u8>) {
+        self.write_event("response.output_item.added", out, |out| {
+            write_raw(out, "\"output_index\":");
+            write_number(out, item.index);
+            write_raw(out, ",\"item\":");
             item.write("in_progress", out);
         });
     }
 
-    fn part(&mut self, name: &str, item: &Item, names: &Names, out: &mut Vec<u8>) {
-        self.event(name, out, |out| {
-            write_place(item, Some(names), out);
-            put(out, ",\"part\":");
+    fn write_part_event(&mut self, name: &str, item: &OutputItem, names: &PartNames, out: &mut Vec<u8>) {
+        self.write_event(name, out, |out| {
+            write_item_location(item, Some(names), out);
+            write_raw(out, ",\"part\":");
             item.write_part(names, out);
         });
     }
 
     /// The events that end an item.
-    fn complete(&mut self, mut item: Item, out: &mut Vec<u8>) {
-        let names = item.kind.names();
+    fn close_item(&mut self, mut item: OutputItem, out: &mut Vec<u8>) {
+        let names = item.kind.part_names();
         if let Some(names) = names.filter(|_| item.in_part) {
-            self.text_done(names.done, names.key, &item, Some(&names), out);
-            self.part(names.part_done, &item, &names, out);
-            if !item.parts.is_empty() {
-                item.parts.push(b',');
+            self.write_text_done(names.done, names.key, &item, Some(&names), out);
+            self.write_part_event(names.part_done, &item, &names, out);
+            if !item.closed_parts.is_empty() {
+                item.closed_parts.push(b',');
             }
-            let mut part = Vec::with_capacity(item.text.len() + 64);
+            let mut part = Vec::with_capacity(item.open_text.len() + 64);
             item.write_part(&names, &mut part);
-            item.parts.append(&mut part);
+            item.closed_parts.append(&mut part);
             item.in_part = false;
-        } else if matches!(item.kind, Kind::Call(_)) {
-            self.text_done("response.function_call_arguments.done", "arguments", &item, None, out);
+        } else if matches!(item.kind, ItemKind::Call(_)) {
+            self.write_text_done("response.function_call_arguments.done", "arguments", &item, None, out);
         }
-        let mut text = Vec::with_capacity(item.parts.len() + item.text.len() + 128);
-        item.write(if self.incomplete { "incomplete" } else { "completed" }, &mut text);
-        self.event("response.output_item.done", out, |out| {
-            put(out, "\"output_index\":");
-            number(out, item.index);
-            put(out, ",\"item\":");
+        let mut text = Vec::with_capacity(item.closed_parts.len() + item.open_text.len() + 128);
+        item.write(if self.is_incomplete { "incomplete" } else { "completed" }, &mut text);
+        self.write_event("response.output_item.done", out, |out| {
+            write_raw(out, "\"output_index\":");
+            write_number(out, item.index);
+            write_raw(out, ",\"item\":");
             out.extend_from_slice(&text);
         });
-        self.keep(item.index, text);
+        self.store_item(item.index, text);
     }
 
-    fn text_done(&mut self, name: &str, key: &str, item: &Item, names: Option<&Names>, out: &mut Vec<u8>) {
-        if item.ended {
+    fn write_text_done(
+        &mut self,
+        name: &str,
+        key: &str,
+        item: &OutputItem,
+        names: Option<&PartNames>,
+        out: &mut Vec<u8>,
+    ) {
+        if item.is_text_done {
             return;
         }
-        self.event(name, out, |out| {
-            write_place(item, names, out);
-            if let Kind::Call(call) = &item.kind {
-                put(out, ",\"name\":");
-                string(out, &call.name);
+        self.write_event(name, out, |out| {
+            write_item_location(item, names, out);
+            if let ItemKind::Call(call) = &item.kind {
+                write_raw(out, ",\"name\":");
+                write_string(out, &call.name);
             }
-            put(out, ",\"");
-            put(out, key);
-            put(out, "\":\"");
-            out.extend_from_slice(&item.text);
+            write_raw(out, ",\"");
+            write_raw(out, key);
+            write_raw(out, "\":\"");
+            out.extend_from_slice(&item.open_text);
             out.push(b'"');
-            put(out, names.map_or("", |names| names.beside));
+            write_raw(out, names.map_or("", |names| names.extra_event_members));
         });
     }
 }
 
 /// Which item an event is about, and which part of it.
-fn write_place(item: &Item, names: Option<&Names>, out: &mut Vec<u8>) {
-    put(out, "\"item_id\":");
-    string(out, &item.id);
-    put(out, ",\"output_index\":");
-    number(out, item.index);
+fn write_item_location(item: &OutputItem, names: Option<&PartNames>, out: &mut Vec<u8>) {
+    write_raw(out, "\"item_id\":");
+    write_string(out, &item.id);
+    write_raw(out, ",\"output_index\":");
+    write_number(out, item.index);
     if let Some(names) = names {
-        put(out, ",\"");
-        put(out, names.index);
-        put(out, "\":");
-        number(out, item.part);
+        write_raw(out, ",\"");
+        write_raw(out, names.index);
+        write_raw(out, "\":");
+        write_number(out, item.part_index);
     }
 }

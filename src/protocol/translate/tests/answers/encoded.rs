@@ -3,17 +3,17 @@
 use serde_json::{Value, json};
 
 use super::{echo, payloads};
-use crate::protocol::error::{AttemptLine, ErrorBody};
-use crate::protocol::face::Face;
+use crate::protocol::api::Api;
+use crate::protocol::error::{AttemptSummary, ErrorBody};
 use crate::protocol::request::RequestBody;
-use crate::protocol::translate::echo::Echo;
+use crate::protocol::translate::echo::RequestEcho;
 use crate::protocol::translate::encoder::Encoder;
-use crate::protocol::translate::event::{Event, Finish};
-use crate::protocol::translate::whole;
-use crate::protocol::usage::Usage;
+use crate::protocol::translate::event::{FinishReason, ResponseEvent};
+use crate::protocol::translate::non_streaming;
+use crate::protocol::usage::TokenUsage;
 
-fn start() -> Event {
-    Event::Start { id: "chatcmpl-1".to_owned(), model: "kimi-k3".to_owned() }
+fn start() -> ResponseEvent {
+    ResponseEvent::Start { id: "chatcmpl-1".to_owned(), model: "kimi-k3".to_owned() }
 }
 
 fn values(stream: &[u8]) -> Vec<Value> {
@@ -22,16 +22,16 @@ fn values(stream: &[u8]) -> Vec<Value> {
 
 #[test]
 fn each_event_leads_to_bytes_at_once() {
-    for face in Face::ALL {
+    for face in Api::ALL {
         let mut encoder = Encoder::new(face, echo(face));
         let events = [
             start(),
-            Event::Reasoning("r".to_owned()),
-            Event::Text("t".to_owned()),
-            Event::CallStart { call: 0, id: "a".to_owned(), name: "f".to_owned() },
-            Event::CallArguments { call: 0, piece: "{".to_owned() },
-            Event::CallArguments { call: 0, piece: "}".to_owned() },
-            Event::CallStart { call: 1, id: "b".to_owned(), name: "f".to_owned() },
+            ResponseEvent::Reasoning("r".to_owned()),
+            ResponseEvent::Text("t".to_owned()),
+            ResponseEvent::ToolCallStart { call: 0, id: "a".to_owned(), name: "f".to_owned() },
+            ResponseEvent::ToolCallArguments { call: 0, delta: "{".to_owned() },
+            ResponseEvent::ToolCallArguments { call: 0, delta: "}".to_owned() },
+            ResponseEvent::ToolCallStart { call: 1, id: "b".to_owned(), name: "f".to_owned() },
         ];
         for event in events {
             let mut out = Vec::new();
@@ -43,32 +43,33 @@ fn each_event_leads_to_bytes_at_once() {
 
 #[test]
 fn nothing_is_kept_but_what_must_come_again() {
-    let kept = |face: Face| {
+    let kept = |face: Api| {
         let mut encoder = Encoder::new(face, echo(face));
-        let call = |call: usize| Event::CallStart { call, id: "a".to_owned(), name: "f".to_owned() };
-        let piece = |piece: &str| Event::CallArguments { call: 0, piece: piece.to_owned() };
-        let text = Event::Text("t".repeat(100_000));
+        let call =
+            |call: usize| ResponseEvent::ToolCallStart { call, id: "a".to_owned(), name: "f".to_owned() };
+        let piece = |piece: &str| ResponseEvent::ToolCallArguments { call: 0, delta: piece.to_owned() };
+        let text = ResponseEvent::Text("t".repeat(100_000));
         for event in [start(), text, call(0), piece("{"), call(1), piece("}")] {
             encoder.write(&event, &mut Vec::new());
         }
-        encoder.kept()
+        encoder.buffered_bytes()
     };
-    assert_eq!((kept(Face::Chat), kept(Face::Messages)), (0, 0));
-    assert!((100_000..101_000).contains(&kept(Face::Responses)), "the last event has it again");
-    let mut encoder = Encoder::new(Face::Messages, echo(Face::Messages));
+    assert_eq!((kept(Api::ChatCompletions), kept(Api::Messages)), (0, 0));
+    assert!((100_000..101_000).contains(&kept(Api::Responses)), "the last event has it again");
+    let mut encoder = Encoder::new(Api::Messages, echo(Api::Messages));
     for event in [
-        Event::CallStart { call: 0, id: "a".to_owned(), name: "f".to_owned() },
-        Event::CallStart { call: 1, id: "b".to_owned(), name: "f".to_owned() },
-        Event::CallArguments { call: 1, piece: " ".repeat(1000) },
+        ResponseEvent::ToolCallStart { call: 0, id: "a".to_owned(), name: "f".to_owned() },
+        ResponseEvent::ToolCallStart { call: 1, id: "b".to_owned(), name: "f".to_owned() },
+        ResponseEvent::ToolCallArguments { call: 1, delta: " ".repeat(1000) },
     ] {
         encoder.write(&event, &mut Vec::new());
     }
-    assert!(encoder.kept() > 1000, "the second call waits for the first");
+    assert!(encoder.buffered_bytes() > 1000, "the second call waits for the first");
 }
 
 #[test]
 fn an_error_ends_the_stream_as_each_face_does() {
-    let attempts = [AttemptLine { model: "kimi/k3", result: "truncated", message: "" }];
+    let attempts = [AttemptSummary { model: "kimi/k3", result: "truncated", message: "" }];
     let error = ErrorBody {
         message: "cut",
         kind: "rate_limit",
@@ -76,29 +77,29 @@ fn an_error_ends_the_stream_as_each_face_does() {
         param: None,
         attempts: &attempts,
         request_id: None,
-        again: false,
+        is_retryable: false,
     };
     let told = json!([{"model": "kimi/k3", "result": "truncated"}]);
-    let last = |face: Face| {
+    let last = |face: Api| {
         let (mut encoder, mut out) = (Encoder::new(face, echo(face)), Vec::new());
         encoder.write(&start(), &mut out);
-        encoder.write(&Event::Text("half".to_owned()), &mut out);
+        encoder.write(&ResponseEvent::Text("half".to_owned()), &mut out);
         encoder.fail(&error, &mut out);
         let mut values = values(&out);
-        if face == Face::Chat {
+        if face == Api::ChatCompletions {
             assert_eq!(values.pop(), Some(Value::Null), "[DONE]");
         }
         values.pop().unwrap()
     };
-    let chat = last(Face::Chat);
+    let chat = last(Api::ChatCompletions);
     assert_eq!((&chat["error"]["type"], &chat["error"]["attempts"]), (&json!("rate_limit"), &told));
-    let messages = last(Face::Messages);
+    let messages = last(Api::Messages);
     assert_eq!(
         (&messages["type"], &messages["error"]["type"]),
         (&json!("error"), &json!("rate_limit_error"))
     );
     assert_eq!(messages["error"]["attempts"], told);
-    let responses = last(Face::Responses);
+    let responses = last(Api::Responses);
     let response = &responses["response"];
     assert_eq!((&responses["type"], &response["status"]), (&json!("response.failed"), &json!("failed")));
     assert_eq!(response["error"], json!({"message": "cut", "code": "rate_limit_exceeded", "attempts": told}));
@@ -110,11 +111,14 @@ fn an_error_ends_the_stream_as_each_face_does() {
 fn usage_goes_to_a_chat_client_that_asked_for_it() {
     let stream = |include: bool| {
         let body = json!({"model": "m", "stream_options": {"include_usage": include}}).to_string();
-        let body = RequestBody::parse(Face::Chat, body.into()).unwrap();
-        let (mut encoder, mut out) = (Encoder::new(Face::Chat, Echo::of(&body)), Vec::new());
-        for event in
-            [start(), Event::Finish(Finish::Stop), Event::Usage(Usage { output: 7, ..Usage::default() })]
-        {
+        let body = RequestBody::parse(Api::ChatCompletions, body.into()).unwrap();
+        let (mut encoder, mut out) =
+            (Encoder::new(Api::ChatCompletions, RequestEcho::from_request(&body)), Vec::new());
+        for event in [
+            start(),
+            ResponseEvent::Finish(FinishReason::Stop),
+            ResponseEvent::Usage(TokenUsage { output: 7, ..TokenUsage::default() }),
+        ] {
             encoder.write(&event, &mut out);
         }
         encoder.finish(&mut out);
@@ -129,19 +133,20 @@ fn a_response_repeats_the_request_and_codex_gets_its_namespace_back() {
         "model": "m", "instructions": "be brief", "tools": [{"type": "function", "name": "f"}],
         "reasoning": {"summary": "auto"}, "metadata": {"k": "v"}, "store": null,
     });
-    let body = RequestBody::parse(Face::Responses, body.to_string().into()).unwrap();
-    let mut echo = Echo::of(&body);
+    let body = RequestBody::parse(Api::Responses, body.to_string().into()).unwrap();
+    let mut echo = RequestEcho::from_request(&body);
     let own = |text: &str| text.to_owned();
-    echo.namespaced = [(own("mcp__f"), (own("mcp"), own("f")))].into();
+    echo.tool_namespaces = [(own("mcp__f"), (own("mcp"), own("f")))].into();
     let events = [
         start(),
-        Event::Reasoning("why".to_owned()),
-        Event::Seal("s".to_owned()),
-        Event::CallStart { call: 0, id: "a".to_owned(), name: "mcp__f".to_owned() },
-        Event::CallArguments { call: 0, piece: "{}".to_owned() },
-        Event::Finish(Finish::Length),
+        ResponseEvent::Reasoning("why".to_owned()),
+        ResponseEvent::ReasoningSignature("s".to_owned()),
+        ResponseEvent::ToolCallStart { call: 0, id: "a".to_owned(), name: "mcp__f".to_owned() },
+        ResponseEvent::ToolCallArguments { call: 0, delta: "{}".to_owned() },
+        ResponseEvent::Finish(FinishReason::MaxTokens),
     ];
-    let response: Value = serde_json::from_slice(&whole::encode(&events, Face::Responses, &echo)).unwrap();
+    let response: Value =
+        serde_json::from_slice(&non_streaming::encode_response(&events, Api::Responses, &echo)).unwrap();
     let expected = json!({
         "instructions": "be brief", "store": false, "metadata": {"k": "v"}, "status": "incomplete",
         "incomplete_details": {"reason": "max_output_tokens"}, "model": "kimi-k3",
@@ -165,10 +170,10 @@ fn a_response_repeats_the_request_and_codex_gets_its_namespace_back() {
 fn half_of_the_arguments_are_no_arguments_in_a_whole_message() {
     let events = [
         start(),
-        Event::CallStart { call: 0, id: "a.b".to_owned(), name: "f".to_owned() },
-        Event::CallArguments { call: 0, piece: "{\"path\":\"/\"".to_owned() },
+        ResponseEvent::ToolCallStart { call: 0, id: "a.b".to_owned(), name: "f".to_owned() },
+        ResponseEvent::ToolCallArguments { call: 0, delta: "{\"path\":\"/\"".to_owned() },
     ];
-    let message = whole::encode(&events, Face::Messages, &echo(Face::Messages));
+    let message = non_streaming::encode_response(&events, Api::Messages, &echo(Api::Messages));
     let message: Value = serde_json::from_slice(&message).unwrap();
     let call = json!({"type": "tool_use", "id": "mrl_a-2eb", "name": "f", "input": {"arguments": "{\"path\":\"/\""}});
     assert_eq!(message["content"], json!([call]));
@@ -176,10 +181,10 @@ fn half_of_the_arguments_are_no_arguments_in_a_whole_message() {
 
 #[test]
 fn what_somebody_else_began_goes_on_in_the_same_block() {
-    let from = |payloads: &[Value], face: Face, events: &[Event]| {
+    let from = |payloads: &[Value], face: Api, events: &[ResponseEvent]| {
         let (mut encoder, mut out) = (Encoder::new(face, echo(face)), Vec::new());
         for payload in payloads {
-            encoder.follow(payload.to_string().as_bytes());
+            encoder.observe_payload(payload.to_string().as_bytes());
         }
         for event in events {
             encoder.write(event, &mut out);
@@ -187,13 +192,13 @@ fn what_somebody_else_began_goes_on_in_the_same_block() {
         encoder.finish(&mut out);
         values(&out)
     };
-    let more = [start(), Event::Text("lo".to_owned())];
+    let more = [start(), ResponseEvent::Text("lo".to_owned())];
     let begun = [
         json!({"type": "message_start", "message": {"id": "msg_9", "usage": {"input_tokens": 4, "output_tokens": 0}}}),
         json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
         json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hel"}}),
     ];
-    let told = from(&begun, Face::Messages, &more);
+    let told = from(&begun, Api::Messages, &more);
     let kinds: Vec<&str> = told.iter().filter_map(|value| value["type"].as_str()).collect();
     assert_eq!(kinds, ["content_block_delta", "content_block_stop", "message_delta", "message_stop"]);
     assert_eq!((&told[0]["index"], &told[2]["usage"]["input_tokens"]), (&json!(0), &json!(4)));
@@ -205,7 +210,7 @@ fn what_somebody_else_began_goes_on_in_the_same_block() {
             "part": {"type": "output_text", "text": ""}}),
         json!({"type": "response.output_text.delta", "sequence_number": 3, "output_index": 0, "content_index": 0, "item_id": "msg_9", "delta": "Hel"}),
     ];
-    let told = from(&begun, Face::Responses, &more);
+    let told = from(&begun, Api::Responses, &more);
     assert_eq!((&told[0]["sequence_number"], &told[0]["item_id"]), (&json!(4), &json!("msg_9")));
     let response = &told.last().unwrap()["response"];
     assert_eq!(

@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 
 use super::{decode, echo, encode};
-use crate::protocol::face::Face;
-use crate::protocol::translate::whole;
+use crate::protocol::api::Api;
+use crate::protocol::translate::non_streaming;
 
 const STREAM: &[u8] = include_bytes!("golden/upstream.sse");
 
@@ -26,9 +26,11 @@ fn compare(name: &str, text: &[u8]) {
 
 #[test]
 fn a_rich_chat_stream_in_every_face() {
-    let events = decode(Face::Chat, STREAM);
-    for (face, name) in [(Face::Chat, "chat"), (Face::Messages, "messages"), (Face::Responses, "responses")] {
+    let events = decode(Api::ChatCompletions, STREAM);
+    for (face, name) in
+        [(Api::ChatCompletions, "chat"), (Api::Messages, "messages"), (Api::Responses, "responses")]
+    {
         compare(&format!("{name}.sse"), &encode(&events, face));
-        compare(&format!("{name}.json"), &whole::encode(&events, face, &echo(face)));
+        compare(&format!("{name}.json"), &non_streaming::encode_response(&events, face, &echo(face)));
     }
 }

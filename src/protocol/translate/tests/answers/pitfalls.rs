@@ -2,25 +2,25 @@
 
 use serde_json::{Value, json};
 
-use crate::protocol::face::Face;
+use crate::protocol::api::Api;
 use crate::protocol::translate::decoder::Decoder;
-use crate::protocol::translate::event::{Event, Finish};
-use crate::protocol::translate::whole;
-use crate::protocol::usage::Usage;
+use crate::protocol::translate::event::{FinishReason, ResponseEvent};
+use crate::protocol::translate::non_streaming;
+use crate::protocol::usage::TokenUsage;
 
 /// The events of these payloads, but for the start.
-fn read(face: Face, payloads: &[Value]) -> Vec<Event> {
+fn read(face: Api, payloads: &[Value]) -> Vec<ResponseEvent> {
     let texts: Vec<String> = payloads.iter().map(Value::to_string).collect();
     read_texts(face, &texts.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
-fn read_texts(face: Face, payloads: &[&str]) -> Vec<Event> {
+fn read_texts(face: Api, payloads: &[&str]) -> Vec<ResponseEvent> {
     let (mut decoder, mut events) = (Decoder::new(face), Vec::new());
     for payload in payloads {
-        decoder.frame(payload.as_bytes(), &mut events);
+        decoder.read_payload(payload.as_bytes(), &mut events);
     }
     decoder.end(&mut events);
-    assert!(matches!(events.first(), Some(Event::Start { .. })), "{events:?}");
+    assert!(matches!(events.first(), Some(ResponseEvent::Start { .. })), "{events:?}");
     events.split_off(1)
 }
 
@@ -32,20 +32,20 @@ fn fragment(call: &Value) -> Value {
     chunk(&json!({"tool_calls": [call]}))
 }
 
-fn text(text: &str) -> Event {
-    Event::Text(text.to_owned())
+fn text(text: &str) -> ResponseEvent {
+    ResponseEvent::Text(text.to_owned())
 }
 
-fn reasoning(text: &str) -> Event {
-    Event::Reasoning(text.to_owned())
+fn reasoning(text: &str) -> ResponseEvent {
+    ResponseEvent::Reasoning(text.to_owned())
 }
 
-fn call(call: usize, id: &str, name: &str) -> Event {
-    Event::CallStart { call, id: id.to_owned(), name: name.to_owned() }
+fn call(call: usize, id: &str, name: &str) -> ResponseEvent {
+    ResponseEvent::ToolCallStart { call, id: id.to_owned(), name: name.to_owned() }
 }
 
-fn arguments(call: usize, piece: &str) -> Event {
-    Event::CallArguments { call, piece: piece.to_owned() }
+fn arguments(call: usize, piece: &str) -> ResponseEvent {
+    ResponseEvent::ToolCallArguments { call, delta: piece.to_owned() }
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn fragments_of_chat_calls_find_their_call() {
     ];
     let expected =
         [call(0, "a", "f"), arguments(0, "{"), call(1, "b", "g"), arguments(0, "}"), arguments(1, "{}")];
-    assert_eq!(read(Face::Chat, &by_index), expected);
+    assert_eq!(read(Api::ChatCompletions, &by_index), expected);
     // No index: by id, else the last one.
     let by_id = [
         fragment(&json!({"id": "a", "function": {"name": "f", "arguments": "{"}})),
@@ -76,14 +76,14 @@ fn fragments_of_chat_calls_find_their_call() {
         arguments(0, "}"),
         arguments(1, "]"),
     ];
-    assert_eq!(read(Face::Chat, &by_id), expected);
+    assert_eq!(read(Api::ChatCompletions, &by_id), expected);
     // Whole calls, all under the index 0, in one chunk.
     let whole_calls = [chunk(&json!({"tool_calls": [
         {"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}},
         {"index": 0, "id": "b", "function": {"name": "f", "arguments": {"k": 1}}},
     ]}))];
     let expected = [call(0, "a", "f"), arguments(0, "{}"), call(1, "b", "f"), arguments(1, "{\"k\":1}")];
-    assert_eq!(read(Face::Chat, &whole_calls), expected);
+    assert_eq!(read(Api::ChatCompletions, &whole_calls), expected);
 }
 
 #[test]
@@ -92,12 +92,19 @@ fn chat_calls_may_lack_what_comes_late_or_never() {
         fragment(&json!({"index": 0, "id": "a", "function": {"arguments": "{\"k\""}})),
         fragment(&json!({"index": 0, "function": {"name": "f", "arguments": ":1}"}})),
     ];
-    assert_eq!(read(Face::Chat, &late), [call(0, "a", "f"), arguments(0, "{\"k\""), arguments(0, ":1}")]);
+    assert_eq!(
+        read(Api::ChatCompletions, &late),
+        [call(0, "a", "f"), arguments(0, "{\"k\""), arguments(0, ":1}")]
+    );
     let bare = [fragment(&json!({"index": 0, "function": {"name": "f"}}))];
-    assert_eq!(read(Face::Chat, &bare), [call(0, "call_1_0", "f"), arguments(0, "{}")]);
+    assert_eq!(read(Api::ChatCompletions, &bare), [call(0, "call_1_0", "f"), arguments(0, "{}")]);
     let stop = json!({"choices": [{"delta": {}, "finish_reason": "stop"}]});
-    let events = read(Face::Chat, &[bare[0].clone(), stop]);
-    assert_eq!(events.last(), Some(&Event::Finish(Finish::Calls)), "it stopped with a call");
+    let events = read(Api::ChatCompletions, &[bare[0].clone(), stop]);
+    assert_eq!(
+        events.last(),
+        Some(&ResponseEvent::Finish(FinishReason::ToolCalls)),
+        "it stopped with a call"
+    );
 }
 
 #[test]
@@ -109,8 +116,8 @@ fn chat_says_text_and_reasoning_in_many_ways() {
         chunk(&json!({"content": "b", "refusal": "c"})),
         json!({"choices": [{"index": 1, "delta": {"content": "another choice"}}]}),
     ];
-    let expected = [reasoning("why"), text("a"), text("b"), Event::Refusal("c".to_owned())];
-    assert_eq!(read(Face::Chat, &plain), expected);
+    let expected = [reasoning("why"), text("a"), text("b"), ResponseEvent::Refusal("c".to_owned())];
+    assert_eq!(read(Api::ChatCompletions, &plain), expected);
     let detailed = [
         chunk(
             &json!({"reasoning": "x", "reasoning_details": [{"type": "reasoning.text", "text": "x", "index": 0}]}),
@@ -119,9 +126,13 @@ fn chat_says_text_and_reasoning_in_many_ways() {
         chunk(&json!({"reasoning": "y", "reasoning_details": [
             {"type": "reasoning.summary", "summary": "y"}, {"type": "reasoning.encrypted", "data": "e"}]})),
     ];
-    let expected =
-        [reasoning("x"), Event::Seal("s".to_owned()), reasoning("y"), Event::Veiled("e".to_owned())];
-    assert_eq!(read(Face::Chat, &detailed), expected);
+    let expected = [
+        reasoning("x"),
+        ResponseEvent::ReasoningSignature("s".to_owned()),
+        reasoning("y"),
+        ResponseEvent::RedactedReasoning("e".to_owned()),
+    ];
+    assert_eq!(read(Api::ChatCompletions, &detailed), expected);
 }
 
 #[test]
@@ -131,16 +142,17 @@ fn usage_in_a_choice_and_at_the_top_is_one_usage() {
         json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "length", "usage": usage}]}),
         json!({"choices": [], "usage": usage}),
     ];
-    let usage = Event::Usage(Usage { input: 5, cache_read: 4, output: 2, ..Usage::default() });
-    let expected = [usage.clone(), usage, Event::Finish(Finish::Length)];
-    assert_eq!(read(Face::Chat, &payloads), expected);
+    let usage =
+        ResponseEvent::Usage(TokenUsage { input: 5, cache_read: 4, output: 2, ..TokenUsage::default() });
+    let expected = [usage.clone(), usage, ResponseEvent::Finish(FinishReason::MaxTokens)];
+    assert_eq!(read(Api::ChatCompletions, &payloads), expected);
 }
 
 #[test]
 fn halves_of_a_character_are_joined_and_lone_ones_replaced() {
     let content = |escaped: &str| format!(r#"{{"choices":[{{"delta":{{"content":"{escaped}"}}}}]}}"#);
     let read = |payloads: &[String]| {
-        read_texts(Face::Chat, &payloads.iter().map(String::as_str).collect::<Vec<_>>())
+        read_texts(Api::ChatCompletions, &payloads.iter().map(String::as_str).collect::<Vec<_>>())
     };
     assert_eq!(read(&[content(r"a\ud83d"), content(""), content(r"\ude00b")]), [text("a"), text("😀b")]);
     assert_eq!(read(&[content(r"a\ud83d"), content("b")]), [text("a"), text("\u{fffd}b")]);
@@ -180,7 +192,7 @@ fn messages_blocks_that_are_no_text_and_no_call_of_ours() {
         json!({"type": "message_stop"}),
     ];
     let mut events = read_texts(
-        Face::Messages,
+        Api::Messages,
         &payloads
             .iter()
             .map(Value::to_string)
@@ -190,19 +202,19 @@ fn messages_blocks_that_are_no_text_and_no_call_of_ours() {
             .chain(["[DONE]"])
             .collect::<Vec<_>>(),
     );
-    let usage = |output| Event::Usage(Usage { input: 3, output, ..Usage::default() });
+    let usage = |output| ResponseEvent::Usage(TokenUsage { input: 3, output, ..TokenUsage::default() });
     assert_eq!(events.remove(0), usage(1));
     let input = payloads[14]["content_block"]["input"].to_string();
     let expected = [
         reasoning("why"),
-        Event::Seal("sign".to_owned()),
-        Event::Veiled("d".to_owned()),
+        ResponseEvent::ReasoningSignature("sign".to_owned()),
+        ResponseEvent::RedactedReasoning("d".to_owned()),
         call(0, "t", "f"),
         arguments(0, "{}"),
         call(1, "u", "f"),
         arguments(1, &input),
         usage(7),
-        Event::Finish(Finish::Calls),
+        ResponseEvent::Finish(FinishReason::ToolCalls),
     ];
     assert_eq!(events, expected);
 }
@@ -210,19 +222,22 @@ fn messages_blocks_that_are_no_text_and_no_call_of_ours() {
 #[test]
 fn every_stop_reason_of_messages_is_known() {
     let table = [
-        ("end_turn", Finish::Stop),
-        ("max_tokens", Finish::Length),
-        ("stop_sequence", Finish::StopSequence(Some("END".to_owned()))),
-        ("tool_use", Finish::Calls),
-        ("pause_turn", Finish::Pause),
-        ("refusal", Finish::Filtered),
-        ("model_context_window_exceeded", Finish::Window),
-        ("never_heard_of", Finish::Stop),
+        ("end_turn", FinishReason::Stop),
+        ("max_tokens", FinishReason::MaxTokens),
+        ("stop_sequence", FinishReason::StopSequence(Some("END".to_owned()))),
+        ("tool_use", FinishReason::ToolCalls),
+        ("pause_turn", FinishReason::Pause),
+        ("refusal", FinishReason::ContentFilter),
+        ("model_context_window_exceeded", FinishReason::ContextWindow),
+        ("never_heard_of", FinishReason::Stop),
     ];
     for (reason, finish) in table {
         let body = json!({"type": "message", "content": [], "stop_reason": reason, "stop_sequence": "END"})
             .to_string();
-        assert_eq!(whole::decode(Face::Messages, body.as_bytes()).last(), Some(&Event::Finish(finish)));
+        assert_eq!(
+            non_streaming::decode_response(Api::Messages, body.as_bytes()).last(),
+            Some(&ResponseEvent::Finish(finish))
+        );
     }
 }
 
@@ -284,10 +299,10 @@ fn pieces() -> Vec<Value> {
 }
 
 /// The events with the input of the custom call joined, which comes in pieces.
-fn joined(mut events: Vec<Event>) -> Vec<Event> {
+fn joined(mut events: Vec<ResponseEvent>) -> Vec<ResponseEvent> {
     let mut input = String::new();
     events.retain(|event| match event {
-        Event::CallArguments { call: 1, piece } => {
+        ResponseEvent::ToolCallArguments { call: 1, delta: piece } => {
             input.push_str(piece);
             false
         }
@@ -303,14 +318,14 @@ fn responses_items_are_told_once_however_often_they_come() {
         of("completed", &json!({"response": {"id": "resp_1", "status": "completed", "output": output()}}));
     let expected = [
         reasoning("why"),
-        Event::Seal("e".to_owned()),
+        ResponseEvent::ReasoningSignature("e".to_owned()),
         text("hello"),
         call(0, "c", "g"),
         arguments(0, "{\"a\":1}"),
         call(1, "d", "patch"),
-        Event::Finish(Finish::Calls),
+        ResponseEvent::Finish(FinishReason::ToolCalls),
     ];
-    let read = |payloads: Vec<Value>| joined(read(Face::Responses, &payloads));
+    let read = |payloads: Vec<Value>| joined(read(Api::Responses, &payloads));
     let dones = (0..4).map(done);
     assert_eq!(read(dones.chain([end.clone()]).collect()), expected, "item by item");
     assert_eq!(read(pieces().into_iter().chain([end.clone()]).collect()), expected, "piece by piece");
@@ -319,9 +334,11 @@ fn responses_items_are_told_once_however_often_they_come() {
 
 #[test]
 fn an_incomplete_response_says_why() {
-    for (reason, finish) in [("max_output_tokens", Finish::Length), ("content_filter", Finish::Filtered)] {
+    for (reason, finish) in
+        [("max_output_tokens", FinishReason::MaxTokens), ("content_filter", FinishReason::ContentFilter)]
+    {
         let body = json!({"status": "incomplete", "incomplete_details": {"reason": reason}, "output": []});
-        let events = whole::decode(Face::Responses, body.to_string().as_bytes());
-        assert_eq!(events.last(), Some(&Event::Finish(finish)));
+        let events = non_streaming::decode_response(Api::Responses, body.to_string().as_bytes());
+        assert_eq!(events.last(), Some(&ResponseEvent::Finish(finish)));
     }
 }

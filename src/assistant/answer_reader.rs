@@ -1,0 +1,219 @@
+//! An answer while it comes: its events as blocks, and as what is seen.
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::transcript::{ContentBlock, StopReason};
+use super::turn::TurnEvent;
+use crate::protocol::api::Api;
+use crate::protocol::object::ObjectView;
+use crate::protocol::sse::{FrameReader, FrameTooLong};
+use crate::protocol::translate::decoder::Decoder;
+use crate::protocol::translate::event::{FinishReason, ResponseEvent};
+use crate::protocol::usage::TokenUsage;
+
+/// See the module.
+pub(super) struct AnswerReader {
+    frames: FrameReader,
+    decoder: Decoder,
+    blocks: Vec<ContentBlock>,
+    /// Where in `blocks` each call stands, and its arguments so far.
+    calls: Vec<(usize, String)>,
+    /// The provider's id of it.
+    pub(super) response_id: Option<String>,
+    /// As the stream tells it.
+    pub(super) usage: Option<TokenUsage>,
+    finish_reason: Option<FinishReason>,
+    /// The message of an error event.
+    pub(super) error_message: Option<String>,
+}
+
+impl AnswerReader {
+    pub(super) fn new() -> Self {
+        Self {
+            frames: FrameReader::new(),
+            decoder: Decoder::new(Api::Messages),
+            blocks: Vec::new(),
+            calls: Vec::new(),
+            response_id: None,
+            usage: None,
+            finish_reason: None,
+            error_message: None,
+        }
+    }
+
+    /// Takes bytes as they came, and shows what they say.
+    pub(super) fn push(
+        &mut self,
+        chunk: Bytes,
+        seen: &mut (dyn FnMut(TurnEvent) + Send),
+    ) -> Result<(), FrameTooLong> {
+        self.frames.feed(chunk);
+        while let Some(frame) = self.frames.next_frame()? {
+            let Some(payload) = frame.data() else { continue };
+            if let Some(message) = parse_error_message(&payload) {
+                self.error_message = Some(message);
+                continue;
+            }
+            let mut events = Vec::new();
+            self.decoder.read_payload(&payload, &mut events);
+            for event in events {
+                self.apply_event(event, seen);
+            }
+        }
+        Ok(())
+    }
+
+    fn apply_event(&mut self, event: ResponseEvent, seen: &mut (dyn FnMut(TurnEvent) + Send)) {
+        match event {
+            ResponseEvent::Start { id, .. } => self.response_id = Some(id).filter(|id| !id.is_empty()),
+            ResponseEvent::Text(piece) | ResponseEvent::Refusal(piece) => {
+                match self.blocks.last_mut() {
+                    Some(ContentBlock::Text { text }) => text.push_str(&piece),
+                    _ => self.blocks.push(ContentBlock::Text { text: piece.clone() }),
+                }
+                seen(TurnEvent::Text(piece));
+            }
+            ResponseEvent::Reasoning(piece) => {
+                match self.blocks.last_mut() {
+                    Some(ContentBlock::Thinking { thinking, thinking_signature: None }) => {
+                        thinking.push_str(&piece)
+                    }
+                    _ => {
+                        let block =
+                            ContentBlock::Thinking { thinking: piece.clone(), thinking_signature: None };
+                        self.blocks.push(block);
+                    }
+                }
+                seen(TurnEvent::Thinking(piece));
+            }
+            ResponseEvent::ReasoningSignature(signature) => {
+                let is_thinking = |block: &&mut ContentBlock| matches!(block, ContentBlock::Thinking { .. });
+                if let Some(ContentBlock::Thinking { thinking_signature, .. }) =
+                    self.blocks.iter_mut().rev().find(is_thinking)
+                {
+                    *thinking_signature = Some(signature);
+                }
+            }
+            ResponseEvent::ToolCallStart { id, name, .. } => {
+                self.calls.push((self.blocks.len(), String::new()));
+                self.blocks.push(ContentBlock::ToolCall { id, name, arguments: Value::Null });
+            }
+            ResponseEvent::ToolCallArguments { call, delta: piece } => {
+                if let Some((_, arguments)) = self.calls.get_mut(call) {
+                    arguments.push_str(&piece);
+                }
+            }
+            ResponseEvent::Usage(usage) => self.usage = Some(usage),
+            ResponseEvent::Finish(finish) => self.finish_reason = Some(finish),
+            // Only its provider can read it, and only in the face in which it came.
+            ResponseEvent::RedactedReasoning(_) => {}
+        }
+    }
+
+    /// Why it is over; `None` where it broke off.
+    pub(super) fn stop_reason(&self) -> Option<StopReason> {
+        Some(match self.finish_reason.as_ref().filter(|_| self.error_message.is_none())? {
+            FinishReason::Stop
+            | FinishReason::StopSequence(_)
+            | FinishReason::ContentFilter
+            | FinishReason::Pause => StopReason::Stop,
+            FinishReason::MaxTokens | FinishReason::ContextWindow => StopReason::Length,
+            FinishReason::ToolCalls => StopReason::ToolUse,
+        })
+    }
+
+    /// What it said, with the arguments of its calls as JSON where they are that, else as text.
+    pub(super) fn blocks(&self) -> Vec<ContentBlock> {
+        let mut blocks = self.blocks.clone();
+        for (place, written) in &self.calls {
+            if let Some(ContentBlock::ToolCall { arguments, .. }) = blocks.get_mut(*place) {
+                let text = if written.trim().is_empty() { "{}" } else { written };
+                *arguments = serde_json::from_str(text).unwrap_or_else(|_| Value::String(written.clone()));
+            }
+        }
+        blocks
+    }
+
+    /// Its text, without thinking and calls.
+    pub(super) fn text(&self) -> String {
+        let texts = self.blocks.iter().filter_map(|block| match block {
+            ContentBlock::Text { text } => Some(text.as_str()),
+            _ => None,
+        });
+        texts.collect()
+    }
+}
+
+/// The message of an error event.
+fn parse_error_message(payload: &[u8]) -> Option<String> {
+    let top = ObjectView::parse(payload).filter(|top| top.string_or_empty("type") == "error")?;
+    let message = top.object("error").and_then(|error| error.string("message").map(|text| text.into_owned()));
+    Some(message.unwrap_or_else(|| "the answer broke off".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(text: &str) -> (AnswerReader, Vec<TurnEvent>) {
+        let (mut answer, mut all) = (AnswerReader::new(), Vec::new());
+        // Byte by byte: cuts fall everywhere.
+        for byte in text.as_bytes() {
+            answer.push(Bytes::copy_from_slice(&[*byte]), &mut |seen| all.push(seen)).unwrap();
+        }
+        (answer, all)
+    }
+
+    const HEAD: &str = "data: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"usage\":{\"input_tokens\":9,\"output_tokens\":0}}}\n\n\
+        data: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"}}\n\n\
+        data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"thinking_delta\",\"thinking\":\"hm\"}}\n\n\
+        data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"signature_delta\",\"signature\":\"sig\"}}\n\n\
+        data: {\"type\":\"content_block_stop\",\"index\":0}\n\n\
+        data: {\"type\":\"content_block_start\",\"index\":1,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n\
+        data: {\"type\":\"content_block_delta\",\"index\":1,\"delta\":{\"type\":\"text_delta\",\"text\":\"Lü\"}}\n\n";
+    const CALL: &str = "data: {\"type\":\"content_block_stop\",\"index\":1}\n\n\
+        data: {\"type\":\"content_block_start\",\"index\":2,\"content_block\":{\"type\":\"tool_use\",\"id\":\"t:0\",\"name\":\"web_search\",\"input\":{}}}\n\n\
+        data: {\"type\":\"content_block_delta\",\"index\":2,\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"{\\\"query\\\":\"}}\n\n\
+        data: {\"type\":\"content_block_delta\",\"index\":2,\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"1}\"}}\n\n\
+        data: {\"type\":\"content_block_stop\",\"index\":2}\n\n\
+        data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"tool_use\"},\"usage\":{\"output_tokens\":5}}\n\n\
+        data: {\"type\":\"message_stop\"}\n\n";
+
+    #[test]
+    fn blocks_come_in_their_order_with_signature_and_arguments() {
+        let (answer, seen) = read(&format!("{HEAD}{CALL}"));
+        let blocks = answer.blocks();
+        assert_eq!(
+            blocks,
+            [
+                ContentBlock::Thinking {
+                    thinking: "hm".to_owned(),
+                    thinking_signature: Some("sig".to_owned())
+                },
+                ContentBlock::Text { text: "Lü".to_owned() },
+                ContentBlock::ToolCall {
+                    id: "t:0".to_owned(),
+                    name: "web_search".to_owned(),
+                    arguments: json!({"query": 1})
+                },
+            ]
+        );
+        assert_eq!((answer.stop_reason(), answer.text().as_str()), (Some(StopReason::ToolUse), "Lü"));
+        assert_eq!(seen, [TurnEvent::Thinking("hm".to_owned()), TurnEvent::Text("Lü".to_owned())]);
+        assert_eq!((answer.response_id.as_deref(), answer.usage.unwrap().output), (Some("msg_1"), 5));
+    }
+
+    #[test]
+    fn an_answer_without_its_end_is_none() {
+        let (answer, _) = read(HEAD);
+        assert_eq!((answer.stop_reason(), answer.text().as_str()), (None, "Lü"));
+        let (answer, _) = read(&format!(
+            "{HEAD}event: error\ndata: {{\"type\":\"error\",\"error\":{{\"type\":\"api_error\",\"message\":\"it broke\"}}}}\n\n\
+             data: {{\"type\":\"message_stop\"}}\n\n"
+        ));
+        assert_eq!((answer.stop_reason(), answer.error_message.as_deref()), (None, Some("it broke")));
+    }
+}

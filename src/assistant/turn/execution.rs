@@ -1,0 +1,218 @@
+//! A turn under way: request after request, as long as the model wants tools called.
+
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::model_request::{RequestEnd, RequestResult, StopSignal, run_request};
+use super::{Agent, ModelChoice, TurnAttempt, TurnEvent, TurnFailure, TurnResult, now_millis};
+use crate::assistant::request::MessagesRequest;
+use crate::assistant::session::{Session, SessionError};
+use crate::assistant::transcript::{self, AssistantMessage, ContentBlock, TranscriptMessage};
+use crate::assistant::usage_totals::UsageTotals;
+use crate::config::settings::Reference;
+use crate::protocol::api::Api;
+
+/// Answers that may want tools called; the one after them is told to do without.
+const MAX_TOOL_ROUNDS: usize = 6;
+
+/// See the module.
+pub(super) struct TurnExecution<'a> {
+    agent: &'a Agent,
+    choice: ModelChoice,
+    on_event: &'a mut (dyn FnMut(TurnEvent) + Send),
+    started_at: Instant,
+    answered_by: Option<Reference>,
+    attempts: Vec<TurnAttempt>,
+    text: String,
+    usage: UsageTotals,
+}
+
+/// How it goes on after a request.
+enum NextAction {
+    Finish(transcript::StopReason),
+    CallTools(Vec<ContentBlock>),
+    Fail(&'static str, String),
+}
+
+impl<'a> TurnExecution<'a> {
+    pub(super) fn new(
+        agent: &'a Agent,
+        choice: ModelChoice,
+        on_event: &'a mut (dyn FnMut(TurnEvent) + Send),
+    ) -> Self {
+        let (answered_by, attempts, text) = (None, Vec::new(), String::new());
+        Self {
+            agent,
+            choice,
+            on_event,
+            started_at: Instant::now(),
+            answered_by,
+            attempts,
+            text,
+            usage: UsageTotals::default(),
+        }
+    }
+
+    pub(super) async fn run(
+        mut self,
+        session: &mut Session,
+        mut stop: StopSignal<'_>,
+    ) -> Result<TurnResult, TurnFailure> {
+        let mut round = 0;
+        loop {
+            let body = self.request_body(session, round);
+            let made = run_request(&self.agent.backend, body, session.id(), &mut stop, self.on_event).await;
+            let next = self.append_answer(session, &made)?;
+            let calls = match next {
+                NextAction::Finish(stop) => return Ok(self.to_result(stop)),
+                NextAction::Fail(kind, message) => return Err(self.failure(kind, message)),
+                NextAction::CallTools(calls) => calls,
+            };
+            // One that was told to do without, and calls all the same, has its say and no more.
+            let refusal =
+                (round == MAX_TOOL_ROUNDS).then_some("not called: there were enough calls in this turn");
+            if !self.call_tools(session, &calls, refusal, &mut stop).await? {
+                return Err(self.failure("aborted", "it was stopped".to_owned()));
+            }
+            if refusal.is_some() {
+                return Ok(self.to_result(transcript::StopReason::Stop));
+            }
+            round += 1;
+            (self.on_event)(TurnEvent::NextRequest);
+        }
+    }
+
+    fn request_body(&self, session: &Session, round: usize) -> bytes::Bytes {
+        let conversation = session.conversation();
+        let ModelChoice { requested_model: name, max_tokens, thinking, .. } = &self.choice;
+        let mut body = MessagesRequest::new(name, *max_tokens, *thinking, session.summary(), &conversation);
+        body.system = self.agent.system.as_deref();
+        body.tools = self.agent.tools.definitions();
+        if round == MAX_TOOL_ROUNDS && !body.tools.is_empty() {
+            body.tool_choice = Some(json!({"type": "none"}));
+        }
+        body.to_bytes()
+    }
+
+    /// Appends what a request gave, and says how it goes on.
+    fn append_answer(
+        &mut self,
+        session: &mut Session,
+        step: &RequestResult,
+    ) -> Result<NextAction, TurnFailure> {
+        let RequestResult { answer, outcome: told, end } = step;
+        let mut own = UsageTotals::default();
+        own.add(&self.agent.settings, &told.attempts);
+        self.usage.add(&self.agent.settings, &told.attempts);
+        self.attempts.extend(told.attempts.iter().map(|used| used.attempt.clone()));
+        if told.answered_by.is_some() {
+            self.answered_by.clone_from(&told.answered_by);
+        }
+        self.text = answer.text();
+        let (stop_reason, error_message) = match end {
+            RequestEnd::Complete => (answer.stop_reason().unwrap_or(transcript::StopReason::Stop), None),
+            RequestEnd::Stopped => (transcript::StopReason::Aborted, None),
+            RequestEnd::Failed(_, message) => (transcript::StopReason::Error, Some(message.clone())),
+        };
+        let content = answer.blocks();
+        let calls = content.iter().filter(|block| matches!(block, ContentBlock::ToolCall { .. })).cloned();
+        let calls: Vec<ContentBlock> = calls.collect();
+        let who = told.answered_by.as_ref().or_else(|| self.primary()).cloned();
+        let who = who.unwrap_or_else(|| Reference {
+            provider: String::new(),
+            model: self.choice.requested_model.clone(),
+        });
+        let said = session.append_message(TranscriptMessage::Assistant(Box::new(AssistantMessage {
+            content,
+            api: told.api.clone().unwrap_or_else(|| Api::Messages.as_str().to_owned()),
+            provider: who.provider,
+            model: who.model,
+            usage: own.total(),
+            stop_reason,
+            error_message,
+            timestamp: now_millis(),
+            response_id: answer.response_id.clone(),
+        })));
+        said.map_err(|error| self.append_failure(&error))?;
+        Ok(match end {
+            RequestEnd::Complete if stop_reason == transcript::StopReason::ToolUse && !calls.is_empty() => {
+                NextAction::CallTools(calls)
+            }
+            RequestEnd::Complete => NextAction::Finish(stop_reason),
+            RequestEnd::Stopped => NextAction::Fail("aborted", "it was stopped".to_owned()),
+            RequestEnd::Failed(kind, message) => NextAction::Fail(kind, message.clone()),
+        })
+    }
+
+    /// Calls what the model wants called, and appends what came of it; false when the person stops it. Each call has its
+    /// result then, as providers ask.
+    async fn call_tools(
+        &mut self,
+        session: &mut Session,
+        calls: &[ContentBlock],
+        refusal: Option<&str>,
+        stop: &mut StopSignal<'_>,
+    ) -> Result<bool, TurnFailure> {
+        let mut is_stopped = false;
+        for call in calls {
+            let ContentBlock::ToolCall { id, name, arguments } = call else { continue };
+            let result = if is_stopped {
+                Err("not called: the person stopped it".to_owned())
+            } else if let Some(why) = refusal {
+                Err(why.to_owned())
+            } else {
+                (self.on_event)(TurnEvent::ToolCall { tool: name.clone(), arguments: arguments.to_string() });
+                tokio::select! {
+                    biased;
+                    () = stop.as_mut() => {
+                        is_stopped = true;
+                        Err("the person stopped it".to_owned())
+                    }
+                    result = self.agent.tools.call(name, arguments) => result,
+                }
+            };
+            let (is_error, text) = match result {
+                Ok(text) => (false, text),
+                Err(why) => (true, why),
+            };
+            let said = session.append_message(TranscriptMessage::ToolResult {
+                tool_call_id: id.clone(),
+                tool_name: name.clone(),
+                content: vec![ContentBlock::Text { text }],
+                is_error,
+                timestamp: now_millis(),
+            });
+            said.map_err(|error| self.append_failure(&error))?;
+        }
+        Ok(!is_stopped)
+    }
+
+    /// The primary of the chain that was asked.
+    fn primary(&self) -> Option<&Reference> {
+        self.choice.primary().or_else(|| self.attempts.first().map(|tried| &tried.target))
+    }
+
+    fn to_result(&self, stop: transcript::StopReason) -> TurnResult {
+        TurnResult {
+            answered_by: self.answered_by.clone(),
+            primary: self.primary().cloned(),
+            attempts: self.attempts.clone(),
+            text: self.text.clone(),
+            usage: self.usage.total(),
+            currency: self.usage.currency(),
+            stop_reason: stop,
+            duration: self.started_at.elapsed(),
+        }
+    }
+
+    /// A disk that refuses takes nothing of what came, and was paid for, from who asked.
+    fn append_failure(&self, error: &SessionError) -> TurnFailure {
+        self.failure("session_error", error.to_string())
+    }
+
+    fn failure(&self, kind: &'static str, message: String) -> TurnFailure {
+        let stop =
+            if kind == "aborted" { transcript::StopReason::Aborted } else { transcript::StopReason::Error };
+        TurnFailure { kind, message, result: Some(Box::new(self.to_result(stop))) }
+    }
+}

@@ -1,0 +1,87 @@
+//! Simulated upstreams and a gateway before them, in this process and on free ports.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::config::settings::Settings;
+use crate::gateway::listener::Listener;
+use crate::routing::RecordSink;
+use crate::runtime::{self, TelemetryBuilder};
+use crate::simulator::{Control, Simulator, SimulatorOptions};
+use crate::upstream::Client;
+
+/// To connect, on the same machine.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// Upstreams that serve until this is dropped.
+pub(super) struct SimulatedUpstreams {
+    /// `http://127.0.0.1:PORT`.
+    pub(super) address: String,
+    pub(super) control: Control,
+    task: JoinHandle<()>,
+}
+
+/// A gateway that serves until this is dropped.
+pub(super) struct InProcessGateway {
+    /// `http://127.0.0.1:PORT`.
+    pub(super) address: String,
+    stop: mpsc::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+/// Starts the three simulated providers.
+///
+/// # Errors
+/// Those of binding.
+pub(super) async fn start_upstreams(options: SimulatorOptions) -> io::Result<SimulatedUpstreams> {
+    let simulator = Simulator::bind(ANY_PORT, options).await?;
+    let address = format!("http://{}", simulator.address());
+    let control = simulator.control();
+    Ok(SimulatedUpstreams { address, control, task: tokio::spawn(simulator.run(std::future::pending())) })
+}
+
+/// Starts a gateway; `sink` takes the records of its requests.
+///
+/// # Errors
+/// Those of binding.
+pub(super) async fn start_gateway(settings: Settings, sink: RecordSink) -> io::Result<InProcessGateway> {
+    let listener = Listener::from_tcp(TcpListener::bind(ANY_PORT).await?)?;
+    let address = listener.address().to_owned();
+    let connector = Arc::new(Client::new(settings.failover.connect_timeout));
+    let app = runtime::build(
+        Arc::new(settings),
+        vec![listener],
+        connector,
+        None,
+        TelemetryBuilder::from_sink(sink),
+    );
+    let (stop, stopped) = mpsc::channel(1);
+    Ok(InProcessGateway { address, stop, task: tokio::spawn(app.run(stopped)) })
+}
+
+impl InProcessGateway {
+    /// Waits for the answers under way.
+    pub(super) async fn stop(mut self) {
+        let _ = self.stop.send(()).await;
+        let _ = (&mut self.task).await;
+    }
+}
+
+impl Drop for SimulatedUpstreams {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Drop for InProcessGateway {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

@@ -1,0 +1,52 @@
+//! Whole files: units, a configuration that is imported, the file with secrets.
+
+use std::io;
+use std::path::Path;
+
+use super::{EditError, SaveOutcome, atomic_write, backup, find_manager, lock};
+use crate::config::environment::Environment;
+
+/// Writes a new file, or replaces one, whole or not at all.
+///
+/// # Errors
+/// When somebody else manages it, or when it cannot be written.
+pub fn replace_file(path: &Path, text: &str, environment: &Environment) -> Result<(), EditError> {
+    change_file(path, environment, |_| atomic_write::write_atomically(path, text))
+}
+
+/// As [`replace`], for a whole configuration: one that says so already is not touched, what another one said is kept.
+///
+/// # Errors
+/// When somebody else manages it, or when it cannot be written.
+pub fn replace_config(path: &Path, text: &str, environment: &Environment) -> Result<SaveOutcome, EditError> {
+    change_file(path, environment, |before| {
+        if before == Some(text.as_bytes()) {
+            return Ok(SaveOutcome::Unchanged);
+        }
+        let backup = before.map(|before| backup::back_up(path, before)).transpose()?;
+        atomic_write::write_atomically(path, text)?;
+        Ok(SaveOutcome::Written { backup })
+    })
+}
+
+/// Changes a file while nobody else does. `change` is given what it says; nothing where it is not there.
+pub(super) fn change_file<T>(
+    path: &Path,
+    environment: &Environment,
+    change: impl FnOnce(Option<&[u8]>) -> io::Result<T>,
+) -> Result<T, EditError> {
+    if let Some(managed) = find_manager(path, environment) {
+        return Err(EditError::Managed(managed));
+    }
+    let failed = |source| EditError::File { path: path.to_owned(), source };
+    atomic_write::create_directory(path).map_err(failed)?;
+    let lock = lock::lock_directory(path);
+    let before = match std::fs::read(path) {
+        Ok(bytes) => Some(bytes),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(source) => return Err(failed(source)),
+    };
+    let changed = change(before.as_deref()).map_err(failed);
+    drop(lock);
+    changed
+}

@@ -1,0 +1,142 @@
+//! What of a client's headers goes no further: credentials, cookies, what belongs to this connection, and what only a
+//! browser or our own protocol says.
+
+use http::header::{CONNECTION, HeaderName};
+use http::{HeaderMap, HeaderValue};
+
+const DROPPED_HEADERS: &[&str] = &[
+    // This connection's (RFC 9110, 7.6.1).
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "expect",
+    "host",
+    "content-length",
+    "content-encoding",
+    "accept-encoding",
+    // The client's credentials towards us.
+    "authorization",
+    "proxy-authorization",
+    "proxy-authenticate",
+    "x-api-key",
+    "api-key",
+    "cookie",
+    "cookie2",
+    // Another provider's account.
+    "openai-organization",
+    "openai-project",
+    // Where the client is.
+    "origin",
+    "referer",
+    "forwarded",
+    "via",
+    "x-real-ip",
+    "true-client-ip",
+    // Another face's.
+    "anthropic-version",
+    // Of the body as it came, or of a cache.
+    "content-md5",
+    "digest",
+    "content-digest",
+    "repr-digest",
+    "date",
+    "range",
+    // Who the client is to a proxy in front of us.
+    "remote-user",
+    "x-remote-user",
+    "x-client-ip",
+];
+const DROPPED_PREFIXES: &[&str] = &[
+    "sec-",
+    "x-forwarded",
+    "x-moonrelay-",
+    "proxy-",
+    "if-",
+    "cf-",
+    "tailscale-",
+    "x-amz-",
+    "x-goog-",
+    "x-auth-",
+];
+
+/// What nearly every request has and every provider may see, so that it is not compared with all that may not go on.
+const FORWARDED_HEADERS: &[&str] = &["accept", "content-type", "user-agent"];
+
+/// Whatever else a client calls what opens doors for it.
+const DROPPED_SUBSTRINGS: &[&str] = &["token", "secret", "password", "api-key", "apikey", "credential"];
+
+/// The headers that may go to a provider.
+pub(super) fn filter_headers(headers: &HeaderMap) -> HeaderMap {
+    let named: Vec<String> = headers
+        .get_all(CONNECTION)
+        .iter()
+        // A byte that is no ASCII spoils its own name, not the list.
+        .flat_map(|list| list.as_bytes().split(|byte| *byte == b','))
+        .map(|name| String::from_utf8_lossy(name).trim().to_ascii_lowercase())
+        .collect();
+    let goes = |name: &HeaderName| {
+        let name = name.as_str();
+        let is_harmless = FORWARDED_HEADERS.contains(&name)
+            || !DROPPED_HEADERS.contains(&name)
+                && !DROPPED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+                && !DROPPED_SUBSTRINGS.iter().any(|word| name.contains(word));
+        is_harmless && !named.iter().any(|other| other == name)
+    };
+    let mut kept = HeaderMap::with_capacity(headers.len());
+    kept.extend(
+        headers.iter().filter(|(name, _)| goes(name)).map(|(name, value)| (name.clone(), copy_value(value))),
+    );
+    kept
+}
+
+/// A value as it came is a slice of what was read from the socket, and would hold those 8 KiB as long as a stream runs.
+fn copy_value(value: &HeaderValue) -> HeaderValue {
+    HeaderValue::from_bytes(value.as_bytes()).map_or_else(
+        |_| value.clone(),
+        |mut copy| {
+            copy.set_sensitive(value.is_sensitive());
+            copy
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_identity_and_drops_credentials_and_the_connection() {
+        let client: HeaderMap = [
+            ("user-agent", "KimiCLI/1.46.0"),
+            ("x-msh-device-id", "1"),
+            ("authorization", "Bearer local"),
+            ("x-api-key", "local"),
+            ("cookie", ""),
+            ("connection", "keep-alive, caf\u{e9}, X-Hop"),
+            ("x-hop", "1"),
+            ("private-token", "1"),
+            ("x-goog-api-key", "1"),
+            ("x-forwarded-for", "10.0.0.1"),
+            ("sec-fetch-mode", "cors"),
+        ]
+        .into_iter()
+        .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
+        .collect();
+        let sent = filter_headers(&client);
+        let mut names: Vec<&str> = sent.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["user-agent", "x-msh-device-id"]);
+    }
+
+    #[test]
+    fn a_connection_header_that_is_no_ascii_still_names_what_goes_no_further() {
+        let mut client = HeaderMap::new();
+        client.insert(CONNECTION, http::HeaderValue::from_bytes(b"\xff, X-Secret").unwrap());
+        client.insert("x-secret", http::HeaderValue::from_static("1"));
+        assert!(filter_headers(&client).is_empty());
+    }
+}

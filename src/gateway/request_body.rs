@@ -1,0 +1,166 @@
+//! Request bodies: read whole, within a size, without long gaps, and no slower than a client is.
+
+use std::time::Duration;
+
+use axum::body::{Body, BodyDataStream};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, EXPECT};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use crate::protocol::memory_budget;
+use crate::routing::Engine;
+use crate::routing::shutdown::ShutdownPhase;
+
+/// Between two pieces of a body. Clients have their body at hand; who pauses longer is gone.
+const MAX_GAP: Duration = Duration::from_secs(30);
+/// From the first minute on a body must have come at this many bytes a second: a bad mobile link is faster, and one
+/// byte each half minute does not hold a place for hours.
+const MIN_BYTES_PER_SECOND: f64 = 4096.0;
+const RATE_GRACE_PERIOD: Duration = Duration::from_mins(1);
+/// Once the gateway drains a body has this long to be complete.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A body that is not wanted is read away for this long: who sends still cannot read the answer, and closing on bytes
+/// that were not read makes the kernel throw the answer away (RST).
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Reads a body away, so that the client gets to see the answer. One that was not sent yet (`Expect`) stays unsent.
+pub(super) async fn discard(headers: &HeaderMap, body: Body) {
+    if !headers.contains_key(EXPECT) {
+        drain(&mut body.into_data_stream()).await;
+    }
+}
+
+async fn drain(pieces: &mut BodyDataStream) {
+    let reading = async { while let Some(Ok(_)) = pieces.next().await {} };
+    // A client that is slower than that is not worth the wait.
+    let _ = timeout(DISCARD_TIMEOUT, reading).await;
+}
+
+/// Why a body was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BodyError {
+    /// More than this many bytes.
+    TooLarge(usize),
+    /// It stopped coming, or comes too slowly.
+    TooSlow,
+    /// It broke off.
+    Interrupted,
+    /// All bodies together would take more memory than they may.
+    MemoryLimit,
+    /// It is no UTF-8 from this byte on.
+    InvalidUtf8(usize),
+    /// A content coding that is not undone here.
+    UnsupportedEncoding,
+    /// The gateway stops, and it was not complete in time.
+    ShuttingDown,
+}
+
+/// As [`read`], but not for long once the end has come.
+pub(super) async fn read_until_shutdown(
+    headers: &HeaderMap,
+    body: Body,
+    relay: &Engine,
+) -> Result<Bytes, BodyError> {
+    let mut ending = relay.state().watch_shutdown();
+    let too_late = async {
+        ending.wait_for(ShutdownPhase::Draining).await;
+        sleep(DRAIN_TIMEOUT).await;
+    };
+    tokio::select! {
+        // Most bodies are here already, and then nothing is waited for.
+        biased;
+        body = read(headers, body, relay) => body,
+        () = too_late => Err(BodyError::ShuttingDown),
+    }
+}
+
+/// Reads a body within the limits of now.
+async fn read(headers: &HeaderMap, body: Body, relay: &Engine) -> Result<Bytes, BodyError> {
+    let body = read_into(relay.new_body_buffer(), headers, body, relay.settings().gateway.body_limit).await?;
+    // JSON is UTF-8 (RFC 8259, 8.1); a provider would say so with its own words, or with a 500.
+    match simdutf8::compat::from_utf8(&body) {
+        Ok(_) => Ok(body),
+        Err(error) => Err(BodyError::InvalidUtf8(error.valid_up_to())),
+    }
+}
+
+/// Reads a body of at most `limit` bytes into `whole`.
+async fn read_into(
+    mut whole: memory_budget::BodyBuffer,
+    headers: &HeaderMap,
+    body: Body,
+    limit: usize,
+) -> Result<Bytes, BodyError> {
+    let coded = headers
+        .get(CONTENT_ENCODING)
+        .is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
+    if coded {
+        discard(headers, body).await;
+        return Err(BodyError::UnsupportedEncoding);
+    }
+    let announced: Option<usize> = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok())
+        .and_then(|length| length.parse().ok());
+    if announced.is_some_and(|length| length > limit) {
+        discard(headers, body).await;
+        return Err(BodyError::TooLarge(limit));
+    }
+    let made_room = whole.reserve(announced.unwrap_or_default());
+    let mut pieces = body.into_data_stream();
+    if made_room.is_err() {
+        drain(&mut pieces).await;
+        return Err(BodyError::MemoryLimit);
+    }
+    let began = Instant::now();
+    loop {
+        let latest =
+            began + RATE_GRACE_PERIOD + Duration::from_secs_f64(whole.len() as f64 / MIN_BYTES_PER_SECOND);
+        let next = timeout_at(latest.min(Instant::now() + MAX_GAP), pieces.next());
+        let Some(piece) = next.await.map_err(|_| BodyError::TooSlow)? else {
+            return Ok(whole.into_bytes());
+        };
+        let piece = piece.map_err(|_| BodyError::Interrupted)?;
+        let refused = if whole.len() + piece.len() > limit {
+            BodyError::TooLarge(limit)
+        } else if whole.push(&piece).is_err() {
+            BodyError::MemoryLimit
+        } else {
+            continue;
+        };
+        drop(whole);
+        drain(&mut pieces).await;
+        return Err(refused);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    /// One byte each `pause`, without end.
+    async fn read_slowly(pause: Duration) -> (Result<Bytes, BodyError>, Duration) {
+        let bytes = futures_util::stream::unfold((), move |()| async move {
+            tokio::time::sleep(pause).await;
+            Some((Ok::<_, std::io::Error>(Bytes::from_static(b" ")), ()))
+        });
+        let (began, held) = (Instant::now(), Arc::new(memory_budget::MemoryBudget::default()));
+        let body = Body::from_stream(bytes);
+        let read = read_into(held.start_body(1 << 20), &HeaderMap::new(), body, 1 << 20).await;
+        assert_eq!(held.used_bytes(), 0);
+        (read, began.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_stops_or_drips_is_given_up() {
+        assert_eq!(read_slowly(MAX_GAP * 2).await, (Err(BodyError::TooSlow), MAX_GAP));
+        let (drip, took) = read_slowly(MAX_GAP / 3).await;
+        assert_eq!(drip, Err(BodyError::TooSlow));
+        assert_eq!(took.as_secs(), RATE_GRACE_PERIOD.as_secs(), "each byte came in time, the body did not");
+    }
+}

@@ -1,0 +1,53 @@
+//! The three protocols that providers and clients speak.
+
+/// A protocol.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Api {
+    /// OpenAI Chat Completions; `openai-completions` in the configuration.
+    #[default]
+    ChatCompletions,
+    /// OpenAI Responses; `openai-responses`.
+    Responses,
+    /// Anthropic Messages; `anthropic-messages`.
+    Messages,
+}
+
+impl Api {
+    /// Every face, the default one first.
+    pub const ALL: [Self; 3] = [Self::ChatCompletions, Self::Responses, Self::Messages];
+
+    /// The face that a value of `api` names.
+    #[must_use]
+    pub fn from_name(api: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|face| face.as_str() == api)
+    }
+
+    /// The value of `api` in the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ChatCompletions => "openai-completions",
+            Self::Responses => "openai-responses",
+            Self::Messages => "anthropic-messages",
+        }
+    }
+
+    /// What follows a base URL.
+    #[must_use]
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::ChatCompletions => "/chat/completions",
+            Self::Responses => "/responses",
+            Self::Messages => "/messages",
+        }
+    }
+
+    /// The field of a request that holds the conversation.
+    #[must_use]
+    pub const fn conversation_field(self) -> &'static str {
+        match self {
+            Self::ChatCompletions | Self::Messages => "messages",
+            Self::Responses => "input",
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The fields of a request beside the conversation itself. Values stand as the client wrote them: whether a
+//! temperature is one is for the provider to say.
+
+use super::super::node::{JsonNode, ObjectNode, StringLiteral};
+
+/// The fields.
+#[derive(Clone, Debug, Default)]
+pub struct Parameters<'t> {
+    /// The model's name.
+    pub model: Option<&'t [u8]>,
+    /// Whether the answer is to come as a stream; absent where the client does not say.
+    pub stream: Option<bool>,
+    /// The output limit in tokens.
+    pub max_tokens: Option<&'t [u8]>,
+    /// `temperature`.
+    pub temperature: Option<&'t [u8]>,
+    /// `top_p`.
+    pub top_p: Option<&'t [u8]>,
+    /// `top_k`.
+    pub top_k: Option<&'t [u8]>,
+    /// Stop sequences.
+    pub stop_sequences: Vec<StringLiteral<'t>>,
+    /// The end user.
+    pub user: Option<StringLiteral<'t>>,
+    /// The end user, for the provider's watch over abuse.
+    pub safety_identifier: Option<StringLiteral<'t>>,
+    /// Sixteen pairs of strings.
+    pub metadata: Option<&'t [u8]>,
+    /// The service tier, in OpenAI's words.
+    pub service_tier: Option<StringLiteral<'t>>,
+    /// Fields of the prompt cache by their name, which chat and responses share.
+    pub cache_fields: Vec<(&'static str, &'t [u8])>,
+    /// How wordy the answer shall be.
+    pub verbosity: Option<&'t [u8]>,
+    /// The answer's form.
+    pub response_format: Option<ResponseFormat<'t>>,
+}
+
+/// The answer's form.
+#[derive(Clone, Debug)]
+pub enum ResponseFormat<'t> {
+    /// Some JSON object.
+    JsonObject,
+    /// JSON that keeps to a schema.
+    JsonSchema {
+        /// The schema's name.
+        name: Option<StringLiteral<'t>>,
+        /// What it is for.
+        description: Option<StringLiteral<'t>>,
+        /// The schema: the client's bytes.
+        schema: &'t [u8],
+        /// Whether it must.
+        is_strict: Option<bool>,
+    },
+}
+
+/// The names of the prompt cache's fields, as chat and responses have them (OpenAI's API reference, 2026-11).
+const CACHE_FIELDS: [&str; 3] = ["prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"];
+
+impl<'t> Parameters<'t> {
+    /// What all three faces call by the same name.
+    pub(in crate::protocol::translate) fn from_shared_fields(top: &ObjectNode<'t>) -> Self {
+        let raw = |key: &str| top.get(key).map(JsonNode::raw);
+        Self {
+            model: raw("model"),
+            stream: top.get("stream").and_then(JsonNode::as_bool),
+            temperature: raw("temperature"),
+            top_p: raw("top_p"),
+            ..Self::default()
+        }
+    }
+
+    /// What chat and responses call by the same name.
+    pub(in crate::protocol::translate) fn from_openai_fields(top: &ObjectNode<'t>) -> Self {
+        let raw = |key: &str| top.get(key).map(JsonNode::raw);
+        Self {
+            user: top.literal("user"),
+            safety_identifier: top.literal("safety_identifier"),
+            metadata: raw("metadata"),
+            service_tier: top.literal("service_tier"),
+            cache_fields: CACHE_FIELDS.into_iter().filter_map(|key| Some((key, raw(key)?))).collect(),
+            ..Self::from_shared_fields(top)
+        }
+    }
+}
+
+impl<'t> ResponseFormat<'t> {
+    /// Of the object that holds name and schema (`json_schema` of chat, `text.format` of responses).
+    pub(in crate::protocol::translate) fn from_schema_object(object: &ObjectNode<'t>) -> Option<Self> {
+        Some(Self::JsonSchema {
+            name: object.literal("name"),
+            description: object.literal("description"),
+            schema: object.get("schema")?.raw(),
+            is_strict: object.get("strict").and_then(JsonNode::as_bool),
+        })
+    }
+}

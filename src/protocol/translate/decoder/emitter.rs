@@ -1,0 +1,203 @@
+//! What the decoders have in common: pieces of text, calls by number, one start and one finish.
+
+use std::borrow::Cow;
+
+use crate::protocol::api::Api;
+use crate::protocol::json;
+use crate::protocol::translate::event::{FinishReason, ResponseEvent};
+use crate::protocol::usage::TokenUsage;
+
+/// The length of `\ud83d`.
+const ESCAPE_BYTES: usize = 6;
+
+/// Where a piece belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Channel {
+    Reasoning,
+    Text,
+    Refusal,
+    /// The arguments of the call with this number.
+    Arguments(usize),
+}
+
+impl Channel {
+    const fn into_event(self, piece: String) -> ResponseEvent {
+        match self {
+            Self::Reasoning => ResponseEvent::Reasoning(piece),
+            Self::Text => ResponseEvent::Text(piece),
+            Self::Refusal => ResponseEvent::Refusal(piece),
+            Self::Arguments(call) => ResponseEvent::ToolCallArguments { call, delta: piece },
+        }
+    }
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct EventEmitter {
+    is_started: bool,
+    is_finished: bool,
+    /// The answer's id.
+    id: String,
+    /// Of each call, whether it has arguments.
+    calls_have_arguments: Vec<bool>,
+    finish_reason: Option<FinishReason>,
+    usage: TokenUsage,
+    /// The first half of a character whose other half may come with the channel's next piece, as its escape.
+    pending_surrogates: Vec<(Channel, [u8; ESCAPE_BYTES])>,
+}
+
+impl EventEmitter {
+    /// The answer begins, unless it has.
+    pub(super) fn start(
+        &mut self,
+        id: Option<Cow<'_, str>>,
+        model: Option<Cow<'_, str>>,
+        out: &mut Vec<ResponseEvent>,
+    ) {
+        if !std::mem::replace(&mut self.is_started, true) {
+            let text = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned).unwrap_or_default();
+            self.id = text(id);
+            out.push(ResponseEvent::Start { id: self.id.clone(), model: text(model) });
+        }
+    }
+
+    /// A piece, as a string literal; what is no string says nothing.
+    pub(super) fn push_literal(&mut self, channel: Channel, literal: &[u8], out: &mut Vec<ResponseEvent>) {
+        let Some(inner) = literal.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")) else {
+            return;
+        };
+        if inner.is_empty() {
+            return;
+        }
+        let half = self.take_pending_surrogate(channel);
+        let open = json::ends_with_high_surrogate(inner);
+        if half.is_none() && !open {
+            if let Some(text) = json::unescape(literal) {
+                self.push_text(channel, text.into_owned(), out);
+            }
+            return;
+        }
+        let whole = inner.len() - if open { ESCAPE_BYTES } else { 0 };
+        let (now, later) = inner.split_at_checked(whole).unwrap_or_default();
+        if let Some((escape, _)) = later.split_first_chunk() {
+            self.pending_surrogates.push((channel, *escape));
+        }
+        let half = half.as_ref().map_or(&b""[..], |half| half.as_slice());
+        let joined = [&b"\""[..], half, now, b"\""].concat();
+        if let Some(text) = json::unescape(&joined).filter(|text| !text.is_empty()) {
+            self.push_text(channel, text.into_owned(), out);
+        }
+    }
+
+    /// A piece as plain text.
+    pub(super) fn push_text(&mut self, channel: Channel, text: String, out: &mut Vec<ResponseEvent>) {
+        if text.is_empty() {
+            return;
+        }
+        self.start(None, None, out);
+        if let Channel::Arguments(call) = channel {
+            if let Some(has) = self.calls_have_arguments.get_mut(call) {
+                *has = true;
+            }
+        } else {
+            self.flush_other_surrogates(Some(channel), out);
+        }
+        out.push(channel.into_event(text));
+    }
+
+    /// Something opaque: a seal or veiled reasoning.
+    pub(super) fn push_opaque(&mut self, event: ResponseEvent, out: &mut Vec<ResponseEvent>) {
+        self.start(None, None, out);
+        self.flush_other_surrogates(None, out);
+        out.push(event);
+    }
+
+    /// A call begins; its number. One without an id gets one, as its result must name it.
+    pub(super) fn start_call(&mut self, id: String, name: String, out: &mut Vec<ResponseEvent>) -> usize {
+        self.start(None, None, out);
+        self.flush_other_surrogates(None, out);
+        let call = self.calls_have_arguments.len();
+        self.calls_have_arguments.push(false);
+        let id = if id.is_empty() { format!("call_{}_{call}", self.id) } else { id };
+        out.push(ResponseEvent::ToolCallStart { call, id, name });
+        call
+    }
+
+    /// A call has ended: one without arguments has none, which in JSON is `{}`.
+    pub(super) fn end_call(&mut self, call: usize, out: &mut Vec<ResponseEvent>) {
+        self.flush_surrogates(|channel| channel == Channel::Arguments(call), out);
+        if self.calls_have_arguments.get(call) == Some(&false) {
+            self.push_text(Channel::Arguments(call), "{}".to_owned(), out);
+        }
+    }
+
+    /// Whether there was a call.
+    pub(super) fn has_calls(&self) -> bool {
+        !self.calls_have_arguments.is_empty()
+    }
+
+    /// Figures, which replace those before.
+    pub(super) fn push_usage(&mut self, face: Api, text: Option<&[u8]>, out: &mut Vec<ResponseEvent>) {
+        if text.is_some_and(|text| self.usage.update(face, text)) {
+            self.start(None, None, out);
+            out.push(ResponseEvent::Usage(self.usage));
+        }
+    }
+
+    /// Why the answer is finished; told at the end.
+    pub(super) fn set_finish_reason(&mut self, finish: FinishReason) {
+        self.finish_reason = Some(finish);
+    }
+
+    /// The end, once.
+    pub(super) fn end(&mut self, out: &mut Vec<ResponseEvent>) {
+        if !self.is_started || std::mem::replace(&mut self.is_finished, true) {
+            return;
+        }
+        for call in 0..self.calls_have_arguments.len() {
+            self.end_call(call, out);
+        }
+        self.flush_surrogates(|_| true, out);
+        if let Some(finish) = self.finish_reason.take() {
+            out.push(ResponseEvent::Finish(self.resolve_finish_reason(finish)));
+        }
+    }
+
+    /// Whether the end was told.
+    pub(super) const fn has_ended(&self) -> bool {
+        self.is_finished
+    }
+
+    /// Some servers say `stop` of an answer that made calls.
+    fn resolve_finish_reason(&self, finish: FinishReason) -> FinishReason {
+        if finish == FinishReason::Stop && self.has_calls() { FinishReason::ToolCalls } else { finish }
+    }
+
+    fn take_pending_surrogate(&mut self, channel: Channel) -> Option<[u8; ESCAPE_BYTES]> {
+        let at = self.pending_surrogates.iter().position(|(of, _)| *of == channel)?;
+        Some(self.pending_surrogates.swap_remove(at).1)
+    }
+
+    /// Something else is said than text of this channel, so no other half comes for the others. Arguments of several
+    /// calls may come by turns.
+    fn flush_other_surrogates(&mut self, to: Option<Channel>, out: &mut Vec<ResponseEvent>) {
+        if !self.pending_surrogates.is_empty() {
+            self.flush_surrogates(
+                |channel| Some(channel) != to && !matches!(channel, Channel::Arguments(_)),
+                out,
+            );
+        }
+    }
+
+    /// Halves that stay alone.
+    fn flush_surrogates(&mut self, which: impl Fn(Channel) -> bool, out: &mut Vec<ResponseEvent>) {
+        for (channel, _) in self.pending_surrogates.extract_if(.., |(channel, _)| which(*channel)) {
+            if let Channel::Arguments(call) = channel
+                && let Some(has) = self.calls_have_arguments.get_mut(call)
+            {
+                *has = true;
+            }
+            out.push(channel.into_event(char::REPLACEMENT_CHARACTER.to_string()));
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Events put in the order that messages and responses ask for: one block after the other, each closed before the next
+//! opens. Pieces of parallel calls may come by turns; those of a later call wait until the earlier is complete, and so
+//! does all that follows. Nothing else waits.
+
+use super::arguments::JsonProgress;
+use crate::protocol::translate::event::ResponseEvent;
+
+/// What is written for blocks.
+pub(super) trait BlockWriter {
+    fn open(&mut self, block: &NewBlock<'_>, out: &mut Vec<u8>);
+    fn write_delta(&mut self, text: &str, out: &mut Vec<u8>);
+    /// Closes the open block; reasoning may bear a seal.
+    fn close(&mut self, seal: Option<&str>, out: &mut Vec<u8>);
+    /// A block of reasoning that only the provider can read.
+    fn write_redacted(&mut self, data: &str, out: &mut Vec<u8>);
+}
+
+/// A block that opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NewBlock<'e> {
+    Reasoning,
+    Text,
+    Refusal,
+    Call { id: &'e str, name: &'e str },
+}
+
+/// The block that is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OpenBlock {
+    Reasoning,
+    Text,
+    Refusal,
+    /// The call with this number in the whole answer.
+    Call(usize, JsonProgress),
+    /// One that nobody adds to.
+    Other,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct BlockSequencer {
+    open_block: Option<OpenBlock>,
+    queue: Vec<ResponseEvent>,
+    /// What these take, in bytes.
+    queued_bytes: usize,
+    /// Calls so far, held ones included.
+    call_count: usize,
+    /// The number in the whole answer of the first call of the part that is written now: after a break another
+    /// provider counts from 0 again.
+    first_call: usize,
+}
+
+impl BlockSequencer {
+    /// Takes what follows.
+    pub(super) fn push(&mut self, event: &ResponseEvent, blocks: &mut impl BlockWriter, out: &mut Vec<u8>) {
+        match event {
+            ResponseEvent::Start { .. } => {
+                if matches!(self.open_block, Some(OpenBlock::Call(..))) || !self.queue.is_empty() {
+                    self.close_all(blocks, out);
+                }
+                self.first_call = self.call_count;
+                return;
+            }
+            ResponseEvent::ToolCallStart { call, .. } => {
+                self.call_count = self.call_count.max(self.call_number(*call).saturating_add(1))
+            }
+            _ => {}
+        }
+        if self.can_write(event) {
+            self.write_event(event, blocks, out);
+            self.flush_ready(blocks, out);
+        } else {
+            self.enqueue(event.clone());
+        }
+    }
+
+    /// Closes what is open, and writes what waits.
+    pub(super) fn close_all(&mut self, blocks: &mut impl BlockWriter, out: &mut Vec<u8>) {
+        loop {
+            self.close_block(None, blocks, out);
+            if self.queue.is_empty() {
+                return;
+            }
+            self.flush_ready(blocks, out);
+        }
+    }
+
+    /// Bytes that wait.
+    pub(super) const fn queued_bytes(&self) -> usize {
+        self.queued_bytes
+    }
+
+    fn enqueue(&mut self, event: ResponseEvent) {
+        self.queued_bytes += event_bytes(&event);
+        self.queue.push(event);
+    }
+
+    /// Learns of a block that somebody else opened or closed.
+    pub(super) fn observe_block(&mut self, open: Option<OpenBlock>) {
+        if let Some(OpenBlock::Call(number, _)) = open {
+            self.call_count = self.call_count.max(number.saturating_add(1));
+        }
+        self.open_block = open;
+    }
+
+    /// Calls so far.
+    pub(super) const fn call_count(&self) -> usize {
+        self.call_count
+    }
+
+    /// Learns of a piece of the open call's arguments that somebody else wrote.
+    pub(super) fn observe_arguments(&mut self, piece: &str) {
+        if let Some(OpenBlock::Call(_, progress)) = &mut self.open_block {
+            progress.push(piece);
+        }
+    }
+
+    /// A call's number in the whole answer.
+    const fn call_number(&self, call: usize) -> usize {
+        self.first_call.saturating_add(call)
+    }
+
+    fn can_write(&self, event: &ResponseEvent) -> bool {
+        let Some(OpenBlock::Call(open, progress)) = self.open_block else { return self.queue.is_empty() };
+        match event {
+            ResponseEvent::ToolCallArguments { call, .. } if self.call_number(*call) == open => true,
+            _ => self.queue.is_empty() && progress.is_complete(),
+        }
+    }
+
+    /// Writes of what waits all that may pass, in order.
+    fn flush_ready(&mut self, blocks: &mut impl BlockWriter, out: &mut Vec<u8>) {
+        while !self.queue.is_empty() && !self.is_blocked() {
+            let waiting = std::mem::take(&mut self.queue);
+            self.queued_bytes = 0;
+            for event in waiting {
+                if self.can_write(&event) {
+                    self.write_event(&event, blocks, out);
+                } else {
+                    self.enqueue(event);
+                }
+            }
+        }
+    }
+
+    fn is_blocked(&self) -> bool {
+        matches!(self.open_block, Some(OpenBlock::Call(_, progress)) if !progress.is_complete())
+    }
+
+    fn write_event(&mut self, event: &ResponseEvent, blocks: &mut impl BlockWriter, out: &mut Vec<u8>) {
+        match event {
+            ResponseEvent::Reasoning(text) => {
+                self.write_text(OpenBlock::Reasoning, &NewBlock::Reasoning, text, blocks, out)
+            }
+            ResponseEvent::Text(text) => self.write_text(OpenBlock::Text, &NewBlock::Text, text, blocks, out),
+            ResponseEvent::Refusal(text) => {
+                self.write_text(OpenBlock::Refusal, &NewBlock::Refusal, text, blocks, out)
+            }
+            ResponseEvent::ReasoningSignature(seal) => {
+                if self.open_block != Some(OpenBlock::Reasoning) {
+                    self.begin_block(OpenBlock::Reasoning, &NewBlock::Reasoning, blocks, out);
+                }
+                self.close_block(Some(seal), blocks, out);
+            }
+            ResponseEvent::RedactedReasoning(data) => {
+                self.close_block(None, blocks, out);
+                blocks.write_redacted(data, out);
+            }
+            ResponseEvent::ToolCallStart { call, id, name } => {
+                let open = OpenBlock::Call(self.call_number(*call), JsonProgress::default());
+                self.begin_block(open, &NewBlock::Call { id, name }, blocks, out);
+            }
+            ResponseEvent::ToolCallArguments { call, delta: piece } => {
+                let number = self.call_number(*call);
+                if let Some(OpenBlock::Call(open, progress)) = &mut self.open_block
+                    && *open == number
+                    && !piece.is_empty()
+                {
+                    progress.push(piece);
+                    blocks.write_delta(piece, out);
+                }
+            }
+            ResponseEvent::Start { .. } | ResponseEvent::Usage(_) | ResponseEvent::Finish(_) => {}
+        }
+    }
+
+    fn write_text(
+        &mut self,
+        open: OpenBlock,
+        block: &NewBlock<'_>,
+        text: &str,
+        blocks: &mut impl BlockWriter,
+        out: &mut Vec<u8>,
+    ) {
+        if text.is_empty() {
+            return;
+        }
+        if self.open_block != Some(open) {
+            self.begin_block(open, block, blocks, out);
+        }
+        blocks.write_delta(text, out);
+    }
+
+    fn begin_block(
+        &mut self,
+        open: OpenBlock,
+        block: &NewBlock<'_>,
+        blocks: &mut impl BlockWriter,
+        out: &mut Vec<u8>,
+    ) {
+        self.close_block(None, blocks, out);
+        self.open_block = Some(open);
+        blocks.open(block, out);
+    }
+
+    fn close_block(&mut self, seal: Option<&str>, blocks: &mut impl BlockWriter, out: &mut Vec<u8>) {
+        if self.open_block.take().is_some() {
+            blocks.close(seal, out);
+        }
+    }
+}
+
+/// What an event takes while it waits, in bytes.
+fn event_bytes(event: &ResponseEvent) -> usize {
+    let text = match event {
+        ResponseEvent::Reasoning(text)
+        | ResponseEvent::ReasoningSignature(text)
+        | ResponseEvent::RedactedReasoning(text)
+        | ResponseEvent::Text(text)
+        | ResponseEvent::Refusal(text)
+        | ResponseEvent::ToolCallArguments { delta: text, .. } => text.len(),
+        ResponseEvent::ToolCallStart { id, name, .. } => id.len() + name.len(),
+        ResponseEvent::Start { .. } | ResponseEvent::Usage(_) | ResponseEvent::Finish(_) => 0,
+    };
+    size_of::<ResponseEvent>() + text
+}

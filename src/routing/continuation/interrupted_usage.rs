@@ -1,0 +1,94 @@
+//! What an answer of two streams used.
+
+use crate::protocol::translate::event::ResponseEvent;
+use crate::protocol::usage::TokenUsage;
+use crate::provider::answer::{ContentBytes, Meter};
+
+/// Bytes of a token, about: what people write has 2 to 5.
+const BYTES_PER_TOKEN: usize = 4;
+
+fn estimate_tokens(bytes: usize) -> u64 {
+    bytes.div_ceil(BYTES_PER_TOKEN) as u64
+}
+
+/// What an answer used whose provider did not say, by the tokens of the prompt and the bytes of the answer.
+pub(in crate::routing) fn estimate_usage(prompt: u64, said: ContentBytes) -> TokenUsage {
+    let reasoning = estimate_tokens(said.reasoning);
+    TokenUsage {
+        input: prompt,
+        output: reasoning + estimate_tokens(said.text) + estimate_tokens(said.tool_calls),
+        reasoning,
+        is_estimated: true,
+        ..TokenUsage::default()
+    }
+}
+
+/// The same of a whole answer.
+pub(in crate::routing) fn estimate_event_usage(prompt: u64, answer: &[ResponseEvent]) -> TokenUsage {
+    let mut said = ContentBytes::default();
+    for event in answer {
+        match event {
+            ResponseEvent::Reasoning(text) => said.reasoning += text.len(),
+            ResponseEvent::Text(text) | ResponseEvent::Refusal(text) => said.text += text.len(),
+            ResponseEvent::ToolCallStart { name, .. } => said.tool_calls += name.len(),
+            ResponseEvent::ToolCallArguments { delta: piece, .. } => said.tool_calls += piece.len(),
+            _ => {}
+        }
+    }
+    estimate_usage(prompt, said)
+}
+
+/// What the first stream of an answer used.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::routing) struct InterruptedUsage {
+    /// As far as its provider said it.
+    reported: Option<TokenUsage>,
+    content_bytes: ContentBytes,
+    /// Bytes of the text that the second one goes on from.
+    prefill_bytes: usize,
+    /// Tokens of the prompt, as we count them.
+    prompt_tokens: u64,
+}
+
+impl InterruptedUsage {
+    pub(in crate::routing) fn new(
+        meter: &Meter,
+        content_bytes: ContentBytes,
+        prefill_bytes: usize,
+        prompt_tokens: u64,
+    ) -> Self {
+        Self { reported: meter.usage, content_bytes, prefill_bytes, prompt_tokens }
+    }
+
+    /// Output tokens that count against the client's limit. Calls that were dropped do not: they are made again.
+    pub(in crate::routing) fn counted_output_tokens(&self) -> u64 {
+        estimate_tokens(self.content_bytes.reasoning) + estimate_tokens(self.content_bytes.text)
+    }
+
+    /// Its own usage, when the second stream used this.
+    pub(in crate::routing) fn first_usage(&self, second: Option<&TokenUsage>) -> TokenUsage {
+        if let Some(known) = self.reported {
+            return known;
+        }
+        let mut first = estimate_usage(self.prompt_tokens, self.content_bytes);
+        if let Some(second) = second.filter(|second| !second.is_estimated) {
+            // The second prompt was the first one and what had been said.
+            first.input = second.prompt_tokens().saturating_sub(estimate_tokens(self.prefill_bytes));
+        }
+        first
+    }
+
+    /// What the client is told: the first prompt, and the output of both. A sum of prompts would make agents think
+    /// that their conversation had doubled.
+    pub(in crate::routing) fn combined_usage(&self, second: Option<&TokenUsage>) -> TokenUsage {
+        let mut usage = self.first_usage(second);
+        if let Some(second) = second {
+            usage.output = usage.output.saturating_add(second.output);
+            usage.reasoning = usage.reasoning.saturating_add(second.reasoning);
+            // The provider's figure for the first stream never came.
+            usage.cost = None;
+        }
+        usage.is_estimated = true;
+        usage
+    }
+}

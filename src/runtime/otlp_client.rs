@@ -1,0 +1,216 @@
+//! The way to a collector of traces, over the one HTTP client.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::header::{HeaderValue, USER_AGENT};
+use http::{Method, Request, Response, StatusCode};
+use opentelemetry_http::{HttpClient, HttpError};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTracePartialSuccess, ExportTraceServiceResponse,
+};
+use prost::Message;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+use tracing::warn;
+use url::Url;
+
+use crate::config::settings::{Provider, Settings};
+use crate::failure::{Failure, Reason};
+use crate::policy::backoff;
+use crate::telemetry::traces::{Exporter, ServerAddress, TraceConfig, TraceTransport};
+use crate::upstream::{Connector, UpstreamRequest, parse_retry_after, read_capped_body};
+
+/// For one call, its answer included.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// So many calls for the same spans.
+const MAX_ATTEMPTS: u32 = 3;
+const BACKOFF_INITIAL: Duration = Duration::from_millis(500);
+const BACKOFF_MAX: Duration = Duration::from_secs(5);
+/// The longest that a collector's Retry-After holds up the spans behind.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
+/// A collector's answer says at most what it did not take.
+const MAX_RESPONSE_BYTES: usize = 64 << 10;
+/// A stop waits no longer for what is not sent yet.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Sends what the exporter has encoded, a few times where that can help.
+pub(super) struct OtlpClient {
+    connector: Arc<dyn Connector>,
+    last_error: Mutex<String>,
+    /// It left spans out, and that was said.
+    is_rejecting_spans: AtomicBool,
+}
+
+impl OtlpClient {
+    pub(super) fn new(connector: Arc<dyn Connector>) -> Self {
+        Self { connector, last_error: Mutex::default(), is_rejecting_spans: AtomicBool::default() }
+    }
+
+    fn lock_last_error(&self) -> MutexGuard<'_, String> {
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn post(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        let (head, body) = request.into_parts();
+        let mut headers = head.headers;
+        headers
+            .insert(USER_AGENT, HeaderValue::from_static(concat!("moonrelay/", env!("CARGO_PKG_VERSION"))));
+        // OTEL_EXPORTER_OTLP_HEADERS may hold a key.
+        headers.values_mut().for_each(|value| value.set_sensitive(true));
+        let call = UpstreamRequest {
+            method: Method::POST,
+            url: head.uri.to_string().into(),
+            headers,
+            body: vec![body],
+        };
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let answer = match timeout(CALL_TIMEOUT, self.send_once(call.clone())).await {
+                Ok(answer) => answer,
+                Err(_) => {
+                    let why = format!("no answer within {} s", CALL_TIMEOUT.as_secs());
+                    Err(Failure::new(Reason::Timeout, why))
+                }
+            };
+            *self.lock_last_error() = match &answer {
+                Ok(answer) => format!("it answers {}", answer.status()),
+                Err(failure) => failure.message.clone(),
+            };
+            let asked = match &answer {
+                Ok(answer) if is_retryable(answer.status()) => {
+                    parse_retry_after(answer.headers(), SystemTime::now()).unwrap_or_default()
+                }
+                Ok(taken) => {
+                    self.report_rejected_spans(taken);
+                    return answer.map_err(to_http_error);
+                }
+                Err(_) => Duration::ZERO,
+            };
+            if tries == MAX_ATTEMPTS {
+                return answer.map_err(to_http_error);
+            }
+            let ours = backoff::compute_delay(tries, BACKOFF_INITIAL, BACKOFF_MAX, fastrand::f64());
+            sleep(asked.clamp(ours, MAX_RETRY_AFTER)).await;
+        }
+    }
+
+    /// A collector can take a call and leave spans of it out: said once, until it takes a call whole. Its own words
+    /// are not: it knows its key, and may repeat it.
+    fn report_rejected_spans(&self, answer: &Response<Bytes>) {
+        if !answer.status().is_success() {
+            return;
+        }
+        let left_out = count_rejected_spans(answer.body());
+        if left_out > 0 && !self.is_rejecting_spans.swap(true, Ordering::Relaxed) {
+            warn!(
+                "the collector of traces does not take all: it left out {left_out} spans; its log says why"
+            );
+        }
+        if left_out == 0 {
+            self.is_rejecting_spans.store(false, Ordering::Relaxed);
+        }
+    }
+
+    async fn send_once(&self, call: UpstreamRequest) -> Result<Response<Bytes>, Failure> {
+        let answer = self.connector.send(call).await?;
+        let body = read_capped_body(&answer.headers, answer.body, MAX_RESPONSE_BYTES, CALL_TIMEOUT).await;
+        let mut response = Response::new(body);
+        *response.status_mut() = answer.status;
+        *response.headers_mut() = answer.headers;
+        Ok(response)
+    }
+}
+
+fn to_http_error(failure: Failure) -> HttpError {
+    failure.message.into()
+}
+
+/// How many spans. What is not of the protocol says nothing. Source: OpenTelemetry protocol specification, "OTLP/HTTP
+/// Response": "Partial Success".
+fn count_rejected_spans(body: &Bytes) -> i64 {
+    let partial = |told: ExportTraceServiceResponse| told.partial_success;
+    let told = ExportTraceServiceResponse::decode(body.clone()).ok().and_then(partial);
+    told.map_or(0, |ExportTracePartialSuccess { rejected_spans, .. }| rejected_spans)
+}
+
+/// Source: OpenTelemetry protocol specification, "OTLP/HTTP Response": "Retryable Response Codes".
+fn is_retryable(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 429 | 502 | 503 | 504)
+}
+
+/// Nothing of the calls.
+impl fmt::Debug for OtlpClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Collector").finish_non_exhaustive()
+    }
+}
+
+impl HttpClient for OtlpClient {
+    fn send_bytes<'s, 'f>(
+        &'s self,
+        request: Request<Bytes>,
+    ) -> Pin<Box<dyn Future<Output = Result<Response<Bytes>, HttpError>> + Send + 'f>>
+    where
+        's: 'f,
+        Self: 'f,
+    {
+        Box::pin(self.post(request))
+    }
+}
+
+impl TraceTransport for OtlpClient {
+    fn last_error(&self) -> String {
+        self.lock_last_error().clone()
+    }
+}
+
+/// What the settings want of traces.
+pub(super) fn build_trace_config(settings: &Settings) -> TraceConfig {
+    let servers: BTreeMap<String, ServerAddress> = settings
+        .providers
+        .iter()
+        .filter_map(|(id, provider)| Some((id.clone(), find_server_address(provider)?)))
+        .collect();
+    TraceConfig { endpoint: settings.otlp_endpoint.clone(), servers }
+}
+
+/// The faces of a provider share their host.
+fn find_server_address(provider: &Provider) -> Option<ServerAddress> {
+    let (_, base) = provider.apis.first()?;
+    let url = Url::parse(base).ok()?;
+    Some(ServerAddress { address: url.host_str()?.to_owned(), port: url.port_or_known_default()? })
+}
+
+/// The task that sends traces.
+pub(super) struct TraceTask {
+    stop: tokio::sync::oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl TraceTask {
+    pub(super) fn spawn(exporter: Exporter) -> Self {
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let task = tokio::spawn(exporter.run(async {
+            // Who drops it means it too.
+            let _ = stopped.await;
+        }));
+        Self { stop, task }
+    }
+
+    /// Sends what waits, as far as there is time.
+    pub(super) async fn finish(self) {
+        let _ = self.stop.send(());
+        let mut task = self.task;
+        if timeout(FLUSH_TIMEOUT, &mut task).await.is_err() {
+            task.abort();
+            warn!("the last traces are lost: the collector takes longer than {} s", FLUSH_TIMEOUT.as_secs());
+        }
+    }
+}

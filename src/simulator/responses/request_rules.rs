@@ -1,0 +1,182 @@
+//! What is peculiar to Responses requests. What means the same on all faces, the engine's rules check.
+//!
+//! Sources: live answers of Moonshot (effort `none`), written up; router-for-me/CLIProxyAPI#5656 (a tool type that Kimi
+//! Code's endpoint does not know) and #5647 (an item type); OpenAI's API reference for shapes, and its texts where the
+//! providers' own are not known. None of the three keeps state (Moonshot's and OpenRouter's documentation).
+
+use serde_json::Value;
+
+use crate::simulator::engine::request::list;
+use crate::simulator::error_response::ErrorResponse;
+use crate::simulator::provider::Provider;
+
+/// OpenAI's longest call id.
+const MAX_CALL_ID_CHARS: usize = 64;
+
+/// # Errors
+/// The first rule that the request breaks.
+pub(in crate::simulator) fn check_request(provider: Provider, sent: &Value) -> Result<(), ErrorResponse> {
+    let brokered = provider == Provider::OpenRouter;
+    if !brokered && sent.pointer("/reasoning/effort").and_then(Value::as_str) == Some("none") {
+        return Err(ErrorResponse::bad_request("reasoning.effort value \"none\" is not supported"));
+    }
+    if let Some(id) = sent.get("previous_response_id").filter(|id| !id.is_null()) {
+        let id = id.as_str().unwrap_or_default();
+        return Err(ErrorResponse::bad_request(format!("Previous response with id '{id}' not found.")));
+    }
+    if sent
+        .get("max_output_tokens")
+        .is_some_and(|most| !most.is_null() && most.as_u64().is_none_or(|n| n == 0))
+    {
+        return Err(ErrorResponse::invalid_request(provider, "max_output_tokens must be a positive integer"));
+    }
+    check_tools(provider, sent)?;
+    check_tool_choice(provider, sent)?;
+    if !matches!(sent.get("input"), Some(Value::String(_) | Value::Array(_))) {
+        return Err(ErrorResponse::invalid_request(provider, "input must be a string or an array"));
+    }
+    let items = list(sent.get("input"));
+    for (index, item) in items.iter().enumerate() {
+        check_item(provider, index, item)?;
+    }
+    check_pairs(items)
+}
+
+/// OpenRouter lets pass what it does not know; what it knows has a shape for all.
+fn check_tools(provider: Provider, sent: &Value) -> Result<(), ErrorResponse> {
+    for (index, tool) in list(sent.get("tools")).iter().enumerate() {
+        match tool.get("type").and_then(Value::as_str).unwrap_or_default() {
+            "function" if tool.get("name").is_some_and(Value::is_string) => {}
+            "function" => return Err(missing_parameter_error(provider, &format!("tools[{index}].name"))),
+            _ if provider == Provider::OpenRouter => {}
+            kind => {
+                return Err(ErrorResponse::bad_request(format!(
+                    "tools.{index}: tool type \"{kind}\" is not supported"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_tool_choice(provider: Provider, sent: &Value) -> Result<(), ErrorResponse> {
+    match sent.get("tool_choice") {
+        None | Some(Value::Null) => Ok(()),
+        Some(Value::String(word)) if matches!(word.as_str(), "auto" | "none" | "required") => Ok(()),
+        Some(Value::Object(members)) if members.get("type").is_some_and(Value::is_string) => Ok(()),
+        Some(_) => Err(ErrorResponse::invalid_request(
+            provider,
+            "invalid tool_choice: expected auto, none, required or a tool",
+        )),
+    }
+}
+
+fn check_item(provider: Provider, index: usize, item: &Value) -> Result<(), ErrorResponse> {
+    let place = format!("input[{index}]");
+    let kind = item.get("type").and_then(Value::as_str).unwrap_or("message");
+    match kind {
+        "message" => check_message(provider, &place, item),
+        "function_call" => check_strings(provider, &place, item, &["call_id", "name", "arguments"]),
+        "function_call_output" => {
+            check_strings(provider, &place, item, &["call_id"])?;
+            match item.get("output") {
+                Some(Value::String(_)) => Ok(()),
+                Some(Value::Array(parts)) => {
+                    parts.iter().try_for_each(|part| self::check_part(provider, &place, "user", part))
+                }
+                _ => Err(missing_parameter_error(provider, &format!("{place}.output"))),
+            }
+        }
+        "reasoning" if item.get("summary").is_some_and(Value::is_array) => Ok(()),
+        "reasoning" => Err(missing_parameter_error(provider, &format!("{place}.summary"))),
+        _ => match provider {
+            Provider::Kimi => Err(ErrorResponse::bad_request("Invalid request Error")),
+            Provider::Moonshot => Err(ErrorResponse::invalid_request(
+                provider,
+                format!("{place}: item type \"{kind}\" is not supported"),
+            )),
+            Provider::OpenRouter => Ok(()),
+        },
+    }
+}
+
+fn check_message(provider: Provider, place: &str, item: &Value) -> Result<(), ErrorResponse> {
+    let role = item.get("role").and_then(Value::as_str).unwrap_or_default();
+    if !matches!(role, "user" | "assistant" | "system" | "developer") {
+        let text = format!(
+            "Invalid value: '{role}'. Supported values are: 'assistant', 'system', 'developer', and 'user'. ({place}.role)"
+        );
+        return Err(ErrorResponse::invalid_request(provider, text));
+    }
+    match item.get("content") {
+        Some(Value::String(_)) => Ok(()),
+        Some(Value::Array(parts)) => {
+            parts.iter().try_for_each(|part| self::check_part(provider, place, role, part))
+        }
+        _ => Err(missing_parameter_error(provider, &format!("{place}.content"))),
+    }
+}
+
+fn check_part(provider: Provider, place: &str, role: &str, part: &Value) -> Result<(), ErrorResponse> {
+    let kind = part.get("type").and_then(Value::as_str).unwrap_or_default();
+    match (role, kind) {
+        ("assistant", "output_text") | ("user" | "system" | "developer", "input_text") => {
+            check_strings(provider, place, part, &["text"])
+        }
+        ("assistant", "refusal") => check_strings(provider, place, part, &["refusal"]),
+        ("user", "input_image") => check_strings(provider, place, part, &["image_url"]),
+        ("user", "input_file") if provider == Provider::OpenRouter => Ok(()),
+        _ => Err(ErrorResponse::invalid_request(
+            provider,
+            format!("Invalid value: '{kind}' for {place}.content of a message with role '{role}'"),
+        )),
+    }
+}
+
+fn check_strings(
+    provider: Provider,
+    place: &str,
+    object: &Value,
+    members: &[&str],
+) -> Result<(), ErrorResponse> {
+    match members.iter().find(|member| !object.get(**member).is_some_and(Value::is_string)) {
+        None => Ok(()),
+        Some(member) => Err(missing_parameter_error(provider, &format!("{place}.{member}"))),
+    }
+}
+
+fn missing_parameter_error(provider: Provider, place: &str) -> ErrorResponse {
+    ErrorResponse::invalid_request(provider, format!("Missing required parameter: '{place}'."))
+}
+
+/// Every output belongs to a call before it, and every call has an output. OpenAI's texts.
+fn check_pairs(items: &[Value]) -> Result<(), ErrorResponse> {
+    let mut open: Vec<&str> = Vec::new();
+    for (index, item) in items.iter().enumerate() {
+        let id = item.get("call_id").and_then(Value::as_str).unwrap_or_default();
+        if id.len() > MAX_CALL_ID_CHARS {
+            return Err(ErrorResponse::bad_request(format!(
+                "Invalid 'input[{index}].call_id': string too long. Expected a string with maximum length {MAX_CALL_ID_CHARS}, but got a \
+                 string with length {} instead.",
+                id.len()
+            )));
+        }
+        match item.get("type").and_then(Value::as_str) {
+            Some("function_call") => open.push(id),
+            Some("function_call_output") => match open.iter().position(|open| *open == id) {
+                Some(at) => {
+                    open.remove(at);
+                }
+                None => {
+                    let text = format!("No tool call found for function call output with call_id {id}.");
+                    return Err(ErrorResponse::bad_request(text));
+                }
+            },
+            _ => {}
+        }
+    }
+    match open.first() {
+        None => Ok(()),
+        Some(id) => Err(ErrorResponse::bad_request(format!("No tool output found for function call {id}."))),
+    }
+}

@@ -1,0 +1,145 @@
+//! What the answers used, as the providers' books would have it: counted here, to be compared with what a gateway
+//! counted.
+//!
+//! An answer counts when the figures of its usage went out, all of them; one that ends before that is counted apart, for
+//! nobody could know what it used.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::{Value, json};
+
+use super::api::Api;
+use super::engine::ResponseContext;
+use super::engine::answer::TokenUsage;
+use super::provider::Provider;
+
+/// Digits behind the point of a cost.
+const COST_DECIMALS: usize = 12;
+
+/// What the answers of one model used together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ModelUsage {
+    /// Answers whose usage went out.
+    pub answers: u64,
+    /// Tokens of their prompts.
+    pub prompt: u64,
+    /// Of those, read from the cache.
+    pub cached: u64,
+    /// Of those, written to the cache; no simulated model does that.
+    pub cache_write: u64,
+    /// Tokens of output, reasoning included.
+    pub completion: u64,
+    /// Of those, reasoning.
+    pub reasoning: u64,
+    /// What they cost where the answer tells it, in millionths of millionths of a dollar.
+    pub cost: u128,
+    /// Answers that began, and whose usage never went out.
+    pub unreported_answers: u64,
+}
+
+/// Provider, requested model, face.
+type UsageKey = (&'static str, String, &'static str);
+
+/// The books. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub(super) struct UsageCounters(Arc<Mutex<BTreeMap<UsageKey, ModelUsage>>>);
+
+impl UsageCounters {
+    /// An answer that is to come, of a request for this model; its usage is out behind so many bytes of the body.
+    pub(super) fn start_answer(
+        &self,
+        exchange: &ResponseContext,
+        model: &str,
+        usage: TokenUsage,
+        behind: Option<usize>,
+    ) -> PendingUsage {
+        let key = (exchange.provider.as_str(), model.to_owned(), exchange.api.as_str());
+        PendingUsage {
+            counters: self.clone(),
+            key,
+            usage,
+            cost: exchange.cost(&usage).reported,
+            usage_end: behind,
+            sent_bytes: 0,
+        }
+    }
+
+    /// The books as JSON.
+    pub(super) fn to_json(&self) -> Value {
+        let row = |(key, used): (&UsageKey, &ModelUsage)| {
+            let (provider, model, face) = key;
+            json!({
+                "provider": provider,
+                "model": model,
+                "face": face,
+                "answers": used.answers,
+                "promptTokens": used.prompt,
+                "cachedTokens": used.cached,
+                "cacheWriteTokens": used.cache_write,
+                "completionTokens": used.completion,
+                "reasoningTokens": used.reasoning,
+                "cost": format_picos(used.cost),
+                "untold": used.unreported_answers,
+            })
+        };
+        json!({ "rows": self.lock().iter().map(row).collect::<Vec<_>>() })
+    }
+
+    /// Begins anew.
+    pub(super) fn clear(&self) {
+        self.lock().clear();
+    }
+
+    /// What a model's answers on a face used.
+    pub(super) fn usage_of(&self, provider: Provider, model: &str, face: Api) -> ModelUsage {
+        let key = (provider.as_str(), model.to_owned(), face.as_str());
+        self.lock().get(&key).copied().unwrap_or_default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<UsageKey, ModelUsage>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An answer on its way out. Dropped before its usage was out, it counts as untold.
+pub(super) struct PendingUsage {
+    counters: UsageCounters,
+    key: UsageKey,
+    usage: TokenUsage,
+    cost: u64,
+    /// Where in the body the usage ends; none when it does not come.
+    usage_end: Option<usize>,
+    sent_bytes: usize,
+}
+
+impl PendingUsage {
+    /// So many more bytes went out.
+    pub(super) fn add_sent_bytes(&mut self, bytes: usize) {
+        self.sent_bytes += bytes;
+    }
+}
+
+impl Drop for PendingUsage {
+    fn drop(&mut self) {
+        let mut books = self.counters.lock();
+        let used = books.entry(std::mem::take(&mut self.key)).or_default();
+        if self.usage_end.is_none_or(|behind| self.sent_bytes < behind) {
+            used.unreported_answers += 1;
+            return;
+        }
+        used.answers += 1;
+        used.prompt += self.usage.prompt;
+        used.cached += self.usage.cached;
+        used.completion += self.usage.completion;
+        used.reasoning += self.usage.reasoning;
+        used.cost += u128::from(self.cost);
+    }
+}
+
+/// All digits of an amount of millionths of millionths.
+fn format_picos(picos: u128) -> String {
+    let digits = format!("{picos:0>width$}", width = COST_DECIMALS + 1);
+    let (whole, part) = digits.split_at(digits.len() - COST_DECIMALS);
+    format!("{whole}.{part}")
+}

@@ -1,0 +1,198 @@
+//! The two addresses of an authorization server, and what they answer.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use http::{Method, StatusCode, Uri};
+use serde_json::{Map, Value};
+use tokio::time::timeout;
+use url::Url;
+
+use super::super::url::is_loopback;
+use super::super::{Connector, UpstreamRequest, parse_retry_after, read_capped_body};
+use crate::failure::{Failure, Reason};
+use crate::secret::{Redactor, Secret};
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// For one answer; a healthy one takes some tenths of a second.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(15);
+/// In bytes; a real one has four thousand.
+const MAX_RESPONSE_BYTES: usize = 64 * 1024;
+/// Of a key whose answer does not say how long it is good (Kimi's, captured 2026-11-21).
+const DEFAULT_LIFETIME: Duration = Duration::from_mins(15);
+/// Whatever the server says: no time beyond what a clock can count, as what came with it would be lost there.
+const MAX_LIFETIME: Duration = Duration::from_hours(24 * 365);
+/// What is shown of the server's own words, in characters.
+const MAX_MESSAGE_CHARS: usize = 300;
+
+/// Fields of a form whose values are secrets.
+const SECRETS: [&str; 2] = ["device_code", "refresh_token"];
+
+/// Who gives logins, and who asks for one.
+#[derive(Clone)]
+pub struct Issuer {
+    host: String,
+    client_id: String,
+    device_id: Option<String>,
+}
+
+/// What the server grants.
+pub(super) struct TokenGrant {
+    pub(super) access_token: Secret,
+    pub(super) refresh_token: Option<Secret>,
+    pub(super) lifetime: Duration,
+}
+
+/// What the server answers.
+pub(super) enum OAuthResponse {
+    /// What was asked for.
+    Success(Map<String, Value>),
+    /// Not that; one of the words of RFC 6749, 5.2, or RFC 8628, 3.5.
+    Error { error: String, description: String, status: StatusCode },
+}
+
+impl Issuer {
+    /// `device` is a random id of this installation.
+    ///
+    /// # Errors
+    /// Why tokens cannot come from that host.
+    pub fn new(host: &str, client_id: &str, device: Option<String>) -> Result<Self, String> {
+        let url = Url::parse(host).map_err(|error| format!("it is no URL: {error}"))?;
+        if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
+            return Err("it may hold no user and no query".to_owned());
+        }
+        match url.scheme() {
+            "https" => {}
+            "http" if Uri::try_from(url.as_str()).is_ok_and(|url| is_loopback(&url)) => {}
+            "http" => {
+                return Err("it would send tokens in clear text to another machine: use https://".to_owned());
+            }
+            other => return Err(format!("it has the scheme {other}: use https://")),
+        }
+        if client_id.is_empty() {
+            return Err("the client id is empty".to_owned());
+        }
+        let host = url.as_str().trim_end_matches('/').to_owned();
+        Ok(Self { host, client_id: client_id.to_owned(), device_id: device })
+    }
+
+    /// Without a trailing slash.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// For whom it asks.
+    #[must_use]
+    pub fn client_id(&self) -> &str {
+        &self.client_id
+    }
+
+    /// Who we are: no other program, and nothing of the machine but a number that we made up. Kimi's own programs send
+    /// its name, model and system as well.
+    fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers
+            .insert(USER_AGENT, HeaderValue::from_static(concat!("moonrelay/", env!("CARGO_PKG_VERSION"))));
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        headers.insert(HeaderName::from_static("x-msh-platform"), HeaderValue::from_static("moonrelay"));
+        headers.insert(HeaderName::from_static("x-msh-version"), HeaderValue::from_static(VERSION));
+        if let Some(Ok(device)) = self.device_id.as_deref().map(HeaderValue::from_str) {
+            headers.insert(HeaderName::from_static("x-msh-device-id"), device);
+        }
+        headers
+    }
+
+    /// Sends a form. `path` is `device_authorization` or `token`.
+    pub(super) async fn post(
+        &self,
+        connector: &dyn Connector,
+        path: &str,
+        fields: &[(&str, &str)],
+    ) -> Result<OAuthResponse, Failure> {
+        let call = UpstreamRequest {
+            method: Method::POST,
+            url: format!("{}/api/oauth/{path}", self.host).into(),
+            headers: self.headers(),
+            body: vec![self.encode_form(fields)],
+        };
+        let late =
+            || Failure::new(Reason::Timeout, format!("no answer within {} s", RESPONSE_TIMEOUT.as_secs()));
+        let secrets = fields.iter().filter(|(name, _)| SECRETS.contains(name));
+        let secrets: Vec<Secret> = secrets.map(|(_, value)| Secret::new((*value).to_owned())).collect();
+        let redactor = Redactor::new(&secrets);
+        match timeout(RESPONSE_TIMEOUT, send_and_parse(connector, call, &redactor)).await {
+            Ok(told) => told.map_err(|failure| self.add_host(failure)),
+            Err(_) => Err(self.add_host(late())),
+        }
+    }
+
+    fn encode_form(&self, fields: &[(&str, &str)]) -> Bytes {
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        form.append_pair("client_id", &self.client_id).extend_pairs(fields);
+        form.finish().into()
+    }
+
+    fn add_host(&self, failure: Failure) -> Failure {
+        Failure { message: format!("{}: {}", self.host, failure.message), ..failure }
+    }
+}
+
+async fn send_and_parse(
+    connector: &dyn Connector,
+    call: UpstreamRequest,
+    redactor: &Redactor,
+) -> Result<OAuthResponse, Failure> {
+    let response = connector.send(call).await?;
+    let (status, asked) =
+        (response.status, parse_retry_after(&response.headers, std::time::SystemTime::now()));
+    // The caller's clock runs out before this one.
+    let body =
+        read_capped_body(&response.headers, response.body, MAX_RESPONSE_BYTES, 2 * RESPONSE_TIMEOUT).await;
+    let members = serde_json::from_slice::<Map<String, Value>>(&body).unwrap_or_default();
+    let text = |key: &str| {
+        let text = members.get(key).and_then(Value::as_str).unwrap_or_default();
+        sanitize(&redactor.redact(text))
+    };
+    let error = text("error");
+    if !error.is_empty() {
+        return Ok(OAuthResponse::Error { error, description: text("error_description"), status });
+    }
+    if status.is_success() && !members.is_empty() {
+        return Ok(OAuthResponse::Success(members));
+    }
+    let reason = if status == StatusCode::TOO_MANY_REQUESTS { Reason::RateLimit } else { Reason::Server };
+    let what =
+        if status.is_success() { "an answer that is none".to_owned() } else { format!("status {status}") };
+    Err(Failure { status: Some(status.as_u16()), retry_after: asked, ..Failure::new(reason, what) })
+}
+
+/// Words of the server for a terminal: one line, no control characters, not too many.
+pub(super) fn sanitize(words: &str) -> String {
+    words.chars().filter(|c| !c.is_control()).take(MAX_MESSAGE_CHARS).collect()
+}
+
+impl TokenGrant {
+    pub(super) fn from_members(members: &Map<String, Value>) -> Result<Self, Failure> {
+        let token = |key: &str| {
+            let text = members.get(key).and_then(Value::as_str).filter(|text| !text.is_empty())?;
+            HeaderValue::from_str(text).is_ok().then(|| Secret::new(text.to_owned()))
+        };
+        let access = token("access_token")
+            .ok_or_else(|| Failure::new(Reason::Server, "the authorization server granted no token"))?;
+        Ok(Self {
+            access_token: access,
+            refresh_token: token("refresh_token"),
+            lifetime: parse_seconds(members, "expires_in").unwrap_or(DEFAULT_LIFETIME),
+        })
+    }
+}
+
+/// A number of seconds, also one that is written as text.
+pub(super) fn parse_seconds(members: &Map<String, Value>, key: &str) -> Option<Duration> {
+    let value = members.get(key)?;
+    let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
+    Some(Duration::try_from_secs_f64(number).ok()?.min(MAX_LIFETIME))
+}
