@@ -19,20 +19,20 @@
     inherit (nixpkgs) lib;
     systems = ["aarch64-darwin" "aarch64-linux" "x86_64-linux"];
     eachSystem = f: lib.genAttrs systems (system: f nixpkgs.legacyPackages.${system});
-    of = pkgs: set: set.${pkgs.stdenv.hostPlatform.system};
+    forSystem = pkgs: outputs: outputs.${pkgs.stdenv.hostPlatform.system};
     build = pkgs: import ./nix/package.nix {inherit crane lib pkgs;};
     docs = pkgs: import ./nix/docs.nix {inherit home-manager lib pkgs self;};
     evaluations = pkgs: import ./nix/tests/eval {inherit home-manager lib nixpkgs pkgs self;};
     examples = _: import ./nix/tests/examples.nix {inherit home-manager lib nixpkgs self;};
   in {
     packages = eachSystem (pkgs: {
-      default = (of pkgs self.packages).moonrelay;
+      default = (forSystem pkgs self.packages).moonrelay;
       moonrelay = build pkgs;
       moonrelay-static = build pkgs.pkgsStatic;
       inherit (docs pkgs) docs options-json;
     });
 
-    # What the option reference and the evaluated examples say, as text: `nix eval --raw .#evaluated.minimal.service`.
+    # The option reference and the evaluated test cases as text: `nix eval --raw .#evaluated.minimal.service`.
     legacyPackages = eachSystem (pkgs: {
       evaluated = (evaluations pkgs).texts;
       evaluated-files = (evaluations pkgs).files;
@@ -43,22 +43,22 @@
     overlays.default = final: _: {moonrelay = build final;};
 
     homeModules.default = lib.modules.importApply ./nix/modules/home-manager.nix {inherit self;};
-    # The name that older configurations use.
+    # The name in older configurations.
     homeManagerModules = self.homeModules;
     nixosModules.default = lib.modules.importApply ./nix/modules/nixos.nix {inherit self;};
 
     apps = eachSystem (pkgs: {
       default = {
         type = "app";
-        program = lib.getExe (of pkgs self.packages).moonrelay;
-        meta.description = "The gateway and its commands";
+        program = lib.getExe (forSystem pkgs self.packages).moonrelay;
+        meta.description = "Run the gateway and its commands";
       };
     });
 
     devShells = eachSystem (pkgs: {
       default = import ./nix/shell.nix {
         inherit pkgs;
-        package = (of pkgs self.packages).moonrelay;
+        package = (forSystem pkgs self.packages).moonrelay;
       };
     });
 
@@ -68,6 +68,6 @@
 
     templates = import ./templates;
 
-    lib = import ./nix/lib;
+    lib = import ./nix/lib {inherit lib;};
   };
 }

@@ -1,4 +1,4 @@
-# Every check, found and not listed: the package's own, and each file of nix/tests, examples/ and templates/.
+# Every check of the flake: those of the package, and one for each case in nix/tests, examples/ and templates/.
 {
   docs,
   evaluations,
@@ -13,13 +13,13 @@
   package = self.packages.${hostPlatform.system}.moonrelay;
   reference = docs pkgs;
   common = {inherit home-manager lib nixpkgs pkgs self;};
-  named = prefix: lib.mapAttrs' (name: lib.nameValuePair "${prefix}-${name}");
+  withPrefix = prefix: lib.mapAttrs' (name: lib.nameValuePair "${prefix}-${name}");
   fs = lib.fileset;
 
-  # A check that the evaluation decides; building it says nothing more.
-  decided = name: verdict: builtins.deepSeq verdict (pkgs.runCommandLocal name {} "touch $out");
+  # A check whose result is known after the evaluation. Its build does nothing.
+  evaluationCheck = name: result: builtins.deepSeq result (pkgs.runCommandLocal name {} "touch $out");
 
-  own = {
+  general = {
     inherit package;
 
     formatting =
@@ -35,28 +35,28 @@
         touch "$out"
       '';
 
-    lib = decided "lib" (import ./tests/lib);
+    lib = evaluationCheck "lib" (import ./tests/lib {inherit lib;});
 
-    options-complete = decided "options-complete" (
+    options-complete = evaluationCheck "options-complete" (
       if reference.incomplete == []
       then true
-      else throw "without a description or an example: ${toString reference.incomplete}"
+      else throw "options without a description or an example: ${toString reference.incomplete}"
     );
 
     options-json = reference.options-json;
 
-    options-reference = decided "options-reference" (
+    options-reference = evaluationCheck "options-reference" (
       if builtins.readFile ../docs/reference/nix-options.md == reference.markdown
       then true
-      else throw "docs/reference/nix-options.md is out of date: nix eval --raw .#options-markdown >docs/reference/nix-options.md"
+      else throw "docs/reference/nix-options.md is out of date. Update it: nix eval --raw .#options-markdown >docs/reference/nix-options.md"
     );
 
     shell = self.devShells.${hostPlatform.system}.default;
   };
 
-  # The program that is packaged refuses a bad configuration while the configuration is built.
-  refusedByProgram = lib.optionalAttrs (buildPlatform.canExecute hostPlatform) {
-    dangling-reference = let
+  # The packaged program rejects an invalid configuration when the configuration is built.
+  configRejection = lib.optionalAttrs (buildPlatform.canExecute hostPlatform) {
+    unknown-model = let
       failed = pkgs.testers.testBuildFailure (import ./modules/config-file.nix {
         inherit lib pkgs;
         cfg = {
@@ -66,26 +66,26 @@
         };
       });
     in
-      pkgs.runCommand "dangling-reference" {} ''
+      pkgs.runCommand "unknown-model" {} ''
         grep -F 'agents.defaults.model: ' ${failed}/testBuildFailure.log
         grep -F 'did you mean "kimi-k3"' ${failed}/testBuildFailure.log
         touch "$out"
       '';
   };
 
-  # Examples of another system are evaluated here and built there.
-  shown = lib.mapAttrs (name: derivation:
+  # Examples for another system are only evaluated.
+  exampleChecks = lib.mapAttrs (name: derivation:
     if derivation.system == hostPlatform.system
     then derivation
-    else decided name derivation.drvPath)
+    else evaluationCheck name derivation.drvPath)
   (examples pkgs).checks;
 
-  machines = lib.optionalAttrs hostPlatform.isLinux (import ./tests/vm common);
+  vmTests = lib.optionalAttrs hostPlatform.isLinux (import ./tests/vm common);
 in
-  own
-  // refusedByProgram
+  general
+  // configRejection
   // package.tests
-  // named "eval" (evaluations pkgs).checks
-  // named "refused" (import ./tests/refused common)
-  // shown
-  // named "vm" machines
+  // withPrefix "eval" (evaluations pkgs).checks
+  // withPrefix "rejected" (import ./tests/rejected common)
+  // exampleChecks
+  // withPrefix "vm" vmTests

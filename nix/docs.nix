@@ -1,4 +1,4 @@
-# The reference of the options, from the options themselves.
+# The option reference, generated from the options.
 {
   home-manager,
   lib,
@@ -27,15 +27,15 @@
     modules = [self.nixosModules.default {nixpkgs.hostPlatform = "x86_64-linux";}];
   };
 
-  inHome = optionsOf home;
-  inNixos = optionsOf nixos;
+  homeOptions = optionsOf home;
+  nixosOptions = optionsOf nixos;
   names = map (option: option.name);
-  options = lib.sort (a: b: a.name < b.name) (inHome ++ lib.filter (option: !(lib.elem option.name (names inHome))) inNixos);
+  options = lib.sort (a: b: a.name < b.name) (homeOptions ++ lib.filter (option: !(lib.elem option.name (names homeOptions))) nixosOptions);
 
-  where = option:
-    if !(lib.elem option.name (names inNixos))
+  availability = option:
+    if !(lib.elem option.name (names nixosOptions))
     then "home-manager only"
-    else if !(lib.elem option.name (names inHome))
+    else if !(lib.elem option.name (names homeOptions))
     then "NixOS only"
     else "home-manager, NixOS";
 
@@ -46,7 +46,7 @@
     then "\n\n```nix\n${text}\n```"
     else " `${text}`";
 
-  # The documentation's roles are plain code on a page.
+  # Markdown has no roles such as {option}: they become plain code.
   plain = text: lib.replaceStrings ["{option}`" "{file}`" "{command}`"] ["`" "`" "`"] (lib.removeSuffix "\n" (text.text or text));
 
   entry = option: ''
@@ -55,14 +55,14 @@
     ${plain option.description}
 
     - Type: ${option.type}
-    ${lib.optionalString (option ? default) "- Default:${code option.default}\n"}${lib.optionalString (option ? example) "- Example:${code option.example}\n"}- In: ${where option}
+    ${lib.optionalString (option ? default) "- Default:${code option.default}\n"}${lib.optionalString (option ? example) "- Example:${code option.example}\n"}- Modules: ${availability option}
   '';
 
-  # What lacks a word for its users.
+  # Options without a description or an example.
   incomplete = names (lib.filter (option: option.description or "" == "" || !(option ? example)) options);
 
   markdown =
-    "# Options of the Nix modules\n\nGenerated from the modules; a check compares. Everything stands under `services.moonrelay`.\n\n"
+    "# Options of the Nix modules\n\nGenerated from the modules. A check compares this page with them. All options are below `services.moonrelay`.\n\n"
     + lib.concatStringsSep "\n" (map entry options);
 
   options-json =

@@ -1,4 +1,4 @@
-# The crate by crane: dependencies are built once for the package, clippy and the tests.
+# The crate, built with crane. The package, clippy and the tests share one build of the dependencies.
 {
   crane,
   lib,
@@ -13,10 +13,10 @@
       inherit root;
       fileset = fs.unions fileset;
     };
-  # What the compiler reads: a change in the documentation does not rebuild the crate.
+  # The files that the compiler reads. A change in the documentation does not rebuild the crate.
   crate = [../.cargo ../Cargo.lock ../Cargo.toml ../benches ../rustfmt.toml ../clippy.toml ../src];
-  # The tests read the documentation too: they compare the generated pages and follow every link.
-  tested =
+  # The tests also read the documentation: they compare the generated pages and follow every link.
+  testFiles =
     crate
     ++ [
       ../.ci
@@ -26,9 +26,11 @@
       ../README.md
       ../docs
       ../examples
-      # The corpora are replayed, through the judges of the fuzz targets.
+      # The tests replay the corpora through the checks of the fuzz targets.
       ../fuzz/corpus
       ../fuzz/src
+      # A test compares a unit of the module with the one of `moonrelay service install`.
+      ./tests/eval/simulated-syscalls
       (fs.difference ../tests ../tests/nix)
     ];
 
@@ -37,14 +39,14 @@
     inherit ((lib.importTOML ../Cargo.toml).package) version;
     src = sources crate;
     strictDeps = true;
-    # Upstreams of the tests are simulated on loopback addresses.
+    # The tests use simulated providers on loopback addresses.
     __darwinAllowLocalNetworking = true;
   };
   cargoArtifacts = craneLib.buildDepsOnly common;
-  with' = attrs: common // {inherit cargoArtifacts;} // attrs;
+  withArtifacts = attrs: common // {inherit cargoArtifacts;} // attrs;
 in
-  craneLib.buildPackage (with' {
-    # `-p` leaves the benchmarks out.
+  craneLib.buildPackage (withArtifacts {
+    # `-p` excludes the benchmarks.
     cargoExtraArgs = "--locked -p moonrelay";
     doCheck = false;
     nativeBuildInputs = [pkgs.buildPackages.installShellFiles];
@@ -60,15 +62,15 @@ in
 
     passthru.tests =
       {
-        clippy = craneLib.cargoClippy (with' {
-          src = sources tested;
+        clippy = craneLib.cargoClippy (withArtifacts {
+          src = sources testFiles;
           cargoClippyExtraArgs = "--all-targets -- -D warnings";
         });
         deny = craneLib.cargoDeny {
           inherit (common) pname version;
           src = sources (crate ++ [../deny.toml]);
         };
-        docs = craneLib.cargoDoc (with' {
+        docs = craneLib.cargoDoc (withArtifacts {
           cargoDocExtraArgs = "--no-deps";
           RUSTDOCFLAGS = "-D warnings";
         });
@@ -76,19 +78,19 @@ in
           inherit (common) pname src version;
         };
       }
-      # They read /proc and call script(1) and prlimit(1) of Linux.
+      # The tests read /proc and call script(1) and prlimit(1) of util-linux.
       // lib.optionalAttrs hostPlatform.isLinux {
-        tests = craneLib.cargoTest (with' {
-          src = sources tested;
+        tests = craneLib.cargoTest (withArtifacts {
+          src = sources testFiles;
           nativeCheckInputs = [pkgs.buildPackages.util-linux];
         });
       };
 
     meta = {
-      description = "A personal LLM gateway: Kimi answers first, and when it cannot, the next model of the chain does";
+      description = "Local LLM gateway for coding agents, with failover from Kimi to other models";
       longDescription = ''
-        One local endpoint for coding agents and SDKs. It asks the models of a chain in order, so that a rate limit, an
-        empty balance or an outage of one provider ends in an answer of the next one.
+        One local endpoint for coding agents and SDKs. The gateway tries the models of a fallback chain in order. If a
+        provider is rate-limited, out of quota or down, the next one answers the request.
       '';
       homepage = "https://github.com/moonrelay/moonrelay";
       changelog = "https://github.com/moonrelay/moonrelay/blob/main/CHANGELOG.md";

@@ -1,4 +1,4 @@
-# What working on the crate and on its Nix files takes.
+# The tools to work on the crate and on its Nix files.
 {
   package,
   pkgs,

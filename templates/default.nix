@@ -6,10 +6,10 @@
   };
   kimi-provider = {
     path = ../examples/kimi-provider;
-    description = "Kimi first, OpenRouter behind it, with documents for the agent";
+    description = "Kimi with OpenRouter as the fallback, and documents for the agent";
   };
   nixos = {
     path = ./nixos;
-    description = "Moonrelay as a service of a NixOS machine";
+    description = "Moonrelay as a NixOS system service";
   };
 }

@@ -1,5 +1,5 @@
 {
-  description = "Claude Code, answered by Kimi";
+  description = "Claude Code with Kimi";
 
   inputs = {
     nixpkgs.url = "github:NixOS/nixpkgs/nixos-unstable";
@@ -29,7 +29,7 @@
 
           programs.claude-code = {
             enable = true;
-            # Installed by other means; `pkgs.claude-code` is unfree.
+            # Install Claude Code separately: `pkgs.claude-code` is unfree.
             package = null;
           };
 
@@ -39,7 +39,7 @@
             credentials.KIMI_API_KEY = "%h/.secrets/kimi";
             settings = {
               agents.defaults.model = "kimi/kimi-for-coding";
-              # The program asks for its own names too, for small tasks.
+              # Claude Code also requests its own model names, for small tasks.
               models.routes."claude-*" = "default";
             };
           };

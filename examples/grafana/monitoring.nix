@@ -1,10 +1,10 @@
-# Prometheus and Grafana beside the gateway, all of them on loopback.
+# Prometheus and Grafana on the machine of the gateway. All listen on loopback only.
 {
   services = {
     prometheus = {
       enable = true;
       listenAddress = "127.0.0.1";
-      # Cost per day wants some days.
+      # Keep enough history for panels of cost per day.
       retentionTime = "90d";
       scrapeConfigs = [
         {
@@ -17,7 +17,7 @@
     grafana = {
       enable = true;
       settings = {
-        # What Grafana keeps of data sources it encrypts with this. Make it with: head -c 32 /dev/urandom | base64
+        # Grafana encrypts the secrets of data sources with this key. Create it: head -c 32 /dev/urandom | base64
         security.secret_key = "$__file{/var/lib/secrets/grafana}";
         server.http_addr = "127.0.0.1";
       };

@@ -1,5 +1,5 @@
 {
-  description = "Kimi answers first, OpenRouter behind it";
+  description = "Kimi with OpenRouter as the fallback";
 
   inputs = {
     nixpkgs.url = "github:NixOS/nixpkgs/nixos-unstable";
@@ -20,7 +20,7 @@
     moonrelay,
     ...
   }: let
-    # Yours: the system, and the name that `home-manager switch --flake .#alice` asks for.
+    # Replace with your system and your user name. `home-manager switch --flake .#alice` uses the name.
     system = "x86_64-linux";
     user = "alice";
   in {
@@ -39,7 +39,7 @@
           services.moonrelay = {
             enable = true;
 
-            # Two files of mode 0600, each with a key and nothing else.
+            # Two files with mode 0600. Each contains only a key.
             credentials = {
               KIMI_API_KEY = "%h/.secrets/kimi";
               OPENROUTER_API_KEY = "%h/.secrets/openrouter";
@@ -56,10 +56,10 @@
                 models."kimi/kimi-for-coding".alias = "kimi";
               };
 
-              # The catalog knows the provider already; this says where its key comes from.
+              # The provider is built in; only its key is configured.
               models.providers.kimi.apiKey = "\${KIMI_API_KEY}";
 
-              # Names that clients insist on.
+              # Model names that clients request.
               models.routes = {
                 "claude-*" = "default";
                 "gpt-*" = "default";

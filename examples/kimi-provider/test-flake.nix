@@ -1,4 +1,4 @@
-# The least that works, to try the module: copy it to an empty directory as flake.nix. Without a key the service says
+# A minimal configuration to try the module: copy it to an empty directory as flake.nix. Without a key the service reports
 # which one is missing.
 {
   inputs = {

@@ -19,7 +19,7 @@
         moonrelay.nixosModules.default
         ./machine.nix
         {
-          # Yours: from nixos-generate-config.
+          # Replace with your hardware settings from nixos-generate-config.
           nixpkgs.hostPlatform = "x86_64-linux";
           boot.loader.systemd-boot.enable = true;
           fileSystems."/" = {

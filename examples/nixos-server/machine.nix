@@ -1,4 +1,4 @@
-# The gateway on a UNIX socket, nginx with TLS before it, a token for each client.
+# The gateway on a UNIX socket, behind nginx with TLS, with a token for each client.
 {
   networking.firewall.allowedTCPPorts = [443];
 
@@ -9,7 +9,7 @@
 
   services.moonrelay = {
     enable = true;
-    # systemd holds the socket: nothing is refused while the gateway restarts, and no port is open.
+    # systemd opens the socket: no connection is refused during a restart, and no port is open.
     socketActivation = true;
 
     credentials = {
@@ -41,11 +41,11 @@
       locations."/" = {
         proxyPass = "http://unix:/run/moonrelay.sock";
         extraConfig = ''
-          # Streams go through as they come, and a model may think for minutes.
+          # Forward streams without delay. A model can think for minutes before it responds.
           proxy_buffering off;
           proxy_http_version 1.1;
           proxy_read_timeout 600s;
-          # Coding agents send their whole history.
+          # Coding agents send the whole conversation with every request.
           client_max_body_size 64m;
           proxy_set_header Connection "";
         '';

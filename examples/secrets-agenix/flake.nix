@@ -43,7 +43,7 @@
 
           services.moonrelay = {
             enable = true;
-            # agenix gives "${XDG_RUNTIME_DIR}/agenix/kimi"; the module writes it as systemd's %t.
+            # The path from agenix is "${XDG_RUNTIME_DIR}/agenix/kimi"; the module writes it with systemd's %t.
             credentials = {
               KIMI_API_KEY = config.age.secrets.kimi.path;
               OPENROUTER_API_KEY = config.age.secrets.openrouter.path;

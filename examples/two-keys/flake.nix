@@ -35,7 +35,7 @@
             };
             settings = {
               agents.defaults.model = "kimi/kimi-for-coding";
-              # In this order: when the usage window of one is spent, the other answers until it opens again.
+              # Tried in this order. If the quota of the first key is used up, the second key is used until it is available again.
               models.providers.kimi.apiKey = ["\${KIMI_KEY_HOME}" "\${KIMI_KEY_WORK}"];
             };
           };

@@ -1,7 +1,7 @@
-# Where the gateway listens, from `settings.gateway`.
-let
-  prefix = "unix:";
-  isUnix = bind: builtins.substring 0 (builtins.stringLength prefix) bind == prefix;
+# The gateway's address, from `settings.gateway`.
+{lib}: let
+  unixPrefix = "unix:";
+  isUnix = lib.hasPrefix unixPrefix;
   isIpv6 = bind: builtins.match "[0-9A-Fa-f.]*:.*" bind != null;
   host = bind:
     if isIpv6 bind
@@ -10,25 +10,25 @@ let
 in {
   inherit isUnix;
 
-  # Whether only this machine can reach it.
-  isPrivate = bind: isUnix bind || bind == "loopback" || bind == "::1" || builtins.match "127\\..*" bind != null;
+  # Whether only this machine can connect.
+  isLocal = bind: isUnix bind || bind == "loopback" || bind == "::1" || builtins.match "127\\..*" bind != null;
 
-  # What `ListenStream=` of a socket unit takes.
+  # The value of `ListenStream=` in a socket unit.
   listenStream = {
     bind,
     port,
     ...
   }:
     if isUnix bind
-    then builtins.substring (builtins.stringLength prefix) (-1) bind
+    then lib.removePrefix unixPrefix bind
     else if bind == "loopback"
     then "127.0.0.1:${toString port}"
     else if bind == "all"
-    # Without a host systemd takes every address, IPv4 and IPv6.
+    # A port without a host is every IPv4 and IPv6 address.
     then toString port
     else "${host bind}:${toString port}";
 
-  # Where clients on this machine find it; null where it has no port.
+  # The base URL for clients on this machine; null without a known port.
   url = {
     bind,
     port,
@@ -36,7 +36,7 @@ in {
   }:
     if isUnix bind || port == 0
     then null
-    else if builtins.elem bind ["all" "loopback" "0.0.0.0" "::"]
+    else if lib.elem bind ["all" "loopback" "0.0.0.0" "::"]
     then "http://127.0.0.1:${toString port}"
     else "http://${host bind}:${toString port}";
 }

@@ -1,59 +1,49 @@
-# What each client program must be told to talk to the gateway. `token` is null, or a path for a shell between double
-# quotes; where the gateway asks for none, clients still insist on a key, and any word will do.
-let
-  anyWord = "moonrelay";
-  variable = "MOONRELAY_TOKEN";
-  read = token: "cat \"${token}\"";
-  orWord = token: reference:
+# The settings that each client program needs to use the gateway. `token` is the path of the token's file for a shell,
+# between double quotes; null if the gateway needs no token. Clients require a key even then, and accept any text.
+{lib}: let
+  inherit (lib) optionalAttrs;
+  placeholderKey = "moonrelay";
+  tokenVariable = "MOONRELAY_TOKEN";
+  readToken = token: "cat \"${token}\"";
+  keyOr = token: reference:
     if token == null
-    then anyWord
+    then placeholderKey
     else reference;
-  only = condition: attrs:
-    if condition
-    then attrs
-    else {};
-  limit = model: only (model ? contextWindow) {context = model.contextWindow;} // only (model ? maxTokens) {output = model.maxTokens;};
 in {
-  inherit variable;
+  # The session variable for programs that cannot run a command to get the token.
+  sessionVariables = token: optionalAttrs (token != null) {${tokenVariable} = "$(${readToken token} 2>/dev/null)";};
 
-  # The session variable that programs without a way to run a command read.
-  sessionVariables = token: only (token != null) {${variable} = "$(${read token} 2>/dev/null)";};
-
-  # The models that a client is offered: the chain, and what it is made of.
+  # The models that a client can choose: those of the fallback chain, with their settings.
   models = settings: let
     chain = settings.agents.defaults.model or null;
-    isText = builtins.isString chain;
     references =
       if chain == null
       then []
-      else if isText
+      else if lib.isString chain
       then [chain]
       else [chain.primary] ++ chain.fallbacks or [];
     describe = reference: let
       parts = builtins.match "([^/]+)/(.+)" reference;
-      provider = settings.models.providers.${builtins.head parts} or {};
-      rows = builtins.filter (row: row.id or "" == builtins.elemAt parts 1) (provider.models or []);
+      provider = settings.models.providers.${lib.head parts} or {};
       row =
-        if parts == null || rows == []
+        if parts == null
         then {}
-        else builtins.head rows;
+        else lib.findFirst (row: row.id or "" == lib.last parts) {} (provider.models or []);
     in
       {
         id = reference;
         name = row.name or reference;
       }
-      // only (row ? contextWindow) {inherit (row) contextWindow;}
-      // only (row ? maxTokens) {inherit (row) maxTokens;};
-    known = map describe references;
+      // lib.filterAttrs (name: _: lib.elem name ["contextWindow" "maxTokens"]) row;
   in
-    if known == []
+    if references == []
     then [
       {
         id = "default";
-        name = "Moonrelay's chain";
+        name = "Moonrelay's fallback chain";
       }
     ]
-    else known;
+    else map describe references;
 
   claude-code = {
     token,
@@ -67,9 +57,9 @@ in {
           ANTHROPIC_BASE_URL = url;
           CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY = "1";
         }
-        // only (token == null) {ANTHROPIC_AUTH_TOKEN = anyWord;};
+        // optionalAttrs (token == null) {ANTHROPIC_AUTH_TOKEN = placeholderKey;};
     }
-    // only (token != null) {apiKeyHelper = read token;};
+    // optionalAttrs (token != null) {apiKeyHelper = readToken token;};
 
   codex = {
     token,
@@ -83,7 +73,7 @@ in {
         base_url = "${url}/v1";
         wire_api = "responses";
       }
-      // only (token != null) {env_key = variable;};
+      // optionalAttrs (token != null) {env_key = tokenVariable;};
   };
 
   opencode = {
@@ -97,13 +87,17 @@ in {
       name = "Moonrelay";
       options = {
         baseURL = "${url}/v1";
-        apiKey = orWord token "{env:${variable}}";
+        apiKey = keyOr token "{env:${tokenVariable}}";
       };
-      models = builtins.listToAttrs (map (model: {
-          name = model.id;
-          value = {inherit (model) name;} // only (model ? contextWindow && model ? maxTokens) {limit = limit model;};
-        })
-        models);
+      models = builtins.listToAttrs (map (model:
+        lib.nameValuePair model.id ({inherit (model) name;}
+          // optionalAttrs (model ? contextWindow && model ? maxTokens) {
+            limit = {
+              context = model.contextWindow;
+              output = model.maxTokens;
+            };
+          }))
+      models);
     };
   };
 
@@ -112,10 +106,10 @@ in {
     url,
     ...
   }:
-    {openai-api-base = "${url}/v1";} // only (token == null) {openai-api-key = anyWord;};
+    {openai-api-base = "${url}/v1";} // optionalAttrs (token == null) {openai-api-key = placeholderKey;};
 
-  # Its settings file takes keys only in plain text.
-  aiderVariables = token: only (token != null) {AIDER_OPENAI_API_KEY = "$(${read token} 2>/dev/null)";};
+  # aider's settings file takes keys only in plain text.
+  aiderVariables = token: optionalAttrs (token != null) {AIDER_OPENAI_API_KEY = "$(${readToken token} 2>/dev/null)";};
 
   crush = {
     models,
@@ -127,13 +121,13 @@ in {
       name = "Moonrelay";
       type = "openai-compat";
       base_url = "${url}/v1";
-      api_key = orWord token "$(${read token})";
+      api_key = keyOr token "$(${readToken token})";
       models =
         map (
           model:
             {inherit (model) id name;}
-            // only (model ? contextWindow) {context_window = model.contextWindow;}
-            // only (model ? maxTokens) {default_max_tokens = model.maxTokens;}
+            // optionalAttrs (model ? contextWindow) {context_window = model.contextWindow;}
+            // optionalAttrs (model ? maxTokens) {default_max_tokens = model.maxTokens;}
         )
         models;
     };
@@ -148,7 +142,7 @@ in {
     providers.moonrelay = {
       baseUrl = "${url}/v1";
       api = "openai-completions";
-      apiKey = orWord token "!${read token}";
+      apiKey = keyOr token "!${readToken token}";
       inherit models;
     };
   };
@@ -158,7 +152,7 @@ in {
     url,
     ...
   }: {
-    KIMI_MODEL_API_KEY = orWord token "$(${read token} 2>/dev/null)";
+    KIMI_MODEL_API_KEY = keyOr token "$(${readToken token} 2>/dev/null)";
     KIMI_MODEL_BASE_URL = "${url}/v1";
   };
 }

@@ -1,9 +1,11 @@
-# Pure functions over builtins: nothing here needs nixpkgs, so that the tests run with `nix-instantiate` alone.
-{
-  address = import ./address.nix;
-  attribute = import ./attribute.nix;
-  clients = import ./clients.nix;
-  paths = import ./paths.nix;
-  secrets = import ./secrets.nix;
+# Functions that the modules, the checks and other flakes share. `lib` is the one of nixpkgs.
+{lib}: let
+  optionName = import ./option-name.nix {inherit lib;};
+  paths = import ./paths.nix {inherit lib;};
+in {
+  inherit optionName paths;
+  address = import ./address.nix {inherit lib;};
+  clients = import ./clients.nix {inherit lib;};
+  secrets = import ./secrets.nix {inherit lib optionName paths;};
   systemd = import ./systemd.nix;
 }

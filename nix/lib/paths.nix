@@ -1,63 +1,54 @@
-# Paths of secrets: outside of the store, or below a directory that only the service manager knows.
-let
-  store = builtins.storeDir;
-  startsWith = start: text: builtins.substring 0 (builtins.stringLength start) text == start;
-  after = start: text: builtins.substring (builtins.stringLength start) (-1) text;
-  # What agenix writes for a user's secrets.
-  runtime = "\${XDG_RUNTIME_DIR}";
-  # The first that a path starts with, and what comes after it; null where it starts with none.
-  split = starts: path: let
-    found = builtins.filter (start: startsWith "${start}/" path) starts;
+# Paths of secret files: outside of the Nix store, or below a directory that only the service manager knows.
+{lib}: let
+  # agenix writes the secrets of a user below this variable.
+  runtimeDirectory = "\${XDG_RUNTIME_DIR}";
+
+  # Splits a path after the first of `prefixes` that it starts with; null if it starts with none of them.
+  split = prefixes: path: let
+    prefix = lib.findFirst (prefix: lib.hasPrefix "${prefix}/" path) null prefixes;
   in
-    if found == []
+    if prefix == null
     then null
     else {
-      start = builtins.head found;
-      rest = after (builtins.head found) path;
+      inherit prefix;
+      rest = lib.removePrefix prefix path;
     };
+  prefixes = ["%h" "%t" runtimeDirectory];
 in {
-  # Whether a string leads into the store.
-  inStore = path: startsWith store path;
+  # Whether a string is a path in the Nix store.
+  isInStore = lib.hasPrefix builtins.storeDir;
 
-  # Whether it stands below the runtime directory or the home of the one who runs the service. A tilde would not be
-  # expanded by anybody.
-  isOfManager = path: builtins.isString path && split ["%h" "%t" runtime] path != null;
+  # Whether a path starts with the runtime directory or the home of the service's user. `~` is not accepted because
+  # systemd does not expand it.
+  isManagerPath = path: lib.isString path && split prefixes path != null;
 
-  # As systemd reads it. A percent sign of a plain path is no specifier.
+  # The path for a unit file. In an absolute path a percent sign is not a specifier.
   forSystemd = path: let
-    parts = split ["%h" "%t" runtime] path;
+    parts = split prefixes path;
   in
     if parts == null
-    then builtins.replaceStrings ["%"] ["%%"] path
-    else
-      (
-        if parts.start == runtime
-        then "%t"
-        else parts.start
-      )
-      + parts.rest;
+    then lib.replaceStrings ["%"] ["%%"] path
+    else if parts.prefix == runtimeDirectory
+    then "%t${parts.rest}"
+    else "${parts.prefix}${parts.rest}";
 
-  # As a shell reads it between double quotes.
+  # The path for a shell, between double quotes.
   forShell = path: let
     parts = split ["%h" "%t"] path;
   in
     if parts == null
     then path
-    else
-      (
-        if parts.start == "%h"
-        then "\${HOME}"
-        else runtime
-      )
-      + parts.rest;
+    else if parts.prefix == "%h"
+    then "\${HOME}${parts.rest}"
+    else "${runtimeDirectory}${parts.rest}";
 
-  # With the home in place of `%h`; null where it stands below a runtime directory, which not every system has.
-  inHome = home: path: let
-    parts = split ["%h" "%t" runtime] path;
+  # The path with `%h` replaced by `home`; null below the runtime directory, which not every system has.
+  expandHome = home: path: let
+    parts = split prefixes path;
   in
     if parts == null
     then path
-    else if parts.start == "%h"
-    then home + parts.rest
+    else if parts.prefix == "%h"
+    then "${home}${parts.rest}"
     else null;
 }

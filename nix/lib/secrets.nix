@@ -1,141 +1,142 @@
-# Secrets in settings: the store can be read by everybody, so only references to them may stand there.
-let
-  attribute = import ./attribute.nix;
-  paths = import ./paths.nix;
+# Secrets in settings. Every user of a machine can read the Nix store, so settings may only contain references to secrets.
+{
+  lib,
+  optionName,
+  paths,
+}: let
+  variableName = text: lib.replaceStrings ["-" "." "/" " "] ["_" "_" "_" "_"] (lib.toUpper text);
 
-  chars = text: builtins.genList (index: builtins.substring index 1 text) (builtins.stringLength text);
-  small = chars "abcdefghijklmnopqrstuvwxyz";
-  large = chars "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-  lower = builtins.replaceStrings large small;
-  upper = builtins.replaceStrings (small ++ ["-" "." "/" " "]) (large ++ ["_" "_" "_" "_"]);
+  # Whether a text contains `${NAME}`. The gateway takes `$${NAME}` literally.
+  hasReference = text: builtins.match "(.*[^$])?[$][{][A-Z_][A-Z0-9_]*[}].*" text != null;
 
-  # `${NAME}`, and not `$${NAME}`, which the gateway takes literally.
-  names = text: builtins.match "(.*[^$])?[$][{][A-Z_][A-Z0-9_]*[}].*" text != null;
-
-  # References and nothing beside them: what stands beside one could be half a key.
-  onlyNames = text: builtins.match "([$][{][A-Z_][A-Z0-9_]*[}])+" text != null;
+  # Whether a text is references and nothing else: other text could be a part of a key.
+  isReferences = text: builtins.match "([$][{][A-Z_][A-Z0-9_]*[}])+" text != null;
 
   sources = ["credential" "env" "file"];
-  isSecretRef = value: builtins.isAttrs value && builtins.elem (value.source or null) sources;
+  isSecretRef = value: lib.isAttrs value && lib.elem (value.source or null) sources;
 
   looksLikeKey = text: builtins.match "(.*[^A-Za-z0-9])?sk-[A-Za-z0-9_-]{12,}.*" text != null;
 
-  # `https://name:password@host`; the program refuses it too, but only after it is in the store.
-  hasUser = text: builtins.match "[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*@.*" text != null;
+  # Whether a text is a URL with a user name or a password. The program rejects it too, but only once it is in the store.
+  hasUserInfo = text: builtins.match "[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*@.*" text != null;
 
-  # Headers that carry secrets; others (User-Agent, X-Title) may be plain.
-  isSecretHeader = name: builtins.match ".*(auth|cookie|credential|key|passw|secret|token).*" (lower name) != null;
+  # Whether a header carries a secret. Others (User-Agent, X-Title) may be plain text.
+  isSecretHeader = name: builtins.match ".*(auth|cookie|credential|key|passw|secret|token).*" (lib.toLower name) != null;
 
-  # The places of settings that hold secrets: { path, value, name }, with the credential's name that the fix shows;
-  # `mixed` where other text stands beside a secret, as in "Bearer ${KEY}".
-  places = settings: let
+  # The fields of the settings that hold secrets: { path, value, name }, where `name` is the credential name that the
+  # error message suggests. `allowsText` is true where text beside a reference is valid, as in "Bearer ${KEY}".
+  secretFields = settings: let
     providers = settings.models.providers or {};
     auth = settings.gateway.auth or {};
     search = settings.plugins.entries.moonshot.config.webSearch or {};
-    optional = set: key: path: name:
-      if builtins.isAttrs set && set ? ${key}
-      then [
-        {
-          inherit name path;
-          value = set.${key};
-        }
-      ]
-      else [];
-    each = set: path: nameOf:
-      if builtins.isAttrs set
-      then
-        map (key: {
+    env = settings.env or {};
+
+    field = attrs: key: path: name:
+      lib.optional (lib.isAttrs attrs && attrs ? ${key}) {
+        inherit name;
+        path = path ++ [key];
+        value = attrs.${key};
+      };
+    fields = attrs: path: nameOf:
+      lib.optionals (lib.isAttrs attrs) (lib.mapAttrsToList (key: value: {
+          inherit value;
           name = nameOf key;
           path = path ++ [key];
-          value = set.${key};
-        }) (builtins.attrNames set)
-      else [];
-    # A list of keys counts each.
-    spread = place:
-      if builtins.isList place.value
-      then indexed (index: value: place // {inherit value;} // {path = place.path ++ [index];}) place.value
-      else [place];
-    mixed = map (place: place // {mixed = true;});
-    headers = set: path: owner:
-      mixed (builtins.filter (place: isSecretHeader (builtins.elemAt place.path (builtins.length path)))
-        (each (set.headers or {}) path (header: "${owner}_${upper header}")));
-    ofProvider = id: let
-      provider = providers.${id};
+        })
+        attrs);
+    allowText = map (field: field // {allowsText = true;});
+    headers = attrs: path: owner:
+      allowText (lib.filter (field: isSecretHeader (lib.last field.path))
+        (fields (attrs.headers or {}) (path ++ ["headers"]) (header: "${owner}_${variableName header}")));
+    providerFields = id: provider: let
       path = ["models" "providers" id];
+      owner = variableName id;
     in
-      optional provider "apiKey" (path ++ ["apiKey"]) "${upper id}_API_KEY"
-      ++ headers provider (path ++ ["headers"]) (upper id)
-      ++ builtins.concatLists (indexed (index: model: headers model (path ++ ["models" index "headers"]) (upper id))
-        (provider.models or []));
-    block = settings.env or {};
+      field provider "apiKey" path "${owner}_API_KEY"
+      ++ headers provider path owner
+      ++ lib.concatLists (lib.imap0 (index: model: headers model (path ++ ["models" index]) owner) (provider.models or []));
+
+    # A list of keys is one field for each key.
+    eachKey = field:
+      if lib.isList field.value
+      then
+        lib.imap0 (index: value:
+          field
+          // {
+            inherit value;
+            path = field.path ++ [index];
+          })
+        field.value
+      else [field];
   in
-    builtins.concatMap spread (
-      builtins.concatMap ofProvider (builtins.attrNames providers)
-      ++ optional auth "token" ["gateway" "auth" "token"] "MOONRELAY_TOKEN"
-      ++ each (auth.tokens or {}) ["gateway" "auth" "tokens"] (client: "MOONRELAY_TOKEN_${upper client}")
-      ++ optional search "apiKey" ["plugins" "entries" "moonshot" "config" "webSearch" "apiKey"] "MOONSHOT_API_KEY"
-      # Variables are where keys get pasted; one that is no secret can be written where it is used.
-      ++ mixed (each (removeAttrs block ["vars"]) ["env"] (name: name))
-      ++ mixed (each (block.vars or {}) ["env" "vars"] (name: name))
+    lib.concatMap eachKey (
+      lib.concatLists (lib.mapAttrsToList providerFields providers)
+      ++ field auth "token" ["gateway" "auth"] "MOONRELAY_TOKEN"
+      ++ fields (auth.tokens or {}) ["gateway" "auth" "tokens"] (client: "MOONRELAY_TOKEN_${variableName client}")
+      ++ field search "apiKey" ["plugins" "entries" "moonshot" "config" "webSearch"] "MOONSHOT_API_KEY"
+      # Users paste keys into variables. A variable that is not a secret can be written where it is used.
+      ++ allowText (fields (removeAttrs env ["vars"]) ["env"] lib.id)
+      ++ allowText (fields (env.vars or {}) ["env" "vars"] lib.id)
     );
 
-  indexed = f: list: builtins.genList (index: f index (builtins.elemAt list index)) (builtins.length list);
-
-  # Every string and path, wherever it is.
+  # Every string and path in a value, as { path, value }.
   leaves = path: value:
-    if builtins.isAttrs value && !(value ? outPath)
-    then builtins.concatMap (key: leaves (path ++ [key]) value.${key}) (builtins.attrNames value)
-    else if builtins.isList value
-    then builtins.concatLists (indexed (index: leaves (path ++ [index])) value)
-    else if builtins.isString value || builtins.isPath value
-    then [{inherit path value;}]
-    else [];
+    if lib.isAttrs value && !(value ? outPath)
+    then lib.concatLists (lib.mapAttrsToList (key: leaves (path ++ [key])) value)
+    else if lib.isList value
+    then lib.concatLists (lib.imap0 (index: leaves (path ++ [index])) value)
+    else lib.optional (lib.isString value || builtins.isPath value) {inherit path value;};
 
-  literal = {
+  plainTextMessage = {
     path,
     name,
     ...
   }: ''
-    ${attribute.show path} holds a secret in plain text, and everybody can read the Nix store. Write a reference, and keep the secret in a file:
-      ${attribute.show path} = "\''${${name}}";
-      services.moonrelay.credentials.${name} = "/run/secrets/${lower name}";'';
+    ${optionName path} contains a secret in plain text, and every user of this machine can read the Nix store. Keep the secret in a file and write a reference to it:
+      ${optionName path} = "\''${${name}}";
+      services.moonrelay.credentials.${name} = "/run/secrets/${lib.toLower name}";'';
 
-  stored = path: ''
-    ${attribute.show path} is a secret's file inside the Nix store, which everybody can read. Give the path as a string, of a file that is not part of your configuration: "/run/secrets/kimi", not ./kimi.'';
+  storeFileMessage = path: ''
+    ${optionName path} is a secret file in the Nix store, which every user of this machine can read. Give the path as a string, of a file outside of your configuration: "/run/secrets/kimi" instead of ./kimi.'';
 
   isFileInStore = value: let
     id = value.id or "";
   in
-    isSecretRef value && value.source == "file" && (builtins.isPath id || paths.inStore id);
+    isSecretRef value && value.source == "file" && (builtins.isPath id || paths.isInStore id);
 
-  judge = place: let
-    inherit (place) path value;
+  isReference = field: let
+    inherit (field) value;
   in
-    if isFileInStore value
-    then [(stored (path ++ ["id"]))]
-    else if isSecretRef value || (builtins.isString value && refers place value)
-    then []
-    else [(literal place)];
+    isSecretRef value
+    || (lib.isString value
+      && (
+        if field.allowsText or false
+        then hasReference value && !looksLikeKey value
+        else isReferences value
+      ));
 
-  refers = place: text:
-    if place.mixed or false
-    then names text && !looksLikeKey text
-    else onlyNames text;
+  fieldViolations = field:
+    if isFileInStore field.value
+    then [(storeFileMessage (field.path ++ ["id"]))]
+    else lib.optional (!isReference field) (plainTextMessage field);
 in {
-  # What is wrong with settings, one text a place, with the fix; never a value.
+  # Error messages, one for each field that contains a secret. They name the fix and never contain a value.
   violations = settings: let
-    known = places settings;
-    isKnown = path: builtins.any (place: place.path == path) known;
-    strange = builtins.filter (leaf: builtins.isString leaf.value && (looksLikeKey leaf.value || hasUser leaf.value) && !isKnown leaf.path) (leaves [] settings);
+    fields = secretFields settings;
+    isSecretField = path: lib.any (field: field.path == path) fields;
+    # Secrets in other fields, found by their shape.
+    misplaced =
+      lib.filter (leaf: lib.isString leaf.value && (looksLikeKey leaf.value || hasUserInfo leaf.value) && !isSecretField leaf.path)
+      (leaves [] settings);
   in
-    builtins.concatMap judge known
-    ++ map (leaf: literal (leaf // {name = "API_KEY";})) strange;
+    lib.concatMap fieldViolations fields
+    ++ map (leaf: plainTextMessage (leaf // {name = "API_KEY";})) misplaced;
 
-  # Secret files that settings name, as { path, file }.
+  # The secret files that settings name, as { path, file }.
   files = settings:
-    map (place: {
-      path = place.path ++ ["id"];
-      file = place.value.id;
+    map (field: {
+      path = field.path ++ ["id"];
+      file = field.value.id;
     })
-    (builtins.filter (place: isSecretRef place.value && place.value.source == "file") (places settings));
+    (lib.filter (field: isSecretRef field.value && field.value.source == "file") (secretFields settings));
 }

@@ -1,13 +1,13 @@
-# What is refused while evaluating, in words that name the option and the fix.
+# Configurations that fail the evaluation. Each message names the option and the fix.
 {
   cfg,
   lib,
-  # Where files are that the sandbox hides.
+  # Directories that the sandbox hides.
   hidden,
-  # Whether there is a sandbox at all: launchd has none.
+  # Whether the service has a sandbox. It has none under launchd.
   sandboxed ? true,
 }: let
-  moonrelay = import ../lib;
+  moonrelay = import ../lib {inherit lib;};
   inherit (cfg.settings) gateway;
   isUnix = moonrelay.address.isUnix gateway.bind;
 
@@ -24,30 +24,30 @@
     }: {
       assertion = sandboxed && cfg.sandbox == "strict" -> !isHidden file;
       message = ''
-        ${moonrelay.attribute.show path} is ${file}, which the service cannot see: its sandbox hides homes. Let systemd read the file:
-          services.moonrelay.credentials.NAME = "${lib.replaceStrings ["~/"] ["%h/"] file}"; with "\''${NAME}" in the settings.'';
+        ${moonrelay.optionName path} is ${file}, which the service cannot read: its sandbox hides homes. Let systemd read the file, and write "\''${NAME}" in the settings:
+          services.moonrelay.credentials.NAME = "${lib.replaceStrings ["~/"] ["%h/"] file}";'';
     })
-    (builtins.filter ({file, ...}: builtins.isString file) (moonrelay.secrets.files cfg.settings));
+    (lib.filter ({file, ...}: lib.isString file) (moonrelay.secrets.files cfg.settings));
 
-  names = map (name: {
+  credentialNames = map (name: {
     assertion = builtins.match "[A-Za-z_][A-Za-z0-9_.-]*" name != null;
-    message = ''services.moonrelay.credentials."${name}": a name has letters, digits, `_`, `.` and `-`, and starts with a letter or `_`: KIMI_API_KEY.'';
-  }) (builtins.attrNames cfg.credentials);
+    message = ''services.moonrelay.credentials."${name}" is not a valid name. Use letters, digits, `_`, `.` and `-`, and start with a letter or `_`, as in KIMI_API_KEY.'';
+  }) (lib.attrNames cfg.credentials);
 in
   secrets
   ++ files
-  ++ names
+  ++ credentialNames
   ++ [
     {
       assertion = sandboxed && isUnix -> cfg.socketActivation;
       message = ''
-        services.moonrelay.settings.gateway.bind is a UNIX socket, for which the sandbox leaves no place. Let systemd make it:
+        services.moonrelay.settings.gateway.bind is a UNIX socket, which the service cannot create inside its sandbox. Let systemd create it:
           services.moonrelay.socketActivation = true;'';
     }
     {
       assertion = cfg.socketActivation -> isUnix || gateway.port != 0;
       message = ''
-        services.moonrelay.settings.gateway.port is 0, and systemd cannot hold a socket without a number. Choose one:
+        services.moonrelay.settings.gateway.port is 0, and a systemd socket needs a fixed port. Choose one:
           services.moonrelay.settings.gateway.port = 1969;'';
     }
   ]

@@ -1,4 +1,4 @@
-# `services.moonrelay.clients`: client programs talk to the gateway, through home-manager's own modules for them.
+# `services.moonrelay.clients`: configures client programs for the gateway, through home-manager's modules for them.
 {
   config,
   lib,
@@ -7,14 +7,14 @@
 }: let
   inherit (lib) mkDefault mkIf types;
   cfg = config.services.moonrelay;
-  moonrelay = import ../lib;
+  moonrelay = import ../lib {inherit lib;};
   inherit (moonrelay) clients;
 
   url = moonrelay.address.url cfg.settings.gateway;
   models = clients.models cfg.settings;
   model = (lib.head models).id;
   auth = cfg.settings.gateway.auth or {};
-  # As the gateway reads it: a token counts unless the mode says `none`.
+  # The gateway's rule: a configured token is required unless the mode is `none`.
   needsToken =
     auth.mode
     or (
@@ -27,17 +27,17 @@
     if cfg.clients.tokenFile == null
     then null
     else moonrelay.paths.forShell cfg.clients.tokenFile;
-  given = {
+  clientArgs = {
     inherit models token;
-    # In its place an assertion speaks.
+    # Without a URL an assertion fails.
     url =
       if url == null
       then "http://127.0.0.1"
       else url;
   };
 
-  # By client: home-manager's module for it, the places of a key in that module's settings, and what the client reads
-  # there as a reference; the others take every word as it stands.
+  # For each client: home-manager's module, the settings of that module that can hold a key, and a pattern for values that
+  # the client resolves as references. Clients without a pattern use every value literally.
   programs = {
     aider = {
       module = "aider-chat";
@@ -68,40 +68,39 @@
     };
   };
   names = lib.attrNames programs ++ ["kimi-code"];
-  isOn = name: cfg.enable && cfg.clients.${name}.enable;
-  anyOn = lib.any isOn names;
-  isKnown = name: options.programs ? ${programs.${name}.module};
-  isProgramOn = name: isKnown name && config.programs.${programs.${name}.module}.enable;
+  isEnabled = name: cfg.enable && cfg.clients.${name}.enable;
+  anyEnabled = lib.any isEnabled names;
+  hasModule = name: options.programs ? ${programs.${name}.module};
+  isProgramEnabled = name: hasModule name && config.programs.${programs.${name}.module}.enable;
 
-  # A definition for a program's module, where home-manager has one.
-  program = name: attrs: lib.optionalAttrs (isKnown name) {${programs.${name}.module} = mkIf (isOn name) attrs;};
+  # The definition for a program's module, if home-manager has that module.
+  program = name: attrs: lib.optionalAttrs (hasModule name) {${programs.${name}.module} = mkIf (isEnabled name) attrs;};
 
-  judge = name: let
+  assertionsFor = name: let
     inherit (programs.${name}) keys module;
     references = programs.${name}.references or null;
-    refersTo = value: references != null && builtins.match references value != null;
-    held = map (path: {
+    isReference = value: references != null && builtins.match references value != null;
+    values = map (path: {
       inherit path;
       value = lib.attrByPath path null config.programs.${module};
     });
-    literals = lib.filter ({value, ...}: value != null && !refersTo value) (held keys);
+    literals = lib.filter ({value, ...}: value != null && !isReference value) (values keys);
   in
     [
       {
-        assertion = isOn name -> isProgramOn name;
+        assertion = isEnabled name -> isProgramEnabled name;
         message =
-          if isKnown name
+          if hasModule name
           then ''
-            services.moonrelay.clients.${name}.enable is set, but the program is not on:
+            services.moonrelay.clients.${name}.enable is set, but the program is not enabled:
               programs.${module}.enable = true;''
-          else "services.moonrelay.clients.${name}.enable is set, but this home-manager has no programs.${module}: take a newer one.";
+          else "services.moonrelay.clients.${name}.enable is set, but this version of home-manager has no programs.${module}. Update home-manager.";
       }
     ]
-    ++ lib.optionals (isOn name && isProgramOn name && needsToken) (map ({path, ...}: {
+    ++ lib.optionals (isEnabled name && isProgramEnabled name && needsToken) (map ({path, ...}: {
         assertion = false;
         message = ''
-          programs.${module}.${lib.concatStringsSep "." path} is a token in plain text, and everybody can read the Nix store. Leave it out:
-            services.moonrelay.clients.tokenFile tells every client where the token is.'';
+          programs.${module}.${lib.concatStringsSep "." path} is a token in plain text, and every user of this machine can read the Nix store. Remove it: services.moonrelay.clients.tokenFile sets the token for every client.'';
       })
       literals);
 in {
@@ -112,8 +111,8 @@ in {
         default = null;
         example = "%t/agenix/moonrelay-token";
         description = ''
-          The file with the gateway's token, for clients of a gateway that asks for one. Clients read it when they
-          start, or get it as a session variable; it is never written anywhere.
+          The file with the gateway's token. Needed if the gateway requires a token. Clients read the file when they start
+          or get the token as a session variable. The token is not written to any other file.
         '';
       };
     }
@@ -124,59 +123,59 @@ in {
         example = true;
         description =
           if name == "kimi-code"
-          then "Whether Kimi Code talks to the gateway, by its session variables."
-          else "Whether {option}`programs.${programs.${name}.module}` talks to the gateway. The program's own module must be on.";
+          then "Whether to configure Kimi Code for the gateway, with session variables."
+          else "Whether to configure {option}`programs.${programs.${name}.module}` for the gateway. That module must be enabled.";
       };
     });
 
   config = {
     assertions = lib.optionals cfg.enable (
-      lib.concatMap judge (lib.attrNames programs)
+      lib.concatMap assertionsFor (lib.attrNames programs)
       ++ [
         {
-          assertion = anyOn -> url != null;
+          assertion = anyEnabled -> url != null;
           message = ''
-            services.moonrelay.clients: the gateway has no port that clients know. Give it one:
+            services.moonrelay.clients: the gateway has no address that clients can use. Set a fixed port:
               services.moonrelay.settings.gateway = { bind = "loopback"; port = 1969; };'';
         }
         {
-          assertion = anyOn && needsToken -> cfg.clients.tokenFile != null;
+          assertion = anyEnabled && needsToken -> cfg.clients.tokenFile != null;
           message = ''
-            services.moonrelay.clients: the gateway asks for a token, and clients do not know where it is:
+            services.moonrelay.clients: the gateway requires a token, but no token file is set:
               services.moonrelay.clients.tokenFile = "/run/secrets/moonrelay-token";'';
         }
         {
-          # "default" means another thing to the program, and its own names are no models of the gateway.
-          assertion = isOn "claude-code" -> cfg.settings ? agents.defaults.model;
+          # The model name "default" has another meaning in Claude Code, and its own model names do not exist in the gateway.
+          assertion = isEnabled "claude-code" -> cfg.settings ? agents.defaults.model;
           message = ''
-            services.moonrelay.clients.claude-code needs the name of a model:
+            services.moonrelay.clients.claude-code requires a default model:
               services.moonrelay.settings.agents.defaults.model = "kimi/kimi-for-coding";'';
         }
       ]
     );
 
     programs = lib.mkMerge [
-      (program "aider" {settings = clients.aider given // {model = mkDefault "openai/${model}";};})
+      (program "aider" {settings = clients.aider clientArgs // {model = mkDefault "openai/${model}";};})
       (program "claude-code" {
-        settings = lib.mkMerge [(clients.claude-code given) {env.ANTHROPIC_MODEL = mkDefault model;}];
+        settings = lib.mkMerge [(clients.claude-code clientArgs) {env.ANTHROPIC_MODEL = mkDefault model;}];
       })
-      (program "codex" {settings = clients.codex given // {model = mkDefault model;};})
-      (program "crush" {settings = clients.crush given;})
+      (program "codex" {settings = clients.codex clientArgs // {model = mkDefault model;};})
+      (program "crush" {settings = clients.crush clientArgs;})
       (program "opencode" {
         settings =
-          clients.opencode given
+          clients.opencode clientArgs
           // {
             model = mkDefault "moonrelay/${model}";
             small_model = mkDefault "moonrelay/${model}";
           };
       })
-      (program "pi" {models = clients.pi given;})
+      (program "pi" {models = clients.pi clientArgs;})
     ];
 
     home.sessionVariables = lib.mkMerge [
-      (mkIf (lib.any isOn ["codex" "opencode"]) (clients.sessionVariables token))
-      (mkIf (isOn "aider") (clients.aiderVariables token))
-      (mkIf (isOn "kimi-code") (clients.kimi-code given // {KIMI_MODEL_NAME = mkDefault model;}))
+      (mkIf (lib.any isEnabled ["codex" "opencode"]) (clients.sessionVariables token))
+      (mkIf (isEnabled "aider") (clients.aiderVariables token))
+      (mkIf (isEnabled "kimi-code") (clients.kimi-code clientArgs // {KIMI_MODEL_NAME = mkDefault model;}))
     ];
   };
 }

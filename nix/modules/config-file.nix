@@ -1,4 +1,4 @@
-# The configuration file. The derivation that makes it checks it, so that there is no unchecked one.
+# The configuration file. Its derivation also validates it, so an unchecked file cannot be used.
 {
   cfg,
   lib,
@@ -15,7 +15,7 @@ in
   } ''
     jq . "$jsonPath" >"$out"
     ${lib.optionalString (cfg.checkConfig && canRun) ''
-      # A home of its own: what the building user configured must not count.
+      # The build directory as the home: the configuration of the building user must have no effect.
       HOME=$PWD XDG_CONFIG_HOME=$PWD ${lib.getExe cfg.package} config validate "$out"
     ''}
   ''

@@ -1,4 +1,4 @@
-# `services.moonrelay` for one user: a systemd user service on Linux, a launchd agent on macOS.
+# `services.moonrelay` for home-manager: a systemd user service on Linux, a launchd agent on macOS.
 {self}: {
   config,
   lib,
@@ -23,8 +23,8 @@ in {
     default = null;
     example = lib.literalExpression "./documents";
     description = ''
-      A folder with {file}`AGENTS.md`, {file}`SOUL.md` and {file}`TOOLS.md`. It is linked to
-      {file}`$XDG_DATA_HOME/moonrelay/workspace`, and `agents.defaults.workspace` names that.
+      A directory with {file}`AGENTS.md`, {file}`SOUL.md` and {file}`TOOLS.md`. The module links it to
+      {file}`$XDG_DATA_HOME/moonrelay/workspace` and sets `agents.defaults.workspace` to that path.
     '';
   };
 
@@ -36,16 +36,16 @@ in {
         sandboxed = isLinux;
       }
       ++ map (name: {
-        # Of a derivation it could be told only by building it.
+        # The contents of a derivation are not known before it is built.
         assertion = !(builtins.isPath cfg.documents) || builtins.pathExists (cfg.documents + "/${name}");
-        message = "services.moonrelay.documents: ${toString cfg.documents} has no ${name}. Write one, it may be empty.";
+        message = "services.moonrelay.documents: ${toString cfg.documents} has no ${name}. Create it; it may be empty.";
       })
       documents;
 
     home.packages = [cfg.package];
 
     services.moonrelay.settings = lib.mkMerge [
-      # A switch reloads the service; the gateway need not watch the file too.
+      # A switch reloads the service, so the gateway does not need to watch the file.
       (lib.mkIf isLinux {gateway.reload = lib.mkDefault false;})
       (lib.mkIf (cfg.documents != null) {
         agents.defaults.workspace = lib.mkDefault "${config.xdg.dataHome}/${workspace}";

@@ -1,4 +1,4 @@
-# `services.moonrelay` for a machine: a system service under a user of its own.
+# `services.moonrelay` for NixOS: a system service that runs as a dynamic user.
 {self}: {
   config,
   lib,
@@ -20,7 +20,10 @@ in {
     type = lib.types.bool;
     default = false;
     example = true;
-    description = "Whether other machines may reach the port. The gateway then needs `gateway.auth.token`, and `gateway.bind`.";
+    description = ''
+      Whether to open the gateway's port in the firewall. This also needs `gateway.bind`, for example `all`, and
+      `gateway.auth.token`.
+    '';
   };
 
   config = lib.mkIf cfg.enable {
@@ -31,9 +34,9 @@ in {
       }
       ++ [
         {
-          assertion = cfg.openFirewall -> !(import ../lib).address.isPrivate gateway.bind;
+          assertion = cfg.openFirewall -> !(import ../lib {inherit lib;}).address.isLocal gateway.bind;
           message = ''
-            services.moonrelay.openFirewall is set, but the gateway listens only for this machine:
+            services.moonrelay.openFirewall is set, but the gateway accepts connections only from this machine. Choose another address:
               services.moonrelay.settings.gateway.bind = "all";'';
         }
       ];
@@ -45,7 +48,7 @@ in {
 
     networking.firewall.allowedTCPPorts = lib.mkIf cfg.openFirewall [gateway.port];
 
-    # A switch reloads the service; the gateway need not watch the file too.
+    # A switch reloads the service, so the gateway does not need to watch the file.
     services.moonrelay.settings.gateway.reload = lib.mkDefault false;
 
     systemd = {
@@ -59,7 +62,7 @@ in {
         reloadTriggers = [source];
         startLimitBurst = unit.startLimit.burst;
         startLimitIntervalSec = unit.startLimit.seconds;
-        # Restart in one step, so that a client that waits at the socket does not start the old program again.
+        # Restart in one step. With a separate stop, a client that waits at the socket would start the old program again.
         stopIfChanged = false;
         serviceConfig =
           unit.service
@@ -71,15 +74,15 @@ in {
           );
       };
 
-      # A switch to another address does not restart the socket: `systemctl restart moonrelay.socket` does.
+      # NixOS does not restart the socket when the address changes. The fix is `systemctl restart moonrelay.socket`.
       sockets = lib.mkIf cfg.socketActivation {
         moonrelay = {
-          description = "${unit.description}: its socket";
+          description = "${unit.description} (socket)";
           documentation = ["man:moonrelay(1)"];
           wantedBy = ["sockets.target"];
           socketConfig = {
             ListenStream = unit.listenStream;
-            # A reverse proxy under another user may connect to a UNIX socket.
+            # A reverse proxy that runs as another user can connect to a UNIX socket.
             SocketMode = "0666";
           };
         };

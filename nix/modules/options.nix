@@ -1,4 +1,4 @@
-# The options that home-manager and NixOS share; no configuration.
+# The options that the home-manager and NixOS modules share.
 {self}: {
   config,
   lib,
@@ -24,8 +24,8 @@ in {
       default = true;
       example = false;
       description = ''
-        Whether the packaged program checks the configuration while it is built, so that an unknown model or a
-        misspelt key stops the build and not the service. Skipped where the building machine cannot run the program.
+        Whether to validate the configuration during the build. An unknown model or a misspelt key then fails the build
+        instead of the service. Skipped if the build machine cannot run the program.
       '';
     };
 
@@ -39,12 +39,12 @@ in {
         }
       '';
       description = ''
-        Secrets by name, each the path of a file that holds nothing else. `''${NAME}` in
-        {option}`services.moonrelay.settings` finds them, and so do the built-in providers:
-        `KIMI_API_KEY`, `MOONSHOT_API_KEY`, `OPENROUTER_API_KEY`. systemd reads the files when the service starts and
-        when it reloads (systemd 260); a file that is missing is a missing key, and its provider is off.
+        Names of secrets, each with the path of a file that contains only the secret. Refer to a secret as `''${NAME}`
+        in {option}`services.moonrelay.settings`. The built-in providers use `KIMI_API_KEY`, `MOONSHOT_API_KEY` and
+        `OPENROUTER_API_KEY` without a reference. systemd reads the files when the service starts and, since systemd
+        260, when it reloads. If a file is missing, the provider that needs its key is disabled.
 
-        A path is absolute and outside of the Nix store, or starts with `%h` (the home), `%t` or
+        A path must be absolute and outside of the Nix store, or start with `%h` (the home), `%t` or
         `''${XDG_RUNTIME_DIR}` (the runtime directory, which agenix uses).
       '';
     };
@@ -54,8 +54,8 @@ in {
       default = [];
       example = "%h/.secrets/moonrelay.env";
       description = ''
-        A file, or several, of `NAME=value` lines for the service's environment. A missing file counts as empty. Unlike
-        {option}`services.moonrelay.credentials` they are read only when the service starts.
+        One or more files with `NAME=value` lines for the service's environment. Missing files are ignored. Unlike
+        {option}`services.moonrelay.credentials`, the files are read only when the service starts.
       '';
     };
 
@@ -63,14 +63,14 @@ in {
       type = types.listOf types.str;
       default = [];
       example = ["--port" "1970"];
-      description = "Arguments added to {command}`moonrelay gateway run`. They win over the configuration.";
+      description = "Additional arguments for {command}`moonrelay gateway run`. They override the configuration.";
     };
 
     logLevel = mkOption {
       type = types.enum ["error" "warn" "info" "debug" "trace"];
       default = "info";
       example = "debug";
-      description = "How much is logged. {option}`services.moonrelay.settings.logging.level` wins over it.";
+      description = "The log level. {option}`services.moonrelay.settings.logging.level` overrides it.";
     };
 
     sandbox = mkOption {
@@ -78,10 +78,10 @@ in {
       default = "strict";
       example = "syscalls";
       description = ''
-        How the service is confined. `strict` needs user namespaces for a user's service: it sees no home, no other
-        process and no device, and writes only to its state directory. `syscalls` is for hosts that forbid user
-        namespaces: it filters system calls only. The start of `strict` fails there, with status 217/USER where none can be
-        made, and 218/CAPABILITIES where one can and gives no rights.
+        The sandbox of the service. With `strict` the service cannot access homes, other processes or devices, and can
+        write only to its state directory. A user service needs user namespaces for this. `syscalls` only filters system
+        calls and is for hosts that forbid user namespaces. On such hosts `strict` fails to start: with status 217/USER
+        if user namespaces cannot be created, or with 218/CAPABILITIES if they grant no capabilities.
       '';
     };
 
@@ -97,8 +97,8 @@ in {
         }
       '';
       description = ''
-        The configuration, as the reference of the configuration file has it. It becomes JSON in
-        {file}`moonrelay/config.json5`. Secrets are references (`"\''${NAME}"`); a literal one is refused.
+        The configuration, with the keys of the configuration file. It is written as JSON to
+        {file}`moonrelay/config.json5`. Write secrets as references (`"\''${NAME}"`); secrets in plain text are rejected.
       '';
       type = types.submodule {
         freeformType = json.type;
@@ -108,8 +108,8 @@ in {
             default = "loopback";
             example = "unix:%t/moonrelay.sock";
             description = ''
-              Where to listen: `loopback`, `all`, an IP address, or `unix:PATH`. What others can reach needs
-              `gateway.auth.token`; a UNIX socket needs {option}`services.moonrelay.socketActivation`.
+              The listen address: `loopback`, `all`, an IP address, or `unix:PATH`. An address that other machines can
+              reach needs `gateway.auth.token`. A UNIX socket needs {option}`services.moonrelay.socketActivation`.
             '';
           };
           port = mkOption {
@@ -127,8 +127,8 @@ in {
       default = false;
       example = true;
       description = ''
-        Whether systemd holds the socket, so that no client is refused while the gateway restarts: whoever connects in
-        between waits for the next process.
+        Whether systemd opens the listening socket. Clients that connect while the gateway restarts then wait for the new
+        process instead of being refused.
       '';
     };
   };

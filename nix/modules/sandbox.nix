@@ -1,27 +1,27 @@
-# What the service may do. `CapabilityBoundingSet` and the like are "", not [ ]: home-manager drops empty lists.
+# The service's sandbox. `CapabilityBoundingSet` and similar settings are "" and not []: home-manager drops empty lists.
 let
-  # These need no namespace.
+  # Settings that need no namespace.
   syscalls = {
     LockPersonality = true;
-    # Nothing here compiles at run time.
+    # The gateway does not generate code at run time.
     MemoryDenyWriteExecute = true;
     NoNewPrivileges = true;
-    # Providers by IPv4 and IPv6; UNIX for the journal, readiness and sockets that systemd holds.
+    # IPv4 and IPv6 for providers; UNIX for the journal, sd_notify and systemd's sockets.
     RestrictAddressFamilies = "AF_UNIX AF_INET AF_INET6";
     RestrictNamespaces = true;
     RestrictRealtime = true;
     RestrictSUIDSGID = true;
     SystemCallArchitectures = "native";
-    # A forbidden call fails instead of killing.
+    # A forbidden system call fails instead of killing the process.
     SystemCallErrorNumber = "EPERM";
     SystemCallFilter = ["@system-service" "~@privileged @resources"];
     UMask = "0077";
   };
 
-  # And these do: a user's manager makes a user namespace for them.
+  # Settings that need a namespace. For a user service systemd also creates a user namespace.
   namespaces = {
     CapabilityBoundingSet = "";
-    # What everybody can write to, and ProtectSystem leaves.
+    # Directories that every user can write to and that ProtectSystem does not protect.
     InaccessiblePaths = "-/dev/mqueue -/dev/shm -/run/lock";
     PrivateDevices = true;
     PrivatePIDs = true;
@@ -40,16 +40,16 @@ let
 in {
   inherit syscalls;
 
-  # For a user's service. Directives that have no effect in one (IPAddressDeny, SocketBindDeny, DevicePolicy) are
-  # left out, and so is PrivateIPC: the process of ExecReload= gets another user namespace than the service has, and
-  # cannot join what belongs to that one (226/NAMESPACE in systemd 262).
+  # For a user service. Settings without an effect there (IPAddressDeny, SocketBindDeny, DevicePolicy) are left out.
+  # PrivateIPC is left out too: the process of ExecReload= runs in another user namespace than the service and cannot
+  # join the service's IPC namespace (226/NAMESPACE in systemd 262).
   user = configDirectory:
     syscalls
     // namespaces
     // {
-      # An empty home, with two exceptions. The directory of the configuration, not the file: a bound link would keep
-      # the generation of the start. And the socket of sd_notify, which lies in the runtime directory; the manager's
-      # own socket beside it stays hidden, so nothing inside can ask for another unit.
+      # Homes are empty, with two exceptions. One is the directory of the configuration: a bind mount of the file itself
+      # would keep the generation that was current at the start. The other is the sd_notify socket in the runtime
+      # directory. The manager's own socket beside it stays hidden, so the service cannot start other units.
       ProtectHome = "tmpfs";
       BindReadOnlyPaths = "-${configDirectory} %t/systemd/notify";
     };

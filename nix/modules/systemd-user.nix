@@ -1,4 +1,4 @@
-# The user service of home-manager. tests/systemd/nix runs it, and switches between generations of it with sd-switch.
+# The user service of home-manager. tests/systemd/nix runs it and switches between its generations with sd-switch.
 {
   config,
   lib,
@@ -9,7 +9,7 @@
   sandbox = import ./sandbox.nix;
   home = config.home.homeDirectory;
   inherit (config.xdg) configHome;
-  # A specifier where that is possible: the unit stays the same for another home.
+  # Below the home, a specifier keeps the unit independent of the home's path.
   configDirectory =
     (
       if lib.hasPrefix "${home}/" configHome
@@ -23,8 +23,8 @@
   };
 in {
   config = lib.mkIf (cfg.enable && pkgs.stdenv.hostPlatform.isLinux) {
-    # The state directory, before the first start: where it is missing, systemd takes ~/.config/moonrelay for that of an
-    # old version, links to it, and the service could write its own configuration.
+    # Creates the state directory before the first start. If it is missing, systemd assumes that ~/.config/moonrelay is
+    # the state directory of an older version and links to it. The service could then write to its own configuration.
     xdg.stateFile."moonrelay/.keep".text = "";
 
     systemd.user = {
@@ -36,16 +36,16 @@ in {
           Requires = lib.optional cfg.socketActivation "moonrelay.socket";
           StartLimitBurst = unit.startLimit.burst;
           StartLimitIntervalSec = unit.startLimit.seconds;
-          # Of the unit only these lines change with the configuration, so that sd-switch reloads.
+          # These are the only lines that change with the configuration, so sd-switch reloads the service.
           X-Reload-Triggers = ["${config.xdg.configFile."moonrelay/config.json5".source}"];
-          # Stopping first would let a client that waits at the socket start the old program again.
+          # With a stop before the switch, a client that waits at the socket would start the old program again.
           X-SwitchMethod = "restart";
         };
         Service =
           unit.service
           // lib.optionalAttrs (cfg.credentials != {}) {
-            # A stop while systemd reads credentials leaves its draft of them, and each later start, to which that is in
-            # the way, fails with 243/CREDENTIALS (systemd 262, as long as the user's manager runs).
+            # A stop while systemd reads credentials leaves a temporary directory. It makes every later start fail with
+            # 243/CREDENTIALS for as long as the user's manager runs (systemd 262).
             ExecStopPost = ["-+${lib.getExe' pkgs.coreutils "rm"} -rf %t/systemd/temporary-credentials/%n"];
           }
           // (
@@ -59,11 +59,11 @@ in {
       sockets = lib.mkIf cfg.socketActivation {
         moonrelay = {
           Unit = {
-            Description = "${unit.description}: its socket";
+            Description = "${unit.description} (socket)";
             Documentation = ["man:moonrelay(1)"];
-            # Another address is another socket; sd-switch looks only here.
+            # A new address needs a restart of the socket; sd-switch looks only at this setting.
             X-Restart-Triggers = [unit.listenStream];
-            # It takes the service along in one step; stopped first, that would stay down until the next client.
+            # Restarts the service in the same step. With a stop first it would stay down until the next client connects.
             X-SwitchMethod = "restart";
           };
           Socket = {

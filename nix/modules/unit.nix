@@ -1,20 +1,21 @@
-# What the units of home-manager and NixOS have in common.
+# The settings that the units of home-manager and NixOS share. `moonrelay service install` writes the same ones
+# (src/service/unit.rs); tests/gateway/unit_policy.rs compares them.
 {
   cfg,
-  # The configuration as the service sees it: a path that stays the same from generation to generation.
+  # The path of the configuration as the service sees it. It must be the same in every generation.
   configFile,
   lib,
 }: let
-  moonrelay = import ../lib;
+  moonrelay = import ../lib {inherit lib;};
   exe = lib.getExe cfg.package;
   inherit (moonrelay.paths) forSystemd;
 in {
   description = "Moonrelay, a personal LLM gateway";
 
-  # What brings the secrets, where there is one of them.
+  # The services that decrypt secrets, if the system has them.
   after = ["agenix.service" "sops-install-secrets.service" "sops-nix.service"] ++ lib.optional cfg.socketActivation "moonrelay.socket";
 
-  # Ten starts in ten minutes, with the growing waits below: five minutes of trying, then an answer in the status.
+  # With the growing delays below, ten starts take about four minutes. Then systemd gives up and reports a failed unit.
   startLimit = {
     burst = 10;
     seconds = 600;
@@ -23,28 +24,28 @@ in {
   service =
     {
       Type = "notify-reload";
-      ExecStart = lib.concatStringsSep " " ([exe "gateway run --config" configFile] ++ map moonrelay.systemd.argument cfg.extraArgs);
-      # A file with errors makes the reload fail here, where who asked for it sees it.
+      ExecStart = lib.concatStringsSep " " ([exe "gateway run --config" configFile] ++ map moonrelay.systemd.escapeArgument cfg.extraArgs);
+      # An invalid file makes the reload command fail, so that the user who ran it sees the errors.
       ExecReload = "${exe} config validate ${configFile}";
       Restart = "on-failure";
       RestartSec = 1;
       RestartSteps = 6;
       RestartMaxDelaySec = 60;
-      # A bad configuration: starting again would not help.
+      # The configuration is invalid: another start would fail too.
       RestartPreventExitStatus = 78;
-      # Keys are in its memory, and a core dump would hold them.
+      # The process has keys in memory, which a core dump would contain.
       LimitCORE = 0;
-      # A descriptor for each client and for each call to a provider; a session's usual limit is 1024.
+      # One descriptor for each client and for each provider call. The usual limit of a session is 1024.
       LimitNOFILE = 16384;
       StateDirectory = "moonrelay";
       StateDirectoryMode = "0700";
-      # Answers under way end within 90 s; sd-switch gives up at 120.
+      # The gateway finishes active responses within 90 s; sd-switch stops waiting after 120 s.
       TimeoutStopSec = 100;
       WatchdogSec = 30;
     }
     // lib.optionalAttrs (cfg.credentials != {}) {
       LoadCredential = lib.mapAttrsToList (name: path: "${name}:${forSystemd path}") cfg.credentials;
-      # Used where the file is missing: a key that is missing, and not a service that does not start (243/CREDENTIALS).
+      # The value if the file is missing. Without it the service would not start (243/CREDENTIALS).
       SetCredential = map (name: "${name}:\\n") (lib.attrNames cfg.credentials);
       RefreshOnReload = "credentials";
     }

@@ -1,4 +1,4 @@
-# Every flake below examples/ and templates/, evaluated with our inputs: `nix flake check` looks at neither.
+# Every flake below examples/ and templates/, evaluated with the inputs of this flake. `nix flake check` ignores both.
 {
   home-manager,
   lib,
@@ -12,14 +12,14 @@
     }
     // import ./stubs.nix {inherit lib;};
 
-  results = path: let
+  configurationsOf = path: let
     flake = import path;
     own = lib.fix (own:
       flake.outputs (lib.genAttrs (lib.attrNames (lib.functionArgs flake.outputs)) (name:
         if name == "self"
         then own
-        else inputs.${name} or (throw "${toString path}: no input ${name} here"))));
-    found = kind: prefix: attribute:
+        else inputs.${name} or (throw "${toString path}: the checks have no input ${name}"))));
+    collect = kind: prefix: attribute:
       lib.mapAttrs' (name: value:
         lib.nameValuePair "${prefix}-${name}" {
           inherit (value.config.services.moonrelay) settings;
@@ -27,26 +27,26 @@
         })
       own.${kind} or {};
   in
-    found "homeConfigurations" "home" ["activationPackage"]
-    // found "nixosConfigurations" "nixos" ["config" "system" "build" "toplevel"];
+    collect "homeConfigurations" "home" ["activationPackage"]
+    // collect "nixosConfigurations" "nixos" ["config" "system" "build" "toplevel"];
 
-  # flake.nix, and others of that kind beside it.
+  # flake.nix and its variants, such as test-flake.nix.
   flakesOf = directory: lib.filter (name: lib.hasSuffix "flake.nix" name) (lib.attrNames (builtins.readDir directory));
 
-  of = kind: root:
+  inDirectory = kind: root:
     lib.concatMapAttrs (name: type:
       lib.optionalAttrs (type == "directory") (
-        lib.concatMapAttrs (file: found: let
+        lib.concatMapAttrs (file: configurations: let
           variant = lib.optionalString (file != "flake.nix") "-${lib.removeSuffix "-flake.nix" file}";
         in
-          if found == {}
-          then throw "${kind} ${name}/${file} configures nothing"
-          else lib.mapAttrs' (what: lib.nameValuePair "${kind}-${name}${variant}-${what}") found)
-        (lib.genAttrs (flakesOf (root + "/${name}")) (file: results (root + "/${name}/${file}")))
+          if configurations == {}
+          then throw "${kind} ${name}/${file} contains no configuration"
+          else lib.mapAttrs' (output: lib.nameValuePair "${kind}-${name}${variant}-${output}") configurations)
+        (lib.genAttrs (flakesOf (root + "/${name}")) (file: configurationsOf (root + "/${name}/${file}")))
       )) (builtins.readDir root);
 
-  all = of "example" ../../examples // of "template" ../../templates;
+  all = inDirectory "example" ../../examples // inDirectory "template" ../../templates;
 in {
-  checks = lib.mapAttrs (_: one: one.derivation) all;
-  settings = lib.mapAttrs (_: one: one.settings) all;
+  checks = lib.mapAttrs (_: configuration: configuration.derivation) all;
+  settings = lib.mapAttrs (_: configuration: configuration.settings) all;
 }

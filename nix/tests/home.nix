@@ -1,4 +1,4 @@
-# One user's home with our module, evaluated by the real home-manager.
+# A home with the module, evaluated with the real home-manager.
 {
   home-manager,
   lib,
@@ -18,15 +18,15 @@
   };
   extended = import "${home-manager}/modules/lib/stdlib-extended.nix" lib;
 in {
-  # As a user has it: a failed assertion throws.
+  # The configuration as a user gets it: a failed assertion throws.
   configuration = module:
     home-manager.lib.homeManagerConfiguration {
       inherit pkgs;
       modules = [base module self.homeModules.default];
     };
 
-  # Without that, to read the failed assertions: null where the module system refuses.
-  refusals = module: let
+  # The messages of failed assertions; null if the module system rejects the configuration.
+  failures = module: let
     inherit
       (extended.evalModules {
         class = "homeManager";
@@ -36,22 +36,22 @@ in {
             inherit pkgs;
             check = true;
             lib = extended;
-            # With the given packages; they are not imported once more.
+            # Use the given packages instead of importing nixpkgs again.
             useNixpkgsModule = false;
           };
         specialArgs.modulesPath = "${home-manager}/modules";
       })
       config
       ;
-    # What a home takes from the module; all of a home would take long.
-    taken = [
+    # The values that the module sets. Evaluating the whole home would take too long.
+    values = [
       config.launchd.agents
       config.services.moonrelay.settings
       config.systemd.user.services
       config.home.sessionVariables
     ];
     failed = map (one: one.message) (lib.filter (one: !one.assertion) config.assertions);
-    result = builtins.tryEval (builtins.deepSeq taken (builtins.deepSeq failed failed));
+    result = builtins.tryEval (builtins.deepSeq values (builtins.deepSeq failed failed));
   in
     if result.success
     then result.value

@@ -1,5 +1,6 @@
-# The options' reference without nixpkgs: `nix-instantiate --eval --strict nix/tests/reference.nix`. A few words of its
-# `lib` are enough to read what the options say; types and defaults are compared by the flake's own check.
+# Compares the option reference with the option descriptions, without nixpkgs:
+# `nix-instantiate --eval --strict nix/tests/reference.nix`. The stub `lib` below only supports descriptions and examples;
+# the flake's check also compares types and defaults.
 let
   option = attrs: attrs // {_type = "option";};
   lib = {
@@ -43,7 +44,7 @@ let
       submodule = module: {inherit (module) options;};
     };
   };
-  given = {
+  moduleArgs = {
     inherit lib;
     config = {};
     options = {};
@@ -59,37 +60,37 @@ let
     (import ../modules/nixos.nix {self = {};})
   ];
 
-  # { name, description, example } of each.
-  walk = path: attrs:
+  # Every option as { name, description, example }.
+  collect = path: attrs:
     if attrs._type or null == "option"
     then
       [(attrs // {name = builtins.concatStringsSep "." path;})]
       ++ (
         if attrs ? type.options
-        then walk path attrs.type.options
+        then collect path attrs.type.options
         else []
       )
-    else builtins.concatMap (name: walk (path ++ [name]) attrs.${name}) (builtins.attrNames attrs);
-  found = builtins.concatMap (module: walk [] (module given).options) modules;
+    else builtins.concatMap (name: collect (path ++ [name]) attrs.${name}) (builtins.attrNames attrs);
+  options = builtins.concatMap (module: collect [] (module moduleArgs).options) modules;
 
   page = builtins.readFile ../../docs/reference/nix-options.md;
-  has = text: builtins.replaceStrings [text] [""] page != page;
+  contains = text: builtins.replaceStrings [text] [""] page != page;
   plain = builtins.replaceStrings ["{option}`" "{file}`" "{command}`"] ["`" "`" "`"];
   trimmed = text: let
     match = builtins.match "(.*[^\n])\n*" text;
   in
     builtins.head match;
 
-  judge = one:
-    if one.description or "" == "" || !(one ? example)
-    then throw "${one.name} lacks a description or an example"
-    else if has "## `${one.name}`\n\n${trimmed (plain one.description)}\n"
-    then one.name
-    else throw "docs/reference/nix-options.md does not have ${one.name} as it is described now";
+  checkOption = option:
+    if option.description or "" == "" || !(option ? example)
+    then throw "${option.name} lacks a description or an example"
+    else if contains "## `${option.name}`\n\n${trimmed (plain option.description)}\n"
+    then option.name
+    else throw "docs/reference/nix-options.md is out of date: the description of ${option.name} differs";
 
   headings = builtins.length (builtins.filter builtins.isList (builtins.split "\n## `" page));
-  names = map judge found;
+  names = map checkOption options;
 in
   if headings == builtins.length names
   then names
-  else throw "docs/reference/nix-options.md has ${toString headings} options, and there are ${toString (builtins.length names)}"
+  else throw "docs/reference/nix-options.md has ${toString headings} options, but the modules have ${toString (builtins.length names)}"

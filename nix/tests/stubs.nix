@@ -1,4 +1,4 @@
-# The options of sops-nix and agenix as far as the examples set them: they are no inputs of ours.
+# The options of sops-nix and agenix that the examples set. The two projects are not inputs of the flake.
 {lib}: let
   inherit (lib) mkOption types;
   secrets = path: extra:

@@ -43,7 +43,7 @@ pub struct UnitPathError {
 }
 
 impl UnitConfig {
-    /// The text of [`SERVICE`].
+    /// The text of [`SERVICE_NAME`].
     ///
     /// # Errors
     /// When a path cannot be written there.
@@ -90,7 +90,7 @@ impl UnitConfig {
         Ok(text)
     }
 
-    /// The text of [`SOCKET`]; `None` where the gateway binds its own.
+    /// The text of [`SOCKET_NAME`]; `None` where the gateway binds its own.
     #[must_use]
     pub fn render_socket(&self) -> Option<String> {
         let listen = self.listen_stream.as_ref()?.replace('%', "%%");
@@ -107,8 +107,8 @@ impl UnitConfig {
 const UNIT_SECTION: &str = "\
 [Unit]
 Description=Moonrelay, a personal LLM gateway
-# Ten starts in five minutes, pauses included, are a gateway that does not come up: it is left `failed`.
-StartLimitIntervalSec=300
+# After ten starts in ten minutes, delays included, systemd gives up and leaves the unit `failed`.
+StartLimitIntervalSec=600
 StartLimitBurst=10
 ";
 
@@ -117,9 +117,9 @@ Restart=on-failure
 # A wrong configuration is wrong the next time, too.
 RestartPreventExitStatus=78
 RestartSec=1
-# From 1 s to 15 s between starts (systemd 254; an older one stays at 1 s).
-RestartSteps=4
-RestartMaxDelaySec=15
+# The delay grows from 1 s to 60 s (systemd 254; older versions stay at 1 s).
+RestartSteps=6
+RestartMaxDelaySec=60
 # It is fed only after the gateway has answered a request of its own.
 WatchdogSec=30
 # Answers under way run to their end, for at most 90 s.

@@ -1,5 +1,5 @@
 {
-  description = "My home, with Moonrelay";
+  description = "A home-manager configuration with Moonrelay";
 
   inputs = {
     nixpkgs.url = "github:NixOS/nixpkgs/nixos-unstable";
@@ -30,7 +30,7 @@
 
           services.moonrelay = {
             enable = true;
-            # A file of mode 0600 with the key and nothing else.
+            # A file with mode 0600 that contains only the key.
             credentials.KIMI_API_KEY = "%h/.secrets/kimi";
             settings.agents.defaults.model = "kimi/kimi-for-coding";
           };

@@ -18,7 +18,7 @@
       modules = [
         moonrelay.nixosModules.default
         {
-          # Yours: from nixos-generate-config.
+          # Replace with your hardware settings from nixos-generate-config.
           nixpkgs.hostPlatform = "x86_64-linux";
           boot.loader.systemd-boot.enable = true;
           fileSystems."/" = {
@@ -29,7 +29,7 @@
 
           services.moonrelay = {
             enable = true;
-            # A file that root alone can read.
+            # A file that only root can read.
             credentials.KIMI_API_KEY = "/var/lib/secrets/kimi";
             settings.agents.defaults.model = "kimi/kimi-for-coding";
           };

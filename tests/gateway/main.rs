@@ -64,5 +64,6 @@ mod systemd;
 mod terminal;
 mod traces;
 mod translated_answers;
+mod unit_policy;
 mod usage;
 mod watching;

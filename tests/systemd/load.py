@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Clients of the gateway, many at once, while something is done to it.
+"""Sends concurrent requests to the gateway while a command runs.
 
-load.py ask BASE                      one request; prints the model that answered
-load.py streams BASE N COMMAND…       N streams; once each has begun COMMAND runs; every one must end whole
-load.py connects BASE N COMMAND…      streams under way and COMMAND, which restarts the unit; once it is stopping N more
-                                      connect; every one must be served whole
+load.py request BASE                  sends one request and prints the model that answered
+load.py streams BASE N COMMAND…       starts N streams, then runs COMMAND; every stream must be complete
+load.py connects BASE N COMMAND…      starts streams and COMMAND, which restarts the unit; N more clients connect while the
+                                      unit is stopping; every response must be complete
 
-Exit 1, and what was lost, when any answer was.
+Exits with 1 and prints the reasons if a response is not complete.
 """
 
 import http.client
@@ -17,36 +17,36 @@ import threading
 import time
 from urllib.parse import urlsplit
 
-PATIENCE = 60
-WORDS = 150
+TIMEOUT_SECONDS = 60
+WORD_COUNT = 150
 
 
 class Client(threading.Thread):
-    """One connection, one request, read to its end."""
+    """One connection that sends one request and reads the whole response."""
 
     def __init__(self, base):
         super().__init__(daemon=True)
         self.base = base
-        self.begun = threading.Event()
+        self.started = threading.Event()
         self.model = None
-        self.lost = "it did not end"
+        self.failure = "the response did not end"
 
     def run(self):
         try:
-            self.lost = self.ask()
+            self.failure = self.send()
         except (OSError, http.client.HTTPException, ValueError) as error:
-            self.lost = f"{type(error).__name__}: {error}"
+            self.failure = f"{type(error).__name__}: {error}"
         finally:
-            self.begun.set()
+            self.started.set()
 
-    def ask(self):
-        """Why the answer is not whole; None when it is."""
+    def send(self):
+        """Returns why the response is not complete; None if it is."""
         body = {
             "model": "default",
             "stream": True,
-            "messages": [{"role": "user", "content": f"reply with {WORDS} words"}],
+            "messages": [{"role": "user", "content": f"reply with {WORD_COUNT} words"}],
         }
-        connection = http.client.HTTPConnection(urlsplit(self.base).netloc, timeout=PATIENCE)
+        connection = http.client.HTTPConnection(urlsplit(self.base).netloc, timeout=TIMEOUT_SECONDS)
         connection.request("POST", "/v1/chat/completions", json.dumps(body), {"content-type": "application/json"})
         response = connection.getresponse()
         self.model = response.getheader("x-moonrelay-model")
@@ -62,17 +62,17 @@ class Client(threading.Thread):
                 continue
             event = json.loads(data)
             if "error" in event:
-                return f"an error event: {data[:500]}"
+                return f"error event: {data[:500]}"
             for choice in event.get("choices", []):
                 piece = choice.get("delta", {}).get("content")
                 if piece:
                     text += piece
-                    self.begun.set()
+                    self.started.set()
                 if choice.get("finish_reason"):
                     finishes.append(choice["finish_reason"])
         words = len(text.split())
-        if (words, finishes, done) != (WORDS, ["stop"], 1):
-            return f"{words} words, finishes {finishes}, {done} times [DONE]"
+        if (words, finishes, done) != (WORD_COUNT, ["stop"], 1):
+            return f"{words} words, finish reasons {finishes}, {done} [DONE] events"
         return None
 
 
@@ -83,20 +83,20 @@ def start(base, count):
     return clients
 
 
-def all_begun(clients):
+def wait_until_all_started(clients):
     for client in clients:
-        if not client.begun.wait(PATIENCE):
-            sys.exit("a stream did not begin")
+        if not client.started.wait(TIMEOUT_SECONDS):
+            sys.exit("a stream did not start")
 
 
-def verdict(clients, what):
+def report(clients, what):
     for client in clients:
-        client.join(PATIENCE)
-    lost = [client.lost for client in clients if client.lost]
-    for reason in lost[:5]:
-        print(f"lost: {reason}")
-    print(f"{len(clients) - len(lost)} of {len(clients)} {what}")
-    return 1 if lost else 0
+        client.join(TIMEOUT_SECONDS)
+    failures = [client.failure for client in clients if client.failure]
+    for reason in failures[:5]:
+        print(f"failed: {reason}")
+    print(f"{len(clients) - len(failures)} of {len(clients)} {what}")
+    return 1 if failures else 0
 
 
 def is_stopping():
@@ -106,39 +106,39 @@ def is_stopping():
 
 def streams(base, count, command):
     clients = start(base, count)
-    all_begun(clients)
-    done = subprocess.run(command, timeout=PATIENCE, check=False).returncode
-    under_way = sum(client.is_alive() for client in clients)
-    print(f"{under_way} streams were still under way after: {' '.join(command)}")
-    if done != 0 or under_way != count:
-        verdict(clients, "streams ended whole")
+    wait_until_all_started(clients)
+    done = subprocess.run(command, timeout=TIMEOUT_SECONDS, check=False).returncode
+    active = sum(client.is_alive() for client in clients)
+    print(f"{active} streams were active after: {' '.join(command)}")
+    if done != 0 or active != count:
+        report(clients, "streams are complete")
         return 1
-    return verdict(clients, "streams ended whole")
+    return report(clients, "streams are complete")
 
 
 def connects(base, count, command):
     clients = start(base, 10)
-    all_begun(clients)
+    wait_until_all_started(clients)
     restart = subprocess.Popen(command)
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while not is_stopping():
         if restart.poll() is not None or time.monotonic() > deadline:
-            sys.exit("the unit was never seen stopping")
+            sys.exit("the unit did not reach the state deactivating")
     clients += start(base, count)
-    under_way = sum(client.is_alive() for client in clients[:10])
-    print(f"{count} connected while {under_way} streams held the old process")
-    code = verdict(clients, "answers are whole")
-    # Of streams that were all over nothing was shown.
-    return code or int(under_way == 0) or restart.wait(PATIENCE)
+    active = sum(client.is_alive() for client in clients[:10])
+    print(f"{count} clients connected while {active} streams kept the old process alive")
+    code = report(clients, "responses are complete")
+    # Without active streams the check proves nothing.
+    return code or int(active == 0) or restart.wait(TIMEOUT_SECONDS)
 
 
 def main():
     mode, base = sys.argv[1], sys.argv[2]
-    if mode == "ask":
+    if mode == "request":
         (client,) = start(base, 1)
-        client.join(PATIENCE)
-        print(client.lost or client.model)
-        return 1 if client.lost else 0
+        client.join(TIMEOUT_SECONDS)
+        print(client.failure or client.model)
+        return 1 if client.failure else 0
     return {"streams": streams, "connects": connects}[mode](base, int(sys.argv[3]), sys.argv[4:])
 
 

@@ -1,5 +1,5 @@
-# Evaluated configurations against expected files, one directory a case: `case.nix` is { home | darwin | nixos = module },
-# the files beside it are what must come out. `nix/tests/eval/bless` writes them.
+# Compares evaluated configurations with expected files. Each case is a directory: `case.nix` is
+# { home | darwin | nixos = module }, and the files beside it are the expected results. `nix/tests/eval/bless` writes them.
 {
   home-manager,
   lib,
@@ -7,14 +7,24 @@
   pkgs,
   self,
 }: let
-  moonrelay = import ../../lib;
-  # Goldens are those of one system, whatever machine compares them.
+  # The expected files are for one system, on every machine that compares them.
   linux = nixpkgs.legacyPackages.x86_64-linux;
   darwin = nixpkgs.legacyPackages.aarch64-darwin;
   homeWith = pkgs: import ../home.nix {inherit home-manager lib pkgs self;};
 
+  # The text of a unit file as home-manager generates it (modules/systemd.nix).
+  unitText = unit:
+    lib.generators.toINI {
+      listsAsDuplicateKeys = true;
+      mkKeyValue = key: value: "${key}=${
+        if lib.isBool value
+        then lib.boolToString value
+        else toString value
+      }";
+    } (lib.filterAttrs (_: section: section != {}) (lib.mapAttrs (_: lib.filterAttrs (_: value: value != null && value != [])) unit));
+
   unit = config: kind: set: let
-    text = moonrelay.systemd.unitText set;
+    text = unitText set;
     written = linux.writeTextFile {
       name = "moonrelay.${kind}";
       inherit text;
@@ -24,7 +34,7 @@
   in
     if "${written}/moonrelay.${kind}" == linked
     then text
-    else throw "the text of moonrelay.${kind} is not what home-manager writes";
+    else throw "the text of moonrelay.${kind} differs from what home-manager writes";
 
   linksOf = config: builtins.toJSON (lib.filter (lib.hasInfix "moonrelay/") (lib.attrNames config.home.file));
 
@@ -93,8 +103,8 @@
 
   texts = lib.genAttrs names evaluate;
 
-  # Store paths change with every change of the sources; their names, without a version, say enough.
-  scrub = text: let
+  # Replaces store paths, which change with the sources, by their names without a version.
+  replaceStorePaths = text: let
     parts = builtins.split "${builtins.storeDir}/[a-z0-9]{32}-([A-Za-z0-9._+-]*)" (builtins.unsafeDiscardStringContext text);
   in
     lib.concatMapStrings (part:
@@ -103,46 +113,46 @@
       else part)
     parts;
 
-  # NixOS adds its own environment to every service; the versions in it are none of ours.
+  # NixOS adds an environment with its own versions to every service.
   withoutEnvironment = text: lib.concatStringsSep "\n" (lib.filter (line: !(lib.hasPrefix "Environment=" line)) (lib.splitString "\n" text));
 
-  golden = key: text:
+  normalize = key: text:
     if key == "service"
-    then withoutEnvironment (scrub text)
-    else scrub text;
+    then withoutEnvironment (replaceStorePaths text)
+    else replaceStorePaths text;
 
-  file = key:
+  fileName = key:
     if lib.elem key ["service" "socket"]
     then "moonrelay.${key}"
     else "${key}.json";
 
-  same = key: expected: actual:
-    if lib.hasSuffix ".json" (file key)
+  isEqual = key: expected: actual:
+    if lib.hasSuffix ".json" (fileName key)
     then builtins.fromJSON expected == builtins.fromJSON actual
     else expected == actual;
 
   compare = name: let
-    actual = lib.mapAttrs golden texts.${name};
-    judge = key: let
-      path = ./. + "/${name}/${file key}";
+    actual = lib.mapAttrs normalize texts.${name};
+    checkFile = key: let
+      path = ./. + "/${name}/${fileName key}";
     in
       if !builtins.pathExists path
-      then throw "nix/tests/eval/${name}/${file key} is missing; nix/tests/eval/bless writes it"
-      else if same key (builtins.readFile path) actual.${key}
+      then throw "nix/tests/eval/${name}/${fileName key} is missing. nix/tests/eval/bless writes it."
+      else if isEqual key (builtins.readFile path) actual.${key}
       then key
-      else throw "nix/tests/eval/${name}/${file key} is not what comes out now:\n${actual.${key}}";
-    judged = map judge (lib.attrNames actual);
-    kept = lib.remove "case.nix" (lib.attrNames (builtins.readDir (./. + "/${name}")));
-    stale = lib.subtractLists (map file judged) kept;
+      else throw "nix/tests/eval/${name}/${fileName key} differs from the evaluation:\n${actual.${key}}";
+    checked = map checkFile (lib.attrNames actual);
+    present = lib.remove "case.nix" (lib.attrNames (builtins.readDir (./. + "/${name}")));
+    stale = lib.subtractLists (map fileName checked) present;
   in
     if stale == []
-    then judged
-    else throw "nix/tests/eval/${name}: nothing gives ${toString stale} any more";
+    then checked
+    else throw "nix/tests/eval/${name}: ${toString stale} is no longer generated. Remove it.";
 in {
   inherit texts;
 
-  # As the expected files have them.
-  files = lib.genAttrs names (name: lib.mapAttrs' (key: text: lib.nameValuePair (file key) (golden key text)) texts.${name});
+  # The contents of the expected files.
+  files = lib.genAttrs names (name: lib.mapAttrs' (key: text: lib.nameValuePair (fileName key) (normalize key text)) texts.${name});
 
   checks = lib.genAttrs names (name: builtins.deepSeq (compare name) (pkgs.runCommandLocal "eval-${name}" {} "touch $out"));
 }

@@ -14,14 +14,14 @@
     ];
   };
   models = clients.models settings;
-  open = {
+  withoutToken = {
     inherit models;
     token = null;
     url = "http://127.0.0.1:1969";
   };
-  closed = open // {token = "/run/token";};
+  withToken = withoutToken // {token = "/run/token";};
 in {
-  "models are those of the chain, with what the settings know of them" = {
+  "models are those of the fallback chain, with their settings" = {
     actual = models;
     expected = [
       {
@@ -36,33 +36,33 @@ in {
       }
     ];
   };
-  "a chain may be a plain string, or missing" = {
+  "a fallback chain can be a string or missing" = {
     actual = map (model: (builtins.head (clients.models {agents.defaults = {inherit model;};})).id) ["kimi/k3"] ++ [(builtins.head (clients.models {})).id];
     expected = ["kimi/k3" "default"];
   };
-  "without a token clients get a word, where they insist" = {
+  "without a token, clients that require a key get a placeholder" = {
     actual = [
-      (clients.claude-code open).env.ANTHROPIC_AUTH_TOKEN
-      ((clients.codex open).model_providers.moonrelay ? env_key)
-      (clients.opencode open).provider.moonrelay.options.apiKey
+      (clients.claude-code withoutToken).env.ANTHROPIC_AUTH_TOKEN
+      ((clients.codex withoutToken).model_providers.moonrelay ? env_key)
+      (clients.opencode withoutToken).provider.moonrelay.options.apiKey
       (clients.sessionVariables null)
     ];
     expected = ["moonrelay" false "moonrelay" {}];
   };
-  "with a token they get a reference to it" = {
+  "with a token, clients get a reference to it" = {
     actual = [
-      (clients.claude-code closed).apiKeyHelper
-      ((clients.claude-code closed).env ? ANTHROPIC_AUTH_TOKEN)
-      (clients.codex closed).model_providers.moonrelay.env_key
-      (clients.opencode closed).provider.moonrelay.options.apiKey
-      ((clients.aider closed) ? openai-api-key)
-      (clients.crush closed).providers.moonrelay.api_key
-      (clients.pi closed).providers.moonrelay.apiKey
+      (clients.claude-code withToken).apiKeyHelper
+      ((clients.claude-code withToken).env ? ANTHROPIC_AUTH_TOKEN)
+      (clients.codex withToken).model_providers.moonrelay.env_key
+      (clients.opencode withToken).provider.moonrelay.options.apiKey
+      ((clients.aider withToken) ? openai-api-key)
+      (clients.crush withToken).providers.moonrelay.api_key
+      (clients.pi withToken).providers.moonrelay.apiKey
     ];
     expected = ["cat \"/run/token\"" false "MOONRELAY_TOKEN" "{env:MOONRELAY_TOKEN}" false "$(cat \"/run/token\")" "!cat \"/run/token\""];
   };
-  "the base is with /v1 but for the program that adds it" = {
-    actual = [(clients.claude-code open).env.ANTHROPIC_BASE_URL (clients.codex open).model_providers.moonrelay.base_url];
+  "the base URL ends with /v1 except for Claude Code" = {
+    actual = [(clients.claude-code withoutToken).env.ANTHROPIC_BASE_URL (clients.codex withoutToken).model_providers.moonrelay.base_url];
     expected = ["http://127.0.0.1:1969" "http://127.0.0.1:1969/v1"];
   };
 }

@@ -1,10 +1,10 @@
 {secrets, ...}: let
-  # The first line of each text: the place and what is wrong with it.
-  places = settings: map (text: builtins.head (builtins.match "([^ ]+) .*" text)) (secrets.violations settings);
+  # The option that each message names.
+  violatingOptions = settings: map (text: builtins.head (builtins.match "([^ ]+) .*" text)) (secrets.violations settings);
   provider = rest: {models.providers.kimi = rest;};
 in {
-  "a secret beside a reference is a secret" = {
-    actual = places {
+  "text beside a reference is rejected" = {
+    actual = violatingOptions {
       gateway.auth.token = "\${A}hunter2";
       models.providers.kimi = {
         apiKey = "hunter2\${KIMI_API_KEY}";
@@ -16,7 +16,7 @@ in {
       "services.moonrelay.settings.gateway.auth.token"
     ];
   };
-  "references are taken" = {
+  "references are accepted" = {
     actual = secrets.violations {
       env.vars.OTHER = "\${KIMI_API_KEY}";
       gateway.auth = {
@@ -40,8 +40,8 @@ in {
     };
     expected = [];
   };
-  "literals are refused where secrets stand" = {
-    actual = places {
+  "plain text is rejected in fields that hold secrets" = {
+    actual = violatingOptions {
       env = {
         A = "one";
         vars.B = "two";
@@ -55,7 +55,7 @@ in {
         models = [
           {id = "plain";}
           {
-            id = "strange";
+            id = "with-header";
             headers.Cookie = "seven";
           }
         ];
@@ -74,16 +74,16 @@ in {
       "env.vars.B"
     ];
   };
-  "a dollar sign before it makes a name literal" = {
-    actual = places (provider {apiKey = "$\${KIMI_API_KEY}";});
+  "an escaped reference is plain text" = {
+    actual = violatingOptions (provider {apiKey = "$\${KIMI_API_KEY}";});
     expected = ["services.moonrelay.settings.models.providers.kimi.apiKey"];
   };
-  "a key is seen wherever it is" = {
-    actual = places (provider {baseUrl = "https://sk-aaaaaaaaaaaaaaaa@example.com/v1";} // {logging.note = ["risk-averse" "task-force-of-many-words"];});
+  "a key is rejected in any field" = {
+    actual = violatingOptions (provider {baseUrl = "https://sk-aaaaaaaaaaaaaaaa@example.com/v1";} // {logging.note = ["risk-averse" "task-force-of-many-words"];});
     expected = ["services.moonrelay.settings.models.providers.kimi.baseUrl"];
   };
-  "a name or a password in a URL is a secret, an at sign elsewhere is none" = {
-    actual = places {
+  "a URL with a user name or a password is rejected, another at sign is accepted" = {
+    actual = violatingOptions {
       models.providers.kimi.baseUrl = "https://me:hunter2@example.com/v1";
       models.providers.lab.baseUrl = "http://[::1]:8080/v1/a:b@c";
       models.providers.token.baseUrl = "https://hunter2@example.com/v1";
@@ -91,12 +91,12 @@ in {
     };
     expected = map (id: "services.moonrelay.settings.models.providers.${id}.baseUrl") ["kimi" "token"];
   };
-  "a key behind a reference is seen too" = {
-    actual = places (provider {apiKey = "\${A}sk-aaaaaaaaaaaaaaaa";});
+  "a key after a reference is rejected" = {
+    actual = violatingOptions (provider {apiKey = "\${A}sk-aaaaaaaaaaaaaaaa";});
     expected = ["services.moonrelay.settings.models.providers.kimi.apiKey"];
   };
-  "a file in the store is no secret" = {
-    actual = places (provider {
+  "a secret file in the store is rejected" = {
+    actual = violatingOptions (provider {
       apiKey = {
         source = "file";
         id = "${builtins.storeDir}/abc-key";
@@ -108,11 +108,11 @@ in {
     });
     expected = map (rest: "services.moonrelay.settings.models.providers.kimi.${rest}") ["apiKey.id" "headers.Authorization.id"];
   };
-  "the text names the option and the fix, and no value" = {
+  "the message names the option and the fix, without the value" = {
     actual = secrets.violations (provider {apiKey = "hunter2";});
     expected = [
       ''
-        services.moonrelay.settings.models.providers.kimi.apiKey holds a secret in plain text, and everybody can read the Nix store. Write a reference, and keep the secret in a file:
+        services.moonrelay.settings.models.providers.kimi.apiKey contains a secret in plain text, and every user of this machine can read the Nix store. Keep the secret in a file and write a reference to it:
           services.moonrelay.settings.models.providers.kimi.apiKey = "\''${KIMI_API_KEY}";
           services.moonrelay.credentials.KIMI_API_KEY = "/run/secrets/kimi_api_key";''
     ];

@@ -1,4 +1,4 @@
-# NixOS tests: one behaviour a pair of files, NAME.nix with the machines and NAME.py with the script.
+# NixOS tests. Each behaviour is a pair of files: NAME.nix defines the machines, NAME.py is the test script.
 {
   home-manager,
   lib,

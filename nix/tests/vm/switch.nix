@@ -7,7 +7,7 @@
   inherit upstream;
   gateway = {
     imports = [(home {})];
-    # Another generation of alice's home, with another configuration and the same package.
+    # A generation of alice's home with another configuration and the same package.
     specialisation.changed.configuration.home-manager.users.alice.services.moonrelay.settings.agents.defaults.model =
       lib.mkForce "openrouter/auto";
   };

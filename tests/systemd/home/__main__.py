@@ -1,4 +1,4 @@
-"""One named check after the other, as TAP. Arguments: words that the names of the wanted checks have; none is all."""
+"""Runs the checks and prints TAP. With arguments it runs only the checks whose name contains one of them."""
 
 import contextlib
 import io
@@ -14,7 +14,7 @@ import switch
 import unit
 
 
-def wanted():
+def selected_checks():
     checks = unit.CHECKS + credentials.CHECKS + sandbox.CHECKS
     if switch.PROGRAM.exists():
         checks += switch.CHECKS
@@ -28,23 +28,23 @@ def passes(number, name, function):
         with contextlib.redirect_stdout(output):
             function()
         error = None
-    except (machine.Wrong, OSError, ValueError, LookupError, subprocess.SubprocessError):
+    except (machine.CheckFailed, OSError, ValueError, LookupError, subprocess.SubprocessError):
         error = traceback.format_exc()
     print(f"{'not ok' if error else 'ok'} {number} - {name} ({time.monotonic() - began:.0f} s)")
     print(output.getvalue(), end="", flush=True)
     if error:
-        told = error + "\n" + machine.systemctl_status()
-        print("\n".join(f"# {line}" for line in told.splitlines()), flush=True)
-        # What a check that failed half-way left is not the next one's.
-        with contextlib.suppress(machine.Wrong, OSError):
-            machine.fault(None)
-            machine.keys()
+        details = error + "\n" + machine.systemctl_status()
+        print("\n".join(f"# {line}" for line in details.splitlines()), flush=True)
+        # Restore the initial state after a failed check.
+        with contextlib.suppress(machine.CheckFailed, OSError):
+            machine.inject_fault(None)
+            machine.write_keys()
             unit.PLAIN.start()
     return error is None
 
 
 def main():
-    machine.keys()
+    machine.write_keys()
     listen = machine.UPSTREAM.removeprefix("http://")
     simulator = subprocess.Popen(["moonrelay", "simulate", "--listen", listen], stdout=subprocess.PIPE, text=True)
     for line in simulator.stdout:
@@ -52,7 +52,7 @@ def main():
             break
     if sys.argv[1:]:
         unit.PLAIN.start()
-    began, checks = time.monotonic(), wanted()
+    began, checks = time.monotonic(), selected_checks()
     failed = sum(not passes(number, *check) for number, check in enumerate(checks, 1))
     simulator.terminate()
     print(f"1..{len(checks)}\n# {len(checks) - failed} passed, {failed} failed, in {time.monotonic() - began:.0f} s")

@@ -1,4 +1,4 @@
-"""Keys that are missing, come late or are rotated, as docs/how-to/keep-secrets.md says."""
+"""Keys that are missing, added late or rotated, as docs/how-to/keep-secrets.md describes."""
 
 import contextlib
 import os
@@ -16,79 +16,79 @@ from machine import (
     SECOND,
     SERVICE,
     STATE,
-    Wrong,
+    CheckFailed,
     answers_from,
-    fault,
-    journal_says,
-    keys,
+    inject_fault,
+    wait_for_journal,
+    write_keys,
     load,
     main_pid,
     prop,
     run,
-    says,
+    expect_equal,
     state,
     systemctl,
-    within,
+    wait_until,
 )
 from unit import PLAIN
 
 
 def missing_key():
     began = time.time()
-    keys(moonshot=None)
+    write_keys(moonshot=None)
     PLAIN.start()
-    says(f"moonshot off, answering from {SECOND}", prop("StatusText"))
-    journal_says("MOONSHOT_API_KEY is not set or empty", began)
+    expect_equal(f"moonshot off, answering from {SECOND}", prop("StatusText"))
+    wait_for_journal("MOONSHOT_API_KEY is not set or empty", began)
     answers_from(SECOND)
 
 
 def late_key():
-    """Follows missing_key."""
+    """Depends on missing_key."""
     before = main_pid()
-    keys()
+    write_keys()
     systemctl("reload", SERVICE)
     answers_from(FIRST)
-    says(before, main_pid())
+    expect_equal(before, main_pid())
 
 
 def rotated_key():
     before = main_pid()
-    keys(moonshot="no-key-of-moonshot")
+    write_keys(moonshot="no-key-of-moonshot")
     answers_from(FIRST)
     systemctl("reload", SERVICE)
     answers_from(SECOND)
-    keys()
+    write_keys()
     systemctl("reload", SERVICE)
     answers_from(FIRST)
-    says(before, main_pid())
+    expect_equal(before, main_pid())
 
 
-def environment_file_counts_at_the_start():
-    keys(openrouter=None)
+def environment_file_is_read_at_the_start():
+    write_keys(openrouter=None)
     PLAIN.start()
-    says(f"answering from {FIRST}", prop("StatusText"))
-    fault({"provider": "moonshot", "kind": "overloaded"})
-    keys()
+    expect_equal(f"answering from {FIRST}", prop("StatusText"))
+    inject_fault({"provider": "moonshot", "kind": "overloaded"})
+    write_keys()
     systemctl("reload", SERVICE)
     (client,) = load.start(BASE, 1)
-    client.join(load.PATIENCE)
-    says("status 429", (client.lost or client.model)[:10])
-    fault(None)
+    client.join(load.TIMEOUT_SECONDS)
+    expect_equal("status 429", (client.failure or client.model)[:10])
+    inject_fault(None)
     PLAIN.start()
-    fault({"provider": "moonshot", "kind": "overloaded", "times": 1})
+    inject_fault({"provider": "moonshot", "kind": "overloaded", "times": 1})
     answers_from(SECOND)
-    fault(None)
+    inject_fault(None)
 
 
 def no_key_at_all():
     began = time.time()
-    keys(moonshot=None, openrouter=None)
-    with contextlib.suppress(Wrong):
+    write_keys(moonshot=None, openrouter=None)
+    with contextlib.suppress(CheckFailed):
         PLAIN.start()
-    says("failed/failed", state())
-    says("78 0", f"{prop('ExecMainStatus')} {prop('NRestarts')}")
-    journal_says("no provider has a key", began)
-    keys()
+    expect_equal("failed/failed", state())
+    expect_equal("78 0", f"{prop('ExecMainStatus')} {prop('NRestarts')}")
+    wait_for_journal("no provider has a key", began)
+    write_keys()
     systemctl("restart", SERVICE)
     answers_from(FIRST)
 
@@ -96,54 +96,53 @@ def no_key_at_all():
 def unreadable_key():
     (KEYS / "moonshot").chmod(0)
     systemctl("restart", SERVICE, ok=False)
-    says("243", prop("ExecMainStatus"))
-    keys()
+    expect_equal("243", prop("ExecMainStatus"))
+    write_keys()
     PLAIN.start()
     answers_from(FIRST)
 
 
-def draft_in_the_way():
-    """What systemd leaves of credentials that it was reading when the service was stopped keeps it down no longer than a
-    restart takes."""
-    draft = RUNTIME / "systemd/temporary-credentials" / SERVICE
+def stale_credentials_directory():
+    """A stop while systemd reads credentials leaves a directory. The next restart removes it."""
+    directory = RUNTIME / "systemd/temporary-credentials" / SERVICE
 
-    def leave():
-        draft.mkdir()
-        (draft / "moonshot").write_text("cut o")
-        (draft / "moonshot").chmod(0o400)
+    def leave_directory():
+        directory.mkdir()
+        (directory / "moonshot").write_text("incomplete")
+        (directory / "moonshot").chmod(0o400)
 
-    leave()
+    leave_directory()
     systemctl("restart", SERVICE)
     answers_from(FIRST)
-    says(False, draft.exists())
+    expect_equal(False, directory.exists())
     systemctl("stop", SERVICE)
-    leave()
+    leave_directory()
     systemctl("start", SERVICE, ok=False)
-    within(20, "it runs", lambda: state() == "active/running")
+    wait_until(20, "it runs", lambda: state() == "active/running")
     answers_from(FIRST)
 
 
-def keys_are_nowhere():
-    """Not in the process's arguments nor, of a credential, in its environment, nor in the journal and the state."""
+def keys_are_not_exposed():
+    """Keys are not in process arguments, the journal or the state directory; credentials are not in the environment."""
     pid = main_pid()
     own = subprocess.run(["cat", f"/proc/{pid}/cmdline", f"/proc/{pid}/environ"], capture_output=True, check=False).stdout
-    says(False, MOONSHOT_KEY.encode() in own)
+    expect_equal(False, MOONSHOT_KEY.encode() in own)
     for line in run("ps", "-e", "-ww", "-o", "args").splitlines():
-        says(False, MOONSHOT_KEY in line or OPENROUTER_KEY in line)
+        expect_equal(False, MOONSHOT_KEY in line or OPENROUTER_KEY in line)
     journal = run("journalctl", "--user", "-o", "export")
-    says(False, MOONSHOT_KEY in journal or OPENROUTER_KEY in journal)
+    expect_equal(False, MOONSHOT_KEY in journal or OPENROUTER_KEY in journal)
     for path in filter(Path.is_file, STATE.rglob("*")):
-        says(False, MOONSHOT_KEY.encode() in path.read_bytes())
-    says(0o700, os.stat(STATE).st_mode & 0o777)
+        expect_equal(False, MOONSHOT_KEY.encode() in path.read_bytes())
+    expect_equal(0o700, os.stat(STATE).st_mode & 0o777)
 
 
 CHECKS = [
-    ("a key that is missing is a provider that is off", missing_key),
-    ("a key that arrives late counts with a reload", late_key),
-    ("a key that is rotated counts with a reload", rotated_key),
-    ("an environment file counts at the start only, and may be missing", environment_file_counts_at_the_start),
-    ("no key at all: 78, and it is not started again", no_key_at_all),
-    ("a key that may not be read: 243", unreadable_key),
-    ("what a cut off reading of keys leaves is in nobody's way", draft_in_the_way),
-    ("keys are in no argument, no journal and no state", keys_are_nowhere),
+    ("a missing key disables its provider", missing_key),
+    ("a reload reads a key that was added later", late_key),
+    ("a reload reads a rotated key", rotated_key),
+    ("an environment file is read only at the start and can be missing", environment_file_is_read_at_the_start),
+    ("without any key the service exits with 78 and is not restarted", no_key_at_all),
+    ("an unreadable key fails the start with 243", unreadable_key),
+    ("a stale credentials directory does not prevent a restart", stale_credentials_directory),
+    ("keys are not in arguments, the journal or the state directory", keys_are_not_exposed),
 ]

@@ -1,4 +1,4 @@
-"""A home as home-manager leaves it, the systemd of its user, and the simulated providers."""
+"""A home as home-manager sets it up, the systemd of its user, and the simulated providers."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ UNITS = HOME / ".config/systemd/user"
 CONFIG = HOME / ".config/moonrelay/config.json5"
 STATE = HOME / ".local/state/moonrelay"
 KEYS = HOME / "keys"
-# Where everything is that a generation is made of: visible in the sandbox, as the Nix store is.
+# Stands for the Nix store: the files of generations, visible in the sandbox.
 STORE = SHARE / "store"
 SERVICE, SOCKET = "moonrelay.service", "moonrelay.socket"
 BASE = "http://127.0.0.1:1969"
@@ -32,20 +32,20 @@ MOONSHOT_KEY = "sk-simulated-moonshot-0000000000"
 OPENROUTER_KEY = "sk-or-v1-simulated-0000000000"
 
 
-class Wrong(Exception):
-    """What was expected did not happen."""
+class CheckFailed(Exception):
+    """The result differs from the expected one."""
 
 
-def says(expected, found):
+def expect_equal(expected, found):
     if expected != found:
-        raise Wrong(f"expected: {expected!r}\nfound:    {found!r}")
+        raise CheckFailed(f"expected: {expected!r}\nfound:    {found!r}")
 
 
 def run(*command, ok=True, env=None):
-    """The output of a command, both kinds, that succeeds, or with ok=False fails."""
+    """Returns stdout and stderr of a command, which must succeed, or fail with ok=False."""
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=env)
     if (done.returncode == 0) != ok:
-        raise Wrong(f"exit {done.returncode}: {' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
+        raise CheckFailed(f"exit {done.returncode}: {' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
     return (done.stdout + done.stderr).strip()
 
 
@@ -61,11 +61,11 @@ def state(unit=SERVICE, env=None):
     return "/".join(prop(name, unit, env) for name in ("ActiveState", "SubState"))
 
 
-def within(seconds, what, condition):
+def wait_until(seconds, what, condition):
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
-            raise Wrong(f"not in {seconds} s: {what}\n{systemctl_status()}")
+            raise CheckFailed(f"not within {seconds} s: {what}\n{systemctl_status()}")
         time.sleep(0.05)
 
 
@@ -74,13 +74,13 @@ def systemctl_status():
     return done.stdout + done.stderr
 
 
-def journal_says(text, since):
-    within(5, f"the journal says {text!r}", lambda: text in run("journalctl", "--user", "-u", SERVICE, "-o", "cat", f"--since=@{since}"))
+def wait_for_journal(text, since):
+    wait_until(5, f"the journal contains {text!r}", lambda: text in run("journalctl", "--user", "-u", SERVICE, "-o", "cat", f"--since=@{since}"))
 
 
 @dataclass
 class Generation:
-    """One evaluated case, with a package and with settings laid over the case's own."""
+    """One evaluated case with a package and additional settings."""
 
     case: str
     package: str = "one"
@@ -94,45 +94,45 @@ class Generation:
         text = (SHARE / "eval" / self.case / file).read_text()
         text = text.replace("@moonrelay@", str(self.program.parent.parent)).replace("@coreutils@", "/usr")
         text = text.replace("@moonrelay-config.json@", str(config))
-        # The module writes the port into the socket and its trigger, and nowhere else.
+        # The module writes the port only to the socket unit and its restart trigger.
         port = self.settings.get("gateway", {}).get("port", 1969)
         return text.replace("127.0.0.1:1969", f"127.0.0.1:{port}")
 
     def build(self):
-        """Makes it in the store, named after what is in it; its folder, as home-manager's `home-files`."""
+        """Creates the generation in the store; returns its directory, like home-manager's `home-files`."""
         settings = json.loads((SHARE / "eval" / self.case / "settings.json").read_text())
         config = stored("moonrelay-config.json", json.dumps(merged(settings, self.settings), indent=2))
         units = [unit for unit in (SERVICE, SOCKET) if (SHARE / "eval" / self.case / unit).exists()]
         files = {f"systemd/user/{unit}": self.text(unit, config) for unit in units}
-        folder = STORE / f"{digest(json.dumps([files, str(config)]))}-home-files"
+        directory = STORE / f"{digest(json.dumps([files, str(config)]))}-home-files"
         names = json.loads((SHARE / "eval" / self.case / "links.json").read_text())
-        # The evaluated home is that of alice.
+        # The cases are evaluated for alice.
         links = {}
         for name in names:
-            inside = folder / re.sub("^/home/[^/]+/", "", name)
+            inside = directory / re.sub("^/home/[^/]+/", "", name)
             links[inside] = config if inside.name == CONFIG.name else stored("empty", "")
         for name, text in files.items():
             unit = stored(Path(name).name, text, inside=True)
-            links[folder / ".config" / name] = unit
+            links[directory / ".config" / name] = unit
             for target in re.findall(r"^WantedBy=(.*)$", text, re.MULTILINE):
-                links[folder / ".config/systemd/user" / f"{target}.wants" / unit.name] = unit
+                links[directory / ".config/systemd/user" / f"{target}.wants" / unit.name] = unit
         for link, target in links.items():
-            point(link, target)
-        return folder
+            replace_link(link, target)
+        return directory
 
     def link(self):
-        """Points the home at it, as home-manager does before it looks at units; its folder."""
-        folder = self.build()
+        """Links the home to the generation, as home-manager does before it switches units; returns its directory."""
+        directory = self.build()
         for link in UNITS.rglob("moonrelay.*"):
-            if not (folder / link.relative_to(HOME)).is_symlink():
+            if not (directory / link.relative_to(HOME)).is_symlink():
                 link.unlink(missing_ok=True)
-        for link in folder.rglob("*"):
+        for link in directory.rglob("*"):
             if link.is_symlink():
-                point(HOME / link.relative_to(folder), link.resolve())
-        return folder
+                replace_link(HOME / link.relative_to(directory), link.resolve())
+        return directory
 
     def start(self):
-        """Runs it, whatever ran before."""
+        """Starts the generation, after a stop of the previous one."""
         for unit in (SOCKET, SERVICE):
             if prop("ActiveState", unit) != "inactive":
                 systemctl("stop", unit)
@@ -155,7 +155,7 @@ def digest(text):
 
 
 def stored(name, text, inside=False):
-    """Its path; a unit lies in a folder, so that it keeps its name."""
+    """Writes a file to the store and returns its path. A unit needs a directory to keep its name."""
     path = STORE / f"{digest(text)}-{name}"
     if inside:
         path.mkdir(exist_ok=True)
@@ -164,17 +164,17 @@ def stored(name, text, inside=False):
     return path
 
 
-def point(link, target):
-    """A link put in place in one step, as `ln -T` and a rename do."""
+def replace_link(link, target):
+    """Replaces a link atomically."""
     link.parent.mkdir(parents=True, exist_ok=True)
-    draft = link.with_name(f".{link.name}.new")
-    draft.unlink(missing_ok=True)
-    draft.symlink_to(target)
-    draft.rename(link)
+    new_link = link.with_name(f".{link.name}.new")
+    new_link.unlink(missing_ok=True)
+    new_link.symlink_to(target)
+    new_link.rename(link)
 
 
-def keys(moonshot=MOONSHOT_KEY, openrouter=OPENROUTER_KEY):
-    """The files of both keys; None takes one away."""
+def write_keys(moonshot=MOONSHOT_KEY, openrouter=OPENROUTER_KEY):
+    """Writes the files of both keys; None removes a file."""
     KEYS.mkdir(mode=0o700, exist_ok=True)
     for name, text in (("moonshot", moonshot), ("openrouter.env", openrouter and f"OPENROUTER_API_KEY={openrouter}")):
         path = KEYS / name
@@ -190,35 +190,35 @@ def main_pid():
 
 def answers_from(model, base=BASE):
     (client,) = load.start(base, 1)
-    client.join(load.PATIENCE)
-    if client.lost:
-        raise Wrong(f"no answer: {client.lost}")
-    says(model, client.model)
+    client.join(load.TIMEOUT_SECONDS)
+    if client.failure:
+        raise CheckFailed(f"no complete response: {client.failure}")
+    expect_equal(model, client.model)
 
 
-def fault(order):
-    """Orders a fault from the simulated providers; None takes all back."""
-    method, body = ("DELETE", b"") if order is None else ("POST", json.dumps(order).encode())
-    with urllib.request.urlopen(urllib.request.Request(f"{UPSTREAM}/_faults", body, method=method), timeout=10) as answer:
-        answer.read()
+def inject_fault(fault):
+    """Makes the simulated providers fail; None removes all faults."""
+    method, body = ("DELETE", b"") if fault is None else ("POST", json.dumps(fault).encode())
+    with urllib.request.urlopen(urllib.request.Request(f"{UPSTREAM}/_faults", body, method=method), timeout=10) as response:
+        response.read()
 
 
 def slow_streams():
-    """An answer takes five seconds, so that a busy machine can act within it."""
-    fault({"provider": "moonshot", "kind": "drip", "value": 60})
+    """Slows responses down to five seconds, long enough for a slow machine to act."""
+    inject_fault({"provider": "moonshot", "kind": "drip", "value": 60})
 
 
-def streams_begun(count, base=BASE):
+def start_streams(count, base=BASE):
     clients = load.start(base, count)
     for client in clients:
-        if not client.begun.wait(load.PATIENCE):
-            raise Wrong("a stream did not begin")
+        if not client.started.wait(load.TIMEOUT_SECONDS):
+            raise CheckFailed("a stream did not start")
     return clients
 
 
-def all_whole(clients):
+def expect_complete(clients):
     for client in clients:
-        client.join(load.PATIENCE)
-    lost = [client.lost for client in clients if client.lost]
-    if lost:
-        raise Wrong(f"{len(lost)} of {len(clients)} were lost: {lost[:3]}")
+        client.join(load.TIMEOUT_SECONDS)
+    failures = [client.failure for client in clients if client.failure]
+    if failures:
+        raise CheckFailed(f"{len(failures)} of {len(clients)} responses failed: {failures[:3]}")

@@ -1,4 +1,4 @@
-"""Generations of a home, switched between by sd-switch as home-manager does."""
+"""Switches between generations of a home with sd-switch, as home-manager does."""
 
 import subprocess
 import time
@@ -11,20 +11,20 @@ from machine import (
     SHARE,
     SOCKET,
     Generation,
-    Wrong,
-    all_whole,
+    CheckFailed,
+    expect_complete,
     answers_from,
-    fault,
-    journal_says,
+    inject_fault,
+    wait_for_journal,
     load,
     main_pid,
     prop,
     run,
-    says,
+    expect_equal,
     slow_streams,
     state,
-    streams_begun,
-    within,
+    start_streams,
+    wait_until,
 )
 
 PROGRAM = SHARE / "sd-switch"
@@ -35,139 +35,139 @@ WITH_SOCKET = "simulated-socket"
 
 
 def switch_command(old, new):
-    """The home points at the new generation from here on."""
-    folders = [generation / ".config/systemd/user" for generation in (old.build(), new.link())]
-    return [str(PROGRAM), "--verbose", "--old-units", str(folders[0]), "--new-units", str(folders[1])]
+    """Links the home to the new generation and returns the command that switches."""
+    directories = [generation / ".config/systemd/user" for generation in (old.build(), new.link())]
+    return [str(PROGRAM), "--verbose", "--old-units", str(directories[0]), "--new-units", str(directories[1])]
 
 
 def switch(old, new):
-    """What it planned, a line a unit."""
-    said = run(*switch_command(old, new))
-    print("".join(f"# {line.strip()}\n" for line in said.splitlines() if "moonrelay." in line and "(" in line), end="")
+    """Switches, and prints one line for each changed unit."""
+    output = run(*switch_command(old, new))
+    print("".join(f"# {line.strip()}\n" for line in output.splitlines() if "moonrelay." in line and "(" in line), end="")
 
 
-def which_package():
+def running_package():
     return Path(f"/proc/{main_pid()}/cmdline").read_bytes().split(b"\0")[0].decode().split("/")[-3]
 
 
 def starts_in(journal_since):
-    said = run("journalctl", "--user", "-u", SERVICE, "-o", "cat", f"--since=@{journal_since}")
-    return said.count("Started moonrelay.service")
+    output = run("journalctl", "--user", "-u", SERVICE, "-o", "cat", f"--since=@{journal_since}")
+    return output.count("Started moonrelay.service")
 
 
-def switched(old, new, *, restarts, model=FIRST, base="http://127.0.0.1:1969"):
-    """From one to the other: how often the service was started, and what answers then."""
+def check_switch(old, new, *, restarts, model=FIRST, base="http://127.0.0.1:1969"):
+    """Switches and checks the number of starts and the model that answers."""
     begun = time.time()
     old.start()
-    # systemd writes that behind the start.
-    journal_says("Started moonrelay.service", begun)
+    # systemd logs the start with a delay.
+    wait_for_journal("Started moonrelay.service", begun)
     before = main_pid()
-    began = time.time()
+    switch_time = time.time()
     switch(old, new)
-    says("active/running", state())
-    says(restarts == 0, main_pid() == before)
-    says(restarts, starts_in(began))
-    says(new.package, which_package())
+    expect_equal("active/running", state())
+    expect_equal(restarts == 0, main_pid() == before)
+    expect_equal(restarts, starts_in(switch_time))
+    expect_equal(new.package, running_package())
     answers_from(model, base)
 
 
 def configuration():
-    switched(Generation(CASE), Generation(CASE, settings=OTHER_CHAIN), restarts=0, model=SECOND)
+    check_switch(Generation(CASE), Generation(CASE, settings=OTHER_CHAIN), restarts=0, model=SECOND)
 
 
 def nothing():
-    switched(Generation(CASE), Generation(CASE), restarts=0)
+    check_switch(Generation(CASE), Generation(CASE), restarts=0)
 
 
 def package():
-    switched(Generation(CASE), Generation(CASE, "two"), restarts=1)
+    check_switch(Generation(CASE), Generation(CASE, "two"), restarts=1)
 
 
 def both():
-    switched(Generation(CASE), Generation(CASE, "two", OTHER_CHAIN), restarts=1, model=SECOND)
+    check_switch(Generation(CASE), Generation(CASE, "two", OTHER_CHAIN), restarts=1, model=SECOND)
 
 
 def port():
-    switched(Generation(CASE), Generation(CASE, settings=OTHER_PORT), restarts=0, base="http://127.0.0.1:1970")
+    check_switch(Generation(CASE), Generation(CASE, settings=OTHER_PORT), restarts=0, base="http://127.0.0.1:1970")
 
 
 def port_of_the_socket():
-    switched(Generation(WITH_SOCKET), Generation(WITH_SOCKET, settings=OTHER_PORT), restarts=1, base="http://127.0.0.1:1970")
-    says("active/running", state(SOCKET))
+    check_switch(Generation(WITH_SOCKET), Generation(WITH_SOCKET, settings=OTHER_PORT), restarts=1, base="http://127.0.0.1:1970")
+    expect_equal("active/running", state(SOCKET))
 
 
 def socket_switched_on():
-    switched(Generation(CASE), Generation(WITH_SOCKET), restarts=1)
-    says("active/running", state(SOCKET))
-    says("moonrelay.service", prop("Triggers", SOCKET))
+    check_switch(Generation(CASE), Generation(WITH_SOCKET), restarts=1)
+    expect_equal("active/running", state(SOCKET))
+    expect_equal("moonrelay.service", prop("Triggers", SOCKET))
 
 
 def socket_switched_off():
-    switched(Generation(WITH_SOCKET), Generation(CASE), restarts=1)
-    says("inactive/dead", state(SOCKET))
+    check_switch(Generation(WITH_SOCKET), Generation(CASE), restarts=1)
+    expect_equal("inactive/dead", state(SOCKET))
 
 
-def refused_configuration():
-    """Could it come past the build, the switch shows it, and the old one serves on."""
-    bad = Generation(CASE, settings={"agents": {"defaults": {"model": {"fallbacks": ["opnrouter/auto"]}}}})
+def invalid_configuration():
+    """The switch reports an invalid configuration, and the gateway keeps the old one."""
+    invalid = Generation(CASE, settings={"agents": {"defaults": {"model": {"fallbacks": ["opnrouter/auto"]}}}})
     Generation(CASE).start()
     before = main_pid()
-    done = subprocess.run(switch_command(Generation(CASE), bad), capture_output=True, text=True, timeout=60, check=False)
-    # sd-switch says so and ends well all the same.
-    says(True, "moonrelay.service failed" in done.stdout + done.stderr)
-    says(before, main_pid())
+    done = subprocess.run(switch_command(Generation(CASE), invalid), capture_output=True, text=True, timeout=60, check=False)
+    # sd-switch reports the failure but exits with 0.
+    expect_equal(True, "moonrelay.service failed" in done.stdout + done.stderr)
+    expect_equal(before, main_pid())
     answers_from(FIRST)
-    switch(bad, Generation(CASE))
+    switch(invalid, Generation(CASE))
     answers_from(FIRST)
 
 
-def crowded(new, model):
-    """A stream is under way and 100 clients connect while the switch runs: each gets a whole answer."""
+def switch_under_load(new, model):
+    """A stream is active and 100 clients connect during the switch: every response is complete."""
     old = Generation(WITH_SOCKET)
     old.start()
     before = main_pid()
     slow_streams()
-    clients = streams_begun(1)
+    clients = start_streams(1)
     switching = subprocess.Popen(switch_command(old, new), stdout=subprocess.DEVNULL)
     for _ in range(10):
         time.sleep(0.02)
         clients += load.start("http://127.0.0.1:1969", 10)
     if not clients[0].is_alive():
-        raise Wrong("the stream was over before the clients came")
+        raise CheckFailed("the stream ended before the clients connected")
     if new.package != old.package and switching.poll() is not None:
-        raise Wrong("the restart was over before the clients came")
-    all_whole(clients)
-    says(0, switching.wait(load.PATIENCE))
-    fault(None)
-    within(10, "it runs", lambda: state() == "active/running")
-    says(new.package == old.package, main_pid() == before)
-    says(new.package, which_package())
+        raise CheckFailed("the restart ended before the clients connected")
+    expect_complete(clients)
+    expect_equal(0, switching.wait(load.TIMEOUT_SECONDS))
+    inject_fault(None)
+    wait_until(10, "it runs", lambda: state() == "active/running")
+    expect_equal(new.package == old.package, main_pid() == before)
+    expect_equal(new.package, running_package())
     answers_from(model)
 
 
-def crowded_configuration():
-    crowded(Generation(WITH_SOCKET, settings=OTHER_CHAIN), SECOND)
+def switch_under_load_configuration():
+    switch_under_load(Generation(WITH_SOCKET, settings=OTHER_CHAIN), SECOND)
 
 
-def crowded_package():
-    crowded(Generation(WITH_SOCKET, "two"), FIRST)
+def switch_under_load_package():
+    switch_under_load(Generation(WITH_SOCKET, "two"), FIRST)
 
 
-def crowded_both():
-    crowded(Generation(WITH_SOCKET, "two", OTHER_CHAIN), SECOND)
+def switch_under_load_both():
+    switch_under_load(Generation(WITH_SOCKET, "two", OTHER_CHAIN), SECOND)
 
 
 CHECKS = [
-    ("switch to the same: nothing happens", nothing),
-    ("switch to another configuration: the same process, reloaded", configuration),
-    ("switch to another package: one restart", package),
-    ("switch to another package and configuration: one restart", both),
-    ("switch to another port: the same process moves", port),
-    ("switch to another port that systemd holds", port_of_the_socket),
-    ("switch socketActivation on", socket_switched_on),
-    ("switch socketActivation off", socket_switched_off),
-    ("switch to a configuration that is refused: the old one serves on", refused_configuration),
-    ("a stream and 100 connects while the configuration is switched", crowded_configuration),
-    ("a stream and 100 connects while the package is switched", crowded_package),
-    ("a stream and 100 connects while both are switched", crowded_both),
+    ("a switch to the same generation does nothing", nothing),
+    ("a switch to another configuration reloads the same process", configuration),
+    ("a switch to another package restarts once", package),
+    ("a switch to another package and configuration restarts once", both),
+    ("a switch to another port keeps the process", port),
+    ("a switch to another socket port restarts once", port_of_the_socket),
+    ("a switch can enable socketActivation", socket_switched_on),
+    ("a switch can disable socketActivation", socket_switched_off),
+    ("a switch to an invalid configuration keeps the old one", invalid_configuration),
+    ("a switch of the configuration loses none of 101 responses", switch_under_load_configuration),
+    ("a switch of the package loses none of 101 responses", switch_under_load_package),
+    ("a switch of both loses none of 101 responses", switch_under_load_both),
 ]

@@ -1,4 +1,4 @@
-# Every client, and a gateway that asks for a token.
+# Every client, with a gateway that requires a token.
 {
   home = {
     imports = [(import ../clients/case.nix).home];

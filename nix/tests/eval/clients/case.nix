@@ -1,4 +1,4 @@
-# Every client, and a gateway without a token.
+# Every client, with a gateway that needs no token.
 {
   home = {
     programs = {
@@ -21,7 +21,7 @@
       opencode = {
         enable = true;
         package = null;
-        # A choice of the user's wins.
+        # A setting of the user overrides the module's default.
         settings.small_model = "moonrelay/openrouter/auto";
       };
       pi-coding-agent = {

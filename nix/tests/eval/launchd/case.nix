@@ -1,4 +1,4 @@
-# A user of macOS.
+# A home on macOS.
 {
   darwin.services.moonrelay = {
     enable = true;

@@ -1,2 +1,2 @@
-# Nothing but enabled.
+# Only enabled.
 {home.services.moonrelay.enable = true;}

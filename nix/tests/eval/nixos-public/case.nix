@@ -1,4 +1,4 @@
-# A system service for other machines, with a socket that systemd holds.
+# A system service for other machines, with socket activation.
 {
   nixos.services.moonrelay = {
     enable = true;

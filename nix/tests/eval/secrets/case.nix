@@ -1,4 +1,4 @@
-# Every form that a secret's path may have.
+# Every valid form of a secret's path.
 {
   home.services.moonrelay = {
     enable = true;

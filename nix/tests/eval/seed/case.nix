@@ -1,4 +1,4 @@
-# The configuration of the Kimi provider for nix-openclaw, as it stood there.
+# The Kimi provider block of nix-openclaw, unchanged.
 {
   home.services.moonrelay = {
     enable = true;

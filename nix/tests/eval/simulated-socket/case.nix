@@ -1,4 +1,4 @@
-# The same with the socket.
+# The `simulated` case with socket activation.
 {
   home = {
     imports = [(import ../simulated/case.nix).home];

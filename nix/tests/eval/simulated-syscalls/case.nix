@@ -1,4 +1,4 @@
-# The same for a host without user namespaces.
+# The `simulated` case for hosts without user namespaces.
 {
   home = {
     imports = [(import ../simulated/case.nix).home];

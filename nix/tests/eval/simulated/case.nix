@@ -1,4 +1,4 @@
-# The home whose unit `tests/systemd/nix` runs: as users have it, but for where the providers are.
+# The home whose unit `tests/systemd/nix` runs. Only the providers' addresses differ from a real one.
 {
   home.services.moonrelay = {
     enable = true;

@@ -1,4 +1,4 @@
-# systemd holds a UNIX socket.
+# A UNIX socket that systemd creates.
 {
   home.services.moonrelay = {
     enable = true;

@@ -1,4 +1,4 @@
-# Two providers, the second one generic, with two keys.
+# Two providers. The second one is not built in and has two keys.
 {
   home.services.moonrelay = {
     enable = true;

@@ -1,4 +1,4 @@
-# The machines of the tests: simulated providers on one, the gateway on another.
+# The machines of the tests: one runs simulated providers, another one the gateway.
 {
   home-manager,
   lib,
@@ -6,7 +6,7 @@
 }: let
   packageOf = pkgs: self.packages.${pkgs.stdenv.hostPlatform.system}.moonrelay;
 
-  # Kimi first, as users have it, but for where the providers are.
+  # A typical configuration, with the addresses of the simulated providers.
   settings = {
     agents.defaults.model = {
       primary = "moonshot/kimi-k3";
@@ -40,7 +40,7 @@ in {
     };
   };
 
-  # alice's session lingers; `module` is her home's.
+  # A machine with a lingering user `alice`; `module` is added to her home.
   home = module: {
     imports = [home-manager.nixosModules.home-manager tools];
     users.users = {
@@ -68,7 +68,7 @@ in {
     };
   };
 
-  # The system service.
+  # A machine with the system service.
   system = module: {
     imports = [self.nixosModules.default module tools];
     services.moonrelay = {

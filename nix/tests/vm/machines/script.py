@@ -1,4 +1,4 @@
-# Before every test's own script.
+# Included before the script of every test.
 import json
 import shlex
 
@@ -8,35 +8,35 @@ CHAT = "http://127.0.0.1:1969/v1/chat/completions"
 
 
 def as_alice(command: str) -> str:
-    """The command in alice's session."""
+    """Returns the command that runs `command` in the session of alice."""
     inner = f"export XDG_RUNTIME_DIR=/run/user/1000; {command}"
     return f"su -l alice -s /bin/sh -c {shlex.quote(inner)}"
 
 
 def chat(model: str = "default", stream: bool = False, url: str = CHAT, options: str = "") -> str:
-    """curl for one question: headers and body on standard output."""
+    """Returns a curl command for one request. It prints headers and body."""
     body = {"model": model, "stream": stream, "messages": [{"role": "user", "content": "Say hello"}]}
     data = shlex.quote(json.dumps(body))
     return f"curl -sS -N -i --max-time 60 {options} -H 'content-type: application/json' -d {data} {url}"
 
 
-def keys(folder: str, owner: str) -> str:
-    """Writes both keys, each into a file that only its owner reads."""
+def write_keys(directory: str, owner: str) -> str:
+    """Returns a command that writes both keys to files that only `owner` can read."""
     return (
-        f"install -d -m 0700 -o {owner} {folder} && umask 077"
-        f" && printf %s {MOONSHOT_KEY} >{folder}/moonshot"
-        f" && printf %s {OPENROUTER_KEY} >{folder}/openrouter"
-        f" && chown {owner} {folder}/moonshot {folder}/openrouter"
+        f"install -d -m 0700 -o {owner} {directory} && umask 077"
+        f" && printf %s {MOONSHOT_KEY} >{directory}/moonshot"
+        f" && printf %s {OPENROUTER_KEY} >{directory}/openrouter"
+        f" && chown {owner} {directory}/moonshot {directory}/openrouter"
     )
 
 
-def order(fault: str) -> str:
-    """Orders a fault from the simulated providers."""
+def inject_fault(fault: str) -> str:
+    """Returns a command that makes the simulated providers fail with `fault`."""
     return f"curl -fsS -d {shlex.quote(json.dumps(fault))} http://127.0.0.1:8080/_faults"
 
 
 def main_pid(manager: str) -> str:
-    """The gateway's process."""
+    """Returns a command that prints the process id of the gateway."""
     return f"{manager} show -P MainPID moonrelay.service"
 
 

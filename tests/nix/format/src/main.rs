@@ -1,4 +1,5 @@
-//! `nix-format [--check] FILE…`: formats Nix files in place, or only says which are not formatted or do not parse.
+//! `nix-format [--check] FILE…`: formats Nix files in place. With `--check` it only reports files that are not formatted or
+//! that do not parse.
 
 use std::process::ExitCode;
 
@@ -12,8 +13,8 @@ fn main() -> ExitCode {
     }
     let mut code = ExitCode::SUCCESS;
     for file in files {
-        if let Err(why) = format(&file, check) {
-            eprintln!("{file}: {why}");
+        if let Err(error) = format(&file, check) {
+            eprintln!("{file}: {error}");
             code = ExitCode::FAILURE;
         }
     }
@@ -23,8 +24,8 @@ fn main() -> ExitCode {
 fn format(file: &str, check: bool) -> Result<(), String> {
     let text = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
     match in_memory(file.to_owned(), text) {
-        (Status::Error(why), _) => Err(why),
-        (Status::Changed(true), _) if check => Err("not formatted; `nix fmt .` does it".to_owned()),
+        (Status::Error(error), _) => Err(error),
+        (Status::Changed(true), _) if check => Err("not formatted. Run `nix fmt .`.".to_owned()),
         (Status::Changed(true), text) => std::fs::write(file, text).map_err(|error| error.to_string()),
         (Status::Changed(false), _) => Ok(()),
     }

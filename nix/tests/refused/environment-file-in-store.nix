@@ -1,4 +1,0 @@
-{
-  good.services.moonrelay.environmentFile = "/run/secrets/moonrelay.env";
-  bad.services.moonrelay.environmentFile = "${./environment-file-in-store.nix}";
-}

@@ -1,5 +1,0 @@
-{
-  good.services.moonrelay.settings.models.providers.kimi.apiKey = "\${KIMI_API_KEY}";
-  bad.services.moonrelay.settings.models.providers.kimi.apiKey = "hunter2";
-  says = ''services.moonrelay.credentials.KIMI_API_KEY = "/run/secrets/'';
-}

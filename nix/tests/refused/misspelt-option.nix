@@ -1,4 +1,0 @@
-{
-  good.services.moonrelay.settings = {};
-  bad.services.moonrelay.setings = {};
-}

@@ -1,4 +1,0 @@
-{
-  good.services.moonrelay.settings.logging.level = "warn";
-  bad.services.moonrelay.settings.logging.level = level: level;
-}

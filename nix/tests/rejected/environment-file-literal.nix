@@ -1,0 +1,4 @@
+{
+  valid.services.moonrelay.environmentFile = ["/run/secrets/moonrelay.env"];
+  invalid.services.moonrelay.environmentFile = [./environment-file-literal.nix];
+}

@@ -1,0 +1,4 @@
+{
+  valid.services.moonrelay.settings = {};
+  invalid.services.moonrelay.setings = {};
+}

@@ -1,0 +1,4 @@
+{
+  valid.services.moonrelay.settings.logging.level = "warn";
+  invalid.services.moonrelay.settings.logging.level = level: level;
+}
