@@ -1,8 +1,8 @@
-"""Tables of docs/explanation/performance.md that are written by the measurement itself."""
+"""Tables of benches/README.md that are written by the measurement itself."""
 
 import pathlib
 
-PAGE = pathlib.Path(__file__).resolve().parents[2] / "docs/explanation/performance.md"
+PAGE = pathlib.Path(__file__).resolve().parents[2] / "benches/README.md"
 
 
 def parts(name):

@@ -1,4 +1,4 @@
-//! The ways of doing the work.
+//! The compared implementations.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -20,7 +20,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 const MODEL: &str = "kimi-for-coding";
 
-/// Ours: indexes the messages too.
+/// Moonrelay's: also indexes the messages.
 pub fn span_edit(body: &Bytes) -> Segments {
     let body = RequestBody::parse(Api::ChatCompletions, body.clone()).expect("a chat body");
     let mut edits = Edits::new();
@@ -86,7 +86,7 @@ impl Serialize for Split<'_> {
     }
 }
 
-/// Ours: what goes to the client, and the prompt tokens that were metered.
+/// Moonrelay's: the bytes for the client, and the metered prompt tokens.
 pub fn stream_by_spans(stream: &Bytes, offers_tools: bool) -> (Bytes, Option<u64>) {
     let plan = AnswerPlan { offers_tools, ..AnswerPlan::default() };
     let mut reader = StreamReader::new(
@@ -99,7 +99,7 @@ pub fn stream_by_spans(stream: &Bytes, offers_tools: bool) -> (Bytes, Option<u64
     (step.output.to_bytes(), reader.meter().usage.map(|usage| usage.input + usage.cache_read))
 }
 
-/// Every chunk into a tree and back.
+/// Parses every chunk into a tree and serialises it.
 pub fn stream_by_values(stream: &[u8]) -> (Vec<u8>, Option<u64>) {
     let text = std::str::from_utf8(stream).expect("UTF-8");
     let mut out = Vec::with_capacity(stream.len());

@@ -1,9 +1,9 @@
-//! What keeping the ledger costs.
+//! Measures the cost of the usage database.
 //!
-//! `cargo build --release --locked && cargo run --release -p moonrelay-benches --bin ledger` first times the store by
-//! itself, then sends requests through two gateways in turns, one with `usage.store: "sqlite"` and one with "none", and
-//! prints ratios: of the time that a block of requests took, and of the processor time that the gateway spent on it, what
-//! it wrote behind the answers included. The machine's other work falls on both.
+//! `cargo build --release --locked && cargo run --release -p moonrelay-benches --bin ledger` first times the
+//! store alone. Then it sends requests through two gateways in turn, one with `usage.store: "sqlite"` and one
+//! with "none". It prints ratios of the time per block of requests, and of the gateway's processor time,
+//! background writes included. Other load on the machine affects both.
 
 #[path = "faces/process.rs"]
 mod process;
@@ -25,12 +25,12 @@ use moonrelay::usage::{self, GroupBy, UsageAttempt, UsageEntry, UsageQuery, Writ
 use process::{Served, gateway, simulator};
 use serde_json::json;
 
-/// Longer than what is told is gathered, and written.
+/// Longer than the collection interval for writes.
 const WRITTEN: Duration = Duration::from_millis(600);
 const CLIENTS: usize = 4;
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// What is measured, and how often.
+/// What to measure, and how often.
 #[derive(Debug, Parser)]
 struct Options {
     /// The gateway's binary.
@@ -42,7 +42,7 @@ struct Options {
     /// Requests in a block.
     #[arg(long, default_value_t = 1_000)]
     requests: usize,
-    /// Entries in the file that is summed up.
+    /// Entries in the file that is aggregated.
     #[arg(long, default_value_t = 100_000)]
     entries: usize,
 }
@@ -54,7 +54,7 @@ async fn main() {
     through(&options).await;
 }
 
-/// Median, and the tenth on each side.
+/// Median, and the 10th and 90th percentile.
 fn told(name: &str, unit: &str, mut values: Vec<f64>) {
     values.sort_unstable_by(f64::total_cmp);
     let at = |percent: usize| values[(values.len() - 1) * percent / 100];
@@ -63,7 +63,7 @@ fn told(name: &str, unit: &str, mut values: Vec<f64>) {
 
 async fn store(entries: usize) {
     let home = tempfile::tempdir().expect("a directory");
-    let store = ledger::open(home.path()).expect("it opens");
+    let store = usage::open_database(home.path()).expect("it opens");
     let (mut appends, now) = (Vec::new(), SystemTime::now());
     let all: Vec<_> = (0..entries).map(|number| Arc::new(entry(number, entries, now))).collect();
     for batch in all.chunks(256) {
@@ -80,7 +80,7 @@ async fn store(entries: usize) {
     let mut sums = Vec::new();
     for _ in 0..11 {
         let began = Instant::now();
-        let rows = store.sums(&question).await.expect("they are read");
+        let rows = store.query(&question).await.expect("they are read");
         sums.push(began.elapsed().as_secs_f64() * 1e3);
         assert!(rows.iter().map(|row| row.answered.attempts).sum::<u64>() as usize == entries);
     }
@@ -88,7 +88,7 @@ async fn store(entries: usize) {
     told(&format!("sums of {entries} entries by day and model"), "ms", sums);
 }
 
-/// One of many, evenly over 29 days; every fourth fell back.
+/// One of many entries, evenly over 29 days; every fourth used a fallback.
 fn entry(number: usize, of: usize, now: SystemTime) -> UsageEntry {
     let model = ["kimi/kimi-for-coding", "moonshot/kimi-k3", "openrouter/auto"][number % 3];
     let (provider, name) = model.split_once('/').expect("it has a provider");
@@ -140,7 +140,7 @@ async fn through(options: &Options) {
             let which = (round + turn) % 2;
             costs[which] = block(&client, [&kept, &none][which], options.requests).await;
         }
-        // The first one warms both up.
+        // The first round warms both up.
         if round > 0 {
             times.push(costs[0].0 / costs[1].0);
             spent.push(costs[0].1 / costs[1].1);
@@ -168,7 +168,7 @@ async fn start(binary: &Path, simulator: &Served, store: &str) -> Served {
     gateway(binary, &config).await
 }
 
-/// Sends the requests; how long they took, and how much processor time the gateway spent, in seconds.
+/// Sends the requests. Returns the elapsed time and the gateway's processor time, in seconds.
 async fn block(client: &Arc<Client>, gateway: &Served, requests: usize) -> (f64, f64) {
     let (before, began) = (processor(gateway.pid), Instant::now());
     let mut clients = tokio::task::JoinSet::new();
@@ -199,7 +199,7 @@ async fn ask(client: &Client, url: &str) {
     }
 }
 
-/// What all threads of a process have had of the processors, in seconds. Its idle threads live longer than a round.
+/// Processor time of all threads of a process, in seconds. Its idle threads live longer than a round.
 fn processor(pid: u32) -> f64 {
     let threads = std::fs::read_dir(format!("/proc/{pid}/task")).expect("it runs");
     let spent = threads.flatten().filter_map(|thread| {

@@ -1,4 +1,4 @@
-//! What it costs to count one request for Prometheus, and to tell of all.
+//! Measures the cost of counting one request for Prometheus, and of rendering all metrics.
 //!
 //! `cargo run --release -p moonrelay-benches --bin metrics` prints medians.
 
@@ -33,7 +33,7 @@ fn main() {
     race("tell a scrape", "µs", 1e6, 400, &mut contenders);
 }
 
-/// The clock's own cost is not to be seen.
+/// Enough calls to make the cost of reading the clock negligible.
 const TIMES: u32 = 1000;
 
 fn note(metrics: &Metrics, record: &Record) -> usize {
@@ -43,7 +43,7 @@ fn note(metrics: &Metrics, record: &Record) -> usize {
     0
 }
 
-/// A stream that the last model answers, behind these that failed.
+/// A stream served by the last model, after these failed.
 fn record(failed: &[&str]) -> Record {
     let usage =
         TokenUsage { input: 900, output: 300, cache_read: 8000, reasoning: 100, ..TokenUsage::default() };

@@ -1,9 +1,9 @@
-//! Contenders that take turns.
+//! Contenders that run in turn.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-/// One way of doing the work.
+/// One implementation.
 pub struct Contender<'a> {
     name: &'static str,
     work: Box<dyn FnMut() -> usize + 'a>,
@@ -21,15 +21,15 @@ impl<'a> Contender<'a> {
         start.elapsed()
     }
 
-    /// The time below which this share of the rounds stayed.
+    /// The time that this share of the rounds did not exceed.
     fn quantile(&self, percent: usize) -> f64 {
         let place = (self.times.len() - 1) * percent / 100;
         self.times.get(place).map_or(f64::NAN, Duration::as_secs_f64)
     }
 }
 
-/// Runs the contenders in turns, each round starting with another one, and prints their times; ratios are to the
-/// first.
+/// Runs the contenders in turn, each round starting with another one, and prints their times; ratios are
+/// relative to the first.
 pub fn race(title: &str, unit: &str, per_second: f64, rounds: usize, contenders: &mut [Contender<'_>]) {
     for contender in contenders.iter_mut() {
         for _ in 0..=rounds / 10 {

@@ -1,4 +1,4 @@
-//! Requests and streams as coding agents and Kimi send them, the same on every run.
+//! Requests and streams like those of coding agents and Kimi, the same on every run.
 
 use serde_json::{Value, json};
 
@@ -137,7 +137,7 @@ pub fn image_request(bytes: usize) -> Vec<u8> {
     request(&json!([{"role": "user", "content": content}]), &json!([]))
 }
 
-/// A stream of Moonshot's shape with this many chunks of reasoning and text.
+/// A stream in Moonshot's format with this many chunks of reasoning and text.
 pub fn stream(chunks: usize) -> Vec<u8> {
     let mut dice = Dice(3);
     let frame = |delta: Value| {

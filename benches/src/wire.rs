@@ -1,7 +1,7 @@
-//! Body edits and stream reading, each beside the usual ways of doing the same.
+//! Body edits and stream reading, compared with the usual implementations.
 //!
-//! `cargo run --release -p moonrelay-benches --bin wire` prints medians and ratios. The contenders take turns within
-//! each round, so that what else the machine does hits all of them.
+//! `cargo run --release -p moonrelay-benches --bin wire` prints medians and ratios. The contenders alternate
+//! within each round, so that other load affects all of them.
 
 mod contender;
 mod race;
@@ -44,7 +44,7 @@ fn main() {
     race(&title, "ns", per_chunk, 600, &mut contenders);
 }
 
-/// All contenders must mean the same.
+/// All contenders must have the same result.
 fn check(body: &Bytes) {
     let parse = |text: &[u8]| serde_json::from_slice::<serde_json::Value>(text).expect("JSON");
     let expected = parse(&value_round_trip(body));

@@ -1,8 +1,8 @@
-//! Answers from one face to another: whatever comes, what the client gets keeps to the order of its face and says the
-//! same.
+//! Responses translated between API formats: for any input, the client's response follows the event order of
+//! its format and has the same content.
 //!
-//! Input: a byte for the provider's face, one for the place where another encoder takes over, one that seeds the cuts,
-//! and the stream.
+//! Input: a byte for the provider's format, one for the position where another encoder takes over, one that
+//! seeds the cuts, and the stream.
 
 pub mod normal;
 pub mod order;
@@ -22,7 +22,7 @@ use super::take;
 use normal::Normal;
 use order::Ending;
 
-/// Judges one input.
+/// Checks one input.
 pub fn judge(mut data: &[u8]) {
     let (face, place, seed) = (take(&mut data), take(&mut data), take(&mut data));
     let face = Api::ALL[usize::from(face) % Api::ALL.len()];
@@ -33,7 +33,7 @@ pub fn judge(mut data: &[u8]) {
     judge_events(&events, usize::from(place));
     judge_events(&non_streaming::decode_response(face, data), usize::from(place));
     for client in Api::ALL {
-        // What somebody else wrote may be out of order, but it breaks nothing here.
+        // A forwarded stream may be out of order, but must not cause a panic.
         for fails in [false, true] {
             let mut encoder = Encoder::new(client, echo(client));
             for payload in &one {
@@ -54,7 +54,7 @@ pub fn judge(mut data: &[u8]) {
     }
 }
 
-/// An error, for streams that break.
+/// An error, for interrupted streams.
 pub const ERROR: ErrorBody<'static> = ErrorBody {
     message: "it \"broke\"\n",
     kind: "truncated",
@@ -65,7 +65,7 @@ pub const ERROR: ErrorBody<'static> = ErrorBody {
     is_retryable: false,
 };
 
-/// Judges what becomes of events in every face; at `place` another encoder takes over.
+/// Checks the encoding of events in every format; at `place` another encoder takes over.
 pub fn judge_events(events: &[ResponseEvent], place: usize) {
     normal::check(events);
     if events.is_empty() {
@@ -91,8 +91,8 @@ pub fn judge_events(events: &[ResponseEvent], place: usize) {
     }
 }
 
-/// The first frames are another's; from there on the encoder ends the answer with an error, or goes on with the events
-/// of another provider.
+/// The first frames are from another writer. Then the encoder ends the response with an error, or continues
+/// with the events of another provider.
 fn judge_taking_over(events: &[ResponseEvent], face: Api, stream: &[u8], place: usize) {
     let frames = frames(stream);
     let place = place % frames.len();
@@ -116,7 +116,7 @@ fn judge_taking_over(events: &[ResponseEvent], face: Api, stream: &[u8], place: 
     encoder.finish(&mut out);
     order::check(face, &out, Ending::Well);
 
-    // And one that wrote them itself.
+    // The same after frames that the encoder wrote itself.
     let mut out = Vec::new();
     let mut encoder = Encoder::new(face, echo(face));
     let (head, _) = events.split_at(place % events.len());
@@ -127,7 +127,7 @@ fn judge_taking_over(events: &[ResponseEvent], face: Api, stream: &[u8], place: 
     order::check(face, &out, Ending::Well);
 }
 
-/// What a client of this face asked for.
+/// The request of a client of this format.
 pub fn echo(face: Api) -> RequestEcho {
     let body = br#"{"model":"asked","stream_options":{"include_usage":true},
         "include":["reasoning.encrypted_content"],"tools":[{"type":"function",
@@ -159,7 +159,7 @@ pub fn encode(events: &[ResponseEvent], face: Api) -> Vec<u8> {
     out
 }
 
-/// The payloads of the frames of a stream, as it comes in pieces.
+/// The payloads of the frames of a stream that arrives in pieces.
 pub fn payloads<'p>(pieces: impl IntoIterator<Item = &'p [u8]>) -> Vec<Bytes> {
     let (mut reader, mut found) = (FrameReader::new(), Vec::new());
     for piece in pieces {
@@ -172,7 +172,7 @@ pub fn payloads<'p>(pieces: impl IntoIterator<Item = &'p [u8]>) -> Vec<Bytes> {
     found
 }
 
-/// The frames of a stream that we wrote, each with its empty line.
+/// The frames of an encoded stream, each with its empty line.
 fn frames(stream: &[u8]) -> Vec<Vec<u8>> {
     let text = std::str::from_utf8(stream).expect("what we write is text");
     text.split_inclusive("\n\n").map(|frame| frame.as_bytes().to_vec()).collect()

@@ -1,6 +1,6 @@
-//! Configuration text: never a panic, every error at a place in the text, and an edit says what it did.
+//! Configuration text: no panic, every error has a position in the text, and an edit changes only its key.
 //!
-//! Input: the text. What names a file is passed over: fuzzing shall not read around on the machine.
+//! Input: the text. File names are skipped, so that fuzzing does not read files of the machine.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -10,7 +10,7 @@ use moonrelay::config::keypath::KeyPath;
 use moonrelay::config::{ConfigError, Environment, Location, from_text, import};
 use serde_json::json;
 
-/// Judges one input.
+/// Checks one input.
 pub fn judge(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     if text.contains("file") || text.contains("\\u") || text.contains("\\x") {
@@ -39,7 +39,7 @@ fn placed(invalid: &ConfigError, text: &str) {
     }
 }
 
-/// A value that was set is there, the rest stands as it stood, and without it the text means what it meant.
+/// A set value is present and other text is unchanged; after its removal the text has its original meaning.
 fn edited(text: &str, environment: &Environment) {
     let Ok(mut document) = Document::read(&Location { path: written(text), explicit: true }) else { return };
     assert_eq!(document.text(), text, "reading changed the text");
@@ -60,7 +60,7 @@ fn edited(text: &str, environment: &Environment) {
     let _ = document.issues(environment);
 }
 
-/// One file a process.
+/// One file per process.
 fn written(text: &str) -> PathBuf {
     static PLACE: OnceLock<PathBuf> = OnceLock::new();
     let place = PLACE.get_or_init(|| {

@@ -1,6 +1,7 @@
-//! Server-sent events: what comes of a stream does not depend on where its bytes were cut.
+//! Server-sent events: the result for a stream does not depend on where its bytes were cut.
 //!
-//! Input: a byte for the dialect and the face, one for the plan, one that seeds the cuts, and the stream.
+//! Input: a byte for the provider adapter and the API format, one for the plan, one that seeds the cuts, and
+//! the stream.
 
 use bytes::Bytes;
 use moonrelay::catalog::AdapterId;
@@ -16,10 +17,10 @@ use super::take;
 
 const DIALECTS: [AdapterId; 4] =
     [AdapterId::Moonshot, AdapterId::KimiCode, AdapterId::OpenRouter, AdapterId::Generic];
-/// A cap that small inputs reach too.
+/// A limit that small inputs also reach.
 const CAP: usize = 200;
 
-/// Judges one input.
+/// Checks one input.
 pub fn judge(mut data: &[u8]) {
     let (dialect, plan, seed) = (take(&mut data), take(&mut data), take(&mut data));
     let whole = [Bytes::copy_from_slice(data)];
@@ -43,7 +44,7 @@ pub fn judge(mut data: &[u8]) {
         offers_tools: plan & 2 != 0,
     };
     let (one, many) = (read(dialect, face, &plan, &whole), read(dialect, face, &plan, &pieces));
-    // A body that is no stream is judged as it comes: what is said of it may differ, not that it failed.
+    // A body that is not a stream is checked as it arrives: the message may differ, the failure must not.
     assert_eq!(one.failed, many.failed, "the end depends on the cuts");
     assert_eq!(one.events, many.events, "the answer depends on the cuts");
 }
@@ -110,7 +111,7 @@ fn frames(pieces: &[Bytes], cap: usize) -> Frames {
 }
 
 struct Answer {
-    /// Payloads as the client sees them.
+    /// Payloads as received by the client.
     events: Vec<Bytes>,
     failed: bool,
 }

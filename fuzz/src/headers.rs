@@ -1,4 +1,5 @@
-//! Headers through the whole gateway: what a provider gets of a client's, and a client of a provider's.
+//! Headers through the whole gateway: which client headers a provider receives, and which provider headers a
+//! client receives.
 //!
 //! Input: a byte for the provider; `name: value` lines of the client; an empty line; those of the provider.
 
@@ -23,7 +24,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::take;
 
-/// Model, and the key that goes with it.
+/// A model and its key.
 const TARGETS: [(&str, &str); 4] = [
     ("moonshot/kimi-k3", "sk-own-moonshot-0001"),
     ("kimi/kimi-for-coding", "sk-own-kimi-00000002"),
@@ -35,7 +36,7 @@ const SETTINGS: &str = r#"{ models: { providers: {
     openrouter: { apiKey: "sk-own-openrouter-03" },
     local: { baseUrl: "http://127.0.0.1:9/v1", apiKey: "sk-own-local-0000004", models: [{ id: "m" }] },
 } } }"#;
-/// RFC 9110, 7.6.1, and what frames a message or says where it goes.
+/// Hop-by-hop headers (RFC 9110, 7.6.1), and headers for framing or routing.
 const OF_ONE_CONNECTION: [&str; 12] = [
     "connection",
     "keep-alive",
@@ -50,11 +51,11 @@ const OF_ONE_CONNECTION: [&str; 12] = [
     "proxy-authorization",
     "proxy-authenticate",
 ];
-/// In every client's credentials here: it must not go on in any header.
+/// Part of every client's credentials here; no forwarded header may contain it.
 const CANARY: &str = "canary-of-the-client";
 const CREDENTIALS: [&str; 6] =
     ["authorization", "x-api-key", "api-key", "cookie", "proxy-authorization", "x-goog-api-key"];
-/// All that a client may see.
+/// All headers that a client may receive.
 const FOR_CLIENTS: [&str; 9] = [
     "content-type",
     "content-length",
@@ -68,7 +69,7 @@ const FOR_CLIENTS: [&str; 9] = [
 ];
 const ANSWER: &[u8] = br#"{"id":"1","object":"chat.completion","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}]}"#;
 
-/// Answers every call, and keeps what it was.
+/// Answers every call and records it.
 struct Recorder {
     headers: HeaderMap,
     calls: Mutex<Vec<UpstreamRequest>>,
@@ -88,7 +89,7 @@ impl Connector for Recorder {
     }
 }
 
-/// Judges one input.
+/// Checks one input.
 pub fn judge(mut data: &[u8]) {
     let (model, key) = TARGETS[usize::from(take(&mut data)) % TARGETS.len()];
     let mut lines = data.split(|byte| *byte == b'\n');
@@ -152,7 +153,7 @@ fn goes_up(sent: &HeaderMap, client: &HeaderMap, model: &str, key: &str) {
     assert!(sent.get(AUTHORIZATION).is_some_and(HeaderValue::is_sensitive), "Debug would show the key");
 }
 
-/// Status and headers as the client gets them; `None` where there is no runtime.
+/// Status and headers received by the client; `None` without a runtime.
 fn answered(model: &str, headers: HeaderMap, recorder: Arc<Recorder>) -> Option<(StatusCode, HeaderMap)> {
     static READ: OnceLock<Option<Arc<Settings>>> = OnceLock::new();
     thread_local! {

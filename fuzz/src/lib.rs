@@ -1,7 +1,7 @@
-//! What must hold for any input, one module a target; each panics where it does not hold.
+//! Properties for arbitrary input, one module per target; each panics on a violation.
 //!
-//! `targets/` gives these functions to libFuzzer, `tests/gateway/corpora.rs` replays the corpora through them. They
-//! judge from outside: by `serde_json` and by lists of their own, never by the code that they judge.
+//! `targets/` runs these functions with libFuzzer, `tests/gateway/corpora.rs` replays the corpora. The checks
+//! are independent of the code under test: they use `serde_json` and lists of their own.
 
 pub mod answers;
 pub mod config;
@@ -10,7 +10,7 @@ pub mod headers;
 pub mod request;
 pub mod translate;
 
-/// Takes a byte off the front; 0 where none is left.
+/// Removes the first byte; 0 if there is none.
 pub fn take(data: &mut &[u8]) -> u8 {
     let Some((first, rest)) = data.split_first() else { return 0 };
     *data = rest;

@@ -1,6 +1,6 @@
-//! Request bodies: the scan, the edits and every dialect's rewrite, against `serde_json`'s tree.
+//! Request bodies: the scan, the edits and every provider adapter's rewrite, compared with `serde_json`'s tree.
 //!
-//! Input: a byte for dialect and model, one for the settings, one for an edit, and the body.
+//! Input: a byte for adapter and model, one for the settings, one for an edit, and the body.
 
 use bytes::Bytes;
 use moonrelay::catalog::{AdapterId, Compat, MaxTokensField, ModelInfo, ThinkingControl, ThinkingLevel};
@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use super::take;
 
-/// Of the request a rule may change these, and of a message those; the rest must come out as it went in.
+/// The request and message members that a rule may change; all others must be unchanged.
 const RULED: [&str; 17] = [
     "model",
     "messages",
@@ -44,12 +44,12 @@ const RULED_IN_MESSAGES: [&str; 9] = [
     "name",
     "tools",
 ];
-/// Over messages and responses these too.
+/// In Messages and Responses also these.
 const RULED_OVER_OTHERS: [&str; 4] = ["input", "top_k", "output_config", "context_management"];
-/// What a dialect or the settings below may add.
+/// Members that an adapter or the settings below may add.
 const ADDED: [&str; 2] = ["provider", "seed"];
 
-/// Judges one input.
+/// Checks one input.
 pub fn judge(mut data: &[u8]) {
     let (which, settings, edit) = (take(&mut data), take(&mut data), take(&mut data));
     let text = Bytes::copy_from_slice(data);
@@ -72,7 +72,7 @@ pub fn judge(mut data: &[u8]) {
     }
 }
 
-/// The same body over another face: JSON stays JSON, and what no rule names stays what it was.
+/// The same body in another API format: JSON stays JSON, and members without a rule are unchanged.
 fn over(face: Api, text: &Bytes, tree: Option<&Map<String, Value>>, which: u8, settings: u8) {
     let (dialect, model) = model(which);
     let Ok(body) = RequestBody::parse(face, text.clone()) else {
@@ -83,8 +83,8 @@ fn over(face: Api, text: &Bytes, tree: Option<&Map<String, Value>>, which: u8, s
     sent(&body, tree, (dialect, &model), &Map::new(), settings, is_ruled);
 }
 
-/// What a provider gets of it: JSON where it was JSON, and every member as it was that no rule names. `None` where nothing
-/// goes up, or nobody knows what it was.
+/// The body for a provider: valid JSON stays valid, and members without a rule are unchanged. `None` if nothing
+/// is sent, or the input is not JSON.
 fn sent(
     body: &RequestBody,
     tree: Option<&Map<String, Value>>,
@@ -129,7 +129,7 @@ fn same_members(body: &RequestBody, tree: &Map<String, Value>) {
     assert_eq!(body.wants_stream(), tree.get("stream") == Some(&Value::Bool(true)));
 }
 
-/// One change of each kind, with keys of the body's own where it has any.
+/// One edit of each kind, with keys of the body if it has any.
 fn edited(body: &RequestBody, tree: &Map<String, Value>, edit: u8) {
     let own = |nth: usize| tree.keys().nth(nth).cloned().unwrap_or_else(|| format!("key{nth}"));
     let (first, second) = (own(usize::from(edit % 4)), own(usize::from(edit / 4 % 4)));
@@ -196,7 +196,7 @@ fn same_message(before: &Value, after: &Value) {
     }
 }
 
-/// Every dialect, with each way of thinking, and a server with every `compat` flag.
+/// Every adapter with each kind of thinking, and a server with every `compat` flag.
 fn model(which: u8) -> (AdapterId, ModelInfo) {
     let (dialect, id, thinking) = match which % 10 {
         0 => (AdapterId::Moonshot, "kimi-k2.6", ThinkingControl::Switch),

@@ -1,7 +1,7 @@
-//! Requests from one face to another: JSON stays JSON, an error has a place, what the user said comes over, and every
-//! face can read what was written for it.
+//! Requests translated between API formats: JSON stays JSON, an error has a location, user content survives,
+//! and every format can read the translated request.
 //!
-//! Input: a byte for the two faces, and the body.
+//! Input: a byte for the two formats, and the body.
 
 use bytes::Bytes;
 use moonrelay::protocol::api::Api;
@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::take;
 
-/// Judges one input.
+/// Checks one input.
 pub fn judge(mut data: &[u8]) {
     let faces = usize::from(take(&mut data));
     let (from, to) = (Api::ALL[faces % 3], Api::ALL[faces / 3 % 3]);
@@ -26,7 +26,7 @@ pub fn judge(mut data: &[u8]) {
     };
     assert_eq!(translate_request(&body, to, None).as_ref(), Ok(&translated), "another body the second time");
     check_losses(&translated);
-    // What the scan does not look at goes on as it came, damage and all.
+    // Text that the scan does not check is forwarded, errors included.
     let Ok(tree) = serde_json::from_slice::<Map<String, Value>>(data) else { return };
     let written = serde_json::from_slice::<Map<String, Value>>(&translated.body);
     let written = written.unwrap_or_else(|error| panic!("{error}: {:?}", translated.body));
@@ -50,7 +50,7 @@ fn check_losses(translated: &TranslatedRequest) {
     }
 }
 
-/// What the user's messages say, where that is a string.
+/// The text of the user's messages, if it is a string.
 fn said(face: Api, tree: &Map<String, Value>) -> Vec<String> {
     let messages = tree.get(face.conversation_field()).and_then(Value::as_array).into_iter().flatten();
     let of_users = messages.filter(|message| message["role"] == "user");

@@ -1,23 +1,23 @@
-//! What was promised, and whether this run keeps it.
+//! The performance targets, and whether this run meets them.
 
 use crate::case::Case;
 use crate::race::{Results, RowResults};
 use crate::summary::{Summary, loaded, summary};
 use crate::table::{Table, number, ratio};
 
-/// The row that is judged, and the one that says how fast the machine is.
+/// The row to check, and the reference row for the speed of the machine.
 const JUDGED: &str = "moonrelay";
 const FLOOR: &str = "floor";
 
 type Figure = fn(&Results, &RowResults) -> f64;
 
-/// A promise.
+/// A target.
 struct Promise {
     what: &'static str,
     figure: Figure,
-    /// What it is a figure of: without errors there, or it does not count.
+    /// The measure; it counts only without errors.
     case: Option<Case>,
-    /// The floor's figure on the machine that the promise was made on; without it only the absolute figure counts.
+    /// The floor's figure on the reference machine; without it only the absolute figure counts.
     floor: Option<f64>,
     must: f64,
     aim: f64,
@@ -128,8 +128,8 @@ fn promises() -> Vec<Promise> {
     ]
 }
 
-/// Each promise, kept or not: as written, and in proportion to the floor of this run, which is what counts where the
-/// machine is slower or faster than the one that the promise was made on.
+/// Each target, met or not: absolute, and in proportion to the floor of this run. The proportion counts if the
+/// speed of the machine differs from the reference.
 #[must_use]
 pub fn table(results: &Results) -> Option<Table> {
     let find = |name| results.rows.iter().find(|row| row.name == name);
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn another_machine_is_judged_by_the_floor() {
+    fn other_machine_is_compared_by_the_floor() {
         let promise = promise(false);
         assert_eq!(promise.verdict(110.0, 100.0, 120.0), "met");
         assert_eq!(promise.verdict(220.0, 200.0, 120.0), "met by ratio");
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn where_more_is_better_less_is_not_met() {
+    fn lower_throughput_misses_the_target() {
         let promise = promise(true);
         assert_eq!(promise.verdict(130.0, 100.0, 120.0), "met");
         assert_eq!(promise.verdict(65.0, 50.0, 120.0), "met by ratio");

@@ -1,4 +1,4 @@
-//! What clients send.
+//! The request bodies.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -45,7 +45,7 @@ pub fn small(request: &Request, stream: bool) -> String {
     body(request, stream, messages, Vec::new())
 }
 
-/// A conversation of about so many bytes in the middle of its work: instructions, tools, calls and their results.
+/// A conversation of about this many bytes: instructions, tools, calls and their results.
 #[must_use]
 pub fn agent(request: &Request, bytes: usize) -> String {
     let tools: Vec<Value> = (0..24).map(|index| tool(request.face, index)).collect();
@@ -63,7 +63,7 @@ pub fn agent(request: &Request, bytes: usize) -> String {
     body(request, false, messages, tools)
 }
 
-/// A picture of about so many bytes with a question.
+/// An image of about this many bytes with a question.
 #[must_use]
 pub fn image(request: &Request, bytes: usize) -> String {
     let data = base64(bytes);
@@ -156,7 +156,7 @@ fn turn_of_work(face: Face, turn: usize) -> [Value; 2] {
     }
 }
 
-/// Characters without a pattern, as compressed pictures have none.
+/// Characters without a pattern, like a compressed image.
 fn base64(bytes: usize) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bodies_are_as_long_as_they_say() {
+    fn bodies_have_their_stated_length() {
         for face in [Face::Chat, Face::Messages] {
             let request = Request { face, ..Request::chat("model") };
             let agent = agent(&request, AGENT);

@@ -1,4 +1,4 @@
-//! What is asked of every gateway, and how the mock answers it.
+//! The cases that every gateway runs, and the responses of the mock.
 
 use std::fmt;
 
@@ -23,11 +23,11 @@ pub enum Case {
     Open1000,
     /// 5,000 of them.
     Open5000,
-    /// The client speaks chat completions, the upstream only messages.
+    /// The client uses Chat Completions, the upstream supports only Messages.
     Translation,
     /// The first target fails at once, each time; the second answers.
     Fallback,
-    /// Small and not streamed, one by one, the caches of the gateway's core emptied before each.
+    /// Small and not streamed, one by one, with cold processor caches on the gateway's core.
     Cold,
     /// The same of a stream of one chunk.
     ColdStream,
@@ -69,7 +69,7 @@ impl Case {
         }
     }
 
-    /// Where the (first) upstream of this case is.
+    /// The path of the (first) upstream of this case.
     #[must_use]
     pub const fn lane(self) -> Lane {
         match self {
@@ -97,8 +97,8 @@ impl fmt::Display for Case {
     }
 }
 
-/// A way in which the mock answers. It is the first part of the path: `http://MOCK/LANE/v1/chat/completions`, and
-/// `/LANE/v1/messages` for the same in that protocol.
+/// A response of the mock. It is the first part of the path: `http://MOCK/LANE/v1/chat/completions`, and
+/// `/LANE/v1/messages` for Messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Lane {
     /// A small JSON answer at once.

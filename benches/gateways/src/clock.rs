@@ -1,4 +1,4 @@
-//! One clock for what is sent and what is seen, also across processes.
+//! One clock for send and receive times, also across processes.
 
 use rustix::time::{ClockId, clock_gettime};
 

@@ -1,4 +1,4 @@
-//! A row that runs.
+//! A running row.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
@@ -18,14 +18,14 @@ use crate::usage::Books;
 
 const READY: Duration = Duration::from_secs(10);
 
-/// What it costs to have it.
+/// Its footprint.
 #[derive(Clone, Debug, Default, serde::Serialize)]
 pub struct Footprint {
     /// From exec to the first 200, in milliseconds: the median, warm.
     pub start_ms: Option<f64>,
-    /// Resident bytes after one answer, of all its processes.
+    /// Resident bytes after one response, of all its processes.
     pub idle: Option<u64>,
-    /// How many these are.
+    /// The number of its processes.
     pub processes: Option<usize>,
     /// Bytes of the executable file, where it is one.
     pub binary: Option<u64>,
@@ -35,7 +35,7 @@ pub struct Footprint {
 pub struct Contestant {
     /// What it is.
     pub row: Box<dyn Row>,
-    /// What it costs to have it.
+    /// Its footprint.
     pub footprint: Footprint,
     mock: SocketAddr,
     cores: Cores,
@@ -47,16 +47,16 @@ struct Running {
     process: Option<Process>,
     /// Resident bytes when it had given its first answer.
     fresh: u64,
-    /// Behind the process: it ends before its home goes.
+    /// Declared after the process, which must end before its home directory is removed.
     home: TempDir,
 }
 
 impl Contestant {
-    /// Looks whether it can run here.
+    /// Checks whether it can run here.
     ///
     /// # Errors
     ///
-    /// Why not.
+    /// The reason if it cannot.
     pub fn new(row: Box<dyn Row>, mock: SocketAddr, cores: Cores) -> Result<Self, String> {
         let home = tempfile::tempdir().map_err(|error| error.to_string())?;
         row.launch(&Place { home: home.path(), port: 9, mock })?;
@@ -65,11 +65,11 @@ impl Contestant {
         Ok(Self { row, footprint, mock, cores, running: None })
     }
 
-    /// Starts it anew and waits for its first answer. Says how long that took in milliseconds.
+    /// Restarts it and waits for its first response. Returns the time in milliseconds.
     ///
     /// # Errors
     ///
-    /// Why it does not answer.
+    /// Why it does not respond.
     pub async fn start(&mut self) -> Result<f64, String> {
         self.stop();
         let home = tempfile::tempdir().map_err(|error| error.to_string())?;
@@ -97,18 +97,18 @@ impl Contestant {
         self.running = None;
     }
 
-    /// Starts it several times and leaves it running: how long a start takes, and what it then holds.
+    /// Starts it several times and leaves it running. Measures the start time and the memory after it.
     ///
     /// # Errors
     ///
-    /// Why it does not answer.
+    /// Why it does not respond.
     pub async fn weigh(&mut self, times: usize) -> Result<(), String> {
         // The first one warms the caches of the disk.
         let first = self.start().await?;
         if !self.is_process() {
             return Ok(());
         }
-        // Slow ones are not waited for eleven times.
+        // Slow gateways are not started eleven times.
         let times = times.min((20_000.0 / first) as usize).max(2);
         let mut took = Vec::new();
         for _ in 0..times {
@@ -130,7 +130,7 @@ impl Contestant {
         Some(bodies::target(*address, case, &self.row.request(case, &place)?))
     }
 
-    /// Asks until it answers, and says where it did.
+    /// Sends requests until it responds, and returns its address.
     async fn ready(
         &self,
         launch: &Launch,
@@ -173,11 +173,11 @@ impl Contestant {
         self.running.as_ref().map_or(0, |running| running.fresh)
     }
 
-    /// What its ledger holds, once nothing waits to be written; `None` where it keeps none.
+    /// The counts of its usage database, once all writes are done; `None` if it has none.
     ///
     /// # Errors
     ///
-    /// When it does not say, or does not write.
+    /// When it does not report them, or does not write.
     pub async fn books(&self) -> Result<Option<Books>, String> {
         match (&self.running, self.row.ledger()) {
             (Some(running), Some(counters)) => counters.settled(running.address).await.map(Some),
@@ -185,7 +185,7 @@ impl Contestant {
         }
     }
 
-    /// Lets its peak begin anew.
+    /// Resets its peak memory.
     pub fn forget_peak(&self) {
         if let Some(process) = self.process() {
             process.forget_peak();
@@ -197,7 +197,7 @@ impl Contestant {
     }
 }
 
-/// The port that it says it chose.
+/// The port that it reports.
 async fn chosen_port(file: &Path, deadline: u64, process: &mut Process) -> Result<u16, String> {
     loop {
         if let Some(port) = fs::read_to_string(file).ok().and_then(|text| text.trim().parse().ok()) {
@@ -207,7 +207,7 @@ async fn chosen_port(file: &Path, deadline: u64, process: &mut Process) -> Resul
     }
 }
 
-/// Asks until it answers.
+/// Sends requests until it responds.
 async fn answers(target: &Target, deadline: u64, process: &mut Process) -> Result<(), String> {
     loop {
         let left = Duration::from_nanos(deadline.saturating_sub(clock::now()));
@@ -223,7 +223,7 @@ async fn answers(target: &Target, deadline: u64, process: &mut Process) -> Resul
     }
 }
 
-/// Waits a moment, unless it ended or its time is over.
+/// Waits briefly, unless it ended or its time is over.
 async fn pause(why: &str, deadline: u64, process: &mut Process) -> Result<(), String> {
     if !process.runs() {
         return Err(format!("it ended ({why})"));

@@ -17,10 +17,10 @@ pub use connection::{Connection, Reply};
 pub use open::{Schedule, open};
 pub use streams::{Burst, streams};
 
-/// What is asked, and what a right answer is.
+/// The request, and the expected response.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// Who is asked.
+    /// The address.
     pub address: SocketAddr,
     /// The whole request, head and body.
     pub request: Arc<[u8]>,
@@ -28,7 +28,7 @@ pub struct Target {
     pub chunks: Option<u32>,
 }
 
-/// What came of it; times are nanoseconds.
+/// The results; times are nanoseconds.
 #[derive(Clone, Debug, Default)]
 pub struct Samples {
     /// From when a request was due to the end of its answer.
@@ -50,7 +50,7 @@ pub struct Samples {
 }
 
 impl Samples {
-    /// Counts what was asked and never answered as wrong.
+    /// Counts requests without a response as wrong.
     fn missing(&mut self, asked: u64) {
         let missing = asked.saturating_sub(self.right + self.wrong);
         self.wrong += missing;
@@ -76,7 +76,7 @@ impl Samples {
     }
 }
 
-/// Asks over this connection, or over a new one where there is none, and keeps it for the next request if it may.
+/// Sends a request over this connection, or over a new one, and keeps it for the next request if allowed.
 async fn ask(target: &Target, kept: &mut Option<Connection>) -> Result<Reply, String> {
     let mut connection = match kept.take() {
         Some(connection) => connection,

@@ -118,7 +118,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Resolves when somebody ends this program.
+/// Resolves when this program receives a termination signal.
 async fn interrupted() -> io::Result<()> {
     let [mut hangup, mut interrupt, mut terminate] =
         [signal(SignalKind::hangup())?, signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
@@ -190,8 +190,8 @@ fn heading(arguments: &Arguments, plan: &Plan, busy: Option<&str>) -> String {
     format!("{today} (`{command}`, rounds: {}; {}).{busy}", plan.rounds, machine())
 }
 
-/// That others are at work before this begins: their time would be in every figure. The load average will not do, as the
-/// build of this program is in it.
+/// Detects other load before the run, which would affect every figure. The load average is unsuitable, because
+/// it includes the build of this program.
 async fn busy() -> Option<String> {
     let before = processor_time()?;
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -226,7 +226,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_case_can_be_named() {
+    fn every_case_name_parses() {
         for of in Case::ALL {
             assert_eq!(case(of.name()), Ok(of));
         }

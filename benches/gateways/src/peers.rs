@@ -130,7 +130,7 @@ mod tests {
     use super::{ALL, LITELLM};
 
     #[test]
-    fn a_gateway_that_is_not_installed_says_how_it_is() {
+    fn missing_gateway_error_names_the_install_command() {
         let empty = tempfile::tempdir().expect("a directory");
         for peer in ALL {
             let why = peer.program(Some(empty.path())).expect_err("nothing is there");
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn half_an_installation_is_none() {
+    fn partial_installation_does_not_count() {
         let peers = tempfile::tempdir().expect("a directory");
         let directory = LITELLM.directory(peers.path());
         std::fs::create_dir_all(directory.join("bin")).expect("a directory");
@@ -153,8 +153,8 @@ mod tests {
     }
 
     #[test]
-    fn the_page_names_these_versions() {
-        let page = include_str!("../../../docs/explanation/performance.md").replace('\n', " ").to_lowercase();
+    fn page_lists_the_pinned_versions() {
+        let page = include_str!("../../README.md").replace('\n', " ").to_lowercase();
         for peer in ALL {
             assert!(
                 page.contains(&format!("{} {}", peer.name, peer.version)),
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_failed_is_said() {
+    fn failure_reason_is_reported() {
         let peers = tempfile::tempdir().expect("a directory");
         let directory = LITELLM.directory(peers.path());
         std::fs::create_dir_all(&directory).expect("a directory");

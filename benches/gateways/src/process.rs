@@ -161,7 +161,7 @@ impl Drop for Process {
     }
 }
 
-/// The end of what it said, for whoever asks why it did not start.
+/// The end of its output, to explain a failed start.
 #[must_use]
 pub fn last_words(home: &Path) -> String {
     let text = fs::read(home.join("gateway.log")).unwrap_or_default();
@@ -213,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_process_uses_something() {
+    fn current_process_has_usage() {
         let usage = usage(std::process::id()).expect("it is in /proc");
         assert!(usage.rss > 100 << 10 && usage.peak >= usage.rss, "{usage:?}");
         assert!(tree(std::process::id()).contains(&std::process::id()));

@@ -1,4 +1,4 @@
-//! All rows through all cases, in turns.
+//! Runs all rows through all cases, in turn.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::mock::Mock;
 use crate::process::Cores;
 use crate::row::Row;
 
-/// What shall be run.
+/// The configuration of a run.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The cases, in this order.
@@ -26,7 +26,7 @@ pub struct Plan {
     pub starts: usize,
 }
 
-/// What came of it.
+/// The results.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Results {
     /// In the order of the table.
@@ -58,7 +58,7 @@ struct Runner {
     lost: Option<String>,
 }
 
-/// Runs it; `say` is told of every step.
+/// Runs it; `say` receives every step.
 pub async fn race(
     rows: Vec<Box<dyn Row>>,
     plan: &Plan,
@@ -102,7 +102,7 @@ async fn run_case(runners: &mut [Runner], case: Case, plan: &Plan, mock: &Mock, 
             if runner.lost.is_some() || runner.contestant.target(case).is_none() {
                 continue;
             }
-            // What each stream holds is only seen in a process that has not held others before.
+            // Memory per stream is visible only in a process that has not served other streams.
             if held && let Err(why) = runner.contestant.start().await {
                 runner.lost = Some(why);
                 continue;
@@ -114,7 +114,7 @@ async fn run_case(runners: &mut [Runner], case: Case, plan: &Plan, mock: &Mock, 
                 Some((_, measures)) => measures.push(measure),
                 None => runner.cases.push((case, vec![measure])),
             }
-            // What it has still to do for this round shall not disturb the next row.
+            // Its background work for this round must not disturb the next row.
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

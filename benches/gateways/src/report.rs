@@ -1,4 +1,4 @@
-//! What the run says, in tables.
+//! The results in tables.
 
 use crate::acceptance;
 use crate::case::Case;
@@ -145,7 +145,7 @@ mod tests {
     use crate::summary::tests::{measure, results};
 
     #[test]
-    fn ratios_are_to_the_rows_of_the_same_run() {
+    fn ratios_compare_rows_of_the_same_run() {
         let results = results(&[
             ("direct", &[20.0]),
             ("nginx", &[120.0]),
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_with_errors_is_marked() {
+    fn row_with_errors_is_marked() {
         let mut results = results(&[("direct", &[20.0]), ("floor", &[170.0])]);
         let wrong = crate::measure::Measure { wrong: 1, fault: Some("500".to_owned()), ..measure(170.0) };
         results.rows[1].cases[0].1[0] = wrong;

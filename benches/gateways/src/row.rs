@@ -1,4 +1,4 @@
-//! What the harness must know of a gateway to start it and to ask it.
+//! The interface of a gateway row: how to start it and send requests to it.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;

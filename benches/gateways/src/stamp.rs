@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read() {
+    fn stamp_round_trips() {
         let mut line = format!("data: {{\"content\":\" {EMPTY} word\"}}").into_bytes();
         let place = memmem::find(&line, MARK).expect("a stamp") + MARK.len();
         for time in [0, 7, 1_234_567_890_123, 9_999_999_999_999_999] {

@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_are_values_that_were_seen() {
+    fn percentiles_are_observed_values() {
         let mut samples: Vec<u64> = (1..=100).rev().collect();
         assert_eq!(percentile(&mut samples, 50.0), 50.0);
         assert_eq!(percentile(&mut samples, 99.0), 99.0);
@@ -35,7 +35,7 @@ mod tests {
     }
 
     #[test]
-    fn a_median_does_not_count_what_is_missing() {
+    fn median_ignores_missing_values() {
         assert_eq!(median(&[3.0, f64::NAN, 1.0, 2.0]), 2.0);
         assert_eq!(median(&[1.0, 2.0]), 1.5);
         assert!(median(&[f64::NAN]).is_nan());

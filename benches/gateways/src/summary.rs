@@ -103,7 +103,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn added_is_the_median_of_the_differences_of_each_round() {
+    fn added_is_the_median_of_per_round_differences() {
         let results = results(&[("direct", &[10.0, 100.0, 30.0]), ("floor", &[60.0, 140.0, 90.0])]);
         let summary = summary(&results, &results.rows[1], Case::Small).expect("it ran");
         assert_eq!(summary.added, [50.0, 100.0]);
@@ -112,7 +112,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_case_that_did_not_run_has_no_summary() {
+    fn case_that_did_not_run_has_no_summary() {
         let results = results(&[("direct", &[10.0])]);
         assert!(super::summary(&results, &results.rows[0], Case::Agent).is_none());
     }

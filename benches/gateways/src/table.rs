@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_as_exact_as_they_can_be_read() {
+    fn numbers_have_readable_precision() {
         assert_eq!(number(0.876), "0.88");
         assert_eq!(number(12.34), "12.3");
         assert_eq!(number(146.4), "146");
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_stand_under_each_other() {
+    fn columns_are_aligned() {
         let mut table = Table::new("A title", &["row", "requests/s"]);
         table.rows.push(vec!["direct".to_owned(), "58,913".to_owned()]);
         assert_eq!(table.text(), "\nA title\n  row     requests/s\n  direct      58,913\n");

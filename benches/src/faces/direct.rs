@@ -1,4 +1,4 @@
-//! Requests and streams in this process.
+//! Requests and streams within this process.
 
 use bytes::Bytes;
 use moonrelay::catalog::{AdapterId, ModelInfo};
@@ -23,7 +23,7 @@ const AGENT_BYTES: usize = 237_000;
 const EVENTS: usize = 1_000;
 const DEFAULT_LIMIT: Option<u64> = Some(32_768);
 
-/// The request as its target's provider gets it.
+/// The request as sent to the target's provider.
 fn sent(text: &Bytes, from: Api, to: Api) -> Bytes {
     let mut body = RequestBody::parse(from, text.clone()).expect("a request");
     if from != to {
@@ -43,7 +43,7 @@ fn sent(text: &Bytes, from: Api, to: Api) -> Bytes {
     rewritten.edits.apply(&body.text).to_bytes()
 }
 
-/// An agent's conversation, with each face on each side.
+/// An agent's conversation, with each API format on each side.
 pub fn requests(rounds: usize) {
     let chat = Bytes::from(sample::agent_request(AGENT_BYTES));
     let messages = sent(&chat, Api::ChatCompletions, Api::Messages);
@@ -62,7 +62,7 @@ pub fn requests(rounds: usize) {
     race(&title, "µs", 1e6, rounds, &mut contenders);
 }
 
-/// A stream, each event in a read of its own, as a provider sends it.
+/// A stream with one read per event, as a provider sends it.
 fn frames(stream: &[u8]) -> Vec<Bytes> {
     let text = std::str::from_utf8(stream).expect("UTF-8");
     text.split_inclusive("\n\n").map(|frame| Bytes::copy_from_slice(frame.as_bytes())).collect()
@@ -75,8 +75,8 @@ fn payloads(out: &Segments) -> Vec<Bytes> {
     std::iter::from_fn(next).filter_map(|frame| frame.data()).collect()
 }
 
-/// What a client gets of a target's stream, as the relay has it: validated and metered, and where the faces differ
-/// written anew. An answer of the client's own face passes as it came, and but for chat its numbers are followed.
+/// The stream that a client receives: validated and metered, and re-encoded if the formats differ. A response
+/// in the client's format is forwarded unchanged; except for chat its numbers are tracked.
 fn heard(stream: &[Bytes], from: Api, to: Api) -> Vec<u8> {
     let mut reader = StreamReader::new(
         Classifier::new(AdapterId::Generic, Redactor::default()),
@@ -118,7 +118,7 @@ fn echo() -> RequestEcho {
     echo
 }
 
-/// The same answer in each face, to clients of each face.
+/// The same response in each format, for clients of each format.
 pub fn streams(rounds: usize) {
     let chat = frames(&sample::stream(EVENTS));
     let messages = frames(&heard(&chat, Api::ChatCompletions, Api::Messages));

@@ -1,8 +1,9 @@
-//! What translation costs, and that who needs none pays none.
+//! Measures the cost of translation, and verifies that requests without translation do not pay for it.
 //!
-//! `cargo build --release --locked && cargo run --release -p moonrelay-benches --bin faces` prints medians and ratios:
-//! requests and streams in this process, then whole requests through a gateway in its own process, with the simulator
-//! behind it. The contenders take turns within each round. `--before FILE` races another gateway's binary with this one.
+//! `cargo build --release --locked && cargo run --release -p moonrelay-benches --bin faces` prints medians and
+//! ratios: first for requests and streams in this process, then for requests through a gateway process with the
+//! simulator behind it. The contenders alternate within each round. `--before FILE` compares another gateway
+//! binary with this one.
 
 #[path = "../race.rs"]
 mod race;
@@ -19,13 +20,13 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-/// What is measured, and how often.
+/// What to measure, and how often.
 #[derive(Debug, Parser)]
 struct Options {
     /// The gateway's binary.
     #[arg(long, default_value = "target/release/moonrelay")]
     binary: PathBuf,
-    /// An older one, for chat to chat.
+    /// An older binary, for chat to chat.
     #[arg(long)]
     before: Option<PathBuf>,
     /// Rounds in this process.

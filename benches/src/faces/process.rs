@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 const READY: Duration = Duration::from_secs(30);
 
-/// One of them.
+/// A process.
 pub struct Served {
     /// `http://127.0.0.1:PORT`.
     pub base: String,
@@ -52,7 +52,7 @@ fn command(binary: &Path, home: &tempfile::TempDir) -> Command {
     command
 }
 
-/// The address in the line that says it is ready; what comes later is read and forgotten.
+/// The address in the line that reports readiness; later output is read and discarded.
 async fn address<R: AsyncRead + Unpin + Send + 'static>(output: R, text: &str) -> String {
     let mut lines = BufReader::new(output).lines();
     let line = timeout(READY, until(&mut lines, text)).await;

@@ -14,21 +14,21 @@ use tokio::runtime::Runtime;
 use crate::process::{Served, gateway, simulator};
 use crate::race::{Contender, race};
 
-/// So many bytes are a stream of some 100 content events: the simulator sends 24 bytes in each.
+/// The bytes of a stream of about 100 content events: the simulator sends 24 bytes in each.
 const LONG: usize = 2_400;
 const CONNECT: Duration = Duration::from_secs(5);
 const KEY: &str = "sk-bench-0000000000";
 
-/// One way of asking.
+/// A kind of request.
 struct Route {
     name: &'static str,
     url: String,
     body: Value,
-    /// The end of a stream that is whole.
+    /// The end of a complete stream.
     end: &'static str,
 }
 
-/// Chat and messages on each side.
+/// Chat Completions and Messages on each side.
 pub fn race_gateways(binary: &Path, before: Option<&Path>, rounds: usize) {
     let runtime = Runtime::new().expect("a runtime");
     let simulator = runtime.block_on(simulator(binary));

@@ -1,4 +1,5 @@
-//! The clients: each asks as an SDK does, tries again as one does, and compares what came with the uncut answer.
+//! The clients: each sends requests and retries as an SDK does, and compares the response with the complete
+//! one.
 
 use std::time::Duration;
 
@@ -10,55 +11,55 @@ use moonrelay::upstream::{self, Connector, UpstreamRequest, UpstreamResponse};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 
-/// A stream that is not over by then hangs: three tries of every target, each as long as the limits of the configuration
-/// let it be, are far below that on a busy machine too.
+/// A stream that exceeds this time hangs: three attempts of every target with all configured timeouts take far
+/// less, also on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// The SDKs' own: two more tries, half a second before the first.
+/// The SDKs' defaults: two retries, half a second before the first.
 const TRIES: u32 = 3;
 const BACKOFF: Duration = Duration::from_millis(500);
-/// Answers of these sizes, in bytes, so that a chunk in the wrong stream shows.
+/// Response sizes in bytes, all different, so that a chunk in the wrong stream is detected.
 const SIZES: [usize; 12] = [400, 907, 1300, 1711, 2203, 2800, 3307, 4100, 4903, 5600, 6701, 8009];
 const MODEL: &str = "moonshot/kimi-k3";
 
 /// How one stream ended for its client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum How {
-    /// The uncut answer.
+    /// The complete response.
     Whole,
     /// A part of it, and an error event.
     ErrorEvent,
-    /// An error instead of an answer.
+    /// An error instead of a response.
     Refused,
-    /// What must not be.
+    /// An incorrect response.
     Wrong(String),
 }
 
-/// A connection that broke: when it was asked over it, and when that was noticed.
+/// A broken connection: the time of the request, and of the detection.
 #[derive(Clone, Copy, Debug)]
 pub struct Break {
     pub asked: Instant,
     pub noticed: Instant,
 }
 
-/// One stream, over.
+/// One finished stream.
 #[derive(Clone, Debug)]
 pub struct Ended {
     pub how: How,
-    /// Somebody else than the primary answered, or the primary after others.
+    /// A fallback responded, or the primary after others.
     pub moved_on: bool,
-    /// Connections that broke under it, and answers that asked to be tried again.
+    /// Broken connections and responses that requested a retry.
     pub retries: u32,
-    /// Of those, connections that broke.
+    /// The broken connections among them.
     pub broken: Vec<Break>,
     pub took: Duration,
 }
 
-/// What one try led to.
+/// The outcome of one attempt.
 enum Try {
     Done(How, bool),
     /// The connection broke.
     Broke,
-    /// An error status that SDKs try again.
+    /// An error status that SDKs retry.
     Again,
 }
 
@@ -73,7 +74,7 @@ impl Client {
         Self { http: upstream::Client::new(Duration::from_secs(30)), gateway, upstream: upstream.to_owned() }
     }
 
-    /// What the simulator says when it says all of it: size and text.
+    /// The simulator's complete response: size and text.
     pub async fn uncut(&self) -> Vec<(usize, String)> {
         let mut texts = Vec::new();
         for size in SIZES {
@@ -110,20 +111,20 @@ impl Client {
         providers.iter().filter(rests).map(ToString::to_string).collect()
     }
 
-    /// Why the last reload was refused, where it was.
+    /// Why the last reload was rejected, if it was.
     pub async fn refused_reload(&self) -> Option<String> {
         let reload = &self.status().await["reload"];
         (reload["ok"] == Value::Bool(false)).then(|| reload.to_string())
     }
 
-    /// Asks once, and waits until that is written.
+    /// Sends one request and waits until it is recorded.
     pub async fn written(&self, uncut: &(usize, String)) {
         let ended = self.stream(0, uncut).await;
         assert!(ended.how == How::Whole, "the first answer: {ended:?}");
         self.until(|status| status["ledger"]["written"].as_u64() > Some(0)).await;
     }
 
-    /// Until no request is under way.
+    /// Waits until no request is active.
     pub async fn idle(&self) {
         self.until(|status| status["inFlight"] == 0).await;
     }
@@ -145,7 +146,7 @@ impl Client {
         json_of(self.send(Method::GET, url, &Value::Null).await.expect("the gateway answers")).await
     }
 
-    /// One stream, with the tries of an SDK.
+    /// One stream, with the retries of an SDK.
     pub async fn stream(&self, number: u32, uncut: &(usize, String)) -> Ended {
         let began = Instant::now();
         let mut ended = Ended {
@@ -230,7 +231,7 @@ async fn json_of(mut response: UpstreamResponse) -> Value {
     serde_json::from_slice(&body).unwrap_or(Value::Null)
 }
 
-/// A whole answer says all of the text, finishes once and is done; an error event comes after a part of it.
+/// A complete response has all of the text, one finish and an end; an error event follows a part of it.
 fn judged(stream: &[u8], uncut: &str) -> How {
     let Ok(stream) = std::str::from_utf8(stream) else { return How::Wrong("it is no text".to_owned()) };
     let stream = stream.replace("\r\n", "\n").replace('\r', "\n");

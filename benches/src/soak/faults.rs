@@ -1,16 +1,17 @@
-//! What goes wrong, and when.
+//! The injected faults and their schedule.
 
 use serde_json::{Value, json};
 
-/// One stream in so many.
+/// One stream in this many.
 const ONE_IN: u32 = 5;
 
-/// Kinds that come before the first byte, that break a stream, and that only look odd; with the number that they take.
+/// Faults before the first byte, faults that interrupt a stream, and harmless peculiarities; each with its
+/// parameter.
 const KINDS: [(&str, Option<u64>); 22] = [
     ("server_error", None),
     ("truncate", Some(20)),
     ("refuse", None),
-    // Each piece has its pause: some 500 of them make a long stream, and cut events anywhere.
+    // Each piece is delayed: about 500 of them make a long stream, and cut events at any byte.
     ("split", Some(101)),
     ("stall", Some(12)),
     ("overloaded", None),
@@ -32,15 +33,15 @@ const KINDS: [(&str, Option<u64>); 22] = [
     ("empty", None),
 ];
 
-/// Among so many streams in turn each kind has come once.
+/// After this many streams each kind has occurred once.
 pub const CYCLE: u32 = ONE_IN * KINDS.len() as u32;
 
-/// Holds for all: a pause before each chunk, so that streams last and overlap.
+/// For all requests: a pause before each chunk, so that streams last and overlap.
 pub fn pace() -> Value {
     json!({ "kind": "drip", "value": 10 })
 }
 
-/// For one request of any provider, whichever comes next.
+/// For the next request to any provider.
 pub fn for_stream(number: u32) -> Option<Value> {
     let (kind, value) = KINDS[(number / ONE_IN) as usize % KINDS.len()];
     (number % ONE_IN == ONE_IN - 1).then(|| json!({ "kind": kind, "value": value, "times": 1 }))

@@ -1,9 +1,10 @@
-//! A bounded soak: many streams through the release binary while its upstreams fail, its configuration is reloaded and
-//! it is killed once. Every answer is compared with the uncut one. Then rounds of the same, until one needs no more memory
-//! than those before; and descriptors and threads go back to what they were. No verdict depends on how fast the machine is.
+//! A bounded soak test: many streams through the release binary while its upstreams fail, its configuration is
+//! reloaded and it is killed once. Every response is compared with the complete one. Further rounds follow
+//! until one needs no additional memory; file descriptors and threads must return to their initial numbers. No
+//! result depends on the speed of the machine.
 //!
-//! `cargo run --release -p moonrelay-benches --bin soak` runs ten minutes; `--seconds 20 --streams 200` is the short one.
-//! Exit code 1 when an answer was wrong, a resource leaked, or a target rests for ever.
+//! `cargo run --release -p moonrelay-benches --bin soak` runs ten minutes; `--seconds 20 --streams 200` is the
+//! short variant. Exit code 1 when a response was wrong, a resource leaked, or a target stays in cooldown.
 
 mod client;
 mod faults;
@@ -24,8 +25,8 @@ use measure::{Gauge, Sample};
 use report::Report;
 use run::Run;
 
-/// What should come back by itself has this long for it; waited for only where it does not. Over the time that an idle
-/// connection is kept, so that only what leaks stays.
+/// The time for resources to recover; waited for only if they do not. Longer than the idle connection timeout,
+/// so that only leaks remain.
 const RECOVERY: Duration = Duration::from_secs(120);
 
 /// A bounded soak of the gateway.
@@ -72,14 +73,14 @@ async fn soak(options: &Options) -> Report {
     let stuck = stuck(&run.client).await;
     let refused_reload = run.client.refused_reload().await;
     let Run { began, client, mut gauge, started, ended, reloads, killed, place, gateway: _gateway, .. } = run;
-    // Its idle connections are the gateway's file descriptors.
+    // The file descriptors of the gateway's idle connections.
     drop(client);
     let last = settled(&mut gauge, began).await;
     let (log, streams) = (place.log(), started);
     Report { length, streams, ended, reloads, refused_reload, killed, gauge, rounds, last, stuck, log }
 }
 
-/// Providers that still rest when every cooldown should be over.
+/// Providers that are still in cooldown when every cooldown should be over.
 async fn stuck(client: &Client) -> Vec<String> {
     let began = Instant::now();
     loop {
@@ -91,7 +92,7 @@ async fn stuck(client: &Client) -> Vec<String> {
     }
 }
 
-/// When descriptors and threads are back, or do not come back.
+/// Waits until descriptors and threads recover or the time is over.
 async fn settled(gauge: &mut Gauge, began: Instant) -> Sample {
     let over = Instant::now();
     loop {

@@ -3,20 +3,21 @@
 use std::fs;
 use std::time::Duration;
 
-/// Idle connections to one upstream that the gateway keeps, and the last of the clients'.
+/// Idle connections to one upstream that the gateway keeps, and the last ones of the clients.
 const DESCRIPTOR_SLACK: usize = 12;
-/// Those that read a file for a reload come and go.
+/// Descriptors that read a file for a reload are temporary.
 const THREAD_SLACK: usize = 2;
-/// What a round may need beyond all before it, in KiB: some 10 KB for each of its streams.
+/// Memory that a round may need beyond all earlier ones, in KiB: about 10 KB for each of its streams.
 const STEP: u64 = 1024;
 
-/// Whether each of these rounds needed more memory than all before it, in KiB; a first one tells nothing.
+/// Whether each of these rounds needed more memory than all earlier ones, in KiB; the first one has no
+/// comparison.
 pub fn has_grown(rounds: &[u64]) -> bool {
     let Some((last, before)) = rounds.split_last() else { return true };
     before.iter().max().is_none_or(|most| *last > most + STEP)
 }
 
-/// One look.
+/// One sample.
 #[derive(Clone, Copy, Debug)]
 pub struct Sample {
     /// Since the start.
@@ -29,12 +30,12 @@ pub struct Sample {
     pub process: usize,
 }
 
-/// Looks at one process after the other.
+/// Samples one process after the other.
 pub struct Gauge {
     pid: u32,
     process: usize,
     pub samples: Vec<Sample>,
-    /// Of each process, before it served anything.
+    /// Of each process, before it served a request.
     pub fresh: Vec<Sample>,
 }
 
@@ -44,7 +45,7 @@ impl Gauge {
         Self { pid, process: 0, samples: Vec::new(), fresh }
     }
 
-    /// From now on another process.
+    /// Switches to another process.
     pub fn follow(&mut self, pid: u32) {
         self.pid = pid;
         self.process += 1;
@@ -58,12 +59,12 @@ impl Gauge {
         sample
     }
 
-    /// Whether descriptors and threads are what they were before it all.
+    /// Whether descriptors and threads have returned to their initial numbers.
     pub fn is_back(&self, sample: &Sample) -> bool {
         self.leaks(sample).is_empty()
     }
 
-    /// What is more than it was before it all, in words. The first process tells: all are alike.
+    /// Describes what exceeds the initial numbers. The first process is the reference, because all are alike.
     pub fn leaks(&self, sample: &Sample) -> Vec<String> {
         let Some(fresh) = self.fresh.first() else { return Vec::new() };
         let mut leaks = Vec::new();

@@ -1,4 +1,4 @@
-//! The simulator and the gateway as processes, the gateway on a socket that is held here.
+//! The simulator and the gateway as processes; the gateway uses a socket that this process holds.
 
 use std::collections::VecDeque;
 use std::net::TcpListener;
@@ -14,15 +14,15 @@ use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::time::timeout;
 
 const READY: Duration = Duration::from_secs(120);
-/// Lines of the log that are kept for whoever looks at a failure.
+/// Log lines kept for the analysis of a failure.
 const LINES: usize = 40;
 const MODELS: [&str; 3] = ["moonshot/kimi-k3", "kimi/kimi-for-coding", "openrouter/auto"];
 
-/// Where it all happens.
+/// The working directory.
 pub struct Place {
     home: tempfile::TempDir,
     binary: PathBuf,
-    /// Held for the whole soak: while no gateway runs, connections wait in its backlog.
+    /// Open for the whole soak test: while no gateway runs, connections wait in its backlog.
     socket: TcpListener,
     log: Arc<Mutex<VecDeque<String>>>,
 }
@@ -45,7 +45,7 @@ impl Place {
         Self { home: tempfile::tempdir().expect("a directory"), binary, socket, log: Arc::default() }
     }
 
-    /// What the gateways said last.
+    /// The last log lines of the gateways.
     pub fn log(&self) -> Vec<String> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
@@ -111,7 +111,7 @@ pub async fn simulator(place: &Place) -> Simulator {
 }
 
 impl Gateway {
-    /// Starts one on the held socket, as systemd would.
+    /// Starts a gateway on the open socket, as systemd would.
     pub async fn start(place: &Place) -> Self {
         let socket: OwnedFd = place.socket.try_clone().expect("the socket can be shared").into();
         let script = "exec 3<&0 0</dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$@\"";
@@ -145,7 +145,7 @@ impl Gateway {
         assert!(sent.is_ok_and(|status| status.success()), "the gateway is gone");
     }
 
-    /// SIGKILL, and the next one.
+    /// Sends SIGKILL and starts the next gateway.
     pub async fn kill(&mut self, place: &Place) {
         self.child.kill().await.expect("it can be killed");
         *self = Self::start(place).await;

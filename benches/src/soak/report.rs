@@ -1,4 +1,4 @@
-//! What came of it: a table, JSON, a drawing.
+//! The results: a table, JSON, a chart.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -19,11 +19,11 @@ pub struct Report {
     pub gauge: Gauge,
     /// Memory after each round, in KiB.
     pub rounds: Vec<u64>,
-    /// When all was over.
+    /// At the end.
     pub last: Sample,
-    /// Providers that rest for ever.
+    /// Providers that stay in cooldown.
     pub stuck: Vec<String>,
-    /// What the gateway said last.
+    /// The last log lines of the gateway.
     pub log: Vec<String>,
 }
 
@@ -40,7 +40,7 @@ impl Report {
             .collect()
     }
 
-    /// Who asked before the new gateway served may have asked the one that was killed.
+    /// A request sent before the new gateway served may have reached the killed one.
     fn broken_otherwise(&self) -> usize {
         let by_the_kill = |each: &Break| {
             self.killed.is_some_and(|kill| each.asked <= kill.over && each.noticed >= kill.began)
@@ -147,7 +147,7 @@ impl Report {
         text.trim_end().to_owned()
     }
 
-    /// Memory over time, a line for each process.
+    /// Memory over time, one line per process.
     pub fn drawing(&self) -> String {
         let (width, height, left, base) = (640.0, 220.0, 50.0, 190.0);
         let seconds = self.last.at.as_secs_f64().max(1.0);

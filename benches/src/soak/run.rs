@@ -1,4 +1,4 @@
-//! One run: what is started, and when.
+//! One run and its schedule.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,13 +12,13 @@ use crate::faults;
 use crate::measure::{Gauge, has_grown};
 use crate::process::{self, Gateway, Place, Simulator};
 
-/// Between two reloads, by signal and by a changed file in turns.
+/// Between two reloads, alternating signal and changed file.
 const RELOAD: Duration = Duration::from_secs(5);
-/// Streams of a round: as many as have each fault once.
+/// Streams of a round: enough to have each fault once.
 const ROUND: u32 = faults::CYCLE;
 /// Between two streams of a round.
 const PACE: Duration = Duration::from_millis(20);
-/// What the allocator keeps depends on the machine, on its load and on chance, and has an end; what leaks has none.
+/// The memory kept by the allocator varies but is bounded; a leak is not.
 const ROUNDS: usize = 10;
 
 /// The one `kill -9`.
@@ -35,7 +35,7 @@ pub struct Run {
     pub began: Instant,
     pub client: Arc<Client>,
     pub gauge: Gauge,
-    /// How many streams were begun.
+    /// The number of started streams.
     pub started: u32,
     pub ended: Vec<Ended>,
     pub reloads: u32,
@@ -43,7 +43,7 @@ pub struct Run {
     pub place: Place,
     pub gateway: Gateway,
     upstream: Simulator,
-    /// Sizes and uncut answers.
+    /// Sizes and complete responses.
     texts: Vec<(usize, String)>,
     streams: JoinSet<Ended>,
 }
@@ -56,7 +56,7 @@ impl Run {
         let texts = client.uncut().await;
         place.configure(&upstream.base, 0);
         let gateway = Gateway::start(&place).await;
-        // The ledger is open then, which is the last that a gateway does as it starts.
+        // The usage database is open then, which is the gateway's last step at startup.
         client.written(&texts[0]).await;
         client.order(&faults::pace()).await;
         Self {
@@ -75,7 +75,7 @@ impl Run {
         }
     }
 
-    /// So many streams evenly over this time, reloads, and a kill in the middle.
+    /// This many streams evenly over this time, reloads, and a kill in the middle.
     pub async fn over(&mut self, length: Duration, streams: u32) {
         let every = length / streams;
         let measure_every = (length / 60).max(Duration::from_secs(1));
@@ -99,7 +99,8 @@ impl Run {
         self.drain().await;
     }
 
-    /// Rounds until one needs no more memory than those before it; what each left, in KiB.
+    /// Repeats rounds until one needs no more memory than the earlier ones. Returns the memory after each, in
+    /// KiB.
     pub async fn rounds(&mut self) -> Vec<u64> {
         let mut rounds = Vec::new();
         while rounds.len() < ROUNDS && has_grown(&rounds) {
@@ -115,7 +116,7 @@ impl Run {
         rounds
     }
 
-    /// The next stream, and its fault where it has one.
+    /// The next stream, and its fault if it has one.
     async fn stream(&mut self) {
         let number = self.started;
         if let Some(fault) = faults::for_stream(number) {
@@ -143,7 +144,7 @@ impl Run {
         self.gauge.follow(self.gateway.pid());
     }
 
-    /// Until every stream is over.
+    /// Waits until every stream is over.
     async fn drain(&mut self) {
         while let Some(stream) = self.streams.join_next().await {
             self.ended.push(stream.expect("a stream does not panic"));

@@ -1,11 +1,11 @@
-//! What an answer says, however its pieces were cut.
+//! The content of a response, independent of how its pieces were cut.
 
 use moonrelay::protocol::api::Api;
 use moonrelay::protocol::translate::event::{FinishReason, ResponseEvent};
 use moonrelay::protocol::translate::tool_call_ids;
 use moonrelay::protocol::usage::TokenUsage;
 
-/// An answer without the boundaries of its pieces.
+/// A response without the boundaries of its pieces.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Normal {
     model: String,
@@ -23,7 +23,7 @@ enum Block {
     Call { id: String, name: String, arguments: String },
 }
 
-/// Whether these are events at all: one start, calls that are numbered and begun, one finish, at the end.
+/// Whether the events are well-formed: one start, numbered and started calls, one finish at the end.
 pub fn check(events: &[ResponseEvent]) {
     let (mut calls, mut finished) = (0, false);
     for (at, event) in events.iter().enumerate() {
@@ -55,7 +55,7 @@ pub fn check(events: &[ResponseEvent]) {
 }
 
 impl Normal {
-    /// Of these events.
+    /// From these events.
     pub fn of(events: &[ResponseEvent]) -> Self {
         let mut normal = Self::default();
         let mut calls = Vec::new();
@@ -93,11 +93,11 @@ impl Normal {
             ResponseEvent::ToolCallArguments { call, delta: piece } => {
                 let Block::Call { arguments, .. } = &mut self.blocks[calls[*call]] else { unreachable!() };
                 arguments.push_str(piece);
-                // What follows a complete value means nothing, and may be lost where calls come by turns.
+                // Text after a complete value is ignored, and may be lost in interleaved calls.
                 let end = end_of_value(arguments).unwrap_or(arguments.len());
                 arguments.truncate(end);
             }
-            // Beyond this a number is no longer exact, which no answer's is.
+            // Larger numbers are not exact; no response has them.
             ResponseEvent::Usage(usage)
                 if usage.prompt_tokens().max(usage.output).max(usage.reasoning) >> 50 > 0 =>
             {
@@ -108,7 +108,7 @@ impl Normal {
         }
     }
 
-    /// What a client of this face can be told of it.
+    /// The part that a client of this format can receive.
     #[must_use]
     pub fn seen_in(mut self, face: Api) -> Self {
         if self.model.is_empty() {
@@ -135,7 +135,7 @@ impl Normal {
         }
         let mut blocks = std::mem::take(&mut self.blocks);
         if face == Api::ChatCompletions {
-            // A call that nobody names waits for its name to the end.
+            // A call without a name waits for it until the end.
             let nameless = |block: &mut Block| matches!(block, Block::Call { name, .. } if name.is_empty());
             let last: Vec<Block> = blocks.extract_if(.., nameless).collect();
             blocks.extend(last);
@@ -166,7 +166,7 @@ impl Normal {
         self
     }
 
-    /// A whole chat message has one text, one refusal and its calls; where they stood among each other is lost.
+    /// A whole chat message has one text, one refusal and its calls; their relative order is lost.
     #[must_use]
     pub fn by_kind(mut self) -> Self {
         let rank = |block: &Block| match block {
@@ -193,7 +193,8 @@ impl Normal {
         self
     }
 
-    /// A whole message takes no arguments but an object, so others are wrapped; here they do not count.
+    /// A whole message accepts only an object as arguments and others are wrapped, so arguments are ignored
+    /// here.
     #[must_use]
     pub fn without_halves(mut self) -> Self {
         for block in &mut self.blocks {
@@ -210,8 +211,7 @@ impl Normal {
     }
 }
 
-/// Whether something follows the value of a call's arguments: then they are no JSON, and where they end is anybody's
-/// guess.
+/// Whether text follows the value of a call's arguments. Then they are not JSON, and their end is undefined.
 pub fn is_loose(events: &[ResponseEvent]) -> bool {
     let mut calls: Vec<String> = Vec::new();
     for event in events {
@@ -225,7 +225,7 @@ pub fn is_loose(events: &[ResponseEvent]) -> bool {
     calls.iter().any(follows)
 }
 
-/// Where the JSON object, array or string ends that the text begins with.
+/// The end of the JSON object, array or string at the start of the text.
 fn end_of_value(text: &str) -> Option<usize> {
     let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
     for (at, character) in text.char_indices() {

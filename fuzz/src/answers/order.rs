@@ -1,4 +1,4 @@
-//! The order that each face asks of a stream, as strictly as its SDKs mean it.
+//! The event order of a stream in each API format, as strictly as its SDKs require.
 
 mod chat;
 mod messages;
@@ -7,7 +7,7 @@ mod responses;
 use moonrelay::protocol::api::Api;
 use serde_json::Value;
 
-/// How a stream must end.
+/// The expected end of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
     /// With its finish.
@@ -16,7 +16,7 @@ pub enum Ending {
     Broken,
 }
 
-/// Panics where a stream that we wrote is out of order.
+/// Panics if an encoded stream is out of order.
 pub fn check(face: Api, stream: &[u8], ending: Ending) {
     let text = std::str::from_utf8(stream).expect("what we write is text");
     let frames: Vec<(Option<&str>, &str)> = text.split_terminator("\n\n").map(frame).collect();
@@ -27,7 +27,7 @@ pub fn check(face: Api, stream: &[u8], ending: Ending) {
     }
 }
 
-/// Event name and data; what we write has one line of each at most.
+/// Event name and data; encoded frames have at most one line of each.
 fn frame(text: &str) -> (Option<&str>, &str) {
     match text.split_once('\n') {
         Some((event, data)) => {
@@ -38,7 +38,7 @@ fn frame(text: &str) -> (Option<&str>, &str) {
     }
 }
 
-/// Events that bear their type twice.
+/// Events that contain their type twice.
 fn named(frames: &[(Option<&str>, &str)]) -> Vec<(String, Value)> {
     let read = |(name, data): &(Option<&str>, &str)| {
         let value: Value = serde_json::from_str(data).expect("the data are JSON");

@@ -1,5 +1,5 @@
-//! The floor: what a gateway of axum and reqwest costs that does nothing but its duty. It reads the body whole, looks at
-//! `model` and `stream` without copying, sets the key, and passes the answer on as it comes.
+//! The floor: the cost of a minimal gateway of axum and reqwest. It reads the body, inspects `model` and
+//! `stream` without copying, sets the key, and forwards the response.
 //!
 //! `floor LISTEN UPSTREAM`, with the key in `UPSTREAM_KEY`.
 

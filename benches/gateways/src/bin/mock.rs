@@ -1,4 +1,4 @@
-//! The mock upstream by itself: `mock LISTEN`, until it is ended.
+//! The mock upstream alone: `mock LISTEN`, until it is terminated.
 
 use gateways::mock::Mock;
 

@@ -1,4 +1,4 @@
-//! Whether an answer is right, and when its parts came.
+//! Checks a response and records the arrival times of its parts.
 
 use memchr::{memchr, memmem};
 
@@ -89,7 +89,7 @@ mod tests {
     const STREAM: &str = "data: {\"x\":\"@t=0000000000000005 a\"}\n\n: comment\n\ndata: {\"x\":\"@t=0000000000000000 b\"}\n\ndata: [DONE]\n\n";
 
     #[test]
-    fn a_stream_is_counted_wherever_it_is_cut() {
+    fn stream_is_counted_at_any_chunk_boundary() {
         for cut in 0..STREAM.len() {
             let mut answer = Answer::new(true);
             answer.take(&STREAM.as_bytes()[..cut], 7);
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_chunk_or_end_is_a_fault() {
+    fn missing_chunk_or_end_is_an_error() {
         let mut answer = Answer::new(true);
         answer.take(STREAM.trim_end_matches("data: [DONE]\n\n").as_bytes(), 1);
         assert!(answer.fault(Some(2)).is_some(), "no end");
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn another_answer_is_a_fault() {
+    fn unexpected_response_is_an_error() {
         let mut answer = Answer::new(false);
         answer.take(b"{\"error\":1}", 1);
         assert!(answer.fault(None).is_some());

@@ -1,4 +1,4 @@
-//! Bodies of answers: lengths and chunks taken off.
+//! Response bodies: content lengths and chunked encoding.
 
 /// Where a body ends.
 #[derive(Debug)]
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn chunks_are_joined_wherever_they_are_cut() {
+    fn chunks_are_joined_at_any_boundary() {
         let text = b"5\r\nhello\r\n6;x=y\r\n world\r\n0\r\ntrailer: x\r\n\r\n";
         for cut in 0..text.len() {
             let (data, done, _) = read(&[&text[..cut], &text[cut..]]).expect("it is well formed");
@@ -112,14 +112,14 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_the_body_is_left_alone() {
+    fn bytes_after_the_body_are_ignored() {
         let (_, done, taken) = read(&[b"1\r\nx\r\n0\r\n\r\nHTTP/1.1"]).expect("it is well formed");
         assert!(done);
         assert_eq!(taken, 11);
     }
 
     #[test]
-    fn a_length_that_is_none_is_malformed() {
+    fn invalid_length_is_malformed() {
         assert!(read(&[b"xyz\r\n"]).is_none());
     }
 }

@@ -1,4 +1,4 @@
-//! Each connection has its next request at once: how many a second get through.
+//! Closed loop: each connection sends its next request at once. Measures requests per second.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use super::{Samples, Shared, Target, ask};
 use crate::clock;
 
-/// Who does not answer is not asked without rest.
+/// Delay before a retry after a failed response.
 const AFTER_FAULT: Duration = Duration::from_millis(10);
 
 /// Keeps `connections` busy. After `warm` the answers count, for `time`; `begun` is called in between, so that the

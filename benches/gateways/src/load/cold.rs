@@ -30,7 +30,7 @@ impl Emptier {
     fn start(core: usize) -> io::Result<Self> {
         let ((ask, asked), (tell, done)) = (channel(), channel());
         thread::Builder::new().name("emptier".to_owned()).spawn(move || {
-            // Without its core it tells nobody anything, which is an error there.
+            // Without the core the measurement is meaningless, which is an error there.
             let Ok(()) = pin(core) else { return };
             let mut filler = vec![1_u8; BYTES];
             while asked.recv().is_ok() {
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_warms_up_does_not_count() {
+    async fn warm_up_requests_do_not_count() {
         let allowed = sched_getaffinity(None).expect("Linux");
         let core = (0..CpuSet::MAX_CPU).find(|core| allowed.is_set(*core)).expect("a core");
         let (samples, begun) = asked(core).await;
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_the_core_nothing_is_asked() {
+    async fn missing_core_sends_no_requests() {
         let (samples, _) = asked(CpuSet::MAX_CPU - 1).await;
         assert_eq!((samples.right, samples.wrong), (0, 5));
         assert_eq!(samples.fault.as_deref(), Some("the caches could not be emptied"));

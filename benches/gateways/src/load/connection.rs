@@ -48,18 +48,18 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// When nobody listens.
+    /// When the address does not accept connections.
     pub async fn open(address: SocketAddr) -> io::Result<Self> {
         let socket = TcpStream::connect(address).await?;
         socket.set_nodelay(true)?;
         Ok(Self { socket, buffer: vec![0; ROOM], answered: 0 })
     }
 
-    /// Asks once. A connection that the other side closed while it was idle is opened anew, as clients do.
+    /// Sends one request. A connection closed while idle is reopened, as clients do.
     ///
     /// # Errors
     ///
-    /// What was wrong with the answer, for a person.
+    /// What was wrong with the response.
     pub async fn ask(&mut self, target: &Target) -> Result<Reply, String> {
         let idle = self.answered > 0;
         match self.exchange(target).await {

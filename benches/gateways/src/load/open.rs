@@ -1,5 +1,5 @@
-//! Requests on a fixed schedule, whether the ones before were answered or not. Latency counts from when a request was
-//! due, so a gateway that falls behind is seen to.
+//! Open loop: requests on a fixed schedule, whether earlier ones were answered or not. Latency counts from when
+//! a request was due, so a gateway that falls behind is detected.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -39,9 +39,10 @@ const PATIENCE: u64 = 30_000_000_000;
 /// Connections that wait for their next request; the one that was used last is used next.
 type Idle = Arc<Mutex<Vec<Connection>>>;
 
-/// Asks by the schedule and waits for all answers. `begun` is called when the first request that counts is due.
+/// Sends requests on schedule and waits for all responses. `begun` is called when the first counted request is
+/// due.
 ///
-/// The clock is watched without rest, so that neither the kernel's timers nor a sleeping core add to what is measured.
+/// It busy-waits on the clock, so that kernel timers and a sleeping core do not add to the result.
 pub async fn open(target: &Target, schedule: Schedule, begun: impl FnOnce()) -> Samples {
     let shared = Shared::default();
     let (warmed, mut begun) = (Shared::default(), Some(begun));
@@ -92,16 +93,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_schedule_does_not_drift() {
+    fn schedule_does_not_drift() {
         let schedule = Schedule::new(500.0, Duration::from_secs(2));
         assert_eq!((schedule.count, schedule.warm), (1000, 200));
         assert_eq!(schedule.due(0), 0);
         assert_eq!(schedule.due(500), 1_000_000_000);
     }
 
-    /// A server that rests for 50 ms once makes the requests that were due meanwhile late, not later.
+    /// A server that pauses for 50 ms once delays the requests that were due meanwhile.
     #[tokio::test]
-    async fn who_falls_behind_is_seen_to() {
+    async fn server_that_falls_behind_is_detected() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("bound");
         tokio::spawn(async move {
@@ -111,7 +112,7 @@ mod tests {
                 let (mut socket, _) = listener.accept().await.expect("a client");
                 served += 1;
                 if served == 3 {
-                    // It blocks everybody, as a busy core does.
+                    // It blocks all requests, as a busy core does.
                     let end = clock::now() + 50_000_000;
                     while clock::now() < end {
                         std::hint::spin_loop();

@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lane_is_in_the_path_or_in_a_header() {
+    fn lane_is_read_from_path_or_header() {
         assert_eq!(parsed("/json/v1/chat/completions", ""), Wanted::Whole);
         assert_eq!(parsed("/fail-429/v1/messages", ""), Wanted::Failure(429));
         let stream = Wanted::Stream { chunks: 10, gap: Duration::from_millis(13) };
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn without_the_key_nothing_is_answered() {
+    fn request_without_key_is_rejected() {
         let head = head(b"POST /json/v1/chat/completions HTTP/1.1\r\nhost: x\r\n\r\n").expect("a head");
         assert_eq!(head.wanted, Wanted::Refusal(401));
     }

@@ -109,7 +109,7 @@ impl Peer {
             .arg(directory)
             .arg("--target-dir")
             .arg(&build);
-        // Of whoever started this by `cargo run`; they are about another package.
+        // Variables set by the outer `cargo run`; they refer to another package.
         cargo.env_remove("CARGO_TARGET_DIR").env_remove("CARGO_MANIFEST_DIR").current_dir(directory);
         run(&mut cargo, directory, "cargo")?;
         fs::remove_dir_all(&build).map_err(|error| format!("{}: {error}", build.display()))
@@ -146,14 +146,14 @@ mod tests {
     use super::{install, run};
 
     #[test]
-    fn a_name_of_no_gateway_is_refused() {
+    fn unknown_gateway_name_is_rejected() {
         let peers = tempfile::tempdir().expect("a directory");
         let why = install(peers.path(), &["nginx".to_owned()]).expect_err("nginx is none");
         assert!(why.contains("\"nginx\"") && why.contains("litellm-rs"), "{why}");
     }
 
     #[test]
-    fn a_command_that_fails_says_its_error() {
+    fn failed_command_reports_its_error() {
         let home = tempfile::tempdir().expect("a directory");
         let mut command = Command::new("sh");
         command.args(["-c", "echo 'ERROR: no such version' >&2; echo bye; exit 3"]);
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_is_missing_says_what_it_takes() {
+    fn missing_command_error_names_the_requirement() {
         let home = tempfile::tempdir().expect("a directory");
         let why = run(&mut Command::new("no-such-program"), home.path(), "that program")
             .expect_err("it is missing");

@@ -1,4 +1,4 @@
-//! claude-code-router: clients speak messages to it, the upstreams chat completions.
+//! claude-code-router: clients use Messages, the upstreams Chat Completions.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -35,7 +35,7 @@ impl Row for ClaudeCodeRouter {
     }
 
     fn request(&self, case: Case, _: &Place<'_>) -> Option<Request> {
-        // Its other way round is what all its other cases are.
+        // The reverse direction of this case is what all its other cases measure.
         (case != Case::Translation).then(|| Request {
             path: "/v1/messages".to_owned(),
             headers: vec![

@@ -1,4 +1,4 @@
-//! No gateway: the load generator asks the mock.
+//! No gateway: the load generator sends requests to the mock.
 
 use crate::case::Case;
 use crate::row::{Face, Launch, Place, Request, Row, UPSTREAM_KEY};
@@ -22,7 +22,7 @@ impl Row for Direct {
 
 /// The mock's own path and key: for rows that pass a request through as it is.
 pub(super) fn through(case: Case) -> Option<Request> {
-    // For what a gateway adds where it translates or falls back, the direct way is the answer without that.
+    // For the overhead of translation and failover, the direct case is the response without them.
     let lane = if case == Case::Fallback { crate::case::Lane::Json } else { case.lane() };
     Some(Request {
         path: format!("/{}/v1/chat/completions", lane.path()),

@@ -77,7 +77,7 @@ fn configuration(place: &Place<'_>) -> String {
         "model_list": models,
         "general_settings": { "master_key": MASTER_KEY, "disable_error_logs": true },
         "litellm_settings": { "request_timeout": 600, "set_verbose": false, "json_logs": true, "telemetry": false },
-        // The target that fails shall be tried each time: no second attempt there, and no rest for it.
+        // The failing target must be tried each time: no retry and no cooldown for it.
         "router_settings": {
             "num_retries": 0, "disable_cooldowns": true, "fallbacks": [{ FALLEN: [Lane::Json.path()] }],
         },

@@ -83,7 +83,7 @@ fn configuration(place: &Place<'_>) -> String {
         "providers": providers,
         "router": {
             "strategy": "priority_based",
-            // The target that fails shall be tried each time.
+            // The failing target must be tried each time.
             "circuit_breaker": {
                 "failure_threshold": 1_000_000_000, "recovery_timeout": 1, "min_requests": 1_000_000_000,
                 "success_threshold": 1,
@@ -97,7 +97,7 @@ fn configuration(place: &Place<'_>) -> String {
         "auth": { "enable_jwt": false, "enable_api_key": false, "allow_anonymous": true },
         "monitoring": { "metrics": { "enabled": true, "port": 9090, "path": "/metrics" }, "tracing": { "enabled": false } },
         "cache": { "enabled": false },
-        // The other rows do not look for attacks in what is written.
+        // The other rows do not scan content for attacks.
         "guardrails": { "enabled": false },
         "pricing": { "source": "embedded://model_prices_extended" },
         "rate_limit": { "enabled": false },

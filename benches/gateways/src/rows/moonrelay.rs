@@ -1,4 +1,4 @@
-//! Moonrelay as a person runs it: token, chain, ledger, log and metrics on.
+//! Moonrelay in a typical setup: token, chain, usage database, log and metrics on.
 
 use std::path::PathBuf;
 
@@ -56,11 +56,12 @@ impl Row for Moonrelay {
     }
 }
 
-/// The failure of the case `fallback`. After a 500 or a 429 a target rests for a second at least, and the next requests
-/// would not try it; after this one it does not, so each request has its failed attempt.
+/// The failure of the case `fallback`. After a 500 or a 429 a target is in cooldown for at least a second and
+/// would be skipped. This failure causes no cooldown, so each request has its failed attempt.
 const FAILURE: &str = "fail-404";
 
-/// Moonshot's dialect with a model for each lane, which the mock knows by a header; behind each the same fallback.
+/// Moonshot's adapter with a model for each lane, which the mock recognises by a header; behind each the same
+/// fallback.
 fn configuration(place: &Place<'_>) -> String {
     let fallback = "other/kimi-k2.6";
     let lanes = Lane::ALL.map(Lane::path).into_iter().filter(|lane| *lane != Lane::Failing.path());

@@ -1,10 +1,10 @@
-//! nginx as a reverse proxy, as a good administrator would write it.
+//! nginx as a reverse proxy with a recommended configuration.
 
 use crate::case::Case;
 use crate::row::{Launch, Place, Request, Row, UPSTREAM_KEY};
 use crate::rows::{direct, program};
 
-/// One worker, connections to the upstream kept, nothing buffered on its way back.
+/// One worker, upstream keep-alive, no response buffering.
 pub struct Nginx;
 
 impl Row for Nginx {

@@ -1,4 +1,4 @@
-//! Portkey's gateway for Node. Each request tells it by its headers where to go.
+//! Portkey's gateway for Node. Headers of each request select the upstream.
 
 use std::path::PathBuf;
 use std::time::Duration;

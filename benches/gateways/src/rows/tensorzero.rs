@@ -10,7 +10,7 @@ use crate::row::{Launch, Place, Request, Row, UPSTREAM_KEY};
 
 const TRANSLATED: &str = "translated";
 const FALLEN: &str = "fallen";
-/// It binds a port of its own choice, whatever the configuration says, and tells it here.
+/// It binds a port of its own choice, whatever the configuration says, and writes it to this file.
 const PORT_FILE: &str = "port";
 const START: &str = "\
 import os, signal, sys, urllib.parse, tensorzero
@@ -81,7 +81,7 @@ type = \"disabled\"
     }
     let answers = ("openai", "kimi-k2.6", place.base_url(Lane::Json));
     model(&mut text, FALLEN, &[("openai", "kimi-k2.6", place.base_url(Lane::Failing)), answers]);
-    // It must know the most that a model writes, or the request say it.
+    // It requires the model's output limit, or one in the request.
     model(&mut text, TRANSLATED, &[("anthropic", "claude-sonnet-4-5", place.base_url(Lane::Json))]);
     text
 }

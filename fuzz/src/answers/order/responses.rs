@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Ending, number, text};
 
-/// What the events have told so far.
+/// The state derived from the events so far.
 #[derive(Default)]
 struct Told {
     id: Value,
@@ -17,7 +17,7 @@ struct Open {
     parts: Vec<Value>,
     part: Option<Value>,
     text: String,
-    /// The event that ends the text came.
+    /// The event that ends the text was received.
     ended: bool,
 }
 
@@ -60,7 +60,7 @@ pub(super) fn check(events: &[(String, Value)], ending: Ending) {
     assert_eq!(response["output"], Value::Array(told.done));
 }
 
-/// The members that the SDKs' type demands.
+/// The members that the SDKs' type requires.
 fn check_response(response: &Value, status: &str) {
     assert_eq!((text(response, "object").as_str(), text(response, "status").as_str()), ("response", status));
     assert!(text(response, "id").starts_with("resp_"));
