@@ -1,7 +1,7 @@
-//! Turns of a conversation from the shell: what is asked, where it is asked, and what is kept of it.
+//! Turns of a conversation from the shell: requests, backends, sessions and transcripts.
 //!
-//! A turn speaks the messages face, to the gateway that runs or to a relay of its own, so that a fallback, a
-//! continuation and the dialects' rules hold for it as for every client.
+//! A turn uses the Messages API, through the running gateway or a gateway core in this process. Failover,
+//! stream continuation and provider rules therefore apply to it as to every client.
 
 mod answer_reader;
 pub mod backend;

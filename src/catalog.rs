@@ -1,7 +1,8 @@
-//! What is known of providers and models: contexts, limits, prices, capabilities, each with its source and date.
+//! Known facts about providers and models: contexts, limits, prices, capabilities, each with its source and
+//! date.
 //!
-//! The facts are data (`catalog/*.json5`); a contributor extends them without reading Rust. This module holds their
-//! types; [`builtin`] loads them.
+//! The facts are data (`catalog/*.json5`), so contributors can extend them without reading Rust. This module
+//! defines their types; [`builtin_catalog`] loads them.
 
 mod builtin;
 mod data;
@@ -13,7 +14,7 @@ use crate::protocol::usage::TokenUsage;
 
 pub use builtin::{BuiltinProvider, Catalog, Confidence, FactProvenance, FactSource, builtin_catalog};
 
-/// Whose peculiarities a provider has.
+/// The provider adapter to use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AdapterId {
     /// Moonshot's open platform (`api.moonshot.ai`, `api.moonshot.cn`).
@@ -26,7 +27,7 @@ pub enum AdapterId {
     Generic,
 }
 
-/// How a model thinks, and what its API takes to control that.
+/// How a model thinks, and how its API controls that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ThinkingControl {
     /// It does not.
@@ -37,11 +38,11 @@ pub enum ThinkingControl {
     Always,
     /// By `reasoning_effort` (K3 family).
     Effort,
-    /// Not known: what the client sends is passed on.
+    /// Unknown: the client's parameters are forwarded.
     Unknown,
 }
 
-/// A level of thinking, as `thinkingDefault` and `--thinking` take it.
+/// A thinking level, as accepted by `thinkingDefault` and `--thinking`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ThinkingLevel {
     /// No thinking where the model allows it.
@@ -63,7 +64,7 @@ pub enum ThinkingLevel {
 }
 
 impl ThinkingLevel {
-    /// Every level, from none to most.
+    /// All levels, from none to highest.
     pub const ALL: [Self; 8] = [
         Self::Off,
         Self::Minimal,
@@ -75,7 +76,7 @@ impl ThinkingLevel {
         Self::Adaptive,
     ];
 
-    /// The level that the configuration's word names.
+    /// The level named in the configuration.
     #[must_use]
     pub fn from_name(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|level| level.as_str() == word)
@@ -97,7 +98,7 @@ impl ThinkingLevel {
     }
 }
 
-/// What a model takes as input.
+/// An input type that a model accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InputModalities {
     /// `image_url` parts.
@@ -120,18 +121,18 @@ pub struct TokenPrices {
 }
 
 impl TokenPrices {
-    /// An amount per million tokens (0.95) in the unit of [`Cost`] (950,000); `None` for what is no price.
+    /// A price per million tokens (0.95) in the unit of [`TokenPrices`] (950,000); `None` for an invalid price.
     #[must_use]
     pub fn units_to_millionths(amount: f64) -> Option<u64> {
-        // More than a million a token is a mistake; below that an f64 holds every millionth exactly.
+        // More than a million per token is a mistake; below that an f64 represents every millionth exactly.
         if !(0.0..=1e6).contains(&amount) {
             return None;
         }
         format!("{:.0}", amount * 1e6).parse().ok()
     }
 
-    /// What an answer costs. Each token counts once: `input` holds nothing of what the cache gave or took, and `output`
-    /// holds the reasoning.
+    /// Prices of a model. Each token counts once: `input` excludes cache reads and writes, and `output`
+    /// includes reasoning.
     #[must_use]
     pub const fn compute_cost(&self, usage: &TokenUsage) -> Amount {
         Amount::from_tokens(usage.input, self.input)
@@ -140,35 +141,37 @@ impl TokenPrices {
             .saturating_add(Amount::from_tokens(usage.cache_write, self.cache_write))
     }
 
-    /// An amount of [`Cost`] per million tokens, as people write it.
+    /// An amount of [`TokenPrices`] per million tokens, as people write it.
     #[must_use]
     pub fn millionths_to_units(millionths: u64) -> f64 {
         millionths as f64 / 1e6
     }
 }
 
-/// What an OpenAI-compatible server does differently; `compat` in the configuration. `None` is "as the dialect says".
+/// How an OpenAI-compatible server differs; `compat` in the configuration. `None` means the default of the
+/// provider adapter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Compat {
-    /// Takes `role: "developer"`; else it becomes `system`.
+    /// Accepts `role: "developer"`; otherwise it becomes `system`.
     pub supports_developer_role: Option<bool>,
-    /// Takes `stream_options.include_usage`.
+    /// Accepts `stream_options.include_usage`.
     pub supports_usage_in_streaming: Option<bool>,
-    /// Takes `reasoning_effort`.
+    /// Accepts `reasoning_effort`.
     pub supports_reasoning_effort: Option<bool>,
-    /// Goes on from a last assistant message. Known of few; a model that ignores it begins its answer anew.
+    /// Continues a last assistant message. Few servers are known to; a model that ignores it starts its
+    /// response again.
     pub supports_prefill: Option<bool>,
     /// `max_completion_tokens` or `max_tokens`: the name that the server wants.
     pub max_tokens_field: Option<MaxTokensField>,
     /// Wants `reasoning_content` on every assistant message with tool calls.
     pub requires_reasoning_content: Option<bool>,
-    /// Takes `store`.
+    /// Accepts `store`.
     pub supports_store: Option<bool>,
-    /// Takes `strict` in tool definitions.
+    /// Accepts `strict` in tool definitions.
     pub supports_strict_mode: Option<bool>,
-    /// Takes `tools` at all.
+    /// Accepts `tools`.
     pub supports_tools: Option<bool>,
-    /// Takes only strings as message content, no parts.
+    /// Accepts only strings as message content, no parts.
     pub requires_string_content: Option<bool>,
 }
 
@@ -186,12 +189,12 @@ pub enum MaxTokensField {
 pub struct Retirement {
     /// ISO date.
     pub date: String,
-    /// The model id that takes its place, of the same provider.
+    /// The id of the replacement model, at the same provider.
     pub successor: String,
 }
 
 impl Retirement {
-    /// The words for it, for people.
+    /// The human-readable form.
     #[must_use]
     pub fn render_notice(&self, reference: &str) -> String {
         let provider = reference.split_once('/').map_or("", |(provider, _)| provider);
@@ -209,26 +212,26 @@ pub struct ModelInfo {
     pub id: String,
     /// For people.
     pub name: String,
-    /// What it takes.
+    /// The accepted input types.
     pub input_modalities: InputModalities,
     /// How it thinks.
     pub thinking_control: ThinkingControl,
-    /// Prompt and answer together, in tokens; `None` where unknown.
+    /// Prompt and response together, in tokens; `None` if unknown.
     pub context_window: Option<u64>,
-    /// The largest answer in tokens; `None` where unknown.
+    /// The largest response in tokens; `None` if unknown.
     pub max_tokens: Option<u64>,
-    /// `None` where unknown or part of a subscription.
+    /// `None` if unknown or part of a subscription.
     pub prices: Option<TokenPrices>,
     /// Deviations.
     pub compat: Compat,
     /// Set when it is gone: it is passed on as it is, with a warning.
     pub retirement: Option<Retirement>,
-    /// Set when it is said to be going: it is served until then.
+    /// Set when its retirement is announced; it is served until then.
     pub planned_retirement: Option<Retirement>,
 }
 
 impl ModelInfo {
-    /// A model of which only the id is known: everything is passed on, nothing is ruled out.
+    /// A model of which only the id is known: all parameters are forwarded, no capability is excluded.
     #[must_use]
     pub fn unknown(id: &str) -> Self {
         Self {

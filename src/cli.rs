@@ -1,4 +1,4 @@
-//! The commands, one file a verb.
+//! Commands, one module per command.
 
 pub mod agent;
 pub mod chat;
@@ -34,7 +34,7 @@ use tokio::runtime::Builder;
 
 use crate::upstream::oauth;
 
-/// A personal LLM gateway: Kimi answers first, and when it cannot, the next model of the chain does.
+/// A local LLM gateway: it sends requests to Kimi and fails over to the next model of the chain
 #[derive(Parser)]
 #[command(name = "moonrelay", version, arg_required_else_help = true)]
 pub struct Cli {
@@ -44,46 +44,46 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Set a provider up: ask for its key, check it, write it down; or the web search
+    /// Configure a provider or the web search
     Onboard(onboard::Args),
-    /// Serve; ask the one that serves; start, stop and reload its systemd unit
+    /// Run and control the gateway
     Gateway(gateway::Args),
-    /// Models: list, choose, name, chain
+    /// List and choose models, aliases and fallbacks
     Models(models::Args),
-    /// The plan for a requested model: which targets, what is rewritten, what is skipped and why
+    /// Show how a model is routed: targets, rewritten fields, and skipped targets with the reason
     Explain(explain::Args),
-    /// One turn of a conversation: ask a model from the shell, and keep what was said
+    /// Send one prompt to a model and save the session
     Agent(agent::Args),
-    /// A conversation: ask, see the answer come, choose models, go on another day
+    /// Chat with a model; sessions can be resumed
     Chat(chat::Args),
-    /// What requests used and cost, by model, provider, client or day; what is left of the providers' quotas
+    /// Show usage and cost by model, provider, client or day, and the remaining provider quotas
     Usage(usage::Args),
-    /// An answer from the web through Kimi, with the pages that it rests on
+    /// Search the web through Kimi, with sources
     WebSearch(web_search::Args),
-    /// The configuration: check, read, change, import
+    /// Validate, read, change or import the configuration
     Config(config::Args),
-    /// What `agent` and `chat` keep of their conversations: list, show, export, delete
+    /// List, show, export or delete sessions of `agent` and `chat`
     Sessions(sessions::Args),
-    /// Log in to Kimi Code with a code that you enter in a browser, in the place of a key
+    /// Log in to Kimi Code in a browser instead of using an API key
     Login(login::Args),
     /// Remove a login from this machine
     Logout(login::LogoutArgs),
-    /// The systemd user unit, for people without Nix: print, install, uninstall
+    /// Print, install or uninstall the systemd user unit, for systems without Nix
     Service(service::Args),
-    /// The upstream simulator: Moonshot, Kimi Code and OpenRouter on one port
+    /// Run the upstream simulator: Moonshot, Kimi Code and OpenRouter on one port
     Simulate(simulate::Args),
-    /// A gateway with simulated upstreams: an answer, a failing Kimi, the fallback. Needs no key and no network
+    /// Run a gateway with simulated upstreams and show a failover; needs no key and no network
     Demo(demo::Args),
-    /// Every fault against your own chain, with simulated upstreams: what a client would have seen, and when
+    /// Test your chain against simulated failures
     Drill(drill::Args),
-    /// What is wrong, how that was found, and the one command or Nix line that mends it
+    /// Diagnose problems and suggest fixes
     Doctor(doctor::Args),
-    /// Completions for a shell, on standard output
+    /// Print shell completions
     Completions {
         /// The shell
         shell: Shell,
     },
-    /// Man pages into a directory; for packages
+    /// Write man pages into a directory, for packages
     #[command(hide = true)]
     Man(man::Args),
 }
@@ -107,13 +107,14 @@ pub fn main() -> ExitCode {
         oauth::wait_for_refreshes().await;
         code
     });
-    // A read that hangs (a FIFO, a mount that is gone) shall not keep the process.
+    // A read that hangs (a FIFO, a lost mount) must not keep the process alive.
     runtime.shutdown_background();
     code
 }
 
-/// Who serves does it on one thread: that costs a quarter less for each request, also where there are more cores
-/// (docs/explanation/performance.md). Files are read and written on others. A command may wait at a prompt.
+/// The gateway runs on one thread: this costs a quarter less per request, also on several cores
+/// (benches/README.md). Files are read and written on other threads. A command may wait at a
+/// prompt.
 fn runtime_builder(verb: &Command) -> Builder {
     match verb {
         Command::Gateway(args) if args.is_run() => Builder::new_current_thread(),
@@ -121,18 +122,18 @@ fn runtime_builder(verb: &Command) -> Builder {
     }
 }
 
-/// Help and version too come as errors; those are for standard output and are none.
+/// clap reports help and version as errors too; they go to standard output and are not failures.
 fn report_usage_error(error: &clap::Error) -> ExitCode {
     let mut arguments = std::env::args_os().skip(1).take_while(|argument| argument != "--");
     if error.use_stderr() && arguments.any(|argument| argument == "--json") {
         return exit::into_exit_code(Err(exit::CommandError::usage(usage_error_summary(error))), true);
     }
-    // Nobody is left to tell when the stream is gone.
+    // A closed output stream leaves no place to report the error.
     let _ = error.print();
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
-/// The first paragraph, in one line: what is wrong, without the usage that follows.
+/// The first paragraph of a usage error, in one line, without the usage text.
 fn usage_error_summary(error: &clap::Error) -> String {
     let text = error.to_string();
     let lines = text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim);
@@ -141,7 +142,7 @@ fn usage_error_summary(error: &clap::Error) -> String {
 }
 
 fn print_completions(shell: Shell) -> Result<(), exit::CommandError> {
-    // The generator panics where a write fails, and `| head` closes the pipe.
+    // The generator panics when a write fails, and `| head` closes the pipe.
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "moonrelay", &mut script);
     std::io::stdout().write_all(&script).map_err(exit::CommandError::from_output_error)

@@ -1,8 +1,9 @@
 //! The configuration: raw tree, then resolved settings, with every error at once.
 //!
-//! [`load`] finds the file, [`mod@file`] parses it into a tree with places, [`walk`] compares the tree with the table of
-//! [`schema`] (unknown keys, wrong types, duplicates), [`resolve`] gives it meaning (references, keys, URLs). Both
-//! report everything they find; only a file that does not parse ends the search at once.
+//! [`load`] finds the file and [`mod@file`] parses it into a tree with positions. [`validate`] compares the
+//! tree with the table of [`schema`] (unknown keys, wrong types, duplicates). [`resolve`] interprets it
+//! (references, keys, URLs). Both report everything they find; only a file that does not parse ends the search
+//! at once.
 
 mod bounded_read;
 pub mod edit;
@@ -29,7 +30,7 @@ pub use lookup::{Lookup, MatchKind};
 
 use settings::Settings;
 
-/// Where the configuration is, and whether somebody said so.
+/// Location of the configuration, and whether the user set it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Location {
     /// The file.
@@ -87,8 +88,8 @@ pub fn load(flag: Option<&Path>, environment: &Environment) -> Result<Settings, 
     }
 }
 
-/// The link on the way to a file that leads nowhere, and where it leads: a file that was meant to be there, unlike one
-/// that nobody wrote.
+/// The broken link in a path, and its target. A broken link means that a file was expected, unlike a file that
+/// was never written.
 fn find_dangling_link(path: &Path) -> Option<(PathBuf, PathBuf)> {
     let link = path.ancestors().find(|part| part.symlink_metadata().is_ok())?;
     let target = std::fs::read_link(link).ok()?;

@@ -1,8 +1,8 @@
-//! The login of a provider whose key changes by itself: where it is kept, and who may change it.
+//! The login of a provider whose key changes by itself: where it is stored, and which process may change it.
 //!
-//! `oauth/PROVIDER.json` in the state directory has the tokens; it is replaced at every refresh, by whichever process
-//! makes it. `oauth/PROVIDER.lock` is locked for that, as a refresh token may be good only once. It is written when a
-//! login begins or ends and not when it is refreshed, so that it is what a gateway watches.
+//! `oauth/PROVIDER.json` in the state directory has the tokens. The process that refreshes them replaces it.
+//! `oauth/PROVIDER.lock` is locked for that, as a refresh token may be good only once. The lock file is written
+//! when a login begins or ends, but not when it is refreshed, so the gateway watches this file.
 
 mod device_id;
 mod error;
@@ -21,7 +21,7 @@ pub use error::{LoginError, LoginProblem};
 pub use file::FileVersion;
 pub use lock::LoginLock;
 
-/// A login: who gave it, and the tokens of now.
+/// A login: the server that issued it, and the current tokens.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Login {
     /// Random; the same from the login to its end, however often the tokens change. No secret.
@@ -66,7 +66,7 @@ impl LoginFile {
         self.directory.join(format!("{}.json", self.provider))
     }
 
-    /// The file that is locked by who changes the other, and that is written when a login begins or ends.
+    /// The lock file for changes to the token file. It is written when a login begins or ends.
     #[must_use]
     pub fn lock_path(&self) -> PathBuf {
         self.directory.join(format!("{}.lock", self.provider))

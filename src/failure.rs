@@ -1,12 +1,13 @@
-//! The typed reasons why an attempt did not succeed.
+//! The typed reasons why an attempt failed.
 //!
-//! A [`Failure`] carries where it came from, what it means for the target (see [`Reason::rests`]) and whether another
-//! target can help ([`Failure::moves_on`]); it never chooses the status that the client sees.
+//! A [`Failure`] contains its origin, its effect on the target (see [`Reason::cooldown_scope`]) and whether
+//! another target can help. It does not choose the status that the client receives.
 
 use std::fmt;
 use std::time::Duration;
 
-/// Why an attempt did not succeed. The words are those of `x-moonrelay-attempts`, the journal and the ledger.
+/// Why an attempt failed. The names are those of `x-moonrelay-attempts`, the request log and the usage
+/// database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reason {
     /// Too many requests for now.
@@ -21,25 +22,25 @@ pub enum Reason {
     Auth,
     /// The provider refuses the calling client (Kimi Code's User-Agent gate).
     ForbiddenClient,
-    /// The provider does not know the model, or this key may not use it.
+    /// The provider does not have the model, or this key has no access to it.
     ModelNotFound,
     /// The prompt does not fit the model's window, or the provider's message size limit.
     ContextOverflow,
     /// The provider's moderation refused the request.
     ContentFilter,
-    /// The request is wrong, or breaks a rule of this provider ([`Failure::provider_rule`]).
+    /// The request is wrong, or breaks a rule of this provider ([`Failure::is_provider_rule`]).
     BadRequest,
-    /// A clock of ours, or the provider's, ran out.
+    /// A timeout of the gateway or of the provider expired.
     Timeout,
-    /// No connection, or it broke before the response head.
+    /// No connection, or it was closed before the response head.
     Network,
-    /// The answer broke off, or ended without a finish.
+    /// The response was interrupted, or ended without a finish reason.
     Truncated,
-    /// The provider failed: 5xx, an error object in a 200, an empty or unreadable answer.
+    /// The provider failed: 5xx, an error object in a 200, an empty or unreadable response.
     Server,
 }
 
-/// What a failure puts to rest.
+/// What a failure puts in cooldown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CooldownScope {
     /// Provider, key and model together.
@@ -48,7 +49,7 @@ pub enum CooldownScope {
     Key,
     /// The target, for this User-Agent only.
     ClientOnTarget,
-    /// Nothing: the next request may succeed at once.
+    /// No cooldown: the next request may succeed at once.
     None,
 }
 
@@ -71,7 +72,7 @@ impl Reason {
         Self::Server,
     ];
 
-    /// The word for headers, logs and the ledger.
+    /// The name for headers, logs and the usage database.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -92,7 +93,7 @@ impl Reason {
         }
     }
 
-    /// What this reason puts to rest (contract 1, Failover).
+    /// What this reason puts in cooldown (contract 1, Failover).
     #[must_use]
     pub const fn cooldown_scope(self) -> CooldownScope {
         match self {
@@ -110,7 +111,7 @@ impl Reason {
         }
     }
 
-    /// Whether the same target may be tried again at once, after a short wait.
+    /// Whether the same target may be retried after a short wait.
     #[must_use]
     pub const fn is_transient(self) -> bool {
         matches!(
@@ -184,11 +185,12 @@ pub struct Failure {
     pub message: String,
     /// The provider's HTTP status, where there was a response.
     pub status: Option<u16>,
-    /// The provider's own `error.type` or `error.code`, for the client's error body.
+    /// The provider's `error.type` or `error.code`, for the client's error body.
     pub provider_error_type: Option<String>,
-    /// How long the provider asks to wait (Retry-After, or its text). Not clamped.
+    /// The wait that the provider requests (Retry-After, or its message). Not clamped.
     pub retry_after: Option<Duration>,
-    /// For a `BadRequest`: it is this provider's own rule, so another provider could serve the request as it is.
+    /// For a `BadRequest`: the provider's own rule rejected the request, so another provider could serve it
+    /// unchanged.
     pub is_provider_rule: bool,
     /// A limit of ours, of the whole request's time or of all memory, ended it: no target is to blame, and no other
     /// one can help.
@@ -198,7 +200,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure of which nothing but its type and message is known.
+    /// A failure with only its reason and message.
     #[must_use]
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
         Self {
@@ -219,7 +221,7 @@ impl Failure {
         Self { timeout: Some(kind), ..Self::new(Reason::Timeout, kind.message(after)) }
     }
 
-    /// Whether the next target may be asked: all but a request that is simply wrong.
+    /// Whether the next target may be tried: always, except for an invalid request.
     #[must_use]
     pub const fn allows_failover(&self) -> bool {
         !matches!(self.reason, Reason::BadRequest) || self.is_provider_rule

@@ -1,5 +1,4 @@
-//! What `std` and tokio have not, for futures on the way of a request: one is made where it stays, one is left alone,
-//! one gives way.
+//! Future utilities that `std` and tokio lack: boxing in place, polling on wake, and yielding.
 
 mod poll_on_wake;
 
@@ -9,14 +8,16 @@ use std::task::Poll;
 
 pub use poll_on_wake::PollOnWake;
 
-/// Boxes the future that this makes. With `Box::pin` the compiler makes it on the stack and copies all of it, also the room
-/// for what it will hold later, which is most of it; of this it makes, optimised, writes of what it holds now.
+/// Boxes the future that `make` returns.
+///
+/// `Box::pin` builds the future on the stack and copies all of it, also the space for later state, which is
+/// most of it. Optimised, this writes only the state that it holds now.
 #[inline]
 pub fn box_in_place<F>(make: impl FnOnce() -> F) -> Pin<Box<F>> {
     Box::into_pin(Box::write(Box::new_uninit(), make()))
 }
 
-/// Lets who polls this do something else first, once. tokio's `yield_now` also has the kernel asked what has come.
+/// Yields to other futures of the same task once. Tokio's `yield_now` also polls the kernel for events.
 pub async fn yield_once() {
     let mut has_yielded = false;
     poll_fn(|context| {
@@ -39,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_yields_is_polled_twice_and_has_asked_for_it() {
+    fn yield_is_polled_twice_and_wakes_itself() {
         let wakes = Arc::new(Wakes::default());
         let waker = wakes.clone().into();
         let mut yielding = pin!(yield_once());
@@ -58,7 +59,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_is_the_future_that_was_made() {
+    async fn boxed_future_returns_its_output() {
         let room = [7_u8; 4096];
         let made = box_in_place(|| async move {
             tokio::task::yield_now().await;

@@ -1,5 +1,5 @@
-//! The HTTP side: connections, authentication, limits, and each face's answers and errors. Only this room chooses the
-//! status that a client sees, and only it knows axum.
+//! The HTTP server: connections, authentication, limits, and the responses and errors of each API. Only this
+//! module chooses the status that a client receives, and only it depends on axum.
 
 pub mod app_state;
 mod auth;

@@ -1,7 +1,7 @@
-//! Moonrelay: a personal LLM gateway. Kimi answers first; when it cannot, the next model of the chain does.
+//! Moonrelay: a local LLM gateway. It sends each request to Kimi and fails over to the next model of the chain.
 //!
-//! A request goes one way through these rooms and its answer comes back the same way:
-//! [`gateway`] → [`routing`] → [`provider`] → [`upstream`]. `docs/explanation/architecture.md` draws it.
+//! A request passes through these modules in order, and its response in reverse: [`gateway`] → [`routing`] →
+//! [`provider`] → [`upstream`]. See `docs/explanation/architecture.md`.
 
 pub mod assistant;
 pub mod catalog;

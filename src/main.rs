@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-/// It gives back what a crowd of streams took, and costs less for each request (docs/explanation/performance.md).
+/// It releases the memory of many concurrent streams and costs less per request
+/// (benches/README.md).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -1,4 +1,4 @@
-//! When to wait, when to rest a target, when to give up. Pure: the clock and the dice are passed in.
+//! Owns the decisions about waits, cooldowns and retries. Pure: time and random numbers are parameters.
 
 pub mod affinity;
 pub mod backoff;

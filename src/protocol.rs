@@ -1,4 +1,5 @@
-//! What clients and providers put on the wire: bytes and their spans. No I/O, no async, no rooms of ours.
+//! Wire formats of clients and providers: bytes and their spans. No I/O, no async, no dependency on other
+//! modules.
 
 pub mod amount;
 pub mod api;

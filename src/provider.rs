@@ -1,7 +1,8 @@
-//! What is peculiar to one provider: how its requests must look, what its answers and errors mean. Pure functions.
+//! Provider adapters: how requests to one provider must look, and what its responses and errors mean. Pure
+//! functions.
 //!
-//! A provider's file (`moonshot`, `kimi_code`, `openrouter`, `generic`) says which rules hold for it, in which
-//! order; the rules themselves stand under [`rewrite`], one file per meaning, and what refusals mean under [`classify`].
+//! A provider's file (`moonshot`, `kimi_code`, `openrouter`, `generic`) lists its rules and their order. The
+//! rules are in [`rewrite`], one file each. The meaning of error responses is in [`classify`].
 
 pub mod answer;
 pub mod classify;

@@ -1,4 +1,4 @@
-//! What a request was: who asked, which targets were tried and how that ended, what it used.
+//! The record of a request: its client, its attempts and their outcomes, its usage and cost.
 
 mod id;
 
@@ -23,12 +23,12 @@ pub enum AttemptOutcome {
     Failed(Reason),
     /// It was not tried.
     Skipped(SkipReason),
-    /// It was given up while it was silent: another one answered first, or the client went away.
+    /// Cancelled before it produced output: another attempt responded first, or the client disconnected.
     Cancelled,
 }
 
 impl AttemptOutcome {
-    /// The word for headers, logs and the ledger.
+    /// The name for headers, logs and the usage database.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -45,15 +45,15 @@ impl AttemptOutcome {
 pub enum SkipReason {
     /// Its provider has no key.
     NoKey,
-    /// Its provider does not speak the face that it would be called with.
+    /// Its provider does not support the API format of the call.
     ApiNotSupported,
-    /// It rests after a failure of this type.
+    /// It is in cooldown after a failure with this reason.
     InCooldown(Reason),
-    /// The request holds an image, a video, a document or the like, and the model takes none.
+    /// The request contains an image, a video, a document or similar, which the model does not accept.
     MediaNotAccepted,
     /// The request certainly does not fit the model's window.
     WindowTooSmall,
-    /// The messages exceed what the provider takes in one request.
+    /// The messages exceed the provider's limit for one request.
     MessagesTooLarge,
 }
 
@@ -68,13 +68,13 @@ impl SkipReason {
         Self::MessagesTooLarge,
     ];
 
-    /// Whether a word of an attempt says that its target was not tried.
+    /// Whether the outcome of an attempt means that its target was not tried.
     #[must_use]
     pub fn matches_name(word: &str) -> bool {
         Self::KINDS.iter().any(|kind| kind.as_str() == word)
     }
 
-    /// What a request failed of when nothing but this kept it from being served.
+    /// The failure of a request when this skip was the only obstacle.
     #[must_use]
     pub const fn failure_reason(self) -> Reason {
         match self {
@@ -86,7 +86,7 @@ impl SkipReason {
         }
     }
 
-    /// The word for headers, logs and the ledger.
+    /// The name for headers, logs and the usage database.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -100,17 +100,17 @@ impl SkipReason {
     }
 }
 
-/// Whose figure a cost is.
+/// The source of a cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CostSource {
     /// Tokens times the catalog's or the configuration's price.
     PriceTable,
-    /// The provider told it (OpenRouter's `usage.cost`), which wins.
+    /// Reported by the provider (OpenRouter's `usage.cost`); takes precedence.
     Provider,
 }
 
 impl CostSource {
-    /// The word for the ledger.
+    /// The name for the usage database.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -120,14 +120,14 @@ impl CostSource {
     }
 }
 
-/// What an attempt costs.
+/// The cost of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttemptCost {
     /// In `currency`.
     pub amount: Amount,
     /// ISO 4217, of the provider's account; amounts of two currencies are never added.
     pub currency: String,
-    /// Whose figure it is.
+    /// Its source.
     pub source: CostSource,
 }
 
@@ -144,58 +144,59 @@ pub struct Attempt {
     pub timeout: Option<TimeoutKind>,
     /// From the request read to this try begun.
     pub start_offset: Duration,
-    /// From the try begun to its outcome known: of one that answers, the first meaningful byte or the whole answer; of
-    /// one that began to and broke off, that.
+    /// From the start of the attempt to its known outcome: the first meaningful byte, the whole response, or
+    /// the interruption of a started response.
     pub duration: Duration,
-    /// What it used, where it answered or began to; of one that was cancelled an estimate of its prompt.
+    /// The usage, if it responded at least in part; for a cancelled attempt an estimate of its prompt.
     pub usage: Option<TokenUsage>,
-    /// What that costs; `None` where it used nothing, and where no price is known (a subscription).
+    /// The cost; `None` without usage, and when no price is known (a subscription).
     pub cost: Option<AttemptCost>,
 }
 
-/// One request, complete, for the journal, the ledger and the metrics.
+/// One completed request, for the request log, the usage database and the metrics.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// Our id, as in `x-moonrelay-request-id`; it says when the request came.
+    /// The request id, as in `x-moonrelay-request-id`; it contains the time of arrival.
     pub request_id: RequestId,
     /// When it was read whole.
     pub received_at: SystemTime,
-    /// The client's `traceparent` (W3C Trace Context), as it came.
+    /// The client's `traceparent` (W3C Trace Context), as received.
     pub trace_parent: Option<String>,
     /// The client's name from its token, else its User-Agent's product.
     pub client: String,
-    /// What the client asked for; empty where it named nothing that can be a model.
+    /// The model requested by the client; empty when the request names no valid model.
     pub requested_model: String,
-    /// The protocol that the client speaks.
+    /// The API format of the client.
     pub api: Api,
     /// The protocol in which the target that answered was called.
     pub upstream_api: Option<Api>,
     /// The reference that answered; of several, the last.
     pub served_by: Option<String>,
-    /// Every try, in the order in which they ended; the one that answered is the last.
+    /// All attempts, in the order in which they ended; a successful one is the last.
     pub attempts: Vec<Attempt>,
-    /// The dialect rules that changed the request, in order, without repetition.
+    /// The provider rules that changed the request, in order, each once.
     pub applied_rules: Vec<&'static str>,
-    /// What of the request could not be said in another face, by the names of the table of losses, without repetition.
+    /// The translation losses, by their names in the loss table, each once.
     pub losses: Vec<&'static str>,
-    /// How much thinking the request to the target that answered asked for; `None` left it to the model.
+    /// The thinking level of the request to the target that served it; `None` left it to the model.
     pub thinking: Option<ThinkingLevel>,
-    /// Tokens as the client was told them: of an answer that two targets gave, the first prompt and all of the output.
+    /// The tokens as reported to the client. For a response from two targets: the first prompt and all of the
+    /// output.
     pub usage: Option<TokenUsage>,
-    /// Whether the client asked for a stream.
+    /// Whether the client requested a stream.
     pub is_streaming: bool,
     /// From the request read to the first meaningful byte.
     pub time_to_first_byte: Option<Duration>,
     /// From the request read to the end.
     pub duration: Duration,
-    /// The client went away before the end.
+    /// The client disconnected before the end.
     pub client_disconnected: bool,
     /// How it ended for the client, when not well.
     pub failure_reason: Option<Reason>,
 }
 
 impl Record {
-    /// A request that has just been read. Until its end is told its client counts as gone.
+    /// A request that has just been read. Its client counts as disconnected until the end is recorded.
     #[must_use]
     pub fn new(request_id: RequestId, client: String, api: Api) -> Self {
         Self {
@@ -220,8 +221,8 @@ impl Record {
         }
     }
 
-    /// How it ended, in a word for logs, the ledger and the metrics: `ok`, `abandoned` (the client went away), or the
-    /// reason of the failure.
+    /// The outcome for logs, the usage database and the metrics: `ok`, `abandoned` (the client disconnected),
+    /// or the failure reason.
     #[must_use]
     pub const fn outcome(&self) -> &'static str {
         match self.failure_reason {
@@ -232,11 +233,11 @@ impl Record {
     }
 }
 
-/// A reference as a header may hold it: what is not printable ASCII is percent-encoded.
+/// A model reference as a header value: bytes other than printable ASCII are percent-encoded.
 #[must_use]
 pub fn encode_header_value(reference: &str) -> Cow<'_, str> {
     let plain = |byte: u8| byte.is_ascii_graphic() & (byte != b'%');
-    // No early return: this way the compiler looks at many bytes at a time.
+    // No early return, so that the compiler vectorises the loop.
     if reference.bytes().fold(true, |all, byte| all & plain(byte)) {
         return Cow::Borrowed(reference);
     }
@@ -259,7 +260,7 @@ pub fn render_attempts_header(attempts: &[Attempt]) -> String {
     out
 }
 
-/// The attempts as an error body tells them.
+/// The attempts as shown in an error body.
 #[must_use]
 pub fn summarize_attempts(attempts: &[Attempt]) -> Vec<AttemptSummary<'_>> {
     attempts
@@ -277,7 +278,7 @@ mod tests {
     use super::encode_header_value;
 
     #[test]
-    fn headers_hold_printable_ascii_only() {
+    fn headers_contain_printable_ascii_only() {
         assert_eq!(
             encode_header_value("openrouter/moonshotai/kimi-k3:free"),
             "openrouter/moonshotai/kimi-k3:free"

@@ -62,13 +62,13 @@ pub struct ClientRequest {
     pub is_fallback_disabled: bool,
 }
 
-/// An answer on its way to the client.
+/// An answer for the client.
 pub enum Answer {
     /// Complete.
     Complete {
         /// JSON.
         body: Segments,
-        /// Who answered.
+        /// The target that answered.
         model: String,
         /// Every try.
         attempts: Vec<Attempt>,
@@ -77,7 +77,7 @@ pub enum Answer {
     },
     /// Server-sent events.
     Stream {
-        /// Who answers; `None` where the head had to go out before that was known.
+        /// The target that answers. `None` if the head had to be sent before that was known.
         model: Option<String>,
         /// The tries so far.
         attempts: Vec<Attempt>,
@@ -88,14 +88,14 @@ pub enum Answer {
     },
 }
 
-/// Why there is no answer.
+/// Why a request has no answer.
 #[derive(Clone, Debug)]
 pub enum RequestError {
     /// The body is not what it should be.
     Malformed(MalformedJson),
     /// `model` is missing, no string, too long, or holds control characters.
     InvalidModel,
-    /// It asks for what would have to be kept from one request to the next.
+    /// The request needs state that would have to be kept from one request to the next.
     UnsupportedState {
         /// The field.
         param: &'static str,
@@ -104,7 +104,7 @@ pub enum RequestError {
     },
     /// Nothing has this name.
     UnknownModel {
-        /// As asked.
+        /// The name as requested.
         requested: String,
         /// Names like it.
         nearest: Vec<String>,
@@ -130,7 +130,7 @@ pub enum RequestError {
     },
 }
 
-/// The way of requests.
+/// Routes requests to targets.
 pub struct Engine {
     settings: ArcSwap<Settings>,
     connector: Arc<dyn Connector>,
@@ -158,13 +158,13 @@ impl Engine {
         self.settings.load_full()
     }
 
-    /// What rests, what is under way.
+    /// Cooldowns and requests in progress.
     #[must_use]
     pub fn state(&self) -> &state::State {
         &self.state
     }
 
-    /// What the providers tell of their accounts.
+    /// What the providers report about their accounts.
     #[must_use]
     pub const fn quotas(&self) -> &quota::QuotaCache {
         &self.quotas
@@ -176,13 +176,13 @@ impl Engine {
         self.state.memory_budget().start_body(self.settings.load().gateway.buffer_memory_limit())
     }
 
-    /// The record of a request that is answered beside the way of requests, as it begins.
+    /// Starts the record of a request that is answered without routing.
     #[must_use]
     pub fn new_record(request: &ClientRequest) -> Record {
         tracker::new_record(request)
     }
 
-    /// Tells what such a request was, when it is over.
+    /// Sends the record of such a request to the sink, when the request is over.
     pub fn send_record(&self, record: Record) {
         (self.sink)(record);
     }
@@ -202,7 +202,7 @@ impl Engine {
     /// What a client gets for one name.
     ///
     /// # Errors
-    /// [`Refusal::UnknownModel`].
+    /// [`RequestError::UnknownModel`].
     pub fn describe_model(&self, id: &str) -> Result<plan::ModelListing, RequestError> {
         let settings = self.settings();
         plan::check_name(id)?;
@@ -216,10 +216,10 @@ impl Engine {
         }
     }
 
-    /// Answers a request in the face of its client, whatever faces the targets speak.
+    /// Answers a request in the client's API format, whatever formats the targets use.
     ///
     /// # Errors
-    /// With the refusal to show to the client, when no target answered before the head had to go out.
+    /// With the error to show to the client, when no target answered before the head had to be sent.
     pub async fn answer(&self, request: ClientRequest) -> Result<Answer, RequestError> {
         let settings = self.settings();
         let track =
@@ -251,7 +251,7 @@ impl Engine {
         if streamed { stream::start_stream(Arc::new(run)).await } else { run.execute_until_shutdown().await }
     }
 
-    /// Reads a request, and plans who is asked.
+    /// Reads a request, and plans its targets.
     fn plan_request(
         &self,
         settings: &Arc<Settings>,

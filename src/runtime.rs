@@ -1,4 +1,4 @@
-//! Puts the rooms together. [`build`] binds nothing that it was not given; [`App::run`] ends when it is told to.
+//! Composes the modules. [`build`] binds nothing that it was not given; [`App::run`] ends on a shutdown signal.
 
 mod bind;
 mod otlp_client;
@@ -37,14 +37,16 @@ use crate::service::signals::{HangupSignal, TerminationSignals};
 use crate::telemetry::log;
 use crate::upstream::Connector;
 
-/// With the last words of what is cut off then, under the 100 s that the unit gives a stop.
+/// Together with the last messages of interrupted responses this is under the 100 s that the unit allows for a
+/// stop.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(90);
-/// Each message while draining asks for this much more time; the last one ends under the 100 s.
+/// Each message while draining requests this much more time; the last one ends under the 100 s.
 const STOP_EXTENSION: Duration = Duration::from_secs(8);
 
-/// What tells the gateway to stop: once in order, twice without waiting for answers, three times at once.
+/// Signals that stop the gateway: one drains it, a second stops waiting for responses, a third stops it at
+/// once.
 pub trait ShutdownSignals: Send {
-    /// Resolves at the next one.
+    /// Resolves at the next signal.
     fn next(&mut self) -> impl Future<Output = ()> + Send;
 }
 
@@ -63,7 +65,7 @@ impl ShutdownSignals for tokio::sync::mpsc::Receiver<()> {
     }
 }
 
-/// What is dropped at the end is recorded at once; no stop waits longer for that.
+/// Requests that are dropped at the end are recorded at once. A stop waits at most this long for that.
 const DROP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How serving ended.
@@ -72,7 +74,7 @@ enum ServeOutcome {
         /// Connections that were still busy.
         busy: usize,
     },
-    /// Nobody shall wait for anything any more.
+    /// Stop without waiting for anything.
     Immediate,
 }
 
@@ -86,7 +88,7 @@ pub struct App {
     telemetry_tasks: Option<TelemetryTasks>,
 }
 
-/// Composes a gateway on bound listeners; the first is the one that clients are told of.
+/// Composes a gateway on bound listeners. The first one is the address that clients are given.
 #[must_use]
 pub fn build(
     settings: Arc<Settings>,
@@ -117,26 +119,26 @@ pub fn build(
     App { listeners, state: shared, manager, reloader: None, telemetry: told, telemetry_tasks: Some(work) }
 }
 
-/// Where a gateway that can reload stands at its start.
+/// The initial configuration of a gateway that can reload.
 pub struct ConfigSource {
     /// The file that the settings came from, watched where `gateway.reload` is set.
     pub file: Option<PathBuf>,
     /// `gateway` as the file has it, without the flags.
     pub gateway: GatewaySettings,
-    /// What stands over the file.
+    /// Flags that override the file.
     pub flags: BindFlags,
-    /// Whether the listeners are somebody else's: then no reload moves them.
+    /// Whether the listeners were inherited: then no reload moves them.
     pub has_inherited_sockets: bool,
 }
 
 impl App {
-    /// Tells this service manager how it goes.
+    /// Reports the gateway's status to this service manager.
     #[must_use]
     pub fn with_manager(self, manager: ServiceManager) -> Self {
         Self { manager, ..self }
     }
 
-    /// Reads the configuration again with `load` at each hangup, and when a file changes.
+    /// Reloads the configuration with `load` at each hangup, and when a file changes.
     #[must_use]
     pub fn with_reload(
         self,
@@ -157,15 +159,15 @@ impl App {
         Self { reloader: Some(reloading), ..self }
     }
 
-    /// Serves until the first signal, and then until the answers under way are out, or the second signal. It returns
-    /// when the ledger has all that was asked; after a third signal traces are not waited for.
+    /// Serves until the first signal, and then until the responses in progress are sent, or the second signal.
+    /// It returns when the usage database has every request. After a third signal it does not wait for traces.
     pub async fn run(mut self, signals: impl ShutdownSignals) {
         let (manager, ledger) = (self.manager, self.telemetry.usage.clone());
         let working = self.telemetry_tasks.take().map(TelemetryTasks::spawn);
         let relay = self.state.engine.clone();
         let end = self.serve(signals).await;
         manager.extend_timeout(STOP_EXTENSION);
-        // Whoever does not read what was said last is dropped, so that it is recorded.
+        // A client that does not read the end of its response is dropped, so that the request is recorded.
         relay.state().advance_shutdown(ShutdownPhase::Terminated);
         let _ = tokio::time::timeout(DROP_TIMEOUT, relay.state().active_requests().wait_until_empty()).await;
         if let Some(working) = working {
@@ -193,7 +195,7 @@ impl App {
         }
         let mut reloading = JoinSet::new();
         let keeper = match self.reloader {
-            // Before READY=1: who changes a file from then on is heard.
+            // Before READY=1, so that every later change of a file is noticed.
             Some(keeper) => Some((keeper.watch(None, &shared.engine).await, keeper)),
             None => None,
         };
@@ -241,7 +243,7 @@ impl App {
     }
 }
 
-/// Lets what is under way come to its end, as far as the signals let it.
+/// Lets active requests run to their end, as far as the signals allow.
 async fn drain(
     mut serving: Pin<&mut impl Future<Output = usize>>,
     state: &State,
@@ -258,17 +260,18 @@ async fn drain(
     }
 }
 
-/// Lets answers run for [`DRAIN`], or until the next signal; resolves at the one behind it.
+/// Lets responses run for [`DRAIN_TIMEOUT`], or until the next signal. Resolves at the signal after that.
 async fn wait_for_cutoff(state: &State, signals: &mut impl ShutdownSignals) {
     // Whichever comes first.
     let _ = tokio::time::timeout(DRAIN_TIMEOUT, signals.next()).await;
-    // Told first: some have nothing more to say, and the process may end with them.
+    // Log first: some requests have nothing more to send, and the process may end with them.
     warn!(busy = state.in_flight(), "answers still under way are cut off");
     state.advance_shutdown(ShutdownPhase::Interrupting);
     signals.next().await;
 }
 
-/// While answers run to their end the manager waits, whatever its limit for a stop is; [`DRAIN`] ends that.
+/// While responses run to their end the manager waits, whatever its limit for a stop is; [`DRAIN_TIMEOUT`] ends
+/// that.
 async fn extend_stop_timeout(manager: ServiceManager) -> Infallible {
     let mut beat = tokio::time::interval(STOP_EXTENSION / 2);
     loop {
@@ -294,7 +297,7 @@ mod tests {
             () = ending.wait_for(ShutdownPhase::Interrupting) => {}
         }
         assert_eq!(began.elapsed(), DRAIN_TIMEOUT);
-        // systemd waits for the last extension that was asked for.
+        // systemd waits for the last extension that was requested.
         assert!(DRAIN_TIMEOUT + STOP_EXTENSION < std::time::Duration::from_secs(100));
     }
 }

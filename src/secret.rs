@@ -16,13 +16,13 @@ impl Secret {
         Self(value)
     }
 
-    /// The value, for the one place that puts it on the wire or compares it.
+    /// The value, for the one place that sends or compares it.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// For people: the first three and the last two characters of a value of 12 or more, else `***`.
+    /// For display: the first three and the last two characters of a value of 12 or more, else `***`.
     #[must_use]
     pub fn masked(&self) -> String {
         let chars: Vec<char> = self.0.chars().collect();

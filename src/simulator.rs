@@ -1,14 +1,17 @@
-//! The upstreams, faithfully, with faults on order: Moonshot, Kimi Code and OpenRouter on one port.
+//! A simulator of the upstreams with configurable faults: Moonshot, Kimi Code and OpenRouter on one port.
 //!
-//! It shares nothing with the gateway, on purpose: a shape that both had wrong would look right. What it enforces and says
-//! is documented or was seen (each rule names its source); what nobody knows it leaves alone. Each of them speaks Chat
-//! Completions, Messages and Responses, at the paths of the real ones.
+//! The simulator shares no code with the gateway. Otherwise a shape that is wrong in both would look right.
+//! Each rule that it enforces and each text that it sends is documented or was observed, and names its source.
+//! It does not guess unknown behavior. Each provider serves Chat Completions, Messages and Responses, at the
+//! paths of the real one.
 //!
-//! A prompt orders the answer: `call NAME` and `Run echo …` (with tools) a tool call, `reply with 300 words` or `… bytes` a
-//! long text; anything else is repeated as `MODEL via PROVIDER: …`. Beside the providers it has routes of its own, for tests:
-//! `GET|POST|DELETE /_faults`, `GET /_faults/kinds`, `GET|DELETE /_requests` (`?wait=N&timeoutMs=…` until N requests came) and
-//! `GET /_stats` (`?waitCancelled=N`, `?waitTotal=N`, `?waitIdle`), and `GET|DELETE /_tally`: what the answers used. Kimi Code's
-//! device login stands under `/oauth`, and `GET|POST /_oauth` is for tests of it.
+//! The prompt selects the answer. `call NAME` and `Run echo …` (with tools) give a tool call. `reply with 300
+//! words` or `… bytes` gives a long text. Anything else is repeated as `MODEL via PROVIDER: …`.
+//!
+//! The simulator also has routes of its own, for tests: `GET|POST|DELETE /_faults`, `GET /_faults/kinds`,
+//! `GET|DELETE /_requests` (`?wait=N&timeoutMs=…` waits until N requests came), `GET /_stats`
+//! (`?waitCancelled=N`, `?waitTotal=N`, `?waitIdle`) and `GET|DELETE /_tally` (the usage of the answers). Kimi
+//! Code's device login is served under `/oauth`; `GET|POST /_oauth` is for tests of it.
 
 mod account;
 mod admin;
@@ -58,17 +61,17 @@ use usage::UsageCounters;
 /// What a simulator is started with.
 #[derive(Clone)]
 pub struct SimulatorOptions {
-    /// The only key that is taken, on all providers; without one the prefix decides (`sk-kimi-…` for Kimi Code, any other
-    /// `sk-…` for the others).
+    /// The only accepted key, on all providers. Without one the prefix decides (`sk-kimi-…` for Kimi Code, any
+    /// other `sk-…` for the others).
     pub key: Option<String>,
-    /// Faults that are on order from the start.
+    /// Faults that are active from the start.
     pub faults: Vec<Fault>,
     /// Rate limits and sizes.
     pub limits: RateLimits,
     /// Whether the providers' rules are enforced. On by default.
     pub is_strict: bool,
-    /// Whether any client is let in and any model answers, the provider's first one for an id that it does not have: for
-    /// configurations of users. Off by default.
+    /// Whether any client is accepted and any model id is served, an unknown one by the provider's first model:
+    /// for configurations of users. Off by default.
     pub accepts_any_client: bool,
 }
 
@@ -119,13 +122,14 @@ impl Simulator {
         self.address
     }
 
-    /// A provider's base URL, without a trailing slash; [`Provider::base_of`] has the faces that stand elsewhere.
+    /// A provider's base URL, without a trailing slash. [`Provider::base_path_for`] has the APIs with another
+    /// base path.
     #[must_use]
     pub fn base_url(&self, provider: Provider) -> String {
         format!("http://{}{}", self.address, provider.base_path())
     }
 
-    /// A handle for orders and questions while it runs.
+    /// A handle to control and inspect it while it runs.
     #[must_use]
     pub fn control(&self) -> Control {
         Control { state: self.state.clone() }
@@ -144,17 +148,17 @@ pub struct Control {
 }
 
 impl Control {
-    /// Orders a fault, behind those that are on order.
+    /// Adds a fault after those that are active.
     pub fn add_fault(&self, fault: Fault) {
         self.state.faults.add(fault);
     }
 
-    /// Takes back all faults.
+    /// Removes all faults.
     pub fn clear_faults(&self) {
         self.state.faults.clear();
     }
 
-    /// The last 1,000 requests that came, in order.
+    /// The last 1,000 requests, in order of arrival.
     #[must_use]
     pub fn requests(&self) -> Vec<RecordedRequest> {
         self.state.request_log.requests()

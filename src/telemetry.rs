@@ -1,4 +1,4 @@
-//! What is told to people and machines about the gateway's work.
+//! Logs, metrics and traces of the gateway's work.
 
 pub mod log;
 pub mod metrics;

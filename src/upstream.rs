@@ -24,7 +24,7 @@ pub use url::UpstreamUrl;
 /// One call, complete.
 #[derive(Clone, Debug)]
 pub struct UpstreamRequest {
-    /// `POST` for completions, `GET` for the rest.
+    /// `POST` for completions, `GET` for all other calls.
     pub method: Method,
     /// Where to.
     pub url: UpstreamUrl,
@@ -43,7 +43,7 @@ pub struct UpstreamResponse {
     pub status: StatusCode,
     /// The provider's, all of them.
     pub headers: HeaderMap,
-    /// The rest.
+    /// The response body.
     pub body: ByteStream,
 }
 
@@ -55,6 +55,6 @@ pub trait Connector: Send + Sync {
         call: UpstreamRequest,
     ) -> Pin<Box<dyn Future<Output = Result<UpstreamResponse, Failure>> + Send + '_>>;
 
-    /// From now on a connection has this long to be established. Calls under way keep theirs.
+    /// Sets the connect timeout for new calls. Calls in progress keep theirs.
     fn set_connect_timeout(&self, _limit: Duration) {}
 }

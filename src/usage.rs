@@ -1,6 +1,6 @@
-//! The ledger: every request's attempts, tokens and cost, in a store that outlives the process.
+//! The usage database: attempts, tokens and cost of every request, in a store that outlives the process.
 //!
-//! Requests only put an [`Entry`] into a queue; whoever asks what happened a moment ago gets it from memory.
+//! A request only adds a [`UsageEntry`] to a queue. Queries for recent requests are answered from memory.
 
 mod database;
 mod entry;
@@ -30,10 +30,11 @@ use self::writer::OpenDatabase;
 use crate::config::settings::UsageSettings;
 use crate::record::{Record, RequestId};
 
-/// How many entries are kept in memory for whoever looks; of some kilobytes each.
+/// The number of recent entries kept in memory for readers. Each takes some kilobytes.
 pub const RECENT_CAPACITY: usize = 200;
 
-/// What whoever asks the store waits for the writer at most: a disk that takes longer shows what it had before.
+/// The longest time that a reader waits for the writer. If the disk takes longer, the reader gets the earlier
+/// state.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What keeps entries in a state directory; made where it is missing. It may block.
@@ -61,13 +62,13 @@ pub struct UsageHealth {
     pub queued: u64,
     /// Entries that the store has taken.
     pub written: u64,
-    /// Entries that nobody will find: the queue was full, or the store refused them.
+    /// Entries that were lost: the queue was full, or the store refused them.
     pub dropped: u64,
     /// Why the last write failed; `None` when it did not.
     pub last_error: Option<String>,
 }
 
-/// The ledger of a running gateway.
+/// The usage database of a running gateway.
 pub struct UsageStore {
     /// `None` where nothing is ever written.
     queue: Option<Arc<UsageQueue>>,
@@ -76,14 +77,14 @@ pub struct UsageStore {
 }
 
 impl UsageStore {
-    /// One that keeps what is recent and forgets the rest.
+    /// Creates a store that keeps only recent entries, in memory.
     #[must_use]
     pub fn in_memory() -> Self {
         Self { queue: None, recent: Mutex::default(), changes: watch::Sender::new(0) }
     }
 
-    /// One that keeps what `usage` asks for in this directory. The writer must run for that, and opens the store then:
-    /// one that cannot be opened is told in [`Ledger::health`] and in the log, and tried again.
+    /// Creates a store that keeps what `usage` configures in this directory. The writer must run; it opens the
+    /// file. A failure to open is reported in [`UsageStore::health`] and in the log, and opening is retried.
     #[must_use]
     pub fn persistent(directory: Option<&Path>, usage: UsageSettings) -> (Self, UsageWriter) {
         let directory = directory.map(Path::to_path_buf);
@@ -130,7 +131,7 @@ impl UsageStore {
         }
         self.changes.send_if_modified(|count| {
             *count = count.wrapping_add(1);
-            // Who subscribes later finds it above.
+            // Later subscribers find the entry in the recent entries above.
             self.changes.receiver_count() > 0
         });
     }
@@ -148,14 +149,14 @@ impl UsageStore {
         self.queue.as_ref().map(|queue| queue.health()).unwrap_or_default()
     }
 
-    /// Where what is older stands; `None` where nothing is kept, and where the store cannot be opened.
+    /// Where older entries are stored. `None` if nothing is kept, or if the store cannot be opened.
     #[must_use]
     pub fn database(&self) -> Option<Arc<dyn UsageDatabase>> {
         self.queue.as_ref().and_then(|queue| queue.database.borrow().clone())
     }
 
-    /// Until the store is open and has what was noted before; the writer is asked to hurry. It waits for nothing that
-    /// will not come: not where nothing is kept, not for a store that is in trouble, and never longer than some seconds.
+    /// Waits until the store is open and contains all earlier entries; the writer is asked to hurry. Returns
+    /// early if nothing is kept or the store has failed, and never waits longer than some seconds.
     pub async fn flush(&self) {
         if let Some(queue) = self.queue.as_ref().filter(|queue| queue.is_healthy()) {
             let _ = timeout(FLUSH_TIMEOUT, queue.wait_until_written()).await;
@@ -168,7 +169,7 @@ impl UsageStore {
         self.lock_entries().iter().cloned().collect()
     }
 
-    /// A request by its id: of the last ones from memory, of the rest from the store.
+    /// Finds a request by its id: a recent one in memory, an older one in the store.
     ///
     /// # Errors
     /// When the store cannot be read.

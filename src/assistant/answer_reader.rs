@@ -1,4 +1,4 @@
-//! An answer while it comes: its events as blocks, and as what is seen.
+//! Parses a streamed answer into blocks and display events.
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -17,11 +17,11 @@ pub(super) struct AnswerReader {
     frames: FrameReader,
     decoder: Decoder,
     blocks: Vec<ContentBlock>,
-    /// Where in `blocks` each call stands, and its arguments so far.
+    /// The index of each tool call in `blocks`, and its arguments so far.
     calls: Vec<(usize, String)>,
     /// The provider's id of it.
     pub(super) response_id: Option<String>,
-    /// As the stream tells it.
+    /// As reported by the stream.
     pub(super) usage: Option<TokenUsage>,
     finish_reason: Option<FinishReason>,
     /// The message of an error event.
@@ -42,7 +42,7 @@ impl AnswerReader {
         }
     }
 
-    /// Takes bytes as they came, and shows what they say.
+    /// Parses received bytes and emits display events.
     pub(super) fn push(
         &mut self,
         chunk: Bytes,
@@ -106,12 +106,12 @@ impl AnswerReader {
             }
             ResponseEvent::Usage(usage) => self.usage = Some(usage),
             ResponseEvent::Finish(finish) => self.finish_reason = Some(finish),
-            // Only its provider can read it, and only in the face in which it came.
+            // Only its provider can read it, and only in the same API format.
             ResponseEvent::RedactedReasoning(_) => {}
         }
     }
 
-    /// Why it is over; `None` where it broke off.
+    /// The stop reason; `None` if the stream was interrupted.
     pub(super) fn stop_reason(&self) -> Option<StopReason> {
         Some(match self.finish_reason.as_ref().filter(|_| self.error_message.is_none())? {
             FinishReason::Stop
@@ -123,7 +123,7 @@ impl AnswerReader {
         })
     }
 
-    /// What it said, with the arguments of its calls as JSON where they are that, else as text.
+    /// The answer's blocks. Tool arguments are JSON if they parse, else text.
     pub(super) fn blocks(&self) -> Vec<ContentBlock> {
         let mut blocks = self.blocks.clone();
         for (place, written) in &self.calls {
@@ -160,7 +160,7 @@ mod tests {
 
     fn read(text: &str) -> (AnswerReader, Vec<TurnEvent>) {
         let (mut answer, mut all) = (AnswerReader::new(), Vec::new());
-        // Byte by byte: cuts fall everywhere.
+        // Byte by byte, because chunks can split anywhere.
         for byte in text.as_bytes() {
             answer.push(Bytes::copy_from_slice(&[*byte]), &mut |seen| all.push(seen)).unwrap();
         }

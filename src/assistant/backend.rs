@@ -1,4 +1,4 @@
-//! Where a turn is asked: the gateway that runs, or a relay of our own in this process.
+//! The backend of a turn: the running gateway, or a gateway core in this process.
 
 mod gateway;
 mod local;
@@ -19,10 +19,10 @@ use self::gateway::GatewayBackend;
 use self::local::LocalBackend;
 pub(super) use self::outcome::{AttemptUsage, RequestOutcome};
 
-/// What we call ourselves, towards gateways and providers.
+/// The user agent sent to gateways and providers.
 pub const USER_AGENT: &str = concat!("moonrelay/", env!("CARGO_PKG_VERSION"));
 
-/// One of the two.
+/// The running gateway or the local core.
 pub struct Backend {
     kind: BackendKind,
     settings: Arc<Settings>,
@@ -33,31 +33,31 @@ enum BackendKind {
     Local(LocalBackend),
 }
 
-/// An answer that has begun.
+/// An answer whose response headers have arrived.
 pub(super) struct BackendResponse {
     /// The request's id.
     pub(super) id: String,
     /// The events.
     pub(super) body: ByteStream,
-    /// What its head says of the request; all that is known where nobody tells more.
+    /// What the response headers report about the request.
     pub(super) header_outcome: RequestOutcome,
 }
 
-/// Why none has.
+/// Why a request has no answer.
 #[derive(Debug)]
 pub(super) struct BackendError {
-    /// As in contract 2's error objects.
+    /// Error type, as in the gateway's error objects.
     pub(super) kind: &'static str,
-    /// For people.
+    /// Message for the user.
     pub(super) message: String,
-    /// The request's id, where it became one.
+    /// The request's id, if one was assigned.
     pub(super) id: Option<String>,
-    /// What the refusal itself says of the request.
+    /// What the error response reports about the request.
     pub(super) header_outcome: RequestOutcome,
 }
 
 impl Backend {
-    /// Through the gateway that listens there.
+    /// Uses the gateway at this address.
     #[must_use]
     pub fn new_gateway(
         settings: Arc<Settings>,
@@ -68,7 +68,7 @@ impl Backend {
         Self { kind: BackendKind::Gateway(gateway), settings }
     }
 
-    /// Through a relay of our own; `also` takes each record beside us.
+    /// Calls providers from this process; `also` receives each usage record too.
     #[must_use]
     pub fn new_local(settings: Arc<Settings>, connector: Arc<dyn Connector>, also: RecordSink) -> Self {
         let local = LocalBackend::new(settings.clone(), connector, also);
@@ -87,10 +87,10 @@ impl Backend {
         &self.settings
     }
 
-    /// Whether anybody is there.
+    /// Checks that the backend is available.
     ///
     /// # Errors
-    /// Why not, for people, with the fix: type `gateway_down`, or `auth`.
+    /// A message with the fix, of type `gateway_down` or `auth`.
     pub(super) async fn check_ready(&self) -> Result<(), BackendError> {
         match &self.kind {
             BackendKind::Gateway(gateway) => gateway.check_ready().await,
@@ -98,7 +98,7 @@ impl Backend {
         }
     }
 
-    /// Asks in the name of a session: a messages request, streamed. Dropping the future, or the answer, cancels it.
+    /// Sends a streamed Messages request for a session. Dropping the future or the answer cancels it.
     pub(super) async fn send_request(
         &self,
         body: Bytes,
@@ -111,7 +111,7 @@ impl Backend {
         }
     }
 
-    /// What became of a request whose answer is over, or was dropped; `None` asks for the last one.
+    /// The outcome of a request whose answer ended or was dropped; `None` selects the last request.
     pub(super) async fn fetch_outcome(&self, id: Option<&str>) -> Option<RequestOutcome> {
         match &self.kind {
             BackendKind::Gateway(gateway) => gateway.fetch_outcome(id?).await,
@@ -123,7 +123,7 @@ impl Backend {
         let mut headers = HeaderMap::new();
         headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        // It goes on to the provider, so it is told only where it says who answers.
+        // The header is forwarded to the provider, so it is sent only if it affects which target answers.
         if self.settings.failover.keeps_fallback_for_session
             && let Ok(name) = HeaderValue::from_str(session)
         {

@@ -1,6 +1,6 @@
-//! The commands of a conversation: what a line that begins with a slash means.
+//! Parser of slash commands in a conversation.
 //!
-//! Pure: what a model's name or a level means is told by whoever has the settings.
+//! The parser has no access to settings; its caller resolves model names and thinking levels.
 
 mod table;
 #[cfg(test)]
@@ -9,69 +9,69 @@ mod tests;
 pub use self::table::{ArgumentKind, COMMANDS, CommandSpec};
 use crate::config::settings::find_nearest;
 
-/// What a person typed.
+/// A parsed input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// White space only.
+    /// Whitespace only.
     Empty,
-    /// Words for the model.
+    /// A prompt for the model.
     Message(String),
-    /// Something to be done here.
+    /// A slash command.
     Command(Command),
 }
 
-/// Something to be done here.
+/// A slash command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Another model, by any name of it; `None`: which one it is.
+    /// Set the model by any of its names; `None` shows the current one.
     Model(Option<String>),
-    /// What models there are.
+    /// List models.
     Models,
-    /// Another level of thinking, or `default`; `None`: which one it is, and which there are.
+    /// Set the thinking level, or `default`; `None` shows the current and the supported levels.
     Thinking(Option<String>),
-    /// Whether thinking is shown; `None`: whether it is.
+    /// Set whether thinking is shown; `None` shows the setting.
     Reasoning(Option<ReasoningDisplay>),
-    /// The card.
+    /// Show the session's status.
     Status,
-    /// What stands below each answer; `None`: what does.
+    /// Set the footer of answers; `None` shows the setting.
     Usage(Option<UsageFooter>),
-    /// Another session, with another model where one is named.
+    /// Start a new session, optionally with another model.
     New(Option<String>),
-    /// What was said is forgotten.
+    /// Reset the context.
     Reset,
-    /// What was said is replaced by a summary.
+    /// Replace the context by a summary.
     Compact,
-    /// The answer that comes is stopped.
+    /// Stop the running answer.
     Stop,
-    /// The table.
+    /// List the commands.
     Help,
-    /// The end.
+    /// Leave the chat.
     Quit,
 }
 
 /// Whether the model's thinking is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ReasoningDisplay {
-    /// It is not.
+    /// Hidden.
     #[default]
     Off,
-    /// Before the answer, when it is whole.
+    /// Shown before the answer, once complete.
     On,
-    /// As it comes.
+    /// Streamed.
     Stream,
 }
 
-/// What stands below each answer.
+/// The footer of answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UsageFooter {
     /// Nothing.
     #[default]
     Off,
-    /// The tokens that it used.
+    /// Tokens used.
     Tokens,
-    /// Who gave it, tokens, cost and time.
+    /// Model, tokens, cost and time.
     Full,
-    /// What it cost.
+    /// Cost.
     Cost,
 }
 
@@ -125,21 +125,21 @@ impl UsageFooter {
     }
 }
 
-/// What is wrong with a command, with the fix.
+/// A command error with its fix.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct CommandError(pub String);
 
-/// Understands what was typed. Two slashes, or a space before the first one, make text of it.
+/// Parses an input. Two slashes, or a space before the first slash, make it a prompt.
 ///
 /// # Errors
-/// A command that there is not, or not with these arguments. It is never sent to a model.
+/// An unknown command or invalid arguments. Such an input is never sent to a model.
 pub fn parse_input(typed: &str) -> Result<Input, CommandError> {
     let text = typed.trim();
     if text.is_empty() {
         return Ok(Input::Empty);
     }
-    // What is above and below a pasted text is no part of it; what stands before its first line's words may be.
+    // Blank lines above and below a pasted text are dropped; indentation of its first line may be part of it.
     let whole = typed.trim_end().trim_start_matches(['\n', '\r']);
     if let Some(escaped) = whole.strip_prefix("//") {
         return Ok(Input::Message(format!("/{escaped}")));

@@ -1,38 +1,38 @@
-//! The system prompt: what the workspace's files say, the same bytes every time that they say the same.
+//! The system prompt from the workspace's files. The same files always give the same bytes.
 
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-/// Read in this order. The names are those of OpenClaw's workspace.
+/// File names in reading order, as in OpenClaw's workspace.
 const PROMPT_FILES: [&str; 3] = ["AGENTS.md", "SOUL.md", "TOOLS.md"];
 
-/// Of one file this much is told, in bytes: about 16,000 tokens, of which every turn pays.
+/// Maximum bytes used of one file: about 16,000 tokens, which every turn pays for.
 const MAX_FILE_BYTES: usize = 64 << 10;
 
-/// What a file gave.
+/// A file in the system prompt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PromptSource {
-    /// Where it stands.
+    /// Its path.
     pub path: PathBuf,
     /// Its size, in bytes.
     pub bytes: u64,
-    /// Whether only its beginning is told.
+    /// Whether the file was truncated.
     pub is_truncated: bool,
 }
 
-/// The system prompt, and where it came from.
+/// The system prompt and its sources.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SystemPrompt {
-    /// `None` where there is no folder, or nothing in it.
+    /// `None` if the folder is missing or empty.
     pub text: Option<String>,
-    /// The files that it is made of.
+    /// The files used.
     pub sources: Vec<PromptSource>,
-    /// What could not be read, for people.
+    /// Read errors, for the user.
     pub warnings: Vec<String>,
 }
 
 impl SystemPrompt {
-    /// Of the files in a folder that are there. It reads the disk.
+    /// Reads the files that exist in a folder.
     #[must_use]
     pub fn from_workspace(workspace: Option<&Path>) -> Self {
         let mut context = Self::default();
@@ -67,9 +67,9 @@ fn format_file(name: &str, text: &str, source: &PromptSource) -> String {
     format!("# {name}\n\n{text}")
 }
 
-/// The text of a regular file, as far as it is told.
+/// Reads a regular file up to the limit.
 fn read_truncated(path: &Path) -> std::io::Result<(String, PromptSource)> {
-    // A pipe would be waited for, and a device has no end.
+    // Reading a pipe could block, and a device may have no end.
     if !std::fs::metadata(path)?.is_file() {
         return Err(std::io::Error::new(ErrorKind::InvalidInput, "it is no regular file"));
     }
@@ -81,7 +81,7 @@ fn read_truncated(path: &Path) -> std::io::Result<(String, PromptSource)> {
     raw.truncate(MAX_FILE_BYTES);
     let text = match String::from_utf8(raw) {
         Ok(text) => text,
-        // The cut may fall into a character.
+        // The limit may split a character.
         Err(error) if is_cut && error.utf8_error().error_len().is_none() => {
             let whole = error.utf8_error().valid_up_to();
             String::from_utf8_lossy(error.as_bytes().get(..whole).unwrap_or_default()).into_owned()

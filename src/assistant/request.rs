@@ -1,5 +1,5 @@
-//! A turn's request: the session's conversation in the messages face. The same conversation has the same bytes, so that
-//! the provider's prompt cache knows what went before.
+//! A turn's Messages request from the session's conversation. The same conversation gives the same bytes, so
+//! that the provider's prompt cache matches.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use super::thinking;
 use super::transcript::{ContentBlock, TranscriptMessage};
 use crate::catalog::ThinkingLevel;
 
-/// The body, in the order in which it is written.
+/// The body; fields are serialized in this order.
 #[derive(Serialize)]
 pub(super) struct MessagesRequest<'t> {
     pub(super) model: &'t str,
@@ -28,7 +28,7 @@ pub(super) struct MessagesRequest<'t> {
 }
 
 impl<'t> MessagesRequest<'t> {
-    /// Of a conversation that ends with the person, or with what a tool answered.
+    /// Builds the request of a conversation that ends with a user message or a tool result.
     pub(super) fn new(
         model: &'t str,
         max_tokens: u64,
@@ -55,14 +55,14 @@ impl<'t> MessagesRequest<'t> {
         }
     }
 
-    /// JSON.
+    /// Serializes the request as JSON.
     pub(super) fn to_bytes(&self) -> bytes::Bytes {
-        // A tree of strings and numbers always can be written.
+        // Serializing a tree of strings and numbers cannot fail.
         serde_json::to_vec(self).unwrap_or_default().into()
     }
 }
 
-/// One after another; what one side says in several pieces is one message of several blocks.
+/// Merges consecutive messages of one role into one message of several blocks.
 fn build_messages(summary: Option<&str>, conversation: &[&TranscriptMessage]) -> Vec<Value> {
     let mut out: Vec<(&str, Vec<Value>)> = Vec::new();
     let mut add = |role: &'static str, blocks: Vec<Value>| {
@@ -111,8 +111,8 @@ fn block_text(block: &ContentBlock) -> Option<Value> {
     }
 }
 
-/// What the model said. A call that nobody answered is left out, and so is thinking that nothing followed: providers
-/// refuse both.
+/// The model's blocks. Tool calls without a result and thinking without following content are left out, because
+/// providers reject both.
 fn assistant_content(content: &[ContentBlock], rest: &[&TranscriptMessage]) -> Vec<Value> {
     let answered = |wanted: &str| {
         let of_turn =
@@ -134,7 +134,7 @@ fn assistant_content(content: &[ContentBlock], rest: &[&TranscriptMessage]) -> V
                 let input = if arguments.is_object() { arguments.clone() } else { json!({}) };
                 out.push(json!({"type": "tool_use", "id": id, "name": name, "input": input}));
             }
-            // An empty signature is what Kimi takes for thinking that nobody signed.
+            // Kimi accepts an empty signature for unsigned thinking.
             ContentBlock::Thinking { thinking, thinking_signature } => out.push(json!({
                 "type": "thinking",
                 "thinking": thinking,

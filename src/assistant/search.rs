@@ -1,8 +1,8 @@
-//! Web search through Kimi: a question becomes an answer, with the addresses of the pages that it rests on.
+//! Web search through Kimi: answers a question and returns the addresses of its sources.
 //!
-//! Moonshot's model searches by itself, with its builtin `$web_search`: it asks for the tool, is handed its own arguments
-//! back as they came, and goes on with what it found (<https://platform.kimi.ai/docs/guide/use-web-search>). What is said
-//! and what it means stands in `request`, `answer` and `citations`, without I/O; `rounds` asks; [`cache`] keeps.
+//! Moonshot's model searches with its builtin tool `$web_search`. It calls the tool, receives its own arguments
+//! back unchanged, and continues with the results (<https://platform.kimi.ai/docs/guide/use-web-search>).
+//! `request`, `answer` and `citations` build and parse messages without I/O; [`cache`] stores results.
 
 mod answer;
 pub mod cache;

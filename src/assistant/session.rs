@@ -1,4 +1,4 @@
-//! Sessions on the disk: one file each, appended to, held by one turn at a time.
+//! Sessions on disk: one append-only file each, locked by one turn at a time.
 
 mod conversation;
 mod folder;
@@ -29,31 +29,31 @@ pub use self::id::{is_id, new_id};
 pub use self::summary::SessionSummary;
 pub use self::usage::SessionUsage;
 
-/// For their owner alone.
+/// File mode: readable and writable by the owner only.
 const DIRECTORY_MODE: u32 = 0o700;
-/// So much of the end of what was read is compared before more is read behind it.
+/// Bytes at the end of the known content that are compared before appended lines are read.
 const COMPARED_BYTES: usize = 256;
 
-/// The sessions of a state directory. Its clones know of each other which session was read last, and how far.
+/// The sessions of a state directory. Clones share the state of the session read last.
 #[derive(Clone, Debug)]
 pub struct SessionStore {
     directory: PathBuf,
     last_read: Arc<Mutex<Option<CachedSession>>>,
 }
 
-/// A session as it was when it was let go.
+/// A session's state when its lock was released.
 #[derive(Debug)]
 struct CachedSession {
     id: String,
     inode: Inode,
     transcript: Transcript,
-    /// The length of the whole lines that were read.
+    /// Length in bytes of the complete lines read.
     read_bytes: u64,
-    /// Their end.
+    /// The last bytes of these lines.
     tail: Vec<u8>,
 }
 
-/// A session that a turn holds: nobody else writes to it until this is dropped.
+/// A session locked by a turn. No other turn writes to it until this is dropped.
 #[derive(Debug)]
 pub struct Session {
     id: String,
@@ -61,15 +61,15 @@ pub struct Session {
     file: LockedFile,
     history: History,
     read_bytes: u64,
-    /// A piece without an end stands behind the whole lines.
+    /// An incomplete line follows the complete ones.
     has_partial_line: bool,
-    /// The file is something else.
+    /// The file is not a transcript.
     is_foreign_file: bool,
-    /// How many entries there were when it was held.
+    /// Number of entries when the lock was taken.
     first_own_entry: usize,
 }
 
-/// Why a session cannot be used. For people, with the fix.
+/// Why a session cannot be used, and the fix, for the user.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct SessionError(pub String);
@@ -81,23 +81,23 @@ impl SessionError {
 }
 
 impl SessionStore {
-    /// Below a state directory. Opens nothing.
+    /// Sessions below a state directory. Opens no file.
     #[must_use]
     pub fn new(state: &Path) -> Self {
         Self { directory: state.join("sessions"), last_read: Arc::default() }
     }
 
-    /// Where they are.
+    /// The folder of the session files.
     #[must_use]
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// Holds a session, begun where there is none of that id. Waits for a turn of another process that holds it;
-    /// `waiting` is called once where that is so.
+    /// Locks a session, and creates it if the id is new. Waits while a turn of another process holds the lock;
+    /// `waiting` is then called once.
     ///
     /// # Errors
-    /// An id that is none, a file that is no transcript, a disk that refuses.
+    /// An invalid id, a file that is not a transcript, or an I/O error.
     pub async fn lock(&self, id: &str, waiting: impl FnOnce() + Send) -> Result<Session, SessionError> {
         id::check_id(id)?;
         self.create_directory().map_err(|error| SessionError::from_io(&self.directory, "make", &error))?;
@@ -131,7 +131,7 @@ impl SessionStore {
         Ok(())
     }
 
-    /// What was read of a session before, where its file still begins with that.
+    /// The state read earlier, if the file still begins with it.
     fn take_cached(&self, id: &str, held: &LockedFile) -> Option<CachedSession> {
         let known =
             self.last_read.lock().unwrap_or_else(PoisonError::into_inner).take_if(|known| known.id == id)?;
@@ -143,7 +143,7 @@ impl SessionStore {
 }
 
 impl Session {
-    /// Reads what is there, ends a line that was torn, and makes sure that this may be written to.
+    /// Reads the file, terminates an incomplete line and checks that the file is writable.
     fn open(&mut self) -> io::Result<()> {
         self.catch_up()?;
         if self.is_foreign_file {
@@ -167,10 +167,10 @@ impl Session {
         Ok(())
     }
 
-    /// Reads what was appended since it was read last.
+    /// Reads the lines appended since the last read.
     fn catch_up(&mut self) -> io::Result<()> {
         if self.file.length()? < self.read_bytes {
-            // Somebody has cut it: from the beginning, then.
+            // The file was truncated; read it from the beginning.
             (self.history.transcript, self.read_bytes) = (Transcript::default(), 0);
         }
         let new = self.file.read_from(self.read_bytes)?;
@@ -181,7 +181,7 @@ impl Session {
         Ok(())
     }
 
-    /// Appends whole lines, and reads them.
+    /// Appends complete lines and updates the state in memory.
     fn write(&mut self, mut lines: Vec<u8>) -> io::Result<()> {
         if self.has_partial_line {
             lines.insert(0, b'\n');
@@ -196,86 +196,84 @@ impl Session {
         &self.id
     }
 
-    /// What stands in its file, as far as it is understood.
+    /// The entries of its file that could be parsed.
     #[must_use]
     pub const fn transcript(&self) -> &Transcript {
         &self.history.transcript
     }
 
-    /// What the model is told again: see [`Past::conversation`]. The turn that this holder has begun with a message of
-    /// the person is there until an answer ends it: who asks with what this gives after [`Self::say`] need not add that
-    /// message.
+    /// The messages sent to the model again. They include the user message of a turn that has begun, so a
+    /// caller must not add that message a second time.
     #[must_use]
     pub fn conversation(&self) -> Vec<&TranscriptMessage> {
         self.history.conversation()
     }
 
-    /// See [`Past::summary`].
+    /// The summary of the compacted turns, if there is one.
     #[must_use]
     pub fn summary(&self) -> Option<&str> {
         self.history.summary()
     }
 
-    /// See [`Past::model`].
+    /// The model that the session chose, if any.
     #[must_use]
     pub fn model(&self) -> Option<Reference> {
         self.history.model()
     }
 
-    /// See [`Past::thinking`].
+    /// The thinking level that the session chose, if any.
     #[must_use]
     pub fn thinking(&self) -> Option<&str> {
         self.history.thinking()
     }
 
-    /// What all of its answers used, and what is known of their cost.
+    /// Usage of all answers and their known cost.
     #[must_use]
     pub fn usage(&self) -> SessionUsage {
         SessionUsage::from_entries(self.history.transcript.entries())
     }
 
-    /// Appends a message. It is in the file when this returns, and no SIGKILL takes it away; an answer that ends a turn
-    /// is on the disk then, with all that stands before it.
+    /// Appends a message. When this returns, the message is in the file and survives SIGKILL. An answer that
+    /// ends a turn is then synced to disk with all entries before it.
     ///
     /// # Errors
-    /// A disk that refuses; nothing of the line is left then. One that takes the line and cannot promise to keep it is
-    /// an error, too, and the line stays.
+    /// An I/O error. If the write fails, nothing of the line remains; if the sync fails, the line stays.
     pub fn append_message(&mut self, message: TranscriptMessage) -> Result<(), SessionError> {
         let ends =
             matches!(&message, TranscriptMessage::Assistant(said) if said.stop_reason != StopReason::ToolUse);
         self.append(ends, |at| TranscriptLine::Message { meta: at, message })
     }
 
-    /// Chooses a model from here on.
+    /// Sets the model for the following turns.
     ///
     /// # Errors
-    /// As [`Self::say`].
+    /// When the entry cannot be written.
     pub fn set_model(&mut self, model: &Reference) -> Result<(), SessionError> {
         let (provider, model_id) = (model.provider.clone(), model.model.clone());
         self.append(false, |at| TranscriptLine::ModelChange { meta: at, provider, model_id })
     }
 
-    /// Takes the choice of a model back: from here on the configuration's default is asked.
+    /// Resets the model to the configuration's default.
     ///
     /// # Errors
-    /// As [`Self::say`].
+    /// When the entry cannot be written.
     pub fn reset_model(&mut self) -> Result<(), SessionError> {
         self.set_model(&Reference { provider: String::new(), model: "default".to_owned() })
     }
 
-    /// Chooses a level of thinking from here on; a word that is no level leaves it to the configuration again.
+    /// Sets the thinking level; an unknown word resets it to the configuration's.
     ///
     /// # Errors
-    /// As [`Self::say`].
+    /// When the entry cannot be written.
     pub fn set_thinking(&mut self, level: &str) -> Result<(), SessionError> {
         let thinking_level = level.to_owned();
         self.append(false, |at| TranscriptLine::ThinkingLevelChange { meta: at, thinking_level })
     }
 
-    /// Puts a summary in the place of what was said so far; an empty one forgets it.
+    /// Replaces the conversation so far by a summary; an empty summary resets the context.
     ///
     /// # Errors
-    /// As [`Self::say`].
+    /// When the entry cannot be written.
     pub fn compact(&mut self, summary: &str, tokens_before: u64) -> Result<(), SessionError> {
         let summary = summary.to_owned();
         self.append(true, |at| TranscriptLine::Compaction { meta: at, summary, tokens_before })
@@ -295,7 +293,7 @@ impl Session {
         sync: bool,
         entry: impl FnOnce(EntryMeta) -> TranscriptLine,
     ) -> io::Result<()> {
-        // Who does not lock may have written all the same (an editor, `cat >>`).
+        // Programs that ignore the lock may have written (an editor, `cat >>`).
         self.catch_up()?;
         let mut lines = Vec::new();
         if self.history.transcript.header().is_none() {
@@ -317,7 +315,7 @@ impl Session {
         }
     }
 
-    /// Of the next entry.
+    /// Position of the next entry.
     fn next_entry_meta(&self) -> EntryMeta {
         let mut ids = std::iter::repeat_with(|| format!("{:08x}", fastrand::u32(..)));
         let id = ids.find(|id| !self.history.transcript.contains(id)).unwrap_or_default();
@@ -332,8 +330,8 @@ impl Session {
         self.history.rebuild_conversation(self.first_own_entry);
     }
 
-    /// What is known of it, for who holds it next in this process.
-    fn to_cached(&mut self) -> io::Result<CachedSession> {
+    /// Keeps the state for the next lock in this process.
+    fn build_cached(&mut self) -> io::Result<CachedSession> {
         let length = usize::try_from(self.read_bytes).unwrap_or(COMPARED_BYTES).min(COMPARED_BYTES);
         Ok(CachedSession {
             id: std::mem::take(&mut self.id),
@@ -346,12 +344,12 @@ impl Session {
 }
 
 impl Drop for Session {
-    /// A session in which nothing was said leaves nothing behind.
+    /// Removes the file of a session without entries.
     fn drop(&mut self) {
         if self.file.length().is_ok_and(|length| length == 0) {
-            // An empty file does no harm either.
+            // A remaining empty file is harmless.
             let _ = self.file.delete();
-        } else if let Ok(known) = self.to_cached() {
+        } else if let Ok(known) = self.build_cached() {
             *self.sessions.last_read.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
         }
     }

@@ -1,37 +1,39 @@
-//! Which levels of thinking a model has, and how a request asks for one.
+//! Thinking levels of models, and how a request sets one.
 
 use serde_json::{Value, json};
 
 use crate::catalog::{AdapterId, ModelInfo, ThinkingControl, ThinkingLevel};
 use crate::config::settings::{Reference, Settings};
 
-/// The levels of one model, least first. `on` stands for [`ThinkingLevel::Adaptive`] where there is nothing between on
-/// and off, or nothing but on.
+/// The levels of one model, lowest first. `on` means [`ThinkingLevel::Adaptive`] if the model has no levels
+/// between on and off, or only on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ThinkingLevels(&'static [&'static str]);
 
 /// K2.6: `thinking.type`.
 const ON_OFF_LEVELS: ThinkingLevels = ThinkingLevels(&["off", "on"]);
-/// K2.7 Code thinks whatever it is told.
+/// K2.7 Code always thinks, regardless of the request.
 const ALWAYS_ON_LEVELS: ThinkingLevels = ThinkingLevels(&["on"]);
-/// A model that does not.
+/// A model without thinking.
 const NO_LEVELS: ThinkingLevels = ThinkingLevels(&["off"]);
-/// The K3 family at Moonshot, where it can be switched off.
+/// The K3 family at Moonshot, where thinking can be disabled.
 const EFFORT_LEVELS: ThinkingLevels = ThinkingLevels(&["off", "low", "high", "max"]);
-/// The same at Kimi Code, which refuses that.
+/// The K3 family at Kimi Code, which does not allow disabling it.
 const KIMI_CODE_LEVELS: ThinkingLevels = ThinkingLevels(&["low", "high", "max"]);
-/// Nobody knows: what is asked for is passed on.
+/// Unknown model: the level is passed on unchanged.
 const ALL_LEVELS: ThinkingLevels =
     ThinkingLevels(&["off", "minimal", "low", "medium", "high", "xhigh", "max", "adaptive"]);
 
 impl ThinkingLevels {
-    /// Of a model of a provider of this kind, as the dialects' rules have it (`dialect::rewrite::messages::thinking`).
+    /// The levels of a model behind this provider adapter, matching the rules in
+    /// `provider::rewrite::messages::thinking`.
     #[must_use]
     pub fn for_model(dialect: AdapterId, model: &ModelInfo) -> Self {
         match (dialect, model.thinking_control) {
             (_, ThinkingControl::Always) => ALWAYS_ON_LEVELS,
             (_, ThinkingControl::Switch) => ON_OFF_LEVELS,
-            // Which models there are depends on the account; one that the catalog does not know is like the others.
+            // Available models depend on the account; a model missing from the catalog is treated like the
+            // others.
             (AdapterId::KimiCode, _) => KIMI_CODE_LEVELS,
             (_, ThinkingControl::Effort) => EFFORT_LEVELS,
             (_, ThinkingControl::None) if model.compat.supports_reasoning_effort == Some(true) => ALL_LEVELS,
@@ -40,7 +42,7 @@ impl ThinkingLevels {
         }
     }
 
-    /// Of what a reference names; of a model of which nothing is known all of them.
+    /// The levels of a reference's model; all levels if the model is unknown.
     #[must_use]
     pub fn for_reference(settings: &Settings, reference: &Reference) -> Self {
         let Some(provider) = settings.providers.get(&reference.provider) else { return ALL_LEVELS };
@@ -55,7 +57,7 @@ impl ThinkingLevels {
         self.0
     }
 
-    /// Whether the model has it.
+    /// Whether the model supports the level.
     #[must_use]
     pub fn supports(self, level: ThinkingLevel) -> bool {
         self.0.iter().any(|word| parse_level(word) == Some(level))
@@ -67,7 +69,7 @@ impl ThinkingLevels {
         self.0.iter().find(|word| parse_level(word) == Some(level)).copied().unwrap_or(level.as_str())
     }
 
-    /// Why a level is refused, with those that are not.
+    /// The error for an unsupported level, with the supported ones.
     #[must_use]
     pub fn unsupported_message(self, level: ThinkingLevel, reference: &Reference) -> String {
         let word = if level == ThinkingLevel::Adaptive { "on" } else { level.as_str() };
@@ -84,19 +86,19 @@ pub fn parse_level(word: &str) -> Option<ThinkingLevel> {
     }
 }
 
-/// Every word that [`read`] takes.
+/// Every word that [`parse_level`] takes.
 #[must_use]
 pub fn level_names() -> Vec<&'static str> {
     ThinkingLevel::ALL.into_iter().map(ThinkingLevel::as_str).chain(["on"]).collect()
 }
 
-/// What a messages request says for it: `thinking`, and `output_config` where it names an effort. The dialects make of
-/// it what each model takes.
+/// The fields of a Messages request for a level: `thinking`, and `output_config` if the level names an effort.
+/// Provider adapters translate them for each model.
 pub(super) fn request_fields(level: ThinkingLevel) -> (Value, Option<Value>) {
     let effort = match level {
         ThinkingLevel::Off => return (json!({"type": "disabled"}), None),
         ThinkingLevel::Adaptive => return (json!({"type": "adaptive"}), None),
-        // Anthropic's words go from low to max.
+        // Anthropic's effort values range from low to max.
         ThinkingLevel::Minimal | ThinkingLevel::Low => "low",
         ThinkingLevel::Medium => "medium",
         ThinkingLevel::High => "high",

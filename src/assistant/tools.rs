@@ -1,23 +1,23 @@
-//! What a model may call during a turn.
+//! Tools that a model can call during a turn.
 
 use std::pin::Pin;
 use std::sync::Arc;
 
 use serde_json::Value;
 
-/// What came of a call: text for the model, or why there is none, for the model too.
+/// The result of a call, or its error; both are text for the model.
 pub type ToolFuture<'a> = Pin<Box<dyn Future<Output = Result<String, String>> + Send + 'a>>;
 
 /// One tool.
 pub trait Tool: Send + Sync {
-    /// As the messages face has it: `name`, `description`, `input_schema`.
+    /// The definition as in the Messages API: `name`, `description`, `input_schema`.
     fn definition(&self) -> Value;
 
     /// Calls it. Dropping the future cancels the call.
     fn call<'a>(&'a self, arguments: &'a Value) -> ToolFuture<'a>;
 }
 
-/// Those that a turn offers.
+/// The tools offered in a turn.
 #[derive(Clone, Default)]
 pub struct ToolSet {
     tools: Vec<Arc<dyn Tool>>,
@@ -25,7 +25,7 @@ pub struct ToolSet {
 }
 
 impl ToolSet {
-    /// With one more.
+    /// Adds a tool.
     #[must_use]
     pub fn with_tool(mut self, tool: Arc<dyn Tool>) -> Self {
         self.definitions.push(tool.definition());
@@ -37,16 +37,16 @@ impl ToolSet {
         &self.definitions
     }
 
-    /// Their names, in their order.
+    /// The tools' names in order.
     #[must_use]
     pub fn names(&self) -> Vec<&str> {
         self.definitions.iter().map(|definition| definition["name"].as_str().unwrap_or_default()).collect()
     }
 
-    /// Calls the one of this name.
+    /// Calls the tool of this name.
     ///
     /// # Errors
-    /// What the tool says, or that there is none of that name, or that its arguments are no JSON object.
+    /// The tool's error, an unknown name, or arguments that are not a JSON object.
     pub(super) async fn call(&self, name: &str, arguments: &Value) -> Result<String, String> {
         let Some(place) = self.names().iter().position(|known| *known == name) else {
             let names = self.names().join(", ");

@@ -1,6 +1,6 @@
-//! What stands in a session's file: JSON lines, the first of them the header, each of the others an entry.
+//! The format of session files: JSON lines, a header followed by entries.
 //!
-//! The shape is that of OpenClaw's transcripts (version 3), so that what reads those reads ours.
+//! The format is that of OpenClaw's transcripts (version 3), so that programs that read those can read these.
 
 pub(super) mod content;
 pub mod currency;
@@ -12,16 +12,16 @@ use serde_json::Value;
 use self::currency::Currency;
 use crate::protocol::amount::Amount;
 
-/// The version of the shape that is written.
+/// The format version written.
 pub const VERSION: u32 = 3;
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum TranscriptLine {
-    /// The first one.
+    /// The header, which is the first line.
     Session {
-        /// [`VERSION`]; the first version wrote none.
+        /// [`VERSION`]; absent in files of version 1.
         #[serde(default = "first_version")]
         version: u32,
         /// The session's id.
@@ -30,53 +30,53 @@ pub enum TranscriptLine {
         /// RFC 3339, UTC, milliseconds.
         #[serde(default)]
         timestamp: String,
-        /// Where the session was begun.
+        /// The working directory in which the session was created.
         #[serde(default)]
         cwd: String,
     },
-    /// From here on another model is asked.
+    /// The following turns use another model.
     ModelChange {
-        /// Where it stands.
+        /// Position in the file.
         #[serde(flatten)]
         meta: EntryMeta,
         /// A provider's id.
         provider: String,
-        /// The model's id there.
+        /// The provider's id of the model.
         #[serde(rename = "modelId")]
         model_id: String,
     },
-    /// From here on the model thinks more, or less.
+    /// The following turns use another thinking level.
     ThinkingLevelChange {
-        /// Where it stands.
+        /// Position in the file.
         #[serde(flatten)]
         meta: EntryMeta,
         /// As `--thinking` takes it.
         #[serde(rename = "thinkingLevel")]
         thinking_level: String,
     },
-    /// Somebody said something.
+    /// A message of the user, the model or a tool.
     Message {
-        /// Where it stands.
+        /// Position in the file.
         #[serde(flatten)]
         meta: EntryMeta,
-        /// What.
+        /// The message.
         message: TranscriptMessage,
     },
-    /// What was said before was replaced by a summary (`/compact`), or forgotten (`/reset`: an empty one).
+    /// The context was replaced by a summary (`/compact`), or reset (`/reset`: an empty summary).
     Compaction {
-        /// Where it stands.
+        /// Position in the file.
         #[serde(flatten)]
         meta: EntryMeta,
-        /// In the words of a model; empty: nothing is kept.
+        /// The summary written by a model; empty after a reset.
         summary: String,
-        /// The whole prompt before it, in tokens.
+        /// Size of the previous prompt, in tokens.
         #[serde(rename = "tokensBefore")]
         tokens_before: u64,
     },
 }
 
 impl TranscriptLine {
-    /// Where it stands; the header stands nowhere.
+    /// Position in the file; `None` for the header.
     #[must_use]
     pub const fn meta(&self) -> Option<&EntryMeta> {
         match self {
@@ -93,24 +93,24 @@ const fn first_version() -> u32 {
     1
 }
 
-/// An entry's place in the file.
+/// An entry's position in the file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EntryMeta {
     /// Unique within the session.
     pub id: String,
-    /// The entry before it; `None` of the first.
+    /// The previous entry's id; `None` for the first entry.
     pub parent_id: Option<String>,
-    /// RFC 3339, UTC, milliseconds; OpenClaw leaves it out of some.
+    /// RFC 3339, UTC, milliseconds; OpenClaw omits it in some entries.
     #[serde(default)]
     pub timestamp: String,
 }
 
-/// What somebody said.
+/// A message, by role.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "role", rename_all = "camelCase")]
 pub enum TranscriptMessage {
-    /// The person.
+    /// A user message.
     User {
         /// Text.
         #[serde(deserialize_with = "content::read")]
@@ -119,14 +119,14 @@ pub enum TranscriptMessage {
         #[serde(default)]
         timestamp: u64,
     },
-    /// The model.
+    /// A model's answer.
     Assistant(Box<AssistantMessage>),
-    /// A tool that the model called.
+    /// The result of a tool call.
     #[serde(rename_all = "camelCase")]
     ToolResult {
         /// The call's id.
         tool_call_id: String,
-        /// The tool.
+        /// The tool's name.
         tool_name: String,
         /// Text.
         #[serde(deserialize_with = "content::read")]
@@ -144,50 +144,50 @@ pub enum TranscriptMessage {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum ContentBlock {
-    /// Words.
+    /// A text block.
     Text {
-        /// The words.
+        /// The text.
         text: String,
     },
-    /// What the model thought before them.
+    /// A thinking block.
     Thinking {
-        /// The words.
+        /// The text.
         thinking: String,
-        /// What lets the provider recognise them; opaque.
+        /// The signature by which the provider verifies the block; opaque.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         thinking_signature: Option<String>,
     },
-    /// It wants a tool called.
+    /// A tool call.
     ToolCall {
         /// The provider's id; opaque.
         id: String,
-        /// The tool.
+        /// The tool's name.
         name: String,
-        /// As the model wrote them, where that is JSON.
+        /// The arguments as the model wrote them, if they are JSON.
         arguments: Value,
     },
 }
 
-/// What a model said.
+/// A model's answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AssistantMessage {
-    /// Thinking, text and calls in their order.
+    /// Thinking, text and tool calls in order.
     #[serde(deserialize_with = "content::read")]
     pub content: Vec<ContentBlock>,
-    /// The face in which the target was asked, as `models.providers.<id>.api` names it.
+    /// The target's API format, as in `models.providers.<id>.api`.
     #[serde(default)]
     pub api: String,
-    /// The provider that answered; of a turn that nobody answered the one that was asked first.
+    /// The provider that answered, or the first one attempted if none answered.
     pub provider: String,
     /// Its model.
     pub model: String,
-    /// `None` where nothing is known.
+    /// `None` if the usage is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "content::usage")]
     pub usage: Option<AnswerUsage>,
-    /// Why it ended.
+    /// The stop reason.
     pub stop_reason: StopReason,
-    /// What went wrong, where something did.
+    /// The error, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_message: Option<String>,
     /// Milliseconds since 1970.
@@ -198,61 +198,61 @@ pub struct AssistantMessage {
     pub response_id: Option<String>,
 }
 
-/// Why an answer ended.
+/// The reason an answer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum StopReason {
-    /// It was complete.
+    /// The answer is complete.
     Stop,
-    /// The output limit.
+    /// The output limit was reached.
     Length,
-    /// It wants tools called.
+    /// The model called tools.
     ToolUse,
-    /// It failed.
+    /// The request failed.
     Error,
-    /// The person stopped it.
+    /// The user stopped the answer.
     Aborted,
 }
 
-/// What an answer used, in tokens, and what that costs.
+/// Usage of an answer in tokens, and its cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AnswerUsage {
-    /// Uncached.
+    /// Uncached input.
     pub input: u64,
-    /// Reasoning included.
+    /// Output, including reasoning.
     pub output: u64,
-    /// From the provider's cache.
+    /// Input read from the provider's cache.
     pub cache_read: u64,
-    /// Into it.
+    /// Input written to the provider's cache.
     pub cache_write: u64,
-    /// All four.
+    /// Sum of the four.
     pub total_tokens: u64,
-    /// In the account's currency; `None` where no price is known.
+    /// In the account's currency; `None` if no price is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<AnswerCosts>,
 }
 
-/// What an answer costs, by kind of token, in units of one currency.
+/// Cost of an answer by kind of token, in units of one currency.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AnswerCosts {
-    /// Uncached.
+    /// Uncached input.
     #[serde(with = "units")]
     pub input: Amount,
-    /// Reasoning included.
+    /// Output, including reasoning.
     #[serde(with = "units")]
     pub output: Amount,
-    /// From the provider's cache.
+    /// Input read from the provider's cache.
     #[serde(with = "units")]
     pub cache_read: Amount,
-    /// Into it.
+    /// Input written to the provider's cache.
     #[serde(with = "units")]
     pub cache_write: Amount,
-    /// All of it: the provider's own figure where it told one, else the sum of the others.
+    /// Total: the provider's own figure if reported, else the sum of the others.
     #[serde(with = "units")]
     pub total: Amount,
-    /// Of the account. OpenClaw knows dollars only, so they are not written.
+    /// The account's currency. USD is omitted, because OpenClaw supports dollars only.
     #[serde(default, skip_serializing_if = "Currency::is_dollar")]
     pub currency: Currency,
 }

@@ -1,4 +1,4 @@
-//! One turn: a message, the answer as it comes, and what it took.
+//! One turn: a user message, the streamed answer, and its usage.
 
 mod execution;
 mod model_choice;
@@ -23,86 +23,86 @@ use crate::protocol::request::RequestBody;
 use self::execution::TurnExecution;
 pub use self::model_choice::ModelChoice;
 
-/// What is asked.
+/// The input of a turn.
 #[derive(Clone, Debug, Default)]
 pub struct TurnRequest {
-    /// The person's words.
+    /// The user's message.
     pub message: String,
-    /// A reference, alias or route for this turn; else the session's, else `default`.
+    /// Reference, alias or route for this turn [default: the session's, else `default`].
     pub model: Option<String>,
-    /// For this turn; else the session's, else the configuration's.
+    /// Thinking level for this turn; else the session's, else the configuration's.
     pub thinking: Option<ThinkingLevel>,
 }
 
-/// What is seen of a turn while it runs.
+/// Events of a running turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TurnEvent {
-    /// A piece of text.
+    /// A text delta.
     Text(String),
-    /// A piece of what the model thinks.
+    /// A thinking delta.
     Thinking(String),
-    /// A tool is called.
+    /// A tool call.
     ToolCall {
-        /// Which.
+        /// The tool's name.
         tool: String,
         /// Its arguments, JSON.
         arguments: String,
     },
-    /// The answer goes on after a tool; what comes now is of another request.
+    /// The answer continues after a tool call, in another request.
     NextRequest,
 }
 
-/// One try of one target.
+/// One attempt at one target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TurnAttempt {
-    /// Who.
+    /// The target.
     pub target: Reference,
     /// `ok`, or the reason as in `x-moonrelay-attempts`.
     pub result: String,
-    /// For people; empty where it succeeded.
+    /// Message for the user; empty on success.
     pub detail: String,
-    /// How long it took.
+    /// Duration.
     pub duration: Duration,
 }
 
-/// What came of a turn, whole or not.
+/// The result of a turn, complete or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TurnResult {
-    /// Who answered last; `None`: nobody.
+    /// The target that answered last; `None` if no target answered.
     pub answered_by: Option<Reference>,
-    /// The primary of the chain that was asked.
+    /// The primary of the requested chain.
     pub primary: Option<Reference>,
-    /// Every try of every request, in their order.
+    /// The attempts of all requests in order.
     pub attempts: Vec<TurnAttempt>,
     /// The text of the last answer.
     pub text: String,
-    /// All of the turn's requests together.
+    /// Usage of all the turn's requests.
     pub usage: Option<AnswerUsage>,
     /// ISO 4217, of `spent.cost`.
     pub currency: Option<String>,
     /// Why it ended.
     pub stop_reason: StopReason,
-    /// How long it took.
+    /// Duration.
     pub duration: Duration,
 }
 
 impl TurnResult {
-    /// Whether another one than the first of the chain answered.
+    /// Whether a fallback answered.
     #[must_use]
     pub fn is_fallback_used(&self) -> bool {
         self.answered_by.is_some() && self.answered_by != self.primary
     }
 }
 
-/// Why a turn has no whole answer.
+/// Why a turn has no complete answer.
 #[derive(Debug)]
 pub struct TurnFailure {
     /// A type as in contract 2's error objects: a failure's reason, `unknown_model`, `thinking_unsupported`,
     /// `no_primary`, `gateway_down`, `session_error`, `aborted` (the person stopped it).
     pub kind: &'static str,
-    /// For people, with the fix.
+    /// Message for the user, with the fix.
     pub message: String,
-    /// What came all the same.
+    /// The partial result.
     pub result: Option<Box<TurnResult>>,
 }
 
@@ -112,7 +112,7 @@ impl From<SessionError> for TurnFailure {
     }
 }
 
-/// Who can be asked: the gateway that runs, or a relay of our own.
+/// Runs turns through the running gateway or from this process.
 pub struct Agent {
     settings: Arc<Settings>,
     backend: Backend,
@@ -122,18 +122,18 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Asks there, with the workspace's system prompt, and offers these tools.
+    /// Uses this backend, with the workspace's system prompt and these tools.
     #[must_use]
     pub fn new(backend: Backend, context: &SystemPrompt, tools: ToolSet) -> Self {
         let settings = backend.settings().clone();
         Self { settings, backend, system: context.text.clone(), tools }
     }
 
-    /// Who would be asked, and how much thinking would be asked for, without asking.
+    /// Selects the target and thinking level without sending a request.
     ///
     /// # Errors
-    /// A name that leads nowhere (`unknown_model`), a level that the model does not have (`thinking_unsupported`), no
-    /// default (`no_primary`).
+    /// An unknown name (`unknown_model`), an unsupported level (`thinking_unsupported`), or no default
+    /// (`no_primary`).
     pub fn choose_model(&self, session: &Session, ask: &TurnRequest) -> Result<ModelChoice, TurnFailure> {
         model_choice::choose_model(
             &self.settings,
@@ -144,13 +144,12 @@ impl Agent {
         )
     }
 
-    /// Asks, and appends what was said to the session: the message at once, the answer when it is over (also a part of
-    /// one that broke off or was stopped). Dropping the future stops the answer; what came until then is not kept, so
-    /// whoever wants to stop it resolves `stop` instead.
+    /// Runs the turn. Appends the user message to the session at once, and the answer at its end, also if it is
+    /// partial. Dropping the future stops the answer and loses its text; resolve `stop` to keep it.
     ///
     /// # Errors
-    /// When there is no whole answer: nobody could be asked, or gave one, or it was stopped (`aborted`). Nothing is
-    /// appended where the request cannot be made: see [`Self::chosen`]; and where no gateway runs (`gateway_down`).
+    /// When there is no complete answer: no target was available or answered, or the user stopped it
+    /// (`aborted`). Nothing is appended if the request cannot be built or no gateway runs (`gateway_down`).
     pub async fn run_turn(
         &self,
         session: &mut Session,
@@ -169,15 +168,15 @@ impl Agent {
             timestamp: now_millis(),
         })?;
         let stop: Pin<&mut (dyn Future<Output = ()> + Send)> = pin!(stop);
-        // Boxed: a turn is long, and its future would be copied at each step.
+        // Boxed, because moving the large future would copy it.
         Box::pin(TurnExecution::new(self, choice, seen).run(session, stop)).await
     }
 }
 
-/// Who would be asked, and the request, without asking.
+/// The targets and the request, without sending it.
 ///
 /// # Errors
-/// As [`Agent::chosen`].
+/// As [`Agent::choose_model`].
 pub fn explain_request(
     settings: &Settings,
     past: Option<&History>,

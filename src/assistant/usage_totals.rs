@@ -1,4 +1,4 @@
-//! What the requests of a turn used together, and what that costs.
+//! Total usage and cost of a turn's requests.
 
 use super::backend::AttemptUsage;
 use super::transcript::currency::Currency;
@@ -16,8 +16,8 @@ pub(super) struct UsageTotals {
 }
 
 impl UsageTotals {
-    /// The tries of one request. Such as were given up while they were silent count nothing: what they used is a guess.
-    /// Amounts of two currencies are never added: the one of the last that answered counts.
+    /// Adds the attempts of one request. Attempts abandoned before any output are not counted, because their
+    /// usage is a guess. Amounts of two currencies are never added: the currency of the last answer counts.
     pub(super) fn add(&mut self, settings: &Settings, attempts: &[AttemptUsage]) {
         let paid = attempts
             .iter()
@@ -46,12 +46,12 @@ impl UsageTotals {
         }
     }
 
-    /// `None` where nothing is known.
+    /// `None` if the usage is unknown.
     pub(super) const fn total(&self) -> Option<AnswerUsage> {
         self.total
     }
 
-    /// ISO 4217, where a cost is known.
+    /// ISO 4217, if a cost is known.
     pub(super) fn currency(&self) -> Option<String> {
         self.currency.clone().filter(|_| self.total.is_some_and(|spent| spent.cost.is_some()))
     }

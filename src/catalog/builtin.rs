@@ -8,22 +8,22 @@ use crate::protocol::api::Api;
 /// How far a source can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Confidence {
-    /// `A`: the vendor's own document, source or answer.
+    /// `A`: the vendor's own document, source or response.
     Vendor,
-    /// `B`: somebody's live measurement, written up.
+    /// `B`: a published live measurement by a third party.
     Measured,
     /// `C`: a third party's claim, or our inference.
     Claimed,
 }
 
-/// Who says so.
+/// The source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FactSource {
     /// For people.
     pub title: String,
     /// Where it can be read, if anywhere.
     pub url: Option<String>,
-    /// ISO date on which the source said so.
+    /// ISO date of the source.
     pub as_of: String,
     /// How far to trust it.
     pub confidence: Confidence,
@@ -32,11 +32,11 @@ pub struct FactSource {
 /// Where a group of facts is from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FactProvenance {
-    /// A model id; empty for what is said of the provider.
+    /// A model id; empty for a fact about the provider.
     pub model: String,
     /// `faces`, `renamed`, `webSearch`, `limits`, `price`, `abilities`, `prefill`, `retired` or `leaving`.
     pub group: &'static str,
-    /// Who says so.
+    /// The source.
     pub source: FactSource,
 }
 
@@ -45,17 +45,17 @@ pub struct FactProvenance {
 pub struct BuiltinProvider {
     /// The id in references.
     pub id: String,
-    /// Whose peculiarities it has.
+    /// The provider adapter to use.
     pub adapter: AdapterId,
-    /// Base URL of each face that it serves, without a trailing slash (`…/v1`).
+    /// Base URL of each API format that it serves, without a trailing slash (`…/v1`).
     pub base_urls: Vec<(Api, String)>,
-    /// The hosts that are this provider, whatever id the user gives it; the first is the one of `faces`.
+    /// The hosts of this provider, whatever id the user configures; the first is the one of `faces`.
     pub hosts: Vec<String>,
     /// Environment names of its key; the first that is set counts.
     pub key_variables: Vec<String>,
     /// Other ids that mean it, unless the user defines those.
     pub aliases: Vec<String>,
-    /// Old model ids and what is sent for them.
+    /// Old model ids and their replacements.
     pub model_renames: Vec<(String, String)>,
     /// Whether any model id is accepted.
     pub accepts_any_model: bool,
@@ -63,10 +63,10 @@ pub struct BuiltinProvider {
     pub is_enabled_by_default: bool,
     /// ISO 4217.
     pub currency: String,
-    /// The model that answers when nothing else is said.
+    /// The default model.
     pub default_model: String,
-    /// Of one call of its builtin web search, in millionths of a unit of `currency`, beside the tokens; `None` where it
-    /// has none.
+    /// Price of one call of its built-in web search, in millionths of a unit of `currency`, in addition to
+    /// tokens; `None` if it has none.
     pub search_price: Option<u64>,
     /// Its models.
     pub models: Vec<ModelInfo>,
@@ -75,7 +75,7 @@ pub struct BuiltinProvider {
 }
 
 impl BuiltinProvider {
-    /// The faces on one of its hosts: the documented paths, at `host`.
+    /// The API formats on one of its hosts: the documented paths, at `host`.
     #[must_use]
     pub fn base_urls_at_host(&self, host: &str) -> Vec<(Api, String)> {
         let default = self.hosts.first().map_or("", String::as_str);

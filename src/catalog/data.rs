@@ -111,7 +111,7 @@ struct RetirementRow {
     source: String,
 }
 
-/// An object of strings whose order counts, with `source` among its keys.
+/// An object of strings whose order matters, with `source` among its keys.
 #[derive(Deserialize)]
 #[serde(transparent)]
 struct SourcedPairs(Map<String, Value>);
@@ -128,7 +128,7 @@ impl SourcedPairs {
 /// Reads the files.
 ///
 /// # Errors
-/// A line for the contributor: which file, and what is wrong in it.
+/// A line for the contributor: the file and the problem in it.
 pub(super) fn parse_files(files: &[(&str, &str)]) -> Result<Catalog, String> {
     let mut parsed = Vec::new();
     for (name, text) in files {

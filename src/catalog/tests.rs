@@ -52,7 +52,7 @@ fn every_fact_has_a_source_and_a_date() {
 }
 
 #[test]
-fn who_takes_a_prefill_was_seen_to_take_it() {
+fn prefill_support_has_an_observed_source() {
     let mut models = Vec::new();
     for provider in &providers().providers {
         for fact in provider.provenance.iter().filter(|fact| fact.group == "prefill") {
@@ -117,7 +117,7 @@ fn ids_are_unique_and_the_default_is_served() {
 }
 
 #[test]
-fn the_china_site_has_the_same_models_at_its_own_prices() {
+fn china_site_has_the_same_models_at_its_own_prices() {
     let international = providers().provider("moonshot").unwrap();
     let china = providers().provider("moonshot-cn").unwrap();
     let ids = |models: &[super::ModelInfo]| models.iter().map(|model| model.id.clone()).collect::<Vec<_>>();
@@ -130,7 +130,7 @@ fn the_china_site_has_the_same_models_at_its_own_prices() {
 }
 
 #[test]
-fn faces_stand_at_their_documented_places() {
+fn api_formats_use_their_documented_paths() {
     let base = |id: &str, face| {
         let provider = providers().provider(id).unwrap();
         provider.base_urls.iter().find(|(known, _)| *known == face).map(|(_, base)| base.clone()).unwrap()
@@ -155,7 +155,7 @@ fn old_ids_have_the_facts_of_the_new_one() {
 }
 
 #[test]
-fn a_wrong_file_says_what_is_wrong() {
+fn invalid_file_reports_the_problem() {
     let wrong = |text: &str| parse_files(&[("x.json5", text)]).expect_err("it is wrong");
     assert!(wrong("{ id: 1 }").starts_with("x.json5: "));
     let (_, kimi) = FILES[0];
@@ -166,7 +166,7 @@ fn a_wrong_file_says_what_is_wrong() {
 }
 
 #[test]
-fn prices_are_kept_in_millionths() {
+fn prices_are_stored_in_millionths() {
     assert_eq!(TokenPrices::units_to_millionths(0.95), Some(950_000));
     assert_eq!(TokenPrices::units_to_millionths(0.0), Some(0));
     assert_eq!(TokenPrices::units_to_millionths(-1.0), None);

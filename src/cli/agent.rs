@@ -1,4 +1,4 @@
-//! `moonrelay agent`: one turn of a conversation, from the shell.
+//! `moonrelay agent`: sends one prompt from the shell and prints the answer.
 
 pub(in crate::cli) mod backend;
 mod dry_run;
@@ -28,39 +28,39 @@ use crate::catalog::ThinkingLevel;
 use crate::config::settings::Settings;
 use crate::config::{self, Environment};
 
-/// `agent`.
+/// Arguments of `agent`.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
-    /// What is asked; - reads standard input, and so does a pipe without this
+    /// The prompt; `-` or no prompt with piped input reads standard input
     #[arg(short, long, value_name = "TEXT")]
     message: Option<String>,
     /// Call the providers from this process; needs no gateway
     #[arg(long)]
     local: bool,
-    /// The conversation to go on with, or to begin; without this a new one
+    /// Session to continue or create; without this a new one
     #[arg(long, value_name = "ID")]
     session_id: Option<String>,
-    /// A reference, an alias or a route, for this turn [default: the session's, else the configuration's]
+    /// Model for this turn: a reference, an alias or a route [default: the session's, else the configuration's]
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
-    /// How much the model shall think, for this turn; it has to have the level
+    /// Reasoning effort for this turn; the model must support it
     #[arg(long, value_name = "LEVEL")]
     thinking: Option<String>,
-    /// Let the model search the web, as it may anyway where the configuration speaks of a search
+    /// Enable web search (default if configured)
     #[arg(long)]
     web_search: bool,
-    /// Show what would be asked, and of whom; asks nobody
+    /// Dry run: print the request without sending it
     #[arg(long)]
     explain: bool,
-    /// The configuration file
+    /// Configuration file
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Print one JSON object when the turn is over, also when it failed
+    /// Print one JSON object at the end of the turn, also on failure
     #[arg(long)]
     json: bool,
 }
 
-/// Takes a turn.
+/// Runs `moonrelay agent`.
 pub async fn run(args: Args) -> ExitCode {
     let json = args.json;
     exit::into_exit_code(Box::pin(run_agent(args)).await, json)
@@ -85,7 +85,7 @@ async fn run_agent(args: Args) -> Result<(), CommandError> {
     outcome
 }
 
-/// `--thinking`.
+/// Parses the value of `--thinking`.
 pub(in crate::cli) fn parse_thinking_level(word: &str) -> Result<ThinkingLevel, CommandError> {
     let wrong = || {
         CommandError::usage(format!(
@@ -100,7 +100,7 @@ pub(in crate::cli) fn missing_state_directory() -> CommandError {
     CommandError::failure("no_state", "no place for sessions: set HOME, XDG_STATE_HOME or STATE_DIRECTORY")
 }
 
-/// The workspace's files; what cannot be read of them is told.
+/// Reads the workspace's files and reports those that cannot be read.
 pub(in crate::cli) fn load_context(settings: &Settings) -> SystemPrompt {
     let context = SystemPrompt::from_workspace(settings.workspace.as_deref());
     for warning in &context.warnings {
@@ -109,12 +109,12 @@ pub(in crate::cli) fn load_context(settings: &Settings) -> SystemPrompt {
     context
 }
 
-/// To standard error. Nobody is left to tell when it is gone.
+/// Prints to standard error. A write error is ignored, because no other output is left to report it.
 fn print_note(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// One turn of one session.
+/// Runs one turn of one session.
 struct SessionTurn {
     agent: Agent,
     id: String,
@@ -137,12 +137,12 @@ impl SessionTurn {
                 let mut seen = |seen: TurnEvent| {
                     let written = match seen {
                         TurnEvent::Text(piece) => plain.write(&piece),
-                        // What was said before the call is a line of its own.
+                        // End the line that was printed before the tool call.
                         TurnEvent::NextRequest => plain.end_line(),
                         TurnEvent::Thinking(_) | TurnEvent::ToolCall { .. } => Ok(()),
                     };
                     if written.is_err() {
-                        // Nobody reads on: what the answer costs from here on would be for nothing.
+                        // The reader closed standard output; stop the answer so that it costs no more tokens.
                         stops.interrupt();
                     }
                 };
@@ -163,7 +163,7 @@ impl SessionTurn {
         }
     }
 
-    /// `None`: it was stopped twice.
+    /// Returns `None` when the user interrupted the turn twice.
     async fn run_interruptibly(
         &self,
         session: &mut Session,
@@ -179,7 +179,7 @@ impl SessionTurn {
     }
 }
 
-/// Who answered in the place of whom, for who sits there.
+/// Reports on a terminal which fallback model answered.
 fn print_fallback_notice(outcome: &Result<TurnResult, TurnFailure>) {
     let Ok(turned) = outcome else { return };
     if let (Some(asked), Some(answered)) = (&turned.primary, &turned.answered_by)

@@ -1,4 +1,4 @@
-//! `moonrelay chat`: a conversation at a terminal, or from a pipe.
+//! `moonrelay chat`: a conversation at a terminal, or with prompts from a pipe.
 
 mod answer;
 mod answer_view;
@@ -41,30 +41,30 @@ use crate::assistant::session::{self, SessionStore, is_id};
 use crate::assistant::turn::Agent;
 use crate::config::{self, Environment};
 
-/// `chat`.
+/// Arguments of `chat`.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
-    /// The conversation to go on with, or to begin; without this a new one
+    /// Session to continue or create; without this a new one
     #[arg(long, value_name = "ID")]
     session_id: Option<String>,
-    /// A reference, an alias or a route, for the session, as /model NAME
+    /// Model for the session: a reference, an alias or a route, as with /model NAME
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
-    /// How much the model shall think, for the session, as /think LEVEL
+    /// Reasoning effort for the session, as with /think LEVEL
     #[arg(long, value_name = "LEVEL")]
     thinking: Option<String>,
     /// Call the providers from this process; needs no gateway
     #[arg(long)]
     local: bool,
-    /// Let the model search the web, as it may anyway where the configuration speaks of a search
+    /// Enable web search (default if configured)
     #[arg(long)]
     web_search: bool,
-    /// The configuration file [default: $MOONRELAY_CONFIG, else ~/.config/moonrelay/config.json5]
+    /// Configuration file [default: $MOONRELAY_CONFIG, else ~/.config/moonrelay/config.json5]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
-/// Talks until the person leaves.
+/// Runs the chat until the user leaves it.
 pub async fn run(args: Args) -> ExitCode {
     exit::into_exit_code(Box::pin(run_chat(args)).await, false)
 }
@@ -107,7 +107,7 @@ async fn run_chat(args: Args) -> Result<(), CommandError> {
 }
 
 impl Chat {
-    /// Reads what the session has chosen, and chooses what the command line asks for.
+    /// Reads the session's settings and applies those of the command line.
     async fn apply_options(
         &mut self,
         model: Option<&str>,

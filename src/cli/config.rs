@@ -33,24 +33,24 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
-    /// Check a file: every error at once, with its place; exit 0 when it is valid, 78 when it is not
+    /// Validate a file and print all errors with their paths; exit 0 when it is valid, 78 when it is not
     Validate {
         /// The file to check
         file: Option<PathBuf>,
     },
-    /// Print a value, or without a path the whole file; secrets are shown as ***
+    /// Print a value, or the whole file without a path; secrets are shown as ***
     Get {
         /// For example gateway.port, or agents.defaults.models["kimi/k3"].alias
         path: Option<String>,
     },
-    /// Set a value; comments are kept, and what the file said before in config.json5.bak
+    /// Set a value; comments are kept, and the previous file is saved as config.json5.bak
     Set {
         /// For example gateway.port
         path: String,
-        /// JSON5, or plain text where the setting is text
+        /// JSON5, or plain text for a text setting
         #[arg(allow_hyphen_values = true)]
         value: String,
-        /// Only say what would become of it
+        /// Dry run: show the change without writing it
         #[arg(long)]
         dry_run: bool,
     },
@@ -58,15 +58,15 @@ enum ConfigCommand {
     Unset {
         /// For example agents.defaults.thinkingDefault
         path: String,
-        /// Only say what would become of it
+        /// Dry run: show the change without writing it
         #[arg(long)]
         dry_run: bool,
     },
     /// Print the JSON Schema of the configuration
     Schema,
-    /// Print where the configuration is
+    /// Print the path of the configuration file
     Path,
-    /// Take over an openclaw.json: models, agents.defaults, env and web search; names what it leaves out
+    /// Import models, agents.defaults, env and web search from an openclaw.json; list what is left out
     Import(import::Args),
 }
 

@@ -1,4 +1,4 @@
-//! `moonrelay demo`: the whole of it on this machine. No key, no network.
+//! `moonrelay demo`: a gateway and simulated upstreams on this machine, without keys or network access.
 
 mod conversation;
 
@@ -21,10 +21,10 @@ use crate::upstream::Client;
 const PRIMARY: &str = "moonshot/kimi-k3";
 const FALLBACK: &str = "openrouter/auto";
 
-/// `demo`.
+/// Arguments of `demo`.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
-    /// Keep serving afterwards, until Ctrl-C (on a terminal it does so anyway)
+    /// Keep serving afterwards, until Ctrl-C (default on a terminal)
     #[arg(long)]
     serve: bool,
 }
@@ -43,7 +43,7 @@ async fn run_demo(args: Args) -> Result<(), CommandError> {
     let upstreams = simulation::start_upstreams(simulator::SimulatorOptions::default())
         .await
         .map_err(|error| failed("cannot start the simulated upstreams", &error))?;
-    // So that one sees it stream.
+    // Slow enough that streaming is visible.
     inject_fault(&upstreams.control, "drip:40")?;
     let settings = config::from_text(&demo_config(&upstreams.address), None, &Environment::default())?;
     let gateway = simulation::start_gateway(settings, Arc::new(|record| log::log_request(&record)))
@@ -60,7 +60,7 @@ async fn run_demo(args: Args) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// What a user would write, but for the base URLs.
+/// The configuration that a user would write, except for the base URLs.
 fn demo_config(simulated: &str) -> String {
     json!({
         "agents": {"defaults": {"model": {"primary": PRIMARY, "fallbacks": [FALLBACK]}}},
@@ -97,7 +97,7 @@ fn inject_fault(control: &Control, fault: &str) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// The headers that say who answered.
+/// The headers that name the model and the attempts.
 fn print_outcome(asked: &DemoAnswer) -> Result<(), CommandError> {
     print_line(&format!(
         "   x-moonrelay-model: {}\n   x-moonrelay-attempts: {}\n   first byte {:.1} ms, whole answer {:.1} ms",

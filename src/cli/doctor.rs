@@ -32,7 +32,7 @@ pub struct Args {
     /// The configuration file [default: $MOONRELAY_CONFIG, else ~/.config/moonrelay/config.json5]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Ask no provider: nothing leaves this machine
+    /// Skip all checks that use the network
     #[arg(long)]
     offline: bool,
     /// Print JSON
@@ -40,7 +40,7 @@ pub struct Args {
     json: bool,
 }
 
-/// Looks, and tells; exit 1 with at least one error.
+/// Runs the checks and prints the findings; exit 1 with at least one error.
 pub async fn run(args: Args) -> ExitCode {
     let mut out = std::io::stdout();
     let json = args.json;

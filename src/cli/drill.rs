@@ -1,7 +1,8 @@
-//! `moonrelay drill`: every fault against the user's own chain, with simulated upstreams.
+//! `moonrelay drill`: tests the user's own chain against simulated failures.
 //!
-//! `stage` makes the user's settings safe to play with (simulated upstreams, invented keys), `clocks` makes them quick,
-//! `case` lists what is played, `client` asks, `verdict` judges, `report` tells.
+//! `setup` replaces upstreams and keys of the user's settings by simulated ones and `timeouts` shortens the
+//! timeouts. `case` lists the cases, `client` sends the requests, `verdict` judges the results and `report`
+//! prints them.
 
 mod case;
 mod client;
@@ -26,19 +27,19 @@ use self::setup::DrillSetup;
 use super::exit::{self, CommandError};
 use crate::config::Environment;
 
-/// Cases at a time. They mostly wait; more would make each other late on a small machine.
+/// Cases that run at the same time. They mostly wait; more would delay each other on a small machine.
 const MAX_CONCURRENT: usize = 6;
 
-/// `drill`.
+/// Arguments of `drill`.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
-    /// What a client asks for: an alias, a reference, a route [default: the primary of the default chain]
+    /// Model to request: an alias, a reference or a route [default: the primary of the default chain]
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
-    /// Only this fault, for example stall; may be given several times
+    /// Run only this failure, for example stall; can be repeated
     #[arg(long = "fault", value_name = "NAME")]
     faults: Vec<String>,
-    /// The configuration file
+    /// Configuration file
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Print JSON
@@ -46,7 +47,7 @@ pub struct Args {
     json: bool,
 }
 
-/// Plays the faults.
+/// Runs the failure simulations.
 pub async fn run(args: Args) -> ExitCode {
     exit::into_exit_code(run_drill(&args).await, args.json)
 }

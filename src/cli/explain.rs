@@ -1,4 +1,4 @@
-//! `moonrelay explain`: the plan for a requested model, target by target.
+//! `moonrelay explain`: shows how a requested model is routed, target by target.
 
 use std::io::{Read, Write};
 use std::path::PathBuf;
@@ -22,18 +22,18 @@ use crate::routing::request_bodies::{PreparedRequest, RequestBodies};
 use crate::routing::state::State;
 use crate::routing::stateless;
 
-/// `explain`.
+/// Arguments of `explain`.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
-    /// What a client would ask for: an alias, a reference, a route, a model id
+    /// Model as a client would request it: an alias, a reference, a route or a model id
     model: String,
-    /// Explain this request (a file, or - for standard input) instead of a short one
+    /// Explain this request (a file, or - for standard input) instead of a minimal one
     #[arg(long, value_name = "FILE")]
     body: Option<PathBuf>,
-    /// Which protocol the client speaks
+    /// API format of the client
     #[arg(long, value_enum, default_value_t)]
     face: ClientApi,
-    /// The configuration file
+    /// Configuration file
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Print JSON
@@ -41,7 +41,7 @@ pub struct Args {
     json: bool,
 }
 
-/// The protocols, as people call them.
+/// The API formats by their common names.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 enum ClientApi {
     /// OpenAI Chat Completions
@@ -62,7 +62,7 @@ impl ClientApi {
         }
     }
 
-    /// The shortest request that asks for this model.
+    /// A minimal request for this model.
     fn minimal_request(self, model: &str) -> Value {
         let messages = json!([{"role": "user", "content": "hi"}]);
         match self {
@@ -88,14 +88,14 @@ fn explain(args: &Args) -> Result<(), CommandError> {
     writeln!(std::io::stdout(), "{}", text.trim_end()).map_err(CommandError::from_output_error)
 }
 
-/// The plan for a request, for programs and for people.
+/// The plan for a request, as JSON and as text.
 pub(in crate::cli) struct Explanation {
     pub(in crate::cli) json: Value,
     pub(in crate::cli) text: String,
 }
 
 impl Explanation {
-    /// Of a request for this model.
+    /// Plans a minimal request for this model.
     pub(in crate::cli) fn new(
         settings: &Settings,
         model: &str,
@@ -117,7 +117,7 @@ impl Explanation {
     }
 }
 
-/// The chain `default` is empty.
+/// The error for an empty chain `default`.
 fn no_target_error(settings: &Settings) -> CommandError {
     if settings.has_target() {
         let why = "none of kimi, moonshot and openrouter has a key, so no model is the default: \
@@ -127,7 +127,7 @@ fn no_target_error(settings: &Settings) -> CommandError {
     no_key_error(settings)
 }
 
-/// The request to plan for; the model that was asked for on the command line counts.
+/// The request to plan for. A model given on the command line overrides that of the request.
 fn read_request(args: &Args) -> Result<RequestBody, CommandError> {
     let text: Bytes = match &args.body {
         None => args.face.minimal_request(&args.model).to_string().into(),
@@ -146,10 +146,10 @@ fn read_request(args: &Args) -> Result<RequestBody, CommandError> {
         .map_err(|error| CommandError::failure("malformed_json", error.to_string()))
 }
 
-/// One target and what would be sent to it.
+/// One target and the request that it would receive.
 struct PlanStep<'a> {
     planned: &'a PlannedTarget,
-    /// The client's face.
+    /// The client's API format.
     client_api: Api,
     prepared: Result<PreparedRequest<'a>, Failure>,
 }
@@ -180,7 +180,7 @@ impl<'a> PlanStep<'a> {
         self.prepared.as_ref().map_or(&[], |prepared| prepared.request_body.dropped())
     }
 
-    /// The protocols, where the client's is not the target's.
+    /// Both API formats, if the client's differs from the target's.
     fn translation(&self) -> Option<String> {
         let (from, to) = (self.client_api, self.planned.target.api);
         (from != to).then(|| format!("{} to {}", from.as_str(), to.as_str()))

@@ -26,7 +26,7 @@ pub struct Args {
 }
 
 impl Args {
-    /// Whether this is the process that serves.
+    /// Whether this process runs the gateway.
     pub(super) const fn is_run(&self) -> bool {
         matches!(self.command, GatewayCommand::Run(_))
     }
@@ -34,37 +34,37 @@ impl Args {
 
 #[derive(Debug, Subcommand)]
 enum GatewayCommand {
-    /// Serve in the foreground
+    /// Run the gateway in the foreground
     Run(run::Args),
-    /// Ask the running gateway how it is; exit 1 when it is down
+    /// Show the status of the running gateway; exit 1 when it is down
     Status(status::Args),
-    /// Start the systemd unit, and wait until it is ready
+    /// Start the systemd unit and wait until it is ready
     Start(control::Args),
-    /// Stop the systemd unit; answers under way run to their end
+    /// Stop the systemd unit after active requests have finished
     Stop(control::Args),
     /// Restart the systemd unit
     Restart(control::Args),
-    /// Read the configuration again; one with errors is refused, and the old one serves on
+    /// Reload the configuration; an invalid one is rejected, and the current one stays active
     Reload(reload::Args),
-    /// The systemd unit's journal
+    /// Show the journal of the systemd unit
     Logs(logs::Args),
 }
 
-/// What `run` and `status` take.
+/// Arguments of `run` and `status`.
 #[derive(Debug, ClapArgs)]
 struct ListenOptions {
     /// The configuration file [default: $MOONRELAY_CONFIG, else ~/.config/moonrelay/config.json5]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The port; 0 picks a free one and says which
+    /// Port to listen on; 0 picks a free port and prints it
     #[arg(long)]
     port: Option<u16>,
-    /// Where to listen: loopback, all, an IP address, or unix:PATH
+    /// Address to listen on: loopback, all, an IP address, or unix:PATH
     #[arg(long, value_name = "ADDR")]
     bind: Option<String>,
 }
 
-/// Reads `--bind`.
+/// Parses `--bind`.
 fn parse_bind(text: &str) -> Result<Bind, CommandError> {
     let refused = || {
         CommandError::usage(format!("--bind {text}: loopback, all, an IP address or unix:PATH is expected"))
@@ -72,7 +72,7 @@ fn parse_bind(text: &str) -> Result<Bind, CommandError> {
     Bind::parse(text).ok_or_else(refused)
 }
 
-/// Nothing can be asked of anybody: exit 78.
+/// No target can be called: exit 78.
 pub(super) fn no_key_error(settings: &Settings) -> CommandError {
     let mut message = "no provider has a key".to_owned();
     for warning in &settings.warnings {

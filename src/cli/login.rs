@@ -21,7 +21,7 @@ use crate::upstream::{Client, Connector, oauth};
 pub(in crate::cli) use device_flow::run_device_login;
 pub(in crate::cli) use outcome::ConfigChange;
 
-/// To connect.
+/// Connect timeout.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// `login`.
@@ -32,22 +32,22 @@ pub struct Args {
     /// The configuration file [default: $MOONRELAY_CONFIG, else ~/.config/moonrelay/config.json5]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Print JSON: a line with the code, and one with what came of it
+    /// Print JSON: one line with the code, one with the result
     #[arg(long)]
     json: bool,
 }
 
-/// Which login is wanted.
+/// Login settings.
 #[derive(Clone, Debug, ClapArgs)]
 pub(in crate::cli) struct LoginOptions {
-    /// The provider that gets the login: kimi, or another one of the configuration that is Kimi Code
+    /// Provider to log in to: kimi, or another configured Kimi Code provider
     #[arg(long, value_name = "ID", default_value = "kimi")]
     pub(in crate::cli) provider: String,
-    /// Who gives it [default: $KIMI_CODE_OAUTH_HOST, $KIMI_OAUTH_HOST, else https://auth.kimi.com, or
-    /// https://auth.kimi.ai where the provider is at api.kimi.ai]
+    /// OAuth server [default: $KIMI_CODE_OAUTH_HOST, $KIMI_OAUTH_HOST, else https://auth.kimi.com, or
+    /// https://auth.kimi.ai for a provider at api.kimi.ai]
     #[arg(long, value_name = "URL")]
     pub(in crate::cli) oauth_host: Option<String>,
-    /// The client to ask as, in the place of Kimi Code's public one
+    /// OAuth client ID to use instead of Kimi Code's public one
     #[arg(long, value_name = "ID")]
     pub(in crate::cli) client_id: Option<String>,
 }
@@ -55,7 +55,7 @@ pub(in crate::cli) struct LoginOptions {
 /// `logout`.
 #[derive(Debug, ClapArgs)]
 pub struct LogoutArgs {
-    /// The provider whose login goes
+    /// Provider to log out of
     #[arg(long, value_name = "ID", default_value = "kimi")]
     provider: String,
     /// The configuration file
@@ -134,7 +134,7 @@ async fn log_out(provider: &str, console: &mut Console<'_>) -> Result<(), Comman
     Ok(())
 }
 
-/// The id that is meant: case does not count, and other names of a provider do.
+/// Resolves a provider ID: case-insensitive, with aliases.
 fn provider_id(settings: &Settings, name: &str) -> String {
     let name = name.to_lowercase();
     settings.provider_aliases.get(&name).cloned().unwrap_or(name)

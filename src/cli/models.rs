@@ -42,30 +42,30 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum ModelsCommand {
-    /// Every model: input, context, price, whether it can be called, and its place in the chain
+    /// List models with input types, context, price, availability and position in the chain
     List {
-        /// Only those of one provider
+        /// Show only models of this provider
         #[arg(long, value_name = "ID")]
         provider: Option<String>,
-        /// Ask each provider's own list, and show what differs from the catalog
+        /// Fetch each provider's model list and show differences from the catalog
         #[arg(long)]
         live: bool,
     },
-    /// Make a model the primary; the former primary becomes the first fallback
+    /// Set the primary model; the former primary becomes the first fallback
     Set {
         /// provider/model, or an alias
         #[arg(value_name = "REF|ALIAS")]
         name: String,
     },
-    /// Other names for models
+    /// Manage model aliases
     #[command(subcommand)]
     Aliases(aliases::AliasesCommand),
-    /// The models that are asked when the primary cannot answer
+    /// Manage fallback models
     #[command(subcommand)]
     Fallbacks(fallbacks::FallbacksCommand),
-    /// Providers: which keys they have (masked), where each came from, why one is off, and until when one rests
+    /// Show providers: keys (masked) and their sources, why one is disabled, and active cooldowns
     Status {
-        /// Make one tiny call a target of the default chain; exit 1 when none answers
+        /// Send a minimal request to each target of the default chain; exit 1 when none succeeds
         #[arg(long)]
         probe: bool,
     },
@@ -119,7 +119,7 @@ async fn execute(
     }
 }
 
-/// The model that a name on the command line means: an alias, a reference, or the only model of that id.
+/// Resolves a model name from the command line: an alias, a reference, or a unique model ID.
 fn resolve_model(settings: &Settings, name: &str) -> Result<Reference, CommandError> {
     settings.find_model(name).map_err(|why| CommandError::failure("unknown_model", why))
 }
@@ -129,7 +129,7 @@ fn key_path(keys: &[&str]) -> KeyPath {
     keys.iter().fold(KeyPath::default(), |path, key| path.join_key(key))
 }
 
-/// Saves, and says what became of it.
+/// Saves the change and reports the result.
 fn save_and_report(document: &Document, done: &str, console: &mut Console<'_>) -> Result<(), CommandError> {
     let saved = console.save(document)?;
     let file = console.locate_config()?.path;
@@ -139,7 +139,7 @@ fn save_and_report(document: &Document, done: &str, console: &mut Console<'_>) -
     console.print_line(save_result_text(&saved, done, &file))
 }
 
-/// A warning where a model is gone.
+/// Warns about a retired model.
 fn warn_retired(
     settings: &Settings,
     reference: &Reference,

@@ -28,58 +28,58 @@ use super::exit::{self, CommandError};
 use crate::config::Environment;
 use crate::upstream::{Client, Connector};
 
-/// To connect: a person waits.
+/// Connect timeout; short, because a user waits.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// `onboard`.
 #[derive(Debug, Default, ClapArgs)]
 pub struct Args {
-    /// What to set up; without it you are asked
+    /// Provider to configure; prompts when omitted
     #[arg(long, value_enum, value_name = "CHOICE")]
     auth_choice: Option<Choice>,
-    /// Set this up instead of a provider
+    /// Configure this section instead of a provider
     #[arg(long, value_enum, value_name = "SECTION", conflicts_with = "auth_choice")]
     section: Option<Section>,
-    /// Ask nothing: everything stands in the flags
+    /// Do not prompt; take all settings from flags
     #[arg(long)]
     non_interactive: bool,
-    /// Read the key from standard input; without it one that is there already is taken
+    /// Read the key from standard input instead of using an existing one
     #[arg(long, requires = "non_interactive")]
     api_key_stdin: bool,
-    /// Where the provider is called, up to and with /v1: a proxy, a server of your own
+    /// Base URL of the provider, including /v1: a proxy or your own server
     #[arg(long, value_name = "URL")]
     base_url: Option<String>,
-    /// Where Moonshot's other site is asked when this one refuses the key, where both are behind a proxy
+    /// Base URL of Moonshot's other region, tried when this one rejects the key; for a proxy of both
     #[arg(long, value_name = "URL", requires = "base_url")]
     other_base_url: Option<String>,
-    /// With kimi-code-oauth: who gives the login [default: as `moonrelay login` has it]
+    /// With kimi-code-oauth: OAuth server [default: as for `moonrelay login`]
     #[arg(long, value_name = "URL")]
     oauth_host: Option<String>,
-    /// With custom: the id that the provider gets in references
+    /// With custom: provider ID, used in references
     #[arg(long, value_name = "ID")]
     provider: Option<String>,
-    /// With custom: the protocol that the server speaks
+    /// With custom: API format of the server
     #[arg(long, value_enum, value_name = "FACE")]
     face: Option<CustomApi>,
-    /// With custom: the server asks for no key
+    /// With custom: the server needs no key
     #[arg(long, conflicts_with = "api_key_stdin")]
     no_key: bool,
-    /// The model that answers [default: the provider's usual one]
+    /// Model to use [default: the provider's default model]
     #[arg(long, value_name = "ID")]
     model: Option<String>,
-    /// Ask this provider first, also where another one is
+    /// Make this provider primary, even if another one is
     #[arg(long)]
     primary: bool,
-    /// With --section web-search: Moonshot's site, international or China
+    /// With --section web-search: Moonshot region, international or China
     #[arg(long, value_enum, value_name = "REGION", requires = "section")]
     region: Option<Region>,
-    /// Write the key without asking the provider
+    /// Save the key without checking it with the provider
     #[arg(long)]
     skip_check: bool,
     /// Also install and start the systemd user unit
     #[arg(long, conflicts_with = "no_install_service")]
     install_service: bool,
-    /// Do not ask for the systemd user unit
+    /// Do not prompt for the systemd user unit
     #[arg(long)]
     no_install_service: bool,
     /// The configuration file [default: $MOONRELAY_CONFIG, else ~/.config/moonrelay/config.json5]
@@ -107,7 +107,7 @@ enum CustomApi {
 }
 
 impl CustomApi {
-    /// As `api` has it.
+    /// The value of the configuration key `api`.
     const fn as_config_value(self) -> &'static str {
         match self {
             Self::Chat => "openai-completions",
@@ -117,7 +117,7 @@ impl CustomApi {
     }
 }
 
-/// Sets up what the flags and the answers say.
+/// Writes the configuration from flags and answers.
 pub async fn run(args: Args) -> ExitCode {
     let mut out = std::io::stdout();
     let json = args.json;
@@ -130,7 +130,7 @@ pub async fn run(args: Args) -> ExitCode {
     exit::into_exit_code(run_with_terminal(args, console).await, json)
 }
 
-/// Leaves the terminal as it was, whatever ends this.
+/// Restores the terminal on every exit path.
 async fn run_with_terminal(args: Args, mut console: Console<'_>) -> Result<(), CommandError> {
     let client = Client::new(CONNECT_TIMEOUT);
     if args.non_interactive {

@@ -31,24 +31,24 @@ enum ServiceCommand {
     Show(UnitOptions),
     /// Write the unit into ~/.config/systemd/user, enable it and start it
     Install(InstallArgs),
-    /// Stop and disable the unit, and remove its files; configuration and state stay
+    /// Stop and disable the unit and remove its files; keep configuration and state
     Uninstall {
-        /// Also files that `install` did not write
+        /// Also remove files that `install` did not write
         #[arg(long)]
         force: bool,
     },
 }
 
-/// What the unit depends on.
+/// Settings of the unit.
 #[derive(Debug, ClapArgs)]
 struct UnitOptions {
     /// The configuration file [default: $MOONRELAY_CONFIG, else ~/.config/moonrelay/config.json5]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Let systemd hold the socket that gateway.bind and gateway.port name: no client is refused during a restart
+    /// Use a systemd socket on gateway.bind and gateway.port, so that restarts refuse no client
     #[arg(long)]
     socket: bool,
-    /// A secret that systemd reads from a file for the gateway, for example KIMI_API_KEY=/home/me/.secrets/kimi
+    /// Secret that systemd loads from a file, for example KIMI_API_KEY=/home/me/.secrets/kimi
     #[arg(long = "credential", value_name = "NAME=FILE")]
     credentials: Vec<String>,
 }
@@ -60,7 +60,7 @@ struct InstallArgs {
     /// Replace files that `install` did not write
     #[arg(long)]
     force: bool,
-    /// Write the files and do not start
+    /// Write the files without starting the unit
     #[arg(long)]
     no_start: bool,
 }

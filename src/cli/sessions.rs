@@ -1,4 +1,4 @@
-//! `moonrelay sessions`: what `agent` and `chat` keep of their conversations.
+//! `moonrelay sessions`: lists, shows, exports and deletes the sessions of `agent` and `chat`.
 
 mod delete;
 mod export;
@@ -19,7 +19,7 @@ use super::exit::{self, CommandError};
 use crate::assistant::session::{SessionError, SessionStore};
 use crate::config::Environment;
 
-/// The verbs of `sessions`.
+/// Subcommands of `sessions`.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
     #[command(subcommand)]
@@ -31,30 +31,30 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum SessionsCommand {
-    /// All of them, the one that was used last first: when, how many turns, model, tokens, cost
+    /// List sessions, most recently used first: time, turns, model, tokens and cost
     List,
-    /// Who said what in one, and what each answer used and cost
+    /// Show a session
     Show {
-        /// The session's id, or the beginning of it
+        /// Session id, or a prefix of it
         id: String,
-        /// Also what the models thought
+        /// Include the models' reasoning
         #[arg(long)]
         thinking: bool,
     },
-    /// One as Markdown, or as the lines of its file
+    /// Export a session as Markdown, or as the lines of its file
     Export(export::Args),
-    /// Delete sessions for good
+    /// Delete sessions permanently
     Delete {
-        /// The sessions' ids, or the beginnings of them
+        /// Session ids, or prefixes of them
         #[arg(required = true)]
         ids: Vec<String>,
-        /// Do not ask
+        /// Delete without confirmation
         #[arg(long, short)]
         yes: bool,
     },
 }
 
-/// Runs one of the verbs.
+/// Runs a subcommand.
 #[expect(clippy::unused_async, reason = "every verb is called alike")]
 pub async fn run(args: Args) -> ExitCode {
     let mut out = std::io::stdout();
@@ -73,10 +73,10 @@ fn execute(verb: SessionsCommand, console: &mut Console<'_>) -> Result<(), Comma
     }
 }
 
-/// The sessions of the state directory.
+/// Opens the sessions of the state directory.
 ///
 /// # Errors
-/// When there is no place for one.
+/// When no state directory can be determined.
 pub fn open_sessions(environment: &Environment) -> Result<SessionStore, CommandError> {
     let state = environment.state_directory().ok_or_else(|| {
         CommandError::failure(

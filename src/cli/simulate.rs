@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use crate::service::signals::TerminationSignals;
 use crate::simulator::{Api, Fault, Provider, Simulator, SimulatorOptions};
 
-/// Where everything stands; the paths are the providers' own.
+/// The routes of the simulator; the paths are the providers' own.
 const ROUTES: &str = "\
 Routes (chat stands for POST /chat/completions):
   /moonshot/v1         chat, POST /responses, GET /models, GET /users/me/balance
@@ -22,17 +22,17 @@ Routes (chat stands for POST /chat/completions):
   /oauth               Kimi Code's device login: moonrelay login --oauth-host http://ADDR/oauth
   /_oauth              what it gave out; POST orders what it says next";
 
-/// Simulated upstreams: Moonshot, Kimi Code and OpenRouter on one port, with faults on order.
+/// Simulate Moonshot, Kimi Code and OpenRouter on one port, with failures on request.
 #[derive(Clone, clap::Args)]
 #[command(after_help = ROUTES)]
 pub struct Args {
-    /// Where to listen; port 0 picks a free one
+    /// Address to listen on; port 0 picks a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:1970")]
     listen: SocketAddr,
-    /// The only key to take; without it sk-kimi-… is good for Kimi Code and any other sk-… for the others
+    /// The only accepted key; without it, Kimi Code accepts sk-kimi-… and the others accept any other sk-…
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
-    /// A fault, for example kimi:rate_limit,retry_after=2,times=1; GET /_faults/kinds lists the kinds
+    /// Failure to inject, for example kimi:rate_limit,retry_after=2,times=1; GET /_faults/kinds lists the kinds
     #[arg(long = "fault", value_name = "SPEC")]
     faults: Vec<Fault>,
 }
@@ -53,7 +53,8 @@ async fn serve(args: Args) -> io::Result<()> {
     let simulator = Simulator::bind(listen, SimulatorOptions { key, faults, ..SimulatorOptions::default() })
         .await
         .map_err(|problem| io::Error::new(problem.kind(), format!("cannot listen on {listen}: {problem}")))?;
-    // Caught before the line that says it is ready, so that a signal right behind that line ends it properly.
+    // Install the handlers before the ready line, so that a signal right after that line ends the process
+    // properly.
     let mut termination = TerminationSignals::install()?;
     print_addresses(&simulator)?;
     simulator.run(termination.recv()).await;

@@ -1,4 +1,4 @@
-//! `moonrelay usage`: what requests used and cost, from the ledger, and what the providers tell of their quotas.
+//! `moonrelay usage`: usage and cost of requests from the usage database, and the quotas that providers report.
 
 pub(in crate::cli) mod date_range;
 mod notes;
@@ -28,19 +28,19 @@ use crate::config::Environment;
 use crate::config::settings::Settings;
 use crate::usage::{self, UsageDatabase};
 
-/// `moonrelay usage`.
+/// Arguments of `moonrelay usage`.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
-    /// How many days, today included, as days begin here
+    /// Number of days, including today, in local time
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=36_500))]
     days: u32,
-    /// One row for each of these
+    /// Group rows by this
     #[arg(long, value_enum, default_value_t = GroupByArg::Model)]
     by: GroupByArg,
-    /// Leave out what the providers tell of their quotas: then nobody is asked
+    /// Skip quota requests to providers
     #[arg(long)]
     no_quota: bool,
-    /// The configuration file [default: $MOONRELAY_CONFIG, else ~/.config/moonrelay/config.json5]
+    /// Configuration file [default: $MOONRELAY_CONFIG, else ~/.config/moonrelay/config.json5]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Print JSON
@@ -48,16 +48,16 @@ pub struct Args {
     json: bool,
 }
 
-/// What a row is of.
+/// The grouping of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum GroupByArg {
-    /// provider/model of each attempt
+    /// Provider and model of each attempt
     Model,
-    /// The provider of each attempt
+    /// Provider of each attempt
     Provider,
-    /// The client: its token's name, else its program
+    /// Client: its token's name, else its program
     Client,
-    /// The day, also one without requests
+    /// Day, including days without requests
     Day,
 }
 
@@ -90,7 +90,7 @@ impl GroupByArg {
     }
 }
 
-/// Prints the table, or JSON.
+/// Prints the usage table, or JSON.
 pub async fn run(args: Args) -> ExitCode {
     let mut out = std::io::stdout();
     let (environment, config, json) = (Environment::from_process(), args.config.clone(), args.json);
@@ -116,7 +116,7 @@ async fn execute(args: &Args, console: &mut Console<'_>) -> Result<(), CommandEr
     console.print_line(shown.to_text(screen, SystemTime::now()))
 }
 
-/// The ledger in the state directory, whether the gateway runs or not.
+/// Opens the usage database in the state directory, whether or not the gateway runs.
 fn open_usage(environment: &Environment) -> Result<Option<Arc<dyn UsageDatabase>>, CommandError> {
     let directory = environment.state_directory().ok_or_else(|| {
         CommandError::failure(
@@ -128,7 +128,7 @@ fn open_usage(environment: &Environment) -> Result<Option<Arc<dyn UsageDatabase>
         .map_err(|error| CommandError::failure("ledger_error", error.to_string()))
 }
 
-/// Why there may be nothing to see, or not all.
+/// Explains why records may be missing or incomplete.
 fn data_note(settings: &Settings, found: bool, environment: &Environment) -> Option<String> {
     match (settings.usage.is_enabled, found) {
         (true, true) => None,
@@ -142,7 +142,7 @@ fn data_note(settings: &Settings, found: bool, environment: &Environment) -> Opt
     }
 }
 
-/// All that is shown.
+/// The complete report.
 struct UsageView {
     span: DateRange,
     by: GroupByArg,

@@ -1,4 +1,4 @@
-//! `moonrelay web-search`: an answer from the web, and the pages that it rests on.
+//! `moonrelay web-search`: searches the web and prints an answer with its sources.
 
 mod text;
 
@@ -17,16 +17,16 @@ use crate::config::settings::Settings;
 use crate::upstream::Client;
 use crate::upstream::gateway_client::GatewayAddress;
 
-/// `moonrelay web-search`.
+/// Arguments of `moonrelay web-search`.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
-    /// The question; several words are one question
+    /// Question; several words form one question
     #[arg(required = true, value_name = "QUERY")]
     query: Vec<String>,
-    /// Search from here, also where a gateway runs: without its cache and its ledger
+    /// Search from this process even if a gateway runs, without its cache and usage database
     #[arg(long)]
     local: bool,
-    /// The configuration file [default: $MOONRELAY_CONFIG, else ~/.config/moonrelay/config.json5]
+    /// Configuration file [default: $MOONRELAY_CONFIG, else ~/.config/moonrelay/config.json5]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Print JSON
@@ -55,7 +55,7 @@ async fn execute(args: &Args, console: &mut Console<'_>) -> Result<(), CommandEr
     console.print_line(text::render_answer(&found))
 }
 
-/// Asks the gateway where one runs; else searches here.
+/// Searches through the gateway if one runs, else from this process.
 async fn search(query: &str, local: bool, settings: &Settings) -> Result<SearchResult, CommandError> {
     let connector = Arc::new(Client::new(settings.failover.connect_timeout));
     let mut searcher = Searcher::new(connector, settings);
@@ -67,7 +67,7 @@ async fn search(query: &str, local: bool, settings: &Settings) -> Result<SearchR
     found.map_err(|failure| CommandError::failure(failure.kind.as_str(), failure.message))
 }
 
-/// A line on the terminal while it searches, which takes seconds; it goes when this is dropped.
+/// A progress line on the terminal during the search, which takes seconds. Dropping it erases the line.
 struct SearchNote(bool);
 
 impl SearchNote {
@@ -82,7 +82,7 @@ impl SearchNote {
 impl Drop for SearchNote {
     fn drop(&mut self) {
         if self.0 {
-            // To the beginning of the line, and nothing behind it (ECMA-48).
+            // Return to the start of the line and erase it (ECMA-48).
             let _ = write!(std::io::stderr(), "\r\u{1b}[K");
         }
     }

@@ -1,4 +1,4 @@
-//! Files are read no further than a configuration is long: what stands in their place may have no end (`/dev/zero`).
+//! File reads with a size limit, because a path may name an endless file (`/dev/zero`).
 
 use std::fs::File;
 use std::io::{self, Read};

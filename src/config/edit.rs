@@ -33,7 +33,7 @@ pub enum EditError {
     /// The file does not parse, or would be wrong with the change.
     #[error(transparent)]
     Invalid(#[from] ConfigError),
-    /// The file was wrong before, and the change does not mend it.
+    /// The file was invalid before, and the change does not fix it.
     #[error("{before}{}", also(.added.as_ref()))]
     AlreadyInvalid {
         /// What is wrong with it.
@@ -41,10 +41,10 @@ pub enum EditError {
         /// What would be wrong besides.
         added: Option<ConfigError>,
     },
-    /// The path leads through a value that is no object or list, or beyond the end of a list.
+    /// The path leads through a value that is not an object or list, or beyond the end of a list.
     #[error("{0}")]
     Path(String),
-    /// Somebody else manages the file.
+    /// The file is managed externally, for example by Nix.
     #[error("{0}")]
     Managed(ManagedFile),
     /// It cannot be read or written.
@@ -57,14 +57,14 @@ pub enum EditError {
     },
 }
 
-/// What became of a change.
+/// The result of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SaveOutcome {
-    /// The file says so already; it was not touched.
+    /// Already set; the file was not changed.
     Unchanged,
     /// It was written.
     Written {
-        /// Where what it said before is kept; `None` where there was no file.
+        /// Path of the backup of the previous content; `None` if there was no file.
         backup: Option<PathBuf>,
     },
 }
@@ -90,12 +90,12 @@ enum Change {
     PushFront(Value),
 }
 
-/// A file that is being changed. Nobody else changes it until this is dropped: two at a time in one thread would wait
-/// for each other for ever.
+/// A file that is being changed. It is locked against other editors until this is dropped. Two at a time in one
+/// thread would deadlock.
 #[derive(Debug)]
 pub struct Document {
     path: PathBuf,
-    /// As read; `None` where there is no file yet.
+    /// As read; `None` if the file does not exist yet.
     original_text: Option<String>,
     root: CstRootNode,
     /// What was done, in this order.
@@ -104,8 +104,8 @@ pub struct Document {
 }
 
 impl Document {
-    /// Opens the file of a location; one that does not exist yet is an empty configuration. Waits until nobody else
-    /// changes it.
+    /// Opens the file of a location; one that does not exist yet is an empty configuration. Waits until no
+    /// other editor holds the lock.
     ///
     /// # Errors
     /// When it cannot be read, or does not parse.
@@ -113,7 +113,7 @@ impl Document {
         Self::open_locked(&location.path)
     }
 
-    /// As [`Document::open`], only to look: it waits for nobody, and nobody waits for it.
+    /// As [`Document::open`], but read-only: it neither waits for the lock nor takes it.
     ///
     /// # Errors
     /// When it cannot be read, or does not parse.
@@ -134,7 +134,7 @@ impl Document {
         };
         let text = original.as_deref().unwrap_or("{}\n");
         let invalid = |issue: Issue| ConfigError { path: Some(path.clone()), issues: vec![issue] };
-        // The tree's parser words its errors for people and refuses an empty file.
+        // The tree's parser writes its errors for users and refuses an empty file.
         file::Tree::parse(text).map_err(invalid)?;
         let root = CstRootNode::parse(file::strip_byte_order_mark(text), &file::parse_options()).map_err(
             |error| {
@@ -155,7 +155,7 @@ impl Document {
         find_value(&self.root.to_serde_value()?, path).cloned()
     }
 
-    /// Sets the value at a path; objects on the way are made.
+    /// Sets the value at a path. Missing parent objects are created.
     ///
     /// # Errors
     /// When the path leads through something else.
@@ -166,12 +166,12 @@ impl Document {
     /// Removes the value at a path; `false` when there was none.
     ///
     /// # Errors
-    /// When the path leads through something that is no object or list.
+    /// When the path leads through a value that is not an object or list.
     pub fn remove(&mut self, path: &KeyPath) -> Result<bool, EditError> {
         self.apply(path, Change::Remove)
     }
 
-    /// Appends to a list, which is made where there is none.
+    /// Appends to a list. A missing list is created.
     ///
     /// # Errors
     /// When there is something else at the path.
@@ -265,7 +265,7 @@ impl Document {
         format!("{mark}{}", self.root)
     }
 
-    /// Whether the file says so already.
+    /// Whether the content equals the file's.
     #[must_use]
     pub fn is_unchanged(&self) -> bool {
         self.changes.is_empty() || self.original_text.as_ref() == Some(&self.text())
@@ -278,10 +278,10 @@ impl Document {
         nix::render_assignments(&self.root.to_serde_value().unwrap_or_default(), &places)
     }
 
-    /// Whether the result may be written, as [`Document::save`] asks.
+    /// Checks whether the result may be written, as [`Document::save`] does.
     ///
     /// # Errors
-    /// When the result would be wrong, or when somebody else manages the file.
+    /// When the result would be wrong, or when the file is managed externally.
     pub fn check(&self, environment: &Environment) -> Result<(), EditError> {
         if self.is_unchanged() {
             return Ok(());
@@ -293,11 +293,11 @@ impl Document {
         }
     }
 
-    /// Checks the result and writes it, atomically; a file that says so already is not touched, and what another one
-    /// said is kept beside it. A file that was wrong may stay wrong, with fewer errors.
+    /// Checks the result and writes it atomically. A file with the same content is not touched; different
+    /// content is kept as a backup beside the file. A file that was wrong may stay wrong, with fewer errors.
     ///
     /// # Errors
-    /// When the result would be wrong, when somebody else manages the file, or when it cannot be written.
+    /// When the result would be wrong, when the file is managed externally, or when it cannot be written.
     pub fn save(&self, environment: &Environment) -> Result<SaveOutcome, EditError> {
         if self.is_unchanged() {
             return Ok(SaveOutcome::Unchanged);
@@ -306,7 +306,7 @@ impl Document {
         let failed = |source| EditError::File { path: self.path.clone(), source };
         let mut fresh = None;
         if self.lock.is_none() && self.original_text.is_none() {
-            // There was no directory to lock; somebody else may have made it, and the file, meanwhile.
+            // There was no directory to lock; another process may have created it, and the file, meanwhile.
             atomic_write::create_directory(&self.path).map_err(failed)?;
             let document = Self::open_locked(&self.path)?;
             if document.original_text.is_some() {
@@ -338,7 +338,7 @@ impl Document {
         from_text(&self.text(), Some(&self.path), environment).err().map(|e| e.issues).unwrap_or_default()
     }
 
-    /// The object or list at a path; with `make`, objects on the way are made.
+    /// The object or list at a path; with `make`, missing parent objects are created.
     fn container(&self, steps: &[PathSegment], make: bool) -> Result<Option<Container>, EditError> {
         let Some(root) = self.root.object_value() else {
             return Err(EditError::Path("the file is no object".to_owned()));
@@ -381,7 +381,7 @@ enum Container {
     List(CstArray),
 }
 
-/// The property of this name: of one that stands twice the last counts, as for every reader of the file.
+/// The property of this name. Of duplicates the last counts, as for every reader of the file.
 fn find_property(object: &CstObject, key: &str) -> Option<CstObjectProp> {
     let named = |property: &CstObjectProp| {
         property.name().and_then(|name| name.decoded_value().ok()).is_some_and(|name| name == key)

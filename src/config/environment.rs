@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Variables of a process, and the places that they name.
+/// Variables of a process, and the paths that they name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Environment {
     variables: BTreeMap<String, String>,
@@ -44,14 +44,14 @@ impl Environment {
         self.get("HOME").map(PathBuf::from)
     }
 
-    /// `$XDG_CONFIG_HOME`, or `~/.config`. A relative one is ignored, as its specification asks.
+    /// `$XDG_CONFIG_HOME`, or `~/.config`. A relative path is ignored, as the XDG specification requires.
     #[must_use]
     pub fn config_home(&self) -> Option<PathBuf> {
         let base = self.get("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
         base.or_else(|| Some(self.home()?.join(".config")))
     }
 
-    /// `moonrelay` in `$XDG_STATE_HOME`, or in `~/.local/state`; where `$STATE_DIRECTORY` says nothing else.
+    /// `moonrelay` in `$XDG_STATE_HOME`, or in `~/.local/state`, unless `$STATE_DIRECTORY` is set.
     #[must_use]
     pub fn state_directory(&self) -> Option<PathBuf> {
         // Of several systemd gives all; the first is ours (systemd.exec(5), `StateDirectory=`).
@@ -81,7 +81,7 @@ impl Environment {
         self.get("CREDENTIALS_DIRECTORY").map(PathBuf::from)
     }
 
-    /// Whether somebody else manages the configuration: then nothing here writes it.
+    /// Whether the configuration is managed externally; if so, it is never written here.
     #[must_use]
     pub fn is_managed(&self) -> bool {
         self.get("MOONRELAY_NIX_MODE") == Some("1")

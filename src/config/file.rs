@@ -1,4 +1,4 @@
-//! The raw tree: what the file says, with the place of everything.
+//! The raw tree: the content of the file, with the position of every value.
 //!
 //! JSON5 as jsonc-parser reads it, less `\u` escapes in bare keys. Commas may trail but not be missing.
 
@@ -9,7 +9,7 @@ use serde_json::Number;
 use super::issue::Issue;
 use super::keypath::KeyPath;
 
-/// One value and its place.
+/// One value and its position.
 #[derive(Clone, Debug)]
 pub struct Node {
     /// Offset of its first byte in the text.
@@ -78,7 +78,8 @@ impl Tree {
         let parsed =
             jsonc_parser::parse_to_ast(text, &jsonc_parser::CollectOptions::default(), &parse_options());
         let parsed = parsed.map_err(|error| {
-            // The parser's own place counts a bare CR as a line, which editors and the places of all other errors do not.
+            // The parser's own position counts a bare CR as a line, which editors and the positions of all
+            // other errors do not.
             let (line, column) = position(text, error.range().start);
             let message = format!("it is not JSON5: {}", lowercase_first(&error.kind().to_string()));
             Issue { path: KeyPath::default().to_string(), message, line, column }
@@ -170,7 +171,7 @@ impl NodeValue {
         }
     }
 
-    /// The members, last of duplicates only, in the order of the file; none when it is no object.
+    /// The members in the order of the file, only the last of duplicates; none when the value is not an object.
     pub fn members(&self) -> impl Iterator<Item = &ObjectMember> {
         let members: &[ObjectMember] = match self {
             Self::Object(members) => members,
@@ -182,7 +183,7 @@ impl NodeValue {
         members.iter().enumerate().filter(is_last).map(|(_, member)| member).collect::<Vec<_>>().into_iter()
     }
 
-    /// As a serde value; what is no number becomes `null`.
+    /// As a serde value; a value that is not a number becomes `null`.
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {
         use serde_json::Value as Json;
@@ -199,7 +200,7 @@ impl NodeValue {
     }
 }
 
-/// A value, its place and the way to it.
+/// A value, its position and its path.
 #[derive(Clone, Debug)]
 pub struct Cursor<'t> {
     /// From the root.
@@ -222,7 +223,7 @@ impl<'t> Cursor<'t> {
         Some(Self { path: self.path.join_key(key), node: &member.node })
     }
 
-    /// [`At::get`] along several keys.
+    /// Follows several keys with [`Self::get`].
     #[must_use]
     pub fn get_path(&self, keys: &[&str]) -> Option<Self> {
         keys.iter().try_fold(self.clone(), |at, key| at.get(key))

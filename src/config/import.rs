@@ -32,7 +32,7 @@ pub struct ImportResult {
 /// Reads a whole `openclaw.json`. The result is a valid configuration: what would make it wrong is left out.
 ///
 /// # Errors
-/// When the text does not parse or is no object.
+/// When the text does not parse or is not an object.
 pub fn import(
     text: &str,
     path: Option<&Path>,

@@ -110,7 +110,8 @@ impl<'e> Variables<'e> {
         Ok((out, origin))
     }
 
-    /// The secret that a string or a SecretRef means; `None` when the value is neither (the walk has said so).
+    /// The secret that a string or a SecretRef means; `None` when the value is neither (validation has reported
+    /// it).
     #[must_use]
     pub fn resolve_secret(&self, at: &Cursor<'_>) -> Option<SecretLookup> {
         if let Some(text) = at.as_str() {

@@ -1,4 +1,4 @@
-//! What is wrong, and where.
+//! Errors of a configuration, and their positions.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -14,9 +14,9 @@ pub struct Issue {
     pub path: String,
     /// What is wrong, with the offending value (never a secret) and the fix.
     pub message: String,
-    /// From 1; 0 where there is no place.
+    /// From 1; 0 if the position is unknown.
     pub line: usize,
-    /// In characters, from 1; 0 where there is no place.
+    /// In characters, from 1; 0 if the position is unknown.
     pub column: usize,
 }
 
@@ -95,7 +95,7 @@ impl<'t> Diagnostics<'t> {
         self.warnings.push(Warning::new(file.display().to_string(), WarningKind::SecretsFile(problem)));
     }
 
-    /// As [`Report::warn`], but the same kind at another place is not repeated.
+    /// As [`Diagnostics::add_warning`], but the same kind at another path is not repeated.
     pub fn add_warning_once(&mut self, path: &KeyPath, kind: WarningKind) {
         if !self.warnings.iter().any(|known| known.kind == kind) {
             self.warnings.push(Warning::new(path.to_string(), kind));

@@ -1,4 +1,4 @@
-//! Places in the configuration: `models.providers.kimi.models[0].id`, `agents.defaults.models["kimi/k3"].alias`.
+//! Paths in the configuration: `models.providers.kimi.models[0].id`, `agents.defaults.models["kimi/k3"].alias`.
 
 use std::fmt;
 
@@ -34,10 +34,10 @@ impl KeyPath {
         Self(steps)
     }
 
-    /// Reads a path as [`fmt::Display`] writes it; keys may also stand in single quotes.
+    /// Reads a path as [`fmt::Display`] writes it; keys may also be in single quotes.
     ///
     /// # Errors
-    /// A line that says what was expected.
+    /// A line that describes what was expected.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut steps = Vec::new();
         let mut rest = text;

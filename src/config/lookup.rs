@@ -75,8 +75,8 @@ impl Settings {
         }
     }
 
-    /// The one model that a name means, for commands that want a model: an alias, a reference, or the only model of
-    /// that id. Routes are not among them: a glob would take every slip of the pen.
+    /// The one model that a name means, for commands that need a model: an alias, a reference, or the only
+    /// model of that id. Routes are not among them, because a glob would match every typing error.
     ///
     /// # Errors
     /// What is wrong with it, and the nearest names.
@@ -100,7 +100,7 @@ impl Settings {
         Err(format!("{why}{hint}"))
     }
 
-    /// Whether anything can be asked of anybody: some provider is on and has a model, or takes any.
+    /// Whether any request can be sent: at least one provider is on and has a model or accepts any model.
     #[must_use]
     pub fn has_target(&self) -> bool {
         let serves = |provider: &Provider| provider.disabled_reason.is_none() && provider.has_models();
@@ -119,8 +119,8 @@ impl Settings {
         reference::parse_reference(&self.providers, &self.provider_aliases, text)
     }
 
-    /// The reference, then the fallbacks of the chain that it belongs to: `default` where it stands in it, else a route
-    /// that begins with it, else one that has it, else `default`.
+    /// The reference, then the fallbacks of its chain: `default` if it contains the reference, else a route
+    /// that begins with it, else a route that contains it, else `default`.
     #[must_use]
     pub fn chain_from(&self, first: &Reference) -> Chain {
         let has = |chain: &&Chain| chain.references.contains(first);
@@ -191,7 +191,7 @@ impl Settings {
 }
 
 impl Provider {
-    /// Whether somebody wants it: the configuration names it, or the catalog has it on by default. Others count only
+    /// Whether it is wanted: the configuration names it, or the catalog has it on by default. Others count only
     /// where they are named in full.
     #[must_use]
     pub fn is_enabled(&self) -> bool {
@@ -214,7 +214,7 @@ impl Route {
     }
 }
 
-/// Whether a name is the pattern, or fits it: `*` stands for any characters. Case does not count.
+/// Whether a name equals or matches the pattern: `*` matches any characters. Case is ignored.
 #[must_use]
 pub fn matches_pattern(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (pattern.to_lowercase(), name.to_lowercase());

@@ -1,4 +1,4 @@
-//! References: `provider/model`, as people write them, and as they are meant.
+//! References: `provider/model`, as users write them, and as they are resolved.
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
@@ -49,9 +49,9 @@ impl Provider {
         id.to_owned()
     }
 
-    /// The header that carries one of its keys over a face; `None` where none is sent, or it cannot be. Kimi Code's
-    /// Messages face takes `x-api-key` (kimi-code 2.1.0 and `OpenClaw` send it, captured 2026-11-21); Moonshot's is
-    /// documented with Bearer, and so is OpenRouter's.
+    /// The header that carries one of its keys for an API; `None` if no key is sent, or it cannot be. Kimi
+    /// Code's Messages API takes `x-api-key` (kimi-code 2.1.0 and `OpenClaw` send it, captured 2026-11-21).
+    /// Moonshot's is documented with Bearer, and so is OpenRouter's.
     #[must_use]
     pub fn auth_header(&self, face: Api, key: &Secret) -> Option<(HeaderName, HeaderValue)> {
         let by_face = match self.auth {
@@ -70,7 +70,8 @@ impl Provider {
         Some((name, value))
     }
 
-    /// One of its keys for people: masked, or `oauth` for a login, whose key of now is looked up at each call.
+    /// One of its keys for display: masked, or `oauth` for a login, whose current key is looked up at each
+    /// call.
     #[must_use]
     pub fn mask_key(&self, key: &ProviderKey) -> String {
         if self.auth == Auth::Login { "oauth".to_owned() } else { key.secret.masked() }
@@ -129,7 +130,7 @@ pub fn find_hidden<P: Borrow<Provider>>(
     Some(format!("the reference {other}"))
 }
 
-/// As [`find`], for people: comparing names costs more than a request should wait for.
+/// As [`find_reference`], for people: comparing names costs more than a request should wait for.
 ///
 /// # Errors
 /// What is wrong with it, with the nearest name.

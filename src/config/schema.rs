@@ -23,7 +23,7 @@ pub enum ValueShape {
     Text,
     /// A string, or a SecretRef: never shown.
     Secret,
-    /// A [`Shape::Secret`], or a list of them.
+    /// A [`ValueShape::Secret`], or a list of them.
     Secrets,
     /// A whole number.
     Whole {
@@ -40,7 +40,7 @@ pub enum ValueShape {
     Object(&'static [SchemaKey]),
     /// Any keys, values of one shape.
     Map {
-        /// What the keys are, for people.
+        /// A description of the keys, for users.
         keys: &'static str,
         /// What the values are.
         values: &'static ValueShape,
@@ -60,7 +60,7 @@ pub enum ValueShape {
 pub struct SchemaKey {
     /// As the file has it.
     pub name: &'static str,
-    /// For people.
+    /// For users.
     pub about: &'static str,
     /// What its value may be.
     pub shape: &'static ValueShape,
@@ -69,7 +69,7 @@ pub struct SchemaKey {
 }
 
 impl ValueShape {
-    /// The shape at a path below this one; `None` where the table has no such place.
+    /// The shape at a path below this one; `None` if the table has no such path.
     #[must_use]
     pub fn shape_at(&'static self, path: &KeyPath) -> Option<&'static Self> {
         path.0.iter().try_fold(self, |shape, step| shape.step(step))

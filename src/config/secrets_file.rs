@@ -8,7 +8,7 @@ use std::path::Path;
 use super::bounded_read;
 use super::settings::SecretsFileProblem;
 
-/// What the file says, and what is wrong with it.
+/// The content of the file, and what is wrong with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SecretsFile {
     /// By name.
@@ -18,7 +18,7 @@ pub struct SecretsFile {
 }
 
 impl SecretsFile {
-    /// Reads it. A file that is not there has nothing and is no reason for a warning; a link that leads nowhere is.
+    /// Reads the file. A missing file is empty and causes no warning; a broken link does.
     #[must_use]
     pub fn read(path: &Path) -> Self {
         let bytes = match bounded_read::read_bounded(path) {
@@ -32,7 +32,7 @@ impl SecretsFile {
             }
         };
         let mut file = Self::parse(&bytes);
-        // What cannot be asked now was open a moment ago: nothing to say.
+        // The file could be read a moment ago, so an error here is not reported.
         let mode = path.metadata().map_or(0, |facts| facts.permissions().mode() & 0o777);
         if mode & 0o044 != 0 {
             file.problems.push(SecretsFileProblem::OpenToOthers { path: path.to_owned(), mode });

@@ -1,4 +1,4 @@
-//! Checked settings: what the rest of the house reads.
+//! Validated settings.
 
 mod origin;
 mod warning;
@@ -31,7 +31,7 @@ pub struct Reference {
 }
 
 impl Reference {
-    /// Splits `provider/model`; `None` where there is no slash.
+    /// Splits `provider/model`; `None` without a slash.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (provider, model) = text.split_once('/')?;
@@ -75,15 +75,14 @@ impl ProviderKey {
 /// How a provider's key is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Auth {
-    /// As the face asks: `Authorization: Bearer`, or `x-api-key` on the Messages face of Kimi Code and of a generic
-    /// provider; see [`Provider::credential`].
+    /// As the API requires: `Authorization: Bearer`, or `x-api-key` for Messages of Kimi Code and of a generic provider.
     ByApi,
     /// Always as `Authorization: Bearer`.
     Bearer,
-    /// Not at all: a server on this machine that asks for none.
+    /// Not at all: a server on this machine that needs no key.
     None,
-    /// A login: its key changes, and is looked up just before a call (`upstream::oauth`). Until then the provider's one
-    /// key is the id of the login, which is sent nowhere.
+    /// A login. Its access token changes, so `upstream::oauth` looks it up just before a call. Until then the
+    /// provider's one key is the id of the login, which is never sent.
     Login,
 }
 
@@ -94,7 +93,7 @@ pub struct Provider {
     pub id: String,
     /// Whose peculiarities it has.
     pub adapter: AdapterId,
-    /// Base URL of each face that it serves, without a trailing slash; the first is the preferred one.
+    /// Base URL of each API that it serves, without a trailing slash; the first is the preferred one.
     pub apis: Vec<(Api, String)>,
     /// In the order in which they are tried. Empty: see `off`. With [`Auth::None`] one empty key.
     pub keys: Vec<ProviderKey>,
@@ -131,7 +130,7 @@ impl Provider {
         keys.chain(self.headers.iter().map(|header| &header.value))
     }
 
-    /// A redactor of these secrets, for what this provider says.
+    /// A redactor of these secrets, for the output of this provider.
     #[must_use]
     pub fn redactor(&self) -> Redactor {
         Redactor::new(self.secrets())
@@ -155,7 +154,7 @@ impl ModelDefaults {
     }
 }
 
-/// One model of a provider, with what the configuration says of it.
+/// One model of a provider, with its settings from the configuration.
 #[derive(Clone)]
 pub struct ProviderModel {
     /// Catalog facts, the user's figures over them.
@@ -171,7 +170,7 @@ pub struct ProviderModel {
 /// A primary and its fallbacks, without repetition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chain {
-    /// In the order in which they are asked; never empty.
+    /// In the order in which they are tried; never empty.
     pub references: Vec<Reference>,
 }
 
@@ -207,8 +206,8 @@ pub struct FailoverSettings {
     pub idle_timeout: Duration,
     /// All of a request, every attempt included; `None` is without limit.
     pub total_timeout: Option<Duration>,
-    /// `returnToPrimary: "session"`: a conversation stays on its fallback until that rests; else it is back as soon as
-    /// the primary's cooldown ends.
+    /// `returnToPrimary: "session"`: a conversation stays on its fallback until that is in cooldown. Otherwise
+    /// it returns as soon as the primary's cooldown ends.
     pub keeps_fallback_for_session: bool,
     /// `hedgeAfterMs`.
     pub hedge_after: Option<Duration>,
@@ -299,7 +298,7 @@ pub struct GatewaySettings {
     pub port: u16,
     /// Where.
     pub bind: Bind,
-    /// Client name and token; empty: no token is asked for.
+    /// Client name and token; if empty, no token is required.
     pub tokens: Vec<(String, Secret)>,
     /// Largest request body in bytes.
     pub body_limit: usize,
@@ -307,22 +306,24 @@ pub struct GatewaySettings {
     pub is_reload_enabled: bool,
     /// Whether `/metrics` needs no token.
     pub has_public_metrics: bool,
-    /// Why the gateway must not start as it is configured: a token is asked for, but its variable or file is missing.
+    /// Why the gateway must not start with this configuration: a token is required, but its variable or file is
+    /// missing.
     pub start_error: Option<String>,
 }
 
 impl GatewaySettings {
-    /// What the bodies of all requests and whole answers under way, and what is kept of streams, may hold together, in
-    /// bytes: four of the largest requests or hundreds of ordinary ones, and at least [`LARGEST_ANSWER`].
+    /// Memory limit in bytes for the bodies of all active requests, whole responses and the buffered parts of
+    /// streams together. It holds four of the largest requests or hundreds of ordinary ones, and is at least
+    /// [`MAX_BUFFERED_RESPONSE`].
     #[must_use]
     pub fn buffer_memory_limit(&self) -> usize {
         self.body_limit.saturating_mul(4).max(MAX_BUFFERED_RESPONSE)
     }
 
-    /// Whether a token is asked for on this bind, or why the gateway must not start there.
+    /// Checks that the gateway may start on this bind, which may require a token.
     ///
     /// # Errors
-    /// A line for people, with the fix.
+    /// A message for the user, with the fix.
     pub fn check_bind(&self, bind: &Bind) -> Result<(), String> {
         if let Some(refusal) = &self.start_error {
             return Err(refusal.clone());
@@ -385,7 +386,7 @@ pub struct WebSearchSettings {
     pub is_configured: bool,
     /// In the order in which they are tried; a refused one leads to the next. Empty: it cannot search, see `off`.
     pub keys: Vec<ProviderKey>,
-    /// Why there is no key, for people, with the fix.
+    /// Why the key is missing, for the user, with the fix.
     pub disabled_reason: Option<String>,
     /// Without a trailing slash.
     pub base_url: String,
@@ -393,7 +394,7 @@ pub struct WebSearchSettings {
     pub provider: String,
     /// A model id of that host.
     pub model: String,
-    /// Whether the configuration names it; else another one may take its place when it is gone.
+    /// Whether the configuration names it; otherwise another one may replace it when it is gone.
     pub is_model_configured: bool,
     /// For one request to the model.
     pub timeout: Duration,

@@ -1,4 +1,4 @@
-//! The whole way: text and environment to settings.
+//! End to end: text and environment to settings.
 
 mod arbitrary;
 mod broken;

@@ -82,7 +82,7 @@ fn wrong_type_message(node: &Node, shape: &ValueShape) -> String {
     format!("expected {expected}, found {shown}{hint}")
 }
 
-/// In the place of an object people write what belongs into it, keys too.
+/// Users write the content of an object, keys too, in place of the object.
 const fn is_container(shape: &ValueShape) -> bool {
     matches!(
         shape,

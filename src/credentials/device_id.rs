@@ -1,4 +1,4 @@
-//! By what the authorization server knows this installation again: a random number, and nothing of the machine.
+//! Identifies this installation to the authorization server: a random number, not derived from the machine.
 
 use std::io::{self, ErrorKind};
 

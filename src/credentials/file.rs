@@ -15,7 +15,7 @@ use crate::secret::Secret;
 /// In bytes. A token has one or two thousand.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
 
-/// What tells one version of the file from another without reading it.
+/// Identifies a version of the file without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileVersion {
     inode: (u64, u64),
@@ -40,10 +40,10 @@ struct StoredLogin {
 }
 
 impl LoginFile {
-    /// The login, as it stands on disk.
+    /// The login as stored on disk.
     ///
     /// # Errors
-    /// Why there is none that could be used, and the fix; never a token.
+    /// Why the login is missing or unusable, and the fix; never a token.
     pub fn read(&self) -> Result<Login, LoginError> {
         self.read_file().map_err(|problem| LoginError { place: self.clone(), problem })
     }
@@ -64,7 +64,7 @@ impl LoginFile {
         if let Err(error) = file.take(MAX_FILE_BYTES).read_to_end(&mut text) {
             return Err(LoginProblem::Invalid(format!("cannot be read ({error})")));
         }
-        // Its own words for what is wrong may hold a token.
+        // The parser's own message may contain a token.
         let kept: StoredLogin = serde_json::from_slice(&text).map_err(|error| {
             LoginProblem::Invalid(format!("is no login (line {}, column {})", error.line(), error.column()))
         })?;
@@ -114,7 +114,7 @@ impl LoginFile {
         }))
     }
 
-    /// A login begins, in the place of the one that there may be.
+    /// Starts a login and replaces the previous one, if any.
     ///
     /// # Errors
     /// Those of the disk.
@@ -134,7 +134,7 @@ impl LoginFile {
         lock.write_marker("ended")
     }
 
-    /// Forgets the login; `false` where there was none.
+    /// Removes the login; `false` if there was none.
     ///
     /// # Errors
     /// Those of the disk.
@@ -148,13 +148,14 @@ impl LoginFile {
     }
 
     fn write(&self, value: &Value) -> io::Result<()> {
-        // Of a process that was killed there; it may hold tokens. Who writes has the lock, so nobody is at work on it.
+        // A draft left by a killed process may hold tokens. The writer has the lock, so no other process uses
+        // the draft.
         remove_if_present(&self.draft_path())?;
         let text = format!("{value:#}\n");
         write_atomically(&self.directory, &self.draft_path(), &self.token_path(), text.as_bytes())
     }
 
-    /// The next version of the file, until it takes its place.
+    /// The next version of the file, until it is renamed.
     fn draft_path(&self) -> PathBuf {
         self.directory.join(format!(".{}.tmp", self.provider))
     }
@@ -176,13 +177,13 @@ pub(super) fn create_directory(directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Beside it first, 0600, then in its place. There is no draft yet.
+/// Writes `draft` with mode 0600, then renames it to `path`. `draft` must not exist yet.
 pub(super) fn write_atomically(directory: &Path, draft: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     create_directory(directory)?;
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft)?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::rename(draft, path));
     if written.is_err() {
-        // What was wrong is told by the first error.
+        // The first error reports the cause.
         let _ = fs::remove_file(draft);
         return written;
     }

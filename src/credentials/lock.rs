@@ -1,4 +1,4 @@
-//! One change of a login at a time, whichever process makes it.
+//! Only one process at a time changes a login.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Seek, Write};
@@ -6,11 +6,12 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use super::{LoginFile, file};
 
-/// Leave to change a login. It ends when this is dropped, or with the process.
+/// A lock on changes to a login. It ends when this is dropped, or with the process.
 pub struct LoginLock(File);
 
 impl LoginLock {
-    /// A login began or ended: who watches the file learns it. It is written in place, because the lock is on it.
+    /// Notifies watchers of the file that a login began or ended. It is written in place, because the lock is
+    /// on it.
     pub(super) fn write_marker(&self, word: &str) -> io::Result<()> {
         let mut file = &self.0;
         file.set_len(0)?;
@@ -20,10 +21,10 @@ impl LoginLock {
 }
 
 impl LoginFile {
-    /// Leave to change the login; `None` while another has it.
+    /// Takes the lock on changes to the login; `None` while it is held elsewhere.
     ///
     /// # Errors
-    /// When the file cannot be made.
+    /// When the file cannot be created.
     pub fn try_lock(&self) -> io::Result<Option<LoginLock>> {
         file::create_directory(&self.directory)?;
         let file =
@@ -31,7 +32,7 @@ impl LoginFile {
         match file.try_lock() {
             Ok(()) => Ok(Some(LoginLock(file))),
             Err(TryLockError::WouldBlock) => Ok(None),
-            // A file system that knows no locks: there it is no worse than without.
+            // The file system does not support locks: continue without one.
             Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
                 Ok(Some(LoginLock(file)))
             }

@@ -1,29 +1,29 @@
-//! A future that rarely ends, next to one that is polled often: it is left alone until something has woken it.
+//! Owns a future that is polled only after it was woken.
 //!
-//! A chunk of a stream wakes its connection's task, and that would poll every clock and every watch of the task again,
-//! each behind a lock of its own.
+//! Each chunk of a stream wakes its connection's task. Without this, the task would poll every timer and every
+//! watch again, each behind a lock.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-/// See the module. The future is boxed, so that this can move.
+/// A future that is polled only after it was woken. It is boxed, so that this type can move.
 #[derive(Debug)]
 pub struct PollOnWake<F> {
     future: Pin<Box<F>>,
     wake_flag: Arc<WakeFlag>,
-    /// Rings the bell.
+    /// Sets the wake flag.
     waker: Waker,
-    /// Whom the bell wakes.
+    /// The waker of the task that polled last.
     task_waker: Option<Waker>,
 }
 
-/// What wakes the future, and with it the task.
+/// The waker that is passed to the future.
 #[derive(Debug)]
 struct WakeFlag {
     is_set: AtomicBool,
-    /// It stays when it was woken: the next ring may come before it is here again.
+    /// It stays set after a wake: the next wake may come before the next poll.
     task_waker: Mutex<Option<Waker>>,
 }
 
@@ -42,7 +42,7 @@ impl Wake for WakeFlag {
 }
 
 impl<F> PollOnWake<F> {
-    /// Polled once at least.
+    /// The first poll always reaches the future.
     pub fn new(future: F) -> Self {
         let wake_flag = Arc::new(WakeFlag { is_set: AtomicBool::new(true), task_waker: Mutex::new(None) });
         Self { future: Box::pin(future), waker: wake_flag.clone().into(), wake_flag, task_waker: None }
@@ -64,7 +64,7 @@ impl<F: Future> Future for PollOnWake<F> {
         if is_known && !this.wake_flag.is_set.load(Ordering::Acquire) {
             return Poll::Pending;
         }
-        // In this order: what rings from here on finds the task, or is seen below.
+        // The order matters: a wake after this point finds the task or is seen below.
         if !is_known {
             let sleeper = Some(context.waker().clone());
             this.task_waker.clone_from(&sleeper);
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_is_polled_when_it_was_woken_and_not_with_its_neighbours() {
+    async fn future_is_polled_only_after_wake() {
         let polls = AtomicUsize::new(0);
         let (sender, mut receiver) = oneshot::channel();
         let mut dormant = PollOnWake::new(poll_fn(|context| {
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn it_wakes_whoever_polled_it_last_also_a_second_time() {
+    async fn second_wake_reaches_the_last_task() {
         let began = Instant::now();
         let mut dormant = PollOnWake::new(sleep(Duration::from_secs(1)));
         assert!(futures_util::FutureExt::now_or_never(&mut dormant).is_none());

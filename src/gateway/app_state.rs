@@ -1,4 +1,4 @@
-//! What handlers get: the gateway, and who is calling.
+//! State that handlers share, and the identity of the client.
 
 use std::sync::Arc;
 
@@ -15,32 +15,32 @@ use crate::telemetry::record_queue::{GATHER_DELAY, RecordQueue};
 use crate::telemetry::traces::Traces;
 use crate::usage::UsageStore;
 
-/// What the handlers share.
+/// State shared by all handlers.
 pub struct AppState {
-    /// The way of requests.
+    /// Routes requests to targets.
     pub engine: Arc<Engine>,
-    /// What became of requests.
+    /// The outcomes of requests.
     pub usage: Arc<UsageStore>,
-    /// What is counted of them.
+    /// Counters of requests.
     pub metrics: Arc<Metrics>,
-    /// What both of them are about to be told.
+    /// Records that the usage database and the metrics have not received yet.
     pub record_queue: Arc<RecordQueue>,
-    /// What never became a request of the relay's.
+    /// Requests that were rejected before the engine saw them.
     pub rejections: Arc<RejectionLog>,
-    /// Where spans of them go, for what is lost of those.
+    /// The span exporter, for its count of lost spans.
     pub traces: Option<Arc<Traces>>,
-    /// What was found on the web lately.
+    /// Recent web search results.
     pub search_cache: Arc<SearchCache>,
-    /// The machine's own name, which a Host may be.
+    /// The machine's host name, accepted in `Host`.
     pub hostname: Option<String>,
-    /// Where the gateway listens, for the status; a reload can move it.
+    /// The address of the gateway, for the status. A reload can change it.
     pub address: ArcSwap<String>,
-    /// Room for open dashboards.
+    /// Limits the number of open dashboards.
     pub viewer_slots: Arc<Semaphore>,
 }
 
 impl AppState {
-    /// With a ledger that forgets, metrics of its own, no traces, and no name of the machine.
+    /// Creates a state with an in-memory usage store, its own metrics, no traces and no host name.
     #[must_use]
     pub fn new(engine: Arc<Engine>, address: String) -> Self {
         let (usage, metrics) = (Arc::new(UsageStore::in_memory()), Arc::<Metrics>::default());
@@ -63,7 +63,7 @@ impl AppState {
     }
 }
 
-/// Who sends a request, and its id.
+/// The client of a request, and the request's id.
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
     pub(super) request_id: RequestId,

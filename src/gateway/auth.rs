@@ -1,4 +1,4 @@
-//! Tokens of clients.
+//! Client tokens.
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName};
@@ -8,8 +8,8 @@ use crate::secret::Secret;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
-/// The client whose token the request carries: `Authorization: Bearer` or `x-api-key`. `None` when no token fits.
-/// Every token is compared, each in constant time, so that the time tells nothing.
+/// The client whose token the request carries: `Authorization: Bearer` or `x-api-key`. `None` when no token
+/// matches. Every token is compared, each in constant time, so that the time reveals nothing.
 pub(super) fn authenticate<'t>(headers: &HeaderMap, tokens: &'t [(String, Secret)]) -> Option<&'t str> {
     let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
         let (scheme, token) = value.split_once(' ')?;
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn takes_a_token_from_either_header_and_knows_whose_it_is() {
+    fn token_in_either_header_identifies_its_client() {
         let tokens = [
             ("claude".to_owned(), Secret::new("one".to_owned())),
             ("codex".to_owned(), Secret::new("two".to_owned())),

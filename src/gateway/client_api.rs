@@ -1,18 +1,18 @@
-//! Which protocol a request is in, by its path, so that whatever is said to the client it can parse.
+//! Selects a request's API by its path, so that the client can parse every response and error.
 
 use http::HeaderMap;
 
 use crate::protocol::api::Api;
 
-/// What clients of the Messages face send with everything.
+/// Headers that Messages clients send with every request.
 const ANTHROPIC_VERSION: &str = "anthropic-version";
 
-/// Whether the client is one of the Messages face, where the path does not tell.
+/// Whether the client speaks the Messages API, for paths that do not determine the API.
 pub(super) fn has_anthropic_version(headers: &HeaderMap) -> bool {
     headers.contains_key(ANTHROPIC_VERSION)
 }
 
-/// The face of a request. Of a path that is shared, or that nobody serves, the headers tell.
+/// The API of a request. For shared or unknown paths, the headers decide.
 pub(super) fn detect_api(path: &str, headers: &HeaderMap) -> Api {
     let before = |segment: &&str| !matches!(*segment, "" | "coding" | "api" | "anthropic" | "v1");
     match path.split('/').find(before) {
@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_path_tells_and_else_the_headers() {
+    fn path_selects_the_api_before_headers() {
         let version = || {
             HeaderMap::from_iter([(http::HeaderName::from_static(ANTHROPIC_VERSION), "x".parse().unwrap())])
         };

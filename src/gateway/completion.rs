@@ -1,4 +1,4 @@
-//! `POST /v1/chat/completions`, `/v1/responses`, `/v1/messages`: answers.
+//! `POST /v1/chat/completions`, `/v1/responses`, `/v1/messages`: completions.
 
 use std::mem::take;
 
@@ -20,14 +20,14 @@ use crate::routing::{Answer, ClientRequest};
 
 const FALLBACK_HEADER: HeaderName = HeaderName::from_static("x-moonrelay-fallback");
 
-/// The face whose answers stand at this path.
+/// The API served at this path.
 pub(super) fn detect_completion_api(path: &str) -> Option<Api> {
     let face = Api::ALL.into_iter().find(|face| path.ends_with(face.path()))?;
     let prefix = path.strip_suffix(face.path())?.strip_suffix("/v1")?;
     PATH_PREFIXES.contains(&prefix).then_some(face)
 }
 
-/// Answers a request of one face, streamed or not.
+/// Handles a request of one API, streaming or not.
 pub(super) async fn handle_completion(
     shared: &AppState,
     caller: Caller,
@@ -35,18 +35,18 @@ pub(super) async fn handle_completion(
     request: &mut Request,
 ) -> Result<Response, ApiError> {
     let request = read_request(shared, caller, face, request).await?;
-    // The way of a request is long, and its future would be copied at each step.
+    // The future of a request is large and would be copied at each step.
     box_in_place(|| shared.engine.answer(request)).await.map(render_answer).map_err(ApiError::from_recorded)
 }
 
-/// Reads a request whole.
+/// Reads the whole request.
 pub(super) async fn read_request(
     shared: &AppState,
     caller: Caller,
     face: Api,
     request: &mut Request,
 ) -> Result<ClientRequest, ApiError> {
-    // All of it: its path is a slice of the 8 KiB that were read from the socket.
+    // Take the whole head: its path is a slice of the 8 KiB that were read from the socket.
     let (head, body) = take(request).into_parts();
     let body = request_body::read_until_shutdown(&head.headers, body, &shared.engine).await?;
     let first_target_only = match head.headers.get(FALLBACK_HEADER).map(HeaderValue::as_bytes) {
@@ -81,7 +81,7 @@ fn render_answer(answer: Answer) -> Response {
             *all = headers;
             all.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
             all.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-            // nginx would collect the events otherwise.
+            // Otherwise nginx would buffer the events.
             all.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
             insert_answer_headers(all, model.as_deref(), &attempts);
             response
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_stand_at_their_paths_and_nowhere_else() {
+    fn only_completion_paths_have_an_api() {
         for prefix in PATH_PREFIXES {
             for known in Api::ALL {
                 assert_eq!(detect_completion_api(&format!("{prefix}/v1{}", known.path())), Some(known));

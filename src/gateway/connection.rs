@@ -1,4 +1,4 @@
-//! One connection: HTTP/1.1 only, no upgrades, a clock on everything that a client can leave half done.
+//! One connection: HTTP/1.1 only, no upgrades, a timeout for everything that a client can leave incomplete.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -27,24 +27,24 @@ use crate::routing::shutdown::{ShutdownPhase, ShutdownWatch};
 /// The largest request head.
 const HEAD_BYTES: usize = 64 * 1024;
 
-/// Whom we turn away has this long to read why.
+/// How long a rejected client has to read the error.
 const TURNING_AWAY: Duration = Duration::from_secs(2);
 
-/// Tells a client that there is no place for it.
+/// Responds that the connection limit is reached.
 pub(super) async fn reject_connection(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     let telling = async {
         stream.write_all(&ProtocolError::Busy.response_bytes()).await?;
         stream.shutdown().await?;
-        // Closing on bytes that were not read would make the kernel throw the answer away (RST).
+        // Closing with unread bytes would make the kernel discard the response (RST).
         tokio::io::copy(&mut stream, &mut tokio::io::sink()).await
     };
     let _ = timeout(TURNING_AWAY, telling).await;
 }
 
-/// Who has just connected when the end comes is about to ask something.
+/// A client that has just connected when draining begins is about to send a request.
 const FIRST_HEAD: Duration = Duration::from_secs(5);
 
-/// Serves one connection to its end, or until draining begins and the answer under way is out.
+/// Serves one connection until it closes, or until draining begins and the current response is sent.
 pub(super) async fn serve<S, F>(
     stream: S,
     door: ListenerInfo,
@@ -62,15 +62,15 @@ where
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         phase.head_is_complete();
         let (front, phase) = (front.clone(), phase.clone());
-        // hyper keeps room for it for as long as the connection lasts.
+        // hyper reserves memory for this future for as long as the connection lasts.
         box_in_place(|| async move {
             let mut request = request.map(Body::new);
             let response = front.handle(&mut request, door).await;
             Ok::<_, Infallible>(response.map(|body| Answering { body, phase }))
         })
     });
-    // Without a clock of hyper's, which would be set anew for each request: a head has one in the socket, and who is idle
-    // is sent away by whoever keeps the places.
+    // No timeout of hyper's, which would restart for each request. The socket has a timeout for the request
+    // head, and the connection slots close idle connections.
     let connection = http1::Builder::new()
         .header_read_timeout(None)
         .max_header_size(HEAD_BYTES)
@@ -78,7 +78,7 @@ where
     let mut connection = pin!(connection);
     let draining = PollOnWake::new(ending.wait_for(ShutdownPhase::Draining));
     tokio::select! {
-        // A request that has arrived comes before the end.
+        // A request that has arrived takes precedence over the shutdown.
         biased;
         ended = connection.as_mut() => return ended,
         () = draining => {}
@@ -91,12 +91,13 @@ where
     if let Ok(Some(ended)) = timeout(FIRST_HEAD, first_head).await {
         return ended;
     }
-    // An idle connection closes at once; an answer under way is the last one, and says so where its head is not out.
+    // An idle connection closes at once. A response in progress is the last one, and its head announces that if
+    // it was not sent yet.
     connection.as_mut().graceful_shutdown();
     connection.await
 }
 
-/// An answer's body; when it is gone the connection waits for the next head.
+/// A response body. When it is dropped, the connection waits for the next head.
 struct Answering {
     body: Body,
     phase: Arc<Phase>,

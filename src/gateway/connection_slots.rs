@@ -1,5 +1,5 @@
-//! How many may be connected at one time, and how long one may do nothing. When every place is taken, the connection that
-//! has been idle the longest makes room, so that no client can keep others out by doing nothing.
+//! Connection limit and idle timeout. When every slot is taken, the connection that has been idle longest is
+//! closed, so that idle clients cannot block others.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,17 +9,17 @@ use tokio::time::{Duration, Instant};
 
 use super::phase::Phase;
 
-/// Personal use has tens of connections, a house full of agents thousands. Each costs memory, and while it asks a second
-/// descriptor, that of its provider.
+/// Personal use has tens of connections, a large group of agents thousands. Each costs memory, and during a
+/// request a second file descriptor for the provider.
 const CONNECTIONS: usize = 8192;
-/// With so many descriptors there are as many places as are of use.
+/// With this many descriptors there are as many connection slots as are useful.
 pub const WANTED_DESCRIPTORS: usize = 2 * CONNECTIONS + OTHER_DESCRIPTORS;
-/// Descriptors for everything else: listeners, files, idle connections to providers, and whom we turn away.
+/// Descriptors for everything else: listeners, files, idle provider connections and rejected clients.
 const OTHER_DESCRIPTORS: usize = 160;
-/// Where the system does not tell, macOS' default.
+/// The default of macOS, used where the system does not report a limit.
 const DESCRIPTORS: usize = 256;
 
-/// The places of all listeners.
+/// The connection slots of all listeners.
 #[derive(Debug)]
 pub(super) struct ConnectionSlots {
     limit: usize,
@@ -38,7 +38,7 @@ struct SlotState {
     leave: Notify,
 }
 
-/// One connection's place; free again when it is dropped.
+/// One connection's slot; released on drop.
 #[derive(Debug)]
 pub(super) struct ConnectionSlot {
     number: u64,
@@ -47,7 +47,7 @@ pub(super) struct ConnectionSlot {
 }
 
 impl ConnectionSlots {
-    /// As many as the process' descriptors allow, and no more than are of use.
+    /// As many slots as the process' descriptors allow, and no more than are useful.
     pub(super) fn new() -> Arc<Self> {
         let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
         Self::of(fitting(descriptors(&limits).unwrap_or(DESCRIPTORS)))
@@ -65,10 +65,10 @@ impl ConnectionSlots {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place; `None` where every other one is at work.
+    /// Takes a slot; `None` when every other connection is active.
     pub(super) fn take(self: &Arc<Self>) -> Option<ConnectionSlot> {
         let mut taken = self.taken();
-        // More than one where somebody kept a place that was given away.
+        // More than one if a connection kept a slot that was given away.
         while taken.seats.len() >= self.limit {
             let idle = |(number, seat): (&u64, &Arc<SlotState>)| Some((seat.phase.idle_since()?, *number));
             let (_, longest) = taken.seats.iter().filter_map(idle).min()?;
@@ -83,7 +83,7 @@ impl ConnectionSlots {
         Some(ConnectionSlot { number, seat, places: self.clone() })
     }
 
-    /// Sends away who has been idle for so long.
+    /// Closes connections that exceed the idle timeout.
     pub(super) fn sweep(&self, longest: Duration) {
         let now = Instant::now();
         self.taken().seats.retain(|_, seat| {
@@ -97,13 +97,13 @@ impl ConnectionSlots {
 }
 
 impl ConnectionSlot {
-    /// What the connection tells of itself.
+    /// The phase that the connection reports.
     pub(super) fn phase(&self) -> Arc<Phase> {
         self.seat.phase.clone()
     }
 
-    /// Resolves when another connection is to have the place, or this one has been idle for too long. A request that came
-    /// in the same moment keeps it.
+    /// Resolves when another connection needs the slot, or this one has been idle for too long. A request that
+    /// arrives at the same moment keeps the slot.
     pub(super) async fn wait_until_closed(&self) {
         loop {
             self.seat.leave.notified().await;
@@ -125,7 +125,7 @@ fn fitting(descriptors: usize) -> usize {
     (descriptors.saturating_sub(OTHER_DESCRIPTORS) / 2).clamp(16, CONNECTIONS)
 }
 
-/// The soft limit, which is the first of the two (proc(5)); a word where there is none.
+/// The soft limit, which is the first of the two (proc(5)), or the word `unlimited`.
 fn descriptors(limits: &str) -> Option<usize> {
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
     let soft = line.split_whitespace().next()?;
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_free_again_when_it_is_dropped() {
+    fn dropped_slot_is_free_again() {
         let places = ConnectionSlots::of(1);
         let only = places.take().unwrap();
         only.phase().head_is_complete();

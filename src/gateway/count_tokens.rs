@@ -15,10 +15,10 @@ use super::response::{insert_model_header, json_response};
 use crate::protocol::api::Api;
 use crate::routing::token_count::TokenCount;
 
-/// Who counted.
+/// Names the source of the token count.
 const COUNT_SOURCE: HeaderName = HeaderName::from_static("x-moonrelay-count");
 
-/// Counts.
+/// Counts the tokens of a request.
 pub(super) async fn handle_count_tokens(
     State(shared): State<Arc<AppState>>,
     Extension(caller): Extension<Caller>,

@@ -39,7 +39,7 @@ use crate::record::RequestId;
 
 pub(super) use self::events::create_viewer_slots;
 
-/// Its routes.
+/// The dashboard's routes.
 pub(super) fn build_routes() -> Router<Arc<AppState>> {
     Router::new()
         .route("/", get(get_overview))
@@ -51,7 +51,7 @@ pub(super) fn build_routes() -> Router<Arc<AppState>> {
         .route("/dashboard/requests/{id}/attempts", get(get_attempts_fragment))
 }
 
-/// Whether a path is one of these, which can be read without a token.
+/// Whether a path belongs to the dashboard, which can be read without a token.
 pub(super) fn is_dashboard_path(path: &str) -> bool {
     path == "/" || path.starts_with("/dashboard/")
 }
@@ -85,7 +85,8 @@ async fn get_request_page(State(shared): State<Arc<AppState>>, id: RequestIdPath
     document::html_response(status, document::render_page(&title, &clock, &html! {}, &content))
 }
 
-/// `GET /dashboard/requests/{id}/attempts`: for the test box, which asks as soon as it has the answer.
+/// `GET /dashboard/requests/{id}/attempts`: for the playground, which requests it as soon as it has the
+/// response.
 async fn get_attempts_fragment(State(shared): State<Arc<AppState>>, id: RequestIdPath) -> Response {
     let id = decode_id(id);
     match wait_for_record(&shared, &id).await {

@@ -1,4 +1,4 @@
-//! Errors as a client sees them: the status, and a body in the shape that the face's own SDK parses.
+//! Errors as a client sees them: the status, and a body in the shape that the API's own SDK parses.
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -15,13 +15,14 @@ use crate::protocol::error::ErrorBody;
 use crate::record::{Attempt, AttemptOutcome, RequestId, SkipReason, summarize_attempts};
 use crate::routing::RequestError;
 
-/// Tells the SDKs not to try again what the gateway has tried already.
+/// Instructs the SDKs not to retry what the gateway has already retried.
 const SHOULD_RETRY_HEADER: HeaderName = HeaderName::from_static("x-should-retry");
 
-/// For what passes with the next answer that is out; an SDK that waits as long does not press.
+/// For conditions that end with the next completed response. An SDK that waits this long causes no pressure.
 pub(super) const RETRY_SECONDS: u64 = 1;
 
-/// An error answer. A handler gives it as its response; [`Problem::render`] makes it one that the client can parse.
+/// An error response. A handler returns it as its response; [`ApiError::render`] gives it a shape that the
+/// client can parse.
 #[derive(Clone, Debug)]
 pub(super) struct ApiError {
     status: StatusCode,
@@ -30,11 +31,11 @@ pub(super) struct ApiError {
     param: Option<&'static str>,
     message: String,
     attempts: Vec<Attempt>,
-    /// The gateway has tried all it could, so the same again would fail the same.
+    /// Whether the gateway has tried everything it could, so that the same request would fail again.
     is_exhausted: bool,
     retry_after: Option<u64>,
     headers: Vec<(HeaderName, HeaderValue)>,
-    /// The relay has told what became of the request.
+    /// The engine has already recorded the outcome of the request.
     is_recorded: bool,
 }
 
@@ -54,7 +55,7 @@ impl ApiError {
         }
     }
 
-    /// The relay has told what became of the request.
+    /// Creates an error for a request whose outcome the engine has already recorded.
     pub(super) fn from_recorded(refusal: RequestError) -> Self {
         Self { is_recorded: true, ..Self::from(refusal) }
     }
@@ -63,17 +64,17 @@ impl ApiError {
         self.is_recorded
     }
 
-    /// Somebody calls who may not.
+    /// Whether the client lacks permission.
     pub(super) fn is_forbidden(&self) -> bool {
         matches!(self.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
     }
 
-    /// What it is, in a word of ours.
+    /// The gateway's own error code.
     pub(super) const fn code(&self) -> &'static str {
         self.code
     }
 
-    /// What it is, for people.
+    /// The message for people.
     pub(super) fn message(&self) -> &str {
         &self.message
     }
@@ -102,14 +103,14 @@ impl ApiError {
         problem
     }
 
-    /// A response that would have to be kept.
+    /// The error for a response that the gateway would have to store.
     pub(super) fn response_not_stored() -> Self {
         let message = "responses are not kept here, so none can be fetched, deleted or cancelled later: take what \
                        POST /v1/responses answers, and close its connection to cancel it";
         Self::invalid(StatusCode::NOT_FOUND, "not_kept", message)
     }
 
-    /// Nobody has asked that, or it was forgotten.
+    /// The request does not exist or is no longer stored.
     pub(super) fn request_not_found(id: &str) -> Self {
         let message = format!(
             "nothing is known of a request {id:?}: it may be under way still, older than what is kept \
@@ -124,12 +125,12 @@ impl ApiError {
         problem
     }
 
-    /// A body that is not what it should be; `param` is the member that is wrong.
+    /// An invalid body. `param` is the invalid member.
     pub(super) fn bad_body(param: Option<&'static str>, message: impl Into<String>) -> Self {
         Self { param, ..Self::invalid(StatusCode::BAD_REQUEST, "bad_request", message) }
     }
 
-    /// The gateway stops before a search was over.
+    /// The gateway stops before a search has ended.
     pub(super) fn search_interrupted() -> Self {
         let problem =
             Self::shutting_down("the gateway stops before the search was over; ask again", Vec::new());
@@ -144,7 +145,7 @@ impl ApiError {
         problem
     }
 
-    /// A mistake of ours.
+    /// A bug in the gateway.
     pub(super) fn internal(message: String) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "broken", message)
     }
@@ -281,7 +282,7 @@ impl From<SearchFailure> for ApiError {
         Self {
             attempts,
             code,
-            // Nothing was tried again here: who asked may, where that can help.
+            // The gateway did not retry here; the client may, where that can help.
             is_exhausted: !kind.reason().is_transient() || kind == SearchFailureKind::Ungrounded,
             retry_after: failure
                 .and_then(|failure| failure.retry_after)
@@ -292,7 +293,7 @@ impl From<SearchFailure> for ApiError {
     }
 }
 
-/// What a path takes, for `Allow`.
+/// The methods that a path accepts, for `Allow`.
 fn allowed_methods(path: &str) -> &'static str {
     let ends = |ends: &[&str]| ends.iter().any(|end| path.ends_with(end));
     if ends(&["/chat/completions", "/responses", "/messages", "/messages/count_tokens", "/search", "/cancel"])
@@ -305,7 +306,7 @@ fn allowed_methods(path: &str) -> &'static str {
     }
 }
 
-/// What kept every target from being tried: the request, or us.
+/// Why no target was tried: because of the request, or because of the gateway.
 fn classify_unservable(attempts: &[Attempt]) -> (StatusCode, &'static str, &'static str) {
     let skipped = |wanted: &[SkipReason]| {
         attempts
@@ -321,7 +322,8 @@ fn classify_unservable(attempts: &[Attempt]) -> (StatusCode, &'static str, &'sta
     (StatusCode::SERVICE_UNAVAILABLE, "server_error", "no_target")
 }
 
-/// The provider's own status where it says the same; else the one that the SDKs turn into the fitting error.
+/// The provider's own status where it has the same meaning. Otherwise the one that the SDKs map to the fitting
+/// error.
 fn choose_status(failure: &Failure) -> StatusCode {
     let own = failure.status.and_then(|status| StatusCode::from_u16(status).ok());
     let client_error = own.filter(StatusCode::is_client_error);
@@ -341,7 +343,7 @@ fn choose_status(failure: &Failure) -> StatusCode {
     }
 }
 
-/// The provider's own type, else OpenAI's for the reason.
+/// The provider's own error type, otherwise OpenAI's for the reason.
 fn choose_error_type(failure: &Failure) -> &str {
     if let Some(own) = &failure.provider_error_type {
         return own;
@@ -358,7 +360,7 @@ fn choose_error_type(failure: &Failure) -> &str {
 }
 
 impl ApiError {
-    /// The answer in a face's own shape. `id` is that of the request.
+    /// Renders the error in the shape of an API. `id` is that of the request.
     pub(super) fn render(self, face: Api, id: RequestId) -> Response {
         let (lines, id) = (summarize_attempts(&self.attempts), id.to_string());
         let body = ErrorBody {
@@ -390,7 +392,8 @@ impl ApiError {
 }
 
 impl IntoResponse for ApiError {
-    /// The problem itself rides along: only who knows the request's face can write it down.
+    /// The response carries the error itself, because only the caller that knows the request's API can render
+    /// it.
     fn into_response(self) -> Response {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = self.status;

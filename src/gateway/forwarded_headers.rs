@@ -1,11 +1,11 @@
-//! What of a client's headers goes no further: credentials, cookies, what belongs to this connection, and what only a
-//! browser or our own protocol says.
+//! The client headers that are not forwarded: credentials, cookies, those of this connection, and those that
+//! only a browser or the gateway's own protocol sends.
 
 use http::header::{CONNECTION, HeaderName};
 use http::{HeaderMap, HeaderValue};
 
 const DROPPED_HEADERS: &[&str] = &[
-    // This connection's (RFC 9110, 7.6.1).
+    // Headers of this connection (RFC 9110, 7.6.1).
     "connection",
     "keep-alive",
     "proxy-connection",
@@ -18,7 +18,7 @@ const DROPPED_HEADERS: &[&str] = &[
     "content-length",
     "content-encoding",
     "accept-encoding",
-    // The client's credentials towards us.
+    // The client's credentials for the gateway.
     "authorization",
     "proxy-authorization",
     "proxy-authenticate",
@@ -29,23 +29,23 @@ const DROPPED_HEADERS: &[&str] = &[
     // Another provider's account.
     "openai-organization",
     "openai-project",
-    // Where the client is.
+    // The location of the client.
     "origin",
     "referer",
     "forwarded",
     "via",
     "x-real-ip",
     "true-client-ip",
-    // Another face's.
+    // Belongs to another API.
     "anthropic-version",
-    // Of the body as it came, or of a cache.
+    // These describe the original body, or a cache.
     "content-md5",
     "digest",
     "content-digest",
     "repr-digest",
     "date",
     "range",
-    // Who the client is to a proxy in front of us.
+    // The identity of the client, from a proxy in front of the gateway.
     "remote-user",
     "x-remote-user",
     "x-client-ip",
@@ -63,10 +63,11 @@ const DROPPED_PREFIXES: &[&str] = &[
     "x-auth-",
 ];
 
-/// What nearly every request has and every provider may see, so that it is not compared with all that may not go on.
+/// Headers that nearly every request has and every provider may see. They skip the comparison with the dropped
+/// headers.
 const FORWARDED_HEADERS: &[&str] = &["accept", "content-type", "user-agent"];
 
-/// Whatever else a client calls what opens doors for it.
+/// Parts of other names that clients use for credentials.
 const DROPPED_SUBSTRINGS: &[&str] = &["token", "secret", "password", "api-key", "apikey", "credential"];
 
 /// The headers that may go to a provider.
@@ -74,7 +75,7 @@ pub(super) fn filter_headers(headers: &HeaderMap) -> HeaderMap {
     let named: Vec<String> = headers
         .get_all(CONNECTION)
         .iter()
-        // A byte that is no ASCII spoils its own name, not the list.
+        // A non-ASCII byte invalidates its own name, not the list.
         .flat_map(|list| list.as_bytes().split(|byte| *byte == b','))
         .map(|name| String::from_utf8_lossy(name).trim().to_ascii_lowercase())
         .collect();
@@ -93,7 +94,8 @@ pub(super) fn filter_headers(headers: &HeaderMap) -> HeaderMap {
     kept
 }
 
-/// A value as it came is a slice of what was read from the socket, and would hold those 8 KiB as long as a stream runs.
+/// Copies the value. The original is a slice of the socket's read buffer and would hold those 8 KiB as long as
+/// a stream runs.
 fn copy_value(value: &HeaderValue) -> HeaderValue {
     HeaderValue::from_bytes(value.as_bytes()).map_or_else(
         |_| value.clone(),

@@ -1,5 +1,5 @@
-//! What holds for every request: first an id, then the page it may come from, then the token. Behind that stand the
-//! answers, which most requests ask for, and the routes.
+//! The steps for every request: first an id, then the check of its origin, then the token. After that come the
+//! completions, which most requests ask for, and the routes.
 
 use std::mem::take;
 use std::sync::Arc;
@@ -19,12 +19,12 @@ use super::{auth, client_api, completion, dashboard, health, origin, request_bod
 use crate::protocol::api::Api;
 use crate::record::RequestId;
 
-/// The request's id on its answer.
+/// The request's id in its response.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-moonrelay-request-id");
 /// Anthropic's SDKs show it with their errors.
 const ANTHROPIC_ID: HeaderName = HeaderName::from_static("request-id");
 
-/// Everything that can be asked, and who may. A clone is the same one.
+/// All routes, and the check that a client may use them. Clones share the same handler.
 #[derive(Clone)]
 pub struct GatewayHandler(Arc<Inner>);
 
@@ -64,7 +64,7 @@ impl Handler for GatewayHandler {
 }
 
 impl Inner {
-    /// `asked` is the face of an answer that it asks for.
+    /// `asked` is the API of a completion request.
     async fn outcome(
         &self,
         request: &mut Request,
@@ -84,7 +84,8 @@ impl Inner {
             Some(_) => return Err(reject(take(request), ApiError::method_not_allowed).await),
             None => {}
         }
-        // Whoever asks what became of requests finds those whose answers are out. Probes ask for nothing of that.
+        // A query about past requests must include those whose responses are already sent. Probes do not need
+        // that.
         if request.method() != Method::POST && !health::is_probe_path(request.uri().path()) {
             shared.record_queue.flush().await;
         }
@@ -94,7 +95,7 @@ impl Inner {
     }
 }
 
-/// Refuses a request without looking at its body.
+/// Rejects a request without reading its body.
 pub(super) async fn reject(request: Request, problem: impl FnOnce(&Method, &str) -> ApiError) -> ApiError {
     let problem = problem(request.method(), request.uri().path());
     let (head, body) = request.into_parts();
@@ -116,7 +117,8 @@ fn admit(
     )?;
     let settings = shared.engine.settings();
     let tokens = &settings.gateway.tokens;
-    // A reload can take the token away with the public bind: who came by that one is a stranger still.
+    // A reload can remove the token together with the public bind. A client that connected through that bind is
+    // still untrusted.
     let no_token_needed = tokens.is_empty() && door.is_private;
     if no_token_needed || is_open(request.method(), request.uri().path(), settings.gateway.has_public_metrics)
     {
@@ -128,7 +130,7 @@ fn admit(
     }
 }
 
-/// Probes need no token, who only looks at the dashboard needs none, nor does Prometheus where that is wanted.
+/// Probes and read-only views of the dashboard need no token, nor does Prometheus if so configured.
 fn is_open(method: &Method, path: &str, public_metrics: bool) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
         && ((public_metrics && path == "/metrics")

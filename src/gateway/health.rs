@@ -1,4 +1,4 @@
-//! Whether the gateway lives, whether it can answer, and what it is doing.
+//! Whether the gateway is alive, whether it can answer, and its current state.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub(super) async fn get_liveness() -> Response {
     json_response(StatusCode::OK, &object!({"ok": true, "status": "live"}))
 }
 
-/// `GET /api/hello`: Claude Code asks before it asks for more.
+/// `GET /api/hello`: Claude Code calls it before other requests.
 pub(super) async fn get_hello() -> Response {
     json_response(StatusCode::OK, &object!({"message": "hello"}))
 }
@@ -80,7 +80,7 @@ pub(super) async fn get_status(State(shared): State<Arc<AppState>>) -> Response 
     json_response(StatusCode::OK, &value)
 }
 
-/// Adds why something cannot be used, and until when.
+/// Adds why a target cannot be used, and until when.
 fn add_reason(mut entry: Value, standing: &TargetStatus, snapshot: &Snapshot) -> Value {
     match standing {
         TargetStatus::Ready => {}

@@ -1,5 +1,5 @@
-//! The socket with what hyper lacks: a clock from a head's first byte to its last, one for a client that stops reading,
-//! and words for what never became a request.
+//! The client socket with what hyper lacks: a timeout from a head's first byte to its last, one for a client
+//! that stops reading, and error responses to input that never became a request.
 
 use std::io;
 use std::pin::Pin;
@@ -16,27 +16,27 @@ use super::phase::Phase;
 use super::protocol_error::ProtocolError;
 use super::rejections::RejectionLog;
 
-/// A head comes in one packet or a few; who takes longer is not a client.
+/// A request head arrives in one packet or a few. A connection that takes longer is not a client.
 const HEAD: Duration = Duration::from_secs(10);
-/// A client that reads nothing for this long holds an upstream answer that nobody will see.
+/// A client that reads nothing for this long holds an upstream response that it will not read.
 const STALLED: Duration = Duration::from_mins(2);
-/// After a last word what still comes is read away for this long: closing on bytes that were not read makes the kernel
-/// throw the answer away (RST).
+/// After a final error response, further input is read and discarded for this long. Closing with unread bytes
+/// makes the kernel discard the response (RST).
 const LINGER: Duration = Duration::from_secs(2);
 /// How HTTP/2 with prior knowledge begins (RFC 9113, 3.4).
 const HTTP2: &[u8] = b"PRI * HTTP/2";
 
-/// A socket with the clocks.
+/// A socket with timeouts.
 pub(super) struct TimedIo<S> {
     stream: S,
     phase: Arc<Phase>,
     refusals: Arc<RejectionLog>,
-    /// Since when a head has been coming.
+    /// When the current head began to arrive.
     head: Option<Instant>,
-    /// Its clock.
+    /// The timer of the head.
     late: Option<Pin<Box<Sleep>>>,
     stalled: Option<Pin<Box<Sleep>>>,
-    /// Our last words, as far as they are not sent yet.
+    /// The unsent part of the final error response.
     last: Option<Bytes>,
     linger: Option<Pin<Box<Sleep>>>,
 }
@@ -46,14 +46,14 @@ impl<S> TimedIo<S> {
         Self { stream, phase, refusals, head: None, late: None, stalled: None, last: None, linger: None }
     }
 
-    /// Fails when the head has been coming for too long. `progress`: bytes of it have just been read.
+    /// Fails when the head takes too long. `progress`: bytes of it have just been read.
     fn watch_head(&mut self, context: &mut Context<'_>, progress: bool) -> io::Result<()> {
         if self.phase.in_request() {
             (self.head, self.late) = (None, None);
             return Ok(());
         }
         let Some(since) = self.head else {
-            // Nearly every head is whole with its first bytes: the clock is set when more is read.
+            // Nearly every head is complete with its first bytes, so the timer is set only when more is read.
             self.head = progress.then(Instant::now);
             return Ok(());
         };
@@ -61,7 +61,7 @@ impl<S> TimedIo<S> {
         elapsed(late, context, "the request head took too long")
     }
 
-    /// Fails when a write has been waiting for too long.
+    /// Fails when a write has been pending for too long.
     fn watch_write<T>(
         &mut self,
         context: &mut Context<'_>,
@@ -79,7 +79,8 @@ impl<S> TimedIo<S> {
         }
     }
 
-    /// What is written when nothing was asked is hyper's own answer, which has no words: ours goes out instead.
+    /// Bytes that are written without a request are hyper's own response, which has no message. The gateway's
+    /// own error replaces it.
     fn speaks_for_hyper(&mut self, answer: &[u8]) -> bool {
         if self.last.is_none() && self.phase.is_idle() {
             self.say(ProtocolError::from_response(answer));
@@ -101,7 +102,7 @@ fn elapsed(clock: &mut Pin<Box<Sleep>>, context: &mut Context<'_>, what: &'stati
 }
 
 impl<S: AsyncWrite + Unpin> TimedIo<S> {
-    /// Sends what is left of our last words.
+    /// Sends the unsent part of the final error response.
     fn poll_last(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while let Some(last) = self.last.as_mut().filter(|last| !last.is_empty()) {
             let written = ready!(Pin::new(&mut self.stream).poll_write(context, last))?;
@@ -115,7 +116,7 @@ impl<S: AsyncWrite + Unpin> TimedIo<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> TimedIo<S> {
-    /// Reads away what a client still sends, so that it gets to see our last words.
+    /// Reads and discards what a client still sends, so that it receives the final error response.
     fn poll_away(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let clock = self.linger.get_or_insert_with(|| Box::pin(sleep(LINGER)));
         if clock.poll_unpin(context).is_ready() {
@@ -143,14 +144,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for TimedIo<S> {
         let read = buffer.filled().get(before..).unwrap_or_default();
         let progress = !read.is_empty();
         if self.head.is_none() && read.starts_with(HTTP2) && self.phase.is_idle() {
-            // For hyper the connection ends here; the shutdown that follows brings the words.
+            // For hyper the connection ends here; the shutdown that follows sends the error response.
             self.say(ProtocolError::Http2);
             buffer.set_filled(before);
             return Poll::Ready(Ok(()));
         }
         if let Err(error) = self.watch_head(context, progress) {
             self.say(ProtocolError::HeadTooSlow);
-            // Nothing else was sent on this connection, so the socket takes it whole, or nobody listens.
+            // Nothing else was sent on this connection, so the socket takes all of it, or the client is gone.
             let _ = self.poll_last(context);
             return Poll::Ready(Err(error));
         }

@@ -1,4 +1,4 @@
-//! A listening socket: bound, taken over, moved, given up; and what holds for who comes through it.
+//! A listening socket: bound, inherited, moved, closed; and the rules for clients that connect through it.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -12,22 +12,22 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 
 use crate::config::settings::Bind;
 
-/// Thousands may connect in one moment. Linux lets as many wait (`net.core.somaxconn`); who finds no room is heard only
-/// when it asks again, a second later.
+/// Thousands may connect in one moment. Linux limits the backlog to `net.core.somaxconn`; a client beyond it is
+/// accepted only when it retries, a second later.
 const BACKLOG: u32 = 4096;
 
-/// Which way a client came in, an extension of its requests. It holds for its connection to the end, whatever a reload
-/// moves.
+/// The listener through which a client connected, as an extension of its requests. It is valid for the whole
+/// connection, even if a reload moves the listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListenerInfo {
-    /// Clients reach it by a name, which a browser page can have rebound.
+    /// Whether clients reach the listener by a name, which a browser page can have rebound.
     pub is_reached_by_name: bool,
-    /// Only this machine reaches it.
+    /// Whether only this machine reaches the listener.
     pub is_private: bool,
 }
 
 impl ListenerInfo {
-    /// Nobody but the gateway itself.
+    /// Used only by the gateway itself.
     pub(super) const INTERNAL: Self = Self { is_reached_by_name: false, is_private: true };
 }
 
@@ -37,7 +37,7 @@ enum Socket {
     Unix(UnixListener),
 }
 
-/// A connection that was taken.
+/// An accepted connection.
 pub(super) enum ClientStream {
     Tcp(TcpStream),
     Unix(UnixStream),
@@ -49,35 +49,36 @@ pub struct Listener {
     socket: Socket,
     info: ListenerInfo,
     address: String,
-    /// What waits there at the end is ours to serve: nobody else holds the socket.
+    /// Whether only this process holds the socket, so that it must serve the connections left in the backlog at
+    /// the end.
     is_exclusive: bool,
-    /// Removed with it.
+    /// Removed together with the listener.
     _socket_file: Option<SocketFile>,
 }
 
 impl Listener {
-    /// A TCP socket that somebody else holds too.
+    /// A TCP socket that another process holds too.
     ///
     /// # Errors
-    /// When it has no address.
+    /// If it has no address.
     pub fn from_inherited_tcp(listener: std::net::TcpListener) -> io::Result<Self> {
         Ok(Self { is_exclusive: false, ..Self::from_tcp(TcpListener::from_std(listener)?)? })
     }
 
-    /// A UNIX socket that somebody else holds too; its file stays.
+    /// A UNIX socket that another process holds too. Its file is kept.
     ///
     /// # Errors
-    /// When it is no socket for this runtime.
+    /// If this runtime cannot use the socket.
     pub fn from_inherited_unix(listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
         let bound = listener.local_addr()?;
         let path = bound.as_pathname().map_or_else(|| "@".to_owned(), |path| path.display().to_string());
         Ok(Self { is_exclusive: false, ..Self::from_unix(UnixListener::from_std(listener)?, path, None) })
     }
 
-    /// A TCP socket of our own.
+    /// A TCP socket of the gateway's own.
     ///
     /// # Errors
-    /// When it has no address.
+    /// If it has no address.
     pub fn from_tcp(listener: TcpListener) -> io::Result<Self> {
         let bound = listener.local_addr()?;
         let door = ListenerInfo { is_reached_by_name: true, is_private: bound.ip().is_loopback() };
@@ -91,11 +92,11 @@ impl Listener {
         Self { socket, info, address, is_exclusive: true, _socket_file: file }
     }
 
-    /// Binds where the configuration says; `instead` is the one of ours that it will replace, which may have the same
-    /// port.
+    /// Binds the configured address. `instead` is the gateway's own listener that it will replace, which may
+    /// have the same port.
     ///
     /// # Errors
-    /// For people: where it cannot listen, and why.
+    /// A message for people: the address that cannot be bound, and why.
     pub async fn bind(bind: &Bind, port: u16, instead: Option<&Self>) -> Result<Self, String> {
         let ip = match bind {
             Bind::Loopback => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -149,7 +150,7 @@ impl Listener {
         }
     }
 
-    /// Closes it. Who has connected already is given out, unless a next process will take them.
+    /// Closes the socket. Returns clients that have already connected, unless a next process will accept them.
     pub(super) fn close(self) -> Box<dyn Iterator<Item = ClientStream> + Send> {
         match self.socket {
             _ if !self.is_exclusive => Box::new(std::iter::empty()),
@@ -188,7 +189,8 @@ fn bind_tcp(place: SocketAddr, instead: Option<&Listener>) -> io::Result<TcpList
     if old.local_addr().ok().map(|address| address.port()) != Some(place.port()) {
         return Err(error);
     }
-    // It may be ours alone that is in the way (loopback → all): the two share the port until the old one is given up.
+    // The conflict may be with the gateway's own socket (loopback → all). The two share the port until the old
+    // one is closed.
     set_port_sharing(old, true)?;
     let bound = listen(place, true);
     set_port_sharing(old, false)?;
@@ -199,7 +201,7 @@ fn bind_tcp(place: SocketAddr, instead: Option<&Listener>) -> io::Result<TcpList
 
 fn listen(place: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     let socket = if place.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // Connections of the process before may still be closing.
+    // Connections of the previous process may still be closing.
     socket.set_reuseaddr(true)?;
     if shared {
         socket.set_reuseport(true)?;
@@ -208,13 +210,13 @@ fn listen(place: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// tokio sets options before the bind only; a second descriptor of the same socket gets around that.
+/// tokio sets options only before the bind. A second descriptor of the same socket avoids that limit.
 fn set_port_sharing(listener: &TcpListener, on: bool) -> io::Result<()> {
     let twin = listener.as_fd().try_clone_to_owned()?;
     TcpSocket::from_std_stream(std::net::TcpStream::from(twin)).set_reuseport(on)
 }
 
-/// A socket that nobody answers on is what a killed process left.
+/// A socket on which no process answers was left by a killed process.
 async fn bind_unix(path: &Path) -> io::Result<(UnixListener, Option<SocketFile>)> {
     if let Ok(there) = std::fs::symlink_metadata(path) {
         if !there.file_type().is_socket() {
@@ -225,7 +227,7 @@ async fn bind_unix(path: &Path) -> io::Result<(UnixListener, Option<SocketFile>)
             return Err(io::ErrorKind::AddrInUse.into());
         }
     }
-    // Under its own name only when nobody else may open it.
+    // The socket gets its own name only after its permissions exclude other users.
     let mut draft = path.as_os_str().to_owned();
     draft.push(format!(".{}", std::process::id()));
     if UnixAddr::from_pathname(&draft).is_err() {
@@ -246,7 +248,7 @@ fn describe_bind_error(place: &str, error: &io::Error) -> String {
     format!("cannot listen on {place}: {error}{fix}")
 }
 
-/// The file of a UNIX socket, removed when the socket is given up.
+/// The file of a UNIX socket, removed when the socket is closed.
 #[derive(Debug)]
 struct SocketFile {
     path: PathBuf,
@@ -261,7 +263,7 @@ impl SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // Another gateway may have put its own in this place.
+        // Another gateway may have put its own socket there.
         if read_identity(&self.path) == Some(self.identity) {
             let _ = std::fs::remove_file(&self.path);
         }

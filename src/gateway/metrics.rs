@@ -16,7 +16,7 @@ use crate::telemetry::metrics::gauges::{GaugeSnapshot, TargetGauge, UsageWriterG
 use crate::telemetry::metrics::{self};
 use crate::usage::UsageHealth;
 
-/// Everything that is counted, and how the gateway stands now.
+/// All counters, and the gateway's current state.
 pub(super) async fn scrape(State(shared): State<Arc<AppState>>) -> Response {
     let traces_dropped = shared.traces.as_ref().map_or(0, |traces| traces.dropped());
     let standing =

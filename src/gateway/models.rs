@@ -1,4 +1,4 @@
-//! `GET /v1/models`: every name that a client may ask for.
+//! `GET /v1/models`: every model name that a client may use.
 
 use std::sync::Arc;
 
@@ -44,8 +44,8 @@ pub(super) async fn list_models(
     answer(StatusCode::OK, &value)
 }
 
-/// Which part of the list is asked for (Anthropic's API reference, "List Models", 2026). Without a limit it is all of
-/// it, which a client has to be ready for: it may be as short as a page.
+/// The requested part of the list (Anthropic's API reference, "List Models", 2026). Without a limit it is the
+/// whole list. A client has to be ready for that, because the whole list may be as short as a page.
 #[derive(Debug, Default)]
 struct ModelPage {
     limit: Option<usize>,
@@ -71,7 +71,7 @@ impl ModelPage {
         Ok(page)
     }
 
-    /// The models, and whether there are more in the direction in which the client goes.
+    /// The models, and whether there are more in the direction of the client's paging.
     fn select<'m>(&self, all: &'m [ModelListing]) -> (&'m [ModelListing], bool) {
         let place = |id: &Option<String>| all.iter().position(|model| Some(&model.id) == id.as_ref());
         let start = place(&self.after).map_or(0, |place| place + 1);
@@ -86,7 +86,7 @@ impl ModelPage {
     }
 }
 
-/// One name, as [`list`] has it, or any other that a request may use.
+/// One model name, as [`list_models`] returns it, or any other that a request may use.
 pub(super) async fn get_model(
     State(shared): State<Arc<AppState>>,
     id: Result<Path<String>, PathRejection>,

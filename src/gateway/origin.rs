@@ -1,5 +1,5 @@
-//! Browser pages of other origins, and names that are not ours, are refused: a web site must not reach a gateway on
-//! loopback (cross-site requests, DNS rebinding).
+//! Rejects browser pages of other origins, and host names that are not the gateway's. A web site must not reach
+//! a gateway on loopback (cross-site requests, DNS rebinding).
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -12,14 +12,14 @@ const FETCH_SITE_HEADER: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// Why a request may not be served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum OriginError {
-    /// It does not say, once and clearly, whom it is for (RFC 9112, 3.2: 400).
+    /// The request does not name its host exactly once and clearly (RFC 9112, 3.2: 400).
     InvalidHost(&'static str),
-    /// It is for somebody else, or comes from a page that is not ours.
+    /// The request is for another host, or comes from a page that is not the gateway's.
     Forbidden(String),
 }
 
-/// Whether the request may be served. A page cannot reach a UNIX socket, whose clients say any host (`by_name` is false
-/// there).
+/// Whether the request may be served. A page cannot reach a UNIX socket, whose clients send any host (`by_name`
+/// is false there).
 pub(super) fn check_origin(
     uri: &Uri,
     headers: &HeaderMap,
@@ -32,7 +32,8 @@ pub(super) fn check_origin(
     };
     let host = host.to_str().unwrap_or_default();
     let host_name = parse_host_name(host).ok_or(OriginError::InvalidHost("the Host is no host"))?;
-    // RFC 9112, 3.2.2: what stands in the target counts. A client of ours says the same in both.
+    // RFC 9112, 3.2.2: the host in the request target takes precedence. A legitimate client sends the same in
+    // both.
     for name in uri.authority().map(Authority::host).into_iter().chain([host_name]) {
         if by_name && !is_own_name(name, hostname) {
             let why = format!("{name:?} is not a name of this gateway; use 127.0.0.1 or localhost");
@@ -55,7 +56,7 @@ pub(super) fn check_origin(
 /// What is named by `host` or `host:port` with nothing before or between.
 fn parse_host_name(text: &str) -> Option<&str> {
     let is_port = |port: &str| port.is_empty() || port.parse::<u16>().is_ok();
-    // What nearly every client says, and what nobody can take for anything else.
+    // The form that nearly every client sends, and that is unambiguous.
     let (name, port) = text.split_once(':').unwrap_or((text, ""));
     if name.parse::<Ipv4Addr>().is_ok() && port.bytes().all(|byte| byte.is_ascii_digit()) && is_port(port) {
         return Some(name);

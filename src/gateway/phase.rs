@@ -1,23 +1,24 @@
-//! Where a connection stands between one request and the next.
+//! The phase of a connection between one request and the next.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
-/// Nothing is owed to the client. Half a head is idle too.
+/// No response is pending. Half a head counts as idle too.
 const IDLE: u8 = 0;
 /// A request is being read or answered.
 const IN_REQUEST: u8 = 1;
-/// The answer is out of our hands, but not in the socket yet.
+/// The response is complete, but not in the socket yet.
 const FLUSHING: u8 = 2;
 
-/// One connection's stage, for its socket, its requests, and who looks for an idle one: a head, its answer, the answer's
-/// last byte, then idle again. Only the connection's task changes it; its socket asks for it at each read and write.
+/// One connection's phase, for its socket, its requests, and the search for an idle connection: a head, its
+/// response, the response's last byte, then idle again. Only the connection's task changes it. Its socket reads
+/// it at each read and write.
 #[derive(Debug)]
 pub(super) struct Phase {
     stage: AtomicU8,
-    /// Since when it is idle; set before the stage says that it is.
+    /// Since when the connection is idle. It is set before the phase changes to idle.
     since: Mutex<Instant>,
     has_begun: AtomicBool,
 }
@@ -43,7 +44,7 @@ impl Phase {
         self.has_begun.store(true, Ordering::Relaxed);
     }
 
-    /// Whether a request has come.
+    /// Whether a request has arrived.
     pub(super) fn has_begun(&self) -> bool {
         self.has_begun.load(Ordering::Relaxed)
     }
@@ -64,12 +65,12 @@ impl Phase {
         self.is(IN_REQUEST)
     }
 
-    /// Whether nothing is owed to the client.
+    /// Whether no response is pending.
     pub(super) fn is_idle(&self) -> bool {
         self.is(IDLE)
     }
 
-    /// Since when, where nothing is owed to the client.
+    /// Since when no response is pending, if that is so.
     pub(super) fn idle_since(&self) -> Option<Instant> {
         self.is_idle().then(|| *self.since())
     }

@@ -1,5 +1,6 @@
-//! The gateway asks itself whether it serves: a request of its own through the accept loop, the connection's protocol,
-//! the gate and the router. It takes no place among the connections, so a full house does not look dead.
+//! The gateway probes itself with a request through the accept loop, the connection's protocol, the admission
+//! check and the router. The probe takes no connection slot, so a gateway at its connection limit does not look
+//! dead.
 
 use std::io;
 
@@ -9,13 +10,13 @@ use tokio::sync::mpsc;
 const PROBE_REQUEST: &[u8] = b"GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
 const PIPE_BYTES: usize = 4096;
 
-/// Asks.
+/// Sends probes.
 #[derive(Clone, Debug)]
 pub struct ProbeSender {
     connections: mpsc::Sender<DuplexStream>,
 }
 
-/// What the accept loop takes probes from.
+/// The source of probes for the accept loop.
 #[derive(Debug)]
 pub struct ProbeReceiver {
     connections: mpsc::Receiver<DuplexStream>,
@@ -29,10 +30,10 @@ pub fn channel() -> (ProbeSender, ProbeReceiver) {
 }
 
 impl ProbeSender {
-    /// Resolves when the serving loop has answered. The caller brings the time limit.
+    /// Resolves when the serving loop has answered. The caller sets the timeout.
     ///
     /// # Errors
-    /// When the loop is gone, or answers with anything but a 200.
+    /// If the loop is gone, or answers with any status but 200.
     pub async fn check(&self) -> io::Result<()> {
         let (mut near, far) = duplex(PIPE_BYTES);
         self.connections.send(far).await.map_err(|_| io::ErrorKind::NotConnected)?;
@@ -44,7 +45,7 @@ impl ProbeSender {
 }
 
 impl ProbeReceiver {
-    /// The next one; never again once nobody asks.
+    /// Waits for the next probe. Never resolves once every sender is gone.
     pub(super) async fn next(&mut self) -> DuplexStream {
         match self.connections.recv().await {
             Some(connection) => connection,

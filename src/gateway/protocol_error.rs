@@ -1,5 +1,5 @@
-//! Answers to what never became a request: hyper closes without a word, or with a bare status; a person who looks for
-//! the reason gets the same shape as from any other error.
+//! Responses to input that never became a request. hyper closes without a message, or with a bare status. A
+//! user who looks for the reason gets the same shape as from any other error.
 
 use bytes::Bytes;
 
@@ -8,23 +8,23 @@ use crate::protocol::api::Api;
 use crate::protocol::error::ErrorBody;
 use crate::record::RequestId;
 
-/// What was wrong.
+/// The kind of error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ProtocolError {
     /// hyper could not read the head.
     Malformed,
     /// The head is over its limit in bytes, or over hyper's 100 fields.
     HeadTooLarge,
-    /// The head did not come to its end in time.
+    /// The head was not complete in time.
     HeadTooSlow,
     /// The preface of HTTP/2 with prior knowledge.
     Http2,
-    /// Every place is taken by a request under way.
+    /// Every connection slot is taken by an active request.
     Busy,
 }
 
 impl ProtocolError {
-    /// What hyper's own answer, which begins so, means.
+    /// The meaning of hyper's own response, which begins with these bytes.
     pub(super) fn from_response(answer: &[u8]) -> Self {
         match answer.get(9..12) {
             Some(b"431") => Self::HeadTooLarge,
@@ -32,7 +32,7 @@ impl ProtocolError {
         }
     }
 
-    /// What it is, in a word.
+    /// The error code.
     pub(super) const fn code(self) -> &'static str {
         self.parts().1
     }
@@ -63,7 +63,7 @@ impl ProtocolError {
         }
     }
 
-    /// The whole answer, head and body; the connection ends with it.
+    /// The whole response, head and body. The connection ends with it.
     pub(super) fn response_bytes(self) -> Bytes {
         let (status, code, message) = self.parts();
         let kind = if self == Self::Busy { "server_error" } else { "invalid_request_error" };

@@ -1,4 +1,4 @@
-//! What the providers tell of their accounts.
+//! The account quotas that providers report.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::app_state::AppState;
 use super::response::{json_response, to_unix_millis};
 use crate::routing::quota::{Allowance, ProviderQuota};
 
-/// `GET /usage/quota`: asks those of whom nothing is known that is younger than a minute; takes 5 s at most for that.
+/// `GET /usage/quota`: queries the providers whose known quota is older than a minute. That takes at most 5 s.
 pub(super) async fn get_quota(State(shared): State<Arc<AppState>>) -> Response {
     let quotas = shared.engine.quotas().refresh(&shared.engine.settings()).await;
     json_response(StatusCode::OK, &to_json(&quotas))

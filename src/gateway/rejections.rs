@@ -1,5 +1,6 @@
-//! What the edge refuses before the relay sees it: counted, told in the log at `debug`, and where somebody may not call,
-//! as a warning, too. A crowd shall not drown the log, so that comes once a minute.
+//! Requests that the gateway rejects before the engine sees them. They are counted and logged at `debug`; a
+//! client without permission is logged as a warning too. The warning is written once a minute, so that many
+//! clients cannot flood the log.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,10 +13,10 @@ use super::protocol_error::ProtocolError;
 use crate::record::RequestId;
 use crate::telemetry::metrics::Metrics;
 
-/// Between two warnings.
+/// The time between two warnings.
 const WARNING_INTERVAL: Duration = Duration::from_mins(1);
 
-/// Who notes refusals.
+/// Counts and logs rejections.
 #[derive(Default)]
 pub struct RejectionLog {
     metrics: Arc<Metrics>,
@@ -23,13 +24,14 @@ pub struct RejectionLog {
 }
 
 impl RejectionLog {
-    /// That counts here.
+    /// Creates a log that counts in these metrics.
     #[must_use]
     pub fn new(metrics: Arc<Metrics>) -> Self {
         Self { metrics, last_warning: Mutex::default() }
     }
 
-    /// A request got this instead of an answer. What the relay has recorded is none of ours.
+    /// Records the error that a request got instead of an answer. Errors that the engine has recorded are
+    /// ignored.
     pub(super) fn record(&self, request_id: RequestId, problem: &ApiError) {
         if problem.is_recorded() {
             return;
@@ -48,7 +50,7 @@ impl RejectionLog {
         }
     }
 
-    /// What came was no request.
+    /// Records input that was not a request.
     pub(super) fn record_protocol_error(&self, what: ProtocolError) {
         self.metrics.record_rejection(what.code());
         debug!(code = what.code(), "refused before there was a request");

@@ -13,20 +13,22 @@ use crate::protocol::memory_budget;
 use crate::routing::Engine;
 use crate::routing::shutdown::ShutdownPhase;
 
-/// Between two pieces of a body. Clients have their body at hand; who pauses longer is gone.
+/// The longest pause between two pieces of a body. Clients have their body ready; a client that pauses longer
+/// is gone.
 const MAX_GAP: Duration = Duration::from_secs(30);
-/// From the first minute on a body must have come at this many bytes a second: a bad mobile link is faster, and one
-/// byte each half minute does not hold a place for hours.
+/// After the first minute a body must have arrived at this many bytes a second. A bad mobile link is faster,
+/// and a client that sends one byte each half minute cannot hold a slot for hours.
 const MIN_BYTES_PER_SECOND: f64 = 4096.0;
 const RATE_GRACE_PERIOD: Duration = Duration::from_mins(1);
-/// Once the gateway drains a body has this long to be complete.
+/// How long a body has to be complete once the gateway drains.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A body that is not wanted is read away for this long: who sends still cannot read the answer, and closing on bytes
-/// that were not read makes the kernel throw the answer away (RST).
+/// An unwanted body is read and discarded for this long. A client that still sends cannot read the response,
+/// and closing with unread bytes makes the kernel discard the response (RST).
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Reads a body away, so that the client gets to see the answer. One that was not sent yet (`Expect`) stays unsent.
+/// Reads and discards a body, so that the client receives the response. A body that was not sent yet (`Expect`)
+/// stays unsent.
 pub(super) async fn discard(headers: &HeaderMap, body: Body) {
     if !headers.contains_key(EXPECT) {
         drain(&mut body.into_data_stream()).await;
@@ -35,30 +37,30 @@ pub(super) async fn discard(headers: &HeaderMap, body: Body) {
 
 async fn drain(pieces: &mut BodyDataStream) {
     let reading = async { while let Some(Ok(_)) = pieces.next().await {} };
-    // A client that is slower than that is not worth the wait.
+    // The gateway does not wait for a slower client.
     let _ = timeout(DISCARD_TIMEOUT, reading).await;
 }
 
-/// Why a body was not taken.
+/// Why a body was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BodyError {
-    /// More than this many bytes.
+    /// The body has more than this many bytes.
     TooLarge(usize),
-    /// It stopped coming, or comes too slowly.
+    /// The body stopped arriving, or arrives too slowly.
     TooSlow,
-    /// It broke off.
+    /// The body broke off.
     Interrupted,
-    /// All bodies together would take more memory than they may.
+    /// All bodies together would exceed the memory limit.
     MemoryLimit,
-    /// It is no UTF-8 from this byte on.
+    /// The body is not UTF-8 from this byte on.
     InvalidUtf8(usize),
-    /// A content coding that is not undone here.
+    /// A content encoding that the gateway does not decode.
     UnsupportedEncoding,
-    /// The gateway stops, and it was not complete in time.
+    /// The gateway stops, and the body was not complete in time.
     ShuttingDown,
 }
 
-/// As [`read`], but not for long once the end has come.
+/// Like [`read`], but with a short timeout once shutdown has begun.
 pub(super) async fn read_until_shutdown(
     headers: &HeaderMap,
     body: Body,
@@ -70,17 +72,17 @@ pub(super) async fn read_until_shutdown(
         sleep(DRAIN_TIMEOUT).await;
     };
     tokio::select! {
-        // Most bodies are here already, and then nothing is waited for.
+        // Most bodies have already arrived, and need no wait.
         biased;
         body = read(headers, body, relay) => body,
         () = too_late => Err(BodyError::ShuttingDown),
     }
 }
 
-/// Reads a body within the limits of now.
+/// Reads a body within the current limits.
 async fn read(headers: &HeaderMap, body: Body, relay: &Engine) -> Result<Bytes, BodyError> {
     let body = read_into(relay.new_body_buffer(), headers, body, relay.settings().gateway.body_limit).await?;
-    // JSON is UTF-8 (RFC 8259, 8.1); a provider would say so with its own words, or with a 500.
+    // JSON is UTF-8 (RFC 8259, 8.1). A provider would report that with its own message, or with a 500.
     match simdutf8::compat::from_utf8(&body) {
         Ok(_) => Ok(body),
         Err(error) => Err(BodyError::InvalidUtf8(error.valid_up_to())),

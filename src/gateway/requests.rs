@@ -1,4 +1,4 @@
-//! `GET /requests/{id}`: what became of one request, for whoever asked it.
+//! `GET /requests/{id}`: the outcome of one request.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,18 +18,18 @@ use crate::record::RequestId;
 use crate::routing::shutdown::ShutdownPhase;
 use crate::usage::{DatabaseError, UsageAttempt, UsageEntry};
 
-/// Between an answer's last byte and its record there is no more than this.
+/// The longest time between the last byte of a response and its record.
 const RECORD_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A path's id.
 pub(super) type RequestIdPath = Result<Path<String>, PathRejection>;
 
-/// What is no text is no request's.
+/// An id that is not text belongs to no request.
 pub(super) fn decode_id(id: RequestIdPath) -> String {
     id.map_or_else(|_| char::REPLACEMENT_CHARACTER.to_string(), |Path(id)| id)
 }
 
-/// The record of one that is over, or is about to be.
+/// Returns the record of a request that has ended, or is about to end.
 pub(super) async fn get_request(State(shared): State<Arc<AppState>>, id: RequestIdPath) -> Response {
     let id = decode_id(id);
     match wait_for_record(&shared, &id).await {
@@ -39,8 +39,9 @@ pub(super) async fn get_request(State(shared): State<Arc<AppState>>, id: Request
     }
 }
 
-/// The record of a request that has just ended, or is about to. Anybody may wait here for what never comes, so the store
-/// is asked once; what ends from then on is in memory. Nobody waits once the gateway stops.
+/// The record of a request that has just ended, or is about to end. A client may wait here for a record that
+/// never comes, so the store is queried only once; requests that end later are in memory. The wait ends when
+/// the gateway stops.
 pub(super) async fn wait_for_record(
     shared: &AppState,
     id: &str,
@@ -53,7 +54,7 @@ pub(super) async fn wait_for_record(
     }
     let wait = async {
         loop {
-            // The sender lives as long as the ledger.
+            // The sender lives as long as the usage store.
             let _ = changes.changed().await;
             let recent = shared.usage.recent();
             if let Some(entry) = recent.into_iter().find(|entry| entry.request_id == id) {
@@ -93,7 +94,7 @@ fn to_json(entry: &UsageEntry) -> Value {
     })
 }
 
-/// Of all attempts that were paid for in this currency: amounts of two are never added.
+/// The cost of all attempts in this currency. Amounts of two currencies are never added.
 fn sum_cost(entry: &UsageEntry, currency: &str) -> Amount {
     let bills = entry.attempts.iter().filter_map(|attempt| attempt.bill.as_ref());
     bills.filter(|bill| bill.currency == currency).map(|bill| bill.amount).sum()
@@ -137,7 +138,7 @@ fn add_usage(one: TokenUsage, other: TokenUsage) -> TokenUsage {
     }
 }
 
-/// To the microsecond.
+/// Milliseconds, rounded to the microsecond.
 fn to_millis(span: Duration) -> f64 {
     (span.as_secs_f64() * 1e6).round() / 1e3
 }

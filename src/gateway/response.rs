@@ -1,4 +1,4 @@
-//! What our answers have in common: JSON bodies, and the headers that say who answered.
+//! What all responses share: JSON bodies, and the headers that name the model that answered.
 
 use std::time::SystemTime;
 
@@ -13,7 +13,7 @@ use crate::record::{Attempt, encode_header_value, render_attempts_header};
 const ATTEMPTS_HEADER: HeaderName = HeaderName::from_static("x-moonrelay-attempts");
 const MODEL_HEADER: HeaderName = HeaderName::from_static("x-moonrelay-model");
 
-/// A JSON answer.
+/// Builds a JSON response.
 pub(super) fn json_response(status: StatusCode, value: &Value) -> Response {
     let mut response = Response::new(Body::from(value.to_string()));
     *response.status_mut() = status;
@@ -27,7 +27,7 @@ pub(super) fn to_unix_millis(at: SystemTime) -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Says who answered and what was tried.
+/// Adds headers with the model that answered and the attempts.
 pub(super) fn insert_answer_headers(headers: &mut HeaderMap, model: Option<&str>, attempts: &[Attempt]) {
     insert_model_header(headers, model);
     if let Ok(value) = HeaderValue::from_str(&render_attempts_header(attempts)) {
@@ -35,7 +35,7 @@ pub(super) fn insert_answer_headers(headers: &mut HeaderMap, model: Option<&str>
     }
 }
 
-/// Says who answered, where somebody did.
+/// Adds a header with the model that answered, if any.
 pub(super) fn insert_model_header(headers: &mut HeaderMap, model: Option<&str>) {
     if let Some(value) = model.and_then(|model| HeaderValue::from_str(&encode_header_value(model)).ok()) {
         headers.insert(MODEL_HEADER, value);

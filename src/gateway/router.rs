@@ -1,4 +1,4 @@
-//! The routes beside those of the answers.
+//! The routes other than completions.
 
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ use super::error::ApiError;
 use super::handler::reject;
 use super::{count_tokens, dashboard, health, metrics, models, quota, requests, search};
 
-/// Under these the same routes stand, so that a client works which lets only its host be changed.
-/// They are the paths of Kimi Code, `OpenRouter` and Moonshot's Messages face.
+/// The same routes exist under each prefix, so that a client works even if only its host can be changed. They
+/// are the paths of Kimi Code, `OpenRouter` and Moonshot's Messages API.
 pub(super) const PATH_PREFIXES: [&str; 4] = ["", "/coding", "/api", "/anthropic"];
 
-/// Every one of them.
+/// Builds all of these routes.
 pub(super) fn build_router(shared: Arc<AppState>) -> Router {
     let mut router = Router::new()
         .route("/health", get(health::get_liveness))
@@ -49,7 +49,7 @@ pub(super) fn build_router(shared: Arc<AppState>) -> Router {
         .with_state(shared)
 }
 
-/// Whatever is asked of a response that was given before.
+/// Rejects every request about an earlier response.
 async fn reject_stored_response(request: Request) -> ApiError {
     reject(request, |_, _| ApiError::response_not_stored()).await
 }

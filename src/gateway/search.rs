@@ -19,7 +19,7 @@ use crate::record::{Attempt, AttemptOutcome};
 use crate::routing::Engine;
 use crate::routing::shutdown::ShutdownPhase;
 
-/// Searches. A client that goes away drops this, and with it the request upstream.
+/// Searches the web. A client that disconnects drops this, and with it the upstream request.
 pub(super) async fn handle_search(
     State(shared): State<Arc<AppState>>,
     Extension(caller): Extension<Caller>,
@@ -57,7 +57,7 @@ async fn search(shared: &AppState, caller: Caller, mut request: Request) -> Resu
     }
 }
 
-/// What is asked; nothing else may stand beside it, as it would not count.
+/// Reads the query. Other fields are rejected, because they would have no effect.
 fn parse_query(body: &Bytes) -> Result<String, ApiError> {
     let value: Value = serde_json::from_slice(body)
         .map_err(|error| ApiError::bad_body(None, format!("the body is not JSON: {error}")))?;
@@ -68,7 +68,7 @@ fn parse_query(body: &Bytes) -> Result<String, ApiError> {
     members.get("query").and_then(Value::as_str).map(str::to_owned).ok_or_else(wrong)
 }
 
-/// As the header tells it; an answer from memory has none.
+/// The attempt as the header reports it. A cached answer has none.
 fn build_attempt(found: &SearchResult) -> Attempt {
     Attempt {
         reference: found.reference.clone(),

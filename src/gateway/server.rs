@@ -1,4 +1,4 @@
-//! Accepts connections and serves them until told to stop; then answers that are under way run to their end.
+//! Accepts connections and serves them until shutdown; then responses in progress run to their end.
 
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,30 +23,32 @@ use super::rejections::RejectionLog;
 use crate::future::PollOnWake;
 use crate::routing::shutdown::{ShutdownPhase, ShutdownWatch};
 
-/// This many at one time are told that there is no place; beyond, clients wait in the kernel's backlog.
+/// This many clients at a time receive an error that no connection slot is free. Further clients wait in the
+/// kernel's backlog.
 const TURNED_AWAY: usize = 64;
-/// When accepting fails (no file descriptors), trying again at once would spin.
+/// When accepting fails (no file descriptors), an immediate retry would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// An idle connection is kept for so long, and until its turn comes.
+/// An idle connection is kept at least this long; it closes at the next sweep.
 const IDLE: Duration = Duration::from_mins(2);
 const IDLE_TURN: Duration = Duration::from_secs(10);
-/// What was cut off has this long to say so to its client.
+/// How long an interrupted response has to report that to its client.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
-/// Who answers what comes over a connection. A clone is the same one.
+/// Handles the requests of a connection. Clones share the same handler.
 pub trait Handler: Clone + Send + Sync + 'static {
-    /// Answers one request, which came in that way, and may take it apart. (By reference: it would be copied at each step.)
+    /// Answers one request from the given listener, and may take the request apart. (By reference: it would be
+    /// copied at each step.)
     fn handle(self, request: &mut Request, door: ListenerInfo) -> impl Future<Output = Response> + Send;
 }
 
-/// Where it listens, and how that changes.
+/// The current listeners, and their replacements.
 #[derive(Debug)]
 pub struct ListenerSet {
     open: Vec<Arc<Listener>>,
     moves: mpsc::Receiver<Arc<Listener>>,
 }
 
-/// Moves the gateway to another place.
+/// Moves the gateway to another listener.
 #[derive(Debug)]
 pub struct ListenerHandle {
     moves: mpsc::Sender<Arc<Listener>>,
@@ -54,7 +56,7 @@ pub struct ListenerHandle {
 }
 
 impl ListenerSet {
-    /// These, and who can put another one in their place.
+    /// Creates a set of these listeners, and the handle that can replace them.
     #[must_use]
     pub fn new(listeners: Vec<Listener>) -> (Self, ListenerHandle) {
         let open: Vec<Arc<Listener>> = listeners.into_iter().map(Arc::new).collect();
@@ -64,7 +66,7 @@ impl ListenerSet {
     }
 }
 
-/// The next one to listen on; never where nobody moves anything.
+/// Waits for the next listener to use. Never resolves if the handle is gone.
 async fn next(moves: &mut mpsc::Receiver<Arc<Listener>>) -> Arc<Listener> {
     match moves.recv().await {
         Some(listener) => listener,
@@ -73,24 +75,24 @@ async fn next(moves: &mut mpsc::Receiver<Arc<Listener>>) -> Arc<Listener> {
 }
 
 impl ListenerHandle {
-    /// The one that a move would replace.
+    /// The listener that a move would replace.
     #[must_use]
     pub fn current(&self) -> Option<Arc<Listener>> {
         self.current.as_ref().and_then(Weak::upgrade)
     }
 
-    /// From now on clients are taken there. Who came another way is served to the end.
+    /// Accepts clients on this listener from now on. Clients that are already connected are served to the end.
     pub async fn replace(&mut self, listener: Listener) {
         let listener = Arc::new(listener);
         self.current = Some(Arc::downgrade(&listener));
-        // Nobody takes it where the end has come.
+        // Has no receiver if shutdown has begun.
         let _ = self.moves.send(listener).await;
     }
 }
 
-/// Serves `front` on `listeners` until the end is told, then waits for the answers under way, until they are cut off.
-/// What connects from then on stays in the backlog: it is for the next process where the sockets were handed over.
-/// Returns how many connections were still busy at the end of that.
+/// Serves `front` on `listeners` until shutdown begins, then waits for responses in progress until they are cut
+/// off. Later connections stay in the backlog: they are for the next process where the sockets were handed
+/// over. Returns how many connections were still busy at the end of that.
 pub async fn run(
     listeners: ListenerSet,
     front: impl Handler,
@@ -104,7 +106,7 @@ pub async fn run(
     idle_turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            // In this order: who connects once the end was told is the next process's.
+            // In this order: a client that connects after shutdown began is left to the next process.
             biased;
             () = ending.wait_for(ShutdownPhase::Draining) => break,
             probe = probes.next() => house.probed(probe),
@@ -137,9 +139,9 @@ struct Server<F> {
     front: F,
     refusals: Arc<RejectionLog>,
     places: Arc<ConnectionSlots>,
-    /// One entry a connection, those that get no place included.
+    /// One permit for each connection, including those that get no slot.
     entrance: Arc<Semaphore>,
-    /// Clients are turned away since the last one that got a place.
+    /// Whether clients have been turned away since the last one that got a slot.
     full: AtomicBool,
     ending: ShutdownWatch,
 }
@@ -154,7 +156,7 @@ impl<F: Handler> Server<F> {
     fn spawn(&self, stream: ClientStream, door: ListenerInfo, entry: Option<OwnedSemaphorePermit>) {
         let place = self.places.take();
         let (front, refusals, ending) = (self.front.clone(), self.refusals.clone(), self.ending.clone());
-        // Once: a crowd shall not drown the log.
+        // Once, so that many clients cannot flood the log.
         if !self.full.swap(place.is_none(), Ordering::Relaxed) && place.is_none() {
             warn!("every place is taken by a request under way: clients are turned away");
         }
@@ -167,7 +169,7 @@ impl<F: Handler> Server<F> {
         });
     }
 
-    /// Takes no place, and is not waited for.
+    /// Serves a probe. It takes no slot, and shutdown does not wait for it.
     fn probed(&self, probe: DuplexStream) {
         let connection = serve(
             probe,
@@ -180,19 +182,21 @@ impl<F: Handler> Server<F> {
         tokio::spawn(async move { told(connection.await) });
     }
 
-    /// Closes listeners. Who has connected to our own is served still: nobody else would.
+    /// Closes listeners. Clients that are connected to the gateway's own sockets are still served, because no
+    /// other process would serve them.
     fn close(&self, listeners: Vec<Arc<Listener>>) {
         for listener in listeners.into_iter().filter_map(Arc::into_inner) {
             let door = listener.info();
             for stream in listener.close() {
-                // No more than the backlog: beyond the cap they are told at least that there is no place.
+                // At most the backlog. Beyond the limit, clients at least receive an error that no connection
+                // slot is free.
                 self.spawn(stream, door, self.entrance.clone().try_acquire_owned().ok());
             }
         }
     }
 
     fn busy(&self) -> usize {
-        // Each entry holds the semaphore once more.
+        // Each permit holds one more reference to the semaphore.
         Arc::strong_count(&self.entrance) - 1
     }
 
@@ -204,7 +208,7 @@ impl<F: Handler> Server<F> {
     }
 }
 
-/// Serves one client, or tells it that there is no place.
+/// Serves one client, or answers that no connection slot is free.
 async fn take_in(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     door: ListenerInfo,
@@ -244,7 +248,7 @@ async fn accept(
     listeners: &[Arc<Listener>],
     entrance: &Arc<Semaphore>,
 ) -> Option<(ClientStream, ListenerInfo, OwnedSemaphorePermit)> {
-    // The entry comes first: beyond the cap clients wait in the kernel's backlog.
+    // The permit comes first: beyond the limit, clients wait in the kernel's backlog.
     let entry = entrance.clone().acquire_owned().await.ok()?;
     let any = |context: &mut Context<'_>| {
         let accepted = listeners.iter().find_map(|listener| match listener.poll_accept(context) {

@@ -1,14 +1,14 @@
-//! Which target a conversation stays with, for as many conversations as memory is worth.
+//! Owns session affinity: the target of each conversation, for a bounded number of conversations.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// A person's agents hold tens of conversations; each costs about 100 bytes here.
+/// The agents of one user hold tens of conversations; each costs about 100 bytes here.
 const MAX_CONVERSATIONS: usize = 4096;
-/// No prompt cache is warm after a day of silence.
+/// No prompt cache is warm after a day without requests.
 const MAX_IDLE: Duration = Duration::from_hours(24);
 
-/// Conversations, by fingerprint, and where they are at home.
+/// The target of each conversation, by fingerprint.
 #[derive(Debug)]
 pub struct AffinityMap<T> {
     entries: HashMap<u64, AffinityEntry<T>>,
@@ -17,7 +17,7 @@ pub struct AffinityMap<T> {
 #[derive(Debug)]
 struct AffinityEntry<T> {
     target: T,
-    /// The last answer.
+    /// The time of the last response.
     last_used: Instant,
 }
 
@@ -28,14 +28,15 @@ impl<T> Default for AffinityMap<T> {
 }
 
 impl<T> AffinityMap<T> {
-    /// Where a conversation is at home.
+    /// Returns the conversation's target.
     #[must_use]
     pub fn get(&self, conversation: u64, now: Instant) -> Option<&T> {
         let home = self.entries.get(&conversation)?;
         (now.saturating_duration_since(home.last_used) < MAX_IDLE).then_some(&home.target)
     }
 
-    /// A conversation was answered there. The one that was silent for longest makes room where there is none.
+    /// Records that a target answered a conversation. At the limit, the conversation that was idle for longest
+    /// is removed.
     pub fn insert(&mut self, conversation: u64, at: T, now: Instant) {
         if self.entries.len() >= MAX_CONVERSATIONS && !self.entries.contains_key(&conversation) {
             let oldest =
@@ -45,12 +46,12 @@ impl<T> AffinityMap<T> {
         self.entries.insert(conversation, AffinityEntry { target: at, last_used: now });
     }
 
-    /// A conversation is where it would be without us.
+    /// Removes a conversation.
     pub fn remove(&mut self, conversation: u64) {
         self.entries.remove(&conversation);
     }
 
-    /// Keeps the homes of which `keep` says so (after a reload).
+    /// Keeps the targets for which `keep` returns true (after a reload).
     pub fn retain(&mut self, mut keep: impl FnMut(&T) -> bool) {
         self.entries.retain(|_, home| keep(&home.target));
     }
@@ -61,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_conversation_has_one_home_until_it_leaves_or_is_silent_for_a_day() {
+    fn conversation_keeps_target_until_removed_or_idle_for_a_day() {
         let (mut homes, start) = (AffinityMap::default(), Instant::now());
         homes.insert(1, "openrouter", start);
         homes.insert(2, "moonshot", start);
@@ -73,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_bounded_and_the_one_that_was_silent_for_longest_goes() {
+    fn longest_idle_conversation_is_removed_at_the_limit() {
         let (mut homes, start) = (AffinityMap::default(), Instant::now());
         let second = Duration::from_secs(1);
         for conversation in 0..MAX_CONVERSATIONS as u64 {
@@ -86,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reload_keeps_what_is_still_there() {
+    fn reload_keeps_existing_targets() {
         let (mut homes, start) = (AffinityMap::default(), Instant::now());
         homes.insert(1, "openrouter", start);
         homes.insert(2, "moonshot", start);

@@ -1,7 +1,7 @@
-//! What rests, until when, and who may look whether it has recovered.
+//! Owns cooldowns: what must not be tried, until when, and which request may probe it.
 //!
-//! A thing that failed rests; at the end of its rest one request, the probe, is let through. When the probe succeeds
-//! the thing is as new, so the primary is back with the next request; when it fails the rest is longer.
+//! At the end of a cooldown one request, the half-open probe, is allowed. When the probe succeeds, the cooldown
+//! is removed, so the primary is used again from the next request. When it fails, the next cooldown is longer.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -9,22 +9,23 @@ use std::time::{Duration, Instant};
 
 use crate::failure::Reason;
 
-/// No rest that a provider asks for is longer: nobody shall be stuck on a fallback for a wrong header.
+/// The longest cooldown that a provider's header can set, so that a wrong header cannot keep clients on a
+/// fallback.
 pub const MAX_COOLDOWN: Duration = Duration::from_hours(1);
-/// A usage window may really be a week.
+/// A usage window can really last a week.
 const MAX_QUOTA_COOLDOWN: Duration = Duration::from_hours(7 * 24);
 
-/// The lengths of rests.
+/// The lengths of cooldowns.
 #[derive(Clone, Debug)]
 pub struct CooldownDurations {
-    /// After the first, second, … failure in a row; the last one repeats.
+    /// After the first, second, … consecutive failure; the last one repeats.
     pub steps: Vec<Duration>,
-    /// For a key without money or validity.
+    /// For a key without balance, or one that is invalid.
     pub billing: Duration,
 }
 
 impl CooldownDurations {
-    /// How long a thing rests that failed `failures` times in a row (1 or more).
+    /// The cooldown after `failures` consecutive failures (1 or more).
     #[must_use]
     pub fn duration_for(&self, reason: Reason, failures: u32, asked: Option<Duration>) -> Duration {
         let index = usize::try_from(failures.saturating_sub(1)).unwrap_or(usize::MAX);
@@ -39,28 +40,28 @@ impl CooldownDurations {
     }
 }
 
-/// One thing's rest.
+/// One cooldown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cooldown {
-    /// Its end.
+    /// The time at which it ends.
     pub until: Instant,
-    /// The last failure's type.
+    /// The reason of the last failure.
     pub reason: Reason,
-    /// Failures in a row.
+    /// Consecutive failures.
     pub failures: u32,
-    /// When it failed.
+    /// The time of the last failure.
     failed_at: Instant,
     phase: CooldownPhase,
 }
 
-/// How far a thing is on its way back.
+/// The state of recovery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum CooldownPhase {
-    /// It rests, or may be probed when the rest is over.
+    /// In cooldown, or ready for a probe after its end.
     Waiting,
-    /// One caller looks.
+    /// One request probes it.
     Probing,
-    /// It answers again; until an answer is complete its failures are remembered.
+    /// It responds again; failures are remembered until a response is complete.
     Recovering,
 }
 
@@ -74,18 +75,18 @@ impl Cooldown {
     }
 }
 
-/// Whether a thing may be used.
+/// Whether a key may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
-    /// It is well.
+    /// It has no cooldown.
     Allowed,
-    /// Its rest is over: this caller looks whether it has recovered, and must report what came of it.
+    /// Its cooldown is over: this caller probes it, and must report the result.
     Probe,
-    /// It rests, or somebody else is looking.
+    /// It is in cooldown, or another request probes it.
     InCooldown(Cooldown),
 }
 
-/// All rests.
+/// All cooldowns.
 #[derive(Debug)]
 pub struct Cooldowns<K> {
     entries: HashMap<K, Cooldown>,
@@ -98,24 +99,24 @@ impl<K> Default for Cooldowns<K> {
 }
 
 impl<K: Eq + Hash + Clone> Cooldowns<K> {
-    /// Looks without taking part.
+    /// Reads the state without starting a probe.
     #[must_use]
     pub fn get_active(&self, key: &K, now: Instant) -> Option<Cooldown> {
         self.entries.get(key).copied().filter(|rest| rest.is_active(now))
     }
 
-    /// Whether nothing rests, and nothing is on its way back.
+    /// Whether there is no cooldown and no recovery in progress.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// Every rest that is running.
+    /// Every running cooldown.
     pub fn iter_active(&self, now: Instant) -> impl Iterator<Item = (&K, Cooldown)> {
         self.entries.iter().filter(move |(_, rest)| rest.is_active(now)).map(|(key, rest)| (key, *rest))
     }
 
-    /// Asks to use the thing.
+    /// Requests admission.
     pub fn admit(&mut self, key: &K, now: Instant) -> Admission {
         let Some(rest) = self.entries.get_mut(key) else {
             return Admission::Allowed;
@@ -130,7 +131,7 @@ impl<K: Eq + Hash + Clone> Cooldowns<K> {
         Admission::Probe
     }
 
-    /// The thing failed. Failures that were under way together count once: a rest that is running is only prolonged.
+    /// Records a failure. Concurrent failures count once: a running cooldown is only extended.
     pub fn record_failure(
         &mut self,
         key: K,
@@ -151,29 +152,31 @@ impl<K: Eq + Hash + Clone> Cooldowns<K> {
             .insert(key, Cooldown { until, reason, failures, failed_at: now, phase: CooldownPhase::Waiting });
     }
 
-    /// The thing began to answer a request that was admitted at `admitted`: others may use it again. What failed after
-    /// that moment stays at rest, because an older request says nothing of it.
+    /// Records that a request that was admitted at `admitted` got the beginning of a response: other requests
+    /// are admitted again. A failure after `admitted` keeps its cooldown, because an older request proves
+    /// nothing about it.
     pub fn record_answer_start(&mut self, key: &K, admitted: Instant) {
         if let Some(rest) = self.entries.get_mut(key).filter(|rest| rest.failed_at <= admitted) {
             rest.phase = CooldownPhase::Recovering;
         }
     }
 
-    /// The answer to a request that was admitted at `admitted` is complete: the thing is as new.
+    /// Records that the response to a request that was admitted at `admitted` is complete: its cooldown and
+    /// failures are removed.
     pub fn record_success(&mut self, key: &K, admitted: Instant) {
         if self.entries.get(key).is_some_and(|rest| rest.failed_at <= admitted) {
             self.entries.remove(key);
         }
     }
 
-    /// A probe ended without a verdict (the client went away): the next request may look.
+    /// A probe ended without a result (the client disconnected): the next request may probe.
     pub fn release_probe(&mut self, key: &K) {
         if let Some(rest) = self.entries.get_mut(key).filter(|rest| rest.phase == CooldownPhase::Probing) {
             rest.phase = CooldownPhase::Waiting;
         }
     }
 
-    /// Drops what no longer matters and keeps what `keep` says (after a reload).
+    /// Drops expired entries and those for which `keep` returns false (after a reload).
     pub fn retain(&mut self, mut keep: impl FnMut(&K) -> bool) {
         self.entries.retain(|key, _| keep(key));
     }
@@ -195,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn lets_one_probe_through_at_the_end_and_is_as_new_when_it_succeeds() {
+    fn expired_cooldown_admits_one_probe_and_success_removes_it() {
         let (mut rests, start) = (Cooldowns::default(), Instant::now());
         rests.record_failure("kimi", Reason::RateLimit, None, &steps(), start);
         assert!(matches!(rests.admit(&"kimi", start + seconds(29)), Admission::InCooldown(_)));
@@ -206,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn is_open_while_it_answers_and_remembers_its_failures_until_the_answer_is_complete() {
+    fn failures_are_remembered_until_the_response_is_complete() {
         let (mut rests, start) = (Cooldowns::default(), Instant::now());
         rests.record_failure("kimi", Reason::Server, None, &steps(), start);
         let probe = start + seconds(30);
@@ -219,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn an_older_request_that_succeeds_ends_no_newer_rest() {
+    fn success_of_an_older_request_keeps_a_newer_cooldown() {
         let (mut rests, start) = (Cooldowns::default(), Instant::now());
         rests.record_failure("kimi", Reason::Billing, None, &steps(), start + seconds(1));
         rests.record_answer_start(&"kimi", start);
@@ -228,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn rests_longer_after_each_failed_probe() {
+    fn failed_probe_extends_the_cooldown() {
         let (mut rests, mut now) = (Cooldowns::default(), Instant::now());
         for expected in [30, 60, 300, 300] {
             rests.record_failure("kimi", Reason::Server, None, &steps(), now);
@@ -240,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_failures_that_were_under_way_together_once() {
+    fn concurrent_failures_count_once() {
         let (mut rests, now) = (Cooldowns::default(), Instant::now());
         for _ in 0..5 {
             rests.record_failure("kimi", Reason::Server, None, &steps(), now);
@@ -249,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn an_abandoned_probe_lets_the_next_one_look() {
+    fn abandoned_probe_admits_the_next_one() {
         let (mut rests, start) = (Cooldowns::default(), Instant::now());
         rests.record_failure("kimi", Reason::Network, None, &steps(), start);
         let later = start + seconds(31);
@@ -259,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_the_wait_that_is_asked_for_up_to_an_hour() {
+    fn retry_after_is_used_up_to_an_hour() {
         assert_eq!(steps().duration_for(Reason::RateLimit, 1, Some(seconds(5))), seconds(5));
         assert_eq!(steps().duration_for(Reason::RateLimit, 1, Some(seconds(86_400))), MAX_COOLDOWN);
         assert_eq!(steps().duration_for(Reason::Quota, 1, Some(seconds(86_400))), seconds(86_400));

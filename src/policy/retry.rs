@@ -1,39 +1,40 @@
-//! Whether a failure is worth another try of the same target: an allow-list of causes, and short waits only.
+//! Owns the decision whether a failure is retried on the same target: an allow-list of causes, and short waits
+//! only.
 
 use std::time::Duration;
 
 use super::backoff;
 use crate::failure::{Failure, Reason};
 
-/// What follows a failed attempt.
+/// The action after a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryDecision {
-    /// The same target after this wait.
+    /// Retry the same target after this wait.
     Retry(Duration),
-    /// The next target.
+    /// Fail over to the next target.
     Failover,
-    /// No target can help: the request itself is wrong.
+    /// Stop: the request itself is invalid, so no target can help.
     Stop,
 }
 
 /// Limits of retries.
 #[derive(Clone, Copy, Debug)]
 pub struct RetryLimits {
-    /// Tries of one target in all.
+    /// Maximum attempts of one target, the first included.
     pub attempts: u32,
-    /// First wait.
+    /// The first wait.
     pub initial_delay: Duration,
-    /// Longest wait; a Retry-After beyond it goes to the next target.
+    /// The longest wait; a longer `Retry-After` causes failover.
     pub max_delay: Duration,
 }
 
-/// Decides after the `tries`-th failed try of a target.
+/// Decides after the `tries`-th failed attempt of a target.
 #[must_use]
 pub fn decide_retry(failure: &Failure, tries: u32, limits: RetryLimits, dice: f64) -> RetryDecision {
     if !failure.allows_failover() {
         return RetryDecision::Stop;
     }
-    // A time-out has used its clock up: trying again doubles a wait that is long already.
+    // After a timeout, a retry would double a wait that is already long.
     let worth = failure.reason.is_transient() && failure.reason != Reason::Timeout;
     if !worth || tries >= limits.attempts {
         return RetryDecision::Failover;
@@ -62,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn tries_again_only_for_what_passes_soon() {
+    fn only_transient_failures_are_retried() {
         assert_eq!(
             decide_retry(&after(Reason::Server, None), 1, LIMITS, 1.0),
             RetryDecision::Retry(Duration::from_millis(250))
@@ -79,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn stops_at_a_request_that_is_simply_wrong() {
+    fn invalid_request_stops() {
         let mut failure = after(Reason::BadRequest, None);
         assert_eq!(decide_retry(&failure, 1, LIMITS, 0.0), RetryDecision::Stop);
         failure.is_provider_rule = true;

@@ -1,4 +1,4 @@
-//! Money as an integer: sums are exact, and two runs over the same figures give the same total.
+//! Money as an integer, so that sums are exact and independent of the order of addition.
 
 use std::fmt;
 use std::iter::Sum;
@@ -14,7 +14,7 @@ const PICOS_PER_UNIT: u64 = 10_u64.pow(DECIMAL_PLACES);
 pub struct Amount(u64);
 
 impl Amount {
-    /// Nothing.
+    /// Zero.
     pub const ZERO: Self = Self(0);
 
     /// So many millionths of millionths.
@@ -41,8 +41,8 @@ impl Amount {
         Self(self.0.saturating_add(other.0))
     }
 
-    /// Reads a JSON number, digit by digit, so that 0.1 is a tenth; what is finer than a pico is rounded. `None` for
-    /// what is no number, or less than nothing.
+    /// Reads a JSON number digit by digit, so that 0.1 is exactly a tenth. Digits below a pico are rounded.
+    /// `None` for text that is not a number, and for negative numbers.
     #[must_use]
     pub fn parse(literal: &str) -> Option<Self> {
         let is_number = literal.parse::<f64>().is_ok_and(f64::is_finite);
@@ -73,7 +73,7 @@ fn scale_digits(digits: &str, shift: i64) -> u64 {
         return 0;
     }
     if shift >= 0 {
-        // Eighteen zeros behind any digit are more than there is room for, or nearly.
+        // Eighteen zeros after any digit overflow, or nearly do.
         let zeros = "0".repeat(places.min(20));
         return format!("{digits}{zeros}").parse().unwrap_or(u64::MAX);
     }
@@ -89,7 +89,7 @@ impl Sum for Amount {
     }
 }
 
-/// Every digit that says something: `0.001434`, `12`.
+/// All significant digits: `0.001434`, `12`.
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (units, rest) = (self.0 / PICOS_PER_UNIT, self.0 % PICOS_PER_UNIT);
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn is_shown_with_every_digit_that_says_something() {
+    fn all_significant_digits_are_shown() {
         let shown = |literal| Amount::parse(literal).unwrap().to_string();
         assert_eq!(shown("0.001434"), "0.001434");
         assert_eq!(shown("12.50"), "12.5");

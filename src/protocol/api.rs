@@ -1,4 +1,4 @@
-//! The three protocols that providers and clients speak.
+//! The three API formats of providers and clients.
 
 /// A protocol.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -13,10 +13,10 @@ pub enum Api {
 }
 
 impl Api {
-    /// Every face, the default one first.
+    /// All API formats, the default one first.
     pub const ALL: [Self; 3] = [Self::ChatCompletions, Self::Responses, Self::Messages];
 
-    /// The face that a value of `api` names.
+    /// The API format named by a value of `api`.
     #[must_use]
     pub fn from_name(api: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|face| face.as_str() == api)
@@ -32,7 +32,7 @@ impl Api {
         }
     }
 
-    /// What follows a base URL.
+    /// The path after a base URL.
     #[must_use]
     pub const fn path(self) -> &'static str {
         match self {
@@ -42,7 +42,7 @@ impl Api {
         }
     }
 
-    /// The field of a request that holds the conversation.
+    /// The request field that contains the conversation.
     #[must_use]
     pub const fn conversation_field(self) -> &'static str {
         match self {

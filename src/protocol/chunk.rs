@@ -1,7 +1,7 @@
-//! Chat answers, whole (`chat.completion`) or in chunks (`chat.completion.chunk`), as spans.
+//! Chat Completions responses, whole (`chat.completion`) or in chunks (`chat.completion.chunk`), as spans.
 //!
-//! Nothing is parsed into a tree: lone surrogates, which some back ends split over two deltas and which `serde_json`
-//! refuses, pass as they came.
+//! Nothing is parsed into a tree. Some back ends split a surrogate pair over two deltas, which `serde_json`
+//! rejects; here lone surrogates pass unchanged.
 
 use std::borrow::Cow;
 
@@ -9,8 +9,8 @@ use super::api::Api;
 use super::json::{self, MalformedJson, ScanMode, Span};
 use super::usage::TokenUsage;
 
-/// A whole answer or one chunk of it, and where its parts stand. Of duplicate keys the last counts; `null` counts as
-/// absent.
+/// A whole response or one chunk, and the spans of its parts. The last of duplicate keys counts. `null` counts
+/// as absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChatChunk {
     /// Offset of the opening brace.
@@ -34,13 +34,13 @@ pub struct ChunkChoice {
     pub span: Span,
     /// `index`.
     pub index: Option<Span>,
-    /// `delta`, or `message` of a whole answer, when it is an object.
+    /// `delta`, or `message` of a whole response, when it is an object.
     pub delta: Option<Span>,
     /// `finish_reason`; an empty string counts as absent.
     pub finish_reason: Option<Span>,
-    /// `usage`: Moonshot's place for it in the last chunk.
+    /// `usage`, where Moonshot puts it in the last chunk.
     pub usage: Option<Span>,
-    /// `error`: where older OpenRouter answers had it.
+    /// `error`, where older OpenRouter responses put it.
     pub error: Option<Span>,
     /// `delta.role`.
     pub role: Option<Span>,
@@ -69,10 +69,10 @@ impl ChunkChoice {
 }
 
 impl ChatChunk {
-    /// Indexes an answer or a chunk.
+    /// Indexes a response or a chunk.
     ///
     /// # Errors
-    /// When the scan meets something that is not JSON, or the text is not one object.
+    /// When the scan finds invalid JSON, or the text is not one object.
     pub fn parse(text: &[u8]) -> Result<Self, MalformedJson> {
         Self::parse_with(text, ScanMode::Lenient)
     }
@@ -128,7 +128,7 @@ impl ChatChunk {
         self.parsed_choices.iter().any(ChunkChoice::has_output)
     }
 
-    /// Whether `choices` is there and empty, as in the chunk that brings nothing but usage.
+    /// Whether `choices` is present and empty, as in the chunk that contains only usage.
     #[must_use]
     pub const fn has_empty_choices(&self) -> bool {
         self.choices_span.is_some() && self.parsed_choices.is_empty()
@@ -155,8 +155,8 @@ impl ChatChunk {
         unescape_span(text, self.model.as_ref())
     }
 
-    /// The error that takes the answer's place: `error`, else a choice's. An object or a non-empty string counts;
-    /// `{}`, `false` and `0` do not.
+    /// The error sent instead of content: `error`, or else that of a choice. An object or a non-empty string
+    /// counts; `{}`, `false` and `0` do not.
     #[must_use]
     pub fn error(&self, text: &[u8]) -> Option<Span> {
         self.error
@@ -167,10 +167,10 @@ impl ChatChunk {
     }
 }
 
-/// Where the name of each tool call stands (`tool_calls[].function.name`, quotes included).
+/// The span of each tool call's name (`tool_calls[].function.name`, quotes included).
 ///
 /// # Errors
-/// When the scan meets something that is not JSON.
+/// When the scan finds invalid JSON.
 pub fn find_tool_names(text: &[u8], tool_calls: &Span) -> Result<Vec<Span>, MalformedJson> {
     let mut names = Vec::new();
     json::walk_array(text, tool_calls.start, |call| {
@@ -272,7 +272,7 @@ fn is_empty(text: &[u8], span: &Span) -> bool {
     }
 }
 
-/// A key without quotes, unescaped where it holds an escape.
+/// A key without quotes, unescaped if it contains an escape.
 fn unescape_key<'t>(text: &'t [u8], key: &Span) -> Cow<'t, [u8]> {
     let literal = text.get(key.clone()).unwrap_or_default();
     let inner = text.get(key.start + 1..key.end.saturating_sub(1)).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Edits of spans: a body with a few changes goes up as slices of the original bytes.
+//! Edits of spans: an edited body is sent as slices of the original bytes.
 
 use bytes::Bytes;
 
@@ -24,20 +24,20 @@ impl Edits {
         Self { replacements: Vec::new() }
     }
 
-    /// Whether nothing changes.
+    /// Whether there are no edits.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.replacements.is_empty()
     }
 
-    /// Puts `with` in the place of `span`; an empty span inserts.
+    /// Replaces `span` by `with`; an empty span inserts.
     pub fn replace(&mut self, span: Span, with: impl Into<Bytes>) {
         self.replacements.push((span, with.into()));
     }
 
-    /// The text with the changes made. Insertions at one offset keep the order in which they were added, and stand
-    /// after a removal that ends there. Of changes that overlap the first counts; what stands outside the text counts
-    /// as its end.
+    /// The text with the edits applied. Insertions at one offset keep the order in which they were added, and
+    /// follow a removal that ends there. Of overlapping edits the first counts. An offset beyond the text
+    /// counts as its end.
     #[must_use]
     pub fn apply(mut self, text: &Bytes) -> Segments {
         self.replacements.sort_by_key(|(span, _)| (span.start, span.end));
@@ -89,7 +89,7 @@ impl Segments {
         self.length
     }
 
-    /// Whether there are none.
+    /// Whether it is empty.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.length == 0
@@ -111,10 +111,10 @@ impl Segments {
     }
 }
 
-/// Changes to the members of one object; commas come out right whatever is removed or added.
+/// Edits of the members of one object, with correct commas.
 ///
-/// Keys compare unescaped, and a change holds for all of a key's duplicates. One object takes one patch: a second would
-/// not know of the first one's commas.
+/// Keys are compared unescaped, and an edit applies to all duplicates of a key. Use one patch per object: a
+/// second one would not account for the commas of the first.
 #[derive(Debug)]
 pub struct ObjectPatch<'a> {
     text: &'a [u8],
@@ -123,7 +123,7 @@ pub struct ObjectPatch<'a> {
     added: Vec<(String, Bytes)>,
 }
 
-/// What becomes of one member.
+/// The edit of one member.
 #[derive(Debug)]
 struct MemberEdit<'a> {
     member: &'a Member,
@@ -150,7 +150,7 @@ impl<'a> ObjectPatch<'a> {
             || self.added.iter().any(|(added, _)| added == key)
     }
 
-    /// Removes every member with this key; tells whether there was one.
+    /// Removes every member with this key. Returns whether there was one.
     pub fn remove(&mut self, key: &str) -> bool {
         let mut any = false;
         for entry in &mut self.entries {
@@ -164,12 +164,12 @@ impl<'a> ObjectPatch<'a> {
         any || before != self.added.len()
     }
 
-    /// The members that stay, whatever their keys and values will be.
+    /// The members that are not removed, before renames and new values.
     pub fn remaining_members(&self) -> impl Iterator<Item = &'a Member> {
         self.entries.iter().filter(|entry| !entry.is_removed).map(|entry| entry.member)
     }
 
-    /// Removes every member for whose key, unescaped, this holds.
+    /// Removes every member whose unescaped key matches the predicate.
     pub fn remove_where(&mut self, is_such: impl Fn(&str) -> bool) {
         for entry in self.entries.iter_mut().filter(|entry| !entry.is_removed) {
             let own = || self.text.get(entry.member.key.clone()).and_then(unescape);
@@ -181,7 +181,7 @@ impl<'a> ObjectPatch<'a> {
         self.added.retain(|(added, _)| !is_such(added));
     }
 
-    /// Gives every member with this key the value, which is JSON text; adds one where there is none.
+    /// Sets every member with this key to the value, which is JSON text. Adds a member if there is none.
     pub fn set(&mut self, key: &str, value: impl Into<Bytes>) {
         let value = value.into();
         let mut any = false;
@@ -200,8 +200,8 @@ impl<'a> ObjectPatch<'a> {
         }
     }
 
-    /// Gives the key another name, the value staying where it is; the last of duplicates keeps, the others go, and so
-    /// does what had the other name before. Tells whether there was such a key.
+    /// Renames the key and leaves its value in position. The last of duplicates is kept; the others and any
+    /// member that already had the new name are removed. Returns whether the key existed.
     pub fn rename(&mut self, from: &str, to: &str) -> bool {
         if !self.has_key(from) || from == to {
             return self.has_key(from);
@@ -228,7 +228,7 @@ impl<'a> ObjectPatch<'a> {
     /// Adds the edits that make it so.
     pub fn write_edits(self, edits: &mut Edits) {
         let mut any_kept = false;
-        // Where a removal before the first member that is kept starts: its comma goes with it.
+        // The start of a removal before the first kept member: the comma is removed too.
         let mut leading = None;
         let mut before = self.open_brace + 1;
         for entry in &self.entries {

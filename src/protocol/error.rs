@@ -1,9 +1,10 @@
-//! The errors of each face, as its SDKs parse them.
+//! The error bodies of each API format, as its SDKs parse them.
 //!
-//! Chat and responses: both OpenAI SDKs read `error.message`, `type`, `param` and `code` of an error status' body. In a
-//! chat stream they raise on any data frame whose JSON has `error`, as long as it has no `event:` line (openai-python
-//! `_streaming.py` and openai-node `core/streaming.ts`, 2026). Messages: `{"type":"error","error":{"type","message"}}`,
-//! in a stream as `event: error` (anthropic-python `_streaming.py`, 2026).
+//! Chat Completions and Responses: both OpenAI SDKs read `error.message`, `type`, `param` and `code` from the
+//! body of an error status. In a chat stream they raise on any data frame whose JSON has `error`, as long as it
+//! has no `event:` line (openai-python `_streaming.py` and openai-node `core/streaming.ts`, 2026). Messages:
+//! `{"type":"error","error":{"type","message"}}`, in a stream as `event: error` (anthropic-python
+//! `_streaming.py`, 2026).
 
 mod names;
 
@@ -13,8 +14,9 @@ use super::api::Api;
 use super::json::write_string;
 use super::sse::DONE;
 
-/// Anthropic's words for it, by which its clients know that a conversation has to be made shorter: no type says so
-/// (anthropics/claude-code issue 820; Claude Code 2.1.329 looks for them whatever their case).
+/// Anthropic's text for it. Its clients recognise by this text that a conversation must be shortened, because
+/// no error type expresses it (anthropics/claude-code issue 820; Claude Code 2.1.329 searches for it without
+/// regard to case).
 const PROMPT_TOO_LONG: &str = "prompt is too long";
 
 /// An error for a client.
@@ -22,34 +24,34 @@ const PROMPT_TOO_LONG: &str = "prompt is too long";
 pub struct ErrorBody<'a> {
     /// For people.
     pub message: &'a str,
-    /// Of what kind, in the words of chat's `type` (`invalid_request_error`) or of the attempts (`rate_limit`); each
-    /// face says it in its own words.
+    /// The kind of error: a `type` of Chat Completions (`invalid_request_error`) or an attempt reason
+    /// (`rate_limit`). Each API format maps it to its own term.
     pub kind: &'a str,
     /// `code`, where there is one; SDKs show it, programs branch on it.
     pub code: Option<&'a str>,
     /// `param`: the field that is wrong.
     pub param: Option<&'a str>,
-    /// Every attempt, in order; the member is left out when there was none.
+    /// All attempts, in order. The member is omitted when there was none.
     pub attempts: &'a [AttemptSummary<'a>],
-    /// The request's id, which the messages face tells in the body too (`request_id`).
+    /// The request id, which the Messages API also has in the body (`request_id`).
     pub request_id: Option<&'a str>,
-    /// An answer that had begun broke off, so the same request may be answered by somebody else.
+    /// A response was interrupted after it started, so another target may serve a retry of the same request.
     pub is_retryable: bool,
 }
 
-/// One attempt, as an error body tells it.
+/// One attempt, as shown in an error body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AttemptSummary<'a> {
     /// `provider/model`.
     pub model: &'a str,
     /// How it ended, as in `x-moonrelay-attempts`.
     pub result: &'a str,
-    /// For people; left out when empty.
+    /// Human-readable; omitted when empty.
     pub message: &'a str,
 }
 
 impl ErrorBody<'_> {
-    /// The body of an error status; `attempts` stand inside `error`.
+    /// The body of an error status; `attempts` is a member of `error`.
     #[must_use]
     pub fn render_body(&self, face: Api) -> Bytes {
         let mut out = Vec::with_capacity(256);
@@ -57,8 +59,9 @@ impl ErrorBody<'_> {
         out.into()
     }
 
-    /// The end of a chat stream that failed: the error as an event, then `[DONE]`, on which clients that know no error
-    /// events stop waiting. [`super::translate::encoder::Encoder::fail`] ends the streams of every face.
+    /// The end of a failed chat stream: the error as an event, then `[DONE]`, at which clients without support
+    /// for error events stop waiting. [`super::translate::encoder::Encoder::fail`] ends the streams of every
+    /// API format.
     #[must_use]
     pub fn render_chat_stream_end(&self) -> Bytes {
         let mut out = Vec::with_capacity(256);
@@ -67,8 +70,8 @@ impl ErrorBody<'_> {
         out.into()
     }
 
-    /// The error as one event of a stream, which may stand anywhere in it. In a responses stream it has the sequence
-    /// number 0, so there it is for a stream that has not begun.
+    /// The error as one event, valid anywhere in a stream. In a Responses stream it has the sequence number 0,
+    /// so it is only for a stream that has not started.
     pub fn write_event(&self, face: Api, out: &mut Vec<u8>) {
         if face != Api::ChatCompletions {
             out.extend_from_slice(b"event: error\n");
@@ -119,7 +122,7 @@ impl ErrorBody<'_> {
         out.push(b'}');
     }
 
-    /// The message, and what the error is called under `key`.
+    /// The message, and the error's name under `key`.
     fn write_message_and_name(&self, key: &str, name: &str, out: &mut Vec<u8>) {
         out.extend_from_slice(b"\"message\":");
         write_string(out, self.message);
@@ -129,7 +132,7 @@ impl ErrorBody<'_> {
         write_string(out, name);
     }
 
-    /// Of a conversation that has to be made shorter, where the words do not say so.
+    /// For a conversation that must be shortened, when the provider's text does not contain Anthropic's phrase.
     fn needs_too_long_prefix(&self) -> bool {
         matches!(self.code, Some("context_overflow" | "context_length_exceeded"))
             && !self.message.contains(PROMPT_TOO_LONG)
@@ -178,7 +181,7 @@ mod tests {
     use super::{Api, AttemptSummary, ErrorBody};
 
     #[test]
-    fn the_body_is_what_the_sdks_parse() {
+    fn body_matches_what_the_sdks_parse() {
         let attempts = [
             AttemptSummary {
                 model: "kimi/kimi-for-coding",
@@ -217,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prompt_that_is_too_long_is_so_in_the_words_that_its_clients_know() {
+    fn too_long_prompt_uses_the_phrase_that_clients_recognise() {
         let long = |message| ErrorBody { message, code: Some("context_overflow"), ..ErrorBody::default() };
         let said = |error: ErrorBody<'_>, face| {
             let mut event = Vec::new();
@@ -233,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_and_responses_have_their_own_envelopes() {
+    fn messages_and_responses_use_their_own_envelopes() {
         let error = ErrorBody {
             message: "full",
             kind: "overloaded",

@@ -4,10 +4,10 @@ use bytes::Bytes;
 
 use super::json::Span;
 
-/// Longer ones are not kept, in bytes.
+/// Longer templates are not stored, in bytes.
 const MAX_TEMPLATE_BYTES: usize = 1024;
 
-/// What stands before and behind the text of an event, its line end and empty line included.
+/// The bytes before and after the text of an event, its line end and empty line included.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventTemplate {
     prefix: Vec<u8>,
@@ -17,19 +17,19 @@ pub struct EventTemplate {
 /// An event that has the pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TemplateMatch {
-    /// Where it stands.
+    /// Its span.
     pub event_span: Span,
-    /// Where its text stands: at least a byte, no escape.
+    /// The span of its text: at least one byte, no escape.
     pub text_span: Span,
 }
 
 impl EventTemplate {
-    /// Of a whole event. `text` is the place of a string in it, quotes included.
+    /// Creates the template of a whole event. `text` is the span of a string in it, quotes included.
     #[must_use]
     pub fn from_event(event: &Bytes, text: &Span) -> Option<Self> {
         let before = event.get(..text.start + 1)?;
         let behind = event.get(text.end.checked_sub(1)?..)?;
-        // Behind a CR an LF may follow that belongs to it.
+        // A CR may be followed by the LF of the same line end.
         let is_kept = before.ends_with(b"\"")
             && behind.starts_with(b"\"")
             && behind.ends_with(b"\n")
@@ -37,14 +37,14 @@ impl EventTemplate {
         is_kept.then(|| Self { prefix: before.to_vec(), suffix: behind.to_vec() })
     }
 
-    /// Whether this event has the pattern, whatever its text holds.
+    /// Whether this event matches the template, whatever its text.
     #[must_use]
     pub fn matches(&self, event: &[u8]) -> bool {
         event.starts_with(&self.prefix) && event.ends_with(&self.suffix)
     }
 
-    /// The event that begins at `at`. What follows the pattern up to the text's end reads as it did there, so the text's
-    /// bytes alone need a look: a quote ends it, and what JSON forbids in a string is none.
+    /// The event that starts at `at`. Only the text is inspected, because the bytes around it equal those of
+    /// the template. A quote ends the text; a character that JSON forbids in a string is not a match.
     #[must_use]
     pub fn match_at(&self, bytes: &[u8], at: usize) -> Option<TemplateMatch> {
         let start = at + self.prefix.len();
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_read_otherwise_is_not_alike() {
+    fn ambiguous_events_do_not_match() {
         let alike = |text: &str| pattern().match_at(format!("{BEFORE}{text}{BEHIND}data").as_bytes(), 0);
         assert_eq!(alike("other").unwrap().text_span, BEFORE.len()..BEFORE.len() + 5);
         for text in ["", "\\n", "a\\\"", "a\u{1}", "a\nb", "\",\"text\":\"x"] {
@@ -92,9 +92,9 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the text is: where the comparison finds an event, reading finds the same one with the same text.
+        /// For any text: an event found by comparison is the same as the one found by parsing.
         #[test]
-        fn an_event_that_is_alike_reads_so(text in "[a-z\"\\\\\u{0}-\u{20}é{}:,]{0,8}", rest in "[a\"\n]{0,3}") {
+        fn matching_event_parses_to_the_same_text(text in "[a-z\"\\\\\u{0}-\u{20}é{}:,]{0,8}", rest in "[a\"\n]{0,3}") {
             let bytes = Bytes::from(format!("{BEFORE}{text}{BEHIND}{rest}"));
             if let Some(alike) = pattern().match_at(&bytes, 0) {
                 let mut reader = FrameReader::new();

@@ -1,8 +1,7 @@
 //! Spans of JSON text, found in one pass without a tree.
 //!
-//! The scanner checks what it needs to find its way (brackets, strings, separators), not everything that JSON asks
-//! for; what it does not look at goes on as it came. Strings are passed over a block at a time, so a megabyte of base64
-//! costs microseconds.
+//! The scanner checks brackets, strings and separators, not all of the JSON grammar. Unchecked text passes
+//! unchanged. Strings are skipped a block at a time, so a megabyte of base64 costs microseconds.
 
 mod key_filter;
 mod strict;
@@ -33,7 +32,7 @@ pub struct Member {
 pub struct MalformedJson {
     /// Offset of the byte in question.
     pub offset: usize,
-    /// What was expected there.
+    /// What the scanner expected there.
     pub expected: &'static str,
 }
 
@@ -58,10 +57,10 @@ pub fn skip_whitespace(text: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// The offset after the string that starts at `at` (which holds its opening quote).
+/// The offset after the string that starts at `at` (its opening quote).
 ///
 /// # Errors
-/// When there is no string, or it does not end.
+/// When there is no string, or it is unterminated.
 #[inline]
 pub fn skip_string(text: &[u8], at: usize) -> Result<usize, MalformedJson> {
     if text.get(at) != Some(&b'"') {
@@ -128,8 +127,8 @@ fn skip_nested(text: &[u8], start: usize) -> Result<usize, MalformedJson> {
     malformed(text.len(), "a closing bracket")
 }
 
-/// Whether the text is one JSON value all through, which the scan alone does not tell. Lone surrogates and numbers of
-/// any length count as valid.
+/// Whether the text is one valid JSON value, which the scan alone does not check. Lone surrogates and numbers
+/// of any length count as valid.
 #[must_use]
 pub fn is_valid(text: &[u8]) -> bool {
     serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok()
@@ -138,9 +137,9 @@ pub fn is_valid(text: &[u8]) -> bool {
 /// How closely a scan looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScanMode {
-    /// As far as it needs to find its way.
+    /// Checks only the structure.
     Lenient,
-    /// What it passes is JSON all through, as [`is_valid`] has it.
+    /// Checks all skipped text as JSON, like [`is_valid`].
     Strict,
 }
 
@@ -148,7 +147,7 @@ impl ScanMode {
     /// [`skip_value`].
     ///
     /// # Errors
-    /// Its own; of a strict scan also when the value is no JSON.
+    /// Those of `skip_value`; in a strict scan also an invalid value.
     pub fn skip_value(self, text: &[u8], at: usize) -> Result<usize, MalformedJson> {
         match self {
             Self::Lenient => skip_value(text, at),
@@ -159,7 +158,7 @@ impl ScanMode {
     /// [`walk_object`].
     ///
     /// # Errors
-    /// Its own; of a strict scan also when a key is no JSON.
+    /// Those of `walk_object`; in a strict scan also an invalid key.
     pub fn walk_object(
         self,
         text: &[u8],
@@ -197,10 +196,10 @@ impl ScanMode {
         }
     }
 
-    /// [`members`].
+    /// [`parse_members`].
     ///
     /// # Errors
-    /// Its own; of a strict scan also when one of them is no JSON.
+    /// Those of `parse_members`; in a strict scan also an invalid key or value.
     pub fn parse_members(self, text: &[u8], at: usize) -> Result<(Vec<Member>, usize), MalformedJson> {
         let mut found = Vec::new();
         let end = self.walk_object(text, at, |key, value| {
@@ -254,7 +253,7 @@ pub fn walk_array(
 /// The members of the object at `at`, and the offset after it.
 ///
 /// # Errors
-/// When there is no object.
+/// When there is no object at `at`.
 pub fn parse_members(text: &[u8], at: usize) -> Result<(Vec<Member>, usize), MalformedJson> {
     ScanMode::Lenient.parse_members(text, at)
 }
@@ -262,7 +261,7 @@ pub fn parse_members(text: &[u8], at: usize) -> Result<(Vec<Member>, usize), Mal
 /// The spans of the elements of the array at `at`, and the offset after it.
 ///
 /// # Errors
-/// When there is no array.
+/// When there is no array at `at`.
 pub fn parse_elements(text: &[u8], at: usize) -> Result<(Vec<Span>, usize), MalformedJson> {
     let mut found = Vec::new();
     let end = walk_array(text, at, |value| {
@@ -328,8 +327,8 @@ fn unescape_unicode(rest: &[u8]) -> (char, &[u8]) {
     (char::from_u32(high).unwrap_or(char::REPLACEMENT_CHARACTER), after)
 }
 
-/// Whether what stands between the quotes of a string ends with the escape of a high surrogate, whose other half may
-/// stand at the beginning of the next string.
+/// Whether the text between the quotes of a string ends with the escape of a high surrogate, whose low
+/// surrogate may start the next string.
 #[must_use]
 pub fn ends_with_high_surrogate(inner: &[u8]) -> bool {
     let Some((before, [b'\\', b'u', b'd' | b'D', high, digits @ ..])) = inner.split_last_chunk::<6>() else {
@@ -345,7 +344,7 @@ pub fn ends_with_high_surrogate(inner: &[u8]) -> bool {
 #[must_use]
 pub fn literal_equals(literal: &[u8], expected: &str) -> bool {
     let [b'"', inner @ .., b'"'] = literal else { return false };
-    // Up to the first escape it says what it means, and nearly all comparisons end with the first byte.
+    // The text up to the first escape is literal, and most comparisons end at the first byte.
     for (byte, other) in inner.iter().zip(expected.as_bytes()) {
         if *byte == b'\\' {
             return unescape(literal).is_some_and(|text| text == expected);
@@ -375,10 +374,10 @@ pub fn write_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
-/// Appends what stands between the quotes of `text` as a JSON string literal.
+/// Appends the text between the quotes of `text` as a JSON string literal.
 pub fn write_escaped(out: &mut Vec<u8>, text: &str) {
     let mut rest = text.as_bytes();
-    // Most of a text needs no escape, so it goes over in runs.
+    // Most text needs no escape, so it is copied in runs.
     while let Some(at) = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)) {
         let (plain, from) = rest.split_at_checked(at).unwrap_or((rest, b""));
         out.extend_from_slice(plain);

@@ -1,24 +1,26 @@
-//! What is held in memory, counted: bodies that are held whole, and what of a stream waits or is kept. What it takes
-//! together has a limit, however much comes at once.
+//! The gateway's memory budget for buffered bodies and for the buffered parts of streams. The total is limited,
+//! however many requests arrive at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 
-/// The largest first allocation; from then on a body grows as it comes, so that announcing much costs little here.
+/// The largest first allocation. After it a body grows as data arrives, so a large announced length alone costs
+/// little.
 const INITIAL_CAPACITY: usize = 64 * 1024;
 
-/// Who has sent so much is believed this many times as much of what was announced: each growth copies what there is.
+/// The allocation grows up to this many times the received bytes, within the announced length: each growth
+/// copies the existing data.
 const MAX_GROWTH_FACTOR: usize = 8;
 
-/// The bytes that are held now.
+/// The bytes in use.
 #[derive(Debug, Default)]
 pub struct MemoryBudget {
     used_bytes: AtomicUsize,
 }
 
-/// All together would take more than it may.
+/// The total limit would be exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BudgetExceeded;
 
@@ -29,20 +31,20 @@ impl MemoryBudget {
         self.used_bytes.load(Ordering::Relaxed)
     }
 
-    /// A body that is to be read; all together may hold `total` bytes.
+    /// A body to be read, within the shared limit of `total` bytes.
     #[must_use]
     pub fn start_body(self: &Arc<Self>, total: usize) -> BodyBuffer {
         BodyBuffer { bytes: Vec::new(), reservation: self.start_reservation(total), expected_length: 0 }
     }
 
-    /// Room for what is held otherwise, of the same `total`.
+    /// A reservation for other buffers, within the same `total`.
     #[must_use]
     pub fn start_reservation(self: &Arc<Self>, total: usize) -> MemoryReservation {
         MemoryReservation { budget: self.clone(), bytes: 0, limit: total }
     }
 }
 
-/// What one body, or one stream, takes. Dropped, it gives that back.
+/// The bytes reserved by one body or one stream, released on drop.
 #[derive(Debug)]
 pub struct MemoryReservation {
     budget: Arc<MemoryBudget>,
@@ -51,10 +53,10 @@ pub struct MemoryReservation {
 }
 
 impl MemoryReservation {
-    /// Takes as many bytes as this in all.
+    /// Sets the reservation to this many bytes.
     ///
     /// # Errors
-    /// When all together would take too much; then it takes what it took.
+    /// When the total limit would be exceeded; then the reservation is unchanged.
     pub fn resize(&mut self, bytes: usize) -> Result<(), BudgetExceeded> {
         if bytes > self.bytes {
             return self.grow(bytes - self.bytes);
@@ -83,7 +85,7 @@ impl Drop for MemoryReservation {
 pub struct BodyBuffer {
     bytes: Vec<u8>,
     reservation: MemoryReservation,
-    /// How long it is said to be.
+    /// The announced length.
     expected_length: usize,
 }
 
@@ -94,10 +96,10 @@ impl BodyBuffer {
         self.bytes.len()
     }
 
-    /// Makes room for a body of about this many bytes.
+    /// Reserves capacity for a body of about this many bytes.
     ///
     /// # Errors
-    /// When all bodies together would take too much.
+    /// When the total limit would be exceeded.
     pub fn reserve(&mut self, length: usize) -> Result<(), BudgetExceeded> {
         self.expected_length = length;
         let room = length.min(INITIAL_CAPACITY);
@@ -108,16 +110,16 @@ impl BodyBuffer {
         Ok(())
     }
 
-    /// Whether there are none.
+    /// Whether it is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    /// Adds a piece. What is counted is the allocation.
+    /// Appends a piece. The allocation is what counts against the budget.
     ///
     /// # Errors
-    /// When all bodies together would take too much; this one is as it was.
+    /// When the total limit would be exceeded; then this body is unchanged.
     pub fn push(&mut self, piece: &[u8]) -> Result<(), BudgetExceeded> {
         let needed = self.bytes.len() + piece.len();
         if needed > self.reservation.bytes {
@@ -128,7 +130,7 @@ impl BodyBuffer {
                 2 * room
             };
             let more = needed.max(more);
-            // Where that is too much, exactly what came may still fit.
+            // If that exceeds the limit, the exact length may still fit.
             let grown = if self.reservation.resize(more).is_ok() {
                 more
             } else {
@@ -183,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_announced_is_believed_as_far_as_much_has_come() {
+    fn announced_length_is_trusted_in_proportion_to_received_bytes() {
         let held = Arc::new(MemoryBudget::default());
         for (announced, grown) in [
             (5 * INITIAL_CAPACITY + 7, 5 * INITIAL_CAPACITY + 7),
@@ -201,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn together_they_stay_under_the_limit_and_use_all_of_it() {
+    fn concurrent_bodies_use_the_whole_limit_and_no_more() {
         let held = Arc::new(MemoryBudget::default());
         let total = 3 * INITIAL_CAPACITY;
         let (mut one, mut two) = (held.start_body(total), held.start_body(total));

@@ -1,12 +1,12 @@
-//! One JSON object read member by member, as spans: for what is looked at once and need not become a tree.
+//! One JSON object read member by member, as spans, for values that are read once and need no tree.
 
 use std::borrow::Cow;
 
 use super::amount::Amount;
 use super::json::{self, KeyFilter, MalformedJson, Member, ScanMode, Span};
 
-/// An object and where its members stand; all spans are those of the text that was given, also in objects within it.
-/// Of duplicate keys the last counts; `null` counts as absent.
+/// An object and the spans of its members, relative to the original text, also for nested objects. The last of
+/// duplicate keys counts. `null` counts as absent.
 #[derive(Clone, Debug)]
 pub struct ObjectView<'t> {
     text: &'t [u8],
@@ -16,20 +16,20 @@ pub struct ObjectView<'t> {
 }
 
 impl<'t> ObjectView<'t> {
-    /// Reads the object that `text` begins with, white space before it aside. `None` when there is none.
+    /// Reads the object at the start of `text`, after white space. `None` when there is none.
     #[must_use]
     pub fn parse(text: &'t [u8]) -> Option<Self> {
         Self::parse_at(text, json::skip_whitespace(text, 0))
     }
 
-    /// Reads the object that opens at an offset. `None` when none does.
+    /// Reads the object that opens at an offset. `None` when there is none.
     #[must_use]
     pub fn parse_at(text: &'t [u8], open: usize) -> Option<Self> {
         let (members, end) = json::parse_members(text, open).ok()?;
         Some(Self { text, extent: open..end, members: members.into(), key_filter: KeyFilter::MATCH_ALL })
     }
 
-    /// The object that stands here, whose members are known, and which keys they may have. `None` when none does.
+    /// Builds the object from known members and their key filter. `None` when there is no object.
     #[must_use]
     pub fn from_members(
         text: &'t [u8],
@@ -45,10 +45,10 @@ impl<'t> ObjectView<'t> {
         })
     }
 
-    /// Reads a text that is one object and nothing else.
+    /// Reads a text that is exactly one object.
     ///
     /// # Errors
-    /// When it is not JSON all through, or no object.
+    /// When it is not valid JSON, or not an object.
     pub fn parse_strict(text: &'t [u8]) -> Result<Self, MalformedJson> {
         let open = json::skip_whitespace(text, 0);
         let (members, end) = ScanMode::Strict.parse_members(text, open)?;
@@ -58,7 +58,7 @@ impl<'t> ObjectView<'t> {
         Ok(Self { text, extent: open..end, members: members.into(), key_filter: KeyFilter::MATCH_ALL })
     }
 
-    /// Where it stands, braces included.
+    /// Its span, braces included.
     #[must_use]
     pub fn extent(&self) -> Span {
         self.extent.clone()
@@ -76,7 +76,7 @@ impl<'t> ObjectView<'t> {
         self.members.is_empty()
     }
 
-    /// Where a value stands.
+    /// The span of a value.
     #[must_use]
     pub fn span(&self, key: &str) -> Option<Span> {
         if !self.key_filter.may_contain(key) {
@@ -92,7 +92,7 @@ impl<'t> ObjectView<'t> {
         self.text.get(self.span(key)?)
     }
 
-    /// A string with its quotes, escaped as it came.
+    /// A string with its quotes, escaped as received.
     #[must_use]
     pub fn literal(&self, key: &str) -> Option<&'t [u8]> {
         self.value(key).filter(|value| value.first() == Some(&b'"'))
@@ -104,7 +104,7 @@ impl<'t> ObjectView<'t> {
         json::unescape(self.value(key)?)
     }
 
-    /// A string, unescaped; empty where there is none.
+    /// A string, unescaped; empty when there is none.
     #[must_use]
     pub fn string_or_empty(&self, key: &str) -> Cow<'t, str> {
         self.string(key).unwrap_or_default()
@@ -128,7 +128,7 @@ impl<'t> ObjectView<'t> {
         self.value(key).is_some_and(|value| value.starts_with(b"["))
     }
 
-    /// The elements of an array; none where there is no array.
+    /// The elements of an array; empty when there is no array.
     #[must_use]
     pub fn elements(&self, key: &str) -> Vec<&'t [u8]> {
         self.element_spans(key).into_iter().filter_map(|span| self.text.get(span)).collect()
@@ -140,7 +140,8 @@ impl<'t> ObjectView<'t> {
         self.span(key).map(|span| Self::parse_array_at(self.text, span.start)).unwrap_or_default()
     }
 
-    /// The objects among the elements of the array that opens at an offset, read in one pass; none where none opens.
+    /// The objects among the elements of the array that opens at an offset, read in one pass; empty when there
+    /// is no array.
     #[must_use]
     pub fn parse_array_at(text: &'t [u8], open: usize) -> Vec<Self> {
         let mut objects = Vec::new();
@@ -191,7 +192,7 @@ fn parse_number(literal: &[u8]) -> Option<f64> {
     Some(number).filter(|number| number.is_finite() && *number >= 0.0)
 }
 
-/// A number of digits only that any machine holds.
+/// A number of digits only that fits into a machine word.
 fn parse_digits(literal: &[u8]) -> Option<u64> {
     const MAX_EXACT_DIGITS: usize = 15;
     let one = |number: u64, digit: &u8| digit.is_ascii_digit().then(|| number * 10 + u64::from(digit - b'0'));

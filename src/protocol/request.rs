@@ -6,10 +6,10 @@ use super::api::Api;
 use super::json::{self, KeyFilter, MalformedJson, Member, Span};
 use super::object::ObjectView;
 
-/// A request body and where its parts stand.
+/// A request body and the spans of its parts.
 #[derive(Clone, Debug)]
 pub struct RequestBody {
-    /// Whose body it is.
+    /// The API format of the body.
     pub api: Api,
     /// The client's bytes, untouched.
     pub text: Bytes,
@@ -22,12 +22,12 @@ pub struct RequestBody {
     pub messages: Vec<RequestMessage>,
 }
 
-/// One message and where its parts stand.
+/// One message and the spans of its parts.
 #[derive(Clone, Debug)]
 pub struct RequestMessage {
     /// The object, braces included.
     pub span: Span,
-    /// Its members; empty when it is no object.
+    /// Its members; empty when it is not an object.
     pub members: Vec<Member>,
     key_filter: KeyFilter,
 }
@@ -64,7 +64,7 @@ impl RequestBody {
         Ok(Self { api: face, text, open_brace: open, members: top, key_filter: keys, messages })
     }
 
-    /// Where a top-level value stands; of duplicates the last.
+    /// The span of a top-level value; the last of duplicates.
     #[must_use]
     pub fn value_span(&self, key: &str) -> Option<Span> {
         find_value_span(&self.text, &self.members, self.key_filter, key)
@@ -88,8 +88,8 @@ impl RequestBody {
         self.value("stream") == Some(b"true")
     }
 
-    /// Whether the client wants a stream to tell the usage: with chat it asks for that
-    /// (`stream_options.include_usage`), the other faces always do.
+    /// Whether the client expects usage in a stream: in Chat Completions on request
+    /// (`stream_options.include_usage`), in the other API formats always.
     #[must_use]
     pub fn wants_usage(&self) -> bool {
         if self.api != Api::ChatCompletions {
@@ -104,13 +104,13 @@ impl RequestBody {
             .unwrap_or(false)
     }
 
-    /// A message as an object; `None` when it is none.
+    /// A message as an object; `None` when it is not one.
     #[must_use]
     pub fn message_object<'b>(&'b self, message: &'b RequestMessage) -> Option<ObjectView<'b>> {
         ObjectView::from_members(&self.text, message.span.clone(), &message.members, message.key_filter)
     }
 
-    /// Where a message's value stands; of duplicates the last.
+    /// The span of a message's value; the last of duplicates.
     #[must_use]
     pub fn field_span(&self, message: &RequestMessage, key: &str) -> Option<Span> {
         find_value_span(&self.text, &message.members, message.key_filter, key)
@@ -129,7 +129,7 @@ impl RequestBody {
     }
 }
 
-/// Most of what is looked for is not there.
+/// Most lookups are for absent keys.
 fn find_value_span(text: &[u8], members: &[Member], keys: KeyFilter, key: &str) -> Option<Span> {
     let found = || json::find_member(text, members, key).map(|member| member.value.clone());
     keys.may_contain(key).then(found).flatten()

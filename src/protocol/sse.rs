@@ -1,7 +1,8 @@
 //! Server-sent events, byte by byte (WHATWG HTML, "Server-sent events", 9.2.6).
 //!
-//! Lines end with LF, CRLF or CR, in any mixture; a frame ends with an empty line. A frame keeps its raw bytes, so that
-//! what nobody changes goes on as it came. Bytes are never decoded here: a boundary inside UTF-8 does no harm.
+//! Lines end with LF, CRLF or CR, in any mixture; a frame ends with an empty line. A frame keeps its raw bytes,
+//! so that unedited frames are forwarded unchanged. Bytes are never decoded here, so a boundary inside a UTF-8
+//! sequence is harmless.
 
 use std::ops::Range;
 
@@ -22,12 +23,13 @@ pub fn encode_event(payload: &[u8]) -> Bytes {
     out.into()
 }
 
-/// The longest frame that is read, in bytes: room for a 20 MB image as base64, and a bound on what one stream can hold.
+/// The longest frame that is read, in bytes. It fits a 20 MB image as base64 and bounds the memory of one
+/// stream.
 pub const MAX_FRAME: usize = 32 << 20;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// A frame went beyond the reader's cap.
+/// A frame exceeded the reader's limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameTooLong {
     /// The cap, in bytes.
@@ -47,9 +49,9 @@ impl std::error::Error for FrameTooLong {}
 pub struct Frame {
     /// Every byte, line ends included.
     pub raw: Bytes,
-    /// Where `raw` stands in the bytes that were fed last; `None` when it came in pieces and was joined.
+    /// The span of `raw` in the bytes that were fed last; `None` when it arrived in pieces and was joined.
     pub input_span: Option<Range<usize>>,
-    /// Whether its empty line came; only the last frame of a stream may lack it.
+    /// Whether its empty line was received; only the last frame of a stream may lack it.
     pub is_terminated: bool,
     data: FrameData,
 }
@@ -57,7 +59,7 @@ pub struct Frame {
 #[derive(Clone, Debug)]
 enum FrameData {
     None,
-    /// One `data:` line: its value's place in `raw`.
+    /// One `data:` line: the span of its value in `raw`.
     Line(Range<usize>),
     /// Several, joined with LF.
     Joined(Bytes),
@@ -79,7 +81,7 @@ impl Frame {
         }
     }
 
-    /// Where the payload stands in `raw`; `None` when there is none, or it was joined of several lines.
+    /// The span of the payload in `raw`; `None` when there is none, or it was joined from several lines.
     #[must_use]
     pub fn data_span(&self) -> Option<Range<usize>> {
         match &self.data {
@@ -105,18 +107,18 @@ impl Frame {
 #[derive(Debug)]
 pub struct FrameReader {
     max_bytes: usize,
-    /// The head of a frame whose end has not come.
+    /// The start of a frame whose end has not been received.
     pending: Vec<u8>,
     chunk: Bytes,
     /// Offset in `chunk` of the first byte that is not in `head` or in a frame.
     offset: usize,
     /// The current line has no byte yet.
     is_line_empty: bool,
-    /// The last byte was a CR that ended a line: an LF now would belong to it.
+    /// The last byte was a CR that ended a line, so a following LF belongs to it.
     pending_cr: Option<LineKind>,
     /// The line before the current one ended with a bare CR.
     has_bare_cr: bool,
-    /// Bytes of a byte order mark that have come, until it is known whether it is one.
+    /// The received bytes of a possible byte order mark.
     bom_bytes_seen: Option<usize>,
 }
 
@@ -154,14 +156,15 @@ impl FrameReader {
         }
     }
 
-    /// A reader for frames that another one has let pass: of any length, and a byte order mark is none there.
+    /// A reader for frames that another reader has accepted: without a length limit, and without byte order
+    /// mark detection.
     #[must_use]
     pub fn for_accepted_frames() -> Self {
         Self { bom_bytes_seen: None, ..Self::with_max_bytes(usize::MAX) }
     }
 
-    /// Takes bytes as they were read. Frames of the bytes fed before must have been taken with [`Self::next_frame`];
-    /// what was not is joined, at the cost of a copy.
+    /// Adds received bytes. Frames of earlier bytes should have been taken with [`Self::next_frame`]; the
+    /// remainder is joined, which costs a copy.
     pub fn feed(&mut self, chunk: Bytes) {
         if self.offset < self.chunk.len() {
             let mut joined = self.chunk.split_off(self.offset.min(self.chunk.len())).to_vec();
@@ -173,10 +176,10 @@ impl FrameReader {
         self.offset = 0;
     }
 
-    /// The next frame that is whole; `None` when more bytes must come.
+    /// The next complete frame; `None` when more bytes are needed.
     ///
     /// # Errors
-    /// When a frame is longer than the cap. The reader is of no use afterwards.
+    /// When a frame exceeds the limit. The reader is unusable afterwards.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, FrameTooLong> {
         self.skip_bom();
         let found = self.find_end();
@@ -188,7 +191,7 @@ impl FrameReader {
         }
         self.offset = end;
         if found.is_none() {
-            // Not kept until the next one comes: it may be a piece of a buffer that a socket waits with.
+            // Dropped at once: it may be a slice of a buffer that a socket needs back.
             let chunk = std::mem::take(&mut self.chunk);
             self.offset = 0;
             self.pending.extend_from_slice(chunk.get(piece).unwrap_or_default());
@@ -202,7 +205,8 @@ impl FrameReader {
         Ok(Some(Frame::new(raw.into(), None, true)))
     }
 
-    /// The next frame, where it has this pattern; [`Self::skip`] takes it. Nothing is read for it but its bytes.
+    /// The next frame, if it matches this template; [`Self::skip_match`] consumes it. Only its bytes are compared,
+    /// nothing is parsed.
     #[must_use]
     pub fn match_template(&self, pattern: &EventTemplate) -> Option<TemplateMatch> {
         let begins = self.pending.is_empty()
@@ -214,26 +218,26 @@ impl FrameReader {
         (found.event_span.len() <= self.max_bytes).then_some(found)
     }
 
-    /// Goes on behind a frame that [`Self::alike`] found.
+    /// Continues after a frame that [`Self::match_template`] found.
     pub fn skip_match(&mut self, frame: &TemplateMatch) {
         self.bom_bytes_seen = None;
         self.offset = frame.event_span.end;
     }
 
-    /// The last frame, which may lack its empty line. To be called when [`Self::next_frame`] gives `None` and no more
-    /// bytes come.
+    /// The last frame, which may lack its empty line. Call it when [`Self::next_frame`] returns `None` and no
+    /// more bytes will arrive.
     pub fn finish(&mut self) -> Option<Frame> {
         if let Some(seen @ 1..) = self.bom_bytes_seen.take() {
-            // What looked like a byte order mark was none.
+            // The partial byte order mark was ordinary text.
             self.pending.splice(0..0, BOM.iter().copied().take(seen));
         }
         let raw = std::mem::take(&mut self.pending);
-        // After the CR of an empty line only the wait for its LF was left.
+        // After the CR of an empty line only its optional LF was pending.
         let terminated = self.pending_cr == Some(LineKind::Empty);
         (!raw.is_empty()).then(|| Frame::new(raw.into(), None, terminated))
     }
 
-    /// A byte order mark may open the stream; it may come in pieces.
+    /// A byte order mark may start the stream; it may arrive in pieces.
     fn skip_bom(&mut self) {
         while let (Some(seen), Some(&byte)) = (self.bom_bytes_seen, self.chunk.get(self.offset)) {
             if BOM.get(seen) == Some(&byte) {
@@ -273,8 +277,8 @@ impl FrameReader {
                 continue;
             }
             if blank && self.has_bare_cr {
-                // Lines end with bare CRs here, so this one is not held up for an LF; should one follow all the
-                // same, it opens the next frame and means nothing there.
+                // Lines end with bare CRs here, so this one does not wait for an LF. If one follows anyway, it
+                // starts the next frame and is ignored there.
                 self.pending_cr = Some(LineKind::NonEmpty);
                 return Some(at);
             }
@@ -297,7 +301,8 @@ impl FrameReader {
         }
     }
 
-    /// Decides what a CR at the end of the bytes before meant: where to go on, and the line that it ended.
+    /// Resolves a CR at the end of the earlier bytes: returns the offset to continue at and the line that it
+    /// ended.
     fn resolve_cr(&mut self) -> (usize, Option<LineKind>) {
         let Some(&byte) = self.chunk.get(self.offset).filter(|_| self.pending_cr.is_some()) else {
             return (self.offset, None);
@@ -312,7 +317,7 @@ impl FrameReader {
     }
 }
 
-/// Calls `visit` with the place of each line that has bytes.
+/// Calls `visit` with the span of each non-empty line.
 fn for_each_line(raw: &[u8], mut visit: impl FnMut(Range<usize>)) {
     let mut at = 0;
     while let Some(rest) = raw.get(at..).filter(|rest| !rest.is_empty()) {
@@ -324,7 +329,7 @@ fn for_each_line(raw: &[u8], mut visit: impl FnMut(Range<usize>)) {
     }
 }
 
-/// The place of the value when the line is this field's; one space after the colon does not count.
+/// The span of the value if the line has this field; one space after the colon is not part of it.
 fn field_value_span(raw: &[u8], line: &Range<usize>, name: &[u8]) -> Option<Range<usize>> {
     let rest = raw.get(line.clone())?.strip_prefix(name)?;
     let value = match rest {

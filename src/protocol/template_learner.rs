@@ -1,4 +1,4 @@
-//! Events of one stream that differ from one before in a piece of text, or of reasoning, and in nothing else.
+//! Events of one stream that differ from an earlier one only in a piece of text or of reasoning.
 
 use super::chunk::ChatChunk;
 use super::event_template::EventTemplate;
@@ -9,8 +9,7 @@ use super::sse::Frame;
 /// Where each event looks different, a copy of each is not worth it.
 const MAX_UNUSED_TEMPLATES: u8 = 16;
 
-/// What such events look like, as far as it is known: whatever else the one held that was learned from is the same in
-/// each that has its pattern.
+/// The learned template. All events that match it have the same content as the original, except for the text.
 #[derive(Debug, Default)]
 pub struct TemplateLearner {
     template: Option<EventTemplate>,
@@ -20,7 +19,7 @@ pub struct TemplateLearner {
 }
 
 impl TemplateLearner {
-    /// What they look like.
+    /// The template.
     #[must_use]
     pub const fn template(&self) -> Option<&EventTemplate> {
         self.template.as_ref()
@@ -37,14 +36,14 @@ impl TemplateLearner {
         self.unused_templates = 0;
     }
 
-    /// Whether there may be something to learn from an event.
+    /// Whether an event may be worth learning from.
     #[must_use]
     pub fn can_learn(&self, frame: &Frame) -> bool {
         self.unused_templates < MAX_UNUSED_TEMPLATES
             && !self.template.as_ref().is_some_and(|pattern| pattern.matches(&frame.raw))
     }
 
-    /// Looks at an event, where it brings one piece of text and nothing else.
+    /// Learns from an event that contains one piece of text and nothing else.
     pub fn learn(&mut self, frame: &Frame, lone: Option<&SingleDelta>) {
         let Some(lone) = lone.filter(|_| self.can_learn(frame)) else { return };
         let Some(data) = frame.data_span() else { return };
@@ -57,10 +56,10 @@ impl TemplateLearner {
     }
 }
 
-/// The one piece of text that an event brings, where it brings nothing else.
+/// The one piece of text of an event that contains nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SingleDelta {
-    /// The place of the string in the payload, quotes included.
+    /// The span of the string in the payload, quotes included.
     text: Span,
     /// It is reasoning.
     is_reasoning: bool,
@@ -88,7 +87,7 @@ impl SingleDelta {
         (!brings_more).then(|| Self { text: text.clone(), is_reasoning: choice.reasoning.is_some() })
     }
 
-    /// Of an event of the Messages face.
+    /// For an event of the Messages API.
     #[must_use]
     pub fn from_messages_event(event: &ObjectView<'_>) -> Option<Self> {
         if event.string_or_empty("type") != "content_block_delta" {

@@ -1,6 +1,8 @@
-//! From one face to another: requests through one model of a conversation, answers through one model of events.
+//! Translation between API formats: requests through a common conversation model, responses through a common
+//! event model.
 //!
-//! Pure functions. A face is read into the model and written from it, so there are six of them and not nine.
+//! Pure functions. Each format is read into the model and written from it, so six converters suffice instead of
+//! nine.
 
 use std::collections::BTreeMap;
 
@@ -27,35 +29,37 @@ mod writer;
 
 use losses::Losses;
 
-/// A request in another face.
+/// A request in another API format.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TranslatedRequest {
-    /// The body, whole. The same conversation gives the same bytes, and so does the beginning of it.
+    /// The whole body. It is deterministic: the same conversation, or the same prefix of one, gives the same
+    /// bytes.
     pub body: Bytes,
-    /// Names of rows of [`losses::LOSSES`]: what the target's face cannot take. Each once, in the order met.
+    /// Names of rows of [`losses::LOSSES`]: what the target's format cannot express. Each once, in the order
+    /// found.
     pub losses: Vec<&'static str>,
-    /// Tools of a namespace (Codex) were sent as plain functions: namespace and name by the name that was sent, for the
-    /// calls in the answer.
+    /// Tools of a namespace (Codex) that were sent as plain functions: namespace and name by the sent name, to
+    /// restore them in the response's calls.
     pub tool_namespaces: BTreeMap<String, (String, String)>,
 }
 
-/// The request cannot be said in the target's face: the client has to change it.
+/// The request cannot be expressed in the target's format, so the client must change it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{path}: {reason}")]
 pub struct TranslationError {
-    /// Where, such as `messages[3].content[0]`.
+    /// The location, such as `messages[3].content[0]`.
     pub path: String,
-    /// What is wrong there, and what would be right.
+    /// The problem and the expected value.
     pub reason: String,
 }
 
 impl TranslationError {
-    /// Of the value at hand; who knows where that stands adds it with [`Self::within`].
+    /// An error about the current value; the caller adds its location with [`Self::within`].
     pub(crate) fn new(why: impl Into<String>) -> Self {
         Self { path: String::new(), reason: why.into() }
     }
 
-    /// The place is part of this one.
+    /// Prefixes the location with this parent.
     #[must_use]
     pub(crate) fn within(mut self, outer: &str) -> Self {
         let joint = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
@@ -64,12 +68,12 @@ impl TranslationError {
     }
 }
 
-/// Writes a request anew in another face. `default_max_tokens` is the model's largest output: the messages face wants
-/// a limit, and not every client of another face sends one.
+/// Translates a request to another API format. `default_max_tokens` is the model's largest output: Messages
+/// requires a limit, and not every client of another format sends one.
 ///
 /// # Errors
-/// When a part has a type that its face does not know, or the model would have to answer without something that it was
-/// shown (what may be left out is in [`losses::LOSSES`]).
+/// When a part has a type unknown to its format, or content that the model must see cannot be expressed
+/// (omissions that are allowed are in [`losses::LOSSES`]).
 pub fn translate_request(
     body: &RequestBody,
     to: Api,

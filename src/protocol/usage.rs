@@ -1,43 +1,44 @@
-//! Token counts, as one shape for all faces.
+//! Token counts, in one shape for all API formats.
 //!
-//! The faces count differently. In chat and responses the prompt's figure holds what the cache gave and took, in
-//! messages it does not. In all of them the output's figure holds the reasoning.
+//! The formats count differently. In Chat Completions and Responses the prompt count includes cache reads and
+//! writes, in Messages it does not. In all of them the output count includes reasoning.
 
 use super::amount::Amount;
 use super::api::Api;
 use super::object::ObjectView;
 
-/// What one answer used, in tokens. `input`, `cache_read` and `cache_write` add up to the prompt.
+/// The usage of one response, in tokens. `input`, `cache_read` and `cache_write` add up to the prompt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TokenUsage {
     /// Uncached input.
     pub input: u64,
     /// Output, reasoning included.
     pub output: u64,
-    /// Input that the provider's cache gave.
+    /// Input read from the provider's cache.
     pub cache_read: u64,
     /// Input that was written to the cache.
     pub cache_write: u64,
     /// The part of `output` that was reasoning.
     pub reasoning: u64,
-    /// We counted, because the provider gave no figure.
+    /// Counted by the gateway, because the provider reported no count.
     pub is_estimated: bool,
-    /// The provider's own figure (OpenRouter's `usage.cost`), in its currency.
+    /// The cost reported by the provider (OpenRouter's `usage.cost`), in its currency.
     pub cost: Option<Amount>,
 }
 
 impl TokenUsage {
-    /// Reads the `usage` object of an answer. `estimated` is our own mark, which [`Self::to_json`] writes.
+    /// Reads the `usage` object of a response. `estimated` is the gateway's own mark, which [`Self::to_json`]
+    /// writes.
     ///
-    /// `None` when it is no object, or holds neither of the two counts.
+    /// `None` when it is not an object, or has neither of the two counts.
     #[must_use]
     pub fn from_json(face: Api, text: &[u8]) -> Option<Self> {
         let mut usage = Self::default();
         usage.update(face, text).then_some(usage)
     }
 
-    /// Takes over what a later `usage` object of the same answer says. In messages the figures are cumulative and
-    /// those that it lacks stand as they were; in the others it replaces all. Whether it says anything.
+    /// Merges a later `usage` object of the same response. In Messages the counts are cumulative, and absent
+    /// ones are unchanged; in the others it replaces everything. Returns whether it reports anything.
     pub fn update(&mut self, face: Api, text: &[u8]) -> bool {
         let Some(top) = ObjectView::parse(text) else { return false };
         let read = match face {
@@ -68,7 +69,7 @@ impl TokenUsage {
         if [input, output, read, write].iter().all(Option::is_none) {
             return None;
         }
-        // Some send zeros in the place of a prompt that they told before.
+        // Some providers send zeros for a prompt count that they reported before.
         let is_told = [input, read, write].iter().any(|count| count.is_some_and(|count| count > 0));
         let prompt = |count: Option<u64>, before| count.filter(|_| is_told).unwrap_or(before);
         let reasoning =
@@ -84,26 +85,26 @@ impl TokenUsage {
         })
     }
 
-    /// Whether it tells of any token, or of money.
+    /// Whether it reports any token, or a cost.
     #[must_use]
     pub fn is_nonzero(&self) -> bool {
         self.prompt_tokens() > 0 || self.output > 0 || self.cost.is_some_and(|cost| cost > Amount::ZERO)
     }
 
-    /// The whole prompt, what the cache gave and took included.
+    /// The whole prompt, cache reads and writes included.
     #[must_use]
     pub const fn prompt_tokens(&self) -> u64 {
         self.input.saturating_add(self.cache_read).saturating_add(self.cache_write)
     }
 
-    /// As the `usage` object of an answer; one that we counted says so with `estimated`.
+    /// As the `usage` object of a response; counts made by the gateway are marked with `estimated`.
     #[must_use]
     pub fn to_json(&self, face: Api) -> String {
         let Self { input, output, cache_read, cache_write, reasoning, .. } = self;
         let prompt = self.prompt_tokens();
         let total = prompt.saturating_add(*output);
         let mark = if self.is_estimated { ",\"estimated\":true" } else { "" };
-        // A figure that OpenAI's own chat face lacks is told where there is something to tell.
+        // A count that OpenAI's own Chat Completions API lacks is written only when it is not zero.
         let written = match cache_write {
             0 => String::new(),
             count => format!(",\"cache_write_tokens\":{count}"),
@@ -128,9 +129,9 @@ impl TokenUsage {
     }
 }
 
-/// The prompt's figure holds what the cache gave and took (`…_details.cached_tokens`, else Moonshot's `cached_tokens`
-/// at the top; `cache_write_tokens` of OpenRouter and Moonshot). Sources: Moonshot's, OpenRouter's and OpenAI's API
-/// references, 2026-11.
+/// The prompt count includes cache reads and writes (`…_details.cached_tokens`, else Moonshot's top-level
+/// `cached_tokens`; `cache_write_tokens` of OpenRouter and Moonshot). Sources: API references of Moonshot,
+/// OpenRouter and OpenAI, 2026-11.
 fn parse_openai(
     top: &ObjectView<'_>,
     [prompt, prompt_details]: [&str; 2],
@@ -172,7 +173,7 @@ mod tests {
     };
 
     #[test]
-    fn each_face_reads_what_it_writes() {
+    fn each_format_reads_what_it_writes() {
         for face in Api::ALL {
             let text = USAGE.to_json(face);
             assert_eq!(TokenUsage::from_json(face, text.as_bytes()), Some(USAGE), "{text}");

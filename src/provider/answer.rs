@@ -1,4 +1,4 @@
-//! Answers: what a provider sends becomes what the client expects, and is metered on the way.
+//! Answers: converts what a provider sends to what the client expects, and meters it.
 
 mod body_reader;
 mod chat;
@@ -22,10 +22,10 @@ use crate::protocol::edit::Segments;
 use crate::protocol::json::{self, Span};
 use crate::protocol::usage::TokenUsage;
 
-/// Reads one whole answer of a provider that was asked over this face; errors in it go through the classifier.
+/// Reads a complete response of a provider in this API format. Errors in it go through the classifier.
 ///
 /// # Errors
-/// When it holds an error object, is no JSON, or is empty.
+/// When the body holds an error object, is not JSON, or is empty.
 pub fn read_complete(
     classifier: &Classifier,
     face: Api,
@@ -50,8 +50,8 @@ pub struct Meter {
     /// The provider's figures. A later one replaces an earlier one; in chat top-level `usage` wins over
     /// `choices[0].usage`, they are never added.
     pub usage: Option<TokenUsage>,
-    /// In the face's own words: chat's last `finish_reason`, messages' `stop_reason`; of responses why it is
-    /// incomplete, else its status.
+    /// The finish reason in the API's own terms: `finish_reason` in chat, `stop_reason` in messages; in
+    /// responses the reason for `incomplete`, else the status.
     pub finish_reason: Option<String>,
     /// `model` as the provider names it.
     pub model: Option<String>,
@@ -68,15 +68,15 @@ pub struct ReaderOutput {
     pub has_content: bool,
     /// The answer's own end (`[DONE]`, `message_stop`, `response.completed`) or the body's was read; nothing follows.
     pub is_complete: bool,
-    /// The answer failed here; `out` holds what came before. Who has sent nothing yet may drop `out` and ask the next
-    /// target.
+    /// The response failed here; `out` holds the frames before it. A caller that has sent nothing yet may drop
+    /// `out` and fail over to the next target.
     pub failure: Option<Failure>,
-    /// Text that was held back as the beginning of leaked markup when the failure came. It is for the client where the
-    /// answer ends here, and for nobody where it goes on elsewhere.
+    /// Text that was held back as a possible start of leaked markup. It goes to the client if the response ends
+    /// here, and is dropped if another target continues it.
     pub withheld_text: Segments,
 }
 
-/// How much an answer said, in bytes of text: an escape counts as what it stands for.
+/// Size of the generated text in bytes; an escape counts as the character that it encodes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ContentBytes {
     /// Reasoning.
@@ -87,7 +87,7 @@ pub struct ContentBytes {
     pub tool_calls: usize,
 }
 
-/// The length of what a literal stands for, in bytes; of what is no string, its own.
+/// The decoded length of a string literal in bytes; the length of the source text for any other value.
 fn decoded_length(text: &[u8], span: Option<&Span>) -> usize {
     let literal = span.and_then(|span| text.get(span.clone())).unwrap_or_default();
     json::unescape(literal).map_or(literal.len().saturating_sub(2), |text| text.len())

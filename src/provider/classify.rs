@@ -58,8 +58,8 @@ impl Classifier {
         self.dialect
     }
 
-    /// What a refusal means: by the provider's own words where its dialect knows them, else by words that many use,
-    /// else by the status.
+    /// Classifies an error response: by the adapter's own rules, then by rules common to many providers, then
+    /// by the status.
     #[must_use]
     pub fn classify(&self, refused: &ProviderError<'_>) -> Failure {
         let notice = ErrorDetails::read(refused);

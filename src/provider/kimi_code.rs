@@ -14,13 +14,13 @@ mod thinking;
 /// 2097152`, reported by users, 2026).
 pub const KIMI_CODE_MAX_MESSAGE_BYTES: usize = 2_097_152;
 
-/// Bytes of all messages of a request, as [`KIMI_CODE_MESSAGE_LIMIT`] counts them.
+/// Bytes of all messages of a request, as [`KIMI_CODE_MAX_MESSAGE_BYTES`] counts them.
 #[must_use]
 pub fn count_message_bytes(body: &RequestBody) -> usize {
     body.messages.iter().map(|message| message.span.len()).sum()
 }
 
-/// Whether a request is small enough, over every face.
+/// Checks the size of a request in any API format.
 ///
 /// # Errors
 /// [`Reason::ContextOverflow`] when the messages exceed [`KIMI_CODE_MESSAGE_LIMIT`].

@@ -32,7 +32,8 @@ pub(super) fn rewrite(draft: &mut RequestDraft<'_>) {
     draft.answer_plan.hides_usage = draft.body().wants_stream() && !client_wants_usage(draft);
 }
 
-/// Moonshot's own endpoint first: it has the prompt cache. Whoever names providers, or a way to sort them, decides.
+/// Moonshot's own endpoint first, because it has the prompt cache. A provider list or sort order in the request
+/// wins.
 pub(super) fn set_provider_order(draft: &mut RequestDraft<'_>) {
     let model = draft.request().wire_model;
     if model.starts_with(MOONSHOT_PREFIX)

@@ -1,7 +1,6 @@
-//! What a provider tells of its account: how much is used, what is left, when it begins anew.
+//! A provider's account quota: what is used, what is left, and when it resets.
 //!
-//! Nothing here fails a request. A body that says less than it should gives less; one that says nothing is an error in
-//! words.
+//! Nothing here fails a request. An incomplete body gives fewer values; a body without any is an error.
 
 mod kimi_code;
 mod openrouter;
@@ -22,9 +21,9 @@ use crate::secret::Redactor;
 pub struct Allowance {
     /// `5 hours`, `week`, `balance`, `key`.
     pub name: String,
-    /// The share that is used, from 0 to 1; `None` where no limit is told.
+    /// The used share, from 0 to 1; `None` where the provider reports no limit.
     pub used_share: Option<f64>,
-    /// The money that is left; `None` where no money is told.
+    /// The remaining money; `None` where the provider reports none.
     pub remaining: Option<Balance>,
     /// When it begins anew.
     pub resets_at: Option<SystemTime>,
@@ -54,10 +53,12 @@ impl Allowance {
     }
 }
 
-/// Where a provider is asked, from the base URLs that it is called at; `None` where it tells nothing of that kind.
+/// The URL of a provider's quota or balance, derived from its base URLs. `None` where the provider reports
+/// neither.
 ///
-/// Moonshot: `GET /v1/users/me/balance` (its API reference, 2026-09), beside the base of its Messages face, not under
-/// it. Kimi Code: `GET /coding/v1/usages` (kimi-code 2.1.0). `OpenRouter`: `GET /api/v1/key` (its SDK 1.3.19).
+/// Moonshot: `GET /v1/users/me/balance` (its API reference, 2026-09), beside the base URL of its Messages API,
+/// not under it. Kimi Code: `GET /coding/v1/usages` (kimi-code 2.1.0). `OpenRouter`: `GET /api/v1/key` (its SDK
+/// 1.3.19).
 #[must_use]
 pub fn quota_url(dialect: AdapterId, faces: &[(Api, String)]) -> Option<String> {
     let path = match dialect {
@@ -72,11 +73,11 @@ pub fn quota_url(dialect: AdapterId, faces: &[(Api, String)]) -> Option<String> 
     Some(root.map_or_else(|| format!("{base}{path}"), |root| format!("{root}/v1{path}")))
 }
 
-/// Reads the body of a successful answer; `currency` is that of the provider's account, and `redactor` has the secrets of
-/// the call.
+/// Reads the body of a successful response. `currency` is that of the provider's account; `redactor` has the
+/// secrets of the call.
 ///
 /// # Errors
-/// In words, where the body is no object, says that it failed, or names no limit that we know.
+/// A message, where the body is not an object, reports a failure, or has no known limit.
 pub fn parse_response(
     dialect: AdapterId,
     body: &[u8],

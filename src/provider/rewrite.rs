@@ -38,7 +38,7 @@ use draft::RequestDraft;
 /// What a rewrite needs to know.
 #[derive(Clone, Copy, Debug)]
 pub struct RewriteInput<'a> {
-    /// The body in the face over which the provider is asked.
+    /// The body in the API format of the provider.
     pub body: &'a RequestBody,
     /// Facts of the model, compat flags included.
     pub model: &'a ModelInfo,
@@ -70,7 +70,7 @@ pub struct AdaptedRequest {
     pub rules: Vec<&'static str>,
     /// What the answer needs.
     pub answer_plan: AnswerPlan,
-    /// How much thinking the request asks for as it is sent; `None` leaves it to the model.
+    /// The thinking level of the request as it is sent. `None` leaves it to the model.
     pub thinking: Option<ThinkingLevel>,
 }
 
@@ -83,7 +83,7 @@ pub struct AnswerPlan {
     pub namespaced_tools: BTreeMap<String, (String, String)>,
     /// The client did not ask for usage in the stream: hide it.
     pub hides_usage: bool,
-    /// What comes is the rest of an answer: it may be nothing but a finish.
+    /// The response continues an earlier one: it may consist of a finish only.
     pub is_continuation: bool,
     /// Names of the request's tools as sent: leaked markup becomes calls only where tools were offered.
     pub offers_tools: bool,
@@ -92,16 +92,17 @@ pub struct AnswerPlan {
 /// Rewrites a request for one provider.
 ///
 /// # Errors
-/// When the request breaks a rule of the provider that no rewrite can mend: the failure to record without a call.
+/// When the request breaks a rule of the provider that no rewrite can fix: the failure to record without a
+/// call.
 pub fn rewrite_request(dialect: AdapterId, request: &RewriteInput<'_>) -> Result<AdaptedRequest, Failure> {
     let mut draft = RequestDraft::new(request);
     apply_rules(dialect, &mut draft)?;
     Ok(finish_draft(draft))
 }
 
-/// Whether a model, asked over this face, goes on from the beginning of an answer. Chat as the catalog and the
-/// configuration say; over Messages only where the configuration says so of a provider that the catalog does not know:
-/// of Kimi's and OpenRouter's Messages faces nobody has said it. Responses has no such thing.
+/// Whether a model continues an answer from its beginning over this API. For chat, the catalog and the
+/// configuration decide. For Messages, only the configuration of a provider that the catalog does not know can
+/// enable it: the Messages APIs of Kimi and OpenRouter do not document it. Responses does not support it.
 #[must_use]
 pub fn supports_prefill(dialect: AdapterId, face: Api, model: &ModelInfo) -> bool {
     let is_known = match face {
@@ -112,11 +113,11 @@ pub fn supports_prefill(dialect: AdapterId, face: Api, model: &ModelInfo) -> boo
     is_known && model.compat.supports_prefill == Some(true)
 }
 
-/// Rewrites a request for the provider that is to go on with an answer which broke off. `None` when the client's
-/// output limit is used up.
+/// Rewrites a request for the provider that continues an interrupted answer. `None` when the client's output
+/// limit is used up.
 ///
 /// # Errors
-/// As [`rewrite`], and where there is text over a face without a place for it: see [`takes_prefill`].
+/// As [`rewrite_request`], and where there is text but the API cannot carry it: see [`supports_prefill`].
 pub fn rewrite_continuation(
     dialect: AdapterId,
     request: &RewriteInput<'_>,

@@ -9,7 +9,7 @@ use crate::protocol::edit::{Edits, ObjectPatch, Segments};
 use crate::protocol::json::to_string_literal;
 use crate::protocol::request::RequestBody;
 
-/// A provider's way of counting.
+/// How a provider counts tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenCounter {
     /// Kimi Code's `messages/count_tokens`, which several proxies ask (CLIProxyAPI, 2026); not documented.
@@ -30,7 +30,7 @@ impl TokenCounter {
         }
     }
 
-    /// The face in which it takes the request.
+    /// The API format of the request.
     #[must_use]
     pub const fn api(self) -> Api {
         match self {
@@ -39,7 +39,7 @@ impl TokenCounter {
         }
     }
 
-    /// What follows the base URL of that face.
+    /// The path after the base URL of that API.
     #[must_use]
     pub const fn path(self) -> &'static str {
         match self {
@@ -48,7 +48,7 @@ impl TokenCounter {
         }
     }
 
-    /// The question, of a request in [`Self::face`], about the model with this id.
+    /// The question, of a request in [`Self::api`], about the model with this id.
     #[must_use]
     pub fn build_request(self, body: &RequestBody, model: &str) -> Segments {
         match self {

@@ -30,9 +30,9 @@ pub const fn has_known_content_types(dialect: AdapterId) -> bool {
     matches!(dialect, AdapterId::Moonshot | AdapterId::KimiCode)
 }
 
-/// The first such thing, in a request of any face. Kimi's chat takes text, images and videos (API reference,
-/// 2026-09-23), its converter from Messages text and images (MoonshotAI/Kimi-K2 issue 118); of the other providers'
-/// models nobody can say it.
+/// The first unsupported part in a request of any API. Kimi's chat accepts text, images and videos (API
+/// reference, 2026-09-23). Its converter from Messages accepts text and images (MoonshotAI/Kimi-K2 issue 118).
+/// What the models of other providers accept is not known.
 #[must_use]
 pub fn find_unsupported_content(dialect: AdapterId, body: &RequestBody) -> Option<UnsupportedContent> {
     if !has_known_content_types(dialect) {
@@ -41,7 +41,7 @@ pub fn find_unsupported_content(dialect: AdapterId, body: &RequestBody) -> Optio
     body.messages.iter().enumerate().find_map(|(index, message)| {
         let place = || format!("{}[{index}]", body.api.conversation_field());
         let is_list = |key: &&str| body.field(message, key).is_some_and(|value| value.starts_with(b"["));
-        // A tool's result stands in `output` on the Responses face.
+        // In the Responses API a tool's result is in `output`.
         let mut lists = ["content", "output"].into_iter().filter(is_list).peekable();
         if lists.peek().is_none() && body.api != Api::Responses {
             return None;
@@ -60,8 +60,8 @@ pub fn find_unsupported_content(dialect: AdapterId, body: &RequestBody) -> Optio
     })
 }
 
-/// Place and type of the first part in a list that Kimi does not take; a result of the Messages face has parts of its
-/// own.
+/// Path and type of the first part in a list that Kimi does not accept. A tool result in the Messages API has
+/// parts of its own.
 fn find_in_list(face: Api, holder: &ObjectView<'_>, key: &str) -> Option<(String, String)> {
     holder.objects(key).iter().enumerate().find_map(|(index, part)| {
         let kind = part.string_or_empty("type");
@@ -90,7 +90,7 @@ fn is_stored_by_provider(kind: &str) -> bool {
     matches!(kind, "item_reference" | "compaction" | "compaction_summary" | "context_compaction")
 }
 
-/// Blocks of the Messages face that Kimi's converter knows.
+/// Blocks of the Messages API that Kimi's converter supports.
 pub(super) fn is_supported_block(kind: &str) -> bool {
     matches!(kind, "text" | "image" | "thinking" | "tool_use" | "tool_result")
 }

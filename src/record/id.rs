@@ -8,20 +8,21 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer};
 
-/// Below the microsecond: so many requests can come in one.
+/// The part below the microsecond: the number of requests that can arrive in one.
 const COUNT_BITS: u32 = 11;
 
-/// 52 bits of microseconds last until 2112, and leave the sign of SQLite's integers alone.
+/// 52 bits of microseconds last until 2112 and leave the sign bit of SQLite's integers unused.
 const MAX_MICROS: u64 = (1 << 52) - 1;
 
-/// The microsecond in which the request came and a count, so that ids differ within a process and sort by time. The count
-/// begins anywhere: of two processes that write one ledger the ids of one microsecond are the same once in 2,048 times. In
-/// words, as in `x-moonrelay-request-id`, sixteen hexadecimal digits. The default is no request's.
+/// The microsecond of arrival and a counter, so that ids are unique within a process and sort by time. The
+/// counter starts at a random value: ids that two processes create in the same microsecond collide once in
+/// 2,048 times. Its text form, as in `x-moonrelay-request-id`, is sixteen hexadecimal digits. The default does
+/// not identify any request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(u64);
 
 impl RequestId {
-    /// That of a request that comes now.
+    /// A new id for a request that arrives now.
     #[must_use]
     pub fn now() -> Self {
         static COUNT: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(fastrand::u64(..)));
@@ -29,7 +30,7 @@ impl RequestId {
         Self::from_time(SystemTime::now()).with_count(count)
     }
 
-    /// The least of those that came at this moment or later.
+    /// The smallest id of requests that arrived at this time or later.
     #[must_use]
     pub fn from_time(moment: SystemTime) -> Self {
         let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -43,25 +44,25 @@ impl RequestId {
         Self(self.0 | (count & ((1 << COUNT_BITS) - 1)))
     }
 
-    /// When the request came, to the microsecond.
+    /// The time of arrival, in microseconds.
     #[must_use]
     pub fn time(self) -> SystemTime {
         UNIX_EPOCH + Duration::from_micros(self.0 >> COUNT_BITS)
     }
 
-    /// As a number that SQLite can hold.
+    /// As an integer for SQLite.
     #[must_use]
     pub const fn as_i64(self) -> i64 {
         self.0.cast_signed()
     }
 
-    /// That of a number. One below nothing is that of no request.
+    /// The id for a number. A negative one gives the default id.
     #[must_use]
     pub fn from_i64(number: i64) -> Self {
         Self(u64::try_from(number).unwrap_or_default())
     }
 
-    /// In words.
+    /// The text form.
     #[must_use]
     pub fn to_hex(self) -> [u8; 16] {
         std::array::from_fn(|place| b"0123456789abcdef"[(self.0 >> (60 - 4 * place) & 0xf) as usize])
@@ -74,7 +75,7 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// What is no id of ours.
+/// The text is not a request id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a request's id has sixteen hexadecimal digits")]
 pub struct InvalidRequestId;
@@ -118,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_comes_back_from_words_and_numbers() {
+    fn id_round_trips_through_text_and_number() {
         let moment = SystemTime::UNIX_EPOCH + Duration::from_micros(1_795_348_800_000_007);
         let id = RequestId::from_time(moment).with_count(2_047);
         assert_eq!(id.to_string(), "3306e1bbc6803fff");

@@ -1,4 +1,4 @@
-//! Requests under way, for whoever looks.
+//! Owns the list of active requests.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::record::{Record, RequestId};
 
-/// One request, as far as it has come.
+/// One active request.
 #[derive(Debug)]
 pub(super) struct ActiveRequest {
     record: Mutex<Record>,
@@ -28,13 +28,13 @@ impl ActiveRequest {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The record, with the time that it took until now.
+    /// Its record so far, with the time elapsed.
     pub(super) fn snapshot(&self) -> Record {
         let record = self.record().clone();
         Record { duration: self.started.elapsed(), ..record }
     }
 
-    /// The record of a request that is over; none is left here.
+    /// Takes the record of a finished request.
     pub(super) fn take_final(&self) -> Record {
         let mut record = self.record();
         let rest = Record::new(RequestId::default(), String::new(), record.api);
@@ -42,7 +42,7 @@ impl ActiveRequest {
     }
 }
 
-/// All of them, in the order in which they came.
+/// All active requests, in order of arrival.
 #[derive(Debug)]
 pub struct ActiveRequests {
     requests: Mutex<RequestRegistry>,
@@ -82,40 +82,39 @@ impl ActiveRequests {
         self.notify();
     }
 
-    /// Something of one has changed. Whoever begins to look in this moment finds it changed: it asks for the requests
-    /// afterwards, and each of them is behind a lock.
+    /// Signals a change. A subscriber that starts now sees it too: it reads the requests after it subscribes,
+    /// and each of them is behind a lock.
     pub(super) fn notify(&self) {
         if self.changes.receiver_count() > 0 {
             self.changes.send_modify(|count| *count = count.wrapping_add(1));
         }
     }
 
-    /// How many have no complete answer yet.
+    /// The number of requests without a complete response.
     #[must_use]
     pub fn count(&self) -> usize {
         self.requests().active.len()
     }
 
-    /// Resolves when none is under way, and each is out to be told.
+    /// Resolves when no request is active and every record was delivered.
     pub async fn wait_until_empty(&self) {
-        // The sender is here.
+        // `self` holds the sender, so the channel is open.
         let _ = self.changes.subscribe().wait_for(|_| self.count() == 0).await;
     }
 
-    /// Each as far as it has come, the oldest first.
-    /// Of these no more than `most`, and before them how many there are.
+    /// The number of active requests, and the oldest `most` of them, oldest first.
     #[must_use]
     pub fn oldest(&self, most: usize) -> (usize, Vec<Record>) {
         let (count, oldest): (usize, Vec<Arc<ActiveRequest>>) = {
             let requests = self.requests();
             (requests.active.len(), requests.active.values().take(most).cloned().collect())
         };
-        // One whose record was taken in this moment is about to leave.
+        // A request whose record was just taken is about to be removed.
         let is_there = |record: &Record| record.request_id != RequestId::default();
         (count, oldest.iter().map(|request| request.snapshot()).filter(is_there).collect())
     }
 
-    /// Changes whenever one begins, is tried somewhere, or ends.
+    /// Changes whenever a request begins, an attempt begins, or a request ends.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()

@@ -1,4 +1,5 @@
-//! `failover.returnToPrimary: "session"`: a conversation that fell back stays where its prompt cache is warm.
+//! Owns conversation fingerprints for `failover.returnToPrimary: "session"`: after a failover, a conversation
+//! stays with the target whose prompt cache is warm.
 
 use http::HeaderMap;
 
@@ -7,15 +8,16 @@ use crate::config::settings::Settings;
 use crate::protocol::json;
 use crate::protocol::request::RequestBody;
 
-/// Headers that name a conversation: opencode's two (the first is `OpenRouter`'s as well), Claude Code's, Codex's.
+/// Headers that name a conversation: opencode's two (`OpenRouter` uses the first as well), Claude Code's,
+/// Codex's.
 const CONVERSATION_HEADERS: [&str; 4] =
     ["x-session-id", "x-session-affinity", "x-claude-code-session-id", "session-id"];
-/// Request fields that do, where no header does: Kimi Code and Codex send the first; in the second, of the Messages
-/// face, Claude Code names its session; the last names a user at least.
+/// Request fields that name a conversation if no header does. Kimi Code and Codex send the first. Claude Code
+/// names its session in the second, of the Messages API. The last names at least a user.
 const CONVERSATION_FIELDS: [&str; 3] = ["prompt_cache_key", "metadata.user_id", "user"];
 
-/// What makes requests one conversation. Two clients never share one, and neither do two requested names: agents ask
-/// small models for titles in the name of the conversation.
+/// The key of a conversation. It includes the client and the requested model: agents use small models for
+/// titles within the same conversation.
 #[derive(Hash)]
 pub(super) struct Conversation<'r> {
     client: Option<&'r str>,
@@ -24,7 +26,7 @@ pub(super) struct Conversation<'r> {
     id: &'r [u8],
 }
 
-/// The conversation that a request belongs to, where that is asked for and the request names one.
+/// Returns the request's conversation, if affinity is enabled and the request names one.
 pub(super) fn identify_conversation<'r>(
     settings: &Settings,
     request: &'r ClientRequest,
@@ -43,20 +45,20 @@ fn find_in_headers(headers: &HeaderMap) -> Option<(&'static str, &[u8])> {
     named.into_iter().find(|(_, value)| !value.is_empty())
 }
 
-/// The literal will do: a client writes the same string in the same way.
+/// The raw literal is enough: a client always writes the same string in the same form.
 fn find_in_body(body: &RequestBody) -> Option<(&'static str, &[u8])> {
     let named = CONVERSATION_FIELDS.iter().filter_map(|field| Some((*field, field_literal(body, field)?)));
     named.into_iter().find(|(_, literal)| literal.len() > 2 && literal.starts_with(b"\""))
 }
 
-/// The JSON text of a field, or of a field in a field.
+/// The JSON text of a field, or of a nested field.
 fn field_literal<'r>(body: &'r RequestBody, field: &str) -> Option<&'r [u8]> {
     let Some((outer, inner)) = field.split_once('.') else { return body.value(field) };
     let (members, _) = json::parse_members(&body.text, body.value_span(outer)?.start).ok()?;
     body.text.get(json::find_member(&body.text, &members, inner)?.value.clone())
 }
 
-/// What `explain` says of it: whether a request with this body would stay anywhere.
+/// The `explain` text: whether a request with this body has session affinity.
 #[must_use]
 pub fn explain_affinity(settings: &Settings, body: &RequestBody) -> Option<String> {
     if !settings.failover.keeps_fallback_for_session {

@@ -1,4 +1,4 @@
-//! One request's tries of one target, up to a whole answer or the first meaningful event.
+//! Owns the attempts of one request at one target, up to a whole response or the first meaningful event.
 
 use std::time::SystemTime;
 
@@ -33,15 +33,16 @@ use crate::upstream::{
     ByteStream, UpstreamRequest, UpstreamResponse, parse_retry_after, read_body, read_capped_body,
 };
 
-/// Of a refusal's body this much is read: enough for every documented error, an HTML page included.
+/// The limit on what is read of an error body: enough for every documented error and for an HTML page.
 const MAX_ERROR_BODY_BYTES: usize = 64 * 1024;
-/// The head says already that it is a refusal; its words are worth this much waiting.
+/// The status already reports an error; its message is worth this much waiting.
 const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(5);
-/// What is held back before the first meaningful event: role chunks and the like. Beyond, the stream counts as begun.
+/// The limit on events held back before the first meaningful event (role chunks and the like). Beyond it, the
+/// stream counts as begun.
 const MAX_WITHHELD_EVENTS: usize = 64;
 const MAX_WITHHELD_BYTES: usize = 256 * 1024;
 
-/// One request on its way.
+/// One request in progress.
 pub(super) struct RequestExecution {
     pub(super) settings: std::sync::Arc<Settings>,
     pub(super) state: std::sync::Arc<State>,
@@ -49,24 +50,24 @@ pub(super) struct RequestExecution {
     pub(super) request: ClientRequest,
     pub(super) bodies: RequestBodies,
     pub(super) plan: Plan,
-    /// The conversation, where it stays with who answers it.
+    /// The conversation, if it has session affinity.
     pub(super) affinity: Option<SessionAffinity>,
     pub(super) tracker: RequestTracker,
     pub(super) deadline: Option<Instant>,
 }
 
-/// An answer that has begun.
+/// A response that has begun.
 pub(super) struct OpenAnswer {
     pub(super) reference: String,
     pub(super) headers: http::HeaderMap,
     pub(super) content: AnswerContent,
-    /// Who answers.
+    /// The target that responds.
     pub(super) target: Target,
-    /// The target's leave, for a stream that breaks later.
+    /// The target's admission, for a stream that is interrupted later.
     pub(super) admission: AdmissionGuard,
 }
 
-/// What has begun.
+/// The response itself.
 pub(super) enum AnswerContent {
     Complete(Segments, Meter),
     Stream(Box<OpenStream>),
@@ -76,13 +77,13 @@ pub(super) enum AnswerContent {
 pub(super) struct OpenStream {
     pub(super) reader: StreamReader,
     pub(super) chunks: ByteStream,
-    /// Held back until now, in order.
+    /// Events held back so far, in order.
     pub(super) withheld: Segments,
     pub(super) is_complete: bool,
 }
 
 impl RequestExecution {
-    /// Answers a request that is not streamed, unless the process ends first.
+    /// Handles a request that is not streamed, unless the process ends first.
     pub(super) async fn execute_until_shutdown(self) -> Result<Answer, RequestError> {
         let mut ending = self.state.watch_shutdown();
         tokio::select! {
@@ -92,14 +93,14 @@ impl RequestExecution {
         }
     }
 
-    /// The process ends now. What was tried rests nothing.
+    /// The process is shutting down. The attempt causes no cooldown.
     pub(super) fn interrupt(&self) -> RequestError {
         self.tracker.mark_failed(Reason::Server);
         self.tracker.mark_finished();
         RequestError::ShuttingDown { attempts: self.tracker.attempts() }
     }
 
-    /// Answers a request that is not streamed.
+    /// Handles a request that is not streamed.
     async fn execute_complete(&self) -> Result<Answer, RequestError> {
         let opened = self.execute_chain().await?;
         let AnswerContent::Complete(body, meter) = opened.content else {
@@ -116,7 +117,7 @@ impl RequestExecution {
         })
     }
 
-    /// Every try of one target. `Err(None)`: it was not tried after all.
+    /// Runs all attempts at one target. `Err(None)`: the target was not tried.
     pub(super) async fn try_target(
         &self,
         target: &Target,
@@ -131,7 +132,7 @@ impl RequestExecution {
         self.try_prepared(target, &prepared, tries, anyway).await
     }
 
-    /// As [`Self::try_target`], of a request that is ready to be sent.
+    /// Like [`Self::try_target`], for a request that is ready to be sent.
     pub(super) async fn try_prepared(
         &self,
         target: &Target,
@@ -226,7 +227,7 @@ impl RequestExecution {
         failure
     }
 
-    /// One call, up to a whole answer or the first meaningful event.
+    /// Runs one call, up to a whole response or the first meaningful event.
     async fn open_answer(
         &self,
         target: &Target,
@@ -247,13 +248,13 @@ impl RequestExecution {
         let mut head_clock = (streamed && limit < answer_clock.limit())
             .then(|| Timeout::new(sent, limit, TimeoutKind::ResponseHeader, self.deadline));
         let head = head_clock.as_mut().unwrap_or(&mut answer_clock);
-        // A clock of ours ran out: the target may be at work on it.
+        // One of the gateway's timeouts expired: the target may still be processing the request.
         let sent = head
             .run(self.logins.send(&target.provider, call))
             .await
             .map_err(FailedAttempt::after_sending)??;
         let AuthenticatedResponse { response, provider } = sent;
-        // With the key that was sent: that of a login is known only now.
+        // Uses the key that was sent: the key of a login is known only now.
         let called = target.with_provider(&provider);
         if !response.status.is_success() {
             return Err(read_error(&called, response, self.remaining_time(ERROR_BODY_TIMEOUT)).await.into());
@@ -278,7 +279,7 @@ impl RequestExecution {
         Ok((content, headers))
     }
 
-    /// A target's whole answer in the client's face.
+    /// Translates a target's whole response to the client's API.
     fn translate_answer(
         &self,
         body: Segments,
@@ -298,7 +299,7 @@ impl RequestExecution {
         Segments::from_bytes(non_streaming::encode_response(&events, own.api, &echo))
     }
 
-    /// What a whole answer used whose provider did not say.
+    /// Estimates the usage of a whole response whose provider did not report it.
     fn estimate_answer_usage(&self, face: Api, body: &Segments) -> TokenUsage {
         estimate_event_usage(
             self.bodies.prompt_tokens(),
@@ -306,7 +307,7 @@ impl RequestExecution {
         )
     }
 
-    /// The clock of a whole answer, and of a stream's first meaningful event.
+    /// The timeout of a whole response, and of a stream's first meaningful event.
     fn answer_timeout(&self, target: &Target, sent: Instant) -> Timeout {
         let (limit, kind) = match target.provider.first_token_timeout {
             Some(limit) => (limit, TimeoutKind::Provider),
@@ -319,7 +320,7 @@ impl RequestExecution {
         self.state.memory_budget().start_body(self.settings.gateway.buffer_memory_limit())
     }
 
-    /// For what of a stream is kept or waits.
+    /// The buffer for the part of a stream that is kept or held back.
     pub(super) fn new_reservation(&self) -> crate::protocol::memory_budget::MemoryReservation {
         self.state.memory_budget().start_reservation(self.settings.gateway.buffer_memory_limit())
     }
@@ -328,12 +329,12 @@ impl RequestExecution {
         self.deadline.is_none_or(|deadline| Instant::now() + wait < deadline)
     }
 
-    /// Whether the time for the whole request is over.
+    /// Whether the request's deadline has passed.
     pub(super) fn is_past_deadline(&self) -> bool {
         !self.has_time_for(Duration::ZERO)
     }
 
-    /// Of this time what the whole request has left.
+    /// Limits a duration to the time that remains until the request's deadline.
     fn remaining_time(&self, time: Duration) -> Duration {
         self.deadline.map_or(time, |deadline| deadline.saturating_duration_since(Instant::now()).min(time))
     }
@@ -358,8 +359,8 @@ fn content_type(response: &UpstreamResponse) -> Option<String> {
     response.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
-/// Reads up to the first meaningful event. JSON in the place of a stream is an error in a 200, or no answer to what
-/// was asked.
+/// Reads up to the first meaningful event. JSON instead of a stream is an error in a 200, or an unexpected
+/// response.
 async fn read_first_event(
     target: &Target,
     plan: &AnswerPlan,
@@ -392,7 +393,7 @@ async fn read_first_event(
         };
         frames += more;
         held.append(out);
-        // Nothing has been sent yet: what came before the failure in the same read is dropped with it.
+        // Nothing has been sent yet: events before the failure in the same read are dropped with it.
         if let Some(failure) = failure {
             return Err(FailedAttempt::from_stream(failure, &reader, frames));
         }

@@ -1,4 +1,4 @@
-//! What is held whole, answers first of all: within what one, and all bodies together, may hold.
+//! Owns whole buffered bodies, within the limit of one body and the memory limit of all bodies.
 
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -9,7 +9,7 @@ use crate::failure::{Failure, Reason};
 use crate::protocol::memory_budget::{BodyBuffer, BudgetExceeded, MemoryReservation};
 use crate::upstream::ByteStream;
 
-/// Reads to the end. Where there is no room for more it is our failure, and no target rests for it.
+/// Reads to the end. Reaching the memory limit is the gateway's failure and causes no cooldown.
 pub(super) async fn read_within_budget(
     mut whole: BodyBuffer,
     mut body: ByteStream,
@@ -24,7 +24,8 @@ pub(super) async fn read_within_budget(
     Ok(whole.into_bytes())
 }
 
-/// Keeps so many bytes in all of one stream: not more than of a whole answer, and not more than there is room for.
+/// Buffers at most this many bytes of one stream: not more than of a whole response, and not more than the
+/// memory limit allows.
 pub(super) fn reserve(room: &mut MemoryReservation, bytes: usize) -> Result<(), BudgetExceeded> {
     if bytes > MAX_BUFFERED_RESPONSE {
         return Err(BudgetExceeded);
@@ -32,7 +33,7 @@ pub(super) fn reserve(room: &mut MemoryReservation, bytes: usize) -> Result<(), 
     room.resize(bytes)
 }
 
-/// There is no room for more.
+/// The memory limit is reached.
 pub(super) fn budget_exceeded() -> Failure {
     Failure {
         retry_after: Some(Duration::from_secs(1)),
@@ -55,7 +56,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_is_held_until_it_is_gone_and_not_beyond_the_limits() {
+    async fn body_is_counted_until_dropped_and_limited() {
         let held = Arc::new(MemoryBudget::default());
         let whole = read_within_budget(held.start_body(1 << 20), answer(10, 50_000)).await.unwrap();
         assert_eq!(whole.len(), 500_000);

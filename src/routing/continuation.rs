@@ -1,9 +1,10 @@
-//! Going on with an answer that broke off, as pure state: what the client has, what is held back from it, and how the
-//! rest of another stream joins it.
+//! Owns stream continuation as pure state: the events that the client has, those held back, and the join with
+//! another stream.
 //!
-//! A [`Guard`] stands over the first stream. It keeps what was released, and holds back what a break would spoil: tool
-//! calls until their finish, half a character. When the stream breaks it becomes a [`Broken`], of which the request
-//! for the rest is made; a [`Joiner`] makes that stream look like more of the first.
+//! A [`ResumeBuffer`] tracks the first stream. It keeps the released text, and holds back what an interruption
+//! would spoil: tool calls until their finish, and half characters. When the stream is interrupted, the buffer
+//! becomes an [`Interrupted`], from which the continuation request is made. A [`Splicer`] rewrites the second
+//! stream to continue the first.
 
 mod event_content;
 mod identity;
@@ -24,18 +25,18 @@ pub(super) use splicer::Splicer;
 use crate::failure::{Failure, Reason};
 use crate::protocol::edit::Segments;
 
-/// What a stream's events go through on their way to the client.
+/// The processing of a stream's events before they are sent to the client.
 pub(super) enum Continuation {
-    /// Nothing: when this one breaks nobody can go on.
+    /// None: this stream cannot be continued.
     Disabled,
-    /// The first stream of an answer.
+    /// The first stream of a response.
     Buffering(Box<ResumeBuffer>),
-    /// The rest of an answer.
+    /// The continuation of a response.
     Splicing(Box<Splicer>),
 }
 
 impl Continuation {
-    /// What the client gets of these events, and why nothing may follow it.
+    /// Returns the events to send, and the reason if the stream must stop after them.
     pub(super) fn process(&mut self, out: Segments) -> (Segments, Option<Failure>) {
         match self {
             Self::Disabled => (out, None),
@@ -45,7 +46,8 @@ impl Continuation {
     }
 }
 
-/// Whether a stream that broke for this reason may go on: not when the provider refused, nor when no time is left.
+/// Whether a stream that failed for this reason may be continued: not after a provider refusal, nor after the
+/// deadline.
 pub(super) const fn may_continue(failure: &Failure) -> bool {
     matches!(
         failure.reason,
@@ -53,7 +55,7 @@ pub(super) const fn may_continue(failure: &Failure) -> bool {
     ) && !failure.is_gateway_limit
 }
 
-/// Whether the target that broke may be asked for the rest: what failed was the way to it.
+/// Whether the interrupted target itself may continue: only if the network path to it failed.
 pub(super) const fn may_continue_on_same_target(failure: &Failure) -> bool {
     matches!(failure.reason, Reason::Network | Reason::Truncated)
 }

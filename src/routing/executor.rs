@@ -1,6 +1,5 @@
-//! Target after target until one answers; where the one that is asked stays silent, the next one beside it.
-//!
-//! All of it is one future: what is dropped with it is cancelled.
+//! Owns the execution of a fallback chain: target after target until one responds, with hedging when a target
+//! is silent. All of it is one future: dropping it cancels every attempt.
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -12,10 +11,10 @@ use super::{RequestError, headers};
 use crate::failure::{Failure, Reason};
 use crate::record::{Attempt, AttemptOutcome, SkipReason};
 
-/// How many targets are asked at the same time: one, and one beside it that is paid for twice.
+/// Concurrent attempts: one, and one hedge, which costs extra.
 const MAX_CONCURRENT_ATTEMPTS: usize = 2;
 
-/// A target's failure, to be shown if nobody answers.
+/// A target's failure, shown to the client if no target responds.
 struct FailedTarget<'r> {
     position: usize,
     target: &'r Target,
@@ -23,27 +22,27 @@ struct FailedTarget<'r> {
 }
 
 impl FailedTarget<'_> {
-    /// A request that is simply wrong comes before everything; then the first target of the chain has the word.
+    /// An invalid request takes precedence; then the first target of the chain.
     const fn rank(&self) -> (bool, usize) {
         (self.failure.allows_failover(), self.position)
     }
 }
 
-/// The targets of one request, on their way.
+/// The execution of one request's chain.
 struct ChainExecutor<'r> {
     execution: &'r RequestExecution,
-    /// Not asked yet.
+    /// Targets not tried yet.
     remaining: std::iter::Enumerate<std::slice::Iter<'r, PlannedTarget>>,
-    /// Being asked: their places in the chain, and since when.
+    /// Targets being tried: their positions in the chain, and when the attempts began.
     in_flight: Vec<(usize, Instant)>,
     /// The failure to show.
     failure_to_report: Option<FailedTarget<'r>>,
-    /// Nobody else will be asked.
+    /// No further target will be tried.
     is_closed: bool,
 }
 
 impl RequestExecution {
-    /// The first target that answers.
+    /// Returns the first target that responds.
     pub(super) async fn execute_chain(&self) -> Result<Box<OpenAnswer>, RequestError> {
         let considered = if self.request.is_fallback_disabled { 1 } else { self.plan.targets.len() };
         let targets = self.plan.targets.get(..considered).unwrap_or(&self.plan.targets);
@@ -58,8 +57,8 @@ impl RequestExecution {
         if let Some(opened) = course.run().await {
             return Ok(opened);
         }
-        // When all that could serve rest, the one whose rest ends first is tried all the same, once: a person whose
-        // network was gone for a moment shall not wait for a clock of ours.
+        // When every usable target is in cooldown, the one whose cooldown ends first is tried once anyway. A
+        // user whose network was down for a moment must not wait for a cooldown.
         if course.failure_to_report.is_none()
             && let Some(target) = self.find_earliest_available(targets)
         {
@@ -77,7 +76,7 @@ impl RequestExecution {
         })
     }
 
-    /// Of the targets that could serve, the one whose rest ends first.
+    /// The usable target whose cooldown ends first.
     fn find_earliest_available<'p>(&self, targets: &'p [PlannedTarget]) -> Option<&'p Target> {
         let user_agent = headers::user_agent(&self.request.headers);
         let fits = |planned: &&PlannedTarget| {
@@ -90,7 +89,7 @@ impl RequestExecution {
         resting.min_by_key(|(until, _)| *until).map(|(_, target)| target)
     }
 
-    /// No target was tried.
+    /// Whether no target was tried.
     fn fail_without_attempt(&self) -> RequestError {
         let attempts = self.tracker.attempts();
         let reason = attempts.iter().find_map(|attempt| match attempt.outcome {
@@ -123,7 +122,7 @@ impl RequestExecution {
 }
 
 impl<'r> ChainExecutor<'r> {
-    /// Asks until one answers or nobody is left. Returning drops whoever is still being asked.
+    /// Tries targets until one responds or none is left. Returning drops the attempts that are still running.
     async fn run(&mut self) -> Option<Box<OpenAnswer>> {
         let run = self.execution;
         if run.settings.failover.hedge_after.is_none() {
@@ -151,7 +150,7 @@ impl<'r> ChainExecutor<'r> {
         }
     }
 
-    /// As [`Self::first`], where nobody is asked beside another.
+    /// Like [`Self::first`], without hedging.
     async fn run_sequentially(&mut self) -> Option<Box<OpenAnswer>> {
         while let Some((place, target)) = self.next_target() {
             match self.execution.try_target(target, false).await {
@@ -166,7 +165,7 @@ impl<'r> ChainExecutor<'r> {
         None
     }
 
-    /// The next target that may serve, when it is time to ask one.
+    /// Returns the next usable target, when it is time to try one.
     fn next_target(&mut self) -> Option<(usize, &'r Target)> {
         if self.is_closed || (!self.in_flight.is_empty() && Instant::now() < self.hedge_at()) {
             return None;
@@ -181,7 +180,7 @@ impl<'r> ChainExecutor<'r> {
         None
     }
 
-    /// When another target is to be asked beside the one that is silent; far away where none is.
+    /// The time of the next hedge; far in the future if there is none.
     fn hedge_at(&self) -> Instant {
         const NEVER: Duration = Duration::from_hours(24 * 365);
         let hedge = self.execution.settings.failover.hedge_after.filter(|_| !self.is_closed);
@@ -193,7 +192,7 @@ impl<'r> ChainExecutor<'r> {
         }
     }
 
-    /// Keeps what the client will see if nobody answers.
+    /// Keeps the failure that the client will see if no target responds.
     fn record_failure(&mut self, ended: FailedTarget<'r>) {
         self.is_closed |= !ended.failure.allows_failover()
             || ended.failure.is_gateway_limit
@@ -203,7 +202,7 @@ impl<'r> ChainExecutor<'r> {
         }
     }
 
-    /// The request is wrong, and nobody before the one who said so is still at work on it.
+    /// Whether the request is invalid, and no earlier target of the chain is still being tried.
     fn is_decided(&self) -> bool {
         self.failure_to_report.as_ref().is_some_and(|ended| {
             !ended.failure.allows_failover()

@@ -1,4 +1,4 @@
-//! A try that failed, and what it used all the same: a provider may bill what it began to say.
+//! Owns failed attempts and their usage: a provider may bill the part of a response that it sent.
 
 use bytes::Bytes;
 
@@ -9,7 +9,7 @@ use crate::protocol::object::ObjectView;
 use crate::protocol::usage::TokenUsage;
 use crate::provider::answer::{ContentBytes, StreamReader};
 
-/// See the module.
+/// A failed attempt with its usage.
 #[derive(Debug)]
 pub(super) struct FailedAttempt {
     pub(super) failure: Failure,
@@ -18,11 +18,11 @@ pub(super) struct FailedAttempt {
 
 #[derive(Debug)]
 pub(super) enum ConsumedUsage {
-    /// It was refused, or nobody was reached.
+    /// The provider refused it, or was not reached.
     Nothing,
-    /// The provider told it.
+    /// The provider reported it.
     Reported(TokenUsage),
-    /// It read the prompt and said this, as far as we know.
+    /// The provider read the prompt and produced this much output, as far as the gateway knows.
     Estimated(ContentBytes),
 }
 
@@ -33,15 +33,15 @@ impl From<Failure> for FailedAttempt {
 }
 
 impl FailedAttempt {
-    /// It was at work when it failed, or may have been.
+    /// An attempt that the provider was processing, or may have been processing.
     pub(super) fn after_sending(failure: Failure) -> Self {
         Self { failure, consumed: ConsumedUsage::Estimated(ContentBytes::default()) }
     }
 
-    /// A whole answer that is none: empty, cut, or an error in its place.
+    /// An invalid whole response: empty, truncated, or an error instead of one.
     pub(super) fn from_complete_body(failure: Failure, face: Api, body: &Bytes) -> Self {
         let Ok(top) = ObjectView::parse_strict(body) else {
-            // What was cut was an answer; a web page nobody bills.
+            // A truncated body was a response; a web page is not billed.
             let is_page = body.trim_ascii_start().starts_with(b"<");
             return if is_page { failure.into() } else { Self::after_sending(failure) };
         };
@@ -53,7 +53,7 @@ impl FailedAttempt {
         if is_answer { Self::after_sending(failure) } else { failure.into() }
     }
 
-    /// A stream that failed before it said anything; so many events had come.
+    /// A stream that failed before its first meaningful event, after this many events.
     pub(super) fn from_stream(failure: Failure, reader: &StreamReader, events: usize) -> Self {
         let said = reader.content_bytes();
         let broke = matches!(failure.reason, Reason::Truncated | Reason::Timeout | Reason::Network);
@@ -65,7 +65,7 @@ impl FailedAttempt {
         Self { failure, consumed }
     }
 
-    /// What it used, where the request is a prompt of so many tokens.
+    /// The attempt's usage, for a prompt of this many tokens.
     pub(super) fn usage(&self, prompt: impl FnOnce() -> u64) -> Option<TokenUsage> {
         match self.consumed {
             ConsumedUsage::Nothing => None,

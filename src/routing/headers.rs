@@ -1,4 +1,4 @@
-//! Which headers a provider sees, and which of its headers a client sees.
+//! Owns the headers that a provider receives, and the provider's headers that a client receives.
 
 use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
@@ -9,33 +9,35 @@ use crate::config::settings::Provider;
 use crate::protocol::api::Api;
 use crate::secret::Redactor;
 
-/// Our requests have the form of this version, which every provider takes: the one of 2026-10-21 only refuses more
-/// (Anthropic's versioning page, 2026-11), and of Kimi and Moonshot nobody has seen that they know it.
+/// Requests use the form of this version, which every provider accepts. The version of 2026-10-21 only rejects
+/// more (Anthropic's versioning page, 2026-11), and support by Kimi and Moonshot is unconfirmed.
 const MESSAGES_VERSION: &str = "2023-06-01";
 const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 
-/// Room for what is added to a client's headers beside those of the target.
+/// Capacity for the headers that are added to a client's headers, beside those of the target.
 const ADDED_HEADER_COUNT: usize = 4;
 
-/// A provider's headers that tell a client something and name no account.
+/// Response headers that inform a client and do not identify an account.
 const FORWARDED_ANSWER_HEADERS: [HeaderName; 2] =
     [HeaderName::from_static("x-generation-id"), HeaderName::from_static("x-provider-name")];
 
-/// Room for what the gateway says of a stream. hyper keeps the map as long as the connection lasts, and the next larger one
-/// holds twelve: that is for answers with one of [`ANSWER_HEADERS`], and for Messages, which have `request-id` too.
+/// Capacity for the gateway's headers of a stream. hyper keeps the map as long as the connection lasts, and the
+/// next larger map holds twelve. That size is for responses with one of [`ANSWER_HEADERS`], and for Messages,
+/// which also have `request-id`.
 const GATEWAY_HEADER_COUNT: usize = 6;
 
-/// The calling client's User-Agent.
+/// The client's User-Agent.
 pub(super) fn user_agent(headers: &HeaderMap) -> Option<&str> {
     headers.get(USER_AGENT).and_then(|value| value.to_str().ok())
 }
 
-/// A header's text; what is no text is as good as absent.
+/// A header's text; `None` if it is not valid text.
 pub(super) fn text_value(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
-/// The client's own headers, the key over them, the configuration's over all. `face` is the one that the client speaks.
+/// Merges headers: those of the client, overridden by the key, overridden by the configuration. The API is the
+/// client's.
 pub(super) fn build_request_headers(client: &HeaderMap, face: Api, target: &Target) -> HeaderMap {
     let goes = |name: &HeaderName| {
         is_allowed_for_provider(name, target.provider.adapter) && is_allowed_for_api(name, face, target.api)
@@ -55,7 +57,7 @@ pub(super) fn build_request_headers(client: &HeaderMap, face: Api, target: &Targ
     out
 }
 
-/// What is the same in the head of every call of a target, in the order in which one replaces another.
+/// The headers that every call of a target has, in the order in which one overrides another.
 pub(super) fn build_target_headers(target: &TargetParts) -> Vec<(HeaderName, HeaderValue)> {
     let mut all = vec![(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
     if target.api == Api::Messages {
@@ -71,11 +73,11 @@ pub(super) fn build_target_headers(target: &TargetParts) -> Vec<(HeaderName, Hea
     all
 }
 
-/// Of a call that no client asked for: the provider's first key, our own User-Agent, and over them what the configuration
-/// sets.
+/// Headers of a call without a client request: the provider's first key, the gateway's User-Agent, and the
+/// headers of the configuration, which override both.
 ///
 /// # Errors
-/// Where a header that the configuration sets cannot be sent.
+/// When a header of the configuration is not a valid header value.
 pub fn build_gateway_headers(provider: &Provider, face: Api) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     headers.insert(USER_AGENT, HeaderValue::from_static(concat!("moonrelay/", env!("CARGO_PKG_VERSION"))));
@@ -90,7 +92,8 @@ pub fn build_gateway_headers(provider: &Provider, face: Api) -> Result<HeaderMap
     Ok(headers)
 }
 
-/// What identifies a client to one provider is not told to another: Kimi's own clients send the device's name.
+/// Headers that identify a client to one provider are not sent to another: Kimi's clients send the device's
+/// name.
 fn is_allowed_for_provider(name: &HeaderName, dialect: AdapterId) -> bool {
     let name = name.as_str();
     if name.starts_with("x-msh-") {
@@ -102,8 +105,8 @@ fn is_allowed_for_provider(name: &HeaderName, dialect: AdapterId) -> bool {
     true
 }
 
-/// What a client says of one protocol means nothing where the target is asked over the other: betas change a request's
-/// form, and a translated one has ours.
+/// Headers of one API have no meaning when the target is called over another: betas change a request's form,
+/// and a translated request has the gateway's form.
 fn is_allowed_for_api(name: &HeaderName, client: Api, target: Api) -> bool {
     let name = name.as_str();
     if name.starts_with("anthropic-") {
@@ -112,7 +115,7 @@ fn is_allowed_for_api(name: &HeaderName, client: Api, target: Api) -> bool {
     !name.starts_with("openai-") || target != Api::Messages
 }
 
-/// What a client may see of a provider's headers: none with a secret of the call.
+/// The provider's headers that a client receives: none that contains a secret of the call.
 pub(super) fn build_client_headers(upstream: &HeaderMap, redactor: &Redactor) -> HeaderMap {
     let mut out = HeaderMap::with_capacity(GATEWAY_HEADER_COUNT);
     let is_safe = |value: &HeaderValue| value.to_str().is_ok_and(|text| !redactor.finds_value(text));
@@ -128,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_protocols_headers_stay_with_it() {
+    fn api_headers_are_not_sent_to_another_api() {
         let table = [
             ("anthropic-beta", [true, false, false, false]),
             ("anthropic-version", [true, false, false, false]),
@@ -146,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_sees_the_first_of_what_names_the_generation() {
+    fn client_receives_the_first_generation_id() {
         let told = [
             ("x-generation-id", "1"),
             ("set-cookie", "2"),
@@ -162,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_identifies_a_client_stays_with_its_provider() {
+    fn client_identity_is_not_sent_to_another_provider() {
         let own =
             |name: &'static str, dialect| is_allowed_for_provider(&HeaderName::from_static(name), dialect);
         for dialect in [AdapterId::KimiCode, AdapterId::Moonshot, AdapterId::OpenRouter, AdapterId::Generic] {

@@ -1,10 +1,10 @@
-//! Where a request holds what is no text: images, videos, sound, files.
+//! Finds the parts of a request that are not text: images, videos, audio, files.
 
 use crate::protocol::json::{self, Span};
 use crate::protocol::object::ObjectView;
 use crate::protocol::request::RequestBody;
 
-/// Types of such parts: chat's, then those of Responses, then those of Messages.
+/// Types of such parts: those of Chat Completions, of Responses, then of Messages.
 const MEDIA_TYPES: [&str; 10] = [
     "image_url",
     "video_url",
@@ -18,14 +18,14 @@ const MEDIA_TYPES: [&str; 10] = [
     "document",
 ];
 
-/// A tool's result is a block with blocks in it on the Messages face, and deeper there is nothing.
+/// In the Messages API a tool result is a block that contains blocks; they are not nested deeper.
 const MAX_DEPTH: usize = 1;
 
-/// The parts of all messages that are no text.
+/// The parts of all messages that are not text.
 pub(super) fn find_media(body: &RequestBody) -> Vec<Span> {
     let mut found = Vec::new();
     for message in &body.messages {
-        // A tool's result stands in `output` on the Responses face.
+        // In the Responses API a tool result is in `output`.
         for key in ["content", "output"] {
             if let Some(span) = body.field_span(message, key) {
                 collect_media(&body.text, span.start, 0, &mut found);
@@ -50,7 +50,7 @@ fn collect_media(text: &[u8], at: usize, depth: usize, found: &mut Vec<Span>) {
     }
 }
 
-/// A document of the Messages face may be nothing but text.
+/// A document of the Messages API may consist of text only.
 fn is_text_document(part: &ObjectView<'_>) -> bool {
     part.object("source").is_some_and(|source| source.string_or_empty("type") == "text")
 }
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn media_is_seen_in_each_faces_messages() {
+    fn media_is_found_in_the_messages_of_each_api() {
         let image = json!({"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="});
         let text = json!({"type": "text", "media_type": "text/plain", "data": "words"});
         let url = "data:image/png;base64,iVBORw0KGgo=";

@@ -1,4 +1,5 @@
-//! Which targets a requested name leads to, in what order, and which are passed over, with the reason for each.
+//! Owns route plans: the targets of a requested model, their order, and the reason for each target that is
+//! skipped.
 
 mod conditions;
 mod model_listing;
@@ -27,26 +28,26 @@ pub use target::{Target, TargetParts};
 pub struct PlannedTarget {
     /// The target.
     pub target: Target,
-    /// `None` when it will be tried; else why not, in a word and in words.
+    /// `None` if it will be tried; otherwise the reason, as a code and as text.
     pub skip_reason: Option<(SkipReason, String)>,
 }
 
-/// What will be tried, in order.
+/// The plan of one request.
 pub struct Plan {
-    /// As asked.
+    /// The model as requested.
     pub requested: String,
-    /// What the name is.
+    /// What the name refers to.
     pub matched_by: MatchKind,
     /// Every target of the chain.
     pub targets: Vec<PlannedTarget>,
-    /// What whoever asks for this name should know: its model is gone.
+    /// A notice for the client: its model is retired.
     pub warnings: Vec<String>,
 }
 
 /// Plans a request.
 ///
 /// # Errors
-/// [`Refusal::UnknownModel`] when nothing has this name.
+/// [`RequestError::UnknownModel`] when nothing has this name.
 pub fn plan_request(
     settings: &Arc<Settings>,
     state: &State,
@@ -66,16 +67,16 @@ pub fn plan_request(
     })
 }
 
-/// That a model is gone, where it is.
+/// The notice of a retired model, if it is one.
 fn retirement_warning(settings: &Settings, reference: &Reference) -> Option<String> {
     let (_, model) = find_model(settings, reference)?;
     model.model.retirement.as_ref().map(|retired| retired.render_notice(&reference.to_string()))
 }
 
-/// No model's name is longer; comparing a megabyte with every name would stop the house.
+/// The longest accepted name. Comparing a megabyte with every name would block other requests.
 const MAX_NAME_BYTES: usize = 256;
 
-/// Refuses what cannot be a name, before it is compared, logged or put into a header.
+/// Rejects an invalid name before it is compared, logged or put into a header.
 pub(super) fn check_name(requested: &str) -> Result<(), RequestError> {
     let wrong =
         requested.is_empty() || requested.len() > MAX_NAME_BYTES || requested.chars().any(char::is_control);
@@ -85,16 +86,16 @@ pub(super) fn check_name(requested: &str) -> Result<(), RequestError> {
 /// Whether a target would be tried now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TargetStatus {
-    /// Yes.
+    /// It would be tried.
     Ready,
-    /// It rests.
+    /// It is in cooldown.
     InCooldown(Cooldown),
-    /// Its provider cannot be called; why, in words.
+    /// Its provider cannot be called; the text says why.
     Disabled(String),
 }
 
 impl TargetStatus {
-    /// In a word for programs: `ready`, `cooling_down` or `off`.
+    /// The code for programs: `ready`, `cooling_down` or `off`.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
@@ -104,7 +105,7 @@ impl TargetStatus {
         }
     }
 
-    /// Why it would not be tried, in words.
+    /// The reason why it would not be tried, as text.
     #[must_use]
     pub fn unavailable_reason(&self) -> Option<String> {
         match self {
@@ -115,19 +116,19 @@ impl TargetStatus {
     }
 }
 
-/// A reference of a chain with one of its keys, and how that stands.
+/// A reference of a chain with one of its keys, and its status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChainEntry {
     /// `provider/model`.
     pub reference: Reference,
-    /// For clients whose User-Agent is not known.
+    /// For clients whose User-Agent is unknown.
     pub status: TargetStatus,
 }
 
-/// Each target of a chain in order, and how it stands now.
+/// Each target of a chain in order, with its current status.
 pub(super) fn list_chain_entries(settings: &Settings, state: &State, chain: &Chain) -> Vec<ChainEntry> {
     let targets = chain.references.iter().flat_map(|reference| {
-        // The rests that depend on the face are those of one client, and no client is asked about here.
+        // Cooldowns that depend on the API apply to one client, and this status is not about one.
         build_targets(settings, reference, Api::default())
     });
     targets
@@ -147,7 +148,7 @@ fn find_model(settings: &Settings, reference: &Reference) -> Option<(Arc<Provide
     Some((provider.clone(), provider.find_model(&reference.model)?))
 }
 
-/// One target a key, for a client of this face.
+/// The targets of a reference, one for each key, for a client of this API.
 fn build_targets(settings: &Settings, reference: &Reference, client: Api) -> Vec<Target> {
     let Some((provider, model)) = find_model(settings, reference) else {
         return Vec::new();
@@ -172,8 +173,8 @@ fn build_targets(settings: &Settings, reference: &Reference, client: Api) -> Vec
         .collect()
 }
 
-/// The client's own face where the provider serves it, so that nothing is translated without need; else the one that
-/// the provider prefers.
+/// The client's own API if the provider serves it, to avoid a translation; otherwise the provider's preferred
+/// API.
 fn choose_api(provider: &Provider, client: Api) -> Api {
     let own = provider.apis.iter().find(|(face, _)| *face == client);
     own.or_else(|| provider.apis.first()).map_or(client, |(face, _)| *face)
@@ -203,7 +204,7 @@ fn find_disabled_reason(target: &Target) -> Option<(SkipReason, String)> {
     None
 }
 
-/// The words for a rest.
+/// The text of a cooldown.
 #[must_use]
 pub fn describe_cooldown(rest: Cooldown) -> (SkipReason, String) {
     let left = rest.until.saturating_duration_since(state::now()).as_secs_f64().ceil();

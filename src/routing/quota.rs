@@ -1,5 +1,5 @@
-//! What the providers tell of their accounts. They are asked when somebody looks, never by themselves; such a call rests
-//! nothing and counts as no request.
+//! Owns the quota that providers report. Providers are called on demand only. Such a call causes no cooldown
+//! and does not count as a request.
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
@@ -22,41 +22,41 @@ use crate::upstream::{UpstreamRequest, read_capped_body};
 
 pub use crate::provider::quota::{Allowance, Balance};
 
-/// Whoever looks waits for no more than this.
+/// The longest wait for a quota.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
-/// So long an answer is good, also one that says why there is none: the figures move slowly, and who looks looks often.
+/// The lifetime of a report, also of a failed one: the figures change slowly, and a dashboard polls often.
 const MAX_AGE: Duration = Duration::from_secs(60);
-/// In bytes; a real one has one or two thousand.
+/// In bytes; real responses have one or two thousand.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// What one provider tells.
+/// The report of one provider.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProviderQuota {
     /// The provider's id.
     pub provider: String,
-    /// When it was asked.
+    /// The time of the call.
     pub fetched_at: SystemTime,
-    /// What it told, or why nothing, in words without secrets.
+    /// The quota, or the reason why there is none, without secrets.
     pub limits: Result<Vec<Allowance>, String>,
 }
 
-/// What was told last, of every provider.
+/// The last report of every provider.
 pub struct QuotaCache {
     logins: Arc<AuthenticatedConnector>,
     fingerprints: RandomState,
     entries: Mutex<BTreeMap<String, CachedQuota>>,
-    /// Held by who asks; who comes meanwhile waits for what that one hears.
+    /// Held during a call; concurrent callers wait for its result.
     refresh_lock: tokio::sync::Mutex<()>,
 }
 
 struct CachedQuota {
     quota: ProviderQuota,
     fetched_at: Instant,
-    /// Of the question: another key or address is another account.
+    /// The fingerprint of the call: another key or address is another account.
     fingerprint: u64,
 }
 
-/// What is asked.
+/// One quota call.
 struct QuotaRequest {
     provider: Arc<Provider>,
     url: String,
@@ -64,21 +64,21 @@ struct QuotaRequest {
 }
 
 impl QuotaCache {
-    /// Nothing is known, and nobody is asked yet.
+    /// Creates an empty cache; calls no provider.
     #[must_use]
     pub fn new(logins: Arc<AuthenticatedConnector>) -> Self {
         let (fingerprints, entries) = (RandomState::new(), Mutex::default());
         Self { logins, fingerprints, entries, refresh_lock: tokio::sync::Mutex::default() }
     }
 
-    /// What was told last, in the order of the providers' ids. Nobody is asked.
+    /// The last reports, in the order of the providers' ids. Calls no provider.
     #[must_use]
     pub fn cached(&self) -> Vec<ProviderQuota> {
         self.lock_entries().values().map(|known| known.quota.clone()).collect()
     }
 
-    /// What every provider tells that can be called and tells such things: those whose last answer is older than 60 s
-    /// are asked, all at the same time, for 5 s at most, with the first key.
+    /// The reports of every usable provider that has a quota API. Providers whose last report is older than 60
+    /// s are called concurrently, for at most 5 s, with the first key.
     pub async fn refresh(&self, settings: &Settings) -> Vec<ProviderQuota> {
         let _alone = self.refresh_lock.lock().await;
         let questions = self.build_requests(settings);
@@ -89,7 +89,7 @@ impl QuotaCache {
         self.cached()
     }
 
-    /// Forgets what is no longer of these settings.
+    /// Removes reports that do not belong to these settings.
     pub(super) fn retain_configured(&self, settings: &Settings) {
         self.retain_requested(&self.build_requests(settings));
     }
@@ -135,7 +135,7 @@ impl QuotaCache {
     async fn fetch_limits(&self, question: &QuotaRequest) -> Result<Vec<Allowance>, Failure> {
         let unsaid = |why: String| Failure::new(Reason::Server, why);
         let call = |provider: &Arc<Provider>| {
-            // All three take Bearer there, also Kimi Code, whose Messages face has a header of its own.
+            // All three accept Bearer there, also Kimi Code, whose Messages API has its own header.
             let mut headers =
                 headers::build_gateway_headers(provider, Api::ChatCompletions).map_err(unsaid)?;
             headers.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
@@ -148,7 +148,7 @@ impl QuotaCache {
         };
         let AuthenticatedResponse { response, provider: called } =
             self.logins.send(&question.provider, call).await?;
-        // The caller's clock runs out before this one.
+        // The caller's timeout expires before this one.
         let body =
             read_capped_body(&response.headers, response.body, MAX_BODY_BYTES, 2 * FETCH_TIMEOUT).await;
         // With the key that was sent, also that of a login.

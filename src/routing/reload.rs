@@ -1,4 +1,4 @@
-//! New settings for the requests to come.
+//! Owns the replacement of the settings for later requests.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -6,14 +6,14 @@ use std::time::SystemTime;
 use super::Engine;
 use crate::config::settings::Settings;
 
-/// How the last reload went.
+/// The result of the last reload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReloadOutcome {
-    /// When it was over.
+    /// The time at which it ended.
     pub finished_at: SystemTime,
-    /// Whether the new settings serve.
+    /// Whether the new settings are valid.
     pub is_accepted: bool,
-    /// Why they do not, or what of them does not count yet.
+    /// Why they are not, or which of them need a restart.
     pub message: Option<String>,
 }
 
@@ -24,8 +24,8 @@ impl ReloadOutcome {
 }
 
 impl Engine {
-    /// Requests from now on see these settings, those under way the ones that they began with. Rests stay where the
-    /// target is the same. `note`: what of the settings does not count yet.
+    /// Later requests use these settings; active requests keep the settings that they began with. A target that
+    /// did not change keeps its cooldown. `note` names settings that need a restart.
     pub fn replace_settings(&self, settings: Arc<Settings>, note: Option<String>) {
         self.connector.set_connect_timeout(settings.failover.connect_timeout);
         let before = self.settings.swap(settings.clone());
@@ -34,13 +34,13 @@ impl Engine {
         self.state.retain_unchanged(&before, &settings);
     }
 
-    /// A reload was refused: the settings stay.
+    /// Records a rejected reload: the settings stay.
     pub fn reject_reload(&self, why: String) {
         self.last_reload.store(ReloadOutcome::now(false, Some(why)));
         self.state.notify();
     }
 
-    /// How the last reload went; `None` before the first.
+    /// The result of the last reload; `None` before the first.
     #[must_use]
     pub fn last_reload(&self) -> Option<Arc<ReloadOutcome>> {
         self.last_reload.load_full()

@@ -1,4 +1,4 @@
-//! A client's request in each face that a target speaks: its own as it came, another one translated once.
+//! Owns a client's request in each API: its own as received, others translated once.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -15,28 +15,28 @@ use crate::protocol::request::RequestBody;
 use crate::protocol::translate::{self, TranslatedRequest};
 use crate::provider::rewrite::{AdaptedRequest, PartialAnswer};
 
-/// See the module.
+/// A request and its translations.
 pub struct RequestBodies {
     client_body: RequestBody,
     prompt_tokens: OnceLock<u64>,
     translations: Mutex<Vec<(TranslationKey, TranslationResult)>>,
     memory_budget: Arc<MemoryBudget>,
-    /// What all bodies may hold together, in bytes.
+    /// The memory limit of all bodies, in bytes.
     max_total_bytes: usize,
 }
 
-/// What came of a translation.
+/// The result of a translation.
 type TranslationResult = Result<Arc<TranslatedBody>, Failure>;
 
-/// What a translation depends on.
+/// The parameters of a translation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct TranslationKey {
     api: Api,
-    /// The largest answer to ask for, which the Messages face has to name where the client did not.
+    /// The output limit, which the Messages API requires if the client set none.
     max_tokens: Option<u64>,
 }
 
-/// The request in a face that is not its own.
+/// The request in another API.
 #[derive(Debug)]
 pub struct TranslatedBody {
     body: RequestBody,
@@ -44,12 +44,12 @@ pub struct TranslatedBody {
     namespaced: BTreeMap<String, (String, String)>,
 }
 
-/// The request in one face.
+/// The request in one API.
 #[derive(Clone, Debug)]
 pub enum ClientBody<'b> {
     /// As the client sent it.
     Original(&'b RequestBody),
-    /// In another face.
+    /// Translated to another API.
     Translated(Arc<TranslatedBody>),
 }
 
@@ -63,7 +63,7 @@ impl ClientBody<'_> {
         }
     }
 
-    /// What the translation could not carry, by the names of its table.
+    /// The losses of the translation, by the names of its table.
     #[must_use]
     pub fn dropped(&self) -> &[&'static str] {
         match self {
@@ -72,7 +72,7 @@ impl ClientBody<'_> {
         }
     }
 
-    /// Namespace and name of the tools that were sent under another name, by that.
+    /// Namespace and name of the tools that were renamed, by the name that was sent.
     pub(super) fn namespaced(&self) -> Option<&BTreeMap<String, (String, String)>> {
         match self {
             Self::Original(_) => None,
@@ -80,22 +80,23 @@ impl ClientBody<'_> {
         }
     }
 
-    /// Whether the face is not the client's.
+    /// Whether the API is not the client's.
     pub(super) const fn is_translated(&self) -> bool {
         matches!(self, Self::Translated(_))
     }
 }
 
-/// A request as one target takes it.
+/// A request as prepared for one target.
 pub struct PreparedRequest<'b> {
-    /// In the target's face; the edits are to be applied to its text.
+    /// In the target's API; the edits must still be applied to its text.
     pub request_body: ClientBody<'b>,
-    /// What the dialect made of it.
+    /// The changes of the provider adapter.
     pub adapted: AdaptedRequest,
 }
 
 impl RequestBodies {
-    /// Of this request; what is translated counts as held, where all together may hold `limit` bytes.
+    /// Creates the bodies of a request. Translations count as buffered memory, of which all requests together
+    /// may hold `limit` bytes.
     #[must_use]
     pub fn new(client_body: RequestBody, memory_budget: Arc<MemoryBudget>, max_total_bytes: usize) -> Self {
         Self {
@@ -107,21 +108,22 @@ impl RequestBodies {
         }
     }
 
-    /// The request as it came.
+    /// The request as received.
     #[must_use]
     pub const fn client_body(&self) -> &RequestBody {
         &self.client_body
     }
 
-    /// Its tokens as we count them, for attempts whose provider does not say.
+    /// Its tokens as the gateway counts them, for attempts whose provider reports no usage.
     pub(super) fn prompt_tokens(&self) -> u64 {
         *self.prompt_tokens.get_or_init(|| estimate_prompt_tokens(&self.client_body))
     }
 
-    /// The request as this target takes it.
+    /// The request as this target accepts it.
     ///
     /// # Errors
-    /// When it cannot be said in the target's face, or breaks a rule of the provider that no rewrite can mend.
+    /// When it cannot be expressed in the target's API format, or breaks a rule of the provider that no rewrite
+    /// can fix.
     pub fn prepare(
         &self,
         target: &Target,
@@ -132,7 +134,7 @@ impl RequestBodies {
         Ok(build_prepared_request(said, rewritten))
     }
 
-    /// The request for the rest of an answer that broke off; `None` when the client's output limit is used up.
+    /// The request to continue an interrupted answer; `None` when the client's output limit is used up.
     ///
     /// # Errors
     /// As [`Self::prepare`].
@@ -147,7 +149,7 @@ impl RequestBodies {
         Ok(rewritten.map(|rewritten| build_prepared_request(said, rewritten)))
     }
 
-    /// The request in the face of a target.
+    /// The request in a target's API.
     pub(super) fn body_for_target(&self, target: &Target) -> Result<ClientBody<'_>, Failure> {
         let face = target.api;
         let max_tokens = (face == Api::Messages).then(|| default_output_limit(&target.model));
@@ -158,7 +160,7 @@ impl RequestBodies {
         if form.api == self.client_body.api {
             return Ok(ClientBody::Original(&self.client_body));
         }
-        // Nothing of one request runs beside itself, so nobody waits for this.
+        // One request prepares its bodies sequentially, so this lock is never contended.
         let mut translated = self.translations.lock().unwrap_or_else(PoisonError::into_inner);
         let known = translated.iter().find(|(known, _)| *known == form).map(|(_, made)| made.clone());
         let made = known.unwrap_or_else(|| {
@@ -173,7 +175,7 @@ impl RequestBodies {
         let translated = translate::translate_request(&self.client_body, form.api, form.max_tokens);
         let TranslatedRequest { body, losses: dropped, tool_namespaces: namespaced } =
             translated.map_err(|untranslatable| {
-                // Another target may speak the client's face.
+                // Another target may serve the client's API.
                 let why = format!("it cannot be said in {}: {untranslatable}", form.api.as_str());
                 Failure { is_provider_rule: true, ..Failure::new(Reason::BadRequest, why) }
             })?;
@@ -185,15 +187,15 @@ impl RequestBodies {
     }
 }
 
-/// No larger answer is asked for unless somebody says so, in tokens: what K3 writes at most by default (Moonshot's API
-/// reference, 2026-09-23). Its rate limits charge what is asked for, not what comes.
+/// The largest default output limit, in tokens: the default maximum of K3 (Moonshot's API reference,
+/// 2026-09-23). Its rate limits charge the requested limit, not the actual output.
 const MAX_ANSWER_TOKENS: u64 = 131_072;
 
-/// Where nobody knows the model's own limit, in tokens: what Claude Code and opencode ask for.
+/// The output limit if the model's own is unknown, in tokens: the value that Claude Code and opencode send.
 const DEFAULT_ANSWER_TOKENS: u64 = 32_000;
 
-/// The output limit of requests whose client names none: that of the configuration's `params`, else the model's own as
-/// far as it leaves room for a prompt in the window.
+/// The output limit of requests whose client sets none: that of the configuration's `params`, otherwise the
+/// model's own as far as it leaves space for a prompt in the window.
 #[must_use]
 pub fn default_output_limit(model: &ProviderModel) -> u64 {
     let configured = ["max_completion_tokens", "max_tokens"].into_iter().find_map(|key| {
@@ -205,7 +207,7 @@ pub fn default_output_limit(model: &ProviderModel) -> u64 {
 }
 
 fn build_prepared_request(said: ClientBody<'_>, mut rewritten: AdaptedRequest) -> PreparedRequest<'_> {
-    // What a client of another face gets to see of the usage is for the translation to say.
+    // The translation decides which usage a client of another API receives.
     rewritten.answer_plan.hides_usage &= !said.is_translated();
     PreparedRequest { request_body: said, adapted: rewritten }
 }
@@ -227,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_face_is_translated_once_and_counts_as_held() {
+    fn translation_is_made_once_and_counts_as_buffered() {
         let held = Arc::new(MemoryBudget::default());
         let request = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]});
         let bodies = bodies(Api::Messages, &request, &held, 1 << 20);
@@ -243,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_said_or_held_is_a_failure_that_another_target_may_mend_or_not() {
+    fn untranslatable_or_oversized_request_is_a_failure() {
         let held = Arc::new(MemoryBudget::default());
         let odd = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": 7}]});
         let refused = bodies(Api::Messages, &odd, &held, 1 << 20);
@@ -256,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_answer_is_what_the_configuration_says_or_leaves_room_for_a_prompt() {
+    fn output_limit_is_configured_or_leaves_space_for_a_prompt() {
         let largest = |params: Value, max_tokens, context_window| {
             let facts = ModelInfo { max_tokens, context_window, ..ModelInfo::unknown("m") };
             let params = params.as_object().unwrap().clone();

@@ -1,4 +1,4 @@
-//! Who goes on with an answer that broke off, and with what request.
+//! Owns the choice of the target that continues an interrupted response, and the continuation request.
 
 use tokio::time::Instant;
 
@@ -11,18 +11,19 @@ use super::plan::{PlannedTarget, Target};
 use crate::failure::Failure;
 use crate::provider::rewrite::PartialAnswer;
 
-/// What became of an answer that broke off.
+/// The result of an interruption.
 pub(super) enum ResumeOutcome {
-    /// This target goes on.
+    /// This target continues.
     Continued(Box<OpenAnswer>),
     /// The client's output limit is used up.
     LimitReached,
-    /// It ends here.
+    /// The response ends here.
     Failed,
 }
 
 impl RequestExecution {
-    /// What stands over a stream of this target, so that it can go on if it breaks. It reads what the client is to get.
+    /// Creates the buffer of a stream of this target, so that it can be continued. It reads the events that the
+    /// client will get.
     pub(super) fn new_continuation(&self, target: &Target) -> Continuation {
         let guarded = || {
             let terms = ResumeConditions::from_request(self.bodies.client_body(), &target.model.params)?;
@@ -44,8 +45,8 @@ impl RequestExecution {
         }
     }
 
-    /// Asks for the rest of an answer: without text the next targets, with text the same one first where only the way
-    /// to it failed; each once.
+    /// Requests the continuation of a response. Without text, the next targets are tried. With text, the same
+    /// target is tried first if only the network path to it failed. Each target is tried once.
     pub(super) async fn resume_answer(
         &self,
         target: &Target,
@@ -57,7 +58,7 @@ impl RequestExecution {
         if !may_continue(failure) {
             return ResumeOutcome::Failed;
         }
-        // Without text there is nothing to go on from: it is asked as it is for any answer.
+        // Without text there is nothing to continue: the request is sent as for any response.
         let asked =
             |target: &Target| if text.is_empty() { Some(target.clone()) } else { target.for_continuation() };
         let same = !text.is_empty() && may_continue_on_same_target(failure);
@@ -86,7 +87,7 @@ impl RequestExecution {
         ResumeOutcome::Failed
     }
 
-    /// Whether a target may be asked; where not, that is recorded.
+    /// Whether a target may be tried; if not, the reason is recorded.
     fn check_not_skipped(&self, planned: &PlannedTarget) -> bool {
         if let Some((skip, why)) = &planned.skip_reason {
             self.record_skip(&planned.target, *skip, why);
@@ -94,7 +95,7 @@ impl RequestExecution {
         planned.skip_reason.is_none()
     }
 
-    /// The targets that come after this one.
+    /// The targets after this one.
     fn targets_after(&self, target: &Target) -> impl Iterator<Item = &PlannedTarget> {
         let is_it = |planned: &PlannedTarget| {
             planned.target.reference == target.reference && planned.target.key_index == target.key_index

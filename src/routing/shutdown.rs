@@ -1,27 +1,27 @@
-//! How far the end of the process has come. Whoever waits long looks at it.
+//! Owns the stages of the shutdown. Long waits watch them.
 
 use tokio::sync::watch;
 
-/// One after the other; there is no way back.
+/// The stages, in order; a stage is never left backwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ShutdownPhase {
-    /// Everything is served.
+    /// All requests are served.
     Running,
-    /// Nothing new is taken, what is under way runs to its end.
+    /// New requests are rejected, active requests run to their end.
     Draining,
-    /// What is under way tells its client that it is cut off.
+    /// Active requests end with an error to their clients.
     Interrupting,
-    /// Nobody waits any more: what is left is dropped, and recorded as far as it came.
+    /// Remaining requests are dropped, and recorded as far as they came.
     Terminated,
 }
 
-/// What watches the end come.
+/// Watches the shutdown.
 #[derive(Clone, Debug)]
 pub struct ShutdownWatch {
     phase: watch::Receiver<ShutdownPhase>,
 }
 
-/// The end, as its maker holds it.
+/// Controls the shutdown.
 #[derive(Debug)]
 pub(super) struct ShutdownSignal {
     phase: watch::Sender<ShutdownPhase>,
@@ -46,13 +46,13 @@ impl ShutdownSignal {
 }
 
 impl ShutdownWatch {
-    /// For what the end does not concern.
+    /// A watch that never reports a shutdown.
     #[must_use]
     pub fn never() -> Self {
         ShutdownSignal::new().subscribe()
     }
 
-    /// Resolves when this stage has come, at once where it is past.
+    /// Resolves when this stage is reached, at once if it is past.
     pub async fn wait_for(&mut self, stage: ShutdownPhase) {
         if self.phase.wait_for(|now| *now >= stage).await.is_err() {
             std::future::pending().await

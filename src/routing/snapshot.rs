@@ -1,5 +1,5 @@
-//! How the gateway stands, at one moment. `gateway status`, `STATUS=`, readiness, the dashboard and the metrics read
-//! nothing else, so that they cannot differ.
+//! Owns the snapshot of the gateway's state. `gateway status`, `STATUS=`, readiness, the dashboard and the
+//! metrics use only this, so that they agree.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,35 +10,35 @@ use super::plan::{self, ChainEntry, TargetStatus};
 use super::reload::ReloadOutcome;
 use super::state::now;
 
-/// One moment.
+/// The state at one moment.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// When, on the clock of the rests.
+    /// The moment, on the clock of the cooldowns.
     pub at: Instant,
-    /// When, for people.
+    /// The moment, as system time.
     pub wall_time: SystemTime,
-    /// Since the process began to serve.
+    /// Time since the gateway began to serve.
     pub uptime: Duration,
-    /// The file that the settings came from.
+    /// The file of the settings.
     pub config: Option<PathBuf>,
-    /// Each target of the default chain in order; a reference with several keys has a link for each.
+    /// Each target of the default chain in order; a reference with several keys has one entry for each key.
     pub chain_entries: Vec<ChainEntry>,
-    /// Every provider, with the longest rest of its keys and models, whoever asks.
+    /// Every provider, with the longest cooldown of its keys and models, for any client.
     pub providers: Vec<(String, TargetStatus)>,
-    /// Requests that have no complete answer yet.
+    /// Requests without a complete response.
     pub in_flight: usize,
-    /// How the last reload went; `None` before the first.
+    /// The result of the last reload; `None` before the first.
     pub reload: Option<Arc<ReloadOutcome>>,
 }
 
 impl Snapshot {
-    /// A moment of the rests as people tell the time.
+    /// Converts a time of the cooldowns to system time.
     #[must_use]
     pub fn to_wall_time(&self, moment: Instant) -> SystemTime {
         self.wall_time + moment.saturating_duration_since(self.at)
     }
 
-    /// One link a reference: of its keys the one that can be used first.
+    /// One entry for each reference: of its keys the one that is usable first.
     #[must_use]
     pub fn chain(&self) -> Vec<&ChainEntry> {
         let rank = |link: &ChainEntry| match &link.status {
@@ -57,20 +57,20 @@ impl Snapshot {
         best
     }
 
-    /// Who would be asked first now.
+    /// The target that would be tried first now.
     #[must_use]
     pub fn active_entry(&self) -> Option<&ChainEntry> {
         self.chain_entries.iter().find(|link| link.status == TargetStatus::Ready)
     }
 
-    /// What a link of this chain is, in a word for programs: `answering`, or that of its standing.
+    /// The code of an entry for programs: `answering`, or that of its status.
     #[must_use]
     pub fn entry_state(&self, link: &ChainEntry) -> &'static str {
         let answers = self.active_entry().is_some_and(|first| first.reference == link.reference);
         if answers && link.status == TargetStatus::Ready { "answering" } else { link.status.as_str() }
     }
 
-    /// When the next rest ends by itself, and this is no longer true.
+    /// When the next cooldown ends, which makes this snapshot outdated.
     #[must_use]
     pub fn next_cooldown_expiry(&self) -> Option<Instant> {
         let standings = self.chain_entries.iter().map(|link| &link.status);
@@ -84,7 +84,7 @@ impl Snapshot {
 }
 
 impl Engine {
-    /// How the gateway stands now.
+    /// Takes a snapshot.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let settings = self.settings();

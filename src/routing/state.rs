@@ -1,4 +1,4 @@
-//! What the relay remembers between requests: rests and what is under way.
+//! Owns the state that is shared between requests: cooldowns and active requests.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,8 +17,8 @@ use crate::policy::cooldown::{Admission, Cooldown, CooldownDurations, Cooldowns}
 use crate::protocol::api::Api;
 use crate::protocol::memory_budget::MemoryBudget;
 
-/// A thing that can rest. Keys are known by a fingerprint that lasts as long as the process, so that a reload which
-/// keeps a key keeps its rest.
+/// What a cooldown applies to. Keys are identified by a fingerprint that is valid for the life of the process,
+/// so that a reload that keeps a key keeps its cooldown.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum CooldownKey {
     Key {
@@ -30,8 +30,8 @@ enum CooldownKey {
         key: u64,
         model: String,
     },
-    /// A client that the provider does not take. Kimi Code's gate stands before its OpenAI faces only, so this one thing
-    /// is of one face; money, rates, capacity and the network are the same behind every face.
+    /// A client that the provider rejects. Kimi Code applies this check to its OpenAI APIs only, so this
+    /// cooldown applies to one API. Balance, rates, capacity and the network are the same for every API.
     Client {
         provider: String,
         key: u64,
@@ -41,7 +41,7 @@ enum CooldownKey {
     },
 }
 
-/// The runtime's clock, which a test can stop.
+/// The runtime's clock, which a test can pause.
 pub(super) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
@@ -51,7 +51,7 @@ fn are_headers_equal(old: &[Header], new: &[Header]) -> bool {
     old.iter().map(pair).eq(new.iter().map(pair))
 }
 
-/// Shared by all requests.
+/// State shared by all requests.
 pub struct State {
     cooldowns: Mutex<Cooldowns<CooldownKey>>,
     affinity_map: Mutex<AffinityMap<CooldownKey>>,
@@ -71,7 +71,7 @@ impl Default for State {
 }
 
 impl State {
-    /// Nothing rests.
+    /// Creates state without cooldowns.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -87,35 +87,35 @@ impl State {
         }
     }
 
-    /// The end comes this near.
+    /// Advances the shutdown to this stage.
     pub fn advance_shutdown(&self, stage: ShutdownPhase) {
         self.shutdown.advance(stage);
     }
 
-    /// To watch the end come.
+    /// A watch of the shutdown.
     #[must_use]
     pub fn watch_shutdown(&self) -> ShutdownWatch {
         self.shutdown.subscribe()
     }
 
-    /// Requests that have no complete answer yet.
+    /// The number of requests without a complete response.
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.active_requests.count()
     }
 
-    /// Those requests themselves.
+    /// The active requests.
     #[must_use]
     pub const fn active_requests(&self) -> &ActiveRequests {
         &self.active_requests
     }
 
-    /// Where names lead.
+    /// The cache of resolved model names.
     pub(super) const fn route_cache(&self) -> &RouteCache {
         &self.route_cache
     }
 
-    /// What bodies take now.
+    /// The memory that bodies hold now.
     pub(super) const fn memory_budget(&self) -> &Arc<MemoryBudget> {
         &self.memory_budget
     }
@@ -126,7 +126,8 @@ impl State {
         self.started
     }
 
-    /// After a reload: rests and conversations stay where provider, key and model are the same and are called in the same way.
+    /// After a reload: keeps cooldowns and session affinity where provider, key and model are unchanged and are
+    /// called in the same manner.
     pub(super) fn retain_unchanged(&self, before: &Settings, after: &Settings) {
         let same = |id: &str, key: u64, model: Option<&str>| {
             let (Some(old), Some(new)) = (before.providers.get(id), after.providers.get(id)) else {
@@ -154,12 +155,12 @@ impl State {
         self.notify();
     }
 
-    /// Wakes who looks at [`State::changes`].
+    /// Wakes the watchers of [`State::changes`].
     pub(super) fn notify(&self) {
         self.changes.send_modify(|count| *count = count.wrapping_add(1));
     }
 
-    /// Changes when a rest began, ended before its time, or may have, and after a reload.
+    /// Changes when a cooldown began, ended early, or may have, and after a reload.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
@@ -173,7 +174,8 @@ impl State {
         self.affinity_map.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts the target that a conversation stays with first, unless it cannot be tried now. `None`: nobody is asked.
+    /// Moves the target of a conversation's session affinity to the front, unless it cannot be tried now.
+    /// `None`: no target is called.
     pub(super) fn apply_affinity(
         &self,
         conversation: &Conversation<'_>,
@@ -229,7 +231,7 @@ impl State {
         ]
     }
 
-    /// The rest that keeps a target from being tried, if there is one.
+    /// The cooldown that keeps a target from being tried, if any.
     #[must_use]
     pub fn find_cooldown(&self, target: &Target, user_agent: Option<&str>) -> Option<Cooldown> {
         let now = now();
@@ -241,7 +243,7 @@ impl State {
         things.iter().filter_map(|thing| rests.get_active(thing, now)).max_by_key(|rest| rest.until)
     }
 
-    /// The longest rest of a provider's keys and models, whoever asks.
+    /// The longest cooldown of a provider's keys and models, for any client.
     #[must_use]
     pub fn find_provider_cooldown(&self, id: &str) -> Option<Cooldown> {
         let of = |thing: &CooldownKey| match thing {
@@ -256,7 +258,7 @@ impl State {
             .max_by_key(|rest| rest.until)
     }
 
-    /// Asks to try a target. `anyway` tries it although it rests.
+    /// Requests permission to try a target. `anyway` permits it during a cooldown.
     pub(super) fn admit(
         self: &Arc<Self>,
         target: &Target,
@@ -288,16 +290,16 @@ impl State {
     }
 }
 
-/// A conversation that stays with who answers it.
+/// A conversation that stays with the target that answers it.
 pub(super) struct SessionAffinity {
     /// A fingerprint.
     conversation: u64,
-    /// Who answers it without that.
+    /// The target that would answer without affinity.
     primary: CooldownKey,
 }
 
-/// Leave to try a target; what came of it goes back to the rests. Dropped without a verdict, it lets the next request
-/// probe.
+/// Permission to try a target; the result updates the cooldowns. If dropped without a result, it lets the next
+/// request probe.
 pub(super) struct AdmissionGuard {
     state: Arc<State>,
     target: Target,
@@ -352,7 +354,7 @@ impl AdmissionGuard {
         self.state.notify();
     }
 
-    /// A refusal that rests nothing shows that what was probed is there again.
+    /// A rejection that causes no cooldown shows that the probed target is available again.
     fn clear_probes(&mut self) {
         let mut rests = self.state.cooldowns();
         for thing in self.probes.drain(..) {

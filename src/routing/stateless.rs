@@ -1,5 +1,5 @@
-//! What a Responses request asks of a provider that keeps conversations: nothing is kept here, so that any target can
-//! answer the next request.
+//! Responses requests that need a provider that stores conversations. The gateway stores none, so that any
+//! target can answer the next request.
 
 use super::RequestError;
 use crate::protocol::api::Api;
@@ -9,11 +9,11 @@ use crate::protocol::request::RequestBody;
 const SEND_ALL_HINT: &str =
     "send the whole conversation as input instead, as Codex does, and the SDKs with store: false";
 
-/// Refuses what would have to be kept. `store` itself asks for nothing that the answer needs: `OpenAI`'s default is
-/// true, so SDKs that never look at a stored response leave it so.
+/// Rejects requests that need stored state. `store` itself requests nothing that the answer needs: `OpenAI`'s
+/// default is true, so SDKs that never read a stored response leave it so.
 ///
 /// # Errors
-/// [`Refusal::NotKept`], which names the field and what to send instead.
+/// [`RequestError::UnsupportedState`], which names the field and what to send instead.
 pub fn check_stateless(body: &RequestBody) -> Result<(), RequestError> {
     if body.api != Api::Responses {
         return Ok(());

@@ -29,13 +29,13 @@ use crate::failure::Reason;
 use crate::future::{PollOnWake, box_in_place};
 use crate::protocol::translate::encoder::Encoder;
 
-/// What the run tells the body. Small: each future that hands one over has room for it.
+/// What the run sends to the body. Small, because each future that passes one reserves space for it.
 enum StreamItem {
     /// The first meaningful event is there.
     Started { model: String, headers: Box<HeaderMap> },
     /// For the client.
     Data(Bytes),
-    /// Nobody answered.
+    /// No target answered.
     Failed(Box<RequestError>),
 }
 
@@ -52,7 +52,7 @@ pub struct StreamBody {
     is_head_early: Arc<AtomicBool>,
     /// What the client has; shared with the run, which may be gone when there is something to add.
     client_encoder: Arc<Mutex<ClientEncoder>>,
-    /// What keeps the client waiting: it ignores it, and every clock on the way sees it.
+    /// A keep-alive for the client: the client ignores it, and every timeout on the path sees it.
     ping_event: Bytes,
 }
 
@@ -118,7 +118,7 @@ impl StreamBody {
         }
     }
 
-    /// Whether nothing has been said for so long that the client shall get a ping.
+    /// Whether nothing was sent for so long that the client must get a ping.
     fn is_ping_due(&mut self, context: &mut Context<'_>) -> bool {
         while self.keep_alive_timer.poll_unpin(context).is_ready() {
             let next = self.last_sent_at + self.keep_alive;

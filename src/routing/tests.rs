@@ -1,4 +1,4 @@
-//! The way of a request against scripted providers, on a stopped clock.
+//! Requests against scripted providers, on a stopped clock.
 
 mod affinity;
 mod broken;

@@ -86,7 +86,7 @@ impl IdleTimeout {
             while alarm.poll_unpin(context).is_ready() {
                 let end = self.timeout.end();
                 if Instant::now() >= end {
-                    // Who goes on all the same hears it again.
+                    // A caller that continues anyway gets the same result again.
                     alarm.update(|_| ());
                     return Poll::Ready(Err(self.timeout.failure()));
                 }

@@ -14,7 +14,8 @@ use crate::protocol::request::RequestBody;
 use crate::provider::token_counter::TokenCounter;
 use crate::upstream::{UpstreamRequest, UpstreamResponse, read_body};
 
-/// Claude Code asks 25 times at once and waits for all of them; an estimate at once is worth more than a late count.
+/// Claude Code sends 25 requests at once and waits for all of them. An immediate estimate is better than a late
+/// count.
 const COUNT_TIMEOUT: Duration = Duration::from_secs(3);
 /// A count is a line.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
@@ -33,11 +34,11 @@ pub struct TokenCount {
 }
 
 impl Engine {
-    /// Counts the tokens of a Messages request. The first target that can serve it and whose provider counts is asked,
-    /// once and not for long; what comes of it rests nobody.
+    /// Counts the tokens of a Messages request. The first target that can serve it and whose provider counts is
+    /// called, once and not for long. The result causes no cooldown.
     ///
     /// # Errors
-    /// When the body is no request, or nothing has its model's name.
+    /// When the body is not a request, or nothing has its model's name.
     pub async fn count_tokens(&self, request: ClientRequest) -> Result<TokenCount, RequestError> {
         let body = RequestBody::parse(request.api, request.body.clone()).map_err(RequestError::Malformed)?;
         let requested = body.string("model").ok_or(RequestError::InvalidModel)?;

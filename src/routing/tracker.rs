@@ -1,4 +1,4 @@
-//! The record of one request while it is under way; it goes to the sink however the request ends.
+//! The record of one request in progress. It is sent to the sink however the request ends.
 
 use std::sync::{Arc, MutexGuard};
 
@@ -23,8 +23,8 @@ const MAX_CLIENT_NAME_BYTES: usize = 64;
 /// W3C Trace Context.
 const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// Handed along with a request. Dropped, it tells the sink; a request that was dropped before its end is recorded as
-/// far as it went.
+/// Passed along with a request. When dropped, it sends the record to the sink. A request that was dropped
+/// before its end is recorded as far as it went.
 pub(super) struct RequestTracker {
     request: Arc<ActiveRequest>,
     number: u64,
@@ -50,14 +50,14 @@ impl RequestTracker {
         self.request.record()
     }
 
-    /// What it asks for, once that is read.
+    /// Records what the client requests, once that is read.
     pub(super) fn record_requested(&self, requested: &str, streamed: bool) {
         let mut record = self.record();
         requested.clone_into(&mut record.requested_model);
         record.is_streaming = streamed;
     }
 
-    /// It is refused before anybody was asked.
+    /// Records that the request was rejected before any target was called.
     pub(super) fn record_rejection(&self, reason: Reason) {
         self.mark_failed(reason);
         self.mark_finished();
@@ -106,7 +106,7 @@ impl RequestTracker {
         self.record().attempts.clone()
     }
 
-    /// Who has answered, or begun to.
+    /// Records the target that has answered, or begun to.
     pub(super) fn answering_model(&self) -> Option<String> {
         self.record().served_by.clone()
     }
@@ -127,7 +127,7 @@ impl RequestTracker {
         self.amend_last(|attempt| attempt.usage = usage);
     }
 
-    /// What the client was told, where that is not what the last try used.
+    /// Records the usage reported to the client, if it differs from that of the last attempt.
     pub(super) fn record_client_usage(&self, usage: Option<TokenUsage>) {
         self.record().usage = usage;
     }
@@ -153,7 +153,8 @@ impl RequestTracker {
     }
 }
 
-/// The record of a request as it begins: its id, its client (by its token, else by its User-Agent's product), its face.
+/// The record of a request as it begins: its id, its client (by its token, else by its User-Agent's product),
+/// its API format.
 pub(super) fn new_record(request: &ClientRequest) -> Record {
     let product = headers::user_agent(&request.headers).and_then(|agent| agent.split(['/', ' ']).next());
     let product = product.map(|name| name.get(..MAX_CLIENT_NAME_BYTES).unwrap_or(name));
@@ -168,7 +169,8 @@ fn add_missing(all: &mut Vec<&'static str>, more: &[&'static str]) {
     all.extend(new);
 }
 
-/// What a target's usage costs: the provider's own figure where it tells one, else by the price, where one is known.
+/// The cost of a target's usage: the provider's own figure if it reports one, else by the price, if one is
+/// known.
 fn compute_bill(settings: &Settings, reference: &str, usage: &TokenUsage) -> Option<AttemptCost> {
     let reference = Reference::parse(reference)?;
     let provider = settings.providers.get(&reference.provider)?;
@@ -181,7 +183,7 @@ fn compute_bill(settings: &Settings, reference: &str, usage: &TokenUsage) -> Opt
     Some(AttemptCost { amount, currency: provider.currency.clone(), source: pricing })
 }
 
-/// A try under way.
+/// An attempt in progress.
 pub(super) struct AttemptGuard<'t> {
     tracker: &'t RequestTracker,
     reference: &'t str,
@@ -190,7 +192,7 @@ pub(super) struct AttemptGuard<'t> {
 }
 
 impl AttemptGuard<'_> {
-    /// What came of it is known, and told elsewhere.
+    /// The result is known, and recorded elsewhere.
     pub(super) fn disarm(self) {
         std::mem::forget(self);
     }
@@ -220,7 +222,7 @@ impl Drop for RequestTracker {
                 attempt.usage.and_then(|usage| compute_bill(&self.settings, &attempt.reference, &usage));
         }
         (self.record_sink)(record);
-        // Behind the sink: where nothing is under way any more, everything is out to be told.
+        // After the sink: when no request is in progress, every record was sent.
         self.state.active_requests().remove(self.number);
     }
 }

@@ -1,20 +1,21 @@
-//! Who decides where the gateway listens: the configuration, the command line over it, or who handed sockets over.
+//! Chooses where the gateway listens: the configuration, the command line that overrides it, or inherited
+//! sockets.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::config::settings::{Bind, GatewaySettings};
 
-/// `--bind` and `--port`, which win over the file.
+/// `--bind` and `--port`, which override the file.
 #[derive(Clone, Debug, Default)]
 pub struct BindFlags {
     /// Where.
     pub bind: Option<Bind>,
-    /// 0 picks a free one.
+    /// 0 picks a free port.
     pub port: Option<u16>,
 }
 
 impl BindFlags {
-    /// What counts in place of what the file says.
+    /// Overrides the file's values.
     pub fn apply(&self, gateway: &mut GatewaySettings) {
         if let Some(bind) = &self.bind {
             gateway.bind = bind.clone();
@@ -23,7 +24,7 @@ impl BindFlags {
     }
 }
 
-/// Where a configuration wants the gateway to listen.
+/// The address that a configuration requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct BindConfig {
     pub(super) bind: Bind,
@@ -46,24 +47,24 @@ impl BindConfig {
     }
 }
 
-/// What the place is now.
+/// The current source of the address.
 pub(super) enum BindSource {
-    /// Somebody else's sockets, reached at these addresses.
+    /// Inherited sockets, reached at these addresses.
     Inherited(Vec<IpAddr>),
     /// The gateway's own.
     Owned {
-        /// What holds for it whatever the file says.
+        /// Flags that override the file.
         flags: BindFlags,
-        /// Where it listens.
+        /// The current address.
         current: BindConfig,
     },
 }
 
-/// What a new configuration means for the place.
+/// How a new configuration changes the address.
 pub(super) struct BindChange {
-    /// To bind there, in place of what there is.
+    /// The address to bind instead of the current one.
     pub(super) rebind_to: Option<BindConfig>,
-    /// What of the file does not count.
+    /// The values of the file that have no effect.
     pub(super) note: Option<String>,
 }
 

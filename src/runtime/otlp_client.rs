@@ -1,4 +1,4 @@
-//! The way to a collector of traces, over the one HTTP client.
+//! The connection to a trace collector, over the one HTTP client.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -26,24 +26,24 @@ use crate::policy::backoff;
 use crate::telemetry::traces::{Exporter, ServerAddress, TraceConfig, TraceTransport};
 use crate::upstream::{Connector, UpstreamRequest, parse_retry_after, read_capped_body};
 
-/// For one call, its answer included.
+/// For one call, including its response.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
-/// So many calls for the same spans.
+/// The maximum number of calls for the same spans.
 const MAX_ATTEMPTS: u32 = 3;
 const BACKOFF_INITIAL: Duration = Duration::from_millis(500);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
-/// The longest that a collector's Retry-After holds up the spans behind.
+/// The longest that a collector's Retry-After delays the spans behind.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
-/// A collector's answer says at most what it did not take.
+/// A collector's response contains at most what it rejected.
 const MAX_RESPONSE_BYTES: usize = 64 << 10;
-/// A stop waits no longer for what is not sent yet.
+/// How long a stop waits for unsent spans.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Sends what the exporter has encoded, a few times where that can help.
+/// Sends what the exporter has encoded. Retries a few times where that can help.
 pub(super) struct OtlpClient {
     connector: Arc<dyn Connector>,
     last_error: Mutex<String>,
-    /// It left spans out, and that was said.
+    /// Whether the collector rejected spans, and that was logged.
     is_rejecting_spans: AtomicBool,
 }
 
@@ -101,8 +101,8 @@ impl OtlpClient {
         }
     }
 
-    /// A collector can take a call and leave spans of it out: said once, until it takes a call whole. Its own words
-    /// are not: it knows its key, and may repeat it.
+    /// A collector can accept a call and reject some of its spans. That is logged once, until it accepts a
+    /// whole call. Its message is not logged: the collector knows its key, and may repeat it.
     fn report_rejected_spans(&self, answer: &Response<Bytes>) {
         if !answer.status().is_success() {
             return;
@@ -132,8 +132,8 @@ fn to_http_error(failure: Failure) -> HttpError {
     failure.message.into()
 }
 
-/// How many spans. What is not of the protocol says nothing. Source: OpenTelemetry protocol specification, "OTLP/HTTP
-/// Response": "Partial Success".
+/// The number of rejected spans. A body that does not follow the protocol counts as 0. Source: OpenTelemetry
+/// protocol specification, "OTLP/HTTP Response": "Partial Success".
 fn count_rejected_spans(body: &Bytes) -> i64 {
     let partial = |told: ExportTraceServiceResponse| told.partial_success;
     let told = ExportTraceServiceResponse::decode(body.clone()).ok().and_then(partial);
@@ -145,7 +145,7 @@ fn is_retryable(status: StatusCode) -> bool {
     matches!(status.as_u16(), 429 | 502 | 503 | 504)
 }
 
-/// Nothing of the calls.
+/// Shows nothing of the calls.
 impl fmt::Debug for OtlpClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Collector").finish_non_exhaustive()
@@ -171,7 +171,7 @@ impl TraceTransport for OtlpClient {
     }
 }
 
-/// What the settings want of traces.
+/// The trace settings.
 pub(super) fn build_trace_config(settings: &Settings) -> TraceConfig {
     let servers: BTreeMap<String, ServerAddress> = settings
         .providers
@@ -181,7 +181,7 @@ pub(super) fn build_trace_config(settings: &Settings) -> TraceConfig {
     TraceConfig { endpoint: settings.otlp_endpoint.clone(), servers }
 }
 
-/// The faces of a provider share their host.
+/// The APIs of a provider share their host.
 fn find_server_address(provider: &Provider) -> Option<ServerAddress> {
     let (_, base) = provider.apis.first()?;
     let url = Url::parse(base).ok()?;
@@ -198,13 +198,13 @@ impl TraceTask {
     pub(super) fn spawn(exporter: Exporter) -> Self {
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let task = tokio::spawn(exporter.run(async {
-            // Who drops it means it too.
+            // A dropped sender stops the task too.
             let _ = stopped.await;
         }));
         Self { stop, task }
     }
 
-    /// Sends what waits, as far as there is time.
+    /// Sends what is queued, as far as there is time.
     pub(super) async fn finish(self) {
         let _ = self.stop.send(());
         let mut task = self.task;

@@ -1,4 +1,5 @@
-//! A reload: the configuration is read again and checked as a whole; then it serves, or the old one serves on.
+//! A reload reads the configuration again and checks it as a whole. If it is valid it is used, otherwise the
+//! old one stays.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,32 +22,32 @@ use crate::service::signals::{HangupCause, HangupSignal};
 use crate::service::watch::FileWatcher;
 use crate::telemetry::log;
 
-/// A read that takes longer waits for something that may never come: a pipe, a mount whose server is gone.
+/// A read that takes longer waits for something that may never arrive: a pipe, a mount whose server is gone.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
-/// A log that nobody takes in holds up no reload for longer.
+/// A log that accepts nothing delays a reload at most this long.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 /// Each read that hangs holds a thread.
 const MAX_PENDING_READS: usize = 4;
 
-/// Reads the file as the start did, without what the flags say over it; everything that is wrong with it, in words,
-/// otherwise.
+/// Reads the file as at the start, without the flags that override it. Otherwise returns a message with
+/// everything that is wrong with it.
 pub trait LoadSettings: Fn() -> Result<Settings, String> + Send + Sync + 'static {}
 
 impl<F: Fn() -> Result<Settings, String> + Send + Sync + 'static> LoadSettings for F {}
 
-/// What asks for reloads, and what they read.
+/// The triggers of reloads, and what a reload reads.
 pub(super) struct Reloader {
     hangup: HangupSignal,
     file: Option<PathBuf>,
     load: Arc<dyn LoadSettings>,
-    /// One a read that has not come back.
+    /// One for each read that has not returned.
     read_permits: Arc<Semaphore>,
     bind_source: BindSource,
-    /// Where the file of the start wanted the gateway.
+    /// The address in the file at the start.
     initial_bind: BindConfig,
 }
 
-/// What a reload changes.
+/// The parts that a reload changes.
 pub(super) struct ReloadTargets {
     pub(super) manager: ServiceManager,
     pub(super) state: Arc<AppState>,
@@ -72,7 +73,7 @@ impl Reloader {
         }
     }
 
-    /// Reloads whenever it is asked for, one after the other. Returns when the terminal of a gateway in the foreground
+    /// Reloads at each trigger, one after the other. Returns when the terminal of a gateway in the foreground
     /// is gone.
     pub(super) async fn run(mut self, mut watch: Option<FileWatcher>, mut running: ReloadTargets) {
         loop {
@@ -97,7 +98,7 @@ impl Reloader {
                 },
             };
             running.manager.notify_reloading();
-            // Before the files are read: what changes while they are is news.
+            // Before the files are read, so that a change during the read is noticed.
             if let Some(known) = &mut watch
                 && let Err(error) = known.mark_current().await
             {
@@ -129,7 +130,7 @@ impl Reloader {
         if let Some(note) = &change.note {
             warn!("{note}");
         }
-        // What ended before is told as the settings of then want it.
+        // Requests that ended before are recorded with the settings of that time.
         let _ = timeout(FLUSH_TIMEOUT, running.state.record_queue.flush()).await;
         log::set_level(&settings.logging.level);
         running.telemetry.apply_settings(&settings);
@@ -141,7 +142,7 @@ impl Reloader {
         info!(target: log::ANNOUNCEMENT, "reloaded; chain: {}", chain.join(" → "));
         if let (Some(listener), Some(wish)) = (listener, change.rebind_to) {
             let address = listener.address().to_owned();
-            // Behind the new settings: their token guards the new place.
+            // After the new settings, because their token protects the new listener.
             running.listener_handle.replace(listener).await;
             info!(target: log::ANNOUNCEMENT, "listening on {address}");
             running.state.address.store(Arc::new(address));
@@ -169,7 +170,7 @@ impl Reloader {
         }
     }
 
-    /// Watches what the settings of now were read from.
+    /// Watches the files from which the current settings were read.
     pub(super) async fn watch(&self, watch: Option<FileWatcher>, relay: &Engine) -> Option<FileWatcher> {
         let settings = relay.settings();
         let file = self.file.clone().filter(|_| settings.gateway.is_reload_enabled)?;
@@ -184,7 +185,7 @@ impl Reloader {
 
 fn report_failure(relay: &Engine, why: String, asked: bool) {
     let again = relay.last_reload().is_some_and(|last| last.message.as_ref() == Some(&why));
-    // A file that is written in many steps is wrong in the same way at each of them.
+    // A file that is written in many steps is invalid for the same reason at each step.
     if again && !asked {
         debug!("the new configuration is refused still: {why}");
     } else {

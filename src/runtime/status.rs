@@ -1,4 +1,4 @@
-//! The state of the chain in words, for the service manager.
+//! The state of the chain as text, for the service manager.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -9,8 +9,8 @@ use crate::routing::reload::ReloadOutcome;
 use crate::routing::snapshot::Snapshot;
 use crate::service::notify::{RELOAD_REJECTED, ServiceManager};
 
-/// What `systemctl status` shows: the chain, and behind it why the last reload was refused, or what of it does not
-/// count.
+/// The text that `systemctl status` shows: the chain, then why the last reload was rejected, or which of its
+/// values have no effect.
 pub(super) fn describe_status(snapshot: &Snapshot) -> String {
     let chain = describe_chain(snapshot);
     match snapshot.reload.as_deref() {
@@ -22,7 +22,7 @@ pub(super) fn describe_status(snapshot: &Snapshot) -> String {
     }
 }
 
-/// The words for the chain: `kimi cooling down 42 s, answering from openrouter/auto`.
+/// The text for the chain: `kimi cooling down 42 s, answering from openrouter/auto`.
 fn describe_chain(snapshot: &Snapshot) -> String {
     let mut text = String::new();
     for link in snapshot.chain() {
@@ -57,8 +57,8 @@ fn choose_link_name(links: &[ChainEntry], link: &ChainEntry) -> String {
     if links.iter().any(others) { link.reference.to_string() } else { link.reference.provider.clone() }
 }
 
-/// Tells the manager whenever the words change: when a rest begins, is cut short, or ends, and after a reload.
-/// Nothing ticks.
+/// Reports the status text to the manager whenever it changes: when a cooldown begins, is cut short, or ends,
+/// and after a reload. There is no periodic timer.
 pub(super) async fn report_status_changes(manager: ServiceManager, relay: Arc<Engine>, mut told: String) {
     let mut changes = relay.state().changes();
     loop {
@@ -98,7 +98,7 @@ mod tests {
         }
     }
 
-    /// The words for these links.
+    /// The text for these links.
     fn chain(links: &[ChainEntry], at: Instant) -> String {
         super::describe_chain(&Snapshot {
             at,

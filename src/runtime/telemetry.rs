@@ -1,4 +1,4 @@
-//! Who learns what a request was, when it is over.
+//! Receives the record of each request when it ends.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -19,41 +19,42 @@ use crate::telemetry::traces::{self, Exporter, Traces};
 use crate::upstream::Connector;
 use crate::usage::{RECENT_CAPACITY, UsageStore, UsageWriter, WritePriority};
 
-/// A stop waits no longer for what is not written yet.
+/// How long a stop waits for unwritten data.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Who asks for a request that is just over finds it in memory, also when many are told at once.
+/// A query for a request that has just ended finds it in memory, even if many are recorded at once.
 const _: () = assert!(MAX_BATCH <= RECENT_CAPACITY);
 
-/// The log, or what stands in its place.
+/// The log, or its replacement.
 type RecordLogger = Arc<dyn Fn(&Record) + Send + Sync>;
 
-/// What is told of each request. None of it waits.
+/// The receivers of each request's record. None of them waits.
 pub struct TelemetryBuilder {
     usage: UsageStore,
-    /// What writes it.
+    /// The writer of the usage store.
     writer: Option<UsageWriter>,
     log: RecordLogger,
-    /// Whether the settings say who else is told.
+    /// Whether the settings choose further receivers.
     is_complete: bool,
 }
 
 impl TelemetryBuilder {
-    /// The log, the metrics, this ledger, and traces where the settings want them.
+    /// The log, the metrics, this usage store, and traces where the settings enable them.
     #[must_use]
     pub fn new(usage: UsageStore, writer: UsageWriter) -> Self {
         let log: RecordLogger = Arc::new(log::log_request);
         Self { usage, writer: Some(writer), log, is_complete: true }
     }
 
-    /// No log, and nothing that outlives the process: only this, which is told each request at once, and the metrics.
+    /// No log, and nothing that outlives the process: only this sink, which receives each record at once, and
+    /// the metrics.
     #[must_use]
     pub fn from_sink(sink: RecordSink) -> Self {
         let log: RecordLogger = Arc::new(move |record| sink(record.clone()));
         Self { usage: UsageStore::in_memory(), writer: None, log, is_complete: false }
     }
 
-    /// Who is told from now on, what the relay tells, and the work that goes with it.
+    /// The receivers from now on, what the engine reports, and the tasks that belong to them.
     pub(super) fn build(
         self,
         connector: Arc<dyn Connector>,
@@ -74,14 +75,14 @@ impl TelemetryBuilder {
     }
 }
 
-/// Who is told while the gateway serves.
+/// The receivers of records while the gateway serves.
 #[derive(Clone)]
 pub(super) struct Telemetry {
-    /// Read by the dashboard, too.
+    /// Also read by the dashboard.
     pub(super) usage: Arc<UsageStore>,
-    /// Told by `/metrics`.
+    /// Exposed at `/metrics`.
     pub(super) metrics: Arc<Metrics>,
-    /// What is lost of them is told by `/metrics`, too.
+    /// `/metrics` reports the lost spans, too.
     pub(super) traces: Option<Arc<Traces>>,
 }
 
@@ -99,14 +100,14 @@ impl Telemetry {
         let tell = move |record: Record| {
             let id = record.request_id;
             let told = catch_unwind(AssertUnwindSafe(|| tell(&record)));
-            // Whatever became of the others.
+            // Even if the other receivers failed.
             let kept = catch_unwind(AssertUnwindSafe(|| ledger.record(record)));
             if told.is_err() || kept.is_err() {
                 error!(request_id = %id, "this request could not be told of: a defect of Moonrelay");
             }
         };
         Box::new(move |records| {
-            // So many have come behind those that it was woken for.
+            // This many records were queued behind those that woke the worker.
             let pace =
                 if records.len() < 2 * MAX_BATCH { WritePriority::Background } else { WritePriority::Urgent };
             log::batch_writes(|| {
@@ -120,7 +121,7 @@ impl Telemetry {
         })
     }
 
-    /// These settings count from now on.
+    /// Applies these settings from now on.
     pub(super) fn apply_settings(&self, settings: &Settings) {
         self.usage.apply_settings(settings.usage);
         register_models(&self.metrics, settings);
@@ -130,7 +131,7 @@ impl Telemetry {
     }
 }
 
-/// Tells the metrics every reference that these settings have a row for, or lead to.
+/// Registers with the metrics every reference that these settings have a row for, or lead to.
 fn register_models(metrics: &Metrics, settings: &Settings) {
     let row = |(id, provider): (&String, &Arc<Provider>)| {
         provider.models.keys().map(|model| format!("{id}/{model}")).collect::<Vec<_>>()
@@ -142,17 +143,18 @@ fn register_models(metrics: &Metrics, settings: &Settings) {
     metrics.register_models(rows.iter().chain(&named).map(String::as_str));
 }
 
-/// What writes the ledger and sends traces, before it begins.
+/// The tasks that write the usage database and send traces, before they start.
 pub(super) struct TelemetryTasks {
     record_queue: Arc<RecordQueue>,
     writer: Option<UsageWriter>,
     exporter: Option<Exporter>,
 }
 
-/// The same at work.
+/// The same tasks while they run.
 pub(super) struct RunningTelemetryTasks {
     record_queue: Arc<RecordQueue>,
-    /// Ends with this. Without it (the system had no thread) all is told when somebody asks for it, and at the end.
+    /// Ends with this value. Without it (the system had no thread) records are delivered when a query needs
+    /// them, and at the end.
     _worker: Option<TelemetryWorker>,
     writer_tasks: JoinSet<()>,
     trace_task: Option<TraceTask>,
@@ -176,9 +178,10 @@ impl TelemetryTasks {
 }
 
 impl RunningTelemetryTasks {
-    /// Tells of what is over, and then of the end; writes what waits, and sends traces where there is time for that.
+    /// Delivers the records of ended requests and logs the end. Then writes what is queued, and sends traces
+    /// where there is time for that.
     pub(super) async fn finish(mut self, ledger: &UsageStore, end: ServeOutcome) {
-        // Who cannot be told by then would not hear of that either.
+        // A receiver that does not take the records by then would not take the end either.
         let _ = tokio::time::timeout(FLUSH_TIMEOUT, self.record_queue.flush()).await;
         if let ServeOutcome::Graceful { busy } = end {
             info!(busy, "stopped");
@@ -216,7 +219,7 @@ mod tests {
         let record = || Record::new(RequestId::now(), "test".to_owned(), Api::ChatCompletions);
         let began = Instant::now();
         told.build_observer(Arc::new(|_| {}))(vec![record(), record()]);
-        // The clock stands still while a file is written.
+        // The clock is paused while a file is written.
         while told.usage.health().written < 2 {
             sleep(Duration::from_millis(1)).await;
         }

@@ -8,7 +8,8 @@ use tracing::warn;
 use crate::gateway::probe::ProbeSender;
 use crate::service::notify::ServiceManager;
 
-/// Asks at half of the watchdog's time, as sd_watchdog_enabled(3) advises; each question has that long for its answer.
+/// Probes at half of the watchdog's time, as sd_watchdog_enabled(3) advises. Each probe has that long to be
+/// answered.
 pub(super) async fn feed(manager: ServiceManager, limit: Duration, probe: ProbeSender) {
     let half = limit / 2;
     let mut beat = interval(half);

@@ -30,11 +30,11 @@ const DEEPEST: usize = 3;
 /// Schemes of credentials. What follows is a secret by itself: a provider may repeat it without the scheme.
 const SCHEMES: [&str; 4] = ["basic", "bearer", "key", "token"];
 
-/// Removes the secret values of one call, and everything that looks like an identifier, from what a provider said.
+/// Removes the secret values of one call, and everything that looks like an identifier, from a provider's text.
 ///
-/// The order matters. Exact values are removed from the raw text, in plain and encoded form; then patterns; then the
-/// text is cut. A pattern that matched first would split a key at a `/`, `=` or `:` and leave its tail; a cut would
-/// leave its beginning.
+/// The order matters. Exact values are removed from the raw text, in plain and encoded form; then patterns;
+/// then the text is cut. A pattern that matched first would split a key at a `/`, `=` or `:` and leave its
+/// tail; a cut would leave its beginning.
 ///
 /// A clone is cheap and shares the values. A redactor does no work until the first text is redacted.
 #[derive(Clone, Default)]
@@ -46,7 +46,7 @@ struct Inner {
     forms: OnceLock<Vec<Form>>,
 }
 
-/// One way to write a secret value, before percent-encoding and JSON escapes.
+/// One spelling of a secret value, before percent-encoding and JSON escapes.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Form {
     text: String,

@@ -1,14 +1,15 @@
-//! What the service manager is told, where one listens (`NOTIFY_SOCKET`, sd_notify(3)).
+//! Notifications to the service manager, if it listens (`NOTIFY_SOCKET`, sd_notify(3)).
 
 use std::time::Duration;
 
 use sd_notify::NotifyState;
 use tracing::debug;
 
-/// Before the reasons why a reload changed nothing: in the status, in the journal, and where a command tells of it.
+/// The prefix of the reasons why a reload changed nothing: in the status, in the journal, and in command
+/// output.
 pub const RELOAD_REJECTED: &str = "the new configuration is refused, the old one serves on: ";
 
-/// The service manager, or nobody: then nothing happens.
+/// The service manager. Without one, notifications do nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ServiceManager {
     is_listening: bool,
@@ -26,13 +27,13 @@ impl ServiceManager {
         }
     }
 
-    /// Whether anybody is told.
+    /// Whether a service manager is notified.
     #[must_use]
     pub const fn is_listening(self) -> bool {
         self.is_listening
     }
 
-    /// The manager takes the process for hung when [`Manager::alive`] does not come within this time.
+    /// The manager takes the process for hung when [`ServiceManager::notify_watchdog`] does not come within this time.
     #[must_use]
     pub const fn watchdog(self) -> Option<Duration> {
         self.watchdog

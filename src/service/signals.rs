@@ -1,4 +1,4 @@
-//! Signals that end the process in order, and the one that asks for a reload.
+//! Signals that shut the process down in order, and the signal that requests a reload.
 
 use std::io::{self, IsTerminal};
 
@@ -38,7 +38,7 @@ pub struct HangupSignal {
 /// What a SIGHUP means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HangupCause {
-    /// Somebody asks for a reload.
+    /// A reload was requested.
     ReloadRequested,
     /// The terminal that the process was started on is gone; the kernel says so by the same signal.
     TerminalGone,

@@ -15,11 +15,11 @@ pub enum InheritedSocket {
     Unix(UnixListener),
 }
 
-/// Takes them, once: the variables are gone afterwards, so that no child takes the sockets for its own. Empty where
-/// there are none, or where they are another process's.
+/// Takes the sockets, once: the variables are removed, so that a child process cannot mistake the sockets for
+/// its own. Empty if none were passed, or if they belong to another process.
 ///
 /// # Errors
-/// When one is no TCP and no UNIX stream socket.
+/// When a socket is neither a TCP nor a UNIX stream socket.
 pub fn take_inherited_sockets() -> io::Result<Vec<InheritedSocket>> {
     // The crate would take sockets that name no process, which sd_listen_fds(3) does not.
     if std::env::var_os("LISTEN_PID").is_none_or(|pid| pid.is_empty()) {

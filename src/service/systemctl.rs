@@ -1,10 +1,10 @@
-//! The user's own systemd, asked through the `systemctl` of the search path.
+//! The user's systemd instance, called through the `systemctl` of the search path.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::process::{Command, Stdio};
 
-/// Why it did not do what it was asked.
+/// Why `systemctl` failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SystemctlError {
     /// There is none, or it does not start.
@@ -69,10 +69,10 @@ pub fn read_environment() -> Result<BTreeMap<String, String>, SystemctlError> {
 pub struct UnitState(BTreeMap<String, String>);
 
 impl UnitState {
-    /// Asks.
+    /// Queries a unit's state.
     ///
     /// # Errors
-    /// When no manager of this user answers. A unit that does not exist is no error.
+    /// When the user's systemd does not answer. A unit that does not exist is not an error.
     pub fn query(unit: &str) -> Result<Self, SystemctlError> {
         let names = "--property=LoadState,ActiveState,FragmentPath,StatusText,MainPID,ExecMainStatus,Result,\
                      UnitFileState,NeedDaemonReload,DropInPaths";
@@ -122,7 +122,7 @@ impl UnitState {
     }
 }
 
-/// What a manager said before, for who judges it.
+/// Builds a state from properties that systemd reported earlier.
 impl FromIterator<(String, String)> for UnitState {
     fn from_iter<I: IntoIterator<Item = (String, String)>>(properties: I) -> Self {
         Self(properties.into_iter().collect())

@@ -1,5 +1,5 @@
-//! Tells when one of some files changes, also where links or directories lead to it (a home-manager generation, a
-//! mounted secret). Nothing polls.
+//! Reports when one of some files changes, also through links or directories that lead to it (a home-manager
+//! generation, a mounted secret). Nothing polls.
 
 #[cfg(target_os = "linux")]
 mod path_entries;
@@ -83,10 +83,11 @@ mod linux {
             timeout(SCAN_TIMEOUT, looking).await?.map_err(io::Error::other)
         }
 
-        /// Resolves when one of the files is another than it was known to be. It stays so until [`Watch::catch_up`].
+        /// Resolves when one of the files differs from its known state. It stays so until
+        /// [`FileWatcher::mark_current`].
         ///
         /// # Errors
-        /// When looking takes too long: this watch is no use any more.
+        /// When the scan takes too long: the watch is then unusable.
         pub async fn wait_for_change(&mut self) -> io::Result<()> {
             let mut is_quiet = false;
             loop {
@@ -97,12 +98,12 @@ mod linux {
                 if changed && is_quiet {
                     return Ok(());
                 }
-                // What changed before anybody listened may be half written still: who writes has emptied it first.
+                // A change from before this wait may still be half written: a writer empties the file first.
                 if !changed {
                     self.wait_for_event().await;
                 }
                 let settled = async { while timeout(QUIET_PERIOD, self.wait_for_event()).await.is_ok() {} };
-                // Longer than that nobody waits for the end of it.
+                // The wait for the end of a change has this limit.
                 let _ = timeout(MAX_DEBOUNCE, settled).await;
                 is_quiet = true;
             }

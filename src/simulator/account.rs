@@ -1,4 +1,4 @@
-//! What the providers tell about models and accounts.
+//! The providers' responses about models and accounts.
 
 use serde_json::{Value, json};
 

@@ -16,7 +16,7 @@ use super::headers::JSON;
 use super::oauth;
 use super::scripted_body::{BodyStep, ResetFlag, ScriptedBody};
 
-/// How long a question waits when it does not say so, in milliseconds.
+/// The default wait of a query, in milliseconds.
 const DEFAULT_WAIT_MILLIS: u64 = 10_000;
 
 /// Answers a request for one of the simulator's own routes.
@@ -72,7 +72,7 @@ pub(super) async fn handle_request(
     }
 }
 
-/// Of a body that breaks off nothing counts.
+/// An incomplete body is ignored.
 async fn read_body(body: Incoming) -> Bytes {
     body.collect().await.map_or_else(|_| Bytes::new(), http_body_util::Collected::to_bytes)
 }
@@ -95,7 +95,7 @@ async fn handle_stats(state: &SimulatorState, query: &Query<'_>) -> Response<Scr
     json_response(200, &value)
 }
 
-/// One fault, a list of faults, or `{"faults": […]}`; all or none is ordered.
+/// One fault, a list of faults, or `{"faults": […]}`. Either all are added or none.
 fn parse_faults(body: &[u8]) -> Result<Vec<Fault>, String> {
     let value: Value = serde_json::from_slice(body).map_err(|problem| format!("not JSON: {problem}"))?;
     let list = value.get("faults").unwrap_or(&value);
@@ -115,7 +115,7 @@ pub(super) fn json_response(status: u16, value: &Value) -> Response<ScriptedBody
     response
 }
 
-/// The part of a path behind the question mark.
+/// The part of a path after the question mark.
 pub(super) struct Query<'a>(&'a str);
 
 impl Query<'_> {

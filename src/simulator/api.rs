@@ -19,7 +19,7 @@ impl Api {
     /// All of them, in the order of the documentation.
     pub const ALL: [Self; 3] = [Self::ChatCompletions, Self::Messages, Self::Responses];
 
-    /// The word in fault specs and records.
+    /// The name in fault specs and records.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -29,7 +29,7 @@ impl Api {
         }
     }
 
-    /// What follows a provider's base of this face.
+    /// The path of this API below a provider's base path.
     #[must_use]
     pub const fn route(self) -> &'static str {
         match self {
@@ -47,13 +47,13 @@ impl Api {
         }
     }
 
-    /// The face with this word, if there is one.
+    /// The API with this name, if there is one.
     #[must_use]
     pub fn from_name(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|face| face.as_str() == word)
     }
 
-    /// The face that answers a provider's route.
+    /// The API that serves a provider's route.
     pub(super) fn from_route(provider: Provider, route: &ProviderRoute<'_>) -> Option<Self> {
         Self::ALL.into_iter().find(|face| {
             let own_base = provider.base_path_for(*face) != provider.base_path();
@@ -67,7 +67,7 @@ impl Api {
 pub(super) struct ProviderRoute<'a> {
     /// `/chat/completions`, what follows the base.
     pub(super) path: &'a str,
-    /// Below Moonshot's base for Anthropic's SDKs, where there is nothing but the Messages face.
+    /// Below Moonshot's base path for Anthropic's SDKs, which serves only the Messages API.
     pub(super) is_anthropic_base: bool,
 }
 

@@ -1,7 +1,8 @@
-//! What is answered, whatever face asked: a request in one shape, and the answer to it.
+//! The answer to a request, independent of the API: one shape for requests and one for answers.
 //!
-//! The providers' own services work like that: their other faces are translated to Chat Completions, as texts such as
-//! `reasoning_content is missing in assistant tool call message` on the Messages face show. So the shape is that of chat.
+//! The providers' own services work like that: they translate their other APIs to Chat Completions, as texts
+//! such as `reasoning_content is missing in assistant tool call message` on the Messages API show. So the shape
+//! is that of Chat Completions.
 
 pub(super) mod answer;
 pub(super) mod event;
@@ -24,12 +25,12 @@ pub(super) struct ResponseCost {
     pub(super) prompt: u64,
     /// Of the completion.
     pub(super) completion: u64,
-    /// What the answer tells: of both together, where its provider does that.
+    /// The cost of both together that the answer reports, where its provider reports one.
     pub(super) reported: u64,
 }
 
 impl ResponseCost {
-    /// An amount in dollars as a JSON number. Below a thousand dollars none of its digits is lost.
+    /// An amount in dollars as a JSON number. Below a thousand dollars it keeps all digits.
     pub(super) fn dollars_from_picos(picos: u64) -> Value {
         (picos as f64 / 1e12).into()
     }
@@ -38,7 +39,7 @@ impl ResponseCost {
 /// What every object of one answer repeats.
 #[derive(Clone, Debug)]
 pub(super) struct ResponseContext {
-    /// Who answers.
+    /// The provider that answers.
     pub(super) provider: Provider,
     /// In which protocol.
     pub(super) api: Api,
@@ -46,7 +47,7 @@ pub(super) struct ResponseContext {
     pub(super) model: &'static SimulatedModel,
     /// The model id of the answer: the requested one, which Kimi Code echoes even when it is an alias.
     pub(super) echoed_model: String,
-    /// `chatcmpl-…`, `msg_…`, `resp_…`, or `gen-…` on all faces of OpenRouter.
+    /// `chatcmpl-…`, `msg_…`, `resp_…`, or `gen-…` on all APIs of OpenRouter.
     pub(super) id: String,
     /// Unix time, seconds.
     pub(super) created: u64,

@@ -6,7 +6,7 @@ use super::api::Api;
 use super::provider::Provider;
 use super::{messages, responses};
 
-/// The account that Moonshot's rate limit texts name. Invented; a gateway must not let it through.
+/// The account that Moonshot's rate limit texts name. Invented; a gateway must not forward it.
 pub(super) const ACCOUNT_IDS: &str =
     "org-5f1e0c2b9a7d4e3f8b6a1c0d/proj-77c1d2e3f4a5b6c7d8e9f0a1<ak-f3z9q8w7e6r5t4y3u2i1>";
 
@@ -31,13 +31,13 @@ impl ErrorResponse {
         Self { status, error_type, message: message.into(), metadata: None, retry_after: None }
     }
 
-    /// A 400 whose text stands alone.
+    /// A 400 with nothing but a text.
     pub(super) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(400, "invalid_request_error", message)
     }
 
-    /// A 400 as each host words it: Moonshot puts `Invalid request: ` before the texts that Kimi Code sends bare
-    /// (MoonshotAI/kimi-cli#1977 against labring/FastGPT#3575, for the same rule).
+    /// A 400 in each host's wording: Moonshot puts `Invalid request: ` before the texts that Kimi Code sends
+    /// without a prefix (MoonshotAI/kimi-cli#1977 against labring/FastGPT#3575, for the same rule).
     pub(super) fn invalid_request(provider: Provider, message: impl AsRef<str>) -> Self {
         match provider {
             Provider::Kimi => Self::bad_request(message.as_ref()),
@@ -64,7 +64,7 @@ impl ErrorResponse {
         self
     }
 
-    /// The body that `provider` sends for it on this face; `id` is the request's.
+    /// The body that `provider` sends for it on this API; `id` is the request's.
     pub(super) fn body(&self, provider: Provider, face: Api, id: &str) -> Value {
         let own = match face {
             Api::ChatCompletions => None,
@@ -85,7 +85,8 @@ impl ErrorResponse {
         json!({ "error": error, "user_id": "user_2simulated0account" })
     }
 
-    /// What OpenRouter makes of an upstream's refusal that it may not take elsewhere (charmbracelet/crush#2633).
+    /// OpenRouter's version of an upstream's refusal for which it may not use another provider
+    /// (charmbracelet/crush#2633).
     pub(super) fn wrap_for_openrouter(self) -> Self {
         let raw = self.openai_body(Provider::Moonshot).to_string();
         Self::new(self.status, "", "Provider returned error")

@@ -1,4 +1,4 @@
-//! Faults on order: which requests they hit, and what happens to those.
+//! Faults: the requests that they apply to, and their effects.
 
 mod apply;
 mod documented;
@@ -20,19 +20,20 @@ pub(super) use queue::FaultQueue;
 use super::api::Api;
 use super::provider::Provider;
 
-/// A fault, as `[PROVIDER[/MODEL]]:KIND[=VALUE][,key=value…]` or in JSON describes it.
+/// A fault, as described by `[PROVIDER[/MODEL]]:KIND[=VALUE][,key=value…]` or in JSON.
 ///
-/// It hits requests with a prompt only, on all faces or on one. The first fault in the list that fits decides what happens; `drip`, `split`, `crlf` and
-/// `no_role` change only the shape of an answer and add to that.
+/// It applies only to requests with a prompt, on all APIs or on one. The first matching fault in the list
+/// decides what happens. `drip`, `split`, `crlf` and `no_role` change only the shape of an answer and are
+/// combined with that fault.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
-    /// Which provider; none stands for all three.
+    /// The provider; none means all three.
     pub provider: Option<Provider>,
-    /// Which requested model; none stands for all.
+    /// The requested model; none means all.
     pub model: Option<String>,
-    /// On which face; none stands for all.
+    /// The API; none means all.
     pub api: Option<Api>,
-    /// How many requests it hits; none stands for all.
+    /// The number of requests that it applies to; none means all.
     pub times: Option<u32>,
     /// Seconds for the Retry-After headers of an error.
     pub retry_after: Option<u64>,
@@ -41,13 +42,13 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// The kind's word, as `GET /_faults/kinds` lists it.
+    /// The kind's name, as `GET /_faults/kinds` lists it.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         self.action.name()
     }
 
-    /// Whether it can hit this request; `model` is none before the body was read.
+    /// Whether it can apply to this request; `model` is none before the body was read.
     fn matches(&self, provider: Provider, face: Api, model: Option<&str>) -> bool {
         self.matches_target(provider, face)
             && self.model.as_deref().is_none_or(|own| Some(own) == model)
@@ -70,7 +71,7 @@ pub(super) enum FaultAction {
     ResetAfterHead,
     /// RST when the whole request was read.
     ResetBeforeResponse,
-    /// RST behind so many bytes of the body.
+    /// RST after so many bytes of the body.
     ResetAfter(usize),
     /// No answer, ever.
     NoHead,
@@ -78,23 +79,23 @@ pub(super) enum FaultAction {
     NoFirstByte,
     /// The role chunk, `message_start` or `response.created`, and then nothing.
     RoleThenStall,
-    /// A clean end behind so many bytes of the body.
+    /// A clean end after so many bytes of the body.
     EndAfter(usize),
     /// So many content chunks, and then nothing.
     Stall(usize),
     /// So many content chunks, and then a clean end.
     Truncate(usize),
-    /// Everything but what says that the stream is over.
+    /// Everything except the event that ends the stream.
     TruncateNoDone,
-    /// A chunk of broken JSON behind so many content chunks; the rest follows.
+    /// A chunk of malformed JSON after so many content chunks; then the stream continues.
     MalformedJson(usize),
-    /// Bytes that are no events behind so many content chunks, and the end.
+    /// Bytes that are not events after so many content chunks, and then the end.
     MalformedSse(usize),
-    /// An error chunk behind so many content chunks, and the end.
+    /// An error chunk after so many content chunks, and then the end.
     ErrorChunk(Option<usize>),
     /// A 200 whose body is an error object, streamed or not.
     ErrorIn200,
-    /// A 200 that finishes and says nothing.
+    /// A 200 that finishes without content.
     Empty,
     /// A 200 with a web page.
     Html200,
@@ -102,15 +103,15 @@ pub(super) enum FaultAction {
     Html504,
     /// An error with this status, its body compressed.
     GzipError(u16),
-    /// An error with this status, said to be compressed, and not.
+    /// An error with this status whose headers say that it is compressed; it is not.
     InvalidGzip(u16),
     /// A tool call as markup in the text.
     LeakMarkup,
-    /// What a request that brings the beginning of an answer gets.
+    /// The effect on a request that contains the beginning of an answer.
     Prefill(PrefillFault),
     /// A pause before each piece, in milliseconds.
     Drip(u64),
-    /// The body in pieces of so many bytes, each in a write of its own.
+    /// The body in pieces of so many bytes, each in its own write.
     Split(usize),
     /// CRLF line ends.
     Crlf,
@@ -118,21 +119,21 @@ pub(super) enum FaultAction {
     NoRole,
 }
 
-/// What becomes of the beginning of an answer that a request brings.
+/// The effect on the beginning of an answer that a request contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PrefillFault {
-    /// The answer begins anew.
+    /// The answer starts again.
     Restart,
-    /// Words of its own stand before the rest.
+    /// The answer starts with a preamble of its own and then continues.
     Preamble,
-    /// The model thinks before it goes on, whether it thinks otherwise or not.
+    /// The model thinks before it continues, even if it does not think otherwise.
     Reasoning,
     /// A 400.
     Rejected,
 }
 
 impl FaultAction {
-    /// Whether it hits only requests that bring the beginning of an answer.
+    /// Whether it applies only to requests that contain the beginning of an answer.
     const fn is_prefill(&self) -> bool {
         matches!(self, Self::Prefill(_))
     }
@@ -226,7 +227,7 @@ impl FaultEffects {
         self.deciding_fault.as_ref().map(|fault| &fault.action)
     }
 
-    /// The words of all that hit, for the record.
+    /// The names of all faults that applied, for the record.
     pub(super) fn names(&self) -> Option<String> {
         let mut words: Vec<&str> = self.deciding_fault.iter().map(Fault::kind).collect();
         words.extend(self.delay_millis.map(|_| "drip"));

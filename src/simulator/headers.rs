@@ -1,4 +1,5 @@
-//! The response headers of each provider: what identifies the account, and what a gateway may let through.
+//! The response headers of each provider: those that identify the account, and those that a gateway may
+//! forward.
 
 use http::header::{CONTENT_TYPE, RETRY_AFTER, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -13,7 +14,7 @@ pub(super) const EVENT_STREAM: &str = "text/event-stream; charset=utf-8";
 /// Of an edge's error page.
 pub(super) const HTML: &str = "text/html; charset=utf-8";
 
-/// The headers of an answer, as they were seen on live ones. `id` is the answer's id.
+/// The headers of an answer, as observed on live ones. `id` is the answer's id.
 pub(super) fn response_headers(provider: Provider, id: &str, content_type: &'static str) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));

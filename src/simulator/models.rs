@@ -21,11 +21,11 @@ pub(super) enum ThinkingMode {
 /// How a model names its tool calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CallIdFormat {
-    /// `NAME_0`, counted anew in every answer, so it repeats over turns (vllm#50295).
+    /// `NAME_0`, counted separately in every answer, so it repeats over turns (vllm#50295).
     Underscore,
-    /// `functions.NAME:0`, counted anew in every answer.
+    /// `functions.NAME:0`, counted separately in every answer.
     Functions,
-    /// `NAME:7`, counted over the conversation that the request shows.
+    /// `NAME:7`, counted over the conversation in the request.
     Counter,
     /// `call_` and 24 hexadecimal digits.
     Opaque,
@@ -52,7 +52,7 @@ pub(super) struct SimulatedModel {
     pub(super) default_effort: &'static str,
     /// Millionths of a US dollar per million tokens: input from the cache, other input, output.
     pub(super) price: [u64; 3],
-    /// Who answers behind OpenRouter.
+    /// The vendor that serves the model on OpenRouter.
     pub(super) vendor: &'static str,
 }
 
@@ -135,7 +135,7 @@ static MOONSHOT: [SimulatedModel; 6] = [
     kimi_model("kimi-k2.6", "Kimi K2.6", 256 * KIB, Switch, Functions, [160_000, 950_000, 4_000_000]),
 ];
 
-/// `supports_thinking_type: "only"` for all of them: they cannot be told not to think.
+/// `supports_thinking_type: "only"` for all of them: thinking cannot be disabled.
 static KIMI: [SimulatedModel; 5] = [
     kimi_model("kimi-for-coding", "K2.8 Preview", KIB * KIB, Always, Counter, [0; 3]),
     kimi_model("kimi-for-coding-highspeed", "K2.7 Code Highspeed", 256 * KIB, Always, Counter, [0; 3]),
@@ -240,7 +240,8 @@ static OPENROUTER: [SimulatedModel; 12] = [
     ),
 ];
 
-/// What `openrouter/auto` chooses here: another vendor, so that a test sees who answered.
+/// The model that `openrouter/auto` chooses here: from another vendor, so that a test sees which model
+/// answered.
 const AUTO_MODEL: &str = "openai/gpt-5-mini";
 
 /// All models of a provider, in the order of its list.

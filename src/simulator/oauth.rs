@@ -1,10 +1,11 @@
-//! Kimi Code's authorization server: the device login and the refresh of its keys (kimi-code 2.1.0, `packages/oauth`, and
-//! a capture of 2026-11-21; RFC 8628 where those are silent). What it gives out, and nothing else, opens the simulated
-//! Kimi Code beside a key.
+//! Kimi Code's authorization server: the device login and the refresh of its keys (kimi-code 2.1.0,
+//! `packages/oauth`, and a capture of 2026-11-21; RFC 8628 where those are silent). Besides a key, the
+//! simulated Kimi Code accepts only the tokens that this server issues.
 //!
-//! `POST /_oauth` orders what comes next: `polls` and `refreshes`, lists of answers (an error's word, `503`, or `reset`) before
-//! it grants; `interval`, `expiresIn` and `tokenSeconds` of what it gives out; `rotate: false` keeps refresh tokens good for
-//! ever; `hold: true` lets refreshes wait; `endTokens: true` ends all keys. `GET /_oauth` (`?waitRefreshes=N`) counts.
+//! `POST /_oauth` sets the next answers. `polls` and `refreshes` are lists of answers (an error's name, `503`,
+//! or `reset`) that come before a grant. `interval`, `expiresIn` and `tokenSeconds` apply to what it issues.
+//! `rotate: false` keeps refresh tokens valid for ever; `hold: true` lets refreshes wait; `endTokens: true`
+//! ends all keys. `GET /_oauth` (`?waitRefreshes=N`) returns the counts.
 
 mod auth_server;
 mod scripted_answers;
@@ -113,7 +114,7 @@ pub(super) async fn handle_control(
 /// What comes of a question.
 enum TokenOutcome {
     Granted(Value),
-    /// An error's word, a bare status, or `reset`.
+    /// An error's name, a bare status, or `reset`.
     Refused(String),
 }
 

@@ -19,7 +19,7 @@ impl Provider {
     /// All of them, in the order of the documentation.
     pub const ALL: [Self; 3] = [Self::Moonshot, Self::Kimi, Self::OpenRouter];
 
-    /// The word in fault specs and records.
+    /// The name in fault specs and records.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -29,7 +29,7 @@ impl Provider {
         }
     }
 
-    /// The path under which its OpenAI faces stand; what follows is the provider's own route.
+    /// The base path of its OpenAI APIs. What follows is the provider's own route.
     #[must_use]
     pub const fn base_path(self) -> &'static str {
         match self {
@@ -39,7 +39,7 @@ impl Provider {
         }
     }
 
-    /// The path under which a face stands. Moonshot's Messages face has a base of its own (Moonshot's guide to Claude Code).
+    /// The base path of an API. Moonshot's Messages API has its own (Moonshot's guide to Claude Code).
     #[must_use]
     pub const fn base_path_for(self, face: Api) -> &'static str {
         match (self, face) {
@@ -48,7 +48,7 @@ impl Provider {
         }
     }
 
-    /// The provider with this word, if there is one.
+    /// The provider with this name, if there is one.
     #[must_use]
     pub fn from_name(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|provider| provider.as_str() == word)

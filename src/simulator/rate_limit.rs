@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::error_response::{ACCOUNT_IDS, ErrorResponse};
 use super::provider::Provider;
 
-/// What an account may do. Moonshot's tiers differ between dates of its docs, so nothing is built in.
+/// The limits of an account. Moonshot's tiers differ between dates of its docs, so none are built in.
 #[derive(Clone, Debug)]
 pub struct RateLimits {
     /// Requests at the same time, per provider.
@@ -21,7 +21,7 @@ pub struct RateLimits {
 }
 
 impl Default for RateLimits {
-    /// No rate limits; 2 MiB of messages, as Kimi Code's 400 says.
+    /// No rate limits; 2 MiB of messages, as in Kimi Code's 400.
     fn default() -> Self {
         Self { concurrency: None, requests_per_minute: None, kimi_message_bytes: 2_097_152 }
     }

@@ -1,4 +1,4 @@
-//! The answer in the protocol that asked.
+//! The answer in the API format of the request.
 
 use serde_json::Value;
 
@@ -36,7 +36,7 @@ pub(super) fn response_events(
     }
 }
 
-/// An error in the middle of a stream, behind these events.
+/// An error in the middle of a stream, after these events.
 pub(super) fn error_event(exchange: &ResponseContext, kept: &[SseEvent]) -> SseEvent {
     match exchange.api {
         Api::ChatCompletions => chat::stream::error_event(exchange),

@@ -17,32 +17,33 @@ use super::rate_limit::ConcurrencyPermit;
 /// How many requests are remembered; the oldest go first.
 const MAX_REQUESTS: usize = 1000;
 
-/// A request that reached one of the providers. A test double keeps all of it, the key too: only use keys that are none.
+/// A request that reached one of the providers. A test double stores all of it, including the key: do not use
+/// real keys.
 #[derive(Clone, Debug)]
 pub struct RecordedRequest {
     /// Counts from 1.
     pub seq: u64,
-    /// Whom it was for.
+    /// The provider that it was sent to.
     pub provider: Provider,
-    /// The face that was asked; none for what is no prompt.
+    /// The API of the request; none if it has no prompt.
     pub api: Option<Api>,
     /// HTTP method.
     pub method: String,
     /// Path with query, as it was sent.
     pub path: String,
-    /// Headers with lower-case names; values that are no text are shown lossily.
+    /// Headers with lower-case names. Values that are not text are shown lossily.
     pub headers: Vec<(String, String)>,
     /// The body as it was sent.
     pub body: Bytes,
     /// The requested model, empty when there is none.
     pub model: String,
-    /// The faults that hit it.
+    /// The faults that applied to it.
     pub fault: Option<String>,
-    /// The status of the answer; none when no head was sent yet, or ever.
+    /// The status of the answer; none if no head was sent.
     pub status: Option<u16>,
-    /// Whether it is over.
+    /// Whether it has ended.
     pub is_done: bool,
-    /// Whether the client went away before the answer's end.
+    /// Whether the client disconnected before the end of the answer.
     pub is_cancelled: bool,
     /// From the request's head to the end.
     pub duration: Option<Duration>,
@@ -169,7 +170,7 @@ impl RequestLog {
         *self.stats.borrow()
     }
 
-    /// Returns when `reached` holds, or after `limit`; says which.
+    /// Waits until `reached` holds or `limit` has passed. Returns whether `reached` holds.
     pub(super) async fn wait_for(&self, limit: Duration, reached: impl FnMut(&Stats) -> bool) -> bool {
         let mut changes = self.stats.subscribe();
         tokio::time::timeout(limit, changes.wait_for(reached)).await.is_ok_and(|waited| waited.is_ok())
@@ -235,12 +236,12 @@ impl InFlightRequest {
         self.request_log.stats.send_modify(|stats| stats.total += 1);
     }
 
-    /// Keeps the request's share of the concurrency until it is over.
+    /// Holds the request's share of the concurrency until the request ends.
     pub(super) fn hold_permit(&mut self, slot: ConcurrencyPermit) {
         self.permit = Some(slot);
     }
 
-    /// Notes the faults that hit.
+    /// Records the faults that applied.
     pub(super) fn record_faults(&self, words: Option<String>) {
         if words.is_some() {
             self.request_log.update(self.seq, |entry| entry.fault = words);
@@ -252,7 +253,7 @@ impl InFlightRequest {
         self.request_log.update(self.seq, |entry| entry.status = Some(status));
     }
 
-    /// The answer went out as far as it was meant to.
+    /// The answer was sent as far as intended.
     pub(super) fn finish(mut self) {
         self.close(false);
     }

@@ -106,7 +106,7 @@ impl ProviderCall<'_> {
         })
     }
 
-    /// Key, gate, limits, body and rules, in the order in which a service would come to them.
+    /// Checks key, client, limits, body and rules, in the order in which a service would check them.
     fn check_request(
         &mut self,
         parts: &Parts,

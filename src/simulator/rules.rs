@@ -34,7 +34,7 @@ pub(super) struct RuleOptions {
     pub(super) message_bytes: usize,
 }
 
-/// The model that answers, if nothing speaks against the request.
+/// The model that answers, if no rule refuses the request.
 ///
 /// # Errors
 /// The refusal that the provider would send.
@@ -65,7 +65,7 @@ pub(super) fn check_request(
     Ok(model)
 }
 
-/// The model that is asked for, if there is something to ask it.
+/// The requested model, if the request has messages for it.
 ///
 /// # Errors
 /// The refusal of an unknown model, or of an empty list of messages.
@@ -131,7 +131,7 @@ fn check_engine_rules(
     messages::check_size(provider, model, request, book.message_bytes)
 }
 
-/// Whether OpenRouter may ask nobody but Moonshot.
+/// Whether the request allows OpenRouter only Moonshot as provider.
 fn is_pinned_to_moonshot(model: &SimulatedModel, request: &EngineRequest) -> bool {
     let first_is_moonshot = |key: &str| {
         list(request.body.pointer(key))

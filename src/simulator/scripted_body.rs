@@ -20,22 +20,22 @@ use super::usage::PendingUsage;
 pub(super) enum BodyStep {
     /// Bytes, one chunk of the wire's encoding.
     Bytes(Bytes),
-    /// Let what was written so far go out before anything else is.
+    /// Flush what was written so far before anything else.
     Flush,
     /// Wait.
     Pause(Duration),
-    /// Say nothing more and keep the connection.
+    /// Send nothing more and keep the connection open.
     Hang,
     /// Close the connection with RST.
     Reset,
 }
 
-/// Says that the connection's socket is to be closed with RST. Read when the socket is dropped.
+/// Whether the connection's socket is closed with RST. Read when the socket is dropped.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ResetFlag(Arc<AtomicBool>);
 
 impl ResetFlag {
-    /// Orders the reset.
+    /// Requests the reset.
     pub(super) fn set(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -46,11 +46,11 @@ impl ResetFlag {
     }
 }
 
-/// The body. Dropping it before its last byte was taken counts as the client's going away.
+/// The body. Dropping it before its last byte was taken counts as a client disconnect.
 pub(super) struct ScriptedBody {
     steps: VecDeque<BodyStep>,
     pause: Option<Pin<Box<Sleep>>>,
-    /// Goes before the ticket: who waits for the end finds the books in order.
+    /// Dropped before `log_entry`: code that waits for the end then finds the usage counted.
     usage_entry: Option<PendingUsage>,
     log_entry: Option<InFlightRequest>,
     reset: ResetFlag,
@@ -62,7 +62,7 @@ impl ScriptedBody {
         Self { steps: steps.into(), pause: None, log_entry, usage_entry: None, reset }
     }
 
-    /// The same, of an answer that goes into the books.
+    /// The same, of an answer whose usage is counted.
     pub(super) fn with_usage(self, answer: Option<PendingUsage>) -> Self {
         Self { usage_entry: answer, ..self }
     }
@@ -100,7 +100,7 @@ impl Body for ScriptedBody {
                     if let Some(answer) = &mut script.usage_entry {
                         answer.add_sent_bytes(bytes.len());
                     }
-                    // hyper does not ask again behind the last byte of a body whose length it knows.
+                    // hyper does not poll again after the last byte of a body whose length it knows.
                     if script.steps.iter().all(|step| *step == BodyStep::Flush) {
                         script.finish();
                     }

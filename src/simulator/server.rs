@@ -49,7 +49,7 @@ async fn serve_connection(stream: TcpStream, state: Arc<SimulatorState>) {
     let service = service_fn(move |request| route::handle_request(state.clone(), reset.clone(), request));
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(1 << 20);
-    // How a connection ended stands in the journal; there is nobody here to tell.
+    // The request log has how a connection ended; there is no caller to report it to.
     let _ = server.serve_connection(TokioIo::new(wire), service).await;
 }
 
@@ -105,7 +105,7 @@ impl AsyncWrite for ResettableStream {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.reset.is_set() {
-            // A FIN now would tell the peer that all is well.
+            // A FIN now would signal a clean end to the peer.
             return Poll::Ready(Ok(()));
         }
         Pin::new(&mut self.stream).poll_shutdown(context)

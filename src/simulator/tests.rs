@@ -1,4 +1,4 @@
-//! Over real sockets, read byte by byte: what a client of the simulator gets.
+//! Tests over real sockets, read byte by byte: what a client of the simulator receives.
 
 mod answers;
 mod client;
@@ -70,7 +70,7 @@ impl Running {
         }
     }
 
-    /// A face of a provider, and a model there.
+    /// A client for an API of a provider, and a model there.
     fn face(&self, provider: Provider, face: Api) -> (Client, &'static str) {
         let model = match provider {
             Provider::Moonshot => "kimi-k3",
@@ -110,7 +110,7 @@ fn weather() -> Value {
     } } }])
 }
 
-/// A request of any face with a prompt.
+/// A request of any API with a prompt.
 fn prompt(face: Api, model: &str, text: &str) -> Value {
     match face {
         Api::ChatCompletions => ask(model, text),
@@ -119,7 +119,7 @@ fn prompt(face: Api, model: &str, text: &str) -> Value {
     }
 }
 
-/// A Messages request with room for an answer.
+/// A Messages request with a limit large enough for an answer.
 fn message(model: &str, content: Value) -> Value {
     json!({ "model": model, "max_tokens": 4096, "messages": [{ "role": "user", "content": content }] })
 }

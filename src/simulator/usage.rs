@@ -1,8 +1,7 @@
-//! What the answers used, as the providers' books would have it: counted here, to be compared with what a gateway
-//! counted.
+//! Usage of the answers as a provider would bill it, counted here to be compared with what a gateway counted.
 //!
-//! An answer counts when the figures of its usage went out, all of them; one that ends before that is counted apart, for
-//! nobody could know what it used.
+//! An answer counts when all figures of its usage were sent. One that ends before that is counted separately,
+//! because its usage cannot be known.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,13 +13,13 @@ use super::engine::ResponseContext;
 use super::engine::answer::TokenUsage;
 use super::provider::Provider;
 
-/// Digits behind the point of a cost.
+/// Decimal places of a cost.
 const COST_DECIMALS: usize = 12;
 
 /// What the answers of one model used together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ModelUsage {
-    /// Answers whose usage went out.
+    /// Answers whose usage was sent.
     pub answers: u64,
     /// Tokens of their prompts.
     pub prompt: u64,
@@ -32,21 +31,22 @@ pub struct ModelUsage {
     pub completion: u64,
     /// Of those, reasoning.
     pub reasoning: u64,
-    /// What they cost where the answer tells it, in millionths of millionths of a dollar.
+    /// The cost where the answer reports it, in millionths of millionths of a dollar.
     pub cost: u128,
-    /// Answers that began, and whose usage never went out.
+    /// Answers that began, and whose usage was never sent.
     pub unreported_answers: u64,
 }
 
-/// Provider, requested model, face.
+/// Provider, requested model, API.
 type UsageKey = (&'static str, String, &'static str);
 
-/// The books. Cheap to clone.
+/// The usage counters. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub(super) struct UsageCounters(Arc<Mutex<BTreeMap<UsageKey, ModelUsage>>>);
 
 impl UsageCounters {
-    /// An answer that is to come, of a request for this model; its usage is out behind so many bytes of the body.
+    /// An answer in preparation, for a request to this model. Its usage is sent after so many bytes of the
+    /// body.
     pub(super) fn start_answer(
         &self,
         exchange: &ResponseContext,
@@ -65,7 +65,7 @@ impl UsageCounters {
         }
     }
 
-    /// The books as JSON.
+    /// The counters as JSON.
     pub(super) fn to_json(&self) -> Value {
         let row = |(key, used): (&UsageKey, &ModelUsage)| {
             let (provider, model, face) = key;
@@ -86,12 +86,12 @@ impl UsageCounters {
         json!({ "rows": self.lock().iter().map(row).collect::<Vec<_>>() })
     }
 
-    /// Begins anew.
+    /// Resets the counters.
     pub(super) fn clear(&self) {
         self.lock().clear();
     }
 
-    /// What a model's answers on a face used.
+    /// The usage of a model's answers on an API.
     pub(super) fn usage_of(&self, provider: Provider, model: &str, face: Api) -> ModelUsage {
         let key = (provider.as_str(), model.to_owned(), face.as_str());
         self.lock().get(&key).copied().unwrap_or_default()
@@ -102,19 +102,20 @@ impl UsageCounters {
     }
 }
 
-/// An answer on its way out. Dropped before its usage was out, it counts as untold.
+/// The usage of an answer in progress. If it is dropped before the usage was sent, the answer counts as
+/// unreported.
 pub(super) struct PendingUsage {
     counters: UsageCounters,
     key: UsageKey,
     usage: TokenUsage,
     cost: u64,
-    /// Where in the body the usage ends; none when it does not come.
+    /// The position in the body where the usage ends; none if it is not sent.
     usage_end: Option<usize>,
     sent_bytes: usize,
 }
 
 impl PendingUsage {
-    /// So many more bytes went out.
+    /// Counts so many more bytes as sent.
     pub(super) fn add_sent_bytes(&mut self, bytes: usize) {
         self.sent_bytes += bytes;
     }

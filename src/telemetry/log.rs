@@ -25,7 +25,7 @@ use crate::record::{AttemptOutcome, Record, render_attempts_header};
 
 pub use stderr_writer::batch_writes;
 
-/// The target of what is told at every level: the chain, and where the gateway listens.
+/// The target of messages that are logged at every level: the chain, and the listen address.
 pub const ANNOUNCEMENT: &str = "announcement";
 
 /// The process has one log, as it has one standard error.
@@ -43,7 +43,7 @@ pub fn init(level: &str) {
     let journal = if is_journal() { build_journal_layer() } else { None };
     let colour =
         std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
-    // The crate would tell of a terminal that is gone on that same terminal, and panic.
+    // The crate would report a closed terminal on that same terminal, and panic.
     let coloured = (journal.is_none() && colour).then(|| {
         fmt::layer().with_target(false).log_internal_errors(false).with_writer(stderr_writer::writer)
     });
@@ -58,7 +58,7 @@ pub fn init(level: &str) {
     }
 }
 
-/// Logs from this level on from now on, where [`start`] was called.
+/// Logs from this level on from now on, where [`init`] was called.
 pub fn set_level(level: &str) {
     if let Some(handle) = FILTER_HANDLE.get() {
         // It fails only when the subscriber is gone.
@@ -91,7 +91,7 @@ fn is_journal() -> bool {
     stream == format!("{}:{}", there.dev(), there.ino())
 }
 
-/// One request. What failed is told with its cause, once.
+/// Logs one request. Each failure is logged with its cause, once.
 pub fn log_request(record: &Record) {
     for attempt in &record.attempts {
         if let AttemptOutcome::Failed(reason) = attempt.outcome {
@@ -108,7 +108,7 @@ pub fn log_request(record: &Record) {
     if !IS_PLAIN.load(Ordering::Relaxed) {
         log_as_event(record);
     } else if enabled!(Level::INFO) {
-        // There is nobody to tell that standard error is gone.
+        // If standard error is closed, the error cannot be reported anywhere.
         let _ = stderr_writer::writer().write_all(format_line(record).as_bytes());
     }
 }
@@ -141,7 +141,7 @@ macro_rules! fields {
     };
 }
 
-/// For whoever takes fields one by one.
+/// For consumers that read fields one by one.
 fn log_as_event(record: &Record) {
     macro_rules! value {
         (shown $value:expr) => {
@@ -184,7 +184,7 @@ fn to_millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The journal shows nothing but this unless it is asked for more.
+/// The journal shows only this by default.
 struct RequestSummary<'r>(&'r Record);
 
 impl std::fmt::Display for RequestSummary<'_> {

@@ -1,7 +1,7 @@
-//! Metrics for Prometheus: what requests came to is counted as each ends, how the gateway stands is read at each scrape.
+//! Metrics for Prometheus. Requests are counted as each ends; the state of the gateway is read at each scrape.
 //!
-//! Names and units are those of Prometheus' conventions. Every label has few values, whatever clients send: see
-//! `names` for models; clients are not told apart here, the ledger does that.
+//! Names and units follow Prometheus' conventions. Every label has few values, whatever clients send: see
+//! `names` for models. Metrics do not distinguish clients; the usage database does.
 
 mod cost;
 pub mod family;
@@ -21,15 +21,16 @@ use self::series::Series;
 use crate::protocol::usage::TokenUsage;
 use crate::record::{Attempt, AttemptOutcome, Record};
 
-/// The type of [`Metrics::text`].
+/// The type of [`Metrics::encode`].
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
 
-/// In the place of a model where nobody answered.
+/// The model label if no target answered.
 const NO_MODEL: &str = "none";
 
 /// All of them, in a registry of their own.
 pub struct Metrics {
-    /// A definition that the crate refuses is told to whoever scrapes; it does not keep the gateway from serving.
+    /// A definition that the crate rejects is reported to the scraper. It does not stop the gateway from
+    /// serving.
     counters: Result<RequestCounters, prometheus::Error>,
 }
 
@@ -61,10 +62,10 @@ impl Metrics {
         }
     }
 
-    /// Everything, in Prometheus' text format 0.0.4.
+    /// All metrics, in Prometheus' text format 0.0.4.
     ///
     /// # Errors
-    /// When the crate refuses a definition: a mistake in this room.
+    /// When the crate rejects a definition, which is a bug in this module.
     pub fn encode(&self, standing: &GaugeSnapshot) -> Result<String, prometheus::Error> {
         let counted = match &self.counters {
             Ok(counted) => counted,
@@ -143,7 +144,8 @@ impl RequestCounters {
     fn record_attempt(&self, attempt: &Attempt, model: &str) {
         let (provider, _) = attempt.reference.split_once('/').unwrap_or((OTHER_MODEL, ""));
         self.attempts.add(&[provider, model, attempt.outcome.as_str()], 1);
-        // As in the ledger: what did not answer to the end and used tokens all the same was paid for beside the answer.
+        // As in the usage database: an attempt that did not complete but used tokens was paid for in addition
+        // to the answer.
         let part = if attempt.outcome == AttemptOutcome::Ok { "answered" } else { "lost" };
         if let Some(usage) = &attempt.usage {
             self.record_usage(model, part, usage);

@@ -1,4 +1,5 @@
-//! Records of requests that are over, until they are told: a client has its answer before anybody formats a line of it.
+//! Queues the records of finished requests for observers: a client has its answer before a log line is
+//! formatted.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -11,25 +12,25 @@ use tokio::task::{JoinSet, spawn_blocking};
 
 use crate::record::Record;
 
-/// Whom records are told, those that wait together at once.
+/// Receives record batches: all records that are waiting.
 pub type RecordObserver = Box<dyn Fn(Vec<Record>) + Send + Sync>;
 
-/// What the first record waits for others: code that runs for many of them in a row is in the cache for all but the first,
-/// and their lines are one write. Each turn also takes that cache from the requests. Nobody misses a line for so long, and
-/// who asks does not wait.
+/// How long the first record waits for others. Code that runs for many records in a row is in the cache for all
+/// but the first, and their lines are one write. Each turn also takes that cache from the requests. The delay
+/// is too short to matter to a reader of the log, and clients do not wait.
 pub const GATHER_DELAY: Duration = Duration::from_millis(200);
 
-/// So many wait no longer: requests wait while many are told.
+/// A batch of this size waits no longer: requests wait while many records are processed.
 pub const MAX_BATCH: usize = 200;
 
-/// What waits to be told, in the order in which it ended.
+/// Records that wait for the observer, in the order in which their requests ended.
 pub struct RecordQueue {
     waiting: Mutex<Waiting>,
     /// For the task that wakes the thread.
     filled: Notify,
     /// For the thread.
     woken: Condvar,
-    /// One tells at a time, so that who asks for it finds everything told.
+    /// Only one thread delivers at a time, so that a flush finds every record delivered.
     observer: Mutex<RecordObserver>,
     gather: Duration,
 }
@@ -37,7 +38,7 @@ pub struct RecordQueue {
 #[derive(Default)]
 struct Waiting {
     records: Vec<Record>,
-    /// Nobody is to wait for more.
+    /// The worker must not wait for more records.
     is_closed: bool,
 }
 
@@ -47,7 +48,7 @@ impl Waiting {
     }
 }
 
-/// The thread that tells. Dropped, it tells what waits still, and ends.
+/// The thread that delivers records. When dropped, it delivers the waiting records and ends.
 pub struct TelemetryWorker {
     outbox: Arc<RecordQueue>,
     /// Wakes it. To do so is a call of the system, after which the thread may push the one aside that is about to write an
@@ -56,7 +57,8 @@ pub struct TelemetryWorker {
 }
 
 impl RecordQueue {
-    /// For this observer. A record waits for others for so long: [`GATHER`], or less where somebody waits for each.
+    /// Creates a queue for this observer. A record waits for others for this long: [`GATHER_DELAY`], or less if
+    /// a caller waits for each record.
     #[must_use]
     pub fn new(observer: RecordObserver, gather: Duration) -> Arc<Self> {
         Arc::new(Self {
@@ -72,7 +74,7 @@ impl RecordQueue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has it told soon. It never waits.
+    /// Queues the record for delivery. Never waits.
     pub fn push(&self, record: Record) {
         let count = {
             let mut waiting = self.waiting();
@@ -92,19 +94,19 @@ impl RecordQueue {
         }
     }
 
-    /// Resolves when all that was put until now is told. Another thread tells it: a log that nobody takes in (a terminal
-    /// that is halted, a journal without a disk) shall not hold the requests.
+    /// Resolves when all records queued until now are delivered. Another thread delivers them: a blocked log (a
+    /// stopped terminal, a journal without a disk) must not block the requests.
     pub async fn flush(self: &Arc<Self>) {
         let outbox = self.clone();
         // It fails only where the process ends.
         let _ = spawn_blocking(move || outbox.empty()).await;
     }
 
-    /// Tells what comes, on a thread of its own, which waits and gathers without waking the one that serves. To be called
-    /// within a runtime.
+    /// Delivers records on a separate thread, which waits and gathers without waking the serving thread. Must
+    /// be called within a runtime.
     ///
     /// # Errors
-    /// When the system has no thread for it.
+    /// When the system cannot create the thread.
     pub fn spawn_worker(self: &Arc<Self>) -> io::Result<TelemetryWorker> {
         let outbox = self.clone();
         thread::Builder::new().name("telling".to_owned()).spawn(move || outbox.run())?;
@@ -128,7 +130,7 @@ impl RecordQueue {
                     self.woken.wait_timeout_while(waiting, self.gather, |waiting| !waiting.is_ripe());
                 gathered.unwrap_or_else(PoisonError::into_inner).0.is_closed
             };
-            // Whom one batch was too much for gets the next one all the same.
+            // An observer that panicked on one batch still gets the next one.
             let _ = catch_unwind(AssertUnwindSafe(|| self.empty()));
             if is_closed {
                 return;
@@ -152,7 +154,7 @@ mod tests {
     use crate::protocol::api::Api;
     use crate::record::RequestId;
 
-    /// A request that cannot be told of.
+    /// A request whose record cannot be delivered.
     const TOO_MUCH: u64 = 99;
 
     fn outbox() -> (Arc<RecordQueue>, mpsc::UnboundedReceiver<u64>) {

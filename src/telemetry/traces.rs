@@ -1,7 +1,7 @@
 //! Traces: each request and its attempts as spans, for an OpenTelemetry collector (OTLP over HTTP).
 //!
-//! Spans are made when a request is over and wait in a bounded queue; one task sends them. A request waits for none of
-//! it, and what finds no room is counted and lost.
+//! Spans are created when a request is over and wait in a bounded queue; one task sends them. A request never
+//! waits for this. Spans that find the queue full are counted and lost.
 
 mod attributes;
 mod export;
@@ -23,7 +23,7 @@ use crate::record::Record;
 /// How many requests' spans wait for a collector, of some kilobytes each.
 const QUEUE_CAPACITY: usize = 1024;
 
-/// Where spans go, and what they tell of the providers.
+/// Where spans are sent, and what they contain about the providers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TraceConfig {
     /// The collector's base URL, without a query; `None` makes no spans.
@@ -41,7 +41,7 @@ pub struct ServerAddress {
     pub port: u16,
 }
 
-/// The way to a collector.
+/// The transport to a collector.
 pub trait TraceTransport: HttpClient {
     /// How the last call ended, for people: why it got no answer, or the answer's status.
     fn last_error(&self) -> String;
@@ -66,7 +66,8 @@ pub fn channel(carrier: Arc<dyn TraceTransport>, wish: TraceConfig) -> (Traces, 
 }
 
 impl Traces {
-    /// From now on this counts. A request that ends just after a reload is told with the servers of after it.
+    /// Applies a new configuration. A request that ends just after a reload is exported with the servers of the
+    /// new one.
     pub fn set_config(&self, wish: TraceConfig) {
         self.endpoint.send_replace(wish.endpoint.clone());
         self.config.store(Arc::new(wish));

@@ -1,4 +1,4 @@
-//! The real client: hyper-util's, told to add and hide nothing.
+//! The production client: hyper-util's, configured to add and hide nothing.
 
 mod answer;
 mod connect;
@@ -30,18 +30,17 @@ use crate::future::box_in_place;
 use answer::ResponseStream;
 use connect::GuardedConnector;
 
-/// Kimi thinks for minutes without a byte; a ping every half minute keeps NAT entries and tells a dead peer.
+/// Kimi thinks for minutes without a byte. A ping every half minute keeps NAT entries and detects a dead peer.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// Under the 75 s at which common front ends close idle connections.
 const POOL_IDLE: Duration = Duration::from_secs(60);
-/// Who asks more often at once than this many times pays for a new connection. What idles holds some kilobytes until
+/// More concurrent requests than this pay for a new connection. An idle connection holds some kilobytes until
 /// [`POOL_IDLE`] is over.
 const POOL_SIZE: usize = 64;
 
-/// Pools of connections, each built when first needed: a plain one for loopback, and two with TLS, because building
-/// those fails where there are no CA certificates (a Nix sandbox, a bare container). Loopback never goes through a
-/// proxy.
+/// Connection pools, each built when first needed: a plain one for loopback, and two with TLS. Building those
+/// fails without CA certificates (a Nix sandbox, a bare container). Loopback never goes through a proxy.
 pub struct Client {
     built: ArcSwap<Built>,
 }
@@ -55,7 +54,7 @@ struct Built {
     tls_loopback: OnceLock<Result<Pool, String>>,
 }
 
-/// Connections that are made one way.
+/// Connections that are established in the same manner.
 struct Pool {
     http: legacy::Client<GuardedConnector, SlicedBody>,
     proxies: Option<Arc<Matcher>>,
@@ -138,7 +137,7 @@ impl Pool {
     }
 
     fn request(&self, mut request: Request<SlicedBody>) -> legacy::ResponseFuture {
-        // Where the proxy is asked to pass it on; a tunnel's proxy is told when it is asked for the tunnel.
+        // For a proxy that forwards the request. A tunnel's proxy gets this when the tunnel is requested.
         if let Some(proxies) = &self.proxies
             && request.uri().scheme() == Some(&Scheme::HTTP)
             && let Some(proxy) = proxies.intercept(request.uri())

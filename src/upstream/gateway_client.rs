@@ -22,7 +22,7 @@ use crate::failure::{Failure, Reason};
 /// A socket on this machine takes a connection at once, or its gateway is not well.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where a gateway is asked.
+/// The address of a gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GatewayAddress {
     /// `http://127.0.0.1:1969`.
@@ -32,7 +32,8 @@ pub enum GatewayAddress {
 }
 
 impl GatewayAddress {
-    /// Of a gateway that listens there; one that listens everywhere is asked on this machine.
+    /// The address of a gateway with this listen address. One that listens on all interfaces is called on this
+    /// machine.
     #[must_use]
     pub fn from_bind(bind: &Bind, port: u16) -> Self {
         match bind {
@@ -42,10 +43,10 @@ impl GatewayAddress {
         }
     }
 
-    /// Calls a route and waits for the head. Dropping the future, or the body, cancels the call.
+    /// Calls a route and waits for the response head. Dropping the future, or the body, cancels the call.
     ///
     /// # Errors
-    /// When there is no connection, or it breaks before the head.
+    /// When the connection fails, or breaks before the head.
     pub async fn send(
         &self,
         method: Method,
@@ -75,7 +76,7 @@ impl std::fmt::Display for GatewayAddress {
     }
 }
 
-/// Our own token, where one is asked for.
+/// The gateway's own token, if the route requires one.
 #[must_use]
 pub fn build_auth_headers(settings: &Settings) -> HeaderMap {
     let mut headers = HeaderMap::new();

@@ -22,21 +22,21 @@ pub use device_flow::{DeviceCode, DeviceFlowError, request_code, wait_for_login}
 pub use issuer::Issuer;
 pub use pending_refresh::wait_for_refreshes;
 
-/// The public client that Kimi Code's own command line asks as. It is no secret: a device login has none, and whoever
-/// grants it sees for whom (kimi-code 2.1.0).
+/// The public client id of Kimi Code's own command line. It is not a secret: a device login has none, and the
+/// user who grants the login sees which client it is for (kimi-code 2.1.0).
 pub const CLIENT_ID: &str = "17e5f671-d194-4dfb-9706-5516cb48c098";
 
-/// Who gives logins to accounts of api.kimi.com.
+/// The OAuth server for accounts of api.kimi.com.
 pub const AUTH_HOST: &str = "https://auth.kimi.com";
-/// Who gives logins to accounts of api.kimi.ai.
+/// The OAuth server for accounts of api.kimi.ai.
 pub const AUTH_HOST_GLOBAL: &str = "https://auth.kimi.ai";
 
-/// What time it is; the tests' own stands still.
+/// The current time. In tests it is fixed.
 pub type Clock = std::sync::Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
-/// Another process that refreshes has its answer long before; one that does not go on shall not hold this one.
+/// Another process that refreshes has its answer long before. A stuck process must not block this one.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
-/// Nothing tells when another process's lock ends; a refresh takes some tenths of a second.
+/// There is no notification when another process releases its lock. A refresh takes some tenths of a second.
 const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Waits for leave to change a login.

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use hyper_util::client::legacy::connect::dns::Name;
 use tower::Service;
 
-/// Asks for a name's addresses.
+/// Looks up a name's addresses.
 pub(super) type LookupFn = Arc<dyn Fn(String) -> LookupFuture + Send + Sync>;
 /// Its answer, without ports; an address of a link says which one (its scope).
 pub(super) type LookupFuture = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
@@ -108,7 +108,7 @@ mod tests {
                 assert!(why.contains(&address.ip().to_string()) && why.contains(name), "{why}");
             }
         }
-        // The last as a DNS64 tells it where there is no IPv4 (RFC 6147).
+        // The last as a DNS64 returns it where IPv4 is missing (RFC 6147).
         let right = addresses("203.0.113.9 2001:db8::1 10.0.0.7 192.168.1.2 fd00::7 64:ff9b::203.0.113.9");
         assert_eq!(filter_addresses("api.moonshot.ai", right.clone()), Ok(right));
     }

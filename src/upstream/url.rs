@@ -9,7 +9,7 @@ use http::{HeaderValue, Uri};
 
 use crate::failure::{Failure, Reason};
 
-/// An absolute URL. A clone is the same one. Of one that cannot be called the call tells why.
+/// An absolute URL. A clone is the same URL. If it cannot be called, the call reports why.
 #[derive(Clone)]
 pub struct UpstreamUrl(Arc<ParsedUrl>);
 

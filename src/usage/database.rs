@@ -1,4 +1,5 @@
-//! What keeps the ledger. SQLite for one person; the trait has a server for teams in mind.
+//! The storage interface of the usage database. SQLite serves one person; the trait also allows for a server
+//! for teams.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -15,7 +16,7 @@ use crate::record::RequestId;
 /// A store's answer to come.
 pub type DatabaseFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, DatabaseError>> + Send + 'a>>;
 
-/// What keeps entries. Each method may take as long as a disk takes; none is called on a request's way.
+/// Stores entries. A method may block on the disk; none is called while a request is handled.
 pub trait UsageDatabase: Send + Sync {
     /// Takes a batch as a whole, or nothing of it. An entry that it has already (by `request_id`) is left as it is.
     fn append<'a>(&'a self, batch: &'a [Arc<UsageEntry>], pace: WritePriority) -> DatabaseFuture<'a, ()>;
@@ -106,7 +107,7 @@ pub struct UsageRow {
     pub lost: UsageTotals,
 }
 
-/// Why a store did not do what it was asked.
+/// Why a store operation failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("usage database {location}: {problem}")]
 pub struct DatabaseError {

@@ -1,4 +1,4 @@
-//! One request as the ledger has it.
+//! One request as recorded in the usage database.
 
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
@@ -14,9 +14,9 @@ pub type Label = Cow<'static, str>;
 pub struct UsageEntry {
     /// As in `x-moonrelay-request-id`; it says when the request came.
     pub request_id: RequestId,
-    /// Who asked.
+    /// The client that sent the request.
     pub client: String,
-    /// What was asked for; empty where nothing was named that can be a model.
+    /// The requested model. Empty if the request named nothing that can be a model.
     pub requested: String,
     /// The client's protocol: `openai-completions`, `openai-responses` or `anthropic-messages`.
     pub api: Label,
@@ -24,9 +24,9 @@ pub struct UsageEntry {
     pub target_api: Option<Label>,
     /// The reference that answered.
     pub answered_by: Option<String>,
-    /// Whether a stream was asked for.
+    /// Whether the client requested a stream.
     pub is_streamed: bool,
-    /// How much thinking was asked for.
+    /// The requested reasoning effort.
     pub thinking: Option<Label>,
     /// `ok`, `abandoned` (the client went away), or the reason of the failure.
     pub outcome: Label,
@@ -34,9 +34,9 @@ pub struct UsageEntry {
     pub first_byte: Option<Duration>,
     /// From the request read to the end.
     pub duration: Duration,
-    /// The dialect rules that changed it.
+    /// The provider rules that changed the request.
     pub rules: Vec<Label>,
-    /// What of it another face could not say.
+    /// Parts of the request that another API format could not express.
     pub losses: Vec<Label>,
     /// Every try, and every target that was passed over.
     pub attempts: Vec<UsageAttempt>,

@@ -17,7 +17,7 @@ pub(super) const QUEUE_CAPACITY: usize = 4_096;
 /// Entries that are written at once.
 pub(super) const MAX_BATCH: usize = 256;
 
-/// Where entries are. All of them change at once: whoever waits for an entry must not miscount.
+/// Counts of entries by state. They change together, so that a task that waits for an entry never miscounts.
 #[derive(Clone, Copy, Default)]
 struct QueueCounts {
     queued: u64,
@@ -29,22 +29,22 @@ struct QueueCounts {
 }
 
 impl QueueCounts {
-    /// Of those that the queue took, how many are no longer in it.
+    /// The number of accepted entries that have left the queue.
     const fn finished(&self) -> u64 {
         self.written + self.failed
     }
 }
 
-/// What requests, the writer and whoever looks share.
+/// State shared by requests, the writer and readers.
 pub(super) struct UsageQueue {
     entries: mpsc::Sender<Arc<UsageEntry>>,
-    /// What is to be kept; told anew at each reload.
+    /// What to keep; updated at each reload.
     pub(super) settings: watch::Sender<UsageSettings>,
     /// The store while it is open.
     pub(super) database: watch::Sender<Option<Arc<dyn UsageDatabase>>>,
     /// No more requests come.
     pub(super) is_closed: watch::Sender<bool>,
-    /// There is a whole batch, or nobody is to wait for more of it.
+    /// Signals that a whole batch is ready, or that the writer must not wait for more entries.
     pub(super) batch_ready: Notify,
     counts: watch::Sender<QueueCounts>,
     /// Since the last entry that found a place there were some that did not.
@@ -68,7 +68,7 @@ impl UsageQueue {
         (Arc::new(queue), waiting)
     }
 
-    /// Has it written, where there is room. It never waits.
+    /// Queues the entry for writing if the queue has space. Never waits.
     pub(super) fn push(&self, entry: Arc<UsageEntry>) {
         if !self.settings.borrow().is_enabled {
             return;
@@ -84,7 +84,7 @@ impl UsageQueue {
             }
             false
         });
-        // Once: a store that hangs shall not drown the log.
+        // Logged once: a store that hangs must not flood the log.
         if !took && !self.is_overflowing.swap(true, Ordering::Relaxed) {
             warn!("the ledger's queue of {QUEUE_CAPACITY} requests is full: what comes now is not kept");
         }
@@ -133,7 +133,7 @@ impl UsageQueue {
         });
     }
 
-    /// Writing does not go; told once until it does.
+    /// Records that writing fails; logged once until it works again.
     pub(super) fn record_error(&self, why: &DatabaseError) {
         let before = self.lock_last_error().replace(why.to_string());
         if before.is_none() {

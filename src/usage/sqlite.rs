@@ -40,7 +40,7 @@ fn read_inode(path: &Path) -> Option<Inode> {
     path.metadata().ok().map(|facts| (facts.dev(), facts.ino()))
 }
 
-/// A ledger in a file.
+/// A usage database in a SQLite file.
 pub(super) struct SqliteDatabase {
     path: Arc<Path>,
     /// `None` where it is open for reading only.
@@ -93,12 +93,12 @@ impl SqliteDatabase {
         Ok(Some(Self { path: path.into(), writer: None, opened_inode: None, readers }))
     }
 
-    /// Where it stands.
+    /// The location of the file.
     fn owned_path(&self) -> PathBuf {
         self.path.to_path_buf()
     }
 
-    /// Does this on a thread that may block, while nobody else writes.
+    /// Runs this on a thread that may block, while no other task writes.
     async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -109,7 +109,7 @@ impl SqliteDatabase {
         };
         let file = self.opened_inode;
         run_blocking(place, move |place| {
-            // SQLite would go on with a file that nobody finds.
+            // SQLite would continue with a file that no longer has a name.
             if read_inode(place) != file {
                 return Err(DatabaseError::at_path(
                     place,
@@ -128,7 +128,8 @@ impl SqliteDatabase {
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, DatabaseError> {
         let readers = self.readers.clone();
-        // It is never closed. Who asked may go away; the question is answered all the same, and takes its place until then.
+        // The semaphore is never closed. If the caller is dropped, the query still completes and holds its
+        // permit until then.
         let permit = self.readers.permits.clone().acquire_owned().await;
         run_blocking(self.owned_path(), move |place| {
             let _permit = permit;
@@ -146,7 +147,7 @@ impl SqliteDatabase {
     }
 }
 
-/// Runs this where blocking is no harm.
+/// Runs this on a thread where blocking is allowed.
 async fn run_blocking<T: Send + 'static>(
     place: PathBuf,
     work: impl FnOnce(&Path) -> Result<T, DatabaseError> + Send + 'static,

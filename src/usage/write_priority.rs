@@ -3,10 +3,11 @@
 use std::thread::yield_now;
 use std::time::{Duration, Instant};
 
-/// How long such work holds a processor that somebody else wants.
+/// The longest time that such work holds a processor that another task needs.
 const TURN: Duration = Duration::from_micros(30);
 
-/// It gives way for so long; then the rest is done at once. On a busy machine each turn of the others takes milliseconds.
+/// The writer yields for at most this long, then finishes at once. On a busy machine each turn of other tasks
+/// takes milliseconds.
 const PATIENCE: Duration = Duration::from_millis(25);
 
 /// How a batch is worked off.
@@ -14,7 +15,8 @@ const PATIENCE: Duration = Duration::from_millis(25);
 pub enum WritePriority {
     /// Requests that share the processor have their turn in between: one would wait for the whole batch.
     Background,
-    /// As fast as it goes: another batch waits already, and who gives way falls behind until entries find no room.
+    /// Writes without yielding: another batch is waiting, and a writer that yields falls behind until the queue
+    /// is full.
     Urgent,
 }
 
@@ -30,13 +32,14 @@ impl WritePriority {
 /// A batch that is worked off.
 #[derive(Debug)]
 pub struct Yielder {
-    /// It gives way until then.
+    /// The writer yields until this time.
     until: Option<Instant>,
     next: Instant,
 }
 
 impl Yielder {
-    /// To be called between two pieces of the batch. It takes a fraction of a microsecond where nobody wants the processor.
+    /// Call this between two pieces of the batch. It takes a fraction of a microsecond if no other task needs
+    /// the processor.
     pub fn yield_if_due(&mut self) {
         if self.until.is_some() {
             self.give_way_at(Instant::now(), || {

@@ -1,4 +1,4 @@
-//! The one task that writes: in batches, off the way of requests.
+//! The one task that writes. It writes in batches, outside request handling.
 
 mod retention;
 #[cfg(test)]
@@ -15,8 +15,8 @@ use super::entry::UsageEntry;
 use super::queue::{MAX_BATCH, UsageQueue};
 use super::write_priority::WritePriority;
 
-/// What the first entry of a batch waits for others where nobody says that there are no more
-/// ([`super::Ledger::hurry`]). A batch costs one transaction.
+/// How long the first entry of a batch waits for more entries, unless a reader asks the writer to hurry. A
+/// batch costs one transaction.
 const BATCH_DELAY: Duration = Duration::from_millis(200);
 
 /// How long a batch that was refused waits for its second and last try.
@@ -28,7 +28,7 @@ const REOPEN_DELAY: Duration = Duration::from_secs(60);
 /// Opens the store. It may block.
 pub(super) type OpenDatabase = Arc<dyn Fn() -> Result<Arc<dyn UsageDatabase>, DatabaseError> + Send + Sync>;
 
-/// Writes what a [`super::Ledger`] takes, once it runs.
+/// Writes the entries of a [`super::UsageStore`] to the database.
 pub struct UsageWriter {
     pub(super) queue: Arc<UsageQueue>,
     pub(super) receiver: mpsc::Receiver<Arc<UsageEntry>>,
@@ -36,7 +36,7 @@ pub struct UsageWriter {
 }
 
 impl UsageWriter {
-    /// Writes until [`super::Ledger::end`], and then what waits still.
+    /// Writes until the store is closed, and then writes the remaining entries.
     pub async fn run(mut self) {
         let queue = self.queue.clone();
         tokio::select! {
@@ -74,7 +74,7 @@ impl UsageWriter {
         self.queue.database.borrow().clone()
     }
 
-    /// Does as the settings of now say: opens the store anew (somebody may have put a file right), or closes it.
+    /// Applies the current settings: reopens the store (the user may have repaired a file), or closes it.
     async fn apply_settings(&mut self) {
         if !self.queue.settings.borrow().is_enabled {
             self.write_batches(None, 1).await;
@@ -99,7 +99,7 @@ impl UsageWriter {
         is_open
     }
 
-    /// Whoever reads it has it for so long still. Closing writes, and may block.
+    /// A reader keeps the store until it has finished. Closing writes, and may block.
     async fn close(&self) {
         if let Some(store) = self.queue.database.send_replace(None) {
             let _ = tokio::task::spawn_blocking(move || drop(store)).await;

@@ -1,6 +1,6 @@
 """The client programs: which packages they are, and what each must be told to talk to the gateway.
 
-The how-tos of docs/how-to/clients say the same for people; what is here is what was really run.
+docs/how-to/clients.md says the same for people; what is here is what was really run.
 """
 
 import json

@@ -293,44 +293,6 @@ fn inline_tests_over_a_hundred_lines_have_their_own_file() {
 }
 
 #[test]
-fn functions_stay_under_fifty_lines() {
-    let mut wrong = Vec::new();
-    for (name, text) in sources().iter().filter(|(name, _)| !is_test(name)) {
-        let text = text.split("mod tests {").next().unwrap();
-        for (title, lines) in functions(text) {
-            if lines > 50 {
-                wrong.push(format!("src/{name}: {title} has {lines} lines"));
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-/// Title and lines of code of each function (blank lines and comments do not count), by rustfmt's indentation: the
-/// closing brace stands under the `fn`'s line.
-fn functions(text: &str) -> Vec<(String, usize)> {
-    let lines: Vec<&str> = text.lines().collect();
-    let mut found = Vec::new();
-    for (at, line) in lines.iter().enumerate() {
-        let bare = line.trim_start();
-        let is_function = ["fn ", "pub fn ", "const fn ", "pub const fn ", "async fn ", "pub async fn "]
-            .iter()
-            .any(|start| bare.starts_with(start))
-            || (bare.starts_with("pub(") && bare.contains(" fn "));
-        if !is_function {
-            continue;
-        }
-        let close = format!("{}}}", &line[..line.len() - bare.len()]);
-        if let Some(end) = lines[at..].iter().position(|l| *l == close) {
-            let code = lines[at..=at + end].iter().map(|l| l.trim());
-            let code = code.filter(|l| !l.is_empty() && !l.starts_with("//")).count();
-            found.push((bare.split('(').next().unwrap().to_owned(), code));
-        }
-    }
-    found
-}
-
-#[test]
 fn there_are_no_drawers_for_everything() {
     let wrong: Vec<String> = sources()
         .into_keys()

@@ -74,8 +74,8 @@ fn words(messages: &Value) -> Vec<String> {
 /// The page's table is the program's own.
 #[tokio::test]
 async fn the_page_lists_the_commands_that_there_are() {
-    let page =
-        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/how-to/chat.md")).unwrap();
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/how-to/agent-chat-sessions.md");
+    let page = std::fs::read_to_string(page).unwrap();
     let table = page.split("<!-- commands -->").nth(1).unwrap().split("<!-- /commands -->").next().unwrap();
     let rows: Vec<String> = table
         .lines()

@@ -447,7 +447,7 @@ const INTRODUCTION: &str = "\
 
 Each row is a fault of the simulator (`moonrelay simulate`, `GET /_faults/kinds` describes them), played by the primary
 against a chain of two with one try per target, where no broken stream goes on (`failover.midStream: \"error\"`; the
-[default](../explanation/broken-streams.md) is `\"continue\"`). [`moonrelay drill`](../how-to/drill.md) plays the same with
+[default](../explanation/failover.md#stream-continuation) is `\"continue\"`). [`moonrelay drill`](../how-to/troubleshoot.md#test-the-chain-with-simulated-failures) plays the same with
 your own chain and settings. The cells say what the client saw:
 
 - *answers*: the primary's own answer, whole.

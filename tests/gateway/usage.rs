@@ -199,11 +199,8 @@ async fn a_table_fits_where_it_is_shown_and_the_page_shows_the_real_one() {
     assert!(blocks.contains('█') && !blocks.contains('\u{1b}'), "{blocks}");
     // The first line holds today's date.
     let (_, table) = blocks.split_once('\n').unwrap();
-    let page = text("docs/how-to/see-what-it-cost.md");
-    assert!(
-        page.contains(table.trim()),
-        "docs/how-to/see-what-it-cost.md shows another table than this:\n{blocks}"
-    );
+    let page = text("docs/how-to/monitor.md");
+    assert!(page.contains(table.trim()), "docs/how-to/monitor.md shows another table than this:\n{blocks}");
     for width in [80, 40] {
         let file = with_its_port(&gateway);
         let line = format!(

@@ -1,4 +1,4 @@
-//! The gateway that runs, asked as its clients ask it.
+//! Sends requests to the running gateway, as its clients do.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The largest JSON of one request, in bytes.
 const MAX_RECORD_BYTES: usize = 1 << 20;
 
-/// The route of the messages face.
+/// The route of the Messages API.
 const MESSAGES_PATH: &str = "/v1/messages";
 
 /// See the module.
@@ -137,7 +137,7 @@ impl GatewayBackend {
             (StatusCode::NOT_FOUND, true) if text("code") == Some("model_not_found") => "unknown_model",
             _ => head.reason().or_else(|| reason_from_status(status)).unwrap_or(Reason::Server).as_str(),
         };
-        // What was refused before anybody was asked has no more to tell.
+        // A request refused before any attempt has no further details to fetch.
         let id = id.filter(|_| !head.attempts.is_empty());
         BackendError { kind, message, id, header_outcome: head }
     }

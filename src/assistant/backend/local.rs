@@ -17,7 +17,7 @@ use crate::upstream::Connector;
 /// See the module.
 pub(super) struct LocalBackend {
     engine: Engine,
-    /// Of requests that nobody has asked about; a turn asks about each of its own.
+    /// Records of requests not yet fetched; a turn fetches each of its own.
     records: Arc<Mutex<Vec<Record>>>,
 }
 
@@ -46,7 +46,7 @@ impl LocalBackend {
             body,
             is_fallback_disabled: false,
         };
-        // Boxed: the way of a request is long.
+        // Boxed, because the future of a request is large.
         match Box::pin(self.engine.answer(request)).await {
             Ok(Answer::Stream { model, attempts, body, .. }) => {
                 let head = RequestOutcome::from_head(model.as_deref(), &attempts);

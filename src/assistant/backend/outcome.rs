@@ -1,4 +1,4 @@
-//! What became of a request, as its record, the gateway's JSON of it, or the head of its answer tells it.
+//! The outcome of a request, from its record, the gateway's JSON of it, or the response headers.
 
 use std::time::Duration;
 
@@ -15,9 +15,9 @@ use crate::record::{Attempt, AttemptCost, CostSource, Record};
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub(in crate::assistant) struct RequestOutcome {
-    /// Who answered, or began to.
+    /// The target that answered, or began to.
     pub(in crate::assistant) answered_by: Option<Reference>,
-    /// The face in which it was called, as the configuration names it.
+    /// The API format of the call, as named in the configuration.
     pub(in crate::assistant) api: Option<String>,
     /// Every try.
     pub(in crate::assistant) attempts: Vec<AttemptUsage>,

@@ -26,7 +26,7 @@ pub(super) struct ParsedAnswer {
 /// How it goes on.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum NextStep {
-    /// These messages are appended, and it is asked again.
+    /// These messages are appended and another request is sent.
     Continue(Vec<Vec<u8>>),
     /// That is the answer.
     Answer(String),
@@ -37,10 +37,10 @@ pub(super) enum NextStep {
 /// What is remembered from one round to the next.
 #[derive(Debug, Default)]
 pub(super) struct ConversationState {
-    /// Addresses that searches told.
+    /// Addresses that the searches reported.
     pub(super) citations: Citations,
-    /// Ids of calls; on the K3 generation they repeat from answer to answer, and Moonshot refuses a conversation in which
-    /// one stands twice.
+    /// Ids of calls. On the K3 generation they repeat from answer to answer, and Moonshot rejects a
+    /// conversation that contains the same id twice.
     call_ids: HashSet<String>,
     /// The model may think, and its messages must show that they did.
     is_thinking: bool,
@@ -49,7 +49,7 @@ pub(super) struct ConversationState {
 /// An edit of a text.
 type Edit = (Range<usize>, Vec<u8>);
 
-/// Reads the body of a 200. `None` when it is no answer; an error object is for the caller to see first.
+/// Reads the body of a 200. `None` if it is not an answer; the caller checks for an error object first.
 pub(super) fn parse_answer(body: &[u8], memory: &mut ConversationState) -> Option<ParsedAnswer> {
     let top = ObjectView::parse_strict(body).ok()?;
     let choice = top.objects("choices").into_iter().next()?;
@@ -105,7 +105,7 @@ fn is_search_call(call: &ObjectView<'_>) -> bool {
 }
 
 impl ConversationState {
-    /// Of a conversation with a model that thinks like this, asked as `request::body` does.
+    /// The state for a model with this thinking control, requested with `request::render_body`.
     pub(super) fn for_model(thinking: ThinkingControl) -> Self {
         Self {
             is_thinking: matches!(thinking, ThinkingControl::Always | ThinkingControl::Effort),
@@ -113,7 +113,7 @@ impl ConversationState {
         }
     }
 
-    /// The id by which a call is answered: its own, unless that stands there already.
+    /// The id used to answer a call: its own, unless that id is already in use.
     fn unique_call_id(&mut self, call: &ObjectView<'_>, place: usize) -> String {
         let own = call.string_or_empty("id").into_owned();
         let mut id = if own.is_empty() { format!("search_{place}") } else { own.clone() };
@@ -156,7 +156,8 @@ fn complete_message(message: &ObjectView<'_>, thinks: bool) -> Vec<Edit> {
     edits
 }
 
-/// The tool message: the call's own arguments, byte for byte. What is no search cannot be answered here.
+/// The tool message: the call's own arguments, byte for byte. A call that is not a search cannot be answered
+/// here.
 fn tool_reply(call: &ObjectView<'_>, id: &str) -> Vec<u8> {
     let function = call_function(call);
     let of_function = |key| function.as_ref().and_then(|function| function.value(key)).map(<[u8]>::to_vec);

@@ -22,7 +22,7 @@ pub(super) struct CacheKey {
     pub(super) model: String,
 }
 
-/// Answers that rest on the web, and nothing else. The clock is given by whoever asks.
+/// Caches only answers that are based on the web. The caller supplies the time.
 #[derive(Default)]
 pub struct SearchCache(Mutex<VecDeque<(CacheKey, Instant, SearchResult)>>);
 

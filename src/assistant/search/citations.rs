@@ -1,4 +1,4 @@
-//! Addresses of pages: which are told, which of them are any, each once.
+//! Page addresses: collects those that were reported, drops invalid ones and duplicates.
 
 use serde_json::Value;
 use url::Url;
@@ -8,7 +8,7 @@ const MAX_CITATIONS: usize = 50;
 /// A browser takes more, a page that is cited has less.
 const MAX_URL_BYTES: usize = 2048;
 
-/// Addresses in the order in which they were told.
+/// Addresses in the order in which they were reported.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Citations(Vec<String>);
 

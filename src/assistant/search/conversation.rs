@@ -25,7 +25,7 @@ use crate::upstream::{
 const MAX_ROUNDS: usize = 3;
 /// Of an answer, in bytes; a long one has a few ten thousand.
 const MAX_ANSWER_BYTES: usize = 4 << 20;
-/// Of a refusal, in bytes, and how long its rest is waited for.
+/// The maximum size of an error body in bytes, and how long to wait for its remainder.
 const MAX_ERROR_BYTES: usize = 64 * 1024;
 const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -36,7 +36,7 @@ pub(super) struct SearchProgress(Mutex<ProgressState>);
 /// What was seen of it.
 #[derive(Clone, Default)]
 pub(super) struct ProgressState {
-    /// The model that was asked last; empty where none was.
+    /// The model of the last request; empty if no request was sent.
     pub(super) model: String,
     pub(super) usage: SearchUsage,
 }
@@ -47,7 +47,7 @@ impl SearchProgress {
     }
 }
 
-/// An answer that rests on the web.
+/// An answer that is based on the web.
 pub(super) struct GroundedAnswer {
     pub(super) content: String,
     pub(super) citations: Vec<String>,
@@ -74,8 +74,8 @@ impl From<Failure> for RoundError {
 }
 
 impl SearchConversation<'_> {
-    /// Asks with each key until one is not refused, and the successor where the model is gone. Nothing else is tried again:
-    /// a round may have been paid for, and whoever asks knows best whether to ask again.
+    /// Tries each key until one is accepted, and the successor if the model no longer exists. Nothing else is
+    /// retried: a round may have been paid for, so the caller decides whether to retry.
     pub(super) async fn run(&self) -> Result<GroundedAnswer, SearchFailure> {
         let limit = self.config.total_timeout();
         match timeout(limit, self.try_keys()).await {
@@ -205,8 +205,8 @@ fn request_headers(key: &ProviderKey) -> Result<HeaderMap, Failure> {
         .collect())
 }
 
-/// An answer counts when something was searched for it. Where the searches tell no addresses (Moonshot's arguments have an
-/// id in their place), those that the answer names are its citations.
+/// An answer counts only if a search was run for it. If the searches report no addresses (Moonshot's arguments
+/// contain an id instead), the addresses named in the answer are its citations.
 fn require_grounding(
     content: String,
     searches: u64,

@@ -1,4 +1,4 @@
-//! Why a search gave no answer that rests on the web.
+//! Why a search gave no answer that is based on the web.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use crate::failure::{Failure, Reason};
 /// What went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SearchFailureKind {
-    /// There is no key that could be good.
+    /// No usable key exists.
     MissingKey,
     /// The question is empty or too long.
     InvalidQuery,
@@ -71,9 +71,9 @@ pub struct SearchFailure {
     pub message: String,
     /// What the provider said, where it was the provider.
     pub failure: Option<Box<Failure>>,
-    /// `provider/model` that was asked last; `None` where nobody was.
+    /// `provider/model` of the last request; `None` if no request was sent.
     pub target: Option<String>,
-    /// What it used all the same, where somebody was asked.
+    /// The usage of the failed search, if a request was sent.
     pub usage: Option<Box<SearchUsage>>,
 }
 

@@ -1,4 +1,4 @@
-//! A search as one request in the log, the ledger and the metrics.
+//! Records a search as one request in the log, the usage database and the metrics.
 
 use std::time::Instant;
 
@@ -10,7 +10,7 @@ use super::tool;
 use crate::protocol::api::Api;
 use crate::record::{Attempt, AttemptOutcome, Record};
 
-/// Tells the sink when it is dropped, whatever came of the search.
+/// Reports to the sink on drop, whatever the outcome of the search.
 pub(super) struct SearchRecorder<'a, S: Fn(Record)> {
     record: Option<Record>,
     sink: S,
@@ -28,7 +28,7 @@ impl<'a, S: Fn(Record)> SearchRecorder<'a, S> {
         config: &'a SearchConfig,
         progress: &'a SearchProgress,
     ) -> Self {
-        // What was asked is the user's own; the ledger has what was done.
+        // The query is private to the user; the usage database stores only what was done.
         let record = Record { requested_model: tool::NAME.to_owned(), ..record };
         let detail = "the client went away".to_owned();
         let (outcome, started_at) = (AttemptOutcome::Cancelled, Instant::now());

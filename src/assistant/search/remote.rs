@@ -23,7 +23,7 @@ const EXTRA_TIMEOUT: Duration = Duration::from_secs(10);
 /// Of an answer, in bytes; the gateway takes four megabytes itself, and JSON may escape each of them.
 const MAX_RESPONSE_BYTES: usize = 32 << 20;
 
-/// Where it is, and how it is asked.
+/// The gateway's address and the headers and timeout of its requests.
 pub(super) struct RemoteSearch {
     address: GatewayAddress,
     auth_headers: HeaderMap,

@@ -1,4 +1,4 @@
-//! What Moonshot is asked: one body for each round.
+//! Request bodies sent to Moonshot: one for each round.
 
 use crate::catalog::ThinkingControl;
 use crate::protocol::json::write_string;
@@ -11,7 +11,7 @@ pub(super) const WEB_SEARCH: &str = "$web_search";
 const INSTRUCTION: &str = "Search the web with $web_search before you answer. Answer from what you find, briefly, and give the \
                            address (URL) of each page that the answer rests on. Say so when nothing fits was found.";
 
-/// The most that is asked for, in bytes: a question, no document.
+/// The maximum query length in bytes: a question, not a document.
 pub(super) const MAX_QUERY_BYTES: usize = 8 * 1024;
 
 /// The conversation as it begins, each message as JSON text.
@@ -28,8 +28,9 @@ fn render_message(role: &str, content: &str) -> Vec<u8> {
 
 /// The body of a request to this model.
 ///
-/// `$web_search` and thinking exclude each other on the models whose thinking can be switched off (Moonshot's guide to web
-/// search, 2026-09), so there it is. Others are told nothing but, where they take an effort, the least.
+/// `$web_search` and thinking exclude each other on models whose thinking can be switched off (Moonshot's guide
+/// to web search, 2026-09), so thinking is switched off for them. Models that take an effort get the lowest
+/// one; others get no setting.
 pub(super) fn render_body(model: &str, thinking: ThinkingControl, messages: &[Vec<u8>]) -> Vec<u8> {
     let mut out = b"{\"model\":".to_vec();
     write_string(&mut out, model);

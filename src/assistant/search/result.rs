@@ -6,20 +6,20 @@ use serde_json::{Value, json};
 
 use super::usage::SearchUsage;
 
-/// An answer that rests on the web.
+/// An answer that is based on the web.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SearchResult {
-    /// What was asked.
+    /// The query.
     pub query: String,
     /// `provider/model` that answered; of a gateway's answer the model alone.
     pub reference: String,
     /// The answer, as the model wrote it: Markdown, mostly. It comes from the web and is not to be trusted.
     pub content: String,
-    /// Addresses of pages, http or https, in the order in which they were told, each once.
+    /// Page addresses, http or https, in the order in which they were reported, without duplicates.
     pub citations: Vec<String>,
     /// How long it took this time.
     pub duration: Duration,
-    /// It was known from before, and nobody was asked.
+    /// The answer was cached; no request was sent.
     pub is_cached: bool,
     /// What it used; nothing where it was known.
     pub usage: SearchUsage,
@@ -47,7 +47,7 @@ impl SearchResult {
         })
     }
 
-    /// As `web-search --json` and `POST /v1/search` tell it.
+    /// The JSON output of `web-search --json` and `POST /v1/search`.
     #[must_use]
     pub fn to_json(&self) -> Value {
         json!({

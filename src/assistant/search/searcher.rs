@@ -1,4 +1,4 @@
-//! Who searches.
+//! Runs web searches.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,7 +16,7 @@ use crate::record::Record;
 use crate::upstream::Connector;
 use crate::upstream::gateway_client::GatewayAddress;
 
-/// Searches on the terms of some settings. Opens nothing before it is asked.
+/// Searches with the given settings. Opens nothing before the first search.
 pub struct Searcher {
     connector: Arc<dyn Connector>,
     cache: Arc<SearchCache>,
@@ -37,14 +37,14 @@ impl Searcher {
         Self { connector, cache, config: SearchConfig::from_settings(settings), remote: None }
     }
 
-    /// That asks the gateway at this address first, where one runs there: it may have the answer already, has the key that
-    /// a service is given, and keeps the books. Where none runs, and where it has no key, this one searches itself.
+    /// Tries the gateway at this address first, if one runs there: it may have the answer cached, has the
+    /// service's key, and records usage. If no gateway runs, or it has no key, this searcher searches itself.
     #[must_use]
     pub fn with_gateway(self, address: GatewayAddress, settings: &Settings) -> Self {
         Self { remote: Some(RemoteSearch::new(address, settings)), ..self }
     }
 
-    /// `provider/model` that is asked first.
+    /// `provider/model` that is tried first.
     #[must_use]
     pub fn reference(&self) -> String {
         self.config.reference(&self.config.settings.model)
@@ -53,12 +53,13 @@ impl Searcher {
     /// Searches; dropping the future cancels it.
     ///
     /// # Errors
-    /// When there is no answer that rests on the web.
+    /// When there is no answer that is based on the web.
     pub async fn search(&self, query: &str) -> Result<SearchResult, SearchFailure> {
         self.run_search(query, &SearchProgress::default()).await
     }
 
-    /// The same, and `sink` is told what it was when it is over, also when it is dropped. `record` is as it began.
+    /// As [`Self::search`], and reports the finished record to `sink`, also if the future is dropped. `record`
+    /// is the record at the start.
     ///
     /// # Errors
     /// As [`Self::search`].

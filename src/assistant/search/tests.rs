@@ -1,4 +1,4 @@
-//! A search from its question to what is told, over a connector that has its answers from a script.
+//! Tests a search from its query to its report, over a connector with scripted answers.
 
 mod reading;
 mod script;

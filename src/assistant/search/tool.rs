@@ -1,4 +1,4 @@
-//! The search as a tool of a model: its definition for the Messages face, and what a call of it comes to.
+//! Search as a tool for a model: its definition for the Messages API, and the result of a call.
 
 use serde_json::{Map, Value, json};
 
@@ -7,11 +7,11 @@ use super::{SearchFailure, SearchResult, Searcher};
 /// The name by which a model calls it.
 pub const NAME: &str = "web_search";
 
-/// What stands around words from the web, so that a model can tell them from those of its user.
+/// Markers around text from the web, so that a model can distinguish it from the user's text.
 const RESULT_BEGIN: &str = "<<<WEB_SEARCH_RESULT untrusted>>>";
 const RESULT_END: &str = "<<<END_WEB_SEARCH_RESULT>>>";
 
-/// An element of `tools` of the Messages face.
+/// An element of `tools` in the Messages API.
 #[must_use]
 pub fn definition() -> Value {
     json!({
@@ -48,10 +48,10 @@ pub fn render_outcome(outcome: &Result<SearchResult, SearchFailure>) -> (String,
     }
 }
 
-/// What a call asks.
+/// The query of a call.
 ///
 /// # Errors
-/// What is wrong with it, for the model.
+/// What is wrong with the call, for the model.
 pub fn parse_query(input: &Value) -> Result<&str, String> {
     let members = input.as_object().ok_or("web_search takes an object: {\"query\": \"…\"}")?;
     reject_unknown_members(members)?;

@@ -49,7 +49,7 @@ pub(super) struct SearchPrice {
 }
 
 impl SearchUsage {
-    /// With what another round used. Moonshot tells the figures of each request for itself.
+    /// Adds the usage of another round. Moonshot reports the figures of each request separately.
     pub(super) fn add(&mut self, usage: Option<TokenUsage>, searches: u64) {
         self.searches = self.searches.saturating_add(searches);
         let Some(more) = usage else { return };
@@ -85,7 +85,7 @@ impl SearchUsage {
         })
     }
 
-    /// As the JSON of an answer tells it: tokens, calls, and money where its prices are known.
+    /// The JSON in an answer: tokens, calls, and cost if the prices are known.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let TokenUsage { input, output, cache_read, cache_write, .. } = self.tokens;

@@ -1,4 +1,4 @@
-//! What of a transcript a model is told again.
+//! Selects the parts of a transcript that are sent to a model again.
 
 use std::collections::HashSet;
 
@@ -6,10 +6,10 @@ use crate::assistant::transcript::{
     AssistantMessage, ContentBlock, StopReason, TranscriptLine, TranscriptMessage,
 };
 
-/// A message that is told again.
+/// A message that is sent again.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum ReplayMessage {
-    /// As it stands in the entry of this index.
+    /// As stored in the entry with this index.
     Unchanged(usize),
     /// Without calls that have no result: a provider refuses the whole history for one of them.
     Repaired(Box<TranscriptMessage>),
@@ -51,7 +51,7 @@ const fn is_question(message: &TranscriptMessage) -> bool {
     matches!(message, TranscriptMessage::User { .. })
 }
 
-/// Begun by who holds the session now, and no answer has ended it.
+/// Started by the current holder of the session, and not yet ended by an answer.
 fn is_open(turn: &[(usize, &TranscriptMessage)], begun: usize) -> bool {
     let asked_now = turn.first().is_some_and(|(at, message)| *at >= begun && is_question(message));
     asked_now

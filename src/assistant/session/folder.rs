@@ -26,10 +26,10 @@ impl SessionStore {
         self.directory.join(format!("{id}.jsonl"))
     }
 
-    /// The ids that there are, in no order. None where there is no folder.
+    /// The existing ids, in no order. Empty if the folder does not exist.
     ///
     /// # Errors
-    /// A folder that cannot be read.
+    /// The folder cannot be read.
     pub fn ids(&self) -> Result<Vec<String>, SessionError> {
         let unreadable = |error: io::Error| SessionError::from_io(&self.directory, "read", &error);
         let folder = match std::fs::read_dir(&self.directory) {
@@ -53,7 +53,7 @@ impl SessionStore {
     pub fn bytes(&self, id: &str) -> Result<Option<Vec<u8>>, SessionError> {
         id::check_id(id)?;
         let path = self.path(id);
-        // To open a pipe would wait for who writes into it.
+        // Opening a pipe would block until a writer opens it.
         let read = match std::fs::metadata(&path) {
             Ok(metadata) if !metadata.is_file() => Err(io::Error::other("it is no file")),
             Ok(_) => std::fs::read(&path),
@@ -66,10 +66,10 @@ impl SessionStore {
         }
     }
 
-    /// What stands in a session, as [`Self::bytes`].
+    /// The content of a session, as [`Self::bytes`].
     ///
     /// # Errors
-    /// As there, and a file that is no transcript.
+    /// As [`Self::bytes`], and if the file is not a transcript.
     pub fn read(&self, id: &str) -> Result<Option<Transcript>, SessionError> {
         let Some(bytes) = self.bytes(id)? else { return Ok(None) };
         let transcript = Transcript::from_bytes(&bytes);
@@ -84,10 +84,10 @@ impl SessionStore {
         Ok(self.read(id)?.map(History::from_transcript))
     }
 
-    /// A session in short, as [`Self::bytes`]. `None` also where nothing was said yet.
+    /// A summary of a session, as [`Self::bytes`]. `None` also if it has no messages yet.
     ///
     /// # Errors
-    /// As there, and a file that is no transcript.
+    /// As [`Self::bytes`], and if the file is not a transcript.
     pub fn summary(&self, id: &str) -> Result<Option<SessionSummary>, SessionError> {
         match self.bytes(id)? {
             Some(bytes) if !bytes.is_empty() => {
@@ -101,10 +101,10 @@ impl SessionStore {
         SessionError(format!("{} is no transcript of a session", self.path(id).display()))
     }
 
-    /// Deletes a session that no turn holds. Who waits for it begins a new one.
+    /// Deletes a session that no turn holds. A process that waits for it starts a new one.
     ///
     /// # Errors
-    /// An id that is none, a disk that refuses.
+    /// An invalid id, or a disk error.
     pub fn delete(&self, id: &str) -> Result<DeleteOutcome, SessionError> {
         id::check_id(id)?;
         let path = self.path(id);

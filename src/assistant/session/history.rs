@@ -13,7 +13,7 @@ pub struct History {
 }
 
 impl History {
-    /// Of what was read. A turn that is under way is not among it.
+    /// From the entries read. Excludes a turn in progress.
     pub(super) fn from_transcript(transcript: Transcript) -> Self {
         let mut past = Self { transcript, messages: Vec::new() };
         past.rebuild_conversation(past.transcript.entries().len());
@@ -25,7 +25,7 @@ impl History {
         self.messages = conversation::replay_messages(self.transcript.entries(), begun);
     }
 
-    /// What the model is told again: the messages since the last compaction, without turns that nobody answered.
+    /// What is sent to the model again: the messages since the last compaction, without unanswered turns.
     #[must_use]
     pub fn conversation(&self) -> Vec<&TranscriptMessage> {
         let entries = self.transcript.entries();
@@ -39,7 +39,7 @@ impl History {
         self.messages.iter().filter_map(message).collect()
     }
 
-    /// The summary that stands before the conversation, where it was compacted.
+    /// The summary placed before the conversation, if it was compacted.
     #[must_use]
     pub fn summary(&self) -> Option<&str> {
         let summary = self.find_latest(|entry| match entry {

@@ -25,7 +25,7 @@ pub fn is_id(text: &str) -> bool {
 }
 
 /// # Errors
-/// What is no id, with what one is.
+/// The text is not an id; the error describes a valid one.
 pub(super) fn check_id(text: &str) -> Result<(), SessionError> {
     if is_id(text) {
         return Ok(());

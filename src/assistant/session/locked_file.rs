@@ -9,7 +9,7 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::thread::{Builder, JoinHandle};
 
-/// For its owner alone: what people ask and what they are answered stands in it.
+/// Readable by its owner only, because it stores the user's prompts and the answers.
 const FILE_MODE: u32 = 0o600;
 
 /// A file that is locked, open to be read and appended to.
@@ -40,7 +40,7 @@ impl Inode {
         Self(metadata.dev(), metadata.ino())
     }
 
-    /// Of what stands at a path now; of a link what it leads to, as it was opened through it.
+    /// Of the file now at a path. A symbolic link is followed, because the file was opened through it.
     fn at_path(path: &Path) -> io::Result<Option<Self>> {
         match std::fs::metadata(path) {
             Ok(metadata) => Ok(Some(Self::from_metadata(&metadata))),
@@ -69,7 +69,7 @@ impl LockedFile {
                         .map_err(io::Error::other)??
                 }
             };
-            // Who held it may have deleted it, or somebody has put another one in its place.
+            // The previous holder may have deleted it, or another process may have replaced it.
             let metadata = file.metadata()?;
             if Inode::at_path(path)? == Some(Inode::from_metadata(&metadata)) {
                 if metadata.mode() & 0o077 != 0 {
@@ -107,7 +107,7 @@ impl LockedFile {
         Ok(Inode::from_metadata(&self.file.metadata()?))
     }
 
-    /// What stands from a place on.
+    /// The content from an offset on.
     pub(super) fn read_from(&self, place: u64) -> io::Result<Vec<u8>> {
         let rest = self.file.metadata()?.len().saturating_sub(place);
         self.read_range(place, usize::try_from(rest).map_err(io::Error::other)?)
@@ -159,8 +159,8 @@ impl LockedFile {
         }
     }
 
-    /// Deletes the file: who waits for it finds that out, and begins another one. What somebody has put in its place
-    /// stays.
+    /// Deletes the file. A process that waits for it notices and creates another one. A file that another
+    /// process has put in its place is kept.
     pub(super) fn delete(&self) -> io::Result<()> {
         match Inode::at_path(&self.path)? == Some(self.inode()?) {
             true => std::fs::remove_file(&self.path),

@@ -18,13 +18,13 @@ const MAX_TITLE_CHARS: usize = 200;
 pub struct SessionSummary {
     /// RFC 3339; empty where the file does not say it.
     pub started_at: String,
-    /// When the last entry was written, in the same way.
+    /// When the last entry was written, in the same format.
     pub updated_at: String,
     /// How often the person said something.
     pub turns: u64,
     /// How the first question begins, in one line; empty where there is none.
     pub title: String,
-    /// Who answered last, else who was chosen last.
+    /// The model that answered last, else the one that was chosen last.
     pub model: Option<Reference>,
     /// What its answers used.
     pub usage: SessionUsage,
@@ -63,7 +63,7 @@ struct MessageFields<'l> {
 }
 
 impl SessionSummary {
-    /// Of a file; `None` where it is no transcript.
+    /// Of a file; `None` if it is not a transcript.
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (mut digest, mut spent, mut begun) = (Self::default(), Vec::new(), false);
         let lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
@@ -101,7 +101,7 @@ impl SessionSummary {
     }
 
     fn set_model(&mut self, provider: Option<String>, model: Option<String>) {
-        // Without a provider nobody has answered, or a choice was taken back.
+        // Without a provider, no model has answered, or a choice was reverted.
         if let (Some(provider), Some(model)) = (provider.filter(|provider| !provider.is_empty()), model) {
             self.model = Some(Reference { provider, model });
         }

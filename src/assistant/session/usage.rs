@@ -8,7 +8,7 @@ use crate::assistant::transcript::{AnswerCosts, AnswerUsage, TranscriptLine, Tra
 /// Tokens, and what they cost: exact, each currency by itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionUsage {
-    /// How many answers told what they used.
+    /// The number of answers that reported their usage.
     pub answers: u64,
     /// Their tokens; `cost` is `None`, as there may be several currencies.
     pub tokens: AnswerUsage,

@@ -21,7 +21,7 @@ pub(in crate::assistant) fn read<'de, D: Deserializer<'de>>(from: D) -> Result<V
     })
 }
 
-/// What was used, or `None` where that is told in a way that is not known here: the answer counts more than its price.
+/// The usage, or `None` if it is in an unknown format: the answer matters more than its price.
 pub(in crate::assistant) fn usage<'de, D: Deserializer<'de>>(
     from: D,
 ) -> Result<Option<AnswerUsage>, D::Error> {

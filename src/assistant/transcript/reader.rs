@@ -127,7 +127,7 @@ impl Transcript {
         self.entry_ids.contains(id)
     }
 
-    /// The numbers, from 1 on, of the lines that are no entry: torn by a kill, a full disk or a power loss.
+    /// The 1-based numbers of lines that are not entries: torn by a kill, a full disk or a power loss.
     #[must_use]
     pub fn corrupt_lines(&self) -> &[usize] {
         &self.corrupt_lines
@@ -145,7 +145,7 @@ impl Transcript {
         !self.is_foreign_file && (self.header.is_some() || is_torn_header(piece))
     }
 
-    /// Whether something else than a header stands first: then this is no transcript.
+    /// Whether the first line is not a header; then the file is not a transcript.
     #[must_use]
     pub const fn is_foreign_file(&self) -> bool {
         self.is_foreign_file

@@ -1,4 +1,4 @@
-//! A turn under way: request after request, as long as the model wants tools called.
+//! A turn in progress: sends requests as long as the model calls tools.
 
 use serde_json::json;
 use tokio::time::Instant;
@@ -12,7 +12,7 @@ use crate::assistant::usage_totals::UsageTotals;
 use crate::config::settings::Reference;
 use crate::protocol::api::Api;
 
-/// Answers that may want tools called; the one after them is told to do without.
+/// The number of answers that may call tools; the next request forbids tool calls.
 const MAX_TOOL_ROUNDS: usize = 6;
 
 /// See the module.
@@ -68,7 +68,7 @@ impl<'a> TurnExecution<'a> {
                 NextAction::Fail(kind, message) => return Err(self.failure(kind, message)),
                 NextAction::CallTools(calls) => calls,
             };
-            // One that was told to do without, and calls all the same, has its say and no more.
+            // A model that calls tools although they are no longer allowed ends the turn with its answer.
             let refusal =
                 (round == MAX_TOOL_ROUNDS).then_some("not called: there were enough calls in this turn");
             if !self.call_tools(session, &calls, refusal, &mut stop).await? {
@@ -187,7 +187,7 @@ impl<'a> TurnExecution<'a> {
         Ok(!is_stopped)
     }
 
-    /// The primary of the chain that was asked.
+    /// The primary of the chain that was requested.
     fn primary(&self) -> Option<&Reference> {
         self.choice.primary().or_else(|| self.attempts.first().map(|tried| &tried.target))
     }
@@ -205,7 +205,7 @@ impl<'a> TurnExecution<'a> {
         }
     }
 
-    /// A disk that refuses takes nothing of what came, and was paid for, from who asked.
+    /// A disk error must not withhold a received and paid answer from the user.
     fn append_failure(&self, error: &SessionError) -> TurnFailure {
         self.failure("session_error", error.to_string())
     }

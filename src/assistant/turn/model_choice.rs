@@ -1,4 +1,4 @@
-//! Who is asked, and how much thinking for: decided before anything is written.
+//! Chooses the model and its thinking level, before anything is written.
 
 use super::{TurnFailure, TurnRequest};
 use crate::assistant::thinking::{self, ThinkingLevels};
@@ -12,18 +12,18 @@ const DEFAULT_CHAIN: &str = "default";
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelChoice {
-    /// What is asked for: a reference, an alias, a route or `default`.
+    /// The requested name: a reference, an alias, a route or `default`.
     pub requested_model: String,
-    /// Whom that leads to, in the order in which they are asked. Empty where only the gateway knows.
+    /// The resolved targets, in the order in which they are tried. Empty if only the gateway knows them.
     pub chain: Vec<Reference>,
     /// `None` leaves it to the configuration.
     pub thinking: Option<ThinkingLevel>,
-    /// The largest answer that is asked for, in tokens: no more than any of the chain gives.
+    /// The maximum answer size requested, in tokens: at most what every model of the chain supports.
     pub max_tokens: u64,
 }
 
 impl ModelChoice {
-    /// Who is asked first.
+    /// The target that is tried first.
     #[must_use]
     pub fn primary(&self) -> Option<&Reference> {
         self.chain.first()

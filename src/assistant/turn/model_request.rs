@@ -31,7 +31,7 @@ pub(super) struct RequestResult {
     pub(super) end: RequestEnd,
 }
 
-/// Asks, shows what comes, and learns what became of it.
+/// Sends the request, displays the answer as it arrives, and returns the outcome.
 pub(super) async fn run_request(
     exchange: &Backend,
     body: Bytes,
@@ -56,7 +56,7 @@ pub(super) async fn run_request(
             (Some(id), head, end)
         }
     };
-    // The connection is closed by now, so the record of what was stopped is on its way too.
+    // The connection is closed by now, so the record of the stopped request will arrive soon.
     let told = exchange.fetch_outcome(id.as_deref()).await.unwrap_or(head);
     if let (RequestEnd::Failed(kind, _), Some(reason)) = (&mut end, told.reason())
         && *kind == Reason::Server.as_str()

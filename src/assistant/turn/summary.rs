@@ -1,4 +1,4 @@
-//! What was said so far in a few words: asked of the model like a turn, and kept nowhere.
+//! Summarizes the conversation: requested from the model like a turn, but not stored.
 
 use std::pin::{Pin, pin};
 
@@ -8,16 +8,16 @@ use crate::assistant::request::MessagesRequest;
 use crate::assistant::session::Session;
 use crate::assistant::transcript::{ContentBlock, TranscriptMessage};
 
-/// What is asked for.
+/// The prompt.
 const SUMMARY_PROMPT: &str = "Summarise our conversation so far, so that you can go on with it from the summary alone: what I want, \
     what was decided and why, names, numbers, paths and code that still matter, and what is open. Write in the language \
     of the conversation. Answer with the summary only.";
 
 impl Agent {
-    /// Asks the session's model for a summary of its conversation. The session stays as it is.
+    /// Requests a summary of the conversation from the session's model. The session is not changed.
     ///
     /// # Errors
-    /// When there is no whole answer, or an empty one; when `stop` resolves before it is there (`aborted`).
+    /// When the answer is incomplete or empty, or when `stop` resolves first (`aborted`).
     pub async fn summarize(
         &self,
         session: &Session,

@@ -13,7 +13,7 @@ use crate::assistant::turn::{TurnEvent, TurnFailure, TurnRequest, TurnResult};
 use crate::cli::exit::CommandError;
 
 impl Chat {
-    /// Asks, shows the answer as it comes, and what there is to say of it.
+    /// Sends the message, displays the answer as it arrives, and prints the notes on it.
     pub(super) async fn answer(
         &mut self,
         message: String,
@@ -65,7 +65,7 @@ impl Chat {
         let Self { agent, screen, interrupts, queued_lines: queue, has_quit: has_left, .. } = self;
         let (stop, stopped) = stop_channel();
         let (sender, seen) = mpsc::unbounded_channel();
-        // Nobody looks any more once the screen is gone.
+        // If the screen is closed, the event has no receiver.
         let mut see = |event: TurnEvent| drop(sender.send(event));
         let mut shown =
             AnswerView::new(screen, reasoning, "thinking…").map_err(CommandError::from_output_error)?;

@@ -140,7 +140,7 @@ impl Chat {
         self.print_reply(&lines.join("\n"))
     }
 
-    /// Who is asked, in their order; empty where only the gateway knows.
+    /// The targets in the order in which they are tried; empty if only the gateway knows them.
     pub(super) fn active_chain(&self) -> Chain {
         match &self.model {
             Some(model) => self.settings.chain_from(model),
@@ -148,7 +148,7 @@ impl Chat {
         }
     }
 
-    /// The levels of thinking of the model that is asked.
+    /// The thinking levels of the requested model.
     pub(super) fn thinking_levels(&self) -> Option<ThinkingLevels> {
         let chain = self.active_chain();
         chain.references.first().map(|first| ThinkingLevels::for_reference(&self.settings, first))
@@ -158,7 +158,7 @@ impl Chat {
     pub(super) async fn lock_session(&mut self) -> Result<Session, SessionError> {
         let screen = &mut self.screen;
         let waiting = || {
-            // Who cannot be told can wait all the same.
+            // Waiting works even if the status cannot be displayed.
             let _ = screen.show_status("another turn of this session is under way; waiting…");
         };
         tokio::select! {
@@ -184,7 +184,7 @@ impl Chat {
         }
         self.has_failed = true;
         self.screen.end_line().map_err(CommandError::from_output_error)?;
-        // Nobody is left to tell when the stream is gone.
+        // A closed stream cannot report its own error.
         let _ = writeln!(std::io::stderr(), "moonrelay: {}", sanitize(text));
         Ok(())
     }

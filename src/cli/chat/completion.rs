@@ -15,7 +15,7 @@ use crate::assistant::command::{ArgumentKind, COMMANDS, CommandSpec};
 pub(super) struct ChatHelper {
     /// Names of models.
     pub(super) models: Vec<String>,
-    /// Levels of thinking of the model that is asked.
+    /// Thinking levels of the requested model.
     pub(super) levels: Vec<String>,
 }
 
@@ -37,7 +37,7 @@ impl rustyline::hint::Hint for InlineHint {
 }
 
 impl ChatHelper {
-    /// Where the word begins that stands before the cursor, and what it may become.
+    /// The start of the word before the cursor, and its completions.
     fn candidates(&self, before: &str) -> (usize, Vec<String>) {
         let Some(command) = before.strip_prefix('/').filter(|command| !command.starts_with('/')) else {
             return (0, Vec::new());
@@ -68,14 +68,14 @@ impl ChatHelper {
         (before.len() - word.len(), found)
     }
 
-    /// The rest of a command's name, then what it takes and does.
+    /// The remainder of a command's name, then its arguments and effect.
     fn hint_for(typed: &str) -> Option<InlineHint> {
         let command = typed.strip_prefix('/').filter(|command| !command.is_empty())?;
         if let Some(name) = command.strip_suffix(' ') {
             let row = CommandSpec::find(name)?;
             return Some(InlineHint { text: row.arguments.to_owned(), accepted_len: 0 });
         }
-        // Where several are meant, Tab lists them, and a hint would stay in the way of the list.
+        // If several commands match, Tab lists them, and a hint would obstruct the list.
         let mut rows = COMMANDS.iter().filter(|row| starts_with_ignore_case(row.name, command));
         let (Some(row), None) = (rows.next(), rows.next()) else { return None };
         let rest = row.name.get(command.len()..).unwrap_or_default();

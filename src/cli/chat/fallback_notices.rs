@@ -1,4 +1,4 @@
-//! Who answers in the place of the model that was asked, said once, and that it is back, said once.
+//! Notices that a fallback answers instead of the requested model, and that the model is back; each shown once.
 
 use crate::assistant::turn::TurnResult;
 use crate::config::settings::Reference;
@@ -6,7 +6,7 @@ use crate::config::settings::Reference;
 /// What was said of fallbacks so far.
 #[derive(Debug, Default)]
 pub(super) struct FallbackNotices {
-    /// Who was asked, and who answers for them.
+    /// The requested model, and the one that answers instead.
     last_notice: Option<(Reference, Reference)>,
 }
 
@@ -31,7 +31,7 @@ impl FallbackNotices {
     }
 }
 
-/// What became of the one that was asked.
+/// The state of the requested model.
 pub(in crate::cli) fn failure_reason(asked: &Reference, turned: &TurnResult) -> String {
     let tried = turned.attempts.iter().rev().find(|tried| tried.target == *asked && tried.result != "ok");
     match tried.map(|tried| tried.result.as_str()) {

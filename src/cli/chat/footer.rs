@@ -1,4 +1,4 @@
-//! What stands below an answer.
+//! The footer below an answer.
 
 use std::time::Duration;
 

@@ -37,7 +37,7 @@ impl InputSource {
         Ok((Self::Terminal { prompt: Some(Box::new(prompt)), unfinished_line: String::new() }, trouble))
     }
 
-    /// Whether somebody types.
+    /// Whether the input is interactive.
     pub(super) const fn is_terminal(&self) -> bool {
         matches!(self, Self::Terminal { .. })
     }
@@ -68,7 +68,7 @@ impl InputSource {
         done.map_err(|error| terminal_error(&error))
     }
 
-    /// What is typed beside an answer; `None` where nobody types.
+    /// Input typed during an answer; `None` if the input is not interactive.
     pub(super) fn open_terminal_input(&self) -> Option<TerminalInput> {
         self.is_terminal().then(TerminalInput::new)
     }

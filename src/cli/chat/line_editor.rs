@@ -37,8 +37,8 @@ pub(super) struct LineEditor {
 }
 
 impl LineEditor {
-    /// With the history of a state directory, where there is one. A history that cannot be read is told, and left as it
-    /// is.
+    /// With the history of a state directory, if there is one. A history that cannot be read is reported and
+    /// left unchanged.
     pub(super) fn new(state: &Path, colours: bool) -> Result<(Self, Option<String>), ReadlineError> {
         let config = Config::builder()
             .max_history_size(MAX_HISTORY_LINES)?
@@ -75,7 +75,7 @@ impl LineEditor {
         self.editor.set_helper(Some(assist));
     }
 
-    /// One line, or several. Blocks until the person is done; `begun` stands there already.
+    /// Reads one line, or several. Blocks until the user is done; `begun` is the initial text.
     pub(super) fn read_line(&mut self, prompt: &str, begun: &str) -> Result<ReadOutcome, ReadlineError> {
         match self.editor.readline_with_initial(prompt, (begun, "")) {
             Ok(line) => {

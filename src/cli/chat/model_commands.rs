@@ -163,7 +163,7 @@ impl Chat {
         Ok(())
     }
 
-    /// A level as the model that is asked calls it.
+    /// A level as the requested model names it.
     pub(super) fn thinking_level_name(&self, level: crate::catalog::ThinkingLevel) -> &'static str {
         self.thinking_levels().map_or(level.as_str(), |levels| levels.name_of(level))
     }

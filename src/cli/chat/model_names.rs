@@ -1,8 +1,8 @@
-//! The names that a model can be asked for, for completion and lists.
+//! Names under which a model can be requested, for completion and lists.
 
 use crate::config::settings::{Reference, Settings};
 
-/// Aliases, routes that are no globs, and references; in the order in which they are worth knowing.
+/// Aliases, routes that are not globs, and references; most useful first.
 pub(super) fn model_names(settings: &Settings) -> Vec<String> {
     let mut names: Vec<String> = settings.aliases.keys().cloned().collect();
     names.push("default".to_owned());

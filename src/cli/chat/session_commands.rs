@@ -74,7 +74,7 @@ impl Chat {
         Ok(Ok(self.print_reply(&text)?))
     }
 
-    /// A turn of its own that nobody sees, and that the session does not keep.
+    /// A separate turn that is not displayed and not stored in the session.
     async fn summarize(
         &mut self,
         session: &Session,
@@ -103,8 +103,8 @@ fn is_empty(session: &Session) -> bool {
     session.conversation().is_empty() && session.summary().is_none()
 }
 
-/// What the conversation takes of the window, in tokens: as the last answer told it, else as long as what stands there
-/// is, four bytes a token.
+/// The conversation's share of the context window, in tokens: as the last answer reported it, else estimated
+/// from the summary's length at four bytes a token.
 pub(super) fn context_tokens(session: &Session) -> u64 {
     let told = session.conversation().into_iter().rev().find_map(|message| match message {
         TranscriptMessage::Assistant(said) => said.usage.as_ref().map(|spent| spent.total_tokens),

@@ -83,7 +83,7 @@ impl Chat {
     }
 }
 
-/// ` (rests for 42 s (rate_limit))`, or nothing.
+/// The cooldown suffix, or an empty string.
 fn cooldown_text(gateway: Option<&Result<Value, String>>, reference: &Reference) -> String {
     let Some(Ok(status)) = gateway else { return String::new() };
     let told = |rest: &ProviderCooldown| format!(", {}", rest.describe(SystemTime::now()));

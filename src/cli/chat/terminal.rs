@@ -19,12 +19,12 @@ pub(super) enum Style {
 /// Standard output.
 pub(super) struct ChatTerminal {
     out: Box<dyn Write + Send>,
-    /// Somebody sees it come.
+    /// The output is displayed as it arrives.
     pub(super) is_terminal: bool,
     use_colour: bool,
-    /// Nothing stands in the line of the cursor.
+    /// The cursor's line is empty.
     is_at_line_start: bool,
-    /// A status does.
+    /// The cursor's line shows a status.
     has_status: bool,
     style: Style,
 }
@@ -84,7 +84,7 @@ impl ChatTerminal {
         self.out.flush()
     }
 
-    /// What one waits for, until something is printed. Only where somebody waits.
+    /// Shows what the command waits for, until something is printed. Only on a terminal.
     pub(super) fn show_status(&mut self, text: &str) -> io::Result<()> {
         if !self.is_terminal {
             return Ok(());

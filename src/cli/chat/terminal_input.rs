@@ -21,7 +21,7 @@ pub(super) enum TypedInput {
 impl TerminalInput {
     /// Begins to read.
     pub(super) fn new() -> Self {
-        // It is no pipe; tokio reads it as one when it is not asked to look.
+        // It is a terminal, not a pipe; tokio reads it as a pipe if the check is off.
         let terminal = pipe::OpenOptions::new().unchecked(true).open_receiver("/dev/tty").ok();
         Self { terminal, buffer: Vec::new() }
     }

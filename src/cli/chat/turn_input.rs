@@ -14,7 +14,7 @@ use crate::assistant::turn::TurnEvent;
 
 /// A person beside an answer.
 pub(super) struct TurnInput<'t> {
-    /// What they type; `None`: nobody types.
+    /// The user's input; `None` if the input is not interactive.
     pub(super) terminal_input: Option<TerminalInput>,
     /// Ctrl-C.
     pub(super) interrupts: &'t mut Signal,
@@ -29,7 +29,7 @@ pub(super) fn stop_channel() -> (oneshot::Sender<()>, impl Future<Output = ()> +
     let (stop, stopped) = oneshot::channel();
     let stopped = async {
         if stopped.await.is_err() {
-            // Nobody can stop it any more.
+            // The sender was dropped, so no stop can follow.
             std::future::pending::<()>().await;
         }
     };

@@ -1,4 +1,4 @@
-//! What was spent: by the session, as its transcript has it, and today and in thirty days, as the ledger has it.
+//! Usage totals: of the session from its transcript; of today and of thirty days from the usage database.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::cli::usage::report::total_tokens;
 use crate::config::Environment;
 use crate::usage::{self, UsageDatabase, UsageQuery, UsageRow};
 
-/// Three lines; of the ledger's why there are none, where that is so.
+/// Three lines; if the usage database has none, the reason.
 pub(super) async fn usage_totals(session: &SessionUsage, environment: &Environment) -> Vec<String> {
     let mut lines = vec![format!("session   {}", footer::format_total(session))];
     match load_usage(environment).await {

@@ -15,9 +15,9 @@ use crate::config::schema::{ROOT, redact_secrets};
 /// `config import`.
 #[derive(Debug, ClapArgs)]
 pub(super) struct Args {
-    /// The openclaw.json
+    /// The openclaw.json file
     file: PathBuf,
-    /// Replace a configuration that exists
+    /// Replace an existing configuration
     #[arg(long)]
     force: bool,
     /// Print the configuration instead of writing it; secrets are shown as ***
@@ -32,7 +32,7 @@ impl Args {
     }
 }
 
-/// Imports, and names what is left out.
+/// Imports the file and lists what is left out.
 pub(super) fn import(args: &Args, console: &mut Console<'_>) -> Result<(), CommandError> {
     let text = std::fs::read_to_string(&args.file)
         .map_err(|error| CommandError::failure("file_error", format!("{}: {error}", args.file.display())))?;
@@ -67,7 +67,7 @@ pub(super) fn import(args: &Args, console: &mut Console<'_>) -> Result<(), Comma
     console.print_line(save_result_text(&saved, "imported", &target))
 }
 
-/// The configuration without its secrets: what is printed ends up in scrollbacks and issues.
+/// The configuration without its secrets: printed text ends up in scrollbacks and issues.
 fn redacted_config(imported: &ImportResult) -> Value {
     redact_secrets(imported.config.clone(), Some(&ROOT))
 }
@@ -88,7 +88,7 @@ fn report_json(imported: &ImportResult, target: &Path, saved: Option<&SaveOutcom
     report
 }
 
-/// As comments, so that what a dry run prints is a configuration.
+/// Prints notes as comments, so that the output of a dry run is a valid configuration.
 fn print_notes(imported: &ImportResult, console: &mut Console<'_>) -> Result<(), CommandError> {
     for (heading, notes) in [("changed", &imported.changed), ("left out", &imported.skipped)] {
         for note in notes {

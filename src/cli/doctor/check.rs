@@ -1,4 +1,4 @@
-//! The checks, in the order in which they are told. The reference is made of this table.
+//! The checks, in report order. The reference page is generated from this table.
 
 use super::checks::*;
 use super::facts::Facts;
@@ -11,7 +11,7 @@ pub(super) type CheckResult = Result<Vec<Finding>, String>;
 pub struct Check {
     /// In `--json`, and in the reference.
     pub name: &'static str,
-    /// What it is about; those of one group stand together.
+    /// Subject; checks of one subject are grouped.
     pub group: &'static str,
     /// What it looks for.
     pub description: &'static str,

@@ -30,28 +30,28 @@ use crate::upstream::Connector;
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A gateway on this machine answers in milliseconds.
 const GATEWAY_TIMEOUT: Duration = Duration::from_secs(2);
-/// For what a program of this machine is asked (systemctl, loginctl, df), all of it together.
+/// Timeout for all local programs together (systemctl, loginctl, df).
 const PROGRAMS_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// What was seen.
 pub(super) struct Facts {
     /// Variables and directories of this shell.
     pub(super) environment: Environment,
-    /// The file, as it stands and as it is understood.
+    /// The configuration file and its validated form.
     pub(super) config: ConfigFacts,
     /// Files that hold secrets, or may.
     pub(super) secret_files: Vec<SecretFile>,
     /// The unit in the user's systemd; the error is why none answers.
     pub(super) service: Result<UnitFacts, String>,
-    /// What the gateway says of itself, or why none answers; `None` where no configuration says where to ask.
+    /// Status of the running gateway, or why it does not respond; `None` if no configuration has its address.
     pub(super) gateway: Option<Result<Value, String>>,
-    /// Who listens on this machine's ports; `None` where that cannot be seen.
+    /// Listeners on this machine's ports; `None` if they cannot be read.
     pub(super) listeners: Option<Vec<ListeningSocket>>,
-    /// What the providers answered; `None` where none was asked.
+    /// Probe results of the providers; `None` if none was called.
     pub(super) provider_probes: Option<Vec<ProviderProbe>>,
     /// The state directory; `None` without a home.
     pub(super) state_directory: Option<StateDirectory>,
-    /// Whether nobody beyond this machine may be asked.
+    /// Whether network calls are disabled.
     pub(super) is_offline: bool,
     /// This process's user.
     pub(super) uid: Option<u32>,
@@ -60,7 +60,7 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    /// Looks.
+    /// Collects the facts.
     pub(super) async fn gather(
         console: &Console<'_>,
         connector: &Arc<dyn Connector>,
@@ -131,12 +131,12 @@ impl Facts {
         }
     }
 
-    /// What the running gateway says of itself.
+    /// The status of the running gateway.
     pub(super) fn gateway_status(&self) -> Option<&Value> {
         self.gateway.as_ref()?.as_ref().ok()
     }
 
-    /// Whether the running gateway can call this provider, as it says itself.
+    /// Whether the running gateway reports this provider as available.
     pub(super) fn is_enabled_in_gateway(&self, provider: &str) -> bool {
         let providers = self.gateway_status().and_then(|status| status.get("providers")?.as_array());
         let text = |entry: &Value, key: &str| entry.get(key).and_then(Value::as_str).map(str::to_owned);
@@ -150,13 +150,13 @@ impl Facts {
         if self.config.is_managed { nix.into() } else { command.into() }
     }
 
-    /// As a reason for a check that is left out.
+    /// The reason for a skipped check.
     pub(super) const fn no_probe_reason(&self) -> &'static str {
         if self.is_offline { "--offline" } else { "the configuration is not valid" }
     }
 }
 
-/// What programs say. They are waited for in a thread: one that hangs is left behind.
+/// Facts from local programs. They run in a thread, which is abandoned if a program hangs.
 async fn query_programs(
     environment: &Environment,
     configuration: &ConfigFacts,

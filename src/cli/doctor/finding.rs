@@ -1,4 +1,4 @@
-//! What a check found.
+//! The result of a check.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use super::kind::FindingKind;
 pub enum Severity {
     /// Something does not work, or a secret is open: the command ends with exit 1.
     Error,
-    /// Something will not work one day, or not for everybody.
+    /// A problem that will occur later, or for some users.
     Warning,
     /// Good to know.
     Info,
@@ -28,7 +28,7 @@ impl Severity {
         }
     }
 
-    /// For people: a sign and a word, so that it is read without colour.
+    /// For people: a symbol and a word, readable without colour.
     pub(super) const fn label(self) -> &'static str {
         match self {
             Self::Error => "✗ error",
@@ -45,11 +45,11 @@ pub struct Finding {
     pub kind: FindingKind,
     /// How much it matters.
     pub severity: Severity,
-    /// What is wrong.
+    /// The problem.
     pub problem: String,
     /// How that was found.
     pub evidence: String,
-    /// The command, or the line of the Nix configuration, that mends it.
+    /// The fix: a command, or a line of the Nix configuration.
     pub fix: Option<String>,
     /// The file that it is about.
     pub path: Option<PathBuf>,
@@ -75,7 +75,7 @@ impl Finding {
         Self::new(Severity::Info, kind, what, how)
     }
 
-    /// What mends it.
+    /// Sets the fix.
     pub(super) fn with_fix(self, fix: impl Into<String>) -> Self {
         Self { fix: Some(fix.into()), ..self }
     }
@@ -85,7 +85,7 @@ impl Finding {
         Self { path: Some(path.to_owned()), ..self }
     }
 
-    /// For `--json`; `check` is the name of the one that found it.
+    /// For `--json`; `check` is the name of the check.
     pub(super) fn to_json(&self, check: &str) -> Value {
         let mut value = json!({
             "check": check,

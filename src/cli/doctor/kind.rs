@@ -1,9 +1,9 @@
-//! What a finding is about, by a stable name for programs.
+//! Stable names of finding kinds, for programs.
 
 /// Declares every kind once: its name in `--json`, and its meaning for the reference.
 macro_rules! kinds {
     ($($(#[doc = $meaning:literal])+ $kind:ident = $name:literal,)+) => {
-        /// What a finding is about.
+        /// The kind of a finding.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum FindingKind {
             $($(#[doc = $meaning])+ $kind,)+

@@ -1,4 +1,4 @@
-//! What is told: for people by subject, the worst first; for programs as one object.
+//! The report: for people grouped by subject, most severe first; for programs one object.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! Checks, on facts that are stated. What the facts are on a real machine the tests of the binary show.
+//! Checks with given facts. The tests of the binary cover facts of a real machine.
 
 mod service;
 
@@ -19,7 +19,7 @@ use crate::config::file::Tree;
 use crate::config::schema::{ROOT, find_literal_secrets};
 use crate::config::{self, Environment};
 
-/// A machine on which this configuration stands, without systemd, gateway and network.
+/// Facts of a machine with this configuration, without systemd, gateway or network.
 fn facts(text: &str, variables: &[(&str, &str)]) -> Facts {
     let home = [("HOME", "/home/u"), ("USER", "u")];
     let environment: Environment = home.into_iter().chain(variables.iter().copied()).collect();

@@ -1,4 +1,4 @@
-//! What is played: each fault of the primary's provider, with an answer asked for whole and as a stream.
+//! The drill's cases: each fault of the primary's provider, for streaming and non-streaming requests.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use super::setup::DrillSetup;
 use crate::cli::exit::CommandError;
 use crate::simulator::{Fault, FaultDescription, list_faults};
 
-/// How the answer is asked for, and when the fault comes.
+/// How the answer is requested, and when the fault occurs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// Whole.
@@ -47,7 +47,7 @@ const CHUNKS_BEFORE_BREAK: u64 = 4;
 const BYTES_BEFORE_BREAK: u64 = 3000;
 
 impl Case {
-    /// As `--fault` takes it, with its number where that tells cases apart.
+    /// As `--fault` takes it, with its number if that distinguishes cases.
     pub(super) fn label(&self) -> String {
         match self.value {
             Some(value) if self.kind == "status" => format!("status {value}"),
@@ -63,7 +63,8 @@ impl Case {
         let spec = self.value.map_or_else(|| self.kind.to_owned(), |value| format!("{}={value}", self.kind));
         // A reset throws away what was not read yet; a drip lets each piece be read before.
         let drips = self.phase == Phase::AfterContent && self.kind == "reset_after";
-        // What breaks an answer in its middle comes once, so that the one who is asked for the rest can give it.
+        // A fault in the middle of an answer occurs once, so that the target that continues the answer can
+        // complete it.
         let times = (self.phase == Phase::AfterContent).then_some(1);
         let specs = drips.then(|| "drip=5".to_owned()).into_iter().chain([spec]);
         specs
@@ -103,8 +104,8 @@ pub(super) fn list_cases(stage: &DrillSetup, wanted: &[String]) -> Result<Vec<Ca
     Ok(chosen.flat_map(|kind| cases_for_kind(kind.name)).collect())
 }
 
-/// A server that nobody knows has no errors of its own, and markup leaks only where tools are offered. What a model may do
-/// wrong when it goes on with an answer is a fault of the second order: one alone hits nothing.
+/// An unknown server has no errors of its own, and markup leaks only if tools are offered. Faults of a model
+/// that continues an answer are excluded: they have no effect without another fault.
 fn provider_faults(stage: &DrillSetup) -> Vec<FaultDescription> {
     let plays = |kind: &FaultDescription| match kind.provider {
         None if kind.name.starts_with("prefill_") => false,

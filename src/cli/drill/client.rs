@@ -1,4 +1,4 @@
-//! The client: it asks as any other would, and keeps what it saw.
+//! The drill's client: sends requests as any other client would, and records what it received.
 
 use std::time::{Duration, Instant};
 
@@ -52,7 +52,7 @@ pub(super) fn request_body(model: &str, phase: Phase, with_tool: bool) -> Value 
     body
 }
 
-/// Asks, and reads to the end. `alone` asks for the first target only.
+/// Sends a request and reads the response to its end. `alone` requests only the first target.
 pub(super) async fn send_request(
     client: &dyn Connector,
     gateway: &str,

@@ -1,4 +1,4 @@
-//! What is told: a row a case, and the sum of it.
+//! The drill's report: a row for each case, and a summary.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub(super) struct CaseResult {
     phase: &'static str,
     observed: ObservedResponse,
     verdict: CaseVerdict,
-    /// Who answered.
+    /// The target that answered.
     model: Option<String>,
     attempts: String,
     /// The same for people: what failed before, from the first comma on.
@@ -35,7 +35,7 @@ pub(super) struct DrillSummary {
     cases: usize,
     unnoticed: usize,
     errors: usize,
-    /// Cases in which the client was not told.
+    /// Cases in which content was lost without an error.
     pub(super) lost: usize,
 }
 

@@ -36,10 +36,10 @@ struct CaseEnvironment {
 }
 
 impl DrillRunner {
-    /// Asks each target once without a fault, to know what a whole answer is.
+    /// Sends each target one request without a fault, to learn what a complete answer is.
     ///
     /// # Errors
-    /// When nothing can be started, or a target does not answer even so.
+    /// When nothing can be started, or a target does not answer even without a fault.
     pub(super) async fn new(stage: DrillSetup) -> Result<Self, CommandError> {
         let mut drill = Self {
             setup: stage,

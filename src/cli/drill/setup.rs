@@ -24,12 +24,12 @@ pub(super) struct DrillSetup {
     /// Nothing in them leads out of this machine.
     settings: Settings,
     pub(super) timeouts: Vec<Timeout>,
-    /// What the client asks for.
+    /// The model that the client requests.
     pub(super) requested_model: String,
     pub(super) chain: Chain,
     /// Providers of the chain that have no key here and are drilled as if they had one.
     pub(super) providers_without_key: Vec<String>,
-    /// Who plays the primary's provider.
+    /// The simulator that acts as the primary's provider.
     pub(super) primary_simulator: simulator::Provider,
     /// The primary's model, as its provider sees it.
     pub(super) primary_model: String,
@@ -132,14 +132,14 @@ fn chain_assuming_keys(settings: &Settings) -> Chain {
     Chain { references: references.collect() }
 }
 
-/// The first reference that would be asked.
+/// The first reference that would be tried.
 fn find_primary<'s>(settings: &'s Settings, reference: &Reference) -> Option<(&'s Provider, Reference)> {
     let provider = settings.providers.get(&reference.provider)?;
     (provider.disabled_reason.is_none() && provider.find_model(&reference.model).is_some())
         .then(|| (provider.as_ref(), reference.clone()))
 }
 
-/// Who plays a provider of this dialect. Moonshot's face is the plainest of the three.
+/// The simulator for a provider with this adapter. Moonshot's API is the simplest of the three.
 const fn simulator_for(dialect: AdapterId) -> simulator::Provider {
     match dialect {
         AdapterId::Moonshot | AdapterId::Generic => simulator::Provider::Moonshot,

@@ -54,7 +54,7 @@ fn no_key_and_no_address_of_the_user_is_left() {
     assert_eq!(settings.providers["own"].keys.len(), 2, "as many as there are");
     assert_eq!(settings.providers["own"].headers.len(), 1, "the User-Agent stays");
     assert!(settings.gateway.tokens.is_empty() && settings.web_search.keys.is_empty());
-    // A provider that nobody simulates leads nowhere, never to the user's.
+    // A provider without a simulator gets a local address, never the user's.
     assert!(
         stage
             .simulated_settings(&[])

@@ -1,4 +1,4 @@
-//! The user's clocks, shortened: a drill of an idle limit of two minutes shall not take two minutes.
+//! The user's timeouts, shortened: a drill of an idle timeout of two minutes must not take two minutes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -132,7 +132,7 @@ pub(super) fn estimate_real_time(clocks: &[Timeout], took: Duration, attempts: &
     let limiting = |limit: Limit| clocks.iter().find(|clock| clock.limit == limit);
     let of_attempt = |attempt: &Attempt| match attempt.outcome {
         AttemptOutcome::Failed(_) => longer(clock_of(clocks, attempt)),
-        // Another one was asked beside it, and answered.
+        // A hedged request to another target answered.
         AttemptOutcome::Cancelled => longer(limiting(Limit::Hedge)),
         _ => Duration::ZERO,
     };

@@ -1,4 +1,4 @@
-//! Whether a client lost something, and whether it was told.
+//! Whether a client lost content, and whether it received an error.
 
 use super::client::ObservedResponse;
 
@@ -9,7 +9,7 @@ pub(super) enum CaseVerdict {
     Unnoticed,
     /// An error that an SDK raises.
     Error(String),
-    /// Less than an answer and no error, or something else than the answer: what no client can tell.
+    /// An incomplete answer without an error, or a different answer: no client can detect this.
     Lost(String),
 }
 

@@ -8,7 +8,7 @@ use crate::cli::exit::CommandError;
 use crate::cli::systemd_units::{self, UnitStates};
 use crate::service::unit::SERVICE_NAME;
 
-/// What `start`, `stop` and `restart` take.
+/// Arguments of `start`, `stop` and `restart`.
 #[derive(Debug, ClapArgs)]
 pub(super) struct Args {
     /// Print JSON
@@ -18,7 +18,7 @@ pub(super) struct Args {
 
 const MANUAL_HINT: &str = "run: moonrelay gateway run";
 
-/// Starts the socket, where there is one, and the service; waits until it is ready.
+/// Starts the socket unit, if there is one, and the service; waits until it is ready.
 pub(super) fn start(console: &mut Console<'_>) -> Result<(), CommandError> {
     let names = UnitStates::query_installed(MANUAL_HINT)?.unit_names();
     systemd_units::reset_failed(&names);
@@ -26,7 +26,7 @@ pub(super) fn start(console: &mut Console<'_>) -> Result<(), CommandError> {
     print_state(console)
 }
 
-/// Stops both; answers under way run to their end first.
+/// Stops both units after active requests have finished.
 pub(super) fn stop(console: &mut Console<'_>) -> Result<(), CommandError> {
     let by_hand = "end the one in your terminal with Ctrl-C, or with kill and its process id";
     let names = UnitStates::query_installed(by_hand)?.unit_names();
@@ -34,7 +34,7 @@ pub(super) fn stop(console: &mut Console<'_>) -> Result<(), CommandError> {
     print_state(console)
 }
 
-/// Ends the service and starts it again. A socket stays: who connects meanwhile waits.
+/// Restarts the service. The socket unit stays active: clients that connect meanwhile wait.
 pub(super) fn restart(console: &mut Console<'_>) -> Result<(), CommandError> {
     let units = UnitStates::query_installed(MANUAL_HINT)?;
     systemd_units::reset_failed(&units.unit_names());
@@ -47,7 +47,7 @@ pub(super) fn restart(console: &mut Console<'_>) -> Result<(), CommandError> {
     print_state(console)
 }
 
-/// How the service is now.
+/// Prints the state of the service.
 pub(super) fn print_state(console: &mut Console<'_>) -> Result<(), CommandError> {
     let service = UnitStates::query(MANUAL_HINT)?.service;
     let (state, status) = (service.active_state(), service.status());

@@ -8,18 +8,18 @@ use crate::cli::systemd_units::{self, UnitStates};
 /// `gateway logs`.
 #[derive(Debug, ClapArgs)]
 pub(super) struct Args {
-    /// Go on with what comes
+    /// Follow new entries
     #[arg(short, long)]
     follow: bool,
-    /// Only the last entries
+    /// Number of most recent entries to show
     #[arg(short = 'n', long, value_name = "N")]
     lines: Option<u32>,
-    /// Only entries from this time on, for example "1 hour ago"
+    /// Show only entries since this time, for example "1 hour ago"
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
 }
 
-/// Hands over to journalctl.
+/// Runs journalctl.
 pub(super) fn print_logs(args: &Args) -> Result<(), CommandError> {
     UnitStates::query_installed("the gateway in your terminal logs to its standard error")?;
     let mut arguments = Vec::new();

@@ -27,7 +27,7 @@ pub(super) struct Args {
 
 const MANUAL_HINT: &str = "send the running gateway SIGHUP: kill -HUP and its process id";
 
-/// Reloads the running gateway; a refusal, whoever says it, is an error with its reasons.
+/// Reloads the running gateway; a rejected configuration is an error with its reasons.
 pub(super) fn reload(console: &mut Console<'_>) -> Result<(), CommandError> {
     let units = UnitStates::query_installed(MANUAL_HINT)?;
     let Some(pid) =
@@ -53,7 +53,8 @@ fn reload_error(why: &str) -> CommandError {
     CommandError::failure("reload_refused", format!("{RELOAD_REJECTED}{why}"))
 }
 
-/// The file that a gateway was started with, which may be relative to its directory; `None` where it is the default one.
+/// The file that the gateway was started with, which may be relative to its directory; `None` for the default
+/// one.
 fn config_of_process(pid: u32) -> Option<PathBuf> {
     let line = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     let directory = std::fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default();

@@ -65,7 +65,7 @@ async fn serve(args: Args) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// The configuration, checked as a whole.
+/// The validated configuration.
 fn load_settings(place: &ListenOptions) -> Result<Settings, CommandError> {
     let settings = config::load(place.config.as_deref(), &Environment::from_process())?;
     if !settings.has_target() {
@@ -74,7 +74,7 @@ fn load_settings(place: &ListenOptions) -> Result<Settings, CommandError> {
     Ok(settings)
 }
 
-/// As at the start; but nobody writes into a pipe a second time, and waiting for that costs a thread for ever.
+/// As at the start, except that a pipe is not read a second time: the read would block a thread forever.
 fn reload_settings(place: &ListenOptions) -> Result<Settings, CommandError> {
     let location = config::locate(place.config.as_deref(), &Environment::from_process());
     let is_pipe = |path: &PathBuf| path.metadata().is_ok_and(|facts| facts.file_type().is_fifo());

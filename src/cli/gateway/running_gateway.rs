@@ -1,4 +1,4 @@
-//! The gateway that runs, if one does: what it says of itself.
+//! Client of the running gateway's status routes.
 
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ pub(in crate::cli) use crate::upstream::gateway_client::GatewayAddress;
 const MAX_RESPONSE_BYTES: usize = 1024 * 1024;
 
 impl GatewayAddress {
-    /// What `/status` says.
+    /// The response of `/status`.
     ///
     /// # Errors
-    /// Why there is no answer within `patience`, for people.
+    /// Why no answer arrived within `patience`, as text for the user.
     pub(in crate::cli) async fn fetch_status(
         &self,
         settings: &Settings,
@@ -30,10 +30,10 @@ impl GatewayAddress {
         self.get_json("/status", settings, connector, patience).await
     }
 
-    /// What a route says that answers JSON.
+    /// The response of a route that returns JSON.
     ///
     /// # Errors
-    /// Why there is no answer within `patience`, for people.
+    /// Why no answer arrived within `patience`, as text for the user.
     pub(in crate::cli) async fn get_json(
         &self,
         route: &'static str,

@@ -11,24 +11,24 @@ use crate::config::nearest::format_suggestion;
 use crate::config::reference;
 use crate::config::settings::{Reference, Settings};
 
-/// Where aliases stand, by reference.
+/// Path of the aliases, by reference.
 const MODELS_PATH: [&str; 3] = ["agents", "defaults", "models"];
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AliasesCommand {
-    /// Every alias
+    /// List aliases
     List,
-    /// Give a model another name; a model has one alias, so a new one replaces the old
+    /// Set the alias of a model; it replaces the model's previous alias
     Add {
-        /// The new name
+        /// New alias
         alias: String,
         /// provider/model, or another alias
         #[arg(value_name = "REF|ALIAS")]
         model: String,
     },
-    /// Take a name away
+    /// Remove an alias
     Remove {
-        /// The name
+        /// Alias to remove
         alias: String,
     },
 }
@@ -41,10 +41,10 @@ pub(super) fn execute(verb: AliasesCommand, console: &mut Console<'_>) -> Result
     }
 }
 
-/// One alias as the file has it.
+/// One alias in the file.
 struct AliasRow {
     alias: String,
-    /// The key under which it stands.
+    /// The key that the alias is stored under.
     written_reference: String,
 }
 
@@ -94,7 +94,7 @@ fn add(alias: &str, model: &str, console: &mut Console<'_>) -> Result<(), Comman
     save_and_report(&document, &format!("{alias} means {reference}"), console)
 }
 
-/// The key under which the file already has this model, however it is written there.
+/// The key under which the file already has this model, in any spelling.
 pub(in crate::cli) fn find_written_key(
     document: &Document,
     settings: &Settings,

@@ -1,4 +1,4 @@
-//! What the running gateway says of rests: `models status` itself calls nobody, so only the gateway knows.
+//! Cooldowns of the running gateway: `models status` itself calls no provider, so only the gateway has them.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -12,7 +12,7 @@ use crate::upstream::Connector;
 /// The list must not wait for a gateway; one on this machine answers in milliseconds.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A provider's rest.
+/// A provider's cooldown.
 #[derive(Debug, PartialEq)]
 pub(in crate::cli) struct ProviderCooldown {
     /// Milliseconds since 1970.
@@ -30,7 +30,7 @@ impl ProviderCooldown {
     }
 }
 
-/// The gateway of a configuration, and the rests that it tells of.
+/// The running gateway of a configuration, and the cooldowns that it reports.
 #[derive(Debug)]
 pub(super) struct GatewayCooldowns {
     address: String,
@@ -38,14 +38,14 @@ pub(super) struct GatewayCooldowns {
 }
 
 impl GatewayCooldowns {
-    /// Asks the one that runs, if one does.
+    /// Requests the status of the running gateway, if there is one.
     pub(super) async fn fetch(settings: &Settings, connector: &dyn Connector) -> Self {
         let address = GatewayAddress::from_bind(&settings.gateway.bind, settings.gateway.port);
         let status = address.fetch_status(settings, connector, STATUS_TIMEOUT).await;
         Self { address: address.to_string(), cooldowns: status.map(|status| parse_cooldowns(&status)) }
     }
 
-    /// The rest of one provider.
+    /// The cooldown of one provider.
     pub(super) fn cooldown(&self, provider: &str) -> Option<&ProviderCooldown> {
         self.cooldowns.as_ref().ok()?.get(provider)
     }
@@ -67,7 +67,7 @@ impl GatewayCooldowns {
     }
 }
 
-/// Those that the gateway's status tells of, by provider.
+/// Cooldowns in the gateway's status, by provider.
 pub(in crate::cli) fn parse_cooldowns(status: &Value) -> BTreeMap<String, ProviderCooldown> {
     let rest = |provider: &Value| {
         let text = |key: &str| provider.get(key)?.as_str().map(str::to_owned);

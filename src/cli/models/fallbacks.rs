@@ -16,21 +16,21 @@ const MODEL_PATH: [&str; 3] = ["agents", "defaults", "model"];
 
 #[derive(Debug, Subcommand)]
 pub(super) enum FallbacksCommand {
-    /// Every fallback, in the order in which they are asked
+    /// List fallbacks in order
     List,
-    /// Ask this model too, after the others
+    /// Add a model as the last fallback
     Add {
         /// provider/model, or an alias
         #[arg(value_name = "REF|ALIAS")]
         model: String,
     },
-    /// Do not ask this model any more
+    /// Remove a fallback
     Remove {
         /// provider/model, or an alias
         #[arg(value_name = "REF|ALIAS")]
         model: String,
     },
-    /// Ask only the primary
+    /// Remove all fallbacks
     Clear,
 }
 
@@ -104,7 +104,7 @@ fn replace_primary(
     remove_elements(document, &list, &repeated)
 }
 
-/// The elements of a list; without a list there are none.
+/// The elements of a list; empty without a list.
 fn elements(document: &Document, list: &KeyPath) -> Vec<Value> {
     document.get(list).and_then(|value| value.as_array().cloned()).unwrap_or_default()
 }
@@ -118,7 +118,7 @@ fn remove_elements(document: &mut Document, list: &KeyPath, indices: &[usize]) -
     Ok(())
 }
 
-/// Saves, and prints the new chain.
+/// Saves the change and prints the new chain.
 fn finish_with_chain(
     document: &Document,
     reference: &Reference,

@@ -32,8 +32,8 @@ struct ModelRow<'s> {
     is_missing: bool,
 }
 
-/// The chain first, then by provider and id. Models that are gone stand in it only where the file names them, and so
-/// does a provider that serves only when it is configured.
+/// The chain first, then by provider and id. Retired models, and providers that need configuration, are listed
+/// only if the file names them.
 fn list_rows<'s>(settings: &'s Settings, only: Option<&str>) -> Vec<ModelRow<'s>> {
     let mut references = settings.default_chain.references.clone();
     for (id, provider) in &settings.providers {
@@ -74,7 +74,7 @@ fn model_tags(settings: &Settings, reference: &Reference) -> Vec<String> {
     tags
 }
 
-/// Prints the list, and what the providers' own lists say.
+/// Prints the list and the providers' own lists.
 pub(super) fn print(
     settings: &Settings,
     only: Option<&str>,

@@ -27,13 +27,14 @@ use crate::upstream::{Connector, UpstreamRequest, parse_retry_after, read_body};
 /// For one target: a tiny answer, of a model that may think before it.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Calls under way at once. A chain has a few providers; more would only make a slow line look like slow targets.
+/// Concurrent calls. A chain has a few providers; more calls would only make a slow connection look like slow
+/// targets.
 const MAX_CONCURRENT: usize = 4;
 
 /// More than any answer of one token, and any refusal.
 const MAX_RESPONSE_BYTES: usize = 1 << 20;
 
-/// What a target answered.
+/// Result of a probe.
 #[derive(Debug, PartialEq)]
 pub(super) struct ProbeResult {
     reference: String,
@@ -44,8 +45,8 @@ pub(super) struct ProbeResult {
     elapsed: Duration,
 }
 
-/// Calls each target, several at once: every key of every model of the default chain. The answers are in the order of
-/// the chain; `progress` tells each as it comes. A provider that is off is told as it is.
+/// Probes every key of every model of the default chain, several at once. The results are in chain order;
+/// `progress` shows each one on arrival. A disabled provider is reported without a call.
 pub(super) async fn probe_chain(
     settings: &Settings,
     connector: &Arc<dyn Connector>,
@@ -54,7 +55,7 @@ pub(super) async fn probe_chain(
     let targets = list_targets(settings);
     let (total, ended) = (targets.len(), Cell::new(0_usize));
     progress.show(&format!("asking {total} targets"));
-    // Of one lane the next begins when the last one has ended; a lane that hangs holds nobody else.
+    // The next target of a lane starts when the previous one has ended; a hanging lane delays no other.
     let asked = group_by_account(targets).into_iter().map(async |lane| {
         let mut answers = Vec::with_capacity(lane.len());
         for (place, target) in lane {
@@ -95,8 +96,8 @@ fn list_targets(settings: &Settings) -> Vec<ProbeTarget> {
     settings.default_chain.references.iter().flat_map(of).collect()
 }
 
-/// Targets that are asked one after the other, with their places. A Moonshot account of the lowest tier answers one
-/// request at a time (platform.kimi.ai, limits, 2026-09): asked at once, its own targets would refuse each other.
+/// Targets that are probed one after the other, with their positions. A Moonshot account of the lowest tier
+/// allows one request at a time (platform.kimi.ai, limits, 2026-09): concurrent probes would be rate-limited.
 fn group_by_account(targets: Vec<ProbeTarget>) -> Vec<Vec<(usize, ProbeTarget)>> {
     let mut lanes: Vec<Vec<(usize, ProbeTarget)>> = Vec::new();
     for (place, target) in targets.into_iter().enumerate() {
@@ -124,7 +125,8 @@ impl ProbeTarget {
         };
         let asked = async {
             match alone.adapter {
-                // Its chat face takes coding agents only, and we are none; its Messages face has no gate.
+                // Its Chat Completions API accepts coding agents only, and Moonrelay is not one; its Messages
+                // API has no gate.
                 AdapterId::KimiCode if uses_messages_api(&alone) => {
                     probe_messages(alone, &reference, &AuthenticatedConnector::new(connector.clone())).await
                 }
@@ -189,7 +191,7 @@ fn uses_messages_api(provider: &Provider) -> bool {
     provider.apis.iter().any(|(face, _)| *face == Api::Messages)
 }
 
-/// One call over the Messages face with one key.
+/// One call of the Messages API with one key.
 async fn probe_messages(
     provider: Provider,
     reference: &Reference,

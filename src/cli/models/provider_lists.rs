@@ -1,4 +1,4 @@
-//! `models list --live`: what the providers' own lists say, and what differs from ours.
+//! `models list --live`: the providers' own lists, and differences from the catalog.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Names of the many models of an open provider that a table shows.
 const MAX_NAMES_SHOWN: usize = 8;
 
-/// What one provider's list says.
+/// The model list of one provider.
 #[derive(Debug, PartialEq)]
 pub(super) struct ProviderListing {
     provider: String,
@@ -36,7 +36,7 @@ struct CatalogDifference {
     window_differences: Vec<(String, u64, u64)>,
 }
 
-/// Asks every provider that can be called, or the named one.
+/// Fetches the list of every available provider, or of the named one.
 pub(super) async fn fetch_lists(
     settings: &Settings,
     only: Option<&str>,
@@ -92,7 +92,7 @@ fn status_hint(status: StatusCode) -> &'static str {
 fn compare_lists(provider: &Provider, listed: &[ListedModel]) -> CatalogDifference {
     let there: BTreeMap<&str, Option<u64>> =
         listed.iter().map(|model| (model.id.as_str(), model.context_length)).collect();
-    // Models that are gone are not expected there.
+    // Retired models are not expected in the list.
     let here: BTreeMap<String, Option<u64>> = provider
         .models
         .values()

@@ -1,4 +1,4 @@
-//! `models status`: keys, where they came from, why a provider is off, and until when one rests.
+//! `models status`: keys and their sources, why a provider is disabled, and active cooldowns.
 
 use std::time::SystemTime;
 
@@ -112,7 +112,7 @@ fn provider_json(provider: &Provider, gateway: &GatewayCooldowns) -> Value {
         (Some(why), _, Some(object)) => {
             object.insert("reason".to_owned(), json!(why));
         }
-        // As `gateway status` tells it.
+        // Same text as `gateway status`.
         (None, Some(rest), Some(object)) => {
             object.insert("state".to_owned(), json!("cooling_down"));
             object.insert("cooldownUntil".to_owned(), json!(rest.until));

@@ -1,4 +1,4 @@
-//! Who answers: the provider's place in the chain, and another name for its model.
+//! Sets the provider's position in the chain, and an alias for its model.
 
 use serde_json::{Value, json};
 
@@ -16,10 +16,10 @@ fn defaults_path(key: &str) -> KeyPath {
     KeyPath::default().join_key("agents").join_key("defaults").join_key(key)
 }
 
-/// The model of the provider that answers.
+/// The provider's model to use.
 ///
 /// # Errors
-/// When the provider does not have the one that was asked for, or none is known.
+/// When the provider does not have the requested model, or no model is known.
 pub(super) fn chosen_model(setup: &ProviderSetup, settings: &Settings) -> Result<Reference, CommandError> {
     let id = &setup.id;
     let asked = setup.model.as_deref().map(|model| model.strip_prefix(&format!("{id}/")).unwrap_or(model));
@@ -32,16 +32,17 @@ pub(super) fn chosen_model(setup: &ProviderSetup, settings: &Settings) -> Result
         .map_err(|why| CommandError::failure("unknown_model", why))
 }
 
-/// Whether the file says who answers.
+/// Whether the file sets a default chain.
 pub(super) fn has_chain(document: &Document) -> bool {
     document.get(&defaults_path("model")).is_some()
 }
 
-/// Puts it into the chain. Where there was none it is asked first, and after it what else has a key; else it is asked
-/// last, unless it stands there already. A model that is new there gets a short name.
+/// Adds the model to the chain. If there was no chain, the model becomes the primary, followed by the others
+/// that have a key. Otherwise it is added as the last fallback, unless it is already in the chain. A newly
+/// added model gets an alias.
 ///
 /// # Errors
-/// When the file cannot be changed so.
+/// When the file cannot be changed this way.
 pub(super) fn add_to_chain(
     setup: &ProviderSetup,
     chosen: &Reference,

@@ -53,7 +53,7 @@ impl Region {
         self.catalog_provider().and_then(|known| known.hosts.first()).map_or("", String::as_str)
     }
 
-    /// The base URL of its OpenAI faces.
+    /// The base URL of its OpenAI APIs.
     pub(super) fn base_url(self) -> &'static str {
         self.catalog_provider().and_then(chat_base_url).unwrap_or_default()
     }
@@ -126,8 +126,8 @@ impl Choice {
         }
     }
 
-    /// The provider's id in references; `None` where the user names it. Both sites of Moonshot's platform are
-    /// `moonshot`, told apart by the base URL.
+    /// The provider's id in references; `None` if the user names it. Both sites of Moonshot's platform are
+    /// `moonshot`, distinguished by the base URL.
     pub(super) const fn provider(self) -> Option<&'static str> {
         match self {
             Self::KimiCodeApiKey | Self::KimiCodeOauth => Some("kimi"),

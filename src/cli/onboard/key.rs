@@ -48,7 +48,7 @@ pub(super) fn parse_key(text: &str) -> Result<Secret, String> {
     Ok(Secret::new(key.to_owned()))
 }
 
-/// The choice that this key belongs to, where that is another product than the one of this dialect.
+/// The choice that this key belongs to, if that is a different product from this adapter's.
 pub(super) fn choice_for_other_product(dialect: AdapterId, key: &Secret) -> Option<Choice> {
     match key_product::detect_other_product(dialect, key)? {
         AdapterId::KimiCode => Some(Choice::KimiCodeApiKey),

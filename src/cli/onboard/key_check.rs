@@ -16,11 +16,12 @@ use crate::upstream::Connector;
 /// What came of it.
 #[derive(Debug, PartialEq)]
 pub(super) enum KeyVerdict {
-    /// It is good. The ids of its list of models, where that was asked, and what the account cannot do for now.
+    /// The key is valid. The ids of its model list, if that was requested, and what the account cannot do for
+    /// now.
     Accepted { models: Option<Vec<String>>, note: Option<String> },
-    /// The server tells nothing that a key could be judged by.
+    /// The server reports nothing that confirms or rejects the key.
     Unverified { why: String },
-    /// Nobody was asked.
+    /// No request was sent.
     Skipped,
     /// It is one of Moonshot's other site.
     OtherRegion { right: Region },
@@ -32,18 +33,18 @@ pub(super) enum KeyVerdict {
     Unreachable { why: String },
 }
 
-/// What is asked.
+/// The key to check, and where.
 pub(super) struct KeyCheck<'p> {
     /// With the key as its first.
     pub(super) provider: &'p Provider,
     /// The site of Moonshot's platform that was chosen.
     pub(super) region: Option<Region>,
-    /// Where the other site's platform is, where somebody said so.
+    /// The base URL of the other site's platform, if one was given.
     pub(super) other_base_url: Option<&'p str>,
 }
 
-/// Asks the provider, and where that helps Moonshot's other site. A key whose beginning says that it is somebody else's
-/// is not sent to a host of the catalog.
+/// Checks the key with the provider and, if that helps, with Moonshot's other site. A key with the prefix of
+/// another product is not sent to a host of the catalog.
 pub(super) async fn check_key(question: &KeyCheck<'_>, connector: &dyn Connector) -> KeyVerdict {
     let provider = question.provider;
     let secret = provider.keys.first().map(|key| &key.secret).filter(|_| provider.auth != Auth::None);
@@ -106,7 +107,7 @@ fn classify_refusal(provider: &Provider, failure: &Failure) -> KeyVerdict {
     match (failure.reason, failure.status) {
         (Reason::Auth, Some(_)) => KeyVerdict::Refused { message: said },
         (Reason::Billing | Reason::Quota, Some(_)) => KeyVerdict::Accepted { models: None, note: Some(said) },
-        // Said to anybody. Kimi Code's gate is for the clients of one face (wire.md 2.4).
+        // Any client can get this response. Kimi Code's client restriction applies to one API (wire.md 2.4).
         (Reason::RateLimit | Reason::Overloaded | Reason::ForbiddenClient, Some(_)) => {
             KeyVerdict::Unverified { why: said }
         }
@@ -119,8 +120,9 @@ fn classify_refusal(provider: &Provider, failure: &Failure) -> KeyVerdict {
     }
 }
 
-/// The site of Moonshot's platform that takes a key which this one refused: keys are per site (wire.md 1.1). It is asked
-/// only where the first one was a site itself, or where somebody said where it is: a key goes nowhere else.
+/// The site of Moonshot's platform that accepts a key which this one rejected: keys are per site (wire.md 1.1).
+/// The other site is tried only if the first was a site itself, or if its URL was given: the key is sent
+/// nowhere else.
 async fn find_other_region(question: &KeyCheck<'_>, connector: &dyn Connector) -> Option<Region> {
     let provider = question.provider;
     let asked = question.region.filter(|_| provider.adapter == AdapterId::Moonshot)?;

@@ -9,10 +9,10 @@ use crate::cli::console::{Console, edit_error};
 use crate::cli::exit::CommandError;
 use crate::config::edit::{Document, EditError, ManagedFile, find_manager};
 
-/// The lines for a provider, where somebody else manages the file.
+/// Refuses, with the lines for a provider, if the file is managed externally.
 ///
 /// # Errors
-/// Where it is managed: exit 1.
+/// If the file is managed: exit 1.
 pub(super) fn refuse_if_managed(setup: &ProviderSetup, console: &Console<'_>) -> Result<(), CommandError> {
     let path = console.locate_config()?.path;
     let Some(managed) = find_manager(&path, &console.environment) else { return Ok(()) };

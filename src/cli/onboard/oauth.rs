@@ -1,4 +1,4 @@
-//! Kimi Code by a login: who says so at Kimi is logged in, and then it gets its place in the chain.
+//! Sets up Kimi Code with a login: the user approves it at Kimi, then the provider is added to the chain.
 
 use serde_json::json;
 
@@ -13,10 +13,10 @@ use crate::cli::login::{ConfigChange, LoginOptions, run_device_login};
 use crate::config::edit::Document;
 use crate::upstream::Connector;
 
-/// Sets it up.
+/// Sets up the provider.
 ///
 /// # Errors
-/// When there is no login, or something cannot be written.
+/// When the login fails, or a file cannot be written.
 pub(super) async fn set_up(
     args: &Args,
     console: &mut Console<'_>,

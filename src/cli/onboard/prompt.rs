@@ -26,7 +26,7 @@ async fn run_prompt<T: Send + 'static>(
 
 /// A line before the next question, where the questions are.
 pub(super) fn print_line(text: &str) {
-    // Where nobody reads it nobody answers either.
+    // If the line cannot be displayed, the question cannot be answered either.
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 

@@ -21,7 +21,7 @@ pub(super) struct ProviderSetup {
     pub(super) custom: Option<CustomProvider>,
     /// The model that answers; `None`: the catalog's default.
     pub(super) model: Option<String>,
-    /// Whether it is asked first, whatever was before.
+    /// Whether it becomes the primary, whatever was the primary before.
     pub(super) is_primary: bool,
 }
 
@@ -30,11 +30,11 @@ pub(super) struct ProviderSetup {
 pub(super) struct CustomProvider {
     /// As `api` has it.
     pub(super) api: &'static str,
-    /// Whether it asks for no key.
+    /// Whether it needs no key.
     pub(super) is_keyless: bool,
 }
 
-/// Where the key of a provider stands.
+/// Where the key of a provider is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct KeyVariable {
     /// Its name in the file with secrets.
@@ -111,8 +111,8 @@ impl ProviderSetup {
         document.push(&place.join_key("models"), &json!({ "id": model }))
     }
 
-    /// The base URL that has to be written: the one that was asked for, or the right site of Moonshot's platform where
-    /// the file has the other one or none. Somebody's proxy stays.
+    /// The base URL to write: the requested one, or the right site of Moonshot's platform if the file has the
+    /// other one or none. A custom proxy URL is kept.
     fn base_url_to_write(&self, written: Option<&Value>) -> Option<String> {
         if let Some(base) = &self.base_url {
             return Some(base.clone());
@@ -133,7 +133,7 @@ impl ProviderSetup {
         written.is_some_and(|written| !written.is_array()) && self.key_variable(document).setting.is_some()
     }
 
-    /// Where its key stands, by what `apiKey` says.
+    /// Where its key is stored, according to `apiKey`.
     pub(super) fn key_variable(&self, document: &Document) -> KeyVariable {
         let own = self.default_variable();
         let reference = format!("${{{own}}}");

@@ -35,7 +35,7 @@ pub(super) async fn set_up(
     let setup = questions::ask_setup(choice, args).await?;
     managed_config::refuse_if_managed(&setup, console)?;
     let mut ready = prepare(choice, setup, args, console, connector).await?;
-    // What would be wrong is told before the first file is written.
+    // Errors are reported before the first file is written.
     let (document, settings) = plan_change(&ready, console)?;
     document.check(&console.environment).map_err(|error| edit_error(&error))?;
     if !args.non_interactive && !args.primary {
@@ -46,7 +46,7 @@ pub(super) async fn set_up(
     report::print_report(report, unit, console, connector).await
 }
 
-/// Asks for the key, and the provider whether it takes it, until it does or somebody gives up.
+/// Prompts for the key and checks it with the provider, until it is accepted or the user gives up.
 async fn prepare(
     choice: Choice,
     setup: ProviderSetup,
@@ -157,7 +157,7 @@ fn draft_document(
     let mut document = console.read_document()?;
     setup.apply_to_document(new_key, &mut document).map_err(|error| edit_error(&error))?;
     match document.check(&console.environment) {
-        // What Nix would have to say is told elsewhere, with more of it.
+        // A configuration managed by Nix is reported elsewhere, in more detail.
         Ok(()) | Err(EditError::Managed(_)) => Ok(document),
         Err(error) => Err(edit_error(&error)),
     }
@@ -189,7 +189,7 @@ fn resolve_provider(
     let mut provider = provider.ok_or_else(|| {
         CommandError::failure("unknown_provider", format!("there is no provider {}", setup.id))
     })?;
-    // Of several keys it is the new one that is asked about.
+    // If there are several keys, check the new one.
     if let Some(key) = key {
         provider.keys.retain(|known| known.secret == *key);
     }
@@ -215,14 +215,14 @@ fn apply_plan(
     Ok(settings)
 }
 
-/// Whether it shall be asked first, where another one is.
+/// Whether the provider becomes the primary, if another one is the primary now.
 async fn ask_primary(
     setup: &ProviderSetup,
     settings: &Settings,
     console: &Console<'_>,
 ) -> Result<bool, CommandError> {
     let Some(first) = settings.default_chain.references.first() else { return Ok(false) };
-    // Where there is no chain yet it is asked first anyway.
+    // Without a chain it becomes the primary anyway.
     if !chain::has_chain(&console.read_document()?) {
         return Ok(false);
     }

@@ -1,4 +1,4 @@
-//! What is wanted: from the flags, else by asking, where there is somebody to ask.
+//! Reads the choices from the flags, else prompts for them if the session is interactive.
 
 use super::choice::{Choice, Region};
 use super::provider_config::{CustomProvider, ProviderSetup};
@@ -37,10 +37,10 @@ pub(super) fn validate_flags(args: &Args, choice: Option<Choice>) -> Result<(), 
     }
 }
 
-/// Which account.
+/// Selects the account.
 ///
 /// # Errors
-/// When nobody can be asked.
+/// When prompting is not possible.
 pub(super) async fn ask_choice(args: &Args) -> Result<Choice, CommandError> {
     if let Some(choice) = args.auth_choice {
         return Ok(choice);
@@ -56,10 +56,10 @@ pub(super) async fn ask_choice(args: &Args) -> Result<Choice, CommandError> {
     Choice::ALL.get(chosen).copied().ok_or_else(prompt::cancelled_error)
 }
 
-/// What the configuration shall say of it.
+/// Determines the provider's configuration.
 ///
 /// # Errors
-/// When something of a custom provider is missing and nobody can be asked, or the id is the catalog's.
+/// When a setting of a custom provider is missing and prompting is not possible, or the id is in the catalog.
 pub(super) async fn ask_setup(choice: Choice, args: &Args) -> Result<ProviderSetup, CommandError> {
     let (base_url, model, primary) = (args.base_url.clone(), args.model.clone(), args.primary);
     if let Some(id) = choice.provider() {
@@ -170,10 +170,10 @@ pub(super) async fn prompt_key(whose: &str) -> Result<Secret, CommandError> {
     }
 }
 
-/// Which site of Moonshot's platform searches.
+/// Selects the site of Moonshot's platform for searches.
 ///
 /// # Errors
-/// When nobody can be asked.
+/// When prompting is not possible.
 pub(super) async fn ask_region(args: &Args) -> Result<Region, CommandError> {
     if let Some(region) = args.region {
         return Ok(region);

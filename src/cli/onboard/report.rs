@@ -1,4 +1,4 @@
-//! The last word: what was found, what was written where, who takes it over, and what to do next.
+//! The final report: what was found, what was written and where, what takes it over, and what to do next.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -37,10 +37,10 @@ pub(super) struct SetupReport {
     pub(super) warnings: Vec<String>,
 }
 
-/// Tells it.
+/// Prints the report.
 ///
 /// # Errors
-/// When the unit was asked for and was not installed, or the output is gone.
+/// When the unit was requested and was not installed, or the output is closed.
 pub(super) async fn print_report(
     report: SetupReport,
     unit: UnitOutcome,

@@ -5,13 +5,13 @@ use std::io::{self, BufRead, IsTerminal, Write, stderr, stdin};
 use dialoguer::console::Term;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
-/// How the terminal was when this was asked.
+/// The terminal settings at the time of saving.
 pub(super) struct SavedTerminal {
     settings: Option<Termios>,
 }
 
 impl SavedTerminal {
-    /// Whether there is somebody to ask: answers come from standard input, questions go to standard error.
+    /// Whether prompting is possible: answers come from standard input, questions go to standard error.
     pub(super) fn is_available() -> bool {
         stdin().is_terminal() && stderr().is_terminal()
     }

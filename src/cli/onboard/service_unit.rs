@@ -11,7 +11,7 @@ use crate::service::unit::SERVICE_NAME;
 
 /// What became of it.
 pub(super) enum UnitOutcome {
-    /// Nobody wanted it, or there is no systemd of this user's.
+    /// The unit was not wanted, or the user has no systemd.
     NotInstalled,
     /// It is there already.
     AlreadyInstalled {
@@ -27,7 +27,7 @@ pub(super) enum UnitOutcome {
     Failed(CommandError),
 }
 
-/// Installs it where it is wanted; asks where nobody said so.
+/// Installs the unit if wanted; prompts if no flag decides.
 pub(super) async fn offer_unit(args: &Args, console: &Console<'_>) -> UnitOutcome {
     if args.install_service {
         return install_unit(console);

@@ -20,12 +20,12 @@ use crate::upstream::Connector;
 /// The name that a key of its own gets.
 const SEARCH_KEY_VARIABLE: &str = "MOONSHOT_SEARCH_API_KEY";
 
-/// What the configuration shall say.
+/// The configuration to write.
 struct SearchSetup {
     base_url: String,
     /// `None` leaves what the file says: where it says nothing another model takes the place of one that is gone.
     model: Option<String>,
-    /// Whether it gets a key of its own; else it is found as the configuration tells.
+    /// Whether search gets its own key; else the key is found as configured.
     has_own_key: bool,
 }
 
@@ -73,7 +73,7 @@ pub(super) async fn set_up(
     report::print_report(report, UnitOutcome::NotInstalled, console, connector).await
 }
 
-/// The lines for Nix, where somebody else manages the file.
+/// Refuses, with the lines for Nix, if the file is managed externally.
 fn refuse_if_managed(search: &SearchSetup, console: &Console<'_>) -> Result<(), CommandError> {
     let Some(managed) = is_managed(&console.locate_config()?.path, &console.environment) else {
         return Ok(());
@@ -83,7 +83,7 @@ fn refuse_if_managed(search: &SearchSetup, console: &Console<'_>) -> Result<(), 
     Err(managed_config::managed_error(managed, Some("MOONSHOT_API_KEY"), &document))
 }
 
-/// What is wrong is told before the first file is written; then the key, then the configuration.
+/// Reports errors before the first file is written; then writes the key, then the configuration.
 fn write(
     search: &SearchSetup,
     key: Option<&Secret>,
@@ -138,7 +138,7 @@ fn moonshot_provider(base_url: &str, key: &ProviderKey) -> Result<Provider, Comm
     provider.ok_or_else(|| CommandError::failure("unknown_provider", "the catalog has no provider moonshot"))
 }
 
-/// Which model searches: those of the account's list where it was asked, else those of the catalog.
+/// Selects the search model: from the account's list if it was requested, else from the catalog.
 async fn ask_model(verdict: &KeyVerdict, settings: &Settings) -> Result<Option<String>, CommandError> {
     let models = match verdict {
         KeyVerdict::Accepted { models: Some(listed), .. } => listed.clone(),

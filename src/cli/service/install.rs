@@ -18,7 +18,7 @@ use crate::service::unit::{MIN_SYSTEMD_VERSION, SERVICE_NAME, SOCKET_NAME, is_ge
 const MANUAL_HINT: &str =
     "install it within your login session, or let another supervisor run: moonrelay gateway run";
 
-/// Writes the files, has systemd take them up, and tells.
+/// Writes the files, has systemd load them, and reports the result.
 pub(super) fn install(args: &InstallArgs, console: &mut Console<'_>) -> Result<(), CommandError> {
     let files = install_files(args, console)?;
     print_report(args, &files, console)
@@ -37,7 +37,7 @@ pub(super) fn install_files(
     let files = RenderedUnits::render(&args.options, console)?;
     refuse_managed(args, &files, console)?;
     files.0.iter().filter(|_| !args.force).try_for_each(refuse_foreign)?;
-    // A unit whose start must fail is no help.
+    // A unit that cannot start is useless.
     console.load_settings()?;
     check_systemd()?;
     if !args.no_start {
@@ -69,7 +69,7 @@ fn make_state_directory(environment: &Environment) -> Result<(), CommandError> {
     made.map_err(|error| CommandError::failure("file_error", format!("{}: {error}", path.display())))
 }
 
-/// Enables, and starts what stands in the files now.
+/// Enables and starts the units as written in the files.
 fn enable_and_start(files: &RenderedUnits, keeps_socket: bool) -> Result<(), CommandError> {
     let names = files.names();
     systemd_units::reset_failed(&names);
@@ -103,7 +103,7 @@ fn refuse_managed(
     Err(edit_error(&EditError::Managed(managed)))
 }
 
-/// Somebody else's file stays.
+/// A file of another origin is kept.
 fn refuse_foreign(file: &RenderedUnit) -> Result<(), CommandError> {
     match std::fs::read_to_string(&file.path) {
         Ok(text) if !is_generated(&text) => {

@@ -16,7 +16,7 @@ const MANUAL_HINT: &str = "within your login session this command stops the unit
 
 /// Stops, disables and removes what `install` wrote.
 pub(super) fn uninstall(force: bool, console: &mut Console<'_>) -> Result<(), CommandError> {
-    // The socket first: while it stands a client would start the service again.
+    // The socket first: while it exists, a client would start the service again.
     let mut files = find_installed(SOCKET_NAME, force, console)?;
     files.extend(find_installed(SERVICE_NAME, force, console)?);
     if !files.is_empty() {

@@ -21,13 +21,13 @@ pub(super) struct RenderedUnit {
 }
 
 impl RenderedUnit {
-    /// Whether this text stands there already.
+    /// Whether the file already contains this text.
     pub(super) fn is_up_to_date(&self) -> bool {
         std::fs::read_to_string(&self.path).is_ok_and(|text| text == self.text)
     }
 }
 
-/// The service, and its socket where one was asked for.
+/// The service, and its socket if requested.
 pub(super) struct RenderedUnits(pub(super) Vec<RenderedUnit>);
 
 impl RenderedUnits {
@@ -86,7 +86,7 @@ fn rm_program() -> PathBuf {
     known.iter().find(|path| path.is_file()).unwrap_or(&known[2]).clone()
 }
 
-/// The file that the unit names: one that somebody chose, as systemd does not know this shell's variables.
+/// The file that the unit names: one chosen explicitly, because systemd does not know this shell's variables.
 pub(super) fn explicit_config(console: &Console<'_>) -> Result<Option<PathBuf>, CommandError> {
     let location =
         config::locate(console.config.as_deref(), &console.environment).filter(|place| place.explicit);

@@ -68,7 +68,7 @@ fn resolve_ids(sessions: &SessionStore, texts: &[String]) -> Result<Vec<String>,
     }
 }
 
-/// Asks, on a terminal; elsewhere nobody could answer.
+/// Asks for confirmation on a terminal; elsewhere it could not be answered.
 fn confirm(sessions: &SessionStore, ids: &[String], console: &mut Console<'_>) -> Result<bool, CommandError> {
     let asks = std::io::stdin().is_terminal() && std::io::stdout().is_terminal() && !console.json;
     if !asks {

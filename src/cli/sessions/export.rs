@@ -83,14 +83,14 @@ fn write_error(path: &Path, error: &io::Error) -> CommandError {
 /// All of it or nothing: beside the file, then under its name.
 fn write_atomically(path: &Path, bytes: &[u8], force: bool) -> io::Result<()> {
     if !force {
-        // The name is taken now, and nobody else's file is replaced below.
+        // The name is reserved now, and no other file is replaced below.
         create(path)?;
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let draft = folder.join(format!(".moonrelay-{:016x}.tmp", fastrand::u64(..)));
     let written = write_draft(&draft, bytes).and_then(|()| std::fs::rename(&draft, path));
     if written.is_err() {
-        // What was wrong is told by the first error.
+        // The first error has been reported.
         let ours = [Some(draft.as_path()), (!force).then_some(path)];
         ours.into_iter().flatten().for_each(|path| drop(std::fs::remove_file(path)));
     }

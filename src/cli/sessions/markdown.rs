@@ -1,4 +1,4 @@
-//! A session as Markdown, for people who read or pass it on.
+//! A session as Markdown, for reading and sharing.
 
 use super::session_format;
 use super::show::{count_turns, hidden_notes, stop_text};

@@ -9,7 +9,7 @@ use crate::assistant::transcript::{AnswerCosts, AnswerUsage};
 use crate::cli::usage::number_format::{cost_digits, format_count, format_money, group_digits};
 use crate::cli::usage::output_style::sanitize_line;
 
-/// `2026-11-22 01:02:03`, where the reader is; what is no moment as it is.
+/// `2026-11-22 01:02:03` in local time; other text is only sanitized.
 pub(super) fn format_time(at: &str) -> String {
     match at.parse::<Timestamp>() {
         Ok(at) => at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
@@ -25,7 +25,8 @@ pub(super) fn format_cost(costs: &[AnswerCosts]) -> String {
     each.collect::<Vec<_>>().join(" + ")
 }
 
-/// `moonshot/kimi-k2.6`; the name alone where no provider is known: nobody answered, or `default` is asked again.
+/// `moonshot/kimi-k2.6`; only the name if the provider is unknown: no model answered, or `default` was selected
+/// again.
 pub(super) fn model_name(provider: &str, model: &str) -> String {
     let provider = if provider.is_empty() { String::new() } else { format!("{provider}/") };
     sanitize_line(&format!("{provider}{model}"))

@@ -14,7 +14,7 @@ use crate::cli::exit::CommandError;
 use crate::cli::usage::number_format::format_count;
 use crate::cli::usage::output_style::sanitize_line;
 
-/// Prints who said what.
+/// Prints the messages with their authors.
 pub(super) fn show(
     sessions: &SessionStore,
     text: &str,

@@ -28,7 +28,7 @@ impl DateRange {
         Ok(Self { since, now, days })
     }
 
-    /// Each of them, as the ledger names it.
+    /// Each day, as named in the usage database.
     pub(super) fn dates(&self) -> Vec<String> {
         let series = self.since.date().series(1.day());
         series.take_while(|date| *date <= self.now.date()).map(|date| date.to_string()).collect()

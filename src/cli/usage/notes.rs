@@ -1,4 +1,4 @@
-//! What stands below the table: what did not answer and was used all the same, and what the marks mean.
+//! Notes below the table: usage of attempts that did not answer, and the meaning of the marks.
 
 use super::number_format::{format_count, group_digits};
 use super::report::UsageReport;

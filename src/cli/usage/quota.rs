@@ -15,9 +15,9 @@ use crate::routing::quota::QuotaCache;
 use crate::upstream::Client;
 use crate::upstream::oauth::AuthenticatedConnector;
 
-/// The gateway asks the providers for 5 s at most, and so does this command where no gateway runs.
+/// The gateway waits at most 5 s for the providers, and so does this command if no gateway runs.
 const GATEWAY_TIMEOUT: Duration = Duration::from_secs(6);
-/// For both: something that is no gateway, and never answers, leaves less for the providers.
+/// For both: a server that is not a gateway and never answers leaves less time for the providers.
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(8);
 /// To connect, on this machine and elsewhere.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -26,7 +26,8 @@ const MAX_NAME_CHARS: usize = 24;
 /// Of a gauge, in characters.
 const GAUGE_CHARS: usize = 20;
 
-/// What `/usage/quota` says, or would say. It never fails: who tells nothing has an `error` there.
+/// The response of `/usage/quota`, or its equivalent. Never fails: a provider that reports nothing has an
+/// `error` there.
 pub(super) async fn fetch_quotas(settings: &Settings) -> Value {
     let end = Instant::now() + TOTAL_TIMEOUT;
     let client = Arc::new(Client::new(CONNECT_TIMEOUT));

@@ -19,7 +19,7 @@ pub(super) struct UsageReport {
 }
 
 impl UsageReport {
-    /// Asks the ledger.
+    /// Queries the usage database.
     ///
     /// # Errors
     /// When it cannot be read.

@@ -13,10 +13,10 @@ const MIN_BAR: usize = 8;
 /// A longer one says no more.
 const MAX_BAR: usize = 30;
 
-/// What stands in the place of a cost that nobody knows.
+/// Shown instead of an unknown cost.
 const NO_PRICE: &str = "no price";
 
-/// How much of the figures there is room for.
+/// How much detail of the figures fits.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Detail {
     /// Each kind of tokens, to the token.
@@ -156,7 +156,7 @@ fn render_bars(report: &UsageReport, screen: OutputStyle, room: usize) -> Vec<St
     report.rows.iter().map(bar).map(|bar| screen.colourize(Colour::Cyan, &bar)).collect()
 }
 
-/// Each row on lines of its own, where columns have no room.
+/// Each row on separate lines, if columns do not fit.
 fn render_stacked(report: &UsageReport, screen: OutputStyle) -> String {
     let bars = render_bars(report, screen, screen.width.saturating_sub(COLUMN_GAP).min(MAX_BAR));
     let mut lines = Vec::new();

@@ -198,7 +198,7 @@ fn json_has_whole_tokens_and_exact_amounts() {
     assert!(value.get("quotas").is_none() && value.get("note").is_none());
 }
 
-/// What the command says with this configuration and nobody asked.
+/// The command's output with this configuration, without any requests.
 async fn said(desk: &mut Desk, json: bool) -> Result<(), CommandError> {
     let args = Args { days: 7, by: GroupByArg::Day, no_quota: true, config: None, json };
     execute(&args, &mut desk.console(json)).await

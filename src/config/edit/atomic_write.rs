@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::environment::Environment;
 
-/// What is in here nobody but Nix writes.
+/// Only Nix writes files in this directory.
 pub(super) const NIX_STORE: &str = "/nix/store";
 
 /// Links that a path may lead through, as many as Linux follows.
@@ -36,7 +36,7 @@ impl fmt::Display for ManagedFile {
     }
 }
 
-/// Whether somebody else manages the file: it leads into the Nix store, or `MOONRELAY_NIX_MODE=1`.
+/// Whether the file is managed externally: it leads into the Nix store, or `MOONRELAY_NIX_MODE=1`.
 #[must_use]
 pub fn find_manager(path: &Path, environment: &Environment) -> Option<ManagedFile> {
     if environment.is_managed() {
@@ -82,7 +82,7 @@ pub(super) fn directory_of(target: &Path) -> &Path {
     target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Makes the directory of a file where there is none: 0700, as it may hold keys.
+/// Creates the directory of a file if it is missing: 0700, as it may hold keys.
 pub(super) fn create_directory(path: &Path) -> io::Result<()> {
     let target = resolve_links(path)?;
     DirBuilder::new().recursive(true).mode(0o700).create(directory_of(&target))
@@ -108,14 +108,14 @@ pub(super) fn write_with_mode(path: &Path, bytes: &[u8], mode: u32) -> io::Resul
         fs::rename(&temporary, &target)
     })();
     if written.is_err() {
-        // What was wrong is told by the first error.
+        // The first error reports the cause.
         let _ = fs::remove_file(&temporary);
         return written;
     }
     File::open(directory)?.sync_all()
 }
 
-/// A new file of a name that nobody has.
+/// A new file with an unused name.
 pub(super) fn create_temporary_beside(directory: &Path) -> io::Result<(File, PathBuf)> {
     let mut tries = 0;
     loop {

@@ -34,7 +34,7 @@ pub(super) fn back_up(path: &Path, before: &[u8]) -> io::Result<PathBuf> {
         fs::rename(&temporary, &newest)
     })();
     if kept.is_err() {
-        // What was wrong is told by the first error.
+        // The first error reports the cause.
         let _ = fs::remove_file(&temporary);
     }
     kept.map(|()| newest)

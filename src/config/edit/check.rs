@@ -1,4 +1,4 @@
-//! Whether a change may be made: it may not make a file wrong, but it may mend one of several errors.
+//! Whether a change may be made: it must not make a file wrong, but it may fix one of several errors.
 
 use std::path::Path;
 
@@ -11,8 +11,8 @@ use crate::config::keypath::{KeyPath, PathSegment};
 /// What a change does to the errors of a file.
 ///
 /// # Errors
-/// [`EditError::Invalid`] when it makes a valid file wrong; [`EditError::Broken`] when the file was wrong already, and
-/// the change takes no error out or adds one.
+/// [`EditError::Invalid`] when it makes a valid file wrong; [`EditError::Broken`] when the file was wrong
+/// already, and the change removes no error or adds one.
 pub(super) fn check_change(
     before: Option<&str>,
     after: &str,
@@ -40,7 +40,7 @@ pub(super) fn check_change(
     Err(EditError::AlreadyInvalid { before, added })
 }
 
-/// What an error is, wherever it stands: lines move with a change, and places in a list do.
+/// The identity of an error without its position, because lines and list indexes move with a change.
 fn issue_identity(issue: &Issue) -> String {
     let mut path = KeyPath::parse(&issue.path).unwrap_or_default();
     path.0.retain(|step| matches!(step, PathSegment::Key(_)));

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use super::atomic_write::{directory_of, resolve_links};
 
-/// Waits until nobody else edits files of this directory. The lock is on the directory itself, as the file is replaced
-/// and nothing shall be left beside it; it ends with the file handle. `None` where there is no directory yet, or the
-/// file system knows no locks: an edit goes on without.
+/// Waits until no other process edits files of this directory. The lock is on the directory itself, because the
+/// file is replaced and no lock file must be left beside it. It ends with the file handle. `None` if the
+/// directory does not exist yet, or the file system does not support locks: an edit continues without one.
 pub(super) fn lock_directory(path: &Path) -> Option<File> {
     let target = resolve_links(path).ok()?;
     if target.starts_with(super::atomic_write::NIX_STORE) {

@@ -41,7 +41,7 @@ pub fn render_assignments(document: &Value, places: &[KeyPath]) -> Vec<String> {
     lines
 }
 
-/// The places without those in lists, and without those that another one holds.
+/// The paths, except those in lists and those below another path.
 fn attribute_paths(places: &[KeyPath]) -> Vec<KeyPath> {
     let keys = |path: &KeyPath| {
         KeyPath(path.0.iter().take_while(|step| matches!(step, PathSegment::Key(_))).cloned().collect())
@@ -87,7 +87,7 @@ fn collect_variables(name: &str, value: &Value, names: &mut Vec<String>) {
     }
 }
 
-/// The name of a credential for the secret at a place: `KIMI_API_KEY` for `models.providers.kimi.apiKey`.
+/// The credential name for the secret at a path: `KIMI_API_KEY` for `models.providers.kimi.apiKey`.
 fn credential_name(place: &KeyPath, taken: &[String]) -> String {
     let mut words: Vec<String> = Vec::new();
     for step in &place.0 {
@@ -110,7 +110,7 @@ fn credential_name(place: &KeyPath, taken: &[String]) -> String {
     name
 }
 
-/// `apiKey` as `API_KEY`; what is no letter or digit becomes `_`.
+/// `apiKey` as `API_KEY`; a character that is not a letter or digit becomes `_`.
 fn to_upper_snake_case(key: &str) -> String {
     let mut word = String::new();
     let mut after_small = false;

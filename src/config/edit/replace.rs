@@ -6,18 +6,19 @@ use std::path::Path;
 use super::{EditError, SaveOutcome, atomic_write, backup, find_manager, lock};
 use crate::config::environment::Environment;
 
-/// Writes a new file, or replaces one, whole or not at all.
+/// Writes or replaces a file atomically.
 ///
 /// # Errors
-/// When somebody else manages it, or when it cannot be written.
+/// When the file is managed externally, or when it cannot be written.
 pub fn replace_file(path: &Path, text: &str, environment: &Environment) -> Result<(), EditError> {
     change_file(path, environment, |_| atomic_write::write_atomically(path, text))
 }
 
-/// As [`replace`], for a whole configuration: one that says so already is not touched, what another one said is kept.
+/// As [`replace_file`], for a whole configuration. A file with the same content is not touched; different
+/// content is kept.
 ///
 /// # Errors
-/// When somebody else manages it, or when it cannot be written.
+/// When the file is managed externally, or when it cannot be written.
 pub fn replace_config(path: &Path, text: &str, environment: &Environment) -> Result<SaveOutcome, EditError> {
     change_file(path, environment, |before| {
         if before == Some(text.as_bytes()) {
@@ -29,7 +30,7 @@ pub fn replace_config(path: &Path, text: &str, environment: &Environment) -> Res
     })
 }
 
-/// Changes a file while nobody else does. `change` is given what it says; nothing where it is not there.
+/// Changes a file under the lock. `change` gets its content, or `None` if the file does not exist.
 pub(super) fn change_file<T>(
     path: &Path,
     environment: &Environment,

@@ -9,15 +9,16 @@ use crate::config::environment::Environment;
 use crate::config::secrets_file::{SecretsFile, parse_name};
 use crate::secret::Secret;
 
-/// Nobody else reads it.
+/// Only the owner can read it.
 const FILE_MODE: u32 = 0o600;
 
-/// Writes `NAME=value` into the file with secrets, whole or not at all, 0600. The line that counts is replaced where it
-/// stands, whatever else the file says is kept; a file that says so already is not touched, but for its mode. Returns
-/// whether it was changed.
+/// Writes `NAME=value` into the secrets file atomically, with mode 0600. The effective line is replaced in
+/// place, and the other lines are kept. A file with the same content is not touched, except for its mode.
+/// Returns whether the file was changed.
 ///
 /// # Errors
-/// When the value cannot stand in a line, when somebody else manages the file, or when it cannot be written.
+/// When the value cannot be written on one line, when the file is managed externally, or when it cannot be
+/// written.
 pub fn set_secret(
     path: &Path,
     name: &str,
@@ -54,7 +55,7 @@ fn replace_line(before: &[u8], name: &str, value: &str) -> Vec<u8> {
     let mut line = Vec::new();
     if let Some(at) = counts {
         let old = lines.get(at).copied().unwrap_or_default();
-        // What stands before the name stays: a byte order mark, white space, `export `.
+        // Text before the name is kept: a byte order mark, white space, `export `.
         let start = old.windows(name.len()).position(|window| window == name.as_bytes()).unwrap_or_default();
         line.extend_from_slice(old.get(..start).unwrap_or_default());
     }

@@ -258,7 +258,7 @@ fn changes_at_the_same_time_all_survive() {
     let place = Place::with("{ // mine\n}");
     set_at_once(&place.path);
     assert!(place.text().contains("// mine"));
-    // The second of two files in a directory, by way of a link from another.
+    // The second of two files in a directory, through a link from another.
     let elsewhere = tempfile::tempdir().unwrap();
     let link = elsewhere.path().join("config.json5");
     symlink(place.directory.path().join("other.json5"), &link).unwrap();

@@ -13,16 +13,16 @@ use crate::config::keypath::KeyPath;
 /// A chain while references are taken out of it.
 #[derive(Debug)]
 pub(super) struct ImportedChain {
-    /// Each reference, with its place in the old file; the first is the primary.
+    /// Each reference, with its position in the old file; the first is the primary.
     references: Vec<(KeyPath, String)>,
-    /// Where the primary stands in the old file, or should.
+    /// Where the primary is, or should be, in the old file.
     primary: KeyPath,
     /// Whether fallbacks are written although there are none: the old file did so.
     has_fallbacks: bool,
 }
 
 impl ImportedChain {
-    /// Takes one out; the next takes its place.
+    /// Removes one reference; the next one moves up.
     pub(super) fn remove(&mut self, number: usize) -> Option<(KeyPath, String)> {
         (number < self.references.len()).then(|| self.references.remove(number))
     }
@@ -37,7 +37,7 @@ impl ImportedChain {
         Some(json!({ "primary": primary, "fallbacks": fallbacks }))
     }
 
-    /// Says so where a fallback is the primary now.
+    /// Reports it if a fallback is the primary now.
     pub(super) fn record_promotion(&self, notes: &mut ImportNotes) {
         if let Some((_, first)) = self.references.first().filter(|(place, _)| *place != self.primary) {
             notes.record_changed(&self.primary, format!("{first}, the first fallback, is the primary now"));
@@ -105,7 +105,7 @@ fn import_models(at: Option<Cursor<'_>>, known: &BTreeSet<String>, notes: &mut I
             continue;
         }
         let Some(at) = notes.expect_object(Some(at)) else { continue };
-        // Whether it stands here already is asked first: what is left out was not changed.
+        // Check first whether it is here already: what is left out was not changed.
         let meant = canonical_reference(name);
         if let Some((_, first)) = places.iter().find(|(known, _)| *known == meant) {
             notes.record_skipped(&at.path, format!("it is the same model as {first}, which stands first"));

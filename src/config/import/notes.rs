@@ -1,4 +1,4 @@
-//! What is said about an import.
+//! Notes about an import.
 
 use crate::config::file::{Cursor, NodeValue as Raw};
 use crate::config::keypath::KeyPath;
@@ -6,7 +6,7 @@ use crate::config::keypath::KeyPath;
 /// Something of the old file that is not in the new one as it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImportNote {
-    /// Where it stands in the old file.
+    /// Where it is in the old file.
     pub path: String,
     /// Why.
     pub reason: String,
@@ -47,7 +47,7 @@ impl ImportNotes {
         None
     }
 
-    /// The elements of a list; anything else is named.
+    /// The elements of a list; anything else is reported.
     pub(super) fn expect_list<'t>(&mut self, at: Option<Cursor<'t>>) -> Vec<Cursor<'t>> {
         let Some(at) = at else { return Vec::new() };
         if !matches!(at.node.value, Raw::List(_)) {
@@ -65,7 +65,7 @@ impl ImportNotes {
         text
     }
 
-    /// Names a value of a wrong type, without the value: it may be a key at a wrong place.
+    /// Reports a value of a wrong type, without the value: it may be a misplaced key.
     pub(super) fn record_wrong_type(&mut self, at: &Cursor<'_>, expected: &str) {
         self.record_skipped(&at.path, format!("expected {expected}, found {}", at.node.value.type_name()));
     }

@@ -80,7 +80,7 @@ pub(super) fn known_provider_ids(models: Option<&Value>) -> BTreeSet<String> {
     known
 }
 
-/// Ids of OpenClaw that the catalog has under another one.
+/// Provider ids of OpenClaw that the catalog has under another id.
 pub(super) fn catalog_id(id: &str) -> Option<&'static str> {
     matches!(id, "moonshotai" | "moonshot-ai").then_some("moonshot")
 }

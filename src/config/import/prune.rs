@@ -11,10 +11,10 @@ use crate::config::issue::Issue;
 use crate::config::keypath::{KeyPath, PathSegment};
 use crate::config::schema::{ROOT, redact_secrets};
 
-/// Where the chain stands.
+/// Where the chain is.
 const CHAIN_PATH: [&str; 3] = ["agents", "defaults", "model"];
 
-/// Takes one wrong value out after the other: what is left may depend on it.
+/// Removes one wrong value at a time, because the others may depend on it.
 pub(super) fn prune_invalid(
     mut config: Value,
     mut chain: Option<ImportedChain>,
@@ -24,7 +24,7 @@ pub(super) fn prune_invalid(
     // Each round takes something out, so it ends; the bound is for a mistake of ours.
     for _ in 0..10_000 {
         let Err(invalid) = from_text(&config.to_string(), None, environment) else { break };
-        // Fallbacks before the primary: the one that takes its place shall be a good one.
+        // Fallbacks before the primary, because the fallback that replaces the primary must be valid.
         let fallback =
             invalid.issues.iter().find(|issue| chain_index(issue).is_some_and(|number| number > 0));
         let Some(issue) = fallback.or(invalid.issues.first()) else { break };

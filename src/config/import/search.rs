@@ -23,7 +23,7 @@ pub(super) fn import_plugins(at: Option<Cursor<'_>>, notes: &mut ImportNotes) ->
     (!kept.is_empty()).then(|| json!({ "entries": { "moonshot": { "config": { "webSearch": kept } } } }))
 }
 
-/// `tools`: only who searches.
+/// `tools`: only the search provider.
 pub(super) fn import_tools(at: Option<Cursor<'_>>, notes: &mut ImportNotes) -> Option<Value> {
     let why = |_: &str| "it belongs to OpenClaw's agent".to_owned();
     let search = descend(at, &["web", "search"], why, notes)?;
@@ -36,7 +36,7 @@ pub(super) fn import_tools(at: Option<Cursor<'_>>, notes: &mut ImportNotes) -> O
     None
 }
 
-/// The object along these keys; everything beside the way is named.
+/// The object along these keys; every other key on the path is reported.
 fn descend<'t>(
     at: Option<Cursor<'t>>,
     keys: &[&str],

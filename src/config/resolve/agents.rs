@@ -10,7 +10,7 @@ use crate::config::file::Cursor;
 use crate::config::reference;
 use crate::config::settings::{Chain, Missing, Reference, WarningKind};
 
-/// What `agents.defaults` says.
+/// The content of `agents.defaults`.
 pub(super) struct Agents {
     /// In lower case.
     pub(super) aliases: BTreeMap<String, Reference>,
@@ -154,7 +154,7 @@ fn note_off(reference: &Reference, at: &Cursor<'_>, providers: &Providers, scope
     );
 }
 
-/// A provider whose models nobody names. After the parameters, as those name models too.
+/// A provider with no model named anywhere. Checked after the parameters, because those name models too.
 fn note_empty(root: &Cursor<'_>, providers: &Providers, scope: &mut Scope<'_, '_, '_>) {
     for (key, at) in root.get_path(&["models", "providers"]).map(|at| at.members()).unwrap_or_default() {
         let provider = providers.table.get(&key.to_lowercase());

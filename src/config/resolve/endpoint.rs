@@ -1,4 +1,4 @@
-//! Base URLs, and the faces behind them.
+//! Base URLs and their API formats.
 
 use url::{Host, Url};
 
@@ -15,7 +15,7 @@ pub(super) enum Address {
     Url(Url),
     /// A variable in it is not available. The caller warns, as it knows the effect.
     Missing(Missing),
-    /// It is empty, or wrong, which was said.
+    /// It is empty, or wrong, which was reported.
     None,
 }
 
@@ -33,8 +33,8 @@ pub(super) enum ClearText {
     },
 }
 
-/// Reads a URL that is called; says what is wrong with it. Messages show it as written, before any `${VAR}`, and
-/// without what may be a key.
+/// Reads the URL of an endpoint; the error describes what is wrong with it. Messages show it as written, before
+/// any `${VAR}` is replaced, and without what may be a key.
 pub(super) fn read(at: &Cursor<'_>, clear: ClearText, scope: &mut Scope<'_, '_, '_>) -> Address {
     let Some(written) = at.as_str().filter(|written| !written.trim().is_empty()) else {
         return Address::None;
@@ -60,7 +60,7 @@ struct Wrong {
 
 fn check(text: &str, clear: ClearText) -> Result<Url, Wrong> {
     let wrong = |why: String| Err(Wrong { why, shown: true });
-    // What stands before the first colon of `localhost:8000/v1` is no scheme.
+    // The text before the first colon of `localhost:8000/v1` is not a scheme.
     if !text.contains("://") {
         return wrong("is not a URL: it needs https:// before it".to_owned());
     }
@@ -106,13 +106,14 @@ pub(super) fn host_of(url: &Url) -> Option<&'static BuiltinProvider> {
     builtin_catalog().find_by_host(url.host_str()?)
 }
 
-/// The catalog's provider that this is: faces, models and prices are those of its own port and scheme only.
+/// The catalog provider at this URL. Its APIs, models and prices apply to its own port and scheme only.
 pub(super) fn catalog_of(url: &Url) -> Option<&'static BuiltinProvider> {
     host_of(url).filter(|_| url.scheme() == "https" && url.port().is_none())
 }
 
-/// The faces behind a base URL, the preferred one first: on a host of the catalog every documented one. Elsewhere only
-/// the one that the user names; where none is named and the id is that of `known`, the faces of a mirror of it.
+/// The APIs behind a base URL, the preferred one first. On a host of the catalog, every documented API.
+/// Elsewhere only the API that the user names. If the user names none and the id is that of `known`, the APIs
+/// of a mirror of it.
 pub(super) fn faces(url: &Url, api: Option<Api>, known: Option<&BuiltinProvider>) -> Vec<(Api, String)> {
     let path = url.path().trim_end_matches('/');
     if let (Some(known), Some(host)) = (catalog_of(url), url.host_str()) {
@@ -131,13 +132,14 @@ pub(super) fn faces(url: &Url, api: Option<Api>, known: Option<&BuiltinProvider>
     }
     let base = url.as_str().trim_end_matches('/').to_owned();
     let face = api.unwrap_or(Api::ChatCompletions);
-    // Bases of the Messages face are commonly written without the version that its paths have.
+    // Base URLs of the Messages API are commonly written without the version that its paths have.
     let base = if face == Api::Messages && !path.ends_with("/v1") { format!("{base}/v1") } else { base };
     vec![(face, base)]
 }
 
-/// A catalog's provider behind a tunnel, a cache, a simulator: its faces lie there as they lie at its own host, below
-/// what stands before the documented path that this URL ends with. None where it ends with none.
+/// The APIs of a catalog provider behind a tunnel, a cache or a simulator. The paths are those of its own host,
+/// below the prefix before the documented path that this URL ends with. `None` if the URL ends with no
+/// documented path.
 fn mirrored(url: &Url, known: &BuiltinProvider) -> Option<Vec<(Api, String)>> {
     let base = url.as_str().trim_end_matches('/');
     let documented = known.base_urls.iter().map(|(_, base)| path_of(base)).filter(|path| path.len() > 1);
@@ -146,14 +148,14 @@ fn mirrored(url: &Url, known: &BuiltinProvider) -> Option<Vec<(Api, String)>> {
     Some(known.base_urls.iter().map(|(face, base)| (*face, format!("{root}{}", path_of(base)))).collect())
 }
 
-/// The path of a catalog's base URL, with its slash at the front.
+/// The path of a catalog's base URL, with its leading slash.
 fn path_of(base: &str) -> &str {
     let host = base.find("://").map_or(0, |at| at + "://".len());
     let host = base.get(host..).unwrap_or_default();
     host.find('/').and_then(|at| host.get(at..)).unwrap_or_default()
 }
 
-/// The same faces, the preferred one first.
+/// The same APIs, the preferred one first.
 pub(super) fn preferring(api: Option<Api>, mut faces: Vec<(Api, String)>) -> Vec<(Api, String)> {
     if let Some(at) = faces.iter().position(|(face, _)| Some(*face) == api) {
         let preferred = faces.remove(at);

@@ -1,4 +1,4 @@
-//! `failover`: clocks, waits and rests.
+//! `failover`: timeouts, delays and cooldowns.
 
 use std::time::Duration;
 

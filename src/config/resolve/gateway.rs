@@ -1,4 +1,4 @@
-//! `gateway`: where it listens, and who may call it.
+//! `gateway`: listen address and client tokens.
 
 use super::Scope;
 use crate::config::file::Cursor;
@@ -73,8 +73,8 @@ fn auth(gateway_at: &Cursor<'_>, gateway: &mut GatewaySettings, scope: &mut Scop
     }
 }
 
-/// A token tells who calls, so no two clients can have the same one. White space at its ends no header carries, and
-/// what is not ASCII each client writes in its own way.
+/// A token identifies the client, so no two clients can have the same one. No header carries white space at the
+/// ends of a token, and each client encodes non-ASCII characters differently.
 fn add(
     name: String,
     token: Secret,

@@ -57,7 +57,7 @@ fn aliases(table: &BTreeMap<String, Provider>) -> BTreeMap<String, String> {
     pairs.filter(|(alias, _)| !table.contains_key(alias)).collect()
 }
 
-/// A provider that only the catalog knows.
+/// A provider that is only in the catalog.
 fn unconfigured(known: &BuiltinProvider, scope: &Scope<'_, '_, '_>) -> Provider {
     let gathered = keys::from_names(&known.key_variables, scope);
     let off = if known.is_enabled_by_default {
@@ -85,7 +85,7 @@ fn unconfigured(known: &BuiltinProvider, scope: &Scope<'_, '_, '_>) -> Provider 
     }
 }
 
-/// What the catalog knows of a provider of the file.
+/// The catalog's data for a provider of the file.
 #[derive(Clone, Copy)]
 struct Known {
     /// By its id.
@@ -178,7 +178,7 @@ fn figures(at: &Cursor<'_>) -> ModelDefaults {
     ModelDefaults { context_window: figure("contextWindow"), max_tokens: figure("maxTokens") }
 }
 
-/// Why a provider without an address cannot be called; where its URL is wrong that was said already.
+/// Why a provider without an address cannot be called. A wrong URL was reported already.
 fn no_address(id: &str, at: &Cursor<'_>, base: Option<&Address>, scope: &mut Scope<'_, '_, '_>) -> String {
     match base {
         Some(Address::Missing(missing)) => {
@@ -238,7 +238,7 @@ fn credentials(id: &str, at: &Cursor<'_>, known: Known, scope: &mut Scope<'_, '_
     of(gathered.found, gathered.missing.map(|missing| missing.to_string()))
 }
 
-/// The login of `auth: "oauth"`. Where nobody is logged in the provider is off until somebody is.
+/// The login of `auth: "oauth"`. Without a login the provider is off until the user logs in.
 fn login(id: &str, at: &Cursor<'_>, known: Known, scope: &mut Scope<'_, '_, '_>) -> Credentials {
     let place = scope.variables.login_file(id);
     let off = |login, why| Credentials { keys: Vec::new(), auth: Auth::Login, login, missing: Some(why) };

@@ -23,7 +23,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// Names of a key for it, where none is configured.
 const NAMES: [&str; 2] = ["KIMI_API_KEY", "MOONSHOT_API_KEY"];
 
-/// Where nothing says another one.
+/// The default.
 const INTERNATIONAL: &str = "https://api.moonshot.ai/v1";
 
 /// The setting that names where web search sends its requests.
@@ -152,7 +152,7 @@ fn configured(
     Ok(vec![key])
 }
 
-/// Why there is no key.
+/// Why the key is missing.
 enum MissingKey {
     /// None is set.
     Unset(String),
@@ -175,7 +175,7 @@ fn named(
         Some(ProviderKey { secret: Secret::new(value), origin })
     });
     let is_there = |provider: &Provider| is_at(provider, base);
-    // Other providers at the same place have keys of their own.
+    // Other providers at the same address have keys of their own.
     let of_provider = providers.table.values().filter(|provider| is_moonshot_at(provider, base));
     let of_provider = of_provider.flat_map(provider_keys).cloned();
     let mut other_product = None;
@@ -245,12 +245,13 @@ fn near(providers: &Providers) -> Option<&Provider> {
     ours.rev().max_by_key(standing)
 }
 
-/// Base URL of the chat face at Moonshot's own host, where this provider is there, whatever face it prefers.
+/// Base URL of the Chat Completions API at Moonshot's own host if this provider is there, whichever API it
+/// prefers.
 fn native_base(provider: &Provider) -> Option<String> {
     provider.apis.iter().find_map(|(_, base)| native(base))
 }
 
-/// Base URL of the chat face at the host of Moonshot's that a URL has.
+/// Base URL of the Chat Completions API at the Moonshot host of a URL.
 fn native(base: &str) -> Option<String> {
     let url = Url::parse(base).ok()?;
     let known = endpoint::catalog_of(&url).filter(|known| known.adapter == AdapterId::Moonshot)?;

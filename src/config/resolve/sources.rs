@@ -18,7 +18,8 @@ pub(super) fn files(
     for provider in providers.values() {
         let Some(place) = &provider.login_file else { continue };
         found.push(place.lock_path());
-        // It changes with each refresh, which is no news. One that cannot be used may be mended.
+        // The token file changes with each refresh, so it is not watched. An unusable one may be fixed, so it
+        // is.
         if provider.disabled_reason.is_some() {
             found.push(place.token_path());
         }

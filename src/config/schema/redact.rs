@@ -1,11 +1,11 @@
-//! What of a configuration may be shown.
+//! The parts of a configuration that may be shown.
 
 use serde_json::{Map, Value};
 
 use super::ValueShape;
 use crate::config::keypath::{KeyPath, PathSegment};
 
-/// What stands for a secret.
+/// Replaces a secret.
 const HIDDEN: &str = "***";
 
 /// The value at a place of the table with `***` for its secrets; a string that is only a `${VAR}` is none. A string
@@ -15,7 +15,7 @@ pub fn redact_secrets(value: Value, shape: Option<&'static ValueShape>) -> Value
     replace_secrets(value, &KeyPath::default(), shape, &mut |_| Value::String(HIDDEN.to_owned()))
 }
 
-/// As [`hide_secrets`], with something else in place of each secret; `with` gets its place.
+/// As [`hide_secrets`], with something else in place of each secret; `with` gets its path.
 pub(in crate::config) fn replace_secrets(
     value: Value,
     path: &KeyPath,
@@ -48,8 +48,8 @@ pub(in crate::config) fn replace_secrets(
     }
 }
 
-/// Places of the table where a key stands as it is: neither a `${VAR}`, which may have text around it, nor a SecretRef. Of
-/// headers and of variables only those whose name says that they hold one.
+/// Paths of values that contain a literal key: neither a `${VAR}`, which may have text around it, nor a
+/// SecretRef. Headers and variables are included only if their name says that they hold a key.
 #[must_use]
 pub fn find_literal_secrets(document: &Value, shape: &'static ValueShape) -> Vec<KeyPath> {
     let mut places = Vec::new();
@@ -84,7 +84,7 @@ fn names_a_key(place: &KeyPath) -> bool {
     keys.last().is_some_and(|name| telling.iter().any(|word| name.contains(word)))
 }
 
-/// Whether a string here is no secret; a wrong one where a number or a flag belongs is shown, as errors show it.
+/// Whether a string here is not a secret. A string in place of a number or a flag is shown, as errors show it.
 const fn shows_text(shape: &ValueShape) -> bool {
     match shape {
         ValueShape::Anything
@@ -110,7 +110,7 @@ fn is_reference(text: &str) -> bool {
     name.is_some_and(|name| name.bytes().all(|b| b == b'_' || b.is_ascii_uppercase() || b.is_ascii_digit()))
 }
 
-/// `{ source, id }` as the configuration knows it; in any other object a key may stand.
+/// `{ source, id }` as the configuration defines it; any other object may contain a key.
 fn is_secret_reference(object: &Map<String, Value>) -> bool {
     let text = |key| object.get(key).and_then(Value::as_str);
     object.len() == 2
@@ -118,7 +118,8 @@ fn is_secret_reference(object: &Map<String, Value>) -> bool {
         && text("source").is_some_and(|source| ["env", "file", "credential"].contains(&source))
 }
 
-/// A URL without what stands in its query, and before an `@` in front of its host: people put keys there.
+/// A URL without its query and without the text before an `@` in front of its host, because users put keys
+/// there.
 pub(in crate::config) fn redact_url(text: &str) -> String {
     let start = text.find("://").map_or(0, |at| at + 3);
     let (scheme, rest) = text.split_at(start);
@@ -126,7 +127,7 @@ pub(in crate::config) fn redact_url(text: &str) -> String {
         Some(at) => (rest.get(..at).unwrap_or_default(), "?***"),
         None => (rest, ""),
     };
-    // Of what is no URL nobody knows where its host ends.
+    // If the text is not a URL, the end of its host is unknown.
     let host = rest.find('/').filter(|_| start > 0).unwrap_or(rest.len());
     match rest.get(..host).and_then(|authority| authority.rfind('@')) {
         Some(at) => format!("{scheme}***{}{query}", rest.get(at..).unwrap_or_default()),

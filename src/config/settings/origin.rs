@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-/// Where a secret was found. Displayed for people, never with the secret.
+/// Where a secret was found. Displayed for users, never with the secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretOrigin {
     /// A variable of the process environment, by name.
@@ -25,7 +25,7 @@ pub enum SecretOrigin {
     },
     /// `moonrelay drill` made it up.
     Drill,
-    /// There is no key: the provider takes none.
+    /// No key: the provider takes none.
     NoKey,
 }
 

@@ -26,7 +26,7 @@ impl Warning {
     }
 }
 
-/// What a warning is about. Displayed as the message for people.
+/// The cause of a warning. Displayed as the message for users.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WarningKind {
     /// The secrets file cannot be used, or not as it is.
@@ -49,7 +49,7 @@ pub enum WarningKind {
     MissingLogin {
         /// The provider's id.
         provider: String,
-        /// Why; `None` where no state directory is known.
+        /// Why; `None` if no state directory is known.
         error: Option<LoginError>,
     },
     /// The value of a provider's header is not available.
@@ -66,7 +66,7 @@ pub enum WarningKind {
         /// What is not available.
         missing: Missing,
     },
-    /// A provider that the catalog does not know has no `baseUrl`.
+    /// A provider that is not in the catalog has no `baseUrl`.
     NoBaseUrl {
         /// The provider's id.
         provider: String,
@@ -122,7 +122,7 @@ pub enum WarningKind {
     ShadowingAlias {
         /// The alias.
         alias: String,
-        /// What it hides, for people.
+        /// What it hides, for users.
         hidden: String,
     },
 }
@@ -214,7 +214,7 @@ impl fmt::Display for WarningKind {
     }
 }
 
-/// Why a provider has no login where no state directory is known.
+/// Why a provider has no login if no state directory is known.
 pub const NO_STATE_DIRECTORY: &str = "there is no place for its login: set HOME";
 
 /// Why a provider of the catalog is off that is not on by default.

@@ -1,4 +1,4 @@
-//! No text makes the configuration panic, and what is printed of it holds no secret.
+//! No text makes the configuration panic, and its printed form contains no secret.
 
 use proptest::prelude::*;
 

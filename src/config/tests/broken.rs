@@ -1,4 +1,4 @@
-//! Everything that is wrong is reported at once, with its place and the fix.
+//! Every error is reported at once, with its position and the fix.
 
 use super::{invalid, issues, settings_with, warnings};
 

@@ -9,7 +9,7 @@ use crate::catalog::{AdapterId, ThinkingControl};
 use crate::config::settings::Auth;
 use crate::protocol::api::Api;
 
-/// `face=base` of every face.
+/// `api=base` of every API.
 fn faces(text: &str, id: &str) -> Vec<String> {
     let settings = settings(text);
     provider(&settings, id).apis.iter().map(|(face, base)| format!("{}={base}", face.as_str())).collect()
@@ -65,7 +65,7 @@ fn a_catalogs_provider_elsewhere_keeps_its_faces_where_the_url_is_laid_out_as_it
     assert_eq!(at("moonshot", &format!("baseUrl: '{mirror}/anthropic/v1'")), moonshot);
     let kimi = at("kimi", "baseUrl: 'https://mirror.example/coding/v1'");
     assert_eq!((kimi.len(), kimi[2].as_str()), (3, "anthropic-messages=https://mirror.example/coding/v1"));
-    // Who names a face says what stands there, and who lays it out otherwise shows it.
+    // A named API is taken as written. A URL with another layout is not taken for a mirror.
     let named = at("kimi", "baseUrl: 'http://127.0.0.1:9/coding/v1', api: 'anthropic-messages'");
     assert_eq!(named, ["anthropic-messages=http://127.0.0.1:9/coding/v1"]);
     assert_eq!(at("kimi", "baseUrl: 'http://127.0.0.1:9/v1'"), ["openai-completions=http://127.0.0.1:9/v1"]);

@@ -1,4 +1,4 @@
-//! Web search: where it asks, with which keys, and what is said of a setting that cannot work.
+//! Web search: its endpoint, its keys, and the messages for a setting that cannot work.
 
 use super::{issues, settings_with, warnings};
 use crate::config::settings::WebSearchSettings;

@@ -1,4 +1,4 @@
-//! The requests under way.
+//! The active requests.
 
 use maud::{Markup, html};
 

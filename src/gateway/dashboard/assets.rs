@@ -24,7 +24,7 @@ pub(super) async fn get_icon(headers: HeaderMap) -> Response {
     serve_file(&headers, "image/svg+xml", include_str!("icon.svg"))
 }
 
-/// A browser asks each time whether the file is still the same: another version of the gateway may have another one.
+/// The browser revalidates the file each time, because another version of the gateway may have a different one.
 fn serve_file(asked: &HeaderMap, kind: &'static str, text: &'static str) -> Response {
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);

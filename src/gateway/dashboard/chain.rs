@@ -1,4 +1,5 @@
-//! The state of the chain: who answers, who rests until when, who is off, and why.
+//! The state of the chain: the target that answers, targets in cooldown and until when, disabled targets, and
+//! why.
 
 use maud::{Markup, html};
 
@@ -22,7 +23,7 @@ pub(super) fn render_section(snapshot: &Snapshot, clock: &LocalTime) -> Markup {
     }
 }
 
-/// Who answers, in one line.
+/// The target that answers, in one line.
 fn render_headline(snapshot: &Snapshot) -> Markup {
     html! {
         p.headline aria-live="polite" {
@@ -73,7 +74,7 @@ fn render_row(snapshot: &Snapshot, link: &ChainEntry, clock: &LocalTime) -> Mark
     }
 }
 
-/// Until when and why; nothing for what can be used.
+/// Until when and why. Empty for a target that can be used.
 fn render_reason(snapshot: &Snapshot, standing: &TargetStatus, clock: &LocalTime) -> Markup {
     match standing {
         TargetStatus::Ready => html! {},
@@ -91,7 +92,7 @@ fn render_reason(snapshot: &Snapshot, standing: &TargetStatus, clock: &LocalTime
     }
 }
 
-/// How the last reload went.
+/// The result of the last reload.
 fn render_reload(reload: &ReloadOutcome, clock: &LocalTime) -> Markup {
     let at = clock.render_time(reload.finished_at);
     match (reload.is_accepted, reload.message.as_deref()) {
@@ -108,7 +109,7 @@ fn render_reload(reload: &ReloadOutcome, clock: &LocalTime) -> Markup {
     }
 }
 
-/// Providers that stand in no link of the chain.
+/// Providers that are not in the chain.
 fn render_other_providers(snapshot: &Snapshot, links: &[&ChainEntry], clock: &LocalTime) -> Markup {
     let beside = |id: &str| links.iter().all(|link| link.reference.provider != id);
     let others: Vec<_> = snapshot.providers.iter().filter(|(id, _)| beside(id)).collect();

@@ -1,5 +1,5 @@
-//! Stacked bars as SVG. There is no `style` attribute in it, which the page's policy would refuse: `style.css` finds the
-//! parts by their colours.
+//! Stacked bars as SVG. It has no `style` attribute, because the page's policy would refuse it. `style.css`
+//! selects the parts by their colours.
 
 use maud::html;
 use plotters::backend::SVGBackend;
@@ -17,16 +17,16 @@ use super::palette::{LINE_COLOR, TEXT_COLOR, select_series_color};
 
 /// In the units of the drawing, which a page stretches; chosen so that its text can be read 340 pixels wide.
 const VIEW_SIZE: (u32, u32) = (440, 210);
-/// Of the text. plotters divides it by 1.24.
+/// The text size. plotters divides it by 1.24.
 const FONT_SIZE: f64 = 15.5;
-/// At most so many labels stand under the bars.
+/// The maximum number of labels under the bars.
 const MAX_LABELS: usize = 8;
 
 type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type PlotArea<'a> = DrawingArea<SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 type DrawError = DrawingAreaErrorKind<std::io::Error>;
 
-/// What is drawn.
+/// The content of a chart.
 #[derive(Debug, Default)]
 pub(super) struct BarChart {
     /// Under each bar.
@@ -42,10 +42,10 @@ impl BarChart {
         (0..self.labels.len()).map(height).fold(0.0, f64::max)
     }
 
-    /// The drawing; `label` says in words what it shows.
+    /// Renders the chart. `label` describes it in words.
     ///
     /// # Errors
-    /// Writing into a string does not fail; what plotters says all the same.
+    /// Writing into a string does not fail, but plotters can still report an error.
     pub(super) fn render_svg(&self, label: &str) -> Result<String, String> {
         let mut svg = String::new();
         self.draw(&mut svg).map_err(|error| error.to_string())?;
@@ -98,7 +98,7 @@ impl BarChart {
         Ok(())
     }
 
-    /// Writes the labels under the bars, some of them where there are many.
+    /// Draws the labels under the bars. If there are many bars, only some get a label.
     fn draw_labels(
         &self,
         root: &Canvas<'_>,
@@ -106,7 +106,7 @@ impl BarChart {
         style: &TextStyle<'_>,
     ) -> Result<(), DrawError> {
         let step = self.labels.len().div_ceil(MAX_LABELS).max(1);
-        // The last bar is the newest, which has its label always.
+        // The last bar is the newest and always has its label.
         let offset = self.labels.len().saturating_sub(1) % step;
         for (at, label) in self.labels.iter().enumerate().skip(offset).step_by(step) {
             let (across, down) = plane.map_coordinate(&(at as f64 + 0.5, 0.0));

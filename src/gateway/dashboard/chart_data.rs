@@ -1,4 +1,4 @@
-//! Sums of the ledger, sorted into the charts' bars and models.
+//! Sums from the usage database, sorted into the charts' bars and models.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use super::time_range::Bar;
 use crate::protocol::amount::Amount;
 use crate::usage::{TokenTotals, UsageRow, UsageTotals};
 
-/// What one model used in the time of one bar, or of all.
+/// The usage of one model in the time of one bar, or of all bars.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ModelUsage {
     pub(super) tokens: u64,
@@ -22,13 +22,13 @@ impl ModelUsage {
         }
     }
 
-    /// What it cost in one currency.
+    /// The cost in one currency.
     pub(super) fn cost(&self, currency: &str) -> Amount {
         self.cost.get(currency).copied().unwrap_or_default()
     }
 }
 
-/// Every token once.
+/// Counts every token once.
 const fn sum_tokens(tokens: &TokenTotals) -> u64 {
     tokens
         .input
@@ -37,27 +37,27 @@ const fn sum_tokens(tokens: &TokenTotals) -> u64 {
         .saturating_add(tokens.cache_write)
 }
 
-/// What the charts show.
+/// The data of the charts.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ChartData {
-    /// From the one that used the most.
+    /// Sorted by usage, the highest first.
     pub(super) models: Vec<String>,
-    /// Of each bar what each model used, in the order of `models`.
+    /// For each bar the usage of each model, in the order of `models`.
     pub(super) bars: Vec<(Bar, Vec<ModelUsage>)>,
-    /// Every currency that something was paid in.
+    /// Every currency with a cost.
     pub(super) currencies: BTreeSet<String>,
-    /// What attempts used that answered.
+    /// The usage of attempts that answered.
     pub(super) answered: TokenTotals,
-    /// What attempts used that did not.
+    /// The usage of attempts that did not answer.
     pub(super) unanswered: u64,
     /// Attempts without a known price.
     pub(super) unpriced: u64,
-    /// Attempts whose tokens we counted ourselves.
+    /// Attempts whose tokens the gateway counted itself.
     pub(super) estimated: u64,
 }
 
 impl ChartData {
-    /// From sums by bar and model.
+    /// Builds the data from sums by bar and model.
     pub(super) fn from_rows(bars: Vec<Bar>, sums: &[UsageRow]) -> Self {
         let mut spent = Self::default();
         let mut cells: BTreeMap<(&str, &str), ModelUsage> = BTreeMap::new();
@@ -86,12 +86,12 @@ impl ChartData {
         spent
     }
 
-    /// All tokens of the charts' time.
+    /// All tokens in the charts' time range.
     pub(super) fn total_tokens(&self) -> u64 {
         sum_tokens(&self.answered).saturating_add(self.unanswered)
     }
 
-    /// What all of it cost in one currency.
+    /// The total cost in one currency.
     pub(super) fn total_cost(&self, currency: &str) -> Amount {
         self.bars.iter().flat_map(|(_, used)| used).map(|used| used.cost(currency)).sum()
     }

@@ -11,10 +11,10 @@ use super::time_range::TimeRange;
 use crate::protocol::amount::Amount;
 use crate::usage::{DatabaseError, UsageQuery, UsageStore};
 
-/// What there is to draw; `None` where the settings keep nothing.
+/// The data to draw; `None` if the settings disable the store.
 pub(super) type ChartResult = Result<Option<ChartData>, DatabaseError>;
 
-/// Asks the store; `kept` is whether the settings have one.
+/// Queries the store. `kept` is whether the settings have one.
 pub(super) async fn load_chart(
     ledger: &UsageStore,
     kept: bool,
@@ -31,7 +31,7 @@ pub(super) async fn load_chart(
     Ok(Some(ChartData::from_rows(bars, &sums)))
 }
 
-/// The settings have a store, and it is not open.
+/// A store is configured but not open.
 fn build_unavailable_error(ledger: &UsageStore) -> DatabaseError {
     let problem = ledger.health().last_error.unwrap_or_else(|| "it is not open yet".to_owned());
     DatabaseError { location: "in the state directory".to_owned(), problem }

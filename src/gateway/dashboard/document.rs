@@ -1,4 +1,4 @@
-//! What all pages have in common: the head, and the headers that keep anything foreign out.
+//! What all pages have in common: the head, and the headers that block foreign content.
 
 use axum::body::Body;
 use axum::response::Response;
@@ -11,13 +11,13 @@ use maud::{DOCTYPE, Markup, html};
 use super::local_time::LocalTime;
 use crate::gateway::response::to_unix_millis;
 
-/// Nothing but our own files, and no page may frame us.
+/// Only the gateway's own files are loaded, and no page may frame the dashboard.
 const CSP: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
      base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
 );
 
-/// Puts the headers on that everything of the dashboard has.
+/// Adds the headers that every dashboard response has.
 pub(super) fn insert_security_headers(headers: &mut HeaderMap) {
     headers.insert(CONTENT_SECURITY_POLICY, CSP);
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -35,7 +35,7 @@ pub(super) fn html_response(status: StatusCode, markup: Markup) -> Response {
     response
 }
 
-/// A whole page. `top` stands beside the name.
+/// A whole page. `top` is placed beside the name.
 pub(super) fn render_page(title: &str, clock: &LocalTime, top: &Markup, content: &Markup) -> Markup {
     html! {
         (DOCTYPE)

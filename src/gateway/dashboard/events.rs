@@ -1,5 +1,5 @@
-//! Server-sent events: each is named like a section, and has what stands in it now. Only what has changed is sent, and
-//! where nobody looks nothing is done at all.
+//! Server-sent events. Each is named after a section and carries its current content. Only changed sections are
+//! sent, and without viewers no work is done.
 
 use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
@@ -25,22 +25,25 @@ use crate::routing::shutdown::{ShutdownPhase, ShutdownWatch};
 
 /// A person has one page open, or a few.
 const MAX_VIEWERS: usize = 8;
-/// From a change to its event: what changes in this time goes out together, so there are at most four a second.
+/// Delay from a change to its event. Changes in this time are sent together, so there are at most four events a
+/// second.
 const DEBOUNCE: Duration = Duration::from_millis(250);
-/// From a request's end to the charts with it: until then the ledger has written it, and others with it.
+/// Delay from the end of a request to the update of the charts. By then the usage database has written it,
+/// together with others.
 const CHART_DELAY: Duration = Duration::from_secs(1);
-/// The charts' questions to the store take at most one part in so many of the time: a ledger of years is slow to add up.
+/// The charts' queries take at most one part in this many of the time, because a database of many years is slow
+/// to sum.
 const CHART_QUERY_SHARE: u32 = 20;
-/// What providers told of their quota is good for a minute; then they are asked again.
+/// A quota reported by a provider is valid for a minute; then it is requested again.
 const QUOTA_INTERVAL: Duration = Duration::from_secs(61);
-/// Who was asked as the page came, and was slow, has told by then.
+/// A slow provider that was queried when the page loaded has answered by then.
 const INITIAL_QUOTA_DELAY: Duration = Duration::from_secs(6);
-/// A proxy, or a laptop that slept, is noticed by this.
+/// Heartbeats detect a proxy, or a laptop that slept.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(15);
-/// When a page that lost us looks for us again.
+/// When a page that lost the connection reconnects.
 const RECONNECT_DELAY: Duration = Duration::from_secs(2);
 
-/// Room for those who look.
+/// Creates the slots for viewers.
 #[must_use]
 pub(in crate::gateway) fn create_viewer_slots() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(MAX_VIEWERS))
@@ -58,7 +61,7 @@ pub(super) async fn stream_events(State(shared): State<Arc<AppState>>, uri: Uri)
     let events = stream::unfold(Viewer::new(view, permit), Viewer::next_event);
     let mut response =
         Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT_INTERVAL)).into_response();
-    // nginx would collect the events otherwise.
+    // Otherwise nginx would buffer the events.
     response
         .headers_mut()
         .insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
@@ -67,7 +70,7 @@ pub(super) async fn stream_events(State(shared): State<Arc<AppState>>, uri: Uri)
     response
 }
 
-/// There is no more room.
+/// The response when every viewer slot is taken.
 fn too_many_viewers_response() -> Response {
     let text =
         format!("{MAX_VIEWERS} dashboards are open already; this one shows what was when it was loaded\n");
@@ -78,23 +81,23 @@ fn too_many_viewers_response() -> Response {
     response
 }
 
-/// Somebody who looks.
+/// An open dashboard.
 struct Viewer {
     view: DashboardView,
-    /// Of each section a hash of what was sent last.
+    /// For each section a hash of the content that was sent last.
     sent_hashes: HashMap<Section, u64>,
-    /// What is to be sent.
+    /// Events to be sent.
     queue: VecDeque<Event>,
-    /// What has to be looked at.
+    /// Sections that may have changed.
     due_sections: Vec<Section>,
     chain_changes: watch::Receiver<u64>,
     active_changes: watch::Receiver<u64>,
     usage_changes: watch::Receiver<u64>,
-    /// When the next rest ends.
+    /// When the next cooldown ends.
     cooldown_ends: Option<Instant>,
     /// When the charts are due.
     charts_due: Option<Instant>,
-    /// From a request's end to the charts with it.
+    /// Delay from the end of a request to the update of the charts.
     charts_delay: Duration,
     /// When the quota is due.
     quota_due: Instant,
@@ -122,7 +125,7 @@ impl Viewer {
             charts_delay: CHART_DELAY,
             quota_due: Instant::now() + INITIAL_QUOTA_DELAY,
             sent_hashes: HashMap::new(),
-            // What changed between the page and this.
+            // Sections that may have changed between the page and this stream.
             due_sections: vec![
                 Section::Chain,
                 Section::ActiveRequests,
@@ -153,7 +156,7 @@ impl Viewer {
             }
         };
         let event = tokio::select! {
-            // No answer is under way here that a stop would wait for.
+            // A shutdown does not need to wait for a response here.
             biased;
             () = ending.wait_for(ShutdownPhase::Draining) => return None,
             event = next => event,
@@ -164,7 +167,7 @@ impl Viewer {
     /// Waits until something is due.
     async fn wait_for_change(&mut self) {
         let (rest_ends, charts, quota) = (self.cooldown_ends, self.charts_due, self.quota_due);
-        // The senders live as long as the relay and the ledger, which the view holds.
+        // The senders live as long as the engine and the usage store, which the view holds.
         tokio::select! {
             _ = self.chain_changes.changed() => self.due_sections.push(Section::Chain),
             _ = self.active_changes.changed() => self.due_sections.push(Section::ActiveRequests),
@@ -181,7 +184,7 @@ impl Viewer {
         }
     }
 
-    /// Adds what else has changed meanwhile.
+    /// Adds other sections that have changed in the meantime.
     fn collect_changes(&mut self) {
         // The senders live, as above.
         if self.chain_changes.has_changed().unwrap_or(false) {
@@ -200,14 +203,14 @@ impl Viewer {
         self.due_sections.dedup();
     }
 
-    /// It is in the list at once, in the charts when it is written.
+    /// The request appears in the list at once, and in the charts when it is written.
     fn schedule_request_sections(&mut self) {
         self.due_sections.push(Section::Requests);
         let pause = self.charts_delay;
         self.charts_due.get_or_insert_with(|| Instant::now() + pause);
     }
 
-    /// Renders what is due, and queues what is not as it was sent last.
+    /// Renders the due sections, and queues those that differ from what was sent last.
     async fn render_due_sections(&mut self) {
         let clock = LocalTime::now();
         for section in std::mem::take(&mut self.due_sections) {
@@ -217,7 +220,7 @@ impl Viewer {
                     self.cooldown_ends = ends.map(Instant::from_std);
                 }
                 Section::Requests if self.view.shows_older_requests() => continue,
-                // Nobody would tell when a slow disk has what the charts lack.
+                // No notification follows when a slow disk has the data that the charts lack.
                 Section::Charts => self.view.wait_until_written().await,
                 _ => {}
             }

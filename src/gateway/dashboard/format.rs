@@ -1,10 +1,10 @@
-//! Spans, counts and money as people read them.
+//! Formats durations, counts and money for people.
 
 use std::time::Duration;
 
 use crate::protocol::amount::Amount;
 
-/// So many picos are the last digit that is shown of an amount: a millionth.
+/// The last displayed digit of an amount, in picos: a millionth.
 const DISPLAY_PRECISION: u64 = 1_000_000;
 
 /// `420 ms`, `1.3 s`, `42 s`, `3 min 20 s`, `2 h 5 min`, `4 d 1 h`.
@@ -21,7 +21,7 @@ pub(super) fn format_duration(span: Duration) -> String {
     }
 }
 
-/// A span that is counted down or up: whole seconds, a begun one included.
+/// A duration that is counted down or up, in whole seconds rounded up.
 pub(super) fn format_seconds(left: Duration) -> String {
     match left.as_millis().div_ceil(1000) {
         short @ 0..60 => format!("{short} s"),

@@ -1,4 +1,4 @@
-//! Moments as people read them, in the time zone of the machine.
+//! Formats points in time for people, in the time zone of the machine.
 
 use std::time::{Duration, SystemTime};
 
@@ -22,12 +22,12 @@ impl LocalTime {
         Self { now: SystemTime::now(), zone: TimeZone::system() }
     }
 
-    /// `None` beyond what a calendar has.
+    /// `None` beyond the calendar's range.
     pub(super) fn to_zoned(&self, at: SystemTime) -> Option<Zoned> {
         Some(jiff::Timestamp::try_from(at).ok()?.to_zoned(self.zone.clone()))
     }
 
-    /// The time of day; of another day its date too, and no seconds.
+    /// The time of day. For another day, the date too, without seconds.
     pub(super) fn render_time(&self, at: SystemTime) -> Markup {
         let Some(zoned) = self.to_zoned(at) else { return html! { "?" } };
         let today = self.to_zoned(self.now).is_some_and(|now| now.date() == zoned.date());
@@ -37,13 +37,13 @@ impl LocalTime {
         html! { time datetime=(exact) title=(full) { (shown) } }
     }
 
-    /// What is left until then; a script counts it down.
+    /// The remaining time; a script counts it down.
     pub(super) fn render_countdown(&self, until: SystemTime) -> Markup {
         let left = until.duration_since(self.now).unwrap_or_default();
         html! { span data-until=(to_unix_millis(until)) { (format_seconds(left)) } }
     }
 
-    /// What has passed since then; a script counts it up.
+    /// The elapsed time; a script counts it up.
     pub(super) fn render_elapsed(&self, then: SystemTime) -> Markup {
         let passed = self.now.duration_since(then).unwrap_or_default();
         let passed = Duration::from_secs(passed.as_secs());

@@ -1,6 +1,6 @@
-//! The ledger's words for outcomes, as sentences have them.
+//! Describes the outcomes in the usage database in sentences.
 
-/// What an outcome means; a word of another version stands for itself.
+/// What an outcome means. An outcome of another version is returned unchanged.
 pub(super) fn describe_outcome(outcome: &str) -> &str {
     match outcome {
         "ok" => "answered",
@@ -30,7 +30,7 @@ pub(super) fn describe_outcome(outcome: &str) -> &str {
     }
 }
 
-/// How an outcome looks: what went well, what was passed over without being asked, and the rest.
+/// Chooses how an outcome is shown: success, skipped without a call, or any other.
 pub(super) fn choose_tone(outcome: &str) -> &'static str {
     match outcome {
         "ok" => "good",

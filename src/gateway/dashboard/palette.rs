@@ -1,5 +1,5 @@
-//! The charts' colours. Each is written into the drawings as it is for light pages; `style.css` puts another one in its
-//! place on dark pages, by the attribute that has it.
+//! The charts' colours. The drawings contain the colours for light pages. On dark pages `style.css` replaces
+//! each by the attribute that contains it.
 
 use plotters::style::RGBColor;
 
@@ -19,7 +19,7 @@ pub(super) const SERIES_COLORS: [RGBColor; 6] = [
 /// Of the bars of all models that have no colour of their own.
 pub(super) const OTHER_COLOR: RGBColor = RGBColor(0x76, 0x78, 0x7D);
 
-/// The colour of the bars in this place.
+/// The colour of the bars at this index.
 pub(super) fn select_series_color(place: usize) -> RGBColor {
     SERIES_COLORS.get(place).copied().unwrap_or(OTHER_COLOR)
 }

@@ -1,4 +1,5 @@
-//! The test box: asks a model from the page. All of it is done by the page's script, so its button waits for that.
+//! The playground sends a prompt to a model from the page. The page's script does all of it, so the button is
+//! enabled by the script.
 
 use maud::{Markup, html};
 

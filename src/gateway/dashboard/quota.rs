@@ -1,4 +1,4 @@
-//! What is left of each provider's quota, as the provider told it.
+//! The remaining quota of each provider, as the provider reported it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,14 +10,15 @@ use super::local_time::LocalTime;
 use crate::routing::Engine;
 use crate::routing::quota::{Allowance, Balance, ProviderQuota};
 
-/// A page waits so long for what providers tell; who is slower is told of with the next look.
+/// How long a page waits for the providers' quotas. The quota of a slower provider appears at the next load.
 const MAX_WAIT: Duration = Duration::from_secs(1);
-/// Of this share and less people want to know.
+/// The remaining share at or below which people want to know.
 const LOW_SHARE: f64 = 0.2;
 
-/// What the providers tell, without waiting long for it. They are asked once a minute at most, however many look.
+/// The quotas that providers report, without a long wait. Each provider is queried at most once a minute,
+/// regardless of the number of viewers.
 pub(super) async fn load_quotas(relay: &Arc<Engine>) -> Vec<ProviderQuota> {
-    // By itself: what comes of a question shall be known later even if nobody waits for it now.
+    // A separate task, so that the result is stored even if the caller stops waiting.
     let asking = relay.clone();
     let asked = tokio::spawn(async move { asking.quotas().refresh(&asking.settings()).await });
     match tokio::time::timeout(MAX_WAIT, asked).await {
@@ -66,7 +67,7 @@ fn render_allowance(allowance: &Allowance, clock: &LocalTime) -> Markup {
     }
 }
 
-/// How much is left, as a bar.
+/// The remaining share, as a bar.
 fn render_meter(name: &str, left: f64) -> Markup {
     let left = left.clamp(0.0, 1.0);
     let tone = if left <= LOW_SHARE { "bad" } else { "good" };

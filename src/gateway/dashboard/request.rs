@@ -10,7 +10,7 @@ use super::timeline::render_timeline;
 use crate::protocol::usage::TokenUsage;
 use crate::usage::{UsageAttempt, UsageEntry};
 
-/// All that is known of it.
+/// The page with all details of a request.
 pub(super) fn render_page(entry: &UsageEntry, clock: &LocalTime) -> Markup {
     html! {
         nav.back { a href="/#requests" { "← Dashboard" } }
@@ -113,7 +113,7 @@ fn render_row(attempt: &UsageAttempt) -> Markup {
     }
 }
 
-/// The attempts as the test box lists them.
+/// The attempts as the playground lists them.
 pub(super) fn render_attempts(entry: &UsageEntry) -> Markup {
     html! {
         @for attempt in &entry.attempts {
@@ -131,7 +131,7 @@ pub(super) fn render_attempts(entry: &UsageEntry) -> Markup {
     }
 }
 
-/// Nothing is known of it.
+/// The page for an unknown request.
 pub(super) fn render_not_found(id: &str) -> Markup {
     html! {
         nav.back { a href="/#requests" { "← Dashboard" } }

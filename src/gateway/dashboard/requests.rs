@@ -1,4 +1,4 @@
-//! The requests that are over, the newest first.
+//! Completed requests, the newest first.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -14,24 +14,24 @@ use crate::protocol::amount::Amount;
 use crate::record::RequestId;
 use crate::usage::{DatabaseError, UsageAttempt, UsageEntry, UsageHealth, UsageStore};
 
-/// On one page.
+/// The number of requests on one page.
 const PAGE_SIZE: usize = 25;
 
-/// What a page shows.
+/// The content of a page of requests.
 pub(super) struct RequestPage {
     entries: Vec<Arc<UsageEntry>>,
-    /// Whether it begins with the newest, and grows.
+    /// Whether the page begins with the newest request, and grows.
     is_newest: bool,
-    /// Whether the settings have a store: older ones can be asked for.
+    /// Whether the settings have a store, from which older requests can be loaded.
     has_store: bool,
-    /// Why the store told nothing.
+    /// Why the query of the store failed.
     error: Option<DatabaseError>,
-    /// How the writing goes.
+    /// The state of the writer.
     health: UsageHealth,
 }
 
 impl RequestPage {
-    /// The newest ones, or those from before a moment.
+    /// Loads the newest requests, or those before a point in time.
     pub(super) async fn load(ledger: &UsageStore, kept: bool, before: Option<SystemTime>) -> Self {
         let mut entries = match before {
             None => ledger.recent(),
@@ -73,7 +73,7 @@ impl RequestPage {
             p.pages {
                 @if !self.is_newest { a href="/#requests" { "Newest" } " " }
                 @if let Some(last) = self.entries.last().filter(|_| self.has_store && self.entries.len() == PAGE_SIZE) {
-                    // The rest of the last one's millisecond is not left out.
+                    // Plus one, so that other requests in the same millisecond are not left out.
                     a href={ "/?before=" (to_unix_millis(last.started_at()) + 1) "#requests" } { "Older" }
                 }
                 @if !self.has_store {
@@ -84,7 +84,7 @@ impl RequestPage {
     }
 }
 
-/// What of the ledger is not on its disk, where something is not.
+/// What the usage database could not write to disk, if anything.
 fn render_write_errors(health: &UsageHealth) -> Markup {
     html! {
         @if let Some(trouble) = &health.last_error {
@@ -96,7 +96,7 @@ fn render_write_errors(health: &UsageHealth) -> Markup {
     }
 }
 
-/// A table whose rows become cards on a narrow screen; the roles keep it a table for who cannot see it.
+/// A table whose rows become cards on a narrow screen. The roles keep it a table for screen readers.
 fn render_table(entries: &[Arc<UsageEntry>], clock: &LocalTime) -> Markup {
     let columns = ["Time", "Client", "Asked for", "Way", "First byte", "Took", "Tokens", "Cost"];
     html! {
@@ -135,14 +135,14 @@ fn render_row(entry: &UsageEntry, clock: &LocalTime) -> Markup {
     }
 }
 
-/// Whether somebody else answered than who was asked first.
+/// Whether a target other than the first one answered.
 pub(super) fn used_fallback(entry: &UsageEntry) -> bool {
     let name = |attempt: &UsageAttempt| format!("{}/{}", attempt.provider, attempt.model);
     let first = entry.attempts.first().map(name);
     entry.answered_by.is_some() && first.is_some() && first != entry.answered_by
 }
 
-/// The targets in order, each with how it ended.
+/// The targets in order, each with its outcome.
 pub(super) fn render_attempt_chips(entry: &UsageEntry) -> Markup {
     html! {
         span.chips {
@@ -156,12 +156,12 @@ pub(super) fn render_attempt_chips(entry: &UsageEntry) -> Markup {
     }
 }
 
-/// How the request ended for its client, where not well.
+/// The outcome for the client, if it was not a success.
 pub(super) fn render_outcome(outcome: &str) -> Markup {
     html! { span.ended data-tone=(choose_tone(outcome)) title=(describe_outcome(outcome)) { (outcome) } }
 }
 
-/// What all attempts used: the prompt and the output.
+/// The tokens of all attempts: the prompt and the output.
 fn render_tokens(entry: &UsageEntry) -> Markup {
     let used = || entry.attempts.iter().filter_map(|attempt| attempt.usage);
     let (prompt, output): (u64, u64) = used().fold((0, 0), |(prompt, output), usage| {
@@ -177,7 +177,7 @@ fn render_tokens(entry: &UsageEntry) -> Markup {
     }
 }
 
-/// What all attempts cost, each currency by itself.
+/// The cost of all attempts, for each currency.
 pub(super) fn sum_costs(entry: &UsageEntry) -> BTreeMap<&str, Amount> {
     let mut costs = BTreeMap::new();
     for bill in entry.attempts.iter().filter_map(|attempt| attempt.bill.as_ref()) {

@@ -1,4 +1,4 @@
-//! Pages say what is so, and nothing that somebody else wrote becomes markup.
+//! Pages show the current state, and text from other sources never becomes markup.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -48,7 +48,7 @@ fn attempt(reference: &str, outcome: &str, began: u64, took: u64) -> UsageAttemp
     }
 }
 
-/// Kimi refused, `OpenRouter` answered.
+/// Kimi rejected the request, `OpenRouter` answered.
 fn fallen() -> UsageEntry {
     let usage = TokenUsage { input: 600, output: 200, cache_read: 400, ..TokenUsage::default() };
     let bill = AttemptCost {
@@ -172,7 +172,7 @@ async fn a_request_that_fell_back_is_seen_at_a_glance() {
         &requests::render_attempt_chips(&entry),
         &["kimi/kimi-for-coding <span class=\"word\">rate_limit", "openrouter/auto"],
     );
-    // Tried again and well is no fallback.
+    // A successful retry is not a fallback.
     let attempts = vec![attempt("kimi/k3", "network", 0, 1), attempt("kimi/k3", "ok", 1, 1)];
     assert!(!requests::used_fallback(&UsageEntry {
         answered_by: Some("kimi/k3".to_owned()),

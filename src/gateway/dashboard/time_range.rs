@@ -1,4 +1,4 @@
-//! The days that the charts are of, hour by hour or day by day.
+//! The time range of the charts, by hour or by day.
 
 use std::time::SystemTime;
 
@@ -23,17 +23,17 @@ pub(super) enum TimeRange {
 /// One bar.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Bar {
-    /// As the store has it.
+    /// The key in the store.
     pub(super) key: String,
-    /// Under the bar.
+    /// The label under the bar.
     pub(super) label: String,
 }
 
 impl TimeRange {
-    /// Each of them.
+    /// All ranges.
     pub(super) const ALL: [Self; 3] = [Self::Day, Self::Week, Self::Month];
 
-    /// As `?days=` has it.
+    /// The value of `?days=`.
     pub(super) const fn days(self) -> u32 {
         match self {
             Self::Day => 1,
@@ -42,12 +42,12 @@ impl TimeRange {
         }
     }
 
-    /// From `?days=`.
+    /// Parses `?days=`.
     pub(super) fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|range| range.days().to_string() == text)
     }
 
-    /// For people.
+    /// The label for people.
     pub(super) const fn label(self) -> &'static str {
         match self {
             Self::Day => "24 hours",
@@ -56,7 +56,7 @@ impl TimeRange {
         }
     }
 
-    /// What one bar is of.
+    /// The period of one bar.
     pub(super) const fn group_by(self) -> GroupBy {
         match self {
             Self::Day => GroupBy::Hour,
@@ -64,7 +64,8 @@ impl TimeRange {
         }
     }
 
-    /// The bars from the oldest to that of now, and when the oldest begins. `None` at the ends of the calendar.
+    /// The bars from the oldest to the current one, and the start of the oldest. `None` at the ends of the
+    /// calendar.
     pub(super) fn build_bars(self, clock: &LocalTime) -> Option<(SystemTime, Vec<Bar>)> {
         let now = clock.to_zoned(clock.now)?;
         match self {

@@ -40,7 +40,8 @@ pub(super) fn render_timeline(entry: &UsageEntry) -> Markup {
     }
 }
 
-/// A bar from an attempt's beginning to its outcome; behind that of the one that answered, the rest of its answer.
+/// A bar from the start of an attempt to its outcome. For the attempt that answered, a second bar shows the
+/// remainder of its response.
 fn render_row(
     entry: &UsageEntry,
     attempt: &UsageAttempt,
@@ -48,7 +49,7 @@ fn render_row(
     across: &impl Fn(Duration) -> u64,
 ) -> Markup {
     let (began, known) = (across(attempt.started_after), across(attempt.started_after + attempt.duration));
-    // What took no time is seen all the same.
+    // An attempt that took no time is still visible.
     let width = known.saturating_sub(began).max(2);
     let began = began.min(WIDTH - width.min(WIDTH));
     let end = across(entry.duration);
@@ -63,7 +64,7 @@ fn render_row(
     }
 }
 
-/// The same for who does not see it.
+/// The same as text, for screen readers.
 fn describe_attempts(entry: &UsageEntry) -> String {
     let told = |attempt: &UsageAttempt| {
         let UsageAttempt { provider, model, outcome, started_after: began, duration: took, .. } = attempt;

@@ -1,4 +1,4 @@
-//! What somebody looks at: the sections of the first page, each rendered when it is asked for.
+//! The content that a viewer sees: the sections of the first page, each rendered on request.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -13,7 +13,7 @@ use super::{active_requests, chain, charts, playground, quota, requests};
 use crate::gateway::app_state::AppState;
 use crate::gateway::error::ApiError;
 
-/// A section that changes while somebody looks.
+/// A section that changes while the page is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Section {
     Chain,
@@ -36,7 +36,7 @@ impl Section {
     }
 }
 
-/// What of it was asked for.
+/// The part of the page that was requested.
 #[derive(Clone)]
 pub(super) struct DashboardView {
     pub(super) state: Arc<AppState>,
@@ -45,7 +45,7 @@ pub(super) struct DashboardView {
 }
 
 impl DashboardView {
-    /// Reads `?days=` and `?before=` (milliseconds since 1970); what else stands there is not ours.
+    /// Reads `?days=` and `?before=` (milliseconds since 1970). Other parameters are ignored.
     pub(super) fn parse(shared: Arc<AppState>, query: &str) -> Result<Self, ApiError> {
         let mut view = Self { state: shared, range: TimeRange::default(), before: None };
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -56,7 +56,7 @@ impl DashboardView {
                 }
                 "before" => {
                     let wrong = || ApiError::bad_query("before", "before takes milliseconds since 1970");
-                    // Later than a calendar has is no time.
+                    // A time beyond the calendar's range is invalid.
                     let millis = value.parse().ok().filter(|millis| *millis < 253_402_300_800_000);
                     let since = Duration::from_millis(millis.ok_or_else(wrong)?);
                     view.before = SystemTime::UNIX_EPOCH.checked_add(since);
@@ -67,22 +67,22 @@ impl DashboardView {
         Ok(view)
     }
 
-    /// Whether its requests are those of a time that is past, which do not change.
+    /// Whether the page shows requests of a past time, which do not change.
     pub(super) const fn shows_older_requests(&self) -> bool {
         self.before.is_some()
     }
 
-    /// Whether there shall be a store, and it is not open; nobody is told when it is.
+    /// Whether a store is configured but not open yet. No notification follows when it opens.
     pub(super) fn is_waiting_for_store(&self) -> bool {
         self.state.engine.settings().usage.is_enabled && self.state.usage.database().is_none()
     }
 
-    /// Until the charts have every request that is in the list.
+    /// Waits until the charts have every request that is in the list.
     pub(super) async fn wait_until_written(&self) {
         self.state.usage.flush().await;
     }
 
-    /// What stands within a section now.
+    /// Renders the current content of a section.
     pub(super) async fn render_section(&self, section: Section, clock: &LocalTime) -> Markup {
         let (relay, ledger) = (&self.state.engine, &self.state.usage);
         let kept = relay.settings().usage.is_enabled;
@@ -100,9 +100,9 @@ impl DashboardView {
         }
     }
 
-    /// All of the first page.
+    /// The whole content of the first page.
     pub(super) async fn render_overview(&self, clock: &LocalTime) -> Markup {
-        // Without scripts there is no second look at them.
+        // Without scripts the charts are not updated later.
         self.wait_until_written().await;
         html! {
             h1.unseen { "Dashboard of this gateway" }
@@ -122,7 +122,7 @@ impl DashboardView {
         }
     }
 
-    /// Beside the name: which version, since when, and whether the page is up to date.
+    /// Beside the name: the version, the start time, and whether the page is up to date.
     pub(super) fn render_header(&self, clock: &LocalTime) -> Markup {
         let uptime = self.state.engine.snapshot().uptime;
         let started = clock.now.checked_sub(uptime).unwrap_or(clock.now);

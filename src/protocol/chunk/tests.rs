@@ -1,4 +1,4 @@
-//! What a chunk tells.
+//! Tests of chunk parsing.
 
 use proptest::prelude::*;
 use serde_json::Value;
@@ -29,7 +29,7 @@ fn escaped_keys_count() {
 }
 
 #[test]
-fn empty_values_are_no_substance() {
+fn empty_values_are_not_content() {
     for delta in [
         r#"{"role":"assistant"}"#,
         r#"{"content":""}"#,
@@ -44,7 +44,7 @@ fn empty_values_are_no_substance() {
 }
 
 #[test]
-fn an_empty_finish_is_none() {
+fn empty_finish_reason_is_ignored() {
     let text = r#"{"choices":[{"finish_reason":""}]}"#;
     assert_eq!(parse(text).finish_reason(text.as_bytes()), None);
 }
@@ -86,7 +86,7 @@ fn names_of_calls_are_found() {
 }
 
 #[test]
-fn what_is_not_one_object_is_malformed() {
+fn text_other_than_one_object_is_malformed() {
     for text in ["", "null", "[]", "{} x", "{\"choices\":[{]}", "{\"a\" 1}"] {
         assert!(ChatChunk::parse(text.as_bytes()).is_err(), "{text}");
     }
@@ -112,7 +112,7 @@ fn usage_arithmetic() {
     assert_eq!(read(r#"{"prompt_tokens":"#), None);
 }
 
-/// Whether a tree's value says something.
+/// Whether a tree's value counts as content.
 fn holds(value: &Value) -> bool {
     match value {
         Value::Null => false,
@@ -125,7 +125,7 @@ fn holds(value: &Value) -> bool {
 
 proptest! {
     #[test]
-    fn a_chunk_means_what_its_tree_means(
+    fn chunk_matches_its_parsed_tree(
         key in prop::sample::select(&["content", "reasoning", "reasoning_content", "reasoning_details", "refusal", "tool_calls", "role", "x"][..]),
         value in sample::value(sample::Text::ForTrees),
         finish in sample::value(sample::Text::ForTrees),

@@ -19,7 +19,7 @@ fn patched(text: &str, change: impl FnOnce(&mut ObjectPatch<'_>)) -> String {
 }
 
 #[test]
-fn commas_come_out_right() {
+fn edits_leave_valid_commas() {
     let text = r#"{ "a" : 1 , "b" : 2 , "c" : 3 }"#;
     for (removed, expected) in [
         (&["a"][..], r#"{ "b" : 2 , "c" : 3 }"#),
@@ -51,7 +51,7 @@ fn commas_come_out_right() {
 }
 
 #[test]
-fn a_renamed_key_keeps_its_place_and_value() {
+fn renamed_key_keeps_position_and_value() {
     let text = r#"{"max_tokens": 1e2, "x":0,"max_\u0074okens":30000000000000000000000000000001,"b":1}"#;
     let out = patched(text, |patch| assert!(patch.rename("max_tokens", "max_completion_tokens")));
     assert_eq!(out, r#"{"x":0,"max_completion_tokens":30000000000000000000000000000001,"b":1}"#);
@@ -69,7 +69,7 @@ fn a_renamed_key_keeps_its_place_and_value() {
 }
 
 #[test]
-fn an_edit_holds_for_all_duplicates_and_escaped_keys() {
+fn edit_applies_to_all_duplicates_and_escaped_keys() {
     let text = r#"{"model":"a","m\u006fdel":"b","temperature":1,"temper\u0061ture":2}"#;
     let out = patched(text, |patch| {
         patch.set("model", "\"c\"");
@@ -92,7 +92,7 @@ fn untouched_parts_are_slices_of_the_original() {
 }
 
 #[test]
-fn edits_beyond_the_text_stand_at_its_end() {
+fn edits_beyond_the_text_apply_at_its_end() {
     let mut edits = Edits::new();
     edits.replace(7..9, &b"x"[..]);
     assert_eq!(edits.apply(&Bytes::from_static(b"abc")).to_bytes(), "abcx");
@@ -155,7 +155,7 @@ fn change_patch(patch: &mut ObjectPatch<'_>, change: &Change) {
 
 proptest! {
     #[test]
-    fn edits_of_spans_mean_what_edits_of_a_tree_mean(text in sample::object(sample::Text::ForTrees), changes in changes()) {
+    fn span_edits_match_tree_edits(text in sample::object(sample::Text::ForTrees), changes in changes()) {
         let mut tree: Map<String, Value> = serde_json::from_str(&text).unwrap();
         let out = patched(&text, |patch| changes.iter().for_each(|change| change_patch(patch, change)));
         changes.iter().for_each(|change| change_tree(&mut tree, change));
@@ -169,7 +169,7 @@ proptest! {
     }
 
     #[test]
-    fn untouched_members_keep_their_bytes(text in sample::object(sample::Text::Any), changes in changes()) {
+    fn unedited_members_keep_their_bytes(text in sample::object(sample::Text::Any), changes in changes()) {
         let out = patched(&text, |patch| changes.iter().for_each(|change| change_patch(patch, change)));
         let touched = |key: &str| changes.iter().any(|change| match change {
             Change::Set(a, _) | Change::Remove(a) => *a == key,

@@ -1,21 +1,22 @@
-//! What each face calls an error.
+//! Error names of each API format.
 //!
-//! A kind may be a reason of an attempt, a `type` of OpenAI's, Moonshot's or Kimi Code's, or one of Anthropic's.
+//! A kind is an attempt reason, a `type` of OpenAI, Moonshot or Kimi Code, or one of Anthropic.
 
 use super::ErrorBody;
 
 impl ErrorBody<'_> {
-    /// `error.type` of the messages face (Anthropic's API reference, "Errors", 2026-11).
+    /// `error.type` of the Messages API (Anthropic's API reference, "Errors", 2026-11).
     pub(super) fn messages_error_type(&self) -> &'static str {
         self.codes().find_map(find_messages_error_type).unwrap_or("api_error")
     }
 
-    /// `error.code` of a failed response. The SDKs name `server_error`, `rate_limit_exceeded` and `invalid_prompt`.
-    /// Codex gives the turn up on `context_length_exceeded`, `insufficient_quota`, `usage_not_included`,
-    /// `cyber_policy`, `invalid_prompt`, `server_is_overloaded` and `slow_down`, and tries again on all others, as on a
-    /// stream that ends without an end and on `response.incomplete`; in the message of `rate_limit_exceeded` it looks
-    /// for "try again in 3 s" (openai/codex, `codex-rs/codex-api/src/sse/responses.rs`, 2026). So an error for which
-    /// somebody else may answer the next try is a `server_error`.
+    /// `error.code` of a failed response. The SDKs name `server_error`, `rate_limit_exceeded` and
+    /// `invalid_prompt`. Codex aborts the turn on `context_length_exceeded`, `insufficient_quota`,
+    /// `usage_not_included`, `cyber_policy`, `invalid_prompt`, `server_is_overloaded` and `slow_down`. It
+    /// retries on all others, on a stream without a final event and on `response.incomplete`. In the message of
+    /// `rate_limit_exceeded` it searches for "try again in 3 s" (openai/codex,
+    /// `codex-rs/codex-api/src/sse/responses.rs`, 2026). So an error that another target may serve on retry is
+    /// a `server_error`.
     pub(super) fn responses_error_code(&self) -> &'static str {
         let code = self.codes().find_map(find_responses_error_code).unwrap_or("server_error");
         match code {
@@ -74,7 +75,7 @@ mod tests {
     use super::ErrorBody;
 
     #[test]
-    fn codex_tries_again_where_somebody_else_may_answer() {
+    fn codex_retries_where_another_target_may_serve() {
         for (kind, alone, again) in [
             ("overloaded", "server_is_overloaded", "server_error"),
             ("quota", "insufficient_quota", "server_error"),
@@ -93,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn the_code_tells_more_than_the_kind() {
+    fn code_is_more_specific_than_kind() {
         let named = |kind, code| {
             let error = ErrorBody { kind, code, ..ErrorBody::default() };
             (error.messages_error_type(), error.responses_error_code())

@@ -1,14 +1,14 @@
-//! Which keys an object cannot have, told without a look at them.
+//! A filter for keys that an object cannot have.
 
 use super::Member;
 
-/// A bit for each key of an object, by its length and first letter: most keys that are looked for and are not there
-/// have a bit of their own.
+/// One bit per key of an object, by its length and first letter. Most absent keys map to a bit that no present
+/// key sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyFilter(u64);
 
 impl KeyFilter {
-    /// Nothing is known.
+    /// Nothing is known yet: any key may be present.
     pub const MATCH_ALL: Self = Self(u64::MAX);
 
     /// Of these members.
@@ -18,7 +18,7 @@ impl KeyFilter {
         for member in members {
             let [b'"', key @ .., b'"'] = text.get(member.key.clone()).unwrap_or_default() else { continue };
             if has_escape(key) {
-                // It means something else than it says.
+                // An escaped key differs from its literal bytes.
                 return Self::MATCH_ALL;
             }
             all.0 |= key_bit(key);
@@ -26,7 +26,7 @@ impl KeyFilter {
         all
     }
 
-    /// Whether a key may be there; `false` is certain.
+    /// Whether a key may be present; `false` is certain.
     #[must_use]
     #[inline]
     pub const fn may_contain(self, key: &str) -> bool {
@@ -44,7 +44,8 @@ const fn key_bit(key: &[u8]) -> u64 {
     1 << ((key.len() + 7 * first) % 64)
 }
 
-/// Whether a key, without its quotes, holds a backslash. Keys are short: words that overlap are quicker than a loop.
+/// Whether a key, without its quotes, contains a backslash. Keys are short, so overlapping words are faster
+/// than a loop.
 #[must_use]
 pub fn has_escape(key: &[u8]) -> bool {
     let in_word = |word: &[u8; 4]| word.iter().fold(false, |any, byte| any | (*byte == b'\\'));
@@ -60,7 +61,7 @@ mod tests {
     use crate::protocol::json::parse_members;
 
     #[test]
-    fn a_key_that_is_there_may_be_there_however_it_is_written() {
+    fn present_key_is_found_in_any_spelling() {
         for length in 0..80 {
             let key = "k".repeat(length);
             for (text, may) in [
@@ -86,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_messages_are_told_apart() {
+    fn message_keys_have_distinct_bits() {
         let names = [
             "role",
             "content",

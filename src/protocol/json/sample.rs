@@ -1,17 +1,17 @@
-//! Arbitrary JSON text for property tests: odd white space, escaped keys, duplicates, numbers that no machine word
-//! holds, lone surrogates.
+//! Arbitrary JSON text for property tests: unusual white space, escaped keys, duplicates, numbers larger than a
+//! machine word, lone surrogates.
 
 use proptest::prelude::*;
 
 /// Keys that the tests edit.
 pub(crate) const KEYS: [&str; 6] = ["model", "temperature", "a", "", "ключ", "messages"];
 
-/// What may stand in it.
+/// What the text may contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Text {
-    /// Anything that passes through us.
+    /// Anything that the gateway forwards.
     Any,
-    /// Nothing that `serde_json` refuses.
+    /// Only text that `serde_json` accepts.
     ForTrees,
 }
 

@@ -1,5 +1,5 @@
-//! Whether what a scan passes over is JSON all through. Most values are plain, which a look over their bytes tells; the
-//! rest is left to `serde_json`.
+//! Validation of the text that a scan skips. Most values are plain, which a scan of their bytes shows;
+//! `serde_json` checks the others.
 
 use super::string_scan::find_plain_end;
 use super::{MalformedJson, is_valid, malformed, skip_string, skip_value};
@@ -7,7 +7,7 @@ use super::{MalformedJson, is_valid, malformed, skip_string, skip_value};
 /// As [`skip_value`].
 ///
 /// # Errors
-/// Also when the value is no JSON.
+/// Also when the value is not valid JSON.
 pub(super) fn skip_valid_value(text: &[u8], at: usize) -> Result<usize, MalformedJson> {
     if text.get(at) == Some(&b'"') {
         skip_valid_string(text, at)
@@ -19,7 +19,7 @@ pub(super) fn skip_valid_value(text: &[u8], at: usize) -> Result<usize, Malforme
 /// As [`skip_string`].
 ///
 /// # Errors
-/// Also when the string is no JSON.
+/// Also when the string is not valid JSON.
 pub(super) fn skip_valid_string(text: &[u8], at: usize) -> Result<usize, MalformedJson> {
     if text.get(at) == Some(&b'"')
         && let Some(quote) = find_plain_end(text, at + 1)
@@ -29,7 +29,7 @@ pub(super) fn skip_valid_string(text: &[u8], at: usize) -> Result<usize, Malform
     check_value(text, at, skip_string(text, at)?)
 }
 
-/// The end of a value, once that is known to be JSON.
+/// The end of a value, after it was validated.
 fn check_value(text: &[u8], at: usize, end: usize) -> Result<usize, MalformedJson> {
     let value = text.get(at..end).unwrap_or_default();
     let is_plain = match value {
@@ -41,8 +41,8 @@ fn check_value(text: &[u8], at: usize, end: usize) -> Result<usize, MalformedJso
     if is_plain || is_valid(value) { Ok(end) } else { malformed(at, "valid JSON") }
 }
 
-/// Whether a string with this between its quotes has neither escapes nor characters that want one. No early return: this
-/// way the compiler looks at many bytes at a time.
+/// Whether a string body contains neither escapes nor characters that need one. No early return, so that the
+/// compiler vectorises the loop.
 fn is_plain(inner: &[u8]) -> bool {
     inner.iter().fold(true, |all, byte| all & (*byte >= 0x20) & (*byte != b'\\'))
 }

@@ -1,22 +1,24 @@
-//! The end of a string, found a block of bytes at a time. A quote after one backslash ends nothing, and a block shows
-//! that without a look at single bytes, so code with its many `\"` and `\n` costs hardly more than prose.
+//! The end of a string, found a block of bytes at a time. A quote after one backslash does not end a string,
+//! and a block shows that without inspecting single bytes. So code with many `\"` and `\n` costs little more
+//! than prose.
 
-/// Keys and words are over within so many words of eight bytes.
+/// Keys and short words end within this many words of eight bytes.
 const SHORT_WORDS: usize = 2;
 
-/// As many words hold what [`plain_end`] finds: the ids of answers are 33 bytes long.
+/// The number of words that [`find_plain_end`] inspects: response ids are 33 bytes long.
 const PLAIN_WORDS: usize = 5;
 
 /// Bytes of a block, which the compiler compares with vectors.
 const BLOCK_BYTES: usize = 32;
 
-/// A quote and the two bytes before it tell whether it may end a string.
+/// A quote and the two bytes before it decide whether it may end a string.
 const LOOKBEHIND_BYTES: usize = 2;
 
-/// After so many blocks without an end the rest is long prose or base64, and may be worth `memchr`'s preparations.
+/// After this many blocks the text is probably long prose or base64, which justifies the setup cost of
+/// `memchr`.
 const BLOCKS_BEFORE_MEMCHR: usize = 8;
 
-/// The offset of the quote that ends the string whose text starts at `from`; `None` where none does.
+/// The offset of the quote that ends the string whose text starts at `from`; `None` if there is none.
 #[inline]
 pub(super) fn find_closing_quote(text: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
@@ -35,10 +37,10 @@ pub(super) fn find_closing_quote(text: &[u8], from: usize) -> Option<usize> {
     find_distant_quote(text, from, at)
 }
 
-/// The same where the text up to `at` holds no quote.
+/// Like [`find_closing_quote`], when the text up to `at` contains no quote.
 #[inline(never)]
 fn find_distant_quote(text: &[u8], from: usize, mut at: usize) -> Option<usize> {
-    // What begins with its own quote has one byte before its text, and a block wants two.
+    // A string that starts with its own quote has one byte before its text; a block needs two.
     while at < LOOKBEHIND_BYTES {
         let Some(word) = text.get(at..).and_then(|rest| rest.first_chunk()) else { break };
         if let Some(end) = find_end_in_word(text, from, at, *word) {
@@ -63,7 +65,7 @@ fn find_distant_quote(text: &[u8], from: usize, mut at: usize) -> Option<usize> 
     find_end_in_word(text, from, at, last)
 }
 
-/// The same within the whole blocks from `at` on, which is at least [`BEFORE`]; `at` goes to where they end.
+/// Searches the whole blocks from `at` on, which is at least [`LOOKBEHIND_BYTES`]. Advances `at` to their end.
 fn find_end_in_blocks(text: &[u8], from: usize, at: &mut usize) -> Option<usize> {
     let (mut looked, mut long) = (0, BLOCKS_BEFORE_MEMCHR);
     let mut rest = text.get(*at - LOOKBEHIND_BYTES..)?;
@@ -82,7 +84,7 @@ fn find_end_in_blocks(text: &[u8], from: usize, at: &mut usize) -> Option<usize>
             let quote = memchr::memchr(b'"', text.get(*at..)?).unwrap_or(text.len() - *at);
             *at += quote;
             if quote < BLOCKS_BEFORE_MEMCHR * BLOCK_BYTES {
-                // Quotes stand close here.
+                // Quotes are close together here.
                 long *= 2;
             }
         }
@@ -91,8 +93,8 @@ fn find_end_in_blocks(text: &[u8], from: usize, at: &mut usize) -> Option<usize>
     None
 }
 
-/// Whether there is a quote with no backslash before it, or with more than one. No branch and no early return: this way
-/// the compiler makes a few comparisons of vectors of it.
+/// Whether there is a quote preceded by no backslash, or by more than one. No branch and no early return, so
+/// that the compiler uses a few vector comparisons.
 #[inline]
 fn may_contain_end(block: &[u8; LOOKBEHIND_BYTES + BLOCK_BYTES]) -> bool {
     let (_, quotes) = block.split_at(LOOKBEHIND_BYTES);
@@ -103,7 +105,7 @@ fn may_contain_end(block: &[u8; LOOKBEHIND_BYTES + BLOCK_BYTES]) -> bool {
     })
 }
 
-/// The end within the word that stands at `at`.
+/// The end within the word at `at`.
 #[inline]
 fn find_end_in_word(text: &[u8], from: usize, at: usize, word: [u8; 8]) -> Option<usize> {
     let mut quotes = quote_mask(word);
@@ -120,8 +122,8 @@ fn find_end_in_word(text: &[u8], from: usize, at: usize, word: [u8; 8]) -> Optio
     None
 }
 
-/// As [`closing_quote`], of a string that is short and says what it means: nothing before its end is escaped or ought to
-/// be. `None` of others, and near the end of the text.
+/// Like [`find_closing_quote`], for a short string without escapes or characters that need one. `None` for others,
+/// and near the end of the text.
 #[inline]
 pub(super) fn find_plain_end(text: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
@@ -142,17 +144,17 @@ const fn quote_mask(word: [u8; 8]) -> u64 {
     zero_byte_mask(u64::from_le_bytes(word) ^ repeat_byte(b'"'))
 }
 
-/// The same of a backslash and of what is below the space.
+/// The same for a backslash and for bytes below the space.
 const fn escape_mask(word: [u8; 8]) -> u64 {
     let word = u64::from_le_bytes(word);
-    // Of the first three bits a control character has none, and everything else has one.
+    // A control character has none of the first three bits set; every other byte has one.
     zero_byte_mask(word ^ repeat_byte(b'\\')) | zero_byte_mask(word & repeat_byte(0xe0))
 }
 
 /// The high bit of each byte that is zero, and no other.
 const fn zero_byte_mask(word: u64) -> u64 {
     const LOW_BITS: u64 = repeat_byte(0x7f);
-    // What is not zero below the high bit carries into it; no byte carries into the next one.
+    // A byte that is not zero below the high bit carries into it; no byte carries into the next one.
     !(((word & LOW_BITS) + LOW_BITS) | word | LOW_BITS)
 }
 

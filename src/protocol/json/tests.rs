@@ -49,7 +49,7 @@ fn brackets_match_by_kind() {
 }
 
 #[test]
-fn separators_are_asked_for() {
+fn missing_separator_is_an_error() {
     for text in ["{\"a\" 1}", "{\"a\":1 \"b\":2}", "{\"a\":1,}", "{,}", "{a:1}", "{\"a\":}", "{\"a\":1", "{"]
     {
         assert!(parse_members(text.as_bytes(), 0).is_err(), "{text}");
@@ -71,7 +71,7 @@ fn validity_is_more_than_the_scan_looks_at() {
 }
 
 #[test]
-fn a_strict_scan_passes_what_is_valid() {
+fn strict_scan_accepts_valid_json() {
     let whole = br#"{"a":"x\u00e9\n","b":[1,-0.5e+3,{"c":null}],"d\t":true,"e":20,"f":{},"g":"plain",
         "h":"a text with more letters than are looked at in words of eight bytes"}"#;
     let damage = (0..whole.len()).flat_map(|at| (0..=u8::MAX).map(move |byte| (at, byte)));
@@ -93,7 +93,7 @@ fn a_strict_scan_passes_what_is_valid() {
 }
 
 #[test]
-fn what_was_expected_is_said() {
+fn error_states_what_was_expected() {
     let error = parse_members(b"{\"a\" 1}", 0).unwrap_err();
     assert_eq!(error.to_string(), "malformed JSON at byte 5: expected a colon");
 }
@@ -132,7 +132,7 @@ fn keys_compare_unescaped_and_the_last_counts() {
 }
 
 #[test]
-fn literals_come_back_as_they_were() {
+fn literals_round_trip() {
     for text in ["", "a\"b\\c\n\r\t\u{1}\u{1f}é\u{2028}😀"] {
         let literal = to_string_literal(text);
         assert_eq!(serde_json::from_slice::<String>(&literal).unwrap(), text);
@@ -159,7 +159,7 @@ fn walk_all(text: &[u8]) {
 
 proptest! {
     #[test]
-    fn values_end_where_serde_json_says(text in sample::value(sample::Text::ForTrees)) {
+    fn value_end_matches_serde_json(text in sample::value(sample::Text::ForTrees)) {
         let padded = format!("{text} ,[\"x\"]");
         prop_assert_eq!(skip_value(padded.as_bytes(), 0).unwrap(), text.len());
     }

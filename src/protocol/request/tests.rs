@@ -28,7 +28,7 @@ fn the_parts_of_a_request_are_found() {
 }
 
 #[test]
-fn keys_may_be_escaped() {
+fn escaped_keys_are_found() {
     let body = parse(r#"{"mod\u0065l":"k3","stream":false,"str\u0065am":true}"#);
     assert_eq!(body.string("model").unwrap(), "k3");
     assert!(body.wants_stream());
@@ -36,7 +36,7 @@ fn keys_may_be_escaped() {
 }
 
 #[test]
-fn messages_that_are_no_array_hide_those_before() {
+fn messages_that_are_not_an_array_override_earlier_ones() {
     let body = parse(r#"{"messages":[{"role":"user"}],"messages":null}"#);
     assert!(body.messages.is_empty());
 }
@@ -48,7 +48,7 @@ fn a_byte_order_mark_is_passed_over() {
 }
 
 #[test]
-fn what_is_no_object_is_malformed() {
+fn body_other_than_an_object_is_malformed() {
     for text in
         ["", " ", "[]", "\"a\"", "{} {}", "{\"messages\":[{\"role\":\"user\"]}", "{\"a\":1", "\u{feff}"]
     {
@@ -63,7 +63,7 @@ fn what_is_no_object_is_malformed() {
 
 proptest! {
     #[test]
-    fn an_edit_leaves_the_messages_bytes_alone(messages in sample::value(sample::Text::Any), other in sample::value(sample::Text::Any)) {
+    fn edit_keeps_the_bytes_of_messages(messages in sample::value(sample::Text::Any), other in sample::value(sample::Text::Any)) {
         let text = format!("{{\"model\": \"a\",\"temperature\":{other} ,\"messages\":[{messages} , {other}], \"x\" : {other}}}");
         let body = parse(&text);
         let mut edits = Edits::new();

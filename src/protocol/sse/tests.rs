@@ -1,4 +1,4 @@
-//! Frames are the same however the bytes are cut, and hold every byte.
+//! Frames are independent of how the bytes are split, and contain every byte.
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -35,7 +35,7 @@ fn some(texts: &[&str]) -> Vec<Option<String>> {
 }
 
 #[test]
-fn what_was_fed_is_not_kept_while_more_is_waited_for() {
+fn consumed_bytes_are_released_while_waiting() {
     for stream in ["data: a\n\n", "data: a\n\ndata: b", "data: a\r\n\r"] {
         let (fed, mut reader) = (Bytes::from(stream.as_bytes().to_vec()), FrameReader::new());
         reader.feed(fed.clone());
@@ -62,7 +62,7 @@ fn lines_with_bare_crs_do_not_wait_for_an_lf() {
 }
 
 #[test]
-fn crlf_may_be_cut_between_cr_and_lf() {
+fn crlf_split_between_chunks_is_one_line_end() {
     let frames = read(&[b"data: a\r", b"\n\r", b"\ndata: b\r\n\r\n"]);
     assert_eq!(frames[0].raw, "data: a\r\n\r\n");
     assert_eq!(frames[1].raw, "data: b\r\n\r\n");
@@ -86,7 +86,7 @@ fn comments_and_blank_lines_are_frames() {
 }
 
 #[test]
-fn the_last_frame_may_lack_its_empty_line() {
+fn last_frame_may_lack_its_empty_line() {
     let frames = read(&[b"data: a\n\ndata: b"]);
     assert_eq!((frames[0].is_terminated, frames[1].is_terminated), (true, false));
     assert_eq!(frames[1].data().unwrap(), "b");
@@ -132,7 +132,7 @@ fn frames_in_one_chunk_are_not_copied() {
 }
 
 #[test]
-fn what_was_not_taken_before_the_next_bytes_is_kept() {
+fn untaken_bytes_survive_the_next_feed() {
     let mut reader = FrameReader::new();
     reader.feed(Bytes::from_static(b"data: a\n\ndata: b\n\nda"));
     assert_eq!(reader.next_frame().unwrap().unwrap().data().unwrap(), "a");
@@ -162,7 +162,7 @@ fn stream_text() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(token, 0..40).prop_map(|tokens| tokens.concat())
 }
 
-/// The lines of a stream by the standard's own words: LF, CRLF or CR ends one.
+/// The lines of a stream as the standard defines them: LF, CRLF or CR ends one.
 fn reference_payloads(stream: &[u8]) -> Vec<Vec<u8>> {
     let text = stream.strip_prefix(b"\xef\xbb\xbf").unwrap_or(stream);
     let (mut events, mut data, mut line, mut at) = (Vec::new(), None::<Vec<u8>>, Vec::new(), 0);
@@ -200,7 +200,7 @@ fn reference_line(line: &[u8], data: &mut Option<Vec<u8>>) {
 
 proptest! {
     #[test]
-    fn any_cut_gives_the_same_frames(stream in stream_text(), cuts in prop::collection::vec(0..200_usize, 0..8)) {
+    fn frames_do_not_depend_on_chunk_boundaries(stream in stream_text(), cuts in prop::collection::vec(0..200_usize, 0..8)) {
         let mut cuts: Vec<_> = cuts.into_iter().map(|cut| cut.min(stream.len())).collect();
         cuts.sort_unstable();
         let mut pieces = Vec::new();
@@ -217,7 +217,7 @@ proptest! {
     }
 
     #[test]
-    fn frames_hold_every_byte(stream in stream_text()) {
+    fn frames_contain_every_byte(stream in stream_text()) {
         let raw: Vec<u8> = read(&[&stream]).iter().flat_map(|frame| frame.raw.to_vec()).collect();
         let expected = stream.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&stream);
         prop_assert_eq!(raw, expected);

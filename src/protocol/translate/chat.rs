@@ -1,4 +1,4 @@
-//! The chat face.
+//! The Chat Completions API.
 
 pub(super) mod read_content;
 pub(super) mod read_parameters;

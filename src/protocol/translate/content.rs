@@ -1,11 +1,11 @@
-//! What the faces' contents have in common: a string, or a list of parts.
+//! Content shared by all API formats: a string, or a list of parts.
 
 use super::TranslationError;
 use super::conversation::ContentBlock;
 use super::losses::{self, Losses};
 use super::node::{JsonNode, ObjectNode, StringLiteral};
 
-/// Reads a content; `parts` is the face's word for its parts, `part` reads one of them and adds what it says.
+/// Reads a content. `parts` is the format's name for its parts, and `part` reads one of them and appends it.
 ///
 /// # Errors
 /// When it is neither a string nor an array of parts, or a part cannot be read.
@@ -28,16 +28,16 @@ pub(super) fn read_parts<'t>(
     Ok(blocks)
 }
 
-/// Sound, which no other face takes.
+/// Audio, which no other API format accepts.
 pub(super) fn make_audio_placeholder<'t>(losses: &mut Losses) -> ContentBlock<'t> {
     losses.record(losses::AUDIO);
     ContentBlock::Text(StringLiteral::from_text("[sound was left out here]"))
 }
 
-/// A part of a type that is not known: its text. `what` such a part is, for the error.
+/// A part of an unknown type: its text. `what` names such a part in the error.
 ///
 /// # Errors
-/// When it has no text: the model would not see what was said.
+/// When it has no text, because the model would not see the content.
 pub(super) fn read_unknown_part<'t>(
     part: &ObjectNode<'t>,
     what: &str,

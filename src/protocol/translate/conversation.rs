@@ -1,4 +1,4 @@
-//! What a request says, whatever face says it.
+//! The content of a request, independent of its API format.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
@@ -19,32 +19,32 @@ use tools::{ToolChoice, ToolDefinition};
 /// A request.
 #[derive(Clone, Debug, Default)]
 pub struct Conversation<'t> {
-    /// Who said what, in order.
+    /// The turns, in order.
     pub turns: Vec<ConversationTurn<'t>>,
-    /// The tools that the model may call.
+    /// The tools available to the model.
     pub tools: Vec<ToolDefinition<'t>>,
-    /// Which of them it shall call.
+    /// The tool choice.
     pub tool_choice: Option<ToolChoice<'t>>,
-    /// Whether it may call several at once.
+    /// Whether several calls at once are allowed.
     pub parallel_tool_calls: Option<bool>,
-    /// How it shall think.
+    /// The thinking parameters.
     pub thinking: ThinkingSettings<'t>,
     /// Everything else.
     pub parameters: Parameters<'t>,
 }
 
-/// Who speaks.
+/// The author of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Whoever runs the model.
+    /// The operator of the model.
     System,
-    /// Whoever wrote the client, where the face keeps the two apart.
+    /// The developer of the client, if the format distinguishes it from the system.
     Developer,
-    /// Whoever uses it.
+    /// The user.
     User,
     /// The model.
     Assistant,
-    /// The tools: such a turn holds nothing but [`Block::Result`].
+    /// The tools: such a turn contains only [`ContentBlock::ToolResult`].
     Tools,
 }
 
@@ -56,16 +56,16 @@ impl Role {
     }
 }
 
-/// What one of them says at once.
+/// One turn of the conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConversationTurn<'t> {
-    /// Who.
+    /// The author.
     pub role: Role,
-    /// What, in order.
+    /// The content, in order.
     pub blocks: Vec<ContentBlock<'t>>,
     /// The author's name; chat has it.
     pub name: Option<StringLiteral<'t>>,
-    /// The model shall go on with this text.
+    /// The model must continue this text.
     pub is_partial: bool,
 }
 
@@ -83,12 +83,12 @@ impl<'t> ConversationTurn<'t> {
     }
 }
 
-/// A piece of a turn.
+/// A part of a turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ContentBlock<'t> {
     /// Text.
     Text(StringLiteral<'t>),
-    /// The model's refusal, where the face keeps it apart from text.
+    /// The model's refusal, if the format separates it from text.
     Refusal(StringLiteral<'t>),
     /// An image.
     Image(ImageBlock<'t>),
@@ -96,7 +96,7 @@ pub enum ContentBlock<'t> {
     File(FileBlock<'t>),
     /// A video's URL.
     Video(StringLiteral<'t>),
-    /// Reasoning that can be read, and what lets its provider recognise it.
+    /// Readable reasoning, and the data by which its provider recognises it.
     Reasoning {
         /// The text; may be empty.
         text: StringLiteral<'t>,
@@ -107,7 +107,7 @@ pub enum ContentBlock<'t> {
     RedactedReasoning(StringLiteral<'t>),
     /// A call of a tool.
     ToolCall(ToolCall<'t>),
-    /// What came of one.
+    /// The result of a call.
     ToolResult(ToolResult<'t>),
 }
 
@@ -118,11 +118,11 @@ pub struct ToolCall<'t> {
     pub id: Cow<'t, str>,
     /// The tool's name, as it is sent.
     pub name: StringLiteral<'t>,
-    /// The arguments: JSON text if the model kept to it.
+    /// The arguments: JSON text, unless the model produced something else.
     pub arguments: Cow<'t, [u8]>,
 }
 
-/// What came of a call.
+/// The result of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ToolResult<'t> {
     /// The call's id.
@@ -134,8 +134,8 @@ pub struct ToolResult<'t> {
 }
 
 impl Conversation<'_> {
-    /// Puts results right behind the calls that they answer, before whatever else was said: every face wants them there.
-    /// Drops turns without a word, and a choice among no tools.
+    /// Moves results directly after their calls, before other content, as every format requires. Drops empty
+    /// turns, and a tool choice without tools.
     pub(super) fn normalize(&mut self, losses: &mut Losses) {
         self.turns.retain(|turn| !turn.blocks.is_empty());
         let mut settled: Vec<ConversationTurn<'_>> = Vec::with_capacity(self.turns.len());

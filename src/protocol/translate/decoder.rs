@@ -1,4 +1,4 @@
-//! Answers as they come from a provider, in any face, become events.
+//! Converts provider responses of any API format to events.
 
 mod chat;
 mod emitter;
@@ -8,8 +8,8 @@ mod responses;
 use super::event::ResponseEvent;
 use crate::protocol::api::Api;
 
-/// Reads one answer: the payloads of its frames in order, or its whole body. What it does not know it passes over, and
-/// nothing makes it fail: whether an answer is one at all, and whether it is complete, is judged before.
+/// Reads one response: the payloads of its frames in order, or its whole body. Unknown parts are skipped and it
+/// never fails: validity and completeness are checked before.
 #[derive(Debug)]
 pub struct Decoder {
     inner: ApiDecoder,
@@ -23,7 +23,7 @@ enum ApiDecoder {
 }
 
 impl Decoder {
-    /// For an answer of this face.
+    /// For a response of this API format.
     #[must_use]
     pub fn new(face: Api) -> Self {
         let inner = match face {
@@ -34,7 +34,7 @@ impl Decoder {
         Self { inner }
     }
 
-    /// Takes the payload of one frame (its `data`).
+    /// Reads the payload of one frame (its `data`).
     pub fn read_payload(&mut self, payload: &[u8], out: &mut Vec<ResponseEvent>) {
         match &mut self.inner {
             ApiDecoder::ChatCompletions(reader) => reader.read_payload(payload, out),
@@ -43,10 +43,10 @@ impl Decoder {
         }
     }
 
-    /// Takes a whole body.
+    /// Reads a whole body.
     pub(super) fn read_body(&mut self, body: &[u8], out: &mut Vec<ResponseEvent>) {
         match &mut self.inner {
-            // A whole chat answer has a message where a chunk has a delta.
+            // A whole chat response has a message where a chunk has a delta.
             ApiDecoder::ChatCompletions(reader) => reader.read_payload(body, out),
             ApiDecoder::Messages(reader) => reader.read_body(body, out),
             ApiDecoder::Responses(reader) => reader.read_body(body, out),
@@ -54,8 +54,8 @@ impl Decoder {
         self.end(out);
     }
 
-    /// The answer has ended as its provider meant it to: what waited comes, and the [`Event::Finish`] that it gave. Not
-    /// to be called for an answer that broke off. Again, it does nothing.
+    /// Ends a complete response: emits pending events and the [`ResponseEvent::Finish`]. Do not call it for an
+    /// interrupted response. Further calls do nothing.
     pub fn end(&mut self, out: &mut Vec<ResponseEvent>) {
         match &mut self.inner {
             ApiDecoder::ChatCompletions(reader) => reader.end(out),

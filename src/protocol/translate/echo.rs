@@ -1,4 +1,4 @@
-//! What of a client's request its answer repeats.
+//! The request fields that a response repeats.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +9,8 @@ use crate::protocol::json;
 use crate::protocol::object::ObjectView;
 use crate::protocol::request::RequestBody;
 
-/// The members of a request that a response repeats, and what it says where the request is silent. From the OpenAI SDKs'
-/// type `Response`, 2026-11.
+/// The request members that a response repeats, and their defaults. From the OpenAI SDKs' type `Response`,
+/// 2026-11.
 const ECHOED_MEMBERS: &[(&str, &str)] = &[
     ("background", "false"),
     ("instructions", "null"),
@@ -37,13 +37,13 @@ const ECHOED_MEMBERS: &[(&str, &str)] = &[
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub struct RequestEcho {
-    /// The model that the client asked for: the answer's where the provider does not name its own.
+    /// The model requested by the client, used if the provider does not name one.
     pub model: String,
-    /// The answer's id where the provider gives none.
+    /// The response id, used if the provider sends none.
     pub id: String,
-    /// When the answer was made, in seconds since 1970.
+    /// When the response was created, in seconds since 1970.
     pub created_at: u64,
-    /// The client wants a chat stream to tell the usage.
+    /// The client requested usage in a chat stream.
     pub wants_usage: bool,
     /// The client wants the encrypted content of reasoning items.
     pub wants_encrypted_reasoning: bool,
@@ -52,7 +52,7 @@ pub struct RequestEcho {
     /// Of the tools of a namespace that were sent to the provider as plain functions: namespace and name, by the name
     /// that was sent.
     pub tool_namespaces: BTreeMap<String, (String, String)>,
-    /// What a response repeats: names and values, one line each.
+    /// The members that a response repeats: names and values, one line each.
     members: Vec<(&'static str, Bytes)>,
 }
 

@@ -1,4 +1,4 @@
-//! Events become the answer that a client expects, in its face, at once.
+//! Converts events to the response for the client in its API format, without delay.
 
 mod arguments;
 mod chat;
@@ -14,11 +14,11 @@ use super::event::ResponseEvent;
 use crate::protocol::api::Api;
 use crate::protocol::error::ErrorBody;
 
-/// Writes one streamed answer, as whole frames.
+/// Writes one streamed response, as whole frames.
 ///
-/// It may write all of it, or take over where another's frames ended ([`Self::follow`]). An [`Event::Start`] in the
-/// middle tells that another provider goes on with the answer: calls are counted from 0 again there, text goes on in the
-/// block that is open.
+/// It writes all of it, or takes over after frames of another writer ([`Self::observe_payload`]). An [`ResponseEvent::Start`] in
+/// the middle means that another provider continues the response. Its calls are counted from 0 again, and text
+/// continues in the open block.
 #[derive(Debug)]
 pub struct Encoder {
     inner: ApiEncoder,
@@ -32,7 +32,7 @@ enum ApiEncoder {
 }
 
 impl Encoder {
-    /// For a client of this face.
+    /// For a client of this API format.
     #[must_use]
     pub fn new(face: Api, echo: RequestEcho) -> Self {
         let inner = match face {
@@ -43,15 +43,15 @@ impl Encoder {
         Self { inner }
     }
 
-    /// From here on the calls may bear these names too: namespace and name by the name that was sent. They are known only
-    /// when a provider goes on that was sent another form of the request.
+    /// Adds namespaced tool names: namespace and name by the sent name. They are needed when the provider that
+    /// continues received another form of the request.
     pub fn add_tool_namespaces(&mut self, namespaced: &BTreeMap<String, (String, String)>) {
         if let ApiEncoder::Responses(writer) = &mut self.inner {
             writer.add_tool_namespaces(namespaced);
         }
     }
 
-    /// Writes what an event leads to.
+    /// Writes the frames for an event.
     pub fn write(&mut self, event: &ResponseEvent, out: &mut Vec<u8>) {
         match &mut self.inner {
             ApiEncoder::ChatCompletions(writer) => writer.write(event, out),
@@ -60,8 +60,8 @@ impl Encoder {
         }
     }
 
-    /// Ends the answer: what is open is closed, the finish and the usage are told. Nothing may follow, and again it
-    /// writes nothing.
+    /// Ends the response: closes open blocks, writes the finish and the usage. Nothing may follow; further
+    /// calls write nothing.
     pub fn finish(&mut self, out: &mut Vec<u8>) {
         match &mut self.inner {
             ApiEncoder::ChatCompletions(writer) => writer.finish(out),
@@ -70,7 +70,7 @@ impl Encoder {
         }
     }
 
-    /// Ends an answer that broke, with an error. After an answer that has ended it writes nothing.
+    /// Ends an interrupted response with an error. After the end of a response it writes nothing.
     pub fn fail(&mut self, error: &ErrorBody<'_>, out: &mut Vec<u8>) {
         match &mut self.inner {
             ApiEncoder::ChatCompletions(writer) => writer.fail(error, out),
@@ -79,7 +79,7 @@ impl Encoder {
         }
     }
 
-    /// Learns from the payload of a frame of its own face that went to the client without it.
+    /// Observes the payload of a frame in its own format that was forwarded to the client directly.
     pub fn observe_payload(&mut self, payload: &[u8]) {
         match &mut self.inner {
             ApiEncoder::ChatCompletions(writer) => writer.observe_payload(payload),
@@ -88,7 +88,7 @@ impl Encoder {
         }
     }
 
-    /// Whether it writes this face.
+    /// Whether it writes this API format.
     #[must_use]
     pub const fn encodes(&self, face: Api) -> bool {
         matches!(
@@ -99,8 +99,8 @@ impl Encoder {
         )
     }
 
-    /// Bytes that it keeps of the answer: with responses all that was said, as the last event has it again; else what
-    /// waits of parallel calls.
+    /// Bytes buffered of the response. For Responses that is all content, which the last event repeats;
+    /// otherwise only pending parallel calls.
     #[must_use]
     pub fn buffered_bytes(&self) -> usize {
         match &self.inner {
@@ -110,15 +110,15 @@ impl Encoder {
         }
     }
 
-    /// Keeps nothing of what others write from here on, and drops what it kept: the end it may have to write has no
-    /// items. Numbers, ids and what is open stay known.
+    /// Stops buffering forwarded content and drops the buffer, so an end written later has no items. Numbers,
+    /// ids and open blocks stay known.
     pub fn drop_buffer(&mut self) {
         if let ApiEncoder::Responses(writer) = &mut self.inner {
             writer.drop_buffer();
         }
     }
 
-    /// What keeps a client of this face waiting. It may stand between any two frames.
+    /// A keep-alive for a client of this API format, valid between any two frames.
     #[must_use]
     pub const fn keep_alive(face: Api) -> &'static [u8] {
         match face {
@@ -128,7 +128,7 @@ impl Encoder {
     }
 }
 
-/// The body of a whole answer.
+/// The body of a whole response.
 pub(super) fn encode_response(events: &[ResponseEvent], face: Api, echo: &RequestEcho) -> Vec<u8> {
     match face {
         Api::ChatCompletions => chat::encode_response(events, echo),

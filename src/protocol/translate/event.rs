@@ -1,32 +1,32 @@
-//! What an answer says, whatever face says it.
+//! The content of a response, independent of its API format.
 
 use crate::protocol::usage::TokenUsage;
 
-/// One step of an answer. A stream is a sequence of them, and so is a whole answer: text and arguments come in pieces
-/// or at once, in the order in which the model said them.
+/// One step of a response. A stream and a whole response are both sequences of events: text and arguments
+/// arrive in pieces or at once, in the model's order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ResponseEvent {
-    /// The answer begins. Comes once, before everything else.
+    /// The response starts. Sent once, before all other events.
     Start {
-        /// The provider's id of the answer; empty where it gave none.
+        /// The provider's response id; empty if it sent none.
         id: String,
         /// The model as the provider names it; empty where it did not.
         model: String,
     },
     /// A piece of reasoning.
     Reasoning(String),
-    /// What lets the provider recognise the reasoning before it: a signature (messages), or the encrypted content of a
-    /// reasoning item (responses). Opaque.
+    /// Data by which the provider recognises the preceding reasoning: a signature (Messages), or the encrypted
+    /// content of a reasoning item (Responses). Opaque.
     ReasoningSignature(String),
     /// Reasoning that only the provider can read (`redacted_thinking`). Opaque.
     RedactedReasoning(String),
     /// A piece of text.
     Text(String),
-    /// A piece of a refusal, which chat and responses keep apart from text.
+    /// A piece of a refusal, which Chat Completions and Responses separate from text.
     Refusal(String),
-    /// A tool call begins.
+    /// A tool call starts.
     ToolCallStart {
-        /// The number of the call in this answer, from 0; the pieces of its arguments bear it.
+        /// The number of the call in this response, from 0; the pieces of its arguments refer to it.
         call: usize,
         /// The provider's id of it. Opaque.
         id: String,
@@ -40,18 +40,18 @@ pub enum ResponseEvent {
         /// The piece, unescaped.
         delta: String,
     },
-    /// What the answer used. A later one replaces an earlier one.
+    /// The usage of the response. A later one replaces an earlier one.
     Usage(TokenUsage),
-    /// The answer is finished. Only [`Event::Usage`] may follow.
+    /// The response is finished. Only [`ResponseEvent::Usage`] may follow.
     Finish(FinishReason),
 }
 
-/// Why an answer is finished.
+/// Why a response is finished.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FinishReason {
-    /// The model had no more to say.
+    /// The model ended its turn.
     Stop,
-    /// It said one of the request's stop sequences; which, where the provider tells.
+    /// It produced one of the request's stop sequences; which one, if the provider reports it.
     StopSequence(Option<String>),
     /// The output limit.
     MaxTokens,
@@ -61,12 +61,12 @@ pub enum FinishReason {
     ToolCalls,
     /// It, or a filter, refused.
     ContentFilter,
-    /// It pauses in the middle of work on the provider's side (`pause_turn`).
+    /// It pauses during work on the provider's side (`pause_turn`).
     Pause,
 }
 
 impl ResponseEvent {
-    /// Id and model, where it begins the answer.
+    /// Id and model, for a start event.
     pub(super) fn id_and_model(&self) -> Option<(&str, &str)> {
         match self {
             Self::Start { id, model } => Some((id, model)),
@@ -82,7 +82,7 @@ impl ResponseEvent {
         }
     }
 
-    /// The usage, where it tells one.
+    /// The usage, if the event reports one.
     pub(super) const fn usage(&self) -> Option<&TokenUsage> {
         match self {
             Self::Usage(usage) => Some(usage),

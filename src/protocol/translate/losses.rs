@@ -1,13 +1,13 @@
-//! What a request loses on its way to another face, by name: for `explain`, the journal and the documentation.
+//! Request content that translation loses, by name: for `explain`, the request log and the documentation.
 
 use super::node::ObjectNode;
 
-/// One thing that cannot be carried.
+/// One kind of loss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Loss {
     /// The stable name, as the journal has it.
     pub name: &'static str,
-    /// What becomes of it, in a sentence.
+    /// The effect, in one sentence.
     pub says: &'static str,
 }
 
@@ -78,15 +78,15 @@ impl Losses {
         }
     }
 
-    /// Notes one where something is there to be lost.
+    /// Records a loss if the value is present.
     pub(super) fn record_if(&mut self, there: bool, loss: Loss) {
         if there {
             self.record(loss);
         }
     }
 
-    /// Notes what a face's reader does not read: `read` are the fields that it does, `lost` what those that it knows mean.
-    /// `null`, `false`, zero and nothing are no loss.
+    /// Records the losses of unread fields: `read` are the fields that the reader handles, `lost` the losses of
+    /// known fields. `null`, `false`, zero and empty values are not losses.
     pub(super) fn record_unread_fields(
         &mut self,
         top: &ObjectNode<'_>,

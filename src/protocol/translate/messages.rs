@@ -1,4 +1,4 @@
-//! The messages face.
+//! The Messages API.
 
 pub(super) mod read_content;
 pub(super) mod read_parameters;

@@ -1,5 +1,5 @@
-//! JSON values of a body, read where they stand: strings, schemas and arguments go from one face to the other as the
-//! bytes that the client sent, so that long numbers, the order of keys and lone surrogates survive.
+//! JSON values of a body, read in place. Strings, schemas and arguments are copied between formats as the
+//! client's bytes, so long numbers, key order and lone surrogates survive.
 
 use std::borrow::Cow;
 
@@ -59,7 +59,7 @@ impl<'t> JsonNode<'t> {
     }
 
     /// # Errors
-    /// When it is no object.
+    /// When it is not an object.
     pub(super) fn object(self) -> Result<ObjectNode<'t>, TranslationError> {
         match json::parse_members(self.0, 0) {
             Ok((members, _)) => Ok(ObjectNode { text: self.0, members }),
@@ -68,7 +68,7 @@ impl<'t> JsonNode<'t> {
     }
 
     /// # Errors
-    /// When it is no array.
+    /// When it is not an array.
     pub(super) fn elements(self) -> Result<Vec<Self>, TranslationError> {
         match json::parse_elements(self.0, 0) {
             Ok((spans, _)) => Ok(spans.into_iter().filter_map(|span| self.0.get(span).map(Self)).collect()),
@@ -76,7 +76,7 @@ impl<'t> JsonNode<'t> {
         }
     }
 
-    /// What it is, for people.
+    /// Its type, for error messages.
     pub(super) fn type_name(self) -> &'static str {
         match self.0.first() {
             Some(b'"') => "a string",
@@ -90,7 +90,7 @@ impl<'t> JsonNode<'t> {
     }
 }
 
-/// An object's members; what is `null` counts as absent, and of duplicates the last counts.
+/// An object's members; `null` counts as absent, and the last of duplicates counts.
 #[derive(Clone, Debug)]
 pub(super) struct ObjectNode<'t> {
     text: &'t [u8],
@@ -108,7 +108,7 @@ impl<'t> ObjectNode<'t> {
         self.text.get(span).map(JsonNode).filter(|node| !node.is_null())
     }
 
-    /// A string, unescaped; `None` also where it is something else.
+    /// A string, unescaped; `None` for other types.
     pub(super) fn string(&self, key: &str) -> Option<Cow<'t, str>> {
         self.get(key)?.string()
     }
@@ -117,10 +117,10 @@ impl<'t> ObjectNode<'t> {
         self.get(key)?.literal()
     }
 
-    /// A string that has to be there.
+    /// A required string.
     ///
     /// # Errors
-    /// When it is absent or something else.
+    /// When it is absent or has another type.
     pub(super) fn require_string(&self, key: &str) -> Result<StringLiteral<'t>, TranslationError> {
         let Some(node) = self.get(key) else {
             return Err(TranslationError::new("must be a string and is missing").within(key));
@@ -130,18 +130,18 @@ impl<'t> ObjectNode<'t> {
         })
     }
 
-    /// The elements of an array that may be absent.
+    /// The elements of an optional array.
     ///
     /// # Errors
-    /// When it is something else.
+    /// When it has another type.
     pub(super) fn list(&self, key: &str) -> Result<Vec<JsonNode<'t>>, TranslationError> {
         self.get(key).map_or(Ok(Vec::new()), |node| node.elements().map_err(|wrong| wrong.within(key)))
     }
 
-    /// An object that may be absent.
+    /// An optional object.
     ///
     /// # Errors
-    /// When it is something else.
+    /// When it has another type.
     pub(super) fn object(&self, key: &str) -> Result<Option<Self>, TranslationError> {
         self.get(key).map(|node| node.object().map_err(|wrong| wrong.within(key))).transpose()
     }
@@ -160,7 +160,7 @@ impl<'t> ObjectNode<'t> {
         self.list(key)?.into_iter().enumerate().map(read).collect()
     }
 
-    /// Keys (unescaped) with values, in order; what is `null` is absent.
+    /// Keys (unescaped) with values, in order; `null` members are omitted.
     pub(super) fn entries(&self) -> impl Iterator<Item = (Cow<'t, str>, JsonNode<'t>)> + '_ {
         self.members.iter().filter_map(|member| {
             let key = json::unescape(self.text.get(member.key.clone())?)?;
@@ -175,7 +175,7 @@ impl<'t> ObjectNode<'t> {
 pub struct StringLiteral<'t>(Cow<'t, [u8]>);
 
 impl<'t> StringLiteral<'t> {
-    /// Of text of our own.
+    /// From text written by the gateway.
     #[must_use]
     pub fn from_text(text: &str) -> Self {
         Self(Cow::Owned(json::to_string_literal(text)))
@@ -193,7 +193,7 @@ impl<'t> StringLiteral<'t> {
         json::unescape(&self.0).unwrap_or_default()
     }
 
-    /// Whether there is nothing between the quotes.
+    /// Whether the string is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.inner().is_empty()

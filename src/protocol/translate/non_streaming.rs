@@ -1,4 +1,4 @@
-//! Whole answers.
+//! Whole responses.
 
 use bytes::Bytes;
 
@@ -8,7 +8,7 @@ use super::encoder;
 use super::event::ResponseEvent;
 use crate::protocol::api::Api;
 
-/// The events of a whole answer of this face. A body that is none has no events.
+/// The events of a whole response of this API format. An invalid body has no events.
 #[must_use]
 pub fn decode_response(face: Api, body: &[u8]) -> Vec<ResponseEvent> {
     let mut events = Vec::new();
@@ -16,7 +16,7 @@ pub fn decode_response(face: Api, body: &[u8]) -> Vec<ResponseEvent> {
     events
 }
 
-/// The body of a whole answer.
+/// The body of a whole response.
 #[must_use]
 pub fn encode_response(events: &[ResponseEvent], face: Api, echo: &RequestEcho) -> Bytes {
     encoder::encode_response(events, face, echo).into()

@@ -1,4 +1,4 @@
-//! What chat and responses have in common, both being OpenAI's.
+//! Parts shared by OpenAI's Chat Completions and Responses.
 
 use super::conversation::parameters::{Parameters, ResponseFormat};
 use super::conversation::tools::ToolChoice;
@@ -9,7 +9,7 @@ use super::writer::ObjectWriter;
 /// The longest end user's id, in characters (API reference, 2026-11).
 const MAX_USER_CHARS: usize = 64;
 
-/// A word of `tool_choice`.
+/// A string value of `tool_choice`.
 pub(super) fn parse_tool_choice<'t>(word: &str, losses: &mut Losses) -> Option<ToolChoice<'t>> {
     match word {
         "auto" => Some(ToolChoice::Auto),
@@ -27,7 +27,7 @@ pub(super) fn wrap_free_text(input: &StringLiteral<'_>) -> Vec<u8> {
     [b"{\"input\":".as_slice(), input.as_bytes(), b"}"].concat()
 }
 
-/// Writes who asks, how it is served and how its prompt is kept.
+/// Writes the fields for user, service tier and prompt cache.
 pub(super) fn write_shared_fields(body: &mut ObjectWriter<'_>, knobs: &Parameters<'_>, losses: &mut Losses) {
     let fits = |user: &&StringLiteral<'_>| user.text().chars().count() <= MAX_USER_CHARS;
     let user = knobs.user.as_ref().filter(fits);
@@ -41,7 +41,7 @@ pub(super) fn write_shared_fields(body: &mut ObjectWriter<'_>, knobs: &Parameter
     }
 }
 
-/// Writes name, description, schema and strictness of an answer's form.
+/// Writes name, description, schema and strictness of a response format.
 pub(super) fn write_schema(body: &mut ObjectWriter<'_>, format: &ResponseFormat<'_>) {
     let ResponseFormat::JsonSchema { name, description, schema, is_strict: strict } = format else { return };
     match name {

@@ -1,4 +1,4 @@
-//! The responses face.
+//! The Responses API.
 
 pub(super) mod read_content;
 pub(super) mod read_items;

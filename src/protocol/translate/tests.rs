@@ -1,4 +1,4 @@
-//! Requests from one face to another; answers below.
+//! Requests translated between formats; the submodules test responses.
 
 mod answers;
 
@@ -24,7 +24,7 @@ fn said(translated: &TranslatedRequest) -> Value {
 }
 
 #[test]
-fn text_goes_from_chat_to_messages_and_back() {
+fn text_round_trips_between_chat_and_messages() {
     let chat = json!({
         "model": "m", "stream": true, "max_tokens": 5,
         "messages": [

@@ -1,20 +1,20 @@
-//! Ids of tool calls. Providers make them as they like (Kimi's `functions.Bash:0`), and each face takes others: so an
-//! id that a face refuses is escaped, and gets its own shape back where it returns.
+//! Ids of tool calls. Providers use arbitrary ids (Kimi's `functions.Bash:0`), and each format accepts a
+//! different set. An id that a format rejects is escaped, and restored when it returns.
 //!
-//! Nothing is remembered: what an id becomes depends on the id alone, so call and result, today's request and
-//! tomorrow's agree.
+//! No state is stored: the escaped id depends on the id alone, so call and result agree, also across requests.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Begins an escaped id: letters, digits and `_` stand for themselves, other bytes as `-` and two hexadecimal digits.
+/// Prefix of an escaped id: letters, digits and `_` are literal, other bytes are `-` and two hexadecimal
+/// digits.
 const ESCAPE_PREFIX: &str = "mrl_";
-/// Begins the digest of an id that is too long to be escaped.
+/// Prefix of the digest of an id that is too long to escape.
 const DIGEST_PREFIX: &str = "mrx_";
-/// What both faces allow at most. Anthropic's and OpenAI's API references, 2026-11.
+/// The maximum length in both formats. Anthropic's and OpenAI's API references, 2026-11.
 const MAX_CHARS: usize = 64;
 
-/// As the messages face takes it: `^[a-zA-Z0-9_-]+$`, at most 64 characters.
+/// As Messages accepts it: `^[a-zA-Z0-9_-]+$`, at most 64 characters.
 #[must_use]
 pub fn to_messages_id(id: &str) -> Cow<'_, str> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
@@ -22,18 +22,18 @@ pub fn to_messages_id(id: &str) -> Cow<'_, str> {
     if passes && !id.starts_with(ESCAPE_PREFIX) { Cow::Borrowed(id) } else { Cow::Owned(replace_id(id)) }
 }
 
-/// As the responses face takes it: 1 to 64 characters.
+/// As Responses accepts it: 1 to 64 characters.
 #[must_use]
 pub fn to_responses_id(id: &str) -> Cow<'_, str> {
     let passes = !id.is_empty() && id.chars().take(MAX_CHARS + 1).count() <= MAX_CHARS;
     if passes && !id.starts_with(ESCAPE_PREFIX) { Cow::Borrowed(id) } else { Cow::Owned(replace_id(id)) }
 }
 
-/// The id that the other two made this one of. A digest stays one.
+/// The original of an escaped id. A digest is unchanged.
 #[must_use]
 pub fn restore_original(id: &str) -> Cow<'_, str> {
     match id.strip_prefix(ESCAPE_PREFIX).and_then(unescape_id) {
-        // Somebody's own id may look like one of ours.
+        // A provider's id may look like an escaped one.
         Some(own) if escape_id(&own) == id => Cow::Owned(own),
         _ => Cow::Borrowed(id),
     }
@@ -71,8 +71,8 @@ fn unescape_id(text: &str) -> Option<String> {
     String::from_utf8(out).ok()
 }
 
-/// 32 hexadecimal digits that depend on the text alone: two FNV-1a hashes, because the standard hasher may change
-/// between compilers, and a changed id costs the provider's prompt cache.
+/// 32 hexadecimal digits that depend on the text alone: two FNV-1a hashes. The standard hasher may change
+/// between compilers, and a changed id invalidates the provider's prompt cache.
 #[must_use]
 pub(super) fn compute_digest(text: &str) -> String {
     let fnv = |seed: u64| {
@@ -92,14 +92,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_passes_stays_and_the_rest_is_escaped() {
+    fn valid_ids_are_unchanged_and_others_escaped() {
         assert_eq!(to_messages_id("toolu_01AbC-9"), "toolu_01AbC-9");
         assert_eq!(to_messages_id("functions.get_weather:0"), "mrl_functions-2eget_weather-3a0");
         assert_eq!(to_responses_id("functions.get_weather:0"), "functions.get_weather:0");
         assert_eq!(restore_original("mrl_functions-2eget_weather-3a0"), "functions.get_weather:0");
         assert_eq!(to_messages_id(""), "mrl_");
         assert_eq!(restore_original("mrl_-zz"), "mrl_-zz");
-        // A pinned value: ids made of it stand in provider caches.
+        // A pinned value: provider caches contain ids derived from it.
         assert_eq!(to_responses_id(&"x".repeat(65)), "mrx_e019e1226cfe07c0efe0ca73af468763");
     }
 
@@ -114,7 +114,7 @@ mod tests {
         }
 
         #[test]
-        fn any_id_is_taken_and_stays_itself(id in any::<String>(), other in any::<String>()) {
+        fn any_id_is_accepted_and_restored(id in any::<String>(), other in any::<String>()) {
             let pairs = [(to_messages_id(&id), to_messages_id(&other)), (to_responses_id(&id), to_responses_id(&other))];
             for (made, made_other) in pairs {
                 prop_assert!((1..=64).contains(&made.chars().count()));

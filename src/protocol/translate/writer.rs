@@ -82,7 +82,7 @@ pub(super) fn write_object(out: &mut Vec<u8>, write: impl FnOnce(&mut ObjectWrit
     object.end();
 }
 
-/// Writes an array; an item that writes nothing leaves no trace.
+/// Writes an array; an item that writes nothing is omitted.
 pub(super) fn write_array<T>(
     out: &mut Vec<u8>,
     items: impl IntoIterator<Item = T>,

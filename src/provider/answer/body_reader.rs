@@ -9,7 +9,7 @@ use crate::protocol::json;
 use crate::protocol::sse::{Frame, FrameReader};
 use crate::provider::classify::Classifier;
 
-/// A body that is no event stream is read up to here, in bytes, for the error that it may hold.
+/// Limit in bytes up to which a body that is not an event stream is read, to find an error in it.
 const MAX_JSON_BODY_BYTES: usize = 256 << 10;
 
 /// Cuts the body into frames.
@@ -20,13 +20,13 @@ pub(super) struct BodyReader {
     body_kind: BodyKind,
 }
 
-/// What the first bytes tell of the body.
+/// The kind of body that its first bytes indicate.
 #[derive(Debug)]
 enum BodyKind {
     /// Nothing but white space came.
     Unknown,
     Events,
-    /// A JSON body, although a stream was asked for.
+    /// A JSON body, although the request was for a stream.
     Json(Vec<u8>),
 }
 
@@ -35,10 +35,10 @@ impl BodyReader {
         Self { classifier, frames: FrameReader::new(), body_kind: BodyKind::Unknown }
     }
 
-    /// Takes bytes as they were read.
+    /// Adds bytes that were read.
     ///
     /// # Errors
-    /// When the body is no stream, once that is known.
+    /// When the body turns out not to be a stream.
     pub(super) fn feed(&mut self, bytes: Bytes) -> Result<(), Failure> {
         if let BodyKind::Unknown = self.body_kind {
             self.body_kind = detect_body_kind(&bytes)?;

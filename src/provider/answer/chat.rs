@@ -150,7 +150,7 @@ impl ChatStream {
         Ok(())
     }
 
-    /// Takes a chunk that only tells the usage, or repeats what was said beside it.
+    /// Handles a chunk that only reports usage, or repeats content beside it.
     fn process_usage(&mut self, frame: &Frame, payload: &Bytes, chunk: &ChatChunk, out: &mut Output) -> bool {
         let alone = chunk.usage.is_some() && chunk.parsed_choices.is_empty();
         if !alone && !self.is_final_usage(chunk) {
@@ -180,7 +180,7 @@ impl ChatStream {
             && !chunk.has_output()
     }
 
-    /// Looks for leaked calls in the content. What stands before the last piece of text goes out in chunks of its own.
+    /// Searches the content for leaked calls. Text before the last delta is sent in chunks of its own.
     fn filter_text(
         &mut self,
         payload: &Bytes,
@@ -295,7 +295,8 @@ impl ChatStream {
 impl ApiStream for ChatStream {
     fn process_frame(&mut self, frame: &Frame, out: &mut Output) -> Result<StreamFlow, Failure> {
         let Some(payload) = frame.data() else {
-            // A comment is no event: a provider that thinks for long sends hundreds before its answer begins.
+            // A comment is not an event: a provider that thinks for long sends hundreds before the response
+            // begins.
             let events = out.outcome.event_count;
             self.forward_frame(frame, out);
             out.outcome.event_count = events;
@@ -303,7 +304,7 @@ impl ApiStream for ChatStream {
         };
         let text = payload.trim_ascii();
         if text.is_empty() {
-            // The SDKs parse whatever stands in a data line, and stumble over nothing.
+            // SDKs parse every data line and fail on an empty one.
             return Ok(StreamFlow::Continue);
         }
         if text.starts_with(b"[DONE]") {
@@ -386,7 +387,8 @@ impl Meter {
         if let Some(finish) = chunk.finish_reason(text) {
             self.finish_reason = Some(finish);
         }
-        // A later figure replaces an earlier one: Moonshot tells it twice, in a choice and then at the top.
+        // A later value replaces an earlier one: Moonshot reports usage twice, in a choice and then at the top
+        // level.
         if let Some(usage) = chunk.usage(text) {
             self.usage = Some(usage);
         }

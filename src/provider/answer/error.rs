@@ -1,4 +1,4 @@
-//! Errors in the place of an answer, under a status of 200.
+//! Errors that a provider sends instead of a response, with status 200.
 
 use std::time::SystemTime;
 
@@ -66,7 +66,8 @@ pub(super) fn find_failure(classifier: &Classifier, text: &[u8], chunk: &ChatChu
     broke.then(|| server_failure("the provider broke the answer off with finish_reason \"error\""))
 }
 
-/// A JSON body where a stream was asked for: an error when it holds one. `complete` when no more comes.
+/// Reads a JSON body received instead of a stream, and finds an error in it. `complete` when the body has
+/// ended.
 ///
 /// # Errors
 /// Always, once the body is complete.

@@ -57,7 +57,7 @@ pub(super) struct LeakFilter {
     calls: Vec<LeakedCall>,
 }
 
-/// Where in a section `at` stands.
+/// The part of a section that contains `at`.
 #[derive(Debug, Default)]
 enum FilterState {
     #[default]
@@ -70,7 +70,7 @@ enum FilterState {
     Arguments { id: String, name: String, from: usize },
 }
 
-/// Whether a marker stands at an offset.
+/// Whether a marker begins at an offset.
 enum MarkerMatch {
     /// Yes, up to there.
     Complete(usize),
@@ -234,7 +234,7 @@ impl LeakFilter {
         }
     }
 
-    /// What is held up to there is text after all; goes on behind it.
+    /// Treats the held text up to there as text and continues after it.
     fn release_as_text(&mut self, end: usize, out: &mut Vec<FilteredPiece>) -> bool {
         let text = self.buffered.get(self.released_to..end).unwrap_or_default();
         match out.last_mut() {

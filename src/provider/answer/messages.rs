@@ -38,7 +38,7 @@ pub(super) struct MessagesStream {
     plan: AnswerPlan,
     meter: Meter,
     content_bytes: ContentBytes,
-    /// What `message_start` told. Its output is a beginning, so it becomes the meter's with `message_delta` only.
+    /// Usage from `message_start`. Its output count is preliminary, so it is metered only with `message_delta`.
     initial_usage: Option<TokenUsage>,
     /// Text, thinking, a tool call or another block was read.
     has_content: bool,
@@ -77,7 +77,7 @@ impl MessagesStream {
         Ok(())
     }
 
-    /// Learns from an event; tells whether it says something that a person would notice.
+    /// Updates the state from an event; returns whether the event has visible content.
     fn update_meter(&mut self, text: &[u8], event: &ObjectView<'_>, kind: &str) -> bool {
         match kind {
             "message_start" => {

@@ -10,7 +10,7 @@ use crate::protocol::event_template::TemplateMatch;
 use crate::protocol::sse::{Frame, encode_event};
 use crate::protocol::template_learner::TemplateLearner;
 
-/// Collects frames; those that stand side by side in the bytes that were read stay one slice.
+/// Collects frames; frames that are adjacent in the input stay one slice.
 #[derive(Debug)]
 pub(super) struct Output {
     input: Bytes,
@@ -32,7 +32,7 @@ impl Output {
         }
     }
 
-    /// Adds the frame that stands there in the bytes that were read.
+    /// Adds the frame at this position in the input.
     fn forward_range(&mut self, place: &Range<usize>) {
         if place.start == self.pending_range.end && !self.pending_range.is_empty() {
             self.pending_range.end = place.end;
@@ -43,8 +43,9 @@ impl Output {
         self.outcome.event_count += 1;
     }
 
-    /// Adds a frame that is known but for its text, and counts that. False where the text may be leaked markup, which is
-    /// for the filter; only who was offered tools leaks any.
+    /// Forwards a frame that matches the template except for its text, and counts the text. Returns false where
+    /// the text may be leaked markup, which the filter must check. A model leaks markup only when the request
+    /// offered it tools.
     pub(super) fn forward_matching(
         &mut self,
         frame: &TemplateMatch,

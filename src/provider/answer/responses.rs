@@ -47,7 +47,7 @@ impl ResponsesStream {
         }
     }
 
-    /// Learns from an event; tells whether it says something that a person would notice.
+    /// Updates the state from an event; returns whether the event has visible content.
     fn update_meter(&mut self, text: &[u8], event: &ObjectView<'_>, kind: &str) -> bool {
         let count = match kind {
             "response.output_text.delta" | "response.refusal.delta" => &mut self.content_bytes.text,

@@ -1,4 +1,4 @@
-//! Streamed answers, whatever face they come over.
+//! Streamed responses in every API format.
 
 use std::fmt::Debug;
 
@@ -33,7 +33,7 @@ pub struct StreamReader {
     is_closed: bool,
 }
 
-/// What differs between the faces.
+/// State that differs between the API formats.
 pub(super) trait ApiStream: Debug + Send + Sync {
     /// Takes one frame.
     ///
@@ -46,7 +46,7 @@ pub(super) trait ApiStream: Debug + Send + Sync {
         None
     }
 
-    /// Takes a frame that looks so, where nothing but its text has to be known; tells whether it did.
+    /// Handles a frame of a known shape where only its text matters; returns whether it did.
     fn process_matching(&mut self, _frame: &TemplateMatch, _out: &mut Output) -> bool {
         false
     }
@@ -68,20 +68,20 @@ pub(super) trait ApiStream: Debug + Send + Sync {
     fn meter(&self) -> &Meter;
 }
 
-/// What a frame of a face with named events holds.
+/// The content of a frame of an API with named events.
 pub(super) enum NamedEvent<'p> {
     /// No event of the answer; a comment has gone on.
     Ignored,
-    /// `data: [DONE]`, which neither of these faces has, and some servers send.
+    /// `data: [DONE]`, which neither of these APIs has, but some servers send.
     Done,
     /// An event: its text, and what that says.
     Event(&'p Bytes, ObjectView<'p>),
 }
 
-/// Reads a frame of the Messages or the Responses face; `payload` is its data.
+/// Reads a frame of the Messages or the Responses API; `payload` is its data.
 ///
 /// # Errors
-/// When it tells an error, or is no JSON.
+/// When it reports an error, or is not JSON.
 pub(super) fn read_named_event<'p>(
     classifier: &Classifier,
     frame: &Frame,
@@ -89,7 +89,7 @@ pub(super) fn read_named_event<'p>(
     out: &mut Output,
 ) -> Result<NamedEvent<'p>, Failure> {
     let Some(payload) = payload else {
-        // A comment is no event. An event without data is nothing that an SDK could parse.
+        // A comment is not an event, and SDKs cannot parse an event without data.
         if frame.event_name().is_none() {
             let events = out.outcome.event_count;
             out.forward_frame(frame);
@@ -122,7 +122,7 @@ pub(super) enum StreamFlow {
 }
 
 impl StreamReader {
-    /// At the start of an answer of a provider that was asked over this face; errors in it go through the classifier.
+    /// Starts reading a response of a provider in this API format; errors in it go through the classifier.
     #[must_use]
     pub fn new(classifier: Classifier, face: Api, plan: AnswerPlan) -> Self {
         let api_stream: Box<dyn ApiStream> = match face {
@@ -144,9 +144,10 @@ impl StreamReader {
         self.finish_outcome(out)
     }
 
-    /// The upstream closed. A stream that closed without a finish is [`crate::failure::Reason::Truncated`]; of one that
-    /// did finish, what is missing is added: chat's usage, which the client gets as `usage` has it where the provider
-    /// never told it, and `[DONE]`; of messages `message_stop`. Without `usage` there is none to add.
+    /// Handles the end of the upstream. A stream that closed without a finish event is
+    /// [`crate::failure::Reason::Truncated`]. After a finish event, the missing end events are added: for chat,
+    /// the usage and `[DONE]`; for messages, `message_stop`. The chat usage is taken from `usage` where the
+    /// provider did not report it. Without `usage`, none is added.
     pub fn finish(&mut self, usage: Option<TokenUsage>) -> ReaderOutput {
         let mut out = Output::new(Bytes::new());
         if !self.is_closed
@@ -158,8 +159,8 @@ impl StreamReader {
         self.finish_outcome(out)
     }
 
-    /// After a failure behind the finish: what is missing of the end, as [`Self::end`] has it. `None` when no finish
-    /// went out, or that of another choice is missing; over responses, where finish and end are one, always.
+    /// The missing end events after a failure that followed the finish event. `None` when a finish event is still
+    /// missing, and always for Responses, where finish and end are one event.
     #[must_use]
     pub fn render_missing_end(&self, usage: Option<TokenUsage>) -> Option<Segments> {
         self.api_stream.render_missing_end(usage)

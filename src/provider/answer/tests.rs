@@ -19,7 +19,7 @@ mod responses;
 mod streams;
 mod wholes;
 
-/// What the answers here say of their tokens, in each face's own figures.
+/// The token usage of the responses in these tests, in each API's own fields.
 const USAGE: TokenUsage = TokenUsage {
     input: 36,
     output: 40,

@@ -137,7 +137,7 @@ fn is_html(content_type: Option<&str>, text: &str) -> bool {
     looks || (declared && !text.starts_with(['{', '[']))
 }
 
-/// OpenRouter's `metadata`; on its Messages face `error_type`, which is a part of them, stands beside the type.
+/// OpenRouter's `metadata`. In its Messages API, `error_type`, which is a part of it, is placed beside `type`.
 fn read_metadata(error: &Value) -> Option<Value> {
     let metadata = error.get("metadata").filter(|metadata| metadata.is_object()).cloned();
     metadata.or_else(|| Some(json!({ "error_type": error.get("error_type")?.as_str()? })))
@@ -180,7 +180,7 @@ fn parse_status_code(code: &Value) -> Option<u16> {
     (400..600).contains(&number).then_some(number)
 }
 
-/// A word, not a number; Kimi Code's Messages face sends `<nil>` at times.
+/// A string, not a number; Kimi Code's Messages API sometimes sends `<nil>`.
 fn parse_error_type(value: &Value) -> Option<String> {
     let word = value.as_str()?.trim();
     let says_something =

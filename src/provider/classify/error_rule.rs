@@ -1,4 +1,4 @@
-//! One row of a dialect's table of refusals.
+//! One row of an adapter's table of error rules.
 
 use super::error_details::ErrorDetails;
 use crate::failure::Reason;
@@ -44,7 +44,7 @@ impl ErrorRule {
         self
     }
 
-    /// The message holds one of these, which stand in lower case.
+    /// The message contains one of these lower-case strings.
     pub(in crate::provider) const fn with_phrases(mut self, words: &'static [&'static str]) -> Self {
         self.phrases = words;
         self

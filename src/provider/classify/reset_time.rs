@@ -1,4 +1,4 @@
-//! When a budget's window opens again, where the body says so: OpenRouter's `metadata.resets_at`, a quota's reset.
+//! The reset time of a budget in the body: OpenRouter's `metadata.resets_at`, or a quota's reset.
 
 use std::time::{Duration, SystemTime};
 

@@ -1,8 +1,8 @@
-//! How long to wait, where only the text says so.
+//! Retry delays that a provider states only in the error text.
 
 use std::time::Duration;
 
-/// What stands before the time.
+/// The text before the time.
 const DELAY_PREFIXES: [&str; 8] = [
     "try again after ",
     "try again in ",

@@ -287,7 +287,7 @@ fn bodies_without_words() {
         (524, "<html>", R::Timeout, "HTML page, status 524"),
         (529, "<html>", R::Overloaded, "HTML page, status 529"),
         (429, "<html>", R::RateLimit, "HTML page, status 429"),
-        // An edge says so, not the API: the key is not to blame, and neither is the request.
+        // The error comes from an edge proxy, not the API: neither the key nor the request is the cause.
         (403, "<html>overloaded, insufficient balance", R::Server, "HTML page, status 403"),
         (400, "<html>", R::Server, "HTML page, status 400"),
         (503, "", R::Server, "empty body, status 503"),

@@ -4,7 +4,7 @@
 use crate::failure::Reason;
 use crate::provider::classify::error_rule::ErrorRule;
 
-/// After a dialect's own rows.
+/// Applied after an adapter's own rules.
 pub(in crate::provider) const ERROR_RULES: &[ErrorRule] = &[
     // A usage window that opens again by itself.
     ErrorRule::new(&[429], Reason::Quota).with_phrases(&[

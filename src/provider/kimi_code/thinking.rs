@@ -9,7 +9,7 @@ use crate::provider::rewrite::draft::RequestDraft;
 use crate::provider::rewrite::rules;
 use crate::provider::rewrite::thinking::{ThinkingFields, ThinkingRequest};
 
-/// Makes the request say it as the model takes it; tells whether the model may think then.
+/// Writes the thinking setting as the model accepts it; returns whether the model may think.
 pub(super) fn apply_thinking(draft: &mut RequestDraft<'_>) -> bool {
     match draft.request().model.thinking_control {
         ThinkingControl::Always => apply_always(draft),

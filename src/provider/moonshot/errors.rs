@@ -61,7 +61,7 @@ pub(in crate::provider) const ERROR_RULES: &[ErrorRule] = &[
             "each stop",
             "invalid role",
             "unsupported role",
-            // Blocks of the Messages face that only Anthropic knows (MoonshotAI/Kimi-K2 issue 118).
+            // Blocks of the Messages API that only Anthropic supports (MoonshotAI/Kimi-K2 issue 118).
             "unsupported content type",
         ])
         .as_provider_rule(),

@@ -23,7 +23,7 @@ pub(in crate::provider) fn resolve_thinking(
     }
 }
 
-/// Makes the request say it as the model takes it; tells whether the model may think then.
+/// Writes the thinking setting as the model accepts it; returns whether the model may think.
 pub(super) fn apply_thinking(draft: &mut RequestDraft<'_>) -> bool {
     match draft.request().model.thinking_control {
         ThinkingControl::Always => apply_always(draft),
@@ -56,7 +56,7 @@ pub(in crate::provider) fn apply_switch(draft: &mut RequestDraft<'_>) -> bool {
             remove_fields(draft, &["thinking"], rules::THINKING);
             None
         }
-        // An effort alone asks for what is the default anyway.
+        // An effort alone requests what is already the default.
         ThinkingRequest::Level(_) if spelled.thinking.is_none() && rule == rules::THINKING => None,
         ThinkingRequest::On | ThinkingRequest::Level(_) => {
             choose_enabled_form(&spelled, draft.request().wire_model)
@@ -118,7 +118,7 @@ pub(in crate::provider) fn set_effort(draft: &mut RequestDraft<'_>, wish: Thinki
     }
 }
 
-/// A model that the catalog does not know: what the client says goes on.
+/// A model that is not in the catalog: the client's setting is forwarded.
 fn may_think_unchanged(draft: &RequestDraft<'_>) -> bool {
     ThinkingFields::read(draft).resolve() != ThinkingRequest::Off
 }
@@ -132,7 +132,8 @@ pub(in crate::provider) fn remove_fields(draft: &mut RequestDraft<'_>, keys: &[&
     }
 }
 
-/// Settles the builtin `$web_search` beside thinking; tells whether the model may think then.
+/// Resolves the conflict of the builtin `$web_search` with thinking. Returns whether the model may think
+/// afterwards.
 pub(super) fn resolve_web_search(draft: &mut RequestDraft<'_>, may_think: bool) -> bool {
     let clashes = draft.request().model.thinking_control == ThinkingControl::Switch && may_think;
     if !clashes || !tools::has_builtin(draft, "$web_search") {
@@ -143,7 +144,7 @@ pub(super) fn resolve_web_search(draft: &mut RequestDraft<'_>, may_think: bool) 
     false
 }
 
-/// Settles a forced tool call beside thinking; tells whether the model may think then.
+/// Resolves the conflict of a forced tool call with thinking. Returns whether the model may think afterwards.
 pub(in crate::provider) fn resolve_tool_choice(
     draft: &mut RequestDraft<'_>,
     may_think: bool,

@@ -13,7 +13,7 @@ const MINUTES_OF_AN_HOUR: u64 = 60;
 const MINUTES_OF_A_DAY: u64 = 24 * MINUTES_OF_AN_HOUR;
 const MINUTES_OF_A_WEEK: u64 = 7 * MINUTES_OF_A_DAY;
 
-/// Each window once; where two places tell of the same one, the exact share counts.
+/// Each window once; if two fields report the same window, the exact share is used.
 pub(super) fn read_windows(body: &Value, redactor: &Redactor) -> Vec<Allowance> {
     let exact = body.get("usages").and_then(Value::as_object).into_iter().flatten();
     let exact = exact.filter_map(|(key, window)| {

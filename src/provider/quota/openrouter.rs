@@ -1,4 +1,4 @@
-//! What OpenRouter tells of a key.
+//! The quota that OpenRouter reports for a key.
 
 use std::time::SystemTime;
 

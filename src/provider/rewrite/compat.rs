@@ -1,4 +1,4 @@
-//! `compat` flags: where one is set it holds, whatever the dialect says.
+//! `compat` flags: a flag that is set overrides the provider adapter.
 
 use serde_json::Value;
 
@@ -6,16 +6,16 @@ use super::draft::RequestDraft;
 use super::{reasoning, roles, rules, tools, usage};
 use crate::protocol::json;
 
-/// What a dialect does where no flag is set.
+/// The adapter's defaults where no flag is set.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::provider) struct AdapterDefaults {
     /// Takes `role: "developer"`.
     pub(in crate::provider) accepts_developer_role: bool,
-    /// Usage is asked for in streams.
+    /// Requests usage in streams.
     pub(in crate::provider) requests_usage: bool,
 }
 
-/// The flags that mean the same for every dialect.
+/// The flags that mean the same for every adapter.
 pub(in crate::provider) fn apply_flags(draft: &mut RequestDraft<'_>, habits: AdapterDefaults) {
     let compat = &draft.request().model.compat;
     if !compat.supports_developer_role.unwrap_or(habits.accepts_developer_role) {

@@ -32,7 +32,7 @@ mod tests {
         assert_eq!(hex(&["functions.exec:0", "1"], 24), hex(&["functions.exec:0", "1"], 24));
         assert_ne!(hex(&["ab", "c"], 24), hex(&["a", "bc"], 24));
         assert_eq!(hex(&["x"], 24).len(), 24);
-        // A pinned value: ids made of it stand in provider caches.
+        // A pinned value: ids derived from it are in provider caches.
         assert_eq!(hex(&["functions.exec:0", "1", "0"], 24), "d2e36977e5c6c2c5804d3ce4");
     }
 }

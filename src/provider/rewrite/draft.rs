@@ -67,7 +67,7 @@ impl<'a> RequestDraft<'a> {
         }
     }
 
-    /// The JSON text of a top-level value as it stands now.
+    /// The current JSON text of a top-level value.
     pub(in crate::provider) fn value(&self, key: &str) -> Option<&[u8]> {
         match self.top.iter().find(|(changed, _)| changed == key) {
             Some((_, value)) => value.as_deref(),
@@ -88,7 +88,7 @@ impl<'a> RequestDraft<'a> {
         self.body().value_span(key)
     }
 
-    /// Gives a top-level key a value, which is JSON text; tells whether that changes anything.
+    /// Sets a top-level key to JSON text; returns whether that changes anything.
     pub(in crate::provider) fn set(&mut self, key: &str, value: impl Into<Bytes>) -> bool {
         let value = value.into();
         if self.value(key) == Some(&value) {
@@ -98,7 +98,7 @@ impl<'a> RequestDraft<'a> {
         true
     }
 
-    /// Removes a top-level key; tells whether it was there.
+    /// Removes a top-level key; returns whether it was present.
     pub(in crate::provider) fn remove(&mut self, key: &str) -> bool {
         let there = self.value(key).is_some();
         if there {
@@ -107,8 +107,8 @@ impl<'a> RequestDraft<'a> {
         there
     }
 
-    /// Gives a string to a member of a top-level object, or takes it out, and with it an object of nothing else; tells
-    /// whether that changes anything. What is no object is left alone.
+    /// Sets a member of a top-level object to a string, or removes it. An object that would become empty is
+    /// removed too. Returns whether that changes anything. A value that is not an object is left unchanged.
     pub(in crate::provider) fn set_member(&mut self, key: &str, member: &str, value: Option<&str>) -> bool {
         let Some(object) = self.non_null_value(key).map(Bytes::copy_from_slice) else {
             return value.is_some_and(|value| self.set(key, tree!({ member: value }).to_string()));
@@ -163,7 +163,7 @@ impl<'a> RequestDraft<'a> {
         &self.calls
     }
 
-    /// Puts other text in the place of a span that no other change touches.
+    /// Replaces a span that no other change touches.
     pub(in crate::provider) fn replace(&mut self, span: Span, with: impl Into<Bytes>) {
         self.edits.replace(span, with);
     }

@@ -6,7 +6,7 @@ use super::draft::RequestDraft;
 use super::rules;
 use crate::catalog::MaxTokensField;
 
-/// Takes what was used already off the limit, whichever name it has; tells whether anything is left.
+/// Subtracts the used tokens from the limit, under either name; returns whether any are left.
 pub(in crate::provider) fn reduce_limit(draft: &mut RequestDraft<'_>, used: u64) -> bool {
     let mut has_room = true;
     for name in ["max_completion_tokens", "max_tokens", "max_output_tokens"] {
@@ -20,7 +20,8 @@ pub(in crate::provider) fn reduce_limit(draft: &mut RequestDraft<'_>, used: u64)
     has_room
 }
 
-/// Gives the limit the name that the server wants; where both names stand, that one's value counts.
+/// Renames the limit to the server's name; if both names are present, the value under the server's name is
+/// used.
 pub(in crate::provider) fn rename_limit(draft: &mut RequestDraft<'_>, wanted: MaxTokensField) {
     let (wanted, other) = match wanted {
         MaxTokensField::MaxCompletionTokens => ("max_completion_tokens", "max_tokens"),

@@ -1,4 +1,4 @@
-//! Requests over the Messages face: what each dialect changes, in which order.
+//! Requests in the Messages API format: the rules of each adapter, in order.
 
 use super::draft::RequestDraft;
 use super::{rules, tool_ids, tools};
@@ -10,7 +10,7 @@ mod parameters;
 mod thinking;
 mod thinking_filler;
 
-/// What Kimi models pin (see `moonshot::SAMPLING`), by the names that this face has.
+/// The sampling fields that Kimi models pin (see `moonshot::SAMPLING`), by their names in this API.
 const PINNED_SAMPLING_FIELDS: [&str; 3] = ["temperature", "top_p", "top_k"];
 
 /// The request as the provider takes it.

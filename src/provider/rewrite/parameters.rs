@@ -6,14 +6,14 @@ use super::draft::RequestDraft;
 use super::rules;
 use super::thinking::{self, ThinkingRequest};
 
-/// Names that say the same thing: who sets one has said it.
+/// Names with the same meaning: a request that sets one has set the value.
 const EQUIVALENT_FIELDS: [&[&str]; 2] =
     [&["max_tokens", "max_completion_tokens"], &["thinking", "reasoning_effort", "reasoning"]];
 
 /// What the relay decides, whatever the configuration says.
 pub(super) const PROTECTED_FIELDS: [&str; 4] = ["model", "messages", "input", "stream"];
 
-/// Fills; `dropped` names fields that the dialect drops anyway.
+/// Fills omitted parameters; `dropped` names fields that the adapter drops anyway.
 pub(in crate::provider) fn fill_missing(draft: &mut RequestDraft<'_>, dropped: &[&str]) {
     let mut flat = Vec::new();
     flatten(draft.request().params, &mut flat);
@@ -35,8 +35,8 @@ pub(in crate::provider) fn fill_missing(draft: &mut RequestDraft<'_>, dropped: &
     }
 }
 
-/// As [`fill`], for a face that has other names: `named` gives a field's name and value there, `None` where the face has no
-/// place for it.
+/// As [`fill_missing`], for an API with other names. `named` returns a field's name and value in that API, or `None`
+/// where the API has no such field.
 pub(super) fn fill_mapped(
     draft: &mut RequestDraft<'_>,
     dropped: &[&str],

@@ -7,12 +7,13 @@ use crate::failure::{Failure, Reason};
 use crate::protocol::api::Api;
 use crate::protocol::json;
 
-/// Appends the assistant's text so far, for the model to go on from. Moonshot's and Kimi's mark for that is `partial`
-/// (API reference, 2026-09-23); elsewhere a last assistant message is one without it. Over Messages it must not end with
-/// white space, nor stand beside thinking (Anthropic API reference: prefill, 2026-10).
+/// Appends the assistant's text so far, for the model to continue. Moonshot and Kimi mark it with `partial`
+/// (API reference, 2026-09-23); other providers continue a last assistant message without a mark. In Messages
+/// it must not end with white space, and cannot be combined with thinking (Anthropic API reference: prefill,
+/// 2026-10).
 ///
 /// # Errors
-/// Where the face has no place for it.
+/// Where the API does not support it.
 pub(in crate::provider) fn append_prefill(
     draft: &mut RequestDraft<'_>,
     dialect: AdapterId,
@@ -40,7 +41,7 @@ pub(in crate::provider) fn append_prefill(
     if body.api == Api::Messages {
         draft.remove("thinking");
     }
-    // Before the closing bracket: no other edit stands behind the last message.
+    // Before the closing bracket: there are no other edits after the last message.
     let end = messages.end.saturating_sub(1);
     draft.replace(end..end, message);
     draft.answer_plan.is_continuation = true;

@@ -1,4 +1,4 @@
-//! Requests over the Responses face: what each dialect changes, in which order.
+//! Requests in the Responses API format: the rules of each adapter, in order.
 
 use super::draft::RequestDraft;
 use super::{roles, rules, tool_choice, tool_ids, tools};

@@ -1,7 +1,12 @@
-//! Tool schemas as "moonshot flavored" asks: the root is an object; beside an `anyOf` no `type` may stand, it belongs into
-//! the branches; nor beside a `$ref` what the schema that is referred to says; references point into `$defs`; `required`
-//! names only what `properties` has. Not mended, so that the provider judges: boolean schemas, tuples, enums that do not
-//! fit their type.
+//! Tool schemas as "moonshot flavored" requires them:
+//!
+//! - The root is an object.
+//! - `type` must not be beside `anyOf`; it belongs in the branches.
+//! - A member must not be beside `$ref` if the referenced schema has it too.
+//! - References point into `$defs`.
+//! - `required` names only what `properties` has.
+//!
+//! Boolean schemas, tuples and enums that do not fit their type are not fixed, so that the provider decides.
 
 mod validity;
 
@@ -35,8 +40,8 @@ const SCHEMA_MAP_KEYWORDS: [&str; 5] =
 /// A branch with one of these says itself what it is.
 const TYPE_KEYWORDS: [&str; 5] = ["type", "$ref", "allOf", "oneOf", "$dynamicRef"];
 
-/// Adds the edits that make the schema at `span` one that Moonshot takes; tells whether there were any. A schema that
-/// is fine, or is not JSON, stays as it is.
+/// Adds the edits that make Moonshot accept the schema at `span`. Returns whether there were any. A schema that
+/// is valid, or is not JSON, is left unchanged.
 pub(in crate::provider) fn fix_schema(text: &[u8], span: &Span, edits: &mut Edits) -> bool {
     !validity::is_valid(text, span.start) && apply_fixes(text, span, edits)
 }
@@ -64,7 +69,7 @@ fn unescape_span<'t>(text: &'t [u8], literal: &Span) -> Option<Cow<'t, str>> {
     text.get(literal.clone()).and_then(json::unescape)
 }
 
-/// One schema on its way.
+/// The state of fixing one schema.
 struct SchemaFixer<'t, 'e> {
     text: &'t [u8],
     /// What references point at, and where it begins: `$defs`, or `definitions` as it was called before 2019.
@@ -131,7 +136,7 @@ impl<'t, 'e> SchemaFixer<'t, 'e> {
         Ok(())
     }
 
-    /// A reference into `definitions` follows their new name; what its target says too stands there only.
+    /// Points a reference into `definitions` to `$defs`, and removes members that its target has too.
     fn fix_reference(&mut self, target: &[u8], patch: &mut ObjectPatch<'_>) {
         let Some(target) = json::unescape(target) else { return };
         if let Some(name) = target.strip_prefix("#/definitions/") {

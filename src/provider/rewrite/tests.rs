@@ -74,7 +74,7 @@ impl Case {
         case
     }
 
-    /// The same over another face.
+    /// The same case over another API.
     pub(super) fn over(mut self, face: Api) -> Self {
         self.face = face;
         self

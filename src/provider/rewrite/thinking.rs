@@ -1,5 +1,5 @@
-//! What a request asks of the model's thinking, whichever of the spellings it uses: Kimi's and Anthropic's `thinking`,
-//! OpenAI's `reasoning_effort`, Anthropic's `output_config.effort`, OpenRouter's and responses' `reasoning`.
+//! The thinking that a request asks for, in any of the spellings: `thinking` of Kimi and Anthropic,
+//! `reasoning_effort` of OpenAI, `output_config.effort` of Anthropic, `reasoning` of OpenRouter and responses.
 
 use serde_json::{Map, Value};
 
@@ -9,7 +9,7 @@ use super::rules::{self, Rule};
 use crate::catalog::ThinkingLevel;
 use crate::protocol::api::Api;
 
-/// What is asked.
+/// The requested thinking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::provider) enum ThinkingRequest {
     /// Nothing.
@@ -86,8 +86,8 @@ fn parse_members(members: &Map<String, Value>) -> ThinkingRequest {
     }
 }
 
-/// What is wished for over a face other than chat, and the rule to name for what follows from it: the client's word, else
-/// that of `params`, else `thinkingDefault`.
+/// The requested thinking over an API other than chat, and the rule to record for the edits that follow from
+/// it. The client's value comes first, then that of `params`, then `thinkingDefault`.
 pub(in crate::provider) fn resolve_thinking(draft: &RequestDraft<'_>) -> (ThinkingRequest, Rule) {
     let spelled = ThinkingFields::read(draft);
     if spelled.resolve() != ThinkingRequest::Unspecified {

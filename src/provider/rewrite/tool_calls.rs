@@ -12,7 +12,7 @@ pub(in crate::provider) struct ToolCallSpans {
     pub(in crate::provider) id: Option<Span>,
     /// The literal of the function's name.
     pub(in crate::provider) name: Option<Span>,
-    /// Of the tools that the function stands among (responses).
+    /// The namespace of the function (responses).
     pub(in crate::provider) namespace: Option<String>,
 }
 
@@ -63,7 +63,7 @@ fn read_chat_calls(text: &[u8], open: usize) -> Vec<ToolCallSpans> {
             }
             Ok(end)
         });
-        // What is no call in order may be a value all the same.
+        // A value that is not a well-formed call may still be valid JSON.
         let Ok(end) = end else { return json::skip_value(text, at) };
         calls.push(ToolCallSpans { id, name, namespace: None });
         Ok(end)

@@ -17,7 +17,7 @@ pub(in crate::provider) enum ForcedToolChoice {
     PinnedTool,
 }
 
-/// What `tool_choice` asks for.
+/// What `tool_choice` requires.
 pub(in crate::provider) fn read_forced_choice(draft: &RequestDraft<'_>) -> ForcedToolChoice {
     match choice_type(draft).as_deref() {
         Some("required" | "any") => ForcedToolChoice::AnyTool,

@@ -1,5 +1,5 @@
-//! Tool-call ids: Kimi counts them per answer, so `functions.exec:0` comes back in every turn, and Moonshot refuses a
-//! history in which an id stands twice.
+//! Tool-call ids. Kimi counts them per answer, so `functions.exec:0` comes back in every turn. Moonshot refuses
+//! a history that contains an id twice.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -19,14 +19,14 @@ pub(in crate::provider) fn make_unique(draft: &mut RequestDraft<'_>) {
     rename_ids(draft, if sanitize { IdForm::Sanitized } else { IdForm::Original });
 }
 
-/// The same for servers that take letters, digits, `_` and `-` alone, as Anthropic's do: Kimi's Messages face gives and
-/// takes `functions.exec:0`, and the conversation may move on.
+/// The same for servers that accept only letters, digits, `_` and `-`, as Anthropic's do. Kimi's Messages API
+/// returns and accepts `functions.exec:0`, and the conversation may move to another provider.
 pub(in crate::provider) fn escape_and_make_unique(draft: &mut RequestDraft<'_>) {
     let sanitize = draft.request().sanitize_tool_call_ids;
     rename_ids(draft, if sanitize { IdForm::Sanitized } else { IdForm::Escaped });
 }
 
-/// The form in which an id is sent that stands in the history once.
+/// The form in which an id that occurs once in the history is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum IdForm {
     Original,

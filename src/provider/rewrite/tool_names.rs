@@ -54,8 +54,8 @@ impl NameAllocator {
         Some(sent)
     }
 
-    /// The one name for a tool of a namespace: the one that translation to another face would give it, unless that is
-    /// taken or refused.
+    /// The flat name for a tool of a namespace: the name that translation to another API would give it, unless
+    /// that name is taken or refused.
     pub(in crate::provider) fn flatten(&mut self, namespace: &str, name: &str) -> String {
         let own = (namespace.to_owned(), name.to_owned());
         if let Some(sent) = self.flat_names.get(&own) {
@@ -85,7 +85,7 @@ impl NameAllocator {
     }
 }
 
-/// Close to the original, because the name tells the model what the tool does.
+/// Stays close to the original, because the name shows the model what the tool does.
 fn make_readable(name: &str) -> String {
     let mut out: String =
         name.chars().map(|c| if c.is_ascii() && is_name_byte(c as u8) { c } else { '_' }).collect();

@@ -22,7 +22,7 @@ struct Tool {
     is_builtin: bool,
     /// No function of the client's, but something that the provider would have to know.
     is_hosted: bool,
-    /// Of the tools that it stands among (responses).
+    /// The namespace of the tool (responses).
     namespace: Option<String>,
 }
 
@@ -43,7 +43,7 @@ fn read_tools(draft: &RequestDraft<'_>, span: &Span) -> Vec<Tool> {
             tools.push(tool);
             return Ok(end);
         }
-        // What is no object in order may be something all the same.
+        // A value that is not a well-formed object may still be valid JSON.
         let (members, end) = match json::parse_members(text, at) {
             Ok(found) => found,
             Err(_) => (Vec::new(), json::skip_value(text, at)?),
@@ -61,7 +61,8 @@ fn read_tools(draft: &RequestDraft<'_>, span: &Span) -> Vec<Tool> {
     if walked.is_ok() { tools } else { Vec::new() }
 }
 
-/// The entry at `at`, and the offset after it. Its function is read on the way: it is nearly all there is.
+/// Reads the entry at `at`, and returns the offset after it. Its function is read in the same pass, because it
+/// is nearly all of the entry.
 fn read_chat_tool(text: &[u8], at: usize) -> Result<(Tool, usize), MalformedJson> {
     let (mut is_builtin, mut function) = (false, None);
     let walked = json::walk_object(text, at, |key, value| {
@@ -81,7 +82,7 @@ fn read_chat_tool(text: &[u8], at: usize) -> Result<(Tool, usize), MalformedJson
     });
     let end = match walked {
         Ok(end) => end,
-        // What is no object in order may be something all the same.
+        // A value that is not a well-formed object may still be valid JSON.
         Err(_) => {
             (is_builtin, function) = (false, None);
             json::skip_value(text, at)?
@@ -115,7 +116,7 @@ fn find_tool_arrays(draft: &RequestDraft<'_>) -> Vec<Span> {
     draft.unchanged_span("tools").into_iter().chain(dynamic).collect()
 }
 
-/// Notes whether the request offers tools, as it stands now.
+/// Records whether the request, as it is now, offers tools.
 pub(in crate::provider) fn record_offered_tools(draft: &mut RequestDraft<'_>) {
     let is_filled = |array: &[u8]| {
         array.first() == Some(&b'[') && array.get(json::skip_whitespace(array, 1)) != Some(&b']')
@@ -125,7 +126,7 @@ pub(in crate::provider) fn record_offered_tools(draft: &mut RequestDraft<'_>) {
         own || find_tool_arrays(draft).iter().any(|array| is_filled(draft.text(array)));
 }
 
-/// Makes tools such as Moonshot takes: mends their schemas, renames what it refuses.
+/// Makes tools acceptable to Moonshot: fixes their schemas and renames those whose names it refuses.
 pub(in crate::provider) fn adapt_for_moonshot(draft: &mut RequestDraft<'_>) {
     let mut tools: Vec<Tool> =
         find_tool_arrays(draft).iter().flat_map(|array| read_tools(draft, array)).collect();
@@ -135,8 +136,8 @@ pub(in crate::provider) fn adapt_for_moonshot(draft: &mut RequestDraft<'_>) {
     rename_tools(draft, &tools, true);
 }
 
-/// Makes plain functions of the tools of namespaces, where all of them are functions: of the servers with a Responses
-/// face only OpenAI's own is known to read them, the others skip what they do not know.
+/// Converts the tools of a namespace to plain functions where all of them are functions. Of the servers with a
+/// Responses API, only OpenAI's own is known to read namespaces; the others skip what they do not know.
 pub(in crate::provider) fn flatten_namespaces(draft: &mut RequestDraft<'_>) {
     let Some(array) = draft.unchanged_span("tools") else { return };
     let tools = read_tools(draft, &array);
@@ -228,7 +229,7 @@ pub(in crate::provider) fn has_builtin(draft: &RequestDraft<'_>, name: &str) -> 
     })
 }
 
-/// Leaves out Moonshot's builtin tools, which nobody else knows, and a choice that pins one of them.
+/// Removes Moonshot's builtin tools, which no other provider knows, and a choice that pins one of them.
 pub(in crate::provider) fn remove_builtins(draft: &mut RequestDraft<'_>) {
     remove_matching(draft, |tool| tool.is_builtin, rules::BUILTIN_TOOLS);
 }

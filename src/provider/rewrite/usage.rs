@@ -1,4 +1,4 @@
-//! Usage in streams: asked for so that it can be metered, hidden from clients that did not ask.
+//! Usage in streams: requested for metering, hidden from clients that did not request it.
 
 use bytes::Bytes;
 

@@ -1,4 +1,4 @@
-//! What one event of a stream says, as far as going on with it is concerned.
+//! Parses the content of stream events that matters to a continuation.
 
 mod chat;
 mod messages;
@@ -11,7 +11,7 @@ use crate::protocol::edit::Segments;
 use crate::protocol::sse::{Frame, FrameReader};
 use crate::protocol::template_learner::SingleDelta;
 
-/// The events of a step, which are whole.
+/// The complete events of a read.
 pub(in crate::routing) fn read_frames(out: &Segments) -> Vec<Frame> {
     let mut reader = frame_reader(out.to_bytes());
     let mut frames = Vec::new();
@@ -22,32 +22,33 @@ pub(in crate::routing) fn read_frames(out: &Segments) -> Vec<Frame> {
     frames
 }
 
-/// Reads the events of a step.
+/// Parses the events of a read.
 pub(in crate::routing) fn frame_reader(events: Bytes) -> FrameReader {
     let mut reader = FrameReader::for_accepted_frames();
     reader.feed(events);
     reader
 }
 
-/// See the module.
+/// The content of one event.
 #[derive(Debug, Default)]
 pub(super) struct EventContent<'t> {
-    /// What the answer's text gains, as it stands between the quotes.
+    /// Text that the event adds to the response, still escaped as in its JSON string.
     pub(super) text: &'t [u8],
     /// A part of a tool call.
     pub(super) has_tool_calls: bool,
-    /// A finish. Nothing is missing behind it but form.
+    /// The finish. Only framing events may follow it.
     pub(super) is_finish: bool,
-    /// The role; only chat says it apart.
+    /// The role; only Chat Completions sends it separately.
     pub(super) has_role: bool,
-    /// What no other model could take up: another choice, a refusal, sound, citations, work on the provider's side.
+    /// Content that no other model can continue: another choice, a refusal, audio, citations, work on the
+    /// provider's side.
     pub(super) is_foreign: bool,
-    /// A block begins without a word, or ends. Whether the client may have that is for the next event to tell: an answer
-    /// that goes on adds to the block that is open, and an empty block is none.
+    /// A block begins without text, or ends. The next event decides whether the client may have it: a
+    /// continuation adds to the open block, and an empty block must not be sent.
     pub(super) is_block_boundary: bool,
-    /// It says that the provider is alive, and nothing else.
+    /// A keepalive without content.
     pub(super) is_keep_alive: bool,
-    /// The text, or reasoning, where there is nothing else. Not of responses: each of their events has a number of its own.
+    /// Text or reasoning only. Not used for the Responses API: each of its events has a sequence number.
     pub(super) single_delta: Option<SingleDelta>,
 }
 
@@ -69,7 +70,7 @@ impl EventContent<'_> {
     }
 }
 
-/// Reads the events of one stream in the client's face.
+/// Reads the events of one stream in the client's API.
 #[derive(Debug)]
 pub(super) enum EventReader {
     ChatCompletions,
@@ -86,7 +87,7 @@ impl EventReader {
         }
     }
 
-    /// What the payload of an event says; `None` where it is the end of the stream, or nothing that can be read.
+    /// Parses an event's payload; `None` for the end of the stream and for an unreadable payload.
     pub(super) fn read<'t>(&mut self, payload: &'t [u8]) -> Option<EventContent<'t>> {
         match self {
             Self::ChatCompletions => chat::read_chunk(payload),
@@ -96,7 +97,7 @@ impl EventReader {
     }
 }
 
-/// What stands between the quotes of a string literal.
+/// The content between the quotes of a string literal.
 fn unquote(literal: &[u8]) -> &[u8] {
     literal.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! What is the same in every chunk of one answer.
+//! Owns the fields that are the same in every chunk of one response.
 
 use bytes::Bytes;
 
@@ -6,7 +6,7 @@ use crate::protocol::edit::{ObjectPatch, Segments};
 use crate::protocol::json::{self, write_string};
 use crate::protocol::sse;
 
-/// The members that a client may compare, in the order in which they are written.
+/// The fields that a client may compare, in the order in which they are written.
 const IDENTITY_KEYS: [&str; 4] = ["id", "object", "created", "model"];
 
 /// Their values, as JSON.
@@ -14,7 +14,7 @@ const IDENTITY_KEYS: [&str; 4] = ["id", "object", "created", "model"];
 pub(super) struct ChunkIdentity(Vec<(&'static str, Bytes)>);
 
 impl ChunkIdentity {
-    /// As one chunk has it.
+    /// Reads the identity from a chunk.
     pub(super) fn from_chunk(payload: &[u8]) -> Self {
         let open = json::skip_whitespace(payload, 0);
         let Ok((members, _)) = json::parse_members(payload, open) else { return Self::default() };
@@ -25,26 +25,26 @@ impl ChunkIdentity {
         Self(IDENTITY_KEYS.into_iter().filter_map(value).collect())
     }
 
-    /// Gives another answer's chunk this identity.
+    /// Gives a chunk of another response this identity.
     pub(super) fn apply_to(&self, patch: &mut ObjectPatch<'_>) {
         for (key, value) in &self.0 {
             patch.set(key, value.clone());
         }
     }
 
-    /// An event with one choice, whose delta and finish are JSON.
+    /// An event with one choice, whose delta and finish reason are JSON.
     pub(super) fn render_choice(&self, delta: &str, finish: &str) -> Segments {
         self.render_event(&format!(
             "\"choices\":[{{\"index\":0,\"delta\":{delta},\"finish_reason\":{finish}}}]"
         ))
     }
 
-    /// An event with nothing but usage, which is JSON.
+    /// An event with only usage, which is JSON.
     pub(super) fn render_usage(&self, usage: &str) -> Segments {
         self.render_event(&format!("\"choices\":[],\"usage\":{usage}"))
     }
 
-    /// An event with nothing but text.
+    /// An event with only text.
     pub(super) fn render_text(&self, text: &str) -> Segments {
         let mut delta = b"{\"content\":".to_vec();
         write_string(&mut delta, text);

@@ -1,17 +1,17 @@
-//! What an answer of two streams used.
+//! Owns the usage of a response that consists of two streams.
 
 use crate::protocol::translate::event::ResponseEvent;
 use crate::protocol::usage::TokenUsage;
 use crate::provider::answer::{ContentBytes, Meter};
 
-/// Bytes of a token, about: what people write has 2 to 5.
+/// Approximate bytes per token: natural language and code have 2 to 5.
 const BYTES_PER_TOKEN: usize = 4;
 
 fn estimate_tokens(bytes: usize) -> u64 {
     bytes.div_ceil(BYTES_PER_TOKEN) as u64
 }
 
-/// What an answer used whose provider did not say, by the tokens of the prompt and the bytes of the answer.
+/// Estimates usage that the provider did not report, from the prompt's tokens and the response's bytes.
 pub(in crate::routing) fn estimate_usage(prompt: u64, said: ContentBytes) -> TokenUsage {
     let reasoning = estimate_tokens(said.reasoning);
     TokenUsage {
@@ -23,7 +23,7 @@ pub(in crate::routing) fn estimate_usage(prompt: u64, said: ContentBytes) -> Tok
     }
 }
 
-/// The same of a whole answer.
+/// The same estimate for a whole response.
 pub(in crate::routing) fn estimate_event_usage(prompt: u64, answer: &[ResponseEvent]) -> TokenUsage {
     let mut said = ContentBytes::default();
     for event in answer {
@@ -38,15 +38,15 @@ pub(in crate::routing) fn estimate_event_usage(prompt: u64, answer: &[ResponseEv
     estimate_usage(prompt, said)
 }
 
-/// What the first stream of an answer used.
+/// The usage of a response's first stream.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::routing) struct InterruptedUsage {
-    /// As far as its provider said it.
+    /// The usage that its provider reported so far.
     reported: Option<TokenUsage>,
     content_bytes: ContentBytes,
-    /// Bytes of the text that the second one goes on from.
+    /// Bytes of the text from which the second stream continues.
     prefill_bytes: usize,
-    /// Tokens of the prompt, as we count them.
+    /// Tokens of the prompt, as the gateway counts them.
     prompt_tokens: u64,
 }
 
@@ -60,32 +60,33 @@ impl InterruptedUsage {
         Self { reported: meter.usage, content_bytes, prefill_bytes, prompt_tokens }
     }
 
-    /// Output tokens that count against the client's limit. Calls that were dropped do not: they are made again.
+    /// Output tokens that count against the client's limit. Dropped tool calls do not count: the model makes
+    /// them again.
     pub(in crate::routing) fn counted_output_tokens(&self) -> u64 {
         estimate_tokens(self.content_bytes.reasoning) + estimate_tokens(self.content_bytes.text)
     }
 
-    /// Its own usage, when the second stream used this.
+    /// The usage of the first stream alone, given the second stream's usage.
     pub(in crate::routing) fn first_usage(&self, second: Option<&TokenUsage>) -> TokenUsage {
         if let Some(known) = self.reported {
             return known;
         }
         let mut first = estimate_usage(self.prompt_tokens, self.content_bytes);
         if let Some(second) = second.filter(|second| !second.is_estimated) {
-            // The second prompt was the first one and what had been said.
+            // The second prompt is the first prompt plus the text so far.
             first.input = second.prompt_tokens().saturating_sub(estimate_tokens(self.prefill_bytes));
         }
         first
     }
 
-    /// What the client is told: the first prompt, and the output of both. A sum of prompts would make agents think
-    /// that their conversation had doubled.
+    /// The usage that the client receives: the first prompt, and the output of both streams. A sum of the
+    /// prompts would make agents believe that their conversation had doubled.
     pub(in crate::routing) fn combined_usage(&self, second: Option<&TokenUsage>) -> TokenUsage {
         let mut usage = self.first_usage(second);
         if let Some(second) = second {
             usage.output = usage.output.saturating_add(second.output);
             usage.reasoning = usage.reasoning.saturating_add(second.reasoning);
-            // The provider's figure for the first stream never came.
+            // The provider's usage of the first stream never came.
             usage.cost = None;
         }
         usage.is_estimated = true;

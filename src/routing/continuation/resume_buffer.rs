@@ -1,4 +1,4 @@
-//! The first stream of an answer: what was released of it, and what is held back.
+//! Owns the first stream of a response: the events that were released, and those held back.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -16,42 +16,42 @@ use crate::protocol::memory_budget::MemoryReservation;
 use crate::protocol::sse::{Frame, FrameReader};
 use crate::protocol::template_learner::TemplateLearner;
 
-/// More than this is not held back, in bytes; what exceeds it goes out live, and nobody goes on with it.
+/// The limit on held-back bytes. A larger amount is released live, and the stream is then not continued.
 pub(super) const MAX_WITHHELD_BYTES: usize = 4 << 20;
-/// Longer texts are not kept, in bytes: about 250,000 tokens, and no provider takes a larger message.
+/// The limit on kept text, in bytes: about 250,000 tokens. No provider accepts a larger message.
 pub(super) const MAX_STORED_TEXT_BYTES: usize = 1 << 20;
 
 /// The key of a chunk's tool calls.
 static TOOL_CALLS_FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("tool_calls"));
 
-/// Who could go on, if the stream broke.
+/// Which continuation is possible if the stream is interrupted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::routing) struct ContinuationSupport {
-    /// Some target can answer afresh.
+    /// A target can start a new response.
     pub(in crate::routing) can_restart: bool,
-    /// Some target goes on from a text.
+    /// A target can continue from a text.
     pub(in crate::routing) can_prefill: bool,
 }
 
-/// What the client has of an answer that broke.
+/// The part of an interrupted response that the client has.
 #[derive(Debug)]
 pub(in crate::routing) struct Interrupted {
     pub(super) identity: ChunkIdentity,
-    /// All the text.
+    /// All of its text.
     pub(super) text: String,
-    /// The role went out.
+    /// Whether the role was sent.
     pub(super) has_role: bool,
-    /// What this takes.
+    /// The memory that this holds.
     pub(super) reservation: MemoryReservation,
 }
 
 impl Interrupted {
-    /// The text to go on from; empty where the answer is to start afresh.
+    /// The text to continue from; empty if the response must start again.
     pub(in crate::routing) fn prefill(&self) -> &str {
         self.text.trim_end()
     }
 
-    /// The end of a chat answer whose output limit is used up; `usage` where the client asked for it.
+    /// The end of a chat response whose output limit is used up; `usage` if the client requested it.
     pub(in crate::routing) fn render_length_finish(&self, usage: Option<&str>) -> Segments {
         let mut out = self.identity.render_choice("{}", "\"length\"");
         out.append(usage.map(|usage| self.identity.render_usage(usage)).unwrap_or_default());
@@ -60,43 +60,44 @@ impl Interrupted {
     }
 }
 
-/// See the module.
+/// Tracks the first stream of a response, so that another target can continue it.
 #[derive(Debug)]
 pub(in crate::routing) struct ResumeBuffer {
-    /// The client's face.
+    /// The client's API.
     api: Api,
     event_reader: EventReader,
     conditions: ResumeConditions,
     support: ContinuationSupport,
-    /// The payload of chat's first event; what the other faces repeat is known to who writes their rest.
+    /// The payload of the first Chat Completions event. For the other APIs the encoder of the continuation
+    /// knows what repeats.
     first_event: Vec<u8>,
     text: String,
     has_role: bool,
     withheld: WithheldEvents,
-    /// What first event, text and held events take.
+    /// The memory of the first event, the text and the held events.
     reservation: MemoryReservation,
-    /// The answer is finished, or nobody could go on with it: all passes as it comes.
+    /// The response is finished or cannot be continued: every event passes unchanged.
     is_pass_through: bool,
-    /// What most events look like.
+    /// The form of most events.
     template_learner: TemplateLearner,
 }
 
-/// What the client does not have yet.
+/// The events that the client does not have yet.
 #[derive(Debug, Default)]
 struct WithheldEvents {
     events: Segments,
-    /// Its text, escaped as it came.
+    /// Their text, escaped as received.
     text: Vec<u8>,
-    /// It names the role.
+    /// They contain the role.
     has_role: bool,
-    /// It holds a fragment of a tool call, so all that follows is held too.
+    /// They contain a fragment of a tool call, so all following events are held too.
     has_tool_calls: bool,
-    /// Its last event is the edge of a block.
+    /// The last event is a block boundary.
     ends_at_block_boundary: bool,
 }
 
-/// Whether a guard would hold back none of these events, the first ones of an answer. That is told by their bytes: what is
-/// held back of a chat answer are tool calls and half a character, which needs an escape. Where in doubt it is no.
+/// Whether a buffer would hold back none of these first events of a response, decided from their bytes. Tool
+/// calls and half characters (which need an escape) are held back. If in doubt, returns false.
 pub(in crate::routing) fn withholds_nothing(face: Api, first: &Segments) -> bool {
     if first.is_empty() || face != Api::ChatCompletions {
         return false;
@@ -106,7 +107,7 @@ pub(in crate::routing) fn withholds_nothing(face: Api, first: &Segments) -> bool
 }
 
 impl ResumeBuffer {
-    /// Over a stream in the client's face.
+    /// Creates the buffer of a stream in the client's API.
     pub(in crate::routing) fn new(
         api: Api,
         conditions: ResumeConditions,
@@ -128,7 +129,7 @@ impl ResumeBuffer {
         }
     }
 
-    /// What the client gets of these events now.
+    /// Returns the events to release now.
     pub(in crate::routing) fn process(&mut self, out: Segments) -> Segments {
         if self.is_pass_through {
             return out;
@@ -149,7 +150,7 @@ impl ResumeBuffer {
         }
     }
 
-    /// Takes events that differ from one before in a piece of text only; gives where they stand.
+    /// Takes events that differ from an earlier one only in a piece of text; returns their range.
     fn process_matching(&mut self, reader: &mut FrameReader, bytes: &Bytes) -> Range<usize> {
         let mut run = 0..0;
         while !self.is_pass_through
@@ -173,24 +174,24 @@ impl ResumeBuffer {
         run
     }
 
-    /// What is kept of the answer, in bytes.
+    /// Bytes kept of the response.
     const fn buffered_bytes(&self) -> usize {
         self.first_event.len() + self.text.len()
     }
 
-    /// Whether its text is worth being kept.
+    /// Whether its text must be kept.
     fn may_store_text(&self) -> bool {
         self.text.len() <= MAX_STORED_TEXT_BYTES && (self.text.trim_end().is_empty() || self.can_continue())
     }
 
-    /// The stream broke. `None` when nobody can go on with it.
+    /// Called when the stream is interrupted. `None` if no target can continue it.
     pub(in crate::routing) fn interrupt(self) -> Option<Interrupted> {
         if self.is_pass_through || !self.can_continue() || self.conditions.ends_with_partial_stop(&self.text)
         {
             return None;
         }
         let (identity, mut room) = (ChunkIdentity::from_chunk(&self.first_event), self.reservation);
-        // To take less never fails.
+        // Reducing a reservation never fails.
         let _ = room.resize(self.text.len());
         Some(Interrupted { identity, text: self.text, has_role: self.has_role, reservation: room })
     }
@@ -205,7 +206,7 @@ impl ResumeBuffer {
 
     fn process_frame(&mut self, frame: &Frame, out: &mut Segments) {
         let Some(payload) = frame.data().filter(|_| !self.is_pass_through) else {
-            // A comment: it keeps the client waiting while the rest is held.
+            // A comment: it keeps the connection alive while the following events are held.
             return out.push(frame.raw.clone());
         };
         let said = self.event_reader.read(&payload);
@@ -243,7 +244,7 @@ impl ResumeBuffer {
         }
     }
 
-    /// Gives the client what was held, and keeps what it says.
+    /// Releases held events, and keeps their text.
     fn release(&mut self, out: &mut Segments) {
         let held = std::mem::take(&mut self.withheld);
         out.append(held.events);
@@ -258,13 +259,13 @@ impl ResumeBuffer {
         }
     }
 
-    /// From here on nothing is held and nothing kept.
+    /// Stops holding and keeping events.
     fn stop_buffering(&mut self, out: &mut Segments) {
         self.is_pass_through = true;
         self.first_event = Vec::new();
         self.text = String::new();
         out.append(std::mem::take(&mut self.withheld).events);
-        // Giving back never fails.
+        // Reducing a reservation never fails.
         let _ = self.reservation.resize(0);
     }
 

@@ -1,25 +1,25 @@
-//! What a request says about joining two answers to it.
+//! Owns the request's conditions for the continuation of a stream.
 
 use serde_json::{Map, Value};
 
 use crate::protocol::request::RequestBody;
 
-/// See the module.
+/// Conditions under which a response can be continued.
 #[derive(Clone, Debug, Default)]
 pub(in crate::routing) struct ResumeConditions {
-    /// The strings at which the answer stops.
+    /// The stop strings of the request.
     stop_strings: Vec<String>,
-    /// The request ends with the beginning of an answer already.
+    /// The request already ends with the beginning of a response (a prefill).
     pub(super) is_prefilled: bool,
 }
 
 impl ResumeConditions {
-    /// `None` where an answer of two halves could break what was asked for: a form (`response_format`, a forced tool
-    /// call), figures for every token, or several answers. `params` are those of the configuration. The names are those
-    /// of all faces: none means something else in another one.
+    /// `None` if a continued response could violate the request: a format (`response_format`, a forced tool
+    /// call), log probabilities, or several choices. `params` are those of the configuration. The names cover
+    /// all APIs: none has another meaning in another API.
     pub(in crate::routing) fn from_request(body: &RequestBody, params: &Map<String, Value>) -> Option<Self> {
         let given = |key: &str| match body.value(key).filter(|value| *value != b"null") {
-            // What cannot be read is no reason to think that it asks for nothing.
+            // An unreadable request must be treated as if it set such a condition.
             Some(text) => Some(serde_json::from_slice(text).unwrap_or(Value::Bool(true))),
             None => params.get(key).filter(|value| !value.is_null()).cloned(),
         };
@@ -38,7 +38,7 @@ impl ResumeConditions {
         joins.then_some(Self { stop_strings: stops, is_prefilled })
     }
 
-    /// Whether the text ends with the beginning of a stop string: nobody could tell where the rest of it would stand.
+    /// Whether the text ends with the beginning of a stop string: the position of its end would be unknown.
     pub(super) fn ends_with_partial_stop(&self, text: &str) -> bool {
         self.stop_strings.iter().any(|stop| {
             stop.char_indices().skip(1).any(|(at, _)| stop.get(..at).is_some_and(|head| text.ends_with(head)))
@@ -50,12 +50,12 @@ fn is_text_format(format: &Value) -> bool {
     format.is_null() || format.get("type").and_then(Value::as_str) == Some("text")
 }
 
-/// Chat and responses name it, messages have an object with a type.
+/// Chat Completions and Responses use a string, Messages an object with a type.
 fn is_unforced_choice(choice: &Value) -> bool {
     matches!(choice.get("type").unwrap_or(choice).as_str(), Some("auto" | "none"))
 }
 
-/// `None` where they are none.
+/// `None` if they are invalid.
 fn parse_stop_strings(given: Option<Value>) -> Option<Vec<String>> {
     match given {
         None => Some(Vec::new()),

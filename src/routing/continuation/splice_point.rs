@@ -1,49 +1,49 @@
-//! Where the rest of an answer begins: white space that was trimmed for the request comes back once, and an answer that
-//! begins anew is noticed.
+//! Owns the point where a continuation begins: trimmed white space is restored once, and a restarted response
+//! is detected.
 
-/// So many characters tell an answer that begins anew from one that goes on.
+/// The number of characters that distinguishes a restarted response from a continued one.
 pub(super) const COMPARED_CHARS: usize = 64;
 
-/// The second stream did not go on with the answer.
+/// The second stream did not continue the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Diverged {
-    /// It began anew, and then said something else.
+    /// It restarted, and then differed.
     Differs,
-    /// It began with all that had been said, which was too little to tell whether it began anew.
+    /// It repeated the whole text so far, which was too short to detect a restart.
     Ambiguous,
 }
 
-/// Text of the second stream on its way to the client.
+/// Text of the second stream before it is sent to the client.
 #[derive(Debug)]
 pub(super) struct SplicePoint {
-    /// What the client has.
+    /// The text that the client has.
     sent_text: String,
-    /// What was trimmed of its end and has not come again.
+    /// White space that was trimmed from its end and has not come again.
     trimmed_space: String,
     phase: SplicePhase,
 }
 
 #[derive(Debug)]
 enum SplicePhase {
-    /// What came equals the answer's beginning so far, and is held back.
+    /// The text equals the response's beginning so far, and is held back.
     Comparing(String),
-    /// The answer began anew: so many bytes of it have come again.
+    /// The response restarted: this many bytes of it were repeated.
     Repeating(usize),
-    /// It goes on.
+    /// The response continues.
     Continuing,
 }
 
 impl SplicePoint {
-    /// For an answer of which the client has this text.
+    /// Creates the splice point of a response of which the client has this text.
     pub(super) fn new(sent_text: String) -> Self {
         let said = sent_text.trim_end().len();
         let trimmed_space = sent_text.get(said..).unwrap_or_default().to_owned();
-        // Where nothing was said there is nothing to begin anew.
+        // Without earlier text there is no restart to detect.
         let phase = if said == 0 { SplicePhase::Continuing } else { SplicePhase::Comparing(String::new()) };
         Self { sent_text, trimmed_space, phase }
     }
 
-    /// Takes text; gives what the client gets of it.
+    /// Takes text; returns the text to send.
     pub(super) fn push(&mut self, text: &str) -> Result<String, Diverged> {
         match &mut self.phase {
             SplicePhase::Continuing => Ok(self.restore_space(text)),
@@ -56,7 +56,7 @@ impl SplicePoint {
         }
     }
 
-    /// No more text comes. Gives what was held back.
+    /// Ends the text; returns what was held back.
     pub(super) fn end(&mut self) -> Result<String, Diverged> {
         match std::mem::replace(&mut self.phase, SplicePhase::Continuing) {
             SplicePhase::Continuing => Ok(String::new()),
@@ -86,7 +86,7 @@ impl SplicePoint {
         self.skip_repeated(&head)
     }
 
-    /// Drops what the client has already.
+    /// Drops the text that the client already has.
     fn skip_repeated(&mut self, text: &str) -> Result<String, Diverged> {
         let SplicePhase::Repeating(done) = &mut self.phase else { return Ok(text.to_owned()) };
         let left = self.sent_text.get(*done..).unwrap_or_default();
@@ -102,7 +102,7 @@ impl SplicePoint {
         Ok(String::new())
     }
 
-    /// White space at the beginning goes as far as it repeats what was trimmed, character by character.
+    /// Leading white space is dropped as far as it repeats what was trimmed, character by character.
     fn restore_space(&mut self, text: &str) -> String {
         let mut rest = text;
         while let (Some(trimmed), Some(first)) = (self.trimmed_space.chars().next(), rest.chars().next()) {

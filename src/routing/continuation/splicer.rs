@@ -1,5 +1,5 @@
-//! The second stream of an answer, made to look like more of the first. Both are chat here: the rest of an answer in
-//! another face is written from that.
+//! Owns the second stream of a response, rewritten to continue the first. Both are Chat Completions here; other
+//! APIs are encoded from that.
 
 use super::event_content::{EventContent, read_frames};
 use super::identity::ChunkIdentity;
@@ -14,33 +14,33 @@ use crate::protocol::json;
 use crate::protocol::memory_budget::MemoryReservation;
 use crate::protocol::sse::{self, Frame};
 
-/// See the module.
+/// Rewrites the events of the second stream.
 #[derive(Debug)]
 pub(in crate::routing) struct Splicer {
     identity: ChunkIdentity,
     has_role: bool,
     splice_point: SplicePoint,
-    /// Text that ends inside a character, escaped.
+    /// Escaped text that ends inside a character.
     partial_character: Vec<u8>,
     tool_call_state: ToolCallState,
     interrupted_usage: InterruptedUsage,
-    /// The answer so far, and what of it waits.
+    /// The response so far, and its held part.
     reservation: MemoryReservation,
     buffered_bytes: usize,
 }
 
-/// Tool calls wait for their finish, as in the first stream: the client gets them whole or not at all.
+/// Tool calls are held until their finish, as in the first stream: the client gets them whole or not at all.
 #[derive(Debug)]
 enum ToolCallState {
     None,
     /// From the first fragment on.
     Withheld(Segments),
-    /// They are finished, or too large to wait.
+    /// They are finished, or too large to hold.
     Released,
 }
 
 impl Splicer {
-    /// For the rest of this answer.
+    /// Creates a splicer that continues this response.
     pub(in crate::routing) fn new(broken: Interrupted, interrupted_usage: InterruptedUsage) -> Self {
         Self {
             identity: broken.identity,
@@ -54,7 +54,7 @@ impl Splicer {
         }
     }
 
-    /// What the client gets of these events, and why nothing may follow it.
+    /// Returns the events to send, and the reason if the stream must stop after them.
     pub(in crate::routing) fn process(&mut self, out: Segments) -> (Segments, Option<Failure>) {
         let mut joined = Segments::default();
         for frame in read_frames(&out) {
@@ -71,7 +71,7 @@ impl Splicer {
             return Ok(());
         };
         let Ok(chunk) = ChatChunk::parse(&payload) else {
-            // The end.
+            // The end of the stream.
             self.flush(out)?;
             out.push(frame.raw.clone());
             return Ok(());
@@ -82,7 +82,7 @@ impl Splicer {
         let has_usage =
             chunk.usage.is_some() || chunk.parsed_choices.iter().any(|choice| choice.usage.is_some());
         if said.is_finish || said.has_tool_calls {
-            // What is held back, this chunk's own text included, stands before it.
+            // Everything held back, this chunk's own text included, comes before it.
             let rest = [text, self.take_withheld_text()?].concat();
             self.append_text(&rest, &mut joined);
             self.append_chunk(&payload, &chunk, "", &mut joined);
@@ -94,7 +94,7 @@ impl Splicer {
         Ok(())
     }
 
-    /// Gives the client what need not wait.
+    /// Releases what need not be held.
     fn release(&mut self, joined: Segments, said: &EventContent<'_>, out: &mut Segments) {
         let mut held = match std::mem::replace(&mut self.tool_call_state, ToolCallState::Released) {
             ToolCallState::Withheld(held) => held,
@@ -115,7 +115,7 @@ impl Splicer {
         }
     }
 
-    /// Text as the client gets it; half a character waits for its other half.
+    /// Text to send; half a character is held until its other half comes.
     fn process_text(&mut self, escaped: &[u8]) -> Result<String, Diverged> {
         self.partial_character.extend_from_slice(escaped);
         if self.partial_character.is_empty() || json::ends_with_high_surrogate(&self.partial_character) {
@@ -130,7 +130,7 @@ impl Splicer {
         json::unescape(&literal).unwrap_or_default().into_owned()
     }
 
-    /// What was held back.
+    /// Takes what was held back.
     fn take_withheld_text(&mut self) -> Result<String, Diverged> {
         let half = self.take_partial_character();
         Ok(self.splice_point.push(&half)? + &self.splice_point.end()?)
@@ -148,7 +148,8 @@ impl Splicer {
         }
     }
 
-    /// A chunk with the first stream's identity and this text, without reasoning, without a role that was named.
+    /// A chunk with the first stream's identity and this text, without reasoning, and without a role that was
+    /// already sent.
     fn append_chunk(&self, payload: &bytes::Bytes, chunk: &ChatChunk, text: &str, out: &mut Segments) {
         let mut edits = Edits::new();
         let usage = || {

@@ -47,7 +47,7 @@ fn pass(guard: &mut ResumeBuffer, events: &str) -> String {
 }
 
 #[test]
-fn tool_calls_wait_for_their_finish() {
+fn tool_calls_are_held_until_finished() {
     let mut one = guard(BOTH);
     assert_eq!(pass(&mut one, &text("a")), text("a"));
     assert_eq!(pass(&mut one, &(call("1") + ": waiting\n\n" + &text("b"))), ": waiting\n\n");
@@ -56,14 +56,14 @@ fn tool_calls_wait_for_their_finish() {
     let mut other = guard(BOTH);
     assert_eq!(pass(&mut other, &(text("a") + &call("1"))), text("a"));
     assert_eq!(other.interrupt().unwrap().text, "a");
-    // Nobody could make the call again.
+    // The call could not be made again.
     let mut alone = guard(ContinuationSupport { can_restart: false, can_prefill: true });
     assert_eq!(pass(&mut alone, &call("1")), call("1"));
     assert!(alone.interrupt().is_none());
 }
 
 #[test]
-fn the_first_words_are_let_pass_and_what_may_be_held_is_not() {
+fn first_text_passes_and_held_events_do_not() {
     let lets = |events: &str| {
         withholds_nothing(
             Api::ChatCompletions,
@@ -82,7 +82,7 @@ fn the_first_words_are_let_pass_and_what_may_be_held_is_not() {
 }
 
 #[test]
-fn what_is_held_and_kept_is_bounded() {
+fn held_and_kept_bytes_are_bounded() {
     let piece = call(&"x".repeat(64 << 10));
     let mut held = guard(BOTH);
     let mut sent = 0;
@@ -104,7 +104,7 @@ fn what_is_held_and_kept_is_bounded() {
 }
 
 #[test]
-fn all_streams_together_hold_no_more_than_there_is_room_for() {
+fn all_streams_share_the_memory_limit() {
     let held = Arc::<MemoryBudget>::default();
     let guarded = || {
         ResumeBuffer::new(
@@ -132,7 +132,7 @@ fn all_streams_together_hold_no_more_than_there_is_room_for() {
 }
 
 #[test]
-fn half_a_character_waits_for_its_other_half() {
+fn half_a_character_is_held_until_complete() {
     let mut one = guard(BOTH);
     assert_eq!(pass(&mut one, &text("a\\ud83d")), "");
     assert_eq!(pass(&mut one, &text("\\ude00\\uD83D")), "");
@@ -144,7 +144,7 @@ fn half_a_character_waits_for_its_other_half() {
 }
 
 #[test]
-fn white_space_alone_is_no_text_to_go_on_from() {
+fn white_space_alone_cannot_be_continued() {
     let mut one = guard(ContinuationSupport { can_restart: true, can_prefill: false });
     assert_eq!(pass(&mut one, &text("\\n\\n")), text("\\n\\n"));
     let broken = one.interrupt().unwrap();
@@ -152,7 +152,7 @@ fn white_space_alone_is_no_text_to_go_on_from() {
 }
 
 #[test]
-fn terms_are_those_of_the_request_and_of_the_configuration() {
+fn conditions_come_from_request_and_configuration() {
     let terms = |body: &Value, params: &Value| {
         let body = RequestBody::parse(Api::ChatCompletions, body.to_string().into()).unwrap();
         ResumeConditions::from_request(&body, params.as_object().unwrap_or(&Map::new()))
@@ -170,13 +170,13 @@ fn terms_are_those_of_the_request_and_of_the_configuration() {
     }
 }
 
-/// Events of messages: the index is of no interest to the guard.
+/// Events of the Messages API: the buffer ignores the index.
 fn block(kind: &str, member: &str) -> String {
     format!("event: {kind}\ndata: {{\"type\":\"{kind}\",\"index\":0{member}}}\n\n")
 }
 
 #[test]
-fn the_edges_of_a_block_wait_for_what_follows_them() {
+fn block_boundaries_are_held_until_the_next_event() {
     let over = |face| {
         ResumeBuffer::new(
             face,
@@ -209,7 +209,7 @@ fn the_edges_of_a_block_wait_for_what_follows_them() {
     let sent = start("text") + &delta("text", "a") + &delta("text", "b");
     assert_eq!(pass(&mut cut, &(sent.clone() + &stop + &start("tool_use"))), sent);
     assert_eq!(cut.interrupt().unwrap().text, "ab");
-    // Text that came otherwise than in pieces is not known, so nobody goes on from it.
+    // Text that did not come in deltas is not known, so the stream cannot be continued from it.
     let mut silent = over(Api::Responses);
     let item = |event: &str, content: &str| {
         let item = format!(",\"item\":{{\"type\":\"message\",\"content\":[{content}]}}");
@@ -221,7 +221,7 @@ fn the_edges_of_a_block_wait_for_what_follows_them() {
     assert!(silent.interrupt().is_none());
 }
 
-/// Text of few kinds of character, so that it often repeats itself.
+/// Text of few distinct characters, so that it often repeats itself.
 fn prose() -> impl Strategy<Value = String> {
     prop::collection::vec(prop::sample::select(&["a", "b ", " ", "\n", "é", "😀"][..]), 0..200)
         .prop_map(|parts| parts.concat())
@@ -231,7 +231,7 @@ fn boundary(text: &str, at: prop::sample::Index) -> usize {
     text.floor_char_boundary(at.index(text.len() + 1))
 }
 
-/// What the client gets of a second stream that says this in pieces; `None` for an error event.
+/// What the client gets of a second stream that sends this text in pieces; `None` for an error event.
 fn through(seam: &mut SplicePoint, said: &str, piece: usize) -> Option<String> {
     let mut out = String::new();
     for piece in said.chars().collect::<Vec<_>>().chunks(piece) {
@@ -242,9 +242,9 @@ fn through(seam: &mut SplicePoint, said: &str, piece: usize) -> Option<String> {
 }
 
 proptest! {
-    /// What the client was given before anything was learned from it is what it gets.
+    /// The early check must agree with the buffer: events that it lets pass are released unchanged.
     #[test]
-    fn what_is_let_pass_is_not_held(picked in prop::collection::vec(0..10_usize, 0..5), cut in 0..40_usize) {
+    fn passed_events_are_not_held(picked in prop::collection::vec(0..10_usize, 0..5), cut in 0..40_usize) {
         let kinds = [
             text("a"), text("\\ud83d"), text("é"), call("1"), finish(), event("{\"tool_calls\":null}"),
             event("{\"role\":\"assistant\"}"), ": waiting\n\n".to_owned(), "data: [DONE]\n\n".to_owned(),
@@ -260,11 +260,11 @@ proptest! {
     }
 
     #[test]
-    fn the_rest_joins_without_loss_or_the_answer_ends_with_an_error(whole in prose(), at in any::<prop::sample::Index>(), piece in 1_usize..30) {
+    fn continuation_is_lossless_or_ends_with_an_error(whole in prose(), at in any::<prop::sample::Index>(), piece in 1_usize..30) {
         let (sent, _) = whole.split_at(boundary(&whole, at));
         let rest = whole.strip_prefix(sent.trim_end()).unwrap();
         let joined = through(&mut SplicePoint::new(sent.to_owned()), rest, piece);
-        // Only an answer that repeats its own beginning can be taken for one that begins anew.
+        // Only a response that repeats its own beginning can be mistaken for a restart.
         let head: String = sent.chars().take(COMPARED_CHARS).collect();
         if !rest.starts_with(&head) || sent.trim_end().is_empty() {
             prop_assert_eq!(joined.clone().map(|joined| sent.to_owned() + &joined), Some(whole.clone()));
@@ -272,7 +272,7 @@ proptest! {
     }
 
     #[test]
-    fn an_answer_that_begins_anew_is_whole_or_an_error(whole in prose(), at in any::<prop::sample::Index>(), piece in 1_usize..30) {
+    fn restarted_response_is_whole_or_an_error(whole in prose(), at in any::<prop::sample::Index>(), piece in 1_usize..30) {
         let (sent, _) = whole.split_at(boundary(&whole, at));
         prop_assume!(!sent.trim_end().is_empty());
         let joined = through(&mut SplicePoint::new(sent.to_owned()), &whole, piece);
@@ -284,7 +284,7 @@ proptest! {
     }
 
     #[test]
-    fn a_whole_answer_passes_unchanged_and_a_cut_one_is_known(
+    fn whole_response_passes_unchanged_and_truncation_is_detected(
         kinds in prop::collection::vec(0_usize..5, 0..30),
         cut in any::<prop::sample::Index>(),
         read in 1_usize..6,
@@ -300,7 +300,7 @@ proptest! {
         let mut one = guard(BOTH);
         let whole_events: Vec<&str> = whole.split_inclusive("\n\n").collect();
         let got: String = whole_events.chunks(read).map(|events| pass(&mut one, &events.concat())).collect();
-        // Comments overtake what waits for the other half of a character.
+        // Comments overtake text that is held until a character is complete.
         let data = |stream: &str| stream.split("\n\n").filter(|event| event.starts_with("data")).collect::<Vec<_>>().concat();
         prop_assert_eq!((data(&got), got.len()), (data(&whole), whole.len()));
         let mut other = guard(BOTH);

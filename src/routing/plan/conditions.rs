@@ -1,4 +1,4 @@
-//! Requests that a target certainly cannot take.
+//! Owns the conditions under which a target certainly cannot accept a request.
 
 use std::cell::OnceCell;
 
@@ -10,14 +10,14 @@ use crate::provider::{KIMI_CODE_MAX_MESSAGE_BYTES, count_message_bytes};
 use crate::record::SkipReason;
 use crate::routing::media;
 
-/// Text that people write has 2 to 5 bytes a token, and code no more; a request with fewer tokens than one for each
-/// 16 bytes does not exist, so what exceeds a window by this measure certainly does not fit.
+/// Natural language has 2 to 5 bytes a token, and code no more. Every request has at least one token for each
+/// 16 bytes, so one that exceeds a window by this measure certainly does not fit.
 const MAX_BYTES_PER_TOKEN: u64 = 16;
 
-/// What a request holds, looked at once for all targets.
+/// Properties of a request, computed once for all targets.
 pub(super) struct RequestContents<'b> {
     body: &'b RequestBody,
-    /// The messages, in bytes.
+    /// The size of the messages, in bytes.
     message_bytes: u64,
     has_media: OnceCell<bool>,
     unsupported_content: OnceCell<Option<UnsupportedContent>>,
@@ -41,7 +41,7 @@ impl<'b> RequestContents<'b> {
     }
 }
 
-/// Why a target certainly cannot take this request of a client, in a word and in words.
+/// Why a target certainly cannot accept this request, as a code and as text.
 pub(super) fn find_unmet_condition(
     target: &Target,
     contents: &RequestContents<'_>,
@@ -61,7 +61,7 @@ pub(super) fn find_unmet_condition(
         let why = format!("{text} bytes of messages certainly exceed the window of {window} tokens");
         return Some((SkipReason::WindowTooSmall, why));
     }
-    // What another face's messages come to is known only once they are translated.
+    // The size of another API's messages is known only after translation.
     let counts = target.provider.adapter == AdapterId::KimiCode && target.api == body.api;
     let bytes =
         counts.then(|| count_message_bytes(body)).filter(|bytes| *bytes > KIMI_CODE_MAX_MESSAGE_BYTES)?;

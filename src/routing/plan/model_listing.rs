@@ -1,24 +1,24 @@
-//! The names that a client may ask for.
+//! Owns the list of model names that a client may request.
 
 use super::find_model;
 use crate::config::settings::{Lookup, MatchKind, Reference, Route, Settings};
 
-/// A name that a client may ask for.
+/// A name that a client may request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelListing {
     /// The name: an alias, a route or a reference.
     pub id: String,
-    /// For people.
+    /// The display name.
     pub display_name: String,
-    /// The provider that answers first.
+    /// The provider that is tried first.
     pub owner: String,
-    /// Of the model that answers first.
+    /// Of the model that is tried first.
     pub context_window: Option<u64>,
-    /// Of the model that answers first.
+    /// Of the model that is tried first.
     pub max_tokens: Option<u64>,
 }
 
-/// What a client gets for a name, as far as the model that answers first tells.
+/// The properties of a name, as far as the model that is tried first defines them.
 pub(in crate::routing) fn describe_model(
     settings: &Settings,
     id: &str,
@@ -62,15 +62,15 @@ pub(in crate::routing) fn list_models(settings: &Settings) -> Vec<ModelListing> 
     aliases.chain(routes).chain(references).collect()
 }
 
-/// A name that a route with a glob takes: `claude-kimi-for-coding` for `claude-*`. Clients that show only names of a
-/// pattern (Claude Code: those with `claude` or `anthropic` in them) show this one, which says what will answer.
+/// A name that a glob route matches: `claude-kimi-for-coding` for `claude-*`. Clients that list only matching
+/// names (Claude Code: those that contain `claude` or `anthropic`) list this one, which names the model.
 fn describe_glob_route(settings: &Settings, route: &Route, first: &Reference) -> Option<ModelListing> {
     let (before, after) = route.pattern.rsplit_once('*')?;
     let before = before.replace('*', "");
-    // What takes every name adds none to the list.
+    // A route that matches every name adds none to the list.
     let id = (!before.is_empty() || !after.is_empty())
         .then(|| format!("{before}{}{after}", first.model.replace('/', "-")))?;
-    // Another name may stand before the route: then it would be that one's.
+    // An earlier route may match the name: it would belong to that route.
     let is_its = matches!(settings.lookup(&id), Lookup::Resolved { matched_by: MatchKind::Route(by), .. } if by == route.pattern);
     let offered = describe_model(settings, &id, first).filter(|_| is_its)?;
     Some(ModelListing { display_name: format!("{} ({})", offered.display_name, route.pattern), ..offered })

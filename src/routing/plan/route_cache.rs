@@ -1,4 +1,4 @@
-//! Where names lead, remembered: it is the same for each request until the settings are others.
+//! Owns the cache of resolved model names, valid until the settings change.
 
 #[cfg(test)]
 mod tests;
@@ -11,20 +11,20 @@ use crate::config::settings::{Lookup, MatchKind, Settings};
 use crate::protocol::api::Api;
 use crate::routing::RequestError;
 
-/// So many names are remembered: clients use a few, and one that makes names up shall not fill the memory.
+/// The limit on cached names: clients use a few, and a client that invents names must not fill the memory.
 const MAX_CACHED_NAMES: usize = 256;
 
-/// What a name leads to.
+/// The route of a name.
 pub(in crate::routing) struct ResolvedRoute {
-    /// What the name is.
+    /// What the name refers to.
     pub(super) matched_by: MatchKind,
-    /// In the order in which they are asked.
+    /// The targets, in the order in which they are tried.
     pub(super) targets: Vec<Target>,
-    /// What whoever asks for this name should know.
+    /// A notice for the client.
     pub(super) warnings: Vec<String>,
 }
 
-/// What is known of names, under one version of the settings.
+/// The resolved names, for one version of the settings.
 #[derive(Default)]
 pub(in crate::routing) struct RouteCache {
     routes: Mutex<CachedRoutes>,
@@ -33,12 +33,12 @@ pub(in crate::routing) struct RouteCache {
 #[derive(Default)]
 struct CachedRoutes {
     settings: Weak<Settings>,
-    /// By name; of each there are as many as faces at most.
+    /// By name; each has at most as many entries as there are APIs.
     by_name: HashMap<String, Vec<(Api, Arc<ResolvedRoute>)>>,
 }
 
 impl RouteCache {
-    /// Where a name leads clients of this face.
+    /// Returns the route of a name for clients of this API.
     pub(super) fn get_or_resolve(
         &self,
         settings: &Arc<Settings>,
@@ -56,14 +56,14 @@ impl RouteCache {
         Ok(lead)
     }
 
-    /// Nothing is known: the settings change.
+    /// Clears the cache when the settings change.
     pub(in crate::routing) fn clear(&self) {
         *self.routes.lock().unwrap_or_else(PoisonError::into_inner) = CachedRoutes::default();
     }
 }
 
 impl CachedRoutes {
-    /// Whether this is of these settings. The weak one keeps their place from being taken by others.
+    /// Whether this cache belongs to these settings. The weak reference keeps their address from being reused.
     fn is_current(&self, settings: &Arc<Settings>) -> bool {
         std::ptr::eq(self.settings.as_ptr(), Arc::as_ptr(settings))
     }

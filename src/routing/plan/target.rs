@@ -1,4 +1,4 @@
-//! One reference with all that is needed to call it.
+//! Owns targets: one reference with everything that is needed to call it.
 
 use std::borrow::Cow;
 use std::ops::Deref;
@@ -17,50 +17,50 @@ use crate::routing::headers;
 use crate::secret::Redactor;
 use crate::upstream::UpstreamUrl;
 
-/// One reference with the key and the settings to call it. A clone is the same one.
+/// One reference with the key and the settings to call it. A clone shares its data.
 #[derive(Clone)]
 pub struct Target(Arc<TargetInner>);
 
 struct TargetInner {
     parts: TargetParts,
-    /// Made at the first call: most targets are only looked at.
+    /// Built at the first call: most targets are only inspected.
     endpoint: OnceLock<Endpoint>,
     redactor: OnceLock<Redactor>,
 }
 
-/// What is the same for every call.
+/// The parts that are the same for every call.
 struct Endpoint {
     url: UpstreamUrl,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-/// What a target is made of.
+/// The data of a target.
 #[derive(Clone)]
 pub struct TargetParts {
     /// `provider/model`.
     pub reference: Reference,
-    /// The same as text.
+    /// The reference as text.
     pub name: String,
     /// Its provider.
     pub provider: Arc<Provider>,
     /// Its model.
     pub model: Arc<ProviderModel>,
-    /// Which of the provider's keys; `None` where it needs none.
+    /// The index of the provider's key; `None` if it needs none.
     pub key_index: Option<usize>,
-    /// The face that it is called with: the client's own where the provider serves that one.
+    /// The API of the call: the client's own if the provider serves it.
     pub api: Api,
-    /// The id that the provider sees.
+    /// The model id that the provider receives.
     pub wire_model: String,
 }
 
 impl TargetParts {
-    /// The key, where one is sent.
+    /// The key, if one is sent.
     #[must_use]
     pub fn key(&self) -> Option<&ProviderKey> {
         self.provider.keys.get(self.key_index?).filter(|_| self.provider.auth != Auth::None)
     }
 
-    /// Base URL of the face that it is called with; `None` where the provider does not speak it.
+    /// The base URL of the target's API; `None` if the provider does not serve it.
     #[must_use]
     pub fn base_url(&self) -> Option<&str> {
         self.provider.apis.iter().find(|(face, _)| *face == self.api).map(|(_, base)| base.as_str())
@@ -87,12 +87,12 @@ impl Target {
         })
     }
 
-    /// The same over another face.
+    /// The same target over another API.
     pub(in crate::routing) fn with_api(&self, face: Api) -> Self {
         Self::new(TargetParts { api: face, ..self.0.parts.clone() })
     }
 
-    /// The target with its provider as that is called now: a login's key changes.
+    /// The target with its provider's current credentials: a login's key changes.
     #[must_use]
     pub(in crate::routing) fn with_provider(&self, provider: &Arc<Provider>) -> Cow<'_, Self> {
         if Arc::ptr_eq(provider, &self.provider) {
@@ -101,7 +101,7 @@ impl Target {
         Cow::Owned(Self::new(TargetParts { provider: provider.clone(), ..self.0.parts.clone() }))
     }
 
-    /// Removes the secrets of a call of this target from what its provider says.
+    /// Removes the secrets of a call of this target from its provider's texts.
     pub(in crate::routing) fn redactor(&self) -> &Redactor {
         self.0.redactor.get_or_init(|| {
             let headers = self.model.headers.iter().map(|header| &header.value);
@@ -109,15 +109,15 @@ impl Target {
         })
     }
 
-    /// What turns its provider's errors into failures.
+    /// The classifier of its provider's errors.
     pub(in crate::routing) fn classifier(&self) -> Classifier {
         Classifier::new(self.provider.adapter, self.redactor().clone())
     }
 
-    /// The request as this target's provider takes it.
+    /// The request as this target's provider accepts it.
     ///
     /// # Errors
-    /// When it breaks a rule of the provider that no rewrite can mend.
+    /// When it breaks a rule of the provider that no rewrite can fix.
     pub fn rewrite_request(
         &self,
         body: &RequestBody,
@@ -126,7 +126,8 @@ impl Target {
         rewrite::rewrite_request(self.provider.adapter, &self.rewrite_input(body, thinking))
     }
 
-    /// The request for the rest of an answer that broke off; `None` when the client's output limit is used up.
+    /// Returns the request that continues an interrupted response; `None` if the client's output limit is used
+    /// up.
     ///
     /// # Errors
     /// As [`Self::rewrite`].
@@ -139,13 +140,13 @@ impl Target {
         rewrite::rewrite_continuation(self.provider.adapter, &self.rewrite_input(body, thinking), begun)
     }
 
-    /// Whether the model goes on from the beginning of an answer, over some face that its provider serves.
+    /// Whether the model supports continuation from a prefill, over any API that its provider serves.
     pub(in crate::routing) fn supports_prefill(&self) -> bool {
         self.prefill_api().is_some()
     }
 
-    /// The target as it is asked to go on from the beginning of an answer: over its own face where it is known to do so
-    /// there, else over another one.
+    /// The target as it is called for a continuation from a prefill: over its own API if that is supported
+    /// there, otherwise over another one.
     pub(in crate::routing) fn for_continuation(&self) -> Option<Self> {
         self.prefill_api().map(|face| self.with_api(face))
     }
@@ -172,13 +173,13 @@ impl Target {
         }
     }
 
-    /// Where it is called.
+    /// The URL of the call.
     #[must_use]
     pub fn url(&self) -> &UpstreamUrl {
         &self.endpoint().url
     }
 
-    /// What its provider, its model and its key put into the head of each call.
+    /// The headers that its provider, its model and its key add to each call.
     pub(in crate::routing) fn headers(&self) -> &[(HeaderName, HeaderValue)] {
         &self.endpoint().headers
     }

@@ -1,4 +1,4 @@
-//! Which face a target is called with, and what it cannot take.
+//! Tests of the API selection, and of the conditions of targets.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ fn body(face: Api, value: &Value) -> RequestBody {
 }
 
 #[test]
-fn each_client_gets_its_own_face_where_the_provider_has_it_and_else_the_preferred_one() {
+fn client_api_is_used_if_served_otherwise_the_preferred_one() {
     let text = r#"{
         agents: { defaults: { model: { primary: "kimi/kimi-for-coding", fallbacks: ["chatty/m", "claudish/m"] } } },
         models: { providers: {
@@ -42,7 +42,7 @@ fn each_client_gets_its_own_face_where_the_provider_has_it_and_else_the_preferre
 }
 
 #[test]
-fn an_image_goes_past_a_model_without_eyes_on_every_face() {
+fn image_skips_a_text_model_on_every_api() {
     let text = r#"{
         agents: { defaults: { model: "blind/m" } },
         models: { providers: { blind: { apiKey: "k", baseUrl: "https://chat.example/v1",
@@ -58,7 +58,7 @@ fn an_image_goes_past_a_model_without_eyes_on_every_face() {
 }
 
 #[test]
-fn a_document_goes_past_kimi_over_every_face_and_the_reason_names_it() {
+fn document_skips_kimi_on_every_api_with_a_reason() {
     let text = r#"{
         agents: { defaults: { model: { primary: "kimi/kimi-for-coding", fallbacks: ["moonshot/kimi-k3", "openrouter/auto"] } } },
         models: { providers: { kimi: { apiKey: "sk-kimi-000000" }, moonshot: { apiKey: "sk-000000" },
@@ -88,7 +88,7 @@ fn a_document_goes_past_kimi_over_every_face_and_the_reason_names_it() {
 }
 
 #[test]
-fn globs_are_listed_by_a_name_that_they_take() {
+fn globs_are_listed_by_a_matching_name() {
     let text = r#"{
         agents: { defaults: { model: "moonshot/kimi-k3" } },
         models: {

@@ -1,9 +1,10 @@
-//! Where an answer leaves for the client: what it has of it, and the end of one that broke.
+//! Encodes an answer for the client: tracks what the client has received, and writes the end of an interrupted
+//! answer.
 //!
-//! Clients of the Messages and Responses faces count blocks, items and sequence numbers over the whole answer. So one
-//! encoder follows all that they get, and it alone knows how more can be added: the rest that another stream says, an
-//! error, a finish. Chat has no such numbers, and what goes on with a chat answer is made to fit by
-//! `relay::continuation`.
+//! Clients of the Messages and Responses APIs count blocks, items and sequence numbers over the whole answer.
+//! So one encoder follows all that they receive. It alone knows how more can be added: a continuation from
+//! another stream, an error, a finish. Chat has no such numbers; the continuation of a chat answer is adapted
+//! by `routing::continuation`.
 
 use bytes::Bytes;
 
@@ -34,7 +35,7 @@ pub(in crate::routing) struct ClientEncoder {
     continuation_decoder: Option<Box<Decoder>>,
     /// What the encoder keeps takes this.
     reservation: MemoryReservation,
-    /// There was no room for it.
+    /// There was not enough memory for it.
     has_lost_state: bool,
     /// Events from which the encoder learns nothing.
     template_learner: TemplateLearner,
@@ -55,12 +56,12 @@ impl ClientEncoder {
         }
     }
 
-    /// Whether more can be added to the answer: only who knows all of it can write its end.
+    /// Whether more can be added to the answer: only an encoder that knows all of it can write its end.
     pub(super) const fn can_continue(&self) -> bool {
         !self.has_lost_state
     }
 
-    /// From here on what comes is the rest of the answer, as chat. `said` is the request as it was sent for that.
+    /// From here on, what arrives continues the answer, as chat. `said` is the request as it was sent for that.
     pub(super) fn start_continuation(&mut self, said: Option<&ClientBody<'_>>) {
         if let Some(encoder) = &mut self.encoder {
             self.continuation_decoder.get_or_insert_with(|| Box::new(Decoder::new(Api::ChatCompletions)));
@@ -73,7 +74,8 @@ impl ClientEncoder {
     /// What the client gets of these events.
     ///
     /// # Errors
-    /// When there is no room for what has to be kept of the rest of an answer. An answer that only passes needs none.
+    /// When there is not enough memory for what a continued answer must keep. An answer that only passes
+    /// through needs none.
     pub(super) fn encode(&mut self, out: Segments) -> Result<Segments, BudgetExceeded> {
         let Some(encoder) = &mut self.encoder else { return Ok(out) };
         let Some(decoder) = &mut self.continuation_decoder else {
@@ -112,7 +114,7 @@ impl ClientEncoder {
         text.into()
     }
 
-    /// The end of an answer that failed. `again`: it had begun, and the same request may be answered by somebody else.
+    /// The end of an answer that failed. `again`: it had begun, and another target may answer the same request.
     pub(super) fn encode_error(
         &mut self,
         message: &str,

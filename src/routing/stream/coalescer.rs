@@ -10,18 +10,18 @@ use tokio::runtime::{Handle, RuntimeMetrics};
 use crate::failure::Failure;
 use crate::upstream::ByteStream;
 
-/// From here on nothing is added, in bytes: a client shall see something move.
+/// Above this size nothing is added, in bytes: a client must see progress.
 const MAX_COALESCED_BYTES: usize = 32 * 1024;
 
 /// hyper's server looks at a body twice before it lets other tasks run; behind that is another turn.
 const MAX_EMPTY_POLLS: u8 = 2;
 
-/// A provider's bytes, those that are there together joined.
+/// A provider's bytes. Chunks that are available together are joined.
 ///
-/// The HTTP client hands over one chunk at a time, and reads the next out of its buffer when that is taken. So who has
-/// taken one lets the other task run once, and goes on when that brought nothing. Nothing is waited for. Where chunks come
-/// one by one, those turns bring nothing each time: then a chunk goes on as it came, until two come together again. Those
-/// two are two writes, and so is an end behind the last chunk.
+/// The HTTP client passes one chunk at a time, and reads the next out of its buffer when that is taken. So
+/// after a chunk the coalescer lets the other task run once, and continues if that brought nothing. It never
+/// waits. Where chunks arrive one by one, those turns bring nothing: then a chunk is passed on as it came,
+/// until two arrive together again. Those two are two writes, and so is an end behind the last chunk.
 pub(super) struct ChunkCoalescer<'s> {
     bytes: &'s mut ByteStream,
     first: Bytes,
@@ -54,7 +54,7 @@ impl<'s> ChunkCoalescer<'s> {
     fn add_chunk(&mut self, chunk: Bytes) {
         self.empty_polls = 0;
         if self.first.is_empty() {
-            // The first thread, where there are several: those serve nobody, and guess worse.
+            // The first thread, if there are several: those serve no requests, and guess worse.
             self.burst_detector.record_chunk(self.runtime_metrics.worker_park_count(0));
             self.first = chunk;
             return;
@@ -114,7 +114,8 @@ impl Stream for ChunkCoalescer<'_> {
 /// Whether a chunk is likely to have others with it.
 struct BurstDetector {
     is_likely: bool,
-    /// The chunk came before the thread was out of tasks since the one before: as far as can be told they were together.
+    /// The chunk arrived before the thread had run out of tasks since the previous one, so they probably
+    /// arrived together.
     follows_previous: bool,
     /// How often the thread had been out of tasks when the last chunk came.
     last_park_count: Option<u64>,

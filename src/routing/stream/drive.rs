@@ -1,4 +1,4 @@
-//! The course of a streamed request: the first answer, its events, the rest of it where it broke off, its end.
+//! Drives a streamed request: the first answer, its events, its continuation if it broke off, its end.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -49,7 +49,7 @@ pub(super) async fn drive_stream(way: &StreamContext) {
     if let Err(InterruptedStream { failure, withheld_text: leftover, reference }) = &ended {
         if !leftover.is_empty() {
             way.client_encoder().start_continuation(None);
-            // Without room it is not said.
+            // Without enough memory it is not sent.
             let _ = send_events(way, leftover.clone()).await;
         }
         run.tracker.mark_failed(failure.reason);
@@ -64,12 +64,12 @@ pub(super) async fn drive_stream(way: &StreamContext) {
     }
 }
 
-/// What became of the rest of an answer.
+/// The result of a continuation.
 enum ContinuationOutcome {
     Completed,
     /// It broke too.
     Interrupted(InterruptedStream),
-    /// Nobody went on: the first failure is the one to tell of.
+    /// No target continued: the first failure is the one to report.
     NotContinued,
 }
 
@@ -87,7 +87,7 @@ async fn continue_answer(
     let tries = run.tracker.attempts().len();
     let resumed = run.resume_answer(&leg.target, &broke.failure, &broken, &spent).await;
     if run.tracker.attempts().len() > tries {
-        // The head told of the first try only.
+        // The head reported the first attempt only.
         late.store(true, Ordering::Relaxed);
     }
     run.tracker.amend_at(tries.saturating_sub(1), |attempt| attempt.usage = Some(spent.first_usage(None)));
@@ -98,7 +98,7 @@ async fn continue_answer(
             run.tracker.record_client_usage(Some(usage));
             let told = run.bodies.client_body().wants_usage().then(|| usage.to_json(Api::ChatCompletions));
             way.client_encoder().start_continuation(None);
-            // One finish takes no room.
+            // One finish needs no memory reservation.
             let _ = send_events(way, broken.render_length_finish(told.as_deref())).await;
             send_end(way, usage).await;
             ContinuationOutcome::Completed

@@ -1,4 +1,4 @@
-//! One stream's events on their way to the client.
+//! Passes one stream's events to the client.
 
 use futures_util::StreamExt;
 use tokio::time::Instant;
@@ -21,8 +21,8 @@ use crate::routing::plan::Target;
 use crate::routing::timeout::IdleTimeout;
 use crate::routing::token_count::estimate_prompt_tokens;
 
-/// How often what is kept of an answer stands in memory when it ends: kept, and in the events that close text, part,
-/// item and answer.
+/// How many copies of the kept answer are in memory when it ends: the kept one, and those in the events that
+/// close text, part, item and answer.
 const END_COPIES: usize = 5;
 
 /// A stream that broke.
@@ -30,12 +30,13 @@ pub(super) struct InterruptedStream {
     pub(super) failure: Failure,
     /// Text for the client, where the answer ends here; as chat.
     pub(super) withheld_text: Segments,
-    /// Who broke off.
+    /// The target that broke off.
     pub(super) reference: String,
 }
 
-/// Passes events on until the end, and tells target and record how it ended. `through` is what they go through; where there
-/// is nothing yet, what stands over an answer's first stream, made behind its first words.
+/// Passes events on until the end, and reports to target and record how it ended. `through` is the continuation
+/// that they pass through. For an answer's first stream it is empty at first, and is created after the first
+/// words.
 pub(super) async fn pump_stream(
     way: &StreamContext,
     leg: &mut OpenAnswer,
@@ -75,7 +76,7 @@ pub(super) async fn pump_stream(
         leg.admission.record_success();
         return Ok(());
     };
-    // Nothing of it is wanted any more, and its provider may count it as a request under way.
+    // The stream is no longer needed, and its provider may count it as a request in progress.
     stream.chunks = Box::pin(futures_util::stream::empty());
     if !is_astray {
         leg.admission.record_failure(&failure, &run.settings.failover);
@@ -125,7 +126,7 @@ struct PumpFailure {
     failure: Failure,
     /// What was held back of the text.
     withheld_text: Segments,
-    /// The target is well: what it said does not go on with the answer, or there is no room for it here.
+    /// The target is healthy: its output does not continue the answer, or the gateway has no memory for it.
     is_target_healthy: bool,
 }
 
@@ -192,7 +193,7 @@ async fn read_stream(
 /// What events go through between a stream and its client.
 struct StreamPipeline<'p> {
     context: &'p StreamContext,
-    /// Who answers.
+    /// The target that answers.
     target: &'p Target,
     translator: ResponseTranslator,
     continuation: &'p mut Option<Continuation>,
@@ -213,7 +214,7 @@ impl StreamPipeline<'_> {
         }
         self.send(said.clone()).await?;
         pieces.wait_until_empty().await;
-        // hyper writes what it has before it asks again.
+        // hyper writes what it has before it polls again.
         yield_once().await;
         let length = said.len();
         let (out, _) = self.continuation().process(said);
@@ -236,7 +237,7 @@ impl StreamPipeline<'_> {
         self.forward_translated(end).await
     }
 
-    /// Gives the client what it may have of these events, which are in its face.
+    /// Sends the client what it may have of these events, which are in its API format.
     async fn forward_translated(&mut self, said: Segments) -> Result<(), PumpFailure> {
         let (out, astray) = self.continuation().process(said);
         self.send(out).await?;

@@ -6,7 +6,7 @@ use std::task::Poll;
 
 use super::StreamItem;
 
-/// Room for one piece. Who waits here is polled again by the body that takes it.
+/// Holds one piece. A sender that waits here is polled again by the body that takes the piece.
 #[derive(Clone, Default)]
 pub(super) struct ItemSlot(Arc<Mutex<Option<StreamItem>>>);
 

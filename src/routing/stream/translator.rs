@@ -1,6 +1,8 @@
-//! What one target says, in the face in which it goes on its way: the client's, or chat where it is the rest of an answer.
+//! Translates one target's output to the API format in which it is passed on: the client's, or chat for a
+//! continuation.
 //!
-//! A target that speaks that face is passed on byte for byte. Another one's events are decoded and written anew.
+//! Output that is already in that format is passed on byte for byte. Other events are decoded and encoded
+//! again.
 
 use std::time::SystemTime;
 
@@ -29,11 +31,11 @@ pub(super) struct ResponseTranslator {
 struct Transcoder {
     decoder: Decoder,
     encoder: Encoder,
-    /// It told what it used.
+    /// The target has reported its usage.
     has_sent_usage: bool,
 }
 
-/// What an answer in the client's face repeats of its request.
+/// What an answer in the client's API format repeats of its request.
 pub(in crate::routing) fn build_echo(request_id: RequestId, body: &RequestBody) -> RequestEcho {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let mut echo = RequestEcho::from_request(body);
@@ -48,10 +50,11 @@ pub(in crate::routing) fn add_tool_names(mut echo: RequestEcho, said: &ClientBod
     echo
 }
 
-/// Who writes an answer anew. `prompt` is about what the request has, in tokens.
+/// The encoder of a translated answer. `prompt` is the approximate size of the request, in tokens.
 pub(super) fn new_encoder(to: Api, echo: RequestEcho, prompt: u64) -> Encoder {
     let mut encoder = Encoder::new(to, echo);
-    // A message tells its prompt in its first event; other faces tell it at the end. Until then it is ours.
+    // The Messages format reports the prompt in its first event, others at the end. Until then it is our
+    // estimate.
     let guess = TokenUsage { input: prompt, is_estimated: true, ..TokenUsage::default() };
     encoder.write(&ResponseEvent::Usage(guess), &mut Vec::new());
     encoder
@@ -88,7 +91,8 @@ impl ResponseTranslator {
         }
     }
 
-    /// The target's answer is complete: what is missing of it. `usage` where it told none.
+    /// The target's answer is complete: returns what is missing of it. `usage` is for a target that reported
+    /// none.
     pub(super) fn translate_end(&mut self, usage: Option<TokenUsage>) -> Segments {
         let Some(Transcoder { decoder, encoder, has_sent_usage: told_usage }) =
             self.transcoder.as_deref_mut()
@@ -124,7 +128,7 @@ impl Transcoder {
         for frame in read_frames(out) {
             match frame.data() {
                 Some(payload) => self.decoder.read_payload(&payload, &mut events),
-                // A comment keeps the client waiting, whatever face it speaks.
+                // A comment keeps the client waiting, in every API format.
                 None if frame.event_name().is_none() => text.extend_from_slice(&frame.raw),
                 None => {}
             }
@@ -134,7 +138,7 @@ impl Transcoder {
     }
 }
 
-/// Writes events; tells whether the usage was among them.
+/// Writes events; returns whether the usage was among them.
 fn write_events(encoder: &mut Encoder, events: &mut Vec<ResponseEvent>, text: &mut Vec<u8>) -> bool {
     let mut told_usage = false;
     for event in events.drain(..) {

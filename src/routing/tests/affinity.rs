@@ -1,4 +1,5 @@
-//! `returnToPrimary: "session"`: a conversation that fell back stays, nobody else does, and only until a rest.
+//! `returnToPrimary: "session"`: a conversation that failed over stays, other conversations do not, and only
+//! until a cooldown.
 
 use std::sync::Arc;
 use std::time::Duration;

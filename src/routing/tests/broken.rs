@@ -68,12 +68,12 @@ impl Fixture {
         self.send(more, false).await
     }
 
-    /// As [`Self::stream`]; `x-moonrelay-fallback: off` where only the first target is asked for.
+    /// As [`Self::stream`]; with `x-moonrelay-fallback: off` if only the first target is to be called.
     async fn send(&self, more: &Value, first_target_only: bool) -> String {
         self.say(Api::ChatCompletions, more, first_target_only).await
     }
 
-    /// As [`Self::send`], of a client of any face.
+    /// As [`Self::send`], for a client of any API format.
     async fn say(&self, face: Api, more: &Value, first_target_only: bool) -> String {
         let mut body = question(face);
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());

@@ -1,4 +1,4 @@
-//! Clients of each face, targets of each face.
+//! Clients of each API format, targets of each API format.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::script::Reply;
 use super::{Answer, ClientRequest, Fixture, RequestError, attempts, read, request};
 use crate::protocol::api::Api;
 
-/// A target of each face and nothing else.
+/// A target of each API format and nothing else.
 const ONE_FACE_EACH: &str = r#"{
     models: { providers: {
         chatty: { apiKey: "key-000000", baseUrl: "https://chat.example/v1", models: [{ id: "m", name: "M" }] },
@@ -96,7 +96,7 @@ pub(super) fn asked(face: Api, streamed: bool) -> ClientRequest {
     ClientRequest { api: face, ..request(&body) }
 }
 
-/// The text of a stream, the words that say that it is complete, and the output tokens that it tells.
+/// The text of a stream, the words that mark it as complete, and the output tokens that it reports.
 fn heard(face: Api, stream: &str) -> (String, bool, Value) {
     let (mut text, mut complete, mut output) = (String::new(), false, Value::Null);
     for data in stream.lines().filter_map(|line| line.strip_prefix("data: ")) {

@@ -1,4 +1,4 @@
-//! Which target is asked, and when again.
+//! Which target is called, and when it is called again.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A target that stays silent is asked beside the next one; nothing is lost by that, and nobody rests for it.
+//! Hedging: the next target is called beside a silent one. Nothing is lost by that, and it causes no cooldown.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ const BOOM: &str = match DOWN {
     _ => "",
 };
 
-/// One try each; the next one is asked after five seconds.
+/// One attempt for each target; the next one is called after five seconds.
 fn settings() -> Value {
     json!({"attemptsPerTarget": 1, "hedgeAfterMs": 5000})
 }

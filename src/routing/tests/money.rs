@@ -15,7 +15,7 @@ use crate::record::{Attempt, AttemptCost, CostSource, Record};
 
 const EMPTY: &str = r#"{"id":"c1","choices":[{"index":0,"message":{"role":"assistant","content":""},"finish_reason":"stop"}],"usage":{"prompt_tokens":9,"completion_tokens":1}}"#;
 
-/// These providers, the first model first; nothing is asked twice.
+/// These providers, the first model first, without retries.
 fn fixture(primary: &str, fallbacks: &[&str], providers: &Value) -> Fixture {
     let text = json!({
         "agents": {"defaults": {"model": {"primary": primary, "fallbacks": fallbacks}}},
@@ -29,7 +29,7 @@ fn moonshot() -> Value {
     json!({"moonshot": {"apiKey": "sk-moonshot-000000"}, "openrouter": {"apiKey": "sk-or-v1-000000"}})
 }
 
-/// Asks to the end, or until nothing more comes for a while.
+/// Sends a request and reads to the end, or until nothing more arrives for a while.
 async fn done(fixture: &Fixture, request: ClientRequest) -> Record {
     if let Ok(Ok(answer @ Answer::Stream { .. })) =
         tokio::time::timeout(Duration::from_hours(1), fixture.relay.answer(request)).await
@@ -43,7 +43,8 @@ fn bill(text: &str, currency: &str, pricing: CostSource) -> Option<AttemptCost> 
     Some(AttemptCost { amount: Amount::parse(text).unwrap(), currency: currency.to_owned(), source: pricing })
 }
 
-/// 600 tokens of uncached input, 400 of the cache's, 200 of output of which 150 are reasoning, in a face's own figures.
+/// 600 tokens of uncached input, 400 of cached input, 200 of output of which 150 are reasoning, in the fields
+/// of an API format.
 fn with_figures(face: Api, text: &str) -> &'static str {
     let text = match face {
         Api::ChatCompletions => text.replace(
@@ -61,7 +62,7 @@ fn with_figures(face: Api, text: &str) -> &'static str {
     Box::leak(text.into_boxed_str())
 }
 
-/// K2.6's answer with these figures, streamed and whole, in each face.
+/// K2.6's answer with these figures, streamed and whole, in each API format.
 async fn costs(provider: &str, providers: &Value) -> Vec<Option<AttemptCost>> {
     let mut bills = Vec::new();
     for face in Api::ALL {

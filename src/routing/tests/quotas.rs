@@ -1,4 +1,4 @@
-//! What providers tell of their accounts.
+//! What providers report about their accounts.
 
 use std::time::Duration;
 

@@ -17,7 +17,7 @@ fn large(face: Api) -> &'static str {
     Box::leak(format!("{before}{}{after}", "x".repeat(MIB)).into_boxed_str())
 }
 
-/// All the room but this much is taken.
+/// Reserves all of the buffer memory but this much.
 fn crowd(fixture: &Fixture, left: usize) -> MemoryReservation {
     let total = fixture.relay.settings().gateway.buffer_memory_limit();
     let mut room = fixture.relay.state.memory_budget().start_reservation(total);
@@ -72,7 +72,7 @@ async fn an_answer_that_only_passes_needs_no_room() {
     fixture.script.calls.lock().unwrap().clear();
     assert_eq!(fixture.relay.state.memory_budget().used_bytes(), before);
 
-    // The end of one that breaks is still one, though nobody knows its items any more.
+    // An interrupted answer still gets a valid end, although its items are no longer known.
     let sent: String = cut.iter().map(|(_, text)| *text).collect();
     cut.push((0, ": nothing more\n\n"));
     fixture.script.then(Reply::Cut(cut));

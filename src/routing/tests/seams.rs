@@ -1,4 +1,4 @@
-//! Where going on meets the other ways to answer after all: hedging, affinity, rests, the limit of the whole request.
+//! Stream continuation combined with hedging, affinity, cooldowns and the deadline of the whole request.
 
 use serde_json::json;
 use tokio::time::Instant;

@@ -20,7 +20,7 @@ macro_rules! seed {
 /// A block, the variables that are set, the requested name; URL, key, User-Agent and model id of the call.
 type Row<'r> = (&'r str, &'r [(&'r str, &'r str)], &'r str, (&'r str, &'r str, Option<&'r str>, &'r str));
 
-/// What an agent asks: with the role that Kimi refuses, and the sampling that it pins.
+/// A request as an agent sends it: with the role that Kimi rejects, and the sampling that it pins.
 fn question(model: &str) -> Value {
     json!({
         "model": model,

@@ -11,7 +11,7 @@ pub(super) struct Layer {
 enum Unit {
     /// An encoded ASCII character, and the length of its encoding.
     Encoded(u8, usize),
-    /// A byte that stands for itself.
+    /// A byte that is not encoded.
     Plain,
     /// An encoding that the end of the text cut.
     Cut,

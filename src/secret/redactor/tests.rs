@@ -1,6 +1,6 @@
 use super::*;
 
-/// With every character that an encoding or a pattern treats in its own way, and a length that base64 pads.
+/// Contains every character that an encoding or a pattern treats specially, and has a length that base64 pads.
 const KEY: &str = "sk-own/abc+DEF=123:tail\"9%2Fend";
 
 fn redactor(values: &[&str]) -> Redactor {

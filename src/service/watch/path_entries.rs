@@ -14,12 +14,12 @@ const NIX_STORE: &str = "/nix/store";
 pub(super) struct PathEntry {
     pub(super) directory: PathBuf,
     pub(super) name: OsString,
-    /// It is the file itself, not a directory or a link on the way to it.
+    /// Whether it is the file itself, not a directory or a link on its path.
     pub(super) is_file: bool,
 }
 
-/// Each directory entry on which it depends what a path names: every directory and link on the way, and the file
-/// itself. None of them needs to be there.
+/// Each directory entry that determines what a path names: every directory and link on the path, and the file
+/// itself. None of them needs to exist.
 pub(super) fn list_path_entries(path: &Path) -> Vec<PathEntry> {
     let mut found = Vec::new();
     let (mut done, mut links) = (PathBuf::new(), 0);

@@ -15,7 +15,7 @@ use super::path_entries::{PathEntry, list_path_entries};
 /// Links may be changed while they are followed; they are followed again, but not for ever.
 const MAX_SCANS: usize = 3;
 
-/// Which file stands there, and of when.
+/// The identity and time of the file at the path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FileFingerprint {
     file: (u64, u64),
@@ -26,7 +26,7 @@ pub(super) struct FileFingerprint {
 
 impl FileFingerprint {
     fn from_path(path: &Path) -> Option<Self> {
-        // A pipe is another one with each read of it, and a directory is no file to read.
+        // A pipe differs at each read, and a directory cannot be read as a file.
         let meta = path.metadata().ok().filter(Metadata::is_file)?;
         Some(Self {
             file: (meta.dev(), meta.ino()),
@@ -45,7 +45,7 @@ pub(super) struct ScanResult {
     pub(super) fingerprints: HashMap<PathBuf, Option<FileFingerprint>>,
 }
 
-/// Looks; it may block. The watches come first, so what changes behind the look is told.
+/// Scans the files; it may block. The watches are added first, so a change after the scan is reported.
 pub(super) fn scan_files(files: &[PathBuf], mut watches: Watches) -> ScanResult {
     let all = || -> Vec<PathEntry> { files.iter().flat_map(|file| list_path_entries(file)).collect() };
     let mut found = all();
@@ -66,13 +66,13 @@ fn add_watches(
     found: &[PathEntry],
     watches: &mut Watches,
 ) -> HashMap<WatchDescriptor, (PathBuf, Vec<OsString>)> {
-    // No DELETE: who takes a file away is about to put another there, or wants what serves to serve on.
+    // No DELETE: a user who removes a file is about to replace it, or wants the gateway to keep serving.
     let moves = WatchMask::MOVED_TO | WatchMask::CREATE | WatchMask::ONLYDIR;
     let mut masks: HashMap<&Path, WatchMask> = HashMap::new();
     for entry in found {
         let mask = masks.entry(&entry.directory).or_insert(moves);
         if entry.is_file {
-            // Who mends a file's mode has changed whether it can be read.
+            // Fixing a file's mode changes whether it can be read.
             *mask |= WatchMask::CLOSE_WRITE | WatchMask::ATTRIB;
         }
     }
@@ -95,7 +95,7 @@ fn add_watches(
 fn log_watch_error(directory: &Path, mask: WatchMask, error: &io::Error) {
     let directory = directory.display();
     match error.kind() {
-        // It may come, and then its parent tells.
+        // The file may be created later, and then its parent reports it.
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {}
         _ if mask.contains(WatchMask::CLOSE_WRITE) => {
             warn!(%error, "{directory} is not watched; SIGHUP reloads")

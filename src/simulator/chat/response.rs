@@ -48,7 +48,7 @@ pub(in crate::simulator) fn response_body(
     })
 }
 
-/// The usage object. Moonshot's cached counts vanish when nothing hit.
+/// The usage object. Moonshot omits its cached counts on a cache miss.
 pub(in crate::simulator) fn usage_object(exchange: &ResponseContext, usage: &TokenUsage) -> Value {
     let total = usage.prompt + usage.completion;
     if exchange.provider == Provider::OpenRouter {
@@ -78,7 +78,7 @@ pub(in crate::simulator) fn tool_call_object(index: usize, call: &ToolCall) -> V
     })
 }
 
-/// A call of a builtin says so (Moonshot's guide to web search).
+/// A call of a builtin has its own type (Moonshot's guide to web search).
 pub(in crate::simulator) fn tool_call_type(name: &str) -> &'static str {
     if name.starts_with('$') { "builtin_function" } else { "function" }
 }

@@ -51,7 +51,7 @@ struct ChunkWriter<'a> {
 }
 
 impl ChunkWriter<'_> {
-    /// Role, reasoning, text, calls, finish with the usage inside the choice, usage when asked for, `[DONE]`.
+    /// Role, reasoning, text, calls, finish with the usage inside the choice, usage if requested, `[DONE]`.
     fn kimi_events(&self, answer: &SimulatedAnswer, wants_usage: bool) -> Vec<SseEvent> {
         let usage = response::usage_object(self.exchange, &answer.usage);
         let mut events =

@@ -50,7 +50,8 @@ pub(in crate::simulator) struct SimulatedAnswer {
     pub(in crate::simulator) usage: TokenUsage,
 }
 
-/// Composes the answer; where the request brings its beginning, the rest of it if it `goes_on`.
+/// Composes the answer. If the request contains the beginning of the answer and `goes_on` is set, only the
+/// remainder.
 pub(in crate::simulator) fn compose(
     exchange: &ResponseContext,
     request: &EngineRequest,
@@ -168,7 +169,7 @@ fn generate_words(count: usize) -> String {
     text
 }
 
-/// Exactly so many bytes, the last ones dots where a word does not fit.
+/// Exactly so many bytes, padded with dots where a word does not fit.
 fn generate_bytes(count: usize) -> String {
     let mut text = String::with_capacity(count);
     for word in WORDS.iter().cycle() {
@@ -208,7 +209,8 @@ fn tool_calls(exchange: &ResponseContext, request: &EngineRequest, order: Prompt
     names.into_iter().enumerate().map(call).collect()
 }
 
-/// Leaves only what follows the given beginning, or says who goes on where it is the beginning of another answer.
+/// Leaves only what follows the given beginning. If that is the beginning of another answer, the text names the
+/// model and the provider that continue it.
 fn continue_answer(answer: &mut SimulatedAnswer, begun: &str, exchange: &ResponseContext) {
     answer.text = match answer.text.strip_prefix(begun) {
         Some(rest) => rest.to_owned(),
@@ -228,7 +230,7 @@ fn truncate_at_stop(answer: &mut SimulatedAnswer, request: &EngineRequest) {
     }
 }
 
-/// Reasoning uses up the limit first; what is left may be nothing at all (the answer is then empty, and that is no error).
+/// Reasoning uses up the limit first. If nothing is left, the answer is empty, which is not an error.
 fn truncate_at_limit(answer: &mut SimulatedAnswer, limit: Option<u64>) {
     let Some(limit) = limit else { return };
     let mut left = usize::try_from(limit).unwrap_or(usize::MAX).saturating_mul(4);

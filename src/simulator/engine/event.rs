@@ -17,9 +17,9 @@ pub(in crate::simulator) enum EventKind {
     Finish,
     /// The usage chunk.
     Usage,
-    /// What says that the stream is over: `[DONE]`, `message_stop`, `response.completed`.
+    /// The event that ends a stream: `[DONE]`, `message_stop`, `response.completed`.
     Done,
-    /// An error, or something that is no event at all.
+    /// An error, or something that is not an event.
     Other,
 }
 

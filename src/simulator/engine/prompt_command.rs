@@ -1,4 +1,4 @@
-//! What the prompt orders: a tool call, an answer of some length, or nothing special.
+//! The command in a prompt: a tool call, an answer of some length, or nothing special.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use super::schema_sample::COMMAND_PARAMETERS;
 use super::web_search;
 use crate::simulator::provider::Provider;
 
-/// What the last turn asks for.
+/// What the last turn requests.
 #[derive(Debug, PartialEq)]
 pub(in crate::simulator) enum PromptCommand {
     /// Call these tools, with this command where a tool takes one.
@@ -25,16 +25,17 @@ pub(in crate::simulator) enum PromptCommand {
     Bytes(usize),
     /// Answer from what a search of the web found for this question.
     SearchAnswer(String),
-    /// This, and nothing else.
+    /// This text, and nothing else.
     Exactly(String),
     /// Repeat this.
     Echo(String),
 }
 
-/// The longest answer that a prompt may order.
+/// The longest answer that a prompt can request.
 const MAX_ANSWER_LENGTH: usize = 16 << 20;
 
-/// Reads the order from the messages behind the last assistant message, that which is to be continued aside.
+/// Reads the command from the messages after the last assistant message. An assistant message to be continued
+/// does not count.
 pub(in crate::simulator) fn parse_prompt(provider: Provider, request: &EngineRequest) -> PromptCommand {
     let messages = request.messages();
     let messages = if answer_prefix(provider, request).is_some() {
@@ -70,8 +71,8 @@ pub(in crate::simulator) fn parse_prompt(provider: Provider, request: &EngineReq
     PromptCommand::Echo(said.cloned().unwrap_or_default())
 }
 
-/// Whether a client wrote this in the user's place, before or behind what the user wrote: it stands between tags (Claude
-/// Code 2.1, Kimi Code 2.1 and `OpenClaw` 2026.9, seen 2026-11-21).
+/// Whether a client added this text before or after the user's own: such text is enclosed in tags (Claude Code
+/// 2.1, Kimi Code 2.1 and `OpenClaw` 2026.9, seen 2026-11-21).
 fn is_reminder(text: &str) -> bool {
     let text = text.trim();
     text.starts_with('<') && text.ends_with('>')
@@ -129,7 +130,7 @@ fn has_command_parameter(tool: &Value) -> bool {
         .any(|name| COMMAND_PARAMETERS.contains(&name))
 }
 
-/// Where the text says `call NAME`, with NAME a whole word, and not that it must not be called.
+/// The position of `call NAME` in the text, with NAME a whole word, unless the text says not to call it.
 fn find_mentions<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = usize> + 'a {
     text.match_indices("call ").filter_map(move |(at, lead)| {
         let rest = text.get(at + lead.len()..)?.strip_prefix(name)?;
@@ -149,7 +150,8 @@ fn parse_command(text: &str) -> Option<String> {
     Some(line.trim().chars().take(200).collect())
 }
 
-/// `Reply exactly: KIMI_LIVE_OK`, by which OpenClaw's smoke test tells that a model follows: to the end of the line.
+/// Parses `Reply exactly: KIMI_LIVE_OK`, to the end of the line. OpenClaw's smoke test uses it to check that a
+/// model follows instructions.
 fn parse_exact_reply(text: &str) -> Option<String> {
     let (_, rest) = text.split_once("Reply exactly: ").or_else(|| text.split_once("reply exactly: "))?;
     Some(rest.lines().next().unwrap_or_default().trim().to_owned())

@@ -1,4 +1,4 @@
-//! A request as the engine reads it: the body of a chat request, whatever face it came on.
+//! A request as the engine reads it: the body of a chat request, independent of the API that received it.
 
 use std::collections::HashMap;
 
@@ -12,11 +12,11 @@ use crate::simulator::{messages, responses};
 /// A parsed request.
 #[derive(Debug)]
 pub(in crate::simulator) struct EngineRequest {
-    /// The face that it came on.
+    /// The API that received the request.
     pub(in crate::simulator) api: Api,
     /// The whole body, an object, as a chat request has it.
     pub(in crate::simulator) body: Value,
-    /// The body as it was sent, where another face than chat sent it.
+    /// The body as it was sent, if another API than Chat Completions received it.
     pub(in crate::simulator) original_body: Option<Value>,
     /// Bytes of the list of messages as it was sent; Kimi Code limits them.
     pub(in crate::simulator) message_bytes: usize,
@@ -64,17 +64,17 @@ impl EngineRequest {
         self.body.get("stream").and_then(Value::as_bool).unwrap_or(false)
     }
 
-    /// Whether a closing usage chunk was asked for.
+    /// Whether the client requested a closing usage chunk.
     pub(in crate::simulator) fn wants_usage(&self) -> bool {
         self.body.pointer("/stream_options/include_usage").and_then(Value::as_bool).unwrap_or(false)
     }
 
-    /// The messages, none when they are missing or no list.
+    /// The messages; empty if they are missing or not a list.
     pub(in crate::simulator) fn messages(&self) -> &[Value] {
         list(self.body.get("messages"))
     }
 
-    /// The tools, none when they are missing.
+    /// The tools; empty if they are missing.
     pub(in crate::simulator) fn tools(&self) -> &[Value] {
         list(self.body.get("tools"))
     }
@@ -103,7 +103,7 @@ impl EngineRequest {
     }
 }
 
-/// The elements of a list, none when it is no list.
+/// The elements of a list; empty if the value is not a list.
 pub(in crate::simulator) fn list(value: Option<&Value>) -> &[Value] {
     value.and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }

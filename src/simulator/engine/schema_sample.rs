@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-/// How deep a sample goes before it leaves optional things out; `$ref` cycles end here.
+/// The depth at which a sample starts to omit optional properties; `$ref` cycles end here.
 const MAX_DEPTH: usize = 8;
 
 /// What shell tools call the command that they run, alone or as a list of them (Claude Code, opencode, Kimi Code:

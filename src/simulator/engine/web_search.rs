@@ -1,9 +1,10 @@
-//! Moonshot's builtin `$web_search`: the model calls it, the caller hands the arguments back as they came, and the answer
-//! rests on what was found.
+//! Moonshot's builtin `$web_search`: the model calls it, the caller returns the arguments unchanged, and the
+//! answer is based on the results.
 //!
-//! Sources: Moonshot's guide to web search (<https://platform.kimi.ai/docs/guide/use-web-search>: the declaration, the echo,
-//! thinking switched off) and its prices (<https://platform.kimi.ai/docs/pricing/tools>: `usage.total_tokens` of the
-//! arguments is what the results add to the next prompt), 2026-09. The id of a search stands in the place of its results.
+//! Sources: Moonshot's guide to web search (<https://platform.kimi.ai/docs/guide/use-web-search>: the
+//! declaration, the echo, thinking switched off) and its prices (<https://platform.kimi.ai/docs/pricing/tools>:
+//! `usage.total_tokens` of the arguments is what the results add to the next prompt), 2026-09. The id of a
+//! search replaces its results.
 
 use serde_json::Value;
 
@@ -20,8 +21,8 @@ const RESULT_TOKENS: u64 = 1200;
 /// The beginning of every id of a search here.
 const SEARCH_ID_PREFIX: &str = "sim-";
 
-/// What a request asks for that has this tool and no other: a search, and then the answer. `from memory` in the question
-/// keeps the model from searching, `without end` from ever answering.
+/// The command of a request whose only tool is this one: a search, and then the answer. `from memory` in the
+/// question keeps the model from searching, `without end` from ever answering.
 pub(in crate::simulator) fn search_command(
     provider: Provider,
     request: &EngineRequest,
@@ -49,7 +50,7 @@ pub(in crate::simulator) fn search_arguments(request: &EngineRequest, number: us
     )
 }
 
-/// What the answer to a question says, with the pages that it rests on.
+/// The answer to a question, with its source pages.
 pub(in crate::simulator) fn search_answer(query: &str) -> String {
     let page = fnv1a_hash(query) % 10_000;
     format!(
@@ -116,7 +117,7 @@ fn has_role(message: &Value, role: &str) -> bool {
     message.get("role").and_then(Value::as_str) == Some(role)
 }
 
-/// The question: what the user said last.
+/// The question: the user's last text.
 fn last_question(request: &EngineRequest) -> String {
     request
         .messages()

@@ -12,13 +12,14 @@ use crate::simulator::engine::event::{EventKind, SseEvent};
 use crate::simulator::render;
 use crate::simulator::scripted_body::BodyStep;
 
-/// A whole answer counts in pieces of so many bytes where a stream counts in chunks.
+/// The size in bytes of a piece of a complete answer. Faults count such pieces where they count chunks of a
+/// stream.
 const PIECE_BYTES: usize = 32;
 
-/// What a model says that was asked to go on and begins to talk.
+/// The preamble of a model that should continue an answer.
 const PREAMBLE_TEXT: &str = "Sure, here is the rest: ";
 
-/// How fast and in what pieces a body goes out.
+/// The pace and the piece size of a body.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::simulator) struct Delivery {
     drip: Option<u64>,
@@ -26,7 +27,7 @@ pub(in crate::simulator) struct Delivery {
 }
 
 impl FaultEffects {
-    /// The pace that the faults order.
+    /// The pace that the faults set.
     pub(in crate::simulator) fn delivery(&self) -> Delivery {
         Delivery { drip: self.delay_millis, split: self.piece_bytes }
     }
@@ -51,7 +52,7 @@ impl FaultEffects {
         answer::update_usage(answer);
     }
 
-    /// Whether an answer goes on from the beginning that its request brings.
+    /// Whether an answer continues the beginning that its request contains.
     pub(in crate::simulator) fn continues_prefix(&self) -> bool {
         self.action() != Some(&FaultAction::Prefill(PrefillFault::Restart))
     }
@@ -74,7 +75,7 @@ fn leak_tool_calls(answer: &mut SimulatedAnswer, tool: Option<&str>) {
     answer.text = text;
 }
 
-/// The steps of a streamed answer, and behind how many bytes its usage is out, if it comes.
+/// The steps of a streamed answer, and the number of bytes after which its usage is sent, if it is.
 pub(in crate::simulator) fn stream_steps(
     exchange: &ResponseContext,
     mut events: Vec<SseEvent>,
@@ -175,7 +176,7 @@ impl Delivery {
     }
 }
 
-/// Cuts or spoils the events; says how the body ends when it does not end cleanly.
+/// Cuts or corrupts the events. Returns how the body ends if it does not end cleanly.
 fn apply_to_events(
     exchange: &ResponseContext,
     events: &mut Vec<SseEvent>,
@@ -228,7 +229,7 @@ fn apply_to_events(
     }
 }
 
-/// An error takes the place of all that follows `count` content chunks, or of all but the comments before the answer.
+/// Replaces all that follows `count` content chunks by an error, or all but the comments before the answer.
 fn replace_with_error(exchange: &ResponseContext, events: &mut Vec<SseEvent>, count: Option<usize>) {
     let comments = events.iter().take_while(|event| event.kind == EventKind::Comment).count();
     events.truncate(count.map_or(comments, |count| index_after_content(events, count)));
@@ -236,7 +237,7 @@ fn replace_with_error(exchange: &ResponseContext, events: &mut Vec<SseEvent>, co
     events.push(error);
 }
 
-/// The place behind `count` content chunks, in any case before the finish.
+/// The position after `count` content chunks, in any case before the finish.
 fn index_after_content(events: &[SseEvent], count: usize) -> usize {
     let ends = |event: &SseEvent| matches!(event.kind, EventKind::Finish | EventKind::Done);
     let finish = events.iter().position(ends).unwrap_or(events.len());

@@ -1,7 +1,7 @@
-//! Every error that the three providers document or that was seen from them, by a short name.
+//! Every error that the three providers document or that was observed from them, by a short name.
 //!
-//! Sources: Moonshot's error page and OpenAPI and issues that quote live bodies; Kimi Code's error reference; OpenRouter's
-//! error pages and SDK models (all as of November 2026).
+//! Sources: Moonshot's error page and OpenAPI and issues that quote live bodies; Kimi Code's error reference;
+//! OpenRouter's error pages and SDK models (all as of November 2026).
 
 use serde_json::Value;
 
@@ -17,7 +17,7 @@ pub(super) struct DocumentedError {
     pub(super) status: u16,
     /// `error.type`; empty where the provider sends none.
     kind: &'static str,
-    /// `error.message`; `{account}` stands for the account's ids and `{model}` for the requested model.
+    /// `error.message`; `{account}` is replaced by the account's ids and `{model}` by the requested model.
     pub(super) message: &'static str,
     /// OpenRouter's `error.metadata`, as JSON.
     metadata: &'static str,
@@ -432,7 +432,7 @@ pub(super) fn is_documented(provider: Provider, name: &str) -> bool {
     all_errors().any(|error| error.provider == provider && error.name == name)
 }
 
-/// The error that a fault orders, as the provider sends it.
+/// The error that a fault selects, as the provider sends it.
 pub(in crate::simulator) fn build_error_response(
     provider: Provider,
     name: &str,

@@ -8,19 +8,19 @@ use crate::simulator::provider::Provider;
 /// A kind of fault that can be ordered.
 #[derive(Clone, Debug)]
 pub struct FaultDescription {
-    /// The word in a spec.
+    /// The name in a spec.
     pub name: &'static str,
-    /// The provider that has it; none stands for all.
+    /// The provider that has it; none means all.
     pub provider: Option<Provider>,
     /// The HTTP status that it answers, where it answers an error.
     pub status: Option<u16>,
-    /// What its number means, where it takes one, and whether it must be given.
+    /// The meaning of its number, where it takes one, and whether the number is required.
     pub parameter: Option<(&'static str, bool)>,
     /// What happens, or the text that the provider sends.
     pub description: &'static str,
 }
 
-/// Word, what its number means and whether it is needed, sentence.
+/// Name, meaning of its number and whether it is required, description.
 type FaultRow = (&'static str, Option<(&'static str, bool)>, &'static str);
 
 const CHUNKS: Option<(&str, bool)> = Some(("content chunks (or pieces of 32 bytes of a whole answer)", true));
@@ -112,7 +112,7 @@ pub fn list_faults() -> Vec<FaultDescription> {
     shapes.chain(errors).collect()
 }
 
-/// Whether there is a kind of this word.
+/// Whether there is a kind with this name.
 pub(super) fn find_name(word: &str) -> Option<&'static str> {
     let shape = GENERIC_FAULTS.iter().find(|(own, ..)| *own == word);
     shape.map(|(own, ..)| *own).or_else(|| documented::find_name(word))

@@ -1,4 +1,4 @@
-//! The faults that are on order now.
+//! The active faults.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -8,7 +8,7 @@ use super::{Fault, FaultAction, FaultEffects};
 use crate::simulator::api::Api;
 use crate::simulator::provider::Provider;
 
-/// The list, in order of arrival; the first that fits decides.
+/// The list, in order of arrival; the first match decides.
 #[derive(Debug, Default)]
 pub(in crate::simulator) struct FaultQueue {
     active: Mutex<Vec<ActiveFault>>,
@@ -55,7 +55,8 @@ impl FaultQueue {
         json!({ "faults": faults })
     }
 
-    /// Whether the connection is reset before the body is read: only a `refuse` that asks for no model can tell so early.
+    /// Whether to reset the connection before the body is read. Only a `refuse` that names no model can be
+    /// decided so early.
     pub(in crate::simulator) fn take_refuse(&self, provider: Provider, face: Api) -> bool {
         let mut armed = self.lock();
         let first = armed.iter_mut().find(|armed| armed.can_decide(provider, face, None));
@@ -70,7 +71,8 @@ impl FaultQueue {
         }
     }
 
-    /// What happens to this request, which may bring the beginning of an answer; counts it against the faults that hit.
+    /// The effects on this request, which may contain the beginning of an answer. Counts it against the faults
+    /// that apply.
     pub(in crate::simulator) fn take_effects(
         &self,
         provider: Provider,

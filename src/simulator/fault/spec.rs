@@ -61,7 +61,7 @@ impl FromStr for Fault {
     }
 }
 
-/// The provider stands before the first colon, if what stands there is one; a model id may have colons of its own.
+/// The text before the first colon is the provider, if it names one. A model id may contain colons.
 fn parse_head(head: &str) -> Result<FaultSpec, FaultError> {
     let mut parts = FaultSpec::default();
     let mut rest = head;
@@ -89,7 +89,7 @@ fn parse_head(head: &str) -> Result<FaultSpec, FaultError> {
     Ok(parts)
 }
 
-/// The first colon behind which a known kind stands.
+/// Splits at the first colon that a known kind follows.
 fn split_model(text: &str) -> Option<(&str, &str)> {
     text.match_indices(':').find_map(|(at, _)| {
         let kind = text.get(at + 1..)?;
@@ -210,7 +210,8 @@ fn parse_prefill(word: &str) -> Option<PrefillFault> {
 }
 
 impl Fault {
-    /// Reads `{"provider", "model", "face", "kind", "value", "times", "retryAfter"}` or `{"spec"}`.
+    /// Reads `{"provider", "model", "face", "kind", "value", "times", "retryAfter"}` or `{"spec"}`; `face` is
+    /// the API.
     ///
     /// # Errors
     /// What is wrong, in a sentence.

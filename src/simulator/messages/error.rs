@@ -1,15 +1,16 @@
-//! Errors as the Messages face wraps them.
+//! Errors in the format of the Messages API.
 //!
-//! Moonshot wraps its 400 and 500 and leaves 401 and 429 as the OpenAI faces have them (live bodies, written up; the
-//! `request_id` as in MoonshotAI/Kimi-K2#118); its other statuses were not seen and are wrapped here. Kimi Code wraps all
-//! (its error reference; MoonshotAI/kimi-cli#1344), and its 5xx name no type. OpenRouter adds `error_type` (its SDK's models).
+//! Moonshot wraps its 400 and 500 and sends 401 and 429 as on its OpenAI APIs (live bodies, documented; the
+//! `request_id` as in MoonshotAI/Kimi-K2#118). Its other statuses were not observed and are wrapped here. Kimi
+//! Code wraps all (its error reference; MoonshotAI/kimi-cli#1344), and its 5xx have no type. OpenRouter adds
+//! `error_type` (its SDK's models).
 
 use serde_json::{Value, json};
 
 use crate::simulator::error_response::ErrorResponse;
 use crate::simulator::provider::Provider;
 
-/// The body, none where the provider sends the same as on its OpenAI faces.
+/// The body; none where the provider sends the same as on its OpenAI APIs.
 pub(in crate::simulator) fn error_body(
     provider: Provider,
     refusal: &ErrorResponse,

@@ -1,4 +1,4 @@
-//! A Messages request in the engine's shape. What it does not understand it hands on, for the rules to refuse.
+//! A Messages request in the engine's shape. Unsupported parts are passed on, for the rules to refuse.
 
 use serde_json::{Map, Value, json};
 
@@ -8,7 +8,7 @@ use crate::simulator::engine::request::list;
 const SHARED_FIELDS: [&str; 9] =
     ["model", "max_tokens", "temperature", "top_p", "stream", "provider", "models", "user", "reasoning"];
 
-/// The body of a chat request that says the same.
+/// The body of the equivalent chat request.
 pub(in crate::simulator) fn to_chat_request(sent: &Value) -> Value {
     let mut body = Map::new();
     for key in SHARED_FIELDS {
@@ -40,7 +40,8 @@ fn to_chat_messages(sent: &Value) -> Vec<Value> {
             _ => out.push(json!({ "role": message.get("role"), "content": self::to_content_parts(content) })),
         }
     }
-    // Nothing marks a beginning here: a conversation that ends with the assistant is one (Anthropic's guide to prefill).
+    // This API does not mark the beginning of an answer: a conversation that ends with the assistant has one
+    // (Anthropic's guide to prefill).
     if let Some(last) = out.last_mut()
         && last.get("role").and_then(Value::as_str) == Some("assistant")
         && last.get("tool_calls").is_none()
@@ -51,7 +52,8 @@ fn to_chat_messages(sent: &Value) -> Vec<Value> {
     out
 }
 
-/// Results first, and before what an earlier message of the same turn said: the turn is one for Anthropic.
+/// Results first, and before the content of an earlier message of the same turn: Anthropic treats them as one
+/// turn.
 fn push_user_messages(blocks: &Value, out: &mut Vec<Value>) {
     let given = list(Some(blocks));
     let turn = out.iter().rposition(|message| message.get("role").and_then(Value::as_str) != Some("user"));
@@ -156,7 +158,8 @@ fn to_chat_tool_choice(choice: &Value) -> Option<Value> {
     }
 }
 
-/// `adaptive` leaves it to the model how much; kimi-code 2.1 asks Kimi Code for that (captured 2026-11-21).
+/// With `adaptive` the model decides how much to think; kimi-code 2.1 requests that from Kimi Code (captured
+/// 2026-11-21).
 fn to_chat_thinking(thinking: &Value) -> Option<Value> {
     let kind = match thinking.get("type").and_then(Value::as_str)? {
         "adaptive" => "enabled",

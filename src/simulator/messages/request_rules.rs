@@ -1,8 +1,8 @@
-//! What is peculiar to Messages requests. What means the same on all faces, the engine's rules check.
+//! Rules for Messages requests only. The engine checks the rules that are the same on all APIs.
 //!
-//! Sources: Anthropic's API reference for required members, thinking budgets and blocks; for the providers' own words
-//! MoonshotAI/Kimi-K2#118 (a block inside a result that Moonshot's converter does not know) and MoonshotAI/kimi-cli#1344
-//! (Kimi Code's text for the same).
+//! Sources: Anthropic's API reference for required members, thinking budgets and blocks; for the providers' own
+//! texts MoonshotAI/Kimi-K2#118 (a block inside a result that Moonshot's converter does not support) and
+//! MoonshotAI/kimi-cli#1344 (Kimi Code's text for the same).
 
 use std::collections::HashSet;
 
@@ -218,7 +218,7 @@ fn check_image(provider: Provider, place: &str, block: &Value) -> Result<(), Err
     }
 }
 
-/// Anthropic's own models behind OpenRouter: the next message answers every call, and nothing else.
+/// Anthropic's own models on OpenRouter: the next message must answer every call and contain nothing else.
 fn check_pairs(messages: &[Value]) -> Result<(), ErrorResponse> {
     let ids = |message: &Value, kind: &str, key: &str| -> Vec<String> {
         let blocks = list(message.get("content")).iter();

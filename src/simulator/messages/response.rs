@@ -61,8 +61,8 @@ fn content_blocks(exchange: &ResponseContext, answer: &SimulatedAnswer) -> Value
     blocks.into()
 }
 
-/// What lets the provider recognise its reasoning. OpenRouter has none for Kimi's models: `signature` is null in its
-/// `reasoning_details` too.
+/// The value by which the provider recognises its reasoning. OpenRouter has none for Kimi's models: `signature`
+/// is null in its `reasoning_details` too.
 pub(super) fn reasoning_signature(exchange: &ResponseContext, reasoning: &str) -> String {
     match exchange.provider {
         Provider::OpenRouter => String::new(),
@@ -73,7 +73,7 @@ pub(super) fn reasoning_signature(exchange: &ResponseContext, reasoning: &str) -
     }
 }
 
-/// Moonshot's list has no `stop_sequence` (live answers, written up).
+/// Moonshot's list has no `stop_sequence` (live answers, documented).
 pub(super) fn stop_reason(exchange: &ResponseContext, answer: &SimulatedAnswer) -> &'static str {
     match answer.finish_reason {
         "length" => "max_tokens",
@@ -90,7 +90,7 @@ pub(super) fn stop_sequence(exchange: &ResponseContext, answer: &SimulatedAnswer
     }
 }
 
-/// The figures of a whole answer, with what it costs where the provider says so.
+/// The usage of a complete answer, with its cost where the provider reports it.
 pub(super) fn usage_object(exchange: &ResponseContext, used: &TokenUsage) -> Value {
     let mut usage = token_counts(used);
     if let (Provider::OpenRouter, Some(members)) = (exchange.provider, usage.as_object_mut()) {

@@ -1,4 +1,4 @@
-//! The message as server-sent events. Moonshot sends no `ping` and no `error` (live streams, written up).
+//! The message as server-sent events. Moonshot sends no `ping` and no `error` (live streams, documented).
 
 use serde_json::{Value, json};
 
@@ -53,8 +53,8 @@ pub(in crate::simulator) fn response_events(
     stream.events
 }
 
-/// An error in the middle of a stream: Anthropic's event, but for Moonshot, of which none was seen: a bare envelope, as
-/// on its chat face.
+/// An error in the middle of a stream: Anthropic's event, except for Moonshot. Moonshot's was not observed; it
+/// is a bare envelope here, as on its Chat Completions API.
 pub(in crate::simulator) fn error_event(exchange: &ResponseContext) -> SseEvent {
     let refusal = match exchange.provider {
         Provider::OpenRouter => ErrorResponse::new(502, "", "Provider returned error"),

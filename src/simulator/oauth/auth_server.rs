@@ -29,7 +29,7 @@ pub(super) struct AuthState {
     /// Keys, and when each ends.
     access_tokens: BTreeMap<String, Instant>,
     refresh_tokens: BTreeSet<String>,
-    /// Who asked last: the client id, and what the headers say of it.
+    /// The client of the last request: its id, and its description in the headers.
     last_client: Map<String, Value>,
 }
 
@@ -119,12 +119,12 @@ impl AuthState {
         TokenOutcome::Granted(self.issue_tokens(None))
     }
 
-    /// Somebody asks for another key.
+    /// Counts a request for another key.
     pub(super) fn count_refresh(&mut self) {
         self.counters.refreshes += 1;
     }
 
-    /// Another key, for a refresh token that is good once.
+    /// Another key, for a refresh token that is valid once.
     pub(super) fn refresh(&mut self, token: &str) -> TokenOutcome {
         if let Some(word) = self.script.refreshes.pop_front() {
             return TokenOutcome::Refused(word);
@@ -164,7 +164,7 @@ impl AuthState {
         Ok(())
     }
 
-    /// For tests. No token stands in it.
+    /// The state for tests, without tokens.
     pub(super) fn to_json(&self) -> Value {
         let AuthCounters { codes, polls, logins, refreshes, refreshed } = self.counters;
         json!({

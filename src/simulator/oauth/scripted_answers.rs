@@ -12,11 +12,11 @@ pub(super) struct OAuthScript {
     pub(super) refreshes: VecDeque<String>,
     /// Seconds between polls.
     pub(super) interval: u64,
-    /// Seconds for which a code is good.
+    /// Validity of a code, in seconds.
     pub(super) expires_in: u64,
-    /// Seconds for which a key is good.
+    /// Validity of a key, in seconds.
     pub(super) token_seconds: u64,
-    /// Whether a refresh token is good only once.
+    /// Whether a refresh token is valid only once.
     pub(super) rotates_refresh_tokens: bool,
     /// Whether refreshes wait.
     pub(super) holds_refreshes: bool,

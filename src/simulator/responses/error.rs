@@ -1,14 +1,14 @@
-//! Errors as the Responses face has them: OpenAI's envelope, but for OpenRouter's own codes.
+//! Errors in the format of the Responses API: OpenAI's envelope, except for OpenRouter's own codes.
 //!
-//! OpenRouter documents three codes for this face (bad requests, too many, its own failures); the others come as on its
-//! other faces (its SDK's models).
+//! OpenRouter documents three codes for this API (bad requests, too many requests, its own failures). The
+//! others are sent as on its other APIs (its SDK's models).
 
 use serde_json::{Value, json};
 
 use crate::simulator::error_response::ErrorResponse;
 use crate::simulator::provider::Provider;
 
-/// The body, none where the provider sends the same as on its chat face.
+/// The body; none where the provider sends the same as on its Chat Completions API.
 pub(in crate::simulator) fn error_body(provider: Provider, refusal: &ErrorResponse) -> Option<Value> {
     if provider != Provider::OpenRouter {
         return None;

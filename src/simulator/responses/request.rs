@@ -1,4 +1,4 @@
-//! A Responses request in the engine's shape. What it does not understand it hands on, for the rules to refuse.
+//! A Responses request in the engine's shape. Unsupported parts are passed on, for the rules to refuse.
 
 use serde_json::{Map, Value, json};
 
@@ -17,7 +17,7 @@ const SHARED_FIELDS: [&str; 9] = [
     "frequency_penalty",
 ];
 
-/// The body of a chat request that says the same.
+/// The body of the equivalent chat request.
 pub(in crate::simulator) fn to_chat_request(sent: &Value) -> Value {
     let mut body = Map::new();
     for key in SHARED_FIELDS {

@@ -1,8 +1,9 @@
-//! What is peculiar to Responses requests. What means the same on all faces, the engine's rules check.
+//! Rules for Responses requests only. The engine checks the rules that are the same on all APIs.
 //!
-//! Sources: live answers of Moonshot (effort `none`), written up; router-for-me/CLIProxyAPI#5656 (a tool type that Kimi
-//! Code's endpoint does not know) and #5647 (an item type); OpenAI's API reference for shapes, and its texts where the
-//! providers' own are not known. None of the three keeps state (Moonshot's and OpenRouter's documentation).
+//! Sources: live answers of Moonshot (effort `none`), documented; router-for-me/CLIProxyAPI#5656 (a tool type
+//! that Kimi Code's endpoint does not support) and #5647 (an item type); OpenAI's API reference for shapes, and
+//! its texts where the providers' own are not known. None of the three keeps state (Moonshot's and OpenRouter's
+//! documentation).
 
 use serde_json::Value;
 
@@ -42,7 +43,7 @@ pub(in crate::simulator) fn check_request(provider: Provider, sent: &Value) -> R
     check_pairs(items)
 }
 
-/// OpenRouter lets pass what it does not know; what it knows has a shape for all.
+/// OpenRouter accepts tool types that it does not know. A known type has the same shape for all providers.
 fn check_tools(provider: Provider, sent: &Value) -> Result<(), ErrorResponse> {
     for (index, tool) in list(sent.get("tools")).iter().enumerate() {
         match tool.get("type").and_then(Value::as_str).unwrap_or_default() {

@@ -39,7 +39,7 @@ pub(super) fn final_response(
     response_object(exchange, request, status, items, &usage_object(exchange, &answer.usage))
 }
 
-/// What the request said is repeated (openrouter.ai's streams, recorded by anomalyco/opencode).
+/// The request's members are repeated (openrouter.ai's streams, recorded by anomalyco/opencode).
 fn response_object(
     exchange: &ResponseContext,
     request: &EngineRequest,
@@ -113,7 +113,8 @@ pub(super) fn output_items(
     items
 }
 
-/// Moonshot's and Kimi Code's as a summary; OpenRouter's as its text, and sealed where the request asks for that.
+/// Moonshot's and Kimi Code's as a summary; OpenRouter's as its text, and encrypted where the request requires
+/// that.
 fn reasoning_item(exchange: &ResponseContext, request: &EngineRequest, text: &str) -> Value {
     let id = item_id(exchange, "rs", 0);
     let brokered = exchange.provider == Provider::OpenRouter;

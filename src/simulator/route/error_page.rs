@@ -1,4 +1,4 @@
-//! What stands in the place of an answer when a fault orders an error.
+//! The response that replaces an answer when a fault selects an error.
 
 use std::io::Write as _;
 
@@ -20,7 +20,7 @@ const NO_PREFILL_MESSAGE: &str =
     "This model does not support assistant message prefill. The conversation must end with a user message.";
 
 impl ProviderCall<'_> {
-    /// Headers, status and body; none for a fault that changes an answer only.
+    /// Headers, status and body; none for a fault that only changes an answer.
     pub(super) fn fault_response(
         &self,
         kind: &FaultAction,
@@ -75,7 +75,7 @@ impl ProviderCall<'_> {
         })
     }
 
-    /// What a 200 says that is an error.
+    /// The error body of a 200.
     pub(super) fn error_in_200(&self, fault: Option<&Fault>) -> (HeaderMap, Bytes) {
         let name = match self.provider {
             Provider::OpenRouter => "upstream_error",

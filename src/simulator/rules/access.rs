@@ -8,16 +8,18 @@ use crate::simulator::error_response::ErrorResponse;
 use crate::simulator::oauth::AuthServer;
 use crate::simulator::provider::Provider;
 
-/// Agents that Kimi Code's OpenAI face lets in, by the start of their User-Agent, lower case.
-/// Seen in the wild (captures of 2026-11-21 and issues of MoonshotAI/kimi-code).
+/// Agents that Kimi Code's OpenAI APIs accept, by the start of their User-Agent, in lower case. Observed in
+/// captures of 2026-11-21 and issues of MoonshotAI/kimi-code.
 const ALLOWED_AGENTS: [&str; 6] =
     ["kimicli/", "kimi-code-cli/", "claude-cli/", "claude-code/", "roocode/", "kilo"];
 
-/// Whether the request carries a key that the provider takes: as `Authorization: Bearer`, and on Kimi Code's Messages
-/// face also as `x-api-key` (kimi-code 2.1 sends that; Moonshot's and OpenRouter's guides have Bearer only).
+/// Checks that the request carries a key that the provider accepts: as `Authorization: Bearer`, and on Kimi
+/// Code's Messages API also as `x-api-key` (kimi-code 2.1 sends that; Moonshot's and OpenRouter's guides have
+/// Bearer only).
 ///
-/// With a `key` of the simulator's own only that one is good, on all three providers. Without, the prefix decides:
-/// `sk-kimi-` belongs to Kimi Code, every other `sk-` to the two others. Kimi Code takes the keys of its logins, too.
+/// If the simulator has a `key` of its own, all three providers accept only that one. Otherwise the prefix
+/// decides: `sk-kimi-` belongs to Kimi Code, every other `sk-` to the two others. Kimi Code also accepts the
+/// keys of its logins.
 ///
 /// # Errors
 /// The provider's 401.
@@ -42,11 +44,11 @@ pub(in crate::simulator) fn check_key(
     if good { Ok(()) } else { Err(wrong_key_error(provider)) }
 }
 
-/// Whether Kimi Code serves this client at all. Its Messages face and the other two providers ask nobody (Kimi Code's
-/// error reference).
+/// Checks that Kimi Code serves this client. Its Messages API and the other two providers do not check the
+/// client (Kimi Code's error reference).
 ///
 /// # Errors
-/// The gate's 403.
+/// The provider's 403.
 pub(in crate::simulator) fn check_client(
     provider: Provider,
     face: Api,

@@ -11,7 +11,7 @@ use crate::simulator::models::SimulatedModel;
 use crate::simulator::provider::Provider;
 
 /// # Errors
-/// When there is no message.
+/// The request has no message.
 pub(super) fn check_present(provider: Provider, request: &EngineRequest) -> Result<(), ErrorResponse> {
     if !request.messages().is_empty() {
         return Ok(());
@@ -45,8 +45,8 @@ pub(super) fn check_messages(
     Ok(())
 }
 
-/// Whether the history must show what was thought. On the Messages face only where the request asks for thinking:
-/// hermes-agent leaves `thinking` out there to be spared the check.
+/// Whether the history must contain the reasoning. On the Messages API only where the request enables thinking:
+/// hermes-agent omits `thinking` there to avoid the check.
 fn requires_reasoning_history(request: &EngineRequest) -> bool {
     match request.api {
         Api::ChatCompletions => true,
@@ -165,7 +165,7 @@ fn check_part(
     Err(ErrorResponse::bad_request(format!("Invalid request: unsupported {media} url: {url}")))
 }
 
-/// Every tool call has an id of its own and its answer right behind it; every answer belongs to a call.
+/// Every tool call has its own id and its answer directly after it; every answer belongs to a call.
 fn check_calls(provider: Provider, messages: &[Value]) -> Result<(), ErrorResponse> {
     let mut ids = HashSet::new();
     let mut open: Vec<&str> = Vec::new();

@@ -118,7 +118,8 @@ fn check_tool_choice(model: &SimulatedModel, request: &EngineRequest) -> Result<
         return Ok(());
     }
     let clash = match request.non_null("tool_choice") {
-        // Anthropic's `any` passes, its `tool` does not (live answers of Moonshot's Messages face, written up).
+        // Anthropic's `any` is accepted, its `tool` is not (live answers of Moonshot's Messages API,
+        // documented).
         Some(Value::String(choice)) if choice == "required" && request.api != Api::Messages => "required",
         Some(Value::Object(_)) => "specified",
         _ => return Ok(()),

@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 const TYPES: [&str; 7] = ["null", "boolean", "object", "array", "number", "integer", "string"];
 
 /// # Errors
-/// What the service says about the first breach.
+/// The service's text for the first violation.
 pub(super) fn check_schema(parameters: &Value) -> Result<(), String> {
     let rooted = parameters.get("anyOf").is_some() || parameters.get("$ref").is_some();
     if !rooted && parameters.get("type").and_then(Value::as_str) != Some("object") {

@@ -1,4 +1,4 @@
-//! The rules as tables: what is sent, and what the provider says to it.
+//! The rules as tables: a request, and the provider's response.
 
 use serde_json::json;
 
@@ -240,7 +240,7 @@ fn tool_names_and_counts() {
     assert!(moonshot("kimi-k3", &json!({ "tools": [{ "type": "web_search" }] })).is_err());
 }
 
-/// What Moonshot says to a tool with these parameters.
+/// Moonshot's response to a tool with these parameters.
 fn schema(parameters: Value) -> Result<(), String> {
     moonshot("kimi-k3", &json!({ "tools": [tool("get", parameters)] })).map_err(|(_, text)| text)
 }

@@ -1,4 +1,4 @@
-//! A client that hides nothing: raw bytes, and how the connection ended.
+//! A client that exposes raw bytes and how the connection ended.
 
 use std::io;
 use std::net::SocketAddr;
@@ -22,7 +22,7 @@ pub(super) struct Client {
 /// How a body ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// As its length or its last chunk said.
+    /// As announced by its length or its last chunk.
     Clean,
     /// The connection closed before.
     Short,
@@ -96,7 +96,7 @@ impl Client {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         head.push_str("\r\n");
-        // A reset may come before all is written; reading tells.
+        // A reset may come before all is written; the read detects it.
         let _ = stream.write_all(&[head.as_bytes(), body].concat()).await;
         stream
     }
@@ -170,7 +170,7 @@ impl Reply {
         data.filter(|data| *data != "[DONE]").map(|data| serde_json::from_str(data).unwrap()).collect()
     }
 
-    /// What a member of all `delta` objects says together, on the Messages face.
+    /// The concatenated values of a member of all `delta` objects, on the Messages API.
     pub(super) fn said(&self, key: &str) -> String {
         self.events().iter().filter_map(|event| event["delta"][key].as_str()).collect()
     }

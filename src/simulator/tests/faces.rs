@@ -1,4 +1,4 @@
-//! Every fault on every face.
+//! Every fault on every API.
 
 use super::client::{End, Reply};
 use super::*;
@@ -19,7 +19,7 @@ fn each() -> impl Iterator<Item = (Provider, Api)> {
     Provider::ALL.into_iter().flat_map(|provider| Api::ALL.map(|face| (provider, face)))
 }
 
-/// The visible text of a stream, whatever the face.
+/// The visible text of a stream, on any API.
 fn text(reply: &Reply, face: Api) -> String {
     let said = |event: &Value| match face {
         Api::ChatCompletions => event.pointer("/choices/0/delta/content").cloned(),
@@ -31,7 +31,7 @@ fn text(reply: &Reply, face: Api) -> String {
     reply.events().iter().filter_map(|event| said(event)?.as_str().map(str::to_owned)).collect()
 }
 
-/// Whether a stream says why the answer is finished.
+/// Whether a stream has the reason why the answer is finished.
 fn finished(reply: &Reply, face: Api) -> bool {
     reply.events().iter().any(|event| match face {
         Api::ChatCompletions => event["choices"][0]["finish_reason"].is_string(),
@@ -64,7 +64,7 @@ async fn every_documented_error_has_its_status_and_a_message_on_every_face() {
     }
 }
 
-/// Who sends Retry-After with what, on all faces alike.
+/// Whether the provider sends Retry-After with this error, the same on all APIs.
 fn body_waits(provider: Provider, word: &str) -> bool {
     match provider {
         Provider::Moonshot => {
@@ -133,7 +133,7 @@ async fn errors_come_in_a_stream_as_the_face_has_them() {
     for (provider, face) in each() {
         for (spec, begun) in [("error_chunk_first", false), ("error_chunk_after=3", true)] {
             let reply = faulty(&running, provider, face, spec, true).await;
-            // OpenRouter's chunk on the chat face has `finish_reason: "error"`.
+            // OpenRouter's chunk on the Chat Completions API has `finish_reason: "error"`.
             assert!(face == Api::ChatCompletions || !finished(&reply, face), "{provider} {face}");
             let events = reply.events();
             assert_eq!(events.len() > 1, begun, "{provider} {face}");

@@ -1,4 +1,4 @@
-//! Faults on order, streamed and whole.
+//! Faults, on streamed and complete answers.
 
 use std::io;
 use std::io::Read as _;

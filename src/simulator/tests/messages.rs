@@ -1,4 +1,4 @@
-//! The Messages face: what is answered, whole and streamed, and who may ask.
+//! The Messages API: complete and streamed answers, and access.
 
 use super::*;
 

@@ -1,10 +1,10 @@
-//! Requests that bring the beginning of an answer, and what models make of that.
+//! Requests that contain the beginning of an answer, and how models continue it.
 
 use super::*;
 
 const WORDS: &str = "reply with 50 words";
 
-/// The beginning of an answer, the whole of it, and the request that brings the beginning.
+/// The beginning of an answer, the complete answer, and the request that contains the beginning.
 async fn begun(running: &Running, model: &str, marked: bool) -> (String, String, Value) {
     let whole = running.moonshot().chat(&ask("kimi-k2.6", WORDS)).await.json();
     let whole = whole["choices"][0]["message"]["content"].as_str().unwrap().to_owned();
@@ -36,7 +36,7 @@ async fn faults_of_prefill_hit_nothing_else() {
         [("prefill_restart", ""), ("prefill_preamble", ""), ("prefill_thinks", "I go on where it ends.")]
     {
         running.control.add_fault(format!("moonshot:{kind},times=1").parse().unwrap());
-        // It waits for the second request: the first one brings no beginning.
+        // The fault waits for the second request: the first one does not contain a beginning.
         let (begun, whole, mut body) = begun(&running, "kimi-k2.6", true).await;
         body["thinking"] = json!({ "type": "disabled" });
         let rest = whole.strip_prefix(&*begun).unwrap();

@@ -1,4 +1,4 @@
-//! What is refused over the wire, and in which order; the rules' own tables stand beside the rules.
+//! Refusals over the wire, and their order. The tables of the rules are beside the rules.
 
 use super::*;
 

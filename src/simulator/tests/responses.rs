@@ -1,4 +1,4 @@
-//! The Responses face: what is answered, whole and streamed.
+//! The Responses API: complete and streamed answers.
 
 use super::client::Reply;
 use super::*;

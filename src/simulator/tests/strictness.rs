@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Status and text of the refusal of a request that has these members beside or instead of its own.
+/// Status and text of the refusal of a request with these members added or replaced.
 async fn refused(running: &Running, provider: Provider, face: Api, more: Value) -> (u16, String) {
     let (client, model) = running.face(provider, face);
     let mut body = prompt(face, model, "x");

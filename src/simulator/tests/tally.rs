@@ -1,11 +1,11 @@
-//! The books: what the answers used, to the token.
+//! The usage counters: the usage of the answers, to the token.
 
 use std::time::Duration;
 
 use super::*;
 use crate::simulator::ModelUsage;
 
-/// Prompt, cached, completion and reasoning, in a face's own figures.
+/// Prompt, cached, completion and reasoning tokens, from the figures of an API.
 fn figures(face: Api, usage: &Value) -> [u64; 4] {
     let at = |path: &str| usage.pointer(path).and_then(Value::as_u64).unwrap_or(0);
     match face {
@@ -80,7 +80,7 @@ async fn an_answer_that_is_cut_before_its_usage_counts_apart() {
         }
         assert!(running.control.wait_for(Duration::from_secs(10), |stats| stats.in_flight == 0).await);
         let used = running.control.usage(Provider::OpenRouter, model, face);
-        // What is empty or broken in the middle tells its usage all the same.
+        // An answer that is empty, or malformed in the middle, still reports its usage.
         assert_eq!((used.answers, used.unreported_answers), (2, 3), "{face}");
     }
     let books = running.own().get("/_tally").await.json();

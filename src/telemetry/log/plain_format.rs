@@ -23,7 +23,7 @@ const USUAL: usize = 640;
 /// The field that has no name.
 pub(super) const MESSAGE: &str = "message";
 
-/// Formats one event as one line. There are no spans.
+/// Formats one event as one line. Spans are not used.
 pub(super) struct PlainFormat;
 
 impl<S, N> FormatEvent<S, N> for PlainFormat
@@ -51,7 +51,7 @@ fn time(out: &mut String, now: SystemTime) {
             *words = whole.unwrap_or_default().strftime("%Y-%m-%dT%H:%M:%S").to_string();
         }
         out.push_str(words);
-        // A million more has seven digits, of which the first is no zero.
+        // Adding a million gives seven digits with a first digit other than zero.
         let mut digits = itoa::Buffer::new();
         let digits = digits.format(1_000_000 + since.subsec_micros());
         out.push('.');
@@ -66,7 +66,7 @@ pub(super) struct LineFields {
 }
 
 impl LineFields {
-    /// Behind the time and the level of a line that is told now.
+    /// Starts a line that is logged now with its time and level.
     pub(super) fn of(level: Level) -> Self {
         let mut text = String::with_capacity(USUAL);
         time(&mut text, SystemTime::now());
@@ -132,14 +132,14 @@ impl LineFields {
         let _ = self.text.write_fmt(value);
     }
 
-    /// What a terminal would take for a command is escaped, whoever said it.
+    /// Escapes what a terminal would interpret as a command, whatever its source.
     fn make_harmless(&mut self) {
         let is_harmful = |character: char| {
             matches!(character, '\x07' | '\x08' | '\x0c' | '\x1b' | '\x7f' | '\u{80}'..='\u{9f}')
         };
         // Of such characters all are single control bytes, or begin with this byte.
         let may_be = |byte: u8| (byte < 0x20) | (byte == 0x7f) | (byte == 0xc2);
-        // No early return: this way the compiler looks at many bytes at a time.
+        // No early return: this lets the compiler check many bytes at a time.
         if !self.text.bytes().fold(false, |any, byte| any | may_be(byte)) {
             return;
         }
@@ -152,7 +152,7 @@ impl LineFields {
     }
 }
 
-/// Of a field that is named like a word of the language without what tells them apart.
+/// The field's name. The prefix of a raw identifier is removed.
 fn name(field: &Field) -> &'static str {
     field.name().strip_prefix("r#").unwrap_or(field.name())
 }

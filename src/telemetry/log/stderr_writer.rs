@@ -1,15 +1,15 @@
-//! Standard error, where lines that are told together are written together.
+//! Standard error. Lines that are logged together are written together.
 
 use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// More than this is written before all is told, in bytes.
+/// A batch larger than this is written before it is complete, in bytes.
 const ENOUGH: usize = 64 * 1024;
 
 /// The process has one standard error.
 static LINES: Mutex<Lines<io::Stderr>> = Mutex::new(Lines::new(io::stderr));
 
-/// Tells something whose lines are written at once at its end.
+/// Runs code whose log lines are written at once at its end.
 pub fn batch_writes(tell: impl FnOnce()) {
     let _held = Held::new(&LINES);
     tell();
@@ -20,7 +20,7 @@ pub(super) const fn writer() -> Writer<io::Stderr> {
     Writer(&LINES)
 }
 
-/// Lines of all threads, in the order in which they were told.
+/// Lines of all threads, in the order in which they were logged.
 struct Lines<W: 'static> {
     /// Where they go.
     out: fn() -> W,
@@ -67,7 +67,7 @@ impl<W: Write> Drop for Held<W> {
     fn drop(&mut self) {
         let mut lines = locked(self.0);
         lines.holding -= 1;
-        // There is nobody to tell that standard error is gone.
+        // If standard error is closed, the error cannot be reported anywhere.
         let _ = lines.release();
     }
 }

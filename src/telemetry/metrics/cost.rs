@@ -1,4 +1,4 @@
-//! Money: kept as the integer that it is, told as the float that the format has.
+//! Cost: stored as an integer, exported as the float that the format has.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -44,7 +44,7 @@ impl Collector for CostCounter {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        // Held to the end: of two scrapes at once each tells the sums once.
+        // The lock is held to the end, so that each of two concurrent scrapes exports the sums once.
         let sums = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
         for (labels, sum) in &*sums {
             if let Ok(counter) = self.exported.get_metric_with_label_values(labels) {

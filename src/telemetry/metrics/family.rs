@@ -135,7 +135,7 @@ impl MetricDefinition {
         Ok(gauge)
     }
 
-    /// A counter of what is no whole number, not registered yet.
+    /// A counter with fractional values, not registered yet.
     pub(super) fn float_counter(&self) -> Result<CounterVec, prometheus::Error> {
         CounterVec::new(self.opts(), self.labels)
     }

@@ -1,4 +1,4 @@
-//! How the gateway stands at a scrape. The figures come from one snapshot, which this room does not know.
+//! The state of the gateway at a scrape. The figures come from one snapshot, which this module does not know.
 
 use std::time::SystemTime;
 
@@ -24,7 +24,7 @@ pub struct GaugeSnapshot {
     pub is_reload_successful: bool,
     /// When the process began to serve.
     pub started_at: SystemTime,
-    /// How the ledger is written.
+    /// The state of writes to the usage database.
     pub usage_writer: UsageWriterGauges,
     /// Requests whose spans were lost.
     pub traces_dropped: u64,
@@ -43,14 +43,14 @@ pub struct TargetGauge {
     pub cooldown: Option<(&'static str, SystemTime)>,
 }
 
-/// How the ledger is written, in entries.
+/// The state of writes to the usage database, in entries.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct UsageWriterGauges {
     /// That wait.
     pub queued: u64,
     /// That the store has taken.
     pub written: u64,
-    /// That nobody will find.
+    /// Entries that were lost.
     pub dropped: u64,
     /// Whether the last write failed.
     pub is_failing: bool,

@@ -1,4 +1,4 @@
-//! What the process takes, as Linux tells it (proc(5)).
+//! The resource use of the process, as Linux reports it (proc(5)).
 
 /// Bytes of memory that are its own or shared and present.
 pub(super) fn read_resident_memory() -> Option<u64> {

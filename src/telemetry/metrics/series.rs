@@ -1,11 +1,11 @@
-//! A family's series. Those that were asked for last are found without hashing: most requests are like the one before, and
-//! each asks for ten.
+//! A family's series. Those used last are found without hashing: most requests are like the one before, and
+//! each looks up ten.
 
 use std::sync::{Mutex, PoisonError};
 
 use prometheus::{Error, Histogram, HistogramVec, IntCounter, IntCounterVec};
 
-/// A request of one attempt asks a family for four at most, one for each kind of token.
+/// A request of one attempt uses at most four series of a family, one for each kind of token.
 const LAST: usize = 8;
 
 /// What the crate keeps for a family.

@@ -48,7 +48,7 @@ pub(super) const CURRENCY: &str = "moonrelay.cost.currency";
 pub(super) const PRICING: &str = "moonrelay.cost.pricing";
 pub(super) const TARGET: &str = "moonrelay.target";
 pub(super) const REASON: &str = "moonrelay.reason";
-/// Why a target rests.
+/// Why a target is in cooldown.
 pub(super) const COOLDOWN_REASON: &str = "moonrelay.rest";
 /// The name of an event.
 pub(super) const TARGET_SKIPPED: &str = "moonrelay.target.skipped";

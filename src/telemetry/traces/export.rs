@@ -14,7 +14,7 @@ use tracing::{info, warn};
 
 use super::{TraceTransport, attributes};
 
-/// Requests in one call at most; what came while the last call was under way goes with the next one.
+/// The maximum number of requests in one call. Requests that arrive during a call are sent with the next one.
 const MAX_BATCH: usize = 128;
 
 /// The path of traces below a collector's base. Source: OpenTelemetry protocol exporter, "Endpoint URLs for OTLP/HTTP".
@@ -49,7 +49,7 @@ impl Exporter {
         Self { queue, endpoint, transport, dropped, resource: build_resource(), collector: None }
     }
 
-    /// Sends until it is told to stop, and then what waits.
+    /// Sends until it is stopped, and then sends what is still queued.
     pub async fn run(mut self, stop: impl Future<Output = ()>) {
         let mut stop = std::pin::pin!(stop);
         let mut stopping = false;
@@ -135,13 +135,13 @@ impl Exporter {
     }
 }
 
-/// The base with the path of traces; who wrote that path already means it.
+/// The base URL with the path of traces; a URL that already has that path is used as it is.
 fn build_traces_url(endpoint: &str) -> String {
     let base = endpoint.trim_end_matches('/');
     if base.ends_with(TRACES_PATH) { base.to_owned() } else { format!("{base}{TRACES_PATH}") }
 }
 
-/// Host and port, without whatever else stands in the URL.
+/// Host and port, without the other parts of the URL.
 fn extract_host(endpoint: &str) -> String {
     let url: Option<http::Uri> = endpoint.parse().ok();
     let host = url.as_ref().and_then(http::Uri::host).unwrap_or("the collector");
@@ -150,7 +150,7 @@ fn extract_host(endpoint: &str) -> String {
         .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-/// Who sends: this process. `OTEL_RESOURCE_ATTRIBUTES` adds to it.
+/// The sender: this process. `OTEL_RESOURCE_ATTRIBUTES` adds to it.
 fn build_resource() -> Resource {
     let attributes = [
         KeyValue::new(attributes::SERVICE_VERSION, env!("CARGO_PKG_VERSION")),

@@ -132,7 +132,7 @@ impl TraceBuilder {
             self.build_span(format!("chat {model}"), SpanKind::Client, attempt.start_offset, ended);
         span.parent_span_id = request.span_context.span_id();
         let mut say = |name, value: Value| span.attributes.push(KeyValue::new(name, value));
-        // The conventions list neither Moonshot nor OpenRouter; where they do not, a provider's own name stands here.
+        // The conventions list neither Moonshot nor OpenRouter; for those the provider's own name is used.
         say(attributes::OPERATION, "chat".into());
         say(attributes::PROVIDER, provider.to_owned().into());
         say(attributes::MODEL, model.to_owned().into());

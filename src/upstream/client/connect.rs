@@ -21,7 +21,7 @@ use tower::Service;
 use super::super::resolve::{GuardedResolver, LookupFn};
 use super::failing::{Late, is_timeout};
 
-/// A peer whose machine is gone is noticed: after this long without a byte the kernel asks, and asks again.
+/// Detects a peer whose machine is gone: after this long without a byte the kernel probes repeatedly.
 const PROBE: Duration = Duration::from_secs(15);
 const PROBES: u32 = 3;
 /// So long may what was sent be unacknowledged.
@@ -97,7 +97,7 @@ impl Service<Uri> for GuardedConnector {
     }
 }
 
-/// The way to a host, or to the proxy that stands before it.
+/// The route to a host, or to the proxy in front of it.
 #[derive(Clone)]
 struct Hop {
     tcp: Tcp,
@@ -139,7 +139,7 @@ impl<T: Read + Write + Send + Unpin> Wire for T {}
 
 /// A connection to the host or its proxy.
 pub(super) struct Line {
-    /// Boxed: one without TLS needs no room for TLS, and one with it none for a proxy's.
+    /// Boxed, so that a plain connection does not reserve memory for TLS, nor a TLS connection for a proxy's.
     stream: Box<dyn Wire>,
     /// A proxy reads the requests: they name the host.
     is_passed_on: bool,

@@ -16,7 +16,7 @@ pub(super) struct Late(pub(super) Duration);
 /// Of a call that got no head.
 pub(super) fn from_call_error(error: &legacy::Error) -> Failure {
     if let Some(late) = causes(error).find_map(|cause| cause.downcast_ref::<Late>()) {
-        // It rests the target as every time-out does.
+        // It causes a cooldown of the target, as every timeout does.
         return Failure::timed_out(TimeoutKind::Connect, late.0);
     }
     failure(error, error.is_connect())

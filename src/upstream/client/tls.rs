@@ -1,4 +1,4 @@
-//! Whom a connection trusts.
+//! The certificates that a connection trusts.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use rustls::crypto::ring;
 use rustls::{ClientConfig, Error, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt;
 
-/// Whom the system trusts: its certificates, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`.
+/// Trusts the system's certificates, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`.
 ///
 /// # Errors
 /// When there are none.
@@ -16,7 +16,7 @@ pub(super) fn trust_system_roots() -> Result<ClientConfig, Error> {
     Ok(with_protocols(versions.with_platform_verifier()?.with_no_client_auth()))
 }
 
-/// Nobody: for connections without TLS.
+/// Trusts no certificate: for connections without TLS.
 ///
 /// # Errors
 /// Never with ring.

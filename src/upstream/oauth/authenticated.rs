@@ -41,10 +41,10 @@ impl AuthenticatedConnector {
         Self { connector, clock, refreshers: Mutex::default() }
     }
 
-    /// The provider as it is called now: where it has a login, with the key of now.
+    /// The provider as it is called now: if it has a login, with the current key.
     ///
     /// # Errors
-    /// When there is no login any more, or its key cannot be refreshed.
+    /// When the login no longer exists, or its key cannot be refreshed.
     pub async fn authorize(&self, provider: &Arc<Provider>) -> Result<Arc<Provider>, Failure> {
         match &provider.login_file {
             Some(place) => Ok(with_access_token(provider, &*self.find_refresher(place).login().await?)),
@@ -56,7 +56,7 @@ impl AuthenticatedConnector {
     /// it is refreshed, and the call is made once more, and no third time.
     ///
     /// # Errors
-    /// As [`Logins::called`], and those of the call.
+    /// As [`AuthenticatedConnector::authorize`], and those of the call.
     pub async fn send(
         &self,
         provider: &Arc<Provider>,

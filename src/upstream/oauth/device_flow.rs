@@ -38,7 +38,7 @@ pub struct DeviceCode {
     device_code: Secret,
 }
 
-/// Why there is no login.
+/// Why the login failed.
 #[derive(Debug)]
 pub enum DeviceFlowError {
     /// The code was not entered in time.
@@ -55,7 +55,7 @@ impl From<Failure> for DeviceFlowError {
     }
 }
 
-/// Asks for a code.
+/// Requests a code.
 ///
 /// # Errors
 /// When the server gives none.
@@ -82,10 +82,10 @@ pub async fn request_code(connector: &dyn Connector, issuer: &Issuer) -> Result<
     })
 }
 
-/// Waits until the code was entered. Dropping the future gives up, and nothing is kept anywhere.
+/// Waits until the user has entered the code. Dropping the future cancels the login, and nothing is stored.
 ///
 /// # Errors
-/// Why there is no login.
+/// Why the login failed.
 pub async fn wait_for_login(
     connector: &dyn Connector,
     issuer: &Issuer,

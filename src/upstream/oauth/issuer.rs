@@ -29,7 +29,7 @@ const MAX_MESSAGE_CHARS: usize = 300;
 /// Fields of a form whose values are secrets.
 const SECRETS: [&str; 2] = ["device_code", "refresh_token"];
 
-/// Who gives logins, and who asks for one.
+/// The OAuth server, and the client that requests a login.
 #[derive(Clone)]
 pub struct Issuer {
     host: String,
@@ -46,7 +46,7 @@ pub(super) struct TokenGrant {
 
 /// What the server answers.
 pub(super) enum OAuthResponse {
-    /// What was asked for.
+    /// The requested result.
     Success(Map<String, Value>),
     /// Not that; one of the words of RFC 6749, 5.2, or RFC 8628, 3.5.
     Error { error: String, description: String, status: StatusCode },
@@ -83,14 +83,14 @@ impl Issuer {
         &self.host
     }
 
-    /// For whom it asks.
+    /// The client for which it requests logins.
     #[must_use]
     pub fn client_id(&self) -> &str {
         &self.client_id
     }
 
-    /// Who we are: no other program, and nothing of the machine but a number that we made up. Kimi's own programs send
-    /// its name, model and system as well.
+    /// Identifies this program as itself, and of the machine sends only a number that Moonrelay generated.
+    /// Kimi's own programs also send its name, model and system.
     fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers

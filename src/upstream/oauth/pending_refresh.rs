@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-/// Of this process: whoever ends it knows of no one in particular.
+/// Shared by the whole process, because the code that ends it does not know the individual refreshes.
 static PENDING_REFRESHES: LazyLock<watch::Sender<usize>> = LazyLock::new(|| watch::Sender::new(0));
 
 /// A process that ends waits no longer: longer than one answer may take, and than its writing.
@@ -28,13 +28,13 @@ impl Drop for PendingRefresh {
     }
 }
 
-/// Whether none is under way, in any of the tests that run beside each other.
+/// Whether no refresh is in progress in any of the tests that run in parallel.
 #[cfg(test)]
 pub(super) fn is_idle() -> bool {
     *PENDING_REFRESHES.subscribe().borrow() == 0
 }
 
-/// Resolves when none is under way, for the end of the process; after 20 s in any case.
+/// Resolves when no refresh is in progress, for the end of the process. Resolves after 20 s in any case.
 pub async fn wait_for_refreshes() {
     let mut count = PENDING_REFRESHES.subscribe();
     // It fails when the sender is gone, and that is static.

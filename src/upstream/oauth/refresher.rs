@@ -19,7 +19,7 @@ const REFRESH_AHEAD: Duration = Duration::from_mins(3);
 /// A refresh ahead that failed is tried again after this; the key is still good.
 const RETRY_DELAY: Duration = Duration::from_secs(10);
 
-/// A refresh, and what it came to for everybody who waits for it.
+/// A refresh, and its result for every task that waits for it.
 type RefreshFuture = Shared<BoxFuture<'static, Result<Arc<Login>, Failure>>>;
 
 /// One login.
@@ -39,7 +39,7 @@ impl TokenRefresher {
         Self { login_file, connector, clock, cached, in_progress, next_attempt }
     }
 
-    /// The login, with a key that is good. While the key of now is, nobody waits for the next one.
+    /// The login with a valid key. While the current key is valid, no caller waits for the next one.
     pub(super) async fn login(self: &Arc<Self>) -> Result<Arc<Login>, Failure> {
         let login = self.read_login()?;
         let left = self.remaining_lifetime(&login);
@@ -57,8 +57,8 @@ impl TokenRefresher {
         Ok(login)
     }
 
-    /// The login with another key than this one, which is not good any more. Who comes while a refresh is under way
-    /// waits for that one.
+    /// The login with a key other than this one, which is no longer valid. A caller that arrives during a
+    /// refresh waits for its result.
     pub(super) fn start_refresh(self: &Arc<Self>, old: &Arc<Login>) -> RefreshFuture {
         let mut under_way = lock_mutex(&self.in_progress);
         if let Some(refresh) = under_way.as_ref().filter(|refresh| refresh.peek().is_none()) {
@@ -68,7 +68,7 @@ impl TokenRefresher {
         // A task of its own: a client that leaves must not break it off.
         let task = tokio::spawn(async move {
             let refreshed = keeper.refresh(&old).await;
-            // Here, because nobody may be left who looks at what it came to.
+            // Done here, because no caller may be left to look at the result.
             *lock_mutex(&keeper.in_progress) = None;
             refreshed
         });
@@ -90,7 +90,7 @@ impl TokenRefresher {
     async fn refresh_locked(&self, old: &Login) -> Result<Arc<Login>, Failure> {
         let lock = acquire_lock(&self.login_file).await?;
         let login = self.read_login()?;
-        // Another process was faster, or somebody logged in again.
+        // Another process was faster, or the user logged in again.
         if login.access_token != old.access_token && !self.remaining_lifetime(&login).is_zero() {
             return Ok(login);
         }

@@ -24,7 +24,7 @@ enum Says {
     Nothing,
 }
 
-/// A server, and what it was asked when.
+/// A server that records its requests and their times.
 #[derive(Default)]
 struct Server {
     says: Mutex<VecDeque<Says>>,

@@ -60,7 +60,7 @@ struct Aggregator<'q> {
     names: NameIndex,
     days: PeriodNamer<'q>,
     hours: PeriodNamer<'q>,
-    /// Where each combination stands in `groups`.
+    /// The index of each combination in `groups`.
     positions: HashMap<Vec<u32>, usize>,
     groups: Vec<UsageGroup>,
     key: Vec<u32>,

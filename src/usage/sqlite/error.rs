@@ -12,7 +12,7 @@ impl DatabaseError {
         Self { location: path.display().to_string(), problem: problem.to_owned() }
     }
 
-    /// There is no directory for it.
+    /// The directory does not exist.
     pub(in crate::usage) fn no_directory() -> Self {
         let problem =
             "it has no directory: set HOME, XDG_STATE_HOME or STATE_DIRECTORY, or usage.store to \"none\"";

@@ -1,4 +1,4 @@
-//! Opening the file: what it may be, who may read it, and how SQLite is to treat it.
+//! Opens the database file: which files are accepted, its permissions, and the SQLite settings.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::ErrorKind;
@@ -56,7 +56,7 @@ pub(super) fn open_for_writing(directory: &Path, path: &Path) -> Result<Connecti
 /// The order matters: the first page of a new file decides whether it can shrink, and the journal's mode writes that page.
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
-    // The file is in this mode already, or nobody reads it yet: SQLite does not wait for a lock here.
+    // The file is in this mode already, or has no reader yet, so SQLite does not wait for a lock here.
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     // The bundled library has them on. A request and its attempts are written in one transaction; see `prune`.
@@ -64,7 +64,7 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_size_limit", MAX_WAL_BYTES)
 }
 
-/// A connection that cannot write; `None` where there are no tables yet.
+/// A read-only connection. `None` if there are no tables yet.
 pub(super) fn open_for_reading(path: &Path) -> Result<Option<Connection>, DatabaseError> {
     let connection = match open_and_check(path, COMMON_FLAGS | OpenFlags::SQLITE_OPEN_READ_ONLY) {
         Err(error) if is_missing_wal(&error) => open_immutable(path, error)?,
@@ -86,7 +86,7 @@ fn is_missing_wal(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
 }
 
-/// Where the directory cannot be written: without a log the file holds everything, and nobody is writing it.
+/// For a directory that cannot be written: without a log the file is complete, and no process is writing it.
 fn open_immutable(path: &Path, error: rusqlite::Error) -> Result<Connection, DatabaseError> {
     let mut log = path.as_os_str().to_owned();
     log.push("-wal");

@@ -18,7 +18,8 @@ pub(super) fn prune_batch(connection: &Connection, before: SystemTime) -> rusqli
         "DELETE FROM requests WHERE number IN \
          (SELECT number FROM requests WHERE number < ?1 ORDER BY number LIMIT ?2)",
     )?;
-    // Attempts go with their request. Whoever writes does without: each attempt would be a look at the other table.
+    // Attempts are deleted with their request. Writes do without foreign keys: each attempt would cost a
+    // lookup in the other table.
     let cascade = |is_on: bool| connection.pragma_update(None, "foreign_keys", is_on);
     cascade(true)?;
     let removed = delete.execute([RequestId::from_time(before).as_i64(), DELETE_BATCH]);
@@ -28,13 +29,13 @@ pub(super) fn prune_batch(connection: &Connection, before: SystemTime) -> rusqli
     Ok(removed as u64)
 }
 
-/// Gives some of the room to the file system; whether there is more.
+/// Returns some of the free space to the file system. The result says whether there is more.
 pub(super) fn vacuum_pages(connection: &Connection) -> rusqlite::Result<bool> {
     let free = |connection: &Connection| {
         connection.pragma_query_value(None, "freelist_count", |row| row.get::<_, i64>(0))
     };
     let before = free(connection)?;
-    // It gives back a page for each row that is asked for.
+    // SQLite frees one page for each row that is read.
     let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({VACUUM_PAGES})"))?;
     let mut rows = statement.query([])?;
     while rows.next()?.is_some() {}

@@ -105,7 +105,7 @@ fn to_amount(number: i64) -> Amount {
     Amount::from_picos(to_unsigned(number))
 }
 
-/// A file that somebody else changed may say less than nothing.
+/// A file changed by another program may contain negative numbers.
 pub(super) fn to_unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }

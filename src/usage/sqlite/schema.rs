@@ -70,9 +70,10 @@ pub(super) fn check_compatible(connection: &Connection, path: &Path) -> Result<(
     found.check_version(path).map(|_| ())
 }
 
-/// Refuses what is not of this version: who only reads cannot migrate it.
+/// Rejects a file of another version: a reader cannot migrate it.
 ///
-/// False where there are no tables yet: a gateway that starts has made the file, and is about to make them.
+/// Returns false if there are no tables yet: a starting gateway has created the file and is about to create
+/// them.
 pub(super) fn check_current(connection: &Connection, path: &Path) -> Result<bool, DatabaseError> {
     let found = FileInfo::read(connection).map_err(|error| database_error(path, &error))?;
     let version = found.check_version(path)?;
@@ -93,7 +94,7 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Da
         back_up(connection, path, found)?;
     }
     loop {
-        // Another process may do the same: what counts is read while nobody else writes.
+        // Another process may do the same, so the version is read while no other process can write.
         let transaction =
             connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         let (text, version) = match FileInfo::read(&transaction).map_err(failed)?.check_version(path)? {
@@ -109,7 +110,7 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Da
     }
 }
 
-/// For who goes back to the Moonrelay that wrote it. One that is there is left as it is.
+/// A copy for users who go back to the Moonrelay version that wrote it. An existing copy is left as it is.
 fn back_up(connection: &Connection, path: &Path, version: usize) -> Result<(), DatabaseError> {
     let copy = path.with_file_name(format!("ledger.{version}.sqlite"));
     if copy.exists() {

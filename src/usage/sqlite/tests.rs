@@ -399,7 +399,7 @@ fn the_older_version_stays_beside_the_newer_one() {
     };
     assert_eq!(id(&copy), Ok("one".to_owned()));
     assert!(!home.path().join("ledger.1.sqlite.new").exists());
-    // Somebody goes back, and forth again.
+    // The user downgrades, and upgrades again.
     std::fs::remove_file(home.path().join(FILE_NAME)).unwrap();
     first_version(home.path(), &[("two", 1)]);
     drop(SqliteDatabase::open(home.path()).unwrap());

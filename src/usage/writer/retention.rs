@@ -65,9 +65,10 @@ async fn prune_expired(
     Ok(())
 }
 
-/// The system's clock, as far as it can be believed. One that is set wrong for a while shall not cost the whole ledger.
+/// The system clock, as far as it is plausible. A clock that is wrong for a while must not delete the whole
+/// usage database.
 struct ClockCheck {
-    /// What it told, and when that was.
+    /// The last reading of the clock, and when it was read.
     last_time: SystemTime,
     checked_at: Instant,
     /// It was near the newest entry at the start, and has not leapt since.
@@ -93,7 +94,7 @@ impl ClockCheck {
         *self.is_trusted.get_or_insert(true) || self.checked_at.elapsed() >= PRUNE_INTERVAL
     }
 
-    /// Told once: a store that is opened every second shall not drown the log.
+    /// Logged once: a store that is opened every second must not flood the log.
     fn mark_doubtful(&mut self) {
         self.is_trusted = Some(false);
         warn!(
@@ -122,7 +123,7 @@ mod tests {
         assert!(!clock.is_plausible(start + PRUNE_INTERVAL * 6, Some(wrong)));
         tokio::time::advance(PRUNE_INTERVAL).await;
         assert!(clock.is_plausible(start + PRUNE_INTERVAL * 7, Some(wrong)));
-        // A night of sleep is no leap.
+        // A night of suspend does not count as a clock jump.
         assert!(clock.is_plausible(start + PRUNE_INTERVAL * 7 + MAX_CLOCK_JUMP / 2, Some(wrong)));
     }
 

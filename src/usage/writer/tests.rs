@@ -16,9 +16,9 @@ use crate::usage::entry::UsageEntry;
 use crate::usage::queue::QUEUE_CAPACITY;
 use crate::usage::{DatabaseFuture, FLUSH_TIMEOUT, UsageHealth, UsageQuery, UsageRow, UsageStore};
 
-/// A store that answers when it is let, and as it is told.
+/// A store that answers when the test permits it, with the result that the test sets.
 struct Double {
-    /// The length of each batch that came, and how it shall be written.
+    /// The length of each received batch, and the priority it is to be written with.
     came: mpsc::UnboundedSender<(usize, WritePriority)>,
     /// One permit an answer.
     answers: Semaphore,
@@ -26,7 +26,7 @@ struct Double {
     refusals: Mutex<VecDeque<&'static str>>,
     /// How long ago the newest entry was.
     age: Duration,
-    /// How often it was asked to forget, and how many of the first times it refuses that.
+    /// How often pruning was requested, and how many of the first requests fail.
     prunes: (AtomicUsize, usize),
 }
 
@@ -67,7 +67,7 @@ impl UsageDatabase for Double {
     }
 }
 
-/// A ledger with a double behind it.
+/// A usage store backed by a test double.
 struct Rig {
     ledger: UsageStore,
     double: Arc<Double>,

@@ -82,7 +82,7 @@ goes on with broken answers, and whose one face is not the client's.
 - *400*: the provider says that the request is wrong. The client is told at once, with that status, in its own envelope.
 - *next target*: the provider fails before the first byte. The client gets the next target's answer, translated, and
   notices nothing.
-- *goes on*: the stream ends in the middle of the text. A target [goes on](../explanation/broken-streams.md) with it,
+- *goes on*: the stream ends in the middle of the text. A target [goes on](../explanation/failover.md#stream-continuation) with it,
   and the client gets one whole answer.
 - *error event*: the same, and the client gets what came before the end and then its face's own error event.
 

@@ -1,4 +1,4 @@
-//! A connector that answers from a list, and keeps what it was asked.
+//! A connector that answers from a list and records the requests.
 
 use std::collections::VecDeque;
 use std::pin::Pin;

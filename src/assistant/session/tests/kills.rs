@@ -47,7 +47,8 @@ async fn a_writer() {
     }
 }
 
-/// Runs a writer, killed again and again, until all of its turns are said; how often each process was told what.
+/// Runs a writer, killing it repeatedly, until all of its turns are written. Returns the turns that it
+/// reported.
 fn killed_again_and_again(home: &Path, name: &str) -> BTreeMap<String, usize> {
     let (mut said, mut next) = (BTreeMap::new(), 0);
     for generation in 0.. {
@@ -60,7 +61,7 @@ fn killed_again_and_again(home: &Path, name: &str) -> BTreeMap<String, usize> {
             said.insert(words(&writer, turn), turn);
             next = turn + 1;
         }
-        // Between two turns of its, or as soon as somebody has begun to write.
+        // Kill it between two of its turns, or as soon as a process has begun to write.
         let length = || fs::metadata(SessionStore::new(home).path("t1")).map_or(0, |metadata| metadata.len());
         let before = length();
         while generation % 2 == 1 && length() == before && child.try_wait().unwrap().is_none() {
@@ -109,13 +110,13 @@ fn two_writers_killed_again_and_again_lose_no_line_and_mix_none() {
         assert_eq!(*text, words(writer, turn), "a line is whole, and of one writer");
         match asks {
             true => asked = Some(text.clone()),
-            // Nobody else has written between the two.
+            // No other process has written between the two.
             false => assert_eq!(asked.take().as_ref(), Some(text), "line {place}"),
         }
         if !asks {
             match left.iter().position(|said| *said == text) {
                 Some(at) => drop(left.swap_remove(at)),
-                // Killed before it could tell.
+                // Killed before it could report.
                 None => unknown += 1,
             }
         }

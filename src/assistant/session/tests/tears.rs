@@ -57,7 +57,7 @@ async fn steps_are_kept(steps: &[Step]) -> Result<(), TestCaseError> {
             expected.push(message);
         }
         before = fs::read(&path).unwrap();
-        // As one reads who writes nothing.
+        // As a read-only reader does.
         let read = Transcript::from_bytes(&before);
         prop_assert_eq!(&messages(&read), &expected);
         prop_assert_eq!(read.corrupt_lines().len(), broken);

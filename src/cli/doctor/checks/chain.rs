@@ -1,4 +1,4 @@
-//! What is left when the primary cannot answer.
+//! Fallbacks that are available when the primary fails.
 
 use std::collections::BTreeSet;
 
@@ -36,7 +36,7 @@ fn run(facts: &Facts) -> CheckResult {
     };
     let providers: BTreeSet<&str> = usable.iter().map(|reference| reference.provider.as_str()).collect();
     let finding = match (usable.as_slice(), providers.len()) {
-        // Where nothing can be called at all, the check of the keys says so.
+        // The keys check reports that no target can be called.
         ([], _) if !settings.has_target() => return Ok(Vec::new()),
         ([], _) => {
             Finding::error(FindingKind::NoCallableModel, "no model of the default chain can be called", how)

@@ -1,4 +1,4 @@
-//! Kimi Code's gate: its Chat Completions take known coding agents only.
+//! Kimi Code's client gate: its Chat Completions API accepts known coding agents only.
 
 use http::header::USER_AGENT;
 

@@ -24,7 +24,7 @@ fn run(facts: &Facts) -> CheckResult {
         ProbeOutcome::Answered { clock_offset_seconds: ahead, .. } => Some((ahead?, asked)),
         ProbeOutcome::Failed { .. } => None,
     });
-    // One provider's clock may be wrong; ours is right where any of them agrees.
+    // One provider's clock may be wrong; the local clock is right if any provider agrees.
     let Some((ahead, asked)) = told.min_by_key(|(ahead, _)| ahead.unsigned_abs()) else {
         return Err("no answer had a Date".to_owned());
     };

@@ -1,4 +1,4 @@
-//! Targets that are not asked just now.
+//! Targets in cooldown.
 
 use std::time::SystemTime;
 

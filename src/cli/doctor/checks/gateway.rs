@@ -105,12 +105,12 @@ fn check_reload(status: &Value, facts: &Facts, path: Option<&Path>) -> Option<Fi
         // It has whole seconds.
         None => facts.now.checked_sub(Duration::from_secs(status.get("uptimeSeconds")?.as_u64()? + 1))?,
     };
-    // In the store every file is of 1970; the link to it says when it was put there.
+    // Files in the Nix store are dated 1970; the modification time of the link is used instead.
     let changed = [path.metadata().ok()?.modified().ok(), path.symlink_metadata().ok()?.modified().ok()]
         .into_iter()
         .flatten()
         .max()?;
-    // A change of this moment is on its way.
+    // A change made just now is still being applied.
     let late = changed.duration_since(read).is_ok_and(|late| late > RELOAD_GRACE)
         && facts.now.duration_since(changed).is_ok_and(|age| age > RELOAD_GRACE);
     late.then(|| {

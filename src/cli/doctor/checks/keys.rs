@@ -107,7 +107,7 @@ fn login_fix(error: &LoginError) -> String {
     }
 }
 
-/// What a provider's key is called.
+/// Names of a provider's key.
 pub(in crate::cli::doctor) fn key_variable(provider: &str) -> &'static str {
     builtin_catalog()
         .provider(provider)

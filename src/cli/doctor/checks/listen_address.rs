@@ -1,4 +1,4 @@
-//! Where the gateway listens, and who else does.
+//! The gateway's listen addresses, and other processes that use them.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::FileTypeExt;
@@ -42,7 +42,7 @@ fn run(facts: &Facts) -> CheckResult {
     Ok(first.map(|other| port_taken(other, gateway.port, facts)).into_iter().collect())
 }
 
-/// Whether both cannot be bound: the same address, or one that stands for all. `None` is every address.
+/// Whether both addresses conflict: equal, or one is a wildcard. `None` is the wildcard address.
 fn conflicts(own: Option<IpAddr>, other: IpAddr) -> bool {
     own.is_none_or(|own| own == other || other.is_unspecified() || own.is_unspecified())
 }

@@ -20,7 +20,7 @@ fn run(facts: &Facts) -> CheckResult {
     let Some(file) = facts.secret_files.iter().find(|file| file.role == FileRole::Configuration) else {
         return Err("there is no configuration file".to_owned());
     };
-    // In the store everybody reads it: that is a check of its own.
+    // The Nix store check reports keys in the store.
     if configuration.literal_secrets.is_empty() || file.is_in_nix_store {
         return Ok(Vec::new());
     }

@@ -1,4 +1,4 @@
-//! Keys in the Nix store, which everybody on the machine can read.
+//! Keys in the Nix store, which every user of the machine can read.
 
 use crate::cli::doctor::check::{Check, CheckResult};
 use crate::cli::doctor::facts::Facts;

@@ -1,4 +1,4 @@
-//! Whether the providers answer, and take their keys.
+//! Whether the providers are reachable and accept their keys.
 
 use crate::cli::doctor::check::{Check, CheckResult};
 use crate::cli::doctor::facts::Facts;
@@ -62,7 +62,7 @@ fn key_rejected(asked: &ProviderProbe, status: u16, facts: &Facts) -> Option<Fin
     let how = format!("GET {url} answered {status}");
     let key = asked.key.as_deref().unwrap_or("none");
     match status {
-        // The key is good, in the other region: a check of its own tells that.
+        // The key is valid in the other region, which a separate check reports.
         401 if asked.other_region_accepts_key() => None,
         401 => {
             let also =

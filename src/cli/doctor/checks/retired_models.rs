@@ -1,4 +1,4 @@
-//! Models that are gone, or going.
+//! Models that are retired or will be.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -19,7 +19,7 @@ pub(in crate::cli::doctor) const CHECK: Check = Check {
     run,
 };
 
-/// With less time left than this, in days, it is a warning.
+/// Days before retirement below which the finding is a warning.
 const WARNING_DAYS: i32 = 14;
 
 fn run(facts: &Facts) -> CheckResult {
@@ -46,7 +46,7 @@ fn run(facts: &Facts) -> CheckResult {
     Ok(found)
 }
 
-/// Where the model of the web search stands.
+/// Configuration path of the web search model.
 const SEARCH_MODEL_POINTER: &str = "/plugins/entries/moonshot/config/webSearch/model";
 
 /// Where a model is named, and what writes another one there.
@@ -88,7 +88,7 @@ fn list_model_settings(settings: &Settings, facts: &Facts) -> Vec<ModelSetting> 
             });
         }
     }
-    // What stands there by default is ours to change.
+    // Moonrelay chooses the default, so it needs no finding.
     let written =
         facts.config.document.as_ref().and_then(|file| file.pointer(SEARCH_MODEL_POINTER)?.as_str());
     if let Some(model) = written {
@@ -137,7 +137,7 @@ fn evaluate(place: &ModelSetting, model: &ModelInfo, today: Date, facts: &Facts)
     Some(finding.with_fix(facts.choose_fix((place.command)(reference, &new), line)))
 }
 
-/// One that stays.
+/// A successor that is not about to be retired.
 fn find_successor(provider: &str, end: &Retirement) -> String {
     let known = builtin_catalog().provider(provider).and_then(|known| known.model(&end.successor));
     let next =

@@ -1,4 +1,4 @@
-//! Files with secrets: who may read and write them.
+//! Access rights of files with secrets.
 
 use crate::cli::doctor::check::{Check, CheckResult};
 use crate::cli::doctor::facts::Facts;
@@ -15,7 +15,7 @@ pub(in crate::cli::doctor) const CHECK: Check = Check {
 };
 
 fn run(facts: &Facts) -> CheckResult {
-    // What is in the store has a check of its own, and its modes are Nix's.
+    // The Nix store check reports files in the store; Nix sets their modes.
     let files = facts
         .secret_files
         .iter()

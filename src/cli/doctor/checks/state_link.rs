@@ -68,7 +68,7 @@ fn undo(state: &Path, link: &StateLink, facts: &Facts) -> String {
     }
 }
 
-/// A path as one word of a POSIX shell.
+/// Quotes a path as one word of a POSIX shell.
 fn word(path: &Path) -> String {
     let text = path.display().to_string();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%:,=".contains(c);

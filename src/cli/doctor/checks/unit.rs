@@ -54,7 +54,7 @@ fn run(facts: &Facts) -> CheckResult {
     Ok(found)
 }
 
-/// What the service and its socket do.
+/// State of the service and its socket.
 fn check_active(service: &UnitFacts, facts: &Facts) -> Option<Finding> {
     let (active, result) = (service.service_state.active_state(), service.service_state.get("Result"));
     let how = format!(
@@ -75,7 +75,7 @@ fn check_active(service: &UnitFacts, facts: &Facts) -> Option<Finding> {
             Finding::warning(FindingKind::UnitInactive, "the unit does not run", how)
                 .with_fix("moonrelay gateway start"),
         ),
-        // Between two starts of a service that does not come up.
+        // The state between two starts of a failing service.
         "activating" if service.service_state.exit_code() != "0" => {
             let (meaning, fix) = explain_exit(service.service_state.exit_code(), result, facts);
             Some(
@@ -91,7 +91,7 @@ fn check_active(service: &UnitFacts, facts: &Facts) -> Option<Finding> {
     }
 }
 
-/// What an exit status says (systemd.exec(5), "Process Exit Codes"), and what mends it.
+/// Meaning and fix of an exit status (systemd.exec(5), "Process Exit Codes").
 fn explain_exit(status: &str, result: &str, facts: &Facts) -> (String, String) {
     let sandbox = || {
         facts.choose_fix(

@@ -1,4 +1,4 @@
-//! The ledger.
+//! The usage database.
 
 use serde_json::Value;
 

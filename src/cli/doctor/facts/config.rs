@@ -1,4 +1,4 @@
-//! The configuration: what its file says, what it means in this shell, and who manages it.
+//! The configuration: its file, its validated form in this shell, and what manages it.
 
 use std::path::PathBuf;
 
@@ -22,7 +22,7 @@ pub(in crate::cli::doctor) struct ConfigFacts {
     pub(in crate::cli::doctor) settings: Result<Settings, ConfigError>,
     /// The raw tree, where the file parses.
     pub(in crate::cli::doctor) document: Option<Value>,
-    /// Places where a secret stands in plain text.
+    /// Paths of secrets in plain text.
     pub(in crate::cli::doctor) literal_secrets: Vec<KeyPath>,
     /// Nix writes it.
     pub(in crate::cli::doctor) is_managed: bool,
@@ -35,7 +35,7 @@ impl ConfigFacts {
         let location = config::locate(console.config.as_deref(), environment);
         let path = location.as_ref().map(|found| found.path.clone());
         let settings = config::load(console.config.as_deref(), environment);
-        // Only a plain file is read a second time: of a pipe nothing is left.
+        // Only a regular file can be read twice; a pipe cannot.
         let plain = path.as_ref().filter(|path| path.metadata().is_ok_and(|facts| facts.is_file()));
         let text = plain.and_then(|path| std::fs::read_to_string(path).ok());
         let document = text.and_then(|text| Tree::parse(&text).ok()).map(|tree| tree.root.value.to_json());

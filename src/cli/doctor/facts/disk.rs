@@ -1,4 +1,4 @@
-//! The state directory: whether it can be written, who may look into it, what is left on its disk, and its ledger.
+//! The state directory: write access, permissions, free disk space, and the usage database.
 
 use std::fmt;
 use std::fs::{self, OpenOptions};
@@ -17,9 +17,9 @@ pub(in crate::cli::doctor) struct StateDirectory {
     pub(in crate::cli::doctor) permissions: Option<FilePermissions>,
     /// Why nothing can be written there; where it is missing, in the next directory above.
     pub(in crate::cli::doctor) write_error: Option<Unwritable>,
-    /// What is left on its disk.
+    /// Free disk space.
     pub(in crate::cli::doctor) disk_space: Option<DiskSpace>,
-    /// Why the ledger cannot be read.
+    /// Why the usage database cannot be read.
     pub(in crate::cli::doctor) usage_error: Option<String>,
     /// Set if the state directory is a symbolic link to the configuration directory.
     pub(in crate::cli::doctor) link: Option<StateLink>,
@@ -36,7 +36,7 @@ pub(in crate::cli::doctor) struct StateLink {
     pub(in crate::cli::doctor) entries: Vec<&'static str>,
 }
 
-/// What the names of the database's files begin with, also those of its backups.
+/// Prefix of the database files and their backups.
 pub(in crate::cli::doctor) const DATABASE_FILES: &str = "ledger.";
 
 /// The other entries of a state directory: sessions, log-ins, the history of `chat`, and the file of the home-manager module
@@ -84,7 +84,7 @@ impl fmt::Display for Unwritable {
     }
 }
 
-/// As df(1) tells it.
+/// As reported by df(1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cli::doctor) struct DiskSpace {
     /// For this user, in KiB.
@@ -94,7 +94,8 @@ pub(in crate::cli::doctor) struct DiskSpace {
 }
 
 impl StateDirectory {
-    /// Looks; `configuration` is the configuration directory, and `keeps` says whether the ledger is kept in `path`.
+    /// Collects the facts; `configuration` is the configuration directory; `keeps` is whether `path` has the
+    /// usage database.
     pub(super) fn inspect(path: PathBuf, configuration: Option<&Path>, keeps: bool) -> Self {
         let facts = fs::metadata(&path).ok();
         let there = path.ancestors().find(|part| part.exists()).map(Path::to_owned);
@@ -117,7 +118,7 @@ impl StateDirectory {
     }
 }
 
-/// Writes a file that nobody else has, and takes it away.
+/// Creates a file with a unique name and removes it.
 fn try_write(directory: &Path) -> std::io::Result<()> {
     let path = directory.join(format!(".moonrelay-doctor-{}", std::process::id()));
     OpenOptions::new().write(true).create_new(true).open(&path)?;

@@ -1,4 +1,4 @@
-//! What the providers answer: one small question a key, at once, each with its time; nothing is generated.
+//! Provider probes: one small request per key, concurrently and timed; no tokens are generated.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -22,7 +22,7 @@ use crate::upstream::{Connector, UpstreamRequest};
 
 /// For the head of an answer.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
-/// To look a name up, or to reach an address, once more: only to tell what failed.
+/// Timeout of the second lookup or connection that finds the failed stage.
 const DIAGNOSE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// One provider with one of its keys.
@@ -32,11 +32,11 @@ pub(in crate::cli::doctor) struct ProviderProbe {
     pub(in crate::cli::doctor) provider: String,
     /// The key as it may be shown, with where it came from; `None` where it takes none.
     pub(in crate::cli::doctor) key: Option<String>,
-    /// What was asked, without its query.
+    /// The request URL without its query.
     pub(in crate::cli::doctor) url: String,
     /// What came of it.
     pub(in crate::cli::doctor) outcome: ProbeOutcome,
-    /// Where it has a login in the place of a key: the command that logs in again.
+    /// With a login instead of a key: the command that logs in again.
     pub(in crate::cli::doctor) login_command: Option<String>,
     /// Where the key was refused: the base URL of the other region, and what came of asking there.
     pub(in crate::cli::doctor) other_region: Option<(String, ProbeOutcome)>,
@@ -68,17 +68,17 @@ pub(in crate::cli::doctor) enum ProbeStage {
     NameResolution,
     /// The address cannot be reached.
     Connection,
-    /// It is reached, and no safe connection comes of it.
+    /// The host is reachable, but the TLS handshake fails.
     Tls,
-    /// What stands in between.
+    /// A proxy.
     Proxy,
     /// Connected, and no answer.
     Response,
-    /// Nobody was asked: the login gives no key.
+    /// No request was sent: the login has no key.
     Login,
 }
 
-/// Asks for each key of each provider in use.
+/// Probes each key of each provider in use.
 pub(super) async fn probe_providers(
     settings: &Settings,
     connector: &Arc<dyn Connector>,
@@ -103,8 +103,8 @@ pub(in crate::cli::doctor) fn is_used(settings: &Settings, provider: &Provider) 
     provider.disabled_reason.is_none() && (provider.is_configured || named())
 }
 
-/// `None` where nothing is asked: without an address, or with a key whose beginning says that it is another product's. Such
-/// a key is sent to no host of the catalog; the check of the products tells of it.
+/// `None` if no request is sent: without an address, or with a key whose prefix belongs to another product.
+/// Such a key is sent to no host of the catalog; the key product check reports it.
 async fn probe_provider(provider: &Arc<Provider>, connector: &Arc<dyn Connector>) -> Option<ProviderProbe> {
     let (face, base) = provider_query::api_base(provider)?;
     if has_misdirected_key(provider) {
@@ -125,16 +125,16 @@ async fn probe_provider(provider: &Arc<Provider>, connector: &Arc<dyn Connector>
         })
     };
     let logins = AuthenticatedConnector::new(connector.clone());
-    // Ahead of the question, so that what is wrong with the login is told apart from what is with the provider.
+    // Runs before the request, to separate login failures from provider failures.
     if let Err(failure) = logins.authorize(provider).await {
-        // Only a login that is over is mended by another one.
+        // Only an expired login is fixed by a new one.
         let login = login.filter(|_| failure.reason == Reason::Auth);
         let outcome = ProbeOutcome::Failed { stage: ProbeStage::Login, why: failure.to_string() };
         return asked(outcome, login, None);
     }
     let outcome = send_probe(provider, face, base, &logins).await;
     let refused = matches!(outcome, ProbeOutcome::Answered { status: 401, .. });
-    // A login is of the region of who gave it: its key goes nowhere else.
+    // A login belongs to the region of its OAuth server: its key is sent to no other region.
     let elsewhere = match other_region_base_url(base).filter(|_| refused && provider.login_file.is_none()) {
         Some(other) => {
             // Headers of the user's are for the host that they were written for.
@@ -147,7 +147,7 @@ async fn probe_provider(provider: &Arc<Provider>, connector: &Arc<dyn Connector>
     asked(outcome, login, elsewhere)
 }
 
-/// What only a good key is told. OpenRouter tells its models to everybody.
+/// A route that needs a valid key. OpenRouter's model list is public.
 const fn probe_route(dialect: AdapterId) -> &'static str {
     match dialect {
         AdapterId::OpenRouter => "/key",
@@ -205,7 +205,7 @@ fn clock_offset_seconds(headers: &HeaderMap, began: SystemTime, ended: SystemTim
     Some(if date < began { began - date } else { ended.min(date) - date })
 }
 
-/// Goes the way once more, step by step.
+/// Repeats the connection step by step to find the failed stage.
 async fn diagnose(url: &str, failure: Failure) -> (ProbeStage, String) {
     let Some((url, host)) = Url::parse(url).ok().and_then(|url| Some((url.clone(), url.host()?.to_owned())))
     else {

@@ -1,4 +1,4 @@
-//! Files that hold secrets: who may read them, and where they lead.
+//! Files with secrets: permissions and link targets.
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
@@ -41,7 +41,7 @@ pub(in crate::cli::doctor) struct SecretFile {
     pub(in crate::cli::doctor) is_dangling: bool,
 }
 
-/// Who may do what.
+/// Permission bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cli::doctor) struct FilePermissions {
     /// The lowest nine bits.
@@ -89,7 +89,7 @@ impl SecretFile {
     }
 }
 
-/// Looks at each that the configuration or the unit names.
+/// Inspects each file that the configuration or the unit names.
 pub(super) fn inspect_files(
     environment: &Environment,
     configuration: &ConfigFacts,

@@ -20,7 +20,7 @@ pub(in crate::cli::doctor) struct UnitFacts {
     pub(in crate::cli::doctor) service_state: UnitState,
     /// Its socket.
     pub(in crate::cli::doctor) socket_state: UnitState,
-    /// What the service's files say.
+    /// Contents of the unit files.
     pub(in crate::cli::doctor) unit_file: UnitFile,
     /// The variables that the manager hands to what it starts.
     pub(in crate::cli::doctor) manager_variables: BTreeMap<String, String>,
@@ -28,21 +28,21 @@ pub(in crate::cli::doctor) struct UnitFacts {
     pub(in crate::cli::doctor) is_in_nix_store: bool,
     /// The machine's own systemd has a unit of this name, as NixOS makes it.
     pub(in crate::cli::doctor) is_system_unit: bool,
-    /// What `--version` of its program says, where that is another file than this one.
+    /// Output of `--version` of the service's program, if it is not this file.
     pub(in crate::cli::doctor) other_program_version: Option<String>,
-    /// What the main process runs is no longer what stands in its place.
+    /// Whether the file of the main process was replaced since its start.
     pub(in crate::cli::doctor) is_replaced: bool,
-    /// Whether it stays when the last session ends; `None` where nobody says.
+    /// Whether the user lingers after the last session; `None` if unknown.
     pub(in crate::cli::doctor) has_linger: Option<bool>,
-    /// The configuration as the service has it; `None` where it is not valid, or there is no unit.
+    /// The configuration in the service's environment; `None` if it is invalid or the unit does not exist.
     pub(in crate::cli::doctor) settings: Option<Settings>,
 }
 
 impl UnitFacts {
-    /// Asks systemd. It waits for what it asks.
+    /// Queries systemd. Blocks until systemd answers.
     ///
     /// # Errors
-    /// When no systemd of this user answers.
+    /// When the user's systemd does not answer.
     pub(super) fn query(environment: &Environment) -> Result<Self, String> {
         let of = |unit| UnitState::query(unit).map_err(|refusal| refusal.message());
         let (unit, socket) = (of(SERVICE_NAME)?, of(SOCKET_NAME)?);
@@ -78,12 +78,12 @@ impl UnitFacts {
             return self;
         }
         let variables = self.environment(environment);
-        // The file that was asked for is judged; whether the unit reads it, its own check says.
+        // The requested file is checked; a separate check reports whether the unit reads it.
         let settings = config::load(configuration.path.as_deref().filter(|path| path.exists()), &variables);
         Self { settings: settings.ok(), ..self }
     }
 
-    /// What the gateway's process has, as far as it can be told from outside.
+    /// Environment of the gateway process, as far as it is readable from outside.
     fn environment(&self, own: &Environment) -> Environment {
         let mut all = self.manager_variables.clone();
         for name in ["HOME", "XDG_CONFIG_HOME"] {
@@ -133,7 +133,7 @@ fn version_of(program: &Path) -> String {
     }
 }
 
-/// logind's word, else the file that stands for it (loginctl(1), enable-linger).
+/// Reported by logind, otherwise by its linger file (loginctl(1), enable-linger).
 fn lingers(environment: &Environment) -> Option<bool> {
     let user = environment.get("USER").or_else(|| environment.get("LOGNAME"))?;
     let asked = Command::new("loginctl")
@@ -146,7 +146,7 @@ fn lingers(environment: &Environment) -> Option<bool> {
         Some("Linger=yes") => Some(true),
         Some("Linger=no") => Some(false),
         _ if user.contains('/') => None,
-        // logind knows only who is logged in, or lingers.
+        // logind knows only users that are logged in or linger.
         _ => {
             let folder = Path::new("/var/lib/systemd/linger");
             folder.is_dir().then(|| folder.join(user).exists())

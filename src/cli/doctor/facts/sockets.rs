@@ -1,4 +1,4 @@
-//! Who listens on this machine's TCP ports, as the kernel tells it (proc(5)). Elsewhere than on Linux nobody knows.
+//! Listeners on this machine's TCP ports, from proc(5); Linux only.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -11,9 +11,9 @@ pub(in crate::cli::doctor) struct ListeningSocket {
     pub(in crate::cli::doctor) ip: IpAddr,
     /// Where.
     pub(in crate::cli::doctor) port: u16,
-    /// Whose it is.
+    /// Owner of the socket.
     pub(in crate::cli::doctor) owner_uid: u32,
-    /// Who holds it; `None` where this user may not see that.
+    /// Process that holds the socket; `None` if this user may not see it.
     pub(in crate::cli::doctor) process: Option<SocketProcess>,
     inode: u64,
 }
@@ -27,12 +27,12 @@ pub(in crate::cli::doctor) struct SocketProcess {
     pub(in crate::cli::doctor) program: String,
 }
 
-/// Who runs this.
+/// The current user.
 pub(super) fn current_uid() -> Option<u32> {
     fs::metadata("/proc/self").ok().map(|facts| facts.uid())
 }
 
-/// Every listener, those of other users without their holder; `None` where the kernel tells nothing.
+/// Every listener, without the process for other users' sockets; `None` if the kernel provides no table.
 pub(in crate::cli::doctor) fn list_listeners() -> Option<Vec<ListeningSocket>> {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(fs::read_to_string);
     if tables.iter().all(Result::is_err) {
@@ -76,7 +76,7 @@ fn address(hex: &str) -> Option<IpAddr> {
     }
 }
 
-/// Looks for each socket among the open files of every process that this user may look at.
+/// Searches for each socket in the open files of every readable process.
 fn name_holders(listeners: &mut [ListeningSocket]) {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     for process in processes {
@@ -88,7 +88,8 @@ fn name_holders(listeners: &mut [ListeningSocket]) {
             let inode = target.to_str().and_then(|text| text.strip_prefix("socket:[")?.strip_suffix(']'));
             let inode = inode.and_then(|inode| inode.parse::<u64>().ok());
             for listener in listeners.iter_mut().filter(|one| Some(one.inode) == inode) {
-                // Children that inherited it come later, as their ids are higher, or are no worse an answer.
+                // Children that inherited a socket have higher ids and come later; either process is a correct
+                // answer.
                 listener.process.get_or_insert_with(|| SocketProcess { pid, program: program(pid) });
             }
         }

@@ -1,4 +1,4 @@
-//! What the files of a unit say (systemd.syntax(7)), as far as keys and the program go.
+//! Keys and program of a unit file (systemd.syntax(7)).
 
 use std::path::{Path, PathBuf};
 
@@ -15,12 +15,12 @@ pub(in crate::cli::doctor) struct UnitFile {
     pub(in crate::cli::doctor) environment_files: Vec<PathBuf>,
     /// `LoadCredential=`: names and files.
     pub(in crate::cli::doctor) credentials: Vec<(String, PathBuf)>,
-    /// Names of credentials whose value nobody sees beforehand: encrypted ones, and such without a file.
+    /// Names of credentials with unknown values: encrypted ones, and those without a file.
     pub(in crate::cli::doctor) opaque_credentials: Vec<String>,
 }
 
 impl UnitFile {
-    /// Reads a file, and then what was dropped in beside it. One that cannot be read says nothing.
+    /// Reads a unit file and its drop-ins; unreadable files are ignored.
     pub(in crate::cli::doctor) fn read(paths: &[PathBuf], environment: &Environment) -> Self {
         let mut unit = Self::default();
         for path in paths {
@@ -46,7 +46,7 @@ impl UnitFile {
         }
     }
 
-    /// An empty value takes back what was said before.
+    /// An empty value resets the earlier ones.
     fn set(&mut self, key: &str, value: &str, environment: &Environment) {
         let expand = |text: &str| expand(text, environment);
         match (key, value) {
@@ -78,7 +78,7 @@ impl UnitFile {
 
     /// The program, absolute.
     pub(in crate::cli::doctor) fn program(&self) -> Option<&Path> {
-        // What may stand before it (systemd.service(5), "Command lines").
+        // Prefixes of a command (systemd.service(5), "Command lines").
         let first = self.command.first()?.trim_start_matches(['@', '-', ':', '+', '!']);
         first.starts_with('/').then(|| Path::new(first))
     }
@@ -173,7 +173,7 @@ mod tests {
         assert_eq!(unit.environment_files, [PathBuf::from("/run/user/7/keys")]);
         assert_eq!(unit.credentials, [("KIMI_API_KEY".to_owned(), PathBuf::from("/home/u/.secrets/kimi"))]);
         assert_eq!(unit.opaque_credentials, ["moon.*"]);
-        // What is dropped in beside it takes lines back.
+        // Drop-ins reset lines.
         unit.parse("[Service]\nEnvironmentFile=\nLoadCredential=\nExecStart=\nExecStart=/usr/bin/moonrelay gateway run\n", &environment);
         assert_eq!((unit.environment_files.len(), unit.credentials.len(), unit.config()), (0, 0, None));
         assert_eq!(unit.program(), Some(Path::new("/usr/bin/moonrelay")));

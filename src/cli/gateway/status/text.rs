@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-/// What people see: the chain, the providers, and what is not as it should be.
+/// Text output: the chain, the providers, and problems.
 pub(super) fn describe(status: &Value, now: SystemTime, zone: &TimeZone) -> String {
     let text = |key: &str| status.get(key).and_then(Value::as_str).unwrap_or("none").to_owned();
     let number = |key: &str| status.get(key).and_then(Value::as_u64).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What asks the providers themselves: `list --live` and `status --probe`, against the simulator.
+//! Commands that call providers: `list --live` and `status --probe`, against the simulator.
 
 use std::future::pending;
 use std::pin::Pin;
@@ -143,7 +143,7 @@ async fn probe_calls_kimi_code_over_its_messages_face() {
         assert_eq!(probe["result"], expected, "{probe}");
         assert!(!desk.printed().contains("sk-kimi-0123456789"), "a key was printed");
         let calls = kimi.calls.lock().unwrap();
-        // The other one asks the gateway, which is not there.
+        // The other command queries the gateway, which is not running.
         let of_kimi: Vec<&UpstreamRequest> = calls.iter().filter(|call| call.url.contains("kimi")).collect();
         let [call] = of_kimi.as_slice() else { panic!("{} calls", of_kimi.len()) };
         assert_eq!(call.url, "https://api.kimi.com/coding/v1/messages");
@@ -165,7 +165,7 @@ async fn probe_fails_when_no_target_answers() {
     assert!(desk.printed().contains("network"), "{}", desk.printed());
 }
 
-/// Notes who is asked, and answers nobody.
+/// Records which provider is called, and never responds.
 #[derive(Default)]
 struct Silent(Mutex<Vec<String>>);
 
@@ -179,7 +179,8 @@ impl Connector for Silent {
     }
 }
 
-/// Whom `status --probe` asks while nobody answers: everything that can begin has begun when it waits for the first time.
+/// The targets that `status --probe` calls while none answers: every call that can start has started at its
+/// first wait.
 async fn asked_at_once(text: &str) -> Vec<String> {
     let mut desk = Desk::with(text);
     let silent = Arc::new(Silent::default());

@@ -13,7 +13,7 @@ use crate::config::{Environment, from_text};
 use crate::failure::{Failure, Reason};
 use crate::upstream::{Connector, UpstreamRequest, UpstreamResponse};
 
-/// Answers by host and route, and remembers who was asked with which key.
+/// Answers by host and route, and records which host received which key.
 struct Hosts {
     answers: Vec<(&'static str, u16, &'static str)>,
     asked: Mutex<Vec<String>>,

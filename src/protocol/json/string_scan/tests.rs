@@ -49,7 +49,7 @@ fn a_plain_end_is_the_first_mark_and_a_quote() {
 }
 
 #[test]
-fn runs_of_backslashes_count_wherever_they_stand_in_a_block() {
+fn backslash_runs_count_at_any_block_offset() {
     for before in 0..4 * BLOCK_BYTES + 8 * SHORT_WORDS {
         for run in [0, 1, 2, 3, 15, 16, 17, 62, 63, 64, 65, 66, 127, 128, 129] {
             for after in [0, 1, BLOCK_BYTES] {
@@ -91,7 +91,7 @@ fn long_runs_without_marks_end_at_any_of_them() {
 }
 
 #[test]
-fn nothing_ends_behind_the_text() {
+fn no_end_is_found_beyond_the_text() {
     for from in 0..3 {
         assert_eq!(find_closing_quote(b"x", from), None);
     }
@@ -99,7 +99,7 @@ fn nothing_ends_behind_the_text() {
 
 proptest! {
     #[test]
-    fn any_string_ends_where_a_look_at_each_byte_says(
+    fn string_end_matches_a_bytewise_scan(
         bytes in prop::collection::vec(prop::sample::select(&b"\"\\\\\\xxxxxxxx\n\xff"[..]), 0..400),
         from in 0..80_usize,
     ) {
@@ -107,7 +107,7 @@ proptest! {
     }
 
     #[test]
-    fn quotes_are_marked_and_nothing_else(word in any::<[u8; 8]>(), at in 0..8_usize) {
+    fn only_quotes_are_marked(word in any::<[u8; 8]>(), at in 0..8_usize) {
         let mut word = word;
         for byte in [b'"', b'"' ^ 1, b'"' ^ 0x80, 0, 0xff] {
             word[at] = byte;

@@ -1,4 +1,4 @@
-//! What a chat message says: text, parts, and reasoning in its three spellings.
+//! Content of a chat message: text, parts, and reasoning in its three field names.
 
 use super::super::conversation::ContentBlock;
 use super::super::conversation::media::{FileBlock, ImageBlock, MediaSource};
@@ -34,7 +34,7 @@ fn read_part<'t>(part: &ObjectNode<'t>, losses: &mut Losses) -> Result<ContentBl
     }
 }
 
-/// The URL under `key`: an object with `url`, or the string itself, which Moonshot takes too.
+/// The URL under `key`: an object with `url`, or a plain string, which Moonshot also accepts.
 fn read_url<'t>(part: &ObjectNode<'t>, key: &str) -> Result<StringLiteral<'t>, TranslationError> {
     match part.get(key) {
         Some(node) if node.is_object() => {
@@ -75,7 +75,7 @@ pub(super) fn read_reasoning<'t>(
             read_reasoning_detail(&detail, &mut blocks);
         }
     }
-    // Encrypted details may stand beside text that is told in the other spelling only.
+    // Encrypted details may accompany text that is only in the other field.
     let has_text =
         blocks.iter().any(|block| matches!(block, ContentBlock::Reasoning { text, .. } if !text.is_empty()));
     let mut texts = ["reasoning_content", "reasoning"].into_iter().filter_map(|key| message.literal(key));
@@ -91,7 +91,7 @@ pub(super) fn read_reasoning<'t>(
     Ok(blocks)
 }
 
-/// One of OpenRouter's `reasoning_details`; the pieces of a stream may stand there one by one.
+/// One of OpenRouter's `reasoning_details`, which may be the separate pieces of a stream.
 fn read_reasoning_detail<'t>(detail: &ObjectNode<'t>, blocks: &mut Vec<ContentBlock<'t>>) {
     let filled = |key: &str| detail.literal(key).filter(|text| !text.is_empty());
     if let Some(data) = filled("data") {

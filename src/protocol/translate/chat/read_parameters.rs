@@ -36,7 +36,7 @@ const READ_FIELDS: [&str; 26] = [
     "usage",
 ];
 
-/// Fields that are not, and what that loses.
+/// Fields that are not read, and the loss of each.
 const LOST_FIELDS: [(&str, Loss); 21] = [
     ("n", losses::CHOICES),
     ("seed", losses::SAMPLING),
@@ -62,7 +62,7 @@ const LOST_FIELDS: [(&str, Loss); 21] = [
 ];
 
 /// # Errors
-/// When a field holds what no provider could take.
+/// When a field has a value that no provider accepts.
 pub(super) fn read_parameters<'t>(
     top: &ObjectNode<'t>,
     losses: &mut Losses,

@@ -12,7 +12,7 @@ use super::read_parameters;
 use crate::protocol::request::RequestBody;
 
 /// # Errors
-/// When something has another type than the face gives it, or cannot be left out.
+/// When a value has the wrong type for the format, or cannot be omitted.
 pub(in crate::protocol::translate) fn read<'t>(
     body: &'t RequestBody,
     losses: &mut Losses,
@@ -37,7 +37,7 @@ pub(in crate::protocol::translate) fn read<'t>(
     Ok(conversation)
 }
 
-/// Results of one round of calls are one turn.
+/// The results of one round of calls form one turn.
 fn push_turn<'t>(conversation: &mut Conversation<'t>, turn: ConversationTurn<'t>) {
     match conversation.turns.last_mut() {
         Some(last) if last.role == Role::Tools && turn.role == Role::Tools => last.blocks.extend(turn.blocks),
@@ -135,7 +135,7 @@ fn read_tool_call<'t>(call: &ObjectNode<'t>, losses: &mut Losses) -> Result<Tool
 }
 
 /// # Errors
-/// When it is no tool.
+/// When it is not a tool.
 fn read_tool<'t>(
     tool: JsonNode<'t>,
     losses: &mut Losses,

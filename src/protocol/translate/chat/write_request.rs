@@ -102,7 +102,7 @@ fn write_turn(turn: &ConversationTurn<'_>, is_last: bool, messages: &mut Vec<Vec
     match turn.role {
         Role::Tools => write_tool_results(turn, messages, losses),
         Role::Assistant => write_assistant(turn, is_last, messages, losses),
-        // Every server knows `system`, few `developer`; OpenAI takes both and means the same.
+        // Every server accepts `system`, few accept `developer`; OpenAI treats both alike.
         Role::System | Role::Developer => write_message("system", turn, messages, losses),
         Role::User => write_message("user", turn, messages, losses),
     }
@@ -122,7 +122,7 @@ fn write_message(role: &str, turn: &ConversationTurn<'_>, messages: &mut Vec<Vec
     messages.push(out);
 }
 
-/// A single text as a string, which every server takes; else the parts.
+/// A single text as a string, which every server accepts; otherwise the parts.
 fn write_content(message: &mut ObjectWriter<'_>, blocks: &[ContentBlock<'_>], parts: Vec<Vec<u8>>) {
     match blocks {
         [ContentBlock::Text(text)] => message.literal("content", text),
@@ -162,7 +162,7 @@ fn write_text_part(out: &mut Vec<u8>, text: &StringLiteral<'_>) {
     });
 }
 
-/// An image that lies at the provider is a file: chat takes images by URL and files by id.
+/// An image stored at the provider is a file: chat takes images by URL and files by id.
 fn write_image_part(out: &mut Vec<u8>, image: &ImageBlock<'_>) {
     let Some(url) = image.source.to_url() else {
         return write_file_part(out, &FileBlock { source: image.source.clone(), name: None });
@@ -183,7 +183,7 @@ fn write_file_part(out: &mut Vec<u8>, file: &FileBlock<'_>) {
             inner.literal_if("filename", file.name.as_ref());
             match (&file.source, file.source.to_url()) {
                 (MediaSource::FileId(id), _) => inner.literal("file_id", id),
-                // OpenRouter takes a URL here as well (its API reference, 2026-09).
+                // OpenRouter also accepts a URL here (its API reference, 2026-09).
                 (_, Some(url)) => inner.literal("file_data", &url),
                 (_, None) => {}
             }
@@ -249,8 +249,8 @@ fn write_tool_call(out: &mut Vec<u8>, call: &ToolCall<'_>) {
     });
 }
 
-/// `reasoning_content` holds the text; with a seal, or veiled, `reasoning_details` hold all of it, as OpenRouter gives
-/// it and wants it back.
+/// `reasoning_content` contains the text. Signed or encrypted reasoning is written to `reasoning_details`
+/// completely, as OpenRouter sends and expects it.
 fn write_reasoning(message: &mut ObjectWriter<'_>, blocks: &[ContentBlock<'_>]) {
     let of = |block: &ContentBlock<'_>| match block {
         ContentBlock::Reasoning { text, .. } => Some(text.as_bytes().to_vec()),
@@ -290,7 +290,7 @@ fn write_reasoning(message: &mut ObjectWriter<'_>, blocks: &[ContentBlock<'_>]) 
     });
 }
 
-/// A message a result; what is no text follows them all in one of the user's.
+/// One message per result; non-text content follows in one user message.
 fn write_tool_results(turn: &ConversationTurn<'_>, messages: &mut Vec<Vec<u8>>, losses: &mut Losses) {
     let mut beside: Vec<ContentBlock<'_>> = Vec::new();
     for block in &turn.blocks {

@@ -39,7 +39,7 @@ pub struct FileBlock<'t> {
 }
 
 impl<'t> MediaSource<'t> {
-    /// Of a URL, which may hold the data itself (RFC 2397).
+    /// From a URL, which may contain the data itself (RFC 2397).
     #[must_use]
     pub fn from_url(url: StringLiteral<'t>) -> Self {
         let data = url.text().strip_prefix("data:").and_then(|rest| {
@@ -54,7 +54,7 @@ impl<'t> MediaSource<'t> {
         }
     }
 
-    /// As a URL; an id has none.
+    /// As a URL; `None` for an id.
     #[must_use]
     pub fn to_url(&self) -> Option<StringLiteral<'t>> {
         match self {

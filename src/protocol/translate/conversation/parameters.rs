@@ -1,5 +1,5 @@
-//! The fields of a request beside the conversation itself. Values stand as the client wrote them: whether a
-//! temperature is one is for the provider to say.
+//! The request fields outside the conversation. Values are kept as the client wrote them; the provider
+//! validates them.
 
 use super::super::node::{JsonNode, ObjectNode, StringLiteral};
 
@@ -8,7 +8,7 @@ use super::super::node::{JsonNode, ObjectNode, StringLiteral};
 pub struct Parameters<'t> {
     /// The model's name.
     pub model: Option<&'t [u8]>,
-    /// Whether the answer is to come as a stream; absent where the client does not say.
+    /// Whether the client requests a stream; absent if the client does not specify it.
     pub stream: Option<bool>,
     /// The output limit in tokens.
     pub max_tokens: Option<&'t [u8]>,
@@ -26,26 +26,26 @@ pub struct Parameters<'t> {
     pub safety_identifier: Option<StringLiteral<'t>>,
     /// Sixteen pairs of strings.
     pub metadata: Option<&'t [u8]>,
-    /// The service tier, in OpenAI's words.
+    /// The service tier, in OpenAI's terms.
     pub service_tier: Option<StringLiteral<'t>>,
     /// Fields of the prompt cache by their name, which chat and responses share.
     pub cache_fields: Vec<(&'static str, &'t [u8])>,
-    /// How wordy the answer shall be.
+    /// The verbosity of the response.
     pub verbosity: Option<&'t [u8]>,
-    /// The answer's form.
+    /// The response format.
     pub response_format: Option<ResponseFormat<'t>>,
 }
 
-/// The answer's form.
+/// The response format.
 #[derive(Clone, Debug)]
 pub enum ResponseFormat<'t> {
     /// Some JSON object.
     JsonObject,
-    /// JSON that keeps to a schema.
+    /// JSON that matches a schema.
     JsonSchema {
         /// The schema's name.
         name: Option<StringLiteral<'t>>,
-        /// What it is for.
+        /// The description.
         description: Option<StringLiteral<'t>>,
         /// The schema: the client's bytes.
         schema: &'t [u8],
@@ -58,7 +58,7 @@ pub enum ResponseFormat<'t> {
 const CACHE_FIELDS: [&str; 3] = ["prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"];
 
 impl<'t> Parameters<'t> {
-    /// What all three faces call by the same name.
+    /// The fields that have the same name in all three formats.
     pub(in crate::protocol::translate) fn from_shared_fields(top: &ObjectNode<'t>) -> Self {
         let raw = |key: &str| top.get(key).map(JsonNode::raw);
         Self {
@@ -70,7 +70,7 @@ impl<'t> Parameters<'t> {
         }
     }
 
-    /// What chat and responses call by the same name.
+    /// The fields that have the same name in Chat Completions and Responses.
     pub(in crate::protocol::translate) fn from_openai_fields(top: &ObjectNode<'t>) -> Self {
         let raw = |key: &str| top.get(key).map(JsonNode::raw);
         Self {
@@ -85,7 +85,7 @@ impl<'t> Parameters<'t> {
 }
 
 impl<'t> ResponseFormat<'t> {
-    /// Of the object that holds name and schema (`json_schema` of chat, `text.format` of responses).
+    /// From the object with name and schema (`json_schema` of Chat Completions, `text.format` of Responses).
     pub(in crate::protocol::translate) fn from_schema_object(object: &ObjectNode<'t>) -> Option<Self> {
         Some(Self::JsonSchema {
             name: object.literal("name"),

@@ -1,15 +1,15 @@
-//! How the model shall think: a switch, an effort in words, a budget in tokens.
+//! Thinking parameters: a switch, a named effort, a budget in tokens.
 
 use std::borrow::Cow;
 
 use super::super::node::JsonNode;
 
-/// What is asked.
+/// The requested thinking.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ThinkingSettings<'t> {
-    /// On or off, where it is said.
+    /// On or off, if specified.
     pub mode: Option<ThinkingMode>,
-    /// `minimal`, `low`, `medium`, `high`, `xhigh`, `max`: the client's own word.
+    /// `minimal`, `low`, `medium`, `high`, `xhigh`, `max`: the client's own value.
     pub effort: Option<Cow<'t, str>>,
     /// Tokens.
     pub budget_tokens: Option<u64>,
@@ -28,25 +28,25 @@ pub enum ThinkingMode {
     Adaptive,
 }
 
-/// Efforts and the budgets that stand for them, least first. `OpenClaw` 2026.9 sends Kimi 1024, 4096 and 8192 for
-/// `low`, `medium` and `high`; Claude Code's words for thinking stood for 4,000, 10,000 and 31,999, opencode 1.18 sends
-/// 16,000. A budget is the effort whose range it falls in, and `max` for those who ask for more than 24,576 tokens would
-/// be no word of OpenAI's: it stays `high`.
+/// Efforts and their equivalent budgets, in ascending order. `OpenClaw` 2026.9 sends Kimi 1024, 4096 and 8192
+/// for `low`, `medium` and `high`. Claude Code's thinking keywords meant 4,000, 10,000 and 31,999; opencode
+/// 1.18 sends 16,000. A budget maps to the effort whose range contains it. Budgets above 24,576 tokens stay
+/// `high`, because OpenAI has no `max`.
 const EFFORT_BUDGETS: [(&str, u64, u64); 4] =
     [("minimal", 1024, 0), ("low", 1024, 2048), ("medium", 4096, 6000), ("high", 8192, u64::MAX)];
 
-/// The least budget that Anthropic's API takes (its reference, 2026-11).
+/// The smallest budget that Anthropic's API accepts (its reference, 2026-11).
 pub(in crate::protocol::translate) const MIN_BUDGET_TOKENS: u64 = 1024;
 
 impl<'t> ThinkingSettings<'t> {
-    /// Whether the client asked for thinking.
+    /// Whether the client requested thinking.
     #[must_use]
     pub fn is_requested(&self) -> bool {
         self.mode != Some(ThinkingMode::Off)
             && (self.mode.is_some() || self.effort.is_some() || self.budget_tokens.is_some())
     }
 
-    /// The effort in a word: the client's own, else the one that its budget means.
+    /// The effort: the client's own, otherwise the one that matches its budget.
     #[must_use]
     pub fn resolve_effort(&self) -> Option<&str> {
         if self.mode == Some(ThinkingMode::Off) {
@@ -57,7 +57,7 @@ impl<'t> ThinkingSettings<'t> {
         self.effort.as_deref().or_else(|| self.budget_tokens.and_then(by_budget))
     }
 
-    /// The budget: the client's own, else the one that stands for its effort.
+    /// The budget: the client's own, otherwise the one that matches its effort.
     #[must_use]
     pub fn resolve_budget(&self) -> Option<u64> {
         let by_word = |word: &str| match EFFORT_BUDGETS.iter().find(|(known, ..)| *known == word) {
@@ -67,7 +67,7 @@ impl<'t> ThinkingSettings<'t> {
         self.budget_tokens.or_else(|| self.effort.as_deref().and_then(by_word))
     }
 
-    /// Takes an effort in a word, where one is there; words for off and on throw the switch.
+    /// Reads a named effort, if present; names for off and on set the switch.
     pub(in crate::protocol::translate) fn set_effort(&mut self, node: Option<JsonNode<'t>>) {
         let Some(word) = node.and_then(JsonNode::string) else { return };
         match &*word {

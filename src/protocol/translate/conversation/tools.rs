@@ -10,25 +10,25 @@ use super::super::tool_call_ids;
 pub struct ToolDefinition<'t> {
     /// Its name, as it is sent.
     pub name: StringLiteral<'t>,
-    /// What it is for.
+    /// The description.
     pub description: Option<StringLiteral<'t>>,
     /// JSON Schema of its arguments: the client's bytes.
     pub schema: Option<&'t [u8]>,
-    /// Whether the arguments must keep to it.
+    /// Whether the arguments must match the schema.
     pub is_strict: Option<bool>,
     /// Namespace and name, where it has one.
     pub namespace: Option<(Cow<'t, str>, Cow<'t, str>)>,
 }
 
-/// The schema of a tool without arguments, for faces that demand one.
+/// The schema of a tool without arguments, for formats that require one.
 pub(in crate::protocol::translate) const EMPTY_SCHEMA: &[u8] = br#"{"type":"object","properties":{}}"#;
 
-/// Which tool shall be called.
+/// The tool choice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ToolChoice<'t> {
     /// As the model thinks fit.
     Auto,
-    /// None.
+    /// No tool.
     None,
     /// At least one.
     Required,
@@ -36,10 +36,10 @@ pub enum ToolChoice<'t> {
     Named(StringLiteral<'t>),
 }
 
-/// What every provider here takes at most (Moonshot's and OpenAI's API references, 2026-09).
+/// The longest name that every supported provider accepts (Moonshot's and OpenAI's API references, 2026-09).
 const MAX_NAME_CHARS: usize = 64;
 
-/// The one name for a tool of a namespace. Depends on nothing else, so calls in the history match.
+/// The flat name of a tool in a namespace. It depends on nothing else, so calls in the history match.
 #[must_use]
 pub fn flatten_name(namespace: &str, name: &str) -> String {
     let joint = if namespace.is_empty() || namespace.ends_with("__") { "" } else { "__" };

@@ -13,14 +13,14 @@ pub(super) struct ChatDecoder {
     calls: Vec<PartialCall>,
 }
 
-/// A call as its fragments make it known.
+/// A tool call, as far as its fragments have arrived.
 #[derive(Debug, Default)]
 struct PartialCall {
     index: Option<u64>,
     id: String,
     /// Its number, once its name is known.
     number: Option<usize>,
-    /// Arguments that came before the name, as literals.
+    /// Arguments that arrived before the name, as literals.
     early_arguments: Vec<Vec<u8>>,
 }
 
@@ -42,7 +42,7 @@ impl ChatDecoder {
         if let Some(choice) = chunk.parsed_choices.iter().find(|choice| is_first_choice(payload, choice)) {
             self.read_choice(payload, choice, out);
         }
-        // Moonshot tells it in the choice and then at the top: the later one replaces the earlier.
+        // Moonshot reports it in the choice and then at the top level: the later one replaces the earlier.
         let usage = chunk
             .usage
             .iter()
@@ -56,7 +56,7 @@ impl ChatDecoder {
             return;
         }
         for call in &mut self.calls {
-            // A call that nobody named is told all the same, where it says something.
+            // A call without a name is emitted anyway if it has content.
             if call.number.is_none() && !call.early_arguments.is_empty() {
                 call.start(String::new(), &mut self.emitter, out);
             }
@@ -83,8 +83,8 @@ impl ChatDecoder {
         }
     }
 
-    /// The details hold the same text as `reasoning` or `reasoning_content`, and more: so where they hold text, it is
-    /// theirs that counts.
+    /// The details contain the text of `reasoning` or `reasoning_content`, and more. So if they contain text,
+    /// that text is used.
     fn read_reasoning(&mut self, delta: &ObjectView<'_>, out: &mut Vec<ResponseEvent>) {
         let details: Vec<ObjectView<'_>> = delta.objects("reasoning_details");
         let text_of = |detail: &ObjectView<'_>| match detail.string("type").as_deref() {
@@ -164,9 +164,8 @@ impl ChatDecoder {
         }
     }
 
-    /// The call that a fragment belongs to, a new one where it belongs to none: by `index`; without one by id, and
-    /// without that to the last. Under one index with another id and a name a new call begins: some servers give every
-    /// call the index 0.
+    /// The call of a fragment, or a new one: by `index`; without one by id; otherwise the last call. The same
+    /// index with another id and a name starts a new call, because some servers send index 0 for every call.
     fn find_or_add_call(&mut self, index: Option<u64>, id: &str, named: bool) -> usize {
         let found = match index {
             Some(_) => self
@@ -203,7 +202,7 @@ fn is_first_choice(payload: &[u8], choice: &ChunkChoice) -> bool {
     choice.index.as_ref().is_none_or(|span| payload.get(span.clone()) == Some(b"0"))
 }
 
-/// OpenAI's words, and those that providers let through from models behind them.
+/// OpenAI's values, and those that providers forward from models behind them.
 fn parse_finish_reason(word: &str) -> FinishReason {
     match word {
         "length" | "max_tokens" | "max_output_tokens" => FinishReason::MaxTokens,

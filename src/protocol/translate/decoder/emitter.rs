@@ -1,4 +1,4 @@
-//! What the decoders have in common: pieces of text, calls by number, one start and one finish.
+//! Shared parts of the decoders: text pieces, numbered calls, one start and one finish.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use crate::protocol::usage::TokenUsage;
 /// The length of `\ud83d`.
 const ESCAPE_BYTES: usize = 6;
 
-/// Where a piece belongs.
+/// The channel of a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Channel {
     Reasoning,
@@ -36,18 +36,18 @@ impl Channel {
 pub(super) struct EventEmitter {
     is_started: bool,
     is_finished: bool,
-    /// The answer's id.
+    /// The response id.
     id: String,
     /// Of each call, whether it has arguments.
     calls_have_arguments: Vec<bool>,
     finish_reason: Option<FinishReason>,
     usage: TokenUsage,
-    /// The first half of a character whose other half may come with the channel's next piece, as its escape.
+    /// The escape of a high surrogate whose low surrogate may arrive with the channel's next piece.
     pending_surrogates: Vec<(Channel, [u8; ESCAPE_BYTES])>,
 }
 
 impl EventEmitter {
-    /// The answer begins, unless it has.
+    /// Emits the start, unless it was emitted.
     pub(super) fn start(
         &mut self,
         id: Option<Cow<'_, str>>,
@@ -61,7 +61,7 @@ impl EventEmitter {
         }
     }
 
-    /// A piece, as a string literal; what is no string says nothing.
+    /// Emits a piece, as a string literal; other values are ignored.
     pub(super) fn push_literal(&mut self, channel: Channel, literal: &[u8], out: &mut Vec<ResponseEvent>) {
         let Some(inner) = literal.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")) else {
             return;
@@ -112,7 +112,8 @@ impl EventEmitter {
         out.push(event);
     }
 
-    /// A call begins; its number. One without an id gets one, as its result must name it.
+    /// Starts a call and returns its number. A call without an id gets one, because its result must refer to
+    /// it.
     pub(super) fn start_call(&mut self, id: String, name: String, out: &mut Vec<ResponseEvent>) -> usize {
         self.start(None, None, out);
         self.flush_other_surrogates(None, out);
@@ -123,7 +124,7 @@ impl EventEmitter {
         call
     }
 
-    /// A call has ended: one without arguments has none, which in JSON is `{}`.
+    /// Ends a call: missing arguments become `{}`.
     pub(super) fn end_call(&mut self, call: usize, out: &mut Vec<ResponseEvent>) {
         self.flush_surrogates(|channel| channel == Channel::Arguments(call), out);
         if self.calls_have_arguments.get(call) == Some(&false) {
@@ -144,7 +145,7 @@ impl EventEmitter {
         }
     }
 
-    /// Why the answer is finished; told at the end.
+    /// The finish reason, emitted at the end.
     pub(super) fn set_finish_reason(&mut self, finish: FinishReason) {
         self.finish_reason = Some(finish);
     }
@@ -163,12 +164,12 @@ impl EventEmitter {
         }
     }
 
-    /// Whether the end was told.
+    /// Whether the finish was emitted.
     pub(super) const fn has_ended(&self) -> bool {
         self.is_finished
     }
 
-    /// Some servers say `stop` of an answer that made calls.
+    /// Some servers send `stop` for a response with calls.
     fn resolve_finish_reason(&self, finish: FinishReason) -> FinishReason {
         if finish == FinishReason::Stop && self.has_calls() { FinishReason::ToolCalls } else { finish }
     }
@@ -178,8 +179,8 @@ impl EventEmitter {
         Some(self.pending_surrogates.swap_remove(at).1)
     }
 
-    /// Something else is said than text of this channel, so no other half comes for the others. Arguments of several
-    /// calls may come by turns.
+    /// Flushes the pending surrogates of other channels, because their low surrogates can no longer follow.
+    /// Arguments of several calls may be interleaved.
     fn flush_other_surrogates(&mut self, to: Option<Channel>, out: &mut Vec<ResponseEvent>) {
         if !self.pending_surrogates.is_empty() {
             self.flush_surrogates(
@@ -189,7 +190,7 @@ impl EventEmitter {
         }
     }
 
-    /// Halves that stay alone.
+    /// Emits unpaired surrogates.
     fn flush_surrogates(&mut self, which: impl Fn(Channel) -> bool, out: &mut Vec<ResponseEvent>) {
         for (channel, _) in self.pending_surrogates.extract_if(.., |(channel, _)| which(*channel)) {
             if let Channel::Arguments(call) = channel

@@ -23,10 +23,10 @@ enum BlockState {
     },
     Call {
         number: usize,
-        /// What its start had for arguments; it counts where no pieces come.
+        /// The arguments in its start event, used if no pieces follow.
         initial_input: Option<String>,
     },
-    /// Work on the provider's side, which clients of other faces do not know.
+    /// Work on the provider's side, which clients of other formats do not support.
     Other,
 }
 

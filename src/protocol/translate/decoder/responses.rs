@@ -1,5 +1,6 @@
-//! OpenAI Responses. The same text comes up to four times: in deltas, at the end of its part, at the end of its item,
-//! and in the response that ends the stream. Some servers leave some of them out; the first that comes counts.
+//! OpenAI Responses. The same text arrives up to four times: in deltas, at the end of its part, at the end of
+//! its item, and in the response that ends the stream. Some servers omit some of them; the first one received
+//! counts.
 
 mod item;
 
@@ -140,7 +141,7 @@ impl ResponsesDecoder {
         self.item_at(at)
     }
 
-    /// The item that an event is about: by place, else by id, else the last one.
+    /// The item of an event: by index, else by id, else the last one.
     fn find_event_item(&mut self, top: &ObjectView<'_>) -> Option<(&mut PartialItem, &mut EventEmitter)> {
         let (index, id) = (top.count("output_index"), top.string("item_id").unwrap_or_default());
         let last = if index.is_none() && id.is_empty() { self.items.len().checked_sub(1) } else { None };

@@ -1,6 +1,6 @@
 //! Whether the arguments of a call are complete, piece by piece.
 
-/// How far a JSON value has come, as far as its end is concerned.
+/// Tracks where a JSON value ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::protocol::translate) struct JsonProgress {
     depth: usize,
@@ -10,7 +10,7 @@ pub(in crate::protocol::translate) struct JsonProgress {
 }
 
 impl JsonProgress {
-    /// Takes a piece of the text.
+    /// Reads a piece of the text.
     pub(in crate::protocol::translate) fn push(&mut self, piece: &str) {
         for byte in piece.bytes() {
             if self.is_complete {
@@ -20,7 +20,7 @@ impl JsonProgress {
         }
     }
 
-    /// Whether the object (or array, or string) is closed; a bare number or word is never known to have ended.
+    /// Whether the object (or array, or string) is closed; the end of a bare number or literal is unknown.
     pub(in crate::protocol::translate) const fn is_complete(self) -> bool {
         self.is_complete
     }

@@ -19,7 +19,7 @@ use crate::protocol::usage::TokenUsage;
 #[derive(Debug)]
 pub(super) struct ChatEncoder {
     echo: RequestEcho,
-    /// What every chunk begins with, up to `choices`; empty until the answer begins.
+    /// The start of every chunk, up to `choices`; empty until the response starts.
     head: Vec<u8>,
     /// Calls so far.
     call_count: usize,
@@ -30,11 +30,11 @@ pub(super) struct ChatEncoder {
     stage: ChatStage,
 }
 
-/// How far the answer has come.
+/// The progress of the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum ChatStage {
     Open,
-    /// A `finish_reason` went out without us.
+    /// A `finish_reason` was forwarded directly.
     FinishSent,
     /// And so did the usage.
     UsageSent,
@@ -219,7 +219,7 @@ impl ChatEncoder {
 /// Up to `choices`.
 fn write_head(echo: &RequestEcho, id: &str, model: &str, object: &str, out: &mut Vec<u8>) {
     write_raw(out, "{\"id\":");
-    // OpenRouter's ids are looked up by clients, so they stay.
+    // Clients look up OpenRouter's ids, so they are unchanged.
     let made =
         if id.starts_with("gen-") { id.to_owned() } else { primitives::make_id("chatcmpl-", id, &echo.id) };
     write_string(out, &made);

@@ -26,7 +26,7 @@ pub(super) struct MessagesEncoder {
     has_refusal: bool,
 }
 
-/// How far the answer has come.
+/// The progress of the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum MessagesStage {
     /// Nothing was written.
@@ -125,7 +125,7 @@ fn write_head(echo: &RequestEcho, id: &str, model: &str, out: &mut Vec<u8>) {
     write_string(out, if model.is_empty() { &echo.model } else { model });
 }
 
-/// `stop_reason` and `stop_sequence`. What a model refuses in chat or responses ends with an ordinary stop there.
+/// `stop_reason` and `stop_sequence`. A refusal in Chat Completions or Responses ends with an ordinary stop.
 fn write_stop_reason(finish: Option<&FinishReason>, has_calls: bool, refused: bool, out: &mut Vec<u8>) {
     let mut sequence = None;
     let reason = match finish {

@@ -20,13 +20,13 @@ pub(super) fn write_string(out: &mut Vec<u8>, text: &str) {
     json::write_string(out, text);
 }
 
-/// Appends what stands between the quotes of a string literal.
+/// Appends the text between the quotes of a string literal.
 pub(super) fn write_escaped(out: &mut Vec<u8>, text: &str) {
     json::write_escaped(out, text);
 }
 
-/// An id as another face's: its own prefix before what the provider's id has after its prefix. Where that is nothing,
-/// `otherwise` stands in.
+/// An id with the prefix of another format: the target's prefix replaces the provider's. `otherwise` is used
+/// when the remainder is empty.
 pub(super) fn make_id(prefix: &str, provider: &str, otherwise: &str) -> String {
     if provider.starts_with(prefix) {
         return provider.to_owned();

@@ -30,7 +30,7 @@ pub(super) struct ResponsesEncoder {
     finish_reason: Option<FinishReason>,
 }
 
-/// How far the answer has come.
+/// The progress of the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ResponsesStage {
     NotStarted,
@@ -38,7 +38,7 @@ enum ResponsesStage {
     Done,
 }
 
-/// What stays the same in every copy of the response.
+/// The members that are the same in every copy of the response.
 #[derive(Debug, Default)]
 struct ResponseHead {
     id: String,

@@ -1,15 +1,15 @@
-//! Events put in the order that messages and responses ask for: one block after the other, each closed before the next
-//! opens. Pieces of parallel calls may come by turns; those of a later call wait until the earlier is complete, and so
-//! does all that follows. Nothing else waits.
+//! Orders events as Messages and Responses require: one block after the other, each closed before the next
+//! opens. Pieces of parallel calls may be interleaved: those of a later call wait until the earlier one is
+//! complete, as do all later events. Nothing else waits.
 
 use super::arguments::JsonProgress;
 use crate::protocol::translate::event::ResponseEvent;
 
-/// What is written for blocks.
+/// The writer of blocks.
 pub(super) trait BlockWriter {
     fn open(&mut self, block: &NewBlock<'_>, out: &mut Vec<u8>);
     fn write_delta(&mut self, text: &str, out: &mut Vec<u8>);
-    /// Closes the open block; reasoning may bear a seal.
+    /// Closes the open block; reasoning may have a signature.
     fn close(&mut self, seal: Option<&str>, out: &mut Vec<u8>);
     /// A block of reasoning that only the provider can read.
     fn write_redacted(&mut self, data: &str, out: &mut Vec<u8>);
@@ -30,9 +30,9 @@ pub(super) enum OpenBlock {
     Reasoning,
     Text,
     Refusal,
-    /// The call with this number in the whole answer.
+    /// The call with this number in the whole response.
     Call(usize, JsonProgress),
-    /// One that nobody adds to.
+    /// A block that no event extends.
     Other,
 }
 
@@ -41,17 +41,17 @@ pub(super) enum OpenBlock {
 pub(super) struct BlockSequencer {
     open_block: Option<OpenBlock>,
     queue: Vec<ResponseEvent>,
-    /// What these take, in bytes.
+    /// Their size in bytes.
     queued_bytes: usize,
-    /// Calls so far, held ones included.
+    /// The number of calls so far, pending ones included.
     call_count: usize,
-    /// The number in the whole answer of the first call of the part that is written now: after a break another
+    /// The number in the whole response of the first call of the current part: after an interruption another
     /// provider counts from 0 again.
     first_call: usize,
 }
 
 impl BlockSequencer {
-    /// Takes what follows.
+    /// Takes the next event.
     pub(super) fn push(&mut self, event: &ResponseEvent, blocks: &mut impl BlockWriter, out: &mut Vec<u8>) {
         match event {
             ResponseEvent::Start { .. } => {
@@ -74,7 +74,7 @@ impl BlockSequencer {
         }
     }
 
-    /// Closes what is open, and writes what waits.
+    /// Closes the open block and writes the pending events.
     pub(super) fn close_all(&mut self, blocks: &mut impl BlockWriter, out: &mut Vec<u8>) {
         loop {
             self.close_block(None, blocks, out);
@@ -95,7 +95,7 @@ impl BlockSequencer {
         self.queue.push(event);
     }
 
-    /// Learns of a block that somebody else opened or closed.
+    /// Records a block that another writer opened or closed.
     pub(super) fn observe_block(&mut self, open: Option<OpenBlock>) {
         if let Some(OpenBlock::Call(number, _)) = open {
             self.call_count = self.call_count.max(number.saturating_add(1));
@@ -108,14 +108,14 @@ impl BlockSequencer {
         self.call_count
     }
 
-    /// Learns of a piece of the open call's arguments that somebody else wrote.
+    /// Records a piece of the open call's arguments from another writer.
     pub(super) fn observe_arguments(&mut self, piece: &str) {
         if let Some(OpenBlock::Call(_, progress)) = &mut self.open_block {
             progress.push(piece);
         }
     }
 
-    /// A call's number in the whole answer.
+    /// A call's number in the whole response.
     const fn call_number(&self, call: usize) -> usize {
         self.first_call.saturating_add(call)
     }
@@ -128,7 +128,7 @@ impl BlockSequencer {
         }
     }
 
-    /// Writes of what waits all that may pass, in order.
+    /// Writes the pending events that are now allowed, in order.
     fn flush_ready(&mut self, blocks: &mut impl BlockWriter, out: &mut Vec<u8>) {
         while !self.queue.is_empty() && !self.is_blocked() {
             let waiting = std::mem::take(&mut self.queue);
@@ -220,7 +220,7 @@ impl BlockSequencer {
     }
 }
 
-/// What an event takes while it waits, in bytes.
+/// The size of a pending event, in bytes.
 fn event_bytes(event: &ResponseEvent) -> usize {
     let text = match event {
         ResponseEvent::Reasoning(text)

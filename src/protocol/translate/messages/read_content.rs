@@ -1,4 +1,4 @@
-//! What a message says: blocks.
+//! Content of a message: blocks.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -78,7 +78,7 @@ fn read_source<'t>(block: &ObjectNode<'t>) -> Result<MediaSource<'t>, Translatio
     }
 }
 
-/// A document of text or blocks stands as these; others stay documents.
+/// A document of text or blocks becomes these; others stay documents.
 fn read_document<'t>(
     block: &ObjectNode<'t>,
     blocks: &mut Vec<ContentBlock<'t>>,
@@ -133,7 +133,7 @@ fn read_tool_call<'t>(block: &ObjectNode<'t>) -> Result<ToolCall<'t>, Translatio
     })
 }
 
-/// The provider's own id of one that we may have escaped.
+/// The provider's own id, unescaped if the gateway escaped it.
 pub(in crate::protocol::translate) fn restore_id(id: Cow<'_, str>) -> Cow<'_, str> {
     match tool_call_ids::restore_original(&id) {
         Cow::Borrowed(_) => id,
@@ -141,7 +141,7 @@ pub(in crate::protocol::translate) fn restore_id(id: Cow<'_, str>) -> Cow<'_, st
     }
 }
 
-/// The member that wraps arguments which are no object, for a face that wants one.
+/// The member that wraps non-object arguments, for a format that requires an object.
 pub(in crate::protocol::translate) const RAW_ARGUMENTS_KEY: &str = "moonrelay_raw_arguments";
 
 fn unwrap_arguments(input: JsonNode<'_>) -> Cow<'_, [u8]> {

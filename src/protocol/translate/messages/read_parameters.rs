@@ -27,7 +27,7 @@ const READ_FIELDS: [&str; 17] = [
     "context_management",
 ];
 
-/// Fields that are not, and what that loses.
+/// Fields that are not read, and the loss of each.
 const LOST_FIELDS: [(&str, Loss); 6] = [
     ("mcp_servers", losses::HOSTED_TOOLS),
     ("container", losses::HOSTED_TOOLS),
@@ -38,7 +38,7 @@ const LOST_FIELDS: [(&str, Loss); 6] = [
 ];
 
 /// # Errors
-/// When a field holds what no provider could take.
+/// When a field has a value that no provider accepts.
 pub(super) fn read_parameters<'t>(
     top: &ObjectNode<'t>,
     losses: &mut Losses,
@@ -86,7 +86,7 @@ pub(super) fn read_thinking<'t>(top: &ObjectNode<'t>, losses: &mut Losses) -> Th
     wish
 }
 
-/// Which edits of the context are asked for: of the thinking alone, or of more.
+/// Which context edits are requested: of thinking only, or of more.
 fn record_context_edits(management: &ObjectNode<'_>, losses: &mut Losses) {
     for edit in management.list("edits").unwrap_or_default() {
         let kind = edit.object().ok().and_then(|edit| edit.string("type").map(|kind| kind.into_owned()));

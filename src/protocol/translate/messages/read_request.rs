@@ -11,7 +11,7 @@ use super::{read_content, read_parameters};
 use crate::protocol::request::RequestBody;
 
 /// # Errors
-/// When something has another type than the face gives it, or cannot be left out.
+/// When a value has the wrong type for the format, or cannot be omitted.
 pub(in crate::protocol::translate) fn read<'t>(
     body: &'t RequestBody,
     losses: &mut Losses,
@@ -30,7 +30,7 @@ pub(in crate::protocol::translate) fn read<'t>(
         read_content::collect_fetched_tools(&message, &mut fetched);
     }
     if let Some(last) = conversation.turns.last_mut() {
-        // A last message of the assistant's is the beginning of the answer.
+        // A last assistant message is the start of the response.
         last.is_partial = last.role == Role::Assistant && !last.has_calls();
     }
     for (index, tool) in top.list("tools")?.into_iter().enumerate() {
@@ -43,7 +43,7 @@ pub(in crate::protocol::translate) fn read<'t>(
     Ok(conversation)
 }
 
-/// A message of the user's with results is two turns: the results come first.
+/// A user message with results becomes two turns: the results come first.
 fn read_turns<'t>(
     message: &ObjectNode<'t>,
     turns: &mut Vec<ConversationTurn<'t>>,
@@ -67,7 +67,7 @@ fn read_turns<'t>(
     Ok(())
 }
 
-/// Members of a tool that other faces do not have.
+/// Members of a tool that other formats do not have.
 const EXTRA_TOOL_FIELDS: [&str; 3] = ["input_examples", "allowed_callers", "eager_input_streaming"];
 
 fn read_tool<'t>(

@@ -9,7 +9,7 @@ use super::super::writer::{ObjectWriter, write_array, write_object};
 use super::read_content::RAW_ARGUMENTS_KEY;
 use crate::protocol::json;
 
-/// Writes a block; nothing for an empty text, which the face refuses.
+/// Writes a block. Skips an empty text, which the API rejects.
 pub(super) fn write_block(out: &mut Vec<u8>, block: &ContentBlock<'_>, losses: &mut Losses) {
     match block {
         ContentBlock::Text(text) | ContentBlock::Refusal(text) if text.is_empty() => {}
@@ -34,7 +34,7 @@ pub(super) fn write_block(out: &mut Vec<u8>, block: &ContentBlock<'_>, losses: &
         ContentBlock::Reasoning { text, signature: seal } => write_object(out, |block| {
             block.text("type", "thinking");
             block.literal("thinking", text);
-            // Kimi takes thinking that nobody signed, with an empty signature.
+            // Kimi accepts unsigned thinking with an empty signature.
             block.literal("signature", seal.as_ref().unwrap_or(&StringLiteral::from_text("")));
         }),
         ContentBlock::RedactedReasoning(data) => write_object(out, |block| {

@@ -9,7 +9,8 @@ use super::super::node::{JsonNode, StringLiteral};
 use super::super::writer::{ObjectWriter, write_object};
 use super::write_content;
 
-/// The output limit where neither client nor catalog says one: what Claude Code and opencode ask for.
+/// The output limit if neither client nor catalog specifies one: the value that Claude Code and opencode
+/// request.
 const DEFAULT_MAX_TOKENS: u64 = 32_000;
 
 /// The body.
@@ -46,8 +47,8 @@ pub(in crate::protocol::translate) fn write(
     out
 }
 
-/// The texts that lead the conversation are the system's; a conversation of nothing else keeps the last of them, as the
-/// face wants a message.
+/// Leading texts become the system prompt. A conversation of only system texts keeps the last one as a message,
+/// because the API requires one.
 fn split_system<'l, 't>(
     turns: &'l [ConversationTurn<'t>],
     losses: &mut Losses,
@@ -115,7 +116,8 @@ fn write_parameters(body: &mut ObjectWriter<'_>, knobs: &Parameters<'_>, losses:
     losses.record_if(knobs.verbosity.is_some(), losses::VERBOSITY);
 }
 
-/// A budget goes with the effort, because older servers know nothing else; the target's dialect leaves one of them.
+/// A budget accompanies the effort, because older servers support only budgets; the provider adapter of the
+/// target keeps one of them.
 fn write_thinking(
     body: &mut ObjectWriter<'_>,
     thinking: &ThinkingSettings<'_>,

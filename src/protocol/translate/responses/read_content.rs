@@ -1,4 +1,4 @@
-//! What an item says.
+//! Content of an item.
 
 use super::super::conversation::ContentBlock;
 use super::super::conversation::media::{FileBlock, ImageBlock, MediaSource};
@@ -55,8 +55,8 @@ fn read_file<'t>(part: &ObjectNode<'t>) -> Result<ContentBlock<'t>, TranslationE
     Ok(ContentBlock::File(FileBlock { source, name: part.literal("filename") }))
 }
 
-/// A reasoning item: its content, else its summary, and what seals it. One without a part to read is veiled; an empty
-/// part tells one whose text was not shown.
+/// A reasoning item: its content, else its summary, and its encrypted content. One without a readable part is
+/// redacted; an empty part means that the text was not shown.
 pub(super) fn read_reasoning<'t>(item: &ObjectNode<'t>) -> Result<Vec<ContentBlock<'t>>, TranslationError> {
     let mut texts: Vec<StringLiteral<'t>> = Vec::new();
     let mut has_parts = false;

@@ -11,7 +11,7 @@ use super::super::{TranslationError, openai};
 use super::read_content::{read_content, read_reasoning};
 
 /// # Errors
-/// When the item has another shape than the face gives it, or stands for something that only its provider has.
+/// When the item has the wrong shape for the format, or refers to data that only its provider has.
 pub(super) fn read<'t>(
     item: &ObjectNode<'t>,
     losses: &mut Losses,
@@ -40,7 +40,7 @@ pub(super) fn read<'t>(
             losses.record(losses::HOSTED_CALLS);
             return Ok(None);
         }
-        // Codex adds kinds of its own from time to time; what the model has to see stands in messages.
+        // Codex adds item types from time to time; content that the model must see is in messages.
         _ => {
             losses.record(losses::UNKNOWN_BLOCKS);
             return Ok(None);
@@ -67,7 +67,7 @@ fn read_message<'t>(
     Ok(ConversationTurn::new(role, said.map_err(|wrong| wrong.within("content"))?))
 }
 
-/// The id that call and result share; the item's own id is another.
+/// The id shared by call and result; the item's own id is different.
 fn read_call_id<'t>(item: &ObjectNode<'t>) -> Cow<'t, str> {
     restore_id(item.string("call_id").unwrap_or_default())
 }

@@ -6,7 +6,7 @@ use super::super::conversation::thinking::ThinkingSettings;
 use super::super::losses::{self, Loss, Losses};
 use super::super::node::{JsonNode, ObjectNode};
 
-/// Fields that are read, here or elsewhere. `client_metadata` is Codex's word to its own server.
+/// Fields that are read, here or elsewhere. `client_metadata` is for Codex's own server.
 const READ_FIELDS: [&str; 23] = [
     "model",
     "input",
@@ -33,7 +33,7 @@ const READ_FIELDS: [&str; 23] = [
     "include",
 ];
 
-/// Fields that are not, and what that loses.
+/// Fields that are not read, and the loss of each.
 const LOST_FIELDS: [(&str, Loss); 10] = [
     ("store", losses::STORAGE),
     ("background", losses::STORAGE),
@@ -48,13 +48,13 @@ const LOST_FIELDS: [(&str, Loss); 10] = [
 ];
 
 /// # Errors
-/// When a field holds what no provider could take.
+/// When a field has a value that no provider accepts.
 pub(super) fn read_parameters<'t>(
     top: &ObjectNode<'t>,
     losses: &mut Losses,
 ) -> Result<Parameters<'t>, TranslationError> {
     losses.record_unread_fields(top, &READ_FIELDS, &LOST_FIELDS);
-    // Sealed reasoning comes along anyway.
+    // Encrypted reasoning is always included.
     let is_carried =
         |item: &JsonNode<'_>| item.string().is_some_and(|item| item == "reasoning.encrypted_content");
     losses.record_if(!top.list("include")?.iter().all(is_carried), losses::STORAGE);

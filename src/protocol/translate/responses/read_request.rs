@@ -7,7 +7,7 @@ use super::super::node::{JsonNode, ObjectNode};
 use super::{read_items, read_parameters, read_tools};
 use crate::protocol::request::RequestBody;
 
-/// What the provider keeps, and a request may name instead of sending it.
+/// Data stored at the provider, which a request may reference instead of sending it.
 const STORED_REFERENCES: [(&str, &str); 3] = [
     (
         "previous_response_id",
@@ -18,7 +18,7 @@ const STORED_REFERENCES: [(&str, &str); 3] = [
 ];
 
 /// # Errors
-/// When something has another type than the face gives it, or cannot be left out.
+/// When a value has the wrong type for the format, or cannot be omitted.
 pub(in crate::protocol::translate) fn read<'t>(
     body: &'t RequestBody,
     losses: &mut Losses,
@@ -71,8 +71,8 @@ fn read_input<'t>(
     Ok(())
 }
 
-/// Items of one answer are one turn: reasoning, text, calls. Where they begin anew before a call was made, that is the
-/// next turn; calls stay together, because their results have to follow them.
+/// Items of one response form one turn: reasoning, text, calls. A repeated start before any call begins the
+/// next turn. Calls stay together, because their results must follow them.
 fn push_turn<'t>(turns: &mut Vec<ConversationTurn<'t>>, turn: ConversationTurn<'t>) {
     let Some(last) = turns.last_mut().filter(|last| last.role == turn.role) else {
         turns.push(turn);

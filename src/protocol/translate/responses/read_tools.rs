@@ -8,7 +8,7 @@ use super::super::node::{JsonNode, ObjectNode, StringLiteral};
 use super::super::{TranslationError, openai};
 
 /// # Errors
-/// When it is no tool.
+/// When it is not a tool.
 pub(super) fn read<'t>(
     tool: JsonNode<'t>,
     tools: &mut Vec<ToolDefinition<'t>>,
@@ -68,7 +68,7 @@ fn read_namespaced_tool<'t>(
 }
 
 /// # Errors
-/// When it is neither a word nor an object.
+/// When it is neither a string nor an object.
 pub(super) fn read_tool_choice<'t>(
     top: &ObjectNode<'t>,
     losses: &mut Losses,

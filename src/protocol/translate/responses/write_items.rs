@@ -7,7 +7,7 @@ use super::super::node::StringLiteral;
 use super::super::tool_call_ids;
 use super::super::writer::{ObjectWriter, write_array, write_object};
 
-/// The items of these turns: text of one turn that stands together is one message.
+/// The items of these turns: adjacent text of one turn becomes one message.
 pub(super) fn write(turns: &[ConversationTurn<'_>], losses: &mut Losses) -> Vec<Vec<u8>> {
     let mut items = Vec::new();
     for turn in turns {

@@ -23,8 +23,8 @@ pub(in crate::protocol::translate) fn write(conversation: &Conversation<'_>, los
         )
     };
     let has_seals = turns.iter().flat_map(|turn| &turn.blocks).any(is_sealed);
-    // Nothing is kept there: the client sends the whole conversation each time, and the reasoning comes back to it
-    // encrypted, for the next request.
+    // The provider stores nothing: the client sends the whole conversation each time and receives the reasoning
+    // encrypted, for its next request.
     body.flag("store", false);
     if has_seals || conversation.thinking.is_requested() {
         body.raw("include", r#"["reasoning.encrypted_content"]"#);
@@ -46,7 +46,8 @@ pub(in crate::protocol::translate) fn write(conversation: &Conversation<'_>, los
     out
 }
 
-/// A leading system message of one text is the instructions, unless nothing follows it; others stand among the items.
+/// A leading system message of one text becomes the instructions, unless nothing follows it; others become
+/// items.
 fn split_instructions<'l, 't>(
     turns: &'l [ConversationTurn<'t>],
 ) -> (Option<&'l StringLiteral<'t>>, &'l [ConversationTurn<'t>]) {
@@ -88,7 +89,7 @@ fn write_parameters(body: &mut ObjectWriter<'_>, knobs: &Parameters<'_>, losses:
     });
 }
 
-/// Who asks for thinking in another face expects to see it: here that is the summary.
+/// A client that requests thinking in another format expects to see it: here that is the summary.
 fn write_thinking(body: &mut ObjectWriter<'_>, thinking: &ThinkingSettings<'_>, losses: &mut Losses) {
     let is_shown = matches!(thinking.mode, Some(ThinkingMode::On | ThinkingMode::Adaptive)).then_some("auto");
     let summary =
@@ -108,7 +109,7 @@ fn write_thinking(body: &mut ObjectWriter<'_>, thinking: &ThinkingSettings<'_>, 
     });
 }
 
-/// `strict` is on here where nothing is said (OpenAI's API reference, 2026-11), off in the other faces.
+/// `strict` defaults to true here (OpenAI's API reference, 2026-11), and to false in the other formats.
 fn write_tool(out: &mut Vec<u8>, tool: &ToolDefinition<'_>) {
     write_object(out, |body| {
         body.text("type", "function");

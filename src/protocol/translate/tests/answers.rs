@@ -1,5 +1,5 @@
-//! Answers from one face to another. That each face says the same in its own order is asked of the whole by
-//! `tests/gateway/translated_answers.rs` and `fuzz/src/answers.rs`; here stand the cases that have a name.
+//! Responses translated between formats. `tests/gateway/translated_answers.rs` and `fuzz/src/answers.rs` check
+//! the general order of events; this module tests specific cases.
 
 mod encoded;
 mod golden;
@@ -13,7 +13,7 @@ use crate::protocol::translate::echo::RequestEcho;
 use crate::protocol::translate::encoder::Encoder;
 use crate::protocol::translate::event::ResponseEvent;
 
-/// What a client of this face sent, as far as its answer repeats it.
+/// The request of a client of this format, as far as its response repeats it.
 fn echo(face: Api) -> RequestEcho {
     let body = br#"{"model":"asked","stream_options":{"include_usage":true},"include":["reasoning.encrypted_content"],
         "tools":[{"type":"function",

@@ -1,4 +1,4 @@
-//! Whatever comes: no panic, a body that is JSON, or an error that names its place.
+//! Arbitrary input never panics: it gives a valid JSON body, or an error with its location.
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -149,7 +149,7 @@ fn object(inner: impl Strategy<Value = String>) -> impl Strategy<Value = String>
     prop::collection::vec(member, 0..6).prop_map(|members| format!("{{{}}}", members.join(",")))
 }
 
-/// A request of some shape: its lists hold what may well stand there.
+/// A request of a plausible shape.
 fn body() -> impl Strategy<Value = String> {
     let list = || prop::collection::vec(value(), 0..4).prop_map(|list| format!("[{}]", list.join(",")));
     (list(), list(), object(value())).prop_map(|(said, tools, rest)| {

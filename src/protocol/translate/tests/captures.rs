@@ -1,7 +1,7 @@
-//! What real clients send goes to every other face; a handful is kept as it must look there.
+//! Recorded requests of real clients, translated to every other format; the results of some are pinned.
 //!
-//! `tests/fixtures/captures` holds trimmed recordings of 2026-11-21 (`tests/gateway/captures.rs` says how), and
-//! `tests/fixtures/translated` what becomes of some, with texts left as `@fill:…` and two tools each.
+//! `tests/fixtures/captures` contains trimmed recordings of 2026-11-21 (see `tests/gateway/captures.rs`).
+//! `tests/fixtures/translated` contains some translations, with texts as `@fill:…` and two tools each.
 
 use std::path::PathBuf;
 
@@ -21,7 +21,7 @@ struct Capture {
     body: Value,
 }
 
-/// Every recorded request, with its tools; texts stand as `@fill:…`.
+/// Every recorded request, with its tools; texts are `@fill:…`.
 fn captures() -> Vec<Capture> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(fixtures("captures")).unwrap() {
@@ -54,7 +54,7 @@ fn translate(capture: &Capture, to: Api) -> TranslatedRequest {
         .unwrap_or_else(|wrong| panic!("{} to {to:?}: {wrong}", capture.name))
 }
 
-/// The texts of a body, wherever they stand.
+/// All texts of a body.
 fn texts(value: &Value, into: &mut Vec<String>) {
     match value {
         Value::String(text) => into.push(text.clone()),
@@ -70,7 +70,7 @@ fn names(tools: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn every_recorded_request_goes_to_every_other_face() {
+fn recorded_requests_translate_to_every_other_format() {
     let captures = captures();
     assert!(captures.len() >= 65, "{}", captures.len());
     for face in Api::ALL {
@@ -88,7 +88,7 @@ fn every_recorded_request_goes_to_every_other_face() {
             }
             for text in said.iter().filter(|text| text.starts_with("@fill:") || text.contains("captured")) {
                 let is_heard = heard.iter().any(|heard| heard.contains(text.as_str()));
-                // Arguments are text in some faces and an object in others.
+                // Arguments are text in some formats and an object in others.
                 assert!(
                     is_heard || text.starts_with('{') || text.starts_with("echo"),
                     "{} {text:?}",
@@ -125,7 +125,7 @@ fn shorten(tools: &mut Value) {
 }
 
 #[test]
-fn some_look_as_they_are_kept() {
+fn translations_match_their_fixtures() {
     let kept = [
         ("claude-code.tool.2", Api::ChatCompletions),
         ("claude-code.tool.2", Api::Responses),

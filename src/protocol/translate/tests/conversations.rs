@@ -1,11 +1,11 @@
-//! Generated conversations, what they say, and their body in each face.
+//! Generated conversations, their content, and their body in each format.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::protocol::api::Api;
 
-/// One thing said, in order.
+/// One piece of content, in order.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Said {
     System(String),
@@ -21,7 +21,7 @@ pub(super) enum Said {
     Result(String, Vec<String>),
 }
 
-/// What a user says, what the model answers, and what its tools said then.
+/// A user message, the model's response, and the tool results.
 #[derive(Clone, Debug)]
 pub(super) struct Exchange {
     user: Vec<Said>,
@@ -124,7 +124,7 @@ impl Conversation {
         Self { system: self.system.clone(), exchanges: self.exchanges[..exchanges].to_vec() }
     }
 
-    /// The body. Arguments and results stand in it as the face has them.
+    /// The body, with arguments and results in the form of the format.
     pub(super) fn body(&self, face: Api) -> String {
         let items: Vec<String> = match face {
             Api::ChatCompletions => self.system.iter().map(chat_part).chain(self.turns(chat_turns)).collect(),
@@ -220,7 +220,7 @@ fn messages_block(said: &Said) -> String {
             None => json!({"type": "image", "source": {"type": "url", "url": url}}),
         },
         Said::Reasoning(text, seal) => json!({"type": "thinking", "thinking": text, "signature": seal}),
-        // The arguments stand as they are: no tree holds their numbers and half surrogates.
+        // The arguments are raw text: a tree cannot represent their numbers and lone surrogates.
         Said::Call(id, name, arguments) => {
             return format!("{{\"type\":\"tool_use\",\"id\":{},\"name\":\"{name}\",\"input\":{arguments}}}", json!(id));
         }

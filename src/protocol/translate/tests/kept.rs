@@ -1,4 +1,4 @@
-//! What is said comes over whole, and comes back.
+//! Content survives translation and the round trip.
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -10,7 +10,7 @@ use super::super::{RequestBody, TranslatedRequest, tool_call_ids, translate_requ
 use super::conversations::{Said, conversation};
 use crate::protocol::api::Api;
 
-/// A message or an item of any face; what stands raw is what a tree would not hold.
+/// A message or an item of any format; raw values are those that a tree cannot represent.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Item {
@@ -68,7 +68,7 @@ fn texts(content: &Value) -> Vec<String> {
     }
 }
 
-/// What a body says, by a reading of its own.
+/// The content of a body, read independently of the translation code.
 fn said(face: Api, body: &[u8]) -> Vec<Said> {
     let body: Body = serde_json::from_slice(body).unwrap();
     let mut said: Vec<Said> = body.system.iter().map(|block| Said::System(string(&block["text"]))).collect();
@@ -173,7 +173,7 @@ fn with_ids(said: &[Said], id: impl Fn(&str) -> String) -> Vec<Said> {
     said.iter().map(with_id).collect()
 }
 
-/// The id as a client of this face has it.
+/// The id as seen by a client of this format.
 fn in_face(face: Api, id: &str) -> String {
     match face {
         Api::ChatCompletions => id.to_owned(),
@@ -182,7 +182,7 @@ fn in_face(face: Api, id: &str) -> String {
     }
 }
 
-/// The provider's own; chat never escapes one.
+/// The provider's own id; chat never escapes one.
 fn own(face: Api, id: &str) -> String {
     if face == Api::ChatCompletions {
         id.to_owned()
@@ -203,11 +203,11 @@ fn elements(face: Api, body: &Bytes) -> Vec<Bytes> {
 }
 
 proptest! {
-    // Each case goes through all nine directions and back.
+    // Each case runs all nine directions and back.
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_face_says_the_same_there_and_back(conversation in conversation()) {
+    fn content_round_trips_through_every_format(conversation in conversation()) {
         for from in Api::ALL {
             let conversation = conversation.with_ids(|id| in_face(from, id));
             let body = conversation.body(from);
@@ -225,7 +225,7 @@ proptest! {
     }
 
     #[test]
-    fn the_beginning_of_a_conversation_gives_the_same_bytes(conversation in conversation()) {
+    fn conversation_prefix_translates_to_the_same_bytes(conversation in conversation()) {
         for from in Api::ALL {
             for to in Api::ALL {
                 let whole = translate(from, to, conversation.body(from).as_bytes());

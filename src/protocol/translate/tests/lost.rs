@@ -1,4 +1,4 @@
-//! What cannot be carried is named; what the model would have to see is refused with its place.
+//! Losses are reported by name; content that the model must see is rejected with its location.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ fn dropped(from: Api, to: Api, body: &Value) -> Vec<&'static str> {
     translated(from, to, body).losses
 }
 
-/// Name, faces, and a request that loses just that.
+/// Name, formats, and a request that has only this loss.
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn cases() -> Vec<(&'static str, Api, Api, Value)> {
     let hi = || user(json!("hi"));
@@ -207,7 +207,7 @@ fn cases() -> Vec<(&'static str, Api, Api, Value)> {
 }
 
 #[test]
-fn every_loss_has_a_request_that_loses_it_and_nothing_else() {
+fn each_loss_is_reported_alone() {
     let cases = cases();
     for (name, from, to, body) in &cases {
         let mut lost = dropped(*from, *to, body);
@@ -220,7 +220,7 @@ fn every_loss_has_a_request_that_loses_it_and_nothing_else() {
 }
 
 #[test]
-fn what_says_nothing_is_no_loss() {
+fn empty_values_are_not_losses() {
     let idle = json!({
         "messages": [{"role": "user", "content": "hi"}], "n": 1, "seed": null, "store": false, "logprobs": false,
         "presence_penalty": 0, "logit_bias": {}, "stop": null, "reasoning_effort": null, "tools": [], "stream": false,
@@ -232,13 +232,9 @@ fn what_says_nothing_is_no_loss() {
 }
 
 #[test]
-fn what_the_model_would_have_to_see_is_refused_with_its_place() {
+fn required_content_is_rejected_with_its_location() {
     let cases = [
-        (
-            ChatCompletions,
-            user(json!(7)),
-            "messages[0].content: must be a string or an array of parts, not a number",
-        ),
+        (ChatCompletions, user(json!(7)), "messages[0].content: must be a string or an array of parts"),
         (
             ChatCompletions,
             user(json!([{"type": "text", "text": 7}])),
@@ -271,11 +267,7 @@ fn what_the_model_would_have_to_see_is_refused_with_its_place() {
             user(json!([{"type": "tool_result", "content": [{"type": "image"}]}])),
             "messages[0].content[0].content[0].source: must be an object and is missing",
         ),
-        (
-            Messages,
-            json!({"messages": [], "system": 7}),
-            "system: must be a string or an array of blocks, not a number",
-        ),
+        (Messages, json!({"system": 7}), "system: must be a string or an array of blocks, not a number"),
         (Responses, json!({"input": 7}), "input: must be a string or an array of items, not a number"),
         (
             Responses,

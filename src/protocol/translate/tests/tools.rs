@@ -1,4 +1,4 @@
-//! Tools, calls and results where the faces differ most, and the fields beside the conversation.
+//! Tools, calls and results, where the formats differ most, and the fields outside the conversation.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ fn to(from: Api, to: Api, body: &Value) -> Value {
 }
 
 #[test]
-fn results_follow_their_calls_and_come_before_what_was_said_meanwhile() {
+fn results_follow_their_calls_before_other_content() {
     let call = |id: &str| json!({"id": id, "type": "function", "function": {"name": "run", "arguments": ""}});
     let chat = json!({"messages": [
         {"role": "user", "content": "go"},
@@ -45,14 +45,14 @@ fn results_follow_their_calls_and_come_before_what_was_said_meanwhile() {
 }
 
 #[test]
-fn an_answer_to_no_call_stays_for_the_provider_to_judge() {
+fn result_without_call_is_forwarded() {
     let chat = json!({"messages": [{"role": "tool", "tool_call_id": "a", "content": "1"}, {"role": "user", "content": "b"}]});
     let messages = to(ChatCompletions, Messages, &chat);
     assert_eq!(messages["messages"][0]["content"][0]["tool_use_id"], "a");
 }
 
 #[test]
-fn arguments_that_are_no_object_come_back_as_they_were() {
+fn non_object_arguments_round_trip() {
     for broken in ["{\"command", "[1]", "\"text\"", "nothing"] {
         let chat = json!({"messages": [{"role": "assistant", "content": null, "tool_calls": [
             {"id": "a", "type": "function", "function": {"name": "run", "arguments": broken}}]}]});
@@ -101,7 +101,7 @@ fn a_namespace_is_flat_and_its_calls_too() {
 }
 
 #[test]
-fn choices_of_tools_in_every_face() {
+fn tool_choice_translates_to_every_format() {
     let tools = json!([{"type": "function", "function": {"name": "run"}}]);
     let named = json!({"type": "function", "function": {"name": "run"}});
     let cases = [
@@ -125,7 +125,7 @@ fn choices_of_tools_in_every_face() {
 }
 
 #[test]
-fn thinking_is_asked_for_in_the_words_of_the_face() {
+fn thinking_uses_the_terms_of_the_format() {
     let chat = |thinking: Value| {
         let mut body = json!({"messages": [], "max_tokens": 20_000});
         body.as_object_mut().unwrap().extend(thinking.as_object().unwrap().clone());
@@ -166,7 +166,7 @@ fn thinking_is_asked_for_in_the_words_of_the_face() {
 }
 
 #[test]
-fn fields_take_the_name_of_the_face() {
+fn fields_are_renamed_for_the_format() {
     let schema = json!({"type": "object"});
     let chat = json!({
         "model": "m", "max_tokens": 7, "stop": "a", "safety_identifier": "u", "service_tier": "default", "temperature": 0.5,
@@ -204,7 +204,7 @@ fn a_last_message_of_the_assistant_is_a_beginning() {
 }
 
 #[test]
-fn reasoning_and_its_seal_are_one_whichever_field_told_them() {
+fn reasoning_and_signature_are_merged_from_any_field() {
     let streamed = json!({"messages": [{"role": "assistant", "content": "a", "reasoning_content": "why",
         "reasoning_details": [{"type": "reasoning.text", "text": "", "signature": "s"}, {"type": "reasoning.encrypted", "data": "d"}]}]});
     let messages = to(ChatCompletions, Messages, &streamed);

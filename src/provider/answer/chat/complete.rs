@@ -46,7 +46,7 @@ pub(in crate::provider::answer) fn read_complete(
     Ok((edits.apply(body), meter))
 }
 
-/// Turns leaked calls in a message's content into real ones; tells whether there were any.
+/// Converts leaked calls in a message's content to tool calls; returns whether there were any.
 fn extract_leaked_calls(body: &[u8], choice: &ChunkChoice, plan: &AnswerPlan, edits: &mut Edits) -> bool {
     let Some((place, escaped)) = delta::read_text(body, choice) else { return false };
     if !may_leak(escaped) {

@@ -10,7 +10,7 @@ use crate::protocol::sse;
 use crate::protocol::usage::TokenUsage;
 use crate::provider::answer::leak::FilteredPiece;
 
-/// The content's place and what stands between its quotes, when it is a string.
+/// The position of the content and the text between its quotes, when it is a string.
 pub(super) fn read_text<'t>(payload: &'t [u8], choice: &ChunkChoice) -> Option<(Span, &'t [u8])> {
     let place = choice.content.clone()?;
     let escaped = payload.get(place.clone())?.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
@@ -58,7 +58,7 @@ pub(super) fn chunk_with_delta(payload: &Bytes, delta: Vec<u8>) -> Segments {
     patch_chunk(payload, choices, None)
 }
 
-/// As [`like`], with nothing but text, which stands as in JSON without quotes.
+/// A chunk whose delta has only text. `text` must be escaped as in a JSON string, without the quotes.
 pub(super) fn chunk_with_text(payload: &Bytes, text: &[u8]) -> Segments {
     chunk_with_delta(payload, [b"{\"content\":\"", text, b"\"}"].concat())
 }

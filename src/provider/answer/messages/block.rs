@@ -6,7 +6,7 @@ use crate::protocol::object::ObjectView;
 use crate::provider::answer::tool_names;
 use crate::provider::rewrite::AnswerPlan;
 
-/// Reads a block, whole or at its start; tells whether it says something by itself.
+/// Reads a block, complete or at its start; returns whether it has content by itself.
 pub(super) fn read_block(text: &[u8], block: &ObjectView<'_>, volume: &mut ContentBytes) -> bool {
     match &*block.string_or_empty("type") {
         "text" => {
@@ -28,7 +28,7 @@ pub(super) fn read_block(text: &[u8], block: &ObjectView<'_>, volume: &mut Conte
     }
 }
 
-/// Reads a piece of a block; tells whether it says something.
+/// Reads a delta of a block; returns whether it has content.
 pub(super) fn read_delta(text: &[u8], delta: &ObjectView<'_>, volume: &mut ContentBytes) -> bool {
     let (key, count) = match &*delta.string_or_empty("type") {
         "text_delta" => ("text", &mut volume.text),

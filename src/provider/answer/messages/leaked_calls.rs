@@ -13,7 +13,7 @@ use crate::provider::rewrite::AnswerPlan;
 #[derive(Debug, Default)]
 pub(super) struct LeakedCallBlocks {
     filter: LeakFilter,
-    /// Blocks of ours that stand before what comes.
+    /// Blocks added by the gateway before the following ones.
     index_shift: u64,
     /// The block in which text is held back, or behind which calls were found.
     block: Option<TextBlock>,
@@ -41,7 +41,8 @@ impl LeakedCallBlocks {
         self.block.is_none() && self.index_shift == 0
     }
 
-    /// Takes an event that may be about leaked text. `None` where it is not: it goes on, with [`Self::renumber`].
+    /// Handles an event about leaked text. `None` for any other event: it is forwarded, with
+    /// [`Self::renumber`].
     pub(super) fn process_event(
         &mut self,
         event: &ObjectView<'_>,
@@ -145,7 +146,8 @@ impl LeakedCallBlocks {
     }
 }
 
-/// The blocks that take the place of a whole answer's text block; `None` where nothing leaked, or what did is no JSON.
+/// The blocks that replace a complete response's text block; `None` where nothing leaked, or the leaked text is
+/// not JSON.
 pub(super) fn replace_block(block: &ObjectView<'_>, plan: &AnswerPlan) -> Option<Vec<u8>> {
     let escaped = block.value("text")?.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
     if block.string_or_empty("type") != "text" || !may_leak(escaped) {

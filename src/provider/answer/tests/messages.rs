@@ -1,4 +1,4 @@
-//! Over the Messages face.
+//! The Messages API.
 
 use super::*;
 

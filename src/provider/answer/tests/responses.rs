@@ -1,4 +1,4 @@
-//! Over the Responses face.
+//! The Responses API.
 
 use super::*;
 

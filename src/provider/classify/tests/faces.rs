@@ -1,8 +1,9 @@
-//! Refusals as the Messages and Responses faces wrap them, whole bodies: what they mean is the same.
+//! Complete error bodies as the Messages and Responses APIs wrap them: the meaning is the same.
 
 use super::*;
 
-/// Moonshot wraps its 400 and 500 and leaves 401 and 429 as the `OpenAI` faces have them (reported 2026-09).
+/// Moonshot wraps its 400 and 500 errors. Its 401 and 429 errors have the format of the `OpenAI` APIs (reported
+/// 2026-09).
 const MOONSHOT: &str = r###"
 400 bad_request! | {"type":"error","error":{"type":"invalid_request_error","message":"invalid temperature: only 1 is allowed for this model"}}
 400 bad_request! | {"type":"error","error":{"type":"invalid_request_error","message":"thinking is enabled but reasoning_content is missing in assistant tool call message at index 3"}}

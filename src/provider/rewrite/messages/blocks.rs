@@ -36,8 +36,9 @@ pub(super) fn remove_unsigned_thinking(draft: &mut RequestDraft<'_>) {
     }
 }
 
-/// Says in text what Kimi does not know otherwise, and leaves out the rest of it: in messages, and in the results of
-/// tools. What nothing may be missing of has gone elsewhere, see [`content::untaken`].
+/// Renders blocks that Kimi does not know as text where they have text, and removes the others. Applies to
+/// messages and to tool results. Requests with content that must not be lost were routed elsewhere, see
+/// `find_unsupported_content`.
 pub(super) fn replace_foreign_blocks(draft: &mut RequestDraft<'_>) {
     let body = draft.body();
     for message in &body.messages {

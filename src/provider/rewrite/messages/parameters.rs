@@ -1,11 +1,12 @@
-//! `params` of the configuration, which are written for chat, under the names that this face has for them.
+//! `params` of the configuration, which use chat names, under the names of the Messages API.
 
 use serde_json::{Value, json};
 
 use crate::provider::rewrite::draft::RequestDraft;
 use crate::provider::rewrite::parameters;
 
-/// Members that this face has under their own names, OpenRouter's among them; what thinking asks for is settled with it.
+/// Fields that this API has under their own names, including OpenRouter's. Thinking fields are resolved with
+/// thinking.
 const NATIVE_FIELDS: [&str; 18] = [
     "max_tokens",
     "metadata",
@@ -27,12 +28,12 @@ const NATIVE_FIELDS: [&str; 18] = [
     "session_id",
 ];
 
-/// Fills what the client left out; `dropped` names fields that the dialect drops anyway.
+/// Fills parameters that the client omitted; `dropped` names fields that the adapter drops anyway.
 pub(super) fn fill_missing(draft: &mut RequestDraft<'_>, dropped: &[&str]) {
     parameters::fill_mapped(draft, dropped, map_parameter);
 }
 
-/// The name and value of this face; `None` for what it has no place for.
+/// The name and value in this API; `None` where it has no such parameter.
 fn map_parameter(key: &str, value: Value) -> Option<(&'static str, Value)> {
     match key {
         "max_completion_tokens" => Some(("max_tokens", value)),

@@ -1,8 +1,10 @@
-//! Thinking over this face: `thinking {type, budget_tokens}` and `output_config.effort`.
+//! Thinking in the Messages API: `thinking {type, budget_tokens}` and `output_config.effort`.
 //!
-//! The K3 family takes a level beside `adaptive`, which kimi-code 2.1.0 sends (captured 2026-11-21), or a budget, which
-//! opencode and `OpenClaw` send it; K2.6 takes `enabled` with a budget and `disabled`; K2.7 Code only `enabled`; Kimi
-//! Code's models always think (its model page, 2026-09; budgets a level as OpenClaw 2026.9.6 has them).
+//! The K3 family accepts a level beside `adaptive`, which kimi-code 2.1.0 sends (captured 2026-11-21), or a
+//! budget, which opencode and `OpenClaw` send. K2.6 accepts `enabled` with a budget, and `disabled`. K2.7 Code
+//! accepts only `enabled`. Kimi Code's models always think (its model page, 2026-09). Budgets correspond to
+//! levels as in OpenClaw
+//! 2026.9.6.
 
 use serde_json::Value;
 
@@ -18,7 +20,7 @@ const MIN_BUDGET_TOKENS: u64 = 1024;
 const ADAPTIVE: &str = r#"{"type":"adaptive"}"#;
 const DISABLED: &str = r#"{"type":"disabled"}"#;
 
-/// Makes a request to Kimi say it as the model takes it; tells whether the model may think then.
+/// Writes the thinking setting of a request as the Kimi model accepts it; returns whether the model may think.
 pub(super) fn apply_thinking(dialect: AdapterId, draft: &mut RequestDraft<'_>) -> bool {
     match (dialect, draft.request().model.thinking_control) {
         (_, ThinkingControl::Always) => apply_always(draft),
@@ -59,8 +61,8 @@ pub(super) fn apply_default(draft: &mut RequestDraft<'_>) {
     }
 }
 
-/// Settles a forced tool call beside thinking; tells whether the model may think then. Moonshot takes `any` beside it
-/// (reported 2026-09), of Kimi Code nobody has said it.
+/// Resolves the conflict of a forced tool call with thinking. Returns whether the model may think afterwards.
+/// Moonshot accepts `any` with thinking (reported 2026-09); for Kimi Code this is not documented.
 pub(super) fn resolve_tool_choice(dialect: AdapterId, draft: &mut RequestDraft<'_>, may_think: bool) -> bool {
     let can_be_off = match draft.request().model.thinking_control {
         ThinkingControl::Switch => true,
@@ -198,7 +200,7 @@ fn choose_budget(draft: &RequestDraft<'_>, wish: ThinkingRequest) -> Option<u64>
     clamp_budget(draft, budget)
 }
 
-/// The budget within its bounds; `None` where the answer has no room for the smallest one.
+/// The budget within its bounds. `None` where the output limit is too small for the smallest budget.
 fn clamp_budget(draft: &RequestDraft<'_>, budget: u64) -> Option<u64> {
     let limit = draft
         .non_null_value("max_tokens")
@@ -227,7 +229,7 @@ fn remove_effort(draft: &mut RequestDraft<'_>) {
     }
 }
 
-/// Gives `output_config.effort` a value, or takes it out; tells whether that changes anything.
+/// Sets or removes `output_config.effort`; returns whether that changes anything.
 fn set_effort(draft: &mut RequestDraft<'_>, level: Option<&str>) -> bool {
     draft.set_member("output_config", "effort", level)
 }

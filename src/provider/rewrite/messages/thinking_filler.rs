@@ -7,8 +7,8 @@ use crate::provider::rewrite::rules;
 /// What passes: any text that is not empty, and no signature (hermes-agent pull requests 14018 and 49143).
 const THINKING_FILLER: &[u8] = br#"{"type":"thinking","thinking":" ","signature":""},"#;
 
-/// Assistant messages with tool calls and no thinking that says something get some. Thinking with a signature stands as
-/// it is, empty or not: a provider that omits the text knows it by that.
+/// Adds filler thinking to assistant messages that have tool calls but no thinking text. Thinking with a
+/// signature is left unchanged, even if empty: a provider that omits the text recognizes it by the signature.
 pub(super) fn insert_filler(draft: &mut RequestDraft<'_>) {
     let body = draft.body();
     let lacking: Vec<usize> = draft.calls().keys().copied().collect();

@@ -1,13 +1,13 @@
-//! Thinking over this face: `reasoning.effort`. Moonshot refuses `none` (reported 2026-09); Kimi's other words are those
-//! of chat.
+//! Thinking in the Responses API: `reasoning.effort`. Moonshot refuses `none` (reported 2026-09). Kimi's other
+//! values are those of chat.
 
 use crate::catalog::{ThinkingControl, ThinkingLevel};
 use crate::provider::rewrite::draft::RequestDraft;
 use crate::provider::rewrite::rules::{self, Rule};
 use crate::provider::rewrite::thinking::{ThinkingRequest, resolve_thinking};
 
-/// Makes a request to Kimi say it as the model takes it. None of them can be switched off over this face: what takes a
-/// level gets the lowest instead.
+/// Rewrites the thinking fields of a request to Kimi as the model accepts them. Thinking cannot be disabled
+/// over this API: a model that accepts levels gets the lowest one instead.
 pub(super) fn apply_thinking(draft: &mut RequestDraft<'_>) {
     let (wish, rule) = resolve_thinking(draft);
     let takes_level =

@@ -72,7 +72,7 @@ fn references_point_into_defs_and_repeat_nothing() {
             r##"{"type":"object","$defs":{"a":{"required":[],"not":{}}},"properties":{"x":{"$ref":"#/$defs/a","required":["a","b"],"properties":{"a":{}},"not":{"type":"x","anyOf":[{}]}}}}"##,
             r##"{"type":"object","$defs":{"a":{"required":[],"not":{}}},"properties":{"x":{"$ref":"#/$defs/a","properties":{"a":{}}}}}"##,
         ),
-        // What is no object, and what is not there, says nothing.
+        // A target that is not an object, or is missing, has no members.
         (
             r##"{"$defs":{"a":true},"properties":{"x":{"$ref":"#/$defs/a","not":{}},"y":{"$ref":"#/$defs/b","not":{}}}}"##,
             r##"{"$defs":{"a":true},"properties":{"x":{"$ref":"#/$defs/a","not":{}},"y":{"$ref":"#/$defs/b","not":{}}},"type":"object"}"##,

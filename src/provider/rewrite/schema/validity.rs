@@ -1,18 +1,18 @@
-//! Whether a schema needs no change at all, told in one pass without a list of its members: nearly all are such, and
-//! they come with every request.
+//! Checks in one pass, without a list of members, whether a schema needs no change at all. Nearly all schemas
+//! need none, and they come with every request.
 
 use std::collections::HashSet;
 
 use super::{SCHEMA_KEYWORDS, SCHEMA_MAP_KEYWORDS};
 use crate::protocol::json::{self, MalformedJson, Span};
 
-/// Deeper schemas are left to the walk that mends.
+/// Deeper schemas are left to the full rewrite.
 const MAX_DEPTH: usize = 32;
 
 /// Properties of one schema.
 const MAX_LINEAR_SEARCH: usize = 32;
 
-/// Whether the walk that mends would certainly change nothing in the schema at `at`. `false` is no verdict.
+/// Whether the fixer would certainly change nothing in the schema at `at`. `false` means undecided.
 pub(super) fn is_valid(text: &[u8], at: usize) -> bool {
     let mut look = SchemaValidator { text, property_names: Vec::new() };
     look.check_node(at, 0).is_ok_and(|node| node.can_be_root)
@@ -26,7 +26,7 @@ struct SchemaSummary {
     can_be_root: bool,
 }
 
-/// There is no verdict.
+/// The check cannot decide.
 struct Inconclusive;
 
 impl From<MalformedJson> for Inconclusive {
@@ -57,7 +57,7 @@ impl SchemaValidator<'_> {
         self.text.get(span.clone()).unwrap_or_default()
     }
 
-    /// The schema at `at`. What is no object is nothing to mend.
+    /// Checks the schema at `at`. A value that is not an object needs no fix.
     fn check_node(&mut self, at: usize, depth: usize) -> Result<SchemaSummary, Inconclusive> {
         if self.text.get(at) != Some(&b'{') {
             return Ok(SchemaSummary { end: json::skip_value(self.text, at)?, can_be_root: false });
@@ -69,7 +69,8 @@ impl SchemaValidator<'_> {
         let mut seen = NodeMembers::default();
         let end =
             self.visit_members(at, |look, key, value| look.check_member(&mut seen, &key, value, depth))?;
-        // `type` goes away beside a union; what stands beside a reference may be said by its target too.
+        // The fixer removes `type` beside a union. The target of a reference may have the members beside it
+        // too.
         if (seen.has_union && seen.type_span.is_some()) || (seen.has_reference && seen.member_count > 1) {
             return Err(Inconclusive);
         }

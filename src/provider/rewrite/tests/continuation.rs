@@ -1,4 +1,4 @@
-//! Requests for the rest of an answer that broke off.
+//! Requests that continue an interrupted response.
 
 use super::*;
 
@@ -34,7 +34,7 @@ fn what_was_said_stands_at_the_end_as_each_provider_takes_it() {
         let case = Case::new(dialect, "m", ThinkingControl::None);
         let (sent, plan) = go_on_with(&case, QUESTION, said, 5).unwrap();
         let last = format!(r#"{{"role":"assistant","content":"naïve \"text\"\n\t🌕"{mark}}}"#);
-        // What stands before it is as it was, so the provider's prompt cache knows it.
+        // The messages before it are unchanged, so the provider's prompt cache matches them.
         let whole = format!(r#"{{"model":"m","messages": [ {{"role":"user","content":"hi"}} ,{last}]}}"#);
         assert_eq!((sent.as_str(), plan.is_continuation), (whole.as_str(), true), "{dialect:?}");
     }
@@ -72,7 +72,7 @@ fn the_limit_is_what_is_left_of_it_under_the_name_that_the_provider_wants() {
     assert_eq!(limits(&configured, r#""seed":1"#, 10), None);
 }
 
-/// What goes up over a face when this was said.
+/// The body that is sent upstream over an API after `text` was received.
 fn over(face: Api, dialect: AdapterId, body: &str, text: &str) -> Result<String, Failure> {
     let model = ModelInfo::unknown("m");
     let body = RequestBody::parse(face, Bytes::copy_from_slice(body.as_bytes())).unwrap();

@@ -87,7 +87,7 @@ proptest! {
     fn twice_is_once(case in cases(), body in bodies()) {
         let once = case.send(&body);
         prop_assert!(serde_json::from_str::<Value>(&once.body).is_ok(), "{}", once.body);
-        // What was asked for may be the absence of a field, which a default would fill again.
+        // The thinking setting may require that a field is absent; a default would add the field again.
         let twice = Case { thinking: None, ..case }.send(&once.body);
         prop_assert_eq!(&twice.body, &once.body);
         prop_assert!(twice.rules.is_empty(), "{:?}", twice.rules);

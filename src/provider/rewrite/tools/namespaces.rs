@@ -1,4 +1,4 @@
-//! Namespaces of tools, which Codex sends over the Responses face and Kimi does not know there.
+//! Namespaces of tools, which Codex sends over the Responses API and Kimi does not support there.
 
 use bytes::Bytes;
 
@@ -7,7 +7,8 @@ use crate::protocol::json::Span;
 use crate::protocol::object::ObjectView;
 use crate::provider::rewrite::draft::RequestDraft;
 
-/// The name of the namespace at `at` and where its tools stand; `None` for what is no namespace, or an empty one.
+/// The name of the namespace at `at` and the spans of its tools. `None` for an empty namespace or another
+/// value.
 pub(super) fn read_namespace(draft: &RequestDraft<'_>, at: usize) -> Option<(String, Vec<Span>)> {
     if draft.body().api != Api::Responses {
         return None;

@@ -1,17 +1,17 @@
-//! Chunks of chat completions.
+//! Parses events of the Chat Completions API.
 
 use super::{EventContent, unquote};
 use crate::protocol::chunk::{ChatChunk, ChunkChoice};
 use crate::protocol::json::{self, Span};
 use crate::protocol::template_learner::SingleDelta;
 
-/// What is no chunk is the end.
+/// A payload that is not a chunk is the end of the stream.
 pub(super) fn read_chunk(payload: &[u8]) -> Option<EventContent<'_>> {
     ChatChunk::parse(payload).ok().map(|chunk| EventContent::from_chunk(payload, &chunk))
 }
 
 impl<'t> EventContent<'t> {
-    /// Of a chunk.
+    /// The content of a chunk.
     pub(in crate::routing::continuation) fn from_chunk(payload: &'t [u8], chunk: &ChatChunk) -> Self {
         let [choice] = chunk.parsed_choices.as_slice() else {
             return Self { is_foreign: !chunk.parsed_choices.is_empty(), ..Self::default() };
@@ -34,8 +34,8 @@ impl<'t> EventContent<'t> {
     }
 }
 
-/// A signature binds thinking to the model that thought it, and so does encryption. In chat its parts come one by one,
-/// and nobody could tell whether the thinking is complete.
+/// A signature or encryption binds thinking to its model. Chat Completions sends its parts one by one, so the
+/// gateway cannot know whether the thinking is complete.
 fn is_signed(payload: &[u8], choice: &ChunkChoice) -> bool {
     let Some(details) = &choice.reasoning_details else { return false };
     let Ok((elements, _)) = json::parse_elements(payload, details.start) else { return true };

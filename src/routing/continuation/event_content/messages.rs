@@ -1,7 +1,8 @@
-//! Events of messages.
+//! Parses events of the Messages API.
 //!
-//! Thinking that is signed and complete is a block of its own in the client's history, and stays valid there whoever says
-//! the rest; a block of thinking that broke ends without a signature, as those of models do that never sign.
+//! Thinking that is signed and complete is a separate block of the client's history, and stays valid if another
+//! model continues. An interrupted thinking block ends without a signature, as thinking of models that never
+//! sign does.
 
 use super::{EventContent, unquote};
 use crate::protocol::object::ObjectView;

@@ -1,12 +1,12 @@
-//! Events of responses.
+//! Parses events of the Responses API.
 
 use super::{EventContent, unquote};
 use crate::protocol::object::ObjectView;
 
-/// What earlier events say about the next.
+/// State from earlier events that the next event depends on.
 #[derive(Debug, Default)]
 pub(in crate::routing::continuation) struct ResponsesEventReader {
-    /// The open part's text came in pieces; its end repeats it.
+    /// The open part's text came in deltas; its final event repeats it.
     has_text_deltas: bool,
 }
 
@@ -15,7 +15,7 @@ impl ResponsesEventReader {
         let top = ObjectView::parse(payload)?;
         let kind = top.string("type")?;
         if kind == "keepalive" {
-            // It bears a number of its own, so it stays where it stands.
+            // It carries its own index, so its position stays the same.
             return Some(EventContent::default());
         }
         let said = match kind.strip_prefix("response.").unwrap_or_default() {
@@ -55,13 +55,13 @@ impl ResponsesEventReader {
                 self.has_text_deltas = false;
                 EventContent::block_boundary()
             }
-            // Text that only the item's end told is not known here.
+            // Text that appears only in the item's final event is not known here.
             Some("message")
                 if item == ItemPhase::Completed && (self.has_text_deltas || is_empty("content")) =>
             {
                 EventContent::block_boundary()
             }
-            // What is encrypted binds the rest to its model.
+            // Encrypted content binds the continuation to its model.
             Some("reasoning") if told.literal("encrypted_content").is_some_and(|text| text.len() > 2) => {
                 EventContent::foreign()
             }
@@ -85,7 +85,7 @@ impl ResponsesEventReader {
     }
 }
 
-/// What an event says of an item.
+/// The content of an event about an item.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ItemPhase {
     Started,

@@ -1,4 +1,4 @@
-//! Names lead where the settings of now say.
+//! Tests of the route cache.
 
 use super::*;
 use crate::config::{self, Environment};
@@ -16,7 +16,7 @@ fn first(leads: &RouteCache, settings: &Arc<Settings>, name: &str) -> String {
 }
 
 #[test]
-fn a_name_leads_where_the_settings_of_now_say() {
+fn name_resolves_with_the_current_settings() {
     let leads = RouteCache::default();
     let (one, other) = (settings("kimi/kimi-for-coding"), settings("moonshot/kimi-k3"));
     for _ in 0..2 {
@@ -28,7 +28,7 @@ fn a_name_leads_where_the_settings_of_now_say() {
 }
 
 #[test]
-fn names_without_end_are_answered_and_not_remembered() {
+fn names_beyond_the_limit_resolve_and_are_not_cached() {
     let (leads, settings) = (RouteCache::default(), settings("kimi/kimi-for-coding"));
     for number in 0..2 * MAX_CACHED_NAMES {
         assert_eq!(first(&leads, &settings, &format!("openrouter/{number}")), format!("openrouter/{number}"));

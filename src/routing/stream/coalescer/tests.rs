@@ -9,7 +9,7 @@ use futures_util::stream::poll_fn;
 use super::*;
 use crate::failure::Reason;
 
-/// Gives these one by one; an empty one stands for a turn in which nothing is there, a dot for a pause.
+/// Yields these one by one. An empty one is a turn without data, a dot is a pause.
 fn stream(pieces: &[&'static str], broken: bool) -> ByteStream {
     let mut pieces: VecDeque<&'static str> = pieces.iter().copied().collect();
     let mut broken = broken.then(|| Failure::new(Reason::Network, "cut"));

@@ -1,5 +1,5 @@
-//! Clients and targets of every face: whatever is cut where, the client's stream is valid in its own face, and the answer
-//! whole or one that says that it is not.
+//! Clients and targets of every API format. Wherever a stream is cut, the client's stream is valid in its own
+//! format, and the answer is complete or says that it is not.
 
 use serde_json::{Value, json};
 
@@ -9,15 +9,15 @@ use super::table::{CALL, PLAIN, REASONING, TEXT_AND_CALLS, WAYS};
 use super::{Fixture, Got, KIMI_THEN_OPENROUTER, TEXT, TWO_KIMI};
 use crate::protocol::api::Api;
 
-/// Random cuts of each kind of answer, case and way.
+/// The number of random cuts of each kind of answer, case and kind of cut.
 const RANDOM: usize = 25;
 
-/// Two of one face each, and none of the catalog's providers.
+/// Two providers of one API format each, neither from the catalog.
 const CHATTY_THEN_CLAUDISH: &str = r#"{ primary: "chatty/m", fallbacks: ["claudish/m"] }"#;
 const CLAUDISH_THEN_CHATTY: &str = r#"{ primary: "claudish/m", fallbacks: ["chatty/m"] }"#;
 const OPENROUTER_THEN_KIMI: &str = r#"{ primary: "openrouter/auto", fallbacks: ["moonshot/kimi-k3"] }"#;
 
-/// A client's face, and a chain; that of the first target.
+/// The client's API format, a chain, and the API format of the first target.
 const CASES: [(Api, &str, Api); 8] = [
     (Api::Messages, TWO_KIMI, Api::Messages),
     (Api::Messages, OPENROUTER_THEN_KIMI, Api::Messages),
@@ -227,7 +227,8 @@ async fn work_on_the_providers_side_is_nobody_elses_and_signed_thinking_stays_th
 
 #[tokio::test(start_paused = true)]
 async fn calls_of_the_second_stream_bear_the_names_that_the_client_knows() {
-    // Both targets are sent plain functions: the first over the client's face, who goes on from the text over chat.
+    // Both targets get plain functions: the first in the client's API format, the one that continues from the
+    // text as chat.
     let look = json!({"type": "function", "name": "look", "parameters": {"type": "object"}});
     let tools = json!([{"type": "namespace", "name": "mcp__files", "description": "Files", "tools": [look]}]);
     let calls: &[(&str, &[&str])] = &[("mcp__files__look", &["{\"at\":", "1}"])];

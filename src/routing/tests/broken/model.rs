@@ -1,5 +1,5 @@
-//! A model that always gives the same answer, in whatever face it is asked, goes on from where a request says, and breaks
-//! where a test says.
+//! A model that always gives the same answer in every API format, continues from where a request says, and
+//! breaks where a test says.
 
 mod messages;
 mod responses;
@@ -53,7 +53,7 @@ impl Sample {
         self.calls.iter().map(|(name, arguments)| ((*name).to_owned(), arguments.concat())).collect()
     }
 
-    /// The answer in a face.
+    /// The answer in an API format.
     pub(super) fn in_face(&self, face: Api, id: &str, begun: &str) -> Vec<String> {
         match face {
             Api::ChatCompletions => self.events(id, begun),
@@ -85,7 +85,7 @@ impl Sample {
             }
         }
         let finish = if self.calls.is_empty() { "\"stop\"" } else { "\"tool_calls\"" };
-        // A provider of another kind tells its usage at the end alone.
+        // A provider of another kind reports its usage only at the end.
         let inside = if id.starts_with("or") { String::new() } else { format!(",\"usage\":{usage}") };
         events.push(chunk("{}", finish, &inside));
         events.push(format!(
@@ -107,7 +107,7 @@ fn rest(sample: &Sample, begun: &str) -> Vec<String> {
     vec![literal[1..literal.len() - 1].to_owned()]
 }
 
-/// The face of a call.
+/// The API format of a call.
 pub(super) fn face_of(url: &str) -> Api {
     Api::ALL.into_iter().find(|face| url.ends_with(face.path())).expect("a known path")
 }
@@ -188,7 +188,7 @@ impl Model {
             text.truncate(self.cut);
         }
         if let Some(Break::Error(event)) = how {
-            // What came of an event is lost: an error stands for itself.
+            // The received part of an event is lost: an error is an event of its own.
             let whole = text.windows(2).rposition(|pair| pair == b"\n\n").map_or(0, |at| at + 2);
             text.truncate(whole);
             text.extend_from_slice(event.as_bytes());

@@ -1,5 +1,5 @@
-//! What clients of the Messages and Responses faces put together, and what they stumble on: an event out of its order is a
-//! failed test.
+//! What clients of the Messages and Responses APIs assemble, and what they reject: an event out of order fails
+//! the test.
 
 mod messages;
 mod responses;
@@ -42,7 +42,7 @@ fn events(stream: &str, got: &mut Got) -> Vec<(String, Value)> {
 }
 
 impl Got {
-    /// As a client of this face reads it.
+    /// Reads the stream as a client of this API format does.
     pub(super) fn of(face: Api, stream: &str) -> Self {
         match face {
             Api::ChatCompletions => Self::read(stream),

@@ -110,7 +110,7 @@ async fn an_answer_that_begins_anew_is_skipped_as_far_as_it_is_the_same() {
         got.errors,
         ["moonshot/kimi-k3 broke off: it began the answer anew and then said something else"]
     );
-    // Too little was said to tell a beginning anew from the rest.
+    // The text is too short to distinguish a restart from a continuation.
     let fixture = Fixture::new(TWO_KIMI, broken(&PLAIN, 2).then(saying(&whole)));
     let got = fixture.ask(&json!({})).await;
     assert_eq!((got.errors.len(), got.finishes.len()), (1, 0));
@@ -279,7 +279,7 @@ async fn behind_the_finish_nothing_is_missing_but_form() {
         let fixture = Fixture::new(TWO_KIMI, Model { how, ..broken(&PLAIN, events - 2) });
         let got = fixture.ask(&json!({})).await;
         assert_eq!((got.errors.len(), got.done, got.usages.len()), (0, 1, 1), "{how:?}: {got:?}");
-        // Moonshot tells its usage beside the finish too.
+        // Moonshot also reports its usage beside the finish.
         assert_eq!((&got.usages[0]["completion_tokens"], got.usages[0].get("estimated")), (&json!(40), None));
         let chain = r#"{ primary: "openrouter/auto", fallbacks: ["moonshot/kimi-k3"] }"#;
         let cut = PLAIN.events("or-0", "").iter().take(events - 2).map(String::len).sum();

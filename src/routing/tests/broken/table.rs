@@ -1,4 +1,5 @@
-//! Cuts at every event boundary and at random bytes, of every kind of answer, on both chains, in every way.
+//! Cuts at every event boundary and at random bytes, of every kind of answer, on both chains, with every kind
+//! of cut.
 
 use serde_json::json;
 
@@ -19,7 +20,7 @@ pub(super) const SERVER: &str =
     "data: {\"error\":{\"message\":\"The server had an error\",\"type\":\"server_error\"}}\n\n";
 pub(super) const WAYS: [Break; 4] = [Break::Ends, Break::Resets, Break::Stalls, Break::Error(SERVER)];
 
-/// Random cuts of each kind, chain and way: a thousand of each kind on each chain.
+/// Random cuts of each kind of answer, chain and kind of cut: a thousand of each kind of answer on each chain.
 const RANDOM: usize = 250;
 
 /// Where the text that came whole ends, and whether the finish did.

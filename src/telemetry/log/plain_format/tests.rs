@@ -28,7 +28,7 @@ impl io::Write for Written {
     }
 }
 
-/// What stands behind the time.
+/// The text behind the time.
 fn line(format: impl FnOnce(Written) -> Box<dyn tracing::Subscriber + Send + Sync>, tell: fn()) -> String {
     let written = Written::default();
     tracing::subscriber::with_default(format(written.clone()), tell);

@@ -47,7 +47,7 @@ fn acceptor(protocol: &str) -> TlsAcceptor {
     TlsAcceptor::from(Arc::new(config))
 }
 
-/// A proxy that asks for a tunnel, and the host at its end, which says what it got.
+/// A proxy that requires a tunnel, and the host at its end, which reports what it received.
 async fn tunnel(listener: TcpListener, protocol: &str) -> String {
     let mut stream = listener.accept().await.unwrap().0;
     let asked = head(&mut stream).await;

@@ -7,7 +7,7 @@ use crate::credentials::LoginFile;
 use crate::secret::Secret;
 use crate::upstream::oauth::AuthenticatedConnector;
 
-/// A machine where somebody is logged in.
+/// A machine with a logged-in user.
 struct Machine {
     state: tempfile::TempDir,
     place: LoginFile,
@@ -58,12 +58,12 @@ fn key(provider: &Provider) -> &str {
     provider.keys[0].secret.expose()
 }
 
-/// Lets tasks of the background come to their end; the clock stands still.
+/// Lets background tasks finish; the clock is stopped.
 async fn idle() {
     for _ in 0..50 {
         tokio::task::yield_now().await;
     }
-    // With a limit of time the clock, which is stopped, would jump to it while another test's is under way.
+    // With a timeout, the stopped clock would jump to it while another test's refresh is in progress.
     while !super::super::pending_refresh::is_idle() {
         tokio::task::yield_now().await;
     }

@@ -1,4 +1,4 @@
-//! One item of a response's output, as its events make it known.
+//! One output item of a response, as far as its events describe it.
 
 use crate::protocol::object::ObjectView;
 use crate::protocol::translate::decoder::emitter::{Channel, EventEmitter};
@@ -14,7 +14,7 @@ pub(super) struct PartialItem {
     call: Option<usize>,
     /// It is a call of a custom tool, whose input is text: the input is wrapped as the argument `input`.
     is_custom: bool,
-    /// The parts of which something was said.
+    /// The parts that were already emitted.
     seen_parts: Vec<ItemPart>,
     is_done: bool,
 }
@@ -47,12 +47,12 @@ impl PartialItem {
         !id.is_empty() && self.id == id
     }
 
-    /// Whether it stands at this place and no id speaks against it.
+    /// Whether it has this index and no conflicting id.
     pub(super) fn may_match(&self, index: Option<u64>, id: &str) -> bool {
         self.index == index && (id.is_empty() || self.id.is_empty())
     }
 
-    /// What its beginning tells: of a call, id and name. A call without a name yet begins when it has one.
+    /// Reads its start: id and name of a call. A call without a name starts when its name arrives.
     pub(super) fn start(
         &mut self,
         told: &ObjectView<'_>,
@@ -96,7 +96,7 @@ impl PartialItem {
         let channel = match (part, self.call) {
             (ItemPart::Text(_), _) => Channel::Text,
             (ItemPart::Refusal(_), _) => Channel::Refusal,
-            // The one repeats the other in other words.
+            // Both contain the same reasoning in different wording.
             (ItemPart::Reasoning(_), _)
                 if self.seen_parts.iter().any(|said| matches!(said, ItemPart::Summary(_))) =>
             {
@@ -119,7 +119,7 @@ impl PartialItem {
             self.seen_parts.push(part);
         }
         if part == ItemPart::Input {
-            // What stands between the quotes of one string stands as well between those of another.
+            // The text between the quotes of one string is also valid between those of another.
             let opening = if begins { "{\"input\":\"" } else { "" };
             pieces.push_text(channel, format!("{opening}{}", String::from_utf8_lossy(inner)), out);
         } else {
@@ -127,7 +127,7 @@ impl PartialItem {
         }
     }
 
-    /// A part as a whole: news where none of it was said.
+    /// A complete part: emitted if none of it was before.
     pub(super) fn push_complete_part(
         &mut self,
         part: ItemPart,
@@ -158,7 +158,7 @@ impl PartialItem {
         self.push_complete_part(part, told.literal(key).unwrap_or_default(), pieces, out);
     }
 
-    /// The whole item: what of it was not said, and its end.
+    /// The complete item: emits what was not emitted before, and its end.
     pub(super) fn finish(
         &mut self,
         told: &ObjectView<'_>,
@@ -185,7 +185,7 @@ impl PartialItem {
         }
         let sealed = told.string("encrypted_content").filter(|sealed| !sealed.is_empty());
         if let Some(sealed) = sealed.filter(|_| told.string("type").as_deref() == Some("reasoning")) {
-            // Reasoning without a readable part is veiled; an empty part tells one whose text was left out.
+            // Reasoning without a readable part is redacted; an empty part means that the text was omitted.
             let readable = parts > 0 || !self.seen_parts.is_empty();
             let wrap =
                 if readable { ResponseEvent::ReasoningSignature } else { ResponseEvent::RedactedReasoning };
@@ -194,7 +194,7 @@ impl PartialItem {
         self.end(pieces, out);
     }
 
-    /// Nothing follows.
+    /// No more pieces follow.
     pub(super) fn end(&mut self, pieces: &mut EventEmitter, out: &mut Vec<ResponseEvent>) {
         if std::mem::replace(&mut self.is_done, true) {
             return;

@@ -1,4 +1,4 @@
-//! Whole chat answers.
+//! Whole chat responses.
 
 use super::{
     finish_reason_name, write_call_start, write_head, write_redacted_reasoning, write_signed_reasoning,
@@ -8,13 +8,13 @@ use crate::protocol::translate::echo::RequestEcho;
 use crate::protocol::translate::encoder::primitives::{write_number, write_raw, write_string};
 use crate::protocol::translate::event::ResponseEvent;
 
-/// What a message says, put together.
+/// The assembled content of a message.
 #[derive(Default)]
 struct MessageBuilder<'e> {
     text: String,
     refusal: String,
     reasoning: String,
-    /// Where in `reasoning` the part begins that has no seal yet.
+    /// The offset in `reasoning` of the part without a signature yet.
     unsigned_start: usize,
     reasoning_details: Vec<ReasoningDetail<'e>>,
     calls: Vec<MessageCall<'e>>,
@@ -31,7 +31,7 @@ struct MessageCall<'e> {
     arguments: String,
 }
 
-/// A whole answer.
+/// A whole response.
 pub(in crate::protocol::translate) fn encode_response(
     events: &[ResponseEvent],
     echo: &RequestEcho,
@@ -60,7 +60,7 @@ impl<'e> MessageBuilder<'e> {
         for event in events {
             message.push(event);
         }
-        // Details tell all of the reasoning or none of it.
+        // Details contain either all of the reasoning or none of it.
         if !message.reasoning_details.is_empty() && message.unsigned_start < message.reasoning.len() {
             message.push_signed_reasoning(None);
         }
@@ -133,7 +133,7 @@ impl<'e> MessageBuilder<'e> {
     }
 }
 
-/// A member that is an array, left out where it is empty.
+/// An array member, omitted when it is empty.
 fn write_array_member<T>(out: &mut Vec<u8>, key: &str, each: &[T], write: impl Fn(&mut Vec<u8>, usize, &T)) {
     if each.is_empty() {
         return;

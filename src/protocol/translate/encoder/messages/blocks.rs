@@ -15,7 +15,7 @@ pub(super) struct BlockEventWriter {
     pub(super) is_signed: bool,
 }
 
-/// What the open block's deltas are called.
+/// The delta type of the open block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum DeltaKind {
     #[default]
@@ -48,7 +48,7 @@ impl BlockWriter for BlockEventWriter {
     }
 
     fn close(&mut self, seal: Option<&str>, out: &mut Vec<u8>) {
-        // Clients replay the block with its signature, and miss one that never came.
+        // Clients replay the block with its signature and require the field even if no signature was received.
         if self.delta_kind == DeltaKind::Thinking && !self.is_signed {
             self.write_delta_event("signature_delta", "signature", seal.unwrap_or_default(), out);
         }
@@ -164,8 +164,8 @@ fn write_tool_use(id: &str, name: &str, out: &mut Vec<u8>) {
     write_string(out, name);
 }
 
-/// A message wants an object. What is none, as arguments that the output limit cut, is wrapped in one, so that no tool
-/// runs on half of its arguments.
+/// Messages requires an object. Other arguments, such as ones cut at the output limit, are wrapped in an
+/// object, so that no tool runs with truncated arguments.
 fn write_arguments_object(text: &str, out: &mut Vec<u8>) {
     if text.trim_ascii().is_empty() {
         write_raw(out, "{}");

@@ -1,4 +1,4 @@
-//! Messages frames that went to the client without the writer.
+//! Observes Messages frames that were forwarded to the client directly.
 
 use super::blocks::DeltaKind;
 use super::{MessagesEncoder, MessagesStage};
@@ -56,7 +56,7 @@ impl MessagesEncoder {
     fn observe_delta(&mut self, top: &ObjectView<'_>) {
         let Some(delta) = top.object("delta") else { return };
         match delta.string("type").as_deref() {
-            // Nothing is added to reasoning behind its signature.
+            // Reasoning cannot be extended after its signature.
             Some("signature_delta") => {
                 self.block_events.is_signed = true;
                 self.sequencer.observe_block(Some(OpenBlock::Other));

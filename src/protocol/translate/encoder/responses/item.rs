@@ -2,7 +2,7 @@
 
 use crate::protocol::translate::encoder::primitives::{write_raw, write_string};
 
-/// An item. Its text is kept, as the events that close it and the response have it again.
+/// An item. Its text is buffered, because its closing events and the response repeat it.
 #[derive(Clone, Debug)]
 pub(super) struct OutputItem {
     /// `output_index`.
@@ -31,7 +31,7 @@ pub(super) enum ItemKind {
     /// Reasoning as a summary.
     Summary,
     Call(ItemCall),
-    /// An item of somebody else's, as it was told when it began.
+    /// An item of another writer, as described by its first event.
     Other(Vec<u8>),
 }
 
@@ -42,7 +42,7 @@ pub(super) struct ItemCall {
     pub(super) namespace: Option<String>,
 }
 
-/// What the events of a part are called, and its members.
+/// The event names and members of a part.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PartNames {
     pub(super) delta: &'static str,
@@ -53,11 +53,11 @@ pub(super) struct PartNames {
     pub(super) index: &'static str,
     /// `type` of the part.
     pub(super) kind: &'static str,
-    /// The member that holds the text, of the part and of the event that ends it.
+    /// The member with the text, in the part and in the event that ends it.
     pub(super) key: &'static str,
-    /// What the part has besides.
+    /// Additional members of the part.
     pub(super) extra_part_members: &'static str,
-    /// What the events of the text have besides.
+    /// Additional members of the text events.
     pub(super) extra_event_members: &'static str,
 }
 
@@ -103,7 +103,7 @@ const SUMMARY: PartNames = PartNames {
 };
 
 impl ItemKind {
-    /// What begins the id of such an item.
+    /// The id prefix of such an item.
     pub(super) const fn prefix(&self) -> &'static str {
         match self {
             Self::Text | Self::Refusal => "msg_",
@@ -113,7 +113,7 @@ impl ItemKind {
         }
     }
 
-    /// `None` where there are no parts.
+    /// `None` if it has no parts.
     pub(super) const fn part_names(&self) -> Option<PartNames> {
         match self {
             Self::Text => Some(TEXT),
@@ -153,7 +153,7 @@ impl OutputItem {
         out.push(b'}');
     }
 
-    /// The item as JSON, with what it has so far.
+    /// The item as JSON, with its content so far.
     pub(super) fn write(&self, status: &str, out: &mut Vec<u8>) {
         let kind = match &self.kind {
             ItemKind::Other(told) => {

@@ -1,4 +1,4 @@
-//! Responses frames that went to the client without the writer.
+//! Observes Responses frames that were forwarded to the client directly.
 
 use super::item::{ItemCall, ItemKind, OutputItem};
 use super::{ResponsesEncoder, ResponsesStage};
@@ -38,7 +38,7 @@ impl ResponsesEncoder {
                 if let Some(item) = self.find_open_item(&top) {
                     item.is_text_done = true;
                 }
-                // What follows opens an item of its own.
+                // Later content opens a new item.
                 self.sequencer.observe_block(Some(OpenBlock::Other));
             }
             _ => {}

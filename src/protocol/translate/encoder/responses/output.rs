@@ -1,4 +1,4 @@
-//! The output of a response: its items, as events and as they stand in the response at the end.
+//! The output of a response: its items, as events and as members of the final response.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::protocol::translate::encoder::primitives::{write_escaped, write_numbe
 use crate::protocol::translate::encoder::sequencer::{BlockWriter, NewBlock};
 use crate::protocol::translate::tool_call_ids;
 
-/// What an item takes besides its text, in bytes, about.
+/// The approximate size of an item besides its text, in bytes.
 const ITEM_OVERHEAD_BYTES: usize = 128;
 
 /// See the module.
@@ -18,19 +18,19 @@ pub(super) struct OutputWriter {
     pub(super) sequence_number: u64,
     /// Of the next item.
     pub(super) next_index: u64,
-    /// The items that are done, as JSON, by place.
+    /// The finished items as JSON, by index.
     done_items: BTreeMap<u64, Vec<u8>>,
-    /// What these take, in bytes.
+    /// Their size in bytes.
     done_bytes: usize,
-    /// What others write is not kept.
+    /// Content of other writers is not buffered.
     discards_items: bool,
     /// Those that are open; but for frames of others there is one at most, and it is the last.
     pub(super) open_items: Vec<OutputItem>,
-    /// What closes from now on is incomplete.
+    /// Items closed from now on are incomplete.
     pub(super) is_incomplete: bool,
     /// No events are written: the response is whole.
     pub(super) is_silent: bool,
-    /// What the ids of items have of the response's.
+    /// The part of the response id that item ids share.
     id_stem: String,
     includes_encrypted: bool,
     uses_summary: bool,
@@ -109,7 +109,7 @@ impl OutputWriter {
             + self.done_bytes
     }
 
-    /// Drops what is kept, and keeps nothing of what others write.
+    /// Drops the buffer and stops buffering content of other writers.
     pub(super) fn drop_items(&mut self) {
         self.discards_items = true;
         self.done_items = BTreeMap::new();
@@ -120,7 +120,7 @@ impl OutputWriter {
         }
     }
 
-    /// Whether what others write is not kept.
+    /// Whether content of other writers is not buffered.
     pub(super) const fn discards_items(&self) -> bool {
         self.discards_items
     }
@@ -141,7 +141,7 @@ impl OutputWriter {
         id.strip_prefix("resp_").unwrap_or(id).clone_into(&mut self.id_stem);
     }
 
-    /// Closes what others left open beside the last item.
+    /// Closes items that other writers left open, besides the last one.
     pub(super) fn close_other_items(&mut self, out: &mut Vec<u8>) {
         while self.open_items.len() > 1 {
             let item = self.open_items.remove(0);
@@ -149,7 +149,7 @@ impl OutputWriter {
         }
     }
 
-    /// Counts what is open among the items, without a word.
+    /// Counts the open item as finished without writing events.
     pub(super) fn store_open_items(&mut self) {
         for item in std::mem::take(&mut self.open_items) {
             let mut text = Vec::new();
@@ -168,7 +168,7 @@ impl OutputWriter {
         }
     }
 
-    /// The beginning of an event, up to its own members.
+    /// The start of an event, before its own members.
     pub(super) fn write_event_start(&mut self, name: &str, out: &mut Vec<u8>) {
         write_raw(out, "event: ");
         write_raw(out, name);

@@ -1,4 +1,4 @@
-//! What clients get.
+//! Encoded responses for clients.
 
 use serde_json::{Value, json};
 
@@ -42,7 +42,7 @@ fn each_event_leads_to_bytes_at_once() {
 }
 
 #[test]
-fn nothing_is_kept_but_what_must_come_again() {
+fn only_repeated_content_is_buffered() {
     let kept = |face: Api| {
         let mut encoder = Encoder::new(face, echo(face));
         let call =
@@ -68,7 +68,7 @@ fn nothing_is_kept_but_what_must_come_again() {
 }
 
 #[test]
-fn an_error_ends_the_stream_as_each_face_does() {
+fn error_ends_the_stream_in_each_format() {
     let attempts = [AttemptSummary { model: "kimi/k3", result: "truncated", message: "" }];
     let error = ErrorBody {
         message: "cut",
@@ -108,7 +108,7 @@ fn an_error_ends_the_stream_as_each_face_does() {
 }
 
 #[test]
-fn usage_goes_to_a_chat_client_that_asked_for_it() {
+fn chat_client_receives_usage_on_request() {
     let stream = |include: bool| {
         let body = json!({"model": "m", "stream_options": {"include_usage": include}}).to_string();
         let body = RequestBody::parse(Api::ChatCompletions, body.into()).unwrap();
@@ -167,7 +167,7 @@ fn a_response_repeats_the_request_and_codex_gets_its_namespace_back() {
 }
 
 #[test]
-fn half_of_the_arguments_are_no_arguments_in_a_whole_message() {
+fn truncated_arguments_are_wrapped_in_a_whole_message() {
     let events = [
         start(),
         ResponseEvent::ToolCallStart { call: 0, id: "a.b".to_owned(), name: "f".to_owned() },
@@ -180,7 +180,7 @@ fn half_of_the_arguments_are_no_arguments_in_a_whole_message() {
 }
 
 #[test]
-fn what_somebody_else_began_goes_on_in_the_same_block() {
+fn continuation_writes_to_the_open_block() {
     let from = |payloads: &[Value], face: Api, events: &[ResponseEvent]| {
         let (mut encoder, mut out) = (Encoder::new(face, echo(face)), Vec::new());
         for payload in payloads {

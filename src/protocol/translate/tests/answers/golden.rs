@@ -1,5 +1,5 @@
-//! One rich chat stream, as each face says it. `MOONRELAY_BLESS=1` writes the files anew; what they hold was read with
-//! the `anthropic` and `openai` SDKs.
+//! One chat stream with many features, in each format. `MOONRELAY_BLESS=1` rewrites the files; their content
+//! was checked with the `anthropic` and `openai` SDKs.
 
 use std::path::PathBuf;
 
@@ -25,7 +25,7 @@ fn compare(name: &str, text: &[u8]) {
 }
 
 #[test]
-fn a_rich_chat_stream_in_every_face() {
+fn rich_chat_stream_matches_golden_files() {
     let events = decode(Api::ChatCompletions, STREAM);
     for (face, name) in
         [(Api::ChatCompletions, "chat"), (Api::Messages, "messages"), (Api::Responses, "responses")]

@@ -1,4 +1,4 @@
-//! What providers are known to send, and what it must be read as.
+//! Known peculiarities of provider responses and their expected decoding.
 
 use serde_json::{Value, json};
 
@@ -87,7 +87,7 @@ fn fragments_of_chat_calls_find_their_call() {
 }
 
 #[test]
-fn chat_calls_may_lack_what_comes_late_or_never() {
+fn chat_calls_with_late_or_missing_members_are_decoded() {
     let late = [
         fragment(&json!({"index": 0, "id": "a", "function": {"arguments": "{\"k\""}})),
         fragment(&json!({"index": 0, "function": {"name": "f", "arguments": ":1}"}})),
@@ -108,7 +108,7 @@ fn chat_calls_may_lack_what_comes_late_or_never() {
 }
 
 #[test]
-fn chat_says_text_and_reasoning_in_many_ways() {
+fn chat_text_and_reasoning_variants_are_decoded() {
     let plain = [
         chunk(&json!({"role": "assistant", "content": null})),
         chunk(&json!({"content": "", "reasoning_content": "why", "reasoning": "why"})),
@@ -163,7 +163,7 @@ fn halves_of_a_character_are_joined_and_lone_ones_replaced() {
 }
 
 #[test]
-fn messages_blocks_that_are_no_text_and_no_call_of_ours() {
+fn messages_server_blocks_are_ignored() {
     let block = |index: u64, block: Value| json!({"type": "content_block_start", "index": index, "content_block": block});
     let delta =
         |index: u64, delta: Value| json!({"type": "content_block_delta", "index": index, "delta": delta});
@@ -220,7 +220,7 @@ fn messages_blocks_that_are_no_text_and_no_call_of_ours() {
 }
 
 #[test]
-fn every_stop_reason_of_messages_is_known() {
+fn messages_stop_reasons_are_mapped() {
     let table = [
         ("end_turn", FinishReason::Stop),
         ("max_tokens", FinishReason::MaxTokens),
@@ -264,7 +264,7 @@ fn done(index: usize) -> Value {
     of("output_item.done", &json!({"output_index": index, "item": output()[index]}))
 }
 
-/// The item of the output as it begins.
+/// The output item at its start.
 fn added(index: usize) -> Value {
     let mut item = output()[index].clone();
     item.as_object_mut().unwrap().retain(|key, _| ["type", "id", "call_id", "name"].contains(&key.as_str()));
@@ -298,7 +298,7 @@ fn pieces() -> Vec<Value> {
     ]
 }
 
-/// The events with the input of the custom call joined, which comes in pieces.
+/// The events with the pieces of the custom call's input joined.
 fn joined(mut events: Vec<ResponseEvent>) -> Vec<ResponseEvent> {
     let mut input = String::new();
     events.retain(|event| match event {
@@ -313,7 +313,7 @@ fn joined(mut events: Vec<ResponseEvent>) -> Vec<ResponseEvent> {
 }
 
 #[test]
-fn responses_items_are_told_once_however_often_they_come() {
+fn repeated_responses_items_are_emitted_once() {
     let end =
         of("completed", &json!({"response": {"id": "resp_1", "status": "completed", "output": output()}}));
     let expected = [
@@ -333,7 +333,7 @@ fn responses_items_are_told_once_however_often_they_come() {
 }
 
 #[test]
-fn an_incomplete_response_says_why() {
+fn incomplete_response_has_a_reason() {
     for (reason, finish) in
         [("max_output_tokens", FinishReason::MaxTokens), ("content_filter", FinishReason::ContentFilter)]
     {

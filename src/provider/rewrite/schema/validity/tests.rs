@@ -1,4 +1,4 @@
-//! The verdict against the walk that mends.
+//! Compares the quick check with the full schema rewrite.
 
 use proptest::prelude::*;
 
