@@ -16,7 +16,7 @@ fn unbindable(upstream: &Upstream) -> Setup {
 }
 
 #[tokio::test]
-async fn it_serves_on_the_socket_that_it_is_handed() {
+async fn passed_socket_is_served() {
     let upstream = Upstream::start().await;
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", socket.local_addr().unwrap());
@@ -27,7 +27,7 @@ async fn it_serves_on_the_socket_that_it_is_handed() {
 }
 
 #[tokio::test]
-async fn it_serves_on_tcp_and_unix_at_once_and_leaves_the_file_there() {
+async fn passed_tcp_and_unix_sockets_are_served_and_the_file_remains() {
     let (upstream, manager) = (Upstream::start().await, Manager::new());
     let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = tcp.local_addr().unwrap();
@@ -54,7 +54,7 @@ async fn it_serves_on_tcp_and_unix_at_once_and_leaves_the_file_there() {
 }
 
 #[tokio::test]
-async fn who_connects_while_one_ends_is_served_by_the_next() {
+async fn connection_during_a_restart_is_served_by_the_next_process() {
     let upstream = Upstream::start().await;
     upstream.fault(crate::faults::slow_drip(Provider::Moonshot)).await;
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -87,7 +87,7 @@ async fn who_connects_while_one_ends_is_served_by_the_next() {
 /// Clients that come at any moment of a restart: before the signal, while answers run to their end, while nobody has the
 /// socket, while the next process starts.
 #[tokio::test]
-async fn fifty_who_connect_during_a_restart_are_all_served() {
+async fn fifty_connections_during_a_restart_are_served() {
     let upstream = Upstream::start().await;
     upstream.fault(crate::faults::slow_drip(Provider::Moonshot)).await;
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -122,7 +122,7 @@ async fn fifty_who_connect_during_a_restart_are_all_served() {
 }
 
 #[tokio::test]
-async fn a_socket_that_others_can_reach_needs_a_token() {
+async fn reachable_socket_without_a_token_is_rejected() {
     let upstream = Upstream::start().await;
     let socket = TcpListener::bind("0.0.0.0:0").unwrap();
     let (command, _home) = Setup::chain(&upstream, &[Provider::Moonshot]).command();
@@ -132,7 +132,7 @@ async fn a_socket_that_others_can_reach_needs_a_token() {
 }
 
 #[tokio::test]
-async fn what_is_no_listening_socket_is_refused_and_what_is_anothers_is_left_alone() {
+async fn descriptor_that_does_not_listen_is_rejected_and_foreign_ones_are_ignored() {
     let upstream = Upstream::start().await;
     let setup = Setup::chain(&upstream, &[Provider::Moonshot]);
     let (command, home) = setup.command();

@@ -23,7 +23,7 @@ async fn ask(gateway: &Gateway, session: &str) -> String {
 }
 
 #[tokio::test]
-async fn it_stays_over_a_reload_and_until_its_target_rests() {
+async fn affinity_survives_a_reload_and_ends_with_a_cooldown() {
     let (upstream, manager) = (Upstream::start().await, Manager::new());
     upstream.fault(json!({ "provider": "moonshot", "kind": "server_error", "times": 1 })).await;
     let setup = Setup::chain(&upstream, &[Provider::Moonshot, Provider::OpenRouter])
@@ -55,7 +55,7 @@ async fn it_stays_over_a_reload_and_until_its_target_rests() {
 }
 
 #[tokio::test]
-async fn explain_says_what_names_a_conversation() {
+async fn explain_shows_what_identifies_a_conversation() {
     let upstream = Upstream::start().await;
     let setup = Setup::chain(&upstream, &[Provider::Moonshot, Provider::OpenRouter]);
     let home = tempfile::tempdir().unwrap();

@@ -206,7 +206,7 @@ fn allowed(room: &str, path: &str) -> bool {
 }
 
 #[test]
-fn rooms_import_downwards_only() {
+fn imports_point_up_the_module_table() {
     let rooms: BTreeSet<&str> = TABLE.iter().map(|(name, _)| *name).collect();
     let mut wrong = Vec::new();
     // Tests may build what they need; those of the simulator share nothing with the gateway either.
@@ -223,7 +223,7 @@ fn rooms_import_downwards_only() {
 }
 
 #[test]
-fn every_room_stands_in_the_table() {
+fn every_module_is_in_the_table() {
     let rooms: BTreeSet<String> = sources()
         .keys()
         .map(|name| room(name).to_owned())

@@ -21,7 +21,7 @@ async fn with_config(home: &Path, text: &str, arguments: &[&str]) -> Ended {
 }
 
 #[tokio::test]
-async fn wrong_usage_is_json_where_json_was_asked_for() {
+async fn wrong_usage_with_json_flag_prints_json() {
     let home = tempfile::tempdir().unwrap();
     for (wrong, said) in [
         (&["models", "set", "--json"][..], "REF|ALIAS"),
@@ -45,7 +45,7 @@ async fn wrong_usage_is_json_where_json_was_asked_for() {
 }
 
 #[tokio::test]
-async fn a_pipe_that_closes_early_is_no_panic() {
+async fn closed_output_pipe_does_not_panic() {
     let home = tempfile::tempdir().unwrap();
     for arguments in [&["completions", "bash"][..], &["config", "schema"], &["models", "list"]] {
         let mut child = command(home.path(), arguments).spawn().unwrap();
@@ -60,7 +60,7 @@ async fn a_pipe_that_closes_early_is_no_panic() {
 }
 
 #[tokio::test]
-async fn status_asks_over_a_unix_socket_too() {
+async fn status_works_over_a_unix_socket() {
     let home = tempfile::tempdir().unwrap();
     let socket = home.path().join("moon.sock");
     let text = json!({
@@ -91,7 +91,7 @@ async fn status_asks_over_a_unix_socket_too() {
 }
 
 #[tokio::test]
-async fn models_status_tells_of_rests_where_a_gateway_runs() {
+async fn models_status_shows_cooldowns_of_a_running_gateway() {
     let upstream = Upstream::start().await;
     let setup = || Setup::chain(&upstream, &[Provider::Moonshot, Provider::OpenRouter]);
     let gateway = setup().start().await;
@@ -123,7 +123,7 @@ async fn models_status_tells_of_rests_where_a_gateway_runs() {
 }
 
 #[tokio::test]
-async fn nothing_to_ask_is_said_by_gateway_and_explain() {
+async fn gateway_and_explain_report_an_empty_chain() {
     let home = tempfile::tempdir().unwrap();
     let lab = "{models:{providers:{lab:{baseUrl:'http://localhost:1/v1'}}}}";
     for text in [lab, "{}"] {
@@ -141,7 +141,7 @@ async fn nothing_to_ask_is_said_by_gateway_and_explain() {
 }
 
 #[tokio::test]
-async fn a_model_that_is_gone_is_told_by_explain_and_in_the_log() {
+async fn retired_model_is_reported_by_explain_and_in_the_log() {
     let home = tempfile::tempdir().unwrap();
     let text = "{models:{providers:{moonshot:{apiKey:'sk-0123456789ab'}}}}";
     let shown = with_config(home.path(), text, &["explain", "moonshot/kimi-k2.5"]).await;

@@ -102,7 +102,7 @@ async fn cut(
 }
 
 #[tokio::test]
-async fn a_stream_that_is_cut_anywhere_is_whole_in_the_end() {
+async fn stream_cut_at_any_point_is_completed() {
     let upstream = Upstream::start().await;
     let mut dice = fastrand::Rng::with_seed(3);
     for chain in [TWO_KIMI, KIMI_THEN_OPENROUTER] {
@@ -123,7 +123,7 @@ async fn a_stream_that_is_cut_anywhere_is_whole_in_the_end() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_reset_anywhere_is_no_loss_either() {
+async fn stream_reset_at_any_point_is_completed() {
     let upstream = Upstream::start().await;
     let mut dice = fastrand::Rng::with_seed(5);
     for (chain, body) in [TWO_KIMI, KIMI_THEN_OPENROUTER].into_iter().zip(requests()) {
@@ -143,7 +143,7 @@ async fn a_connection_that_is_reset_anywhere_is_no_loss_either() {
 }
 
 #[tokio::test]
-async fn where_nobody_may_go_on_an_error_event_ends_it() {
+async fn stream_without_a_continuation_target_ends_with_an_error_event() {
     let upstream = Upstream::start().await;
     let body = prompt("default", WORDS, true);
     for (kind, chain, goes_on) in [
@@ -174,7 +174,7 @@ async fn where_nobody_may_go_on_an_error_event_ends_it() {
 }
 
 #[tokio::test]
-async fn a_model_that_does_not_go_on_as_it_should_spoils_nothing() {
+async fn diverging_continuation_does_not_corrupt_the_answer() {
     let upstream = Upstream::start().await;
     let body = prompt("default", WORDS, true);
     let mut gateway = serving(&upstream, KIMI_THEN_OPENROUTER).await;
@@ -223,7 +223,7 @@ async fn a_model_that_does_not_go_on_as_it_should_spoils_nothing() {
 }
 
 #[tokio::test]
-async fn a_whole_answer_that_breaks_is_given_by_the_next_target() {
+async fn interrupted_complete_answer_comes_from_the_next_target() {
     let upstream = Upstream::start().await;
     for kind in ["end_after", "reset_after"] {
         let gateway = serving(&upstream, KIMI_THEN_OPENROUTER).await;
@@ -238,7 +238,7 @@ async fn a_whole_answer_that_breaks_is_given_by_the_next_target() {
 }
 
 #[tokio::test]
-async fn going_on_can_be_switched_off() {
+async fn continuation_can_be_disabled() {
     let upstream = Upstream::start().await;
     let gateway = setup(&upstream, TWO_KIMI).set("failover.midStream", json!("error")).start().await;
     upstream.fault(json!({ "provider": "kimi", "kind": "truncate", "value": 6, "times": 1 })).await;
@@ -261,7 +261,7 @@ fn assert_heard(heard: &Heard, whole: &Heard, case: &str) {
 }
 
 #[tokio::test]
-async fn clients_of_the_other_faces_have_the_whole_answer_too() {
+async fn clients_of_other_apis_get_the_whole_answer() {
     let upstream = Upstream::start().await;
     let mut dice = fastrand::Rng::with_seed(17);
     for face in [Face::Messages, Face::Responses] {
@@ -287,7 +287,7 @@ async fn clients_of_the_other_faces_have_the_whole_answer_too() {
 }
 
 #[tokio::test]
-async fn the_rest_of_a_text_is_asked_over_the_face_on_which_models_go_on() {
+async fn continuation_uses_an_api_with_prefill() {
     let upstream = Upstream::start().await;
     for face in [Face::Messages, Face::Responses] {
         for (kind, chain, paths) in [
@@ -320,7 +320,7 @@ async fn the_rest_of_a_text_is_asked_over_the_face_on_which_models_go_on() {
 }
 
 #[tokio::test]
-async fn where_nobody_may_go_on_an_error_of_the_face_ends_it() {
+async fn stream_without_a_continuation_target_ends_with_an_error_of_its_api() {
     let upstream = Upstream::start().await;
     for (face, error, end) in [
         (Face::Messages, "error", "message_stop"),

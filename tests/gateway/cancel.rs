@@ -23,7 +23,7 @@ async fn gateway(upstream: &Upstream) -> Gateway {
 }
 
 #[tokio::test]
-async fn in_the_middle_of_a_stream() {
+async fn client_cancels_during_a_stream() {
     let upstream = Upstream::start().await;
     upstream.fault(slow_drip(Provider::Moonshot)).await;
     let gateway = gateway(&upstream).await;
@@ -35,7 +35,7 @@ async fn in_the_middle_of_a_stream() {
 }
 
 #[tokio::test]
-async fn while_it_waits_for_the_first_byte() {
+async fn client_cancels_before_the_first_byte() {
     for (fault, stream) in
         [("no_head", true), ("no_first_byte", true), ("no_head", false), ("no_first_byte", false)]
     {
@@ -51,7 +51,7 @@ async fn while_it_waits_for_the_first_byte() {
 }
 
 #[tokio::test]
-async fn in_the_middle_of_a_whole_answer() {
+async fn client_cancels_during_a_complete_answer() {
     let upstream = Upstream::start().await;
     upstream.fault(slow_drip(Provider::Moonshot)).await;
     let gateway = gateway(&upstream).await;
@@ -64,7 +64,7 @@ async fn in_the_middle_of_a_whole_answer() {
 
 /// Bytes of a next request are pending: the server sees the end only when it writes.
 #[tokio::test]
-async fn with_another_request_in_the_pipe() {
+async fn client_cancels_with_a_pipelined_request() {
     let upstream = Upstream::start().await;
     upstream.fault(slow_drip(Provider::Moonshot)).await;
     let gateway = gateway(&upstream).await;

@@ -37,7 +37,7 @@ async fn assert_untranslated(upstream: &Upstream, capture: &Capture, provider: P
 }
 
 #[test]
-fn the_recordings_are_whole() {
+fn recordings_are_complete() {
     let captures = prompts();
     let of_face = |face| captures.iter().filter(|capture| capture.face() == face).count();
     assert_eq!(Face::ALL.map(of_face), [33, 8, 22]);
@@ -74,7 +74,7 @@ async fn moonshot_answers_every_client() {
 }
 
 #[tokio::test]
-async fn kimi_code_answers_the_clients_that_its_gate_knows_and_the_fallback_the_others() {
+async fn kimi_code_answers_accepted_clients_and_the_fallback_answers_others() {
     let upstream = Upstream::start().await;
     let gateway = all_names(Setup::chain(&upstream, &[Provider::Kimi, Provider::OpenRouter])).start().await;
     let (mut let_in, mut refused) = (0, BTreeSet::new());
@@ -99,7 +99,7 @@ async fn kimi_code_answers_the_clients_that_its_gate_knows_and_the_fallback_the_
 }
 
 #[tokio::test]
-async fn kimi_code_answers_every_client_when_the_configuration_names_it() {
+async fn kimi_code_answers_every_client_with_a_configured_user_agent() {
     let upstream = Upstream::start().await;
     let gateway = all_names(Setup::chain(&upstream, &[Provider::Kimi, Provider::OpenRouter]))
         .set("models.providers.kimi.headers", json!({ "User-Agent": "KimiCLI/1.46.0" }))
@@ -153,28 +153,28 @@ async fn in_one_face(provider: Provider, face: Face) {
 }
 
 #[tokio::test]
-async fn every_client_is_answered_by_providers_that_speak_chat_only() {
+async fn chat_only_providers_answer_every_client() {
     for provider in Provider::ALL {
         in_one_face(provider, Face::Chat).await;
     }
 }
 
 #[tokio::test]
-async fn every_client_is_answered_by_providers_that_speak_messages_only() {
+async fn messages_only_providers_answer_every_client() {
     for provider in Provider::ALL {
         in_one_face(provider, Face::Messages).await;
     }
 }
 
 #[tokio::test]
-async fn every_client_is_answered_by_providers_that_speak_responses_only() {
+async fn responses_only_providers_answer_every_client() {
     for provider in Provider::ALL {
         in_one_face(provider, Face::Responses).await;
     }
 }
 
 #[tokio::test]
-async fn a_refusal_of_the_gate_rests_the_target_for_that_client_only() {
+async fn client_rejection_cools_the_target_down_for_that_client_only() {
     let upstream = Upstream::start().await;
     let gateway = all_names(Setup::chain(&upstream, &[Provider::Kimi, Provider::OpenRouter])).start().await;
     let stranger = of_client("aider").remove(0);
@@ -186,7 +186,7 @@ async fn a_refusal_of_the_gate_rests_the_target_for_that_client_only() {
 }
 
 #[tokio::test]
-async fn what_clients_ask_besides_is_answered_with_every_provider_first() {
+async fn auxiliary_client_requests_work_with_every_primary() {
     let upstream = Upstream::start().await;
     for provider in Provider::ALL {
         let routes = json!({ "claude-*": "default", "*": "default" });

@@ -43,7 +43,7 @@ async fn assert_left(gateway: &mut Gateway, stream: bool, clock: &str) {
 }
 
 #[tokio::test]
-async fn connecting_has_a_clock() {
+async fn connect_timeout_fails_over() {
     let upstream = Upstream::start().await;
     // A backlog of one place, which is taken: the kernel leaves who comes next without an answer.
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
@@ -60,7 +60,7 @@ async fn connecting_has_a_clock() {
 }
 
 #[tokio::test]
-async fn a_streams_head_has_a_clock() {
+async fn response_header_timeout_fails_over() {
     let upstream = Upstream::start().await;
     let fault = json!({ "provider": "moonshot", "kind": "no_head" });
     let mut gateway = gateway(&upstream, fault, "headSeconds").await;
@@ -68,7 +68,7 @@ async fn a_streams_head_has_a_clock() {
 }
 
 #[tokio::test]
-async fn the_first_meaningful_event_and_the_whole_answer_have_a_clock() {
+async fn first_token_and_complete_answer_timeouts_fail_over() {
     for (kind, stream) in [
         ("no_first_byte", true),
         ("role_then_stall", true),
@@ -84,7 +84,7 @@ async fn the_first_meaningful_event_and_the_whole_answer_have_a_clock() {
 }
 
 #[tokio::test]
-async fn a_providers_own_limit_stands_in_for_the_first_byte() {
+async fn provider_timeout_overrides_the_first_byte_timeout() {
     for stream in [false, true] {
         let upstream = Upstream::start().await;
         upstream.fault(json!({ "provider": "moonshot", "kind": "no_head" })).await;
@@ -97,7 +97,7 @@ async fn a_providers_own_limit_stands_in_for_the_first_byte() {
 }
 
 #[tokio::test]
-async fn the_pause_between_bytes_has_a_clock() {
+async fn idle_timeout_interrupts_a_stream() {
     let upstream = Upstream::start().await;
     let gateway = gateway(&upstream, stall(), "idleSeconds").await;
     let answer = ask(&gateway, true).await;
@@ -105,7 +105,7 @@ async fn the_pause_between_bytes_has_a_clock() {
 }
 
 #[tokio::test]
-async fn the_limit_of_the_request_ends_it_at_once_and_blames_nobody() {
+async fn request_deadline_ends_a_request_without_a_cooldown() {
     for stream in [false, true] {
         let upstream = Upstream::start().await;
         let fault = json!({ "provider": "moonshot", "kind": "no_first_byte", "times": 1 });
@@ -126,7 +126,7 @@ async fn the_limit_of_the_request_ends_it_at_once_and_blames_nobody() {
 }
 
 #[tokio::test]
-async fn the_limit_of_the_request_ends_a_stream_with_an_error_event() {
+async fn request_deadline_ends_a_stream_with_an_error_event() {
     let upstream = Upstream::start().await;
     let gateway = gateway(&upstream, stall(), "totalSeconds").await;
     assert_broken_off(&ask(&gateway, true).await, "totalSeconds");

@@ -119,7 +119,7 @@ async fn wrong_usage_exits_2_and_help_exits_0() {
 }
 
 #[tokio::test]
-async fn a_reader_that_has_seen_enough_is_not_told_so() {
+async fn closed_reader_gets_no_error_message() {
     let home = Home::with(CONFIG);
     for arguments in [&["models", "list"][..], &["drill", "--fault", "split"], &["service", "show"]] {
         let (reader, writer) = std::io::pipe().unwrap();
@@ -133,7 +133,7 @@ async fn a_reader_that_has_seen_enough_is_not_told_so() {
 }
 
 #[tokio::test]
-async fn models_list_shows_what_can_be_asked_for() {
+async fn models_list_shows_available_models() {
     let home = Home::with(CONFIG);
     let all = home.json(&["models", "list", "--json"], 0).await;
     let models = all["models"].as_array().unwrap();
@@ -167,7 +167,7 @@ async fn models_list_shows_what_can_be_asked_for() {
 }
 
 #[tokio::test]
-async fn models_set_edits_the_file_and_keeps_its_comments() {
+async fn models_set_keeps_comments() {
     let home = Home::with(CONFIG);
     let ended = home.run(&["models", "set", "moonshot/kimi-k3"]).await;
     assert_eq!(ended.code, Some(0), "{}", ended.both());
@@ -192,7 +192,7 @@ async fn models_set_edits_the_file_and_keeps_its_comments() {
 }
 
 #[tokio::test]
-async fn fallbacks_and_aliases_are_kept_in_the_file() {
+async fn fallback_and_alias_commands_edit_the_file() {
     let home = Home::with(CONFIG);
     assert_eq!(home.run(&["models", "fallbacks", "add", "moonshot/kimi-k3"]).await.code, Some(0));
     let list = home.run(&["models", "fallbacks", "list"]).await;
@@ -268,7 +268,7 @@ async fn config_validate_has_its_own_shape() {
 }
 
 #[tokio::test]
-async fn config_validate_runs_where_no_key_can_be() {
+async fn config_validate_works_without_keys() {
     let home = Home::with("{ models: { providers: { moonshot: { apiKey: '${NOT_SET_HERE}' } } } }");
     let valid = home.json(&["config", "validate", "--json"], 0).await;
     assert_eq!(valid["valid"], json!(true));
@@ -304,7 +304,7 @@ async fn config_get_and_set_keep_secrets_and_comments() {
 }
 
 #[tokio::test]
-async fn config_path_and_schema_print_what_they_say() {
+async fn config_path_and_schema_print_path_and_schema() {
     let home = Home::with(CONFIG);
     assert_eq!(home.run(&["config", "path"]).await.stdout.trim(), home.file().to_str().unwrap());
     let schema = home.run(&["config", "schema"]).await.json();
@@ -316,7 +316,7 @@ async fn config_path_and_schema_print_what_they_say() {
 }
 
 #[tokio::test]
-async fn config_import_takes_what_it_knows_and_names_what_it_leaves() {
+async fn config_import_reports_what_it_does_not_import() {
     let home = Home::with("{}");
     std::fs::remove_file(home.file()).unwrap();
     let openclaw = home.path().join("openclaw.json");
@@ -347,7 +347,7 @@ async fn config_import_takes_what_it_knows_and_names_what_it_leaves() {
 }
 
 #[tokio::test]
-async fn status_tells_of_a_running_gateway_and_of_none() {
+async fn status_reports_a_running_and_a_missing_gateway() {
     let upstream = Upstream::start().await;
     let gateway = Setup::chain(&upstream, &[Provider::Moonshot, Provider::OpenRouter]).start().await;
     let status = gateway.status().await;
@@ -393,7 +393,7 @@ async fn man_pages_are_written_for_every_command() {
 }
 
 #[tokio::test]
-async fn completions_are_scripts_of_their_shell() {
+async fn completions_parse_in_their_shell() {
     let home = Home::with(CONFIG);
     for (shell, mark) in
         [("bash", "complete "), ("zsh", "#compdef moonrelay"), ("fish", "complete -c moonrelay")]
@@ -404,7 +404,7 @@ async fn completions_are_scripts_of_their_shell() {
 }
 
 #[tokio::test]
-async fn simulate_refuses_a_wrong_key_and_an_unknown_fault() {
+async fn simulate_rejects_a_wrong_key_and_an_unknown_fault() {
     let upstream = Upstream::with(&["--key", "sk-the-only-key"]).await;
     let url = format!("{}/moonshot/v1/models", upstream.base());
     let client = crate::common::raw::client();

@@ -26,31 +26,31 @@ fn replay(target: &str, judge: fn(&[u8])) {
 }
 
 #[test]
-fn request_bodies() {
+fn corpus_of_request_bodies_is_handled() {
     replay("request", judges::request::judge);
 }
 
 #[test]
-fn events_of_streams() {
+fn corpus_of_stream_events_is_handled() {
     replay("events", judges::events::judge);
 }
 
 #[test]
-fn answers_in_other_faces() {
+fn corpus_of_translated_answers_is_handled() {
     replay("answers", judges::answers::judge);
 }
 
 #[test]
-fn configurations() {
+fn corpus_of_configurations_is_handled() {
     replay("config", judges::config::judge);
 }
 
 #[test]
-fn headers_both_ways() {
+fn corpus_of_headers_is_handled() {
     replay("headers", judges::headers::judge);
 }
 
 #[test]
-fn requests_in_another_face() {
+fn corpus_of_translated_requests_is_handled() {
     replay("translate", judges::translate::judge);
 }

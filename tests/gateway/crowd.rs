@@ -49,7 +49,7 @@ fn many_events() -> Vec<String> {
 }
 
 #[tokio::test]
-async fn chunks_that_come_together_reach_the_client_byte_for_byte() {
+async fn chunks_that_arrive_together_are_forwarded_unchanged() {
     let events = Arc::new(many_events());
     let sent = events.clone();
     let scripted = Scripted::start(move |mut stream: TcpStream| {
@@ -85,7 +85,7 @@ fn asked(authority: &str) -> String {
 
 /// Each is answered by its first chunk alone until the client has that: joining waits for nothing.
 #[tokio::test]
-async fn a_chunk_that_comes_alone_goes_on_at_once() {
+async fn single_chunk_is_forwarded_at_once() {
     let (next, answered) = tokio::sync::mpsc::unbounded_channel();
     let answered = Arc::new(tokio::sync::Mutex::new(answered));
     let scripted = Scripted::start(move |mut stream: TcpStream| {
@@ -132,7 +132,7 @@ fn may_open(descriptors: usize) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fifteen_hundred_streams_are_open_at_one_time() {
+async fn fifteen_hundred_streams_run_at_one_time() {
     let _alone = CROWD.lock().await;
     if !may_open(2 * STREAMS + 1000) {
         println!("not checked: this machine lets a process open fewer than {} files", 2 * STREAMS + 1000);

@@ -35,7 +35,7 @@ async fn set_at_once(home: &Path) {
 }
 
 #[tokio::test]
-async fn parallel_edits_all_survive() {
+async fn parallel_edits_are_all_kept() {
     let home = home_with("{\n  // mine\n}\n");
     set_at_once(home.path()).await;
     assert!(std::fs::read_to_string(file(home.path())).unwrap().contains("// mine"));
@@ -43,7 +43,7 @@ async fn parallel_edits_all_survive() {
 }
 
 #[tokio::test]
-async fn a_wrong_file_is_mended_step_by_step() {
+async fn invalid_file_can_be_fixed_step_by_step() {
     let home = home_with("{ logging: { level: 'lots' }, gatway: {} }");
     let refused = moonrelay(home.path(), &["config", "set", "gateway.port", "1", "--json"]).await;
     assert_eq!(refused.code, Some(78), "{}", refused.both());
@@ -58,7 +58,7 @@ async fn a_wrong_file_is_mended_step_by_step() {
 }
 
 #[tokio::test]
-async fn under_nix_no_key_is_printed_and_none_is_put_into_the_store() {
+async fn managed_configuration_never_prints_or_stores_a_key() {
     let config = json!({ "agents": { "defaults": { "model": {
         "primary": "moonshot/kimi-k3", "fallbacks": ["openrouter/auto", "kimi/k3"],
     } } } });

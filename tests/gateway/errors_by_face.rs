@@ -43,7 +43,7 @@ fn asking(gateway: &Gateway, path: &str, body: impl Into<reqwest::Body>) -> reqw
 }
 
 #[tokio::test]
-async fn each_face_gets_its_own_errors() {
+async fn errors_have_the_format_of_the_clients_api() {
     let upstream = Upstream::start().await;
     let gateway = gateway(&upstream).await;
     for (face, kinds) in [
@@ -96,7 +96,7 @@ async fn each_face_gets_its_own_errors() {
 }
 
 #[tokio::test]
-async fn when_all_refuse_each_face_names_the_failure_and_every_attempt() {
+async fn error_after_all_attempts_names_each_attempt_in_every_api() {
     let upstream = Upstream::start().await;
     for (fault, status, kinds) in [
         ("rate_limit", 429, ["rate_limit_reached_error", "rate_limit_reached_error", "rate_limit_error"]),
@@ -132,7 +132,7 @@ async fn when_all_refuse_each_face_names_the_failure_and_every_attempt() {
 }
 
 #[tokio::test]
-async fn a_stream_that_breaks_ends_with_an_error_of_its_face() {
+async fn interrupted_stream_ends_with_an_error_of_its_api() {
     let upstream = Upstream::start().await;
     for (face, mark) in [(Face::Messages, "event: error\n"), (Face::Responses, "event: response.failed\n")] {
         for api in [face, Face::Chat] {
@@ -158,7 +158,7 @@ async fn a_stream_that_breaks_ends_with_an_error_of_its_face() {
 }
 
 #[tokio::test]
-async fn tokens_are_counted_by_the_provider_where_it_counts_and_else_estimated() {
+async fn token_count_comes_from_the_provider_or_an_estimate() {
     let upstream = Upstream::start().await;
     let mut body = Face::Messages.prompt("default", &"word ".repeat(400), false);
     body.as_object_mut().unwrap().remove("stream");
@@ -193,7 +193,7 @@ async fn tokens_are_counted_by_the_provider_where_it_counts_and_else_estimated()
 }
 
 #[tokio::test]
-async fn nothing_is_kept_and_that_is_said() {
+async fn stored_responses_are_rejected_with_an_explanation() {
     let upstream = Upstream::start().await;
     let gateway = Setup::chain(&upstream, &[Provider::Moonshot]).start().await;
     for (field, value) in [
@@ -227,7 +227,7 @@ async fn nothing_is_kept_and_that_is_said() {
 }
 
 #[tokio::test]
-async fn claude_codes_picker_finds_routes_and_may_ask_for_what_it_finds() {
+async fn claude_code_model_picker_lists_usable_routes() {
     let upstream = Upstream::start().await;
     let gateway = Setup::chain(&upstream, &[Provider::Kimi, Provider::OpenRouter])
         .set("models.routes", json!({ "claude-*": "default", "claude-haiku-*": "moonshot/kimi-k2.6" }))
@@ -274,7 +274,7 @@ async fn claude_codes_picker_finds_routes_and_may_ask_for_what_it_finds() {
 }
 
 #[tokio::test]
-async fn explain_shows_the_faces_and_what_is_lost_between_them() {
+async fn explain_shows_apis_and_translation_losses() {
     let upstream = Upstream::start().await;
     let setup = Setup::chain(&upstream, &[Provider::Kimi, Provider::OpenRouter])
         .set("models.providers.openrouter.api", json!("openai-completions"));
@@ -310,7 +310,7 @@ async fn explain_shows_the_faces_and_what_is_lost_between_them() {
 }
 
 #[tokio::test]
-async fn explain_refuses_what_the_gateway_refuses() {
+async fn explain_rejects_what_the_gateway_rejects() {
     let upstream = Upstream::start().await;
     let home = tempfile::tempdir().unwrap();
     let (file, body) = (home.path().join("config.json5"), home.path().join("body.json"));

@@ -47,7 +47,7 @@ fn check([text, called, told]: &[Heard; 3], face: Face, place: &str) {
 }
 
 #[tokio::test]
-async fn every_client_talks_and_calls_tools_with_every_provider_over_its_own_face() {
+async fn conversation_with_tools_works_in_the_same_api() {
     let upstream = Upstream::start().await;
     for provider in Provider::ALL {
         let gateway = Setup::chain(&upstream, &[provider]).start().await;
@@ -67,7 +67,7 @@ async fn every_client_talks_and_calls_tools_with_every_provider_over_its_own_fac
 }
 
 #[tokio::test]
-async fn every_client_talks_and_calls_tools_with_providers_of_every_other_face() {
+async fn conversation_with_tools_works_across_apis() {
     let upstream = Upstream::start().await;
     for provider in Provider::ALL {
         for spoken in Face::ALL {
@@ -93,7 +93,7 @@ async fn every_client_talks_and_calls_tools_with_providers_of_every_other_face()
 }
 
 #[tokio::test]
-async fn the_same_face_passes_byte_for_byte() {
+async fn same_api_passes_byte_for_byte() {
     let upstream = Upstream::start().await;
     let gateway = Setup::chain(&upstream, &[Provider::OpenRouter]).start().await;
     for face in [Face::Messages, Face::Responses] {
@@ -155,7 +155,7 @@ fn falling(upstream: &Upstream, faces: &[Face]) -> Setup {
 }
 
 #[tokio::test]
-async fn a_client_falls_from_one_face_to_another_and_does_not_notice() {
+async fn failover_to_another_api_is_invisible_to_the_client() {
     let upstream = Upstream::start().await;
     for failure in ["rate_limit", "server_error", "truncate=0", "reset_before", "reset_after=0"] {
         for client in Face::ALL {
@@ -180,7 +180,7 @@ async fn a_client_falls_from_one_face_to_another_and_does_not_notice() {
 }
 
 #[tokio::test]
-async fn a_conversation_goes_on_with_another_provider_and_another_face_in_the_middle_of_it() {
+async fn conversation_continues_with_another_provider_and_api() {
     let upstream = Upstream::start().await;
     for client in Face::ALL {
         upstream.no_faults().await;

@@ -371,7 +371,7 @@ fn judge(case: &Case, seen: &Seen) -> Result<(), String> {
 type Table = BTreeMap<(usize, String), BTreeMap<Phase, String>>;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_fault_ends_in_an_answer_or_in_an_error_that_the_client_sees() {
+async fn every_fault_ends_in_an_answer_or_a_visible_error() {
     let first = Upstream::start().await;
     let order: Vec<String> =
         first.kinds().await.iter().map(|k| k["kind"].as_str().unwrap().to_owned()).collect();
@@ -474,7 +474,7 @@ fn assert_calls_weather(said: &Said, answer: &Answer) {
 }
 
 #[tokio::test]
-async fn a_transient_failure_is_tried_again_on_the_same_target() {
+async fn transient_failure_is_retried_on_the_same_target() {
     let upstream = Upstream::start().await;
     upstream.fault(json!({ "provider": "moonshot", "kind": "server_error", "times": 1 })).await;
     let gateway = Setup::chain(&upstream, &[Provider::Moonshot, Provider::OpenRouter])
@@ -486,7 +486,7 @@ async fn a_transient_failure_is_tried_again_on_the_same_target() {
 }
 
 #[tokio::test]
-async fn the_primary_answers_again_as_soon_as_its_cooldown_ends() {
+async fn primary_answers_again_after_its_cooldown() {
     let upstream = Upstream::start().await;
     upstream.fault(json!({ "provider": "moonshot", "kind": "server_error", "times": 1 })).await;
     let gateway = Setup::chain(&upstream, &[Provider::Moonshot, Provider::OpenRouter])
@@ -507,7 +507,7 @@ async fn the_primary_answers_again_as_soon_as_its_cooldown_ends() {
 }
 
 #[tokio::test]
-async fn a_head_that_had_to_go_out_early_is_explained_in_the_stream() {
+async fn early_response_header_is_explained_in_the_stream() {
     let upstream = Upstream::start().await;
     upstream.fault(json!({ "provider": "moonshot", "kind": "no_first_byte" })).await;
     let gateway = clocked(Setup::chain(&upstream, &[Provider::Moonshot, Provider::OpenRouter]))

@@ -33,7 +33,7 @@ async fn last_request(upstream: &Upstream) -> String {
 }
 
 #[tokio::test]
-async fn a_request_that_breaks_no_rule_goes_up_with_nothing_changed_but_its_model() {
+async fn request_without_rule_matches_changes_only_its_model() {
     let (upstream, gateway) = start(Provider::Moonshot).await;
     let sent = body("moonshot/kimi-k3");
     let answer = Answer::read(gateway.chat_request(sent.clone()).send().await.unwrap()).await;
@@ -42,7 +42,7 @@ async fn a_request_that_breaks_no_rule_goes_up_with_nothing_changed_but_its_mode
 }
 
 #[tokio::test]
-async fn a_bare_id_changes_nothing_at_all() {
+async fn request_with_a_bare_id_is_unchanged() {
     let (upstream, gateway) = start(Provider::Moonshot).await;
     let sent = body("kimi-k3");
     let answer = Answer::read(gateway.chat_request(sent.clone()).send().await.unwrap()).await;
@@ -52,7 +52,7 @@ async fn a_bare_id_changes_nothing_at_all() {
 
 /// The rules that fire here, and nothing else: each stands in `docs/reference/dialect-rules.md`.
 #[tokio::test]
-async fn what_a_rule_names_is_changed_and_everything_around_it_stays() {
+async fn rule_changes_only_its_fields() {
     let (upstream, mut gateway) = start(Provider::Moonshot).await;
     let messages = MESSAGES.replace("\"role\":\"system\"", "\"role\":\"developer\"");
     let sent = format!(
@@ -77,7 +77,7 @@ fn value(text: &str) -> Value {
 }
 
 #[tokio::test]
-async fn the_last_of_duplicate_keys_counts_and_an_edit_replaces_all() {
+async fn last_duplicate_key_counts_and_an_edit_replaces_all() {
     let (upstream, gateway) = start(Provider::Moonshot).await;
     let sent = r#"{"model":"first","m\u006fdel":"moonshot/kimi-k3","messages":[{"role":"user","content":"Say hello"}]}"#;
     let answer = Answer::read(gateway.chat_request(sent).send().await.unwrap()).await;
@@ -114,7 +114,7 @@ fn without_identity(text: &str) -> String {
 }
 
 #[tokio::test]
-async fn an_answer_of_moonshot_comes_down_as_it_was_sent() {
+async fn moonshot_answer_is_forwarded_unchanged() {
     let (upstream, gateway) = start(Provider::Moonshot).await;
     for (text, stream) in [
         ("Say hello", false),
@@ -152,7 +152,7 @@ async fn reasoning_tool_calls_and_cached_tokens_reach_the_client() {
 }
 
 #[tokio::test]
-async fn usage_that_was_not_asked_for_is_counted_and_hidden() {
+async fn unrequested_usage_is_counted_and_hidden() {
     for provider in Provider::ALL {
         let (_upstream, gateway) = start(provider).await;
         let mut body = prompt(provider.reference(), "Say hello", true);
@@ -172,7 +172,7 @@ async fn usage_that_was_not_asked_for_is_counted_and_hidden() {
 }
 
 #[tokio::test]
-async fn openrouters_closing_chunk_repeats_neither_role_nor_finish() {
+async fn openrouter_final_chunk_repeats_neither_role_nor_finish_reason() {
     let (_upstream, gateway) = start(Provider::OpenRouter).await;
     let answer = gateway.chat(&prompt("openrouter/auto", "Say hello", true)).await;
     let said = answer.said();
@@ -187,7 +187,7 @@ async fn openrouters_closing_chunk_repeats_neither_role_nor_finish() {
 
 /// Tool names that Moonshot refuses go up renamed and come back as the client knows them.
 #[tokio::test]
-async fn a_tool_name_that_moonshot_refuses_comes_back_as_it_was() {
+async fn renamed_tool_is_restored_in_the_answer() {
     let (upstream, gateway) = start(Provider::Moonshot).await;
     for (name, stream) in [("ls", false), ("ls", true), ("mcp.files:read", true), ("9lives", true)] {
         let mut body = prompt("kimi-k3", "Run echo captured", stream);

@@ -16,7 +16,7 @@ fn of(asked: &[Value], provider: Provider) -> Vec<&Value> {
 }
 
 #[tokio::test]
-async fn the_silent_one_is_cancelled_while_the_other_answers_and_is_asked_first_again() {
+async fn silent_target_is_cancelled_and_remains_first() {
     for (fault, stream) in
         [("no_head", true), ("role_then_stall", true), ("no_head", false), ("no_first_byte", false)]
     {
@@ -48,7 +48,7 @@ async fn the_silent_one_is_cancelled_while_the_other_answers_and_is_asked_first_
 }
 
 #[tokio::test]
-async fn the_loser_is_gone_before_the_winner_has_ended() {
+async fn losing_attempt_is_cancelled_before_the_answer_ends() {
     let upstream = Upstream::start().await;
     upstream.fault(json!({ "provider": "moonshot", "kind": "no_first_byte" })).await;
     upstream.fault(json!({ "provider": "openrouter", "kind": "stall", "value": 8 })).await;
@@ -64,7 +64,7 @@ async fn the_loser_is_gone_before_the_winner_has_ended() {
 }
 
 #[tokio::test]
-async fn a_hedge_that_fails_gives_way_to_the_next_target() {
+async fn failed_hedge_fails_over_to_the_next_target() {
     let upstream = Upstream::start().await;
     upstream.fault(json!({ "provider": "moonshot", "kind": "no_head" })).await;
     upstream.fault(json!({ "provider": "openrouter", "kind": "server_error" })).await;
@@ -76,7 +76,7 @@ async fn a_hedge_that_fails_gives_way_to_the_next_target() {
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_cancels_both() {
+async fn client_disconnect_cancels_both_attempts() {
     let upstream = Upstream::start().await;
     upstream.fault(json!({ "provider": "*", "kind": "no_head" })).await;
     let gateway = gateway(&upstream, &[Provider::Moonshot, Provider::OpenRouter]).await;

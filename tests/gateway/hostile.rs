@@ -47,7 +47,7 @@ fn chat(head: &str, body: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn what_is_no_request_is_told_so() {
+async fn invalid_http_gets_an_error() {
     let (upstream, gateway) = start().await;
     let large = format!("GET / HTTP/1.1\r\nhost: localhost\r\nx-large: {}\r\n\r\n", "x".repeat(1 << 20));
     let many = format!("GET / HTTP/1.1\r\nhost: localhost\r\n{}\r\n", "x-many: 1\r\n".repeat(101));
@@ -82,7 +82,7 @@ async fn what_is_no_request_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_body_whose_length_is_not_clear_is_refused() {
+async fn body_with_an_ambiguous_length_is_rejected() {
     let (upstream, gateway) = start().await;
     let bad = "malformed_request";
     let say = |head: &str| chat(&format!("host: localhost\r\n{head}"), b"{}");
@@ -120,7 +120,7 @@ async fn a_body_whose_length_is_not_clear_is_refused() {
 }
 
 #[tokio::test]
-async fn whom_a_request_is_for_must_be_clear() {
+async fn ambiguous_host_is_rejected() {
     let (upstream, gateway) = start().await;
     let get = |target: &str, hosts: &[&str]| {
         let hosts: String = hosts.iter().map(|host| format!("host: {host}\r\n")).collect();
@@ -193,7 +193,7 @@ async fn http_1_0_is_answered() {
 }
 
 #[tokio::test]
-async fn what_is_unusual_and_clear_is_served_and_goes_up_clean() {
+async fn unusual_valid_request_is_served_and_normalised() {
     let (upstream, gateway) = start().await;
     let body = prompt("moonshot/kimi-k3", "Say hello", false).to_string();
     let length = format!("content-length: {}", body.len());
@@ -247,7 +247,7 @@ fn count(request: &Value, header: &str) -> usize {
 
 /// A client that writes all of it before it reads gets to see the answer too.
 #[tokio::test]
-async fn a_body_of_100_mb_is_refused_in_words() {
+async fn body_of_100_mb_is_rejected_with_an_error() {
     let (upstream, gateway) = start().await;
     let piece = vec![b'x'; 1 << 20];
     let size = piece.len() * 100;
@@ -268,7 +268,7 @@ async fn a_body_of_100_mb_is_refused_in_words() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_no_text_is_refused() {
+async fn body_that_is_not_utf_8_is_rejected() {
     let (upstream, gateway) = start().await;
     let bodies: &[&[u8]] = &[
         b"{\"model\":\"moonshot/kimi-k3\",\"messages\":[{\"role\":\"user\",\"content\":\"\xff\xfe\"}]}",
@@ -289,7 +289,7 @@ async fn a_body_that_is_no_text_is_refused() {
 /// More connections that drip a head than there are workers: each is cut in the time that a head has, and all that
 /// while others are served.
 #[tokio::test]
-async fn slowloris_is_cut_with_words_and_others_are_served() {
+async fn slow_request_header_times_out_and_others_are_served() {
     let (upstream, gateway) = start().await;
     let mut slow = tokio::task::JoinSet::new();
     for _ in 0..100 {

@@ -31,7 +31,7 @@ async fn send(request: reqwest::RequestBuilder) -> Answer {
 }
 
 #[tokio::test]
-async fn a_token_is_asked_for_and_taken_from_either_header() {
+async fn token_is_required_in_either_header() {
     let upstream = Upstream::start().await;
     let mut gateway = Setup::chain(&upstream, &[Provider::Moonshot])
         .set(
@@ -85,7 +85,7 @@ async fn a_token_is_asked_for_and_taken_from_either_header() {
 }
 
 #[tokio::test]
-async fn live_and_ready_have_the_documented_shapes() {
+async fn health_endpoints_have_the_documented_shapes() {
     let (_upstream, gateway) = moonshot().await;
     for path in ["/health", "/healthz"] {
         assert_eq!(gateway.get(path).await.json(), json!({ "ok": true, "status": "live" }), "{path}");
@@ -107,7 +107,7 @@ async fn live_and_ready_have_the_documented_shapes() {
 }
 
 #[tokio::test]
-async fn models_are_listed_and_named() {
+async fn models_are_listed_and_described() {
     let (_upstream, gateway) = moonshot().await;
     for prefix in ["", "/coding", "/api"] {
         let body = gateway.get(&format!("{prefix}/v1/models")).await.json();
@@ -135,7 +135,7 @@ async fn models_are_listed_and_named() {
 }
 
 #[tokio::test]
-async fn an_unknown_model_is_a_404_with_the_nearest_names() {
+async fn unknown_model_is_404_with_similar_names() {
     let (upstream, gateway) = moonshot().await;
     for asked in ["moonshot/kimi-k33", "kimi-k2.7-cod", "nothing-like-it"] {
         let answer = gateway.chat(&prompt(asked, "Say hello", false)).await;
@@ -150,7 +150,7 @@ async fn an_unknown_model_is_a_404_with_the_nearest_names() {
 }
 
 #[tokio::test]
-async fn chat_stands_under_every_prefix() {
+async fn chat_is_served_under_every_prefix() {
     let (_upstream, gateway) = moonshot().await;
     for prefix in ["/v1", "/coding/v1", "/api/v1"] {
         let request = gateway
@@ -163,7 +163,7 @@ async fn chat_stands_under_every_prefix() {
 }
 
 #[tokio::test]
-async fn what_is_no_request_is_refused_in_the_shape_of_the_face() {
+async fn invalid_request_gets_an_error_of_its_api() {
     let (upstream, gateway) = moonshot().await;
     let malformed: &[&[u8]] = &[
         b"",
@@ -191,7 +191,7 @@ async fn what_is_no_request_is_refused_in_the_shape_of_the_face() {
 }
 
 #[tokio::test]
-async fn a_body_over_the_limit_is_a_413_with_and_without_its_length() {
+async fn body_over_the_limit_is_413_with_and_without_length() {
     let upstream = Upstream::start().await;
     let gateway =
         Setup::chain(&upstream, &[Provider::Moonshot]).set("gateway.bodyLimitMiB", json!(1)).start().await;
@@ -213,7 +213,7 @@ async fn a_body_over_the_limit_is_a_413_with_and_without_its_length() {
 }
 
 #[tokio::test]
-async fn pages_of_other_origins_and_foreign_hosts_are_refused() {
+async fn foreign_origins_and_hosts_are_rejected() {
     let (upstream, gateway) = moonshot().await;
     let authority = gateway.serving.authority().to_owned();
     let port = authority.rsplit(':').next().unwrap();
@@ -245,7 +245,7 @@ async fn pages_of_other_origins_and_foreign_hosts_are_refused() {
 }
 
 #[tokio::test]
-async fn headers_that_are_nobody_elses_business_stay_here() {
+async fn internal_headers_are_not_forwarded() {
     let (upstream, gateway) = moonshot().await;
     let request = gateway
         .chat_request(prompt("moonshot/kimi-k3", "Say hello", false).to_string())
@@ -305,7 +305,7 @@ async fn account_identifiers_never_reach_client_or_journal() {
 }
 
 #[tokio::test]
-async fn every_answer_says_who_answered() {
+async fn every_answer_names_its_target() {
     let (upstream, gateway) = moonshot().await;
     let answer = gateway.chat(&prompt("moonshot/kimi-k3", "Say hello", true)).await;
     assert_eq!((answer.model(), answer.attempts()), ("moonshot/kimi-k3", "moonshot/kimi-k3=ok"));
@@ -320,7 +320,7 @@ async fn every_answer_says_who_answered() {
 }
 
 #[tokio::test]
-async fn fallback_off_asks_the_first_target_only() {
+async fn disabled_fallback_calls_the_first_target_only() {
     let (upstream, gateway) = moonshot().await;
     upstream.fault(faults::documented(Provider::Moonshot, "server_error")).await;
     for stream in [false, true] {
@@ -343,7 +343,7 @@ async fn fallback_off_asks_the_first_target_only() {
 }
 
 #[tokio::test]
-async fn when_all_refuse_the_client_gets_the_primarys_error_and_every_attempt() {
+async fn error_after_all_attempts_is_the_primarys_with_every_attempt() {
     let (upstream, gateway) = moonshot().await;
     upstream.fault(faults::documented(Provider::Moonshot, "insufficient_balance")).await;
     upstream.fault(faults::documented(Provider::OpenRouter, "insufficient_balance")).await;
@@ -357,7 +357,7 @@ async fn when_all_refuse_the_client_gets_the_primarys_error_and_every_attempt() 
 }
 
 #[tokio::test]
-async fn a_request_that_is_simply_wrong_costs_one_call() {
+async fn invalid_request_is_sent_once() {
     let (upstream, gateway) = moonshot().await;
     let body = json!({ "model": "moonshot/kimi-k3", "messages": [] });
     let answer = gateway.chat(&body).await;
@@ -401,7 +401,7 @@ async fn head_has_the_length_and_no_body() {
 }
 
 #[tokio::test]
-async fn an_expected_continue_is_given() {
+async fn expect_continue_is_answered() {
     let (_upstream, gateway) = moonshot().await;
     let authority = gateway.serving.authority();
     let body = prompt("moonshot/kimi-k3", "Say hello", false).to_string();
@@ -417,7 +417,7 @@ async fn an_expected_continue_is_given() {
 }
 
 #[tokio::test]
-async fn names_that_cannot_be_are_refused_in_our_own_shape() {
+async fn impossible_model_names_get_our_error_format() {
     let (_upstream, mut gateway) = moonshot().await;
     let escaped = gateway.get("/v1/models/%ff").await;
     assert_eq!(escaped.status, 400, "{}", escaped.text());
@@ -434,7 +434,7 @@ async fn names_that_cannot_be_are_refused_in_our_own_shape() {
 }
 
 #[tokio::test]
-async fn http_2_is_not_upgraded_to() {
+async fn http_2_upgrade_is_ignored() {
     let (_upstream, gateway) = moonshot().await;
     let authority = gateway.serving.authority();
     let mut raw = Raw::connect(authority).await;

@@ -16,7 +16,7 @@ use crate::common::{Answer, Provider, Setup, Upstream, prompt};
 const MODEL: &str = "moonshot/kimi-k3";
 
 #[tokio::test]
-async fn an_entry_says_what_headers_and_usage_said() {
+async fn entry_matches_headers_and_usage() {
     let upstream = Upstream::start().await;
     upstream.fault(json!({ "provider": "kimi", "kind": "rate_limit" })).await;
     let mut gateway = Setup::chain(&upstream, &[Provider::Kimi, Provider::Moonshot]).start().await;
@@ -52,7 +52,7 @@ async fn an_entry_says_what_headers_and_usage_said() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stop_in_order_loses_nothing_of_two_gateways_on_one_file() {
+async fn shutdown_of_two_gateways_on_one_file_loses_nothing() {
     let upstream = Upstream::start().await;
     let home = tempfile::tempdir().unwrap();
     let setup = Setup::chain(&upstream, &[Provider::Moonshot]);
@@ -78,7 +78,7 @@ async fn a_stop_in_order_loses_nothing_of_two_gateways_on_one_file() {
 }
 
 #[tokio::test]
-async fn what_a_second_signal_cuts_off_is_kept_too() {
+async fn requests_cut_by_a_second_signal_are_recorded() {
     let upstream = Upstream::start().await;
     upstream.fault(crate::faults::never_ending(Provider::Moonshot)).await;
     let mut gateway = Setup::chain(&upstream, &[Provider::Moonshot]).start().await;
@@ -95,7 +95,7 @@ async fn what_a_second_signal_cuts_off_is_kept_too() {
 }
 
 #[tokio::test]
-async fn who_reads_nothing_is_kept_too_however_the_process_ends() {
+async fn request_with_a_stalled_reader_is_recorded_at_every_exit() {
     let upstream = Upstream::start().await;
     for signals in [&["a second signal", "cut off"][..], &["a second signal", "cut off", "stopped at once"]] {
         let mut gateway = Setup::chain(&upstream, &[Provider::Moonshot]).start().await;
@@ -122,7 +122,7 @@ async fn who_reads_nothing_is_kept_too_however_the_process_ends() {
 }
 
 #[tokio::test]
-async fn nothing_is_kept_where_none_is_asked_for() {
+async fn disabled_usage_database_is_not_created() {
     let upstream = Upstream::start().await;
     let setup = Setup::chain(&upstream, &[Provider::Moonshot]).set("usage.store", json!("none"));
     let mut gateway = setup.start().await;

@@ -40,7 +40,7 @@ async fn play(upstream: Arc<Upstream>, client: Face, column: Column, words: &Mut
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_client_gets_from_every_provider_what_the_table_says() {
+async fn every_client_and_provider_pair_matches_the_matrix() {
     let jobs = Face::ALL.into_iter().flat_map(|face| Column::ALL.map(|column| (face, column)));
     let jobs = Arc::new(Mutex::new(jobs.collect::<Vec<_>>()));
     let words = Arc::new(Mutex::new(Words::new()));

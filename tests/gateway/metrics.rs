@@ -70,7 +70,7 @@ async fn requests_attempts_tokens_and_cost_are_counted() {
 }
 
 #[tokio::test]
-async fn who_may_scrape_is_a_setting() {
+async fn metrics_authentication_is_configurable() {
     let upstream = Upstream::start().await;
     let auth = json!({ "mode": "token", "token": "client-token-0123456789" });
     let open = Setup::chain(&upstream, &CHAIN).set("gateway.auth", auth.clone()).start().await;
@@ -100,7 +100,7 @@ async fn who_may_scrape_is_a_setting() {
 }
 
 #[tokio::test]
-async fn what_the_edge_refuses_is_counted_by_its_reason_and_told_sparingly() {
+async fn rejections_are_counted_by_reason_and_logged_sparingly() {
     let upstream = Upstream::start().await;
     let mut gateway = Setup::chain(&upstream, &CHAIN)
         .set("gateway.auth", json!({ "mode": "token", "token": "client-token-0123456789" }))
@@ -204,7 +204,7 @@ async fn told(gateway: &Gateway, words: &str) -> Told {
 }
 
 #[tokio::test]
-async fn status_readiness_the_manager_and_the_metrics_say_the_same() {
+async fn status_readiness_systemd_and_metrics_agree() {
     let (upstream, manager) = (Upstream::start().await, Manager::new());
     let gateway = Setup::chain(&upstream, &CHAIN)
         .set("failover.cooldown.stepsSeconds", json!([300]))
@@ -230,7 +230,7 @@ async fn status_readiness_the_manager_and_the_metrics_say_the_same() {
 }
 
 #[tokio::test]
-async fn the_status_for_people_has_the_chain_and_until_when_it_rests() {
+async fn status_text_shows_the_chain_and_cooldowns() {
     let upstream = Upstream::start().await;
     upstream.fault(json!({ "provider": "kimi", "kind": "rate_limit" })).await;
     let setup = Setup::chain(&upstream, &CHAIN).set("failover.cooldown.stepsSeconds", json!([300]));
@@ -284,7 +284,7 @@ fn words(expression: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn the_dashboard_asks_for_metrics_and_labels_that_are_there() {
+async fn grafana_dashboard_uses_existing_metrics_and_labels() {
     let upstream = Upstream::start().await;
     upstream.fault(json!({ "provider": "kimi", "kind": "rate_limit" })).await;
     let mut gateway = Setup::chain(&upstream, &CHAIN).start().await;

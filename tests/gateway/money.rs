@@ -119,7 +119,7 @@ async fn closed(mut gateway: Gateway) -> Ledger {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_ledger_agrees_with_the_simulator_to_the_token_and_to_the_last_digit() {
+async fn usage_database_matches_the_simulator_exactly() {
     let upstream = Arc::new(Upstream::start().await);
     let gateway = Arc::new(setup(&upstream).start().await);
     let count = requests();
@@ -168,7 +168,7 @@ fn same_outcomes(seen: &[Seen], ledger: &Ledger) {
 
 /// What is paid for and answers nobody: a hedge that lost, a client that went away.
 #[tokio::test]
-async fn hedges_that_lose_and_clients_that_leave_are_estimated_and_shown_apart() {
+async fn cancelled_attempts_are_estimated_and_shown_separately() {
     const EACH: usize = 12;
     let upstream = Upstream::start().await;
     upstream.fault(json!({ "provider": "kimi", "kind": "no_head" })).await;
@@ -206,7 +206,7 @@ async fn hedges_that_lose_and_clients_that_leave_are_estimated_and_shown_apart()
 
 /// The figures of the issue, over the real binary.
 #[tokio::test]
-async fn k2_6_costs_what_its_price_says() {
+async fn k2_6_cost_matches_its_price() {
     let upstream = Upstream::start().await;
     let gateway = setup(&upstream).start().await;
     let answer = client::sized(&gateway, "moonshot/kimi-k2.6").await;

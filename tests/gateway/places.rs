@@ -46,7 +46,7 @@ async fn health(port: u16) -> reqwest::Result<u16> {
 }
 
 #[tokio::test]
-async fn another_port_is_taken_and_who_was_on_the_old_one_stays() {
+async fn reload_to_another_port_keeps_open_connections() {
     let (upstream, manager) = (Upstream::start().await, Manager::new());
     upstream.fault(crate::faults::slow_drip(Provider::Moonshot)).await;
     let (before, after) = (port(0), port(1));
@@ -74,7 +74,7 @@ async fn another_port_is_taken_and_who_was_on_the_old_one_stays() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_taken_refuses_the_whole_reload() {
+async fn reload_to_an_address_in_use_is_rejected() {
     let (upstream, manager) = (Upstream::start().await, Manager::new());
     let port = port(2);
     let setup = on_port(&upstream, port, &manager);
@@ -94,7 +94,7 @@ async fn an_address_that_is_taken_refuses_the_whole_reload() {
 }
 
 #[tokio::test]
-async fn the_same_port_opens_to_others_with_a_token_only_and_closes_again() {
+async fn reload_exposes_the_port_only_with_a_token() {
     let (upstream, manager) = (Upstream::start().await, Manager::new());
     let port = port(3);
     let setup = on_port(&upstream, port, &manager);
@@ -123,7 +123,7 @@ async fn the_same_port_opens_to_others_with_a_token_only_and_closes_again() {
 }
 
 #[tokio::test]
-async fn it_moves_to_a_unix_socket_and_back_and_leaves_no_file() {
+async fn reload_moves_to_a_unix_socket_and_back() {
     let (upstream, manager) = (Upstream::start().await, Manager::new());
     let port = port(4);
     let setup = on_port(&upstream, port, &manager);
@@ -145,7 +145,7 @@ async fn it_moves_to_a_unix_socket_and_back_and_leaves_no_file() {
 }
 
 #[tokio::test]
-async fn what_a_flag_or_a_handed_over_socket_fixes_stays_and_the_status_says_so() {
+async fn reload_keeps_an_address_fixed_by_flag_or_socket() {
     let (upstream, manager) = (Upstream::start().await, Manager::new());
     let setup = Setup::chain(&upstream, &[Provider::Moonshot])
         .set("gateway.reload", json!(false))
@@ -170,7 +170,7 @@ async fn check_stays(mut gateway: Gateway, moved: &Setup, manager: &Manager, why
 
 /// The gateway is frozen while they connect, so they wait in the queue of the old address when it moves.
 #[tokio::test]
-async fn nobody_who_waits_in_the_queue_is_lost_in_a_move() {
+async fn reload_serves_queued_connections() {
     let (upstream, manager) = (Upstream::start().await, Manager::new());
     let (before, after) = (port(6), port(7));
     let setup = on_port(&upstream, before, &manager);

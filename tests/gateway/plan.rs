@@ -19,7 +19,7 @@ async fn last_body(upstream: &Upstream) -> Value {
 }
 
 #[tokio::test]
-async fn aliases_references_routes_and_bare_ids_are_found_in_this_order() {
+async fn names_resolve_as_alias_reference_route_then_bare_id() {
     let upstream = Upstream::start().await;
     let gateway = all(&upstream)
         .set("agents.defaults.models", json!({ "moonshot/kimi-k2.6": { "alias": "Quick" } }))
@@ -52,7 +52,7 @@ async fn aliases_references_routes_and_bare_ids_are_found_in_this_order() {
 }
 
 #[tokio::test]
-async fn the_wire_has_the_providers_own_ids() {
+async fn provider_receives_its_own_model_id() {
     let upstream = Upstream::start().await;
     let gateway = all(&upstream).start().await;
     for (asked, sent) in [
@@ -68,7 +68,7 @@ async fn the_wire_has_the_providers_own_ids() {
 }
 
 #[tokio::test]
-async fn what_was_asked_for_goes_first_and_the_fallbacks_follow_without_repetition() {
+async fn requested_model_is_first_and_fallbacks_do_not_repeat_it() {
     let upstream = Upstream::start().await;
     upstream.fault(json!({ "provider": "openrouter", "kind": "server_error", "times": 1 })).await;
     upstream.fault(json!({ "provider": "moonshot", "kind": "content_filter" })).await;
@@ -80,7 +80,7 @@ async fn what_was_asked_for_goes_first_and_the_fallbacks_follow_without_repetiti
 }
 
 #[tokio::test]
-async fn messages_over_kimi_codes_limit_are_not_sent_there() {
+async fn messages_over_the_limit_skip_kimi_code() {
     let upstream = Upstream::start().await;
     let gateway = Setup::chain(&upstream, &[Provider::Kimi, Provider::Moonshot]).start().await;
     let large = prompt("default", &"word ".repeat(450_000), true);
@@ -96,7 +96,7 @@ async fn messages_over_kimi_codes_limit_are_not_sent_there() {
 }
 
 #[tokio::test]
-async fn an_image_goes_past_a_model_that_takes_none() {
+async fn image_skips_a_text_only_model() {
     let upstream = Upstream::start().await;
     let base = format!("{}{}", upstream.base(), Provider::Moonshot.path());
     let gateway = all(&upstream)
@@ -122,7 +122,7 @@ async fn an_image_goes_past_a_model_that_takes_none() {
 }
 
 #[tokio::test]
-async fn a_prompt_that_certainly_does_not_fit_goes_past_a_small_window() {
+async fn oversized_prompt_skips_a_small_context_window() {
     let upstream = Upstream::start().await;
     let base = format!("{}{}", upstream.base(), Provider::Moonshot.path());
     let small = json!({ "id": "kimi-k3", "name": "Small", "contextWindow": 2000, "maxTokens": 500 });
@@ -138,7 +138,7 @@ async fn a_prompt_that_certainly_does_not_fit_goes_past_a_small_window() {
 }
 
 #[tokio::test]
-async fn params_fill_only_what_the_client_left_out() {
+async fn default_parameters_do_not_override_the_client() {
     let upstream = Upstream::start().await;
     let params = json!({ "max_completion_tokens": 1234, "prompt_cache_key": "from-the-configuration" });
     let gateway = Setup::chain(&upstream, &[Provider::Moonshot])
@@ -165,7 +165,7 @@ async fn params_fill_only_what_the_client_left_out() {
 }
 
 #[tokio::test]
-async fn the_second_key_answers_when_the_first_has_no_money() {
+async fn second_key_answers_when_the_first_is_out_of_credit() {
     let upstream = Upstream::with(&["--key", "sk-the-second-key-0000"]).await;
     let gateway = Setup::chain(&upstream, &[Provider::Moonshot])
         .set("models.providers.moonshot.apiKey", json!(["sk-the-first-key-00000", "sk-the-second-key-0000"]))
@@ -178,7 +178,7 @@ async fn the_second_key_answers_when_the_first_has_no_money() {
 }
 
 #[tokio::test]
-async fn headers_of_the_configuration_reach_the_provider() {
+async fn configured_headers_reach_the_provider() {
     let upstream = Upstream::start().await;
     let gateway = Setup::chain(&upstream, &[Provider::OpenRouter])
         .set(
@@ -210,7 +210,7 @@ async fn headers_of_the_configuration_reach_the_provider() {
 }
 
 #[tokio::test]
-async fn tools_as_clients_write_them_stay_with_kimi() {
+async fn client_tool_schemas_work_with_kimi() {
     let upstream = Upstream::start().await;
     let chain = [Provider::Moonshot, Provider::OpenRouter];
     let gateway = Setup::chain(&upstream, &chain).start().await;

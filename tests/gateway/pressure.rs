@@ -63,7 +63,7 @@ async fn pour(mut stream: TcpStream, stalled: mpsc::UnboundedSender<usize>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_does_not_read_stalls_its_provider_and_loses_nothing() {
+async fn slow_reader_pauses_its_provider_and_loses_nothing() {
     let (sender, mut stalled) = mpsc::unbounded_channel();
     let scripted = Scripted::start(move |stream| pour(stream, sender.clone())).await;
     let gateway = scripted.setup().start().await;
@@ -94,7 +94,7 @@ async fn a_client_that_does_not_read_stalls_its_provider_and_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn bodies_that_are_too_much_together_are_told_to_come_again() {
+async fn bodies_over_the_memory_budget_get_a_retry_later_error() {
     let upstream = Upstream::start().await;
     let gateway =
         Setup::chain(&upstream, &[Provider::Moonshot]).set("gateway.bodyLimitMiB", json!(16)).start().await;
@@ -149,7 +149,7 @@ async fn with_few_places(setup: &Setup) -> (Serving, tempfile::TempDir) {
 }
 
 #[tokio::test]
-async fn where_every_place_is_at_work_a_client_is_told_to_come_again() {
+async fn connection_over_the_limit_gets_a_retry_later_error() {
     let (upstream, manager) = (Upstream::start().await, Manager::new());
     upstream.fault(never_ending(Provider::Moonshot)).await;
     let setup = Setup::chain(&upstream, &[Provider::Moonshot])
@@ -189,7 +189,7 @@ async fn turned_away(client: &mut Raw) {
 }
 
 #[tokio::test]
-async fn who_waits_before_a_full_house_at_its_end_is_told_so() {
+async fn waiting_connection_gets_an_error_at_shutdown() {
     let upstream = Upstream::start().await;
     upstream.fault(never_ending(Provider::Moonshot)).await;
     let (mut serving, _home) = with_few_places(&Setup::chain(&upstream, &[Provider::Moonshot])).await;
@@ -238,7 +238,7 @@ fn limit(column: usize) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_thousand_idle_connections_keep_nobody_out() {
+async fn ten_thousand_idle_connections_block_no_client() {
     let _alone = CROWD.lock().await;
     let upstream = Upstream::start().await;
     let count = idle_connections();

@@ -54,7 +54,7 @@ fn all_well(count: usize) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn several_are_asked_at_once() {
+async fn probes_run_in_parallel() {
     // Nobody is answered before all of them have asked.
     let all = Arc::new(Barrier::new(AT_ONCE));
     let upstream = Scripted::start(move |stream| {
@@ -70,7 +70,7 @@ async fn several_are_asked_at_once() {
 }
 
 #[tokio::test]
-async fn never_more_than_four_are_asked_at_once() {
+async fn at_most_four_probes_run_at_one_time() {
     let (inside, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     // One is let go for each that came behind the first four: so four are always under way, and a fifth would be seen.
     let places = Arc::new(Semaphore::new(0));
@@ -97,7 +97,7 @@ async fn never_more_than_four_are_asked_at_once() {
 }
 
 #[tokio::test]
-async fn one_that_is_slow_holds_nobody_up_and_keeps_its_place() {
+async fn slow_probe_delays_no_other_and_keeps_its_row() {
     // The first answers when all the others were answered.
     let others = 6;
     let (answered, over) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));

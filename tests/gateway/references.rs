@@ -183,7 +183,7 @@ fn kind(schema: &Value) -> String {
 }
 
 #[test]
-fn the_reference_of_dialect_rules_is_the_table_in_the_code() {
+fn the_reference_of_provider_rules_is_the_table_in_the_code() {
     let mut out = format!("{RULES_PAGE}\n{GENERATED}\n| rule | what it does | source |\n|---|---|---|\n");
     for rule in RULES {
         let _ = writeln!(out, "| `{}` | {} | {} |", rule.name, rule.description, rule.source);

@@ -24,7 +24,7 @@ async fn reload(gateway: &Gateway, text: &str, manager: &Manager) -> Vec<String>
 }
 
 #[tokio::test]
-async fn new_requests_see_the_new_chain_and_a_running_stream_ends_on_the_old_one() {
+async fn reload_applies_to_new_requests_only() {
     let (upstream, manager) = (Upstream::start().await, Manager::new());
     upstream.fault(crate::faults::slow_drip(Provider::Moonshot)).await;
     let old = managed(&upstream, &[Provider::Moonshot, Provider::OpenRouter], &manager);
@@ -55,7 +55,7 @@ async fn new_requests_see_the_new_chain_and_a_running_stream_ends_on_the_old_one
 }
 
 #[tokio::test]
-async fn a_file_with_errors_is_refused_with_all_of_them_and_the_old_one_serves_on() {
+async fn invalid_reload_reports_all_errors_and_keeps_the_old_configuration() {
     let (upstream, manager) = (Upstream::start().await, Manager::new());
     let good = managed(&upstream, &[Provider::Kimi], &manager);
     let mut gateway = good.clone().start().await;
@@ -90,7 +90,7 @@ async fn a_file_with_errors_is_refused_with_all_of_them_and_the_old_one_serves_o
 }
 
 #[tokio::test]
-async fn a_file_without_a_key_or_without_the_token_that_the_bind_needs_is_refused() {
+async fn reload_without_a_required_key_or_token_is_rejected() {
     let (upstream, manager) = (Upstream::start().await, Manager::new());
     let open = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
     let port = open.local_addr().unwrap().port();
@@ -116,7 +116,7 @@ async fn models(port: u16, token: Option<&str>) -> u16 {
 }
 
 #[tokio::test]
-async fn rests_survive_where_the_target_is_the_same() {
+async fn cooldowns_survive_a_reload_of_the_same_target() {
     let (upstream, manager) = (Upstream::start().await, Manager::new());
     upstream.fault(json!({ "provider": "kimi", "kind": "rate_limit" })).await;
     let setup = managed(&upstream, &[Provider::Kimi, Provider::OpenRouter], &manager);
@@ -136,7 +136,7 @@ async fn rests_survive_where_the_target_is_the_same() {
 }
 
 #[tokio::test]
-async fn a_token_counts_at_once() {
+async fn reloaded_token_applies_at_once() {
     let (upstream, manager) = (Upstream::start().await, Manager::new());
     let setup = managed(&upstream, &[Provider::Moonshot], &manager);
     let gateway = setup.clone().start().await;
@@ -150,7 +150,7 @@ async fn a_token_counts_at_once() {
 }
 
 #[tokio::test]
-async fn credentials_are_read_again() {
+async fn reload_reads_credentials_again() {
     let (upstream, manager) = (Upstream::start().await, Manager::new());
     let credentials = tempfile::tempdir().unwrap();
     let credential = credentials.path().join("TOKEN");
@@ -173,7 +173,7 @@ async fn credentials_are_read_again() {
 }
 
 #[tokio::test]
-async fn a_read_that_hangs_ends_and_the_gateway_serves_and_stops() {
+async fn hanging_read_times_out_and_the_gateway_serves() {
     let (upstream, manager) = (Upstream::start().await, Manager::new());
     let setup = managed(&upstream, &[Provider::Moonshot], &manager);
     let mut gateway = setup.clone().start().await;
@@ -194,7 +194,7 @@ async fn a_read_that_hangs_ends_and_the_gateway_serves_and_stops() {
 }
 
 #[tokio::test]
-async fn a_pipe_in_the_place_of_the_file_is_refused_as_often_as_it_is_asked_for() {
+async fn pipe_instead_of_the_file_is_rejected_every_time() {
     let (upstream, manager) = (Upstream::start().await, Manager::new());
     let setup = managed(&upstream, &[Provider::Kimi], &manager);
     let gateway = setup.clone().start().await;

@@ -30,7 +30,7 @@ fn id(answer: &Answer) -> String {
 }
 
 #[tokio::test]
-async fn no_documented_error_tells_whose_account_it_is() {
+async fn documented_errors_do_not_reveal_the_account() {
     let upstream = Upstream::start().await;
     let kinds = upstream.kinds().await;
     let mut asked = 0;
@@ -73,7 +73,7 @@ async fn no_documented_error_tells_whose_account_it_is() {
 
 /// A provider that repeats whatever it was sent: in its error's message, type and code, and in its headers.
 #[tokio::test]
-async fn a_provider_that_repeats_the_key_repeats_it_to_nobody() {
+async fn repeated_key_is_not_forwarded() {
     for status in ["401 Unauthorized", "400 Bad Request", "500 Internal Server Error", "200 OK"] {
         let scripted = Scripted::start(move |mut stream| async move {
             let error = json!({ "error": { "message": format!("key {KEY} (Bearer {KEY})"), "type": KEY, "code": KEY } });
@@ -101,7 +101,7 @@ async fn a_provider_that_repeats_the_key_repeats_it_to_nobody() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_never_followed() {
+async fn redirect_is_never_followed() {
     let elsewhere = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let trap = elsewhere.local_addr().unwrap();
     for status in [301, 302, 303, 307, 308] {
@@ -127,7 +127,7 @@ async fn a_redirect_is_never_followed() {
 }
 
 #[tokio::test]
-async fn the_journal_says_whose_token_it_was_and_never_the_token() {
+async fn log_names_the_client_and_never_its_token() {
     let upstream = Upstream::start().await;
     let tokens = json!({ "laptop": "laptop-token-0123456789", "phone": "phone-token-0123456789" });
     let mut gateway = Setup::chain(&upstream, &[Provider::Moonshot])

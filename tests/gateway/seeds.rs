@@ -132,7 +132,7 @@ async fn kimi_for_coding_guide() {
 }
 
 #[tokio::test]
-async fn a_promise_that_is_not_kept_ends_a_script() {
+async fn failed_expectation_ends_a_seed_script() {
     let begin = ". \"$REPOSITORY/tests/seeds/steps.sh\"; step one; run echo 'a  b'; ok;";
     for (rest, told) in [
         ("prints c", "expected\nc"),
@@ -168,7 +168,7 @@ async fn a_promise_that_is_not_kept_ends_a_script() {
 }
 
 #[test]
-fn every_script_is_played() {
+fn every_seed_script_is_run() {
     let names = std::fs::read_dir(file("tests/seeds")).unwrap();
     let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let scripts: BTreeSet<String> =

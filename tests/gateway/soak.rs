@@ -60,7 +60,7 @@ async fn round(gateway: &Gateway, number: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_hundred_streams_finish_with_every_byte_and_rounds_of_them_come_to_need_no_more() {
+async fn repeated_rounds_of_200_streams_do_not_grow_memory() {
     let upstream = Upstream::start().await;
     upstream.fault(json!({ "provider": "moonshot", "kind": "drip", "value": 10 })).await;
     let gateway = Setup::chain(&upstream, &[Provider::Moonshot]).start().await;
@@ -80,7 +80,7 @@ async fn two_hundred_streams_finish_with_every_byte_and_rounds_of_them_come_to_n
 }
 
 #[tokio::test]
-async fn connections_that_end_are_closed() {
+async fn ended_connections_are_closed() {
     let upstream = Upstream::start().await;
     let gateway = Setup::chain(&upstream, &[Provider::Moonshot]).start().await;
     let pid = gateway.serving.pid();
@@ -98,7 +98,7 @@ async fn connections_that_end_are_closed() {
 
 /// Without `TCP_NODELAY` on both sides a chunk waits some 34 ms for the acknowledgement of the one before.
 #[tokio::test]
-async fn chunks_do_not_wait_for_each_other() {
+async fn chunks_are_not_delayed_by_other_streams() {
     let upstream = Upstream::start().await;
     upstream.fault(json!({ "provider": "moonshot", "kind": "drip", "value": 5 })).await;
     let gateway = Setup::chain(&upstream, &[Provider::Moonshot]).start().await;

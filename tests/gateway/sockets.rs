@@ -8,7 +8,7 @@ use tokio::net::UnixStream;
 use crate::common::process::{command, run, signal};
 
 #[tokio::test]
-async fn a_unix_socket_is_private_takes_any_host_and_leaves_nothing_behind() {
+async fn unix_socket_is_private_and_removed_at_exit() {
     let home = tempfile::tempdir().unwrap();
     let socket = home.path().join("gateway.sock");
     let bind = format!("unix:{}", socket.display());

@@ -18,7 +18,7 @@ async fn refused(text: &str, environment: &[(&str, &str)]) -> crate::common::pro
 const KEY: (&str, &str) = ("MOONSHOT_API_KEY", "sk-simulated-moonshot-0000000000");
 
 #[tokio::test]
-async fn a_broken_configuration_prints_every_error_and_exits_78() {
+async fn invalid_configuration_prints_every_error_and_exits_78() {
     let text = r#"{
   gatewya: { port: 1969 },
   gateway: { port: "nineteen" },
@@ -49,7 +49,7 @@ async fn a_broken_configuration_prints_every_error_and_exits_78() {
 }
 
 #[tokio::test]
-async fn a_syntax_error_names_its_place_and_exits_78() {
+async fn syntax_error_names_its_position_and_exits_78() {
     let ended = refused("{\n  gateway: { port: 1969\n", &[KEY]).await;
     assert_eq!(ended.code, Some(78), "{}", ended.both());
     assert!(ended.stderr.contains("config.json5"), "{}", ended.both());
@@ -57,21 +57,21 @@ async fn a_syntax_error_names_its_place_and_exits_78() {
 }
 
 #[tokio::test]
-async fn without_any_key_it_says_so_and_exits_78() {
+async fn no_key_at_all_exits_78() {
     let ended = refused("{}", &[]).await;
     assert_eq!(ended.code, Some(78), "{}", ended.both());
     assert!(ended.stderr.contains("no provider has a key"), "{}", ended.both());
 }
 
 #[tokio::test]
-async fn a_key_of_white_space_is_no_key() {
+async fn white_space_key_counts_as_missing() {
     let ended = refused("{}", &[("MOONSHOT_API_KEY", "  \t ")]).await;
     assert_eq!(ended.code, Some(78), "{}", ended.both());
     assert!(ended.stderr.contains("no provider has a key"), "{}", ended.both());
 }
 
 #[tokio::test]
-async fn a_configuration_file_that_is_not_there_exits_78() {
+async fn missing_configuration_file_exits_78() {
     let home = tempfile::tempdir().unwrap();
     let ended =
         run(command(home.path(), ["gateway", "run", "--port", "0", "--config", "absent.json5"])).await;
@@ -80,14 +80,14 @@ async fn a_configuration_file_that_is_not_there_exits_78() {
 }
 
 #[tokio::test]
-async fn other_than_loopback_needs_a_token() {
+async fn non_loopback_address_needs_a_token() {
     let ended = refused("{ gateway: { bind: 'all' } }", &[KEY]).await;
     assert_eq!(ended.code, Some(78), "{}", ended.both());
     assert!(ended.stderr.contains("token"), "{}", ended.both());
 }
 
 #[tokio::test]
-async fn a_missing_key_of_one_provider_is_a_warning_and_it_serves() {
+async fn missing_key_of_one_provider_is_a_warning() {
     let upstream = Upstream::start().await;
     let gateway = Setup::chain(&upstream, &[Provider::Kimi, Provider::Moonshot])
         .set("models.providers.kimi.apiKey", json!("${KIMI_API_KEY}"))
@@ -103,7 +103,7 @@ async fn a_missing_key_of_one_provider_is_a_warning_and_it_serves() {
 }
 
 #[tokio::test]
-async fn a_key_from_a_credential_or_the_file_of_secrets_serves() {
+async fn keys_from_credentials_and_secrets_file_work() {
     let upstream = Upstream::start().await;
     let credentials = tempfile::tempdir().unwrap();
     std::fs::write(credentials.path().join("MOONSHOT_API_KEY"), "sk-simulated-moonshot-0000000000\n")
@@ -129,7 +129,7 @@ async fn assert_answers(gateway: &Gateway) {
 }
 
 #[tokio::test]
-async fn it_says_the_chain_before_it_is_ready() {
+async fn chain_is_logged_before_ready() {
     let upstream = Upstream::start().await;
     let gateway = Setup::chain(&upstream, &[Provider::Kimi, Provider::OpenRouter]).start().await;
     let output = gateway.serving.output();
@@ -143,7 +143,7 @@ async fn it_says_the_chain_before_it_is_ready() {
 
 /// The model that an ended gateway leaves: in-flight answers run to their end, then exit 0.
 #[tokio::test]
-async fn a_terminated_gateway_finishes_what_it_answers_and_exits_0() {
+async fn sigterm_finishes_active_answers_and_exits_0() {
     let upstream = Upstream::start().await;
     upstream.fault(crate::faults::slow_drip(Provider::Moonshot)).await;
     let mut gateway = Setup::chain(&upstream, &[Provider::Moonshot]).start().await;

@@ -30,7 +30,7 @@ fn request(body: &str, rest: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn what_is_cut_off_gets_an_error_in_its_own_shape_and_no_reset() {
+async fn request_cut_at_shutdown_gets_an_error_of_its_api() {
     let (upstream, mut gateway) = answering(crate::faults::never_ending(Provider::Moonshot)).await;
     let asked = prompt(MODEL, "Say hello", true).to_string();
     let stream = gateway.chat_request(asked).send().await.unwrap();
@@ -55,7 +55,7 @@ async fn what_is_cut_off_gets_an_error_in_its_own_shape_and_no_reset() {
 }
 
 #[tokio::test]
-async fn three_signals_wait_for_nobody() {
+async fn third_signal_exits_at_once() {
     let (_upstream, mut gateway) = answering(crate::faults::never_ending(Provider::Moonshot)).await;
     let asked = prompt(MODEL, "Say hello", true).to_string();
     let mut client = Raw::connect(gateway.serving.authority()).await;
@@ -71,7 +71,7 @@ async fn three_signals_wait_for_nobody() {
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_come_holds_no_stop() {
+async fn incomplete_request_body_does_not_delay_shutdown() {
     let (_upstream, mut gateway) = answering(json!({ "provider": "moonshot", "kind": "rate_limit" })).await;
     let body = prompt(MODEL, "Say hello", false).to_string();
     let mut client = Raw::connect(gateway.serving.authority()).await;
@@ -90,7 +90,7 @@ async fn a_body_that_does_not_come_holds_no_stop() {
 }
 
 #[tokio::test]
-async fn an_idle_connection_closes_at_once_and_a_new_one_is_served_to_its_first_answer() {
+async fn shutdown_closes_idle_connections_and_serves_accepted_ones_once() {
     let (_upstream, mut gateway) = answering(crate::faults::slow_drip(Provider::Moonshot)).await;
     let asked = prompt(MODEL, "reply with 60 words", true).to_string();
     let running = gateway.chat_request(asked).send().await.unwrap();
@@ -110,7 +110,7 @@ async fn an_idle_connection_closes_at_once_and_a_new_one_is_served_to_its_first_
 }
 
 #[tokio::test]
-async fn the_last_request_of_a_connection_is_told_so() {
+async fn last_answer_before_shutdown_closes_its_connection() {
     let drip = json!({ "provider": "moonshot", "kind": "drip", "value": 100 });
     let (upstream, mut gateway) = answering(drip).await;
     let asked = prompt(MODEL, "reply with 120 words", false).to_string();
@@ -126,7 +126,7 @@ async fn the_last_request_of_a_connection_is_told_so() {
 
 /// The gateway is frozen while they connect: they wait in the queue of a socket that is nobody else's.
 #[tokio::test]
-async fn who_waits_in_the_queue_of_our_own_socket_is_served_still() {
+async fn queued_connection_is_served_at_shutdown() {
     let (_upstream, mut gateway) = answering(json!({ "provider": "moonshot", "kind": "rate_limit" })).await;
     signal("-STOP", gateway.serving.pid()).await;
     let mut waiting = Vec::new();

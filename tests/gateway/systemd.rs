@@ -24,7 +24,7 @@ async fn get(mut stream: UnixStream, path: &str) -> String {
 }
 
 #[tokio::test]
-async fn ready_is_said_when_the_socket_is_bound() {
+async fn ready_is_sent_after_bind() {
     let (upstream, manager) = (Upstream::start().await, Manager::new());
     let setup = Setup::chain(&upstream, &[Provider::Kimi, Provider::OpenRouter]);
     let (mut command, home) = setup.environment("NOTIFY_SOCKET", manager.path()).command();
@@ -41,7 +41,7 @@ async fn ready_is_said_when_the_socket_is_bound() {
 }
 
 #[tokio::test]
-async fn a_configuration_that_does_not_serve_is_never_ready() {
+async fn invalid_configuration_never_sends_ready() {
     let manager = Manager::new();
     let setup = Setup::of(json!({"gateway": {"prot": 1}})).environment("NOTIFY_SOCKET", manager.path());
     let (command, _home) = setup.command();
@@ -50,7 +50,7 @@ async fn a_configuration_that_does_not_serve_is_never_ready() {
 }
 
 #[tokio::test]
-async fn the_status_follows_the_chain_into_a_rest_and_out_of_it() {
+async fn status_text_follows_cooldowns() {
     let (upstream, manager) = (Upstream::start().await, Manager::new());
     upstream.fault(json!({ "provider": "kimi", "kind": "rate_limit" })).await;
     let gateway = Setup::chain(&upstream, &[Provider::Kimi, Provider::OpenRouter])
@@ -70,7 +70,7 @@ async fn the_status_follows_the_chain_into_a_rest_and_out_of_it() {
 }
 
 #[tokio::test]
-async fn the_watchdog_is_fed_until_the_end_and_a_stop_asks_for_its_time() {
+async fn watchdog_is_notified_until_exit_and_shutdown_extends_its_timeout() {
     let (upstream, manager) = (Upstream::start().await, Manager::new());
     upstream.fault(crate::faults::never_ending(Provider::Moonshot)).await;
     let mut gateway = Setup::chain(&upstream, &[Provider::Moonshot])
@@ -94,7 +94,7 @@ async fn the_watchdog_is_fed_until_the_end_and_a_stop_asks_for_its_time() {
 }
 
 #[tokio::test]
-async fn a_journal_stream_that_is_not_standard_error_leaves_plain_lines() {
+async fn journal_stream_of_another_descriptor_keeps_plain_lines() {
     let upstream = Upstream::start().await;
     let gateway =
         Setup::chain(&upstream, &[Provider::Moonshot]).environment("JOURNAL_STREAM", "1:1").start().await;
@@ -131,7 +131,7 @@ async fn namespaces() -> bool {
 }
 
 #[tokio::test]
-async fn the_journal_gets_fields_and_one_entry_a_request() {
+async fn journal_gets_fields_and_one_entry_per_request() {
     if !namespaces().await {
         println!("skipped: this machine allows no mount namespace, so there is no place for a journal");
         return;

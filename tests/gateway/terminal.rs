@@ -9,7 +9,7 @@ use crate::common::process::{PATIENCE, mkfifo, signal};
 use crate::common::{Manager, Provider, Setup, Upstream};
 
 #[tokio::test]
-async fn a_hangup_in_the_middle_of_the_start_is_a_reload_to_come() {
+async fn sighup_during_startup_reloads_afterwards() {
     let (upstream, manager) = (Upstream::start().await, Manager::new());
     let setup = Setup::chain(&upstream, &[Provider::Kimi]).environment("NOTIFY_SOCKET", manager.path());
     let (mut command, home) = setup.command();
@@ -58,7 +58,7 @@ async fn ends(mut alive: tokio::fs::File) {
 }
 
 #[tokio::test]
-async fn a_gateway_whose_terminal_is_closed_ends_and_one_that_is_managed_does_not() {
+async fn closed_terminal_ends_an_unmanaged_gateway_only() {
     let upstream = Upstream::start().await;
     let setup = Setup::chain(&upstream, &[Provider::Kimi]);
     let (mut terminal, _home, alive) = on_a_terminal(&setup).await;

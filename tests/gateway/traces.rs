@@ -76,7 +76,7 @@ const CONVENTIONAL: &[&str] = {
 };
 
 #[tokio::test]
-async fn a_request_and_its_attempts_are_a_tree_below_the_span_of_the_client() {
+async fn request_and_attempt_spans_are_below_the_clients_span() {
     let (upstream, mut collector, gateway) = started(&CHAIN).await;
     upstream.fault(json!({ "provider": "moonshot", "kind": "rate_limit" })).await;
     let answer = ask(&gateway, &format!("00-{TRACE}-{PARENT}-01")).await;
@@ -138,7 +138,7 @@ async fn a_request_and_its_attempts_are_a_tree_below_the_span_of_the_client() {
 }
 
 #[tokio::test]
-async fn what_is_passed_over_is_an_event() {
+async fn skipped_target_is_a_span_event() {
     let (upstream, mut collector, gateway) = started(&CHAIN).await;
     upstream.fault(json!({ "provider": "moonshot", "kind": "overloaded" })).await;
     for _ in 0..2 {
@@ -157,7 +157,7 @@ async fn what_is_passed_over_is_an_event() {
 }
 
 #[tokio::test]
-async fn a_stream_lasts_until_its_end_and_a_broken_one_until_it_breaks() {
+async fn stream_span_ends_with_the_stream() {
     let chain = [Provider::Kimi, Provider::Moonshot];
     let (upstream, mut collector, gateway) = started(&chain).await;
     let whole = gateway.chat(&hello(true)).await;
@@ -194,7 +194,7 @@ async fn a_stream_lasts_until_its_end_and_a_broken_one_until_it_breaks() {
 }
 
 #[tokio::test]
-async fn who_is_cancelled_did_nothing_wrong_and_who_answers_overlaps_it() {
+async fn cancelled_hedge_is_not_an_error() {
     let (upstream, mut collector) = (Upstream::start().await, Collector::start().await);
     upstream.fault(json!({ "provider": "moonshot", "kind": "no_head" })).await;
     let gateway = traced(&upstream, &CHAIN, &collector).set("failover.hedgeAfterMs", json!(50)).start().await;
@@ -211,7 +211,7 @@ async fn who_is_cancelled_did_nothing_wrong_and_who_answers_overlaps_it() {
 }
 
 #[tokio::test]
-async fn a_request_that_nobody_answers_has_its_reason() {
+async fn failed_request_span_has_its_reason() {
     let (upstream, mut collector, gateway) = started(&CHAIN).await;
     upstream.fault(json!({ "provider": "*", "kind": "server_error" })).await;
     assert!(gateway.chat(&hello(false)).await.status >= 500);
@@ -224,7 +224,7 @@ async fn a_request_that_nobody_answers_has_its_reason() {
 }
 
 #[tokio::test]
-async fn a_trace_that_is_not_sampled_is_not_sent_and_a_wrong_parent_is_none() {
+async fn unsampled_trace_is_not_sent_and_an_invalid_parent_is_ignored() {
     let (_upstream, mut collector, gateway) = started(&[Provider::Moonshot]).await;
     for header in [format!("00-{TRACE}-{PARENT}-00"), format!("00-{TRACE}-{PARENT}-zz")] {
         assert_eq!(ask(&gateway, &header).await.status, 200);
@@ -240,7 +240,7 @@ async fn a_trace_that_is_not_sampled_is_not_sent_and_a_wrong_parent_is_none() {
 }
 
 #[tokio::test]
-async fn no_request_waits_for_a_collector_and_what_waits_goes_out_at_a_stop() {
+async fn slow_collector_delays_no_request_and_spans_are_flushed_at_shutdown() {
     let (_upstream, mut collector, mut gateway) = started(&[Provider::Moonshot]).await;
     let release = collector.holds();
     assert_eq!(gateway.chat(&hello(false)).await.status, 200);
@@ -259,7 +259,7 @@ async fn no_request_waits_for_a_collector_and_what_waits_goes_out_at_a_stop() {
 }
 
 #[tokio::test]
-async fn a_collector_that_says_nothing_holds_up_no_stop() {
+async fn silent_collector_does_not_delay_shutdown() {
     let (_upstream, mut collector, mut gateway) = started(&[Provider::Moonshot]).await;
     let _held = collector.holds();
     assert_eq!(gateway.chat(&hello(false)).await.status, 200);
@@ -270,7 +270,7 @@ async fn a_collector_that_says_nothing_holds_up_no_stop() {
 }
 
 #[tokio::test]
-async fn what_can_help_is_tried_again_and_trouble_is_told_once() {
+async fn export_is_retried_and_its_failure_logged_once() {
     let (_upstream, mut collector, mut gateway) = started(&[Provider::Moonshot]).await;
     for (status, wait) in [(503, Some("1")), (429, None)] {
         collector.answers(status, wait);
@@ -298,7 +298,7 @@ async fn what_can_help_is_tried_again_and_trouble_is_told_once() {
 }
 
 #[tokio::test]
-async fn spans_that_a_collector_leaves_out_are_told_once() {
+async fn rejected_spans_are_logged_once() {
     let (_upstream, mut collector, mut gateway) = started(&[Provider::Moonshot]).await;
     // Two calls that are not taken whole, one that is, and one that is not.
     for left_out in [3, 4, 0, 5] {
@@ -314,7 +314,7 @@ async fn spans_that_a_collector_leaves_out_are_told_once() {
 }
 
 #[tokio::test]
-async fn a_collector_that_is_not_there_costs_a_line() {
+async fn unreachable_collector_is_logged_once() {
     let upstream = Upstream::start().await;
     // A port that was free a moment ago.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -330,7 +330,7 @@ async fn a_collector_that_is_not_there_costs_a_line() {
 }
 
 #[tokio::test]
-async fn a_reload_moves_them_and_switches_them_off_and_on() {
+async fn reload_moves_disables_and_enables_traces() {
     let (upstream, manager) = (Upstream::start().await, Manager::new());
     let (mut first, mut second) = (Collector::start().await, Collector::start().await);
     let silent = Setup::chain(&upstream, &CHAIN)
@@ -354,7 +354,7 @@ async fn a_reload_moves_them_and_switches_them_off_and_on() {
 }
 
 #[tokio::test]
-async fn the_variable_for_headers_counts_and_is_told_to_nobody() {
+async fn header_variable_is_used_and_never_printed() {
     const KEY: &str = "sk-of-the-collector-0123456789";
     let (upstream, mut collector) = (Upstream::start().await, Collector::start().await);
     let mut gateway = traced(&upstream, &CHAIN, &collector)

@@ -151,7 +151,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn every_face_says_the_same_in_its_own_order(events in answer(), place in 0_usize..60) {
+    fn translated_answers_agree_in_every_api(events in answer(), place in 0_usize..60) {
         judge_events(&events, place);
     }
 }

@@ -19,7 +19,7 @@ fn replace(path: &Path, make: impl FnOnce(&Path)) {
 }
 
 #[tokio::test]
-async fn a_file_that_changes_is_read_again_and_links_to_it_are_followed() {
+async fn changed_file_and_replaced_links_are_reloaded() {
     let (upstream, manager) = (Upstream::start().await, Manager::new());
     let kimi = Setup::chain(&upstream, &[Provider::Kimi]);
     let others = Setup::chain(&upstream, &[Provider::OpenRouter]);
@@ -49,7 +49,7 @@ async fn a_file_that_changes_is_read_again_and_links_to_it_are_followed() {
 }
 
 #[tokio::test]
-async fn a_directory_that_appears_later_or_takes_anothers_place_is_noticed() {
+async fn new_or_replaced_directory_is_noticed() {
     let (upstream, manager) = (Upstream::start().await, Manager::new());
     let kimi = Setup::chain(&upstream, &[Provider::Kimi]);
     let others = Setup::chain(&upstream, &[Provider::OpenRouter]);
@@ -83,7 +83,7 @@ async fn a_directory_that_appears_later_or_takes_anothers_place_is_noticed() {
 }
 
 #[tokio::test]
-async fn a_key_in_a_file_of_its_own_counts_when_it_changes() {
+async fn changed_key_file_is_reloaded() {
     let (upstream, manager) = (Upstream::start().await, Manager::new());
     let setup = Setup::chain(&upstream, &[Provider::Kimi, Provider::OpenRouter])
         .set("models.providers.kimi.apiKey", json!({ "source": "file", "id": "keys/kimi" }))
@@ -106,7 +106,7 @@ async fn a_key_in_a_file_of_its_own_counts_when_it_changes() {
 }
 
 #[tokio::test]
-async fn a_pipe_that_gives_a_key_is_not_read_again_because_it_was_read() {
+async fn key_pipe_is_read_once() {
     let (upstream, manager) = (Upstream::start().await, Manager::new());
     let home = tempfile::tempdir().unwrap();
     let pipe = home.path().join("key");
@@ -134,7 +134,7 @@ async fn a_pipe_that_gives_a_key_is_not_read_again_because_it_was_read() {
 }
 
 #[tokio::test]
-async fn a_configuration_that_does_not_want_it_is_not_watched_until_it_does() {
+async fn disabled_watch_starts_after_a_reload_enables_it() {
     let (upstream, manager) = (Upstream::start().await, Manager::new());
     let setup = Setup::chain(&upstream, &[Provider::Kimi]).environment("NOTIFY_SOCKET", manager.path());
     let gateway = setup.clone().set("gateway.reload", json!(false)).start().await;
@@ -152,7 +152,7 @@ async fn a_configuration_that_does_not_want_it_is_not_watched_until_it_does() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_written_in_steps_is_wrong_once_in_the_log() {
+async fn file_written_in_steps_logs_one_error() {
     let (upstream, manager) = (Upstream::start().await, Manager::new());
     let kimi = Setup::chain(&upstream, &[Provider::Kimi]).environment("NOTIFY_SOCKET", manager.path());
     let others = Setup::chain(&upstream, &[Provider::OpenRouter]);

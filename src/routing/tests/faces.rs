@@ -208,7 +208,7 @@ async fn a_whole_answer_without_usage_is_estimated_as_a_stream_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_falls_from_one_face_to_another_and_does_not_notice() {
+async fn failover_to_another_api_is_invisible_to_the_client() {
     let refused = "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"busy\"}}";
     for client in Api::ALL {
         for (first, second) in [

@@ -88,7 +88,7 @@ async fn a_long_retry_after_goes_to_the_next_and_sets_the_rest() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_is_simply_wrong_costs_one_call() {
+async fn invalid_request_is_sent_once() {
     let fixture = Fixture::new(&json!({}));
     fixture.script.then(WRONG);
     let refusal = fixture.ask(false).await.err().unwrap();

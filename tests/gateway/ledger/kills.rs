@@ -22,7 +22,7 @@ fn missing(answered: &[String], there: &BTreeSet<String>) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fifty_kills_under_load_leave_a_sound_file_and_everything_that_was_told_as_written() {
+async fn fifty_kills_under_load_leave_a_valid_file_with_all_confirmed_entries() {
     let upstream = Upstream::start().await;
     let home = tempfile::tempdir().unwrap();
     let setup = Setup::chain(&upstream, &[Provider::Moonshot]);

@@ -18,7 +18,7 @@ async fn trouble(gateway: &Gateway) -> String {
 }
 
 #[tokio::test]
-async fn a_file_that_is_none_is_left_alone_and_one_put_right_counts_at_a_reload() {
+async fn invalid_database_is_not_touched_and_a_fixed_one_is_used_after_reload() {
     let (upstream, manager) = (Upstream::start().await, Manager::new());
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("ledger.sqlite");
@@ -44,7 +44,7 @@ async fn a_file_that_is_none_is_left_alone_and_one_put_right_counts_at_a_reload(
 }
 
 #[tokio::test]
-async fn a_place_that_nobody_can_write_is_named() {
+async fn unwritable_path_is_named() {
     let upstream = Upstream::start().await;
     let setup = Setup::chain(&upstream, &[Provider::Moonshot]);
     let mut gateway = setup.environment("STATE_DIRECTORY", "/proc/moonrelay").start().await;
@@ -55,7 +55,7 @@ async fn a_place_that_nobody_can_write_is_named() {
 }
 
 #[tokio::test]
-async fn a_full_disk_costs_entries_and_is_told_and_counted() {
+async fn full_disk_loses_entries_and_is_logged_and_counted() {
     let upstream = Upstream::start().await;
     let setup = Setup::chain(&upstream, &[Provider::Moonshot]);
     let (asks, home) = setup.command();

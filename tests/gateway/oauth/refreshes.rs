@@ -18,7 +18,7 @@ async fn busy(gateway: &Gateway, count: u64) {
 }
 
 #[tokio::test]
-async fn fifty_requests_with_a_key_that_has_ended_make_one_refresh() {
+async fn fifty_requests_with_an_expired_token_cause_one_refresh() {
     let upstream = upstream().await;
     let setup = setup(&upstream).set("logging.level", json!("trace"));
     let mut gateway = gateway(&upstream, setup).await;
@@ -49,7 +49,7 @@ async fn fifty_requests_with_a_key_that_has_ended_make_one_refresh() {
 }
 
 #[tokio::test]
-async fn two_processes_of_one_login_make_one_refresh() {
+async fn two_processes_with_one_login_cause_one_refresh() {
     let upstream = upstream().await;
     let one = gateway(&upstream, setup(&upstream)).await;
     let state = one.home().join("state");
@@ -77,7 +77,7 @@ async fn two_processes_of_one_login_make_one_refresh() {
 }
 
 #[tokio::test]
-async fn a_key_is_refreshed_ahead_and_nobody_waits_for_it() {
+async fn token_is_refreshed_ahead_without_delaying_requests() {
     let upstream = upstream().await;
     let gateway = gateway(&upstream, setup(&upstream)).await;
     let_it_end_in(gateway.home(), 100);
@@ -98,7 +98,7 @@ async fn a_key_is_refreshed_ahead_and_nobody_waits_for_it() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_refused_before_its_time_is_refreshed_and_the_request_made_once_more() {
+async fn rejected_token_is_refreshed_and_the_request_retried() {
     let upstream = upstream().await;
     let gateway = gateway(&upstream, setup(&upstream)).await;
     upstream.order(json!({ "endTokens": true })).await;
@@ -118,7 +118,7 @@ async fn a_key_that_is_refused_before_its_time_is_refreshed_and_the_request_made
 }
 
 #[tokio::test]
-async fn without_the_authorization_server_a_key_serves_to_its_end_and_then_the_next_target_does() {
+async fn unreachable_oauth_server_fails_over_when_the_token_expires() {
     let upstream = upstream().await;
     let mut gateway = gateway(&upstream, setup(&upstream)).await;
     upstream.order(json!({ "refreshes": ["503", "reset", "503"] })).await;
@@ -135,7 +135,7 @@ async fn without_the_authorization_server_a_key_serves_to_its_end_and_then_the_n
 }
 
 #[tokio::test]
-async fn a_login_that_has_ended_turns_its_provider_off_until_the_next_one() {
+async fn expired_login_disables_its_provider_until_the_next_login() {
     let upstream = upstream().await;
     let mut gateway = gateway(&upstream, setup(&upstream)).await;
     upstream.order(json!({ "refreshes": ["invalid_grant"] })).await;

@@ -20,7 +20,7 @@ fn kimi(providers: &Value) -> &Value {
 }
 
 #[tokio::test]
-async fn a_login_while_the_gateway_runs_is_taken_over_and_so_is_its_end() {
+async fn login_and_logout_apply_to_a_running_gateway() {
     let upstream = upstream().await;
     let (command, home) = setup(&upstream).command();
     let checked = run(moonrelay(home.path(), &["config", "validate", "--json"])).await;
@@ -49,7 +49,7 @@ async fn a_login_while_the_gateway_runs_is_taken_over_and_so_is_its_end() {
 }
 
 #[tokio::test]
-async fn tokens_that_others_can_read_are_not_used_until_that_is_mended() {
+async fn token_file_readable_by_others_is_not_used() {
     let upstream = upstream().await;
     let (command, home) = setup(&upstream).command();
     logged_in(home.path(), &upstream).await;
@@ -71,7 +71,7 @@ async fn tokens_that_others_can_read_are_not_used_until_that_is_mended() {
 }
 
 #[tokio::test]
-async fn every_face_is_asked_with_a_bearer_token_and_as_the_client_that_asks() {
+async fn every_api_sends_a_bearer_token_and_the_clients_user_agent() {
     let upstream = upstream().await;
     let gateway = gateway(&upstream, setup(&upstream)).await;
     for face in Face::ALL {
@@ -89,7 +89,7 @@ async fn every_face_is_asked_with_a_bearer_token_and_as_the_client_that_asks() {
 }
 
 #[tokio::test]
-async fn commands_that_ask_the_provider_use_the_login_and_refresh_it() {
+async fn commands_use_and_refresh_the_login() {
     let upstream = upstream().await;
     let gateway = gateway(&upstream, setup(&upstream)).await;
     let home = gateway.home();
@@ -136,7 +136,7 @@ async fn commands_that_ask_the_provider_use_the_login_and_refresh_it() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_refused_before_its_time_is_refreshed_by_commands_too() {
+async fn commands_refresh_a_rejected_token() {
     let upstream = upstream().await;
     let gateway = gateway(&upstream, setup(&upstream)).await;
     let home = gateway.home();
@@ -149,7 +149,7 @@ async fn a_key_that_is_refused_before_its_time_is_refreshed_by_commands_too() {
 }
 
 #[tokio::test]
-async fn the_doctor_looks_at_a_login_and_names_what_mends_it() {
+async fn doctor_checks_a_login_and_names_the_fix() {
     let upstream = upstream().await;
     let config = setup(&upstream).text();
     let patient = Patient::new(&config);
@@ -194,7 +194,7 @@ async fn the_doctor_looks_at_a_login_and_names_what_mends_it() {
 }
 
 #[tokio::test]
-async fn a_provider_without_a_login_cannot_ask_for_one_in_the_file() {
+async fn login_setting_of_a_provider_without_login_is_rejected() {
     let home = tempfile::tempdir().unwrap();
     let text = "{ models: { providers: { openrouter: { auth: 'oauth' }, kimi: { auth: 'oauth', apiKey: 'sk-1' } } } }";
     std::fs::write(home.path().join("config.json5"), text).unwrap();
