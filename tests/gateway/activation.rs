@@ -1,5 +1,5 @@
-//! Sockets that somebody else opened: the gateway serves on them, leaves them alone, and while one process ends and the
-//! next one starts no client is lost.
+//! Socket activation: the gateway serves on sockets that another process opened and leaves them open. No client
+//! is lost while one process ends and the next one starts.
 
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::common::process::{run, signal};
 use crate::common::{Answer, Manager, Provider, Setup, Upstream, activated, prompt};
 
-/// A configuration whose own bind cannot work: who answers answers on what it was handed.
+/// A configuration whose own address cannot be bound: an answer proves that the passed socket was used.
 fn unbindable(upstream: &Upstream) -> Setup {
     Setup::chain(upstream, &[Provider::Moonshot]).set("gateway.bind", json!("unix:/nonexistent/gateway.sock"))
 }
@@ -65,7 +65,7 @@ async fn connection_during_a_restart_is_served_by_the_next_process() {
     assert_eq!(running.status(), 200);
     signal("-TERM", first.serving.pid()).await;
     first.serving.said("stopping").await;
-    // A connection of its own, which nobody takes yet.
+    // A connection of its own that is not accepted yet.
     let client = crate::common::raw::client();
     let url = format!("{}/v1/chat/completions", first.base());
     let waiting =
@@ -84,8 +84,8 @@ async fn connection_during_a_restart_is_served_by_the_next_process() {
     assert_eq!(upstream.requests().await.len(), 2);
 }
 
-/// Clients that come at any moment of a restart: before the signal, while answers run to their end, while nobody has the
-/// socket, while the next process starts.
+/// Clients that connect at any moment of a restart: before the signal, while answers finish, while no process
+/// accepts, while the next process starts.
 #[tokio::test]
 async fn fifty_connections_during_a_restart_are_served() {
     let upstream = Upstream::start().await;

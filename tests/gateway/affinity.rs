@@ -1,4 +1,5 @@
-//! `failover.returnToPrimary: "session"`: a conversation that fell back stays where its prompt cache is warm.
+//! `failover.returnToPrimary: "session"`: a conversation that failed over keeps its target, whose prompt cache
+//! is warm.
 
 use std::time::{Duration, Instant};
 
@@ -35,7 +36,7 @@ async fn affinity_survives_a_reload_and_ends_with_a_cooldown() {
     manager.until("READY=1").await;
     assert!(!gateway.serving.output().contains("no effect"), "{}", gateway.serving.output());
     assert_eq!(ask(&gateway, "one").await, format!("moonshot/kimi-k3=server, {FALLBACK}"));
-    // Asking, in the name of no conversation, is the only clock here.
+    // Requests without a conversation show when the cooldown has ended.
     let began = Instant::now();
     while gateway.chat(&question(false)).await.attempts() != PRIMARY {
         assert!(began.elapsed() < Duration::from_secs(10), "the primary does not come back");

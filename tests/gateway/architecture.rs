@@ -140,7 +140,7 @@ fn room(name: &str) -> &str {
     name.split(['/', '.']).next().unwrap()
 }
 
-/// The text without comments, so that a link in a doc comment is no import.
+/// The text without comments, so that a link in a doc comment does not count as an import.
 fn code(text: &str) -> String {
     text.lines().map(|line| line.split("//").next().unwrap()).collect::<Vec<_>>().join("\n")
 }

@@ -1,4 +1,4 @@
-//! What commands say of the gateway that runs, of a name that leads nowhere, and of a call that was wrong.
+//! Errors of commands: a running gateway, unknown names, wrong usage.
 
 use std::path::Path;
 use std::process::Stdio;

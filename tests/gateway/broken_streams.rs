@@ -13,7 +13,7 @@ const KIMI_THEN_OPENROUTER: [Provider; 2] = [Provider::Kimi, Provider::OpenRoute
 /// Random cuts of each answer on each chain.
 const RANDOM: usize = 12;
 
-/// More than 64 characters, so that a beginning anew can be told.
+/// More than 64 characters, so that a restart from the beginning is recognised.
 const WORDS: &str = "reply with 30 words";
 
 fn calling(text: &str) -> Value {
@@ -36,7 +36,7 @@ fn requests() -> [Value; 3] {
     ]
 }
 
-/// No source says that Kimi Code takes a prefill; this user knows it.
+/// Prefill at Kimi Code is undocumented; this configuration declares it.
 fn setup(upstream: &Upstream, chain: [Provider; 2]) -> Setup {
     let model = json!({ "id": "kimi-for-coding", "compat": { "supportsPrefill": true } });
     Setup::chain(upstream, &chain).set("models.providers.kimi.models", json!([model]))
@@ -48,7 +48,7 @@ async fn serving(upstream: &Upstream, chain: [Provider; 2]) -> Gateway {
     setup(upstream, chain).start().await
 }
 
-/// What a cut leaves of the uncut answer.
+/// What a cut leaves of the whole answer.
 fn came(whole: &[u8], cut: usize) -> Said {
     let text = &whole[..cut];
     let end = text.windows(2).rposition(|pair| pair == b"\n\n").map_or(0, |at| at + 2);
@@ -95,7 +95,7 @@ async fn cut(
     let again = sent.finishes.is_empty();
     assert_eq!(requests.len(), 1 + usize::from(again), "{case}: {}", answer.text());
     if again && sent.content.is_empty() {
-        // Another target answered, and the first one rests.
+        // Another target answered, and the first one is in cooldown.
         *gateway = serving(upstream, chain).await;
     }
     upstream.forget().await;
@@ -131,7 +131,7 @@ async fn stream_reset_at_any_point_is_completed() {
         for _ in 0..RANDOM {
             let gateway = serving(&upstream, chain).await;
             let at = dice.usize(1..whole.body.len());
-            // A reset throws away what was not read yet; a pause before each chunk lets it be read.
+            // A reset discards unread bytes; a pause before each chunk lets them be read.
             upstream.fault(json!({ "provider": "kimi", "kind": "drip", "value": 1 })).await;
             upstream
                 .fault(json!({ "provider": "kimi", "kind": "reset_after", "value": at, "times": 1 }))
@@ -217,7 +217,7 @@ async fn diverging_continuation_does_not_corrupt_the_answer() {
         let tried: Vec<_> =
             error["attempts"].as_array().unwrap().iter().map(|a| a["result"].clone()).collect();
         assert_eq!(tried, ["truncated", "bad_request"]);
-        // The first target rests now.
+        // The first target is in cooldown now.
         gateway = serving(&upstream, KIMI_THEN_OPENROUTER).await;
     }
 }
@@ -247,10 +247,10 @@ async fn continuation_can_be_disabled() {
     assert_eq!(upstream.requests().await.len(), 1);
 }
 
-/// Cuts of each answer of a face that is not chat.
+/// Cuts of each answer of an API other than Chat Completions.
 const CUTS: usize = 9;
 
-/// Nothing is missing and nothing came twice; [`Face::heard`] stumbles on what the face's SDKs would.
+/// Nothing is missing and nothing is repeated; the reader fails where the API's SDKs would.
 fn assert_heard(heard: &Heard, whole: &Heard, case: &str) {
     assert_eq!((&heard.text, &heard.finish), (&whole.text, &whole.finish), "{case}: {heard:?}");
     let named = |heard: &Heard| -> Vec<_> {

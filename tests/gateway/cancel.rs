@@ -1,4 +1,4 @@
-//! A client that goes away cancels upstream within a second, wherever the request stands.
+//! A client that disconnects cancels the upstream request within a second, in every phase of the request.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use crate::common::raw::Raw;
 use crate::common::{Gateway, Provider, Setup, Upstream, prompt};
 use crate::faults::slow_drip;
 
-/// What the gateway promises.
+/// The documented limit.
 const WITHIN_MILLIS: u64 = 1000;
 
 fn request(gateway: &Gateway, stream: bool) -> String {

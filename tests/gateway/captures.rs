@@ -1,5 +1,5 @@
-//! What real clients send is answered: every recorded request, in the client's face, by every provider as the primary,
-//! whatever faces that provider speaks.
+//! Every recorded client request is answered in the client's API, by every provider as the primary, whatever
+//! APIs that provider supports.
 
 mod expected;
 mod recorded;
@@ -12,18 +12,18 @@ use crate::common::{Face, Gateway, Provider, Setup, Upstream};
 use expected::Expected;
 use recorded::{Capture, of_client, others, prompts};
 
-/// All names that the clients ask for lead to the default chain.
+/// All names that the clients request lead to the default chain.
 fn all_names(setup: Setup) -> Setup {
     setup.set("models.routes", json!({ "*": "default" }))
 }
 
-/// Whether Kimi Code's gate lets this client in; the Messages face has none.
+/// Whether Kimi Code accepts this client; its Messages API accepts all.
 fn is_let_in(capture: &Capture) -> bool {
     let known = ["KimiCLI/", "kimi-code-cli/", "claude-cli/"];
     capture.face() == Face::Messages || known.iter().any(|known| capture.agent().starts_with(known))
 }
 
-/// The faces that the provider was asked in, since this was asked last.
+/// The APIs of the provider that were called since the last call of this function.
 async fn faces_asked(upstream: &Upstream, provider: Provider) -> BTreeSet<String> {
     let requests = upstream.requests().await;
     upstream.forget().await;
@@ -55,7 +55,7 @@ fn recordings_are_complete() {
 #[tokio::test]
 async fn moonshot_answers_every_client() {
     let upstream = Upstream::start().await;
-    // Ids of Moonshot's own are asked for as they are, so that each model's rules are met; the rest is routed.
+    // Moonshot's own ids are requested unchanged, so that each model's rules apply; other names are routed.
     let routes = json!({
         "kimi-for-coding": "default", "moonshotai/*": "default", "k3": "default", "claude-*": "default",
     });
@@ -87,7 +87,7 @@ async fn kimi_code_answers_accepted_clients_and_the_fallback_answers_others() {
             assert_untranslated(&upstream, &capture, Provider::Kimi).await;
         } else {
             capture.check(&answer, Provider::OpenRouter);
-            // A refusal rests the target for its User-Agent on this face.
+            // A rejection sets a cooldown for this User-Agent and API.
             let first = refused.insert((capture.agent().to_owned(), capture.face()));
             let outcome = if first { "forbidden_client" } else { "cooling_down" };
             let attempts = format!("kimi/kimi-for-coding={outcome}, openrouter/auto=ok");
@@ -125,7 +125,7 @@ async fn openrouter_answers_every_client() {
     }
 }
 
-/// Every client, with a provider that speaks this face and no other.
+/// Every client, with a provider that supports only this API.
 async fn in_one_face(provider: Provider, face: Face) {
     let upstream = Upstream::start().await;
     let base = match (provider, face) {
@@ -203,7 +203,7 @@ async fn check_other(capture: &Capture, gateway: &Gateway, provider: Provider) {
     assert_eq!(answer.status, 200, "{name}: {}", answer.text());
     let path = capture.target.split('?').next().unwrap();
     if path.ends_with("/count_tokens") {
-        // OpenRouter has no count, so there it is an estimate.
+        // OpenRouter does not count tokens, so the count is an estimate.
         let by = if provider == Provider::OpenRouter { "estimate" } else { "provider" };
         assert_eq!(answer.header("x-moonrelay-count"), by, "{name}");
         let counted = answer.json()["input_tokens"].as_u64().unwrap();

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::common::process::command;
 use crate::common::{Gateway, Provider, Setup, Upstream};
 
-/// A gateway with two models, and where conversations with it are kept.
+/// A gateway with two models, and the directory of its sessions.
 struct Stand {
     upstream: Upstream,
     gateway: Gateway,
@@ -24,7 +24,7 @@ impl Stand {
             json!({ "kimi/kimi-for-coding": { "alias": "kimi" }, "moonshot/kimi-k3": { "alias": "k3" } }),
         );
         let gateway = setup.start().await;
-        // Commands look for the gateway where the configuration has it; the gateway's own file says any port.
+        // Commands find the gateway by the configured port; the gateway's own file allows any port.
         let mut config: Value =
             serde_json::from_str(&std::fs::read_to_string(gateway.config()).unwrap()).unwrap();
         let port: u16 = gateway.serving.authority().rsplit(':').next().unwrap().parse().unwrap();
@@ -54,7 +54,7 @@ impl Stand {
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// What was asked of providers, each as the words of its messages.
+    /// The requests that the providers received, as the texts of their messages.
     async fn asked(&self) -> Vec<Vec<String>> {
         let requests = self.upstream.requests().await;
         let body =

@@ -1,4 +1,4 @@
-//! Five clocks, each with a fault that only it sees: it is named where people look, and what follows is right.
+//! The five timeouts, each with a fault that only it detects: the log names it, and the failover is right.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::common::{Answer, Gateway, Provider, Setup, Upstream, prompt};
 const MOONSHOT: &str = "moonshot/kimi-k3";
 const BOTH: [Provider; 2] = [Provider::Moonshot, Provider::OpenRouter];
 
-/// This clock is short and every other one longer than the test's patience.
+/// This timeout is short; all others are longer than the test waits.
 fn with_clock(setup: Setup, short: &str) -> Setup {
     without_clocks(setup).set(&format!("failover.timeouts.{short}"), json!(1))
 }
@@ -34,7 +34,7 @@ async fn ask(gateway: &Gateway, stream: bool) -> Answer {
     gateway.chat(&prompt(MOONSHOT, "reply with 120 words", stream)).await
 }
 
-/// The next target answers, and the log says which clock it was.
+/// The next target answers, and the log names the timeout.
 async fn assert_left(gateway: &mut Gateway, stream: bool, clock: &str) {
     let answer = ask(gateway, stream).await;
     let expected = "moonshot/kimi-k3=timeout, openrouter/auto=ok";
@@ -45,7 +45,7 @@ async fn assert_left(gateway: &mut Gateway, stream: bool, clock: &str) {
 #[tokio::test]
 async fn connect_timeout_fails_over() {
     let upstream = Upstream::start().await;
-    // A backlog of one place, which is taken: the kernel leaves who comes next without an answer.
+    // A backlog of one connection, which is used: the kernel does not answer the next one.
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let full = socket.listen(0).unwrap();

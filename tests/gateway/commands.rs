@@ -1,4 +1,4 @@
-//! Commands: what scripts rely on, exit codes and JSON, and what people do, edits that keep their comments.
+//! Commands: exit codes and JSON for scripts, and edits that keep comments.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -26,7 +26,7 @@ const CONFIG: &str = r#"// My gateway.
 }
 "#;
 
-/// A home with a configuration where commands look for it.
+/// A home directory with a configuration where commands look for it.
 struct Home {
     folder: tempfile::TempDir,
 }
@@ -370,7 +370,7 @@ async fn status_reports_a_running_and_a_missing_gateway() {
     assert_eq!(rested["reason"], "billing", "{rested}");
 
     let home = Home::with(CONFIG);
-    // A port may be somebody's; this socket is nobody's.
+    // A port may be in use by another process; this socket path cannot be.
     let nobody = format!("unix:{}", home.path().join("nobody.sock").display());
     let down = home.json(&["gateway", "status", "--json", "--bind", &nobody], 1).await;
     assert_json_failure(&down);

@@ -1,4 +1,4 @@
-//! What every property needs: the gateway and the upstreams as processes, and clients that hide nothing.
+//! Shared parts: the gateway and the providers as processes, and clients that expose every byte.
 
 pub(crate) mod answer;
 pub(crate) mod collector;
@@ -20,5 +20,5 @@ pub(crate) use manager::Manager;
 pub(crate) use reply::{Finish, Reply};
 pub(crate) use upstream::Upstream;
 
-/// Held by whoever opens thousands of connections: together they would wait for each other's.
+/// Held by tests that open thousands of connections: together they would exceed the descriptor limit.
 pub(crate) static CROWD: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());

@@ -1,4 +1,4 @@
-//! What fuzzing found, replayed: every input of `fuzz/corpus` through the function that judges it.
+//! Replays every input of `fuzz/corpus` through the function that the fuzz target checks.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;

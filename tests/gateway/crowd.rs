@@ -1,5 +1,5 @@
-//! Many small chunks, and many streams: what goes on together goes on unchanged, and more stay open than a session's usual
-//! limit of descriptors lets.
+//! Many small chunks and many streams: bytes stay unchanged, and more streams are open than a session's usual
+//! descriptor limit allows.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -28,8 +28,8 @@ fn chunk(text: &str) -> String {
     format!("{:x}\r\n{text}\r\n", text.len())
 }
 
-/// Texts of every kind in an order that breaks each run of one kind: plain ones, escapes, what looks like markup, other
-/// letters, reasoning, an empty one, one with a role, and a comment in between.
+/// Texts of all kinds, in an order that breaks runs of one kind: plain text, escapes, markup, other scripts,
+/// reasoning, an empty one, one with a role, and a comment between them.
 fn many_events() -> Vec<String> {
     let texts = ["word", " and ", "\\n", "a\\\"b", "<", "<|tool", "é漢", "", "\\ud83d\\ude00", "x < y"];
     let mut events = vec![event("{\"role\":\"assistant\",\"content\":\"\"}", "null")];
@@ -118,7 +118,7 @@ async fn single_chunk_is_forwarded_at_once() {
 /// More than the 1,024 descriptors that a session usually has would let.
 const STREAMS: usize = 1500;
 
-/// What this process needs for both ends, and for the rest of the tests.
+/// Descriptors for both ends of the connections, and for the other tests.
 fn may_open(descriptors: usize) -> bool {
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
     let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap_or_default();
@@ -138,7 +138,7 @@ async fn fifteen_hundred_streams_run_at_one_time() {
         println!("not checked: this machine lets a process open fewer than {} files", 2 * STREAMS + 1000);
         return;
     }
-    // None ends before all have begun.
+    // All begin before the first one ends.
     let all = Arc::new(Barrier::new(STREAMS));
     let scripted = Scripted::start(move |mut stream: TcpStream| {
         let all = all.clone();

@@ -22,7 +22,7 @@ async fn start(chain: &[Provider]) -> (Upstream, Gateway) {
     (upstream, gateway)
 }
 
-/// Asks, and waits until that is on record: a page may be faster than the end of the answer before it.
+/// Sends a request and waits until it is recorded: a page can be faster than the end of the answer before it.
 async fn asked(gateway: &Gateway, text: &str) -> Answer {
     let answer = gateway.chat(&prompt("default", text, false)).await;
     let attempts = format!("/dashboard/requests/{}/attempts", answer.header("x-moonrelay-request-id"));
@@ -35,7 +35,7 @@ async fn asked(gateway: &Gateway, text: &str) -> Answer {
 struct Watching {
     response: reqwest::Response,
     read: String,
-    /// Sections in the order in which they came.
+    /// Sections in the order in which they were sent.
     came: Vec<(String, String)>,
     /// Of each section, how many of `came` have been looked at.
     looked_at: BTreeMap<String, usize>,
@@ -89,7 +89,7 @@ impl Watching {
     }
 }
 
-/// What a strict policy would refuse, or a page without a network would miss.
+/// What a strict content security policy rejects, or a page without a network lacks.
 fn assert_keeps_to_itself(path: &str, page: &str) {
     for refused in ["style=", " onclick", " onload", "<style", "javascript:", "<iframe", "<base"] {
         assert!(!page.contains(refused), "{path}: {refused} in {page}");
@@ -209,7 +209,7 @@ async fn so_many_can_look_and_who_leaves_makes_room() {
     assert_eq!((ninth.status, ninth.header("content-security-policy")), (503, POLICY), "{}", ninth.text());
     assert_eq!(gateway.get("/").await.status, 200, "pages are read still");
     drop(watching.pop());
-    // The gateway hears of it with the next event for the one that is gone, or the end of its connection.
+    // The gateway notices it with the next event, or with the end of its connection.
     let free = tokio::time::timeout(PATIENCE, async {
         loop {
             let next = gateway.request(reqwest::Method::GET, "/dashboard/events").send().await.unwrap();
@@ -279,7 +279,7 @@ async fn pages_of_others_reach_nothing_of_it() {
     assert_eq!(typed.send().await.unwrap().status(), 200);
 }
 
-/// The test box's way, as a browser takes it: Kimi Code's gate would refuse this client on its OpenAI face.
+/// The playground's request as a browser sends it: Kimi Code would reject this client on its OpenAI API.
 #[tokio::test]
 async fn a_browser_is_answered_by_kimi() {
     let (_upstream, gateway) = start(&[Provider::Kimi, Provider::OpenRouter]).await;
@@ -321,7 +321,7 @@ async fn what_a_provider_says_is_text_and_never_the_key() {
     assert!(page.contains("&lt;img src=x"), "{page}");
 }
 
-/// What is in the charts is what the providers said, and what is older is read from the store.
+/// The charts show what the providers reported; older data is read from the database.
 #[tokio::test]
 async fn the_charts_have_the_tokens_that_were_used() {
     let (_upstream, gateway) = start(&[Provider::Moonshot]).await;
@@ -348,7 +348,7 @@ async fn the_charts_have_the_tokens_that_were_used() {
     assert!(before.contains("None from before that."), "{before}");
 }
 
-/// Without scripts there is no second look. Who holds the file holds the writer, and with it the page.
+/// Without scripts there is no second request. Locking the file blocks the writer, and with it the page.
 #[tokio::test]
 async fn the_page_that_is_loaded_behind_an_answer_has_it_in_its_charts() {
     let (_upstream, gateway) = start(&[Provider::Moonshot]).await;

@@ -1,5 +1,5 @@
-//! `moonrelay doctor` on machines that are ill in one way each. systemd's part is played by a systemctl of the test's own,
-//! so that the machine that runs the tests has no say; what the real one says `tests/systemd` shows.
+//! `moonrelay doctor` on machines with one problem each. A substitute plays systemctl, so that the machine that
+//! runs the tests has no influence; `tests/systemd` uses the real one.
 
 mod files;
 mod network;
@@ -20,11 +20,11 @@ pub(super) struct Patient {
     variables: Vec<(String, String)>,
 }
 
-/// There is none.
+/// No systemctl is installed.
 const NO_SYSTEMD: &str = "#!/bin/sh\necho 'System has not been booted with systemd' >&2\nexit 1\n";
 
 impl Patient {
-    /// With this configuration at its usual place.
+    /// With this configuration at its usual path.
     pub(super) fn new(config: &str) -> Self {
         let patient = Self { home: tempfile::tempdir().unwrap(), variables: Vec::new() };
         patient.write("config/moonrelay/config.json5", config, 0o600);
@@ -73,19 +73,18 @@ impl Patient {
     }
 }
 
-/// What it said.
 pub(super) struct Examined {
     pub(super) value: Value,
     pub(super) ended: Ended,
 }
 
 impl Examined {
-    /// What one check found.
+    /// The findings of one check.
     pub(super) fn of(&self, check: &str) -> Vec<&Value> {
         self.value["findings"].as_array().unwrap().iter().filter(|found| found["check"] == check).collect()
     }
 
-    /// The kinds of what one check found.
+    /// The kinds of the findings of one check.
     pub(super) fn kinds(&self, check: &str) -> Vec<&str> {
         self.of(check).into_iter().map(|found| found["kind"].as_str().unwrap()).collect()
     }
@@ -117,9 +116,9 @@ pub(super) fn says(told: &(&str, String), severity: &str, words: &[&str]) {
     }
 }
 
-/// A configuration whose gateway runs, and where that one listens.
+/// A configuration whose gateway runs, and its address.
 async fn running(setup: Setup) -> (Gateway, String) {
-    // What is written here is not to be read again beside what the tests look at.
+    // The gateway must not reload what this test writes.
     let gateway = setup.set("gateway.reload", json!(false)).start().await;
     let mut config: Value = serde_json::from_str(&fs::read_to_string(gateway.config()).unwrap()).unwrap();
     let port: u16 = gateway.serving.authority().rsplit(':').next().unwrap().parse().unwrap();
@@ -253,7 +252,7 @@ async fn it_tells_how_far_it_is_on_a_terminal_and_nowhere_else() {
     assert!(piped.stderr.is_empty() && piped.json()["probes"][1]["result"] == "ok", "{}", piped.both());
 }
 
-/// What a person would see, all of it as it came.
+/// The whole output, unchanged, as a user sees it.
 async fn on_a_terminal(patient: &Patient, arguments: &[&str]) -> String {
     let asked = patient.command(arguments);
     let asked = asked.as_std();

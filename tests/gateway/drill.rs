@@ -9,7 +9,7 @@ use crate::common::process::{Ended, command, run};
 const SECRETS: [(&str, &str); 2] =
     [("KIMI_API_KEY", "sk-kimi-real-secret-0001"), ("OWN_KEY", "sk-real-secret-0002")];
 
-/// A chain of a server of the user's own, Kimi Code and OpenRouter; all leads to `user`, where somebody listens.
+/// A chain of a custom server, Kimi Code and OpenRouter; all names lead to `user`, where a listener waits.
 fn configuration(user: &str) -> Value {
     json!({
         "agents": { "defaults": { "model": {
@@ -82,7 +82,7 @@ async fn waits_are_told_as_the_configured_clocks_would_make_them() {
     configuration["failover"] = json!({ "timeouts": { "headSeconds": 40, "firstByteSeconds": 500 } });
     let told = drill(&configuration, &["--json", "--fault", "no_head"]).await.json();
     let [whole, stream] = told["cases"].as_array().unwrap().as_slice() else { panic!("{told}") };
-    // A whole answer has one clock, a stream's head its own.
+    // A complete answer has one timeout, a stream's header another.
     assert!(
         whole["realMs"].as_u64().unwrap() >= 500_000 && whole["drillMs"].as_u64().unwrap() < 60_000,
         "{whole}"
@@ -107,7 +107,7 @@ async fn a_drill_is_a_table_for_people_and_refuses_what_it_cannot_play() {
         let ended = drill(&configuration, &[&arguments[..], &["--json"]].concat()).await;
         assert_eq!((ended.code, &ended.json()["ok"]), (Some(code), &json!(false)), "{}", ended.both());
     }
-    // Of a time-out the configured clock is told, not the one of the drill.
+    // A timeout is reported with the configured duration, not the shortened one of the drill.
     let ended = drill(&configuration, &["--model", "alone", "--fault", "no_head"]).await;
     assert!(ended.stdout.contains("nothing within 300.0 s"), "{}", ended.both());
     let nobody = drill(&json!({ "models": { "mode": "replace", "providers": {} } }), &[]).await;
@@ -129,10 +129,10 @@ async fn a_stream_that_breaks_in_the_middle_goes_on_where_the_chain_can_and_may(
         format!("{}: {}", text(case, "result"), text(case, "attempts"))
     };
     for (mid_stream, fallback, fault, expected) in [
-        // The way to it broke: the same one is asked for the rest.
+        // The connection broke: the same target is asked for the remaining text.
         ("continue", "openrouter/auto", "truncate", format!("unnoticed: {KIMI}=truncated, {KIMI}=ok")),
         ("continue", "moonshot/kimi-k3", "stall", format!("unnoticed: {KIMI}=timeout, moonshot/kimi-k3=ok")),
-        // Nobody knows whether what answers there takes a prefill.
+        // Prefill support of this server is unknown.
         ("continue", "openrouter/auto", "stall", format!("error: {KIMI}=timeout")),
         ("error", "moonshot/kimi-k3", "truncate", format!("error: {KIMI}=truncated")),
     ] {

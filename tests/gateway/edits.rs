@@ -1,4 +1,4 @@
-//! Edits: they wait for each other, they mend, and they print no key.
+//! Edits of the configuration: they are serialised, they can fix an invalid file, and they never print a key.
 
 use std::path::{Path, PathBuf};
 

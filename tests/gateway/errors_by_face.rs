@@ -1,4 +1,4 @@
-//! Whatever goes wrong is said in the shape that the client's own SDK parses; counts, lists and what is not kept.
+//! Errors have the format that the client's SDK parses; token counts, model lists and unsupported storage.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ async fn send(request: reqwest::RequestBuilder) -> Answer {
     Answer::read(request.send().await.unwrap()).await
 }
 
-/// The error as the face's SDK parses it: its type and its message.
+/// The error as the API's SDK parses it: type and message.
 fn error(face: Face, answer: &Answer) -> (String, String) {
     let body = answer.json();
     let error = &body["error"];
@@ -179,7 +179,7 @@ async fn token_count_comes_from_the_provider_or_an_estimate() {
             assert_eq!(answer.json()["counted_by"], by);
         }
     }
-    // An image is no text of its base64.
+    // The base64 of an image does not count as text.
     let gateway = Setup::chain(&upstream, &[Provider::OpenRouter]).start().await;
     let image = json!({ "type": "base64", "media_type": "image/png", "data": "A".repeat(400_000) });
     body["messages"][0]["content"] = json!([{ "type": "image", "source": image }]);

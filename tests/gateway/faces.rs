@@ -1,4 +1,4 @@
-//! Every client with every provider: same faces untouched, others translated, and what falls from one to another.
+//! Every client with every provider: the same API unchanged, other APIs translated, and failover between APIs.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::common::face::{Face, Heard};
 use crate::common::{Answer, Gateway, Provider, Setup, Upstream};
 use crate::faults;
 
-/// One of the providers, asked over one face only.
+/// One of the providers, called over one API only.
 fn only(upstream: &Upstream, provider: Provider, face: Face) -> Setup {
     let setup = Setup::chain(upstream, &[provider]);
     let path = match (provider, face) {
@@ -109,7 +109,7 @@ async fn same_api_passes_byte_for_byte() {
         face.heard(&answer);
         let sent = upstream.requests().await[0]["body"].as_str().unwrap().to_owned();
         assert_eq!(sent, text, "{face:?}");
-        // The answer is the simulator's own, but for ids and times, which are new with each request.
+        // The answer is the simulator's, except for ids and times, which differ between requests.
         let direct = reqwest::Client::builder().no_proxy().build().unwrap();
         let direct = direct
             .post(format!(
@@ -145,7 +145,7 @@ fn without_ids(text: &str) -> String {
     out + rest
 }
 
-/// Kimi Code over all of its faces, then OpenRouter over these.
+/// Kimi Code over all of its APIs, then OpenRouter over these.
 fn falling(upstream: &Upstream, faces: &[Face]) -> Setup {
     let setup = Setup::chain(upstream, &[Provider::Kimi, Provider::OpenRouter]);
     match faces {

@@ -1,6 +1,6 @@
-//! Every fault that the simulator can play, for every provider, streamed or not: what the client sees.
+//! Every fault of the simulator, for every provider, streamed or not: what the client receives.
 //!
-//! The table of results stands in `docs/reference/failures.md`; `MOONRELAY_BLESS=1 cargo test` writes it anew.
+//! The results are in `docs/reference/failures.md`; `MOONRELAY_BLESS=1 cargo test` generates it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -57,7 +57,7 @@ impl Case {
         }
     }
 
-    /// Markup becomes a call only where tools are offered, so that one asks for a tool.
+    /// Markup becomes a tool call only if tools are offered, so this request offers one.
     fn body(&self) -> Value {
         let (model, stream) = (self.provider.reference(), self.phase != Phase::Whole);
         if self.kind == "leak_markup" {
@@ -68,14 +68,14 @@ impl Case {
 
     fn faults(&self) -> Vec<Value> {
         let fault = json!({ "provider": self.provider.id(), "kind": self.kind, "value": self.value });
-        // A reset throws away what the gateway did not read yet; a drip lets it read each chunk before.
+        // A reset discards unread bytes; slow chunks let the gateway read each one before it.
         let drips = self.phase == Phase::StreamAfter && self.kind == "reset_after";
         let drip = json!({ "provider": self.provider.id(), "kind": "drip", "value": 5 });
         drips.then_some(drip).into_iter().chain([fault]).collect()
     }
 }
 
-/// What the client saw.
+/// The result for the client.
 #[derive(Clone, Debug, PartialEq)]
 enum Seen {
     /// The primary's own answer, whole.
@@ -84,7 +84,7 @@ enum Seen {
     Fallback(String),
     /// The primary's refusal, at once.
     Refused(u16, String),
-    /// What came before the break, and then an error event.
+    /// The content before the interruption, and then an error event.
     ErrorEvent,
 }
 
@@ -168,7 +168,7 @@ fn fallback(primary: Provider) -> Provider {
     }
 }
 
-/// Short clocks, and a stream that breaks ends with an error (going on elsewhere is another property).
+/// Short timeouts; an interrupted stream ends with an error (continuation has its own tests).
 pub(crate) fn clocked(setup: Setup) -> Setup {
     let timeouts = json!({
         "connectSeconds": CLOCK_SECONDS, "headSeconds": CLOCK_SECONDS,
@@ -184,7 +184,7 @@ async fn play(upstream: &Upstream, case: &Case) -> Seen {
         upstream.fault(fault).await;
     }
     let second = fallback(case.provider);
-    // A failure rests its target, so each case meets a fresh gateway.
+    // A failure causes a cooldown, so each case has a new gateway.
     let gateway = clocked(Setup::chain(upstream, &[case.provider, second])).start().await;
     let answer = gateway.chat(&case.body()).await;
     assert!(!answer.broken, "{case:?}: the connection broke: {}", answer.text());
@@ -243,7 +243,7 @@ fn read(case: &Case, answer: &Answer) -> Seen {
     let roles = said.roles;
     match case.kind.as_str() {
         "no_role" => assert!(roles <= 1, "{case:?}: {}", answer.text()),
-        // OpenRouter repeats the role beside each piece of text; where the text was markup nothing else is left.
+        // OpenRouter repeats the role with each piece of text; if the text was markup, nothing else remains.
         _ => assert_eq!(roles, 1, "{case:?}: {}", answer.text()),
     }
     if answer.attempts() == format!("{first}=ok") {
@@ -260,7 +260,7 @@ fn read(case: &Case, answer: &Answer) -> Seen {
     Seen::Fallback(reason.to_owned())
 }
 
-/// What the simulator answers to [`PROMPT`], whoever answers.
+/// The simulator's answer to [`PROMPT`], from any provider.
 fn whole_text() -> &'static str {
     static TEXT: std::sync::OnceLock<String> = std::sync::OnceLock::new();
     TEXT.get_or_init(|| {
@@ -356,7 +356,7 @@ fn judge(case: &Case, seen: &Seen) -> Result<(), String> {
             (400..500).contains(status) && is_the_clients_fault(case) && reason == "bad_request"
         }
         Seen::Fallback(reason) => {
-            // The body of `status` says server_error whatever the status: a provider may be believed in that.
+            // The body of `status` has the type server_error at every status, and the gateway believes it.
             let believed = case.kind == "status" && reason == "server";
             let expected = !is_the_clients_fault(case) && reasons(case).contains(&reason.as_str());
             !HARMLESS.contains(&case.kind.as_str())
@@ -498,7 +498,8 @@ async fn primary_answers_again_after_its_cooldown() {
     };
     assert_eq!(ask().await, "moonshot/kimi-k3=server, openrouter/auto=ok");
     assert_eq!(ask().await, "moonshot/kimi-k3=cooling_down, openrouter/auto=ok");
-    // Asking is the only clock here: within a second or little more the answer changes, and stays changed.
+    // Repeated requests show when the cooldown has ended: after a second or a little more the primary answers,
+    // and keeps answering.
     let began = std::time::Instant::now();
     while ask().await != "moonshot/kimi-k3=ok" {
         assert!(began.elapsed() < std::time::Duration::from_secs(10), "stuck on the fallback");

@@ -1,4 +1,4 @@
-//! A request and its answer pass whole: every field arrives byte for byte, but for what a rule of the dialect names.
+//! A request and its answer pass unchanged, except for the fields that a provider rule names.
 
 use serde_json::{Value, json};
 
@@ -50,7 +50,7 @@ async fn request_with_a_bare_id_is_unchanged() {
     assert_eq!(last_request(&upstream).await, sent);
 }
 
-/// The rules that fire here, and nothing else: each stands in `docs/reference/dialect-rules.md`.
+/// Exactly the rules that apply here; each one is in the reference of provider rules.
 #[tokio::test]
 async fn rule_changes_only_its_fields() {
     let (upstream, mut gateway) = start(Provider::Moonshot).await;
@@ -67,11 +67,11 @@ async fn rule_changes_only_its_fields() {
     let keys: Vec<_> = value.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(keys, ["x_unknown", "model", "messages", "tools", "max_completion_tokens"], "{arrived}");
     assert_eq!(value["max_completion_tokens"], json!(4096));
-    // The log names each rule that changed something, and no other.
+    // The log names each rule that changed the request, and no other.
     gateway.serving.said("rules=sampling,developer_role,max_tokens ").await;
 }
 
-/// Lone surrogates are no JSON for `serde_json`; they are not what these assertions look at.
+/// `serde_json` rejects lone surrogates; these assertions do not concern them.
 fn value(text: &str) -> Value {
     serde_json::from_str(&text.replace("\\ud83d", "?")).unwrap()
 }
@@ -86,7 +86,7 @@ async fn last_duplicate_key_counts_and_an_edit_replaces_all() {
     assert!(!arrived.contains("first") && !arrived.contains("moonshot/"), "{arrived}");
 }
 
-/// The answer's bytes, as the provider gives them to a client that asks without a gateway.
+/// The answer's bytes, as the provider sends them to a client without a gateway.
 async fn direct(upstream: &Upstream, provider: Provider, body: &str) -> Vec<u8> {
     let url = format!("{}{}/chat/completions", upstream.base(), provider.path());
     let request = crate::common::raw::client()
@@ -185,7 +185,7 @@ async fn openrouter_final_chunk_repeats_neither_role_nor_finish_reason() {
     assert!(said.usages[0]["cost"].is_number(), "OpenRouter's own figures stay: {:?}", said.usages);
 }
 
-/// Tool names that Moonshot refuses go up renamed and come back as the client knows them.
+/// Tool names that Moonshot rejects are renamed in the request and restored in the answer.
 #[tokio::test]
 async fn renamed_tool_is_restored_in_the_answer() {
     let (upstream, gateway) = start(Provider::Moonshot).await;

@@ -1,10 +1,11 @@
-//! A target that stays silent is asked beside the next one: the first to answer wins, and the other is cancelled at once.
+//! Hedging: while a target is silent the next one is called too. The first to answer wins; the other is
+//! cancelled at once.
 
 use serde_json::{Value, json};
 
 use crate::common::{Answer, Gateway, Provider, Setup, Upstream, prompt};
 
-/// What the gateway promises of a client that goes away holds here too.
+/// The documented limit for a client that disconnects applies here too.
 const WITHIN_MILLIS: u64 = 1000;
 
 async fn gateway(upstream: &Upstream, chain: &[Provider]) -> Gateway {

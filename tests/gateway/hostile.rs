@@ -1,4 +1,4 @@
-//! Bytes that no client sends: each gets a clear answer, reaches no provider, and leaves the gateway well.
+//! Invalid bytes: each gets a clear error, reaches no provider, and does not harm the gateway.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ async fn start() -> (Upstream, Gateway) {
     (upstream, gateway)
 }
 
-/// Sends these bytes on a connection of their own. `None`: it was closed without a word.
+/// Sends these bytes on a new connection. `None`: it was closed without an answer.
 async fn say(gateway: &Gateway, bytes: &[u8]) -> Option<RawResponse> {
     let mut raw = Raw::connect(gateway.serving.authority()).await;
     raw.send(bytes).await;
@@ -200,7 +200,7 @@ async fn unusual_valid_request_is_served_and_normalised() {
     let chunk = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
     let heads: &[(&str, Vec<u8>)] = &[
         ("the same length twice", chat(&format!("host: localhost\r\n{length}\r\n{length}"), body.as_bytes())),
-        // RFC 9110, 8.4.1: codings know no case.
+        // RFC 9110, 8.4.1: content codings are case-insensitive.
         (
             "a coding that is none",
             chat(&format!("host: localhost\r\ncontent-encoding: Identity\r\n{length}"), body.as_bytes()),

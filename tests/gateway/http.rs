@@ -1,4 +1,4 @@
-//! The HTTP face: who may call, what is refused, what goes through and what never does.
+//! HTTP: authentication, rejections, forwarded and internal headers.
 
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! What the ledger keeps is what happened, whatever ends the process.
+//! The usage database records what happened, however the process ends.
 
 mod kept;
 mod kills;
@@ -45,7 +45,7 @@ async fn entry_matches_headers_and_usage() {
     }
     let entry = kept.request(refused.header("x-moonrelay-request-id"));
     assert_eq!(entry["outcome"], "model_not_found", "{}", refused.text());
-    // Nothing of what was said is anywhere in the files.
+    // The files contain no prompt and no answer.
     for text in ["Say hello", "via moonshot", Provider::Moonshot.key()] {
         assert!(!kept.holds(text), "{text}");
     }

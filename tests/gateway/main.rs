@@ -1,8 +1,7 @@
-//! The real binary, over real sockets, against the strict simulator: one module per property.
+//! Tests over the real binary and real sockets, against the strict simulator: one module per topic.
 //!
-//! Nothing here knows a type of the crate (but `references`, which prints its rules, checks and metrics, `corpora`, which replays
-//! what fuzzing found, `translated_answers`, which asks its judges, and `money`, which compares the ledger's own sums):
-//! what these tests rely on is what users and clients rely on.
+//! They use no type of the crate, except where they compare documentation or data with it: `references`,
+//! `corpora`, `translated_answers` and `money`. What these tests rely on is what users and clients rely on.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,6 +1,6 @@
-//! Every face of a client, with every provider, in everything that a conversation is made of: what the client gets.
+//! Every client API with every provider, in every part of a conversation: what the client receives.
 //!
-//! The table stands in `docs/reference/matrix.md`; `MOONRELAY_BLESS=1 cargo test` writes it anew.
+//! The table is in `docs/reference/matrix.md`; `MOONRELAY_BLESS=1 cargo test` generates it.
 
 mod cell;
 mod column;
@@ -16,10 +16,10 @@ use column::Column;
 /// Simulators and gateways at work at the same time.
 const WORKERS: usize = 4;
 
-/// What the client saw, by client, provider and cell.
+/// The result by client, provider and cell.
 type Words = BTreeMap<(Face, Column, Cell), String>;
 
-/// The cells of a face and a provider. A failure rests its target, so cells with one meet a fresh gateway.
+/// The cells of an API and a provider. A failure causes a cooldown, so cells with one have a new gateway.
 async fn play(upstream: Arc<Upstream>, client: Face, column: Column, words: &Mutex<Words>) -> Vec<String> {
     let mut broken = Vec::new();
     let mut kept = None;
@@ -29,7 +29,7 @@ async fn play(upstream: Arc<Upstream>, client: Face, column: Column, words: &Mut
             None => Arc::new(column.setup(&upstream, client).start().await),
         };
         let stand = Stand { upstream: upstream.clone(), gateway: gateway.clone(), client, column };
-        // In a task of its own: what one cell breaks leaves the others.
+        // A task of its own, so that a failed cell does not affect the others.
         match tokio::spawn(async move { cell.play(&stand).await }).await {
             Ok(word) => drop(words.lock().unwrap().insert((client, column, cell), word)),
             Err(error) => broken.push(format!("{client:?} on {column:?}, {cell:?}: {error}")),

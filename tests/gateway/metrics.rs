@@ -1,5 +1,4 @@
-//! Metrics: what a scrape tells is what happened, who may scrape, and that everything which tells how the gateway
-//! stands tells the same.
+//! Metrics match what happened, access to them is configurable, and all reports of the gateway's state agree.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +18,7 @@ async fn send(request: reqwest::RequestBuilder) -> Answer {
     Answer::read(request.send().await.unwrap()).await
 }
 
-/// A scrape in which this answer is counted: the log tells of a request behind that.
+/// A scrape that counts this answer: the log line comes after the counters.
 async fn counted(gateway: &mut Gateway, answer: &Answer) -> Scrape {
     gateway.serving.said(answer.header("x-moonrelay-request-id")).await;
     Scrape::of(gateway).await
@@ -118,7 +117,7 @@ async fn rejections_are_counted_by_reason_and_logged_sparingly() {
     let mut raw = Raw::connect(gateway.serving.authority()).await;
     raw.send(b"no request at all\r\n\r\n").await;
     assert_eq!(raw.response(false).await.map(|answer| answer.status), Some(400));
-    // The relay records this one, so it is no refusal of the edge.
+    // Routing records this request, so it does not count as rejected by the HTTP side.
     let recorded = send(token(gateway.chat_request(prompt("no-such-model", "", false).to_string()))).await;
     assert_eq!(recorded.status, 404);
 
@@ -140,13 +139,14 @@ async fn rejections_are_counted_by_reason_and_logged_sparingly() {
     assert!(output.contains("invalid_api_key"), "{output}");
 }
 
-/// What everything that tells of the chain says, as one: who answers, and the state of each target.
+/// The state of the chain as every report shows it: the answering target, and the state of each target.
 struct Told {
     answering: Option<String>,
     states: BTreeMap<String, String>,
 }
 
-/// Asks `/status`, `gateway status`, `/ready` and `/metrics`, and compares them with each other and with `STATUS=`.
+/// Reads `/status`, `gateway status`, `/ready` and `/metrics`, and compares them with each other and with
+/// `STATUS=`.
 async fn told(gateway: &Gateway, words: &str) -> Told {
     let status = gateway.get("/status").await.json();
     let shown = gateway.status().await;
@@ -271,7 +271,7 @@ fn dashboard() -> Vec<(String, String)> {
     found
 }
 
-/// The words of an expression that stand outside of strings and durations.
+/// The identifiers of an expression outside strings and durations.
 fn words(expression: &str) -> Vec<String> {
     let unquoted: Vec<&str> = expression.split('"').step_by(2).collect();
     let text = unquoted.join(" ");
@@ -291,7 +291,7 @@ async fn grafana_dashboard_uses_existing_metrics_and_labels() {
     assert_eq!(gateway.get("/nowhere").await.status, 404);
     let answer = gateway.chat(&prompt(KIMI, "Say hello", true)).await;
     let scrape = counted(&mut gateway, &answer).await;
-    // What OpenRouter counted is no estimate; of the rest all is there.
+    // OpenRouter's reported tokens are not estimates; everything else is present.
     let quiet = ["moonrelay_estimated_tokens_total"];
     let names: BTreeSet<&str> =
         scrape.samples.iter().map(|sample| sample.name.as_str()).chain(quiet).collect();

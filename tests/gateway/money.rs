@@ -1,7 +1,7 @@
-//! What the ledger says of tokens and money is what the simulator says that it used, to the token and to the last digit.
+//! Tokens and cost in the usage database equal the simulator's, exactly.
 //!
-//! The two share nothing: the simulator counts what it sent, the ledger is read with SQL, and what it all should cost is
-//! worked out here, from prices that stand here.
+//! The two share no code: the simulator counts what it sent, the database is read with SQL, and the expected
+//! cost is computed here from prices that are defined here.
 
 mod books;
 mod client;
@@ -17,20 +17,19 @@ use self::client::{CLIENTS, Seen, ask};
 use crate::common::process::signal;
 use crate::common::{Gateway, Provider, Setup, Upstream};
 
-/// How many clients ask at the same time.
+/// Concurrent clients.
 const AT_ONCE: usize = 16;
 /// After so many requests more faults are ordered.
 const ROUND: usize = 100;
 
-/// Requests of the test: as many as the variable says (the acceptance is at 10,000), else so many that an ordinary run
-/// stays short.
+/// The number of requests: from the variable (CI uses 10,000), else few enough for an ordinary run.
 fn requests() -> usize {
     std::env::var("MOONRELAY_TEST_REQUESTS").map_or(1_000, |count| count.parse().expect("a number"))
 }
 
-/// What goes wrong. Left out is only what would make the two count differently by right: answers whose usage the
-/// simulator sends after something that the gateway does not read over (broken JSON, an error as the first event), and
-/// what providers send in another shape, which strict clients do not take.
+/// The faults. Left out are those after which the two counts differ by design: usage that the simulator sends
+/// after data that ends the gateway's reading (invalid JSON, an error as the first event), and answers in
+/// another format, which strict clients reject.
 const FAULTS: [(&str, Option<u64>); 23] = [
     ("rate_limit", None),
     ("status", Some(500)),
@@ -57,7 +56,7 @@ const FAULTS: [(&str, Option<u64>); 23] = [
     ("truncate", Some(3)),
 ];
 
-/// A target rests for a second after a fault, so each of a round hits a few requests.
+/// A fault causes a cooldown of a second, so each fault of a round affects a few requests.
 async fn order_faults(upstream: &Upstream, round: usize) {
     for provider in 0..3 {
         for next in 0..3 {
@@ -84,7 +83,7 @@ fn setup(upstream: &Upstream) -> Setup {
         .set("logging.level", json!("error"))
 }
 
-/// Asks until all are answered.
+/// Sends requests until all are answered.
 async fn drive(gateway: &Arc<Gateway>, upstream: &Arc<Upstream>, count: usize) -> Vec<Seen> {
     let next = Arc::new(AtomicUsize::new(0));
     let client = || {
@@ -111,7 +110,7 @@ async fn drive(gateway: &Arc<Gateway>, upstream: &Arc<Upstream>, count: usize) -
     all
 }
 
-/// Ends the gateway, which writes what it has, and gives its ledger.
+/// Ends the gateway, which writes its entries, and opens the usage database.
 async fn closed(mut gateway: Gateway) -> Ledger {
     signal("-TERM", gateway.serving.pid()).await;
     assert_eq!(gateway.serving.ended().await.code(), Some(0), "{}", gateway.serving.output());
@@ -133,7 +132,7 @@ async fn usage_database_matches_the_simulator_exactly() {
     let sent: BTreeMap<Target, Used> = books.used();
     assert_eq!(told, sent, "what providers told, by target");
     assert!(sent.len() >= 9 && sent.values().all(|used| used.answers > 0), "{sent:?}");
-    // What was cut before its figures is estimated, one for one, and nothing else is.
+    // Exactly the attempts that were cut before their usage are estimated.
     let estimated: BTreeMap<Target, i128> =
         ledger.used(|line| line.estimated).into_iter().map(|(target, used)| (target, used.answers)).collect();
     assert_eq!(estimated, books.untold(), "answers whose usage never came, by target");
@@ -150,7 +149,7 @@ async fn usage_database_matches_the_simulator_exactly() {
     ledger.adds_up();
 }
 
-/// Each request stands in the ledger once, under its client's name, with the outcome that this saw.
+/// Each request is in the database once, with its client's name and the outcome that the client saw.
 fn same_outcomes(seen: &[Seen], ledger: &Ledger) {
     let saw: BTreeMap<&str, (&str, bool)> =
         seen.iter().map(|seen| (seen.id.as_str(), (seen.client, seen.is_answered))).collect();
@@ -166,7 +165,7 @@ fn same_outcomes(seen: &[Seen], ledger: &Ledger) {
     assert!(failed > 0 && failed * 2 < seen.len(), "{failed} failed");
 }
 
-/// What is paid for and answers nobody: a hedge that lost, a client that went away.
+/// Paid attempts without an answer: a losing hedge, a disconnected client.
 #[tokio::test]
 async fn cancelled_attempts_are_estimated_and_shown_separately() {
     const EACH: usize = 12;

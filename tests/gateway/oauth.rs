@@ -1,5 +1,5 @@
-//! Kimi Code's device login in the place of a key, against a double of its authorization server whose keys, and no
-//! others, open the simulated Kimi Code.
+//! Kimi Code's device login instead of a key. A double of its OAuth server issues the only tokens that the
+//! simulated Kimi Code accepts.
 
 mod logins;
 mod refreshes;
@@ -22,7 +22,7 @@ fn setup(upstream: &Upstream) -> Setup {
         .set("models.providers.kimi", json!({ "baseUrl": base, "auth": "oauth" }))
 }
 
-/// Codes that are asked about at once.
+/// Device codes whose login is polled at once.
 async fn upstream() -> Upstream {
     let upstream = Upstream::start().await;
     upstream.order(json!({ "interval": 0 })).await;
@@ -74,7 +74,7 @@ fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
-/// Whatever could get somebody a key.
+/// Every value that would give access.
 fn secrets(home: &Path) -> [String; 2] {
     ["accessToken", "refreshToken"].map(|name| stored(home)[name].as_str().unwrap().to_owned())
 }

@@ -1,4 +1,4 @@
-//! Onboarding: the key is checked, goes into the file with secrets and nowhere else; what was there stays.
+//! Onboarding: the key is checked and stored only in the secrets file; existing settings are kept.
 
 mod interactive;
 mod keys;
@@ -15,7 +15,7 @@ use tokio::io::AsyncWriteExt;
 use crate::common::process::{Ended, PATIENCE, command};
 use crate::common::{Provider, Upstream};
 
-/// A key of Moonshot's platform that is told apart from what else the output holds.
+/// A Moonshot key that occurs nowhere else in the output.
 const KEY: &str = "sk-onboarded-0123456789abcdef";
 
 /// A home without anything in it, and the simulated providers.
@@ -110,7 +110,7 @@ impl Desk {
         found
     }
 
-    /// What a command without a key in its environment says.
+    /// The output of a command without a key in its environment.
     async fn json(&self, arguments: &[&str]) -> Value {
         crate::common::process::run(command(self.path(), arguments)).await.json()
     }

@@ -1,5 +1,5 @@
-//! A reload moves the gateway to another address: who is there stays to the end, and an address that cannot be had
-//! refuses the reload as a whole.
+//! A reload moves the gateway to another address: open connections are served to their end, and an address that
+//! cannot be bound rejects the whole reload.
 
 use std::net::TcpListener;
 
@@ -18,7 +18,7 @@ fn port(number: u32) -> u16 {
     u16::try_from(10_000 + std::process::id() % 2_000 * 10 + number).unwrap()
 }
 
-/// Its port stands in the file, so that the file can change it.
+/// The port is in the file, so that the file can change it.
 fn on_port(upstream: &Upstream, port: u16, manager: &Manager) -> Setup {
     Setup::chain(upstream, &[Provider::Moonshot])
         .set("gateway", json!({ "port": port, "reload": false }))
@@ -26,7 +26,7 @@ fn on_port(upstream: &Upstream, port: u16, manager: &Manager) -> Setup {
         .environment("NOTIFY_SOCKET", manager.path())
 }
 
-/// What the manager is told at the end of it.
+/// The notifications at its end.
 async fn reload(gateway: &Gateway, setup: &Setup, manager: &Manager) -> String {
     std::fs::write(gateway.config(), setup.text()).unwrap();
     signal("-HUP", gateway.serving.pid()).await;

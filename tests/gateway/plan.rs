@@ -1,4 +1,4 @@
-//! A requested name leads to the right targets in the right order, and what cannot serve is skipped with its reason.
+//! A requested name leads to the right targets in order, and an unsuitable target is skipped with its reason.
 
 use serde_json::{Value, json};
 
@@ -46,7 +46,7 @@ async fn names_resolve_as_alias_reference_route_then_bare_id() {
     ] {
         let found = attempts(&gateway, asked).await;
         let model = found.strip_suffix("=ok").unwrap_or_else(|| panic!("{asked}: {found}"));
-        // An old reference may be shown as it was asked for; on the wire it is the new one.
+        // A retired reference may be shown as requested; the provider receives the new one.
         assert!(model == answered || model == asked, "{asked}: {found}");
     }
 }
@@ -172,7 +172,7 @@ async fn second_key_answers_when_the_first_is_out_of_credit() {
         .start()
         .await;
     assert_eq!(attempts(&gateway, "moonshot/kimi-k3").await, "moonshot/kimi-k3=auth, moonshot/kimi-k3=ok");
-    // The refused key rests; the good one is asked at once.
+    // The rejected key is in cooldown; the good one is used at once.
     let again = attempts(&gateway, "moonshot/kimi-k3").await;
     assert!(again.ends_with("moonshot/kimi-k3=ok") && !again.contains("=auth"), "{again}");
 }

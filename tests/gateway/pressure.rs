@@ -1,4 +1,5 @@
-//! More than the gateway takes: a slow reader slows its provider, and who finds no place or no room is told so.
+//! More load than the limits allow: a slow reader slows its provider down, and a request over a limit gets an
+//! error.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,10 +28,10 @@ fn chat(authority: &str, body: &str) -> String {
 
 /// So many events of a KiB each.
 const EVENTS: usize = 64 * 1024;
-/// What the kernel may hold on the two connections: six of its largest buffers are less.
+/// More than the kernel can buffer on the two connections: six of its largest buffers.
 const IN_SOCKETS: usize = 40 * MIB;
 
-/// Writes numbered events; says once how many bytes are out when nothing has moved for a second.
+/// Writes numbered events; reports the number of bytes once when nothing has moved for a second.
 async fn pour(mut stream: TcpStream, stalled: mpsc::UnboundedSender<usize>) {
     let written = AtomicUsize::new(0);
     let head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
@@ -99,7 +100,7 @@ async fn bodies_over_the_memory_budget_get_a_retry_later_error() {
     let gateway =
         Setup::chain(&upstream, &[Provider::Moonshot]).set("gateway.bodyLimitMiB", json!(16)).start().await;
     let authority = gateway.serving.authority().to_owned();
-    // Each stops one byte before its end, so that all of them are held: five do not fit where four do.
+    // Each stops one byte before its end, so that all are held: five do not fit into a budget for four.
     let head = format!(
         "POST /v1/chat/completions HTTP/1.1\r\nhost: {authority}\r\ncontent-length: {}\r\n\r\n",
         16 * MIB
@@ -214,13 +215,13 @@ async fn waiting_connection_gets_an_error_at_shutdown() {
     assert!(serving.ended().await.success(), "{}", serving.output());
 }
 
-/// Connections that the gateway keeps where it may have the descriptors.
+/// Connections that the gateway accepts with enough descriptors.
 const PLACES: usize = 8192;
 
 /// One connection in so many has sent half a head.
 const HALF: usize = 50;
 
-/// As many as 10,000; fewer where this process may not have so many descriptors.
+/// Up to 10,000; fewer if this process may not have that many descriptors.
 fn idle_connections() -> usize {
     // Raising the own soft limit takes a system call that std does not have.
     let own = std::process::id().to_string();
@@ -267,7 +268,7 @@ async fn ten_thousand_idle_connections_block_no_client() {
     let mut last = Raw::connect(authority).await;
     last.send(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
     assert_eq!(last.response(false).await.unwrap().status, 200);
-    // On a slow machine half a head is told that it took too long, and makes room by itself.
+    // On a slow machine an incomplete header times out and frees its slot by itself.
     for raw in &mut idle[..count.saturating_sub(PLACES + 64 + count / HALF + 1)] {
         let end = raw.response(false).await;
         assert!(end.is_none_or(|answer| answer.status == 408), "the longest idle made room");

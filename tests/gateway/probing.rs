@@ -1,4 +1,5 @@
-//! `models status --probe`: several targets at once, never too many, none held up by another, told in the chain's order.
+//! `models status --probe`: parallel and bounded; a slow target delays no other; results are in the chain's
+//! order.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +12,7 @@ use tokio::sync::{Barrier, Notify, Semaphore};
 use crate::common::process::{command, run};
 use crate::common::scripted::Scripted;
 
-/// As many as are asked at once.
+/// The limit of parallel probes.
 const AT_ONCE: usize = 4;
 
 async fn answer(mut stream: TcpStream) {
@@ -36,7 +37,7 @@ fn config(providers: &[(String, Value)]) -> String {
     json!({ "agents": { "defaults": { "model": model } }, "models": { "mode": "replace", "providers": providers } }).to_string()
 }
 
-/// `provider/model result` of each target, in the order in which they are told.
+/// `provider/model result` of each target, in printed order.
 async fn probed(config: &str) -> Vec<String> {
     let home = tempfile::tempdir().unwrap();
     std::fs::write(home.path().join("config.json5"), config).unwrap();
@@ -55,7 +56,7 @@ fn all_well(count: usize) -> Vec<String> {
 
 #[tokio::test]
 async fn probes_run_in_parallel() {
-    // Nobody is answered before all of them have asked.
+    // Answers are sent only after all requests have arrived.
     let all = Arc::new(Barrier::new(AT_ONCE));
     let upstream = Scripted::start(move |stream| {
         let all = all.clone();
@@ -72,7 +73,8 @@ async fn probes_run_in_parallel() {
 #[tokio::test]
 async fn at_most_four_probes_run_at_one_time() {
     let (inside, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    // One is let go for each that came behind the first four: so four are always under way, and a fifth would be seen.
+    // One is released for each that came after the first four: four are always active, and a fifth would be
+    // noticed.
     let places = Arc::new(Semaphore::new(0));
     let (count, seen) = (9, most.clone());
     let came = Arc::new(AtomicUsize::new(0));

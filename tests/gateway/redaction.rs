@@ -12,7 +12,7 @@ use crate::common::process::{command, run};
 use crate::common::scripted::Scripted;
 use crate::common::{Answer, Gateway, Setup, prompt};
 
-/// With the characters at which a pattern would split it, and which encodings change.
+/// With the characters at which a pattern would split it and which encodings change.
 const KEY: &str = "sk-own/abcdefgh+ijklmnop=qrstuvwx:0123456789";
 /// The value of a header that the configuration sets.
 const HEADER: &str = "Bearer extra/zyxwvuts=rqponmlk:9876543210";
@@ -103,9 +103,9 @@ fn encodings() -> Vec<String> {
     all
 }
 
-/// The ways in which a provider repeats `text`: status, content type, further headers, body.
+/// How a provider repeats `text`: status, content type, further headers, body.
 fn responses(text: &str) -> [(&'static str, &'static str, String, String); 6] {
-    // As it stands in the message, and as an encoding that the JSON itself undoes.
+    // As plain text in the message, and in an encoding that JSON decoding undoes.
     let message = format!("{MARKER}: the key <{text}> of {} is wrong", text.len());
     let error = json!({ "error": { "message": message, "type": text, "code": 400 } }).to_string();
     let as_written = format!("{{\"error\":{{\"message\":\"{MARKER} {text}\",\"code\":400}}}}");
@@ -124,10 +124,10 @@ fn responses(text: &str) -> [(&'static str, &'static str, String, String); 6] {
     ]
 }
 
-/// Fails where a part of a secret, in some encoding, is in the text.
+/// Fails if a part of a secret, in some encoding, is in the text.
 fn assert_no_secret(place: &str, text: &[u8]) {
     for encoding in encodings() {
-        // "Bearer " is no secret.
+        // "Bearer " is not secret.
         let secret = encoding.strip_prefix("Bearer").unwrap_or(&encoding);
         // Every third part, and the tail.
         let parts = secret.as_bytes().windows(LEAK);
@@ -216,7 +216,7 @@ async fn a_header_of_a_complete_answer_does_not_repeat_a_secret() {
     assert_eq!(ask("x-generation-id: gen-1\r\n").await.header("x-generation-id"), "gen-1");
 }
 
-/// `models list --live` and `models status --probe` print what a provider answers.
+/// `models list --live` and `models status --probe` print a provider's answer.
 #[tokio::test]
 async fn commands_do_not_print_a_repeated_secret() {
     let echo = Echo::start().await;
@@ -233,7 +233,7 @@ async fn commands_do_not_print_a_repeated_secret() {
         assert!(printed.contains(MARKER), "{printed}");
         assert_no_secret("probe", printed.as_bytes());
     }
-    // A body that is no list is quoted in the error; the ids of a list are printed.
+    // A body that is not a list is quoted in the error; the ids of a list are printed.
     let bodies: [Value; 2] =
         [json!({ "data": KEY }), json!({ "data": [{ "id": format!("{MARKER}-{KEY}") }, { "id": HEADER }] })];
     for body in bodies {

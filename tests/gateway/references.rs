@@ -1,4 +1,5 @@
-//! What the documentation says twice is generated or compared: commands, settings, rules, checks, links, the test command.
+//! Documentation that repeats the code is generated or compared: commands, settings, rules, checks, links, the
+//! test command.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

@@ -1,5 +1,5 @@
-//! A reload is whole or not at all: what is under way ends as it began, what rests goes on resting, and a file with
-//! errors changes nothing but what is said of it.
+//! A reload applies completely or not at all: active requests keep their configuration, cooldowns survive, and
+//! an invalid file only causes an error message.
 
 use serde_json::json;
 
@@ -9,14 +9,14 @@ use crate::common::{Answer, Gateway, Manager, Provider, Setup, Upstream, prompt}
 const KIMI: &str = "kimi/kimi-for-coding";
 const ANSWERS_KIMI: &str = "STATUS=answering from kimi/kimi-for-coding\n";
 
-/// A chain that tells this manager how it goes, and reloads at SIGHUP only.
+/// A gateway that notifies this manager and reloads on SIGHUP only.
 fn managed(upstream: &Upstream, chain: &[Provider], manager: &Manager) -> Setup {
     Setup::chain(upstream, chain)
         .set("gateway.reload", json!(false))
         .environment("NOTIFY_SOCKET", manager.path())
 }
 
-/// Puts this configuration there, asks for a reload, and waits for its end. What the manager was told.
+/// Writes this configuration, requests a reload, and waits for its end. Returns the notifications.
 async fn reload(gateway: &Gateway, text: &str, manager: &Manager) -> Vec<String> {
     std::fs::write(gateway.config(), text).unwrap();
     signal("-HUP", gateway.serving.pid()).await;

@@ -1,4 +1,4 @@
-//! Web search: over the gateway, from the shell, and what the simulator wants of it.
+//! Web search: through the gateway, from the shell, and the checks of the simulator.
 
 mod command;
 mod keys;
@@ -138,7 +138,7 @@ async fn a_search_is_for_whoever_has_the_token() {
     let foreign = foreign.header("origin", "https://evil.example").body(r#"{"query":"moon"}"#);
     assert_eq!(foreign.send().await.unwrap().status().as_u16(), 403);
 
-    // What it was stands in the ledger, under the token's name and at its price.
+    // It is in the usage database, under the token's name and with its price.
     let told = answer.json()["usage"].clone();
     gateway.serving.stop().await;
     let row = |rows: &Value, key: &str| {
@@ -211,7 +211,7 @@ async fn a_reload_changes_who_searches_and_keeps_what_was_found() {
     assert_eq!(search(&gateway, "moon").await.json()["cached"], true);
 }
 
-/// What the simulator is asked with, as a client that searches by itself does.
+/// A request to the simulator as a client sends it that searches by itself.
 fn round(messages: &Value, thinking: &str) -> Value {
     json!({
         "model": "kimi-k2.6",

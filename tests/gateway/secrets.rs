@@ -1,4 +1,4 @@
-//! Keys, account identifiers and cookies stay where they belong, whatever a provider answers.
+//! Keys, account identifiers and cookies are not forwarded, whatever a provider answers.
 
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
@@ -7,15 +7,15 @@ use tokio::net::TcpListener;
 use crate::common::scripted::{KEY, Scripted};
 use crate::common::{Answer, Gateway, Provider, Setup, Upstream, prompt};
 
-/// The beginnings of the identifiers that the simulator's providers tell, and what they set.
+/// The prefixes of the identifiers that the simulator's providers send, and their cookies.
 const THEIRS: &[&str] = &["org-", "proj-", "ak-", "user_2", "msh-uid", "set-cookie", "sk-"];
 
-/// What the client is told.
+/// What the client receives.
 fn everything(answer: &Answer) -> String {
     format!("{:?}\n{}", answer.headers, answer.text()).to_lowercase()
 }
 
-/// What its log told in its life, which is of all these answers.
+/// The whole log, which covers all these answers.
 async fn log_of(gateway: &mut Gateway, answers: &[String]) -> String {
     let told = gateway.serving.stop().await;
     for id in answers {
@@ -42,7 +42,7 @@ async fn documented_errors_do_not_reveal_the_account() {
             (kind["provider"] == provider.id() || kind["provider"] == "*")
                 && kind["value"]["required"] != true
         };
-        // Silence tells nothing, and takes its time.
+        // A silent provider sends nothing, and takes its time.
         let silent = |kind: &&Value| {
             ["no_head", "no_first_byte", "role_then_stall"].iter().any(|word| kind["kind"] == *word)
         };
@@ -121,7 +121,7 @@ async fn redirect_is_never_followed() {
             assert_eq!(answer.header("location"), "");
         }
     }
-    // Whoever follows a redirect has connected before there is an answer.
+    // A client that follows a redirect connects before it has an answer.
     let nobody = futures_util::FutureExt::now_or_never(elsewhere.accept());
     assert!(nobody.is_none(), "{nobody:?}");
 }

@@ -1,8 +1,8 @@
-//! The documents that the project started from, as scripts: the commands of each under our names, from its first line to
-//! its last (`tests/seeds`). A script that finds something else than its document promises says which step, what it
-//! expected and what it got.
+//! The seed documents as scripts (`tests/seeds`): all commands of each, under our names. A script that finds
+//! another result than its document states reports the step, the expected and the actual result.
 //!
-//! Each has a home of its own, a simulator, and an internet in which the providers' hosts are that simulator.
+//! Each has its own home directory, a simulator, and a network in which the providers' hosts are that
+//! simulator.
 
 mod internet;
 
@@ -22,14 +22,15 @@ use crate::common::reference::file;
 
 /// A script takes seconds; this ends one that would hang.
 const PATIENCE: Duration = Duration::from_secs(600);
-/// Of the caller's environment: the programs that have to be there, where steps without them would be skipped.
+/// From the caller's environment: the required programs; without it, steps whose program is missing are
+/// skipped.
 const NEEDED: &str = "MOONRELAY_SEEDS_NEED";
 /// The scripts with a test below.
 const PLAYED: [&str; 5] =
     ["kimi-for-coding-guide", "kimi-integration", "moonshot-cn", "moonshot-kimi-coding", "nix-provider"];
 
-/// A port for the gateway of a script, which starts and stops it: bound here and never listened on, so that nobody else
-/// is given it; beside such a socket Linux lets the gateway bind it all the same (SO_REUSEADDR).
+/// A port for the gateway that a script starts and stops: bound here without listening, so that no other
+/// process gets it. Linux lets the gateway bind it beside such a socket (SO_REUSEADDR).
 fn port() -> (TcpSocket, u16) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_reuseaddr(true).unwrap();
@@ -100,7 +101,7 @@ async fn play(name: &str) {
         output.status
     );
     assert_eq!(internet.beyond(), Vec::<String>::new(), "{name} asked beyond the providers");
-    // Past the harness, which shows nothing of a test that passes.
+    // Bypasses the test harness, which hides the output of a passing test.
     for line in complaints.lines().filter(|line| line.starts_with("skipped: ")) {
         let _ = writeln!(std::io::stderr(), "{name}: {line}");
     }

@@ -1,5 +1,5 @@
-//! The unit for people without Nix, and the commands that go through it, with a systemctl that records what it is asked.
-//! What the real one makes of it tests/systemd shows.
+//! The unit for users without Nix, and its commands, with a systemctl that records its calls. tests/systemd
+//! uses the real one.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -8,7 +8,7 @@ use std::process::Stdio;
 
 use crate::common::process::{Ended, command, run};
 
-/// Knows the units whose files are there, as if they ran; notes what it is asked.
+/// Reports the units whose files exist as running; records calls.
 const SYSTEMCTL: &str = r#"#!/bin/sh
 for unit; do :; done
 file=$XDG_CONFIG_HOME/systemd/user/$unit
@@ -80,7 +80,7 @@ impl Session {
         ended.stdout
     }
 
-    /// What its systemd was asked since the last time, but for questions.
+    /// The systemctl calls since the last time, without queries.
     fn asked(&self) -> Vec<String> {
         let file = self.home.path().join("asked");
         let text = fs::read_to_string(&file).unwrap_or_default();
@@ -104,7 +104,7 @@ async fn install_writes_what_show_prints_and_starts_it() {
     assert!(state.is_dir(), "systemd would link it to the configuration");
     let [enable, restart] = ["--user enable moonrelay.service", "--user restart moonrelay.service"];
     assert_eq!(session.asked(), [RELOAD, FORGET, enable, restart]);
-    // Its own file it may write again; with --no-start nothing is started.
+    // It may replace its own file; with --no-start it starts nothing.
     session.done(&["service", "install", "--no-start", "--credential", "K=key"]).await;
     let text = fs::read_to_string(session.unit("moonrelay.service")).unwrap();
     assert!(
@@ -203,7 +203,7 @@ async fn without_systemd_each_command_says_what_to_do_instead() {
             ended.both()
         );
         assert!(ended.stdout.contains(instead), "{arguments:?}: {}", ended.both());
-        // With a systemd and no unit.
+        // With systemd and without a unit.
         if arguments[0] == "gateway" {
             let ended = session.run(arguments).await;
             assert_eq!((ended.code, &ended.json()["error"]["type"]), (Some(1), &"no_unit".into()));

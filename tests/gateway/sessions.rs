@@ -1,4 +1,4 @@
-//! Sessions over the real binary: two terminals on one, killed in between, and what people do with them.
+//! Sessions over the real binary: two concurrent terminals on one session with kills, and the session commands.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -12,7 +12,7 @@ use crate::common::{Provider, Setup, Upstream};
 
 /// Of each terminal.
 const TURNS: usize = 100;
-/// Every so often a turn is killed, and asked once more.
+/// Every few turns one is killed and repeated.
 const KILLED: usize = 4;
 
 /// A home with a chain of simulated providers.
@@ -59,14 +59,14 @@ impl Home {
     }
 }
 
-/// What was asked and answered in turns that ended, and how many were killed.
+/// Prompts and answers of completed turns, and the number of kills.
 #[derive(Default)]
 struct Told {
     turns: Vec<(String, String)>,
     kills: usize,
 }
 
-/// Kills a turn as soon as somebody has written so often into the session.
+/// Kills a turn as soon as this many entries have been written to the session.
 async fn killed(home: &Home, child: &mut tokio::process::Child, writes: usize) {
     for _ in 0..writes {
         let before = home.length("shared");
@@ -127,7 +127,7 @@ async fn two_terminals_on_one_session_with_kills_in_between_lose_no_line_and_mix
             continue;
         }
         used += entry["message"]["usage"]["totalTokens"].as_u64().unwrap();
-        // An answer follows its own question: nobody else's line stands between.
+        // An answer follows its own prompt, with no other line between them.
         let turn = (asked.take().expect("a question before the answer"), words);
         if let Some(at) = told.iter().position(|told| *told == turn) {
             told.swap_remove(at);
@@ -179,7 +179,7 @@ async fn a_conversation_is_listed_shown_exported_and_deleted() {
     assert!(!home.file("trip").exists());
 }
 
-/// `sessions delete trip` on a pseudo-terminal of script(1): its exit code, and what it printed.
+/// `sessions delete trip` on a pseudo-terminal of script(1): its exit code and output.
 async fn on_a_terminal(home: &Home, answer: &str) -> (Option<i32>, String) {
     let command = command(home.path(), ["sessions", "delete", "trip"]);
     let command = command.as_std();

@@ -9,7 +9,7 @@ use crate::common::{Answer, Gateway, Provider, Setup, Upstream, prompt};
 
 const STREAMS: usize = 200;
 const ROUNDS: usize = 10;
-/// What a round may need beyond those before it, in KiB: some 10 KB for each stream, and two threads that write.
+/// Memory that a round may need beyond earlier ones, in KiB: about 10 KB per stream, and two writer threads.
 const STEP: (u64, usize) = (2048, 2);
 
 /// Resident memory in KiB.
@@ -29,7 +29,7 @@ pub(crate) fn sockets(pid: u32) -> usize {
     links.filter(|link| link.to_string_lossy().starts_with("socket:")).count()
 }
 
-/// Whether the last of these rounds needed more memory or threads than all before it; a first one tells nothing.
+/// Whether the last round needed more memory or threads than all before it; the first one is not compared.
 fn has_grown(rounds: &[(u64, usize)]) -> bool {
     let Some(((memory, threads), before)) = rounds.split_last() else { return true };
     let most = before.iter().map(|round| round.0).max().zip(before.iter().map(|round| round.1).max());
@@ -66,7 +66,7 @@ async fn repeated_rounds_of_200_streams_do_not_grow_memory() {
     let gateway = Setup::chain(&upstream, &[Provider::Moonshot]).start().await;
     let pid = gateway.serving.pid();
 
-    // How much the allocator keeps of each round depends on how it was scheduled, and has an end; what leaks has none.
+    // What the allocator keeps of each round depends on scheduling and is bounded; a leak is not.
     let mut rounds = Vec::new();
     while rounds.len() < ROUNDS && has_grown(&rounds) {
         round(&gateway, rounds.len()).await;

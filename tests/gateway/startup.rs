@@ -1,4 +1,4 @@
-//! What a user sees when the configuration does not serve: every error at once, and an exit code that systemd knows.
+//! A configuration that cannot be served: all errors at once, and an exit code that systemd knows.
 
 use serde_json::json;
 

@@ -1,5 +1,5 @@
-//! A stop loses nothing that it can keep, and says so to whom it cannot keep: what is under way ends well, what cannot
-//! end gets an error in the shape of its face, and nothing that a client leaves half done holds the process.
+//! A shutdown loses nothing that it can finish: active requests end well, others get an error in the format of
+//! their API, and an unfinished request never delays the exit.
 
 use serde_json::json;
 
@@ -97,7 +97,7 @@ async fn shutdown_closes_idle_connections_and_serves_accepted_ones_once() {
     let mut idle = Raw::connect(gateway.serving.authority()).await;
     idle.send(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     assert_eq!(idle.response(false).await.unwrap().status, 200);
-    // Taken, and nothing asked yet.
+    // Accepted, without a request yet.
     let mut new = Raw::connect(gateway.serving.authority()).await;
     stop(&mut gateway, 1).await;
     assert!(idle.closed().await, "nothing is under way there");
@@ -124,7 +124,7 @@ async fn last_answer_before_shutdown_closes_its_connection() {
     assert!(gateway.serving.ended().await.success(), "{}", gateway.serving.output());
 }
 
-/// The gateway is frozen while they connect: they wait in the queue of a socket that is nobody else's.
+/// The gateway is stopped with SIGSTOP while they connect: they wait in the queue of its own socket.
 #[tokio::test]
 async fn queued_connection_is_served_at_shutdown() {
     let (_upstream, mut gateway) = answering(json!({ "provider": "moonshot", "kind": "rate_limit" })).await;

@@ -1,4 +1,4 @@
-//! What systemd sees: readiness, the state of the chain in words, the watchdog, the end; and the journal's fields.
+//! What systemd sees: readiness, status text, watchdog, shutdown; and the journal's fields.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
@@ -64,7 +64,7 @@ async fn status_text_follows_cooldowns() {
     let resting = manager.next().await;
     assert!(resting.starts_with("STATUS=kimi cooling down "), "{resting}");
     assert!(resting.ends_with(" s, answering from openrouter/auto\n"), "{resting}");
-    // Nobody asks: it is the end of the rest that changes the words.
+    // No requests are sent: the end of the cooldown alone changes the status text.
     let told = manager.until(&format!("STATUS=answering from {KIMI}")).await;
     assert!(told.len() <= 2, "nothing ticks: {told:?}");
 }
@@ -121,7 +121,7 @@ fn entry(mut bytes: &[u8]) -> BTreeMap<String, String> {
     fields
 }
 
-/// A journal of our own stands where systemd's would, in a mount namespace that only the gateway sees.
+/// A substitute journal socket, in a mount namespace that only the gateway sees.
 const IN_A_ROOM_OF_ITS_OWN: &str = "mount -t tmpfs none /run && mkdir -p /run/systemd/journal && \
      mount --bind \"$0\" /run/systemd/journal && exec \"$@\"";
 

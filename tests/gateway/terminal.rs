@@ -17,7 +17,7 @@ async fn sighup_during_startup_reloads_afterwards() {
     std::fs::remove_file(&file).unwrap();
     mkfifo(&file).await;
     let child = command.spawn().unwrap();
-    // Opening the pipe to write waits for who reads it: the gateway, which has not even its configuration.
+    // Opening the pipe for writing waits for its reader: the gateway, which has no configuration yet.
     let path = file.clone();
     let writer = tokio::task::spawn_blocking(move || std::fs::OpenOptions::new().write(true).open(path));
     let mut writer = writer.await.unwrap().unwrap();

@@ -1,4 +1,4 @@
-//! Traces tell a collector what became of each request, and no request waits for that.
+//! Traces report each request to a collector, and no request waits for it.
 
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
@@ -32,7 +32,7 @@ async fn ask(gateway: &Gateway, trace_parent: &str) -> Answer {
     Answer::read(request.send().await.unwrap()).await
 }
 
-/// What holds of every span of every request.
+/// What is true of every span of every request.
 fn assert_well_formed(spans: &[Span]) {
     let [request, attempts @ ..] = spans else { panic!("no span") };
     assert_eq!((request.kind, request.name.as_str()), (SpanKind::Server, "relay default"), "{spans:?}");
@@ -171,7 +171,7 @@ async fn stream_span_ends_with_the_stream() {
     let usage = &whole.said().usages[0];
     assert_eq!(answered.attributes["gen_ai.usage.output_tokens"], usage["completion_tokens"]);
 
-    // In its reasoning the next one answers afresh; in its text another one goes on.
+    // During reasoning the next target starts a new answer; during text it continues the answer.
     for word in ["reasoning_content\":\"", "\"content\":\""] {
         let text = whole.text();
         let last = text.rfind(word).unwrap();

@@ -1,4 +1,5 @@
-//! Answers go from one face to another and say the same, whatever their pieces and wherever somebody else takes over.
+//! Answers keep their content when translated to another API, however they are split and wherever another
+//! target continues.
 
 use moonrelay::protocol::translate::event::{FinishReason, ResponseEvent};
 use moonrelay::protocol::usage::TokenUsage;
@@ -6,14 +7,14 @@ use proptest::prelude::*;
 
 use crate::corpora::judges::answers::judge_events;
 
-/// What an answer says next.
+/// The next part of an answer.
 #[derive(Clone, Debug)]
 enum Part {
     Reasoning(Vec<String>, Option<String>),
     Veiled(String),
     Text(Vec<String>),
     Refusal(String),
-    /// Parallel calls: id, name, arguments in pieces; the pieces come by turns when the flag says so.
+    /// Parallel calls: id, name, arguments in pieces; the flag interleaves the pieces.
     Calls(Vec<(String, String, Vec<String>)>, bool),
 }
 

@@ -1,7 +1,8 @@
-//! The unit of `moonrelay service install` and the unit of the home-manager module state the same policy.
+//! The unit of `moonrelay service install` and that of the home-manager module have the same policy.
 //!
-//! The module's unit is the expected file of an evaluated case; `nix flake check` and `nix/tests/unit.nix` compare that
-//! file with the module. The case has the sandbox without user namespaces, which `service install` always uses.
+//! The module's unit is the expected file of an evaluated case; `nix flake check` and `nix/tests/unit.nix`
+//! compare that file with the module. The case has the sandbox without user namespaces, which `service install`
+//! always uses.
 
 use std::collections::{BTreeMap, BTreeSet};
 

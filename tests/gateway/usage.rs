@@ -1,4 +1,4 @@
-//! What requests used and cost, and what the providers tell of their accounts.
+//! Usage and cost of requests, and the providers' quotas.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ fn told(providers: &Value) -> Value {
         .into()
 }
 
-/// What the simulator's accounts are.
+/// The simulator's accounts.
 fn simulated() -> Value {
     json!({
         "kimi": [["5 hours", 0.07, null, null], ["week", 0.47, null, null]],
@@ -88,7 +88,7 @@ async fn a_quota_is_for_whoever_has_the_token() {
     assert_eq!(told(&answer["providers"]), simulated());
 }
 
-/// The configuration with the port that the gateway has, where this command finds it.
+/// The configuration with the gateway's port, where this command finds it.
 fn with_its_port(gateway: &Gateway) -> std::path::PathBuf {
     let mut config: Value =
         serde_json::from_str(&std::fs::read_to_string(gateway.config()).unwrap()).unwrap();
@@ -107,7 +107,7 @@ async fn usage(gateway: &Gateway, arguments: &[&str], environment: &[(&str, &str
     ended
 }
 
-/// What one key of a table used, as the clients were told it: requests, uncached input, cached input, output.
+/// The usage of one row, as the clients received it: requests, uncached input, cached input, output.
 type Counts = BTreeMap<String, [u64; 4]>;
 
 fn count(counts: &mut Counts, key: &str, usage: &Value) {
@@ -137,7 +137,7 @@ fn of_k3([_, input, cached, output]: [u64; 4]) -> String {
     digits.trim_end_matches('0').to_owned()
 }
 
-/// A gateway that has answered some requests and is gone, and what was told of them by model, provider and client.
+/// A gateway that has answered some requests and ended, with their usage by model, provider and client.
 async fn used(upstream: &Upstream) -> (Gateway, [Counts; 3]) {
     let mut gateway = Setup::chain(upstream, &[Provider::Moonshot, Provider::OpenRouter]).start().await;
     let [mut models, mut providers, mut clients] = [Counts::new(), Counts::new(), Counts::new()];

@@ -1,4 +1,4 @@
-//! A change of what the configuration is read from is noticed without a signal, whatever leads to it.
+//! Changes of the configuration's files are noticed without a signal, through any links.
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::common::{Manager, Provider, Setup, Upstream, prompt};
 const ANSWERS_KIMI: &str = "STATUS=answering from kimi/kimi-for-coding\n";
 const ANSWERS_OTHERS: &str = "STATUS=answering from openrouter/auto\n";
 
-/// Another file takes the place of the one at `path`, in one step, as editors and generations do it.
+/// Replaces the file at `path` in one step, as editors and home-manager generations do.
 fn replace(path: &Path, make: impl FnOnce(&Path)) {
     let draft = path.with_extension("draft");
     make(&draft);
@@ -98,7 +98,7 @@ async fn changed_key_file_is_reloaded() {
     std::fs::create_dir(home.path().join("keys")).unwrap();
     std::fs::write(home.path().join("keys/kimi"), Provider::Kimi.key()).unwrap();
     manager.until(ANSWERS_KIMI).await;
-    // The secrets file is emptied: openrouter stands behind kimi, so only the record of reloads shows it.
+    // The secrets file is emptied. The primary still has its key, so only the record of reloads shows it.
     std::fs::write(home.path().join("keys/kimi"), "").unwrap();
     manager.until(ANSWERS_OTHERS.trim_start_matches("STATUS=")).await;
     std::fs::write(secrets.join("env"), "").unwrap();
@@ -140,7 +140,7 @@ async fn disabled_watch_starts_after_a_reload_enables_it() {
     let gateway = setup.clone().set("gateway.reload", json!(false)).start().await;
     manager.until("READY=1").await;
     std::fs::write(gateway.config(), setup.text()).unwrap();
-    // A request goes all the way, and nothing is told: nobody looked.
+    // A request passes, and nothing was reported: the files were not watched.
     let answer = gateway.chat(&prompt("default", "Say hello", false)).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(manager.rest(), Vec::<String>::new());
@@ -161,7 +161,7 @@ async fn file_written_in_steps_logs_one_error() {
     let text = others.text();
     let first = text.find('"').unwrap() + 2;
     for end in first..first + 5 {
-        // Each step is a file of its own, and each ends in the same string, so that what is wrong is the same.
+        // Each step is a new file that ends in the same string, so that the error is the same.
         let step = gateway.config().with_extension("step");
         std::fs::write(&step, &text[..end]).unwrap();
         std::fs::rename(&step, gateway.config()).unwrap();

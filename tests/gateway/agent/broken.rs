@@ -1,4 +1,4 @@
-//! Turns that have no whole answer: it is never taken for one, and what came is kept.
+//! Interrupted turns: they are never reported as complete, and the partial answer is stored.
 
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
@@ -34,7 +34,7 @@ async fn when_all_fail_it_is_json_too_and_the_next_turn_does_not_ask_again() {
         );
         assert!(last["message"]["errorMessage"].is_string(), "{last}");
     }
-    // Its targets rest in the gateway; a process of its own knows nothing of that.
+    // The cooldowns are in the gateway; a separate process does not know them.
     upstream.forget().await;
     alone.told(&["--local", "--session-id", "a", "-m", "FOUND_1"]).await;
     let body = bodies(&upstream).await.remove(0);
@@ -48,7 +48,7 @@ async fn a_broken_stream_is_no_success_and_its_part_is_kept() {
     let upstream = Upstream::start().await;
     let alone = Desk::chain(&upstream, &[Provider::Moonshot]);
     for kind in ["truncate", "error_chunk_after"] {
-        // What breaks rests: each kind has a gateway of its own.
+        // A failure causes a cooldown, so each kind has its own gateway.
         let (beside, _gateway) = Desk::beside(Setup::chain(&upstream, &[Provider::Moonshot])).await;
         for (desk, place) in [(&alone, &["--local"][..]), (&beside, &[])] {
             upstream.fault(json!({ "provider": "moonshot", "kind": kind, "value": 12 })).await;

@@ -1,4 +1,4 @@
-//! Whom a turn asks, and with what: the model, the level of thinking, the message, the workspace.
+//! What a turn sends: model, reasoning effort, message, workspace.
 
 use serde_json::json;
 
@@ -64,7 +64,7 @@ async fn a_level_reaches_each_model_as_it_takes_it() {
     desk.told(&["--local", "-m", "hi", "--model", "moonshot/kimi-k2.6", "--thinking", "on"]).await;
     let body = bodies(&upstream).await.remove(0);
     assert_eq!(body["thinking"]["type"], "enabled", "{body}");
-    // Of a chain no more is asked for than each of it gives.
+    // A chain is asked for no more than each of its models supports.
     assert!(body["max_tokens"].as_u64().unwrap() <= 32_768, "{body}");
 }
 
@@ -121,7 +121,7 @@ async fn the_workspace_is_the_system_prompt_and_explain_asks_nobody() {
     let requests = upstream.requests().await;
     assert_eq!(requests[0]["body"], requests[1]["body"], "the same bytes");
     assert_eq!(bodies(&upstream).await[0]["system"], json!(expected));
-    // Kimi Code's gate knows no such client; the Messages face has none.
+    // Kimi Code rejects this client on its OpenAI API; its Messages API has no such check.
     assert_eq!(requests[0]["path"], json!("/kimi/coding/v1/messages"));
     let agent =
         requests[0]["headers"].as_array().unwrap().iter().find(|pair| pair[0] == "user-agent").unwrap();

@@ -1,4 +1,4 @@
-//! A home with a configuration, from which turns are asked.
+//! A home directory with a configuration from which turns are run.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -22,12 +22,12 @@ impl Desk {
         Self { home }
     }
 
-    /// Providers asked in this order, and no gateway.
+    /// A chain of these providers, without a gateway.
     pub(crate) fn chain(upstream: &Upstream, chain: &[Provider]) -> Self {
         Self::with(&Setup::chain(upstream, chain))
     }
 
-    /// The same configuration as a gateway that runs, which it finds by that.
+    /// The same configuration as a running gateway, which the command finds by it.
     pub(crate) async fn beside(setup: Setup) -> (Self, Gateway) {
         let gateway = setup.clone().start().await;
         let port: u16 = gateway.serving.authority().rsplit(':').next().unwrap().parse().unwrap();
@@ -97,7 +97,7 @@ pub(crate) async fn bodies(upstream: &Upstream) -> Vec<Value> {
     posted.map(|request| serde_json::from_str(request["body"].as_str().unwrap()).unwrap()).collect()
 }
 
-/// How often a text stands in a body.
+/// How often a text occurs in a body.
 pub(crate) fn count(body: &Value, text: &str) -> usize {
     body.to_string().matches(text).count()
 }

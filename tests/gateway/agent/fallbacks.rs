@@ -1,4 +1,4 @@
-//! `fallbackUsed`: whether another one than the primary of what was asked for answered.
+//! `fallbackUsed`: whether a target other than the primary of the requested model answered.
 
 use serde_json::{Value, json};
 

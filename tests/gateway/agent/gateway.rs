@@ -1,4 +1,4 @@
-//! Turns through a gateway, and what it tells of a request: `GET /requests/{id}`.
+//! Turns through a gateway, and `GET /requests/{id}`.
 
 use std::process::Stdio;
 
@@ -42,7 +42,7 @@ async fn a_gateway_tells_the_same_of_a_turn_as_its_own_process_would() {
     let requests = upstream.requests().await;
     assert_eq!(requests[0]["body"], requests[1]["body"]);
 
-    // Another token is refused, with the setting that is wrong, and the model is not asked.
+    // A wrong token is rejected with the name of the setting, and the model is not called.
     let wrong = Desk::with(
         &Setup::chain(&upstream, &[Provider::Moonshot])
             .set(

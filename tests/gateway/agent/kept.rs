@@ -1,4 +1,4 @@
-//! What a turn keeps: its session, its cost, and nobody's key.
+//! What a turn stores: its session and its cost, and no key.
 
 use serde_json::{Value, json};
 
@@ -70,7 +70,7 @@ async fn the_smoke_test_of_the_seed_reports_provider_model_and_cost() {
         "no thinking was asked for"
     );
 
-    // `usage` has the turn too, though no gateway ran.
+    // `usage` includes the turn although no gateway ran.
     let usage =
         crate::common::process::run(desk.command(&["usage", "--by", "client", "--json"])).await.json();
     assert_eq!(

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::desk::{Desk, bodies};
 use crate::common::{Provider, Setup, Upstream};
 
-/// The configuration of the seed, with the simulator in Moonshot's place.
+/// The configuration of the seed document, with the simulator as Moonshot.
 fn searching(upstream: &Upstream) -> Setup {
     let search = json!({
         "apiKey": Provider::Moonshot.key(),

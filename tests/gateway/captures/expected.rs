@@ -1,11 +1,11 @@
-//! What the simulator answers to a recorded prompt, and whether the client got it.
+//! The simulator's expected answer to a recorded prompt, and the check that the client received it.
 
 use serde_json::{Value, json};
 
 use super::recorded::{Capture, text};
 use crate::common::{Answer, Face, Finish, Provider, Reply};
 
-/// What the simulator answers to a prompt like this.
+/// The simulator's answer to this prompt.
 #[derive(Debug, PartialEq)]
 pub(super) enum Expected {
     /// A call of this tool, with the command `echo captured…`.
@@ -32,7 +32,7 @@ impl Capture {
         match shell {
             Some((name, _)) if said.iter().any(|text| text.contains("Run echo ")) => Expected::Call(name),
             _ => {
-                // What stands between tags the client wrote beside the prompt.
+                // Text between tags was added by the client program, not the user.
                 let is_prompt = |text: &&String| !(text.starts_with('<') && text.trim_end().ends_with('>'));
                 let prompt = said.iter().rev().find(is_prompt).or(said.last()).unwrap();
                 Expected::Text(prompt.trim().chars().take(40).collect())
@@ -40,7 +40,7 @@ impl Capture {
         }
     }
 
-    /// What came after the model spoke last.
+    /// What follows the model's last message.
     fn last_turn(&self) -> Vec<Value> {
         let key = if self.face() == Face::Responses { "input" } else { "messages" };
         let said = match &self.body[key] {
@@ -73,7 +73,7 @@ impl Capture {
         limits.iter().any(|key| self.body[key].as_u64().is_some_and(|limit| limit <= FEW_TOKENS))
     }
 
-    /// Fails unless the client got what it expects, from this provider.
+    /// Fails unless the client received the expected answer from this provider.
     pub(super) fn check(&self, answer: &Answer, provider: Provider) {
         let name = &self.name;
         assert_eq!(answer.status, 200, "{name} on {provider:?}: {} {}", answer.attempts(), answer.text());
@@ -108,11 +108,11 @@ impl Capture {
         assert_eq!(reply.finish, Some(Finish::Stop), "{name}");
     }
 
-    /// Told once where it is wanted: always but in a chat stream, whose clients ask for it.
+    /// Reported once where the client requests it: always, except in a Chat Completions stream.
     fn check_usage(&self, reply: &Reply, answer: &Answer) {
         let chat_stream = self.face() == Face::Chat && self.streams();
         let wanted = !chat_stream || self.body["stream_options"]["include_usage"] == json!(true);
-        // LiteLLM asks OpenRouter in its old way, which only OpenRouter's dialect knows.
+        // LiteLLM uses OpenRouter's older syntax, which only the OpenRouter adapter supports.
         let may = wanted || self.body["usage"]["include"] == json!(true);
         let usages = usize::from(wanted)..=usize::from(may);
         assert!(usages.contains(&reply.usages), "{}: {}", self.name, answer.text());

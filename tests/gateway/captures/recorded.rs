@@ -1,8 +1,9 @@
-//! The recordings, and how they are sent again.
+//! The recordings, and how they are replayed.
 //!
 //! `tests/fixtures/captures` holds trimmed recordings of 2026-11-21: `@fill:N:text` is text of N characters,
 //! `@tools:N` one of the file's lists of tools. Header names keep their case and order.
-//! `tests/fixtures/captures-around.json` has what the same clients ask besides: lists of models, counts, a greeting.
+//! `tests/fixtures/captures-around.json` has the auxiliary requests of the same clients: model lists, token
+//! counts, a greeting.
 
 use std::path::PathBuf;
 
@@ -102,7 +103,7 @@ impl Capture {
         }
     }
 
-    /// The face of a request for an answer.
+    /// The API of a request for an answer.
     pub(super) fn face(&self) -> Face {
         Face::of_target(&self.target).unwrap_or_else(|| panic!("{} has no face", self.target))
     }
@@ -118,7 +119,7 @@ impl Capture {
         found.map(|(_, value)| value.as_str())
     }
 
-    /// Who asks.
+    /// The client's name.
     pub(super) fn agent(&self) -> &str {
         self.header("user-agent").expect("every client names itself")
     }

@@ -1,4 +1,4 @@
-//! Lines from a pipe: what scripts rely on.
+//! Lines from a pipe, as scripts send them.
 
 use std::process::Stdio;
 
@@ -13,7 +13,7 @@ impl Stand {
     async fn piped(&self, arguments: &[&str], lines: &[&str]) -> Ended {
         let mut chat = self.chat(arguments).stdin(Stdio::piped()).spawn().unwrap();
         let mut input = chat.stdin.take().unwrap();
-        // One that ends early closes the pipe; what it says then is what the test looks at.
+        // An early exit closes the pipe; the test checks what was printed then.
         let _ = input.write_all(format!("{}\n", lines.join("\n")).as_bytes()).await;
         drop(input);
         let output = tokio::time::timeout(PATIENCE, chat.wait_with_output()).await.unwrap().unwrap();
@@ -37,7 +37,7 @@ async fn each_line_is_a_message_and_the_session_goes_on() {
     let hello = "kimi-for-coding via kimi: Hello".to_owned();
     assert_eq!(asked[1], ["Hello", &hello, "/etc is what?"]);
     assert_eq!((asked[2].len(), asked[2].last().unwrap().as_str()), (5, "Again"));
-    // Another session knows nothing of it.
+    // Another session does not have this choice.
     stand.piped(&[], &["Who am I?"]).await;
     assert_eq!(stand.asked().await[3], ["Who am I?"]);
 }
@@ -73,7 +73,7 @@ async fn what_is_no_command_is_told_and_never_asked() {
 #[tokio::test]
 async fn a_fallback_is_told_once_and_so_is_the_way_back() {
     let stand = Stand::start().await;
-    // A refusal that rests nobody: the primary is asked again at once.
+    // This error causes no cooldown: the primary is called again at once.
     stand.upstream.fault(json!({ "provider": "kimi", "kind": "content_filter", "times": 2 })).await;
     let ended = stand.piped(&["--session-id", "fall"], &["one", "two", "three", "four"]).await;
     assert_eq!(ended.code, Some(0), "{}", ended.both());
@@ -84,7 +84,7 @@ async fn a_fallback_is_told_once_and_so_is_the_way_back() {
     assert_eq!(lines[3], "kimi-for-coding via kimi: three", "{}", ended.both());
     assert_eq!(lines[4], "↩ kimi/kimi-for-coding answers again", "{}", ended.both());
     assert_eq!(lines[5..], ["kimi-for-coding via kimi: four"], "{}", ended.both());
-    // The message was said once, whoever was asked.
+    // The message occurs once, whichever target was called.
     for asked in stand.asked().await {
         assert_eq!(asked.iter().filter(|said| *said == "one").count(), 1, "{asked:?}");
     }
@@ -151,7 +151,7 @@ async fn a_summary_takes_the_place_of_what_was_said_or_all_stays() {
     let asked = stand.asked().await;
     let [.., summarised, second, third] = &asked[..] else { panic!("{asked:?}") };
     assert!(summarised[0] == "first words" && summarised[2].starts_with("Summarise"), "{summarised:?}");
-    // The simulator's summary repeats what it was asked for, not what was said.
+    // The simulator's summary repeats its prompt, not the conversation.
     let told = second.join(" ");
     assert!(told.contains("What was said before") && told.ends_with("second words"), "{second:?}");
     assert!(!told.contains("first words"), "{second:?}");

@@ -1,4 +1,4 @@
-//! A person at a terminal: the keys, what is typed beside an answer, and what is kept of it.
+//! A user at a terminal: editing keys, input during an answer, and the history.
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
@@ -15,7 +15,7 @@ struct Terminal {
     child: Child,
     keys: ChildStdin,
     output: ChildStdout,
-    /// What was shown and not waited for yet.
+    /// Output that no test has waited for yet.
     seen: String,
 }
 
@@ -42,7 +42,7 @@ impl Terminal {
         self.keys.flush().await.unwrap();
     }
 
-    /// Waits until this is shown, and forgets what came before it.
+    /// Waits until this text is shown, and discards the output before it.
     async fn shows(&mut self, text: &str) {
         let found = tokio::time::timeout(PATIENCE, async {
             let mut bytes = [0; 4096];
@@ -107,7 +107,7 @@ async fn stop_is_heard_while_the_answer_comes_and_other_lines_are_asked_next() {
     terminal.shows(PROMPT).await;
     terminal.press("A question\r").await;
     terminal.shows("via").await;
-    // What is begun stands at the next prompt.
+    // Unfinished input appears at the next prompt.
     terminal.press("next\n/stop\nhalf of a li").await;
     terminal.shows("stopped").await;
     terminal.shows("kimi> next").await;

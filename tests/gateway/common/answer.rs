@@ -11,7 +11,7 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// Headers, names in lower case.
     pub(crate) headers: reqwest::header::HeaderMap,
-    /// The body as it came. What was read before a connection broke is here too.
+    /// The unchanged body. Includes what was read before a connection broke.
     pub(crate) body: Vec<u8>,
     /// Whether the connection broke before the body's end.
     pub(crate) broken: bool,
@@ -33,7 +33,7 @@ impl Answer {
         Self { status, headers, body, broken }
     }
 
-    /// From what a client that writes bytes has read.
+    /// From the bytes that a raw client has read.
     pub(crate) fn from(raw: RawResponse) -> Self {
         let mut headers = reqwest::header::HeaderMap::new();
         for (name, value) in raw.head.lines().skip(1).filter_map(|line| line.split_once(':')) {
@@ -80,7 +80,7 @@ impl Answer {
         Frames::parse(&self.body)
     }
 
-    /// What it says, streamed or not.
+    /// The text of an answer, streamed or not.
     pub(crate) fn said(&self) -> Said {
         if self.header("content-type").starts_with("text/event-stream") {
             self.frames().said()
@@ -102,7 +102,7 @@ pub(crate) struct Frames {
 }
 
 impl Frames {
-    /// What we send has LF only, one `data:` an event, and an empty line after each event.
+    /// The gateway sends LF only, one `data:` per event, and an empty line after each event.
     pub(crate) fn parse(body: &[u8]) -> Self {
         let text = std::str::from_utf8(body).expect("what a client gets is UTF-8");
         let mut frames = Self { complete: text.is_empty() || text.ends_with("\n\n"), ..Self::default() };
@@ -122,7 +122,7 @@ impl Frames {
                     None => data = Some(value.to_owned()),
                 }
             }
-            // Fields that a client does not know are ignored, as the specification of event streams says.
+            // Unknown fields are ignored, as the specification of server-sent events requires.
         }
         frames.data.extend(data.take());
         frames
@@ -137,7 +137,7 @@ impl Frames {
             .collect()
     }
 
-    /// The answer put together, with counts of what must come once.
+    /// The assembled answer, with counts of what must occur once.
     pub(crate) fn said(&self) -> Said {
         let mut said = Said { done: self.data.iter().filter(|d| *d == "[DONE]").count(), ..Said::default() };
         for chunk in self.chunks() {
@@ -147,7 +147,7 @@ impl Frames {
     }
 }
 
-/// What an answer says.
+/// The text of an answer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Said {
     /// `content`.
@@ -160,7 +160,8 @@ pub(crate) struct Said {
     pub(crate) finishes: Vec<String>,
     /// Chunks that bring a role and nothing else. OpenRouter repeats the role beside the content of every chunk.
     pub(crate) roles: usize,
-    /// Every top-level `usage`. What Moonshot puts into `choices[0]` of the last chunk is its own, asked for or not.
+    /// Every top-level `usage`. Moonshot's `usage` in `choices[0]` of the last chunk is not requested and not
+    /// counted here.
     pub(crate) usages: Vec<Value>,
     /// `error` objects.
     pub(crate) errors: Vec<Value>,

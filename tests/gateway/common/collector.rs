@@ -1,4 +1,4 @@
-//! A collector of traces (OTLP over HTTP) that keeps what it is sent, and answers as it is told.
+//! A trace collector (OTLP over HTTP) that stores what it receives and answers as configured.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -21,9 +21,7 @@ pub(crate) type Attributes = BTreeMap<String, Value>;
 
 /// One call.
 pub(crate) struct Posted {
-    /// Where to.
     pub(crate) path: String,
-    /// What with.
     pub(crate) headers: HeaderMap,
     /// As it came.
     pub(crate) body: Bytes,
@@ -34,19 +32,16 @@ pub(crate) struct Posted {
 pub(crate) struct Span {
     /// Its name.
     pub(crate) name: String,
-    /// Which side of a call it is.
     pub(crate) kind: otlp::span::SpanKind,
     /// In hexadecimal.
     pub(crate) trace: String,
     /// In hexadecimal.
     pub(crate) id: String,
-    /// In hexadecimal; empty where there is none.
+    /// In hexadecimal; empty if there is none.
     pub(crate) parent: String,
     /// In nanoseconds since 1970: its start and its end.
     pub(crate) time: (u64, u64),
-    /// What it says.
     pub(crate) attributes: Attributes,
-    /// What happened meanwhile.
     pub(crate) events: Vec<(String, Attributes)>,
     /// The status' code: unset, ok, error.
     pub(crate) status: otlp::status::StatusCode,
@@ -58,7 +53,7 @@ impl Posted {
         ExportTraceServiceRequest::decode(self.body.clone()).expect("a request of the protocol")
     }
 
-    /// What it says of who sends it.
+    /// The attributes of the resource.
     pub(crate) fn resource(&self) -> Attributes {
         let decoded = self.decoded();
         assert_eq!(decoded.resource_spans.len(), 1, "one process");
@@ -112,7 +107,7 @@ enum Order {
     At(StatusCode, Option<&'static str>),
     /// At once, and so many spans were left out.
     LeavesOut(i64),
-    /// Well, when that is said or dropped.
+    /// Answers with success once this is set or dropped.
     Held(oneshot::Receiver<()>),
 }
 
@@ -136,7 +131,7 @@ impl Collector {
         let router =
             axum::Router::new().fallback(move |uri: Uri, headers: HeaderMap, body: Bytes| async move {
                 let order = ordered.lock().unwrap().pop_front();
-                // Nobody looks any more at a test's end.
+                // The test may have ended already.
                 let _ = sender.send(Posted { path: uri.path().to_owned(), headers, body });
                 let (mut answer, mut told) = (HeaderMap::new(), ExportTraceServiceResponse::default());
                 let status = match order {
@@ -205,7 +200,7 @@ impl Collector {
         requests
     }
 
-    /// What came and was not read yet.
+    /// Bytes that were received and not read yet.
     pub(crate) fn rest(&mut self) -> usize {
         std::iter::from_fn(|| self.posted.try_recv().ok()).count()
     }

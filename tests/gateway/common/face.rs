@@ -1,4 +1,4 @@
-//! The three protocols as clients speak them: requests, and what comes back. `reply` reads it.
+//! The three APIs as clients use them: requests and answers. `reply` parses the answers.
 
 use serde_json::{Value, json};
 
@@ -16,20 +16,20 @@ pub(crate) enum Face {
     Messages,
 }
 
-/// What an answer says, whatever face it is in.
+/// The content of an answer, in any API.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Heard {
     /// Visible text.
     pub(crate) text: String,
-    /// Thinking, where it can be read.
+    /// Reasoning, if it is readable.
     pub(crate) reasoning: String,
     /// Id, name and arguments of each call.
     pub(crate) calls: Vec<(String, String, String)>,
-    /// In the face's own word.
+    /// In the spelling of the API.
     pub(crate) finish: String,
     /// Tokens of prompt (the cache's included) and output.
     pub(crate) tokens: (u64, u64),
-    /// The assistant's turn as the client sends it back, in its face.
+    /// The assistant's message as the client sends it back in its API.
     pub(crate) turn: Vec<Value>,
 }
 
@@ -95,7 +95,7 @@ impl Face {
         next
     }
 
-    /// Reads an answer, streamed or not. Fails where one of the face's SDKs would.
+    /// Reads an answer, streamed or not. Fails where an SDK of the API would.
     pub(crate) fn heard(self, answer: &Answer) -> Heard {
         let reply = self.read(answer);
         assert_eq!(reply.error, None, "{self:?}: {}", answer.text());
@@ -112,7 +112,7 @@ impl Face {
 }
 
 impl Gateway {
-    /// A request of a face from a client that Kimi Code's gate knows, read to its end.
+    /// Sends a request of this API, from a client that Kimi Code accepts, and reads the whole answer.
     pub(crate) async fn ask(&self, face: Face, body: &Value) -> Answer {
         self.post(face.path(), body).await
     }
@@ -125,7 +125,7 @@ impl Gateway {
     }
 }
 
-/// Type and payload of each event of a face whose events have types. `OpenRouter`'s of the Responses face have no names.
+/// Type and payload of each event of an API with typed events. `OpenRouter`'s Responses events have no names.
 pub(crate) fn events(text: &str) -> Vec<(String, Value)> {
     let typed = |event: &super::reply::Event| {
         let data = event.json();

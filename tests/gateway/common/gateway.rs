@@ -10,7 +10,7 @@ use super::answer::Answer;
 use super::process::{Serving, command};
 use super::upstream::Upstream;
 
-/// A provider of the catalog, and the model of it that these tests ask for.
+/// A provider of the catalog, and its model that these tests request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Provider {
     /// Moonshot's platform.
@@ -67,17 +67,18 @@ impl Provider {
 pub(crate) struct Setup {
     config: Value,
     environment: Vec<(String, String)>,
-    /// The file's port counts, in place of a free one.
+    /// Uses the file's port instead of a free one.
     own_port: bool,
 }
 
 impl Setup {
-    /// This configuration and no other.
+    /// Uses exactly this configuration.
     pub(crate) fn of(config: Value) -> Self {
         Self { config, environment: Vec::new(), own_port: false }
     }
 
-    /// Every provider simulated, these asked in this order, one try each, no waits, short clocks.
+    /// Simulates every provider; the chain has these in order, with one attempt each, no back-off and short
+    /// timeouts.
     pub(crate) fn chain(upstream: &Upstream, chain: &[Provider]) -> Self {
         let mut providers = Map::new();
         for provider in Provider::ALL {
@@ -92,7 +93,7 @@ impl Setup {
         }))
     }
 
-    /// Sets what stands at a dotted path, and makes what is missing on the way.
+    /// Sets the value at a dotted path and creates missing objects.
     pub(crate) fn set(mut self, path: &str, value: Value) -> Self {
         let mut at = &mut self.config;
         for key in path.split('.') {
@@ -110,7 +111,7 @@ impl Setup {
         serde_json::to_string_pretty(&self.config).unwrap()
     }
 
-    /// Listens where the configuration says; without this, on a free port.
+    /// Listens at the configured address; without this, on a free port.
     pub(crate) fn on_its_own_port(self) -> Self {
         Self { own_port: true, ..self }
     }
@@ -217,12 +218,12 @@ impl Gateway {
         self.home.path().join("config.json5")
     }
 
-    /// Its home, where commands find the same configuration and state.
+    /// Its home directory, where commands find the same configuration and state.
     pub(crate) fn home(&self) -> &std::path::Path {
         self.home.path()
     }
 
-    /// What `gateway status --json` says of it.
+    /// The output of `gateway status --json`.
     pub(crate) async fn status(&self) -> Value {
         let port = self.serving.authority().rsplit(':').next().unwrap();
         let mut command = command(self.home(), ["gateway", "status", "--json", "--port", port, "--config"]);
@@ -250,7 +251,7 @@ impl Gateway {
             .body(body)
     }
 
-    /// A chat request, read to its end, from a client that Kimi Code's gate knows.
+    /// Sends a Chat Completions request from a client that Kimi Code accepts, and reads the whole answer.
     pub(crate) async fn chat(&self, body: &Value) -> Answer {
         Answer::read(self.chat_request(body.to_string()).send().await.unwrap()).await
     }

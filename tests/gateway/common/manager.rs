@@ -1,4 +1,4 @@
-//! A service manager that listens and keeps what it was told.
+//! A service manager that receives and stores notifications.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use tokio::net::UnixDatagram;
 
 use super::process::PATIENCE;
 
-/// `NOTIFY_SOCKET`, and who reads it.
+/// `NOTIFY_SOCKET`, and its reader.
 pub(crate) struct Manager {
     socket: UnixDatagram,
     path: PathBuf,

@@ -23,7 +23,7 @@ where
     I: IntoIterator<Item = S>,
     S: AsRef<OsStr>,
 {
-    // Another build of it, where a test is to do more than one in a debug build can.
+    // Another build of the program, where a debug build is too slow for the test.
     let binary = std::env::var_os("MOONRELAY_TEST_BINARY");
     let mut command = Command::new(binary.as_deref().unwrap_or(OsStr::new(BINARY)));
     command
@@ -44,9 +44,9 @@ where
     command
 }
 
-/// What a command that ends by itself left.
+/// The result of a command that ends by itself.
 pub(crate) struct Ended {
-    /// Its exit code; `None` when a signal ended it.
+    /// Its exit code; `None` if a signal ended it.
     pub(crate) code: Option<i32>,
     /// All of it.
     pub(crate) stdout: String,
@@ -83,16 +83,16 @@ pub(crate) async fn run(mut command: Command) -> Ended {
 pub(crate) struct Serving {
     child: Child,
     output: Arc<Mutex<String>>,
-    /// Who reads it, to its end.
+    /// Reads it to its end.
     readers: Vec<JoinHandle<()>>,
-    /// Lines that nobody has waited for yet.
+    /// Lines that no test has waited for yet.
     seen: mpsc::UnboundedReceiver<String>,
-    /// Where it listens: `http://127.0.0.1:PORT`.
+    /// Its address: `http://127.0.0.1:PORT`.
     pub(crate) base: String,
 }
 
 impl Serving {
-    /// Starts it and waits for the line that says where it listens.
+    /// Starts it and waits for the line with its address.
     pub(crate) async fn start(mut command: Command, announcement: &str) -> Self {
         let mut child = command.spawn().expect("the binary starts");
         let output = Arc::new(Mutex::new(String::new()));
@@ -135,7 +135,7 @@ impl Serving {
         assert_eq!(found.await, Ok(true), "nothing was said of {text:?}");
     }
 
-    /// Waits for this text where it was not printed yet, be it before the address.
+    /// Waits for this text unless it was printed already, even before the address.
     pub(crate) async fn has_said(&mut self, text: &str) {
         if !self.output().contains(text) {
             self.said(text).await;
@@ -163,8 +163,8 @@ impl Serving {
         status
     }
 
-    /// Ends it in order, and gives all that it ever printed. Of what it answered last [`Self::output`] lacks the line
-    /// of the log, which comes some time behind the answer.
+    /// Ends it with SIGTERM and returns everything it printed. Before that, [`Self::output`] can lack log lines
+    /// of the last answers, which are written after the answer.
     pub(crate) async fn stop(&mut self) -> String {
         signal("-TERM", self.pid()).await;
         assert!(self.ended().await.success(), "{}", self.output());
@@ -195,7 +195,7 @@ fn collect(
                 text.push_str(&line);
                 text.push('\n');
             }
-            // Nobody waits for lines any more once the address is known.
+            // After the address is known no test waits for lines.
             let _ = lines.send(line);
         }
     })
@@ -207,7 +207,7 @@ pub(crate) async fn mkfifo(path: &Path) {
     assert!(made.success());
 }
 
-/// Sends a signal, by the name that kill(1) knows.
+/// Sends a signal, by its name for kill(1).
 pub(crate) async fn signal(name: &str, pid: u32) {
     let done = Command::new("kill").args([name, &pid.to_string()]).status().await.unwrap();
     assert!(done.success(), "kill {name} {pid}");

@@ -1,4 +1,4 @@
-//! Clients: one that does as it is told and no more, and one that writes bytes.
+//! Clients: one that sends exactly what it is given, and one that writes bytes.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -16,7 +16,7 @@ pub(crate) fn client() -> reqwest::Client {
         .unwrap()
 }
 
-/// A TCP connection on which a test writes what it likes.
+/// A TCP connection on which a test writes any bytes.
 pub(crate) struct Raw {
     socket: TcpStream,
     buffer: Vec<u8>,
@@ -51,13 +51,13 @@ impl Raw {
         Self { socket, buffer: Vec::new() }
     }
 
-    /// Writes these bytes. A server that closed already is no error here: reading shows it.
+    /// Writes these bytes. A server that has closed already is not an error here: reading shows it.
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
         let _ = self.socket.write_all(bytes).await;
         let _ = self.socket.flush().await;
     }
 
-    /// Reads one response; `None` when the server closes without one.
+    /// Reads one response; `None` if the server closes without one.
     pub(crate) async fn response(&mut self, to_head: bool) -> Option<RawResponse> {
         tokio::time::timeout(PATIENCE, self.read_response(to_head))
             .await

@@ -12,7 +12,7 @@ pub(crate) fn text(name: &str) -> String {
     std::fs::read_to_string(file(name)).unwrap_or_default()
 }
 
-/// Fails when the page is not what was generated; with `MOONRELAY_BLESS` set it writes the page instead.
+/// Fails if the page differs from the generated text; with `MOONRELAY_BLESS` set it writes the page instead.
 pub(crate) fn compare(name: &str, generated: &str) {
     if std::env::var_os("MOONRELAY_BLESS").is_some() {
         std::fs::write(file(name), generated).unwrap();

@@ -1,5 +1,5 @@
-//! Answers in each face, read as strictly as the face is documented: an event out of order, a number that does not
-//! count, a piece of a block that is not open fails the test.
+//! Parsers of answers in each API, as strict as the API's documentation: an event out of order, a wrong index
+//! or a delta of a closed block fails the test.
 
 mod chat;
 mod messages;
@@ -20,7 +20,7 @@ impl Face {
         }
     }
 
-    /// Of the route that a client asked.
+    /// Of the route that the client requested.
     pub(crate) fn of_target(target: &str) -> Option<Self> {
         let path = target.split('?').next().unwrap();
         let ending = |face: &Self| path.ends_with(face.path().trim_start_matches("/v1"));
@@ -47,7 +47,7 @@ impl Face {
         }
     }
 
-    /// The message of an error status, in the envelope that the face's SDKs parse.
+    /// The message of an error status, in the envelope that the API's SDKs parse.
     pub(crate) fn error(self, answer: &Answer) -> String {
         let body = answer.json();
         let error = &body["error"];
@@ -86,8 +86,8 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// Whether the face takes the id in a request. Providers give ids that only they take back, so this is asked of
-    /// translated answers: Anthropic's pattern, and 64 characters as OpenAI's Responses has them.
+    /// Whether the API accepts the id in a request. Providers accept their own ids back, so this is checked for
+    /// translated answers: Anthropic's pattern, and at most 64 characters for OpenAI Responses.
     pub(crate) fn fits(&self, face: Face) -> bool {
         let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         match face {
@@ -106,7 +106,7 @@ impl Call {
     }
 }
 
-/// Tokens, in one arithmetic: what came from a cache is a part of the input.
+/// Token counts in one convention: cached tokens are a part of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tokens {
     /// Of the prompt.
@@ -117,7 +117,7 @@ pub(crate) struct Tokens {
     pub(crate) output: u64,
 }
 
-/// What an answer says.
+/// The content of an answer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Reply {
     /// Text.
@@ -126,21 +126,21 @@ pub(crate) struct Reply {
     pub(crate) reasoning: String,
     /// Calls, in order.
     pub(crate) calls: Vec<Call>,
-    /// None in a stream that broke.
+    /// None for an interrupted stream.
     pub(crate) finish: Option<Finish>,
-    /// The same in the face's own word.
+    /// The same in the spelling of the API.
     pub(crate) finish_word: String,
-    /// Where it was told.
+    /// If it was reported.
     pub(crate) tokens: Option<Tokens>,
     /// The message of the error that ended the stream.
     pub(crate) error: Option<String>,
-    /// What a client puts into its next request for this answer: messages, or items.
+    /// What a client adds to its next request for this answer: messages or items.
     pub(crate) turn: Vec<Value>,
-    /// Every token count that came: of a stream there is one where it is wanted.
+    /// Every token count that was received: exactly one in a stream.
     pub(crate) usages: usize,
 }
 
-/// One event: its name, where it has one, and its data.
+/// One event: its name, if it has one, and its data.
 pub(crate) struct Event {
     pub(crate) name: Option<String>,
     data: String,
@@ -157,7 +157,7 @@ impl Event {
     }
 }
 
-/// What we send has LF only, at most one name and one `data:` an event, and an empty line behind each.
+/// The gateway sends LF only, at most one name and one `data:` per event, and an empty line after each.
 pub(crate) fn events(body: &[u8]) -> Vec<Event> {
     let text = std::str::from_utf8(body).expect("what a client gets is UTF-8");
     assert!(text.ends_with("\n\n"), "the last event is not whole: {text}");
@@ -183,7 +183,7 @@ pub(crate) fn events(body: &[u8]) -> Vec<Event> {
     events
 }
 
-/// Type and payload of each event of a face whose events have types.
+/// Type and payload of each event of an API with typed events.
 pub(crate) fn typed_events(text: &str) -> Vec<(String, Value)> {
     let typed = |event: &Event| {
         let data = event.json();

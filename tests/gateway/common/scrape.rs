@@ -7,7 +7,7 @@ use super::{Answer, Gateway};
 /// One sample.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Sample {
-    /// With `_bucket`, `_sum` or `_count` where it is of a histogram.
+    /// With `_bucket`, `_sum` or `_count` for a histogram.
     pub(crate) name: String,
     /// By name.
     pub(crate) labels: BTreeMap<String, String>,
@@ -37,7 +37,7 @@ impl Scrape {
         Self { samples: text.lines().filter(|line| !line.starts_with('#')).map(sample).collect() }
     }
 
-    /// The sum of a metric's samples that have these labels; `None` where none has.
+    /// The sum of a metric's samples with these labels; `None` if there are none.
     pub(crate) fn sum(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let has = |sample: &&Sample| {
             sample.name == name
@@ -53,7 +53,7 @@ impl Scrape {
     }
 }
 
-/// `name{label="value",…} 1.5`; no value of a test holds a comma or a quote.
+/// `name{label="value",…} 1.5`; values in tests have no comma or quote.
 fn sample(line: &str) -> Sample {
     let (series, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("no sample: {line}"));
     let (name, labels) = series.split_once('{').unwrap_or((series, ""));

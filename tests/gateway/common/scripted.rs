@@ -1,4 +1,4 @@
-//! A provider of which a test writes every byte.
+//! A provider whose every byte a test writes.
 
 use std::future::Future;
 
@@ -23,7 +23,7 @@ impl Scripted {
     {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
-        // Who finds no room in the queue asks again a second later, then three, then seven.
+        // A client that finds the queue full connects again after one, three and seven seconds.
         let listener = socket.listen(4096).unwrap();
         let authority = listener.local_addr().unwrap().to_string();
         let accepting = tokio::spawn(async move {
@@ -36,7 +36,7 @@ impl Scripted {
         Self { authority, accepting }
     }
 
-    /// This provider alone, as `own/model`, with one try and no waits.
+    /// Only this provider, as `own/model`, with one attempt and no back-off.
     pub(crate) fn setup(&self) -> Setup {
         Setup::of(json!({
             "agents": { "defaults": { "model": "own/model" } },

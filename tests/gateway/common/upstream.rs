@@ -46,7 +46,7 @@ impl Upstream {
         assert!(status.is_success(), "the simulator refused {fault}: {status} {text}");
     }
 
-    /// Orders what the authorization server says next; see `src/simulator/oauth.rs`.
+    /// Sets the next answer of the OAuth server; see the simulator's `oauth.rs`.
     pub(crate) async fn order(&self, order: Value) {
         let sent = self.client.post(self.url("/_oauth")).body(order.to_string()).send().await.unwrap();
         let status = sent.status();
@@ -57,7 +57,7 @@ impl Upstream {
         );
     }
 
-    /// What the authorization server has counted.
+    /// The counters of the OAuth server.
     pub(crate) async fn office(&self) -> Value {
         self.get("/_oauth").await
     }
@@ -68,7 +68,7 @@ impl Upstream {
         assert!(response.status().is_success(), "{}", response.status());
     }
 
-    /// Every kind of fault that it knows.
+    /// Every fault that it supports.
     pub(crate) async fn kinds(&self) -> Vec<Value> {
         self.get("/_faults/kinds").await["kinds"].as_array().expect("an array of kinds").clone()
     }
@@ -89,7 +89,7 @@ impl Upstream {
         self.counters(&format!("waitTotal={count}&timeoutMs=30000")).await
     }
 
-    /// Its counters, once no request is being answered. Fails when some stay.
+    /// Its counters, once no request is active. Fails if some remain.
     pub(crate) async fn idle(&self) -> Value {
         self.counters("waitIdle&timeoutMs=30000").await
     }

@@ -1,4 +1,4 @@
-//! Files: keys in the wrong place, open to the wrong people, or gone.
+//! Files: keys in the wrong place, wrong permissions, missing files.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -30,7 +30,7 @@ async fn a_key_in_the_configuration_is_a_warning_and_one_that_others_read_an_err
     );
     says(&found[1], "warning", &["env.OPENROUTER_API_KEY", "OPENROUTER_API_KEY=…"]);
     assert_eq!(found.len(), 2);
-    // The command that it names does what it says.
+    // The printed command is run.
     let set = crate::common::process::run(patient.command(&[
         "config",
         "set",
@@ -111,7 +111,7 @@ async fn what_is_missing_is_named_with_the_provider_that_it_turns_off() {
         "warning",
         &["no fallback is left", "openrouter/auto", "openrouter-api-key"],
     );
-    // With no key at all nothing can start.
+    // Without any key the gateway does not start.
     let nothing = Patient::new("{}").examined(&["--offline"]).await;
     assert_eq!(nothing.kinds("keys"), ["no_usable_provider"]);
     says(&nothing.only("keys"), "error", &["exit 78", "onboard"]);
@@ -180,7 +180,7 @@ async fn the_state_directory_is_ones_own_and_can_be_written() {
         says(&patient.examined(&["--offline"]).await.only("state"), severity, &["99 %", "MiB left"]);
     }
     patient.program("df", "#!/bin/sh\nexit 1\n");
-    // The ledger is no ledger.
+    // The usage database is not a database.
     patient.write("state/moonrelay/ledger.sqlite", &"no database".repeat(500), 0o600);
     says(
         &patient.examined(&["--offline"]).await.only("ledger"),
@@ -231,7 +231,7 @@ async fn models_that_are_gone_are_named_with_their_successors() {
     );
 }
 
-/// Answers for a unit whose process is none of this machine's, and notes what it is asked to stop and to start.
+/// Reports a unit whose process is not on this machine, and records stop and start calls.
 const SYSTEMCTL: &str = r#"#!/bin/sh
 case "$*" in
   "--user show-environment") printf 'HOME=%s\n' "$HOME" ;;
@@ -255,7 +255,8 @@ async fn state_directory_linked_to_the_configuration_is_found_and_its_fix_undoes
     fs::create_dir_all(patient.path("state")).unwrap();
     std::os::unix::fs::symlink("../config/moonrelay", patient.path("state/moonrelay")).unwrap();
     let before = names(&patient, "config/moonrelay");
-    // What this program stores, so that a new name is noticed here; then what older programs and home-manager store.
+    // The files that this program stores, so that a new name is noticed here; then those of older versions and
+    // of home-manager.
     let mut gateway =
         Serving::start(patient.command(&["gateway", "run", "--port", "0"]), "listening on").await;
     gateway.stop().await;

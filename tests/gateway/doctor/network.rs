@@ -1,4 +1,4 @@
-//! Providers and the gateway: who answers, who takes the key, whose clock is right, who has the port.
+//! Providers and the gateway: reachability, keys, the clock, the port.
 
 use std::time::{Duration, SystemTime};
 
@@ -32,7 +32,7 @@ async fn offline_nobody_is_asked() {
     let before = upstream.get("/_stats").await;
     Patient::new(&config).examined(&["--offline"]).await;
     assert_eq!(upstream.get("/_stats").await, before);
-    // And online it is a list of models, no answer of a model.
+    // Online, the request is a list of models, not an answer of a model.
     let examined = Patient::new(&config).examined(&[]).await;
     assert!(examined.of("reach").is_empty() && examined.of("clock").is_empty(), "{:#}", examined.value);
     let asked = upstream.requests().await;
@@ -83,7 +83,7 @@ async fn a_key_of_another_product_is_known_by_how_it_begins() {
     );
 }
 
-/// What goes to these hosts through this proxy, simulators answer.
+/// Requests to these hosts through this proxy are answered by simulators.
 async fn proxy(hosts: Vec<(&'static str, String)>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
@@ -140,7 +140,7 @@ async fn a_key_of_the_other_region_is_found_there() {
     let header = async |upstream: &Upstream| upstream.requests().await[0]["headers"].to_string();
     assert!(header(&international).await.contains("x-own"));
     assert!(!header(&chinese).await.contains("x-own"), "a header of the user's is for its own host");
-    // The command that it names mends it.
+    // The printed command fixes it.
     let set = crate::common::process::run(patient.command(&[
         "config",
         "set",
@@ -183,7 +183,7 @@ async fn a_key_of_another_product_is_sent_to_no_host_of_the_catalog() {
 async fn a_provider_that_is_not_there_is_told_with_what_failed() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    // It takes connections, and speaks no TLS.
+    // It accepts connections and does not speak TLS.
     let plain = tokio::spawn(async move {
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();
@@ -197,7 +197,7 @@ async fn a_provider_that_is_not_there_is_told_with_what_failed() {
     let _ = plain.await;
     let refused = Patient::new(&lone(&format!("http://{address}/v1"))).examined(&[]).await;
     says(&refused.only("reach"), "error", &["nobody takes a connection at 127.0.0.1", "curl -v"]);
-    // A name of which nobody knows an address (RFC 6761).
+    // A name that never resolves (RFC 6761).
     let nameless = Patient::new(&lone("https://nowhere.invalid/v1")).examined(&[]).await;
     says(&nameless.only("reach"), "error", &["the name nowhere.invalid has no address"]);
 }
@@ -310,7 +310,7 @@ async fn the_running_gateway_tells_who_rests_and_what_it_refused() {
     says(&found[0], "error", &["moonshot/kimi-k3 rests for ", "(billing)", "nobody answers", "top up"]);
     says(&found[1], "error", &["openrouter/auto rests for "]);
     assert!(examined.of("gateway").is_empty(), "{:#}", examined.value);
-    // The file as it was checked serves; what it became since is refused.
+    // The checked file is valid; the changed one is rejected.
     let mut wrong: Value = serde_json::from_str(&config).unwrap();
     wrong["gateway"]["bind"] = json!("all");
     wrong["gateway"]["auth"] = json!({ "token": "t-0123456789" });

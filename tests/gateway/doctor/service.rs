@@ -1,4 +1,4 @@
-//! The unit: what systemd says of it, and the keys that reach it.
+//! The unit: its state in systemd, and the keys that reach it.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use crate::common::process::{BINARY, run};
 const CONFIG: &str = "{ gateway: { port: 21969 }, agents: { defaults: { model: { primary: 'kimi/k3', fallbacks: ['openrouter/auto'] } } } }";
 const KEYS: &str = "KIMI_API_KEY=sk-kimi-0123456789ab\nOPENROUTER_API_KEY=sk-or-v1-0123456789\n";
 
-/// Knows the unit whose file is there, with the properties of `$HOME/unit` over the usual ones.
+/// Reports the unit whose file exists, with the properties of `$HOME/unit` over the defaults.
 const SYSTEMCTL: &str = r#"#!/bin/sh
 for unit; do :; done
 file=$XDG_CONFIG_HOME/systemd/user/$unit
@@ -50,7 +50,7 @@ async fn without_a_unit_that_is_said_and_no_more() {
     let examined = offline(&patient).await;
     says(&examined.only("unit"), "info", &["no unit is installed", "moonrelay service install"]);
     assert_eq!(examined.why_skipped("linger"), "no unit is installed");
-    // One of NixOS is no unit of the user.
+    // A system unit of NixOS is not a user unit.
     patient.write("machine", "LoadState=loaded\n", 0o600);
     let examined = offline(&patient).await;
     for check in ["unit", "linger", "service-keys"] {
@@ -100,7 +100,7 @@ async fn a_unit_of_another_program_or_another_configuration_is_told() {
     let other = patient.write("other.json5", CONFIG, 0o600);
     let examined = patient.examined(&["--offline", "--config", other.to_str().unwrap()]).await;
     says(&examined.only("unit"), "warning", &["other.json5", "service install --config"]);
-    // What the shell says is not what systemd does.
+    // The environment of the shell is not that of systemd.
     let patient = patient.variable("MOONRELAY_CONFIG", other.to_str().unwrap());
     says(
         &offline(&patient).await.only("unit"),
@@ -133,7 +133,7 @@ async fn a_key_that_only_the_shell_has_does_not_reach_the_unit() {
     let nothing = examined.of("keys")[0];
     assert_eq!(nothing["kind"], "no_usable_provider");
     assert_eq!(nothing["fix"], "moonrelay onboard --auth-choice kimi-code-api-key");
-    // Each of the ways that systemd knows.
+    // Each way that systemd supports.
     let credential = patient.write("kimi.key", "sk-kimi-0123456789ab\n", 0o600);
     let unit = patient.path("config/systemd/user/moonrelay.service");
     let text = std::fs::read_to_string(&unit).unwrap();
@@ -190,6 +190,6 @@ async fn a_systemctl_that_hangs_is_not_waited_for() {
             .count(),
         3
     );
-    // It waits no more.
+    // The check does not wait for it.
     drop(std::fs::OpenOptions::new().write(true).open(&pipe).unwrap());
 }

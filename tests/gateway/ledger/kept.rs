@@ -1,4 +1,4 @@
-//! The ledger's file, read by SQLite alone.
+//! The usage database's file, read by SQLite alone.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, Params};
 use serde_json::{Value, json};
 
-/// What a state directory holds.
+/// The files of a state directory.
 pub(super) struct Kept {
     directory: PathBuf,
     connection: Connection,
@@ -44,7 +44,7 @@ impl Kept {
         self.texts("SELECT printf('%016x', number) FROM requests", []).into_iter().collect()
     }
 
-    /// Fails where SQLite finds fault with the file, or an entry is there in part.
+    /// Fails if SQLite reports corruption, or an entry is incomplete.
     pub(super) fn is_sound(&self) {
         assert_eq!(self.texts("PRAGMA integrity_check", []), ["ok"]);
         if !self.has_tables() {
@@ -57,7 +57,7 @@ impl Kept {
         assert_eq!(self.texts(faults, []), [""; 0]);
     }
 
-    /// Of a request's last attempt; null where it has none.
+    /// Of a request's last attempt; null without one.
     fn tokens(&self, request: i64) -> rusqlite::Result<Value> {
         let sql =
             "SELECT input, output, cache_read FROM attempts WHERE request = ?1 ORDER BY place DESC LIMIT 1";

@@ -1,4 +1,4 @@
-//! SIGKILL at any moment costs what waited to be written, and nothing else.
+//! SIGKILL at any moment loses only the entries that were not written yet.
 
 use std::collections::BTreeSet;
 
@@ -11,11 +11,11 @@ const CLIENTS: usize = 4;
 /// Entries of one transaction, and those that may wait for it.
 const BATCH: usize = 256;
 
-/// Of what one client was answered, how many of the last are missing; what is before them is all there.
+/// How many of a client's last entries are missing; all earlier ones must be present.
 fn missing(answered: &[String], there: &BTreeSet<String>) -> usize {
     let missing = answered.iter().rev().position(|id| there.contains(id)).unwrap_or(answered.len());
     let before = &answered[..answered.len() - missing];
-    // A stream's entry can come behind that of the next request, which its client sends when it has the last byte.
+    // A stream's entry can follow that of the next request, which its client sends after the last byte.
     let lost = before.iter().rev().skip(2).find(|id| !there.contains(*id));
     assert_eq!(lost, None, "{} of {} are missing at the end", missing, answered.len());
     missing
@@ -37,7 +37,7 @@ async fn fifty_kills_under_load_leave_a_valid_file_with_all_confirmed_entries() 
         load.answers(came).await;
         let mut least = 0;
         if kill % 3 == 0 {
-            // For a page the ledger writes what it has.
+            // A page request makes the gateway write its entries.
             assert_eq!(gateway.get("/").await.status, 200);
             least = came.saturating_sub(2 * CLIENTS);
         }

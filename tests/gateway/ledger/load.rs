@@ -1,4 +1,4 @@
-//! Clients that ask one request after the other, streamed and not.
+//! Clients that send one request after the other, streamed and not.
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -12,7 +12,7 @@ pub(super) struct Load {
 }
 
 impl Load {
-    /// They ask until nobody answers any more.
+    /// They send requests until the gateway stops answering.
     pub(super) fn on(base: &str, clients: usize) -> Self {
         let (sender, answers) = mpsc::unbounded_channel();
         let clients = (0..clients).map(|number| client(base.to_owned(), number, sender.clone())).collect();
@@ -26,7 +26,7 @@ impl Load {
         }
     }
 
-    /// When nobody answers any more: what each client was answered in full, in its order.
+    /// After the gateway has stopped: each client's complete answers, in order.
     pub(super) async fn end(self) -> Vec<Vec<String>> {
         self.clients.join_all().await
     }

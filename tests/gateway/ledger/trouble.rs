@@ -1,4 +1,4 @@
-//! A ledger that cannot be written is told, and costs no answer.
+//! A usage database that cannot be written is reported and costs no answer.
 
 use serde_json::{Value, json};
 
@@ -59,7 +59,7 @@ async fn full_disk_loses_entries_and_is_logged_and_counted() {
     let upstream = Upstream::start().await;
     let setup = Setup::chain(&upstream, &[Provider::Moonshot]);
     let (asks, home) = setup.command();
-    // No file grows over this length: what the kernel says then is what a full disk says, in other words.
+    // A file size limit: the kernel's error is like that of a full disk, with another text.
     let asks = asks.as_std();
     let mut command = tokio::process::Command::new("sh");
     command.args(["-c", "trap '' XFSZ; ulimit -f 200; exec \"$@\"", "sh"]).arg(asks.get_program());
@@ -81,7 +81,7 @@ async fn full_disk_loses_entries_and_is_logged_and_counted() {
     assert!(told["trouble"].is_string() && told["dropped"] != 0, "{told}");
     let output = gateway.serving.stop().await;
     let answered: usize = load.end().await.iter().map(Vec::len).sum();
-    // A log that was emptied into the file has room for a while.
+    // After a checkpoint the write-ahead log has free space for a while.
     let (troubles, ends) =
         (output.matches("serves on, and keeps"), output.matches("has no trouble any more"));
     let (troubles, ends) = (troubles.count(), ends.count());

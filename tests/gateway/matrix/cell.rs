@@ -1,4 +1,4 @@
-//! What a cell of the table plays, and the word for what the client got.
+//! The scenario of a cell, and the word for the client's result.
 
 mod conversation;
 mod failing;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::column::Column;
 use crate::common::{Answer, Face, Finish, Gateway, Reply, Upstream};
 
-/// A part of a conversation, or of what goes wrong with one.
+/// A part of a conversation, or a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Cell {
     Text,
@@ -23,7 +23,7 @@ pub(super) enum Cell {
     CutStream,
 }
 
-/// In the order in which they are played.
+/// In the order in which they run.
 pub(super) const CELLS: [Cell; 8] = [
     Cell::Text,
     Cell::Tools,
@@ -35,7 +35,6 @@ pub(super) const CELLS: [Cell; 8] = [
     Cell::CutStream,
 ];
 
-/// Where a cell is played.
 pub(super) struct Stand {
     pub(super) upstream: Arc<Upstream>,
     pub(super) gateway: Arc<Gateway>,
@@ -44,12 +43,12 @@ pub(super) struct Stand {
 }
 
 impl Cell {
-    /// Whether the target is not asked for a while afterwards.
+    /// Whether the target is in cooldown afterwards.
     pub(super) const fn rests_the_target(self) -> bool {
         matches!(self, Self::ProvidersError | Self::CutStream)
     }
 
-    /// Plays it and judges it; an answer that is none of those that the table knows fails.
+    /// Runs and judges it; an unknown result fails.
     pub(super) async fn play(self, stand: &Stand) -> String {
         stand.upstream.no_faults().await;
         match self {
@@ -80,7 +79,7 @@ impl Stand {
         self.gateway.ask(self.client, body).await
     }
 
-    /// An answer of the provider that is asked first.
+    /// An answer of the primary.
     async fn own(&self, body: &Value) -> Reply {
         let answer = self.send(body).await;
         assert_eq!(answer.attempts(), format!("{}=ok", self.column.reference()), "{}", answer.text());
@@ -99,14 +98,14 @@ impl Stand {
         reply
     }
 
-    /// What the provider got: as its record has it.
+    /// The request as the provider recorded it.
     async fn asked(&self) -> Vec<Value> {
         let requests = self.upstream.requests().await;
         let model = self.column.wire_model();
         requests.into_iter().filter(|request| request["model"] == json!(model)).collect()
     }
 
-    /// Whether the requests came in the client's face. They must, where the provider speaks it.
+    /// Whether the requests used the client's API. They must, if the provider supports it.
     async fn word(&self) -> String {
         let asked = self.asked().await;
         assert!(!asked.is_empty(), "the provider was asked");

@@ -4,20 +4,20 @@ use serde_json::{Value, json};
 
 use crate::common::{Face, Provider, Setup, Upstream};
 
-/// A provider that is asked first.
+/// The primary provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Column {
-    /// Kimi Code, with its three faces.
+    /// Kimi Code, with its three APIs.
     Kimi,
-    /// Moonshot, with its three faces.
+    /// Moonshot, with its three APIs.
     Moonshot,
-    /// OpenRouter, with its three faces.
+    /// OpenRouter, with its three APIs.
     OpenRouter,
-    /// A provider that the catalog does not know, with this face and no other.
+    /// A provider that is not in the catalog and supports only this API.
     Custom(Face),
 }
 
-/// The next target's. It does not think, and goes on from the beginning of an answer.
+/// The fallback's model. It does not reason, and supports prefill.
 const SPARE_MODEL: &str = "moonshotai/kimi-k2-0905";
 
 impl Column {
@@ -30,7 +30,7 @@ impl Column {
         Self::Custom(Face::Responses),
     ];
 
-    /// Who is simulated.
+    /// The simulated provider.
     pub(super) const fn provider(self) -> Provider {
         match self {
             Self::Kimi => Provider::Kimi,
@@ -39,7 +39,7 @@ impl Column {
         }
     }
 
-    /// The model that is asked first.
+    /// The primary model.
     pub(super) fn reference(self) -> String {
         match self {
             Self::Kimi | Self::Moonshot => self.provider().reference().to_owned(),
@@ -54,15 +54,14 @@ impl Column {
         reference.split_once('/').unwrap().1.to_owned()
     }
 
-    /// Whether it speaks this face.
     pub(super) fn speaks(self, face: Face) -> bool {
         !matches!(self, Self::Custom(own) if own != face)
     }
 
-    /// Who comes next.
+    /// The fallback.
     pub(super) const SPARE: &'static str = "spare/moonshotai/kimi-k2-0905";
 
-    /// The one face of who comes next: not the client's.
+    /// The one API of the fallback: not the client's.
     pub(super) const fn spare_face(client: Face) -> Face {
         match client {
             Face::Chat => Face::Messages,
@@ -98,7 +97,7 @@ impl Column {
             )
             .set("agents.defaults.model", json!({ "primary": self.reference(), "fallbacks": [Self::SPARE] }));
         if let Self::Custom(face) = self {
-            // A Kimi behind another name: it wants to see its thinking again, and does not ask who signed it.
+            // Kimi under another name: it requires its reasoning back and accepts any signature.
             let compat = json!({ "requiresReasoningContentOnAssistantMessages": true });
             setup = setup.set("models.providers.own", custom(face, Provider::Moonshot, "kimi-k3", compat));
         }

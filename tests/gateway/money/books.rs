@@ -1,4 +1,4 @@
-//! The two accounts, read each in its own way, and what it all should cost.
+//! The two accounts, each read independently, and the expected cost.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,7 +9,7 @@ use moonrelay::usage::{GroupBy, UsageDatabase, UsageQuery, UsageRow, UsageTotals
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 
-/// A provider, and the model as it is asked for there.
+/// A provider, and its own model id.
 pub(super) type Target = (String, String);
 
 /// The sums of one target.
@@ -27,7 +27,7 @@ pub(super) struct Used {
     pub(super) completion: i128,
     /// Of those, reasoning.
     pub(super) reasoning: i128,
-    /// What answers told of their cost, in millionths of millionths.
+    /// The cost that answers reported, in 10⁻¹² units.
     pub(super) told: i128,
 }
 
@@ -59,8 +59,8 @@ impl Used {
     }
 }
 
-/// Millionths of a unit for a million tokens: from the cache, other input, output. Moonshot's of 2026-09-23 and K3.1's of
-/// November, in dollars; those of `own` stand in the configuration.
+/// Price in 10⁻⁶ units for a million tokens: cached input, other input, output. Moonshot's of 2026-09-23 and
+/// K3.1's of November, in dollars; those of `own` are in the configuration.
 const PRICES: [(&str, &str, [i128; 3]); 5] = [
     ("moonshot", "kimi-k3", [300_000, 3_000_000, 15_000_000]),
     ("moonshot", "kimi-k2.6", [160_000, 950_000, 4_000_000]),
@@ -69,7 +69,7 @@ const PRICES: [(&str, &str, [i128; 3]); 5] = [
     ("own", "kimi-k2.7-code", [111_111, 1_250_000, 7_500_000]),
 ];
 
-/// What it costs in millionths of millionths: a subscription nothing that is known, `OpenRouter` what it tells.
+/// The cost in 10⁻¹² units: unknown for a subscription, reported by `OpenRouter`.
 pub(super) fn expected_cost((provider, model): &Target, used: &Used) -> Option<i128> {
     match provider.as_str() {
         "kimi" => None,
@@ -83,7 +83,7 @@ pub(super) fn expected_cost((provider, model): &Target, used: &Used) -> Option<i
     }
 }
 
-/// What the simulator counted.
+/// The simulator's counts.
 pub(super) struct Books(Vec<(Target, Used, i128)>);
 
 impl Books {
@@ -143,7 +143,7 @@ fn sums(rows: impl Iterator<Item = (Target, Used)>) -> BTreeMap<Target, Used> {
     all
 }
 
-/// A request in the ledger.
+/// A request in the usage database.
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) id: String,
@@ -151,10 +151,10 @@ pub(super) struct Row {
     pub(super) outcome: String,
 }
 
-/// An attempt in the ledger that used tokens.
+/// An attempt with tokens in the usage database.
 #[derive(Debug)]
 pub(super) struct Line {
-    /// Whom it went to; the model as that is called there.
+    /// The target; the model by the provider's id.
     pub(super) target: Target,
     /// As the configuration has it.
     reference: String,
@@ -168,7 +168,7 @@ pub(super) struct Line {
     pub(super) pricing: Option<String>,
 }
 
-/// What the gateway wrote.
+/// The contents of the usage database.
 pub(super) struct Ledger {
     pub(super) requests: Vec<Row>,
     pub(super) lines: Vec<Line>,
@@ -207,7 +207,7 @@ impl Ledger {
         sums(self.lines.iter().filter(|line| counts(line)).map(|line| (line.target.clone(), Used::of(line))))
     }
 
-    /// What some attempts at a target cost together; `None` where no price is known of any.
+    /// The cost of some attempts at one target together; `None` if no price is known.
     pub(super) fn cost(&self, target: &Target, counts: impl Fn(&Line) -> bool) -> Option<i128> {
         let lines = self.lines.iter().filter(|line| line.target == *target && counts(line));
         let amounts: Vec<i128> = lines
@@ -224,7 +224,7 @@ impl Ledger {
         &self.sums[&format!("{provider}/{model}")]
     }
 
-    /// Its own sums are those of its rows: what answered, and apart from that what did not.
+    /// Its own sums equal those of its rows: answered requests, and separately the other attempts.
     pub(super) fn adds_up(&self) {
         for (reference, sum) in &self.sums {
             for (total, answered) in [(&sum.answered, true), (&sum.lost, false)] {

@@ -1,4 +1,4 @@
-//! The clients: several at once, each with its name, over all faces, streamed and not.
+//! Concurrent clients, each with its name, over all APIs, streamed and not.
 
 use serde_json::{Value, json};
 
@@ -7,8 +7,8 @@ use crate::common::{Answer, Face, Gateway};
 /// Their names.
 pub(super) const CLIENTS: [&str; 4] = ["ada", "bashō", "cleo", "dara"];
 
-/// What they ask for: each provider's models, one by an old name, one of a provider of the user's own, which speaks
-/// chat only.
+/// The requested models: each provider's, one by a retired name, one of a custom provider, which supports only
+/// Chat Completions.
 const MODELS: [&str; 11] = [
     "kimi/kimi-for-coding",
     "moonshot/kimi-k3",
@@ -23,12 +23,12 @@ const MODELS: [&str; 11] = [
     "moonshot/kimi-k2.7-code-highspeed",
 ];
 
-/// What a client saw.
+/// The result for a client.
 #[derive(Debug)]
 pub(super) struct Seen {
     /// The request's id.
     pub(super) id: String,
-    /// Who asked.
+    /// The client's name.
     pub(super) client: &'static str,
     /// A whole answer came.
     pub(super) is_answered: bool,
@@ -40,7 +40,7 @@ pub(super) fn token(client: &str) -> String {
     format!("test-token-{place}-0000000000000000")
 }
 
-/// One of the many requests, told apart by its number in every way.
+/// One of many requests; its number selects all of its properties.
 pub(super) async fn ask(gateway: &Gateway, number: usize) -> Seen {
     let face = Face::ALL[number % 3];
     let streamed = (number / 3).is_multiple_of(2);
@@ -79,14 +79,14 @@ pub(super) async fn leaves(gateway: &Gateway, model: &str) {
     let request = request(gateway, Face::Chat, CLIENTS[1], &body).header("x-moonrelay-fallback", "off");
     let mut response = request.send().await.unwrap();
     assert_eq!(response.status(), 200);
-    // The end of what comes: behind it the answer stalls.
+    // The end of the received data: after it the answer stalls.
     let mut text = Vec::new();
     while !String::from_utf8_lossy(&text).contains("I repeat it") {
         text.extend_from_slice(&response.chunk().await.unwrap().expect("more of it"));
     }
 }
 
-/// A prompt of which a part comes from the cache.
+/// A prompt that is partly cached.
 pub(super) async fn sized(gateway: &Gateway, model: &str) -> Answer {
     let text = "one more of the same ".repeat(130);
     let body = json!({ "model": model, "messages": [{ "role": "user", "content": text }] });

@@ -7,7 +7,7 @@ use super::{KIMI, gateway, let_it_end_in, logged_in, secrets, setup, stored, tel
 use crate::common::process::PATIENCE;
 use crate::common::{Gateway, prompt};
 
-/// Waits until so many requests are under way.
+/// Waits until this many requests are active.
 async fn busy(gateway: &Gateway, count: u64) {
     let until = async {
         while gateway.get("/status").await.json()["inFlight"] != count {
@@ -87,7 +87,7 @@ async fn token_is_refreshed_ahead_without_delaying_requests() {
     assert_eq!(answer.attempts(), "kimi/kimi-for-coding=ok", "the old one is good still");
     assert_eq!(upstream.get("/_oauth?waitRefreshes=1").await["refreshed"], 0);
     assert_eq!(stored(gateway.home())["accessToken"], old["accessToken"]);
-    // A gateway that is told to stop waits for the answer: the old refresh token is not good any more.
+    // A gateway at shutdown waits for the answer: the old refresh token is no longer valid.
     crate::common::process::signal("-TERM", gateway.serving.pid()).await;
     let mut gateway = gateway;
     gateway.serving.said("stopping").await;

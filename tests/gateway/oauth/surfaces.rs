@@ -180,7 +180,7 @@ async fn doctor_checks_a_login_and_names_the_fix() {
     assert_eq!((open.len(), &open[0].0["fix"]), (1, &json!(chmod)), "{open:?}");
     std::fs::set_permissions(tokens(home), std::fs::Permissions::from_mode(0o600)).unwrap();
 
-    // No answer to a refresh is no end; a refusal is.
+    // A refresh without an answer does not end a login; a rejection does.
     let_it_end_in(home, -1);
     upstream.order(json!({ "refreshes": ["503", "invalid_grant"] })).await;
     for words in ["503", "invalid_grant"] {
@@ -222,7 +222,7 @@ async fn an_access_token_that_the_provider_repeats_is_redacted() {
     let setup = setup(&upstream).set("models.providers.kimi.baseUrl", base);
     let mut gateway = gateway(&upstream, setup).await;
     let [token, _] = secrets(gateway.home());
-    // No pattern recognises a token in this form.
+    // No pattern matches a token of this form.
     let repeated: String = token.bytes().map(|byte| format!("%{byte:02X}")).collect();
     let error = json!({ "error": { "message": format!("marker <{repeated}>"), "code": 400 } });
     let chunk = json!({ "choices": [{ "index": 0, "delta": { "role": "assistant", "content": "Hello" } }] });

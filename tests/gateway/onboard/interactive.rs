@@ -1,4 +1,4 @@
-//! With somebody at a terminal.
+//! Onboarding with a user at a terminal.
 
 use std::process::Stdio;
 
@@ -9,7 +9,7 @@ use super::{Desk, KEY, mode};
 use crate::common::Provider;
 use crate::common::process::{PATIENCE, command, run};
 
-/// A pseudo-terminal of script(1), which passes on what is typed.
+/// A pseudo-terminal of script(1), which forwards typed input.
 struct Terminal {
     child: Child,
     keys: ChildStdin,
@@ -38,7 +38,7 @@ impl Terminal {
         Self { child, keys, screen, seen: String::new(), looked: 0 }
     }
 
-    /// Waits until this stands on the screen, after what was waited for before.
+    /// Waits until this text is on the screen, after the previous one.
     async fn shows(&mut self, text: &str) {
         let shown = tokio::time::timeout(PATIENCE, async {
             loop {

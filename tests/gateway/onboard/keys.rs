@@ -59,7 +59,7 @@ async fn a_custom_server_with_and_without_a_key() {
         "{told}"
     );
     assert_eq!(told["model"]["primary"], "lab-1/kimi-k3");
-    // Without a key, at a server that has no list of models.
+    // Without a key, at a server without a list of models.
     let base = format!("{}/nowhere/v1", desk.upstream.base());
     let bare = [
         "--auth-choice",

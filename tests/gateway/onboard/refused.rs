@@ -64,7 +64,7 @@ async fn a_key_of_the_other_site_and_of_another_product_are_named() {
     for (choice, key, provider, right) in [
         ("moonshot-api-key", "sk-kimi-1", Some(Provider::Moonshot), "kimi-code-api-key"),
         ("kimi-code-api-key", KEY, Some(Provider::Kimi), "moonshot-api-key"),
-        // At the real hosts nobody is asked about these.
+        // The real hosts are not contacted for these.
         ("moonshot-api-key", "sk-kimi-1", None, "kimi-code-api-key"),
         ("kimi-code-api-key", "sk-or-v1-1", None, "openrouter-api-key"),
         ("openrouter-api-key", "sk-kimi-1", None, "kimi-code-api-key"),

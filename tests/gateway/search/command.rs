@@ -6,16 +6,16 @@ use super::{SETTING, setup};
 use crate::common::process::{Ended, command, run};
 use crate::common::{Gateway, Provider, Setup, Upstream};
 
-/// Runs it with this configuration in a home of its own, where no gateway is.
+/// Runs it with this configuration in its own home directory, without a gateway.
 async fn alone(setup: &Setup, arguments: &[&str]) -> Ended {
-    // Nobody listens on the discard port.
+    // Nothing listens on the discard port.
     let (_, home) = setup.clone().set("gateway.port", json!(9)).command();
     let mut asked = command(home.path(), [&["web-search"], arguments].concat());
     asked.arg("--config").arg(home.path().join("config.json5"));
     run(asked).await
 }
 
-/// Runs it beside a gateway, which it finds by the file's port.
+/// Runs it beside a gateway, which it finds by the configured port.
 async fn beside(gateway: &Gateway, setup: Setup, arguments: &[&str]) -> Ended {
     let port: u16 = gateway.serving.authority().rsplit(':').next().unwrap().parse().unwrap();
     let file = gateway.home().join("asked.json5");
@@ -93,7 +93,7 @@ async fn beside_a_gateway_its_memory_its_key_and_its_words_count() {
     let upstream = Upstream::start().await;
     let token = json!({ "mode": "token", "token": "a-token-of-ours-000" });
     let gateway = setup(&upstream).set("gateway.auth", token.clone()).start().await;
-    // The shell has no key for it at all.
+    // The shell has no key for it.
     let shell = Setup::of(json!({ "gateway": { "auth": token } }));
     let first = beside(&gateway, shell.clone(), &["moon", "--json"]).await;
     assert_eq!((first.code, &first.json()["cached"]), (Some(0), &json!(false)), "{}", first.both());

@@ -1,4 +1,4 @@
-//! Which key searches, and what is said of one that is refused.
+//! Which key the search uses, and the error for a rejected one.
 
 use serde_json::{Value, json};
 

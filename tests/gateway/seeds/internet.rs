@@ -24,7 +24,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::common::reference::file;
 
-/// Each host, and where the simulator has what stands there.
+/// Each host, and the simulator's path for it.
 const HOSTS: [(&str, &str); 4] = [
     ("api.moonshot.ai", "/moonshot"),
     ("api.moonshot.cn", "/moonshot"),
@@ -42,13 +42,12 @@ pub(super) struct Internet {
     serving: JoinHandle<()>,
 }
 
-/// What one connection needs.
 #[derive(Clone)]
 struct Way {
     /// `host:port` of the simulator.
     simulator: String,
     tls: TlsAcceptor,
-    /// What is asked of whom, a line each.
+    /// The requests with their hosts, one per line.
     log: Arc<Mutex<File>>,
     beyond: Arc<Mutex<Vec<String>>>,
 }
@@ -65,14 +64,14 @@ impl Internet {
         let serving = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let way = way.clone();
-                // Whoever goes away goes away.
+                // A client may disconnect.
                 tokio::spawn(async move { drop(way.connect(stream).await) });
             }
         });
         Self { proxy, beyond, serving }
     }
 
-    /// Who else was asked for: nobody may be.
+    /// Requests for unknown hosts; there must be none.
     pub(super) fn beyond(&self) -> Vec<String> {
         self.beyond.lock().unwrap().clone()
     }
@@ -132,7 +131,7 @@ impl Way {
         }))
     }
 
-    /// The request as it came, but for where its path begins.
+    /// The unchanged request, except for the prefix of its path.
     async fn simulated(
         &self,
         below: &str,
@@ -147,7 +146,7 @@ impl Way {
     }
 }
 
-/// What a client says to a proxy, before it waits for the answer.
+/// What a client sends to a proxy before it waits for the answer.
 async fn head(stream: &mut TcpStream) -> Result<String, Anything> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {

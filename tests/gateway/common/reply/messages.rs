@@ -140,7 +140,7 @@ impl Reading {
         assert!(!self.open, "a block is open: {data}");
         self.reply.finish_word = text(&data["delta"]["stop_reason"]);
         self.reply.finish = Some(finish(&data["delta"]));
-        // Cumulative; where the input is left out it is that of the start.
+        // Cumulative; if the input count is missing, it is that of the start event.
         number(&data["usage"]["output_tokens"]);
         self.reply.tokens = data["usage"]["input_tokens"].is_u64().then(|| tokens(&data["usage"]));
         self.reply.usages += 1;

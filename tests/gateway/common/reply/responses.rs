@@ -173,7 +173,7 @@ impl Reading {
         item.done = Some(told.clone());
     }
 
-    /// It ends here; what was said until now was said.
+    /// The answer ends here; what was received until now is valid.
     fn fail(&mut self, message: String) {
         self.reply.error = Some(message);
         self.ended = true;
@@ -238,13 +238,13 @@ fn read(response: &Value, status: &str) -> Reply {
     reply
 }
 
-/// The text of an item, wherever it stands.
+/// The text of an item, at any depth.
 fn said(item: &Value) -> String {
     let parts = list(&item["summary"]).iter().chain(list(&item["content"]));
     parts.map(|part| text(&part["text"])).collect()
 }
 
-/// What the SDKs' type `Response` has to have.
+/// The required fields of the SDKs' type `Response`.
 fn check(response: &Value, status: &str) {
     assert_eq!(
         (&response["object"], &response["status"]),

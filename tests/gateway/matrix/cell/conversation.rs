@@ -1,4 +1,4 @@
-//! What a conversation is made of.
+//! The parts of a conversation.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::common::{Face, Finish, Reply};
 const IMAGE: &str =
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==";
 
-/// What each tool answers.
+/// The result of each tool.
 const RESULTS: [(&str, &str); 2] = [("get_weather", "sunny, 21 degrees"), ("get_time", "half past nine")];
 
 impl Stand {
@@ -150,7 +150,7 @@ impl Stand {
     }
 }
 
-/// The simulator calls the tools that it is told to call.
+/// The simulator calls the tools that the prompt names.
 fn asking(names: &[&str]) -> String {
     let calls: Vec<String> = names.iter().map(|name| format!("call {name} for Paris")).collect();
     format!("Please {}", calls.join(" and "))

@@ -1,4 +1,4 @@
-//! What goes wrong.
+//! Failures.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use super::Stand;
 use crate::common::Finish;
 use crate::matrix::column::Column;
 
-/// What is answered to [`LONG`], whoever answers.
+/// The answer to [`LONG`], from any provider.
 const WORDS: [&str; 12] =
     ["the", "moon", "relays", "every", "word", "naïvely", "in", "order", "月光", "and", "never", "twice🌒"];
 const LONG: &str = "reply with 120 words";
@@ -23,7 +23,7 @@ impl Stand {
         self.upstream.fault(fault).await;
     }
 
-    /// The request is wrong: told at once, in the client's envelope, and nobody else is asked.
+    /// An invalid request: reported at once in the client's error format, and no other target is called.
     pub(super) async fn clients_error(&self, stream: bool) -> String {
         self.fault("status", 400, None).await;
         let answer = self.send(&self.prompt("Say hello", stream)).await;
@@ -35,13 +35,13 @@ impl Stand {
         answer.status.to_string()
     }
 
-    /// The provider fails before the first byte: the next one answers, in a face that is not the client's.
+    /// The provider fails before the first byte: the next one answers, in an API other than the client's.
     pub(super) async fn providers_error(&self) -> String {
         self.fault("status", 500, None).await;
         for stream in [true, false] {
             self.upstream.forget().await;
             let answer = self.send(&self.prompt(LONG, stream)).await;
-            // The first failure rests the target.
+            // The first failure causes a cooldown.
             let outcome = if stream { "server" } else { "cooling_down" };
             let attempts = format!("{}={outcome}, {}=ok", self.column.reference(), Column::SPARE);
             assert_eq!(answer.attempts(), attempts, "{}", answer.text());
@@ -52,7 +52,8 @@ impl Stand {
         "next target".to_owned()
     }
 
-    /// The stream ends in the middle of the text: a target goes on, or the client is told.
+    /// The stream is interrupted in the middle of the text: another target continues, or the client gets an
+    /// error.
     pub(super) async fn cut_stream(&self) -> String {
         self.upstream.forget().await;
         self.fault("truncate", CUT_AFTER, Some(1)).await;
