@@ -7,6 +7,8 @@ use super::process::PATIENCE;
 
 /// A client without retries, redirects, proxies and TLS: only plain loopback.
 pub(crate) fn client() -> reqwest::Client {
+    // The program's build of reqwest has TLS without a default provider. An error means that one is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
