@@ -38,7 +38,7 @@ fn below(help: &str) -> Vec<String> {
 async fn the_reference_of_commands_is_what_help_prints() {
     let mut out = format!(
         "# Commands\n\n{GENERATED}\n\
-         Exit codes: 0 success, 1 failure, 2 wrong usage, 78 a configuration that does not serve. With `--json` failures\n\
+         Exit codes: 0 success, 1 failure, 2 wrong usage, 78 invalid configuration. With `--json` failures\n\
          print JSON on stdout too: `{{\"ok\":false,\"error\":{{\"type\":\"…\",\"message\":\"…\"}}}}`.\n"
     );
     let mut waiting: Vec<Vec<String>> = vec![Vec::new()];
@@ -71,15 +71,15 @@ async fn the_reference_of_the_configuration_is_its_schema() {
 const CONFIGURATION: &str = "\
 # Configuration
 
-One JSON5 file. It is looked for at `--config FILE`, then `$MOONRELAY_CONFIG`, then
-`$XDG_CONFIG_HOME/moonrelay/config.json5`. Without a file the built-in catalog serves with whichever providers have a key.
-`moonrelay config validate` prints everything that is wrong with it, with line and column; `moonrelay config schema`
-prints the JSON Schema that this page is made of.
+The configuration is one JSON5 file: `--config FILE`, else `$MOONRELAY_CONFIG`, else
+`$XDG_CONFIG_HOME/moonrelay/config.json5`. Without a file the built-in catalog is used with all providers that have a key.
+`moonrelay config validate` prints every error with line and column. `moonrelay config schema` prints the JSON Schema from
+which this page is generated.
 
 A *secret* is a string, in which `${NAME}` is looked up (`$${NAME}` is a literal), or
 `{ source: \"env\" | \"file\" | \"credential\", id: \"NAME or path\" }`. Names are looked up in the process environment, in
 `$CREDENTIALS_DIRECTORY`, in `$XDG_CONFIG_HOME/moonrelay/env`, then in the `env` block of the file. A variable that is
-missing or empty turns its provider off, with a warning.
+missing or empty disables its provider, with a warning.
 
 `<name>` stands for a name of your choice, `[]` for each element of a list.
 ";
@@ -87,7 +87,7 @@ missing or empty turns its provider off, with a warning.
 #[test]
 fn the_reference_of_metrics_is_made_of_their_definitions() {
     let mut out =
-        format!("{METRICS}\n{GENERATED}\n| metric | type | labels | what it says |\n|---|---|---|---|\n");
+        format!("{METRICS}\n{GENERATED}\n| metric | type | labels | meaning |\n|---|---|---|---|\n");
     for family in ALL {
         let labels: Vec<String> = family.labels.iter().map(|label| format!("`{label}`")).collect();
         let (name, kind) = (family.name, family.kind.as_str());
@@ -106,30 +106,30 @@ fn the_reference_of_metrics_is_made_of_their_definitions() {
 const METRICS: &str = "\
 # Metrics
 
-`GET /metrics` tells them in Prometheus' text format (0.0.4), without a token unless `gateway.metrics.public` is `false`.
-[Monitor](../how-to/monitor.md) says how to scrape and to look at them. Counters begin at nothing when the process starts;
-what is to outlive it stands in the ledger.
+`GET /metrics` serves them in Prometheus' text format (0.0.4), without a token unless `gateway.metrics.public` is `false`.
+[Monitor](../how-to/monitor.md) describes scraping and dashboards. Counters start at zero with the process; the
+[usage database](../explanation/usage.md) keeps what must outlive it.
 
 | label | values |
 |---|---|
-| `model` | a reference, as `x-moonrelay-model` has it; `none` where nobody answered; `other` beyond the first hundred that answered and are neither in the catalog nor in the configuration |
+| `model` | a reference, as in `x-moonrelay-model`; `none` without an answer; `other` after the first hundred that are neither in the catalog nor in the configuration |
 | `provider` | a provider's id |
 | `from`, `to` | references: the first that was considered, and the one that answered |
-| `face` | the client's protocol: `openai-completions`, `openai-responses`, `anthropic-messages` |
-| `outcome` | `ok`, `abandoned` (the client went away), or a [failure](../explanation/failover.md) |
-| `result` | `ok`, a failure, why the target was passed over, or `cancelled`: the words of [`x-moonrelay-attempts`](http.md#headers-of-an-answer) |
-| `reason` | of a fallback a `result`; of a cooldown a failure; of a refusal the `code` of the error that the client got |
-| `stream` | `true` where the client asked for a stream |
+| `face` | the client's API: `openai-completions`, `openai-responses`, `anthropic-messages` |
+| `outcome` | `ok`, `abandoned` (the client disconnected), or a [failure reason](../explanation/failover.md) |
+| `result` | `ok`, a failure reason, the reason why the target was skipped, or `cancelled`, as in [`x-moonrelay-attempts`](http.md#response-headers) |
+| `reason` | of a fallback a `result`; of a cooldown a failure reason; of a rejection the `code` of the client's error |
+| `stream` | `true` if the client requested a stream |
 | `kind` | `input` (not cached), `cache_read`, `cache_write`, `output`; together all tokens, each counted once |
-| `part` | `answered`; or `lost`: of tries that broke off, or that another one overtook, and that may be paid for all the same |
+| `part` | `answered`; or `lost`: attempts that were interrupted or cancelled, and may be billed |
 | `currency` | ISO 4217, of the provider's account; amounts of two currencies are never added |
-| `state` | `answering` (asked first now; targets only), `ready`, `cooling_down`, `off` |
+| `state` | `answering` (called first now; targets only), `ready`, `cooling_down`, `off` |
 
-No label has what a client can make up: no names of clients, no User-Agents, no models that nobody has. The ledger tells
-clients apart.
+No label has a value that a client can invent: no client names, no User-Agents, no unknown models. The usage database
+distinguishes clients.
 
-Cost is a sum of integers (millionths of millionths) that becomes a float at each scrape, so a small amount is not lost in
-a large sum. The states, and the times at which cooldowns end, are those of `/status`, `gateway status`, `STATUS=` and
+Cost is a sum of integers (10⁻¹² units) that becomes a float at each scrape, so a large sum does not lose small amounts.
+The states, and the times at which cooldowns end, are those of `/status`, `gateway status`, `STATUS=` and
 `/ready`, which read the same snapshot.
 ";
 
@@ -189,19 +189,19 @@ fn the_reference_of_provider_rules_is_the_table_in_the_code() {
     for rule in RULES {
         let _ = writeln!(out, "| `{}` | {} | {} |", rule.name, rule.description, rule.source);
     }
-    compare("docs/reference/dialect-rules.md", &out);
+    compare("docs/reference/provider-rules.md", &out);
 }
 
 const RULES_PAGE: &str = "\
-# Dialect rules
+# Provider rules
 
-A request goes up as the client sent it, byte for byte, but for what one of these rules changes. Which of them fired is in
-the journal, and `moonrelay explain MODEL` shows which would.
+A request is forwarded byte for byte, except for what one of these rules changes. The log names the rules that changed a
+request. `moonrelay explain MODEL` shows them beforehand.
 ";
 
 #[test]
 fn the_reference_of_losses_is_the_table_in_the_code() {
-    let mut out = format!("{LOSSES_PAGE}\n{GENERATED}\n| loss | what becomes of it |\n|---|---|\n");
+    let mut out = format!("{LOSSES_PAGE}\n{GENERATED}\n| loss | effect |\n|---|---|\n");
     for loss in LOSSES {
         let _ = writeln!(out, "| `{}` | {} |", loss.name, loss.says);
     }
@@ -209,19 +209,18 @@ fn the_reference_of_losses_is_the_table_in_the_code() {
 }
 
 const LOSSES_PAGE: &str = "\
-# What translation leaves out
+# Translation losses
 
-Where client and provider speak different faces, the request is written anew ([how](../explanation/translation.md)). What
-the other face cannot take is changed or left out by one of these rows; which of them a request met is noted by name.
-What the model would have to see is no loss: such a request is refused, and the error names the place.
+If client and provider use different APIs, the request is [translated](../explanation/translation.md). What the other API
+cannot express is changed or left out as described here, and the losses of a request are recorded by name. Content that the
+model must see is never left out: such a request is rejected, and the error names the place.
 ";
 
 #[test]
 fn the_reference_of_checks_is_the_table_in_the_code() {
-    let mut out =
-        format!("{CHECKS_PAGE}\n{GENERATED}\n| check | subject | what it looks for |\n|---|---|---|\n");
+    let mut out = format!("{CHECKS_PAGE}\n{GENERATED}\n| check | subject | passes if |\n|---|---|---|\n");
     for check in CHECKS {
-        let asks = if check.needs_network { " *Asks the providers.*" } else { "" };
+        let asks = if check.needs_network { " *Calls the providers.*" } else { "" };
         let _ = writeln!(out, "| `{}` | {} | {}.{asks} |", check.name, check.group, check.description);
     }
     out.push_str("\n## Kinds of findings\n\n| kind | meaning |\n|---|---|\n");
@@ -234,15 +233,15 @@ fn the_reference_of_checks_is_the_table_in_the_code() {
 const CHECKS_PAGE: &str = "\
 # Checks of `moonrelay doctor`
 
-Each finding says what is wrong, how that was found, and the one command that mends it; where Nix manages the
-configuration (it leads into the store, or `MOONRELAY_NIX_MODE=1`), the line of Nix. Exit 1 with at least one `error`;
-`warning` and `info` are no failure. [Troubleshoot](../how-to/troubleshoot.md) begins with it.
+Each finding has the problem, the evidence, and one command that fixes it. If Nix manages the configuration (a link into the
+store, or `MOONRELAY_NIX_MODE=1`), the fix is a line of Nix. The exit code is 1 with at least one `error`; `warning` and
+`info` are not failures. [Troubleshoot](../how-to/troubleshoot.md) starts with this command.
 
-With `--offline` nothing leaves this machine. Otherwise each key of a provider in use is sent with one GET to that
-provider (its list of models; OpenRouter's `/key`), and where it is refused (401), to the other region of the same
-provider; nothing is generated. A key is shown as its first three and last two characters, no other secret is.
-Every look has a limit of time: 10 s for a provider, all of them at once, 8 s for systemd and the disk, 2 s for the gateway.
-What cannot be looked at is left out with the reason.
+With `--offline` no network request is made. Otherwise each key of a provider in use is sent with one GET to that provider
+(its list of models; OpenRouter's `/key`). If it is rejected (401), it is sent to the other region of the same product.
+Nothing is generated. A key is shown as its first three and last two characters; no other secret is shown. Timeouts: 10 s for
+the providers, in parallel; 8 s for systemd and the disk; 2 s for the gateway. A check that cannot run is listed with the
+reason.
 
 With `--json`:
 

@@ -67,8 +67,8 @@ impl Stand {
             return "error event".to_owned();
         }
         assert_eq!((reply.text, reply.finish), (whole, Some(Finish::Stop)), "{}", answer.text());
-        assert_eq!(self.upstream.requests().await.len(), 2, "one breaks, one goes on");
-        "goes on".to_owned()
+        assert_eq!(self.upstream.requests().await.len(), 2, "one is interrupted, one continues");
+        "continued".to_owned()
     }
 
     async fn spare_was_asked(&self) {
