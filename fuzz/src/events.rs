@@ -15,14 +15,14 @@ use moonrelay::secret::Redactor;
 
 use super::take;
 
-const DIALECTS: [AdapterId; 4] =
+const ADAPTERS: [AdapterId; 4] =
     [AdapterId::Moonshot, AdapterId::KimiCode, AdapterId::OpenRouter, AdapterId::Generic];
 /// A limit that small inputs also reach.
 const CAP: usize = 200;
 
 /// Checks one input.
 pub fn judge(mut data: &[u8]) {
-    let (dialect, plan, seed) = (take(&mut data), take(&mut data), take(&mut data));
+    let (adapter, plan, seed) = (take(&mut data), take(&mut data), take(&mut data));
     let whole = [Bytes::copy_from_slice(data)];
     let pieces = cut(data, seed);
     for cap in [CAP, usize::MAX] {
@@ -34,8 +34,8 @@ pub fn judge(mut data: &[u8]) {
             assert!(one.raw == unmarked && many.raw == unmarked, "the frames are not the stream");
         }
     }
-    let face = Api::ALL[usize::from(dialect) / DIALECTS.len() % Api::ALL.len()];
-    let dialect = DIALECTS[usize::from(dialect) % DIALECTS.len()];
+    let api = Api::ALL[usize::from(adapter) / ADAPTERS.len() % Api::ALL.len()];
+    let adapter = ADAPTERS[usize::from(adapter) % ADAPTERS.len()];
     let plan = AnswerPlan {
         tool_names: vec![("sent_name".to_owned(), "client.name".to_owned())],
         namespaced_tools: [("mcp__x__look".to_owned(), ("mcp__x".to_owned(), "look".to_owned()))].into(),
@@ -43,7 +43,7 @@ pub fn judge(mut data: &[u8]) {
         is_continuation: plan & 4 != 0,
         offers_tools: plan & 2 != 0,
     };
-    let (one, many) = (read(dialect, face, &plan, &whole), read(dialect, face, &plan, &pieces));
+    let (one, many) = (read(adapter, api, &plan, &whole), read(adapter, api, &plan, &pieces));
     // A body that is not a stream is checked as it arrives: the message may differ, the failure must not.
     assert_eq!(one.failed, many.failed, "the end depends on the cuts");
     assert_eq!(one.events, many.events, "the answer depends on the cuts");
@@ -116,8 +116,8 @@ struct Answer {
     failed: bool,
 }
 
-fn read(dialect: AdapterId, face: Api, plan: &AnswerPlan, pieces: &[Bytes]) -> Answer {
-    let mut reader = StreamReader::new(Classifier::new(dialect, Redactor::default()), face, plan.clone());
+fn read(adapter: AdapterId, api: Api, plan: &AnswerPlan, pieces: &[Bytes]) -> Answer {
+    let mut reader = StreamReader::new(Classifier::new(adapter, Redactor::default()), api, plan.clone());
     let mut out = Vec::new();
     let (mut done, mut failed) = (false, false);
     let ends = std::iter::once(None);

@@ -67,20 +67,20 @@ pub fn judge(mut data: &[u8]) {
         edited(&body, tree, edit);
     }
     rewritten(&body, tree.as_ref(), which, settings);
-    for face in [Api::Messages, Api::Responses] {
-        over(face, &text, tree.as_ref(), which, settings);
+    for api in [Api::Messages, Api::Responses] {
+        over(api, &text, tree.as_ref(), which, settings);
     }
 }
 
 /// The same body in another API format: JSON stays JSON, and members without a rule are unchanged.
-fn over(face: Api, text: &Bytes, tree: Option<&Map<String, Value>>, which: u8, settings: u8) {
-    let (dialect, model) = model(which);
-    let Ok(body) = RequestBody::parse(face, text.clone()) else {
-        assert!(tree.is_none(), "serde_json reads what the scan refuses over {face:?}");
+fn over(api: Api, text: &Bytes, tree: Option<&Map<String, Value>>, which: u8, settings: u8) {
+    let (adapter, model) = model(which);
+    let Ok(body) = RequestBody::parse(api, text.clone()) else {
+        assert!(tree.is_none(), "serde_json reads what the scan refuses over {api:?}");
         return;
     };
     let is_ruled = |key: &str| RULED.contains(&key) || RULED_OVER_OTHERS.contains(&key);
-    sent(&body, tree, (dialect, &model), &Map::new(), settings, is_ruled);
+    sent(&body, tree, (adapter, &model), &Map::new(), settings, is_ruled);
 }
 
 /// The body for a provider: valid JSON stays valid, and members without a rule are unchanged. `None` if nothing
@@ -88,7 +88,7 @@ fn over(face: Api, text: &Bytes, tree: Option<&Map<String, Value>>, which: u8, s
 fn sent(
     body: &RequestBody,
     tree: Option<&Map<String, Value>>,
-    (dialect, model): (AdapterId, &ModelInfo),
+    (adapter, model): (AdapterId, &ModelInfo),
     params: &Map<String, Value>,
     settings: u8,
     is_ruled: impl Fn(&str) -> bool,
@@ -101,7 +101,7 @@ fn sent(
         default_thinking: ThinkingLevel::ALL.get(usize::from(settings >> 4)).copied(),
         sanitize_tool_call_ids: settings & 2 != 0,
     };
-    let rewritten = rewrite_request(dialect, &request).ok()?;
+    let rewritten = rewrite_request(adapter, &request).ok()?;
     let sent = rewritten.edits.apply(&body.text).to_bytes();
     if json::is_valid(&body.text) {
         assert!(json::is_valid(&sent), "no JSON goes up: {}", String::from_utf8_lossy(&sent));
@@ -163,10 +163,10 @@ fn edited(body: &RequestBody, tree: &Map<String, Value>, edit: u8) {
 }
 
 fn rewritten(body: &RequestBody, tree: Option<&Map<String, Value>>, which: u8, settings: u8) {
-    let (dialect, model) = model(which);
+    let (adapter, model) = model(which);
     let params = if settings & 1 == 0 { Map::new() } else { Map::from_iter([("seed".into(), 7.into())]) };
     let is_ruled = |key: &str| RULED.contains(&key);
-    let Some(sent) = sent(body, tree, (dialect, &model), &params, settings, is_ruled) else { return };
+    let Some(sent) = sent(body, tree, (adapter, &model), &params, settings, is_ruled) else { return };
     let Some(tree) = tree else { return };
     assert_eq!(sent.get("model").and_then(Value::as_str), Some(&*model.id));
     let messages = |tree: &Map<String, Value>| tree.get("messages").cloned().unwrap_or_default();
@@ -198,7 +198,7 @@ fn same_message(before: &Value, after: &Value) {
 
 /// Every adapter with each kind of thinking, and a server with every `compat` flag.
 fn model(which: u8) -> (AdapterId, ModelInfo) {
-    let (dialect, id, thinking) = match which % 10 {
+    let (adapter, id, thinking) = match which % 10 {
         0 => (AdapterId::Moonshot, "kimi-k2.6", ThinkingControl::Switch),
         1 => (AdapterId::Moonshot, "kimi-k2.7-code", ThinkingControl::Always),
         2 => (AdapterId::Moonshot, "kimi-k3", ThinkingControl::Effort),
@@ -211,7 +211,7 @@ fn model(which: u8) -> (AdapterId, ModelInfo) {
         _ => (AdapterId::Generic, "m", ThinkingControl::None),
     };
     let mut model = ModelInfo { thinking_control: thinking, ..ModelInfo::unknown(id) };
-    if dialect == AdapterId::Generic {
+    if adapter == AdapterId::Generic {
         model.compat = Compat {
             supports_developer_role: Some(false),
             supports_usage_in_streaming: Some(true),
@@ -224,7 +224,7 @@ fn model(which: u8) -> (AdapterId, ModelInfo) {
             ..Compat::default()
         };
     }
-    (dialect, model)
+    (adapter, model)
 }
 
 fn parsed(text: &[u8]) -> Value {

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::common::face::{Face, Heard};
+use crate::common::api::{Api, Heard};
 use crate::common::reply::typed_events;
 use crate::common::{Answer, Gateway, Provider, Said, Setup, Upstream, prompt};
 
@@ -264,21 +264,21 @@ fn assert_heard(heard: &Heard, whole: &Heard, case: &str) {
 async fn clients_of_other_apis_get_the_whole_answer() {
     let upstream = Upstream::start().await;
     let mut dice = fastrand::Rng::with_seed(17);
-    for face in [Face::Messages, Face::Responses] {
+    for api in [Api::Messages, Api::Responses] {
         for chain in [TWO_KIMI, KIMI_THEN_OPENROUTER] {
             for text in [WORDS, "Please call look at the file"] {
-                let body = face.prompt("default", text, true);
-                let uncut = serving(&upstream, chain).await.ask(face, &body).await;
-                let whole = face.heard(&uncut);
+                let body = api.prompt("default", text, true);
+                let uncut = serving(&upstream, chain).await.ask(api, &body).await;
+                let whole = api.heard(&uncut);
                 let begun = uncut.body.windows(2).position(|pair| pair == b"\n\n").unwrap() + 2;
                 for _ in 0..CUTS {
                     let gateway = serving(&upstream, chain).await;
                     let at = dice.usize(begun..uncut.body.len());
                     let fault = json!({ "provider": "kimi", "kind": "end_after", "value": at, "times": 1 });
                     upstream.fault(fault).await;
-                    let answer = gateway.ask(face, &body).await;
-                    let case = format!("{face:?} {text} cut at {at}, {chain:?}: {}", answer.text());
-                    assert_heard(&face.heard(&answer), &whole, &case);
+                    let answer = gateway.ask(api, &body).await;
+                    let case = format!("{api:?} {text} cut at {at}, {chain:?}: {}", answer.text());
+                    assert_heard(&api.heard(&answer), &whole, &case);
                     assert!(!answer.broken, "{case}");
                 }
             }
@@ -289,7 +289,7 @@ async fn clients_of_other_apis_get_the_whole_answer() {
 #[tokio::test]
 async fn continuation_uses_an_api_with_prefill() {
     let upstream = Upstream::start().await;
-    for face in [Face::Messages, Face::Responses] {
+    for api in [Api::Messages, Api::Responses] {
         for (kind, chain, paths) in [
             ("truncate", TWO_KIMI, ["/kimi/coding/v1", "/kimi/coding/v1"]),
             ("stall", TWO_KIMI, ["/kimi/coding/v1", "/moonshot/v1"]),
@@ -297,22 +297,22 @@ async fn continuation_uses_an_api_with_prefill() {
             upstream.no_faults().await;
             let gateway =
                 setup(&upstream, chain).set("failover.timeouts", json!({ "idleSeconds": 1 })).start().await;
-            let body = face.prompt("default", WORDS, true);
-            let uncut = gateway.ask(face, &body).await;
+            let body = api.prompt("default", WORDS, true);
+            let uncut = gateway.ask(api, &body).await;
             // To the middle of the text.
-            let told = typed_events(&uncut.text());
+            let reported = typed_events(&uncut.text());
             let says = |event: &Value| event["delta"]["text"].is_string() || event["delta"].is_string();
-            let first = told.iter().position(|(kind, event)| says(event) && !kind.contains("reasoning"));
+            let first = reported.iter().position(|(kind, event)| says(event) && !kind.contains("reasoning"));
             let count = first.unwrap() + 4;
             upstream.forget().await;
             upstream.fault(json!({ "provider": "kimi", "kind": kind, "value": count, "times": 1 })).await;
-            let answer = gateway.ask(face, &body).await;
-            let case = format!("{face:?}, {kind}: {}", answer.text());
-            assert_heard(&face.heard(&answer), &face.heard(&uncut), &case);
+            let answer = gateway.ask(api, &body).await;
+            let case = format!("{api:?}, {kind}: {}", answer.text());
+            assert_heard(&api.heard(&answer), &api.heard(&uncut), &case);
             let asked: Vec<_> =
                 upstream.requests().await.iter().map(|request| request["path"].clone()).collect();
             let expected =
-                [format!("{}{}", paths[0], &face.path()[3..]), format!("{}/chat/completions", paths[1])];
+                [format!("{}{}", paths[0], &api.path()[3..]), format!("{}/chat/completions", paths[1])];
             assert_eq!(asked, expected, "{case}");
             assert!(answer.text().contains("x-moonrelay-attempts: kimi/kimi-for-coding="), "{case}");
         }
@@ -322,25 +322,25 @@ async fn continuation_uses_an_api_with_prefill() {
 #[tokio::test]
 async fn stream_without_a_continuation_target_ends_with_an_error_of_its_api() {
     let upstream = Upstream::start().await;
-    for (face, error, end) in [
-        (Face::Messages, "error", "message_stop"),
-        (Face::Responses, "response.failed", "response.completed"),
-    ] {
+    for (api, error, end) in
+        [(Api::Messages, "error", "message_stop"), (Api::Responses, "response.failed", "response.completed")]
+    {
         upstream.no_faults().await;
         let gateway =
             setup(&upstream, KIMI_THEN_OPENROUTER).set("failover.midStream", json!("error")).start().await;
-        let body = face.prompt("default", WORDS, true);
-        let whole = face.heard(&gateway.ask(face, &body).await).text;
+        let body = api.prompt("default", WORDS, true);
+        let whole = api.heard(&gateway.ask(api, &body).await).text;
         upstream.fault(json!({ "provider": "kimi", "kind": "truncate", "value": 14, "times": 1 })).await;
-        let answer = gateway.ask(face, &body).await;
+        let answer = gateway.ask(api, &body).await;
         let text = answer.text();
-        let told = typed_events(&text);
-        assert_eq!(told.iter().filter(|(kind, _)| kind == error || kind == end).count(), 1, "{text}");
-        assert_eq!(told.last().unwrap().0, error, "{text}");
+        let reported = typed_events(&text);
+        assert_eq!(reported.iter().filter(|(kind, _)| kind == error || kind == end).count(), 1, "{text}");
+        assert_eq!(reported.last().unwrap().0, error, "{text}");
         assert!(text.contains("kimi/kimi-for-coding broke off") && !answer.broken, "{text}");
-        let said = told.iter().filter(|(kind, _)| !kind.contains("reasoning")).filter_map(|(_, event)| {
-            event["delta"]["text"].as_str().or_else(|| event["delta"].as_str()).map(str::to_owned)
-        });
+        let said =
+            reported.iter().filter(|(kind, _)| !kind.contains("reasoning")).filter_map(|(_, event)| {
+                event["delta"]["text"].as_str().or_else(|| event["delta"].as_str()).map(str::to_owned)
+            });
         let said: String = said.collect();
         assert!(!said.is_empty() && whole.starts_with(&said), "{said}: {text}");
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::common::{Face, Gateway, Provider, Setup, Upstream};
+use crate::common::{Api, Gateway, Provider, Setup, Upstream};
 use expected::Expected;
 use recorded::{Capture, of_client, others, prompts};
 
@@ -20,11 +20,11 @@ fn all_names(setup: Setup) -> Setup {
 /// Whether Kimi Code accepts this client; its Messages API accepts all.
 fn is_let_in(capture: &Capture) -> bool {
     let known = ["KimiCLI/", "kimi-code-cli/", "claude-cli/"];
-    capture.face() == Face::Messages || known.iter().any(|known| capture.agent().starts_with(known))
+    capture.api() == Api::Messages || known.iter().any(|known| capture.agent().starts_with(known))
 }
 
 /// The APIs of the provider that were called since the last call of this function.
-async fn faces_asked(upstream: &Upstream, provider: Provider) -> BTreeSet<String> {
+async fn apis_asked(upstream: &Upstream, provider: Provider) -> BTreeSet<String> {
     let requests = upstream.requests().await;
     upstream.forget().await;
     let own = requests.iter().filter(|request| request["provider"] == provider.id());
@@ -32,15 +32,15 @@ async fn faces_asked(upstream: &Upstream, provider: Provider) -> BTreeSet<String
 }
 
 async fn assert_untranslated(upstream: &Upstream, capture: &Capture, provider: Provider) {
-    let own = BTreeSet::from([capture.face().word().to_owned()]);
-    assert_eq!(faces_asked(upstream, provider).await, own, "{}: translated without need", capture.name);
+    let own = BTreeSet::from([capture.api().word().to_owned()]);
+    assert_eq!(apis_asked(upstream, provider).await, own, "{}: translated without need", capture.name);
 }
 
 #[test]
 fn recordings_are_complete() {
     let captures = prompts();
-    let of_face = |face| captures.iter().filter(|capture| capture.face() == face).count();
-    assert_eq!(Face::ALL.map(of_face), [33, 8, 22]);
+    let of_api = |api| captures.iter().filter(|capture| capture.api() == api).count();
+    assert_eq!(Api::ALL.map(of_api), [33, 8, 22]);
     let call = |capture: &&Capture| matches!(capture.expected(), Expected::Call(_));
     let calls: Vec<&str> = captures.iter().filter(call).map(|capture| capture.name.as_str()).collect();
     let agents = ["claude-code", "codex", "kimi-cli", "kimi-code", "openclaw", "opencode"];
@@ -88,7 +88,7 @@ async fn kimi_code_answers_accepted_clients_and_the_fallback_answers_others() {
         } else {
             capture.check(&answer, Provider::OpenRouter);
             // A rejection sets a cooldown for this User-Agent and API.
-            let first = refused.insert((capture.agent().to_owned(), capture.face()));
+            let first = refused.insert((capture.agent().to_owned(), capture.api()));
             let outcome = if first { "forbidden_client" } else { "cooling_down" };
             let attempts = format!("kimi/kimi-for-coding={outcome}, openrouter/auto=ok");
             assert_eq!(answer.attempts(), attempts, "{}", capture.name);
@@ -126,16 +126,16 @@ async fn openrouter_answers_every_client() {
 }
 
 /// Every client, with a provider that supports only this API.
-async fn in_one_face(provider: Provider, face: Face) {
+async fn in_one_api(provider: Provider, api: Api) {
     let upstream = Upstream::start().await;
-    let base = match (provider, face) {
-        (Provider::Moonshot, Face::Messages) => "/moonshot/anthropic/v1",
+    let base = match (provider, api) {
+        (Provider::Moonshot, Api::Messages) => "/moonshot/anthropic/v1",
         _ => provider.path(),
     };
     let own = format!("models.providers.{}", provider.id());
     let mut setup = all_names(Setup::chain(&upstream, &[provider]))
         .set(&format!("{own}.baseUrl"), json!(format!("{}{base}", upstream.base())))
-        .set(&format!("{own}.api"), json!(face.api()));
+        .set(&format!("{own}.api"), json!(api.api()));
     if provider == Provider::Kimi {
         setup = setup.set(&format!("{own}.headers"), json!({ "User-Agent": "KimiCLI/1.46.0" }));
     }
@@ -144,32 +144,32 @@ async fn in_one_face(provider: Provider, face: Face) {
         let answer = capture.send(&gateway).await;
         capture.check(&answer, provider);
         assert_eq!(answer.attempts(), format!("{}=ok", provider.reference()), "{}", capture.name);
-        let calls = capture.face().read(&answer).calls;
-        let fit = face == capture.face() || calls.iter().all(|call| call.fits(capture.face()));
+        let calls = capture.api().read(&answer).calls;
+        let fit = api == capture.api() || calls.iter().all(|call| call.fits(capture.api()));
         assert!(fit, "{}: {calls:?}", capture.name);
-        let asked = faces_asked(&upstream, provider).await;
-        assert_eq!(asked, BTreeSet::from([face.word().to_owned()]), "{}", capture.name);
+        let asked = apis_asked(&upstream, provider).await;
+        assert_eq!(asked, BTreeSet::from([api.word().to_owned()]), "{}", capture.name);
     }
 }
 
 #[tokio::test]
 async fn chat_only_providers_answer_every_client() {
     for provider in Provider::ALL {
-        in_one_face(provider, Face::Chat).await;
+        in_one_api(provider, Api::Chat).await;
     }
 }
 
 #[tokio::test]
 async fn messages_only_providers_answer_every_client() {
     for provider in Provider::ALL {
-        in_one_face(provider, Face::Messages).await;
+        in_one_api(provider, Api::Messages).await;
     }
 }
 
 #[tokio::test]
 async fn responses_only_providers_answer_every_client() {
     for provider in Provider::ALL {
-        in_one_face(provider, Face::Responses).await;
+        in_one_api(provider, Api::Responses).await;
     }
 }
 

@@ -88,12 +88,12 @@ async fn the_page_lists_the_commands_that_there_are() {
     std::fs::write(&lines, "/help\n").unwrap();
     chat.stdin(std::fs::File::open(lines).unwrap());
     let ended = crate::common::process::run(chat).await;
-    let told: Vec<String> = ended
+    let reported: Vec<String> = ended
         .stdout
         .lines()
         .filter_map(|line| line.strip_prefix('/'))
         .map(|line| line.replace('|', "/").split_whitespace().collect::<Vec<_>>().join(" "))
         .collect();
-    assert!(told.len() > 10, "{}", ended.both());
-    assert_eq!(rows, told);
+    assert!(reported.len() > 10, "{}", ended.both());
+    assert_eq!(rows, reported);
 }

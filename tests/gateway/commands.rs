@@ -365,9 +365,9 @@ async fn status_reports_a_running_and_a_missing_gateway() {
 
     upstream.fault(faults::documented(Provider::Moonshot, "insufficient_balance")).await;
     gateway.chat(&prompt("moonshot/kimi-k3", "Say hello", false)).await;
-    let rested = state(&gateway.status().await, "moonshot");
-    assert!(rested["cooldownUntil"].is_string() || rested["cooldownUntil"].is_number(), "{rested}");
-    assert_eq!(rested["reason"], "billing", "{rested}");
+    let cooled = state(&gateway.status().await, "moonshot");
+    assert!(cooled["cooldownUntil"].is_string() || cooled["cooldownUntil"].is_number(), "{cooled}");
+    assert_eq!(cooled["reason"], "billing", "{cooled}");
 
     let home = Home::with(CONFIG);
     // A port may be in use by another process; this socket path cannot be.

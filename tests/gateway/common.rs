@@ -1,8 +1,8 @@
 //! Shared parts: the gateway and the providers as processes, and clients that expose every byte.
 
 pub(crate) mod answer;
+pub(crate) mod api;
 pub(crate) mod collector;
-pub(crate) mod face;
 pub(crate) mod gateway;
 pub(crate) mod manager;
 pub(crate) mod process;
@@ -14,11 +14,11 @@ pub(crate) mod scripted;
 pub(crate) mod upstream;
 
 pub(crate) use answer::{Answer, Frames, Said};
-pub(crate) use face::Face;
+pub(crate) use api::Api;
 pub(crate) use gateway::{Gateway, Provider, Setup, activated, prompt};
 pub(crate) use manager::Manager;
 pub(crate) use reply::{Finish, Reply};
 pub(crate) use upstream::Upstream;
 
 /// Held by tests that open thousands of connections: together they would exceed the descriptor limit.
-pub(crate) static CROWD: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+pub(crate) static LOAD: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());

@@ -12,7 +12,7 @@ use tokio::sync::Barrier;
 use crate::common::process::PATIENCE;
 use crate::common::raw::Raw;
 use crate::common::scripted::Scripted;
-use crate::common::{Answer, CROWD, prompt};
+use crate::common::{Answer, LOAD, prompt};
 
 const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
 const DONE: &str = "data: [DONE]\n\n";
@@ -133,7 +133,7 @@ fn may_open(descriptors: usize) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifteen_hundred_streams_run_at_one_time() {
-    let _alone = CROWD.lock().await;
+    let _alone = LOAD.lock().await;
     if !may_open(2 * STREAMS + 1000) {
         println!("not checked: this machine lets a process open fewer than {} files", 2 * STREAMS + 1000);
         return;

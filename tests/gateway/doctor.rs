@@ -93,7 +93,7 @@ impl Examined {
     pub(super) fn only(&self, check: &str) -> (&str, String) {
         let found = self.of(check);
         assert_eq!(found.len(), 1, "{check}: {:#}", self.value);
-        told(found[0])
+        reported(found[0])
     }
 
     pub(super) fn why_skipped(&self, check: &str) -> &str {
@@ -103,16 +103,16 @@ impl Examined {
     }
 }
 
-pub(super) fn told(finding: &Value) -> (&str, String) {
+pub(super) fn reported(finding: &Value) -> (&str, String) {
     let text = |key: &str| finding[key].as_str().unwrap_or_default().to_owned();
     (finding["severity"].as_str().unwrap(), [text("what"), text("how"), text("fix"), text("path")].join("\n"))
 }
 
 #[track_caller]
-pub(super) fn says(told: &(&str, String), severity: &str, words: &[&str]) {
-    assert_eq!(told.0, severity, "{}", told.1);
+pub(super) fn says(reported: &(&str, String), severity: &str, words: &[&str]) {
+    assert_eq!(reported.0, severity, "{}", reported.1);
     for word in words {
-        assert!(told.1.contains(word), "{word:?} is missing: {}", told.1);
+        assert!(reported.1.contains(word), "{word:?} is missing: {}", reported.1);
     }
 }
 
@@ -181,7 +181,7 @@ async fn a_configuration_that_is_broken_ends_no_check_that_does_not_need_it() {
     let patient = Patient::new("{\n  gatewya: 1,\n  logging: { level: 'lots' },\n}");
     patient.write("config/moonrelay/env", "A=1\n", 0o644);
     let examined = patient.examined(&[]).await;
-    let found: Vec<_> = examined.of("configuration").into_iter().map(told).collect();
+    let found: Vec<_> = examined.of("configuration").into_iter().map(reported).collect();
     assert_eq!(found.len(), 2, "{:#}", examined.value);
     says(&found[0], "error", &["2:3: gatewya", "did you mean", "config validate", "config.json5"]);
     says(&found[1], "error", &["3:", "logging.level"]);
@@ -229,7 +229,7 @@ async fn under_nix_each_fix_is_a_line_of_nix() {
 }
 
 #[tokio::test]
-async fn it_tells_how_far_it_is_on_a_terminal_and_nowhere_else() {
+async fn it_reports_how_far_it_is_on_a_terminal_and_nowhere_else() {
     let upstream = Upstream::start().await;
     let setup = Setup::chain(&upstream, &[Provider::Moonshot, Provider::OpenRouter]);
     let patient = Patient::new(&setup.text());

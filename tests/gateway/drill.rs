@@ -52,10 +52,10 @@ async fn every_fault_ends_in_an_answer_or_an_error_and_no_provider_hears_of_it()
         let arguments = ["--json"].into_iter().chain(model.iter().flat_map(|model| ["--model", *model]));
         let ended = drill(&configuration, &arguments.collect::<Vec<_>>()).await;
         assert_eq!(ended.code, Some(0), "{}", ended.both());
-        let told = ended.json();
-        assert_eq!(told["ok"], json!(true), "{told}");
-        assert_eq!(told["withoutKey"], json!(["openrouter"]));
-        let cases = told["cases"].as_array().unwrap();
+        let reported = ended.json();
+        assert_eq!(reported["ok"], json!(true), "{reported}");
+        assert_eq!(reported["withoutKey"], json!(["openrouter"]));
+        let cases = reported["cases"].as_array().unwrap();
         assert!(cases.len() > kinds, "{} cases", cases.len());
         for case in cases {
             let (result, attempts) = (text(case, "result"), text(case, "attempts"));
@@ -69,19 +69,19 @@ async fn every_fault_ends_in_an_answer_or_an_error_and_no_provider_hears_of_it()
         }
         let count = |result: &str| cases.iter().filter(|case| case["result"] == result).count();
         let summary = json!({ "cases": cases.len(), "unnoticed": count("unnoticed"), "errors": count("error"), "lost": 0 });
-        assert_eq!(told["summary"], summary);
+        assert_eq!(reported["summary"], summary);
         let answered_by = |model: &str| cases.iter().any(|case| case["model"] == model);
-        assert!(model.is_some() || answered_by("kimi/kimi-for-coding"), "the fallback answers: {told}");
+        assert!(model.is_some() || answered_by("kimi/kimi-for-coding"), "the fallback answers: {reported}");
     }
     assert!(user.accept().is_err(), "a drill called the user's provider");
 }
 
 #[tokio::test]
-async fn waits_are_told_as_the_configured_clocks_would_make_them() {
+async fn waits_are_reported_as_the_configured_clocks_would_make_them() {
     let mut configuration = configuration("http://127.0.0.1:9");
     configuration["failover"] = json!({ "timeouts": { "headSeconds": 40, "firstByteSeconds": 500 } });
-    let told = drill(&configuration, &["--json", "--fault", "no_head"]).await.json();
-    let [whole, stream] = told["cases"].as_array().unwrap().as_slice() else { panic!("{told}") };
+    let reported = drill(&configuration, &["--json", "--fault", "no_head"]).await.json();
+    let [whole, stream] = reported["cases"].as_array().unwrap().as_slice() else { panic!("{reported}") };
     // A complete answer has one timeout, a stream's header another.
     assert!(
         whole["realMs"].as_u64().unwrap() >= 500_000 && whole["drillMs"].as_u64().unwrap() < 60_000,
@@ -123,8 +123,8 @@ async fn a_stream_that_breaks_in_the_middle_goes_on_where_the_chain_can_and_may(
         configuration["models"]["providers"]["kimi"]["models"] =
             json!([{ "id": "kimi-for-coding", "compat": { "supportsPrefill": true } }]);
         configuration["failover"] = json!({ "midStream": mid_stream });
-        let told = drill(&configuration, &["--json", "--model", "two", "--fault", fault]).await.json();
-        let cases = told["cases"].as_array().unwrap();
+        let reported = drill(&configuration, &["--json", "--model", "two", "--fault", fault]).await.json();
+        let cases = reported["cases"].as_array().unwrap();
         let case = cases.iter().find(|case| case["phase"] == "mid-stream").unwrap();
         format!("{}: {}", text(case, "result"), text(case, "attempts"))
     };
@@ -146,7 +146,7 @@ async fn who_has_no_configuration_and_no_key_drills_the_chain_that_keys_would_ma
     let home = tempfile::tempdir().unwrap();
     let ended = run(command(home.path(), ["drill", "--json", "--fault", "split"])).await;
     assert_eq!(ended.code, Some(0), "{}", ended.both());
-    let told = ended.json();
-    assert_eq!(told["chain"], json!(["kimi/kimi-for-coding", "moonshot/kimi-k3", "openrouter/auto"]));
-    assert_eq!(told["withoutKey"], json!(["kimi", "moonshot", "openrouter"]));
+    let reported = ended.json();
+    assert_eq!(reported["chain"], json!(["kimi/kimi-for-coding", "moonshot/kimi-k3", "openrouter/auto"]));
+    assert_eq!(reported["withoutKey"], json!(["kimi", "moonshot", "openrouter"]));
 }

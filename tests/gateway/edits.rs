@@ -49,11 +49,11 @@ async fn invalid_file_can_be_fixed_step_by_step() {
     assert_eq!(refused.code, Some(78), "{}", refused.both());
     let message = refused.json()["error"]["message"].as_str().unwrap().to_owned();
     assert!(message.contains("wrong already") && message.contains("gatway"), "{message}");
-    let mended = moonrelay(home.path(), &["config", "unset", "gatway", "--json"]).await;
-    assert_eq!(mended.code, Some(0), "{}", mended.both());
-    assert_eq!(mended.json()["stillWrong"].as_array().map(Vec::len), Some(1), "{}", mended.both());
-    let mended = moonrelay(home.path(), &["config", "set", "logging.level", "info", "--json"]).await;
-    assert_eq!(mended.json()["stillWrong"], Value::Null, "{}", mended.both());
+    let fixed = moonrelay(home.path(), &["config", "unset", "gatway", "--json"]).await;
+    assert_eq!(fixed.code, Some(0), "{}", fixed.both());
+    assert_eq!(fixed.json()["stillWrong"].as_array().map(Vec::len), Some(1), "{}", fixed.both());
+    let fixed = moonrelay(home.path(), &["config", "set", "logging.level", "info", "--json"]).await;
+    assert_eq!(fixed.json()["stillWrong"], Value::Null, "{}", fixed.both());
     assert_eq!(moonrelay(home.path(), &["config", "validate"]).await.code, Some(0));
 }
 

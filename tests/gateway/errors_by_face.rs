@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::common::face::Face;
+use crate::common::api::Api;
 use crate::common::{Answer, Gateway, Provider, Setup, Upstream};
 use crate::faults;
 
@@ -12,12 +12,12 @@ async fn send(request: reqwest::RequestBuilder) -> Answer {
 }
 
 /// The error as the API's SDK parses it: type and message.
-fn error(face: Face, answer: &Answer) -> (String, String) {
+fn error(api: Api, answer: &Answer) -> (String, String) {
     let body = answer.json();
     let error = &body["error"];
     let text =
-        |key: &str| error[key].as_str().unwrap_or_else(|| panic!("{face:?}: no {key}: {body}")).to_owned();
-    if face == Face::Messages {
+        |key: &str| error[key].as_str().unwrap_or_else(|| panic!("{api:?}: no {key}: {body}")).to_owned();
+    if api == Api::Messages {
         assert_eq!(body["type"], "error", "{body}");
         let id = answer.header("x-moonrelay-request-id");
         assert_eq!((answer.header("request-id"), body["request_id"].as_str()), (id, Some(id)), "{body}");
@@ -46,9 +46,9 @@ fn asking(gateway: &Gateway, path: &str, body: impl Into<reqwest::Body>) -> reqw
 async fn errors_have_the_format_of_the_clients_api() {
     let upstream = Upstream::start().await;
     let gateway = gateway(&upstream).await;
-    for (face, kinds) in [
+    for (api, kinds) in [
         (
-            Face::Chat,
+            Api::Chat,
             [
                 "authentication_error",
                 "invalid_request_error",
@@ -57,7 +57,7 @@ async fn errors_have_the_format_of_the_clients_api() {
             ],
         ),
         (
-            Face::Responses,
+            Api::Responses,
             [
                 "authentication_error",
                 "invalid_request_error",
@@ -66,13 +66,13 @@ async fn errors_have_the_format_of_the_clients_api() {
             ],
         ),
         (
-            Face::Messages,
+            Api::Messages,
             ["authentication_error", "invalid_request_error", "not_found_error", "request_too_large"],
         ),
     ] {
         for prefix in ["", "/coding", "/api", "/anthropic"] {
-            let path = format!("{prefix}{}", face.path());
-            let prompt = |model: &str| face.prompt(model, "Say hello", false).to_string();
+            let path = format!("{prefix}{}", api.path());
+            let prompt = |model: &str| api.prompt(model, "Say hello", false).to_string();
             let strange = send(gateway.request(Method::POST, &path).body(prompt("default"))).await;
             let malformed = send(asking(&gateway, &path, "{\"model\":")).await;
             let unknown = send(asking(&gateway, &path, prompt("no-such-model"))).await;
@@ -81,15 +81,15 @@ async fn errors_have_the_format_of_the_clients_api() {
                 [(strange, 401), (malformed, 400), (unknown, 404), (large, 413)].into_iter().zip(kinds)
             {
                 assert_eq!(answer.status, status, "{path}: {}", answer.text());
-                assert_eq!(error(face, &answer).0, kind, "{path}: {}", answer.text());
+                assert_eq!(error(api, &answer).0, kind, "{path}: {}", answer.text());
             }
             let wrong = gateway.request(Method::GET, &path).header("x-api-key", "client-token-0123456789");
             let wrong = send(wrong).await;
             assert_eq!((wrong.status, wrong.header("allow")), (405, "POST"), "{path}");
-            error(face, &wrong);
+            error(api, &wrong);
             let nowhere = send(asking(&gateway, &format!("{path}/nothing/here"), "{}")).await;
             assert_eq!(nowhere.status, 404, "{path}");
-            error(face, &nowhere);
+            error(api, &nowhere);
         }
     }
     assert_eq!(upstream.requests().await.len(), 0);
@@ -109,18 +109,18 @@ async fn error_after_all_attempts_names_each_attempt_in_every_api() {
     ] {
         upstream.no_faults().await;
         upstream.fault(faults::documented(Provider::Moonshot, fault)).await;
-        for (face, kind) in Face::ALL.into_iter().zip(kinds) {
+        for (api, kind) in Api::ALL.into_iter().zip(kinds) {
             for stream in [false, true] {
                 let gateway = Setup::chain(&upstream, &[Provider::Moonshot]).start().await;
-                let answer = gateway.ask(face, &face.prompt("moonshot/kimi-k3", "Say hello", stream)).await;
-                assert_eq!(answer.status, status, "{face:?} {fault}: {}", answer.text());
-                let (said, message) = error(face, &answer);
-                assert_eq!(said, kind, "{face:?} {fault}: {message}");
+                let answer = gateway.ask(api, &api.prompt("moonshot/kimi-k3", "Say hello", stream)).await;
+                assert_eq!(answer.status, status, "{api:?} {fault}: {}", answer.text());
+                let (said, message) = error(api, &answer);
+                assert_eq!(said, kind, "{api:?} {fault}: {message}");
                 assert!(message.contains("moonshot/kimi-k3"), "{message}");
                 let attempts = &answer.json()["error"]["attempts"];
                 assert_eq!(attempts[0]["model"], "moonshot/kimi-k3", "{attempts}");
-                assert_eq!(answer.header("x-should-retry"), "false", "{face:?}");
-                if fault == "context_overflow" && face == Face::Messages {
+                assert_eq!(answer.header("x-should-retry"), "false", "{api:?}");
+                if fault == "context_overflow" && api == Api::Messages {
                     assert!(
                         message.contains("prompt is too long"),
                         "Claude Code compacts on this: {message}"
@@ -134,24 +134,23 @@ async fn error_after_all_attempts_names_each_attempt_in_every_api() {
 #[tokio::test]
 async fn interrupted_stream_ends_with_an_error_of_its_api() {
     let upstream = Upstream::start().await;
-    for (face, mark) in [(Face::Messages, "event: error\n"), (Face::Responses, "event: response.failed\n")] {
-        for api in [face, Face::Chat] {
+    for (api, mark) in [(Api::Messages, "event: error\n"), (Api::Responses, "event: response.failed\n")] {
+        for called in [api, Api::Chat] {
             upstream.no_faults().await;
             upstream.fault(json!({ "provider": "openrouter", "kind": "truncate", "value": 8 })).await;
             let gateway = Setup::chain(&upstream, &[Provider::OpenRouter])
-                .set("models.providers.openrouter.api", json!(api.api()))
+                .set("models.providers.openrouter.api", json!(called.api()))
                 .start()
                 .await;
-            let answer =
-                gateway.ask(face, &face.prompt("openrouter/auto", "reply with 60 words", true)).await;
+            let answer = gateway.ask(api, &api.prompt("openrouter/auto", "reply with 60 words", true)).await;
             let text = answer.text();
             assert_eq!(answer.status, 200, "{text}");
             assert!(
                 text.contains(mark) && text.contains("openrouter/auto broke off"),
-                "{face:?} over {api:?}: {text}"
+                "{api:?} over {called:?}: {text}"
             );
             for success in ["\"type\":\"message_stop\"", "\"type\":\"response.completed\""] {
-                assert!(!text.contains(success), "{face:?} over {api:?}: {text}");
+                assert!(!text.contains(success), "{api:?} over {api:?}: {text}");
             }
         }
     }
@@ -160,7 +159,7 @@ async fn interrupted_stream_ends_with_an_error_of_its_api() {
 #[tokio::test]
 async fn token_count_comes_from_the_provider_or_an_estimate() {
     let upstream = Upstream::start().await;
-    let mut body = Face::Messages.prompt("default", &"word ".repeat(400), false);
+    let mut body = Api::Messages.prompt("default", &"word ".repeat(400), false);
     body.as_object_mut().unwrap().remove("stream");
     body.as_object_mut().unwrap().remove("max_tokens");
     for (chain, by, model) in [
@@ -186,10 +185,9 @@ async fn token_count_comes_from_the_provider_or_an_estimate() {
     let count =
         gateway.post("/v1/messages/count_tokens", &body).await.json()["input_tokens"].as_u64().unwrap();
     assert!((1600..1800).contains(&count), "{count}");
-    let unknown = gateway
-        .post("/v1/messages/count_tokens", &Face::Messages.prompt("nothing-like-it", "x", false))
-        .await;
-    assert_eq!((unknown.status, error(Face::Messages, &unknown).0.as_str()), (404, "not_found_error"));
+    let unknown =
+        gateway.post("/v1/messages/count_tokens", &Api::Messages.prompt("nothing-like-it", "x", false)).await;
+    assert_eq!((unknown.status, error(Api::Messages, &unknown).0.as_str()), (404, "not_found_error"));
 }
 
 #[tokio::test]
@@ -201,9 +199,9 @@ async fn stored_responses_are_rejected_with_an_explanation() {
         ("conversation", json!("conv_1")),
         ("background", json!(true)),
     ] {
-        let mut body = Face::Responses.prompt("default", "Say hello", false);
+        let mut body = Api::Responses.prompt("default", "Say hello", false);
         body[field] = value;
-        let answer = gateway.ask(Face::Responses, &body).await;
+        let answer = gateway.ask(Api::Responses, &body).await;
         assert_eq!(
             (answer.status, &answer.json()["error"]["param"]),
             (400, &json!(field)),
@@ -221,9 +219,9 @@ async fn stored_responses_are_rejected_with_an_explanation() {
         assert_eq!((answer.status, &answer.json()["error"]["code"]), (404, &json!("not_kept")), "{path}");
     }
     assert_eq!(upstream.requests().await.len(), 0);
-    let mut body = Face::Responses.prompt("default", "Say hello", false);
+    let mut body = Api::Responses.prompt("default", "Say hello", false);
     body["store"] = json!(true);
-    Face::Responses.heard(&gateway.ask(Face::Responses, &body).await);
+    Api::Responses.heard(&gateway.ask(Api::Responses, &body).await);
 }
 
 #[tokio::test]
@@ -244,7 +242,7 @@ async fn claude_code_model_picker_lists_usable_routes() {
         ids.iter().copied().filter(|id| id.contains("claude") || id.contains("anthropic")).collect();
     assert_eq!(shown, ["claude-haiku-kimi-k2.6", "claude-kimi-for-coding"]);
     for id in shown {
-        let answer = gateway.ask(Face::Messages, &Face::Messages.prompt(id, "Say hello", false)).await;
+        let answer = gateway.ask(Api::Messages, &Api::Messages.prompt(id, "Say hello", false)).await;
         let model = answer.model().to_owned();
         assert!(id.ends_with(model.split('/').nth(1).unwrap()), "{id}: {model} {}", answer.text());
     }
@@ -261,7 +259,7 @@ async fn claude_code_model_picker_lists_usable_routes() {
     }
     assert_eq!(paged, ids);
     let wrong = list("?limit=none").await;
-    assert_eq!((wrong.status, error(Face::Messages, &wrong).0.as_str()), (400, "invalid_request_error"));
+    assert_eq!((wrong.status, error(Api::Messages, &wrong).0.as_str()), (400, "invalid_request_error"));
     for prefix in ["", "/coding", "/api", "/anthropic"] {
         for method in [Method::HEAD, Method::GET] {
             assert_eq!(
@@ -281,7 +279,7 @@ async fn explain_shows_apis_and_translation_losses() {
     let home = tempfile::tempdir().unwrap();
     let (file, body) = (home.path().join("config.json5"), home.path().join("body.json"));
     std::fs::write(&file, setup.text()).unwrap();
-    let mut request = Face::Messages.prompt("default", "hi", false);
+    let mut request = Api::Messages.prompt("default", "hi", false);
     request["system"] =
         json!([{ "type": "text", "text": "be brief", "cache_control": { "type": "ephemeral" } }]);
     std::fs::write(&body, request.to_string()).unwrap();

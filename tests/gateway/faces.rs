@@ -2,46 +2,46 @@
 
 use serde_json::{Value, json};
 
-use crate::common::face::{Face, Heard};
+use crate::common::api::{Api, Heard};
 use crate::common::{Answer, Gateway, Provider, Setup, Upstream};
 use crate::faults;
 
 /// One of the providers, called over one API only.
-fn only(upstream: &Upstream, provider: Provider, face: Face) -> Setup {
+fn only(upstream: &Upstream, provider: Provider, api: Api) -> Setup {
     let setup = Setup::chain(upstream, &[provider]);
-    let path = match (provider, face) {
-        (Provider::Moonshot, Face::Messages) => "/moonshot/anthropic/v1",
+    let path = match (provider, api) {
+        (Provider::Moonshot, Api::Messages) => "/moonshot/anthropic/v1",
         _ => provider.path(),
     };
     let at = format!("models.providers.{}", provider.id());
     setup
         .set(&format!("{at}.baseUrl"), json!(format!("{}{path}", upstream.base())))
-        .set(&format!("{at}.api"), json!(face.api()))
+        .set(&format!("{at}.api"), json!(api.api()))
 }
 
 /// A text, then a call of the tool, then its result, each whole or streamed.
-async fn converse(gateway: &Gateway, face: Face, model: &str, stream: bool) -> [Heard; 3] {
-    let ask = async |body: &Value| face.heard(&gateway.ask(face, body).await);
-    let text = ask(&face.prompt(model, "Say hello", stream)).await;
-    let question = face.prompt(model, "Please call look at the file", stream);
+async fn converse(gateway: &Gateway, api: Api, model: &str, stream: bool) -> [Heard; 3] {
+    let ask = async |body: &Value| api.heard(&gateway.ask(api, body).await);
+    let text = ask(&api.prompt(model, "Say hello", stream)).await;
+    let question = api.prompt(model, "Please call look at the file", stream);
     let called = ask(&question).await;
-    let told = ask(&face.answer_calls(&question, &called, "a wide sea")).await;
-    [text, called, told]
+    let reported = ask(&api.answer_calls(&question, &called, "a wide sea")).await;
+    [text, called, reported]
 }
 
-fn check([text, called, told]: &[Heard; 3], face: Face, place: &str) {
+fn check([text, called, reported]: &[Heard; 3], api: Api, place: &str) {
     assert!(text.text.contains("Say hello"), "{place}: {text:?}");
     assert!(text.tokens.0 > 0 && text.tokens.1 > 0, "{place}: {text:?}");
     let [(_, name, arguments)] = called.calls.as_slice() else { panic!("{place}: {called:?}") };
     assert_eq!(name, "look", "{place}");
     let arguments: Value = serde_json::from_str(arguments).unwrap();
     assert!(arguments["path"].is_string(), "{place}: {arguments}");
-    assert!(told.text.contains("a wide sea"), "{place}: {told:?}");
-    let finishes = [text, called, told].map(|heard| heard.finish.as_str());
-    let expected = match face {
-        Face::Chat => ["stop", "tool_calls", "stop"],
-        Face::Messages => ["end_turn", "tool_use", "end_turn"],
-        Face::Responses => ["completed"; 3],
+    assert!(reported.text.contains("a wide sea"), "{place}: {reported:?}");
+    let finishes = [text, called, reported].map(|heard| heard.finish.as_str());
+    let expected = match api {
+        Api::Chat => ["stop", "tool_calls", "stop"],
+        Api::Messages => ["end_turn", "tool_use", "end_turn"],
+        Api::Responses => ["completed"; 3],
     };
     assert_eq!(finishes, expected, "{place}");
 }
@@ -51,15 +51,15 @@ async fn conversation_with_tools_works_in_the_same_api() {
     let upstream = Upstream::start().await;
     for provider in Provider::ALL {
         let gateway = Setup::chain(&upstream, &[provider]).start().await;
-        for face in Face::ALL {
+        for api in Api::ALL {
             for stream in [false, true] {
                 upstream.forget().await;
-                let heard = converse(&gateway, face, provider.reference(), stream).await;
-                check(&heard, face, &format!("{face:?} with {provider:?}, streamed: {stream}"));
+                let heard = converse(&gateway, api, provider.reference(), stream).await;
+                check(&heard, api, &format!("{api:?} with {provider:?}, streamed: {stream}"));
                 for request in upstream.requests().await {
                     let path = request["path"].as_str().unwrap();
-                    let own = face.path().strip_prefix("/v1").unwrap();
-                    assert!(path.ends_with(own), "{face:?} is not translated without need: {path}");
+                    let own = api.path().strip_prefix("/v1").unwrap();
+                    assert!(path.ends_with(own), "{api:?} is not translated without need: {path}");
                 }
             }
         }
@@ -70,13 +70,13 @@ async fn conversation_with_tools_works_in_the_same_api() {
 async fn conversation_with_tools_works_across_apis() {
     let upstream = Upstream::start().await;
     for provider in Provider::ALL {
-        for spoken in Face::ALL {
+        for spoken in Api::ALL {
             let gateway = only(&upstream, provider, spoken).start().await;
-            for face in Face::ALL.into_iter().filter(|face| *face != spoken) {
+            for api in Api::ALL.into_iter().filter(|api| *api != spoken) {
                 for stream in [false, true] {
-                    let heard = converse(&gateway, face, provider.reference(), stream).await;
-                    let place = format!("{face:?} with {provider:?} over {spoken:?}, streamed: {stream}");
-                    check(&heard, face, &place);
+                    let heard = converse(&gateway, api, provider.reference(), stream).await;
+                    let place = format!("{api:?} with {provider:?} over {spoken:?}, streamed: {stream}");
+                    check(&heard, api, &place);
                     let thinks = provider != Provider::OpenRouter;
                     assert_eq!(
                         !heard[0].reasoning.is_empty(),
@@ -85,7 +85,7 @@ async fn conversation_with_tools_works_across_apis() {
                     );
                     let id = &heard[1].calls[0].0;
                     let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-                    assert!(face != Face::Messages || id.chars().all(fits), "{place}: {id}");
+                    assert!(api != Api::Messages || id.chars().all(fits), "{place}: {id}");
                 }
             }
         }
@@ -96,19 +96,19 @@ async fn conversation_with_tools_works_across_apis() {
 async fn same_api_passes_byte_for_byte() {
     let upstream = Upstream::start().await;
     let gateway = Setup::chain(&upstream, &[Provider::OpenRouter]).start().await;
-    for face in [Face::Messages, Face::Responses] {
-        let mut body = face.prompt("openrouter/auto", "Say hello \u{1f600}", true);
+    for api in [Api::Messages, Api::Responses] {
+        let mut body = api.prompt("openrouter/auto", "Say hello \u{1f600}", true);
         body["metadata"] = json!({ "user_id": "a  b" });
         let text = body
             .to_string()
             .replace("\"metadata\":", "  \"x_unknown\" : 123456789012345678901234567890,\n\"metadata\" :");
         upstream.forget().await;
-        let request = gateway.request(reqwest::Method::POST, face.path()).body(text.clone());
+        let request = gateway.request(reqwest::Method::POST, api.path()).body(text.clone());
         let answer =
             Answer::read(request.header("content-type", "application/json").send().await.unwrap()).await;
-        face.heard(&answer);
+        api.heard(&answer);
         let sent = upstream.requests().await[0]["body"].as_str().unwrap().to_owned();
-        assert_eq!(sent, text, "{face:?}");
+        assert_eq!(sent, text, "{api:?}");
         // The answer is the simulator's, except for ids and times, which differ between requests.
         let direct = reqwest::Client::builder().no_proxy().build().unwrap();
         let direct = direct
@@ -116,7 +116,7 @@ async fn same_api_passes_byte_for_byte() {
                 "{}{}{}",
                 upstream.base(),
                 Provider::OpenRouter.path(),
-                face.path().strip_prefix("/v1").unwrap()
+                api.path().strip_prefix("/v1").unwrap()
             ))
             .header("authorization", format!("Bearer {}", Provider::OpenRouter.key()))
             .header("x-api-key", Provider::OpenRouter.key())
@@ -146,10 +146,10 @@ fn without_ids(text: &str) -> String {
 }
 
 /// Kimi Code over all of its APIs, then OpenRouter over these.
-fn falling(upstream: &Upstream, faces: &[Face]) -> Setup {
+fn falling(upstream: &Upstream, apis: &[Api]) -> Setup {
     let setup = Setup::chain(upstream, &[Provider::Kimi, Provider::OpenRouter]);
-    match faces {
-        [face] => setup.set("models.providers.openrouter.api", json!(face.api())),
+    match apis {
+        [api] => setup.set("models.providers.openrouter.api", json!(api.api())),
         _ => setup,
     }
 }
@@ -158,8 +158,8 @@ fn falling(upstream: &Upstream, faces: &[Face]) -> Setup {
 async fn failover_to_another_api_is_invisible_to_the_client() {
     let upstream = Upstream::start().await;
     for failure in ["rate_limit", "server_error", "truncate=0", "reset_before", "reset_after=0"] {
-        for client in Face::ALL {
-            for faces in [&[Face::Chat][..], &[Face::Messages], &[Face::Responses], &Face::ALL] {
+        for client in Api::ALL {
+            for apis in [&[Api::Chat][..], &[Api::Messages], &[Api::Responses], &Api::ALL] {
                 upstream.no_faults().await;
                 let spec = match failure.split_once('=') {
                     Some((kind, after)) => {
@@ -168,9 +168,9 @@ async fn failover_to_another_api_is_invisible_to_the_client() {
                     None => json!({ "provider": "kimi", "kind": failure }),
                 };
                 upstream.fault(spec).await;
-                let gateway = falling(&upstream, faces).start().await;
+                let gateway = falling(&upstream, apis).start().await;
                 let answer = gateway.ask(client, &client.prompt("default", "Say hello", true)).await;
-                let place = format!("{client:?}, {failure}, {faces:?}: {}", answer.attempts());
+                let place = format!("{client:?}, {failure}, {apis:?}: {}", answer.attempts());
                 let heard = client.heard(&answer);
                 assert!(heard.text.contains("via openrouter: Say hello"), "{place}: {heard:?}");
                 assert!(answer.attempts().ends_with(", openrouter/auto=ok"), "{place}");
@@ -182,16 +182,19 @@ async fn failover_to_another_api_is_invisible_to_the_client() {
 #[tokio::test]
 async fn conversation_continues_with_another_provider_and_api() {
     let upstream = Upstream::start().await;
-    for client in Face::ALL {
+    for client in Api::ALL {
         upstream.no_faults().await;
-        let gateway = falling(&upstream, &[Face::Chat]).start().await;
+        let gateway = falling(&upstream, &[Api::Chat]).start().await;
         let question = client.prompt("default", "Please call look at the file", true);
         let answer = gateway.ask(client, &question).await;
         assert_eq!(answer.attempts(), "kimi/kimi-for-coding=ok", "{}", answer.text());
         let called = client.heard(&answer);
         upstream.fault(faults::documented(Provider::Kimi, "server_error")).await;
         let answer = gateway.ask(client, &client.answer_calls(&question, &called, "a wide sea")).await;
-        let told = client.heard(&answer);
-        assert!(told.text.contains("via openrouter: the tool answered: a wide sea"), "{client:?}: {told:?}");
+        let reported = client.heard(&answer);
+        assert!(
+            reported.text.contains("via openrouter: the tool answered: a wide sea"),
+            "{client:?}: {reported:?}"
+        );
     }
 }

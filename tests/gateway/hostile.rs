@@ -19,7 +19,7 @@ async fn say(gateway: &Gateway, bytes: &[u8]) -> Option<RawResponse> {
 }
 
 /// The status, and the code of an error in the shape that the OpenAI SDKs parse.
-fn told(response: Option<RawResponse>) -> (u16, String) {
+fn reported(response: Option<RawResponse>) -> (u16, String) {
     let answer = Answer::from(response.expect("there is an answer"));
     if answer.status < 400 {
         return (answer.status, String::new());
@@ -33,9 +33,9 @@ fn told(response: Option<RawResponse>) -> (u16, String) {
     (answer.status, error["code"].as_str().unwrap().to_owned())
 }
 
-async fn assert_told(gateway: &Gateway, table: &[(&str, &[u8], u16, &str)]) {
+async fn assert_reported(gateway: &Gateway, table: &[(&str, &[u8], u16, &str)]) {
     for &(what, bytes, status, code) in table {
-        assert_eq!(told(say(gateway, bytes).await), (status, code.to_owned()), "{what}");
+        assert_eq!(reported(say(gateway, bytes).await), (status, code.to_owned()), "{what}");
         assert_eq!(gateway.get("/health").await.status, 200, "after {what}");
     }
 }
@@ -53,7 +53,7 @@ async fn invalid_http_gets_an_error() {
     let many = format!("GET / HTTP/1.1\r\nhost: localhost\r\n{}\r\n", "x-many: 1\r\n".repeat(101));
     let long = format!("GET /{} HTTP/1.1\r\nhost: localhost\r\n\r\n", "x".repeat(1 << 20));
     let bad = "malformed_request";
-    assert_told(
+    assert_reported(
         &gateway,
         &[
             (
@@ -86,7 +86,7 @@ async fn body_with_an_ambiguous_length_is_rejected() {
     let (upstream, gateway) = start().await;
     let bad = "malformed_request";
     let say = |head: &str| chat(&format!("host: localhost\r\n{head}"), b"{}");
-    assert_told(
+    assert_reported(
         &gateway,
         &[
             ("two lengths", &say("content-length: 2\r\ncontent-length: 3"), 400, bad),
@@ -127,7 +127,7 @@ async fn ambiguous_host_is_rejected() {
         format!("GET {target} HTTP/1.1\r\n{hosts}\r\n").into_bytes()
     };
     let (none, bad, foreign) = ("", "bad_host", "refused_origin");
-    assert_told(
+    assert_reported(
         &gateway,
         &[
             ("no Host", &get("/health", &[]), 400, bad),
@@ -166,7 +166,7 @@ async fn ambiguous_host_is_rejected() {
 #[tokio::test]
 async fn http_1_0_is_answered() {
     let (upstream, gateway) = start().await;
-    assert_told(
+    assert_reported(
         &gateway,
         &[
             ("with a Host", b"GET /health HTTP/1.0\r\nhost: localhost\r\n\r\n", 200, ""),
@@ -229,7 +229,7 @@ async fn unusual_valid_request_is_served_and_normalised() {
         ),
     ];
     for (what, bytes) in heads {
-        assert_eq!(told(say(&gateway, bytes).await).0, 200, "{what}");
+        assert_eq!(reported(say(&gateway, bytes).await).0, 200, "{what}");
     }
     let sent = upstream.requests().await;
     assert_eq!(sent.len(), heads.len());
@@ -259,10 +259,10 @@ async fn body_of_100_mb_is_rejected_with_an_error() {
             raw.send(&[before.as_bytes(), &piece, after.as_bytes()].concat()).await;
         }
         raw.send(if before.is_empty() { b"" } else { b"0\r\n\r\n" }).await;
-        assert_eq!(told(raw.response(false).await), (413, "body_too_large".to_owned()), "{head}");
+        assert_eq!(reported(raw.response(false).await), (413, "body_too_large".to_owned()), "{head}");
     }
     let expecting = chat(&format!("host: localhost\r\nexpect: 100-continue\r\ncontent-length: {size}"), b"");
-    assert_eq!(told(say(&gateway, &expecting).await).0, 413, "at once, not 100");
+    assert_eq!(reported(say(&gateway, &expecting).await).0, 413, "at once, not 100");
     assert_eq!(gateway.get("/health").await.status, 200);
     assert_eq!(upstream.requests().await.len(), 0);
 }
@@ -279,8 +279,8 @@ async fn body_that_is_not_utf_8_is_rejected() {
     ];
     for body in bodies {
         let head = format!("host: localhost\r\ncontent-length: {}", body.len());
-        let told = told(say(&gateway, &chat(&head, body)).await);
-        assert_eq!(told, (400, "malformed_json".to_owned()), "{}", body.escape_ascii());
+        let reported = reported(say(&gateway, &chat(&head, body)).await);
+        assert_eq!(reported, (400, "malformed_json".to_owned()), "{}", body.escape_ascii());
     }
     assert_eq!(gateway.get("/health").await.status, 200);
     assert_eq!(upstream.requests().await.len(), 0);
@@ -297,7 +297,7 @@ async fn slow_request_header_times_out_and_others_are_served() {
         raw.send(b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nx-slow: ").await;
         slow.spawn(async move {
             let began = std::time::Instant::now();
-            (told(raw.response(false).await), began.elapsed())
+            (reported(raw.response(false).await), began.elapsed())
         });
     }
     for _ in 0..10 {
@@ -305,8 +305,8 @@ async fn slow_request_header_times_out_and_others_are_served() {
         assert_eq!((answer.status, answer.said().done), (200, 1));
     }
     while let Some(ended) = slow.join_next().await {
-        let (told, took) = ended.unwrap();
-        assert_eq!(told, (408, "head_too_slow".to_owned()));
+        let (reported, took) = ended.unwrap();
+        assert_eq!(reported, (408, "head_too_slow".to_owned()));
         assert!(took.as_secs() >= 8, "{took:?}: a head has ten seconds");
     }
     assert_eq!(upstream.requests().await.len(), 10);

@@ -78,10 +78,10 @@ async fn token_is_required_in_either_header() {
             "a client's key went upstream: {text}"
         );
     }
-    let told = gateway.serving.stop().await;
-    assert_eq!(told.matches("attempts=moonshot/kimi-k3=ok").count(), 4, "{told}");
-    assert_eq!(told.matches("invalid_api_key").count(), 6, "{told}");
-    assert!(!told.contains(TOKEN) && !told.contains("laptop-token"), "{told}");
+    let reported = gateway.serving.stop().await;
+    assert_eq!(reported.matches("attempts=moonshot/kimi-k3=ok").count(), 4, "{reported}");
+    assert_eq!(reported.matches("invalid_api_key").count(), 6, "{reported}");
+    assert!(!reported.contains(TOKEN) && !reported.contains("laptop-token"), "{reported}");
 }
 
 #[tokio::test]
@@ -297,9 +297,9 @@ async fn account_identifiers_never_reach_client_or_journal() {
         .header("x-moonrelay-fallback", "off");
     let answer = send(request).await;
     assert_eq!(answer.status, 429, "{}", answer.text());
-    let told = gateway.serving.stop().await;
-    assert!(told.contains(answer.header("x-moonrelay-request-id")), "{told}");
-    for text in [answer.text(), told, format!("{:?}", answer.headers)] {
+    let reported = gateway.serving.stop().await;
+    assert!(reported.contains(answer.header("x-moonrelay-request-id")), "{reported}");
+    for text in [answer.text(), reported, format!("{:?}", answer.headers)] {
         assert!(!text.contains("org-") && !text.contains("ak-") && !text.contains("proj-"), "{text}");
     }
 }
@@ -428,9 +428,9 @@ async fn impossible_model_names_get_our_error_format() {
         assert_eq!(openai_error(&answer)["param"], json!("model"));
         assert!(answer.text().len() < 1_000, "the name is not repeated");
     }
-    let told = gateway.serving.stop().await;
-    assert_eq!(told.matches("failed=\"bad_request\"").count(), 2, "{told}");
-    assert!(!told.contains("forged"), "{told}");
+    let reported = gateway.serving.stop().await;
+    assert_eq!(reported.matches("failed=\"bad_request\"").count(), 2, "{reported}");
+    assert!(!reported.contains("forged"), "{reported}");
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ async fn entry_matches_headers_and_usage() {
     gateway.serving.stop().await;
 
     let kept = Kept::of(gateway.home());
-    for (answer, told, attempts) in [
+    for (answer, reported, attempts) in [
         (&whole, whole.json()["usage"].clone(), "kimi/kimi-for-coding=rate_limit, moonshot/kimi-k3=ok"),
         (&stream, stream.said().usages[0].clone(), "kimi/kimi-for-coding=cooling_down, moonshot/kimi-k3=ok"),
     ] {
@@ -37,10 +37,10 @@ async fn entry_matches_headers_and_usage() {
         assert_eq!((&entry["client"], &entry["requested"]), (&json!("KimiCLI"), &json!("default")));
         assert_eq!((&entry["face"], &entry["answered"]), (&json!("openai-completions"), &json!(MODEL)));
         assert_eq!(entry["attempts"], attempts);
-        let details = &told["prompt_tokens_details"]["cached_tokens"];
-        let cached = details.as_i64().or(told["cached_tokens"].as_i64()).unwrap_or(0);
-        let input = told["prompt_tokens"].as_i64().unwrap() - cached;
-        assert_eq!(entry["tokens"], json!([input, told["completion_tokens"], cached]), "{told}");
+        let details = &reported["prompt_tokens_details"]["cached_tokens"];
+        let cached = details.as_i64().or(reported["cached_tokens"].as_i64()).unwrap_or(0);
+        let input = reported["prompt_tokens"].as_i64().unwrap() - cached;
+        assert_eq!(entry["tokens"], json!([input, reported["completion_tokens"], cached]), "{reported}");
         assert!(entry["took"].as_i64().unwrap() >= entry["first_byte"].as_i64().unwrap());
     }
     let entry = kept.request(refused.header("x-moonrelay-request-id"));

@@ -9,7 +9,7 @@ mod page;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use crate::common::{Face, Upstream, reference};
+use crate::common::{Api, Upstream, reference};
 use cell::{CELLS, Cell, Stand};
 use column::Column;
 
@@ -17,14 +17,14 @@ use column::Column;
 const WORKERS: usize = 4;
 
 /// The result by client, provider and cell.
-type Words = BTreeMap<(Face, Column, Cell), String>;
+type Words = BTreeMap<(Api, Column, Cell), String>;
 
 /// The cells of an API and a provider. A failure causes a cooldown, so cells with one have a new gateway.
-async fn play(upstream: Arc<Upstream>, client: Face, column: Column, words: &Mutex<Words>) -> Vec<String> {
+async fn play(upstream: Arc<Upstream>, client: Api, column: Column, words: &Mutex<Words>) -> Vec<String> {
     let mut broken = Vec::new();
     let mut kept = None;
     for cell in CELLS {
-        let gateway = match kept.take().filter(|_| !cell.rests_the_target()) {
+        let gateway = match kept.take().filter(|_| !cell.cooldowns_the_target()) {
             Some(gateway) => gateway,
             None => Arc::new(column.setup(&upstream, client).start().await),
         };
@@ -34,14 +34,14 @@ async fn play(upstream: Arc<Upstream>, client: Face, column: Column, words: &Mut
             Ok(word) => drop(words.lock().unwrap().insert((client, column, cell), word)),
             Err(error) => broken.push(format!("{client:?} on {column:?}, {cell:?}: {error}")),
         }
-        kept = Some(gateway).filter(|_| !cell.rests_the_target());
+        kept = Some(gateway).filter(|_| !cell.cooldowns_the_target());
     }
     broken
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_client_and_provider_pair_matches_the_matrix() {
-    let jobs = Face::ALL.into_iter().flat_map(|face| Column::ALL.map(|column| (face, column)));
+    let jobs = Api::ALL.into_iter().flat_map(|api| Column::ALL.map(|column| (api, column)));
     let jobs = Arc::new(Mutex::new(jobs.collect::<Vec<_>>()));
     let words = Arc::new(Mutex::new(Words::new()));
     let mut workers = tokio::task::JoinSet::new();
@@ -52,8 +52,8 @@ async fn every_client_and_provider_pair_matches_the_matrix() {
             let mut broken = Vec::new();
             loop {
                 let next = jobs.lock().unwrap().pop();
-                let Some((face, column)) = next else { return broken };
-                broken.extend(play(upstream.clone(), face, column, &words).await);
+                let Some((api, column)) = next else { return broken };
+                broken.extend(play(upstream.clone(), api, column, &words).await);
             }
         });
     }
@@ -65,6 +65,6 @@ async fn every_client_and_provider_pair_matches_the_matrix() {
     let table = page::rendered(&words);
     println!("{table}");
     assert!(broken.is_empty(), "{}", broken.join("\n"));
-    assert_eq!(words.len(), Face::ALL.len() * Column::ALL.len() * CELLS.len());
+    assert_eq!(words.len(), Api::ALL.len() * Column::ALL.len() * CELLS.len());
     reference::compare("docs/reference/matrix.md", &table);
 }

@@ -31,7 +31,7 @@ async fn requests_attempts_tokens_and_cost_are_counted() {
     let mut gateway = Setup::chain(&upstream, &CHAIN).start().await;
     let answer = gateway.chat(&prompt(KIMI, "Say hello", false)).await;
     assert_eq!(answer.model(), AUTO, "{}", answer.text());
-    let told = answer.json()["usage"].clone();
+    let reported = answer.json()["usage"].clone();
     let streamed = gateway.chat(&prompt(KIMI, "Say hello", true)).await;
     assert_eq!(streamed.status, 200);
     let unknown = gateway.chat(&prompt("no-such-model", "Say hello", false)).await;
@@ -40,9 +40,9 @@ async fn requests_attempts_tokens_and_cost_are_counted() {
     counted(&mut gateway, &streamed).await;
     let scrape = counted(&mut gateway, &unknown).await;
     let sum = |name: &str, labels: &[(&str, &str)]| scrape.sum(name, labels).unwrap_or(-1.0);
-    let face = ("face", "openai-completions");
-    assert_eq!(sum("moonrelay_requests_total", &[face, ("model", AUTO), ("outcome", "ok")]), 2.0);
-    let nobody = [face, ("model", "none"), ("outcome", "model_not_found")];
+    let api = ("face", "openai-completions");
+    assert_eq!(sum("moonrelay_requests_total", &[api, ("model", AUTO), ("outcome", "ok")]), 2.0);
+    let nobody = [api, ("model", "none"), ("outcome", "model_not_found")];
     assert_eq!(sum("moonrelay_requests_total", &nobody), 1.0);
     let kimi = |result| [("provider", "kimi"), ("model", KIMI), ("result", result)];
     assert_eq!(sum("moonrelay_attempts_total", &kimi("rate_limit")), 1.0);
@@ -58,11 +58,11 @@ async fn requests_attempts_tokens_and_cost_are_counted() {
     let kinds = ["input", "cache_read", "cache_write", "output"]
         .map(|kind| sum("moonrelay_tokens_total", &[("model", AUTO), ("kind", kind), ("part", "answered")]));
     // The two answers are the same.
-    let total = told["total_tokens"].as_f64().unwrap() * 2.0;
-    assert_eq!(kinds.iter().sum::<f64>(), total, "{kinds:?}: {told}");
+    let total = reported["total_tokens"].as_f64().unwrap() * 2.0;
+    assert_eq!(kinds.iter().sum::<f64>(), total, "{kinds:?}: {reported}");
     let cost = sum("moonrelay_cost_total", &[("model", AUTO), ("currency", "USD"), ("part", "answered")]);
-    let each = told["cost"].as_f64().expect("OpenRouter tells what it cost");
-    assert!(each > 0.0 && (cost - 2.0 * each).abs() < 1e-12, "{cost}: {told}");
+    let each = reported["cost"].as_f64().expect("OpenRouter tells what it cost");
+    assert!(each > 0.0 && (cost - 2.0 * each).abs() < 1e-12, "{cost}: {reported}");
     assert_eq!(sum("moonrelay_build_info", &[("version", env!("CARGO_PKG_VERSION"))]), 1.0);
     let clients = scrape.samples.iter().filter(|sample| format!("{sample:?}").contains("KimiCLI"));
     assert_eq!(clients.count(), 0, "no User-Agent becomes a label");
@@ -140,14 +140,14 @@ async fn rejections_are_counted_by_reason_and_logged_sparingly() {
 }
 
 /// The state of the chain as every report shows it: the answering target, and the state of each target.
-struct Told {
+struct Reported {
     answering: Option<String>,
     states: BTreeMap<String, String>,
 }
 
 /// Reads `/status`, `gateway status`, `/ready` and `/metrics`, and compares them with each other and with
 /// `STATUS=`.
-async fn told(gateway: &Gateway, words: &str) -> Told {
+async fn reported(gateway: &Gateway, words: &str) -> Reported {
     let status = gateway.get("/status").await.json();
     let shown = gateway.status().await;
     assert_eq!(shown["chain"], status["chain"], "the command shows what the route tells");
@@ -172,10 +172,13 @@ async fn told(gateway: &Gateway, words: &str) -> Told {
     for entry in chain {
         let target = entry["target"].as_str().unwrap();
         let until = entry["cooldownUntil"].as_f64().map(|millis| millis / 1000.0);
-        let told = scrape.sum(ends, &[("model", target)]);
+        let reported = scrape.sum(ends, &[("model", target)]);
         // Each scrape reads the clocks anew.
-        assert!(until.zip(told).is_none_or(|(one, other)| (one - other).abs() < 1.0), "{until:?} {told:?}");
-        assert_eq!(until.is_some(), told.is_some(), "{target}");
+        assert!(
+            until.zip(reported).is_none_or(|(one, other)| (one - other).abs() < 1.0),
+            "{until:?} {reported:?}"
+        );
+        assert_eq!(until.is_some(), reported.is_some(), "{target}");
         if let Some(reason) = entry["reason"].as_str().filter(|_| until.is_some()) {
             assert!(
                 scrape.sum(ends, &[("model", target), ("reason", reason)]).is_some(),
@@ -197,10 +200,10 @@ async fn told(gateway: &Gateway, words: &str) -> Told {
     }
     for (target, state) in &states {
         let provider = target.split('/').next().unwrap();
-        let rests = words.contains(&format!("{provider} cooling down"));
-        assert_eq!(rests, state == "cooling_down", "{target} is {state}: {words}");
+        let cooldowns = words.contains(&format!("{provider} cooling down"));
+        assert_eq!(cooldowns, state == "cooling_down", "{target} is {state}: {words}");
     }
-    Told { answering, states }
+    Reported { answering, states }
 }
 
 #[tokio::test]
@@ -212,19 +215,19 @@ async fn status_readiness_systemd_and_metrics_agree() {
         .start()
         .await;
     let first = manager.next().await;
-    let well = told(&gateway, first.strip_prefix("READY=1\n").unwrap()).await;
+    let well = reported(&gateway, first.strip_prefix("READY=1\n").unwrap()).await;
     assert_eq!(well.answering.as_deref(), Some(KIMI));
 
     upstream.fault(json!({ "provider": "kimi", "kind": "rate_limit" })).await;
     assert_eq!(gateway.chat(&prompt(KIMI, "Say hello", false)).await.model(), AUTO);
-    let fallen = told(&gateway, &manager.next().await).await;
+    let fallen = reported(&gateway, &manager.next().await).await;
     assert_eq!(fallen.answering.as_deref(), Some(AUTO));
     assert_eq!(fallen.states[KIMI], "cooling_down");
 
     upstream.fault(json!({ "provider": "openrouter", "kind": "rate_limit" })).await;
     assert_ne!(gateway.chat(&prompt(KIMI, "Say hello", false)).await.status, 200);
     let words = manager.until("no target is usable").await.pop().unwrap();
-    let down = told(&gateway, &words).await;
+    let down = reported(&gateway, &words).await;
     assert_eq!(down.answering, None);
     assert_eq!(down.states[AUTO], "cooling_down");
 }

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
-use self::books::{Books, Ledger, Line, Target, Used, expected_cost};
+use self::books::{Books, Database, Line, Target, Used, expected_cost};
 use self::client::{CLIENTS, Seen, ask};
 use crate::common::process::signal;
 use crate::common::{Gateway, Provider, Setup, Upstream};
@@ -111,10 +111,10 @@ async fn drive(gateway: &Arc<Gateway>, upstream: &Arc<Upstream>, count: usize) -
 }
 
 /// Ends the gateway, which writes its entries, and opens the usage database.
-async fn closed(mut gateway: Gateway) -> Ledger {
+async fn closed(mut gateway: Gateway) -> Database {
     signal("-TERM", gateway.serving.pid()).await;
     assert_eq!(gateway.serving.ended().await.code(), Some(0), "{}", gateway.serving.output());
-    Ledger::read(&gateway.home().join("state/moonrelay")).await
+    Database::read(&gateway.home().join("state/moonrelay")).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -125,41 +125,44 @@ async fn usage_database_matches_the_simulator_exactly() {
     let seen = drive(&gateway, &upstream, count).await;
     upstream.idle().await;
     let books = Books::of(&upstream.get("/_tally").await);
-    let ledger = closed(Arc::into_inner(gateway).expect("no client is left")).await;
+    let database = closed(Arc::into_inner(gateway).expect("no client is left")).await;
 
-    same_outcomes(&seen, &ledger);
-    let told: BTreeMap<Target, Used> = ledger.used(|line| !line.estimated);
+    same_outcomes(&seen, &database);
+    let reported: BTreeMap<Target, Used> = database.used(|line| !line.estimated);
     let sent: BTreeMap<Target, Used> = books.used();
-    assert_eq!(told, sent, "what providers told, by target");
+    assert_eq!(reported, sent, "what providers told, by target");
     assert!(sent.len() >= 9 && sent.values().all(|used| used.answers > 0), "{sent:?}");
     // Exactly the attempts that were cut before their usage are estimated.
-    let estimated: BTreeMap<Target, i128> =
-        ledger.used(|line| line.estimated).into_iter().map(|(target, used)| (target, used.answers)).collect();
+    let estimated: BTreeMap<Target, i128> = database
+        .used(|line| line.estimated)
+        .into_iter()
+        .map(|(target, used)| (target, used.answers))
+        .collect();
     assert_eq!(estimated, books.untold(), "answers whose usage never came, by target");
     assert!(estimated.values().sum::<i128>() * 50 > i128::try_from(count).unwrap(), "{estimated:?}");
 
     for (target, used) in &sent {
-        let cost = ledger.cost(target, |line| !line.estimated);
+        let cost = database.cost(target, |line| !line.estimated);
         assert_eq!(cost, expected_cost(target, used), "{target:?}");
     }
-    for line in ledger.lines.iter().filter(|line| line.estimated && line.target.0 != "openrouter") {
+    for line in database.lines.iter().filter(|line| line.estimated && line.target.0 != "openrouter") {
         let used = Used::of(line);
         assert_eq!(line.amount, expected_cost(&line.target, &used), "{line:?}");
     }
-    ledger.adds_up();
+    database.adds_up();
 }
 
 /// Each request is in the database once, with its client's name and the outcome that the client saw.
-fn same_outcomes(seen: &[Seen], ledger: &Ledger) {
+fn same_outcomes(seen: &[Seen], database: &Database) {
     let saw: BTreeMap<&str, (&str, bool)> =
         seen.iter().map(|seen| (seen.id.as_str(), (seen.client, seen.is_answered))).collect();
     assert_eq!(saw.len(), seen.len(), "each answer has an id of its own");
-    let has: BTreeMap<&str, (&str, bool)> = ledger
+    let has: BTreeMap<&str, (&str, bool)> = database
         .requests
         .iter()
         .map(|row| (row.id.as_str(), (row.client.as_str(), row.outcome == "ok")))
         .collect();
-    assert_eq!(has.len(), ledger.requests.len(), "each request once");
+    assert_eq!(has.len(), database.requests.len(), "each request once");
     assert_eq!(has, saw);
     let failed = seen.iter().filter(|seen| !seen.is_answered).count();
     assert!(failed > 0 && failed * 2 < seen.len(), "{failed} failed");
@@ -187,19 +190,19 @@ async fn cancelled_attempts_are_estimated_and_shown_separately() {
         upstream.idle().await;
     }
     let books = Books::of(&upstream.get("/_tally").await);
-    let ledger = closed(gateway).await;
-    assert_eq!(ledger.used(|line| !line.estimated), books.used(), "what was told");
+    let database = closed(gateway).await;
+    assert_eq!(database.used(|line| !line.estimated), books.used(), "what was told");
     let k3 = ("moonshot".to_owned(), "kimi-k3".to_owned());
-    assert_eq!(ledger.cost(&k3, |_| true), expected_cost(&k3, &books.used()[&k3]));
+    assert_eq!(database.cost(&k3, |_| true), expected_cost(&k3, &books.used()[&k3]));
     let each = i128::try_from(EACH).unwrap();
-    let lost = ledger.used(|line| line.estimated);
+    let lost = database.used(|line| line.estimated);
     let of = |provider: &str, model: &str| lost[&(provider.to_owned(), model.to_owned())];
     let (hedge, left) = (of("kimi", "kimi-for-coding"), of("moonshot", "kimi-k2.6"));
     assert_eq!((lost.len(), hedge.answers, hedge.completion), (2, each, 0), "{lost:?}");
     assert!(hedge.prompt >= each && left.answers == each && left.completion >= each, "{lost:?}");
-    let outcomes = |outcome: &str| ledger.requests.iter().filter(|row| row.outcome == outcome).count();
+    let outcomes = |outcome: &str| database.requests.iter().filter(|row| row.outcome == outcome).count();
     assert_eq!((outcomes("ok"), outcomes("abandoned")), (EACH, EACH));
-    let apart = ledger.sum(&("kimi".to_owned(), "kimi-for-coding".to_owned()));
+    let apart = database.sum(&("kimi".to_owned(), "kimi-for-coding".to_owned()));
     assert_eq!((apart.answered.attempts, apart.lost.attempts, apart.lost.unpriced), (0, 12, 12), "{apart:?}");
 }
 
@@ -214,8 +217,8 @@ async fn k2_6_cost_matches_its_price() {
     let output = usage["completion_tokens"].as_i64().unwrap();
     let (prompt, cached) = (prompt.as_i64().unwrap(), cached.as_i64().unwrap());
     assert!(cached >= 256 && prompt > cached && output > 0, "{usage}");
-    let ledger = closed(gateway).await;
-    let [line] = ledger.lines.as_slice() else { panic!("{:?}", ledger.lines) };
+    let database = closed(gateway).await;
+    let [line] = database.lines.as_slice() else { panic!("{:?}", database.lines) };
     // $0.16, $0.95 and $4 for a million tokens.
     let picos = i128::from(cached * 160_000 + (prompt - cached) * 950_000 + output * 4_000_000);
     let Line { amount, currency, pricing, .. } = line;

@@ -79,7 +79,7 @@ fn secrets(home: &Path) -> [String; 2] {
     ["accessToken", "refreshToken"].map(|name| stored(home)[name].as_str().unwrap().to_owned())
 }
 
-fn tells_no_secret(home: &Path, said: &str) {
+fn contains_no_secret(home: &Path, said: &str) {
     for secret in secrets(home) {
         assert!(!said.contains(&secret), "a token was told: {said}");
     }

@@ -61,9 +61,9 @@ async fn reload_to_another_port_keeps_open_connections() {
 
     reload(&gateway, &setup.clone().set("gateway.port", json!(after)), &manager).await;
     gateway.serving.said(&format!("listening on http://127.0.0.1:{after}")).await;
-    let told = status(&gateway).await;
-    assert_eq!(told["address"], format!("http://127.0.0.1:{after}"), "{told}");
-    assert_eq!(told["reload"]["ok"], true, "{told}");
+    let reported = status(&gateway).await;
+    assert_eq!(reported["address"], format!("http://127.0.0.1:{after}"), "{reported}");
+    assert_eq!(reported["reload"]["ok"], true, "{reported}");
     assert!(health(before).await.unwrap_err().is_connect(), "the old address is given up");
     kept.send(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     assert_eq!(kept.response(false).await.map(|answer| answer.status), Some(200), "who is there stays");
@@ -85,8 +85,12 @@ async fn reload_to_an_address_in_use_is_rejected() {
     let moved = setup.clone().set("gateway.port", json!(wanted)).set("gateway.auth.token", json!(TOKEN));
     let refused = reload(&gateway, &moved, &manager).await;
     assert!(refused.contains(&format!("cannot listen on 127.0.0.1:{wanted}")), "{refused}");
-    let told = gateway.get("/status").await.json();
-    assert_eq!((&told["reload"]["ok"], &told["address"]), (&json!(false), &json!(gateway.base())), "{told}");
+    let reported = gateway.get("/status").await.json();
+    assert_eq!(
+        (&reported["reload"]["ok"], &reported["address"]),
+        (&json!(false), &json!(gateway.base())),
+        "{reported}"
+    );
     assert_eq!(gateway.get("/v1/models").await.status, 200, "not even the token counts");
     drop(taken);
     reload(&gateway, &moved, &manager).await;
@@ -163,9 +167,13 @@ async fn reload_keeps_an_address_fixed_by_flag_or_socket() {
 async fn check_stays(mut gateway: Gateway, moved: &Setup, manager: &Manager, why: &str) {
     assert!(reload(&gateway, moved, manager).await.contains(why));
     gateway.serving.said(why).await;
-    let told = gateway.status().await;
-    assert_eq!((&told["reload"]["ok"], &told["address"]), (&json!(true), &json!(gateway.base())), "{told}");
-    assert!(told["reload"]["message"].as_str().unwrap().contains(why), "{told}");
+    let reported = gateway.status().await;
+    assert_eq!(
+        (&reported["reload"]["ok"], &reported["address"]),
+        (&json!(true), &json!(gateway.base())),
+        "{reported}"
+    );
+    assert!(reported["reload"]["message"].as_str().unwrap().contains(why), "{reported}");
 }
 
 /// The gateway is frozen while they connect, so they wait in the queue of the old address when it moves.

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use crate::common::process::{Serving, signal};
 use crate::common::raw::Raw;
 use crate::common::scripted::Scripted;
-use crate::common::{Answer, CROWD, Manager, Provider, Setup, Upstream, prompt};
+use crate::common::{Answer, LOAD, Manager, Provider, Setup, Upstream, prompt};
 use crate::faults::never_ending;
 use crate::soak::{resident, sockets};
 
@@ -105,18 +105,19 @@ async fn bodies_over_the_memory_budget_get_a_retry_later_error() {
         "POST /v1/chat/completions HTTP/1.1\r\nhost: {authority}\r\ncontent-length: {}\r\n\r\n",
         16 * MIB
     );
-    let (told, mut refusals) = mpsc::unbounded_channel();
+    let (reported, mut refusals) = mpsc::unbounded_channel();
     let finish = Arc::new(tokio::sync::Semaphore::new(0));
     let mut clients = tokio::task::JoinSet::new();
     for _ in 0..5 {
-        let (authority, head, told, finish) = (authority.clone(), head.clone(), told.clone(), finish.clone());
+        let (authority, head, reported, finish) =
+            (authority.clone(), head.clone(), reported.clone(), finish.clone());
         clients.spawn(async move {
             let mut raw = Raw::connect(&authority).await;
             raw.send(head.as_bytes()).await;
             raw.send(&vec![b'['; 16 * MIB - 1]).await;
             tokio::select! {
                 refused = raw.response(false) => {
-                    told.send(()).unwrap();
+                    reported.send(()).unwrap();
                     return Answer::from(refused.unwrap());
                 }
                 _ = finish.acquire() => {}
@@ -203,12 +204,12 @@ async fn waiting_connection_gets_an_error_at_shutdown() {
         busy.push(raw);
     }
     // More than are turned away at one time: the others wait in the kernel's queue.
-    let mut crowd = Vec::new();
+    let mut load = Vec::new();
     for _ in 0..80 {
-        crowd.push(Raw::connect(serving.authority()).await);
+        load.push(Raw::connect(serving.authority()).await);
     }
     signal("-TERM", serving.pid()).await;
-    for client in &mut crowd {
+    for client in &mut load {
         turned_away(client).await;
     }
     signal("-TERM", serving.pid()).await;
@@ -240,7 +241,7 @@ fn limit(column: usize) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_idle_connections_block_no_client() {
-    let _alone = CROWD.lock().await;
+    let _alone = LOAD.lock().await;
     let upstream = Upstream::start().await;
     let count = idle_connections();
     let gateway = Setup::chain(&upstream, &[Provider::Moonshot]).start().await;

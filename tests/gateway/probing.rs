@@ -45,9 +45,9 @@ async fn probed(config: &str) -> Vec<String> {
         run(command(home.path(), ["models", "status", "--probe", "--json", "--config", "config.json5"]))
             .await;
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{}", ended.both());
-    let told =
+    let reported =
         |probe: &Value| format!("{} {}", probe["model"].as_str().unwrap(), probe["result"].as_str().unwrap());
-    ended.json()["probes"].as_array().unwrap().iter().map(told).collect()
+    ended.json()["probes"].as_array().unwrap().iter().map(reported).collect()
 }
 
 fn all_well(count: usize) -> Vec<String> {

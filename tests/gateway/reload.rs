@@ -35,15 +35,19 @@ async fn reload_applies_to_new_requests_only() {
     assert_eq!(running.headers()["x-moonrelay-model"], "moonshot/kimi-k3");
 
     let new = Setup::chain(&upstream, &[Provider::Kimi]).set("gateway.reload", json!(false));
-    let told = reload(&gateway, &new.text(), &manager).await;
-    let began = told.iter().find(|message| message.contains("RELOADING=1")).expect("a reload is told");
+    let reported = reload(&gateway, &new.text(), &manager).await;
+    let began = reported.iter().find(|message| message.contains("RELOADING=1")).expect("a reload is told");
     let at =
         began.trim_end().strip_prefix("RELOADING=1\nMONOTONIC_USEC=").expect("with its time, in one message");
     let up = std::fs::read_to_string("/proc/uptime").unwrap();
     let up: f64 = up.split(' ').next().unwrap().parse().unwrap();
     let seconds = at.parse::<f64>().unwrap() / 1e6;
     assert!(seconds > 0.0 && seconds <= up + 1.0, "{seconds} of {up}");
-    assert_eq!(told.last().unwrap(), &format!("READY=1\n{ANSWERS_KIMI}"), "how it went comes with its end");
+    assert_eq!(
+        reported.last().unwrap(),
+        &format!("READY=1\n{ANSWERS_KIMI}"),
+        "how it went comes with its end"
+    );
     let answer = gateway.chat(&prompt("default", "Say hello", false)).await;
     assert_eq!(answer.attempts(), format!("{KIMI}=ok"), "{}", answer.text());
 
@@ -63,8 +67,8 @@ async fn invalid_reload_reports_all_errors_and_keeps_the_old_configuration() {
     assert!(gateway.status().await.get("reload").is_none(), "there was none");
 
     let bad = "{\n  gatewya: {},\n  failover: { attemptsPerTarget: 'two' },\n}";
-    let told = reload(&gateway, bad, &manager).await;
-    let status = told.last().unwrap();
+    let reported = reload(&gateway, bad, &manager).await;
+    let status = reported.last().unwrap();
     assert!(status.starts_with("READY=1\nSTATUS=answering from kimi/kimi-for-coding; "), "{status}");
     gateway.serving.said("the old one serves on").await;
     gateway.serving.said("failover.attemptsPerTarget").await;
@@ -79,8 +83,8 @@ async fn invalid_reload_reports_all_errors_and_keeps_the_old_configuration() {
     }
     assert_eq!(gateway.chat(&prompt(KIMI, "Say hello", false)).await.attempts(), format!("{KIMI}=ok"));
 
-    let told = reload(&gateway, &good.text(), &manager).await;
-    assert_eq!(told.last().unwrap(), &format!("READY=1\n{ANSWERS_KIMI}"));
+    let reported = reload(&gateway, &good.text(), &manager).await;
+    assert_eq!(reported.last().unwrap(), &format!("READY=1\n{ANSWERS_KIMI}"));
     let shown = gateway.get("/status").await.json();
     assert_eq!(
         (&shown["reload"]["ok"], &shown["reload"]["message"]),
@@ -208,6 +212,6 @@ async fn pipe_instead_of_the_file_is_rejected_every_time() {
         assert!(refused.last().unwrap().contains("is a pipe, and is read at the start only"), "{refused:?}");
     }
     std::fs::remove_file(gateway.config()).unwrap();
-    let told = reload(&gateway, &setup.text(), &manager).await;
-    assert_eq!(told.last().unwrap(), &format!("READY=1\n{ANSWERS_KIMI}"));
+    let reported = reload(&gateway, &setup.text(), &manager).await;
+    assert_eq!(reported.last().unwrap(), &format!("READY=1\n{ANSWERS_KIMI}"));
 }

@@ -139,7 +139,7 @@ async fn a_search_is_for_whoever_has_the_token() {
     assert_eq!(foreign.send().await.unwrap().status().as_u16(), 403);
 
     // It is in the usage database, under the token's name and with its price.
-    let told = answer.json()["usage"].clone();
+    let reported = answer.json()["usage"].clone();
     gateway.serving.stop().await;
     let row = |rows: &Value, key: &str| {
         let rows = rows["rows"].as_array().unwrap();
@@ -147,9 +147,12 @@ async fn a_search_is_for_whoever_has_the_token() {
     };
     let model = row(&usage(&gateway, "model").await, "moonshot/kimi-k2.6");
     let tokens = &model["answered"]["tokens"];
-    assert_eq!((&tokens["input"], &tokens["output"]), (&told["input"], &told["output"]), "{model}");
+    assert_eq!((&tokens["input"], &tokens["output"]), (&reported["input"], &reported["output"]), "{model}");
     let paid: f64 = model["answered"]["cost"]["USD"].as_str().unwrap().parse().unwrap();
-    assert!((paid - told["cost"]["total"].as_f64().unwrap()).abs() < 1e-12 && paid > 0.005, "{model} {told}");
+    assert!(
+        (paid - reported["cost"]["total"].as_f64().unwrap()).abs() < 1e-12 && paid > 0.005,
+        "{model} {reported}"
+    );
     assert_eq!(row(&usage(&gateway, "client").await, "laptop")["requests"], 1);
 }
 

@@ -17,12 +17,15 @@ fn everything(answer: &Answer) -> String {
 
 /// The whole log, which covers all these answers.
 async fn log_of(gateway: &mut Gateway, answers: &[String]) -> String {
-    let told = gateway.serving.stop().await;
+    let reported = gateway.serving.stop().await;
     for id in answers {
-        assert!(told.contains(id), "no line of {id}: {told}");
+        assert!(reported.contains(id), "no line of {id}: {reported}");
     }
-    assert!(told.lines().last().is_some_and(|line| line.contains("stopped")), "it ends with the end: {told}");
-    told.to_lowercase()
+    assert!(
+        reported.lines().last().is_some_and(|line| line.contains("stopped")),
+        "it ends with the end: {reported}"
+    );
+    reported.to_lowercase()
 }
 
 fn id(answer: &Answer) -> String {
@@ -54,16 +57,16 @@ async fn documented_errors_do_not_reveal_the_account() {
                     .header("x-moonrelay-fallback", "off");
                 let answer = Answer::read(request.send().await.unwrap()).await;
                 upstream.no_faults().await;
-                let told = everything(&answer);
+                let reported = everything(&answer);
                 for theirs in THEIRS {
-                    assert!(!told.contains(theirs), "{provider:?} {kind}: {theirs} in {told}");
+                    assert!(!reported.contains(theirs), "{provider:?} {kind}: {theirs} in {reported}");
                 }
                 answers.push(id(&answer));
             }
         }
-        let told = log_of(&mut gateway, &answers).await;
+        let reported = log_of(&mut gateway, &answers).await;
         for theirs in THEIRS {
-            assert!(!told.contains(theirs), "{provider:?}: {theirs} in {told}");
+            assert!(!reported.contains(theirs), "{provider:?}: {theirs} in {reported}");
         }
         asked += answers.len();
     }
@@ -91,12 +94,12 @@ async fn repeated_key_is_not_forwarded() {
         for stream in [false, true] {
             let answer = gateway.chat(&prompt("own/model", "Say hello", stream)).await;
             assert!(answer.status >= 400, "{status}: {}", answer.text());
-            let told = everything(&answer);
-            assert!(!told.contains(KEY), "{status}: {told}");
+            let reported = everything(&answer);
+            assert!(!reported.contains(KEY), "{status}: {reported}");
             answers.push(id(&answer));
         }
-        let told = log_of(&mut gateway, &answers).await;
-        assert!(!told.contains(KEY), "{status}: {told}");
+        let reported = log_of(&mut gateway, &answers).await;
+        assert!(!reported.contains(KEY), "{status}: {reported}");
     }
 }
 
@@ -142,6 +145,6 @@ async fn log_names_the_client_and_never_its_token() {
         assert_eq!(Answer::read(request.send().await.unwrap()).await.status, 200);
         gateway.serving.said(&format!("client={name} ")).await;
     }
-    let told = gateway.serving.stop().await;
-    assert!(!told.contains("-token-"), "{told}");
+    let reported = gateway.serving.stop().await;
+    assert!(!reported.contains("-token-"), "{reported}");
 }

@@ -135,7 +135,7 @@ async fn kimi_for_coding_guide() {
 #[tokio::test]
 async fn failed_expectation_ends_a_seed_script() {
     let begin = ". \"$REPOSITORY/tests/seeds/steps.sh\"; step one; run echo 'a  b'; ok;";
-    for (rest, told) in [
+    for (rest, reported) in [
         ("prints c", "expected\nc"),
         ("prints b a", "not in this order\n--- expected\na"),
         ("prints_no b", "expected\nnot: b"),
@@ -156,8 +156,8 @@ async fn failed_expectation_ends_a_seed_script() {
         let said = String::from_utf8_lossy(&output.stdout);
         let complaints = String::from_utf8_lossy(&output.stderr);
         assert!(!said.ends_with("to its end\n"), "{rest}: {said}{complaints}");
-        assert!(complaints.contains(told), "{rest}: {complaints}");
-        assert_eq!(output.status.success(), told.is_empty(), "{rest}: {complaints}");
+        assert!(complaints.contains(reported), "{rest}: {complaints}");
+        assert_eq!(output.status.success(), reported.is_empty(), "{rest}: {complaints}");
     }
     let home = tempfile::tempdir().unwrap();
     let mut script = shell(home.path());

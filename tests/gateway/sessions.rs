@@ -61,7 +61,7 @@ impl Home {
 
 /// Prompts and answers of completed turns, and the number of kills.
 #[derive(Default)]
-struct Told {
+struct Reported {
     turns: Vec<(String, String)>,
     kills: usize,
 }
@@ -78,8 +78,8 @@ async fn killed(home: &Home, child: &mut tokio::process::Child, writes: usize) {
     let _ = child.start_kill();
 }
 
-async fn terminal(home: &Home, name: &str) -> Told {
-    let mut told = Told::default();
+async fn terminal(home: &Home, name: &str) -> Reported {
+    let mut reported = Reported::default();
     for turn in 0..TURNS {
         for try_ in 0.. {
             let words = format!("{name}-{turn}.{try_} {}", "said at length ".repeat(turn % 7 * 40));
@@ -91,16 +91,16 @@ async fn terminal(home: &Home, name: &str) -> Told {
             let output = tokio::time::timeout(PATIENCE, child.wait_with_output()).await.unwrap().unwrap();
             if output.status.success() {
                 let value: Value = serde_json::from_slice(&output.stdout).unwrap();
-                told.turns.push((words, value["payloads"][0]["text"].as_str().unwrap().to_owned()));
+                reported.turns.push((words, value["payloads"][0]["text"].as_str().unwrap().to_owned()));
                 break;
             }
             let why = String::from_utf8_lossy(&output.stdout).into_owned()
                 + &String::from_utf8_lossy(&output.stderr);
             assert!(kills && output.status.code().is_none(), "{:?}: {why}", output.status);
-            told.kills += 1;
+            reported.kills += 1;
         }
     }
-    told
+    reported
 }
 
 fn text(entry: &Value) -> String {
@@ -113,8 +113,8 @@ async fn two_terminals_on_one_session_with_kills_in_between_lose_no_line_and_mix
     let home = Home::new().await;
     let (one, other) = tokio::join!(terminal(&home, "a"), terminal(&home, "b"));
     let kills = one.kills + other.kills;
-    let mut told = [one.turns, other.turns].concat();
-    assert_eq!(told.len(), 2 * TURNS);
+    let mut reported = [one.turns, other.turns].concat();
+    assert_eq!(reported.len(), 2 * TURNS);
 
     let shown = home.json(&["show", "shared"]).await;
     let entries = shown["entries"].as_array().unwrap();
@@ -129,11 +129,11 @@ async fn two_terminals_on_one_session_with_kills_in_between_lose_no_line_and_mix
         used += entry["message"]["usage"]["totalTokens"].as_u64().unwrap();
         // An answer follows its own prompt, with no other line between them.
         let turn = (asked.take().expect("a question before the answer"), words);
-        if let Some(at) = told.iter().position(|told| *told == turn) {
-            told.swap_remove(at);
+        if let Some(at) = reported.iter().position(|reported| *reported == turn) {
+            reported.swap_remove(at);
         }
     }
-    assert!(told.is_empty(), "lost: {told:?}");
+    assert!(reported.is_empty(), "lost: {reported:?}");
     let questions = messages.iter().filter(|entry| entry["message"]["role"] == "user");
     assert!(questions.count() <= 2 * TURNS + kills);
     for pair in entries.windows(2) {

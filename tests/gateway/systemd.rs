@@ -61,12 +61,12 @@ async fn status_text_follows_cooldowns() {
     manager.until("READY=1").await;
     let answer = gateway.chat(&prompt(KIMI, "Say hello", false)).await;
     assert_eq!(answer.model(), "openrouter/auto", "{}", answer.text());
-    let resting = manager.next().await;
-    assert!(resting.starts_with("STATUS=kimi cooling down "), "{resting}");
-    assert!(resting.ends_with(" s, answering from openrouter/auto\n"), "{resting}");
+    let cooling = manager.next().await;
+    assert!(cooling.starts_with("STATUS=kimi cooling down "), "{cooling}");
+    assert!(cooling.ends_with(" s, answering from openrouter/auto\n"), "{cooling}");
     // No requests are sent: the end of the cooldown alone changes the status text.
-    let told = manager.until(&format!("STATUS=answering from {KIMI}")).await;
-    assert!(told.len() <= 2, "nothing ticks: {told:?}");
+    let reported = manager.until(&format!("STATUS=answering from {KIMI}")).await;
+    assert!(reported.len() <= 2, "nothing ticks: {reported:?}");
 }
 
 #[tokio::test]
@@ -83,8 +83,8 @@ async fn watchdog_is_notified_until_exit_and_shutdown_extends_its_timeout() {
     let response = gateway.chat_request(asked).send().await.unwrap();
     assert_eq!(response.status(), 200);
     signal("-TERM", gateway.serving.pid()).await;
-    let told = manager.until("STOPPING=1").await;
-    assert!(told.last().unwrap().contains("STATUS=stopping: 1 answers under way"), "{told:?}");
+    let reported = manager.until("STOPPING=1").await;
+    assert!(reported.last().unwrap().contains("STATUS=stopping: 1 answers under way"), "{reported:?}");
     let asked_for = manager.until("EXTEND_TIMEOUT_USEC=").await;
     assert!(asked_for.last().unwrap().contains("=8000000"), "{asked_for:?}");
     manager.until("WATCHDOG=1").await;
@@ -165,7 +165,7 @@ async fn journal_gets_fields_and_one_entry_per_request() {
     assert_eq!(answer.status, 200, "{}", answer.text());
     let failed = entry_with(&journal, "attempt failed").await;
     assert_eq!((&*failed["PRIORITY"], &*failed["MOONRELAY_REASON"]), ("4", "rate_limit"));
-    let told = entry_with(&journal, "openrouter/auto answered \"kimi/kimi-for-coding\" in ").await;
+    let reported = entry_with(&journal, "openrouter/auto answered \"kimi/kimi-for-coding\" in ").await;
     for (field, value) in [
         ("PRIORITY", "6"),
         ("MOONRELAY_REQUEST_ID", answer.header("x-moonrelay-request-id")),
@@ -176,10 +176,10 @@ async fn journal_gets_fields_and_one_entry_per_request() {
         // OpenRouter's: to Kimi Code it went as `max`.
         ("MOONRELAY_THINKING", "xhigh"),
     ] {
-        assert_eq!(told.get(field).map(String::as_str), Some(value), "{field}: {told:?}");
+        assert_eq!(reported.get(field).map(String::as_str), Some(value), "{field}: {reported:?}");
     }
-    assert!(told["MESSAGE"].ends_with(" ms, thinking xhigh"), "{told:?}");
-    assert!(told["MOONRELAY_OUTPUT"].parse::<u64>().unwrap() > 0, "{told:?}");
+    assert!(reported["MESSAGE"].ends_with(" ms, thinking xhigh"), "{reported:?}");
+    assert!(reported["MOONRELAY_OUTPUT"].parse::<u64>().unwrap() > 0, "{reported:?}");
     child.kill().await.unwrap();
     assert_eq!(std::fs::read_to_string(home.path().join("stderr")).unwrap(), "", "nothing is said twice");
 }

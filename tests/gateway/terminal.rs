@@ -26,8 +26,8 @@ async fn sighup_during_startup_reloads_afterwards() {
     std::fs::write(&file, setup.text()).unwrap();
     std::io::Write::write_all(&mut writer, setup.text().as_bytes()).unwrap();
     drop(writer);
-    let told = manager.until("RELOADING=1").await;
-    assert!(told[0].starts_with("READY=1\n"), "{told:?}");
+    let reported = manager.until("RELOADING=1").await;
+    assert!(reported[0].starts_with("READY=1\n"), "{reported:?}");
     manager.until("READY=1").await;
 }
 

@@ -129,8 +129,8 @@ async fn request_and_attempt_spans_are_below_the_clients_span() {
     let tokens = |name: &str| &answered.attributes[name];
     assert_eq!(tokens("gen_ai.usage.input_tokens"), &usage["prompt_tokens"]);
     assert_eq!(tokens("gen_ai.usage.output_tokens"), &usage["completion_tokens"]);
-    let (cost, told) = (tokens("moonrelay.cost").as_f64().unwrap(), usage["cost"].as_f64().unwrap());
-    assert!((cost - told).abs() < 1e-12, "{cost} {told}");
+    let (cost, reported) = (tokens("moonrelay.cost").as_f64().unwrap(), usage["cost"].as_f64().unwrap());
+    assert!((cost - reported).abs() < 1e-12, "{cost} {reported}");
     assert_eq!(
         (tokens("moonrelay.cost.currency"), tokens("moonrelay.cost.pricing")),
         (&json!("USD"), &json!("provider"))
@@ -288,10 +288,10 @@ async fn export_is_retried_and_its_failure_logged_once() {
     collector.next().await;
     gateway.serving.said("again; those of 2 requests are lost").await;
     let output = gateway.serving.output();
-    let told: Vec<&str> = output.lines().filter(|line| line.contains("traces do not reach")).collect();
+    let reported: Vec<&str> = output.lines().filter(|line| line.contains("traces do not reach")).collect();
     let host = collector.base.strip_prefix("http://").unwrap();
-    assert_eq!(told.len(), 1, "{output}");
-    assert!(told[0].contains(host) && told[0].contains("it answers 500"), "{output}");
+    assert_eq!(reported.len(), 1, "{output}");
+    assert!(reported[0].contains(host) && reported[0].contains("it answers 500"), "{output}");
     assert_eq!(collector.rest(), 0);
     let dropped = Scrape::of(&gateway).await.sum("moonrelay_traces_dropped_total", &[]);
     assert_eq!(dropped, Some(2.0), "the requests of the two calls that were refused");
@@ -324,9 +324,9 @@ async fn unreachable_collector_is_logged_once() {
     assert_eq!(gateway.chat(&hello(false)).await.status, 200);
     gateway.serving.said(&format!("traces do not reach 127.0.0.1:{port}: cannot connect")).await;
     assert_eq!(gateway.chat(&hello(false)).await.status, 200);
-    let told = gateway.serving.stop().await;
-    assert_eq!(told.matches("attempts=").count(), 2, "{told}");
-    assert!(!told.contains("sk-in-a-path"), "{told}");
+    let reported = gateway.serving.stop().await;
+    assert_eq!(reported.matches("attempts=").count(), 2, "{reported}");
+    assert!(!reported.contains("sk-in-a-path"), "{reported}");
 }
 
 #[tokio::test]
@@ -364,7 +364,7 @@ async fn header_variable_is_used_and_never_printed() {
         .await;
     assert_eq!(gateway.chat(&hello(false)).await.status, 200);
     assert_eq!(collector.next().await.headers["authorization"], format!("Bearer {KEY}"));
-    let told = gateway.serving.stop().await;
-    assert_eq!(told.matches("attempts=").count(), 1, "{told}");
-    assert!(!told.contains(KEY), "{told}");
+    let reported = gateway.serving.stop().await;
+    assert_eq!(reported.matches("attempts=").count(), 1, "{reported}");
+    assert!(!reported.contains(KEY), "{reported}");
 }

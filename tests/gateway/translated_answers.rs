@@ -11,7 +11,7 @@ use crate::corpora::judges::answers::judge_events;
 #[derive(Clone, Debug)]
 enum Part {
     Reasoning(Vec<String>, Option<String>),
-    Veiled(String),
+    Redacted(String),
     Text(Vec<String>),
     Refusal(String),
     /// Parallel calls: id, name, arguments in pieces; the flag interleaves the pieces.
@@ -48,7 +48,7 @@ fn part() -> impl Strategy<Value = Part> {
     prop_oneof![
         (pieces(), proptest::option::of("[A-Za-z0-9+/=]{1,20}"))
             .prop_map(|(text, seal)| Part::Reasoning(text, seal)),
-        "[a-z]{1,9}".prop_map(Part::Veiled),
+        "[a-z]{1,9}".prop_map(Part::Redacted),
         pieces().prop_map(Part::Text),
         "[a-z ]{1,9}".prop_map(Part::Refusal),
         (proptest::collection::vec(call, 1..4), any::<bool>())
@@ -89,7 +89,7 @@ fn add(part: Part, calls: &mut usize, events: &mut Vec<ResponseEvent>) {
             events.extend(text.into_iter().map(ResponseEvent::Reasoning));
             events.extend(seal.map(ResponseEvent::ReasoningSignature));
         }
-        Part::Veiled(data) => events.push(ResponseEvent::RedactedReasoning(data)),
+        Part::Redacted(data) => events.push(ResponseEvent::RedactedReasoning(data)),
         Part::Text(text) => events.extend(text.into_iter().map(ResponseEvent::Text)),
         Part::Refusal(text) => events.push(ResponseEvent::Refusal(text)),
         Part::Calls(new, by_turns) => {

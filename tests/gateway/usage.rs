@@ -9,7 +9,7 @@ use crate::common::reference::text;
 use crate::common::{Answer, Gateway, Provider, Setup, Upstream, prompt};
 
 /// `{id: [[name, used, left, currency], …] or error}` of an answer of `/usage/quota`, or of `usage --json`.
-fn told(providers: &Value) -> Value {
+fn reported(providers: &Value) -> Value {
     let row = |row: &Value| json!([row["name"], row["used"], row["left"], row["currency"]]);
     let rows = |rows: &Value| rows.as_array().unwrap().iter().map(row).collect::<Value>();
     let of = |each: &Value| match each.get("error") {
@@ -43,7 +43,7 @@ async fn the_gateway_asks_each_provider_for_its_quota_once() {
     let upstream = Upstream::start().await;
     let gateway = Setup::chain(&upstream, &Provider::ALL).start().await;
     let first = quota(&gateway).await;
-    assert_eq!(told(&first["providers"]), simulated());
+    assert_eq!(reported(&first["providers"]), simulated());
     let week = &first["providers"][0]["allowances"][1];
     assert_eq!(week["resets"], 1_795_824_000_000_u64, "2026-11-28T00:00:00Z");
     assert_eq!(quota(&gateway).await, first, "from memory, with the time of the first answer");
@@ -51,7 +51,7 @@ async fn the_gateway_asks_each_provider_for_its_quota_once() {
 }
 
 #[tokio::test]
-async fn a_quota_that_cannot_be_had_is_told_in_words_and_rests_nobody() {
+async fn a_quota_that_cannot_be_had_is_reported_in_words_and_cooldowns_nobody() {
     let upstream = Upstream::start().await;
     let setup = Setup::chain(&upstream, &Provider::ALL)
         .set("models.providers.kimi.apiKey", json!("sk-wrong-secret-0000000000"))
@@ -63,17 +63,17 @@ async fn a_quota_that_cannot_be_had_is_told_in_words_and_rests_nobody() {
         );
     let gateway = setup.start().await;
     let answer = quota(&gateway).await;
-    let told = told(&answer["providers"]);
+    let reported = reported(&answer["providers"]);
     let begins = |id: &str, start: &str| {
-        let why = told[id].as_str().unwrap_or_else(|| panic!("{told}"));
+        let why = reported[id].as_str().unwrap_or_else(|| panic!("{reported}"));
         assert!(why.starts_with(start) && !why.contains("secret"), "{id}: {why}");
     };
     begins("kimi", "auth: ");
     begins("moonshot", "network: ");
     begins("openrouter", "");
     let providers = gateway.status().await["providers"].clone();
-    let rests = |each: &&Value| each["state"] == "cooling_down";
-    assert_eq!(providers.as_array().unwrap().iter().filter(rests).count(), 0, "{providers}");
+    let cooldowns = |each: &&Value| each["state"] == "cooling_down";
+    assert_eq!(providers.as_array().unwrap().iter().filter(cooldowns).count(), 0, "{providers}");
 }
 
 #[tokio::test]
@@ -85,7 +85,7 @@ async fn a_quota_is_for_whoever_has_the_token() {
     assert_eq!(gateway.get("/usage/quota").await.status, 401);
     let asked = gateway.request(reqwest::Method::GET, "/usage/quota").bearer_auth("a-token-of-ours-000");
     let answer: Value = serde_json::from_str(&asked.send().await.unwrap().text().await.unwrap()).unwrap();
-    assert_eq!(told(&answer["providers"]), simulated());
+    assert_eq!(reported(&answer["providers"]), simulated());
 }
 
 /// The configuration with the gateway's port, where this command finds it.
@@ -113,10 +113,10 @@ type Counts = BTreeMap<String, [u64; 4]>;
 fn count(counts: &mut Counts, key: &str, usage: &Value) {
     let figure = |path: &str| usage.pointer(path).and_then(Value::as_u64).unwrap_or(0);
     let cached = figure("/prompt_tokens_details/cached_tokens").max(figure("/cached_tokens"));
-    let told = [1, figure("/prompt_tokens") - cached, cached, figure("/completion_tokens")];
+    let reported = [1, figure("/prompt_tokens") - cached, cached, figure("/completion_tokens")];
     let sums = counts.entry(key.to_owned()).or_default();
-    for (sum, told) in sums.iter_mut().zip(told) {
-        *sum += told;
+    for (sum, reported) in sums.iter_mut().zip(reported) {
+        *sum += reported;
     }
 }
 
@@ -154,17 +154,17 @@ async fn used(upstream: &Upstream) -> (Gateway, [Counts; 3]) {
         let request = request.header("content-type", "application/json").header("user-agent", client);
         let answer = Answer::read(request.send().await.unwrap()).await;
         assert_eq!((answer.status, answer.model()), (200, model), "{}", answer.text());
-        let told = &answer.json()["usage"];
-        count(&mut models, model, told);
-        count(&mut providers, model.split('/').next().unwrap(), told);
-        count(&mut clients, client.split('/').next().unwrap(), told);
+        let reported = &answer.json()["usage"];
+        count(&mut models, model, reported);
+        count(&mut providers, model.split('/').next().unwrap(), reported);
+        count(&mut clients, client.split('/').next().unwrap(), reported);
     }
     gateway.serving.stop().await;
     (gateway, [models, providers, clients])
 }
 
 #[tokio::test]
-async fn sums_are_what_the_providers_told_whatever_they_are_by() {
+async fn sums_are_what_the_providers_reported_whatever_they_are_by() {
     let upstream = Upstream::start().await;
     let (gateway, [models, providers, clients]) = used(&upstream).await;
     let mut totals = Vec::new();
@@ -239,7 +239,7 @@ async fn quotas_stand_beside_the_table_with_a_gateway_and_without() {
     signal("-TERM", gateway.serving.pid()).await;
     gateway.serving.ended().await;
     let direct = usage(&gateway, &["--json"], &[]).await.json();
-    assert_eq!(told(&direct["quotas"]), simulated());
+    assert_eq!(reported(&direct["quotas"]), simulated());
     assert_ne!(direct["quotas"][0]["at"], first["providers"][0]["at"]);
     let shown = usage(&gateway, &[], &[]).await.stdout;
     for line in [
@@ -262,7 +262,7 @@ async fn no_quota_that_cannot_be_had_fails_the_command() {
     let gateway = setup.start().await;
     let through = usage(&gateway, &["--json"], &[]).await;
     assert!(!through.both().contains("secret"), "{}", through.both());
-    let quotas = told(&through.json()["quotas"]);
+    let quotas = reported(&through.json()["quotas"]);
     for (id, start) in [("kimi", "network: "), ("moonshot", "auth: "), ("openrouter", "auth: ")] {
         assert!(quotas[id].as_str().is_some_and(|why| why.starts_with(start)), "{id}: {quotas:#}");
     }

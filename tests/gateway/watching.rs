@@ -128,9 +128,9 @@ async fn key_pipe_is_read_once() {
     signal("-HUP", gateway.serving.pid()).await;
     manager.until("READY=1").await;
     replace(&gateway.config(), |draft| std::fs::write(draft, setup.text()).unwrap());
-    let told = manager.until("READY=1").await;
-    let reloads = told.iter().filter(|message| message.contains("RELOADING=1")).count();
-    assert!(reloads == 1 && told.last().unwrap().ends_with(ANSWERS_KIMI), "{told:?}");
+    let reported = manager.until("READY=1").await;
+    let reloads = reported.iter().filter(|message| message.contains("RELOADING=1")).count();
+    assert!(reloads == 1 && reported.last().unwrap().ends_with(ANSWERS_KIMI), "{reported:?}");
 }
 
 #[tokio::test]

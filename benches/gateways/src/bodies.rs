@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::case::Case;
 use crate::load::Target;
-use crate::row::{Face, Request};
+use crate::row::{Api, Request};
 
 /// Bytes of the body of `Case::Agent`.
 pub const AGENT: usize = 230_000;
@@ -48,12 +48,12 @@ pub fn small(request: &Request, stream: bool) -> String {
 /// A conversation of about this many bytes: instructions, tools, calls and their results.
 #[must_use]
 pub fn agent(request: &Request, bytes: usize) -> String {
-    let tools: Vec<Value> = (0..24).map(|index| tool(request.face, index)).collect();
+    let tools: Vec<Value> = (0..24).map(|index| tool(request.api, index)).collect();
     let mut messages =
         vec![json!({ "role": "user", "content": "Make the tests pass, and say what was wrong." })];
     let mut length = body(request, false, messages.clone(), tools.clone()).len();
     for turn in 0.. {
-        let step = turn_of_work(request.face, turn);
+        let step = turn_of_work(request.api, turn);
         length += step.iter().map(|message| message.to_string().len() + 1).sum::<usize>();
         if length > bytes {
             break;
@@ -67,11 +67,11 @@ pub fn agent(request: &Request, bytes: usize) -> String {
 #[must_use]
 pub fn image(request: &Request, bytes: usize) -> String {
     let data = base64(bytes);
-    let picture = match request.face {
-        Face::Chat => {
+    let picture = match request.api {
+        Api::Chat => {
             json!({ "type": "image_url", "image_url": { "url": format!("data:image/png;base64,{data}") } })
         }
-        Face::Messages => {
+        Api::Messages => {
             json!({ "type": "image", "source": { "type": "base64", "media_type": "image/png", "data": data } })
         }
     };
@@ -82,9 +82,9 @@ pub fn image(request: &Request, bytes: usize) -> String {
 fn body(request: &Request, stream: bool, mut messages: Vec<Value>, tools: Vec<Value>) -> String {
     const SYSTEM: &str = "You are a careful assistant. You answer in plain words.";
     let mut body = json!({ "model": request.model });
-    match request.face {
-        Face::Chat => messages.insert(0, json!({ "role": "system", "content": SYSTEM })),
-        Face::Messages => body["system"] = SYSTEM.into(),
+    match request.api {
+        Api::Chat => messages.insert(0, json!({ "role": "system", "content": SYSTEM })),
+        Api::Messages => body["system"] = SYSTEM.into(),
     }
     body["messages"] = messages.into();
     if !tools.is_empty() {
@@ -93,14 +93,14 @@ fn body(request: &Request, stream: bool, mut messages: Vec<Value>, tools: Vec<Va
     body["max_tokens"] = 4096.into();
     if stream {
         body["stream"] = true.into();
-        if request.face == Face::Chat {
+        if request.api == Api::Chat {
             body["stream_options"] = json!({ "include_usage": true });
         }
     }
     body.to_string()
 }
 
-fn tool(face: Face, index: usize) -> Value {
+fn tool(api: Api, index: usize) -> Value {
     let name = format!("tool_{index}");
     let text = "Does one thing with a file of the project.\n\nUsage notes:\n- Paths are absolute.\n- \"Quotes\" stay.";
     let schema = json!({
@@ -112,16 +112,16 @@ fn tool(face: Face, index: usize) -> Value {
         },
         "required": ["path"],
     });
-    match face {
-        Face::Chat => {
+    match api {
+        Api::Chat => {
             json!({ "type": "function", "function": { "name": name, "description": text, "parameters": schema } })
         }
-        Face::Messages => json!({ "name": name, "description": text, "input_schema": schema }),
+        Api::Messages => json!({ "name": name, "description": text, "input_schema": schema }),
     }
 }
 
 /// A call of a tool and its result: some 60 lines of code.
-fn turn_of_work(face: Face, turn: usize) -> [Value; 2] {
+fn turn_of_work(api: Api, turn: usize) -> [Value; 2] {
     let id = format!("tool_{}:{turn}", turn % 24);
     let name = format!("tool_{}", turn % 24);
     let path = format!("/home/user/project/src/part_{turn}.rs");
@@ -133,8 +133,8 @@ fn turn_of_work(face: Face, turn: usize) -> [Value; 2] {
         })
         .collect();
     let said = format!("I look at part {turn}.");
-    match face {
-        Face::Chat => [
+    match api {
+        Api::Chat => [
             json!({
                 "role": "assistant", "content": said, "reasoning_content": "The error is near; this file is next.",
                 "tool_calls": [{ "id": id, "type": "function", "function": {
@@ -143,7 +143,7 @@ fn turn_of_work(face: Face, turn: usize) -> [Value; 2] {
             }),
             json!({ "role": "tool", "tool_call_id": id, "content": code }),
         ],
-        Face::Messages => {
+        Api::Messages => {
             let id = format!("toolu_{turn}");
             [
                 json!({ "role": "assistant", "content": [
@@ -176,8 +176,8 @@ mod tests {
 
     #[test]
     fn bodies_have_their_stated_length() {
-        for face in [Face::Chat, Face::Messages] {
-            let request = Request { face, ..Request::chat("model") };
+        for api in [Api::Chat, Api::Messages] {
+            let request = Request { api, ..Request::chat("model") };
             let agent = agent(&request, AGENT);
             assert!((AGENT - 10_000..=AGENT).contains(&agent.len()), "{}", agent.len());
             let image = image(&request, IMAGE);

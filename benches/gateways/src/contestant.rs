@@ -179,7 +179,7 @@ impl Contestant {
     ///
     /// When it does not report them, or does not write.
     pub async fn books(&self) -> Result<Option<Books>, String> {
-        match (&self.running, self.row.ledger()) {
+        match (&self.running, self.row.database()) {
             (Some(running), Some(counters)) => counters.settled(running.address).await.map(Some),
             _ => Ok(None),
         }

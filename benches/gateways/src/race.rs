@@ -22,7 +22,7 @@ pub struct Plan {
     pub lengths: Lengths,
     /// Small requests a second on a fixed schedule; larger ones come less often.
     pub rate: f64,
-    /// Starts of which the median is told.
+    /// Starts of which the median is reported.
     pub starts: usize,
 }
 

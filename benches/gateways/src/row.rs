@@ -36,8 +36,8 @@ pub trait Row {
         None
     }
 
-    /// What its `/metrics` tell of its ledger, where it keeps one: a right answer that is not in it is wrong.
-    fn ledger(&self) -> Option<Counters> {
+    /// What its `/metrics` tell of its usage database, where it keeps one: a right answer that is not in it is wrong.
+    fn database(&self) -> Option<Counters> {
         None
     }
 
@@ -121,7 +121,7 @@ pub struct Request {
     /// What stands in `model`.
     pub model: String,
     /// The protocol of the body and of the answer.
-    pub face: Face,
+    pub api: Api,
 }
 
 impl Request {
@@ -131,14 +131,14 @@ impl Request {
             path: "/v1/chat/completions".to_owned(),
             headers: vec![("authorization".to_owned(), format!("Bearer {CLIENT_KEY}"))],
             model: model.into(),
-            face: Face::Chat,
+            api: Api::Chat,
         }
     }
 }
 
 /// A protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Face {
+pub enum Api {
     /// OpenAI's chat completions.
     Chat,
     /// Anthropic's messages.

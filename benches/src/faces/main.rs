@@ -1,6 +1,6 @@
 //! Measures the cost of translation, and verifies that requests without translation do not pay for it.
 //!
-//! `cargo build --release --locked && cargo run --release -p moonrelay-benches --bin faces` prints medians and
+//! `cargo build --release --locked && cargo run --release -p moonrelay-benches --bin APIs` prints medians and
 //! ratios: first for requests and streams in this process, then for requests through a gateway process with the
 //! simulator behind it. The contenders alternate within each round. `--before FILE` compares another gateway
 //! binary with this one.

@@ -102,13 +102,13 @@ impl Client {
     }
 
     /// Providers that are not ready.
-    pub async fn resting(&self) -> Vec<String> {
+    pub async fn cooling(&self) -> Vec<String> {
         let status = self.status().await;
         let providers = status["providers"].as_array().cloned().unwrap_or_default();
         assert!(!providers.is_empty(), "no providers: {status}");
         // What is not configured is off for good.
-        let rests = |provider: &&Value| !matches!(provider["state"].as_str(), Some("ready" | "off"));
-        providers.iter().filter(rests).map(ToString::to_string).collect()
+        let cooldowns = |provider: &&Value| !matches!(provider["state"].as_str(), Some("ready" | "off"));
+        providers.iter().filter(cooldowns).map(ToString::to_string).collect()
     }
 
     /// Why the last reload was rejected, if it was.

@@ -84,9 +84,9 @@ async fn soak(options: &Options) -> Report {
 async fn stuck(client: &Client) -> Vec<String> {
     let began = Instant::now();
     loop {
-        let resting = client.resting().await;
-        if resting.is_empty() || began.elapsed() > RECOVERY {
-            return resting;
+        let cooling = client.cooling().await;
+        if cooling.is_empty() || began.elapsed() > RECOVERY {
+            return cooling;
         }
         sleep(Duration::from_millis(200)).await;
     }

@@ -17,10 +17,10 @@ pub enum Ending {
 }
 
 /// Panics if an encoded stream is out of order.
-pub fn check(face: Api, stream: &[u8], ending: Ending) {
+pub fn check(api: Api, stream: &[u8], ending: Ending) {
     let text = std::str::from_utf8(stream).expect("what we write is text");
     let frames: Vec<(Option<&str>, &str)> = text.split_terminator("\n\n").map(frame).collect();
-    match face {
+    match api {
         Api::ChatCompletions => chat::check(&frames, ending),
         Api::Messages => messages::check(&named(&frames), ending),
         Api::Responses => responses::check(&named(&frames), ending),

@@ -19,14 +19,17 @@ async fn when_all_fail_it_is_json_too_and_the_next_turn_does_not_ask_again() {
         let ended = desk.ask(&[place, &["--session-id", "a", "-m", "LOST_1", "--json"]].concat()).await;
         upstream.no_faults().await;
         assert_eq!(ended.code, Some(1), "{}", ended.both());
-        let told = ended.json();
+        let reported = ended.json();
         assert_eq!(
-            (&told["ok"], &told["error"]["type"], &told["sessionId"]),
+            (&reported["ok"], &reported["error"]["type"], &reported["sessionId"]),
             (&json!(false), &json!("server"), &json!("a"))
         );
-        let attempts = told["attempts"].as_array().unwrap();
-        assert!(attempts.len() == 2 && attempts.iter().all(|tried| tried["result"] == "server"), "{told}");
-        assert!(told["payloads"] == json!([]) && told["provider"].is_null(), "{told}");
+        let attempts = reported["attempts"].as_array().unwrap();
+        assert!(
+            attempts.len() == 2 && attempts.iter().all(|tried| tried["result"] == "server"),
+            "{reported}"
+        );
+        assert!(reported["payloads"] == json!([]) && reported["provider"].is_null(), "{reported}");
         let last = desk.transcript("a").pop().unwrap();
         assert_eq!(
             (&last["message"]["stopReason"], &last["message"]["provider"]),
@@ -36,7 +39,7 @@ async fn when_all_fail_it_is_json_too_and_the_next_turn_does_not_ask_again() {
     }
     // The cooldowns are in the gateway; a separate process does not know them.
     upstream.forget().await;
-    alone.told(&["--local", "--session-id", "a", "-m", "FOUND_1"]).await;
+    alone.reported(&["--local", "--session-id", "a", "-m", "FOUND_1"]).await;
     let body = bodies(&upstream).await.remove(0);
     assert_eq!((count(&body, "LOST_1"), count(&body, "FOUND_1")), (0, 1), "{body}");
     let plain = alone.ask(&["--local", "-m", "x", "--model", "nobody/x"]).await;
@@ -57,11 +60,11 @@ async fn a_broken_stream_is_no_success_and_its_part_is_kept() {
                 .await;
             upstream.no_faults().await;
             assert_eq!(ended.code, Some(1), "{kind}: {}", ended.both());
-            let told = ended.json();
-            let word = told["error"]["type"].as_str().unwrap();
-            assert!(["truncated", "server"].contains(&word), "{told}");
-            let part = told["payloads"][0]["text"].as_str().unwrap();
-            assert!(part.starts_with("the moon relays"), "{told}");
+            let reported = ended.json();
+            let word = reported["error"]["type"].as_str().unwrap();
+            assert!(["truncated", "server"].contains(&word), "{reported}");
+            let part = reported["payloads"][0]["text"].as_str().unwrap();
+            assert!(part.starts_with("the moon relays"), "{reported}");
             let last = desk.transcript(kind).pop().unwrap();
             assert_eq!(last["message"]["stopReason"], json!("error"), "{last}");
             assert_eq!(text(&last), part);
@@ -112,9 +115,13 @@ async fn ctrl_c_before_the_first_word_ends_the_turn_too() {
     upstream.total(1).await;
     signal("-INT", child.id().unwrap()).await;
     let output = child.wait_with_output().await.unwrap();
-    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((output.status.code(), &told["error"]["type"]), (Some(1), &json!("aborted")), "{told}");
-    assert_eq!(told["attempts"][0]["result"], json!("cancelled"), "{told}");
+    let reported: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (output.status.code(), &reported["error"]["type"]),
+        (Some(1), &json!("aborted")),
+        "{reported}"
+    );
+    assert_eq!(reported["attempts"][0]["result"], json!("cancelled"), "{reported}");
     assert_eq!(desk.transcript("c").pop().unwrap()["message"]["stopReason"], json!("aborted"));
 }
 
@@ -136,7 +143,7 @@ async fn a_reader_that_leaves_ends_the_answer() {
 }
 
 #[tokio::test]
-async fn an_answer_that_cannot_be_kept_is_told_all_the_same() {
+async fn an_answer_that_cannot_be_kept_is_reported_all_the_same() {
     let upstream = Upstream::start().await;
     upstream.fault(faults::slow_drip(Provider::Moonshot)).await;
     let desk = Desk::chain(&upstream, &[Provider::Moonshot]);
@@ -146,10 +153,18 @@ async fn an_answer_that_cannot_be_kept_is_told_all_the_same() {
     upstream.total(1).await;
     std::fs::remove_file(desk.state().join("sessions/gone.jsonl")).unwrap();
     let output = child.wait_with_output().await.unwrap();
-    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((output.status.code(), &told["error"]["type"]), (Some(1), &json!("session_error")), "{told}");
-    assert!(told["payloads"][0]["text"].as_str().unwrap().starts_with("the moon relays"), "{told}");
-    assert_eq!((&told["provider"], told["usage"].is_object()), (&json!("moonshot"), true), "{told}");
+    let reported: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (output.status.code(), &reported["error"]["type"]),
+        (Some(1), &json!("session_error")),
+        "{reported}"
+    );
+    assert!(reported["payloads"][0]["text"].as_str().unwrap().starts_with("the moon relays"), "{reported}");
+    assert_eq!(
+        (&reported["provider"], reported["usage"].is_object()),
+        (&json!("moonshot"), true),
+        "{reported}"
+    );
 }
 
 #[tokio::test]

@@ -51,7 +51,7 @@ async fn a_level_reaches_each_model_as_it_takes_it() {
         ("openrouter/auto", "minimal", json!([{ "type": "adaptive" }, "low"])),
     ] {
         upstream.forget().await;
-        desk.told(&["--local", "-m", "hi", "--model", model, "--thinking", level]).await;
+        desk.reported(&["--local", "-m", "hi", "--model", model, "--thinking", level]).await;
         let body = bodies(&upstream).await.remove(0);
         assert_eq!(
             json!([body["thinking"], body["output_config"]["effort"]]),
@@ -61,7 +61,7 @@ async fn a_level_reaches_each_model_as_it_takes_it() {
     }
     // Switched on, K2.6 has a budget, within the answer's limit.
     upstream.forget().await;
-    desk.told(&["--local", "-m", "hi", "--model", "moonshot/kimi-k2.6", "--thinking", "on"]).await;
+    desk.reported(&["--local", "-m", "hi", "--model", "moonshot/kimi-k2.6", "--thinking", "on"]).await;
     let body = bodies(&upstream).await.remove(0);
     assert_eq!(body["thinking"]["type"], "enabled", "{body}");
     // A chain is asked for no more than each of its models supports.

@@ -69,7 +69,7 @@ impl Desk {
     }
 
     /// A turn that succeeds, as JSON.
-    pub(crate) async fn told(&self, arguments: &[&str]) -> Value {
+    pub(crate) async fn reported(&self, arguments: &[&str]) -> Value {
         let ended = self.ask(&[arguments, &["--json"]].concat()).await;
         assert_eq!(ended.code, Some(0), "{}", ended.both());
         ended.json()

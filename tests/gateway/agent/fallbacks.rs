@@ -25,9 +25,9 @@ fn setup(upstream: &Upstream) -> Setup {
         .set("models.routes", json!({ "coding": "k", "claude-*": "coding" }))
 }
 
-fn outcome(told: &Value) -> Value {
-    let results = told["attempts"].as_array().unwrap().iter().map(|tried| &tried["result"]);
-    json!([told["provider"], told["fallbackUsed"], results.collect::<Vec<_>>()])
+fn outcome(reported: &Value) -> Value {
+    let results = reported["attempts"].as_array().unwrap().iter().map(|tried| &tried["result"]);
+    json!([reported["provider"], reported["fallbackUsed"], results.collect::<Vec<_>>()])
 }
 
 #[tokio::test]
@@ -36,22 +36,26 @@ async fn every_name_of_the_primary_is_the_primary() {
     let (desk, _gateway) = Desk::beside(setup(&upstream)).await;
     for name in NAMES {
         for place in [&["--local"][..], &[]] {
-            let told = desk.told(&[place, &["-m", "hi", "--model", name]].concat()).await;
-            assert_eq!(outcome(&told), json!(["kimi", false, ["ok"]]), "{name} {told}");
+            let reported = desk.reported(&[place, &["-m", "hi", "--model", name]].concat()).await;
+            assert_eq!(outcome(&reported), json!(["kimi", false, ["ok"]]), "{name} {reported}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_primary_that_rests_was_not_the_one_that_answered() {
+async fn a_primary_that_cooldowns_was_not_the_one_that_answered() {
     let upstream = Upstream::start().await;
     let (desk, _gateway) = Desk::beside(setup(&upstream)).await;
     upstream.fault(json!({ "provider": "kimi", "kind": "status", "value": 500 })).await;
-    let told = desk.told(&["-m", "hi"]).await;
-    assert_eq!(outcome(&told), json!(["openrouter", true, ["server", "ok"]]), "{told}");
+    let reported = desk.reported(&["-m", "hi"]).await;
+    assert_eq!(outcome(&reported), json!(["openrouter", true, ["server", "ok"]]), "{reported}");
     upstream.no_faults().await;
     for name in NAMES {
-        let told = desk.told(&["-m", "hi", "--model", name]).await;
-        assert_eq!(outcome(&told), json!(["openrouter", true, ["cooling_down", "ok"]]), "{name} {told}");
+        let reported = desk.reported(&["-m", "hi", "--model", name]).await;
+        assert_eq!(
+            outcome(&reported),
+            json!(["openrouter", true, ["cooling_down", "ok"]]),
+            "{name} {reported}"
+        );
     }
 }

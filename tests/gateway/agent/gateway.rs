@@ -27,13 +27,13 @@ async fn a_turn_without_its_gateway_says_what_to_do_and_writes_nothing() {
 }
 
 #[tokio::test]
-async fn a_gateway_tells_the_same_of_a_turn_as_its_own_process_would() {
+async fn a_gateway_reports_the_same_of_a_turn_as_its_own_process_would() {
     let upstream = Upstream::start().await;
     let setup = Setup::chain(&upstream, &[Provider::Moonshot])
         .set("gateway.auth", json!({ "mode": "token", "tokens": { "laptop": "t-0123456789" } }));
     let (desk, gateway) = Desk::beside(setup).await;
-    let through = desk.told(&["-m", "Reply exactly: ok"]).await;
-    let local = desk.told(&["--local", "-m", "Reply exactly: ok"]).await;
+    let through = desk.reported(&["-m", "Reply exactly: ok"]).await;
+    let local = desk.reported(&["--local", "-m", "Reply exactly: ok"]).await;
     for key in ["provider", "model", "fallbackUsed", "payloads", "usage", "currency", "stopReason"] {
         assert_eq!(through[key], local[key], "{key}");
     }
@@ -80,13 +80,16 @@ async fn a_unix_socket_serves_turns_too() {
     let mut serving = desk.command(&["gateway", "run"]).stdout(Stdio::null()).spawn().unwrap();
     let mut lines = BufReader::new(serving.stderr.take().unwrap()).lines();
     while !lines.next_line().await.unwrap().unwrap().contains("listening on unix:") {}
-    let told = desk.told(&["-m", "Reply exactly: over a socket"]).await;
-    assert_eq!(told["payloads"], json!([{ "text": "over a socket" }]), "{told}");
-    assert!(told["attempts"][0]["ms"].as_f64().unwrap() > 0.0, "its record came over the socket: {told}");
+    let reported = desk.reported(&["-m", "Reply exactly: over a socket"]).await;
+    assert_eq!(reported["payloads"], json!([{ "text": "over a socket" }]), "{reported}");
+    assert!(
+        reported["attempts"][0]["ms"].as_f64().unwrap() > 0.0,
+        "its record came over the socket: {reported}"
+    );
 }
 
 #[tokio::test]
-async fn a_request_is_told_by_its_id() {
+async fn a_request_is_reported_by_its_id() {
     let upstream = Upstream::start().await;
     let setup = Setup::chain(&upstream, &[Provider::Moonshot, Provider::OpenRouter])
         .set("gateway.auth", json!({ "mode": "token", "token": "t-0123456789" }));
@@ -103,9 +106,9 @@ async fn a_request_is_told_by_its_id() {
         let request = gateway.request(reqwest::Method::GET, &path).header("x-api-key", "t-0123456789");
         async move { Answer::read(request.send().await.unwrap()).await }
     };
-    let told = ask(path).await;
-    assert_eq!(told.status, 200, "{}", told.text());
-    let told: Value = serde_json::from_str(&told.text()).unwrap();
+    let reported = ask(path).await;
+    assert_eq!(reported.status, 200, "{}", reported.text());
+    let reported: Value = serde_json::from_str(&reported.text()).unwrap();
     for (key, value) in [
         ("id", json!(id)),
         ("requested", json!("default")),
@@ -116,15 +119,21 @@ async fn a_request_is_told_by_its_id() {
         ("streamed", json!(true)),
         ("currency", json!("USD")),
     ] {
-        assert_eq!(told[key], value, "{told}");
+        assert_eq!(reported[key], value, "{reported}");
     }
     let results: Vec<&Value> =
-        told["attempts"].as_array().unwrap().iter().map(|tried| &tried["result"]).collect();
-    assert_eq!(results, ["overloaded", "ok"], "{told}");
-    assert!(told["attempts"][0]["detail"].as_str().unwrap().contains("overloaded"), "{told}");
-    assert!(told["tookMs"].as_f64().unwrap() >= told["attempts"][1]["tookMs"].as_f64().unwrap(), "{told}");
-    assert_eq!(told["cost"], told["attempts"][1]["cost"], "{told}");
-    assert!(told["usage"]["output"].as_u64().unwrap() > 0 && told["cost"].as_f64().unwrap() > 0.0, "{told}");
+        reported["attempts"].as_array().unwrap().iter().map(|tried| &tried["result"]).collect();
+    assert_eq!(results, ["overloaded", "ok"], "{reported}");
+    assert!(reported["attempts"][0]["detail"].as_str().unwrap().contains("overloaded"), "{reported}");
+    assert!(
+        reported["tookMs"].as_f64().unwrap() >= reported["attempts"][1]["tookMs"].as_f64().unwrap(),
+        "{reported}"
+    );
+    assert_eq!(reported["cost"], reported["attempts"][1]["cost"], "{reported}");
+    assert!(
+        reported["usage"]["output"].as_u64().unwrap() > 0 && reported["cost"].as_f64().unwrap() > 0.0,
+        "{reported}"
+    );
 
     let none = ask("/requests/nothing".to_owned()).await;
     let error: Value = serde_json::from_str(&none.text()).unwrap();

@@ -29,8 +29,8 @@ fn seed(upstream: &Upstream) -> Setup {
 async fn the_smoke_test_of_the_seed_reports_provider_model_and_cost() {
     let upstream = Upstream::start().await;
     let desk = Desk::with(&seed(&upstream));
-    let told = desk
-        .told(&[
+    let reported = desk
+        .reported(&[
             "--local",
             "--session-id",
             "live-kimi-cost",
@@ -41,17 +41,20 @@ async fn the_smoke_test_of_the_seed_reports_provider_model_and_cost() {
         ])
         .await;
     assert_eq!(
-        (&told["ok"], &told["provider"], &told["model"]),
+        (&reported["ok"], &reported["provider"], &reported["model"]),
         (&json!(true), &json!("moonshot"), &json!("kimi-k2.6"))
     );
-    assert_eq!(told["payloads"], json!([{ "text": "KIMI_LIVE_OK" }]), "{told}");
-    assert_eq!((&told["sessionId"], &told["fallbackUsed"]), (&json!("live-kimi-cost"), &json!(false)));
-    let attempt = &told["attempts"][0];
+    assert_eq!(reported["payloads"], json!([{ "text": "KIMI_LIVE_OK" }]), "{reported}");
+    assert_eq!(
+        (&reported["sessionId"], &reported["fallbackUsed"]),
+        (&json!("live-kimi-cost"), &json!(false))
+    );
+    let attempt = &reported["attempts"][0];
     assert_eq!(
         (&attempt["provider"], &attempt["model"], &attempt["result"]),
         (&json!("moonshot"), &json!("kimi-k2.6"), &json!("ok"))
     );
-    assert!(attempt["ms"].as_f64().unwrap() > 0.0, "{told}");
+    assert!(attempt["ms"].as_f64().unwrap() > 0.0, "{reported}");
 
     let entry = desk.transcript("live-kimi-cost").pop().unwrap();
     let said = &entry["message"];
@@ -59,7 +62,7 @@ async fn the_smoke_test_of_the_seed_reports_provider_model_and_cost() {
         (&said["role"], &said["provider"], &said["model"]),
         (&json!("assistant"), &json!("moonshot"), &json!("kimi-k2.6"))
     );
-    assert_eq!(said["usage"], told["usage"]);
+    assert_eq!(said["usage"], reported["usage"]);
     let usage = &said["usage"];
     let tokens = |key: &str| usage[key].as_f64().unwrap();
     let expected = (tokens("input") * 0.95 + tokens("output") * 4.0 + tokens("cacheRead") * 0.16) / 1e6;
@@ -85,7 +88,7 @@ async fn a_session_goes_on_where_it_was() {
     let upstream = Upstream::start().await;
     let desk = Desk::chain(&upstream, &[Provider::Moonshot]);
     for message in ["Reply exactly: first answer", "Reply exactly: second answer"] {
-        desk.told(&["--local", "--session-id", "t1", "-m", message]).await;
+        desk.reported(&["--local", "--session-id", "t1", "-m", message]).await;
     }
     let bodies = bodies(&upstream).await;
     let of = |body: &Value| body["messages"].as_array().unwrap().len();
@@ -93,7 +96,7 @@ async fn a_session_goes_on_where_it_was() {
     assert_eq!((count(&bodies[1], "Reply exactly: first"), count(&bodies[1], "\"first answer\"")), (1, 1));
     assert_eq!(desk.transcript("t1").len(), 5, "a header, and two turns");
 
-    let fresh = desk.told(&["--local", "-m", "Reply exactly: third"]).await;
+    let fresh = desk.reported(&["--local", "-m", "Reply exactly: third"]).await;
     let id = fresh["sessionId"].as_str().unwrap();
     assert!(id != "t1" && desk.transcript(id).len() == 3, "{fresh}");
 }
@@ -107,21 +110,25 @@ async fn a_fallback_hears_the_message_once() {
     for (desk, arguments) in [(&alone, &["--local"][..]), (&beside, &[])] {
         upstream.forget().await;
         upstream.fault(faults::documented(Provider::Moonshot, "overloaded")).await;
-        let told = desk.told(&[arguments, &["--session-id", "f", "-m", "what is UNIQUE_1"]].concat()).await;
+        let reported =
+            desk.reported(&[arguments, &["--session-id", "f", "-m", "what is UNIQUE_1"]].concat()).await;
         upstream.no_faults().await;
         assert_eq!(
-            (&told["provider"], &told["fallbackUsed"]),
+            (&reported["provider"], &reported["fallbackUsed"]),
             (&json!("openrouter"), &json!(true)),
-            "{told}"
+            "{reported}"
         );
-        let results: Vec<&str> = told["attempts"]
+        let results: Vec<&str> = reported["attempts"]
             .as_array()
             .unwrap()
             .iter()
             .map(|tried| tried["result"].as_str().unwrap())
             .collect();
-        assert_eq!(results, ["overloaded", "ok"], "{told}");
-        assert!(told["usage"]["cost"]["total"].as_f64().unwrap() > 0.0, "OpenRouter tells its own: {told}");
+        assert_eq!(results, ["overloaded", "ok"], "{reported}");
+        assert!(
+            reported["usage"]["cost"]["total"].as_f64().unwrap() > 0.0,
+            "OpenRouter tells its own: {reported}"
+        );
         let bodies = bodies(&upstream).await;
         assert_eq!(bodies.len(), 2);
         for body in &bodies {
@@ -142,27 +149,27 @@ async fn a_fallback_hears_the_message_once() {
 }
 
 #[tokio::test]
-async fn no_key_is_told_by_a_turn_or_kept_of_it() {
+async fn no_key_is_reported_by_a_turn_or_kept_of_it() {
     let upstream = Upstream::start().await;
     let token = "t-not-to-be-told-0123";
     let setup = Setup::chain(&upstream, &Provider::ALL)
         .set("gateway.auth", json!({ "mode": "token", "token": token }));
     let (desk, mut gateway) = Desk::beside(setup).await;
-    let mut told = String::new();
+    let mut reported = String::new();
     upstream.fault(json!({ "provider": "moonshot", "kind": "status", "value": 401 })).await;
     for place in [&["--local"][..], &[]] {
-        told.push_str(&desk.ask(&[place, &["-m", "hi", "--json"]].concat()).await.both());
+        reported.push_str(&desk.ask(&[place, &["-m", "hi", "--json"]].concat()).await.both());
     }
-    told.push_str(&desk.ask(&["-m", "x", "--explain"]).await.both());
+    reported.push_str(&desk.ask(&["-m", "x", "--explain"]).await.both());
     let log = gateway.serving.stop().await;
     assert!(log.contains("attempts=moonshot/kimi-k3=auth"), "{log}");
-    told.push_str(&log);
+    reported.push_str(&log);
     for name in desk.sessions() {
-        told.push_str(&std::fs::read_to_string(desk.state().join("sessions").join(name)).unwrap());
+        reported.push_str(&std::fs::read_to_string(desk.state().join("sessions").join(name)).unwrap());
     }
-    assert!(told.contains("\"ok\": true"), "{told}");
+    assert!(reported.contains("\"ok\": true"), "{reported}");
     for secret in Provider::ALL.map(Provider::key).iter().chain([&token]) {
-        assert!(!told.contains(secret), "{secret} in {told}");
+        assert!(!reported.contains(secret), "{secret} in {reported}");
     }
     let mode = |path: std::path::PathBuf| {
         use std::os::unix::fs::PermissionsExt;
@@ -184,9 +191,9 @@ async fn what_is_paid_in_yuan_is_kept_in_yuan() {
             "baseUrl": format!("{}/moonshot/v1", upstream.base()), "apiKey": Provider::Moonshot.key(),
         } } },
     })));
-    let told = desk.told(&["--local", "--session-id", "y", "-m", "hi"]).await;
-    let total = &told["usage"]["cost"]["total"];
-    assert!(told["currency"] == "CNY" && total.as_f64().unwrap() > 0.0, "{told}");
+    let reported = desk.reported(&["--local", "--session-id", "y", "-m", "hi"]).await;
+    let total = &reported["usage"]["cost"]["total"];
+    assert!(reported["currency"] == "CNY" && total.as_f64().unwrap() > 0.0, "{reported}");
     let cost = &desk.transcript("y").pop().unwrap()["message"]["usage"]["cost"];
     assert_eq!((&cost["currency"], &cost["total"]), (&json!("CNY"), total));
     let listed = crate::common::process::run(desk.command(&["sessions", "list", "--json"])).await.json();

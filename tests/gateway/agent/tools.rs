@@ -20,15 +20,19 @@ fn searching(upstream: &Upstream) -> Setup {
 const MESSAGE: &str = "Please call web_search for the moon";
 
 #[tokio::test]
-async fn a_search_is_called_answered_and_told_again() {
+async fn a_search_is_called_answered_and_reported_again() {
     let upstream = Upstream::start().await;
     let (beside, _gateway) = Desk::beside(searching(&upstream)).await;
     let alone = Desk::with(&searching(&upstream));
     for (desk, place) in [(&alone, &["--local"][..]), (&beside, &[])] {
         upstream.forget().await;
-        let told = desk.told(&[place, &["--session-id", "w", "-m", MESSAGE]].concat()).await;
-        assert_eq!((&told["provider"], &told["stopReason"]), (&json!("kimi"), &json!("stop")), "{told}");
-        assert_eq!(told["attempts"].as_array().unwrap().len(), 2, "two requests: {told}");
+        let reported = desk.reported(&[place, &["--session-id", "w", "-m", MESSAGE]].concat()).await;
+        assert_eq!(
+            (&reported["provider"], &reported["stopReason"]),
+            (&json!("kimi"), &json!("stop")),
+            "{reported}"
+        );
+        assert_eq!(reported["attempts"].as_array().unwrap().len(), 2, "two requests: {reported}");
         let kimi: Vec<Value> =
             bodies(&upstream).await.into_iter().filter(|body| body["model"] == "kimi-for-coding").collect();
         assert_eq!(kimi.len(), 2, "{kimi:?}");
@@ -63,17 +67,17 @@ async fn a_search_that_fails_is_an_answer_too_and_none_is_offered_unasked() {
     let upstream = Upstream::start().await;
     upstream.fault(json!({ "provider": "moonshot", "kind": "status", "value": 401 })).await;
     let desk = Desk::with(&searching(&upstream));
-    let told = desk.told(&["--local", "-m", MESSAGE]).await;
+    let reported = desk.reported(&["--local", "-m", MESSAGE]).await;
     let last = bodies(&upstream).await.into_iter().rfind(|body| body["model"] == "kimi-for-coding").unwrap();
     let result = &last["messages"][2]["content"][0];
     assert_eq!(result["is_error"], json!(true), "{result}");
     assert!(!result.to_string().contains(Provider::Moonshot.key()), "{result}");
-    assert_eq!(told["ok"], json!(true));
+    assert_eq!(reported["ok"], json!(true));
 
     upstream.forget().await;
     let plain = Desk::chain(&upstream, &[Provider::Kimi]);
-    plain.told(&["--local", "-m", MESSAGE]).await;
-    plain.told(&["--local", "-m", "hi", "--web-search"]).await;
+    plain.reported(&["--local", "-m", MESSAGE]).await;
+    plain.reported(&["--local", "-m", "hi", "--web-search"]).await;
     let bodies = bodies(&upstream).await;
     assert!(bodies[0].get("tools").is_none(), "{}", bodies[0]);
     assert_eq!(bodies[1]["tools"][0]["name"], json!("web_search"));

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::recorded::{Capture, text};
-use crate::common::{Answer, Face, Finish, Provider, Reply};
+use crate::common::{Answer, Api, Finish, Provider, Reply};
 
 /// The simulator's answer to this prompt.
 #[derive(Debug, PartialEq)]
@@ -42,7 +42,7 @@ impl Capture {
 
     /// What follows the model's last message.
     fn last_turn(&self) -> Vec<Value> {
-        let key = if self.face() == Face::Responses { "input" } else { "messages" };
+        let key = if self.api() == Api::Responses { "input" } else { "messages" };
         let said = match &self.body[key] {
             Value::String(text) => vec![json!({ "role": "user", "content": text })],
             said => said.as_array().unwrap().clone(),
@@ -58,10 +58,10 @@ impl Capture {
     fn tools(&self) -> Vec<(String, Value)> {
         let tools = self.body["tools"].as_array().into_iter().flatten();
         let of = |tool: &Value| {
-            let (tool, schema) = match self.face() {
-                Face::Chat => (&tool["function"], "parameters"),
-                Face::Messages => (tool, "input_schema"),
-                Face::Responses => (tool, "parameters"),
+            let (tool, schema) = match self.api() {
+                Api::Chat => (&tool["function"], "parameters"),
+                Api::Messages => (tool, "input_schema"),
+                Api::Responses => (tool, "parameters"),
             };
             tool[schema].is_object().then(|| (text(&tool["name"]), tool[schema].clone()))
         };
@@ -80,7 +80,7 @@ impl Capture {
         assert_eq!(answer.header("content-encoding"), "", "{name}");
         let kind = if self.streams() { "text/event-stream" } else { "application/json" };
         assert!(answer.header("content-type").starts_with(kind), "{name}: {}", answer.header("content-type"));
-        let reply = self.face().read(answer);
+        let reply = self.api().read(answer);
         assert_eq!(reply.error, None, "{name}: {}", answer.text());
         self.check_usage(&reply, answer);
         match self.expected() {
@@ -110,7 +110,7 @@ impl Capture {
 
     /// Reported once where the client requests it: always, except in a Chat Completions stream.
     fn check_usage(&self, reply: &Reply, answer: &Answer) {
-        let chat_stream = self.face() == Face::Chat && self.streams();
+        let chat_stream = self.api() == Api::Chat && self.streams();
         let wanted = !chat_stream || self.body["stream_options"]["include_usage"] == json!(true);
         // LiteLLM uses OpenRouter's older syntax, which only the OpenRouter adapter supports.
         let may = wanted || self.body["usage"]["include"] == json!(true);

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use crate::common::raw::Raw;
-use crate::common::{Answer, Face, Gateway};
+use crate::common::{Answer, Api, Gateway};
 
 /// A recorded request.
 pub(super) struct Capture {
@@ -23,7 +23,7 @@ pub(super) struct Capture {
 
 /// Every request for an answer.
 pub(super) fn prompts() -> Vec<Capture> {
-    of_files().into_iter().filter(|capture| Face::of_target(&capture.target).is_some()).collect()
+    of_files().into_iter().filter(|capture| Api::of_target(&capture.target).is_some()).collect()
 }
 
 /// Every request for something else.
@@ -35,7 +35,7 @@ pub(super) fn others() -> Vec<Capture> {
     };
     let requests = around["requests"].as_array().unwrap().iter();
     let around = requests.map(|request| Capture::of("", request, &headers(request), &Value::Null));
-    let counts = of_files().into_iter().filter(|capture| Face::of_target(&capture.target).is_none());
+    let counts = of_files().into_iter().filter(|capture| Api::of_target(&capture.target).is_none());
     around.chain(counts).collect()
 }
 
@@ -104,8 +104,8 @@ impl Capture {
     }
 
     /// The API of a request for an answer.
-    pub(super) fn face(&self) -> Face {
-        Face::of_target(&self.target).unwrap_or_else(|| panic!("{} has no face", self.target))
+    pub(super) fn api(&self) -> Api {
+        Api::of_target(&self.target).unwrap_or_else(|| panic!("{} has no face", self.target))
     }
 
     /// Whether events are wanted.

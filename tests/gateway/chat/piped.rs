@@ -43,7 +43,7 @@ async fn each_line_is_a_message_and_the_session_goes_on() {
 }
 
 #[tokio::test]
-async fn what_is_no_command_is_told_and_never_asked() {
+async fn what_is_no_command_is_reported_and_never_asked() {
     let stand = Stand::start().await;
     let ended = stand
         .piped(&[], &["/modle k3", "/model nonsense", "/think medium", "/stop now", "/quit", "never"])
@@ -71,7 +71,7 @@ async fn what_is_no_command_is_told_and_never_asked() {
 }
 
 #[tokio::test]
-async fn a_fallback_is_told_once_and_so_is_the_way_back() {
+async fn a_fallback_is_reported_once_and_so_is_the_way_back() {
     let stand = Stand::start().await;
     // This error causes no cooldown: the primary is called again at once.
     stand.upstream.fault(json!({ "provider": "kimi", "kind": "content_filter", "times": 2 })).await;
@@ -94,19 +94,19 @@ async fn a_fallback_is_told_once_and_so_is_the_way_back() {
 async fn the_choice_of_a_model_is_kept_and_taken_back() {
     let stand = Stand::start().await;
     let ended = stand.piped(&["--session-id", "k"], &["/model k3", "/think high", "Hello"]).await;
-    let told = "Model set to k3 (moonshot/kimi-k3) for this session.\nThinking set to high for this session.\n\
+    let reported = "Model set to k3 (moonshot/kimi-k3) for this session.\nThinking set to high for this session.\n\
                 kimi-k3 via moonshot: Hello\n";
-    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), told), "{}", ended.both());
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), reported), "{}", ended.both());
     let again = stand.piped(&["--session-id", "k"], &["/model", "/think", "Hello"]).await;
-    let told = "Model: k3 (moonshot/kimi-k3), chosen for this session.\nFallbacks: openrouter/auto.\n\
+    let reported = "Model: k3 (moonshot/kimi-k3), chosen for this session.\nFallbacks: openrouter/auto.\n\
                 Thinking: high, chosen for this session.\n\
                 moonshot/kimi-k3 has: off, low, high, max; default leaves it to the configuration.\n\
                 kimi-k3 via moonshot: Hello\n";
-    assert_eq!((again.code, again.stdout.as_str()), (Some(0), told), "{}", again.both());
+    assert_eq!((again.code, again.stdout.as_str()), (Some(0), reported), "{}", again.both());
     let back = stand.piped(&["--session-id", "k"], &["/model default", "/think default", "Hello"]).await;
-    let told = "Model reset to default (kimi/kimi-for-coding).\nThinking reset to default.\n\
+    let reported = "Model reset to default (kimi/kimi-for-coding).\nThinking reset to default.\n\
                 kimi-for-coding via kimi: Hello\n";
-    assert_eq!((back.code, back.stdout.as_str()), (Some(0), told), "{}", back.both());
+    assert_eq!((back.code, back.stdout.as_str()), (Some(0), reported), "{}", back.both());
     let after = stand.piped(&["--session-id", "k"], &["/model"]).await;
     assert!(after.stdout.contains("kimi (kimi/kimi-for-coding), the default."), "{}", after.both());
     let new =
@@ -152,9 +152,9 @@ async fn a_summary_takes_the_place_of_what_was_said_or_all_stays() {
     let [.., summarised, second, third] = &asked[..] else { panic!("{asked:?}") };
     assert!(summarised[0] == "first words" && summarised[2].starts_with("Summarise"), "{summarised:?}");
     // The simulator's summary repeats its prompt, not the conversation.
-    let told = second.join(" ");
-    assert!(told.contains("What was said before") && told.ends_with("second words"), "{second:?}");
-    assert!(!told.contains("first words"), "{second:?}");
+    let reported = second.join(" ");
+    assert!(reported.contains("What was said before") && reported.ends_with("second words"), "{second:?}");
+    assert!(!reported.contains("first words"), "{second:?}");
     assert_eq!(third, &["third words"]);
 }
 
@@ -200,7 +200,7 @@ async fn footers_thinking_and_the_card_are_shown_as_asked() {
 }
 
 #[tokio::test]
-async fn a_turn_that_fails_is_told_and_the_next_one_is_asked() {
+async fn a_turn_that_fails_is_reported_and_the_next_one_is_asked() {
     let stand = Stand::start().await;
     stand.upstream.fault(json!({ "provider": "kimi", "kind": "bad_request", "times": 1 })).await;
     let ended = stand.piped(&[], &["one", "two"]).await;

@@ -133,7 +133,7 @@ impl Collector {
                 let order = ordered.lock().unwrap().pop_front();
                 // The test may have ended already.
                 let _ = sender.send(Posted { path: uri.path().to_owned(), headers, body });
-                let (mut answer, mut told) = (HeaderMap::new(), ExportTraceServiceResponse::default());
+                let (mut answer, mut reported) = (HeaderMap::new(), ExportTraceServiceResponse::default());
                 let status = match order {
                     None => StatusCode::OK,
                     Some(Order::Held(released)) => {
@@ -142,7 +142,7 @@ impl Collector {
                     }
                     Some(Order::LeavesOut(rejected_spans)) => {
                         let error_message = LEFT_OUT.to_owned();
-                        told.partial_success =
+                        reported.partial_success =
                             Some(ExportTracePartialSuccess { rejected_spans, error_message });
                         StatusCode::OK
                     }
@@ -154,7 +154,7 @@ impl Collector {
                     }
                 };
                 // An empty message is a full success.
-                (status, answer, told.encode_to_vec())
+                (status, answer, reported.encode_to_vec())
             });
         let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { base, posted, orders, serving }

@@ -8,9 +8,9 @@ mod responses;
 use serde_json::Value;
 
 use super::answer::Answer;
-use super::face::Face;
+use super::api::Api;
 
-impl Face {
+impl Api {
     /// The word in the simulator's records.
     pub(crate) const fn word(self) -> &'static str {
         match self {
@@ -23,7 +23,7 @@ impl Face {
     /// Of the route that the client requested.
     pub(crate) fn of_target(target: &str) -> Option<Self> {
         let path = target.split('?').next().unwrap();
-        let ending = |face: &Self| path.ends_with(face.path().trim_start_matches("/v1"));
+        let ending = |api: &Self| path.ends_with(api.path().trim_start_matches("/v1"));
         Self::ALL.into_iter().find(ending)
     }
 
@@ -88,12 +88,12 @@ pub(crate) struct Call {
 impl Call {
     /// Whether the API accepts the id in a request. Providers accept their own ids back, so this is checked for
     /// translated answers: Anthropic's pattern, and at most 64 characters for OpenAI Responses.
-    pub(crate) fn fits(&self, face: Face) -> bool {
+    pub(crate) fn fits(&self, api: Api) -> bool {
         let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        match face {
-            Face::Chat => !self.id.is_empty(),
-            Face::Messages => self.id.len() <= 64 && self.id.chars().all(fits),
-            Face::Responses => self.id.len() <= 64,
+        match api {
+            Api::Chat => !self.id.is_empty(),
+            Api::Messages => self.id.len() <= 64 && self.id.chars().all(fits),
+            Api::Responses => self.id.len() <= 64,
         }
     }
 
@@ -164,21 +164,21 @@ pub(crate) fn events(body: &[u8]) -> Vec<Event> {
     let mut events = Vec::new();
     for block in text.trim_start_matches('\n').split("\n\n").filter(|block| !block.is_empty()) {
         let mut event = Event { name: None, data: String::new() };
-        let mut told = 0;
+        let mut reported = 0;
         for line in block.split('\n').filter(|line| !line.is_empty()) {
             let line = line.trim_end_matches('\r');
             if let Some(name) = line.strip_prefix("event:") {
                 assert!(event.name.replace(name.trim().to_owned()).is_none(), "two names: {block}");
             } else if let Some(data) = line.strip_prefix("data:") {
                 data.strip_prefix(' ').unwrap_or(data).clone_into(&mut event.data);
-                told += 1;
+                reported += 1;
             } else {
                 assert!(line.starts_with(':'), "no line of an event: {line:?}");
             }
         }
-        assert!(told <= 1, "several data lines: {block}");
-        assert!(told == 1 || event.name.is_none(), "a name without data: {block}");
-        events.extend((told == 1).then_some(event));
+        assert!(reported <= 1, "several data lines: {block}");
+        assert!(reported == 1 || event.name.is_none(), "a name without data: {block}");
+        events.extend((reported == 1).then_some(event));
     }
     events
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use super::{Patient, link, says, told};
+use super::{Patient, link, reported, says};
 use crate::common::process::Serving;
 use crate::common::{Provider, Upstream};
 
@@ -18,7 +18,7 @@ async fn a_key_in_the_configuration_is_a_warning_and_one_that_others_read_an_err
     );
     let patient = Patient::new(&config);
     let examined = patient.examined(&["--offline"]).await;
-    let found: Vec<_> = examined.of("literal-keys").into_iter().map(told).collect();
+    let found: Vec<_> = examined.of("literal-keys").into_iter().map(reported).collect();
     says(
         &found[0],
         "warning",
@@ -44,7 +44,11 @@ async fn a_key_in_the_configuration_is_a_warning_and_one_that_others_read_an_err
     fs::set_permissions(patient.path("config/moonrelay/config.json5"), fs::Permissions::from_mode(0o644))
         .unwrap();
     let examined = patient.examined(&["--offline"]).await;
-    says(&told(examined.of("literal-keys")[0]), "error", &["others can read", "mode is 644", "chmod 600"]);
+    says(
+        &reported(examined.of("literal-keys")[0]),
+        "error",
+        &["others can read", "mode is 644", "chmod 600"],
+    );
     assert!(!examined.ended.stdout.contains("0123456789"), "{}", examined.ended.both());
 }
 
@@ -93,7 +97,7 @@ async fn what_is_missing_is_named_with_the_provider_that_it_turns_off() {
     ));
     patient.write("config/moonrelay/env", "MOONSHOT_API_KEY=sk-0123456789ab\nLAB_KEY=  \n", 0o600);
     let examined = patient.examined(&["--offline"]).await;
-    let found: Vec<_> = examined.of("keys").into_iter().map(told).collect();
+    let found: Vec<_> = examined.of("keys").into_iter().map(reported).collect();
     assert_eq!(found.len(), 2, "{:#}", examined.value);
     let about = |word: &str| found.iter().find(|(_, words)| words.contains(word)).unwrap();
     says(
@@ -203,7 +207,7 @@ async fn models_that_are_gone_are_named_with_their_successors() {
     );
     patient.write("config/moonrelay/env", KEYS, 0o600);
     let examined = patient.examined(&["--offline"]).await;
-    let found: Vec<_> = examined.of("retired").into_iter().map(told).collect();
+    let found: Vec<_> = examined.of("retired").into_iter().map(reported).collect();
     says(
         &found[0],
         "warning",
@@ -225,7 +229,7 @@ async fn models_that_are_gone_are_named_with_their_successors() {
     }
     let examined = patient.examined(&["--offline"]).await;
     assert!(
-        !examined.of("retired").into_iter().any(|found| told(found).1.contains("was retired")),
+        !examined.of("retired").into_iter().any(|found| reported(found).1.contains("was retired")),
         "{:#}",
         examined.value
     );

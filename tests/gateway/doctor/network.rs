@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{Patient, running, says, told};
+use super::{Patient, reported, running, says};
 use crate::common::process::signal;
 use crate::common::scripted::Scripted;
 use crate::common::{Provider, Setup, Upstream, prompt};
@@ -44,11 +44,11 @@ async fn offline_nobody_is_asked() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_refused_is_told_masked() {
+async fn a_key_that_is_refused_is_reported_masked() {
     let upstream = Upstream::with(&["--key", "the-only-good-key-0123456789"]).await;
     let config = Setup::chain(&upstream, &MOONSHOT_AND_OPENROUTER).text();
     let examined = Patient::new(&config).examined(&[]).await;
-    let found: Vec<_> = examined.of("reach").into_iter().map(told).collect();
+    let found: Vec<_> = examined.of("reach").into_iter().map(reported).collect();
     assert_eq!(found.len(), 3, "{:#}", examined.value);
     for provider in Provider::ALL {
         let words = format!("provider {} refuses its key sk-…00", provider.id());
@@ -68,7 +68,7 @@ async fn a_key_of_another_product_is_known_by_how_it_begins() {
         .set("models.providers.moonshot.apiKey", json!(Provider::Kimi.key()))
         .set("models.providers.kimi.apiKey", json!(Provider::OpenRouter.key()));
     let examined = Patient::new(&setup.text()).examined(&["--offline"]).await;
-    let found: Vec<_> = examined.of("products").into_iter().map(told).collect();
+    let found: Vec<_> = examined.of("products").into_iter().map(reported).collect();
     says(&found[0], "warning", &["provider kimi is Kimi Code", "one of OpenRouter"]);
     says(
         &found[1],
@@ -167,10 +167,10 @@ async fn a_key_of_another_product_is_sent_to_no_host_of_the_catalog() {
         let patient = Patient::new(&config.to_string());
         patient.variable("HTTP_PROXY", &proxy).variable("http_proxy", &proxy).examined(&[]).await
     };
-    let told = examined(key).await;
-    says(&told.only("products"), "error", &["one of Kimi Code", "kimi-code-api-key"]);
-    assert_eq!(told.why_skipped("reach"), "no provider can be asked with a key of its own");
-    assert!(!told.ended.stdout.contains(key));
+    let reported = examined(key).await;
+    says(&reported.only("products"), "error", &["one of Kimi Code", "kimi-code-api-key"]);
+    assert_eq!(reported.why_skipped("reach"), "no provider can be asked with a key of its own");
+    assert!(!reported.ended.stdout.contains(key));
     for upstream in &upstreams {
         assert!(upstream.requests().await.is_empty(), "the key went there");
     }
@@ -180,7 +180,7 @@ async fn a_key_of_another_product_is_sent_to_no_host_of_the_catalog() {
 }
 
 #[tokio::test]
-async fn a_provider_that_is_not_there_is_told_with_what_failed() {
+async fn a_provider_that_is_not_there_is_reported_with_what_failed() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     // It accepts connections and does not speak TLS.
@@ -228,7 +228,7 @@ async fn answering(answer: String) -> Scripted {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_wrong_is_told_by_the_date_of_an_answer() {
+async fn a_clock_that_is_wrong_is_reported_by_the_date_of_an_answer() {
     for (off, expected) in [(0, None), (120, Some("warning")), (3600, Some("error"))] {
         let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(off));
         let body = "{\"object\":\"list\",\"data\":[]}";
@@ -249,7 +249,7 @@ async fn a_clock_that_is_wrong_is_told_by_the_date_of_an_answer() {
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_is_told_with_who_has_it() {
+async fn a_port_that_is_taken_is_reported_with_who_has_it() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = taken.local_addr().unwrap().port();
     let config = format!(
@@ -289,7 +289,7 @@ async fn the_path_of_a_socket_is_looked_at() {
 }
 
 #[tokio::test]
-async fn the_running_gateway_tells_who_rests_and_what_it_refused() {
+async fn the_running_gateway_reports_who_cooldowns_and_what_it_refused() {
     let upstream = Upstream::start().await;
     let (mut gateway, config) = running(Setup::chain(&upstream, &MOONSHOT_AND_OPENROUTER)).await;
     let patient = Patient::new(&config);
@@ -306,7 +306,7 @@ async fn the_running_gateway_tells_who_rests_and_what_it_refused() {
     }
     gateway.chat(&prompt("moonshot/kimi-k3", "Say hello", false)).await;
     let examined = patient.examined(&arguments).await;
-    let found: Vec<_> = examined.of("rests").into_iter().map(told).collect();
+    let found: Vec<_> = examined.of("rests").into_iter().map(reported).collect();
     says(&found[0], "error", &["moonshot/kimi-k3 rests for ", "(billing)", "nobody answers", "top up"]);
     says(&found[1], "error", &["openrouter/auto rests for "]);
     assert!(examined.of("gateway").is_empty(), "{:#}", examined.value);
@@ -323,14 +323,14 @@ async fn the_running_gateway_tells_who_rests_and_what_it_refused() {
     std::fs::write(gateway.config(), "{ logging: { level: 'lots' } }").unwrap();
     let mine = patient.path("config/moonrelay/config.json5");
     let examined = patient.examined(&["--offline"]).await;
-    let found: Vec<_> = examined.of("gateway").into_iter().map(told).collect();
+    let found: Vec<_> = examined.of("gateway").into_iter().map(reported).collect();
     assert_eq!(found.len(), 2, "{:#}", examined.value);
     says(&found[0], "warning", &["reads ", mine.to_str().unwrap()]);
     says(&found[1], "error", &["refused", "logging.level", "gateway reload"]);
 }
 
 #[tokio::test]
-async fn clients_that_kimi_code_will_refuse_are_told_beforehand() {
+async fn clients_that_kimi_code_will_refuse_are_reported_beforehand() {
     let upstream = Upstream::start().await;
     let setup = Setup::chain(&upstream, &[Provider::Kimi, Provider::OpenRouter]);
     let gate = async |setup: &Setup| {
@@ -338,7 +338,7 @@ async fn clients_that_kimi_code_will_refuse_are_told_beforehand() {
         examined
             .of("gate")
             .first()
-            .map(|found| (found["severity"].as_str().unwrap().to_owned(), told(found).1))
+            .map(|found| (found["severity"].as_str().unwrap().to_owned(), reported(found).1))
     };
     let (severity, words) = gate(&setup).await.unwrap();
     says(

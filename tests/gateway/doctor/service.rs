@@ -68,7 +68,7 @@ async fn what_service_install_wrote_is_well() {
 }
 
 #[tokio::test]
-async fn what_systemd_says_of_the_unit_is_told_with_what_mends_it() {
+async fn what_systemd_says_of_the_unit_is_reported_with_what_fixes_it() {
     let patient = installed(&[]).await;
     for (properties, severity, words) in [
         ("ActiveState=failed\nResult=exit-code\nExecMainStatus=217", "error", &["217/USER", "sandbox"][..]),
@@ -88,7 +88,7 @@ async fn what_systemd_says_of_the_unit_is_told_with_what_mends_it() {
 }
 
 #[tokio::test]
-async fn a_unit_of_another_program_or_another_configuration_is_told() {
+async fn a_unit_of_another_program_or_another_configuration_is_reported() {
     let patient = installed(&[]).await;
     let unit = patient.path("config/systemd/user/moonrelay.service");
     let text = std::fs::read_to_string(&unit).unwrap();

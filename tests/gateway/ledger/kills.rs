@@ -41,7 +41,7 @@ async fn fifty_kills_under_load_leave_a_valid_file_with_all_confirmed_entries() 
             assert_eq!(gateway.get("/").await.status, 200);
             least = came.saturating_sub(2 * CLIENTS);
         }
-        let told = gateway.get("/status").await.json()["ledger"].clone();
+        let reported = gateway.get("/status").await.json()["ledger"].clone();
         signal("-KILL", gateway.serving.pid()).await;
         gateway.serving.ended().await;
         let answered = load.end().await;
@@ -51,11 +51,11 @@ async fn fifty_kills_under_load_leave_a_valid_file_with_all_confirmed_entries() 
         let there = kept.ids();
         assert!(there.is_superset(&before), "what was there before is there still");
         let new = there.len() - before.len();
-        let written = usize::try_from(told["written"].as_u64().unwrap()).unwrap();
-        assert!(new >= written.max(least), "kill {kill}: {new} of {told}, {least} were on a page");
-        assert_eq!((&told["dropped"], &told["trouble"]), (&0.into(), &serde_json::Value::Null));
+        let written = usize::try_from(reported["written"].as_u64().unwrap()).unwrap();
+        assert!(new >= written.max(least), "kill {kill}: {new} of {reported}, {least} were on a page");
+        assert_eq!((&reported["dropped"], &reported["trouble"]), (&0.into(), &serde_json::Value::Null));
         let missing: usize = answered.iter().map(|ids| missing(ids, &there)).sum();
-        assert!(missing <= 2 * BATCH, "kill {kill}: {missing} of {told}");
+        assert!(missing <= 2 * BATCH, "kill {kill}: {missing} of {reported}");
         answers += answered.iter().map(Vec::len).sum::<usize>();
         (lost, most) = (lost + missing, most.max(missing));
         before = there;

@@ -70,15 +70,15 @@ async fn full_disk_loses_entries_and_is_logged_and_counted() {
     let mut gateway = Gateway::starting(command, home).await;
     let mut load = super::Load::on(gateway.base(), 4);
     gateway.serving.has_said("serves on, and keeps").await;
-    let mut told = Value::Null;
+    let mut reported = Value::Null;
     for _ in 0..100 {
         load.answers(50).await;
-        told = gateway.get("/status").await.json()["ledger"].clone();
-        if told["trouble"].is_string() && told["dropped"] != 0 {
+        reported = gateway.get("/status").await.json()["ledger"].clone();
+        if reported["trouble"].is_string() && reported["dropped"] != 0 {
             break;
         }
     }
-    assert!(told["trouble"].is_string() && told["dropped"] != 0, "{told}");
+    assert!(reported["trouble"].is_string() && reported["dropped"] != 0, "{reported}");
     let output = gateway.serving.stop().await;
     let answered: usize = load.end().await.iter().map(Vec::len).sum();
     // After a checkpoint the write-ahead log has free space for a while.
@@ -90,6 +90,6 @@ async fn full_disk_loses_entries_and_is_logged_and_counted() {
     let kept = Kept::of(gateway.home());
     kept.is_sound();
     let there = kept.ids().len();
-    let written = told["written"].as_u64().unwrap_or(u64::MAX);
-    assert!(there as u64 >= written && there < answered, "{there} of {answered}: {told}");
+    let written = reported["written"].as_u64().unwrap_or(u64::MAX);
+    assert!(there as u64 >= written && there < answered, "{there} of {answered}: {reported}");
 }

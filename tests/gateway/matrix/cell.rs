@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::column::Column;
-use crate::common::{Answer, Face, Finish, Gateway, Reply, Upstream};
+use crate::common::{Answer, Api, Finish, Gateway, Reply, Upstream};
 
 /// A part of a conversation, or a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,13 +38,13 @@ pub(super) const CELLS: [Cell; 8] = [
 pub(super) struct Stand {
     pub(super) upstream: Arc<Upstream>,
     pub(super) gateway: Arc<Gateway>,
-    pub(super) client: Face,
+    pub(super) client: Api,
     pub(super) column: Column,
 }
 
 impl Cell {
     /// Whether the target is in cooldown afterwards.
-    pub(super) const fn rests_the_target(self) -> bool {
+    pub(super) const fn cooldowns_the_target(self) -> bool {
         matches!(self, Self::ProvidersError | Self::CutStream)
     }
 

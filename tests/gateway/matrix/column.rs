@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::common::{Face, Provider, Setup, Upstream};
+use crate::common::{Api, Provider, Setup, Upstream};
 
 /// The primary provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,7 +14,7 @@ pub(super) enum Column {
     /// OpenRouter, with its three APIs.
     OpenRouter,
     /// A provider that is not in the catalog and supports only this API.
-    Custom(Face),
+    Custom(Api),
 }
 
 /// The fallback's model. It does not reason, and supports prefill.
@@ -25,9 +25,9 @@ impl Column {
         Self::Kimi,
         Self::Moonshot,
         Self::OpenRouter,
-        Self::Custom(Face::Chat),
-        Self::Custom(Face::Messages),
-        Self::Custom(Face::Responses),
+        Self::Custom(Api::Chat),
+        Self::Custom(Api::Messages),
+        Self::Custom(Api::Responses),
     ];
 
     /// The simulated provider.
@@ -54,30 +54,30 @@ impl Column {
         reference.split_once('/').unwrap().1.to_owned()
     }
 
-    pub(super) fn speaks(self, face: Face) -> bool {
-        !matches!(self, Self::Custom(own) if own != face)
+    pub(super) fn speaks(self, api: Api) -> bool {
+        !matches!(self, Self::Custom(own) if own != api)
     }
 
     /// The fallback.
     pub(super) const SPARE: &'static str = "spare/moonshotai/kimi-k2-0905";
 
     /// The one API of the fallback: not the client's.
-    pub(super) const fn spare_face(client: Face) -> Face {
+    pub(super) const fn spare_api(client: Api) -> Api {
         match client {
-            Face::Chat => Face::Messages,
-            Face::Messages | Face::Responses => Face::Chat,
+            Api::Chat => Api::Messages,
+            Api::Messages | Api::Responses => Api::Chat,
         }
     }
 
     /// This provider first, another one next, one try each.
-    pub(super) fn setup(self, upstream: &Upstream, client: Face) -> Setup {
-        let custom = |face: Face, provider: Provider, id: &str, compat: Value| {
-            let path = match (provider, face) {
-                (Provider::Moonshot, Face::Messages) => "/moonshot/anthropic/v1",
+    pub(super) fn setup(self, upstream: &Upstream, client: Api) -> Setup {
+        let custom = |api: Api, provider: Provider, id: &str, compat: Value| {
+            let path = match (provider, api) {
+                (Provider::Moonshot, Api::Messages) => "/moonshot/anthropic/v1",
                 _ => provider.path(),
             };
             json!({
-                "baseUrl": format!("{}{path}", upstream.base()), "apiKey": provider.key(), "api": face.api(),
+                "baseUrl": format!("{}{path}", upstream.base()), "apiKey": provider.key(), "api": api.api(),
                 "authHeader": true,
                 "models": [{
                     "id": id, "input": ["text", "image"], "contextWindow": 262_144, "maxTokens": 32_768,
@@ -89,17 +89,17 @@ impl Column {
             .set(
                 "models.providers.spare",
                 custom(
-                    Self::spare_face(client),
+                    Self::spare_api(client),
                     Provider::OpenRouter,
                     SPARE_MODEL,
                     json!({ "supportsPrefill": true }),
                 ),
             )
             .set("agents.defaults.model", json!({ "primary": self.reference(), "fallbacks": [Self::SPARE] }));
-        if let Self::Custom(face) = self {
+        if let Self::Custom(api) = self {
             // Kimi under another name: it requires its reasoning back and accepts any signature.
             let compat = json!({ "requiresReasoningContentOnAssistantMessages": true });
-            setup = setup.set("models.providers.own", custom(face, Provider::Moonshot, "kimi-k3", compat));
+            setup = setup.set("models.providers.own", custom(api, Provider::Moonshot, "kimi-k3", compat));
         }
         setup
     }

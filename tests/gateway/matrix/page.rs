@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 use super::Words;
 use super::cell::{CELLS, Cell};
 use super::column::Column;
-use crate::common::Face;
+use crate::common::Api;
 
 /// The page.
 pub(super) fn rendered(words: &Words) -> String {
     let mut out = String::from(INTRODUCTION);
-    for client in [Face::Chat, Face::Messages, Face::Responses] {
+    for client in [Api::Chat, Api::Messages, Api::Responses] {
         let (name, clients) = client_name(client);
         let _ = write!(out, "\n## Clients of {name}\n\n{clients}\n\n| provider |");
         for cell in CELLS {
@@ -42,15 +42,13 @@ const fn title(cell: Cell) -> &'static str {
     }
 }
 
-const fn client_name(face: Face) -> (&'static str, &'static str) {
-    match face {
-        Face::Chat => {
-            ("Chat Completions", "aider, opencode, kimi-code, kimi-cli, OpenClaw, the OpenAI SDKs.")
-        }
-        Face::Messages => {
+const fn client_name(api: Api) -> (&'static str, &'static str) {
+    match api {
+        Api::Chat => ("Chat Completions", "aider, opencode, kimi-code, kimi-cli, OpenClaw, the OpenAI SDKs."),
+        Api::Messages => {
             ("Messages", "Claude Code, the Anthropic SDKs, opencode and kimi-code if configured.")
         }
-        Face::Responses => ("Responses", "Codex, the OpenAI SDKs."),
+        Api::Responses => ("Responses", "Codex, the OpenAI SDKs."),
     }
 }
 
@@ -59,9 +57,9 @@ const fn provider_name(column: Column) -> &'static str {
         Column::Kimi => "Kimi Code",
         Column::Moonshot => "Moonshot",
         Column::OpenRouter => "OpenRouter",
-        Column::Custom(Face::Chat) => "another, chat only",
-        Column::Custom(Face::Messages) => "another, Messages only",
-        Column::Custom(Face::Responses) => "another, Responses only",
+        Column::Custom(Api::Chat) => "another, chat only",
+        Column::Custom(Api::Messages) => "another, Messages only",
+        Column::Custom(Api::Responses) => "another, Responses only",
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) struct Used {
     /// Of those, reasoning.
     pub(super) reasoning: i128,
     /// The cost that answers reported, in 10⁻¹² units.
-    pub(super) told: i128,
+    pub(super) reported: i128,
 }
 
 impl Used {
@@ -42,7 +42,7 @@ impl Used {
             written: write,
             completion: output,
             reasoning,
-            told: line.told,
+            reported: line.reported,
         }
     }
 
@@ -54,7 +54,7 @@ impl Used {
             written: self.written + other.written,
             completion: self.completion + other.completion,
             reasoning: self.reasoning + other.reasoning,
-            told: self.told + other.told,
+            reported: self.reported + other.reported,
         }
     }
 }
@@ -73,7 +73,7 @@ const PRICES: [(&str, &str, [i128; 3]); 5] = [
 pub(super) fn expected_cost((provider, model): &Target, used: &Used) -> Option<i128> {
     match provider.as_str() {
         "kimi" => None,
-        "openrouter" => Some(used.told),
+        "openrouter" => Some(used.reported),
         _ => {
             let row = PRICES.iter().find(|(own, id, _)| own == provider && id == model);
             let (_, _, [hit, miss, output]) = row.unwrap_or_else(|| panic!("no price of {provider}/{model}"));
@@ -99,7 +99,7 @@ impl Books {
                 written: count("cacheWriteTokens"),
                 completion: count("completionTokens"),
                 reasoning: count("reasoningTokens"),
-                told: picos(&text("cost")),
+                reported: picos(&text("cost")),
             };
             // The provider of the user's own is Moonshot's in the simulator, and the only one with this model.
             let provider = match (text("provider"), text("model")) {
@@ -162,21 +162,21 @@ pub(super) struct Line {
     /// Input, output, read from the cache, written to it, reasoning.
     tokens: [i128; 5],
     pub(super) estimated: bool,
-    told: i128,
+    reported: i128,
     pub(super) amount: Option<i128>,
     pub(super) currency: Option<String>,
     pub(super) pricing: Option<String>,
 }
 
 /// The contents of the usage database.
-pub(super) struct Ledger {
+pub(super) struct Database {
     pub(super) requests: Vec<Row>,
     pub(super) lines: Vec<Line>,
     /// Its own sums, by model.
     sums: BTreeMap<String, UsageRow>,
 }
 
-impl Ledger {
+impl Database {
     /// Of a gateway that has ended.
     pub(super) async fn read(directory: &Path) -> Self {
         let file =
@@ -249,7 +249,7 @@ fn line(row: &rusqlite::Row<'_>) -> rusqlite::Result<Line> {
         outcome: row.get(2)?,
         tokens: [number(3)?, number(4)?, number(5)?, number(6)?, number(7)?],
         estimated: row.get(8)?,
-        told: row.get::<_, Option<i64>>(9)?.map_or(0, i128::from),
+        reported: row.get::<_, Option<i64>>(9)?.map_or(0, i128::from),
         amount: row.get::<_, Option<i64>>(10)?.map(i128::from),
         currency: row.get(11)?,
         pricing: row.get(12)?,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::common::{Answer, Face, Gateway};
+use crate::common::{Answer, Api, Gateway};
 
 /// Their names.
 pub(super) const CLIENTS: [&str; 4] = ["ada", "bashō", "cleo", "dara"];
@@ -42,24 +42,24 @@ pub(super) fn token(client: &str) -> String {
 
 /// One of many requests; its number selects all of its properties.
 pub(super) async fn ask(gateway: &Gateway, number: usize) -> Seen {
-    let face = Face::ALL[number % 3];
+    let api = Api::ALL[number % 3];
     let streamed = (number / 3).is_multiple_of(2);
     let client = CLIENTS[number / 7 % CLIENTS.len()];
     let history = "So it was said before. ".repeat(number * 13 % 90);
     let order = if number % 9 == 4 { "call look" } else { "and now say this" };
-    let body = face.prompt(MODELS[number % MODELS.len()], &format!("{history}{order} {number}"), streamed);
-    let answer = send(gateway, face, client, &body).await;
-    let is_answered = answer.status == 200 && face.read(&answer).error.is_none();
+    let body = api.prompt(MODELS[number % MODELS.len()], &format!("{history}{order} {number}"), streamed);
+    let answer = send(gateway, api, client, &body).await;
+    let is_answered = answer.status == 200 && api.read(&answer).error.is_none();
     Seen { id: answer.header("x-moonrelay-request-id").to_owned(), client, is_answered }
 }
 
-async fn send(gateway: &Gateway, face: Face, client: &str, body: &Value) -> Answer {
-    Answer::read(request(gateway, face, client, body).send().await.unwrap()).await
+async fn send(gateway: &Gateway, api: Api, client: &str, body: &Value) -> Answer {
+    Answer::read(request(gateway, api, client, body).send().await.unwrap()).await
 }
 
-fn request(gateway: &Gateway, face: Face, client: &str, body: &Value) -> reqwest::RequestBuilder {
+fn request(gateway: &Gateway, api: Api, client: &str, body: &Value) -> reqwest::RequestBuilder {
     gateway
-        .request(reqwest::Method::POST, face.path())
+        .request(reqwest::Method::POST, api.path())
         .header("user-agent", "KimiCLI/1.46.0")
         .header("content-type", "application/json")
         .bearer_auth(token(client))
@@ -68,15 +68,15 @@ fn request(gateway: &Gateway, face: Face, client: &str, body: &Value) -> reqwest
 
 /// A request whose first target is silent.
 pub(super) async fn hedged(gateway: &Gateway, number: usize) -> Answer {
-    let face = Face::ALL[number % 3];
-    let body = face.prompt("kimi/kimi-for-coding", &format!("say {number}"), number.is_multiple_of(2));
-    send(gateway, face, CLIENTS[0], &body).await
+    let api = Api::ALL[number % 3];
+    let body = api.prompt("kimi/kimi-for-coding", &format!("say {number}"), number.is_multiple_of(2));
+    send(gateway, api, CLIENTS[0], &body).await
 }
 
 /// A client that goes away when it has the beginning of its answer.
 pub(super) async fn leaves(gateway: &Gateway, model: &str) {
-    let body = Face::Chat.prompt(model, "tell me", true);
-    let request = request(gateway, Face::Chat, CLIENTS[1], &body).header("x-moonrelay-fallback", "off");
+    let body = Api::Chat.prompt(model, "tell me", true);
+    let request = request(gateway, Api::Chat, CLIENTS[1], &body).header("x-moonrelay-fallback", "off");
     let mut response = request.send().await.unwrap();
     assert_eq!(response.status(), 200);
     // The end of the received data: after it the answer stalls.
@@ -90,5 +90,5 @@ pub(super) async fn leaves(gateway: &Gateway, model: &str) {
 pub(super) async fn sized(gateway: &Gateway, model: &str) -> Answer {
     let text = "one more of the same ".repeat(130);
     let body = json!({ "model": model, "messages": [{ "role": "user", "content": text }] });
-    send(gateway, Face::Chat, CLIENTS[2], &body).await
+    send(gateway, Api::Chat, CLIENTS[2], &body).await
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use super::{
-    directory, json_lines, logged_in, login, mode, moonrelay, secrets, stored, tells_no_secret, tokens,
+    contains_no_secret, directory, json_lines, logged_in, login, mode, moonrelay, secrets, stored, tokens,
     upstream,
 };
 use crate::common::process::{run, signal};
@@ -36,7 +36,7 @@ async fn the_code_is_shown_and_the_tokens_are_kept_where_nobody_else_reads_them(
     {
         assert!(ended.stdout.contains(shown), "{shown}: {}", ended.both());
     }
-    tells_no_secret(home.path(), &ended.both());
+    contains_no_secret(home.path(), &ended.both());
     let modes = [mode(&directory(home.path())), mode(&tokens(home.path()))];
     assert_eq!(modes, [0o700, 0o600]);
     let text = config(home.path());
@@ -62,14 +62,14 @@ async fn the_code_is_shown_and_the_tokens_are_kept_where_nobody_else_reads_them(
     assert_eq!(waiting["waiting"]["verificationUri"], "https://www.kimi.com/device");
     assert_eq!((&outcome["ok"], &outcome["provider"]), (&json!(true), &json!("kimi")));
     assert_eq!(outcome["config"]["changed"], false, "{outcome}");
-    tells_no_secret(home.path(), &ended.both());
+    contains_no_secret(home.path(), &ended.both());
     assert_ne!(stored(home.path())["login"], first["login"]);
     let asked = upstream.office().await["asked"].clone();
     assert_eq!((&asked["x-msh-device-id"], &asked["client_id"]), (&device, &json!("mine")));
 }
 
 #[tokio::test]
-async fn what_ends_a_login_is_told_and_nothing_is_kept() {
+async fn what_ends_a_login_is_reported_and_nothing_is_kept() {
     let upstream = upstream().await;
     let table = [
         (json!(["authorization_pending", "expired_token"]), "expired_token", "start again"),
@@ -203,7 +203,7 @@ async fn onboarding_logs_in_and_gives_kimi_its_place_in_the_chain() {
     let outcome: serde_json::Value = serde_json::from_str(outcome).unwrap();
     assert_eq!((&outcome["setUp"], &outcome["ok"]), (&json!("kimi-code-oauth"), &json!(true)), "{outcome}");
     assert_eq!(outcome["model"]["primary"], "kimi/kimi-for-coding", "{outcome}");
-    tells_no_secret(fresh.path(), &ended.both());
+    contains_no_secret(fresh.path(), &ended.both());
     let text = config(fresh.path());
     assert!(text.contains("// mine") && text.contains("kimi/kimi-for-coding"), "{text}");
 

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use serde_json::json;
 
-use super::{KIMI, gateway, let_it_end_in, logged_in, secrets, setup, stored, tells_no_secret, upstream};
+use super::{KIMI, contains_no_secret, gateway, let_it_end_in, logged_in, secrets, setup, stored, upstream};
 use crate::common::process::PATIENCE;
 use crate::common::{Gateway, prompt};
 
@@ -42,10 +42,10 @@ async fn fifty_requests_with_an_expired_token_cause_one_refresh() {
     let next = secrets(gateway.home());
     assert!(first[0] != next[0] && first[1] != next[1], "both are new, and kept");
     assert_eq!(super::mode(&super::tokens(gateway.home())), 0o600);
-    let told = gateway.serving.stop().await;
-    assert_eq!(told.matches("attempts=kimi/kimi-for-coding=ok").count(), 50, "{told}");
-    tells_no_secret(gateway.home(), &told);
-    assert!(!told.contains(&first[0]), "nor an old one");
+    let reported = gateway.serving.stop().await;
+    assert_eq!(reported.matches("attempts=kimi/kimi-for-coding=ok").count(), 50, "{reported}");
+    contains_no_secret(gateway.home(), &reported);
+    assert!(!reported.contains(&first[0]), "nor an old one");
 }
 
 #[tokio::test]
@@ -129,9 +129,9 @@ async fn unreachable_oauth_server_fails_over_when_the_token_expires() {
     let_it_end_in(gateway.home(), -1);
     let answer = gateway.chat(&prompt(KIMI, "Say hello", false)).await;
     assert_eq!(answer.attempts(), "kimi/kimi-for-coding=network, openrouter/auto=ok", "{}", answer.text());
-    let told = gateway.serving.stop().await;
-    assert!(told.contains(answer.header("x-moonrelay-request-id")), "{told}");
-    tells_no_secret(gateway.home(), &told);
+    let reported = gateway.serving.stop().await;
+    assert!(reported.contains(answer.header("x-moonrelay-request-id")), "{reported}");
+    contains_no_secret(gateway.home(), &reported);
 }
 
 #[tokio::test]

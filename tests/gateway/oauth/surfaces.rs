@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
 use super::{
-    KIMI, gateway, let_it_end_in, logged_in, moonrelay, secrets, setup, tells_no_secret, tokens, upstream,
+    KIMI, contains_no_secret, gateway, let_it_end_in, logged_in, moonrelay, secrets, setup, tokens, upstream,
 };
 use crate::common::process::run;
 use crate::common::scripted::Scripted;
-use crate::common::{Face, Gateway, prompt};
-use crate::doctor::{Patient, told};
+use crate::common::{Api, Gateway, prompt};
+use crate::doctor::{Patient, reported};
 
 fn kimi(providers: &Value) -> &Value {
     let all = providers.as_array().unwrap();
@@ -59,27 +59,27 @@ async fn token_file_readable_by_others_is_not_used() {
     let mut gateway = Gateway::starting(command, home).await;
     let asked = prompt("default", "Say hello", false);
     assert_eq!(gateway.chat(&asked).await.model(), "openrouter/auto");
-    let told = gateway.serving.output();
-    assert!(told.contains(&format!("chmod 600 {}", path.display())), "{told}");
+    let reported = gateway.serving.output();
+    assert!(reported.contains(&format!("chmod 600 {}", path.display())), "{reported}");
     set(0o600);
     gateway.serving.said("reloaded; chain").await;
     let answer = gateway.chat(&asked).await;
     assert_eq!(answer.model(), KIMI);
-    let told = gateway.serving.stop().await;
-    assert!(told.contains(answer.header("x-moonrelay-request-id")), "{told}");
-    tells_no_secret(gateway.home(), &told);
+    let reported = gateway.serving.stop().await;
+    assert!(reported.contains(answer.header("x-moonrelay-request-id")), "{reported}");
+    contains_no_secret(gateway.home(), &reported);
 }
 
 #[tokio::test]
 async fn every_api_sends_a_bearer_token_and_the_clients_user_agent() {
     let upstream = upstream().await;
     let gateway = gateway(&upstream, setup(&upstream)).await;
-    for face in Face::ALL {
+    for api in Api::ALL {
         upstream.forget().await;
         let sent =
-            gateway.request(reqwest::Method::POST, face.path()).header("user-agent", "claude-cli/2.1.329");
-        let answer = sent.body(face.prompt(KIMI, "Say hello", false).to_string()).send().await.unwrap();
-        assert_eq!(answer.status(), 200, "{face:?}");
+            gateway.request(reqwest::Method::POST, api.path()).header("user-agent", "claude-cli/2.1.329");
+        let answer = sent.body(api.prompt(KIMI, "Say hello", false).to_string()).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{api:?}");
         let requests = upstream.requests().await;
         let headers = &requests[0]["headers"];
         assert_eq!(requests[0]["status"], 200);
@@ -103,7 +103,7 @@ async fn commands_use_and_refresh_the_login() {
         let_it_end_in(home, -1);
         let ended = run(moonrelay(home, arguments)).await;
         assert_eq!(ended.code, Some(0), "{arguments:?}: {}", ended.both());
-        tells_no_secret(home, &ended.both());
+        contains_no_secret(home, &ended.both());
         let said = ended.json();
         match arguments[0] {
             "explain" => {
@@ -130,9 +130,9 @@ async fn commands_use_and_refresh_the_login() {
         assert_eq!(upstream.office().await["refreshed"], refreshed, "{arguments:?}");
     }
     run(moonrelay(home, &["models", "list", "--live", "--provider", "kimi"])).await;
-    let told = run(moonrelay(home, &["models", "status"])).await.stdout;
+    let reported = run(moonrelay(home, &["models", "status"])).await.stdout;
     let host = format!("oauth (login at {}/oauth), now eyJ…", upstream.base());
-    assert!(told.contains(&host) && told.contains(", good for 15 min"), "{told}");
+    assert!(reported.contains(&host) && reported.contains(", good for 15 min"), "{reported}");
 }
 
 #[tokio::test]
@@ -144,7 +144,7 @@ async fn commands_refresh_a_rejected_token() {
     let listed = run(moonrelay(home, &["models", "list", "--live", "--provider", "kimi", "--json"])).await;
     assert_eq!(listed.code, Some(0), "{}", listed.both());
     assert_eq!(listed.json()["live"][0]["ok"], true, "{}", listed.both());
-    tells_no_secret(home, &listed.both());
+    contains_no_secret(home, &listed.both());
     assert_eq!(upstream.office().await["refreshed"], 1);
 }
 
@@ -155,15 +155,15 @@ async fn doctor_checks_a_login_and_names_the_fix() {
     let patient = Patient::new(&config);
     let home = patient.home.path();
     patient.write("config.json5", &config, 0o600);
-    let mend = "moonrelay onboard --auth-choice kimi-code-oauth";
+    let fix = "moonrelay onboard --auth-choice kimi-code-oauth";
     let findings = async |check: &str| {
         let examined = patient.examined(&[]).await;
         assert!(!examined.ended.both().contains("eyJhbGciOiJub25lIn0."), "a token was told");
         assert!(examined.of("products").is_empty() && examined.of("region").is_empty());
-        examined.of(check).into_iter().map(|found| (found.clone(), told(found).1)).collect::<Vec<_>>()
+        examined.of(check).into_iter().map(|found| (found.clone(), reported(found).1)).collect::<Vec<_>>()
     };
     let nobody = findings("keys").await;
-    assert_eq!((nobody.len(), &nobody[0].0["fix"]), (1, &json!(mend)), "{nobody:?}");
+    assert_eq!((nobody.len(), &nobody[0].0["fix"]), (1, &json!(fix)), "{nobody:?}");
     assert_eq!(nobody[0].0["kind"], "missing_login");
 
     logged_in(home, &upstream).await;
@@ -186,11 +186,11 @@ async fn doctor_checks_a_login_and_names_the_fix() {
     for words in ["503", "invalid_grant"] {
         let reach = findings("reach").await;
         assert_eq!(reach.len(), 1, "{reach:?}");
-        assert_eq!(reach[0].0["fix"] == json!(mend), words == "invalid_grant", "{reach:?}");
+        assert_eq!(reach[0].0["fix"] == json!(fix), words == "invalid_grant", "{reach:?}");
         assert!(reach[0].1.contains("provider kimi has no key") && reach[0].1.contains(words), "{reach:?}");
     }
     let ended = findings("keys").await;
-    assert_eq!((ended.len(), &ended[0].0["fix"]), (1, &json!(mend)), "{ended:?}");
+    assert_eq!((ended.len(), &ended[0].0["fix"]), (1, &json!(fix)), "{ended:?}");
 }
 
 #[tokio::test]

@@ -52,13 +52,13 @@ async fn a_custom_server_with_and_without_a_key() {
         ["--auth-choice", "custom", "--base-url", &base, "--provider", "Lab-1", "--model", "kimi-k3"];
     let ended = desk.onboard(KEY, &[&custom[..], &["--face", "chat", "--json"]].concat()).await;
     assert_eq!(ended.code, Some(0), "{}", ended.both());
-    let told = ended.json();
+    let reported = ended.json();
     assert_eq!(
-        (&told["provider"], &told["secrets"]["name"]),
+        (&reported["provider"], &reported["secrets"]["name"]),
         (&json!("lab-1"), &json!("LAB_1_API_KEY")),
-        "{told}"
+        "{reported}"
     );
-    assert_eq!(told["model"]["primary"], "lab-1/kimi-k3");
+    assert_eq!(reported["model"]["primary"], "lab-1/kimi-k3");
     // Without a key, at a server without a list of models.
     let base = format!("{}/nowhere/v1", desk.upstream.base());
     let bare = [
@@ -75,9 +75,13 @@ async fn a_custom_server_with_and_without_a_key() {
     ];
     let ended = desk.run(None, &[&bare[..], &["--no-key", "--json"]].concat(), &[]).await;
     assert_eq!(ended.code, Some(0), "{}", ended.both());
-    let told = ended.json();
-    assert_eq!((&told["check"]["result"], &told["secrets"]), (&json!("unjudged"), &json!(null)), "{told}");
-    assert_eq!(told["model"]["fallbacks"], json!(["bare/m"]));
+    let reported = ended.json();
+    assert_eq!(
+        (&reported["check"]["result"], &reported["secrets"]),
+        (&json!("unjudged"), &json!(null)),
+        "{reported}"
+    );
+    assert_eq!(reported["model"]["fallbacks"], json!(["bare/m"]));
     assert_eq!(desk.json(&["config", "validate", "--json"]).await["warnings"], json!([]));
 }
 
@@ -136,7 +140,7 @@ async fn the_china_site_is_written_and_changed_back() {
 }
 
 #[tokio::test]
-async fn another_variable_of_the_shell_is_told() {
+async fn another_variable_of_the_shell_is_reported() {
     let desk = Desk::new().await;
     let base = desk.base(Provider::Moonshot);
     let arguments = ["--auth-choice", "moonshot-api-key", "--base-url", &base, "--json"];
@@ -154,9 +158,9 @@ async fn a_gateway_that_runs_takes_it_over_and_answers() {
     desk.write(&format!("{{ gateway: {{ port: {port} }} }}"));
     std::fs::write(desk.secrets(), format!("MOONSHOT_API_KEY={KEY}\n")).unwrap();
     let mut serving = Serving::start(command(desk.path(), ["gateway", "run"]), "listening on").await;
-    let told = desk.set_up("kimi-code-api-key", Provider::Kimi, Provider::Kimi.key()).await;
+    let reported = desk.set_up("kimi-code-api-key", Provider::Kimi, Provider::Kimi.key()).await;
     let expected = json!({ "running": true, "address": serving.base, "reloads": true });
-    assert_eq!(told["gateway"], expected, "{told}");
+    assert_eq!(reported["gateway"], expected, "{reported}");
     serving.said("reloaded; chain: kimi/kimi-for-coding").await;
     let status = desk.json(&["gateway", "status", "--json"]).await;
     let kimi = status["providers"].as_array().unwrap().iter().find(|provider| provider["id"] == "kimi");

@@ -140,7 +140,7 @@ async fn under_nix_the_lines_are_printed_and_nothing_is_asked_or_written() {
     let desk = Desk::new().await;
     desk.write("{}");
     let nix = [("MOONRELAY_NIX_MODE", "1")];
-    let told = |value: Value| value["error"]["message"].as_str().unwrap().to_owned();
+    let reported = |value: Value| value["error"]["message"].as_str().unwrap().to_owned();
     let before = desk.everything();
     for (arguments, lines) in [
         (
@@ -186,7 +186,7 @@ async fn under_nix_the_lines_are_printed_and_nothing_is_asked_or_written() {
         assert_eq!(ended.code, Some(1), "{}", ended.both());
         assert!(!ended.both().contains(KEY), "{}", ended.both());
         assert_eq!(ended.json()["error"]["type"], json!("managed_config"));
-        let message = told(ended.json());
+        let message = reported(ended.json());
         for line in lines {
             assert!(message.contains(line), "{line}: {message}");
         }

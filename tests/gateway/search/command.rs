@@ -53,9 +53,9 @@ async fn without_a_gateway_it_searches_by_itself() {
 async fn failures_have_a_type_and_an_exit_code() {
     let upstream = Upstream::start().await;
     let failed = |ended: &Ended| -> (Option<i32>, Value) {
-        let told = ended.json();
-        assert_eq!(told["ok"], false, "{told}");
-        (ended.code, told["error"]["type"].clone())
+        let reported = ended.json();
+        assert_eq!(reported["ok"], false, "{reported}");
+        (ended.code, reported["error"]["type"].clone())
     };
     let good = setup(&upstream);
     for (query, kind) in [("from memory", "ungrounded"), ("without end", "no_answer"), (" ", "invalid_query")]

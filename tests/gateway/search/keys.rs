@@ -65,10 +65,10 @@ async fn a_refusal_names_the_key_the_region_and_the_setting() {
         assert!(message.contains(part), "{part}: {message}");
     }
     assert_eq!(shown(&upstream).await, ["KIMI", "PLATFORM"], "in this order, each once");
-    let told = gateway.serving.stop().await;
-    assert!(told.contains(answer.header("x-moonrelay-request-id")), "{told}");
-    for told in [answer.text(), told] {
-        assert!(!told.contains("0000000001") && !told.contains("0000000002"), "{told}");
+    let reported = gateway.serving.stop().await;
+    assert!(reported.contains(answer.header("x-moonrelay-request-id")), "{reported}");
+    for reported in [answer.text(), reported] {
+        assert!(!reported.contains("0000000001") && !reported.contains("0000000002"), "{reported}");
     }
 }
 

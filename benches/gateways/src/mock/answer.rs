@@ -1,15 +1,15 @@
 //! Whole answers and failures.
 
 use crate::mock::ANSWER;
-use crate::row::Face;
+use crate::row::Api;
 
 /// The bytes of a whole answer, head included.
-pub(super) fn whole(face: Face) -> Vec<u8> {
-    let body = match face {
-        Face::Chat => format!(
+pub(super) fn whole(api: Api) -> Vec<u8> {
+    let body = match api {
+        Api::Chat => format!(
             r#"{{"id":"chatcmpl-6a2f0c51d94e7b3801aa55c2","object":"chat.completion","created":1784246400,"model":"kimi-k2.6","choices":[{{"index":0,"message":{{"role":"assistant","content":"{ANSWER}, in two sentences. It is as long as a short answer is."}},"finish_reason":"stop"}}],"usage":{{"prompt_tokens":100,"completion_tokens":40,"total_tokens":140,"cached_tokens":64,"prompt_tokens_details":{{"cached_tokens":64}}}}}}"#
         ),
-        Face::Messages => format!(
+        Api::Messages => format!(
             r#"{{"id":"msg_6a2f0c51d94e7b3801aa55c2","type":"message","role":"assistant","model":"kimi-k2.6","content":[{{"type":"text","text":"{ANSWER}, in two sentences. It is as long as a short answer is."}}],"stop_reason":"end_turn","stop_sequence":null,"usage":{{"input_tokens":36,"cache_read_input_tokens":64,"output_tokens":40}}}}"#
         ),
     };

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use super::stream::Stream;
 use super::{Counters, answer};
 use crate::clock;
-use crate::row::{Face, UPSTREAM_KEY};
+use crate::row::{Api, UPSTREAM_KEY};
 use crate::stamp;
 
 /// Room for a head and for small bodies; thousands of connections are open at a time.
@@ -21,13 +21,13 @@ const ROOM: usize = 8 << 10;
 /// Large bodies are read in such pieces.
 const PIECE: usize = 128 << 10;
 
-static WHOLE: LazyLock<[Vec<u8>; 2]> = LazyLock::new(|| [Face::Chat, Face::Messages].map(answer::whole));
-static STREAM: LazyLock<[Stream; 2]> = LazyLock::new(|| [Face::Chat, Face::Messages].map(Stream::new));
-/// Streams at full speed, by face and number of chunks.
+static WHOLE: LazyLock<[Vec<u8>; 2]> = LazyLock::new(|| [Api::Chat, Api::Messages].map(answer::whole));
+static STREAM: LazyLock<[Stream; 2]> = LazyLock::new(|| [Api::Chat, Api::Messages].map(Stream::new));
+/// Streams at full speed, by API and number of chunks.
 static READY: Mutex<Vec<Ready>> = Mutex::new(Vec::new());
 
 struct Ready {
-    face: Face,
+    api: Api,
     chunks: u32,
     bytes: Arc<[u8]>,
 }
@@ -38,7 +38,7 @@ struct Head {
     length: usize,
     chunked: bool,
     wanted: Wanted,
-    face: Face,
+    api: Api,
 }
 
 /// How to answer.
@@ -112,19 +112,19 @@ async fn chunked_body(socket: &mut TcpStream, mut body: Vec<u8>) -> io::Result<(
 
 async fn reply(socket: &mut TcpStream, head: Head, counters: &Counters) -> io::Result<()> {
     let count = |counter: &AtomicU64| counter.fetch_add(1, Ordering::Relaxed);
-    let face = usize::from(head.face == Face::Messages);
+    let api = usize::from(head.api == Api::Messages);
     match head.wanted {
         Wanted::Whole => {
             count(&counters.whole);
-            socket.write_all(&WHOLE[face]).await
+            socket.write_all(&WHOLE[api]).await
         }
         Wanted::Stream { chunks, gap } if gap.is_zero() => {
             count(&counters.streams);
-            socket.write_all(&at_once(head.face, chunks)).await
+            socket.write_all(&at_once(head.api, chunks)).await
         }
         Wanted::Stream { chunks, gap } => {
             count(&counters.streams);
-            paced(socket, &STREAM[face], chunks, gap).await
+            paced(socket, &STREAM[api], chunks, gap).await
         }
         Wanted::Failure(status) => {
             count(&counters.failed);
@@ -138,13 +138,13 @@ async fn reply(socket: &mut TcpStream, head: Head, counters: &Counters) -> io::R
     }
 }
 
-fn at_once(face: Face, chunks: u32) -> Arc<[u8]> {
+fn at_once(api: Api, chunks: u32) -> Arc<[u8]> {
     let mut ready = READY.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(known) = ready.iter().find(|of| (of.face, of.chunks) == (face, chunks)) {
+    if let Some(known) = ready.iter().find(|of| (of.api, of.chunks) == (api, chunks)) {
         return Arc::clone(&known.bytes);
     }
-    let bytes: Arc<[u8]> = STREAM[usize::from(face == Face::Messages)].at_once(chunks).into();
-    ready.push(Ready { face, chunks, bytes: Arc::clone(&bytes) });
+    let bytes: Arc<[u8]> = STREAM[usize::from(api == Api::Messages)].at_once(chunks).into();
+    ready.push(Ready { api, chunks, bytes: Arc::clone(&bytes) });
     bytes
 }
 
@@ -191,17 +191,17 @@ fn head(bytes: &[u8]) -> Option<Head> {
     let path = path.split('?').next().unwrap_or(path);
     let mut parts = path.trim_start_matches('/').splitn(2, '/');
     let lane = lane.or(parts.next()).unwrap_or_default();
-    let face = if path.ends_with("/messages") { Face::Messages } else { Face::Chat };
+    let api = if path.ends_with("/messages") { Api::Messages } else { Api::Chat };
     let wanted = if request.method == Some("GET") && path.ends_with("/models") {
         Wanted::Models
     } else if !allowed {
         Wanted::Refusal(401)
-    } else if face == Face::Chat && !path.ends_with("/chat/completions") {
+    } else if api == Api::Chat && !path.ends_with("/chat/completions") {
         Wanted::Refusal(404)
     } else {
         wanted(lane).unwrap_or(Wanted::Refusal(404))
     };
-    Some(Head { length, chunked, wanted, face })
+    Some(Head { length, chunked, wanted, api })
 }
 
 fn wanted(lane: &str) -> Option<Wanted> {

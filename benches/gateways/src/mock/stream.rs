@@ -2,7 +2,7 @@
 
 use memchr::memmem;
 
-use crate::row::Face;
+use crate::row::Api;
 use crate::stamp;
 
 const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n";
@@ -21,10 +21,10 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    pub(super) fn new(face: Face) -> Self {
-        let (opening, text, closing) = match face {
-            Face::Chat => chat(),
-            Face::Messages => messages(),
+    pub(super) fn new(api: Api) -> Self {
+        let (opening, text, closing) = match api {
+            Api::Chat => chat(),
+            Api::Messages => messages(),
         };
         let opening = [HEAD.as_bytes(), &framed(&opening)].concat();
         let text = framed(&[text]);

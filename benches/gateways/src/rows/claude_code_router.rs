@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::case::{Case, Lane};
 use crate::peers::CLAUDE_CODE_ROUTER;
-use crate::row::{CLIENT_KEY, Face, Launch, Place, Request, Row, UPSTREAM_KEY};
+use crate::row::{Api, CLIENT_KEY, Launch, Place, Request, Row, UPSTREAM_KEY};
 use crate::rows::program;
 
 const MODEL: &str = "kimi-k2.6";
@@ -43,7 +43,7 @@ impl Row for ClaudeCodeRouter {
                 ("anthropic-version".to_owned(), "2023-06-01".to_owned()),
             ],
             model: format!("{},{MODEL}", case.lane().path()),
-            face: Face::Messages,
+            api: Api::Messages,
         })
     }
 

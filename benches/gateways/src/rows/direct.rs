@@ -1,7 +1,7 @@
 //! No gateway: the load generator sends requests to the mock.
 
 use crate::case::Case;
-use crate::row::{Face, Launch, Place, Request, Row, UPSTREAM_KEY};
+use crate::row::{Api, Launch, Place, Request, Row, UPSTREAM_KEY};
 
 /// The row that the others are measured against.
 pub struct Direct;
@@ -28,6 +28,6 @@ pub(super) fn through(case: Case) -> Option<Request> {
         path: format!("/{}/v1/chat/completions", lane.path()),
         headers: vec![("authorization".to_owned(), format!("Bearer {UPSTREAM_KEY}"))],
         model: "kimi-k2.6".to_owned(),
-        face: Face::Chat,
+        api: Api::Chat,
     })
 }

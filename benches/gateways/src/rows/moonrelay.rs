@@ -37,7 +37,7 @@ impl Row for Moonrelay {
         Some(Request::chat(model))
     }
 
-    fn ledger(&self) -> Option<Counters> {
+    fn database(&self) -> Option<Counters> {
         Some(Counters {
             waiting: "moonrelay_ledger_queue_length",
             written: "moonrelay_ledger_written_total",

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::case::{Case, Lane};
 use crate::peers::PORTKEY;
-use crate::row::{Face, Launch, Place, Request, Row, UPSTREAM_KEY};
+use crate::row::{Api, Launch, Place, Request, Row, UPSTREAM_KEY};
 use crate::rows::program;
 
 /// One process.
@@ -44,7 +44,7 @@ impl Row for Portkey {
             path: "/v1/chat/completions".to_owned(),
             headers: vec![("x-portkey-config".to_owned(), config.to_string())],
             model: "kimi-k2.6".to_owned(),
-            face: Face::Chat,
+            api: Api::Chat,
         })
     }
 

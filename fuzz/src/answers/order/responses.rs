@@ -6,7 +6,7 @@ use super::{Ending, number, text};
 
 /// The state derived from the events so far.
 #[derive(Default)]
-struct Told {
+struct Reported {
     id: Value,
     done: Vec<Value>,
     open: Option<Open>,
@@ -27,26 +27,26 @@ pub(super) fn check(events: &[(String, Value)], ending: Ending) {
     }
     let [(created, first), middle @ .., (last, end)] = events else { panic!("a stream begins and ends") };
     assert_eq!(created, "response.created");
-    let mut told = Told { id: first["response"]["id"].clone(), ..Told::default() };
+    let mut reported = Reported { id: first["response"]["id"].clone(), ..Reported::default() };
     check_response(&first["response"], "in_progress");
     for (at, (kind, event)) in middle.iter().enumerate() {
         if kind == "response.in_progress" {
             assert_eq!((at, &event["response"]), (0, &first["response"]));
         } else {
-            told.take(kind, event);
+            reported.take(kind, event);
         }
     }
     let response = &end["response"];
-    assert_eq!(response["id"], told.id);
+    assert_eq!(response["id"], reported.id);
     if ending == Ending::Broken {
         assert_eq!(last, "response.failed");
         check_response(response, "failed");
         assert!(response["error"]["code"].is_string() && response["error"]["message"].is_string());
         let output = response["output"].as_array().expect("output");
-        assert_eq!(output[..told.done.len()], told.done);
-        let open = told.open.map(|open| open.item["id"].clone());
+        assert_eq!(output[..reported.done.len()], reported.done);
+        let open = reported.open.map(|open| open.item["id"].clone());
         assert_eq!(
-            output.get(told.done.len()).map(|item| item["id"].clone()),
+            output.get(reported.done.len()).map(|item| item["id"].clone()),
             open,
             "what was open is there"
         );
@@ -56,8 +56,8 @@ pub(super) fn check(events: &[(String, Value)], ending: Ending) {
     assert!(matches!(status, "completed" | "incomplete"), "{status}");
     check_response(response, status);
     assert_eq!(response["incomplete_details"].is_object(), status == "incomplete");
-    assert!(told.open.is_none(), "everything is closed");
-    assert_eq!(response["output"], Value::Array(told.done));
+    assert!(reported.open.is_none(), "everything is closed");
+    assert_eq!(response["output"], Value::Array(reported.done));
 }
 
 /// The members that the SDKs' type requires.
@@ -72,7 +72,7 @@ fn check_response(response: &Value, status: &str) {
     assert!(response["parallel_tool_calls"].is_boolean() && !response["tool_choice"].is_null());
 }
 
-impl Told {
+impl Reported {
     fn take(&mut self, kind: &str, event: &Value) {
         if kind == "response.output_item.added" {
             assert!(self.open.is_none(), "items come one after the other: {event}");

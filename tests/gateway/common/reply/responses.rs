@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::{Call, Finish, Reply, Tokens, list, named, number, text};
-use crate::common::face::events;
+use crate::common::api::events;
 
 #[derive(Default)]
 struct Reading {
@@ -162,15 +162,15 @@ impl Reading {
     fn done(&mut self, data: &Value) {
         assert_eq!(number(&data["output_index"]) + 1, self.items.len() as u64, "{data}");
         let item = self.items.last_mut().unwrap();
-        let told = &data["item"];
-        assert_eq!(told["id"], json!(item.id), "{data}");
+        let reported = &data["item"];
+        assert_eq!(reported["id"], json!(item.id), "{data}");
         assert!(item.done.is_none() && item.parts.iter().all(|part| !part.open), "a part is open: {data}");
         let texts: String = item.parts.iter().map(|part| part.text.as_str()).collect();
-        assert_eq!(texts, said(told), "{data}");
-        if told["type"] == "function_call" {
-            assert_eq!(told["arguments"], json!(item.arguments), "{data}");
+        assert_eq!(texts, said(reported), "{data}");
+        if reported["type"] == "function_call" {
+            assert_eq!(reported["arguments"], json!(item.arguments), "{data}");
         }
-        item.done = Some(told.clone());
+        item.done = Some(reported.clone());
     }
 
     /// The answer ends here; what was received until now is valid.

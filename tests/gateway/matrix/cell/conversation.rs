@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::Stand;
-use crate::common::{Face, Finish, Reply};
+use crate::common::{Api, Finish, Reply};
 
 /// One dot, PNG.
 const IMAGE: &str =
@@ -28,8 +28,8 @@ impl Stand {
         let mut body = self.prompt(&asking(names), stream);
         self.offer(&mut body);
         let called = self.own(&body).await;
-        let told: Vec<&str> = called.calls.iter().map(|call| call.name.as_str()).collect();
-        assert_eq!(told, names, "{called:?}");
+        let reported: Vec<&str> = called.calls.iter().map(|call| call.name.as_str()).collect();
+        assert_eq!(reported, names, "{called:?}");
         let ids: BTreeSet<&str> = called.calls.iter().map(|call| call.id.as_str()).collect();
         assert_eq!(ids.len(), names.len(), "{called:?}");
         for call in &called.calls {
@@ -50,14 +50,14 @@ impl Stand {
         let url = format!("data:image/png;base64,{IMAGE}");
         let text = "What colour is the dot?";
         let content = match self.client {
-            Face::Chat => json!([
+            Api::Chat => json!([
                 { "type": "text", "text": text }, { "type": "image_url", "image_url": { "url": url } },
             ]),
-            Face::Messages => json!([
+            Api::Messages => json!([
                 { "type": "text", "text": text },
                 { "type": "image", "source": { "type": "base64", "media_type": "image/png", "data": IMAGE } },
             ]),
-            Face::Responses => json!([
+            Api::Responses => json!([
                 { "type": "input_text", "text": text }, { "type": "input_image", "image_url": url },
             ]),
         };
@@ -76,9 +76,9 @@ impl Stand {
         let mut body = self.prompt(&asking(&["get_weather"]), stream);
         self.offer(&mut body);
         match self.client {
-            Face::Chat => body["reasoning_effort"] = json!("high"),
-            Face::Messages => body["thinking"] = json!({ "type": "enabled", "budget_tokens": 2048 }),
-            Face::Responses => {
+            Api::Chat => body["reasoning_effort"] = json!("high"),
+            Api::Messages => body["thinking"] = json!({ "type": "enabled", "budget_tokens": 2048 }),
+            Api::Responses => {
                 body["reasoning"] = json!({ "effort": "high", "summary": "auto" });
                 body["include"] = json!(["reasoning.encrypted_content"]);
                 body["store"] = json!(false);
@@ -109,8 +109,8 @@ impl Stand {
 
     const fn list(&self) -> &'static str {
         match self.client {
-            Face::Chat | Face::Messages => "messages",
-            Face::Responses => "input",
+            Api::Chat | Api::Messages => "messages",
+            Api::Responses => "input",
         }
     }
 
@@ -119,9 +119,9 @@ impl Stand {
             "type": "object", "properties": { "city": { "type": "string" } }, "required": ["city"],
         });
         let tool = |name: &str| match self.client {
-            Face::Chat => json!({ "type": "function", "function": { "name": name, "parameters": city } }),
-            Face::Messages => json!({ "name": name, "input_schema": city }),
-            Face::Responses => {
+            Api::Chat => json!({ "type": "function", "function": { "name": name, "parameters": city } }),
+            Api::Messages => json!({ "name": name, "input_schema": city }),
+            Api::Responses => {
                 json!({ "type": "function", "name": name, "parameters": city, "strict": false })
             }
         };
@@ -132,11 +132,11 @@ impl Stand {
     fn answer(&self, body: &mut Value, called: &Reply) {
         let of = |name: &str| RESULTS.iter().find(|(own, _)| *own == name).unwrap().1;
         let results = called.calls.iter().map(|call| match self.client {
-            Face::Chat => json!({ "role": "tool", "tool_call_id": call.id, "content": of(&call.name) }),
-            Face::Messages => {
+            Api::Chat => json!({ "role": "tool", "tool_call_id": call.id, "content": of(&call.name) }),
+            Api::Messages => {
                 json!({ "type": "tool_result", "tool_use_id": call.id, "content": of(&call.name) })
             }
-            Face::Responses => {
+            Api::Responses => {
                 json!({ "type": "function_call_output", "call_id": call.id, "output": of(&call.name) })
             }
         });
@@ -144,8 +144,8 @@ impl Stand {
         let said = body[self.list()].as_array_mut().unwrap();
         said.extend(called.turn.iter().cloned());
         match self.client {
-            Face::Messages => said.push(json!({ "role": "user", "content": results })),
-            Face::Chat | Face::Responses => said.extend(results),
+            Api::Messages => said.push(json!({ "role": "user", "content": results })),
+            Api::Chat | Api::Responses => said.extend(results),
         }
     }
 }

@@ -74,7 +74,7 @@ impl Stand {
     async fn spare_was_asked(&self) {
         let asked = self.upstream.requests().await;
         let last = asked.last().unwrap();
-        assert_eq!(last["face"], json!(Column::spare_face(self.client).word()), "{asked:?}");
+        assert_eq!(last["face"], json!(Column::spare_api(self.client).word()), "{asked:?}");
         assert!(Column::SPARE.ends_with(last["model"].as_str().unwrap()), "{asked:?}");
     }
 }

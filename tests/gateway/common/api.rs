@@ -7,7 +7,7 @@ use super::gateway::Gateway;
 
 /// A protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Face {
+pub(crate) enum Api {
     /// OpenAI Chat Completions.
     Chat,
     /// OpenAI Responses.
@@ -33,7 +33,7 @@ pub(crate) struct Heard {
     pub(crate) turn: Vec<Value>,
 }
 
-impl Face {
+impl Api {
     /// Each of them.
     pub(crate) const ALL: [Self; 3] = [Self::Chat, Self::Responses, Self::Messages];
 
@@ -113,8 +113,8 @@ impl Face {
 
 impl Gateway {
     /// Sends a request of this API, from a client that Kimi Code accepts, and reads the whole answer.
-    pub(crate) async fn ask(&self, face: Face, body: &Value) -> Answer {
-        self.post(face.path(), body).await
+    pub(crate) async fn ask(&self, api: Api, body: &Value) -> Answer {
+        self.post(api.path(), body).await
     }
 
     /// The same at another path.
