@@ -67,7 +67,7 @@ class Gateway:
         return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
 
 
-class Crowd:
+class Clients:
     """Clients and the upstream behind the gateway, in one thread."""
 
     def __init__(self):
@@ -188,20 +188,20 @@ def read(peer):
 def open_streams(binary, folder, configuration, counts, descriptors, step=50):
     """For each count: how many stood, memory in bytes, processor seconds an event, and what the first refusal said."""
     for count in counts:
-        crowd = Crowd()
+        clients = Clients()
         try:
-            with Gateway(binary, folder / f"streams-{count}", configuration, crowd.port, descriptors) as gateway:
+            with Gateway(binary, folder / f"streams-{count}", configuration, clients.port, descriptors) as gateway:
                 # What the first request alone brings up is no stream's.
-                warm = crowd.open(gateway.port, 1)
+                warm = clients.open(gateway.port, 1)
                 empty = gateway.memory()
-                crowd.open(gateway.port, count, step)
-                if crowd.refused:
-                    yield count, crowd.heard, None, None, crowd.refused
+                clients.open(gateway.port, count, step)
+                if clients.refused:
+                    yield count, clients.heard, None, None, clients.refused
                     continue
                 memory = gateway.memory() - empty if count > warm else 0
                 rounds = max(4, 2000 // count)
                 before = gateway.processor()
-                crowd.rounds(rounds)
+                clients.rounds(rounds)
                 yield count, count, memory, (gateway.processor() - before) / rounds / count, None
         finally:
-            crowd.close()
+            clients.close()

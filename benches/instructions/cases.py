@@ -18,7 +18,7 @@ IMAGE_BYTES = 5_000_000
 SHORT, LONG = 100, 300
 # As long as those of Moonshot.
 ID = "chatcmpl-6a2f0c51d94e7b3801c5e9f2"
-TEXT = "The way of a request through the house. "
+TEXT = "The path of a request through modules. "
 USAGE = {"prompt_tokens": 64, "completion_tokens": 128, "total_tokens": 192, "cached_tokens": 32}
 # As the documentation names the figures.
 TITLES = {
@@ -37,7 +37,7 @@ TITLES = {
 
 
 def gateway(port, upstream):
-    """Auth, a chain, the ledger, the log and the metrics, as most people have them."""
+    """Authentication, a chain, the usage database, log and metrics, as in a usual configuration."""
     base = f"http://127.0.0.1:{upstream}"
     spare = {"baseUrl": f"{base}/spare/v1", "apiKey": "sk-spare-0000000000", "models": [{"id": "kimi-k3"}]}
     claude = {**spare, "baseUrl": f"{base}/claude", "api": "anthropic-messages", "models": [{"id": "opus"}]}
@@ -98,7 +98,7 @@ def messages_answer():
 
 
 def refusal():
-    """After which nothing rests, so that each request begins with the same target."""
+    """A failure without a cooldown, so that each request starts with the same target."""
     error = {"message": "Not found the model kimi-k3 or Permission denied", "type": "resource_not_found_error"}
     return whole(json.dumps({"error": error}).encode(), "404 Not Found")
 

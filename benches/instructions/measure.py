@@ -11,7 +11,7 @@ from lockstep import PATIENCE
 SAMPLES = 3
 
 
-class Ledger:
+class UsageDatabase:
     """Its file, as seen from outside."""
 
     def __init__(self, home):
@@ -25,7 +25,7 @@ class Ledger:
         end = time.monotonic() + PATIENCE
         while self.written() == before:
             if time.monotonic() > end:
-                raise TimeoutError("the ledger was not written")
+                raise TimeoutError("the database was not written")
             time.sleep(0.002)
         # A commit is several writes; the thread that did them goes to sleep after the last.
         while (now := self.written()) != before:
@@ -41,31 +41,31 @@ class Floor:
         pass
 
 
-def ask(wire, case, ledger):
-    before = ledger.written()
+def ask(wire, case, database):
+    before = database.written()
     answer = wire.exchange(case.asked, case.answers)
     if not answer.startswith(b"HTTP/1.1 200 "):
         raise RuntimeError(f"{case.name}: {answer[:600]}")
-    ledger.settle(before)
+    database.settle(before)
 
 
-def sample(counted, wire, case, ledger):
+def sample(counted, wire, case, database):
     """Instructions a request: of the thread that serves, and of the others."""
     before = counted.instructions()
     for _ in range(case.count):
-        ask(wire, case, ledger)
+        ask(wire, case, database)
     after = counted.instructions()
     before += [0] * (len(after) - len(before))
     spent = sorted((now - then) / case.count for now, then in zip(after, before))
     return spent[-1], sum(spent[:-1])
 
 
-def measure(counted, wire, every, ledger):
+def measure(counted, wire, every, database):
     """Medians by case."""
     for case in every:
-        ask(wire, case, ledger)
-        ask(wire, case, ledger)
-    rounds = [{case.name: sample(counted, wire, case, ledger) for case in every} for _ in range(SAMPLES)]
+        ask(wire, case, database)
+        ask(wire, case, database)
+    rounds = [{case.name: sample(counted, wire, case, database) for case in every} for _ in range(SAMPLES)]
     return {name: tuple(statistics.median(each[name][part] for each in rounds) for part in (0, 1)) for name in rounds[0]}
 
 

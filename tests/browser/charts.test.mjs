@@ -56,7 +56,7 @@ function sums({ models, rows }) {
   return Object.fromEntries(models.map((model, at) => [model, rows.reduce((sum, row) => sum + number(row.values[at]), 0)]));
 }
 
-// How tall the bars of each model are together, in the picture's own units; the legend tells their colours.
+// The total height of each model's bars, in the chart's units; the legend has their colours.
 const heights = (page, chart) =>
   page.locator("#charts").evaluate((section, chart) => {
     const svg = section.querySelector(`figure[data-chart="${chart}"] svg[role=img]`);

@@ -44,13 +44,13 @@ test("a fallback shows as it happens", {}, async ({ stand, open }) => {
   const noted = await page.evaluate(() => window.noted);
   assert.ok(noted.some((text) => text.includes("moonshot/kimi-k3")), `where it was while it ran: ${JSON.stringify(noted)}`);
 
-  // The chain: who rests, why and until when, and who answers now.
+  // The chain: targets in cooldown with reason and end, and the target that answers.
   await chainRow(page, KIMI, "resting").waitFor();
-  const resting = await chainRow(page, KIMI).innerText();
-  assert.match(resting, /too many requests/);
+  const cooling = await chainRow(page, KIMI).innerText();
+  assert.match(cooling, /too many requests/);
   const until = await chainRow(page, KIMI).locator("time[datetime]").first().getAttribute("datetime");
-  const rests = (Date.parse(until) - before) / 1000;
-  assert.ok(rests > 290 && rests < 330, `${until} is ${rests} s after ${new Date(before).toISOString()}`);
+  const seconds = (Date.parse(until) - before) / 1000;
+  assert.ok(seconds > 290 && seconds < 330, `${until} is ${seconds} s after ${new Date(before).toISOString()}`);
   await chainRow(page, MOONSHOT, "answering").waitFor();
   await chainRow(page, OPENROUTER, "ready").waitFor();
   assert.equal(await page.evaluate(() => window.loadedOnce), true, "the page was not loaded again");
@@ -89,7 +89,7 @@ test("a page that is shown again as it was left is live", {}, async ({ stand, op
   const { page } = watched;
   await watched.visit();
   await page.locator("#pulse[data-state=live]").waitFor();
-  // The browser under test loads a page anew when it goes back, so it is told what others tell.
+  // The browser under test reloads a page when it goes back; this event is what other browsers send.
   await page.evaluate(() => {
     dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true }));
     dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true }));

@@ -37,14 +37,14 @@ for (const [name, options] of [
 test("a policy that is broken would be seen", {}, async ({ open }) => {
   const watched = await open();
   await watched.visit();
-  const told = watched.page.waitForEvent("console", (message) => message.text().includes("policy: script-src"));
+  const reported = watched.page.waitForEvent("console", (message) => message.text().includes("policy: script-src"));
   await watched.page.evaluate(() => {
     const script = document.createElement("script");
     script.textContent = "window.broken = true";
     document.body.append(script);
   });
   assert.equal(await watched.page.evaluate(() => window.broken), undefined);
-  await told;
+  await reported;
   assert.ok(watched.complaints.some(({ text }) => text.includes("policy: script-src")));
   watched.complaints.length = 0;
 });

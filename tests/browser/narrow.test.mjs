@@ -6,7 +6,7 @@ import { KIMI } from "./stand.mjs";
 
 const test = suite();
 
-const LONG = "a-model-with-a-name-that-nobody-would-want-to-type-2026-11-21-preview-highspeed-1048576";
+const LONG = "a-model-with-a-name-that-is-too-long-to-type-2026-11-21-preview-highspeed-1048576";
 
 function withLongNames(settings) {
   const { kimi } = settings.models.providers;

@@ -36,7 +36,7 @@ test("the timeline has a bar for each attempt, in order of time", {}, async ({ s
   assert.ok(bars[2].width > bars[0].width && bars[2].width > bars[1].width, "the slow one is the longest");
 });
 
-test("a request that nobody knows is a page that says so", {}, async ({ open }) => {
+test("an unknown request is a page that says so", {}, async ({ open }) => {
   const watched = await open();
   const path = "/dashboard/requests/00000000-0000-0000-0000-000000000000";
   watched.expect(path, 404);

@@ -1,7 +1,7 @@
 // The pictures of the documentation: two weeks of use as a person has it, and a fallback that is under way.
 //
 // The requests are real ones to the simulator, which answers at once; their days, and the time that an answer takes, are
-// put into the ledger afterwards, with the program sqlite3.
+// written to the usage database afterwards, with the program sqlite3.
 
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
@@ -82,7 +82,7 @@ try {
   for (let back = 0; back < DAYS; back += 1) days.push(await dayOfUse(stand, [5, 6].includes(back % 7)));
   await move(stand, days);
 
-  // The last minute: two requests that nobody had to wait for, then Kimi is out and Moonshot silent, and two answers are
+  // The last minute: two requests that were answered at once, then Kimi is out and Moonshot silent, and two answers are
   // under way.
   await stand.fault({ kind: "drip", value: 12 });
   await ask(stand, "kimi-code", { model: KIMI, prompt: 90_000, words: 420 });

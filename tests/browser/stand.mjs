@@ -46,7 +46,7 @@ export class Stand {
     this.base = this.#gateway.address;
   }
 
-  // Asks it to stop, as a service manager does, and tells how many milliseconds that took.
+  // Stops it as a service manager does, and returns the milliseconds that it took.
   async stopGateway() {
     const began = performance.now();
     await ended(this.#gateway, "SIGTERM");
@@ -58,12 +58,12 @@ export class Stand {
     await rm(this.#home, { recursive: true, force: true });
   }
 
-  // What the gateway said, for whoever looks at a failure.
+  // The output of the gateway, to explain a failure.
   get log() {
     return this.#gateway?.lines.join("\n") ?? "";
   }
 
-  // Starts one and waits for the line that tells its address.
+  // Starts one and waits for the line with its address.
   async #serve(ready, ...words) {
     await mkdir(this.state, { recursive: true });
     const process_ = spawn(process.env.MOONRELAY_BINARY, words, {

@@ -45,7 +45,7 @@ test("an answer streams in", {}, async ({ stand, open }) => {
   assert.ok(new Set(lengths).size > 3, `the answer grew: ${lengths}`);
 });
 
-test("a fallback is told with the time of each attempt", {}, async ({ stand, open }) => {
+test("a failover is shown with the time of each attempt", {}, async ({ stand, open }) => {
   const watched = await open();
   const { page } = watched;
   await watched.visit();
@@ -105,7 +105,7 @@ test("an answer can be stopped", {}, async ({ stand, open }) => {
   await answerHas(page, "Say hello");
 });
 
-test("when nobody answers it says why", {}, async ({ stand, open }) => {
+test("a failed request shows the reason", {}, async ({ stand, open }) => {
   const watched = await open();
   const { page } = watched;
   await watched.visit();

@@ -41,7 +41,7 @@ class Case:
 
     def why_not(self, program):
         """Why it says nothing about this program."""
-        if self.over == program.face:
+        if self.over == program.api:
             return "its own"
         return "slow" if self.over and program.slow else ""
 
@@ -51,7 +51,7 @@ CASES = [
     Case("tool", True),
     Case("failing text", False, FAILING),
     Case("failing tool", True, FAILING),
-    *(Case(f"over {face}", True, over=face) for face in ("chat", "messages", "responses")),
+    *(Case(f"over {api}", True, over=api) for api in ("chat", "messages", "responses")),
 ]
 
 
@@ -105,8 +105,8 @@ def check(program, case, stand, folder, output):
     said = "" if case.tool else f".*{TEXT}"
     assert re.search(f"via {provider}: {said}", output), f"the answer of {provider} is missing\n{output}"
     calls = stand.calls()
-    answered = {(name, face) for name, face, status in calls if status == 200}
-    expected = {(provider, case.over or program.face)}
+    answered = {(name, api) for name, api, status in calls if status == 200}
+    expected = {(provider, case.over or program.api)}
     assert answered == expected, f"answered by {answered}, not {expected}: {calls}\n{output}"
     if not case.over:
         assert calls[0][0] == "kimi", f"Kimi was not asked first: {calls}"
@@ -138,13 +138,13 @@ def main(binary, scratch, *names):
     scratch = Path(scratch)
     installed = json.loads((scratch / "installed.json").read_text())
     failed = False
-    rows = [["client", "face", *(case.title for case in CASES)]]
+    rows = [["client", "API", *(case.title for case in CASES)]]
     for program in chosen(names):
         place = installed["programs"][program.name]
         if "why" in place:
             failed |= program.required
             word = "FAILED" if program.required else "skipped"
-            rows.append([program.name, program.face, f"{word}: {place['why']}"])
+            rows.append([program.name, program.api, f"{word}: {place['why']}"])
             print(f"{program.name}: {word}: {place['why']}", flush=True)
             continue
         cells = []
@@ -155,7 +155,7 @@ def main(binary, scratch, *names):
             cell, good = played(program, case, binary, scratch, Path(place["path"]), installed["PATH"])
             failed |= not good
             cells.append(cell)
-        rows.append([program.name, program.face, *cells])
+        rows.append([program.name, program.api, *cells])
         print("  ".join(rows[-1]), flush=True)
     print()
     for row in rows:

@@ -1,4 +1,4 @@
-"""The client programs: which packages they are, and what each must be told to talk to the gateway.
+"""The client programs: their packages, and the settings that connect each to the gateway.
 
 docs/how-to/clients.md says the same for people; what is here is what was really run.
 """
@@ -50,11 +50,11 @@ class Program:
     manager: str
     package: str
     # The protocol that it speaks to the gateway.
-    face: str
+    api: str
     # Writes its files, and gives the command line before the prompt.
     command: Callable[[Place], list[str]]
     environment: Callable[[Place], dict] = lambda place: {}
-    # Kimi Code's chat face turns away what is no coding agent that it knows; Kimi then answers from Moonshot.
+    # Kimi Code rejects unknown clients on Chat Completions; Kimi then answers from Moonshot.
     gated: bool = False
     # A run without it fails.
     required: bool = False
@@ -208,9 +208,9 @@ def agent_environment(place):
     return {"MOONRELAY_BASE": place.base, "MOONRELAY_KEY": place.key, "MOONRELAY_MODEL": place.model}
 
 
-def sdk(name, manager, package, face, script, gated):
+def sdk(name, manager, package, api, script, gated):
     return Program(
-        name, manager, package, face, agent(script), agent_environment, gated=gated, required=True
+        name, manager, package, api, agent(script), agent_environment, gated=gated, required=True
     )
 
 

@@ -41,7 +41,7 @@ class Stand:
             process.wait()
 
     def serve(self, name, ready, *words):
-        """Starts one and waits for the line that tells its address."""
+        """Starts one and waits for the line with its address."""
         home = self.folder / f"{name}-home"
         home.mkdir()
         process = subprocess.Popen(
@@ -77,7 +77,7 @@ class Stand:
 def configuration(upstream):
     openrouter = {"baseUrl": f"{upstream}/openrouter/api/v1", "apiKey": "sk-or-v1-simulated-0000000000"}
     # OpenRouter takes its key as a bearer on each.
-    single = {f"over-{face}": {**openrouter, "authHeader": True, "api": api, "models": [{"id": ANY}]} for face, api in APIS.items()}
+    single = {f"over-{name}": {**openrouter, "authHeader": True, "api": api, "models": [{"id": ANY}]} for name, api in APIS.items()}
     return {
         "agents": {
             "defaults": {"model": {"primary": "kimi/kimi-for-coding", "fallbacks": ["moonshot/kimi-k3", "openrouter/auto"]}}

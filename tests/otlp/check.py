@@ -30,7 +30,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from stand import KEY, Stand, configuration
 
-PROMPT = "What does nobody need to know of a lighthouse?"
+PROMPT = "What is not worth knowing about a lighthouse?"
 OURS = "moonrelay."
 WITHIN = 60
 
@@ -188,7 +188,7 @@ def main(binary):
         assert server.start_time_unix_nano <= call.start_time_unix_nano <= call.end_time_unix_nano
         assert call.end_time_unix_nano <= server.end_time_unix_nano
         errors += checks_call(call)
-    # Kimi fails once, rests, and is passed over from then on.
+    # Kimi fails once, is in cooldown, and is skipped from then on.
     assert (len(calls), errors) == (5, 1), (len(calls), errors)
     events = [event.name for server in servers.values() for event in server.events]
     assert events == ["moonrelay.target.skipped"] * 3, events

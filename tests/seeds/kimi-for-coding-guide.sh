@@ -61,7 +61,7 @@ if has curl && has jq; then
   shows '"content": "' '47 * 83' '"reasoning_content": "'
 fi
 
-step '4: how much it thinks unless somebody says otherwise, in the log'
+step '4: the default thinking level is in the log'
 # There: thinking=low, in a file below /tmp. Here the journal has it, and the field MOONRELAY_THINKING.
 logged
 line_with 'kimi-code/kimi-for-coding answered' 'thinking low'

@@ -82,7 +82,7 @@ step 'option 2, 5: chosen by its alias, and it answers'
 chat '/model kimi' 'hello coder'
 ok
 prints kimicode/kimi-for-coding 'hello coder'
-# There nobody says that Kimi Code turns unknown clients away; here it is asked as Moonrelay over Messages, which has no gate.
+# The document does not say that Kimi Code rejects unknown clients; here the request goes over Messages, which accepts all.
 asked_of
 is 'api.kimi.com POST /coding/v1/messages'
 
@@ -118,7 +118,7 @@ ok
 prints 'env KIMICODE_API_KEY' 'secrets file MOONSHOT_API_KEY'
 prints_no "$MOONSHOT" "$KIMI"
 
-step 'trouble: a key of the other provider is refused, and by whom is said'
+step 'trouble: a key of the other provider is rejected, and the error names the provider'
 MOONSHOT_API_KEY=$KIMI
 export MOONSHOT_API_KEY
 run moonrelay agent --local --model moonshot/kimi-k2.6 --message hi --json

@@ -92,7 +92,7 @@ line_with moonshot/kimi-k2.6 default 'alias:kimi k2.6'
 line_with moonshot/kimi-k2.7-code 'alias:kimi k2.7 code'
 line_with moonshot/kimi-k2-turbo 'alias:kimi k2 turbo'
 
-step 'config example: K2.7 Code thinks whatever it is told, and is not told'
+step 'config example: K2.7 Code always thinks, and gets no thinking parameter'
 run moonrelay agent --local --model moonshot/kimi-k2.7-code --thinking off --message hi --json
 ends 1
 prints thinking_unsupported 'use one of: on'
@@ -246,7 +246,7 @@ if has curl && has jq; then
   is '[true,true,true,true,true]'
 fi
 
-step 'advanced: a stream tells its usage'
+step 'advanced: a stream reports its usage'
 if has curl; then
   ask '{"model": "moonshot/kimi-k2.6", "stream": true, "stream_options": {"include_usage": true}, "messages": [{"role": "user", "content": "hello"}]}'
   shows '"usage":{' '"prompt_tokens"' '[DONE]'

@@ -34,9 +34,9 @@ is 600
 step 'new users, 3 and 4: a copy of the example, to edit'
 cp -r "$REPOSITORY/examples/kimi-provider" "$HOME/my-moonrelay"
 cd "$HOME/my-moonrelay"
-sed 's/user = "alice"/user = "somebody"/' flake.nix >edited && mv edited flake.nix
+sed 's/user = "alice"/user = "another-user"/' flake.nix >edited && mv edited flake.nix
 run cat flake.nix
-prints 'user = "somebody"' 'primary = "kimi/kimi-for-coding"' 'fallbacks = ["openrouter/auto"]'
+prints 'user = "another-user"' 'primary = "kimi/kimi-for-coding"' 'fallbacks = ["openrouter/auto"]'
 cd "$HOME"
 
 step 'testing, 2: home-manager switch'

@@ -54,7 +54,9 @@ impl Counters {
                 sleep(LOOK).await;
             }
         });
-        settled.await.map_err(|_| "its ledger does not write, or /metrics does not answer".to_owned())?
+        settled
+            .await
+            .map_err(|_| "its usage database is not written, or /metrics does not answer".to_owned())?
     }
 }
 
@@ -75,7 +77,7 @@ pub fn audit(
             }
             samples.wrong += missing;
             samples.right = samples.right.saturating_sub(missing);
-            format!("{missing} requests are not in its ledger")
+            format!("{missing} requests are not in its usage database")
         }
         (Ok(_), Ok(_)) => return,
         (Err(why), _) | (_, Err(why)) => {

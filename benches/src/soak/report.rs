@@ -55,8 +55,10 @@ impl Report {
     fn problems(&self) -> Vec<String> {
         let mut problems: Vec<String> = self.wrong().into_iter().map(str::to_owned).collect();
         if self.broken_otherwise() > 0 {
-            problems
-                .push(format!("{} connections broke although nobody was killed", self.broken_otherwise()));
+            problems.push(format!(
+                "{} connections broke although no process was killed",
+                self.broken_otherwise()
+            ));
         }
         if has_grown(&self.rounds) {
             problems.push(format!("memory grows with each round, in KiB: {:?}", self.rounds));
@@ -65,7 +67,7 @@ impl Report {
         if self.ended.len() != self.streams as usize {
             problems.push(format!("{} of {} streams ended", self.ended.len(), self.streams));
         }
-        problems.extend(self.stuck.iter().map(|provider| format!("rests for ever: {provider}")));
+        problems.extend(self.stuck.iter().map(|provider| format!("stays in cooldown: {provider}")));
         problems.extend(self.refused_reload.iter().map(|reload| format!("a reload was refused: {reload}")));
         problems
     }

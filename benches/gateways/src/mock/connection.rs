@@ -100,7 +100,7 @@ async fn requests(socket: &mut TcpStream, counters: &Counters) -> io::Result<()>
     }
 }
 
-/// Reads to the end of a body without a length; nobody sends the next request before the answer.
+/// Reads to the end of a body without a length; no client sends the next request before the answer.
 async fn chunked_body(socket: &mut TcpStream, mut body: Vec<u8>) -> io::Result<()> {
     while !(body.ends_with(b"\r\n0\r\n\r\n") || body == b"0\r\n\r\n") {
         if socket.read_buf(&mut body).await? == 0 {

@@ -46,8 +46,8 @@ impl Row for Moonrelay {
     }
 
     fn note(&self) -> Option<String> {
-        let note = "token, chain with a fallback, metering, ledger, log and metrics on; in `fallback` the first target \
-                    answers 404 instead of 500, after which no target rests";
+        let note = "token, chain with a fallback, metering, usage database, log and metrics on; in `fallback` the first target \
+                    answers 404 instead of 500, which causes no cooldown";
         Some(note.to_owned())
     }
 

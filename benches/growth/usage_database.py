@@ -1,4 +1,4 @@
-"""A ledger as it is after so many days."""
+"""A usage database with the entries of many days."""
 
 import pathlib
 import sqlite3

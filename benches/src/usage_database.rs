@@ -1,11 +1,11 @@
 //! Measures the cost of the usage database.
 //!
-//! `cargo build --release --locked && cargo run --release -p moonrelay-benches --bin ledger` first times the
+//! `cargo build --release --locked && cargo run --release -p moonrelay-benches --bin usage-database` first times the
 //! store alone. Then it sends requests through two gateways in turn, one with `usage.store: "sqlite"` and one
 //! with "none". It prints ratios of the time per block of requests, and of the gateway's processor time,
 //! background writes included. Other load on the machine affects both.
 
-#[path = "faces/process.rs"]
+#[path = "translation/process.rs"]
 mod process;
 
 use std::path::{Path, PathBuf};
@@ -55,7 +55,7 @@ async fn main() {
 }
 
 /// Median, and the 10th and 90th percentile.
-fn told(name: &str, unit: &str, mut values: Vec<f64>) {
+fn report(name: &str, unit: &str, mut values: Vec<f64>) {
     values.sort_unstable_by(f64::total_cmp);
     let at = |percent: usize| values[(values.len() - 1) * percent / 100];
     println!("{name:44}{:>10.3} {unit} (p10 {:.3}, p90 {:.3})", at(50), at(10), at(90));
@@ -84,8 +84,8 @@ async fn store(entries: usize) {
         sums.push(began.elapsed().as_secs_f64() * 1e3);
         assert!(rows.iter().map(|row| row.answered.attempts).sum::<u64>() as usize == entries);
     }
-    told("append of 256 entries", "ms", appends);
-    told(&format!("sums of {entries} entries by day and model"), "ms", sums);
+    report("append of 256 entries", "ms", appends);
+    report(&format!("sums of {entries} entries by day and model"), "ms", sums);
 }
 
 /// One of many entries, evenly over 29 days; every fourth used a fallback.
@@ -150,10 +150,10 @@ async fn through(options: &Options) {
         }
     }
     let [with, without] = each;
-    told("processor time a request, sqlite", "µs", with);
-    told("processor time a request, none", "µs", without);
-    told("processor time, sqlite to none", "", spent);
-    told("time of a block, sqlite to none", "", times);
+    report("processor time a request, sqlite", "µs", with);
+    report("processor time a request, none", "µs", without);
+    report("processor time, sqlite to none", "", spent);
+    report("time of a block, sqlite to none", "", times);
 }
 
 async fn start(binary: &Path, simulator: &Served, store: &str) -> Served {
