@@ -1,7 +1,7 @@
-//! The file with the tokens: read whole, replaced whole.
+//! The file with the tokens, which is replaced atomically, and the lock that only one process holds.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, ErrorKind, Read, Write};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::io::{self, ErrorKind, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -9,10 +9,10 @@ use std::time::{Duration, SystemTime};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Login, LoginError, LoginFile, LoginLock, LoginProblem};
+use super::{Login, LoginError, LoginFile, LoginProblem};
 use crate::secret::Secret;
 
-/// In bytes. A token has one or two thousand.
+/// A token has one or two thousand bytes.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
 
 /// Identifies a version of the file without reading it.
@@ -23,7 +23,7 @@ pub struct FileVersion {
     size: u64,
 }
 
-/// The file.
+/// The content of the file.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct StoredLogin {
@@ -35,17 +35,50 @@ struct StoredLogin {
     /// Milliseconds since 1970.
     expires_at: Option<u64>,
     life_seconds: Option<u64>,
-    /// Why it is over.
+    /// Why the login has ended.
     ended: Option<String>,
 }
 
+/// A lock on changes to a login. It ends when this is dropped, or with the process.
+pub struct LoginLock(File);
+
+impl LoginLock {
+    /// Notifies watchers of the file that a login began or ended. It is written in place, because the lock is
+    /// on it.
+    fn write_marker(&self, word: &str) -> io::Result<()> {
+        let mut file = &self.0;
+        file.set_len(0)?;
+        file.rewind()?;
+        writeln!(file, "{word}")
+    }
+}
+
 impl LoginFile {
+    /// Takes the lock on changes to the login; `None` while it is held elsewhere.
+    ///
+    /// # Errors
+    /// When the file cannot be created.
+    pub fn try_lock(&self) -> io::Result<Option<LoginLock>> {
+        create_directory(&self.directory)?;
+        let lock_file =
+            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(self.lock_path())?;
+        match lock_file.try_lock() {
+            Ok(()) => Ok(Some(LoginLock(lock_file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            // The file system does not support locks: continue without one.
+            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
+                Ok(Some(LoginLock(lock_file)))
+            }
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
     /// The login as stored on disk.
     ///
     /// # Errors
     /// Why the login is missing or unusable, and the fix; never a token.
     pub fn read(&self) -> Result<Login, LoginError> {
-        self.read_file().map_err(|problem| LoginError { place: self.clone(), problem })
+        self.read_file().map_err(|problem| LoginError { file: self.clone(), problem })
     }
 
     fn read_file(&self) -> Result<Login, LoginProblem> {
@@ -56,7 +89,7 @@ impl LoginFile {
             }
             Err(error) => return Err(LoginProblem::Unreadable(error.to_string())),
         };
-        let mode = file.metadata().map_or(0, |facts| facts.mode() & 0o777);
+        let mode = file.metadata().map_or(0, |metadata| metadata.mode() & 0o777);
         if mode & 0o077 != 0 {
             return Err(LoginProblem::OpenToOthers { mode });
         }
@@ -65,42 +98,47 @@ impl LoginFile {
             return Err(LoginProblem::Invalid(format!("cannot be read ({error})")));
         }
         // The parser's own message may contain a token.
-        let kept: StoredLogin = serde_json::from_slice(&text).map_err(|error| {
-            LoginProblem::Invalid(format!("is no login (line {}, column {})", error.line(), error.column()))
+        let stored: StoredLogin = serde_json::from_slice(&text).map_err(|error| {
+            LoginProblem::Invalid(format!(
+                "is not a login (line {}, column {})",
+                error.line(),
+                error.column()
+            ))
         })?;
-        if let Some(why) = kept.ended {
+        if let Some(why) = stored.ended {
             return Err(LoginProblem::Ended(why));
         }
-        let (Some(access), Some(expires)) = (kept.access_token, kept.expires_at) else {
+        let (Some(access), Some(expires)) = (stored.access_token, stored.expires_at) else {
             return Err(LoginProblem::Invalid("has no token".to_owned()));
         };
         let expires = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(expires));
         Ok(Login {
-            id: kept.login,
-            host: kept.host,
-            client_id: kept.client_id,
+            id: stored.login,
+            host: stored.host,
+            client_id: stored.client_id,
             access_token: Secret::new(access),
-            refresh_token: kept.refresh_token.map(Secret::new),
-            expires_at: expires.ok_or_else(|| LoginProblem::Invalid("ends at no time".to_owned()))?,
-            lifetime: Duration::from_secs(kept.life_seconds.unwrap_or(0)),
+            refresh_token: stored.refresh_token.map(Secret::new),
+            expires_at: expires
+                .ok_or_else(|| LoginProblem::Invalid("has an invalid expiry time".to_owned()))?,
+            lifetime: Duration::from_secs(stored.life_seconds.unwrap_or(0)),
         })
     }
 
-    /// Which version of the file there is; `None`: none.
+    /// The current version of the file; `None` if there is no file.
     #[must_use]
     pub fn version(&self) -> Option<FileVersion> {
-        let facts = fs::metadata(self.token_path()).ok()?;
+        let metadata = fs::metadata(self.token_path()).ok()?;
         Some(FileVersion {
-            inode: (facts.dev(), facts.ino()),
-            changed: (facts.ctime(), facts.ctime_nsec()),
-            size: facts.size(),
+            inode: (metadata.dev(), metadata.ino()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+            size: metadata.size(),
         })
     }
 
-    /// The tokens are others now.
+    /// Replaces the tokens.
     ///
     /// # Errors
-    /// Those of the disk: then what was there is still there.
+    /// Errors of the file system. The previous tokens are still there then.
     pub fn replace_tokens(&self, _: &LoginLock, login: &Login) -> io::Result<()> {
         let expires = login.expires_at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         self.write(&json!({
@@ -117,16 +155,16 @@ impl LoginFile {
     /// Starts a login and replaces the previous one, if any.
     ///
     /// # Errors
-    /// Those of the disk.
+    /// Errors of the file system.
     pub fn start_login(&self, lock: &LoginLock, login: &Login) -> io::Result<()> {
         self.replace_tokens(lock, login)?;
         lock.write_marker(&login.id)
     }
 
-    /// The login is over: its tokens go, and the reason stays.
+    /// Ends the login: replaces its tokens with the reason.
     ///
     /// # Errors
-    /// Those of the disk.
+    /// Errors of the file system.
     pub fn end_login(&self, lock: &LoginLock, login: &Login, why: &str) -> io::Result<()> {
         self.write(&json!({
             "login": login.id, "host": login.host, "clientId": login.client_id, "ended": why,
@@ -137,7 +175,7 @@ impl LoginFile {
     /// Removes the login; `false` if there was none.
     ///
     /// # Errors
-    /// Those of the disk.
+    /// Errors of the file system.
     pub fn remove_login(&self, lock: &LoginLock) -> io::Result<bool> {
         remove_if_present(&self.draft_path())?;
         match fs::remove_file(self.token_path()) {
@@ -145,6 +183,25 @@ impl LoginFile {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// Identifies this installation to the OAuth server: 32 random hexadecimal digits, created once.
+    ///
+    /// # Errors
+    /// Errors of the file system.
+    pub fn load_device_id(&self) -> io::Result<String> {
+        let path = self.directory.join("device");
+        match fs::read_to_string(&path) {
+            Ok(id) if id.trim().len() == 32 && id.trim().bytes().all(|b| b.is_ascii_hexdigit()) => {
+                return Ok(id.trim().to_owned());
+            }
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let id = generate_id();
+        let draft = self.directory.join(format!(".{id}.tmp"));
+        write_atomically(&self.directory, &draft, &path, format!("{id}\n").as_bytes())?;
+        Ok(id)
     }
 
     fn write(&self, value: &Value) -> io::Result<()> {
@@ -161,6 +218,12 @@ impl LoginFile {
     }
 }
 
+/// 32 random hexadecimal digits: unique, but not secret.
+#[must_use]
+pub fn generate_id() -> String {
+    format!("{:032x}", fastrand::u128(..))
+}
+
 fn remove_if_present(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
@@ -168,8 +231,8 @@ fn remove_if_present(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes the directory, 0700; one that others can look into is closed.
-pub(super) fn create_directory(directory: &Path) -> io::Result<()> {
+/// Creates the directory with mode 0700, and removes the permissions of other users from an existing one.
+fn create_directory(directory: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     if fs::metadata(directory)?.mode() & 0o077 != 0 {
         fs::set_permissions(directory, Permissions::from_mode(0o700))?;
@@ -178,7 +241,7 @@ pub(super) fn create_directory(directory: &Path) -> io::Result<()> {
 }
 
 /// Writes `draft` with mode 0600, then renames it to `path`. `draft` must not exist yet.
-pub(super) fn write_atomically(directory: &Path, draft: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn write_atomically(directory: &Path, draft: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     create_directory(directory)?;
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft)?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::rename(draft, path));

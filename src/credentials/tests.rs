@@ -22,77 +22,73 @@ fn mode(path: &std::path::Path) -> u32 {
 }
 
 #[test]
-fn what_is_kept_is_read_and_nobody_else_can() {
+fn stored_login_is_read_back_and_private_to_its_user() {
     let state = tempfile::tempdir().unwrap();
-    let place = LoginFile::new(state.path(), "kimi");
-    let lock = place.try_lock().unwrap().unwrap();
-    place.start_login(&lock, &login()).unwrap();
-    assert!(place.read() == Ok(login()));
+    let file = LoginFile::new(state.path(), "kimi");
+    let lock = file.try_lock().unwrap().unwrap();
+    file.start_login(&lock, &login()).unwrap();
+    assert!(file.read() == Ok(login()));
     let directory = state.path().join("oauth");
-    assert_eq!(
-        (mode(&directory), mode(&place.token_path()), mode(&place.lock_path())),
-        (0o700, 0o600, 0o600)
-    );
-    assert_eq!(place.load_device_id().unwrap(), place.load_device_id().unwrap());
+    assert_eq!((mode(&directory), mode(&file.token_path()), mode(&file.lock_path())), (0o700, 0o600, 0o600));
+    assert_eq!(file.load_device_id().unwrap(), file.load_device_id().unwrap());
     assert_eq!(mode(&directory.join("device")), 0o600);
     let names: Vec<_> = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(names.len(), 3, "nothing is left of the drafts: {names:?}");
+    assert_eq!(names.len(), 3, "no draft is left: {names:?}");
 }
 
 #[test]
-fn what_a_process_left_that_was_killed_while_it_wrote_goes() {
+fn draft_of_a_killed_process_is_replaced_and_removed() {
     let state = tempfile::tempdir().unwrap();
-    let place = LoginFile::new(state.path(), "kimi");
-    let lock = place.try_lock().unwrap().unwrap();
-    place.start_login(&lock, &login()).unwrap();
-    let left = state.path().join("oauth/.kimi.tmp");
-    let leave = || fs::write(&left, "{ \"accessToken\": \"eyJ-ha").unwrap();
-    leave();
-    assert!(place.read() == Ok(login()), "what stood there is still there");
-    place.replace_tokens(&lock, &login()).unwrap();
-    assert!(!left.exists() && place.read() == Ok(login()));
-    leave();
-    assert!(place.remove_login(&lock).unwrap() && !left.exists(), "a logout leaves no token");
+    let file = LoginFile::new(state.path(), "kimi");
+    let lock = file.try_lock().unwrap().unwrap();
+    file.start_login(&lock, &login()).unwrap();
+    let draft = state.path().join("oauth/.kimi.tmp");
+    let write_draft = || fs::write(&draft, "{ \"accessToken\": \"eyJ-ha").unwrap();
+    write_draft();
+    assert!(file.read() == Ok(login()), "the draft does not refile the login");
+    file.replace_tokens(&lock, &login()).unwrap();
+    assert!(!draft.exists() && file.read() == Ok(login()));
+    write_draft();
+    assert!(file.remove_login(&lock).unwrap() && !draft.exists(), "a logout leaves no token");
 }
 
 #[test]
-fn one_changes_it_at_a_time() {
+fn second_lock_is_refused_until_the_first_is_released() {
     let state = tempfile::tempdir().unwrap();
-    let place = LoginFile::new(state.path(), "kimi");
-    let lock = place.try_lock().unwrap();
-    assert!(lock.is_some() && place.try_lock().unwrap().is_none());
+    let file = LoginFile::new(state.path(), "kimi");
+    let lock = file.try_lock().unwrap();
+    assert!(lock.is_some() && file.try_lock().unwrap().is_none());
     drop(lock);
-    assert!(place.try_lock().unwrap().is_some());
+    assert!(file.try_lock().unwrap().is_some());
 }
 
 #[test]
-fn the_mark_tells_of_beginning_and_end_and_not_of_refreshes() {
+fn marker_changes_when_a_login_begins_or_ends_but_not_on_a_refresh() {
     let state = tempfile::tempdir().unwrap();
-    let place = LoginFile::new(state.path(), "kimi");
-    let lock = place.try_lock().unwrap().unwrap();
-    let mark = || fs::read_to_string(place.lock_path()).unwrap();
-    place.start_login(&lock, &login()).unwrap();
-    assert_eq!(mark(), "one\n");
-    let print = place.version();
-    place
-        .replace_tokens(&lock, &Login { access_token: Secret::new("eyJ-next".to_owned()), ..login() })
+    let file = LoginFile::new(state.path(), "kimi");
+    let lock = file.try_lock().unwrap().unwrap();
+    let marker = || fs::read_to_string(file.lock_path()).unwrap();
+    file.start_login(&lock, &login()).unwrap();
+    assert_eq!(marker(), "one\n");
+    let version = file.version();
+    file.replace_tokens(&lock, &Login { access_token: Secret::new("eyJ-next".to_owned()), ..login() })
         .unwrap();
-    assert!(mark() == "one\n" && place.version() != print, "a refresh is another file and no other login");
-    place.end_login(&lock, &login(), "invalid_grant").unwrap();
-    assert_eq!(mark(), "ended\n");
-    assert!(!fs::read_to_string(place.token_path()).unwrap().contains("eyJ"), "its tokens are gone");
-    assert!(place.remove_login(&lock).unwrap() && !place.remove_login(&lock).unwrap());
-    assert_eq!(mark(), "none\n");
+    assert!(marker() == "one\n" && file.version() != version, "a refresh refiles the file of the same login");
+    file.end_login(&lock, &login(), "invalid_grant").unwrap();
+    assert_eq!(marker(), "ended\n");
+    assert!(!fs::read_to_string(file.token_path()).unwrap().contains("eyJ"), "the tokens are removed");
+    assert!(file.remove_login(&lock).unwrap() && !file.remove_login(&lock).unwrap());
+    assert_eq!(marker(), "none\n");
 }
 
 #[test]
-fn what_cannot_be_used_is_told_with_the_fix_and_without_a_token() {
+fn unusable_login_is_reported_with_the_fix_and_without_a_token() {
     let state = tempfile::tempdir().unwrap();
-    let place = LoginFile::new(state.path(), "kimi");
+    let file = LoginFile::new(state.path(), "kimi");
     let again = "log in again: moonrelay onboard --auth-choice kimi-code-oauth";
     assert_eq!(
-        place.read().err().unwrap().to_string(),
-        "nobody is logged in; log in: moonrelay onboard --auth-choice kimi-code-oauth"
+        file.read().err().unwrap().to_string(),
+        "not logged in; log in: moonrelay onboard --auth-choice kimi-code-oauth"
     );
     assert!(
         LoginFile::new(state.path(), "mine")
@@ -102,14 +98,14 @@ fn what_cannot_be_used_is_told_with_the_fix_and_without_a_token() {
             .to_string()
             .ends_with("moonrelay login --provider mine")
     );
-    let lock = place.try_lock().unwrap().unwrap();
-    place.start_login(&lock, &login()).unwrap();
-    fs::set_permissions(place.token_path(), Permissions::from_mode(0o644)).unwrap();
-    let shown = place.token_path().display().to_string();
-    let why = place.read().err().unwrap().to_string();
+    let lock = file.try_lock().unwrap().unwrap();
+    file.start_login(&lock, &login()).unwrap();
+    fs::set_permissions(file.token_path(), Permissions::from_mode(0o644)).unwrap();
+    let shown = file.token_path().display().to_string();
+    let why = file.read().err().unwrap().to_string();
     assert!(why.contains("(mode 644)") && why.contains(&format!("chmod 600 {shown}")), "{why}");
-    fs::set_permissions(place.token_path(), Permissions::from_mode(0o600)).unwrap();
-    let whole = fs::read_to_string(place.token_path()).unwrap();
+    fs::set_permissions(file.token_path(), Permissions::from_mode(0o600)).unwrap();
+    let whole = fs::read_to_string(file.token_path()).unwrap();
     let broken = [
         whole[..whole.len() / 2].to_owned(),
         "\"eyJ-a-secret\"".to_owned(),
@@ -118,13 +114,13 @@ fn what_cannot_be_used_is_told_with_the_fix_and_without_a_token() {
         whole.replace("accessToken", "other"),
     ];
     for text in broken {
-        fs::write(place.token_path(), &text).unwrap();
-        let why = place.read().err().unwrap().to_string();
+        fs::write(file.token_path(), &text).unwrap();
+        let why = file.read().err().unwrap().to_string();
         assert!(why.contains(&shown) && why.ends_with(again) && !why.contains("eyJ"), "{text}: {why}");
     }
-    place.end_login(&lock, &login(), "invalid_grant").unwrap();
+    file.end_login(&lock, &login(), "invalid_grant").unwrap();
     assert_eq!(
-        place.read().err().unwrap().to_string(),
+        file.read().err().unwrap().to_string(),
         format!("the login has ended (invalid_grant); {again}")
     );
 }

@@ -1,151 +1,68 @@
-//! The production client: hyper-util's, configured to add and hide nothing.
-
-mod answer;
-mod connect;
-mod failing;
-mod tls;
+//! The HTTP client of every outgoing request: reqwest, configured to add and hide nothing. HTTP/1.1 only, because one
+//! HTTP/2 connection would make many streams wait for each other (docs/adr/0017-reqwest.md).
 
 #[cfg(test)]
 mod tests;
 
+use std::error::Error;
+use std::io;
+use std::path::Path;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use http::Request;
-use http::header::{ACCEPT, ACCEPT_ENCODING, HOST, HeaderValue, PROXY_AUTHORIZATION};
-use http::uri::Scheme;
-use hyper_util::client::legacy;
-use hyper_util::client::proxy::matcher::Matcher;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::ClientConfig;
+use futures_util::StreamExt;
+use http::header::{ACCEPT_ENCODING, HeaderValue};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use rustls::crypto::ring;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_platform_verifier::BuilderVerifierExt;
+use tokio::sync::OnceCell;
+use url::Url;
 
-use super::request_body::SlicedBody;
+use super::body::SlicedBody;
 use super::resolve::{self, LookupFn};
-use super::url::Endpoint;
+use super::url::is_loopback;
 use super::{Connector, UpstreamRequest, UpstreamResponse};
-use crate::failure::{Failure, Reason};
-use crate::future::box_in_place;
-use answer::ResponseStream;
-use connect::GuardedConnector;
+use crate::failure::{Failure, Reason, TimeoutKind};
 
-/// Kimi thinks for minutes without a byte. A ping every half minute keeps NAT entries and detects a dead peer.
-const PING_INTERVAL: Duration = Duration::from_secs(30);
-const PING_TIMEOUT: Duration = Duration::from_secs(20);
-/// Under the 75 s at which common front ends close idle connections.
-const POOL_IDLE: Duration = Duration::from_secs(60);
-/// More concurrent requests than this pay for a new connection. An idle connection holds some kilobytes until
-/// [`POOL_IDLE`] is over.
-const POOL_SIZE: usize = 64;
+/// Below the 75 s after which common front ends close idle connections.
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// An idle connection takes some kilobytes. More concurrent requests than this open new connections.
+const MAX_IDLE_CONNECTIONS: usize = 64;
 
-/// Connection pools, each built when first needed: a plain one for loopback, and two with TLS. Building those
-/// fails without CA certificates (a Nix sandbox, a bare container). Loopback never goes through a proxy.
+/// Sends requests over pooled connections.
 pub struct Client {
-    built: ArcSwap<Built>,
+    clients: ArcSwap<Clients>,
 }
 
-/// The pools of one connect time-out, which is theirs for life.
-struct Built {
-    connect: Duration,
-    names: LookupFn,
-    plain: OnceLock<Result<Pool, String>>,
-    tls: OnceLock<Result<Pool, String>>,
-    tls_loopback: OnceLock<Result<Pool, String>>,
+/// The reqwest clients of one connect timeout, each built when it is first needed. Loopback never goes through a proxy,
+/// and plain loopback works without CA certificates (a Nix sandbox, a bare container).
+struct Clients {
+    connect_timeout: Duration,
+    lookup: LookupFn,
+    remote: OnceCell<BuildResult>,
+    loopback: OnceCell<BuildResult>,
+    loopback_tls: OnceCell<BuildResult>,
 }
 
-/// Connections that are established in the same manner.
-struct Pool {
-    http: legacy::Client<GuardedConnector, SlicedBody>,
-    proxies: Option<Arc<Matcher>>,
-}
+/// A client, or why it could not be built.
+type BuildResult = Result<reqwest::Client, String>;
 
 impl Client {
-    /// `connect` is the time limit to establish a connection, TLS included. Nothing is opened yet.
+    /// `connect_timeout` is the limit to establish a connection: name, proxy and TLS. Nothing is opened yet.
     #[must_use]
-    pub fn new(connect: Duration) -> Self {
-        Self::with_names(connect, resolve::system_lookup())
-    }
-
-    fn with_names(connect: Duration, names: LookupFn) -> Self {
-        Self { built: ArcSwap::from_pointee(Built::new(connect, names)) }
+    pub fn new(connect_timeout: Duration) -> Self {
+        Self { clients: ArcSwap::from_pointee(Clients::new(connect_timeout, resolve::system_lookup())) }
     }
 
     async fn call(&self, call: UpstreamRequest) -> Result<UpstreamResponse, Failure> {
-        let place = call.url.endpoint()?;
-        let mut request = Request::new(SlicedBody::new(call.body));
-        *request.method_mut() = call.method;
-        *request.headers_mut() = call.headers;
-        request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        request.headers_mut().entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
-        if let Some(host) = &place.host {
-            request.headers_mut().entry(HOST).or_insert_with(|| host.clone());
-        }
-        *request.uri_mut() = place.uri.clone();
-        // The pools may be replaced while it waits.
-        let sending = {
-            let built = self.built.load();
-            built.pool(place)?.request(request)
-        };
-        let (head, body) = sending.await.map_err(|error| failing::from_call_error(&error))?.into_parts();
-        Ok(UpstreamResponse {
-            status: head.status,
-            headers: head.headers,
-            body: Box::pin(ResponseStream(body)),
-        })
-    }
-}
-
-impl Built {
-    const fn new(connect: Duration, names: LookupFn) -> Self {
-        Self { connect, names, plain: OnceLock::new(), tls: OnceLock::new(), tls_loopback: OnceLock::new() }
-    }
-
-    fn pool(&self, place: &Endpoint) -> Result<&Pool, Failure> {
-        let pool = |proxies, tls: Result<ClientConfig, _>| {
-            let tls = tls.map_err(|error| failing::describe_root_cause(&error))?;
-            Ok(Pool::new(self.names.clone(), self.connect, proxies, tls))
-        };
-        let built = match (place.is_loopback, place.is_secure) {
-            (false, _) => {
-                let proxies = || Some(Arc::new(Matcher::from_env()));
-                self.tls.get_or_init(|| pool(proxies(), tls::trust_system_roots()))
-            }
-            (true, true) => self.tls_loopback.get_or_init(|| pool(None, tls::trust_system_roots())),
-            (true, false) => self.plain.get_or_init(|| pool(None, tls::trust_none())),
-        };
-        built.as_ref().map_err(|why| {
-            Failure::new(
-                Reason::Network,
-                format!("no TLS client: {why}; install CA certificates or set SSL_CERT_FILE"),
-            )
-        })
-    }
-}
-
-impl Pool {
-    fn new(names: LookupFn, connect: Duration, proxies: Option<Arc<Matcher>>, tls: ClientConfig) -> Self {
-        let http = legacy::Client::builder(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(POOL_IDLE)
-            .pool_max_idle_per_host(POOL_SIZE)
-            .http2_keep_alive_interval(PING_INTERVAL)
-            .http2_keep_alive_timeout(PING_TIMEOUT)
-            .build(GuardedConnector::new(names, connect, proxies.clone(), tls));
-        Self { http, proxies }
-    }
-
-    fn request(&self, mut request: Request<SlicedBody>) -> legacy::ResponseFuture {
-        // For a proxy that forwards the request. A tunnel's proxy gets this when the tunnel is requested.
-        if let Some(proxies) = &self.proxies
-            && request.uri().scheme() == Some(&Scheme::HTTP)
-            && let Some(proxy) = proxies.intercept(request.uri())
-            && let Some(user) = proxy.basic_auth()
-        {
-            request.headers_mut().entry(PROXY_AUTHORIZATION).or_insert_with(|| user.clone());
-        }
-        self.http.request(request)
+        let clients = self.clients.load_full();
+        let url = call.url.parsed()?;
+        let client = clients.find(url).await?;
+        let host = url.authority().to_owned();
+        execute(&client, url.clone(), call, host, clients.connect_timeout).await
     }
 }
 
@@ -154,13 +71,159 @@ impl Connector for Client {
         &self,
         call: UpstreamRequest,
     ) -> Pin<Box<dyn Future<Output = Result<UpstreamResponse, Failure>> + Send + '_>> {
-        box_in_place(|| self.call(call))
+        Box::pin(self.call(call))
     }
 
     fn set_connect_timeout(&self, limit: Duration) {
-        let built = self.built.load();
-        if built.connect != limit {
-            self.built.store(Arc::new(Built::new(limit, built.names.clone())));
+        let clients = self.clients.load();
+        if clients.connect_timeout != limit {
+            self.clients.store(Arc::new(Clients::new(limit, clients.lookup.clone())));
         }
     }
+}
+
+impl Clients {
+    fn new(connect_timeout: Duration, lookup: LookupFn) -> Self {
+        let (remote, loopback, loopback_tls) = Default::default();
+        Self { connect_timeout, lookup, remote, loopback, loopback_tls }
+    }
+
+    async fn find(&self, url: &Url) -> Result<reqwest::Client, Failure> {
+        let (is_loopback, is_tls) = (is_loopback(url), url.scheme() == "https");
+        let cell = match (is_loopback, is_tls) {
+            (false, _) => &self.remote,
+            (true, false) => &self.loopback,
+            (true, true) => &self.loopback_tls,
+        };
+        let build = || async {
+            let (lookup, limit) = (self.lookup.clone(), self.connect_timeout);
+            // CA certificates are read from files.
+            let built = tokio::task::spawn_blocking(move || {
+                let needs_roots = !is_loopback || is_tls;
+                let tls = if needs_roots { trust_system_roots() } else { trust(RootCertStore::empty()) };
+                let client = builder(lookup, limit, tls.map_err(|error| root_cause(&error))?);
+                let client = if is_loopback { client.no_proxy() } else { client };
+                client.build().map_err(|error| root_cause(&error))
+            });
+            built.await.unwrap_or_else(|error| Err(error.to_string()))
+        };
+        cell.get_or_init(build).await.clone().map_err(|why| {
+            Failure::new(
+                Reason::Network,
+                format!("no TLS client: {why}; install CA certificates or set SSL_CERT_FILE"),
+            )
+        })
+    }
+}
+
+/// Sends a request over a UNIX socket. The host in its URL is only sent as the `host` header.
+pub(super) async fn send_over_unix(
+    socket: &Path,
+    call: UpstreamRequest,
+    connect_timeout: Duration,
+) -> Result<UpstreamResponse, Failure> {
+    let unusable = |why: String| Failure::new(Reason::Network, format!("cannot connect: {why}"));
+    let tls = trust(RootCertStore::empty()).map_err(|error| unusable(root_cause(&error)))?;
+    let client = builder(resolve::system_lookup(), connect_timeout, tls).no_proxy().unix_socket(socket);
+    let client = client.build().map_err(|error| unusable(root_cause(&error)))?;
+    let url = call.url.parsed()?.clone();
+    execute(&client, url, call, format!("unix:{}", socket.display()), connect_timeout).await
+}
+
+/// reqwest's defaults for TCP are right: no delay, and a peer whose machine is gone is detected within a minute, by probes
+/// after 15 s of silence or by data that is not acknowledged for 30 s.
+fn builder(lookup: LookupFn, connect_timeout: Duration, tls: ClientConfig) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .http1_only()
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .dns_resolver(GuardedResolver(lookup))
+        .connect_timeout(connect_timeout)
+        .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+        .pool_max_idle_per_host(MAX_IDLE_CONNECTIONS)
+}
+
+/// `host` is for error messages.
+async fn execute(
+    client: &reqwest::Client,
+    url: Url,
+    call: UpstreamRequest,
+    host: String,
+    connect_timeout: Duration,
+) -> Result<UpstreamResponse, Failure> {
+    let mut request = reqwest::Request::new(call.method, url);
+    *request.headers_mut() = call.headers;
+    request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    *request.body_mut() = Some(reqwest::Body::wrap(SlicedBody::new(call.body)));
+    let mut response = match client.execute(request).await {
+        Ok(response) => response,
+        Err(error) if is_connect_timeout(&error) => {
+            return Err(Failure::timed_out(TimeoutKind::Connect, connect_timeout));
+        }
+        Err(error) => return Err(describe(&error, &host)),
+    };
+    Ok(UpstreamResponse {
+        status: response.status(),
+        headers: std::mem::take(response.headers_mut()),
+        body: Box::pin(response.bytes_stream().map(move |chunk| {
+            chunk.map_err(|error| Failure { reason: Reason::Truncated, ..describe(&error, &host) })
+        })),
+    })
+}
+
+/// Resolves names to the addresses that they may have. The connection is made to these: nothing is resolved twice.
+struct GuardedResolver(LookupFn);
+
+impl Resolve for GuardedResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let resolving = resolve::resolve(&self.0, name.as_str().to_owned());
+        Box::pin(async move { Ok(Box::new(resolving.await?.into_iter()) as Addrs) })
+    }
+}
+
+/// Trusts the system's certificates, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`. Fails when there are none.
+fn trust_system_roots() -> Result<ClientConfig, rustls::Error> {
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?;
+    Ok(with_http1(builder.with_platform_verifier()?.with_no_client_auth()))
+}
+
+fn trust(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?;
+    Ok(with_http1(builder.with_root_certificates(roots).with_no_client_auth()))
+}
+
+fn with_http1(mut config: ClientConfig) -> ClientConfig {
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config
+}
+
+/// Whether our own limit expired. The kernel's errors have a number.
+fn is_connect_timeout(error: &reqwest::Error) -> bool {
+    let is_kernel_error = |cause: &(dyn Error + 'static)| {
+        cause.downcast_ref::<io::Error>().is_some_and(|error| error.raw_os_error().is_some())
+    };
+    error.is_connect() && error.is_timeout() && !causes(error).any(is_kernel_error)
+}
+
+/// Never repeats the URL, because a user may have put a key into it.
+fn describe(error: &reqwest::Error, host: &str) -> Failure {
+    let reason = if error.is_timeout() { Reason::Timeout } else { Reason::Network };
+    let what = match (error.is_connect(), reason) {
+        (true, _) => format!("cannot connect to {host}"),
+        (false, Reason::Timeout) => format!("connection to {host} timed out"),
+        (false, _) => format!("connection to {host} failed"),
+    };
+    Failure::new(reason, format!("{what}: {}", root_cause(error)))
+}
+
+/// The innermost cause says what happened; the outer ones repeat that a request was sent.
+fn root_cause(error: &(dyn Error + 'static)) -> String {
+    causes(error).last().map(ToString::to_string).unwrap_or_default()
+}
+
+fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source())
 }

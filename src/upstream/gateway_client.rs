@@ -1,25 +1,19 @@
-//! A gateway of ours as its client sees it: where it listens, and how it is called there.
+//! The address of one of our own gateways, and requests to it.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::StreamExt;
-use http::header::{AUTHORIZATION, HOST};
-use http::{HeaderMap, HeaderValue, Method, Request};
-use http_body_util::{BodyExt, Full};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
-use tokio::net::UnixStream;
-use tokio::task::JoinSet;
-use tokio::time::timeout;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue, Method};
 
+use super::client::send_over_unix;
 use super::{Connector, UpstreamRequest, UpstreamResponse};
 use crate::config::settings::{Bind, Settings};
-use crate::failure::{Failure, Reason};
+use crate::failure::Failure;
 
-/// A socket on this machine takes a connection at once, or its gateway is not well.
+/// A healthy gateway accepts a connection to its UNIX socket at once.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The address of a gateway.
@@ -27,7 +21,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub enum GatewayAddress {
     /// `http://127.0.0.1:1969`.
     Http(String),
-    /// A socket.
+    /// The path of a UNIX socket.
     Unix(PathBuf),
 }
 
@@ -43,7 +37,7 @@ impl GatewayAddress {
         }
     }
 
-    /// Calls a route and waits for the response head. Dropping the future, or the body, cancels the call.
+    /// Calls a route and waits for the response head. Dropping the future or the body cancels the call.
     ///
     /// # Errors
     /// When the connection fails, or breaks before the head.
@@ -55,14 +49,15 @@ impl GatewayAddress {
         body: Bytes,
         connector: &dyn Connector,
     ) -> Result<UpstreamResponse, Failure> {
+        let base = match self {
+            Self::Http(base) => base,
+            Self::Unix(_) => "http://localhost",
+        };
+        let body = if body.is_empty() { Vec::new() } else { vec![body] };
+        let call = UpstreamRequest { method, url: format!("{base}{route}").into(), headers, body };
         match self {
-            Self::Http(base) => {
-                let body = if body.is_empty() { Vec::new() } else { vec![body] };
-                connector
-                    .send(UpstreamRequest { method, url: format!("{base}{route}").into(), headers, body })
-                    .await
-            }
-            Self::Unix(path) => send_over_unix(path, method, route, headers, body).await,
+            Self::Http(_) => connector.send(call).await,
+            Self::Unix(path) => send_over_unix(path, call, CONNECT_TIMEOUT).await,
         }
     }
 }
@@ -76,7 +71,7 @@ impl std::fmt::Display for GatewayAddress {
     }
 }
 
-/// The gateway's own token, if the route requires one.
+/// The gateway's own token, if one is configured.
 #[must_use]
 pub fn build_auth_headers(settings: &Settings) -> HeaderMap {
     let mut headers = HeaderMap::new();
@@ -87,38 +82,4 @@ pub fn build_auth_headers(settings: &Settings) -> HeaderMap {
         headers.insert(AUTHORIZATION, value);
     }
     headers
-}
-
-async fn send_over_unix(
-    path: &Path,
-    method: Method,
-    route: &str,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<UpstreamResponse, Failure> {
-    let unconnected =
-        |why: &dyn std::fmt::Display| Failure::new(Reason::Network, format!("cannot connect: {why}"));
-    let broke = |error: hyper::Error| Failure::new(Reason::Network, format!("the connection broke: {error}"));
-    let stream = match timeout(CONNECT_TIMEOUT, UnixStream::connect(path)).await {
-        Ok(connected) => connected.map_err(|error| unconnected(&error))?,
-        Err(_) => return Err(unconnected(&format!("nothing within {} s", CONNECT_TIMEOUT.as_secs()))),
-    };
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broke)?;
-    // Closed when the answer is dropped.
-    let mut driving = JoinSet::new();
-    driving.spawn(connection);
-    let mut request = Request::new(Full::new(body));
-    *request.method_mut() = method;
-    *request.uri_mut() = http::Uri::try_from(route)
-        .map_err(|error| Failure::new(Reason::BadRequest, format!("{route}: {error}")))?;
-    *request.headers_mut() = headers;
-    request.headers_mut().insert(HOST, HeaderValue::from_static("localhost"));
-    let (head, body) = sender.send_request(request).await.map_err(broke)?.into_parts();
-    let broke =
-        |error: hyper::Error| Failure::new(Reason::Truncated, format!("the connection broke: {error}"));
-    let body = body.into_data_stream().map(move |piece| {
-        let _open = &driving;
-        piece.map_err(broke)
-    });
-    Ok(UpstreamResponse { status: head.status, headers: head.headers, body: Box::pin(body) })
 }

@@ -1,4 +1,4 @@
-//! Calls to providers, those with a login included: their key is looked up just before each call.
+//! Calls to providers. Where a provider has a login, its access token is looked up just before each call.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,47 +13,47 @@ use crate::config::settings::{Auth, Provider, ProviderKey, SecretOrigin};
 use crate::credentials::{Login, LoginFile};
 use crate::failure::Failure;
 
-/// The logins of all providers, and what sends calls.
+/// A connector that knows the logins of all providers.
 pub struct AuthenticatedConnector {
     connector: Arc<dyn Connector>,
     clock: Clock,
     refreshers: Mutex<HashMap<LoginFile, Arc<TokenRefresher>>>,
 }
 
-/// A response, and the provider with the key that it was called with.
+/// A response, and the provider with the key that was used.
 pub struct AuthenticatedResponse {
-    /// The provider's.
+    /// The provider's response.
     pub response: UpstreamResponse,
-    /// To take the key out of what it said.
+    /// The provider as it was called; its key must be redacted from the response.
     pub provider: Arc<Provider>,
 }
 
 impl AuthenticatedConnector {
-    /// By the system's clock. Nothing is read yet.
+    /// Uses the system's clock. Nothing is read yet.
     #[must_use]
     pub fn new(connector: Arc<dyn Connector>) -> Self {
         Self::with_clock(connector, Arc::new(SystemTime::now))
     }
 
-    /// By another clock.
+    /// Uses another clock.
     #[must_use]
     pub fn with_clock(connector: Arc<dyn Connector>, clock: Clock) -> Self {
         Self { connector, clock, refreshers: Mutex::default() }
     }
 
-    /// The provider as it is called now: if it has a login, with the current key.
+    /// The provider as it is called now: if it has a login, with the current token.
     ///
     /// # Errors
-    /// When the login no longer exists, or its key cannot be refreshed.
+    /// When the login no longer exists, or its token cannot be refreshed.
     pub async fn authorize(&self, provider: &Arc<Provider>) -> Result<Arc<Provider>, Failure> {
         match &provider.login_file {
-            Some(place) => Ok(with_access_token(provider, &*self.find_refresher(place).login().await?)),
+            Some(file) => Ok(with_access_token(provider, &*self.find_refresher(file).login().await?)),
             None => Ok(provider.clone()),
         }
     }
 
-    /// Sends a call that is made for the provider as it is called now. Where a login's key is refused before its time
-    /// it is refreshed, and the call is made once more, and no third time.
+    /// Sends a call that is built for the provider with its current key. If the provider rejects the token of a login
+    /// before it expires, the token is refreshed and the call is sent a second and last time.
     ///
     /// # Errors
     /// As [`AuthenticatedConnector::authorize`], and those of the call.
@@ -62,27 +62,34 @@ impl AuthenticatedConnector {
         provider: &Arc<Provider>,
         call: impl Fn(&Arc<Provider>) -> Result<UpstreamRequest, Failure>,
     ) -> Result<AuthenticatedResponse, Failure> {
-        let Some(place) = &provider.login_file else {
+        let Some(file) = &provider.login_file else {
             let response = self.connector.send(call(provider)?).await?;
             return Ok(AuthenticatedResponse { response, provider: provider.clone() });
         };
-        let keeper = self.find_refresher(place);
-        let login = keeper.login().await?;
+        let refresher = self.find_refresher(file);
+        let login = refresher.login().await?;
         let first = with_access_token(provider, &login);
         let response = self.connector.send(call(&first)?).await?;
         if response.status != StatusCode::UNAUTHORIZED || login.refresh_token.is_none() {
             return Ok(AuthenticatedResponse { response, provider: first });
         }
         drop(response);
-        let second = with_access_token(provider, &*keeper.start_refresh(&login).await?);
+        let second = with_access_token(provider, &*refresher.start_refresh(&login).await?);
         let response = self.connector.send(call(&second)?).await?;
         Ok(AuthenticatedResponse { response, provider: second })
     }
 
-    fn find_refresher(&self, place: &LoginFile) -> Arc<TokenRefresher> {
-        let mut keepers = self.refreshers.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || Arc::new(TokenRefresher::new(place.clone(), self.connector.clone(), self.clock.clone()));
-        keepers.entry(place.clone()).or_insert_with(new).clone()
+    fn find_refresher(&self, file: &LoginFile) -> Arc<TokenRefresher> {
+        let mut refreshers = self.refreshers.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Arc::new(TokenRefresher::new(file.clone(), self.connector.clone(), self.clock.clone()));
+        refreshers.entry(file.clone()).or_insert_with(new).clone()
+    }
+
+    /// Whether no refresh is in progress.
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
+        let refreshers = self.refreshers.lock().unwrap_or_else(PoisonError::into_inner);
+        refreshers.values().all(|refresher| refresher.is_idle())
     }
 }
 

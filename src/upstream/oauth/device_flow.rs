@@ -1,4 +1,4 @@
-//! The device login: a code for the person, and the wait until it is entered elsewhere (RFC 8628).
+//! The device login (RFC 8628): a code for the user, and polling until the user has entered it in a browser.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,28 +11,27 @@ use crate::failure::{Failure, Reason};
 use crate::secret::Secret;
 
 const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
-/// Where the server does not say how long to wait between two questions (RFC 8628, 3.2).
+/// The polling interval if the server names none (RFC 8628, 3.2).
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
-/// Whatever the server says: no loop without a pause.
+/// A server cannot make the client poll faster.
 const MIN_INTERVAL: Duration = Duration::from_millis(100);
-/// What `slow_down` adds, from then on (RFC 8628, 3.5).
+/// `slow_down` increases the interval by this (RFC 8628, 3.5).
 const SLOW_DOWN_STEP: Duration = Duration::from_secs(5);
-/// After a question without an answer the next wait is this much longer, then twice as much, and so on (RFC 8628, 3.5).
+/// Added to the interval after a request without a response, doubled each time (RFC 8628, 3.5).
 const RETRY_DELAY: Duration = Duration::from_secs(1);
-/// No further than that.
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(30);
-/// Of a code whose answer does not say how long it is good.
+/// The lifetime of a code if the server names none.
 const DEFAULT_LIFETIME: Duration = Duration::from_mins(15);
 
-/// What the person must know, and how to ask whether it was used.
+/// The code for the user, and the state that polling needs.
 pub struct DeviceCode {
-    /// To be entered, or compared.
+    /// The code that the user enters or compares.
     pub user_code: String,
-    /// Where.
+    /// The page where the user enters it.
     pub uri: String,
-    /// The same with the code in it.
+    /// The same page with the code filled in.
     pub complete_uri: Option<String>,
-    /// From now on.
+    /// Counted from the response.
     pub lifetime: Duration,
     interval: Duration,
     device_code: Secret,
@@ -41,11 +40,11 @@ pub struct DeviceCode {
 /// Why the login failed.
 #[derive(Debug)]
 pub enum DeviceFlowError {
-    /// The code was not entered in time.
+    /// The user did not enter the code in time.
     Expired,
-    /// The person said no.
+    /// The user refused.
     Denied,
-    /// Something else.
+    /// Any other reason.
     Failed(Failure),
 }
 
@@ -58,7 +57,7 @@ impl From<Failure> for DeviceFlowError {
 /// Requests a code.
 ///
 /// # Errors
-/// When the server gives none.
+/// When the server sends none.
 pub async fn request_code(connector: &dyn Connector, issuer: &Issuer) -> Result<DeviceCode, Failure> {
     let members = match issuer.post(connector, "device_authorization", &[]).await? {
         OAuthResponse::Success(members) => members,
@@ -70,7 +69,7 @@ pub async fn request_code(connector: &dyn Connector, issuer: &Issuer) -> Result<
     let (Some(device_code), Some(user_code), Some(uri)) =
         (raw("device_code"), raw("user_code"), raw("verification_uri"))
     else {
-        return Err(Failure::new(Reason::Server, "the authorization server gave no code"));
+        return Err(Failure::new(Reason::Server, "the OAuth server sent no code"));
     };
     Ok(DeviceCode {
         user_code: sanitize(user_code),
@@ -93,29 +92,29 @@ pub async fn wait_for_login(
     now: impl Fn() -> SystemTime,
 ) -> Result<Login, DeviceFlowError> {
     let end = Instant::now() + code.lifetime;
-    let (mut interval, mut hiccup) = (code.interval, Duration::ZERO);
+    let (mut interval, mut retry_delay) = (code.interval, Duration::ZERO);
     loop {
-        let next = Instant::now() + interval + hiccup;
+        let next = Instant::now() + interval + retry_delay;
         if next >= end {
             sleep_until(end).await;
             return Err(DeviceFlowError::Expired);
         }
-        sleep(interval + hiccup).await;
+        sleep(interval + retry_delay).await;
         let fields = [("device_code", code.device_code.expose()), ("grant_type", GRANT_TYPE)];
         match issuer.post(connector, "token", &fields).await {
             Ok(OAuthResponse::Success(members)) => {
                 return Ok(build_login(issuer, TokenGrant::from_members(&members)?, now()));
             }
             Ok(OAuthResponse::Error { error, description, .. }) => match error.as_str() {
-                "authorization_pending" => hiccup = Duration::ZERO,
-                "slow_down" => (interval, hiccup) = (interval + SLOW_DOWN_STEP, Duration::ZERO),
+                "authorization_pending" => retry_delay = Duration::ZERO,
+                "slow_down" => (interval, retry_delay) = (interval + SLOW_DOWN_STEP, Duration::ZERO),
                 "expired_token" => return Err(DeviceFlowError::Expired),
                 "access_denied" => return Err(DeviceFlowError::Denied),
                 _ => return Err(build_auth_failure(&error, &description).into()),
             },
             Err(failure) => {
-                tracing::debug!("no answer yet: {failure}");
-                hiccup = (2 * hiccup).clamp(RETRY_DELAY, MAX_RETRY_DELAY);
+                tracing::debug!("no response to the login request: {failure}");
+                retry_delay = (2 * retry_delay).clamp(RETRY_DELAY, MAX_RETRY_DELAY);
             }
         }
     }
@@ -135,5 +134,5 @@ fn build_login(issuer: &Issuer, grant: TokenGrant, now: SystemTime) -> Login {
 
 fn build_auth_failure(error: &str, description: &str) -> Failure {
     let colon = if description.is_empty() { "" } else { ": " };
-    Failure::new(Reason::Auth, format!("the authorization server refuses: {error}{colon}{description}"))
+    Failure::new(Reason::Auth, format!("the OAuth server refused: {error}{colon}{description}"))
 }

@@ -1,10 +1,10 @@
-//! The two addresses of an authorization server, and what they answer.
+//! The two endpoints of an OAuth server, and their responses.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
-use http::{Method, StatusCode, Uri};
+use http::{Method, StatusCode};
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 use url::Url;
@@ -15,18 +15,18 @@ use crate::failure::{Failure, Reason};
 use crate::secret::{Redactor, Secret};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
-/// For one answer; a healthy one takes some tenths of a second.
+/// A healthy server responds within some tenths of a second.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(15);
-/// In bytes; a real one has four thousand.
+/// A real response has 4,000 bytes.
 const MAX_RESPONSE_BYTES: usize = 64 * 1024;
-/// Of a key whose answer does not say how long it is good (Kimi's, captured 2026-11-21).
+/// The lifetime of a token if the server names none (that of Kimi's, captured 2026-11-21).
 const DEFAULT_LIFETIME: Duration = Duration::from_mins(15);
-/// Whatever the server says: no time beyond what a clock can count, as what came with it would be lost there.
+/// A limit that every clock can represent, so that no token is lost to an overflow.
 const MAX_LIFETIME: Duration = Duration::from_hours(24 * 365);
-/// What is shown of the server's own words, in characters.
+/// The longest part of the server's own message that is shown.
 const MAX_MESSAGE_CHARS: usize = 300;
 
-/// Fields of a form whose values are secrets.
+/// Form fields whose values are secrets.
 const SECRETS: [&str; 2] = ["device_code", "refresh_token"];
 
 /// The OAuth server, and the client that requests a login.
@@ -37,18 +37,18 @@ pub struct Issuer {
     device_id: Option<String>,
 }
 
-/// What the server grants.
+/// The tokens that the server grants.
 pub(super) struct TokenGrant {
     pub(super) access_token: Secret,
     pub(super) refresh_token: Option<Secret>,
     pub(super) lifetime: Duration,
 }
 
-/// What the server answers.
+/// A response of the server.
 pub(super) enum OAuthResponse {
     /// The requested result.
     Success(Map<String, Value>),
-    /// Not that; one of the words of RFC 6749, 5.2, or RFC 8628, 3.5.
+    /// An error code of RFC 6749, 5.2, or RFC 8628, 3.5.
     Error { error: String, description: String, status: StatusCode },
 }
 
@@ -56,19 +56,19 @@ impl Issuer {
     /// `device` is a random id of this installation.
     ///
     /// # Errors
-    /// Why tokens cannot come from that host.
+    /// Why this host is not accepted.
     pub fn new(host: &str, client_id: &str, device: Option<String>) -> Result<Self, String> {
-        let url = Url::parse(host).map_err(|error| format!("it is no URL: {error}"))?;
+        let url = Url::parse(host).map_err(|error| format!("not a URL: {error}"))?;
         if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
-            return Err("it may hold no user and no query".to_owned());
+            return Err("it must not contain a user name or a query".to_owned());
         }
         match url.scheme() {
             "https" => {}
-            "http" if Uri::try_from(url.as_str()).is_ok_and(|url| is_loopback(&url)) => {}
+            "http" if is_loopback(&url) => {}
             "http" => {
-                return Err("it would send tokens in clear text to another machine: use https://".to_owned());
+                return Err("tokens would be sent in clear text to another machine: use https://".to_owned());
             }
-            other => return Err(format!("it has the scheme {other}: use https://")),
+            other => return Err(format!("unsupported scheme {other}: use https://")),
         }
         if client_id.is_empty() {
             return Err("the client id is empty".to_owned());
@@ -89,8 +89,8 @@ impl Issuer {
         &self.client_id
     }
 
-    /// Identifies this program as itself, and of the machine sends only a number that Moonrelay generated.
-    /// Kimi's own programs also send its name, model and system.
+    /// Identifies this program, and of the machine only a random number that Moonrelay generated. Kimi's own programs
+    /// also send the machine's name, model and system.
     fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers
@@ -119,12 +119,12 @@ impl Issuer {
             body: vec![self.encode_form(fields)],
         };
         let late =
-            || Failure::new(Reason::Timeout, format!("no answer within {} s", RESPONSE_TIMEOUT.as_secs()));
+            || Failure::new(Reason::Timeout, format!("no response within {} s", RESPONSE_TIMEOUT.as_secs()));
         let secrets = fields.iter().filter(|(name, _)| SECRETS.contains(name));
         let secrets: Vec<Secret> = secrets.map(|(_, value)| Secret::new((*value).to_owned())).collect();
         let redactor = Redactor::new(&secrets);
         match timeout(RESPONSE_TIMEOUT, send_and_parse(connector, call, &redactor)).await {
-            Ok(told) => told.map_err(|failure| self.add_host(failure)),
+            Ok(response) => response.map_err(|failure| self.add_host(failure)),
             Err(_) => Err(self.add_host(late())),
         }
     }
@@ -146,9 +146,9 @@ async fn send_and_parse(
     redactor: &Redactor,
 ) -> Result<OAuthResponse, Failure> {
     let response = connector.send(call).await?;
-    let (status, asked) =
+    let (status, retry_after) =
         (response.status, parse_retry_after(&response.headers, std::time::SystemTime::now()));
-    // The caller's clock runs out before this one.
+    // The caller's timeout expires first.
     let body =
         read_capped_body(&response.headers, response.body, MAX_RESPONSE_BYTES, 2 * RESPONSE_TIMEOUT).await;
     let members = serde_json::from_slice::<Map<String, Value>>(&body).unwrap_or_default();
@@ -165,13 +165,13 @@ async fn send_and_parse(
     }
     let reason = if status == StatusCode::TOO_MANY_REQUESTS { Reason::RateLimit } else { Reason::Server };
     let what =
-        if status.is_success() { "an answer that is none".to_owned() } else { format!("status {status}") };
-    Err(Failure { status: Some(status.as_u16()), retry_after: asked, ..Failure::new(reason, what) })
+        if status.is_success() { "unexpected response".to_owned() } else { format!("status {status}") };
+    Err(Failure { status: Some(status.as_u16()), retry_after, ..Failure::new(reason, what) })
 }
 
-/// Words of the server for a terminal: one line, no control characters, not too many.
-pub(super) fn sanitize(words: &str) -> String {
-    words.chars().filter(|c| !c.is_control()).take(MAX_MESSAGE_CHARS).collect()
+/// Text of the server for a terminal: short, and without control characters.
+pub(super) fn sanitize(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(MAX_MESSAGE_CHARS).collect()
 }
 
 impl TokenGrant {
@@ -181,7 +181,7 @@ impl TokenGrant {
             HeaderValue::from_str(text).is_ok().then(|| Secret::new(text.to_owned()))
         };
         let access = token("access_token")
-            .ok_or_else(|| Failure::new(Reason::Server, "the authorization server granted no token"))?;
+            .ok_or_else(|| Failure::new(Reason::Server, "the OAuth server granted no token"))?;
         Ok(Self {
             access_token: access,
             refresh_token: token("refresh_token"),
@@ -190,7 +190,7 @@ impl TokenGrant {
     }
 }
 
-/// A number of seconds, also one that is written as text.
+/// A number of seconds, or a string with one.
 pub(super) fn parse_seconds(members: &Map<String, Value>, key: &str) -> Option<Duration> {
     let value = members.get(key)?;
     let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;

@@ -1,4 +1,4 @@
-//! A login's key over its life.
+//! The access token of a login over its lifetime.
 
 use super::*;
 use crate::config::settings::{Auth, Provider};
@@ -10,17 +10,17 @@ use crate::upstream::oauth::AuthenticatedConnector;
 /// A machine with a logged-in user.
 struct Machine {
     state: tempfile::TempDir,
-    place: LoginFile,
+    file: LoginFile,
     clock: Clock,
     server: Arc<Server>,
 }
 
 impl Machine {
-    /// A key of a quarter of an hour, from now on.
-    fn new(says: impl IntoIterator<Item = Says>) -> Self {
+    /// The token is valid for 15 minutes from now on.
+    fn new(replies: impl IntoIterator<Item = Reply>) -> Self {
         let state = tempfile::tempdir().unwrap();
-        let (place, clock) = (LoginFile::new(state.path(), "kimi"), clock());
-        let lock = place.try_lock().unwrap().unwrap();
+        let (file, clock) = (LoginFile::new(state.path(), "kimi"), clock());
+        let lock = file.try_lock().unwrap().unwrap();
         let life = Duration::from_mins(15);
         let login = Login {
             id: "one".to_owned(),
@@ -31,8 +31,8 @@ impl Machine {
             expires_at: clock() + life,
             lifetime: life,
         };
-        place.start_login(&lock, &login).unwrap();
-        Self { state, place, clock, server: Server::saying(says) }
+        file.start_login(&lock, &login).unwrap();
+        Self { state, file, clock, server: Server::replying(replies) }
     }
 
     fn provider(&self) -> Arc<Provider> {
@@ -43,13 +43,13 @@ impl Machine {
             .clone()
     }
 
-    /// As another process has them.
+    /// The logins of one more process.
     fn logins(&self) -> AuthenticatedConnector {
         AuthenticatedConnector::with_clock(self.server.clone(), self.clock.clone())
     }
 
     fn stored(&self) -> Login {
-        self.place.read().unwrap()
+        self.file.read().unwrap()
     }
 }
 
@@ -58,13 +58,9 @@ fn key(provider: &Provider) -> &str {
     provider.keys[0].secret.expose()
 }
 
-/// Lets background tasks finish; the clock is stopped.
-async fn idle() {
-    for _ in 0..50 {
-        tokio::task::yield_now().await;
-    }
-    // With a timeout, the stopped clock would jump to it while another test's refresh is in progress.
-    while !super::super::pending_refresh::is_idle() {
+/// Waits until no refresh is in progress. With a timer, the paused clock would jump.
+async fn wait_until_idle(logins: &AuthenticatedConnector) {
+    while !logins.is_idle() {
         tokio::task::yield_now().await;
     }
 }
@@ -74,32 +70,35 @@ async fn after(minutes: u64) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_is_refreshed_ahead_while_the_old_one_serves() {
+async fn token_is_refreshed_ahead_while_the_old_one_is_used() {
     let machine = Machine::new([granted("eyJ-1", Some("eyJ-r1")), granted("eyJ-2", None)]);
     let (provider, logins) = (machine.provider(), machine.logins());
     after(11).await;
     assert_eq!(key(&logins.authorize(&provider).await.unwrap()), "eyJ-0");
     assert_eq!(machine.server.count(), 0, "more than three minutes are left");
     after(1).await;
-    assert_eq!(key(&logins.authorize(&provider).await.unwrap()), "eyJ-0", "nobody waits");
-    idle().await;
+    assert_eq!(key(&logins.authorize(&provider).await.unwrap()), "eyJ-0", "no caller waits");
+    wait_until_idle(&logins).await;
     assert_eq!(machine.server.form(0), "client_id=client&grant_type=refresh_token&refresh_token=eyJ-r0");
     assert_eq!(key(&logins.authorize(&provider).await.unwrap()), "eyJ-1");
     assert_eq!(machine.stored().access_token.expose(), "eyJ-1");
     after(20).await;
-    assert_eq!(key(&logins.authorize(&provider).await.unwrap()), "eyJ-2", "an old one is not used");
-    assert!(machine.server.form(1).ends_with("refresh_token=eyJ-r1"), "the token of the last answer");
+    assert_eq!(key(&logins.authorize(&provider).await.unwrap()), "eyJ-2", "an expired token is not used");
+    assert!(
+        machine.server.form(1).ends_with("refresh_token=eyJ-r1"),
+        "the refresh token of the last response"
+    );
     let stored = machine.stored();
     assert_eq!(
         stored.refresh_token.unwrap().expose(),
         "eyJ-r1",
-        "an answer without one keeps the one before"
+        "a response without a refresh token keeps the previous one"
     );
     assert_eq!((stored.id.as_str(), machine.server.count()), ("one", 2));
 }
 
 #[tokio::test(start_paused = true)]
-async fn fifty_at_once_and_three_processes_make_one_refresh() {
+async fn fifty_callers_in_three_processes_cause_one_refresh() {
     let machine = Machine::new([granted("eyJ-1", Some("eyJ-r1"))]);
     after(16).await;
     let provider = machine.provider();
@@ -112,47 +111,53 @@ async fn fifty_at_once_and_three_processes_make_one_refresh() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_leaves_does_not_break_a_refresh_off() {
+async fn refresh_continues_when_its_caller_is_dropped() {
     let machine = Machine::new([granted("eyJ-1", Some("eyJ-r1"))]);
     after(16).await;
     let (provider, logins) = (machine.provider(), machine.logins());
-    {
-        let called = std::pin::pin!(logins.authorize(&provider));
-        assert!(futures_util::FutureExt::now_or_never(called).is_none(), "it waits, and is dropped");
+    let refresh_started = async {
+        while logins.is_idle() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        _ = logins.authorize(&provider) => panic!("the caller does not wait for the refresh"),
+        () = refresh_started => {}
     }
-    idle().await;
+    wait_until_idle(&logins).await;
     assert_eq!(machine.stored().access_token.expose(), "eyJ-1");
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_network_a_key_serves_as_long_as_it_is_good() {
-    let machine = Machine::new([Says::Nothing]);
+async fn token_is_used_until_it_expires_while_refreshes_fail() {
+    let machine = Machine::new([Reply::Nothing]);
     let (provider, logins) = (machine.provider(), machine.logins());
     after(13).await;
     for _ in 0..3 {
         assert_eq!(key(&logins.authorize(&provider).await.unwrap()), "eyJ-0");
-        idle().await;
+        wait_until_idle(&logins).await;
     }
-    assert_eq!(machine.server.count(), 1, "one that failed is not tried again at once");
-    machine.server.then(Says::Page(503));
+    assert_eq!(machine.server.count(), 1, "a failed refresh is not repeated at once");
+    machine.server.push(Reply::Page(503));
     after(1).await;
     assert_eq!(key(&logins.authorize(&provider).await.unwrap()), "eyJ-0");
-    idle().await;
+    wait_until_idle(&logins).await;
     after(1).await;
-    for (says, reason) in [(Says::Nothing, Reason::Network), (Says::Page(503), Reason::Server)] {
-        machine.server.then(says);
+    for (replies, reason) in [(Reply::Nothing, Reason::Network), (Reply::Page(503), Reason::Server)] {
+        machine.server.push(replies);
         let failure = logins.authorize(&provider).await.err().unwrap();
         assert_eq!(failure.reason, reason);
         assert!(failure.message.starts_with("https://auth.example: "), "{failure}");
     }
-    machine.server.then(granted("eyJ-1", None));
-    assert_eq!(key(&logins.authorize(&provider).await.unwrap()), "eyJ-1", "it is back");
+    machine.server.push(granted("eyJ-1", None));
+    assert_eq!(key(&logins.authorize(&provider).await.unwrap()), "eyJ-1", "the server responds again");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_login_that_has_ended_is_told_and_not_asked_for_again() {
-    for says in [error("invalid_grant"), Says::Json(401, json!({"error": "unauthorized"}))] {
-        let machine = Machine::new([says]);
+async fn ended_login_is_reported_and_not_refreshed_again() {
+    for replies in [error("invalid_grant"), Reply::Json(401, json!({"error": "unauthorized"}))] {
+        let machine = Machine::new([replies]);
         after(16).await;
         let (provider, logins) = (machine.provider(), machine.logins());
         for _ in 0..3 {
@@ -164,23 +169,23 @@ async fn a_login_that_has_ended_is_told_and_not_asked_for_again() {
             );
         }
         assert_eq!(machine.server.count(), 1);
-        let off = machine.provider().disabled_reason.clone().unwrap();
-        assert!(off.starts_with("the login has ended ("), "{off}");
+        let reason = machine.provider().disabled_reason.clone().unwrap();
+        assert!(reason.starts_with("the login has ended ("), "{reason}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_time_that_no_clock_counts_loses_no_token() {
+async fn unrepresentable_lifetime_loses_no_token() {
     let endless = json!({ "access_token": "eyJ-1", "refresh_token": "r-1", "expires_in": 1e19, "token_type": "Bearer" });
-    let machine = Machine::new([Says::Json(200, endless)]);
+    let machine = Machine::new([Reply::Json(200, endless)]);
     after(16).await;
     let (provider, logins) = (machine.provider(), machine.logins());
     assert_eq!(key(&logins.authorize(&provider).await.unwrap()), "eyJ-1");
-    let kept = provider.login_file.as_ref().unwrap().read().unwrap();
-    assert_eq!((kept.access_token.expose(), kept.refresh_token.unwrap().expose()), ("eyJ-1", "r-1"));
+    let stored = provider.login_file.as_ref().unwrap().read().unwrap();
+    assert_eq!((stored.access_token.expose(), stored.refresh_token.unwrap().expose()), ("eyJ-1", "r-1"));
 }
 
-/// A call as a provider gets it.
+/// A request to the provider.
 fn call(provider: &Arc<Provider>) -> Result<UpstreamRequest, Failure> {
     let (_, value) =
         provider.auth_header(crate::protocol::api::Api::Messages, &provider.keys[0].secret).unwrap();
@@ -194,16 +199,16 @@ fn call(provider: &Arc<Provider>) -> Result<UpstreamRequest, Failure> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_that_is_refused_before_its_time_is_refreshed_once() {
-    let no = || Says::Json(401, json!({"error": {"message": "no"}}));
-    let yes = Says::Json(200, json!({"data": []}));
+async fn rejected_token_is_refreshed_and_the_call_repeated_once() {
+    let no = || Reply::Json(401, json!({"error": {"message": "no"}}));
+    let yes = Reply::Json(200, json!({"data": []}));
     let machine = Machine::new([no(), granted("eyJ-1", None), yes, no(), granted("eyJ-2", None), no()]);
     let (provider, logins) = (machine.provider(), machine.logins());
     let sent = logins.send(&provider, call).await.unwrap();
     assert_eq!((sent.response.status.as_u16(), key(&sent.provider)), (200, "eyJ-1"));
     let sent = logins.send(&provider, call).await.unwrap();
-    assert_eq!((sent.response.status.as_u16(), key(&sent.provider)), (401, "eyJ-2"), "and no third time");
-    let asked = machine.server.asked.lock().unwrap();
-    let keys: Vec<_> = asked.iter().filter_map(|(_, call)| call.headers.get("authorization")).collect();
+    assert_eq!((sent.response.status.as_u16(), key(&sent.provider)), (401, "eyJ-2"), "not a third time");
+    let requests = machine.server.requests.lock().unwrap();
+    let keys: Vec<_> = requests.iter().filter_map(|(_, call)| call.headers.get("authorization")).collect();
     assert_eq!(keys, ["Bearer eyJ-0", "Bearer eyJ-1", "Bearer eyJ-1", "Bearer eyJ-2"]);
 }
