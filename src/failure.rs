@@ -20,13 +20,13 @@ pub enum Reason {
     Billing,
     /// The key is wrong, revoked or for another host.
     Auth,
-    /// The provider refuses the calling client (Kimi Code's User-Agent gate).
+    /// The provider rejects the calling client (Kimi Code's User-Agent check).
     ForbiddenClient,
     /// The provider does not have the model, or this key has no access to it.
     ModelNotFound,
     /// The prompt does not fit the model's window, or the provider's message size limit.
     ContextOverflow,
-    /// The provider's moderation refused the request.
+    /// The provider's moderation rejected the request.
     ContentFilter,
     /// The request is wrong, or breaks a rule of this provider ([`Failure::is_provider_rule`]).
     BadRequest,
@@ -132,7 +132,7 @@ impl fmt::Display for Reason {
     }
 }
 
-/// A time limit of ours on one attempt.
+/// A timeout of the gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeoutKind {
     /// `failover.timeouts.connectSeconds`.
@@ -141,7 +141,7 @@ pub enum TimeoutKind {
     ResponseHeader,
     /// `failover.timeouts.firstByteSeconds`.
     FirstToken,
-    /// `timeoutSeconds` of the provider, instead of the former.
+    /// `timeoutSeconds` of the provider, instead of `FirstToken`.
     Provider,
     /// `failover.timeouts.idleSeconds`.
     Idle,
@@ -150,7 +150,7 @@ pub enum TimeoutKind {
 }
 
 impl TimeoutKind {
-    /// The setting.
+    /// The configuration key.
     const fn setting(self) -> &'static str {
         match self {
             Self::Connect => "failover.timeouts.connectSeconds",
@@ -162,13 +162,13 @@ impl TimeoutKind {
         }
     }
 
-    /// The message of a failure after this time.
+    /// The message of a failure after this timeout.
     #[must_use]
     pub fn message(self, after: Duration) -> String {
         let (seconds, setting) = (after.as_secs_f64(), self.setting());
         match self {
             Self::Connect => format!("no connection within {seconds:.1} s ({setting})"),
-            Self::Total => format!("the time for the whole request is over ({setting})"),
+            Self::Total => format!("the deadline of the request has passed ({setting})"),
             Self::ResponseHeader | Self::FirstToken | Self::Provider | Self::Idle => {
                 format!("nothing within {seconds:.1} s ({setting})")
             }
@@ -181,7 +181,7 @@ impl TimeoutKind {
 pub struct Failure {
     /// Its type.
     pub reason: Reason,
-    /// For people, in one line, already without account identifiers and keys, at most 1,000 characters.
+    /// For people, in one line of at most 1,000 characters, without account identifiers and keys.
     pub message: String,
     /// The provider's HTTP status, where there was a response.
     pub status: Option<u16>,
@@ -192,10 +192,9 @@ pub struct Failure {
     /// For a `BadRequest`: the provider's own rule rejected the request, so another provider could serve it
     /// unchanged.
     pub is_provider_rule: bool,
-    /// A limit of ours, of the whole request's time or of all memory, ended it: no target is to blame, and no other
-    /// one can help.
+    /// The request's deadline or the memory limit ended it: no target is to blame, and no other can help.
     pub is_gateway_limit: bool,
-    /// The time limit of ours that ended it.
+    /// The timeout that ended it.
     pub timeout: Option<TimeoutKind>,
 }
 
@@ -215,7 +214,7 @@ impl Failure {
         }
     }
 
-    /// A time limit of ours ended it.
+    /// A failure because of a timeout.
     #[must_use]
     pub fn timed_out(kind: TimeoutKind, after: Duration) -> Self {
         Self { timeout: Some(kind), ..Self::new(Reason::Timeout, kind.message(after)) }

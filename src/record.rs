@@ -17,7 +17,7 @@ pub use id::{InvalidRequestId, RequestId};
 /// How one attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AttemptOutcome {
-    /// The target answered (or is answering).
+    /// The target answered, or is answering.
     Ok,
     /// It failed.
     Failed(Reason),
@@ -45,7 +45,7 @@ impl AttemptOutcome {
 pub enum SkipReason {
     /// Its provider has no key.
     NoKey,
-    /// Its provider does not support the API format of the call.
+    /// Its provider does not serve the API of the call.
     ApiNotSupported,
     /// It is in cooldown after a failure with this reason.
     InCooldown(Reason),
@@ -131,7 +131,7 @@ pub struct AttemptCost {
     pub source: CostSource,
 }
 
-/// One try of one target, or why it was not tried.
+/// One attempt of one target, or why it was not tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
     /// `provider/model`.
@@ -140,9 +140,9 @@ pub struct Attempt {
     pub outcome: AttemptOutcome,
     /// For people: the failure's message or the reason for the skip. Empty when it succeeded.
     pub detail: String,
-    /// The time limit of ours that ended it.
+    /// The timeout that ended it.
     pub timeout: Option<TimeoutKind>,
-    /// From the request read to this try begun.
+    /// From the request to the start of this attempt.
     pub start_offset: Duration,
     /// From the start of the attempt to its known outcome: the first meaningful byte, the whole response, or
     /// the interruption of a started response.
@@ -158,19 +158,19 @@ pub struct Attempt {
 pub struct Record {
     /// The request id, as in `x-moonrelay-request-id`; it contains the time of arrival.
     pub request_id: RequestId,
-    /// When it was read whole.
+    /// When it was received.
     pub received_at: SystemTime,
     /// The client's `traceparent` (W3C Trace Context), as received.
     pub trace_parent: Option<String>,
-    /// The client's name from its token, else its User-Agent's product.
+    /// The client's name: that of its token, otherwise its User-Agent's product.
     pub client: String,
     /// The model requested by the client; empty when the request names no valid model.
     pub requested_model: String,
-    /// The API format of the client.
+    /// The client's API.
     pub api: Api,
-    /// The protocol in which the target that answered was called.
+    /// The API in which the target that answered was called.
     pub upstream_api: Option<Api>,
-    /// The reference that answered; of several, the last.
+    /// The reference that answered last.
     pub served_by: Option<String>,
     /// All attempts, in the order in which they ended; a successful one is the last.
     pub attempts: Vec<Attempt>,
@@ -185,18 +185,18 @@ pub struct Record {
     pub usage: Option<TokenUsage>,
     /// Whether the client requested a stream.
     pub is_streaming: bool,
-    /// From the request read to the first meaningful byte.
+    /// From the request to the first meaningful byte.
     pub time_to_first_byte: Option<Duration>,
-    /// From the request read to the end.
+    /// From the request to the end.
     pub duration: Duration,
     /// The client disconnected before the end.
     pub client_disconnected: bool,
-    /// How it ended for the client, when not well.
+    /// The reason of the failure that the client received.
     pub failure_reason: Option<Reason>,
 }
 
 impl Record {
-    /// A request that has just been read. Its client counts as disconnected until the end is recorded.
+    /// The record of a new request. Its client counts as disconnected until the end is recorded.
     #[must_use]
     pub fn new(request_id: RequestId, client: String, api: Api) -> Self {
         Self {
@@ -271,6 +271,13 @@ pub fn summarize_attempts(attempts: &[Attempt]) -> Vec<AttemptSummary<'_>> {
             message: &attempt.detail,
         })
         .collect()
+}
+
+/// Milliseconds since 1970; zero for earlier times.
+#[must_use]
+pub fn to_unix_millis(at: std::time::SystemTime) -> u64 {
+    let since = at.duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

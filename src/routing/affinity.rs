@@ -3,10 +3,12 @@
 
 use http::HeaderMap;
 
-use super::ClientRequest;
+use super::plan::PlannedTarget;
+use super::request::ClientRequest;
 use crate::config::settings::Settings;
 use crate::protocol::json;
 use crate::protocol::request::RequestBody;
+use crate::state::{SessionAffinity, State};
 
 /// Headers that name a conversation: opencode's two (`OpenRouter` uses the first as well), Claude Code's,
 /// Codex's.
@@ -36,8 +38,26 @@ pub(super) fn identify_conversation<'r>(
     if !settings.failover.keeps_fallback_for_session || request.is_fallback_disabled {
         return None;
     }
-    let (named_by, name) = find_in_headers(&request.headers).or_else(|| find_in_body(body))?;
-    Some(Conversation { client: request.client.as_deref(), requested, id_source: named_by, id: name })
+    let (id_source, id) = find_in_headers(&request.headers).or_else(|| find_in_body(body))?;
+    Some(Conversation { client: request.client.as_deref(), requested, id_source, id })
+}
+
+/// Moves the target of a conversation's session affinity to the front, unless it cannot be tried now. `None`: no
+/// target is called.
+pub(super) fn apply_affinity(
+    state: &State,
+    conversation: &Conversation<'_>,
+    targets: &mut [PlannedTarget],
+) -> Option<SessionAffinity> {
+    let session = state.session_affinity(conversation, targets.first()?.target.identity());
+    let identities = targets.iter().map(|planned| planned.target.identity());
+    if let Some(index) = state.find_affinity_target(&session, identities)
+        && targets.get(index).is_some_and(|planned| planned.skip_reason.is_none())
+        && let Some(front) = targets.get_mut(..=index)
+    {
+        front.rotate_right(1);
+    }
+    Some(session)
 }
 
 fn find_in_headers(headers: &HeaderMap) -> Option<(&'static str, &[u8])> {
@@ -64,11 +84,11 @@ pub fn explain_affinity(settings: &Settings, body: &RequestBody) -> Option<Strin
     if !settings.failover.keeps_fallback_for_session {
         return None;
     }
-    let rule = "a conversation that fell back stays with the target that answered it until that one rests \
-                (failover.returnToPrimary)";
+    let rule = "after a failover, a conversation stays with the target that answered until that target is in \
+                cooldown (failover.returnToPrimary)";
     let names = [CONVERSATION_HEADERS.as_slice(), CONVERSATION_FIELDS.as_slice()].concat().join(", ");
     Some(match find_in_body(body) {
-        Some((field, _)) => format!("{rule}; {field} names this one"),
-        None => format!("{rule}; this request names none, which takes one of {names}"),
+        Some((field, _)) => format!("{rule}; {field} identifies this one"),
+        None => format!("{rule}; this request has none of {names}"),
     })
 }

@@ -1,37 +1,39 @@
 //! Owns the attempts of one request at one target, up to a whole response or the first meaningful event.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
+use bytes::Bytes;
 use futures_util::StreamExt;
 use http::header::CONTENT_TYPE;
 use tokio::time::{Duration, Instant, sleep};
 
-use super::continuation::estimate_event_usage;
-use super::failed_attempt::FailedAttempt;
-use super::plan::{Plan, Target, describe_cooldown};
+use super::headers;
+use super::plan::{Plan, describe_cooldown};
+use super::request::ClientRequest;
 use super::request_bodies::{ClientBody, PreparedRequest, RequestBodies};
-use super::shutdown::ShutdownPhase;
-use super::state::{AdmissionGuard, SessionAffinity, State};
-use super::stream::translator;
-use super::timeout::Timeout;
+use super::retry::{RetryDecision, RetryLimits, decide_retry};
+use super::target::Target;
 use super::tracker::RequestTracker;
-use super::{Answer, ClientRequest, RequestError, body_buffer, headers};
 use crate::config::settings::Settings;
 use crate::failure::{Failure, Reason, TimeoutKind};
-use crate::policy::retry::{RetryDecision, RetryLimits, decide_retry};
 use crate::protocol::api::Api;
 use crate::protocol::edit::Segments;
-use crate::protocol::translate::event::ResponseEvent;
-use crate::protocol::translate::non_streaming;
+use crate::protocol::memory_budget::{BodyBuffer, MemoryReservation};
+use crate::protocol::model::answer::ResponseEvent;
+use crate::protocol::object::ObjectView;
+use crate::protocol::translate;
 use crate::protocol::usage::TokenUsage;
-use crate::provider::answer::{self, Meter, ReaderOutput, StreamReader};
+use crate::provider::answer::{self, ContentBytes, Meter, ReaderOutput, StreamReader};
 use crate::provider::classify::ProviderError;
 use crate::provider::rewrite::AnswerPlan;
-use crate::record::{Attempt, AttemptOutcome};
-use crate::upstream::oauth::{AuthenticatedConnector, AuthenticatedResponse};
-use crate::upstream::{
-    ByteStream, UpstreamRequest, UpstreamResponse, parse_retry_after, read_body, read_capped_body,
+use crate::record::{Attempt, AttemptOutcome, SkipReason};
+use crate::state::{AdmissionGuard, SessionAffinity, State};
+use crate::stream::{
+    OpenStream, Timeout, build_echo, estimate_event_usage, estimate_usage, read_within_budget,
 };
+use crate::upstream::oauth::{AuthenticatedConnector, AuthenticatedResponse};
+use crate::upstream::{UpstreamRequest, UpstreamResponse, parse_retry_after, read_body, read_capped_body};
 
 /// The limit on what is read of an error body: enough for every documented error and for an HTML page.
 const MAX_ERROR_BODY_BYTES: usize = 64 * 1024;
@@ -44,9 +46,9 @@ const MAX_WITHHELD_BYTES: usize = 256 * 1024;
 
 /// One request in progress.
 pub(super) struct RequestExecution {
-    pub(super) settings: std::sync::Arc<Settings>,
-    pub(super) state: std::sync::Arc<State>,
-    pub(super) logins: std::sync::Arc<AuthenticatedConnector>,
+    pub(super) settings: Arc<Settings>,
+    pub(super) state: Arc<State>,
+    pub(super) logins: Arc<AuthenticatedConnector>,
     pub(super) request: ClientRequest,
     pub(super) bodies: RequestBodies,
     pub(super) plan: Plan,
@@ -58,7 +60,6 @@ pub(super) struct RequestExecution {
 
 /// A response that has begun.
 pub(super) struct OpenAnswer {
-    pub(super) reference: String,
     pub(super) headers: http::HeaderMap,
     pub(super) content: AnswerContent,
     /// The target that responds.
@@ -73,63 +74,19 @@ pub(super) enum AnswerContent {
     Stream(Box<OpenStream>),
 }
 
-/// A stream up to its first meaningful event.
-pub(super) struct OpenStream {
-    pub(super) reader: StreamReader,
-    pub(super) chunks: ByteStream,
-    /// Events held back so far, in order.
-    pub(super) withheld: Segments,
-    pub(super) is_complete: bool,
-}
-
 impl RequestExecution {
-    /// Handles a request that is not streamed, unless the process ends first.
-    pub(super) async fn execute_until_shutdown(self) -> Result<Answer, RequestError> {
-        let mut ending = self.state.watch_shutdown();
-        tokio::select! {
-            biased;
-            answer = self.execute_complete() => answer,
-            () = ending.wait_for(ShutdownPhase::Interrupting) => Err(self.interrupt()),
-        }
-    }
-
-    /// The process is shutting down. The attempt causes no cooldown.
-    pub(super) fn interrupt(&self) -> RequestError {
-        self.tracker.mark_failed(Reason::Server);
-        self.tracker.mark_finished();
-        RequestError::ShuttingDown { attempts: self.tracker.attempts() }
-    }
-
-    /// Handles a request that is not streamed.
-    async fn execute_complete(&self) -> Result<Answer, RequestError> {
-        let opened = self.execute_chain().await?;
-        let AnswerContent::Complete(body, meter) = opened.content else {
-            return Err(self
-                .fail_request(Failure::new(Reason::Server, "a stream was not asked for"), opened.reference));
-        };
-        self.tracker.record_usage(meter.usage);
-        self.tracker.mark_finished();
-        Ok(Answer::Complete {
-            body,
-            model: opened.reference,
-            attempts: self.tracker.attempts(),
-            headers: opened.headers,
-        })
-    }
-
     /// Runs all attempts at one target. `Err(None)`: the target was not tried.
     pub(super) async fn try_target(
         &self,
         target: &Target,
         anyway: bool,
     ) -> Result<Box<OpenAnswer>, Option<Failure>> {
-        let reference = target.name.clone();
         let prepared = match self.bodies.prepare(target, self.settings.default_thinking) {
             Ok(prepared) => prepared,
-            Err(failure) => return Err(Some(self.record_failure(&reference, Instant::now(), failure))),
+            Err(failure) => return Err(Some(self.record_failure(&target.name, Instant::now(), failure))),
         };
-        let tries = if anyway { 1 } else { self.settings.failover.attempts_per_target };
-        self.try_prepared(target, &prepared, tries, anyway).await
+        let attempts = if anyway { 1 } else { self.settings.failover.attempts_per_target };
+        self.try_prepared(target, &prepared, attempts, anyway).await
     }
 
     /// Like [`Self::try_target`], for a request that is ready to be sent.
@@ -137,50 +94,49 @@ impl RequestExecution {
         &self,
         target: &Target,
         prepared: &PreparedRequest<'_>,
-        tries: u32,
+        attempts: u32,
         anyway: bool,
     ) -> Result<Box<OpenAnswer>, Option<Failure>> {
-        let reference = target.name.clone();
         let failover = &self.settings.failover;
         let limits = RetryLimits {
-            attempts: tries,
+            attempts,
             initial_delay: failover.initial_backoff,
             max_delay: failover.max_backoff,
         };
         let user_agent = headers::user_agent(&self.request.headers);
-        let mut pass = match self.state.admit(target, user_agent, anyway) {
-            Ok(pass) => pass,
-            Err(rest) => {
-                let (skip, why) = describe_cooldown(rest);
+        let mut admission = match self.state.admit(target.identity(), user_agent, anyway) {
+            Ok(admission) => admission,
+            Err(cooldown) => {
+                let (skip, why) = describe_cooldown(cooldown);
                 self.record_skip(target, skip, &why);
                 return Err(None);
             }
         };
-        let mut tries = 0;
+        let mut failed = 0;
         loop {
             let started = Instant::now();
-            tries += 1;
-            let trying = self.tracker.start_attempt(&reference, &self.bodies);
+            failed += 1;
+            let active = self.tracker.start_attempt(&target.name, &self.bodies);
             let opened = self.open_answer(target, prepared, started).await;
-            trying.disarm();
+            active.disarm();
             let failure = match opened {
                 Ok((content, headers)) => {
                     match &content {
-                        AnswerContent::Complete(..) => pass.record_success(),
-                        AnswerContent::Stream(_) => pass.record_answer_start(),
+                        AnswerContent::Complete(..) => admission.record_success(),
+                        AnswerContent::Stream(_) => admission.record_answer_start(),
                     }
                     self.record_success(target, started, prepared);
                     let target = target.clone();
-                    return Ok(Box::new(OpenAnswer { reference, headers, content, target, admission: pass }));
+                    return Ok(Box::new(OpenAnswer { headers, content, target, admission }));
                 }
-                Err(fallen) => self.record_failure(&reference, started, fallen),
+                Err(failed) => self.record_failure(&target.name, started, failed),
             };
-            match decide_retry(&failure, tries, limits, fastrand::f64()) {
+            match decide_retry(&failure, failed, limits, fastrand::f64()) {
                 RetryDecision::Retry(wait) if !failure.is_gateway_limit && self.has_time_for(wait) => {
                     sleep(wait).await
                 }
                 _ => {
-                    pass.record_failure(&failure, failover);
+                    admission.record_failure(&failure, failover);
                     return Err(Some(failure));
                 }
             }
@@ -188,42 +144,27 @@ impl RequestExecution {
     }
 
     fn record_success(&self, target: &Target, started: Instant, prepared: &PreparedRequest<'_>) {
-        let reference = target.name.clone();
-        if let Some(stay) = &self.affinity {
-            self.state.record_affinity(stay, target);
+        if let Some(session) = &self.affinity {
+            self.state.record_affinity(session, target.identity());
         }
         self.tracker.record_answer(target, prepared);
-        self.tracker.add_attempt(Attempt {
-            reference,
-            outcome: AttemptOutcome::Ok,
-            detail: String::new(),
-            timeout: None,
-            start_offset: self.tracker.offset_of(started),
-            duration: started.elapsed(),
-            usage: None,
-            cost: None,
-        });
+        let attempt = self.tracker.new_attempt(&target.name, started, AttemptOutcome::Ok, String::new());
+        self.tracker.add_attempt(attempt);
     }
 
+    /// Records a failed attempt.
     pub(super) fn record_failure(
         &self,
         reference: &str,
         started: Instant,
-        fallen: impl Into<FailedAttempt>,
+        failed: impl Into<FailedAttempt>,
     ) -> Failure {
-        let fallen = fallen.into();
-        let usage = fallen.usage(|| self.bodies.prompt_tokens());
-        let failure = fallen.failure;
-        self.tracker.add_attempt(Attempt {
-            reference: reference.to_owned(),
-            outcome: AttemptOutcome::Failed(failure.reason),
-            detail: failure.message.clone(),
-            timeout: failure.timeout,
-            start_offset: self.tracker.offset_of(started),
-            duration: started.elapsed(),
-            usage,
-            cost: None,
-        });
+        let failed = failed.into();
+        let usage = failed.usage(|| self.bodies.prompt_tokens());
+        let failure = failed.failure;
+        let (outcome, detail) = (AttemptOutcome::Failed(failure.reason), failure.message.clone());
+        let attempt = self.tracker.new_attempt(reference, started, outcome, detail);
+        self.tracker.add_attempt(Attempt { timeout: failure.timeout, usage, ..attempt });
         failure
     }
 
@@ -236,18 +177,17 @@ impl RequestExecution {
     ) -> Result<(AnswerContent, http::HeaderMap), FailedAttempt> {
         let call = |provider: &_| {
             let target = target.with_provider(provider);
-            let face = self.request.api;
-            let headers = headers::build_request_headers(&self.request.headers, face, &target);
+            let headers = target.request_headers(&self.request.headers, self.request.api);
             let body =
                 prepared.adapted.edits.clone().apply(&prepared.request_body.body().text).parts().to_vec();
-            Ok(UpstreamRequest { method: http::Method::POST, url: target.url().clone(), headers, body })
+            Ok(UpstreamRequest { method: http::Method::POST, url: target.url(), headers, body })
         };
-        let streamed = self.bodies.client_body().wants_stream();
-        let mut answer_clock = self.answer_timeout(target, sent);
+        let is_streaming = self.bodies.client_body().wants_stream();
+        let answer_timeout = self.answer_timeout(target, sent);
         let limit = self.settings.failover.response_header_timeout;
-        let mut head_clock = (streamed && limit < answer_clock.limit())
+        let head_timeout = (is_streaming && limit < answer_timeout.limit())
             .then(|| Timeout::new(sent, limit, TimeoutKind::ResponseHeader, self.deadline));
-        let head = head_clock.as_mut().unwrap_or(&mut answer_clock);
+        let head = head_timeout.as_ref().unwrap_or(&answer_timeout);
         // One of the gateway's timeouts expired: the target may still be processing the request.
         let sent = head
             .run(self.logins.send(&target.provider, call))
@@ -259,15 +199,13 @@ impl RequestExecution {
         if !response.status.is_success() {
             return Err(read_error(&called, response, self.remaining_time(ERROR_BODY_TIMEOUT)).await.into());
         }
-        let headers = headers::build_client_headers(&response.headers, called.redactor());
-        let content = if streamed {
+        let headers = headers::build_client_headers(&response.headers, &called.redactor());
+        let content = if is_streaming {
             let begun =
-                answer_clock.run(read_first_event(&called, &prepared.adapted.answer_plan, response)).await;
+                answer_timeout.run(read_first_event(&called, &prepared.adapted.answer_plan, response)).await;
             begun.map_err(FailedAttempt::after_sending)??
         } else {
-            let read = answer_clock
-                .run(body_buffer::read_within_budget(self.new_body_buffer(), response.body))
-                .await;
+            let read = answer_timeout.run(read_within_budget(self.new_body_buffer(), response.body)).await;
             let bytes = read.flatten().map_err(FailedAttempt::after_sending)?;
             let plan = &prepared.adapted.answer_plan;
             let (body, mut meter) =
@@ -284,27 +222,24 @@ impl RequestExecution {
         &self,
         body: Segments,
         target: &Target,
-        said: &ClientBody<'_>,
+        sent: &ClientBody<'_>,
         usage: TokenUsage,
     ) -> Segments {
-        if !said.is_translated() {
+        if !sent.is_translated() {
             return body;
         }
         let own = self.bodies.client_body();
-        let echo = translator::add_tool_names(translator::build_echo(self.request.id, own), said);
-        let mut events = non_streaming::decode_response(target.api, &body.to_bytes());
+        let echo = build_echo(self.request.id, own, sent.tool_namespaces());
+        let mut events = translate::decode_response(target.api, &body.to_bytes());
         if !events.iter().any(|event| matches!(event, ResponseEvent::Usage(_))) {
             events.push(ResponseEvent::Usage(usage));
         }
-        Segments::from_bytes(non_streaming::encode_response(&events, own.api, &echo))
+        Segments::from_bytes(translate::encode_response(&events, own.api, &echo))
     }
 
     /// Estimates the usage of a whole response whose provider did not report it.
-    fn estimate_answer_usage(&self, face: Api, body: &Segments) -> TokenUsage {
-        estimate_event_usage(
-            self.bodies.prompt_tokens(),
-            &non_streaming::decode_response(face, &body.to_bytes()),
-        )
+    fn estimate_answer_usage(&self, api: Api, body: &Segments) -> TokenUsage {
+        estimate_event_usage(self.bodies.prompt_tokens(), &translate::decode_response(api, &body.to_bytes()))
     }
 
     /// The timeout of a whole response, and of a stream's first meaningful event.
@@ -316,13 +251,20 @@ impl RequestExecution {
         Timeout::new(sent, limit, kind, self.deadline)
     }
 
-    fn new_body_buffer(&self) -> crate::protocol::memory_budget::BodyBuffer {
+    fn new_body_buffer(&self) -> BodyBuffer {
         self.state.memory_budget().start_body(self.settings.gateway.buffer_memory_limit())
     }
 
-    /// The buffer for the part of a stream that is kept or held back.
-    pub(super) fn new_reservation(&self) -> crate::protocol::memory_budget::MemoryReservation {
+    /// A reservation for the part of a stream that is kept or held back.
+    pub(super) fn new_reservation(&self) -> MemoryReservation {
         self.state.memory_budget().start_reservation(self.settings.gateway.buffer_memory_limit())
+    }
+
+    /// Records a target that was not tried.
+    pub(super) fn record_skip(&self, target: &Target, skip: SkipReason, why: &str) {
+        let outcome = AttemptOutcome::Skipped(skip);
+        let attempt = self.tracker.new_attempt(&target.name, Instant::now(), outcome, why.to_owned());
+        self.tracker.add_attempt(attempt);
     }
 
     fn has_time_for(&self, wait: Duration) -> bool {
@@ -340,19 +282,87 @@ impl RequestExecution {
     }
 }
 
-async fn read_error(target: &Target, response: UpstreamResponse, patience: Duration) -> Failure {
+/// A failed attempt with its usage: a provider may bill the part of a response that it sent.
+#[derive(Debug)]
+pub(super) struct FailedAttempt {
+    failure: Failure,
+    consumed: ConsumedUsage,
+}
+
+#[derive(Debug)]
+enum ConsumedUsage {
+    /// The provider refused it, or was not reached.
+    Nothing,
+    /// The provider reported it.
+    Reported(TokenUsage),
+    /// The provider read the prompt and produced this much output, as far as the gateway knows.
+    Estimated(ContentBytes),
+}
+
+impl From<Failure> for FailedAttempt {
+    fn from(failure: Failure) -> Self {
+        Self { failure, consumed: ConsumedUsage::Nothing }
+    }
+}
+
+impl FailedAttempt {
+    /// An attempt that the provider was processing, or may have been processing.
+    fn after_sending(failure: Failure) -> Self {
+        Self { failure, consumed: ConsumedUsage::Estimated(ContentBytes::default()) }
+    }
+
+    /// An invalid whole response: empty, truncated, or an error instead of one.
+    fn from_complete_body(failure: Failure, api: Api, body: &Bytes) -> Self {
+        let Ok(top) = ObjectView::parse_strict(body) else {
+            // A truncated body was a response; a web page is not billed.
+            let is_page = body.trim_ascii_start().starts_with(b"<");
+            return if is_page { failure.into() } else { Self::after_sending(failure) };
+        };
+        let reported = top.value("usage").and_then(|usage| TokenUsage::from_json(api, usage));
+        if let Some(usage) = reported.filter(TokenUsage::is_nonzero) {
+            return Self { failure, consumed: ConsumedUsage::Reported(usage) };
+        }
+        let is_answer = ["choices", "content", "output"].iter().any(|key| top.value(key).is_some());
+        if is_answer { Self::after_sending(failure) } else { failure.into() }
+    }
+
+    /// A stream that failed before its first meaningful event, after this many events.
+    fn from_stream(failure: Failure, reader: &StreamReader, events: usize) -> Self {
+        let content = reader.content_bytes();
+        let was_interrupted = matches!(failure.reason, Reason::Truncated | Reason::Timeout | Reason::Network);
+        let consumed = match reader.meter().usage.filter(TokenUsage::is_nonzero) {
+            Some(usage) => ConsumedUsage::Reported(usage),
+            None if was_interrupted || events > 0 || content != ContentBytes::default() => {
+                ConsumedUsage::Estimated(content)
+            }
+            None => ConsumedUsage::Nothing,
+        };
+        Self { failure, consumed }
+    }
+
+    /// The attempt's usage, for a prompt of this many tokens.
+    fn usage(&self, prompt: impl FnOnce() -> u64) -> Option<TokenUsage> {
+        match self.consumed {
+            ConsumedUsage::Nothing => None,
+            ConsumedUsage::Reported(usage) => Some(usage),
+            ConsumedUsage::Estimated(content) => Some(estimate_usage(prompt(), content)),
+        }
+    }
+}
+
+async fn read_error(target: &Target, response: UpstreamResponse, limit: Duration) -> Failure {
     let content_type = content_type(&response);
     let now = SystemTime::now();
-    let asked = parse_retry_after(&response.headers, now);
-    let body = read_capped_body(&response.headers, response.body, MAX_ERROR_BODY_BYTES, patience).await;
-    let refused = ProviderError {
+    let retry_after = parse_retry_after(&response.headers, now);
+    let body = read_capped_body(&response.headers, response.body, MAX_ERROR_BODY_BYTES, limit).await;
+    let error = ProviderError {
         status: response.status.as_u16(),
         content_type: content_type.as_deref(),
-        retry_after: asked,
+        retry_after,
         received_at: now,
         body: &body,
     };
-    target.classifier().classify(&refused)
+    target.classifier().classify(&error)
 }
 
 fn content_type(response: &UpstreamResponse) -> Option<String> {
@@ -370,45 +380,38 @@ async fn read_first_event(
     if content_type(&response).is_some_and(|kind| kind.starts_with("application/json")) {
         let bytes = read_body(response.body, MAX_ERROR_BODY_BYTES).await?;
         let failure = match answer::read_complete(&classifier, target.api, plan, bytes.clone()) {
-            Ok(_) => Failure::new(Reason::Server, "a whole answer where a stream was asked for"),
+            Ok(_) => Failure::new(Reason::Server, "the provider sent a whole response instead of a stream"),
             Err(failure) => failure,
         };
         return Err(FailedAttempt::from_complete_body(failure, target.api, &bytes));
     }
     let mut reader = StreamReader::new(classifier, target.api, plan.clone());
-    let mut held = Segments::default();
-    let mut frames = 0;
+    let mut withheld = Segments::default();
+    let mut events = 0;
     loop {
-        let ReaderOutput {
-            output: out,
-            event_count: more,
-            has_content: meaningful,
-            is_complete: done,
-            failure,
-            ..
-        } = match response.body.next().await {
-            Some(Ok(chunk)) => reader.read_chunk(chunk),
-            Some(Err(failure)) => return Err(FailedAttempt::from_stream(failure, &reader, frames)),
-            None => reader.finish(None),
-        };
-        frames += more;
-        held.append(out);
+        let ReaderOutput { output, event_count, has_content, is_complete, failure, .. } =
+            match response.body.next().await {
+                Some(Ok(chunk)) => reader.read_chunk(chunk),
+                Some(Err(failure)) => return Err(FailedAttempt::from_stream(failure, &reader, events)),
+                None => reader.finish(None),
+            };
+        events += event_count;
+        withheld.append(output);
         // Nothing has been sent yet: events before the failure in the same read are dropped with it.
         if let Some(failure) = failure {
-            return Err(FailedAttempt::from_stream(failure, &reader, frames));
+            return Err(FailedAttempt::from_stream(failure, &reader, events));
         }
-        if meaningful || frames > MAX_WITHHELD_EVENTS || held.len() > MAX_WITHHELD_BYTES {
-            let bytes = response.body;
+        if has_content || events > MAX_WITHHELD_EVENTS || withheld.len() > MAX_WITHHELD_BYTES {
             return Ok(AnswerContent::Stream(Box::new(OpenStream {
                 reader,
-                chunks: bytes,
-                withheld: held,
-                is_complete: done,
+                chunks: response.body,
+                withheld,
+                is_complete,
             })));
         }
-        if done {
+        if is_complete {
             let failure = Failure::new(Reason::Server, "the answer was empty");
-            return Err(FailedAttempt::from_stream(failure, &reader, frames));
+            return Err(FailedAttempt::from_stream(failure, &reader, events));
         }
     }
 }

@@ -5,11 +5,14 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Duration, Instant, timeout_at};
 
-use super::attempt::{OpenAnswer, RequestExecution};
-use super::plan::{PlannedTarget, Target};
-use super::{RequestError, headers};
+use super::attempt::{AnswerContent, OpenAnswer, RequestExecution};
+use super::headers;
+use super::plan::PlannedTarget;
+use super::request::{Answer, RequestError};
+use super::target::Target;
 use crate::failure::{Failure, Reason};
-use crate::record::{Attempt, AttemptOutcome, SkipReason};
+use crate::record::{AttemptOutcome, SkipReason};
+use crate::state::ShutdownPhase;
 
 /// Concurrent attempts: one, and one hedge, which costs extra.
 const MAX_CONCURRENT_ATTEMPTS: usize = 2;
@@ -42,35 +45,68 @@ struct ChainExecutor<'r> {
 }
 
 impl RequestExecution {
+    /// Handles a request that is not streamed, unless the process ends first.
+    pub(super) async fn answer_whole(self) -> Result<Answer, RequestError> {
+        let mut shutdown = self.state.watch_shutdown();
+        tokio::select! {
+            biased;
+            answer = self.execute_whole() => answer,
+            () = shutdown.wait_for(ShutdownPhase::Interrupting) => Err(self.interrupt()),
+        }
+    }
+
+    /// The process is shutting down. The attempt causes no cooldown.
+    pub(super) fn interrupt(&self) -> RequestError {
+        self.tracker.mark_failed(Reason::Server);
+        self.tracker.mark_finished();
+        RequestError::ShuttingDown { attempts: self.tracker.attempts() }
+    }
+
+    /// Handles a request that is not streamed.
+    async fn execute_whole(&self) -> Result<Answer, RequestError> {
+        let answer = self.execute_chain().await?;
+        let AnswerContent::Complete(body, meter) = answer.content else {
+            return Err(self
+                .fail_request(Failure::new(Reason::Server, "the target sent a stream"), answer.target.name));
+        };
+        self.tracker.record_usage(meter.usage);
+        self.tracker.mark_finished();
+        Ok(Answer::Complete {
+            body,
+            model: answer.target.name,
+            attempts: self.tracker.attempts(),
+            headers: answer.headers,
+        })
+    }
+
     /// Returns the first target that responds.
     pub(super) async fn execute_chain(&self) -> Result<Box<OpenAnswer>, RequestError> {
         let considered = if self.request.is_fallback_disabled { 1 } else { self.plan.targets.len() };
         let targets = self.plan.targets.get(..considered).unwrap_or(&self.plan.targets);
-        let waiting = targets.iter().enumerate();
-        let mut course = ChainExecutor {
+        let mut executor = ChainExecutor {
             execution: self,
-            remaining: waiting,
+            remaining: targets.iter().enumerate(),
             in_flight: Vec::new(),
             failure_to_report: None,
             is_closed: false,
         };
-        if let Some(opened) = course.run().await {
+        if let Some(opened) = executor.run().await {
             return Ok(opened);
         }
         // When every usable target is in cooldown, the one whose cooldown ends first is tried once anyway. A
         // user whose network was down for a moment must not wait for a cooldown.
-        if course.failure_to_report.is_none()
+        if executor.failure_to_report.is_none()
             && let Some(target) = self.find_earliest_available(targets)
         {
             match self.try_target(target, true).await {
                 Ok(opened) => return Ok(opened),
                 Err(None) => {}
                 Err(Some(failure)) => {
-                    course.failure_to_report = Some(FailedTarget { position: 0, target, failure })
+                    executor.failure_to_report = Some(FailedTarget { position: 0, target, failure })
                 }
             }
         }
-        Err(match course.failure_to_report {
+        Err(match executor.failure_to_report {
             Some(FailedTarget { target, failure, .. }) => self.fail_request(failure, target.name.clone()),
             None => self.fail_without_attempt(),
         })
@@ -79,17 +115,17 @@ impl RequestExecution {
     /// The usable target whose cooldown ends first.
     fn find_earliest_available<'p>(&self, targets: &'p [PlannedTarget]) -> Option<&'p Target> {
         let user_agent = headers::user_agent(&self.request.headers);
-        let fits = |planned: &&PlannedTarget| {
+        let is_usable = |planned: &&PlannedTarget| {
             matches!(planned.skip_reason, None | Some((SkipReason::InCooldown(_), _)))
         };
-        let rest = |planned: &'p PlannedTarget| {
-            Some((self.state.find_cooldown(&planned.target, user_agent)?.until, &planned.target))
+        let cooldown_end = |planned: &'p PlannedTarget| {
+            Some((self.state.find_cooldown(planned.target.identity(), user_agent)?.until, &planned.target))
         };
-        let resting = targets.iter().filter(fits).filter_map(rest);
-        resting.min_by_key(|(until, _)| *until).map(|(_, target)| target)
+        let in_cooldown = targets.iter().filter(is_usable).filter_map(cooldown_end);
+        in_cooldown.min_by_key(|(until, _)| *until).map(|(_, target)| target)
     }
 
-    /// Whether no target was tried.
+    /// The error of a request for which no target was tried.
     fn fail_without_attempt(&self) -> RequestError {
         let attempts = self.tracker.attempts();
         let reason = attempts.iter().find_map(|attempt| match attempt.outcome {
@@ -101,46 +137,31 @@ impl RequestExecution {
         RequestError::NoUsableTarget { attempts }
     }
 
+    /// The error of a request whose attempts failed.
     pub(super) fn fail_request(&self, failure: Failure, reference: String) -> RequestError {
         self.tracker.mark_failed(failure.reason);
         self.tracker.mark_finished();
         RequestError::AttemptsFailed { failure, reference, attempts: self.tracker.attempts() }
-    }
-
-    pub(super) fn record_skip(&self, target: &Target, skip: SkipReason, why: &str) {
-        self.tracker.add_attempt(Attempt {
-            reference: target.name.clone(),
-            outcome: AttemptOutcome::Skipped(skip),
-            detail: why.to_owned(),
-            timeout: None,
-            start_offset: self.tracker.offset_of(Instant::now()),
-            duration: Duration::ZERO,
-            usage: None,
-            cost: None,
-        });
     }
 }
 
 impl<'r> ChainExecutor<'r> {
     /// Tries targets until one responds or none is left. Returning drops the attempts that are still running.
     async fn run(&mut self) -> Option<Box<OpenAnswer>> {
-        let run = self.execution;
-        if run.settings.failover.hedge_after.is_none() {
-            return self.run_sequentially().await;
-        }
+        let execution = self.execution;
         let mut calls = FuturesUnordered::new();
         loop {
-            if let Some((place, target)) = self.next_target() {
-                self.in_flight.push((place, Instant::now()));
-                calls.push(async move { (place, target, run.try_target(target, false).await) });
+            if let Some((position, target)) = self.next_target() {
+                self.in_flight.push((position, Instant::now()));
+                calls.push(async move { (position, target, execution.try_target(target, false).await) });
             }
             let Ok(ended) = timeout_at(self.hedge_at(), calls.next()).await else { continue };
             match ended? {
                 (_, _, Ok(opened)) => return Some(opened),
-                (place, target, Err(failure)) => {
-                    self.in_flight.retain(|(asked, _)| *asked != place);
+                (position, target, Err(failure)) => {
+                    self.in_flight.retain(|(active, _)| *active != position);
                     if let Some(failure) = failure {
-                        self.record_failure(FailedTarget { position: place, target, failure });
+                        self.record_failure(FailedTarget { position, target, failure });
                     }
                 }
             }
@@ -150,30 +171,15 @@ impl<'r> ChainExecutor<'r> {
         }
     }
 
-    /// Like [`Self::first`], without hedging.
-    async fn run_sequentially(&mut self) -> Option<Box<OpenAnswer>> {
-        while let Some((place, target)) = self.next_target() {
-            match self.execution.try_target(target, false).await {
-                Ok(opened) => return Some(opened),
-                Err(Some(failure)) => self.record_failure(FailedTarget { position: place, target, failure }),
-                Err(None) => {}
-            }
-            if self.is_decided() {
-                break;
-            }
-        }
-        None
-    }
-
     /// Returns the next usable target, when it is time to try one.
     fn next_target(&mut self) -> Option<(usize, &'r Target)> {
         if self.is_closed || (!self.in_flight.is_empty() && Instant::now() < self.hedge_at()) {
             return None;
         }
-        for (place, planned) in self.remaining.by_ref() {
+        for (position, planned) in self.remaining.by_ref() {
             match &planned.skip_reason {
                 Some((skip, why)) => self.execution.record_skip(&planned.target, *skip, why),
-                None => return Some((place, &planned.target)),
+                None => return Some((position, &planned.target)),
             }
         }
         self.is_closed = true;
@@ -206,7 +212,7 @@ impl<'r> ChainExecutor<'r> {
     fn is_decided(&self) -> bool {
         self.failure_to_report.as_ref().is_some_and(|ended| {
             !ended.failure.allows_failover()
-                && self.in_flight.iter().all(|(place, _)| *place > ended.position)
+                && self.in_flight.iter().all(|(position, _)| *position > ended.position)
         })
     }
 }

@@ -3,9 +3,8 @@
 use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
 
-use super::plan::{Target, TargetParts};
 use crate::catalog::AdapterId;
-use crate::config::settings::Provider;
+use crate::config::settings::{Provider, ProviderKey, ProviderModel};
 use crate::protocol::api::Api;
 use crate::secret::Redactor;
 
@@ -14,17 +13,9 @@ use crate::secret::Redactor;
 const MESSAGES_VERSION: &str = "2023-06-01";
 const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 
-/// Capacity for the headers that are added to a client's headers, beside those of the target.
-const ADDED_HEADER_COUNT: usize = 4;
-
 /// Response headers that inform a client and do not identify an account.
-const FORWARDED_ANSWER_HEADERS: [HeaderName; 2] =
+const FORWARDED_RESPONSE_HEADERS: [HeaderName; 2] =
     [HeaderName::from_static("x-generation-id"), HeaderName::from_static("x-provider-name")];
-
-/// Capacity for the gateway's headers of a stream. hyper keeps the map as long as the connection lasts, and the
-/// next larger map holds twelve. That size is for responses with one of [`ANSWER_HEADERS`], and for Messages,
-/// which also have `request-id`.
-const GATEWAY_HEADER_COUNT: usize = 6;
 
 /// The client's User-Agent.
 pub(super) fn user_agent(headers: &HeaderMap) -> Option<&str> {
@@ -36,35 +27,44 @@ pub(super) fn text_value(headers: &HeaderMap, name: &HeaderName) -> Option<Strin
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
-/// Merges headers: those of the client, overridden by the key, overridden by the configuration. The API is the
-/// client's.
-pub(super) fn build_request_headers(client: &HeaderMap, face: Api, target: &Target) -> HeaderMap {
-    let goes = |name: &HeaderName| {
-        is_allowed_for_provider(name, target.provider.adapter) && is_allowed_for_api(name, face, target.api)
+/// Merges headers: those of the client, overridden by those of the target. `apis` are the client's and the target's.
+pub(super) fn build_request_headers(
+    client: &HeaderMap,
+    apis: (Api, Api),
+    adapter: AdapterId,
+    target: Vec<(HeaderName, HeaderValue)>,
+) -> HeaderMap {
+    let is_allowed = |name: &HeaderName| {
+        is_allowed_for_provider(name, adapter) && is_allowed_for_api(name, apis.0, apis.1)
     };
-    let mut out = HeaderMap::with_capacity(client.len() + ADDED_HEADER_COUNT + target.headers().len());
-    for (name, value) in client.iter().filter(|(name, _)| goes(name)) {
+    let mut out = HeaderMap::with_capacity(client.len() + target.len());
+    for (name, value) in client.iter().filter(|(name, _)| is_allowed(name)) {
         out.append(name.clone(), value.clone());
     }
     out.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
     let title = HeaderName::from_static("x-openrouter-title");
-    if target.provider.adapter == AdapterId::OpenRouter && !out.contains_key("x-title") {
+    if adapter == AdapterId::OpenRouter && !out.contains_key("x-title") {
         out.entry(title).or_insert(HeaderValue::from_static("Moonrelay"));
     }
-    for (name, value) in target.headers() {
-        out.insert(name.clone(), value.clone());
+    for (name, value) in target {
+        out.insert(name, value);
     }
     out
 }
 
 /// The headers that every call of a target has, in the order in which one overrides another.
-pub(super) fn build_target_headers(target: &TargetParts) -> Vec<(HeaderName, HeaderValue)> {
+pub(super) fn build_target_headers(
+    provider: &Provider,
+    model: &ProviderModel,
+    key: Option<&ProviderKey>,
+    api: Api,
+) -> Vec<(HeaderName, HeaderValue)> {
     let mut all = vec![(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-    if target.api == Api::Messages {
+    if api == Api::Messages {
         all.push((ANTHROPIC_VERSION, HeaderValue::from_static(MESSAGES_VERSION)));
     }
-    all.extend(target.key().and_then(|key| target.provider.auth_header(target.api, &key.secret)));
-    for header in target.provider.headers.iter().chain(&target.model.headers) {
+    all.extend(key.and_then(|key| provider.auth_header(api, &key.secret)));
+    for header in provider.headers.iter().chain(&model.headers) {
         if let Ok(mut value) = HeaderValue::from_str(header.value.expose()) {
             value.set_sensitive(header.name != USER_AGENT);
             all.push((header.name.clone(), value));
@@ -78,10 +78,10 @@ pub(super) fn build_target_headers(target: &TargetParts) -> Vec<(HeaderName, Hea
 ///
 /// # Errors
 /// When a header of the configuration is not a valid header value.
-pub fn build_gateway_headers(provider: &Provider, face: Api) -> Result<HeaderMap, String> {
+pub fn build_gateway_headers(provider: &Provider, api: Api) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     headers.insert(USER_AGENT, HeaderValue::from_static(concat!("moonrelay/", env!("CARGO_PKG_VERSION"))));
-    let credential = provider.keys.first().and_then(|key| provider.auth_header(face, &key.secret));
+    let credential = provider.keys.first().and_then(|key| provider.auth_header(api, &key.secret));
     headers.extend(credential.map(|(name, value)| (Some(name), value)));
     for header in &provider.headers {
         let value = HeaderValue::from_str(header.value.expose());
@@ -94,13 +94,13 @@ pub fn build_gateway_headers(provider: &Provider, face: Api) -> Result<HeaderMap
 
 /// Headers that identify a client to one provider are not sent to another: Kimi's clients send the device's
 /// name.
-fn is_allowed_for_provider(name: &HeaderName, dialect: AdapterId) -> bool {
+fn is_allowed_for_provider(name: &HeaderName, adapter: AdapterId) -> bool {
     let name = name.as_str();
     if name.starts_with("x-msh-") {
-        return matches!(dialect, AdapterId::KimiCode | AdapterId::Moonshot);
+        return matches!(adapter, AdapterId::KimiCode | AdapterId::Moonshot);
     }
     if name == "http-referer" || name == "x-title" || name.starts_with("x-openrouter-") {
-        return dialect == AdapterId::OpenRouter;
+        return adapter == AdapterId::OpenRouter;
     }
     true
 }
@@ -117,9 +117,9 @@ fn is_allowed_for_api(name: &HeaderName, client: Api, target: Api) -> bool {
 
 /// The provider's headers that a client receives: none that contains a secret of the call.
 pub(super) fn build_client_headers(upstream: &HeaderMap, redactor: &Redactor) -> HeaderMap {
-    let mut out = HeaderMap::with_capacity(GATEWAY_HEADER_COUNT);
+    let mut out = HeaderMap::new();
     let is_safe = |value: &HeaderValue| value.to_str().is_ok_and(|text| !redactor.finds_value(text));
-    let known = upstream.iter().filter(|(name, _)| FORWARDED_ANSWER_HEADERS.contains(name));
+    let known = upstream.iter().filter(|(name, _)| FORWARDED_RESPONSE_HEADERS.contains(name));
     for (name, value) in known.filter(|(_, value)| is_safe(value)) {
         out.entry(name).or_insert_with(|| value.clone());
     }
@@ -150,29 +150,31 @@ mod tests {
 
     #[test]
     fn client_receives_the_first_generation_id() {
-        let told = [
+        let headers = [
             ("x-generation-id", "1"),
             ("set-cookie", "2"),
             ("x-generation-id", "3"),
             ("x-provider-name", "4"),
         ];
-        let told = told.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        let headers =
+            headers.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
         let mut upstream = HeaderMap::new();
-        told.into_iter().for_each(|(name, value)| _ = upstream.append(name, value));
-        let seen = build_client_headers(&upstream, &Redactor::default());
-        let seen: Vec<_> = seen.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
-        assert_eq!(seen, [("x-generation-id", &b"1"[..]), ("x-provider-name", b"4")]);
+        headers.into_iter().for_each(|(name, value)| _ = upstream.append(name, value));
+        let forwarded = build_client_headers(&upstream, &Redactor::default());
+        let forwarded: Vec<_> =
+            forwarded.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+        assert_eq!(forwarded, [("x-generation-id", &b"1"[..]), ("x-provider-name", b"4")]);
     }
 
     #[test]
     fn client_identity_is_not_sent_to_another_provider() {
-        let own =
-            |name: &'static str, dialect| is_allowed_for_provider(&HeaderName::from_static(name), dialect);
-        for dialect in [AdapterId::KimiCode, AdapterId::Moonshot, AdapterId::OpenRouter, AdapterId::Generic] {
-            let is_kimi = matches!(dialect, AdapterId::KimiCode | AdapterId::Moonshot);
-            assert_eq!(own("x-msh-device-name", dialect), is_kimi);
-            assert_eq!(own("http-referer", dialect), dialect == AdapterId::OpenRouter);
-            assert!(own("anthropic-beta", dialect));
+        let is_allowed =
+            |name: &'static str, adapter| is_allowed_for_provider(&HeaderName::from_static(name), adapter);
+        for adapter in [AdapterId::KimiCode, AdapterId::Moonshot, AdapterId::OpenRouter, AdapterId::Generic] {
+            let is_kimi = matches!(adapter, AdapterId::KimiCode | AdapterId::Moonshot);
+            assert_eq!(is_allowed("x-msh-device-name", adapter), is_kimi);
+            assert_eq!(is_allowed("http-referer", adapter), adapter == AdapterId::OpenRouter);
+            assert!(is_allowed("anthropic-beta", adapter));
         }
     }
 }

@@ -80,12 +80,12 @@ impl QuotaCache {
     /// The reports of every usable provider that has a quota API. Providers whose last report is older than 60
     /// s are called concurrently, for at most 5 s, with the first key.
     pub async fn refresh(&self, settings: &Settings) -> Vec<ProviderQuota> {
-        let _alone = self.refresh_lock.lock().await;
-        let questions = self.build_requests(settings);
-        self.retain_requested(&questions);
-        let old = questions.iter().filter(|question| !self.is_fresh(question));
-        let heard = join_all(old.map(|question| self.fetch_entry(question))).await;
-        self.lock_entries().extend(heard);
+        let _guard = self.refresh_lock.lock().await;
+        let requests = self.build_requests(settings);
+        self.retain_requested(&requests);
+        let old = requests.iter().filter(|request| !self.is_fresh(request));
+        let fetched = join_all(old.map(|request| self.fetch_entry(request))).await;
+        self.lock_entries().extend(fetched);
         self.cached()
     }
 
@@ -94,60 +94,61 @@ impl QuotaCache {
         self.retain_requested(&self.build_requests(settings));
     }
 
-    fn retain_requested(&self, questions: &[QuotaRequest]) {
-        let asked = |id: &str, known: &CachedQuota| {
-            questions.iter().any(|each| each.provider.id == id && each.fingerprint == known.fingerprint)
+    fn retain_requested(&self, requests: &[QuotaRequest]) {
+        let is_requested = |id: &str, known: &CachedQuota| {
+            requests.iter().any(|each| each.provider.id == id && each.fingerprint == known.fingerprint)
         };
-        self.lock_entries().retain(|id, known| asked(id, known));
+        self.lock_entries().retain(|id, known| is_requested(id, known));
     }
 
-    fn is_fresh(&self, question: &QuotaRequest) -> bool {
+    fn is_fresh(&self, request: &QuotaRequest) -> bool {
         self.lock_entries()
-            .get(&question.provider.id)
+            .get(&request.provider.id)
             .is_some_and(|known| known.fetched_at.elapsed() < MAX_AGE)
     }
 
     fn build_requests(&self, settings: &Settings) -> Vec<QuotaRequest> {
         let callable = settings.providers.values().filter(|provider| provider.disabled_reason.is_none());
-        let question = |provider: &Arc<Provider>| {
+        let request = |provider: &Arc<Provider>| {
             let url = quota::quota_url(provider.adapter, &provider.apis)?;
             let headers = provider.headers.iter().map(|header| (header.name.as_str(), header.value.expose()));
             let key = provider.keys.first().map(|key| key.secret.expose());
             let fingerprint = self.fingerprints.hash_one((&url, key, headers.collect::<Vec<_>>()));
             Some(QuotaRequest { provider: provider.clone(), url, fingerprint })
         };
-        callable.filter_map(question).collect()
+        callable.filter_map(request).collect()
     }
 
-    async fn fetch_entry(&self, question: &QuotaRequest) -> (String, CachedQuota) {
-        let id = question.provider.id.clone();
-        let late =
+    async fn fetch_entry(&self, request: &QuotaRequest) -> (String, CachedQuota) {
+        let id = request.provider.id.clone();
+        let expired =
             || Failure::new(Reason::Timeout, format!("no answer within {} s", FETCH_TIMEOUT.as_secs()));
-        let heard = timeout(FETCH_TIMEOUT, self.fetch_limits(question)).await.unwrap_or_else(|_| Err(late()));
-        let told = heard.map_err(|failure| failure.to_string());
-        if let Err(why) = &told {
-            tracing::debug!("{id} told nothing of its quota: {why}");
+        let limits =
+            timeout(FETCH_TIMEOUT, self.fetch_limits(request)).await.unwrap_or_else(|_| Err(expired()));
+        let limits = limits.map_err(|failure| failure.to_string());
+        if let Err(error) = &limits {
+            tracing::debug!("no quota of {id}: {error}");
         }
-        let quota = ProviderQuota { provider: id.clone(), fetched_at: SystemTime::now(), limits: told };
-        (id, CachedQuota { quota, fetched_at: Instant::now(), fingerprint: question.fingerprint })
+        let quota = ProviderQuota { provider: id.clone(), fetched_at: SystemTime::now(), limits };
+        (id, CachedQuota { quota, fetched_at: Instant::now(), fingerprint: request.fingerprint })
     }
 
-    async fn fetch_limits(&self, question: &QuotaRequest) -> Result<Vec<Allowance>, Failure> {
-        let unsaid = |why: String| Failure::new(Reason::Server, why);
+    async fn fetch_limits(&self, request: &QuotaRequest) -> Result<Vec<Allowance>, Failure> {
+        let failed = |message: String| Failure::new(Reason::Server, message);
         let call = |provider: &Arc<Provider>| {
-            // All three accept Bearer there, also Kimi Code, whose Messages API has its own header.
+            // All three accept Bearer for it, also Kimi Code, whose Messages API has its own header.
             let mut headers =
-                headers::build_gateway_headers(provider, Api::ChatCompletions).map_err(unsaid)?;
+                headers::build_gateway_headers(provider, Api::ChatCompletions).map_err(failed)?;
             headers.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
             Ok(UpstreamRequest {
                 method: Method::GET,
-                url: question.url.clone().into(),
+                url: request.url.clone().into(),
                 headers,
                 body: Vec::new(),
             })
         };
         let AuthenticatedResponse { response, provider: called } =
-            self.logins.send(&question.provider, call).await?;
+            self.logins.send(&request.provider, call).await?;
         // The caller's timeout expires before this one.
         let body =
             read_capped_body(&response.headers, response.body, MAX_BODY_BYTES, 2 * FETCH_TIMEOUT).await;
@@ -155,13 +156,13 @@ impl QuotaCache {
         let (redactor, now) = (called.redactor(), SystemTime::now());
         if response.status.is_success() {
             return quota::parse_response(called.adapter, &body, &called.currency, now, &redactor)
-                .map_err(unsaid);
+                .map_err(failed);
         }
         let kind = response.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         let status = response.status.as_u16();
-        let refused =
+        let error =
             ProviderError { status, content_type: kind, retry_after: None, received_at: now, body: &body };
-        Err(Classifier::new(called.adapter, redactor).classify(&refused))
+        Err(Classifier::new(called.adapter, redactor).classify(&error))
     }
 
     fn lock_entries(&self) -> MutexGuard<'_, BTreeMap<String, CachedQuota>> {

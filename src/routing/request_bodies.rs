@@ -1,11 +1,9 @@
 //! Owns a client's request in each API: its own as received, others translated once.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use super::body_buffer;
-use super::plan::Target;
-use super::token_count::estimate_prompt_tokens;
+use super::prompt::estimate_prompt_tokens;
+use super::target::Target;
 use crate::catalog::ThinkingLevel;
 use crate::config::settings::ProviderModel;
 use crate::failure::{Failure, Reason};
@@ -14,6 +12,7 @@ use crate::protocol::memory_budget::MemoryBudget;
 use crate::protocol::request::RequestBody;
 use crate::protocol::translate::{self, TranslatedRequest};
 use crate::provider::rewrite::{AdaptedRequest, PartialAnswer};
+use crate::stream::{ToolNamespaces, budget_exceeded};
 
 /// A request and its translations.
 pub struct RequestBodies {
@@ -41,7 +40,7 @@ struct TranslationKey {
 pub struct TranslatedBody {
     body: RequestBody,
     dropped: Vec<&'static str>,
-    namespaced: BTreeMap<String, (String, String)>,
+    tool_namespaces: ToolNamespaces,
 }
 
 /// The request in one API.
@@ -73,10 +72,10 @@ impl ClientBody<'_> {
     }
 
     /// Namespace and name of the tools that were renamed, by the name that was sent.
-    pub(super) fn namespaced(&self) -> Option<&BTreeMap<String, (String, String)>> {
+    pub(super) fn tool_namespaces(&self) -> Option<&ToolNamespaces> {
         match self {
             Self::Original(_) => None,
-            Self::Translated(translation) => Some(&translation.namespaced),
+            Self::Translated(translation) => Some(&translation.tool_namespaces),
         }
     }
 
@@ -129,9 +128,9 @@ impl RequestBodies {
         target: &Target,
         thinking: Option<ThinkingLevel>,
     ) -> Result<PreparedRequest<'_>, Failure> {
-        let said = self.body_for_target(target)?;
-        let rewritten = target.rewrite_request(said.body(), thinking)?;
-        Ok(build_prepared_request(said, rewritten))
+        let request_body = self.body_for_target(target)?;
+        let adapted = target.rewrite_request(request_body.body(), thinking)?;
+        Ok(build_prepared_request(request_body, adapted))
     }
 
     /// The request to continue an interrupted answer; `None` when the client's output limit is used up.
@@ -144,46 +143,47 @@ impl RequestBodies {
         thinking: Option<ThinkingLevel>,
         begun: &PartialAnswer<'_>,
     ) -> Result<Option<PreparedRequest<'_>>, Failure> {
-        let said = self.body_for_target(target)?;
-        let rewritten = target.rewrite_continuation(said.body(), thinking, begun)?;
-        Ok(rewritten.map(|rewritten| build_prepared_request(said, rewritten)))
+        let request_body = self.body_for_target(target)?;
+        let adapted = target.rewrite_continuation(request_body.body(), thinking, begun)?;
+        Ok(adapted.map(|adapted| build_prepared_request(request_body, adapted)))
     }
 
     /// The request in a target's API.
     pub(super) fn body_for_target(&self, target: &Target) -> Result<ClientBody<'_>, Failure> {
-        let face = target.api;
-        let max_tokens = (face == Api::Messages).then(|| default_output_limit(&target.model));
-        self.get_or_translate(TranslationKey { api: face, max_tokens })
+        let api = target.api;
+        let max_tokens = (api == Api::Messages).then(|| default_output_limit(&target.model));
+        self.get_or_translate(TranslationKey { api, max_tokens })
     }
 
-    fn get_or_translate(&self, form: TranslationKey) -> Result<ClientBody<'_>, Failure> {
-        if form.api == self.client_body.api {
+    fn get_or_translate(&self, key: TranslationKey) -> Result<ClientBody<'_>, Failure> {
+        if key.api == self.client_body.api {
             return Ok(ClientBody::Original(&self.client_body));
         }
         // One request prepares its bodies sequentially, so this lock is never contended.
         let mut translated = self.translations.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = translated.iter().find(|(known, _)| *known == form).map(|(_, made)| made.clone());
+        let known = translated.iter().find(|(known, _)| *known == key).map(|(_, made)| made.clone());
         let made = known.unwrap_or_else(|| {
-            let made = self.translate(form).map(Arc::new);
-            translated.push((form, made.clone()));
+            let made = self.translate(key).map(Arc::new);
+            translated.push((key, made.clone()));
             made
         });
         made.map(ClientBody::Translated)
     }
 
-    fn translate(&self, form: TranslationKey) -> Result<TranslatedBody, Failure> {
-        let translated = translate::translate_request(&self.client_body, form.api, form.max_tokens);
-        let TranslatedRequest { body, losses: dropped, tool_namespaces: namespaced } =
+    fn translate(&self, key: TranslationKey) -> Result<TranslatedBody, Failure> {
+        let translated = translate::translate_request(&self.client_body, key.api, key.max_tokens);
+        let TranslatedRequest { body, losses: dropped, tool_namespaces } =
             translated.map_err(|untranslatable| {
                 // Another target may serve the client's API.
-                let why = format!("it cannot be said in {}: {untranslatable}", form.api.as_str());
+                let why =
+                    format!("the request cannot be translated to {}: {untranslatable}", key.api.as_str());
                 Failure { is_provider_rule: true, ..Failure::new(Reason::BadRequest, why) }
             })?;
         let mut counted = self.memory_budget.start_body(self.max_total_bytes);
-        counted.push(&body).map_err(|_| body_buffer::budget_exceeded())?;
-        let body = RequestBody::parse(form.api, counted.into_bytes())
+        counted.push(&body).map_err(|_| budget_exceeded())?;
+        let body = RequestBody::parse(key.api, counted.into_bytes())
             .map_err(|error| Failure::new(Reason::Server, format!("the translated request: {error}")))?;
-        Ok(TranslatedBody { body, dropped, namespaced })
+        Ok(TranslatedBody { body, dropped, tool_namespaces })
     }
 }
 
@@ -201,15 +201,15 @@ pub fn default_output_limit(model: &ProviderModel) -> u64 {
     let configured = ["max_completion_tokens", "max_tokens"].into_iter().find_map(|key| {
         model.params.get(key).and_then(serde_json::Value::as_u64).filter(|tokens| *tokens > 0)
     });
-    let room = model.model.context_window.map_or(u64::MAX, |window| (window / 2).max(1));
+    let half_window = model.model.context_window.map_or(u64::MAX, |window| (window / 2).max(1));
     let own = model.model.max_tokens.map_or(DEFAULT_ANSWER_TOKENS, |most| most.min(MAX_ANSWER_TOKENS));
-    configured.unwrap_or(own.min(room))
+    configured.unwrap_or(own.min(half_window))
 }
 
-fn build_prepared_request(said: ClientBody<'_>, mut rewritten: AdaptedRequest) -> PreparedRequest<'_> {
+fn build_prepared_request(request_body: ClientBody<'_>, mut adapted: AdaptedRequest) -> PreparedRequest<'_> {
     // The translation decides which usage a client of another API receives.
-    rewritten.answer_plan.hides_usage &= !said.is_translated();
-    PreparedRequest { request_body: said, adapted: rewritten }
+    adapted.answer_plan.hides_usage &= !request_body.is_translated();
+    PreparedRequest { request_body, adapted }
 }
 
 #[cfg(test)]
@@ -219,9 +219,9 @@ mod tests {
     use super::*;
     use crate::catalog::ModelInfo;
 
-    fn bodies(face: Api, value: &Value, held: &Arc<MemoryBudget>, limit: usize) -> RequestBodies {
-        let body = RequestBody::parse(face, value.to_string().into()).unwrap();
-        RequestBodies::new(body, held.clone(), limit)
+    fn bodies(api: Api, value: &Value, budget: &Arc<MemoryBudget>, limit: usize) -> RequestBodies {
+        let body = RequestBody::parse(api, value.to_string().into()).unwrap();
+        RequestBodies::new(body, budget.clone(), limit)
     }
 
     fn chat(bodies: &RequestBodies) -> Result<ClientBody<'_>, Failure> {
@@ -230,30 +230,30 @@ mod tests {
 
     #[test]
     fn translation_is_made_once_and_counts_as_buffered() {
-        let held = Arc::new(MemoryBudget::default());
+        let budget = Arc::new(MemoryBudget::default());
         let request = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]});
-        let bodies = bodies(Api::Messages, &request, &held, 1 << 20);
+        let bodies = bodies(Api::Messages, &request, &budget, 1 << 20);
         let (first, second) = (chat(&bodies).unwrap(), chat(&bodies).unwrap());
         assert_eq!(first.body().text.as_ptr(), second.body().text.as_ptr());
-        assert!(first.is_translated() && held.used_bytes() >= first.body().text.len());
+        assert!(first.is_translated() && budget.used_bytes() >= first.body().text.len());
         let own =
             bodies.get_or_translate(TranslationKey { api: Api::Messages, max_tokens: Some(1) }).unwrap();
         assert!(!own.is_translated());
         drop((first, second));
         drop(bodies);
-        assert_eq!(held.used_bytes(), 0);
+        assert_eq!(budget.used_bytes(), 0);
     }
 
     #[test]
     fn untranslatable_or_oversized_request_is_a_failure() {
-        let held = Arc::new(MemoryBudget::default());
+        let budget = Arc::new(MemoryBudget::default());
         let odd = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": 7}]});
-        let refused = bodies(Api::Messages, &odd, &held, 1 << 20);
-        let refused = chat(&refused).unwrap_err();
-        assert!(refused.allows_failover() && refused.reason == Reason::BadRequest, "{refused}");
-        assert!(refused.message.contains("messages[0].content"), "{refused}");
+        let rejected = bodies(Api::Messages, &odd, &budget, 1 << 20);
+        let rejected = chat(&rejected).unwrap_err();
+        assert!(rejected.allows_failover() && rejected.reason == Reason::BadRequest, "{rejected}");
+        assert!(rejected.message.contains("messages[0].content"), "{rejected}");
         let request = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]});
-        let full = bodies(Api::Messages, &request, &held, 1);
+        let full = bodies(Api::Messages, &request, &budget, 1);
         assert!(chat(&full).unwrap_err().is_gateway_limit);
     }
 

@@ -1,16 +1,17 @@
-//! Requests against scripted providers, on a stopped clock.
+//! Requests against scripted providers, on a paused clock.
 
 mod affinity;
-mod broken;
-mod faces;
+mod continuation;
+mod apis;
 mod failover;
 mod hedging;
-mod money;
+mod cost;
+mod plan;
 mod quotas;
-mod room;
+mod memory;
 mod script;
-mod seams;
-mod seeds;
+mod combinations;
+mod seed_documents;
 mod streams;
 
 use std::sync::{Arc, Mutex};
@@ -28,7 +29,7 @@ use crate::record::{Record, RequestId, render_attempts_header};
 
 /// A gateway whose providers are scripted.
 struct Fixture {
-    relay: Engine,
+    engine: Engine,
     script: Arc<Script>,
     records: Arc<Mutex<Vec<Record>>>,
 }
@@ -55,30 +56,30 @@ impl Fixture {
         let script = Arc::new(Script::default());
         let records = Arc::new(Mutex::new(Vec::new()));
         let sink = records.clone();
-        let relay = Engine::new(
+        let engine = Engine::new(
             Arc::new(settings),
             script.clone(),
             Arc::new(move |record| sink.lock().unwrap().push(record)),
         );
-        Self { relay, script, records }
+        Self { engine, script, records }
     }
 
-    async fn ask(&self, streamed: bool) -> Result<Answer, RequestError> {
+    async fn ask(&self, is_streaming: bool) -> Result<Answer, RequestError> {
         self.send(&json!({
             "model": "moonshot/kimi-k3",
-            "stream": streamed,
+            "stream": is_streaming,
             "messages": [{"role": "user", "content": "hi"}],
         }))
         .await
     }
 
     async fn send(&self, body: &Value) -> Result<Answer, RequestError> {
-        self.relay.answer(request(body)).await
+        self.engine.answer(request(body)).await
     }
 
-    /// The attempts of a request that was answered, or refused.
-    async fn attempts(&self, streamed: bool) -> String {
-        attempts(&self.ask(streamed).await)
+    /// The attempts of a request, answered or failed.
+    async fn attempts(&self, is_streaming: bool) -> String {
+        attempts(&self.ask(is_streaming).await)
     }
 }
 
@@ -93,21 +94,21 @@ fn request(body: &Value) -> ClientRequest {
     }
 }
 
-/// As the header has them, of a request that was answered, or refused.
+/// The attempts as in the header, of a request that was answered or failed.
 fn attempts(answer: &Result<Answer, RequestError>) -> String {
     match answer {
         Ok(Answer::Complete { attempts, .. } | Answer::Stream { attempts, .. })
         | Err(RequestError::AttemptsFailed { attempts, .. } | RequestError::NoUsableTarget { attempts }) => {
             render_attempts_header(attempts)
         }
-        Err(refusal) => refusal.to_string(),
+        Err(error) => error.to_string(),
     }
 }
 
-/// The whole text of a streamed answer, and the attempts that its head named.
+/// The whole text of a streamed answer, and the attempts in its head.
 async fn read(answer: Answer) -> (String, String) {
     let Answer::Stream { attempts, mut body, .. } = answer else {
-        panic!("a stream was asked for");
+        panic!("the answer is not a stream");
     };
     let mut text = Vec::new();
     while let Some(bytes) = body.next().await {

@@ -1,23 +1,23 @@
-//! The record of one request in progress. It is sent to the sink however the request ends.
+//! Records one active request. The record is sent to the sink however the request ends.
 
 use std::sync::{Arc, MutexGuard};
 
+use http::HeaderName;
 use tokio::time::{Duration, Instant};
 
-use super::active_requests::ActiveRequest;
-use super::continuation::estimate_usage;
-use super::plan::Target;
+use super::headers;
+use super::request::{ClientRequest, RecordSink};
 use super::request_bodies::{PreparedRequest, RequestBodies};
-use super::state::State;
-use super::{ClientRequest, RecordSink, headers};
+use super::target::Target;
 use crate::config::settings::{Reference, Settings};
 use crate::failure::Reason;
 use crate::protocol::usage::TokenUsage;
 use crate::provider::answer::ContentBytes;
 use crate::record::{Attempt, AttemptCost, AttemptOutcome, CostSource, Record};
-use http::HeaderName;
+use crate::state::{ActiveRequest, State};
+use crate::stream::estimate_usage;
 
-/// Of a User-Agent's product this much names a client, in bytes; a head may hold 64 KiB of it.
+/// The length limit of a client's name from its User-Agent, in bytes: a request head may have 64 KiB of it.
 const MAX_CLIENT_NAME_BYTES: usize = 64;
 
 /// W3C Trace Context.
@@ -50,11 +50,11 @@ impl RequestTracker {
         self.request.record()
     }
 
-    /// Records what the client requests, once that is read.
-    pub(super) fn record_requested(&self, requested: &str, streamed: bool) {
+    /// Records the requested model.
+    pub(super) fn record_requested(&self, requested: &str, is_streaming: bool) {
         let mut record = self.record();
         requested.clone_into(&mut record.requested_model);
-        record.is_streaming = streamed;
+        record.is_streaming = is_streaming;
     }
 
     /// Records that the request was rejected before any target was called.
@@ -63,23 +63,38 @@ impl RequestTracker {
         self.mark_finished();
     }
 
-    /// How long after the request this is.
+    /// The time from the request to this moment.
     pub(super) fn offset_of(&self, moment: Instant) -> Duration {
         moment.saturating_duration_since(self.request.started())
     }
 
-    /// Adds a try, or a target that was passed over.
-    pub(super) fn add_attempt(&self, attempt: Attempt) {
-        {
-            let attempts = &mut self.record().attempts;
-            // Most requests have one.
-            attempts.reserve_exact(usize::from(attempts.is_empty()));
-            attempts.push(attempt);
+    /// An attempt that ends now, without usage.
+    pub(super) fn new_attempt(
+        &self,
+        reference: &str,
+        started: Instant,
+        outcome: AttemptOutcome,
+        detail: String,
+    ) -> Attempt {
+        Attempt {
+            reference: reference.to_owned(),
+            outcome,
+            detail,
+            timeout: None,
+            start_offset: self.offset_of(started),
+            duration: started.elapsed(),
+            usage: None,
+            cost: None,
         }
+    }
+
+    /// Adds an attempt, or a target that was skipped.
+    pub(super) fn add_attempt(&self, attempt: Attempt) {
+        self.record().attempts.push(attempt);
         self.state.active_requests().notify();
     }
 
-    /// A try begins. Dropped before its end it counts as cancelled.
+    /// Starts an attempt. If dropped before its end, it counts as cancelled.
     pub(super) fn start_attempt<'t>(
         &'t self,
         reference: &'t str,
@@ -88,29 +103,31 @@ impl RequestTracker {
         AttemptGuard { tracker: self, reference, bodies, started: Instant::now() }
     }
 
-    /// Adds a try that was given up, in front of the one that answered instead.
+    /// Adds a cancelled attempt before the one that responded first.
     fn add_cancelled(&self, attempt: Attempt) {
         let attempts = &mut self.record().attempts;
-        let answers = attempts.last().is_some_and(|last| last.outcome == AttemptOutcome::Ok);
-        attempts.insert(attempts.len() - usize::from(answers), attempt);
+        let has_answer = attempts.last().is_some_and(|last| last.outcome == AttemptOutcome::Ok);
+        attempts.insert(attempts.len() - usize::from(has_answer), attempt);
     }
 
-    /// Changes the last try: a stream that had begun well broke.
+    /// Changes the last attempt, whose stream was interrupted.
     pub(super) fn amend_last(&self, change: impl FnOnce(&mut Attempt)) {
         if let Some(last) = self.record().attempts.last_mut() {
             change(last);
         }
     }
 
+    /// The attempts so far.
     pub(super) fn attempts(&self) -> Vec<Attempt> {
         self.record().attempts.clone()
     }
 
-    /// Records the target that has answered, or begun to.
+    /// The target that responded last.
     pub(super) fn answering_model(&self) -> Option<String> {
         self.record().served_by.clone()
     }
 
+    /// Records the target that responded, and how its request was adapted.
     pub(super) fn record_answer(&self, target: &Target, sent: &PreparedRequest<'_>) {
         let mut record = self.record();
         record.served_by = Some(target.name.clone());
@@ -121,7 +138,7 @@ impl RequestTracker {
         record.time_to_first_byte.get_or_insert_with(|| self.request.started().elapsed());
     }
 
-    /// What the last try used.
+    /// Records the usage of the last attempt.
     pub(super) fn record_usage(&self, usage: Option<TokenUsage>) {
         self.record_client_usage(usage);
         self.amend_last(|attempt| attempt.usage = usage);
@@ -132,14 +149,14 @@ impl RequestTracker {
         self.record().usage = usage;
     }
 
-    /// Changes the try at this place.
-    pub(super) fn amend_at(&self, place: usize, change: impl FnOnce(&mut Attempt)) {
-        if let Some(attempt) = self.record().attempts.get_mut(place) {
+    /// Changes the attempt at this index.
+    pub(super) fn amend_at(&self, index: usize, change: impl FnOnce(&mut Attempt)) {
+        if let Some(attempt) = self.record().attempts.get_mut(index) {
             change(attempt);
         }
     }
 
-    /// Everything was said to the client.
+    /// Records that the client has everything.
     pub(super) fn mark_finished(&self) {
         self.record().client_disconnected = false;
     }
@@ -153,8 +170,7 @@ impl RequestTracker {
     }
 }
 
-/// The record of a request as it begins: its id, its client (by its token, else by its User-Agent's product),
-/// its API format.
+/// The record of a request at its start. The client's name is that of its token, otherwise its User-Agent's product.
 pub(super) fn new_record(request: &ClientRequest) -> Record {
     let product = headers::user_agent(&request.headers).and_then(|agent| agent.split(['/', ' ']).next());
     let product = product.map(|name| name.get(..MAX_CLIENT_NAME_BYTES).unwrap_or(name));
@@ -163,19 +179,19 @@ pub(super) fn new_record(request: &ClientRequest) -> Record {
     Record { trace_parent, ..Record::new(request.id, client, request.api) }
 }
 
-/// Adds what is not there yet.
+/// Adds names that are not in the list yet.
 fn add_missing(all: &mut Vec<&'static str>, more: &[&'static str]) {
     let new: Vec<_> = more.iter().filter(|name| !all.contains(name)).copied().collect();
     all.extend(new);
 }
 
-/// The cost of a target's usage: the provider's own figure if it reports one, else by the price, if one is
+/// The cost of a target's usage: the provider's own figure, otherwise by the price, if one is
 /// known.
 fn compute_bill(settings: &Settings, reference: &str, usage: &TokenUsage) -> Option<AttemptCost> {
     let reference = Reference::parse(reference)?;
     let provider = settings.providers.get(&reference.provider)?;
     let (amount, pricing) = match usage.cost {
-        Some(told) => (told, CostSource::Provider),
+        Some(reported) => (reported, CostSource::Provider),
         None => {
             (provider.find_model(&reference.model)?.model.prices?.compute_cost(usage), CostSource::PriceTable)
         }
@@ -200,17 +216,12 @@ impl AttemptGuard<'_> {
 
 impl Drop for AttemptGuard<'_> {
     fn drop(&mut self) {
-        self.tracker.add_cancelled(Attempt {
-            reference: self.reference.to_owned(),
-            outcome: AttemptOutcome::Cancelled,
-            detail: "another target answered first, or the client went away".to_owned(),
-            timeout: None,
-            start_offset: self.tracker.offset_of(self.started),
-            duration: self.started.elapsed(),
-            // A provider may bill the prompt of what was cancelled; none says how much it was.
-            usage: Some(estimate_usage(self.bodies.prompt_tokens(), ContentBytes::default())),
-            cost: None,
-        });
+        let (outcome, detail) =
+            (AttemptOutcome::Cancelled, "another target answered first, or the client disconnected");
+        let attempt = self.tracker.new_attempt(self.reference, self.started, outcome, detail.to_owned());
+        // A provider may bill the prompt of a cancelled request, and none reports how much it was.
+        let usage = estimate_usage(self.bodies.prompt_tokens(), ContentBytes::default());
+        self.tracker.add_cancelled(Attempt { usage: Some(usage), ..attempt });
     }
 }
 

@@ -15,14 +15,14 @@ use crate::routing::ClientRequest;
 const PRIMARY: &str = "moonshot/kimi-k3=ok";
 const FALLBACK: &str = "openrouter/auto=ok";
 /// Longer than the first step of a cooldown.
-const RESTED: Duration = Duration::from_secs(31);
+const COOLDOWN: Duration = Duration::from_secs(31);
 
 fn fixture() -> Fixture {
     Fixture::new(&json!({"attemptsPerTarget": 1, "returnToPrimary": "session"}))
 }
 
-/// A request with these fields and this header more.
-fn asked(fields: &Value, header: Option<(&'static str, &'static str)>) -> ClientRequest {
+/// A request with these additional fields and this header.
+fn client_request(fields: &Value, header: Option<(&'static str, &'static str)>) -> ClientRequest {
     let mut body = json!({"model": "moonshot/kimi-k3", "messages": [{"role": "user", "content": "hi"}]});
     body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     let mut request = request(&body);
@@ -33,23 +33,23 @@ fn asked(fields: &Value, header: Option<(&'static str, &'static str)>) -> Client
 }
 
 fn session(name: &'static str) -> ClientRequest {
-    asked(&json!({}), Some(("x-session-id", name)))
+    client_request(&json!({}), Some(("x-session-id", name)))
 }
 
 async fn ask(fixture: &Fixture, request: ClientRequest) -> String {
     fixture.script.then(GOOD);
-    attempts(&fixture.relay.answer(request).await)
+    attempts(&fixture.engine.answer(request).await)
 }
 
-/// The primary fails this request, and has rested when this returns.
+/// The primary fails this request, and its cooldown is over when this returns.
 async fn fall_back(fixture: &Fixture, request: ClientRequest) {
     fixture.script.then(DOWN);
     assert_eq!(ask(fixture, request).await, format!("moonshot/kimi-k3=server, {FALLBACK}"));
-    tokio::time::advance(RESTED).await;
+    tokio::time::advance(COOLDOWN).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn whatever_names_the_conversation_keeps_it_where_it_was_answered() {
+async fn named_conversation_stays_with_the_target_that_answered() {
     let none = json!({});
     for (fields, header) in [
         (none.clone(), Some("x-session-id")),
@@ -60,39 +60,39 @@ async fn whatever_names_the_conversation_keeps_it_where_it_was_answered() {
         (json!({"user": "one"}), None),
     ] {
         let fixture = fixture();
-        let one = || asked(&fields, header.map(|name| (name, "one")));
+        let one = || client_request(&fields, header.map(|name| (name, "one")));
         fall_back(&fixture, one()).await;
         for _ in 0..2 {
             assert_eq!(ask(&fixture, one()).await, FALLBACK, "{fields} {header:?}");
         }
         let other = fields.as_object().unwrap().keys().map(|key| (key.clone(), json!("two"))).collect();
-        let two = asked(&Value::Object(other), header.map(|name| (name, "two")));
-        assert_eq!(ask(&fixture, two).await, PRIMARY, "another one: {fields} {header:?}");
-        assert_eq!(ask(&fixture, asked(&none, None)).await, PRIMARY, "one without a name");
+        let two = client_request(&Value::Object(other), header.map(|name| (name, "two")));
+        assert_eq!(ask(&fixture, two).await, PRIMARY, "another conversation: {fields} {header:?}");
+        assert_eq!(ask(&fixture, client_request(&none, None)).await, PRIMARY, "an unnamed conversation");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_names_no_conversation_stays_nowhere() {
+async fn unnamed_conversation_has_no_affinity() {
     for fields in [json!({}), json!({"user": ""}), json!({"user": null, "prompt_cache_key": 7})] {
         let fixture = fixture();
-        fall_back(&fixture, asked(&fields, None)).await;
-        assert_eq!(ask(&fixture, asked(&fields, None)).await, PRIMARY, "{fields}");
+        fall_back(&fixture, client_request(&fields, None)).await;
+        assert_eq!(ask(&fixture, client_request(&fields, None)).await, PRIMARY, "{fields}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn when_its_target_rests_it_falls_back_as_usual_and_stays_with_who_answers_then() {
+async fn failed_affinity_target_is_replaced_by_the_next() {
     let fixture = fixture();
     fall_back(&fixture, session("one")).await;
     fixture.script.then(DOWN);
     assert_eq!(ask(&fixture, session("one")).await, "openrouter/auto=server, moonshot/kimi-k3=ok");
-    tokio::time::advance(RESTED).await;
-    assert_eq!(ask(&fixture, session("one")).await, PRIMARY, "it is at home with the primary again");
+    tokio::time::advance(COOLDOWN).await;
+    assert_eq!(ask(&fixture, session("one")).await, PRIMARY, "the primary answered last");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_target_that_rests_for_somebody_else_is_not_stayed_with() {
+async fn affinity_target_in_cooldown_is_not_used() {
     let fixture = fixture();
     fall_back(&fixture, session("one")).await;
     fixture.script.then(DOWN);
@@ -102,7 +102,7 @@ async fn a_target_that_rests_for_somebody_else_is_not_stayed_with() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn clients_and_requested_names_are_kept_apart() {
+async fn affinity_is_separate_for_clients_and_model_names() {
     let fixture = fixture();
     let client = |name: &str| ClientRequest { client: Some(name.to_owned()), ..session("one") };
     fall_back(&fixture, client("laptop")).await;
@@ -110,14 +110,14 @@ async fn clients_and_requested_names_are_kept_apart() {
     assert_eq!(ask(&fixture, session("one")).await, PRIMARY);
     let other_name = ClientRequest {
         client: Some("laptop".to_owned()),
-        ..asked(&json!({"model": "default"}), Some(("x-session-id", "one")))
+        ..client_request(&json!({"model": "default"}), Some(("x-session-id", "one")))
     };
     assert_eq!(ask(&fixture, other_name).await, PRIMARY);
     assert_eq!(ask(&fixture, client("laptop")).await, FALLBACK);
 }
 
 #[tokio::test(start_paused = true)]
-async fn fallback_off_asks_the_primary_and_changes_nothing() {
+async fn fallback_off_calls_the_primary_and_keeps_affinity() {
     let fixture = fixture();
     fall_back(&fixture, session("one")).await;
     let only = ClientRequest { is_fallback_disabled: true, ..session("one") };
@@ -126,7 +126,7 @@ async fn fallback_off_asks_the_primary_and_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hedge_that_answered_is_where_the_cache_is_warm() {
+async fn hedge_winner_gets_the_affinity() {
     let fixture = Fixture::new(&json!({"returnToPrimary": "session", "hedgeAfterMs": 5000}));
     fixture.script.then(super::script::Reply::Silent);
     assert_eq!(ask(&fixture, session("one")).await, format!("moonshot/kimi-k3=cancelled, {FALLBACK}"));
@@ -134,7 +134,7 @@ async fn a_hedge_that_answered_is_where_the_cache_is_warm() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reload_keeps_it_where_the_target_is_the_same() {
+async fn reload_keeps_affinity_to_unchanged_targets() {
     let settings = |key: &str| {
         let text = json!({
             "agents": {"defaults": {"model": {"primary": "moonshot/kimi-k3", "fallbacks": ["openrouter/auto"]}}},
@@ -147,14 +147,14 @@ async fn a_reload_keeps_it_where_the_target_is_the_same() {
     };
     let fixture = fixture();
     fall_back(&fixture, session("one")).await;
-    fixture.relay.replace_settings(settings("sk-or-v1-000000"), None);
+    fixture.engine.replace_settings(settings("sk-or-v1-000000"), None);
     assert_eq!(ask(&fixture, session("one")).await, FALLBACK);
-    fixture.relay.replace_settings(settings("sk-or-v1-111111"), None);
+    fixture.engine.replace_settings(settings("sk-or-v1-111111"), None);
     assert_eq!(ask(&fixture, session("one")).await, PRIMARY);
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_the_setting_everybody_is_back_at_once() {
+async fn without_affinity_the_primary_is_used_again() {
     let fixture = Fixture::new(&json!({"attemptsPerTarget": 1}));
     fall_back(&fixture, session("one")).await;
     assert_eq!(ask(&fixture, session("one")).await, PRIMARY);

@@ -27,7 +27,7 @@ const FILTERED: Reply = Reply::Body(
 );
 
 #[tokio::test(start_paused = true)]
-async fn tries_a_failing_target_twice_and_then_the_next() {
+async fn failing_target_is_tried_twice_then_fails_over() {
     let fixture = Fixture::new(&json!({}));
     fixture.script.then(DOWN).then(DOWN).then(GOOD);
     assert_eq!(
@@ -37,7 +37,7 @@ async fn tries_a_failing_target_twice_and_then_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rested_primary_is_skipped_then_probed_and_is_back_at_once() {
+async fn primary_in_cooldown_is_skipped_then_probed() {
     let fixture = Fixture::new(&json!({"attemptsPerTarget": 1}));
     fixture.script.then(BUSY).then(GOOD).then(GOOD);
     assert_eq!(fixture.attempts(false).await, "moonshot/kimi-k3=overloaded, openrouter/auto=ok");
@@ -49,7 +49,7 @@ async fn a_rested_primary_is_skipped_then_probed_and_is_back_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_used_up_budget_rests_until_its_reset_a_week_at_most() {
+async fn used_up_budget_causes_a_cooldown_of_a_week_at_most() {
     let text = json!({
         "agents": {"defaults": {"model": {"primary": "openrouter/auto", "fallbacks": ["moonshot/kimi-k3"]}}},
         "models": {"providers": {
@@ -76,7 +76,7 @@ async fn a_used_up_budget_rests_until_its_reset_a_week_at_most() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_long_retry_after_goes_to_the_next_and_sets_the_rest() {
+async fn long_retry_after_fails_over_and_sets_the_cooldown() {
     let fixture = Fixture::new(&json!({}));
     let body = r#"{"error":{"message":"slow down","type":"rate_limit_reached_error"}}"#;
     fixture.script.then(Reply::Wait(429, "90", body)).then(GOOD).then(GOOD).then(GOOD);
@@ -91,15 +91,15 @@ async fn a_long_retry_after_goes_to_the_next_and_sets_the_rest() {
 async fn invalid_request_is_sent_once() {
     let fixture = Fixture::new(&json!({}));
     fixture.script.then(WRONG);
-    let refusal = fixture.ask(false).await.err().unwrap();
-    let RequestError::AttemptsFailed { failure, reference, .. } = refusal else { panic!("{refusal:?}") };
+    let error = fixture.ask(false).await.err().unwrap();
+    let RequestError::AttemptsFailed { failure, reference, .. } = error else { panic!("{error:?}") };
     assert_eq!((failure.reason, reference.as_str()), (Reason::BadRequest, "moonshot/kimi-k3"));
     assert_eq!(failure.message, "Invalid request: messages must not be empty");
     assert_eq!(fixture.script.hosts().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_filter_moves_on_and_rests_nothing() {
+async fn content_filter_fails_over_without_cooldown() {
     let fixture = Fixture::new(&json!({}));
     fixture.script.then(FILTERED).then(GOOD).then(GOOD);
     assert_eq!(fixture.attempts(false).await, "moonshot/kimi-k3=content_filter, openrouter/auto=ok");
@@ -107,17 +107,17 @@ async fn a_filter_moves_on_and_rests_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn when_all_refuse_the_client_gets_the_primarys_own_error() {
+async fn all_failures_report_the_primary() {
     let fixture = Fixture::new(&json!({"attemptsPerTarget": 1}));
     fixture.script.then(FILTERED).then(DOWN);
-    let refusal = fixture.ask(true).await.err().unwrap();
-    let RequestError::AttemptsFailed { failure, attempts, .. } = refusal else { panic!("{refusal:?}") };
+    let error = fixture.ask(true).await.err().unwrap();
+    let RequestError::AttemptsFailed { failure, attempts, .. } = error else { panic!("{error:?}") };
     assert_eq!(failure.reason, Reason::ContentFilter);
     assert_eq!(attempts.len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn when_all_rest_the_one_that_recovers_first_is_tried_all_the_same() {
+async fn all_in_cooldown_tries_the_first_to_recover() {
     let fixture = Fixture::new(&json!({"attemptsPerTarget": 1}));
     fixture.script.then(Reply::Refused).then(Reply::Refused).then(GOOD);
     assert_eq!(fixture.attempts(false).await, "moonshot/kimi-k3=network, openrouter/auto=network");
@@ -127,25 +127,25 @@ async fn when_all_rest_the_one_that_recovers_first_is_tried_all_the_same() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_provider_is_left_when_its_clock_runs_out() {
+async fn silent_provider_times_out_and_fails_over() {
     let fixture = Fixture::new(&json!({"timeouts": {"headSeconds": 5}, "keepAliveSeconds": 60}));
     fixture.script.then(Reply::Silent).then(Reply::Events(vec![(0, super::streams::HELLO)]));
-    let began = tokio::time::Instant::now();
+    let started = tokio::time::Instant::now();
     assert_eq!(fixture.attempts(true).await, "moonshot/kimi-k3=timeout, openrouter/auto=ok");
-    assert_eq!(began.elapsed(), Duration::from_secs(5));
+    assert_eq!(started.elapsed(), Duration::from_secs(5));
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_deadline_holds_for_all_attempts() {
+async fn deadline_covers_all_attempts() {
     let fixture = Fixture::new(&json!({"timeouts": {"totalSeconds": 8}}));
     fixture.script.then(Reply::Silent);
-    let began = tokio::time::Instant::now();
+    let started = tokio::time::Instant::now();
     assert_eq!(fixture.attempts(false).await, "moonshot/kimi-k3=timeout");
-    assert_eq!(began.elapsed(), Duration::from_secs(8));
+    assert_eq!(started.elapsed(), Duration::from_secs(8));
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_request_leaves_one_record() {
+async fn each_request_has_one_record() {
     let fixture = Fixture::new(&json!({}));
     fixture.script.then(GOOD);
     let answer = fixture.ask(false).await.ok().unwrap();
@@ -154,20 +154,20 @@ async fn every_request_leaves_one_record() {
     assert_eq!(records.len(), 1);
     assert_eq!(records[0].served_by.as_deref(), Some("moonshot/kimi-k3"));
     assert!(!records[0].client_disconnected);
-    assert_eq!(fixture.relay.state().in_flight(), 0);
+    assert_eq!(fixture.engine.state().in_flight(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusals_body_that_does_not_come_costs_five_seconds() {
+async fn missing_error_body_is_awaited_for_five_seconds() {
     let fixture = Fixture::new(&json!({"attemptsPerTarget": 1}));
     fixture.script.then(Reply::Stalled(429, "90")).then(GOOD);
-    let began = tokio::time::Instant::now();
+    let started = tokio::time::Instant::now();
     assert_eq!(fixture.attempts(false).await, "moonshot/kimi-k3=rate_limit, openrouter/auto=ok");
-    assert_eq!(began.elapsed(), Duration::from_secs(5));
+    assert_eq!(started.elapsed(), Duration::from_secs(5));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_retry_after_of_nothing_does_not_end_the_rest() {
+async fn retry_after_zero_keeps_the_cooldown() {
     let fixture = Fixture::new(&json!({"attemptsPerTarget": 1}));
     let body = r#"{"error":{"message":"slow down","type":"rate_limit_reached_error"}}"#;
     fixture.script.then(Reply::Wait(429, "0", body)).then(GOOD).then(GOOD);
@@ -176,7 +176,7 @@ async fn a_retry_after_of_nothing_does_not_end_the_rest() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_provider_that_repeats_our_key_does_not_tell_it_to_the_client() {
+async fn key_in_an_error_message_is_redacted() {
     let fixture = Fixture::with(
         "{ agents: { defaults: { model: 'own/m' } }, models: { providers: { own: {
              baseUrl: 'https://own.example/v1', apiKey: 'tok3nWithoutPrefix99', models: [{ id: 'm', name: 'M' }] } } } }",
@@ -185,18 +185,18 @@ async fn a_provider_that_repeats_our_key_does_not_tell_it_to_the_client() {
     let body = r#"{"error":{"message":"Incorrect API key provided: tok3nWithoutPrefix99","type":"invalid_api_key"}}"#;
     fixture.script.then(Reply::Body(401, body));
     let question = json!({"model": "own/m", "messages": [{"role": "user", "content": "hi"}]});
-    let refusal = fixture.send(&question).await.err().unwrap();
-    let shown = format!("{refusal} {refusal:?} {:?}", fixture.records.lock().unwrap());
+    let error = fixture.send(&question).await.err().unwrap();
+    let shown = format!("{error} {error:?} {:?}", fixture.records.lock().unwrap());
     assert!(shown.contains("Incorrect API key provided: …") && !shown.contains("tok3n"), "{shown}");
 }
 
 #[tokio::test]
-async fn what_cannot_be_a_name_is_refused_before_it_is_looked_up() {
+async fn invalid_model_name_is_rejected() {
     let fixture = Fixture::new(&json!({}));
     for name in [String::new(), "x".repeat(257), "openrouter/a\nforged".to_owned()] {
         let question = json!({"model": name, "messages": []});
-        let refusal = fixture.send(&question).await.err().unwrap();
-        assert!(matches!(refusal, RequestError::InvalidModel), "{refusal}");
+        let error = fixture.send(&question).await.err().unwrap();
+        assert!(matches!(error, RequestError::InvalidModel), "{error}");
     }
     assert!(fixture.script.hosts().is_empty());
 }

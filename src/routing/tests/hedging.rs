@@ -1,4 +1,4 @@
-//! Hedging: the next target is called beside a silent one. Nothing is lost by that, and it causes no cooldown.
+//! Hedging: the next target is called while the first is silent. It causes no failure and no cooldown.
 
 use std::time::Duration;
 
@@ -48,14 +48,14 @@ fn three_with(failover: &Value) -> Fixture {
     Fixture::with(&text.to_string(), &[])
 }
 
-/// What the attempts were, and how many seconds the answer took.
+/// The attempts, and how many seconds the answer took.
 async fn timed(fixture: &Fixture) -> (String, u64) {
-    let began = Instant::now();
-    (fixture.attempts(false).await, began.elapsed().as_secs())
+    let started = Instant::now();
+    (fixture.attempts(false).await, started.elapsed().as_secs())
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_next_one_answers_for_one_that_is_silent_and_nobody_rests() {
+async fn silent_target_is_hedged_without_cooldown() {
     let fixture = Fixture::new(&settings());
     for _ in 0..2 {
         fixture.script.then(Reply::Silent).then(Reply::Late(2, 200, OK));
@@ -69,21 +69,21 @@ async fn the_next_one_answers_for_one_that_is_silent_and_nobody_rests() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_one_may_still_win() {
+async fn first_target_may_win_against_the_hedge() {
     let fixture = Fixture::new(&settings());
     fixture.script.then(Reply::Late(8, 200, OK)).then(Reply::Silent);
     assert_eq!(timed(&fixture).await, ("openrouter/auto=cancelled, moonshot/kimi-k3=ok".to_owned(), 8));
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_answers_in_time_is_alone() {
+async fn timely_answer_needs_no_hedge() {
     let fixture = Fixture::new(&settings());
     fixture.script.then(Reply::Late(4, 200, OK));
     assert_eq!(timed(&fixture).await, ("moonshot/kimi-k3=ok".to_owned(), 4));
 }
 
 #[tokio::test(start_paused = true)]
-async fn when_one_of_two_fails_the_other_is_waited_for_and_nobody_is_asked_twice() {
+async fn remaining_attempt_is_awaited_after_a_failure() {
     for (first, second, expected, seconds) in [
         (Reply::Late(8, 200, OK), DOWN, "openrouter/auto=server, moonshot/kimi-k3=ok", 8),
         (
@@ -101,7 +101,7 @@ async fn when_one_of_two_fails_the_other_is_waited_for_and_nobody_is_asked_twice
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_target_that_waits_for_its_second_try_is_silent_too() {
+async fn target_in_retry_delay_is_hedged() {
     let fixture =
         Fixture::new(&json!({"hedgeAfterMs": 5000, "backoff": {"initialMs": 60_000, "maxMs": 60_000}}));
     fixture.script.then(DOWN).then(GOOD);
@@ -114,7 +114,7 @@ async fn a_target_that_waits_for_its_second_try_is_silent_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn later_targets_take_the_place_of_one_that_failed_and_never_more_than_two_are_asked_at_once() {
+async fn failed_attempt_is_replaced_and_at_most_two_run() {
     let fixture = three();
     fixture.script.then(Reply::Silent).then(DOWN).then(Reply::Late(1, 200, OK));
     let expected = "openrouter/auto=server, moonshot/kimi-k3=cancelled, kimi/kimi-for-coding=ok";
@@ -129,27 +129,25 @@ async fn later_targets_take_the_place_of_one_that_failed_and_never_more_than_two
 }
 
 #[tokio::test(start_paused = true)]
-async fn when_both_fail_the_error_is_that_of_the_first_in_the_chain() {
+async fn two_failures_report_the_first_target() {
     let fixture = Fixture::new(&settings());
     let limited = r#"{"error":{"message":"slow down","type":"rate_limit_reached_error"}}"#;
     fixture.script.then(Reply::Late(8, 429, limited)).then(DOWN);
-    let refusal = fixture.ask(false).await;
-    assert_eq!(attempts(&refusal), "openrouter/auto=server, moonshot/kimi-k3=rate_limit");
-    let Err(RequestError::AttemptsFailed { failure, reference, .. }) = refusal else {
-        panic!("it is refused")
-    };
+    let error = fixture.ask(false).await;
+    assert_eq!(attempts(&error), "openrouter/auto=server, moonshot/kimi-k3=rate_limit");
+    let Err(RequestError::AttemptsFailed { failure, reference, .. }) = error else { panic!("it is refused") };
     assert_eq!((failure.reason, reference.as_str()), (Reason::RateLimit, "moonshot/kimi-k3"));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_the_hedge_calls_wrong_may_still_be_answered_by_the_first() {
+async fn request_rejected_by_the_hedge_may_be_answered_by_the_first() {
     let fixture = three();
     fixture.script.then(Reply::Late(8, 200, OK)).then(WRONG);
     assert_eq!(timed(&fixture).await, ("openrouter/auto=bad_request, moonshot/kimi-k3=ok".to_owned(), 8));
     let fixture = three();
     fixture.script.then(Reply::Late(8, 500, BOOM)).then(WRONG);
-    let refusal = fixture.ask(false).await.err().unwrap();
-    let RequestError::AttemptsFailed { failure, reference, .. } = refusal else { panic!("{refusal:?}") };
+    let error = fixture.ask(false).await.err().unwrap();
+    let RequestError::AttemptsFailed { failure, reference, .. } = error else { panic!("{error:?}") };
     assert_eq!((failure.reason, reference.as_str()), (Reason::BadRequest, "openrouter/auto"));
     let fixture = three();
     fixture.script.then(Reply::Late(8, 400, BAD)).then(Reply::Silent);
@@ -158,16 +156,16 @@ async fn a_request_that_the_hedge_calls_wrong_may_still_be_answered_by_the_first
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_role_is_no_answer_and_the_first_meaningful_event_wins() {
+async fn first_meaningful_event_wins() {
     let fixture = Fixture::new(&settings());
     fixture.script.then(Reply::Events(vec![(0, ROLE), (600, HELLO)])).then(Reply::Events(vec![(3, HELLO)]));
     let (text, attempts) = read(fixture.ask(true).await.ok().unwrap()).await;
     assert_eq!(attempts, "moonshot/kimi-k3=cancelled, openrouter/auto=ok");
-    assert_eq!(text, HELLO, "nothing of the one that lost");
+    assert_eq!(text, HELLO, "no event of the cancelled target");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_that_broke_is_the_one_that_the_record_blames() {
+async fn record_contains_the_interrupted_stream() {
     let fixture = Fixture::new(&settings());
     fixture.script.then(Reply::Silent).then(Reply::Cut(vec![(0, super::streams::WORD)]));
     read(fixture.ask(true).await.ok().unwrap()).await;
@@ -177,17 +175,17 @@ async fn a_stream_that_broke_is_the_one_that_the_record_blames() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn fallback_off_is_one_target_only() {
+async fn fallback_off_disables_hedging() {
     let fixture = Fixture::new(&settings());
     fixture.script.then(Reply::Late(60, 200, OK));
     let body = json!({"model": "moonshot/kimi-k3", "messages": [{"role": "user", "content": "hi"}]});
     let mut asked = request(&body);
     asked.is_fallback_disabled = true;
-    assert_eq!(attempts(&fixture.relay.answer(asked).await), "moonshot/kimi-k3=ok");
+    assert_eq!(attempts(&fixture.engine.answer(asked).await), "moonshot/kimi-k3=ok");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_probe_that_was_cancelled_is_free_for_the_next_request() {
+async fn cancelled_probe_admits_the_next_request() {
     let fixture = Fixture::new(&settings());
     fixture.script.then(DOWN).then(GOOD);
     assert_eq!(fixture.attempts(false).await, "moonshot/kimi-k3=server, openrouter/auto=ok");
@@ -199,20 +197,20 @@ async fn a_probe_that_was_cancelled_is_free_for_the_next_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_rests_is_no_hedge() {
+async fn target_in_cooldown_is_not_a_hedge() {
     let fixture = three();
     let limited = r#"{"error":{"message":"Rate limit exceeded","code":429}}"#;
     fixture.script.then(Reply::Wait(429, "600", limited)).then(GOOD);
     let body = json!({"model": "openrouter/auto", "messages": [{"role": "user", "content": "hi"}]});
-    let rested = attempts(&fixture.send(&body).await);
-    assert_eq!(rested, "openrouter/auto=rate_limit, kimi/kimi-for-coding=ok");
+    let limited_attempts = attempts(&fixture.send(&body).await);
+    assert_eq!(limited_attempts, "openrouter/auto=rate_limit, kimi/kimi-for-coding=ok");
     fixture.script.then(Reply::Late(20, 200, OK)).then(Reply::Silent);
     let expected = "openrouter/auto=cooling_down, kimi/kimi-for-coding=cancelled, moonshot/kimi-k3=ok";
     assert_eq!(timed(&fixture).await, (expected.to_owned(), 20));
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_last_resort_is_asked_alone() {
+async fn attempt_in_cooldown_is_not_hedged() {
     let fixture = Fixture::new(&settings());
     fixture.script.then(Reply::Refused).then(Reply::Refused);
     fixture.attempts(false).await;
@@ -223,7 +221,7 @@ async fn the_last_resort_is_asked_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_limit_of_the_request_ends_both() {
+async fn deadline_ends_both_attempts() {
     let mut failover = settings();
     failover["timeouts"] = json!({"totalSeconds": 8});
     let fixture = Fixture::new(&failover);
@@ -232,14 +230,14 @@ async fn the_limit_of_the_request_ends_both() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_time_is_left_for_another_one_after_a_refusal_that_took_all_of_it() {
+async fn no_attempt_starts_after_the_deadline() {
     let fixture = Fixture::new(&json!({"attemptsPerTarget": 1, "timeouts": {"totalSeconds": 3}}));
     fixture.script.then(Reply::Stalled(429, "90"));
     assert_eq!(timed(&fixture).await, ("moonshot/kimi-k3=rate_limit".to_owned(), 3));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_goes_away_leaves_both_in_the_record() {
+async fn disconnected_client_leaves_both_attempts_in_the_record() {
     let fixture = Fixture::new(&settings());
     fixture.script.then(Reply::Silent).then(Reply::Silent);
     let asked = tokio::time::timeout(Duration::from_secs(6), fixture.ask(false)).await;
@@ -253,7 +251,7 @@ async fn a_client_that_goes_away_leaves_both_in_the_record() {
         .collect();
     attempts.sort();
     assert_eq!(attempts, ["moonshot/kimi-k3=cancelled", "openrouter/auto=cancelled"]);
-    assert_eq!(fixture.relay.state().in_flight(), 0);
+    assert_eq!(fixture.engine.state().in_flight(), 0);
 }
 
 /// How a request ended, and how many seconds that took.
@@ -261,22 +259,22 @@ async fn ended(fixture: &Fixture, replies: &[Reply]) -> (Result<(), (String, Rea
     for reply in replies {
         fixture.script.then(reply.clone());
     }
-    let began = Instant::now();
+    let started = Instant::now();
     let ended = match fixture.ask(false).await {
         Ok(_) => Ok(()),
         Err(RequestError::AttemptsFailed { failure, reference, .. }) => Err((reference, failure.reason)),
-        Err(refusal) => panic!("{refusal}"),
+        Err(error) => panic!("{error}"),
     };
-    (ended, began.elapsed().as_secs())
+    (ended, started.elapsed().as_secs())
 }
 
 #[tokio::test(start_paused = true)]
-async fn hedging_answers_whatever_the_chain_alone_would_and_never_later() {
+async fn hedging_is_never_slower_and_never_fails_more() {
     for seed in 0..400 {
-        let mut dice = fastrand::Rng::with_seed(seed);
+        let mut random = fastrand::Rng::with_seed(seed);
         let mut reply = || {
-            let seconds = dice.u64(0..12);
-            match dice.u8(0..5) {
+            let seconds = random.u64(0..12);
+            match random.u8(0..5) {
                 0 => Reply::Silent,
                 1 => Reply::Late(seconds, 400, BAD),
                 2 => Reply::Late(seconds, 200, OK),

@@ -17,33 +17,39 @@ fn fixture() -> Fixture {
 }
 
 async fn look(fixture: &Fixture) -> Vec<(String, String)> {
-    words(&fixture.relay.quotas().refresh(&fixture.relay.settings()).await)
+    words(&fixture.engine.quotas().refresh(&fixture.engine.settings()).await)
 }
 
 fn words(quotas: &[ProviderQuota]) -> Vec<(String, String)> {
     let row = |quota: &ProviderQuota| match &quota.limits {
-        Ok(told) => told.iter().filter_map(|each| each.remaining.as_ref()).map(ToString::to_string).collect(),
+        Ok(reported) => {
+            reported.iter().filter_map(|each| each.remaining.as_ref()).map(ToString::to_string).collect()
+        }
         Err(why) => why.clone(),
     };
     quotas.iter().map(|quota| (quota.provider.clone(), row(quota))).collect()
 }
 
-fn told(moonshot: &str, openrouter: &str) -> Vec<(String, String)> {
+fn reported(moonshot: &str, openrouter: &str) -> Vec<(String, String)> {
     vec![("moonshot".to_owned(), moonshot.to_owned()), ("openrouter".to_owned(), openrouter.to_owned())]
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_is_asked_until_somebody_looks_and_then_once_a_minute() {
+async fn quota_is_requested_on_demand_and_cached_for_a_minute() {
     let fixture = fixture();
-    assert_eq!(fixture.relay.quotas().cached(), []);
+    assert_eq!(fixture.engine.quotas().cached(), []);
     fixture.script.then(Reply::Late(2, 200, BALANCE)).then(Reply::Late(3, 200, KEY));
-    let began = Instant::now();
+    let started = Instant::now();
     let both = futures_util::future::join(look(&fixture), look(&fixture)).await;
-    assert_eq!(both, (told("1.5", "7.5"), told("1.5", "7.5")), "the second waits for what the first hears");
-    assert_eq!(began.elapsed(), Duration::from_secs(3), "both at the same time");
+    assert_eq!(
+        both,
+        (reported("1.5", "7.5"), reported("1.5", "7.5")),
+        "the second waits for what the first hears"
+    );
+    assert_eq!(started.elapsed(), Duration::from_secs(3), "both at the same time");
     advance(Duration::from_secs(50)).await;
-    assert_eq!(look(&fixture).await, told("1.5", "7.5"));
-    assert_eq!(words(&fixture.relay.quotas().cached()), told("1.5", "7.5"));
+    assert_eq!(look(&fixture).await, reported("1.5", "7.5"));
+    assert_eq!(words(&fixture.engine.quotas().cached()), reported("1.5", "7.5"));
     {
         let calls = fixture.script.calls.lock().unwrap();
         let urls: Vec<&str> = calls.iter().map(|call| &*call.url).collect();
@@ -53,37 +59,37 @@ async fn nobody_is_asked_until_somebody_looks_and_then_once_a_minute() {
     }
     advance(Duration::from_secs(20)).await;
     fixture.script.then(Reply::Body(200, r#"{"data":{"available_balance":-2}}"#)).then(Reply::Body(200, KEY));
-    assert_eq!(look(&fixture).await, told("-2", "7.5"));
+    assert_eq!(look(&fixture).await, reported("-2", "7.5"));
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_fails_is_told_in_words_rests_nothing_and_is_no_request() {
+async fn failed_quota_call_is_explained_without_cooldown() {
     let fixture = fixture();
-    let refusal = r#"{"error":{"message":"Incorrect key sk-moonshot-000000 of org-abc","type":"invalid_authentication_error"}}"#;
-    fixture.script.then(Reply::Body(401, refusal)).then(Reply::Silent);
-    let began = Instant::now();
+    let error = r#"{"error":{"message":"Incorrect key sk-moonshot-000000 of org-abc","type":"invalid_authentication_error"}}"#;
+    fixture.script.then(Reply::Body(401, error)).then(Reply::Silent);
+    let started = Instant::now();
     let found = look(&fixture).await;
-    assert_eq!(found, told("auth: Incorrect key … of …", "timeout: no answer within 5 s"));
-    assert_eq!(began.elapsed(), Duration::from_secs(5));
+    assert_eq!(found, reported("auth: Incorrect key … of …", "timeout: no answer within 5 s"));
+    assert_eq!(started.elapsed(), Duration::from_secs(5));
     advance(Duration::from_secs(54)).await;
-    assert_eq!(look(&fixture).await, found, "a failure is kept as long as an answer");
-    let standings = fixture.relay.snapshot().chain_entries.into_iter().map(|link| link.status);
+    assert_eq!(look(&fixture).await, found, "a failure is cached like an answer");
+    let standings = fixture.engine.snapshot().chain_entries.into_iter().map(|link| link.status);
     assert!(standings.into_iter().all(|standing| standing.unavailable_reason().is_none()));
     assert!(fixture.records.lock().unwrap().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_stalls_or_is_no_quota_costs_no_more_than_the_limit() {
+async fn stalled_or_invalid_quota_ends_at_the_timeout() {
     let fixture = fixture();
     fixture.script.then(Reply::Events(vec![(9, "{}")])).then(Reply::Body(200, "<html>"));
-    let began = Instant::now();
-    let expected = told("timeout: no answer within 5 s", "server: the answer is no JSON");
+    let started = Instant::now();
+    let expected = reported("timeout: no answer within 5 s", "server: the response is not JSON");
     assert_eq!(look(&fixture).await, expected);
-    assert_eq!(began.elapsed(), Duration::from_secs(5));
+    assert_eq!(started.elapsed(), Duration::from_secs(5));
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_key_is_another_account() {
+async fn changed_key_drops_the_cached_quota() {
     let fixture = fixture();
     fixture.script.then(Reply::Body(200, BALANCE)).then(Reply::Body(200, KEY));
     look(&fixture).await;
@@ -96,10 +102,10 @@ async fn another_key_is_another_account() {
         .to_string(),
         &[],
     );
-    fixture.relay.replace_settings(other.relay.settings(), None);
-    assert_eq!(words(&fixture.relay.quotas().cached()), told("1.5", "7.5")[1..]);
+    fixture.engine.replace_settings(other.engine.settings(), None);
+    assert_eq!(words(&fixture.engine.quotas().cached()), reported("1.5", "7.5")[1..]);
     fixture.script.then(Reply::Refused);
-    assert_eq!(look(&fixture).await, told("network: cannot connect", "7.5"));
+    assert_eq!(look(&fixture).await, reported("network: cannot connect", "7.5"));
     let calls = fixture.script.calls.lock().unwrap();
     assert_eq!(calls[2].url, "https://api.moonshot.ai/v1/users/me/balance");
     assert_eq!(calls[2].headers["authorization"], "Bearer sk-moonshot-111111");

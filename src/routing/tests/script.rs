@@ -15,25 +15,25 @@ use crate::upstream::{Connector, UpstreamRequest, UpstreamResponse};
 /// What a provider does with a call.
 #[derive(Clone, Debug)]
 pub(super) enum Reply {
-    /// A whole answer, or a refusal.
+    /// A whole answer, or an error.
     Body(u16, &'static str),
-    /// A refusal with a Retry-After in seconds.
+    /// An error with a Retry-After in seconds.
     Wait(u16, &'static str, &'static str),
-    /// A whole answer, or a refusal, after so many seconds.
+    /// A whole answer, or an error, after this many seconds.
     Late(u64, u16, &'static str),
-    /// Events, each after a pause in seconds; the end is a clean one.
+    /// Events, each after a pause in seconds; the end is clean.
     Events(Vec<(u64, &'static str)>),
-    /// Events, then the connection breaks.
+    /// Events, then the connection is closed.
     Cut(Vec<(u64, &'static str)>),
-    /// The head of a refusal with a Retry-After in seconds, and no body, ever.
+    /// The head of an error with a Retry-After in seconds, and never a body.
     Stalled(u16, &'static str),
     /// No connection.
     Refused,
-    /// No head, ever.
+    /// Never a head.
     Silent,
 }
 
-/// Answers calls in order, and keeps them.
+/// Answers calls in order, and stores them.
 #[derive(Default)]
 pub(super) struct Script {
     replies: Mutex<VecDeque<Reply>>,

@@ -1,4 +1,4 @@
-//! Streams: what is held back, how they end.
+//! Streams: events that are held back, keep-alives, and ends.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,7 +15,7 @@ const STOP: &str = "data: {\"id\":\"1\",\"object\":\"chat.completion.chunk\",\"c
 pub(super) const HELLO: &str = "data: {\"id\":\"2\",\"object\":\"chat.completion.chunk\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"hello\"},\"finish_reason\":null}]}\n\ndata: {\"id\":\"2\",\"object\":\"chat.completion.chunk\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
 
 #[tokio::test(start_paused = true)]
-async fn what_was_held_back_of_a_failed_target_is_never_seen() {
+async fn withheld_events_of_a_failed_target_are_dropped() {
     let fixture = Fixture::new(&json!({"attemptsPerTarget": 1}));
     fixture.script.then(Reply::Cut(vec![(0, ROLE)])).then(Reply::Events(vec![(0, HELLO)]));
     let (text, attempts) = read(fixture.ask(true).await.ok().unwrap()).await;
@@ -24,13 +24,13 @@ async fn what_was_held_back_of_a_failed_target_is_never_seen() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_that_breaks_after_content_ends_with_an_error_event() {
+async fn interrupted_stream_ends_with_an_error_event() {
     let fixture = Fixture::new(&json!({"attemptsPerTarget": 1, "midStream": "error"}));
     for reply in [Reply::Cut(vec![(0, ROLE), (0, WORD)]), Reply::Events(vec![(0, ROLE), (0, WORD)])] {
         fixture.script.then(reply);
         let (text, _) = read(fixture.ask(true).await.ok().unwrap()).await;
         assert!(text.starts_with(&format!("{ROLE}{WORD}data: {{\"error\":")), "{text}");
-        assert!(text.contains("moonshot/kimi-k3 broke off"), "{text}");
+        assert!(text.contains("moonshot/kimi-k3 was interrupted"), "{text}");
         let record = fixture.records.lock().unwrap().pop().unwrap();
         assert_eq!(record.failure_reason.unwrap().as_str(), "truncated");
         tokio::time::advance(Duration::from_secs(301)).await;
@@ -38,17 +38,17 @@ async fn a_stream_that_breaks_after_content_ends_with_an_error_event() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_that_falls_silent_ends_with_an_error_event() {
+async fn idle_stream_ends_with_an_error_event() {
     let fixture = Fixture::new(&json!({"timeouts": {"idleSeconds": 20}}));
     fixture.script.then(Reply::Events(vec![(0, WORD), (3600, STOP)]));
-    let began = tokio::time::Instant::now();
+    let started = tokio::time::Instant::now();
     let (text, _) = read(fixture.ask(true).await.ok().unwrap()).await;
     assert!(text.contains("failover.timeouts.idleSeconds"), "{text}");
-    assert_eq!(began.elapsed().as_secs(), 20);
+    assert_eq!(started.elapsed().as_secs(), 20);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_comes_in_the_moment_in_which_a_clock_runs_out_counts() {
+async fn chunk_at_the_moment_of_the_timeout_counts() {
     let fixture = Fixture::new(&json!({"timeouts": {"idleSeconds": 20}}));
     fixture.script.then(Reply::Events(vec![(0, WORD), (20, WORD), (20, WORD), (19, STOP)]));
     let (text, _) = read(fixture.ask(true).await.ok().unwrap()).await;
@@ -57,16 +57,16 @@ async fn what_comes_in_the_moment_in_which_a_clock_runs_out_counts() {
     fixture.script.then(Reply::Events(vec![(0, WORD), (20, WORD), (21, STOP)]));
     let (text, _) = read(fixture.ask(true).await.ok().unwrap()).await;
     assert_eq!(text.matches("word ").count(), 2, "{text}");
-    assert!(text.contains("failover.timeouts.idleSeconds"), "and it runs out when nothing comes: {text}");
+    assert!(text.contains("failover.timeouts.idleSeconds"), "the timeout expires without a chunk: {text}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_waiting_client_gets_its_head_and_comments_and_then_the_answer() {
+async fn waiting_client_gets_head_keep_alives_and_answer() {
     let fixture = Fixture::new(&json!({}));
     fixture.script.then(Reply::Events(vec![(40, ROLE), (0, WORD), (0, STOP)]));
-    let began = tokio::time::Instant::now();
+    let started = tokio::time::Instant::now();
     let answer = fixture.ask(true).await.ok().unwrap();
-    assert_eq!(began.elapsed().as_secs(), 15);
+    assert_eq!(started.elapsed().as_secs(), 15);
     assert!(matches!(&answer, Answer::Stream { model: None, .. }));
     let (text, attempts) = read(answer).await;
     assert_eq!(attempts, "");
@@ -77,7 +77,7 @@ async fn a_waiting_client_gets_its_head_and_comments_and_then_the_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_the_head_a_failure_still_moves_on_and_a_refusal_is_an_event() {
+async fn after_the_head_targets_fail_over_and_the_error_is_an_event() {
     let fixture = Fixture::new(&json!({"timeouts": {"headSeconds": 20}}));
     fixture.script.then(Reply::Silent).then(Reply::Silent);
     let (text, attempts) = read(fixture.ask(true).await.ok().unwrap()).await;
@@ -88,7 +88,7 @@ async fn after_the_head_a_failure_still_moves_on_and_a_refusal_is_an_event() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn comments_fill_the_pauses_of_a_thinking_model() {
+async fn pauses_are_filled_with_keep_alives() {
     let fixture = Fixture::new(&json!({}));
     fixture.script.then(Reply::Events(vec![(0, WORD), (50, STOP)]));
     let (text, _) = read(fixture.ask(true).await.ok().unwrap()).await;
@@ -97,31 +97,31 @@ async fn comments_fill_the_pauses_of_a_thinking_model() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_goes_away_is_recorded_and_nothing_runs_on() {
+async fn disconnected_client_is_recorded_and_cancels_the_request() {
     let fixture = Fixture::new(&json!({}));
     fixture.script.then(Reply::Events(vec![(0, WORD), (3600, STOP)]));
     let Ok(Answer::Stream { mut body, .. }) = fixture.ask(true).await else { panic!("no stream") };
     assert_eq!(body.next().await.unwrap(), WORD);
-    assert_eq!(fixture.relay.state().in_flight(), 1);
+    assert_eq!(fixture.engine.state().in_flight(), 1);
     drop(body);
-    assert_eq!(fixture.relay.state().in_flight(), 0);
+    assert_eq!(fixture.engine.state().in_flight(), 0);
     assert!(fixture.records.lock().unwrap()[0].client_disconnected);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_is_under_way_until_its_record_is_told() {
+async fn request_is_active_until_its_record_is_sent() {
     let mut fixture = Fixture::new(&json!({}));
-    let (state, told) = (fixture.relay.state.clone(), Arc::<Mutex<Vec<usize>>>::default());
-    let under_way = told.clone();
-    fixture.relay.sink = Arc::new(move |_| under_way.lock().unwrap().push(state.in_flight()));
+    let (state, recorded) = (fixture.engine.state.clone(), Arc::<Mutex<Vec<usize>>>::default());
+    let under_way = recorded.clone();
+    fixture.engine.sink = Arc::new(move |_| under_way.lock().unwrap().push(state.in_flight()));
     fixture.script.then(Reply::Events(vec![(0, WORD), (0, STOP)]));
     read(fixture.ask(true).await.ok().unwrap()).await;
-    assert_eq!(*told.lock().unwrap(), [1], "whoever looks finds it in one place or the other");
-    assert_eq!(fixture.relay.state().in_flight(), 0);
+    assert_eq!(*recorded.lock().unwrap(), [1], "it is active or recorded at any time");
+    assert_eq!(fixture.engine.state().in_flight(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn any_number_of_comments_is_no_beginning() {
+async fn comments_do_not_begin_a_response() {
     let fixture = Fixture::new(&json!({"attemptsPerTarget": 1}));
     let mut waiting = vec![(0, ": PROCESSING\n\n"); 100];
     waiting.push((0, "data: {\"error\":{\"code\":503,\"message\":\"no\"}}\n\n"));
@@ -132,7 +132,7 @@ async fn any_number_of_comments_is_no_beginning() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_target_that_always_breaks_rests_longer_each_time() {
+async fn repeated_interruptions_extend_the_cooldown() {
     let fixture = Fixture::new(&json!({"attemptsPerTarget": 1, "midStream": "error"}));
     for rest in [30, 60, 300] {
         fixture.script.then(Reply::Cut(vec![(0, WORD)]));
@@ -147,7 +147,7 @@ async fn a_target_that_always_breaks_rests_longer_each_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_limit_of_the_whole_request_is_no_targets_fault() {
+async fn deadline_causes_no_cooldown() {
     let fixture = Fixture::new(&json!({"timeouts": {"totalSeconds": 10}}));
     fixture.script.then(Reply::Events(vec![(0, WORD), (60, STOP)])).then(Reply::Events(vec![(0, HELLO)]));
     let (text, _) = read(fixture.ask(true).await.ok().unwrap()).await;

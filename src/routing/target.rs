@@ -1,0 +1,148 @@
+//! Owns targets: one reference with everything that is needed to call it.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+
+use super::headers;
+use crate::catalog::ThinkingLevel;
+use crate::config::settings::{Auth, Provider, ProviderKey, ProviderModel, Reference};
+use crate::failure::Failure;
+use crate::protocol::api::Api;
+use crate::protocol::request::RequestBody;
+use crate::provider::classify::Classifier;
+use crate::provider::rewrite::{self, AdaptedRequest, PartialAnswer};
+use crate::secret::Redactor;
+use crate::state::TargetIdentity;
+use crate::upstream::UpstreamUrl;
+
+/// One reference with the key and the settings to call it.
+#[derive(Clone)]
+pub struct Target {
+    /// `provider/model`.
+    pub reference: Reference,
+    /// The reference as text.
+    pub name: String,
+    /// Its provider.
+    pub provider: Arc<Provider>,
+    /// Its model.
+    pub model: Arc<ProviderModel>,
+    /// The index of the provider's key; `None` if it needs none.
+    pub key_index: Option<usize>,
+    /// The API of the call: the client's own if the provider serves it.
+    pub api: Api,
+    /// The model id that the provider receives.
+    pub wire_model: String,
+}
+
+impl Target {
+    /// The key, if one is sent.
+    #[must_use]
+    pub fn key(&self) -> Option<&ProviderKey> {
+        self.provider.keys.get(self.key_index?).filter(|_| self.provider.auth != Auth::None)
+    }
+
+    /// The base URL of the target's API; `None` if the provider does not serve it.
+    #[must_use]
+    pub fn base_url(&self) -> Option<&str> {
+        self.provider.apis.iter().find(|(api, _)| *api == self.api).map(|(_, base)| base.as_str())
+    }
+
+    /// The same target over another API.
+    pub(super) fn with_api(&self, api: Api) -> Self {
+        Self { api, ..self.clone() }
+    }
+
+    /// The target with its provider's current credentials: a login's key changes.
+    pub(super) fn with_provider(&self, provider: &Arc<Provider>) -> Self {
+        Self { provider: provider.clone(), ..self.clone() }
+    }
+
+    /// Removes the secrets of a call of this target from its provider's texts.
+    pub(super) fn redactor(&self) -> Redactor {
+        let headers = self.model.headers.iter().map(|header| &header.value);
+        Redactor::new(self.provider.secrets().chain(headers))
+    }
+
+    /// The classifier of its provider's errors.
+    pub(super) fn classifier(&self) -> Classifier {
+        Classifier::new(self.provider.adapter, self.redactor())
+    }
+
+    /// The request as this target's provider accepts it.
+    ///
+    /// # Errors
+    /// When it breaks a rule of the provider that no rewrite can fix.
+    pub fn rewrite_request(
+        &self,
+        body: &RequestBody,
+        thinking: Option<ThinkingLevel>,
+    ) -> Result<AdaptedRequest, Failure> {
+        rewrite::rewrite_request(self.provider.adapter, &self.rewrite_input(body, thinking))
+    }
+
+    /// Returns the request that continues an interrupted response; `None` if the client's output limit is used
+    /// up.
+    ///
+    /// # Errors
+    /// As [`Self::rewrite_request`].
+    pub(super) fn rewrite_continuation(
+        &self,
+        body: &RequestBody,
+        thinking: Option<ThinkingLevel>,
+        begun: &PartialAnswer<'_>,
+    ) -> Result<Option<AdaptedRequest>, Failure> {
+        rewrite::rewrite_continuation(self.provider.adapter, &self.rewrite_input(body, thinking), begun)
+    }
+
+    /// Whether the model supports continuation from a prefill, over any API that its provider serves.
+    pub(super) fn supports_prefill(&self) -> bool {
+        self.prefill_api().is_some()
+    }
+
+    /// The target as it is called for a continuation from a prefill: over its own API if that is supported
+    /// there, otherwise over another one.
+    pub(super) fn for_continuation(&self) -> Option<Self> {
+        self.prefill_api().map(|api| self.with_api(api))
+    }
+
+    fn prefill_api(&self) -> Option<Api> {
+        let served = self.provider.apis.iter().map(|(api, _)| *api);
+        let own = served.clone().filter(|api| *api == self.api);
+        own.chain(served)
+            .find(|api| rewrite::supports_prefill(self.provider.adapter, *api, &self.model.model))
+    }
+
+    fn rewrite_input<'a>(
+        &'a self,
+        body: &'a RequestBody,
+        thinking: Option<ThinkingLevel>,
+    ) -> rewrite::RewriteInput<'a> {
+        rewrite::RewriteInput {
+            body,
+            model: &self.model.model,
+            wire_model: &self.wire_model,
+            params: &self.model.params,
+            default_thinking: thinking,
+            sanitize_tool_call_ids: self.provider.sanitize_tool_call_ids,
+        }
+    }
+
+    /// The URL of the call.
+    #[must_use]
+    pub fn url(&self) -> UpstreamUrl {
+        format!("{}{}", self.base_url().unwrap_or_default(), self.api.path()).into()
+    }
+
+    /// The headers of a call: those of the client, overridden by those of key and configuration.
+    pub(super) fn request_headers(&self, client: &HeaderMap, client_api: Api) -> HeaderMap {
+        let own = headers::build_target_headers(&self.provider, &self.model, self.key(), self.api);
+        headers::build_request_headers(client, (client_api, self.api), self.provider.adapter, own)
+    }
+
+    /// What cooldowns and session affinity know of it.
+    pub(super) fn identity(&self) -> TargetIdentity<'_> {
+        let secret = self.key().map(|key| key.secret.expose());
+        TargetIdentity { reference: &self.reference, secret, api: self.api }
+    }
+}
