@@ -1,11 +1,11 @@
 //! Composes the modules. [`build`] binds nothing that it was not given; [`App::run`] ends on a shutdown signal.
 
 mod bind;
-mod otlp_client;
-mod reload;
 mod status;
+#[cfg(feature = "otel")]
+mod otlp_client;
 mod telemetry;
-mod watchdog;
+mod reload;
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -23,17 +23,16 @@ pub use self::telemetry::TelemetryBuilder;
 use self::telemetry::{Telemetry, TelemetryTasks};
 use crate::config::settings::{GatewaySettings, Settings};
 use crate::gateway::app_state::AppState;
-use crate::gateway::handler::GatewayHandler;
 use crate::gateway::listener::Listener;
-use crate::gateway::probe;
 use crate::gateway::rejections::RejectionLog;
-use crate::gateway::server::{self, ListenerSet};
+use crate::gateway::router::build_router;
+use crate::gateway::server::{self, ListenerSet, probe_channel};
 use crate::routing::Engine;
-use crate::routing::plan::ChainEntry;
-use crate::routing::shutdown::ShutdownPhase;
-use crate::routing::state::State;
+use crate::routing::snapshot::ChainEntry;
 use crate::service::notify::ServiceManager;
 use crate::service::signals::{HangupSignal, TerminationSignals};
+use crate::state::ShutdownPhase;
+use crate::state::State;
 use crate::telemetry::log;
 use crate::upstream::Connector;
 
@@ -95,35 +94,31 @@ pub fn build(
     listeners: Vec<Listener>,
     connector: Arc<dyn Connector>,
     hostname: Option<String>,
-    observers: TelemetryBuilder,
+    telemetry_builder: TelemetryBuilder,
 ) -> App {
     let address = listeners.first().map(|first| first.address().to_owned()).unwrap_or_default();
-    let (told, outbox, work) = observers.build(connector.clone(), &settings);
+    let (telemetry, tasks) = telemetry_builder.build(connector.clone(), &settings);
     let sink = {
-        let outbox = outbox.clone();
-        Arc::new(move |record| outbox.push(record))
+        let telemetry = telemetry.clone();
+        Arc::new(move |record| telemetry.record(record))
     };
-    let relay = Arc::new(Engine::new(settings, connector, sink));
-    let Telemetry { usage: ledger, metrics, traces } = told.clone();
-    let refusals = Arc::new(RejectionLog::new(metrics.clone()));
-    let shared = AppState {
-        usage: ledger,
-        metrics,
-        record_queue: outbox,
-        rejections: refusals,
-        traces,
+    let engine = Arc::new(Engine::new(settings, connector, sink));
+    let state = AppState {
+        usage: telemetry.usage.clone(),
+        metrics: telemetry.metrics.clone(),
+        rejections: Arc::new(RejectionLog::new(telemetry.metrics.clone())),
         hostname,
-        ..AppState::new(relay, address)
+        ..AppState::new(engine, address)
     };
-    let (shared, manager) = (Arc::new(shared), ServiceManager::default());
-    App { listeners, state: shared, manager, reloader: None, telemetry: told, telemetry_tasks: Some(work) }
+    let (state, manager) = (Arc::new(state), ServiceManager::default());
+    App { listeners, state, manager, reloader: None, telemetry, telemetry_tasks: Some(tasks) }
 }
 
 /// The initial configuration of a gateway that can reload.
 pub struct ConfigSource {
     /// The file that the settings came from, watched where `gateway.reload` is set.
     pub file: Option<PathBuf>,
-    /// `gateway` as the file has it, without the flags.
+    /// `gateway` of the file, without the flags.
     pub gateway: GatewaySettings,
     /// Flags that override the file.
     pub flags: BindFlags,
@@ -147,7 +142,7 @@ impl App {
         load: impl reload::LoadSettings,
     ) -> Self {
         let first = BindConfig::from_gateway(&origin.gateway);
-        let place = if origin.has_inherited_sockets {
+        let source = if origin.has_inherited_sockets {
             BindSource::Inherited(self.listeners.iter().filter_map(Listener::ip).collect())
         } else {
             BindSource::Owned {
@@ -155,57 +150,57 @@ impl App {
                 current: BindConfig::from_gateway(&self.state.engine.settings().gateway),
             }
         };
-        let reloading = Reloader::new(hangup, origin.file, load, place, first);
-        Self { reloader: Some(reloading), ..self }
+        let reloader = Reloader::new(hangup, origin.file, load, source, first);
+        Self { reloader: Some(reloader), ..self }
     }
 
     /// Serves until the first signal, and then until the responses in progress are sent, or the second signal.
     /// It returns when the usage database has every request. After a third signal it does not wait for traces.
     pub async fn run(mut self, signals: impl ShutdownSignals) {
-        let (manager, ledger) = (self.manager, self.telemetry.usage.clone());
-        let working = self.telemetry_tasks.take().map(TelemetryTasks::spawn);
-        let relay = self.state.engine.clone();
+        let (manager, usage) = (self.manager, self.telemetry.usage.clone());
+        let tasks = self.telemetry_tasks.take().map(TelemetryTasks::spawn);
+        let engine = self.state.engine.clone();
         let end = self.serve(signals).await;
         manager.extend_timeout(STOP_EXTENSION);
         // A client that does not read the end of its response is dropped, so that the request is recorded.
-        relay.state().advance_shutdown(ShutdownPhase::Terminated);
-        let _ = tokio::time::timeout(DROP_TIMEOUT, relay.state().active_requests().wait_until_empty()).await;
-        if let Some(working) = working {
-            working.finish(&ledger, end).await;
+        engine.state().advance_shutdown(ShutdownPhase::Terminated);
+        let _ = tokio::time::timeout(DROP_TIMEOUT, engine.state().active_requests().wait_until_empty()).await;
+        if let Some(tasks) = tasks {
+            tasks.finish(&usage, end).await;
         }
     }
 
     async fn serve(self, mut signals: impl ShutdownSignals) -> ServeOutcome {
         let (manager, shared) = (self.manager, self.state.clone());
         self.announce();
-        let (probe, probes) = probe::channel();
+        let (probe, probes) = probe_channel();
         let (listeners, mover) = ListenerSet::new(self.listeners);
         let state = shared.engine.state();
         let mut serving = std::pin::pin!(server::run(
             listeners,
-            GatewayHandler::new(self.state),
+            build_router(self.state),
             shared.rejections.clone(),
             probes,
             state.watch_shutdown()
         ));
         // Both end with this function.
-        let (mut telling, mut watchdog) = (JoinSet::new(), JoinSet::new());
+        let (mut reporting, mut watchdog) = (JoinSet::new(), JoinSet::new());
         if let Some(limit) = manager.watchdog() {
-            watchdog.spawn(watchdog::feed(manager, limit, probe));
+            watchdog.spawn(status::feed_watchdog(manager, limit, probe));
         }
         let mut reloading = JoinSet::new();
-        let keeper = match self.reloader {
+        let reloader = match self.reloader {
             // Before READY=1, so that every later change of a file is noticed.
-            Some(keeper) => Some((keeper.watch(None, &shared.engine).await, keeper)),
+            Some(reloader) => Some((reloader.watch(None, &shared.engine).await, reloader)),
             None => None,
         };
         if manager.is_listening() {
-            let words = status::describe_status(&shared.engine.snapshot());
-            manager.notify_ready(&words);
-            telling.spawn(status::report_status_changes(manager, shared.engine.clone(), words));
+            let status = status::describe_status(&shared.engine.snapshot());
+            manager.notify_ready(&status);
+            reporting.spawn(status::report_status_changes(manager, shared.engine.clone(), status));
         }
-        if let Some((watch, keeper)) = keeper {
-            reloading.spawn(keeper.run(
+        if let Some((watch, reloader)) = reloader {
+            reloading.spawn(reloader.run(
                 watch,
                 ReloadTargets {
                     manager,
@@ -218,13 +213,13 @@ impl App {
         tokio::select! {
             busy = &mut serving => return ServeOutcome::Graceful { busy },
             () = signals.next() => {}
-            Some(_) = reloading.join_next() => info!("the terminal is gone"),
+            Some(_) = reloading.join_next() => info!("terminal closed"),
         }
         reloading.abort_all();
-        telling.abort_all();
+        reporting.abort_all();
         state.advance_shutdown(ShutdownPhase::Draining);
-        info!("stopping: answers under way run to their end; a second signal cuts them off");
-        manager.notify_stopping(&format!("stopping: {} answers under way", state.in_flight()));
+        info!("shutting down: active requests run to their end; a second signal interrupts them");
+        manager.notify_stopping(&format!("shutting down: {} active requests", state.in_flight()));
         drain(serving, state, signals, manager).await
     }
 
@@ -233,11 +228,11 @@ impl App {
             warn!("{}: {}", warning.path, warning.message);
         }
         let snapshot = self.state.engine.snapshot();
-        let told = |link: &ChainEntry| match link.status.unavailable_reason() {
-            Some(why) => format!("{} ({why})", link.reference),
-            None => link.reference.to_string(),
+        let describe = |entry: &ChainEntry| match entry.status.unavailable_reason() {
+            Some(reason) => format!("{} ({reason})", entry.reference),
+            None => entry.reference.to_string(),
         };
-        let chain: Vec<String> = snapshot.chain_entries.iter().map(told).collect();
+        let chain: Vec<String> = snapshot.chain_entries.iter().map(describe).collect();
         info!(target: log::ANNOUNCEMENT, "chain: {}", chain.join(" → "));
         info!(target: log::ANNOUNCEMENT, "listening on {}", self.state.address.load());
     }
@@ -253,7 +248,7 @@ async fn drain(
     tokio::select! {
         busy = &mut serving => ServeOutcome::Graceful { busy },
         () = wait_for_cutoff(state, &mut signals) => {
-            warn!("stopped at once");
+            warn!("stopped immediately");
             ServeOutcome::Immediate
         }
         never = extend_stop_timeout(manager) => match never {},
@@ -265,7 +260,7 @@ async fn wait_for_cutoff(state: &State, signals: &mut impl ShutdownSignals) {
     // Whichever comes first.
     let _ = tokio::time::timeout(DRAIN_TIMEOUT, signals.next()).await;
     // Log first: some requests have nothing more to send, and the process may end with them.
-    warn!(busy = state.in_flight(), "answers still under way are cut off");
+    warn!(busy = state.in_flight(), "active requests are cut off");
     state.advance_shutdown(ShutdownPhase::Interrupting);
     signals.next().await;
 }
@@ -287,13 +282,13 @@ mod tests {
     use super::{DRAIN_TIMEOUT, STOP_EXTENSION, ShutdownPhase, State, wait_for_cutoff};
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_under_way_has_its_time_and_no_more() {
+    async fn active_requests_are_interrupted_after_the_drain_timeout() {
         let state = State::new();
-        let (_nobody, mut signals) = tokio::sync::mpsc::channel(1);
+        let (_sender, mut signals) = tokio::sync::mpsc::channel(1);
         let (mut ending, began) = (state.watch_shutdown(), Instant::now());
         state.advance_shutdown(ShutdownPhase::Draining);
         tokio::select! {
-            () = wait_for_cutoff(&state, &mut signals) => panic!("nobody asked for that"),
+            () = wait_for_cutoff(&state, &mut signals) => panic!("no signal was sent"),
             () = ending.wait_for(ShutdownPhase::Interrupting) => {}
         }
         assert_eq!(began.elapsed(), DRAIN_TIMEOUT);

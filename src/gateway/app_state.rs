@@ -5,15 +5,15 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 
-use super::dashboard;
 use super::rejections::RejectionLog;
 use crate::assistant::search::cache::SearchCache;
 use crate::record::RequestId;
 use crate::routing::Engine;
 use crate::telemetry::metrics::Metrics;
-use crate::telemetry::record_queue::{GATHER_DELAY, RecordQueue};
-use crate::telemetry::traces::Traces;
 use crate::usage::UsageStore;
+
+/// The number of dashboards that are kept up to date at a time. A person has one page open, or a few.
+pub(super) const MAX_VIEWERS: usize = 8;
 
 /// State shared by all handlers.
 pub struct AppState {
@@ -23,12 +23,8 @@ pub struct AppState {
     pub usage: Arc<UsageStore>,
     /// Counters of requests.
     pub metrics: Arc<Metrics>,
-    /// Records that the usage database and the metrics have not received yet.
-    pub record_queue: Arc<RecordQueue>,
     /// Requests that were rejected before the engine saw them.
     pub rejections: Arc<RejectionLog>,
-    /// The span exporter, for its count of lost spans.
-    pub traces: Option<Arc<Traces>>,
     /// Recent web search results.
     pub search_cache: Arc<SearchCache>,
     /// The machine's host name, accepted in `Host`.
@@ -40,26 +36,14 @@ pub struct AppState {
 }
 
 impl AppState {
-    /// Creates a state with an in-memory usage store, its own metrics, no traces and no host name.
+    /// Creates a state with an in-memory usage store, its own metrics and no host name.
     #[must_use]
     pub fn new(engine: Arc<Engine>, address: String) -> Self {
         let (usage, metrics) = (Arc::new(UsageStore::in_memory()), Arc::<Metrics>::default());
         let rejections = Arc::new(RejectionLog::new(metrics.clone()));
         let search_cache = Arc::<SearchCache>::default();
-        let record_queue = RecordQueue::new(Box::new(drop), GATHER_DELAY);
-        let (viewer_slots, address) = (dashboard::create_viewer_slots(), ArcSwap::from_pointee(address));
-        Self {
-            engine,
-            usage,
-            metrics,
-            record_queue,
-            rejections,
-            traces: None,
-            search_cache,
-            hostname: None,
-            address,
-            viewer_slots,
-        }
+        let (viewer_slots, address) = (Arc::new(Semaphore::new(MAX_VIEWERS)), ArcSwap::from_pointee(address));
+        Self { engine, usage, metrics, rejections, search_cache, hostname: None, address, viewer_slots }
     }
 }
 

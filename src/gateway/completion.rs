@@ -1,66 +1,70 @@
-//! `POST /v1/chat/completions`, `/v1/responses`, `/v1/messages`: completions.
+//! `POST /v1/chat/completions`, `/v1/responses`, `/v1/messages`: completions, and `/v1/messages/count_tokens`: how many
+//! tokens a request has.
 
-use std::mem::take;
+use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::Body;
-use axum::extract::Request;
-use axum::response::Response;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, StatusCode};
+use serde_json::json;
 
 use super::app_state::{AppState, Caller};
 use super::error::ApiError;
-use super::response::insert_answer_headers;
-use super::router::PATH_PREFIXES;
+use super::offload::run_routing;
+use super::response::{insert_answer_headers, insert_model_header, json_response};
 use super::{forwarded_headers, request_body};
-use crate::future::box_in_place;
 use crate::protocol::api::Api;
+use crate::routing::token_count::TokenCount;
 use crate::routing::{Answer, ClientRequest};
 
 const FALLBACK_HEADER: HeaderName = HeaderName::from_static("x-moonrelay-fallback");
 
-/// The API served at this path.
-pub(super) fn detect_completion_api(path: &str) -> Option<Api> {
-    let face = Api::ALL.into_iter().find(|face| path.ends_with(face.path()))?;
-    let prefix = path.strip_suffix(face.path())?.strip_suffix("/v1")?;
-    PATH_PREFIXES.contains(&prefix).then_some(face)
-}
-
 /// Handles a request of one API, streaming or not.
 pub(super) async fn handle_completion(
-    shared: &AppState,
-    caller: Caller,
-    face: Api,
-    request: &mut Request,
-) -> Result<Response, ApiError> {
-    let request = read_request(shared, caller, face, request).await?;
-    // The future of a request is large and would be copied at each step.
-    box_in_place(|| shared.engine.answer(request)).await.map(render_answer).map_err(ApiError::from_recorded)
+    api: Api,
+    State(state): State<Arc<AppState>>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Response {
+    let request = match read_request(&state, caller, api, request).await {
+        Ok(request) => request,
+        Err(error) => return error.into_response(),
+    };
+    let body_bytes = request.body.len();
+    let routing = Box::pin(async move { state.engine.answer(request).await });
+    match run_routing(body_bytes, routing).await {
+        Ok(answer) => render_answer(answer),
+        Err(error) => ApiError::from_recorded(error).into_response(),
+    }
 }
 
 /// Reads the whole request.
 pub(super) async fn read_request(
-    shared: &AppState,
+    state: &AppState,
     caller: Caller,
-    face: Api,
-    request: &mut Request,
+    api: Api,
+    request: Request,
 ) -> Result<ClientRequest, ApiError> {
-    // Take the whole head: its path is a slice of the 8 KiB that were read from the socket.
-    let (head, body) = take(request).into_parts();
-    let body = request_body::read_until_shutdown(&head.headers, body, &shared.engine).await?;
-    let first_target_only = match head.headers.get(FALLBACK_HEADER).map(HeaderValue::as_bytes) {
+    // The whole head: its path is a slice of the 8 KiB that were read from the socket.
+    let (head, body) = request.into_parts();
+    let body = request_body::read_until_shutdown(&head.headers, body, &state.engine).await?;
+    let is_fallback_disabled = match head.headers.get(FALLBACK_HEADER).map(HeaderValue::as_bytes) {
         None | Some(b"on") => false,
         Some(b"off") => true,
-        Some(_) => return Err(ApiError::bad_header("x-moonrelay-fallback takes on or off")),
+        Some(_) => return Err(ApiError::bad_header("x-moonrelay-fallback must be on or off")),
     };
+    let headers = forwarded_headers::filter_headers(&head.headers);
     Ok(ClientRequest {
         id: caller.request_id,
-        api: face,
+        api,
         client: caller.client,
-        headers: forwarded_headers::filter_headers(&head.headers),
+        headers,
         body,
-        is_fallback_disabled: first_target_only,
+        is_fallback_disabled,
     })
 }
 
@@ -89,30 +93,36 @@ fn render_answer(answer: Answer) -> Response {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Names the source of the token count.
+const COUNT_SOURCE: HeaderName = HeaderName::from_static("x-moonrelay-count");
 
-    #[test]
-    fn only_completion_paths_have_an_api() {
-        for prefix in PATH_PREFIXES {
-            for known in Api::ALL {
-                assert_eq!(detect_completion_api(&format!("{prefix}/v1{}", known.path())), Some(known));
-            }
+/// Counts the tokens of a request.
+pub(super) async fn handle_count_tokens(
+    State(state): State<Arc<AppState>>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Response {
+    match count_tokens(state, caller, request).await {
+        Ok(TokenCount { tokens, counted_by }) => {
+            let by = if counted_by.is_some() { "provider" } else { "estimate" };
+            let mut response =
+                json_response(StatusCode::OK, &json!({"input_tokens": tokens, "counted_by": by}));
+            let headers = response.headers_mut();
+            headers.insert(COUNT_SOURCE, HeaderValue::from_static(by));
+            insert_model_header(headers, counted_by.as_deref());
+            response
         }
-        for path in [
-            "/v1/messages/",
-            "//v1/messages",
-            "/xv1/messages",
-            "/v1/%6dessages",
-            "/coding/coding/v1/responses",
-            "/v1/v1/messages",
-            "/v1/models/x/v1/messages",
-            "/messages",
-            "/v1/completions",
-            "",
-        ] {
-            assert_eq!(detect_completion_api(path), None, "{path}");
-        }
+        Err(error) => error.into_response(),
     }
+}
+
+async fn count_tokens(
+    state: Arc<AppState>,
+    caller: Caller,
+    request: Request,
+) -> Result<TokenCount, ApiError> {
+    let request = read_request(&state, caller, Api::Messages, request).await?;
+    let body_bytes = request.body.len();
+    let counting = Box::pin(async move { state.engine.count_tokens(request).await });
+    Ok(run_routing(body_bytes, counting).await?)
 }

@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
-use super::origin::OriginError;
+use super::client_checks::OriginError;
 use super::request_body::BodyError;
 use super::response::insert_answer_headers;
 use crate::assistant::search::{SearchFailure, SearchFailureKind};
@@ -56,8 +56,8 @@ impl ApiError {
     }
 
     /// Creates an error for a request whose outcome the engine has already recorded.
-    pub(super) fn from_recorded(refusal: RequestError) -> Self {
-        Self { is_recorded: true, ..Self::from(refusal) }
+    pub(super) fn from_recorded(error: RequestError) -> Self {
+        Self { is_recorded: true, ..Self::from(error) }
     }
 
     pub(super) const fn is_recorded(&self) -> bool {
@@ -85,44 +85,43 @@ impl ApiError {
 
     pub(super) fn route_not_found(method: &Method, path: &str) -> Self {
         let hint = if path.contains("/v1/v1/") {
-            "the client adds /v1 itself, so its base URL must end before that"
+            "the client adds /v1 itself: remove /v1 from its base URL"
         } else if path.split('/').any(|segment| segment == "v1") {
-            "answers are POST /v1/chat/completions, /v1/responses, /v1/messages and /v1/search"
+            "available: POST /v1/chat/completions, /v1/responses, /v1/messages and /v1/search"
         } else {
-            "answers stand under /v1, which may be missing at the end of the client's base URL"
+            "the routes are under /v1: add /v1 to the client's base URL"
         };
-        let message = format!("no such route: {method} {path}; {hint}");
+        let message = format!("unknown route: {method} {path}; {hint}");
         Self::invalid(StatusCode::NOT_FOUND, "no_route", message)
     }
 
     pub(super) fn method_not_allowed(method: &Method, path: &str) -> Self {
         let allowed = allowed_methods(path);
-        let message = format!("{path} does not take {method}, but {allowed}");
-        let mut problem = Self::invalid(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", message);
-        problem.headers.push((ALLOW, HeaderValue::from_static(allowed)));
-        problem
+        let message = format!("{path} does not support {method}; use {allowed}");
+        let mut error = Self::invalid(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", message);
+        error.headers.push((ALLOW, HeaderValue::from_static(allowed)));
+        error
     }
 
     /// The error for a response that the gateway would have to store.
     pub(super) fn response_not_stored() -> Self {
-        let message = "responses are not kept here, so none can be fetched, deleted or cancelled later: take what \
-                       POST /v1/responses answers, and close its connection to cancel it";
+        let message = "responses are not stored, so they cannot be fetched, deleted or cancelled: use the answer of \
+                       POST /v1/responses, and close its connection to cancel it";
         Self::invalid(StatusCode::NOT_FOUND, "not_kept", message)
     }
 
     /// The request does not exist or is no longer stored.
     pub(super) fn request_not_found(id: &str) -> Self {
         let message = format!(
-            "nothing is known of a request {id:?}: it may be under way still, older than what is kept \
-             (usage.retentionDays), or of another gateway"
+            "request {id:?} is unknown: it may still be active, older than usage.retentionDays, or from another gateway"
         );
         Self::invalid(StatusCode::NOT_FOUND, "no_such_request", message)
     }
 
     pub(super) fn bad_query(param: &'static str, message: &str) -> Self {
-        let mut problem = Self::invalid(StatusCode::BAD_REQUEST, "bad_query", message);
-        problem.param = Some(param);
-        problem
+        let mut error = Self::invalid(StatusCode::BAD_REQUEST, "bad_query", message);
+        error.param = Some(param);
+        error
     }
 
     /// An invalid body. `param` is the invalid member.
@@ -132,17 +131,16 @@ impl ApiError {
 
     /// The gateway stops before a search has ended.
     pub(super) fn search_interrupted() -> Self {
-        let problem =
-            Self::shutting_down("the gateway stops before the search was over; ask again", Vec::new());
-        Self { is_recorded: true, ..problem }
+        let error = Self::shutting_down("the gateway is shutting down; retry the search", Vec::new());
+        Self { is_recorded: true, ..error }
     }
 
     pub(super) fn missing_token() -> Self {
-        let message = "this gateway wants one of its tokens: Authorization: Bearer TOKEN or x-api-key: TOKEN";
-        let mut problem =
+        let message = "a client token is required: Authorization: Bearer TOKEN or x-api-key: TOKEN";
+        let mut error =
             Self::new(StatusCode::UNAUTHORIZED, "authentication_error", "invalid_api_key", message);
-        problem.headers.push((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"moonrelay\"")));
-        problem
+        error.headers.push((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"moonrelay\"")));
+        error
     }
 
     /// A bug in the gateway.
@@ -156,20 +154,20 @@ impl ApiError {
 
     /// The next process can answer.
     fn shutting_down(message: impl Into<String>, attempts: Vec<Attempt>) -> Self {
-        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_error", "stopping", message);
-        Self { attempts, is_exhausted: false, retry_after: Some(RETRY_SECONDS), ..problem }
+        let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_error", "stopping", message);
+        Self { attempts, is_exhausted: false, retry_after: Some(RETRY_SECONDS), ..error }
     }
 
     fn unknown_model(message: String) -> Self {
-        let mut problem = Self::invalid(StatusCode::NOT_FOUND, "model_not_found", message);
-        problem.param = Some("model");
-        problem
+        let mut error = Self::invalid(StatusCode::NOT_FOUND, "model_not_found", message);
+        error.param = Some("model");
+        error
     }
 }
 
 impl From<OriginError> for ApiError {
-    fn from(refused: OriginError) -> Self {
-        match refused {
+    fn from(error: OriginError) -> Self {
+        match error {
             OriginError::InvalidHost(why) => Self::invalid(StatusCode::BAD_REQUEST, "bad_host", why),
             OriginError::Forbidden(why) => {
                 Self::new(StatusCode::FORBIDDEN, "permission_error", "refused_origin", why)
@@ -179,15 +177,15 @@ impl From<OriginError> for ApiError {
 }
 
 impl From<BodyError> for ApiError {
-    fn from(refused: BodyError) -> Self {
-        match refused {
+    fn from(error: BodyError) -> Self {
+        match error {
             BodyError::TooLarge(limit) => Self::invalid(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "body_too_large",
                 format!("the body has more than {limit} bytes (gateway.bodyLimitMiB)"),
             ),
             BodyError::TooSlow => {
-                let why = "the body stopped coming, or came too slowly";
+                let why = "the body stopped arriving or was too slow";
                 Self::invalid(StatusCode::REQUEST_TIMEOUT, "body_too_slow", why)
             }
             BodyError::MemoryLimit => Self {
@@ -196,11 +194,11 @@ impl From<BodyError> for ApiError {
                     StatusCode::SERVICE_UNAVAILABLE,
                     "server_error",
                     "out_of_room",
-                    "the requests and answers under way hold as much memory as they may; try again soon",
+                    "buffer memory limit reached; retry later",
                 )
             },
             BodyError::Interrupted => {
-                Self::invalid(StatusCode::BAD_REQUEST, "body_broken", "the body broke off")
+                Self::invalid(StatusCode::BAD_REQUEST, "body_broken", "the body was interrupted")
             }
             BodyError::InvalidUtf8(at) => Self::invalid(
                 StatusCode::BAD_REQUEST,
@@ -212,27 +210,28 @@ impl From<BodyError> for ApiError {
                 "body_coded",
                 "send the body without content-encoding",
             ),
-            BodyError::ShuttingDown => {
-                Self::shutting_down("the gateway stops, and the body was not complete; ask again", Vec::new())
-            }
+            BodyError::ShuttingDown => Self::shutting_down(
+                "the gateway is shutting down and the body was not complete; retry",
+                Vec::new(),
+            ),
         }
     }
 }
 
 impl From<RequestError> for ApiError {
-    fn from(refusal: RequestError) -> Self {
-        let message = refusal.to_string();
-        match refusal {
+    fn from(error: RequestError) -> Self {
+        let message = error.to_string();
+        match error {
             RequestError::Malformed(_) => Self::invalid(StatusCode::BAD_REQUEST, "malformed_json", message),
             RequestError::InvalidModel => {
-                let mut problem = Self::invalid(StatusCode::BAD_REQUEST, "no_model", message);
-                problem.param = Some("model");
-                problem
+                let mut error = Self::invalid(StatusCode::BAD_REQUEST, "no_model", message);
+                error.param = Some("model");
+                error
             }
             RequestError::UnsupportedState { param, .. } => {
-                let mut problem = Self::invalid(StatusCode::BAD_REQUEST, "not_kept", message);
-                problem.param = Some(param);
-                problem
+                let mut error = Self::invalid(StatusCode::BAD_REQUEST, "not_kept", message);
+                error.param = Some(param);
+                error
             }
             RequestError::UnknownModel { .. } => Self::unknown_model(message),
             RequestError::ShuttingDown { attempts } => Self::shutting_down(message, attempts),
@@ -256,7 +255,7 @@ impl From<RequestError> for ApiError {
 
 impl From<SearchFailure> for ApiError {
     fn from(failed: SearchFailure) -> Self {
-        let SearchFailure { kind, message, failure, target: asked, .. } = failed;
+        let SearchFailure { kind, message, failure, target, .. } = failed;
         let code = kind.as_str();
         let attempt = |reference| Attempt {
             reference,
@@ -268,8 +267,8 @@ impl From<SearchFailure> for ApiError {
             usage: None,
             cost: None,
         };
-        let attempts: Vec<Attempt> = asked.map(attempt).into_iter().collect();
-        let problem = match (kind, &failure) {
+        let attempts: Vec<Attempt> = target.map(attempt).into_iter().collect();
+        let error = match (kind, &failure) {
             (SearchFailureKind::InvalidQuery, _) => Self::bad_body(Some("query"), message),
             (SearchFailureKind::MissingKey, _) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_error", code, message)
@@ -288,7 +287,7 @@ impl From<SearchFailure> for ApiError {
                 .and_then(|failure| failure.retry_after)
                 .map(|wait| wait.as_secs_f64().ceil() as u64),
             is_recorded: true,
-            ..problem
+            ..error
         }
     }
 }
@@ -361,7 +360,7 @@ fn choose_error_type(failure: &Failure) -> &str {
 
 impl ApiError {
     /// Renders the error in the shape of an API. `id` is that of the request.
-    pub(super) fn render(self, face: Api, id: RequestId) -> Response {
+    pub(super) fn render(self, api: Api, id: RequestId) -> Response {
         let (lines, id) = (summarize_attempts(&self.attempts), id.to_string());
         let body = ErrorBody {
             message: &self.message,
@@ -372,7 +371,7 @@ impl ApiError {
             request_id: Some(&id),
             is_retryable: false,
         }
-        .render_body(face);
+        .render_body(api);
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();

@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keeps_identity_and_drops_credentials_and_the_connection() {
+    fn credentials_and_connection_headers_are_dropped() {
         let client: HeaderMap = [
             ("user-agent", "KimiCLI/1.46.0"),
             ("x-msh-device-id", "1"),
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_header_that_is_no_ascii_still_names_what_goes_no_further() {
+    fn non_ascii_connection_header_still_names_dropped_headers() {
         let mut client = HeaderMap::new();
         client.insert(CONNECTION, http::HeaderValue::from_bytes(b"\xff, X-Secret").unwrap());
         client.insert("x-secret", http::HeaderValue::from_static("1"));

@@ -5,17 +5,15 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use serde_json::{Value, json as object};
+use serde_json::json as object;
 
 use super::app_state::AppState;
-use super::response::{json_response, to_unix_millis};
-use crate::routing::plan::TargetStatus;
-use crate::routing::snapshot::Snapshot;
-
-/// Whether this is the path of a probe.
-pub(super) fn is_probe_path(path: &str) -> bool {
-    matches!(path, "/health" | "/healthz" | "/ready" | "/readyz")
-}
+use super::response::json_response;
+use crate::record::to_unix_millis;
+use crate::routing::snapshot::{Snapshot, TargetStatus};
+use crate::upstream::gateway_status::{
+    Availability, GatewayStatus, ProviderEntry, ReloadStatus, TargetEntry, UsageDatabaseStatus,
+};
 
 /// `GET /health`: the process serves.
 pub(super) async fn get_liveness() -> Response {
@@ -41,54 +39,47 @@ pub(super) async fn get_readiness(State(shared): State<Arc<AppState>>) -> Respon
 /// `GET /status`: what `moonrelay gateway status` shows.
 pub(super) async fn get_status(State(shared): State<Arc<AppState>>) -> Response {
     let snapshot = shared.engine.snapshot();
-    let chain: Vec<Value> = snapshot
-        .chain()
-        .into_iter()
-        .map(|link| {
-            let entry = object!({"target": link.reference.to_string(), "state": snapshot.entry_state(link)});
-            add_reason(entry, &link.status, &snapshot)
-        })
-        .collect();
-    let providers: Vec<Value> = snapshot
-        .providers
-        .iter()
-        .map(|(id, standing)| {
-            add_reason(object!({"id": id, "state": standing.as_str()}), standing, &snapshot)
-        })
-        .collect();
-    let ledger = shared.usage.health();
-    let mut value = object!({
-        "ok": true,
-        "version": env!("CARGO_PKG_VERSION"),
-        "uptimeSeconds": snapshot.uptime.as_secs(),
-        "address": shared.address.load().as_str(),
-        "config": snapshot.config,
-        "chain": chain,
-        "providers": providers,
-        "inFlight": snapshot.in_flight,
-        "ledger": {
-            "queued": ledger.queued,
-            "written": ledger.written,
-            "dropped": ledger.dropped,
-            "trouble": ledger.last_error,
-        },
+    let chain = snapshot.chain().into_iter().map(|link| TargetEntry {
+        target: link.reference.to_string(),
+        availability: availability(snapshot.entry_state(link), &link.status, &snapshot),
     });
-    if let (Some(reload), Some(status)) = (&snapshot.reload, value.as_object_mut()) {
-        let told = object!({"ok": reload.is_accepted, "message": reload.message, "at": to_unix_millis(reload.finished_at)});
-        status.insert("reload".to_owned(), told);
-    }
-    json_response(StatusCode::OK, &value)
+    let providers = snapshot.providers.iter().map(|(id, status)| ProviderEntry {
+        id: id.clone(),
+        availability: availability(status.as_str(), status, &snapshot),
+    });
+    let database = shared.usage.health();
+    let status = GatewayStatus {
+        ok: true,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        uptime_seconds: snapshot.uptime.as_secs(),
+        address: shared.address.load().to_string(),
+        config: snapshot.config.clone(),
+        chain: chain.collect(),
+        providers: providers.collect(),
+        in_flight: snapshot.in_flight,
+        ledger: UsageDatabaseStatus {
+            queued: database.queued,
+            written: database.written,
+            dropped: database.dropped,
+            trouble: database.last_error,
+        },
+        reload: snapshot.reload.as_ref().map(|reload| ReloadStatus {
+            ok: reload.is_accepted,
+            message: reload.message.clone(),
+            at: to_unix_millis(reload.finished_at),
+        }),
+    };
+    json_response(StatusCode::OK, &object!(status))
 }
 
-/// Adds why a target cannot be used, and until when.
-fn add_reason(mut entry: Value, standing: &TargetStatus, snapshot: &Snapshot) -> Value {
-    match standing {
-        TargetStatus::Ready => {}
-        TargetStatus::Disabled(why) => entry["reason"] = why.as_str().into(),
-        TargetStatus::InCooldown(rest) => {
-            entry["cooldownUntil"] = to_unix_millis(snapshot.to_wall_time(rest.until)).into();
-            entry["reason"] = rest.reason.as_str().into();
+fn availability(state: &str, status: &TargetStatus, snapshot: &Snapshot) -> Availability {
+    let (cooldown_until, reason) = match status {
+        TargetStatus::Ready => (None, None),
+        TargetStatus::Disabled(why) => (None, Some(why.clone())),
+        TargetStatus::InCooldown(cooldown) => {
+            let until = to_unix_millis(snapshot.to_wall_time(cooldown.until));
+            (Some(until), Some(cooldown.reason.as_str().to_owned()))
         }
-    }
-    entry
+    };
+    Availability { state: state.to_owned(), cooldown_until, reason }
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::task::{Context, Poll};
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
+use tokio_util::either::Either;
 
 use crate::config::settings::Bind;
 
@@ -38,10 +39,7 @@ enum Socket {
 }
 
 /// An accepted connection.
-pub(super) enum ClientStream {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
+pub(super) type ClientStream = Either<TcpStream, UnixStream>;
 
 /// A bound socket.
 #[derive(Debug)]
@@ -81,9 +79,9 @@ impl Listener {
     /// If it has no address.
     pub fn from_tcp(listener: TcpListener) -> io::Result<Self> {
         let bound = listener.local_addr()?;
-        let door = ListenerInfo { is_reached_by_name: true, is_private: bound.ip().is_loopback() };
+        let info = ListenerInfo { is_reached_by_name: true, is_private: bound.ip().is_loopback() };
         let (socket, address) = (Socket::Tcp(listener), format!("http://{bound}"));
-        Ok(Self { socket, info: door, address, is_exclusive: true, _socket_file: None })
+        Ok(Self { socket, info, address, is_exclusive: true, _socket_file: None })
     }
 
     fn from_unix(listener: UnixListener, path: String, file: Option<SocketFile>) -> Self {
@@ -109,15 +107,15 @@ impl Listener {
                 return Ok(Self::from_unix(listener, shown, file));
             }
         };
-        let place = SocketAddr::new(ip, port);
-        let listener = match (bind_tcp(place, instead), bind) {
+        let address = SocketAddr::new(ip, port);
+        let listener = match (bind_tcp(address, instead), bind) {
             // A machine without IPv6.
             (Err(error), Bind::All) if error.kind() != io::ErrorKind::AddrInUse => {
                 bind_tcp(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port), instead)
             }
             (bound, _) => bound,
         };
-        listener.and_then(Self::from_tcp).map_err(|error| describe_bind_error(&place.to_string(), &error))
+        listener.and_then(Self::from_tcp).map_err(|error| describe_bind_error(&address.to_string(), &error))
     }
 
     /// How clients reach it: `http://127.0.0.1:1969`, `unix:/run/gateway.sock`.
@@ -142,10 +140,10 @@ impl Listener {
     pub(super) fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<ClientStream>> {
         match &self.socket {
             Socket::Tcp(listener) => {
-                listener.poll_accept(context).map_ok(|(stream, _)| ClientStream::Tcp(disable_delay(stream)))
+                listener.poll_accept(context).map_ok(|(stream, _)| Either::Left(disable_delay(stream)))
             }
             Socket::Unix(listener) => {
-                listener.poll_accept(context).map_ok(|(stream, _)| ClientStream::Unix(stream))
+                listener.poll_accept(context).map_ok(|(stream, _)| Either::Right(stream))
             }
         }
     }
@@ -159,7 +157,7 @@ impl Listener {
                 Box::new(std::iter::from_fn(move || {
                     let stream = listener.as_ref().ok()?.accept().ok()?.0;
                     stream.set_nonblocking(true).ok()?;
-                    TcpStream::from_std(stream).ok().map(|stream| ClientStream::Tcp(disable_delay(stream)))
+                    TcpStream::from_std(stream).ok().map(|stream| Either::Left(disable_delay(stream)))
                 }))
             }
             Socket::Unix(listener) => {
@@ -167,7 +165,7 @@ impl Listener {
                 Box::new(std::iter::from_fn(move || {
                     let stream = listener.as_ref().ok()?.accept().ok()?.0;
                     stream.set_nonblocking(true).ok()?;
-                    UnixStream::from_std(stream).ok().map(ClientStream::Unix)
+                    UnixStream::from_std(stream).ok().map(Either::Right)
                 }))
             }
         }
@@ -180,33 +178,33 @@ fn disable_delay(stream: TcpStream) -> TcpStream {
     stream
 }
 
-fn bind_tcp(place: SocketAddr, instead: Option<&Listener>) -> io::Result<TcpListener> {
-    let occupied = match (listen(place, false), instead.map(|old| &old.socket)) {
+fn bind_tcp(address: SocketAddr, instead: Option<&Listener>) -> io::Result<TcpListener> {
+    let occupied = match (listen(address, false), instead.map(|old| &old.socket)) {
         (Err(error), Some(Socket::Tcp(old))) if error.kind() == io::ErrorKind::AddrInUse => (error, old),
         (bound, _) => return bound,
     };
     let (error, old) = occupied;
-    if old.local_addr().ok().map(|address| address.port()) != Some(place.port()) {
+    if old.local_addr().ok().map(|address| address.port()) != Some(address.port()) {
         return Err(error);
     }
     // The conflict may be with the gateway's own socket (loopback → all). The two share the port until the old
     // one is closed.
     set_port_sharing(old, true)?;
-    let bound = listen(place, true);
+    let bound = listen(address, true);
     set_port_sharing(old, false)?;
     let bound = bound?;
     set_port_sharing(&bound, false)?;
     Ok(bound)
 }
 
-fn listen(place: SocketAddr, shared: bool) -> io::Result<TcpListener> {
-    let socket = if place.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+fn listen(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     // Connections of the previous process may still be closing.
     socket.set_reuseaddr(true)?;
     if shared {
         socket.set_reuseport(true)?;
     }
-    socket.bind(place)?;
+    socket.bind(address)?;
     socket.listen(BACKLOG)
 }
 
@@ -220,10 +218,12 @@ fn set_port_sharing(listener: &TcpListener, on: bool) -> io::Result<()> {
 async fn bind_unix(path: &Path) -> io::Result<(UnixListener, Option<SocketFile>)> {
     if let Ok(there) = std::fs::symlink_metadata(path) {
         if !there.file_type().is_socket() {
-            return Err(io::Error::other("what is there is no socket; remove it, or choose another path"));
+            return Err(io::Error::other(
+                "a file that is not a socket exists; remove it, or choose another path",
+            ));
         }
-        let nobody = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
-        if !UnixStream::connect(path).await.err().is_some_and(nobody) {
+        let is_refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+        if !UnixStream::connect(path).await.err().is_some_and(is_refused) {
             return Err(io::ErrorKind::AddrInUse.into());
         }
     }
@@ -231,7 +231,7 @@ async fn bind_unix(path: &Path) -> io::Result<(UnixListener, Option<SocketFile>)
     let mut draft = path.as_os_str().to_owned();
     draft.push(format!(".{}", std::process::id()));
     if UnixAddr::from_pathname(&draft).is_err() {
-        return Err(io::Error::other("the path is too long for a socket; one of up to 90 bytes fits"));
+        return Err(io::Error::other("the path is too long for a socket; at most 90 bytes fit"));
     }
     let listener = UnixListener::bind(&draft)?;
     std::fs::set_permissions(&draft, std::fs::Permissions::from_mode(0o600))?;
@@ -239,13 +239,13 @@ async fn bind_unix(path: &Path) -> io::Result<(UnixListener, Option<SocketFile>)
     Ok((listener, SocketFile::from_path(path)))
 }
 
-fn describe_bind_error(place: &str, error: &io::Error) -> String {
+fn describe_bind_error(address: &str, error: &io::Error) -> String {
     let fix = if error.kind() == io::ErrorKind::AddrInUse {
-        "; another gateway may run (moonrelay gateway status), or choose another place (--port, --bind)"
+        "; another gateway may be running (moonrelay gateway status); choose another address with --port or --bind"
     } else {
         ""
     };
-    format!("cannot listen on {place}: {error}{fix}")
+    format!("cannot listen on {address}: {error}{fix}")
 }
 
 /// The file of a UNIX socket, removed when the socket is closed.
@@ -279,7 +279,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_is_no_place_for_a_socket_is_told_and_left_alone() {
+    async fn path_that_cannot_be_a_socket_is_rejected_and_kept() {
         let home = tempfile::tempdir().unwrap();
         let refused = async |path: PathBuf| Listener::bind(&Bind::Unix(path), 0, None).await.unwrap_err();
         let (file, link) = (home.path().join("file"), home.path().join("link"));
@@ -287,7 +287,10 @@ mod tests {
         std::os::unix::fs::symlink("nowhere", &link).unwrap();
         for path in [file.clone(), link, home.path().to_owned()] {
             let why = refused(path).await;
-            assert!(why.contains("no socket; remove it") && !why.contains("another gateway"), "{why}");
+            assert!(
+                why.contains("not a socket exists; remove it") && !why.contains("another gateway"),
+                "{why}"
+            );
         }
         assert_eq!(std::fs::read_to_string(file).unwrap(), "kept");
         let why = refused(home.path().join("x".repeat(120))).await;
@@ -295,7 +298,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_port_of_our_own_is_shared_for_the_move_and_one_of_others_is_not() {
+    async fn own_port_is_shared_for_the_move_and_a_foreign_port_is_not() {
         let old = Listener::bind(&Bind::Loopback, 0, None).await.unwrap();
         let Socket::Tcp(socket) = &old.socket else { panic!("TCP was asked for") };
         let port = socket.local_addr().unwrap().port();
@@ -306,6 +309,6 @@ mod tests {
         assert_eq!((all.info.is_private, back.info.is_private), (false, true));
         drop(all);
         let refused = Listener::bind(&Bind::Loopback, port, None).await.unwrap_err();
-        assert!(refused.contains("another gateway may run"), "{refused}");
+        assert!(refused.contains("another gateway may be running"), "{refused}");
     }
 }

@@ -10,16 +10,15 @@ use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use super::app_state::AppState;
-use super::client_api::has_anthropic_version;
 use super::error::ApiError;
-use super::response::json_response as answer;
+use super::response::{has_anthropic_version, json_response};
 use crate::routing::RequestError;
-use crate::routing::plan::ModelListing;
+use crate::routing::route::ModelListing;
 
-/// Both SDKs want a time; the catalog's facts have dates, names of the user's have none.
+/// Both SDKs require a time. Names from the configuration have none.
 const CREATED: u64 = 0;
 
-/// The list, in OpenAI's shape, or Anthropic's for its clients.
+/// The list, in OpenAI's format, or in Anthropic's for its clients.
 pub(super) async fn list_models(
     State(shared): State<Arc<AppState>>,
     uri: Uri,
@@ -28,7 +27,7 @@ pub(super) async fn list_models(
     let offered = shared.engine.list_models();
     if !has_anthropic_version(&headers) {
         let value = json!({"object": "list", "data": offered.iter().map(render_openai).collect::<Vec<_>>()});
-        return answer(StatusCode::OK, &value);
+        return json_response(StatusCode::OK, &value);
     }
     let page = match ModelPage::parse(uri.query().unwrap_or_default()) {
         Ok(page) => page,
@@ -41,7 +40,7 @@ pub(super) async fn list_models(
         "first_id": models.first().map(|model| &model.id),
         "last_id": models.last().map(|model| &model.id),
     });
-    answer(StatusCode::OK, &value)
+    json_response(StatusCode::OK, &value)
 }
 
 /// The requested part of the list (Anthropic's API reference, "List Models", 2026). Without a limit it is the
@@ -60,7 +59,7 @@ impl ModelPage {
             match &*name {
                 "limit" => {
                     let limit = value.parse().ok().filter(|limit| *limit > 0);
-                    let wrong = || ApiError::bad_query("limit", "limit takes a number from 1 on");
+                    let wrong = || ApiError::bad_query("limit", "limit must be a number of at least 1");
                     page.limit = Some(limit.ok_or_else(wrong)?);
                 }
                 "after_id" => page.after = Some(value.into_owned()),
@@ -102,7 +101,7 @@ pub(super) async fn get_model(
             } else {
                 render_openai(&model)
             };
-            answer(StatusCode::OK, &value)
+            json_response(StatusCode::OK, &value)
         }
         Err(refusal) => ApiError::from(refusal).into_response(),
     }
@@ -141,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_go_both_ways_and_end() {
+    fn pages_work_in_both_directions() {
         for (query, ids, has_more) in [
             ("", "abcde", false),
             ("limit=1000", "abcde", false),

@@ -1,12 +1,19 @@
-//! Responses to input that never became a request. hyper closes without a message, or with a bare status. A
-//! user who looks for the reason gets the same shape as from any other error.
+//! Responses to input that never became a request. hyper closes without a message, or with a bare status. The
+//! client gets a body in the same shape as for any other error.
+
+use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
 
 use super::error::RETRY_SECONDS;
 use crate::protocol::api::Api;
 use crate::protocol::error::ErrorBody;
 use crate::record::RequestId;
+
+/// How long a rejected client has to read the error.
+const REJECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The kind of error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,14 +26,14 @@ pub(super) enum ProtocolError {
     HeadTooSlow,
     /// The preface of HTTP/2 with prior knowledge.
     Http2,
-    /// Every connection slot is taken by an active request.
+    /// Every connection slot is in use by an active request.
     Busy,
 }
 
 impl ProtocolError {
     /// The meaning of hyper's own response, which begins with these bytes.
-    pub(super) fn from_response(answer: &[u8]) -> Self {
-        match answer.get(9..12) {
+    pub(super) fn from_response(response: &[u8]) -> Self {
+        match response.get(9..12) {
             Some(b"431") => Self::HeadTooLarge,
             _ => Self::Malformed,
         }
@@ -42,29 +49,41 @@ impl ProtocolError {
             Self::Malformed => (
                 "400 Bad Request",
                 "malformed_request",
-                "this is no HTTP/1.1 request; the gateway speaks HTTP/1.1 without TLS",
+                "not an HTTP/1.1 request; the gateway accepts HTTP/1.1 without TLS",
             ),
             Self::HeadTooLarge => (
                 "431 Request Header Fields Too Large",
                 "head_too_large",
-                "the head has more than 64 KiB or 100 fields",
+                "the request head has more than 64 KiB or 100 fields",
             ),
             Self::HeadTooSlow => {
-                ("408 Request Timeout", "head_too_slow", "the head was not complete within 10 s")
+                ("408 Request Timeout", "head_too_slow", "the request head was not complete within 10 s")
             }
             Self::Http2 => {
-                ("505 HTTP Version Not Supported", "http_version", "HTTP/2 is not spoken here; use HTTP/1.1")
+                ("505 HTTP Version Not Supported", "http_version", "HTTP/2 is not supported; use HTTP/1.1")
             }
             Self::Busy => (
                 "503 Service Unavailable",
                 "too_many_requests",
-                "as many requests are under way as the gateway takes",
+                "every connection slot is in use by an active request; retry later",
             ),
         }
     }
 
-    /// The whole response, head and body. The connection ends with it.
-    pub(super) fn response_bytes(self) -> Bytes {
+    /// Sends the error, and closes the connection.
+    pub(super) async fn send(self, mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+        let sending = async {
+            stream.write_all(&self.response_bytes()).await?;
+            stream.shutdown().await?;
+            // Closing with unread bytes would make the kernel discard the response (RST).
+            tokio::io::copy(&mut stream, &mut tokio::io::sink()).await
+        };
+        // A client that does not read it gets no more time.
+        let _ = timeout(REJECT_TIMEOUT, sending).await;
+    }
+
+    /// The whole response, head and body.
+    fn response_bytes(self) -> Bytes {
         let (status, code, message) = self.parts();
         let kind = if self == Self::Busy { "server_error" } else { "invalid_request_error" };
         let body = ErrorBody { message, kind, code: Some(code), ..ErrorBody::default() }

@@ -8,7 +8,8 @@ use http::StatusCode;
 use serde_json::{Value, json as object};
 
 use super::app_state::AppState;
-use super::response::{json_response, to_unix_millis};
+use super::response::json_response;
+use crate::record::to_unix_millis;
 use crate::routing::quota::{Allowance, ProviderQuota};
 
 /// `GET /usage/quota`: queries the providers whose known quota is older than a minute. That takes at most 5 s.

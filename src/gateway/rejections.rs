@@ -9,7 +9,6 @@ use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::error::ApiError;
-use super::protocol_error::ProtocolError;
 use crate::record::RequestId;
 use crate::telemetry::metrics::Metrics;
 
@@ -32,28 +31,24 @@ impl RejectionLog {
 
     /// Records the error that a request got instead of an answer. Errors that the engine has recorded are
     /// ignored.
-    pub(super) fn record(&self, request_id: RequestId, problem: &ApiError) {
-        if problem.is_recorded() {
+    pub(super) fn record(&self, request_id: RequestId, error: &ApiError) {
+        if error.is_recorded() {
             return;
         }
-        let code = problem.code();
+        let code = error.code();
         self.metrics.record_rejection(code);
-        if problem.is_forbidden() && self.should_warn() {
-            warn!(
-                %request_id,
-                code,
-                "a client was refused: {} (the next minute's go unsaid)",
-                problem.message()
-            );
+        if error.is_forbidden() && self.should_warn() {
+            let message = error.message();
+            warn!(%request_id, code, "request rejected: {message} (further warnings suppressed for 60 s)");
         } else {
-            debug!(%request_id, code, "refused: {}", problem.message());
+            debug!(%request_id, code, "request rejected: {}", error.message());
         }
     }
 
     /// Records input that was not a request.
-    pub(super) fn record_protocol_error(&self, what: ProtocolError) {
-        self.metrics.record_rejection(what.code());
-        debug!(code = what.code(), "refused before there was a request");
+    pub(super) fn record_protocol_error(&self, code: &'static str) {
+        self.metrics.record_rejection(code);
+        debug!(code, "connection rejected: not a valid request");
     }
 
     fn should_warn(&self) -> bool {

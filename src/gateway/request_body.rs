@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::protocol::memory_budget;
 use crate::routing::Engine;
-use crate::routing::shutdown::ShutdownPhase;
+use crate::state::ShutdownPhase;
 
 /// The longest pause between two pieces of a body. Clients have their body ready; a client that pauses longer
 /// is gone.
@@ -83,7 +83,7 @@ pub(super) async fn read_until_shutdown(
 async fn read(headers: &HeaderMap, body: Body, relay: &Engine) -> Result<Bytes, BodyError> {
     let body = read_into(relay.new_body_buffer(), headers, body, relay.settings().gateway.body_limit).await?;
     // JSON is UTF-8 (RFC 8259, 8.1). A provider would report that with its own message, or with a 500.
-    match simdutf8::compat::from_utf8(&body) {
+    match std::str::from_utf8(&body) {
         Ok(_) => Ok(body),
         Err(error) => Err(BodyError::InvalidUtf8(error.valid_up_to())),
     }
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_that_stops_or_drips_is_given_up() {
+    async fn stalled_or_slow_body_is_rejected() {
         assert_eq!(read_slowly(MAX_GAP * 2).await, (Err(BodyError::TooSlow), MAX_GAP));
         let (drip, took) = read_slowly(MAX_GAP / 3).await;
         assert_eq!(drip, Err(BodyError::TooSlow));

@@ -11,11 +11,12 @@ use serde_json::{Value, json as object};
 
 use super::app_state::AppState;
 use super::error::ApiError;
-use super::response::{json_response, to_unix_millis};
+use super::response::json_response;
 use crate::protocol::amount::Amount;
 use crate::protocol::usage::TokenUsage;
 use crate::record::RequestId;
-use crate::routing::shutdown::ShutdownPhase;
+use crate::record::to_unix_millis;
+use crate::state::ShutdownPhase;
 use crate::usage::{DatabaseError, UsageAttempt, UsageEntry};
 
 /// The longest time between the last byte of a response and its record.

@@ -1,6 +1,5 @@
-//! What all responses share: JSON bodies, and the headers that name the model that answered.
-
-use std::time::SystemTime;
+//! What all responses share: the API that decides their shape, JSON bodies, and the headers that name the model that
+//! answered.
 
 use axum::body::Body;
 use axum::response::Response;
@@ -8,7 +7,28 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::Value;
 
+use crate::protocol::api::Api;
 use crate::record::{Attempt, encode_header_value, render_attempts_header};
+
+/// Headers that Messages clients send with every request.
+const ANTHROPIC_VERSION: &str = "anthropic-version";
+
+/// Whether the client speaks the Messages API, for paths that do not determine the API.
+pub(super) fn has_anthropic_version(headers: &HeaderMap) -> bool {
+    headers.contains_key(ANTHROPIC_VERSION)
+}
+
+/// The API of a request. For shared or unknown paths, the headers decide.
+pub(super) fn detect_api(path: &str, headers: &HeaderMap) -> Api {
+    let before = |segment: &&str| !matches!(*segment, "" | "coding" | "api" | "anthropic" | "v1");
+    match path.split('/').find(before) {
+        Some("messages") => Api::Messages,
+        Some("responses") => Api::Responses,
+        Some("chat") => Api::ChatCompletions,
+        _ if has_anthropic_version(headers) || path.starts_with("/anthropic/") => Api::Messages,
+        _ => Api::ChatCompletions,
+    }
+}
 
 const ATTEMPTS_HEADER: HeaderName = HeaderName::from_static("x-moonrelay-attempts");
 const MODEL_HEADER: HeaderName = HeaderName::from_static("x-moonrelay-model");
@@ -19,12 +39,6 @@ pub(super) fn json_response(status: StatusCode, value: &Value) -> Response {
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
-}
-
-/// Milliseconds since 1970, as OpenClaw writes its cooldowns.
-pub(super) fn to_unix_millis(at: SystemTime) -> u64 {
-    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Adds headers with the model that answered and the attempts.
@@ -39,5 +53,34 @@ pub(super) fn insert_answer_headers(headers: &mut HeaderMap, model: Option<&str>
 pub(super) fn insert_model_header(headers: &mut HeaderMap, model: Option<&str>) {
     if let Some(value) = model.and_then(|model| HeaderValue::from_str(&encode_header_value(model)).ok()) {
         headers.insert(MODEL_HEADER, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn path_selects_the_api_before_headers() {
+        let version = || {
+            HeaderMap::from_iter([(http::HeaderName::from_static(ANTHROPIC_VERSION), "x".parse().unwrap())])
+        };
+        for (path, without, with) in [
+            ("/v1/chat/completions", Api::ChatCompletions, Api::ChatCompletions),
+            ("/v1/messages", Api::Messages, Api::Messages),
+            ("/anthropic/v1/messages/count_tokens", Api::Messages, Api::Messages),
+            ("/coding/messages", Api::Messages, Api::Messages),
+            ("/v1/v1/messages", Api::Messages, Api::Messages),
+            ("/api/v1/responses/resp_1", Api::Responses, Api::Responses),
+            ("/v1/models/openrouter/messages", Api::ChatCompletions, Api::Messages),
+            ("/anthropic/v1/models", Api::Messages, Api::Messages),
+            ("/nothing", Api::ChatCompletions, Api::Messages),
+        ] {
+            assert_eq!(
+                (detect_api(path, &HeaderMap::new()), detect_api(path, &version())),
+                (without, with),
+                "{path}"
+            );
+        }
     }
 }

@@ -17,7 +17,7 @@ use crate::assistant::search::{SearchResult, Searcher, tool};
 use crate::protocol::api::Api;
 use crate::record::{Attempt, AttemptOutcome};
 use crate::routing::Engine;
-use crate::routing::shutdown::ShutdownPhase;
+use crate::state::ShutdownPhase;
 
 /// Searches the web. A client that disconnects drops this, and with it the upstream request.
 pub(super) async fn handle_search(
@@ -43,8 +43,8 @@ pub(super) async fn handle_search(
     }
 }
 
-async fn search(shared: &AppState, caller: Caller, mut request: Request) -> Result<SearchResult, ApiError> {
-    let request = completion::read_request(shared, caller, Api::ChatCompletions, &mut request).await?;
+async fn search(shared: &AppState, caller: Caller, request: Request) -> Result<SearchResult, ApiError> {
+    let request = completion::read_request(shared, caller, Api::ChatCompletions, request).await?;
     let query = parse_query(&request.body)?;
     let relay = &shared.engine;
     let searcher = Searcher::with_cache(shared.search_cache.clone(), relay.connector(), &relay.settings());

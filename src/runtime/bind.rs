@@ -8,9 +8,9 @@ use crate::config::settings::{Bind, GatewaySettings};
 /// `--bind` and `--port`, which override the file.
 #[derive(Clone, Debug, Default)]
 pub struct BindFlags {
-    /// Where.
+    /// `--bind`.
     pub bind: Option<Bind>,
-    /// 0 picks a free port.
+    /// `--port`; 0 picks a free port.
     pub port: Option<u16>,
 }
 
@@ -69,17 +69,17 @@ pub(super) struct BindChange {
 }
 
 impl BindSource {
-    /// Compares the file of now with the one of the start, and lets the flags count in `gateway`.
+    /// Compares the current file with the one at start, and applies the flags to `gateway`.
     ///
     /// # Errors
-    /// The new configuration must not serve there: a token is missing.
+    /// If the new configuration must not be served there: a token is missing.
     pub(super) fn plan_change(
         &self,
         first: &BindConfig,
         gateway: &mut GatewaySettings,
     ) -> Result<BindChange, String> {
-        let asked = BindConfig::from_gateway(gateway);
-        let differs = !asked.is_same_socket(first);
+        let requested = BindConfig::from_gateway(gateway);
+        let differs = !requested.is_same_socket(first);
         match self {
             Self::Inherited(bound) => {
                 for ip in bound {
@@ -95,8 +95,8 @@ impl BindSource {
             Self::Owned { flags, current: now } => {
                 flags.apply(gateway);
                 gateway.check_bind(&gateway.bind)?;
-                let wish = BindConfig::from_gateway(gateway);
-                let note = (differs && !asked.is_same_socket(&wish)).then(|| {
+                let wanted = BindConfig::from_gateway(gateway);
+                let note = (differs && !requested.is_same_socket(&wanted)).then(|| {
                     let names = match (&flags.bind, flags.port) {
                         (Some(_), Some(_)) => "--bind and --port",
                         (Some(_), None) => "--bind",
@@ -104,7 +104,7 @@ impl BindSource {
                     };
                     format!("gateway.bind or gateway.port has changed, and {names} of the start wins: restart without")
                 });
-                Ok(BindChange { rebind_to: (!wish.is_same_socket(now)).then_some(wish), note })
+                Ok(BindChange { rebind_to: (!wanted.is_same_socket(now)).then_some(wanted), note })
             }
         }
     }
@@ -120,21 +120,21 @@ mod tests {
     }
 
     #[test]
-    fn the_flag_wins_and_what_is_the_same_does_not_move() {
+    fn flag_overrides_the_file_and_the_same_socket_stays() {
         let first = BindConfig::from_gateway(&gateway("loopback", 1969));
         let flags = BindFlags { bind: None, port: Some(0) };
         let mut now = gateway("loopback", 1969);
         flags.apply(&mut now);
-        let place = BindSource::Owned { flags, current: BindConfig::from_gateway(&now) };
+        let source = BindSource::Owned { flags, current: BindConfig::from_gateway(&now) };
         let changes = |bind: &str, port: u16| {
-            let change = place.plan_change(&first, &mut gateway(bind, port)).unwrap();
-            (change.rebind_to.map(|wish| wish.bind.to_string()), change.note.is_some())
+            let change = source.plan_change(&first, &mut gateway(bind, port)).unwrap();
+            (change.rebind_to.map(|bind| bind.bind.to_string()), change.note.is_some())
         };
         assert_eq!(changes("loopback", 1969), (None, false));
         assert_eq!(changes("127.0.0.1", 1969), (None, false), "it means the same");
         assert_eq!(changes("loopback", 2000), (None, true), "the port is that of the flag");
         assert_eq!(changes("::1", 1969), (Some("::1".to_owned()), true));
         assert_eq!(changes("unix:/a", 1), (Some("unix:/a".to_owned()), false), "it has no port");
-        assert!(place.plan_change(&first, &mut gateway("all", 1969)).is_err(), "it has no token");
+        assert!(source.plan_change(&first, &mut gateway("all", 1969)).is_err(), "it has no token");
     }
 }

@@ -1,9 +1,9 @@
-//! The connection to a trace collector, over the one HTTP client.
+//! Sends traces to a collector over the one HTTP client.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -15,40 +15,59 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceResponse,
 };
 use prost::Message;
-use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tracing::warn;
 use url::Url;
 
+use super::telemetry::{TraceExport, TraceRecorder};
 use crate::config::settings::{Provider, Settings};
 use crate::failure::{Failure, Reason};
-use crate::policy::backoff;
-use crate::telemetry::traces::{Exporter, ServerAddress, TraceConfig, TraceTransport};
+use crate::record::Record;
+use crate::routing::retry::compute_delay;
+use crate::telemetry::traces::{self, ServerAddress, TraceConfig, TraceTransport, Traces};
 use crate::upstream::{Connector, UpstreamRequest, parse_retry_after, read_capped_body};
 
-/// For one call, including its response.
+/// The limit of one call, including its response.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// The maximum number of calls for the same spans.
 const MAX_ATTEMPTS: u32 = 3;
 const BACKOFF_INITIAL: Duration = Duration::from_millis(500);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
-/// The longest that a collector's Retry-After delays the spans behind.
+/// A collector's Retry-After delays later spans at most this long.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
 /// A collector's response contains at most what it rejected.
 const MAX_RESPONSE_BYTES: usize = 64 << 10;
-/// How long a stop waits for unsent spans.
-const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Sends what the exporter has encoded. Retries a few times where that can help.
-pub(super) struct OtlpClient {
+/// Creates the recorder of traces, and the export that runs until `stop`. Lost requests are added to `dropped`.
+pub(super) fn build(
+    connector: Arc<dyn Connector>,
+    dropped: Arc<AtomicU64>,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> (Arc<dyn TraceRecorder>, TraceExport) {
+    let (traces, exporter) = traces::channel(Arc::new(OtlpClient::new(connector)), dropped);
+    (Arc::new(traces), Box::pin(exporter.run(stop)))
+}
+
+impl TraceRecorder for Traces {
+    fn record(&self, record: &Record) {
+        Self::record(self, record);
+    }
+
+    fn apply_settings(&self, settings: &Settings) {
+        self.set_config(build_trace_config(settings));
+    }
+}
+
+/// Sends encoded spans. Retries a few times where that can help.
+struct OtlpClient {
     connector: Arc<dyn Connector>,
     last_error: Mutex<String>,
-    /// Whether the collector rejected spans, and that was logged.
+    /// Whether a rejection was logged since the last call that was accepted completely.
     is_rejecting_spans: AtomicBool,
 }
 
 impl OtlpClient {
-    pub(super) fn new(connector: Arc<dyn Connector>) -> Self {
+    fn new(connector: Arc<dyn Connector>) -> Self {
         Self { connector, last_error: Mutex::default(), is_rejecting_spans: AtomicBool::default() }
     }
 
@@ -69,61 +88,59 @@ impl OtlpClient {
             headers,
             body: vec![body],
         };
-        let mut tries = 0;
+        let mut attempts = 0;
         loop {
-            tries += 1;
+            attempts += 1;
             let answer = match timeout(CALL_TIMEOUT, self.send_once(call.clone())).await {
                 Ok(answer) => answer,
                 Err(_) => {
-                    let why = format!("no answer within {} s", CALL_TIMEOUT.as_secs());
+                    let why = format!("no response within {} s", CALL_TIMEOUT.as_secs());
                     Err(Failure::new(Reason::Timeout, why))
                 }
             };
             *self.lock_last_error() = match &answer {
-                Ok(answer) => format!("it answers {}", answer.status()),
+                Ok(answer) => format!("it responds with {}", answer.status()),
                 Err(failure) => failure.message.clone(),
             };
-            let asked = match &answer {
+            let requested = match &answer {
                 Ok(answer) if is_retryable(answer.status()) => {
                     parse_retry_after(answer.headers(), SystemTime::now()).unwrap_or_default()
                 }
-                Ok(taken) => {
-                    self.report_rejected_spans(taken);
+                Ok(accepted) => {
+                    self.report_rejected_spans(accepted);
                     return answer.map_err(to_http_error);
                 }
                 Err(_) => Duration::ZERO,
             };
-            if tries == MAX_ATTEMPTS {
+            if attempts == MAX_ATTEMPTS {
                 return answer.map_err(to_http_error);
             }
-            let ours = backoff::compute_delay(tries, BACKOFF_INITIAL, BACKOFF_MAX, fastrand::f64());
-            sleep(asked.clamp(ours, MAX_RETRY_AFTER)).await;
+            let own_delay = compute_delay(attempts, BACKOFF_INITIAL, BACKOFF_MAX, fastrand::f64());
+            sleep(requested.clamp(own_delay, MAX_RETRY_AFTER)).await;
         }
     }
 
     /// A collector can accept a call and reject some of its spans. That is logged once, until it accepts a
     /// whole call. Its message is not logged: the collector knows its key, and may repeat it.
-    fn report_rejected_spans(&self, answer: &Response<Bytes>) {
-        if !answer.status().is_success() {
+    fn report_rejected_spans(&self, response: &Response<Bytes>) {
+        if !response.status().is_success() {
             return;
         }
-        let left_out = count_rejected_spans(answer.body());
-        if left_out > 0 && !self.is_rejecting_spans.swap(true, Ordering::Relaxed) {
-            warn!(
-                "the collector of traces does not take all: it left out {left_out} spans; its log says why"
-            );
+        let rejected = count_rejected_spans(response.body());
+        if rejected > 0 && !self.is_rejecting_spans.swap(true, Ordering::Relaxed) {
+            warn!("the trace collector rejected {rejected} spans; its log has the reason");
         }
-        if left_out == 0 {
+        if rejected == 0 {
             self.is_rejecting_spans.store(false, Ordering::Relaxed);
         }
     }
 
     async fn send_once(&self, call: UpstreamRequest) -> Result<Response<Bytes>, Failure> {
-        let answer = self.connector.send(call).await?;
-        let body = read_capped_body(&answer.headers, answer.body, MAX_RESPONSE_BYTES, CALL_TIMEOUT).await;
+        let received = self.connector.send(call).await?;
+        let body = read_capped_body(&received.headers, received.body, MAX_RESPONSE_BYTES, CALL_TIMEOUT).await;
         let mut response = Response::new(body);
-        *response.status_mut() = answer.status;
-        *response.headers_mut() = answer.headers;
+        *response.status_mut() = received.status;
+        *response.headers_mut() = received.headers;
         Ok(response)
     }
 }
@@ -135,9 +152,9 @@ fn to_http_error(failure: Failure) -> HttpError {
 /// The number of rejected spans. A body that does not follow the protocol counts as 0. Source: OpenTelemetry
 /// protocol specification, "OTLP/HTTP Response": "Partial Success".
 fn count_rejected_spans(body: &Bytes) -> i64 {
-    let partial = |told: ExportTraceServiceResponse| told.partial_success;
-    let told = ExportTraceServiceResponse::decode(body.clone()).ok().and_then(partial);
-    told.map_or(0, |ExportTracePartialSuccess { rejected_spans, .. }| rejected_spans)
+    let response = ExportTraceServiceResponse::decode(body.clone()).ok();
+    let partial = response.and_then(|response| response.partial_success);
+    partial.map_or(0, |ExportTracePartialSuccess { rejected_spans, .. }| rejected_spans)
 }
 
 /// Source: OpenTelemetry protocol specification, "OTLP/HTTP Response": "Retryable Response Codes".
@@ -145,10 +162,10 @@ fn is_retryable(status: StatusCode) -> bool {
     matches!(status.as_u16(), 429 | 502 | 503 | 504)
 }
 
-/// Shows nothing of the calls.
+/// Without the calls, whose headers may contain a key.
 impl fmt::Debug for OtlpClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Collector").finish_non_exhaustive()
+        f.debug_struct("OtlpClient").finish_non_exhaustive()
     }
 }
 
@@ -172,7 +189,7 @@ impl TraceTransport for OtlpClient {
 }
 
 /// The trace settings.
-pub(super) fn build_trace_config(settings: &Settings) -> TraceConfig {
+fn build_trace_config(settings: &Settings) -> TraceConfig {
     let servers: BTreeMap<String, ServerAddress> = settings
         .providers
         .iter()
@@ -186,31 +203,4 @@ fn find_server_address(provider: &Provider) -> Option<ServerAddress> {
     let (_, base) = provider.apis.first()?;
     let url = Url::parse(base).ok()?;
     Some(ServerAddress { address: url.host_str()?.to_owned(), port: url.port_or_known_default()? })
-}
-
-/// The task that sends traces.
-pub(super) struct TraceTask {
-    stop: tokio::sync::oneshot::Sender<()>,
-    task: JoinHandle<()>,
-}
-
-impl TraceTask {
-    pub(super) fn spawn(exporter: Exporter) -> Self {
-        let (stop, stopped) = tokio::sync::oneshot::channel();
-        let task = tokio::spawn(exporter.run(async {
-            // A dropped sender stops the task too.
-            let _ = stopped.await;
-        }));
-        Self { stop, task }
-    }
-
-    /// Sends what is queued, as far as there is time.
-    pub(super) async fn finish(self) {
-        let _ = self.stop.send(());
-        let mut task = self.task;
-        if timeout(FLUSH_TIMEOUT, &mut task).await.is_err() {
-            task.abort();
-            warn!("the last traces are lost: the collector takes longer than {} s", FLUSH_TIMEOUT.as_secs());
-        }
-    }
 }

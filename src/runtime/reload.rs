@@ -24,8 +24,6 @@ use crate::telemetry::log;
 
 /// A read that takes longer waits for something that may never arrive: a pipe, a mount whose server is gone.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
-/// A log that accepts nothing delays a reload at most this long.
-const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 /// Each read that hangs holds a thread.
 const MAX_PENDING_READS: usize = 4;
 
@@ -83,7 +81,7 @@ impl Reloader {
                     None => std::future::pending().await,
                 }
             };
-            let asked = tokio::select! {
+            let is_requested = tokio::select! {
                 hung = self.hangup.recv() => match hung {
                     HangupCause::TerminalGone if !running.manager.is_listening() => return,
                     _ => true,
@@ -92,7 +90,7 @@ impl Reloader {
                     Ok(()) => false,
                     Err(error) => {
                         watch = None;
-                        warn!(%error, "the configuration is not watched any more; SIGHUP reloads");
+                        warn!(%error, "configuration no longer watched; SIGHUP reloads");
                         continue;
                     }
                 },
@@ -103,10 +101,10 @@ impl Reloader {
                 && let Err(error) = known.mark_current().await
             {
                 watch = None;
-                warn!(%error, "the configuration is not watched until the next reload");
+                warn!(%error, "configuration not watched until the next reload");
             }
             if let Err(why) = self.reload(&mut running).await {
-                report_failure(&running.state.engine, why, asked);
+                report_failure(&running.state.engine, why, is_requested);
             }
             watch = self.watch(watch, &running.state.engine).await;
             running.manager.notify_ready(&status::describe_status(&running.state.engine.snapshot()));
@@ -117,9 +115,9 @@ impl Reloader {
         let mut settings = self.read().await?;
         let change = self.bind_source.plan_change(&self.initial_bind, &mut settings.gateway)?;
         let listener = match &change.rebind_to {
-            Some(wish) => {
+            Some(wanted) => {
                 let old = running.listener_handle.current();
-                Some(Listener::bind(&wish.bind, wish.port, old.as_deref()).await?)
+                Some(Listener::bind(&wanted.bind, wanted.port, old.as_deref()).await?)
             }
             None => None,
         };
@@ -130,24 +128,22 @@ impl Reloader {
         if let Some(note) = &change.note {
             warn!("{note}");
         }
-        // Requests that ended before are recorded with the settings of that time.
-        let _ = timeout(FLUSH_TIMEOUT, running.state.record_queue.flush()).await;
         log::set_level(&settings.logging.level);
         running.telemetry.apply_settings(&settings);
-        let relay = &running.state.engine;
-        relay.replace_settings(Arc::new(settings), change.note);
-        let snapshot = relay.snapshot();
+        let engine = &running.state.engine;
+        engine.replace_settings(Arc::new(settings), change.note);
+        let snapshot = engine.snapshot();
         let chain: Vec<String> =
             snapshot.chain_entries.iter().map(|link| link.reference.to_string()).collect();
         info!(target: log::ANNOUNCEMENT, "reloaded; chain: {}", chain.join(" → "));
-        if let (Some(listener), Some(wish)) = (listener, change.rebind_to) {
+        if let (Some(listener), Some(wanted)) = (listener, change.rebind_to) {
             let address = listener.address().to_owned();
             // After the new settings, because their token protects the new listener.
             running.listener_handle.replace(listener).await;
             info!(target: log::ANNOUNCEMENT, "listening on {address}");
             running.state.address.store(Arc::new(address));
-            if let BindSource::Owned { current: now, .. } = &mut self.bind_source {
-                *now = wish;
+            if let BindSource::Owned { current, .. } = &mut self.bind_source {
+                *current = wanted;
             }
         }
         Ok(())
@@ -155,41 +151,43 @@ impl Reloader {
 
     /// Files, credentials included, are read where they may block.
     async fn read(&self) -> Result<Settings, String> {
-        let place = self.read_permits.clone().try_acquire_owned();
-        let place = place
-            .map_err(|_| format!("{MAX_PENDING_READS} reads of it hang: nothing is read until one ends"))?;
+        let permit = self.read_permits.clone().try_acquire_owned().map_err(|_| {
+            format!(
+                "{MAX_PENDING_READS} reads of the configuration hang; no other read starts until one ends"
+            )
+        })?;
         let load = self.load.clone();
         let read = tokio::task::spawn_blocking(move || {
             let settings = load();
-            drop(place);
+            drop(permit);
             settings
         });
         match timeout(READ_TIMEOUT, read).await {
-            Ok(read) => read.map_err(|error| format!("it could not be read: {error}"))?,
-            Err(_) => Err(format!("it could not be read within {} s", READ_TIMEOUT.as_secs())),
+            Ok(read) => read.map_err(|error| format!("cannot read the configuration: {error}"))?,
+            Err(_) => Err(format!("cannot read the configuration within {} s", READ_TIMEOUT.as_secs())),
         }
     }
 
     /// Watches the files from which the current settings were read.
-    pub(super) async fn watch(&self, watch: Option<FileWatcher>, relay: &Engine) -> Option<FileWatcher> {
-        let settings = relay.settings();
+    pub(super) async fn watch(&self, watch: Option<FileWatcher>, engine: &Engine) -> Option<FileWatcher> {
+        let settings = engine.settings();
         let file = self.file.clone().filter(|_| settings.gateway.is_reload_enabled)?;
         let files = std::iter::once(file).chain(settings.watched_files.iter().cloned()).collect();
         let watched = match watch {
             Some(mut watch) => watch.set_files(files).await.map(|()| watch),
             None => FileWatcher::new(files).await,
         };
-        watched.inspect_err(|error| warn!(%error, "the configuration is not watched; SIGHUP reloads")).ok()
+        watched.inspect_err(|error| warn!(%error, "configuration not watched; SIGHUP reloads")).ok()
     }
 }
 
-fn report_failure(relay: &Engine, why: String, asked: bool) {
-    let again = relay.last_reload().is_some_and(|last| last.message.as_ref() == Some(&why));
+fn report_failure(engine: &Engine, reason: String, is_requested: bool) {
+    let is_repeated = engine.last_reload().is_some_and(|last| last.message.as_ref() == Some(&reason));
     // A file that is written in many steps is invalid for the same reason at each step.
-    if again && !asked {
-        debug!("the new configuration is refused still: {why}");
+    if is_repeated && !is_requested {
+        debug!("new configuration still rejected: {reason}");
     } else {
-        error!("{RELOAD_REJECTED}{why}");
+        error!("{RELOAD_REJECTED}{reason}");
     }
-    relay.reject_reload(why);
+    engine.reject_reload(reason);
 }

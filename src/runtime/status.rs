@@ -1,12 +1,17 @@
-//! The state of the chain as text, for the service manager.
+//! Reports to the service manager: the state of the chain as text, and that the gateway is alive.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tracing::warn;
+
+use crate::gateway::server::ProbeSender;
 use crate::routing::Engine;
-use crate::routing::plan::{ChainEntry, TargetStatus};
-use crate::routing::reload::ReloadOutcome;
+use crate::routing::engine::ReloadOutcome;
 use crate::routing::snapshot::Snapshot;
+use crate::routing::snapshot::{ChainEntry, TargetStatus};
 use crate::service::notify::{RELOAD_REJECTED, ServiceManager};
 
 /// The text that `systemctl status` shows: the chain, then why the last reload was rejected, or which of its
@@ -30,21 +35,21 @@ fn describe_chain(snapshot: &Snapshot) -> String {
             text.push_str(", ");
         }
         let name = choose_link_name(&snapshot.chain_entries, link);
-        let said = match &link.status {
+        let written = match &link.status {
             TargetStatus::Ready => {
                 let _ = write!(text, "answering from {}", link.reference);
                 return text;
             }
             TargetStatus::Disabled(_) => write!(text, "{name} off"),
-            TargetStatus::InCooldown(rest) => {
-                match rest.until.saturating_duration_since(snapshot.at).as_secs_f64().ceil() {
+            TargetStatus::InCooldown(cooldown) => {
+                match cooldown.until.saturating_duration_since(snapshot.at).as_secs_f64().ceil() {
                     0.0 => write!(text, "{name} tried again"),
                     seconds => write!(text, "{name} cooling down {seconds} s"),
                 }
             }
         };
         // Writing to a string does not fail.
-        let _ = said;
+        let _ = written;
     }
     format!("no target is usable: {text}")
 }
@@ -59,17 +64,21 @@ fn choose_link_name(links: &[ChainEntry], link: &ChainEntry) -> String {
 
 /// Reports the status text to the manager whenever it changes: when a cooldown begins, is cut short, or ends,
 /// and after a reload. There is no periodic timer.
-pub(super) async fn report_status_changes(manager: ServiceManager, relay: Arc<Engine>, mut told: String) {
-    let mut changes = relay.state().changes();
+pub(super) async fn report_status_changes(
+    manager: ServiceManager,
+    engine: Arc<Engine>,
+    mut reported: String,
+) {
+    let mut changes = engine.state().changes();
     loop {
-        let snapshot = relay.snapshot();
+        let snapshot = engine.snapshot();
         let text = describe_status(&snapshot);
-        if text != told {
+        if text != reported {
             manager.notify_status(&text);
-            told = text;
+            reported = text;
         }
         let end = snapshot.next_cooldown_expiry();
-        let rest_ends = async {
+        let cooldown_ends = async {
             match end {
                 Some(end) => tokio::time::sleep_until(end.into()).await,
                 None => std::future::pending().await,
@@ -77,7 +86,23 @@ pub(super) async fn report_status_changes(manager: ServiceManager, relay: Arc<En
         };
         tokio::select! {
             _ = changes.changed() => {}
-            () = rest_ends => {}
+            () = cooldown_ends => {}
+        }
+    }
+}
+
+/// Feeds the watchdog only after the accept loop has answered a request. Probes at half of the watchdog's time, as sd_watchdog_enabled(3) advises. Each probe has that long to be
+/// answered.
+pub(super) async fn feed_watchdog(manager: ServiceManager, limit: Duration, probe: ProbeSender) {
+    let half = limit / 2;
+    let mut beat = interval(half);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        beat.tick().await;
+        match timeout(half, probe.check()).await {
+            Ok(Ok(())) => manager.notify_watchdog(),
+            Ok(Err(error)) => warn!(%error, "the gateway's own probe failed: watchdog not fed"),
+            Err(_) => warn!("the gateway's own probe timed out: watchdog not fed"),
         }
     }
 }
@@ -86,16 +111,13 @@ pub(super) async fn report_status_changes(manager: ServiceManager, relay: Arc<En
 mod tests {
     use std::time::{Duration, Instant, SystemTime};
 
-    use super::{ChainEntry, Snapshot, TargetStatus};
+    use super::*;
     use crate::config::settings::Reference;
     use crate::failure::Reason;
-    use crate::policy::cooldown::{CooldownDurations, Cooldowns};
+    use crate::state::cooldown::{CooldownDurations, Cooldowns};
 
-    fn link(provider: &str, model: &str, standing: TargetStatus) -> ChainEntry {
-        ChainEntry {
-            reference: Reference { provider: provider.to_owned(), model: model.to_owned() },
-            status: standing,
-        }
+    fn link(provider: &str, model: &str, status: TargetStatus) -> ChainEntry {
+        ChainEntry { reference: Reference { provider: provider.to_owned(), model: model.to_owned() }, status }
     }
 
     /// The text for these links.
@@ -112,23 +134,23 @@ mod tests {
         })
     }
 
-    fn resting(now: Instant, seconds: u64) -> TargetStatus {
+    fn in_cooldown(now: Instant, seconds: u64) -> TargetStatus {
         let steps = CooldownDurations { steps: vec![Duration::from_secs(seconds)], billing: Duration::ZERO };
-        let mut rests = Cooldowns::default();
-        rests.record_failure("it", Reason::RateLimit, None, &steps, now);
-        TargetStatus::InCooldown(rests.get_active(&"it", now).unwrap())
+        let mut cooldowns = Cooldowns::default();
+        cooldowns.record_failure("it", Reason::RateLimit, None, &steps, now);
+        TargetStatus::InCooldown(cooldowns.get_active(&"it", now).unwrap())
     }
 
     #[test]
-    fn says_who_answers_and_who_rests() {
+    fn status_names_the_active_target_and_cooldowns() {
         let now = Instant::now();
         let auto = || link("openrouter", "auto", TargetStatus::Ready);
-        let well = [link("kimi", "kimi-for-coding", TargetStatus::Ready), auto()];
-        assert_eq!(chain(&well, now), "answering from kimi/kimi-for-coding");
-        let fallen = [link("kimi", "kimi-for-coding", resting(now, 42)), auto()];
-        assert_eq!(chain(&fallen, now), "kimi cooling down 42 s, answering from openrouter/auto");
+        let ready = [link("kimi", "kimi-for-coding", TargetStatus::Ready), auto()];
+        assert_eq!(chain(&ready, now), "answering from kimi/kimi-for-coding");
+        let failed_over = [link("kimi", "kimi-for-coding", in_cooldown(now, 42)), auto()];
+        assert_eq!(chain(&failed_over, now), "kimi cooling down 42 s, answering from openrouter/auto");
         let none = [
-            link("kimi", "k3", resting(now, 42)),
+            link("kimi", "k3", in_cooldown(now, 42)),
             link("kimi", "kimi-for-coding", TargetStatus::Disabled("no key".to_owned())),
         ];
         assert_eq!(
@@ -138,9 +160,9 @@ mod tests {
     }
 
     #[test]
-    fn a_second_key_that_is_well_answers() {
+    fn ready_second_key_is_the_active_target() {
         let now = Instant::now();
-        let keys = [link("kimi", "k3", resting(now, 42)), link("kimi", "k3", TargetStatus::Ready)];
+        let keys = [link("kimi", "k3", in_cooldown(now, 42)), link("kimi", "k3", TargetStatus::Ready)];
         assert_eq!(chain(&keys, now), "answering from kimi/k3");
     }
 }

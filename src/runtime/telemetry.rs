@@ -1,29 +1,36 @@
-//! Receives the record of each request when it ends.
+//! Delivers the record of each finished request to the log, the metrics, the usage database and the traces.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, JoinSet};
 use tracing::{error, info, warn};
 
 use super::ServeOutcome;
-use super::otlp_client::{self, OtlpClient, TraceTask};
 use crate::config::settings::{Provider, Settings};
 use crate::record::Record;
 use crate::routing::RecordSink;
-use crate::telemetry::log;
 use crate::telemetry::metrics::Metrics;
-use crate::telemetry::record_queue::{GATHER_DELAY, MAX_BATCH, RecordObserver, RecordQueue, TelemetryWorker};
-use crate::telemetry::traces::{self, Exporter, Traces};
+use crate::telemetry::request_log;
 use crate::upstream::Connector;
-use crate::usage::{RECENT_CAPACITY, UsageStore, UsageWriter, WritePriority};
+use crate::usage::{UsageStore, UsageWriter};
 
 /// How long a stop waits for unwritten data.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a stop waits for unsent spans.
+const TRACE_FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A query for a request that has just ended finds it in memory, even if many are recorded at once.
-const _: () = assert!(MAX_BATCH <= RECENT_CAPACITY);
+/// Sends traces until its argument resolves, and then what is still queued.
+pub(super) type TraceExport = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Creates spans of finished requests. It never waits.
+pub(super) trait TraceRecorder: Send + Sync {
+    fn record(&self, record: &Record);
+    fn apply_settings(&self, settings: &Settings);
+}
 
 /// The log, or its replacement.
 type RecordLogger = Arc<dyn Fn(&Record) + Send + Sync>;
@@ -34,44 +41,36 @@ pub struct TelemetryBuilder {
     /// The writer of the usage store.
     writer: Option<UsageWriter>,
     log: RecordLogger,
-    /// Whether the settings choose further receivers.
-    is_complete: bool,
+    /// Whether the settings can enable traces.
+    has_traces: bool,
 }
 
 impl TelemetryBuilder {
     /// The log, the metrics, this usage store, and traces where the settings enable them.
     #[must_use]
     pub fn new(usage: UsageStore, writer: UsageWriter) -> Self {
-        let log: RecordLogger = Arc::new(log::log_request);
-        Self { usage, writer: Some(writer), log, is_complete: true }
+        Self { usage, writer: Some(writer), log: Arc::new(request_log::log_request), has_traces: true }
     }
 
-    /// No log, and nothing that outlives the process: only this sink, which receives each record at once, and
-    /// the metrics.
+    /// No log, and nothing that outlives the process: only this sink and the metrics.
     #[must_use]
     pub fn from_sink(sink: RecordSink) -> Self {
         let log: RecordLogger = Arc::new(move |record| sink(record.clone()));
-        Self { usage: UsageStore::in_memory(), writer: None, log, is_complete: false }
+        Self { usage: UsageStore::in_memory(), writer: None, log, has_traces: false }
     }
 
-    /// The receivers from now on, what the engine reports, and the tasks that belong to them.
+    /// Returns the receivers, and the tasks that belong to them.
     pub(super) fn build(
         self,
         connector: Arc<dyn Connector>,
         settings: &Settings,
-    ) -> (Telemetry, Arc<RecordQueue>, TelemetryTasks) {
-        let Self { usage: ledger, writer, log, is_complete: are_all } = self;
-        let tracing = are_all.then(|| {
-            let carrier = Arc::new(OtlpClient::new(connector));
-            traces::channel(carrier, otlp_client::build_trace_config(settings))
-        });
-        let (traces, exporter) = tracing.unzip();
-        let told =
-            Telemetry { usage: Arc::new(ledger), metrics: Arc::default(), traces: traces.map(Arc::new) };
-        told.apply_settings(settings);
-        let gather = if are_all { GATHER_DELAY } else { Duration::ZERO };
-        let outbox = RecordQueue::new(told.build_observer(log), gather);
-        (told, outbox.clone(), TelemetryTasks { record_queue: outbox, writer, exporter })
+    ) -> (Telemetry, TelemetryTasks) {
+        let metrics = Arc::<Metrics>::default();
+        let (traces, trace_task) =
+            if self.has_traces { build_traces(connector, &metrics) } else { (None, None) };
+        let telemetry = Telemetry { usage: Arc::new(self.usage), metrics, traces, log: self.log };
+        telemetry.apply_settings(settings);
+        (telemetry, TelemetryTasks { writer: self.writer, trace_task })
     }
 }
 
@@ -82,43 +81,26 @@ pub(super) struct Telemetry {
     pub(super) usage: Arc<UsageStore>,
     /// Exposed at `/metrics`.
     pub(super) metrics: Arc<Metrics>,
-    /// `/metrics` reports the lost spans, too.
-    pub(super) traces: Option<Arc<Traces>>,
+    traces: Option<Arc<dyn TraceRecorder>>,
+    log: RecordLogger,
 }
 
 impl Telemetry {
-    fn build_observer(&self, log: RecordLogger) -> RecordObserver {
-        let Self { usage: ledger, metrics, traces } = self.clone();
-        let book = ledger.clone();
-        let tell = move |record: &Record| {
-            metrics.record(record);
-            if let Some(traces) = &traces {
-                traces.record(record);
+    /// Records a finished request. A receiver that panics does not affect the client.
+    pub(super) fn record(&self, record: Record) {
+        let request_id = record.request_id;
+        let deliver = || {
+            self.metrics.record(&record);
+            if let Some(traces) = &self.traces {
+                traces.record(&record);
             }
-            log(record);
+            (self.log)(&record);
         };
-        let tell = move |record: Record| {
-            let id = record.request_id;
-            let told = catch_unwind(AssertUnwindSafe(|| tell(&record)));
-            // Even if the other receivers failed.
-            let kept = catch_unwind(AssertUnwindSafe(|| ledger.record(record)));
-            if told.is_err() || kept.is_err() {
-                error!(request_id = %id, "this request could not be told of: a defect of Moonrelay");
-            }
-        };
-        Box::new(move |records| {
-            // This many records were queued behind those that woke the worker.
-            let pace =
-                if records.len() < 2 * MAX_BATCH { WritePriority::Background } else { WritePriority::Urgent };
-            log::batch_writes(|| {
-                let mut turns = pace.start();
-                for record in records {
-                    turns.yield_if_due();
-                    tell(record);
-                }
-            });
-            book.request_flush();
-        })
+        let delivered = catch_unwind(AssertUnwindSafe(deliver));
+        let stored = catch_unwind(AssertUnwindSafe(|| self.usage.record(record)));
+        if delivered.is_err() || stored.is_err() {
+            error!(%request_id, "cannot record this request: a defect of Moonrelay");
+        }
     }
 
     /// Applies these settings from now on.
@@ -126,9 +108,28 @@ impl Telemetry {
         self.usage.apply_settings(settings.usage);
         register_models(&self.metrics, settings);
         if let Some(traces) = &self.traces {
-            traces.set_config(otlp_client::build_trace_config(settings));
+            traces.apply_settings(settings);
         }
     }
+}
+
+/// Without the cargo feature `otel`, a configured endpoint is a warning of the configuration.
+#[cfg(not(feature = "otel"))]
+fn build_traces(_: Arc<dyn Connector>, _: &Metrics) -> (Option<Arc<dyn TraceRecorder>>, Option<TraceTask>) {
+    (None, None)
+}
+
+#[cfg(feature = "otel")]
+fn build_traces(
+    connector: Arc<dyn Connector>,
+    metrics: &Metrics,
+) -> (Option<Arc<dyn TraceRecorder>>, Option<TraceTask>) {
+    let (stop, stopped) = oneshot::channel();
+    let (traces, export) = super::otlp_client::build(connector, metrics.traces_dropped.clone(), async {
+        // A dropped sender stops the export, too.
+        let _ = stopped.await;
+    });
+    (Some(traces), Some(TraceTask { stop, export }))
 }
 
 /// Registers with the metrics every reference that these settings have a row for, or lead to.
@@ -145,86 +146,75 @@ fn register_models(metrics: &Metrics, settings: &Settings) {
 
 /// The tasks that write the usage database and send traces, before they start.
 pub(super) struct TelemetryTasks {
-    record_queue: Arc<RecordQueue>,
     writer: Option<UsageWriter>,
-    exporter: Option<Exporter>,
+    trace_task: Option<TraceTask>,
 }
 
 /// The same tasks while they run.
 pub(super) struct RunningTelemetryTasks {
-    record_queue: Arc<RecordQueue>,
-    /// Ends with this value. Without it (the system had no thread) records are delivered when a query needs
-    /// them, and at the end.
-    _worker: Option<TelemetryWorker>,
     writer_tasks: JoinSet<()>,
-    trace_task: Option<TraceTask>,
+    trace_task: Option<RunningTraceTask>,
 }
 
 impl TelemetryTasks {
     pub(super) fn spawn(self) -> RunningTelemetryTasks {
-        let (outbox, mut writing) = (self.record_queue, JoinSet::new());
-        let telling = outbox.spawn_worker();
-        let telling = telling.inspect_err(|why| error!("no thread tells of requests as they end: {why}"));
+        let mut writer_tasks = JoinSet::new();
         if let Some(writer) = self.writer {
-            writing.spawn(writer.run());
+            writer_tasks.spawn(writer.run());
         }
-        RunningTelemetryTasks {
-            record_queue: outbox,
-            _worker: telling.ok(),
-            writer_tasks: writing,
-            trace_task: self.exporter.map(TraceTask::spawn),
-        }
+        RunningTelemetryTasks { writer_tasks, trace_task: self.trace_task.map(TraceTask::spawn) }
     }
 }
 
 impl RunningTelemetryTasks {
-    /// Delivers the records of ended requests and logs the end. Then writes what is queued, and sends traces
-    /// where there is time for that.
-    pub(super) async fn finish(mut self, ledger: &UsageStore, end: ServeOutcome) {
-        // A receiver that does not take the records by then would not take the end either.
-        let _ = tokio::time::timeout(FLUSH_TIMEOUT, self.record_queue.flush()).await;
+    /// Logs the end. Then writes what is queued, and sends traces where there is time for that.
+    pub(super) async fn finish(mut self, usage: &UsageStore, end: ServeOutcome) {
         if let ServeOutcome::Graceful { busy } = end {
             info!(busy, "stopped");
         }
-        ledger.close();
+        usage.close();
         let sent = async {
-            if let Some(sending) = self.trace_task.filter(|_| matches!(end, ServeOutcome::Graceful { .. })) {
-                sending.finish().await;
+            if let Some(task) = self.trace_task.filter(|_| matches!(end, ServeOutcome::Graceful { .. })) {
+                task.finish().await;
             }
         };
         let written = tokio::time::timeout(FLUSH_TIMEOUT, self.writer_tasks.join_next());
         if tokio::join!(written, sent).0.is_err() {
-            let lost = ledger.health().queued;
-            warn!(lost, "the ledger could not be written in time");
+            let lost = usage.health().queued;
+            warn!(lost, "the usage database could not be written in time");
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use tokio::time::{Instant, sleep};
+/// The export of traces, before it starts.
+struct TraceTask {
+    stop: oneshot::Sender<()>,
+    export: TraceExport,
+}
 
-    use super::*;
-    use crate::config::settings::UsageSettings;
-    use crate::protocol::api::Api;
-    use crate::record::RequestId;
+impl TraceTask {
+    fn spawn(self) -> RunningTraceTask {
+        RunningTraceTask { stop: self.stop, task: tokio::spawn(self.export) }
+    }
+}
 
-    #[tokio::test(start_paused = true)]
-    async fn what_is_told_together_is_written_at_once() {
-        let home = tempfile::tempdir().unwrap();
-        let (ledger, writer) = UsageStore::persistent(Some(home.path()), UsageSettings::default());
-        let told = Telemetry { usage: Arc::new(ledger), metrics: Arc::default(), traces: None };
-        let writing = tokio::spawn(writer.run());
-        told.usage.flush().await;
-        let record = || Record::new(RequestId::now(), "test".to_owned(), Api::ChatCompletions);
-        let began = Instant::now();
-        told.build_observer(Arc::new(|_| {}))(vec![record(), record()]);
-        // The clock is paused while a file is written.
-        while told.usage.health().written < 2 {
-            sleep(Duration::from_millis(1)).await;
+/// The same export while it runs.
+struct RunningTraceTask {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl RunningTraceTask {
+    /// Sends what is queued, for at most [`TRACE_FLUSH_TIMEOUT`].
+    async fn finish(self) {
+        let _ = self.stop.send(());
+        let mut task = self.task;
+        if tokio::time::timeout(TRACE_FLUSH_TIMEOUT, &mut task).await.is_err() {
+            task.abort();
+            warn!(
+                "the last traces are lost: the collector takes longer than {} s",
+                TRACE_FLUSH_TIMEOUT.as_secs()
+            );
         }
-        assert!(began.elapsed() < Duration::from_millis(100), "{:?}", began.elapsed());
-        told.usage.close();
-        writing.await.unwrap();
     }
 }

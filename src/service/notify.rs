@@ -7,7 +7,7 @@ use tracing::debug;
 
 /// The prefix of the reasons why a reload changed nothing: in the status, in the journal, and in command
 /// output.
-pub const RELOAD_REJECTED: &str = "the new configuration is refused, the old one serves on: ";
+pub const RELOAD_REJECTED: &str = "new configuration rejected, the previous one stays active: ";
 
 /// The service manager. Without one, notifications do nothing.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,7 +17,7 @@ pub struct ServiceManager {
 }
 
 impl ServiceManager {
-    /// As the environment of this process says (`NOTIFY_SOCKET`, `WATCHDOG_USEC`, `WATCHDOG_PID`).
+    /// Reads the environment of this process (`NOTIFY_SOCKET`, `WATCHDOG_USEC`, `WATCHDOG_PID`).
     #[must_use]
     pub fn from_environment() -> Self {
         let is_listening = std::env::var_os("NOTIFY_SOCKET").is_some_and(|socket| !socket.is_empty());
@@ -33,44 +33,44 @@ impl ServiceManager {
         self.is_listening
     }
 
-    /// The manager takes the process for hung when [`ServiceManager::notify_watchdog`] does not come within this time.
+    /// The manager restarts the process without [`ServiceManager::notify_watchdog`] within this time.
     #[must_use]
     pub const fn watchdog(self) -> Option<Duration> {
         self.watchdog
     }
 
-    /// The start is complete, or a reload is over, well or not.
+    /// The start is complete, or a reload has ended, successful or not.
     pub fn notify_ready(self, status: &str) {
         self.notify(&[NotifyState::Ready, NotifyState::Status(&to_single_line(status))]);
     }
 
-    /// A reload began. The time says which request of the manager it answers (sd_notify(3), `MONOTONIC_USEC=`).
+    /// A reload began. The time identifies the manager's request (sd_notify(3), `MONOTONIC_USEC=`).
     pub fn notify_reloading(self) {
         match NotifyState::monotonic_usec_now() {
             Ok(now) => self.notify(&[NotifyState::Reloading, now]),
             Err(error) => {
-                debug!(%error, "no monotonic clock: the service manager hears nothing of the reload")
+                debug!(%error, "no monotonic clock: the service manager is not notified of the reload")
             }
         }
     }
 
-    /// How it goes, in words.
+    /// The status text.
     pub fn notify_status(self, status: &str) {
         self.notify(&[NotifyState::Status(&to_single_line(status))]);
     }
 
-    /// The end began.
+    /// The shutdown began.
     pub fn notify_stopping(self, status: &str) {
         self.notify(&[NotifyState::Stopping, NotifyState::Status(&to_single_line(status))]);
     }
 
-    /// The stop goes on: the manager waits at least this long for the next message.
+    /// The shutdown takes longer: the manager waits at least this long for the next message.
     pub fn extend_timeout(self, by: Duration) {
         let micros = u32::try_from(by.as_micros()).unwrap_or(u32::MAX);
         self.notify(&[NotifyState::ExtendTimeoutUsec(micros)]);
     }
 
-    /// The watchdog's food.
+    /// The process is alive.
     pub fn notify_watchdog(self) {
         self.notify(&[NotifyState::Watchdog]);
     }
@@ -79,15 +79,15 @@ impl ServiceManager {
         if self.is_listening
             && let Err(error) = sd_notify::notify(states)
         {
-            debug!(%error, "the service manager was not told");
+            debug!(%error, "cannot notify the service manager");
         }
     }
 }
 
-/// systemd throws messages of over 4 KiB away, whatever else they say.
+/// systemd discards messages of over 4 KiB.
 const MAX_STATUS_BYTES: usize = 2048;
 
-/// A state is a line each.
+/// Each state is one line.
 fn to_single_line(text: &str) -> String {
     let mut line = text.split('\n').map(str::trim).collect::<Vec<_>>().join("; ");
     if line.len() > MAX_STATUS_BYTES {
@@ -102,12 +102,12 @@ mod tests {
     use super::to_single_line;
 
     #[test]
-    fn a_status_is_one_line() {
+    fn status_is_one_line() {
         assert_eq!(to_single_line("2 errors\n  a: b\n  c: d"), "2 errors; a: b; c: d");
     }
 
     #[test]
-    fn a_status_is_never_too_long_for_the_manager() {
+    fn status_is_cut_to_the_limit() {
         let long = to_single_line(&"é\n".repeat(3000));
         assert!(long.len() <= super::MAX_STATUS_BYTES + 3 && long.ends_with('…'), "{}", long.len());
     }

@@ -14,7 +14,7 @@ impl TerminationSignals {
     /// Installs the handlers.
     ///
     /// # Errors
-    /// When the kernel refuses them.
+    /// If the kernel refuses them.
     pub fn install() -> io::Result<Self> {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
@@ -28,27 +28,27 @@ impl TerminationSignals {
     }
 }
 
-/// SIGHUP, caught from now on: a reload, and never the end by itself.
+/// SIGHUP, caught from now on: a reload, and not the end by itself.
 pub struct HangupSignal {
     signal: Signal,
-    /// Of the standard streams, those that were a terminal at the start.
+    /// Which standard streams were a terminal at the start.
     terminals: [bool; 3],
 }
 
-/// What a SIGHUP means.
+/// The meaning of a SIGHUP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HangupCause {
     /// A reload was requested.
     ReloadRequested,
-    /// The terminal that the process was started on is gone; the kernel says so by the same signal.
+    /// The terminal of the process is gone; the kernel sends the same signal.
     TerminalGone,
 }
 
 impl HangupSignal {
-    /// Installs the handler. It must be there before the manager hears READY=1, or its first reload would kill.
+    /// Installs the handler. It must exist before READY=1, or the manager's first reload would kill the process.
     ///
     /// # Errors
-    /// When the kernel refuses it.
+    /// If the kernel refuses it.
     pub fn install() -> io::Result<Self> {
         Ok(Self { signal: signal(SignalKind::hangup())?, terminals: detect_terminals() })
     }
@@ -56,7 +56,7 @@ impl HangupSignal {
     /// Resolves at the next one.
     pub async fn recv(&mut self) -> HangupCause {
         self.signal.recv().await;
-        // A terminal that has hung up answers no question any more, so it is none (tty_ioctl(4), EIO).
+        // After a hangup the terminal fails every call, so it is not a terminal any more (tty_ioctl(4), EIO).
         if self.terminals != [false; 3] && detect_terminals() == [false; 3] {
             HangupCause::TerminalGone
         } else {

@@ -7,10 +7,10 @@ use std::process::{Command, Stdio};
 /// Why `systemctl` failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SystemctlError {
-    /// There is none, or it does not start.
+    /// It is not installed or does not start.
     #[error("systemctl: {0}")]
     Unavailable(#[from] io::Error),
-    /// It said no.
+    /// It exited with an error.
     #[error("systemctl --user {command}: {message}")]
     Failed {
         /// Its arguments.
@@ -21,65 +21,73 @@ pub enum SystemctlError {
 }
 
 impl SystemctlError {
-    /// In its own words.
+    /// The message of systemctl.
     #[must_use]
     pub fn message(&self) -> String {
         match self {
             Self::Unavailable(error) => format!("systemctl: {error}"),
-            Self::Failed { message: said, .. } => said.clone(),
+            Self::Failed { message, .. } => message.clone(),
         }
     }
 }
 
-/// Runs `systemctl --user` with these arguments, to its end. Its standard output.
+/// Runs `systemctl --user` with these arguments and returns its standard output.
 ///
 /// # Errors
-/// When there is none, or when it fails.
+/// When it is not installed, or when it fails.
 pub fn run(arguments: &[&str]) -> Result<String, SystemctlError> {
     let output = Command::new("systemctl").arg("--user").args(arguments).stdin(Stdio::null()).output()?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
-    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    let said = if said.is_empty() { output.status.to_string() } else { said };
-    Err(SystemctlError::Failed { command: arguments.join(" "), message: said })
+    let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    let message = if message.is_empty() { output.status.to_string() } else { message };
+    Err(SystemctlError::Failed { command: arguments.join(" "), message })
 }
 
-/// The version of the manager that runs; `None` where it names none.
+/// The version of the running manager; `None` if it reports none.
 ///
 /// # Errors
-/// When no manager of this user answers.
+/// When the user's systemd does not respond.
 pub fn read_version() -> Result<Option<u32>, SystemctlError> {
-    let properties = parse_properties(&run(&["show", "--property=Version"])?);
+    let properties = UnitState(parse_properties(&run(&["show", "--property=Version"])?).collect());
     // For example `257.9-1~deb13u1`.
-    let version = properties.get("Version").map(String::as_str).unwrap_or_default();
+    let version = properties.get("Version");
     Ok(version.split(|c: char| !c.is_ascii_digit()).next().and_then(|number| number.parse().ok()))
 }
 
-/// The variables that the manager hands to what it starts; one with special characters is quoted as for a shell.
+/// The variables that the manager passes to every service; values with special characters are quoted as for a shell.
 ///
 /// # Errors
-/// When no manager of this user answers.
+/// When the user's systemd does not respond.
 pub fn read_environment() -> Result<BTreeMap<String, String>, SystemctlError> {
-    run(&["show-environment"]).map(|text| parse_properties(&text))
+    run(&["show-environment"]).map(|text| parse_properties(&text).collect())
 }
 
-/// What the manager knows of a unit.
+/// Whether the system's own systemd has this unit. Every user may query it.
+#[must_use]
+pub fn is_system_unit(unit: &str) -> bool {
+    let mut command = Command::new("systemctl");
+    command.args(["show", "--property=LoadState", unit]).stdin(Stdio::null()).stderr(Stdio::null());
+    command.output().is_ok_and(|output| output.stdout.starts_with(b"LoadState=loaded"))
+}
+
+/// The properties of a unit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct UnitState(BTreeMap<String, String>);
+pub struct UnitState(Vec<(String, String)>);
 
 impl UnitState {
     /// Queries a unit's state.
     ///
     /// # Errors
-    /// When the user's systemd does not answer. A unit that does not exist is not an error.
+    /// When the user's systemd does not respond. A unit that does not exist is not an error.
     pub fn query(unit: &str) -> Result<Self, SystemctlError> {
         let names = "--property=LoadState,ActiveState,FragmentPath,StatusText,MainPID,ExecMainStatus,Result,\
-                     UnitFileState,NeedDaemonReload,DropInPaths";
-        Ok(Self(parse_properties(&run(&["show", names, unit])?)))
+                     UnitFileState,NeedDaemonReload,ExecStart,Environment,EnvironmentFiles";
+        Ok(Self(parse_properties(&run(&["show", names, unit])?).collect()))
     }
 
-    /// Whether there is such a unit.
+    /// Whether the unit exists.
     #[must_use]
     pub fn exists(&self) -> bool {
         !matches!(self.get("LoadState"), "" | "not-found")
@@ -91,19 +99,19 @@ impl UnitState {
         self.get("ActiveState")
     }
 
-    /// Its file.
+    /// The path of its file.
     #[must_use]
     pub fn file(&self) -> &str {
         self.get("FragmentPath")
     }
 
-    /// What the service last said with `STATUS=`.
+    /// The last `STATUS=` of the service.
     #[must_use]
     pub fn status(&self) -> &str {
         self.get("StatusText")
     }
 
-    /// The main process, where one runs.
+    /// The main process, if it runs.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.get("MainPID").parse().ok().filter(|pid| *pid != 0)
@@ -115,10 +123,15 @@ impl UnitState {
         self.get("ExecMainStatus")
     }
 
-    /// One of the properties above, as systemd writes it; empty where it says nothing.
+    /// A property as systemd prints it; empty if it is not set.
     #[must_use]
     pub fn get(&self, name: &str) -> &str {
-        self.0.get(name).map_or("", String::as_str)
+        self.get_all(name).last().unwrap_or_default()
+    }
+
+    /// Every value of a property that systemd writes on several lines.
+    pub fn get_all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -130,7 +143,7 @@ impl FromIterator<(String, String)> for UnitState {
 }
 
 /// `KEY=value` lines.
-fn parse_properties(text: &str) -> BTreeMap<String, String> {
+fn parse_properties(text: &str) -> impl Iterator<Item = (String, String)> {
     let pairs = text.lines().filter_map(|line| line.split_once('='));
-    pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+    pairs.map(|(key, value)| (key.to_owned(), value.to_owned()))
 }

@@ -1,38 +1,19 @@
 //! The remaining quota of each provider, as the provider reported it.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use maud::{Markup, html};
 
-use super::format::format_money;
-use super::local_time::LocalTime;
-use crate::routing::Engine;
+use super::format::{LocalTime, format_money};
 use crate::routing::quota::{Allowance, Balance, ProviderQuota};
 
-/// How long a page waits for the providers' quotas. The quota of a slower provider appears at the next load.
-const MAX_WAIT: Duration = Duration::from_secs(1);
 /// The remaining share at or below which people want to know.
 const LOW_SHARE: f64 = 0.2;
 
-/// The quotas that providers report, without a long wait. Each provider is queried at most once a minute,
-/// regardless of the number of viewers.
-pub(super) async fn load_quotas(relay: &Arc<Engine>) -> Vec<ProviderQuota> {
-    // A separate task, so that the result is stored even if the caller stops waiting.
-    let asking = relay.clone();
-    let asked = tokio::spawn(async move { asking.quotas().refresh(&asking.settings()).await });
-    match tokio::time::timeout(MAX_WAIT, asked).await {
-        Ok(Ok(told)) => told,
-        _ => relay.quotas().cached(),
-    }
-}
-
 /// The section.
-pub(super) fn render_section(quotas: &[ProviderQuota], clock: &LocalTime) -> Markup {
+pub(crate) fn render_section(quotas: &[ProviderQuota], clock: &LocalTime) -> Markup {
     html! {
-        h2 id="quota-title" { "Quota left" }
+        h2 id="quota-title" { "Remaining quota" }
         @if quotas.is_empty() {
-            p.muted { "No provider of this gateway has told its quota." }
+            p.muted { "No provider reports a quota." }
         }
         ul.quotas {
             @for quota in quotas { (render_provider(quota, clock)) }
@@ -46,7 +27,7 @@ fn render_provider(quota: &ProviderQuota, clock: &LocalTime) -> Markup {
             span.name { (quota.provider) }
             @match &quota.limits {
                 Err(why) => span.why { "unknown: " (why) },
-                Ok(allowances) if allowances.is_empty() => span.why { "no limit is told" },
+                Ok(allowances) if allowances.is_empty() => span.why { "no limit" },
                 Ok(allowances) => ul { @for allowance in allowances { li { (render_allowance(allowance, clock)) } } },
             }
         }
@@ -62,7 +43,7 @@ fn render_allowance(allowance: &Allowance, clock: &LocalTime) -> Markup {
         }
         @if let Some(balance) = &allowance.remaining { span.left { (render_balance(balance)) } }
         @if let Some(resets) = allowance.resets_at {
-            span.why { "full again " (clock.render_time(resets)) }
+            span.why { "resets " (clock.render_time(resets)) }
         }
     }
 }
@@ -90,18 +71,18 @@ fn render_balance(balance: &Balance) -> Markup {
 
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
+    use std::time::{Duration, SystemTime};
 
     use super::*;
     use crate::protocol::amount::Amount;
 
     #[test]
-    fn says_what_is_left_and_why_nothing_is_known() {
+    fn remaining_quota_and_errors_are_shown() {
         let clock = LocalTime { now: SystemTime::UNIX_EPOCH, zone: jiff::tz::TimeZone::UTC };
-        let quota = |provider: &str, told| ProviderQuota {
+        let quota = |provider: &str, limits| ProviderQuota {
             provider: provider.to_owned(),
             fetched_at: clock.now,
-            limits: told,
+            limits,
         };
         let week = Allowance {
             name: "week".to_owned(),

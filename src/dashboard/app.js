@@ -1,4 +1,4 @@
-// Keeps the page up to date, counts seconds, and runs the test box. Without it everything else can still be read.
+// Keeps the page up to date, counts seconds, and runs the playground. Without it everything else is still readable.
 "use strict";
 
 const $ = (id) => document.getElementById(id);
@@ -12,7 +12,7 @@ const keyOf = (node) => {
   return node.id || request || live || target || provider || "";
 };
 
-/** Makes an element's attributes those of another one. Whether details stand open is the reader's business. */
+/** Makes an element's attributes those of another one. Open details stay open. */
 function setAttributes(element, wanted) {
   for (const { name } of [...element.attributes]) {
     const kept = name === "open" && element.nodeName === "DETAILS";
@@ -80,9 +80,9 @@ function watch() {
   }
   events.onopen = () => beat("live", "live");
   events.onerror = () => {
-    if (events.readyState !== EventSource.CLOSED) return beat("lost", "looking for the gateway");
-    // It refused: as many pages are open as it takes.
-    beat("lost", "not live: reload to see what is new");
+    if (events.readyState !== EventSource.CLOSED) return beat("lost", "reconnecting");
+    // Rejected: the limit of open dashboards is reached.
+    beat("lost", "not live: reload to update");
     setTimeout(watch, 30_000);
   };
   addEventListener("pagehide", () => events.close(), { once: true });
@@ -97,7 +97,7 @@ addEventListener("pageshow", (event) => {
 
 const ahead = Number(document.body.dataset.now) - Date.now();
 
-function told(seconds) {
+function formatSeconds(seconds) {
   const [minutes, hours, days] = [60, 3600, 86400].map((unit) => Math.floor(seconds / unit));
   if (minutes < 1) return `${seconds} s`;
   if (hours < 1) return `${minutes} min ${seconds % 60} s`;
@@ -107,23 +107,23 @@ function told(seconds) {
 function tick() {
   const now = Date.now() + ahead;
   const show = (element, millis, round) => {
-    const text = told(Math.max(0, round(millis / 1000)));
+    const text = formatSeconds(Math.max(0, round(millis / 1000)));
     if (element.textContent !== text) element.textContent = text;
   };
   for (const element of document.querySelectorAll("[data-until]")) show(element, element.dataset.until - now, Math.ceil);
   for (const element of document.querySelectorAll("[data-since]")) show(element, now - element.dataset.since, Math.floor);
 }
 
-// The test box -----------------------------------------------------------------------------------------------------
+// The playground -----------------------------------------------------------------------------------------------------
 
 let asking = null;
 
 /** One event of a Messages stream. */
-function heard(event) {
+function handleEvent(event) {
   const { delta } = event;
-  if (event.type === "error") throw new Error(event.error?.message ?? "the answer broke off");
+  if (event.type === "error") throw new Error(event.error?.message ?? "the response was cut off");
   if (delta?.type === "text_delta") $("try-answer").append(delta.text);
-  if (delta?.type === "thinking_delta") say("the model thinks");
+  if (delta?.type === "thinking_delta") say("thinking");
   else if (event.type === "content_block_delta") say("answering");
 }
 
@@ -138,7 +138,7 @@ async function listen(body) {
     text = frames.pop();
     for (const frame of frames) {
       const data = frame.split(/\r?\n/).filter((line) => line.startsWith("data:"));
-      if (data.length) heard(JSON.parse(data.map((line) => line.slice(5)).join("\n")));
+      if (data.length) handleEvent(JSON.parse(data.map((line) => line.slice(5)).join("\n")));
     }
   }
 }
@@ -152,13 +152,13 @@ function fail(message) {
   $("try-error").hidden = !message;
 }
 
-/** Who was tried, and how long each took; the gateway knows once the request is over. */
+/** The attempts and their durations, which are known once the request is over. */
 async function showAttempts(id) {
   const of = asking;
   const response = await fetch(`/dashboard/requests/${encodeURIComponent(id)}/attempts`);
   if (!response.ok) return;
   const attempts = parsed(await response.text());
-  // Somebody has asked for something else meanwhile.
+  // Another request was sent in the meantime.
   if (asking !== of) return;
   const last = [...attempts.querySelectorAll('[data-result="ok"] .name')].pop();
   if (last) $("try-model").textContent = last.textContent;
@@ -168,7 +168,7 @@ async function showAttempts(id) {
 async function ask(form, signal) {
   const headers = { "content-type": "application/json", "anthropic-version": "2023-06-01" };
   if (form.token) headers.authorization = `Bearer ${form.token.value}`;
-  // Messages: Kimi Code takes browsers there, and on its OpenAI face only the agents that it knows.
+  // Messages: Kimi Code takes browsers there, and on its OpenAI API only known agents.
   const body = {
     model: form.model.value,
     max_tokens: 8192,
@@ -199,7 +199,7 @@ async function submit(event) {
   $("try-attempts").replaceChildren();
   $("try-model").textContent = "–";
   fail("");
-  say("asking");
+  say("sending");
   [send.disabled, stop.disabled] = [true, false];
   const began = performance.now();
   try {

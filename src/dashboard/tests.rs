@@ -7,19 +7,19 @@ use std::time::{Duration, Instant, SystemTime};
 use jiff::tz::TimeZone;
 use maud::Markup;
 
-use super::chart_data::ChartData;
-use super::local_time::LocalTime;
-use super::time_range::TimeRange;
-use super::{active_requests, chain, charts, request, requests, timeline};
+use super::chart_data::{ChartData, TimeRange};
+use super::format::LocalTime;
+use super::outcome::describe_outcome;
+use super::{chain, charts, request, requests};
 use crate::config::settings::Reference;
 use crate::failure::Reason;
-use crate::policy::cooldown::{CooldownDurations, Cooldowns};
 use crate::protocol::amount::Amount;
 use crate::protocol::usage::TokenUsage;
-use crate::record::{AttemptCost, CostSource, RequestId};
-use crate::routing::plan::{ChainEntry, TargetStatus};
-use crate::routing::reload::ReloadOutcome;
+use crate::record::{AttemptCost, AttemptOutcome, CostSource, RequestId, SkipReason};
+use crate::routing::engine::ReloadOutcome;
 use crate::routing::snapshot::Snapshot;
+use crate::routing::snapshot::{ChainEntry, TargetStatus};
+use crate::state::cooldown::{CooldownDurations, Cooldowns};
 use crate::usage::{TokenTotals, UsageAttempt, UsageEntry, UsageRow, UsageStore, UsageTotals};
 
 const EVIL: &str = "<script>alert('\"&')</script>";
@@ -49,7 +49,7 @@ fn attempt(reference: &str, outcome: &str, began: u64, took: u64) -> UsageAttemp
 }
 
 /// Kimi rejected the request, `OpenRouter` answered.
-fn fallen() -> UsageEntry {
+fn failed_over() -> UsageEntry {
     let usage = TokenUsage { input: 600, output: 200, cache_read: 400, ..TokenUsage::default() };
     let bill = AttemptCost {
         amount: Amount::parse("0.001434").unwrap(),
@@ -82,8 +82,8 @@ fn fallen() -> UsageEntry {
     }
 }
 
-/// Whether all of it is there, and no word of others is markup.
-fn assert_says(markup: &Markup, parts: &[&str]) {
+/// Checks that the parts are there, and that foreign text is not markup.
+fn assert_contains(markup: &Markup, parts: &[&str]) {
     let page = &markup.0;
     for part in parts {
         assert!(page.contains(part), "{part} in {page}");
@@ -108,7 +108,7 @@ fn snapshot(links: Vec<(&str, TargetStatus)>, reload: Option<ReloadOutcome>) -> 
     }
 }
 
-fn resting(seconds: u64, reason: Reason) -> TargetStatus {
+fn in_cooldown(seconds: u64, reason: Reason) -> TargetStatus {
     let (now, steps) = (
         Instant::now(),
         CooldownDurations {
@@ -116,15 +116,15 @@ fn resting(seconds: u64, reason: Reason) -> TargetStatus {
             billing: Duration::from_secs(seconds),
         },
     );
-    let mut rests = Cooldowns::default();
-    rests.record_failure("it", reason, None, &steps, now);
-    TargetStatus::InCooldown(rests.get_active(&"it", now).unwrap())
+    let mut cooldowns = Cooldowns::default();
+    cooldowns.record_failure("it", reason, None, &steps, now);
+    TargetStatus::InCooldown(cooldowns.get_active(&"it", now).unwrap())
 }
 
 #[test]
-fn the_chain_says_who_answers_and_until_when_and_why_others_do_not() {
+fn chain_shows_the_active_target_and_why_others_are_unavailable() {
     let links = vec![
-        ("kimi/kimi-for-coding", resting(42, Reason::RateLimit)),
+        ("kimi/kimi-for-coding", in_cooldown(42, Reason::RateLimit)),
         ("moonshot/kimi-k3", TargetStatus::Disabled(EVIL.to_owned())),
         ("openrouter/auto", TargetStatus::Ready),
         ("openrouter/other", TargetStatus::Ready),
@@ -132,43 +132,45 @@ fn the_chain_says_who_answers_and_until_when_and_why_others_do_not() {
     let mut snapshot = snapshot(links, None);
     // To the second.
     snapshot.at = snapshot.next_cooldown_expiry().unwrap() - Duration::from_secs(42);
-    let refused =
+    let rejected =
         ReloadOutcome { finished_at: clock().now, is_accepted: false, message: Some(EVIL.to_owned()) };
-    snapshot.reload = Some(Arc::new(refused));
-    assert_says(
+    snapshot.reload = Some(Arc::new(rejected));
+    assert_contains(
         &chain::render_section(&snapshot, &clock()),
         &[
-            "<strong>openrouter/auto</strong> answers in place of kimi/kimi-for-coding",
+            "<strong>openrouter/auto</strong> answers instead of kimi/kimi-for-coding",
             "data-target=\"kimi/kimi-for-coding\" data-state=\"resting\"",
             ">12:00:42</time>",
-            ">42 s</span>): too many requests for now",
+            ">42 s</span>): rate limit reached",
             "data-target=\"moonshot/kimi-k3\" data-state=\"off\"",
             "data-target=\"openrouter/auto\" data-state=\"answering\"",
             "data-target=\"openrouter/other\" data-state=\"ready\"",
-            "was refused, the settings before it serve on: &lt;script&gt;",
-            "Providers beside the chain: 1",
+            ", the previous configuration stays active: &lt;script&gt;",
+            "Providers outside the chain: 1",
         ],
     );
 }
 
 #[test]
-fn a_key_that_rests_is_told_where_another_one_answers() {
-    let links = vec![("kimi/k3", resting(42, Reason::Quota)), ("kimi/k3", TargetStatus::Ready)];
+fn key_in_cooldown_is_shown_when_another_key_is_used() {
+    let links = vec![("kimi/k3", in_cooldown(42, Reason::Quota)), ("kimi/k3", TargetStatus::Ready)];
     let page = chain::render_section(&snapshot(links, None), &clock());
-    assert_says(&page, &["data-state=\"answering\"", "1 of its 2 keys rest"]);
+    assert_contains(&page, &["data-state=\"answering\"", "1 of 2 keys in cooldown"]);
     assert_eq!(page.0.matches("data-target=").count(), 1, "{}", page.0);
-    let nobody = chain::render_section(&snapshot(Vec::new(), None), &clock());
-    assert_says(&nobody, &["Nobody can answer", "no provider has a key"]);
+    let empty = chain::render_section(&snapshot(Vec::new(), None), &clock());
+    assert_contains(&empty, &["No target is available", "no provider has a key"]);
 }
 
-#[tokio::test]
-async fn a_request_that_fell_back_is_seen_at_a_glance() {
-    let ledger = UsageStore::in_memory();
-    let empty = requests::RequestPage::load(&ledger, false, None).await.render(&clock());
-    assert_says(&empty, &["None yet.", "usage.store is &quot;none&quot;"]);
-    let entry = fallen();
+#[test]
+fn failover_is_shown_in_the_list() {
+    let health = UsageStore::in_memory().health();
+    let page =
+        requests::RequestPage { entries: Vec::new(), is_newest: true, has_store: false, error: None, health };
+    let empty = page.render(&clock());
+    assert_contains(&empty, &["No requests yet.", "usage.store is &quot;none&quot;"]);
+    let entry = failed_over();
     assert!(requests::used_fallback(&entry));
-    assert_says(
+    assert_contains(
         &requests::render_attempt_chips(&entry),
         &["kimi/kimi-for-coding <span class=\"word\">rate_limit", "openrouter/auto"],
     );
@@ -177,45 +179,52 @@ async fn a_request_that_fell_back_is_seen_at_a_glance() {
     assert!(!requests::used_fallback(&UsageEntry {
         answered_by: Some("kimi/k3".to_owned()),
         attempts,
-        ..fallen()
+        ..failed_over()
     }));
-    assert!(!requests::used_fallback(&UsageEntry { answered_by: None, ..fallen() }));
+    assert!(!requests::used_fallback(&UsageEntry { answered_by: None, ..failed_over() }));
 }
 
 #[test]
-fn the_page_of_a_request_has_each_attempt_with_time_tokens_and_cost() {
-    assert_says(
-        &request::render_page(&fallen(), &clock()),
+fn request_page_has_time_tokens_and_cost_of_each_attempt() {
+    assert_contains(
+        &request::render_page(&failed_over(), &clock()),
         &[
             "data-request=\"330640caa9260000\" data-outcome=\"ok\"",
-            "<strong>openrouter/auto</strong> answered, after 2 attempts that did not",
+            "<strong>openrouter/auto</strong> answered after 2 other attempts",
             "anthropic-messages, translated to openai-completions, streamed",
             "<dd>one-rule</dd>",
             "<dd>top_k</dd>",
             "<svg class=\"timeline\" role=\"img\"",
             "data-attempt=\"kimi/kimi-for-coding\" data-result=\"rate_limit\"",
-            "too many requests for now: &lt;script&gt;",
+            "rate limit reached: &lt;script&gt;",
             "data-attempt=\"moonshot/kimi-k3\" data-result=\"cooling_down\"",
             "<td class=\"number\">600</td><td class=\"number\">400</td><td class=\"number\">200</td>",
             "title=\"0.001434 USD\">$0.001434</span>",
         ],
     );
-    assert_says(
-        &request::render_attempts(&fallen()),
+    assert_contains(
+        &request::render_attempts(&failed_over()),
         &["<span class=\"ms\">400 ms</span>", "data-result=\"ok\""],
     );
-    assert_says(&request::render_not_found(EVIL), &["&lt;script&gt;"]);
-    let nobody =
-        UsageEntry { attempts: Vec::new(), answered_by: None, outcome: "bad_request".into(), ..fallen() };
-    assert_says(&request::render_page(&nobody, &clock()), &["Nobody was asked: the request is wrong"]);
+    assert_contains(&request::render_not_found(EVIL), &["&lt;script&gt;"]);
+    let rejected = UsageEntry {
+        attempts: Vec::new(),
+        answered_by: None,
+        outcome: "bad_request".into(),
+        ..failed_over()
+    };
+    assert_contains(
+        &request::render_page(&rejected, &clock()),
+        &["No target was tried: the request is invalid"],
+    );
 }
 
 #[test]
-fn a_timeline_is_to_scale() {
-    let drawn = timeline::render_timeline(&fallen());
+fn timeline_is_to_scale() {
+    let timeline = request::render_timeline(&failed_over());
     // 440 wide for 2 s: Kimi from 0 for 400 ms, OpenRouter from 400 for 500 ms, and its answer to the end.
-    assert_says(
-        &drawn,
+    assert_contains(
+        &timeline,
         &[
             "<rect data-tone=\"bad\" x=\"0\" y=\"19\" width=\"88\"",
             "<rect data-tone=\"quiet\" x=\"88\" y=\"55\" width=\"2\"",
@@ -224,16 +233,19 @@ fn a_timeline_is_to_scale() {
         ],
     );
     let instant =
-        UsageEntry { duration: Duration::ZERO, attempts: vec![attempt("a/b", "ok", 0, 0)], ..fallen() };
-    assert_says(&timeline::render_timeline(&instant), &["x=\"0\" y=\"19\" width=\"2\""]);
+        UsageEntry { duration: Duration::ZERO, attempts: vec![attempt("a/b", "ok", 0, 0)], ..failed_over() };
+    assert_contains(&request::render_timeline(&instant), &["x=\"0\" y=\"19\" width=\"2\""]);
 }
 
 #[test]
-fn nothing_under_way_is_said_so_and_a_crowd_is_counted() {
-    assert_says(&active_requests::render_section(1_000, &[], &clock()), &[">1000</span>", "and 1000 more"]);
-    assert_says(
-        &active_requests::render_section(0, &[], &clock()),
-        &["Nothing is asked at this moment", ">0</span>"],
+fn active_requests_are_counted_and_none_is_shown_as_such() {
+    assert_contains(
+        &requests::render_active_requests(1_000, &[], &clock()),
+        &[">1000</span>", "and 1000 more"],
+    );
+    assert_contains(
+        &requests::render_active_requests(0, &[], &clock()),
+        &["No active requests.", ">0</span>"],
     );
 }
 
@@ -255,7 +267,7 @@ fn sum(day: &str, model: &str, answered: UsageTotals, lost: UsageTotals) -> Usag
 }
 
 #[test]
-fn the_charts_have_what_the_ledger_has() {
+fn charts_show_the_usage_database() {
     let (_, bars) = TimeRange::Week.build_bars(&clock()).unwrap();
     let sums = [
         sum("2026-11-20", "kimi/k3", total(1_000, 500, &[]), UsageTotals::default()),
@@ -269,18 +281,18 @@ fn the_charts_have_what_the_ledger_has() {
         // Older than the range: nothing of it is shown.
         sum("2026-11-01", "kimi/k3", UsageTotals::default(), UsageTotals::default()),
     ];
-    let spent = ChartData::from_rows(bars, &sums);
-    assert_eq!(spent.models, ["kimi/k3", "moonshot/k3", "moonshot-cn/k3"]);
-    let page = charts::render_section(&Ok(Some(spent)), TimeRange::Week);
-    assert_says(
+    let data = ChartData::from_rows(bars, &sums);
+    assert_eq!(data.models, ["kimi/k3", "moonshot/k3", "moonshot-cn/k3"]);
+    let page = charts::render_section(&Ok(Some(data)), TimeRange::Week);
+    assert_contains(
         &page,
         &[
-            "<strong>2,366 tokens</strong> in 7 days: 1,610 in, 0 from caches, 701 out; 55 in attempts that did not",
+            "<strong>2,366 tokens</strong> in 7 days: 1,610 input, 0 cached, 701 output; 55 in failed attempts",
             "aria-current=\"true\">7 days</a>",
             "data-chart=\"cost\" data-currency=\"CNY\"",
             "data-chart=\"cost\" data-currency=\"USD\"",
             "<strong title=\"0.0015 USD\">$0.0015</strong>",
-            "; 1 attempt without a price of its own (",
+            "; 1 attempt without a price (",
             "<tr><th scope=\"row\">2026-11-21</th><td class=\"number\">0</td><td class=\"number\">855</td>\
              <td class=\"number\">11</td></tr>",
             "<td class=\"number\">$0</td><td class=\"number\">$0.0015</td><td class=\"number\">$0</td>",
@@ -290,39 +302,55 @@ fn the_charts_have_what_the_ledger_has() {
 }
 
 #[test]
-fn a_seventh_model_is_among_the_others() {
+fn seventh_model_is_among_the_others() {
     let (_, bars) = TimeRange::Day.build_bars(&clock()).unwrap();
     let model =
         |at: u64| sum("2026-11-21T12", &format!("own/{at}"), total(100 - at, 0, &[]), UsageTotals::default());
     let sums: Vec<UsageRow> = (0..8).map(model).collect();
     let page = charts::render_section(&Ok(Some(ChartData::from_rows(bars, &sums))), TimeRange::Day);
-    assert_says(
+    assert_contains(
         &page,
         &["2 others", "<th class=\"number\" scope=\"col\">own/7</th>", "<th scope=\"col\">Hour</th>"],
     );
 }
 
-#[tokio::test]
-async fn where_nothing_is_kept_or_can_be_read_the_charts_say_so() {
-    let ledger = UsageStore::in_memory();
-    for (kept, words) in [(false, "usage.store is &quot;none&quot;"), (true, "it is not open yet")] {
-        let drawn = charts::load_chart(&ledger, kept, TimeRange::Week, &clock()).await;
-        assert_says(&charts::render_section(&drawn, TimeRange::Week), &[words]);
-    }
-    let (place, problem) = ("/x".to_owned(), EVIL.to_owned());
-    let trouble = crate::usage::DatabaseError { location: place, problem };
-    assert_says(
-        &charts::render_section(&Err(trouble), TimeRange::Week),
-        &["cannot be read: usage database /x: &lt;script&gt;"],
+#[test]
+fn charts_without_data_show_the_reason() {
+    assert_contains(
+        &charts::render_section(&Ok(None), TimeRange::Week),
+        &["usage.store is &quot;none&quot;"],
+    );
+    let (location, problem) = ("/x".to_owned(), EVIL.to_owned());
+    let error = crate::usage::DatabaseError { location, problem };
+    assert_contains(
+        &charts::render_section(&Err(error), TimeRange::Week),
+        &["Charts unavailable: usage database /x: &lt;script&gt;"],
     );
     let empty = ChartData::from_rows(TimeRange::Week.build_bars(&clock()).unwrap().1, &[]);
-    assert_says(
+    assert_contains(
         &charts::render_section(&Ok(Some(empty)), TimeRange::Week),
         &["<strong>0 tokens</strong>", "data-chart=\"cost\"", "<strong>No cost</strong>"],
     );
 }
 
 #[test]
-fn a_time_before_all_others_is_a_time() {
-    assert_says(&clock().render_time(SystemTime::UNIX_EPOCH), &[">Jan 1, 00:00<"]);
+fn unix_epoch_is_rendered() {
+    assert_contains(&clock().render_time(SystemTime::UNIX_EPOCH), &[">Jan 1, 00:00<"]);
+}
+
+#[test]
+fn every_outcome_has_a_description() {
+    let skips = [
+        SkipReason::NoKey,
+        SkipReason::ApiNotSupported,
+        SkipReason::InCooldown(Reason::Quota),
+        SkipReason::MediaNotAccepted,
+        SkipReason::WindowTooSmall,
+        SkipReason::MessagesTooLarge,
+    ];
+    let outcomes =
+        Reason::ALL.map(AttemptOutcome::Failed).into_iter().chain(skips.map(AttemptOutcome::Skipped));
+    for outcome in outcomes.chain([AttemptOutcome::Ok, AttemptOutcome::Cancelled]) {
+        assert_ne!(describe_outcome(outcome.as_str()), outcome.as_str(), "{outcome:?}");
+    }
 }

@@ -14,17 +14,14 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, StatusCode, Uri};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::document::insert_security_headers;
-use super::local_time::LocalTime;
-use super::view::{DashboardView, Section};
-use crate::gateway::app_state::AppState;
-use crate::routing::shutdown::{ShutdownPhase, ShutdownWatch};
+use super::app_state::{AppState, MAX_VIEWERS};
+use super::pages::{DashboardView, Section, insert_security_headers};
+use crate::dashboard::format::LocalTime;
+use crate::state::{ShutdownPhase, ShutdownWatch};
 
-/// A person has one page open, or a few.
-const MAX_VIEWERS: usize = 8;
 /// Delay from a change to its event. Changes in this time are sent together, so there are at most four events a
 /// second.
 const DEBOUNCE: Duration = Duration::from_millis(250);
@@ -43,19 +40,13 @@ const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(15);
 /// When a page that lost the connection reconnects.
 const RECONNECT_DELAY: Duration = Duration::from_secs(2);
 
-/// Creates the slots for viewers.
-#[must_use]
-pub(in crate::gateway) fn create_viewer_slots() -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(MAX_VIEWERS))
-}
-
 /// `GET /dashboard/events`.
-pub(super) async fn stream_events(State(shared): State<Arc<AppState>>, uri: Uri) -> Response {
-    let view = match DashboardView::parse(shared.clone(), uri.query().unwrap_or_default()) {
+pub(super) async fn stream_events(State(state): State<Arc<AppState>>, uri: Uri) -> Response {
+    let view = match DashboardView::parse(state.clone(), uri.query().unwrap_or_default()) {
         Ok(view) => view,
-        Err(problem) => return problem.into_response(),
+        Err(error) => return error.into_response(),
     };
-    let Ok(permit) = shared.viewer_slots.clone().try_acquire_owned() else {
+    let Ok(permit) = state.viewer_slots.clone().try_acquire_owned() else {
         return too_many_viewers_response();
     };
     let events = stream::unfold(Viewer::new(view, permit), Viewer::next_event);
@@ -72,8 +63,7 @@ pub(super) async fn stream_events(State(shared): State<Arc<AppState>>, uri: Uri)
 
 /// The response when every viewer slot is taken.
 fn too_many_viewers_response() -> Response {
-    let text =
-        format!("{MAX_VIEWERS} dashboards are open already; this one shows what was when it was loaded\n");
+    let text = format!("{MAX_VIEWERS} dashboards are already open; this page is not updated\n");
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
@@ -101,7 +91,7 @@ struct Viewer {
     charts_delay: Duration,
     /// When the quota is due.
     quota_due: Instant,
-    ending: ShutdownWatch,
+    shutdown: ShutdownWatch,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -114,12 +104,12 @@ async fn wait_until(moment: Option<Instant>) {
 
 impl Viewer {
     fn new(view: DashboardView, permit: OwnedSemaphorePermit) -> Self {
-        let (relay, ledger) = (view.state.engine.clone(), view.state.usage.clone());
+        let (engine, usage) = (view.state.engine.clone(), view.state.usage.clone());
         Self {
-            chain_changes: relay.state().changes(),
-            active_changes: relay.state().active_requests().changes(),
-            usage_changes: ledger.subscribe(),
-            ending: relay.state().watch_shutdown(),
+            chain_changes: engine.state().changes(),
+            active_changes: engine.state().active_requests().changes(),
+            usage_changes: usage.subscribe(),
+            shutdown: engine.state().watch_shutdown(),
             cooldown_ends: None,
             charts_due: None,
             charts_delay: CHART_DELAY,
@@ -141,7 +131,7 @@ impl Viewer {
 
     /// The next event; `None` when the gateway stops.
     async fn next_event(mut self) -> Option<(Result<Event, Infallible>, Self)> {
-        let mut ending = self.ending.clone();
+        let mut shutdown = self.shutdown.clone();
         let next = async {
             loop {
                 if let Some(event) = self.queue.pop_front() {
@@ -158,7 +148,7 @@ impl Viewer {
         let event = tokio::select! {
             // A shutdown does not need to wait for a response here.
             biased;
-            () = ending.wait_for(ShutdownPhase::Draining) => return None,
+            () = shutdown.wait_for(ShutdownPhase::Draining) => return None,
             event = next => event,
         };
         Some((Ok(event), self))
@@ -166,13 +156,13 @@ impl Viewer {
 
     /// Waits until something is due.
     async fn wait_for_change(&mut self) {
-        let (rest_ends, charts, quota) = (self.cooldown_ends, self.charts_due, self.quota_due);
+        let (cooldown_ends, charts, quota) = (self.cooldown_ends, self.charts_due, self.quota_due);
         // The senders live as long as the engine and the usage store, which the view holds.
         tokio::select! {
             _ = self.chain_changes.changed() => self.due_sections.push(Section::Chain),
             _ = self.active_changes.changed() => self.due_sections.push(Section::ActiveRequests),
             _ = self.usage_changes.changed() => self.schedule_request_sections(),
-            () = wait_until(rest_ends) => self.due_sections.push(Section::Chain),
+            () = wait_until(cooldown_ends) => self.due_sections.push(Section::Chain),
             () = wait_until(charts) => {
                 self.charts_due = None;
                 self.due_sections.push(Section::Charts);

@@ -1,5 +1,5 @@
-//! Stacked bars as SVG. It has no `style` attribute, because the page's policy would refuse it. `style.css`
-//! selects the parts by their colours.
+//! Stacked bars as SVG, and their colors. It has no `style` attribute, because the page's policy would refuse it.
+//! The drawing contains the colors for light pages; on dark pages `style.css` replaces each by its attribute.
 
 use maud::html;
 use plotters::backend::SVGBackend;
@@ -10,10 +10,35 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::drawing::{DrawingArea, DrawingAreaErrorKind, IntoDrawingArea};
 use plotters::element::{Rectangle, Text};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{Color, IntoFont, TextStyle};
+use plotters::style::{Color, IntoFont, RGBColor, TextStyle};
 
 use super::format::format_axis_value;
-use super::palette::{LINE_COLOR, TEXT_COLOR, select_series_color};
+
+/// Of the text in a drawing.
+pub(crate) const TEXT_COLOR: RGBColor = RGBColor(0x5B, 0x64, 0x70);
+/// Of its lines.
+pub(crate) const LINE_COLOR: RGBColor = RGBColor(0xD9, 0xDE, 0xE5);
+/// Of its bars, one a model; they differ in lightness too, for eyes that see fewer hues.
+pub(crate) const SERIES_COLORS: [RGBColor; 6] = [
+    RGBColor(0x0B, 0x62, 0xA8),
+    RGBColor(0xC4, 0x6A, 0x00),
+    RGBColor(0x0A, 0x7D, 0x5E),
+    RGBColor(0x9A, 0x4C, 0x86),
+    RGBColor(0x3A, 0x93, 0xCC),
+    RGBColor(0xB2, 0x3A, 0x1E),
+];
+/// Of the bars of all models that have no color of their own.
+pub(crate) const OTHER_COLOR: RGBColor = RGBColor(0x76, 0x78, 0x7D);
+
+/// The color of the bars at this index.
+pub(crate) fn select_series_color(place: usize) -> RGBColor {
+    SERIES_COLORS.get(place).copied().unwrap_or(OTHER_COLOR)
+}
+
+/// As an attribute has it, in the letters that plotters writes.
+pub(crate) fn format_hex(RGBColor(red, green, blue): RGBColor) -> String {
+    format!("#{red:02X}{green:02X}{blue:02X}")
+}
 
 /// In the units of the drawing, which a page stretches; chosen so that its text can be read 340 pixels wide.
 const VIEW_SIZE: (u32, u32) = (440, 210);
@@ -28,11 +53,11 @@ type DrawError = DrawingAreaErrorKind<std::io::Error>;
 
 /// The content of a chart.
 #[derive(Debug, Default)]
-pub(super) struct BarChart {
+pub(crate) struct BarChart {
     /// Under each bar.
-    pub(super) labels: Vec<String>,
+    pub(crate) labels: Vec<String>,
     /// Of each series, from the bottom up, its part of each bar.
-    pub(super) series: Vec<Vec<f64>>,
+    pub(crate) series: Vec<Vec<f64>>,
 }
 
 impl BarChart {
@@ -46,7 +71,7 @@ impl BarChart {
     ///
     /// # Errors
     /// Writing into a string does not fail, but plotters can still report an error.
-    pub(super) fn render_svg(&self, label: &str) -> Result<String, String> {
+    pub(crate) fn render_svg(&self, label: &str) -> Result<String, String> {
         let mut svg = String::new();
         self.draw(&mut svg).map_err(|error| error.to_string())?;
         let (_, inner) = svg.split_once("viewBox=").ok_or("no drawing came out")?;
@@ -118,10 +143,59 @@ impl BarChart {
 
 #[cfg(test)]
 mod tests {
-    use super::BarChart;
+    use super::*;
+
+    const STYLE: &str = include_str!("style.css");
+
+    /// WCAG 2.2, relative luminance.
+    fn luminance(hex: &str) -> f64 {
+        let part = |at: usize| {
+            let part = f64::from(u8::from_str_radix(&hex[at..at + 2], 16).unwrap()) / 255.0;
+            if part <= 0.04045 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) }
+        };
+        0.2126 * part(1) + 0.7152 * part(3) + 0.0722 * part(5)
+    }
+
+    fn contrast(one: &str, other: &str) -> f64 {
+        let (one, other) = (luminance(one) + 0.05, luminance(other) + 0.05);
+        one.max(other) / one.min(other)
+    }
+
+    /// A custom property's values, the light one first.
+    fn property(name: &str) -> Vec<&'static str> {
+        let start = format!("--{name}:");
+        STYLE.lines().filter_map(|line| line.trim().strip_prefix(&start)?.trim().strip_suffix(';')).collect()
+    }
 
     #[test]
-    fn a_drawing_has_its_bars_and_nothing_that_the_policy_refuses() {
+    fn each_color_has_a_dark_variant_with_enough_contrast() {
+        let [light, dark] = property("card")[..] else { panic!("two cards") };
+        let all = SERIES_COLORS.iter().chain([&OTHER_COLOR]).map(|color| (*color, "fill", 3.0));
+        for (color, attribute, least) in all.chain([(TEXT_COLOR, "fill", 4.5), (LINE_COLOR, "stroke", 1.0)]) {
+            let color = format_hex(color);
+            let rule = format!("svg [{attribute}=\"{color}\"] {{ {attribute}: ");
+            let (_, found) = STYLE.split_once(&rule).unwrap_or_else(|| panic!("style.css lacks {rule}"));
+            let other = &found[..7];
+            assert!(contrast(&color, light) >= least, "{color} on {light}: {}", contrast(&color, light));
+            assert!(contrast(other, dark) >= least, "{other} on {dark}: {}", contrast(other, dark));
+        }
+    }
+
+    #[test]
+    fn text_has_enough_contrast_on_every_background() {
+        for name in ["text", "muted", "good", "warn", "bad", "link"] {
+            for (color, grounds) in property(name).iter().zip([0, 1]) {
+                for ground in ["card", "page"] {
+                    let ground = property(ground)[grounds];
+                    let found = contrast(color, ground);
+                    assert!(found >= 4.5, "--{name} {color} on {ground}: {found}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn drawing_has_its_bars_and_no_style_attribute() {
         let bars = BarChart {
             labels: ["Nov 20", "Nov <21>"].map(str::to_owned).to_vec(),
             series: vec![vec![1000.0, 0.0], vec![500.0, 250.0]],
@@ -135,15 +209,15 @@ mod tests {
         assert!(svg.contains("Nov &lt;21&gt;") && svg.trim_end().ends_with("</svg>"), "{svg}");
         assert!(!svg.contains("style=") && !svg.contains("<script"), "{svg}");
         // The heights are in proportion: 1,000 of the one is twice 500 of the other.
-        let height = |colour: &str| -> i32 {
-            let (before, _) = svg.split_once(&format!("fill=\"{colour}\"")).unwrap();
+        let height = |color: &str| -> i32 {
+            let (before, _) = svg.split_once(&format!("fill=\"{color}\"")).unwrap();
             before.rsplit_once("height=\"").unwrap().1.split('"').next().unwrap().parse().unwrap()
         };
         assert!((height("#0B62A8") - 2 * height("#C46A00")).abs() <= 2, "{svg}");
     }
 
     #[test]
-    fn nothing_is_drawn_as_an_empty_plane() {
+    fn empty_chart_is_drawn_without_bars() {
         let svg = BarChart::default().render_svg("nothing").unwrap();
         assert!(!svg.contains("NaN") && svg.contains("</svg>"), "{svg}");
     }

@@ -1,72 +1,80 @@
-//! Completed requests, the newest first.
+//! Active requests, and completed requests, the newest first.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use maud::{Markup, html};
 
-use super::format::{format_count, format_duration, format_money};
-use super::local_time::LocalTime;
-use super::outcome_text::{choose_tone, describe_outcome};
-use crate::gateway::response::to_unix_millis;
+use super::format::{LocalTime, format_count, format_duration, format_money};
+use super::outcome::{choose_tone, describe_outcome};
 use crate::protocol::amount::Amount;
-use crate::record::RequestId;
-use crate::usage::{DatabaseError, UsageAttempt, UsageEntry, UsageHealth, UsageStore};
+use crate::record::{Record, to_unix_millis};
+use crate::usage::{DatabaseError, UsageAttempt, UsageEntry, UsageHealth};
+
+/// Further active requests are only counted.
+pub(crate) const MAX_ACTIVE_SHOWN: usize = 30;
+
+/// The section of active requests: how many there are, and the oldest of them.
+pub(crate) fn render_active_requests(count: usize, records: &[Record], clock: &LocalTime) -> Markup {
+    html! {
+        h2 id="live-title" { "Active requests " span.count { (count) } }
+        @if count == 0 {
+            p.muted { "No active requests." }
+        } @else {
+            ul.live {
+                @for record in records { (render_active_request(record, clock)) }
+            }
+        }
+        @if let Some(more) = count.checked_sub(records.len()).filter(|more| *more > 0) {
+            p.muted { "and " (more) " more" }
+        }
+    }
+}
+
+fn render_active_request(record: &Record, clock: &LocalTime) -> Markup {
+    let entry = UsageEntry::from(record.clone());
+    let state = match (&record.served_by, record.attempts.is_empty()) {
+        (Some(model), _) => format!("{model} is answering"),
+        (None, true) => "waiting for the first target".to_owned(),
+        (None, false) => "waiting for the next target".to_owned(),
+    };
+    html! {
+        li data-live=(record.request_id) {
+            span.elapsed { (clock.render_elapsed(record.received_at)) }
+            span.name { @if record.requested_model.is_empty() { "no model" } @else { (record.requested_model) } }
+            span.who { (record.client) }
+            span.way { (state) @if !entry.attempts.is_empty() { " " (render_attempt_chips(&entry)) } }
+        }
+    }
+}
 
 /// The number of requests on one page.
-const PAGE_SIZE: usize = 25;
+pub(crate) const PAGE_SIZE: usize = 25;
 
 /// The content of a page of requests.
-pub(super) struct RequestPage {
-    entries: Vec<Arc<UsageEntry>>,
+pub(crate) struct RequestPage {
+    pub(crate) entries: Vec<Arc<UsageEntry>>,
     /// Whether the page begins with the newest request, and grows.
-    is_newest: bool,
+    pub(crate) is_newest: bool,
     /// Whether the settings have a store, from which older requests can be loaded.
-    has_store: bool,
+    pub(crate) has_store: bool,
     /// Why the query of the store failed.
-    error: Option<DatabaseError>,
+    pub(crate) error: Option<DatabaseError>,
     /// The state of the writer.
-    health: UsageHealth,
+    pub(crate) health: UsageHealth,
 }
 
 impl RequestPage {
-    /// Loads the newest requests, or those before a point in time.
-    pub(super) async fn load(ledger: &UsageStore, kept: bool, before: Option<SystemTime>) -> Self {
-        let mut entries = match before {
-            None => ledger.recent(),
-            Some(_) => Vec::new(),
-        };
-        entries.truncate(PAGE_SIZE);
-        let (newest, health) = (before.is_none(), ledger.health());
-        let mut page = Self { entries, is_newest: newest, has_store: kept, error: None, health };
-        if let Some(store) = ledger.database().filter(|_| page.entries.len() < PAGE_SIZE) {
-            let oldest = page.entries.last().map(|entry| entry.started_at());
-            let moment = before.or(oldest).unwrap_or_else(SystemTime::now);
-            match store.list_before(moment, PAGE_SIZE - page.entries.len()).await {
-                Ok(older) => page.append_older(older),
-                Err(trouble) => page.error = Some(trouble),
-            }
-        }
-        page
-    }
-
-    fn append_older(&mut self, older: Vec<UsageEntry>) {
-        let known: HashSet<RequestId> = self.entries.iter().map(|entry| entry.request_id).collect();
-        let new = older.into_iter().filter(|entry| !known.contains(&entry.request_id));
-        self.entries.extend(new.map(Arc::new));
-    }
-
     /// The section.
-    pub(super) fn render(&self, clock: &LocalTime) -> Markup {
+    pub(crate) fn render(&self, clock: &LocalTime) -> Markup {
         html! {
             h2 id="requests-title" { "Requests" }
-            @if let Some(trouble) = &self.error {
-                p.notice.bad { "Older requests cannot be read: " (trouble) }
+            @if let Some(error) = &self.error {
+                p.notice.bad { "Cannot read older requests: " (error) }
             }
             (render_write_errors(&self.health))
             @if self.entries.is_empty() {
-                p.muted { @if self.is_newest { "None yet." } @else { "None from before that." } }
+                p.muted { @if self.is_newest { "No requests yet." } @else { "No older requests." } }
             } @else {
                 (render_table(&self.entries, clock))
             }
@@ -77,7 +85,7 @@ impl RequestPage {
                     a href={ "/?before=" (to_unix_millis(last.started_at()) + 1) "#requests" } { "Older" }
                 }
                 @if !self.has_store {
-                    span.muted { "Only the last requests are known: usage.store is \"none\"." }
+                    span.muted { "Only recent requests are shown: usage.store is \"none\"." }
                 }
             }
         }
@@ -87,18 +95,18 @@ impl RequestPage {
 /// What the usage database could not write to disk, if anything.
 fn render_write_errors(health: &UsageHealth) -> Markup {
     html! {
-        @if let Some(trouble) = &health.last_error {
-            p.notice.bad { "Requests cannot be written down: " (trouble) }
+        @if let Some(error) = &health.last_error {
+            p.notice.bad { "Cannot write to the usage database: " (error) }
         }
         @if health.dropped > 0 {
-            p.notice.bad { (format_count(health.dropped)) " requests were not written down; the sums lack them." }
+            p.notice.bad { (format_count(health.dropped)) " requests were not recorded; totals do not include them." }
         }
     }
 }
 
 /// A table whose rows become cards on a narrow screen. The roles keep it a table for screen readers.
 fn render_table(entries: &[Arc<UsageEntry>], clock: &LocalTime) -> Markup {
-    let columns = ["Time", "Client", "Asked for", "Way", "First byte", "Took", "Tokens", "Cost"];
+    let columns = ["Time", "Client", "Requested", "Attempts", "First byte", "Duration", "Tokens", "Cost"];
     html! {
         table.requests role="table" aria-labelledby="requests-title" {
             thead role="rowgroup" {
@@ -136,14 +144,14 @@ fn render_row(entry: &UsageEntry, clock: &LocalTime) -> Markup {
 }
 
 /// Whether a target other than the first one answered.
-pub(super) fn used_fallback(entry: &UsageEntry) -> bool {
+pub(crate) fn used_fallback(entry: &UsageEntry) -> bool {
     let name = |attempt: &UsageAttempt| format!("{}/{}", attempt.provider, attempt.model);
     let first = entry.attempts.first().map(name);
     entry.answered_by.is_some() && first.is_some() && first != entry.answered_by
 }
 
 /// The targets in order, each with its outcome.
-pub(super) fn render_attempt_chips(entry: &UsageEntry) -> Markup {
+pub(crate) fn render_attempt_chips(entry: &UsageEntry) -> Markup {
     html! {
         span.chips {
             @for attempt in &entry.attempts {
@@ -157,7 +165,7 @@ pub(super) fn render_attempt_chips(entry: &UsageEntry) -> Markup {
 }
 
 /// The outcome for the client, if it was not a success.
-pub(super) fn render_outcome(outcome: &str) -> Markup {
+pub(crate) fn render_outcome(outcome: &str) -> Markup {
     html! { span.ended data-tone=(choose_tone(outcome)) title=(describe_outcome(outcome)) { (outcome) } }
 }
 
@@ -170,7 +178,7 @@ fn render_tokens(entry: &UsageEntry) -> Markup {
     let estimated = used().any(|usage| usage.is_estimated);
     html! {
         @if prompt == 0 && output == 0 { "–" } @else {
-            span title={ (format_count(prompt)) " in, " (format_count(output)) " out" @if estimated { ", estimated" } } {
+            span title={ (format_count(prompt)) " input, " (format_count(output)) " output" @if estimated { ", estimated" } } {
                 @if estimated { "≈" } (format_count(prompt)) "\u{2009}+\u{2009}" (format_count(output))
             }
         }
@@ -178,7 +186,7 @@ fn render_tokens(entry: &UsageEntry) -> Markup {
 }
 
 /// The cost of all attempts, for each currency.
-pub(super) fn sum_costs(entry: &UsageEntry) -> BTreeMap<&str, Amount> {
+pub(crate) fn sum_costs(entry: &UsageEntry) -> BTreeMap<&str, Amount> {
     let mut costs = BTreeMap::new();
     for bill in entry.attempts.iter().filter_map(|attempt| attempt.bill.as_ref()) {
         let sum: &mut Amount = costs.entry(bill.currency.as_str()).or_default();
