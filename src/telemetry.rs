@@ -1,6 +1,7 @@
-//! Logs, metrics and traces of the gateway's work.
+//! Logs, metrics and traces: what the gateway reports about finished requests. Nothing here waits or calls a provider.
 
 pub mod log;
 pub mod metrics;
-pub mod record_queue;
+pub mod request_log;
+#[cfg(feature = "otel")]
 pub mod traces;

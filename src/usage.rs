@@ -1,12 +1,12 @@
-//! The usage database: attempts, tokens and cost of every request, in a store that outlives the process.
+//! The usage database: attempts, tokens and cost of every request.
 //!
-//! A request only adds a [`UsageEntry`] to a queue. Queries for recent requests are answered from memory.
+//! A request only adds a [`UsageEntry`] to a queue; one task writes. Recent requests are answered from memory.
 
 mod database;
 mod entry;
 mod queue;
+mod retention;
 mod sqlite;
-mod write_priority;
 mod writer;
 
 use std::collections::VecDeque;
@@ -21,7 +21,7 @@ pub use database::{
     DatabaseError, DatabaseFuture, GroupBy, TokenTotals, UsageDatabase, UsageQuery, UsageRow, UsageTotals,
 };
 pub use entry::{Label, UsageAttempt, UsageEntry};
-pub use write_priority::WritePriority;
+pub use queue::UsageHealth;
 pub use writer::UsageWriter;
 
 use self::queue::UsageQueue;
@@ -37,40 +37,27 @@ pub const RECENT_CAPACITY: usize = 200;
 /// state.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What keeps entries in a state directory; made where it is missing. It may block.
+/// Opens the database in a state directory. Creates it if it is missing. It may block.
 ///
 /// # Errors
-/// When the file cannot be written, is damaged, is something else, or is of a newer Moonrelay. It is left as it is then.
+/// If the file cannot be written, is damaged, is not a usage database, or is of a newer version. It is not changed then.
 pub fn open_database(directory: &Path) -> Result<Arc<dyn UsageDatabase>, DatabaseError> {
     Ok(Arc::new(SqliteDatabase::open(directory)?))
 }
 
-/// What was kept in a state directory, for reading, whether the gateway runs or not; `None` where nothing was. It may
-/// block.
+/// Opens the database in a state directory for reading, whether the gateway runs or not. Returns `None` if it does not
+/// exist. It may block.
 ///
 /// # Errors
-/// When the file cannot be read, is damaged, is something else, or has another version's tables.
+/// If the file cannot be read, is damaged, is not a usage database, or is of another version.
 pub fn open_read_only(directory: &Path) -> Result<Option<Arc<dyn UsageDatabase>>, DatabaseError> {
-    let found = SqliteDatabase::read_only(directory)?;
-    Ok(found.map(|store| Arc::new(store) as Arc<dyn UsageDatabase>))
-}
-
-/// How the writing goes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct UsageHealth {
-    /// Entries that wait to be written.
-    pub queued: u64,
-    /// Entries that the store has taken.
-    pub written: u64,
-    /// Entries that were lost: the queue was full, or the store refused them.
-    pub dropped: u64,
-    /// Why the last write failed; `None` when it did not.
-    pub last_error: Option<String>,
+    let database = SqliteDatabase::read_only(directory)?;
+    Ok(database.map(|database| Arc::new(database) as Arc<dyn UsageDatabase>))
 }
 
 /// The usage database of a running gateway.
 pub struct UsageStore {
-    /// `None` where nothing is ever written.
+    /// `None` if nothing is ever written.
     queue: Option<Arc<UsageQueue>>,
     recent: Mutex<VecDeque<Arc<UsageEntry>>>,
     changes: watch::Sender<u64>,
@@ -88,35 +75,31 @@ impl UsageStore {
     #[must_use]
     pub fn persistent(directory: Option<&Path>, usage: UsageSettings) -> (Self, UsageWriter) {
         let directory = directory.map(Path::to_path_buf);
-        Self::with_opener(
-            usage,
-            Arc::new(move || {
-                directory.as_deref().ok_or_else(DatabaseError::no_directory).and_then(open_database)
-            }),
-        )
+        let open = move || directory.as_deref().ok_or_else(no_directory_error).and_then(open_database);
+        Self::with_opener(usage, Arc::new(open))
     }
 
     fn with_opener(usage: UsageSettings, open: OpenDatabase) -> (Self, UsageWriter) {
-        let (queue, waiting) = UsageQueue::new(usage);
-        let writer = UsageWriter { queue: queue.clone(), receiver: waiting, open };
+        let (queue, receiver) = UsageQueue::new(usage);
+        let writer = UsageWriter { queue: queue.clone(), receiver, open };
         (Self { queue: Some(queue), ..Self::in_memory() }, writer)
     }
 
-    /// Keeps what these settings ask for from now on. A store that could not be opened is tried again.
+    /// Applies these settings from now on. A database that could not be opened is opened again.
     pub fn apply_settings(&self, usage: UsageSettings) {
         if let Some(queue) = &self.queue {
             queue.settings.send_replace(usage);
         }
     }
 
-    /// No more requests come: the writer writes what waits, and ends.
+    /// Ends the writer, which first writes the waiting entries.
     pub fn close(&self) {
         if let Some(queue) = &self.queue {
             queue.is_closed.send_replace(true);
         }
     }
 
-    /// Takes a request that is over. It never waits.
+    /// Records a finished request. Never waits.
     pub fn record(&self, record: Record) {
         let entry = Arc::new(UsageEntry::from(record));
         if let Some(queue) = &self.queue {
@@ -136,52 +119,45 @@ impl UsageStore {
         });
     }
 
-    /// What was noted until now came together: the writer need not wait for more.
-    pub fn request_flush(&self) {
-        if let Some(queue) = &self.queue {
-            queue.batch_ready.notify_one();
-        }
-    }
-
-    /// How the writing goes.
+    /// The state of writes.
     #[must_use]
     pub fn health(&self) -> UsageHealth {
         self.queue.as_ref().map(|queue| queue.health()).unwrap_or_default()
     }
 
-    /// Where older entries are stored. `None` if nothing is kept, or if the store cannot be opened.
+    /// Where older entries are stored. `None` if nothing is stored, or if the database cannot be opened.
     #[must_use]
     pub fn database(&self) -> Option<Arc<dyn UsageDatabase>> {
         self.queue.as_ref().and_then(|queue| queue.database.borrow().clone())
     }
 
-    /// Waits until the store is open and contains all earlier entries; the writer is asked to hurry. Returns
-    /// early if nothing is kept or the store has failed, and never waits longer than some seconds.
+    /// Has all earlier entries written at once and waits for that, at most `FLUSH_TIMEOUT`. Returns at once if nothing
+    /// is stored or the last write failed.
     pub async fn flush(&self) {
         if let Some(queue) = self.queue.as_ref().filter(|queue| queue.is_healthy()) {
             let _ = timeout(FLUSH_TIMEOUT, queue.wait_until_written()).await;
         }
     }
 
-    /// The last requests that are over, the newest first.
+    /// The last finished requests, the newest first.
     #[must_use]
     pub fn recent(&self) -> Vec<Arc<UsageEntry>> {
         self.lock_entries().iter().cloned().collect()
     }
 
-    /// Finds a request by its id: a recent one in memory, an older one in the store.
+    /// Finds a request by its id: a recent one in memory, an older one in the database.
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// If the database cannot be read.
     pub async fn find_request(&self, id: RequestId) -> Result<Option<Arc<UsageEntry>>, DatabaseError> {
         let known = self.lock_entries().iter().find(|entry| entry.request_id == id).cloned();
         match (known, self.database()) {
-            (None, Some(store)) => Ok(store.find_request(id).await?.map(Arc::new)),
+            (None, Some(database)) => Ok(database.find_request(id).await?.map(Arc::new)),
             (known, _) => Ok(known),
         }
     }
 
-    /// Changes with each request that is over.
+    /// Changes with each finished request.
     #[must_use]
     pub fn subscribe(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
@@ -190,4 +166,10 @@ impl UsageStore {
     fn lock_entries(&self) -> MutexGuard<'_, VecDeque<Arc<UsageEntry>>> {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn no_directory_error() -> DatabaseError {
+    let problem =
+        "no state directory: set HOME, XDG_STATE_HOME or STATE_DIRECTORY, or set usage.store to \"none\"";
+    DatabaseError { location: sqlite::FILE_NAME.to_owned(), problem: problem.to_owned() }
 }

@@ -1,78 +1,124 @@
-//! The log: one line a request, nothing of prompts or answers, never a key. Fields where the journal reads, else lines.
+//! Log output: fields to the journal if standard error is connected to it, otherwise lines to standard error.
+//!
+//! Lines wait in a bounded queue for a thread that writes them. If standard error is not read, the queue fills up;
+//! further lines are dropped and counted, and requests continue.
 
-mod plain_format;
-mod stderr_writer;
-
+use std::fmt::{self, Debug, Write as _};
 use std::fs::File;
-use std::io::{IsTerminal, Write};
+use std::io::{BufWriter, IsTerminal};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
+use std::thread;
 use std::time::Duration;
 
-use tracing::{Level, enabled, info, warn};
+use tracing::field::Field;
+use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_journald::{Priority, PriorityMappings};
+use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::FormatFields;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{Registry, fmt, reload};
-
-use self::plain_format::{LineFields, MESSAGE};
-use crate::failure::Reason;
-use crate::protocol::api::Api;
-use crate::record::{AttemptOutcome, Record, render_attempts_header};
-
-pub use stderr_writer::batch_writes;
+use tracing_subscriber::{Registry, fmt as fmt_layer, reload};
 
 /// The target of messages that are logged at every level: the chain, and the listen address.
 pub const ANNOUNCEMENT: &str = "announcement";
 
+/// Lines that wait for standard error. A line of a request has about 600 bytes.
+const QUEUE_CAPACITY: usize = 4_096;
+
+/// Lines that wait together are one write, up to this size in bytes.
+const WRITE_BUFFER: usize = 64 * 1024;
+
+/// How long [`flush`] waits for a reader of standard error.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// The process has one log, as it has one standard error.
-static FILTER_HANDLE: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
+static LOG: OnceLock<Log> = OnceLock::new();
 
-/// Where the log is lines without colour: a request's is written without an event.
-static IS_PLAIN: AtomicBool = AtomicBool::new(false);
+struct Log {
+    filter: reload::Handle<Targets, Registry>,
+    /// `None` if the journal receives the log.
+    dropped_lines: Option<ErrorCounter>,
+    /// Ends the thread that writes lines.
+    writer: Mutex<Option<WorkerGuard>>,
+}
 
-/// Logs from `level` on, and [`ANNOUNCEMENT`]s at every level: to the journal where standard error is the journal, else
-/// as lines to standard error. The first call counts.
+/// Starts the log at `level`. The first call counts. [`flush`] must be called before the process ends.
 pub fn init(level: &str) {
     let (filter, handle) = reload::Layer::new(build_filter(level));
-    let logs = tracing_subscriber::registry().with(filter);
-    // The layers are options, of which one is there.
     let journal = if is_journal() { build_journal_layer() } else { None };
-    let colour =
-        std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
-    // The crate would report a closed terminal on that same terminal, and panic.
-    let coloured = (journal.is_none() && colour).then(|| {
-        fmt::layer().with_target(false).log_internal_errors(false).with_writer(stderr_writer::writer)
-    });
-    let plain = (journal.is_none() && !colour).then(|| {
-        let layer = fmt::layer().log_internal_errors(false).with_writer(stderr_writer::writer);
-        layer.with_ansi(false).event_format(plain_format::PlainFormat)
-    });
-    let is_plain = plain.is_some();
-    if logs.with(journal).with(coloured).with(plain).try_init().is_ok() {
-        let _ = FILTER_HANDLE.set(handle);
-        IS_PLAIN.store(is_plain, Ordering::Relaxed);
+    let (lines, dropped_lines, writer) = if journal.is_none() {
+        let (queue, guard) = build_line_queue();
+        let dropped = queue.error_counter();
+        let layer = fmt_layer::layer()
+            .with_target(false)
+            .with_ansi(has_colour())
+            // The crate would report a closed terminal on that same terminal, and panic.
+            .log_internal_errors(false)
+            .fmt_fields(field_format())
+            .with_writer(queue);
+        (Some(layer), Some(dropped), Some(guard))
+    } else {
+        (None, None, None)
+    };
+    if tracing_subscriber::registry().with(filter).with(journal).with(lines).try_init().is_ok() {
+        let _ = LOG.set(Log { filter: handle, dropped_lines, writer: Mutex::new(writer) });
     }
 }
 
-/// Logs from this level on from now on, where [`init`] was called.
+/// Changes the level of a log that [`init`] started.
 pub fn set_level(level: &str) {
-    if let Some(handle) = FILTER_HANDLE.get() {
+    if let Some(log) = LOG.get() {
         // It fails only when the subscriber is gone.
-        let _ = handle.reload(build_filter(level));
+        let _ = log.filter.reload(build_filter(level));
     }
+}
+
+/// Lines that were lost because standard error was not read in time.
+#[must_use]
+pub fn dropped_lines() -> u64 {
+    let counter = LOG.get().and_then(|log| log.dropped_lines.as_ref());
+    counter.map_or(0, |counter| counter.dropped_lines() as u64)
+}
+
+/// Writes the waiting lines and ends the log. It takes at most `FLUSH_TIMEOUT`.
+pub fn flush() {
+    let guard = LOG.get().and_then(|log| log.writer.lock().unwrap_or_else(PoisonError::into_inner).take());
+    let Some(guard) = guard else { return };
+    let (done, finished) = mpsc::channel();
+    // The guard prints to standard output if its own wait was in vain, and nobody may read that either. The process
+    // does not wait for this thread when it ends.
+    let flush = thread::Builder::new().name("log-flush".to_owned()).spawn(move || {
+        drop(guard);
+        let _ = done.send(());
+    });
+    if flush.is_ok() {
+        let _ = finished.recv_timeout(FLUSH_TIMEOUT);
+    }
+}
+
+fn build_line_queue() -> (NonBlocking, WorkerGuard) {
+    NonBlockingBuilder::default()
+        .buffered_lines_limit(QUEUE_CAPACITY)
+        .lossy(true)
+        .thread_name("log")
+        .finish(BufWriter::with_capacity(WRITE_BUFFER, std::io::stderr()))
+}
+
+fn has_colour() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 fn build_filter(level: &str) -> Targets {
-    let loudest = level.parse().unwrap_or(LevelFilter::INFO);
-    let quiet = ["hyper", "h2", "rustls"].map(|library| (library, LevelFilter::WARN));
-    Targets::new().with_default(loudest).with_target(ANNOUNCEMENT, LevelFilter::INFO).with_targets(quiet)
+    let default = level.parse().unwrap_or(LevelFilter::INFO);
+    let libraries = ["hyper", "h2", "rustls"].map(|library| (library, LevelFilter::WARN));
+    Targets::new().with_default(default).with_target(ANNOUNCEMENT, LevelFilter::INFO).with_targets(libraries)
 }
 
-/// `MOONRELAY_REQUEST_ID=…`. `None` where no journal listens.
+/// Builds a layer that writes `MOONRELAY_REQUEST_ID=…`. `None` if no journal listens.
 fn build_journal_layer() -> Option<tracing_journald::Layer> {
     // An ordinary line is `info` there; the crate would make it `notice`, which is shown in bold.
     let priorities =
@@ -87,124 +133,85 @@ fn build_journal_layer() -> Option<tracing_journald::Layer> {
 fn is_journal() -> bool {
     let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
     let Ok(stderr) = std::io::stderr().as_fd().try_clone_to_owned() else { return false };
-    let Ok(there) = File::from(stderr).metadata() else { return false };
-    stream == format!("{}:{}", there.dev(), there.ino())
+    let Ok(metadata) = File::from(stderr).metadata() else { return false };
+    stream == format!("{}:{}", metadata.dev(), metadata.ino())
 }
 
-/// Logs one request. Each failure is logged with its cause, once.
-pub fn log_request(record: &Record) {
-    for attempt in &record.attempts {
-        if let AttemptOutcome::Failed(reason) = attempt.outcome {
-            warn!(
-                request_id = %record.request_id,
-                target_model = %attempt.reference,
-                reason = %reason,
-                ms = attempt.duration.as_millis(),
-                "attempt failed: {}",
-                attempt.detail
-            );
-        }
-    }
-    if !IS_PLAIN.load(Ordering::Relaxed) {
-        log_as_event(record);
-    } else if enabled!(Level::INFO) {
-        // If standard error is closed, the error cannot be reported anywhere.
-        let _ = stderr_writer::writer().write_all(format_line(record).as_bytes());
-    }
-}
-
-/// The fields of a request in their order: `shown` is text as it is, `quoted` text in quotes.
-macro_rules! fields {
-    ($tell:ident of $record:ident) => {
-        let (usage, digits) = ($record.usage.unwrap_or_default(), $record.request_id.to_hex());
-        $tell! {
-            shown request_id = std::str::from_utf8(&digits).unwrap_or_default();
-            shown client = &$record.client;
-            shown requested = &$record.requested_model;
-            quoted model = Some($record.served_by.as_deref().unwrap_or("none"));
-            shown attempts = &render_attempts_header(&$record.attempts);
-            quoted face = Some($record.api.as_str());
-            quoted called = $record.upstream_api.map(Api::as_str);
-            shown rules = &$record.applied_rules.join(",");
-            shown dropped = &$record.losses.join(",");
-            quoted thinking = $record.thinking.map(|level| level.as_str());
-            flag streamed = Some($record.is_streaming);
-            number input = Some(usage.input);
-            number cached = Some(usage.cache_read);
-            number output = Some(usage.output);
-            flag estimated = Some(usage.is_estimated);
-            number first_byte_ms = $record.time_to_first_byte.map(to_millis);
-            number ms = Some(to_millis($record.duration));
-            flag abandoned = Some($record.client_disconnected);
-            quoted failed = $record.failure_reason.map(Reason::as_str);
-        }
+/// The crate's own format, which leaves control characters in fields as they are: `message name=value …`.
+fn field_format() -> impl for<'writer> FormatFields<'writer> + 'static {
+    let write = |out: &mut Writer<'_>, field: &Field, value: &dyn Debug| match field.name() {
+        "message" => write!(out, "{}", Escaped(value)),
+        name => write!(out, "{}={}", name.trim_start_matches("r#"), Escaped(value)),
     };
+    debug_fn(write).delimited(" ")
 }
 
-/// For consumers that read fields one by one.
-fn log_as_event(record: &Record) {
-    macro_rules! value {
-        (shown $value:expr) => {
-            tracing::field::display($value)
-        };
-        ($kind:ident $value:expr) => {
-            $value
-        };
+/// Escapes characters that a terminal would interpret as a command: clients and providers choose some values.
+struct Escaped<'v>(&'v dyn Debug);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(EscapingWriter(out), "{:?}", self.0)
     }
-    macro_rules! tell {
-        ($($kind:ident $name:ident = $value:expr;)*) => {
-            info!($($name = value!($kind $value),)* "{}", RequestSummary(record))
-        };
-    }
-    fields!(tell of record);
 }
 
-/// The same as a line without colour.
-fn format_line(record: &Record) -> String {
-    let mut fields = LineFields::of(Level::INFO);
-    fields.written(MESSAGE, format_args!("{}", RequestSummary(record)));
-    macro_rules! tell {
-        ($($kind:ident $name:ident = $value:expr;)*) => {
-            $(tell!($kind stringify!($name), $value);)*
-        };
-        (shown $name:expr, $value:expr) => {
-            fields.shown($name, $value)
-        };
-        ($kind:ident $name:expr, $value:expr) => {
-            if let Some(value) = $value {
-                fields.$kind($name, value);
-            }
-        };
-    }
-    fields!(tell of record);
-    fields.line()
-}
+struct EscapingWriter<'o, 'f>(&'o mut fmt::Formatter<'f>);
 
-fn to_millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// The journal shows only this by default.
-struct RequestSummary<'r>(&'r Record);
-
-impl std::fmt::Display for RequestSummary<'_> {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let record = self.0;
-        let (ms, requested) = (record.duration.as_millis(), &record.requested_model);
-        match (&record.served_by, record.failure_reason) {
-            (Some(model), None) if record.client_disconnected => {
-                write!(out, "{model} was answering {requested:?}, and the client went away after {ms} ms")
-            }
-            (Some(model), None) => {
-                write!(out, "{model} answered {requested:?} in {ms} ms")?;
-                let level = record.thinking.map(|level| level.as_str());
-                level.map_or(Ok(()), |level| write!(out, ", thinking {level}"))
-            }
-            (Some(model), Some(reason)) => {
-                write!(out, "{model} broke off its answer to {requested:?} after {ms} ms: {reason}")
-            }
-            (None, Some(reason)) => write!(out, "nobody answered {requested:?} in {ms} ms: {reason}"),
-            (None, None) => write!(out, "the client that asked for {requested:?} went away after {ms} ms"),
+impl fmt::Write for EscapingWriter<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let is_control = |character: char| character.is_control() && !matches!(character, '\n' | '\r' | '\t');
+        let mut rest = text;
+        while let Some(at) = rest.find(is_control) {
+            let (plain, tail) = rest.split_at(at);
+            self.0.write_str(plain)?;
+            let mut characters = tail.chars();
+            characters.next().map_or(Ok(()), |control| write!(self.0, "{}", control.escape_unicode()))?;
+            rest = characters.as_str();
         }
+        self.0.write_str(rest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_has_level_message_and_fields_and_control_characters_are_escaped() {
+        let written = Written::default();
+        let writer = written.clone();
+        let layer = fmt_layer::layer()
+            .with_target(false)
+            .with_ansi(false)
+            .fmt_fields(field_format())
+            .with_writer(move || writer.clone());
+        let subscriber = tracing_subscriber::registry().with(layer);
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::info!(
+                id = %"4e21", model = "a \"b\" é", none = None::<&str>, some = Some("x"), count = 7_u64, ok = true,
+                r#type = %"\u{1b}[2J\u{9b}2J", "\u{7}bell {:?}", "x y"
+            );
+        });
+        let line = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        let expected = "  INFO \\u{7}bell \"x y\" id=4e21 model=\"a \\\"b\\\" é\" some=\"x\" count=7 ok=true \
+                        type=\\u{1b}[2J\\u{9b}2J\n";
+        assert_eq!(line.split_once('Z').unwrap().1, expected);
     }
 }

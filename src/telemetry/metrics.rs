@@ -1,23 +1,21 @@
 //! Metrics for Prometheus. Requests are counted as each ends; the state of the gateway is read at each scrape.
 //!
 //! Names and units follow Prometheus' conventions. Every label has few values, whatever clients send: see
-//! `names` for models. Metrics do not distinguish clients; the usage database does.
+//! `model_labels`. Metrics do not distinguish clients; the usage database does.
 
-mod cost;
 pub mod family;
 pub mod gauges;
 mod model_labels;
-mod process;
-mod series;
 #[cfg(test)]
 mod tests;
 
-use prometheus::{HistogramVec, IntCounterVec, Registry, TextEncoder};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
-use self::cost::CostCounter;
+use prometheus::{CounterVec, HistogramVec, IntCounterVec, Registry, TextEncoder};
+
 use self::gauges::GaugeSnapshot;
 use self::model_labels::{ModelLabels, OTHER_MODEL};
-use self::series::Series;
 use crate::protocol::usage::TokenUsage;
 use crate::record::{Attempt, AttemptOutcome, Record};
 
@@ -27,38 +25,40 @@ pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
 /// The model label if no target answered.
 const NO_MODEL: &str = "none";
 
-/// All of them, in a registry of their own.
+/// All metrics, in a registry of their own.
 pub struct Metrics {
     /// A definition that the crate rejects is reported to the scraper. It does not stop the gateway from
     /// serving.
     counters: Result<RequestCounters, prometheus::Error>,
+    /// Requests whose spans were lost. The trace exporter counts them.
+    pub traces_dropped: Arc<AtomicU64>,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self { counters: RequestCounters::new() }
+        Self { counters: RequestCounters::new(), traces_dropped: Arc::default() }
     }
 }
 
 impl Metrics {
-    /// These references are configured: they have a label of their own from their first attempt on.
+    /// Registers configured references: they have a label of their own from their first attempt on.
     pub fn register_models<'r>(&self, references: impl IntoIterator<Item = &'r str>) {
-        if let Ok(counted) = &self.counters {
-            counted.labels.register(references);
+        if let Ok(counters) = &self.counters {
+            counters.labels.register(references);
         }
     }
 
-    /// A request is over.
+    /// Counts a finished request.
     pub fn record(&self, record: &Record) {
-        if let Ok(counted) = &self.counters {
-            counted.record_request(record);
+        if let Ok(counters) = &self.counters {
+            counters.record_request(record);
         }
     }
 
-    /// A request was refused before the relay saw it. `reason` is a word of ours, so there are few.
+    /// Counts a request that was rejected before routing. `reason` is a constant, so there are few.
     pub fn record_rejection(&self, reason: &'static str) {
-        if let Ok(counted) = &self.counters {
-            counted.rejections.add(&[reason], 1);
+        if let Ok(counters) = &self.counters {
+            counters.rejections.with_label_values(&[reason]).inc();
         }
     }
 
@@ -66,32 +66,32 @@ impl Metrics {
     ///
     /// # Errors
     /// When the crate rejects a definition, which is a bug in this module.
-    pub fn encode(&self, standing: &GaugeSnapshot) -> Result<String, prometheus::Error> {
-        let counted = match &self.counters {
-            Ok(counted) => counted,
+    pub fn encode(&self, snapshot: &GaugeSnapshot) -> Result<String, prometheus::Error> {
+        let counters = match &self.counters {
+            Ok(counters) => counters,
             Err(error) => return Err(prometheus::Error::Msg(error.to_string())),
         };
-        let mut families = counted.registry.gather();
-        families.extend(standing.build_registry()?.gather());
+        let mut families = counters.registry.gather();
+        families.extend(snapshot.build_registry()?.gather());
         families.sort_by(|one, other| one.name().cmp(other.name()));
         TextEncoder::new().encode_to_string(&families)
     }
 }
 
-/// What grows with each request.
+/// Metrics that requests change.
 struct RequestCounters {
     registry: Registry,
     labels: ModelLabels,
-    requests: Series<IntCounterVec>,
-    duration: Series<HistogramVec>,
-    first_byte: Series<HistogramVec>,
-    attempts: Series<IntCounterVec>,
-    fallbacks: Series<IntCounterVec>,
-    tokens: Series<IntCounterVec>,
-    reasoning: Series<IntCounterVec>,
-    estimated: Series<IntCounterVec>,
-    cost: CostCounter,
-    rejections: Series<IntCounterVec>,
+    requests: IntCounterVec,
+    duration: HistogramVec,
+    first_byte: HistogramVec,
+    attempts: IntCounterVec,
+    fallbacks: IntCounterVec,
+    tokens: IntCounterVec,
+    reasoning: IntCounterVec,
+    estimated: IntCounterVec,
+    cost: CounterVec,
+    rejections: IntCounterVec,
 }
 
 impl RequestCounters {
@@ -106,7 +106,7 @@ impl RequestCounters {
             tokens: family::TOKENS.counter(&registry)?,
             reasoning: family::REASONING_TOKENS.counter(&registry)?,
             estimated: family::ESTIMATED_TOKENS.counter(&registry)?,
-            cost: CostCounter::new(&registry)?,
+            cost: family::COST.float_counter(&registry)?,
             rejections: family::REJECTED.counter(&registry)?,
             labels: ModelLabels::default(),
             registry,
@@ -114,44 +114,37 @@ impl RequestCounters {
     }
 
     fn record_request(&self, record: &Record) {
-        let answered = record.served_by.as_deref().map(|answered| (answered, self.labels.learn(answered)));
-        let model = answered.map_or(NO_MODEL, |(_, label)| label);
-        self.requests.add(&[record.api.as_str(), model, record.outcome()], 1);
+        let served_by = record.served_by.as_deref();
+        let model = served_by.map_or(NO_MODEL, |reference| self.labels.learn(reference));
+        self.requests.with_label_values(&[record.api.as_str(), model, record.outcome()]).inc();
         let stream = if record.is_streaming { "true" } else { "false" };
-        self.duration.observe(&[model, stream], record.duration.as_secs_f64());
+        self.duration.with_label_values(&[model, stream]).observe(record.duration.as_secs_f64());
         if let Some(first_byte) = record.time_to_first_byte {
-            self.first_byte.observe(&[model, stream], first_byte.as_secs_f64());
+            self.first_byte.with_label_values(&[model, stream]).observe(first_byte.as_secs_f64());
         }
-        self.record_fallback(record);
-        for attempt in &record.attempts {
-            let is_answer = |(answered, _): &(&str, _)| *answered == attempt.reference;
-            let label = answered.filter(is_answer).map(|(_, label)| label);
-            self.record_attempt(attempt, label.unwrap_or_else(|| self.labels.label(&attempt.reference)));
-        }
-    }
-
-    /// Another model answered than the first one that was considered.
-    fn record_fallback(&self, record: &Record) {
-        if let (Some(to), Some(first)) = (&record.served_by, record.attempts.first())
-            && *to != first.reference
+        if let (Some(to), Some(first)) = (served_by, record.attempts.first())
+            && to != first.reference
         {
-            let (from, to) = (self.labels.label(&first.reference), self.labels.label(to));
-            self.fallbacks.add(&[from, to, first.outcome.as_str()], 1);
+            let labels = [self.labels.label(&first.reference), self.labels.label(to), first.outcome.as_str()];
+            self.fallbacks.with_label_values(&labels).inc();
+        }
+        for attempt in &record.attempts {
+            self.record_attempt(attempt);
         }
     }
 
-    /// `model` is the label of its reference.
-    fn record_attempt(&self, attempt: &Attempt, model: &str) {
+    fn record_attempt(&self, attempt: &Attempt) {
+        let model = self.labels.label(&attempt.reference);
         let (provider, _) = attempt.reference.split_once('/').unwrap_or((OTHER_MODEL, ""));
-        self.attempts.add(&[provider, model, attempt.outcome.as_str()], 1);
+        self.attempts.with_label_values(&[provider, model, attempt.outcome.as_str()]).inc();
         // As in the usage database: an attempt that did not complete but used tokens was paid for in addition
         // to the answer.
         let part = if attempt.outcome == AttemptOutcome::Ok { "answered" } else { "lost" };
         if let Some(usage) = &attempt.usage {
             self.record_usage(model, part, usage);
         }
-        if let Some(bill) = &attempt.cost {
-            self.cost.add([model, &bill.currency, part], bill.amount);
+        if let Some(cost) = &attempt.cost {
+            self.cost.with_label_values(&[model, &cost.currency, part]).inc_by(cost.amount.as_f64());
         }
     }
 
@@ -163,11 +156,11 @@ impl RequestCounters {
             ("cache_write", usage.cache_write),
         ];
         for (kind, tokens) in kinds {
-            self.tokens.add(&[model, kind, part], tokens);
+            self.tokens.with_label_values(&[model, kind, part]).inc_by(tokens);
             if usage.is_estimated {
-                self.estimated.add(&[model, kind], tokens);
+                self.estimated.with_label_values(&[model, kind]).inc_by(tokens);
             }
         }
-        self.reasoning.add(&[model, part], usage.reasoning);
+        self.reasoning.with_label_values(&[model, part]).inc_by(usage.reasoning);
     }
 }

@@ -20,13 +20,13 @@ use tokio::sync::{mpsc, watch};
 pub use self::export::Exporter;
 use crate::record::Record;
 
-/// How many requests' spans wait for a collector, of some kilobytes each.
+/// Requests whose spans may wait for a collector. Each takes some kilobytes.
 const QUEUE_CAPACITY: usize = 1024;
 
 /// Where spans are sent, and what they contain about the providers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TraceConfig {
-    /// The collector's base URL, without a query; `None` makes no spans.
+    /// The collector's base URL, without a query. `None` disables traces.
     pub endpoint: Option<String>,
     /// By provider id.
     pub servers: BTreeMap<String, ServerAddress>,
@@ -37,17 +37,17 @@ pub struct TraceConfig {
 pub struct ServerAddress {
     /// A name, or an IP address.
     pub address: String,
-    /// The scheme's own where the URL names none.
+    /// The default port of the scheme if the URL has none.
     pub port: u16,
 }
 
 /// The transport to a collector.
 pub trait TraceTransport: HttpClient {
-    /// How the last call ended, for people: why it got no answer, or the answer's status.
+    /// How the last call ended, for users: why it got no response, or the status of the response.
     fn last_error(&self) -> String;
 }
 
-/// Takes requests that are over.
+/// Creates spans of finished requests and queues them.
 pub struct Traces {
     queue: mpsc::Sender<Vec<SpanData>>,
     config: ArcSwap<TraceConfig>,
@@ -55,41 +55,35 @@ pub struct Traces {
     dropped: Arc<AtomicU64>,
 }
 
-/// Both ends: what takes requests, and what sends their spans over the carrier.
+/// Both ends of the queue. There are no spans before [`Traces::set_config`]. Requests whose spans are lost are added to
+/// `dropped`.
 #[must_use]
-pub fn channel(carrier: Arc<dyn TraceTransport>, wish: TraceConfig) -> (Traces, Exporter) {
-    let (queue, waiting) = mpsc::channel(QUEUE_CAPACITY);
-    let (endpoint, follows) = watch::channel(wish.endpoint.clone());
-    let lost = Arc::new(AtomicU64::new(0));
-    let exporter = Exporter::new(waiting, follows, carrier, lost.clone());
-    (Traces { queue, config: ArcSwap::from_pointee(wish), endpoint, dropped: lost }, exporter)
+pub fn channel(transport: Arc<dyn TraceTransport>, dropped: Arc<AtomicU64>) -> (Traces, Exporter) {
+    let (queue, receiver) = mpsc::channel(QUEUE_CAPACITY);
+    let (endpoint, endpoint_changes) = watch::channel(None);
+    let exporter = Exporter::new(receiver, endpoint_changes, transport, dropped.clone());
+    (Traces { queue, config: ArcSwap::default(), endpoint, dropped }, exporter)
 }
 
 impl Traces {
     /// Applies a new configuration. A request that ends just after a reload is exported with the servers of the
     /// new one.
-    pub fn set_config(&self, wish: TraceConfig) {
-        self.endpoint.send_replace(wish.endpoint.clone());
-        self.config.store(Arc::new(wish));
+    pub fn set_config(&self, config: TraceConfig) {
+        self.endpoint.send_replace(config.endpoint.clone());
+        self.config.store(Arc::new(config));
     }
 
-    /// Takes a request that is over, unless its client's trace is not sampled. It never waits.
+    /// Queues the spans of a finished request, unless its client's trace is not sampled. Never waits.
     pub fn record(&self, record: &Record) {
-        let wish = self.config.load();
-        if wish.endpoint.is_none() {
+        let config = self.config.load();
+        if config.endpoint.is_none() {
             return;
         }
-        if let Some(spans) = spans::build_spans(record, &wish.servers)
+        if let Some(spans) = spans::build_spans(record, &config.servers)
             && self.queue.try_send(spans).is_err()
         {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
-    }
-
-    /// Requests of which no collector will know: the queue was full, or the collector did not take them.
-    #[must_use]
-    pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
     }
 }
 

@@ -2,39 +2,40 @@
 //! for teams.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use jiff::tz::TimeZone;
+use serde::Serialize;
 
 use super::entry::UsageEntry;
-use super::write_priority::WritePriority;
 use crate::protocol::amount::Amount;
 use crate::record::RequestId;
 
-/// A store's answer to come.
+/// The future result of a store operation.
 pub type DatabaseFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, DatabaseError>> + Send + 'a>>;
 
 /// Stores entries. A method may block on the disk; none is called while a request is handled.
 pub trait UsageDatabase: Send + Sync {
-    /// Takes a batch as a whole, or nothing of it. An entry that it has already (by `request_id`) is left as it is.
-    fn append<'a>(&'a self, batch: &'a [Arc<UsageEntry>], pace: WritePriority) -> DatabaseFuture<'a, ()>;
+    /// Writes a batch as a whole, or nothing of it. An existing entry (by `request_id`) is left as it is.
+    fn append<'a>(&'a self, batch: &'a [Arc<UsageEntry>]) -> DatabaseFuture<'a, ()>;
 
-    /// Removes entries from before a moment; how many.
+    /// Removes entries from before a moment and returns their number.
     fn prune(&self, before: SystemTime) -> DatabaseFuture<'_, u64>;
 
-    /// Sums, in the order of their keys.
-    fn query<'a>(&'a self, question: &'a UsageQuery) -> DatabaseFuture<'a, Vec<UsageRow>>;
+    /// Returns sums in the order of their keys.
+    fn query<'a>(&'a self, query: &'a UsageQuery) -> DatabaseFuture<'a, Vec<UsageRow>>;
 
-    /// The newest entries from before a moment, the newest first.
+    /// Returns the newest entries from before a moment, the newest first.
     fn list_before(&self, moment: SystemTime, limit: usize) -> DatabaseFuture<'_, Vec<UsageEntry>>;
 
-    /// One entry.
+    /// Returns one entry.
     fn find_request(&self, id: RequestId) -> DatabaseFuture<'_, Option<UsageEntry>>;
 }
 
-/// What a sum is over.
+/// What usage is grouped by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum GroupBy {
     /// `provider/model` of each attempt.
@@ -43,67 +44,69 @@ pub enum GroupBy {
     Provider,
     /// The client.
     Client,
-    /// The day on which the request was read, `2026-11-21`, in the question's zone.
+    /// The day on which the request was read, `2026-11-21`, in the query's time zone.
     Day,
-    /// The hour in which it was read, `2026-11-21T20`, in the question's zone.
+    /// The hour in which it was read, `2026-11-21T20`, in the query's time zone.
     Hour,
 }
 
-/// A question for sums.
+/// A query for sums.
 #[derive(Clone, Debug)]
 pub struct UsageQuery {
     /// From this moment on.
     pub since: SystemTime,
     /// Before this moment; `None` is until now.
     pub until: Option<SystemTime>,
-    /// One sum for each combination of these; empty: one sum, if there is anything.
+    /// One row for each combination of these. Empty: one row, if there is any request.
     pub group_by: Vec<GroupBy>,
-    /// Where days begin at midnight.
+    /// The time zone of days and hours.
     pub zone: TimeZone,
 }
 
 /// Tokens, each counted once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct TokenTotals {
     /// Uncached input.
     pub input: u64,
     /// Output, reasoning included.
     pub output: u64,
-    /// Input that a cache gave.
+    /// Input read from a cache.
     pub cache_read: u64,
-    /// Input that was written to a cache.
+    /// Input written to a cache.
     pub cache_write: u64,
     /// The part of `output` that was reasoning.
     pub reasoning: u64,
 }
 
-/// What attempts used and cost together.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Tokens and cost of several attempts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct UsageTotals {
     /// Attempts that used tokens.
     pub attempts: u64,
-    /// Of those, such that we counted ourselves, because the provider gave no figure.
+    /// Of those, attempts whose tokens the gateway estimated, because the provider reported none.
     pub estimated: u64,
-    /// Of those, such that have no known price (a subscription).
+    /// Of those, attempts without a known price (a subscription).
     pub unpriced: u64,
-    /// What they used.
+    /// Their tokens.
     pub tokens: TokenTotals,
-    /// What they cost, by currency (ISO 4217).
+    /// Their cost by currency (ISO 4217).
     pub cost: BTreeMap<String, Amount>,
 }
 
-/// The sum of one combination of keys.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The sums of one combination of keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct UsageRow {
-    /// One for each `by` of the question.
+    /// One for each entry of `group_by`.
+    #[serde(skip)]
     pub keys: Vec<String>,
-    /// Different requests; where the keys name a model or a provider, such as were tried there.
+    /// Distinct requests. If the keys name a model or a provider: requests that were attempted there.
     pub requests: u64,
-    /// Attempts that failed; not what was passed over or given up.
+    /// Failed attempts, without skipped and cancelled ones.
     pub failed: u64,
     /// Attempts that answered.
     pub answered: UsageTotals,
-    /// Attempts that did not answer and used tokens all the same: broken streams, hedges that lost.
+    /// Attempts that used tokens without answering: interrupted streams, hedges that lost.
     pub lost: UsageTotals,
 }
 
@@ -113,6 +116,18 @@ pub struct UsageRow {
 pub struct DatabaseError {
     /// The file, or the server.
     pub location: String,
-    /// What is wrong, and what to do.
+    /// What is wrong, and the fix.
     pub problem: String,
+}
+
+impl DatabaseError {
+    /// An error of a file.
+    pub(super) fn at_path(path: &Path, problem: &str) -> Self {
+        Self { location: path.display().to_string(), problem: problem.to_owned() }
+    }
+
+    /// The thread that worked on the database panicked.
+    pub(super) fn task_failed(location: impl Into<String>, error: &tokio::task::JoinError) -> Self {
+        Self { location: location.into(), problem: format!("the work on it was interrupted: {error}") }
+    }
 }

@@ -6,21 +6,21 @@ use std::time::{Duration, SystemTime};
 use crate::protocol::usage::TokenUsage;
 use crate::record::{Attempt, AttemptCost, AttemptOutcome, Record, RequestId, SkipReason};
 
-/// A word of headers and logs; a store gives back those of an older version, too.
+/// A constant of headers and logs. A database may contain those of an older version.
 pub type Label = Cow<'static, str>;
 
 /// One request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsageEntry {
-    /// As in `x-moonrelay-request-id`; it says when the request came.
+    /// As in `x-moonrelay-request-id`. It contains the time of the request.
     pub request_id: RequestId,
     /// The client that sent the request.
     pub client: String,
-    /// The requested model. Empty if the request named nothing that can be a model.
+    /// The requested model. Empty if the request named none.
     pub requested: String,
-    /// The client's protocol: `openai-completions`, `openai-responses` or `anthropic-messages`.
+    /// The client's API: `openai-completions`, `openai-responses` or `anthropic-messages`.
     pub api: Label,
-    /// The protocol in which the target that answered was called.
+    /// The API of the target that answered.
     pub target_api: Option<Label>,
     /// The reference that answered.
     pub answered_by: Option<String>,
@@ -28,9 +28,9 @@ pub struct UsageEntry {
     pub is_streamed: bool,
     /// The requested reasoning effort.
     pub thinking: Option<Label>,
-    /// `ok`, `abandoned` (the client went away), or the reason of the failure.
+    /// `ok`, `abandoned` (the client disconnected), or the reason of the failure.
     pub outcome: Label,
-    /// From the request read to the first meaningful byte.
+    /// From the request read to the first content.
     pub first_byte: Option<Duration>,
     /// From the request read to the end.
     pub duration: Duration,
@@ -38,49 +38,49 @@ pub struct UsageEntry {
     pub rules: Vec<Label>,
     /// Parts of the request that another API format could not express.
     pub losses: Vec<Label>,
-    /// Every try, and every target that was passed over.
+    /// Every attempt and every skipped target.
     pub attempts: Vec<UsageAttempt>,
 }
 
-/// One try of one target, or why it was not tried.
+/// One attempt of one target, or why it was skipped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsageAttempt {
-    /// A provider's id.
+    /// The provider's id.
     pub provider: String,
-    /// A model's id.
+    /// The model's id.
     pub model: String,
-    /// `ok`, a reason of a failure, why it was passed over, or `cancelled`.
+    /// `ok`, the reason of the failure, why it was skipped, or `cancelled`.
     pub outcome: Label,
-    /// For people; empty when it succeeded.
+    /// The error message. Empty if the attempt succeeded.
     pub detail: String,
-    /// From the request read to this try begun.
+    /// From the request read to the start of this attempt.
     pub started_after: Duration,
-    /// From the try begun to its outcome known.
+    /// From its start to its outcome.
     pub duration: Duration,
-    /// What it used.
+    /// The tokens.
     pub usage: Option<TokenUsage>,
-    /// What that costs.
+    /// The cost.
     pub bill: Option<AttemptCost>,
 }
 
 impl From<Record> for UsageEntry {
-    /// A request that is over, or as far as it has come.
+    /// A finished request, or a running one as far as it has come.
     fn from(record: Record) -> Self {
-        let words = |words: Vec<&'static str>| words.into_iter().map(Cow::Borrowed).collect();
+        let labels = |labels: Vec<&'static str>| labels.into_iter().map(Cow::Borrowed).collect();
         Self {
             outcome: record.outcome().into(),
             request_id: record.request_id,
             client: record.client,
             requested: record.requested_model,
             api: record.api.as_str().into(),
-            target_api: record.upstream_api.map(|face| face.as_str().into()),
+            target_api: record.upstream_api.map(|api| api.as_str().into()),
             answered_by: record.served_by,
             is_streamed: record.is_streaming,
             thinking: record.thinking.map(|level| level.as_str().into()),
             first_byte: record.time_to_first_byte,
             duration: record.duration,
-            rules: words(record.applied_rules),
-            losses: words(record.losses),
+            rules: labels(record.applied_rules),
+            losses: labels(record.losses),
             attempts: record.attempts.into_iter().map(UsageAttempt::from).collect(),
         }
     }
@@ -107,7 +107,7 @@ impl From<Attempt> for UsageAttempt {
 }
 
 impl UsageEntry {
-    /// When it came.
+    /// When the request was read.
     #[must_use]
     pub fn started_at(&self) -> SystemTime {
         self.request_id.time()
@@ -115,24 +115,24 @@ impl UsageEntry {
 }
 
 impl UsageAttempt {
-    /// Whether the client was answered by it to the end. What else used tokens was paid for beside that.
+    /// Whether it answered the client completely. Tokens of other attempts are paid for in addition.
     #[must_use]
     pub fn has_answered(&self) -> bool {
         is_answered_outcome(&self.outcome)
     }
 }
 
-/// Whether the word of an attempt says that it answered.
+/// Whether an attempt with this outcome answered.
 pub(super) fn is_answered_outcome(outcome: &str) -> bool {
     outcome == AttemptOutcome::Ok.as_str()
 }
 
-/// Whether it says that the target was called, whatever came of it.
+/// Whether a target with this outcome was called.
 pub(super) fn is_attempted_outcome(outcome: &str) -> bool {
     !SkipReason::matches_name(outcome)
 }
 
-/// Whether it says that the target was called and failed.
+/// Whether a target with this outcome was called and failed.
 pub(super) fn is_failed_outcome(outcome: &str) -> bool {
     is_attempted_outcome(outcome)
         && !is_answered_outcome(outcome)

@@ -1,4 +1,4 @@
-//! Between the requests and the writer: entries that wait, and what became of them.
+//! The queue between requests and the writer, and counts of what became of the entries.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,25 +6,37 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, mpsc, watch};
 use tracing::{error, info, warn};
 
-use super::UsageHealth;
 use super::database::{DatabaseError, UsageDatabase};
 use super::entry::UsageEntry;
 use crate::config::settings::UsageSettings;
 
-/// Entries that may wait: some seconds of a busy team, of some kilobytes each.
+/// Entries that may wait: some seconds of a busy team. Each takes some kilobytes.
 pub(super) const QUEUE_CAPACITY: usize = 4_096;
 
-/// Entries that are written at once.
+/// Entries in one transaction.
 pub(super) const MAX_BATCH: usize = 256;
+
+/// The state of writes to the usage database.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UsageHealth {
+    /// Entries that wait to be written.
+    pub queued: u64,
+    /// Entries in the database.
+    pub written: u64,
+    /// Entries that were lost: the queue was full, or the database rejected them.
+    pub dropped: u64,
+    /// Why the last write failed; `None` if it succeeded.
+    pub last_error: Option<String>,
+}
 
 /// Counts of entries by state. They change together, so that a task that waits for an entry never miscounts.
 #[derive(Clone, Copy, Default)]
 struct QueueCounts {
     queued: u64,
     written: u64,
-    /// Refused by the store.
+    /// The database rejected them.
     failed: u64,
-    /// Not taken: the queue was full.
+    /// The queue was full.
     overflowed: u64,
 }
 
@@ -40,14 +52,14 @@ pub(super) struct UsageQueue {
     entries: mpsc::Sender<Arc<UsageEntry>>,
     /// What to keep; updated at each reload.
     pub(super) settings: watch::Sender<UsageSettings>,
-    /// The store while it is open.
+    /// The database while it is open.
     pub(super) database: watch::Sender<Option<Arc<dyn UsageDatabase>>>,
-    /// No more requests come.
+    /// Whether no more requests come.
     pub(super) is_closed: watch::Sender<bool>,
     /// Signals that a whole batch is ready, or that the writer must not wait for more entries.
     pub(super) batch_ready: Notify,
     counts: watch::Sender<QueueCounts>,
-    /// Since the last entry that found a place there were some that did not.
+    /// Whether entries were dropped since the last successful write.
     is_overflowing: AtomicBool,
     last_error: Mutex<Option<String>>,
 }
@@ -73,31 +85,33 @@ impl UsageQueue {
         if !self.settings.borrow().is_enabled {
             return;
         }
-        let mut took = false;
-        // The writer may be faster; it counts what it took from here after this.
+        let mut is_queued = false;
+        // Within the lock: the writer must not count an entry as written before it is counted as queued.
         self.counts.send_if_modified(|counts| {
-            took = self.entries.try_send(entry).is_ok();
-            counts.queued += u64::from(took);
-            counts.overflowed += u64::from(!took);
-            if took && counts.queued.is_multiple_of(MAX_BATCH as u64) {
+            is_queued = self.entries.try_send(entry).is_ok();
+            counts.queued += u64::from(is_queued);
+            counts.overflowed += u64::from(!is_queued);
+            if is_queued && counts.queued.is_multiple_of(MAX_BATCH as u64) {
                 self.batch_ready.notify_one();
             }
             false
         });
-        // Logged once: a store that hangs must not flood the log.
-        if !took && !self.is_overflowing.swap(true, Ordering::Relaxed) {
-            warn!("the ledger's queue of {QUEUE_CAPACITY} requests is full: what comes now is not kept");
+        // Logged once: a database that hangs must not flood the log.
+        if !is_queued && !self.is_overflowing.swap(true, Ordering::Relaxed) {
+            warn!(
+                "the queue of the usage database ({QUEUE_CAPACITY} requests) is full: requests are not recorded"
+            );
         }
     }
 
-    /// Whether there is a store that takes what waits, or is about to be one.
+    /// Whether the database accepts entries, or is about to be opened.
     pub(super) fn is_healthy(&self) -> bool {
         self.settings.borrow().is_enabled && self.lock_last_error().is_none()
     }
 
-    /// Has what was put until now written at once, and waits for that, whether it goes or not.
+    /// Has all entries written at once. Waits until that has succeeded or failed.
     pub(super) async fn wait_until_written(&self) {
-        // The senders are here.
+        // It cannot fail: `self` owns the senders.
         let _ = self.database.subscribe().wait_for(Option::is_some).await;
         let mut counts = self.counts.subscribe();
         let now = *counts.borrow();
@@ -111,17 +125,17 @@ impl UsageQueue {
 
     /// Resolves when no more requests come.
     pub(super) async fn wait_until_closed(&self) {
-        // The sender is here.
-        let _ = self.is_closed.subscribe().wait_for(|ended| *ended).await;
+        // It cannot fail: `self` owns the sender.
+        let _ = self.is_closed.subscribe().wait_for(|is_closed| *is_closed).await;
     }
 
-    /// So many were written.
+    /// Counts written entries.
     pub(super) fn record_written(&self, count: usize) {
         self.move_from_queue(count, |counts| &mut counts.written);
         self.clear_error();
     }
 
-    /// So many will not be written.
+    /// Counts entries that will not be written.
     pub(super) fn record_lost(&self, count: usize) {
         self.move_from_queue(count, |counts| &mut counts.failed);
     }
@@ -137,18 +151,16 @@ impl UsageQueue {
     pub(super) fn record_error(&self, why: &DatabaseError) {
         let before = self.lock_last_error().replace(why.to_string());
         if before.is_none() {
-            error!(
-                "{why}; the gateway serves on, and keeps up to {QUEUE_CAPACITY} requests for it in memory"
-            );
+            error!("{why}; the gateway continues and keeps up to {QUEUE_CAPACITY} requests in memory");
         }
     }
 
-    /// It can be written, or nothing is to be.
+    /// Records that writing works, or is disabled.
     pub(super) fn clear_error(&self) {
         let before = self.lock_last_error().take();
         if self.is_overflowing.swap(false, Ordering::Relaxed) || before.is_some() {
             let dropped = self.health().dropped;
-            info!(dropped, "the ledger has no trouble any more");
+            info!(dropped, "the usage database can be written again");
         }
     }
 
@@ -157,7 +169,12 @@ impl UsageQueue {
     }
 
     pub(super) fn health(&self) -> UsageHealth {
-        let QueueCounts { queued, written, failed: lost, overflowed: overflown } = *self.counts.borrow();
-        UsageHealth { queued, written, dropped: lost + overflown, last_error: self.lock_last_error().clone() }
+        let QueueCounts { queued, written, failed, overflowed } = *self.counts.borrow();
+        UsageHealth {
+            queued,
+            written,
+            dropped: failed + overflowed,
+            last_error: self.lock_last_error().clone(),
+        }
     }
 }

@@ -1,6 +1,5 @@
 //! The one task that writes. It writes in batches, outside request handling.
 
-mod retention;
 #[cfg(test)]
 mod tests;
 
@@ -13,19 +12,19 @@ use tokio::time::sleep;
 use super::database::{DatabaseError, UsageDatabase};
 use super::entry::UsageEntry;
 use super::queue::{MAX_BATCH, UsageQueue};
-use super::write_priority::WritePriority;
+use super::retention;
 
 /// How long the first entry of a batch waits for more entries, unless a reader asks the writer to hurry. A
 /// batch costs one transaction.
 const BATCH_DELAY: Duration = Duration::from_millis(200);
 
-/// How long a batch that was refused waits for its second and last try.
+/// How long a rejected batch waits for its second and last attempt.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// How long a store that could not be opened is left alone.
+/// How long the writer waits before it opens the database again.
 const REOPEN_DELAY: Duration = Duration::from_secs(60);
 
-/// Opens the store. It may block.
+/// Opens the database. It may block.
 pub(super) type OpenDatabase = Arc<dyn Fn() -> Result<Arc<dyn UsageDatabase>, DatabaseError> + Send + Sync>;
 
 /// Writes the entries of a [`super::UsageStore`] to the database.
@@ -50,7 +49,7 @@ impl UsageWriter {
         let mut usage = queue.settings.subscribe();
         self.apply_settings().await;
         loop {
-            let (is_open, kept) = (self.database().is_some(), usage.borrow().is_enabled);
+            let (is_open, is_enabled) = (self.database().is_some(), usage.borrow().is_enabled);
             tokio::select! {
                 biased;
                 () = queue.wait_until_closed() => break,
@@ -59,7 +58,7 @@ impl UsageWriter {
                     self.wait_for_batch().await;
                     self.write_batches(Some(first), MAX_BATCH).await;
                 }
-                () = sleep(REOPEN_DELAY), if kept && !is_open => self.apply_settings().await,
+                () = sleep(REOPEN_DELAY), if is_enabled && !is_open => self.apply_settings().await,
             }
         }
         self.receiver.close();
@@ -74,7 +73,7 @@ impl UsageWriter {
         self.queue.database.borrow().clone()
     }
 
-    /// Applies the current settings: reopens the store (the user may have repaired a file), or closes it.
+    /// Applies the current settings: reopens the database (the user may have repaired the file), or closes it.
     async fn apply_settings(&mut self) {
         if !self.queue.settings.borrow().is_enabled {
             self.write_batches(None, 1).await;
@@ -87,28 +86,27 @@ impl UsageWriter {
         }
     }
 
-    /// Whether it is open then.
+    /// Returns whether the database is open.
     async fn reopen(&self) -> bool {
         self.close().await;
         let open = self.open.clone();
         let opened = tokio::task::spawn_blocking(move || open()).await;
         let opened = opened.unwrap_or_else(|error| Err(DatabaseError::task_failed("", &error)));
-        let store = opened.inspect_err(|why| self.queue.record_error(why)).ok();
-        let is_open = store.is_some();
-        self.queue.database.send_replace(store);
+        let database = opened.inspect_err(|why| self.queue.record_error(why)).ok();
+        let is_open = database.is_some();
+        self.queue.database.send_replace(database);
         is_open
     }
 
-    /// A reader keeps the store until it has finished. Closing writes, and may block.
+    /// A reader keeps the database open until it has finished. Closing writes, and may block.
     async fn close(&self) {
-        if let Some(store) = self.queue.database.send_replace(None) {
-            let _ = tokio::task::spawn_blocking(move || drop(store)).await;
+        if let Some(database) = self.queue.database.send_replace(None) {
+            let _ = tokio::task::spawn_blocking(move || drop(database)).await;
         }
     }
 
-    /// Until there is a batch, or its time is up.
+    /// Resolves when a batch is complete, or after [`BATCH_DELAY`].
     async fn wait_for_batch(&self) {
-        // A clock is set only where none of the others is there already.
         tokio::select! {
             biased;
             () = self.queue.batch_ready.notified() => {}
@@ -117,7 +115,7 @@ impl UsageWriter {
         }
     }
 
-    /// Writes this one and what waits, as long as so many do.
+    /// Writes this entry and the waiting ones, until fewer than `least` wait.
     async fn write_batches(&mut self, first: Option<Arc<UsageEntry>>, least: usize) {
         let mut batch: Vec<_> = first.into_iter().collect();
         loop {
@@ -137,7 +135,7 @@ impl UsageWriter {
         }
     }
 
-    /// Writes a batch; one that is refused has a second chance.
+    /// Writes a batch. A rejected batch is retried once.
     async fn write_batch(&mut self, batch: &[Arc<UsageEntry>]) {
         let mut done = self.append(batch).await;
         if let Err(why) = &done {
@@ -146,7 +144,7 @@ impl UsageWriter {
                 () = sleep(RETRY_DELAY) => {}
                 () = self.queue.wait_until_closed() => {}
             }
-            // The file may have been moved away, or put right.
+            // The user may have moved or repaired the file.
             self.reopen().await;
             done = self.append(batch).await;
         }
@@ -160,10 +158,8 @@ impl UsageWriter {
     }
 
     async fn append(&self, batch: &[Arc<UsageEntry>]) -> Result<(), DatabaseError> {
-        let pace =
-            if self.receiver.len() < MAX_BATCH { WritePriority::Background } else { WritePriority::Urgent };
         match self.database() {
-            Some(store) => store.append(batch, pace).await,
+            Some(database) => database.append(batch).await,
             None => Err(DatabaseError { location: String::new(), problem: "is not open".to_owned() }),
         }
     }

@@ -1,26 +1,26 @@
-//! The state of the gateway at a scrape. The figures come from one snapshot, which this module does not know.
+//! The state of the gateway at a scrape. The caller takes all figures from one snapshot.
 
 use std::time::SystemTime;
 
-use prometheus::{GaugeVec, Registry};
+use prometheus::Registry;
 
-use super::{family, process};
+use super::family;
 
-/// What a target of the chain can be.
+/// The states of a target.
 pub const TARGET_STATES: [&str; 4] = ["answering", "ready", "cooling_down", "off"];
-/// What a provider can be.
+/// The states of a provider.
 pub const PROVIDER_STATES: [&str; 3] = ["ready", "cooling_down", "off"];
 
 /// The figures of one moment.
 #[derive(Clone, Debug)]
 pub struct GaugeSnapshot {
-    /// The targets of the default chain, one a reference.
+    /// The targets of the default chain.
     pub targets: Vec<TargetGauge>,
     /// Each provider's id with one of [`PROVIDER_STATES`].
     pub providers: Vec<(String, &'static str)>,
-    /// Requests that have no complete answer yet.
+    /// Requests without a complete response.
     pub in_flight: usize,
-    /// Whether the last new configuration was taken.
+    /// Whether the last new configuration was accepted.
     pub is_reload_successful: bool,
     /// When the process began to serve.
     pub started_at: SystemTime,
@@ -28,6 +28,8 @@ pub struct GaugeSnapshot {
     pub usage_writer: UsageWriterGauges,
     /// Requests whose spans were lost.
     pub traces_dropped: u64,
+    /// Log lines that were lost.
+    pub log_lines_dropped: u64,
 }
 
 /// One target of the default chain.
@@ -39,16 +41,16 @@ pub struct TargetGauge {
     pub reference: String,
     /// One of [`TARGET_STATES`].
     pub state: &'static str,
-    /// Where it cools down: why, and until when.
+    /// In cooldown: why, and until when.
     pub cooldown: Option<(&'static str, SystemTime)>,
 }
 
 /// The state of writes to the usage database, in entries.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct UsageWriterGauges {
-    /// That wait.
+    /// Entries that wait.
     pub queued: u64,
-    /// That the store has taken.
+    /// Entries in the database.
     pub written: u64,
     /// Entries that were lost.
     pub dropped: u64,
@@ -57,62 +59,57 @@ pub struct UsageWriterGauges {
 }
 
 impl GaugeSnapshot {
-    /// A registry of this moment only, so that two scrapes at once do not mix.
+    /// A registry of this moment only, so that two concurrent scrapes do not mix.
     pub(super) fn build_registry(&self) -> Result<Registry, prometheus::Error> {
         let registry = Registry::new();
         self.register_chain(&registry)?;
-        let providers = family::PROVIDER_STATE.gauge(&registry)?;
-        for (provider, state) in &self.providers {
-            for one in PROVIDER_STATES {
-                set_gauge(&providers, &[provider, one], to_gauge_value(one == *state));
-            }
+        let usage = &self.usage_writer;
+        let counters = [
+            (family::TRACES_DROPPED, self.traces_dropped),
+            (family::LOG_LINES_DROPPED, self.log_lines_dropped),
+            (family::USAGE_WRITTEN, usage.written),
+            (family::USAGE_DROPPED, usage.dropped),
+        ];
+        for (family, count) in counters {
+            family.counter(&registry)?.with_label_values::<&str>(&[]).inc_by(count);
         }
-        self.usage_writer.register(&registry)?;
-        family::TRACES_DROPPED.counter(&registry)?.add(&[], self.traces_dropped);
-        let plain = [
+        let gauges = [
             (family::IN_FLIGHT, Some(self.in_flight as f64)),
             (family::RELOAD_SUCCESSFUL, Some(to_gauge_value(self.is_reload_successful))),
+            (family::USAGE_QUEUE, Some(usage.queued as f64)),
+            (family::USAGE_FAILING, Some(to_gauge_value(usage.is_failing))),
             (family::STARTED, Some(to_unix_seconds(self.started_at))),
-            (family::MEMORY, process::read_resident_memory().map(|bytes| bytes as f64)),
-            (family::DESCRIPTORS, process::count_open_descriptors().map(|count| count as f64)),
+            (family::MEMORY, read_resident_memory().map(|bytes| bytes as f64)),
+            (family::DESCRIPTORS, count_open_descriptors().map(|count| count as f64)),
         ];
-        for (family, value) in plain {
+        for (family, value) in gauges {
             if let Some(value) = value {
-                set_gauge(&family.gauge(&registry)?, &[], value);
+                family.gauge(&registry)?.with_label_values::<&str>(&[]).set(value);
             }
         }
-        set_gauge(&family::BUILD_INFO.gauge(&registry)?, &[env!("CARGO_PKG_VERSION")], 1.0);
+        family::BUILD_INFO.gauge(&registry)?.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1.0);
         Ok(registry)
     }
 
     fn register_chain(&self, registry: &Registry) -> Result<(), prometheus::Error> {
-        let states = family::TARGET_STATE.gauge(registry)?;
-        let rests = family::COOLDOWN_END.gauge(registry)?;
-        for TargetGauge { provider, reference, state, cooldown: rest } in &self.targets {
+        let (states, cooldowns) =
+            (family::TARGET_STATE.gauge(registry)?, family::COOLDOWN_END.gauge(registry)?);
+        for TargetGauge { provider, reference, state, cooldown } in &self.targets {
             for one in TARGET_STATES {
-                set_gauge(&states, &[provider, reference, one], to_gauge_value(one == *state));
+                states.with_label_values(&[provider, reference, one]).set(to_gauge_value(one == *state));
             }
-            if let Some((reason, until)) = rest {
-                set_gauge(&rests, &[provider, reference, reason], to_unix_seconds(*until));
+            if let Some((reason, until)) = cooldown {
+                let end = to_unix_seconds(*until);
+                cooldowns.with_label_values(&[provider, reference.as_str(), reason]).set(end);
+            }
+        }
+        let providers = family::PROVIDER_STATE.gauge(registry)?;
+        for (provider, state) in &self.providers {
+            for one in PROVIDER_STATES {
+                providers.with_label_values(&[provider, one]).set(to_gauge_value(one == *state));
             }
         }
         Ok(())
-    }
-}
-
-impl UsageWriterGauges {
-    fn register(&self, registry: &Registry) -> Result<(), prometheus::Error> {
-        set_gauge(&family::USAGE_QUEUE.gauge(registry)?, &[], self.queued as f64);
-        set_gauge(&family::USAGE_FAILING.gauge(registry)?, &[], to_gauge_value(self.is_failing));
-        family::USAGE_WRITTEN.counter(registry)?.add(&[], self.written);
-        family::USAGE_DROPPED.counter(registry)?.add(&[], self.dropped);
-        Ok(())
-    }
-}
-
-fn set_gauge(gauge: &GaugeVec, labels: &[&str], value: f64) {
-    if let Ok(gauge) = gauge.get_metric_with_label_values(labels) {
-        gauge.set(value);
     }
 }
 
@@ -123,4 +120,18 @@ fn to_gauge_value(is: bool) -> f64 {
 /// Since 1970.
 fn to_unix_seconds(at: SystemTime) -> f64 {
     at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+/// In bytes. Source: proc(5).
+fn read_resident_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
+fn count_open_descriptors() -> Option<u64> {
+    let count = std::fs::read_dir("/proc/self/fd").ok()?.count();
+    // One of them is that of the listing itself.
+    u64::try_from(count.saturating_sub(1)).ok()
 }

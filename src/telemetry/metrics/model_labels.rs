@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// In the place of a reference beyond the limit.
+/// Replaces a reference beyond the limit.
 pub(super) const OTHER_MODEL: &str = "other";
 
-/// So many references that are not configured have a label of their own. With every family a reference has about a
-/// hundred series of a hundred bytes.
+/// The number of references that are not configured and have a label of their own. Over all metrics a reference has
+/// about a hundred series of a hundred bytes.
 const MAX_LEARNED: usize = 100;
 
 /// The references that have a label of their own.
@@ -23,12 +23,12 @@ struct KnownReferences {
 }
 
 impl ModelLabels {
-    /// These are configured. What was before a reload stays: its counters are there still.
+    /// Adds configured references. Those from before a reload stay: their counters still exist.
     pub(super) fn register<'r>(&self, references: impl IntoIterator<Item = &'r str>) {
         self.write().references.extend(references.into_iter().map(str::to_owned));
     }
 
-    /// This one has answered, so it is a model, and no client's invention: its [`Names::label`] from now on.
+    /// The label of a reference that has answered, so it is not invented by a client. The reference is known from now on.
     pub(super) fn learn<'r>(&self, reference: &'r str) -> &'r str {
         if self.contains(reference) {
             return reference;
@@ -40,7 +40,7 @@ impl ModelLabels {
         if known.references.contains(reference) { reference } else { OTHER_MODEL }
     }
 
-    /// The reference, or [`OTHER`].
+    /// The reference if it is known, otherwise [`OTHER_MODEL`].
     pub(super) fn label<'r>(&self, reference: &'r str) -> &'r str {
         if self.contains(reference) { reference } else { OTHER_MODEL }
     }
@@ -63,19 +63,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_configured_is_told_and_of_the_rest_a_hundred_that_answered() {
-        let names = ModelLabels::default();
-        names.register(["kimi/kimi-for-coding"]);
-        assert_eq!(names.label("openrouter/invented"), OTHER_MODEL, "it never answered");
+    fn configured_references_and_a_hundred_others_have_labels() {
+        let labels = ModelLabels::default();
+        labels.register(["kimi/kimi-for-coding"]);
+        assert_eq!(labels.label("openrouter/invented"), OTHER_MODEL, "it never answered");
         for number in 0..MAX_LEARNED + 50 {
             let reference = format!("openrouter/{number}");
-            assert_eq!(names.learn(&reference), if number < MAX_LEARNED { &reference } else { OTHER_MODEL });
+            assert_eq!(labels.learn(&reference), if number < MAX_LEARNED { &reference } else { OTHER_MODEL });
         }
-        assert_eq!(names.label("openrouter/99"), "openrouter/99");
-        assert_eq!(names.label("openrouter/100"), OTHER_MODEL);
-        names.register(["openrouter/auto"]);
+        assert_eq!(labels.label("openrouter/99"), "openrouter/99");
+        assert_eq!(labels.label("openrouter/100"), OTHER_MODEL);
+        labels.register(["openrouter/auto"]);
         for configured in ["kimi/kimi-for-coding", "openrouter/auto"] {
-            assert_eq!(names.label(configured), configured, "the limit is not theirs");
+            assert_eq!(labels.label(configured), configured, "configured references are not limited");
         }
     }
 }

@@ -33,7 +33,7 @@ fn record(attempts: Vec<Attempt>) -> Record {
         request_id: RequestId::now(),
         received_at: SystemTime::UNIX_EPOCH,
         trace_parent: None,
-        client: "somebody".to_owned(),
+        client: "a client".to_owned(),
         requested_model: "default".to_owned(),
         api: Api::ChatCompletions,
         upstream_api: None,
@@ -51,7 +51,7 @@ fn record(attempts: Vec<Attempt>) -> Record {
     }
 }
 
-fn standing() -> GaugeSnapshot {
+fn snapshot() -> GaugeSnapshot {
     GaugeSnapshot {
         targets: vec![
             TargetGauge {
@@ -73,18 +73,19 @@ fn standing() -> GaugeSnapshot {
         started_at: SystemTime::UNIX_EPOCH + Duration::from_secs(9),
         usage_writer: UsageWriterGauges { queued: 1, written: 5, dropped: 3, is_failing: true },
         traces_dropped: 4,
+        log_lines_dropped: 6,
     }
 }
 
-/// Fails on a sample that is not there, with all that are.
-fn has(text: &str, samples: &[&str]) {
+/// Fails for a missing sample and prints all samples.
+fn assert_samples(text: &str, samples: &[&str]) {
     for sample in samples {
         assert!(text.lines().any(|line| line == *sample), "{sample} is not in\n{text}");
     }
 }
 
 #[test]
-fn a_request_is_counted_where_it_belongs() {
+fn request_changes_its_counters() {
     let metrics = Metrics::default();
     metrics.register_models(["kimi/k3", "openrouter/auto"]);
     let usage = TokenUsage { input: 10, output: 7, cache_read: 5, reasoning: 4, ..TokenUsage::default() };
@@ -96,8 +97,8 @@ fn a_request_is_counted_where_it_belongs() {
     ]));
     metrics.record(&record(vec![attempt("openrouter/auto", AttemptOutcome::Failed(Reason::Server))]));
     metrics.record_rejection("no_route");
-    let text = metrics.encode(&standing()).unwrap();
-    has(
+    let text = metrics.encode(&snapshot()).unwrap();
+    assert_samples(
         &text,
         &[
             r#"moonrelay_requests_total{face="openai-completions",model="openrouter/auto",outcome="ok"} 1"#,
@@ -121,10 +122,10 @@ fn a_request_is_counted_where_it_belongs() {
 }
 
 #[test]
-fn how_it_stands_is_told_as_of_the_scrape() {
+fn gauges_show_the_state_at_the_scrape() {
     let metrics = Metrics::default();
-    let text = metrics.encode(&standing()).unwrap();
-    has(
+    let text = metrics.encode(&snapshot()).unwrap();
+    assert_samples(
         &text,
         &[
             r#"moonrelay_target_state{model="kimi/k3",provider="kimi",state="cooling_down"} 1"#,
@@ -138,17 +139,18 @@ fn how_it_stands_is_told_as_of_the_scrape() {
             "moonrelay_ledger_dropped_total 3",
             "moonrelay_ledger_failing 1",
             "moonrelay_traces_dropped_total 4",
+            "moonrelay_log_lines_dropped_total 6",
             "moonrelay_config_last_reload_successful 1",
             "process_start_time_seconds 9",
         ],
     );
-    let rested = metrics.encode(&GaugeSnapshot { targets: Vec::new(), ..standing() }).unwrap();
-    assert!(!rested.contains("kimi/k3"), "nothing of the last scrape stays: {rested}");
+    let rested = metrics.encode(&GaugeSnapshot { targets: Vec::new(), ..snapshot() }).unwrap();
+    assert!(!rested.contains("kimi/k3"), "nothing of the last scrape remains: {rested}");
     assert_eq!(CONTENT_TYPE, "text/plain; version=0.0.4");
 }
 
 #[test]
-fn whatever_clients_ask_for_the_labels_stay_few() {
+fn labels_stay_few_whatever_clients_request() {
     let metrics = Metrics::default();
     metrics.register_models(["openrouter/auto"]);
     for number in 0..500 {
@@ -161,18 +163,22 @@ fn whatever_clients_ask_for_the_labels_stay_few() {
     };
     let other =
         r#"moonrelay_attempts_total{model="other",provider="openrouter",result="model_not_found"} 500"#;
-    assert_eq!(models(&metrics.encode(&standing()).unwrap()), [other], "what never answered is no model");
+    assert_eq!(
+        models(&metrics.encode(&snapshot()).unwrap()),
+        [other],
+        "a reference that never answered has no label"
+    );
     for number in 0..500 {
         metrics.record(&record(vec![attempt(&format!("openrouter/real-{number}"), AttemptOutcome::Ok)]));
     }
     metrics.record(&record(vec![attempt("openrouter/auto", AttemptOutcome::Ok)]));
-    let text = metrics.encode(&standing()).unwrap();
-    assert_eq!(models(&text).len(), 103, "a hundred, the configured one, and the rest in one, well and not");
+    let text = metrics.encode(&snapshot()).unwrap();
+    assert_eq!(models(&text).len(), 103, "a hundred, the configured one, and `other` with two results");
     assert!(text.contains(r#"moonrelay_attempts_total{model="openrouter/auto","#));
 }
 
 #[test]
-fn every_family_is_told_with_its_labels() {
+fn every_metric_is_exported_with_its_labels() {
     let metrics = Metrics::default();
     metrics.register_models(["kimi/k3", "openrouter/auto"]);
     let usage = TokenUsage { input: 1, is_estimated: true, ..TokenUsage::default() };
@@ -181,7 +187,7 @@ fn every_family_is_told_with_its_labels() {
         paid("openrouter/auto", AttemptOutcome::Ok, usage, 1),
     ]));
     metrics.record_rejection("no_route");
-    let text = metrics.encode(&standing()).unwrap();
+    let text = metrics.encode(&snapshot()).unwrap();
     for family in family::ALL {
         assert!(text.contains(&format!("# HELP {} {}\n", family.name, family.help)), "{}", family.name);
         assert!(text.contains(&format!("# TYPE {} {}\n", family.name, family.kind.as_str())), "{text}");
@@ -193,6 +199,6 @@ fn every_family_is_told_with_its_labels() {
             "{sample}"
         );
     }
-    let told = text.lines().filter(|line| line.starts_with("# TYPE")).count();
-    assert_eq!(told, family::ALL.len(), "each once, and no other: {text}");
+    let count = text.lines().filter(|line| line.starts_with("# TYPE")).count();
+    assert_eq!(count, family::ALL.len(), "each is exported once, and no other: {text}");
 }

@@ -1,5 +1,3 @@
-//! What no process shows from outside: the bound of the queue, and spans of any record.
-
 use std::pin::Pin;
 use std::time::{Duration, SystemTime};
 
@@ -13,9 +11,9 @@ use crate::protocol::api::Api;
 use crate::record::{Attempt, AttemptOutcome, RequestId};
 
 #[derive(Debug)]
-struct Nobody;
+struct SilentCollector;
 
-impl HttpClient for Nobody {
+impl HttpClient for SilentCollector {
     fn send_bytes<'s, 'f>(
         &'s self,
         _: Request<Bytes>,
@@ -28,7 +26,7 @@ impl HttpClient for Nobody {
     }
 }
 
-impl TraceTransport for Nobody {
+impl TraceTransport for SilentCollector {
     fn last_error(&self) -> String {
         String::new()
     }
@@ -42,32 +40,39 @@ fn record() -> Record {
     }
 }
 
-fn wish() -> TraceConfig {
+fn config() -> TraceConfig {
     TraceConfig { endpoint: Some("http://127.0.0.1:1/".to_owned()), servers: BTreeMap::new() }
 }
 
+fn traces() -> (Traces, Arc<AtomicU64>, Exporter) {
+    let dropped = Arc::<AtomicU64>::default();
+    let (traces, exporter) = channel(Arc::new(SilentCollector), dropped.clone());
+    traces.set_config(config());
+    (traces, dropped, exporter)
+}
+
 #[test]
-fn what_finds_no_room_is_counted_and_what_nobody_wants_is_not_made() {
-    let (traces, _exporter) = channel(Arc::new(Nobody), wish());
+fn full_queue_counts_lost_requests_and_no_endpoint_makes_no_spans() {
+    let (traces, dropped, _exporter) = traces();
     for _ in 0..QUEUE_CAPACITY + 5 {
         traces.record(&record());
     }
-    assert_eq!(traces.dropped(), 5);
+    assert_eq!(dropped.load(Ordering::Relaxed), 5);
     traces.set_config(TraceConfig::default());
     traces.record(&record());
-    assert_eq!(traces.dropped(), 5);
+    assert_eq!(dropped.load(Ordering::Relaxed), 5);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_ends_the_task_when_the_queue_is_empty() {
-    let (traces, exporter) = channel(Arc::new(Nobody), wish());
+async fn stop_ends_the_task_when_the_queue_is_empty() {
+    let (traces, dropped, exporter) = traces();
     exporter.run(std::future::ready(())).await;
     traces.record(&record());
-    assert_eq!(traces.dropped(), 1, "nobody sends it any more");
+    assert_eq!(dropped.load(Ordering::Relaxed), 1, "the exporter has ended");
 }
 
 #[test]
-fn a_client_that_went_away_leaves_a_request_without_an_error() {
+fn disconnected_client_is_not_an_error() {
     let attempt = Attempt {
         reference: "openrouter/a/b".to_owned(),
         outcome: AttemptOutcome::Cancelled,
@@ -79,14 +84,14 @@ fn a_client_that_went_away_leaves_a_request_without_an_error() {
         cost: None,
     };
     let spans = spans::build_spans(&Record { attempts: vec![attempt], ..record() }, &BTreeMap::new())
-        .expect("it is sampled");
+        .expect("the trace is sampled");
     let names: Vec<&str> = spans.iter().map(|span| &*span.name).collect();
-    assert_eq!(names, ["relay", "chat a/b"], "a request that names nothing is no name");
+    assert_eq!(names, ["relay", "chat a/b"], "a request without a model has a short name");
     assert_eq!((spans[0].parent_span_id, &spans[0].span_kind), (SpanId::INVALID, &SpanKind::Server));
     assert_eq!(spans[1].end_time, SystemTime::UNIX_EPOCH + Duration::from_millis(30));
-    let said = format!("{spans:?}");
+    let text = format!("{spans:?}");
     assert!(
-        said.contains("abandoned") && !said.contains("error.type") && !said.contains("a detail"),
-        "{said}"
+        text.contains("abandoned") && !text.contains("error.type") && !text.contains("a detail"),
+        "{text}"
     );
 }

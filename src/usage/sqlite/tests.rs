@@ -15,13 +15,12 @@ use crate::protocol::usage::TokenUsage;
 use crate::record::{AttemptCost, CostSource, RequestId};
 use crate::usage::database::{GroupBy, UsageDatabase, UsageQuery, UsageRow};
 use crate::usage::entry::{UsageAttempt, UsageEntry};
-use crate::usage::write_priority::WritePriority;
 
 fn moment(text: &str) -> SystemTime {
     text.parse::<Timestamp>().unwrap().into()
 }
 
-/// One that `reference` answered with ten tokens out of a hundred, for a pico each.
+/// An attempt that `reference` answered: 100 input tokens, 10 output tokens, 110 picos.
 fn answered(reference: &str) -> UsageAttempt {
     let (provider, model) = reference.split_once('/').unwrap();
     UsageAttempt {
@@ -40,8 +39,8 @@ fn answered(reference: &str) -> UsageAttempt {
     }
 }
 
-/// One that used nothing.
-fn went(reference: &str, outcome: &str) -> UsageAttempt {
+/// An attempt without usage.
+fn failed(reference: &str, outcome: &str) -> UsageAttempt {
     UsageAttempt { outcome: outcome.to_owned().into(), usage: None, bill: None, ..answered(reference) }
 }
 
@@ -64,26 +63,26 @@ fn entry(at: &str, attempts: Vec<UsageAttempt>) -> UsageEntry {
     }
 }
 
-async fn kept(directory: &Path, entries: Vec<UsageEntry>) -> SqliteDatabase {
+async fn create_database(directory: &Path, entries: Vec<UsageEntry>) -> SqliteDatabase {
     let store = SqliteDatabase::open(directory).unwrap();
     let batch: Vec<_> = entries.into_iter().map(Arc::new).collect();
-    store.append(&batch, WritePriority::Background).await.unwrap();
+    store.append(&batch).await.unwrap();
     store
 }
 
 async fn sums(store: &SqliteDatabase, by: &[GroupBy]) -> Vec<UsageRow> {
     let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
-    let question = UsageQuery { since: SystemTime::UNIX_EPOCH, until: None, group_by: by.to_vec(), zone };
-    store.query(&question).await.unwrap()
+    let query = UsageQuery { since: SystemTime::UNIX_EPOCH, until: None, group_by: by.to_vec(), zone };
+    store.query(&query).await.unwrap()
 }
 
-/// Each sum's keys and its requests.
-fn told(sums: &[UsageRow]) -> Vec<(String, u64)> {
+/// The keys of each row, and its requests.
+fn request_counts(sums: &[UsageRow]) -> Vec<(String, u64)> {
     sums.iter().map(|sum| (sum.keys.join(" "), sum.requests)).collect()
 }
 
 #[tokio::test]
-async fn what_was_put_in_comes_out_the_newest_first() {
+async fn entries_are_listed_newest_first() {
     let home = TempDir::new().unwrap();
     let strange = UsageAttempt {
         usage: Some(TokenUsage {
@@ -98,7 +97,7 @@ async fn what_was_put_in_comes_out_the_newest_first() {
             currency: "CNY".to_owned(),
             source: CostSource::Provider,
         }),
-        ..went("openrouter/moonshotai/kimi-k3:free", "truncated")
+        ..failed("openrouter/moonshotai/kimi-k3:free", "truncated")
     };
     let first = entry("2026-11-21T10:00:00.123456Z", vec![strange, answered("kimi/k")]);
     let refused = UsageEntry {
@@ -107,7 +106,7 @@ async fn what_was_put_in_comes_out_the_newest_first() {
         first_byte: None,
         ..entry("2026-11-21T11:00:00Z", Vec::new())
     };
-    let store = kept(home.path(), vec![first.clone(), refused.clone()]).await;
+    let store = create_database(home.path(), vec![first.clone(), refused.clone()]).await;
     let late = moment("2026-11-22T00:00:00Z");
     assert_eq!(store.list_before(late, 10).await.unwrap(), [refused.clone(), first.clone()]);
     assert_eq!(store.list_before(late, 1).await.unwrap(), std::slice::from_ref(&refused));
@@ -115,49 +114,49 @@ async fn what_was_put_in_comes_out_the_newest_first() {
     assert_eq!(store.find_request(first.request_id).await.unwrap(), Some(first.clone()));
     assert_eq!(store.find_request(first.request_id.with_count(1)).await.unwrap(), None);
 
-    // The gateway may run, or not, while it is read.
+    // It can be read while the gateway runs, and when it does not.
     let reader = SqliteDatabase::read_only(home.path()).unwrap().unwrap();
     assert_eq!(reader.find_request(refused.request_id).await.unwrap(), Some(refused));
     drop(store);
     assert_eq!(reader.find_request(first.request_id).await.unwrap(), Some(first));
-    let refusal = reader.append(&[], WritePriority::Background).await.unwrap_err().to_string();
+    let refusal = reader.append(&[]).await.unwrap_err().to_string();
     assert!(refusal.contains("reading only"), "{refusal}");
 }
 
 #[tokio::test]
-async fn an_entry_that_is_there_is_left_as_it_is() {
+async fn existing_entry_is_not_overwritten() {
     let home = TempDir::new().unwrap();
     let first = entry("2026-11-21T10:00:00Z", vec![answered("kimi/k")]);
     let other = UsageEntry { client: "other".to_owned(), ..first.clone() };
-    let store = kept(home.path(), vec![first.clone(), other.clone()]).await;
-    store.append(&[Arc::new(other)], WritePriority::Urgent).await.unwrap();
+    let store = create_database(home.path(), vec![first.clone(), other.clone()]).await;
+    store.append(&[Arc::new(other)]).await.unwrap();
     assert_eq!(store.find_request(first.request_id).await.unwrap(), Some(first));
     let all = sums(&store, &[]).await;
     assert_eq!((all[0].requests, all[0].answered.attempts), (1, 1));
 }
 
 #[tokio::test]
-async fn a_request_counts_once_for_each_of_its_keys() {
+async fn request_counts_once_per_group() {
     let home = TempDir::new().unwrap();
     let lost = UsageAttempt { outcome: "truncated".into(), ..answered("kimi/k") };
     let unpriced = UsageAttempt { bill: None, ..answered("kimi/k") };
     let cancelled =
         UsageAttempt { usage: None, bill: None, outcome: "cancelled".into(), ..answered("kimi/k") };
-    let store = kept(
+    let store = create_database(
         home.path(),
         vec![
-            entry("2026-11-21T10:00:00Z", vec![went("kimi/k", "rate_limit"), lost, answered("or/k")]),
-            entry("2026-11-21T11:00:00Z", vec![went("or/k", "cooling_down"), cancelled, unpriced]),
+            entry("2026-11-21T10:00:00Z", vec![failed("kimi/k", "rate_limit"), lost, answered("or/k")]),
+            entry("2026-11-21T11:00:00Z", vec![failed("or/k", "cooling_down"), cancelled, unpriced]),
             entry("2026-11-21T12:00:00Z", Vec::new()),
             entry("2026-11-21T12:00:00.000001Z", vec![answered("kimi/l")]),
         ],
     )
     .await;
-    assert_eq!(told(&sums(&store, &[]).await), [(String::new(), 4)]);
-    assert_eq!(told(&sums(&store, &[GroupBy::Client]).await), [("opencode".to_owned(), 4)]);
+    assert_eq!(request_counts(&sums(&store, &[]).await), [(String::new(), 4)]);
+    assert_eq!(request_counts(&sums(&store, &[GroupBy::Client]).await), [("opencode".to_owned(), 4)]);
     let by_model = sums(&store, &[GroupBy::Model]).await;
     let expected = [("kimi/k", 2), ("kimi/l", 1), ("or/k", 1)].map(|(key, count)| (key.to_owned(), count));
-    assert_eq!(told(&by_model), expected);
+    assert_eq!(request_counts(&by_model), expected);
     let [kimi, ..] = &by_model[..] else { panic!() };
     assert_eq!((kimi.failed, kimi.answered.attempts, kimi.answered.unpriced), (2, 1, 1));
     assert_eq!((kimi.lost.attempts, kimi.lost.cost["USD"].as_picos()), (1, 110));
@@ -165,34 +164,34 @@ async fn a_request_counts_once_for_each_of_its_keys() {
     assert!(kimi.answered.cost.is_empty());
     let by_provider = sums(&store, &[GroupBy::Provider, GroupBy::Day]).await;
     let expected = [("kimi 2026-11-21", 3), ("or 2026-11-21", 1)].map(|(key, count)| (key.to_owned(), count));
-    assert_eq!(told(&by_provider), expected);
+    assert_eq!(request_counts(&by_provider), expected);
 }
 
 #[tokio::test]
-async fn days_are_those_of_the_zone_and_the_question_has_ends() {
+async fn days_follow_the_time_zone_and_the_query_is_bounded() {
     let home = TempDir::new().unwrap();
     let at = |at| entry(at, vec![answered("kimi/k")]);
-    let store = kept(
+    let store = create_database(
         home.path(),
         vec![at("2026-10-24T22:00:00Z"), at("2026-10-25T22:59:59.999999Z"), at("2026-10-25T23:00:00Z")],
     )
     .await;
     let expected = [("2026-10-25", 2), ("2026-10-26", 1)].map(|(key, count)| (key.to_owned(), count));
-    assert_eq!(told(&sums(&store, &[GroupBy::Day]).await), expected);
-    let question = UsageQuery {
+    assert_eq!(request_counts(&sums(&store, &[GroupBy::Day]).await), expected);
+    let query = UsageQuery {
         since: moment("2026-10-24T22:00:00Z"),
         until: Some(moment("2026-10-25T23:00:00Z")),
         group_by: vec![GroupBy::Hour],
         zone: TimeZone::UTC,
     };
     let expected = [("2026-10-24T22", 1), ("2026-10-25T22", 1)].map(|(key, count)| (key.to_owned(), count));
-    assert_eq!(told(&store.query(&question).await.unwrap()), expected);
-    let nothing = UsageQuery { since: moment("2027-01-01T00:00:00Z"), group_by: Vec::new(), ..question };
+    assert_eq!(request_counts(&store.query(&query).await.unwrap()), expected);
+    let nothing = UsageQuery { since: moment("2027-01-01T00:00:00Z"), group_by: Vec::new(), ..query };
     assert_eq!(store.query(&UsageQuery { until: None, ..nothing }).await.unwrap(), []);
 }
 
 #[tokio::test]
-async fn sums_stop_at_the_largest() {
+async fn sums_saturate() {
     let home = TempDir::new().unwrap();
     let most = TokenUsage { input: u64::MAX, ..TokenUsage::default() };
     let bill = AttemptCost {
@@ -201,21 +200,22 @@ async fn sums_stop_at_the_largest() {
         source: CostSource::Provider,
     };
     let huge = || UsageAttempt { usage: Some(most), bill: Some(bill.clone()), ..answered("kimi/k") };
-    let store = kept(home.path(), vec![entry("2026-11-21T10:00:00Z", vec![huge(), huge(), huge()])]).await;
+    let store =
+        create_database(home.path(), vec![entry("2026-11-21T10:00:00Z", vec![huge(), huge(), huge()])]).await;
     let all = sums(&store, &[]).await;
     assert_eq!(all[0].answered.tokens.input, u64::MAX);
     assert_eq!(all[0].answered.cost["USD"].as_picos(), u64::MAX);
 }
 
 #[tokio::test]
-async fn what_is_too_old_goes_and_gives_its_room_back() {
+async fn pruning_removes_old_entries_and_frees_space() {
     let home = TempDir::new().unwrap();
     let start = moment("2026-01-01T00:00:00Z");
     let old = |number: u64| UsageEntry {
         request_id: RequestId::from_time(start + Duration::from_secs(number)),
-        ..entry("2026-01-01T00:00:00Z", vec![went("kimi/k", "quota"), answered("or/k")])
+        ..entry("2026-01-01T00:00:00Z", vec![failed("kimi/k", "quota"), answered("or/k")])
     };
-    let store = kept(home.path(), (0..1_700).map(old).collect()).await;
+    let store = create_database(home.path(), (0..1_700).map(old).collect()).await;
     assert_eq!(store.prune(start + Duration::from_secs(1_600)).await.unwrap(), 1_600);
     assert_eq!(store.prune(start).await.unwrap(), 0);
     assert_eq!(sums(&store, &[]).await[0].requests, 100);
@@ -226,10 +226,10 @@ async fn what_is_too_old_goes_and_gives_its_room_back() {
 }
 
 #[tokio::test]
-async fn the_file_is_for_its_owner_only() {
+async fn file_is_readable_by_its_owner_only() {
     let home = TempDir::new().unwrap();
     let directory = home.path().join("state/moonrelay");
-    let _store = kept(&directory, vec![entry("2026-11-21T10:00:00Z", Vec::new())]).await;
+    let _store = create_database(&directory, vec![entry("2026-11-21T10:00:00Z", Vec::new())]).await;
     let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&directory), 0o700);
     for file in ["ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm"] {
@@ -239,48 +239,48 @@ async fn the_file_is_for_its_owner_only() {
     assert_eq!(home.path().read_dir().unwrap().count(), 1, "and none is made");
 }
 
-/// What both ways of opening it say.
-fn refusals(directory: &Path) -> [String; 2] {
+/// The errors of both ways to open it.
+fn open_errors(directory: &Path) -> [String; 2] {
     let before = std::fs::read(directory.join(FILE_NAME)).unwrap();
     let writing = SqliteDatabase::open(directory).err().unwrap().to_string();
     let reading = SqliteDatabase::read_only(directory).err().unwrap().to_string();
-    assert_eq!(std::fs::read(directory.join(FILE_NAME)).unwrap(), before, "it is left as it was");
+    assert_eq!(std::fs::read(directory.join(FILE_NAME)).unwrap(), before, "the file is unchanged");
     [writing, reading]
 }
 
 #[test]
-fn what_is_not_ours_or_newer_is_refused_and_left_alone() {
+fn foreign_and_newer_files_are_rejected_unchanged() {
     let home = TempDir::new().unwrap();
     let path = home.path().join(FILE_NAME);
     std::fs::write(&path, "It is no database, but a letter.".repeat(100)).unwrap();
-    for refusal in refusals(home.path()) {
-        assert!(refusal.contains("ledger.sqlite: it is no SQLite database; move it away"), "{refusal}");
+    for refusal in open_errors(home.path()) {
+        assert!(refusal.contains("ledger.sqlite: it is not a SQLite database. Move it away"), "{refusal}");
     }
     std::fs::remove_file(&path).unwrap();
     Connection::open(&path).unwrap().execute_batch("CREATE TABLE recipes (cake TEXT)").unwrap();
-    for refusal in refusals(home.path()) {
+    for refusal in open_errors(home.path()) {
         assert!(refusal.contains("another program"), "{refusal}");
     }
     std::fs::remove_file(&path).unwrap();
     drop(SqliteDatabase::open(home.path()).unwrap());
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    for refusal in refusals(home.path()) {
-        assert!(refusal.contains("has version 99 of the tables"), "{refusal}");
+    for refusal in open_errors(home.path()) {
+        assert!(refusal.contains("its tables have version 99"), "{refusal}");
     }
 }
 
 #[tokio::test]
-async fn a_file_that_was_moved_away_is_not_written_any_more() {
+async fn file_that_was_moved_away_is_not_written() {
     let home = TempDir::new().unwrap();
     let one = entry("2026-11-21T10:00:00Z", Vec::new());
-    let store = kept(home.path(), vec![one.clone()]).await;
+    let store = create_database(home.path(), vec![one.clone()]).await;
     std::fs::rename(home.path().join(FILE_NAME), home.path().join("old")).unwrap();
-    let refusal = store.append(&[Arc::new(one)], WritePriority::Background).await.unwrap_err().to_string();
+    let refusal = store.append(&[Arc::new(one)]).await.unwrap_err().to_string();
     assert!(refusal.contains("moved away or removed"), "{refusal}");
 }
 
 #[test]
-fn a_file_that_has_no_tables_yet_holds_nothing() {
+fn file_without_tables_is_empty() {
     let home = tempfile::tempdir().unwrap();
     std::fs::write(home.path().join(FILE_NAME), "").unwrap();
     assert!(SqliteDatabase::read_only(home.path()).unwrap().is_none());
@@ -289,16 +289,16 @@ fn a_file_that_has_no_tables_yet_holds_nothing() {
 }
 
 #[tokio::test]
-async fn a_question_that_nobody_waits_for_any_more_keeps_its_place_until_it_is_answered() {
+async fn abandoned_query_keeps_its_slot_until_it_ends() {
     let directory = TempDir::new().unwrap();
     let store = SqliteDatabase::open(directory.path()).unwrap();
     let free = || store.readers.permits.available_permits();
     let (answer, answered) = std::sync::mpsc::channel::<()>();
-    let question = store.read(move |_| {
+    let query = store.read(move |_| {
         let _ = answered.recv();
         Ok(())
     });
-    assert!(question.now_or_never().is_none(), "it is asked, and then given up");
+    assert!(query.now_or_never().is_none(), "it is asked, and then given up");
     assert_eq!(free(), MAX_READERS - 1);
     drop(answer);
     let all = u32::try_from(MAX_READERS).unwrap();
@@ -330,13 +330,13 @@ fn first_version(directory: &Path, requests: &[(&str, i64)]) {
 }
 
 #[tokio::test]
-async fn what_the_first_version_kept_is_kept_on() {
+async fn first_version_is_migrated() {
     let home = TempDir::new().unwrap();
     let noon = moment("2026-11-21T12:00:00.000001Z");
     let micros = 1_795_262_400_000_001;
     first_version(home.path(), &[("later", micros + 1), ("one", micros), ("two", micros), ("never", 0)]);
     let refusal = SqliteDatabase::read_only(home.path()).err().unwrap().to_string();
-    assert!(refusal.contains("start the gateway once"), "{refusal}");
+    assert!(refusal.contains("Start the gateway once"), "{refusal}");
     let store = SqliteDatabase::open(home.path()).unwrap();
     let entries = store.list_before(moment("2027-01-01T00:00:00Z"), 10).await.unwrap();
     let told: Vec<_> = entries.iter().map(|entry| (entry.client.as_str(), entry.started_at())).collect();
@@ -368,7 +368,7 @@ async fn what_the_first_version_kept_is_kept_on() {
 }
 
 #[tokio::test]
-async fn moments_of_a_wrong_clock_lose_no_request() {
+async fn times_of_a_wrong_clock_lose_no_request() {
     let home = TempDir::new().unwrap();
     let ids: Vec<String> = (0..2_100).map(|number| number.to_string()).collect();
     let at_once = ids.iter().map(|id| (id.as_str(), 0));
@@ -384,7 +384,7 @@ async fn moments_of_a_wrong_clock_lose_no_request() {
 }
 
 #[test]
-fn the_older_version_stays_beside_the_newer_one() {
+fn migration_keeps_a_copy_of_the_older_file() {
     let home = TempDir::new().unwrap();
     let copy = home.path().join("ledger.1.sqlite");
     first_version(home.path(), &[("one", 1)]);

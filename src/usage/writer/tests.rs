@@ -7,19 +7,19 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::retention::{MAX_CLOCK_JUMP, PRUNE_INTERVAL};
-use super::{BATCH_DELAY, DatabaseError, MAX_BATCH, REOPEN_DELAY, RETRY_DELAY, UsageDatabase, WritePriority};
+use super::{BATCH_DELAY, DatabaseError, MAX_BATCH, REOPEN_DELAY, RETRY_DELAY, UsageDatabase};
 use crate::config::settings::UsageSettings;
 use crate::protocol::api::Api;
 use crate::record::{Record, RequestId};
 use crate::usage::entry::UsageEntry;
 use crate::usage::queue::QUEUE_CAPACITY;
+use crate::usage::retention::{MAX_CLOCK_JUMP, PRUNE_INTERVAL};
 use crate::usage::{DatabaseFuture, FLUSH_TIMEOUT, UsageHealth, UsageQuery, UsageRow, UsageStore};
 
 /// A store that answers when the test permits it, with the result that the test sets.
 struct Double {
     /// The length of each received batch, and the priority it is to be written with.
-    came: mpsc::UnboundedSender<(usize, WritePriority)>,
+    came: mpsc::UnboundedSender<usize>,
     /// One permit an answer.
     answers: Semaphore,
     /// What to say; without it, that it is done.
@@ -35,9 +35,9 @@ fn refused(problem: &str) -> DatabaseError {
 }
 
 impl UsageDatabase for Double {
-    fn append<'a>(&'a self, batch: &'a [Arc<UsageEntry>], pace: WritePriority) -> DatabaseFuture<'a, ()> {
+    fn append<'a>(&'a self, batch: &'a [Arc<UsageEntry>]) -> DatabaseFuture<'a, ()> {
         Box::pin(async move {
-            let _ = self.came.send((batch.len(), pace));
+            let _ = self.came.send(batch.len());
             self.answers.acquire().await.unwrap().forget();
             let refusal = self.refusals.lock().unwrap().pop_front();
             refusal.filter(|refusal| !refusal.is_empty()).map_or(Ok(()), |refusal| Err(refused(refusal)))
@@ -69,9 +69,9 @@ impl UsageDatabase for Double {
 
 /// A usage store backed by a test double.
 struct Rig {
-    ledger: UsageStore,
+    store: UsageStore,
     double: Arc<Double>,
-    came: mpsc::UnboundedReceiver<(usize, WritePriority)>,
+    came: mpsc::UnboundedReceiver<usize>,
     opened: Arc<AtomicUsize>,
     writer: JoinHandle<()>,
 }
@@ -97,19 +97,19 @@ impl Rig {
             times if times < closed => Err(refused("cannot be opened")),
             _ => Ok(store.clone() as Arc<dyn UsageDatabase>),
         };
-        let (ledger, writer) = UsageStore::with_opener(UsageSettings::default(), Arc::new(open));
-        Self { ledger, double, came, opened, writer: tokio::spawn(writer.run()) }
+        let (usage, writer) = UsageStore::with_opener(UsageSettings::default(), Arc::new(open));
+        Self { store: usage, double, came, opened, writer: tokio::spawn(writer.run()) }
     }
 
     fn note(&self, count: usize) {
-        (0..count).for_each(|_| self.ledger.record(record()));
+        (0..count).for_each(|_| self.store.record(record()));
     }
 
     /// Until this is so; the paused clock runs meanwhile.
     async fn until(&self, is_so: impl Fn(&UsageHealth) -> bool) -> UsageHealth {
         let limit = Instant::now() + Duration::from_secs(3_600);
         loop {
-            let health = self.ledger.health();
+            let health = self.store.health();
             if is_so(&health) {
                 return health;
             }
@@ -119,9 +119,9 @@ impl Rig {
     }
 
     async fn end(self) -> UsageHealth {
-        self.ledger.close();
+        self.store.close();
         self.writer.await.unwrap();
-        self.ledger.health()
+        self.store.health()
     }
 }
 
@@ -133,57 +133,53 @@ fn record() -> Record {
 }
 
 #[tokio::test(start_paused = true)]
-async fn entries_are_gathered_and_a_whole_batch_or_one_that_came_together_waits_for_nothing() {
+async fn entries_are_gathered_and_a_whole_batch_is_written_at_once() {
     let mut rig = Rig::new(0, 100, &[]);
     rig.until(|_| rig.opened.load(Ordering::SeqCst) == 1).await;
     let began = Instant::now();
     rig.note(3);
-    assert_eq!(rig.came.recv().await, Some((3, WritePriority::Background)));
+    assert_eq!(rig.came.recv().await, Some(3));
     assert!((BATCH_DELAY..BATCH_DELAY * 2).contains(&began.elapsed()), "{:?}", began.elapsed());
     let began = Instant::now();
-    rig.note(4);
-    rig.ledger.request_flush();
-    assert_eq!(rig.came.recv().await, Some((4, WritePriority::Background)));
     rig.note(2 * MAX_BATCH + 1);
-    // Another batch waits behind the first.
-    assert_eq!(rig.came.recv().await, Some((MAX_BATCH, WritePriority::Urgent)));
-    assert_eq!(rig.came.recv().await, Some((MAX_BATCH, WritePriority::Background)));
+    assert_eq!(rig.came.recv().await, Some(MAX_BATCH));
+    assert_eq!(rig.came.recv().await, Some(MAX_BATCH));
     assert!(began.elapsed() < BATCH_DELAY, "{:?}", began.elapsed());
-    assert_eq!(rig.came.recv().await, Some((1, WritePriority::Background)));
+    assert_eq!(rig.came.recv().await, Some(1));
     let health = rig.end().await;
-    assert_eq!(health, UsageHealth { written: 2 * MAX_BATCH as u64 + 8, ..UsageHealth::default() });
+    assert_eq!(health, UsageHealth { written: 2 * MAX_BATCH as u64 + 4, ..UsageHealth::default() });
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_asks_the_store_gets_what_was_noted_before_and_need_not_wait_for_a_batch() {
+async fn flush_writes_earlier_entries_without_waiting_for_a_batch() {
     let mut rig = Rig::new(0, 0, &[]);
     let began = Instant::now();
-    rig.ledger.flush().await;
+    rig.store.flush().await;
     rig.note(3);
     {
-        let settled = rig.ledger.flush();
+        let settled = rig.store.flush();
         tokio::pin!(settled);
         let came = tokio::select! {
             biased;
             () = &mut settled => panic!("it was not written"),
             came = rig.came.recv() => came,
         };
-        assert_eq!(came, Some((3, WritePriority::Background)));
+        assert_eq!(came, Some(3));
         rig.double.answers.add_permits(1);
         settled.await;
     }
-    assert_eq!((rig.ledger.health().written, rig.ledger.health().queued), (3, 0));
+    assert_eq!((rig.store.health().written, rig.store.health().queued), (3, 0));
     assert!(began.elapsed() < BATCH_DELAY, "{:?}", began.elapsed());
     rig.double.answers.add_permits(1_000);
     rig.end().await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_waits_long_for_a_store_that_hangs_or_at_all_for_one_in_trouble_or_for_none() {
+async fn flush_is_bounded_and_does_not_wait_for_a_failed_or_missing_database() {
     let rig = Rig::new(0, 0, &[]);
     rig.note(1);
     let began = Instant::now();
-    rig.ledger.flush().await;
+    rig.store.flush().await;
     assert!((FLUSH_TIMEOUT..FLUSH_TIMEOUT * 2).contains(&began.elapsed()), "{:?}", began.elapsed());
     rig.double.answers.add_permits(1_000);
     rig.end().await;
@@ -192,19 +188,19 @@ async fn nobody_waits_long_for_a_store_that_hangs_or_at_all_for_one_in_trouble_o
     rig.until(|health| health.last_error.is_some()).await;
     rig.note(1);
     let began = Instant::now();
-    rig.ledger.flush().await;
+    rig.store.flush().await;
     UsageStore::in_memory().flush().await;
     assert_eq!(began.elapsed(), Duration::ZERO);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_hangs_costs_what_does_not_fit_and_holds_nobody_up() {
+async fn hanging_database_drops_only_what_exceeds_the_queue() {
     let mut rig = Rig::new(0, 0, &[]);
     rig.note(1);
-    assert_eq!(rig.came.recv().await, Some((1, WritePriority::Background)));
+    assert_eq!(rig.came.recv().await, Some(1));
     // Not one of these waits: the store does.
     rig.note(QUEUE_CAPACITY + 7);
-    let health = rig.ledger.health();
+    let health = rig.store.health();
     assert_eq!((health.queued, health.written, health.dropped), (QUEUE_CAPACITY as u64 + 1, 0, 7));
     rig.double.answers.add_permits(1_000);
     let health = rig.until(|health| health.queued == 0).await;
@@ -214,11 +210,11 @@ async fn a_store_that_hangs_costs_what_does_not_fit_and_holds_nobody_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_batch_has_a_second_chance_and_is_counted_then() {
+async fn rejected_batch_is_retried_once_and_then_counted() {
     let mut rig = Rig::new(0, 100, &["disk full", "", "disk full", "still full"]);
     rig.until(|_| rig.opened.load(Ordering::SeqCst) == 1).await;
     rig.note(2);
-    assert_eq!(rig.came.recv().await, Some((2, WritePriority::Background)));
+    assert_eq!(rig.came.recv().await, Some(2));
     let began = Instant::now();
     let trouble = rig.until(|health| health.last_error.is_some()).await.last_error.unwrap();
     assert_eq!(trouble, "usage database double: disk full");
@@ -235,38 +231,26 @@ async fn a_refused_batch_has_a_second_chance_and_is_counted_then() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_second_chance_is_in_haste_where_a_batch_has_come_meanwhile() {
-    let mut rig = Rig::new(0, 100, &["disk full"]);
-    rig.note(1);
-    assert_eq!(rig.came.recv().await, Some((1, WritePriority::Background)));
-    rig.until(|health| health.last_error.is_some()).await;
-    rig.note(MAX_BATCH);
-    assert_eq!(rig.came.recv().await, Some((1, WritePriority::Urgent)));
-    assert_eq!(rig.came.recv().await, Some((MAX_BATCH, WritePriority::Background)));
-    assert_eq!(rig.end().await.written, MAX_BATCH as u64 + 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_cannot_be_opened_is_tried_again_and_nothing_is_lost_meanwhile() {
+async fn database_that_cannot_be_opened_is_retried_without_losing_entries() {
     let rig = Rig::new(3, 100, &[]);
     let trouble = rig.until(|health| health.last_error.is_some()).await.last_error.unwrap();
-    assert!(trouble.contains("cannot be opened") && rig.ledger.database().is_none(), "{trouble}");
+    assert!(trouble.contains("cannot be opened") && rig.store.database().is_none(), "{trouble}");
     rig.note(3);
     // A reload does not wait for the time to come.
-    rig.ledger.apply_settings(UsageSettings::default());
+    rig.store.apply_settings(UsageSettings::default());
     rig.until(|_| rig.opened.load(Ordering::SeqCst) == 2).await;
     let began = Instant::now();
     let health = rig.until(|health| health.queued == 0).await;
-    assert!(began.elapsed() >= REOPEN_DELAY && rig.ledger.database().is_some());
+    assert!(began.elapsed() >= REOPEN_DELAY && rig.store.database().is_some());
     assert_eq!(health, UsageHealth { written: 3, ..UsageHealth::default() });
 }
 
 #[tokio::test(start_paused = true)]
-async fn settings_count_from_the_next_request_on() {
+async fn settings_apply_from_the_next_request_on() {
     let rig = Rig::new(0, 100, &[]);
-    rig.until(|_| rig.ledger.database().is_some()).await;
+    rig.until(|_| rig.store.database().is_some()).await;
     rig.note(2);
-    rig.ledger.apply_settings(UsageSettings { is_enabled: false, ..UsageSettings::default() });
+    rig.store.apply_settings(UsageSettings { is_enabled: false, ..UsageSettings::default() });
     rig.note(4);
     let health = rig.until(|health| health.queued == 0).await;
     assert_eq!(
@@ -274,21 +258,21 @@ async fn settings_count_from_the_next_request_on() {
         UsageHealth { written: 2, ..UsageHealth::default() },
         "what was taken before is written"
     );
-    rig.until(|_| rig.ledger.database().is_none()).await;
-    assert_eq!(rig.ledger.recent().len(), 6, "the last ones are in memory");
-    rig.ledger.apply_settings(UsageSettings::default());
+    rig.until(|_| rig.store.database().is_none()).await;
+    assert_eq!(rig.store.recent().len(), 6, "the last ones are in memory");
+    rig.store.apply_settings(UsageSettings::default());
     rig.note(1);
     assert_eq!(rig.end().await, UsageHealth { written: 3, ..UsageHealth::default() });
 }
 
 #[tokio::test(start_paused = true)]
-async fn old_entries_go_at_once_and_behind_a_gap_when_the_clock_has_gone_on_for_a_while() {
+async fn old_entries_are_removed_at_once_or_an_hour_after_a_clock_gap() {
     for (age, at_once) in [(MAX_CLOCK_JUMP / 2, 1), (MAX_CLOCK_JUMP * 2, 0)] {
         let rig = Rig::with(0, 100, &[], age, 0);
-        rig.until(|_| rig.ledger.database().is_some()).await;
+        rig.until(|_| rig.store.database().is_some()).await;
         tokio::time::sleep(PRUNE_INTERVAL / 2).await;
         // A reload is another look, and no reason to believe it.
-        rig.ledger.apply_settings(UsageSettings::default());
+        rig.store.apply_settings(UsageSettings::default());
         tokio::time::sleep(PRUNE_INTERVAL / 4).await;
         let prunes = || rig.double.prunes.0.load(Ordering::SeqCst);
         assert!((at_once..=at_once * 3).contains(&prunes()), "{age:?}: {}", prunes());
@@ -298,7 +282,7 @@ async fn old_entries_go_at_once_and_behind_a_gap_when_the_clock_has_gone_on_for_
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_could_not_be_forgotten_is_trouble_until_it_can() {
+async fn failed_removal_is_reported_until_it_succeeds() {
     let rig = Rig::with(0, 100, &[], Duration::ZERO, 2);
     rig.until(|health| health.last_error.as_deref() == Some("usage database double: busy")).await;
     let began = Instant::now();
