@@ -1,0 +1,59 @@
+//! The answer in the API format of the request.
+
+pub(crate) mod chat;
+pub(crate) mod messages;
+pub(crate) mod messages_request;
+pub(crate) mod responses;
+pub(crate) mod responses_request;
+
+use serde_json::Value;
+
+use crate::engine::answer::SimulatedAnswer;
+use crate::engine::request::EngineRequest;
+use crate::engine::{ResponseContext, SseEvent};
+use crate::provider::Api;
+
+/// The body of a 200 that is not streamed.
+pub(super) fn response_body(
+    exchange: &ResponseContext,
+    request: &EngineRequest,
+    answer: &SimulatedAnswer,
+    no_role: bool,
+) -> Value {
+    match exchange.api {
+        Api::ChatCompletions => chat::response_body(exchange, answer, no_role),
+        Api::Messages => messages::response_body(exchange, answer, no_role),
+        Api::Responses => responses::response_body(exchange, request, answer, no_role),
+    }
+}
+
+/// All events of a stream.
+pub(super) fn response_events(
+    exchange: &ResponseContext,
+    request: &EngineRequest,
+    answer: &SimulatedAnswer,
+) -> Vec<SseEvent> {
+    match exchange.api {
+        Api::ChatCompletions => chat::response_events(exchange, request, answer),
+        Api::Messages => messages::response_events(exchange, answer),
+        Api::Responses => responses::response_events(exchange, request, answer),
+    }
+}
+
+/// An error in the middle of a stream, after these events.
+pub(super) fn error_event(exchange: &ResponseContext, kept: &[SseEvent]) -> SseEvent {
+    match exchange.api {
+        Api::ChatCompletions => chat::error_event(exchange),
+        Api::Messages => messages::error_event(exchange),
+        Api::Responses => responses::error_event(exchange, kept),
+    }
+}
+
+/// How the ids of answers begin.
+pub(super) fn id_prefix(api: Api) -> &'static str {
+    match api {
+        Api::ChatCompletions => "chatcmpl-",
+        Api::Messages => "msg_",
+        Api::Responses => "resp_",
+    }
+}
