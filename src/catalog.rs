@@ -9,10 +9,12 @@ mod data;
 #[cfg(test)]
 mod tests;
 
+use std::sync::OnceLock;
+
 use crate::protocol::amount::Amount;
 use crate::protocol::usage::TokenUsage;
 
-pub use builtin::{BuiltinProvider, Catalog, Confidence, FactProvenance, FactSource, builtin_catalog};
+pub use builtin::{BuiltinProvider, Catalog, Confidence, FactProvenance, FactSource};
 
 /// The provider adapter to use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -141,7 +143,7 @@ impl TokenPrices {
             .saturating_add(Amount::from_tokens(usage.cache_write, self.cache_write))
     }
 
-    /// An amount of [`TokenPrices`] per million tokens, as people write it.
+    /// An amount of [`TokenPrices`] per million tokens, as users write it.
     #[must_use]
     pub fn millionths_to_units(millionths: u64) -> f64 {
         millionths as f64 / 1e6
@@ -210,7 +212,7 @@ impl Retirement {
 pub struct ModelInfo {
     /// As the provider calls it (the part of the reference after the first slash).
     pub id: String,
-    /// For people.
+    /// Display name.
     pub name: String,
     /// The accepted input types.
     pub input_modalities: InputModalities,
@@ -247,4 +249,12 @@ impl ModelInfo {
             planned_retirement: None,
         }
     }
+}
+
+/// The catalog, read once.
+#[must_use]
+pub fn builtin_catalog() -> &'static Catalog {
+    static READ: OnceLock<Catalog> = OnceLock::new();
+    // The files are part of the program and a test reads every one of them, so this does not fail in a release.
+    READ.get_or_init(|| data::parse_files(&data::FILES).unwrap_or_default())
 }

@@ -1,123 +1,28 @@
-//! The configuration: raw tree, then resolved settings, with every error at once.
+//! The configuration: parsed, validated and resolved into [`settings`], with every error at once.
 //!
-//! [`load`] finds the file and [`mod@file`] parses it into a tree with positions. [`validate`] compares the
-//! tree with the table of [`schema`] (unknown keys, wrong types, duplicates). [`resolve`] interprets it
-//! (references, keys, URLs). Both report everything they find; only a file that does not parse ends the search
-//! at once.
+//! [`load()`] finds the file, [`mod@file`] parses it into a tree with positions, and `validate` compares the tree with
+//! the [`schema`], which is generated from the types in `keys`. `resolve` interprets the typed values (references,
+//! keys, URLs). Each reports everything that it finds; only a file that does not parse ends the search at once.
 
-mod bounded_read;
 pub mod edit;
 pub mod environment;
 pub mod file;
 pub mod import;
-pub mod interpolate;
-pub mod issue;
+mod interpolate;
 pub mod keypath;
+mod keys;
+mod load;
 pub mod lookup;
 pub mod nearest;
-pub mod reference;
-pub mod resolve;
+mod resolve;
 pub mod schema;
 pub mod secrets_file;
 pub mod settings;
-pub mod validate;
-
-use std::path::{Path, PathBuf};
+mod validate;
 
 pub use environment::Environment;
-pub use issue::{ConfigError, Issue};
-pub use lookup::{Lookup, MatchKind};
-
-use settings::Settings;
-
-/// Location of the configuration, and whether the user set it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Location {
-    /// The file.
-    pub path: PathBuf,
-    /// `--config` or `MOONRELAY_CONFIG` names it: then it must exist.
-    pub explicit: bool,
-}
-
-/// `--config` > `$MOONRELAY_CONFIG` > `$XDG_CONFIG_HOME/moonrelay/config.json5`; `None` without a home.
-#[must_use]
-pub fn locate(flag: Option<&Path>, environment: &Environment) -> Option<Location> {
-    if let Some(path) = flag {
-        return Some(Location { path: path.to_owned(), explicit: true });
-    }
-    if let Some(path) = environment.get("MOONRELAY_CONFIG") {
-        return Some(Location { path: PathBuf::from(path), explicit: true });
-    }
-    let directory = environment.config_directory()?;
-    Some(Location { path: directory.join("config.json5"), explicit: false })
-}
-
-/// Finds, reads and resolves the configuration. Without a file the built-in catalog serves.
-///
-/// # Errors
-/// Everything that is wrong with the file, at once.
-pub fn load(flag: Option<&Path>, environment: &Environment) -> Result<Settings, ConfigError> {
-    let Some(location) = locate(flag, environment) else {
-        return from_text("{}", None, environment);
-    };
-    match bounded_read::read_bounded(&location.path) {
-        Ok(bytes) => match String::from_utf8(bytes) {
-            Ok(text) => from_text(&text, Some(&location.path), environment),
-            Err(error) => {
-                let valid = error.utf8_error().valid_up_to();
-                Err(ConfigError::from_unreadable_file(
-                    &location.path,
-                    &format!("it is not UTF-8 (at byte {valid})"),
-                ))
-            }
-        },
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            match find_dangling_link(&location.path) {
-                Some((link, target)) => {
-                    let why =
-                        format!("{} is a link to {}, which is not there", link.display(), target.display());
-                    Err(ConfigError::from_unreadable_file(&location.path, &why))
-                }
-                None if location.explicit => {
-                    Err(ConfigError::from_unreadable_file(&location.path, &error.to_string()))
-                }
-                None => from_text("{}", None, environment),
-            }
-        }
-        Err(error) => Err(ConfigError::from_unreadable_file(&location.path, &error.to_string())),
-    }
-}
-
-/// The broken link in a path, and its target. A broken link means that a file was expected, unlike a file that
-/// was never written.
-fn find_dangling_link(path: &Path) -> Option<(PathBuf, PathBuf)> {
-    let link = path.ancestors().find(|part| part.symlink_metadata().is_ok())?;
-    let target = std::fs::read_link(link).ok()?;
-    link.metadata().is_err().then(|| (link.to_owned(), target))
-}
-
-/// Resolves a configuration that was read already. `path` is for messages, and for files named relative to it.
-///
-/// # Errors
-/// Everything that is wrong with it, at once.
-pub fn from_text(
-    text: &str,
-    path: Option<&Path>,
-    environment: &Environment,
-) -> Result<Settings, ConfigError> {
-    let invalid = |issues| ConfigError { path: path.map(Path::to_owned), issues };
-    let tree = file::Tree::parse(text).map_err(|issue| invalid(vec![issue]))?;
-    let mut report = issue::Diagnostics::new(&tree);
-    validate::check_tree(&tree, &mut report);
-    let settings = resolve::resolve_settings(&tree, path, environment, &mut report);
-    let (mut issues, warnings) = report.into_parts();
-    if !issues.is_empty() {
-        issues.sort_by_key(|issue| (issue.line, issue.column));
-        issues.dedup();
-        return Err(invalid(issues));
-    }
-    Ok(Settings { warnings, ..settings })
-}
+pub use file::{ConfigError, Issue};
+pub use load::{Location, from_text, load, locate};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,4 @@
-//! The built-in catalog: `catalog/*.json5`, compiled in and read once.
-
-use std::sync::OnceLock;
+//! Types of the built-in catalog.
 
 use super::{AdapterId, ModelInfo};
 use crate::protocol::api::Api;
@@ -19,7 +17,7 @@ pub enum Confidence {
 /// The source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FactSource {
-    /// For people.
+    /// Display name.
     pub title: String,
     /// Where it can be read, if anywhere.
     pub url: Option<String>,
@@ -34,7 +32,7 @@ pub struct FactSource {
 pub struct FactProvenance {
     /// A model id; empty for a fact about the provider.
     pub model: String,
-    /// `faces`, `renamed`, `webSearch`, `limits`, `price`, `abilities`, `prefill`, `retired` or `leaving`.
+    /// `apis`, `renamed`, `webSearch`, `limits`, `price`, `abilities`, `prefill`, `retired` or `leaving`.
     pub group: &'static str,
     /// The source.
     pub source: FactSource,
@@ -49,7 +47,7 @@ pub struct BuiltinProvider {
     pub adapter: AdapterId,
     /// Base URL of each API format that it serves, without a trailing slash (`…/v1`).
     pub base_urls: Vec<(Api, String)>,
-    /// The hosts of this provider, whatever id the user configures; the first is the one of `faces`.
+    /// The hosts of this provider, whatever id the user configures; the first is that of `base_urls`.
     pub hosts: Vec<String>,
     /// Environment names of its key; the first that is set counts.
     pub key_variables: Vec<String>,
@@ -81,7 +79,7 @@ impl BuiltinProvider {
         let default = self.hosts.first().map_or("", String::as_str);
         self.base_urls
             .iter()
-            .map(|(face, base)| (*face, base.replacen(&format!("//{default}/"), &format!("//{host}/"), 1)))
+            .map(|(api, base)| (*api, base.replacen(&format!("//{default}/"), &format!("//{host}/"), 1)))
             .collect()
     }
 
@@ -118,12 +116,4 @@ impl Catalog {
     pub fn find_by_alias(&self, alias: &str) -> Option<&BuiltinProvider> {
         self.providers.iter().find(|provider| provider.aliases.iter().any(|known| known == alias))
     }
-}
-
-/// The catalog, read once.
-#[must_use]
-pub fn builtin_catalog() -> &'static Catalog {
-    static READ: OnceLock<Catalog> = OnceLock::new();
-    // The files are part of the program and a test reads every one of them, so this does not fail in a release.
-    READ.get_or_init(|| super::data::parse_files(&super::data::FILES).unwrap_or_default())
 }

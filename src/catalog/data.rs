@@ -23,10 +23,10 @@ pub(super) const FILES: [(&str, &str); 4] = [
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ProviderFile {
     id: String,
-    dialect: String,
+    adapter: String,
     sources: BTreeMap<String, SourceRow>,
     hosts: Vec<String>,
-    faces: SourcedPairs,
+    apis: SourcedPairs,
     keys: Vec<String>,
     aliases: Vec<String>,
     renamed: SourcedPairs,
@@ -151,10 +151,9 @@ fn parse_file(text: &str) -> Result<ProviderFile, String> {
 
 fn build_provider(file: &ProviderFile, all: &[ProviderFile]) -> Result<BuiltinProvider, String> {
     let host = file.hosts.first().ok_or("`hosts` is empty")?;
-    let (paths, faces_source) = file.faces.split_source();
+    let (paths, apis_source) = file.apis.split_source();
     let (renamed, renamed_source) = file.renamed.split_source();
-    let mut facts =
-        vec![file.build_provenance("", "faces", faces_source.ok_or("`faces` names no source")?)?];
+    let mut facts = vec![file.build_provenance("", "apis", apis_source.ok_or("`apis` names no source")?)?];
     if !renamed.is_empty() {
         facts.push(file.build_provenance(
             "",
@@ -167,15 +166,15 @@ fn build_provider(file: &ProviderFile, all: &[ProviderFile]) -> Result<BuiltinPr
         facts.push(file.build_provenance("", "webSearch", &row.source)?);
         search_price = Some(TokenPrices::units_to_millionths(row.price).ok_or("`webSearch` has no price")?);
     }
-    let mut faces = Vec::new();
+    let mut apis = Vec::new();
     for (api, path) in paths {
-        let face = Api::from_name(api).ok_or_else(|| format!("no face `{api}`"))?;
-        faces.push((face, format!("https://{host}{path}")));
+        let api = Api::from_name(api).ok_or_else(|| format!("unknown API `{api}`"))?;
+        apis.push((api, format!("https://{host}{path}")));
     }
     Ok(BuiltinProvider {
         id: file.id.clone(),
-        adapter: parse_adapter(&file.dialect)?,
-        base_urls: faces,
+        adapter: parse_adapter(&file.adapter)?,
+        base_urls: apis,
         hosts: file.hosts.clone(),
         key_variables: file.keys.clone(),
         aliases: file.aliases.clone(),
@@ -289,7 +288,7 @@ fn parse_adapter(name: &str) -> Result<AdapterId, String> {
         "kimi-code" => AdapterId::KimiCode,
         "openrouter" => AdapterId::OpenRouter,
         "generic" => AdapterId::Generic,
-        other => return Err(format!("no dialect `{other}`")),
+        other => return Err(format!("unknown adapter `{other}`")),
     })
 }
 
@@ -300,6 +299,6 @@ fn parse_thinking_control(name: &str) -> Result<ThinkingControl, String> {
         "always" => ThinkingControl::Always,
         "effort" => ThinkingControl::Effort,
         "unknown" => ThinkingControl::Unknown,
-        other => return Err(format!("no way of thinking `{other}`")),
+        other => return Err(format!("unknown kind of thinking `{other}`")),
     })
 }

@@ -24,7 +24,7 @@ fn every_file_is_read() {
 #[test]
 fn every_fact_has_a_source_and_a_date() {
     for provider in &providers().providers {
-        assert!(provider.provenance.iter().any(|fact| fact.group == "faces"), "{}", provider.id);
+        assert!(provider.provenance.iter().any(|fact| fact.group == "apis"), "{}", provider.id);
         for fact in &provider.provenance {
             assert!(is_date(&fact.source.as_of), "{} {}: {}", provider.id, fact.model, fact.source.as_of);
             assert!(!fact.source.title.is_empty());
@@ -131,9 +131,9 @@ fn china_site_has_the_same_models_at_its_own_prices() {
 
 #[test]
 fn api_formats_use_their_documented_paths() {
-    let base = |id: &str, face| {
+    let base = |id: &str, api| {
         let provider = providers().provider(id).unwrap();
-        provider.base_urls.iter().find(|(known, _)| *known == face).map(|(_, base)| base.clone()).unwrap()
+        provider.base_urls.iter().find(|(known, _)| *known == api).map(|(_, base)| base.clone()).unwrap()
     };
     assert_eq!(base("moonshot", Api::ChatCompletions), "https://api.moonshot.ai/v1");
     assert_eq!(base("moonshot", Api::Messages), "https://api.moonshot.ai/anthropic/v1");

@@ -1,13 +1,10 @@
 //! Changes to the file that keep its comments, its quotes and its order.
 
-mod atomic_write;
-mod backup;
-mod check;
-mod lock;
+mod files;
 mod nix;
-mod replace;
-mod secret;
+mod whole_file;
 
+use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -17,15 +14,12 @@ use jsonc_parser::cst::{
 use serde_json::Value;
 
 use super::environment::Environment;
-use super::file;
-use super::issue::{ConfigError, Issue};
+use super::file::{self, ConfigError, Issue};
 use super::keypath::{KeyPath, PathSegment};
-use super::{Location, from_text};
+use super::load::{Location, from_text};
 
-pub use atomic_write::{ManagedFile, find_manager};
 pub use nix::render_assignments as nix_lines;
-pub use replace::{replace_config, replace_file};
-pub use secret::set_secret;
+pub use whole_file::{replace_config, replace_file, set_secret};
 
 /// Why a change was not made.
 #[derive(Debug, thiserror::Error)]
@@ -36,9 +30,9 @@ pub enum EditError {
     /// The file was invalid before, and the change does not fix it.
     #[error("{before}{}", also(.added.as_ref()))]
     AlreadyInvalid {
-        /// What is wrong with it.
+        /// Its errors.
         before: ConfigError,
-        /// What would be wrong besides.
+        /// The errors that the change would add.
         added: Option<ConfigError>,
     },
     /// The path leads through a value that is not an object or list, or beyond the end of a list.
@@ -52,9 +46,45 @@ pub enum EditError {
     File {
         /// The file.
         path: PathBuf,
-        /// The system's word.
+        /// The error of the operating system.
         source: std::io::Error,
     },
+}
+
+/// A file that only Nix may change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManagedFile {
+    /// Why.
+    pub reason: String,
+    /// What to add to the Nix configuration instead.
+    pub nix_lines: Vec<String>,
+}
+
+impl fmt::Display for ManagedFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)?;
+        if !self.nix_lines.is_empty() {
+            write!(f, ". Add to your Nix configuration instead:")?;
+            for line in &self.nix_lines {
+                write!(f, "\n  {line}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether the file is managed externally: it leads into the Nix store, or `MOONRELAY_NIX_MODE=1`.
+#[must_use]
+pub fn find_manager(path: &Path, environment: &Environment) -> Option<ManagedFile> {
+    if environment.is_managed() {
+        let why = "MOONRELAY_NIX_MODE=1: the configuration is managed by Nix".to_owned();
+        return Some(ManagedFile { reason: why, nix_lines: Vec::new() });
+    }
+    let target = files::resolve_links(path).ok()?;
+    target.starts_with(files::NIX_STORE).then(|| ManagedFile {
+        reason: format!("{} is a link into the Nix store: it is managed by Nix", path.display()),
+        nix_lines: Vec::new(),
+    })
 }
 
 /// The result of a change.
@@ -70,7 +100,7 @@ pub enum SaveOutcome {
 }
 
 impl SaveOutcome {
-    /// Whether there was something to change.
+    /// Whether the file was written.
     #[must_use]
     pub const fn is_written(&self) -> bool {
         matches!(self, Self::Written { .. })
@@ -90,15 +120,15 @@ enum Change {
     PushFront(Value),
 }
 
-/// A file that is being changed. It is locked against other editors until this is dropped. Two at a time in one
-/// thread would deadlock.
+/// A file that is being changed. It is locked against other editors until this is dropped, so two in one thread
+/// deadlock.
 #[derive(Debug)]
 pub struct Document {
     path: PathBuf,
     /// As read; `None` if the file does not exist yet.
     original_text: Option<String>,
     root: CstRootNode,
-    /// What was done, in this order.
+    /// In the order in which they were made.
     changes: Vec<(KeyPath, Change)>,
     lock: Option<File>,
 }
@@ -113,7 +143,7 @@ impl Document {
         Self::open_locked(&location.path)
     }
 
-    /// As [`Document::open`], but read-only: it neither waits for the lock nor takes it.
+    /// Like [`Document::open`], but read-only, without the lock.
     ///
     /// # Errors
     /// When it cannot be read, or does not parse.
@@ -122,7 +152,7 @@ impl Document {
     }
 
     fn open_locked(path: &Path) -> Result<Self, EditError> {
-        Self::parse(path, lock::lock_directory(path))
+        Self::parse(path, files::lock_directory(path))
     }
 
     fn parse(path: &Path, lock: Option<File>) -> Result<Self, EditError> {
@@ -152,7 +182,7 @@ impl Document {
     /// The value at a path.
     #[must_use]
     pub fn get(&self, path: &KeyPath) -> Option<Value> {
-        find_value(&self.root.to_serde_value()?, path).cloned()
+        path.find_in(&self.root.to_serde_value()?).cloned()
     }
 
     /// Sets the value at a path. Missing parent objects are created.
@@ -187,7 +217,7 @@ impl Document {
         self.apply(path, Change::PushFront(value.clone())).map(drop)
     }
 
-    /// Makes a change, and remembers it; `false` when there was nothing to change.
+    /// Makes a change; `false` when there was nothing to change.
     fn apply(&mut self, path: &KeyPath, change: Change) -> Result<bool, EditError> {
         let made = match &change {
             Change::Set(value) => self.set_value(path, value)?,
@@ -251,7 +281,7 @@ impl Document {
                 };
                 Ok(true)
             }
-            Some(_) => Err(EditError::Path(format!("{path} is no list"))),
+            Some(_) => Err(EditError::Path(format!("{path} is not a list"))),
         }
     }
 
@@ -271,7 +301,7 @@ impl Document {
         self.changes.is_empty() || self.original_text.as_ref() == Some(&self.text())
     }
 
-    /// What Nix would have to say instead, one line a change.
+    /// The changes as lines of Nix.
     #[must_use]
     pub fn nix_lines(&self) -> Vec<String> {
         let places: Vec<KeyPath> = self.changes.iter().map(|(path, _)| path.clone()).collect();
@@ -281,12 +311,12 @@ impl Document {
     /// Checks whether the result may be written, as [`Document::save`] does.
     ///
     /// # Errors
-    /// When the result would be wrong, or when the file is managed externally.
+    /// When the result would be invalid, or when the file is managed externally.
     pub fn check(&self, environment: &Environment) -> Result<(), EditError> {
         if self.is_unchanged() {
             return Ok(());
         }
-        check::check_change(self.original_text.as_deref(), &self.text(), &self.path, environment)?;
+        check_change(self.original_text.as_deref(), &self.text(), &self.path, environment)?;
         match find_manager(&self.path, environment) {
             Some(managed) => Err(EditError::Managed(ManagedFile { nix_lines: self.nix_lines(), ..managed })),
             None => Ok(()),
@@ -294,10 +324,10 @@ impl Document {
     }
 
     /// Checks the result and writes it atomically. A file with the same content is not touched; different
-    /// content is kept as a backup beside the file. A file that was wrong may stay wrong, with fewer errors.
+    /// content is kept as a backup beside the file. An invalid file may stay invalid, with fewer errors.
     ///
     /// # Errors
-    /// When the result would be wrong, when the file is managed externally, or when it cannot be written.
+    /// When the result would be invalid, when the file is managed externally, or when it cannot be written.
     pub fn save(&self, environment: &Environment) -> Result<SaveOutcome, EditError> {
         if self.is_unchanged() {
             return Ok(SaveOutcome::Unchanged);
@@ -307,7 +337,7 @@ impl Document {
         let mut fresh = None;
         if self.lock.is_none() && self.original_text.is_none() {
             // There was no directory to lock; another process may have created it, and the file, meanwhile.
-            atomic_write::create_directory(&self.path).map_err(failed)?;
+            files::create_directory(&self.path).map_err(failed)?;
             let document = Self::open_locked(&self.path)?;
             if document.original_text.is_some() {
                 return self.replay_onto(document, environment);
@@ -315,16 +345,14 @@ impl Document {
             fresh = Some(document);
         }
         let before = self.original_text.as_deref();
-        let backup = before
-            .map(|before| backup::back_up(&self.path, before.as_bytes()))
-            .transpose()
-            .map_err(failed)?;
-        atomic_write::write_atomically(&self.path, &self.text()).map_err(failed)?;
+        let backup =
+            before.map(|before| files::back_up(&self.path, before.as_bytes())).transpose().map_err(failed)?;
+        files::write_atomically(&self.path, &self.text()).map_err(failed)?;
         drop(fresh);
         Ok(SaveOutcome::Written { backup })
     }
 
-    /// Makes the same changes to a file that was not there when this one was opened.
+    /// Makes the same changes to a file that did not exist when this one was opened.
     fn replay_onto(&self, mut other: Self, environment: &Environment) -> Result<SaveOutcome, EditError> {
         for (path, change) in &self.changes {
             other.apply(path, change.clone())?;
@@ -332,7 +360,7 @@ impl Document {
         other.save(environment)
     }
 
-    /// What is wrong with the text as it is now.
+    /// The errors of the changed text.
     #[must_use]
     pub fn issues(&self, environment: &Environment) -> Vec<Issue> {
         from_text(&self.text(), Some(&self.path), environment).err().map(|e| e.issues).unwrap_or_default()
@@ -341,7 +369,7 @@ impl Document {
     /// The object or list at a path; with `make`, missing parent objects are created.
     fn container(&self, steps: &[PathSegment], make: bool) -> Result<Option<Container>, EditError> {
         let Some(root) = self.root.object_value() else {
-            return Err(EditError::Path("the file is no object".to_owned()));
+            return Err(EditError::Path("the file is not an object".to_owned()));
         };
         let mut here = Container::Object(root);
         for (depth, step) in steps.iter().enumerate() {
@@ -360,20 +388,11 @@ impl Document {
             here = match next {
                 Some(CstNode::Container(CstContainerNode::Object(object))) => Container::Object(object),
                 Some(CstNode::Container(CstContainerNode::Array(list))) => Container::List(list),
-                _ => return Err(EditError::Path(format!("{} is no object and no list", at()))),
+                _ => return Err(EditError::Path(format!("{} is not an object and not a list", at()))),
             };
         }
         Ok(Some(here))
     }
-}
-
-/// The value at a path of another.
-fn find_value<'v>(value: &'v Value, path: &KeyPath) -> Option<&'v Value> {
-    path.0.iter().try_fold(value, |value, step| match (step, value) {
-        (PathSegment::Key(key), Value::Object(object)) => object.get(key),
-        (PathSegment::Index(index), Value::Array(list)) => list.get(*index),
-        _ => None,
-    })
 }
 
 enum Container {
@@ -390,7 +409,7 @@ fn find_property(object: &CstObject, key: &str) -> Option<CstObjectProp> {
 }
 
 fn missing_path_error(path: &KeyPath) -> EditError {
-    EditError::Path(format!("there is no place {path}"))
+    EditError::Path(format!("there is no setting {path}"))
 }
 
 fn replace_element(list: &CstArray, index: usize, value: &Value, path: &KeyPath) -> Result<(), EditError> {
@@ -414,6 +433,45 @@ fn to_cst_input(value: &Value) -> CstInputValue {
             object.iter().map(|(key, value)| (key.clone(), to_cst_input(value))).collect(),
         ),
     }
+}
+
+/// Whether a change may be made: it must not make a valid file invalid, but it may fix one of several errors.
+///
+/// # Errors
+/// [`EditError::Invalid`] when it makes a valid file invalid; [`EditError::AlreadyInvalid`] when the file was
+/// invalid before, and the change fixes no error or adds one.
+fn check_change(
+    before: Option<&str>,
+    after: &str,
+    path: &Path,
+    environment: &Environment,
+) -> Result<(), EditError> {
+    let issues = |text| from_text(text, Some(path), environment).err();
+    let Some(after) = issues(after) else { return Ok(()) };
+    let Some(before) = before.and_then(issues) else { return Err(after.into()) };
+    let mut gone: Vec<String> = before.issues.iter().map(issue_identity).collect();
+    let mut added = Vec::new();
+    for issue in after.issues {
+        let identity = issue_identity(&issue);
+        match gone.iter().position(|known| *known == identity) {
+            Some(at) => {
+                gone.swap_remove(at);
+            }
+            None => added.push(issue),
+        }
+    }
+    if added.is_empty() && !gone.is_empty() {
+        return Ok(());
+    }
+    let added = (!added.is_empty()).then_some(ConfigError { path: after.path, issues: added });
+    Err(EditError::AlreadyInvalid { before, added })
+}
+
+/// The identity of an error without its position, because lines and list indexes move with a change.
+fn issue_identity(issue: &Issue) -> String {
+    let mut path = KeyPath::parse(&issue.path).unwrap_or_default();
+    path.0.retain(|step| matches!(step, PathSegment::Key(_)));
+    format!("{path}: {}", issue.message)
 }
 
 #[cfg(test)]

@@ -104,7 +104,7 @@ mod tests {
     use super::Environment;
 
     #[test]
-    fn finds_its_directories() {
+    fn directories_are_found() {
         let environment: Environment =
             [("HOME", "/home/u"), ("XDG_CONFIG_HOME", "relative")].into_iter().collect();
         assert_eq!(environment.config_directory(), Some(PathBuf::from("/home/u/.config/moonrelay")));
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_state_directories_the_first_counts() {
+    fn first_of_several_state_directories_is_used() {
         let of = |pairs: &[(&'static str, &'static str)]| {
             pairs.iter().copied().collect::<Environment>().state_directory()
         };

@@ -2,12 +2,65 @@
 //!
 //! JSON5 as jsonc-parser reads it, less `\u` escapes in bare keys. Commas may trail but not be missing.
 
+use std::fmt;
+use std::path::{Path, PathBuf};
+
 use jsonc_parser::ast;
 use jsonc_parser::common::Ranged;
 use serde_json::Number;
 
-use super::issue::Issue;
-use super::keypath::KeyPath;
+use super::keypath::{KeyPath, PathSegment};
+
+/// One error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issue {
+    /// `models.providers.kimi.baseUrl`, or `<root>`.
+    pub path: String,
+    /// What is wrong, with the value (never a secret) and the fix.
+    pub message: String,
+    /// From 1; 0 if the position is unknown.
+    pub line: usize,
+    /// In characters, from 1; 0 if the position is unknown.
+    pub column: usize,
+}
+
+impl fmt::Display for Issue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.line > 0 {
+            write!(f, "{}:{}: ", self.line, self.column)?;
+        }
+        write!(f, "{}: {}", self.path, self.message)
+    }
+}
+
+/// All errors of an invalid configuration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct ConfigError {
+    /// The file, if there is one.
+    pub path: Option<PathBuf>,
+    /// In the order of the file.
+    pub issues: Vec<Issue>,
+}
+
+impl ConfigError {
+    pub(super) fn from_unreadable_file(path: &Path, why: &str) -> Self {
+        let message = format!("{} cannot be read: {why}", path.display());
+        let issue = Issue { path: "<root>".to_owned(), message, line: 0, column: 0 };
+        Self { path: Some(path.to_owned()), issues: vec![issue] }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.issues.len();
+        let noun = if count == 1 { "error" } else { "errors" };
+        match &self.path {
+            Some(path) => write!(f, "{}: {count} {noun}", path.display())?,
+            None => write!(f, "the configuration has {count} {noun}")?,
+        }
+        self.issues.iter().try_for_each(|issue| write!(f, "\n  {issue}"))
+    }
+}
 
 /// One value and its position.
 #[derive(Clone, Debug)]
@@ -93,6 +146,24 @@ impl Tree {
             });
         };
         Ok(Self { root: convert_node(value), text: text.to_owned() })
+    }
+
+    /// Offset of the value at a path, or of the nearest one above it.
+    #[must_use]
+    pub fn find_offset(&self, path: &KeyPath) -> usize {
+        let mut node = &self.root;
+        for step in &path.0 {
+            let next = match (step, &node.value) {
+                (PathSegment::Key(key), value) => {
+                    value.members().find(|member| member.key == *key).map(|member| &member.node)
+                }
+                (PathSegment::Index(index), NodeValue::List(list)) => list.get(*index),
+                _ => None,
+            };
+            let Some(next) = next else { break };
+            node = next;
+        }
+        node.offset
     }
 
     /// Line and column of an offset, both from 1; the column counts characters.
@@ -200,87 +271,7 @@ impl NodeValue {
     }
 }
 
-/// A value, its position and its path.
-#[derive(Clone, Debug)]
-pub struct Cursor<'t> {
-    /// From the root.
-    pub path: KeyPath,
-    /// The value.
-    pub node: &'t Node,
-}
-
-impl<'t> Cursor<'t> {
-    /// The root of a tree.
-    #[must_use]
-    pub fn root(tree: &'t Tree) -> Self {
-        Self { path: KeyPath::default(), node: &tree.root }
-    }
-
-    /// The member with this key; of duplicates the last.
-    #[must_use]
-    pub fn get(&self, key: &str) -> Option<Self> {
-        let member = self.node.value.members().find(|member| member.key == key)?;
-        Some(Self { path: self.path.join_key(key), node: &member.node })
-    }
-
-    /// Follows several keys with [`Self::get`].
-    #[must_use]
-    pub fn get_path(&self, keys: &[&str]) -> Option<Self> {
-        keys.iter().try_fold(self.clone(), |at, key| at.get(key))
-    }
-
-    /// Every member with its key.
-    pub fn members(&self) -> Vec<(&'t str, Self)> {
-        let node: &'t Node = self.node;
-        let at =
-            |member: &'t ObjectMember| Self { path: self.path.join_key(&member.key), node: &member.node };
-        node.value.members().map(|member| (member.key.as_str(), at(member))).collect()
-    }
-
-    /// Every element of a list.
-    pub fn elements(&self) -> Vec<Self> {
-        let NodeValue::List(list) = &self.node.value else { return Vec::new() };
-        list.iter().enumerate().map(|(i, node)| Self { path: self.path.join_index(i), node }).collect()
-    }
-
-    /// A string.
-    #[must_use]
-    pub fn as_str(&self) -> Option<&'t str> {
-        match &self.node.value {
-            NodeValue::Text(text) => Some(text),
-            _ => None,
-        }
-    }
-
-    /// A boolean.
-    #[must_use]
-    pub const fn as_bool(&self) -> Option<bool> {
-        match self.node.value {
-            NodeValue::Bool(flag) => Some(flag),
-            _ => None,
-        }
-    }
-
-    /// A number.
-    #[must_use]
-    pub fn as_f64(&self) -> Option<f64> {
-        match &self.node.value {
-            NodeValue::Number(number) => number.as_f64(),
-            _ => None,
-        }
-    }
-
-    /// A whole number that is not negative; `1e6` is one.
-    #[must_use]
-    pub fn as_u64(&self) -> Option<u64> {
-        match &self.node.value {
-            NodeValue::Number(number) => to_whole_number(number),
-            _ => None,
-        }
-    }
-}
-
-/// A number as a whole one, where it is.
+/// The whole number, not negative, that a number means: `1e6` is one.
 #[must_use]
 pub fn to_whole_number(number: &Number) -> Option<u64> {
     number.as_u64().or_else(|| {

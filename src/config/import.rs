@@ -1,35 +1,39 @@
-//! An `openclaw.json` becomes a configuration of ours: models, agents.defaults, env and web search are carried over,
-//! everything else is named with the reason why it is left out.
-
-mod agents;
-mod notes;
-mod providers;
-mod prune;
-mod search;
+//! Converts an `openclaw.json`: models, `agents.defaults`, `env` and web search are imported; every other key is
+//! reported with the reason.
 
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
 use super::environment::Environment;
-use super::file::{Cursor, Tree};
-use super::issue::{ConfigError, Issue};
+use super::file::{ConfigError, Issue, Tree};
+use super::keypath::{KeyPath, PathSegment};
+use super::load::from_text;
+use super::resolve::is_loopback;
+use super::schema::{self, SchemaNode, redact_secrets};
+use crate::protocol::api::Api;
 
-pub use notes::ImportNote;
-use notes::ImportNotes;
-
-/// What an import gives.
+/// The result of an import.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImportResult {
-    /// The new configuration.
+    /// The new configuration. It is valid.
     pub config: Value,
-    /// Keys and references that are left out.
+    /// Keys and references that are not in it.
     pub skipped: Vec<ImportNote>,
-    /// What was carried over in another form.
+    /// Values that were changed.
     pub changed: Vec<ImportNote>,
 }
 
-/// Reads a whole `openclaw.json`. The result is a valid configuration: what would make it wrong is left out.
+/// A difference between the old file and the new configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportNote {
+    /// Path in the old file.
+    pub path: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Imports an `openclaw.json`. What would make the new configuration invalid is left out.
 ///
 /// # Errors
 /// When the text does not parse or is not an object.
@@ -40,83 +44,433 @@ pub fn import(
 ) -> Result<ImportResult, ConfigError> {
     let invalid = |issue| ConfigError { path: path.map(Path::to_owned), issues: vec![issue] };
     let tree = Tree::parse(text).map_err(invalid)?;
-    let root = Cursor::root(&tree);
-    if !root.node.value.to_json().is_object() {
-        let message = format!("expected an object, found {}", root.node.value.type_name());
+    let Value::Object(old) = tree.root.value.to_json() else {
+        let message = format!("expected an object, found {}", tree.root.value.type_name());
         return Err(invalid(Issue { path: "<root>".to_owned(), message, line: 1, column: 1 }));
+    };
+    let mut import = Import::default();
+    let mut config = Value::Object(import.copy_members(&old, schema::root(), &KeyPath::default()));
+    let chain = take_chain(&mut config);
+    import.prune_invalid(&mut config, environment);
+    if let Some(chain) = chain {
+        import.add_chain(chain, &mut config, environment);
     }
-    let mut notes = ImportNotes::default();
-    let mut config = Map::new();
-    notes.skip_others(&root, &["env", "agents", "models", "plugins", "tools", "$schema"], skip_reason);
-    insert_non_empty(&mut config, "env", import_env(root.get("env"), &mut notes));
-    let models = providers::import_models(root.get("models"), &mut notes);
-    let known = providers::known_provider_ids(models.as_ref());
-    let (agents, chain) = agents::import_agents(root.get("agents"), &known, &mut notes);
-    insert_non_empty(&mut config, "agents", agents);
-    insert_non_empty(&mut config, "models", models);
-    insert_non_empty(&mut config, "plugins", search::import_plugins(root.get("plugins"), &mut notes));
-    insert_non_empty(&mut config, "tools", search::import_tools(root.get("tools"), &mut notes));
-    let config = prune::prune_invalid(Value::Object(config), chain, environment, &mut notes);
-    Ok(ImportResult { config, skipped: notes.skipped, changed: notes.changed })
+    Ok(ImportResult { config, skipped: import.skipped, changed: import.changed })
 }
 
-/// Adds what is there and not empty.
-fn insert_non_empty(object: &mut Map<String, Value>, key: &str, value: Option<Value>) {
-    if let Some(value) = value.filter(|value| value.as_object().is_none_or(|inner| !inner.is_empty())) {
-        object.insert(key.to_owned(), value);
+/// The notes of an import.
+#[derive(Default)]
+struct Import {
+    skipped: Vec<ImportNote>,
+    changed: Vec<ImportNote>,
+}
+
+impl Import {
+    fn skip(&mut self, path: &KeyPath, reason: impl Into<String>) {
+        self.skipped.push(ImportNote { path: path.to_string(), reason: reason.into() });
+    }
+
+    fn change(&mut self, path: &KeyPath, reason: impl Into<String>) {
+        self.changed.push(ImportNote { path: path.to_string(), reason: reason.into() });
+    }
+
+    /// The value with the keys that the schema has. Values of a wrong type are left for [`Import::prune_invalid`].
+    fn copy(&mut self, value: &Value, schema: SchemaNode, path: &KeyPath) -> Option<Value> {
+        if schema.accepts_anything() {
+            return Some(value.clone());
+        }
+        if schema.is_secret() {
+            return self.copy_secret(value, path);
+        }
+        match value {
+            Value::Object(old) => {
+                let branch = schema.branches().find(|branch| branch.has_type("object"));
+                let Some(branch) = branch else { return Some(value.clone()) };
+                let object = match key_names(path).as_slice() {
+                    ["models", "providers"] => self.copy_providers(old, branch, path),
+                    ["models", "providers", _] => self.copy_provider(old, branch, path)?,
+                    ["agents", "defaults", "models"] => self.copy_references(old, branch, path),
+                    _ => self.copy_members(old, branch, path),
+                };
+                let is_entry = matches!(path.0.last(), Some(PathSegment::Index(_)))
+                    || matches!(
+                        key_names(path).as_slice(),
+                        ["agents", "defaults", "models", _] | ["models", "providers", _]
+                    );
+                let is_kept = is_entry || old.is_empty() || !object.is_empty();
+                is_kept.then_some(Value::Object(object))
+            }
+            Value::Array(old) => {
+                let Some(items) = schema.branches().find_map(SchemaNode::items) else {
+                    return Some(value.clone());
+                };
+                let elements = old.iter().enumerate();
+                Some(
+                    elements
+                        .filter_map(|(index, old)| self.copy(old, items, &path.join_index(index)))
+                        .collect(),
+                )
+            }
+            other => Some(other.clone()),
+        }
+    }
+
+    fn copy_members(
+        &mut self,
+        old: &Map<String, Value>,
+        schema: SchemaNode,
+        path: &KeyPath,
+    ) -> Map<String, Value> {
+        let mut object = Map::new();
+        for (key, value) in old {
+            let path = path.join_key(key);
+            match schema.member(key).filter(|_| is_imported(&path)) {
+                Some(schema) => {
+                    object.extend(self.copy(value, schema, &path).map(|value| (key.clone(), value)));
+                }
+                // Both have it, for editors.
+                None if key == "$schema" => {}
+                None => self.skip(&path, skip_reason(&path)),
+            }
+        }
+        object
+    }
+
+    /// A string, a reference to the environment, or a list of them. Other references lead to stores of OpenClaw.
+    fn copy_secret(&mut self, value: &Value, path: &KeyPath) -> Option<Value> {
+        match value {
+            Value::Array(list) => {
+                let elements = list.iter().enumerate();
+                let kept: Vec<Value> = elements
+                    .filter_map(|(index, value)| self.copy_secret(value, &path.join_index(index)))
+                    .collect();
+                (!kept.is_empty()).then_some(Value::Array(kept))
+            }
+            Value::Object(object) if !matches!(key_names(path).as_slice(), ["env", ..]) => {
+                let text = |key| object.get(key).and_then(Value::as_str);
+                if let (Some("env"), Some(id)) = (text("source"), text("id")) {
+                    return Some(json!({ "source": "env", "id": id }));
+                }
+                let source = text("source").unwrap_or("unknown");
+                let reason = format!(
+                    "a secret of source \"{source}\" is OpenClaw's own: put it into a file or variable"
+                );
+                self.skip(path, reason);
+                None
+            }
+            other => Some(other.clone()),
+        }
+    }
+
+    /// Providers under the ids of the catalog; of two names for one provider the first is kept.
+    fn copy_providers(
+        &mut self,
+        old: &Map<String, Value>,
+        schema: SchemaNode,
+        path: &KeyPath,
+    ) -> Map<String, Value> {
+        let mut providers = Map::new();
+        let mut ids: Vec<(String, &str)> = Vec::new();
+        for (name, value) in old {
+            let path = path.join_key(name);
+            let lower = name.to_lowercase();
+            let renamed = catalog_id(&lower);
+            let id = renamed.map_or(lower, str::to_owned);
+            if let Some((_, first)) = ids.iter().find(|(known, _)| *known == id) {
+                self.skip(&path, format!("it is the same provider as {first}, which comes first"));
+                continue;
+            }
+            let copied = schema.member(name).and_then(|schema| self.copy(value, schema, &path));
+            let Some(copied) = copied else { continue };
+            if let Some(renamed) = renamed {
+                self.change(&path, format!("{name} is {renamed} now"));
+            }
+            providers.insert(renamed.unwrap_or(name).to_owned(), copied);
+            ids.push((id, name));
+        }
+        providers
+    }
+
+    /// `None`, with a note, if Moonrelay cannot call the provider.
+    fn copy_provider(
+        &mut self,
+        old: &Map<String, Value>,
+        schema: SchemaNode,
+        path: &KeyPath,
+    ) -> Option<Map<String, Value>> {
+        if let Some(reason) = unsupported_reason(old) {
+            self.skip(path, reason);
+            return None;
+        }
+        let mut provider = self.copy_members(old, schema, path);
+        if has_lost_key(old, &provider) {
+            self.require_key(&mut provider, path);
+        }
+        let base = old.get("baseUrl").and_then(Value::as_str).and_then(|base| url::Url::parse(base).ok());
+        if base.is_some_and(|base| base.scheme() == "http" && !is_loopback(&base)) {
+            provider.insert("allowInsecure".to_owned(), json!(true));
+            self.change(
+                &path.join_key("baseUrl"),
+                "allowInsecure: true was added, because the URL is plain http",
+            );
+        }
+        Some(provider)
+    }
+
+    /// Without a key and without `auth` a provider counts as one that needs no key, and is called.
+    fn require_key(&mut self, provider: &mut Map<String, Value>, path: &KeyPath) {
+        if !provider.contains_key("auth") {
+            provider.insert("auth".to_owned(), json!("api-key"));
+            let reason =
+                "auth: \"api-key\" was added, because its key was left out: it is disabled until it has one";
+            self.change(path, reason);
+        }
+    }
+
+    /// `agents.defaults.models`, with the catalog's provider ids.
+    fn copy_references(
+        &mut self,
+        old: &Map<String, Value>,
+        schema: SchemaNode,
+        path: &KeyPath,
+    ) -> Map<String, Value> {
+        let mut models = Map::new();
+        let mut references: Vec<(String, &str)> = Vec::new();
+        for (name, value) in old {
+            let path = path.join_key(name);
+            if name.ends_with("/*") {
+                self.skip(&path, "Moonrelay has no list of allowed models");
+                continue;
+            }
+            let reference = canonical_reference(name);
+            if let Some((_, first)) = references.iter().find(|(known, _)| *known == reference) {
+                self.skip(&path, format!("it is the same model as {first}, which comes first"));
+                continue;
+            }
+            let copied = schema.member(name).and_then(|schema| self.copy(value, schema, &path));
+            let renamed = self.rename_reference(name, &path);
+            models.extend(copied.map(|copied| (renamed, copied)));
+            references.push((reference, name));
+        }
+        models
+    }
+
+    /// A reference with the catalog's id of its provider.
+    fn rename_reference(&mut self, text: &str, path: &KeyPath) -> String {
+        let provider = text.split_once('/').map(|(provider, _)| provider.to_lowercase());
+        if provider.is_none_or(|provider| catalog_id(&provider).is_none()) {
+            return text.to_owned();
+        }
+        let renamed = canonical_reference(text);
+        self.change(path, format!("{text} is {renamed} now"));
+        renamed
+    }
+
+    /// Removes one invalid value at a time, because the others may depend on it.
+    fn prune_invalid(&mut self, config: &mut Value, environment: &Environment) {
+        // Each round removes a value, so it ends; the limit is for a bug.
+        for _ in 0..10_000 {
+            let Err(invalid) = from_text(&config.to_string(), None, environment) else { return };
+            let Some(issue) = invalid.issues.first() else { return };
+            let path = KeyPath::parse(&issue.path).unwrap_or_default();
+            let reason = redacted_message(issue, &path, config);
+            let Some(depth) = remove_nearest(config, &path.0) else {
+                self.skip(&KeyPath::default(), format!("{path}: {reason}"));
+                *config = json!({});
+                return;
+            };
+            let removed = KeyPath(path.0.iter().take(depth).cloned().collect());
+            let reason = if removed == path { reason } else { format!("{path}: {reason}") };
+            self.skip(&removed, reason);
+            self.disable_provider(config, &path);
+        }
+    }
+
+    /// Disables a provider whose key was removed.
+    fn disable_provider(&mut self, config: &mut Value, removed: &KeyPath) {
+        let ["models", "providers", id, "apiKey", ..] = key_names(removed)[..] else { return };
+        let provider = config.pointer_mut("/models/providers").and_then(|providers| providers.get_mut(id));
+        if let Some(provider) =
+            provider.and_then(Value::as_object_mut).filter(|at| !at.contains_key("apiKey"))
+        {
+            self.require_key(provider, &KeyPath::from_keys(&["models", "providers", id]));
+        }
+    }
+
+    /// Adds the valid references of a chain. If the primary is invalid, the first valid fallback replaces it.
+    fn add_chain(&mut self, chain: Value, config: &mut Value, environment: &Environment) {
+        let Ok(settings) = from_text(&config.to_string(), None, environment) else { return };
+        let path = KeyPath::from_keys(&["agents", "defaults", "model"]);
+        let primary_path = path.join_key("primary");
+        let mut names: Vec<(KeyPath, &Value)> = Vec::new();
+        names.extend(chain.is_string().then(|| (path.clone(), &chain)));
+        names.extend(chain.get("primary").map(|name| (primary_path.clone(), name)));
+        let fallbacks = chain.get("fallbacks");
+        if let Some(fallbacks) = fallbacks.filter(|fallbacks| !fallbacks.is_array()) {
+            let found = if fallbacks.is_string() { "a string" } else { "another value" };
+            self.skip(&path.join_key("fallbacks"), format!("expected a list, found {found}"));
+        }
+        let listed = fallbacks.and_then(Value::as_array).into_iter().flatten().enumerate();
+        names.extend(listed.map(|(index, name)| (path.join_key("fallbacks").join_index(index), name)));
+        let mut valid: Vec<(KeyPath, String)> = Vec::new();
+        for (path, name) in names {
+            let Some(name) = name.as_str() else {
+                self.skip(&path, "expected a string");
+                continue;
+            };
+            let is_alias = settings.aliases.contains_key(&name.to_lowercase());
+            let renamed = if is_alias { name.to_owned() } else { self.rename_reference(name, &path) };
+            match settings.parse_reference(&renamed) {
+                Err(reason) if !is_alias => {
+                    let is_named = reason.contains(name);
+                    self.skip(&path, if is_named { reason } else { format!("{name}: {reason}") });
+                }
+                _ => valid.push((path, renamed)),
+            }
+        }
+        let Some(((first_path, primary), others)) = valid.split_first() else { return };
+        if chain.is_object() && *first_path != primary_path {
+            self.change(&primary_path, format!("{primary}, the first valid fallback, is the primary now"));
+        }
+        let others: Vec<&String> = others.iter().map(|(_, name)| name).collect();
+        let has_fallbacks = fallbacks.and_then(Value::as_array).is_some_and(|list| !list.is_empty());
+        let model = match (chain.is_string(), has_fallbacks) {
+            (true, _) => json!(primary),
+            (false, false) => json!({ "primary": primary }),
+            (false, true) => json!({ "primary": primary, "fallbacks": others }),
+        };
+        if let Some(defaults) = config.pointer_mut("/agents/defaults").and_then(Value::as_object_mut) {
+            defaults.insert("model".to_owned(), model);
+        } else {
+            config["agents"] = json!({ "defaults": { "model": model } });
+        }
     }
 }
 
-fn skip_reason(key: &str) -> String {
-    match key {
-        "$include" => "included files are not followed: import the merged file",
-        "gateway" => "Moonrelay's gateway has a port, a bind and tokens of its own",
-        "channels" | "messages" | "commands" | "bindings" | "broadcast" => "Moonrelay has no chat channels",
-        "auth" | "secrets" => {
+/// Removes the chain from the configuration: its references are checked at the end.
+fn take_chain(config: &mut Value) -> Option<Value> {
+    let defaults = config.pointer_mut("/agents/defaults")?.as_object_mut()?;
+    defaults.get("model").filter(|model| model.is_object() || model.is_string())?;
+    defaults.shift_remove("model")
+}
+
+/// The keys of a path, without indexes.
+fn key_names(path: &KeyPath) -> Vec<&str> {
+    let keys = path.0.iter().filter_map(|step| match step {
+        PathSegment::Key(key) => Some(key.as_str()),
+        PathSegment::Index(_) => None,
+    });
+    keys.collect()
+}
+
+/// Whether a setting means the same in OpenClaw.
+fn is_imported(path: &KeyPath) -> bool {
+    match key_names(path).as_slice() {
+        [section] => ["env", "agents", "models", "plugins", "tools"].contains(section),
+        ["env", "shellEnv"] => false,
+        _ => true,
+    }
+}
+
+fn skip_reason(path: &KeyPath) -> &'static str {
+    match key_names(path).as_slice() {
+        ["$include"] => "included files are not read: import the merged file",
+        ["gateway"] => "Moonrelay's gateway has its own port, bind and tokens",
+        ["channels" | "messages" | "commands" | "bindings" | "broadcast"] => "Moonrelay has no chat channels",
+        ["auth" | "secrets"] => {
             "keys of auth profiles are not in this file: set them in `env` or the secrets file"
         }
-        "cron" | "hooks" | "skills" | "browser" | "talk" | "media" | "memory" => {
+        ["cron" | "hooks" | "skills" | "browser" | "talk" | "media" | "memory"] => {
             "it belongs to OpenClaw's agent"
         }
-        "logging" | "diagnostics" => "Moonrelay logs to the journal; see `logging`",
-        "meta" | "wizard" | "update" | "ui" => "it is OpenClaw's own state",
+        ["logging" | "diagnostics"] => "Moonrelay logs to the journal; see `logging`",
+        ["meta" | "wizard" | "update" | "ui"] => "it is OpenClaw's own state",
+        ["env", "shellEnv"] => "no login shell is started: put the variables into the secrets file",
+        ["agents", _] => "Moonrelay has one agent: `agents.defaults`",
+        ["agents", "defaults", "timeoutSeconds"] => "set failover.timeouts.totalSeconds instead",
+        ["agents", "defaults", _] | ["tools", ..] => "it belongs to OpenClaw's agent",
+        ["models", "providers", _, "request"] => "set headers or baseUrl instead",
+        ["models", "providers", _, "params"] => "set the parameters of a model instead: models[].params",
+        ["models", "providers", _, "models", "api" | "baseUrl"] => {
+            "a provider has one address: add a second provider for this model"
+        }
+        ["models", "providers", _, "contextTokens"]
+        | ["models", "providers", _, "models", "contextTokens"] => "set contextWindow instead",
+        ["plugins", ..] => "Moonrelay has no plugins but Kimi's web search",
         _ => "Moonrelay has no such setting",
     }
-    .to_owned()
 }
 
-/// `env`: strings, and in `vars` more of them.
-fn import_env(at: Option<Cursor<'_>>, notes: &mut ImportNotes) -> Option<Value> {
-    let mut env = Map::new();
-    for (key, member) in notes.expect_object(at)?.members() {
-        match (key, member.as_str()) {
-            (_, Some(text)) => {
-                env.insert(key.to_owned(), json!(text));
-            }
-            ("vars", None) => insert_non_empty(&mut env, "vars", import_variables(member, notes)),
-            ("shellEnv", None) => {
-                notes.record_skipped(
-                    &member.path,
-                    "no login shell is asked: put the variables into the secrets file",
-                );
-            }
-            _ => notes.record_skipped(&member.path, "a variable is a string"),
-        }
-    }
-    Some(Value::Object(env))
+/// The catalog's id of a provider that has another id in OpenClaw.
+fn catalog_id(id: &str) -> Option<&'static str> {
+    matches!(id, "moonshotai" | "moonshot-ai").then_some("moonshot")
 }
 
-fn import_variables(at: Cursor<'_>, notes: &mut ImportNotes) -> Option<Value> {
-    let mut vars = Map::new();
-    for (key, member) in notes.expect_object(Some(at))?.members() {
-        match member.as_str() {
-            Some(text) => {
-                vars.insert(key.to_owned(), json!(text));
-            }
-            None => notes.record_skipped(&member.path, "a variable is a string"),
-        }
+/// A reference with its provider in lower case and under the catalog's id. The case of model ids counts, because a
+/// provider may accept any.
+fn canonical_reference(text: &str) -> String {
+    let Some((provider, model)) = text.split_once('/') else { return text.to_owned() };
+    let provider = provider.to_lowercase();
+    format!("{}/{model}", catalog_id(&provider).unwrap_or(&provider))
+}
+
+/// Why Moonrelay cannot call a provider.
+fn unsupported_reason(old: &Map<String, Value>) -> Option<String> {
+    let text = |key| old.get(key).and_then(Value::as_str);
+    if let Some(api) = text("api").filter(|api| Api::from_name(api).is_none()) {
+        return Some(format!("Moonrelay does not support the API {api}"));
     }
-    Some(Value::Object(vars))
+    if let Some(auth) = text("auth").filter(|auth| !matches!(*auth, "api-key" | "token")) {
+        let login = if auth == "oauth" { "; for Kimi Code there is a login: moonrelay login" } else { "" };
+        return Some(format!("Moonrelay accepts keys and tokens, not auth \"{auth}\"{login}"));
+    }
+    old.get("localService").map(|_| "Moonrelay does not start model servers".to_owned())
+}
+
+/// Whether the old provider sends a key that was not imported.
+fn has_lost_key(old: &Map<String, Value>, provider: &Map<String, Value>) -> bool {
+    let holds_key =
+        |name: &str| ["authorization", "x-api-key", "api-key"].contains(&name.to_lowercase().as_str());
+    let headers = |from: &Map<String, Value>| from.get("headers").and_then(Value::as_object).cloned();
+    let kept = headers(provider).unwrap_or_default();
+    let mut old_headers = headers(old).unwrap_or_default().into_iter();
+    let has_lost_header = old_headers.any(|(name, _)| holds_key(&name) && !kept.contains_key(&name));
+    let has_auth = old.get("request").is_some_and(|request| request.get("auth").is_some());
+    !provider.contains_key("apiKey") && (old.contains_key("apiKey") || has_auth || has_lost_header)
+}
+
+/// The message of an error, without what may be a key.
+fn redacted_message(issue: &Issue, path: &KeyPath, config: &Value) -> String {
+    match path.find_in(config) {
+        Some(Value::String(text)) if !text.is_empty() => {
+            match redact_secrets(Value::String(text.clone()), schema::root().at(path)) {
+                Value::String(shown) => {
+                    issue.message.replace(&format!("\"{text}\""), &format!("\"{shown}\""))
+                }
+                _ => issue.message.clone(),
+            }
+        }
+        _ => issue.message.clone(),
+    }
+}
+
+/// Removes the value at a path, or the nearest one above it. Returns the depth of what was removed.
+fn remove_nearest(value: &mut Value, steps: &[PathSegment]) -> Option<usize> {
+    let (first, rest) = steps.split_first()?;
+    let inner = match (first, &mut *value) {
+        (PathSegment::Key(key), Value::Object(object)) => object.get_mut(key),
+        (PathSegment::Index(index), Value::Array(list)) => list.get_mut(*index),
+        _ => None,
+    }?;
+    if let Some(removed) = remove_nearest(inner, rest) {
+        return Some(removed + 1);
+    }
+    match (first, value) {
+        (PathSegment::Key(key), Value::Object(object)) => object.shift_remove(key).map(drop)?,
+        (PathSegment::Index(index), Value::Array(list)) => drop(list.remove(*index)),
+        _ => return None,
+    }
+    Some(1)
 }
 
 #[cfg(test)]

@@ -1,19 +1,18 @@
-//! `${VAR}` in strings, and SecretRefs: where secrets come from.
+//! Where secrets come from: `${VAR}` in strings, and secret references.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::bounded_read;
 use super::environment::Environment;
-use super::file::Cursor;
-use super::secrets_file::SecretsFile;
+use super::keys::{SecretSetting, SecretSource};
+use super::secrets_file::{SecretsFile, read_bounded};
 use super::settings::{Missing, SecretOrigin, SecretsFileProblem};
 use crate::credentials::LoginFile;
 use crate::secret::Secret;
 
-/// Where variables are looked up: the process, systemd's credentials, the secrets file, the `env` block, in this order.
+/// Variables of the process, systemd's credentials, the secrets file and the `env` block, looked up in this order.
 #[derive(Clone)]
-pub struct Variables<'e> {
+pub(super) struct Variables<'e> {
     environment: &'e Environment,
     secrets_file: SecretsFile,
     env_block: BTreeMap<String, String>,
@@ -22,7 +21,7 @@ pub struct Variables<'e> {
 
 /// A secret, or why there is none.
 #[derive(Clone)]
-pub enum SecretLookup {
+pub(super) enum SecretLookup {
     /// The value and where it came from.
     Resolved(Secret, SecretOrigin),
     /// What is not available.
@@ -32,7 +31,7 @@ pub enum SecretLookup {
 impl<'e> Variables<'e> {
     /// Reads the secrets file; `block` is the `env` of the configuration, `base` the directory of its file.
     #[must_use]
-    pub fn new(
+    pub(super) fn new(
         environment: &'e Environment,
         env_block: BTreeMap<String, String>,
         base: Option<&Path>,
@@ -42,21 +41,21 @@ impl<'e> Variables<'e> {
         Self { environment, secrets_file, env_block, base_directory: base.map(Path::to_owned) }
     }
 
-    /// What is wrong with the secrets file.
+    /// Problems of the secrets file.
     #[must_use]
-    pub fn secrets_file_problems(&self) -> &[SecretsFileProblem] {
+    pub(super) fn secrets_file_problems(&self) -> &[SecretsFileProblem] {
         &self.secrets_file.problems
     }
 
     /// Where a provider's login is kept; `None` without a state directory.
     #[must_use]
-    pub fn login_file(&self, provider: &str) -> Option<LoginFile> {
+    pub(super) fn login_file(&self, provider: &str) -> Option<LoginFile> {
         Some(LoginFile::new(&self.environment.state_directory()?, provider))
     }
 
-    /// A variable's value and where it was found; an empty one is as good as none.
+    /// A variable's value and where it was found. An empty value counts as missing.
     #[must_use]
-    pub fn find_variable(&self, name: &str) -> Option<(String, SecretOrigin)> {
+    pub(super) fn find_variable(&self, name: &str) -> Option<(String, SecretOrigin)> {
         if let Some(value) = self.environment.get(name) {
             return Some((value.to_owned(), SecretOrigin::Environment(name.to_owned())));
         }
@@ -84,7 +83,7 @@ impl<'e> Variables<'e> {
     ///
     /// # Errors
     /// The first name that is missing or empty.
-    pub fn interpolate(&self, text: &str) -> Result<(String, Option<SecretOrigin>), String> {
+    pub(super) fn interpolate(&self, text: &str) -> Result<(String, Option<SecretOrigin>), String> {
         let mut out = String::with_capacity(text.len());
         let mut origin = None;
         let mut rest = text;
@@ -110,46 +109,44 @@ impl<'e> Variables<'e> {
         Ok((out, origin))
     }
 
-    /// The secret that a string or a SecretRef means; `None` when the value is neither (validation has reported
-    /// it).
+    /// A path of the file: relative ones start at the directory of the configuration.
     #[must_use]
-    pub fn resolve_secret(&self, at: &Cursor<'_>) -> Option<SecretLookup> {
-        if let Some(text) = at.as_str() {
-            return Some(match self.interpolate(text) {
-                Err(name) => SecretLookup::Missing(Missing::variable(&name)),
-                Ok((value, _)) if value.trim().is_empty() => SecretLookup::Missing(Missing::Empty),
-                Ok((value, origin)) => {
-                    SecretLookup::Resolved(Secret::new(value), origin.unwrap_or(SecretOrigin::Configuration))
-                }
-            });
-        }
-        let source = at.get("source")?.as_str()?;
-        let id = at.get("id")?.as_str()?.to_owned();
-        let found = match source {
-            "env" => self.find_variable(&id).ok_or_else(|| Missing::variable(&id)),
-            "credential" => match self.read_credential(&id) {
-                Some(value) => Ok((value, SecretOrigin::Credential(id))),
-                None => Err(Missing::Credential(id)),
+    pub(super) fn expand_path(&self, path: &str) -> PathBuf {
+        self.environment.expand_path(path, self.base_directory.as_deref())
+    }
+
+    /// The secret that a setting means.
+    #[must_use]
+    pub(super) fn resolve_secret(&self, setting: &SecretSetting) -> SecretLookup {
+        let found = match setting {
+            SecretSetting::Text(text) => match self.interpolate(text) {
+                Err(name) => Err(Missing::variable(&name)),
+                Ok((value, _)) if value.trim().is_empty() => Err(Missing::Empty),
+                Ok((value, origin)) => Ok((value, origin.unwrap_or(SecretOrigin::Configuration))),
             },
-            "file" => {
-                let path = self.environment.expand_path(&id, self.base_directory.as_deref());
-                match read_secret_file(&path) {
-                    Some(value) => Ok((value, SecretOrigin::File(path))),
-                    None => Err(Missing::File(id)),
-                }
+            SecretSetting::Reference { source: SecretSource::Env, id } => {
+                self.find_variable(id).ok_or_else(|| Missing::variable(id))
             }
-            _ => return None,
+            SecretSetting::Reference { source: SecretSource::Credential, id } => self
+                .read_credential(id)
+                .map(|value| (value, SecretOrigin::Credential(id.clone())))
+                .ok_or_else(|| Missing::Credential(id.clone())),
+            SecretSetting::Reference { source: SecretSource::File, id } => {
+                let path = self.expand_path(id);
+                let value = read_secret_file(&path).ok_or_else(|| Missing::File(id.clone()));
+                value.map(|value| (value, SecretOrigin::File(path)))
+            }
         };
-        Some(match found {
+        match found {
             Ok((value, origin)) => SecretLookup::Resolved(Secret::new(value), origin),
             Err(missing) => SecretLookup::Missing(missing),
-        })
+        }
     }
 }
 
-/// The first line end of a file with a secret is not part of it.
+/// The secret in a file, without white space at its ends.
 fn read_secret_file(path: &Path) -> Option<String> {
-    let text = String::from_utf8(bounded_read::read_bounded(path).ok()?).ok()?;
+    let text = String::from_utf8(read_bounded(path).ok()?).ok()?;
     Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
@@ -158,8 +155,8 @@ fn parse_reference(text: &str) -> Option<(&str, &str)> {
     let (name, after) = text.strip_prefix('{')?.split_once('}')?;
     let first = name.bytes().next()?;
     let starts = first == b'_' || first.is_ascii_uppercase();
-    let goes_on = name.bytes().all(|b| b == b'_' || b.is_ascii_uppercase() || b.is_ascii_digit());
-    (starts && goes_on).then_some((name, after))
+    let continues = name.bytes().all(|b| b == b'_' || b.is_ascii_uppercase() || b.is_ascii_digit());
+    (starts && continues).then_some((name, after))
 }
 
 #[cfg(test)]

@@ -2,12 +2,14 @@
 
 use std::fmt;
 
-/// One step down.
+use serde_json::Value;
+
+/// One step of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PathSegment {
-    /// Into an object.
+    /// A key of an object.
     Key(String),
-    /// Into a list, from 0.
+    /// An index of a list, from 0.
     Index(usize),
 }
 
@@ -16,16 +18,32 @@ pub enum PathSegment {
 pub struct KeyPath(pub Vec<PathSegment>);
 
 impl KeyPath {
-    /// This path and one key more.
+    /// This path with another key.
     #[must_use]
     pub fn join_key(&self, key: &str) -> Self {
         self.join(PathSegment::Key(key.to_owned()))
     }
 
-    /// This path and one index more.
+    /// This path with another index.
     #[must_use]
     pub fn join_index(&self, index: usize) -> Self {
         self.join(PathSegment::Index(index))
+    }
+
+    /// The path of these keys.
+    #[must_use]
+    pub fn from_keys(keys: &[&str]) -> Self {
+        Self(keys.iter().map(|key| PathSegment::Key((*key).to_owned())).collect())
+    }
+
+    /// The value at this path of a document.
+    #[must_use]
+    pub fn find_in<'v>(&self, document: &'v Value) -> Option<&'v Value> {
+        self.0.iter().try_fold(document, |value, step| match (step, value) {
+            (PathSegment::Key(key), Value::Object(object)) => object.get(key),
+            (PathSegment::Index(index), Value::Array(list)) => list.get(*index),
+            _ => None,
+        })
     }
 
     fn join(&self, step: PathSegment) -> Self {
@@ -34,10 +52,10 @@ impl KeyPath {
         Self(steps)
     }
 
-    /// Reads a path as [`fmt::Display`] writes it; keys may also be in single quotes.
+    /// Parses a path in the form of [`fmt::Display`]; keys may also be in single quotes.
     ///
     /// # Errors
-    /// A line that describes what was expected.
+    /// A message that says what was expected.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut steps = Vec::new();
         let mut rest = text;
@@ -77,7 +95,7 @@ fn parse_bracket(inner: &str) -> Option<(PathSegment, &str)> {
     Some((PathSegment::Index(number.parse().ok()?), after))
 }
 
-/// Whether a key can stand in a path without quotes.
+/// Whether a key needs no quotes in a path.
 fn is_plain(key: &str) -> bool {
     let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '$');
     !key.is_empty() && key.chars().all(plain)
@@ -105,7 +123,7 @@ mod tests {
     use super::KeyPath;
 
     #[test]
-    fn paths_are_read_as_they_are_written() {
+    fn printed_paths_are_parsed_again() {
         for text in [
             "models.providers.kimi-code.models[0].id",
             "agents.defaults.models[\"kimi/kimi-k2.6\"].params",
@@ -118,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_path_is_refused() {
+    fn invalid_paths_are_rejected() {
         for text in ["a..b", "a.", ".a", "a[x]", "a[\"b]", "a[0]b"] {
             assert!(KeyPath::parse(text).is_err(), "{text}");
         }

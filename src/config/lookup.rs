@@ -1,46 +1,196 @@
-//! Which models answer a requested name.
+//! References (`provider/model`), and which models a requested name means.
 
-use std::collections::BTreeSet;
+use std::borrow::Borrow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use super::nearest::edit_distance;
-use super::reference;
-use super::settings::{Chain, Provider, Reference, Route, Settings};
-use crate::catalog::builtin_catalog;
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+
+use super::nearest::{edit_distance, find_nearest, format_suggestion};
+use super::settings::{
+    Auth, Chain, Lookup, MatchKind, Provider, ProviderKey, ProviderModel, Reference, Route, Settings,
+};
+use crate::catalog::{AdapterId, ModelInfo, builtin_catalog};
+use crate::protocol::api::Api;
+use crate::secret::Secret;
 
 /// The name of the chain of `agents.defaults.model`. Case does not count.
 pub const DEFAULT_CHAIN: &str = "default";
 
-/// How a requested name was understood.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum MatchKind {
-    /// It is an alias.
-    Alias,
-    /// It is a reference.
-    Reference,
-    /// A route matched; its pattern.
-    Route(String),
-    /// It is `default`, the chain of `agents.defaults.model`.
-    Default,
-    /// Only one provider has a model of this id.
-    BareId,
+impl Provider {
+    /// One of its models, or an unlisted one if it accepts any model id.
+    #[must_use]
+    pub fn find_model(&self, id: &str) -> Option<Arc<ProviderModel>> {
+        if let Some(model) = self.models.get(id) {
+            return Some(Arc::clone(model));
+        }
+        self.accepts_any_model.then(|| Arc::new(self.unlisted_model(id)))
+    }
+
+    /// A model of which only the id is known.
+    #[must_use]
+    pub fn unlisted_model(&self, id: &str) -> ProviderModel {
+        let mut model = ModelInfo::unknown(id);
+        self.model_defaults.fill_missing(&mut model);
+        ProviderModel { model, headers: Vec::new(), params: serde_json::Map::new(), is_configured: false }
+    }
+
+    /// The id that the provider sees. Old ids become the new one; OpenRouter's own models have no slash in a reference
+    /// (`openrouter/auto`) and are sent with `openrouter/` before them. Anything else is sent as it is.
+    #[must_use]
+    pub fn upstream_model_id(&self, id: &str) -> String {
+        if let Some(new) = self.model_renames.get(id) {
+            return new.clone();
+        }
+        if self.adapter == AdapterId::OpenRouter && !id.contains('/') {
+            return format!("openrouter/{id}");
+        }
+        id.to_owned()
+    }
+
+    /// The header that carries one of its keys for an API; `None` if no key is sent, or it cannot be. Kimi
+    /// Code's Messages API takes `x-api-key` (kimi-code 2.1.0 and `OpenClaw` send it, captured 2026-11-21).
+    /// Moonshot's is documented with Bearer, and so is OpenRouter's.
+    #[must_use]
+    pub fn auth_header(&self, api: Api, key: &Secret) -> Option<(HeaderName, HeaderValue)> {
+        let is_by_api = match self.auth {
+            Auth::None | Auth::Login => return None,
+            Auth::Bearer => false,
+            Auth::ByApi => api == Api::Messages,
+        };
+        let accepts_api_key = matches!(self.adapter, AdapterId::KimiCode | AdapterId::Generic);
+        let (name, text) = if is_by_api && accepts_api_key {
+            (HeaderName::from_static("x-api-key"), key.expose().to_owned())
+        } else {
+            (AUTHORIZATION, format!("Bearer {}", key.expose()))
+        };
+        let mut value = HeaderValue::from_str(&text).ok()?;
+        value.set_sensitive(true);
+        Some((name, value))
+    }
+
+    /// One of its keys for display: masked, or `oauth` for a login, whose current key is looked up at each
+    /// call.
+    #[must_use]
+    pub fn mask_key(&self, key: &ProviderKey) -> String {
+        if self.auth == Auth::Login { "oauth".to_owned() } else { key.secret.masked() }
+    }
+
+    /// The id under which a model is known here, however it is written: `None` where it is not accepted.
+    fn canonical_model_id(&self, written: &str) -> Option<String> {
+        let id = match self.adapter {
+            AdapterId::OpenRouter => written.strip_prefix("openrouter/").unwrap_or(written),
+            _ => written,
+        };
+        if id.is_empty() {
+            return None;
+        }
+        if self.models.contains_key(id) {
+            return Some(id.to_owned());
+        }
+        if let Some(new) = self.model_renames.get(id) {
+            return Some(new.clone());
+        }
+        let mut similar = self.models.keys().filter(|known| known.eq_ignore_ascii_case(id));
+        match (similar.next(), similar.next()) {
+            (Some(only), None) => Some(only.clone()),
+            _ => self.accepts_any_model.then(|| id.to_owned()),
+        }
+    }
+
+    /// Whether the configuration names it or the catalog enables it by default. Other providers count only if they
+    /// are named in full.
+    #[must_use]
+    pub fn is_enabled(&self) -> bool {
+        self.is_configured
+            || builtin_catalog().provider(&self.id).is_none_or(|known| known.is_enabled_by_default)
+    }
+
+    /// Whether it accepts any model id, or at least one.
+    #[must_use]
+    pub fn has_models(&self) -> bool {
+        self.accepts_any_model || !self.models.is_empty()
+    }
 }
 
-/// What a requested name leads to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Lookup {
-    /// These, in this order.
-    Resolved {
-        /// How.
-        matched_by: MatchKind,
-        /// What it names first, then the fallbacks of the chain that this belongs to, else of `default`. Empty only
-        /// for `default` when no provider has a key.
-        chain: Chain,
-    },
-    /// Nothing; the nearest names, at most three, the nearest first.
-    Unknown {
-        /// Names that would be found.
-        nearest: Vec<String>,
-    },
+/// Finds what a reference means: the provider by its id or another id of it, the model as its provider knows it.
+#[must_use]
+pub fn find_reference<P: Borrow<Provider>>(
+    providers: &BTreeMap<String, P>,
+    aliases: &BTreeMap<String, String>,
+    text: &str,
+) -> Option<Reference> {
+    let (written, model) = text.split_once('/').filter(|_| !text.contains('*'))?;
+    let written = written.to_lowercase();
+    let id = aliases.get(&written).unwrap_or(&written);
+    let provider: &Provider = providers.get(id)?.borrow();
+    let model = provider.canonical_model_id(model)?;
+    Some(Reference { provider: id.clone(), model })
+}
+
+/// What a new alias for `meant` would hide, because aliases come first: another model's reference, or `default`.
+#[must_use]
+pub fn find_hidden<P: Borrow<Provider>>(
+    providers: &BTreeMap<String, P>,
+    aliases: &BTreeMap<String, String>,
+    alias: &str,
+    meant: &Reference,
+) -> Option<String> {
+    if alias.eq_ignore_ascii_case(DEFAULT_CHAIN) {
+        return Some("the chain of agents.defaults.model".to_owned());
+    }
+    let other = find_reference(providers, aliases, alias).filter(|other| other != meant)?;
+    Some(format!("the reference {other}"))
+}
+
+/// Like [`find_reference`], with a message for users. Comparing names is too slow for requests.
+///
+/// # Errors
+/// What is wrong with it, with the nearest name.
+pub fn parse_reference<P: Borrow<Provider>>(
+    providers: &BTreeMap<String, P>,
+    aliases: &BTreeMap<String, String>,
+    text: &str,
+) -> Result<Reference, String> {
+    find_reference(providers, aliases, text).ok_or_else(|| match text.split_once('/') {
+        None => unknown_reference_message(providers, text),
+        Some(_) if text.contains('*') => {
+            format!("\"{text}\" is a pattern, not a reference: patterns belong in models.routes")
+        }
+        Some((written, model)) => {
+            let written = written.to_lowercase();
+            match providers.get(aliases.get(&written).unwrap_or(&written)) {
+                None => {
+                    let hint = format_suggestion(&written, providers.keys().map(String::as_str));
+                    format!("there is no provider \"{written}\"{hint}")
+                }
+                Some(provider) => unknown_model_message(provider.borrow(), model),
+            }
+        }
+    })
+}
+
+fn unknown_reference_message<P: Borrow<Provider>>(providers: &BTreeMap<String, P>, text: &str) -> String {
+    let all = || providers.values().flat_map(|provider| served_models(provider.borrow()));
+    let nearest = find_nearest(text, all().map(|(_, model)| model));
+    let hint = match nearest.and_then(|nearest| all().find(|(_, model)| *model == nearest)) {
+        Some((provider, model)) => format!(" (did you mean \"{provider}/{model}\"?)"),
+        None => String::new(),
+    };
+    format!("\"{text}\" is neither an alias nor a reference such as provider/model{hint}")
+}
+
+fn unknown_model_message(provider: &Provider, model: &str) -> String {
+    let id = &provider.id;
+    let hint = format_suggestion(model, served_models(provider).map(|(_, model)| model));
+    let fix = if hint.is_empty() { format!(": add it to models.providers.{id}.models") } else { hint };
+    format!("provider {id} has no model \"{model}\"{fix}")
+}
+
+/// The models that are not retired.
+fn served_models(provider: &Provider) -> impl Iterator<Item = (&str, &str)> {
+    let served = provider.models.values().filter(|model| model.model.retirement.is_none());
+    served.map(|model| (provider.id.as_str(), model.model.id.as_str()))
 }
 
 impl Settings {
@@ -52,13 +202,13 @@ impl Settings {
         if let Some(reference) = self.aliases.get(&name.to_lowercase()) {
             return Lookup::Resolved { matched_by: MatchKind::Alias, chain: self.chain_from(reference) };
         }
-        if let Some(reference) = reference::find_reference(&self.providers, &self.provider_aliases, name) {
+        if let Some(reference) = find_reference(&self.providers, &self.provider_aliases, name) {
             return Lookup::Resolved { matched_by: MatchKind::Reference, chain: self.chain_from(&reference) };
         }
         if name.eq_ignore_ascii_case(DEFAULT_CHAIN) {
             return Lookup::Resolved { matched_by: MatchKind::Default, chain: self.default_chain.clone() };
         }
-        // Globs stand by length, the longest first.
+        // Routes are sorted: the longest glob first.
         let glob =
             || self.routes.iter().find(|route| !route.is_exact() && matches_pattern(&route.pattern, name));
         if let Some(route) = self.find_exact_route(name).or_else(glob) {
@@ -90,7 +240,7 @@ impl Settings {
             Err(why) => why,
         };
         if name.eq_ignore_ascii_case(DEFAULT_CHAIN) || self.find_exact_route(name).is_some() {
-            why = format!("\"{name}\" is a route; a model is wanted: provider/model, or an alias");
+            why = format!("\"{name}\" is a route, but a model is needed: provider/model, or an alias");
         } else if let Some(reference) = self.find_by_bare_id(name) {
             return Ok(reference);
         }
@@ -116,7 +266,7 @@ impl Settings {
     /// # Errors
     /// What is wrong with it, with the nearest name.
     pub fn parse_reference(&self, text: &str) -> Result<Reference, String> {
-        reference::parse_reference(&self.providers, &self.provider_aliases, text)
+        parse_reference(&self.providers, &self.provider_aliases, text)
     }
 
     /// The reference, then the fallbacks of its chain: `default` if it contains the reference, else a route
@@ -159,7 +309,7 @@ impl Settings {
         None
     }
 
-    /// At most three names that would be found, the nearest first; models that are gone are not among them.
+    /// At most three names that would be found, the nearest first, without retired models.
     #[must_use]
     pub fn find_nearest_names(&self, wrong: &str) -> Vec<String> {
         let mut scored: Vec<(usize, String)> = Vec::new();
@@ -167,7 +317,7 @@ impl Settings {
         let wrong_bare = bare(wrong);
         let mut add = |name: String, penalty: usize| {
             let of_bare = edit_distance(&wrong_bare, &bare(&name));
-            // Where a provider was named, another one's model is a little further away.
+            // If a provider was named, another one's model is a little further away.
             let other_provider = usize::from(of_bare > 0 && wrong != wrong_bare);
             let score = edit_distance(wrong, &name).min(of_bare + other_provider);
             scored.push((score + penalty, name));
@@ -176,38 +326,22 @@ impl Settings {
         let exact = self.routes.iter().filter(|route| route.is_exact());
         exact.for_each(|route| add(route.pattern.clone(), 0));
         self.default_chain.references.iter().for_each(|reference| add(reference.to_string(), 0));
-        // What can be called comes before what is off.
+        // Enabled providers come before disabled ones.
         for provider in self.providers.values().filter(|provider| provider.is_enabled()) {
             let served = provider.models.values().filter(|model| model.model.retirement.is_none());
-            let off = usize::from(provider.disabled_reason.is_some());
-            served.for_each(|model| add(format!("{}/{}", provider.id, model.model.id), off));
+            let penalty = usize::from(provider.disabled_reason.is_some());
+            served.for_each(|model| add(format!("{}/{}", provider.id, model.model.id), penalty));
         }
         scored.sort();
-        // One that is found in several ways may have several scores: the best one counts.
-        let mut told = BTreeSet::new();
-        scored.retain(|(_, name)| told.insert(name.clone()));
+        // A name that is found in several ways has several scores: the best one counts.
+        let mut seen = BTreeSet::new();
+        scored.retain(|(_, name)| seen.insert(name.clone()));
         scored.into_iter().take(3).map(|(_, name)| name).collect()
     }
 }
 
-impl Provider {
-    /// Whether it is wanted: the configuration names it, or the catalog has it on by default. Others count only
-    /// where they are named in full.
-    #[must_use]
-    pub fn is_enabled(&self) -> bool {
-        self.is_configured
-            || builtin_catalog().provider(&self.id).is_none_or(|known| known.is_enabled_by_default)
-    }
-
-    /// Whether it accepts any model id, or at least one.
-    #[must_use]
-    pub fn has_models(&self) -> bool {
-        self.accepts_any_model || !self.models.is_empty()
-    }
-}
-
 impl Route {
-    /// Whether it takes one name only.
+    /// Whether it matches one name only.
     #[must_use]
     pub fn is_exact(&self) -> bool {
         !self.pattern.contains('*')

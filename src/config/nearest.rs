@@ -45,7 +45,7 @@ mod tests {
     use super::{edit_distance, find_nearest};
 
     #[test]
-    fn counts_changes() {
+    fn distance_counts_changes() {
         assert_eq!(edit_distance("baseUrl", "baseURL"), 0);
         assert_eq!(edit_distance("apikey", "apiKeys"), 1);
         assert_eq!(edit_distance("provdiers", "providers"), 1);
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn means_only_what_is_near() {
+    fn only_near_names_are_suggested() {
         assert_eq!(find_nearest("fallback", ["primary", "fallbacks"]), Some("fallbacks"));
         assert_eq!(find_nearest("channels", ["models", "agents"]), None);
         assert_eq!(find_nearest("x", []), None);

@@ -1,80 +1,82 @@
-//! From the tree to settings: references, keys, URLs, chains. Reports everything that is wrong and goes on.
+//! From the typed file to settings: references, keys, URLs, chains. Reports everything that is wrong and continues.
 
-mod agents;
+mod chains;
 mod endpoint;
-mod failover;
 mod gateway;
-mod keys;
 mod models;
 mod providers;
-mod routes;
 mod search;
-mod sources;
-
-pub(super) use endpoint::is_loopback;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
+
 use super::environment::Environment;
-use super::file::{Cursor, Tree};
-use super::interpolate::Variables;
-use super::issue::Diagnostics;
-use super::settings::{LoggingSettings, Settings, UsageSettings, WarningKind};
+use super::interpolate::{SecretLookup, Variables};
+use super::keypath::KeyPath;
+use super::keys::{ConfigFile, SecretSetting, SecretSource};
+use super::settings::{Provider, Settings, WarningKind};
+use super::validate::Diagnostics;
 use crate::catalog::ThinkingLevel;
 use endpoint::{Address, ClearText};
+
+pub(super) use endpoint::is_loopback;
 
 /// What every part of the resolution needs.
 struct Scope<'s, 't, 'e> {
     variables: &'s Variables<'e>,
     report: &'s mut Diagnostics<'t>,
+    /// Files that secret references name.
+    secret_files: Vec<PathBuf>,
 }
 
 impl Scope<'_, '_, '_> {
-    /// Something is wrong at a value.
-    fn wrong(&mut self, at: &Cursor<'_>, message: impl Into<String>) {
-        self.report.add_error(&at.path, at.node.offset, message);
+    fn error(&mut self, path: &KeyPath, message: impl Into<String>) {
+        self.report.add_error(path, message);
     }
 
-    /// Something is not wrong enough.
-    fn warn(&mut self, at: &Cursor<'_>, kind: WarningKind) {
-        self.report.add_warning(&at.path, kind);
+    fn warn(&mut self, path: &KeyPath, kind: WarningKind) {
+        self.report.add_warning(path, kind);
+    }
+
+    fn resolve_secret(&mut self, setting: &SecretSetting) -> SecretLookup {
+        if let SecretSetting::Reference { source: SecretSource::File, id } = setting {
+            self.secret_files.push(self.variables.expand_path(id));
+        }
+        self.variables.resolve_secret(setting)
     }
 }
 
-/// Resolves a tree. What the walk found wrong is left out here; the caller refuses the settings then.
-pub fn resolve_settings(
-    tree: &Tree,
+/// Resolves a file. The caller rejects the settings if `report` has errors.
+pub(super) fn resolve_settings(
+    file: &ConfigFile,
     path: Option<&Path>,
     environment: &Environment,
     report: &mut Diagnostics<'_>,
 ) -> Settings {
-    let root = Cursor::root(tree);
-    let variables = Variables::new(environment, env_block(&root), path.and_then(Path::parent));
+    let variables = Variables::new(environment, env_block(&file.env), path.and_then(Path::parent));
     for problem in variables.secrets_file_problems() {
-        report.warn_of_secrets_file(&environment.secrets_file().unwrap_or_default(), problem.clone());
+        let secrets_file = environment.secrets_file().unwrap_or_default();
+        report.add_secrets_file_warning(&secrets_file, problem.clone());
     }
-    let mut scope = Scope { variables: &variables, report };
-
-    let mut providers = providers::read(&root, &mut scope);
-    let agents = agents::read(&root, &mut providers, &mut scope);
-    let routes = routes::read(&root, &providers, &agents, &mut scope);
-    let defaults = root.get_path(&["agents", "defaults"]);
-    let text = |at: Option<Cursor<'_>>| at.and_then(|at| at.as_str().map(str::to_owned));
+    let mut scope = Scope { variables: &variables, report, secret_files: Vec::new() };
+    let mut providers = providers::resolve_providers(&file.models, &mut scope);
+    let agents = chains::resolve_agents(&file.agents.defaults, &mut providers, &mut scope);
+    let routes = chains::resolve_routes(&file.models.routes, &providers, &agents, &mut scope);
+    let defaults = &file.agents.defaults;
     Settings {
         path: path.map(Path::to_owned),
-        watched_files: sources::files(&root, &providers.table, environment, path.and_then(Path::parent)),
-        default_thinking: text(defaults.as_ref().and_then(|at| at.get("thinkingDefault")))
-            .and_then(|word| ThinkingLevel::from_name(&word)),
-        workspace: text(defaults.and_then(|at| at.get("workspace")))
-            .map(|path| environment.expand_path(&path, None)),
-        failover: failover::read(&root, &mut scope),
-        gateway: gateway::read(&root, &mut scope),
-        web_search: search::read(&root, &providers, &mut scope),
-        otlp_endpoint: otlp_endpoint(&root, &mut scope),
-        usage: usage(&root),
-        logging: logging(&root),
+        default_thinking: defaults.thinking_default.as_deref().and_then(ThinkingLevel::from_name),
+        workspace: defaults.workspace.as_deref().map(|path| environment.expand_path(path, None)),
+        failover: gateway::resolve_failover(&file.failover, &mut scope),
+        gateway: gateway::resolve_gateway(&file.gateway, &mut scope),
+        web_search: search::resolve_web_search(file, &providers, &mut scope),
+        otlp_endpoint: resolve_otlp_endpoint(file.telemetry.otlp.endpoint.as_deref(), &mut scope),
+        usage: gateway::resolve_usage(&file.usage),
+        logging: gateway::resolve_logging(&file.logging),
+        watched_files: watched_files(scope.secret_files, &providers.table, environment),
         aliases: agents.aliases,
         default_chain: agents.default_chain,
         routes,
@@ -84,52 +86,48 @@ pub fn resolve_settings(
     }
 }
 
-/// `env` and `env.vars`; on a clash the outer one counts.
-fn env_block(root: &Cursor<'_>) -> BTreeMap<String, String> {
-    let mut block = BTreeMap::new();
-    let outer = root.get("env");
-    let inner = outer.as_ref().and_then(|at| at.get("vars"));
-    for object in [inner, outer].into_iter().flatten() {
-        let texts = object
-            .members()
-            .into_iter()
-            .filter_map(|(key, at)| Some((key.to_owned(), at.as_str()?.to_owned())));
-        block.extend(texts);
-    }
-    block
+/// `env` and `env.vars`; of two values of one name the outer one counts.
+fn env_block(env: &Map<String, Value>) -> BTreeMap<String, String> {
+    let inner = env.get("vars").and_then(Value::as_object);
+    let pairs = inner.into_iter().chain([env]).flatten();
+    pairs.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
 }
 
-fn otlp_endpoint(root: &Cursor<'_>, scope: &mut Scope<'_, '_, '_>) -> Option<String> {
-    let at = root.get_path(&["telemetry", "otlp", "endpoint"])?;
-    let clear = ClearText::Refused { what: "traces", fix: "use https://" };
-    match endpoint::read(&at, clear, scope) {
-        Address::Url(url) => Some(url.to_string()),
+fn resolve_otlp_endpoint(written: Option<&str>, scope: &mut Scope<'_, '_, '_>) -> Option<String> {
+    let path = KeyPath::from_keys(&["telemetry", "otlp", "endpoint"]);
+    let clear_text = ClearText::Refused { what: "traces", fix: "use https://" };
+    match endpoint::read(&path, written?, clear_text, scope) {
+        Address::Url(url) => {
+            if !cfg!(feature = "otel") {
+                scope.warn(&path, WarningKind::TracesNotBuilt);
+            }
+            Some(url.to_string())
+        }
         Address::Missing(missing) => {
-            scope.warn(&at, WarningKind::MissingTraceEndpoint(missing));
+            scope.warn(&path, WarningKind::MissingTraceEndpoint(missing));
             None
         }
-        Address::None => None,
+        Address::Invalid => None,
     }
 }
 
-fn usage(root: &Cursor<'_>) -> UsageSettings {
-    let mut usage = UsageSettings::default();
-    if let Some(store) = root.get_path(&["usage", "store"]).and_then(|at| at.as_str()) {
-        usage.is_enabled = store != "none";
+/// The files besides the configuration whose changes matter: secrets and logins.
+fn watched_files(
+    secret_files: Vec<PathBuf>,
+    providers: &BTreeMap<String, Provider>,
+    environment: &Environment,
+) -> Vec<PathBuf> {
+    let mut files = secret_files;
+    files.extend(environment.secrets_file());
+    for provider in providers.values() {
+        let Some(login) = &provider.login_file else { continue };
+        files.push(login.lock_path());
+        // The token file changes with each refresh, so it is not watched. An unusable one may be fixed, so it is.
+        if provider.disabled_reason.is_some() {
+            files.push(login.token_path());
+        }
     }
-    if let Some(days) = root.get_path(&["usage", "retentionDays"]).and_then(|at| at.as_u64()) {
-        usage.retention_days = u32::try_from(days).unwrap_or(usage.retention_days);
-    }
-    usage
-}
-
-fn logging(root: &Cursor<'_>) -> LoggingSettings {
-    let mut logging = LoggingSettings::default();
-    if let Some(level) = root.get_path(&["logging", "level"]).and_then(|at| at.as_str()) {
-        level.clone_into(&mut logging.level);
-    }
-    if let Some(content) = root.get_path(&["logging", "content"]).and_then(|at| at.as_bool()) {
-        logging.logs_content = content;
-    }
-    logging
+    files.sort();
+    files.dedup();
+    files
 }

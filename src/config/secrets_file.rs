@@ -1,14 +1,31 @@
-//! The file with secrets: `KEY=value` lines, which `onboard` writes and every command reads.
+//! The secrets file: `KEY=value` lines, which `onboard` writes and every command reads.
 
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::bounded_read;
 use super::settings::SecretsFileProblem;
 
-/// The content of the file, and what is wrong with it.
+/// Limit in MiB for files that the configuration names: a path may name an endless file (`/dev/zero`).
+const MAX_MIB: u64 = 8;
+
+/// Reads a whole file.
+///
+/// # Errors
+/// When it cannot be read, or is larger than 8 MiB.
+pub(super) fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let limit = MAX_MIB << 20;
+    let mut bytes = Vec::new();
+    File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(io::Error::new(ErrorKind::FileTooLarge, format!("it has more than {MAX_MIB} MiB")));
+    }
+    Ok(bytes)
+}
+
+/// The content of the file, and its problems.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SecretsFile {
     /// By name.
@@ -21,7 +38,7 @@ impl SecretsFile {
     /// Reads the file. A missing file is empty and causes no warning; a broken link does.
     #[must_use]
     pub fn read(path: &Path) -> Self {
-        let bytes = match bounded_read::read_bounded(path) {
+        let bytes = match read_bounded(path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == ErrorKind::NotFound && path.symlink_metadata().is_err() => {
                 return Self::default();
@@ -40,8 +57,8 @@ impl SecretsFile {
         file
     }
 
-    /// Reads `KEY=value` lines: `#` starts a comment line, `export ` may stand before, quotes around a value are
-    /// dropped, a line that is not UTF-8 is left out.
+    /// Reads `KEY=value` lines: `#` starts a comment line, `export ` is allowed, quotes around a value are
+    /// removed, a line that is not UTF-8 is left out.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Self {
         let mut file = Self::default();
@@ -59,7 +76,7 @@ impl SecretsFile {
     }
 }
 
-/// The name that a line gives a value to; `None` for comments and whatever else is none.
+/// The name that a line sets; `None` for comments and other lines.
 #[must_use]
 pub fn parse_name(line: &[u8]) -> Option<&str> {
     let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
@@ -91,21 +108,21 @@ mod tests {
     }
 
     #[test]
-    fn reads_lines_in_every_form() {
+    fn lines_are_parsed_in_every_form() {
         let read = SecretsFile::parse(b"# keys\nA=1\r\nexport B = 'two words'\n\nC=\"x=y\"\nnonsense\n");
         assert_eq!(pairs(&read), [("A", "1"), ("B", "two words"), ("C", "x=y")]);
         assert_eq!(read.problems, []);
     }
 
     #[test]
-    fn a_byte_order_mark_and_a_line_that_is_no_text_cost_nothing_else() {
+    fn byte_order_mark_and_invalid_line_do_not_affect_other_lines() {
         let read = SecretsFile::parse(b"\xef\xbb\xbfA=1\nB=\xff\xfe\nC=3\n");
         assert_eq!(pairs(&read), [("A", "1"), ("C", "3")]);
         assert_eq!(read.problems, [SecretsFileProblem::InvalidLine(2)]);
     }
 
     #[test]
-    fn what_cannot_be_read_is_told_and_what_is_not_there_is_not() {
+    fn unreadable_file_is_a_problem_and_missing_file_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("env");
         assert_eq!(SecretsFile::read(&path), SecretsFile::default());
@@ -114,24 +131,24 @@ mod tests {
         };
         assert!(is_unreadable(SecretsFile::read(folder.path())), "a directory");
         symlink("/nowhere/at/all", &path).unwrap();
-        assert!(is_unreadable(SecretsFile::read(&path)), "a link to nowhere");
+        assert!(is_unreadable(SecretsFile::read(&path)), "a dangling link");
     }
 
     #[test]
-    fn a_file_that_others_can_read_is_told_with_the_fix() {
+    fn file_that_others_can_read_is_a_problem_with_a_fix() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("env");
         fs::write(&path, "A=1\n").unwrap();
-        for (mode, told) in [(0o600, false), (0o400, false), (0o640, true), (0o604, true)] {
+        for (mode, is_reported) in [(0o600, false), (0o400, false), (0o640, true), (0o604, true)] {
             fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
             let read = SecretsFile::read(&path);
             assert_eq!(
                 (pairs(&read), read.problems.len()),
-                (vec![("A", "1")], usize::from(told)),
+                (vec![("A", "1")], usize::from(is_reported)),
                 "{mode:o}"
             );
         }
         let problem = SecretsFile::read(&path).problems.remove(0).to_string();
-        assert_eq!(problem, format!("others can read it (mode 604): chmod 600 {}", path.display()));
+        assert_eq!(problem, format!("other users can read it (mode 604): chmod 600 {}", path.display()));
     }
 }

@@ -1,6 +1,5 @@
-//! Validated settings.
+//! Validated settings: the only part of the configuration that the gateway itself reads.
 
-mod origin;
 mod warning;
 
 use std::collections::BTreeMap;
@@ -16,9 +15,7 @@ use crate::credentials::LoginFile;
 use crate::protocol::api::Api;
 use crate::secret::{Redactor, Secret};
 
-pub use super::lookup::{Lookup, MatchKind};
 pub use super::nearest::find_nearest;
-pub use origin::SecretOrigin;
 pub use warning::{Missing, NO_STATE_DIRECTORY, SecretsFileProblem, Warning, WarningKind, unconfigured};
 
 /// `provider/model`, split at the first slash.
@@ -54,18 +51,74 @@ pub struct Header {
     pub value: Secret,
 }
 
+/// Where a secret was found. Displayed for users, never with the secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretOrigin {
+    /// A variable of the process environment, by name.
+    Environment(String),
+    /// A credential of systemd, by name.
+    Credential(String),
+    /// A line of the secrets file, by name.
+    SecretsFile(String),
+    /// A variable of the configuration's `env` block, by name.
+    EnvBlock(String),
+    /// A file that a SecretRef names.
+    File(PathBuf),
+    /// The configuration holds it in plain text.
+    Configuration,
+    /// A login at this OAuth server.
+    Login {
+        /// `https://auth.kimi.com`, without a trailing slash.
+        host: String,
+    },
+    /// `moonrelay drill` generated it.
+    Drill,
+    /// No key: the provider needs none.
+    NoKey,
+}
+
+impl SecretOrigin {
+    /// The name under which it was looked up: of a variable, a credential or a line of the secrets file.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Environment(name)
+            | Self::Credential(name)
+            | Self::SecretsFile(name)
+            | Self::EnvBlock(name) => Some(name),
+            Self::File(_) | Self::Configuration | Self::Login { .. } | Self::Drill | Self::NoKey => None,
+        }
+    }
+}
+
+impl std::fmt::Display for SecretOrigin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Environment(name) => write!(f, "env {name}"),
+            Self::Credential(name) => write!(f, "credential {name}"),
+            Self::SecretsFile(name) => write!(f, "secrets file {name}"),
+            Self::EnvBlock(name) => write!(f, "env block {name}"),
+            Self::File(path) => write!(f, "file {}", path.display()),
+            Self::Configuration => f.write_str("the configuration"),
+            Self::Login { host } => write!(f, "login at {host}"),
+            Self::Drill => f.write_str("the drill"),
+            Self::NoKey => f.write_str("no key"),
+        }
+    }
+}
+
 /// One key of a provider.
 #[derive(Clone)]
 pub struct ProviderKey {
-    /// The key; empty where the provider takes none ([`Auth::None`]).
+    /// Empty if the provider needs no key ([`Auth::None`]).
     pub secret: Secret,
     /// Where it was found.
     pub origin: SecretOrigin,
 }
 
 impl ProviderKey {
-    /// Whether its beginning says that it is one of Kimi Code, which Moonshot's platform refuses, as Kimi Code does its
-    /// keys (Kimi Code's console; keys of the platform begin with `sk-` and anything else).
+    /// Whether it is a key of Kimi Code, by its prefix (Kimi Code's console). Moonshot's platform rejects those, and
+    /// Kimi Code rejects the platform's.
     #[must_use]
     pub fn is_kimi_code_key(&self) -> bool {
         self.secret.expose().starts_with("sk-kimi-")
@@ -86,22 +139,22 @@ pub enum Auth {
     Login,
 }
 
-/// One provider, ready to be called, or off with the reason.
+/// One provider that can be called, or is disabled with the reason.
 #[derive(Clone)]
 pub struct Provider {
     /// Its id in references.
     pub id: String,
-    /// Whose peculiarities it has.
+    /// The provider adapter.
     pub adapter: AdapterId,
     /// Base URL of each API that it serves, without a trailing slash; the first is the preferred one.
     pub apis: Vec<(Api, String)>,
-    /// In the order in which they are tried. Empty: see `off`. With [`Auth::None`] one empty key.
+    /// In the order in which they are tried. If empty, see `disabled_reason`. One empty key with [`Auth::None`].
     pub keys: Vec<ProviderKey>,
     /// How a key is sent.
     pub auth: Auth,
-    /// Where its login is kept; only with [`Auth::Login`].
+    /// The file of its login; only with [`Auth::Login`].
     pub login_file: Option<LoginFile>,
-    /// Why it cannot be called; `None` when it can.
+    /// Why it cannot be called; `None` if it can.
     pub disabled_reason: Option<String>,
     /// Headers for every model.
     pub headers: Vec<Header>,
@@ -109,15 +162,15 @@ pub struct Provider {
     pub models: BTreeMap<String, Arc<ProviderModel>>,
     /// Whether any model id is accepted.
     pub accepts_any_model: bool,
-    /// Figures for models that do not say.
+    /// For models without limits of their own.
     pub model_defaults: ModelDefaults,
-    /// What is sent for old model ids.
+    /// Old model ids, and the ids that are sent instead.
     pub model_renames: BTreeMap<String, String>,
-    /// `timeoutSeconds`: replaces the first-byte limit for this provider.
+    /// `timeoutSeconds`: replaces `FailoverSettings::first_token_timeout`.
     pub first_token_timeout: Option<Duration>,
-    /// Rewrite every tool-call id to letters and digits.
+    /// Whether every tool-call id is replaced with letters and digits.
     pub sanitize_tool_call_ids: bool,
-    /// ISO 4217, for costs.
+    /// Of costs, ISO 4217.
     pub currency: String,
     /// Whether the configuration names it.
     pub is_configured: bool,
@@ -137,7 +190,7 @@ impl Provider {
     }
 }
 
-/// `contextWindow` and `maxTokens` of a provider, in tokens: they fill what neither a row nor the catalog says.
+/// `contextWindow` and `maxTokens` of a provider, in tokens, for models that have none in the file or the catalog.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ModelDefaults {
     /// Prompt and answer together.
@@ -147,21 +200,21 @@ pub struct ModelDefaults {
 }
 
 impl ModelDefaults {
-    /// Fills what the facts leave open.
-    pub fn fill_missing(self, facts: &mut ModelInfo) {
-        facts.context_window = facts.context_window.or(self.context_window);
-        facts.max_tokens = facts.max_tokens.or(self.max_tokens);
+    /// Sets the limits that a model does not have.
+    pub fn fill_missing(self, model: &mut ModelInfo) {
+        model.context_window = model.context_window.or(self.context_window);
+        model.max_tokens = model.max_tokens.or(self.max_tokens);
     }
 }
 
 /// One model of a provider, with its settings from the configuration.
 #[derive(Clone)]
 pub struct ProviderModel {
-    /// Catalog facts, the user's figures over them.
+    /// Facts of the catalog, merged with the file's settings.
     pub model: ModelInfo,
-    /// Headers for this model; they win over the provider's.
+    /// They replace the provider's.
     pub headers: Vec<Header>,
-    /// `models.providers.<id>.models[].params`, then `agents.defaults.models.<ref>.params` over it.
+    /// `models.providers.<id>.models[].params`, merged with `agents.defaults.models.<ref>.params`, which win.
     pub params: Map<String, Value>,
     /// Whether the model came from the configuration.
     pub is_configured: bool,
@@ -174,37 +227,70 @@ pub struct Chain {
     pub references: Vec<Reference>,
 }
 
-/// A requested name or glob, and what answers.
+/// A requested name or glob, and its chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     /// As written: a name, or a glob with `*`.
     pub pattern: String,
-    /// What it leads to.
+    /// The models that serve it.
     pub chain: Chain,
+}
+
+/// How a requested name was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MatchKind {
+    /// It is an alias.
+    Alias,
+    /// It is a reference.
+    Reference,
+    /// A route matched; its pattern.
+    Route(String),
+    /// It is `default`, the chain of `agents.defaults.model`.
+    Default,
+    /// Only one provider has a model of this id.
+    BareId,
+}
+
+/// The models that a requested name means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// It was found.
+    Resolved {
+        /// How it was found.
+        matched_by: MatchKind,
+        /// The named model, then the fallbacks of its chain, else of `default`. Empty only for `default` when no
+        /// provider has a key.
+        chain: Chain,
+    },
+    /// It was not found.
+    Unknown {
+        /// At most three names that would be found, the nearest first.
+        nearest: Vec<String>,
+    },
 }
 
 /// `failover`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FailoverSettings {
-    /// Tries of one target for transient causes.
+    /// Attempts for one target after transient failures.
     pub attempts_per_target: u32,
-    /// First wait.
+    /// First delay between attempts.
     pub initial_backoff: Duration,
-    /// Longest wait.
+    /// Longest delay between attempts.
     pub max_backoff: Duration,
     /// Cooldown after the first, second, … failure in a row.
     pub cooldown_steps: Vec<Duration>,
-    /// Cooldown of a key without money.
+    /// Cooldown of a key whose account has no credit.
     pub billing_cooldown: Duration,
     /// To connect.
     pub connect_timeout: Duration,
     /// From the request sent to the response head.
     pub response_header_timeout: Duration,
-    /// From the request sent to the first meaningful event; the whole answer when it is not streamed.
+    /// From the request sent to the first token, or to the end of a response that is not streamed.
     pub first_token_timeout: Duration,
     /// Between bytes of a stream.
     pub idle_timeout: Duration,
-    /// All of a request, every attempt included; `None` is without limit.
+    /// For a request with all attempts; `None` sets no limit.
     pub total_timeout: Option<Duration>,
     /// `returnToPrimary: "session"`: a conversation stays on its fallback until that is in cooldown. Otherwise
     /// it returns as soon as the primary's cooldown ends.
@@ -213,29 +299,8 @@ pub struct FailoverSettings {
     pub hedge_after: Option<Duration>,
     /// `midStream: "continue"`.
     pub continues_interrupted_streams: bool,
-    /// After this, a waiting stream gets its head and comments.
+    /// Interval of comments in a stream that waits; the first one sends the head.
     pub keep_alive_interval: Duration,
-}
-
-impl Default for FailoverSettings {
-    fn default() -> Self {
-        Self {
-            attempts_per_target: 2,
-            initial_backoff: Duration::from_millis(250),
-            max_backoff: Duration::from_secs(2),
-            cooldown_steps: vec![Duration::from_secs(30), Duration::from_mins(1), Duration::from_mins(5)],
-            billing_cooldown: Duration::from_mins(10),
-            connect_timeout: Duration::from_secs(10),
-            response_header_timeout: Duration::from_mins(1),
-            first_token_timeout: Duration::from_mins(5),
-            idle_timeout: Duration::from_mins(2),
-            total_timeout: None,
-            keeps_fallback_for_session: false,
-            hedge_after: None,
-            continues_interrupted_streams: true,
-            keep_alive_interval: Duration::from_secs(15),
-        }
-    }
 }
 
 /// Where the gateway listens.
@@ -288,7 +353,7 @@ impl std::fmt::Display for Bind {
     }
 }
 
-/// Of a whole answer this much is held, in bytes: a million output tokens are about 4 MB, images far more.
+/// Limit in bytes for a whole response in memory: a million output tokens are about 4 MB, images far more.
 pub const MAX_BUFFERED_RESPONSE: usize = 64 << 20;
 
 /// `gateway`.
@@ -296,14 +361,16 @@ pub const MAX_BUFFERED_RESPONSE: usize = 64 << 20;
 pub struct GatewaySettings {
     /// 0 picks a free one.
     pub port: u16,
-    /// Where.
+    /// Where it listens.
     pub bind: Bind,
-    /// Client name and token; if empty, no token is required.
+    /// Client names and tokens; if empty, no token is required.
     pub tokens: Vec<(String, Secret)>,
     /// Largest request body in bytes.
     pub body_limit: usize,
     /// Whether the file is watched.
     pub is_reload_enabled: bool,
+    /// Threads that serve requests. With one, the runtime is tokio's current-thread runtime.
+    pub worker_threads: usize,
     /// Whether `/metrics` needs no token.
     pub has_public_metrics: bool,
     /// Why the gateway must not start with this configuration: a token is required, but its variable or file is
@@ -329,23 +396,11 @@ impl GatewaySettings {
             return Err(refusal.clone());
         }
         if self.tokens.is_empty() && !bind.is_local_only() {
-            return Err(format!("bind \"{bind}\" can be reached from elsewhere: set gateway.auth.token"));
+            return Err(format!(
+                "bind \"{bind}\" can be reached from other machines: set gateway.auth.token"
+            ));
         }
         Ok(())
-    }
-}
-
-impl Default for GatewaySettings {
-    fn default() -> Self {
-        Self {
-            port: 1969,
-            bind: Bind::Loopback,
-            tokens: Vec::new(),
-            body_limit: 64 << 20,
-            is_reload_enabled: true,
-            has_public_metrics: true,
-            start_error: None,
-        }
     }
 }
 
@@ -358,54 +413,42 @@ pub struct LoggingSettings {
     pub logs_content: bool,
 }
 
-impl Default for LoggingSettings {
-    fn default() -> Self {
-        Self { level: "info".to_owned(), logs_content: false }
-    }
-}
-
 /// `usage`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UsageSettings {
     /// `store: "sqlite"`: records are kept.
     pub is_enabled: bool,
-    /// For how many days.
+    /// How many days records are kept.
     pub retention_days: u32,
 }
 
-impl Default for UsageSettings {
-    fn default() -> Self {
-        Self { is_enabled: true, retention_days: 90 }
-    }
-}
-
-/// `plugins.entries.moonshot.config.webSearch`, with what it leaves out.
+/// `plugins.entries.moonshot.config.webSearch`, with defaults.
 #[derive(Clone)]
 pub struct WebSearchSettings {
-    /// Whether the configuration speaks of it: then models may search in `agent` and `chat`.
+    /// Whether the file configures it: then models may search in `agent` and `chat`.
     pub is_configured: bool,
-    /// In the order in which they are tried; a refused one leads to the next. Empty: it cannot search, see `off`.
+    /// In the order in which they are tried: after a rejected key the next. If empty, see `disabled_reason`.
     pub keys: Vec<ProviderKey>,
-    /// Why the key is missing, for the user, with the fix.
+    /// Why there is no key, with the fix.
     pub disabled_reason: Option<String>,
     /// Without a trailing slash.
     pub base_url: String,
-    /// The catalog's provider whose prices and facts hold there: `moonshot` or `moonshot-cn`.
+    /// The catalog's provider whose prices apply: `moonshot` or `moonshot-cn`.
     pub provider: String,
     /// A model id of that host.
     pub model: String,
-    /// Whether the configuration names it; otherwise another one may replace it when it is gone.
+    /// Whether the file names it. Otherwise its successor replaces it when it is retired.
     pub is_model_configured: bool,
-    /// For one request to the model.
+    /// Timeout of one request to the model.
     pub timeout: Duration,
 }
 
-/// Everything, checked.
+/// All settings.
 #[derive(Clone)]
 pub struct Settings {
-    /// The file that it was read from; `None` without one.
+    /// The file; `None` without one.
     pub path: Option<PathBuf>,
-    /// Other files that it was read with, or would have been were they there: of secrets, and of logins.
+    /// Other files whose changes matter, existing or not: secrets and logins.
     pub watched_files: Vec<PathBuf>,
     /// By id.
     pub providers: BTreeMap<String, Arc<Provider>>,
@@ -415,7 +458,7 @@ pub struct Settings {
     pub aliases: BTreeMap<String, Reference>,
     /// Exact names first, then globs by length, longest first.
     pub routes: Vec<Route>,
-    /// What answers when nothing else is said; empty references when no provider has a key.
+    /// The chain `default`; without references when no provider has a key.
     pub default_chain: Chain,
     /// `agents.defaults.thinkingDefault`.
     pub default_thinking: Option<ThinkingLevel>,
@@ -433,6 +476,6 @@ pub struct Settings {
     pub web_search: WebSearchSettings,
     /// `agents.defaults.workspace`, with `~` expanded.
     pub workspace: Option<PathBuf>,
-    /// All of them.
+    /// In the order in which they were found.
     pub warnings: Vec<Warning>,
 }

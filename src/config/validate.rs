@@ -1,244 +1,301 @@
-//! Compares the tree with the table: unknown keys, wrong types, duplicates, all in one go.
+//! Compares the tree with the schema: unknown keys, wrong types, duplicates. Reports all of them at once, and
+//! deserializes what is valid.
 
-use super::file::{Node, NodeValue, ObjectMember, Tree, to_whole_number};
-use super::issue::Diagnostics;
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use super::file::{Issue, Node, NodeValue, ObjectMember, Tree, to_whole_number};
 use super::keypath::KeyPath;
+use super::keys::ConfigFile;
 use super::nearest::format_suggestion;
-use super::schema::{ROOT, SchemaKey, ValueShape};
+use super::schema::{self, SchemaNode};
+use super::settings::{SecretsFileProblem, Warning, WarningKind};
 
-/// Top-level keys of an `openclaw.json`, by which such a file is known.
+/// Top-level keys by which an `openclaw.json` is recognised.
 const OPENCLAW_KEYS: [&str; 12] = [
     "auth", "bindings", "browser", "channels", "commands", "cron", "hooks", "messages", "meta", "session",
     "skills", "wizard",
 ];
 
-/// Reports everything in the tree that the table does not have.
-pub fn check_tree(tree: &Tree, report: &mut Diagnostics<'_>) {
-    check_value(&tree.root, &ROOT, &KeyPath::default(), report);
+/// Errors and warnings of one configuration.
+#[derive(Debug)]
+pub(super) struct Diagnostics<'t> {
+    tree: &'t Tree,
+    issues: Vec<Issue>,
+    warnings: Vec<Warning>,
 }
 
-fn check_value(node: &Node, shape: &ValueShape, path: &KeyPath, report: &mut Diagnostics<'_>) {
-    match (shape, &node.value) {
-        (ValueShape::Anything, _) => check_any(node, path, report),
-        (ValueShape::OrNull(_), NodeValue::Null)
-        | (ValueShape::Flag, NodeValue::Bool(_))
-        | (ValueShape::Secret, NodeValue::Text(_)) => {}
-        (ValueShape::OrNull(inner), _) => check_value(node, inner, path, report),
-        (ValueShape::TextOr(_), NodeValue::Text(_)) => check_value(node, &ValueShape::Text, path, report),
-        (ValueShape::TextOr(inner), NodeValue::Object(_)) => check_value(node, inner, path, report),
-        (ValueShape::Text, NodeValue::Text(text)) if text.trim().is_empty() => {
-            report.add_error(path, node.offset, "it is empty: write a value, or leave the key out");
+impl<'t> Diagnostics<'t> {
+    /// No errors and no warnings yet.
+    #[must_use]
+    pub(super) const fn new(tree: &'t Tree) -> Self {
+        Self { tree, issues: Vec::new(), warnings: Vec::new() }
+    }
+
+    /// An error at this offset of the text.
+    fn add_error_at(&mut self, path: &KeyPath, offset: usize, message: impl Into<String>) {
+        let (line, column) = self.tree.position(offset);
+        self.issues.push(Issue { path: path.to_string(), message: message.into(), line, column });
+    }
+
+    /// An error at the value of a path.
+    pub(super) fn add_error(&mut self, path: &KeyPath, message: impl Into<String>) {
+        self.add_error_at(path, self.tree.find_offset(path), message);
+    }
+
+    /// Whether there is an error at a path or below it.
+    #[must_use]
+    pub(super) fn has_error_below(&self, path: &KeyPath) -> bool {
+        let start = path.to_string();
+        self.issues.iter().any(|issue| issue.path.starts_with(&start))
+    }
+
+    /// A warning. The same warning is kept once.
+    pub(super) fn add_warning(&mut self, path: &KeyPath, kind: WarningKind) {
+        let warning = Warning::new(path.to_string(), kind);
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
         }
-        (ValueShape::Text, NodeValue::Text(_)) => {}
-        (ValueShape::Choice(words), NodeValue::Text(text)) => check_choice(node, text, words, path, report),
-        (ValueShape::Whole { min, max }, NodeValue::Number(number)) => {
-            if !to_whole_number(number).is_some_and(|number| (*min..=*max).contains(&number)) {
-                let message = format!("{number} is not a whole number from {min} to {max}");
-                report.add_error(path, node.offset, message);
-            }
+    }
+
+    /// Like [`Diagnostics::add_warning`], but the same kind is not repeated for another path.
+    pub(super) fn add_warning_once(&mut self, path: &KeyPath, kind: WarningKind) {
+        if !self.warnings.iter().any(|known| known.kind == kind) {
+            self.warnings.push(Warning::new(path.to_string(), kind));
         }
-        (ValueShape::Amount, NodeValue::Number(number)) => {
-            if number.as_f64().is_none_or(|amount| amount < 0.0) {
-                report.add_error(path, node.offset, format!("{number} is negative"));
-            }
-        }
-        (ValueShape::Secrets, NodeValue::List(list)) => {
-            if list.is_empty() {
-                report.add_error(path, node.offset, "the list is empty: write a key, or leave `apiKey` out");
-            }
-            check_elements(list, &ValueShape::Secret, path, report);
-        }
-        (ValueShape::Secrets, _) => check_value(node, &ValueShape::Secret, path, report),
-        (ValueShape::Secret, NodeValue::Object(members)) => {
-            check_secret_reference(node, members, path, report)
-        }
-        (ValueShape::Object(keys), NodeValue::Object(members)) => {
-            check_object(node, members, keys, path, report)
-        }
-        (ValueShape::Map { keys, values }, NodeValue::Object(members)) => {
-            check_map(members, keys, values, path, report)
-        }
-        (ValueShape::Variables, NodeValue::Object(members)) => check_variables(members, true, path, report),
-        (ValueShape::List(items), NodeValue::List(list)) => check_elements(list, items, path, report),
-        _ => report.add_error(path, node.offset, wrong_type_message(node, shape)),
+    }
+
+    /// A warning about the secrets file.
+    pub(super) fn add_secrets_file_warning(&mut self, file: &Path, problem: SecretsFileProblem) {
+        self.warnings.push(Warning::new(file.display().to_string(), WarningKind::SecretsFile(problem)));
+    }
+
+    /// Errors and warnings.
+    #[must_use]
+    pub(super) fn into_parts(self) -> (Vec<Issue>, Vec<Warning>) {
+        (self.issues, self.warnings)
     }
 }
 
-fn wrong_type_message(node: &Node, shape: &ValueShape) -> String {
-    let expected = describe_shape(shape);
-    let shown = match &node.value {
-        _ if shape.is_secret() => node.value.type_name().to_owned(),
-        NodeValue::Text(text) if !is_container(shape) && is_safe_to_show(text) => format!("\"{text}\""),
-        NodeValue::Number(number) => number.to_string(),
-        NodeValue::InvalidNumber(text) => text.clone(),
-        NodeValue::Bool(flag) => flag.to_string(),
-        other => other.type_name().to_owned(),
+/// Reports everything in the tree that the schema does not allow, and returns the rest.
+pub(super) fn read_tree(tree: &Tree, report: &mut Diagnostics<'_>) -> ConfigFile {
+    let root = KeyPath::default();
+    let valid = check_value(&tree.root, schema::root(), &root, report);
+    let file = valid.map_or_else(|| Ok(ConfigFile::default()), serde_json::from_value);
+    file.unwrap_or_else(|error| {
+        report.add_error(&root, format!("cannot read the configuration: {error}"));
+        ConfigFile::default()
+    })
+}
+
+/// The valid part of a value; `None` if there is none.
+fn check_value(
+    node: &Node,
+    schema: SchemaNode,
+    path: &KeyPath,
+    report: &mut Diagnostics<'_>,
+) -> Option<Value> {
+    if schema.accepts_anything() {
+        check_anything(node, path, report);
+        return Some(node.value.to_json());
+    }
+    let Some(branch) = schema.branches().find(|branch| has_type_of(*branch, &node.value)) else {
+        report.add_error_at(path, node.offset, wrong_type_message(node, schema));
+        return None;
     };
-    let quoted = matches!(
-        (&node.value, shape),
-        (NodeValue::Text(_), ValueShape::Flag | ValueShape::Whole { .. } | ValueShape::Amount)
-    );
-    let hint = if quoted { " (without the quotes?)" } else { "" };
-    format!("expected {expected}, found {shown}{hint}")
+    let checked = match &node.value {
+        NodeValue::Text(text) => check_text(text, branch),
+        NodeValue::Number(number) => check_number(number, branch),
+        NodeValue::List(list) if list.is_empty() && branch.limit("minItems").is_some() => {
+            Err("the list is empty: add an element, or leave the key out".to_owned())
+        }
+        NodeValue::List(list) => Ok(check_elements(list, branch, path, report)),
+        NodeValue::Object(members) => {
+            let object = check_object(node, members, branch, path, report);
+            let is_complete = branch.required().all(|key| object.contains_key(key));
+            return (is_complete || !schema.is_secret()).then_some(Value::Object(object));
+        }
+        NodeValue::Null | NodeValue::Bool(_) | NodeValue::InvalidNumber(_) => Ok(node.value.to_json()),
+    };
+    checked.map_err(|message| report.add_error_at(path, node.offset, message)).ok()
 }
 
-/// Users write the content of an object, keys too, in place of the object.
-const fn is_container(shape: &ValueShape) -> bool {
-    matches!(
-        shape,
-        ValueShape::Object(_) | ValueShape::Map { .. } | ValueShape::Variables | ValueShape::List(_)
-    )
-}
-
-/// Whether a wrong text may be shown: one that is too short to be a key, and looks like a word.
-fn is_safe_to_show(text: &str) -> bool {
-    const LONGEST: usize = 16;
-    text.len() <= LONGEST
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-/: ".contains(&byte))
-        && !text.starts_with("sk-")
-}
-
-fn describe_shape(shape: &ValueShape) -> String {
-    match shape {
-        ValueShape::Anything => "a value".to_owned(),
-        ValueShape::Flag => "true or false".to_owned(),
-        ValueShape::Text => "a string".to_owned(),
-        ValueShape::Secret => "a string or { source, id }".to_owned(),
-        ValueShape::Secrets => "a string, { source, id } or a list of them".to_owned(),
-        ValueShape::Whole { min, max } => format!("a whole number from {min} to {max}"),
-        ValueShape::Amount => "a number that is not negative".to_owned(),
-        ValueShape::Choice(words) => format!("one of {}", words.join(", ")),
-        ValueShape::Object(_) | ValueShape::Map { .. } | ValueShape::Variables => "an object".to_owned(),
-        ValueShape::List(_) => "a list".to_owned(),
-        ValueShape::TextOr(other) => format!("a string or {}", describe_shape(other)),
-        ValueShape::OrNull(other) => format!("{} or null", describe_shape(other)),
+fn has_type_of(schema: SchemaNode, value: &NodeValue) -> bool {
+    match value {
+        NodeValue::Null => schema.has_type("null"),
+        NodeValue::Bool(_) => schema.has_type("boolean"),
+        NodeValue::Number(_) => schema.has_type("integer") || schema.has_type("number"),
+        NodeValue::InvalidNumber(_) => false,
+        NodeValue::Text(_) => schema.has_type("string"),
+        NodeValue::List(_) => schema.has_type("array"),
+        NodeValue::Object(_) => schema.has_type("object"),
     }
 }
 
-fn check_choice(node: &Node, text: &str, words: &[&str], path: &KeyPath, report: &mut Diagnostics<'_>) {
-    if !words.contains(&text) {
+fn check_text(text: &str, schema: SchemaNode) -> Result<Value, String> {
+    if let Some(words) = schema.choices().filter(|words| !words.contains(&text)) {
         let hint = format_suggestion(text, words.iter().copied());
         let shown = if is_safe_to_show(text) { format!("\"{text}\"") } else { "this text".to_owned() };
-        let message = format!("{shown} is not one of {}{hint}", words.join(", "));
-        report.add_error(path, node.offset, message);
+        return Err(format!("{shown} is not one of {}{hint}", words.join(", ")));
     }
+    if text.trim().is_empty() && schema.limit("minLength").is_some() {
+        return Err("it is empty: write a value, or leave the key out".to_owned());
+    }
+    Ok(Value::from(text))
+}
+
+fn check_number(number: &serde_json::Number, schema: SchemaNode) -> Result<Value, String> {
+    if !schema.has_type("integer") {
+        let is_negative = number.as_f64().is_none_or(|amount| amount < 0.0);
+        return if is_negative {
+            Err(format!("{number} is negative"))
+        } else {
+            Ok(Value::Number(number.clone()))
+        };
+    }
+    let (min, max) = whole_number_range(schema);
+    let whole = to_whole_number(number).filter(|whole| (min..=max).contains(whole));
+    whole.map(Value::from).ok_or_else(|| format!("{number} is not a whole number from {min} to {max}"))
+}
+
+fn whole_number_range(schema: SchemaNode) -> (u64, u64) {
+    (schema.limit("minimum").unwrap_or(0), schema.limit("maximum").unwrap_or(u64::MAX))
+}
+
+/// An invalid element becomes `null`, so that the others keep their indexes.
+fn check_elements(list: &[Node], schema: SchemaNode, path: &KeyPath, report: &mut Diagnostics<'_>) -> Value {
+    let Some(items) = schema.items() else { return Value::Array(Vec::new()) };
+    let checked = list
+        .iter()
+        .enumerate()
+        .map(|(index, node)| check_value(node, items, &path.join_index(index), report).unwrap_or_default());
+    Value::Array(checked.collect())
 }
 
 fn check_object(
     node: &Node,
     members: &[ObjectMember],
-    keys: &[SchemaKey],
+    schema: SchemaNode,
     path: &KeyPath,
     report: &mut Diagnostics<'_>,
-) {
+) -> Map<String, Value> {
     report_duplicates(members, path, report);
+    let mut object = Map::new();
     for member in members {
         let path = path.join_key(&member.key);
-        match keys.iter().find(|key| key.name == member.key) {
-            Some(key) => check_value(&member.node, key.shape, &path, report),
-            None => report.add_error(
-                &path,
-                member.offset,
-                unknown_key_message(&member.key, keys, path.0.len() == 1),
-            ),
+        let Some(schema) = schema.member(&member.key) else {
+            let message = unknown_key_message(&member.key, schema, path.0.len() == 1);
+            report.add_error_at(&path, member.offset, message);
+            continue;
+        };
+        if let Some(value) = check_value(&member.node, schema, &path, report) {
+            object.insert(member.key.clone(), value);
         }
     }
-    for key in keys.iter().filter(|key| key.is_required) {
-        if !members.iter().any(|member| member.key == key.name) {
-            report.add_error(path, node.offset, format!("`{}` is missing", key.name));
-        }
+    for key in schema.required().filter(|key| !members.iter().any(|member| member.key == **key)) {
+        report.add_error_at(path, node.offset, format!("`{key}` is missing"));
     }
+    object
 }
 
-fn unknown_key_message(name: &str, keys: &[SchemaKey], is_top: bool) -> String {
-    let hint = format_suggestion(name, keys.iter().map(|key| key.name));
-    if !hint.is_empty() {
-        return format!("unknown key{hint}");
-    }
-    if is_top && OPENCLAW_KEYS.contains(&name) {
-        return "unknown key: it belongs to OpenClaw; `moonrelay config import` takes an openclaw.json"
-            .to_owned();
-    }
-    let known: Vec<&str> = keys.iter().map(|key| key.name).collect();
-    format!("unknown key; known here: {}", known.join(", "))
-}
-
-fn check_map(
-    members: &[ObjectMember],
-    keys: &str,
-    values: &ValueShape,
-    path: &KeyPath,
-    report: &mut Diagnostics<'_>,
-) {
-    report_duplicates(members, path, report);
-    for member in members {
-        let path = path.join_key(&member.key);
-        if member.key.trim().is_empty() {
-            report.add_error(&path, member.offset, format!("an empty {keys}"));
-        }
-        check_value(&member.node, values, &path, report);
-    }
-}
-
-/// `env`: strings, and in `vars` more of them.
-fn check_variables(members: &[ObjectMember], is_outer: bool, path: &KeyPath, report: &mut Diagnostics<'_>) {
-    report_duplicates(members, path, report);
-    for member in members {
-        let path = path.join_key(&member.key);
-        match &member.node.value {
-            NodeValue::Text(_) => {}
-            NodeValue::Object(inner) if is_outer && member.key == "vars" => {
-                check_variables(inner, false, &path, report)
-            }
-            other => report.add_error(
-                &path,
-                member.node.offset,
-                format!("expected a string, found {}", other.type_name()),
-            ),
-        }
-    }
-}
-
-fn check_elements(list: &[Node], items: &ValueShape, path: &KeyPath, report: &mut Diagnostics<'_>) {
-    for (index, node) in list.iter().enumerate() {
-        check_value(node, items, &path.join_index(index), report);
-    }
-}
-
-fn check_secret_reference(
-    node: &Node,
-    members: &[ObjectMember],
-    path: &KeyPath,
-    report: &mut Diagnostics<'_>,
-) {
-    const SOURCES: &[&str] = &["env", "file", "credential"];
-    static KEYS: [SchemaKey; 2] = [
-        SchemaKey { name: "source", about: "Where.", shape: &ValueShape::Choice(SOURCES), is_required: true },
-        SchemaKey { name: "id", about: "Its name or path.", shape: &ValueShape::Text, is_required: true },
-    ];
-    check_object(node, members, &KEYS, path, report);
-}
-
-/// Params are free, but no key may stand in them twice, and numbers must be numbers.
-fn check_any(node: &Node, path: &KeyPath, report: &mut Diagnostics<'_>) {
+/// Parameters may be any JSON, but without duplicate keys, and with numbers that JSON can represent.
+fn check_anything(node: &Node, path: &KeyPath, report: &mut Diagnostics<'_>) {
     match &node.value {
         NodeValue::InvalidNumber(text) => {
-            report.add_error(path, node.offset, format!("{text} is no number that JSON can hold"))
+            report.add_error_at(path, node.offset, format!("{text} is not a number that JSON can represent"));
         }
-        NodeValue::List(list) => check_elements(list, &ValueShape::Anything, path, report),
-        NodeValue::Object(members) => check_map(members, "key", &ValueShape::Anything, path, report),
+        NodeValue::List(list) => {
+            for (index, node) in list.iter().enumerate() {
+                check_anything(node, &path.join_index(index), report);
+            }
+        }
+        NodeValue::Object(members) => {
+            report_duplicates(members, path, report);
+            members.iter().for_each(|member| {
+                check_anything(&member.node, &path.join_key(&member.key), report);
+            });
+        }
         _ => {}
     }
 }
 
 fn report_duplicates(members: &[ObjectMember], path: &KeyPath, report: &mut Diagnostics<'_>) {
     for (at, member) in members.iter().enumerate() {
-        if members.iter().take(at).any(|earlier| earlier.key == member.key) {
-            report.add_error(
-                &path.join_key(&member.key),
-                member.offset,
-                "the key stands here twice: remove one",
-            );
+        let path = path.join_key(&member.key);
+        if member.key.trim().is_empty() {
+            report.add_error_at(&path, member.offset, "the key is empty");
         }
+        if members.iter().take(at).any(|earlier| earlier.key == member.key) {
+            report.add_error_at(&path, member.offset, "duplicate key: remove one");
+        }
+    }
+}
+
+fn unknown_key_message(name: &str, schema: SchemaNode, is_top: bool) -> String {
+    let known: Vec<&str> = schema.keys().collect();
+    let hint = format_suggestion(name, known.iter().copied());
+    if !hint.is_empty() {
+        return format!("unknown key{hint}");
+    }
+    if is_top && OPENCLAW_KEYS.contains(&name) {
+        return "unknown key: it belongs to OpenClaw. Import an openclaw.json with `moonrelay config import`."
+            .to_owned();
+    }
+    format!("unknown key; known here: {}", known.join(", "))
+}
+
+fn wrong_type_message(node: &Node, schema: SchemaNode) -> String {
+    let is_container = schema.branches().all(|branch| branch.has_type("object") || branch.has_type("array"));
+    let shown = match &node.value {
+        // Users write the content of an object, keys too, instead of the object.
+        _ if schema.is_secret() || is_container => node.value.type_name().to_owned(),
+        NodeValue::Text(text) if is_safe_to_show(text) => format!("\"{text}\""),
+        NodeValue::Number(number) => number.to_string(),
+        NodeValue::InvalidNumber(text) => text.clone(),
+        NodeValue::Bool(flag) => flag.to_string(),
+        other => other.type_name().to_owned(),
+    };
+    let is_quoted = matches!(node.value, NodeValue::Text(_)) && !is_container;
+    let hint = if is_quoted { " (without the quotes?)" } else { "" };
+    format!("expected {}, found {shown}{hint}", describe(schema))
+}
+
+/// Whether a wrong text may be shown: it looks like a word, and is too short to be a key.
+fn is_safe_to_show(text: &str) -> bool {
+    const MAX_LENGTH: usize = 16;
+    text.len() <= MAX_LENGTH
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-/: ".contains(&byte))
+        && !text.starts_with("sk-")
+}
+
+/// What a schema accepts, for messages.
+fn describe(schema: SchemaNode) -> String {
+    let mut kinds: Vec<String> = Vec::new();
+    for branch in schema.branches() {
+        let kind = match branch {
+            choice if choice.choices().is_some() => {
+                format!("one of {}", choice.choices().unwrap_or_default().join(", "))
+            }
+            flag if flag.has_type("boolean") => "true or false".to_owned(),
+            whole if whole.has_type("integer") => {
+                let (min, max) = whole_number_range(whole);
+                format!("a whole number from {min} to {max}")
+            }
+            number if number.has_type("number") => "a number that is not negative".to_owned(),
+            text if text.has_type("string") => "a string".to_owned(),
+            list if list.has_type("array") && kinds.is_empty() => "a list".to_owned(),
+            list if list.has_type("array") => "a list of them".to_owned(),
+            _ if schema.is_secret() => "{ source, id }".to_owned(),
+            _ => "an object".to_owned(),
+        };
+        kinds.push(kind);
+        if branch.has_type("null") {
+            kinds.push("null".to_owned());
+        }
+    }
+    match kinds.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+        _ => kinds.concat(),
     }
 }

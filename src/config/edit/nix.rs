@@ -2,9 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::find_value;
 use crate::config::keypath::{KeyPath, PathSegment};
-use crate::config::schema::{ROOT, replace_secrets};
+use crate::config::schema::{self, replace_secrets};
 
 /// Where the home-manager and NixOS modules take the configuration.
 const SETTINGS_OPTION: &str = "services.moonrelay.settings";
@@ -21,12 +20,12 @@ pub fn render_assignments(document: &Value, places: &[KeyPath]) -> Vec<String> {
     let mut names = Vec::new();
     let mut lines = Vec::new();
     for path in attribute_paths(places) {
-        let mut value = find_value(document, &path).cloned();
+        let mut value = path.find_in(document).cloned();
         if remove_variables(&path, value.as_mut(), &mut names) {
             continue;
         }
         let value = value.map(|value| {
-            replace_secrets(value, &path, ROOT.shape_at(&path), &mut |place| {
+            replace_secrets(value, &path, schema::root().at(&path), &mut |place| {
                 let name = credential_name(place, &names);
                 names.push(name.clone());
                 json!({ "source": "credential", "id": name })
@@ -194,14 +193,14 @@ mod tests {
     use super::{KeyPath, render_assignments, render_value};
 
     #[test]
-    fn values_are_nix() {
+    fn values_are_rendered_as_nix() {
         let json = json!({ "a": [1, -2.5, true, null], "b/c": "${X} \"q\" $5\\", "if": {}, "e": [] });
         let nix = r#"{ a = [ 1 (-2.5) true null ]; "b/c" = "\${X} \"q\" $5\\"; "if" = { }; e = [ ]; }"#;
         assert_eq!(render_value(&json), nix);
     }
 
     #[test]
-    fn lines_stand_under_the_modules_option() {
+    fn line_sets_an_option_of_the_module() {
         let document = json!({ "agents": { "defaults": { "models": { "kimi/k3": { "alias": "big" } } } } });
         let path = KeyPath::parse("agents.defaults.models[\"kimi/k3\"].alias").unwrap();
         let line = "services.moonrelay.settings.agents.defaults.models.\"kimi/k3\".alias = \"big\";";
@@ -211,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_place_in_a_list_it_is_the_whole_list_and_a_place_in_another_is_not_repeated() {
+    fn path_in_a_list_renders_the_whole_list_once() {
         let document =
             json!({ "models": { "providers": { "lab": { "models": [{ "id": "a" }, { "id": "b" }] } } } });
         let paths = ["models.providers.lab.models[1].id", "models.providers.lab.models[0].name"]
@@ -225,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn references_stand_for_secrets() {
+    fn secrets_are_rendered_as_references() {
         let document = json!({
             "env": { "A": "sk-1", "vars": { "B": "sk-2" } },
             "models": { "providers": { "kimi-code": {

@@ -53,7 +53,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-fn a_change_keeps_comments_quotes_and_order() {
+fn change_keeps_comments_quotes_and_order() {
     let place = Place::with(FILE);
     let mut document = place.open();
     document.set(&path("agents.defaults.model.primary"), &json!("kimi/k3")).unwrap();
@@ -68,7 +68,7 @@ fn a_change_keeps_comments_quotes_and_order() {
 }
 
 #[test]
-fn a_change_that_changes_nothing_leaves_every_byte() {
+fn unchanged_file_keeps_every_byte() {
     let text = format!("\u{feff}{}", FILE.replace('\n', "\r\n"));
     let place = Place::with(&text);
     let mut document = place.open();
@@ -101,7 +101,7 @@ fn list_elements_are_replaced_and_removed_in_place() {
 }
 
 #[test]
-fn a_change_that_makes_the_file_wrong_is_not_written() {
+fn change_that_makes_the_file_invalid_is_not_written() {
     let place = Place::with(FILE);
     let mut document = place.open();
     document.set(&path("agents.defaults.model.primary"), &json!("moonshot/kimi-k9")).unwrap();
@@ -111,7 +111,7 @@ fn a_change_that_makes_the_file_wrong_is_not_written() {
 }
 
 #[test]
-fn a_change_may_mend_a_file_that_was_wrong() {
+fn change_may_fix_an_invalid_file() {
     let place = Place::with("{ logging: { level: 'lots' } }");
     let mut document = place.open();
     document.set(&path("logging.level"), &json!("debug")).unwrap();
@@ -120,13 +120,13 @@ fn a_change_may_mend_a_file_that_was_wrong() {
 }
 
 #[test]
-fn a_file_that_does_not_parse_is_not_touched() {
+fn file_that_does_not_parse_is_not_changed() {
     let place = Place::with("{ a: ");
     assert!(matches!(Document::open(&location(&place.path)), Err(EditError::Invalid(_))));
 }
 
 #[test]
-fn what_a_change_replaces_is_kept() {
+fn replaced_content_is_kept_as_a_backup() {
     let place = Place::with(FILE);
     let mut document = place.open();
     document.set(&path("gateway.port"), &json!(2000)).unwrap();
@@ -141,7 +141,7 @@ fn what_a_change_replaces_is_kept() {
 }
 
 #[test]
-fn a_new_file_is_its_owners_only() {
+fn new_file_is_readable_by_its_owner_only() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("new/moonrelay/config.json5");
     let mut document = Document::open(&location(&file)).unwrap();
@@ -153,7 +153,7 @@ fn a_new_file_is_its_owners_only() {
 }
 
 #[test]
-fn an_existing_file_keeps_its_mode_and_a_link_stays_a_link() {
+fn existing_file_keeps_its_mode_and_link_stays_a_link() {
     let place = Place::with("{}");
     fs::set_permissions(&place.path, fs::Permissions::from_mode(0o640)).unwrap();
     let link = place.directory.path().join("link.json5");
@@ -167,7 +167,7 @@ fn an_existing_file_keeps_its_mode_and_a_link_stays_a_link() {
 }
 
 #[test]
-fn a_managed_file_is_refused_with_the_lines_for_nix() {
+fn managed_file_is_rejected_with_lines_for_nix() {
     let refused = |document: &Document, environment: &Environment| match document.save(environment) {
         Err(EditError::Managed(managed)) => managed.to_string(),
         other => panic!("{other:?}"),
@@ -201,7 +201,7 @@ fn a_managed_file_is_refused_with_the_lines_for_nix() {
     document.set(&path("logging.level"), &json!("debug")).unwrap();
     let text = refused(&document, &Environment::default());
     assert!(
-        text.contains("leads into the Nix store") && text.contains("logging.level = \"debug\";"),
+        text.contains("is a link into the Nix store") && text.contains("logging.level = \"debug\";"),
         "{text}"
     );
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
@@ -254,7 +254,7 @@ fn set_at_once(file: &Path) {
 }
 
 #[test]
-fn changes_at_the_same_time_all_survive() {
+fn concurrent_changes_all_survive() {
     let place = Place::with("{ // mine\n}");
     set_at_once(&place.path);
     assert!(place.text().contains("// mine"));
@@ -266,7 +266,7 @@ fn changes_at_the_same_time_all_survive() {
 }
 
 #[test]
-fn changes_at_the_same_time_survive_where_there_was_no_directory() {
+fn concurrent_changes_survive_without_a_directory() {
     let directory = tempfile::tempdir().unwrap();
     set_at_once(&directory.path().join("new/moonrelay/config.json5"));
     // As it is when the other one is faster: both found nothing.
@@ -282,7 +282,7 @@ fn changes_at_the_same_time_survive_where_there_was_no_directory() {
 }
 
 #[test]
-fn a_wrong_file_can_be_mended_step_by_step() {
+fn invalid_file_can_be_fixed_step_by_step() {
     let place = Place::with("{ logging: { level: 'lots' }, gateway: { port: 'x', reload: true } }");
     let attempt = |change: &dyn Fn(&mut Document)| {
         let mut document = place.open();
@@ -306,7 +306,7 @@ fn a_wrong_file_can_be_mended_step_by_step() {
 }
 
 #[test]
-fn an_element_can_be_removed_before_another_wrong_one() {
+fn element_can_be_removed_before_another_invalid_one() {
     let place = Place::with("{ failover: { cooldown: { stepsSeconds: ['a', 1, 'b'] } } }");
     for (index, left) in [(0, 1), (1, 0)] {
         let mut document = place.open();
@@ -325,7 +325,7 @@ fn values_are_found_by_path() {
 }
 
 #[test]
-fn of_a_key_that_stands_twice_the_one_that_counts_is_changed() {
+fn last_of_duplicate_keys_is_changed() {
     let place = Place::with("{ logging: { level: 'info' }, logging: { level: 'warn' } }");
     let mut document = place.open();
     document.set(&path("logging.level"), &json!("debug")).unwrap();

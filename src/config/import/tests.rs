@@ -57,7 +57,7 @@ const OPENCLAW: &str = r#"{
 }"#;
 
 #[test]
-fn what_means_the_same_is_carried_over() {
+fn common_settings_are_imported() {
     let expected = json!({
         "env": { "MOONSHOT_API_KEY": "sk-m", "vars": { "KIMICODE_API_KEY": "sk-k" } },
         "agents": { "defaults": {
@@ -94,53 +94,53 @@ fn what_means_the_same_is_carried_over() {
 }
 
 #[test]
-fn every_key_and_reference_that_is_left_out_is_named() {
+fn every_skipped_key_and_reference_is_reported() {
     let left_out: Vec<String> = imported(OPENCLAW).skipped.into_iter().map(|note| note.path).collect();
     let expected = [
         "meta",
+        "env.shellEnv",
         "channels",
         "gateway",
         "auth",
-        "env.vars.N",
-        "env.shellEnv",
+        "agents.list",
+        "agents.defaults.models[\"kimi-code/kimi-for-coding\"].streaming",
+        "agents.defaults.models[\"openrouter/*\"]",
+        "agents.defaults.timeoutSeconds",
+        "agents.defaults.heartbeat",
         "models.bedrockDiscovery",
+        "models.providers.kimi-code.request",
         "models.providers.kimi-code.models[0].cost.tieredPricing",
         "models.providers.kimi-code.models[0].compat.thinkingFormat",
-        "models.providers.kimi-code.request",
         "models.providers.lab.apiKey",
         "models.providers.google",
         "models.providers.bedrock",
-        "agents.list",
-        "agents.defaults.timeoutSeconds",
-        "agents.defaults.heartbeat",
-        "agents.defaults.model.primary",
-        "agents.defaults.models[\"kimi-code/kimi-for-coding\"].streaming",
-        "agents.defaults.models[\"openrouter/*\"]",
-        "agents.defaults.models[\"anthropic/claude-opus-4-8\"]",
-        "plugins.entries.telegram",
         "plugins.entries.moonshot.enabled",
         "plugins.entries.moonshot.config.webSearch.timeout",
+        "plugins.entries.telegram",
         "tools.exec",
-        "tools.web.fetch",
         "tools.web.search.enabled",
+        "tools.web.fetch",
+        "env.vars.N",
         "agents.defaults.models[\"moonshot/kimi-k9\"]",
+        "agents.defaults.models[\"anthropic/claude-opus-4-8\"]",
+        "agents.defaults.model.primary",
     ];
     assert_eq!(left_out, expected);
 }
 
 #[test]
-fn what_is_carried_over_in_another_form_is_named() {
+fn every_changed_value_is_reported() {
     let expected = [
-        "models.providers.lab: auth: \"api-key\" was added, as its key is left out: it is off until it has one",
-        "models.providers.lab.baseUrl: allowInsecure: true was added, as the address is plain http",
+        "models.providers.lab: auth: \"api-key\" was added, because its key was left out: it is disabled until it has one",
+        "models.providers.lab.baseUrl: allowInsecure: true was added, because the URL is plain http",
         "agents.defaults.model.fallbacks[1]: moonshotai/kimi-k2.6 is moonshot/kimi-k2.6 now",
-        "agents.defaults.model.primary: kimi-code/kimi-for-coding, the first fallback, is the primary now",
+        "agents.defaults.model.primary: kimi-code/kimi-for-coding, the first valid fallback, is the primary now",
     ];
     assert_eq!(lines(&imported(OPENCLAW).changed), expected);
 }
 
 #[test]
-fn the_result_is_always_valid() {
+fn result_is_always_valid() {
     for text in [
         OPENCLAW,
         "{}",
@@ -158,7 +158,7 @@ fn the_result_is_always_valid() {
 }
 
 #[test]
-fn of_two_names_for_one_provider_the_first_is_kept_and_the_other_named() {
+fn first_of_two_names_of_a_provider_is_kept() {
     let imported = imported(
         r#"{ models: { providers: {
             "Moonshot-AI": { apiKey: "${A}" }, moonshot: { apiKey: "${B}" }, moonshotai: { apiKey: "${C}" },
@@ -178,17 +178,17 @@ fn of_two_names_for_one_provider_the_first_is_kept_and_the_other_named() {
     });
     assert_eq!(imported.config["agents"]["defaults"]["models"], models);
     let expected = [
-        "models.providers.moonshot: it is the same provider as Moonshot-AI, which stands first",
-        "models.providers.moonshotai: it is the same provider as Moonshot-AI, which stands first",
-        "models.providers.lab: it is the same provider as Lab, which stands first",
-        "agents.defaults.models[\"Moonshot-AI/kimi-k3\"]: it is the same model as moonshot/kimi-k3, which stands first",
+        "models.providers.moonshot: it is the same provider as Moonshot-AI, which comes first",
+        "models.providers.moonshotai: it is the same provider as Moonshot-AI, which comes first",
+        "models.providers.lab: it is the same provider as Lab, which comes first",
+        "agents.defaults.models[\"Moonshot-AI/kimi-k3\"]: it is the same model as moonshot/kimi-k3, which comes first",
     ];
     assert_eq!(lines(&imported.skipped), expected);
     assert_eq!(lines(&imported.changed), ["models.providers.Moonshot-AI: Moonshot-AI is moonshot now"]);
 }
 
 #[test]
-fn the_first_good_fallback_takes_the_place_of_a_primary_that_is_unknown() {
+fn first_valid_fallback_replaces_an_unknown_primary() {
     let chain = |model: &str| {
         let imported = imported(&format!("{{ agents: {{ defaults: {{ model: {model} }} }} }}"));
         let left_out: Vec<String> = imported.skipped.iter().map(|note| note.path.clone()).collect();
@@ -197,37 +197,37 @@ fn the_first_good_fallback_takes_the_place_of_a_primary_that_is_unknown() {
     };
     let place = |end: &str| format!("agents.defaults.model.{end}");
     let promoted = |reference: &str| {
-        format!("agents.defaults.model.primary: {reference}, the first fallback, is the primary now")
+        format!("agents.defaults.model.primary: {reference}, the first valid fallback, is the primary now")
     };
     let (model, left_out, changed) =
         chain(r#"{ primary: "moonshot/kimi-k9", fallbacks: ["openrouter/auto", "kimi/k3"] }"#);
     assert_eq!(model, json!({ "primary": "openrouter/auto", "fallbacks": ["kimi/k3"] }));
     assert_eq!((left_out, changed), (place("primary"), promoted("openrouter/auto")));
-    // Every kind of wrong one, each with its place in the old file.
+    // Every kind of invalid reference, each with its path in the old file.
     let (model, left_out, changed) = chain(
         r#"{ primary: "anthropic/x", fallbacks: ["google/y", "moonshot/kimi-k9", 5, "bogus", "kimi/k3", "moonshot/kimi-k8"] }"#,
     );
     assert_eq!(model, json!({ "primary": "kimi/k3", "fallbacks": [] }));
-    let ends = ["primary", "fallbacks[0]", "fallbacks[2]", "fallbacks[3]", "fallbacks[5]", "fallbacks[1]"];
+    let ends = ["primary", "fallbacks[0]", "fallbacks[1]", "fallbacks[2]", "fallbacks[3]", "fallbacks[5]"];
     assert_eq!(left_out, ends.map(place).join(" "));
     assert_eq!(changed, promoted("kimi/k3"));
     let (model, left_out, changed) =
         chain(r#"{ primary: "moonshot/kimi-k9", fallbacks: ["moonshot/kimi-k8"] }"#);
-    assert_eq!((model, left_out), (json!(null), [place("fallbacks[0]"), place("primary")].join(" ")));
+    assert_eq!((model, left_out), (json!(null), [place("primary"), place("fallbacks[0]")].join(" ")));
     assert_eq!(changed, "");
 }
 
 #[test]
-fn values_of_a_wrong_type_are_named_without_the_value() {
-    let why = "expected an object, found";
+fn values_of_a_wrong_type_are_reported_without_the_value() {
+    let reason = "expected an object, found";
     for (text, expected) in [
-        (r#"{ env: "sk-1" }"#, format!("env: {why} a string")),
-        ("{ env: { vars: [] } }", format!("env.vars: {why} a list")),
-        ("{ agents: [1] }", format!("agents: {why} a list")),
-        ("{ agents: { defaults: true } }", format!("agents.defaults: {why} a boolean")),
+        (r#"{ env: "sk-1" }"#, format!("env: {reason} a string")),
+        ("{ env: { vars: [] } }", format!("env.vars: {reason} a list")),
+        ("{ agents: [1] }", format!("agents: {reason} a list")),
+        ("{ agents: { defaults: true } }", format!("agents.defaults: {reason} a boolean")),
         (
             "{ agents: { defaults: { model: 5 } } }",
-            "agents.defaults.model: expected a string or an object, found a number".to_owned(),
+            "agents.defaults.model: expected a string or an object, found 5".to_owned(),
         ),
         (
             "{ agents: { defaults: { model: { fallbacks: 'kimi/k3' } } } }",
@@ -235,13 +235,13 @@ fn values_of_a_wrong_type_are_named_without_the_value() {
         ),
         (
             "{ agents: { defaults: { models: { 'kimi/k3': 'k' } } } }",
-            format!("agents.defaults.models[\"kimi/k3\"]: {why} a string"),
+            format!("agents.defaults.models[\"kimi/k3\"]: {reason} a string"),
         ),
-        ("{ models: null }", format!("models: {why} null")),
-        ("{ models: { providers: { x: 'sk-1' } } }", format!("models.providers.x: {why} a string")),
+        ("{ models: null }", format!("models: {reason} null")),
+        ("{ models: { providers: { x: 'sk-1' } } }", format!("models.providers.x: {reason} a string")),
         (
             "{ models: { providers: { kimi: { headers: 'sk-1' } } } }",
-            format!("models.providers.kimi.headers: {why} a string"),
+            format!("models.providers.kimi.headers: {reason} a string"),
         ),
         (
             "{ models: { providers: { kimi: { models: {} } } } }",
@@ -249,27 +249,27 @@ fn values_of_a_wrong_type_are_named_without_the_value() {
         ),
         (
             "{ models: { providers: { kimi: { models: ['k3'] } } } }",
-            format!("models.providers.kimi.models[0]: {why} a string"),
+            format!("models.providers.kimi.models[0]: {reason} a string"),
         ),
         (
             "{ models: { providers: { kimi: { models: [{ id: 'k3', cost: 5 }] } } } }",
-            format!("models.providers.kimi.models[0].cost: {why} a number"),
+            format!("models.providers.kimi.models[0].cost: {reason} a number"),
         ),
         (
             "{ models: { providers: { kimi: { models: [{ id: 'k3', compat: 'x' }] } } } }",
-            format!("models.providers.kimi.models[0].compat: {why} a string"),
+            format!("models.providers.kimi.models[0].compat: {reason} a string"),
         ),
-        ("{ plugins: 5 }", format!("plugins: {why} a number")),
-        ("{ plugins: { entries: { moonshot: [] } } }", format!("plugins.entries.moonshot: {why} a list")),
-        ("{ tools: null }", format!("tools: {why} null")),
-        ("{ tools: { web: { search: 'kimi' } } }", format!("tools.web.search: {why} a string")),
+        ("{ plugins: 5 }", format!("plugins: {reason} a number")),
+        ("{ plugins: { entries: { moonshot: [] } } }", format!("plugins.entries.moonshot: {reason} a list")),
+        ("{ tools: null }", format!("tools: {reason} null")),
+        ("{ tools: { web: { search: 'kimi' } } }", format!("tools.web.search: {reason} a string")),
     ] {
         assert_eq!(lines(&imported(text).skipped), [expected], "{text}");
     }
 }
 
 #[test]
-fn a_provider_whose_key_is_left_out_is_off() {
+fn provider_whose_key_is_left_out_is_disabled() {
     for (provider, is_off) in [
         (r#"apiKey: { source: "exec", id: "pass show lab" }"#, true),
         (r#"apiKey: [{ source: "exec", id: "pass show lab" }]"#, true),
@@ -288,12 +288,16 @@ fn a_provider_whose_key_is_left_out_is_off() {
         let config = imported(&text).config.to_string();
         let settings = from_text(&config, None, &Environment::default()).unwrap();
         assert_eq!(settings.providers["lab"].disabled_reason.is_some(), is_off, "{config}");
-        assert_eq!(settings.warnings.iter().any(|w| w.message.contains("it is off")), is_off, "{config}");
+        assert_eq!(
+            settings.warnings.iter().any(|w| w.message.contains("it is disabled")),
+            is_off,
+            "{config}"
+        );
     }
 }
 
 #[test]
-fn notes_hold_no_key_of_a_url() {
+fn notes_contain_no_key_of_a_url() {
     let imported =
         imported(r#"{ models: { providers: { x: { baseUrl: "https://e.example/v1?key=sk-1" } } } }"#);
     let notes = lines(&imported.skipped).concat();
@@ -301,7 +305,7 @@ fn notes_hold_no_key_of_a_url() {
 }
 
 #[test]
-fn every_seed_is_carried_over_whole() {
+fn every_seed_is_imported_completely() {
     for text in [
         include_str!("../../../tests/fixtures/seeds/blog-kimi-code.json5"),
         include_str!("../../../tests/fixtures/seeds/cn-kimi-code.json5"),
@@ -320,7 +324,7 @@ fn every_seed_is_carried_over_whole() {
 }
 
 #[test]
-fn a_file_that_does_not_parse_is_refused() {
+fn file_that_does_not_parse_is_rejected() {
     assert!(import("{ a: ", None, &Environment::default()).is_err());
     assert!(import("[]", None, &Environment::default()).is_err());
 }

@@ -1,7 +1,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use super::super::file::{Cursor, Tree};
+use super::super::file::Tree;
+use super::super::keys::SecretSetting;
 use super::{Environment, SecretLookup, Variables};
 
 fn block(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -27,7 +28,7 @@ fn only_upper_case_names_in_braces_are_variables() {
 }
 
 #[test]
-fn the_process_comes_before_credentials_the_file_and_the_block() {
+fn variable_is_looked_up_in_process_credentials_secrets_file_and_env_block() {
     let directory = tempfile::tempdir().unwrap();
     let config = directory.path().join("moonrelay");
     let credentials = directory.path().join("credentials");
@@ -58,15 +59,16 @@ fn the_process_comes_before_credentials_the_file_and_the_block() {
 }
 
 fn secret(variables: &Variables<'_>, text: &str) -> Result<(String, String), String> {
-    let tree = Tree::parse(text).unwrap();
-    match variables.resolve_secret(&Cursor::root(&tree)).expect("it has the shape of a secret") {
+    let value = Tree::parse(text).unwrap().root.value.to_json();
+    let setting: SecretSetting = serde_json::from_value(value).unwrap();
+    match variables.resolve_secret(&setting) {
         SecretLookup::Resolved(secret, origin) => Ok((secret.expose().to_owned(), origin.to_string())),
         SecretLookup::Missing(missing) => Err(missing.to_string()),
     }
 }
 
 #[test]
-fn secret_references_name_their_source() {
+fn secret_reference_is_resolved_from_its_source() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("key"), "sk-file\n").unwrap();
     let place = directory.path().to_str().unwrap();

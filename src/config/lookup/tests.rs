@@ -1,7 +1,7 @@
 use super::matches_pattern;
 
 #[test]
-fn globs_match_whole_names() {
+fn glob_matches_the_whole_name_only() {
     for (pattern, name) in [
         ("*", "anything"),
         ("*", ""),

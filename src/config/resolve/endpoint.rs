@@ -1,92 +1,88 @@
-//! Base URLs and their API formats.
+//! Base URLs, and the APIs behind them.
 
 use url::{Host, Url};
 
 use super::Scope;
 use crate::catalog::{BuiltinProvider, builtin_catalog};
-use crate::config::file::Cursor;
+use crate::config::keypath::KeyPath;
 use crate::config::schema::redact_url;
 use crate::config::settings::Missing;
 use crate::protocol::api::Api;
 
-/// What a URL in the file comes to.
+/// A URL of the file.
 pub(super) enum Address {
-    /// It can be called.
     Url(Url),
-    /// A variable in it is not available. The caller warns, as it knows the effect.
+    /// A variable in it is missing. The caller warns, because it knows the effect.
     Missing(Missing),
-    /// It is empty, or wrong, which was reported.
-    None,
+    /// It is invalid, which was reported.
+    Invalid,
 }
 
 /// Whether a URL may be plain http to another machine.
 #[derive(Clone, Copy)]
 pub(super) enum ClearText {
-    /// The user allows it.
     Allowed,
-    /// It would send this, and the fix is that.
     Refused {
         /// What would be sent: `the key`.
         what: &'static str,
-        /// What to do instead.
         fix: &'static str,
     },
 }
 
-/// Reads the URL of an endpoint; the error describes what is wrong with it. Messages show it as written, before
-/// any `${VAR}` is replaced, and without what may be a key.
-pub(super) fn read(at: &Cursor<'_>, clear: ClearText, scope: &mut Scope<'_, '_, '_>) -> Address {
-    let Some(written) = at.as_str().filter(|written| !written.trim().is_empty()) else {
-        return Address::None;
-    };
+/// Reads a URL. Messages show it as written, before any `${VAR}` is replaced, and without what may be a key.
+pub(super) fn read(
+    path: &KeyPath,
+    written: &str,
+    clear_text: ClearText,
+    scope: &mut Scope<'_, '_, '_>,
+) -> Address {
     let text = match scope.variables.interpolate(written) {
         Ok((text, _)) => text,
         Err(name) => return Address::Missing(Missing::variable(&name)),
     };
-    match check(&text, clear) {
+    match check(&text, clear_text) {
         Ok(url) => Address::Url(url),
-        Err(Wrong { why, shown }) => {
-            let message = if shown { format!("\"{}\" {why}", redact_url(written)) } else { why };
-            scope.wrong(at, message);
-            Address::None
+        Err(InvalidUrl { reason, is_shown }) => {
+            let message = if is_shown { format!("\"{}\" {reason}", redact_url(written)) } else { reason };
+            scope.error(path, message);
+            Address::Invalid
         }
     }
 }
 
-struct Wrong {
-    why: String,
-    shown: bool,
+struct InvalidUrl {
+    reason: String,
+    /// Whether the message may show the URL.
+    is_shown: bool,
 }
 
-fn check(text: &str, clear: ClearText) -> Result<Url, Wrong> {
-    let wrong = |why: String| Err(Wrong { why, shown: true });
+fn check(text: &str, clear_text: ClearText) -> Result<Url, InvalidUrl> {
+    let invalid = |reason: String| Err(InvalidUrl { reason, is_shown: true });
+    let without_scheme = || invalid("is not a URL: it must start with https://".to_owned());
     // The text before the first colon of `localhost:8000/v1` is not a scheme.
     if !text.contains("://") {
-        return wrong("is not a URL: it needs https:// before it".to_owned());
+        return without_scheme();
     }
     let url = match Url::parse(text) {
         Ok(url) => url,
-        Err(url::ParseError::RelativeUrlWithoutBase) => {
-            return wrong("is not a URL: it needs https:// before it".to_owned());
-        }
-        Err(error) => return wrong(format!("is not a URL: {error}")),
+        Err(url::ParseError::RelativeUrlWithoutBase) => return without_scheme(),
+        Err(error) => return invalid(format!("is not a URL: {error}")),
     };
     if !url.username().is_empty() || url.password().is_some() {
-        let why = "the URL holds a name or a password: leave them out (a provider's key stands in `apiKey`)";
-        let why = why.to_owned();
-        return Err(Wrong { why, shown: false });
+        let reason =
+            "the URL contains a name or a password: remove them (a provider's key belongs in `apiKey`)";
+        return Err(InvalidUrl { reason: reason.to_owned(), is_shown: false });
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return wrong("has a query or a fragment: paths are added at its end".to_owned());
+        return invalid("has a query or a fragment, but paths are appended to it: remove it".to_owned());
     }
-    match (url.scheme(), clear) {
-        ("https", _) => Ok(url),
-        ("http", ClearText::Allowed) => Ok(url),
+    match (url.scheme(), clear_text) {
+        ("https", _) | ("http", ClearText::Allowed) => Ok(url),
         ("http", ClearText::Refused { .. }) if is_loopback(&url) => Ok(url),
         ("http", ClearText::Refused { what, fix }) => {
-            wrong(format!("sends {what} in clear text to another machine: {fix}"))
+            invalid(format!("sends {what} in clear text to another machine: {fix}"))
         }
-        (other, _) => wrong(format!("has the scheme {other}: use https://")),
+        (other, _) => invalid(format!("has the scheme {other}: use https://")),
     }
 }
 
@@ -100,66 +96,61 @@ pub(in crate::config) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// The catalog's provider whose host this is, whatever port and scheme: the peculiarities are the same behind a
-/// tunnel.
-pub(super) fn host_of(url: &Url) -> Option<&'static BuiltinProvider> {
+/// The catalog's provider with this host, at any port and scheme: its rules also apply behind a tunnel.
+pub(super) fn catalog_provider_of_host(url: &Url) -> Option<&'static BuiltinProvider> {
     builtin_catalog().find_by_host(url.host_str()?)
 }
 
-/// The catalog provider at this URL. Its APIs, models and prices apply to its own port and scheme only.
-pub(super) fn catalog_of(url: &Url) -> Option<&'static BuiltinProvider> {
-    host_of(url).filter(|_| url.scheme() == "https" && url.port().is_none())
+/// The catalog's provider at this URL. Its APIs, models and prices apply to its own port and scheme only.
+pub(super) fn catalog_provider_at(url: &Url) -> Option<&'static BuiltinProvider> {
+    catalog_provider_of_host(url).filter(|_| url.scheme() == "https" && url.port().is_none())
 }
 
-/// The APIs behind a base URL, the preferred one first. On a host of the catalog, every documented API.
-/// Elsewhere only the API that the user names. If the user names none and the id is that of `known`, the APIs
-/// of a mirror of it.
-pub(super) fn faces(url: &Url, api: Option<Api>, known: Option<&BuiltinProvider>) -> Vec<(Api, String)> {
+/// The APIs behind a base URL, the preferred one first. On a host of the catalog every documented API; elsewhere
+/// only the API that the user names. If the user names none and the id is that of `known`, the APIs of a mirror.
+pub(super) fn apis_at(url: &Url, api: Option<Api>, known: Option<&BuiltinProvider>) -> Vec<(Api, String)> {
     let path = url.path().trim_end_matches('/');
-    if let (Some(known), Some(host)) = (catalog_of(url), url.host_str()) {
-        let faces = known.base_urls_at_host(host);
+    if let (Some(known), Some(host)) = (catalog_provider_at(url), url.host_str()) {
+        let apis = known.base_urls_at_host(host);
         let is_documented = |base: &String| {
             let documented = path_of(base);
             path == documented || Some(path) == documented.strip_suffix("/v1")
         };
-        if faces.iter().any(|(_, base)| is_documented(base)) {
-            return preferring(api, faces);
+        if apis.iter().any(|(_, base)| is_documented(base)) {
+            return with_preferred(api, apis);
         }
     } else if let (Some(known), None) = (known, api)
-        && let Some(faces) = mirrored(url, known)
+        && let Some(apis) = mirrored_apis(url, known)
     {
-        return faces;
+        return apis;
     }
     let base = url.as_str().trim_end_matches('/').to_owned();
-    let face = api.unwrap_or(Api::ChatCompletions);
+    let api = api.unwrap_or(Api::ChatCompletions);
     // Base URLs of the Messages API are commonly written without the version that its paths have.
-    let base = if face == Api::Messages && !path.ends_with("/v1") { format!("{base}/v1") } else { base };
-    vec![(face, base)]
+    let base = if api == Api::Messages && !path.ends_with("/v1") { format!("{base}/v1") } else { base };
+    vec![(api, base)]
 }
 
-/// The APIs of a catalog provider behind a tunnel, a cache or a simulator. The paths are those of its own host,
-/// below the prefix before the documented path that this URL ends with. `None` if the URL ends with no
-/// documented path.
-fn mirrored(url: &Url, known: &BuiltinProvider) -> Option<Vec<(Api, String)>> {
+/// The APIs of a catalog provider behind a tunnel, a cache or a simulator: the paths of its own host, below the
+/// prefix of this URL. `None` if the URL does not end with a documented path.
+fn mirrored_apis(url: &Url, known: &BuiltinProvider) -> Option<Vec<(Api, String)>> {
     let base = url.as_str().trim_end_matches('/');
     let documented = known.base_urls.iter().map(|(_, base)| path_of(base)).filter(|path| path.len() > 1);
-    // `/anthropic/v1` ends with `/v1` too: the longest one is meant.
-    let root = documented.filter_map(|path| base.strip_suffix(path)).min_by_key(|root| root.len())?;
-    Some(known.base_urls.iter().map(|(face, base)| (*face, format!("{root}{}", path_of(base)))).collect())
+    // `/anthropic/v1` ends with `/v1` too: the longest path counts.
+    let prefix = documented.filter_map(|path| base.strip_suffix(path)).min_by_key(|prefix| prefix.len())?;
+    Some(known.base_urls.iter().map(|(api, base)| (*api, format!("{prefix}{}", path_of(base)))).collect())
 }
 
-/// The path of a catalog's base URL, with its leading slash.
+/// The path of a base URL, with its leading slash.
 fn path_of(base: &str) -> &str {
-    let host = base.find("://").map_or(0, |at| at + "://".len());
-    let host = base.get(host..).unwrap_or_default();
+    let host = base.split_once("://").map_or("", |(_, host)| host);
     host.find('/').and_then(|at| host.get(at..)).unwrap_or_default()
 }
 
 /// The same APIs, the preferred one first.
-pub(super) fn preferring(api: Option<Api>, mut faces: Vec<(Api, String)>) -> Vec<(Api, String)> {
-    if let Some(at) = faces.iter().position(|(face, _)| Some(*face) == api) {
-        let preferred = faces.remove(at);
-        faces.insert(0, preferred);
+pub(super) fn with_preferred(preferred: Option<Api>, mut apis: Vec<(Api, String)>) -> Vec<(Api, String)> {
+    if let Some(at) = apis.iter().position(|(api, _)| Some(*api) == preferred) {
+        apis[..=at].rotate_right(1);
     }
-    faces
+    apis
 }

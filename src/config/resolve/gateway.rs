@@ -1,98 +1,180 @@
-//! `gateway`: listen address and client tokens.
+//! `failover`, `gateway`, `usage` and `logging`.
 
 use super::Scope;
-use crate::config::file::Cursor;
 use crate::config::interpolate::SecretLookup;
+use crate::config::keypath::KeyPath;
+use crate::config::keys::{
+    AuthMode, ClientAuth, Failover, Gateway, LogLevel, Logging, MidStream, ReturnToPrimary, SecretSetting,
+    Usage, UsageBackend,
+};
 use crate::config::nearest::format_suggestion;
-use crate::config::settings::{Bind, GatewaySettings, WarningKind};
+use crate::config::settings::{
+    Bind, FailoverSettings, GatewaySettings, LoggingSettings, UsageSettings, WarningKind,
+};
 use crate::secret::Secret;
 
-/// Reads it. A bind that others can reach needs a token.
-pub(super) fn read(root: &Cursor<'_>, scope: &mut Scope<'_, '_, '_>) -> GatewaySettings {
-    let mut gateway = GatewaySettings::default();
-    let Some(at) = root.get("gateway") else { return gateway };
-    if let Some(port) = at.get("port").and_then(|at| at.as_u64()) {
-        gateway.port = u16::try_from(port).unwrap_or(gateway.port);
+/// More workers than this only help a team; they can be configured.
+const MAX_DEFAULT_WORKERS: usize = 4;
+
+pub(super) fn resolve_failover(failover: &Failover, scope: &mut Scope<'_, '_, '_>) -> FailoverSettings {
+    let settings = FailoverSettings::from(failover);
+    if settings.initial_backoff > settings.max_backoff {
+        let (first, longest) = (settings.initial_backoff.as_millis(), settings.max_backoff.as_millis());
+        scope.error(
+            &KeyPath::from_keys(&["failover", "backoff"]),
+            format!("the first delay ({first} ms) is longer than the longest ({longest} ms)"),
+        );
     }
-    if let Some(limit) = at.get("bodyLimitMiB").and_then(|at| at.as_u64()) {
-        gateway.body_limit = usize::try_from(limit << 20).unwrap_or(usize::MAX);
-    }
-    if let Some(reload) = at.get("reload").and_then(|at| at.as_bool()) {
-        gateway.is_reload_enabled = reload;
-    }
-    if let Some(public) = at.get_path(&["metrics", "public"]).and_then(|at| at.as_bool()) {
-        gateway.has_public_metrics = public;
-    }
-    let bind = at.get("bind");
-    if let Some(text) = bind.as_ref().and_then(Cursor::as_str).filter(|text| !text.trim().is_empty()) {
-        match (Bind::parse(text), &bind) {
-            (Some(parsed), _) => gateway.bind = parsed,
-            (None, Some(place)) => {
-                let hint = format_suggestion(text, ["loopback", "all"]);
-                let message =
-                    format!("\"{text}\" is not one of loopback, all, an IP address, unix:PATH{hint}");
-                scope.wrong(place, message);
-            }
-            (None, None) => {}
+    settings
+}
+
+impl From<&Failover> for FailoverSettings {
+    fn from(file: &Failover) -> Self {
+        let (cooldown, timeouts) = (&file.cooldown, &file.timeouts);
+        Self {
+            attempts_per_target: file.attempts_per_target,
+            initial_backoff: file.backoff.initial_ms.duration(),
+            max_backoff: file.backoff.max_ms.duration(),
+            cooldown_steps: cooldown.steps_seconds.0.iter().map(|(_, step)| step.duration()).collect(),
+            billing_cooldown: cooldown.billing_seconds.duration(),
+            connect_timeout: timeouts.connect_seconds.duration(),
+            response_header_timeout: timeouts.head_seconds.duration(),
+            first_token_timeout: timeouts.first_byte_seconds.duration(),
+            idle_timeout: timeouts.idle_seconds.duration(),
+            total_timeout: timeouts.total_seconds.map(|limit| limit.duration()),
+            keeps_fallback_for_session: file.return_to_primary == ReturnToPrimary::Session,
+            hedge_after: file.hedge_after_ms.map(|delay| delay.duration()),
+            continues_interrupted_streams: file.mid_stream == MidStream::Continue,
+            keep_alive_interval: file.keep_alive_seconds.duration(),
         }
     }
-    auth(&at, &mut gateway, scope);
-    if !gateway.bind.is_local_only() && gateway.tokens.is_empty() && gateway.start_error.is_none() {
-        let place = bind.as_ref().unwrap_or(&at);
+}
+
+impl Default for FailoverSettings {
+    fn default() -> Self {
+        Self::from(&Failover::default())
+    }
+}
+
+pub(super) fn resolve_usage(usage: &Usage) -> UsageSettings {
+    UsageSettings { is_enabled: usage.store == UsageBackend::Sqlite, retention_days: usage.retention_days }
+}
+
+impl Default for UsageSettings {
+    fn default() -> Self {
+        resolve_usage(&Usage::default())
+    }
+}
+
+pub(super) fn resolve_logging(logging: &Logging) -> LoggingSettings {
+    let level = match logging.level {
+        LogLevel::Error => "error",
+        LogLevel::Warn => "warn",
+        LogLevel::Info => "info",
+        LogLevel::Debug => "debug",
+        LogLevel::Trace => "trace",
+    };
+    LoggingSettings { level: level.to_owned(), logs_content: logging.content }
+}
+
+impl Default for LoggingSettings {
+    fn default() -> Self {
+        resolve_logging(&Logging::default())
+    }
+}
+
+impl GatewaySettings {
+    fn without_auth(file: &Gateway) -> Self {
+        Self {
+            port: file.port,
+            bind: Bind::Loopback,
+            tokens: Vec::new(),
+            body_limit: file.body_limit_mib << 20,
+            is_reload_enabled: file.reload,
+            worker_threads: file.worker_threads.unwrap_or_else(default_worker_threads),
+            has_public_metrics: file.metrics.public,
+            start_error: None,
+        }
+    }
+}
+
+impl Default for GatewaySettings {
+    fn default() -> Self {
+        Self::without_auth(&Gateway::default())
+    }
+}
+
+fn default_worker_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(MAX_DEFAULT_WORKERS))
+}
+
+/// A bind that other machines can reach requires a token.
+pub(super) fn resolve_gateway(file: &Gateway, scope: &mut Scope<'_, '_, '_>) -> GatewaySettings {
+    let mut gateway = GatewaySettings::without_auth(file);
+    let path = KeyPath::from_keys(&["gateway", "bind"]);
+    match Bind::parse(&file.bind) {
+        Some(bind) => gateway.bind = bind,
+        None => {
+            let hint = format_suggestion(&file.bind, ["loopback", "all"]);
+            let message =
+                format!("\"{}\" is not one of loopback, all, an IP address, unix:PATH{hint}", file.bind);
+            scope.error(&path, message);
+        }
+    }
+    resolve_auth(&file.auth, &mut gateway, scope);
+    let has_token = !gateway.tokens.is_empty() || gateway.start_error.is_some();
+    let auth_path = KeyPath::from_keys(&["gateway", "auth"]);
+    if !gateway.bind.is_local_only() && !has_token && !scope.report.has_error_below(&auth_path) {
         let message = format!(
-            "\"{}\" can be reached from elsewhere, and no token is asked for: set gateway.auth.token",
+            "\"{}\" can be reached from other machines, and no token is required: set gateway.auth.token",
             gateway.bind
         );
-        scope.wrong(place, message);
+        scope.error(&path, message);
     }
     gateway
 }
 
-fn auth(gateway_at: &Cursor<'_>, gateway: &mut GatewaySettings, scope: &mut Scope<'_, '_, '_>) {
-    let Some(at) = gateway_at.get("auth") else { return };
-    let mode = at.get("mode").and_then(|at| at.as_str());
-    if mode == Some("none") {
+fn resolve_auth(auth: &ClientAuth, gateway: &mut GatewaySettings, scope: &mut Scope<'_, '_, '_>) {
+    if auth.mode == Some(AuthMode::None) {
         return;
     }
-    let mut places: Vec<(String, Cursor<'_>)> = Vec::new();
-    places.extend(at.get("token").map(|at| ("default".to_owned(), at)));
-    let named = at.get("tokens").map(|at| at.members()).unwrap_or_default();
-    places.extend(named.into_iter().map(|(name, at)| (name.to_owned(), at)));
-    if places.is_empty() && mode == Some("token") {
-        scope.wrong(&at, "mode is \"token\", but there is no token: set gateway.auth.token");
+    let path = KeyPath::from_keys(&["gateway", "auth"]);
+    let mut tokens: Vec<(&str, KeyPath, &SecretSetting)> = Vec::new();
+    tokens.extend(auth.token.as_ref().map(|token| ("default", path.join_key("token"), token)));
+    let named = auth.tokens.0.iter();
+    tokens.extend(named.map(|(name, token)| (name.as_str(), path.join_key("tokens").join_key(name), token)));
+    if tokens.is_empty() && auth.mode == Some(AuthMode::Token) && !scope.report.has_error_below(&path) {
+        scope.error(&path, "mode is \"token\", but there is no token: set gateway.auth.token");
     }
-    for (name, place) in places {
-        match scope.variables.resolve_secret(&place) {
-            Some(SecretLookup::Resolved(token, _)) => add(name, token, &place, gateway, scope),
-            Some(SecretLookup::Missing(missing)) => {
-                gateway.start_error.get_or_insert(format!("{}: {missing}", place.path));
-                scope.warn(&place, WarningKind::MissingClientToken(missing));
+    for (name, path, setting) in tokens {
+        match scope.resolve_secret(setting) {
+            SecretLookup::Resolved(token, _) => add_token(name, token, &path, gateway, scope),
+            SecretLookup::Missing(missing) => {
+                gateway.start_error.get_or_insert(format!("{path}: {missing}"));
+                scope.warn(&path, WarningKind::MissingClientToken(missing));
             }
-            None => {}
         }
     }
 }
 
-/// A token identifies the client, so no two clients can have the same one. No header carries white space at the
-/// ends of a token, and each client encodes non-ASCII characters differently.
-fn add(
-    name: String,
+/// A token identifies the client, so no two clients can have the same one. A header carries no white space at the
+/// ends of a token, and clients encode non-ASCII characters differently.
+fn add_token(
+    name: &str,
     token: Secret,
-    at: &Cursor<'_>,
+    path: &KeyPath,
     gateway: &mut GatewaySettings,
     scope: &mut Scope<'_, '_, '_>,
 ) {
     let text = token.expose();
     if text.trim() != text || !text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-        return scope.wrong(
-            at,
-            "no client can send this token: it has characters other than ASCII's, or white space at an end",
-        );
+        let message = "no client can send this token: it has non-ASCII characters, or white space at an end";
+        return scope.error(path, message);
     }
     match gateway.tokens.iter().find(|(_, known)| *known == token) {
         Some((other, _)) => {
-            scope.wrong(at, format!("the token is also that of \"{other}\": give each its own"))
+            scope.error(path, format!("\"{other}\" has the same token: use another one for each client"));
         }
-        None => gateway.tokens.push((name, token)),
+        None => gateway.tokens.push((name.to_owned(), token)),
     }
 }

@@ -1,167 +1,163 @@
-//! `models.providers.<id>.models`: the user's rows over the catalog's.
+//! `models.providers.<id>.models`: the configured models, merged over those of the catalog.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::{Map, Value as Json};
+use serde_json::Map;
 
-use super::{Scope, keys};
+use super::{Scope, providers};
 use crate::catalog::{
     AdapterId, BuiltinProvider, Compat, InputModalities, MaxTokensField, ModelInfo, ThinkingControl,
     TokenPrices,
 };
-use crate::config::file::Cursor;
+use crate::config::keypath::KeyPath;
+use crate::config::keys::{
+    CompatSettings, Cost, InputType, MaxTokensName, ModelSettings, Price, ProviderSettings,
+};
 use crate::config::settings::{Missing, ModelDefaults, ProviderModel, Reference, WarningKind};
 
 /// Models by id.
 pub(super) type Models = BTreeMap<String, Arc<ProviderModel>>;
 
 /// The catalog's models of a provider.
-pub(super) fn of_catalog(known: &BuiltinProvider) -> Models {
+pub(super) fn catalog_models(known: &BuiltinProvider) -> Models {
     let entry = |model: &ModelInfo| {
-        let entry = ProviderModel {
-            model: model.clone(),
-            headers: Vec::new(),
-            params: Map::new(),
-            is_configured: false,
-        };
+        let headers = Vec::new();
+        let entry = ProviderModel { model: model.clone(), headers, params: Map::new(), is_configured: false };
         (model.id.clone(), Arc::new(entry))
     };
     known.models.iter().map(entry).collect()
 }
 
-/// The rows of one provider of the file.
-pub(super) struct Rows<'r, 't> {
-    pub(super) id: &'r str,
-    pub(super) at: &'r Cursor<'t>,
-    pub(super) facts: Option<&'static BuiltinProvider>,
-    /// Whether the catalog's rows stand beside these.
-    pub(super) with_catalog: bool,
-    /// For rows that do not say, the catalog's too.
-    pub(super) figures: ModelDefaults,
+/// A provider whose models are resolved.
+pub(super) struct ModelScope<'r> {
+    pub(super) provider: &'r str,
+    pub(super) path: &'r KeyPath,
+    pub(super) settings: &'r ProviderSettings,
+    /// The catalog's facts about the provider.
+    pub(super) known: Option<&'static BuiltinProvider>,
+    /// Whether the models of the catalog are kept.
+    pub(super) keeps_catalog: bool,
+    /// For models without limits of their own, those of the catalog included.
+    pub(super) defaults: ModelDefaults,
 }
 
-impl Rows<'_, '_> {
-    /// The models, and what a header of one lacks.
-    pub(super) fn read(&self, scope: &mut Scope<'_, '_, '_>) -> (Models, Option<Missing>) {
-        let mut models = self.facts.filter(|_| self.with_catalog).map(of_catalog).unwrap_or_default();
+impl ModelScope<'_> {
+    /// The models, and the first header value that is missing.
+    pub(super) fn resolve(&self, scope: &mut Scope<'_, '_, '_>) -> (Models, Option<Missing>) {
+        let mut models = self.known.filter(|_| self.keeps_catalog).map(catalog_models).unwrap_or_default();
         let mut missing = None;
-        for row in self.at.get("models").map(|at| at.elements()).unwrap_or_default() {
-            let Some(id_at) = row.get("id") else { continue };
-            let Some(id) = id_at.as_str() else { continue };
-            let id = match self.facts {
-                Some(known) if known.adapter == AdapterId::OpenRouter => {
-                    id.strip_prefix("openrouter/").unwrap_or(id)
-                }
-                _ => id,
-            };
+        let configured = self.settings.models.as_ref().map_or(&[][..], |list| &list.0);
+        for (index, settings) in configured {
+            let path = self.path.join_key("models").join_index(*index);
+            let Some(id) = settings.id.as_deref().map(|id| self.model_id(id)) else { continue };
             if models.get(id).is_some_and(|model| model.is_configured) {
-                scope.wrong(
-                    &id_at,
-                    format!("model \"{id}\" stands in provider {} twice: remove one", self.id),
-                );
+                let message = format!("duplicate model \"{id}\" of provider {}: remove one", self.provider);
+                scope.error(&path.join_key("id"), message);
                 continue;
             }
-            check_cost(&row, scope);
-            let headers = keys::headers(row.get("headers").as_ref(), self.id, scope);
+            check_cost(settings.cost.as_ref(), &path.join_key("cost"), scope);
+            let headers = providers::resolve_headers(
+                &settings.headers,
+                &path.join_key("headers"),
+                self.provider,
+                scope,
+            );
             missing = missing.or(headers.missing);
-            let facts = self.facts_of(id, &row);
-            if let Some(retired) = &facts.retirement {
-                let reference = Reference { provider: self.id.to_owned(), model: id.to_owned() };
-                let kind = WarningKind::RetiredModel { reference, retired: retired.clone() };
-                scope.report.add_warning_once(&row.path, kind);
+            let model = self.merge(id, settings);
+            if let Some(retired) = model.retirement.clone() {
+                let reference = Reference { provider: self.provider.to_owned(), model: id.to_owned() };
+                scope.report.add_warning_once(&path, WarningKind::RetiredModel { reference, retired });
             }
-            let params = object(row.get("params").as_ref());
-            let model = ProviderModel { model: facts, headers: headers.found, params, is_configured: true };
+            let params = settings.params.clone();
+            let model = ProviderModel { model, headers: headers.found, params, is_configured: true };
             models.insert(id.to_owned(), Arc::new(model));
         }
-        models.values_mut().for_each(|model| self.figures.fill_missing(&mut Arc::make_mut(model).model));
+        models.values_mut().for_each(|model| self.defaults.fill_missing(&mut Arc::make_mut(model).model));
         (models, missing)
     }
 
-    /// The catalog's facts, the row's figures over them.
-    fn facts_of(&self, id: &str, row: &Cursor<'_>) -> ModelInfo {
-        let known = self.facts.and_then(|known| known.model(id));
-        let mut facts = known.cloned().unwrap_or_else(|| ModelInfo::unknown(id));
-        id.clone_into(&mut facts.id);
-        let figure = |key| row.get(key).and_then(|at| at.as_u64());
-        facts.context_window = figure("contextWindow").or(facts.context_window);
-        facts.max_tokens = figure("maxTokens").or(facts.max_tokens);
-        if let Some(name) = row.get("name").and_then(|at| at.as_str()) {
-            name.clone_into(&mut facts.name);
+    fn model_id<'i>(&self, id: &'i str) -> &'i str {
+        match self.known {
+            Some(known) if known.adapter == AdapterId::OpenRouter => {
+                id.strip_prefix("openrouter/").unwrap_or(id)
+            }
+            _ => id,
         }
-        if let Some(input) = row.get("input") {
-            let words: Vec<&str> = input.elements().iter().filter_map(Cursor::as_str).collect();
-            facts.input_modalities =
-                InputModalities { image: words.contains(&"image"), video: words.contains(&"video") };
+    }
+
+    /// The settings, over the facts of the catalog.
+    fn merge(&self, id: &str, settings: &ModelSettings) -> ModelInfo {
+        let known = self.known.and_then(|known| known.model(id));
+        let mut model = known.cloned().unwrap_or_else(|| ModelInfo::unknown(id));
+        id.clone_into(&mut model.id);
+        model.context_window = settings.context_window.map(|tokens| tokens.0).or(model.context_window);
+        model.max_tokens = settings.max_tokens.map(|tokens| tokens.0).or(model.max_tokens);
+        if let Some(name) = &settings.name {
+            name.clone_into(&mut model.name);
         }
-        // How a model of the catalog thinks is a fact of its API; a flag cannot change that.
-        if known.is_none() && row.get("reasoning").and_then(|at| at.as_bool()) == Some(false) {
-            facts.thinking_control = ThinkingControl::None;
+        if let Some(input) = &settings.input {
+            let accepts = |kind| input.0.iter().any(|(_, input)| *input == kind);
+            model.input_modalities =
+                InputModalities { image: accepts(InputType::Image), video: accepts(InputType::Video) };
         }
-        if let Some(cost) = row.get("cost") {
-            facts.prices = Some(read_cost(&cost, facts.prices.unwrap_or_default()));
+        // How a model of the catalog thinks is a fact of its API, which `reasoning` cannot change.
+        if known.is_none() && settings.reasoning == Some(false) {
+            model.thinking_control = ThinkingControl::None;
         }
-        if let Some(compat) = row.get("compat") {
-            facts.compat = read_compat(&compat, &facts.compat);
+        if let Some(cost) = &settings.cost {
+            model.prices = Some(merge_prices(cost, model.prices.unwrap_or_default()));
         }
-        facts
+        if let Some(compat) = &settings.compat {
+            model.compat = merge_compat(compat, &model.compat);
+        }
+        model
     }
 }
 
-/// `params`, or nothing.
-pub(super) fn object(at: Option<&Cursor<'_>>) -> Map<String, Json> {
-    match at.map(|at| at.node.value.to_json()) {
-        Some(Json::Object(object)) => object,
-        _ => Map::new(),
-    }
-}
-
-/// A price that is none would count as the catalog's, or as nothing.
-fn check_cost(row: &Cursor<'_>, scope: &mut Scope<'_, '_, '_>) {
-    for (_, price) in row.get("cost").map(|cost| cost.members()).unwrap_or_default() {
-        if price
-            .as_f64()
-            .is_some_and(|amount| amount >= 0.0 && TokenPrices::units_to_millionths(amount).is_none())
-        {
-            scope.wrong(
-                &price,
-                "more than 1000000 for a million tokens is no price: prices are per million tokens",
-            );
+/// A price that is too high would count as the catalog's, or as 0.
+fn check_cost(cost: Option<&Cost>, path: &KeyPath, scope: &mut Scope<'_, '_, '_>) {
+    let Some(cost) = cost else { return };
+    for (key, price) in [
+        ("input", cost.input),
+        ("output", cost.output),
+        ("cacheRead", cost.cache_read),
+        ("cacheWrite", cost.cache_write),
+    ] {
+        if price.is_some_and(|price| TokenPrices::units_to_millionths(price.0).is_none()) {
+            let message = "more than 1000000 is not a price per million tokens";
+            scope.error(&path.join_key(key), message);
         }
     }
 }
 
-/// What the row leaves out is the catalog's.
-fn read_cost(at: &Cursor<'_>, known: TokenPrices) -> TokenPrices {
-    let read = |key, known| {
-        at.get(key).and_then(|at| at.as_f64()).and_then(TokenPrices::units_to_millionths).unwrap_or(known)
+fn merge_prices(cost: &Cost, known: TokenPrices) -> TokenPrices {
+    let merge = |price: Option<Price>, known| {
+        price.and_then(|price| TokenPrices::units_to_millionths(price.0)).unwrap_or(known)
     };
     TokenPrices {
-        input: read("input", known.input),
-        output: read("output", known.output),
-        cache_read: read("cacheRead", known.cache_read),
-        cache_write: read("cacheWrite", known.cache_write),
+        input: merge(cost.input, known.input),
+        output: merge(cost.output, known.output),
+        cache_read: merge(cost.cache_read, known.cache_read),
+        cache_write: merge(cost.cache_write, known.cache_write),
     }
 }
 
-/// Of the catalog's flags there is one; what the row says of it wins.
-fn read_compat(at: &Cursor<'_>, known: &Compat) -> Compat {
-    let flag = |key| at.get(key).and_then(|at| at.as_bool());
+/// The catalog has only `supports_prefill`; the settings win.
+fn merge_compat(compat: &CompatSettings, known: &Compat) -> Compat {
     Compat {
-        supports_developer_role: flag("supportsDeveloperRole"),
-        supports_usage_in_streaming: flag("supportsUsageInStreaming"),
-        supports_reasoning_effort: flag("supportsReasoningEffort"),
-        supports_prefill: flag("supportsPrefill").or(known.supports_prefill),
-        max_tokens_field: match at.get("maxTokensField").and_then(|at| at.as_str()) {
-            Some("max_tokens") => Some(MaxTokensField::MaxTokens),
-            Some("max_completion_tokens") => Some(MaxTokensField::MaxCompletionTokens),
-            _ => None,
-        },
-        requires_reasoning_content: flag("requiresReasoningContentOnAssistantMessages"),
-        supports_store: flag("supportsStore"),
-        supports_strict_mode: flag("supportsStrictMode"),
-        supports_tools: flag("supportsTools"),
-        requires_string_content: flag("requiresStringContent"),
+        supports_developer_role: compat.supports_developer_role,
+        supports_usage_in_streaming: compat.supports_usage_in_streaming,
+        supports_reasoning_effort: compat.supports_reasoning_effort,
+        supports_prefill: compat.supports_prefill.or(known.supports_prefill),
+        max_tokens_field: compat.max_tokens_field.map(|name| match name {
+            MaxTokensName::MaxTokens => MaxTokensField::MaxTokens,
+            MaxTokensName::MaxCompletionTokens => MaxTokensField::MaxCompletionTokens,
+        }),
+        requires_reasoning_content: compat.requires_reasoning_content_on_assistant_messages,
+        supports_store: compat.supports_store,
+        supports_strict_mode: compat.supports_strict_mode,
+        supports_tools: compat.supports_tools,
+        requires_string_content: compat.requires_string_content,
     }
 }

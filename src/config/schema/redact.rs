@@ -2,37 +2,37 @@
 
 use serde_json::{Map, Value};
 
-use super::ValueShape;
+use super::SchemaNode;
 use crate::config::keypath::{KeyPath, PathSegment};
 
 /// Replaces a secret.
 const HIDDEN: &str = "***";
 
-/// The value at a place of the table with `***` for its secrets; a string that is only a `${VAR}` is none. A string
-/// where the table has no string may be a key at a mistyped place, so it is hidden too; of URLs the query is.
+/// A value with `***` for its secrets. `schema` is the schema at its path. A string that is only a `${VAR}` is shown.
+/// A string where the schema has none may be a misplaced key, so it is hidden. So is the query of a URL.
 #[must_use]
-pub fn redact_secrets(value: Value, shape: Option<&'static ValueShape>) -> Value {
-    replace_secrets(value, &KeyPath::default(), shape, &mut |_| Value::String(HIDDEN.to_owned()))
+pub fn redact_secrets(value: Value, schema: Option<SchemaNode>) -> Value {
+    replace_secrets(value, &KeyPath::default(), schema, &mut |_| Value::String(HIDDEN.to_owned()))
 }
 
-/// As [`hide_secrets`], with something else in place of each secret; `with` gets its path.
+/// Like [`redact_secrets`], with another replacement for each secret; `with` gets its path.
 pub(in crate::config) fn replace_secrets(
     value: Value,
     path: &KeyPath,
-    shape: Option<&'static ValueShape>,
+    schema: Option<SchemaNode>,
     with: &mut dyn FnMut(&KeyPath) -> Value,
 ) -> Value {
-    let is_secret = shape.is_some_and(ValueShape::is_secret);
+    let is_secret = schema.is_some_and(SchemaNode::is_secret);
     match value {
         Value::String(text) if is_reference(&text) => Value::String(text),
-        Value::String(text) if shape.is_some_and(shows_text) => {
+        Value::String(text) if schema.is_some_and(shows_text) => {
             Value::String(if text.contains("://") { redact_url(&text) } else { text })
         }
         Value::String(_) => with(path),
         Value::Number(_) if is_secret => with(path),
         Value::Object(object) if is_secret && is_secret_reference(&object) => Value::Object(object),
         Value::Object(object) => {
-            let inner = |key: &str| shape.and_then(|shape| shape.step(&PathSegment::Key(key.to_owned())));
+            let inner = |key: &str| schema.and_then(|schema| schema.step(&PathSegment::Key(key.to_owned())));
             let member = |(key, value): (String, Value)| {
                 let shown = replace_secrets(value, &path.join_key(&key), inner(&key), with);
                 (key, shown)
@@ -40,7 +40,7 @@ pub(in crate::config) fn replace_secrets(
             Value::Object(object.into_iter().map(member).collect())
         }
         Value::Array(list) => {
-            let inner = shape.and_then(|shape| shape.step(&PathSegment::Index(0)));
+            let inner = schema.and_then(|schema| schema.step(&PathSegment::Index(0)));
             let element = |(index, value)| replace_secrets(value, &path.join_index(index), inner, with);
             Value::Array(list.into_iter().enumerate().map(element).collect())
         }
@@ -48,31 +48,27 @@ pub(in crate::config) fn replace_secrets(
     }
 }
 
-/// Paths of values that contain a literal key: neither a `${VAR}`, which may have text around it, nor a
-/// SecretRef. Headers and variables are included only if their name says that they hold a key.
+/// Paths of values that contain a literal key: no `${VAR}` and no secret reference. Headers and variables are included
+/// only if their name says that they hold a key.
 #[must_use]
-pub fn find_literal_secrets(document: &Value, shape: &'static ValueShape) -> Vec<KeyPath> {
-    let mut places = Vec::new();
-    replace_secrets(document.clone(), &KeyPath::default(), Some(shape), &mut |place| {
-        places.push(place.clone());
+pub fn find_literal_secrets(document: &Value, schema: SchemaNode) -> Vec<KeyPath> {
+    let mut paths = Vec::new();
+    replace_secrets(document.clone(), &KeyPath::default(), Some(schema), &mut |path| {
+        paths.push(path.clone());
         Value::Null
     });
-    let is_literal = |place: &KeyPath| {
-        let value = place.0.iter().try_fold(document, |value, step| match step {
-            PathSegment::Key(key) => value.get(key),
-            PathSegment::Index(index) => value.get(index),
-        });
-        let text = value.and_then(Value::as_str).unwrap_or_default();
+    let is_literal = |path: &KeyPath| {
+        let text = path.find_in(document).and_then(Value::as_str).unwrap_or_default();
         !text.trim().is_empty() && !text.contains("${")
     };
-    places.retain(|place| {
-        shape.shape_at(place).is_some_and(ValueShape::is_secret) && is_literal(place) && names_a_key(place)
+    paths.retain(|path| {
+        schema.at(path).is_some_and(SchemaNode::is_secret) && is_literal(path) && names_a_key(path)
     });
-    places
+    paths
 }
 
-fn names_a_key(place: &KeyPath) -> bool {
-    let keys = place.0.iter().filter_map(|step| match step {
+fn names_a_key(path: &KeyPath) -> bool {
+    let keys = path.0.iter().filter_map(|step| match step {
         PathSegment::Key(key) => Some(key.to_ascii_lowercase()),
         PathSegment::Index(_) => None,
     });
@@ -80,28 +76,14 @@ fn names_a_key(place: &KeyPath) -> bool {
     if !keys.iter().any(|key| key == "headers" || key == "env") {
         return true;
     }
-    let telling = ["key", "token", "secret", "password", "authorization", "cookie"];
-    keys.last().is_some_and(|name| telling.iter().any(|word| name.contains(word)))
+    let words = ["key", "token", "secret", "password", "authorization", "cookie"];
+    keys.last().is_some_and(|name| words.iter().any(|word| name.contains(word)))
 }
 
-/// Whether a string here is not a secret. A string in place of a number or a flag is shown, as errors show it.
-const fn shows_text(shape: &ValueShape) -> bool {
-    match shape {
-        ValueShape::Anything
-        | ValueShape::Flag
-        | ValueShape::Text
-        | ValueShape::Whole { .. }
-        | ValueShape::Amount
-        | ValueShape::Choice(_)
-        | ValueShape::TextOr(_) => true,
-        ValueShape::OrNull(inner) => shows_text(inner),
-        ValueShape::Secret
-        | ValueShape::Secrets
-        | ValueShape::Object(_)
-        | ValueShape::Map { .. }
-        | ValueShape::Variables
-        | ValueShape::List(_) => false,
-    }
+/// Whether a string here is not a secret. A string instead of a number or a boolean is shown, as errors show it.
+fn shows_text(schema: SchemaNode) -> bool {
+    let is_scalar = |branch: SchemaNode| !branch.has_type("object") && !branch.has_type("array");
+    !schema.is_secret() && (schema.accepts_anything() || schema.branches().any(is_scalar))
 }
 
 /// `${NAME}` and nothing else.
@@ -140,10 +122,10 @@ mod tests {
     use serde_json::json;
 
     use super::{find_literal_secrets, redact_secrets};
-    use crate::config::schema::ROOT;
+    use crate::config::schema::root;
 
     #[test]
-    fn strings_at_places_that_the_table_does_not_have_are_hidden() {
+    fn strings_at_paths_without_a_schema_are_hidden() {
         let file = json!({ "models": { "providers": {
             "a": { "apikey": "sk-1", "api_key": { "x": ["sk-2", 5] }, "apiKey": { "source": "exec", "id": "sk-3" } },
             "b": "sk-4",
@@ -156,11 +138,11 @@ mod tests {
             "c": { "headers": "***", "apiKey": "***", "timeoutSeconds": "soon", "Apikey": "${KEY}" },
             "d": { "apiKey": { "source": "file", "id": "/run/key" } },
         } } });
-        assert_eq!(redact_secrets(file, Some(&ROOT)), shown);
+        assert_eq!(redact_secrets(file, Some(root())), shown);
     }
 
     #[test]
-    fn of_urls_the_query_and_the_password_are_hidden() {
+    fn query_and_password_of_a_url_are_hidden() {
         for (url, shown) in [
             ("https://e.example/v1?key=sk-1", "https://e.example/v1?***"),
             ("https://e.example/v1#sk-1", "https://e.example/v1?***"),
@@ -168,13 +150,13 @@ mod tests {
             ("https://e.example/v1", "https://e.example/v1"),
         ] {
             let file = json!({ "models": { "providers": { "a": { "baseUrl": url } } } });
-            let hidden = redact_secrets(file, Some(&ROOT));
+            let hidden = redact_secrets(file, Some(root()));
             assert_eq!(hidden["models"]["providers"]["a"]["baseUrl"], json!(shown));
         }
     }
 
     #[test]
-    fn keys_in_plain_text_are_found_and_references_are_not() {
+    fn literal_keys_are_found_and_references_are_not() {
         let file = json!({
             "env": { "MOONSHOT_API_KEY": "sk-1", "REGION": "cn", "vars": { "MY_TOKEN": "t" } },
             "models": { "providers": { "a": {
@@ -185,7 +167,8 @@ mod tests {
             "gateway": { "auth": { "token": "t-1" } },
             "misspelt": "sk-4",
         });
-        let found: Vec<String> = find_literal_secrets(&file, &ROOT).iter().map(ToString::to_string).collect();
+        let found: Vec<String> =
+            find_literal_secrets(&file, root()).iter().map(ToString::to_string).collect();
         let expected = [
             "env.MOONSHOT_API_KEY",
             "env.vars.MY_TOKEN",

@@ -7,12 +7,12 @@ use super::{Reference, SecretOrigin};
 use crate::catalog::Retirement;
 use crate::credentials::LoginError;
 
-/// Something that is not wrong enough to refuse the configuration.
+/// A problem that does not make the configuration invalid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
     /// A key path (`models.providers.kimi.apiKey`), or the path of the secrets file.
     pub path: String,
-    /// What is wrong.
+    /// The cause.
     pub kind: WarningKind,
     /// The text of `kind`, with the fix.
     pub message: String,
@@ -29,7 +29,7 @@ impl Warning {
 /// The cause of a warning. Displayed as the message for users.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WarningKind {
-    /// The secrets file cannot be used, or not as it is.
+    /// A problem of the secrets file.
     SecretsFile(SecretsFileProblem),
     /// A key of a provider is not available.
     MissingKey {
@@ -37,7 +37,7 @@ pub enum WarningKind {
         provider: String,
         /// What is not available.
         missing: Missing,
-        /// Whether the provider has another key, and so is not off.
+        /// Whether the provider has another key, and so is not disabled.
         has_other_keys: bool,
     },
     /// A provider with `auth` has no `apiKey`.
@@ -78,7 +78,7 @@ pub enum WarningKind {
         /// What is not available.
         missing: Missing,
     },
-    /// A chain names a provider that is off until the configuration configures it.
+    /// A chain names a provider that is disabled until the configuration configures it.
     UnconfiguredTarget {
         /// The provider's id.
         provider: String,
@@ -101,7 +101,9 @@ pub enum WarningKind {
     },
     /// The endpoint of traces is not available.
     MissingTraceEndpoint(Missing),
-    /// The web search has a key of Kimi Code, which Moonshot's platform refuses.
+    /// An endpoint of traces is configured, and this build cannot export traces.
+    TracesNotBuilt,
+    /// The web search has a key of Kimi Code, which Moonshot's platform rejects.
     KimiCodeKeyForWebSearch {
         /// Where the key was found.
         origin: SecretOrigin,
@@ -113,12 +115,12 @@ pub enum WarningKind {
         /// Since when, and its successor.
         retired: Retirement,
     },
-    /// A route is never used, as an alias has its name.
+    /// A route is never used, because an alias has its name.
     UnreachableRoute {
         /// The route's name.
         pattern: String,
     },
-    /// An alias has the name of something else, which nothing can request any more.
+    /// An alias has the name of something else, which can no longer be requested.
     ShadowingAlias {
         /// The alias.
         alias: String,
@@ -149,6 +151,7 @@ impl WarningKind {
             Self::MissingWebSearch(_) => "missing_web_search",
             Self::WithheldKey { .. } => "withheld_key",
             Self::MissingTraceEndpoint(_) => "missing_trace_endpoint",
+            Self::TracesNotBuilt => "traces_not_built",
             Self::KimiCodeKeyForWebSearch { .. } => "kimi_code_key_for_web_search",
             Self::RetiredModel { .. } => "retired_model",
             Self::UnreachableRoute { .. } => "unreachable_route",
@@ -157,73 +160,82 @@ impl WarningKind {
     }
 }
 
+const TRACES_NOT_BUILT: &str = "this build of Moonrelay cannot export traces: build it with `cargo build --release --features otel`, use the Nix \
+                                package, or remove the endpoint";
+
 impl fmt::Display for WarningKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SecretsFile(problem) => problem.fmt(f),
             Self::MissingKey { provider, missing, has_other_keys: true } => {
-                write!(f, "{missing}: provider {provider} goes on with its other keys")
+                write!(f, "{missing}: provider {provider} uses its other keys")
             }
             Self::MissingKey { provider, missing, .. }
             | Self::MissingHeader { provider, missing }
             | Self::MissingBaseUrl { provider, missing } => {
-                write!(f, "{missing}: provider {provider} is off until it is")
+                write!(f, "{missing}, so provider {provider} is disabled")
             }
             Self::NoApiKey { provider } => {
-                write!(f, "provider {provider} has no apiKey, so it is off: add one, or set auth: \"none\"")
+                write!(
+                    f,
+                    "provider {provider} has no apiKey, so it is disabled: add one, or set auth: \"none\""
+                )
             }
             Self::MissingLogin { provider, error: Some(error) } => {
-                write!(f, "provider {provider} is off: {error}")
+                write!(f, "provider {provider} is disabled: {error}")
             }
             Self::MissingLogin { provider, error: None } => {
-                write!(f, "provider {provider} is off: {NO_STATE_DIRECTORY}")
+                write!(f, "provider {provider} is disabled: {NO_STATE_DIRECTORY}")
             }
             Self::NoBaseUrl { provider } => write!(
                 f,
-                "provider {provider} has no baseUrl and is not in the catalog, so it is off: add a baseUrl"
+                "provider {provider} has no baseUrl and is not in the catalog, so it is disabled: add a baseUrl"
             ),
-            Self::KeylessTarget { provider, missing } => write!(f, "provider {provider} is off: {missing}"),
+            Self::KeylessTarget { provider, missing } => {
+                write!(f, "provider {provider} is disabled: {missing}")
+            }
             Self::UnconfiguredTarget { provider } => {
-                write!(f, "provider {provider} is off: {}", unconfigured(provider))
+                write!(f, "provider {provider} is disabled: {}", unconfigured(provider))
             }
             Self::NoModels { provider } => {
-                write!(f, "provider {provider} has no models, so nothing can be asked of it: add models")
+                write!(f, "provider {provider} has no models, so it cannot be used: add models")
             }
-            Self::UnusedApiKey => f.write_str("it does not count beside auth: \"oauth\": remove one of both"),
+            Self::UnusedApiKey => f.write_str("it is ignored with auth: \"oauth\": remove one of the two"),
             Self::MissingClientToken(missing) => {
-                write!(f, "{missing}: the gateway does not start without it")
+                write!(f, "{missing}, so the gateway does not start")
             }
             Self::WithheldKey { reason } => write!(f, "web search is disabled: {reason}"),
-            Self::MissingWebSearch(missing) => write!(f, "{missing}: web search is off until it is"),
-            Self::MissingTraceEndpoint(missing) => write!(f, "{missing}: nothing is exported until it is"),
+            Self::MissingWebSearch(missing) => write!(f, "{missing}, so web search is disabled"),
+            Self::MissingTraceEndpoint(missing) => write!(f, "{missing}, so no traces are exported"),
+            Self::TracesNotBuilt => f.write_str(TRACES_NOT_BUILT),
             Self::KimiCodeKeyForWebSearch { origin } => write!(
                 f,
-                "{origin} begins with sk-kimi-, so it is a key of Kimi Code, and Moonshot's platform takes none of those: \
-                 web search wants one from platform.kimi.ai (China: platform.kimi.com)"
+                "{origin} begins with sk-kimi-, so it is a key of Kimi Code, which Moonshot's platform rejects: web search \
+                 needs one from platform.kimi.ai (China: platform.kimi.com)"
             ),
             Self::RetiredModel { reference, retired } => {
                 f.write_str(&retired.render_notice(&reference.to_string()))
             }
             Self::UnreachableRoute { pattern } => {
-                write!(f, "\"{pattern}\" is an alias too, and aliases come first: the route is never used")
+                write!(f, "\"{pattern}\" is an alias too, and aliases come first, so the route is never used")
             }
             Self::ShadowingAlias { alias, hidden } => {
-                write!(f, "alias \"{alias}\" hides {hidden}, as aliases come first: choose another")
+                write!(f, "alias \"{alias}\" hides {hidden}, because aliases come first: choose another")
             }
         }
     }
 }
 
 /// Why a provider has no login if no state directory is known.
-pub const NO_STATE_DIRECTORY: &str = "there is no place for its login: set HOME";
+pub const NO_STATE_DIRECTORY: &str = "there is no state directory for its login: set HOME";
 
-/// Why a provider of the catalog is off that is not on by default.
+/// Why a provider of the catalog is disabled that is not enabled by default.
 #[must_use]
 pub fn unconfigured(provider: &str) -> String {
-    format!("it serves only when models.providers.{provider} is configured")
+    format!("it is enabled only if models.providers.{provider} is configured")
 }
 
-/// What is wrong with the secrets file.
+/// A problem of the secrets file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretsFileProblem {
     /// It cannot be read; the error.
@@ -242,16 +254,16 @@ pub enum SecretsFileProblem {
 impl fmt::Display for SecretsFileProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreadable(error) => write!(f, "it cannot be read, so nothing in it counts: {error}"),
+            Self::Unreadable(error) => write!(f, "it cannot be read, so it is ignored: {error}"),
             Self::OpenToOthers { path, mode } => {
-                write!(f, "others can read it (mode {mode:03o}): chmod 600 {}", path.display())
+                write!(f, "other users can read it (mode {mode:03o}): chmod 600 {}", path.display())
             }
             Self::InvalidLine(number) => write!(f, "line {number} is not UTF-8 and is left out"),
         }
     }
 }
 
-/// A value that the configuration refers to, and that is not available.
+/// A value that the configuration refers to, and that is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Missing {
     /// None of these variables is set, or each is empty.
@@ -262,7 +274,7 @@ pub enum Missing {
     File(String),
     /// The configuration holds an empty string.
     Empty,
-    /// The key that was found there holds characters that no HTTP header can carry.
+    /// The key contains characters that no HTTP header can carry.
     InvalidKey(SecretOrigin),
 }
 
@@ -293,7 +305,7 @@ impl fmt::Display for Missing {
             Self::File(name) => write!(f, "the file {name} cannot be read or is empty"),
             Self::Empty => f.write_str("it is empty"),
             Self::InvalidKey(origin) => {
-                write!(f, "the key ({origin}) holds characters that no HTTP header can carry")
+                write!(f, "the key ({origin}) contains characters that no HTTP header can carry")
             }
         }
     }

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 
-use crate::config::file::{Cursor, Tree};
-use crate::config::schema::{ROOT, redact_secrets};
+use crate::config::file::Tree;
+use crate::config::schema::{redact_secrets, root};
 use crate::config::{Environment, from_text, import};
 
 const PIECES: [&str; 30] = [
@@ -41,7 +41,7 @@ const PIECES: [&str; 30] = [
 
 const SEED: &str = include_str!("../../../tests/fixtures/seeds/cn-kimi-code.json5");
 
-fn judge(text: &str) {
+fn parse(text: &str) {
     let environment = Environment::default();
     let _ = from_text(text, None, &environment);
     let _ = import::import(text, None, &environment);
@@ -50,22 +50,22 @@ fn judge(text: &str) {
 proptest! {
     #[test]
     fn pieces_of_json5_never_panic(pieces in prop::collection::vec(prop::sample::select(&PIECES[..]), 0..40)) {
-        judge(&pieces.concat());
+        parse(&pieces.concat());
     }
 
     #[test]
-    fn a_file_with_something_put_in_never_panics(at in 0..SEED.len(), piece in prop::sample::select(&PIECES[..]), cut in 0_usize..20) {
+    fn file_with_an_inserted_piece_never_panics(at in 0..SEED.len(), piece in prop::sample::select(&PIECES[..]), cut in 0_usize..20) {
         let end = (at + cut).min(SEED.len());
         if SEED.is_char_boundary(at) && SEED.is_char_boundary(end) {
-            judge(&format!("{}{piece}{}", &SEED[..at], &SEED[end..]));
+            parse(&format!("{}{piece}{}", &SEED[..at], &SEED[end..]));
         }
     }
 
     #[test]
-    fn secrets_are_hidden_wherever_the_table_has_them(secret in "sk-[a-z]{12}") {
+    fn secrets_of_the_schema_are_redacted(secret in "sk-[a-z]{12}") {
         let text = SEED.replace("sk-...", &secret).replace("${KIMICODE_API_KEY}", &secret).replace("KimiCLI/0.77", &secret);
         let tree = Tree::parse(&text).unwrap();
-        let shown = redact_secrets(Cursor::root(&tree).node.value.to_json(), Some(&ROOT)).to_string();
+        let shown = redact_secrets(tree.root.value.to_json(), Some(root())).to_string();
         prop_assert!(!shown.contains(&secret), "{}", shown);
         prop_assert_eq!(shown.matches("***").count(), 3);
     }

@@ -10,7 +10,7 @@ fn issue(text: &str) -> String {
 }
 
 #[test]
-fn all_errors_are_reported_at_once_with_their_places() {
+fn all_errors_are_reported_at_once_with_their_positions() {
     let text = r#"// a broken file
 {
   modles: {},
@@ -32,7 +32,7 @@ fn all_errors_are_reported_at_once_with_their_places() {
         "7:74: models.providers.moonshot.timeoutSeconds: expected a whole number from 1 to 604800, found \"60\" (without the quotes?)",
         "8:23: models.providers.lab.baseUrl: \"http://10.0.0.5:8000/v1\" sends the key in clear text to another machine: use https://, or set allowInsecure: true",
         "8:85: models.providers.lab.models[0].contextWindow: 0 is not a whole number from 1 to 1000000000",
-        "8:96: models.providers.lab.models[1].id: model \"a\" stands in provider lab twice: remove one",
+        "8:96: models.providers.lab.models[1].id: duplicate model \"a\" of provider lab: remove one",
         "11:43: agents.defaults.model.primary: provider moonshot has no model \"kimi-k9\" (did you mean \"kimi-k3\"?)",
         "11:75: agents.defaults.model.fallbacks[0]: there is no provider \"openruter\" (did you mean \"openrouter\"?)",
     ];
@@ -40,7 +40,7 @@ fn all_errors_are_reported_at_once_with_their_places() {
 }
 
 #[test]
-fn the_whole_report_names_the_file_and_counts() {
+fn report_names_the_file_and_the_number_of_errors() {
     let path = std::path::Path::new("/etc/x.json5");
     let error = super::from_text("{ a: 1, b: 2 }", Some(path), &super::environment(&[])).err().unwrap();
     let text = error.to_string();
@@ -51,7 +51,7 @@ fn the_whole_report_names_the_file_and_counts() {
 }
 
 #[test]
-fn a_file_that_does_not_parse_says_where() {
+fn syntax_error_has_a_position() {
     for (text, message, line, column) in [
         ("{\n  a: 1\n  b: 2\n}", "it is not JSON5: expected comma", 2, 7),
         ("{ a: ", "it is not JSON5: expected value after colon in object property", 1, 6),
@@ -71,25 +71,25 @@ fn a_file_that_does_not_parse_says_where() {
 }
 
 #[test]
-fn a_root_that_is_no_object_is_refused() {
+fn root_that_is_not_an_object_is_rejected() {
     assert_eq!(issue("[]"), "<root>: expected an object, found a list");
 }
 
 #[test]
-fn a_key_that_stands_twice_is_reported_however_it_is_written() {
+fn duplicate_key_is_reported_in_every_spelling() {
     let text = "{ logging: { level: 'info', \"le\\u0076el\": 'warn' } }";
-    assert_eq!(issue(text), "logging.level: the key stands here twice: remove one");
+    assert_eq!(issue(text), "logging.level: duplicate key: remove one");
     let text =
         "{ agents: { defaults: { models: { 'moonshot/kimi-k3': { params: { a: { b: 1, b: 2 } } } } } } }";
-    assert!(issue(text).ends_with(".params.a.b: the key stands here twice: remove one"));
+    assert!(issue(text).ends_with(".params.a.b: duplicate key: remove one"));
 }
 
 #[test]
-fn openclaws_own_keys_point_to_the_import() {
+fn keys_of_openclaw_point_to_the_import() {
     let found = issue("{ channels: {} }");
     assert_eq!(
         found,
-        "channels: unknown key: it belongs to OpenClaw; `moonrelay config import` takes an openclaw.json"
+        "channels: unknown key: it belongs to OpenClaw. Import an openclaw.json with `moonrelay config import`."
     );
 }
 
@@ -110,7 +110,7 @@ fn secrets_are_never_shown() {
 }
 
 #[test]
-fn a_url_from_a_variable_is_shown_as_written() {
+fn url_with_a_variable_is_shown_as_written() {
     let text = "{ models: { providers: { x: { baseUrl: 'ftp://${HOST}/v1' } } } }";
     let environment = super::environment(&[("HOST", "sk-secret.example")]);
     let error = super::from_text(text, None, &environment).err().unwrap().to_string();
@@ -120,7 +120,7 @@ fn a_url_from_a_variable_is_shown_as_written() {
 #[test]
 fn urls_are_checked() {
     let at = |url: &str| issue(&format!("{{ models: {{ providers: {{ x: {{ baseUrl: '{url}' }} }} }} }}"));
-    assert!(at("api.example.com/v1").ends_with("is not a URL: it needs https:// before it"));
+    assert!(at("api.example.com/v1").ends_with("is not a URL: it must start with https://"));
     assert!(at("https://").contains("is not a URL: "));
     assert!(at("https://a/v1?key=1").contains("has a query or a fragment"));
     for fine in
@@ -128,13 +128,13 @@ fn urls_are_checked() {
     {
         settings_with(&format!("{{ models: {{ providers: {{ x: {{ baseUrl: '{fine}' }} }} }} }}"), &[]);
     }
-    assert!(at("localhost:8000/v1").ends_with("is not a URL: it needs https:// before it"));
+    assert!(at("localhost:8000/v1").ends_with("is not a URL: it must start with https://"));
     let allowed = "{ models: { providers: { x: { baseUrl: 'http://10.0.0.5/v1', allowInsecure: true } } } }";
     settings_with(allowed, &[]);
 }
 
 #[test]
-fn the_way_around_plain_http_is_named_only_where_there_is_one() {
+fn allow_insecure_is_suggested_only_for_providers() {
     let otlp = issue("{ telemetry: { otlp: { endpoint: 'http://10.0.0.5:4318' } } }");
     assert!(otlp.ends_with("sends traces in clear text to another machine: use https://"), "{otlp}");
     let search = "{ plugins: { entries: { moonshot: { config: { webSearch: { baseUrl: 'http://10.0.0.5/v1' } } } } } }";
@@ -143,7 +143,7 @@ fn the_way_around_plain_http_is_named_only_where_there_is_one() {
 }
 
 #[test]
-fn urls_are_quoted_without_what_may_be_a_key() {
+fn url_in_a_message_has_no_query_and_no_user() {
     for url in [
         "https://a/v1?key=sk-secret",
         "https://a/v1#sk-secret",
@@ -159,8 +159,8 @@ fn urls_are_quoted_without_what_may_be_a_key() {
             format!("{{ models: {{ providers: {{ x: {{ baseUrl: '{url}' }} }} }} }}"),
             format!("{{ telemetry: {{ otlp: {{ endpoint: '{url}' }} }} }}"),
         ] {
-            let told = issue(&text);
-            assert!(!told.contains("sk-secret") && !told.contains("user"), "{url}: {told}");
+            let message = issue(&text);
+            assert!(!message.contains("sk-secret") && !message.contains("user"), "{url}: {message}");
         }
     }
     let query = issue("{ models: { providers: { x: { baseUrl: 'https://a/v1?k=1' } } } }");
@@ -168,7 +168,7 @@ fn urls_are_quoted_without_what_may_be_a_key() {
 }
 
 #[test]
-fn aliases_are_one_models_only() {
+fn alias_of_two_models_is_rejected() {
     let text = "{ agents: { defaults: { models: {
       'moonshot/kimi-k3': { alias: 'Kimi' }, 'moonshot/kimi-k2.6': { alias: 'kimi' } } } } }";
     let expected = "agents.defaults.models[\"moonshot/kimi-k2.6\"].alias: alias \"kimi\" already means \
@@ -177,7 +177,7 @@ fn aliases_are_one_models_only() {
 }
 
 #[test]
-fn references_without_a_provider_name_the_whole_one() {
+fn bare_model_id_is_rejected_with_its_reference() {
     let text = "{ agents: { defaults: { model: 'kimi-k2.7-code' } } }";
     let expected = "agents.defaults.model: \"kimi-k2.7-code\" is neither an alias nor a reference such as \
                     provider/model (did you mean \"moonshot/kimi-k2.7-code\"?)";
@@ -185,15 +185,15 @@ fn references_without_a_provider_name_the_whole_one() {
 }
 
 #[test]
-fn patterns_are_no_references() {
+fn pattern_instead_of_a_reference_is_rejected() {
     let text = "{ agents: { defaults: { models: { 'openrouter/*': {} } } } }";
     let expected = "agents.defaults.models[\"openrouter/*\"]: \"openrouter/*\" is a pattern, not a reference: \
-                    patterns stand in models.routes";
+                    patterns belong in models.routes";
     assert_eq!(issue(text), expected);
 }
 
 #[test]
-fn routes_may_not_go_in_rings() {
+fn cyclic_routes_are_rejected_once_each() {
     let text = "{ models: { routes: { a: 'b', b: 'c', c: 'a', d: 'a', e: 'e' } } }";
     let expected = [
         "models.routes.c: the route leads back to itself: a -> b -> c -> a",
@@ -209,7 +209,7 @@ fn routes_may_not_go_in_rings() {
 }
 
 #[test]
-fn neither_rings_nor_default_hide_behind_case() {
+fn cycle_and_default_are_found_in_any_case() {
     let mut found = issues("{ models: { routes: { a: 'B', b: 'A' } } }");
     found.sort();
     let expected = [
@@ -222,9 +222,10 @@ fn neither_rings_nor_default_hide_behind_case() {
 }
 
 #[test]
-fn a_route_to_nowhere_is_dangling() {
-    let text = "{ models: { routes: { coding: { primary: 'moonshot/kimi-k3', fallbacks: ['nobody/x'] } } } }";
-    assert_eq!(issue(text), "models.routes.coding.fallbacks[0]: there is no provider \"nobody\"");
+fn dangling_route_is_rejected() {
+    let text =
+        "{ models: { routes: { coding: { primary: 'moonshot/kimi-k3', fallbacks: ['missing/x'] } } } }";
+    assert_eq!(issue(text), "models.routes.coding.fallbacks[0]: there is no provider \"missing\"");
     assert_eq!(
         issue("{ models: { routes: { x: { fallbacks: [] } } } }"),
         "models.routes.x: `primary` is missing"
@@ -232,8 +233,8 @@ fn a_route_to_nowhere_is_dangling() {
 }
 
 #[test]
-fn a_bind_that_others_reach_needs_a_token() {
-    let expected = "gateway.bind: \"all\" can be reached from elsewhere, and no token is asked for: \
+fn public_bind_without_a_token_is_rejected() {
+    let expected = "gateway.bind: \"all\" can be reached from other machines, and no token is required: \
                     set gateway.auth.token";
     assert_eq!(issue("{ gateway: { bind: 'all' } }"), expected);
     assert!(
@@ -250,12 +251,12 @@ fn a_bind_that_others_reach_needs_a_token() {
 }
 
 #[test]
-fn a_token_that_is_missing_refuses_the_start_but_not_the_file() {
+fn missing_token_prevents_the_start_only() {
     let text = "{ gateway: { bind: 'all', auth: { token: '${GATE}' } } }";
     let settings = settings_with(text, &[]);
     assert_eq!(
         warnings(&settings),
-        ["gateway.auth.token: GATE is not set or empty: the gateway does not start without it"]
+        ["gateway.auth.token: GATE is not set or empty, so the gateway does not start"]
     );
     let refusal = settings.gateway.check_bind(&settings.gateway.bind).unwrap_err();
     assert_eq!(refusal, "gateway.auth.token: GATE is not set or empty");
@@ -263,7 +264,7 @@ fn a_token_that_is_missing_refuses_the_start_but_not_the_file() {
 }
 
 #[test]
-fn a_token_that_no_client_can_send_is_refused_and_not_shown() {
+fn token_that_no_client_can_send_is_rejected_and_not_shown() {
     for token in ["schl\u{fc}ssel", "two\nlines", " one", "one "] {
         let text = "{ gateway: { auth: { tokens: { codex: '${GATE}' } } } }";
         let error =
@@ -275,40 +276,43 @@ fn a_token_that_no_client_can_send_is_refused_and_not_shown() {
 }
 
 #[test]
-fn failover_figures_must_fit_together() {
+fn inconsistent_failover_values_are_rejected() {
     assert!(
         issue("{ failover: { backoff: { initialMs: 500, maxMs: 100 } } }")
             .contains("(500 ms) is longer than")
     );
-    assert!(issue("{ failover: { cooldown: { stepsSeconds: [] } } }").ends_with("write at least one step"));
+    assert!(
+        issue("{ failover: { cooldown: { stepsSeconds: [] } } }")
+            .ends_with("the list is empty: add an element, or leave the key out")
+    );
     assert!(issue("{ failover: { attemptsPerTarget: 0 } }").contains("0 is not a whole number from 1 to 10"));
     settings_with("{ failover: { hedgeAfterMs: null, timeouts: { totalSeconds: null } } }", &[]);
 }
 
 #[test]
-fn providers_have_ids_that_references_can_name() {
-    assert!(issue("{ models: { providers: { 'a/b': {} } } }").contains("cannot be a provider's id"));
+fn provider_id_with_a_slash_or_a_duplicate_is_rejected() {
+    assert!(issue("{ models: { providers: { 'a/b': {} } } }").contains("is not a provider id"));
     assert!(issue("{ models: { providers: { Lab: { baseUrl: 'https://a/v1' }, lab: { baseUrl: 'https://a/v1' } } } }")
-        .contains("provider lab stands here twice"));
+        .contains("duplicate provider lab"));
 }
 
 #[test]
-fn headers_of_the_connection_cannot_be_set() {
+fn reserved_and_duplicate_headers_are_rejected() {
     let text = "{ models: { providers: { moonshot: { headers: { Host: 'x' } } } } }";
     assert!(issue(text).contains("host is set for each request"));
     let text = "{ models: { providers: { moonshot: { headers: { 'X-A': '1', 'x-a': '2' } } } } }";
-    assert!(issue(text).contains("the header x-a stands here twice"));
+    assert!(issue(text).contains("duplicate header x-a"));
 }
 
 #[test]
-fn params_hold_only_what_json_can_hold() {
+fn params_with_nan_are_rejected() {
     let text =
         "{ models: { providers: { moonshot: { models: [{ id: 'kimi-k3', params: { top_p: NaN } }] } } } }";
-    assert!(issue(text).contains("NaN is no number that JSON can hold"));
+    assert!(issue(text).contains("NaN is not a number that JSON can represent"));
 }
 
 #[test]
-fn a_key_in_the_wrong_place_is_not_quoted() {
+fn misplaced_key_is_not_shown() {
     for text in [
         r#"{ env: "K=sk-verysecret1" }"#,
         r#"{ models: { providers: "sk-verysecret1" } }"#,
@@ -320,19 +324,19 @@ fn a_key_in_the_wrong_place_is_not_quoted() {
         r#"{ gateway: { auth: { mode: "sk-verysecret1" } } }"#,
         r#"{ gateway: { auth: { tokens: "sk-verysecret1" } } }"#,
     ] {
-        let told = issues(text).concat();
-        assert!(!told.is_empty() && !told.contains("verysecret"), "{text}: {told}");
+        let message = issues(text).concat();
+        assert!(!message.is_empty() && !message.contains("verysecret"), "{text}: {message}");
     }
 }
 
 #[test]
-fn a_price_is_a_price_per_million_tokens() {
+fn price_beyond_a_million_is_rejected() {
     let text = "{ models: { providers: { own: { baseUrl: 'https://llm.example/v1', apiKey: 'k', models: [
         { id: 'm', cost: { input: 1000001, output: 1000000, cacheRead: -1 } }] } } } }";
     let found = issues(text);
     let at = "models.providers.own.models[0].cost";
     assert_eq!(found.len(), 2, "{found:?}");
     assert!(found.iter().any(|issue| issue.starts_with(&format!("{at}.cacheRead: "))), "{found:?}");
-    let too_much = "more than 1000000 for a million tokens is no price: prices are per million tokens";
+    let too_much = "more than 1000000 is not a price per million tokens";
     assert!(found.contains(&format!("{at}.input: {too_much}")), "{found:?}");
 }

@@ -1,8 +1,8 @@
-//! Which models answer a requested name.
+//! Which models a requested name means.
 
 use super::{settings, settings_with, written};
 use crate::config::settings::Settings;
-use crate::config::{Lookup, MatchKind};
+use crate::config::settings::{Lookup, MatchKind};
 
 const FILE: &str = "{
   agents: { defaults: {
@@ -34,7 +34,7 @@ fn route(pattern: &str) -> MatchKind {
 const CODE_THEN_ROUTER: [&str; 2] = ["moonshot/kimi-k2.7-code", "openrouter/auto"];
 
 #[test]
-fn an_alias_comes_first_and_its_case_does_not_count() {
+fn alias_comes_first_in_any_case() {
     let settings = settings(FILE);
     // not in a chain: the fallbacks of `default` follow
     let (by, chain) = found(&settings, "bIG");
@@ -45,7 +45,7 @@ fn an_alias_comes_first_and_its_case_does_not_count() {
 }
 
 #[test]
-fn a_reference_brings_the_fallbacks_of_its_chain() {
+fn reference_has_the_fallbacks_of_its_chain() {
     let settings = settings(FILE);
     let (by, chain) = found(&settings, "kimi/kimi-for-coding");
     assert_eq!(by, MatchKind::Reference);
@@ -60,7 +60,7 @@ fn a_reference_brings_the_fallbacks_of_its_chain() {
 }
 
 #[test]
-fn routes_match_exactly_then_by_the_longest_glob() {
+fn exact_route_comes_before_the_longest_glob() {
     let settings = settings(FILE);
     let coding = ["moonshot/kimi-k3.1-pro", "openrouter/moonshotai/kimi-k3"];
     assert_eq!(found(&settings, "coding"), (route("coding"), coding.map(str::to_owned).to_vec()));
@@ -76,7 +76,7 @@ fn routes_match_exactly_then_by_the_longest_glob() {
 }
 
 #[test]
-fn a_route_that_takes_everything_takes_unknown_names() {
+fn catch_all_route_serves_unknown_names() {
     let all = FILE.replace("'moonshot/old-*'", "'*'");
     let settings = settings(&all);
     assert_eq!(found(&settings, "no-such-model").0, route("*"));
@@ -85,7 +85,7 @@ fn a_route_that_takes_everything_takes_unknown_names() {
 }
 
 #[test]
-fn a_bare_id_counts_where_one_provider_has_it() {
+fn bare_id_of_one_provider_is_found() {
     let settings = settings(FILE);
     assert_eq!(found(&settings, "kimi-k2.6"), (MatchKind::BareId, found(&settings, "moonshot/kimi-k2.6").1));
     assert_eq!(found(&settings, "moonshotai/kimi-k2.6").1[0], "openrouter/moonshotai/kimi-k2.6");
@@ -93,7 +93,7 @@ fn a_bare_id_counts_where_one_provider_has_it() {
 }
 
 #[test]
-fn a_bare_id_of_two_providers_is_unknown_unless_only_one_can_be_called() {
+fn bare_id_of_two_providers_is_found_only_if_one_is_enabled() {
     let two = "{ models: { providers: { lab: { baseUrl: 'http://127.0.0.1:1/v1', models: [{ id: 'kimi-k3' }] } } } }";
     let Lookup::Unknown { nearest } = settings(two).lookup("kimi-k3") else { panic!("it is ambiguous") };
     assert_eq!(nearest[..2], ["lab/kimi-k3".to_owned(), "moonshot/kimi-k3".to_owned()]);
@@ -102,7 +102,7 @@ fn a_bare_id_of_two_providers_is_unknown_unless_only_one_can_be_called() {
 }
 
 #[test]
-fn a_provider_that_nobody_wants_is_no_second_owner_of_a_bare_id() {
+fn unconfigured_provider_does_not_make_a_bare_id_ambiguous() {
     for pairs in [&[][..], &[("KIMI_API_KEY", "sk-k")], &[("MOONSHOT_API_KEY", "sk-m")]] {
         let settings = settings_with("{}", pairs);
         let (by, chain) = found(&settings, "kimi-k3");
@@ -110,11 +110,11 @@ fn a_provider_that_nobody_wants_is_no_second_owner_of_a_bare_id() {
     }
     let cn = "{ models: { providers: { 'moonshot-cn': {} } } }";
     let both = settings_with(cn, &[]);
-    assert!(matches!(both.lookup("kimi-k3"), Lookup::Unknown { .. }), "a second owner that is wanted");
+    assert!(matches!(both.lookup("kimi-k3"), Lookup::Unknown { .. }), "a second enabled provider");
 }
 
 #[test]
-fn a_model_is_named_by_alias_reference_or_id_whatever_routes_there_are() {
+fn find_model_ignores_routes() {
     let all = FILE.replace("'moonshot/old-*'", "'*'");
     let settings = settings(&all);
     let named = |name: &str| settings.find_model(name).map(|reference| reference.to_string());
@@ -126,19 +126,22 @@ fn a_model_is_named_by_alias_reference_or_id_whatever_routes_there_are() {
     ] {
         assert_eq!(named(name).as_deref(), Ok(meant));
     }
-    let why = named("nosuch/model").unwrap_err();
-    assert!(why.starts_with("there is no provider \"nosuch\"") && why.contains("; nearest: "), "{why}");
-    assert!(!why.contains("route"), "{why}");
+    let reason = named("nosuch/model").unwrap_err();
+    assert!(
+        reason.starts_with("there is no provider \"nosuch\"") && reason.contains("; nearest: "),
+        "{reason}"
+    );
+    assert!(!reason.contains("route"), "{reason}");
     for route in ["Coding", "default"] {
-        assert!(named(route).unwrap_err().contains("is a route; a model is wanted"), "{route}");
+        assert!(named(route).unwrap_err().contains("is a route, but a model is needed"), "{route}");
     }
     let replaced = settings_with("{ models: { mode: 'replace' } }", &[]);
-    let why = replaced.find_model("x").unwrap_err();
-    assert!(!why.contains("nearest"), "{why}");
+    let reason = replaced.find_model("x").unwrap_err();
+    assert!(!reason.contains("nearest"), "{reason}");
 }
 
 #[test]
-fn case_does_not_count_in_the_names_of_routes() {
+fn route_names_match_in_any_case() {
     let text = "{ models: { routes: { Gpt: 'kimi/k3', 'gpt-4': 'GPT', x: 'Default' } } }";
     let settings = settings(text);
     assert_eq!(found(&settings, "gpt-4"), (route("gpt-4"), found(&settings, "gpt").1));
@@ -147,7 +150,7 @@ fn case_does_not_count_in_the_names_of_routes() {
 }
 
 #[test]
-fn an_unknown_name_brings_the_nearest_ones() {
+fn unknown_name_has_nearest_names() {
     let settings = settings(FILE);
     let Lookup::Unknown { nearest } = settings.lookup("kimi-k2.7-cod") else { panic!("it is unknown") };
     assert_eq!(nearest[0], "moonshot/kimi-k2.7-code");
@@ -157,7 +160,7 @@ fn an_unknown_name_brings_the_nearest_ones() {
 }
 
 #[test]
-fn nearest_names_prefer_what_can_be_called() {
+fn nearest_names_prefer_enabled_providers() {
     let none = settings_with("{}", &[]);
     assert_eq!(none.find_nearest_names("kimi-k9")[0], "moonshot/kimi-k3");
     let some = settings_with("{}", &[("OPENROUTER_API_KEY", "sk")]);
@@ -168,7 +171,7 @@ fn nearest_names_prefer_what_can_be_called() {
 }
 
 #[test]
-fn without_a_chain_the_providers_with_a_key_answer() {
+fn default_chain_has_the_providers_with_a_key() {
     assert_eq!(
         written(&settings("{}").default_chain),
         ["kimi/kimi-for-coding", "moonshot/kimi-k3", "openrouter/auto"]
@@ -183,15 +186,15 @@ fn without_a_chain_the_providers_with_a_key_answer() {
 }
 
 #[test]
-fn a_model_as_a_string_is_a_chain_of_one() {
+fn model_string_is_a_chain_of_one() {
     let settings = settings("{ agents: { defaults: { model: 'moonshot/kimi-k3' } } }");
     assert_eq!(written(&settings.default_chain), ["moonshot/kimi-k3"]);
     assert_eq!(found(&settings, "kimi-k2.6").1, ["moonshot/kimi-k2.6"]);
 }
 
 #[test]
-fn the_nearest_names_are_three_different_ones() {
-    // A target of the chain whose provider is off has two scores.
+fn nearest_names_are_distinct() {
+    // A target of the chain whose provider is disabled has two scores.
     let chain = "{ agents: { defaults: { model: { primary: 'kimi/k3', fallbacks: ['openrouter/auto'] } } } }";
     let nearest = settings_with(chain, &[]).find_nearest_names("nope");
     let different: std::collections::BTreeSet<&String> = nearest.iter().collect();

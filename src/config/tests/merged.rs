@@ -6,11 +6,11 @@ use serde_json::json;
 
 use super::{issues, provider, settings, settings_with, warnings};
 use crate::catalog::{AdapterId, ThinkingControl};
-use crate::config::settings::Auth;
+use crate::config::settings::{Auth, WarningKind};
 use crate::protocol::api::Api;
 
 /// `api=base` of every API.
-fn faces(text: &str, id: &str) -> Vec<String> {
+fn apis(text: &str, id: &str) -> Vec<String> {
     let settings = settings(text);
     provider(&settings, id).apis.iter().map(|(face, base)| format!("{}={base}", face.as_str())).collect()
 }
@@ -20,41 +20,41 @@ fn of_provider(id: &str, body: &str) -> String {
 }
 
 #[test]
-fn hosts_of_the_catalog_serve_every_documented_face() {
+fn host_of_the_catalog_serves_every_documented_api() {
     let kimi = [
         "openai-completions=https://api.kimi.com/coding/v1",
         "openai-responses=https://api.kimi.com/coding/v1",
         "anthropic-messages=https://api.kimi.com/coding/v1",
     ];
-    assert_eq!(faces("{}", "kimi"), kimi);
+    assert_eq!(apis("{}", "kimi"), kimi);
     for base in
         ["https://api.kimi.com/coding/v1", "https://api.kimi.com/coding/", "https://api.kimi.com/coding/v1/"]
     {
-        assert_eq!(faces(&of_provider("mine", &format!("baseUrl: '{base}'")), "mine"), kimi, "{base}");
+        assert_eq!(apis(&of_provider("mine", &format!("baseUrl: '{base}'")), "mine"), kimi, "{base}");
     }
-    let global = faces(&of_provider("kimi", "baseUrl: 'https://api.kimi.ai/coding/v1'"), "kimi");
+    let global = apis(&of_provider("kimi", "baseUrl: 'https://api.kimi.ai/coding/v1'"), "kimi");
     assert_eq!(global[2], "anthropic-messages=https://api.kimi.ai/coding/v1");
-    let china = faces(&of_provider("moonshot", "baseUrl: 'https://api.moonshot.cn/v1'"), "moonshot");
+    let china = apis(&of_provider("moonshot", "baseUrl: 'https://api.moonshot.cn/v1'"), "moonshot");
     assert_eq!(china[2], "anthropic-messages=https://api.moonshot.cn/anthropic/v1");
-    let preferred = faces(&of_provider("moonshot", "api: 'anthropic-messages'"), "moonshot");
+    let preferred = apis(&of_provider("moonshot", "api: 'anthropic-messages'"), "moonshot");
     assert_eq!(preferred[0], "anthropic-messages=https://api.moonshot.ai/anthropic/v1");
     assert_eq!(preferred.len(), 3);
 }
 
 #[test]
-fn other_hosts_serve_only_the_named_face() {
-    let chat = faces(&of_provider("lab", "baseUrl: 'http://127.0.0.1:8000/v1/'"), "lab");
+fn other_host_serves_only_the_named_api() {
+    let chat = apis(&of_provider("lab", "baseUrl: 'http://127.0.0.1:8000/v1/'"), "lab");
     assert_eq!(chat, ["openai-completions=http://127.0.0.1:8000/v1"]);
     let messages =
-        faces(&of_provider("lab", "baseUrl: 'https://lab.example/x', api: 'anthropic-messages'"), "lab");
+        apis(&of_provider("lab", "baseUrl: 'https://lab.example/x', api: 'anthropic-messages'"), "lab");
     assert_eq!(messages, ["anthropic-messages=https://lab.example/x/v1"]);
-    let odd = faces(&of_provider("mine", "baseUrl: 'https://api.moonshot.ai/beta'"), "mine");
+    let odd = apis(&of_provider("mine", "baseUrl: 'https://api.moonshot.ai/beta'"), "mine");
     assert_eq!(odd, ["openai-completions=https://api.moonshot.ai/beta"]);
 }
 
 #[test]
-fn a_catalogs_provider_elsewhere_keeps_its_faces_where_the_url_is_laid_out_as_its_own() {
-    let at = |id: &str, more: &str| faces(&of_provider(id, more), id);
+fn mirror_of_a_catalog_provider_serves_its_apis() {
+    let at = |id: &str, more: &str| apis(&of_provider(id, more), id);
     let mirror = "http://127.0.0.1:9/moonshot";
     let moonshot = [
         format!("openai-completions={mirror}/v1"),
@@ -73,7 +73,7 @@ fn a_catalogs_provider_elsewhere_keeps_its_faces_where_the_url_is_laid_out_as_it
 }
 
 #[test]
-fn a_key_goes_in_the_header_that_the_face_wants() {
+fn key_is_sent_in_the_header_of_the_api() {
     let header = |id: &str, body: &str, face| {
         let settings = settings(&of_provider(id, &format!("apiKey: 'k1', {body}")));
         let provider = provider(&settings, id);
@@ -99,7 +99,7 @@ fn a_key_goes_in_the_header_that_the_face_wants() {
 }
 
 #[test]
-fn the_dialect_is_the_ids_else_the_hosts_else_generic() {
+fn adapter_is_that_of_the_id_then_of_the_host_then_generic() {
     let dialect = |id: &str, body: &str| provider(&settings(&of_provider(id, body)), id).adapter;
     assert_eq!(dialect("kimi", "baseUrl: 'http://127.0.0.1:1/kimi/coding/v1'"), AdapterId::KimiCode);
     assert_eq!(dialect("mine", "baseUrl: 'https://api.kimi.ai/coding/v1'"), AdapterId::KimiCode);
@@ -109,43 +109,44 @@ fn the_dialect_is_the_ids_else_the_hosts_else_generic() {
 }
 
 #[test]
-fn a_missing_key_disables_its_provider_and_names_variable_and_setting() {
+fn missing_key_disables_its_provider_and_names_variable_and_setting() {
     let settings =
         settings_with(&of_provider("moonshot", "apiKey: '${MY_KEY}'"), &[("MOONSHOT_API_KEY", "sk")]);
     let warning =
-        "models.providers.moonshot.apiKey: MY_KEY is not set or empty: provider moonshot is off until it is";
+        "models.providers.moonshot.apiKey: MY_KEY is not set or empty, so provider moonshot is disabled";
     assert_eq!(warnings(&settings), [warning]);
     assert_eq!(
         provider(&settings, "moonshot").disabled_reason.as_deref(),
         Some("MY_KEY is not set or empty")
     );
     let settings = settings_with(&of_provider("moonshot", "timeoutSeconds: 9"), &[]);
-    let warning = "models.providers.moonshot.apiKey: MOONSHOT_API_KEY is not set or empty: provider moonshot is off until it is";
+    let warning = "models.providers.moonshot.apiKey: MOONSHOT_API_KEY is not set or empty, so provider moonshot is disabled";
     assert_eq!(warnings(&settings), [warning]);
     assert_eq!(provider(&settings, "moonshot").first_token_timeout, Some(Duration::from_secs(9)));
 }
 
 #[test]
-fn several_keys_are_tried_in_order_and_one_may_be_missing() {
+fn one_of_several_keys_may_be_missing() {
     let text = of_provider("moonshot", "apiKey: ['${A}', { source: 'env', id: 'B' }, 'literal']");
     let settings = settings_with(&text, &[("B", "sk-b")]);
     let keys: Vec<&str> =
         provider(&settings, "moonshot").keys.iter().map(|key| key.secret.expose()).collect();
     assert_eq!(keys, ["sk-b", "literal"]);
     assert_eq!(provider(&settings, "moonshot").disabled_reason, None);
-    let warning = "models.providers.moonshot.apiKey[0]: A is not set or empty: provider moonshot goes on with its other keys";
+    let warning =
+        "models.providers.moonshot.apiKey[0]: A is not set or empty: provider moonshot uses its other keys";
     assert_eq!(warnings(&settings), [warning]);
 }
 
 #[test]
-fn a_key_that_no_header_can_carry_is_no_key() {
+fn key_that_no_header_can_carry_is_not_used() {
     let settings = settings_with(&of_provider("moonshot", "apiKey: '${K}'"), &[("K", "sk-\u{1}x")]);
     assert!(provider(&settings, "moonshot").keys.is_empty());
     assert!(!warnings(&settings)[0].contains("sk-"));
 }
 
 #[test]
-fn a_header_without_its_variable_disables_the_provider() {
+fn missing_variable_of_a_header_disables_the_provider() {
     let text = of_provider("moonshot", "apiKey: 'sk', headers: { 'X-Team': '${TEAM}' }");
     let settings = settings_with(&text, &[]);
     assert_eq!(provider(&settings, "moonshot").disabled_reason.as_deref(), Some("TEAM is not set or empty"));
@@ -158,7 +159,7 @@ fn a_header_without_its_variable_disables_the_provider() {
 }
 
 #[test]
-fn servers_without_a_key_can_be_called() {
+fn provider_without_a_key_is_enabled() {
     let settings = settings_with(&of_provider("lab", "baseUrl: 'http://127.0.0.1:1/v1'"), &[]);
     let lab = provider(&settings, "lab");
     assert_eq!((lab.auth, lab.keys.len(), lab.disabled_reason.as_deref()), (Auth::None, 1, None));
@@ -173,9 +174,9 @@ fn servers_without_a_key_can_be_called() {
 }
 
 #[test]
-fn moonshot_cn_serves_only_when_it_is_configured() {
+fn moonshot_cn_is_enabled_only_if_configured() {
     let off = provider(&settings("{}"), "moonshot-cn").disabled_reason.clone();
-    assert_eq!(off.as_deref(), Some("it serves only when models.providers.moonshot-cn is configured"));
+    assert_eq!(off.as_deref(), Some("it is enabled only if models.providers.moonshot-cn is configured"));
     let on = settings(&of_provider("moonshot-cn", ""));
     assert_eq!(provider(&on, "moonshot-cn").disabled_reason, None);
     assert_eq!(provider(&on, "moonshot-cn").apis[0].1, "https://api.moonshot.cn/v1");
@@ -193,7 +194,7 @@ fn other_ids_mean_kimi_unless_the_user_defines_them() {
 }
 
 #[test]
-fn rows_lay_their_figures_over_the_catalogs() {
+fn model_settings_are_merged_over_the_catalog() {
     let text = of_provider(
         "moonshot",
         "contextWindow: 100000, models: [{ id: 'kimi-k2.6', reasoning: false, maxTokens: 1e3, cost: { input: 0.5 } },
@@ -215,7 +216,7 @@ fn rows_lay_their_figures_over_the_catalogs() {
 }
 
 #[test]
-fn a_providers_figures_are_for_models_that_do_not_say() {
+fn limits_of_a_provider_apply_to_models_without_their_own() {
     let text = of_provider(
         "openrouter",
         "contextWindow: 1000, maxTokens: 100, models: [{ id: 'a/b' }, { id: 'a/c', contextWindow: 5 }]",
@@ -239,7 +240,7 @@ fn a_providers_figures_are_for_models_that_do_not_say() {
 }
 
 #[test]
-fn the_dialect_is_the_hosts_at_any_port_but_faces_and_prices_are_not() {
+fn adapter_of_a_host_applies_at_any_port_but_apis_and_prices_do_not() {
     for base in ["https://api.moonshot.ai:8443/v1", "http://api.moonshot.ai/v1"] {
         let body =
             format!("baseUrl: '{base}', apiKey: 'sk', allowInsecure: true, models: [{{ id: 'kimi-k3' }}]");
@@ -252,10 +253,9 @@ fn the_dialect_is_the_hosts_at_any_port_but_faces_and_prices_are_not() {
 }
 
 #[test]
-fn a_missing_variable_in_an_address_names_variable_provider_and_effect() {
+fn missing_variable_in_a_url_is_reported_with_its_effect() {
     let settings = settings_with(&of_provider("lab", "baseUrl: '${LAB_URL}/v1', models: [{ id: 'x' }]"), &[]);
-    let warning =
-        "models.providers.lab.baseUrl: LAB_URL is not set or empty: provider lab is off until it is";
+    let warning = "models.providers.lab.baseUrl: LAB_URL is not set or empty, so provider lab is disabled";
     assert_eq!(warnings(&settings), [warning]);
     assert_eq!(
         provider(&settings, "lab").disabled_reason.as_deref(),
@@ -267,21 +267,21 @@ fn a_missing_variable_in_an_address_names_variable_provider_and_effect() {
     let settings = settings_with(text, &[]);
     let path = "plugins.entries.moonshot.config.webSearch.baseUrl";
     let expected = [
-        format!("{path}: U is not set or empty: web search is off until it is"),
-        "telemetry.otlp.endpoint: U is not set or empty: nothing is exported until it is".to_owned(),
+        format!("{path}: U is not set or empty, so web search is disabled"),
+        "telemetry.otlp.endpoint: U is not set or empty, so no traces are exported".to_owned(),
     ];
     assert_eq!(warnings(&settings), expected);
     assert!(settings.web_search.keys.is_empty(), "the key is not for another host");
 }
 
 #[test]
-fn a_provider_without_models_is_no_target() {
+fn provider_without_models_is_not_a_target() {
     let lab = of_provider("lab", "baseUrl: 'http://127.0.0.1:1/v1'");
     let settings = settings_with(&lab, &[]);
     assert!(!settings.has_target());
     assert_eq!(
         warnings(&settings),
-        ["models.providers.lab: provider lab has no models, so nothing can be asked of it: add models"]
+        ["models.providers.lab: provider lab has no models, so it cannot be used: add models"]
     );
     assert!(settings_with(&lab, &[("KIMI_API_KEY", "sk")]).has_target());
     let with_model = of_provider("lab", "baseUrl: 'http://127.0.0.1:1/v1', models: [{ id: 'x' }]");
@@ -290,16 +290,16 @@ fn a_provider_without_models_is_no_target() {
 }
 
 #[test]
-fn an_alias_that_hides_a_reference_or_default_is_told() {
+fn alias_that_hides_a_reference_or_default_is_reported() {
     let text = "{ agents: { defaults: { models: {
       'moonshot/kimi-k3': { alias: 'moonshot/kimi-k2.6' },
       'moonshot/kimi-k2.6': { alias: 'Default' },
       'kimi/k3': { alias: 'Kimi-Code/K3' } } } } }";
     let expected = [
         "agents.defaults.models[\"moonshot/kimi-k3\"].alias: alias \"moonshot/kimi-k2.6\" hides the reference \
-         moonshot/kimi-k2.6, as aliases come first: choose another",
+         moonshot/kimi-k2.6, because aliases come first: choose another",
         "agents.defaults.models[\"moonshot/kimi-k2.6\"].alias: alias \"Default\" hides the chain of \
-         agents.defaults.model, as aliases come first: choose another",
+         agents.defaults.model, because aliases come first: choose another",
     ];
     assert_eq!(warnings(&settings(text)), expected);
 }
@@ -319,7 +319,7 @@ fn replace_leaves_only_what_stands_in_the_file() {
 }
 
 #[test]
-fn params_of_the_defaults_lie_over_those_of_the_row() {
+fn params_of_the_defaults_win_over_those_of_the_model() {
     let text = "{ models: { providers: { moonshot: { models: [{ id: 'kimi-k3', params: { a: 1, b: 1 } }] } } },
       agents: { defaults: { models: { 'moonshot/kimi-k3': { params: { b: 2 } }, 'openrouter/x/y': { params: { c: 3 } } } } } }";
     let settings = settings(text);
@@ -329,7 +329,7 @@ fn params_of_the_defaults_lie_over_those_of_the_row() {
 }
 
 #[test]
-fn the_id_on_the_wire_is_the_providers_own() {
+fn upstream_id_is_the_providers_own() {
     let settings = settings("{}");
     let wire = |id: &str, model: &str| provider(&settings, id).upstream_model_id(model);
     assert_eq!(wire("openrouter", "auto"), "openrouter/auto");
@@ -340,7 +340,7 @@ fn the_id_on_the_wire_is_the_providers_own() {
 }
 
 #[test]
-fn the_whole_example_of_the_documentation_is_valid() {
+fn the_example_with_every_key_is_valid() {
     let text = r#"{
   env: { MOONSHOT_API_KEY: "sk-m", vars: { OTHER: "x" } },
   agents: { defaults: {
@@ -366,7 +366,8 @@ fn the_whole_example_of_the_documentation_is_valid() {
     timeouts: { connectSeconds: 10, headSeconds: 60, firstByteSeconds: 300, idleSeconds: 120, totalSeconds: null },
     returnToPrimary: "cooldown", hedgeAfterMs: null, midStream: "continue", keepAliveSeconds: 15 },
   gateway: { port: 1969, bind: "loopback", auth: { mode: "token", token: "t0", tokens: { editor: "${OTHER}" } },
-    bodyLimitMiB: 64, reload: true, metrics: { public: true } },
+    bodyLimitMiB: 64, reload: true, workerThreads: 1,
+    metrics: { public: true } },
   usage: { store: "sqlite", retentionDays: 90 },
   telemetry: { otlp: { endpoint: "http://127.0.0.1:4318" } }, logging: { level: "info", content: false },
   plugins: { entries: { moonshot: { config: { webSearch: { apiKey: "sk-w", baseUrl: "https://api.moonshot.ai/v1", model: "kimi-k2.6" } } } } },
@@ -380,15 +381,16 @@ fn the_whole_example_of_the_documentation_is_valid() {
     assert_eq!((lab.keys.len(), lab.headers[0].value.expose()), (2, "a x"));
     assert_eq!(lab.first_token_timeout, Some(Duration::from_secs(30)));
     assert_eq!(lab.models["m"].model.compat.requires_reasoning_content, Some(true));
-    assert_eq!(warnings(&settings), Vec::<String>::new());
+    let unsupported = settings.warnings.iter().filter(|warning| warning.kind != WarningKind::TracesNotBuilt);
+    assert_eq!(unsupported.count(), 0, "{:?}", warnings(&settings));
 }
 
 #[test]
-fn everything_of_later_parts_is_kept() {
+fn other_sections_are_resolved() {
     let text = "{ failover: { hedgeAfterMs: 1500, returnToPrimary: 'session', midStream: 'error' },
       usage: { store: 'none', retentionDays: 7 }, telemetry: { otlp: { endpoint: 'http://127.0.0.1:4318' } },
       logging: { level: 'debug', content: true }, agents: { defaults: { workspace: '~/moonrelay' } },
-      gateway: { port: 0, bodyLimitMiB: 1, reload: false, metrics: { public: false } } }";
+      gateway: { port: 0, bodyLimitMiB: 1, reload: false, workerThreads: 3, metrics: { public: false } } }";
     let settings = settings_with(text, &[("HOME", "/home/u")]);
     assert_eq!(settings.failover.hedge_after, Some(Duration::from_millis(1_500)));
     assert!(settings.failover.keeps_fallback_for_session && !settings.failover.continues_interrupted_streams);
@@ -397,6 +399,6 @@ fn everything_of_later_parts_is_kept() {
     assert_eq!((settings.logging.level.as_str(), settings.logging.logs_content), ("debug", true));
     assert_eq!(settings.workspace, Some("/home/u/moonrelay".into()));
     let gateway = &settings.gateway;
-    assert_eq!((gateway.port, gateway.body_limit), (0, 1 << 20));
+    assert_eq!((gateway.port, gateway.body_limit, gateway.worker_threads), (0, 1 << 20, 3));
     assert!(!gateway.is_reload_enabled && !gateway.has_public_metrics);
 }

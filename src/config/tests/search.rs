@@ -23,7 +23,7 @@ fn keys(search: &WebSearchSettings) -> Vec<&str> {
 const KEY: &[(&str, &str)] = &[("MOONSHOT_API_KEY", "sk-moon-1")];
 
 #[test]
-fn the_region_is_that_of_the_account() {
+fn default_region_is_that_of_the_account() {
     let base = |providers: &str| {
         let found = search("{}", providers, KEY);
         (found.base_url, found.provider)
@@ -47,7 +47,7 @@ fn the_region_is_that_of_the_account() {
 }
 
 #[test]
-fn keys_come_in_their_order_and_each_goes_where_it_belongs() {
+fn keys_are_tried_in_order_at_their_own_host() {
     let both = [("KIMI_API_KEY", "sk-a"), ("MOONSHOT_API_KEY", "sk-b")];
     assert_eq!(keys(&search("{}", "", &both)), ["sk-a", "sk-b"]);
     assert_eq!(
@@ -119,7 +119,7 @@ fn provider_without_chat_completions_does_not_lend_its_key() {
 }
 
 #[test]
-fn what_cannot_work_is_said_when_the_file_is_read() {
+fn unusable_settings_are_warnings() {
     let settings = settings_with(
         &text("{ apiKey: 'sk-kimi-000000001', model: 'kimi-k2.5', timeoutSeconds: 5 }", ""),
         &[],

@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::{environment, provider, settings_with, warnings, written};
 use crate::catalog::{AdapterId, ThinkingLevel};
-use crate::config::settings::{ProviderModel, Settings};
-use crate::config::{Lookup, MatchKind, from_text};
+use crate::config::from_text;
+use crate::config::settings::{Lookup, MatchKind, ProviderModel, Settings};
 use crate::protocol::api::Api;
 
 macro_rules! seed {
@@ -188,9 +188,9 @@ fn nix_kimi_sends_the_old_id_as_the_stable_one() {
 }
 
 #[test]
-fn nix_kimi_without_the_fallbacks_key_still_serves() {
+fn nix_kimi_without_the_key_of_its_fallback_is_usable() {
     let settings = settings_with(seed!("nix-kimi"), &[("KIMI_API_KEY", "sk-k")]);
-    let off = "agents.defaults.model.fallbacks[0]: provider openrouter is off: OPENROUTER_API_KEY is not set or empty";
+    let off = "agents.defaults.model.fallbacks[0]: provider openrouter is disabled: OPENROUTER_API_KEY is not set or empty";
     assert_eq!(warnings(&settings), [off]);
     assert_eq!(provider(&settings, "kimi").disabled_reason, None);
 }
@@ -242,7 +242,7 @@ fn openclaw_thinking_params_reach_the_model() {
 }
 
 #[test]
-fn openclaw_sanitize_is_kept_and_says_that_the_provider_is_off() {
+fn openclaw_sanitize_is_kept_and_its_provider_is_disabled() {
     let settings = settings_with(seed!("openclaw-sanitize"), &[]);
     let proxy = provider(&settings, "my-kimi-proxy");
     assert!(proxy.sanitize_tool_call_ids);

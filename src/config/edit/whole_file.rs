@@ -1,13 +1,60 @@
-//! One line of the file with secrets; the others stay byte for byte.
+//! Changes of whole files: units, an imported configuration, and lines of the secrets file.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::{EditError, atomic_write, replace};
+use super::{EditError, SaveOutcome, files, find_manager};
 use crate::config::environment::Environment;
 use crate::config::secrets_file::{SecretsFile, parse_name};
 use crate::secret::Secret;
+
+/// Writes or replaces a file atomically.
+///
+/// # Errors
+/// When the file is managed externally, or when it cannot be written.
+pub fn replace_file(path: &Path, text: &str, environment: &Environment) -> Result<(), EditError> {
+    change_file(path, environment, |_| files::write_atomically(path, text))
+}
+
+/// As [`replace_file`], for a whole configuration. A file with the same content is not touched; different
+/// content is kept.
+///
+/// # Errors
+/// When the file is managed externally, or when it cannot be written.
+pub fn replace_config(path: &Path, text: &str, environment: &Environment) -> Result<SaveOutcome, EditError> {
+    change_file(path, environment, |before| {
+        if before == Some(text.as_bytes()) {
+            return Ok(SaveOutcome::Unchanged);
+        }
+        let backup = before.map(|before| files::back_up(path, before)).transpose()?;
+        files::write_atomically(path, text)?;
+        Ok(SaveOutcome::Written { backup })
+    })
+}
+
+/// Changes a file under the lock. `change` gets its content, or `None` if the file does not exist.
+fn change_file<T>(
+    path: &Path,
+    environment: &Environment,
+    change: impl FnOnce(Option<&[u8]>) -> io::Result<T>,
+) -> Result<T, EditError> {
+    if let Some(managed) = find_manager(path, environment) {
+        return Err(EditError::Managed(managed));
+    }
+    let failed = |source| EditError::File { path: path.to_owned(), source };
+    files::create_directory(path).map_err(failed)?;
+    let lock = files::lock_directory(path);
+    let before = match fs::read(path) {
+        Ok(bytes) => Some(bytes),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(source) => return Err(failed(source)),
+    };
+    let changed = change(before.as_deref()).map_err(failed);
+    drop(lock);
+    changed
+}
 
 /// Only the owner can read it.
 const FILE_MODE: u32 = 0o600;
@@ -25,19 +72,19 @@ pub fn set_secret(
     value: &Secret,
     environment: &Environment,
 ) -> Result<bool, EditError> {
-    replace::change_file(path, environment, |before| {
+    change_file(path, environment, |before| {
         let before = before.unwrap_or_default();
         let after = replace_line(before, name, value.expose());
         // What a reader would not read back is refused before it is written.
         if SecretsFile::parse(&after).values.get(name).map(String::as_str) != Some(value.expose()) {
             let why = "the value cannot stand in a line of this file";
-            return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, why));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
         }
         let is_private = fs::metadata(path).is_ok_and(|facts| facts.permissions().mode() & 0o077 == 0);
         if after == before && is_private {
             return Ok(false);
         }
-        atomic_write::write_with_mode(path, &after, FILE_MODE)?;
+        files::write_with_mode(path, &after, FILE_MODE)?;
         Ok(true)
     })
 }
@@ -95,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn the_line_that_counts_is_replaced_and_the_others_stay() {
+    fn effective_line_is_replaced_and_others_are_kept() {
         for (before, expected) in [
             ("", "K=new\n"),
             ("# mine\nA=1\n", "# mine\nA=1\nK=new\n"),
@@ -116,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_its_owners_only_whatever_it_was() {
+    fn secrets_file_is_readable_by_its_owner_only() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/moonrelay/env");
         let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -132,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_line_can_hold_is_refused_and_a_managed_file_stays() {
+    fn invalid_value_and_managed_file_are_rejected() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("env");
         for value in ["sk-1\nsk-2", " sk-1", "'sk-1'"] {
